@@ -1,0 +1,175 @@
+//! A raw block (`debug_getRawBlock`) as a payload.
+
+use crate::{
+    ByteLists, DecodeError, ExecutionPayload, ExecutionRequests, NewPayloadRequest, OwnedWitness,
+    PayloadShape, ProtocolFork, Records, StatelessInput, Withdrawal,
+};
+use alloy_consensus::{Header, Transaction, TxEnvelope};
+use alloy_eips::eip2718::{Decodable2718, Eip2718Error};
+use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_rlp::{Decodable, Header as RlpHeader, PayloadView};
+
+const WHAT: &str = "raw block";
+
+/// A block from its RLP, with transactions kept as bytes.
+///
+/// A block does not carry everything that a request does: execution requests and the block access
+/// list are only committed to by the header, so [`Self::to_input`] takes them from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawBlock {
+    /// The header.
+    pub header: Header,
+    /// Keccak-256 of the header's RLP as it stood in the block.
+    pub hash: B256,
+    /// EIP-2718 encodings.
+    pub transactions: Vec<Bytes>,
+    /// Records of the withdrawals, if the block has a list of them.
+    pub withdrawals: Option<Vec<[u8; Withdrawal::LEN]>>,
+    /// Blob versioned hashes of all transactions in order.
+    pub versioned_hashes: Vec<[u8; 32]>,
+}
+
+impl RawBlock {
+    /// Decodes `rlp([header, transactions, ommers, withdrawals?])`; ommers must be empty.
+    pub fn decode(rlp: &[u8]) -> Result<Self, DecodeError> {
+        let error = |source| DecodeError::Rlp { what: WHAT, source };
+        let mut rest = rlp;
+        let fields = list(&mut rest).map_err(error)?;
+        if !rest.is_empty() {
+            return Err(error(alloy_rlp::Error::UnexpectedLength));
+        }
+        if fields.len() != 3 && fields.len() != 4 {
+            return Err(error(alloy_rlp::Error::ListLengthMismatch {
+                expected: 4,
+                got: fields.len(),
+            }));
+        }
+        let header: Header = alloy_rlp::decode_exact(fields[0]).map_err(error)?;
+        let ommers = list(&mut { fields[2] }).map_err(error)?;
+        if !ommers.is_empty() {
+            return Err(DecodeError::TooMany { what: "ommers", got: ommers.len(), limit: 0 });
+        }
+        let mut versioned_hashes = Vec::new();
+        let transactions = list(&mut { fields[1] })
+            .map_err(error)?
+            .into_iter()
+            .map(|item| {
+                let bytes = transaction_bytes(item)?;
+                let transaction =
+                    TxEnvelope::decode_2718_exact(&bytes).map_err(|error| match error {
+                        Eip2718Error::RlpError(error) => error,
+                        _ => alloy_rlp::Error::Custom("unknown transaction type"),
+                    })?;
+                let hashes = transaction.blob_versioned_hashes().unwrap_or_default();
+                versioned_hashes.extend(hashes.iter().map(|hash| hash.0));
+                Ok(bytes)
+            })
+            .collect::<Result<Vec<_>, alloy_rlp::Error>>()
+            .map_err(error)?;
+        let withdrawals = fields
+            .get(3)
+            .map(|field| {
+                list(&mut { *field })?.into_iter().map(withdrawal_record).collect::<Result<_, _>>()
+            })
+            .transpose()
+            .map_err(error)?;
+        Ok(Self { hash: keccak256(fields[0]), header, transactions, withdrawals, versioned_hashes })
+    }
+
+    /// Encodes the stateless input of this block, as a block of `fork` on chain `chain_id`.
+    ///
+    /// `requests` are the block's EIP-7685 requests, type byte first; `block_access_list` is the
+    /// RLP of its access list (EIP-7928), empty before Amsterdam. The header commits to both and is
+    /// held against them.
+    pub fn to_input(
+        &self,
+        fork: ProtocolFork,
+        chain_id: u64,
+        witness: &OwnedWitness,
+        requests: &[Bytes],
+        block_access_list: &[u8],
+    ) -> Result<Vec<u8>, DecodeError> {
+        let execution_requests = ExecutionRequests::from_typed(requests)?;
+        if let Some(expected) = self.header.requests_hash {
+            expect("requests hash", execution_requests.requests_hash(), expected)?;
+        }
+        if let Some(expected) = self.header.block_access_list_hash {
+            expect("block access list hash", keccak256(block_access_list), expected)?;
+        }
+        let header = &self.header;
+        let withdrawals = self.withdrawals.as_deref().unwrap_or_default();
+        let input = StatelessInput {
+            fork,
+            request: NewPayloadRequest {
+                payload: ExecutionPayload {
+                    shape: PayloadShape::of(fork),
+                    parent_hash: header.parent_hash,
+                    fee_recipient: header.beneficiary,
+                    state_root: header.state_root,
+                    receipts_root: header.receipts_root,
+                    logs_bloom: header.logs_bloom.0.as_ref(),
+                    prev_randao: header.mix_hash,
+                    block_number: header.number,
+                    gas_limit: header.gas_limit,
+                    gas_used: header.gas_used,
+                    timestamp: header.timestamp,
+                    extra_data: &header.extra_data,
+                    base_fee_per_gas: alloy_primitives::U256::from(
+                        header.base_fee_per_gas.unwrap_or_default(),
+                    ),
+                    block_hash: self.hash,
+                    transactions: ByteLists::from(&self.transactions),
+                    withdrawals: Records::new(withdrawals),
+                    blob_gas_used: header.blob_gas_used.unwrap_or_default(),
+                    excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
+                    block_access_list,
+                    slot_number: header.slot_number.unwrap_or_default(),
+                },
+                versioned_hashes: Records::new(&self.versioned_hashes),
+                parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
+                execution_requests,
+            },
+            witness: witness.view(),
+            chain_id,
+        };
+        Ok(input.encode())
+    }
+}
+
+fn expect(what: &'static str, got: B256, expected: B256) -> Result<(), DecodeError> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(DecodeError::Mismatch { what, got: got.to_string(), expected: expected.to_string() })
+}
+
+/// Splits an RLP list into its items, each with its own header.
+fn list<'a>(bytes: &mut &'a [u8]) -> alloy_rlp::Result<Vec<&'a [u8]>> {
+    match RlpHeader::decode_raw(bytes)? {
+        PayloadView::List(items) => Ok(items),
+        PayloadView::String(_) => Err(alloy_rlp::Error::UnexpectedString),
+    }
+}
+
+/// A transaction as a block holds it: a legacy one as a list, a typed one wrapped in a string.
+fn transaction_bytes(item: &[u8]) -> alloy_rlp::Result<Bytes> {
+    if item.first().is_some_and(|&byte| byte >= 0xc0) {
+        return Ok(Bytes::copy_from_slice(item));
+    }
+    Bytes::decode(&mut { item })
+}
+
+/// A withdrawal's RLP list as an SSZ record.
+fn withdrawal_record(item: &[u8]) -> alloy_rlp::Result<[u8; Withdrawal::LEN]> {
+    let fields = list(&mut { item })?;
+    let [index, validator_index, address, amount] = fields[..] else {
+        return Err(alloy_rlp::Error::ListLengthMismatch { expected: 4, got: fields.len() });
+    };
+    Ok(Withdrawal {
+        index: alloy_rlp::decode_exact(index)?,
+        validator_index: alloy_rlp::decode_exact(validator_index)?,
+        address: alloy_rlp::decode_exact(address)?,
+        amount: alloy_rlp::decode_exact(amount)?,
+    }
+    .to_record())
+}

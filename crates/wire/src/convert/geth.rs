@@ -1,0 +1,49 @@
+//! geth's RLP witness (`core/stateless`): `[headers, codes, state]`, headers newest first, codes and
+//! nodes in the random order of Go maps.
+
+use crate::{DecodeError, OwnedWitness};
+use alloy_primitives::Bytes;
+use alloy_rlp::{Decodable, Header, PayloadView};
+
+const WHAT: &str = "geth witness";
+
+const fn rlp(source: alloy_rlp::Error) -> DecodeError {
+    DecodeError::Rlp { what: WHAT, source }
+}
+
+impl OwnedWitness {
+    /// Reads geth's RLP witness into canonical form: headers oldest first, nodes and codes sorted.
+    pub fn from_geth_rlp(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut rest = bytes;
+        let PayloadView::List(fields) = Header::decode_raw(&mut rest).map_err(rlp)? else {
+            return Err(rlp(alloy_rlp::Error::UnexpectedString));
+        };
+        if !rest.is_empty() {
+            return Err(rlp(alloy_rlp::Error::UnexpectedLength));
+        }
+        let [headers, codes, state] = fields[..] else {
+            return Err(rlp(alloy_rlp::Error::ListLengthMismatch {
+                expected: 3,
+                got: fields.len(),
+            }));
+        };
+        let mut headers: Vec<_> = items(headers)?.into_iter().map(Bytes::copy_from_slice).collect();
+        headers.reverse();
+        let mut witness = Self { state: strings(state)?, codes: strings(codes)?, headers };
+        witness.canonicalize();
+        Ok(witness)
+    }
+}
+
+/// The items of an RLP list, each with its own header.
+fn items(list: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
+    let mut rest = list;
+    match Header::decode_raw(&mut rest).map_err(rlp)? {
+        PayloadView::List(items) => Ok(items),
+        PayloadView::String(_) => Err(rlp(alloy_rlp::Error::UnexpectedString)),
+    }
+}
+
+fn strings(list: &[u8]) -> Result<Vec<Bytes>, DecodeError> {
+    items(list)?.into_iter().map(|mut item| Bytes::decode(&mut item).map_err(rlp)).collect()
+}

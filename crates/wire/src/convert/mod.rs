@@ -1,0 +1,7 @@
+//! Other dialects in which blocks and witnesses travel, and their way into a `StatelessInput`.
+
+mod block;
+mod geth;
+mod json;
+
+pub use block::RawBlock;

@@ -1,0 +1,159 @@
+//! Why an input could not be decoded.
+
+use crate::SchemaId;
+
+/// A stateless input, or a part of one, that is not in the format it claims to be in.
+///
+/// Every variant carries what was found and what was expected; `what` names the field in the terms
+/// of the specification.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes end before the fixed part does.
+    #[error("{what}: {got} bytes, expected at least {expected}")]
+    TooShort {
+        /// The container or field.
+        what: &'static str,
+        /// Bytes present.
+        got: usize,
+        /// Bytes that the fixed part takes.
+        expected: usize,
+    },
+    /// A field of fixed length has another one.
+    #[error("{what}: {got} bytes, expected exactly {expected}")]
+    Length {
+        /// The field.
+        what: &'static str,
+        /// Bytes present.
+        got: usize,
+        /// Bytes expected.
+        expected: usize,
+    },
+    /// The schema id names no payload shape that this crate knows.
+    #[error("schema id {got} is not one of 0x0e01 (Paris) to 0x1501 (Amsterdam)")]
+    UnknownSchema {
+        /// The id found.
+        got: SchemaId,
+    },
+    /// The input is in an older dialect of the same schema id.
+    #[error(
+        "older dialect of the stateless input: {dialect}; re-encode it without {surplus} \
+         (dialect 4, tests-zkevm v21.0.1 and later)"
+    )]
+    OlderDialect {
+        /// The dialect, by the fixture releases that used it.
+        dialect: &'static str,
+        /// What the older dialect carries and this one does not.
+        surplus: &'static str,
+    },
+    /// The first offset does not point right behind the fixed part.
+    #[error("{what}: first offset is {got}, expected {expected}")]
+    FirstOffset {
+        /// The container or list.
+        what: &'static str,
+        /// Offset found.
+        got: usize,
+        /// Length of the fixed part.
+        expected: usize,
+    },
+    /// The first offset of a list of variable-size elements is not a positive multiple of four
+    /// within the list.
+    #[error("{what}: first offset {got} is not a multiple of 4 in 4..={len}")]
+    ListOffset {
+        /// The list.
+        what: &'static str,
+        /// Offset found.
+        got: usize,
+        /// Length of the list in bytes.
+        len: usize,
+    },
+    /// An offset lies before its predecessor, so that fields would overlap.
+    #[error("{what}: offset {index} is {got}, before its predecessor {previous}")]
+    OffsetOrder {
+        /// The container or list.
+        what: &'static str,
+        /// Which offset, counted from zero.
+        index: usize,
+        /// Offset found.
+        got: usize,
+        /// The offset before it.
+        previous: usize,
+    },
+    /// An offset lies behind the end.
+    #[error("{what}: offset {index} is {got}, beyond the end at {len}")]
+    OffsetBeyondEnd {
+        /// The container or list.
+        what: &'static str,
+        /// Which offset, counted from zero.
+        index: usize,
+        /// Offset found.
+        got: usize,
+        /// Length of the container or list in bytes.
+        len: usize,
+    },
+    /// A list of fixed-size records does not divide into them.
+    #[error("{what}: {got} bytes do not divide into records of {record}")]
+    PartialRecord {
+        /// The list.
+        what: &'static str,
+        /// Bytes present.
+        got: usize,
+        /// Bytes per record.
+        record: usize,
+    },
+    /// A list has more elements than the specification allows.
+    #[error("{what}: {got} elements, at most {limit} are allowed")]
+    TooMany {
+        /// The list.
+        what: &'static str,
+        /// Elements present.
+        got: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A byte list is longer than the specification allows.
+    #[error("{what}[{index}]: {got} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// The list that holds the element, or the field itself (then `index` is zero).
+        what: &'static str,
+        /// Which element, counted from zero.
+        index: usize,
+        /// Bytes present.
+        got: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A boolean that is neither zero nor one.
+    #[error("{what}: {got:#04x} is not a boolean")]
+    Boolean {
+        /// The field.
+        what: &'static str,
+        /// Byte found.
+        got: u8,
+    },
+    /// An RLP structure is malformed.
+    #[error("{what}: {source}")]
+    Rlp {
+        /// What was being decoded.
+        what: &'static str,
+        /// The decoder's reason.
+        source: alloy_rlp::Error,
+    },
+    /// A JSON document is malformed.
+    #[error("{what}: {message}")]
+    Json {
+        /// What was being decoded.
+        what: &'static str,
+        /// The parser's reason.
+        message: String,
+    },
+    /// The parts of a block and its witness do not belong together.
+    #[error("{what}: got {got}, expected {expected}")]
+    Mismatch {
+        /// What was being compared.
+        what: &'static str,
+        /// Value found.
+        got: String,
+        /// Value expected.
+        expected: String,
+    },
+}

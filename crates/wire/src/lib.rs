@@ -1,0 +1,43 @@
+//! Byte formats of EXECUTE.
+//!
+//! This crate owns how things look on the wire and nothing else: the SSZ `StatelessInput` of the
+//! execution-specs (an `engine_newPayload` request, an execution witness and a chain id, behind a
+//! two-byte schema id), the 43-byte result, the hash tree root of the request, and the other
+//! dialects in which blocks and witnesses travel (`debug_executionWitness` JSON, geth's witness
+//! RLP, raw block RLP). It does not know what a valid block is: that is the `stateless` crate.
+//!
+//! Decoding is strict and zero-copy: offsets must be canonical, every byte must belong to exactly
+//! one field, and variable parts stay slices of the input, so that what is allocated never depends
+//! on a number that the input merely claims.
+//!
+//! ```
+//! use enshrine_wire::{SchemaId, StatelessInput};
+//!
+//! let refused = StatelessInput::decode(&[0x15, 0x01, 0x10]).unwrap_err();
+//! assert_eq!(refused.to_string(), "stateless input: 1 bytes, expected at least 16");
+//! assert_eq!(SchemaId::AMSTERDAM.to_be_bytes(), [0x15, 0x01]);
+//! ```
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+pub mod convert;
+mod error;
+mod input;
+pub mod layout;
+mod list;
+mod payload;
+mod request;
+mod result;
+mod root;
+mod schema;
+mod witness;
+
+pub use error::DecodeError;
+pub use input::StatelessInput;
+pub use list::{ByteLists, Records};
+pub use payload::{ExecutionPayload, PayloadShape, Withdrawal};
+pub use request::{ExecutionRequests, NewPayloadRequest};
+pub use result::StatelessResult;
+pub use root::RootConvention;
+pub use schema::{ProtocolFork, SchemaId};
+pub use witness::{ExecutionWitness, OwnedWitness};

@@ -1,0 +1,306 @@
+//! SSZ lists as views of the bytes that hold them, and the checks that make them safe to read.
+
+use crate::DecodeError;
+use alloy_primitives::Bytes;
+use core::fmt;
+
+/// Bytes of an SSZ offset.
+pub(crate) const OFFSET: usize = 4;
+
+/// Copies `N` bytes at `at`.
+///
+/// Panics when they are not there: callers have checked the length of the fixed part.
+pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[at..at + N]);
+    array
+}
+
+/// Reads a little-endian `u64` at `at`; panics like [`array_at`].
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(array_at(bytes, at))
+}
+
+/// Reads an SSZ offset at `at`; panics like [`array_at`].
+pub(crate) fn offset_at(bytes: &[u8], at: usize) -> usize {
+    u32::from_le_bytes(array_at(bytes, at)) as usize
+}
+
+/// Appends an SSZ offset.
+///
+/// Offsets are 32 bits wide: no container of this crate can hold more, and a caller that tries has
+/// gathered over 4 GiB of block.
+pub(crate) fn put_offset(out: &mut Vec<u8>, offset: usize) {
+    let offset = u32::try_from(offset).expect("an SSZ container is smaller than 4 GiB");
+    out.extend_from_slice(&offset.to_le_bytes());
+}
+
+/// Checks that the variable fields of a container whose offsets stand at `positions` tile the bytes
+/// behind its fixed part, and returns them.
+pub(crate) fn variable_fields<'a, const N: usize>(
+    what: &'static str,
+    bytes: &'a [u8],
+    fixed: usize,
+    positions: [usize; N],
+) -> Result<[&'a [u8]; N], DecodeError> {
+    let len = bytes.len();
+    if len < fixed {
+        return Err(DecodeError::TooShort { what, got: len, expected: fixed });
+    }
+    let mut starts = [0; N];
+    let mut previous = fixed;
+    for (index, position) in positions.into_iter().enumerate() {
+        let got = offset_at(bytes, position);
+        if index == 0 && got != fixed {
+            return Err(DecodeError::FirstOffset { what, got, expected: fixed });
+        }
+        if got < previous {
+            return Err(DecodeError::OffsetOrder { what, index, got, previous });
+        }
+        if got > len {
+            return Err(DecodeError::OffsetBeyondEnd { what, index, got, len });
+        }
+        starts[index] = got;
+        previous = got;
+    }
+    let mut fields = [&[][..]; N];
+    for index in 0..N {
+        let end = if index + 1 < N { starts[index + 1] } else { len };
+        fields[index] = &bytes[starts[index]..end];
+    }
+    Ok(fields)
+}
+
+/// A list of byte strings: transactions, trie nodes, codes or headers.
+///
+/// Behind a decoded input it is the SSZ encoding itself, with its offsets already checked; for
+/// encoding it can also stand over slices or [`Bytes`] that live elsewhere.
+#[derive(Clone, Copy)]
+pub struct ByteLists<'a>(Repr<'a>);
+
+#[derive(Clone, Copy)]
+enum Repr<'a> {
+    Ssz(&'a [u8]),
+    Slices(&'a [&'a [u8]]),
+    Bytes(&'a [Bytes]),
+}
+
+impl<'a> ByteLists<'a> {
+    /// The empty list.
+    pub const EMPTY: Self = Self(Repr::Ssz(&[]));
+
+    /// Checks an SSZ list of byte lists: canonical first offset, offsets in order and within
+    /// bounds, at most `max_items` of at most `max_len` bytes each.
+    pub(crate) fn decode(
+        what: &'static str,
+        bytes: &'a [u8],
+        max_items: usize,
+        max_len: usize,
+    ) -> Result<Self, DecodeError> {
+        if bytes.is_empty() {
+            return Ok(Self::EMPTY);
+        }
+        let len = bytes.len();
+        if len < OFFSET {
+            return Err(DecodeError::TooShort { what, got: len, expected: OFFSET });
+        }
+        let first = offset_at(bytes, 0);
+        if first == 0 || !first.is_multiple_of(OFFSET) || first > len {
+            return Err(DecodeError::ListOffset { what, got: first, len });
+        }
+        let items = first / OFFSET;
+        if items > max_items {
+            return Err(DecodeError::TooMany { what, got: items, limit: max_items });
+        }
+        let mut previous = first;
+        for index in 0..items {
+            let end = if index + 1 < items { offset_at(bytes, (index + 1) * OFFSET) } else { len };
+            if end < previous {
+                return Err(DecodeError::OffsetOrder {
+                    what,
+                    index: index + 1,
+                    got: end,
+                    previous,
+                });
+            }
+            if end > len {
+                return Err(DecodeError::OffsetBeyondEnd { what, index: index + 1, got: end, len });
+            }
+            if end - previous > max_len {
+                return Err(DecodeError::TooLong {
+                    what,
+                    index,
+                    got: end - previous,
+                    limit: max_len,
+                });
+            }
+            previous = end;
+        }
+        Ok(Self(Repr::Ssz(bytes)))
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self.0 {
+            Repr::Ssz([]) => 0,
+            Repr::Ssz(bytes) => offset_at(bytes, 0) / OFFSET,
+            Repr::Slices(slices) => slices.len(),
+            Repr::Bytes(items) => items.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Element `index`, or `None` behind the end.
+    pub fn get(&self, index: usize) -> Option<&'a [u8]> {
+        let len = self.len();
+        if index >= len {
+            return None;
+        }
+        Some(match self.0 {
+            Repr::Ssz(bytes) => {
+                let start = offset_at(bytes, index * OFFSET);
+                let end = if index + 1 < len {
+                    offset_at(bytes, (index + 1) * OFFSET)
+                } else {
+                    bytes.len()
+                };
+                &bytes[start..end]
+            }
+            Repr::Slices(slices) => slices[index],
+            Repr::Bytes(items) => &items[index],
+        })
+    }
+
+    /// The last element.
+    pub fn last(&self) -> Option<&'a [u8]> {
+        self.len().checked_sub(1).and_then(|index| self.get(index))
+    }
+
+    /// The elements in order.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator {
+        (0..self.len()).map(move |index| self.get(index).unwrap_or_default())
+    }
+
+    /// Bytes of all elements together, without offsets.
+    pub fn total_bytes(&self) -> usize {
+        match self.0 {
+            Repr::Ssz(bytes) => bytes.len() - self.len() * OFFSET,
+            Repr::Slices(slices) => slices.iter().map(|slice| slice.len()).sum(),
+            Repr::Bytes(items) => items.iter().map(|item| item.len()).sum(),
+        }
+    }
+
+    /// Bytes that [`Self::encode`] appends.
+    pub(crate) fn encoded_len(&self) -> usize {
+        self.total_bytes() + self.len() * OFFSET
+    }
+
+    /// Appends the SSZ encoding.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let mut offset = self.len() * OFFSET;
+        for item in self.iter() {
+            put_offset(out, offset);
+            offset += item.len();
+        }
+        for item in self.iter() {
+            out.extend_from_slice(item);
+        }
+    }
+}
+
+impl<'a> From<&'a [&'a [u8]]> for ByteLists<'a> {
+    fn from(slices: &'a [&'a [u8]]) -> Self {
+        Self(Repr::Slices(slices))
+    }
+}
+
+impl<'a> From<&'a [Bytes]> for ByteLists<'a> {
+    fn from(items: &'a [Bytes]) -> Self {
+        Self(Repr::Bytes(items))
+    }
+}
+
+impl<'a> From<&'a Vec<Bytes>> for ByteLists<'a> {
+    fn from(items: &'a Vec<Bytes>) -> Self {
+        Self(Repr::Bytes(items))
+    }
+}
+
+impl PartialEq for ByteLists<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for ByteLists<'_> {}
+
+impl fmt::Debug for ByteLists<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ByteLists({} items, {} bytes)", self.len(), self.total_bytes())
+    }
+}
+
+/// A list of fixed-size records of `N` bytes each: withdrawals, requests, hashes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Records<'a, const N: usize>(&'a [[u8; N]]);
+
+impl<'a, const N: usize> Records<'a, N> {
+    /// The empty list.
+    pub const EMPTY: Self = Self(&[]);
+
+    /// A list over records that live elsewhere.
+    pub const fn new(records: &'a [[u8; N]]) -> Self {
+        Self(records)
+    }
+
+    /// Checks that `bytes` divides into at most `max_items` records.
+    pub(crate) const fn decode(
+        what: &'static str,
+        bytes: &'a [u8],
+        max_items: usize,
+    ) -> Result<Self, DecodeError> {
+        let (records, rest) = bytes.as_chunks::<N>();
+        if !rest.is_empty() {
+            return Err(DecodeError::PartialRecord { what, got: bytes.len(), record: N });
+        }
+        if records.len() > max_items {
+            return Err(DecodeError::TooMany { what, got: records.len(), limit: max_items });
+        }
+        Ok(Self(records))
+    }
+
+    /// The list whose records stand one after another in `bytes`; an error when they do not divide.
+    pub const fn from_bytes(what: &'static str, bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::decode(what, bytes, usize::MAX)
+    }
+
+    /// Number of records.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no record.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The records in order.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8; N]> {
+        self.0.iter()
+    }
+
+    /// The records one after another.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0.as_flattened()
+    }
+}
+
+impl<const N: usize> fmt::Debug for Records<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Records({} of {N} bytes)", self.len())
+    }
+}

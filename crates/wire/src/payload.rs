@@ -1,0 +1,254 @@
+//! The execution payload in its four shapes.
+
+use crate::{
+    DecodeError, ProtocolFork,
+    layout::payload as at,
+    list::{ByteLists, Records, array_at, put_offset, u64_at, variable_fields},
+};
+use alloy_primitives::{Address, B256, U256};
+
+const WHAT: &str = "execution payload";
+const MAX_EXTRA_DATA: usize = 32;
+/// `MAX_TRANSACTIONS_PER_PAYLOAD` of the consensus-specs; lifted in Amsterdam.
+pub(crate) const MAX_TRANSACTIONS: usize = 1 << 20;
+/// `MAX_BYTES_PER_TRANSACTION` of the consensus-specs; lifted in Amsterdam.
+pub(crate) const MAX_TRANSACTION_BYTES: usize = 1 << 30;
+/// `MAX_WITHDRAWALS_PER_PAYLOAD` of the consensus-specs; lifted in Amsterdam.
+pub(crate) const MAX_WITHDRAWALS: usize = 16;
+
+/// Which fields a payload has (`ExecutionPayloadV1` to `V4` of the Engine API).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PayloadShape {
+    /// Paris.
+    V1,
+    /// Shanghai: adds withdrawals.
+    V2,
+    /// Cancun, Prague, Osaka and its blob-parameter forks: adds the blob gas fields.
+    V3,
+    /// Amsterdam: adds the block access list and the slot number.
+    V4,
+}
+
+impl PayloadShape {
+    /// The shape that a fork uses.
+    pub const fn of(fork: ProtocolFork) -> Self {
+        match fork {
+            ProtocolFork::Paris => Self::V1,
+            ProtocolFork::Shanghai => Self::V2,
+            ProtocolFork::Cancun
+            | ProtocolFork::Prague
+            | ProtocolFork::Osaka
+            | ProtocolFork::Bpo1
+            | ProtocolFork::Bpo2 => Self::V3,
+            ProtocolFork::Amsterdam => Self::V4,
+        }
+    }
+
+    /// Length of the fixed part in bytes.
+    pub const fn fixed_len(self) -> usize {
+        match self {
+            Self::V1 => at::FIXED_V1,
+            Self::V2 => at::FIXED_V2,
+            Self::V3 => at::FIXED_V3,
+            Self::V4 => at::FIXED_V4,
+        }
+    }
+}
+
+/// An execution payload: a block as the Engine API carries it.
+///
+/// Fields that a shape does not have are empty or zero and are not encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of the Engine API, by their names there")]
+pub struct ExecutionPayload<'a> {
+    pub shape: PayloadShape,
+    pub parent_hash: B256,
+    pub fee_recipient: Address,
+    pub state_root: B256,
+    pub receipts_root: B256,
+    pub logs_bloom: &'a [u8; 256],
+    pub prev_randao: B256,
+    pub block_number: u64,
+    pub gas_limit: u64,
+    pub gas_used: u64,
+    pub timestamp: u64,
+    pub extra_data: &'a [u8],
+    pub base_fee_per_gas: U256,
+    pub block_hash: B256,
+    /// Each is the raw RLP list of a legacy transaction, or type byte and payload (EIP-2718).
+    pub transactions: ByteLists<'a>,
+    /// V2 and later; decode one with [`Withdrawal::from_record`].
+    pub withdrawals: Records<'a, { Withdrawal::LEN }>,
+    /// V3 and later.
+    pub blob_gas_used: u64,
+    /// V3 and later.
+    pub excess_blob_gas: u64,
+    /// V4: RLP of the block access list (EIP-7928).
+    pub block_access_list: &'a [u8],
+    /// V4 (EIP-7843).
+    pub slot_number: u64,
+}
+
+impl<'a> ExecutionPayload<'a> {
+    /// Decodes a payload of the given shape.
+    pub(crate) fn decode(bytes: &'a [u8], shape: PayloadShape) -> Result<Self, DecodeError> {
+        let fixed = shape.fixed_len();
+        let none = &[][..];
+        let (extra_data, transactions, withdrawals, block_access_list) = match shape {
+            PayloadShape::V1 => {
+                let [extra, txs] =
+                    variable_fields(WHAT, bytes, fixed, [at::EXTRA_DATA, at::TRANSACTIONS])?;
+                (extra, txs, none, none)
+            }
+            PayloadShape::V2 | PayloadShape::V3 => {
+                let [extra, txs, withdrawals] = variable_fields(
+                    WHAT,
+                    bytes,
+                    fixed,
+                    [at::EXTRA_DATA, at::TRANSACTIONS, at::WITHDRAWALS],
+                )?;
+                (extra, txs, withdrawals, none)
+            }
+            PayloadShape::V4 => {
+                let [extra, txs, withdrawals, bal] = variable_fields(
+                    WHAT,
+                    bytes,
+                    fixed,
+                    [at::EXTRA_DATA, at::TRANSACTIONS, at::WITHDRAWALS, at::BLOCK_ACCESS_LIST],
+                )?;
+                (extra, txs, withdrawals, bal)
+            }
+        };
+        if extra_data.len() > MAX_EXTRA_DATA {
+            return Err(DecodeError::TooLong {
+                what: "extra data",
+                index: 0,
+                got: extra_data.len(),
+                limit: MAX_EXTRA_DATA,
+            });
+        }
+        let progressive = shape >= PayloadShape::V4;
+        let limit = |limit| if progressive { usize::MAX } else { limit };
+        let blobs = shape >= PayloadShape::V3;
+        Ok(Self {
+            shape,
+            parent_hash: array_at(bytes, at::PARENT_HASH).into(),
+            fee_recipient: array_at(bytes, at::FEE_RECIPIENT).into(),
+            state_root: array_at(bytes, at::STATE_ROOT).into(),
+            receipts_root: array_at(bytes, at::RECEIPTS_ROOT).into(),
+            logs_bloom: bytes[at::LOGS_BLOOM..]
+                .first_chunk()
+                .expect("the fixed part has been checked to be there"),
+            prev_randao: array_at(bytes, at::PREV_RANDAO).into(),
+            block_number: u64_at(bytes, at::BLOCK_NUMBER),
+            gas_limit: u64_at(bytes, at::GAS_LIMIT),
+            gas_used: u64_at(bytes, at::GAS_USED),
+            timestamp: u64_at(bytes, at::TIMESTAMP),
+            extra_data,
+            base_fee_per_gas: U256::from_le_bytes(array_at::<32>(bytes, at::BASE_FEE_PER_GAS)),
+            block_hash: array_at(bytes, at::BLOCK_HASH).into(),
+            transactions: ByteLists::decode(
+                "transactions",
+                transactions,
+                limit(MAX_TRANSACTIONS),
+                limit(MAX_TRANSACTION_BYTES),
+            )?,
+            withdrawals: Records::decode("withdrawals", withdrawals, limit(MAX_WITHDRAWALS))?,
+            blob_gas_used: if blobs { u64_at(bytes, at::BLOB_GAS_USED) } else { 0 },
+            excess_blob_gas: if blobs { u64_at(bytes, at::EXCESS_BLOB_GAS) } else { 0 },
+            block_access_list,
+            slot_number: if progressive { u64_at(bytes, at::SLOT_NUMBER) } else { 0 },
+        })
+    }
+
+    /// Bytes that [`Self::encode`] appends.
+    pub(crate) fn encoded_len(&self) -> usize {
+        let mut len =
+            self.shape.fixed_len() + self.extra_data.len() + self.transactions.encoded_len();
+        if self.shape >= PayloadShape::V2 {
+            len += self.withdrawals.as_bytes().len();
+        }
+        if self.shape >= PayloadShape::V4 {
+            len += self.block_access_list.len();
+        }
+        len
+    }
+
+    /// Appends the SSZ encoding.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let mut offset = self.shape.fixed_len();
+        out.extend_from_slice(self.parent_hash.as_slice());
+        out.extend_from_slice(self.fee_recipient.as_slice());
+        out.extend_from_slice(self.state_root.as_slice());
+        out.extend_from_slice(self.receipts_root.as_slice());
+        out.extend_from_slice(self.logs_bloom);
+        out.extend_from_slice(self.prev_randao.as_slice());
+        for number in [self.block_number, self.gas_limit, self.gas_used, self.timestamp] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        put_offset(out, offset);
+        offset += self.extra_data.len();
+        out.extend_from_slice(&self.base_fee_per_gas.to_le_bytes::<32>());
+        out.extend_from_slice(self.block_hash.as_slice());
+        put_offset(out, offset);
+        offset += self.transactions.encoded_len();
+        if self.shape >= PayloadShape::V2 {
+            put_offset(out, offset);
+            offset += self.withdrawals.as_bytes().len();
+        }
+        if self.shape >= PayloadShape::V3 {
+            out.extend_from_slice(&self.blob_gas_used.to_le_bytes());
+            out.extend_from_slice(&self.excess_blob_gas.to_le_bytes());
+        }
+        if self.shape >= PayloadShape::V4 {
+            put_offset(out, offset);
+            out.extend_from_slice(&self.slot_number.to_le_bytes());
+        }
+        out.extend_from_slice(self.extra_data);
+        self.transactions.encode(out);
+        if self.shape >= PayloadShape::V2 {
+            out.extend_from_slice(self.withdrawals.as_bytes());
+        }
+        if self.shape >= PayloadShape::V4 {
+            out.extend_from_slice(self.block_access_list);
+        }
+    }
+}
+
+/// A withdrawal (EIP-4895).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Running number of the withdrawal.
+    pub index: u64,
+    /// The validator it comes from.
+    pub validator_index: u64,
+    /// Where the ETH goes.
+    pub address: Address,
+    /// Amount in gwei.
+    pub amount: u64,
+}
+
+impl Withdrawal {
+    /// Bytes of one SSZ record.
+    pub const LEN: usize = 44;
+
+    /// Reads an SSZ record.
+    pub fn from_record(record: &[u8; Self::LEN]) -> Self {
+        Self {
+            index: u64_at(record, 0),
+            validator_index: u64_at(record, 8),
+            address: array_at(record, 16).into(),
+            amount: u64_at(record, 36),
+        }
+    }
+
+    /// Writes an SSZ record.
+    pub fn to_record(&self) -> [u8; Self::LEN] {
+        let mut record = [0; Self::LEN];
+        record[0..8].copy_from_slice(&self.index.to_le_bytes());
+        record[8..16].copy_from_slice(&self.validator_index.to_le_bytes());
+        record[16..36].copy_from_slice(self.address.as_slice());
+        record[36..44].copy_from_slice(&self.amount.to_le_bytes());
+        record
+    }
+}

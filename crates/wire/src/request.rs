@@ -1,0 +1,261 @@
+//! The `engine_newPayload` request around a payload, and the execution requests in it.
+
+use crate::{
+    DecodeError, ExecutionPayload, PayloadShape, ProtocolFork,
+    layout::request as at,
+    list::{Records, array_at, put_offset, variable_fields},
+};
+use alloy_primitives::B256;
+use sha2::{Digest, Sha256};
+
+const WHAT: &str = "new payload request";
+/// `MAX_BLOB_COMMITMENTS_PER_BLOCK` of the consensus-specs.
+pub(crate) const MAX_VERSIONED_HASHES: usize = 4096;
+
+/// What `engine_newPayload` is called with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPayloadRequest<'a> {
+    /// The block.
+    pub payload: ExecutionPayload<'a>,
+    /// Blob versioned hashes of all transactions in order (Cancun and later).
+    pub versioned_hashes: Records<'a, 32>,
+    /// The header's `parent_beacon_block_root` (EIP-4788; Cancun and later). A rollup's anchor.
+    pub parent_beacon_block_root: B256,
+    /// Requests that the block causes (EIP-7685; Prague and later).
+    pub execution_requests: ExecutionRequests<'a>,
+}
+
+impl<'a> NewPayloadRequest<'a> {
+    /// Length of the fixed part in bytes.
+    const fn fixed_len(fork: ProtocolFork) -> usize {
+        match fork {
+            ProtocolFork::Paris | ProtocolFork::Shanghai => at::FIXED_PARIS,
+            ProtocolFork::Cancun => at::FIXED_CANCUN,
+            _ => at::FIXED,
+        }
+    }
+
+    /// Decodes the request of a fork.
+    pub(crate) fn decode(bytes: &'a [u8], fork: ProtocolFork) -> Result<Self, DecodeError> {
+        let fixed = Self::fixed_len(fork);
+        let shape = PayloadShape::of(fork);
+        let none = &[][..];
+        let (payload, hashes, requests) = match fork {
+            ProtocolFork::Paris | ProtocolFork::Shanghai => {
+                let [payload] = variable_fields(WHAT, bytes, fixed, [at::PAYLOAD])?;
+                (payload, none, None)
+            }
+            ProtocolFork::Cancun => {
+                let [payload, hashes] =
+                    variable_fields(WHAT, bytes, fixed, [at::PAYLOAD, at::VERSIONED_HASHES])?;
+                (payload, hashes, None)
+            }
+            _ => {
+                let [payload, hashes, requests] = variable_fields(
+                    WHAT,
+                    bytes,
+                    fixed,
+                    [at::PAYLOAD, at::VERSIONED_HASHES, at::EXECUTION_REQUESTS],
+                )?;
+                (payload, hashes, Some(requests))
+            }
+        };
+        let max_hashes = if shape >= PayloadShape::V4 { usize::MAX } else { MAX_VERSIONED_HASHES };
+        Ok(Self {
+            payload: ExecutionPayload::decode(payload, shape)?,
+            versioned_hashes: Records::decode("versioned hashes", hashes, max_hashes)?,
+            parent_beacon_block_root: if shape >= PayloadShape::V3 {
+                array_at(bytes, at::PARENT_BEACON_BLOCK_ROOT).into()
+            } else {
+                B256::ZERO
+            },
+            execution_requests: requests
+                .map(|bytes| ExecutionRequests::decode(bytes, fork))
+                .transpose()?
+                .unwrap_or_default(),
+        })
+    }
+
+    /// Bytes that [`Self::encode`] appends.
+    pub(crate) fn encoded_len(&self, fork: ProtocolFork) -> usize {
+        let mut len = Self::fixed_len(fork) + self.payload.encoded_len();
+        if fork >= ProtocolFork::Cancun {
+            len += self.versioned_hashes.as_bytes().len();
+        }
+        if fork >= ProtocolFork::Prague {
+            len += self.execution_requests.encoded_len(fork);
+        }
+        len
+    }
+
+    /// Appends the SSZ encoding for a fork.
+    pub(crate) fn encode(&self, fork: ProtocolFork, out: &mut Vec<u8>) {
+        let mut offset = Self::fixed_len(fork);
+        put_offset(out, offset);
+        offset += self.payload.encoded_len();
+        if fork >= ProtocolFork::Cancun {
+            put_offset(out, offset);
+            offset += self.versioned_hashes.as_bytes().len();
+            out.extend_from_slice(self.parent_beacon_block_root.as_slice());
+        }
+        if fork >= ProtocolFork::Prague {
+            put_offset(out, offset);
+        }
+        self.payload.encode(out);
+        if fork >= ProtocolFork::Cancun {
+            out.extend_from_slice(self.versioned_hashes.as_bytes());
+        }
+        if fork >= ProtocolFork::Prague {
+            self.execution_requests.encode(fork, out);
+        }
+    }
+}
+
+/// Requests from the execution layer to the consensus layer (EIP-7685), by type.
+///
+/// The SSZ record of each kind equals its EIP-7685 encoding, so the same bytes serve both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutionRequests<'a> {
+    /// Type 0x00 (EIP-6110).
+    pub deposits: Records<'a, 192>,
+    /// Type 0x01 (EIP-7002).
+    pub withdrawals: Records<'a, 76>,
+    /// Type 0x02 (EIP-7251).
+    pub consolidations: Records<'a, 116>,
+    /// Type 0x03 (EIP-8282), Amsterdam and later.
+    pub builder_deposits: Records<'a, 184>,
+    /// Type 0x04 (EIP-8282), Amsterdam and later.
+    pub builder_exits: Records<'a, 68>,
+}
+
+impl Default for ExecutionRequests<'_> {
+    fn default() -> Self {
+        Self {
+            deposits: Records::EMPTY,
+            withdrawals: Records::EMPTY,
+            consolidations: Records::EMPTY,
+            builder_deposits: Records::EMPTY,
+            builder_exits: Records::EMPTY,
+        }
+    }
+}
+
+impl<'a> ExecutionRequests<'a> {
+    /// `MAX_DEPOSIT_REQUESTS_PER_PAYLOAD` of the consensus-specs; lifted in Amsterdam.
+    pub(crate) const MAX_DEPOSITS: usize = 8192;
+    /// `MAX_WITHDRAWAL_REQUESTS_PER_PAYLOAD`; lifted in Amsterdam.
+    pub(crate) const MAX_WITHDRAWALS: usize = 16;
+    /// `MAX_CONSOLIDATION_REQUESTS_PER_PAYLOAD`; lifted in Amsterdam.
+    pub(crate) const MAX_CONSOLIDATIONS: usize = 2;
+
+    const FIXED_PRAGUE: usize = 12;
+    const FIXED_AMSTERDAM: usize = 20;
+
+    fn decode(bytes: &'a [u8], fork: ProtocolFork) -> Result<Self, DecodeError> {
+        const WHAT: &str = "execution requests";
+        let none = &[][..];
+        let progressive = fork >= ProtocolFork::Amsterdam;
+        let limit = |limit| if progressive { usize::MAX } else { limit };
+        let (deposits, withdrawals, consolidations, builder_deposits, builder_exits) =
+            if progressive {
+                let [a, b, c, d, e] =
+                    variable_fields(WHAT, bytes, Self::FIXED_AMSTERDAM, [0, 4, 8, 12, 16])?;
+                (a, b, c, d, e)
+            } else {
+                let [a, b, c] = variable_fields(WHAT, bytes, Self::FIXED_PRAGUE, [0, 4, 8])?;
+                (a, b, c, none, none)
+            };
+        Ok(Self {
+            deposits: Records::decode("deposit requests", deposits, limit(Self::MAX_DEPOSITS))?,
+            withdrawals: Records::decode(
+                "withdrawal requests",
+                withdrawals,
+                limit(Self::MAX_WITHDRAWALS),
+            )?,
+            consolidations: Records::decode(
+                "consolidation requests",
+                consolidations,
+                limit(Self::MAX_CONSOLIDATIONS),
+            )?,
+            builder_deposits: Records::decode(
+                "builder deposit requests",
+                builder_deposits,
+                usize::MAX,
+            )?,
+            builder_exits: Records::decode("builder exit requests", builder_exits, usize::MAX)?,
+        })
+    }
+
+    /// Sorts EIP-7685 request data (type byte, then records) into their lists.
+    pub fn from_typed<T: AsRef<[u8]>>(requests: &'a [T]) -> Result<Self, DecodeError> {
+        let mut lists = Self::default();
+        for request in requests {
+            let Some((kind, data)) = request.as_ref().split_first() else { continue };
+            match kind {
+                0 => lists.deposits = Records::from_bytes("deposit requests", data)?,
+                1 => lists.withdrawals = Records::from_bytes("withdrawal requests", data)?,
+                2 => lists.consolidations = Records::from_bytes("consolidation requests", data)?,
+                3 => {
+                    lists.builder_deposits = Records::from_bytes("builder deposit requests", data)?;
+                }
+                4 => lists.builder_exits = Records::from_bytes("builder exit requests", data)?,
+                other => {
+                    return Err(DecodeError::Mismatch {
+                        what: "request type",
+                        got: other.to_string(),
+                        expected: "0 to 4".to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(lists)
+    }
+
+    /// Type bytes with the records of that type, in order, empty ones included.
+    pub const fn typed(&self) -> [(u8, &'a [u8]); 5] {
+        [
+            (0, self.deposits.as_bytes()),
+            (1, self.withdrawals.as_bytes()),
+            (2, self.consolidations.as_bytes()),
+            (3, self.builder_deposits.as_bytes()),
+            (4, self.builder_exits.as_bytes()),
+        ]
+    }
+
+    /// The header's `requests_hash` (EIP-7685): empty types are left out.
+    pub fn requests_hash(&self) -> B256 {
+        let mut all = Sha256::new();
+        for (kind, data) in self.typed() {
+            if !data.is_empty() {
+                all.update(Sha256::new().chain_update([kind]).chain_update(data).finalize());
+            }
+        }
+        B256::from_slice(&all.finalize())
+    }
+
+    /// Whether the block causes no request.
+    pub fn is_empty(&self) -> bool {
+        self.typed().iter().all(|(_, data)| data.is_empty())
+    }
+
+    const fn lists_of(fork: ProtocolFork) -> usize {
+        if fork as u8 >= ProtocolFork::Amsterdam as u8 { 5 } else { 3 }
+    }
+
+    fn encoded_len(&self, fork: ProtocolFork) -> usize {
+        let lists = Self::lists_of(fork);
+        lists * 4 + self.typed()[..lists].iter().map(|(_, data)| data.len()).sum::<usize>()
+    }
+
+    fn encode(&self, fork: ProtocolFork, out: &mut Vec<u8>) {
+        let lists = &self.typed()[..Self::lists_of(fork)];
+        let mut offset = lists.len() * 4;
+        for (_, data) in lists {
+            put_offset(out, offset);
+            offset += data.len();
+        }
+        for (_, data) in lists {
+            out.extend_from_slice(data);
+        }
+    }
+}

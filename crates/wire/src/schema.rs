@@ -1,0 +1,119 @@
+//! Schema ids: which fork's shapes and rules an input follows.
+
+use core::fmt;
+
+/// Forks by their number in the execution-specs (`ProtocolFork`). Only forks with an execution
+/// payload are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum ProtocolFork {
+    /// The merge.
+    Paris = 0x0e,
+    /// Withdrawals (EIP-4895).
+    Shanghai = 0x0f,
+    /// Blobs (EIP-4844) and beacon roots (EIP-4788).
+    Cancun = 0x10,
+    /// Execution requests (EIP-7685) and set-code transactions (EIP-7702).
+    Prague = 0x11,
+    /// Transaction gas cap (EIP-7825) and others.
+    Osaka = 0x12,
+    /// Osaka with the first blob-parameter change.
+    Bpo1 = 0x13,
+    /// Osaka with the second blob-parameter change.
+    Bpo2 = 0x14,
+    /// Block access lists (EIP-7928), slot numbers (EIP-7843), builder requests (EIP-8282).
+    Amsterdam = 0x15,
+}
+
+impl ProtocolFork {
+    /// All forks, oldest first.
+    pub const ALL: [Self; 8] = [
+        Self::Paris,
+        Self::Shanghai,
+        Self::Cancun,
+        Self::Prague,
+        Self::Osaka,
+        Self::Bpo1,
+        Self::Bpo2,
+        Self::Amsterdam,
+    ];
+
+    /// The schema id of this fork's current revision.
+    pub const fn schema(self) -> SchemaId {
+        SchemaId::new(((self as u16) << 8) | SchemaId::REVISION)
+    }
+
+    /// The fork's name in lower case, as configuration files and messages use it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Paris => "paris",
+            Self::Shanghai => "shanghai",
+            Self::Cancun => "cancun",
+            Self::Prague => "prague",
+            Self::Osaka => "osaka",
+            Self::Bpo1 => "bpo1",
+            Self::Bpo2 => "bpo2",
+            Self::Amsterdam => "amsterdam",
+        }
+    }
+
+    /// The fork of that name, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fork| fork.name().eq_ignore_ascii_case(name))
+    }
+}
+
+impl fmt::Display for ProtocolFork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The two bytes in front of every stateless input: fork number, then revision.
+///
+/// Big endian in front of the input; little endian inside the result.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SchemaId(u16);
+
+impl SchemaId {
+    /// The revision that this crate reads and writes.
+    pub const REVISION: u16 = 0x01;
+    /// Bytes that the id takes in front of an input.
+    pub const LEN: usize = 2;
+    /// `0x1501`, the id of the specification.
+    pub const AMSTERDAM: Self = ProtocolFork::Amsterdam.schema();
+    /// `0x1201`, the default of an L2.
+    pub const OSAKA: Self = ProtocolFork::Osaka.schema();
+
+    /// Wraps a raw id, known or not.
+    pub const fn new(id: u16) -> Self {
+        Self(id)
+    }
+
+    /// The raw id.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// The id as it stands in front of an input.
+    pub const fn to_be_bytes(self) -> [u8; 2] {
+        self.0.to_be_bytes()
+    }
+
+    /// The fork of this id, if it is one that this crate knows.
+    pub fn fork(self) -> Option<ProtocolFork> {
+        ProtocolFork::ALL.into_iter().find(|fork| fork.schema() == self)
+    }
+}
+
+impl fmt::Debug for SchemaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SchemaId({self})")
+    }
+}
+
+impl fmt::Display for SchemaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#06x}", self.0)
+    }
+}

@@ -1,0 +1,102 @@
+//! The execution witness: trie nodes, codes and ancestor headers.
+
+use crate::{
+    DecodeError,
+    list::{ByteLists, put_offset, variable_fields},
+};
+use alloy_primitives::Bytes;
+
+const WHAT: &str = "execution witness";
+const FIXED: usize = 12;
+
+/// The state that a block reads, as the specification's `ExecutionWitness`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExecutionWitness<'a> {
+    /// RLP of trie nodes, of the account trie and of storage tries alike. Canonical: ascending, no
+    /// duplicates.
+    pub state: ByteLists<'a>,
+    /// Contract codes that existed before the block. Canonical: ascending, no duplicates.
+    pub codes: ByteLists<'a>,
+    /// RLP of ancestor headers from oldest to newest; the last is the parent.
+    pub headers: ByteLists<'a>,
+}
+
+impl<'a> ExecutionWitness<'a> {
+    /// Most bytes of a trie node.
+    pub const MAX_NODE: usize = 1 << 10;
+    /// Most bytes of a code (EIP-7954).
+    pub const MAX_CODE: usize = 1 << 16;
+    /// Most bytes of a header.
+    pub const MAX_HEADER: usize = 1 << 10;
+    /// Most headers: as many as BLOCKHASH reaches.
+    pub const MAX_HEADERS: usize = 256;
+
+    /// A witness that holds nothing.
+    pub const EMPTY: Self =
+        Self { state: ByteLists::EMPTY, codes: ByteLists::EMPTY, headers: ByteLists::EMPTY };
+
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let [state, codes, headers] = variable_fields(WHAT, bytes, FIXED, [0, 4, 8])?;
+        Ok(Self {
+            state: ByteLists::decode("witness state", state, usize::MAX, Self::MAX_NODE)?,
+            codes: ByteLists::decode("witness codes", codes, usize::MAX, Self::MAX_CODE)?,
+            headers: ByteLists::decode(
+                "witness headers",
+                headers,
+                Self::MAX_HEADERS,
+                Self::MAX_HEADER,
+            )?,
+        })
+    }
+
+    /// Bytes of the SSZ encoding.
+    pub fn encoded_len(&self) -> usize {
+        FIXED + self.state.encoded_len() + self.codes.encoded_len() + self.headers.encoded_len()
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let lists = [&self.state, &self.codes, &self.headers];
+        let mut offset = FIXED;
+        for list in lists {
+            put_offset(out, offset);
+            offset += list.encoded_len();
+        }
+        for list in lists {
+            list.encode(out);
+        }
+    }
+}
+
+/// A witness that owns its parts: what converters and witness recorders make.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnedWitness {
+    /// As [`ExecutionWitness::state`].
+    pub state: Vec<Bytes>,
+    /// As [`ExecutionWitness::codes`].
+    pub codes: Vec<Bytes>,
+    /// As [`ExecutionWitness::headers`].
+    pub headers: Vec<Bytes>,
+}
+
+impl OwnedWitness {
+    /// Sorts nodes and codes and drops duplicates, empty nodes and empty codes, as the canonical
+    /// form demands. Headers are left as they are.
+    pub fn canonicalize(&mut self) {
+        const EMPTY_NODE: &[u8] = &[0x80];
+        self.state.retain(|node| !node.is_empty() && node.as_ref() != EMPTY_NODE);
+        self.codes.retain(|code| !code.is_empty());
+        for list in [&mut self.state, &mut self.codes] {
+            list.sort_unstable();
+            list.dedup();
+        }
+    }
+
+    /// The witness as a view for encoding.
+    pub fn view(&self) -> ExecutionWitness<'_> {
+        ExecutionWitness {
+            state: (&self.state).into(),
+            codes: (&self.codes).into(),
+            headers: (&self.headers).into(),
+        }
+    }
+}

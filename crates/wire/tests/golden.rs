@@ -1,0 +1,146 @@
+//! Known answers: bytes and roots that the specification and independent encoders publish.
+
+mod support;
+
+use alloy_primitives::{B256, b256, hex};
+use enshrine_wire::{
+    DecodeError, ExecutionRequests, ProtocolFork, RootConvention, SchemaId, StatelessInput,
+    StatelessResult,
+};
+use sha2::{Digest, Sha256};
+use support::{KnownAnswer, minimal, with_public_keys};
+
+fn sha256(bytes: &[u8]) -> B256 {
+    B256::from_slice(&Sha256::digest(bytes))
+}
+
+fn roots(input: &StatelessInput<'_>) -> [B256; 2] {
+    [RootConvention::ExecutionSpecs, RootConvention::ConsensusSpecs]
+        .map(|convention| input.request.hash_tree_root(input.fork, convention))
+}
+
+#[test]
+fn the_specification_known_answer_has_its_bytes_and_both_its_roots() {
+    KnownAnswer::new().with(|input| {
+        let bytes = input.encode();
+        assert_eq!(bytes.len(), 2938);
+        assert_eq!(
+            sha256(&bytes),
+            b256!("6fda0f5d749cc2794ed04dd48fbff55439061c964bfc2c7672191e6c1b928710")
+        );
+        assert_eq!(
+            roots(&input),
+            [
+                b256!("71d67022e2df6fc9b757f8c4614f1da20c993efe8595a715829093c431b3f4eb"),
+                b256!("43afdcfa2792c3fb237ddbf271fc3675e3dc06ec37283f7f6956c2da6e917dd7"),
+            ]
+        );
+        assert_eq!(StatelessInput::decode(&bytes), Ok(input));
+    });
+}
+
+#[test]
+fn the_known_answer_in_dialect_3_is_refused_by_name() {
+    let known = KnownAnswer::new();
+    let bytes = known.with(|input| with_public_keys(&input.encode(), &known.public_keys));
+    assert_eq!(bytes.len(), 3072);
+    assert_eq!(
+        sha256(&bytes),
+        b256!("b7d516d24d8bde7426cae58f22b04fd7e824353eccc30bba9592487bcf4e55ec")
+    );
+    let error = StatelessInput::decode(&bytes).unwrap_err();
+    assert!(matches!(error, DecodeError::OlderDialect { surplus: "public keys", .. }), "{error}");
+}
+
+#[test]
+fn the_minimal_input_has_its_bytes_and_both_its_roots() {
+    let input = minimal(ProtocolFork::Amsterdam);
+    let bytes = input.encode();
+    assert_eq!(bytes.len(), 634);
+    assert_eq!(
+        sha256(&bytes),
+        b256!("af012cace55e39a641349bf6816d16166e9d6abbaaadb4fa29bd99897a4305b3")
+    );
+    assert_eq!(
+        roots(&input),
+        [
+            b256!("cca779c029f4949b1ea16dac12992ec091b3a26d9a2605c8902cbf03efbabdf4"),
+            b256!("407fe02f3a194ee97a014ed01b003f43a46fed2aeca6bcc5642ff093059e6e55"),
+        ]
+    );
+    assert_eq!(StatelessInput::decode(&bytes), Ok(input));
+}
+
+#[test]
+fn the_minimal_input_in_dialect_3_is_refused_by_name() {
+    let bytes = with_public_keys(&minimal(ProtocolFork::Amsterdam).encode(), &[]);
+    assert_eq!(bytes.len(), 638);
+    let error = StatelessInput::decode(&bytes).unwrap_err();
+    assert!(matches!(error, DecodeError::OlderDialect { surplus: "public keys", .. }), "{error}");
+}
+
+#[test]
+fn dialects_0_and_1_are_refused_by_name_and_a_chain_id_that_is_no_offset_is_not_mistaken() {
+    let good = minimal(ProtocolFork::Amsterdam).encode();
+
+    let mut dialect_0 = good.clone();
+    dialect_0[..2].copy_from_slice(&[0x00, 0x01]);
+    let error = StatelessInput::decode(&dialect_0).unwrap_err();
+    assert!(error.to_string().contains("dialect 0"), "{error}");
+
+    // Four offsets: request, witness, chain configuration, public keys.
+    let end = u32::try_from(good.len() - 2).unwrap();
+    let mut dialect_1 = good.clone();
+    dialect_1[10..14].copy_from_slice(&end.to_le_bytes());
+    dialect_1.extend([0; 20]);
+    dialect_1[14..18].copy_from_slice(&(end + 20).to_le_bytes());
+    let error = StatelessInput::decode(&dialect_1).unwrap_err();
+    assert!(error.to_string().contains("dialect 1"), "{error}");
+
+    // The same trailing bytes behind an ordinary chain id are just trailing bytes.
+    let mut trailing = good.clone();
+    trailing.extend([0; 20]);
+    let error = StatelessInput::decode(&trailing).unwrap_err();
+    assert!(!matches!(error, DecodeError::OlderDialect { .. }), "{error}");
+    assert!(StatelessInput::decode(&good).is_ok());
+}
+
+#[test]
+fn the_result_of_the_minimal_input_is_43_bytes_with_a_little_endian_schema_id() {
+    let input = minimal(ProtocolFork::Amsterdam);
+    let result = StatelessResult {
+        request_root: input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs),
+        valid: true,
+        chain_id: 1,
+        schema: SchemaId::AMSTERDAM,
+    };
+    let bytes = result.encode();
+    assert_eq!(bytes[..32], result.request_root[..]);
+    assert_eq!(bytes[32..], hex!("01 0100000000000000 0115"));
+    assert_eq!(StatelessResult::decode(&bytes), Ok(result));
+    assert!(StatelessResult::decode(&bytes[..42]).is_err());
+    assert!(StatelessResult::decode(&[&bytes[..], &[0]].concat()).is_err());
+    let mut flag = bytes;
+    flag[32] = 2;
+    assert!(StatelessResult::decode(&flag).is_err());
+}
+
+#[test]
+fn schema_ids_put_the_fork_before_the_revision() {
+    let ids: Vec<_> = ProtocolFork::ALL.iter().map(|fork| fork.schema().get()).collect();
+    assert_eq!(ids, [0x0e01, 0x0f01, 0x1001, 0x1101, 0x1201, 0x1301, 0x1401, 0x1501]);
+    for fork in ProtocolFork::ALL {
+        assert_eq!(fork.schema().fork(), Some(fork));
+        assert_eq!(ProtocolFork::from_name(fork.name()), Some(fork));
+    }
+    assert_eq!(SchemaId::new(0x1502).fork(), None);
+    assert_eq!(SchemaId::new(0x1601).fork(), None);
+}
+
+#[test]
+fn no_requests_hash_to_the_constant_of_eip_7685() {
+    assert_eq!(
+        ExecutionRequests::default().requests_hash(),
+        b256!("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    );
+}
