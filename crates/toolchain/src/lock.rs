@@ -1,0 +1,28 @@
+//! One set-up at a time per checkout.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+};
+
+use crate::{Progress, SetupError};
+
+/// Takes the set-up lock of the checkout, waiting as long as someone else holds it.
+///
+/// The operating system ties the lock to the open file: it is released when the returned file is
+/// dropped and when the process dies in any way, so no stale lock can remain. The file itself stays.
+pub(crate) fn acquire(root: &Path, progress: Progress<'_>) -> Result<File, SetupError> {
+    let dir = root.join("lib");
+    fs::create_dir_all(&dir).map_err(SetupError::io("create", &dir))?;
+    let path = dir.join(".setup.lock");
+    let file = File::create(&path).map_err(SetupError::io("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            progress("waiting for another set-up of this checkout to finish");
+            file.lock().map_err(SetupError::io("lock", &path))?;
+            Ok(file)
+        }
+        Err(TryLockError::Error(source)) => Err(SetupError::Io { action: "lock", path, source }),
+    }
+}

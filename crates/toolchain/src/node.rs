@@ -1,0 +1,128 @@
+//! Node and npm: finding them, checking their age, running npm.
+
+use std::{
+    env,
+    ffi::OsStr,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use crate::SetupError;
+
+/// The lowest major version of Node that the compiler's front end and the packages work with.
+const REQUIRED_MAJOR: u32 = 20;
+
+/// npm, on a machine whose Node is known to be recent enough.
+#[derive(Debug)]
+pub(crate) struct Npm(PathBuf);
+
+impl Npm {
+    /// Looks for Node and npm on `search_path` and asks Node for its version.
+    pub(crate) fn find(search_path: &OsStr) -> Result<Self, SetupError> {
+        let find = |program| {
+            find_program(search_path, program)
+                .ok_or(SetupError::NodeMissing { program, required: REQUIRED_MAJOR })
+        };
+        let node = find("node")?;
+        let npm = find("npm")?;
+        let output = run(Command::new(&node).arg("--version"))?;
+        let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if major_version(&found).is_none_or(|major| major < REQUIRED_MAJOR) {
+            return Err(SetupError::NodeTooOld { program: node, found, required: REQUIRED_MAJOR });
+        }
+        Ok(Self(npm))
+    }
+
+    /// Runs npm in `dir`, so that the checkout's own npm settings hold.
+    pub(crate) fn run(&self, dir: &Path, args: &[&OsStr]) -> Result<(), SetupError> {
+        run(Command::new(&self.0).args(args).current_dir(dir)).map(drop)
+    }
+}
+
+/// Runs a command to its end, without input, and demands success.
+fn run(command: &mut Command) -> Result<Output, SetupError> {
+    let program = command.get_program().to_owned();
+    let output =
+        command.stdin(Stdio::null()).output().map_err(SetupError::io("run", program.clone()))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let words = std::iter::once(program.as_os_str()).chain(command.get_args());
+    Err(SetupError::CommandFailed {
+        command: words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" "),
+        status: output.status,
+        output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
+}
+
+/// The major version in what `node --version` prints, such as `v20.20.2`.
+fn major_version(text: &str) -> Option<u32> {
+    text.strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+/// The first executable file called `name` in the directories of `search_path`.
+fn find_program(search_path: &OsStr, name: &str) -> Option<PathBuf> {
+    env::split_paths(search_path)
+        // An empty entry would mean the current directory: not a place to run programs from.
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .map(|dir| dir.join(name))
+        .find(|file| {
+            file.metadata()
+                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn without_node_the_error_names_it_and_what_to_install() {
+        let error = Npm::find(OsStr::new("")).unwrap_err();
+        assert!(matches!(error, SetupError::NodeMissing { program: "node", required: 20 }));
+        let message = error.to_string();
+        assert!(message.contains("`node` was not found on the PATH"), "{message}");
+        assert!(message.contains("install Node.js 20 or newer"), "{message}");
+
+        Npm::find(&env::var_os("PATH").unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_node_older_than_required_is_refused_and_the_required_one_accepted() {
+        let dir = tempfile::tempdir().unwrap();
+        let install = |name: &str, prints: &str, mode: u32| {
+            let file = dir.path().join(name);
+            fs::write(&file, format!("#!/bin/sh\necho {prints}\n")).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        install("node", "v20.0.0", 0o755);
+        let missing = Npm::find(dir.path().as_os_str()).unwrap_err();
+        assert!(matches!(missing, SetupError::NodeMissing { program: "npm", .. }), "{missing}");
+        install("npm", "11.0.0", 0o644);
+        let not_executable = Npm::find(dir.path().as_os_str()).unwrap_err();
+        assert!(matches!(not_executable, SetupError::NodeMissing { program: "npm", .. }));
+        install("npm", "11.0.0", 0o755);
+        Npm::find(dir.path().as_os_str()).unwrap();
+
+        for old in ["v19.9.0", "v4.0.0", "nonsense"] {
+            install("node", old, 0o755);
+            let error = Npm::find(dir.path().as_os_str()).unwrap_err();
+            assert!(
+                matches!(&error, SetupError::NodeTooOld { found, required: 20, .. } if found == old)
+            );
+        }
+    }
+
+    #[test]
+    fn a_failing_command_is_reported_with_its_words() {
+        let error = run(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err();
+        let SetupError::CommandFailed { command, status, output } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(command, "sh -c echo why >&2; exit 3");
+        assert_eq!((status.code(), output.as_str()), (Some(3), "why"));
+    }
+}

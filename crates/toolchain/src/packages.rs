@@ -1,0 +1,102 @@
+//! The npm packages that `package.json` pins: the Foundry tools, the compiler, solady.
+
+use std::{
+    env::consts,
+    ffi::OsStr,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use crate::{Progress, SetupError, integrity::fingerprint, node::Npm};
+
+/// The files that decide what is installed.
+const PINS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
+
+/// Where the fingerprint of the installed [`PINS`] is kept. It lies among the packages, so that it
+/// vanishes with them.
+const STAMP: &str = "node_modules/.enshrine-stamp";
+
+/// What must exist besides the executables.
+const OTHERS: [&str; 2] = ["node_modules/solc/soljson.js", "node_modules/solady/src"];
+
+/// The executables of the Foundry tools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Binaries {
+    pub(crate) forge: PathBuf,
+    pub(crate) cast: PathBuf,
+    pub(crate) anvil: PathBuf,
+}
+
+impl Binaries {
+    /// Where npm puts the executables for this machine, whether or not they are there yet.
+    pub(crate) fn below(root: &Path) -> Result<Self, SetupError> {
+        let (os, arch) = (consts::OS, consts::ARCH);
+        let unsupported = || SetupError::UnsupportedPlatform { os, arch };
+        let os = match os {
+            "linux" => "linux",
+            "macos" => "darwin",
+            _ => return Err(unsupported()),
+        };
+        let arch = match arch {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            _ => return Err(unsupported()),
+        };
+        let scope = root.join("node_modules/@foundry-rs");
+        let binary = |tool: &str| scope.join(format!("{tool}-{os}-{arch}/bin/{tool}"));
+        Ok(Self { forge: binary("forge"), cast: binary("cast"), anvil: binary("anvil") })
+    }
+
+    /// The first thing that a complete installation has and `root` has not.
+    fn first_missing(&self, root: &Path) -> Option<PathBuf> {
+        [&self.forge, &self.cast, &self.anvil]
+            .into_iter()
+            .cloned()
+            .chain(OTHERS.iter().map(|other| root.join(other)))
+            .find(|path| !path.exists())
+    }
+}
+
+/// Whether the packages are installed as the checkout pins them now.
+pub(crate) fn in_place(root: &Path, binaries: &Binaries) -> Result<bool, SetupError> {
+    let stamp = fs::read_to_string(root.join(STAMP)).unwrap_or_default();
+    Ok(stamp == pins(root)? && binaries.first_missing(root).is_none())
+}
+
+/// Installs the packages. The caller holds the set-up lock.
+pub(crate) fn install(
+    root: &Path,
+    binaries: &Binaries,
+    search_path: &OsStr,
+    progress: Progress<'_>,
+) -> Result<(), SetupError> {
+    let npm = Npm::find(search_path)?;
+    progress("installing the npm packages (forge, cast, anvil, solc, solady; about 200 MB)");
+    let pins = pins(root)?;
+    let stamp = root.join(STAMP);
+    match fs::remove_file(&stamp) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(SetupError::io("remove", stamp)(error));
+        }
+        _ => {}
+    }
+    // `npm ci` wants the packages of all platforms in the lockfile, and a registry need not have
+    // them all; `--no-save` keeps `npm install` from completing the lockfile for this platform.
+    npm.run(root, &["install", "--no-save", "--loglevel=error"].map(OsStr::new))?;
+    if let Some(path) = binaries.first_missing(root) {
+        return Err(SetupError::PackageIncomplete { path });
+    }
+    fs::write(&stamp, pins).map_err(SetupError::io("write", stamp))?;
+    progress("npm packages installed");
+    Ok(())
+}
+
+/// The fingerprint of the files that decide what is installed.
+fn pins(root: &Path) -> Result<String, SetupError> {
+    let read = |name| {
+        let path = root.join(name);
+        fs::read(&path).map_err(SetupError::io("read", path))
+    };
+    Ok(fingerprint(&PINS.into_iter().map(read).collect::<Result<Vec<_>, _>>()?))
+}

@@ -1,0 +1,65 @@
+//! Finding the checkout.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use crate::SetupError;
+
+/// The top directory of the checkout that surrounds the current directory; else, for a program
+/// started from somewhere else, of the checkout that it was built from.
+///
+/// # Errors
+///
+/// [`SetupError::RootNotFound`] when neither exists.
+pub fn find_root() -> Result<PathBuf, SetupError> {
+    let built_from = || root_above(Path::new(env!("CARGO_MANIFEST_DIR")));
+    match env::current_dir() {
+        Ok(current) => {
+            root_above(&current).or_else(|not_found| built_from().map_err(|_| not_found))
+        }
+        Err(_) => built_from(),
+    }
+}
+
+/// The nearest directory, from `start` upwards, that is the top of a checkout.
+///
+/// # Errors
+///
+/// [`SetupError::RootNotFound`] when there is none.
+pub fn root_above(start: &Path) -> Result<PathBuf, SetupError> {
+    start
+        .ancestors()
+        .find(|dir| dir.join("foundry.toml").is_file() && dir.join("tools/solc").is_file())
+        .map(Path::to_owned)
+        .ok_or_else(|| SetupError::RootNotFound { start: start.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_root_is_found_from_any_depth_and_only_where_both_markers_are() {
+        let top = tempfile::tempdir().unwrap();
+        let deep = top.path().join("crates/some/src");
+        fs::create_dir_all(&deep).unwrap();
+        fs::create_dir(top.path().join("tools")).unwrap();
+        fs::write(top.path().join("foundry.toml"), "").unwrap();
+        assert!(
+            matches!(root_above(&deep), Err(SetupError::RootNotFound { start }) if start == deep)
+        );
+
+        fs::write(top.path().join("tools/solc"), "").unwrap();
+        assert_eq!(root_above(&deep).unwrap(), top.path());
+        assert_eq!(root_above(top.path()).unwrap(), top.path());
+    }
+
+    #[test]
+    fn this_crate_lies_inside_a_checkout() {
+        assert!(find_root().unwrap().join("crates/toolchain/Cargo.toml").is_file());
+    }
+}

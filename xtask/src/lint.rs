@@ -1,0 +1,258 @@
+//! The rules of the repository that no compiler and no linter checks.
+//!
+//! They hold for every file that git holds or would take, so that a file is checked before it is
+//! first committed.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use eyre::{WrapErr as _, bail};
+use serde_json::Value;
+
+/// Beginnings of absolute paths that mean something on one machine only. (They are spelled in
+/// parts, since this file is checked too.)
+const MACHINE_PATHS: [&str; 3] =
+    [concat!("/", "work", "/"), concat!("/", "root", "/"), concat!("/", "home", "/")];
+
+/// Part of the names of hosts that mirror package registries.
+const MIRROR: &str = concat!("arti", "factory");
+
+/// The only source of crates that a lockfile may name.
+const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// One violation.
+#[derive(Debug, PartialEq, Eq)]
+struct Finding {
+    file: PathBuf,
+    /// Counted from one; absent where the whole file is meant.
+    line: Option<usize>,
+    what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        write!(f, " {}", self.what)
+    }
+}
+
+/// Checks the files of the checkout at `root` and prints what it finds; whether that is nothing.
+pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
+    let files = repository_files(root)?;
+    let mut findings = Vec::new();
+    for file in &files {
+        let bytes = match fs::read(root.join(file)) {
+            // Removed, and not yet removed from the index; or a link to nowhere.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            bytes => bytes.wrap_err_with(|| format!("cannot read {}", file.display()))?,
+        };
+        if let Ok(text) = str::from_utf8(&bytes) {
+            findings.extend(check(file, text));
+        }
+    }
+    for finding in &findings {
+        println!("{finding}");
+    }
+    println!("{} files checked, findings: {}", files.len(), findings.len());
+    Ok(findings.is_empty())
+}
+
+/// The files that git holds, and those that it would take.
+fn repository_files(root: &Path) -> eyre::Result<Vec<PathBuf>> {
+    let output = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root)
+        .output()
+        .wrap_err("cannot run git, which knows the files of the repository")?;
+    if !output.status.success() {
+        bail!("git cannot list the files: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let names = String::from_utf8(output.stdout).wrap_err("a file's name is not UTF-8")?;
+    let files: Vec<_> =
+        names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect();
+    if files.is_empty() {
+        bail!("git lists no file at all in {}", root.display());
+    }
+    Ok(files)
+}
+
+/// All rules, for one text file.
+fn check(file: &Path, text: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |line, what| findings.push(Finding { file: file.to_owned(), line, what });
+    for (index, line) in text.lines().enumerate() {
+        if let Some(path) = MACHINE_PATHS.iter().find(|path| names_path(line, path)) {
+            add(Some(index + 1), format!("names a path of one machine ({path}…)"));
+        }
+        if line.to_ascii_lowercase().contains(MIRROR) {
+            add(Some(index + 1), format!("names a registry host ({MIRROR})"));
+        }
+    }
+    match file.file_name().and_then(|name| name.to_str()) {
+        Some("package.json") => {
+            package_versions(text).into_iter().for_each(|what| add(None, what));
+        }
+        Some("package-lock.json") => add_lines(text, "\"resolved\":", "", &mut add),
+        Some("Cargo.lock") => add_lines(text, "source = ", CRATES_IO, &mut add),
+        Some("Cargo.toml") if !inherits_lints(text) => add(
+            None,
+            "does not inherit the lints of the workspace: add `[lints]` with `workspace = true`"
+                .to_owned(),
+        ),
+        _ => {}
+    }
+    findings
+}
+
+/// Whether `line` names an absolute path below `path`. A letter or the like before it makes it part
+/// of a longer path or address, which may be anything.
+fn names_path(line: &str, path: &str) -> bool {
+    line.match_indices(path)
+        .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "_.-})*".contains(c)))
+}
+
+/// Reports every line that begins with `key`, unless it names the one `allowed` source.
+fn add_lines(text: &str, key: &str, allowed: &str, add: &mut impl FnMut(Option<usize>, String)) {
+    for (index, line) in text.lines().enumerate() {
+        let Some(value) = line.trim().strip_prefix(key) else { continue };
+        let value = value.trim_matches([' ', '"', ',']);
+        if allowed.is_empty() || value != allowed {
+            add(Some(index + 1), format!("names the host that a package came from ({value})"));
+        }
+    }
+}
+
+/// What is wrong with the versions in a `package.json`: each must be exact.
+fn package_versions(text: &str) -> Vec<String> {
+    let manifest: Value = match serde_json::from_str(text) {
+        Ok(manifest) => manifest,
+        Err(error) => return vec![format!("is not valid JSON: {error}")],
+    };
+    ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"]
+        .iter()
+        .filter_map(|section| manifest[section].as_object())
+        .flatten()
+        .filter(|(_, version)| !version.as_str().is_some_and(is_exact))
+        .map(|(name, version)| format!("{name} is not pinned to an exact version ({version})"))
+        .collect()
+}
+
+/// Whether `version` is `major.minor.patch`, with a pre-release or without.
+fn is_exact(version: &str) -> bool {
+    let (numbers, pre_release) = version.split_once('-').unwrap_or((version, "0"));
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    numbers.split('.').count() == 3
+        && numbers.split('.').all(|part| plain(part) && part.parse::<u64>().is_ok())
+        && pre_release.split('.').all(plain)
+}
+
+/// Whether a `Cargo.toml` takes the lints of the workspace, or is not one of its crates: the root,
+/// or a crate that is a workspace of its own.
+fn inherits_lints(manifest: &str) -> bool {
+    let mut section = "";
+    for line in manifest.lines().map(str::trim) {
+        if line.starts_with('[') {
+            section = line;
+        }
+        let compact: String = line.chars().filter(|c| !c.is_whitespace()).collect();
+        let inherits = match section {
+            "[workspace]" => true,
+            "[lints]" => compact == "workspace=true",
+            "" => compact == "lints.workspace=true",
+            _ => false,
+        };
+        if inherits {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(file: &str, text: &str) -> Vec<String> {
+        check(Path::new(file), text).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn machine_paths_are_found_and_look_alikes_are_not() {
+        for path in MACHINE_PATHS {
+            for line in [format!("see {path}x"), format!("\"{path}x\""), format!("{path}x")] {
+                let found = findings("docs/a.md", &format!("fine\n{line}\n"));
+                assert_eq!(found, [format!("docs/a.md:2: names a path of one machine ({path}…)")]);
+            }
+            for line in [format!("https://example.org{path}x"), format!("{{dir}}{path}x")] {
+                assert_eq!(findings("docs/a.md", &line), [""; 0]);
+            }
+            assert_eq!(findings("docs/a.md", path.trim_end_matches('/')), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn registry_hosts_are_found_in_any_case() {
+        let host = format!("https://{}.example.org", MIRROR.to_uppercase());
+        assert_eq!(findings("a.toml", &host).len(), 1);
+        assert_eq!(findings("a.toml", "https://registry.example.org"), [""; 0]);
+    }
+
+    #[test]
+    fn lockfiles_name_no_foreign_source() {
+        let npm = |line: &str| findings("package-lock.json", line);
+        assert_eq!(npm("  \"resolved\": \"https://example.org/a.tgz\",").len(), 1);
+        assert_eq!(npm("  \"integrity\": \"sha512-AAAA\","), [""; 0]);
+
+        let cargo = |source: &str| findings("Cargo.lock", &format!("source = \"{source}\""));
+        assert_eq!(cargo("registry+https://example.org/index").len(), 1);
+        assert_eq!(cargo("git+https://example.org/crate#0123").len(), 1);
+        assert_eq!(cargo(CRATES_IO), [""; 0]);
+    }
+
+    #[test]
+    fn package_versions_must_be_exact() {
+        for exact in ["1.7.1", "0.0.0", "2.0.0-rc.1", "10.20.30-beta1"] {
+            let text = format!(r#"{{"dependencies":{{"a":"{exact}"}}}}"#);
+            assert_eq!(findings("package.json", &text), [""; 0], "{exact}");
+        }
+        for loose in
+            ["^1.7.1", "~1.7.1", "1.7", "1.x.1", "*", "", "latest", "1.7.1 || 2.0.0", "+1.7.1"]
+        {
+            for section in ["dependencies", "devDependencies"] {
+                let text = format!(r#"{{"{section}":{{"a":"{loose}","b":"1.0.0"}}}}"#);
+                let found = findings("sub/package.json", &text);
+                assert_eq!(
+                    found,
+                    [format!(
+                        "sub/package.json: a is not pinned to an exact version (\"{loose}\")"
+                    )]
+                );
+            }
+        }
+        assert_eq!(findings("package.json", "{").len(), 1);
+    }
+
+    #[test]
+    fn crates_must_inherit_the_lints() {
+        let manifest = |lints: &str| {
+            findings("crates/a/Cargo.toml", &format!("{lints}\n[package]\nname = \"a\"\n"))
+        };
+        assert_eq!(manifest("lints.workspace = true"), [""; 0]);
+        assert_eq!(manifest("[workspace]\nmembers = []"), [""; 0]);
+        assert_eq!(manifest("[lints]\n# all\nworkspace = true"), [""; 0]);
+        for wrong in [
+            "",
+            "[lints]\nworkspace = false",
+            "[lints.rust]\nworkspace = true",
+            "[dependencies]\nworkspace = true",
+        ] {
+            assert_eq!(manifest(wrong).len(), 1, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The tasks of the repository, run as `cargo xtask <task>`.
+//!
+//! This crate owns the order in which the checks run and the rules that no other tool checks (see
+//! [`lint`]). What set-up does is the business of `enshrine-toolchain`, and what the checks check is
+//! that of cargo, clippy and forge.
+
+mod lint;
+mod stages;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use stages::{Plan, Stage};
+use toolchain::{Toolchain, progress_to_stderr};
+
+/// Tasks of the Enshrine repository
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Bring forge, cast, anvil, solc, forge-std and solady into the checkout
+    ///
+    /// Needs Node.js 20 or newer and the npm registry. Everything lands in directories that git
+    /// ignores; when all is in place, nothing happens.
+    Setup,
+
+    /// Run all checks, in the order in which they tell most per second of waiting
+    ///
+    /// Stops at the first stage that fails, and exits with 1 when any did.
+    Test {
+        /// Run only this stage; may be given several times
+        #[arg(long, value_name = "STAGE", value_enum)]
+        only: Vec<Stage>,
+
+        /// Run the remaining stages after one has failed
+        #[arg(long)]
+        keep_going: bool,
+    },
+
+    /// Check the files of the repository for what no compiler sees
+    ///
+    /// No paths of one machine and no registry hosts in files that git holds or would take, exact
+    /// versions in every package.json, and the workspace's lints in every crate.
+    LintRepo,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a task; whether it found everything in order.
+fn run(task: Task) -> eyre::Result<bool> {
+    match task {
+        Task::Setup => {
+            let tools = Toolchain::ensure(&progress_to_stderr)?;
+            println!("the Solidity tools are in place; forge is {}", tools.forge().display());
+            Ok(true)
+        }
+        Task::Test { only, keep_going } => stages::run(&Plan { only, keep_going }),
+        Task::LintRepo => lint::run(&toolchain::find_root()?),
+    }
+}

@@ -1,0 +1,203 @@
+//! The stages of `cargo xtask test`.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs, io,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use clap::ValueEnum;
+use eyre::WrapErr as _;
+use toolchain::{Toolchain, progress_to_stderr};
+
+use crate::lint;
+
+/// One stage. The order here is the order in which they run: what is quick and what the others
+/// need comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stage {
+    /// Bring the Solidity tools into place
+    Setup,
+    /// Check the repository's own rules
+    LintRepo,
+    /// cargo fmt --all --check
+    RustFmt,
+    /// cargo clippy over all targets, warnings denied
+    Clippy,
+    /// cargo test over the whole workspace
+    RustTest,
+    /// forge fmt --check
+    ForgeFmt,
+    /// forge build, warnings denied
+    ForgeBuild,
+    /// forge test
+    ForgeTest,
+}
+
+/// Which stages to run, and how far.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The chosen stages; all of them when empty.
+    pub(crate) only: Vec<Stage>,
+    /// Whether a failure leaves the later stages to run.
+    pub(crate) keep_going: bool,
+}
+
+/// How a stage ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    Failed,
+    Skipped(&'static str),
+}
+
+impl Outcome {
+    const fn passed_if(success: bool) -> Self {
+        if success { Self::Passed } else { Self::Failed }
+    }
+}
+
+/// Why stages of forge are skipped.
+const NO_SOLIDITY: &str = "there is no .sol file below contracts/ or test/ yet";
+
+/// Runs the planned stages and prints a summary; whether none of them failed.
+pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
+    let root = toolchain::find_root()?;
+    let planned: Vec<_> = Stage::value_variants()
+        .iter()
+        .copied()
+        .filter(|stage| plan.only.is_empty() || plan.only.contains(stage))
+        .collect();
+    let mut done = Vec::new();
+    for &stage in &planned {
+        println!("\n=== {} ===", stage.name());
+        let started = Instant::now();
+        let outcome = stage.run(&root).unwrap_or_else(|error| {
+            println!("{error:#}");
+            Outcome::Failed
+        });
+        let took = started.elapsed();
+        println!("=== {} {} ===", stage.name(), verdict(outcome, took));
+        done.push((stage, outcome, took));
+        if outcome == Outcome::Failed && !plan.keep_going {
+            break;
+        }
+    }
+
+    println!("\nSummary");
+    for &(stage, outcome, took) in &done {
+        println!("  {:<12} {}", stage.name(), verdict(outcome, took));
+    }
+    for stage in &planned[done.len()..] {
+        println!("  {:<12} not run", stage.name());
+    }
+    let passed = done.iter().all(|&(_, outcome, _)| outcome != Outcome::Failed);
+    let total: Duration = done.iter().map(|&(_, _, took)| took).sum();
+    println!("{} in {:.1} s", if passed { "passed" } else { "FAILED" }, total.as_secs_f64());
+    Ok(passed)
+}
+
+/// How a stage ended, in words.
+fn verdict(outcome: Outcome, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    match outcome {
+        Outcome::Passed => format!("passed in {seconds:.1} s"),
+        Outcome::Failed => format!("FAILED after {seconds:.1} s"),
+        Outcome::Skipped(why) => format!("SKIPPED: {why}"),
+    }
+}
+
+impl Stage {
+    /// The name by which `--only` knows the stage.
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    fn run(self, root: &Path) -> eyre::Result<Outcome> {
+        match self {
+            Self::Setup => {
+                Toolchain::ensure_at(root, &progress_to_stderr)?;
+                Ok(Outcome::Passed)
+            }
+            Self::LintRepo => lint::run(root).map(Outcome::passed_if),
+            Self::RustFmt => cargo(root, &["fmt", "--all", "--check"]),
+            Self::Clippy => cargo(
+                root,
+                &["clippy", "--workspace", "--all-targets", "--release", "--", "-D", "warnings"],
+            ),
+            Self::RustTest => cargo(root, &["test", "--workspace", "--release"]),
+            Self::ForgeFmt => forge(root, &["fmt", "--check"]),
+            Self::ForgeBuild => forge(root, &["build"]),
+            Self::ForgeTest => forge(root, &["test"]),
+        }
+    }
+}
+
+fn cargo(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
+    let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    stream(Command::new(program).current_dir(root), "cargo", args)
+}
+
+fn forge(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
+    let mut any = false;
+    for dir in ["contracts", "test"] {
+        any |= holds_solidity(&root.join(dir)).wrap_err_with(|| format!("cannot list {dir}"))?;
+    }
+    if !any {
+        return Ok(Outcome::Skipped(NO_SOLIDITY));
+    }
+    let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
+    stream(&mut tools.forge_command(), "forge", args)
+}
+
+/// Runs a command whose output goes straight to the terminal.
+fn stream(command: &mut Command, name: &str, args: &[&str]) -> eyre::Result<Outcome> {
+    let line = format!("{name} {}", args.join(" "));
+    println!("$ {line}");
+    let status = command.args(args).status().wrap_err_with(|| format!("cannot run `{line}`"))?;
+    if !status.success() {
+        println!("`{line}` failed: {status}");
+    }
+    Ok(Outcome::passed_if(status.success()))
+}
+
+/// Whether a file that ends in `.sol` lies anywhere below `dir`, which need not exist.
+fn holds_solidity(dir: &Path) -> io::Result<bool> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let found = if path.is_dir() {
+            holds_solidity(&path)?
+        } else {
+            path.extension().is_some_and(|extension| extension == "sol")
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn solidity_is_found_at_any_depth_and_only_by_its_ending() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("contracts/l2");
+        assert!(!holds_solidity(&deep).unwrap());
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("sol"), "").unwrap();
+        fs::write(deep.join("Anchor.sol.txt"), "").unwrap();
+        assert!(!holds_solidity(dir.path()).unwrap());
+        fs::write(deep.join("Anchor.sol"), "").unwrap();
+        assert!(holds_solidity(dir.path()).unwrap());
+    }
+}
