@@ -1,0 +1,144 @@
+//! Keccak-256 of many independent inputs at once.
+//!
+//! This crate owns the hash function and how a batch of inputs is spread over SIMD lanes. It knows
+//! nothing of tries, codes or witnesses, it allocates nothing, and it starts no threads: a caller
+//! with several cores splits its batch.
+//!
+//! Inputs of one batch may differ in length and come in any order. A larger batch is better than
+//! several small ones, because lanes idle only at the end of a batch.
+//!
+//! ```
+//! use alloy_primitives::B256;
+//! use enshrine_keccak::{keccak256, keccak256_batch};
+//!
+//! let nodes: [&[u8]; 3] = [b"branch", b"extension", b"leaf"];
+//! let mut hashes = [B256::ZERO; 3];
+//! keccak256_batch(&nodes, &mut hashes);
+//! assert_eq!(hashes[2], keccak256(b"leaf"));
+//! ```
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod order;
+#[cfg(target_arch = "x86_64")]
+mod permutation;
+#[cfg(target_arch = "x86_64")]
+mod prefetch;
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod schedule;
+
+use alloy_primitives::B256;
+
+/// A way to hash a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Eight inputs at a time, x86-64 with AVX-512.
+    Avx512,
+    /// Four inputs at a time, x86-64 with AVX2.
+    Avx2,
+    /// One input at a time, any CPU.
+    Scalar,
+}
+
+impl Backend {
+    /// The fastest backend that this CPU has.
+    #[inline]
+    pub fn detect() -> Self {
+        // The standard library asks the CPU once and keeps the answer.
+        Self::available().next().unwrap_or(Self::Scalar)
+    }
+
+    /// All backends that this CPU has, the fastest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        [Self::Avx512, Self::Avx2, Self::Scalar]
+            .into_iter()
+            .filter(|backend| backend.is_available())
+    }
+
+    /// Whether this CPU has what the backend needs.
+    #[inline]
+    pub fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::Avx512::detect().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => avx2::Avx2::detect().is_some(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 | Self::Avx2 => false,
+            Self::Scalar => true,
+        }
+    }
+
+    /// How many inputs are hashed at a time.
+    pub const fn lanes(self) -> usize {
+        match self {
+            Self::Avx512 => 8,
+            Self::Avx2 => 4,
+            Self::Scalar => 1,
+        }
+    }
+}
+
+/// The Keccak-256 digest of `data`.
+#[inline]
+pub fn keccak256(data: &[u8]) -> B256 {
+    scalar::keccak256(data)
+}
+
+/// Writes the Keccak-256 digest of `inputs[i]` to `digests[i]`, with the fastest backend.
+///
+/// # Panics
+///
+/// If `inputs` and `digests` differ in length.
+#[inline]
+pub fn keccak256_batch(inputs: &[&[u8]], digests: &mut [B256]) {
+    keccak256_batch_with(Backend::detect(), inputs, digests);
+}
+
+/// [`keccak256_batch`] with a given backend.
+///
+/// # Panics
+///
+/// If `inputs` and `digests` differ in length, or this CPU does not have the backend.
+pub fn keccak256_batch_with(backend: Backend, inputs: &[&[u8]], digests: &mut [B256]) {
+    assert_eq!(inputs.len(), digests.len(), "give one digest per input");
+    run(backend, |i| inputs[i], digests);
+}
+
+/// [`keccak256_batch`] for inputs that do not lie in a slice of slices: writes the digest of
+/// `input(i)` to `digests[i]`, for every index of `digests`.
+///
+/// `input` is called a few times per index, so it should be no more than a look-up, and must return
+/// the same bytes every time; otherwise it is unspecified which digests are written.
+#[inline]
+pub fn keccak256_batch_by<'a>(input: impl Fn(usize) -> &'a [u8], digests: &mut [B256]) {
+    run(Backend::detect(), input, digests);
+}
+
+fn run<'a>(backend: Backend, input: impl Fn(usize) -> &'a [u8], digests: &mut [B256]) {
+    assert!(backend.is_available(), "this CPU does not have {backend:?}, use Backend::detect()");
+    // All lanes take longer than one state alone, though not longer than two.
+    #[cfg(target_arch = "x86_64")]
+    if digests.len() > 1 {
+        match backend {
+            Backend::Avx512 => {
+                if let Some(avx512) = avx512::Avx512::detect() {
+                    return schedule::run(avx512, input, digests);
+                }
+            }
+            Backend::Avx2 => {
+                if let Some(avx2) = avx2::Avx2::detect() {
+                    return schedule::run(avx2, input, digests);
+                }
+            }
+            Backend::Scalar => {}
+        }
+    }
+    for (i, digest) in digests.iter_mut().enumerate() {
+        *digest = keccak256(input(i));
+    }
+}

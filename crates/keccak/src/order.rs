@@ -1,0 +1,119 @@
+//! In which order messages are started: the long ones first, the longest of them before the others.
+//!
+//! A long message that starts last keeps one lane busy while the others have nothing left to do.
+//! Sorting needs memory for every message, and the digests are that memory: the slot of a message
+//! that has not been started holds the link to the next one of its class.
+
+use crate::permutation::RATE;
+use alloy_primitives::B256;
+
+/// Lengths in bytes that count as equal, and below which the order does not matter.
+const CLASS_SIZE: usize = 8 * RATE;
+
+/// The last class holds all lengths from `(CLASSES - 1) * CLASS_SIZE` on, which is more than 64 kB.
+const CLASSES: usize = 64;
+
+/// Hands out the index of every message once.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// The first message of each class, as its index plus one; 0 where there is none left. Class 0
+    /// is not linked.
+    heads: [usize; CLASSES],
+    /// The class that is being handed out.
+    class: usize,
+    /// The first message that has not been looked at for class 0.
+    short: usize,
+}
+
+impl Order {
+    /// Sorts the messages `get(i)`, for every index of `digests`.
+    pub(crate) fn new<'a>(get: impl Fn(usize) -> &'a [u8], digests: &mut [B256]) -> Self {
+        let mut order = Self { heads: [0; CLASSES], class: 0, short: 0 };
+        for index in (0..digests.len()).rev() {
+            let class = class(get(index));
+            if class > 0 {
+                *link(&mut digests[index]) = order.heads[class].to_ne_bytes();
+                order.heads[class] = index + 1;
+                order.class = order.class.max(class);
+            }
+        }
+        order
+    }
+
+    /// The message to start next. `get` and `digests` are those that the order was made for; once
+    /// an index is handed out its digest may be written.
+    #[inline]
+    pub(crate) fn next<'a>(
+        &mut self,
+        get: impl Fn(usize) -> &'a [u8],
+        digests: &mut [B256],
+    ) -> Option<usize> {
+        while self.class > 0 {
+            if let Some(index) = self.heads[self.class].checked_sub(1) {
+                self.heads[self.class] = usize::from_ne_bytes(*link(&mut digests[index]));
+                return Some(index);
+            }
+            self.class -= 1;
+        }
+        while self.short < digests.len() {
+            let index = self.short;
+            self.short += 1;
+            if class(get(index)) == 0 {
+                return Some(index);
+            }
+        }
+        None
+    }
+}
+
+#[inline]
+fn class(message: &[u8]) -> usize {
+    (message.len() / CLASS_SIZE).min(CLASSES - 1)
+}
+
+/// Where the slot of a message that has not been started holds the next head of its class.
+#[inline]
+fn link(slot: &mut B256) -> &mut [u8; size_of::<usize>()] {
+    &mut slot.0.as_chunks_mut().0[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(lengths: &[usize]) -> Vec<usize> {
+        let bytes = vec![0; lengths.iter().copied().max().unwrap_or(0)];
+        let get = |i: usize| &bytes[..lengths[i]];
+        let mut digests = vec![B256::repeat_byte(0xff); lengths.len()];
+        let mut order = Order::new(get, &mut digests);
+        let mut indices = Vec::new();
+        while let Some(index) = order.next(get, &mut digests) {
+            digests[index] = B256::repeat_byte(0xff);
+            indices.push(index);
+        }
+        indices
+    }
+
+    #[test]
+    fn long_messages_come_first_by_class_and_every_message_comes_once() {
+        let giant = CLASSES * CLASS_SIZE;
+        let lengths = [
+            0,
+            CLASS_SIZE,
+            CLASS_SIZE - 1,
+            3 * CLASS_SIZE,
+            10 * giant,
+            1,
+            giant,
+            2 * CLASS_SIZE - 1,
+            3 * CLASS_SIZE + 5,
+        ];
+        assert_eq!(order(&lengths), [4, 6, 3, 8, 1, 7, 0, 2, 5]);
+    }
+
+    #[test]
+    fn short_messages_keep_their_order() {
+        assert_eq!(order(&[532, 0, 32, CLASS_SIZE - 1]), [0, 1, 2, 3]);
+        assert_eq!(order(&[]), []);
+    }
+}

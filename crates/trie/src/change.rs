@@ -1,0 +1,186 @@
+//! How values are set and removed.
+
+use crate::{
+    NodeBytes, NodeSource, Trie, TrieError,
+    node::{Child, Node, NodeId, Value},
+};
+use alloy_primitives::B256;
+use nybbles::Nibbles;
+
+impl<B: NodeBytes> Trie<B> {
+    /// Sets the value of `key`, which must not be empty.
+    ///
+    /// An error leaves the trie as it was.
+    pub fn insert<S>(&mut self, source: &S, key: &B256, value: &[u8]) -> Result<(), TrieError>
+    where
+        S: NodeSource<Bytes = B>,
+    {
+        debug_assert!(!value.is_empty(), "an empty value is a removal");
+        let value = Value::Set(value.into());
+        let key = Nibbles::unpack_array(&key.0);
+        let mut path = Vec::new();
+        let found = self.find(source, &key, |id, depth| path.push((id, depth)))?;
+        for (id, _) in &path {
+            self.slots[id.0 as usize].reference = None;
+        }
+        let Some(&(last, depth)) = path.last() else {
+            self.root = Some(self.push(Node::Leaf { key, value }, None));
+            return Ok(());
+        };
+        if let Some(leaf) = found {
+            if let Node::Leaf { value: old, .. } = &mut self.slots[leaf.0 as usize].node {
+                *old = value;
+            }
+            return Ok(());
+        }
+        let rest = key.slice(depth..);
+        match core::mem::replace(&mut self.slots[last.0 as usize].node, Node::Unloaded) {
+            branch @ Node::Branch { .. } => {
+                self.slots[last.0 as usize].node = branch;
+                let leaf = self.push(Node::Leaf { key: rest.slice(1..), value }, None);
+                self.set_child(last, rest.get_unchecked(0), Child::At(leaf));
+            }
+            Node::Leaf { key: old, value: old_value } => {
+                let shared = old.common_prefix_length(&rest);
+                let sibling = Node::Leaf { key: old.slice(shared + 1..), value: old_value };
+                let sibling = self.push(sibling, None);
+                self.fork(last, shared, (old.get_unchecked(shared), sibling), &rest, value);
+            }
+            Node::Extension { key: old, child } => {
+                let shared = old.common_prefix_length(&rest);
+                let below = old.slice(shared + 1..);
+                let sibling = if below.is_empty() {
+                    child
+                } else {
+                    self.push(Node::Extension { key: below, child }, None)
+                };
+                self.fork(last, shared, (old.get_unchecked(shared), sibling), &rest, value);
+            }
+            Node::Unloaded => unreachable!("find loads what it visits"),
+        }
+        Ok(())
+    }
+
+    /// Replaces node `at` by a branch below the first `shared` nibbles of `rest`, with the sibling
+    /// that was there and a new leaf.
+    fn fork(
+        &mut self,
+        at: NodeId,
+        shared: usize,
+        (index, sibling): (u8, NodeId),
+        rest: &Nibbles,
+        value: Value<B>,
+    ) {
+        let leaf = self.push(Node::Leaf { key: rest.slice(shared + 1..), value }, None);
+        let mut children = [Child::Empty; 16];
+        children[usize::from(index)] = Child::At(sibling);
+        children[usize::from(rest.get_unchecked(shared))] = Child::At(leaf);
+        let branch = Node::Branch { bytes: None, children };
+        self.slots[at.0 as usize].node = if shared == 0 {
+            branch
+        } else {
+            let child = self.push(branch, None);
+            Node::Extension { key: rest.slice(..shared), child }
+        };
+    }
+
+    /// Removes `key`; whether it was there.
+    ///
+    /// An error leaves the trie as it was. A removal that leaves a branch with one child reads that
+    /// child, to merge the two.
+    pub fn remove<S>(&mut self, source: &S, key: &B256) -> Result<bool, TrieError>
+    where
+        S: NodeSource<Bytes = B>,
+    {
+        let key = Nibbles::unpack_array(&key.0);
+        let mut path = Vec::new();
+        if self.find(source, &key, |id, depth| path.push((id, depth)))?.is_none() {
+            return Ok(false);
+        }
+        // The leaf itself; above it stands a branch, or nothing.
+        path.pop();
+        let Some(&(branch, depth)) = path.last() else {
+            self.root = None;
+            return Ok(true);
+        };
+        let index = key.get_unchecked(depth);
+        let remaining = self.only_other_child(branch, index);
+        let remaining = match remaining {
+            None => None,
+            Some(other) => {
+                let mut path = key.slice(..depth);
+                path.push(other);
+                let child = self
+                    .child(branch, other, || path)?
+                    .unwrap_or_else(|| unreachable!("the other child is there"));
+                self.load(source, child, || path)?;
+                Some((other, child))
+            }
+        };
+        for (id, _) in &path {
+            self.slots[id.0 as usize].reference = None;
+        }
+        self.set_child(branch, index, Child::Empty);
+        if let Some((other, child)) = remaining {
+            path.pop();
+            self.collapse(branch, other, child, path.last().map(|(id, _)| *id));
+        }
+        Ok(true)
+    }
+
+    /// The index of the child of `branch` besides `index`, if there is exactly one.
+    fn only_other_child(&self, branch: NodeId, index: u8) -> Option<u8> {
+        let Node::Branch { children, .. } = &self.slots[branch.0 as usize].node else {
+            unreachable!("a leaf below another node is below a branch");
+        };
+        let mut others = (0_u8..)
+            .zip(children)
+            .filter(|(other, child)| *other != index && **child != Child::Empty)
+            .map(|(other, _)| other);
+        let first = others.next();
+        if others.next().is_some() { None } else { first }
+    }
+
+    /// Merges a branch that has one child left with that child, and with the extension above it.
+    fn collapse(&mut self, branch: NodeId, index: u8, child: NodeId, above: Option<NodeId>) {
+        let mut prefix = Nibbles::new();
+        let mut place = branch;
+        if let Some(above) = above
+            && let Node::Extension { key, .. } = &self.slots[above.0 as usize].node
+        {
+            prefix = *key;
+            place = above;
+        }
+        prefix.push(index);
+        let merged = match &self.slots[child.0 as usize].node {
+            Node::Leaf { key, value } => Node::Leaf { key: prefix.join(key), value: value.clone() },
+            Node::Extension { key, child } => {
+                Node::Extension { key: prefix.join(key), child: *child }
+            }
+            Node::Branch { .. } => Node::Extension { key: prefix, child },
+            Node::Unloaded => unreachable!("the remaining child has been loaded"),
+        };
+        self.slots[place.0 as usize].node = merged;
+    }
+
+    /// Applies changes in the order that needs the fewest nodes: values first, then removals.
+    ///
+    /// An error leaves the trie with some of the changes applied; its root then means nothing.
+    pub fn apply<'v, S, I>(&mut self, source: &S, changes: I) -> Result<(), TrieError>
+    where
+        S: NodeSource<Bytes = B>,
+        I: Iterator<Item = (B256, Option<&'v [u8]>)> + Clone,
+    {
+        for (key, value) in changes.clone() {
+            if let Some(value) = value {
+                self.insert(source, &key, value)?;
+            }
+        }
+        for (key, value) in changes {
+            if value.is_none() {
+                self.remove(source, &key)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! Roots: changed nodes are encoded and hashed from the deepest level up, in batches.
+
+use crate::{
+    EMPTY_ROOT, NodeBytes, Trie,
+    encode::encode,
+    node::{Child, Node, NodeId, Reference},
+};
+use alloy_primitives::B256;
+use keccak::keccak256_batch_by;
+
+/// A node that hashing has produced: its hash and its RLP.
+pub type NewNode<'a> = (B256, &'a [u8]);
+
+/// Nodes per batch: enough to keep all SIMD lanes busy, few enough to stay in cache.
+const BATCH: usize = 64;
+
+/// A changed node: how far below its root it stands, its trie, and its place there.
+#[derive(Clone, Copy)]
+struct Changed {
+    level: u8,
+    trie: u32,
+    node: NodeId,
+}
+
+/// Hashes all changed nodes of many tries together and tells `sink` each node that a database must
+/// keep. Afterwards [`Trie::root`] is at hand.
+pub fn hash_tries<B: NodeBytes>(tries: &mut [&mut Trie<B>], mut sink: impl FnMut(NewNode<'_>)) {
+    let mut changed = Vec::new();
+    for (trie, index) in tries.iter().zip(0..) {
+        trie.collect_changed(index, &mut changed);
+    }
+    // Deepest first, so that the children of a node are hashed in an earlier batch than the node:
+    // hence a batch never spans two levels.
+    changed.sort_unstable_by_key(|node| core::cmp::Reverse(node.level));
+    let mut encodings = Vec::new();
+    let mut ranges = Vec::with_capacity(BATCH);
+    let mut digests = [B256::ZERO; BATCH];
+    for level in changed.chunk_by(|a, b| a.level == b.level) {
+        for batch in level.chunks(BATCH) {
+            encodings.clear();
+            ranges.clear();
+            for changed in batch {
+                let start = encodings.len();
+                encode(&tries[changed.trie as usize].slots, changed.node, &mut encodings);
+                ranges.push(start..encodings.len());
+            }
+            let encoding = |index: usize| &encodings[ranges[index].clone()];
+            keccak256_batch_by(encoding, &mut digests[..batch.len()]);
+            for (index, (changed, hash)) in batch.iter().zip(&digests).enumerate() {
+                let encoding = encoding(index);
+                let trie = &mut *tries[changed.trie as usize];
+                let embedded = encoding.len() < 32 && trie.root != Some(changed.node);
+                let slot = &mut trie.slots[changed.node.0 as usize];
+                slot.reference = Some(if embedded {
+                    Reference::embedded(encoding)
+                } else {
+                    sink((*hash, encoding));
+                    Reference::hash(*hash)
+                });
+            }
+        }
+    }
+}
+
+impl<B: NodeBytes> Trie<B> {
+    /// The root, once all changes have been hashed ([`hash_tries`], [`Self::hash`]).
+    ///
+    /// `None` while there are changes that have not.
+    pub fn root(&self) -> Option<B256> {
+        match self.root {
+            None => Some(EMPTY_ROOT),
+            Some(root) => {
+                self.slots[root.0 as usize].reference.as_ref().and_then(Reference::as_hash)
+            }
+        }
+    }
+
+    /// Hashes what has changed in this trie alone and returns its root.
+    pub fn hash(&mut self) -> B256 {
+        hash_tries(&mut [self], |_| {});
+        self.root().unwrap_or_else(|| unreachable!("the root has just been hashed"))
+    }
+
+    fn collect_changed(&self, trie: u32, changed: &mut Vec<Changed>) {
+        let is_changed = |id: NodeId| self.slots[id.0 as usize].reference.is_none();
+        let mut pending: Vec<_> =
+            self.root.filter(|root| is_changed(*root)).map(|root| (root, 0)).into_iter().collect();
+        while let Some((node, level)) = pending.pop() {
+            changed.push(Changed { level, trie, node });
+            let mut descend = |child: NodeId| {
+                if is_changed(child) {
+                    pending.push((child, level + 1));
+                }
+            };
+            match &self.slots[node.0 as usize].node {
+                Node::Extension { child, .. } => descend(*child),
+                Node::Branch { children, .. } => {
+                    for child in children {
+                        if let Child::At(child) = child {
+                            descend(*child);
+                        }
+                    }
+                }
+                Node::Leaf { .. } | Node::Unloaded => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Where nodes come from.
+
+use crate::NodeBytes;
+use alloy_primitives::B256;
+use hashbrown::HashTable;
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    hash::{BuildHasher, RandomState},
+};
+
+/// Nodes by hash.
+pub trait NodeSource {
+    /// How the source hands out a node.
+    type Bytes: NodeBytes;
+
+    /// The node whose Keccak-256 is `hash`, or `None` if the source does not hold it.
+    ///
+    /// The trie trusts the source on this point and does not hash again.
+    fn node(&self, hash: &B256) -> Option<Self::Bytes>;
+}
+
+impl<S: NodeSource> NodeSource for &S {
+    type Bytes = S::Bytes;
+
+    fn node(&self, hash: &B256) -> Option<Self::Bytes> {
+        (*self).node(hash)
+    }
+}
+
+/// An index from hash to position over digests that are computed elsewhere.
+///
+/// The table is keyed with a random number, so that an adversary who chooses the nodes (and with
+/// them, by trial, some bits of their hashes) cannot make them fall into one bucket. The key has no
+/// influence on what is found.
+#[derive(Debug)]
+pub struct NodeIndex {
+    digests: Vec<B256>,
+    positions: HashTable<u32>,
+    key: u64,
+}
+
+impl NodeIndex {
+    /// Indexes digests by their position; of equal digests the first wins.
+    pub fn new(digests: Vec<B256>) -> Self {
+        let key = RandomState::new().hash_one(0_u8);
+        let mut positions = HashTable::with_capacity(digests.len());
+        for (position, digest) in (0_u32..).zip(&digests) {
+            let entry = positions.entry(
+                bucket(key, digest),
+                |other: &u32| digests[*other as usize] == *digest,
+                |other: &u32| bucket(key, &digests[*other as usize]),
+            );
+            entry.or_insert(position);
+        }
+        Self { digests, positions, key }
+    }
+
+    /// Position of the digest equal to `hash`.
+    pub fn position(&self, hash: &B256) -> Option<usize> {
+        self.positions
+            .find(bucket(self.key, hash), |position| self.digests[*position as usize] == *hash)
+            .map(|position| *position as usize)
+    }
+
+    /// The digests in their order.
+    pub fn digests(&self) -> &[B256] {
+        &self.digests
+    }
+}
+
+/// Keyed bucket number: the digest's first eight bytes through a folded multiplication.
+fn bucket(key: u64, digest: &B256) -> u64 {
+    let prefix = digest.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let product = u128::from(prefix ^ key) * u128::from(0x9e37_79b9_7f4a_7c15_u64 ^ (key << 1));
+    #[allow(clippy::cast_possible_truncation, reason = "folding the halves is the point")]
+    let folded = (product as u64) ^ ((product >> 64) as u64);
+    folded
+}
+
+/// A source that remembers which nodes were read through it: they are the witness.
+#[derive(Debug)]
+pub struct Recorder<S: NodeSource> {
+    source: S,
+    read: RefCell<BTreeMap<B256, S::Bytes>>,
+}
+
+impl<S: NodeSource> Recorder<S> {
+    /// Starts recording.
+    pub const fn new(source: S) -> Self {
+        Self { source, read: RefCell::new(BTreeMap::new()) }
+    }
+
+    /// The nodes read so far, by hash.
+    pub fn into_read(self) -> BTreeMap<B256, S::Bytes> {
+        self.read.into_inner()
+    }
+}
+
+impl<S: NodeSource> NodeSource for Recorder<S> {
+    type Bytes = S::Bytes;
+
+    fn node(&self, hash: &B256) -> Option<Self::Bytes> {
+        let node = self.source.node(hash)?;
+        self.read.borrow_mut().entry(*hash).or_insert_with(|| node.clone());
+        Some(node)
+    }
+}

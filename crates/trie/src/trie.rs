@@ -1,0 +1,195 @@
+//! The arena, and how it is walked.
+
+use crate::{
+    NodeBytes, NodeSource, TrieError,
+    node::{
+        Child, ChildItem, Decoded, Node, NodeId, Reference, Slot, branch_item, child_item, decode,
+    },
+};
+use alloy_primitives::{B256, b256};
+use nybbles::Nibbles;
+
+/// Root of the trie that holds nothing: Keccak-256 of the RLP of an empty string.
+pub const EMPTY_ROOT: B256 =
+    b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
+
+/// A sparse Merkle-Patricia trie with 32-byte keys.
+///
+/// Keys are given as they stand in the trie: callers of a secure trie hash theirs first.
+#[derive(Debug, Clone)]
+pub struct Trie<B> {
+    pub(crate) slots: Vec<Slot<B>>,
+    pub(crate) root: Option<NodeId>,
+}
+
+impl<B> Default for Trie<B> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), root: None }
+    }
+}
+
+impl<B: NodeBytes> Trie<B> {
+    /// The trie with this root, of which nothing is loaded yet.
+    pub fn new(root: B256) -> Self {
+        if root == EMPTY_ROOT {
+            return Self::default();
+        }
+        let reference = Some(Reference::hash(root));
+        Self { slots: vec![Slot { node: Node::Unloaded, reference }], root: Some(NodeId(0)) }
+    }
+
+    /// Whether the trie holds nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.root.is_none()
+    }
+
+    /// The value of `key`, or `None` if the trie proves that there is none.
+    pub fn get<S>(&mut self, source: &S, key: &B256) -> Result<Option<&[u8]>, TrieError>
+    where
+        S: NodeSource<Bytes = B>,
+    {
+        let nibbles = Nibbles::unpack_array(&key.0);
+        let Some(leaf) = self.find(source, &nibbles, |_, _| {})? else {
+            return Ok(None);
+        };
+        match &self.slots[leaf.0 as usize].node {
+            Node::Leaf { value, .. } => Ok(Some(value.as_slice())),
+            _ => unreachable!("find returns leaves"),
+        }
+    }
+
+    /// Walks to the leaf of `key`, telling `visit` each node on the way and the nibbles above it.
+    pub(crate) fn find<S>(
+        &mut self,
+        source: &S,
+        key: &Nibbles,
+        mut visit: impl FnMut(NodeId, usize),
+    ) -> Result<Option<NodeId>, TrieError>
+    where
+        S: NodeSource<Bytes = B>,
+    {
+        let Some(mut id) = self.root else { return Ok(None) };
+        let mut depth = 0;
+        let mut below_extension = false;
+        loop {
+            self.load(source, id, || key.slice(..depth))?;
+            let slot = &self.slots[id.0 as usize];
+            if below_extension && !matches!(slot.node, Node::Branch { .. }) {
+                return Err(TrieError::Malformed {
+                    path: key.slice(..depth),
+                    reason: "child of an extension is no branch",
+                });
+            }
+            visit(id, depth);
+            match &slot.node {
+                Node::Leaf { key: rest, .. } => {
+                    return Ok((*rest == key.slice(depth..)).then_some(id));
+                }
+                Node::Extension { key: shared, child } => {
+                    if !key.slice(depth..).starts_with(shared) {
+                        return Ok(None);
+                    }
+                    depth += shared.len();
+                    id = *child;
+                    below_extension = true;
+                }
+                Node::Branch { .. } => {
+                    let index = key.get_unchecked(depth);
+                    depth += 1;
+                    match self.child(id, index, || key.slice(..depth))? {
+                        Some(child) => id = child,
+                        None => return Ok(None),
+                    }
+                    below_extension = false;
+                }
+                Node::Unloaded => unreachable!("the node has just been loaded"),
+            }
+        }
+    }
+
+    /// Makes sure that node `id`, which stands at `path`, is loaded.
+    pub(crate) fn load<S>(
+        &mut self,
+        source: &S,
+        id: NodeId,
+        path: impl Fn() -> Nibbles,
+    ) -> Result<(), TrieError>
+    where
+        S: NodeSource<Bytes = B>,
+    {
+        let slot = &self.slots[id.0 as usize];
+        let (Node::Unloaded, Some(hash)) =
+            (&slot.node, slot.reference.as_ref().and_then(Reference::as_hash))
+        else {
+            return Ok(());
+        };
+        let path = path();
+        let bytes = source.node(&hash).ok_or(TrieError::MissingNode { path, hash })?;
+        if bytes.as_ref().len() < 32 && !path.is_empty() {
+            let reason = "shorter than the hash that refers to it";
+            return Err(TrieError::Malformed { path, reason });
+        }
+        self.slots[id.0 as usize].node = self.parse(bytes, &path)?;
+        Ok(())
+    }
+
+    /// Child `index` of branch `id`, not necessarily loaded; `path` leads to the child.
+    pub(crate) fn child(
+        &mut self,
+        id: NodeId,
+        index: u8,
+        path: impl Fn() -> Nibbles,
+    ) -> Result<Option<NodeId>, TrieError> {
+        let Node::Branch { bytes, children } = &self.slots[id.0 as usize].node else {
+            unreachable!("only branches have numbered children");
+        };
+        match (children[usize::from(index)], bytes) {
+            (Child::At(child), _) => Ok(Some(child)),
+            (Child::InBytes, Some(bytes)) => {
+                let range = branch_item(bytes.as_ref(), usize::from(index));
+                let item = child_item(bytes, range);
+                let child = self.adopt(item, &path())?;
+                self.set_child(id, index, Child::At(child));
+                Ok(Some(child))
+            }
+            (Child::Empty | Child::InBytes, _) => Ok(None),
+        }
+    }
+
+    /// Puts the node of a child item into the arena: unloaded if it is referred to by hash.
+    fn adopt(&mut self, item: ChildItem<B>, path: &Nibbles) -> Result<NodeId, TrieError> {
+        let (node, reference) = match item {
+            ChildItem::Hash(hash) => (Node::Unloaded, Reference::hash(hash)),
+            ChildItem::Embedded(bytes) => {
+                let reference = Reference::embedded(bytes.as_ref());
+                (self.parse(bytes, path)?, reference)
+            }
+        };
+        Ok(self.push(node, Some(reference)))
+    }
+
+    /// Decodes a node. Extensions embedded in extensions make this recursive, but only as deep as
+    /// nodes of fewer than 32 bytes can nest.
+    fn parse(&mut self, bytes: B, path: &Nibbles) -> Result<Node<B>, TrieError> {
+        Ok(match decode(&bytes, path)? {
+            Decoded::Leaf { key, value } => Node::Leaf { key, value },
+            Decoded::Branch { children } => Node::Branch { bytes: Some(bytes), children },
+            Decoded::Extension { key, child } => {
+                let child = self.adopt(child_item(&bytes, child), &path.join(&key))?;
+                Node::Extension { key, child }
+            }
+        })
+    }
+
+    pub(crate) fn push(&mut self, node: Node<B>, reference: Option<Reference>) -> NodeId {
+        let id = u32::try_from(self.slots.len()).expect("an arena of 2^32 nodes fits no memory");
+        self.slots.push(Slot { node, reference });
+        NodeId(id)
+    }
+
+    pub(crate) fn set_child(&mut self, branch: NodeId, index: u8, child: Child) {
+        if let Node::Branch { children, .. } = &mut self.slots[branch.0 as usize].node {
+            children[usize::from(index)] = child;
+        }
+    }
+}
