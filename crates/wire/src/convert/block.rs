@@ -4,7 +4,7 @@ use crate::{
     ByteLists, DecodeError, ExecutionPayload, ExecutionRequests, NewPayloadRequest, OwnedWitness,
     PayloadShape, ProtocolFork, Records, StatelessInput, Withdrawal,
 };
-use alloy_consensus::{Header, Transaction, TxEnvelope};
+use alloy_consensus::{EthereumTxEnvelope, Header, Transaction, TxEip4844};
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error};
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::{Decodable, Header as RlpHeader, PayloadView};
@@ -56,7 +56,7 @@ impl RawBlock {
             .map(|item| {
                 let bytes = transaction_bytes(item)?;
                 let transaction =
-                    TxEnvelope::decode_2718_exact(&bytes).map_err(|error| match error {
+                    EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&bytes).map_err(|error| match error {
                         Eip2718Error::RlpError(error) => error,
                         _ => alloy_rlp::Error::Custom("unknown transaction type"),
                     })?;

@@ -1,0 +1,50 @@
+//! The headers of a witness: the parent, and what BLOCKHASH may answer.
+
+use crate::Invalid;
+use alloy_consensus::Header;
+use alloy_primitives::B256;
+use keccak::keccak256;
+use wire::ByteLists;
+
+/// A contiguous line of ancestors that ends with the parent, each proven by the hash in its child.
+#[derive(Debug, Clone)]
+pub struct Ancestors {
+    parent: Header,
+    /// Hashes from oldest to newest; the last is the parent's.
+    hashes: Vec<B256>,
+}
+
+impl Ancestors {
+    /// Checks that `headers` (oldest first) lead to `parent_hash` without a gap.
+    pub fn verify(headers: ByteLists<'_>, parent_hash: B256) -> Result<Self, Invalid> {
+        let mut expected = parent_hash;
+        let mut parent = None;
+        let mut hashes = Vec::with_capacity(headers.len());
+        for (index, bytes) in headers.iter().enumerate().rev() {
+            let got = keccak256(bytes);
+            if got != expected {
+                return Err(Invalid::BrokenAncestry { index, got, expected });
+            }
+            let header: Header = alloy_rlp::decode_exact(bytes)
+                .map_err(|reason| Invalid::MalformedHeader { index, reason })?;
+            hashes.push(got);
+            expected = header.parent_hash;
+            parent.get_or_insert(header);
+        }
+        hashes.reverse();
+        let parent = parent.ok_or(Invalid::NoParent)?;
+        Ok(Self { parent, hashes })
+    }
+
+    /// The parent's header.
+    pub const fn parent(&self) -> &Header {
+        &self.parent
+    }
+
+    /// Hash of the ancestor with this number, if it is among the headers.
+    pub fn hash_of(&self, number: u64) -> Option<B256> {
+        let back = usize::try_from(self.parent.number.checked_sub(number)?).ok()?;
+        let index = self.hashes.len().checked_sub(1)?.checked_sub(back)?;
+        self.hashes.get(index).copied()
+    }
+}

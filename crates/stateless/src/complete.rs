@@ -1,0 +1,59 @@
+//! From a block to the input of EXECUTE.
+
+use crate::{
+    Ancestors, BlockState, ChainSpec, Invalid,
+    execution::BlockExecution,
+    transactions::decode_transaction,
+    senders::recover_sender,
+    witness::{AnalysedCodes, HashedList, WitnessState},
+};
+use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
+use alloy_primitives::Bytes;
+use wire::{ByteLists, OwnedWitness, ProtocolFork, Withdrawal, convert::RawBlock};
+
+/// Encodes the stateless input of a block.
+///
+/// A block commits to its execution requests and its access list by hash alone, and a request must
+/// spell them out; so where there are any this executes the block from its witness. The result is
+/// not thereby verified.
+pub fn complete(
+    block: &RawBlock,
+    witness: &OwnedWitness,
+    spec: &ChainSpec,
+) -> Result<Vec<u8>, Invalid> {
+    let timestamp = block.header.timestamp;
+    let fork = spec.fork_at(timestamp).unwrap_or(ProtocolFork::Paris);
+    if fork < ProtocolFork::Cancun {
+        return Err(Invalid::UnsupportedFork(fork));
+    }
+    if let Ok(input) = block.to_input(fork, spec.chain_id(), witness, &[], &[]) {
+        return Ok(input);
+    }
+    let view = witness.view();
+    let ancestors = Ancestors::verify(view.headers, block.header.parent_hash)?;
+    let root = ancestors.parent().state_root;
+    let (nodes, codes) = (HashedList::new(view.state), AnalysedCodes::new(view.codes));
+    let source = WitnessState::new(&nodes, &codes, ancestors);
+    let mut state = BlockState::new(&source, root);
+    if fork >= ProtocolFork::Amsterdam {
+        state = state.with_access_list();
+    }
+    let withdrawals: Vec<_> = block.withdrawals.iter().flatten().map(rlp_withdrawal).collect();
+    let mut execution =
+        BlockExecution::begin(&mut state, &block.header, &withdrawals, fork, spec, |_| {})?;
+    for (index, bytes) in ByteLists::from(&block.transactions).iter().enumerate() {
+        let transaction = decode_transaction(bytes)
+            .map_err(|reason| Invalid::MalformedTransaction { index, reason })?;
+        let sender = recover_sender(&transaction).ok_or(Invalid::Signature { index })?;
+        execution.transact(&transaction, sender)?;
+    }
+    let executed = execution.finish()?;
+    let requests: Vec<Bytes> = executed.requests.into_iter().flatten().collect();
+    let access_list = executed.block_access_list.unwrap_or_default();
+    Ok(block.to_input(fork, spec.chain_id(), witness, &requests, &access_list)?)
+}
+
+fn rlp_withdrawal(record: &[u8; Withdrawal::LEN]) -> RlpWithdrawal {
+    let Withdrawal { index, validator_index, address, amount } = Withdrawal::from_record(record);
+    RlpWithdrawal { index, validator_index, address, amount }
+}

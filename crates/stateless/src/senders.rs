@@ -1,0 +1,46 @@
+//! Who sent the transactions.
+
+use crate::{Invalid, Transaction};
+use alloy_consensus::transaction::SignerRecoverable;
+use alloy_primitives::Address;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
+
+/// The sender of one transaction: low-s signatures only (EIP-2).
+pub fn recover_sender(transaction: &Transaction) -> Option<Address> {
+    transaction.recover_signer().ok()
+}
+
+/// Senders that several threads recover while one consumes them in order.
+///
+/// Threads claim transactions from the front. The consumer does not wait for a sender that nobody
+/// has finished: it recovers it itself, so that it never depends on another thread's progress.
+pub(crate) struct Senders<'t> {
+    transactions: &'t [Transaction],
+    recovered: Vec<OnceLock<Option<Address>>>,
+    next: AtomicUsize,
+}
+
+impl<'t> Senders<'t> {
+    pub(crate) fn new(transactions: &'t [Transaction]) -> Self {
+        let recovered = transactions.iter().map(|_| OnceLock::new()).collect();
+        Self { transactions, recovered, next: AtomicUsize::new(0) }
+    }
+
+    /// Recovers senders until all are claimed.
+    pub(crate) fn work(&self) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(transaction) = self.transactions.get(index) else { break };
+            self.recovered[index].get_or_init(|| recover_sender(transaction));
+        }
+    }
+
+    /// The sender of transaction `index`.
+    pub(crate) fn get(&self, index: usize) -> Result<Address, Invalid> {
+        let recover = || recover_sender(&self.transactions[index]);
+        self.recovered[index].get_or_init(recover).ok_or(Invalid::Signature { index })
+    }
+}

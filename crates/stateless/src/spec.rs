@@ -1,0 +1,154 @@
+//! Which rules hold on a chain, and when.
+
+use alloy_eips::eip7840::BlobParams;
+use alloy_evm::eth::spec::EthExecutorSpec;
+use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, EthereumHardforks, ForkCondition};
+use alloy_primitives::{Address, U256, address};
+use wire::ProtocolFork;
+
+/// An account that cannot have code, to stand for a deposit contract that a chain does not have.
+///
+/// The block executor takes "none" for "that of mainnet"; on a chain of one's own, whatever stands
+/// at that address must not make deposits.
+const NO_DEPOSIT_CONTRACT: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
+
+/// The rules of a chain: its id, its forks, its deposit contract.
+#[derive(Debug, Clone)]
+pub struct ChainSpec {
+    chain_id: u64,
+    forks: EthereumChainHardforks,
+    deposit_contract: Option<Address>,
+}
+
+impl ChainSpec {
+    /// Chain id of mainnet.
+    pub const MAINNET: u64 = 1;
+    /// Chain id of Sepolia.
+    pub const SEPOLIA: u64 = 11_155_111;
+    /// Chain id of Hoodi.
+    pub const HOODI: u64 = 560_048;
+
+    /// A chain with forks of its own.
+    pub const fn new(
+        chain_id: u64,
+        forks: EthereumChainHardforks,
+        deposit_contract: Option<Address>,
+    ) -> Self {
+        Self { chain_id, forks, deposit_contract }
+    }
+
+    /// Ethereum mainnet.
+    pub fn mainnet() -> Self {
+        let deposits = address!("0x00000000219ab540356cbb839cbe05303d7705fa");
+        Self::new(Self::MAINNET, EthereumChainHardforks::mainnet(), Some(deposits))
+    }
+
+    /// The Sepolia testnet.
+    pub fn sepolia() -> Self {
+        let deposits = address!("0x7f02c3e3c98b133055b8b348b2ac625669ed295d");
+        Self::new(Self::SEPOLIA, EthereumChainHardforks::sepolia(), Some(deposits))
+    }
+
+    /// The Hoodi testnet.
+    pub fn hoodi() -> Self {
+        let deposits = address!("0x00000000219ab540356cbb839cbe05303d7705fa");
+        Self::new(Self::HOODI, EthereumChainHardforks::hoodi(), Some(deposits))
+    }
+
+    /// A chain on which the rules of one fork hold from genesis, without a deposit contract.
+    pub fn constant(chain_id: u64, fork: ProtocolFork) -> Self {
+        let last = hardfork(fork);
+        let forks = EthereumHardfork::VARIANTS.iter().filter(|fork| **fork <= last).map(|fork| {
+            let condition = match fork {
+                EthereumHardfork::Paris => ForkCondition::TTD {
+                    activation_block_number: 0,
+                    fork_block: Some(0),
+                    total_difficulty: U256::ZERO,
+                },
+                // Numbered blob-parameter forks beyond the last known schema change nothing.
+                EthereumHardfork::Bpo3 | EthereumHardfork::Bpo4 | EthereumHardfork::Bpo5 => {
+                    ForkCondition::Never
+                }
+                // Not a change of rules but of one chain's state.
+                EthereumHardfork::Dao => ForkCondition::Never,
+                fork if *fork >= EthereumHardfork::Shanghai => ForkCondition::Timestamp(0),
+                _ => ForkCondition::Block(0),
+            };
+            (*fork, condition)
+        });
+        Self::new(chain_id, EthereumChainHardforks::new(forks), None)
+    }
+
+    /// The rules for an input that names `chain_id` and a schema of `fork`: those of the network if
+    /// the id is a known one, else `fork` from genesis.
+    pub fn for_input(chain_id: u64, fork: ProtocolFork) -> Self {
+        Self::known(chain_id).unwrap_or_else(|| Self::constant(chain_id, fork))
+    }
+
+    /// The public network with this id.
+    pub fn known(chain_id: u64) -> Option<Self> {
+        match chain_id {
+            Self::MAINNET => Some(Self::mainnet()),
+            Self::SEPOLIA => Some(Self::sepolia()),
+            Self::HOODI => Some(Self::hoodi()),
+            _ => None,
+        }
+    }
+
+    /// EIP-155 chain id.
+    pub const fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// The newest fork in force at a timestamp, or `None` before Paris' successors: blocks that old
+    /// have no schema.
+    pub fn fork_at(&self, timestamp: u64) -> Option<ProtocolFork> {
+        ProtocolFork::ALL
+            .into_iter()
+            .rev()
+            .filter(|fork| *fork > ProtocolFork::Paris)
+            .find(|fork| self.forks.is_ethereum_fork_active_at_timestamp(hardfork(*fork), timestamp))
+    }
+
+    /// Blob parameters in force at a timestamp (EIP-7840), if blobs are.
+    pub fn blob_params_at(&self, timestamp: u64) -> Option<BlobParams> {
+        self.fork_at(timestamp).and_then(blob_params)
+    }
+}
+
+/// Blob parameters of a fork.
+const fn blob_params(fork: ProtocolFork) -> Option<BlobParams> {
+    match fork {
+        ProtocolFork::Paris | ProtocolFork::Shanghai => None,
+        ProtocolFork::Cancun => Some(BlobParams::cancun()),
+        ProtocolFork::Prague => Some(BlobParams::prague()),
+        ProtocolFork::Osaka => Some(BlobParams::osaka()),
+        ProtocolFork::Bpo1 => Some(BlobParams::bpo1()),
+        ProtocolFork::Bpo2 | ProtocolFork::Amsterdam => Some(BlobParams::bpo2()),
+    }
+}
+
+const fn hardfork(fork: ProtocolFork) -> EthereumHardfork {
+    match fork {
+        ProtocolFork::Paris => EthereumHardfork::Paris,
+        ProtocolFork::Shanghai => EthereumHardfork::Shanghai,
+        ProtocolFork::Cancun => EthereumHardfork::Cancun,
+        ProtocolFork::Prague => EthereumHardfork::Prague,
+        ProtocolFork::Osaka => EthereumHardfork::Osaka,
+        ProtocolFork::Bpo1 => EthereumHardfork::Bpo1,
+        ProtocolFork::Bpo2 => EthereumHardfork::Bpo2,
+        ProtocolFork::Amsterdam => EthereumHardfork::Amsterdam,
+    }
+}
+
+impl EthereumHardforks for ChainSpec {
+    fn ethereum_fork_activation(&self, fork: EthereumHardfork) -> ForkCondition {
+        self.forks.ethereum_fork_activation(fork)
+    }
+}
+
+impl EthExecutorSpec for ChainSpec {
+    fn deposit_contract_address(&self) -> Option<Address> {
+        Some(self.deposit_contract.unwrap_or(NO_DEPOSIT_CONTRACT))
+    }
+}

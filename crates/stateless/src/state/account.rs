@@ -1,0 +1,127 @@
+//! One account in a block: as it was before, as it is now, and its storage likewise.
+
+use crate::StateError;
+use alloy_primitives::{Address, B256, U256, map::HashMap};
+use alloy_trie::TrieAccount;
+use keccak::keccak256;
+use revm::{
+    primitives::{StorageKey, StorageValue},
+    state::AccountInfo,
+};
+use trie::{NodeBytes, NodeSource, Trie};
+
+/// A storage slot that the block touched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    /// Keccak-256 of the key: its place in the trie.
+    pub(super) place: B256,
+    /// Value before the block, or since the storage was wiped.
+    pub(super) before: StorageValue,
+    /// Value now.
+    pub(super) now: StorageValue,
+}
+
+impl Slot {
+    pub(super) fn is_changed(&self) -> bool {
+        self.before != self.now
+    }
+}
+
+/// An account that the block touched.
+#[derive(Debug)]
+pub(super) struct AccountState<B> {
+    pub(super) address: Address,
+    /// Keccak-256 of the address: its place in the trie.
+    pub(super) place: B256,
+    /// As it stands in the trie.
+    pub(super) before: Option<TrieAccount>,
+    /// As it is after the transactions so far; without code.
+    pub(super) now: Option<AccountInfo>,
+    /// Storage before the block, or empty since it was wiped.
+    pub(super) trie: Trie<B>,
+    pub(super) slots: HashMap<StorageKey, Slot>,
+}
+
+impl<B: NodeBytes> AccountState<B> {
+    /// Reads the account from the account trie.
+    pub(super) fn read<N>(
+        trie: &mut Trie<B>,
+        nodes: &N,
+        address: Address,
+    ) -> Result<Self, StateError>
+    where
+        N: NodeSource<Bytes = B>,
+    {
+        let place = keccak256(address.as_slice());
+        let before = trie
+            .get(nodes, &place)
+            .map_err(|source| StateError::Account { address, source })?
+            .map(alloy_rlp::decode_exact::<TrieAccount>)
+            .transpose()
+            .map_err(|reason| StateError::MalformedAccount { address, reason })?;
+        let now = before.map(|account| AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash: account.code_hash,
+            account_id: None,
+            code: None,
+        });
+        let trie = before.map_or_else(Trie::default, |account| Trie::new(account.storage_root));
+        Ok(Self { address, place, before, now, trie, slots: HashMap::default() })
+    }
+
+    /// Value of a slot now.
+    pub(super) fn slot<N>(&mut self, nodes: &N, key: StorageKey) -> Result<StorageValue, StateError>
+    where
+        N: NodeSource<Bytes = B>,
+    {
+        if let Some(slot) = self.slots.get(&key) {
+            return Ok(slot.now);
+        }
+        let address = self.address;
+        let place = keccak256(&key.to_be_bytes::<32>());
+        let value = self
+            .trie
+            .get(nodes, &place)
+            .map_err(|source| StateError::Storage { address, slot: key, source })?
+            .map(alloy_rlp::decode_exact::<U256>)
+            .transpose()
+            .map_err(|reason| StateError::MalformedSlot { address, slot: key, reason })?
+            .unwrap_or_default();
+        self.slots.insert(key, Slot { place, before: value, now: value });
+        Ok(value)
+    }
+
+    /// Sets a slot. One that was never read is one of an account whose storage is empty.
+    pub(super) fn set_slot(&mut self, key: StorageKey, value: StorageValue) {
+        self.slots
+            .entry(key)
+            .or_insert_with(|| {
+                let place = keccak256(&key.to_be_bytes::<32>());
+                Slot { place, before: U256::ZERO, now: U256::ZERO }
+            })
+            .now = value;
+    }
+
+    /// Forgets all storage, that of the pre-state included.
+    pub(super) fn wipe_storage(&mut self) {
+        self.trie = Trie::default();
+        self.slots.clear();
+    }
+
+    /// Removes the account and its storage.
+    pub(super) fn destroy(&mut self) {
+        self.now = None;
+        self.wipe_storage();
+    }
+
+    /// The account as it must stand in the trie, given the root of its storage.
+    pub(super) fn after(&self, storage_root: B256) -> Option<TrieAccount> {
+        self.now.as_ref().map(|now| TrieAccount {
+            nonce: now.nonce,
+            balance: now.balance,
+            storage_root,
+            code_hash: now.code_hash,
+        })
+    }
+}

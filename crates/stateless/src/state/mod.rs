@@ -1,0 +1,225 @@
+//! The state of a block in execution: what it read, what it changed, and the root that results.
+
+mod account;
+mod post;
+
+use crate::StateError;
+use account::AccountState;
+use alloy_evm::block::BalIndexedDatabase;
+use alloy_primitives::{
+    Address, B256, KECCAK256_EMPTY,
+    map::{AddressMap, B256Map},
+};
+pub use post::PostState;
+use revm::{
+    Database, DatabaseCommit,
+    bytecode::Bytecode,
+    database_interface::bal::BalState,
+    primitives::{StorageKey, StorageValue},
+    state::{Account, AccountId, AccountInfo, bal::BlockAccessIndex},
+};
+use trie::{NodeSource, Trie};
+
+/// What stands behind a block's state: trie nodes and codes by hash, block hashes by number.
+pub trait StateSource {
+    /// The trie nodes.
+    type Nodes: NodeSource;
+
+    /// Trie nodes by hash.
+    fn nodes(&self) -> &Self::Nodes;
+
+    /// The code with this hash, ready to run.
+    fn code(&self, hash: &B256) -> Option<Bytecode>;
+
+    /// Hash of the ancestor with this number; the caller asks only within the reach of BLOCKHASH.
+    fn block_hash(&self, number: u64) -> Option<B256>;
+}
+
+type Node<S> = <<S as StateSource>::Nodes as NodeSource>::Bytes;
+
+/// revm's database over a [`StateSource`], for one block.
+///
+/// It keeps each account and slot that the block touches as it was and as it is, so that nothing is
+/// looked up twice and the changes are at hand for the post-state root.
+///
+/// The first read that fails is kept: the executor wraps errors in text on some of its ways, and a
+/// block must not pass because one of them was overlooked. See [`Self::failure`].
+pub struct BlockState<'s, S: StateSource> {
+    source: &'s S,
+    trie: Trie<Node<S>>,
+    ids: AddressMap<u32>,
+    accounts: Vec<AccountState<Node<S>>>,
+    created_codes: B256Map<Bytecode>,
+    failure: Option<StateError>,
+    /// Builds the block access list (EIP-7928) when asked to.
+    pub(crate) access_list: BalState,
+}
+
+impl<S: StateSource> core::fmt::Debug for BlockState<'_, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("BlockState")
+            .field("accounts", &self.accounts.len())
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'s, S: StateSource> BlockState<'s, S> {
+    /// The state with this root, of which nothing is read yet.
+    pub fn new(source: &'s S, root: B256) -> Self {
+        Self {
+            source,
+            trie: Trie::new(root),
+            ids: AddressMap::default(),
+            accounts: Vec::new(),
+            created_codes: B256Map::default(),
+            failure: None,
+            access_list: BalState::new(),
+        }
+    }
+
+    /// Also builds the block access list.
+    #[must_use]
+    pub fn with_access_list(mut self) -> Self {
+        self.access_list = BalState::new().with_bal_builder();
+        self
+    }
+
+    /// The first read that failed, if any did. The block is then not shown to be valid, whatever
+    /// the executor says.
+    pub const fn failure(&self) -> Option<&StateError> {
+        self.failure.as_ref()
+    }
+
+    fn fail<T>(&mut self, error: StateError) -> Result<T, StateError> {
+        self.failure.get_or_insert_with(|| error.clone());
+        Err(error)
+    }
+
+    /// Position of an account among those touched, reading it from the trie at first.
+    fn account_id(&mut self, address: Address) -> Result<usize, StateError> {
+        if let Some(id) = self.ids.get(&address) {
+            return Ok(*id as usize);
+        }
+        match AccountState::read(&mut self.trie, self.source.nodes(), address) {
+            Ok(account) => {
+                let id = self.accounts.len();
+                self.accounts.push(account);
+                // Fewer accounts than 2^32: each took bytes of a witness or of memory.
+                self.ids.insert(address, u32::try_from(id).unwrap_or(u32::MAX));
+                Ok(id)
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn slot(&mut self, id: usize, key: StorageKey) -> Result<StorageValue, StateError> {
+        match self.accounts[id].slot(self.source.nodes(), key) {
+            Ok(value) => Ok(value),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn commit_account(&mut self, address: Address, account: Account) {
+        if !account.is_touched() {
+            return;
+        }
+        // A touched account has been read; were it not, the block fails for that reason.
+        let Ok(id) = self.account_id(address) else { return };
+        let state = &mut self.accounts[id];
+        if account.is_selfdestructed() {
+            state.destroy();
+            return;
+        }
+        if account.is_created() {
+            state.wipe_storage();
+        }
+        if account.info.is_empty() {
+            // EIP-161: touching an empty account removes it.
+            state.destroy();
+            return;
+        }
+        let info = account.info;
+        if let Some(code) = info.code
+            && info.code_hash != KECCAK256_EMPTY
+            && state.now.as_ref().is_none_or(|now| now.code_hash != info.code_hash)
+        {
+            self.created_codes.insert(info.code_hash, code);
+        }
+        state.now = Some(AccountInfo { code: None, ..info });
+        for (key, slot) in account.storage {
+            if slot.is_changed() {
+                state.set_slot(key, slot.present_value);
+            }
+        }
+    }
+}
+
+impl<S: StateSource> Database for BlockState<'_, S> {
+    type Error = StateError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+        let id = self.account_id(address)?;
+        Ok(self.accounts[id].now.clone().map(|info| AccountInfo {
+            account_id: AccountId::new(id),
+            ..info
+        }))
+    }
+
+    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {
+        if hash == KECCAK256_EMPTY {
+            return Ok(Bytecode::default());
+        }
+        if let Some(code) = self.created_codes.get(&hash) {
+            return Ok(code.clone());
+        }
+        match self.source.code(&hash) {
+            Some(code) => Ok(code),
+            None => self.fail(StateError::MissingCode(hash)),
+        }
+    }
+
+    fn storage(&mut self, address: Address, key: StorageKey) -> Result<StorageValue, StateError> {
+        let id = self.account_id(address)?;
+        self.slot(id, key)
+    }
+
+    fn storage_by_account_id(
+        &mut self,
+        _address: Address,
+        id: AccountId,
+        key: StorageKey,
+    ) -> Result<StorageValue, StateError> {
+        self.slot(id.get(), key)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, StateError> {
+        match self.source.block_hash(number) {
+            Some(hash) => Ok(hash),
+            None => self.fail(StateError::MissingAncestor(number)),
+        }
+    }
+}
+
+impl<S: StateSource> DatabaseCommit for BlockState<'_, S> {
+    fn commit(&mut self, changes: AddressMap<Account>) {
+        self.commit_iter(&mut changes.into_iter());
+    }
+
+    fn commit_iter(&mut self, changes: &mut dyn Iterator<Item = (Address, Account)>) {
+        for (address, account) in changes {
+            self.access_list.commit_one(address, &account);
+            self.commit_account(address, account);
+        }
+    }
+}
+
+impl<S: StateSource> BalIndexedDatabase for BlockState<'_, S> {
+    fn set_bal_index(&mut self, index: u64) {
+        self.access_list.bal_index = BlockAccessIndex::new(index);
+    }
+
+    fn bump_bal_index(&mut self) {
+        self.access_list.bump_bal_index();
+    }
+}

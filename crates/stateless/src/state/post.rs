@@ -1,0 +1,98 @@
+//! From the changes of a block to the root of the state after it.
+
+use super::{BlockState, Node, StateSource, account::AccountState};
+use crate::StateError;
+use alloy_primitives::B256;
+use revm::bytecode::Bytecode;
+use trie::{NewNode, NodeSource, Trie, hash_tries};
+
+/// What a block leaves behind.
+#[derive(Debug)]
+pub struct PostState {
+    /// Root of the account trie.
+    pub root: B256,
+    /// Codes that the block created, by hash.
+    pub codes: Vec<(B256, Bytecode)>,
+}
+
+impl<S: StateSource> BlockState<'_, S> {
+    /// Applies all changes to the tries and computes the root of the state.
+    ///
+    /// `sink` is told each new trie node, for a database to keep. Storage comes before accounts,
+    /// since an account holds the root of its storage; in each trie removals come last, so that
+    /// only siblings are read that a minimal witness holds.
+    pub fn into_post_state(
+        mut self,
+        mut sink: impl FnMut(NewNode<'_>),
+    ) -> Result<PostState, StateError> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let nodes = self.source.nodes();
+        for account in &mut self.accounts {
+            account.write_slots(nodes)?;
+        }
+        let mut storage: Vec<&mut Trie<Node<S>>> =
+            self.accounts.iter_mut().map(|account| &mut account.trie).collect();
+        hash_tries(&mut storage, &mut sink);
+
+        let mut encoded = Vec::with_capacity(128);
+        let mut removed = Vec::new();
+        for account in &self.accounts {
+            let storage_root = account.trie.root().unwrap_or_default();
+            let after = account.after(storage_root);
+            if after == account.before {
+                continue;
+            }
+            let Some(after) = after else {
+                removed.push(account);
+                continue;
+            };
+            encoded.clear();
+            alloy_rlp::Encodable::encode(&after, &mut encoded);
+            let address = account.address;
+            self.trie
+                .insert(nodes, &account.place, &encoded)
+                .map_err(|source| StateError::Account { address, source })?;
+        }
+        for account in removed {
+            let address = account.address;
+            self.trie
+                .remove(nodes, &account.place)
+                .map_err(|source| StateError::Account { address, source })?;
+        }
+        hash_tries(&mut [&mut self.trie], &mut sink);
+        Ok(PostState {
+            root: self.trie.root().unwrap_or_default(),
+            codes: self.created_codes.into_iter().collect(),
+        })
+    }
+}
+
+impl<B: trie::NodeBytes> AccountState<B> {
+    /// Writes the changed slots to the storage trie.
+    fn write_slots<N: NodeSource<Bytes = B>>(&mut self, nodes: &N) -> Result<(), StateError> {
+        if self.now.is_none() {
+            return Ok(());
+        }
+        let address = self.address;
+        // In the order of the trie, so that of several missing nodes always the same is reported.
+        let mut changed: Vec<_> =
+            self.slots.iter().filter(|(_, slot)| slot.is_changed()).collect();
+        changed.sort_unstable_by_key(|(_, slot)| slot.place);
+        let (removed, set): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|(_, slot)| slot.now.is_zero());
+        for (key, slot) in set {
+            let value = alloy_rlp::encode_fixed_size(&slot.now);
+            self.trie
+                .insert(nodes, &slot.place, &value)
+                .map_err(|source| StateError::Storage { address, slot: *key, source })?;
+        }
+        for (key, slot) in removed {
+            self.trie
+                .remove(nodes, &slot.place)
+                .map_err(|source| StateError::Storage { address, slot: *key, source })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! The state that a witness proves, found by hash.
+
+use crate::{Ancestors, StateSource};
+use alloy_primitives::{B256, Bytes};
+use keccak::keccak256_batch_by;
+use revm::bytecode::Bytecode;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
+use trie::{NodeIndex, NodeSource};
+use wire::ByteLists;
+
+/// Nodes of a witness by hash; each stays a slice of the input.
+#[derive(Debug)]
+pub(crate) struct WitnessNodes<'a> {
+    nodes: ByteLists<'a>,
+    index: NodeIndex,
+}
+
+impl<'a> NodeSource for WitnessNodes<'a> {
+    type Bytes = &'a [u8];
+
+    fn node(&self, hash: &B256) -> Option<&'a [u8]> {
+        self.index.position(hash).and_then(|position| self.nodes.get(position))
+    }
+}
+
+/// Items of a list that several threads hash, part by part.
+#[derive(Debug)]
+pub(crate) struct HashedList<'a> {
+    list: ByteLists<'a>,
+    next: AtomicUsize,
+    parts: Vec<OnceLock<Vec<B256>>>,
+}
+
+impl<'a> HashedList<'a> {
+    /// Items per part: enough to fill all SIMD lanes for long, few enough to share evenly.
+    const PART: usize = 256;
+
+    pub(crate) fn new(list: ByteLists<'a>) -> Self {
+        let parts = (0..list.len().div_ceil(Self::PART)).map(|_| OnceLock::new()).collect();
+        Self { list, next: AtomicUsize::new(0), parts }
+    }
+
+    /// Hashes parts until all are claimed.
+    pub(crate) fn work(&self) {
+        loop {
+            let part = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(digests) = self.parts.get(part) else { break };
+            digests.get_or_init(|| self.hash(part));
+        }
+    }
+
+    fn hash(&self, part: usize) -> Vec<B256> {
+        let start = part * Self::PART;
+        let mut digests = vec![B256::ZERO; Self::PART.min(self.list.len() - start)];
+        keccak256_batch_by(
+            |index| self.list.get(start + index).unwrap_or_default(),
+            &mut digests,
+        );
+        digests
+    }
+
+    /// All digests in order, once they are there.
+    fn digests(&self) -> Vec<B256> {
+        self.work();
+        self.parts.iter().flat_map(|part| part.wait()).copied().collect()
+    }
+}
+
+/// Codes that several threads hash and analyse. Which codes run is not known in advance, so the
+/// main thread analyses what it needs, and others may come before it.
+#[derive(Debug)]
+pub(crate) struct AnalysedCodes<'a> {
+    hashed: HashedList<'a>,
+    analysed: Vec<OnceLock<Bytecode>>,
+}
+
+impl<'a> AnalysedCodes<'a> {
+    pub(crate) fn new(codes: ByteLists<'a>) -> Self {
+        let analysed = (0..codes.len()).map(|_| OnceLock::new()).collect();
+        Self { hashed: HashedList::new(codes), analysed }
+    }
+
+    pub(crate) fn hash(&self) {
+        self.hashed.work();
+    }
+
+    /// Analyses all codes.
+    pub(crate) fn analyse_all(&self) {
+        for position in 0..self.analysed.len() {
+            self.get(position);
+        }
+    }
+
+    fn get(&self, position: usize) -> &Bytecode {
+        self.analysed[position].get_or_init(|| {
+            let code = self.hashed.list.get(position).unwrap_or_default();
+            analyse(Bytes::copy_from_slice(code))
+        })
+    }
+}
+
+/// Code as revm runs it. What looks like a delegation (EIP-7702) but is none is ordinary code.
+fn analyse(code: Bytes) -> Bytecode {
+    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
+}
+
+/// What a witness proves: nodes, codes and ancestors.
+#[derive(Debug)]
+pub(crate) struct WitnessState<'w, 'a> {
+    nodes: WitnessNodes<'a>,
+    codes: &'w AnalysedCodes<'a>,
+    code_index: NodeIndex,
+    ancestors: Ancestors,
+}
+
+impl<'w, 'a> WitnessState<'w, 'a> {
+    /// Links a witness: hashes what nobody has hashed yet, and indexes it.
+    pub(crate) fn new(
+        nodes: &HashedList<'a>,
+        codes: &'w AnalysedCodes<'a>,
+        ancestors: Ancestors,
+    ) -> Self {
+        Self {
+            nodes: WitnessNodes { nodes: nodes.list, index: NodeIndex::new(nodes.digests()) },
+            codes,
+            code_index: NodeIndex::new(codes.hashed.digests()),
+            ancestors,
+        }
+    }
+}
+
+impl<'a> StateSource for WitnessState<'_, 'a> {
+    type Nodes = WitnessNodes<'a>;
+
+    fn nodes(&self) -> &WitnessNodes<'a> {
+        &self.nodes
+    }
+
+    fn code(&self, hash: &B256) -> Option<Bytecode> {
+        self.code_index.position(hash).map(|position| self.codes.get(position).clone())
+    }
+
+    fn block_hash(&self, number: u64) -> Option<B256> {
+        self.ancestors.hash_of(number)
+    }
+}

@@ -1,0 +1,96 @@
+//! The test vectors: real blocks with witnesses, and official fixtures.
+//!
+//! They are too large for the repository and are nobody's of this project, so they lie beside it:
+//! in the folder that `ENSHRINE_VECTORS` names, by default `../shared/vectors` from the top of the
+//! checkout. This crate owns finding and unpacking them. Whoever needs one that is not there is told
+//! so on standard error and goes on without.
+
+use eyre::{Context, Result, ensure};
+use std::{
+    env,
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+use wire::convert::Bundle;
+
+/// Environment variable that names the folder.
+pub const VARIABLE: &str = "ENSHRINE_VECTORS";
+
+/// The folder of the vectors, or `None` if there is none.
+///
+/// A folder that the variable names must exist: a misspelt path is an error, not an absence.
+pub fn folder() -> Result<Option<PathBuf>> {
+    if let Some(named) = env::var_os(VARIABLE) {
+        let folder = PathBuf::from(named);
+        ensure!(folder.is_dir(), "{VARIABLE} names {}, which is no folder", folder.display());
+        return Ok(Some(folder));
+    }
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
+    Ok(beside.is_dir().then_some(beside))
+}
+
+/// As [`folder`], for a part of the vectors; says loudly that `what` is skipped if it is not there.
+pub fn part(name: &str, what: &str) -> Result<Option<PathBuf>> {
+    let part = folder()?.map(|folder| folder.join(name)).filter(|part| part.exists());
+    if part.is_none() {
+        eprintln!(
+            "\n*** SKIPPED: {what}: no test vectors at ${VARIABLE}/{name} ***\n\
+             *** set {VARIABLE} to the folder that holds them ***\n"
+        );
+    }
+    Ok(part)
+}
+
+/// A block from the vectors.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// Name of its file without endings: chain and number.
+    pub name: String,
+    /// The block and its witness.
+    pub bundle: Bundle,
+}
+
+/// Reads `<name>.json` or `<name>.json.zst`.
+pub fn read_block(path: &Path) -> Result<Block> {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let name = name.split('.').next().unwrap_or_default().to_owned();
+    let context = || format!("cannot read {}", path.display());
+    let mut bytes = fs::read(path).wrap_err_with(context)?;
+    if path.extension() == Some(OsStr::new("zst")) {
+        bytes = zstd::decode_all(&bytes[..]).wrap_err_with(context)?;
+    }
+    Ok(Block { name, bundle: Bundle::from_json(&bytes).wrap_err_with(context)? })
+}
+
+/// The blocks in a part of the vectors (`blocks`, `negative`), in the order of their names; none if
+/// the part is absent, which is said loudly.
+pub fn blocks(part_name: &str, what: &str) -> Result<Vec<Block>> {
+    let Some(folder) = part(part_name, what)? else { return Ok(Vec::new()) };
+    let mut paths = fs::read_dir(&folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.to_string_lossy().contains(".json"));
+    paths.sort();
+    paths.iter().map(|path| read_block(path)).collect()
+}
+
+/// Calls `each` with the path and text of every JSON file in a pack of fixtures
+/// (`fixtures/<name>.tar.zst`); returns whether the pack is there.
+pub fn fixtures(name: &str, mut each: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<bool> {
+    let file = format!("fixtures/{name}.tar.zst");
+    let Some(path) = part(&file, name)? else { return Ok(false) };
+    let decoder = zstd::Decoder::new(File::open(path)?)?;
+    for entry in tar::Archive::new(decoder).entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        if path.extension() != Some(OsStr::new("json")) {
+            continue;
+        }
+        let mut text = Vec::new();
+        entry.read_to_end(&mut text)?;
+        each(&path, &text).wrap_err_with(|| path.display().to_string())?;
+    }
+    Ok(true)
+}
