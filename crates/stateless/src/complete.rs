@@ -1,11 +1,8 @@
 //! From a block to the input of EXECUTE.
 
 use crate::{
-    Ancestors, BlockState, ChainSpec, Invalid,
-    execution::BlockExecution,
+    BlockState, ChainSpec, Invalid, Witness, execution::BlockExecution, senders::recover_sender,
     transactions::decode_transaction,
-    senders::recover_sender,
-    witness::{AnalysedCodes, HashedList, WitnessState},
 };
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
 use alloy_primitives::Bytes;
@@ -29,12 +26,9 @@ pub fn complete(
     if let Ok(input) = block.to_input(fork, spec.chain_id(), witness, &[], &[]) {
         return Ok(input);
     }
-    let view = witness.view();
-    let ancestors = Ancestors::verify(view.headers, block.header.parent_hash)?;
-    let root = ancestors.parent().state_root;
-    let (nodes, codes) = (HashedList::new(view.state), AnalysedCodes::new(view.codes));
-    let source = WitnessState::new(&nodes, &codes, ancestors);
-    let mut state = BlockState::new(&source, root);
+    let hashed = Witness::new(&witness.view(), block.header.parent_hash)?;
+    let source = hashed.link();
+    let mut state = BlockState::new(&source, hashed.state_root());
     if fork >= ProtocolFork::Amsterdam {
         state = state.with_access_list();
     }

@@ -113,7 +113,9 @@ pub enum Invalid {
         expected: Option<B256>,
     },
     /// The gas limit does not pay for what the transactions cost before they run.
-    #[error("gas limit {gas_limit} does not cover the intrinsic gas {intrinsic} of {transactions} transactions")]
+    #[error(
+        "gas limit {gas_limit} does not cover the intrinsic gas {intrinsic} of {transactions} transactions"
+    )]
     IntrinsicGas {
         /// Gas limit of the block.
         gas_limit: u64,

@@ -71,8 +71,12 @@ impl ExecutedBlock {
     }
 }
 
-type Executor<'x, DB> =
-    EthBlockExecutor<'x, <EthEvmFactory as EvmFactory>::Evm<DB, NoOpInspector>, &'x ChainSpec, Receipts>;
+type Executor<'x, DB> = EthBlockExecutor<
+    'x,
+    <EthEvmFactory as EvmFactory>::Evm<DB, NoOpInspector>,
+    &'x ChainSpec,
+    Receipts,
+>;
 
 /// A block in execution: system calls, then transactions one by one, then withdrawals and requests.
 ///

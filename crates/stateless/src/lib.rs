@@ -31,8 +31,8 @@ mod verify;
 mod witness;
 
 pub use ancestors::Ancestors;
-pub use complete::complete;
 pub use block::{RlpSize, header_of};
+pub use complete::complete;
 pub use error::{Invalid, StateError};
 pub use execution::{BlockExecution, ExecutedBlock, Receipt};
 pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
@@ -41,4 +41,5 @@ pub use spec::ChainSpec;
 pub use state::{BlockState, PostState, StateSource};
 pub use system::{SYSTEM_CONTRACTS, SystemCode, SystemContract};
 pub use transactions::{Transaction, decode_transaction, intrinsic_gas};
-pub use verify::{Options, Stage, Verdict, verify, verify_with};
+pub use verify::{Candidate, Options, Stage, Verdict, verify};
+pub use witness::Witness;

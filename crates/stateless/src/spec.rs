@@ -103,11 +103,9 @@ impl ChainSpec {
     /// The newest fork in force at a timestamp, or `None` before Paris' successors: blocks that old
     /// have no schema.
     pub fn fork_at(&self, timestamp: u64) -> Option<ProtocolFork> {
-        ProtocolFork::ALL
-            .into_iter()
-            .rev()
-            .filter(|fork| *fork > ProtocolFork::Paris)
-            .find(|fork| self.forks.is_ethereum_fork_active_at_timestamp(hardfork(*fork), timestamp))
+        ProtocolFork::ALL.into_iter().rev().filter(|fork| *fork > ProtocolFork::Paris).find(
+            |fork| self.forks.is_ethereum_fork_active_at_timestamp(hardfork(*fork), timestamp),
+        )
     }
 
     /// Blob parameters in force at a timestamp (EIP-7840), if blobs are.

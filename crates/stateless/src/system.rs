@@ -107,9 +107,8 @@ pub(crate) fn check_system_code<S: StateSource>(
     allowed: SystemCode,
 ) -> Result<(), Invalid> {
     for contract in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
-        let got = state
-            .basic(contract.address)?
-            .map_or(KECCAK256_EMPTY, |account| account.code_hash);
+        let got =
+            state.basic(contract.address)?.map_or(KECCAK256_EMPTY, |account| account.code_hash);
         let present = got != KECCAK256_EMPTY;
         let accepted = match allowed {
             SystemCode::Canonical if present => got == contract.code_hash,

@@ -15,8 +15,7 @@ pub type Transaction = EthereumTxEnvelope<TxEip4844>;
 
 /// Decodes a transaction from its EIP-2718 encoding, all of it.
 pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, String> {
-    let transaction =
-        Transaction::decode_2718(&mut bytes).map_err(|error| error.to_string())?;
+    let transaction = Transaction::decode_2718(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.is_empty() {
         Ok(transaction)
     } else {
@@ -24,20 +23,24 @@ pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, String> {
     }
 }
 
-/// Decodes the transactions of a request and holds their blob hashes against the request's.
+/// Decodes the transactions of a request.
 pub(crate) fn decode_transactions(
     request: &NewPayloadRequest<'_>,
 ) -> Result<Vec<Transaction>, Invalid> {
-    let transactions = request
-        .payload
-        .transactions
-        .iter()
-        .enumerate()
+    let transactions = request.payload.transactions.iter().enumerate();
+    transactions
         .map(|(index, bytes)| {
             decode_transaction(bytes)
                 .map_err(|reason| Invalid::MalformedTransaction { index, reason })
         })
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect()
+}
+
+/// The blob hashes of the request are those of the transactions, in order.
+pub(crate) fn check_versioned_hashes(
+    request: &NewPayloadRequest<'_>,
+    transactions: &[Transaction],
+) -> Result<(), Invalid> {
     let mut claimed = request.versioned_hashes.iter().map(|hash| (*hash).into());
     let mut actual = transactions
         .iter()
@@ -52,7 +55,7 @@ pub(crate) fn decode_transactions(
             break;
         }
     }
-    Ok(transactions)
+    Ok(())
 }
 
 /// revm's name of a fork.

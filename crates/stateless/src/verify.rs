@@ -7,7 +7,9 @@ use crate::{
     header::validate_header,
     senders::Senders,
     system::check_system_code,
-    transactions::{Transaction, check_intrinsic_gas, check_types, decode_transactions},
+    transactions::{
+        Transaction, check_intrinsic_gas, check_types, check_versioned_hashes, decode_transactions,
+    },
     witness::{AnalysedCodes, HashedList, WitnessState},
 };
 use alloy_consensus::Header;
@@ -20,6 +22,8 @@ use wire::{ExecutionWitness, ProtocolFork, StatelessInput};
 /// What is known of a block that verifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
+    /// EIP-155 id of its chain.
+    pub chain_id: u64,
     /// Hash of the block.
     pub block_hash: B256,
     /// Its header.
@@ -33,8 +37,8 @@ pub struct Verdict {
 /// Where verification is, for those who measure it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Header, ancestors and transactions are being decoded and checked.
-    Decode,
+    /// Header and ancestors are being checked.
+    Header,
     /// Nodes and codes are being hashed and indexed.
     Link,
     /// Senders are being recovered. With several threads this goes on beside linking.
@@ -65,44 +69,59 @@ impl Default for Options {
 /// Verifies an input as a block of the chain `spec`: on the calling thread alone, with canonical
 /// system contracts.
 pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, Invalid> {
-    verify_with(input, spec, Options::default(), |_| {})
+    Candidate::decode(input)?.verify(spec, Options::default(), |_| {})
 }
 
-/// As [`verify`], with options; `enter` is told each stage as it begins.
-pub fn verify_with(
+/// A block whose transactions have been decoded, and of which nothing else is known.
+///
+/// Decoding apart from verifying lets a caller look at the transactions, at what they may cost and
+/// at what kind they are, before any work is done for them.
+#[derive(Debug)]
+pub struct Candidate<'i, 'a> {
+    input: &'i StatelessInput<'a>,
+    transactions: Vec<Transaction>,
+}
+
+impl<'i, 'a> Candidate<'i, 'a> {
+    /// Decodes the transactions of an input.
+    pub fn decode(input: &'i StatelessInput<'a>) -> Result<Self, Invalid> {
+        Ok(Self { input, transactions: decode_transactions(&input.request)? })
+    }
+
+    /// The transactions in order.
+    pub fn transactions(&self) -> &[Transaction] {
+        &self.transactions
+    }
+
+    /// Verifies the block; `enter` is told each stage as it begins.
+    pub fn verify(
+        &self,
+        spec: &ChainSpec,
+        options: Options,
+        enter: impl FnMut(Stage),
+    ) -> Result<Verdict, Invalid> {
+        verify_block(self.input, &self.transactions, spec, options, enter)
+    }
+}
+
+fn verify_block(
     input: &StatelessInput<'_>,
+    transactions: &[Transaction],
     spec: &ChainSpec,
     options: Options,
     mut enter: impl FnMut(Stage),
 ) -> Result<Verdict, Invalid> {
-    enter(Stage::Decode);
+    enter(Stage::Header);
     let fork = input.fork;
-    check_chain(input, spec)?;
     let payload = &input.request.payload;
-    let header = header_of(&input.request, fork).ok_or(Invalid::HeaderRange {
-        field: "base fee",
-        got: payload.base_fee_per_gas,
-        min: U256::ZERO,
-        max: U256::from(u64::MAX),
-    })?;
-    let block_hash = header.hash_slow();
-    if block_hash != payload.block_hash {
-        return Err(Invalid::BlockHash { got: payload.block_hash, expected: block_hash });
-    }
-    if fork >= ProtocolFork::Osaka {
-        let got = RlpSize::of(&header, payload);
-        if got > RlpSize::LIMIT {
-            return Err(Invalid::BlockSize { got, limit: RlpSize::LIMIT });
-        }
-    }
-    let ancestors = Ancestors::verify(input.witness.headers, payload.parent_hash)?;
-    validate_header(&header, ancestors.parent(), fork, spec)?;
+    check_chain(input, spec)?;
+    let (header, ancestors) = check_header(input, spec)?;
     let pre_state_root = ancestors.parent().state_root;
-    let transactions = decode_transactions(&input.request)?;
-    check_types(&transactions, fork)?;
-    check_intrinsic_gas(&transactions, payload.gas_limit, fork)?;
+    check_versioned_hashes(&input.request, transactions)?;
+    check_types(transactions, fork)?;
+    check_intrinsic_gas(transactions, payload.gas_limit, fork)?;
 
-    let work = SharedWork::new(&input.witness, &transactions);
+    let work = SharedWork::new(&input.witness, transactions);
     thread::scope(|scope| {
         for _ in 1..options.threads.get() {
             scope.spawn(|| work.help());
@@ -138,7 +157,13 @@ pub fn verify_with(
         let post = state.into_post_state(|_| {})?;
         commitment("state root", header.state_root, post.root)?;
         enter(Stage::Done);
-        Ok(Verdict { block_hash, header, pre_state_root, executed })
+        Ok(Verdict {
+            chain_id: input.chain_id,
+            block_hash: payload.block_hash,
+            header,
+            pre_state_root,
+            executed,
+        })
     })
 }
 
@@ -182,6 +207,34 @@ fn check_chain(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<(), Inval
         return Err(Invalid::UnsupportedFork(input.fork));
     }
     Ok(())
+}
+
+/// The fields of the payload hash to its block hash, the witness leads to its parent, and the header
+/// is one that may follow the parent's.
+fn check_header(
+    input: &StatelessInput<'_>,
+    spec: &ChainSpec,
+) -> Result<(Header, Ancestors), Invalid> {
+    let (fork, payload) = (input.fork, &input.request.payload);
+    let header = header_of(&input.request, fork).ok_or(Invalid::HeaderRange {
+        field: "base fee",
+        got: payload.base_fee_per_gas,
+        min: U256::ZERO,
+        max: U256::from(u64::MAX),
+    })?;
+    let expected = header.hash_slow();
+    if payload.block_hash != expected {
+        return Err(Invalid::BlockHash { got: payload.block_hash, expected });
+    }
+    if fork >= ProtocolFork::Osaka {
+        let got = RlpSize::of(&header, payload);
+        if got > RlpSize::LIMIT {
+            return Err(Invalid::BlockSize { got, limit: RlpSize::LIMIT });
+        }
+    }
+    let ancestors = Ancestors::verify(input.witness.headers, payload.parent_hash)?;
+    validate_header(&header, ancestors.parent(), fork, spec)?;
+    Ok((header, ancestors))
 }
 
 /// Holds what the header claims against what execution produced, except for the state root.

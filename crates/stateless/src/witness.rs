@@ -1,6 +1,6 @@
 //! The state that a witness proves, found by hash.
 
-use crate::{Ancestors, StateSource};
+use crate::{Ancestors, Invalid, StateSource};
 use alloy_primitives::{B256, Bytes};
 use keccak::keccak256_batch_by;
 use revm::bytecode::Bytecode;
@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 use trie::{NodeIndex, NodeSource};
-use wire::ByteLists;
+use wire::{ByteLists, ExecutionWitness};
 
 /// Nodes of a witness by hash; each stays a slice of the input.
 #[derive(Debug)]
@@ -55,10 +55,7 @@ impl<'a> HashedList<'a> {
     fn hash(&self, part: usize) -> Vec<B256> {
         let start = part * Self::PART;
         let mut digests = vec![B256::ZERO; Self::PART.min(self.list.len() - start)];
-        keccak256_batch_by(
-            |index| self.list.get(start + index).unwrap_or_default(),
-            &mut digests,
-        );
+        keccak256_batch_by(|index| self.list.get(start + index).unwrap_or_default(), &mut digests);
         digests
     }
 
@@ -145,5 +142,32 @@ impl<'a> StateSource for WitnessState<'_, 'a> {
 
     fn block_hash(&self, number: u64) -> Option<B256> {
         self.ancestors.hash_of(number)
+    }
+}
+
+/// A witness, hashed and linked: the state that it proves, for whoever wants to read it.
+#[derive(Debug)]
+pub struct Witness<'a> {
+    nodes: HashedList<'a>,
+    codes: AnalysedCodes<'a>,
+    ancestors: Ancestors,
+}
+
+impl<'a> Witness<'a> {
+    /// Hashes a witness whose headers lead to `parent_hash`.
+    pub fn new(witness: &ExecutionWitness<'a>, parent_hash: B256) -> Result<Self, Invalid> {
+        let ancestors = Ancestors::verify(witness.headers, parent_hash)?;
+        let (nodes, codes) = (HashedList::new(witness.state), AnalysedCodes::new(witness.codes));
+        Ok(Self { nodes, codes, ancestors })
+    }
+
+    /// Root of the state that it proves: that of the parent.
+    pub const fn state_root(&self) -> B256 {
+        self.ancestors.parent().state_root
+    }
+
+    /// The state by hash.
+    pub fn link(&self) -> impl StateSource + '_ {
+        WitnessState::new(&self.nodes, &self.codes, self.ancestors.clone())
     }
 }

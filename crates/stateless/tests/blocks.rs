@@ -18,7 +18,12 @@ fn every_real_block_verifies() -> Result<()> {
         let spec = ChainSpec::for_input(input.chain_id, input.fork);
         let start = std::time::Instant::now();
         let verdict = verify(&input, &spec);
-        println!("{} {:?} {:?}", block.name, verdict.as_ref().map(|v| v.header.gas_used), start.elapsed());
+        println!(
+            "{} {:?} {:?}",
+            block.name,
+            verdict.as_ref().map(|v| v.header.gas_used),
+            start.elapsed()
+        );
         verdict?;
     }
     Ok(())

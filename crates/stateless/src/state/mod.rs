@@ -160,10 +160,10 @@ impl<S: StateSource> Database for BlockState<'_, S> {
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
         let id = self.account_id(address)?;
-        Ok(self.accounts[id].now.clone().map(|info| AccountInfo {
-            account_id: AccountId::new(id),
-            ..info
-        }))
+        Ok(self.accounts[id]
+            .now
+            .clone()
+            .map(|info| AccountInfo { account_id: AccountId::new(id), ..info }))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {

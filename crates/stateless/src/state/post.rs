@@ -77,21 +77,24 @@ impl<B: trie::NodeBytes> AccountState<B> {
         }
         let address = self.address;
         // In the order of the trie, so that of several missing nodes always the same is reported.
-        let mut changed: Vec<_> =
-            self.slots.iter().filter(|(_, slot)| slot.is_changed()).collect();
+        let mut changed: Vec<_> = self.slots.iter().filter(|(_, slot)| slot.is_changed()).collect();
         changed.sort_unstable_by_key(|(_, slot)| slot.place);
         let (removed, set): (Vec<_>, Vec<_>) =
             changed.into_iter().partition(|(_, slot)| slot.now.is_zero());
         for (key, slot) in set {
             let value = alloy_rlp::encode_fixed_size(&slot.now);
-            self.trie
-                .insert(nodes, &slot.place, &value)
-                .map_err(|source| StateError::Storage { address, slot: *key, source })?;
+            self.trie.insert(nodes, &slot.place, &value).map_err(|source| StateError::Storage {
+                address,
+                slot: *key,
+                source,
+            })?;
         }
         for (key, slot) in removed {
-            self.trie
-                .remove(nodes, &slot.place)
-                .map_err(|source| StateError::Storage { address, slot: *key, source })?;
+            self.trie.remove(nodes, &slot.place).map_err(|source| StateError::Storage {
+                address,
+                slot: *key,
+                source,
+            })?;
         }
         Ok(())
     }

@@ -1,0 +1,177 @@
+//! The floor: work that no verifier of this block can leave out.
+//!
+//! One Keccak pass over the witness, recovery of all senders by libsecp256k1, and plain revm over a
+//! pre-state that stands ready in memory, its codes analysed. No decoding, no trie, no roots, no
+//! receipts.
+
+use super::super::load::decode;
+use alloy_consensus::transaction::SignerRecoverable as _;
+use alloy_evm::{
+    Evm as _, EvmEnv, EvmFactory as _, FromRecoveredTx as _, eth::EthEvmFactory,
+};
+use alloy_primitives::{Address, B256, U256, keccak256};
+use core::hint::black_box;
+use eyre::{Result, ensure, eyre};
+use revm::{
+    Database, DatabaseCommit, DatabaseRef,
+    bytecode::Bytecode,
+    context::TxEnv,
+    database::{CacheDB, EmptyDB, in_memory_db::DbAccount},
+    state::AccountInfo,
+};
+use serde::Serialize;
+use stateless::{
+    BlockState, ChainSpec, StateError, StateSource, Transaction, Witness, decode_transaction,
+    header_of,
+};
+use std::{cell::RefCell, time::Instant};
+
+/// Milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct FloorTimes {
+    /// One pass over nodes, codes and headers, one hash at a time.
+    pub(crate) keccak: f64,
+    /// The same in batches, for comparison; not part of the floor.
+    pub(crate) keccak_simd: f64,
+    pub(crate) senders: f64,
+    pub(crate) evm: f64,
+}
+
+impl FloorTimes {
+    pub(crate) const fn total(&self) -> f64 {
+        self.keccak + self.senders + self.evm
+    }
+}
+
+/// All that the floor needs, made ready outside the measurement.
+pub(crate) struct Floor<'a> {
+    preimages: Vec<&'a [u8]>,
+    transactions: Vec<Transaction>,
+    environments: Vec<TxEnv>,
+    block: EvmEnv,
+    pre_state: CacheDB<EmptyDB>,
+}
+
+impl<'a> Floor<'a> {
+    pub(crate) fn prepare(calldata: &'a [u8]) -> Result<Self> {
+        let input = decode("input", calldata)?;
+        let payload = &input.request.payload;
+        let spec = ChainSpec::for_input(input.chain_id, input.fork);
+        let header = header_of(&input.request, input.fork).ok_or_else(|| eyre!("no header"))?;
+        let blob_params = spec.blob_params_at(header.timestamp);
+        let block = EvmEnv::for_eth_block(&header, &spec, spec.chain_id(), blob_params);
+        let transactions = payload
+            .transactions
+            .iter()
+            .map(|bytes| decode_transaction(bytes).map_err(|reason| eyre!(reason)))
+            .collect::<Result<Vec<_>>>()?;
+        let environments = transactions
+            .iter()
+            .map(|tx| Ok(TxEnv::from_recovered_tx(tx, tx.recover_signer()?)))
+            .collect::<Result<Vec<_>>>()?;
+
+        let witness = Witness::new(&input.witness, payload.parent_hash)?;
+        let source = witness.link();
+        let recorder = Recorder {
+            state: RefCell::new(BlockState::new(&source, witness.state_root())),
+            read: RefCell::new(CacheDB::new(EmptyDB::new())),
+        };
+        execute(&block, CacheDB::new(&recorder), environments.clone())?;
+        let lists = [input.witness.state, input.witness.codes, input.witness.headers];
+        Ok(Self {
+            preimages: lists.into_iter().flat_map(wire::ByteLists::iter).collect(),
+            transactions,
+            environments,
+            block,
+            pre_state: recorder.read.into_inner(),
+        })
+    }
+
+    pub(crate) fn run(&self) -> Result<FloorTimes> {
+        let pre_state = self.pre_state.clone();
+        let environments = self.environments.clone();
+        let mut digests = vec![B256::ZERO; self.preimages.len()];
+        let keccak = timed(|| {
+            for preimage in &self.preimages {
+                black_box(keccak256(preimage));
+            }
+        });
+        let keccak_simd = timed(|| {
+            keccak::keccak256_batch(&self.preimages, &mut digests);
+            black_box(&digests);
+        });
+        let senders = timed(|| {
+            for transaction in &self.transactions {
+                black_box(transaction.recover_signer().is_ok());
+            }
+        });
+        let mut outcome = Ok(0);
+        let evm = timed(|| outcome = execute(&self.block, pre_state, environments));
+        ensure!(outcome? > 0 || self.transactions.is_empty(), "transactions use gas");
+        Ok(FloorTimes { keccak, keccak_simd, senders, evm })
+    }
+}
+
+fn timed(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+/// Runs transactions one after another and returns the gas that they use.
+fn execute<DB>(block: &EvmEnv, db: DB, transactions: Vec<TxEnv>) -> Result<u64>
+where
+    DB: alloy_evm::Database + DatabaseCommit,
+{
+    let mut evm = EthEvmFactory::default().create_evm(db, block.clone());
+    let mut gas = 0;
+    for transaction in transactions {
+        let executed = evm.transact(transaction).map_err(|error| eyre!("{error}"))?;
+        gas += executed.result.tx_gas_used();
+        evm.db_mut().commit(executed.state);
+    }
+    Ok(gas)
+}
+
+/// Hands out the state of a witness and keeps what it handed out, as it was before the block.
+struct Recorder<'s, S: StateSource> {
+    state: RefCell<BlockState<'s, S>>,
+    read: RefCell<CacheDB<EmptyDB>>,
+}
+
+impl<S: StateSource> core::fmt::Debug for Recorder<'_, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Recorder")
+    }
+}
+
+impl<S: StateSource> DatabaseRef for Recorder<'_, S> {
+    type Error = StateError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+        let info = self.state.borrow_mut().basic(address)?;
+        let account = info.clone().map_or_else(DbAccount::new_not_existing, DbAccount::from);
+        self.read.borrow_mut().cache.accounts.entry(address).or_insert(account);
+        Ok(info)
+    }
+
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, StateError> {
+        let code = self.state.borrow_mut().code_by_hash(hash)?;
+        self.read.borrow_mut().cache.contracts.insert(hash, code.clone());
+        Ok(code)
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, StateError> {
+        let value = self.state.borrow_mut().storage(address, slot)?;
+        if let Some(account) = self.read.borrow_mut().cache.accounts.get_mut(&address) {
+            account.storage.insert(slot, value);
+        }
+        Ok(value)
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, StateError> {
+        let hash = self.state.borrow_mut().block_hash(number)?;
+        self.read.borrow_mut().cache.block_hashes.insert(U256::from(number), hash);
+        Ok(hash)
+    }
+}

@@ -1,0 +1,208 @@
+//! `enshrine execute bench`: EXECUTE against the least work that any verifier must do.
+//!
+//! Times are medians over rounds in which the floor, one thread and all threads take turns, so that
+//! a machine whose speed drifts slows all three alike. Ratios are what to compare across machines.
+
+mod floor;
+mod report;
+
+use super::load::{Loaded, Source, load_file};
+use clap::Args;
+use core::num::NonZeroUsize;
+use execute::Execute;
+use eyre::{Result, WrapErr, bail, ensure};
+use floor::{Floor, FloorTimes};
+use serde::Serialize;
+use stateless::Stage;
+use std::{
+    fs,
+    path::PathBuf,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    source: Source,
+
+    /// Least number of rounds per block.
+    #[arg(long, value_name = "N", default_value_t = 9)]
+    rounds: usize,
+
+    /// Go on with rounds until a block has taken this many milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 1_500)]
+    budget: u64,
+
+    /// Threads of the parallel measurement; by default all that the machine has.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+
+    /// JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Milliseconds per stage on one thread.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct StageTimes {
+    pub(crate) decode: f64,
+    pub(crate) link: f64,
+    pub(crate) senders: f64,
+    pub(crate) execution: f64,
+    pub(crate) roots: f64,
+}
+
+/// What was measured of one block.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Measured {
+    pub(crate) name: String,
+    pub(crate) gas: u64,
+    pub(crate) input_bytes: usize,
+    pub(crate) single_ms: f64,
+    pub(crate) parallel_ms: f64,
+    pub(crate) floor_ms: f64,
+    /// Most bytes held at once, the input included.
+    pub(crate) peak_bytes: usize,
+    pub(crate) stages_ms: StageTimes,
+    pub(crate) floor_parts_ms: FloorTimes,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let threads = match arguments.threads {
+        Some(threads) => threads,
+        None => thread::available_parallelism()?,
+    };
+    let mut all = Vec::new();
+    for (path, loaded) in blocks(&arguments.source)? {
+        let loaded = loaded?;
+        eprint!("\r\x1b[Kmeasuring {} …", loaded.name);
+        let measured = measure(&loaded, arguments, threads)
+            .wrap_err_with(|| format!("cannot measure {path}"))?;
+        all.push(measured);
+    }
+    eprint!("\r\x1b[K");
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report::document(&all, threads))?);
+    } else {
+        report::print(&all, threads);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The named blocks, or all of the vectors.
+fn blocks(source: &Source) -> Result<Vec<(String, Result<Loaded>)>> {
+    if !source.is_empty() {
+        return Ok(source.load().collect());
+    }
+    let Some(folder) = vectors::part("blocks", "measuring real blocks")? else {
+        bail!("nothing to measure: name files, or set {} to test vectors", vectors::VARIABLE);
+    };
+    let mut paths = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<PathBuf>>>()?;
+    paths.sort();
+    Ok(paths.into_iter().map(|path| (path.display().to_string(), load_file(&path))).collect())
+}
+
+fn measure(
+    loaded: &Loaded,
+    arguments: &Arguments,
+    threads: NonZeroUsize,
+) -> Result<Measured> {
+    let Loaded { name, calldata } = loaded;
+    let single = Execute::l1();
+    let parallel = Execute { threads, ..Execute::l1() };
+    let verdict = single.run(calldata, u64::MAX)?.verdict;
+    let floor = Floor::prepare(calldata)?;
+
+    let mut rounds = Rounds::default();
+    let start = Instant::now();
+    let budget = Duration::from_millis(arguments.budget);
+    while rounds.len() < arguments.rounds.max(1) || start.elapsed() < budget {
+        rounds.floor.push(floor.run()?);
+        rounds.single.push(run_timed(&single, calldata)?);
+        rounds.parallel.push(run_timed(&parallel, calldata)?.total);
+    }
+    let peak = |execute: &Execute| {
+        let (outcome, peak) = crate::heap::peak_of(|| execute.run(calldata, u64::MAX));
+        outcome.map(|_| peak)
+    };
+    let peak_bytes = calldata.len() + peak(&single)?.max(peak(&parallel)?);
+
+    let stage = |of: fn(&StageTimes) -> f64| median(rounds.single.iter().map(|run| of(&run.stages)));
+    let part = |of: fn(&FloorTimes) -> f64| median(rounds.floor.iter().map(of));
+    Ok(Measured {
+        name: name.clone(),
+        gas: verdict.header.gas_used,
+        input_bytes: calldata.len(),
+        single_ms: median(rounds.single.iter().map(|run| run.total)),
+        parallel_ms: median(rounds.parallel.iter().copied()),
+        floor_ms: part(FloorTimes::total),
+        peak_bytes,
+        stages_ms: StageTimes {
+            decode: stage(|times| times.decode),
+            link: stage(|times| times.link),
+            senders: stage(|times| times.senders),
+            execution: stage(|times| times.execution),
+            roots: stage(|times| times.roots),
+        },
+        floor_parts_ms: FloorTimes {
+            keccak: part(|times| times.keccak),
+            keccak_simd: part(|times| times.keccak_simd),
+            senders: part(|times| times.senders),
+            evm: part(|times| times.evm),
+        },
+    })
+}
+
+#[derive(Default)]
+struct Rounds {
+    floor: Vec<FloorTimes>,
+    single: Vec<Timed>,
+    parallel: Vec<f64>,
+}
+
+impl Rounds {
+    const fn len(&self) -> usize {
+        self.floor.len()
+    }
+}
+
+/// One run of EXECUTE, in milliseconds.
+struct Timed {
+    total: f64,
+    stages: StageTimes,
+}
+
+fn run_timed(execute: &Execute, calldata: &[u8]) -> Result<Timed> {
+    let start = Instant::now();
+    let mut entered = Vec::with_capacity(8);
+    let executed =
+        execute.run_observed(calldata, u64::MAX, |stage| entered.push((stage, Instant::now())))?;
+    let end = Instant::now();
+    ensure!(executed.result.valid, "a successful call returns a true flag");
+    let at = |stage| entered.iter().find(|(entered, _)| *entered == stage).map_or(end, |(_, at)| *at);
+    let between = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1e3;
+    Ok(Timed {
+        total: between(start, end),
+        stages: StageTimes {
+            decode: between(start, at(Stage::Link)),
+            link: between(at(Stage::Link), at(Stage::Senders)),
+            senders: between(at(Stage::Senders), at(Stage::Execution)),
+            execution: between(at(Stage::Execution), at(Stage::Roots)),
+            roots: between(at(Stage::Roots), end),
+        },
+    })
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        len if len % 2 == 1 => values[len / 2],
+        len => f64::midpoint(values[len / 2 - 1], values[len / 2]),
+    }
+}

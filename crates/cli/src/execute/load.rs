@@ -1,0 +1,129 @@
+//! Reading blocks in whichever form they come.
+
+use eyre::{Context, Result, bail, eyre};
+use stateless::{ChainSpec, complete};
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
+use wire::{
+    OwnedWitness, StatelessInput,
+    convert::{Bundle, RawBlock},
+};
+
+/// Where blocks come from.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Source {
+    /// Inputs: SSZ (the exact calldata of EXECUTE, binary or hex) or JSON bundles with block and
+    /// witness, also compressed (.json.zst).
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// A raw block (RLP, binary or hex); needs --witness and --chain.
+    #[arg(long, value_name = "FILE", requires_all = ["witness", "chain"])]
+    block: Option<PathBuf>,
+
+    /// The block's witness: the JSON of debug_executionWitness, or geth's RLP (binary or hex).
+    #[arg(long, value_name = "FILE", requires = "block")]
+    witness: Option<PathBuf>,
+
+    /// The block's chain: mainnet, sepolia or hoodi.
+    #[arg(long, value_name = "NAME", requires = "block")]
+    chain: Option<String>,
+}
+
+/// A block as the calldata of EXECUTE.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) name: String,
+    pub(crate) calldata: Vec<u8>,
+}
+
+impl Source {
+    /// Whether no source was named.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.block.is_none()
+    }
+
+    /// The named sources one after another; one that cannot be read is an error in its place.
+    pub(crate) fn load(&self) -> impl Iterator<Item = (String, Result<Loaded>)> {
+        let files = self.files.iter().map(|path| (path.display().to_string(), load_file(path)));
+        let pair = self.block.iter().map(|block| {
+            let loaded = match (&self.witness, &self.chain) {
+                (Some(witness), Some(chain)) => load_pair(block, witness, chain),
+                _ => Err(eyre!("--block needs --witness and --chain")),
+            };
+            (block.display().to_string(), loaded)
+        });
+        files.chain(pair)
+    }
+}
+
+/// Reads one file, in any of the forms that [`Source::files`] lists.
+pub(crate) fn load_file(path: &Path) -> Result<Loaded> {
+    let is = |ending| path.extension() == Some(OsStr::new(ending));
+    if is("json") || is("zst") {
+        let block = vectors::read_block(path)?;
+        return Ok(Loaded { calldata: calldata_of(&block.bundle)?, name: block.name });
+    }
+    let calldata = read_bytes(path)?;
+    let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    Ok(Loaded { name, calldata })
+}
+
+/// The calldata of EXECUTE for a block and its witness.
+pub(crate) fn calldata_of(bundle: &Bundle) -> Result<Vec<u8>> {
+    let spec = ChainSpec::known(bundle.chain_id).ok_or_else(|| {
+        eyre!(
+            "chain {} is not mainnet, sepolia or hoodi: the forks of other chains are not known; \
+             give an SSZ input, whose schema id names its fork",
+            bundle.chain_id
+        )
+    })?;
+    encode(&RawBlock::decode(&bundle.block)?, &bundle.witness, &spec)
+}
+
+fn encode(block: &RawBlock, witness: &OwnedWitness, spec: &ChainSpec) -> Result<Vec<u8>> {
+    complete(block, witness, spec).wrap_err(
+        "cannot make the input of EXECUTE: the block's requests are not in the block, and \
+         executing it to find them fails",
+    )
+}
+
+fn load_pair(block: &Path, witness: &Path, chain: &str) -> Result<Loaded> {
+    let spec = match chain {
+        "mainnet" => ChainSpec::mainnet(),
+        "sepolia" => ChainSpec::sepolia(),
+        "hoodi" => ChainSpec::hoodi(),
+        other => bail!("unknown chain {other:?}: expected mainnet, sepolia or hoodi"),
+    };
+    let raw = RawBlock::decode(&read_bytes(block)?)
+        .wrap_err_with(|| format!("cannot decode {}", block.display()))?;
+    let context = || format!("cannot decode {}", witness.display());
+    let text = fs::read(witness).wrap_err_with(|| format!("cannot read {}", witness.display()))?;
+    let owned = match text.trim_ascii_start().first() {
+        Some(b'{') => OwnedWitness::from_json(str::from_utf8(&text).wrap_err_with(context)?),
+        _ => OwnedWitness::from_geth_rlp(&read_bytes(witness)?),
+    }
+    .wrap_err_with(context)?;
+    Ok(Loaded { name: raw.header.number.to_string(), calldata: encode(&raw, &owned, &spec)? })
+}
+
+/// Reads bytes that are binary, or hex with or without 0x.
+fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()))?;
+    let text = bytes.trim_ascii();
+    let digits = text.strip_prefix(b"0x").unwrap_or(text);
+    let is_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    if !is_hex {
+        return Ok(bytes);
+    }
+    alloy_primitives::hex::decode(digits)
+        .wrap_err_with(|| format!("{} is hex with an odd number of digits", path.display()))
+}
+
+/// Decodes the calldata of EXECUTE.
+pub(crate) fn decode<'a>(name: &str, calldata: &'a [u8]) -> Result<StatelessInput<'a>> {
+    StatelessInput::decode(calldata).wrap_err_with(|| format!("{name} is no input of EXECUTE"))
+}

@@ -1,0 +1,32 @@
+//! `enshrine execute`: everything about the input of EXECUTE.
+
+mod bench;
+mod fetch;
+mod inspect;
+mod load;
+mod verify;
+
+use clap::Subcommand;
+use eyre::Result;
+use std::process::ExitCode;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Verify blocks; exits with 0 only if every one is valid.
+    Verify(verify::Arguments),
+    /// Show what an input holds and what EXECUTE would charge for it.
+    Inspect(inspect::Arguments),
+    /// Measure EXECUTE against the least work that a verifier must do.
+    Bench(bench::Arguments),
+    /// Fetch a block and its witness from a node and write them as one file.
+    Fetch(fetch::Arguments),
+}
+
+pub(crate) fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Fetch(arguments) => fetch::run(&arguments),
+    }
+}

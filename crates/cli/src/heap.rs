@@ -1,0 +1,65 @@
+//! How much memory a piece of work takes.
+#![allow(unsafe_code, reason = "a global allocator cannot be written without; it only forwards")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicBool, AtomicIsize, Ordering},
+};
+
+static COUNTING: AtomicBool = AtomicBool::new(false);
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+static PEAK: AtomicIsize = AtomicIsize::new(0);
+
+/// The system allocator, counting live bytes while [`peak_of`] runs and not otherwise, so that what
+/// is timed is not slowed down.
+#[derive(Debug)]
+pub(crate) struct CountingHeap;
+
+impl CountingHeap {
+    fn count(bytes: isize) {
+        if COUNTING.load(Ordering::Relaxed) {
+            let live = LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            PEAK.fetch_max(live, Ordering::Relaxed);
+        }
+    }
+}
+
+// SAFETY: every method hands its arguments to the system allocator as they are, whose contract is
+// the one that callers of these methods keep.
+unsafe impl GlobalAlloc for CountingHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::count(layout.size().cast_signed());
+        // SAFETY: the caller's promise about `layout` is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::count(layout.size().cast_signed());
+        // SAFETY: the caller's promise about `layout` is passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        Self::count(-layout.size().cast_signed());
+        // SAFETY: the caller's promises about `ptr` and `layout` are passed on.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        Self::count(new_size.cast_signed() - layout.size().cast_signed());
+        // SAFETY: the caller's promises about `ptr`, `layout` and `new_size` are passed on.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+/// Runs `work` and returns the most bytes that it held at any one time beyond what was held before.
+///
+/// One at a time: two measurements at once would count each other.
+pub(crate) fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    LIVE.store(0, Ordering::Relaxed);
+    PEAK.store(0, Ordering::Relaxed);
+    COUNTING.store(true, Ordering::Relaxed);
+    let result = work();
+    COUNTING.store(false, Ordering::Relaxed);
+    (result, PEAK.load(Ordering::Relaxed).max(0).unsigned_abs())
+}

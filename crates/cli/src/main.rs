@@ -1,0 +1,40 @@
+//! `enshrine`: the tools of a native rollup on the command line.
+//!
+//! Output is for people; `--json` makes it one JSON document for machines. Errors go to standard
+//! error and say what, where, and what to do; the exit code is 0 only if everything asked for is
+//! true.
+
+mod execute;
+mod heap;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[global_allocator]
+static HEAP: heap::CountingHeap = heap::CountingHeap;
+
+/// Native rollups: EXECUTE, a devnet that has it, and the nodes of an L2.
+#[derive(Debug, Parser)]
+#[command(name = "enshrine", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Verify, inspect, measure and fetch the inputs of EXECUTE.
+    #[command(subcommand)]
+    Execute(execute::Command),
+}
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let outcome = match command {
+        Command::Execute(command) => execute::run(command),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}

@@ -1,0 +1,146 @@
+//! One call, from calldata to result.
+
+use crate::{Claims, GasSchedule, RuleViolation, Rules, rules::sum_of_gas_limits};
+use core::num::NonZeroUsize;
+use stateless::{Candidate, ChainSpec, Invalid, Options, Stage, SystemCode, Verdict};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use wire::{DecodeError, ProtocolFork, RootConvention, SchemaId, StatelessInput, StatelessResult};
+
+/// EXECUTE as one L1 has it.
+#[derive(Debug, Clone)]
+pub struct Execute {
+    /// What a call costs.
+    pub gas: GasSchedule,
+    /// What a block may hold.
+    pub rules: Rules,
+    /// Forks whose schema ids are accepted.
+    pub forks: Vec<ProtocolFork>,
+    /// What may stand at the system addresses of the pre-state. Anything but the canonical code is
+    /// for tests alone: it makes work that nobody pays for.
+    pub system_code: SystemCode,
+    /// Threads per call, the calling one included. The verdict does not depend on it.
+    pub threads: NonZeroUsize,
+}
+
+impl Default for Execute {
+    fn default() -> Self {
+        Self {
+            gas: GasSchedule::DEFAULT,
+            rules: Rules::default(),
+            forks: ProtocolFork::ALL
+                .into_iter()
+                .filter(|fork| *fork >= ProtocolFork::Cancun)
+                .collect(),
+            system_code: SystemCode::Canonical,
+            threads: NonZeroUsize::MIN,
+        }
+    }
+}
+
+/// A call that succeeded.
+#[derive(Debug, Clone)]
+pub struct Executed {
+    /// What the call returns.
+    pub result: StatelessResult,
+    /// What it is charged.
+    pub gas: u64,
+    /// What is known of the block.
+    pub verdict: Verdict,
+}
+
+/// Why a call failed. The EVM never sees the reason: it is for logs, tests and tools.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The call was not given enough gas.
+    #[error("out of gas: the call holds {got}, the reserve is {reserve}")]
+    OutOfGas {
+        /// Gas given to the call.
+        got: u64,
+        /// Gas that it must hold before any work.
+        reserve: u64,
+    },
+    /// The calldata is not a stateless input.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The schema id is one that this L1 does not accept.
+    #[error("schema id {0} is not accepted here")]
+    Schema(SchemaId),
+    /// The block is none for an L2.
+    #[error(transparent)]
+    Rules(#[from] RuleViolation),
+    /// The block is not valid, or not shown to be.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Verification itself broke: a fault of ours, not of the input. The call fails like any other.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Execute {
+    /// EXECUTE for blocks of L1: no L2 rules.
+    pub fn l1() -> Self {
+        Self { rules: Rules::L1, ..Self::default() }
+    }
+
+    /// Runs a call that was given `gas`.
+    pub fn run(&self, calldata: &[u8], gas: u64) -> Result<Executed, Refusal> {
+        self.run_observed(calldata, gas, |_| {})
+    }
+
+    /// As [`Self::run`]; `enter` is told each stage of verification as it begins.
+    pub fn run_observed(
+        &self,
+        calldata: &[u8],
+        gas: u64,
+        enter: impl FnMut(Stage),
+    ) -> Result<Executed, Refusal> {
+        // Whatever a library may assert against: one bad block must not take a node down, nor make
+        // it disagree with others about more than that block.
+        catch_unwind(AssertUnwindSafe(|| self.run_unguarded(calldata, gas, enter))).unwrap_or_else(
+            |panic| {
+                let message = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied())
+                    .unwrap_or("panic without a message");
+                Err(Refusal::Internal(message.to_owned()))
+            },
+        )
+    }
+
+    fn run_unguarded(
+        &self,
+        calldata: &[u8],
+        gas: u64,
+        enter: impl FnMut(Stage),
+    ) -> Result<Executed, Refusal> {
+        let holds =
+            |reserve| (gas >= reserve).then_some(()).ok_or(Refusal::OutOfGas { got: gas, reserve });
+        // Decoding is paid by the byte, execution by the gas limits that decoding reveals.
+        holds(self.gas.bytes(calldata.len() as u64))?;
+        let input = StatelessInput::decode(calldata)?;
+        if !self.forks.contains(&input.fork) {
+            return Err(Refusal::Schema(input.schema()));
+        }
+        let candidate = Candidate::decode(&input)?;
+        let claims = Claims {
+            calldata: calldata.len() as u64,
+            gas_limit: input.request.payload.gas_limit,
+            transactions: sum_of_gas_limits(candidate.transactions()),
+        };
+        holds(self.gas.reserve(&claims))?;
+        self.rules.check(&input, &candidate)?;
+
+        let spec = ChainSpec::for_input(input.chain_id, input.fork);
+        let options = Options { threads: self.threads, system_code: self.system_code };
+        let verdict = candidate.verify(&spec, options, enter)?;
+        let result = StatelessResult {
+            request_root: input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs),
+            valid: true,
+            chain_id: input.chain_id,
+            schema: input.schema(),
+        };
+        let gas = self.gas.charge(&claims, verdict.header.gas_used);
+        Ok(Executed { result, gas, verdict })
+    }
+}
