@@ -1,22 +1,25 @@
 //! Execution of a block over a state.
 
-use crate::{BlockState, ChainSpec, Invalid, StateSource, Transaction, transactions::spec_id};
+use crate::{
+    BlockState, ChainSpec, Invalid, StateSource, Transaction,
+    evm::{BlockEvm, block_evm},
+    transactions::spec_id,
+};
 use alloy_consensus::{
     EthereumReceipt, Header, ReceiptWithBloom, TxReceipt, TxType, proofs::calculate_receipt_root,
     transaction::Recovered,
 };
 use alloy_eips::{eip4895::Withdrawal, eip7685::Requests, eip7928::total_bal_items};
 use alloy_evm::{
-    Evm, EvmEnv, EvmFactory,
+    Evm, EvmEnv,
     block::{BalIndexedDatabase, BlockExecutionError, BlockExecutor, BlockValidationError},
     eth::{
-        EthBlockExecutionCtx, EthBlockExecutor, EthEvmFactory,
+        EthBlockExecutionCtx, EthBlockExecutor,
         receipt_builder::{ReceiptBuilder, ReceiptBuilderCtx},
     },
     precompiles::PrecompilesMap,
 };
 use alloy_primitives::{Address, B256, Bloom, Bytes};
-use revm::inspector::NoOpInspector;
 use std::borrow::Cow;
 use wire::ProtocolFork;
 
@@ -71,12 +74,7 @@ impl ExecutedBlock {
     }
 }
 
-type Executor<'x, DB> = EthBlockExecutor<
-    'x,
-    <EthEvmFactory as EvmFactory>::Evm<DB, NoOpInspector>,
-    &'x ChainSpec,
-    Receipts,
->;
+type Executor<'x, DB> = EthBlockExecutor<'x, BlockEvm<DB>, &'x ChainSpec, Receipts>;
 
 /// A block in execution: system calls, then transactions one by one, then withdrawals and requests.
 ///
@@ -112,7 +110,7 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
         let blob_params = spec.blob_params_at(header.timestamp);
         let env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
         debug_assert_eq!(env.cfg_env.spec, spec_id(fork));
-        let mut evm = EthEvmFactory::default().create_evm(state, env);
+        let mut evm = block_evm(state, env);
         precompiles(evm.precompiles_mut());
         let ctx = EthBlockExecutionCtx {
             parent_hash: header.parent_hash,

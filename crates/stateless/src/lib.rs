@@ -20,6 +20,7 @@ mod ancestors;
 mod block;
 mod complete;
 mod error;
+mod evm;
 mod execution;
 mod header;
 mod senders;

@@ -80,7 +80,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&document)?);
     } else {
         let path = arguments.output.display();
-        println!("wrote block {number} ({hash}) of chain {chain_id} to {path}, {} bytes", bytes.len());
+        println!(
+            "wrote block {number} ({hash}) of chain {chain_id} to {path}, {} bytes",
+            bytes.len()
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! `enshrine execute`: everything about the input of EXECUTE.
 
 mod bench;
+mod encode;
 mod fetch;
 mod inspect;
 mod load;
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     Inspect(inspect::Arguments),
     /// Measure EXECUTE against the least work that a verifier must do.
     Bench(bench::Arguments),
+    /// Write the exact calldata of EXECUTE for a block given in any form.
+    Encode(encode::Arguments),
     /// Fetch a block and its witness from a node and write them as one file.
     Fetch(fetch::Arguments),
 }
@@ -27,6 +30,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Encode(arguments) => encode::run(&arguments),
         Command::Fetch(arguments) => fetch::run(&arguments),
     }
 }

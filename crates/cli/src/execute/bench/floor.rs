@@ -6,9 +6,7 @@
 
 use super::super::load::decode;
 use alloy_consensus::transaction::SignerRecoverable as _;
-use alloy_evm::{
-    Evm as _, EvmEnv, EvmFactory as _, FromRecoveredTx as _, eth::EthEvmFactory,
-};
+use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, FromRecoveredTx as _, eth::EthEvmFactory};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use core::hint::black_box;
 use eyre::{Result, ensure, eyre};

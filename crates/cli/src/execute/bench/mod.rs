@@ -99,18 +99,13 @@ fn blocks(source: &Source) -> Result<Vec<(String, Result<Loaded>)>> {
     let Some(folder) = vectors::part("blocks", "measuring real blocks")? else {
         bail!("nothing to measure: name files, or set {} to test vectors", vectors::VARIABLE);
     };
-    let mut paths = fs::read_dir(folder)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<PathBuf>>>()?;
+    let mut paths =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
     paths.sort();
     Ok(paths.into_iter().map(|path| (path.display().to_string(), load_file(&path))).collect())
 }
 
-fn measure(
-    loaded: &Loaded,
-    arguments: &Arguments,
-    threads: NonZeroUsize,
-) -> Result<Measured> {
+fn measure(loaded: &Loaded, arguments: &Arguments, threads: NonZeroUsize) -> Result<Measured> {
     let Loaded { name, calldata } = loaded;
     let single = Execute::l1();
     let parallel = Execute { threads, ..Execute::l1() };
@@ -131,7 +126,8 @@ fn measure(
     };
     let peak_bytes = calldata.len() + peak(&single)?.max(peak(&parallel)?);
 
-    let stage = |of: fn(&StageTimes) -> f64| median(rounds.single.iter().map(|run| of(&run.stages)));
+    let stage =
+        |of: fn(&StageTimes) -> f64| median(rounds.single.iter().map(|run| of(&run.stages)));
     let part = |of: fn(&FloorTimes) -> f64| median(rounds.floor.iter().map(of));
     Ok(Measured {
         name: name.clone(),
@@ -183,7 +179,8 @@ fn run_timed(execute: &Execute, calldata: &[u8]) -> Result<Timed> {
         execute.run_observed(calldata, u64::MAX, |stage| entered.push((stage, Instant::now())))?;
     let end = Instant::now();
     ensure!(executed.result.valid, "a successful call returns a true flag");
-    let at = |stage| entered.iter().find(|(entered, _)| *entered == stage).map_or(end, |(_, at)| *at);
+    let at =
+        |stage| entered.iter().find(|(entered, _)| *entered == stage).map_or(end, |(_, at)| *at);
     let between = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1e3;
     Ok(Timed {
         total: between(start, end),

@@ -40,17 +40,45 @@ pub(super) fn print(all: &[Measured], threads: NonZeroUsize) {
     println!("one thread, milliseconds by stage; floor by part; all = {threads} threads");
     println!(
         "{:<18}{:>7}{:>8} │{:>7}{:>7}{:>8}{:>7}{:>7}{:>8} │{:>8}{:>8}{:>7}{:>7} │{:>8}{:>6}{:>6}{:>6}",
-        "block", "Mgas", "MB", "decode", "link", "senders", "exec", "roots", "total", "keccak",
-        "senders", "evm", "floor", "all", "1/fl", "n/fl", "peak",
+        "block",
+        "Mgas",
+        "MB",
+        "decode",
+        "link",
+        "senders",
+        "exec",
+        "roots",
+        "total",
+        "keccak",
+        "senders",
+        "evm",
+        "floor",
+        "all",
+        "1/fl",
+        "n/fl",
+        "peak",
     );
     for m in all {
         let (stages, floor) = (&m.stages_ms, &m.floor_parts_ms);
         println!(
             "{:<18}{:>7.2}{:>8.3} │{:>7.2}{:>7.2}{:>8.2}{:>7.2}{:>7.2}{:>8.2} │{:>8.2}{:>8.2}{:>7.2}{:>7.2} │{:>8.2}{:>6.2}{:>6.2}{:>5.1}x",
-            m.name, m.gas as f64 / 1e6, m.input_bytes as f64 / 1e6, stages.decode, stages.link,
-            stages.senders, stages.execution, stages.roots, m.single_ms, floor.keccak,
-            floor.senders, floor.evm, m.floor_ms, m.parallel_ms, m.single_ms / m.floor_ms,
-            m.parallel_ms / m.floor_ms, m.peak_bytes as f64 / m.input_bytes as f64,
+            m.name,
+            m.gas as f64 / 1e6,
+            m.input_bytes as f64 / 1e6,
+            stages.decode,
+            stages.link,
+            stages.senders,
+            stages.execution,
+            stages.roots,
+            m.single_ms,
+            floor.keccak,
+            floor.senders,
+            floor.evm,
+            m.floor_ms,
+            m.parallel_ms,
+            m.single_ms / m.floor_ms,
+            m.parallel_ms / m.floor_ms,
+            m.peak_bytes as f64 / m.input_bytes as f64,
         );
     }
     println!(

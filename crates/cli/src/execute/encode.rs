@@ -1,0 +1,40 @@
+//! `enshrine execute encode`.
+
+use super::load::{Source, decode};
+use clap::Args;
+use eyre::{Context, Result, bail};
+use serde_json::json;
+use std::{fs, path::PathBuf, process::ExitCode};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    source: Source,
+
+    /// Where to write the calldata of EXECUTE.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// JSON instead of a line of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let mut sources = arguments.source.load();
+    let (Some((path, loaded)), None) = (sources.next(), sources.next()) else {
+        bail!("name exactly one file, or --block with --witness and --chain");
+    };
+    let loaded = loaded?;
+    let input = decode(&path, &loaded.calldata)?;
+    fs::write(&arguments.output, &loaded.calldata)
+        .wrap_err_with(|| format!("cannot write {}", arguments.output.display()))?;
+    let (bytes, schema) = (loaded.calldata.len(), input.schema().to_string());
+    if arguments.json {
+        let document = json!({ "file": arguments.output, "schema": schema, "bytes": bytes });
+        println!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        println!("wrote {bytes} bytes, schema {schema}, to {}", arguments.output.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
