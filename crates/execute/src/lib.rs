@@ -27,4 +27,4 @@ mod run;
 pub use gas::{Claims, GasSchedule};
 pub use precompile::EXECUTE_ADDRESS;
 pub use rules::{RequestPolicy, RuleViolation, Rules};
-pub use run::{Execute, Executed, Refusal};
+pub use run::{Execute, Executed, Networks, Refusal};

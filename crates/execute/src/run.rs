@@ -3,7 +3,11 @@
 use crate::{Claims, GasSchedule, RuleViolation, Rules, rules::sum_of_gas_limits};
 use core::num::NonZeroUsize;
 use stateless::{Candidate, ChainSpec, Invalid, Options, Stage, SystemCode, Verdict};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    borrow::Cow,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 use wire::{DecodeError, ProtocolFork, RootConvention, SchemaId, StatelessInput, StatelessResult};
 
 /// EXECUTE as one L1 has it.
@@ -18,6 +22,8 @@ pub struct Execute {
     /// What may stand at the system addresses of the pre-state. Anything but the canonical code is
     /// for tests alone: it makes work that nobody pays for.
     pub system_code: SystemCode,
+    /// Which rules hold on the chain that an input names.
+    pub networks: Networks,
     /// Threads per call, the calling one included. The verdict does not depend on it.
     pub threads: NonZeroUsize,
 }
@@ -32,9 +38,21 @@ impl Default for Execute {
                 .filter(|fork| *fork >= ProtocolFork::Cancun)
                 .collect(),
             system_code: SystemCode::Canonical,
+            networks: Networks::ById,
             threads: NonZeroUsize::MIN,
         }
     }
+}
+
+/// Where the rules of a chain come from.
+#[derive(Debug, Clone, Default)]
+pub enum Networks {
+    /// Those of the public network, if the chain id is one's; for any other id, those of the schema
+    /// id's fork, from genesis.
+    #[default]
+    ById,
+    /// One chain's alone: inputs of others are refused.
+    Only(Arc<ChainSpec>),
 }
 
 /// A call that succeeded.
@@ -131,8 +149,12 @@ impl Execute {
         holds(self.gas.reserve(&claims))?;
         self.rules.check(&input, &candidate)?;
 
-        let spec = ChainSpec::for_input(input.chain_id, input.fork);
-        let options = Options { threads: self.threads, system_code: self.system_code };
+        let spec = match &self.networks {
+            Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id, input.fork)),
+            Networks::Only(spec) => Cow::Borrowed(&**spec),
+        };
+        let options =
+            Options { threads: self.threads, system_code: self.system_code, ..Options::default() };
         let verdict = candidate.verify(&spec, options, enter)?;
         let result = StatelessResult {
             request_root: input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs),

@@ -1,5 +1,6 @@
 //! The header that a payload stands for.
 
+use crate::Invalid;
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
 use alloy_primitives::{B64, Bloom, Bytes, U256};
@@ -76,18 +77,34 @@ impl RlpSize {
     pub const LIMIT: usize = (10 << 20) - (2 << 20);
 
     /// Length of `rlp([header, transactions, [], withdrawals])`.
-    pub fn of(header: &Header, payload: &ExecutionPayload<'_>) -> usize {
+    pub fn of<'t>(
+        header: &Header,
+        transactions: impl Iterator<Item = &'t [u8]>,
+        withdrawals: &[RlpWithdrawal],
+    ) -> usize {
         let list = |payload: usize| payload + alloy_rlp::length_of_length(payload);
-        let transactions = payload
-            .transactions
-            .iter()
+        let transactions = transactions
             .map(|transaction| match transaction.first() {
                 // A legacy transaction is a list itself; a typed one is wrapped in a string.
                 Some(0xc0..) => transaction.len(),
                 _ => transaction.length(),
             })
             .sum();
-        let withdrawals = withdrawals_of(payload).iter().map(Encodable::length).sum();
+        let withdrawals = withdrawals.iter().map(Encodable::length).sum();
         list(header.length() + list(transactions) + list(0) + list(withdrawals))
+    }
+
+    /// Refuses a block that is longer than the rules of its fork allow.
+    pub fn check<'t>(
+        header: &Header,
+        transactions: impl Iterator<Item = &'t [u8]>,
+        withdrawals: &[RlpWithdrawal],
+        fork: ProtocolFork,
+    ) -> Result<(), Invalid> {
+        let got = Self::of(header, transactions, withdrawals);
+        if fork >= ProtocolFork::Osaka && got > Self::LIMIT {
+            return Err(Invalid::BlockSize { got, limit: Self::LIMIT });
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     BlockState, ChainSpec, Invalid, Witness, execution::BlockExecution, senders::recover_sender,
     transactions::decode_transaction,
 };
-use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
+use alloy_eips::{eip4895::Withdrawal as RlpWithdrawal, eip7685::EMPTY_REQUESTS_HASH};
 use alloy_primitives::Bytes;
 use wire::{ByteLists, OwnedWitness, ProtocolFork, Withdrawal, convert::RawBlock};
 
@@ -23,8 +23,11 @@ pub fn complete(
     if fork < ProtocolFork::Cancun {
         return Err(Invalid::UnsupportedFork(fork));
     }
-    if let Ok(input) = block.to_input(fork, spec.chain_id(), witness, &[], &[]) {
-        return Ok(input);
+    let header = &block.header;
+    let spelled_out = header.block_access_list_hash.is_none()
+        && header.requests_hash.is_none_or(|hash| hash == EMPTY_REQUESTS_HASH);
+    if spelled_out {
+        return Ok(block.to_input(fork, spec.chain_id(), witness, &[], &[])?);
     }
     let hashed = Witness::new(&witness.view(), block.header.parent_hash)?;
     let source = hashed.link();
@@ -34,7 +37,7 @@ pub fn complete(
     }
     let withdrawals: Vec<_> = block.withdrawals.iter().flatten().map(rlp_withdrawal).collect();
     let mut execution =
-        BlockExecution::begin(&mut state, &block.header, &withdrawals, fork, spec, |_| {})?;
+        BlockExecution::begin(&mut state, header, &withdrawals, fork, spec, |_| {})?;
     for (index, bytes) in ByteLists::from(&block.transactions).iter().enumerate() {
         let transaction = decode_transaction(bytes)
             .map_err(|reason| Invalid::MalformedTransaction { index, reason })?;

@@ -15,11 +15,14 @@ use alloy_evm::{
     block::{BalIndexedDatabase, BlockExecutionError, BlockExecutor, BlockValidationError},
     eth::{
         EthBlockExecutionCtx, EthBlockExecutor,
+        eip6110::DepositEvent,
         receipt_builder::{ReceiptBuilder, ReceiptBuilderCtx},
+        spec::EthExecutorSpec,
     },
     precompiles::PrecompilesMap,
 };
-use alloy_primitives::{Address, B256, Bloom, Bytes};
+use alloy_primitives::{Address, B256, Bloom, Bytes, U256};
+use alloy_sol_types::SolEvent;
 use std::borrow::Cow;
 use wire::ProtocolFork;
 
@@ -45,7 +48,7 @@ impl ReceiptBuilder for Receipts {
 }
 
 /// What executing a block has produced, besides its state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExecutedBlock {
     /// One receipt per transaction.
     pub receipts: Vec<Receipt>,
@@ -172,6 +175,9 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
         if let Some(failure) = failure {
             return Err(failure.into());
         }
+        if fork >= ProtocolFork::Prague {
+            check_deposit_layout(&self.executor)?;
+        }
         let (mut evm, result) = self.executor.finish().map_err(execution_error)?;
         let state = evm.db_mut();
         if let Some(failure) = state.failure() {
@@ -199,6 +205,32 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
             None => result.map_err(execution_error),
         }
     }
+}
+
+/// Every deposit log has the one layout that EIP-6110 allows; the executor's ABI decoder would take
+/// others too.
+fn check_deposit_layout<DB: alloy_evm::Database>(
+    executor: &Executor<'_, DB>,
+) -> Result<(), Invalid> {
+    const OFFSETS: [usize; 5] = [160, 256, 320, 384, 512];
+    const SIZES: [usize; 5] = [48, 32, 8, 96, 8];
+    const LENGTH: usize = 576;
+    let contract = executor.spec.deposit_contract_address();
+    let logs = executor.receipts.iter().flat_map(|receipt| &receipt.logs);
+    for log in logs.filter(|log| Some(log.address) == contract) {
+        if log.topics().first() != Some(&DepositEvent::SIGNATURE_HASH) {
+            continue;
+        }
+        let data = &log.data.data;
+        let word = |at: usize| U256::from_be_slice(&data[at..at + 32]);
+        let canonical = data.len() == LENGTH
+            && OFFSETS.iter().enumerate().all(|(index, at)| word(32 * index) == U256::from(*at))
+            && OFFSETS.iter().zip(SIZES).all(|(at, size)| word(*at) == U256::from(size));
+        if !canonical {
+            return Err(Invalid::Execution("deposit log of another layout".to_owned()));
+        }
+    }
+    Ok(())
 }
 
 fn execution_error(error: BlockExecutionError) -> Invalid {

@@ -12,7 +12,7 @@
 //! This crate owns block validity. It does not own formats (`wire`), the trie (`trie`), or what a
 //! rollup or a gas schedule demands beyond validity (`execute`). It does no I/O, reads no clock and
 //! keeps no state between calls. [`BlockState`] and [`BlockExecution`] are the same code that builds
-//! blocks on a full database: the `chain` crate runs them over its own [`StateSource`].
+//! blocks on a full database: the `chain` crate runs them over its own [`StateSource`], and imports them with [`process_block`].
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -23,6 +23,7 @@ mod error;
 mod evm;
 mod execution;
 mod header;
+mod process;
 mod senders;
 mod spec;
 mod state;
@@ -35,12 +36,14 @@ pub use ancestors::Ancestors;
 pub use block::{RlpSize, header_of};
 pub use complete::complete;
 pub use error::{Invalid, StateError};
+pub use evm::{BlockEvm, block_evm};
 pub use execution::{BlockExecution, ExecutedBlock, Receipt};
 pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
+pub use process::{UnprovenBlock, process_block};
 pub use senders::recover_sender;
 pub use spec::ChainSpec;
 pub use state::{BlockState, PostState, StateSource};
 pub use system::{SYSTEM_CONTRACTS, SystemCode, SystemContract};
-pub use transactions::{Transaction, decode_transaction, intrinsic_gas};
+pub use transactions::{Transaction, check_transactions, decode_transaction, intrinsic_gas};
 pub use verify::{Candidate, Options, Stage, Verdict, verify};
 pub use witness::Witness;

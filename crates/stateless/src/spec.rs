@@ -57,26 +57,43 @@ impl ChainSpec {
 
     /// A chain on which the rules of one fork hold from genesis, without a deposit contract.
     pub fn constant(chain_id: u64, fork: ProtocolFork) -> Self {
-        let last = hardfork(fork);
-        let forks = EthereumHardfork::VARIANTS.iter().filter(|fork| **fork <= last).map(|fork| {
-            let condition = match fork {
-                EthereumHardfork::Paris => ForkCondition::TTD {
-                    activation_block_number: 0,
-                    fork_block: Some(0),
-                    total_difficulty: U256::ZERO,
-                },
-                // Numbered blob-parameter forks beyond the last known schema change nothing.
-                EthereumHardfork::Bpo3 | EthereumHardfork::Bpo4 | EthereumHardfork::Bpo5 => {
-                    ForkCondition::Never
-                }
-                // Not a change of rules but of one chain's state.
-                EthereumHardfork::Dao => ForkCondition::Never,
-                fork if *fork >= EthereumHardfork::Shanghai => ForkCondition::Timestamp(0),
-                _ => ForkCondition::Block(0),
-            };
-            (*fork, condition)
-        });
+        Self::scheduled(chain_id, fork, &[])
+    }
+
+    /// A chain on which the rules of `first` hold from genesis and those of later forks from the
+    /// given timestamps on, without a deposit contract.
+    pub fn scheduled(chain_id: u64, first: ProtocolFork, later: &[(ProtocolFork, u64)]) -> Self {
+        let first = hardfork(first);
+        let activation = |fork: EthereumHardfork| match fork {
+            // Not a change of rules but of one chain's state.
+            EthereumHardfork::Dao => ForkCondition::Never,
+            // Numbered forks beyond the last with a schema id change nothing.
+            EthereumHardfork::Bpo3 | EthereumHardfork::Bpo4 | EthereumHardfork::Bpo5 => {
+                ForkCondition::Never
+            }
+            EthereumHardfork::Paris => ForkCondition::TTD {
+                activation_block_number: 0,
+                fork_block: Some(0),
+                total_difficulty: U256::ZERO,
+            },
+            fork if fork < EthereumHardfork::Shanghai => ForkCondition::Block(0),
+            fork if fork <= first => ForkCondition::Timestamp(0),
+            fork => later
+                .iter()
+                .filter(|(later, _)| hardfork(*later) >= fork)
+                .map(|(_, timestamp)| *timestamp)
+                .min()
+                .map_or(ForkCondition::Never, ForkCondition::Timestamp),
+        };
+        let forks = EthereumHardfork::VARIANTS.iter().map(|fork| (*fork, activation(*fork)));
         Self::new(chain_id, EthereumChainHardforks::new(forks), None)
+    }
+
+    /// The same chain with a deposit contract (EIP-6110).
+    #[must_use]
+    pub const fn with_deposit_contract(mut self, address: Address) -> Self {
+        self.deposit_contract = Some(address);
+        self
     }
 
     /// The rules for an input that names `chain_id` and a schema of `fork`: those of the network if

@@ -93,18 +93,22 @@ pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     gas.initial_total_gas().max(floor)
 }
 
-/// Checks that the payload's gas limit covers the intrinsic gas of all its transactions, and each
-/// transaction's own gas limit its own.
+/// Checks what can be said of transactions before anything is known of the state.
 ///
-/// A valid block satisfies both. Checked before any signature is, so that recovering senders is
-/// work that the gas limit pays for.
-pub(crate) fn check_intrinsic_gas(
+/// The types exist in the fork; each gas limit covers its transaction's intrinsic gas; and the
+/// block's gas limit covers all of them together. A valid block satisfies all three. Checked before
+/// any signature is, so that recovering senders is work that the gas limit pays for.
+pub fn check_transactions(
     transactions: &[Transaction],
     gas_limit: u64,
     fork: ProtocolFork,
 ) -> Result<(), Invalid> {
     let mut total = 0_u64;
     for (index, transaction) in transactions.iter().enumerate() {
+        if transaction.is_eip7702() && fork < ProtocolFork::Prague {
+            let reason = format!("set-code transactions do not exist in {fork}");
+            return Err(Invalid::Transaction { index, reason });
+        }
         let intrinsic = intrinsic_gas(transaction, fork);
         if transaction.gas_limit() < intrinsic {
             let gas_limit = transaction.gas_limit();
@@ -117,17 +121,6 @@ pub(crate) fn check_intrinsic_gas(
                 intrinsic: total,
                 transactions: index + 1,
             });
-        }
-    }
-    Ok(())
-}
-
-/// Whether the type of a transaction exists in a fork.
-pub(crate) fn check_types(transactions: &[Transaction], fork: ProtocolFork) -> Result<(), Invalid> {
-    for (index, transaction) in transactions.iter().enumerate() {
-        if transaction.is_eip7702() && fork < ProtocolFork::Prague {
-            let reason = format!("set-code transactions do not exist in {fork}");
-            return Err(Invalid::Transaction { index, reason });
         }
     }
     Ok(())

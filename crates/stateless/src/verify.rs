@@ -1,19 +1,16 @@
 //! The verdict.
 
 use crate::{
-    Ancestors, BlockState, ChainSpec, ExecutedBlock, Invalid, RlpSize, SystemCode,
+    Ancestors, ChainSpec, ExecutedBlock, Invalid, RlpSize, SystemCode, Transaction,
     block::{header_of, withdrawals_of},
-    execution::BlockExecution,
     header::validate_header,
+    process::{UnprovenBlock, process_block},
     senders::Senders,
-    system::check_system_code,
-    transactions::{
-        Transaction, check_intrinsic_gas, check_types, check_versioned_hashes, decode_transactions,
-    },
+    transactions::{check_transactions, check_versioned_hashes, decode_transactions},
     witness::{AnalysedCodes, HashedList, WitnessState},
 };
 use alloy_consensus::Header;
-use alloy_eips::eip7928::ITEM_COST;
+use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::{B256, U256};
 use core::num::NonZeroUsize;
 use std::thread;
@@ -52,17 +49,32 @@ pub enum Stage {
 }
 
 /// How to verify. The verdict on a valid block does not depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+#[derive(Clone, Copy)]
+pub struct Options<'o> {
     /// Threads to use, the calling one included.
     pub threads: NonZeroUsize,
     /// What may stand at the system addresses.
     pub system_code: SystemCode,
+    /// Adds to the precompiles of the fork, for chains that have more.
+    pub precompiles: &'o dyn Fn(&mut PrecompilesMap),
 }
 
-impl Default for Options {
+impl Default for Options<'_> {
     fn default() -> Self {
-        Self { threads: NonZeroUsize::MIN, system_code: SystemCode::Canonical }
+        Self {
+            threads: NonZeroUsize::MIN,
+            system_code: SystemCode::Canonical,
+            precompiles: &|_| {},
+        }
+    }
+}
+
+impl core::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Options")
+            .field("threads", &self.threads)
+            .field("system_code", &self.system_code)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,7 +109,7 @@ impl<'i, 'a> Candidate<'i, 'a> {
     pub fn verify(
         &self,
         spec: &ChainSpec,
-        options: Options,
+        options: Options<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Verdict, Invalid> {
         verify_block(self.input, &self.transactions, spec, options, enter)
@@ -108,7 +120,7 @@ fn verify_block(
     input: &StatelessInput<'_>,
     transactions: &[Transaction],
     spec: &ChainSpec,
-    options: Options,
+    options: Options<'_>,
     mut enter: impl FnMut(Stage),
 ) -> Result<Verdict, Invalid> {
     enter(Stage::Header);
@@ -118,8 +130,7 @@ fn verify_block(
     let (header, ancestors) = check_header(input, spec)?;
     let pre_state_root = ancestors.parent().state_root;
     check_versioned_hashes(&input.request, transactions)?;
-    check_types(transactions, fork)?;
-    check_intrinsic_gas(transactions, payload.gas_limit, fork)?;
+    check_transactions(transactions, payload.gas_limit, fork)?;
 
     let work = SharedWork::new(&input.witness, transactions);
     thread::scope(|scope| {
@@ -133,29 +144,16 @@ fn verify_block(
             work.senders.work();
         }
 
-        enter(Stage::Execution);
-        let mut state = BlockState::new(&witness, pre_state_root);
-        if fork >= ProtocolFork::Amsterdam {
-            state = state.with_access_list();
-        }
-        check_system_code(&mut state, fork, options.system_code)?;
-        let withdrawals = withdrawals_of(payload);
-        let mut execution =
-            BlockExecution::begin(&mut state, &header, &withdrawals, fork, spec, |_| {})?;
-        for (index, transaction) in transactions.iter().enumerate() {
-            execution.transact(transaction, work.senders.get(index)?)?;
-            let got = execution.gas_used();
-            if got > header.gas_used {
-                let expected = header.gas_used;
-                return Err(Invalid::GasBeyondClaim { index, got, expected });
-            }
-        }
-        let executed = execution.finish()?;
-
-        enter(Stage::Roots);
-        check_executed(&header, &executed, input)?;
-        let post = state.into_post_state(|_| {})?;
-        commitment("state root", header.state_root, post.root)?;
+        let block = UnprovenBlock {
+            header: &header,
+            transactions,
+            withdrawals: &withdrawals_of(payload),
+            fork,
+            pre_state_root,
+        };
+        let sender = |index| work.senders.get(index);
+        let (executed, _) =
+            process_block(&witness, block, spec, &options, sender, &mut enter, |_| {})?;
         enter(Stage::Done);
         Ok(Verdict {
             chain_id: input.chain_id,
@@ -226,49 +224,8 @@ fn check_header(
     if payload.block_hash != expected {
         return Err(Invalid::BlockHash { got: payload.block_hash, expected });
     }
-    if fork >= ProtocolFork::Osaka {
-        let got = RlpSize::of(&header, payload);
-        if got > RlpSize::LIMIT {
-            return Err(Invalid::BlockSize { got, limit: RlpSize::LIMIT });
-        }
-    }
+    RlpSize::check(&header, payload.transactions.iter(), &withdrawals_of(payload), fork)?;
     let ancestors = Ancestors::verify(input.witness.headers, payload.parent_hash)?;
     validate_header(&header, ancestors.parent(), fork, spec)?;
     Ok((header, ancestors))
-}
-
-/// Holds what the header claims against what execution produced, except for the state root.
-fn check_executed(
-    header: &Header,
-    executed: &ExecutedBlock,
-    input: &StatelessInput<'_>,
-) -> Result<(), Invalid> {
-    let amount = |what, got: u64, expected: u64| {
-        (got == expected).then_some(()).ok_or(Invalid::Amount { what, got, expected })
-    };
-    amount("gas used", header.gas_used, executed.gas_used)?;
-    amount("blob gas used", header.blob_gas_used.unwrap_or_default(), executed.blob_gas_used)?;
-    if let Some(requests) = &executed.requests {
-        let claimed = header.requests_hash.unwrap_or_default();
-        commitment("requests hash", claimed, requests.requests_hash())?;
-    }
-    if let Some(access_list) = &executed.block_access_list {
-        let claimed = header.block_access_list_hash.unwrap_or_default();
-        commitment("block access list hash", claimed, keccak::keccak256(access_list))?;
-        let limit = header.gas_limit / ITEM_COST as u64;
-        let items = executed.access_list_items;
-        if items > limit {
-            return Err(Invalid::AccessListSize { items, limit });
-        }
-    }
-    let (receipts_root, bloom) = executed.receipts_root_and_bloom();
-    commitment("receipts root", input.request.payload.receipts_root, receipts_root)?;
-    if bloom != header.logs_bloom {
-        return Err(Invalid::LogsBloom);
-    }
-    Ok(())
-}
-
-fn commitment(what: &'static str, got: B256, expected: B256) -> Result<(), Invalid> {
-    (got == expected).then_some(()).ok_or(Invalid::Commitment { what, got, expected })
 }

@@ -57,12 +57,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         url: arguments.rpc.clone(),
     };
     let block = block_parameter(&arguments.block)?;
-    let chain_id = quantity(&node.call("eth_chainId", json!([]))?)?;
-    let raw: Bytes = serde_json::from_value(node.call("debug_getRawBlock", json!([&block]))?)
+    let chain_id = quantity(&node.call("eth_chainId", &json!([]))?)?;
+    let raw: Bytes = serde_json::from_value(node.call("debug_getRawBlock", &json!([&block]))?)
         .wrap_err("debug_getRawBlock did not answer hex bytes")?;
     let decoded = RawBlock::decode(&raw).wrap_err("debug_getRawBlock answered no block")?;
     let number = json!([format!("{:#x}", decoded.header.number)]);
-    let witness = OwnedWitness::from_json_value(node.call("debug_executionWitness", number)?)
+    let witness = OwnedWitness::from_json_value(node.call("debug_executionWitness", &number)?)
         .wrap_err("debug_executionWitness answered no witness")?;
     let bundle = Bundle { chain_id, block: raw, pre_state_root: None, witness };
     let bytes = match arguments.format {
@@ -113,7 +113,7 @@ struct Node {
 }
 
 impl Node {
-    fn call(&self, method: &str, params: Value) -> Result<Value> {
+    fn call(&self, method: &str, params: &Value) -> Result<Value> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let context = || format!("{method} at {} failed", self.url);
         let mut response = self.agent.post(&self.url).send_json(&request).wrap_err_with(context)?;

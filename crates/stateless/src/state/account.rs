@@ -1,7 +1,7 @@
 //! One account in a block: as it was before, as it is now, and its storage likewise.
 
 use crate::StateError;
-use alloy_primitives::{Address, B256, U256, map::HashMap};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::HashMap};
 use alloy_trie::TrieAccount;
 use keccak::keccak256;
 use revm::{
@@ -68,6 +68,20 @@ impl<B: NodeBytes> AccountState<B> {
         });
         let trie = before.map_or_else(Trie::default, |account| Trie::new(account.storage_root));
         Ok(Self { address, place, before, now, trie, slots: HashMap::default() })
+    }
+
+    /// The account as the EVM is to see it.
+    ///
+    /// A contract cannot be created where there is storage (EIP-7610), but revm looks at nonce and
+    /// code only. An account with storage and neither of them therefore gets a code hash that is
+    /// not that of no code and yet counts as no code, except for EXTCODEHASH, which the block's EVM
+    /// mends.
+    pub(super) fn seen_by_evm(&self) -> Option<AccountInfo> {
+        let mut info = self.now.clone()?;
+        if info.nonce == 0 && info.code_hash == KECCAK256_EMPTY && !self.trie.is_empty() {
+            info.code_hash = B256::ZERO;
+        }
+        Some(info)
     }
 
     /// Value of a slot now.

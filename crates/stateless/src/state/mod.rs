@@ -139,7 +139,10 @@ impl<'s, S: StateSource> BlockState<'s, S> {
             state.destroy();
             return;
         }
-        let info = account.info;
+        let mut info = account.info;
+        if info.code_hash.is_zero() {
+            info.code_hash = KECCAK256_EMPTY;
+        }
         if let Some(code) = info.code
             && info.code_hash != KECCAK256_EMPTY
             && state.now.as_ref().is_none_or(|now| now.code_hash != info.code_hash)
@@ -160,14 +163,12 @@ impl<S: StateSource> Database for BlockState<'_, S> {
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
         let id = self.account_id(address)?;
-        Ok(self.accounts[id]
-            .now
-            .clone()
-            .map(|info| AccountInfo { account_id: AccountId::new(id), ..info }))
+        let seen = self.accounts[id].seen_by_evm();
+        Ok(seen.map(|info| AccountInfo { account_id: AccountId::new(id), ..info }))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {
-        if hash == KECCAK256_EMPTY {
+        if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Ok(Bytecode::default());
         }
         if let Some(code) = self.created_codes.get(&hash) {

@@ -55,8 +55,8 @@ impl RawBlock {
             .into_iter()
             .map(|item| {
                 let bytes = transaction_bytes(item)?;
-                let transaction =
-                    EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&bytes).map_err(|error| match error {
+                let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&bytes)
+                    .map_err(|error| match error {
                         Eip2718Error::RlpError(error) => error,
                         _ => alloy_rlp::Error::Custom("unknown transaction type"),
                     })?;
@@ -79,8 +79,8 @@ impl RawBlock {
     /// Encodes the stateless input of this block, as a block of `fork` on chain `chain_id`.
     ///
     /// `requests` are the block's EIP-7685 requests, type byte first; `block_access_list` is the
-    /// RLP of its access list (EIP-7928), empty before Amsterdam. The header commits to both and is
-    /// held against them.
+    /// RLP of its access list (EIP-7928), empty before Amsterdam. The header commits to both; that
+    /// they are the right ones is for the verifier to find out.
     pub fn to_input(
         &self,
         fork: ProtocolFork,
@@ -90,12 +90,6 @@ impl RawBlock {
         block_access_list: &[u8],
     ) -> Result<Vec<u8>, DecodeError> {
         let execution_requests = ExecutionRequests::from_typed(requests)?;
-        if let Some(expected) = self.header.requests_hash {
-            expect("requests hash", execution_requests.requests_hash(), expected)?;
-        }
-        if let Some(expected) = self.header.block_access_list_hash {
-            expect("block access list hash", keccak256(block_access_list), expected)?;
-        }
         let header = &self.header;
         let withdrawals = self.withdrawals.as_deref().unwrap_or_default();
         let input = StatelessInput {
@@ -134,13 +128,6 @@ impl RawBlock {
         };
         Ok(input.encode())
     }
-}
-
-fn expect(what: &'static str, got: B256, expected: B256) -> Result<(), DecodeError> {
-    if got == expected {
-        return Ok(());
-    }
-    Err(DecodeError::Mismatch { what, got: got.to_string(), expected: expected.to_string() })
 }
 
 /// Splits an RLP list into its items, each with its own header.

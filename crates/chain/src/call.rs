@@ -1,0 +1,80 @@
+//! Calls that change nothing.
+
+use crate::{Chain, ChainError, record::Reading};
+use alloy_evm::{Evm, EvmEnv};
+use alloy_primitives::{Address, Bytes, U256};
+use revm::{
+    Database,
+    context::{TxEnv, result::ExecutionResult},
+    primitives::TxKind,
+};
+use stateless::{BlockState, block_evm};
+
+/// A call on the state of the head, as `eth_call` makes it: no signature, no fee, any nonce.
+#[derive(Debug, Clone, Default)]
+pub struct Call {
+    /// Who calls.
+    pub from: Address,
+    /// The contract; `None` runs `data` as initialisation code.
+    pub to: Option<Address>,
+    /// Calldata.
+    pub data: Bytes,
+    /// Wei sent along; the caller must hold it.
+    pub value: U256,
+    /// Gas for the call; `None` for as much as a block has.
+    pub gas: Option<u64>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallOutcome {
+    /// Whether it succeeded.
+    pub success: bool,
+    /// Return data, or the data of a revert.
+    pub output: Bytes,
+    /// Gas used.
+    pub gas_used: u64,
+}
+
+impl Chain {
+    /// Makes a call on the state of the head, as if in a block on top of it.
+    pub fn call(&self, call: Call) -> Result<CallOutcome, ChainError> {
+        let head = &self.head().header;
+        let config = self.config();
+        let source = Reading { store: self.store(), parent: head };
+        let mut state = BlockState::new(&source, head.state_root);
+        let nonce = state.basic(call.from).map_err(ChainError::Store)?.map_or(0, |info| info.nonce);
+        let blob_params = config.spec.blob_params_at(head.timestamp);
+        let mut env =
+            EvmEnv::for_eth_block(head, &config.spec, config.spec.chain_id(), blob_params);
+        env.block_env.basefee = 0;
+        env.cfg_env.disable_nonce_check = true;
+        env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
+        let transaction = TxEnv {
+            caller: call.from,
+            kind: call.to.map_or(TxKind::Create, TxKind::Call),
+            data: call.data,
+            value: call.value,
+            gas_limit: call.gas.unwrap_or(head.gas_limit),
+            chain_id: Some(config.spec.chain_id()),
+            nonce,
+            ..Default::default()
+        };
+        let mut evm = block_evm(&mut state, env);
+        config.install(evm.precompiles_mut());
+        let executed =
+            evm.transact(transaction).map_err(|error| ChainError::Call(error.to_string()))?;
+        let gas_used = executed.result.tx_gas_used();
+        Ok(match executed.result {
+            ExecutionResult::Success { output, .. } => {
+                CallOutcome { success: true, output: output.into_data(), gas_used }
+            }
+            ExecutionResult::Revert { output, .. } => {
+                CallOutcome { success: false, output, gas_used }
+            }
+            ExecutionResult::Halt { .. } => {
+                CallOutcome { success: false, output: Bytes::new(), gas_used }
+            }
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! The first block.
+
+use crate::Store;
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
+use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, keccak256};
+use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
+use stateless::{ChainSpec, SYSTEM_CONTRACTS};
+use trie::{NewNode, Trie, hash_tries};
+use wire::ProtocolFork;
+
+/// A genesis with the system contracts of `fork` and nothing else: block 0 of a chain of one's own.
+pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
+    let mut genesis = Genesis { gas_limit: 30_000_000, ..Default::default() };
+    genesis.base_fee_per_gas = Some(1_000_000_000);
+    for contract in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
+        let account =
+            GenesisAccount { nonce: Some(1), code: Some(contract.code()), ..Default::default() };
+        genesis.alloc.insert(contract.address, account);
+    }
+    genesis
+}
+
+/// Puts the accounts of a genesis into the store and returns the root of the state.
+pub(crate) fn put_alloc<'a>(
+    store: &mut Store,
+    accounts: impl Iterator<Item = (&'a Address, &'a GenesisAccount)>,
+) -> B256 {
+    let mut nodes: Vec<(B256, Bytes)> = Vec::new();
+    let mut keep = |(hash, node): NewNode<'_>| nodes.push((hash, Bytes::copy_from_slice(node)));
+    let mut state = Trie::<Bytes>::default();
+    let nothing = Store::default();
+    for (address, account) in accounts {
+        let mut storage = Trie::<Bytes>::default();
+        for (slot, value) in account.storage.iter().flatten().filter(|(_, value)| !value.is_zero())
+        {
+            let value = Store::storage_value(&(*value).into());
+            let inserted = storage.insert(&nothing, &keccak256(slot), &value);
+            debug_assert!(inserted.is_ok(), "a trie that was never hashed needs no nodes");
+        }
+        hash_tries(&mut [&mut storage], &mut keep);
+        let code_hash = account
+            .code
+            .as_ref()
+            .filter(|code| !code.is_empty())
+            .map(|code| store.put_code(code.clone()));
+        let account = TrieAccount {
+            nonce: account.nonce.unwrap_or_default(),
+            balance: account.balance,
+            storage_root: storage.root().unwrap_or(EMPTY_ROOT_HASH),
+            code_hash: code_hash.unwrap_or(KECCAK256_EMPTY),
+        };
+        let inserted = state.insert(&nothing, &keccak256(address), &alloy_rlp::encode(account));
+        debug_assert!(inserted.is_ok(), "a trie that was never hashed needs no nodes");
+    }
+    hash_tries(&mut [&mut state], &mut keep);
+    for (hash, node) in nodes {
+        store.put_node(hash, node);
+    }
+    state.root().unwrap_or(EMPTY_ROOT_HASH)
+}
+
+/// The header of a genesis whose accounts have the given root, with the fields that the fork in
+/// force at its timestamp has.
+pub fn genesis_header(genesis: &Genesis, state_root: B256, spec: &ChainSpec) -> Header {
+    let fork = spec.fork_at(genesis.timestamp);
+    let since = |first: ProtocolFork| fork.is_some_and(|fork| fork >= first);
+    Header {
+        parent_hash: genesis.parent_hash.unwrap_or_default(),
+        ommers_hash: EMPTY_OMMER_ROOT_HASH,
+        beneficiary: genesis.coinbase,
+        state_root,
+        transactions_root: EMPTY_ROOT_HASH,
+        receipts_root: EMPTY_ROOT_HASH,
+        difficulty: genesis.difficulty,
+        number: genesis.number.unwrap_or_default(),
+        gas_limit: genesis.gas_limit,
+        timestamp: genesis.timestamp,
+        extra_data: genesis.extra_data.clone(),
+        mix_hash: genesis.mix_hash,
+        nonce: genesis.nonce.into(),
+        base_fee_per_gas: genesis.base_fee_per_gas.and_then(|fee| fee.try_into().ok()),
+        withdrawals_root: fork.map(|_| EMPTY_ROOT_HASH),
+        blob_gas_used: since(ProtocolFork::Cancun)
+            .then(|| genesis.blob_gas_used.unwrap_or_default()),
+        excess_blob_gas: since(ProtocolFork::Cancun)
+            .then(|| genesis.excess_blob_gas.unwrap_or_default()),
+        parent_beacon_block_root: since(ProtocolFork::Cancun).then_some(B256::ZERO),
+        requests_hash: since(ProtocolFork::Prague).then_some(EMPTY_REQUESTS_HASH),
+        block_access_list_hash: since(ProtocolFork::Amsterdam)
+            .then(|| keccak256([alloy_rlp::EMPTY_LIST_CODE])),
+        slot_number: since(ProtocolFork::Amsterdam).then_some(0),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,272 @@
+//! Official fixtures (EEST "blockchain_test"): how they are read and run.
+
+use alloy_consensus::Header;
+use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex, keccak256};
+use enshrine_chain::{Chain, ChainConfig, ChainError, NewBlock};
+use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, Networks};
+use eyre::{Context, OptionExt, Result, bail, ensure, eyre};
+use revm::{
+    context::{BlockEnv, CfgEnv, TxEnv},
+    database::{CacheDB, EmptyDB},
+    primitives::hardfork::SpecId,
+};
+use serde_json::Value;
+use stateless::{ChainSpec, SystemCode};
+use std::{collections::BTreeMap, sync::Arc};
+use wire::{OwnedWitness, ProtocolFork, StatelessInput, StatelessResult, convert::RawBlock};
+
+const DEPOSIT_CONTRACT: Address = address!("0x00000000219ab540356cbb839cbe05303d7705fa");
+
+/// A pack of fixtures.
+pub(crate) struct Pack {
+    name: &'static str,
+}
+
+/// What came of a pack.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) tests: usize,
+    pub(crate) valid: usize,
+    pub(crate) invalid: usize,
+    /// Tests whose pre-state has foreign code at a system address.
+    pub(crate) foreign_system_code: Vec<String>,
+    /// Why invalid blocks were refused.
+    pub(crate) reasons: BTreeMap<String, usize>,
+    /// Tests with a verdict other than the fixture's, and what went wrong.
+    pub(crate) wrong: Vec<(String, String)>,
+}
+
+impl Outcome {
+    pub(crate) fn print(&self) {
+        println!(
+            "{} tests, {} valid blocks, {} invalid blocks, {} tests with foreign system code",
+            self.tests,
+            self.valid,
+            self.invalid,
+            self.foreign_system_code.len()
+        );
+        for (reason, count) in &self.reasons {
+            println!("  refused {count:5}: {reason}");
+        }
+        for (name, reason) in &self.wrong {
+            println!("WRONG {name}\n      {reason}");
+        }
+    }
+}
+
+impl Pack {
+    pub(crate) const fn new(name: &'static str) -> Self {
+        Self { name }
+    }
+
+    /// Runs every test of the pack; `None` if the pack is not there.
+    pub(crate) fn run(&self) -> Result<Option<Outcome>> {
+        let mut outcome = Outcome::default();
+        let present = vectors::fixtures(self.name, |path, text| {
+            let tests: BTreeMap<String, Value> = serde_json::from_slice(text)?;
+            for (name, test) in &tests {
+                outcome.tests += 1;
+                if let Err(error) = run_test(test, name, &mut outcome) {
+                    outcome
+                        .wrong
+                        .push((format!("{} {name}", path.display()), format!("{error:#}")));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(present.then_some(outcome))
+    }
+}
+
+fn run_test(test: &Value, name: &str, outcome: &mut Outcome) -> Result<()> {
+    let spec = chain_spec(test["network"].as_str().unwrap_or_default())?;
+    let genesis = genesis(&test["pre"])?;
+    let raw_genesis = bytes(&test["genesisRLP"])?;
+    let header = genesis_header(&raw_genesis)?;
+    let canonical = genesis_code_is_canonical(&genesis, &header, &spec);
+    if !canonical {
+        outcome.foreign_system_code.push(name.to_owned());
+    }
+    let config = ChainConfig { system_code: SystemCode::Any, ..ChainConfig::new(spec.clone()) };
+    let mut chain = Chain::from_header(header, &genesis, config);
+    let execute = Execute {
+        networks: Networks::Only(Arc::new(spec)),
+        system_code: if canonical { SystemCode::Canonical } else { SystemCode::Any },
+        ..Execute::l1()
+    };
+    for (index, block) in test["blocks"].as_array().ok_or_eyre("no blocks")?.iter().enumerate() {
+        let rlp = bytes(&block["rlp"])?;
+        let expected = block.get("expectException").and_then(Value::as_str);
+        match expected {
+            None => {
+                outcome.valid += 1;
+                accept(&mut chain, &execute, &rlp).wrap_err_with(|| format!("block {index}"))?;
+            }
+            Some(exception) => {
+                outcome.invalid += 1;
+                let reason = refuse(&chain, &execute, &rlp)
+                    .wrap_err_with(|| format!("block {index}, {exception}"))?;
+                *outcome.reasons.entry(format!("{exception} => {reason}")).or_default() += 1;
+            }
+        }
+    }
+    check_post_state(&chain, test)
+}
+
+/// A valid block is imported, and EXECUTE verifies it from what the import has read.
+fn accept(chain: &mut Chain, execute: &Execute, rlp: &[u8]) -> Result<()> {
+    let raw = RawBlock::decode(rlp)?;
+    let new = chain.import(&raw).wrap_err("import")?;
+    let calldata = new.input()?;
+    let output = call(execute, &calldata).ok_or_else(|| {
+        let reason = execute.run(&calldata, u64::MAX).map(|_| ());
+        eyre!("EXECUTE refuses a valid block: {reason:?}")
+    })?;
+    let result = StatelessResult::decode(&output)?;
+    ensure!(result.valid && result.chain_id == 1, "{result:?}");
+    chain.append(new);
+    Ok(())
+}
+
+/// An invalid block is refused by the chain and by EXECUTE, with a witness that holds everything.
+fn refuse(chain: &Chain, execute: &Execute, rlp: &[u8]) -> Result<String> {
+    let Ok(raw) = RawBlock::decode(rlp) else { return Ok("not a block".to_owned()) };
+    match chain.import(&raw) {
+        Ok(_) => bail!("import accepts an invalid block"),
+        Err(ChainError::Invalid(_) | ChainError::NoFork(_)) => {}
+        Err(other) => bail!("import fails for another reason: {other}"),
+    }
+    let calldata = calldata_of_invalid(chain, &raw)?;
+    ensure!(call(execute, &calldata).is_none(), "EXECUTE accepts an invalid block");
+    let reason = execute.run(&calldata, u64::MAX).expect_err("just refused").to_string();
+    ensure!(!reason.contains("missing"), "refused for its witness: {reason}");
+    Ok(generalise(&reason))
+}
+
+/// The input of a block that cannot be executed: with all that the chain's store holds as witness.
+fn calldata_of_invalid(chain: &Chain, raw: &RawBlock) -> Result<Vec<u8>> {
+    let mut headers = vec![];
+    let mut next = raw.header.parent_hash;
+    while let Some(block) = chain.store().block(&next) {
+        headers.push(alloy_rlp::encode(&block.header).into());
+        next = block.header.parent_hash;
+    }
+    headers.truncate(256);
+    headers.reverse();
+    let mut witness = OwnedWitness {
+        state: chain.store().nodes().cloned().collect(),
+        codes: chain.store().codes().collect(),
+        headers,
+    };
+    witness.canonicalize();
+    let fork = chain
+        .config()
+        .spec
+        .fork_at(raw.header.timestamp)
+        .ok_or_eyre("no fork at this timestamp")?;
+    Ok(raw.to_input(fork, 1, &witness, &[], &[])?)
+}
+
+/// Calls EXECUTE from a transaction; `None` if the call fails.
+fn call(execute: &Execute, calldata: &[u8]) -> Option<Vec<u8>> {
+    let execute =
+        Arc::new(Execute { gas: GasSchedule::Reserve { base: 0, per_byte: 0 }, ..execute.clone() });
+    let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA);
+    cfg.tx_gas_limit_cap = Some(u64::MAX);
+    let block = BlockEnv { gas_limit: u64::MAX, ..Default::default() };
+    let env = EvmEnv { cfg_env: cfg, block_env: block };
+    let mut evm = EthEvmFactory::default().create_evm(CacheDB::new(EmptyDB::new()), env);
+    execute.install(evm.precompiles_mut());
+    let transaction = TxEnv {
+        kind: TxKind::Call(EXECUTE_ADDRESS),
+        data: Bytes::copy_from_slice(calldata),
+        gas_limit: u64::MAX / 2,
+        ..Default::default()
+    };
+    let result = evm.transact(transaction).expect("a call never aborts the EVM").result;
+    result.is_success().then(|| result.output().cloned().unwrap_or_default().to_vec())
+}
+
+fn check_post_state(chain: &Chain, test: &Value) -> Result<()> {
+    let last: B256 = serde_json::from_value(test["lastblockhash"].clone())?;
+    ensure!(chain.head().hash == last, "head {}, expected {last}", chain.head().hash);
+    let Some(post) = test.get("postState").and_then(Value::as_object) else { return Ok(()) };
+    for (address, account) in post {
+        let address: Address = address.parse()?;
+        let balance: U256 = serde_json::from_value(account["balance"].clone())?;
+        ensure!(chain.balance(address)? == balance, "balance of {address}");
+        for (slot, value) in account["storage"].as_object().into_iter().flatten() {
+            let expected: U256 = serde_json::from_value(value.clone())?;
+            let got = chain.storage(address, slot.parse()?)?;
+            ensure!(got == expected, "slot {slot} of {address}: {got}, expected {expected}");
+        }
+    }
+    Ok(())
+}
+
+fn chain_spec(network: &str) -> Result<ChainSpec> {
+    const TRANSITION: u64 = 15_000;
+    let spec = match network {
+        "Osaka" => ChainSpec::constant(1, ProtocolFork::Osaka),
+        "Amsterdam" => ChainSpec::constant(1, ProtocolFork::Amsterdam),
+        "PragueToOsakaAtTime15k" => {
+            ChainSpec::scheduled(1, ProtocolFork::Prague, &[(ProtocolFork::Osaka, TRANSITION)])
+        }
+        "BPO2ToAmsterdamAtTime15k" => {
+            ChainSpec::scheduled(1, ProtocolFork::Bpo2, &[(ProtocolFork::Amsterdam, TRANSITION)])
+        }
+        other => bail!("unknown network {other}"),
+    };
+    Ok(spec.with_deposit_contract(DEPOSIT_CONTRACT))
+}
+
+fn genesis(pre: &Value) -> Result<Genesis> {
+    let mut genesis = Genesis::default();
+    for (address, account) in pre.as_object().ok_or_eyre("no pre-state")? {
+        let storage = account["storage"].as_object().into_iter().flatten();
+        let storage = storage
+            .map(|(slot, value)| {
+                let slot: U256 = slot.parse()?;
+                let value: U256 = serde_json::from_value(value.clone())?;
+                Ok((B256::from(slot), B256::from(value)))
+            })
+            .collect::<Result<BTreeMap<_, _>>>()?;
+        let nonce: U256 = serde_json::from_value(account["nonce"].clone())?;
+        let account = GenesisAccount {
+            nonce: Some(nonce.to()),
+            balance: serde_json::from_value(account["balance"].clone())?,
+            code: Some(bytes(&account["code"])?.into()),
+            storage: Some(storage),
+            ..Default::default()
+        };
+        genesis.alloc.insert(address.parse()?, account);
+    }
+    Ok(genesis)
+}
+
+/// The header of a genesis block from the block's RLP.
+fn genesis_header(rlp: &[u8]) -> Result<Header> {
+    Ok(RawBlock::decode(rlp)?.header)
+}
+
+fn genesis_code_is_canonical(genesis: &Genesis, header: &Header, spec: &ChainSpec) -> bool {
+    let fork = spec.fork_at(header.timestamp).unwrap_or(ProtocolFork::Osaka);
+    stateless::SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork).all(|contract| {
+        let code = genesis.alloc.get(&contract.address).and_then(|account| account.code.clone());
+        code.is_some_and(|code| keccak256(code) == contract.code_hash)
+    })
+}
+
+fn bytes(value: &Value) -> Result<Vec<u8>> {
+    Ok(hex::decode(value.as_str().ok_or_eyre("not a string")?)?)
+}
+
+/// A reason without its numbers, to count by.
+fn generalise(reason: &str) -> String {
+    let words = reason
+        .split_whitespace()
+        .map(|word| if word.chars().any(|c| c.is_ascii_digit()) { "#" } else { word });
+    words.collect::<Vec<_>>().join(" ").chars().take(110).collect()
+}

@@ -1,0 +1,96 @@
+//! A block on the state of its parent: executed, and held to what its header claims.
+
+use crate::{
+    BlockExecution, BlockState, ChainSpec, ExecutedBlock, Invalid, Options, PostState, Stage,
+    StateSource, Transaction, system::check_system_code,
+};
+use alloy_consensus::Header;
+use alloy_eips::{eip4895::Withdrawal, eip7928::ITEM_COST};
+use alloy_primitives::{Address, B256};
+use trie::NewNode;
+use wire::ProtocolFork;
+
+/// A block whose header has been checked against its parent's.
+#[derive(Debug, Clone, Copy)]
+pub struct UnprovenBlock<'b> {
+    /// The header, all of whose claims are yet to be shown.
+    pub header: &'b Header,
+    /// The transactions.
+    pub transactions: &'b [Transaction],
+    /// The withdrawals.
+    pub withdrawals: &'b [Withdrawal],
+    /// The fork in force.
+    pub fork: ProtocolFork,
+    /// Root of the parent's state.
+    pub pre_state_root: B256,
+}
+
+/// Executes a block over `source` and compares all that its header claims with the result.
+///
+/// `sender` names the sender of each transaction; `enter` is told the stages; `sink` is told each new
+/// trie node. A verifier runs this over a witness, a chain that imports a block over its database.
+pub fn process_block<S: StateSource>(
+    source: &S,
+    block: UnprovenBlock<'_>,
+    spec: &ChainSpec,
+    options: &Options<'_>,
+    sender: impl Fn(usize) -> Result<Address, Invalid>,
+    mut enter: impl FnMut(Stage),
+    sink: impl FnMut(NewNode<'_>),
+) -> Result<(ExecutedBlock, PostState), Invalid> {
+    let UnprovenBlock { header, transactions, withdrawals, fork, pre_state_root } = block;
+    enter(Stage::Execution);
+    let mut state = BlockState::new(source, pre_state_root);
+    if fork >= ProtocolFork::Amsterdam {
+        state = state.with_access_list();
+    }
+    check_system_code(&mut state, fork, options.system_code)?;
+    let mut execution =
+        BlockExecution::begin(&mut state, header, withdrawals, fork, spec, options.precompiles)?;
+    for (index, transaction) in transactions.iter().enumerate() {
+        execution.transact(transaction, sender(index)?)?;
+        let got = execution.gas_used();
+        if got > header.gas_used {
+            return Err(Invalid::GasBeyondClaim { index, got, expected: header.gas_used });
+        }
+    }
+    let executed = execution.finish()?;
+
+    enter(Stage::Roots);
+    check_executed(header, &executed)?;
+    let post = state.into_post_state(sink)?;
+    commitment("state root", header.state_root, post.root)?;
+    Ok((executed, post))
+}
+
+/// Holds what the header claims against what execution produced, except for the state root.
+fn check_executed(header: &Header, executed: &ExecutedBlock) -> Result<(), Invalid> {
+    let amount = |what, got: u64, expected: u64| {
+        (got == expected).then_some(()).ok_or(Invalid::Amount { what, got, expected })
+    };
+    amount("gas used", header.gas_used, executed.gas_used)?;
+    amount("blob gas used", header.blob_gas_used.unwrap_or_default(), executed.blob_gas_used)?;
+    if let Some(requests) = &executed.requests {
+        let claimed = header.requests_hash.unwrap_or_default();
+        commitment("requests hash", claimed, requests.requests_hash())?;
+    }
+    if let Some(access_list) = &executed.block_access_list {
+        let claimed = header.block_access_list_hash.unwrap_or_default();
+        commitment("block access list hash", claimed, keccak::keccak256(access_list))?;
+        let limit = header.gas_limit / ITEM_COST as u64;
+        let items = executed.access_list_items;
+        if items > limit {
+            return Err(Invalid::AccessListSize { items, limit });
+        }
+    }
+    let (receipts_root, bloom) = executed.receipts_root_and_bloom();
+    commitment("receipts root", header.receipts_root, receipts_root)?;
+    if bloom != header.logs_bloom {
+        return Err(Invalid::LogsBloom);
+    }
+    Ok(())
+}
+
+fn commitment(what: &'static str, got: B256, expected: B256) -> Result<(), Invalid> {
+    (got == expected).then_some(()).ok_or(Invalid::Commitment { what, got, expected })
+}
