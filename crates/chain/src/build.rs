@@ -5,8 +5,8 @@ use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use stateless::{
-    BlockExecution, BlockState, ExecutedBlock, Invalid, Transaction, next_base_fee,
-    next_excess_blob_gas, recover_sender,
+    BlockExecution, BlockState, ExecutedBlock, Invalid, Transaction, check_access_list_size,
+    next_base_fee, next_excess_blob_gas, recover_sender,
 };
 use wire::ProtocolFork;
 
@@ -145,6 +145,11 @@ impl Chain {
             }
         }
         let executed = execution.finish()?;
+        if let Err(reason) = check_access_list_size(&executed, header.gas_limit) {
+            // The gas limit must pay for the access list too (EIP-7928): the block is full.
+            let Some((index, ..)) = candidates.last() else { return Err(reason.into()) };
+            reject(*index, reason);
+        }
         let mut nodes = Vec::new();
         let post = state
             .into_post_state(|(hash, node)| nodes.push((hash, Bytes::copy_from_slice(node))))

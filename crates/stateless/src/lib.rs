@@ -39,7 +39,7 @@ pub use error::{Invalid, StateError};
 pub use evm::{BlockEvm, block_evm};
 pub use execution::{BlockExecution, ExecutedBlock, Receipt};
 pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
-pub use process::{UnprovenBlock, process_block};
+pub use process::{UnprovenBlock, check_access_list_size, process_block};
 pub use senders::recover_sender;
 pub use spec::ChainSpec;
 pub use state::{BlockState, PostState, StateSource};

@@ -77,11 +77,7 @@ fn check_executed(header: &Header, executed: &ExecutedBlock) -> Result<(), Inval
     if let Some(access_list) = &executed.block_access_list {
         let claimed = header.block_access_list_hash.unwrap_or_default();
         commitment("block access list hash", claimed, keccak::keccak256(access_list))?;
-        let limit = header.gas_limit / ITEM_COST as u64;
-        let items = executed.access_list_items;
-        if items > limit {
-            return Err(Invalid::AccessListSize { items, limit });
-        }
+        check_access_list_size(executed, header.gas_limit)?;
     }
     let (receipts_root, bloom) = executed.receipts_root_and_bloom();
     commitment("receipts root", header.receipts_root, receipts_root)?;
@@ -93,4 +89,10 @@ fn check_executed(header: &Header, executed: &ExecutedBlock) -> Result<(), Inval
 
 fn commitment(what: &'static str, got: B256, expected: B256) -> Result<(), Invalid> {
     (got == expected).then_some(()).ok_or(Invalid::Commitment { what, got, expected })
+}
+
+/// The gas limit pays for every item of the block access list (EIP-7928).
+pub fn check_access_list_size(executed: &ExecutedBlock, gas_limit: u64) -> Result<(), Invalid> {
+    let (items, limit) = (executed.access_list_items, gas_limit / ITEM_COST as u64);
+    (items <= limit).then_some(()).ok_or(Invalid::AccessListSize { items, limit })
 }
