@@ -1,0 +1,152 @@
+//! Contracts that call EXECUTE, and the EVM that runs them.
+
+use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
+use alloy_primitives::{Address, Bytes, U256, address};
+use enshrine_execute::{EXECUTE_ADDRESS, Execute};
+use revm::{
+    bytecode::{Bytecode, opcode as op},
+    context::{
+        BlockEnv, CfgEnv, TxEnv,
+        result::{ExecutionResult, Output},
+    },
+    database::{CacheDB, EmptyDB},
+    primitives::{TxKind, hardfork::SpecId},
+    state::AccountInfo,
+};
+use std::sync::Arc;
+
+pub(crate) const CALLER: Address = address!("0x00000000000000000000000000000000000ca11e");
+const SENDER: Address = address!("0x0000000000000000000000000000000000005e4d");
+
+/// Gas of a call to a warm account without value.
+pub(crate) const WARM_CALL: u64 = 100;
+
+/// How a contract calls EXECUTE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Call { value: u64 },
+    StaticCall,
+    DelegateCall,
+}
+
+pub(crate) const CALL: How = How::Call { value: 0 };
+
+/// What a contract saw of its call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) success: bool,
+    pub(crate) returned: Vec<u8>,
+    /// Gas that the call instruction took, its own price included.
+    pub(crate) gas: u64,
+}
+
+/// Code that hands its calldata to EXECUTE with this much gas and returns what it saw.
+pub(crate) fn caller_code(how: How, gas: u64) -> Vec<u8> {
+    let mut code = vec![op::CALLDATASIZE, op::PUSH0, op::PUSH0, op::CALLDATACOPY, op::GAS];
+    let value = match how {
+        How::Call { value } => Some(value),
+        _ => None,
+    };
+    // Return area, arguments, value, address, gas: the last is on top.
+    code.extend([op::PUSH0, op::PUSH0, op::CALLDATASIZE, op::PUSH0]);
+    if let Some(value) = value {
+        push(&mut code, &value.to_be_bytes());
+    }
+    push(&mut code, EXECUTE_ADDRESS.as_slice());
+    push(&mut code, &gas.to_be_bytes());
+    code.push(match how {
+        How::Call { .. } => op::CALL,
+        How::StaticCall => op::STATICCALL,
+        How::DelegateCall => op::DELEGATECALL,
+    });
+    // Stack: gas before, success. Memory from 0: success, gas taken, return data.
+    code.extend([op::GAS, op::SWAP1, op::PUSH0, op::MSTORE]);
+    code.extend([op::SWAP1, op::SUB, op::PUSH1, 32, op::MSTORE]);
+    code.extend([op::RETURNDATASIZE, op::PUSH0, op::PUSH1, 64, op::RETURNDATACOPY]);
+    code.extend([op::RETURNDATASIZE, op::PUSH1, 64, op::ADD, op::PUSH0, op::RETURN]);
+    code
+}
+
+pub(crate) fn push(code: &mut Vec<u8>, bytes: &[u8]) {
+    code.push(op::PUSH0 + u8::try_from(bytes.len()).expect("at most 32"));
+    code.extend_from_slice(bytes);
+}
+
+/// Gas between the two GAS instructions of [`caller_code`] that is not the call's.
+const fn around(how: How) -> u64 {
+    let value = match how {
+        How::Call { .. } => 3,
+        _ => 0,
+    };
+    4 * 2 + value + 2 * 3 + 2
+}
+
+/// An EVM with EXECUTE, whose transactions come from a rich sender.
+pub(crate) struct Host {
+    db: CacheDB<EmptyDB>,
+    execute: Arc<Execute>,
+    /// Wei at the address of EXECUTE after the last transaction.
+    pub(crate) last_balance_of_execute: U256,
+}
+
+impl Host {
+    pub(crate) fn new(execute: Execute) -> Self {
+        let mut db = CacheDB::new(EmptyDB::new());
+        let rich = AccountInfo { balance: U256::MAX / U256::from(2), ..Default::default() };
+        db.insert_account_info(SENDER, rich.clone());
+        db.insert_account_info(CALLER, rich);
+        Self { db, execute: Arc::new(execute), last_balance_of_execute: U256::ZERO }
+    }
+
+    pub(crate) fn put_code(&mut self, address: Address, code: Vec<u8>) {
+        let code = Bytecode::new_raw(code.into());
+        let balance = U256::from(1_000_000);
+        self.db.insert_account_info(
+            address,
+            AccountInfo { balance, ..AccountInfo::from_bytecode(code) },
+        );
+    }
+
+    /// A transaction without any limit on gas.
+    pub(crate) fn transact(&mut self, kind: TxKind, data: &[u8], gas: u64) -> ExecutionResult {
+        let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA);
+        cfg.tx_gas_limit_cap = Some(u64::MAX);
+        cfg.disable_nonce_check = true;
+        cfg.limit_contract_initcode_size = Some(usize::MAX);
+        let block = BlockEnv { gas_limit: u64::MAX, ..Default::default() };
+        let mut evm = EthEvmFactory::default()
+            .create_evm(self.db.clone(), EvmEnv { cfg_env: cfg, block_env: block });
+        self.execute.install(evm.precompiles_mut());
+        let transaction = TxEnv {
+            caller: SENDER,
+            kind,
+            data: Bytes::copy_from_slice(data),
+            gas_limit: gas,
+            ..Default::default()
+        };
+        let outcome = evm.transact(transaction).expect("EXECUTE never aborts the EVM");
+        self.last_balance_of_execute =
+            outcome.state.get(&EXECUTE_ADDRESS).map_or(U256::ZERO, |account| account.info.balance);
+        outcome.result
+    }
+
+    /// What a contract sees that calls EXECUTE this way with this much gas.
+    pub(crate) fn see(&mut self, how: How, calldata: &[u8], gas: u64) -> Seen {
+        self.put_code(CALLER, caller_code(how, gas));
+        let result = self.transact(TxKind::Call(CALLER), calldata, 1 << 50);
+        let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
+            panic!("the caller goes on whatever EXECUTE does: {result:?}");
+        };
+        seen(how, &output)
+    }
+}
+
+/// Reads what [`caller_code`] returns.
+pub(crate) fn seen(how: How, output: &[u8]) -> Seen {
+    let word = |at: usize| U256::from_be_slice(&output[at..at + 32]);
+    Seen {
+        success: word(0) == U256::ONE,
+        gas: word(32).to::<u64>() - around(how),
+        returned: output[64..].to_vec(),
+    }
+}

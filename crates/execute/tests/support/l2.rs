@@ -1,0 +1,118 @@
+//! A small L2 that builds the blocks of the tests.
+
+use alloy_consensus::TxEip1559;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use chain::{BlockAttributes, Chain, ChainConfig, NewBlock, empty_genesis};
+use keys::{Key, Transaction};
+use stateless::{ChainSpec, SystemCode};
+use wire::{ExecutionWitness, ProtocolFork, StatelessInput, convert::RawBlock};
+
+pub(crate) const CHAIN_ID: u64 = 8_079;
+pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
+
+pub(crate) struct L2 {
+    pub(crate) chain: Chain,
+    pub(crate) fork: ProtocolFork,
+}
+
+impl L2 {
+    pub(crate) fn new(fork: ProtocolFork) -> Self {
+        Self::with_genesis(fork, |_| {})
+    }
+
+    /// A chain on which Alice is rich and whose genesis is changed by `change`. Foreign system
+    /// contracts are let through: it is EXECUTE that must refuse them.
+    pub(crate) fn with_genesis(fork: ProtocolFork, change: impl FnOnce(&mut Genesis)) -> Self {
+        let mut genesis = empty_genesis(fork);
+        let rich = GenesisAccount { balance: U256::from(1_000 * ETHER), ..Default::default() };
+        genesis.alloc.insert(Key::named("alice").address(), rich);
+        change(&mut genesis);
+        let config = ChainConfig {
+            system_code: SystemCode::Any,
+            ..ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork))
+        };
+        Self { chain: Chain::new(&genesis, config), fork }
+    }
+
+    /// A block of these transactions; all of them must fit.
+    pub(crate) fn build(&self, transactions: Vec<Transaction>) -> NewBlock {
+        let attributes = BlockAttributes {
+            timestamp: self.chain.head().header.timestamp + 12,
+            slot_number: 1,
+            ..Default::default()
+        };
+        let (block, left_out) = self.chain.build(&attributes, transactions).expect("builds");
+        assert!(left_out.is_empty(), "{left_out:?}");
+        block
+    }
+
+    /// `count` transfers from Alice, each with this gas limit.
+    pub(crate) fn transfers(&self, count: u64, gas_limit: u64) -> Vec<Transaction> {
+        (0..count).map(|nonce| transfer(nonce, gas_limit)).collect()
+    }
+
+    /// A block of `count` transfers as calldata of EXECUTE.
+    pub(crate) fn calldata(&self, count: u64) -> Vec<u8> {
+        self.build(self.transfers(count, 25_000)).input().expect("encodes")
+    }
+}
+
+/// A transfer from Alice to Bob.
+pub(crate) fn transfer(nonce: u64, gas_limit: u64) -> Transaction {
+    let bob = Key::named("bob").address();
+    Key::named("alice").sign(call(nonce, bob, gas_limit, U256::ONE, Bytes::new()))
+}
+
+pub(crate) fn call(
+    nonce: u64,
+    to: Address,
+    gas_limit: u64,
+    value: U256,
+    input: Bytes,
+) -> TxEip1559 {
+    TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: 10_000_000_000,
+        max_priority_fee_per_gas: 1_000_000_000,
+        to: TxKind::Call(to),
+        value,
+        input,
+        ..Default::default()
+    }
+}
+
+/// Changes a decoded input, seals its header again, and encodes it.
+pub(crate) fn resealed(calldata: &[u8], change: impl FnOnce(&mut StatelessInput<'_>)) -> Vec<u8> {
+    let mut input = StatelessInput::decode(calldata).expect("decodes");
+    change(&mut input);
+    let header = stateless::header_of(&input.request, input.fork).expect("has a header");
+    input.request.payload.block_hash = header.hash_slow();
+    input.encode()
+}
+
+/// The same with other transactions.
+pub(crate) fn with_transactions(
+    calldata: &[u8],
+    transactions: &[Bytes],
+    change: impl FnOnce(&mut StatelessInput<'_>),
+) -> Vec<u8> {
+    let mut input = StatelessInput::decode(calldata).expect("decodes");
+    input.request.payload.transactions = transactions.into();
+    resealed(&input.encode(), change)
+}
+
+/// A block without its witness.
+pub(crate) fn without_witness(calldata: &[u8]) -> Vec<u8> {
+    let mut input = StatelessInput::decode(calldata).expect("decodes");
+    let headers = input.witness.headers;
+    input.witness = ExecutionWitness { headers, ..ExecutionWitness::EMPTY };
+    input.encode()
+}
+
+/// The block of a built one, as `debug_getRawBlock` gives it.
+pub(crate) fn raw(block: &NewBlock) -> RawBlock {
+    RawBlock::decode(&block.block.rlp()).expect("decodes")
+}

@@ -1,0 +1,72 @@
+//! Named test keys and the transactions that they sign.
+//!
+//! A name makes a key, so that tests and demonstrations speak of Alice and Bob and everybody can
+//! derive the same accounts. Nobody's money belongs at these addresses.
+//!
+//! This crate owns derivation and signing. It knows no chain: nonces, fees and limits are the
+//! caller's.
+//!
+//! ```
+//! use enshrine_keys::Key;
+//!
+//! assert_eq!(Key::named("alice").address(), Key::named("alice").address());
+//! assert_ne!(Key::named("alice").address(), Key::named("bob").address());
+//! ```
+
+use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, Signed, TxEip4844};
+use alloy_eips::eip7702::{Authorization, SignedAuthorization};
+use alloy_primitives::{Address, B256, Signature, keccak256};
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+
+/// A signed transaction as it stands in a block.
+pub type Transaction = EthereumTxEnvelope<TxEip4844>;
+
+/// A key that signs.
+#[derive(Debug, Clone)]
+pub struct Key(PrivateKeySigner);
+
+impl Key {
+    /// The key that a name makes: Keccak-256 of the name, as forge's `makeAddrAndKey` derives it.
+    pub fn named(name: &str) -> Self {
+        let secret = keccak256(name.as_bytes());
+        Self::from_secret(secret).expect("a Keccak digest is a valid secret, but for 1 in 2^128")
+    }
+
+    /// The key with this secret; `None` for zero and for numbers that are not below the order of
+    /// the curve.
+    pub fn from_secret(secret: B256) -> Option<Self> {
+        PrivateKeySigner::from_bytes(&secret).ok().map(Self)
+    }
+
+    /// Its account.
+    pub const fn address(&self) -> Address {
+        self.0.address()
+    }
+
+    /// Its secret.
+    pub fn secret(&self) -> B256 {
+        self.0.to_bytes()
+    }
+
+    /// Signs a digest.
+    pub fn sign_digest(&self, digest: &B256) -> Signature {
+        self.0.sign_hash_sync(digest).expect("a local key signs every digest")
+    }
+
+    /// Signs a transaction of any type.
+    pub fn sign<T>(&self, transaction: T) -> Transaction
+    where
+        T: SignableTransaction<Signature>,
+        Signed<T>: Into<Transaction>,
+    {
+        let signature = self.sign_digest(&transaction.signature_hash());
+        transaction.into_signed(signature).into()
+    }
+
+    /// Signs an authorization (EIP-7702): this account is to run the code of another.
+    pub fn authorize(&self, authorization: Authorization) -> SignedAuthorization {
+        let signature = self.sign_digest(&authorization.signature_hash());
+        authorization.into_signed(signature)
+    }
+}
