@@ -75,7 +75,7 @@ impl Test {
         Key::named("alice").sign(tx)
     }
 
-    fn next_nonce(&mut self) -> u64 {
+    const fn next_nonce(&mut self) -> u64 {
         self.nonce += 1;
         self.nonce - 1
     }

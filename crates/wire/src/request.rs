@@ -187,10 +187,22 @@ impl<'a> ExecutionRequests<'a> {
     }
 
     /// Sorts EIP-7685 request data (type byte, then records) into their lists.
+    ///
+    /// Types must ascend, as in EIP-7685; so that none comes twice.
     pub fn from_typed<T: AsRef<[u8]>>(requests: &'a [T]) -> Result<Self, DecodeError> {
         let mut lists = Self::default();
+        let mut last = None;
         for request in requests {
             let Some((kind, data)) = request.as_ref().split_first() else { continue };
+            if let Some(last) = last.replace(*kind)
+                && last >= *kind
+            {
+                return Err(DecodeError::Mismatch {
+                    what: "request type",
+                    got: kind.to_string(),
+                    expected: format!("more than {last}, the type before it"),
+                });
+            }
             match kind {
                 0 => lists.deposits = Records::from_bytes("deposit requests", data)?,
                 1 => lists.withdrawals = Records::from_bytes("withdrawal requests", data)?,

@@ -140,10 +140,16 @@ fn list<'a>(bytes: &mut &'a [u8]) -> alloy_rlp::Result<Vec<&'a [u8]>> {
 
 /// A transaction as a block holds it: a legacy one as a list, a typed one wrapped in a string.
 fn transaction_bytes(item: &[u8]) -> alloy_rlp::Result<Bytes> {
-    if item.first().is_some_and(|&byte| byte >= 0xc0) {
+    let is_list = |bytes: &[u8]| bytes.first().is_some_and(|&byte| byte >= 0xc0);
+    if is_list(item) {
         return Ok(Bytes::copy_from_slice(item));
     }
-    Bytes::decode(&mut { item })
+    let bytes = Bytes::decode(&mut { item })?;
+    // Unwrapped it would read as legacy, and one block would have several encodings.
+    if is_list(&bytes) {
+        return Err(alloy_rlp::Error::Custom("legacy transaction wrapped in a string"));
+    }
+    Ok(bytes)
 }
 
 /// A withdrawal's RLP list as an SSZ record.

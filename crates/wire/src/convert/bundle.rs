@@ -1,5 +1,6 @@
 //! A block with its witness in one JSON document.
 
+use super::json::{HexBytes, WitnessDocument};
 use crate::{DecodeError, OwnedWitness};
 use alloy_primitives::{B256, Bytes};
 use serde::Deserialize;
@@ -24,10 +25,10 @@ pub struct Bundle {
 #[serde(rename_all = "camelCase")]
 struct Document {
     chain_id: u64,
-    block: Bytes,
+    block: HexBytes,
     #[serde(default)]
     pre_state_root: Option<B256>,
-    witness: serde_json::Value,
+    witness: WitnessDocument,
 }
 
 impl Bundle {
@@ -38,9 +39,9 @@ impl Bundle {
         })?;
         Ok(Self {
             chain_id: document.chain_id,
-            block: document.block,
+            block: document.block.0,
             pre_state_root: document.pre_state_root,
-            witness: OwnedWitness::from_json_value(document.witness)?,
+            witness: OwnedWitness::from_document(document.witness)?,
         })
     }
 

@@ -1,6 +1,7 @@
 //! geth's RLP witness (`core/stateless`): `[headers, codes, state]`, headers newest first, codes and
 //! nodes in the random order of Go maps.
 
+use super::ascending;
 use crate::{DecodeError, OwnedWitness};
 use alloy_primitives::Bytes;
 use alloy_rlp::{Decodable, Header, PayloadView};
@@ -27,8 +28,7 @@ impl OwnedWitness {
                 got: fields.len(),
             }));
         };
-        let mut headers: Vec<_> = items(headers)?.into_iter().map(Bytes::copy_from_slice).collect();
-        headers.reverse();
+        let headers = ascending(items(headers)?.into_iter().map(Bytes::copy_from_slice))?;
         let mut witness = Self { state: strings(state)?, codes: strings(codes)?, headers };
         witness.canonicalize();
         Ok(witness)

@@ -4,14 +4,23 @@
 //! versions with `keys` (preimages, which nothing here needs); geth sends headers as objects;
 //! older reth versions send nodes and codes as maps from hash to bytes.
 
+use super::ascending;
 use crate::{DecodeError, OwnedWitness};
 use alloy_consensus::Header;
-use alloy_primitives::{B256, Bytes};
-use serde::Deserialize;
+use alloy_primitives::{B256, Bytes, hex};
+use core::fmt;
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        Error, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
+};
 use std::collections::BTreeMap;
 
+/// A witness as the document holds it.
 #[derive(Deserialize)]
-struct Witness {
+pub(super) struct WitnessDocument {
     state: Blobs,
     #[serde(default)]
     codes: Blobs,
@@ -19,68 +28,125 @@ struct Witness {
     headers: Vec<HeaderForm>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Blobs {
-    List(Vec<Bytes>),
-    Map(BTreeMap<B256, Bytes>),
-}
+/// Bytes as a hex string.
+///
+/// Not as alloy reads its `Bytes`: an array of numbers is none, and a refusal does not repeat the
+/// string, which may be megabytes long.
+#[derive(Default)]
+pub(super) struct HexBytes(pub(super) Bytes);
 
-impl Default for Blobs {
-    fn default() -> Self {
-        Self::List(Vec::new())
+impl HexBytes {
+    fn parse<E: Error>(text: &str) -> Result<Self, E> {
+        let bytes =
+            hex::decode(text).map_err(|reason| E::custom(format_args!("not hex: {reason}")))?;
+        Ok(Self(bytes.into()))
     }
 }
 
-impl Blobs {
-    fn into_vec(self) -> Vec<Bytes> {
-        match self {
-            Self::List(list) => list,
-            Self::Map(map) => map.into_values().collect(),
+impl<'de> Deserialize<'de> for HexBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+
+        impl Visitor<'_> for Form {
+            type Value = HexBytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a hex string")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<HexBytes, E> {
+                HexBytes::parse(text)
+            }
         }
+
+        deserializer.deserialize_str(Form)
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum HeaderForm {
-    Rlp(Bytes),
-    Object(Box<Header>),
+/// Nodes or codes: a list of them, or a map from hash to bytes.
+#[derive(Default)]
+struct Blobs(Vec<HexBytes>);
+
+impl<'de> Deserialize<'de> for Blobs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+
+        impl<'de> Visitor<'de> for Form {
+            type Value = Blobs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of hex strings, or a map from hash to hex string")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Blobs, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(Blobs)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Blobs, A::Error> {
+                let map: BTreeMap<B256, HexBytes> =
+                    BTreeMap::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Blobs(map.into_values().collect()))
+            }
+        }
+
+        deserializer.deserialize_any(Form)
+    }
+}
+
+/// A header's RLP, or the RLP of a header that was given as an object.
+struct HeaderForm(Bytes);
+
+impl<'de> Deserialize<'de> for HeaderForm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+
+        impl<'de> Visitor<'de> for Form {
+            type Value = HeaderForm;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a header as a hex string of RLP, or as an object")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<HeaderForm, E> {
+                HexBytes::parse(text).map(|rlp| HeaderForm(rlp.0))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HeaderForm, A::Error> {
+                let header = Header::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(HeaderForm(alloy_rlp::encode(header).into()))
+            }
+        }
+
+        deserializer.deserialize_any(Form)
+    }
 }
 
 impl OwnedWitness {
     /// Reads the result of `debug_executionWitness`, whichever client it comes from, into canonical
     /// form: headers oldest first, nodes and codes sorted.
     pub fn from_json(json: &str) -> Result<Self, DecodeError> {
-        Self::from_document(serde_json::from_str(json))
+        Self::from_parsed(serde_json::from_str(json))
     }
 
     /// As [`Self::from_json`], for a document that is parsed already.
     pub fn from_json_value(value: serde_json::Value) -> Result<Self, DecodeError> {
-        Self::from_document(serde_json::from_value(value))
+        Self::from_parsed(serde_json::from_value(value))
     }
 
-    fn from_document(document: serde_json::Result<Witness>) -> Result<Self, DecodeError> {
+    fn from_parsed(document: serde_json::Result<WitnessDocument>) -> Result<Self, DecodeError> {
         let document = document.map_err(|error| DecodeError::Json {
             what: "execution witness",
             message: error.to_string(),
         })?;
-        let mut headers = Vec::with_capacity(document.headers.len());
-        for header in document.headers {
-            let rlp = match header {
-                HeaderForm::Rlp(rlp) => rlp,
-                HeaderForm::Object(header) => alloy_rlp::encode(&*header).into(),
-            };
-            let number = alloy_rlp::decode_exact::<Header>(&rlp)
-                .map_err(|source| DecodeError::Rlp { what: "witness header", source })?
-                .number;
-            headers.push((number, rlp));
-        }
-        headers.sort_by_key(|(number, _)| *number);
+        Self::from_document(document)
+    }
+
+    pub(super) fn from_document(document: WitnessDocument) -> Result<Self, DecodeError> {
+        let unwrap = |blobs: Blobs| blobs.0.into_iter().map(|HexBytes(bytes)| bytes).collect();
         let mut witness = Self {
-            state: document.state.into_vec(),
-            codes: document.codes.into_vec(),
-            headers: headers.into_iter().map(|(_, rlp)| rlp).collect(),
+            state: unwrap(document.state),
+            codes: unwrap(document.codes),
+            headers: ascending(document.headers.into_iter().map(|HeaderForm(rlp)| rlp))?,
         };
         witness.canonicalize();
         Ok(witness)
