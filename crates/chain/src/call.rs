@@ -23,6 +23,21 @@ pub struct Call {
     pub value: U256,
     /// Gas for the call; `None` for as much as a block has.
     pub gas: Option<u64>,
+    /// What the call takes for its block.
+    pub block: CallBlock,
+}
+
+/// The block that a call is told it is in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CallBlock {
+    /// The head, as `eth_call` does.
+    #[default]
+    Head,
+    /// The one after it, with this timestamp: what a transaction will see.
+    Next {
+        /// Seconds.
+        timestamp: u64,
+    },
 }
 
 /// How a call ended.
@@ -37,7 +52,7 @@ pub struct CallOutcome {
 }
 
 impl Chain {
-    /// Makes a call on the state of the head, as if in a block on top of it.
+    /// Makes a call on the state of the head.
     pub fn call(&self, call: Call) -> Result<CallOutcome, ChainError> {
         let head = &self.head().header;
         let config = self.config();
@@ -47,6 +62,10 @@ impl Chain {
         let blob_params = config.spec.blob_params_at(head.timestamp);
         let mut env =
             EvmEnv::for_eth_block(head, &config.spec, config.spec.chain_id(), blob_params);
+        if let CallBlock::Next { timestamp } = call.block {
+            env.block_env.number += U256::ONE;
+            env.block_env.timestamp = U256::from(timestamp);
+        }
         env.block_env.basefee = 0;
         env.cfg_env.disable_nonce_check = true;
         env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);

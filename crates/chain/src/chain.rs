@@ -94,6 +94,11 @@ impl Chain {
         &self.config
     }
 
+    /// Gives the chain another EXECUTE, or none, from the next block on.
+    pub fn set_execute(&mut self, execute: Option<Arc<Execute>>) {
+        self.config.execute = execute;
+    }
+
     /// All that the chain keeps.
     pub const fn store(&self) -> &Store {
         &self.store

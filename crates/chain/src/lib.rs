@@ -23,7 +23,7 @@ mod store;
 
 pub use block::{Block, NewBlock};
 pub use build::BlockAttributes;
-pub use call::{Call, CallOutcome};
+pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::{Chain, ChainConfig};
 pub use error::ChainError;
 pub use genesis::{empty_genesis, genesis_header};

@@ -1,9 +1,7 @@
-//! Official fixtures (EEST "blockchain_test"): how they are read and run.
+//! Official fixtures (EEST "blockchain_test"): how they are run.
 
-use alloy_consensus::Header;
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
-use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex, keccak256};
+use alloy_primitives::{Bytes, TxKind, keccak256};
 use enshrine_chain::{Chain, ChainConfig, ChainError};
 use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, Networks, Refusal};
 use eyre::{Context, OptionExt, Result, bail, ensure, eyre};
@@ -12,12 +10,10 @@ use revm::{
     database::{CacheDB, EmptyDB},
     primitives::hardfork::SpecId,
 };
-use serde_json::Value;
 use stateless::{ChainSpec, Invalid, SystemCode};
 use std::{collections::BTreeMap, sync::Arc};
-use wire::{OwnedWitness, ProtocolFork, StatelessResult, convert::RawBlock};
-
-const DEPOSIT_CONTRACT: Address = address!("0x00000000219ab540356cbb839cbe05303d7705fa");
+use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
+use wire::{OwnedWitness, StatelessResult, convert::RawBlock};
 
 /// A pack of fixtures.
 pub(crate) struct Pack {
@@ -66,15 +62,10 @@ impl Pack {
     /// Runs every test of the pack; `None` if the pack is not there.
     pub(crate) fn run(&self) -> Result<Option<Outcome>> {
         let mut outcome = Outcome::default();
-        let present = vectors::fixtures(self.name, |path, text| {
-            let tests: BTreeMap<String, Value> = serde_json::from_slice(text)?;
-            for (name, test) in &tests {
-                outcome.tests += 1;
-                if let Err(error) = run_test(test, &mut outcome) {
-                    outcome
-                        .wrong
-                        .push((format!("{} {name}", path.display()), format!("{error:#}")));
-                }
+        let present = fixture::each(self.name, |fixture| {
+            outcome.tests += 1;
+            if let Err(error) = run_test(fixture, &mut outcome) {
+                outcome.wrong.push((fixture.name.clone(), format!("{error:#}")));
             }
             Ok(())
         })?;
@@ -82,37 +73,34 @@ impl Pack {
     }
 }
 
-fn run_test(test: &Value, outcome: &mut Outcome) -> Result<()> {
-    let spec = chain_spec(test["network"].as_str().unwrap_or_default())?;
-    let genesis = genesis(&test["pre"])?;
-    let raw_genesis = bytes(&test["genesisRLP"])?;
-    let header = genesis_header(&raw_genesis)?;
-    let canonical = genesis_code_is_canonical(&genesis, &header, &spec);
+fn run_test(fixture: &Fixture, outcome: &mut Outcome) -> Result<()> {
+    let spec = ChainSpec::scheduled(CHAIN_ID, fixture.fork, fixture.later.as_slice())
+        .with_deposit_contract(DEPOSIT_CONTRACT);
+    let canonical = genesis_code_is_canonical(fixture);
     outcome.foreign_system_code += usize::from(!canonical);
     let config = ChainConfig { system_code: SystemCode::Any, ..ChainConfig::new(spec.clone()) };
-    let mut chain = Chain::from_header(header, &genesis, config);
+    let mut chain = Chain::from_header(fixture.header.clone(), &fixture.genesis, config);
     let execute = Execute {
         networks: Networks::Only(Arc::new(spec)),
         system_code: if canonical { SystemCode::Canonical } else { SystemCode::Any },
         ..Execute::l1()
     };
-    for (index, block) in test["blocks"].as_array().ok_or_eyre("no blocks")?.iter().enumerate() {
-        let rlp = bytes(&block["rlp"])?;
-        let expected = block.get("expectException").and_then(Value::as_str);
-        match expected {
+    for (index, block) in fixture.blocks.iter().enumerate() {
+        match &block.exception {
             None => {
                 outcome.valid += 1;
-                accept(&mut chain, &execute, &rlp).wrap_err_with(|| format!("block {index}"))?;
+                accept(&mut chain, &execute, &block.rlp)
+                    .wrap_err_with(|| format!("block {index}"))?;
             }
             Some(exception) => {
                 outcome.invalid += 1;
-                let reason = refuse(&chain, &execute, &rlp)
+                let reason = refuse(&chain, &execute, &block.rlp)
                     .wrap_err_with(|| format!("block {index}, {exception}"))?;
                 *outcome.reasons.entry(format!("{exception} => {reason}")).or_default() += 1;
             }
         }
     }
-    check_post_state(&chain, test)
+    check_post_state(&chain, fixture)
 }
 
 /// A valid block is imported, and EXECUTE verifies it from what the import has read.
@@ -178,7 +166,7 @@ fn calldata_of_invalid(chain: &Chain, raw: &RawBlock) -> Result<Vec<u8>> {
 }
 
 /// Calls EXECUTE from a transaction; `None` if the call fails.
-pub(crate) fn call(execute: &Execute, calldata: &[u8]) -> Option<Vec<u8>> {
+fn call(execute: &Execute, calldata: &[u8]) -> Option<Vec<u8>> {
     let execute =
         Arc::new(Execute { gas: GasSchedule::Reserve { base: 0, per_byte: 0 }, ..execute.clone() });
     let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA);
@@ -197,78 +185,26 @@ pub(crate) fn call(execute: &Execute, calldata: &[u8]) -> Option<Vec<u8>> {
     result.is_success().then(|| result.output().cloned().unwrap_or_default().to_vec())
 }
 
-fn check_post_state(chain: &Chain, test: &Value) -> Result<()> {
-    let last: B256 = serde_json::from_value(test["lastblockhash"].clone())?;
+fn check_post_state(chain: &Chain, fixture: &Fixture) -> Result<()> {
+    let last = fixture.last_block_hash;
     ensure!(chain.head().hash == last, "head {}, expected {last}", chain.head().hash);
-    let Some(post) = test.get("postState").and_then(Value::as_object) else { return Ok(()) };
-    for (address, account) in post {
-        let address: Address = address.parse()?;
-        let balance: U256 = serde_json::from_value(account["balance"].clone())?;
-        ensure!(chain.balance(address)? == balance, "balance of {address}");
-        for (slot, value) in account["storage"].as_object().into_iter().flatten() {
-            let expected: U256 = serde_json::from_value(value.clone())?;
-            let got = chain.storage(address, slot.parse()?)?;
+    for (&address, account) in fixture.post_state.iter().flatten() {
+        ensure!(chain.balance(address)? == account.balance, "balance of {address}");
+        for (&slot, &expected) in &account.storage {
+            let got = chain.storage(address, slot)?;
             ensure!(got == expected, "slot {slot} of {address}: {got}, expected {expected}");
         }
     }
     Ok(())
 }
 
-pub(crate) fn chain_spec(network: &str) -> Result<ChainSpec> {
-    const TRANSITION: u64 = 15_000;
-    let spec = match network {
-        "Osaka" => ChainSpec::constant(1, ProtocolFork::Osaka),
-        "Amsterdam" => ChainSpec::constant(1, ProtocolFork::Amsterdam),
-        "PragueToOsakaAtTime15k" => {
-            ChainSpec::scheduled(1, ProtocolFork::Prague, &[(ProtocolFork::Osaka, TRANSITION)])
-        }
-        "BPO2ToAmsterdamAtTime15k" => {
-            ChainSpec::scheduled(1, ProtocolFork::Bpo2, &[(ProtocolFork::Amsterdam, TRANSITION)])
-        }
-        other => bail!("unknown network {other}"),
-    };
-    Ok(spec.with_deposit_contract(DEPOSIT_CONTRACT))
-}
-
-pub(crate) fn genesis(pre: &Value) -> Result<Genesis> {
-    let mut genesis = Genesis::default();
-    for (address, account) in pre.as_object().ok_or_eyre("no pre-state")? {
-        let storage = account["storage"].as_object().into_iter().flatten();
-        let storage = storage
-            .map(|(slot, value)| {
-                let slot: U256 = slot.parse()?;
-                let value: U256 = serde_json::from_value(value.clone())?;
-                Ok((B256::from(slot), B256::from(value)))
-            })
-            .collect::<Result<BTreeMap<_, _>>>()?;
-        let nonce: U256 = serde_json::from_value(account["nonce"].clone())?;
-        let account = GenesisAccount {
-            nonce: Some(nonce.to()),
-            balance: serde_json::from_value(account["balance"].clone())?,
-            code: Some(bytes(&account["code"])?.into()),
-            storage: Some(storage),
-            ..Default::default()
-        };
-        genesis.alloc.insert(address.parse()?, account);
-    }
-    Ok(genesis)
-}
-
-/// The header of a genesis block from the block's RLP.
-pub(crate) fn genesis_header(rlp: &[u8]) -> Result<Header> {
-    Ok(RawBlock::decode(rlp)?.header)
-}
-
-fn genesis_code_is_canonical(genesis: &Genesis, header: &Header, spec: &ChainSpec) -> bool {
-    let fork = spec.fork_at(header.timestamp).unwrap_or(ProtocolFork::Osaka);
-    stateless::SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork).all(|contract| {
-        let code = genesis.alloc.get(&contract.address).and_then(|account| account.code.clone());
+fn genesis_code_is_canonical(fixture: &Fixture) -> bool {
+    let contracts = stateless::SYSTEM_CONTRACTS.iter();
+    contracts.filter(|contract| contract.since <= fixture.fork).all(|contract| {
+        let account = fixture.genesis.alloc.get(&contract.address);
+        let code = account.and_then(|account| account.code.as_ref());
         code.is_some_and(|code| keccak256(code) == contract.code_hash)
     })
-}
-
-pub(crate) fn bytes(value: &Value) -> Result<Vec<u8>> {
-    Ok(hex::decode(value.as_str().ok_or_eyre("not a string")?)?)
 }
 
 /// A reason without its numbers, to count by.

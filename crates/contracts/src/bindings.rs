@@ -1,0 +1,11 @@
+//! The contracts' interfaces as Rust types, read from the Solidity sources.
+
+#![allow(missing_docs, reason = "the documentation stands in the Solidity sources")]
+#![allow(clippy::all, reason = "generated code")]
+
+use alloy_sol_types::sol;
+
+sol!("../../contracts/interfaces/INativeRollup.sol");
+sol!("../../contracts/interfaces/IL1MessageQueue.sol");
+sol!("../../contracts/interfaces/IL1Anchor.sol");
+sol!("../../contracts/interfaces/IL2Messenger.sol");

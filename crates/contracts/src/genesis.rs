@@ -1,0 +1,46 @@
+//! The genesis of an L2.
+
+use crate::{Artifacts, ContractsError};
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, U256, address};
+use chain::empty_genesis;
+use wire::ProtocolFork;
+
+/// `L1Anchor`: what the L2 knows of L1.
+pub const L1_ANCHOR: Address = address!("0x8079000000000000000000000000000000000001");
+/// `L2Messenger`: delivers L1 messages, and holds the ETH of the L2 until then.
+pub const L2_MESSENGER: Address = address!("0x8079000000000000000000000000000000000002");
+
+/// ETH in `L2Messenger` at genesis, in wei: more than there will ever be on L1.
+pub const PREMINT: U256 = U256::from_limbs([0, 0, 1, 0]);
+
+/// A genesis with the system contracts of `fork` and the rollup's predeploys.
+///
+/// All ETH is in `L2Messenger`; whoever adds accounts with a balance adds ETH that nothing on L1
+/// backs.
+pub fn l2_genesis(
+    artifacts: &Artifacts,
+    fork: ProtocolFork,
+    gas_limit: u64,
+    timestamp: u64,
+) -> Result<Genesis, ContractsError> {
+    let mut genesis = empty_genesis(fork);
+    genesis.gas_limit = gas_limit;
+    genesis.timestamp = timestamp;
+    for (name, address, balance) in
+        [("L1Anchor", L1_ANCHOR, U256::ZERO), ("L2Messenger", L2_MESSENGER, PREMINT)]
+    {
+        let artifact = artifacts.get(name)?;
+        if artifact.has_immutables {
+            return Err(ContractsError::HasImmutables(name.to_owned()));
+        }
+        let account = GenesisAccount {
+            nonce: Some(1),
+            balance,
+            code: Some(artifact.runtime_code.clone()),
+            ..Default::default()
+        };
+        genesis.alloc.insert(address, account);
+    }
+    Ok(genesis)
+}

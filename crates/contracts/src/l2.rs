@@ -1,0 +1,120 @@
+//! An L2 in this process: a plain Ethereum chain, and the transactions with which a sequencer brings
+//! over what L1 has to say.
+
+use crate::{
+    Anchor, ContractsError, L1_ANCHOR, L2_MESSENGER, Message,
+    bindings::{IL1Anchor, IL2Messenger},
+    pack,
+};
+use alloy_consensus::TxEip1559;
+use alloy_genesis::Genesis;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, map::AddressMap};
+use alloy_sol_types::SolCall;
+use chain::{Block, BlockAttributes, Chain, ChainConfig, NewBlock};
+use keys::{Key, Transaction};
+use stateless::{ChainSpec, Invalid};
+use std::sync::Arc;
+use wire::ProtocolFork;
+
+/// An L2 chain and the nonces of transactions that are signed and not yet in a block.
+#[derive(Debug)]
+pub struct L2 {
+    chain: Chain,
+    pending_nonces: AddressMap<u64>,
+}
+
+impl L2 {
+    /// Starts the L2 at its genesis.
+    pub fn new(chain_id: u64, fork: ProtocolFork, genesis: &Genesis) -> Self {
+        let config = ChainConfig::new(ChainSpec::constant(chain_id, fork));
+        Self { chain: Chain::new(genesis, config), pending_nonces: AddressMap::default() }
+    }
+
+    /// The chain.
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Signs a transaction behind those that this account has signed before.
+    pub fn sign(
+        &mut self,
+        from: &Key,
+        to: TxKind,
+        value: U256,
+        input: Bytes,
+        gas_limit: u64,
+    ) -> Result<Transaction, ContractsError> {
+        let on_chain = self.chain.nonce(from.address())?;
+        let nonce = self.pending_nonces.entry(from.address()).or_insert(on_chain);
+        *nonce = (*nonce).max(on_chain);
+        let transaction = from.sign(TxEip1559 {
+            chain_id: self.chain.config().spec.chain_id(),
+            nonce: *nonce,
+            gas_limit,
+            max_fee_per_gas: 100_000_000_000,
+            max_priority_fee_per_gas: 1_000_000_000,
+            to,
+            value,
+            input,
+            ..Default::default()
+        });
+        *nonce += 1;
+        Ok(transaction)
+    }
+
+    /// The transaction that makes an anchor known on L2.
+    pub fn prove_anchor(
+        &mut self,
+        from: &Key,
+        anchor: &Anchor,
+    ) -> Result<Transaction, ContractsError> {
+        let call = IL1Anchor::proveCall {
+            anchor: IL1Anchor::Anchor {
+                l1BlockNumber: anchor.l1_block_number,
+                l1BlockHash: anchor.l1_block_hash,
+                messageCount: anchor.message_count,
+                messageRoot: anchor.message_root,
+            },
+        };
+        self.sign(from, L1_ANCHOR.into(), U256::ZERO, call.abi_encode().into(), 300_000)
+    }
+
+    /// The transaction that delivers messages, all that the newest anchor covers and that have not
+    /// been relayed yet.
+    pub fn relay(
+        &mut self,
+        from: &Key,
+        messages: &[Message],
+        fee_recipient: Address,
+    ) -> Result<Transaction, ContractsError> {
+        let call =
+            IL2Messenger::relayCall { messages: pack(messages), feeRecipient: fee_recipient };
+        let gas: u64 =
+            messages.iter().map(|message| 1_000_000 + u64::from(message.gas_limit)).sum();
+        self.sign(from, L2_MESSENGER.into(), U256::ZERO, call.abi_encode().into(), gas)
+    }
+
+    /// Seals a block of these transactions with this anchor; also says which were left out. The
+    /// block is not part of the chain before [`Self::append`].
+    pub fn seal(
+        &self,
+        timestamp: u64,
+        anchor: B256,
+        transactions: Vec<Transaction>,
+    ) -> Result<(NewBlock, Vec<(usize, Invalid)>), ContractsError> {
+        let attributes = BlockAttributes {
+            timestamp,
+            parent_beacon_block_root: anchor,
+            fee_recipient: Key::named("fees").address(),
+            slot_number: self.chain.head().header.number + 1,
+            ..Default::default()
+        };
+        Ok(self.chain.build(&attributes, transactions)?)
+    }
+
+    /// Makes a sealed block the head.
+    pub fn append(&mut self, block: NewBlock) -> Arc<Block> {
+        self.pending_nonces.clear();
+        self.chain.append(block)
+    }
+}

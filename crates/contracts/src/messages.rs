@@ -1,0 +1,115 @@
+//! Messages from L1 to L2, as `contracts/messaging/Messages.sol` defines them.
+
+use crate::bindings::IL1MessageQueue::MessageSent;
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_sol_types::SolValue;
+
+/// A message on its way from L1 to L2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who sent it on L1.
+    pub sender: Address,
+    /// The contract or account on L2.
+    pub to: Address,
+    /// Who may take the value back if delivery fails.
+    pub refund_to: Address,
+    /// Wei for the target.
+    pub value: u128,
+    /// Wei for the relayer.
+    pub fee: u128,
+    /// Gas that the target gets at least.
+    pub gas_limit: u32,
+    /// Position in the queue.
+    pub index: u64,
+    /// Calldata for the target.
+    pub data: Bytes,
+}
+
+impl Message {
+    /// Bytes of a packed message without its data.
+    pub const PACKED_HEADER: usize = 100;
+
+    /// The message of a `MessageSent` event.
+    ///
+    /// `None` if the gas limit does not fit 32 bits, which the queue lets no message have.
+    pub fn from_event(event: &MessageSent) -> Option<Self> {
+        Some(Self {
+            sender: event.sender,
+            to: event.to,
+            refund_to: event.refundTo,
+            value: event.value,
+            fee: event.fee,
+            gas_limit: event.gasLimit.try_into().ok()?,
+            index: event.index,
+            data: event.data.clone(),
+        })
+    }
+
+    /// `keccak256(abi.encode(sender, to, refundTo, value, fee, gasLimit, index, keccak256(data)))`.
+    pub fn hash(&self) -> B256 {
+        let fields = (
+            self.sender,
+            self.to,
+            self.refund_to,
+            U256::from(self.value),
+            U256::from(self.fee),
+            U256::from(self.gas_limit),
+            U256::from(self.index),
+            keccak256(&self.data),
+        );
+        keccak256(fields.abi_encode())
+    }
+
+    /// Appends the message as `L2Messenger.relay` reads it.
+    pub fn pack(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.sender.as_slice());
+        out.extend_from_slice(self.to.as_slice());
+        out.extend_from_slice(self.refund_to.as_slice());
+        out.extend_from_slice(&self.value.to_be_bytes());
+        out.extend_from_slice(&self.fee.to_be_bytes());
+        out.extend_from_slice(&self.gas_limit.to_be_bytes());
+        let length = u32::try_from(self.data.len()).expect("the queue limits data far below 4 GiB");
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&self.data);
+    }
+}
+
+/// Messages one after another, as `L2Messenger.relay` takes them.
+pub fn pack(messages: &[Message]) -> Bytes {
+    let mut batch = Vec::new();
+    for message in messages {
+        message.pack(&mut batch);
+    }
+    batch.into()
+}
+
+/// Rolling hash after one more message; it starts at zero.
+pub fn extend(root: B256, message_hash: B256) -> B256 {
+    keccak256([root.0, message_hash.0].concat())
+}
+
+/// What an L2 block says of L1 in its `parent_beacon_block_root`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anchor {
+    /// An L1 block.
+    pub l1_block_number: u64,
+    /// Its hash.
+    pub l1_block_hash: B256,
+    /// How many messages had been sent by its end, of those that the L2 may relay.
+    pub message_count: u64,
+    /// Rolling hash over them.
+    pub message_root: B256,
+}
+
+impl Anchor {
+    /// `keccak256(abi.encode(l1BlockNumber, l1BlockHash, messageCount, messageRoot))`.
+    pub fn hash(&self) -> B256 {
+        let fields = (
+            U256::from(self.l1_block_number),
+            self.l1_block_hash,
+            U256::from(self.message_count),
+            self.message_root,
+        );
+        keccak256(fields.abi_encode())
+    }
+}

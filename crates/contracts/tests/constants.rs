@@ -1,0 +1,160 @@
+//! Constants that stand in Solidity and in Rust, read from the Solidity sources.
+
+use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
+use enshrine_contracts::{Anchor, L1_ANCHOR, L2_MESSENGER, Message, extend};
+use eyre::{Context, OptionExt, Result};
+use std::{collections::BTreeMap, fs};
+use toolchain::find_root;
+use wire::{ProtocolFork, StatelessResult, layout};
+
+/// The constants of a Solidity file by name, evaluated.
+struct Constants(BTreeMap<String, U256>);
+
+impl Constants {
+    fn read(file: &str) -> Result<Self> {
+        let path = find_root()?.join("contracts").join(file);
+        let source = fs::read_to_string(&path).wrap_err_with(|| path.display().to_string())?;
+        let code: String =
+            source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+        let mut constants = BTreeMap::new();
+        for statement in code.split(';') {
+            let Some((declaration, value)) = statement.split_once('=') else { continue };
+            let words: Vec<_> = declaration.split_whitespace().collect();
+            if let [.., name] = words[..]
+                && words.contains(&"constant")
+                && let Some(value) = evaluate(value, &constants)
+            {
+                constants.insert(name.to_owned(), value);
+            }
+        }
+        Ok(Self(constants))
+    }
+
+    fn get(&self, name: &str) -> Result<U256> {
+        self.0.get(name).copied().ok_or_eyre(name.to_owned())
+    }
+
+    #[track_caller]
+    fn assert(&self, name: &str, expected: usize) {
+        assert_eq!(self.get(name).unwrap(), U256::from(expected), "{name}");
+    }
+
+    fn address(&self, name: &str) -> Result<Address> {
+        Ok(Address::from_word(self.get(name)?.into()))
+    }
+}
+
+/// Evaluates a sum of numbers and names, or a shift.
+fn evaluate(expression: &str, known: &BTreeMap<String, U256>) -> Option<U256> {
+    let term = |term: &str| {
+        let term = term.trim().replace('_', "");
+        known
+            .iter()
+            .find(|(name, _)| name.replace('_', "") == term)
+            .map(|(_, value)| *value)
+            .or_else(|| term.parse().ok())
+    };
+    if let Some((base, shift)) = expression.split_once("<<") {
+        return Some(term(base)? << term(shift)?);
+    }
+    expression.split('+').map(term).sum()
+}
+
+#[test]
+fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
+    let execute = Constants::read("libraries/Execute.sol")?;
+    let (request, payload) = (layout::REQUEST_IN_CALLDATA, layout::PAYLOAD_IN_CALLDATA);
+    let calldata = [
+        ("INPUT_AT", wire::SchemaId::LEN),
+        ("INPUT_FIXED", layout::input::FIXED),
+        ("REQUEST_AT", request),
+        ("REQUEST_FIXED", layout::request::FIXED),
+        ("PAYLOAD_AT", payload),
+        ("PAYLOAD_FIXED", layout::payload::FIXED_V3),
+        ("CHAIN_ID_AT", wire::SchemaId::LEN + layout::input::CHAIN_ID),
+        ("PARENT_BEACON_BLOCK_ROOT_AT", request + layout::request::PARENT_BEACON_BLOCK_ROOT),
+        ("PARENT_HASH_AT", payload + layout::payload::PARENT_HASH),
+        ("STATE_ROOT_AT", payload + layout::payload::STATE_ROOT),
+        ("BLOCK_NUMBER_AT", payload + layout::payload::BLOCK_NUMBER),
+        ("GAS_LIMIT_AT", payload + layout::payload::GAS_LIMIT),
+        ("TIMESTAMP_AT", payload + layout::payload::TIMESTAMP),
+        ("BLOCK_HASH_AT", payload + layout::payload::BLOCK_HASH),
+        ("RESULT_LENGTH", StatelessResult::LEN),
+        ("FIRST_SCHEMA", ProtocolFork::Prague.schema().get().into()),
+    ];
+    for (name, expected) in calldata {
+        execute.assert(name, expected);
+    }
+    assert_eq!(execute.address("PRECOMPILE")?, execute::EXECUTE_ADDRESS);
+    Ok(())
+}
+
+#[test]
+fn addresses_are_those_of_the_genesis_and_of_the_eips() -> Result<()> {
+    let predeploys = Constants::read("libraries/Predeploys.sol")?;
+    assert_eq!(predeploys.address("L1_ANCHOR")?, L1_ANCHOR);
+    assert_eq!(predeploys.address("L2_MESSENGER")?, L2_MESSENGER);
+    let anchor = Constants::read("l2/L1Anchor.sol")?;
+    let beacon_roots = address!("0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02");
+    assert_eq!(anchor.address("BEACON_ROOTS")?, beacon_roots);
+    let history = Constants::read("libraries/L1History.sol")?;
+    let eip2935 = address!("0x0000F90827F1C53a10cb7A02335B175320002935");
+    assert!(history.0.values().any(|value| Address::from_word((*value).into()) == eip2935));
+    Ok(())
+}
+
+#[test]
+fn the_gas_cap_of_a_transaction_is_that_of_eip_7825() -> Result<()> {
+    let rollup = Constants::read("NativeRollup.sol")?;
+    let cap = usize::try_from(enshrine_contracts::TRANSACTION_GAS_CAP)?;
+    rollup.assert("TRANSACTION_GAS_CAP", cap);
+    rollup.assert("STATE_ROOTS", 8191);
+    let messages = Constants::read("messaging/Messages.sol")?;
+    messages.assert("PACKED_HEADER", Message::PACKED_HEADER);
+    Ok(())
+}
+
+#[test]
+fn the_reader_of_constants_finds_what_is_there_and_nothing_else() -> Result<()> {
+    let execute = Constants::read("libraries/Execute.sol")?;
+    assert!(execute.0.len() >= 15, "{:?}", execute.0.keys());
+    assert!(execute.get("NO_SUCH_CONSTANT").is_err());
+    Ok(())
+}
+
+#[test]
+fn hashes_have_the_preimages_that_the_contracts_document() {
+    let message = Message {
+        sender: Address::repeat_byte(1),
+        to: Address::repeat_byte(2),
+        refund_to: Address::repeat_byte(3),
+        value: 4,
+        fee: 5,
+        gas_limit: 6,
+        index: 7,
+        data: Bytes::from_static(b"data"),
+    };
+    let word = |number: u64| B256::from(U256::from(number)).to_vec();
+    let padded = |byte: u8| [vec![0; 12], vec![byte; 20]].concat();
+    let fields = [
+        padded(1),
+        padded(2),
+        padded(3),
+        word(4),
+        word(5),
+        word(6),
+        word(7),
+        keccak256(b"data").to_vec(),
+    ];
+    assert_eq!(message.hash(), keccak256(fields.concat()));
+    let root = extend(B256::ZERO, message.hash());
+    assert_eq!(root, keccak256([[0; 32], message.hash().0].concat()));
+    let anchor = Anchor {
+        l1_block_number: 8,
+        l1_block_hash: B256::repeat_byte(9),
+        message_count: 10,
+        message_root: B256::repeat_byte(11),
+    };
+    let fields = [word(8), vec![9; 32], word(10), vec![11; 32]];
+    assert_eq!(anchor.hash(), keccak256(fields.concat()));
+}

@@ -1,0 +1,408 @@
+//! NativeRollup on a chain with the real EXECUTE, advanced by blocks of a real L2.
+
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_sol_types::{SolCall, SolError, SolEvent};
+use chain::NewBlock;
+use enshrine_contracts::{
+    Artifacts, ContractsError, L1, L2, L2_MESSENGER, Message, PREMINT, Rollup, RollupConfig, Sent,
+    TRANSACTION_GAS_CAP,
+    bindings::{
+        IL1MessageQueue, IL2Messenger,
+        INativeRollup::{self, AnchorUpdate, BlockAdded},
+    },
+    l2_genesis,
+};
+use execute::{Execute, GasSchedule};
+use eyre::{Result, ensure};
+use keys::{Key, Transaction};
+use stateless::header_of;
+use wire::{ProtocolFork, SchemaId, StatelessInput};
+
+const L2_CHAIN: u64 = 8_079;
+const ETHER: u128 = 1_000_000_000_000_000_000;
+
+alloy_sol_types::sol! {
+    error ExecuteFailed();
+    error ExecuteAbsent();
+    error InputTooShort(uint256 got, uint256 minimum);
+    error OffsetNotCanonical(uint256 position, uint256 got, uint256 expected);
+}
+
+struct Harness {
+    l1: L1,
+    l2: L2,
+    rollup: Rollup,
+    operator: Key,
+    alice: Key,
+    anchor: B256,
+}
+
+impl Harness {
+    fn new(fork: ProtocolFork) -> Result<Self> {
+        Self::with_execute(fork, Execute::default())
+    }
+
+    fn with_execute(fork: ProtocolFork, execute: Execute) -> Result<Self> {
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        let operator = Key::named("operator");
+        let alice = Key::named("alice");
+        let mut l1 = L1::new(31_337, execute, &["operator", "alice"]);
+        let time = l1.chain().head().header.timestamp;
+        let mut genesis = l2_genesis(artifacts, fork, 10_000_000, time)?;
+        for key in [&operator, &alice] {
+            let account = GenesisAccount { balance: U256::from(10 * ETHER), ..Default::default() };
+            genesis.alloc.insert(key.address(), account);
+        }
+        let l2 = L2::new(L2_CHAIN, fork, &genesis);
+        let config = RollupConfig {
+            chain_id: L2_CHAIN,
+            schema: fork.schema(),
+            max_lag: 3_600,
+            message_gas: 1_000_000,
+            message_data: 10_000,
+            fee_percent: 0,
+        };
+        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
+        Ok(Self { l1, l2, rollup, operator, alice, anchor: B256::ZERO })
+    }
+
+    fn transfer(&mut self) -> Result<Transaction> {
+        let bob = Key::named("bob").address();
+        Ok(self.l2.sign(&self.alice, bob.into(), U256::ONE, Bytes::new(), 21_000)?)
+    }
+
+    /// Seals a block of one transfer, appends it to the L2 and returns it.
+    fn next_block(&mut self) -> Result<NewBlock> {
+        let transfer = self.transfer()?;
+        let time = self.l2.chain().head().header.timestamp + 1;
+        let block = self.seal(time, vec![transfer])?;
+        self.l2.append(block.clone());
+        Ok(block)
+    }
+
+    fn seal(&self, time: u64, transactions: Vec<Transaction>) -> Result<NewBlock> {
+        let (block, left_out) = self.l2.seal(time, self.anchor, transactions)?;
+        ensure!(left_out.is_empty(), "{left_out:?}");
+        Ok(block)
+    }
+
+    fn advance(
+        &mut self,
+        inputs: Vec<Vec<u8>>,
+        updates: Vec<AnchorUpdate>,
+    ) -> Result<Sent, ContractsError> {
+        let inputs = inputs.into_iter().map(Bytes::from).collect();
+        let call = INativeRollup::advanceCall { inputs, updates };
+        self.l1.transact(&self.operator, self.rollup.address, U256::ZERO, &call)
+    }
+
+    /// Advancing by this input reverts with this error and leaves the head as it is.
+    fn assert_refused<E: SolError>(&mut self, input: Vec<u8>) -> Result<E> {
+        let before = self.state()?;
+        let output = match self.advance(vec![input.clone()], vec![]) {
+            Err(ContractsError::Reverted { output, .. }) => output,
+            other => panic!("expected {}: {other:?}", E::SIGNATURE),
+        };
+        let error = E::abi_decode(&output)
+            .unwrap_or_else(|_| panic!("expected {}, got {output}", E::SIGNATURE));
+        // As a transaction, too: it fails, and nothing moves.
+        let call = INativeRollup::advanceCall { inputs: vec![input.into()], updates: vec![] };
+        let sent = self.l1.send(
+            &self.operator,
+            self.rollup.address.into(),
+            U256::ZERO,
+            call.abi_encode().into(),
+            TRANSACTION_GAS_CAP,
+        )?;
+        assert!(!sent.receipt.success);
+        assert_eq!(self.state()?, before);
+        Ok(error)
+    }
+
+    /// All that NativeRollup says of its head.
+    fn state(&self) -> Result<(u64, u64, u64, u64, B256, B256, B256)> {
+        let at = self.rollup.address;
+        let head = self.rollup.head(&self.l1)?;
+        Ok((
+            head.number,
+            head.timestamp,
+            head.anchorNumber,
+            head.messageCount,
+            self.l1.read(at, &INativeRollup::blockHashCall {})?,
+            self.l1.read(at, &INativeRollup::stateRootCall {})?,
+            self.l1.read(at, &INativeRollup::anchorCall {})?,
+        ))
+    }
+
+    fn assert_head_is(&self, block: &NewBlock) -> Result<()> {
+        let (number, timestamp, _, _, hash, root, _) = self.state()?;
+        let header = &block.block.header;
+        assert_eq!((number, timestamp), (header.number, header.timestamp));
+        assert_eq!((hash, root), (block.block.hash, header.state_root));
+        Ok(())
+    }
+}
+
+/// An input with a field of the payload changed and its header sealed again.
+fn changed(input: &[u8], change: impl FnOnce(&mut StatelessInput<'_>)) -> Vec<u8> {
+    let mut decoded = StatelessInput::decode(input).expect("decodes");
+    change(&mut decoded);
+    let header = header_of(&decoded.request, decoded.fork).expect("has a header");
+    decoded.request.payload.block_hash = header.hash_slow();
+    decoded.encode()
+}
+
+#[test]
+fn a_block_moves_the_head_under_osaka_and_under_amsterdam() -> Result<()> {
+    for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
+        let mut harness = Harness::new(fork)?;
+        let block = harness.next_block()?;
+        let sent = harness.advance(vec![block.input()?], vec![])?;
+        harness.assert_head_is(&block)?;
+        let event = BlockAdded::decode_log(&sent.receipt.logs[0])?;
+        assert_eq!((event.number, event.blockHash), (1, block.block.hash));
+        assert_eq!(event.stateRoot, block.block.header.state_root);
+    }
+    Ok(())
+}
+
+#[test]
+fn three_blocks_move_the_head_in_one_transaction_and_all_their_roots_are_kept() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let blocks = [harness.next_block()?, harness.next_block()?, harness.next_block()?];
+    let inputs = blocks.iter().map(NewBlock::input).collect::<Result<_, _>>()?;
+    harness.advance(inputs, vec![])?;
+    harness.assert_head_is(&blocks[2])?;
+    for block in &blocks {
+        let header = &block.block.header;
+        let call = INativeRollup::stateRootAtCall { number: header.number };
+        assert_eq!(harness.l1.read(harness.rollup.address, &call)?, header.state_root);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_bad_block_among_good_ones_moves_nothing() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let (first, second) = (harness.next_block()?, harness.next_block()?);
+    let before = harness.state()?;
+    let bad = changed(&second.input()?, |i| i.request.payload.gas_used += 1);
+    assert!(harness.advance(vec![first.input()?, bad], vec![]).is_err());
+    assert_eq!(harness.state()?, before);
+    harness.advance(vec![first.input()?, second.input()?], vec![])?;
+    harness.assert_head_is(&second)
+}
+
+#[test]
+fn each_governed_field_has_its_own_error() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let block = harness.next_block()?;
+    let good = block.input()?;
+    let payload = |change: fn(&mut wire::ExecutionPayload<'_>)| {
+        changed(&good, |input| change(&mut input.request.payload))
+    };
+
+    let mut schema = good.clone();
+    schema[..2].copy_from_slice(&ProtocolFork::Bpo1.schema().to_be_bytes());
+    let error = harness.assert_refused::<INativeRollup::SchemaMismatch>(schema)?;
+    assert_eq!((error.got, error.expected), (0x1301, SchemaId::OSAKA.get()));
+
+    let foreign = changed(&good, |input| input.chain_id = 1);
+    let error = harness.assert_refused::<INativeRollup::ChainIdMismatch>(foreign)?;
+    assert_eq!((error.got, error.expected), (1, L2_CHAIN));
+
+    let orphan = payload(|payload| payload.parent_hash = B256::ZERO);
+    harness.assert_refused::<INativeRollup::ParentHashMismatch>(orphan)?;
+
+    let skipping = payload(|payload| payload.block_number = 2);
+    let error = harness.assert_refused::<INativeRollup::BlockNumberMismatch>(skipping)?;
+    assert_eq!((error.got, error.expected), (2, 1));
+
+    let larger = payload(|payload| payload.gas_limit += 1);
+    let error = harness.assert_refused::<INativeRollup::GasLimitMismatch>(larger)?;
+    assert_eq!((error.got, error.expected), (10_000_001, 10_000_000));
+
+    let standing = payload(|payload| payload.timestamp -= 1);
+    harness.assert_refused::<INativeRollup::TimestampNotAfterParent>(standing)?;
+    let distant = payload(|payload| payload.timestamp = u64::MAX);
+    harness.assert_refused::<INativeRollup::TimestampInFuture>(distant)?;
+
+    let other = changed(&good, |i| i.request.parent_beacon_block_root = B256::repeat_byte(1));
+    harness.assert_refused::<INativeRollup::AnchorMismatch>(other)?;
+
+    harness.assert_refused::<InputTooShort>(good[..500].to_vec())?;
+    let mut shifted = good.clone();
+    shifted[2] = 20;
+    harness.assert_refused::<OffsetNotCanonical>(shifted)?;
+
+    // The neighbour of them all.
+    harness.advance(vec![good], vec![])?;
+    harness.assert_head_is(&block)
+}
+
+#[test]
+fn a_block_that_lies_too_far_behind_l1_is_refused() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let old = harness.next_block()?;
+    // An hour of L1 blocks passes.
+    let nobody = Address::repeat_byte(1);
+    for _ in 0..310 {
+        let (alice, to) = (harness.alice.clone(), TxKind::Call(nobody));
+        harness.l1.send(&alice, to, U256::ZERO, Bytes::new(), 21_000)?;
+    }
+    harness.assert_refused::<INativeRollup::TimestampTooOld>(old.input()?)?;
+    Ok(())
+}
+
+#[test]
+fn what_execution_does_not_confirm_is_refused_by_execute() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let block = harness.next_block()?;
+    let good = block.input()?;
+    let payload = |change: fn(&mut wire::ExecutionPayload<'_>)| {
+        changed(&good, |input| change(&mut input.request.payload))
+    };
+    for (what, bad) in [
+        ("state root", payload(|payload| payload.state_root = B256::repeat_byte(2))),
+        ("receipts root", payload(|payload| payload.receipts_root = B256::repeat_byte(2))),
+        ("gas used", payload(|payload| payload.gas_used -= 1)),
+        ("base fee", payload(|payload| payload.base_fee_per_gas += U256::ONE)),
+        ("fee recipient", payload(|payload| payload.fee_recipient = Address::repeat_byte(2))),
+    ] {
+        harness.assert_refused::<ExecuteFailed>(bad).map_err(|error| error.wrap_err(what))?;
+    }
+    // A field changed without sealing the header again.
+    let mut raw = good.clone();
+    raw[62 + 372] ^= 1;
+    harness.assert_refused::<ExecuteFailed>(raw)?;
+    harness.advance(vec![good], vec![])?;
+    harness.assert_head_is(&block)
+}
+
+#[test]
+fn an_old_block_cannot_be_replayed() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let (first, second) = (harness.next_block()?, harness.next_block()?);
+    harness.advance(vec![first.input()?], vec![])?;
+    harness.assert_refused::<INativeRollup::ParentHashMismatch>(first.input()?)?;
+    harness.advance(vec![second.input()?], vec![])?;
+    harness.assert_refused::<INativeRollup::ParentHashMismatch>(first.input()?)?;
+    harness.assert_refused::<INativeRollup::ParentHashMismatch>(second.input()?)?;
+    Ok(())
+}
+
+#[test]
+fn on_a_chain_without_execute_no_block_is_accepted() -> Result<()> {
+    // An account without code answers every call with success and no data.
+    let elsewhere = Execute { forks: vec![], ..Execute::default() };
+    let mut refused = Harness::with_execute(ProtocolFork::Osaka, elsewhere)?;
+    let block = refused.next_block()?;
+    refused.assert_refused::<ExecuteFailed>(block.input()?)?;
+
+    let mut absent = Harness::new(ProtocolFork::Osaka)?;
+    absent.l1.remove_execute();
+    let block = absent.next_block()?;
+    absent.assert_refused::<ExecuteAbsent>(block.input()?)?;
+    Ok(())
+}
+
+#[test]
+fn eth_sent_on_l1_arrives_on_l2_and_the_gas_of_advance_stays_within_its_budget() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let charlie = Key::named("charlie").address();
+    let send = IL1MessageQueue::sendCall {
+        to: charlie,
+        refundTo: charlie,
+        gasLimit: 21_000,
+        fee: 0,
+        data: Bytes::new(),
+    };
+    let five = U256::from(5 * ETHER);
+    let alice = harness.alice.clone();
+    let sent = harness.l1.transact(&alice, harness.rollup.inbox, five, &send)?;
+    let messages = harness.rollup.messages_in(&sent.block);
+    assert_eq!(messages.len(), 1);
+    assert_eq!((messages[0].value, messages[0].to), (5 * ETHER, charlie));
+
+    let (anchor, update) = harness.rollup.newest_anchor(&harness.l1, 0)?;
+    harness.anchor = anchor.hash();
+    let operator = harness.operator.clone();
+    let transactions = vec![
+        harness.l2.prove_anchor(&operator, &anchor)?,
+        harness.l2.relay(&operator, &messages, operator.address())?,
+    ];
+    let time = harness.l2.chain().head().header.timestamp + 1;
+    let block = harness.seal(time, transactions)?;
+    assert!(block.block.executed.receipts.iter().all(|receipt| receipt.success));
+    harness.l2.append(block.clone());
+    assert_eq!(harness.l2.chain().balance(charlie)?, five);
+    assert_eq!(harness.l2.chain().balance(L2_MESSENGER)?, PREMINT - five);
+    assert_eq!(harness.l1.chain().balance(harness.rollup.inbox)?, five);
+
+    harness.advance(vec![block.input()?], vec![update])?;
+    harness.assert_head_is(&block)?;
+    let head = harness.rollup.head(&harness.l1)?;
+    assert_eq!((head.anchorNumber, head.messageCount), (anchor.l1_block_number, 1));
+
+    // A block that relays the same message again cannot be: the messenger has moved on.
+    let again = vec![harness.l2.relay(&operator, &messages, operator.address())?];
+    let block = harness.seal(time + 1, again)?;
+    assert!(!block.block.executed.receipts[0].success);
+
+    // Gas, with no new anchor: what advance costs beyond calldata and EXECUTE.
+    let block = harness.next_block()?;
+    let input = block.input()?;
+    let sent = harness.advance(vec![input.clone()], vec![])?;
+    let execute = GasSchedule::DEFAULT.bytes(input.len() as u64) + block.block.header.gas_used;
+    let overhead = sent.gas_used - execute - calldata_gas(&sent.input);
+    println!("advance: {} gas, {execute} EXECUTE, overhead {overhead}", sent.gas_used);
+    assert!(overhead <= 80_000, "{overhead}");
+    Ok(())
+}
+
+/// Gas of calldata at 4 and 16 per byte (EIP-2028).
+fn calldata_gas(input: &[u8]) -> u64 {
+    input.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
+}
+
+#[test]
+fn a_message_that_fails_is_kept_and_the_next_ones_are_delivered() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let (alice, operator) = (harness.alice.clone(), harness.operator.clone());
+    let charlie = Key::named("charlie").address();
+    let inbox = harness.rollup.inbox;
+    let mut messages: Vec<Message> = Vec::new();
+    // The 4788 contract refuses value: a delivery to it fails.
+    let refusing = alloy_primitives::address!("0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02");
+    for to in [refusing, charlie] {
+        let send = IL1MessageQueue::sendCall {
+            to,
+            refundTo: charlie,
+            gasLimit: 50_000,
+            fee: 0,
+            data: Bytes::from_static(&[1]),
+        };
+        let sent = harness.l1.transact(&alice, inbox, U256::from(ETHER), &send)?;
+        messages.extend(harness.rollup.messages_in(&sent.block));
+    }
+    let (anchor, update) = harness.rollup.newest_anchor(&harness.l1, 0)?;
+    harness.anchor = anchor.hash();
+    let transactions = vec![
+        harness.l2.prove_anchor(&operator, &anchor)?,
+        harness.l2.relay(&operator, &messages, operator.address())?,
+    ];
+    let time = harness.l2.chain().head().header.timestamp + 1;
+    let block = harness.seal(time, transactions)?;
+    harness.l2.append(block.clone());
+    assert_eq!(harness.l2.chain().balance(charlie)?, U256::from(ETHER));
+    let call = IL2Messenger::isFailedCall { messageHash: messages[0].hash() };
+    let failed = harness.l2.chain().call(chain::Call {
+        to: Some(L2_MESSENGER),
+        data: call.abi_encode().into(),
+        ..Default::default()
+    })?;
+    assert_eq!(U256::from_be_slice(&failed.output), U256::ONE);
+    harness.advance(vec![block.input()?], vec![update])?;
+    harness.assert_head_is(&block)
+}
