@@ -112,9 +112,14 @@ impl L2 {
         Ok(self.chain.build(&attributes, transactions)?)
     }
 
+    /// Forgets transactions that were signed and will not be in a block.
+    pub fn forget_pending(&mut self) {
+        self.pending_nonces.clear();
+    }
+
     /// Makes a sealed block the head.
     pub fn append(&mut self, block: NewBlock) -> Arc<Block> {
-        self.pending_nonces.clear();
+        self.forget_pending();
         self.chain.append(block)
     }
 }

@@ -1,0 +1,68 @@
+//! Real blocks through the same precompile.
+
+use crate::report::{RealBlock, Report};
+use alloy_genesis::Genesis;
+use alloy_primitives::Bytes;
+use chain::{Call, Chain, ChainConfig, empty_genesis};
+use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, Refusal};
+use eyre::{Result, ensure, eyre};
+use stateless::{ChainSpec, complete};
+use std::{path::PathBuf, time::Instant};
+use vectors::Block;
+use wire::{ProtocolFork, StatelessInput, StatelessResult, convert::RawBlock};
+
+/// An L1 without limits on gas, whose EXECUTE takes any valid block.
+fn unlimited_l1() -> Chain {
+    let fork = ProtocolFork::Osaka;
+    let config = ChainConfig::new(ChainSpec::constant(31_337, fork)).with_execute(Execute::l1());
+    let genesis = Genesis { gas_limit: u64::MAX / 2, ..empty_genesis(fork) };
+    Chain::new(&genesis, config)
+}
+
+pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
+    let blocks = if files.is_empty() {
+        vectors::blocks("blocks", "real blocks through EXECUTE")?
+    } else {
+        files.iter().map(|path| vectors::read_block(path)).collect::<Result<Vec<Block>>>()?
+    };
+    if blocks.is_empty() {
+        return Ok(());
+    }
+    report.part("Real blocks through the same precompile");
+    let l1 = unlimited_l1();
+    for Block { name, bundle } in blocks {
+        let spec = ChainSpec::known(bundle.chain_id)
+            .ok_or_else(|| eyre!("{name}: chain {} is not a public network", bundle.chain_id))?;
+        let raw = RawBlock::decode(&bundle.block)?;
+        let calldata = complete(&raw, &bundle.witness, &spec)?;
+        let start = Instant::now();
+        let outcome = l1.call(Call {
+            to: Some(EXECUTE_ADDRESS),
+            data: Bytes::copy_from_slice(&calldata),
+            ..Default::default()
+        })?;
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        ensure!(outcome.success, "{name}: EXECUTE refuses a real block");
+        ensure!(StatelessResult::decode(&outcome.output)?.valid, "{name}: not valid");
+
+        let refusal = Execute::default().run(&calldata, u64::MAX).err();
+        let blobs_or_withdrawals = !raw.versioned_hashes.is_empty()
+            || raw.withdrawals.as_ref().is_some_and(|w| !w.is_empty());
+        ensure!(
+            matches!(refusal, Some(Refusal::Rules(_))) == blobs_or_withdrawals,
+            "{name}: under L2 rules: {refusal:?}"
+        );
+        report.step(format!("{name} is valid ({} gas)", raw.header.gas_used));
+        report.real_blocks.push(RealBlock {
+            name,
+            gas: raw.header.gas_used,
+            transactions: raw.transactions.len(),
+            witness_bytes: StatelessInput::decode(&calldata)?.witness.encoded_len(),
+            input_bytes: calldata.len(),
+            execute_gas: GasSchedule::DEFAULT.bytes(calldata.len() as u64) + raw.header.gas_used,
+            ms,
+            refused_under_l2_rules: refusal.map(|refusal| refusal.to_string()),
+        });
+    }
+    Ok(())
+}

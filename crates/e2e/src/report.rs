@@ -1,0 +1,142 @@
+//! What the run says of itself.
+
+use serde::Serialize;
+use std::time::Instant;
+
+/// An L2 block that was advanced on L1.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Advanced {
+    /// What the block is about.
+    pub(crate) name: String,
+    /// L2 gas that it used.
+    pub(crate) gas: u64,
+    /// Bytes of its witness.
+    pub(crate) witness_bytes: usize,
+    /// Bytes of the input of EXECUTE.
+    pub(crate) input_bytes: usize,
+    /// L1 gas of the transaction.
+    pub(crate) l1_gas: u64,
+    /// Of which EXECUTE charged.
+    pub(crate) execute_gas: u64,
+    /// Of which the calldata cost.
+    pub(crate) calldata_gas: u64,
+    /// Milliseconds that the L1 block with it took to build.
+    pub(crate) ms: f64,
+}
+
+impl Advanced {
+    /// L1 gas beyond EXECUTE and calldata.
+    pub(crate) const fn overhead_gas(&self) -> u64 {
+        self.l1_gas - self.execute_gas - self.calldata_gas
+    }
+}
+
+/// A real block that went through EXECUTE.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct RealBlock {
+    /// Chain and number.
+    pub(crate) name: String,
+    /// Gas that it used.
+    pub(crate) gas: u64,
+    /// Its transactions.
+    pub(crate) transactions: usize,
+    /// Bytes of its witness.
+    pub(crate) witness_bytes: usize,
+    /// Bytes of the input of EXECUTE.
+    pub(crate) input_bytes: usize,
+    /// What EXECUTE charged.
+    pub(crate) execute_gas: u64,
+    /// Milliseconds of the call.
+    pub(crate) ms: f64,
+    /// Why it is no block of an L2, if it is none.
+    pub(crate) refused_under_l2_rules: Option<String>,
+}
+
+/// The whole run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    #[serde(skip)]
+    quiet: bool,
+    #[serde(skip)]
+    start: Instant,
+    steps: Vec<String>,
+    pub(crate) advanced: Vec<Advanced>,
+    pub(crate) real_blocks: Vec<RealBlock>,
+}
+
+impl Report {
+    pub(crate) fn new(quiet: bool) -> Self {
+        let start = Instant::now();
+        Self { quiet, start, steps: Vec::new(), advanced: Vec::new(), real_blocks: Vec::new() }
+    }
+
+    /// Announces a part of the run.
+    pub(crate) fn part(&self, title: &str) {
+        if !self.quiet {
+            println!("\n{title}");
+        }
+    }
+
+    /// Tells something that has just been shown to be true.
+    pub(crate) fn step(&mut self, text: String) {
+        if !self.quiet {
+            println!("  {:6.2}s  {text}", self.start.elapsed().as_secs_f64());
+        }
+        self.steps.push(text);
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    pub(crate) fn print_tables(&self) {
+        println!("\nBlocks advanced on L1");
+        println!(
+            "  {:<34}{:>9}{:>9}{:>9}{:>10}{:>10}{:>10}{:>10}{:>8}",
+            "block",
+            "L2 gas",
+            "witness",
+            "input",
+            "L1 gas",
+            "EXECUTE",
+            "calldata",
+            "overhead",
+            "ms",
+        );
+        for row in &self.advanced {
+            println!(
+                "  {:<34}{:>9}{:>9}{:>9}{:>10}{:>10}{:>10}{:>10}{:>8.1}",
+                row.name,
+                row.gas,
+                row.witness_bytes,
+                row.input_bytes,
+                row.l1_gas,
+                row.execute_gas,
+                row.calldata_gas,
+                row.overhead_gas(),
+                row.ms,
+            );
+        }
+        if self.real_blocks.is_empty() {
+            return;
+        }
+        println!("\nReal blocks through the same EXECUTE (L1 profile, gas limits lifted)");
+        println!(
+            "  {:<20}{:>12}{:>6}{:>10}{:>10}{:>12}{:>8}  under L2 rules",
+            "block", "gas", "txs", "witness", "input", "EXECUTE", "ms",
+        );
+        for row in &self.real_blocks {
+            println!(
+                "  {:<20}{:>12}{:>6}{:>10}{:>10}{:>12}{:>8.1}  {}",
+                row.name,
+                row.gas,
+                row.transactions,
+                row.witness_bytes,
+                row.input_bytes,
+                row.execute_gas,
+                row.ms,
+                row.refused_under_l2_rules.as_deref().unwrap_or("valid"),
+            );
+        }
+    }
+}

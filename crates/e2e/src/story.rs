@@ -1,0 +1,295 @@
+//! From a deposit on L1 to a balance on L2 that L1 can be shown.
+
+use crate::report::{Advanced, Report};
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
+use alloy_sol_types::{SolCall, SolError};
+use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
+use chain::NewBlock;
+use contracts::{
+    Artifacts, L1, L2, Rollup, RollupConfig, TRANSACTION_GAS_CAP,
+    bindings::{
+        IL1MessageQueue,
+        INativeRollup::{self, AnchorUpdate},
+    },
+    l2_genesis,
+};
+use execute::{Execute, GasSchedule};
+use eyre::{OptionExt, Result, ensure, eyre};
+use keys::Key;
+use std::time::Instant;
+use wire::{ProtocolFork, StatelessInput};
+
+const ETHER: u128 = 1_000_000_000_000_000_000;
+const L1_CHAIN: u64 = 31_337;
+const L2_CHAIN: u64 = 8_079;
+/// Gas limit of an L2 block. The L1 transaction that advances it must hold its own calldata, the
+/// witness and this much under EIP-7825's cap.
+const L2_GAS_LIMIT: u64 = 10_000_000;
+/// Initialisation code of a contract that answers a call with the number 42.
+const ANSWERER: &[u8] = &hex!("67 602a5f5260205ff3 5f52 6008 6018 f3");
+/// The code that it leaves: return 42.
+const ANSWERER_CODE: &[u8] = &hex!("602a5f5260205ff3");
+
+alloy_sol_types::sol! {
+    error ExecuteFailed();
+}
+
+struct World {
+    l1: L1,
+    l2: L2,
+    rollup: Rollup,
+    operator: Key,
+}
+
+pub(crate) fn tell(report: &mut Report) -> Result<()> {
+    report.part("An L1 with EXECUTE, and a rollup on it");
+    let mut world = World::create(report)?;
+    let (alice, bob, charlie) = (Key::named("alice"), Key::named("bob"), Key::named("charlie"));
+
+    report.part("A deposit, and an L2 block that brings it over");
+    let (messages, anchor, update) = world.deposit(&alice, charlie.address(), report)?;
+    let operator = world.operator.clone();
+    let to_bob = U256::from(ETHER);
+    let contract = alice.address().create(1);
+    let transactions = vec![
+        world.l2.prove_anchor(&operator, &anchor)?,
+        world.l2.relay(&operator, &messages, operator.address())?,
+        world.l2.sign(&alice, bob.address().into(), to_bob, Bytes::new(), 21_000)?,
+        world.l2.sign(&alice, TxKind::Create, U256::ZERO, ANSWERER.into(), 200_000)?,
+        world.l2.sign(&alice, contract.into(), U256::ZERO, Bytes::new(), 50_000)?,
+    ];
+    let block = world.seal(anchor.hash(), transactions)?;
+    report.step(format!(
+        "L2 block {}: Alice → Bob 1 ETH, a deployment and a call, the relay of the deposit \
+         ({} transactions, {} gas)",
+        block.block.header.number,
+        block.block.transactions.len(),
+        block.block.header.gas_used,
+    ));
+
+    let before = world.rollup.head(&world.l1)?.number;
+    let advanced = world.advance("deposit, transfer, contract", &block, vec![update])?;
+    ensure!(advanced.l1_gas <= TRANSACTION_GAS_CAP, "EIP-7825");
+    ensure!(world.rollup.head(&world.l1)?.number == before + 1, "the head has not moved");
+    report.step(format!(
+        "L1 took it in one transaction of {} gas, under the cap of {TRANSACTION_GAS_CAP} (EIP-7825)",
+        advanced.l1_gas
+    ));
+    report.advanced.push(advanced);
+
+    report.part("What L1 knows of L2, proven");
+    world.l2.append(block.clone());
+    let root = world.l1.read(world.rollup.address, &INativeRollup::stateRootCall {})?;
+    ensure!(root == block.block.header.state_root, "L1 holds another state root");
+    for (name, key, expected) in
+        [("Bob", &bob, to_bob), ("Charlie", &charlie, U256::from(5 * ETHER))]
+    {
+        let account = world.prove(root, key.address())?;
+        ensure!(account.balance == expected, "{name} has {}", account.balance);
+        report.step(format!(
+            "{name} has {} ETH on L2, by proof against the state root that L1 holds",
+            account.balance / U256::from(ETHER)
+        ));
+    }
+    let alice_now = world.prove(root, alice.address())?;
+    ensure!(alice_now.balance < U256::from(9 * ETHER), "Alice paid Bob and her fees");
+    ensure!(world.prove(root, contract)?.code_hash == keccak256(ANSWERER_CODE), "another contract");
+    report.step("Alice's contract stands, with the code that she deployed".to_owned());
+
+    report.part("Forgeries");
+    world.refuse_forgeries(&alice, anchor.hash(), report)?;
+
+    report.part("And on");
+    let anchor = anchor.hash();
+    let transfer = world.l2.sign(&alice, bob.address().into(), to_bob, Bytes::new(), 21_000)?;
+    let block = world.seal(anchor, vec![transfer])?;
+    let advanced = world.advance("one transfer", &block, vec![])?;
+    report.advanced.push(advanced);
+    world.l2.append(block);
+    report.step(format!(
+        "the honest block is taken: L2 is at {}",
+        world.rollup.head(&world.l1)?.number
+    ));
+    Ok(())
+}
+
+impl World {
+    fn create(report: &mut Report) -> Result<Self> {
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        report.step("contracts compiled".to_owned());
+        let operator = Key::named("operator");
+        let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator", "alice"]);
+        let time = l1.chain().head().header.timestamp;
+        let fork = ProtocolFork::Osaka;
+        let mut genesis = l2_genesis(artifacts, fork, L2_GAS_LIMIT, time)?;
+        for (name, ether) in [("alice", 10), ("operator", 1)] {
+            let account =
+                GenesisAccount { balance: U256::from(ether * ETHER), ..Default::default() };
+            genesis.alloc.insert(Key::named(name).address(), account);
+        }
+        let l2 = L2::new(L2_CHAIN, fork, &genesis);
+        let config = RollupConfig {
+            chain_id: L2_CHAIN,
+            schema: fork.schema(),
+            max_lag: 3_600,
+            message_gas: 1_000_000,
+            message_data: 10_000,
+            fee_percent: 0,
+        };
+        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
+        report.step(format!(
+            "NativeRollup at {}, its message queue at {}",
+            rollup.address, rollup.inbox
+        ));
+        report.step("Alice has 10 ETH on L2".to_owned());
+        Ok(Self { l1, l2, rollup, operator })
+    }
+
+    /// Sends 5 ETH from Alice on L1 to Charlie on L2.
+    fn deposit(
+        &mut self,
+        alice: &Key,
+        charlie: Address,
+        report: &mut Report,
+    ) -> Result<(Vec<contracts::Message>, contracts::Anchor, AnchorUpdate)> {
+        let send = IL1MessageQueue::sendCall {
+            to: charlie,
+            refundTo: charlie,
+            gasLimit: 21_000,
+            fee: 0,
+            data: Bytes::new(),
+        };
+        let sent = self.l1.transact(alice, self.rollup.inbox, U256::from(5 * ETHER), &send)?;
+        report.step(format!("Alice sends 5 ETH to Charlie on L2: {} L1 gas", sent.gas_used));
+        let messages = self.rollup.messages_in(&sent.block);
+        ensure!(messages.len() == 1, "{} messages", messages.len());
+        let (anchor, update) = self.rollup.newest_anchor(&self.l1, 0)?;
+        report.step(format!(
+            "anchor {}: L1 block {} and {} message",
+            anchor.hash(),
+            anchor.l1_block_number,
+            anchor.message_count
+        ));
+        Ok((messages, anchor, update))
+    }
+
+    fn seal(&self, anchor: B256, transactions: Vec<keys::Transaction>) -> Result<NewBlock> {
+        let time = self.l2.chain().head().header.timestamp + 1;
+        let (block, left_out) = self.l2.seal(time, anchor, transactions)?;
+        ensure!(left_out.is_empty(), "left out: {left_out:?}");
+        let failed = block.block.executed.receipts.iter().position(|receipt| !receipt.success);
+        ensure!(failed.is_none(), "L2 transaction {failed:?} failed");
+        Ok(block)
+    }
+
+    /// Advances L1 by one block, as a real transaction under the limits of mainnet.
+    fn advance(
+        &mut self,
+        name: &str,
+        block: &NewBlock,
+        updates: Vec<AnchorUpdate>,
+    ) -> Result<Advanced> {
+        let input = block.input()?;
+        let input_bytes = input.len();
+        let witness_bytes = StatelessInput::decode(&input)?.witness.encoded_len();
+        let call = INativeRollup::advanceCall { inputs: vec![input.into()], updates };
+        let calldata = Bytes::from(call.abi_encode());
+        let start = Instant::now();
+        let to = self.rollup.address.into();
+        let sent =
+            self.l1.send(&self.operator, to, U256::ZERO, calldata.clone(), TRANSACTION_GAS_CAP)?;
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        ensure!(sent.receipt.success, "advance failed");
+        let gas = block.block.header.gas_used;
+        Ok(Advanced {
+            name: name.to_owned(),
+            gas,
+            witness_bytes,
+            input_bytes,
+            l1_gas: sent.gas_used,
+            execute_gas: GasSchedule::DEFAULT.bytes(input_bytes as u64) + gas,
+            calldata_gas: calldata.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum(),
+            ms,
+        })
+    }
+
+    /// An account on L2 by proof against a root, checked by a verifier that is not ours.
+    fn prove(&self, root: B256, address: Address) -> Result<TrieAccount> {
+        let proof = self.l2.chain().prove(self.l2.chain().head(), address, &[])?;
+        let account = proof.account.ok_or_eyre("no such account")?;
+        let key = Nibbles::unpack(keccak256(address));
+        verify_proof(root, key, Some(alloy_rlp::encode(account)), &proof.nodes)
+            .map_err(|error| eyre!("proof of {address}: {error}"))?;
+        Ok(account)
+    }
+
+    /// Blocks that are not what they claim: each transaction fails and the head stays.
+    fn refuse_forgeries(&mut self, alice: &Key, anchor: B256, report: &mut Report) -> Result<()> {
+        let mallory = Key::named("mallory").address();
+        let theft = self.l2.sign(alice, mallory.into(), U256::ONE, Bytes::new(), 21_000)?;
+        let honest = self.seal(anchor, vec![theft])?.input()?;
+        self.l2.forget_pending();
+        let mut changed: Vec<Bytes> = StatelessInput::decode(&honest)?
+            .request
+            .payload
+            .transactions
+            .iter()
+            .map(Bytes::copy_from_slice)
+            .collect();
+        let mut transfer = changed[0].to_vec();
+        let last = transfer.len() - 1;
+        transfer[last] ^= 1;
+        changed[0] = transfer.into();
+        for (what, input) in [
+            (
+                "a state root that execution does not give",
+                forged(&honest, |input| {
+                    input.request.payload.state_root = B256::repeat_byte(0xee);
+                })?,
+            ),
+            (
+                "a receipts root that execution does not give",
+                forged(&honest, |input| {
+                    input.request.payload.receipts_root = B256::repeat_byte(0xee);
+                })?,
+            ),
+            (
+                "less gas than is used",
+                forged(&honest, |input| input.request.payload.gas_used -= 1)?,
+            ),
+            (
+                "a transaction changed after it was signed",
+                forged(&honest, |input| input.request.payload.transactions = (&changed).into())?,
+            ),
+        ] {
+            let before = self.rollup.head(&self.l1)?;
+            let call = INativeRollup::advanceCall { inputs: vec![input.into()], updates: vec![] };
+            let data = Bytes::from(call.abi_encode());
+            let to = self.rollup.address;
+            let tried = self.l1.try_call(self.operator.address(), to, U256::ZERO, data.clone())?;
+            ensure!(!tried.success, "{what}: accepted");
+            ensure!(
+                tried.output[..] == ExecuteFailed::SELECTOR,
+                "{what}: refused for another reason: {}",
+                tried.output
+            );
+            let operator = self.operator.clone();
+            let sent = self.l1.send(&operator, to.into(), U256::ZERO, data, TRANSACTION_GAS_CAP)?;
+            ensure!(!sent.receipt.success, "{what}: accepted");
+            let after = self.rollup.head(&self.l1)?;
+            ensure!(after.number == before.number, "{what}: the head has moved");
+            report.step(format!("{what}: refused by EXECUTE, the head stays"));
+        }
+        Ok(())
+    }
+}
+
+/// A block with something changed in it and its header sealed again.
+fn forged<'a>(honest: &'a [u8], change: impl FnOnce(&mut StatelessInput<'a>)) -> Result<Vec<u8>> {
+    let mut input = StatelessInput::decode(honest)?;
+    change(&mut input);
+    let header = stateless::header_of(&input.request, input.fork).ok_or_eyre("no header")?;
+    input.request.payload.block_hash = header.hash_slow();
+    Ok(input.encode())
+}
