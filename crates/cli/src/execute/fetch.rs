@@ -1,13 +1,13 @@
 //! `enshrine execute fetch`.
 
-use super::load::calldata_of;
+use super::load::{calldata_of, parse_fork};
 use alloy_primitives::Bytes;
 use clap::{Args, ValueEnum};
 use eyre::{Context, Result, bail, eyre};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 use wire::{
-    OwnedWitness,
+    OwnedWitness, ProtocolFork,
     convert::{Bundle, RawBlock},
 };
 
@@ -28,6 +28,10 @@ pub(crate) struct Arguments {
     /// What to write: a JSON bundle, or the exact calldata of EXECUTE.
     #[arg(long, value_enum, default_value_t = Format::Bundle)]
     format: Format,
+
+    /// For --format ssz of a chain that is not a public network: the fork whose rules hold on it.
+    #[arg(long, value_name = "FORK", value_parser = parse_fork)]
+    fork: Option<ProtocolFork>,
 
     /// Seconds to wait for each answer; witnesses of large blocks take some nodes a while.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
@@ -67,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let bundle = Bundle { chain_id, block: raw, pre_state_root: None, witness };
     let bytes = match arguments.format {
         Format::Bundle => bundle.to_json().into_bytes(),
-        Format::Ssz => calldata_of(&bundle)?,
+        Format::Ssz => calldata_of(&bundle, arguments.fork)?,
     };
     fs::write(&arguments.output, &bytes)
         .wrap_err_with(|| format!("cannot write {}", arguments.output.display()))?;

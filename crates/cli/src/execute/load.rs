@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use wire::{
-    OwnedWitness, StatelessInput,
+    OwnedWitness, ProtocolFork, StatelessInput,
     convert::{Bundle, RawBlock},
 };
 
@@ -28,9 +28,20 @@ pub(crate) struct Source {
     #[arg(long, value_name = "FILE", requires = "block")]
     witness: Option<PathBuf>,
 
-    /// The block's chain: mainnet, sepolia or hoodi.
+    /// The block's chain: mainnet, sepolia, hoodi, or the chain id of another (with --fork).
     #[arg(long, value_name = "NAME", requires = "block")]
     chain: Option<String>,
+
+    /// The fork whose rules hold on chains that are not public networks, from genesis on.
+    #[arg(long, value_name = "FORK", value_parser = parse_fork)]
+    fork: Option<ProtocolFork>,
+}
+
+/// A fork by its name.
+pub(crate) fn parse_fork(name: &str) -> Result<ProtocolFork, String> {
+    ProtocolFork::from_name(name)
+        .filter(|fork| *fork >= ProtocolFork::Cancun)
+        .ok_or_else(|| "expected cancun, prague, osaka, bpo1, bpo2 or amsterdam".to_owned())
 }
 
 /// A block as the calldata of EXECUTE.
@@ -48,10 +59,11 @@ impl Source {
 
     /// The named sources one after another; one that cannot be read is an error in its place.
     pub(crate) fn load(&self) -> impl Iterator<Item = (String, Result<Loaded>)> {
-        let files = self.files.iter().map(|path| (path.display().to_string(), load_file(path)));
+        let files =
+            self.files.iter().map(|path| (path.display().to_string(), load_file(path, self.fork)));
         let pair = self.block.iter().map(|block| {
             let loaded = match (&self.witness, &self.chain) {
-                (Some(witness), Some(chain)) => load_pair(block, witness, chain),
+                (Some(witness), Some(chain)) => load_pair(block, witness, chain, self.fork),
                 _ => Err(eyre!("--block needs --witness and --chain")),
             };
             (block.display().to_string(), loaded)
@@ -61,11 +73,11 @@ impl Source {
 }
 
 /// Reads one file, in any of the forms that [`Source::files`] lists.
-pub(crate) fn load_file(path: &Path) -> Result<Loaded> {
+pub(crate) fn load_file(path: &Path, fork: Option<ProtocolFork>) -> Result<Loaded> {
     let is = |ending| path.extension() == Some(OsStr::new(ending));
     if is("json") || is("zst") {
         let block = vectors::read_block(path)?;
-        return Ok(Loaded { calldata: calldata_of(&block.bundle)?, name: block.name });
+        return Ok(Loaded { calldata: calldata_of(&block.bundle, fork)?, name: block.name });
     }
     let calldata = read_bytes(path)?;
     let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -73,15 +85,21 @@ pub(crate) fn load_file(path: &Path) -> Result<Loaded> {
 }
 
 /// The calldata of EXECUTE for a block and its witness.
-pub(crate) fn calldata_of(bundle: &Bundle) -> Result<Vec<u8>> {
-    let spec = ChainSpec::known(bundle.chain_id).ok_or_else(|| {
-        eyre!(
-            "chain {} is not mainnet, sepolia or hoodi: the forks of other chains are not known; \
-             give an SSZ input, whose schema id names its fork",
-            bundle.chain_id
-        )
-    })?;
+pub(crate) fn calldata_of(bundle: &Bundle, fork: Option<ProtocolFork>) -> Result<Vec<u8>> {
+    let spec = spec_of(bundle.chain_id, fork)?;
     encode(&RawBlock::decode(&bundle.block)?, &bundle.witness, &spec)
+}
+
+/// The rules of a chain.
+fn spec_of(chain_id: u64, fork: Option<ProtocolFork>) -> Result<ChainSpec> {
+    ChainSpec::known(chain_id)
+        .or_else(|| fork.map(|fork| ChainSpec::constant(chain_id, fork)))
+        .ok_or_else(|| {
+            eyre!(
+                "chain {chain_id} is not mainnet, sepolia or hoodi: name the fork whose rules hold \
+                 on it with --fork, or give an SSZ input, whose schema id names it"
+            )
+        })
 }
 
 fn encode(block: &RawBlock, witness: &OwnedWitness, spec: &ChainSpec) -> Result<Vec<u8>> {
@@ -91,12 +109,22 @@ fn encode(block: &RawBlock, witness: &OwnedWitness, spec: &ChainSpec) -> Result<
     )
 }
 
-fn load_pair(block: &Path, witness: &Path, chain: &str) -> Result<Loaded> {
+fn load_pair(
+    block: &Path,
+    witness: &Path,
+    chain: &str,
+    fork: Option<ProtocolFork>,
+) -> Result<Loaded> {
     let spec = match chain {
         "mainnet" => ChainSpec::mainnet(),
         "sepolia" => ChainSpec::sepolia(),
         "hoodi" => ChainSpec::hoodi(),
-        other => bail!("unknown chain {other:?}: expected mainnet, sepolia or hoodi"),
+        other => match other.parse() {
+            Ok(chain_id) => spec_of(chain_id, fork)?,
+            Err(_) => bail!(
+                "unknown chain {other:?}: expected mainnet, sepolia, hoodi or a chain id with --fork"
+            ),
+        },
     };
     let raw = RawBlock::decode(&read_bytes(block)?)
         .wrap_err_with(|| format!("cannot decode {}", block.display()))?;

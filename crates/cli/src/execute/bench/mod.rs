@@ -102,7 +102,7 @@ fn blocks(source: &Source) -> Result<Vec<(String, Result<Loaded>)>> {
     let mut paths =
         fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
     paths.sort();
-    Ok(paths.into_iter().map(|path| (path.display().to_string(), load_file(&path))).collect())
+    Ok(paths.into_iter().map(|path| (path.display().to_string(), load_file(&path, None))).collect())
 }
 
 fn measure(loaded: &Loaded, arguments: &Arguments, threads: NonZeroUsize) -> Result<Measured> {

@@ -1,0 +1,331 @@
+//! `enshrine execute` as a process: its output, its exit codes, its errors.
+
+use alloy_consensus::TxEip1559;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, TxKind, U256, hex};
+use chain::{BlockAttributes, Chain, ChainConfig, NewBlock, empty_genesis};
+use keys::Key;
+use serde_json::{Value, json};
+use stateless::ChainSpec;
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    thread,
+};
+use tempfile::TempDir;
+use wire::{OwnedWitness, ProtocolFork, convert::Bundle};
+
+fn enshrine(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_enshrine")).args(arguments).output().expect("runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// A block of a chain of our own.
+fn block(fork: ProtocolFork) -> NewBlock {
+    let alice = Key::named("alice");
+    let mut genesis = empty_genesis(fork);
+    let rich =
+        GenesisAccount { balance: U256::from(1_000_000_000_000_000_000_u64), ..Default::default() };
+    genesis.alloc.insert(alice.address(), rich);
+    let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(8_079, fork)));
+    let transfer = alice.sign(TxEip1559 {
+        chain_id: 8_079,
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: TxKind::Call(Address::repeat_byte(0xb0)),
+        value: U256::ONE,
+        ..Default::default()
+    });
+    let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
+    let (block, left_out) = chain.build(&attributes, vec![transfer]).expect("builds");
+    assert!(left_out.is_empty());
+    block
+}
+
+/// A folder with a good input, in binary and in hex, and a bad one.
+struct Files {
+    folder: TempDir,
+}
+
+impl Files {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let input = block(ProtocolFork::Osaka).input().expect("encodes");
+        fs::write(folder.path().join("good.ssz"), &input).expect("writes");
+        fs::write(folder.path().join("good.hex"), hex::encode_prefixed(&input)).expect("writes");
+        let mut bad = input;
+        bad[62 + 52] ^= 1;
+        fs::write(folder.path().join("bad.ssz"), &bad).expect("writes");
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+}
+
+#[test]
+fn verify_prints_a_line_per_file_and_succeeds_only_if_every_file_is_valid() {
+    let files = Files::new();
+    let (good, hex, bad) = (files.path("good.ssz"), files.path("good.hex"), files.path("bad.ssz"));
+    for flags in [&["--l2"][..], &[], &["--threads", "2"]] {
+        let mut arguments = vec!["execute", "verify", &good, &hex];
+        arguments.extend(flags);
+        let output = enshrine(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let lines = text(&output.stdout);
+        assert_eq!(lines.lines().filter(|line| line.starts_with("valid ")).count(), 2, "{lines}");
+        assert!(lines.contains("block 1 of chain 8079, 1 transactions"), "{lines}");
+    }
+    let output = enshrine(&["execute", "verify", &good, &bad, &hex]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = text(&output.stdout);
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    let line = lines.lines().nth(1).expect("three lines");
+    assert!(line.starts_with("INVALID") && line.contains("block hash"), "{line}");
+}
+
+#[test]
+fn verify_as_json_tells_the_same() {
+    let files = Files::new();
+    let (good, bad) = (files.path("good.ssz"), files.path("bad.ssz"));
+    let output = enshrine(&["execute", "verify", "--json", &good, &bad]);
+    assert_eq!(output.status.code(), Some(1));
+    let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(documents[0]["valid"], json!(true));
+    assert_eq!(documents[0]["gas_used"], json!(21_000));
+    assert_eq!(documents[0]["chain_id"], json!(8_079));
+    assert_eq!(documents[1]["valid"], json!(false));
+    assert!(documents[1]["reason"].as_str().expect("a reason").contains("block hash"));
+}
+
+#[test]
+fn what_cannot_be_read_is_said_with_its_path_and_what_to_do() {
+    let files = Files::new();
+    let absent = files.path("absent.ssz");
+    let output = enshrine(&["execute", "verify", &absent]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("absent.ssz"));
+    let output = enshrine(&["execute", "verify"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("name files"), "{}", text(&output.stderr));
+    let output = enshrine(&["execute", "verify", "--block", &absent]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("--witness"), "{}", text(&output.stderr));
+    let garbage = files.folder.path().join("garbage.json");
+    fs::write(&garbage, "{\"chainId\": 1").expect("writes");
+    let output = enshrine(&["execute", "inspect", &garbage.display().to_string()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("garbage.json"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
+    let files = Files::new();
+    let good = files.path("good.ssz");
+    let output = enshrine(&["execute", "inspect", "--json", &good]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let input = &documents[0]["input"];
+    assert_eq!(input["schema"], json!("0x1201"));
+    assert_eq!(input["payload"]["transaction types"], json!({ "type 2": 1 }));
+    assert_eq!(input["payload"]["sum of gas limits"], json!(21_000));
+    let bytes = input["bytes"].as_u64().expect("a number");
+    let gas = &input["gas"];
+    assert_eq!(gas["ethrex"]["charge"], json!(30_000_000 + 16 * bytes));
+    assert_eq!(gas["enshrine"]["reserve"], gas["enshrine"]["charge"]);
+    let people = text(&enshrine(&["execute", "inspect", &good]).stdout);
+    assert!(people.contains("state root") && people.contains("0x1201"), "{people}");
+}
+
+#[test]
+fn encode_writes_the_exact_calldata() {
+    let files = Files::new();
+    let (hex, out) = (files.path("good.hex"), files.path("out.ssz"));
+    let output = enshrine(&["execute", "encode", &hex, "-o", &out]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(fs::read(out).expect("written"), fs::read(files.path("good.ssz")).expect("there"));
+}
+
+#[test]
+fn bench_as_json_holds_the_figures_and_their_geometric_means() {
+    let files = Files::new();
+    let good = files.path("good.ssz");
+    let output = enshrine(&["execute", "bench", "--json", "--rounds", "2", "--budget", "0", &good]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let measured = &document["blocks"][0];
+    assert_eq!(measured["gas"], json!(21_000));
+    for figure in ["single_ms", "parallel_ms", "floor_ms"] {
+        assert!(measured[figure].as_f64().expect("a number") > 0.0, "{figure}");
+    }
+    let (peak, input) = (&measured["peak_bytes"], &measured["input_bytes"]);
+    assert!(peak.as_u64() > input.as_u64());
+    assert!(document["geomean"]["single_over_floor"].as_f64().expect("a number") > 0.0);
+    assert!(document["geomean"]["parallel_over_floor"].as_f64().expect("a number") > 0.0);
+}
+
+/// A JSON-RPC server that answers from a table, one connection after another.
+struct Node {
+    url: String,
+}
+
+impl Node {
+    fn start(answers: impl Fn(&str, &Value) -> Value + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { break };
+                let mut reader = BufReader::new(stream.try_clone().expect("clones"));
+                loop {
+                    let mut length = 0;
+                    let mut line = String::new();
+                    while reader.read_line(&mut line).unwrap_or(0) > 2 {
+                        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                            length = value.trim().parse().expect("a length");
+                        }
+                        line.clear();
+                    }
+                    if length == 0 {
+                        break;
+                    }
+                    let mut body = vec![0; length];
+                    reader.read_exact(&mut body).expect("a body");
+                    let request: Value = serde_json::from_slice(&body).expect("JSON");
+                    let method = request["method"].as_str().expect("a method");
+                    let mut answer = answers(method, &request["params"]);
+                    answer["jsonrpc"] = json!("2.0");
+                    answer["id"] = request["id"].clone();
+                    let body = answer.to_string();
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                        body.len()
+                    );
+                    stream.write_all((head + &body).as_bytes()).expect("answers");
+                }
+            }
+        });
+        Self { url }
+    }
+}
+
+fn witness_json(witness: &OwnedWitness) -> Value {
+    let hex =
+        |list: &[alloy_primitives::Bytes]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({
+        "state": hex(&witness.state), "codes": hex(&witness.codes),
+        "headers": hex(&witness.headers), "keys": [],
+    })
+}
+
+#[test]
+fn fetch_asks_a_node_and_writes_a_bundle_or_calldata() {
+    let built = block(ProtocolFork::Osaka);
+    let (raw, witness) = (built.block.rlp(), built.witness.clone());
+    let rlp = raw.clone();
+    let node = Node::start(move |method, params| match method {
+        "eth_chainId" => json!({ "result": "0x1f8f" }),
+        "debug_getRawBlock" => {
+            assert_eq!(params, &json!(["latest"]));
+            json!({ "result": rlp.to_string() })
+        }
+        // The number of the block that was answered, so that both are of the same one.
+        "debug_executionWitness" => {
+            assert_eq!(params, &json!(["0x1"]));
+            json!({ "result": witness_json(&witness) })
+        }
+        other => panic!("{other}"),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("block.json");
+    let path = out.display().to_string();
+    let output =
+        enshrine(&["execute", "fetch", "--rpc", &node.url, "--block", "latest", "-o", &path]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("wrote block 1"));
+    let bundle = Bundle::from_json(&fs::read(&out).expect("written")).expect("a bundle");
+    assert_eq!(bundle.chain_id, 8_079);
+    assert_eq!(bundle.block, raw);
+    assert_eq!(bundle.witness, built.witness);
+
+    // A chain of one's own: its fork has to be named.
+    let output = enshrine(&["execute", "verify", &path]);
+    assert!(text(&output.stdout).contains("--fork"), "{}", text(&output.stdout));
+    let output = enshrine(&["execute", "verify", "--fork", "osaka", &path]);
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    let ssz = folder.path().join("block.ssz").display().to_string();
+    let fetch = ["execute", "fetch", "--rpc", &node.url, "--block", "latest", "-o", &ssz];
+    let output = enshrine(&[&fetch[..], &["--format", "ssz", "--fork", "osaka"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(fs::read(&ssz).expect("written"), built.input().expect("encodes"));
+}
+
+#[test]
+fn fetch_says_what_a_node_refuses_and_what_to_do_about_it() {
+    let node = Node::start(|method, _| match method {
+        "eth_chainId" => json!({ "result": "0x1" }),
+        _ => json!({ "error": { "code": -32601, "message": "the method does not exist" } }),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("block.json").display().to_string();
+    let output = enshrine(&["execute", "fetch", "--rpc", &node.url, "--block", "7", "-o", &path]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("debug_getRawBlock") && error.contains("enable its debug API"),
+        "{error}"
+    );
+    assert!(!Path::new(&path).exists());
+
+    let absent = Node::start(|method, _| match method {
+        "eth_chainId" => json!({ "result": "0x1" }),
+        _ => json!({ "result": null }),
+    });
+    let output = enshrine(&["execute", "fetch", "--rpc", &absent.url, "--block", "7", "-o", &path]);
+    assert!(text(&output.stderr).contains("no such block"), "{}", text(&output.stderr));
+
+    let nobody = "http://127.0.0.1:1";
+    let output = enshrine(&["execute", "fetch", "--rpc", nobody, "--block", "7", "-o", &path]);
+    assert!(text(&output.stderr).contains(nobody), "{}", text(&output.stderr));
+    let output = enshrine(&["execute", "fetch", "--rpc", nobody, "--block", "soon", "-o", &path]);
+    assert!(text(&output.stderr).contains("neither a number nor"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Result<()> {
+    let Some(folder) = vectors::part("blocks", "real blocks on the command line")? else {
+        return Ok(());
+    };
+    let bundle: PathBuf = folder.join("mainnet_21429020.json.zst");
+    let path = bundle.display().to_string();
+    let output = enshrine(&["execute", "verify", &path]);
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("block 21429020 of chain 1"));
+    // Under L2 rules it is refused: it pays for blobs.
+    let output = enshrine(&["execute", "verify", "--l2", &path]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("L2 rules"));
+
+    let real = vectors::read_block(&bundle)?;
+    let files = tempfile::tempdir()?;
+    let (block, witness) = (files.path().join("raw.rlp"), files.path().join("witness.json"));
+    fs::write(&block, &real.bundle.block)?;
+    fs::write(&witness, witness_json(&real.bundle.witness).to_string())?;
+    let (block, witness) = (block.display().to_string(), witness.display().to_string());
+    let pair = ["execute", "verify", "--block", &block, "--witness", &witness, "--chain"];
+    let output = enshrine(&[&pair[..], &["mainnet"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    // The wrong chain: other forks, another chain id.
+    let output = enshrine(&[&pair[..], &["sepolia"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let output = enshrine(&[&pair[..], &["atlantis"]].concat());
+    assert!(text(&output.stdout).contains("expected mainnet, sepolia, hoodi or a chain id"));
+    Ok(())
+}
