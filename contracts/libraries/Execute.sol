@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @title Call of the EXECUTE precompile, and the fields of its input
+/// @notice The input of EXECUTE is a schema id (two bytes, big endian) and an SSZ `StatelessInput`.
+/// It is copied to memory once, as it came; the fields that a rollup governs are read in place, and
+/// the same bytes go to EXECUTE. Nothing is encoded again, so what was compared is what was executed.
+///
+/// @dev Why fields may be read at constant offsets. An SSZ container begins with a fixed part, in
+/// which a field of variable size is only an offset from the container's start. `StatelessInput` holds
+/// the request this way, and the request the payload; all that is read here has a fixed size and
+/// stands in the fixed part of one of the three. So the place of each field depends on those two
+/// offsets and on the shapes of the containers alone. EXECUTE refuses an offset that is not canonical
+/// (the first must be the length of the fixed part), and `load` compares both with the same values:
+/// no decoder, however lenient, can see other fields than this one. The shapes follow from the schema
+/// id, which the caller compares: from Prague on the fixed part of a request has 44 bytes, and
+/// Amsterdam extends the payload only behind what is read here.
+///
+///   byte 0   schema id, 2 bytes big endian
+///   byte 2   StatelessInput: offset of the request at 0 (16), offset of the witness at 4, chain id
+///            at 8
+///   byte 18  NewPayloadRequest: offset of the payload at 0 (44), offset of the versioned hashes at
+///            4, parent beacon block root at 8, offset of the execution requests at 40
+///   byte 62  ExecutionPayload
+///
+/// Integers inside SSZ are little endian. The result has 43 bytes: root of the request at 0, flag at
+/// 32, chain id at 33 (8 bytes), schema id at 41 (2 bytes, little endian here).
+library Execute {
+    /// @notice The input ends within the fixed part of the payload.
+    error InputTooShort(uint256 got, uint256 minimum);
+    /// @notice The offset at `position` of the input does not point right behind its fixed part.
+    error OffsetNotCanonical(uint256 position, uint256 got, uint256 expected);
+    /// @notice This chain has no EXECUTE.
+    error ExecuteAbsent();
+    /// @notice EXECUTE refused: the input is malformed, the block is invalid, the witness is too
+    /// small, or there was too little gas. It does not say which.
+    error ExecuteFailed();
+    /// @notice The answer is not a result of EXECUTE.
+    error ResultLengthMismatch(uint256 got, uint256 expected);
+    /// @notice The result does not say that the payload is valid.
+    error ResultNotValid(uint256 got, uint256 expected);
+    /// @notice The result speaks of another chain.
+    error ResultChainIdMismatch(uint64 got, uint64 expected);
+    /// @notice The result speaks of another schema.
+    error ResultSchemaMismatch(uint16 got, uint16 expected);
+
+    // ------------------------------------------------------------------ constants
+
+    /// @notice Where EXECUTE stands.
+    address internal constant PRECOMPILE = 0x0000000000000000000000000000000000000101;
+
+    /// @notice The first schema whose inputs are laid out as above.
+    uint16 internal constant FIRST_SCHEMA = 0x1101;
+
+    /// @notice Length of the schema id.
+    uint256 internal constant INPUT_AT = 2;
+    /// @notice Length of the fixed part of `StatelessInput`: the canonical offset of the request.
+    uint256 internal constant INPUT_FIXED = 16;
+    /// @notice Where the request starts.
+    uint256 internal constant REQUEST_AT = INPUT_AT + INPUT_FIXED;
+    /// @notice Length of the fixed part of `NewPayloadRequest`: the canonical offset of the payload.
+    uint256 internal constant REQUEST_FIXED = 44;
+    /// @notice Where the payload starts.
+    uint256 internal constant PAYLOAD_AT = REQUEST_AT + REQUEST_FIXED;
+    /// @notice Length of the fixed part of the shortest payload (Prague to BPO2).
+    uint256 internal constant PAYLOAD_FIXED = 528;
+    /// @notice No input is shorter.
+    uint256 internal constant MIN_LENGTH = PAYLOAD_AT + PAYLOAD_FIXED;
+
+    uint256 internal constant CHAIN_ID_AT = INPUT_AT + 8;
+    uint256 internal constant PARENT_BEACON_BLOCK_ROOT_AT = REQUEST_AT + 8;
+    uint256 internal constant PARENT_HASH_AT = PAYLOAD_AT;
+    uint256 internal constant STATE_ROOT_AT = PAYLOAD_AT + 52;
+    uint256 internal constant BLOCK_NUMBER_AT = PAYLOAD_AT + 404;
+    uint256 internal constant GAS_LIMIT_AT = PAYLOAD_AT + 412;
+    uint256 internal constant TIMESTAMP_AT = PAYLOAD_AT + 428;
+    uint256 internal constant BLOCK_HASH_AT = PAYLOAD_AT + 472;
+
+    /// @notice Length of the result.
+    uint256 internal constant RESULT_LENGTH = 43;
+    /// @notice The flag of a valid payload.
+    uint256 internal constant VALID = 1;
+
+    // Casts below cut fields out of words.
+    // forge-lint: disable-start(unsafe-typecast)
+
+    // ------------------------------------------------------------------ input
+
+    /// @notice Memory for the largest of the inputs, to be filled by `load`.
+    /// @dev One buffer for all, because memory costs more the more of it there is.
+    function allocate(bytes[] calldata inputs) internal pure returns (bytes memory buffer) {
+        uint256 capacity = MIN_LENGTH;
+        for (uint256 i = 0; i < inputs.length; ++i) {
+            if (inputs[i].length > capacity) capacity = inputs[i].length;
+        }
+        // Unlike `new bytes`, this neither clears the memory nor pays for that.
+        assembly ("memory-safe") {
+            buffer := mload(0x40)
+            mstore(0x40, add(buffer, and(add(capacity, 0x3f), not(0x1f))))
+            mstore(buffer, 0)
+        }
+    }
+
+    /// @notice Copies one of the inputs for which `buffer` was allocated, and checks that fields may
+    /// be read from it.
+    function load(bytes memory buffer, bytes calldata input) internal pure {
+        if (input.length < MIN_LENGTH) revert InputTooShort(input.length, MIN_LENGTH);
+        assembly ("memory-safe") {
+            mstore(buffer, input.length)
+            calldatacopy(add(buffer, 0x20), input.offset, input.length)
+        }
+        _requireOffset(buffer, INPUT_AT, INPUT_FIXED);
+        _requireOffset(buffer, REQUEST_AT, REQUEST_FIXED);
+    }
+
+    /// @notice Schema id of a loaded input.
+    function schema(bytes memory input) internal pure returns (uint16) {
+        return uint16(uint256(_word(input, 0)) >> 240);
+    }
+
+    /// @notice Chain id of a loaded input.
+    function chainId(bytes memory input) internal pure returns (uint64) {
+        return _uint64(input, CHAIN_ID_AT);
+    }
+
+    /// @notice Parent beacon block root of the block, which is the anchor.
+    function parentBeaconBlockRoot(bytes memory input) internal pure returns (bytes32) {
+        return _word(input, PARENT_BEACON_BLOCK_ROOT_AT);
+    }
+
+    /// @notice Hash of the block's parent.
+    function parentHash(bytes memory input) internal pure returns (bytes32) {
+        return _word(input, PARENT_HASH_AT);
+    }
+
+    /// @notice State root after the block.
+    function stateRoot(bytes memory input) internal pure returns (bytes32) {
+        return _word(input, STATE_ROOT_AT);
+    }
+
+    /// @notice Number of the block.
+    function blockNumber(bytes memory input) internal pure returns (uint64) {
+        return _uint64(input, BLOCK_NUMBER_AT);
+    }
+
+    /// @notice Gas limit of the block.
+    function gasLimit(bytes memory input) internal pure returns (uint64) {
+        return _uint64(input, GAS_LIMIT_AT);
+    }
+
+    /// @notice Timestamp of the block, in seconds.
+    function timestamp(bytes memory input) internal pure returns (uint64) {
+        return _uint64(input, TIMESTAMP_AT);
+    }
+
+    /// @notice Hash of the block.
+    function blockHash(bytes memory input) internal pure returns (bytes32) {
+        return _word(input, BLOCK_HASH_AT);
+    }
+
+    // ------------------------------------------------------------------ call
+
+    /// @notice Calls EXECUTE with a loaded input and all gas; returns only if the block is valid.
+    /// @dev A chain without EXECUTE has an empty account at its address, and a call of that succeeds
+    /// with an empty answer: success alone means nothing.
+    function run(bytes memory input, uint64 expectedChainId, uint16 expectedSchema) internal view {
+        bool ok;
+        uint256 size;
+        uint256 tail;
+        // The result fits into the scratch space, 0x00 to 0x40.
+        assembly ("memory-safe") {
+            ok := staticcall(gas(), PRECOMPILE, add(input, 0x20), mload(input), 0x00, RESULT_LENGTH)
+            size := returndatasize()
+            tail := mload(0x20)
+        }
+        if (!ok) revert ExecuteFailed();
+        if (size == 0) revert ExecuteAbsent();
+        if (size != RESULT_LENGTH) revert ResultLengthMismatch(size, RESULT_LENGTH);
+
+        uint256 flag = tail >> 248;
+        if (flag != VALID) revert ResultNotValid(flag, VALID);
+        uint64 gotChainId = uint64(_reversed(uint64(tail >> 184)));
+        if (gotChainId != expectedChainId) {
+            revert ResultChainIdMismatch(gotChainId, expectedChainId);
+        }
+        uint16 gotSchema = uint16(_reversed(uint16(tail >> 168)) >> 48);
+        if (gotSchema != expectedSchema) revert ResultSchemaMismatch(gotSchema, expectedSchema);
+    }
+
+    // ------------------------------------------------------------------ leaves
+
+    function _requireOffset(bytes memory input, uint256 position, uint256 expected) private pure {
+        uint256 got = _reversed(uint256(_word(input, position)) >> 224) >> 32;
+        if (got != expected) revert OffsetNotCanonical(position, got, expected);
+    }
+
+    function _uint64(bytes memory input, uint256 position) private pure returns (uint64) {
+        return uint64(_reversed(uint256(_word(input, position)) >> 192));
+    }
+
+    function _word(bytes memory input, uint256 position) private pure returns (bytes32 word) {
+        assembly ("memory-safe") {
+            word := mload(add(add(input, 0x20), position))
+        }
+    }
+
+    /// @dev The low eight bytes of `v`, which has no others, in the opposite order.
+    function _reversed(uint256 v) private pure returns (uint256) {
+        v = ((v & 0x00ff00ff00ff00ff) << 8) | ((v >> 8) & 0x00ff00ff00ff00ff);
+        v = ((v & 0x0000ffff0000ffff) << 16) | ((v >> 16) & 0x0000ffff0000ffff);
+        return ((v & 0x00000000ffffffff) << 32) | (v >> 32);
+    }
+
+    // forge-lint: disable-end(unsafe-typecast)
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @title Contracts that stand on the L2 from genesis on
+library Predeploys {
+    /// @notice `L1Anchor`: what the L2 knows of L1.
+    address internal constant L1_ANCHOR = 0x8079000000000000000000000000000000000001;
+
+    /// @notice `L2Messenger`: delivery of L1 messages; holds the ETH of the L2 until then.
+    address internal constant L2_MESSENGER = 0x8079000000000000000000000000000000000002;
+
+    /// @notice Whether an account must never be the target of a message.
+    /// @dev A message to the messenger would speak with its voice: to whatever trusts the messenger's
+    /// own calls it could name any L1 sender. Checked on both sides, so that neither depends on the
+    /// other.
+    function isForbiddenTarget(address account) internal pure returns (bool) {
+        return account == L1_ANCHOR || account == L2_MESSENGER;
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {Delivery} from "../libraries/Delivery.sol";
+
+/// @title What L1 and L2 must agree on about messages from L1 to L2
+library Messages {
+    /// @notice A message, with its data as a hash.
+    /// @dev Static types only, so that in memory it looks as `abi.encode` would write it.
+    struct Header {
+        address sender;
+        address to;
+        address refundTo;
+        uint128 value;
+        uint128 fee;
+        uint64 gasLimit;
+        uint64 index;
+        bytes32 dataHash;
+    }
+
+    /// @notice The bytes at `position` are not a whole message.
+    error MessageTruncated(uint256 position, uint256 length);
+
+    /// @notice Length of a packed message without its data.
+    uint256 internal constant PACKED_HEADER = 100;
+
+    /// @notice The most gas that a packed message can ask for.
+    uint64 internal constant MAX_GAS = type(uint32).max;
+
+    /// @notice Gas of relaying one message without what its gas limit and its data cost: the base cost
+    /// of the transaction, state of the messenger, accounts that come into being by being paid, the
+    /// record of a failure. About 200,000 under Osaka; EIP-8037 makes new state dearer.
+    uint256 internal constant RELAY_BASE = 1_000_000;
+
+    /// @notice Gas of relaying one byte of data: what calldata costs at most (EIP-7976).
+    uint256 internal constant RELAY_PER_BYTE = 64;
+
+    /// @notice Hash of a message: `keccak256(abi.encode(sender, to, refundTo, value, fee, gasLimit,
+    /// index, keccak256(data)))`.
+    function hash(Header memory header) internal pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            result := keccak256(header, 0x100)
+        }
+    }
+
+    /// @notice Rolling hash after one more message: `keccak256(root ‖ messageHash)`; it starts at zero.
+    function extend(bytes32 root, bytes32 messageHash) internal pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            mstore(0x00, root)
+            mstore(0x20, messageHash)
+            result := keccak256(0x00, 0x40)
+        }
+    }
+
+    /// @notice Reads one message of a batch in the format in which it is relayed. All integers are big
+    /// endian, and messages follow one another without padding:
+    ///
+    ///    0   sender, 20 bytes         60  value, 16 bytes        96  length of the data, 4 bytes
+    ///    20  to, 20 bytes             76  fee, 16 bytes          100 data
+    ///    40  refundTo, 20 bytes       92  gas limit, 4 bytes
+    ///
+    /// The index is not part of it: it follows from the order.
+    /// @param batch The messages.
+    /// @param position Where the message starts.
+    /// @param header Filled with all but `index` and `dataHash`.
+    /// @return data The message's data.
+    /// @return next Where the message ends.
+    function unpack(bytes calldata batch, uint256 position, Header memory header)
+        internal
+        pure
+        returns (bytes calldata data, uint256 next)
+    {
+        // Words that overlap, so that each field lies at an end of one of them. Whatever of a word lies
+        // outside the message is shifted out or cut off.
+        uint256 a;
+        uint256 b;
+        uint256 c;
+        uint256 d;
+        uint256 e;
+        assembly ("memory-safe") {
+            let first := add(batch.offset, position)
+            a := calldataload(first)
+            b := calldataload(add(first, 20))
+            c := calldataload(add(first, 40))
+            d := calldataload(add(first, 60))
+            e := calldataload(add(first, 92))
+        }
+        // forge-lint: disable-start(unsafe-typecast)
+        header.sender = address(uint160(a >> 96));
+        header.to = address(uint160(b >> 96));
+        header.refundTo = address(uint160(c >> 96));
+        header.value = uint128(d >> 128);
+        header.fee = uint128(d);
+        header.gasLimit = uint32(e >> 224);
+
+        uint256 start = position + PACKED_HEADER;
+        next = start + uint32(e >> 192);
+        // If even the header is cut off, this is beyond the end whatever the length was read from.
+        if (next > batch.length) revert MessageTruncated(position, batch.length);
+        // forge-lint: disable-end(unsafe-typecast)
+        data = batch[start:next];
+    }
+
+    /// @notice Gas limit of an L2 transaction that is enough to relay one message, whatever the
+    /// message does.
+    function relayGas(uint256 gasLimit, uint256 dataLength) internal pure returns (uint256) {
+        return RELAY_BASE + Delivery.required(gasLimit) + RELAY_PER_BYTE * dataLength;
+    }
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {NativeRollup} from "../contracts/NativeRollup.sol";
+import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {Execute} from "../contracts/libraries/Execute.sol";
+import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
+import {Messages} from "../contracts/messaging/Messages.sol";
+import {RollupFixture} from "./utils/RollupFixture.sol";
+import {StatelessInputs} from "./utils/StatelessInputs.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+
+/// @dev An input that passes all checks comes to EXECUTE, which this EVM does not have: that is the
+/// accepted neighbour of each refused input here.
+contract NativeRollupFieldsTest is RollupFixture {
+    function expectReachesExecute(StatelessInputs.Block memory b) internal {
+        bytes[] memory inputs = one(b);
+        vm.expectRevert(Execute.ExecuteAbsent.selector);
+        rollup.advance(inputs, none());
+    }
+
+    function expectRefused(StatelessInputs.Block memory b, bytes memory error_) internal {
+        bytes[] memory inputs = one(b);
+        vm.expectRevert(error_);
+        rollup.advance(inputs, none());
+    }
+
+    function test_the_layout_is_that_of_the_reference_encoder() public pure {
+        StatelessInputs.Block memory b;
+        b.schema = StatelessInputs.AMSTERDAM;
+        b.chainId = 1;
+        b.number = 1;
+        b.gasLimit = 15_000_000;
+        b.timestamp = 1;
+        b.baseFee = 7;
+        bytes memory encoded = StatelessInputs.encode(b);
+        assertEq(encoded.length, 634);
+        assertEq(
+            sha256(encoded), 0xaf012cace55e39a641349bf6816d16166e9d6abbaaadb4fa29bd99897a4305b3
+        );
+    }
+
+    function testFuzz_fields_are_read_where_they_stand(
+        StatelessInputs.Block memory b,
+        uint256 which
+    ) public {
+        uint16[5] memory schemas = [0x1101, 0x1201, 0x1301, 0x1401, 0x1501];
+        b.schema = schemas[which % 5];
+        FieldReader reader = new FieldReader();
+        bytes memory got = reader.read(one(b));
+        assertEq(
+            keccak256(got),
+            keccak256(
+                abi.encode(
+                    b.schema,
+                    b.chainId,
+                    b.anchor,
+                    b.parentHash,
+                    b.stateRoot,
+                    b.number,
+                    b.gasLimit,
+                    b.timestamp,
+                    b.blockHash
+                )
+            )
+        );
+    }
+
+    function test_without_execute_nothing_is_accepted() public {
+        expectReachesExecute(nextBlock());
+        rollup = deploy(StatelessInputs.AMSTERDAM);
+        expectReachesExecute(nextBlock());
+    }
+
+    function testFuzz_another_schema_is_refused(uint16 schema) public {
+        StatelessInputs.Block memory b = nextBlock();
+        vm.assume(schema != b.schema);
+        expectReachesExecute(b);
+        uint16 expected = b.schema;
+        b.schema = schema;
+        expectRefused(
+            b, abi.encodeWithSelector(INativeRollup.SchemaMismatch.selector, schema, expected)
+        );
+    }
+
+    function testFuzz_another_chain_is_refused(uint64 chainId) public {
+        vm.assume(chainId != CHAIN_ID);
+        StatelessInputs.Block memory b = nextBlock();
+        expectReachesExecute(b);
+        b.chainId = chainId;
+        expectRefused(
+            b, abi.encodeWithSelector(INativeRollup.ChainIdMismatch.selector, chainId, CHAIN_ID)
+        );
+    }
+
+    function testFuzz_another_parent_is_refused(bytes32 parent) public {
+        StatelessInputs.Block memory b = nextBlock();
+        vm.assume(parent != b.parentHash);
+        expectReachesExecute(b);
+        bytes32 expected = b.parentHash;
+        b.parentHash = parent;
+        expectRefused(
+            b, abi.encodeWithSelector(INativeRollup.ParentHashMismatch.selector, parent, expected)
+        );
+    }
+
+    function testFuzz_another_number_than_the_next_is_refused(uint64 number) public {
+        vm.assume(number != 1);
+        StatelessInputs.Block memory b = nextBlock();
+        expectReachesExecute(b);
+        b.number = number;
+        expectRefused(
+            b, abi.encodeWithSelector(INativeRollup.BlockNumberMismatch.selector, number, 1)
+        );
+    }
+
+    function testFuzz_another_gas_limit_is_refused(uint64 gasLimit) public {
+        vm.assume(gasLimit != GAS_LIMIT);
+        StatelessInputs.Block memory b = nextBlock();
+        expectReachesExecute(b);
+        b.gasLimit = gasLimit;
+        expectRefused(
+            b, abi.encodeWithSelector(INativeRollup.GasLimitMismatch.selector, gasLimit, GAS_LIMIT)
+        );
+    }
+
+    function testFuzz_another_anchor_than_the_one_in_force_is_refused(bytes32 anchor) public {
+        StatelessInputs.Block memory b = nextBlock();
+        vm.assume(anchor != b.anchor);
+        expectReachesExecute(b);
+        bytes32 expected = b.anchor;
+        b.anchor = anchor;
+        expectRefused(
+            b, abi.encodeWithSelector(INativeRollup.AnchorMismatch.selector, anchor, expected)
+        );
+    }
+
+    function test_a_rollup_may_start_without_an_anchor() public {
+        INativeRollup.Genesis memory g = genesis();
+        g.anchor = 0;
+        rollup = new NativeRollup(g, config(StatelessInputs.OSAKA));
+        StatelessInputs.Block memory b = nextBlock();
+        assertEq(b.anchor, 0);
+        expectReachesExecute(b);
+    }
+
+    function testFuzz_offsets_that_are_not_canonical_are_refused(uint32 offset) public {
+        bytes memory input = StatelessInputs.encode(nextBlock());
+        uint32 little = uint32(
+            (uint256(offset) & 0xff) << 24 | (uint256(offset) & 0xff00) << 8
+                | (uint256(offset) & 0xff0000) >> 8 | uint256(offset) >> 24
+        );
+        uint8[2] memory positions = [2, 18];
+        uint8[2] memory canonical = [16, 44];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.assume(offset != canonical[i]);
+            bytes memory bad = bytes.concat(input);
+            for (uint256 j = 0; j < 4; ++j) {
+                bad[positions[i] + j] = bytes4(little)[j];
+            }
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    Execute.OffsetNotCanonical.selector, positions[i], offset, canonical[i]
+                )
+            );
+            rollup.advance(one(bad), none());
+        }
+        vm.expectRevert(Execute.ExecuteAbsent.selector);
+        rollup.advance(one(input), none());
+    }
+
+    function testFuzz_an_input_without_a_whole_payload_is_refused(uint256 length) public {
+        length = bound(length, 0, 589);
+        bytes memory input = StatelessInputs.encode(nextBlock());
+        bytes memory shortest = bytes.concat(input);
+        assembly ("memory-safe") {
+            mstore(input, length)
+            mstore(shortest, 590)
+        }
+        vm.expectRevert(abi.encodeWithSelector(Execute.InputTooShort.selector, length, 590));
+        rollup.advance(one(input), none());
+        vm.expectRevert(Execute.ExecuteAbsent.selector);
+        rollup.advance(one(shortest), none());
+    }
+
+    function test_a_call_without_blocks_is_refused() public {
+        vm.expectRevert(INativeRollup.NothingToAdvance.selector);
+        rollup.advance(new bytes[](0), none());
+    }
+}
+
+/// @dev Reads all fields by the library's own ways.
+contract FieldReader {
+    function read(bytes[] calldata inputs) external pure returns (bytes memory) {
+        bytes memory input = Execute.allocate(inputs);
+        Execute.load(input, inputs[0]);
+        return abi.encode(
+            Execute.schema(input),
+            Execute.chainId(input),
+            Execute.parentBeaconBlockRoot(input),
+            Execute.parentHash(input),
+            Execute.stateRoot(input),
+            Execute.blockNumber(input),
+            Execute.gasLimit(input),
+            Execute.timestamp(input),
+            Execute.blockHash(input)
+        );
+    }
+}
+
+contract NativeRollupConstructorTest is RollupFixture {
+    function test_genesis_becomes_the_head() public {
+        INativeRollup.Genesis memory g = genesis();
+        g.number = 9000;
+        vm.expectEmit();
+        emit INativeRollup.BlockAdded(9000, g.blockHash, g.stateRoot);
+        rollup = new NativeRollup(g, config(StatelessInputs.OSAKA));
+        INativeRollup.Head memory head = rollup.head();
+        assertEq(head.number, 9000);
+        assertEq(head.timestamp, g.timestamp);
+        assertEq(head.anchorNumber, 0);
+        assertEq(head.messageCount, 0);
+        assertEq(rollup.blockHash(), g.blockHash);
+        assertEq(rollup.anchor(), g.anchor);
+        assertEq(rollup.stateRoot(), g.stateRoot);
+        assertEq(rollup.stateRootAt(9000), g.stateRoot);
+        assertEq(rollup.CHAIN_ID(), CHAIN_ID);
+        assertEq(rollup.SCHEMA(), StatelessInputs.OSAKA);
+        assertEq(rollup.GAS_LIMIT(), GAS_LIMIT);
+        assertEq(rollup.MAX_LAG(), MAX_LAG);
+        assertEq(rollup.INBOX(), address(queue));
+
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.StateRootUnavailable.selector, 8999, 9000)
+        );
+        rollup.stateRootAt(8999);
+    }
+
+    function test_the_storage_layout_is_pinned() public {
+        INativeRollup.Genesis memory g = genesis();
+        g.number = 2 * RING + 5;
+        rollup = new NativeRollup(g, config(StatelessInputs.OSAKA));
+        address r = address(rollup);
+        assertEq(uint256(vm.load(r, 0)), uint256(g.number) | uint256(g.timestamp) << 64);
+        assertEq(vm.load(r, bytes32(uint256(1))), g.blockHash);
+        assertEq(vm.load(r, bytes32(uint256(2))), g.anchor);
+        assertEq(vm.load(r, bytes32(uint256(3 + 5))), g.stateRoot);
+
+        vm.store(r, 0, bytes32(uint256(1) | 2 << 64 | 3 << 128 | 4 << 192));
+        INativeRollup.Head memory head = rollup.head();
+        assertEq(head.number, 1);
+        assertEq(head.timestamp, 2);
+        assertEq(head.anchorNumber, 3);
+        assertEq(head.messageCount, 4);
+    }
+
+    function test_an_incomplete_genesis_is_refused() public {
+        INativeRollup.Genesis memory g = genesis();
+        g.blockHash = 0;
+        vm.expectRevert(INativeRollup.GenesisIncomplete.selector);
+        new NativeRollup(g, config(StatelessInputs.OSAKA));
+        g = genesis();
+        g.stateRoot = 0;
+        vm.expectRevert(INativeRollup.GenesisIncomplete.selector);
+        new NativeRollup(g, config(StatelessInputs.OSAKA));
+    }
+
+    function test_a_schema_with_another_layout_is_refused() public {
+        INativeRollup.Config memory c = config(0x1001);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.SchemaNotSupported.selector, 0x1001, 0x1101)
+        );
+        new NativeRollup(genesis(), c);
+        deploy(StatelessInputs.PRAGUE);
+    }
+
+    function test_the_largest_message_must_fit_a_block() public {
+        INativeRollup.Config memory c = config(StatelessInputs.OSAKA);
+        uint64 gas = SafeCastLib.toUint64(Messages.relayGas(8_000_000, 16_384));
+        c.gasLimit = gas;
+        new NativeRollup(genesis(), c);
+        c.gasLimit = gas - 1;
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.MessageCapsTooHigh.selector, gas, gas - 1)
+        );
+        new NativeRollup(genesis(), c);
+
+        // However large a block, a transaction has no more gas than EIP-7825 allows.
+        c.gasLimit = 100_000_000;
+        c.inbox = address(new L1MessageQueue(16_000_000, 0, 0));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                INativeRollup.MessageCapsTooHigh.selector, Messages.relayGas(16_000_000, 0), 1 << 24
+            )
+        );
+        new NativeRollup(genesis(), c);
+        c.inbox = address(new L1MessageQueue(15_000_000, 0, 0));
+        new NativeRollup(genesis(), c);
+    }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../contracts/interfaces/IL1MessageQueue.sol";
+import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {Execute} from "../contracts/libraries/Execute.sol";
+import {L1History} from "../contracts/libraries/L1History.sol";
+import {RollupFixture} from "./utils/RollupFixture.sol";
+import {StatelessInputs} from "./utils/StatelessInputs.sol";
+
+contract NativeRollupAnchorTest is RollupFixture {
+    function setUp() public override {
+        super.setUp();
+        queue.send(address(3), address(0), 0, 0, "");
+        queue.send(address(3), address(0), 0, 0, "");
+        nextL1Block();
+    }
+
+    function latest() internal view returns (uint64) {
+        return uint64(vm.getBlockNumber() - 1);
+    }
+
+    /// @dev The block carries the anchor that the update makes, and comes to EXECUTE.
+    function expectReachesExecute(INativeRollup.AnchorUpdate memory update, bytes32 l1Hash)
+        internal
+    {
+        StatelessInputs.Block memory b = nextBlock();
+        b.anchor = anchorOf(update, l1Hash);
+        bytes[] memory inputs = one(b);
+        vm.expectRevert(Execute.ExecuteAbsent.selector);
+        rollup.advance(inputs, one(update));
+    }
+
+    function expectRefused(INativeRollup.AnchorUpdate memory update, bytes memory error_) internal {
+        bytes[] memory inputs = one(nextBlock());
+        vm.expectRevert(error_);
+        rollup.advance(inputs, one(update));
+    }
+
+    function expectUnavailable(uint64 number) internal {
+        INativeRollup.AnchorUpdate memory update =
+            updateTo(number, IL1MessageQueue.Checkpoint(0, 0, 0, 0, 0));
+        expectRefused(
+            update,
+            abi.encodeWithSelector(
+                L1History.L1BlockUnavailable.selector, number, vm.getBlockNumber()
+            )
+        );
+    }
+
+    /// @dev A rollup whose anchor in force names this block and covers this many messages.
+    function setInForce(uint64 anchorNumber, uint64 messageCount) internal {
+        uint256 head = uint256(vm.load(address(rollup), 0)) & type(uint128).max;
+        head |= uint256(anchorNumber) << 128 | uint256(messageCount) << 192;
+        vm.store(address(rollup), 0, bytes32(head));
+        assertEq(rollup.head().anchorNumber, anchorNumber);
+        assertEq(rollup.head().messageCount, messageCount);
+    }
+
+    // ---------------------------------------------------------------- the block
+
+    function testFuzz_any_of_the_last_256_blocks_can_be_named(uint64 back, bytes32 hash) public {
+        vm.assume(hash != 0);
+        vm.roll(21_000);
+        uint64 number = 21_000 - uint64(bound(back, 1, 256));
+        vm.setBlockhash(number, hash);
+        vm.etch(HISTORY, "");
+        expectReachesExecute(updateTo(number), hash);
+    }
+
+    function testFuzz_any_of_the_last_8191_blocks_can_be_named_with_eip2935(
+        uint64 back,
+        bytes32 hash
+    ) public {
+        vm.assume(hash != 0);
+        vm.roll(40_000);
+        uint64 number = 40_000 - uint64(bound(back, 257, 8191));
+        recordBlockHash(number, hash);
+        expectReachesExecute(updateTo(number), hash);
+    }
+
+    function test_older_blocks_cannot_be_named() public {
+        vm.roll(40_000);
+        recordBlockHash(40_000 - 8191, keccak256("hash"));
+        expectReachesExecute(updateTo(40_000 - 8191), keccak256("hash"));
+        recordBlockHash(40_000 - 8192, keccak256("hash"));
+        expectUnavailable(40_000 - 8192);
+        expectUnavailable(40_000 - 8000); // never recorded, as before the fork
+
+        vm.etch(HISTORY, "");
+        expectUnavailable(40_000 - 257);
+        vm.setBlockhash(40_000 - 256, keccak256("hash"));
+        expectReachesExecute(updateTo(40_000 - 256), keccak256("hash"));
+    }
+
+    function testFuzz_the_current_block_and_the_future_cannot_be_named(uint64 number) public {
+        number = uint64(bound(number, vm.getBlockNumber(), type(uint64).max));
+        expectUnavailable(number);
+        expectReachesExecute(updateTo(latest()), blockhash(latest()));
+    }
+
+    function testFuzz_the_named_block_never_goes_back(uint64 inForce, uint64 number) public {
+        inForce = uint64(bound(inForce, vm.getBlockNumber() - 200, latest()));
+        number = uint64(bound(number, 0, inForce - 1));
+        setInForce(inForce, 0);
+        expectRefused(
+            updateTo(number),
+            abi.encodeWithSelector(INativeRollup.AnchorNumberWentBack.selector, number, inForce)
+        );
+        setInForce(latest(), 0);
+        expectReachesExecute(updateTo(latest()), blockhash(latest()));
+    }
+
+    // ---------------------------------------------------------------- the messages
+
+    function test_the_message_count_never_goes_back() public {
+        setInForce(0, 3);
+        expectRefused(
+            updateTo(latest()),
+            abi.encodeWithSelector(INativeRollup.MessageCountWentBack.selector, 2, 3)
+        );
+        setInForce(0, 2);
+        expectReachesExecute(updateTo(latest()), blockhash(latest()));
+    }
+
+    function testFuzz_messages_that_were_not_sent_cannot_be_anchored(uint8 field, uint64 other)
+        public
+    {
+        INativeRollup.AnchorUpdate memory u = updateTo(latest());
+        expectReachesExecute(u, blockhash(latest()));
+        field = field % 5;
+        if (field == 0) {
+            vm.assume(other != u.messageCount);
+            u.messageCount = other;
+        } else if (field == 1) {
+            u.messageRoot = keccak256(abi.encode(other));
+        } else if (field == 2) {
+            vm.assume(other != u.checkpointId);
+            u.checkpointId = other;
+        } else if (field == 3) {
+            vm.assume(other < u.checkpointBlock);
+            u.checkpointBlock = other;
+        } else {
+            vm.assume(other != u.checkpointTimestamp);
+            u.checkpointTimestamp = other;
+        }
+        expectRefused(
+            u,
+            abi.encodeWithSelector(
+                INativeRollup.CheckpointUnknown.selector,
+                u.checkpointId,
+                u.messageCount,
+                u.messageRoot
+            )
+        );
+    }
+
+    function test_messages_sent_after_the_named_block_cannot_be_anchored() public {
+        uint64 sentIn = queue.checkpoint().l1Block;
+        expectRefused(
+            updateTo(sentIn - 1),
+            abi.encodeWithSelector(INativeRollup.CheckpointAfterAnchor.selector, sentIn, sentIn - 1)
+        );
+        expectReachesExecute(updateTo(sentIn), blockhash(sentIn));
+    }
+
+    function test_a_state_of_the_queue_within_the_current_block_cannot_be_anchored() public {
+        queue.send(address(3), address(0), 0, 0, "");
+        expectRefused(
+            updateTo(latest()),
+            abi.encodeWithSelector(
+                INativeRollup.CheckpointAfterAnchor.selector, vm.getBlockNumber(), latest()
+            )
+        );
+    }
+
+    /// @dev Otherwise anyone could make an advance fail by sending a message in front of it.
+    function test_messages_in_front_of_an_advance_do_not_spoil_its_anchor() public {
+        INativeRollup.AnchorUpdate memory u = updateTo(latest());
+        expectReachesExecute(u, blockhash(latest()));
+        queue.send(address(3), address(0), 0, 0, "");
+        queue.send(address(3), address(0), 0, 0, "");
+        expectReachesExecute(u, blockhash(latest()));
+    }
+
+    function test_earlier_messages_than_the_latest_may_be_anchored() public {
+        IL1MessageQueue.Checkpoint memory old = queue.checkpoint();
+        for (uint256 i = 0; i < 5; ++i) {
+            queue.send(address(3), address(0), 0, 0, "");
+            nextL1Block();
+        }
+        expectReachesExecute(updateTo(latest(), old), blockhash(latest()));
+    }
+
+    function test_an_empty_queue_may_be_anchored() public {
+        IL1MessageQueue.Checkpoint memory empty;
+        expectReachesExecute(updateTo(latest(), empty), blockhash(latest()));
+    }
+
+    // ---------------------------------------------------------------- when
+
+    function test_a_block_with_a_new_anchor_carries_the_new_one() public {
+        INativeRollup.AnchorUpdate memory u = updateTo(latest());
+        StatelessInputs.Block memory b = nextBlock();
+        bytes32 next = anchorOf(u, blockhash(latest()));
+        expectRefused(
+            u, abi.encodeWithSelector(INativeRollup.AnchorMismatch.selector, b.anchor, next)
+        );
+        expectReachesExecute(u, blockhash(latest()));
+    }
+}

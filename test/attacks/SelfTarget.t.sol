@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
+import {L2Chain} from "../utils/L2Chain.sol";
+
+/// @title A message whose target is a messenger
+/// @notice Whoever makes the messenger call itself speaks with its voice. Messages to the L2 that the
+/// messenger would "send" to itself could name the messenger as their sender, and whatever trusts a
+/// call of the messenger would trust what a stranger wrote. The queue refuses such targets; should one
+/// come nevertheless, the messenger calls nobody, neither at once nor at a retry.
+contract SelfTargetTest is L2Chain {
+    function test_the_queue_takes_no_message_to_a_predeploy() public {
+        L1MessageQueue l1 = new L1MessageQueue(1_000_000, 1000, 0);
+        address[2] memory predeploys = [Predeploys.L1_ANCHOR, Predeploys.L2_MESSENGER];
+        for (uint256 i = 0; i < predeploys.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IL1MessageQueue.TargetForbidden.selector, predeploys[i])
+            );
+            l1.send(predeploys[i], address(0), 0, 0, "");
+        }
+        l1.send(address(uint160(Predeploys.L2_MESSENGER) + 1), address(0), 0, 0, "");
+    }
+
+    function test_a_message_to_a_predeploy_is_never_delivered() public {
+        bytes memory harmless = abi.encodeCall(messenger.isFailed, ("nobody asks this"));
+        send(address(messenger), 0, harmless);
+        send(address(anchor), 0, abi.encodeCall(anchor.latest, ()));
+        send(address(0xaaaa), 0, harmless);
+        queue[0].refundTo = address(this);
+        vm.expectCall(address(messenger), harmless, 0);
+        vm.expectCall(address(anchor), abi.encodeCall(anchor.latest, ()), 1); // by anchorQueue
+        relayAll();
+        assertTrue(isFailed(0));
+        assertTrue(isFailed(1));
+        assertFalse(isFailed(2));
+
+        vm.expectRevert(abi.encodeWithSelector(IL2Messenger.RetryFailed.selector, ""));
+        messenger.retry(queue[0]);
+        vm.expectRevert(abi.encodeWithSelector(IL2Messenger.RetryFailed.selector, ""));
+        messenger.retry(queue[1]);
+    }
+
+    function test_the_value_of_such_a_message_is_not_lost() public {
+        send(address(messenger), 5, "");
+        queue[0].refundTo = address(this);
+        relayAll();
+        messenger.refund(queue[0], address(0xaaaa));
+        assertEq(address(0xaaaa).balance, 5);
+    }
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {MessageCodec} from "../utils/MessageCodec.sol";
+
+/// @dev The queue with the way out of the escrow opened.
+contract OpenEscrow is L1MessageQueue(0, 0, 0) {
+    function release(address to, uint256 amount) external {
+        _release(to, amount);
+    }
+}
+
+abstract contract QueueTest is Test {
+    uint64 internal constant MAX_GAS = 8_000_000;
+    uint64 internal constant MAX_DATA = 1024;
+    uint256 internal constant ROOT_SLOT = 0;
+    uint256 internal constant STATE_SLOT = 1;
+    uint256 internal constant RING_SLOT = 2;
+    uint256 internal constant RING = 8191;
+
+    L1MessageQueue internal queue;
+
+    function setUp() public virtual {
+        vm.roll(1000);
+        vm.warp(1_700_000_000);
+        queue = new L1MessageQueue(MAX_GAS, MAX_DATA, 0);
+        vm.deal(address(this), type(uint256).max);
+    }
+
+    function sendOne() internal returns (IL1MessageQueue.Checkpoint memory) {
+        queue.send(address(1), address(0), 0, 0, "");
+        return queue.checkpoint();
+    }
+
+    function nextL1Block() internal {
+        vm.roll(vm.getBlockNumber() + 1);
+        vm.warp(vm.getBlockTimestamp() + 12);
+    }
+
+    function isKnown(IL1MessageQueue.Checkpoint memory c) internal view returns (bool) {
+        return queue.isCheckpoint(c.id, c.count, c.root, c.l1Block, c.timestamp);
+    }
+}
+
+contract L1MessageQueueSendTest is QueueTest {
+    function testFuzz_the_root_is_the_rolling_hash_of_all_messages(
+        address[4] calldata senders,
+        address[4] calldata refunds,
+        uint128[4] calldata values,
+        uint128[4] calldata fees,
+        uint64[4] calldata gasLimits,
+        bytes[4] calldata data
+    ) public {
+        bytes32 expected = 0;
+        uint256 escrowed = 0;
+        for (uint64 i = 0; i < 4; ++i) {
+            vm.assume(senders[i] != address(queue));
+            IL2Messenger.Message memory m = IL2Messenger.Message({
+                sender: senders[i],
+                to: address(uint160(uint256(keccak256(abi.encode(i))))),
+                refundTo: refunds[i],
+                value: values[i],
+                fee: fees[i],
+                gasLimit: uint64(bound(gasLimits[i], 0, MAX_GAS)),
+                index: i,
+                data: data[i]
+            });
+            uint256 sum = uint256(m.value) + m.fee;
+            escrowed += sum;
+            expected = keccak256(bytes.concat(expected, MessageCodec.hash(m)));
+
+            vm.deal(m.sender, sum);
+            vm.expectEmit(address(queue));
+            emit IL1MessageQueue.MessageSent(
+                i, m.sender, m.to, m.refundTo, m.value, m.fee, m.gasLimit, m.data
+            );
+            vm.prank(m.sender);
+            uint64 index = queue.send{value: sum}(m.to, m.refundTo, m.gasLimit, m.fee, m.data);
+
+            assertEq(index, i);
+            assertEq(queue.checkpoint().root, expected);
+            assertEq(queue.checkpoint().count, i + 1);
+            assertEq(address(queue).balance, escrowed);
+        }
+    }
+
+    function test_messages_are_accepted_up_to_the_caps_and_refused_above() public {
+        queue.send(address(3), address(0), MAX_GAS, 0, new bytes(MAX_DATA));
+
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1MessageQueue.GasLimitTooHigh.selector, MAX_GAS + 1, MAX_GAS)
+        );
+        queue.send(address(3), address(0), MAX_GAS + 1, 0, "");
+
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1MessageQueue.DataTooLong.selector, MAX_DATA + 1, MAX_DATA)
+        );
+        queue.send(address(3), address(0), 0, 0, new bytes(MAX_DATA + 1));
+    }
+
+    function test_the_fee_is_part_of_the_eth_sent() public {
+        queue.send{value: 5}(address(3), address(0), 0, 5, "");
+
+        vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.FeeAboveValue.selector, 6, 5));
+        queue.send{value: 5}(address(3), address(0), 0, 6, "");
+    }
+
+    function test_a_value_that_no_packed_message_can_hold_is_refused() public {
+        uint256 most = type(uint128).max;
+        queue.send{value: most + 7}(address(3), address(0), 0, 7, "");
+
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1MessageQueue.ValueTooLarge.selector, most + 1, most)
+        );
+        queue.send{value: most + 8}(address(3), address(0), 0, 7, "");
+    }
+
+    function test_plain_transfers_to_the_escrow_are_refused() public {
+        (bool ok,) = address(queue).call{value: 1}("");
+        assertFalse(ok);
+        queue.send{value: 1}(address(3), address(0), 0, 0, "");
+    }
+
+    function test_caps_that_the_packed_format_cannot_hold_are_refused() public {
+        uint64 most = type(uint32).max;
+        L1MessageQueue largest = new L1MessageQueue(most, most, 0);
+        assertEq(largest.MAX_GAS(), most);
+
+        vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.CapsTooHigh.selector, most + 1, 0));
+        new L1MessageQueue(most + 1, 0, 0);
+        vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.CapsTooHigh.selector, 0, most + 1));
+        new L1MessageQueue(0, most + 1, 0);
+    }
+
+    function testFuzz_gas_is_paid_at_the_set_share_of_the_base_fee(uint64 gasLimit, uint64 baseFee)
+        public
+    {
+        queue = new L1MessageQueue(MAX_GAS, MAX_DATA, 150);
+        gasLimit = uint64(bound(gasLimit, 1, MAX_GAS));
+        baseFee = uint64(bound(baseFee, 1, 1e13));
+        vm.fee(baseFee);
+        uint128 least = uint128(gasLimit) * baseFee * 3 / 2;
+        assertEq(queue.minimumFee(gasLimit), least);
+
+        queue.send{value: least}(address(3), address(0), gasLimit, least, "");
+
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1MessageQueue.FeeTooLow.selector, least - 1, least)
+        );
+        queue.send{value: least}(address(3), address(0), gasLimit, least - 1, "");
+    }
+
+    function test_released_eth_leaves_the_escrow_whole_or_not_at_all() public {
+        OpenEscrow escrow = new OpenEscrow();
+        escrow.send{value: 10}(address(3), address(0), 0, 0, "");
+
+        escrow.release(address(0xbeef), 4);
+        assertEq(address(0xbeef).balance, 4);
+        assertEq(address(escrow).balance, 6);
+
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1MessageQueue.ReleaseFailed.selector, address(0xbeef), 7)
+        );
+        escrow.release(address(0xbeef), 7);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1MessageQueue.ReleaseFailed.selector, address(queue), 1)
+        );
+        escrow.release(address(queue), 1);
+    }
+
+    function test_the_storage_layout_is_pinned() public {
+        queue.send(address(1), address(0), 0, 0, "");
+        IL1MessageQueue.Checkpoint memory first = queue.checkpoint();
+        nextL1Block();
+        queue.send(address(1), address(0), 0, 0, "");
+        IL1MessageQueue.Checkpoint memory second = queue.checkpoint();
+
+        assertEq(vm.load(address(queue), bytes32(ROOT_SLOT)), second.root);
+        // Count, number of the checkpoint, block, timestamp.
+        uint256 state = uint256(2) | 2 << 64 | 1001 << 128 | 1_700_000_012 << 192;
+        assertEq(uint256(vm.load(address(queue), bytes32(STATE_SLOT))), state);
+
+        uint256 firstState = uint256(1) | 1 << 64 | 1000 << 128 | 1_700_000_000 << 192;
+        assertEq(
+            vm.load(address(queue), bytes32(RING_SLOT + 1)),
+            keccak256(abi.encode(first.root, firstState)),
+            "ring"
+        );
+    }
+}
+
+contract L1MessageQueueCheckpointTest is QueueTest {
+    function test_the_empty_queue_is_a_checkpoint() public {
+        IL1MessageQueue.Checkpoint memory empty = queue.checkpoint();
+        assertEq(keccak256(abi.encode(empty)), keccak256(new bytes(160)));
+        assertTrue(isKnown(empty));
+        sendOne();
+        assertTrue(isKnown(empty));
+    }
+
+    function test_a_state_stays_known_when_later_blocks_bring_messages() public {
+        IL1MessageQueue.Checkpoint memory a = sendOne();
+        assertTrue(isKnown(a));
+        nextL1Block();
+        assertTrue(isKnown(a), "before the next message");
+        IL1MessageQueue.Checkpoint memory b = sendOne();
+        assertTrue(isKnown(a) && isKnown(b), "after the next message");
+        vm.roll(vm.getBlockNumber() + 100);
+        IL1MessageQueue.Checkpoint memory c = sendOne();
+        assertTrue(isKnown(a) && isKnown(b) && isKnown(c), "blocks without messages between");
+        assertEq(b.id, a.id + 1);
+        assertEq(c.id, b.id + 1);
+    }
+
+    function test_a_state_within_a_block_is_forgotten_with_its_next_message() public {
+        IL1MessageQueue.Checkpoint memory within = sendOne();
+        assertTrue(isKnown(within));
+        IL1MessageQueue.Checkpoint memory end = sendOne();
+        assertEq(end.id, within.id);
+        assertFalse(isKnown(within));
+        nextL1Block();
+        sendOne();
+        assertFalse(isKnown(within));
+        assertTrue(isKnown(end));
+    }
+
+    function testFuzz_a_changed_field_makes_a_checkpoint_unknown(
+        uint8 field,
+        uint64 other,
+        bool past
+    ) public {
+        sendOne();
+        nextL1Block();
+        IL1MessageQueue.Checkpoint memory c = sendOne();
+        if (past) {
+            nextL1Block();
+            sendOne();
+        }
+        assertTrue(isKnown(c));
+        field = uint8(bound(field, 0, 4));
+        if (field == 0) {
+            vm.assume(c.id != other);
+            c.id = other;
+        } else if (field == 1) {
+            vm.assume(c.count != other);
+            c.count = other;
+        } else if (field == 2) {
+            vm.assume(c.l1Block != other);
+            c.l1Block = other;
+        } else if (field == 3) {
+            vm.assume(c.timestamp != other);
+            c.timestamp = other;
+        } else {
+            c.root = keccak256(abi.encode(other));
+        }
+        assertFalse(isKnown(c));
+    }
+
+    function test_checkpoints_are_known_for_one_round_of_the_ring() public {
+        IL1MessageQueue.Checkpoint memory first = sendOne();
+        IL1MessageQueue.Checkpoint memory second;
+        for (uint256 i = 1; i <= RING; ++i) {
+            nextL1Block();
+            IL1MessageQueue.Checkpoint memory c = sendOne();
+            if (i == 1) second = c;
+        }
+        assertTrue(isKnown(first), "the oldest in the ring");
+        nextL1Block();
+        sendOne();
+        assertFalse(isKnown(first), "overwritten");
+        assertTrue(isKnown(second), "now the oldest");
+    }
+}
+
+/// @dev Each call is a transaction of its own here, with all that a transaction costs.
+contract L1MessageQueueGasTest is QueueTest {
+    uint256 internal constant SEND_BOUND = 42_000;
+
+    function setUp() public override {
+        super.setUp();
+        sendOne();
+        nextL1Block();
+        IL1MessageQueue.Checkpoint memory c = sendOne();
+        // The ring as it is after its first round.
+        vm.store(address(queue), bytes32(RING_SLOT + c.id % RING), bytes32(uint256(1)));
+    }
+
+    function sendGas() internal returns (uint256) {
+        address to = 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266;
+        bytes memory call = abi.encodeCall(queue.send, (to, to, 0, 0, ""));
+        (bool ok,) = address(queue).call{value: 1 ether}(call);
+        assertTrue(ok);
+        uint256 calldataGas = 0;
+        for (uint256 i = 0; i < call.length; ++i) {
+            calldataGas += call[i] == 0 ? 4 : 16;
+        }
+        return vm.lastCallGas().gasTotalUsed - calldataGas;
+    }
+
+    /// forge-config: default.isolate = true
+    function test_a_deposit_after_others_in_its_block_is_cheap() public {
+        uint256 used = sendGas();
+        emit log_named_uint("deposit, not the first of its block", used);
+        assertLe(used, SEND_BOUND);
+    }
+
+    /// forge-config: default.isolate = true
+    function test_a_deposit_that_is_the_first_of_its_block_is_cheap() public {
+        nextL1Block();
+        uint256 used = sendGas();
+        emit log_named_uint("deposit, the first of its block", used);
+        assertLe(used, SEND_BOUND);
+    }
+}

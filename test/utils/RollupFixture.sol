@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {StatelessInputs} from "./StatelessInputs.sol";
+import {SystemContracts} from "./SystemContracts.sol";
+
+/// @title A rollup and its queue on an L1, and the next block for it
+abstract contract RollupFixture is Test, SystemContracts {
+    address internal constant EXECUTE = address(0x0101);
+    uint64 internal constant CHAIN_ID = 80_790;
+    uint64 internal constant GAS_LIMIT = 12_000_000;
+    uint64 internal constant MAX_LAG = 3600;
+    uint64 internal constant RING = 8191;
+
+    L1MessageQueue internal queue;
+    NativeRollup internal rollup;
+
+    function setUp() public virtual {
+        vm.roll(20_000);
+        vm.warp(1_700_000_000);
+        installHistory();
+        queue = new L1MessageQueue(8_000_000, 16_384, 0);
+        rollup = deploy(StatelessInputs.OSAKA);
+    }
+
+    function deploy(uint16 schema) internal returns (NativeRollup) {
+        return new NativeRollup(genesis(), config(schema));
+    }
+
+    function genesis() internal pure returns (INativeRollup.Genesis memory) {
+        return INativeRollup.Genesis({
+            number: 0,
+            timestamp: 1_699_999_000,
+            blockHash: keccak256("genesis"),
+            stateRoot: keccak256("genesis state"),
+            anchor: keccak256("genesis anchor")
+        });
+    }
+
+    function config(uint16 schema) internal view returns (INativeRollup.Config memory) {
+        return INativeRollup.Config({
+            chainId: CHAIN_ID,
+            schema: schema,
+            gasLimit: GAS_LIMIT,
+            maxLag: MAX_LAG,
+            inbox: address(queue)
+        });
+    }
+
+    /// @dev A block that the rollup accepts next, if EXECUTE does.
+    function nextBlock() internal view returns (StatelessInputs.Block memory) {
+        INativeRollup.Head memory head = rollup.head();
+        return StatelessInputs.Block({
+            schema: rollup.SCHEMA(),
+            chainId: CHAIN_ID,
+            anchor: rollup.anchor(),
+            parentHash: rollup.blockHash(),
+            stateRoot: keccak256(abi.encode("state", head.number + 1)),
+            number: head.number + 1,
+            gasLimit: GAS_LIMIT,
+            timestamp: uint64(vm.getBlockTimestamp()),
+            baseFee: 7,
+            blockHash: keccak256(abi.encode("block", head.number + 1)),
+            transactions: ""
+        });
+    }
+
+    /// @dev A block that is accepted after `parent`.
+    function blockAfter(StatelessInputs.Block memory parent)
+        internal
+        pure
+        returns (StatelessInputs.Block memory b)
+    {
+        b = StatelessInputs.Block({
+            schema: parent.schema,
+            chainId: parent.chainId,
+            anchor: parent.anchor,
+            parentHash: parent.blockHash,
+            stateRoot: keccak256(abi.encode("state", parent.number + 1)),
+            number: parent.number + 1,
+            gasLimit: parent.gasLimit,
+            timestamp: parent.timestamp + 1,
+            baseFee: 7,
+            blockHash: keccak256(abi.encode("block", parent.number + 1)),
+            transactions: ""
+        });
+    }
+
+    function one(StatelessInputs.Block memory b) internal pure returns (bytes[] memory inputs) {
+        return one(StatelessInputs.encode(b));
+    }
+
+    function one(bytes memory input) internal pure returns (bytes[] memory inputs) {
+        inputs = new bytes[](1);
+        inputs[0] = input;
+    }
+
+    function none() internal pure returns (INativeRollup.AnchorUpdate[] memory) {
+        return new INativeRollup.AnchorUpdate[](0);
+    }
+
+    function one(INativeRollup.AnchorUpdate memory update)
+        internal
+        pure
+        returns (INativeRollup.AnchorUpdate[] memory updates)
+    {
+        updates = new INativeRollup.AnchorUpdate[](1);
+        updates[0] = update;
+    }
+
+    /// @dev An anchor of an L1 block with the queue's state.
+    function updateTo(uint64 l1BlockNumber)
+        internal
+        view
+        returns (INativeRollup.AnchorUpdate memory)
+    {
+        return updateTo(l1BlockNumber, queue.checkpoint());
+    }
+
+    function updateTo(uint64 l1BlockNumber, IL1MessageQueue.Checkpoint memory c)
+        internal
+        pure
+        returns (INativeRollup.AnchorUpdate memory)
+    {
+        return INativeRollup.AnchorUpdate({
+            index: 0,
+            l1BlockNumber: l1BlockNumber,
+            messageCount: c.count,
+            messageRoot: c.root,
+            checkpointId: c.id,
+            checkpointBlock: c.l1Block,
+            checkpointTimestamp: c.timestamp
+        });
+    }
+
+    function anchorOf(INativeRollup.AnchorUpdate memory u, bytes32 l1Hash)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(u.l1BlockNumber, l1Hash, u.messageCount, u.messageRoot));
+    }
+
+    function nextL1Block() internal {
+        vm.roll(vm.getBlockNumber() + 1);
+        vm.warp(vm.getBlockTimestamp() + 12);
+    }
+}

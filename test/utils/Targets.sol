@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
+
+/// @dev Takes any call, with data or without.
+abstract contract Target {
+    function take() internal virtual;
+
+    fallback() external payable {
+        take();
+    }
+
+    receive() external payable {
+        take();
+    }
+}
+
+/// @dev Keeps what it was called with.
+contract Recorder is Target {
+    struct Call {
+        uint256 gas;
+        address caller;
+        address l1Sender;
+        uint256 value;
+        bytes data;
+    }
+
+    Call[] public calls;
+
+    function count() external view returns (uint256) {
+        return calls.length;
+    }
+
+    function take() internal override {
+        uint256 gas = gasleft();
+        address l1Sender = IL2Messenger(Predeploys.L2_MESSENGER).l1Sender();
+        calls.push(Call(gas, msg.sender, l1Sender, msg.value, msg.data));
+    }
+}
+
+/// @dev Refuses with `reason` until it is told to accept.
+contract Moody is Target {
+    bytes public reason;
+    bool public accepting;
+    uint256 public taken;
+
+    constructor(bytes memory reason_) {
+        reason = reason_;
+    }
+
+    function accept(bool accepting_) external {
+        accepting = accepting_;
+    }
+
+    function take() internal override {
+        if (!accepting) {
+            bytes memory r = reason;
+            assembly ("memory-safe") {
+                revert(add(r, 0x20), mload(r))
+            }
+        }
+        ++taken;
+    }
+}
+
+/// @dev Uses all gas that it gets.
+contract Burner is Target {
+    function take() internal pure override {
+        assembly ("memory-safe") {
+            invalid()
+        }
+    }
+}
+
+/// @dev Calls back with what it is given, and passes on what comes of it.
+contract Reentrant is Target {
+    bytes public inner;
+    address public target;
+
+    function prepare(address target_, bytes calldata inner_) external {
+        target = target_;
+        inner = inner_;
+    }
+
+    function take() internal override {
+        (bool ok, bytes memory answer) = target.call(inner);
+        assembly ("memory-safe") {
+            if iszero(ok) { revert(add(answer, 0x20), mload(answer)) }
+        }
+    }
+}
+
+/// @dev Catches the failure of what it does, as a bridge does that must not lose a message.
+contract Catching is Target {
+    bool public done;
+    bool public gaveUp;
+
+    function take() internal override {
+        if (msg.sender == address(this)) {
+            // About 60,000 gas.
+            for (uint256 i = 0; i < 400; ++i) {
+                keccak256(abi.encode(i));
+            }
+            return;
+        }
+        (bool ok,) = address(this).call("");
+        if (ok) done = true;
+        else gaveUp = true;
+    }
+}
