@@ -1,7 +1,7 @@
 //! Building blocks.
 
 use crate::{Block, Chain, ChainError, NewBlock, import::seal, record::Recording};
-use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, Transaction as _, proofs};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use stateless::{
@@ -134,9 +134,22 @@ impl Chain {
             install,
         )?;
         let (mut transactions, mut senders) = (Vec::new(), Vec::new());
+        let max_blob_gas = config
+            .spec
+            .blob_params_at(header.timestamp)
+            .map_or(0, |params| params.max_blob_gas_per_block());
+        let mut blob_gas = 0;
         for (index, transaction, sender) in candidates {
+            // revm knows the limit of a transaction, not that of a block.
+            let with_this = blob_gas + transaction.blob_gas_used().unwrap_or_default();
+            if with_this > max_blob_gas {
+                let reason = format!("{with_this} blob gas with it, a block has {max_blob_gas}");
+                reject(*index, Invalid::Transaction { index: *index, reason });
+                continue;
+            }
             match execution.transact(transaction, *sender) {
                 Ok(()) => {
+                    blob_gas = with_this;
                     transactions.push(transaction.clone());
                     senders.push(*sender);
                 }

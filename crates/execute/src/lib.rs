@@ -23,7 +23,6 @@ mod gas;
 mod precompile;
 mod rules;
 mod run;
-mod warm;
 
 pub use gas::{Claims, GasSchedule};
 pub use precompile::EXECUTE_ADDRESS;

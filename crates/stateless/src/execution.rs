@@ -12,7 +12,9 @@ use alloy_consensus::{
 use alloy_eips::{eip4895::Withdrawal, eip7685::Requests, eip7928::total_bal_items};
 use alloy_evm::{
     Evm, EvmEnv,
-    block::{BalIndexedDatabase, BlockExecutionError, BlockExecutor, BlockValidationError},
+    block::{
+        BalIndexedDatabase, BlockExecutionError, BlockExecutor, BlockValidationError, CommitChanges,
+    },
     eth::{
         EthBlockExecutionCtx, EthBlockExecutor,
         eip6110::DepositEvent,
@@ -21,7 +23,7 @@ use alloy_evm::{
     },
     precompiles::PrecompilesMap,
 };
-use alloy_primitives::{Address, B256, Bloom, Bytes, U256};
+use alloy_primitives::{Address, B256, Bloom, Bytes, Log, U256};
 use alloy_sol_types::SolEvent;
 use std::borrow::Cow;
 use wire::ProtocolFork;
@@ -138,10 +140,25 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
     /// Runs a transaction. An error leaves the state as it was, so that a builder can go on without
     /// it; a verifier takes it as its verdict.
     pub fn transact(&mut self, transaction: &Transaction, sender: Address) -> Result<(), Invalid> {
-        let index = self.transactions;
+        let (index, fork) = (self.transactions, self.fork);
         self.set_access_index(index as u64 + 1);
-        let executed =
-            self.executor.execute_transaction(Recovered::new_unchecked(transaction, sender));
+        let contract = self.executor.spec.deposit_contract_address();
+        let mut malformed_deposit = false;
+        let executed = self.executor.execute_transaction_with_commit_condition(
+            Recovered::new_unchecked(transaction, sender),
+            |executed| {
+                let logs = executed.result.result.logs();
+                malformed_deposit = fork >= ProtocolFork::Prague
+                    && logs
+                        .iter()
+                        .any(|log| Some(log.address) == contract && is_malformed_deposit(log));
+                if malformed_deposit { CommitChanges::No } else { CommitChanges::Yes }
+            },
+        );
+        if malformed_deposit {
+            let reason = "makes the deposit contract emit a log of another layout".to_owned();
+            return Err(Invalid::Transaction { index, reason });
+        }
         match self.check(executed) {
             Ok(_) => {
                 self.transactions += 1;
@@ -171,19 +188,16 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
         self.set_access_index(self.transactions as u64 + 1);
         let (fork, transactions) = (self.fork, self.transactions);
         debug_assert_eq!(self.executor.receipts.len(), transactions);
-        let failure = self.executor.evm().db().failure().cloned();
-        if let Some(failure) = failure {
-            return Err(failure.into());
-        }
-        if fork >= ProtocolFork::Prague {
-            check_deposit_layout(&self.executor)?;
-        }
-        let (mut evm, result) = self.executor.finish().map_err(execution_error)?;
-        let state = evm.db_mut();
-        if let Some(failure) = state.failure() {
+        let failure = self.executor.evm().db().failure_handle();
+        if let Some(failure) = failure.get() {
             return Err(failure.clone().into());
         }
-        let access_list = state.access_list.take_built_alloy_bal();
+        let finished = self.executor.finish();
+        if let Some(failure) = failure.get() {
+            return Err(failure.clone().into());
+        }
+        let (mut evm, result) = finished.map_err(execution_error)?;
+        let access_list = evm.db_mut().access_list.take_built_alloy_bal();
         Ok(ExecutedBlock {
             receipts: result.receipts,
             gas_used: result.gas_used,
@@ -207,30 +221,20 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
     }
 }
 
-/// Every deposit log has the one layout that EIP-6110 allows; the executor's ABI decoder would take
-/// others too.
-fn check_deposit_layout<DB: alloy_evm::Database>(
-    executor: &Executor<'_, DB>,
-) -> Result<(), Invalid> {
+/// Whether a log of the deposit contract is a deposit event of another layout than the one that
+/// EIP-6110 allows; the executor's ABI decoder would take others too.
+fn is_malformed_deposit(log: &Log) -> bool {
     const OFFSETS: [usize; 5] = [160, 256, 320, 384, 512];
     const SIZES: [usize; 5] = [48, 32, 8, 96, 8];
     const LENGTH: usize = 576;
-    let contract = executor.spec.deposit_contract_address();
-    let logs = executor.receipts.iter().flat_map(|receipt| &receipt.logs);
-    for log in logs.filter(|log| Some(log.address) == contract) {
-        if log.topics().first() != Some(&DepositEvent::SIGNATURE_HASH) {
-            continue;
-        }
-        let data = &log.data.data;
-        let word = |at: usize| U256::from_be_slice(&data[at..at + 32]);
-        let canonical = data.len() == LENGTH
-            && OFFSETS.iter().enumerate().all(|(index, at)| word(32 * index) == U256::from(*at))
-            && OFFSETS.iter().zip(SIZES).all(|(at, size)| word(*at) == U256::from(size));
-        if !canonical {
-            return Err(Invalid::Execution("deposit log of another layout".to_owned()));
-        }
+    if log.topics().first() != Some(&DepositEvent::SIGNATURE_HASH) {
+        return false;
     }
-    Ok(())
+    let data = &log.data.data;
+    let word = |at: usize| U256::from_be_slice(&data[at..at + 32]);
+    data.len() != LENGTH
+        || OFFSETS.iter().enumerate().any(|(index, at)| word(32 * index) != U256::from(*at))
+        || OFFSETS.iter().zip(SIZES).any(|(at, size)| word(*at) != U256::from(size))
 }
 
 fn execution_error(error: BlockExecutionError) -> Invalid {

@@ -50,11 +50,9 @@ pub fn validate_header(
     within("timestamp", header.timestamp, parent.timestamp + 1, u64::MAX)?;
     within("extra data length", header.extra_data.len() as u64, 0, MAX_EXTRA_DATA as u64)?;
 
-    within("parent gas limit", parent.gas_limit, MIN_GAS_LIMIT, u64::MAX)?;
-    let slack = parent.gas_limit / GAS_LIMIT_BOUND_DIVISOR;
-    let least = (parent.gas_limit - slack).saturating_add(1).max(MIN_GAS_LIMIT);
-    let most = parent.gas_limit.saturating_add(slack - 1);
-    within("gas limit", header.gas_limit, least, most)?;
+    let slack = (parent.gas_limit / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
+    let least = (parent.gas_limit - slack).max(MIN_GAS_LIMIT);
+    within("gas limit", header.gas_limit, least, parent.gas_limit.saturating_add(slack))?;
     within("gas used", header.gas_used, 0, header.gas_limit)?;
 
     let base_fee = header.base_fee_per_gas.unwrap_or_default();

@@ -2,8 +2,10 @@
 //!
 //! They are too large for the repository and are nobody's of this project, so they lie beside it:
 //! in the folder that `ENSHRINE_VECTORS` names, by default `../shared/vectors` from the top of the
-//! checkout. This crate owns finding and unpacking them. Whoever needs one that is not there is told
-//! so on standard error and goes on without.
+//! checkout. This crate owns finding, unpacking and reading them. Whoever needs one that is not there
+//! is told so on standard error and goes on without.
+
+pub mod fixture;
 
 use eyre::{Context, Result, ensure};
 use std::{
@@ -78,7 +80,7 @@ pub fn blocks(part_name: &str, what: &str) -> Result<Vec<Block>> {
 
 /// Calls `each` with the path and text of every JSON file in a pack of fixtures
 /// (`fixtures/<name>.tar.zst`); returns whether the pack is there.
-pub fn fixtures(name: &str, mut each: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<bool> {
+fn json_files(name: &str, mut each: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<bool> {
     let file = format!("fixtures/{name}.tar.zst");
     let Some(path) = part(&file, name)? else { return Ok(false) };
     let decoder = zstd::Decoder::new(File::open(path)?)?;

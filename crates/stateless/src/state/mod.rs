@@ -18,6 +18,7 @@ use revm::{
     primitives::{StorageKey, StorageValue},
     state::{Account, AccountId, AccountInfo, bal::BlockAccessIndex},
 };
+use std::sync::{Arc, OnceLock};
 use trie::{NodeSource, Trie};
 
 /// What stands behind a block's state: trie nodes and codes by hash, block hashes by number.
@@ -35,6 +36,10 @@ pub trait StateSource {
     fn block_hash(&self, number: u64) -> Option<B256>;
 }
 
+/// Where the first failed read of a block is kept: at hand even after the state has gone into an
+/// executor that does not give it back.
+pub(crate) type Failure = Arc<OnceLock<StateError>>;
+
 type Node<S> = <<S as StateSource>::Nodes as NodeSource>::Bytes;
 
 /// revm's database over a [`StateSource`], for one block.
@@ -50,7 +55,7 @@ pub struct BlockState<'s, S: StateSource> {
     ids: AddressMap<u32>,
     accounts: Vec<AccountState<Node<S>>>,
     created_codes: B256Map<Bytecode>,
-    failure: Option<StateError>,
+    failure: Failure,
     /// Builds the block access list (EIP-7928) when asked to.
     pub(crate) access_list: BalState,
 }
@@ -73,7 +78,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
             ids: AddressMap::default(),
             accounts: Vec::new(),
             created_codes: B256Map::default(),
-            failure: None,
+            failure: Failure::default(),
             access_list: BalState::new(),
         }
     }
@@ -87,12 +92,17 @@ impl<'s, S: StateSource> BlockState<'s, S> {
 
     /// The first read that failed, if any did. The block is then not shown to be valid, whatever
     /// the executor says.
-    pub const fn failure(&self) -> Option<&StateError> {
-        self.failure.as_ref()
+    pub fn failure(&self) -> Option<&StateError> {
+        self.failure.get()
     }
 
-    fn fail<T>(&mut self, error: StateError) -> Result<T, StateError> {
-        self.failure.get_or_insert_with(|| error.clone());
+    /// As [`Self::failure`], to be asked when the state itself is gone.
+    pub(crate) fn failure_handle(&self) -> Failure {
+        Arc::clone(&self.failure)
+    }
+
+    fn fail<T>(&self, error: StateError) -> Result<T, StateError> {
+        self.failure.get_or_init(|| error.clone());
         Err(error)
     }
 

@@ -25,8 +25,8 @@ impl<S: StateSource> BlockState<'_, S> {
         mut self,
         mut sink: impl FnMut(NewNode<'_>),
     ) -> Result<PostState, StateError> {
-        if let Some(failure) = self.failure {
-            return Err(failure);
+        if let Some(failure) = self.failure() {
+            return Err(failure.clone());
         }
         let nodes = self.source.nodes();
         for account in &mut self.accounts {

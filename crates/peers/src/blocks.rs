@@ -1,0 +1,28 @@
+//! The real blocks of the vectors as inputs.
+
+use alloy_primitives::Bytes;
+use eyre::{Result, WrapErr, eyre};
+use stateless::{ChainSpec, complete};
+use wire::convert::RawBlock;
+
+/// A real block as the calldata of EXECUTE.
+#[derive(Debug, Clone)]
+pub struct RealBlock {
+    /// Chain and number.
+    pub name: String,
+    /// Schema id and stateless input.
+    pub calldata: Bytes,
+}
+
+/// All real blocks of the vectors that verify; none if there are no vectors, which is said loudly as
+/// the absence of `what`.
+pub fn real_blocks(what: &str) -> Result<Vec<RealBlock>> {
+    let blocks = vectors::blocks("blocks", what)?.into_iter().map(|block| {
+        let bundle = &block.bundle;
+        let spec = ChainSpec::known(bundle.chain_id)
+            .ok_or_else(|| eyre!("chain {} is no public network", bundle.chain_id))?;
+        let calldata = complete(&RawBlock::decode(&bundle.block)?, &bundle.witness, &spec)?.into();
+        Ok(RealBlock { name: block.name.clone(), calldata })
+    });
+    blocks.collect::<Result<_>>().wrap_err("cannot make inputs of the blocks in the vectors")
+}

@@ -1,0 +1,137 @@
+//! Blocks that the chain builds.
+
+use crate::{
+    judges::Tally,
+    scenario::{Played, Scene, everything, play},
+    tamper::Draft,
+};
+use alloy_consensus::Transaction as _;
+use alloy_eips::{eip2718::Encodable2718, eip4844::DATA_GAS_PER_BLOB};
+use alloy_primitives::Bytes;
+use enshrine_peers::ethrex::{self, Refusal};
+use ethrex_common::InvalidBlockError;
+use ethrex_vm::EvmError;
+use eyre::{Result, ensure};
+use stateless::Transaction;
+use std::collections::BTreeSet;
+use wire::{ProtocolFork, RootConvention, StatelessInput};
+
+#[test]
+fn blocks_under_osaka_from_the_amsterdam_scenarios() -> Result<()> {
+    for pack in ["amsterdam_eip7928", "amsterdam_devnet4"] {
+        let Some((played, tally)) = compare(pack, Some(ProtocolFork::Osaka))? else { continue };
+        assert_eq!(tally.accepted, played.blocks);
+    }
+    Ok(())
+}
+
+#[test]
+fn blocks_under_amsterdam_from_the_amsterdam_scenarios() -> Result<()> {
+    for pack in ["amsterdam_eip7928", "amsterdam_devnet4"] {
+        let Some((played, tally)) = compare(pack, Some(ProtocolFork::Amsterdam))? else { continue };
+        assert_eq!(tally.accepted, played.blocks);
+    }
+    Ok(())
+}
+
+#[test]
+fn blocks_across_the_change_to_amsterdam() -> Result<()> {
+    let Some((played, tally)) = compare("amsterdam_devnet4", None)? else { return Ok(()) };
+    assert_eq!(tally.accepted, played.blocks);
+    Ok(())
+}
+
+#[test]
+fn blocks_under_osaka_from_the_osaka_scenarios() -> Result<()> {
+    let Some((played, tally)) = compare("osaka", Some(ProtocolFork::Osaka))? else { return Ok(()) };
+    // More withdrawals than an input before Amsterdam can hold.
+    assert!(tally.refused.iter().all(|reason| reason.starts_with("withdrawals: ")));
+    // SELFDESTRUCT, out of gas by one.
+    assert_eq!((tally.refused.len(), tally.read_before_gas), (2, 186));
+    assert_eq!(tally.total(), played.blocks);
+    Ok(())
+}
+
+#[test]
+fn blocks_under_amsterdam_from_the_osaka_scenarios() -> Result<()> {
+    let amsterdam = Some(ProtocolFork::Amsterdam);
+    let Some((played, tally)) = compare("osaka", amsterdam)? else { return Ok(()) };
+    assert_eq!(tally.accepted, played.blocks);
+    Ok(())
+}
+
+/// Both are asked about every block; about the root of its request; and about every transaction that
+/// the builder has left out.
+fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tally)>> {
+    let mut tally = Tally::default();
+    let played = play(pack, fork, |scene| {
+        let Scene { name, judges, chain, new, .. } = scene;
+        let calldata: Bytes = new.input()?.into();
+        let parent = &chain.head().header;
+        let complete = || new.input_with(&everything(chain, parent)).ok().map(Into::into);
+        tally.ask(judges, || (*name).to_owned(), &calldata, complete);
+        if new.fork == ProtocolFork::Amsterdam {
+            let input = StatelessInput::decode(&calldata)?;
+            let root = input.request.hash_tree_root(new.fork, RootConvention::ExecutionSpecs);
+            ensure!(root == ethrex::request_root(&calldata)?, "root of the request in {name}");
+        }
+        check_left_out(scene, &calldata)
+    })?;
+    let rules = fork.map_or("its own forks".to_owned(), |fork| fork.to_string());
+    tally.assert_agreement(&format!("{pack} under {rules}: {played:?}"));
+    Ok(played.map(|played| (played, tally)))
+}
+
+/// What the builder has left out, ethrex would have refused too, and for the transaction: not for
+/// what a block that holds it must have wrong.
+fn check_left_out(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
+    let Scene { name, judges, chain, candidates, left_out, .. } = scene;
+    if left_out.is_empty() {
+        return Ok(());
+    }
+    let Ok(input) = StatelessInput::decode(calldata) else { return Ok(()) };
+    let mut draft = Draft::new(&input);
+    draft.witness = everything(chain, &chain.head().header);
+    // Many are left out of one block for one reason; one of them says it for all.
+    let mut reasons = BTreeSet::new();
+    for (index, reason) in *left_out {
+        if !reasons.insert(without_numbers(&reason.to_string())) {
+            continue;
+        }
+        let is_out = |at: usize| left_out.iter().any(|(out, _)| *out == at);
+        let before = candidates[..*index].iter().enumerate();
+        let mut transactions: Vec<&Transaction> =
+            before.filter(|(at, _)| !is_out(*at)).map(|(_, transaction)| transaction).collect();
+        transactions.push(&candidates[*index]);
+        draft.transactions =
+            transactions.iter().map(|transaction| transaction.encoded_2718().into()).collect();
+        draft.versioned_hashes.clear();
+        for transaction in transactions {
+            let hashes = transaction.blob_versioned_hashes().unwrap_or_default();
+            draft.versioned_hashes.extend(hashes.iter().map(|hash| hash.0));
+        }
+        draft.request.payload.blob_gas_used =
+            draft.versioned_hashes.len() as u64 * DATA_GAS_PER_BLOB;
+        let forced = draft.encode().expect("a block as before, but for transactions");
+        let theirs = judges.theirs(&forced);
+        let agrees = matches!(&theirs, Some(Err(refusal)) if is_about_a_transaction(refusal));
+        ensure!(agrees, "transaction {index} of {name}: left out for {reason}, ethrex: {theirs:?}");
+    }
+    Ok(())
+}
+
+const fn is_about_a_transaction(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Execution(EvmError::Transaction(_))
+            | Refusal::Block(
+                InvalidBlockError::InvalidTransaction(_)
+                    | InvalidBlockError::InvalidTransactionChainId { .. }
+                    | InvalidBlockError::ExceededMaxBlobGasPerBlock
+            )
+    )
+}
+
+fn without_numbers(reason: &str) -> String {
+    reason.chars().filter(|c| !c.is_ascii_digit()).collect()
+}

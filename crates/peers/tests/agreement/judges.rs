@@ -1,0 +1,178 @@
+//! Two verifiers, one input.
+
+use alloy_primitives::{Address, Bytes, keccak256};
+use enshrine_peers::ethrex::{self, Refusal};
+use ethrex_common::types::ChainConfig;
+use execute::{Execute, Networks};
+use stateless::{ChainSpec, SystemCode};
+use std::{
+    cell::Cell,
+    fs,
+    panic::{self, AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{Arc, Once},
+};
+use wire::ProtocolFork;
+
+/// What a verifier says; the reason of a refusal in words.
+pub(crate) type Verdict = Result<(), String>;
+
+/// Both verifiers, by the rules of one chain.
+pub(crate) struct Judges {
+    pub(crate) spec: ChainSpec,
+    pub(crate) execute: Execute,
+    config: Option<ChainConfig>,
+}
+
+impl Judges {
+    /// By the chain id of the input: a public network, or its schema's fork from genesis.
+    pub(crate) fn by_id() -> Self {
+        Self { spec: ChainSpec::mainnet(), execute: Execute::l1(), config: None }
+    }
+
+    /// By a schedule of forks.
+    pub(crate) fn of_chain(
+        chain_id: u64,
+        first: ProtocolFork,
+        later: Option<(ProtocolFork, u64)>,
+        deposit_contract: Option<Address>,
+        system_code: SystemCode,
+    ) -> Self {
+        let mut spec = ChainSpec::scheduled(chain_id, first, later.as_slice());
+        let later = later.map(|(fork, since)| (ethrex::fork_of(fork), since));
+        let mut config = ethrex::scheduled(chain_id, ethrex::fork_of(first), later.as_slice());
+        if let Some(address) = deposit_contract {
+            spec = spec.with_deposit_contract(address);
+            config.deposit_contract_address.0 = address.into_array();
+        }
+        let networks = Networks::Only(Arc::new(spec.clone()));
+        let execute = Execute { networks, system_code, ..Execute::l1() };
+        Self { spec, execute, config: Some(config) }
+    }
+
+    pub(crate) fn ours(&self, calldata: &Bytes) -> Verdict {
+        self.execute.run(calldata, u64::MAX).map(|_| ()).map_err(|refusal| refusal.to_string())
+    }
+
+    /// ethrex's verdict; `None` if it panics.
+    pub(crate) fn theirs(&self, calldata: &Bytes) -> Option<Result<(), Refusal>> {
+        let verify = || match &self.config {
+            Some(config) => ethrex::verify_on(calldata, config),
+            None => ethrex::verify(calldata),
+        };
+        quietly(|| catch_unwind(AssertUnwindSafe(verify)).ok())
+    }
+}
+
+/// Runs `work` without a word on standard error about its panics: ethrex asserts on some malformed
+/// inputs.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    thread_local!(static QUIET: Cell<bool> = const { Cell::new(false) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                print(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = work();
+    QUIET.set(false);
+    result
+}
+
+/// All that was asked.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Accepted by both.
+    pub(crate) accepted: usize,
+    /// Refused by both, with our reason.
+    pub(crate) refused: Vec<String>,
+    /// Among the refused those on which ethrex panics.
+    pub(crate) panics: usize,
+    /// Accepted, and refused by ethrex for a node that a recorded witness need not hold.
+    ///
+    /// Before Amsterdam nothing says in which order an opcode reads state and runs out of gas. revm
+    /// looks at the gas first, ethrex in places at the state (the beneficiary of SELFDESTRUCT), so
+    /// it asks for nodes that a witness recorded by revm does not hold. With all nodes at hand it
+    /// agrees, and this counts only blocks of which that is so.
+    pub(crate) read_before_gas: usize,
+    disagreements: Vec<String>,
+}
+
+impl Tally {
+    /// Asks both about an input. `complete` is the same input with all nodes that there are, for
+    /// when the witness seems to be the reason.
+    pub(crate) fn ask(
+        &mut self,
+        judges: &Judges,
+        name: impl FnOnce() -> String,
+        calldata: &Bytes,
+        complete: impl FnOnce() -> Option<Bytes>,
+    ) {
+        let (ours, theirs) = (judges.ours(calldata), judges.theirs(calldata));
+        match (&ours, &theirs) {
+            (Ok(()), Some(Ok(()))) => self.accepted += 1,
+            (Err(reason), Some(Err(_))) => self.refused.push(reason.clone()),
+            (Err(reason), None) => {
+                self.refused.push(reason.clone());
+                self.panics += 1;
+            }
+            (Ok(()), Some(Err(refusal)))
+                if lacks_a_node(refusal)
+                    && before_amsterdam(calldata)
+                    && complete()
+                        .is_some_and(|all| judges.theirs(&all).is_some_and(|v| v.is_ok())) =>
+            {
+                self.read_before_gas += 1;
+            }
+            _ => {
+                let name = name();
+                let kept = keep(calldata);
+                self.disagreements
+                    .push(format!("{name}\n  ours {ours:?}\n  theirs {theirs:?}\n  {kept}"));
+            }
+        }
+    }
+
+    pub(crate) const fn total(&self) -> usize {
+        self.accepted + self.refused.len() + self.read_before_gas + self.disagreements.len()
+    }
+
+    /// Fails with all disagreements, if there are any; else says what was asked.
+    #[track_caller]
+    pub(crate) fn assert_agreement(&self, what: &str) {
+        println!(
+            "{what}: {} accepted and {} refused by both ({} with a panic of ethrex), {} of another witness",
+            self.accepted,
+            self.refused.len(),
+            self.panics,
+            self.read_before_gas,
+        );
+        assert!(
+            self.disagreements.is_empty(),
+            "{what}: {} disagreements\n{}",
+            self.disagreements.len(),
+            self.disagreements.join("\n")
+        );
+    }
+}
+
+fn lacks_a_node(refusal: &Refusal) -> bool {
+    refusal.to_string().contains("Inconsistent internal tree structure")
+}
+
+fn before_amsterdam(calldata: &Bytes) -> bool {
+    calldata.first().is_some_and(|fork| *fork < ProtocolFork::Amsterdam.schema().to_be_bytes()[0])
+}
+
+/// Keeps an input on which the verdicts differ, for `enshrine execute verify`, and says where.
+fn keep(calldata: &Bytes) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.ssz", keccak256(calldata)));
+    match fs::write(&path, calldata) {
+        Ok(()) => format!("input kept as {}", path.display()),
+        Err(error) => format!("input lost: {error}"),
+    }
+}

@@ -1,0 +1,19 @@
+//! ethrex and EXECUTE judge the same inputs.
+//!
+//! Neither may accept what the other refuses. Where the two differ for a known reason, that reason is
+//! a test of its own in `differences`, or, as for witnesses from before Amsterdam, is counted in
+//! [`judges::Tally`].
+
+mod built;
+mod constants;
+mod differences;
+mod judges;
+mod official;
+mod program;
+mod programs;
+mod real;
+mod rng;
+mod scenario;
+mod tamper;
+mod tampered;
+mod world;

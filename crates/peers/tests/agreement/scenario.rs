@@ -1,0 +1,142 @@
+//! Fixtures as scenarios: pre-states and transactions, whatever the rules were when they were made,
+//! in blocks of our own under rules of our choice.
+
+use crate::judges::Judges;
+use alloy_consensus::{Header, Transaction as _};
+use alloy_genesis::GenesisAccount;
+use chain::{BlockAttributes, Chain, ChainConfig, ChainError, NewBlock};
+use eyre::Result;
+use stateless::{Invalid, SYSTEM_CONTRACTS, SystemCode, Transaction, decode_transaction};
+use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
+use wire::{OwnedWitness, ProtocolFork, Withdrawal, convert::RawBlock};
+
+/// What was played.
+#[derive(Debug, Default)]
+pub(crate) struct Played {
+    pub(crate) blocks: usize,
+    pub(crate) transactions: usize,
+    /// Transactions that cannot stand in a block: most were meant to be invalid.
+    pub(crate) left_out: usize,
+    /// Blocks that cannot be built at all.
+    pub(crate) impossible: usize,
+}
+
+/// A block of a scenario, not yet part of its chain.
+pub(crate) struct Scene<'s> {
+    pub(crate) name: &'s str,
+    pub(crate) judges: &'s Judges,
+    pub(crate) chain: &'s Chain,
+    pub(crate) new: &'s NewBlock,
+    /// What the block was built from.
+    pub(crate) candidates: &'s [Transaction],
+    /// Positions of those that it does not hold, and why.
+    pub(crate) left_out: &'s [(usize, Invalid)],
+}
+
+/// Plays a pack as scenarios under the rules of `fork`, or under the fixtures' own, and calls `each`
+/// with every block; `None` if the pack is not there.
+pub(crate) fn play(
+    pack: &str,
+    fork: Option<ProtocolFork>,
+    mut each: impl FnMut(&Scene<'_>) -> Result<()>,
+) -> Result<Option<Played>> {
+    let mut played = Played::default();
+    let present = fixture::each(pack, |fixture| {
+        let (first, later) = fork.map_or((fixture.fork, fixture.later), |fork| (fork, None));
+        let judges =
+            Judges::of_chain(CHAIN_ID, first, later, Some(DEPOSIT_CONTRACT), SystemCode::Canonical);
+        play_fixture(fixture, &judges, &mut played, &mut each)
+    })?;
+    Ok(present.then_some(played))
+}
+
+fn play_fixture(
+    fixture: &Fixture,
+    judges: &Judges,
+    played: &mut Played,
+    each: &mut impl FnMut(&Scene<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut genesis = fixture.genesis.clone();
+    for contract in SYSTEM_CONTRACTS {
+        let account =
+            GenesisAccount { nonce: Some(1), code: Some(contract.code()), ..Default::default() };
+        genesis.alloc.insert(contract.address, account);
+    }
+    let mut chain = Chain::new(&genesis, ChainConfig::new(judges.spec.clone()));
+    for block in &fixture.blocks {
+        let Ok(raw) = RawBlock::decode(&block.rlp) else { continue };
+        let timestamp = raw.header.timestamp;
+        if timestamp <= chain.head().header.timestamp {
+            continue;
+        }
+        let candidates = candidates(&raw, judges);
+        let attributes = BlockAttributes {
+            timestamp,
+            fee_recipient: raw.header.beneficiary,
+            prev_randao: raw.header.mix_hash,
+            parent_beacon_block_root: raw.header.parent_beacon_block_root.unwrap_or_default(),
+            withdrawals: raw.withdrawals.iter().flatten().map(withdrawal).collect(),
+            slot_number: raw.header.slot_number.unwrap_or(1),
+            ..Default::default()
+        };
+        let (new, left_out) = match chain.build(&attributes, candidates.clone()) {
+            // The gas limit pays for no access list, or a contract in the place of the deposit
+            // contract logs what no deposit contract does.
+            Err(ChainError::Invalid(Invalid::AccessListSize { .. } | Invalid::Execution(_))) => {
+                played.impossible += 1;
+                continue;
+            }
+            built => built?,
+        };
+        each(&Scene {
+            name: &fixture.name,
+            judges,
+            chain: &chain,
+            new: &new,
+            candidates: &candidates,
+            left_out: &left_out,
+        })?;
+        played.blocks += 1;
+        played.transactions += new.block.transactions.len();
+        played.left_out += left_out.len();
+        chain.append(new);
+    }
+    Ok(())
+}
+
+/// The transactions of a block, as far as there is room for their blobs.
+fn candidates(raw: &RawBlock, judges: &Judges) -> Vec<Transaction> {
+    let params = judges.spec.blob_params_at(raw.header.timestamp);
+    let mut room = params.map_or(0, |params| params.max_blob_count);
+    let decoded = raw.transactions.iter().filter_map(|bytes| decode_transaction(bytes).ok());
+    decoded
+        .filter(|transaction| {
+            let blobs = transaction.blob_count().unwrap_or_default();
+            let fits = blobs <= room;
+            room -= if fits { blobs } else { 0 };
+            fits
+        })
+        .collect()
+}
+
+fn withdrawal(record: &[u8; Withdrawal::LEN]) -> alloy_eips::eip4895::Withdrawal {
+    let Withdrawal { index, validator_index, address, amount } = Withdrawal::from_record(record);
+    alloy_eips::eip4895::Withdrawal { index, validator_index, address, amount }
+}
+
+/// The witness that is never too small: all nodes and codes of a chain, and all ancestors of a child
+/// of `parent` that a witness may hold.
+pub(crate) fn everything(chain: &Chain, parent: &Header) -> OwnedWitness {
+    let mut headers = vec![alloy_rlp::encode(parent).into()];
+    let mut child = parent;
+    while let Some(block) = chain.store().block(&child.parent_hash) {
+        headers.push(alloy_rlp::encode(&block.header).into());
+        child = &block.header;
+    }
+    headers.truncate(wire::ExecutionWitness::MAX_HEADERS);
+    headers.reverse();
+    let state = chain.store().nodes().cloned().collect();
+    let mut witness = OwnedWitness { state, codes: chain.store().codes().collect(), headers };
+    witness.canonicalize();
+    witness
+}

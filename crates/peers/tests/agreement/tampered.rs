@@ -1,0 +1,82 @@
+//! Inputs that somebody has tampered with.
+
+use crate::{
+    judges::{Judges, Tally},
+    rng::Rng,
+    scenario::{Scene, everything, play},
+    tamper::{CHANGES, Draft, scramble},
+};
+use alloy_primitives::Bytes;
+use enshrine_peers::real_blocks;
+use eyre::Result;
+use wire::{ProtocolFork, StatelessInput};
+
+#[test]
+fn tampered_blocks_under_osaka() -> Result<()> {
+    for (pack, changes) in [("amsterdam_eip7928", 3), ("amsterdam_devnet4", 3), ("osaka", 1)] {
+        tamper_with_scenarios(pack, ProtocolFork::Osaka, changes)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn tampered_blocks_under_amsterdam() -> Result<()> {
+    for (pack, changes) in [("amsterdam_eip7928", 6), ("amsterdam_devnet4", 4), ("osaka", 1)] {
+        tamper_with_scenarios(pack, ProtocolFork::Amsterdam, changes)?;
+    }
+    Ok(())
+}
+
+/// Every change, to every real block.
+#[test]
+fn tampered_real_blocks() -> Result<()> {
+    let (judges, mut tally) = (Judges::by_id(), Tally::default());
+    for (seed, block) in real_blocks("real blocks, tampered with")?.iter().enumerate() {
+        let mut rng = Rng::new(seed as u64);
+        let input = StatelessInput::decode(&block.calldata)?;
+        for (what, change) in CHANGES {
+            let mut draft = Draft::new(&input);
+            change(&mut draft, &mut rng);
+            let Some(tampered) = draft.encode() else { continue };
+            tally.ask(&judges, || format!("{what}: {}", block.name), &tampered, || None);
+        }
+    }
+    tally.assert_agreement("real blocks, tampered with");
+    Ok(())
+}
+
+/// `changes` changes that fit the block hash, and as many that fit nothing, to every block.
+fn tamper_with_scenarios(pack: &str, fork: ProtocolFork, changes: usize) -> Result<()> {
+    let mut tally = Tally::default();
+    let played = play(pack, Some(fork), |Scene { name, judges, chain, new, .. }| {
+        let calldata: Bytes = new.input()?.into();
+        let Ok(input) = StatelessInput::decode(&calldata) else { return Ok(()) };
+        let mut rng = Rng::from_hash(&new.block.hash);
+        for _ in 0..changes {
+            let (what, change) = rng.pick(CHANGES);
+            let mut draft = Draft::new(&input);
+            change(&mut draft, &mut rng);
+            if let Some(tampered) = draft.encode() {
+                tally.ask(
+                    judges,
+                    || format!("{what}: {name}"),
+                    &tampered,
+                    || {
+                        draft.witness = everything(chain, &chain.head().header);
+                        draft.encode()
+                    },
+                );
+            }
+            let scrambled = scramble(&calldata, &mut rng);
+            tally.ask(judges, || format!("scrambled: {name}"), &scrambled, || None);
+        }
+        Ok(())
+    })?;
+    let what = format!("{pack} under {fork}, tampered with");
+    tally.assert_agreement(&what);
+    if played.is_some() {
+        assert!(tally.accepted > 500, "{what}: changes of what the header leaves free");
+        assert!(tally.refused.len() > 5 * tally.accepted / 2, "{what}: changes of all else");
+    }
+    Ok(())
+}

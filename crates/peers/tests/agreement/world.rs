@@ -1,0 +1,209 @@
+//! Worlds that nobody made: accounts and transactions from a seed.
+
+use crate::{
+    program::{code, word},
+    rng::Rng,
+};
+use alloy_consensus::{TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy};
+use alloy_eips::{
+    eip2930::{AccessList, AccessListItem},
+    eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+    eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
+    eip7702::Authorization,
+    eip8282::{BUILDER_DEPOSIT_CONTRACT_ADDRESS, BUILDER_EXIT_CONTRACT_ADDRESS},
+};
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address};
+use keys::Key;
+use stateless::{SYSTEM_CONTRACTS, Transaction};
+use wire::ProtocolFork;
+
+/// Contracts whose code is random.
+const CONTRACTS: [Address; 5] = [
+    address!("0x1000000000000000000000000000000000000001"),
+    address!("0x1000000000000000000000000000000000000002"),
+    address!("0x1000000000000000000000000000000000000003"),
+    address!("0x1000000000000000000000000000000000000004"),
+    address!("0x1000000000000000000000000000000000000005"),
+];
+/// No account at genesis.
+const NOBODY: Address = address!("0x2000000000000000000000000000000000000001");
+const SENDERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
+pub(crate) const CHAIN_ID: u64 = 1;
+
+/// A world to play in.
+pub(crate) struct World {
+    pub(crate) genesis: Genesis,
+    keys: Vec<Key>,
+    nonces: Vec<u64>,
+}
+
+impl World {
+    pub(crate) fn new(fork: ProtocolFork, rng: &mut Rng) -> Self {
+        let mut genesis = chain::empty_genesis(fork);
+        let keys: Vec<_> = SENDERS.into_iter().map(Key::named).collect();
+        for key in &keys {
+            let balance = U256::from(10_u64.pow(19));
+            genesis.alloc.insert(key.address(), GenesisAccount { balance, ..Default::default() });
+        }
+        // One sender starts with a delegation.
+        if fork >= ProtocolFork::Prague {
+            let code = [&[0xef, 0x01, 0x00][..], CONTRACTS[0].as_slice()].concat();
+            if let Some(account) = genesis.alloc.get_mut(&keys[3].address()) {
+                account.code = Some(code.into());
+                account.nonce = Some(1);
+            }
+        }
+        let places = places(&keys);
+        for contract in CONTRACTS {
+            let slots = 0..rng.below(4);
+            let storage = slots.map(|_| (word(rng), B256::from(U256::from(rng.next())))).collect();
+            let account = GenesisAccount {
+                nonce: Some(1),
+                balance: U256::from(rng.below(3)),
+                code: Some(code(fork, &places, rng)),
+                storage: Some(storage),
+                ..Default::default()
+            };
+            genesis.alloc.insert(contract, account);
+        }
+        let nonces = vec![0, 0, 0, u64::from(fork >= ProtocolFork::Prague)];
+        Self { genesis, keys, nonces }
+    }
+
+    /// A transaction that can most likely stand in a block of `fork`.
+    pub(crate) fn transaction(&mut self, fork: ProtocolFork, rng: &mut Rng) -> Transaction {
+        let sender = rng.below(self.keys.len());
+        let places = places(&self.keys);
+        let key = &self.keys[sender];
+        let nonce = self.nonces[sender];
+        self.nonces[sender] += 1;
+        let mut value = U256::from(if rng.chance(3) { rng.below(5) } else { 0 });
+        let (to, input): (TxKind, Bytes) = match rng.below(9) {
+            0 => (TxKind::Create, code(fork, &places, rng)),
+            1 => {
+                let (contract, input, price) = request(rng);
+                value = price;
+                (contract.into(), input)
+            }
+            kind => {
+                let to = *rng.pick(if kind == 2 { &places } else { &CONTRACTS[..] });
+                let byte = |rng: &mut Rng| if rng.chance(2) { 0 } else { rng.byte() };
+                (to.into(), (0..rng.below(70)).map(|_| byte(rng)).collect())
+            }
+        };
+        let gas_limits = [90_000, 150_000, 300_000, 700_000, 2_000_000, 5_000_000, 8_000_000];
+        let gas_limit = *rng.pick(&gas_limits) + rng.below(3_000) as u64;
+        let access_list =
+            if rng.chance(3) { access_list(&places, rng) } else { AccessList::default() };
+        let (max_fee_per_gas, max_priority_fee_per_gas) = (3_000_000_000, rng.below(3) as u128);
+        match rng.below(if fork >= ProtocolFork::Prague { 6 } else { 5 }) {
+            0 => key.sign(TxLegacy {
+                chain_id: if rng.chance(2) { Some(CHAIN_ID) } else { None },
+                nonce,
+                gas_price: max_fee_per_gas,
+                gas_limit,
+                to,
+                value,
+                input,
+            }),
+            1 => key.sign(TxEip2930 {
+                chain_id: CHAIN_ID,
+                nonce,
+                gas_price: max_fee_per_gas,
+                gas_limit,
+                to,
+                value,
+                access_list,
+                input,
+            }),
+            2 => key.sign(TxEip4844 {
+                chain_id: CHAIN_ID,
+                nonce,
+                gas_limit,
+                max_fee_per_gas,
+                max_priority_fee_per_gas,
+                to: to.to().copied().unwrap_or(CONTRACTS[0]),
+                value,
+                access_list,
+                // The version, then whatever a commitment hashes to.
+                blob_versioned_hashes: vec![B256::right_padding_from(&[1, rng.byte()])],
+                max_fee_per_blob_gas: 1_000,
+                input,
+            }),
+            5 => {
+                let delegated = rng.below(self.keys.len());
+                // A sender's own nonce is one ahead by the time its authorization is looked at.
+                let nonce_there = self.nonces[delegated] + u64::from(rng.chance(8));
+                let authorization = self.keys[delegated].authorize(Authorization {
+                    chain_id: U256::from(if rng.chance(2) { CHAIN_ID } else { 0 }),
+                    address: if rng.chance(4) { Address::ZERO } else { *rng.pick(&places) },
+                    nonce: nonce_there,
+                });
+                self.nonces[delegated] += u64::from(nonce_there == self.nonces[delegated]);
+                key.sign(TxEip7702 {
+                    chain_id: CHAIN_ID,
+                    nonce,
+                    gas_limit,
+                    max_fee_per_gas,
+                    max_priority_fee_per_gas,
+                    to: to.to().copied().unwrap_or(CONTRACTS[1]),
+                    value,
+                    access_list,
+                    authorization_list: vec![authorization],
+                    input,
+                })
+            }
+            _ => key.sign(TxEip1559 {
+                chain_id: CHAIN_ID,
+                nonce,
+                gas_limit,
+                max_fee_per_gas,
+                max_priority_fee_per_gas,
+                to,
+                value,
+                access_list,
+                input,
+            }),
+        }
+    }
+}
+
+/// A call that makes one of the system contracts queue a request: contract, input, value.
+fn request(rng: &mut Rng) -> (Address, Bytes, U256) {
+    let (address, length) = *rng.pick(&[
+        (WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, 56),
+        (CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, 96),
+        (BUILDER_DEPOSIT_CONTRACT_ADDRESS, 184),
+        (BUILDER_EXIT_CONTRACT_ADDRESS, 48),
+    ]);
+    let mut input: Vec<u8> = (0..length).map(|_| rng.byte()).collect();
+    // More than the fee of a short queue; a builder deposits one ether at least.
+    let mut value = U256::from(100);
+    if address == BUILDER_DEPOSIT_CONTRACT_ADDRESS {
+        let gwei = 1_000_000_000_u64;
+        input[80..88].copy_from_slice(&gwei.to_be_bytes());
+        value += U256::from(gwei) * U256::from(gwei);
+    }
+    (address, input.into(), value)
+}
+
+/// All that programs know of: contracts, senders, precompiles, system contracts, nobody.
+fn places(keys: &[Key]) -> Vec<Address> {
+    let mut places = CONTRACTS.to_vec();
+    places.extend(CONTRACTS);
+    places.extend(keys.iter().map(Key::address));
+    places.push(NOBODY);
+    places.extend((1..=0x11).map(Address::with_last_byte));
+    places.push(address!("0x0000000000000000000000000000000000000100"));
+    places.extend(SYSTEM_CONTRACTS.iter().map(|contract| contract.address));
+    places
+}
+
+fn access_list(places: &[Address], rng: &mut Rng) -> AccessList {
+    let item = |rng: &mut Rng| AccessListItem {
+        address: *rng.pick(places),
+        storage_keys: (0..rng.below(3)).map(|_| word(rng)).collect(),
+    };
+    AccessList((0..rng.below(4)).map(|_| item(rng)).collect())
+}

@@ -1,0 +1,12 @@
+//! Valid blocks and what becomes of them when something is changed: the block, the witness, or any
+//! byte.
+
+mod body;
+mod complete;
+mod header;
+mod parent;
+mod robustness;
+mod soundness;
+mod support;
+mod threads;
+mod witness;

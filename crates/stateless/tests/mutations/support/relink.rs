@@ -1,0 +1,64 @@
+//! Lies that are consistent: a node, code or header is replaced, and every hash above it with it, up
+//! to the block hash. Only so does a change of the state get past the hashes that guard it.
+
+use alloy_primitives::{B256, Bytes, keccak256};
+use wire::{OwnedWitness, StatelessInput};
+
+/// What is replaced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    Node(usize),
+    Code(usize),
+    Header(usize),
+}
+
+/// A witness in which a part has been replaced, and the hash of its last header.
+pub(crate) struct Relinked {
+    pub(crate) witness: OwnedWitness,
+    pub(crate) parent_hash: B256,
+}
+
+pub(crate) fn owned(input: &StatelessInput<'_>) -> OwnedWitness {
+    let list = |list: wire::ByteLists<'_>| list.iter().map(Bytes::copy_from_slice).collect();
+    OwnedWitness {
+        state: list(input.witness.state),
+        codes: list(input.witness.codes),
+        headers: list(input.witness.headers),
+    }
+}
+
+/// Replaces a part by `new`, and each mention of its hash by the hash of `new`, and so on upwards.
+pub(crate) fn relink(witness: &OwnedWitness, part: Part, new: Vec<u8>) -> Relinked {
+    let mut witness = witness.clone();
+    let place = match part {
+        Part::Node(index) => &mut witness.state[index],
+        Part::Code(index) => &mut witness.codes[index],
+        Part::Header(index) => &mut witness.headers[index],
+    };
+    let mut renamed = vec![(keccak256(&*place), keccak256(&new))];
+    *place = new.into();
+    // What was put below itself has no hash that fits: then some link stays broken.
+    for _ in 0..1_000 {
+        let Some((old, new)) = renamed.pop() else { break };
+        for place in witness.state.iter_mut().chain(&mut witness.headers) {
+            if let Some(replaced) = replace(place, &old, &new) {
+                renamed.push((keccak256(&*place), keccak256(&replaced)));
+                *place = replaced.into();
+            }
+        }
+    }
+    let parent_hash = witness.headers.last().map(keccak256).unwrap_or_default();
+    Relinked { witness, parent_hash }
+}
+
+/// The bytes with every mention of a hash replaced; `None` if there is none.
+fn replace(bytes: &[u8], old: &B256, new: &B256) -> Option<Vec<u8>> {
+    let mut replaced: Option<Vec<u8>> = None;
+    let mut from = 0;
+    while let Some(found) = bytes[from..].windows(32).position(|window| window == old.as_slice()) {
+        let at = from + found;
+        replaced.get_or_insert_with(|| bytes.to_vec())[at..at + 32].copy_from_slice(&new[..]);
+        from = at + 32;
+    }
+    replaced
+}
