@@ -123,7 +123,7 @@ fn check_left_out(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
 const fn is_about_a_transaction(refusal: &Refusal) -> bool {
     matches!(
         refusal,
-        Refusal::Execution(EvmError::Transaction(_))
+        Refusal::Execution(EvmError::Transaction(_) | EvmError::InvalidDepositRequest)
             | Refusal::Block(
                 InvalidBlockError::InvalidTransaction(_)
                     | InvalidBlockError::InvalidTransactionChainId { .. }

@@ -2,7 +2,7 @@
 //! in blocks of our own under rules of our choice.
 
 use crate::judges::Judges;
-use alloy_consensus::{Header, Transaction as _};
+use alloy_consensus::Header;
 use alloy_genesis::GenesisAccount;
 use chain::{BlockAttributes, Chain, ChainConfig, ChainError, NewBlock};
 use eyre::Result;
@@ -69,7 +69,8 @@ fn play_fixture(
         if timestamp <= chain.head().header.timestamp {
             continue;
         }
-        let candidates = candidates(&raw, judges);
+        let candidates: Vec<_> =
+            raw.transactions.iter().filter_map(|bytes| decode_transaction(bytes).ok()).collect();
         let attributes = BlockAttributes {
             timestamp,
             fee_recipient: raw.header.beneficiary,
@@ -80,9 +81,8 @@ fn play_fixture(
             ..Default::default()
         };
         let (new, left_out) = match chain.build(&attributes, candidates.clone()) {
-            // The gas limit pays for no access list, or a contract in the place of the deposit
-            // contract logs what no deposit contract does.
-            Err(ChainError::Invalid(Invalid::AccessListSize { .. } | Invalid::Execution(_))) => {
+            // The gas limit pays for no access list.
+            Err(ChainError::Invalid(Invalid::AccessListSize { .. })) => {
                 played.impossible += 1;
                 continue;
             }
@@ -102,21 +102,6 @@ fn play_fixture(
         chain.append(new);
     }
     Ok(())
-}
-
-/// The transactions of a block, as far as there is room for their blobs.
-fn candidates(raw: &RawBlock, judges: &Judges) -> Vec<Transaction> {
-    let params = judges.spec.blob_params_at(raw.header.timestamp);
-    let mut room = params.map_or(0, |params| params.max_blob_count);
-    let decoded = raw.transactions.iter().filter_map(|bytes| decode_transaction(bytes).ok());
-    decoded
-        .filter(|transaction| {
-            let blobs = transaction.blob_count().unwrap_or_default();
-            let fits = blobs <= room;
-            room -= if fits { blobs } else { 0 };
-            fits
-        })
-        .collect()
 }
 
 fn withdrawal(record: &[u8; Withdrawal::LEN]) -> alloy_eips::eip4895::Withdrawal {
