@@ -29,6 +29,11 @@ impl<'t> Senders<'t> {
         Self { transactions, recovered, next: AtomicUsize::new(0) }
     }
 
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
     /// Recovers senders until all are claimed.
     pub(crate) fn work(&self) {
         loop {

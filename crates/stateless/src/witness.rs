@@ -43,6 +43,11 @@ impl<'a> HashedList<'a> {
         Self { list, next: AtomicUsize::new(0), parts }
     }
 
+    /// Bytes of all items.
+    pub(crate) fn total_bytes(&self) -> usize {
+        self.list.total_bytes()
+    }
+
     /// Hashes parts until all are claimed.
     pub(crate) fn work(&self) {
         loop {
@@ -82,6 +87,11 @@ impl<'a> AnalysedCodes<'a> {
 
     pub(crate) fn hash(&self) {
         self.hashed.work();
+    }
+
+    /// Bytes of all codes.
+    pub(crate) fn total_bytes(&self) -> usize {
+        self.hashed.total_bytes()
     }
 
     /// Analyses all codes.
