@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
+import {Silence} from "../../contracts/sequencing/Silence.sol";
+
+contract PermissionedSequencingTest is Test {
+    uint64 private constant NOW = 1_700_000_000;
+    uint64 private constant TIMEOUT = 2 hours;
+
+    address private operator = makeAddr("operator");
+    address private treasury = makeAddr("treasury");
+    address private stranger = makeAddr("stranger");
+    PermissionedSequencing private policy;
+
+    function setUp() public {
+        vm.warp(NOW);
+        policy = new PermissionedSequencing(operator, treasury, TIMEOUT);
+    }
+
+    function testFuzz_the_sequencer_may_advance_whatever_the_age_of_the_head(uint64 head)
+        public
+        view
+    {
+        assertEq(policy.authorize(operator, head), treasury);
+    }
+
+    function testFuzz_others_may_advance_exactly_from_the_timeout_on(address caller, uint64 age)
+        public
+    {
+        vm.assume(caller != operator);
+        age = uint64(bound(age, 0, 2 * TIMEOUT));
+        if (age < TIMEOUT) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    PermissionedSequencing.NotSequencer.selector,
+                    caller,
+                    operator,
+                    uint256(NOW) - age + TIMEOUT
+                )
+            );
+            policy.authorize(caller, NOW - age);
+        } else {
+            // They are paid by the blocks they make.
+            assertEq(policy.authorize(caller, NOW - age), address(0));
+        }
+    }
+
+    function test_one_second_decides() public {
+        uint64 head = NOW - TIMEOUT;
+        assertEq(policy.authorize(stranger, head), address(0));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PermissionedSequencing.NotSequencer.selector, stranger, operator, NOW + 1
+            )
+        );
+        policy.authorize(stranger, head + 1);
+    }
+
+    function testFuzz_no_head_makes_the_timeout_overflow(uint64 head) public {
+        head = uint64(bound(head, NOW, type(uint64).max));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PermissionedSequencing.NotSequencer.selector,
+                stranger,
+                operator,
+                uint256(head) + TIMEOUT
+            )
+        );
+        policy.authorize(stranger, head);
+    }
+
+    function test_the_place_is_handed_over_in_two_steps() public {
+        vm.expectEmit(address(policy));
+        emit PermissionedSequencing.HandoverOffered(operator, stranger);
+        vm.prank(operator);
+        policy.offer(stranger);
+        // Nothing has changed yet.
+        assertEq(policy.sequencer(), operator);
+        assertEq(policy.authorize(operator, NOW), treasury);
+
+        vm.expectEmit(address(policy));
+        emit PermissionedSequencing.SequencerChanged(operator, stranger);
+        vm.prank(stranger);
+        policy.take();
+        assertEq(policy.authorize(stranger, NOW), treasury);
+        assertEq(policy.nextSequencer(), address(0));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PermissionedSequencing.NotSequencer.selector, operator, stranger, NOW + TIMEOUT
+            )
+        );
+        policy.authorize(operator, NOW);
+    }
+
+    function testFuzz_only_the_sequencer_offers_and_only_the_named_takes(address caller) public {
+        vm.assume(caller != operator && caller != stranger);
+        vm.prank(caller);
+        vm.expectRevert(
+            abi.encodeWithSelector(PermissionedSequencing.OnlySequencer.selector, caller, operator)
+        );
+        policy.offer(caller);
+
+        vm.prank(operator);
+        policy.offer(stranger);
+        vm.prank(caller);
+        vm.expectRevert(
+            abi.encodeWithSelector(PermissionedSequencing.NotOffered.selector, caller, stranger)
+        );
+        policy.take();
+    }
+
+    function test_an_offer_can_be_withdrawn_and_nobody_takes_what_is_offered_to_nobody() public {
+        vm.startPrank(operator);
+        policy.offer(stranger);
+        policy.offer(address(0));
+        vm.stopPrank();
+        vm.prank(stranger);
+        vm.expectRevert(
+            abi.encodeWithSelector(PermissionedSequencing.NotOffered.selector, stranger, address(0))
+        );
+        policy.take();
+    }
+
+    function test_a_policy_has_a_sequencer_and_a_timeout() public {
+        vm.expectRevert(PermissionedSequencing.SequencerZero.selector);
+        new PermissionedSequencing(address(0), treasury, TIMEOUT);
+        vm.expectRevert(Silence.TimeoutZero.selector);
+        new PermissionedSequencing(operator, treasury, 0);
+        policy = new PermissionedSequencing(operator, address(0), 1);
+        assertEq(policy.authorize(operator, NOW), address(0));
+    }
+}
