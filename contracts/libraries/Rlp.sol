@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @title Reader of RLP in calldata
+/// @notice Accepts what the yellow paper's encoding produces, and nothing else: a longer form where a
+/// shorter one exists, or an integer with leading zeros, is an error. For transactions this matters:
+/// what is accepted here must be accepted by every L2 node.
+/// @dev Positions are absolute: `msg.data` counted from its first byte, as `offset` of a
+/// `bytes calldata` is. Nothing is copied.
+library Rlp {
+    /// @notice An item, or the header of one, goes beyond the end of what contains it.
+    error RlpTruncated(uint256 pos, uint256 end);
+    /// @notice A shorter encoding of the item exists.
+    error RlpNotCanonical(uint256 pos);
+    /// @notice A string stands where a list is expected.
+    error RlpNotList(uint256 pos);
+    /// @notice A list stands where a string is expected.
+    error RlpNotString(uint256 pos);
+    /// @notice A string has another length than is expected.
+    error RlpLengthMismatch(uint256 pos, uint256 got, uint256 expected);
+    /// @notice An integer has more bytes than it may have.
+    error RlpIntegerTooLarge(uint256 pos, uint256 got, uint256 max);
+    /// @notice Something follows the last item.
+    error RlpTrailingBytes(uint256 pos, uint256 end);
+
+    /// @notice The item at `pos`, which must end at `end` or before.
+    /// @return start Where its payload starts.
+    /// @return stop Where its payload, and so the item, ends.
+    /// @return isList Whether it is a list.
+    function item(uint256 pos, uint256 end)
+        internal
+        pure
+        returns (uint256 start, uint256 stop, bool isList)
+    {
+        if (pos >= end) revert RlpTruncated(pos, end);
+        uint256 word = _word(pos);
+        uint256 first = word >> 248;
+        unchecked {
+            if (first < 0x80) return (pos, pos + 1, false);
+            isList = first >= 0xc0;
+            uint256 short = first - (isList ? 0xc0 : 0x80);
+            if (short < 56) {
+                start = pos + 1;
+                stop = start + short;
+                if (stop > end) revert RlpTruncated(pos, end);
+                // A byte below 0x80 is its own encoding.
+                bool plain = short == 1 && !isList && (word >> 240) & 0xff < 0x80;
+                if (plain) revert RlpNotCanonical(pos);
+            } else {
+                // 1 to 8 bytes of length.
+                uint256 size = short - 55;
+                uint256 length = (word << 8) >> (256 - 8 * size);
+                start = pos + 1 + size;
+                stop = start + length;
+                if (stop > end) revert RlpTruncated(pos, end);
+                if (length < 56 || length >> (8 * (size - 1)) == 0) revert RlpNotCanonical(pos);
+            }
+        }
+    }
+
+    /// @notice The list at `pos`.
+    function list(uint256 pos, uint256 end) internal pure returns (uint256 start, uint256 stop) {
+        bool isList;
+        (start, stop, isList) = item(pos, end);
+        if (!isList) revert RlpNotList(pos);
+    }
+
+    /// @notice The string at `pos`.
+    function str(uint256 pos, uint256 end) internal pure returns (uint256 start, uint256 stop) {
+        bool isList;
+        (start, stop, isList) = item(pos, end);
+        if (isList) revert RlpNotString(pos);
+    }
+
+    /// @notice The integer at `pos`, of `maxBytes` bytes at most (32 or fewer).
+    /// @return value The integer.
+    /// @return next Where the next item starts.
+    function integer(uint256 pos, uint256 end, uint256 maxBytes)
+        internal
+        pure
+        returns (uint256 value, uint256 next)
+    {
+        uint256 start;
+        (start, next) = str(pos, end);
+        uint256 length = next - start;
+        if (length > maxBytes) revert RlpIntegerTooLarge(pos, length, maxBytes);
+        if (length == 0) return (0, next);
+        value = _word(start) >> (256 - 8 * length);
+        if (value >> (8 * (length - 1)) == 0) revert RlpNotCanonical(pos);
+    }
+
+    /// @notice The string of exactly `length` bytes (32 or fewer) at `pos`, in the low end of a word.
+    function fixedString(uint256 pos, uint256 end, uint256 length)
+        internal
+        pure
+        returns (uint256 value, uint256 next)
+    {
+        uint256 start;
+        (start, next) = str(pos, end);
+        if (next - start != length) revert RlpLengthMismatch(pos, next - start, length);
+        value = _word(start) >> (256 - 8 * length);
+    }
+
+    /// @notice Reverts unless a list has been read to its end.
+    function requireEnd(uint256 pos, uint256 end) internal pure {
+        if (pos != end) revert RlpTrailingBytes(pos, end);
+    }
+
+    /// @dev 32 bytes of calldata; what lies beyond its end reads as zero.
+    function _word(uint256 pos) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := calldataload(pos)
+        }
+    }
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {Rlp} from "./Rlp.sol";
+
+/// @title Decoder of signed transactions
+/// @notice Reads transactions of the types 0 (with a chain id, EIP-155), 1 (EIP-2930), 2 (EIP-1559) and
+/// 4 (EIP-7702) as they stand in a block, recovers their sender, and refuses all that no block could
+/// hold whatever the state: wrong encoding, another chain, fields out of bounds, a bad signature, too
+/// little gas. Type 3 carries blobs, which no L2 has.
+///
+/// @dev The rules are at least as strict as those of every L2 node under every fork from Prague to
+/// Amsterdam: what passes here and is refused there could be demanded of an L2 that cannot deliver it.
+/// Where forks differ, the strictest counts.
+library Transactions {
+    /// @notice A decoded transaction.
+    struct Transaction {
+        /// Type of the transaction.
+        uint8 kind;
+        /// Whether it creates a contract.
+        bool creates;
+        /// Recovered signer.
+        address sender;
+        /// Target; zero for a creation.
+        address to;
+        uint64 nonce;
+        uint64 gasLimit;
+        /// The most that it pays for a unit of gas, in wei.
+        uint128 maxFee;
+        uint128 value;
+        /// First four bytes of its data, zero where there are fewer.
+        bytes4 selector;
+        uint256 dataLength;
+        /// Addresses in its access list.
+        uint256 addresses;
+        /// Storage keys in its access list.
+        uint256 keys;
+        /// Tuples in its authorization list.
+        uint256 authorizations;
+    }
+
+    /// @notice Not one of the types 0, 1, 2 and 4.
+    error TypeNotSupported(uint8 kind);
+    /// @notice The transaction is for another chain, or for all.
+    error TransactionChainIdMismatch(uint256 got, uint256 expected);
+    /// @notice No account can send with this nonce (EIP-2681).
+    error NonceTooHigh(uint256 nonce);
+    /// @notice The tip is more than the whole fee may be.
+    error TipAboveFee(uint256 tip, uint256 maxFee);
+    /// @notice A target is neither empty nor an address, or is empty where it must not be (EIP-7702).
+    error TargetMalformed(uint256 length);
+    /// @notice A transaction of type 4 that authorizes nothing.
+    error NoAuthorization();
+    /// @notice Not a signature, or the larger of two (EIP-2).
+    error SignatureInvalid(uint256 v, uint256 r, uint256 s);
+    /// @notice Less gas than the transaction takes before it does anything.
+    error GasBelowIntrinsic(uint256 got, uint256 minimum);
+
+    /// @dev Half the order of secp256k1: the most that `s` may be.
+    uint256 internal constant MAX_S =
+        0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+
+    // Gas before execution: of each item what it costs under the fork where it costs most.
+    uint256 internal constant GAS_BASE = 21_000;
+    uint256 internal constant GAS_CREATE = 32_000;
+    uint256 internal constant GAS_INITCODE_WORD = 2;
+    uint256 internal constant GAS_BYTE = 16;
+    /// @notice EIP-8038 and EIP-7981.
+    uint256 internal constant GAS_ADDRESS = 4180;
+    uint256 internal constant GAS_KEY = 4048;
+    /// @notice EIP-7702 before Amsterdam.
+    uint256 internal constant GAS_AUTHORIZATION = 25_000;
+    /// @notice Floor per byte (EIP-7976, EIP-7981).
+    uint256 internal constant FLOOR_BYTE = 64;
+
+    /// @notice Decodes and checks a transaction.
+    /// @param raw As it stands in a block: a list for type 0, else the type and a list.
+    /// @param chainId The chain that it must be for.
+    function decode(bytes calldata raw, uint64 chainId)
+        internal
+        pure
+        returns (Transaction memory t)
+    {
+        uint256 pos;
+        assembly ("memory-safe") {
+            pos := raw.offset
+        }
+        uint256 end = pos + raw.length;
+        uint8 kind = raw.length == 0 ? 0 : uint8(raw[0]);
+        // A list starts at 0xc0, where no type does.
+        if (kind >= 0xc0) kind = 0;
+        else if (kind != 1 && kind != 2 && kind != 4) revert TypeNotSupported(kind);
+        else ++pos;
+        t.kind = kind;
+
+        (uint256 start, uint256 stop) = Rlp.list(pos, end);
+        Rlp.requireEnd(stop, end);
+        pos = _fields(t, start, stop, chainId);
+        bytes32 digest = _digest(kind, start, pos, chainId);
+        pos = _signature(t, pos, stop, chainId, digest);
+        Rlp.requireEnd(pos, stop);
+        uint256 minimum = intrinsicGas(t);
+        if (t.gasLimit < minimum) revert GasBelowIntrinsic(t.gasLimit, minimum);
+    }
+
+    /// @notice Gas that a transaction needs to be in a block at all.
+    function intrinsicGas(Transaction memory t) internal pure returns (uint256) {
+        uint256 standard = GAS_BASE + GAS_BYTE * t.dataLength + GAS_ADDRESS * t.addresses + GAS_KEY
+            * t.keys + GAS_AUTHORIZATION * t.authorizations;
+        if (t.creates) standard += GAS_CREATE + GAS_INITCODE_WORD * ((t.dataLength + 31) / 32);
+        uint256 least = GAS_BASE + FLOOR_BYTE * (t.dataLength + 20 * t.addresses + 32 * t.keys);
+        if (t.creates) least += GAS_CREATE;
+        return standard > least ? standard : least;
+    }
+
+    // Casts below follow the bound in the read before them.
+    // forge-lint: disable-start(unsafe-typecast)
+
+    /// @dev Reads all that is signed; returns where the signature starts.
+    function _fields(Transaction memory t, uint256 pos, uint256 end, uint64 chainId)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 value;
+        if (t.kind != 0) {
+            (value, pos) = Rlp.integer(pos, end, 32);
+            if (value != chainId) revert TransactionChainIdMismatch(value, chainId);
+        }
+        (value, pos) = Rlp.integer(pos, end, 8);
+        if (value == type(uint64).max) revert NonceTooHigh(value);
+        t.nonce = uint64(value);
+
+        uint256 tip;
+        if (t.kind == 2 || t.kind == 4) (tip, pos) = Rlp.integer(pos, end, 16);
+        (value, pos) = Rlp.integer(pos, end, 16);
+        if (tip > value) revert TipAboveFee(tip, value);
+        t.maxFee = uint128(value);
+
+        (value, pos) = Rlp.integer(pos, end, 8);
+        t.gasLimit = uint64(value);
+        pos = _target(t, pos, end);
+        (value, pos) = Rlp.integer(pos, end, 16);
+        t.value = uint128(value);
+        pos = _data(t, pos, end);
+        if (t.kind != 0) pos = _accessList(t, pos, end);
+        if (t.kind == 4) pos = _authorizationList(t, pos, end);
+        return pos;
+    }
+
+    function _target(Transaction memory t, uint256 pos, uint256 end)
+        private
+        pure
+        returns (uint256)
+    {
+        (uint256 start, uint256 stop) = Rlp.str(pos, end);
+        uint256 length = stop - start;
+        t.creates = length == 0;
+        if (length != 20 && (length != 0 || t.kind == 4)) revert TargetMalformed(length);
+        if (length == 20) t.to = address(uint160(uint256(_word(start)) >> 96));
+        return stop;
+    }
+
+    function _data(Transaction memory t, uint256 pos, uint256 end) private pure returns (uint256) {
+        (uint256 start, uint256 stop) = Rlp.str(pos, end);
+        uint256 length = stop - start;
+        t.dataLength = length;
+        if (length >= 4) t.selector = bytes4(_word(start));
+        return stop;
+    }
+
+    /// @dev A list of `[address, [key, ...]]`.
+    function _accessList(Transaction memory t, uint256 pos, uint256 end)
+        private
+        pure
+        returns (uint256 stop)
+    {
+        (pos, stop) = Rlp.list(pos, end);
+        while (pos != stop) {
+            (uint256 tuple, uint256 tupleEnd) = Rlp.list(pos, stop);
+            (, tuple) = Rlp.fixedString(tuple, tupleEnd, 20);
+            (uint256 key, uint256 keysEnd) = Rlp.list(tuple, tupleEnd);
+            Rlp.requireEnd(keysEnd, tupleEnd);
+            while (key != keysEnd) {
+                (, key) = Rlp.fixedString(key, keysEnd, 32);
+                ++t.keys;
+            }
+            ++t.addresses;
+            pos = tupleEnd;
+        }
+    }
+
+    /// @dev A list of `[chain id, address, nonce, y parity, r, s]`. Whether a tuple has any effect is
+    /// no question of validity; whether its fields are in bounds is.
+    function _authorizationList(Transaction memory t, uint256 pos, uint256 end)
+        private
+        pure
+        returns (uint256 stop)
+    {
+        (pos, stop) = Rlp.list(pos, end);
+        while (pos != stop) {
+            (uint256 field, uint256 tupleEnd) = Rlp.list(pos, stop);
+            (, field) = Rlp.integer(field, tupleEnd, 32);
+            (, field) = Rlp.fixedString(field, tupleEnd, 20);
+            (, field) = Rlp.integer(field, tupleEnd, 8);
+            (, field) = Rlp.integer(field, tupleEnd, 1);
+            (, field) = Rlp.integer(field, tupleEnd, 32);
+            (, field) = Rlp.integer(field, tupleEnd, 32);
+            Rlp.requireEnd(field, tupleEnd);
+            ++t.authorizations;
+            pos = tupleEnd;
+        }
+        if (t.authorizations == 0) revert NoAuthorization();
+    }
+
+    /// @dev Reads the signature and recovers the sender; returns where it ends.
+    function _signature(
+        Transaction memory t,
+        uint256 pos,
+        uint256 end,
+        uint64 chainId,
+        bytes32 digest
+    ) private pure returns (uint256) {
+        uint256 v;
+        uint256 r;
+        uint256 s;
+        // Enough for twice a chain id of 64 bits and 36.
+        (v, pos) = Rlp.integer(pos, end, 9);
+        (r, pos) = Rlp.integer(pos, end, 32);
+        (s, pos) = Rlp.integer(pos, end, 32);
+        uint256 parity = v;
+        if (t.kind == 0) {
+            // 35 or 36, and twice the chain id (EIP-155). Without a chain id it is 27 or 28.
+            if (v < 35 || (v - 35) / 2 != chainId) {
+                revert TransactionChainIdMismatch(v < 35 ? 0 : (v - 35) / 2, chainId);
+            }
+            parity = (v - 35) % 2;
+        }
+        if (parity > 1 || s > MAX_S) revert SignatureInvalid(v, r, s);
+        t.sender = ecrecover(digest, uint8(27 + parity), bytes32(r), bytes32(s));
+        if (t.sender == address(0)) revert SignatureInvalid(v, r, s);
+        return pos;
+    }
+
+    // forge-lint: disable-end(unsafe-typecast)
+
+    /// @dev Hash that is signed: of a list of the same fields without the signature, behind the type.
+    /// For type 0, chain id and two zeros stand in place of the signature.
+    function _digest(uint8 kind, uint256 start, uint256 stop, uint64 chainId)
+        private
+        pure
+        returns (bytes32 digest)
+    {
+        uint256 length = stop - start;
+        uint256 tail;
+        uint256 tailLength;
+        if (kind == 0) {
+            // Two empty strings, behind the chain id.
+            (tail, tailLength) = _encoded(chainId);
+            (tail, tailLength) = (tail << 16 | 0x8080, tailLength + 2);
+        }
+        (uint256 head, uint256 headLength) = _listHeader(length + tailLength);
+        if (kind != 0) {
+            head |= uint256(kind) << (8 * headLength);
+            ++headLength;
+        }
+        assembly ("memory-safe") {
+            let memoryEnd := mload(0x40)
+            mstore(memoryEnd, shl(sub(256, mul(8, headLength)), head))
+            let fields := add(memoryEnd, headLength)
+            calldatacopy(fields, start, length)
+            mstore(add(fields, length), shl(sub(256, mul(8, tailLength)), tail))
+            digest := keccak256(memoryEnd, add(add(headLength, length), tailLength))
+        }
+    }
+
+    /// @dev RLP of an integer, at the low end of a word, and its length.
+    function _encoded(uint64 number) private pure returns (uint256, uint256) {
+        if (number == 0) return (0x80, 1);
+        if (number < 0x80) return (number, 1);
+        uint256 size = _size(number);
+        return ((0x80 + size) << (8 * size) | number, 1 + size);
+    }
+
+    /// @dev Header of a list with a payload of this length, at the low end of a word, and its length.
+    function _listHeader(uint256 length) private pure returns (uint256, uint256) {
+        if (length < 56) return (0xc0 + length, 1);
+        uint256 size = _size(length);
+        return ((0xf7 + size) << (8 * size) | length, 1 + size);
+    }
+
+    /// @dev How many bytes a number that is not zero takes.
+    function _size(uint256 number) private pure returns (uint256 size) {
+        while (number != 0) {
+            ++size;
+            number >>= 8;
+        }
+    }
+
+    function _word(uint256 pos) private pure returns (bytes32 word) {
+        assembly ("memory-safe") {
+            word := calldataload(pos)
+        }
+    }
+}
