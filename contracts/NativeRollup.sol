@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {ForcedDuty} from "./forced/ForcedDuty.sol";
+import {RollupRules} from "./governance/RollupRules.sol";
+import {IForcedInbox} from "./interfaces/IForcedInbox.sol";
 import {IL1MessageQueue} from "./interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "./interfaces/INativeRollup.sol";
+import {ISequencing} from "./interfaces/ISequencing.sol";
 import {Execute} from "./libraries/Execute.sol";
-import {L1History} from "./libraries/L1History.sol";
-import {Quad} from "./libraries/Quad.sol";
-import {Messages} from "./messaging/Messages.sol";
+import {RelayDuty} from "./messaging/RelayDuty.sol";
 
 /// @title A native rollup (EIP-8079)
 /// @notice Keeps the head of an L2 and moves it by blocks that EXECUTE has found valid. EXECUTE knows
@@ -14,159 +16,94 @@ import {Messages} from "./messaging/Messages.sol";
 /// that no blob, no withdrawal and nothing else of L1's own is in it. This contract adds what makes
 /// the block one of this L2:
 ///
-///   schema, chain id   the rules are the expected ones
+///   schema, chain id   the rules are the expected ones (`RollupRules`)
 ///   parent, number     it follows the head
-///   gas limit          it is as large as agreed
+///   gas limit          it is as large as agreed (`RollupRules`)
 ///   timestamp          later than the parent's, not later than L1, not too far behind it
+///   fee recipient      as the sequencing policy says, if it says anything
 ///   anchor             the parent beacon block root is what L1 says: an L1 block and the messages
 ///                      sent until then; neither ever goes back
+///   messages from L1   relayed before a deadline (`RelayDuty`)
+///   forced             transactions that were submitted on L1 are in it, or could not be
+///   transactions       (`ForcedDuty`)
 ///
 /// Everything else in a block is free. The data of the L2 are the inputs of `advance`.
-contract NativeRollup is INativeRollup {
-    /// @dev The head while a call is at work on it.
-    struct Tip {
-        uint64 number;
-        uint64 timestamp;
-        uint64 anchorNumber;
-        uint64 messageCount;
-        bytes32 blockHash;
-        bytes32 anchor;
-    }
-
-    /// @notice The most gas that a transaction can have (EIP-7825).
-    uint256 internal constant TRANSACTION_GAS_CAP = 1 << 24;
-
-    /// @inheritdoc INativeRollup
-    uint64 public constant STATE_ROOTS = 8191;
-
-    /// @inheritdoc INativeRollup
-    uint64 public immutable CHAIN_ID;
-
-    /// @inheritdoc INativeRollup
-    uint16 public immutable SCHEMA;
-
-    /// @inheritdoc INativeRollup
-    uint64 public immutable GAS_LIMIT;
-
-    /// @inheritdoc INativeRollup
-    uint64 public immutable MAX_LAG;
-
-    /// @inheritdoc INativeRollup
-    address public immutable INBOX;
-
-    /// @dev Slot 0, a `Quad`: the fields of `Head` in their order.
-    uint256 private _head;
-
-    /// @inheritdoc INativeRollup
-    /// @dev Slot 1.
-    bytes32 public blockHash;
-
-    /// @inheritdoc INativeRollup
-    /// @dev Slot 2.
-    bytes32 public anchor;
-
-    /// @dev Slots 3 to 8193: state roots by block number modulo `STATE_ROOTS`. Once each has been
-    /// written, a block takes no new storage.
-    bytes32[STATE_ROOTS] private _stateRoots;
-
+contract NativeRollup is RelayDuty, ForcedDuty {
     /// @param genesis The L2 block with which the rollup starts.
     /// @param config What holds for every block after it.
-    constructor(Genesis memory genesis, Config memory config) {
-        if (genesis.blockHash == 0 || genesis.stateRoot == 0) revert GenesisIncomplete();
-        if (config.schema < Execute.FIRST_SCHEMA) {
-            revert SchemaNotSupported(config.schema, Execute.FIRST_SCHEMA);
-        }
-        CHAIN_ID = config.chainId;
-        SCHEMA = config.schema;
-        GAS_LIMIT = config.gasLimit;
-        MAX_LAG = config.maxLag;
-        INBOX = config.inbox;
-
-        // A message that no L2 block could hold would stop all messages behind it.
-        IL1MessageQueue queue = IL1MessageQueue(config.inbox);
-        uint256 gas = Messages.relayGas(queue.MAX_GAS(), queue.MAX_DATA());
-        uint256 room = config.gasLimit < TRANSACTION_GAS_CAP ? config.gasLimit : TRANSACTION_GAS_CAP;
-        if (gas > room) revert MessageCapsTooHigh(gas, room);
-
-        _head = Quad.pack(genesis.number, genesis.timestamp, 0, 0);
-        blockHash = genesis.blockHash;
-        anchor = genesis.anchor;
-        _stateRoots[genesis.number % STATE_ROOTS] = genesis.stateRoot;
-        emit BlockAdded(genesis.number, genesis.blockHash, genesis.stateRoot);
+    constructor(Genesis memory genesis, Config memory config)
+        RollupRules(config, genesis.timestamp)
+    {
+        // What is sent from now on is due later than this. If something was sent before, the first
+        // block of which it can be demanded shows what is due.
+        uint64 time = uint64(block.timestamp);
+        bool sent = IL1MessageQueue(INBOX).checkpoint().count != 0;
+        bool submitted = IForcedInbox(FORCED).count() != 0;
+        _start(
+            genesis,
+            sent ? genesis.timestamp : time + RELAY_DEADLINE,
+            submitted ? genesis.timestamp : time + _FORCED_DELAY
+        );
     }
 
     /// @inheritdoc INativeRollup
-    function advance(bytes[] calldata inputs, AnchorUpdate[] calldata updates) external {
-        _authorize();
+    function advance(bytes[] calldata inputs, Evidence calldata evidence) external {
         if (inputs.length == 0) revert NothingToAdvance();
-
-        Tip memory tip = _stored();
+        Tip memory tip;
+        _load(tip);
         bytes32 anchorBefore = tip.anchor;
+        uint256 rulesBefore = tip.rules;
+        tip.feeRecipient = _authorized(tip);
+
         bytes memory buffer = Execute.allocate(inputs);
-        uint256 used = 0;
         for (uint256 i = 0; i < inputs.length; ++i) {
-            if (used < updates.length && updates[used].index == i) {
-                _updateAnchor(tip, updates[used]);
-                ++used;
-            }
+            _updateAnchor(tip, evidence.updates, i);
             Execute.load(buffer, inputs[i]);
             _addBlock(tip, buffer);
+            _requireRelays(tip, buffer, evidence.relays, i);
+            _requireForced(tip, buffer, evidence.forced, i);
+            _planDuties(tip);
         }
-        if (used != updates.length) revert AnchorUpdateUnused(used, updates[used].index);
-
-        _head = Quad.pack(tip.number, tip.timestamp, tip.anchorNumber, tip.messageCount);
-        blockHash = tip.blockHash;
-        if (tip.anchor != anchorBefore) anchor = tip.anchor;
+        _requireAllUsed(tip, evidence);
+        _store(tip, anchorBefore, rulesBefore);
     }
 
-    /// @inheritdoc INativeRollup
-    function head() external view returns (Head memory h) {
-        (h.number, h.timestamp, h.anchorNumber, h.messageCount) = Quad.unpack(_head);
-    }
-
-    /// @inheritdoc INativeRollup
-    function stateRoot() external view returns (bytes32) {
-        (uint64 latest,,,) = Quad.unpack(_head);
-        return _stateRoots[latest % STATE_ROOTS];
-    }
-
-    /// @inheritdoc INativeRollup
-    function stateRootAt(uint64 number) external view returns (bytes32 root) {
-        (uint64 latest,,,) = Quad.unpack(_head);
-        if (number <= latest && latest - number < STATE_ROOTS) {
-            root = _stateRoots[number % STATE_ROOTS];
+    /// @dev Asks the policy, unless the head is so old that anyone may advance; returns where the fees
+    /// must go.
+    function _authorized(Tip memory tip) private view returns (address) {
+        address asked = _policyOf(tip.rules);
+        // Time is governed to the precision that L1 itself has.
+        // forge-lint: disable-next-line(block-timestamp)
+        if (asked == address(0) || block.timestamp >= tip.timestamp + OPEN_AFTER) {
+            return address(0);
         }
-        // Blocks before genesis have none.
-        if (root == 0) revert StateRootUnavailable(number, latest);
-    }
-
-    /// @dev Who may advance; here anyone.
-    function _authorize() internal virtual {}
-
-    /// @dev Which schemas a block may have.
-    function _requireSchema(uint16 got) internal view virtual {
-        if (got != SCHEMA) revert SchemaMismatch(got, SCHEMA);
+        return ISequencing(asked).authorize(msg.sender, tip.timestamp);
     }
 
     /// @dev Checks a loaded input, executes it, and moves the tip to its block.
     function _addBlock(Tip memory tip, bytes memory input) private {
+        uint64 time = Execute.timestamp(input);
+        tip.rules = _rulesAt(tip.rules, time);
         uint16 schema = Execute.schema(input);
-        _requireSchema(schema);
-        _requireFields(tip, input);
+        if (schema != _schemaOf(tip.rules)) {
+            revert SchemaMismatch(schema, _schemaOf(tip.rules));
+        }
+        _requireFields(tip, input, time);
         Execute.run(input, CHAIN_ID, schema);
 
-        uint64 number = Execute.blockNumber(input);
+        uint64 number = tip.number + 1;
         bytes32 hash = Execute.blockHash(input);
         bytes32 root = Execute.stateRoot(input);
         tip.number = number;
-        tip.timestamp = Execute.timestamp(input);
+        tip.timestamp = time;
         tip.blockHash = hash;
+        tip.stateRoot = root;
         _stateRoots[number % STATE_ROOTS] = root;
         emit BlockAdded(number, hash, root);
     }
 
     /// @dev Compares the governed fields of a block that is to follow the tip.
-    function _requireFields(Tip memory tip, bytes memory input) private view {
+    function _requireFields(Tip memory tip, bytes memory input, uint64 time) private view {
         uint64 chainId = Execute.chainId(input);
         if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);
 
@@ -177,52 +114,40 @@ contract NativeRollup is INativeRollup {
         if (number != tip.number + 1) revert BlockNumberMismatch(number, tip.number + 1);
 
         uint64 gasLimit = Execute.gasLimit(input);
-        if (gasLimit != GAS_LIMIT) revert GasLimitMismatch(gasLimit, GAS_LIMIT);
+        uint64 expected = _nextGasLimit(tip.rules);
+        if (gasLimit != expected) revert GasLimitMismatch(gasLimit, expected);
+        tip.rules = _withGasLimit(tip.rules, gasLimit);
 
-        uint64 time = Execute.timestamp(input);
         if (time <= tip.timestamp) revert TimestampNotAfterParent(time, tip.timestamp);
-        // Time is governed to the precision that L1 itself has.
         // forge-lint: disable-next-item(block-timestamp)
         if (time > block.timestamp) revert TimestampInFuture(time, block.timestamp);
         // forge-lint: disable-next-item(block-timestamp)
         uint256 earliest = block.timestamp > MAX_LAG ? block.timestamp - MAX_LAG : 0;
         if (time < earliest) revert TimestampTooOld(time, earliest);
 
+        if (tip.feeRecipient != address(0)) {
+            address recipient = Execute.feeRecipient(input);
+            if (recipient != tip.feeRecipient) {
+                revert FeeRecipientMismatch(recipient, tip.feeRecipient);
+            }
+        }
         bytes32 carried = Execute.parentBeaconBlockRoot(input);
         if (carried != tip.anchor) revert AnchorMismatch(carried, tip.anchor);
     }
 
-    /// @dev Puts a new anchor into force.
-    ///
-    /// The messages must have been sent by the end of the L1 block that is named. So an anchor says
-    /// nothing that this one block does not imply: once it is final, all that the L2 has taken from L1
-    /// is.
-    function _updateAnchor(Tip memory tip, AnchorUpdate calldata update) private {
-        uint64 number = update.l1BlockNumber;
-        uint64 count = update.messageCount;
-        bytes32 root = update.messageRoot;
-        if (number < tip.anchorNumber) revert AnchorNumberWentBack(number, tip.anchorNumber);
-        if (count < tip.messageCount) revert MessageCountWentBack(count, tip.messageCount);
-        if (update.checkpointBlock > number) {
-            revert CheckpointAfterAnchor(update.checkpointBlock, number);
+    /// @dev All evidence is for blocks of the call, in their order.
+    function _requireAllUsed(Tip memory tip, Evidence calldata evidence) private pure {
+        uint256 used = tip.updatesUsed;
+        if (used != evidence.updates.length) {
+            revert AnchorUpdateUnused(used, evidence.updates[used].index);
         }
-        bytes32 l1Hash = L1History.hashOf(number);
-        bool known = IL1MessageQueue(INBOX)
-            .isCheckpoint(
-                update.checkpointId, count, root, update.checkpointBlock, update.checkpointTimestamp
-            );
-        if (!known) revert CheckpointUnknown(update.checkpointId, count, root);
-
-        tip.anchorNumber = number;
-        tip.messageCount = count;
-        tip.anchor = keccak256(abi.encode(number, l1Hash, count, root));
-        emit AnchorUpdated(number, l1Hash, count, root);
-    }
-
-    /// @dev The head as it is stored.
-    function _stored() private view returns (Tip memory tip) {
-        (tip.number, tip.timestamp, tip.anchorNumber, tip.messageCount) = Quad.unpack(_head);
-        tip.blockHash = blockHash;
-        tip.anchor = anchor;
+        used = tip.batchesUsed;
+        if (used != evidence.forced.length) {
+            revert ForcedBatchUnused(used, evidence.forced[used].index);
+        }
+        used = tip.relaysUsed;
+        if (used != evidence.relays.length) {
+            revert RelayProofUnused(used, evidence.relays[used].index);
+        }
     }
 }

@@ -4,7 +4,6 @@ pragma solidity ^0.8.28;
 import {NativeRollup} from "../contracts/NativeRollup.sol";
 import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
-import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../contracts/messaging/Messages.sol";
 import {RollupFixture} from "./utils/RollupFixture.sol";
 import {StatelessInputs} from "./utils/StatelessInputs.sol";
@@ -138,7 +137,7 @@ contract NativeRollupFieldsTest is RollupFixture {
     function test_a_rollup_may_start_without_an_anchor() public {
         INativeRollup.Genesis memory g = genesis();
         g.anchor = 0;
-        rollup = new NativeRollup(g, config(StatelessInputs.OSAKA));
+        rollup = deploy(g, config(StatelessInputs.OSAKA));
         StatelessInputs.Block memory b = nextBlock();
         assertEq(b.anchor, 0);
         expectReachesExecute(b);
@@ -212,9 +211,10 @@ contract NativeRollupConstructorTest is RollupFixture {
     function test_genesis_becomes_the_head() public {
         INativeRollup.Genesis memory g = genesis();
         g.number = 9000;
+        INativeRollup.Config memory c = withQueues(config(StatelessInputs.OSAKA), 1_000_000, 1000);
         vm.expectEmit();
         emit INativeRollup.BlockAdded(9000, g.blockHash, g.stateRoot);
-        rollup = new NativeRollup(g, config(StatelessInputs.OSAKA));
+        rollup = new NativeRollup(g, c);
         INativeRollup.Head memory head = rollup.head();
         assertEq(head.number, 9000);
         assertEq(head.timestamp, g.timestamp);
@@ -225,10 +225,22 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(rollup.stateRoot(), g.stateRoot);
         assertEq(rollup.stateRootAt(9000), g.stateRoot);
         assertEq(rollup.CHAIN_ID(), CHAIN_ID);
-        assertEq(rollup.SCHEMA(), StatelessInputs.OSAKA);
-        assertEq(rollup.GAS_LIMIT(), GAS_LIMIT);
+        assertEq(rollup.schemaAt(g.timestamp), StatelessInputs.OSAKA);
+        assertEq(rollup.nextGasLimit(), GAS_LIMIT);
         assertEq(rollup.MAX_LAG(), MAX_LAG);
+        assertEq(rollup.OPEN_AFTER(), OPEN_AFTER);
+        assertEq(rollup.RELAY_DEADLINE(), RELAY_DEADLINE);
+        assertEq(rollup.UPGRADE_DELAY(), UPGRADE_DELAY);
         assertEq(rollup.INBOX(), address(queue));
+        assertEq(rollup.FORCED(), address(inbox));
+        assertEq(rollup.policy(), address(0));
+        assertEq(rollup.owner(), address(0));
+        INativeRollup.Duties memory duties = rollup.duties();
+        assertEq(duties.relayed, 0);
+        assertEq(duties.relayDue, vm.getBlockTimestamp() + RELAY_DEADLINE);
+        assertEq(duties.forcedNext, 0);
+        assertEq(duties.forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
+        assertEq(duties.forcedFirstSince, g.timestamp);
 
         vm.expectRevert(
             abi.encodeWithSelector(INativeRollup.StateRootUnavailable.selector, 8999, 9000)
@@ -236,65 +248,115 @@ contract NativeRollupConstructorTest is RollupFixture {
         rollup.stateRootAt(8999);
     }
 
+    function slotOf(uint256 slot) internal view returns (uint256) {
+        return uint256(vm.load(address(rollup), bytes32(slot)));
+    }
+
     function test_the_storage_layout_is_pinned() public {
         INativeRollup.Genesis memory g = genesis();
         g.number = 2 * RING + 5;
-        rollup = new NativeRollup(g, config(StatelessInputs.OSAKA));
-        address r = address(rollup);
-        assertEq(uint256(vm.load(r, 0)), uint256(g.number) | uint256(g.timestamp) << 64);
-        assertEq(vm.load(r, bytes32(uint256(1))), g.blockHash);
-        assertEq(vm.load(r, bytes32(uint256(2))), g.anchor);
-        assertEq(vm.load(r, bytes32(uint256(3 + 5))), g.stateRoot);
+        INativeRollup.Config memory c = config(StatelessInputs.OSAKA);
+        c.policy = makeAddr("policy");
+        c.owner = makeAddr("owner");
+        rollup = deploy(g, c);
+        uint256 due = vm.getBlockTimestamp() + FORCED_DELAY;
+        assertEq(slotOf(0), uint256(g.number) | uint256(g.timestamp) << 56 | due << 208);
+        assertEq(slotOf(1), uint256(g.blockHash));
+        assertEq(slotOf(2), uint256(g.anchor));
+        uint256 limits = uint256(GAS_LIMIT) << 160 | uint256(GAS_LIMIT) << 192;
+        uint256 forks = uint256(StatelessInputs.OSAKA) << 224 | 1 << 240 | 1 << 248;
+        assertEq(slotOf(3), uint256(uint160(c.policy)) | limits | forks);
+        uint256 relay = (vm.getBlockTimestamp() + RELAY_DEADLINE) << 56;
+        assertEq(slotOf(4), relay | due << 160 | uint256(g.timestamp) << 208);
+        assertEq(slotOf(5 + 5), uint256(g.stateRoot));
+        assertEq(slotOf(8196), uint256(uint160(c.owner)));
+        assertEq(slotOf(8197), 0);
+        assertEq(slotOf(8198), 1);
 
-        vm.store(r, 0, bytes32(uint256(1) | 2 << 64 | 3 << 128 | 4 << 192));
+        vm.store(address(rollup), 0, bytes32(uint256(1) | 2 << 56 | 3 << 104 | 4 << 152 | 5 << 208));
         INativeRollup.Head memory head = rollup.head();
         assertEq(head.number, 1);
         assertEq(head.timestamp, 2);
         assertEq(head.anchorNumber, 3);
         assertEq(head.messageCount, 4);
+
+        uint256 packed = uint256(1) | 2 << 56 | 3 << 104 | 4 << 160 | 5 << 208;
+        vm.store(address(rollup), bytes32(uint256(4)), bytes32(packed));
+        INativeRollup.Duties memory duties = rollup.duties();
+        assertEq(duties.relayed, 1);
+        assertEq(duties.relayDue, 2);
+        assertEq(duties.forcedNext, 3);
+        assertEq(duties.forcedDue, 4);
+        assertEq(duties.forcedFirstSince, 5);
+    }
+
+    function expectRefused(
+        INativeRollup.Genesis memory g,
+        INativeRollup.Config memory c,
+        bytes memory error_
+    ) internal {
+        vm.expectRevert(error_);
+        new NativeRollup(g, c);
     }
 
     function test_an_incomplete_genesis_is_refused() public {
+        INativeRollup.Config memory c = withQueues(config(StatelessInputs.OSAKA), 0, 0);
+        uint64 nonce = vm.getNonce(address(this));
         INativeRollup.Genesis memory g = genesis();
+        bytes memory error_ = abi.encodeWithSelector(INativeRollup.GenesisIncomplete.selector);
         g.blockHash = 0;
-        vm.expectRevert(INativeRollup.GenesisIncomplete.selector);
-        new NativeRollup(g, config(StatelessInputs.OSAKA));
+        expectRefused(g, c, error_);
         g = genesis();
         g.stateRoot = 0;
-        vm.expectRevert(INativeRollup.GenesisIncomplete.selector);
-        new NativeRollup(g, config(StatelessInputs.OSAKA));
+        vm.setNonceUnsafe(address(this), nonce);
+        expectRefused(g, c, error_);
+        g = genesis();
+        g.number = 1 << 56;
+        vm.setNonceUnsafe(address(this), nonce);
+        error_ = abi.encodeWithSelector(INativeRollup.GenesisOutOfBounds.selector);
+        expectRefused(g, c, error_);
+        g.number = (1 << 56) - 1;
+        vm.setNonceUnsafe(address(this), nonce);
+        new NativeRollup(g, c);
     }
 
     function test_a_schema_with_another_layout_is_refused() public {
-        INativeRollup.Config memory c = config(0x1001);
-        vm.expectRevert(
+        INativeRollup.Config memory c = withQueues(config(0x1001), 0, 0);
+        uint64 nonce = vm.getNonce(address(this));
+        expectRefused(
+            genesis(),
+            c,
             abi.encodeWithSelector(INativeRollup.SchemaNotSupported.selector, 0x1001, 0x1101)
         );
+        vm.setNonceUnsafe(address(this), nonce);
+        c.schema = StatelessInputs.PRAGUE;
         new NativeRollup(genesis(), c);
-        deploy(StatelessInputs.PRAGUE);
     }
 
     function test_the_largest_message_must_fit_a_block() public {
-        INativeRollup.Config memory c = config(StatelessInputs.OSAKA);
-        uint64 gas = SafeCastLib.toUint64(Messages.relayGas(8_000_000, 16_384));
-        c.gasLimit = gas;
-        new NativeRollup(genesis(), c);
+        INativeRollup.Config memory c = withQueues(config(StatelessInputs.OSAKA), 8_000_000, 16_384);
+        uint64 nonce = vm.getNonce(address(this));
+        uint32 gas = SafeCastLib.toUint32(Messages.relayGas(8_000_000, 16_384));
         c.gasLimit = gas - 1;
-        vm.expectRevert(
+        expectRefused(
+            genesis(),
+            c,
             abi.encodeWithSelector(INativeRollup.MessageCapsTooHigh.selector, gas, gas - 1)
         );
+        vm.setNonceUnsafe(address(this), nonce);
+        c.gasLimit = gas;
         new NativeRollup(genesis(), c);
 
         // However large a block, a transaction has no more gas than EIP-7825 allows.
         c.gasLimit = 100_000_000;
-        c.inbox = address(new L1MessageQueue(16_000_000, 0, 0));
-        vm.expectRevert(
+        c = withQueues(c, 16_000_000, 0);
+        expectRefused(
+            genesis(),
+            c,
             abi.encodeWithSelector(
                 INativeRollup.MessageCapsTooHigh.selector, Messages.relayGas(16_000_000, 0), 1 << 24
             )
         );
-        new NativeRollup(genesis(), c);
-        c.inbox = address(new L1MessageQueue(15_000_000, 0, 0));
-        new NativeRollup(genesis(), c);
+        new NativeRollup(genesis(), withQueues(c, 15_000_000, 0));
     }
 }

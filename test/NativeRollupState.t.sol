@@ -88,7 +88,8 @@ contract NativeRollupStateTest is RollupStateTest {
     function testFuzz_blocks_in_one_call_or_in_many_make_the_same_state(uint256 split) public {
         StatelessInputs.Block[] memory blocks = chain(8);
         split = bound(split, 1, 7);
-        NativeRollup other = deploy(StatelessInputs.OSAKA);
+        INativeRollup.Genesis memory g = genesis();
+        NativeRollup other = deploy(g, config(StatelessInputs.OSAKA));
         bytes[] memory all = encode(blocks);
         rollup.advance(all, none());
 
@@ -118,7 +119,7 @@ contract NativeRollupStateTest is RollupStateTest {
         rollup.advance(bad, none());
         assertEq(rollup.head().number, 0);
         assertEq(rollup.blockHash(), genesis().blockHash);
-        assertEq(vm.load(address(rollup), bytes32(uint256(4))), 0);
+        assertEq(vm.load(address(rollup), bytes32(uint256(6))), 0);
         rollup.advance(good, none());
     }
 
@@ -189,7 +190,7 @@ contract NativeRollupStateTest is RollupStateTest {
         emit INativeRollup.AnchorUpdated(number - 1, blockhash(number - 1), 0, 0);
         vm.expectEmit(address(rollup));
         emit INativeRollup.AnchorUpdated(number, blockhash(number), 1, queue.checkpoint().root);
-        rollup.advance(inputs, updates);
+        rollup.advance(inputs, all(updates));
 
         assertHead(blocks[4]);
         assertEq(rollup.anchor(), second);
@@ -221,10 +222,10 @@ contract NativeRollupStateTest is RollupStateTest {
         blocks[1].anchor = hash;
         bytes[] memory inputs = encode(blocks);
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.AnchorUpdateUnused.selector, 1, 1));
-        rollup.advance(inputs, two);
+        rollup.advance(inputs, all(two));
         two[1].index = 0;
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.AnchorUpdateUnused.selector, 1, 0));
-        rollup.advance(inputs, two);
+        rollup.advance(inputs, all(two));
 
         u.index = 1;
         rollup.advance(inputs, one(u));
@@ -243,7 +244,7 @@ contract NativeRollupStateTest is RollupStateTest {
         vm.expectRevert(
             abi.encodeWithSelector(INativeRollup.AnchorNumberWentBack.selector, number - 1, number)
         );
-        rollup.advance(inputs, two);
+        rollup.advance(inputs, all(two));
     }
 }
 
@@ -347,7 +348,7 @@ contract NativeRollupGasTest is RollupStateTest {
 
     function fillRing() internal {
         for (uint256 i = 0; i < RING; ++i) {
-            vm.store(address(rollup), bytes32(3 + i), bytes32(uint256(1)));
+            vm.store(address(rollup), bytes32(5 + i), bytes32(uint256(1)));
         }
     }
 
@@ -361,14 +362,15 @@ contract NativeRollupGasTest is RollupStateTest {
     }
 
     /// @dev Gas of an advance, and what the stand-in for EXECUTE takes of it.
-    function cost(uint256 count, INativeRollup.AnchorUpdate[] memory updates)
+    function cost(uint256 count, INativeRollup.Evidence memory evidence)
         internal
         returns (uint256)
     {
         bytes[] memory inputs = inputsOf(count);
-        if (updates.length != 0) {
+        if (evidence.updates.length != 0) {
             StatelessInputs.Block memory b = nextBlock();
-            b.anchor = anchorOf(updates[0], blockhash(updates[0].l1BlockNumber));
+            INativeRollup.AnchorUpdate memory update = evidence.updates[0];
+            b.anchor = anchorOf(update, blockhash(update.l1BlockNumber));
             b.transactions = new bytes(INPUT_LENGTH - 614);
             inputs[0] = StatelessInputs.encode(b);
         }
@@ -378,7 +380,7 @@ contract NativeRollupGasTest is RollupStateTest {
         assertTrue(ok);
         vm.cool(address(rollup));
         vm.cool(address(queue));
-        rollup.advance(inputs, updates);
+        rollup.advance(inputs, evidence);
         return BASE + vm.lastCallGas().gasTotalUsed - count * execute;
     }
 

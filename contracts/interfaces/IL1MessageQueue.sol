@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title Messages from L1 to an L2, and the escrow of their ETH
+/// @title Messages between L1 and an L2, and the escrow of their ETH
 interface IL1MessageQueue {
     /// @notice A state of the queue that an anchor may name.
     struct Checkpoint {
@@ -17,7 +17,40 @@ interface IL1MessageQueue {
         bytes32 root;
     }
 
-    /// @notice A message was sent; the checkpoint that covers it is that of its L1 block.
+    /// @notice A message from the L2.
+    struct Message {
+        /// Account that sent it on L2.
+        address sender;
+        /// Target on L1.
+        address to;
+        /// L1 account that may take the value if the target refuses the message; zero for nobody.
+        address refundTo;
+        /// ETH for the target, in wei.
+        uint128 value;
+        /// ETH for whoever claims, in wei.
+        uint128 fee;
+        /// Gas that the target gets at least.
+        uint64 gasLimit;
+        /// Number of the message, counted from zero.
+        uint64 index;
+        /// Calldata for the target.
+        bytes data;
+    }
+
+    /// @notice Evidence that the L2 holds a message.
+    struct MessageProof {
+        /// An L2 block after the message was sent, among those whose state roots the rollup holds; or,
+        /// without an account proof, one for which somebody has claimed before.
+        uint64 l2Block;
+        /// Storage root of `L2Messenger` after that block.
+        bytes32 storageRoot;
+        /// Nodes that prove the account of `L2Messenger`; empty if that was done for this block.
+        bytes[] accountProof;
+        /// Nodes that prove the message's slot.
+        bytes[] storageProof;
+    }
+
+    /// @notice A message was sent; the checkpoint that covers it is one of its L1 block.
     event MessageSent(
         uint64 indexed index,
         address indexed sender,
@@ -28,10 +61,16 @@ interface IL1MessageQueue {
         uint64 gasLimit,
         bytes data
     );
+    /// @notice A message from the L2 was delivered.
+    event MessageClaimed(uint64 indexed index);
+    /// @notice The target of a message from the L2 refused it, and its value was paid out.
+    event MessageRefunded(uint64 indexed index, address indexed recipient, uint256 value);
 
     /// @notice Caps of which no message could be relayed, or that the wire format cannot hold.
     error CapsTooHigh(uint64 maxGas, uint64 maxData);
-    /// @notice The target is one of the predeploys that messages must not command.
+    /// @notice The caller is not the rollup.
+    error NotRollup(address caller);
+    /// @notice The target is one of the contracts that messages must not command.
     error TargetForbidden(address to);
     /// @notice More gas than a message may ask for.
     error GasLimitTooHigh(uint64 got, uint64 max);
@@ -43,6 +82,27 @@ interface IL1MessageQueue {
     error FeeAboveValue(uint128 fee, uint256 value);
     /// @notice More ETH than a message can hold.
     error ValueTooLarge(uint256 value, uint256 max);
+    /// @notice One checkpoint more would overwrite one that pending messages need: the rollup has to
+    /// show first that it has relayed older ones.
+    error CheckpointsExhausted(uint256 oldestNeeded, uint256 next);
+    /// @notice Not two checkpoints between which the number of relayed messages lies.
+    error CheckpointsDoNotEnclose(uint64 relayed);
+    /// @notice Called from within a delivery.
+    error Reentrancy();
+    /// @notice No message is being delivered.
+    error NoDelivery();
+    /// @notice The message was claimed or refunded before.
+    error AlreadyClaimed(uint64 index);
+    /// @notice The L2 holds no such message in this place.
+    error MessageNotSent(uint64 index, bytes32 got, bytes32 expected);
+    /// @notice Nobody has proven this storage root for this block.
+    error StorageRootUnknown(uint64 l2Block, bytes32 storageRoot);
+    /// @notice The messenger's account has another storage root.
+    error StorageRootMismatch(bytes32 got, bytes32 expected);
+    /// @notice The target did not take the message, which can be claimed again.
+    error DeliveryFailed(bytes reason);
+    /// @notice The caller is not the one whom the message lets take its value back.
+    error NotRefundable(address caller, address refundTo);
     /// @notice The receiver of escrowed ETH refused it.
     error ReleaseFailed(address to, uint256 amount);
 
@@ -51,8 +111,9 @@ interface IL1MessageQueue {
     /// @param refundTo L2 account that may cancel the message and take its value if the delivery
     /// fails; with zero the message can only be tried again.
     /// @param gasLimit Gas that the delivery is guaranteed to get; none is needed to pay an account
-    /// without code.
-    /// @param fee Paid on L2 to whoever relays the message; at least `minimumFee(gasLimit)`.
+    /// without code. A message that asks for none is delivered by the deadline of the rollup at the
+    /// latest; one that asks for some may be parked instead, and is then for anyone to deliver.
+    /// @param fee Paid on L2 to whoever delivers the message; at least `minimumFee(gasLimit)`.
     /// @param data Calldata of the delivery.
     /// @return index Number of the message, counted from zero.
     function send(address to, address refundTo, uint64 gasLimit, uint128 fee, bytes calldata data)
@@ -60,12 +121,40 @@ interface IL1MessageQueue {
         payable
         returns (uint64 index);
 
+    /// @notice Delivers a message from the L2. Anyone may call; reverts if the target refuses the
+    /// message, which can then be claimed again at any time.
+    /// @param message The message.
+    /// @param proof Evidence that the L2 holds it.
+    /// @param feeRecipient Gets the fee.
+    function claim(Message calldata message, MessageProof calldata proof, address feeRecipient)
+        external;
+
+    /// @notice Tries a delivery as `claim` does, and pays the value to `recipient` if the target
+    /// refuses the message. For `message.refundTo` only.
+    /// @return delivered Whether the target took the message after all.
+    function refund(Message calldata message, MessageProof calldata proof, address recipient)
+        external
+        returns (bool delivered);
+
+    /// @notice For the rollup: when the first message that has not been relayed was sent, or this
+    /// moment if there is none. Checkpoints from `before` on are kept from now on.
+    /// @param relayed How many messages have been relayed.
+    /// @param before The last checkpoint that covers no more messages than these.
+    /// @param next The one that follows; ignored if `before` is the state of the queue now.
+    function settle(uint64 relayed, Checkpoint calldata before, Checkpoint calldata next)
+        external
+        returns (uint64 pendingSince);
+
+    /// @notice For the rollup: as `settle`, if all messages have been relayed; otherwise the answer
+    /// is 0, and nothing changes.
+    function settleIfIdle(uint64 relayed) external returns (uint64 pendingSince);
+
     /// @notice The state of the queue now. It becomes a checkpoint for good once the L1 block in which
     /// the last message was sent is over, and is named with the same values ever after.
     function checkpoint() external view returns (Checkpoint memory);
 
     /// @notice Whether the queue is or was in this state at the end of an L1 block (or is in it now),
-    /// as far back as `CHECKPOINTS` states.
+    /// or when `CHECKPOINT_INTERVAL` messages had been sent since the last checkpoint.
     function isCheckpoint(uint64 id, uint64 count, bytes32 root, uint64 l1Block, uint64 timestamp)
         external
         view
@@ -73,6 +162,17 @@ interface IL1MessageQueue {
 
     /// @notice The least fee that a message with this gas limit has to pay in this L1 block.
     function minimumFee(uint64 gasLimit) external view returns (uint256);
+
+    /// @notice Whether a message from the L2 was claimed or refunded.
+    function isClaimed(uint64 index) external view returns (bool);
+
+    /// @notice Who sent the message that is being delivered on L2.
+    /// @dev A target trusts it only when its own caller is this contract: what a target calls in turn
+    /// sees the same answer.
+    function l2Sender() external view returns (address);
+
+    /// @notice The rollup whose L2 the messages go to and come from.
+    function ROLLUP() external view returns (address);
 
     /// @notice The most gas that a message may ask for.
     function MAX_GAS() external view returns (uint64);
@@ -85,4 +185,10 @@ interface IL1MessageQueue {
 
     /// @notice How many checkpoints are held besides the state of the queue now.
     function CHECKPOINTS() external view returns (uint64);
+
+    /// @notice At most so many messages lie between two checkpoints.
+    function CHECKPOINT_INTERVAL() external view returns (uint64);
+
+    /// @notice Of how many L2 blocks the messenger's storage root is kept.
+    function STORAGE_ROOTS() external view returns (uint64);
 }

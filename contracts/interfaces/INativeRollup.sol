@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 /// @title A native rollup as L1 sees it (EIP-8079)
 /// @notice The head of an L2 that is a plain Ethereum chain, moved by `advance` and by nothing else.
 interface INativeRollup {
-    /// @notice Where the L2 stands; one storage slot.
+    /// @notice Where the L2 stands.
     struct Head {
         /// Number of the latest L2 block.
         uint64 number;
@@ -14,6 +14,20 @@ interface INativeRollup {
         uint64 anchorNumber;
         /// How many L1 messages the anchor in force covers.
         uint64 messageCount;
+    }
+
+    /// @notice What the rollup owes to those who wait for it on L1.
+    struct Duties {
+        /// How many messages are known to have been relayed.
+        uint64 relayed;
+        /// From this L2 time on, one that is not known to be may be overdue.
+        uint64 relayDue;
+        /// Number of the first forced transaction that is not discharged.
+        uint64 forcedNext;
+        /// From this L2 time on it may be due.
+        uint64 forcedDue;
+        /// The L2 time at which it became the first.
+        uint64 forcedFirstSince;
     }
 
     /// @notice The L2 block with which a rollup starts.
@@ -30,18 +44,48 @@ interface INativeRollup {
         bytes32 anchor;
     }
 
-    /// @notice What holds for every block of a rollup.
+    /// @notice What a rollup is made with.
     struct Config {
         /// Chain id of the L2.
         uint64 chainId;
         /// Schema id of the inputs (fork and revision), of Prague or later.
         uint16 schema;
-        /// Gas limit of every L2 block.
-        uint64 gasLimit;
+        /// Gas limit of the L2 blocks.
+        uint32 gasLimit;
         /// How far, in seconds, the timestamp of a block may lie behind that of L1.
         uint64 maxLag;
+        /// Age of the head, in seconds, from which on anyone may advance.
+        uint64 openAfter;
+        /// Seconds after which a message from L1 must have been relayed.
+        uint64 relayDeadline;
+        /// Seconds between the announcement of an upgrade and the upgrade.
+        uint64 upgradeDelay;
         /// The queue of messages to the L2, an `IL1MessageQueue`.
         address inbox;
+        /// The queue of forced transactions, an `IForcedInbox`.
+        address forced;
+        /// Who may advance, an `ISequencing`; zero for anyone.
+        address policy;
+        /// Who may announce upgrades; with zero the rollup never changes.
+        address owner;
+    }
+
+    /// @notice An entry of the fork schedule.
+    struct Fork {
+        /// Schema id of the inputs.
+        uint16 schema;
+        /// Timestamp of the first block that has it.
+        uint64 from;
+    }
+
+    /// @notice What the owner can change.
+    enum Change {
+        /// The value is the address of an `ISequencing`, or zero.
+        Policy,
+        /// The value is the new gas limit, to which blocks move by as much as Ethereum allows.
+        GasLimit,
+        /// The value is `timestamp << 16 | schema`: an entry for the end of the fork schedule.
+        Fork
     }
 
     /// @notice A new anchor: an L1 block, and messages that had been sent by the end of that block.
@@ -64,6 +108,90 @@ interface INativeRollup {
         uint64 checkpointTimestamp;
     }
 
+    /// @notice A state of the message queue, as in `IL1MessageQueue`.
+    struct Checkpoint {
+        uint64 id;
+        uint64 count;
+        uint64 l1Block;
+        uint64 timestamp;
+        bytes32 root;
+    }
+
+    /// @notice Evidence of how many messages have been relayed (or parked) after a block.
+    struct RelayProof {
+        /// Index of the block in the inputs of the same call.
+        uint64 index;
+        /// Nodes that prove the account of `L2Messenger` against the block's state root.
+        bytes[] accountProof;
+        /// Nodes that prove the messenger's slot 0.
+        bytes[] storageProof;
+        /// The last checkpoint that covers no more messages than have been relayed.
+        Checkpoint before;
+        /// The one that follows; ignored if all messages have been relayed.
+        Checkpoint next;
+    }
+
+    /// @notice What becomes of a forced transaction.
+    enum Outcome {
+        /// It stands in the block.
+        Included,
+        /// Its nonce, or what its sender owns, rules it out; or the sender has code.
+        Invalid,
+        /// It does not pay the block's base fee.
+        Underpriced,
+        /// For a whole day and more any block had to contain it, anyone could build one, and nobody did.
+        Expired,
+        /// The block has no room for it. It stays in the queue.
+        NoRoom
+    }
+
+    /// @notice A submitted transaction, as in `IForcedInbox`.
+    struct ForcedTransaction {
+        bytes32 hash;
+        address sender;
+        uint64 nonce;
+        uint64 gasLimit;
+        uint128 maxFee;
+        uint256 cost;
+        uint64 submittedAt;
+        bool bounded;
+    }
+
+    /// @notice Evidence for the outcome of a forced transaction.
+    struct Discharge {
+        /// The transaction.
+        ForcedTransaction transaction;
+        /// The outcome.
+        Outcome outcome;
+        /// If it is included: its index among the transactions of the block.
+        uint64 position;
+        /// If it is invalid: nodes that prove the sender's account, or its absence, against the block's
+        /// state root.
+        bytes[] accountProof;
+        /// If it is invalid because the sender has code: the code.
+        bytes code;
+    }
+
+    /// @notice What a block does about forced transactions.
+    struct ForcedBatch {
+        /// Index of the block in the inputs of the same call.
+        uint64 index;
+        /// The next transactions of the queue, in order.
+        Discharge[] discharges;
+        /// The transaction that follows, to show that it is not due; none if none follows.
+        ForcedTransaction[] next;
+    }
+
+    /// @notice All that goes with the inputs of a call; each list in the order of its indices.
+    struct Evidence {
+        /// New anchors.
+        AnchorUpdate[] updates;
+        /// Outcomes of forced transactions.
+        ForcedBatch[] forced;
+        /// How many messages have been relayed.
+        RelayProof[] relays;
+    }
+
     /// @notice A block became the head.
     event BlockAdded(uint64 indexed number, bytes32 indexed blockHash, bytes32 stateRoot);
     /// @notice A new anchor came into force; `keccak256(abi.encode(...))` of the four values is what
@@ -71,18 +199,44 @@ interface INativeRollup {
     event AnchorUpdated(
         uint64 indexed l1BlockNumber, bytes32 l1BlockHash, uint64 messageCount, bytes32 messageRoot
     );
+    /// @notice So many messages have been relayed; the next was sent at this time, or none was before.
+    event RelayProven(uint64 indexed relayed, uint64 pendingSince);
+    /// @notice A forced transaction is discharged, or (`NoRoom`) put off.
+    event ForcedDischarged(uint64 indexed index, bytes32 indexed hash, Outcome outcome);
+    /// @notice An upgrade was announced.
+    event ChangeAnnounced(Change indexed change, uint256 value, uint256 readyAt);
+    /// @notice An announced upgrade was withdrawn.
+    event ChangeWithdrawn(Change indexed change, uint256 value);
+    /// @notice An upgrade was made.
+    event ChangeMade(Change indexed change, uint256 value);
+    /// @notice An account was named as the next owner.
+    event OwnershipOffered(address indexed owner, address indexed next);
+    /// @notice The rollup has another owner; with zero it never changes again.
+    event OwnershipTransferred(address indexed previous, address indexed owner);
 
     /// @notice The schema's fork has another layout than the one that is read here.
     error SchemaNotSupported(uint16 got, uint16 earliest);
     /// @notice A genesis without a block hash or without a state root.
     error GenesisIncomplete();
+    /// @notice A number of the genesis is beyond what fits into storage.
+    error GenesisOutOfBounds();
+    /// @notice The queue at this address was made for another rollup or another chain.
+    error QueueMismatch(address queue);
+    /// @notice Delays that do not fit to one another, see `RollupRules`.
+    error DelaysInconsistent(uint256 got, uint256 least);
     /// @notice Relaying the largest message of the queue could take more gas than a transaction has.
     error MessageCapsTooHigh(uint256 got, uint256 limit);
+    /// @notice What can be demanded of a block could be more than L1 can carry.
+    error DutiesTooLarge(uint256 length, uint256 gas);
 
     /// @notice A call without inputs.
     error NothingToAdvance();
     /// @notice An anchor update with an index that no block of the call has, or out of order.
     error AnchorUpdateUnused(uint256 update, uint64 index);
+    /// @notice Forced transactions for a block that the call does not have, or out of order.
+    error ForcedBatchUnused(uint256 batch, uint64 index);
+    /// @notice A relay proof for a block that the call does not have, or out of order.
+    error RelayProofUnused(uint256 proof, uint64 index);
 
     /// @notice The input is of another schema.
     error SchemaMismatch(uint16 got, uint16 expected);
@@ -100,29 +254,94 @@ interface INativeRollup {
     error TimestampInFuture(uint64 got, uint256 latest);
     /// @notice The block lies too far behind L1.
     error TimestampTooOld(uint64 got, uint256 earliest);
+    /// @notice The block's fees go to another account than the policy says.
+    error FeeRecipientMismatch(address got, address expected);
     /// @notice The block does not carry the anchor in force.
     error AnchorMismatch(bytes32 got, bytes32 expected);
-
-    /// @notice The new anchor names an earlier L1 block than the one in force.
-    error AnchorNumberWentBack(uint64 got, uint64 previous);
-    /// @notice The new anchor covers fewer messages than the one in force.
-    error MessageCountWentBack(uint64 got, uint64 previous);
-    /// @notice The new anchor covers messages that were sent after the L1 block which it names.
+    /// @notice The anchor names an earlier L1 block than the one in force.
+    error AnchorNumberWentBack(uint64 got, uint64 current);
+    /// @notice The anchor covers fewer messages than the one in force.
+    error MessageCountWentBack(uint64 got, uint64 current);
+    /// @notice The anchor covers messages that were sent after the L1 block that it names.
     error CheckpointAfterAnchor(uint64 checkpointBlock, uint64 l1BlockNumber);
-    /// @notice The queue does not know this checkpoint, or not any more.
-    error CheckpointUnknown(uint64 id, uint64 messageCount, bytes32 messageRoot);
+    /// @notice The queue was never in this state at the end of an L1 block, or it has forgotten.
+    error CheckpointUnknown(uint64 id, uint64 count, bytes32 root);
+    /// @notice The anchor covers more messages beyond those known to be relayed than one block could
+    /// bridge with hashes; a relay proof is needed first.
+    error AnchorTooFarAhead(uint64 count, uint64 limit);
 
-    /// @notice The state root of this block is not held, or not any more.
-    error StateRootUnavailable(uint64 number, uint64 head);
+    /// @notice The state root of the block is not held: too old, not yet there, or before genesis.
+    error StateRootUnavailable(uint64 number, uint64 latest);
 
-    /// @notice Adds blocks on top of the head: all of them, or none.
-    /// @dev Reverts with the errors above, and with those of `Execute` and `L1History`.
-    /// @param inputs For each block the exact input of EXECUTE: schema id and SSZ `StatelessInput`.
-    /// @param updates New anchors, in the order of the blocks with which they come into force.
-    function advance(bytes[] calldata inputs, AnchorUpdate[] calldata updates) external;
+    /// @notice The oldest message is overdue, or may be, and nothing shows that it was relayed.
+    error RelayProofMissing(uint64 relayed);
+    /// @notice Fewer messages have been relayed than are known to be.
+    error RelayedWentBack(uint64 got, uint64 known);
+    /// @notice Messages are overdue, and the block has relayed none, or has room for more.
+    error MessagesOverdue(uint64 relayed, uint64 due);
 
-    /// @notice Number and timestamp of the latest block, and what its anchor covers.
+    /// @notice More discharges than a block may have.
+    error TooManyDischarges(uint256 got, uint256 max);
+    /// @notice A due transaction is left out without a reason.
+    error ForcedTransactionOmitted(uint64 index);
+    /// @notice The transaction is not the one at this place of the queue.
+    error ForcedTransactionMismatch(uint64 index, bytes32 got, bytes32 expected);
+    /// @notice Before it is due, a transaction can be included and nothing else.
+    error NotDue(uint64 index, uint64 due);
+    /// @notice Another transaction stands there.
+    error NotIncluded(uint64 index, bytes32 got, bytes32 expected);
+    /// @notice The transaction is valid after the block, so it could have been appended.
+    error StillValid(uint64 index);
+    /// @notice The transaction pays enough.
+    error PricedEnough(uint64 index, uint128 maxFee, uint256 baseFee);
+    /// @notice The block has room for the transaction, or must make some for it.
+    error RoomLeft(uint64 index);
+    /// @notice The transaction has not expired.
+    error NotExpired(uint64 index, uint64 expiresAt);
+
+    /// @notice The caller is not the owner (or not the one to whom ownership is offered).
+    error NotOwner(address caller);
+    /// @notice The upgrade was not announced, or was announced and withdrawn, made, or forgotten.
+    error NotAnnounced(Change change, uint256 value);
+    /// @notice The upgrade was announced before.
+    error AlreadyAnnounced(Change change, uint256 value);
+    /// @notice The upgrade may not be made yet.
+    error NotReady(uint256 readyAt);
+    /// @notice The upgrade was not made in time, and has to be announced again.
+    error Stale(uint256 staleAt);
+    /// @notice The value is none that the rollup could have.
+    error ChangeInvalid(Change change, uint256 value);
+
+    /// @notice Moves the head by one block or more, all or none.
+    /// @dev Reverts with the errors above, and with those of `Execute`, `L1History`, `StateProof`,
+    /// `Rlp`, the queues and the policy.
+    /// @param inputs Inputs of EXECUTE, one for each block, in order.
+    /// @param evidence New anchors, and what the rollup owes.
+    function advance(bytes[] calldata inputs, Evidence calldata evidence) external;
+
+    /// @notice Announces an upgrade. For the owner.
+    function announce(Change change, uint256 value) external;
+
+    /// @notice Withdraws an announced upgrade. For the owner.
+    function withdraw(Change change, uint256 value) external;
+
+    /// @notice Makes an upgrade that was announced `UPGRADE_DELAY` ago. For the owner.
+    function make(Change change, uint256 value) external;
+
+    /// @notice Offers ownership to another account, which must take it; zero withdraws the offer.
+    function offerOwnership(address next) external;
+
+    /// @notice Takes ownership that is offered to the caller.
+    function takeOwnership() external;
+
+    /// @notice Gives ownership up, so that the rollup never changes again.
+    function renounceOwnership() external;
+
+    /// @notice Where the L2 stands.
     function head() external view returns (Head memory);
+
+    /// @notice What the rollup owes.
+    function duties() external view returns (Duties memory);
 
     /// @notice Hash of the latest block.
     function blockHash() external view returns (bytes32);
@@ -136,20 +355,53 @@ interface INativeRollup {
     /// @notice The anchor in force: what the next block carries unless a new one comes with it.
     function anchor() external view returns (bytes32);
 
+    /// @notice Who may advance, an `ISequencing`; zero for anyone.
+    function policy() external view returns (address);
+
+    /// @notice Gas limit of the latest block, and the one to which blocks move.
+    function gasLimits() external view returns (uint64 latest, uint64 target);
+
+    /// @notice Gas limit of the next block.
+    function nextGasLimit() external view returns (uint64);
+
+    /// @notice Schema id of a block with this timestamp after the head.
+    function schemaAt(uint64 timestamp) external view returns (uint16);
+
+    /// @notice An entry of the fork schedule.
+    function forks(uint256 index) external view returns (Fork memory);
+
+    /// @notice How many entries the fork schedule has.
+    function forkCount() external view returns (uint256);
+
+    /// @notice When an announced upgrade may be made; 0 if it is not announced.
+    function readyAt(Change change, uint256 value) external view returns (uint256);
+
+    /// @notice Who may announce upgrades; zero if nobody ever can.
+    function owner() external view returns (address);
+
+    /// @notice To whom ownership is offered; zero if to nobody.
+    function pendingOwner() external view returns (address);
+
     /// @notice Chain id of the L2.
     function CHAIN_ID() external view returns (uint64);
-
-    /// @notice Schema id of the inputs.
-    function SCHEMA() external view returns (uint16);
-
-    /// @notice Gas limit of every L2 block.
-    function GAS_LIMIT() external view returns (uint64);
 
     /// @notice How far, in seconds, the timestamp of a block may lie behind that of L1.
     function MAX_LAG() external view returns (uint64);
 
+    /// @notice Age of the head, in seconds, from which on anyone may advance.
+    function OPEN_AFTER() external view returns (uint64);
+
+    /// @notice Seconds after which a message from L1 must have been relayed.
+    function RELAY_DEADLINE() external view returns (uint64);
+
+    /// @notice Seconds between the announcement of an upgrade and the upgrade.
+    function UPGRADE_DELAY() external view returns (uint64);
+
     /// @notice The queue whose messages the anchors name, an `IL1MessageQueue`.
     function INBOX() external view returns (address);
+
+    /// @notice The queue of forced transactions, an `IForcedInbox`.
+    function FORCED() external view returns (address);
 
     /// @notice How many state roots are held.
     function STATE_ROOTS() external view returns (uint64);

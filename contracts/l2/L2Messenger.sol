@@ -7,28 +7,62 @@ import {Delivery} from "../libraries/Delivery.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 import {Messages} from "../messaging/Messages.sol";
 
-/// @title Delivery of L1 messages on L2; predeploy at `Predeploys.L2_MESSENGER`
-/// @notice All ETH of the L2 lies here from genesis on, and leaves only as value and fee of messages
-/// whose ETH lies in the escrow on L1. Each message is released once: the rolling hash admits it at
-/// one place only, and its value goes to the target, or stays here until a retry or a refund.
+/// @title Messages between L2 and L1; predeploy at `Predeploys.L2_MESSENGER`
+/// @notice All ETH of the L2 lies here from genesis on. It leaves as value and fee of messages whose ETH
+/// lies in the escrow on L1, and comes back as value and fee of messages to L1. Each message from L1 is
+/// released once: the rolling hash admits it at one place only, and its value goes to the target, or
+/// stays here until a retry or a refund.
 ///
 /// Messages are relayed in order, and a failing one blocks nobody: it is kept, and can be tried again
 /// by anyone with more gas, or cancelled by the account that its sender named for that. Success is
 /// final, and so is a refund.
+///
+/// A message may also be parked: kept as one that failed, without having been tried. This is needed
+/// because gas does not bound what a delivery reads, so that some deliveries make a block larger than
+/// L1 can carry; the deadline for relaying would then halt the rollup. Anyone may park, and it is no
+/// censorship:
+///
+///   - A message that asks for no gas, so every plain deposit, cannot be parked. Its delivery always
+///     fits into a block (see `Capacity`).
+///   - A message that asks for gas has the same standing as an L2 transaction with that much gas, which
+///     nobody can force into a block either, for the same reason. Parked, it is for anyone to deliver in
+///     any block, for ever, as a transaction of their own; and its fee goes to whoever does. Who parks
+///     gets nothing, and pays for the slot.
+///   - Its value is not in the hands of whoever builds blocks: `refundToL1` is a transaction that can be
+///     forced.
 /// @dev Has no constructor and no immutables: its runtime code is part of the genesis state. L1 reads
-/// slot 0 by proof.
+/// slot 0 and the mapping at slot 4 by proof.
 contract L2Messenger is IL2Messenger {
+    /// @inheritdoc IL2Messenger
+    uint64 public constant MAX_CLAIM_GAS = 8_000_000;
+
+    /// @inheritdoc IL2Messenger
+    uint64 public constant MAX_CLAIM_DATA = 65_536;
+
+    /// @dev What is kept of a message that was relayed and not delivered: it failed, and its fee has
+    /// been paid to the relayer.
+    uint256 private constant FAILED = 1;
+
+    /// @dev It was not tried, and its fee is still due.
+    uint256 private constant PARKED = 2;
+
     /// @dev Slot 0, the low 64 bits: how many messages have been relayed.
     uint64 private _count;
+
+    /// @dev Slot 0, the 64 bits above: how many messages have been sent to L1.
+    uint64 private _sentCount;
 
     /// @dev Slot 1: rolling hash over the relayed messages.
     bytes32 private _root;
 
-    /// @dev Slot 2: whether a message failed, by its hash.
-    mapping(bytes32 messageHash => bool) private _failed;
+    /// @dev Slot 2: `FAILED` or `PARKED`, by the hash of a message.
+    mapping(bytes32 messageHash => uint256 status) private _kept;
 
     /// @dev Slot 3: rolling hashes at which relays may end, by how many messages they cover.
     mapping(uint64 count => bytes32 root) private _waypoints;
+
+    /// @dev Slot 4: hashes of the messages to L1, by index.
+    mapping(uint256 index => bytes32 messageHash) private _sent;
 
     /// @dev Sender of the message that is being delivered; zero at all other times.
     address private transient _sender;
@@ -37,12 +71,27 @@ contract L2Messenger is IL2Messenger {
     bool private transient _busy;
 
     /// @dev A target that could deliver, retry or refund in turn would see the messenger between the
-    /// start of a delivery and its outcome.
+    /// start of a delivery and its outcome. (It may send: that touches nothing that a delivery does.)
     modifier exclusive() {
         if (_busy) revert Reentrancy();
         _busy = true;
         _;
         _busy = false;
+    }
+
+    /// @inheritdoc IL2Messenger
+    function send(address to, address refundTo, uint64 gasLimit, uint128 fee, bytes calldata data)
+        external
+        payable
+        returns (uint64)
+    {
+        if (gasLimit > MAX_CLAIM_GAS) revert GasLimitTooHigh(gasLimit, MAX_CLAIM_GAS);
+        if (data.length > MAX_CLAIM_DATA) revert DataTooLong(data.length, MAX_CLAIM_DATA);
+        if (fee > msg.value) revert FeeAboveValue(fee, msg.value);
+        uint256 value = msg.value - fee;
+        if (value > type(uint128).max) revert ValueTooLarge(value, type(uint128).max);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return _send(to, refundTo, uint128(value), fee, gasLimit, data);
     }
 
     /// @inheritdoc IL2Messenger
@@ -55,10 +104,7 @@ contract L2Messenger is IL2Messenger {
         _root = root;
 
         uint256 fees = _deliverAll(first, messages);
-        if (fees != 0) {
-            (bool ok,) = feeRecipient.call{value: fees}("");
-            if (!ok) revert FeeTransferFailed(feeRecipient, fees);
-        }
+        if (fees != 0) _pay(feeRecipient, fees);
     }
 
     /// @inheritdoc IL2Messenger
@@ -82,19 +128,44 @@ contract L2Messenger is IL2Messenger {
 
     /// @inheritdoc IL2Messenger
     function retry(Message calldata message) external exclusive {
-        Messages.Header memory header = _takeFailed(message);
+        Messages.Header memory header = _header(message);
+        uint256 fee = _take(header);
         (bool ok, bytes memory reason) = _deliver(header, message.data, type(uint256).max);
         if (!ok) revert RetryFailed(reason);
         emit MessageDelivered(message.index);
+        if (fee != 0) _pay(msg.sender, fee);
     }
 
     /// @inheritdoc IL2Messenger
     function refund(Message calldata message, address recipient) external exclusive {
         if (msg.sender != message.refundTo) revert NotRefundable(msg.sender, message.refundTo);
-        _takeFailed(message);
-        (bool ok,) = recipient.call{value: message.value}("");
-        if (!ok) revert RefundFailed(recipient, message.value);
-        emit MessageRefunded(message.index, recipient, message.value);
+        uint256 amount = message.value + _take(_header(message));
+        (bool ok,) = recipient.call{value: amount}("");
+        if (!ok) revert RefundFailed(recipient, amount);
+        emit MessageRefunded(message.index, recipient, amount);
+    }
+
+    /// @inheritdoc IL2Messenger
+    function refundToL1(Header calldata header, address recipient) external returns (uint64 index) {
+        if (_busy) revert Reentrancy();
+        if (msg.sender != header.refundTo) revert NotRefundable(msg.sender, header.refundTo);
+        uint256 fee = _take(
+            Messages.Header({
+                sender: header.sender,
+                to: header.to,
+                refundTo: header.refundTo,
+                value: header.value,
+                fee: header.fee,
+                gasLimit: header.gasLimit,
+                index: header.index,
+                dataHash: header.dataHash
+            })
+        );
+        uint256 amount = header.value + fee;
+        if (amount > type(uint128).max) revert ValueTooLarge(amount, type(uint128).max);
+        emit MessageRefunded(header.index, recipient, amount);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return _send(recipient, recipient, uint128(amount), 0, 0, msg.data[:0]);
     }
 
     /// @inheritdoc IL2Messenger
@@ -110,7 +181,22 @@ contract L2Messenger is IL2Messenger {
 
     /// @inheritdoc IL2Messenger
     function isFailed(bytes32 messageHash) external view returns (bool) {
-        return _failed[messageHash];
+        return _kept[messageHash] == FAILED;
+    }
+
+    /// @inheritdoc IL2Messenger
+    function isParked(bytes32 messageHash) external view returns (bool) {
+        return _kept[messageHash] == PARKED;
+    }
+
+    /// @inheritdoc IL2Messenger
+    function sentCount() external view returns (uint64) {
+        return _sentCount;
+    }
+
+    /// @inheritdoc IL2Messenger
+    function sent(uint64 index) external view returns (bytes32) {
+        return _sent[index];
     }
 
     /// @inheritdoc IL2Messenger
@@ -130,32 +216,41 @@ contract L2Messenger is IL2Messenger {
         uint256 position = 0;
         while (position < messages.length) {
             bytes calldata data;
-            (data, position) = Messages.unpack(messages, position, header);
+            bool parked;
+            (data, position, parked) = Messages.unpack(messages, position, header);
             header.index = count++;
-            header.dataHash = keccak256(data);
+            if (!parked) header.dataHash = keccak256(data);
+            else if (header.gasLimit == 0) revert NotParkable(header.index);
             root = Messages.extend(root, Messages.hash(header));
         }
     }
 
     /// @dev Delivers a batch that has been found to be that of the queue; returns its fees. They are
     /// due for a failing message too, since its relayer has done the work; otherwise it would be free
-    /// to make relayers work.
+    /// to make relayers work. They are not for one that is parked.
     function _deliverAll(uint64 first, bytes calldata messages) private returns (uint256 fees) {
         Messages.Header memory header;
         header.index = first;
         uint256 position = 0;
         while (position < messages.length) {
             bytes calldata data;
-            (data, position) = Messages.unpack(messages, position, header);
-            fees += header.fee;
-            (bool ok, bytes memory reason) = _deliver(header, data, header.gasLimit);
-            if (ok) {
-                emit MessageDelivered(header.index);
-            } else {
-                header.dataHash = keccak256(data);
+            bool parked;
+            (data, position, parked) = Messages.unpack(messages, position, header);
+            if (parked) {
                 bytes32 messageHash = Messages.hash(header);
-                _failed[messageHash] = true;
-                emit MessageFailed(header.index, messageHash, reason);
+                _kept[messageHash] = PARKED;
+                emit MessageParked(header.index, messageHash);
+            } else {
+                fees += header.fee;
+                (bool ok, bytes memory reason) = _deliver(header, data, header.gasLimit);
+                if (ok) {
+                    emit MessageDelivered(header.index);
+                } else {
+                    header.dataHash = keccak256(data);
+                    bytes32 messageHash = Messages.hash(header);
+                    _kept[messageHash] = FAILED;
+                    emit MessageFailed(header.index, messageHash, reason);
+                }
             }
             ++header.index;
         }
@@ -173,9 +268,49 @@ contract L2Messenger is IL2Messenger {
         _sender = address(0);
     }
 
-    /// @dev Forgets that a message failed, before anything is called or paid because of it.
-    function _takeFailed(Message calldata message) private returns (Messages.Header memory header) {
-        header = Messages.Header({
+    /// @dev Forgets a message that was kept, before anything is called or paid because of it; returns
+    /// the fee that is still due.
+    function _take(Messages.Header memory header) private returns (uint256 fee) {
+        bytes32 messageHash = Messages.hash(header);
+        uint256 status = _kept[messageHash];
+        if (status == 0) revert NotFailed(messageHash);
+        delete _kept[messageHash];
+        if (status == PARKED) fee = header.fee;
+    }
+
+    /// @dev Keeps the hash of a message to L1 for whoever claims it there.
+    function _send(
+        address to,
+        address refundTo,
+        uint128 value,
+        uint128 fee,
+        uint64 gasLimit,
+        bytes calldata data
+    ) private returns (uint64 index) {
+        index = _sentCount++;
+        _sent[index] = Messages.hash(
+            Messages.Header({
+                sender: msg.sender,
+                to: to,
+                refundTo: refundTo,
+                value: value,
+                fee: fee,
+                gasLimit: gasLimit,
+                index: index,
+                dataHash: keccak256(data)
+            })
+        );
+        emit MessageSent(index, msg.sender, to, refundTo, value, fee, gasLimit, data);
+    }
+
+    /// @dev Pays fees.
+    function _pay(address to, uint256 amount) private {
+        (bool ok,) = to.call{value: amount}("");
+        if (!ok) revert FeeTransferFailed(to, amount);
+    }
+
+    function _header(Message calldata message) private pure returns (Messages.Header memory) {
+        return Messages.Header({
             sender: message.sender,
             to: message.to,
             refundTo: message.refundTo,
@@ -185,9 +320,6 @@ contract L2Messenger is IL2Messenger {
             index: message.index,
             dataHash: keccak256(message.data)
         });
-        bytes32 messageHash = Messages.hash(header);
-        if (!_failed[messageHash]) revert NotFailed(messageHash);
-        delete _failed[messageHash];
     }
 
     /// @dev A relay ends at a state of the queue that was proven. A waypoint has then done its duty.

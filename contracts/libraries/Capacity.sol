@@ -15,7 +15,7 @@ pragma solidity ^0.8.24;
 ///                       65,536 bytes of code (EIP-7954), 5,000 of trie nodes
 ///   BLOCKHASH           20 gas, and up to 256 headers of 700 bytes, once per block
 ///   a cold slot         1,900 gas or more, 5,000 bytes of trie nodes: less per gas than an account
-///   the target          free of extra gas: its code
+///   the target          free of extra gas: its code, and if it delegates (EIP-7702), its delegate's
 library Capacity {
     /// @notice The most gas that a transaction can have (EIP-7825).
     uint256 internal constant TRANSACTION_GAS = 1 << 24;
@@ -42,12 +42,11 @@ library Capacity {
     /// @param bounded Whether it calls a target of which it is known what it reads.
     function ofTransaction(uint256 gasLimit, bool bounded) internal pure returns (uint256) {
         if (bounded) return BOUNDED_BYTES;
-        if (gasLimit <= INTRINSIC_GAS) return ACCOUNT_BYTES;
-        return ACCOUNT_BYTES + HEADER_BYTES + _read(gasLimit - INTRINSIC_GAS);
+        if (gasLimit <= INTRINSIC_GAS) return 2 * ACCOUNT_BYTES;
+        return 2 * ACCOUNT_BYTES + HEADER_BYTES + _read(gasLimit - INTRINSIC_GAS);
     }
 
-    /// @notice Bytes that the delivery of a message adds at most. The target may be an account that
-    /// delegates (EIP-7702), whose delegate is read for free.
+    /// @notice Bytes that the delivery of a message adds at most.
     function ofMessage(uint256 gasLimit, uint256 dataLength) internal pure returns (uint256) {
         return 2 * ACCOUNT_BYTES + HEADER_BYTES + _read(gasLimit + STIPEND) + dataLength;
     }

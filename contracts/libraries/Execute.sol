@@ -43,6 +43,8 @@ library Execute {
     error ResultChainIdMismatch(uint64 got, uint64 expected);
     /// @notice The result speaks of another schema.
     error ResultSchemaMismatch(uint16 got, uint16 expected);
+    /// @notice The block has fewer transactions.
+    error TransactionOutOfRange(uint256 position, uint256 count);
 
     // ------------------------------------------------------------------ constants
 
@@ -70,11 +72,18 @@ library Execute {
     uint256 internal constant CHAIN_ID_AT = INPUT_AT + 8;
     uint256 internal constant PARENT_BEACON_BLOCK_ROOT_AT = REQUEST_AT + 8;
     uint256 internal constant PARENT_HASH_AT = PAYLOAD_AT;
+    uint256 internal constant FEE_RECIPIENT_AT = PAYLOAD_AT + 32;
     uint256 internal constant STATE_ROOT_AT = PAYLOAD_AT + 52;
     uint256 internal constant BLOCK_NUMBER_AT = PAYLOAD_AT + 404;
     uint256 internal constant GAS_LIMIT_AT = PAYLOAD_AT + 412;
+    uint256 internal constant GAS_USED_AT = PAYLOAD_AT + 420;
     uint256 internal constant TIMESTAMP_AT = PAYLOAD_AT + 428;
+    uint256 internal constant BASE_FEE_AT = PAYLOAD_AT + 440;
     uint256 internal constant BLOCK_HASH_AT = PAYLOAD_AT + 472;
+    /// @notice Where the payload says at which of its bytes the transactions start.
+    uint256 internal constant TRANSACTIONS_OFFSET_AT = PAYLOAD_AT + 504;
+    /// @notice Where it says at which of its bytes they end, and the withdrawals start.
+    uint256 internal constant WITHDRAWALS_OFFSET_AT = PAYLOAD_AT + 508;
 
     /// @notice Length of the result.
     uint256 internal constant RESULT_LENGTH = 43;
@@ -148,6 +157,44 @@ library Execute {
         return _uint64(input, GAS_LIMIT_AT);
     }
 
+    /// @notice Where the fees of the block go.
+    function feeRecipient(bytes memory input) internal pure returns (address) {
+        return address(bytes20(_word(input, FEE_RECIPIENT_AT)));
+    }
+
+    /// @notice Gas that the block uses.
+    function gasUsed(bytes memory input) internal pure returns (uint64) {
+        return _uint64(input, GAS_USED_AT);
+    }
+
+    /// @notice Base fee of the block, in wei.
+    function baseFee(bytes memory input) internal pure returns (uint256) {
+        return uint256(_uint64(input, BASE_FEE_AT)) | uint256(_uint64(input, BASE_FEE_AT + 8)) << 64
+            | uint256(_uint64(input, BASE_FEE_AT + 16)) << 128
+            | uint256(_uint64(input, BASE_FEE_AT + 24)) << 192;
+    }
+
+    /// @notice Hash of one of the block's transactions. Only for an input that EXECUTE has accepted.
+    /// @dev The offset of the transactions stands in the fixed part of the payload. They start with
+    /// their own offsets, four bytes each; each transaction ends where the next starts, and the last
+    /// where the withdrawals do. EXECUTE decodes strictly: the first offset is the length of all of
+    /// them, none is less than the one before, and none lies beyond the end.
+    function transactionHash(bytes memory input, uint256 position)
+        internal
+        pure
+        returns (bytes32 hash)
+    {
+        uint256 list = PAYLOAD_AT + _uint32(input, TRANSACTIONS_OFFSET_AT);
+        uint256 end = PAYLOAD_AT + _uint32(input, WITHDRAWALS_OFFSET_AT);
+        uint256 count = list == end ? 0 : _uint32(input, list) / 4;
+        if (position >= count) revert TransactionOutOfRange(position, count);
+        uint256 start = list + _uint32(input, list + 4 * position);
+        if (position + 1 < count) end = list + _uint32(input, list + 4 * position + 4);
+        assembly ("memory-safe") {
+            hash := keccak256(add(add(input, 0x20), start), sub(end, start))
+        }
+    }
+
     /// @notice Timestamp of the block, in seconds.
     function timestamp(bytes memory input) internal pure returns (uint64) {
         return _uint64(input, TIMESTAMP_AT);
@@ -190,8 +237,12 @@ library Execute {
     // ------------------------------------------------------------------ leaves
 
     function _requireOffset(bytes memory input, uint256 position, uint256 expected) private pure {
-        uint256 got = _reversed(uint256(_word(input, position)) >> 224) >> 32;
+        uint256 got = _uint32(input, position);
         if (got != expected) revert OffsetNotCanonical(position, got, expected);
+    }
+
+    function _uint32(bytes memory input, uint256 position) private pure returns (uint256) {
+        return _reversed(uint256(_word(input, position)) >> 224) >> 32;
     }
 
     function _uint64(bytes memory input, uint256 position) private pure returns (uint64) {

@@ -3,7 +3,10 @@ pragma solidity ^0.8.24;
 
 import {Delivery} from "../libraries/Delivery.sol";
 
-/// @title What L1 and L2 must agree on about messages from L1 to L2
+/// @title What L1 and L2 must agree on about messages
+/// @notice Messages have the same fields and the same hash in both directions. From L1 to L2 the hashes
+/// are chained, from L2 to L1 each is kept in a slot of its own; so none can pass for one of the other
+/// direction.
 library Messages {
     /// @notice A message, with its data as a hash.
     /// @dev Static types only, so that in memory it looks as `abi.encode` would write it.
@@ -20,12 +23,26 @@ library Messages {
 
     /// @notice The bytes at `position` are not a whole message.
     error MessageTruncated(uint256 position, uint256 length);
+    /// @notice A message that is parked has a length besides the bit that says so.
+    error ParkedLengthInvalid(uint256 position, uint256 length);
 
     /// @notice Length of a packed message without its data.
     uint256 internal constant PACKED_HEADER = 100;
 
     /// @notice The most gas that a packed message can ask for.
     uint64 internal constant MAX_GAS = type(uint32).max;
+
+    /// @notice The most data that a packed message can carry.
+    uint64 internal constant MAX_DATA = type(uint32).max >> 1;
+
+    /// @notice Slot of `L2Messenger` that holds how many messages have been relayed (low 64 bits).
+    bytes32 internal constant RELAYED_SLOT = 0;
+
+    /// @notice Slot of `L2Messenger` in which the mapping `index → hash of a message to L1` starts.
+    uint256 internal constant SENT_SLOT = 4;
+
+    /// @dev Bit of the length of a packed message that says that it is parked.
+    uint256 private constant PARKED = 1 << 31;
 
     /// @notice Gas of relaying one message without what its gas limit and its data cost: the base cost
     /// of the transaction, state of the messenger, accounts that come into being by being paid, the
@@ -52,6 +69,15 @@ library Messages {
         }
     }
 
+    /// @notice Slot of `L2Messenger` that holds the hash of a message to L1.
+    function sentSlot(uint256 index) internal pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            mstore(0x00, index)
+            mstore(0x20, SENT_SLOT)
+            result := keccak256(0x00, 0x40)
+        }
+    }
+
     /// @notice Reads one message of a batch in the format in which it is relayed. All integers are big
     /// endian, and messages follow one another without padding:
     ///
@@ -59,16 +85,19 @@ library Messages {
     ///    20  to, 20 bytes             76  fee, 16 bytes          100 data
     ///    40  refundTo, 20 bytes       92  gas limit, 4 bytes
     ///
-    /// The index is not part of it: it follows from the order.
+    /// The index is not part of it: it follows from the order. If the highest bit of the length is set,
+    /// the message is to be parked: the other bits are zero, and instead of its data the hash of them
+    /// follows, 32 bytes.
     /// @param batch The messages.
     /// @param position Where the message starts.
-    /// @param header Filled with all but `index` and `dataHash`.
-    /// @return data The message's data.
+    /// @param header Filled with all but `index`; with `dataHash` for a message that is parked only.
+    /// @return data The message's data; empty for one that is parked.
     /// @return next Where the message ends.
+    /// @return parked Whether the message is to be parked.
     function unpack(bytes calldata batch, uint256 position, Header memory header)
         internal
         pure
-        returns (bytes calldata data, uint256 next)
+        returns (bytes calldata data, uint256 next, bool parked)
     {
         // Words that overlap, so that each field lies at an end of one of them. Whatever of a word lies
         // outside the message is shifted out or cut off.
@@ -94,11 +123,23 @@ library Messages {
         header.gasLimit = uint32(e >> 224);
 
         uint256 start = position + PACKED_HEADER;
-        next = start + uint32(e >> 192);
+        uint256 length = uint32(e >> 192);
+        // forge-lint: disable-end(unsafe-typecast)
+        parked = length & PARKED != 0;
+        if (parked) {
+            if (length != PARKED) revert ParkedLengthInvalid(position, length);
+            next = start + 32;
+        } else {
+            next = start + length;
+        }
         // If even the header is cut off, this is beyond the end whatever the length was read from.
         if (next > batch.length) revert MessageTruncated(position, batch.length);
-        // forge-lint: disable-end(unsafe-typecast)
-        data = batch[start:next];
+        if (parked) {
+            header.dataHash = bytes32(batch[start:next]);
+            data = batch[next:next];
+        } else {
+            data = batch[start:next];
+        }
     }
 
     /// @notice Gas limit of an L2 transaction that is enough to relay one message, whatever the

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
@@ -13,23 +14,65 @@ import {SystemContracts} from "./SystemContracts.sol";
 abstract contract RollupFixture is Test, SystemContracts {
     address internal constant EXECUTE = address(0x0101);
     uint64 internal constant CHAIN_ID = 80_790;
-    uint64 internal constant GAS_LIMIT = 12_000_000;
+    uint32 internal constant GAS_LIMIT = 12_000_000;
     uint64 internal constant MAX_LAG = 3600;
     uint64 internal constant RING = 8191;
+    uint64 internal constant OPEN_AFTER = 2 hours;
+    uint64 internal constant RELAY_DEADLINE = 1 days;
+    uint64 internal constant FORCED_DELAY = 1 days;
+    uint64 internal constant FORCED_GRACE = 2 hours;
+    uint64 internal constant FORCED_EXPIRY = 2 days;
+    uint64 internal constant UPGRADE_DELAY = 7 days;
 
     L1MessageQueue internal queue;
+    ForcedInbox internal inbox;
     NativeRollup internal rollup;
 
     function setUp() public virtual {
         vm.roll(20_000);
         vm.warp(1_700_000_000);
         installHistory();
-        queue = new L1MessageQueue(8_000_000, 16_384, 0);
         rollup = deploy(StatelessInputs.OSAKA);
     }
 
     function deploy(uint16 schema) internal returns (NativeRollup) {
-        return new NativeRollup(genesis(), config(schema));
+        return deploy(genesis(), config(schema));
+    }
+
+    /// @dev A rollup with queues of its own.
+    function deploy(INativeRollup.Genesis memory g, INativeRollup.Config memory c)
+        internal
+        returns (NativeRollup)
+    {
+        return new NativeRollup(g, withQueues(c, 8_000_000, 16_384));
+    }
+
+    /// @dev Makes queues for the next contract that is deployed after them.
+    function withQueues(INativeRollup.Config memory c, uint64 maxGas, uint64 maxData)
+        internal
+        returns (INativeRollup.Config memory)
+    {
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        queue = new L1MessageQueue(next, maxGas, maxData, 0);
+        inbox = new ForcedInbox(forcedConfig(next));
+        c.inbox = address(queue);
+        c.forced = address(inbox);
+        return c;
+    }
+
+    function forcedConfig(address rollup_) internal pure returns (ForcedInbox.Config memory) {
+        return ForcedInbox.Config({
+            rollup: rollup_,
+            chainId: CHAIN_ID,
+            delay: FORCED_DELAY,
+            grace: FORCED_GRACE,
+            expiry: FORCED_EXPIRY,
+            maxGas: 23_000,
+            maxBoundedGas: 1_000_000,
+            feePercent: 0,
+            feeRecipient: address(0),
+            boundedTarget: address(0)
+        });
     }
 
     function genesis() internal pure returns (INativeRollup.Genesis memory) {
@@ -48,7 +91,13 @@ abstract contract RollupFixture is Test, SystemContracts {
             schema: schema,
             gasLimit: GAS_LIMIT,
             maxLag: MAX_LAG,
-            inbox: address(queue)
+            openAfter: OPEN_AFTER,
+            relayDeadline: RELAY_DEADLINE,
+            upgradeDelay: UPGRADE_DELAY,
+            inbox: address(queue),
+            forced: address(inbox),
+            policy: address(0),
+            owner: address(0)
         });
     }
 
@@ -56,13 +105,13 @@ abstract contract RollupFixture is Test, SystemContracts {
     function nextBlock() internal view returns (StatelessInputs.Block memory) {
         INativeRollup.Head memory head = rollup.head();
         return StatelessInputs.Block({
-            schema: rollup.SCHEMA(),
+            schema: rollup.schemaAt(uint64(vm.getBlockTimestamp())),
             chainId: CHAIN_ID,
             anchor: rollup.anchor(),
             parentHash: rollup.blockHash(),
             stateRoot: keccak256(abi.encode("state", head.number + 1)),
             number: head.number + 1,
-            gasLimit: GAS_LIMIT,
+            gasLimit: rollup.nextGasLimit(),
             timestamp: uint64(vm.getBlockTimestamp()),
             baseFee: 7,
             blockHash: keccak256(abi.encode("block", head.number + 1)),
@@ -100,17 +149,24 @@ abstract contract RollupFixture is Test, SystemContracts {
         inputs[0] = input;
     }
 
-    function none() internal pure returns (INativeRollup.AnchorUpdate[] memory) {
-        return new INativeRollup.AnchorUpdate[](0);
+    /// @dev Nothing goes with the inputs.
+    function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
+
+    function all(INativeRollup.AnchorUpdate[] memory updates)
+        internal
+        pure
+        returns (INativeRollup.Evidence memory evidence)
+    {
+        evidence.updates = updates;
     }
 
     function one(INativeRollup.AnchorUpdate memory update)
         internal
         pure
-        returns (INativeRollup.AnchorUpdate[] memory updates)
+        returns (INativeRollup.Evidence memory evidence)
     {
-        updates = new INativeRollup.AnchorUpdate[](1);
-        updates[0] = update;
+        evidence.updates = new INativeRollup.AnchorUpdate[](1);
+        evidence.updates[0] = update;
     }
 
     /// @dev An anchor of an L1 block with the queue's state.

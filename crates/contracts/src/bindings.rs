@@ -7,5 +7,14 @@ use alloy_sol_types::sol;
 
 sol!("../../contracts/interfaces/INativeRollup.sol");
 sol!("../../contracts/interfaces/IL1MessageQueue.sol");
+sol!("../../contracts/interfaces/IForcedInbox.sol");
+sol!("../../contracts/interfaces/ISequencing.sol");
 sol!("../../contracts/interfaces/IL1Anchor.sol");
 sol!("../../contracts/interfaces/IL2Messenger.sol");
+
+impl Default for INativeRollup::Evidence {
+    /// Nothing that goes with the inputs of `advance`.
+    fn default() -> Self {
+        Self { updates: Vec::new(), forced: Vec::new(), relays: Vec::new() }
+    }
+}

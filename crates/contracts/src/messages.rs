@@ -1,25 +1,25 @@
-//! Messages from L1 to L2, as `contracts/messaging/Messages.sol` defines them.
+//! Messages between L1 and L2, as `contracts/messaging/Messages.sol` defines them.
 
 use crate::bindings::IL1MessageQueue::MessageSent;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolValue;
 
-/// A message on its way from L1 to L2.
+/// A message on its way from L1 to L2 or back. The fields and the hash are the same both ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Who sent it on L1.
+    /// Who sent it.
     pub sender: Address,
-    /// The contract or account on L2.
+    /// The contract or account on the other side.
     pub to: Address,
     /// Who may take the value back if delivery fails.
     pub refund_to: Address,
     /// Wei for the target.
     pub value: u128,
-    /// Wei for the relayer.
+    /// Wei for whoever delivers it.
     pub fee: u128,
     /// Gas that the target gets at least.
     pub gas_limit: u32,
-    /// Position in the queue.
+    /// Number of the message, counted from zero.
     pub index: u64,
     /// Calldata for the target.
     pub data: Bytes,
@@ -72,6 +72,23 @@ impl Message {
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&self.data);
     }
+}
+
+impl Message {
+    /// Appends the message as `L2Messenger.relay` reads one that is to be parked.
+    pub fn pack_parked(&self, out: &mut Vec<u8>) {
+        let header = out.len();
+        self.pack(out);
+        out.truncate(header + Self::PACKED_HEADER - 4);
+        out.extend_from_slice(&(1_u32 << 31).to_be_bytes());
+        out.extend_from_slice(keccak256(&self.data).as_slice());
+    }
+}
+
+/// Slot of `L2Messenger` that holds the hash of the message to L1 with this number.
+pub fn sent_slot(index: u64) -> U256 {
+    const SENT_SLOT: u64 = 4;
+    keccak256((U256::from(index), U256::from(SENT_SLOT)).abi_encode()).into()
 }
 
 /// Messages one after another, as `L2Messenger.relay` takes them.

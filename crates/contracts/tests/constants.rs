@@ -1,7 +1,7 @@
 //! Constants that stand in Solidity and in Rust, read from the Solidity sources.
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
-use enshrine_contracts::{Anchor, L1_ANCHOR, L2_MESSENGER, Message, extend};
+use enshrine_contracts::{Anchor, L1_ANCHOR, L2_MESSENGER, Message, extend, sent_slot};
 use eyre::{Context, OptionExt, Result};
 use std::{collections::BTreeMap, fs};
 use toolchain::find_root;
@@ -75,6 +75,11 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
         ("PARENT_BEACON_BLOCK_ROOT_AT", request + layout::request::PARENT_BEACON_BLOCK_ROOT),
         ("PARENT_HASH_AT", payload + layout::payload::PARENT_HASH),
         ("STATE_ROOT_AT", payload + layout::payload::STATE_ROOT),
+        ("FEE_RECIPIENT_AT", payload + layout::payload::FEE_RECIPIENT),
+        ("GAS_USED_AT", payload + layout::payload::GAS_USED),
+        ("BASE_FEE_AT", payload + layout::payload::BASE_FEE_PER_GAS),
+        ("TRANSACTIONS_OFFSET_AT", payload + layout::payload::TRANSACTIONS),
+        ("WITHDRAWALS_OFFSET_AT", payload + layout::payload::WITHDRAWALS),
         ("BLOCK_NUMBER_AT", payload + layout::payload::BLOCK_NUMBER),
         ("GAS_LIMIT_AT", payload + layout::payload::GAS_LIMIT),
         ("TIMESTAMP_AT", payload + layout::payload::TIMESTAMP),
@@ -105,12 +110,16 @@ fn addresses_are_those_of_the_genesis_and_of_the_eips() -> Result<()> {
 
 #[test]
 fn the_gas_cap_of_a_transaction_is_that_of_eip_7825() -> Result<()> {
-    let rollup = Constants::read("NativeRollup.sol")?;
+    let capacity = Constants::read("libraries/Capacity.sol")?;
     let cap = usize::try_from(enshrine_contracts::TRANSACTION_GAS_CAP)?;
-    rollup.assert("TRANSACTION_GAS_CAP", cap);
-    rollup.assert("STATE_ROOTS", 8191);
+    capacity.assert("TRANSACTION_GAS", cap);
+    Constants::read("RollupState.sol")?.assert("STATE_ROOTS", 8191);
     let messages = Constants::read("messaging/Messages.sol")?;
     messages.assert("PACKED_HEADER", Message::PACKED_HEADER);
+    let slot = keccak256(
+        [U256::from(7).to_be_bytes::<32>(), messages.get("SENT_SLOT")?.to_be_bytes()].concat(),
+    );
+    assert_eq!(sent_slot(7), U256::from_be_bytes(slot.0));
     Ok(())
 }
 

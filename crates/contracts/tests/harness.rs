@@ -9,7 +9,7 @@ use enshrine_contracts::{
     TRANSACTION_GAS_CAP,
     bindings::{
         IL1MessageQueue, IL2Messenger,
-        INativeRollup::{self, AnchorUpdate, BlockAdded},
+        INativeRollup::{self, AnchorUpdate, BlockAdded, Evidence},
     },
     l2_genesis,
 };
@@ -55,14 +55,7 @@ impl Harness {
             genesis.alloc.insert(key.address(), account);
         }
         let l2 = L2::new(L2_CHAIN, fork, &genesis);
-        let config = RollupConfig {
-            chain_id: L2_CHAIN,
-            schema: fork.schema(),
-            max_lag: 3_600,
-            message_gas: 1_000_000,
-            message_data: 10_000,
-            fee_percent: 0,
-        };
+        let config = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
         Ok(Self { l1, l2, rollup, operator, alice, anchor: B256::ZERO })
     }
@@ -93,7 +86,8 @@ impl Harness {
         updates: Vec<AnchorUpdate>,
     ) -> Result<Sent, ContractsError> {
         let inputs = inputs.into_iter().map(Bytes::from).collect();
-        let call = INativeRollup::advanceCall { inputs, updates };
+        let evidence = Evidence { updates, ..Default::default() };
+        let call = INativeRollup::advanceCall { inputs, evidence };
         self.l1.transact(&self.operator, self.rollup.address, U256::ZERO, &call)
     }
 
@@ -107,7 +101,10 @@ impl Harness {
         let error = E::abi_decode(&output)
             .unwrap_or_else(|_| panic!("expected {}, got {output}", E::SIGNATURE));
         // As a transaction, too: it fails, and nothing moves.
-        let call = INativeRollup::advanceCall { inputs: vec![input.into()], updates: vec![] };
+        let call = INativeRollup::advanceCall {
+            inputs: vec![input.into()],
+            evidence: Evidence::default(),
+        };
         let sent = self.l1.send(
             &self.operator,
             self.rollup.address.into(),

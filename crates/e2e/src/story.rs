@@ -10,7 +10,7 @@ use contracts::{
     Artifacts, L1, L2, Rollup, RollupConfig, TRANSACTION_GAS_CAP,
     bindings::{
         IL1MessageQueue,
-        INativeRollup::{self, AnchorUpdate},
+        INativeRollup::{self, AnchorUpdate, Evidence},
     },
     l2_genesis,
 };
@@ -129,14 +129,7 @@ impl World {
             genesis.alloc.insert(Key::named(name).address(), account);
         }
         let l2 = L2::new(L2_CHAIN, fork, &genesis);
-        let config = RollupConfig {
-            chain_id: L2_CHAIN,
-            schema: fork.schema(),
-            max_lag: 3_600,
-            message_gas: 1_000_000,
-            message_data: 10_000,
-            fee_percent: 0,
-        };
+        let config = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
         report.step(format!(
             "NativeRollup at {}, its message queue at {}",
@@ -193,7 +186,8 @@ impl World {
         let input = block.input()?;
         let input_bytes = input.len();
         let witness_bytes = StatelessInput::decode(&input)?.witness.encoded_len();
-        let call = INativeRollup::advanceCall { inputs: vec![input.into()], updates };
+        let evidence = Evidence { updates, ..Default::default() };
+        let call = INativeRollup::advanceCall { inputs: vec![input.into()], evidence };
         let calldata = Bytes::from(call.abi_encode());
         let start = Instant::now();
         let to = self.rollup.address.into();
@@ -264,7 +258,10 @@ impl World {
             ),
         ] {
             let before = self.rollup.head(&self.l1)?;
-            let call = INativeRollup::advanceCall { inputs: vec![input.into()], updates: vec![] };
+            let call = INativeRollup::advanceCall {
+                inputs: vec![input.into()],
+                evidence: Evidence::default(),
+            };
             let data = Bytes::from(call.abi_encode());
             let to = self.rollup.address;
             let tried = self.l1.try_call(self.operator.address(), to, U256::ZERO, data.clone())?;

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {INativeRollup} from "./interfaces/INativeRollup.sol";
+
+/// @title The storage of a rollup, and the head while a call is at work on it
+/// @notice All storage stands here, so that its layout can be read in one place. Nothing of it grows
+/// with the number of blocks.
+///
+///   slot 0          the head, from the low bits on: number (56 bits), timestamp (48), anchor's L1
+///                   block (48), its message count (56), L2 time of the next duty (48)
+///   slot 1          hash of the latest block
+///   slot 2          anchor in force
+///   slot 3          rules: policy (160), gas limit (32), its target (32), schema (16), forks that are
+///                   in force (8), forks that are scheduled (8)
+///   slot 4          duties: relayed (56), relay due (48), next forced transaction (56), forced due
+///                   (48), first since (48)
+///   slots 5 – 8195  state roots, by block number modulo 8191
+///   slot 8196       owner
+///   slot 8197       account to which ownership is offered
+///   slot 8198       fork schedule
+///   slot 8199       announced upgrades
+///
+/// A call reads slots 0 to 3 and writes 0 and 1; slot 4 only when the time in slot 0 has come.
+abstract contract RollupState is INativeRollup {
+    /// @dev The head while a call is at work on it.
+    struct Tip {
+        // Slot 0.
+        uint64 number;
+        uint64 timestamp;
+        uint64 anchorNumber;
+        uint64 messageCount;
+        uint64 dutyDue;
+        // Slots 1 and 2.
+        bytes32 blockHash;
+        bytes32 anchor;
+        // Slot 3.
+        uint256 rules;
+        // Slot 4, once it has been read.
+        bool dutiesLoaded;
+        Duties duties;
+        // State root of the block at `number`, if this call has added it.
+        bytes32 stateRoot;
+        // Where the fees of blocks must go; zero if anywhere.
+        address feeRecipient;
+        // How much of each list of the evidence has been used.
+        uint256 updatesUsed;
+        uint256 relaysUsed;
+        uint256 batchesUsed;
+    }
+
+    /// @inheritdoc INativeRollup
+    uint64 public constant STATE_ROOTS = 8191;
+
+    uint256 private constant MASK_48 = type(uint48).max;
+    uint256 private constant MASK_56 = type(uint56).max;
+
+    /// @dev Slot 0.
+    uint256 internal _head;
+
+    /// @inheritdoc INativeRollup
+    /// @dev Slot 1.
+    bytes32 public blockHash;
+
+    /// @inheritdoc INativeRollup
+    /// @dev Slot 2.
+    bytes32 public anchor;
+
+    /// @dev Slot 3.
+    uint256 internal _rules;
+
+    /// @dev Slot 4.
+    uint256 internal _duties;
+
+    /// @dev Slots 5 to 8195. Once each has been written, a block takes no new storage.
+    bytes32[STATE_ROOTS] internal _stateRoots;
+
+    /// @inheritdoc INativeRollup
+    /// @dev Slot 8196.
+    address public owner;
+
+    /// @inheritdoc INativeRollup
+    /// @dev Slot 8197.
+    address public pendingOwner;
+
+    /// @dev Slot 8198.
+    Fork[] internal _forks;
+
+    /// @dev Slot 8199.
+    mapping(bytes32 change => uint256) internal _readyAt;
+
+    /// @inheritdoc INativeRollup
+    function head() external view returns (Head memory h) {
+        (h.number, h.timestamp, h.anchorNumber, h.messageCount,) = _unpackHead(_head);
+    }
+
+    /// @inheritdoc INativeRollup
+    function duties() external view returns (Duties memory) {
+        return _unpackDuties(_duties);
+    }
+
+    /// @inheritdoc INativeRollup
+    function stateRoot() external view returns (bytes32) {
+        return _stateRoots[_latest() % STATE_ROOTS];
+    }
+
+    /// @inheritdoc INativeRollup
+    function stateRootAt(uint64 number) external view returns (bytes32 root) {
+        uint64 latest = _latest();
+        if (number <= latest && latest - number < STATE_ROOTS) {
+            root = _stateRoots[number % STATE_ROOTS];
+        }
+        // Blocks before genesis have none.
+        if (root == 0) revert StateRootUnavailable(number, latest);
+    }
+
+    /// @dev Stores a genesis.
+    /// @param relayDue When relayed messages are asked for first.
+    /// @param forcedDue When forced transactions are.
+    function _start(Genesis memory genesis, uint64 relayDue, uint64 forcedDue) internal {
+        if (genesis.blockHash == 0 || genesis.stateRoot == 0) revert GenesisIncomplete();
+        if (genesis.number > MASK_56 || genesis.timestamp > MASK_48) revert GenesisOutOfBounds();
+        uint64 dutyDue = relayDue < forcedDue ? relayDue : forcedDue;
+        _head = _packHead(genesis.number, genesis.timestamp, 0, 0, dutyDue);
+        _duties = _packDuties(Duties(0, relayDue, 0, forcedDue, genesis.timestamp));
+        blockHash = genesis.blockHash;
+        anchor = genesis.anchor;
+        _stateRoots[genesis.number % STATE_ROOTS] = genesis.stateRoot;
+        emit BlockAdded(genesis.number, genesis.blockHash, genesis.stateRoot);
+    }
+
+    /// @dev The head as it is stored.
+    function _load(Tip memory tip) internal view {
+        (tip.number, tip.timestamp, tip.anchorNumber, tip.messageCount, tip.dutyDue) =
+            _unpackHead(_head);
+        tip.blockHash = blockHash;
+        tip.anchor = anchor;
+        tip.rules = _rules;
+    }
+
+    /// @dev Reads slot 4 into the tip, once.
+    function _loadDuties(Tip memory tip) internal view {
+        if (tip.dutiesLoaded) return;
+        tip.duties = _unpackDuties(_duties);
+        tip.dutiesLoaded = true;
+    }
+
+    /// @dev Sets when the next duty is due.
+    function _planDuties(Tip memory tip) internal pure {
+        if (!tip.dutiesLoaded) return;
+        Duties memory d = tip.duties;
+        tip.dutyDue = d.relayDue < d.forcedDue ? d.relayDue : d.forcedDue;
+    }
+
+    /// @dev Stores what a call has made of the head. The numbers come from blocks that EXECUTE found
+    /// valid and from L1, one by one, so none can come near its bounds.
+    function _store(Tip memory tip, bytes32 anchorBefore, uint256 rulesBefore) internal {
+        if (tip.dutiesLoaded) {
+            uint256 packed = _packDuties(tip.duties);
+            if (packed != _duties) _duties = packed;
+        }
+        _head =
+            _packHead(tip.number, tip.timestamp, tip.anchorNumber, tip.messageCount, tip.dutyDue);
+        blockHash = tip.blockHash;
+        if (tip.anchor != anchorBefore) anchor = tip.anchor;
+        if (tip.rules != rulesBefore) _rules = tip.rules;
+    }
+
+    function _latest() private view returns (uint64 number) {
+        (number,,,,) = _unpackHead(_head);
+    }
+
+    function _packHead(
+        uint256 number,
+        uint256 timestamp,
+        uint256 anchorNumber,
+        uint256 messageCount,
+        uint256 dutyDue
+    ) private pure returns (uint256) {
+        return number | timestamp << 56 | anchorNumber << 104 | messageCount << 152 | dutyDue << 208;
+    }
+
+    // Casts below cut fields out of words.
+    // forge-lint: disable-start(unsafe-typecast)
+
+    function _unpackHead(uint256 word)
+        private
+        pure
+        returns (uint64, uint64, uint64, uint64, uint64)
+    {
+        return (
+            uint64(word & MASK_56),
+            uint64((word >> 56) & MASK_48),
+            uint64((word >> 104) & MASK_48),
+            uint64((word >> 152) & MASK_56),
+            uint64(word >> 208)
+        );
+    }
+
+    function _packDuties(Duties memory d) private pure returns (uint256) {
+        return d.relayed | uint256(d.relayDue) << 56 | uint256(d.forcedNext) << 104
+            | uint256(d.forcedDue) << 160 | uint256(d.forcedFirstSince) << 208;
+    }
+
+    function _unpackDuties(uint256 word) private pure returns (Duties memory) {
+        return Duties({
+            relayed: uint64(word & MASK_56),
+            relayDue: uint64((word >> 56) & MASK_48),
+            forcedNext: uint64((word >> 104) & MASK_56),
+            forcedDue: uint64((word >> 160) & MASK_48),
+            forcedFirstSince: uint64(word >> 208)
+        });
+    }
+
+    // forge-lint: disable-end(unsafe-typecast)
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {RollupState} from "../RollupState.sol";
+import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
+import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
+import {INativeRollup} from "../interfaces/INativeRollup.sol";
+import {Capacity} from "../libraries/Capacity.sol";
+import {Execute} from "../libraries/Execute.sol";
+import {Messages} from "../messaging/Messages.sol";
+
+/// @title The rules of a rollup, and how they may change
+/// @notice Three things can change, and only if the rollup has an owner: who may advance, the gas limit,
+/// and the fork schedule. Everything else is fixed when the rollup is deployed; without an owner, these
+/// three are too.
+///
+/// A change is announced first and made `UPGRADE_DELAY` later at the earliest. That is longer than the
+/// way out for whoever does not like it: a forced transaction becomes due and then certain, a block
+/// with it is advanced (by anyone, if the rollup has gone silent), and what it sent to L1 is claimed.
+/// Claims do not pass through anything that could be changed.
+///
+/// The fork schedule only ever gets longer, and at the end, for times to come. A block has the schema
+/// of the last fork that is not later than the block, as any Ethereum client has it from its genesis
+/// file. So an L1 that stops accepting a schema does not wedge the rollup, and nobody can go back to
+/// older rules.
+///
+/// The gas limit is a target. Ethereum lets a block differ from its parent by less than 1/1024, so each
+/// block has to go as far towards the target as that allows, as common clients do.
+abstract contract RollupRules is RollupState {
+    /// @dev For claiming on L1, after all else on the way out is done.
+    uint256 private constant EXIT_MARGIN = 1 days;
+
+    /// @dev Seconds for which an upgrade may be made once it may.
+    uint256 private constant STALE_AFTER = 14 days;
+
+    /// @dev The least gas limit of an Ethereum block.
+    uint256 private constant MIN_GAS_LIMIT = 5000;
+
+    /// @dev The most messages that an anchor may cover beyond those known to be relayed. To relay the
+    /// first of them, one block has to bring the hashes of the others.
+    uint64 internal constant MAX_AHEAD = 1024;
+
+    /// @inheritdoc INativeRollup
+    uint64 public immutable CHAIN_ID;
+
+    /// @inheritdoc INativeRollup
+    uint64 public immutable MAX_LAG;
+
+    /// @inheritdoc INativeRollup
+    uint64 public immutable OPEN_AFTER;
+
+    /// @inheritdoc INativeRollup
+    uint64 public immutable RELAY_DEADLINE;
+
+    /// @inheritdoc INativeRollup
+    uint64 public immutable UPGRADE_DELAY;
+
+    /// @inheritdoc INativeRollup
+    address public immutable INBOX;
+
+    /// @inheritdoc INativeRollup
+    address public immutable FORCED;
+
+    /// @dev What the constructor asked the queues.
+    uint64 internal immutable _FORCED_DELAY;
+    uint64 internal immutable _FORCED_GRACE;
+    uint64 internal immutable _FORCED_EXPIRY;
+
+    modifier onlyOwner() {
+        if (msg.sender != owner) revert NotOwner(msg.sender);
+        _;
+    }
+
+    constructor(Config memory config, uint64 genesisTimestamp) {
+        CHAIN_ID = config.chainId;
+        MAX_LAG = config.maxLag;
+        OPEN_AFTER = config.openAfter;
+        RELAY_DEADLINE = config.relayDeadline;
+        UPGRADE_DELAY = config.upgradeDelay;
+        INBOX = config.inbox;
+        FORCED = config.forced;
+
+        IForcedInbox forced = IForcedInbox(config.forced);
+        if (IL1MessageQueue(config.inbox).ROLLUP() != address(this)) {
+            revert QueueMismatch(config.inbox);
+        }
+        if (forced.ROLLUP() != address(this) || forced.CHAIN_ID() != config.chainId) {
+            revert QueueMismatch(config.forced);
+        }
+        _FORCED_DELAY = forced.DELAY();
+        _FORCED_GRACE = forced.GRACE();
+        _FORCED_EXPIRY = forced.EXPIRY();
+        _requireDelays(config);
+        _requireDutiesFit(config);
+        _requireCapacity(config.gasLimit, config.inbox, config.forced);
+
+        _requireSupported(config.schema);
+        _forks.push(Fork(config.schema, genesisTimestamp));
+        _rules = uint256(uint160(config.policy)) | uint256(config.gasLimit) << 160
+            | uint256(config.gasLimit) << 192 | uint256(config.schema) << 224 | 1 << 240 | 1 << 248;
+        owner = config.owner;
+    }
+
+    /// @inheritdoc INativeRollup
+    function announce(Change change, uint256 value) external onlyOwner {
+        bytes32 key = _key(change, value);
+        if (_readyAt[key] != 0) revert AlreadyAnnounced(change, value);
+        uint256 ready = block.timestamp + UPGRADE_DELAY;
+        _readyAt[key] = ready;
+        emit ChangeAnnounced(change, value, ready);
+    }
+
+    /// @inheritdoc INativeRollup
+    function withdraw(Change change, uint256 value) external onlyOwner {
+        _forget(change, value);
+        emit ChangeWithdrawn(change, value);
+    }
+
+    /// @inheritdoc INativeRollup
+    function make(Change change, uint256 value) external onlyOwner {
+        uint256 ready = _forget(change, value);
+        if (block.timestamp < ready) revert NotReady(ready);
+        if (block.timestamp > ready + STALE_AFTER) revert Stale(ready + STALE_AFTER);
+        if (change == Change.Policy) _setPolicy(value);
+        else if (change == Change.GasLimit) _setGasLimit(value);
+        else _addFork(value);
+        emit ChangeMade(change, value);
+    }
+
+    /// @inheritdoc INativeRollup
+    function offerOwnership(address next) external onlyOwner {
+        pendingOwner = next;
+        emit OwnershipOffered(msg.sender, next);
+    }
+
+    /// @inheritdoc INativeRollup
+    function takeOwnership() external {
+        if (msg.sender != pendingOwner) revert NotOwner(msg.sender);
+        _setOwner(msg.sender);
+    }
+
+    /// @inheritdoc INativeRollup
+    function renounceOwnership() external onlyOwner {
+        _setOwner(address(0));
+    }
+
+    /// @inheritdoc INativeRollup
+    function policy() external view returns (address) {
+        return _policyOf(_rules);
+    }
+
+    /// @inheritdoc INativeRollup
+    function gasLimits() external view returns (uint64 latest, uint64 target) {
+        return (_gasLimitOf(_rules), _gasTargetOf(_rules));
+    }
+
+    /// @inheritdoc INativeRollup
+    function nextGasLimit() external view returns (uint64) {
+        return _nextGasLimit(_rules);
+    }
+
+    /// @inheritdoc INativeRollup
+    function schemaAt(uint64 timestamp) external view returns (uint16) {
+        return _schemaOf(_rulesAt(_rules, timestamp));
+    }
+
+    /// @inheritdoc INativeRollup
+    function forks(uint256 index) external view returns (Fork memory) {
+        return _forks[index];
+    }
+
+    /// @inheritdoc INativeRollup
+    function forkCount() external view returns (uint256) {
+        return _forks.length;
+    }
+
+    /// @inheritdoc INativeRollup
+    function readyAt(Change change, uint256 value) external view returns (uint256) {
+        return _readyAt[_key(change, value)];
+    }
+
+    // ------------------------------------------------------------------ for `advance`
+
+    /// @dev The rules with the forks that are in force at a time.
+    function _rulesAt(uint256 rules, uint64 timestamp) internal view returns (uint256) {
+        uint256 active = (rules >> 240) & 0xff;
+        uint256 scheduled = rules >> 248;
+        while (active < scheduled) {
+            Fork memory next = _forks[active];
+            if (timestamp < next.from) break;
+            ++active;
+            rules =
+                rules & ~(uint256(0xffffff) << 224) | uint256(next.schema) << 224 | active << 240;
+        }
+        return rules;
+    }
+
+    /// @dev Gas limit of the block after one that has that of the rules.
+    function _nextGasLimit(uint256 rules) internal pure returns (uint64) {
+        uint64 latest = _gasLimitOf(rules);
+        uint64 target = _gasTargetOf(rules);
+        if (latest == target) return latest;
+        uint64 step = latest / 1024 - 1;
+        if (latest < target) return target - latest > step ? latest + step : target;
+        return latest - target > step ? latest - step : target;
+    }
+
+    /// @dev The rules after a block with this gas limit.
+    function _withGasLimit(uint256 rules, uint64 gasLimit) internal pure returns (uint256) {
+        return rules & ~(uint256(type(uint32).max) << 160) | uint256(gasLimit) << 160;
+    }
+
+    function _policyOf(uint256 rules) internal pure returns (address) {
+        return address(uint160(rules));
+    }
+
+    function _schemaOf(uint256 rules) internal pure returns (uint16) {
+        return uint16(rules >> 224);
+    }
+
+    function _gasLimitOf(uint256 rules) internal pure returns (uint64) {
+        return uint32(rules >> 160);
+    }
+
+    function _gasTargetOf(uint256 rules) private pure returns (uint64) {
+        return uint32(rules >> 192);
+    }
+
+    // ------------------------------------------------------------------ changes
+
+    function _setPolicy(uint256 value) private {
+        if (value >> 160 != 0) revert ChangeInvalid(Change.Policy, value);
+        _rules = _rules >> 160 << 160 | value;
+    }
+
+    function _setGasLimit(uint256 value) private {
+        if (value >> 32 != 0) revert ChangeInvalid(Change.GasLimit, value);
+        _requireCapacity(value, INBOX, FORCED);
+        _rules = _rules & ~(uint256(type(uint32).max) << 192) | value << 192;
+    }
+
+    function _addFork(uint256 value) private {
+        uint16 schema = uint16(value);
+        uint256 from = value >> 16;
+        uint256 scheduled = _forks.length;
+        // Not for blocks that exist, or that others may be building.
+        bool late = from <= block.timestamp || from <= _forks[scheduled - 1].from;
+        if (late || from > type(uint48).max || scheduled == type(uint8).max) {
+            revert ChangeInvalid(Change.Fork, value);
+        }
+        _requireSupported(schema);
+        _forks.push(Fork(schema, uint64(from)));
+        _rules = (_rules << 8 >> 8) | (scheduled + 1) << 248;
+    }
+
+    function _setOwner(address next) private {
+        emit OwnershipTransferred(owner, next);
+        owner = next;
+        pendingOwner = address(0);
+    }
+
+    function _forget(Change change, uint256 value) private returns (uint256 ready) {
+        bytes32 key = _key(change, value);
+        ready = _readyAt[key];
+        if (ready == 0) revert NotAnnounced(change, value);
+        delete _readyAt[key];
+    }
+
+    function _key(Change change, uint256 value) private pure returns (bytes32) {
+        return keccak256(abi.encode(change, value));
+    }
+
+    // ------------------------------------------------------------------ bounds
+
+    function _requireSupported(uint16 schema) private pure {
+        if (schema < Execute.FIRST_SCHEMA) {
+            revert SchemaNotSupported(schema, Execute.FIRST_SCHEMA);
+        }
+    }
+
+    /// @dev The delays must leave room for one another:
+    ///
+    ///   - Anyone may advance a head that is `OPEN_AFTER` old. A head that was just advanced may be
+    ///     `MAX_LAG` old.
+    ///   - What is due at a time was on L1 before any block of that time could be built: a transaction
+    ///     or message that appears while a block is on its way to L1 concerns later blocks.
+    ///   - Before a forced transaction expires, anyone could have advanced for half of that time.
+    ///   - The way out is shorter than that to an upgrade.
+    function _requireDelays(Config memory config) private view {
+        uint256 lag = config.maxLag;
+        uint256 open = config.openAfter;
+        _requireAtLeast(open, lag + 1);
+        _requireAtLeast(config.relayDeadline, lag + 1);
+        _requireAtLeast(_FORCED_DELAY, lag + 1);
+        _requireAtLeast(_FORCED_EXPIRY, 2 * (lag + open));
+        uint256 exit = uint256(_FORCED_DELAY) + _FORCED_GRACE + lag + open + EXIT_MARGIN;
+        _requireAtLeast(config.upgradeDelay, exit);
+        // Times are kept in 48 bits.
+        uint256 longest =
+            uint256(config.relayDeadline) + _FORCED_DELAY + _FORCED_GRACE + _FORCED_EXPIRY;
+        _requireAtLeast(type(uint32).max, longest);
+    }
+
+    function _requireAtLeast(uint256 got, uint256 least) private pure {
+        if (got < least) revert DelaysInconsistent(got, least);
+    }
+
+    /// @dev L1 can carry a block with whatever may be demanded of it. A message that asks for no gas
+    /// must be delivered, behind all the hashes that lead to it; one that asks for gas can be parked.
+    function _requireDutiesFit(Config memory config) private view {
+        IForcedInbox forced = IForcedInbox(config.forced);
+        uint256 data = IL1MessageQueue(config.inbox).MAX_DATA();
+        _requireFits(Capacity.ofMessage(0, data) + 32 * MAX_AHEAD, Messages.relayGas(0, data));
+        uint256 gas = forced.MAX_GAS();
+        _requireFits(Capacity.ofTransaction(gas, false), gas);
+        gas = forced.MAX_BOUNDED_GAS();
+        _requireFits(Capacity.ofTransaction(gas, true), gas);
+    }
+
+    function _requireFits(uint256 length, uint256 gas) private pure {
+        if (!Capacity.fits(Capacity.BLOCK_BYTES + length, gas)) revert DutiesTooLarge(length, gas);
+    }
+
+    /// @dev A block with this gas limit can hold the largest message and the largest forced transaction.
+    function _requireCapacity(uint256 gasLimit, address inbox, address forced) private view {
+        if (gasLimit < MIN_GAS_LIMIT) revert ChangeInvalid(Change.GasLimit, gasLimit);
+        IL1MessageQueue queue = IL1MessageQueue(inbox);
+        uint256 room = gasLimit < Capacity.TRANSACTION_GAS ? gasLimit : Capacity.TRANSACTION_GAS;
+        uint256 gas = Messages.relayGas(queue.MAX_GAS(), queue.MAX_DATA());
+        if (gas > room) revert MessageCapsTooHigh(gas, room);
+        gas = IForcedInbox(forced).MAX_BOUNDED_GAS();
+        if (IForcedInbox(forced).MAX_GAS() > gas) gas = IForcedInbox(forced).MAX_GAS();
+        if (gas > room) revert DutiesTooLarge(0, gas);
+    }
+}

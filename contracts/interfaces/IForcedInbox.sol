@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @title Transactions that a rollup cannot leave out
+interface IForcedInbox {
+    /// @notice What is known of a submitted transaction.
+    struct ForcedTransaction {
+        /// Hash of the transaction.
+        bytes32 hash;
+        /// Its sender.
+        address sender;
+        /// Its nonce.
+        uint64 nonce;
+        /// Its gas limit.
+        uint64 gasLimit;
+        /// The most that it pays for a unit of gas, in wei.
+        uint128 maxFee;
+        /// What its sender must own: the gas limit at that price, and the value, in wei.
+        uint256 cost;
+        /// When it was submitted: timestamp of the L1 block.
+        uint64 submittedAt;
+        /// Whether it calls a target of which it is known what it reads.
+        bool bounded;
+    }
+
+    /// @notice A transaction was submitted.
+    /// @param raw The transaction as it stands in a block.
+    event ForcedSubmitted(uint64 indexed index, ForcedTransaction transaction, bytes raw);
+
+    /// @notice The caller is not the rollup.
+    error NotRollup(address caller);
+    /// @notice The transaction has more bytes than one may have.
+    error TransactionTooLong(uint256 got, uint256 max);
+    /// @notice The transaction has more gas than can be demanded of a block.
+    error ForcedGasTooHigh(uint64 got, uint64 max);
+    /// @notice The ETH sent is less than the fee.
+    error ForcedFeeTooLow(uint256 got, uint256 minimum);
+    /// @notice The receiver of fees refused one.
+    error ForcedFeeRefused(address to, uint256 amount);
+    /// @notice A transaction at this place is not the one that is described.
+    error NotSubmitted(uint64 index, bytes32 got, bytes32 expected);
+
+    /// @notice Submits a signed L2 transaction of type 0, 1, 2 or 4. From `DELAY` seconds later on, an
+    /// L2 block may leave it out only with evidence that it could not have been appended to that block.
+    /// Reverts with the errors of `Transactions` for one that no block could hold.
+    /// @dev Signing it and submitting it are two things: anyone may submit.
+    /// @param raw The transaction as it stands in a block. At most `MAX_SIZE` bytes, and `MAX_GAS` gas;
+    /// or `MAX_BOUNDED_GAS`, if it calls `send` or `refundToL1` of the messenger, or anything of
+    /// `BOUNDED_TARGET`, and has neither an access list nor authorizations.
+    /// @return index Number of the transaction, counted from zero.
+    function submit(bytes calldata raw) external payable returns (uint64 index);
+
+    /// @notice For the rollup: forgets transactions that are discharged.
+    /// @param index The first of them.
+    /// @param commitments All of them, in order.
+    /// @return next The commitment to the transaction that follows; zero if there is none.
+    function take(uint64 index, bytes32[] calldata commitments) external returns (bytes32 next);
+
+    /// @notice Commitment to a transaction, `keccak256(abi.encode(transaction))`; zero if there is none
+    /// with this number, or if it has been discharged.
+    function commitment(uint64 index) external view returns (bytes32);
+
+    /// @notice How many transactions have been submitted.
+    function count() external view returns (uint64);
+
+    /// @notice The least fee for a transaction with this gas limit and size in this L1 block.
+    function minimumFee(uint64 gasLimit, uint256 size) external view returns (uint256);
+
+    /// @notice The rollup whose L2 the transactions are for.
+    function ROLLUP() external view returns (address);
+
+    /// @notice Chain id of that L2.
+    function CHAIN_ID() external view returns (uint64);
+
+    /// @notice Seconds after which a transaction is due.
+    function DELAY() external view returns (uint64);
+
+    /// @notice Seconds, after a transaction is due, for which a block without room is an excuse even
+    /// for the first in the queue.
+    function GRACE() external view returns (uint64);
+
+    /// @notice Seconds, after the grace, after which the first in the queue expires.
+    function EXPIRY() external view returns (uint64);
+
+    /// @notice The most gas that a transaction may have.
+    function MAX_GAS() external view returns (uint64);
+
+    /// @notice The most gas that a transaction to a bounded target may have.
+    function MAX_BOUNDED_GAS() external view returns (uint64);
+
+    /// @notice The most bytes that a transaction may have.
+    function MAX_SIZE() external view returns (uint64);
+
+    /// @notice What each gas costs at least, in percent of the L1 base fee.
+    function FEE_PERCENT() external view returns (uint64);
+
+    /// @notice Who gets the fees; zero if they are burned.
+    function FEE_RECIPIENT() external view returns (address);
+
+    /// @notice A contract on the L2 that reads a bounded amount of state whatever it is called with;
+    /// zero for none.
+    function BOUNDED_TARGET() external view returns (address);
+}

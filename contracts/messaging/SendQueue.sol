@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
+import {Predeploys} from "../libraries/Predeploys.sol";
+import {Escrow} from "./Escrow.sol";
+import {Messages} from "./Messages.sol";
+
+/// @title The queue of messages from L1 to an L2
+/// @notice Each message extends a rolling hash. The states of the queue at the ends of L1 blocks are
+/// its checkpoints, which an anchor may name: whoever builds an L2 block knows them beforehand, and
+/// nobody can take one away by sending another message in between. After every
+/// `CHECKPOINT_INTERVAL` messages there is one too, so that from each checkpoint the next is near,
+/// however many messages an L1 block holds.
+///
+/// Nothing here grows without bound: checkpoints are kept in a ring. One that messages still need on
+/// their way to the L2 is never overwritten; rather, no message is accepted until the rollup has shown
+/// that it relayed older ones. A rollup that is advanced does that long before.
+abstract contract SendQueue is Escrow {
+    /// @inheritdoc IL1MessageQueue
+    uint64 public constant CHECKPOINTS = 8191;
+
+    /// @inheritdoc IL1MessageQueue
+    uint64 public constant CHECKPOINT_INTERVAL = 256;
+
+    /// @dev The part of the state that makes a checkpoint.
+    uint256 private constant CHECKPOINT_MASK = (1 << 208) - 1;
+
+    /// @inheritdoc IL1MessageQueue
+    uint64 public immutable MAX_GAS;
+
+    /// @inheritdoc IL1MessageQueue
+    uint64 public immutable MAX_DATA;
+
+    /// @inheritdoc IL1MessageQueue
+    uint64 public immutable FEE_PERCENT;
+
+    /// @dev Slot 0: the rolling hash.
+    bytes32 private _root;
+
+    /// @dev Slot 1, from the low bits on: how many messages were sent (64 bits), number of the
+    /// checkpoint that this state is or becomes (48), L1 block of the last message (48), timestamp of
+    /// that block (48), oldest checkpoint that is still needed (48).
+    uint256 private _state;
+
+    /// @dev Slots 2 to 8192: commitments to checkpoints, by number modulo `CHECKPOINTS`.
+    bytes32[CHECKPOINTS] private _checkpoints;
+
+    constructor(uint64 maxGas, uint64 maxData, uint64 feePercent) {
+        if (maxGas > Messages.MAX_GAS || maxData > Messages.MAX_DATA) {
+            revert CapsTooHigh(maxGas, maxData);
+        }
+        MAX_GAS = maxGas;
+        MAX_DATA = maxData;
+        FEE_PERCENT = feePercent;
+    }
+
+    /// @inheritdoc IL1MessageQueue
+    function send(address to, address refundTo, uint64 gasLimit, uint128 fee, bytes calldata data)
+        external
+        payable
+        returns (uint64 index)
+    {
+        if (Predeploys.isForbiddenTarget(to)) revert TargetForbidden(to);
+        if (gasLimit > MAX_GAS) revert GasLimitTooHigh(gasLimit, MAX_GAS);
+        if (data.length > MAX_DATA) revert DataTooLong(data.length, MAX_DATA);
+        uint256 least = minimumFee(gasLimit);
+        if (fee < least) revert FeeTooLow(fee, least);
+        uint128 value = _valueBesides(fee);
+
+        bytes32 root = _root;
+        index = _nextIndex(root);
+        bytes32 messageHash = Messages.hash(
+            Messages.Header({
+                sender: msg.sender,
+                to: to,
+                refundTo: refundTo,
+                value: value,
+                fee: fee,
+                gasLimit: gasLimit,
+                index: index,
+                dataHash: keccak256(data)
+            })
+        );
+        _root = Messages.extend(root, messageHash);
+        emit MessageSent(index, msg.sender, to, refundTo, value, fee, gasLimit, data);
+    }
+
+    /// @inheritdoc IL1MessageQueue
+    function settle(uint64 relayed, Checkpoint calldata before, Checkpoint calldata next)
+        external
+        returns (uint64 pendingSince)
+    {
+        if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
+        uint256 state = _state;
+        uint256 known = _pack(before);
+        if (before.count <= relayed) {
+            if (known == state & CHECKPOINT_MASK && before.root == _root) {
+                pendingSince = uint64(block.timestamp);
+            } else if (
+                _isCheckpoint(before) && next.id == before.id + 1 && next.count > relayed
+                    && _isCheckpoint(next)
+            ) {
+                pendingSince = next.timestamp;
+            }
+        }
+        if (pendingSince == 0) revert CheckpointsDoNotEnclose(relayed);
+        _keepFrom(state, before.id);
+    }
+
+    /// @inheritdoc IL1MessageQueue
+    function settleIfIdle(uint64 relayed) external returns (uint64 pendingSince) {
+        if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
+        uint256 state = _state;
+        (uint64 count, uint64 id,,,) = _unpack(state);
+        if (count != relayed) return 0;
+        _keepFrom(state, id);
+        return uint64(block.timestamp);
+    }
+
+    /// @inheritdoc IL1MessageQueue
+    function checkpoint() external view returns (Checkpoint memory now_) {
+        (now_.count, now_.id, now_.l1Block, now_.timestamp,) = _unpack(_state);
+        now_.root = _root;
+    }
+
+    /// @inheritdoc IL1MessageQueue
+    function isCheckpoint(uint64 id, uint64 count, bytes32 root, uint64 l1Block, uint64 timestamp)
+        external
+        view
+        returns (bool)
+    {
+        return _isCheckpoint(Checkpoint(id, count, l1Block, timestamp, root));
+    }
+
+    /// @inheritdoc IL1MessageQueue
+    /// @dev Each gas that a message uses on L2 costs whoever advances the rollup a gas on L1, and of all
+    /// that a message makes others do it is the only part that its sender has not paid for in kind:
+    /// without a price, 40,000 gas of a sender would command `MAX_GAS` of the rollup.
+    function minimumFee(uint64 gasLimit) public view returns (uint256) {
+        // No base fee comes near 2^128.
+        unchecked {
+            return uint256(gasLimit) * block.basefee * FEE_PERCENT / 100;
+        }
+    }
+
+    /// @dev Counts one more message, and returns the index for it.
+    function _nextIndex(bytes32 root) private returns (uint64 index) {
+        uint256 state = _state;
+        // The low 64 bits are the count.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        index = uint64(state);
+        // No number can come near its bounds.
+        unchecked {
+            if (uint48(state >> 112) != block.number || index % CHECKPOINT_INTERVAL == 0) {
+                // The state so far is final, and can be named from now on although the queue moves.
+                uint256 id = uint48(state >> 64);
+                uint256 needed = state >> 208;
+                if (id - needed >= CHECKPOINTS) revert CheckpointsExhausted(needed, id);
+                _checkpoints[id % CHECKPOINTS] = _commitment(root, state & CHECKPOINT_MASK);
+                state = _packed(index, id + 1, block.number, block.timestamp, needed);
+            }
+            _state = state + 1;
+        }
+    }
+
+    /// @dev Keeps the checkpoints from `id` on.
+    function _keepFrom(uint256 state, uint64 id) private {
+        (,,,, uint64 needed) = _unpack(state);
+        if (id > needed) _state = state & CHECKPOINT_MASK | uint256(id) << 208;
+    }
+
+    function _isCheckpoint(Checkpoint memory c) private view returns (bool) {
+        uint256 packed = _pack(c);
+        if (packed == _state & CHECKPOINT_MASK) return c.root == _root;
+        return _checkpoints[c.id % CHECKPOINTS] == _commitment(c.root, packed);
+    }
+
+    /// @dev What is left of the ETH of this call for the target.
+    function _valueBesides(uint128 fee) private view returns (uint128) {
+        if (fee > msg.value) revert FeeAboveValue(fee, msg.value);
+        uint256 value = msg.value - fee;
+        if (value > type(uint128).max) revert ValueTooLarge(value, type(uint128).max);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint128(value);
+    }
+
+    /// @dev What is kept of a checkpoint: `keccak256(root ‖ state)`. The state holds the number of the
+    /// checkpoint, so nothing that is found in the ring can pass for an older or a later one.
+    function _commitment(bytes32 root, uint256 state) private pure returns (bytes32) {
+        return Messages.extend(root, bytes32(state));
+    }
+
+    /// @dev The state of a checkpoint; one that no state can be if a number is out of bounds.
+    function _pack(Checkpoint memory c) private pure returns (uint256) {
+        if ((c.id | c.l1Block | c.timestamp) >> 48 != 0) return type(uint256).max;
+        return _packed(c.count, c.id, c.l1Block, c.timestamp, 0);
+    }
+
+    function _packed(uint256 count, uint256 id, uint256 l1Block, uint256 timestamp, uint256 needed)
+        private
+        pure
+        returns (uint256)
+    {
+        return count | id << 64 | l1Block << 112 | timestamp << 160 | needed << 208;
+    }
+
+    function _unpack(uint256 state)
+        private
+        pure
+        returns (uint64 count, uint64 id, uint64 l1Block, uint64 timestamp, uint64 needed)
+    {
+        // forge-lint: disable-next-item(unsafe-typecast)
+        return (
+            uint64(state),
+            uint48(state >> 64),
+            uint48(state >> 112),
+            uint48(state >> 160),
+            uint48(state >> 208)
+        );
+    }
+}
