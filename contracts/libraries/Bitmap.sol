@@ -23,6 +23,7 @@ library Bitmap {
     }
 
     function _mask(uint256 index) private pure returns (uint256) {
+        // forge-lint: disable-next-line(incorrect-shift)
         return 1 << (index & 0xff);
     }
 }
