@@ -29,6 +29,7 @@ abstract contract Silence is ISequencing {
 
     /// @dev Whether that time has come.
     function _isOpen(uint64 headTimestamp) internal view returns (bool) {
+        // forge-lint: disable-next-line(block-timestamp)
         return block.timestamp >= opensAt(headTimestamp);
     }
 }
