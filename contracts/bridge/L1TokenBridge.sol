@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ERC20} from "solady/tokens/ERC20.sol";
+import {MetadataReaderLib} from "solady/utils/MetadataReaderLib.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
+import {IL1TokenBridge} from "../interfaces/IL1TokenBridge.sol";
+import {IL2TokenBridge} from "../interfaces/IL2TokenBridge.sol";
+import {TokenAddresses} from "./TokenAddresses.sol";
+
+/// @title ERC-20 tokens between L1 and an L2: the escrow on L1
+/// @notice An application of the messengers like any other: nobody owns it, and the rollup does not know
+/// of it. Tokens lie here while others stand for them on the L2.
+///
+/// Tokens are foreign code, and each is kept apart from the others:
+///
+///   - What counts is what the escrow received, not what it was promised. So a token that takes a fee
+///     from transfers is credited with what is left.
+///   - The escrow keeps count of what it owes of each token. If it holds less, because the token takes
+///     balances away, it accepts no deposit, so nobody pays for what others have lost; it goes on paying
+///     in full, as long as it lasts. (A token that adds to balances leaves the surplus here. Both kinds
+///     are better wrapped first.)
+///   - A token that takes more than the payment out of the escrow is not paid out.
+///   - A token that calls back finds the bridge closed.
+///
+/// A payment that fails on L1 can be claimed again at any time. If it never will succeed, because the
+/// token refuses the recipient for instance, the withdrawal can be sent back to the L2. That is why the
+/// bridge itself is named as the one who may take the value of its messages back, on both sides.
+contract L1TokenBridge is IL1TokenBridge {
+    using SafeTransferLib for address;
+
+    /// @inheritdoc IL1TokenBridge
+    uint64 public constant DEPOSIT_GAS = 150_000;
+
+    /// @inheritdoc IL1TokenBridge
+    uint64 public constant REGISTER_GAS = 500_000;
+
+    /// @dev At most so much of a name goes to the L2.
+    uint256 private constant NAME_LENGTH = 64;
+
+    /// @dev Enough for three reads of 100,000, and the message.
+    uint256 private constant MIN_REGISTER_GAS = 450_000;
+
+    /// @inheritdoc IL1TokenBridge
+    address public immutable QUEUE;
+
+    /// @inheritdoc IL1TokenBridge
+    address public immutable L2_BRIDGE;
+
+    /// @inheritdoc IL1TokenBridge
+    mapping(address l1Token => uint256) public owed;
+
+    /// @inheritdoc IL1TokenBridge
+    mapping(address l1Token => bool) public isRegistered;
+
+    /// @dev Whether a transfer of tokens is under way.
+    bool private transient _busy;
+
+    modifier exclusive() {
+        if (_busy) revert Reentrancy();
+        _busy = true;
+        _;
+        _busy = false;
+    }
+
+    /// @param queue The queue of a rollup.
+    /// @param l2Bridge The other side, which may be deployed later at an address that is known.
+    constructor(address queue, address l2Bridge) {
+        QUEUE = queue;
+        L2_BRIDGE = l2Bridge;
+    }
+
+    /// @inheritdoc IL1TokenBridge
+    function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message) {
+        if (l1Token.code.length == 0) revert NotToken(l1Token);
+        // What a token says is read without trust in it, and what runs out of gas counts as not said.
+        uint256 gas = gasleft();
+        if (gas < MIN_REGISTER_GAS) revert GasTooLow(gas, MIN_REGISTER_GAS);
+        bytes memory data = abi.encodeCall(
+            IL2TokenBridge.makeToken,
+            (
+                l1Token,
+                MetadataReaderLib.readName(l1Token, NAME_LENGTH),
+                MetadataReaderLib.readSymbol(l1Token, NAME_LENGTH),
+                MetadataReaderLib.readDecimals(l1Token)
+            )
+        );
+        isRegistered[l1Token] = true;
+        message = _send(gasLimit, data);
+        emit TokenRegistered(l1Token, l2TokenOf(l1Token), message);
+    }
+
+    /// @inheritdoc IL1TokenBridge
+    function deposit(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit)
+        external
+        payable
+        exclusive
+        returns (uint64 message)
+    {
+        if (!isRegistered[l1Token]) revert TokenNotRegistered(l1Token);
+        if (to == address(0)) revert RecipientZero();
+        uint256 received = _receive(l1Token, amount);
+        message = _send(
+            gasLimit,
+            abi.encodeCall(IL2TokenBridge.mint, (l1Token, msg.sender, to, refundTo, received))
+        );
+        emit Deposited(l1Token, msg.sender, to, received, message);
+    }
+
+    /// @inheritdoc IL1TokenBridge
+    function release(address l1Token, address from, address to, address, uint256 amount)
+        external
+        exclusive
+    {
+        if (msg.sender != QUEUE || IL1MessageQueue(QUEUE).l2Sender() != L2_BRIDGE) {
+            revert NotPeer(msg.sender);
+        }
+        uint256 due = owed[l1Token];
+        if (amount > due) revert EscrowExceeded(l1Token, amount, due);
+        // Cannot be negative, as just required.
+        unchecked {
+            owed[l1Token] = due - amount;
+        }
+        uint256 before = _balance(l1Token);
+        l1Token.safeTransfer(to, amount);
+        uint256 left = _balance(l1Token);
+        if (left < before && before - left > amount) {
+            revert Overcharged(l1Token, before - left, amount);
+        }
+        emit Released(l1Token, from, to, amount);
+    }
+
+    /// @inheritdoc IL1TokenBridge
+    /// @dev The queue delivers, or cancels for good, so a withdrawal is paid out or sent back and never
+    /// both. What is owed stays the same when it goes back.
+    function refund(
+        Withdrawal calldata w,
+        MessageProof calldata proof,
+        address feeRecipient,
+        uint64 gasLimit
+    ) external payable returns (bool released) {
+        if (msg.sender != w.refundTo) {
+            revert NotRefundable(msg.sender, w.refundTo);
+        }
+        released = IL1MessageQueue(QUEUE).refund(_message(w), _proof(proof), feeRecipient);
+        if (released) {
+            if (msg.value == 0) return true;
+            (bool ok,) = msg.sender.call{value: msg.value}("");
+            if (!ok) revert ChangeRefused(msg.sender, msg.value);
+        } else {
+            uint64 message = _send(
+                gasLimit,
+                abi.encodeCall(
+                    IL2TokenBridge.mint, (w.l1Token, msg.sender, w.from, w.from, w.amount)
+                )
+            );
+            emit SentBack(w.l1Token, w.from, w.amount, message);
+        }
+    }
+
+    /// @inheritdoc IL1TokenBridge
+    function l2TokenOf(address l1Token) public view returns (address) {
+        return TokenAddresses.token(L2_BRIDGE, l1Token);
+    }
+
+    /// @dev Takes tokens from the caller; returns how many there are more.
+    function _receive(address l1Token, uint256 amount) private returns (uint256 received) {
+        uint256 before = _balance(l1Token);
+        uint256 due = owed[l1Token];
+        if (before < due) revert EscrowShort(l1Token, before, due);
+        l1Token.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 held = _balance(l1Token);
+        received = held > before ? held - before : 0;
+        // Whoever gives more during the transfer gives it to the escrow.
+        if (received > amount) received = amount;
+        if (received == 0) revert NothingReceived(l1Token);
+        owed[l1Token] = due + received;
+    }
+
+    /// @dev Sends a message to the other side, with all ETH of the call as its fee.
+    function _send(uint64 gasLimit, bytes memory data) private returns (uint64) {
+        return IL1MessageQueue(QUEUE).send{value: msg.value}(
+            L2_BRIDGE, L2_BRIDGE, gasLimit, SafeCastLib.toUint128(msg.value), data
+        );
+    }
+
+    /// @dev Reverts where there is no token, unlike the library's.
+    function _balance(address l1Token) private view returns (uint256) {
+        return ERC20(l1Token).balanceOf(address(this));
+    }
+
+    /// @dev The message of a withdrawal. Made here and not taken from the caller, so that no other
+    /// message of the other side can pass for one.
+    function _message(Withdrawal calldata w) private view returns (IL1MessageQueue.Message memory) {
+        return IL1MessageQueue.Message({
+            sender: L2_BRIDGE,
+            to: address(this),
+            refundTo: address(this),
+            value: 0,
+            fee: w.fee,
+            gasLimit: w.gasLimit,
+            index: w.index,
+            data: abi.encodeCall(
+                IL1TokenBridge.release, (w.l1Token, w.from, w.to, w.refundTo, w.amount)
+            )
+        });
+    }
+
+    function _proof(MessageProof calldata proof)
+        private
+        pure
+        returns (IL1MessageQueue.MessageProof memory)
+    {
+        return IL1MessageQueue.MessageProof({
+            l2Block: proof.l2Block,
+            storageRoot: proof.storageRoot,
+            accountProof: proof.accountProof,
+            storageProof: proof.storageProof
+        });
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @title ERC-20 tokens between L1 and an L2: the side of L1, where the tokens are
+interface IL1TokenBridge {
+    /// @notice A withdrawal, as `IL2TokenBridge.withdraw` sent it.
+    struct Withdrawal {
+        /// The token on L1.
+        address l1Token;
+        /// L2 account that withdrew.
+        address from;
+        /// L1 account that gets the tokens.
+        address to;
+        /// L1 account that may send them back.
+        address refundTo;
+        /// How many, in the token's smallest unit.
+        uint256 amount;
+        /// ETH for whoever claims, in wei.
+        uint128 fee;
+        /// Gas that the payment gets at least.
+        uint64 gasLimit;
+        /// Number of the message to L1.
+        uint64 index;
+    }
+
+    /// @notice Evidence that the L2 holds the message of a withdrawal, as in `IL1MessageQueue`.
+    struct MessageProof {
+        uint64 l2Block;
+        bytes32 storageRoot;
+        bytes[] accountProof;
+        bytes[] storageProof;
+    }
+
+    /// @notice The L2 is told of a token.
+    event TokenRegistered(address indexed l1Token, address indexed l2Token, uint64 message);
+    /// @notice Tokens went into the escrow.
+    /// @param amount What was received, and will be on the L2.
+    event Deposited(
+        address indexed l1Token,
+        address indexed from,
+        address indexed to,
+        uint256 amount,
+        uint64 message
+    );
+    /// @notice Tokens left the escrow.
+    event Released(
+        address indexed l1Token, address indexed from, address indexed to, uint256 amount
+    );
+    /// @notice A withdrawal that could not be paid goes back to the L2.
+    event SentBack(address indexed l1Token, address indexed to, uint256 amount, uint64 message);
+
+    /// @notice Called from within a transfer of tokens.
+    error Reentrancy();
+    /// @notice The caller is not the other side of the bridge.
+    error NotPeer(address caller);
+    /// @notice Tokens for nobody.
+    error RecipientZero();
+    /// @notice There is no contract at this address.
+    error NotToken(address l1Token);
+    /// @notice With less gas, what the token says of itself could be missed.
+    error GasTooLow(uint256 got, uint256 minimum);
+    /// @notice The L2 has not been told of the token.
+    error TokenNotRegistered(address l1Token);
+    /// @notice The transfer moved nothing into the escrow.
+    error NothingReceived(address l1Token);
+    /// @notice The escrow holds less than it owes: the token takes balances away.
+    error EscrowShort(address l1Token, uint256 held, uint256 owed);
+    /// @notice More is to be paid than was ever deposited.
+    error EscrowExceeded(address l1Token, uint256 amount, uint256 owed);
+    /// @notice The token took more out of the escrow than it was told to.
+    error Overcharged(address l1Token, uint256 taken, uint256 amount);
+    /// @notice The caller is not the one who may send the withdrawal back.
+    error NotRefundable(address caller, address refundTo);
+    /// @notice The caller does not take back the ETH that was not needed.
+    error ChangeRefused(address to, uint256 amount);
+
+    /// @notice Has the L2 make the token that stands for `l1Token`. Anyone may call, also again; the
+    /// first message that is delivered counts. `msg.value` is the fee of the message.
+    /// @param gasLimit Gas for the message; `REGISTER_GAS` is enough before EIP-8037.
+    /// @return message Number of the message.
+    function register(address l1Token, uint64 gasLimit) external payable returns (uint64 message);
+
+    /// @notice Moves tokens of the caller, who has approved that, to the L2. `msg.value` is the fee of
+    /// the message.
+    /// @dev If the delivery fails on the L2, it can be tried again there, or `refundTo` can send the
+    /// tokens back (`IL2TokenBridge.refund`).
+    /// @param l1Token A token that is registered.
+    /// @param to L2 account that gets the tokens.
+    /// @param refundTo L2 account that may send them back if the delivery fails; zero for nobody.
+    /// @param amount How many to move. What the escrow receives is what the L2 gets.
+    /// @param gasLimit Gas for the message; `DEPOSIT_GAS` is enough before EIP-8037.
+    /// @return message Number of the message.
+    function deposit(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit)
+        external
+        payable
+        returns (uint64 message);
+
+    /// @notice Pays a withdrawal out. For the other side of the bridge, by a message.
+    function release(address l1Token, address from, address to, address refundTo, uint256 amount)
+        external;
+
+    /// @notice Tries to pay a withdrawal out, and sends the tokens back to the L2 if that fails. For
+    /// `withdrawal.refundTo` only. `msg.value` is the fee of the message to the L2; it comes back if
+    /// none is needed.
+    /// @param feeRecipient Gets the fee of the withdrawal.
+    /// @param gasLimit Gas for the message to the L2.
+    /// @return released Whether the withdrawal was paid out after all.
+    function refund(
+        Withdrawal calldata withdrawal,
+        MessageProof calldata proof,
+        address feeRecipient,
+        uint64 gasLimit
+    ) external payable returns (bool released);
+
+    /// @notice The token on the L2 that stands for `l1Token`, whether it exists yet or not.
+    function l2TokenOf(address l1Token) external view returns (address);
+
+    /// @notice Whether the L2 has been told of a token.
+    function isRegistered(address l1Token) external view returns (bool);
+
+    /// @notice How many tokens are on the L2 or on their way, in either direction.
+    function owed(address l1Token) external view returns (uint256);
+
+    /// @notice The queue through which both sides talk, an `IL1MessageQueue`.
+    function QUEUE() external view returns (address);
+
+    /// @notice The other side, an `IL2TokenBridge`.
+    function L2_BRIDGE() external view returns (address);
+
+    /// @notice Gas for the message of a deposit.
+    function DEPOSIT_GAS() external view returns (uint64);
+
+    /// @notice Gas for the message of a registration.
+    function REGISTER_GAS() external view returns (uint64);
+}

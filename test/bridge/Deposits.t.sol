@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
+import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {BridgedToken} from "../../contracts/bridge/BridgedToken.sol";
+import {
+    CallingToken,
+    FeeToken,
+    LyingToken,
+    OldToken,
+    RebasingToken,
+    Token
+} from "../utils/Tokens.sol";
+import {MessageCodec} from "../utils/MessageCodec.sol";
+import {BridgeFixture} from "./BridgeFixture.sol";
+
+contract DepositsTest is BridgeFixture {
+    function testFuzz_what_is_deposited_on_l1_is_minted_on_the_l2(uint256 first, uint256 second)
+        public
+    {
+        first = bound(first, 1, type(uint256).max - 1);
+        second = bound(second, 1, type(uint256).max - first);
+        depositFor(token, first);
+        assertEq(l2Token(address(token)).balanceOf(bob), first);
+        depositFor(token, second);
+        assertEq(l2Token(address(token)).balanceOf(bob), first + second);
+        assertEq(token.balanceOf(address(l1Bridge)), first + second);
+        assertOwed(address(token), 0);
+    }
+
+    function test_a_token_says_on_the_l2_what_it_says_on_l1() public {
+        address predicted = l1Bridge.l2TokenOf(address(token));
+        assertEq(predicted.code.length, 0);
+        vm.expectEmit(address(l1Bridge));
+        emit IL1TokenBridge.TokenRegistered(address(token), predicted, 0);
+        register(address(token));
+        BridgedToken made = BridgedToken(predicted);
+        assertEq(made.name(), "Some Token");
+        assertEq(made.symbol(), "SOME");
+        assertEq(made.decimals(), 6);
+        assertEq(made.l1Token(), address(token));
+        assertEq(made.BRIDGE(), address(l2Bridge));
+        assertEq(made.totalSupply(), 0);
+    }
+
+    function testFuzz_both_sides_name_the_same_address(address l1Token) public view {
+        assertEq(l1Bridge.l2TokenOf(l1Token), l2Bridge.tokenOf(l1Token));
+    }
+
+    function testFuzz_tokens_have_addresses_of_their_own(address a, address b) public view {
+        vm.assume(a != b);
+        assertNotEq(l1Bridge.l2TokenOf(a), l1Bridge.l2TokenOf(b));
+    }
+
+    function test_registering_again_changes_nothing() public {
+        depositFor(token, 5);
+        register(address(token));
+        assertFalse(isFailed(2));
+        assertEq(l2Token(address(token)).balanceOf(bob), 5);
+    }
+
+    function test_a_token_without_a_name_is_bridged_too() public {
+        OldToken old = new OldToken();
+        register(address(old));
+        assertEq(l2Token(address(old)).name(), "");
+        assertEq(l2Token(address(old)).symbol(), "OLD");
+        assertEq(l2Token(address(old)).decimals(), 0);
+        old.give(alice, 100);
+        deposit(address(old), 40);
+        toL2();
+        assertEq(l2Token(address(old)).balanceOf(bob), 40);
+    }
+
+    function test_registering_takes_enough_gas_to_hear_what_the_token_says() public {
+        (bool ok, bytes memory answer) = address(l1Bridge).call{gas: 400_000}(
+            abi.encodeCall(IL1TokenBridge.register, (address(token), GAS))
+        );
+        assertFalse(ok);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        assertEq(bytes4(answer), IL1TokenBridge.GasTooLow.selector);
+        l1Bridge.register{gas: 480_000}(address(token), GAS);
+    }
+
+    function test_only_contracts_can_be_registered() public {
+        vm.expectRevert(abi.encodeWithSelector(IL1TokenBridge.NotToken.selector, carol));
+        l1Bridge.register(carol, GAS);
+    }
+
+    function test_only_what_is_registered_can_be_deposited() public {
+        give(token, alice, 5);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1TokenBridge.TokenNotRegistered.selector, address(token))
+        );
+        deposit(address(token), 5);
+        register(address(token));
+        deposit(address(token), 5);
+    }
+
+    function test_nobody_gets_no_tokens() public {
+        register(address(token));
+        give(token, alice, 5);
+        vm.prank(alice);
+        vm.expectRevert(IL1TokenBridge.RecipientZero.selector);
+        l1Bridge.deposit(address(token), address(0), bob, 5, GAS);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1TokenBridge.NothingReceived.selector, address(token))
+        );
+        deposit(address(token), 0);
+    }
+
+    function testFuzz_of_a_token_that_takes_a_fee_what_arrives_is_credited(uint128 amount) public {
+        amount = uint128(bound(amount, 2, type(uint128).max));
+        FeeToken taxed = new FeeToken(3);
+        depositFor(taxed, amount);
+        uint256 arrived = amount - uint256(amount) * 3 / 100;
+        assertEq(taxed.balanceOf(address(l1Bridge)), arrived);
+        assertEq(l2Token(address(taxed)).balanceOf(bob), arrived);
+        assertOwed(address(taxed), 0);
+    }
+
+    function test_a_token_that_moves_nothing_is_refused() public {
+        LyingToken lying = new LyingToken();
+        register(address(lying));
+        lying.give(alice, 5);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1TokenBridge.NothingReceived.selector, address(lying))
+        );
+        deposit(address(lying), 5);
+    }
+
+    function test_nobody_pays_for_what_a_token_took_from_others() public {
+        RebasingToken rebasing = new RebasingToken();
+        depositFor(rebasing, 100);
+        rebasing.take(address(l1Bridge), 1);
+        give(rebasing, alice, 50);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1TokenBridge.EscrowShort.selector, address(rebasing), 99, 100)
+        );
+        deposit(address(rebasing), 50);
+        // A surplus is nobody's, and no reason to refuse.
+        rebasing.give(address(l1Bridge), 7);
+        deposit(address(rebasing), 50);
+        toL2();
+        assertEq(l2Token(address(rebasing)).balanceOf(bob), 150);
+        assertOwed(address(rebasing), 0);
+    }
+
+    function test_a_deposit_within_a_deposit_is_not_counted_twice() public {
+        CallingToken calling = new CallingToken();
+        register(address(calling));
+        give(calling, alice, 100);
+        give(calling, address(calling), 100);
+        calling.prepare(
+            address(l1Bridge),
+            abi.encodeCall(IL1TokenBridge.deposit, (address(calling), carol, carol, 100, GAS))
+        );
+        vm.expectRevert(SafeTransferLib.TransferFromFailed.selector);
+        deposit(address(calling), 100);
+        calling.prepare(address(0), "");
+        deposit(address(calling), 100);
+        assertOwed(address(calling), 100);
+    }
+
+    function test_what_comes_by_the_way_is_not_credited_beyond_the_amount() public {
+        CallingToken calling = new CallingToken();
+        register(address(calling));
+        give(calling, alice, 100);
+        calling.prepare(address(calling), abi.encodeCall(Token.give, (address(l1Bridge), 900)));
+        deposit(address(calling), 100);
+        assertEq(l1Bridge.owed(address(calling)), 100);
+    }
+
+    function test_the_fee_goes_to_the_relayer() public {
+        register(address(token));
+        give(token, alice, 5);
+        vm.deal(alice, 1 ether);
+        vm.prank(alice);
+        l1Bridge.deposit{value: 0.25 ether}(address(token), bob, bob, 5, GAS);
+        toL2();
+        assertEq(relayer.balance, 0.25 ether);
+        assertEq(address(l1Bridge).balance, 0);
+    }
+
+    // ------------------------------------------------------------------ who may speak
+
+    function testFuzz_only_the_messenger_makes_and_mints(address caller) public {
+        vm.assume(caller != address(messenger));
+        vm.startPrank(caller);
+        vm.expectRevert(abi.encodeWithSelector(IL2TokenBridge.NotPeer.selector, caller));
+        l2Bridge.mint(address(token), caller, caller, caller, 1);
+        vm.expectRevert(abi.encodeWithSelector(IL2TokenBridge.NotPeer.selector, caller));
+        l2Bridge.makeToken(address(token), "", "", 0);
+    }
+
+    function test_a_message_from_anyone_but_the_l1_bridge_mints_nothing() public {
+        register(address(token));
+        bytes memory data =
+            abi.encodeCall(IL2TokenBridge.mint, (address(token), alice, alice, alice, 1));
+        vm.prank(alice);
+        uint64 index = l1Queue.send(address(l2Bridge), alice, GAS, 0, data);
+        toL2();
+        assertTrue(isFailed(index));
+        assertEq(l2Token(address(token)).totalSupply(), 0);
+    }
+
+    // ------------------------------------------------------------------ failed deliveries
+
+    /// @dev A deposit whose gas is too low.
+    function failedDeposit() internal returns (IL2TokenBridge.Deposit memory d) {
+        register(address(token));
+        give(token, alice, 70);
+        vm.prank(alice);
+        uint64 index = l1Bridge.deposit(address(token), bob, carol, 70, 1000);
+        toL2();
+        assertTrue(isFailed(index));
+        d = IL2TokenBridge.Deposit({
+            l1Token: address(token),
+            from: alice,
+            to: bob,
+            refundTo: carol,
+            amount: 70,
+            fee: 0,
+            gasLimit: 1000,
+            index: index
+        });
+    }
+
+    function test_a_failed_deposit_can_be_tried_again_by_anyone() public {
+        IL2TokenBridge.Deposit memory d = failedDeposit();
+        messenger.retry(queue[d.index]);
+        assertEq(l2Token(address(token)).balanceOf(bob), 70);
+        // And then there is nothing to send back.
+        bytes32 messageHash = MessageCodec.hash(queue[d.index]);
+        vm.prank(carol);
+        vm.expectRevert(abi.encodeWithSelector(IL2Messenger.NotFailed.selector, messageHash));
+        l2Bridge.refund(d, alice, alice, GAS);
+    }
+
+    function test_a_failed_deposit_can_be_sent_back_once() public {
+        IL2TokenBridge.Deposit memory d = failedDeposit();
+        vm.prank(carol);
+        uint64 message = l2Bridge.refund(d, alice, alice, GAS);
+        assertOwed(address(token), 70);
+        toL1(message);
+        assertEq(token.balanceOf(alice), 70);
+        assertOwed(address(token), 0);
+
+        bytes32 messageHash = MessageCodec.hash(queue[d.index]);
+        vm.prank(carol);
+        vm.expectRevert(abi.encodeWithSelector(IL2Messenger.NotFailed.selector, messageHash));
+        l2Bridge.refund(d, alice, alice, GAS);
+        vm.expectRevert(abi.encodeWithSelector(IL2Messenger.NotFailed.selector, messageHash));
+        messenger.retry(queue[d.index]);
+    }
+
+    function testFuzz_nobody_else_sends_a_failed_deposit_back(address caller) public {
+        vm.assume(caller != carol);
+        IL2TokenBridge.Deposit memory d = failedDeposit();
+        vm.startPrank(caller);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL2TokenBridge.NotRefundable.selector, caller, carol)
+        );
+        l2Bridge.refund(d, caller, caller, GAS);
+        // Nor by a deposit that names them, since none such was sent.
+        d.refundTo = caller;
+        vm.expectPartialRevert(IL2Messenger.NotFailed.selector);
+        l2Bridge.refund(d, caller, caller, GAS);
+    }
+
+    function testFuzz_a_deposit_that_differs_is_not_the_one_that_failed(uint8 field) public {
+        IL2TokenBridge.Deposit memory d = failedDeposit();
+        field = uint8(bound(field, 0, 6));
+        if (field == 0) d.l1Token = address(l2Bridge);
+        else if (field == 1) d.from = bob;
+        else if (field == 2) d.to = carol;
+        else if (field == 3) d.amount += 1;
+        else if (field == 4) d.fee += 1;
+        else if (field == 5) d.gasLimit += 1;
+        else d.index -= 1;
+        vm.prank(carol);
+        vm.expectPartialRevert(IL2Messenger.NotFailed.selector);
+        l2Bridge.refund(d, alice, alice, GAS);
+    }
+
+    function test_a_registration_is_no_deposit() public {
+        l1Bridge.register(address(token), 1000);
+        toL2();
+        assertTrue(isFailed(0));
+        assertEq(address(l2Token(address(token))).code.length, 0);
+        // A deposit before the registration is through fails, and both can be tried again.
+        give(token, alice, 5);
+        deposit(address(token), 5);
+        toL2();
+        assertTrue(isFailed(1));
+        messenger.retry(queue[0]);
+        messenger.retry(queue[1]);
+        assertEq(l2Token(address(token)).balanceOf(bob), 5);
+    }
+}

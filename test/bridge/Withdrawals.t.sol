@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ERC20} from "solady/tokens/ERC20.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
+import {IL2TokenBridge} from "../../contracts/interfaces/IL2TokenBridge.sol";
+import {
+    CallingToken,
+    FeeToken,
+    ListingToken,
+    OldToken,
+    RebasingToken,
+    ToppingToken,
+    Token
+} from "../utils/Tokens.sol";
+import {BridgeFixture} from "./BridgeFixture.sol";
+
+contract WithdrawalsTest is BridgeFixture {
+    function withdraw(address l1Token, uint256 amount) internal returns (uint64 index) {
+        vm.prank(bob);
+        index = l2Bridge.withdraw(l1Token, carol, alice, amount, GAS);
+        collect();
+    }
+
+    function withdrawal(address l1Token, uint256 amount, uint64 index)
+        internal
+        view
+        returns (IL1TokenBridge.Withdrawal memory)
+    {
+        return IL1TokenBridge.Withdrawal({
+            l1Token: l1Token,
+            from: bob,
+            to: carol,
+            refundTo: alice,
+            amount: amount,
+            fee: 0,
+            gasLimit: GAS,
+            index: index
+        });
+    }
+
+    function testFuzz_what_is_burned_on_the_l2_is_paid_on_l1(uint256 total, uint256 part) public {
+        total = bound(total, 1, type(uint256).max);
+        part = bound(part, 1, total);
+        depositFor(token, total);
+        uint64 index = withdraw(address(token), part);
+        assertEq(l2Token(address(token)).totalSupply(), total - part);
+        assertOwed(address(token), part);
+        toL1(index);
+        assertEq(token.balanceOf(carol), part);
+        assertEq(token.balanceOf(address(l1Bridge)), total - part);
+        assertOwed(address(token), 0);
+    }
+
+    function test_the_fee_goes_to_whoever_claims() public {
+        depositFor(token, 10);
+        vm.deal(bob, 1 ether);
+        vm.deal(address(l1Queue), 1 ether);
+        vm.prank(bob);
+        uint64 index = l2Bridge.withdraw{value: 0.5 ether}(address(token), carol, alice, 4, GAS);
+        toL1(index);
+        assertEq(relayer.balance, 0.5 ether);
+        assertEq(token.balanceOf(carol), 4);
+        assertEq(address(l2Bridge).balance, 0);
+    }
+
+    function testFuzz_nobody_withdraws_more_than_they_have(uint128 have, uint256 more) public {
+        vm.assume(have != 0);
+        more = bound(more, uint256(have) + 1, type(uint256).max);
+        depositFor(token, have);
+        vm.prank(bob);
+        vm.expectRevert(ERC20.InsufficientBalance.selector);
+        l2Bridge.withdraw(address(token), carol, alice, more, GAS);
+        withdraw(address(token), have);
+    }
+
+    function test_what_makes_no_sense_is_refused() public {
+        depositFor(token, 10);
+        vm.startPrank(bob);
+        vm.expectRevert(IL2TokenBridge.AmountZero.selector);
+        l2Bridge.withdraw(address(token), carol, alice, 0, GAS);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL2TokenBridge.RecipientForbidden.selector, address(0))
+        );
+        l2Bridge.withdraw(address(token), address(0), alice, 1, GAS);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL2TokenBridge.RecipientForbidden.selector, address(l1Bridge))
+        );
+        l2Bridge.withdraw(address(token), address(l1Bridge), alice, 1, GAS);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL2TokenBridge.TokenUnknown.selector, address(messenger))
+        );
+        l2Bridge.withdraw(address(messenger), carol, alice, 1, GAS);
+    }
+
+    function testFuzz_only_the_queue_releases(address caller) public {
+        vm.assume(caller != address(l1Queue));
+        depositFor(token, 10);
+        vm.prank(caller);
+        vm.expectRevert(abi.encodeWithSelector(IL1TokenBridge.NotPeer.selector, caller));
+        l1Bridge.release(address(token), caller, caller, caller, 1);
+    }
+
+    function test_a_message_from_anyone_but_the_l2_bridge_releases_nothing() public {
+        depositFor(token, 10);
+        vm.prank(bob);
+        uint64 index = messenger.send(
+            address(l1Bridge),
+            bob,
+            GAS,
+            0,
+            abi.encodeCall(IL1TokenBridge.release, (address(token), bob, bob, bob, 10))
+        );
+        collect();
+        IL1MessageQueue.MessageProof memory proof = proofOf(index);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IL1MessageQueue.DeliveryFailed.selector,
+                abi.encodeWithSelector(IL1TokenBridge.NotPeer.selector, address(l1Queue))
+            )
+        );
+        l1Queue.claim(toL1Messages[index], proof, relayer);
+    }
+
+    function test_a_withdrawal_is_paid_once() public {
+        depositFor(token, 10);
+        uint64 index = withdraw(address(token), 4);
+        toL1(index);
+        IL1MessageQueue.MessageProof memory proof = proofOf(index);
+        vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, index));
+        l1Queue.claim(toL1Messages[index], proof, relayer);
+        vm.prank(alice);
+        IL1TokenBridge.Withdrawal memory w = withdrawal(address(token), 4, index);
+        vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, index));
+        this.sendBackAs(alice, w);
+    }
+
+    function test_tokens_without_return_values_are_paid() public {
+        OldToken old = new OldToken();
+        register(address(old));
+        old.give(alice, 10);
+        deposit(address(old), 10);
+        toL2();
+        toL1(withdraw(address(old), 10));
+        assertEq(old.balanceOf(carol), 10);
+    }
+
+    function test_a_token_with_fees_is_paid_out_with_fees_and_costs_the_escrow_no_more() public {
+        FeeToken taxed = new FeeToken(10);
+        depositFor(taxed, 1000);
+        toL1(withdraw(address(taxed), 900));
+        assertEq(taxed.balanceOf(carol), 810);
+        assertEq(taxed.balanceOf(address(l1Bridge)), 0);
+        assertOwed(address(taxed), 0);
+    }
+
+    function test_a_token_that_takes_more_out_of_the_escrow_is_not_paid() public {
+        ToppingToken topping = new ToppingToken();
+        // What alice gives up on top is not the bridge's.
+        topping.give(alice, 1000);
+        depositFor(topping, 1000);
+        uint64 index = withdraw(address(topping), 100);
+        IL1MessageQueue.MessageProof memory proof = proofOf(index);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IL1MessageQueue.DeliveryFailed.selector,
+                abi.encodeWithSelector(
+                    IL1TokenBridge.Overcharged.selector, address(topping), 110, 100
+                )
+            )
+        );
+        l1Queue.claim(toL1Messages[index], proof, relayer);
+        assertEq(l1Bridge.owed(address(topping)), 1000);
+    }
+
+    function test_a_short_escrow_pays_in_full_as_long_as_it_lasts() public {
+        RebasingToken rebasing = new RebasingToken();
+        depositFor(rebasing, 100);
+        rebasing.take(address(l1Bridge), 30);
+        toL1(withdraw(address(rebasing), 60));
+        assertEq(rebasing.balanceOf(carol), 60);
+        uint64 index = withdraw(address(rebasing), 40);
+        IL1MessageQueue.MessageProof memory proof = proofOf(index);
+        vm.expectPartialRevert(IL1MessageQueue.DeliveryFailed.selector);
+        l1Queue.claim(toL1Messages[index], proof, relayer);
+        // What was missing comes back, and so does the rest.
+        rebasing.give(address(l1Bridge), 30);
+        toL1(index);
+        assertEq(rebasing.balanceOf(carol), 100);
+    }
+
+    function test_a_token_that_calls_back_finds_the_bridge_closed() public {
+        CallingToken calling = new CallingToken();
+        depositFor(calling, 100);
+        give(calling, address(calling), 10);
+        uint64 index = withdraw(address(calling), 100);
+        calling.prepare(
+            address(l1Bridge),
+            abi.encodeCall(IL1TokenBridge.deposit, (address(calling), bob, bob, 10, GAS))
+        );
+        IL1MessageQueue.MessageProof memory proof = proofOf(index);
+        vm.expectPartialRevert(IL1MessageQueue.DeliveryFailed.selector);
+        l1Queue.claim(toL1Messages[index], proof, relayer);
+        calling.prepare(address(0), "");
+        toL1(index);
+        assertEq(calling.balanceOf(carol), 100);
+    }
+
+    // ------------------------------------------------------------------ payments that fail
+
+    function sendBackAs(address caller, IL1TokenBridge.Withdrawal memory w)
+        external
+        returns (bool)
+    {
+        IL1MessageQueue.MessageProof memory p = proofOf(w.index);
+        vm.prank(caller);
+        return l1Bridge.refund(
+            w,
+            IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof),
+            relayer,
+            GAS
+        );
+    }
+
+    function refusedWithdrawal()
+        internal
+        returns (ListingToken listing, IL1TokenBridge.Withdrawal memory w)
+    {
+        listing = new ListingToken();
+        depositFor(listing, 100);
+        listing.list(carol, true);
+        w = withdrawal(address(listing), 60, withdraw(address(listing), 60));
+    }
+
+    function test_a_payment_that_fails_can_be_claimed_later() public {
+        (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        IL1MessageQueue.MessageProof memory proof = proofOf(w.index);
+        vm.expectPartialRevert(IL1MessageQueue.DeliveryFailed.selector);
+        l1Queue.claim(toL1Messages[w.index], proof, relayer);
+        listing.list(carol, false);
+        toL1(w.index);
+        assertEq(listing.balanceOf(carol), 60);
+    }
+
+    function test_a_payment_that_fails_can_be_sent_back_to_whom_it_came_from() public {
+        (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        assertFalse(this.sendBackAs(alice, w));
+        assertOwed(address(listing), 60);
+        toL2();
+        assertEq(l2Token(address(listing)).balanceOf(bob), 100);
+        assertOwed(address(listing), 0);
+        // It cannot be claimed any more.
+        listing.list(carol, false);
+        IL1MessageQueue.MessageProof memory proof = proofOf(w.index);
+        vm.expectRevert(abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, w.index));
+        l1Queue.claim(toL1Messages[w.index], proof, relayer);
+    }
+
+    function test_what_can_be_paid_is_paid_and_not_sent_back() public {
+        (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        listing.list(carol, false);
+        IL1MessageQueue.MessageProof memory p = proofOf(w.index);
+        vm.deal(alice, 1 ether);
+        vm.prank(alice);
+        bool released = l1Bridge.refund{value: 1 ether}(
+            w,
+            IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof),
+            relayer,
+            GAS
+        );
+        assertTrue(released);
+        assertEq(listing.balanceOf(carol), 60);
+        // The fee of a message that was not needed.
+        assertEq(alice.balance, 1 ether);
+        assertOwed(address(listing), 0);
+    }
+
+    function testFuzz_nobody_else_sends_a_withdrawal_back(address caller) public {
+        vm.assume(caller != alice);
+        (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1TokenBridge.NotRefundable.selector, caller, alice)
+        );
+        this.sendBackAs(caller, w);
+        // Nor by a withdrawal that names them, since none such was sent.
+        w.refundTo = caller;
+        vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
+        this.sendBackAs(caller, w);
+    }
+
+    function testFuzz_a_withdrawal_that_differs_was_not_sent(uint8 field) public {
+        (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        field = uint8(bound(field, 0, 5));
+        if (field == 0) w.l1Token = address(token);
+        else if (field == 1) w.from = alice;
+        else if (field == 2) w.to = bob;
+        else if (field == 3) w.amount += 1;
+        else if (field == 4) w.fee += 1;
+        else w.gasLimit += 1;
+        vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
+        this.sendBackAs(alice, w);
+    }
+}

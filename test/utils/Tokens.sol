@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ERC20} from "solady/tokens/ERC20.sol";
+
+/// @dev An honest token, of which anyone may have some.
+contract Token is ERC20 {
+    function name() public pure virtual override returns (string memory) {
+        return "Some Token";
+    }
+
+    function symbol() public pure virtual override returns (string memory) {
+        return "SOME";
+    }
+
+    function decimals() public pure virtual override returns (uint8) {
+        return 6;
+    }
+
+    function give(address to, uint256 amount) external {
+        _mint(to, amount);
+    }
+}
+
+/// @dev Keeps a part of what is transferred.
+contract FeeToken is Token {
+    uint256 public immutable PERCENT;
+
+    constructor(uint256 percent) {
+        PERCENT = percent;
+    }
+
+    function _afterTokenTransfer(address from, address to, uint256 amount) internal override {
+        if (from != address(0) && to != address(0)) _burn(to, amount * PERCENT / 100);
+    }
+}
+
+/// @dev Takes a fee from the sender, on top of what is transferred.
+contract ToppingToken is Token {
+    function _afterTokenTransfer(address from, address to, uint256 amount) internal override {
+        if (from != address(0) && to != address(0)) _burn(from, amount / 10);
+    }
+}
+
+/// @dev Takes balances away, and adds to them.
+contract RebasingToken is Token {
+    function take(address from, uint256 amount) external {
+        _burn(from, amount);
+    }
+}
+
+/// @dev Refuses transfers to some accounts.
+contract ListingToken is Token {
+    error Listed(address account);
+
+    mapping(address account => bool) public listed;
+
+    function list(address account, bool yes) external {
+        listed[account] = yes;
+    }
+
+    function _beforeTokenTransfer(address, address to, uint256) internal view override {
+        if (listed[to]) revert Listed(to);
+    }
+}
+
+/// @dev Calls somebody during each transfer, and passes on what comes of it.
+contract CallingToken is Token {
+    address public target;
+    bytes public inner;
+
+    function prepare(address target_, bytes calldata inner_) external {
+        target = target_;
+        inner = inner_;
+    }
+
+    function _beforeTokenTransfer(address from, address, uint256) internal override {
+        if (from == address(0) || target == address(0)) return;
+        (bool ok, bytes memory answer) = target.call(inner);
+        assembly ("memory-safe") {
+            if iszero(ok) { revert(add(answer, 0x20), mload(answer)) }
+        }
+    }
+}
+
+/// @dev Moves nothing, and says that it did.
+contract LyingToken is Token {
+    function transferFrom(address, address, uint256) public pure override returns (bool) {
+        return true;
+    }
+}
+
+/// @dev Has no name, and an old-fashioned symbol.
+contract OldToken {
+    bytes32 public constant symbol = "OLD";
+    mapping(address account => uint256) public balanceOf;
+
+    function give(address to, uint256 amount) external {
+        balanceOf[to] += amount;
+    }
+
+    /// @dev Returns nothing.
+    function transfer(address to, uint256 amount) external {
+        balanceOf[msg.sender] -= amount;
+        balanceOf[to] += amount;
+    }
+
+    /// @dev Asks for no allowance.
+    function transferFrom(address from, address to, uint256 amount) external {
+        balanceOf[from] -= amount;
+        balanceOf[to] += amount;
+    }
+}
