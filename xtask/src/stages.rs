@@ -33,7 +33,7 @@ pub(crate) enum Stage {
     ForgeFmt,
     /// forge build, warnings denied
     ForgeBuild,
-    /// forge test
+    /// forge test, with the helper that its tests call
     ForgeTest,
 }
 
@@ -131,7 +131,13 @@ impl Stage {
             Self::RustTest => cargo(root, &["test", "--workspace", "--release"]),
             Self::ForgeFmt => forge(root, &["fmt", "--check"]),
             Self::ForgeBuild => forge(root, &["build"]),
-            Self::ForgeTest => forge(root, &["test"]),
+            Self::ForgeTest => {
+                // The tests reach EXECUTE through it, and find it where cargo puts it.
+                match cargo(root, &["build", "--release", "--package", "enshrine-cli"])? {
+                    Outcome::Passed => forge(root, &["test"]),
+                    failed => Ok(failed),
+                }
+            }
         }
     }
 }

@@ -69,6 +69,16 @@ pub struct NewBlock {
 }
 
 impl NewBlock {
+    /// The trie nodes that its state has beyond its parent's.
+    pub fn nodes(&self) -> impl Iterator<Item = &Bytes> {
+        self.nodes.iter().map(|(_, node)| node)
+    }
+
+    /// The codes that it has deployed.
+    pub fn codes(&self) -> impl Iterator<Item = Bytes> + '_ {
+        self.codes.iter().map(|(_, code)| code.original_bytes())
+    }
+
     /// The calldata with which EXECUTE verifies this block. Only blocks of Cancun and later have it.
     pub fn input(&self) -> Result<Vec<u8>, DecodeError> {
         self.input_with(&self.witness)

@@ -77,16 +77,26 @@ impl Chain {
     }
 
     fn start(header: Header, mut store: Store, config: ChainConfig) -> Self {
-        let head = Arc::new(Block {
-            hash: header.hash_slow(),
-            header,
-            transactions: Vec::new(),
-            senders: Vec::new(),
-            withdrawals: Vec::new(),
-            executed: ExecutedBlock::default(),
-        });
+        let head = Arc::new(bare(header));
         store.put_block(Arc::clone(&head));
         Self { config, store, head }
+    }
+
+    /// Continues a chain of which the state, in `store`, and the headers are known: `headers` of the
+    /// canonical blocks, ascending, the last one the head's. Nothing is checked, and what stands in
+    /// the blocks besides their headers is not known. `None` if there is no header.
+    pub fn resume(
+        headers: impl IntoIterator<Item = Header>,
+        mut store: Store,
+        config: ChainConfig,
+    ) -> Option<Self> {
+        let mut head = None;
+        for header in headers {
+            let block = Arc::new(bare(header));
+            store.put_block(Arc::clone(&block));
+            head = Some(block);
+        }
+        head.map(|head| Self { config, store, head })
     }
 
     /// The chain's rules.
@@ -164,5 +174,17 @@ impl Chain {
     /// The block with this hash.
     pub fn block(&self, hash: &B256) -> Result<&Arc<Block>, ChainError> {
         self.store.block(hash).ok_or(ChainError::UnknownBlock(*hash))
+    }
+}
+
+/// A block of which nothing but the header is known, or has ever been.
+fn bare(header: Header) -> Block {
+    Block {
+        hash: header.hash_slow(),
+        header,
+        transactions: Vec::new(),
+        senders: Vec::new(),
+        withdrawals: Vec::new(),
+        executed: ExecutedBlock::default(),
     }
 }

@@ -5,6 +5,7 @@
 //! true.
 
 mod execute;
+mod forge;
 mod heap;
 
 use clap::{Parser, Subcommand};
@@ -26,12 +27,16 @@ enum Command {
     /// Verify, inspect, measure and fetch the inputs of EXECUTE.
     #[command(subcommand)]
     Execute(execute::Command),
+    /// Serve the test utilities for Foundry (`test/utils`).
+    #[command(subcommand)]
+    Forge(forge::Command),
 }
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let outcome = match command {
         Command::Execute(command) => execute::run(command),
+        Command::Forge(command) => forge::run(command),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,0 +1,89 @@
+//! `enshrine forge`: what the test utilities ask for. Answers are lines of hexadecimal digits for
+//! forge; see `docs/forge.md`.
+
+use ::forge::{Answer, ForgeError, Profile, Workspace, check_protocol, execute, l2, shim_code};
+use alloy_primitives::{B256, U256, hex};
+use clap::Subcommand;
+use eyre::Result;
+use std::{env, process::ExitCode};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The code that stands for EXECUTE inside forge.
+    Shim {
+        /// What the utilities speak.
+        #[arg(long)]
+        protocol: u32,
+        /// Which EXECUTE; see `docs/forge.md`.
+        #[arg(long, default_value = "")]
+        profile: String,
+    },
+    /// Run EXECUTE for a call inside forge.
+    Execute {
+        /// Which EXECUTE.
+        #[arg(long, default_value = "")]
+        profile: String,
+        /// Hash of the request, which names its file.
+        request: String,
+        /// Gas of the call, in hexadecimal digits.
+        gas: String,
+    },
+    /// Make, build on and look at L2 chains.
+    L2 {
+        /// What the utilities speak.
+        #[arg(long)]
+        protocol: u32,
+        /// Hash of the request, which names its file.
+        request: String,
+    },
+    /// Remove what tests have left below cache/enshrine.
+    Clean,
+}
+
+pub(crate) fn run(command: Command) -> Result<ExitCode> {
+    let workspace = Workspace::at(Workspace::IN_PROJECT);
+    let answer = match command {
+        Command::Shim { protocol, profile } => shim(&workspace, protocol, &profile).into(),
+        Command::Execute { profile, request, gas } => match word(&request).zip(word(&gas)) {
+            Some((request, gas)) => match profile.parse() {
+                Ok(profile) => execute(&workspace, &profile, request, U256::from_be_bytes(gas.0)),
+                Err(error) => Answer::from(Err(ForgeError::from(error))),
+            },
+            None => malformed(),
+        },
+        Command::L2 { protocol, request } => match (check_protocol(protocol), word(&request)) {
+            (Err(error), _) => Answer::from(Err(error)),
+            (Ok(()), Some(request)) => l2(&workspace, request),
+            (Ok(()), None) => malformed(),
+        },
+        Command::Clean => {
+            workspace.clean()?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    print!("{}", answer.to_hex());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shim(workspace: &Workspace, protocol: u32, profile: &str) -> Result<Vec<u8>, ForgeError> {
+    check_protocol(protocol)?;
+    let profile: Profile = profile.parse()?;
+    workspace.prepare()?;
+    let program = env::current_exe().map_err(|source| ForgeError::Io {
+        verb: "find",
+        path: "the running program".into(),
+        source,
+    })?;
+    Ok(shim_code(&program, &profile))
+}
+
+/// 64 hexadecimal digits.
+fn word(digits: &str) -> Option<B256> {
+    let mut word = B256::ZERO;
+    hex::decode_to_slice(digits, word.as_mut_slice()).ok().map(|()| word)
+}
+
+fn malformed() -> Answer {
+    Err(ForgeError::Request("hashes and gas are written with 64 hexadecimal digits".to_owned()))
+        .into()
+}

@@ -1,0 +1,55 @@
+//! What a call prints.
+
+use crate::ForgeError;
+use alloy_primitives::hex;
+
+/// The answer to a call from Solidity: one byte that says how it went, then the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done; here is the result.
+    Done(Vec<u8>),
+    /// What was given is refused, and why.
+    Refused(String),
+    /// The file with the request is not there as a whole: another call of the same content was at
+    /// it. Write it again.
+    Again,
+    /// The helper cannot do its work, and what to do about it.
+    Broken(String),
+}
+
+impl Answer {
+    /// The answer as one line of hexadecimal digits, which forge turns into bytes.
+    pub fn to_hex(&self) -> String {
+        let (status, rest) = match self {
+            Self::Done(result) => (0, result.as_slice()),
+            Self::Refused(reason) => (1, reason.as_bytes()),
+            Self::Again => (2, &[][..]),
+            Self::Broken(reason) => (3, reason.as_bytes()),
+        };
+        format!("0x{status:02x}{}", hex::encode(rest))
+    }
+}
+
+impl From<Result<Vec<u8>, ForgeError>> for Answer {
+    fn from(outcome: Result<Vec<u8>, ForgeError>) -> Self {
+        match outcome {
+            Ok(result) => Self::Done(result),
+            Err(ForgeError::RequestGone) => Self::Again,
+            Err(ForgeError::Refused(reason)) => Self::Refused(reason),
+            Err(error) => Self::Broken(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_begins_with_its_status() {
+        assert_eq!(Answer::Done(vec![0xab]).to_hex(), "0x00ab");
+        assert_eq!(Answer::Refused("a".to_owned()).to_hex(), "0x0161");
+        assert_eq!(Answer::Again.to_hex(), "0x02");
+        assert_eq!(Answer::Broken("b".to_owned()).to_hex(), "0x0362");
+    }
+}

@@ -1,0 +1,20 @@
+//! A call of EXECUTE.
+
+use crate::{Answer, ForgeError, Profile, Workspace};
+use alloy_primitives::{B256, U256};
+
+/// Runs EXECUTE on the request with this hash, for a call that was given `gas`.
+///
+/// The result is the charge (8 bytes, big endian), then what EXECUTE returns.
+pub fn execute(workspace: &Workspace, profile: &Profile, request: B256, gas: U256) -> Answer {
+    let calldata = match workspace.take_request(request) {
+        Ok(calldata) => calldata,
+        Err(error) => return Err(error).into(),
+    };
+    profile
+        .execute()
+        .run(&calldata, gas.saturating_to())
+        .map(|executed| [&executed.gas.to_be_bytes()[..], &executed.result.encode()].concat())
+        .map_err(|refusal| ForgeError::Refused(refusal.to_string()))
+        .into()
+}

@@ -1,0 +1,29 @@
+//! Requests and answers, read from the Solidity source, and what is kept of a block.
+
+#![allow(missing_docs, reason = "the documentation stands in the Solidity source")]
+#![allow(clippy::all, reason = "generated code")]
+#![allow(missing_debug_implementations, unreachable_pub, reason = "generated code")]
+
+use alloy_sol_types::sol;
+
+sol!("../../test/utils/IL2.sol");
+
+sol! {
+    /// What the state after a block has beyond that of its parent.
+    struct StoredState {
+        bool genesis;
+        uint64 chainId;
+        uint16 schema;
+        bytes header;
+        bytes[] nodes;
+        bytes[] codes;
+    }
+
+    /// What else is kept of a block.
+    struct StoredBody {
+        /// The calldata of EXECUTE; nothing for genesis.
+        bytes input;
+        /// The answer to `IL2.receipts`.
+        bytes receipts;
+    }
+}

@@ -1,0 +1,69 @@
+//! The first block of a chain.
+
+use super::{
+    abi::{
+        IL2::{Genesis as Request, Head, receiptsCall},
+        StoredBody, StoredState,
+    },
+    fork_of,
+    store::{head, save},
+};
+use crate::{ForgeError, Workspace};
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes};
+use alloy_sol_types::SolCall;
+use chain::{Chain, ChainConfig, empty_genesis};
+use stateless::ChainSpec;
+use wire::ProtocolFork;
+
+/// Makes the genesis that Solidity describes, with the system contracts of all forks: a test may
+/// choose the fork of each block.
+pub(super) fn create(workspace: &Workspace, request: &Request) -> Result<Head, ForgeError> {
+    let fork = fork_of(request.schema)?;
+    let mut genesis = empty_genesis(ProtocolFork::Amsterdam);
+    genesis.number = Some(request.number);
+    genesis.timestamp = request.timestamp;
+    genesis.gas_limit = request.gasLimit;
+    genesis.base_fee_per_gas = Some(request.baseFee.into());
+    genesis.coinbase = request.feeRecipient;
+    for account in &request.accounts {
+        let described = GenesisAccount {
+            nonce: Some(account.nonce),
+            balance: account.balance,
+            code: Some(account.code.clone()),
+            storage: Some(account.slots.iter().map(|slot| (slot.slot, slot.value)).collect()),
+            ..Default::default()
+        };
+        if genesis.alloc.insert(account.account, described).is_some() {
+            return Err(twice(account.account));
+        }
+    }
+    let config = ChainConfig::new(ChainSpec::for_input(request.chainId, fork));
+    let mut chain = Chain::new(&genesis, config.clone());
+    if !request.anchor.is_zero() {
+        let mut header = chain.head().header.clone();
+        header.parent_beacon_block_root = Some(request.anchor);
+        chain = Chain::from_header(header, &genesis, config);
+    }
+    let block = chain.head();
+    let state = StoredState {
+        genesis: true,
+        chainId: request.chainId,
+        schema: request.schema,
+        header: alloy_rlp::encode(&block.header).into(),
+        nodes: chain.store().nodes().cloned().collect(),
+        codes: chain.store().codes().collect(),
+    };
+    let body = StoredBody {
+        input: Bytes::new(),
+        receipts: receiptsCall::abi_encode_returns(&Vec::new()).into(),
+    };
+    save(workspace, &block.hash, &state, &body)?;
+    Ok(head(&block.header, block.hash, request.chainId, request.schema))
+}
+
+fn twice(address: Address) -> ForgeError {
+    ForgeError::Refused(format!(
+        "genesis: account {address} is given twice, or is that of a system contract"
+    ))
+}

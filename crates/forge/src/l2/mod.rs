@@ -1,0 +1,92 @@
+//! L2 chains that tests script from Solidity.
+//!
+//! A chain is known by the hash of a block: a request names one, and what is built on it is known by
+//! its own hash. So a test that goes back to an earlier block, or that another test runs beside, needs
+//! no care: nothing is ever changed, only added.
+
+mod abi;
+mod change;
+mod genesis;
+mod query;
+mod seal;
+mod sign;
+mod store;
+
+use crate::{Answer, ForgeError, Profile, Workspace};
+use abi::IL2::{self, IL2Calls as Calls};
+use alloy_primitives::B256;
+use alloy_sol_types::{SolCall, SolInterface};
+use wire::{ProtocolFork, SchemaId};
+
+/// Answers the request with this hash: the calldata of a function of `IL2`.
+///
+/// The result is what the function returns, as Solidity encodes it.
+pub fn l2(workspace: &Workspace, request: B256) -> Answer {
+    workspace.take_request(request).and_then(|request| answer(workspace, &request)).into()
+}
+
+fn answer(workspace: &Workspace, request: &[u8]) -> Result<Vec<u8>, ForgeError> {
+    let call =
+        Calls::abi_decode(request).map_err(|error| ForgeError::Request(error.to_string()))?;
+    Ok(match call {
+        Calls::genesis(call) => {
+            let head = genesis::create(workspace, &call.genesis_)?;
+            IL2::genesisCall::abi_encode_returns(&head)
+        }
+        Calls::sealBlock(call) => {
+            let sealed = seal::seal(workspace, &call.block_, &call.transactions)?;
+            IL2::sealBlockCall::abi_encode_returns(&sealed)
+        }
+        Calls::sign(call) => {
+            let raw = sign::sign(workspace, &call)?;
+            IL2::signCall::abi_encode_returns(&raw)
+        }
+        Calls::nextNonce(call) => {
+            let nonce = sign::next_nonce(workspace, &call)?;
+            IL2::nextNonceCall::abi_encode_returns(&nonce)
+        }
+        Calls::input(call) => {
+            let body = store::body(workspace, &call.blockHash)?;
+            IL2::inputCall::abi_encode_returns(&body.input)
+        }
+        Calls::receipts(call) => store::body(workspace, &call.blockHash)?.receipts.into(),
+        Calls::prove(call) => {
+            let proof = query::prove(workspace, &call)?;
+            IL2::proveCall::abi_encode_returns(&proof)
+        }
+        Calls::code(call) => {
+            let code = query::code(workspace, &call)?;
+            IL2::codeCall::abi_encode_returns(&code)
+        }
+        Calls::callAt(call) => {
+            let outcome = query::call_at(workspace, &call)?;
+            IL2::callAtCall::abi_encode_returns(&outcome)
+        }
+        Calls::change(call) => {
+            let input = change::change(&call.input_, &call.changes, call.rehash)?;
+            IL2::changeCall::abi_encode_returns(&input)
+        }
+        Calls::verify(call) => IL2::verifyCall::abi_encode_returns(&verify(&call)?),
+    })
+}
+
+/// Runs EXECUTE with all the gas there is, and says why it refuses.
+fn verify(call: &IL2::verifyCall) -> Result<IL2::verifyReturn, ForgeError> {
+    let profile: Profile = call.profile.parse()?;
+    Ok(match profile.execute().run(&call.input_, u64::MAX) {
+        Ok(executed) => {
+            IL2::verifyReturn { valid: true, reason: String::new(), charge: executed.gas }
+        }
+        Err(refusal) => IL2::verifyReturn { valid: false, reason: refusal.to_string(), charge: 0 },
+    })
+}
+
+/// The fork of a schema id, if it is one that blocks can be built for.
+fn fork_of(schema: u16) -> Result<ProtocolFork, ForgeError> {
+    let id = SchemaId::new(schema);
+    id.fork().filter(|fork| *fork >= ProtocolFork::Cancun).ok_or_else(|| {
+        ForgeError::Refused(format!(
+            "schema {id} is not that of a fork from Cancun on; 0x1201 is Osaka's, 0x1501 Amsterdam's"
+        ))
+    })
+}

@@ -1,0 +1,64 @@
+//! Looking at a chain.
+
+use super::{
+    abi::IL2::{AccountProof, SlotProof, callAtCall, callAtReturn, codeCall, proveCall},
+    store::{head, load},
+};
+use crate::{ForgeError, Workspace};
+use alloy_primitives::{B256, Bytes};
+use alloy_trie::TrieAccount;
+use chain::Call;
+
+/// Proves an account and slots of it at a block.
+pub(super) fn prove(workspace: &Workspace, call: &proveCall) -> Result<AccountProof, ForgeError> {
+    let loaded = load(workspace, call.blockHash, None)?;
+    let block = loaded.chain.head();
+    let slots: Vec<_> = call.slots.iter().map(|slot| (*slot).into()).collect();
+    let proof = loaded.chain.prove(block, call.account, &slots).map_err(ForgeError::Chain)?;
+    let exists = proof.account.is_some();
+    let account = proof.account.unwrap_or_else(TrieAccount::default);
+    Ok(AccountProof {
+        head: head(&block.header, block.hash, loaded.chain_id, loaded.schema),
+        header: alloy_rlp::encode(&block.header).into(),
+        exists,
+        nonce: account.nonce,
+        balance: account.balance,
+        storageRoot: account.storage_root,
+        codeHash: account.code_hash,
+        nodes: proof.nodes,
+        slots: proof
+            .slots
+            .into_iter()
+            .map(|slot| SlotProof {
+                slot: B256::from(slot.slot),
+                value: B256::from(slot.value),
+                nodes: slot.nodes,
+            })
+            .collect(),
+    })
+}
+
+/// Code of an account at a block.
+pub(super) fn code(workspace: &Workspace, call: &codeCall) -> Result<Bytes, ForgeError> {
+    let loaded = load(workspace, call.blockHash, None)?;
+    loaded.chain.code(call.account).map_err(ForgeError::Chain)
+}
+
+/// A call on the state after a block, which changes nothing.
+pub(super) fn call_at(
+    workspace: &Workspace,
+    call: &callAtCall,
+) -> Result<callAtReturn, ForgeError> {
+    let loaded = load(workspace, call.blockHash, None)?;
+    let outcome = loaded
+        .chain
+        .call(Call {
+            from: call.from,
+            to: Some(call.to),
+            data: call.data.clone(),
+            value: call.value,
+            ..Default::default()
+        })
+        .map_err(ForgeError::Chain)?;
+    Ok(callAtReturn { success: outcome.success, output: outcome.output, gasUsed: outcome.gas_used })
+}

@@ -1,0 +1,127 @@
+//! Building blocks.
+
+use super::{
+    abi::{
+        IL2::{
+            Block as Request, LeftOut, Log, Receipt, Sealed, Transaction as Described, receiptsCall,
+        },
+        StoredBody, StoredState,
+    },
+    fork_of,
+    sign::Signer,
+    store::{head, load, save},
+};
+use crate::{ForgeError, Workspace};
+use alloy_consensus::{Transaction as _, Typed2718};
+use alloy_primitives::{Address, TxKind, U256};
+use alloy_sol_types::SolCall;
+use chain::{Block, BlockAttributes, ChainError};
+
+/// Builds a block on the one that the request names, and keeps it.
+pub(super) fn seal(
+    workspace: &Workspace,
+    request: &Request,
+    described: &[Described],
+) -> Result<Sealed, ForgeError> {
+    let fork = match request.schema {
+        0 => None,
+        schema => Some(fork_of(schema)?),
+    };
+    let loaded = load(workspace, request.parentHash, fork)?;
+    let schema = fork.map_or(loaded.schema, |fork| fork.schema().get());
+    let chain = &loaded.chain;
+    let mut signer = Signer::new(chain, fork_of(schema)?);
+    let transactions = described
+        .iter()
+        .enumerate()
+        .map(|(index, described)| signer.sign(index, described))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let parent = &chain.head().header;
+    if request.timestamp <= parent.timestamp {
+        return Err(ForgeError::Refused(format!(
+            "timestamp {} is not later than {}, that of the parent",
+            request.timestamp, parent.timestamp
+        )));
+    }
+    let attributes = BlockAttributes {
+        timestamp: request.timestamp,
+        fee_recipient: request.feeRecipient,
+        prev_randao: request.prevRandao,
+        parent_beacon_block_root: request.anchor,
+        gas_limit: (request.gasLimit != 0).then_some(request.gasLimit),
+        extra_data: request.extraData.clone(),
+        withdrawals: Vec::new(),
+        slot_number: if request.slotNumber == 0 { parent.number + 1 } else { request.slotNumber },
+    };
+    let (new, left_out) = chain.build(&attributes, transactions).map_err(|error| match error {
+        ChainError::Store(_) => ForgeError::Chain(error),
+        error => ForgeError::Refused(error.to_string()),
+    })?;
+    if let Some((index, reason)) = left_out.first()
+        && !request.leaveOutInvalid
+    {
+        return Err(ForgeError::Refused(format!(
+            "transaction {index} cannot stand in this block: {reason}; take it out of the queue, or \
+             set leaveOutInvalid"
+        )));
+    }
+    let input = new.input().map_err(|error| ForgeError::Refused(error.to_string()))?;
+    let block = &new.block;
+    let state = StoredState {
+        genesis: false,
+        chainId: loaded.chain_id,
+        schema,
+        header: alloy_rlp::encode(&block.header).into(),
+        nodes: new.nodes().cloned().collect(),
+        codes: new.codes().collect(),
+    };
+    let body = StoredBody {
+        input: input.into(),
+        receipts: receiptsCall::abi_encode_returns(&receipts(block)).into(),
+    };
+    save(workspace, &block.hash, &state, &body)?;
+    Ok(Sealed {
+        head: head(&block.header, block.hash, loaded.chain_id, schema),
+        input: body.input,
+        transactionHashes: block.transactions.iter().map(|tx| *tx.tx_hash()).collect(),
+        leftOut: left_out
+            .into_iter()
+            .map(|(index, reason)| LeftOut { index: U256::from(index), reason: reason.to_string() })
+            .collect(),
+    })
+}
+
+/// What the transactions of a block have done.
+fn receipts(block: &Block) -> Vec<Receipt> {
+    let mut before = 0;
+    let all = block.transactions.iter().zip(&block.senders).zip(&block.executed.receipts);
+    all.map(|((transaction, sender), receipt)| {
+        let gas_used = receipt.cumulative_gas_used - before;
+        before = receipt.cumulative_gas_used;
+        let (to, created) = match transaction.kind() {
+            TxKind::Call(to) => (to, Address::ZERO),
+            TxKind::Create => (Address::ZERO, sender.create(transaction.nonce())),
+        };
+        Receipt {
+            transactionHash: *transaction.tx_hash(),
+            kind: transaction.ty(),
+            success: receipt.success,
+            from: *sender,
+            to,
+            created,
+            gasUsed: gas_used,
+            cumulativeGasUsed: receipt.cumulative_gas_used,
+            logs: receipt
+                .logs
+                .iter()
+                .map(|log| Log {
+                    emitter: log.address,
+                    topics: log.topics().to_vec(),
+                    data: log.data.data.clone(),
+                })
+                .collect(),
+        }
+    })
+    .collect()
+}

@@ -1,0 +1,208 @@
+//! Transactions as Solidity describes them, signed by named keys.
+
+use super::{
+    abi::IL2::{Kind, Transaction as Described, nextNonceCall, signCall},
+    store::load,
+};
+use crate::{ForgeError, Workspace};
+use alloy_consensus::{
+    Transaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy, constants::KECCAK_EMPTY,
+};
+use alloy_eips::{
+    eip2718::Encodable2718,
+    eip2930::{AccessList, AccessListItem},
+    eip7702::Authorization,
+};
+use alloy_primitives::{Address, Bytes, TxKind, U256, map::AddressMap};
+use chain::Chain;
+use keys::Key;
+use stateless::{Transaction, decode_transaction, recover_sender};
+use wire::ProtocolFork;
+
+/// A number that is left to the helper: the next nonce.
+const NEXT: u64 = u64::MAX;
+/// Most gas that a transaction can have (EIP-7825).
+const GAS_CAP: u64 = 1 << 24;
+
+/// Signs transactions in the order in which they will stand in a block.
+pub(super) struct Signer<'c> {
+    chain: &'c Chain,
+    fork: ProtocolFork,
+    nonces: AddressMap<u64>,
+}
+
+impl<'c> Signer<'c> {
+    pub(super) fn new(chain: &'c Chain, fork: ProtocolFork) -> Self {
+        Self { chain, fork, nonces: AddressMap::default() }
+    }
+
+    /// Signs or decodes the transaction that stands at `index`.
+    pub(super) fn sign(
+        &mut self,
+        index: usize,
+        described: &Described,
+    ) -> Result<Transaction, ForgeError> {
+        let transaction = match described.kind {
+            Kind::Raw => decode_transaction(&described.data).map_err(|reason| {
+                ForgeError::Refused(format!(
+                    "transaction {index}: the bytes are no transaction ({reason}); to put bytes \
+                     into an input that no block can hold, change the input"
+                ))
+            })?,
+            _ => self.sign_described(index, described)?,
+        };
+        if let Some(sender) = recover_sender(&transaction) {
+            self.nonces.insert(sender, transaction.nonce().saturating_add(1));
+        }
+        Ok(transaction)
+    }
+
+    fn sign_described(
+        &mut self,
+        index: usize,
+        described: &Described,
+    ) -> Result<Transaction, ForgeError> {
+        let key = Key::named(&described.from);
+        let nonce = match described.nonce {
+            NEXT => self.next_nonce(key.address())?,
+            chosen => chosen,
+        };
+        let own_id = self.chain.config().spec.chain_id();
+        let chain_id = if described.chainId == 0 { own_id } else { described.chainId };
+        let gas_limit = match described.gasLimit {
+            0 => self.default_gas(described)?,
+            chosen => chosen,
+        };
+        let to = if described.create { TxKind::Create } else { TxKind::Call(described.to) };
+        let (value, input) = (described.value, described.data.clone());
+        let access_list = AccessList(
+            described
+                .accessList
+                .iter()
+                .map(|item| AccessListItem {
+                    address: item.account,
+                    storage_keys: item.slots.clone(),
+                })
+                .collect(),
+        );
+        let (max_fee_per_gas, max_priority_fee_per_gas) =
+            (described.maxFeePerGas, described.maxPriorityFeePerGas);
+        let gas_price = max_fee_per_gas;
+        Ok(match described.kind {
+            Kind::Legacy => {
+                let chain_id = Some(chain_id);
+                key.sign(TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input })
+            }
+            Kind::AccessList => key.sign(TxEip2930 {
+                chain_id,
+                nonce,
+                gas_price,
+                gas_limit,
+                to,
+                value,
+                access_list,
+                input,
+            }),
+            Kind::SetCode => {
+                let TxKind::Call(to) = to else {
+                    return Err(ForgeError::Refused(format!(
+                        "transaction {index}: a set-code transaction (EIP-7702) cannot create"
+                    )));
+                };
+                let authorization_list = described
+                    .authorizations
+                    .iter()
+                    .map(|authorization| {
+                        let signer = Key::named(&authorization.signer);
+                        let nonce = match authorization.nonce {
+                            // The sender's nonce has moved on when authorizations are looked at.
+                            NEXT if signer.address() == key.address() => nonce + 1,
+                            NEXT => self.next_nonce(signer.address())?,
+                            chosen => chosen,
+                        };
+                        let unsigned = Authorization {
+                            chain_id: U256::from(authorization.chainId),
+                            address: authorization.code,
+                            nonce,
+                        };
+                        Ok(signer.authorize(unsigned))
+                    })
+                    .collect::<Result<_, ForgeError>>()?;
+                key.sign(TxEip7702 {
+                    chain_id,
+                    nonce,
+                    gas_limit,
+                    max_fee_per_gas,
+                    max_priority_fee_per_gas,
+                    to,
+                    value,
+                    access_list,
+                    authorization_list,
+                    input,
+                })
+            }
+            _ => key.sign(TxEip1559 {
+                chain_id,
+                nonce,
+                gas_limit,
+                max_fee_per_gas,
+                max_priority_fee_per_gas,
+                to,
+                value,
+                access_list,
+                input,
+            }),
+        })
+    }
+
+    fn next_nonce(&self, address: Address) -> Result<u64, ForgeError> {
+        match self.nonces.get(&address) {
+            Some(nonce) => Ok(*nonce),
+            None => self.chain.nonce(address).map_err(ForgeError::Chain),
+        }
+    }
+
+    /// Enough for most: EXECUTE reserves what a transaction may use, so not much more than that.
+    fn default_gas(&self, described: &Described) -> Result<u64, ForgeError> {
+        // From Amsterdam on new state costs gas by the byte (EIP-8037), an account alone 130,000.
+        let state = if self.fork >= ProtocolFork::Amsterdam { 8 } else { 1 };
+        let per_byte = 40 * described.data.len() as u64;
+        let plain = described.data.is_empty()
+            && described.authorizations.is_empty()
+            && described.accessList.is_empty();
+        let gas = if described.create {
+            200_000 + per_byte + state * (100_000 + 250 * described.data.len() as u64)
+        } else if plain && !self.has_code(described.to)? {
+            if state == 1 { 21_000 } else { 250_000 }
+        } else {
+            100_000 + per_byte + state * 200_000
+        };
+        Ok(gas.min(GAS_CAP).min(self.chain.head().header.gas_limit))
+    }
+
+    fn has_code(&self, address: Address) -> Result<bool, ForgeError> {
+        let account = self.chain.account(address).map_err(ForgeError::Chain)?;
+        Ok(account.is_some_and(|account| account.code_hash != KECCAK_EMPTY))
+    }
+}
+
+/// A transaction that is signed and not put into a block.
+pub(super) fn sign(workspace: &Workspace, call: &signCall) -> Result<Bytes, ForgeError> {
+    let loaded = load(workspace, call.blockHash, None)?;
+    let mut signer = Signer::new(&loaded.chain, super::fork_of(loaded.schema)?);
+    for (index, described) in call.queue.iter().enumerate() {
+        signer.sign(index, described)?;
+    }
+    let transaction = signer.sign(call.queue.len(), &call.transaction)?;
+    Ok(transaction.encoded_2718().into())
+}
+
+/// The nonce of the transaction that an account would sign next.
+pub(super) fn next_nonce(workspace: &Workspace, call: &nextNonceCall) -> Result<u64, ForgeError> {
+    let loaded = load(workspace, call.blockHash, None)?;
+    let mut signer = Signer::new(&loaded.chain, super::fork_of(loaded.schema)?);
+    for (index, described) in call.queue.iter().enumerate() {
+        signer.sign(index, described)?;
+    }
+    signer.next_nonce(call.account)
+}

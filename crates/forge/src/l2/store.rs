@@ -1,0 +1,112 @@
+//! Blocks in the workspace.
+
+use super::abi::{IL2::Head, StoredBody, StoredState};
+use crate::{ForgeError, Workspace};
+use alloy_consensus::Header;
+use alloy_primitives::B256;
+use alloy_sol_types::SolValue;
+use chain::{Chain, ChainConfig, Store};
+use keccak::{keccak256, keccak256_batch};
+use stateless::ChainSpec;
+use wire::ProtocolFork;
+
+/// A chain up to the block that was asked for.
+pub(super) struct Loaded {
+    pub(super) chain: Chain,
+    pub(super) chain_id: u64,
+    pub(super) schema: u16,
+}
+
+/// Loads the chain whose head is `hash`, under the rules of `fork` or those of the head.
+pub(super) fn load(
+    workspace: &Workspace,
+    hash: B256,
+    fork: Option<ProtocolFork>,
+) -> Result<Loaded, ForgeError> {
+    let mut states = Vec::new();
+    let mut next = hash;
+    loop {
+        let path = workspace.block_path(&next, "state");
+        let Some(content) = workspace.read(&path)? else {
+            return Err(ForgeError::UnknownBlock(next));
+        };
+        let damaged = |what| ForgeError::Damaged { path: path.clone(), what };
+        let state = StoredState::abi_decode(&content)
+            .map_err(|_| damaged("its encoding is not that of a block"))?;
+        if keccak256(&state.header) != next {
+            return Err(damaged("the header has another hash"));
+        }
+        let header: Header = alloy_rlp::decode_exact(&state.header)
+            .map_err(|_| damaged("the header cannot be decoded"))?;
+        next = header.parent_hash;
+        let genesis = state.genesis;
+        states.push((header, state));
+        if genesis {
+            break;
+        }
+    }
+    states.reverse();
+
+    let (chain_id, schema) =
+        states.last().map_or((0, 0), |(_, state)| (state.chainId, state.schema));
+    let mut store = Store::default();
+    let (mut headers, mut nodes) = (Vec::with_capacity(states.len()), Vec::new());
+    for (header, state) in states {
+        headers.push(header);
+        nodes.extend(state.nodes);
+        for code in state.codes {
+            store.put_code(code);
+        }
+    }
+    // A node is found by the hash that its content has, whatever the file says.
+    let mut hashes = vec![B256::ZERO; nodes.len()];
+    keccak256_batch(&nodes.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &mut hashes);
+    for (hash, node) in hashes.into_iter().zip(nodes) {
+        store.put_node(hash, node);
+    }
+    let fork = fork.map_or_else(|| super::fork_of(schema), Ok)?;
+    let config = ChainConfig::new(ChainSpec::for_input(chain_id, fork));
+    let chain = Chain::resume(headers, store, config).ok_or(ForgeError::UnknownBlock(hash))?;
+    Ok(Loaded { chain, chain_id, schema })
+}
+
+/// Keeps a block.
+pub(super) fn save(
+    workspace: &Workspace,
+    hash: &B256,
+    state: &StoredState,
+    body: &StoredBody,
+) -> Result<(), ForgeError> {
+    // The state comes last: a block is known from when it is there.
+    workspace.write(&workspace.block_path(hash, "body"), &body.abi_encode())?;
+    workspace.write(&workspace.block_path(hash, "state"), &state.abi_encode())
+}
+
+/// The body of a block.
+pub(super) fn body(workspace: &Workspace, hash: &B256) -> Result<StoredBody, ForgeError> {
+    let path = workspace.block_path(hash, "body");
+    let content = workspace.read(&path)?.ok_or(ForgeError::UnknownBlock(*hash))?;
+    StoredBody::abi_decode(&content).map_err(|_| ForgeError::Damaged {
+        path,
+        what: "its encoding is not that of a block's body",
+    })
+}
+
+/// What Solidity is told of a block.
+pub(super) fn head(header: &Header, hash: B256, chain_id: u64, schema: u16) -> Head {
+    Head {
+        hash,
+        parentHash: header.parent_hash,
+        stateRoot: header.state_root,
+        receiptsRoot: header.receipts_root,
+        anchor: header.parent_beacon_block_root.unwrap_or_default(),
+        feeRecipient: header.beneficiary,
+        number: header.number,
+        timestamp: header.timestamp,
+        gasLimit: header.gas_limit,
+        gasUsed: header.gas_used,
+        baseFee: header.base_fee_per_gas.unwrap_or_default(),
+        chainId: chain_id,
+        schema,
+    }
+}

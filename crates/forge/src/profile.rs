@@ -1,0 +1,132 @@
+//! Which EXECUTE stands at `0x0101`.
+
+use core::{fmt, num::NonZeroUsize, str::FromStr};
+use execute::{Execute, GasSchedule, RequestPolicy, Rules};
+use wire::ProtocolFork;
+
+/// A description of EXECUTE in one line, as Solidity names it: `key=value`, separated by commas.
+///
+/// | key | values | default |
+/// |---|---|---|
+/// | `rules` | `l2`, `l2-without-requests`, `l1` | `l2` |
+/// | `gas` | `default`, `ethrex`, or `BASE+PER_BYTE` | `default` |
+/// | `forks` | schema forks that are accepted, `osaka/amsterdam` | all from Cancun on |
+/// | `threads` | threads per call | 1 |
+///
+/// The empty line is the default EXECUTE.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    line: String,
+    execute: Execute,
+}
+
+/// Why a line describes no EXECUTE.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("profile of EXECUTE: {part:?} is not known; write {expected}")]
+pub struct ProfileError {
+    part: String,
+    expected: &'static str,
+}
+
+impl Profile {
+    /// The EXECUTE that it describes.
+    pub const fn execute(&self) -> &Execute {
+        &self.execute
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+impl FromStr for Profile {
+    type Err = ProfileError;
+
+    fn from_str(line: &str) -> Result<Self, ProfileError> {
+        let mut execute = Execute::default();
+        for part in line.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let unknown = |expected| move || ProfileError { part: part.to_owned(), expected };
+            let (key, value) = part.split_once('=').ok_or_else(unknown(
+                "`key=value` with one of the keys rules, gas, forks, threads",
+            ))?;
+            match key {
+                "rules" => {
+                    execute.rules = rules(value)
+                        .ok_or_else(unknown("rules=l2, rules=l2-without-requests or rules=l1"))?;
+                }
+                "gas" => {
+                    execute.gas = gas(value)
+                        .ok_or_else(unknown("gas=default, gas=ethrex or gas=25000+16"))?;
+                }
+                "forks" => {
+                    execute.forks = value
+                        .split('/')
+                        .map(ProtocolFork::from_name)
+                        .collect::<Option<_>>()
+                        .ok_or_else(unknown("names of forks: forks=osaka/amsterdam"))?;
+                }
+                "threads" => {
+                    execute.threads = value
+                        .parse::<NonZeroUsize>()
+                        .ok()
+                        .ok_or_else(unknown("a number from 1 on: threads=2"))?;
+                }
+                _ => return Err(unknown("one of the keys rules, gas, forks, threads")()),
+            }
+        }
+        Ok(Self { line: line.to_owned(), execute })
+    }
+}
+
+fn rules(value: &str) -> Option<Rules> {
+    match value {
+        "l2" => Some(Rules::L2 { requests: RequestPolicy::Ignore }),
+        "l2-without-requests" => Some(Rules::L2 { requests: RequestPolicy::Refuse }),
+        "l1" => Some(Rules::L1),
+        _ => None,
+    }
+}
+
+fn gas(value: &str) -> Option<GasSchedule> {
+    match value {
+        "default" => Some(GasSchedule::DEFAULT),
+        "ethrex" => Some(GasSchedule::ETHREX),
+        _ => {
+            let (base, per_byte) = value.split_once('+')?;
+            Some(GasSchedule::Reserve {
+                base: base.parse().ok()?,
+                per_byte: per_byte.parse().ok()?,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_changes_what_it_names() {
+        let profile: Profile =
+            "rules=l1, gas=100+3,forks=osaka/amsterdam,threads=2".parse().unwrap();
+        let execute = profile.execute();
+        assert_eq!(execute.rules, Rules::L1);
+        assert_eq!(execute.gas, GasSchedule::Reserve { base: 100, per_byte: 3 });
+        assert_eq!(execute.forks, [ProtocolFork::Osaka, ProtocolFork::Amsterdam]);
+        assert_eq!(execute.threads.get(), 2);
+        let default: Profile = "".parse().unwrap();
+        assert_eq!(default.execute().gas, GasSchedule::DEFAULT);
+        assert_eq!(default.execute().rules, Rules::default());
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_with_what_would_be() {
+        for line in ["rule=l1", "rules", "rules=l3", "gas=25000", "forks=osaka,prague", "threads=0"]
+        {
+            let error = line.parse::<Profile>().unwrap_err().to_string();
+            assert!(error.contains("is not known; write"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What stands at `0x0101` inside forge.
+
+use crate::{Profile, Workspace, workspace::REQUESTS};
+use alloy_primitives::{Bytes, U256, hex};
+use alloy_sol_types::{SolCall, sol};
+use std::path::Path;
+
+sol! {
+    function writeFileBinary(string path, bytes data);
+    function ffi(string[] arguments) returns (bytes);
+}
+
+/// The compiled `shim/execute.yul`, whose head says what follows it.
+const CODE: &str = include_str!("../shim/execute.hex");
+/// Digits of a hash or a word.
+const DIGITS: usize = 64;
+
+/// The code of the shim for one installation: it will write requests into the workspace of the
+/// project that forge tests and run `program` at its root.
+pub fn shim_code(program: &Path, profile: &Profile) -> Vec<u8> {
+    let name = "n".repeat(DIGITS);
+    let gas = "g".repeat(DIGITS);
+    let write = writeFileBinaryCall {
+        path: format!("{}/{REQUESTS}/{name}", Workspace::IN_PROJECT),
+        data: Bytes::new(),
+    }
+    .abi_encode();
+    let ask = ffiCall {
+        arguments: [
+            &program.to_string_lossy(),
+            "forge",
+            "execute",
+            "--profile",
+            &profile.to_string(),
+            &name,
+            &gas,
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    }
+    .abi_encode();
+    let place = |call: &[u8], digits: &str| {
+        let mut windows = call.windows(DIGITS);
+        windows.position(|window| window == digits.as_bytes()).unwrap_or_default()
+    };
+    let words =
+        [place(&write, &name), write.len(), place(&ask, &name), place(&ask, &gas), ask.len()];
+    let mut code = hex::decode(CODE.trim()).expect("the file holds what the compiler has written");
+    code.extend(write);
+    code.extend(ask);
+    code.extend(words.iter().flat_map(|word| U256::from(*word).to_be_bytes::<32>()));
+    code
+}

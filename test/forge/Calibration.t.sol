@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ExecuteTest} from "../utils/ExecuteTest.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+
+/// @title EXECUTE inside forge costs what the precompile costs, to the unit
+contract CalibrationTest is ExecuteTest {
+    using L2 for L2.Chain;
+
+    /// @dev What a call of an account costs that the transaction has used before (EIP-2929).
+    /// Precompiles are always warm; a contract in their place is so after the first call.
+    uint256 internal constant WARM = 100;
+
+    L2.Chain internal l2;
+
+    function setUp() public override {
+        super.setUp();
+        l2.start();
+    }
+
+    function test_gas_is_exact_for_inputs_of_five_sizes() public {
+        warmUp();
+        uint256[5] memory sizes = [uint256(0), 1000, 10_000, 60_000, 120_000];
+        for (uint256 i = 0; i < sizes.length; ++i) {
+            bytes memory input = inputOf(sizes[i]);
+            (, string memory reason, uint64 charge) = L2.verify(input, "");
+            assertEq(reason, "");
+            (bool ok, bytes memory result, uint256 used) = measure(input, 30_000_000);
+            assertTrue(ok);
+            assertEq(result.length, 43);
+            assertEq(used, charge + WARM, vm.toString(input.length));
+            // base + bytes + gas used, as docs/gas.md has it
+            assertEq(charge, 25_000 + 16 * input.length + l2.head.gasUsed);
+        }
+    }
+
+    function test_gas_is_exact_when_the_call_holds_no_more_than_the_reserve() public {
+        warmUp();
+        bytes memory input = inputOf(0);
+        (,, uint64 charge) = L2.verify(input, "");
+        // A transfer uses all of its gas limit, so that the reserve is the charge.
+        (bool ok,, uint256 used) = measure(input, charge);
+        assertTrue(ok);
+        assertEq(used, charge + WARM);
+        (ok,, used) = measure(input, charge - 1);
+        assertFalse(ok);
+        assertEq(used, charge - 1 + WARM);
+    }
+
+    function test_a_failure_costs_all_that_the_call_was_given_and_returns_nothing() public {
+        warmUp();
+        bytes memory input = inputOf(0);
+        bytes memory refused = L2.broken(input, IL2.Field.StateRoot, bytes32(0), true);
+        uint256[3] memory given = [uint256(60_000), 1_000_000, 20_000_000];
+        for (uint256 i = 0; i < given.length; ++i) {
+            (bool ok, bytes memory result, uint256 used) = measure(refused, given[i]);
+            assertFalse(ok);
+            assertEq(result.length, 0);
+            assertEq(used, given[i] + WARM);
+        }
+    }
+
+    function test_other_schedules_charge_what_they_say() public {
+        installExecute("gas=ethrex");
+        warmUp();
+        bytes memory input = inputOf(100);
+        (bool ok,, uint256 used) = measure(input, 30_000_000);
+        assertTrue(ok);
+        assertEq(used, l2.head.gasLimit + 16 * input.length + WARM);
+    }
+
+    function test_metering_that_stands_still_is_left_so() public {
+        bytes memory input = inputOf(0);
+        vm.pauseGasMetering();
+        uint256 before = gasleft();
+        (bool ok,) = EXECUTE.staticcall(input);
+        uint256 afterwards = gasleft();
+        vm.resumeGasMetering();
+        assertTrue(ok);
+        assertEq(before, afterwards);
+    }
+
+    /// @dev A block of one transfer with `size` bytes along.
+    function inputOf(uint256 size) internal returns (bytes memory) {
+        bytes memory data = new bytes(size);
+        for (uint256 i = 0; i < size; i += 7) {
+            data[i] = 0x5a;
+        }
+        l2.callFrom("alice", address(0xb0b), data);
+        return l2.seal();
+    }
+
+    function warmUp() internal view {
+        (bool ok,) = EXECUTE.staticcall{gas: 1000}("");
+        assertFalse(ok);
+    }
+
+    function measure(bytes memory input, uint256 given)
+        internal
+        view
+        returns (bool ok, bytes memory result, uint256 used)
+    {
+        // The identity precompile costs 15, and 3 for each word: what is counted beyond that, and
+        // beyond the call of a warm account, is what stands between the two readings.
+        (,, used) = timed(address(4), input, 1_000_000);
+        uint256 overhead = used - 15 - 3 * ((input.length + 31) / 32) - WARM;
+        (ok, result, used) = timed(EXECUTE, input, given);
+        used -= overhead;
+    }
+
+    function timed(address target, bytes memory input, uint256 given)
+        internal
+        view
+        returns (bool ok, bytes memory result, uint256 used)
+    {
+        // The result is copied afterwards: nothing but the call stands between the readings.
+        assembly ("memory-safe") {
+            let start := add(input, 0x20)
+            let length := mload(input)
+            let before := gas()
+            ok := staticcall(given, target, start, length, 0, 0)
+            used := sub(before, gas())
+            result := mload(0x40)
+            mstore(result, returndatasize())
+            returndatacopy(add(result, 0x20), 0, returndatasize())
+            mstore(0x40, add(add(result, 0x20), and(add(returndatasize(), 0x1f), not(0x1f))))
+        }
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {Test} from "forge-std/Test.sol";
+import {Helper} from "./Helper.sol";
+
+/// @title A test on a chain that has EXECUTE
+/// @notice Calls of `EXECUTE` reach the Rust verifier, with the precompile's result, failures and gas.
+/// See docs/forge.md.
+abstract contract ExecuteTest is Test {
+    /// @dev Where EXECUTE stands.
+    address internal constant EXECUTE = address(0x0101);
+
+    function setUp() public virtual {
+        installExecute("");
+    }
+
+    /// @dev Puts EXECUTE onto the chain. `profile` chooses another than the default one: parts like
+    /// `rules=l1`, `gas=ethrex`, `forks=osaka/amsterdam`, `threads=2`, separated by commas.
+    function installExecute(string memory profile) internal {
+        vm.etch(EXECUTE, Helper.shim(profile));
+        vm.label(EXECUTE, "EXECUTE");
+        vm.allowCheatcodes(EXECUTE);
+    }
+}

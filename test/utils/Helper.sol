@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {Vm} from "forge-std/Vm.sol";
+
+/// @title Calls of the `enshrine` program
+/// @notice It is looked for where `ENSHRINE_BIN` points to, then where cargo builds it in the project
+/// under test (`CARGO_TARGET_DIR` or `target`), then on the PATH.
+library Helper {
+    /// @notice There is no helper, or it does not run; and what to do about it.
+    error HelperMissing(string whatToDo);
+
+    /// @notice The helper cannot do its work; and why.
+    error HelperBroken(string reason);
+
+    /// @notice The helper refuses what it was given; and why.
+    error HelperRefused(string reason);
+
+    Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    /// @dev What these utilities and the helper have agreed on; `PROTOCOL` in crates/forge.
+    string private constant PROTOCOL = "1";
+
+    /// @dev Below the project's root; `Workspace::IN_PROJECT` in crates/forge.
+    string private constant REQUESTS = "cache/enshrine/requests/";
+
+    /// @dev Where the path of the helper is kept, so that it is looked for once per test contract.
+    bytes32 private constant PROGRAM_SLOT = keccak256("enshrine.test.helper.program");
+
+    struct Program {
+        string path;
+    }
+
+    /// @notice The code to put at `0x0101`.
+    function shim(string memory profile) internal returns (bytes memory) {
+        string[] memory arguments = new string[](4);
+        arguments[0] = "--protocol";
+        arguments[1] = PROTOCOL;
+        arguments[2] = "--profile";
+        arguments[3] = profile;
+        return _done(_mustRun(program(), "shim", arguments));
+    }
+
+    /// @notice Sends a request by file and returns the result.
+    /// @dev The file is named by its content. A call of the same content at the same time may take it
+    /// away, and the helper then asks for it once more.
+    function call(string memory command, bytes memory request) internal returns (bytes memory) {
+        string memory path = program();
+        string[] memory arguments = new string[](3);
+        arguments[0] = "--protocol";
+        arguments[1] = PROTOCOL;
+        string memory file = _withoutPrefix(VM.toString(keccak256(request)));
+        arguments[2] = file;
+        file = string.concat(REQUESTS, file);
+        for (uint256 i = 0; i < 1000; ++i) {
+            VM.writeFileBinary(file, request);
+            bytes memory answer = _mustRun(path, command, arguments);
+            if (answer.length == 0 || answer[0] != 0x02) return _done(answer);
+        }
+        revert HelperBroken("1000 calls of the same content stood in each other's way");
+    }
+
+    /// @notice Path of the helper.
+    function program() internal returns (string memory path) {
+        Program storage known = _program();
+        path = known.path;
+        if (bytes(path).length == 0) {
+            path = _find();
+            known.path = path;
+        }
+    }
+
+    function _find() private returns (string memory path) {
+        path = VM.envOr("ENSHRINE_BIN", string(""));
+        if (bytes(path).length != 0) {
+            if (_runs(path)) return path;
+            revert HelperMissing(string.concat(
+                    "ENSHRINE_BIN is ", path, ", which does not run: correct or unset it"
+                ));
+        }
+        path = string.concat(VM.envOr("CARGO_TARGET_DIR", string("target")), "/release/enshrine");
+        if (_runs(path)) return path;
+        path = "enshrine";
+        if (_runs(path)) return path;
+        revert HelperMissing("the helper `enshrine` is missing: run `cargo build --release -p enshrine-cli` in the "
+            "Enshrine repository, and elsewhere put target/release of it on the PATH or the path of "
+            "the program into ENSHRINE_BIN; foundry.toml must say `ffi = true`");
+    }
+
+    /// @dev Also makes the directory for requests.
+    function _runs(string memory path) private returns (bool ok) {
+        string[] memory arguments = new string[](2);
+        arguments[0] = "--protocol";
+        arguments[1] = PROTOCOL;
+        bytes memory answer;
+        (ok, answer) = _run(path, "shim", arguments);
+        // Not `_done`: a program that runs and complains has been found, and says why.
+        if (ok && answer.length != 0 && answer[0] != 0) _done(answer);
+    }
+
+    /// @dev What a cheatcode says when it fails, is said as it is.
+    function _mustRun(string memory path, string memory command, string[] memory arguments)
+        private
+        returns (bytes memory answer)
+    {
+        bool ok;
+        (ok, answer) = _run(path, command, arguments);
+        if (!ok) {
+            assembly ("memory-safe") {
+                revert(add(answer, 0x20), mload(answer))
+            }
+        }
+    }
+
+    function _run(string memory path, string memory command, string[] memory arguments)
+        private
+        returns (bool ok, bytes memory answer)
+    {
+        string[] memory line = new string[](3 + arguments.length);
+        line[0] = path;
+        line[1] = "forge";
+        line[2] = command;
+        for (uint256 i = 0; i < arguments.length; ++i) {
+            line[3 + i] = arguments[i];
+        }
+        try VM.ffi(line) returns (bytes memory result) {
+            return (true, result);
+        } catch (bytes memory reason) {
+            return (false, reason);
+        }
+    }
+
+    function _done(bytes memory answer) private pure returns (bytes memory result) {
+        if (answer.length == 0) revert HelperBroken("the helper said nothing");
+        uint8 status = uint8(answer[0]);
+        result = _tail(answer);
+        if (status == 1) revert HelperRefused(string(result));
+        if (status != 0) revert HelperBroken(status == 3 ? string(result) : string(answer));
+    }
+
+    /// @dev All but the first byte, in place: the byte gives way to the length.
+    function _tail(bytes memory answer) private pure returns (bytes memory result) {
+        uint256 length = answer.length - 1;
+        result = new bytes(length);
+        assembly ("memory-safe") {
+            mcopy(add(result, 0x20), add(answer, 0x21), length)
+        }
+    }
+
+    function _withoutPrefix(string memory digits) private pure returns (string memory result) {
+        result = new string(64);
+        assembly ("memory-safe") {
+            mcopy(add(result, 0x20), add(digits, 0x22), 64)
+        }
+    }
+
+    function _program() private pure returns (Program storage known) {
+        bytes32 slot = PROGRAM_SLOT;
+        assembly ("memory-safe") {
+            known.slot := slot
+        }
+    }
+}
