@@ -1,11 +1,12 @@
 //! Blocks as a chain keeps them.
 
+use crate::Changes;
 use alloy_consensus::Header;
 use alloy_eips::{eip2718::Encodable2718, eip4895::Withdrawal};
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Encodable, Header as RlpHeader};
-use revm::bytecode::Bytecode;
 use stateless::{ExecutedBlock, Transaction};
+use std::sync::OnceLock;
 use wire::{DecodeError, OwnedWitness, ProtocolFork, convert::RawBlock};
 
 /// A block that the chain has executed.
@@ -19,13 +20,62 @@ pub struct Block {
     pub transactions: Vec<Transaction>,
     /// Their senders.
     pub senders: Vec<Address>,
+    /// Headers of the ommers.
+    pub ommers: Vec<Header>,
     /// The withdrawals.
     pub withdrawals: Vec<Withdrawal>,
     /// What execution produced; nothing for genesis.
     pub executed: ExecutedBlock,
+    /// Root of the state that it was executed on. It is that of the parent, unless somebody changed
+    /// the state behind the parent.
+    pub pre_state_root: B256,
+    /// Sum of the difficulties from genesis to this block.
+    pub total_difficulty: U256,
+    /// Whether it stands by the rules of its chain: it was not executed on a state that somebody
+    /// changed, its header is what the rules demand, and its senders have signed.
+    pub regular: bool,
+    pub(crate) size: OnceLock<usize>,
 }
 
 impl Block {
+    /// A block of which nothing but the header is known, or has ever been: genesis.
+    pub fn from_header(header: Header) -> Self {
+        let state_root = header.state_root;
+        Self {
+            total_difficulty: header.difficulty,
+            ..Self::sealed(header, Vec::new(), Vec::new(), Vec::new(), ExecutedBlock::default())
+        }
+        .executed_on(state_root)
+    }
+
+    /// Puts a block together whose parent's total difficulty is yet to be added.
+    pub(crate) fn sealed(
+        header: Header,
+        transactions: Vec<Transaction>,
+        senders: Vec<Address>,
+        withdrawals: Vec<Withdrawal>,
+        executed: ExecutedBlock,
+    ) -> Self {
+        Self {
+            hash: header.hash_slow(),
+            pre_state_root: B256::ZERO,
+            total_difficulty: header.difficulty,
+            header,
+            transactions,
+            senders,
+            ommers: Vec::new(),
+            withdrawals,
+            executed,
+            regular: true,
+            size: OnceLock::new(),
+        }
+    }
+
+    pub(crate) const fn executed_on(mut self, pre_state_root: B256) -> Self {
+        self.pre_state_root = pre_state_root;
+        self
+    }
+
     /// The block's RLP, as `debug_getRawBlock` returns it.
     pub fn rlp(&self) -> Bytes {
         let mut transactions = Vec::new();
@@ -40,16 +90,43 @@ impl Block {
         };
         let mut payload = alloy_rlp::encode(&self.header);
         payload.extend(list(transactions));
-        payload.extend(list(Vec::new()));
+        self.ommers.encode(&mut payload);
         if self.header.withdrawals_root.is_some() {
             self.withdrawals.encode(&mut payload);
         }
         list(payload).into()
     }
 
+    /// Bytes of the block's RLP.
+    pub fn size(&self) -> usize {
+        *self.size.get_or_init(|| self.rlp().len())
+    }
+
     /// The encoded transactions, as they stand in a payload.
     pub fn raw_transactions(&self) -> Vec<Bytes> {
         self.transactions.iter().map(|transaction| transaction.encoded_2718().into()).collect()
+    }
+
+    /// Gas that transaction `index` used.
+    pub fn transaction_gas(&self, index: usize) -> u64 {
+        let cumulative = |index: usize| {
+            self.executed.receipts.get(index).map_or(0, |receipt| receipt.cumulative_gas_used)
+        };
+        cumulative(index) - index.checked_sub(1).map_or(0, cumulative)
+    }
+
+    /// The calldata with which EXECUTE verifies this block as one of `fork`, given a witness.
+    pub fn input(
+        &self,
+        fork: ProtocolFork,
+        chain_id: u64,
+        witness: &OwnedWitness,
+    ) -> Result<Vec<u8>, DecodeError> {
+        let block = RawBlock::decode(&self.rlp())?;
+        let requests: Vec<Bytes> =
+            self.executed.requests.iter().flat_map(|requests| requests.iter().cloned()).collect();
+        let access_list = self.executed.block_access_list.clone().unwrap_or_default();
+        block.to_input(fork, chain_id, witness, &requests, &access_list)
     }
 }
 
@@ -58,25 +135,24 @@ impl Block {
 pub struct NewBlock {
     /// The block.
     pub block: Block,
-    /// The fork whose rules it follows.
+    /// The fork whose rules it follows; Paris for all before Shanghai.
     pub fork: ProtocolFork,
     /// EIP-155 chain id.
     pub chain_id: u64,
     /// What it read, in canonical form: the least that a verifier needs.
     pub witness: OwnedWitness,
-    pub(crate) nodes: Vec<(B256, Bytes)>,
-    pub(crate) codes: Vec<(B256, Bytecode)>,
+    pub(crate) changes: Changes,
 }
 
 impl NewBlock {
     /// The trie nodes that its state has beyond its parent's.
     pub fn nodes(&self) -> impl Iterator<Item = &Bytes> {
-        self.nodes.iter().map(|(_, node)| node)
+        self.changes.nodes.iter().map(|(_, node)| node)
     }
 
     /// The codes that it has deployed.
     pub fn codes(&self) -> impl Iterator<Item = Bytes> + '_ {
-        self.codes.iter().map(|(_, code)| code.original_bytes())
+        self.changes.codes.iter().map(|(_, code)| code.original_bytes())
     }
 
     /// The calldata with which EXECUTE verifies this block. Only blocks of Cancun and later have it.
@@ -86,11 +162,20 @@ impl NewBlock {
 
     /// As [`Self::input`], with another witness.
     pub fn input_with(&self, witness: &OwnedWitness) -> Result<Vec<u8>, DecodeError> {
-        let block = RawBlock::decode(&self.block.rlp())?;
-        let executed = &self.block.executed;
-        let requests: Vec<Bytes> =
-            executed.requests.iter().flat_map(|requests| requests.iter().cloned()).collect();
-        let access_list = executed.block_access_list.clone().unwrap_or_default();
-        block.to_input(self.fork, self.chain_id, witness, &requests, &access_list)
+        self.block.input(self.fork, self.chain_id, witness)
+    }
+}
+
+/// A block and what it adds to the store, without a record of what it read.
+#[derive(Debug, Clone)]
+pub struct BuiltBlock {
+    /// The block.
+    pub block: Block,
+    pub(crate) changes: Changes,
+}
+
+impl From<NewBlock> for BuiltBlock {
+    fn from(new: NewBlock) -> Self {
+        Self { block: new.block, changes: new.changes }
     }
 }

@@ -1,12 +1,17 @@
 //! Building blocks.
 
-use crate::{Block, Chain, ChainError, NewBlock, import::seal, record::Recording};
+use crate::{
+    Block, BuiltBlock, Chain, ChainError, Changes, NewBlock, State,
+    header::{base_fee_after, check_header},
+    record::Recording,
+};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, Transaction as _, proofs};
 use alloy_eips::eip4895::Withdrawal;
+use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use stateless::{
-    BlockExecution, BlockState, ExecutedBlock, Invalid, Transaction, check_access_list_size,
-    next_base_fee, next_excess_blob_gas, recover_sender,
+    BlockExecution, BlockState, Environment, EvmChanges, ExecutedBlock, Invalid, StateSource,
+    Transaction, check_access_list_size, next_excess_blob_gas, recover_sender,
 };
 use wire::ProtocolFork;
 
@@ -29,6 +34,42 @@ pub struct BlockAttributes {
     pub withdrawals: Vec<Withdrawal>,
     /// Slot number (EIP-7843); Amsterdam and later.
     pub slot_number: u64,
+    /// A gas limit that the block has whatever the rules say. The block is then not
+    /// [regular](Block::regular), unless they agree.
+    pub forced_gas_limit: Option<u64>,
+    /// A base fee that the block has whatever the rules say, in wei.
+    pub forced_base_fee: Option<u64>,
+}
+
+/// A transaction that is offered to a builder.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Who sends it.
+    pub sender: Address,
+    /// Whether the sender has signed it; if not, the block is not [regular](Block::regular).
+    pub signed: bool,
+}
+
+/// Why a transaction that was offered is not in a block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeftOut {
+    /// There was no room left; a later block may have it.
+    #[error("the block has no room for it: {0}")]
+    NoRoom(Invalid),
+    /// It cannot stand there.
+    #[error(transparent)]
+    Invalid(Invalid),
+}
+
+impl LeftOut {
+    /// What the verifier would say of a block with the transaction.
+    pub fn into_invalid(self) -> Invalid {
+        match self {
+            Self::NoRoom(reason) | Self::Invalid(reason) => reason,
+        }
+    }
 }
 
 impl Chain {
@@ -41,136 +82,209 @@ impl Chain {
         attributes: &BlockAttributes,
         transactions: Vec<Transaction>,
     ) -> Result<(NewBlock, Vec<(usize, Invalid)>), ChainError> {
-        let parent = &self.head().header;
-        let (header, fork) = self.open_header(parent, attributes)?;
         let mut candidates = Vec::with_capacity(transactions.len());
         let mut left_out = Vec::new();
         for (index, transaction) in transactions.into_iter().enumerate() {
             match recover_sender(&transaction) {
-                Some(sender) => candidates.push((index, transaction, sender)),
+                Some(sender) => {
+                    candidates.push((index, Candidate { transaction, sender, signed: true }));
+                }
                 None => left_out.push((index, Invalid::Signature { index })),
             }
         }
+        let parent = self.state();
+        let header = parent.open_header(attributes)?;
         // A transaction that is tried and left out has read state that the block does not need, so
         // the record of what the block reads starts afresh once it is known what stands in it.
         loop {
-            let recording = Recording::new(self.store(), parent);
+            let recording = Recording::new(&parent);
             let mut rejected = Vec::new();
-            let sealed = self.try_build(
-                &header,
-                fork,
-                attributes,
-                &recording,
-                &candidates,
-                |index, reason| rejected.push((index, reason)),
-            )?;
+            let offered = candidates.iter().map(|(index, candidate)| (*index, candidate));
+            let BuiltBlock { block, changes } =
+                parent.try_build(&recording, &header, attributes, offered, |index, reason| {
+                    rejected.push((index, reason.into_invalid()));
+                })?;
             if rejected.is_empty() {
-                let witness = recording.into_witness();
-                let chain_id = self.config().spec.chain_id();
-                let (block, nodes, codes) = sealed;
+                let spec = &self.config().spec;
+                let new = NewBlock {
+                    fork: spec.fork_at(header.timestamp).unwrap_or(ProtocolFork::Paris),
+                    block,
+                    chain_id: spec.chain_id(),
+                    witness: recording.into_witness(),
+                    changes,
+                };
                 left_out.sort_by_key(|(index, _)| *index);
-                return Ok((NewBlock { block, fork, chain_id, witness, nodes, codes }, left_out));
+                return Ok((new, left_out));
             }
-            candidates.retain(|(index, ..)| rejected.iter().all(|(left, _)| left != index));
+            candidates.retain(|(index, _)| rejected.iter().all(|(left, _)| left != index));
             left_out.append(&mut rejected);
         }
     }
+}
 
-    /// The header of a child of `parent`, as far as it is known before execution.
-    fn open_header(
+impl State {
+    /// Builds a block on this state from those of `candidates` that can stand in it, in order,
+    /// without a record of what it reads. `reject` is told which cannot, and why.
+    pub fn build<'c>(
         &self,
-        parent: &Header,
         attributes: &BlockAttributes,
-    ) -> Result<(Header, ProtocolFork), ChainError> {
-        let spec = &self.config().spec;
-        let timestamp = attributes.timestamp;
-        let fork = spec
+        candidates: impl IntoIterator<Item = &'c Candidate>,
+        reject: impl FnMut(usize, LeftOut),
+    ) -> Result<BuiltBlock, ChainError> {
+        let header = self.open_header(attributes)?;
+        self.try_build(self, &header, attributes, candidates.into_iter().enumerate(), reject)
+    }
+
+    /// The header of a child, as far as it is known before execution.
+    pub fn open_header(&self, attributes: &BlockAttributes) -> Result<Header, ChainError> {
+        let parent = &self.block.header;
+        let spec = &self.config.spec;
+        let (number, timestamp) = (parent.number + 1, attributes.timestamp);
+        let fork = spec.hardfork_at(number, timestamp);
+        let since = |first: EthereumHardfork| fork >= first;
+        let excess_blob_gas = spec
             .fork_at(timestamp)
-            .filter(|fork| *fork >= ProtocolFork::Cancun)
-            .ok_or(ChainError::NoFork(timestamp))?;
-        let blob_params = spec.blob_params_at(timestamp).ok_or(ChainError::NoFork(timestamp))?;
-        let header = Header {
-            parent_hash: self.head().hash,
+            .zip(spec.blob_params_at(timestamp))
+            .map(|(fork, params)| next_excess_blob_gas(parent, fork, &params))
+            .transpose()?;
+        let base_fee = match attributes.forced_base_fee {
+            Some(base_fee) => base_fee,
+            None => base_fee_after(parent)?,
+        };
+        Ok(Header {
+            parent_hash: self.block.hash,
             ommers_hash: EMPTY_OMMER_ROOT_HASH,
             beneficiary: attributes.fee_recipient,
-            number: parent.number + 1,
-            gas_limit: next_gas_limit(parent.gas_limit, attributes.gas_limit),
+            number,
+            gas_limit: attributes
+                .forced_gas_limit
+                .unwrap_or_else(|| next_gas_limit(parent.gas_limit, attributes.gas_limit)),
             timestamp,
             extra_data: attributes.extra_data.clone(),
             mix_hash: attributes.prev_randao,
-            base_fee_per_gas: Some(next_base_fee(parent)?),
-            withdrawals_root: Some(proofs::calculate_withdrawals_root(&attributes.withdrawals)),
-            excess_blob_gas: Some(next_excess_blob_gas(parent, fork, &blob_params)?),
-            parent_beacon_block_root: Some(attributes.parent_beacon_block_root),
-            slot_number: (fork >= ProtocolFork::Amsterdam).then_some(attributes.slot_number),
+            base_fee_per_gas: since(EthereumHardfork::London).then_some(base_fee),
+            withdrawals_root: since(EthereumHardfork::Shanghai)
+                .then(|| proofs::calculate_withdrawals_root(&attributes.withdrawals)),
+            excess_blob_gas,
+            parent_beacon_block_root: since(EthereumHardfork::Cancun)
+                .then_some(attributes.parent_beacon_block_root),
+            slot_number: since(EthereumHardfork::Amsterdam).then_some(attributes.slot_number),
             ..Default::default()
-        };
-        Ok((header, fork))
+        })
     }
 
-    #[allow(clippy::type_complexity, reason = "the parts of one new block")]
-    fn try_build(
+    fn try_build<'c, S: StateSource>(
         &self,
+        source: &S,
         header: &Header,
-        fork: ProtocolFork,
         attributes: &BlockAttributes,
-        recording: &Recording<'_>,
-        candidates: &[(usize, Transaction, Address)],
-        mut reject: impl FnMut(usize, Invalid),
-    ) -> Result<(Block, Vec<(B256, Bytes)>, Vec<(B256, revm::bytecode::Bytecode)>), ChainError>
-    {
-        let config = self.config();
-        let mut state = BlockState::new(recording, self.head().header.state_root);
-        if fork >= ProtocolFork::Amsterdam {
+        candidates: impl Iterator<Item = (usize, &'c Candidate)>,
+        reject: impl FnMut(usize, LeftOut),
+    ) -> Result<BuiltBlock, ChainError> {
+        self.config.with_changes(|changes| {
+            self.execute_candidates(source, header, attributes, candidates, reject, &changes)
+        })
+    }
+
+    fn execute_candidates<'c, S: StateSource>(
+        &self,
+        source: &S,
+        header: &Header,
+        attributes: &BlockAttributes,
+        candidates: impl Iterator<Item = (usize, &'c Candidate)>,
+        mut reject: impl FnMut(usize, LeftOut),
+        evm: &EvmChanges<'_>,
+    ) -> Result<BuiltBlock, ChainError> {
+        let spec = &self.config.spec;
+        let mut state = BlockState::new(source, self.root);
+        if header.slot_number.is_some() {
             state = state.with_access_list();
         }
-        let install = |precompiles: &mut _| config.install(precompiles);
-        let mut execution = BlockExecution::begin(
-            &mut state,
-            header,
-            &attributes.withdrawals,
-            fork,
-            &config.spec,
-            install,
-        )?;
+        let environment =
+            Environment { header, ommers: &[], withdrawals: &attributes.withdrawals, spec };
+        let mut execution = BlockExecution::begin(&mut state, environment, evm)?;
         let (mut transactions, mut senders) = (Vec::new(), Vec::new());
-        let max_blob_gas = config
-            .spec
-            .blob_params_at(header.timestamp)
-            .map_or(0, |params| params.max_blob_gas_per_block());
-        let mut blob_gas = 0;
-        for (index, transaction, sender) in candidates {
-            // revm knows the limit of a transaction, not that of a block.
-            let with_this = blob_gas + transaction.blob_gas_used().unwrap_or_default();
-            if with_this > max_blob_gas {
-                let reason = format!("{with_this} blob gas with it, a block has {max_blob_gas}");
-                reject(*index, Invalid::Transaction { index: *index, reason });
+        let mut room = Room::new(self, header);
+        let mut regular = self.root == self.block.header.state_root;
+        let mut last = None;
+        for (index, Candidate { transaction, sender, signed }) in candidates {
+            last = Some(index);
+            if let Err(reason) = room.check(index, transaction, execution.gas_used()) {
+                reject(index, reason);
                 continue;
             }
             match execution.transact(transaction, *sender) {
                 Ok(()) => {
-                    blob_gas = with_this;
+                    room.take(transaction);
+                    regular &= *signed;
                     transactions.push(transaction.clone());
                     senders.push(*sender);
                 }
                 Err(Invalid::State(error)) => return Err(ChainError::Store(error)),
-                Err(reason) => reject(*index, reason),
+                Err(reason) => reject(index, LeftOut::Invalid(reason)),
             }
         }
         let executed = execution.finish()?;
         if let Err(reason) = check_access_list_size(&executed, header.gas_limit) {
             // The gas limit must pay for the access list too (EIP-7928): the block is full.
-            let Some((index, ..)) = candidates.last() else { return Err(reason.into()) };
-            reject(*index, reason);
+            let Some(index) = last else { return Err(reason.into()) };
+            reject(index, LeftOut::NoRoom(reason));
         }
-        let mut nodes = Vec::new();
-        let post = state
-            .into_post_state(|(hash, node)| nodes.push((hash, Bytes::copy_from_slice(node))))
-            .map_err(ChainError::Store)?;
+        let mut changes = Changes::default();
+        let post =
+            state.into_post_state(|node| changes.put_node(node)).map_err(ChainError::Store)?;
+        changes.codes = post.codes;
         let header = close_header(header.clone(), &transactions, &executed, post.root);
+        regular &= check_header(&header, &self.block.header, spec).is_ok();
         let withdrawals = attributes.withdrawals.clone();
-        let block = seal(header, transactions, senders, withdrawals, executed);
-        Ok((block, nodes, post.codes))
+        let block = Block::sealed(header, transactions, senders, withdrawals, executed);
+        let total_difficulty = self.block.total_difficulty;
+        let block = Block { regular, total_difficulty, ..block }.executed_on(self.root);
+        Ok(BuiltBlock { block, changes })
+    }
+}
+
+/// What a block has left: revm knows the limits of a transaction, not all of a block.
+struct Room {
+    gas_limit: u64,
+    per_transaction: u64,
+    blob_gas: u64,
+    max_blob_gas: u64,
+    counts_exactly: bool,
+}
+
+impl Room {
+    fn new(state: &State, header: &Header) -> Self {
+        let spec = &state.config.spec;
+        let fork = spec.hardfork_at(header.number, header.timestamp);
+        Self {
+            gas_limit: header.gas_limit,
+            per_transaction: header.gas_limit,
+            blob_gas: 0,
+            max_blob_gas: spec
+                .blob_params_at(header.timestamp)
+                .map_or(0, |params| params.max_blob_gas_per_block()),
+            // Since Amsterdam gas has dimensions, which the executor counts.
+            counts_exactly: fork < EthereumHardfork::Amsterdam,
+        }
+    }
+
+    fn check(&self, index: usize, transaction: &Transaction, used: u64) -> Result<(), LeftOut> {
+        let full = |reason| Err(LeftOut::NoRoom(Invalid::Transaction { index, reason }));
+        let with_this = self.blob_gas + transaction.blob_gas_used().unwrap_or_default();
+        let max = self.max_blob_gas;
+        if with_this > max {
+            return full(format!("{with_this} blob gas with it, a block has {max}"));
+        }
+        let (limit, left) = (transaction.gas_limit(), self.gas_limit.saturating_sub(used));
+        if self.counts_exactly && limit > left && limit <= self.per_transaction {
+            return full(format!("its gas limit is {limit}, the block has {left} left"));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, transaction: &Transaction) {
+        self.blob_gas += transaction.blob_gas_used().unwrap_or_default();
     }
 }
 
@@ -187,7 +301,7 @@ fn close_header(
     header.receipts_root = receipts_root;
     header.logs_bloom = logs_bloom;
     header.gas_used = executed.gas_used;
-    header.blob_gas_used = Some(executed.blob_gas_used);
+    header.blob_gas_used = header.excess_blob_gas.map(|_| executed.blob_gas_used);
     header.requests_hash = executed.requests.as_ref().map(|requests| requests.requests_hash());
     header.block_access_list_hash = executed.block_access_list.as_ref().map(keccak256);
     header

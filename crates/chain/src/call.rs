@@ -1,6 +1,6 @@
 //! Calls that change nothing.
 
-use crate::{Chain, ChainError, record::Reading};
+use crate::{Chain, ChainError};
 use alloy_evm::{Evm, EvmEnv};
 use alloy_primitives::{Address, Bytes, U256};
 use revm::{
@@ -8,7 +8,7 @@ use revm::{
     context::{TxEnv, result::ExecutionResult},
     primitives::TxKind,
 };
-use stateless::{BlockState, block_evm};
+use stateless::block_evm;
 
 /// A call on the state of the head, as `eth_call` makes it: no signature, no fee, any nonce.
 #[derive(Debug, Clone, Default)]
@@ -56,8 +56,8 @@ impl Chain {
     pub fn call(&self, call: Call) -> Result<CallOutcome, ChainError> {
         let head = &self.head().header;
         let config = self.config();
-        let source = Reading { store: self.store(), parent: head };
-        let mut state = BlockState::new(&source, head.state_root);
+        let source = self.state();
+        let mut state = source.open();
         let nonce = state.basic(call.from).map_err(ChainError::Store)?.map_or(0, |info| info.nonce);
         let blob_params = config.spec.blob_params_at(head.timestamp);
         let mut env =
@@ -67,6 +67,7 @@ impl Chain {
             env.block_env.timestamp = U256::from(timestamp);
         }
         env.block_env.basefee = 0;
+        config.lift_limits(&mut env.cfg_env);
         env.cfg_env.disable_nonce_check = true;
         env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
         let transaction = TxEnv {

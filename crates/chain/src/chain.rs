@@ -1,116 +1,85 @@
 //! A chain: its rules, its store, its head.
 
 use crate::{
-    Block, ChainError, NewBlock, Store,
+    Block, BuiltBlock, ChainConfig, ChainError, Place, State, Store,
     genesis::{genesis_header, put_alloc},
-    record::Reading,
+    index::Canonical,
 };
 use alloy_consensus::Header;
-use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
 use execute::Execute;
-use revm::{Database, state::AccountInfo};
-use stateless::{BlockState, ChainSpec, ExecutedBlock, Options, SystemCode};
+use revm::state::AccountInfo;
+use stateless::StateError;
 use std::sync::Arc;
 
-/// What makes a chain this chain.
-#[derive(Debug, Clone)]
-pub struct ChainConfig {
-    /// Its id and forks.
-    pub spec: ChainSpec,
-    /// EXECUTE, if the chain is an L1 (or a lower layer) that has it.
-    pub execute: Option<Arc<Execute>>,
-    /// What may stand at the system addresses. A chain of one's own keeps the canonical code;
-    /// official fixtures do not always.
-    pub system_code: SystemCode,
-}
-
-impl ChainConfig {
-    /// A chain by these rules, without EXECUTE.
-    pub const fn new(spec: ChainSpec) -> Self {
-        Self { spec, execute: None, system_code: SystemCode::Canonical }
-    }
-
-    /// The same chain with EXECUTE.
-    #[must_use]
-    pub fn with_execute(mut self, execute: Execute) -> Self {
-        self.execute = Some(Arc::new(execute));
-        self
-    }
-
-    /// Adds what this chain has beyond its fork to the precompiles of an EVM.
-    pub(crate) fn install(&self, precompiles: &mut PrecompilesMap) {
-        if let Some(execute) = &self.execute {
-            execute.install(precompiles);
-        }
-    }
-
-    pub(crate) fn options<'o>(&self, install: &'o dyn Fn(&mut PrecompilesMap)) -> Options<'o> {
-        Options { system_code: self.system_code, precompiles: install, ..Options::default() }
-    }
-}
-
-/// An Ethereum chain in memory.
+/// An Ethereum chain in memory. A clone shares the store, which only ever grows.
 #[derive(Debug, Clone)]
 pub struct Chain {
-    config: ChainConfig,
-    store: Store,
+    config: Arc<ChainConfig>,
+    store: Arc<Store>,
     head: Arc<Block>,
+    canonical: Canonical,
+    /// State roots behind blocks whose state somebody has changed.
+    edited: B256Map<B256>,
 }
 
 impl Chain {
     /// Starts a chain at `genesis`; of the genesis, the chain configuration is ignored in favour of
     /// `config`.
     pub fn new(genesis: &Genesis, config: ChainConfig) -> Self {
-        let mut store = Store::default();
-        let root = put_alloc(&mut store, genesis.alloc.iter());
+        let store = Store::default();
+        let root = put_alloc(&store, genesis.alloc.iter());
         let header = genesis_header(genesis, root, &config.spec);
         Self::start(header, store, config)
     }
 
     /// Starts a chain at a header whose state is `alloc`.
     pub fn from_header(header: Header, genesis: &Genesis, config: ChainConfig) -> Self {
-        let mut store = Store::default();
-        put_alloc(&mut store, genesis.alloc.iter());
+        let store = Store::default();
+        put_alloc(&store, genesis.alloc.iter());
         Self::start(header, store, config)
     }
 
-    fn start(header: Header, mut store: Store, config: ChainConfig) -> Self {
-        let head = Arc::new(bare(header));
-        store.put_block(Arc::clone(&head));
-        Self { config, store, head }
+    fn start(header: Header, store: Store, config: ChainConfig) -> Self {
+        Self::resume(config, store, Arc::new(Block::from_header(header)))
     }
 
-    /// Continues a chain of which the state, in `store`, and the headers are known: `headers` of the
-    /// canonical blocks, ascending, the last one the head's. Nothing is checked, and what stands in
-    /// the blocks besides their headers is not known. `None` if there is no header.
-    pub fn resume(
-        headers: impl IntoIterator<Item = Header>,
-        mut store: Store,
-        config: ChainConfig,
-    ) -> Option<Self> {
-        let mut head = None;
-        for header in headers {
-            let block = Arc::new(bare(header));
-            store.put_block(Arc::clone(&block));
-            head = Some(block);
+    /// A chain whose blocks and states are in `store` already, with `head` as its head.
+    ///
+    /// The store has to hold the state of `head`, and as many of its ancestors as somebody will ask
+    /// for: what is missing shows as [`ChainError::Store`] when it is read.
+    pub fn resume(config: ChainConfig, store: Store, head: Arc<Block>) -> Self {
+        let mut oldest = Arc::clone(&head);
+        while let Some(parent) = store.block(&oldest.header.parent_hash) {
+            oldest = parent;
         }
-        head.map(|head| Self { config, store, head })
+        store.put_block(Arc::clone(&head));
+        let mut canonical = Canonical::new(&oldest);
+        if oldest.hash != head.hash {
+            canonical.move_to(&store, &head);
+        }
+        let (config, store) = (Arc::new(config), Arc::new(store));
+        Self { config, store, head, canonical, edited: B256Map::default() }
     }
 
     /// The chain's rules.
-    pub const fn config(&self) -> &ChainConfig {
+    pub fn config(&self) -> &ChainConfig {
         &self.config
+    }
+
+    /// Changes the chain's rules from the next block on.
+    pub fn configure(&mut self, change: impl FnOnce(&mut ChainConfig)) {
+        change(Arc::make_mut(&mut self.config));
     }
 
     /// Gives the chain another EXECUTE, or none, from the next block on.
     pub fn set_execute(&mut self, execute: Option<Arc<Execute>>) {
-        self.config.execute = execute;
+        self.configure(|config| config.execute = execute);
     }
 
     /// All that the chain keeps.
-    pub const fn store(&self) -> &Store {
+    pub const fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
@@ -120,71 +89,138 @@ impl Chain {
     }
 
     /// Makes a block part of the chain, and its head.
-    pub fn append(&mut self, new: NewBlock) -> Arc<Block> {
-        for (hash, node) in new.nodes {
-            self.store.put_node(hash, node);
-        }
-        for (hash, code) in new.codes {
-            self.store.put_bytecode(hash, code);
-        }
-        self.head = Arc::new(new.block);
-        self.store.put_block(Arc::clone(&self.head));
-        Arc::clone(&self.head)
+    pub fn append(&mut self, new: impl Into<BuiltBlock>) -> Arc<Block> {
+        let block = self.insert(new);
+        self.move_head(&block);
+        block
     }
 
-    /// Runs `read` on the state after `block`.
-    pub(crate) fn read<T>(
-        &self,
-        block: &Block,
-        read: impl FnOnce(&mut BlockState<'_, Reading<'_>>) -> Result<T, stateless::StateError>,
-    ) -> Result<T, ChainError> {
-        let source = Reading { store: &self.store, parent: &block.header };
-        let mut state = BlockState::new(&source, block.header.state_root);
-        read(&mut state).map_err(ChainError::Store)
+    /// Makes a block part of the chain, and leaves the head where it is.
+    pub fn insert(&mut self, new: impl Into<BuiltBlock>) -> Arc<Block> {
+        let BuiltBlock { block, changes } = new.into();
+        self.store.put(changes);
+        let block = Arc::new(block);
+        self.store.put_block(Arc::clone(&block));
+        block
+    }
+
+    /// Makes a known block the head, and its branch canonical.
+    pub fn set_head(&mut self, hash: &B256) -> Result<(), ChainError> {
+        let block = self.block(hash)?;
+        self.move_head(&block);
+        Ok(())
+    }
+
+    fn move_head(&mut self, block: &Arc<Block>) {
+        self.canonical.move_to(&self.store, block);
+        self.head = Arc::clone(block);
+        let merged = self.config.spec.pending_merge().filter(|_| block.header.difficulty.is_zero());
+        if merged.is_some() && block.header.number > self.canonical.first() {
+            let number = block.header.number;
+            self.configure(|config| config.spec = config.spec.clone().merged_at(number));
+        }
+    }
+
+    /// Hash of the canonical block with this number.
+    pub fn canonical_hash(&self, number: u64) -> Option<B256> {
+        self.canonical.hash(number)
+    }
+
+    /// The canonical block with this number.
+    pub fn canonical_block(&self, number: u64) -> Option<Arc<Block>> {
+        self.store.block(&self.canonical.hash(number)?)
+    }
+
+    /// Number of the oldest block.
+    pub const fn first_number(&self) -> u64 {
+        self.canonical.first()
+    }
+
+    /// Where a canonical transaction stands.
+    pub fn transaction(&self, hash: &B256) -> Option<(Arc<Block>, usize)> {
+        let Place { block, index } = self.canonical.place(hash)?;
+        Some((self.store.block(&block)?, index))
+    }
+
+    /// The state at the head.
+    pub fn state(&self) -> State {
+        self.state_after(&self.head)
+    }
+
+    /// The state after a block, with what somebody has changed behind it.
+    pub fn state_after(&self, block: &Arc<Block>) -> State {
+        let root = self.edited.get(&block.hash).copied().unwrap_or(block.header.state_root);
+        State {
+            config: Arc::clone(&self.config),
+            store: Arc::clone(&self.store),
+            block: Arc::clone(block),
+            root,
+        }
+    }
+
+    /// The state that a block was executed on; `None` for genesis.
+    pub fn state_before(&self, block: &Block) -> Option<State> {
+        let parent = self.store.block(&block.header.parent_hash)?;
+        Some(State { root: block.pre_state_root, ..self.state_after(&parent) })
+    }
+
+    /// Makes `state` that behind its block, and the block the head.
+    ///
+    /// With a state of before, that undoes everything since; with one from [`State::edit`], it
+    /// changes the state as no transaction can. Blocks on an edited state are not
+    /// [regular](Block::regular).
+    pub fn set_state(&mut self, state: &State) {
+        let block = Arc::clone(&state.block);
+        if self.store.block(&block.hash).is_none() {
+            self.store.put_block(Arc::clone(&block));
+        }
+        if state.root == block.header.state_root {
+            self.edited.remove(&block.hash);
+        } else {
+            self.edited.insert(block.hash, state.root);
+        }
+        if self.head.hash != block.hash {
+            self.move_head(&block);
+        }
+    }
+
+    /// Changes the state at the head as no transaction can.
+    pub fn edit(
+        &mut self,
+        edit: impl FnOnce(&mut stateless::BlockState<'_, State>) -> Result<(), StateError>,
+    ) -> Result<(), ChainError> {
+        let state = self.state().edit(edit)?;
+        self.set_state(&state);
+        Ok(())
     }
 
     /// An account as it is at the head.
     pub fn account(&self, address: Address) -> Result<Option<AccountInfo>, ChainError> {
-        self.read(&self.head, |state| state.basic(address))
+        self.state().account(address)
     }
 
     /// Balance of an account at the head, in wei.
     pub fn balance(&self, address: Address) -> Result<U256, ChainError> {
-        Ok(self.account(address)?.map_or(U256::ZERO, |account| account.balance))
+        self.state().balance(address)
     }
 
     /// Nonce of an account at the head.
     pub fn nonce(&self, address: Address) -> Result<u64, ChainError> {
-        Ok(self.account(address)?.map_or(0, |account| account.nonce))
+        self.state().nonce(address)
     }
 
     /// A storage slot at the head.
     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, ChainError> {
-        self.read(&self.head, |state| state.storage(address, slot))
+        self.state().storage(address, slot)
     }
 
     /// Code of an account at the head.
     pub fn code(&self, address: Address) -> Result<Bytes, ChainError> {
-        self.read(&self.head, |state| match state.basic(address)? {
-            Some(account) => Ok(state.code_by_hash(account.code_hash)?.original_bytes()),
-            None => Ok(Bytes::new()),
-        })
+        self.state().code(address)
     }
 
-    /// The block with this hash.
-    pub fn block(&self, hash: &B256) -> Result<&Arc<Block>, ChainError> {
+    /// The block with this hash, canonical or not.
+    pub fn block(&self, hash: &B256) -> Result<Arc<Block>, ChainError> {
         self.store.block(hash).ok_or(ChainError::UnknownBlock(*hash))
-    }
-}
-
-/// A block of which nothing but the header is known, or has ever been.
-fn bare(header: Header) -> Block {
-    Block {
-        hash: header.hash_slow(),
-        header,
-        transactions: Vec::new(),
-        senders: Vec::new(),
-        withdrawals: Vec::new(),
-        executed: ExecutedBlock::default(),
     }
 }

@@ -1,14 +1,18 @@
 //! The first block.
 
-use crate::Store;
+use crate::{Changes, Store};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use stateless::{ChainSpec, SYSTEM_CONTRACTS};
 use trie::{NewNode, Trie, hash_tries};
 use wire::ProtocolFork;
+
+/// Base fee of the first block that has one, in wei (EIP-1559).
+pub(crate) const INITIAL_BASE_FEE: u64 = 1_000_000_000;
 
 /// A genesis with the system contracts of `fork` and nothing else: block 0 of a chain of one's own.
 pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
@@ -24,7 +28,7 @@ pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
 
 /// Puts the accounts of a genesis into the store and returns the root of the state.
 pub(crate) fn put_alloc<'a>(
-    store: &mut Store,
+    store: &Store,
     accounts: impl Iterator<Item = (&'a Address, &'a GenesisAccount)>,
 ) -> B256 {
     let mut nodes: Vec<(B256, Bytes)> = Vec::new();
@@ -55,9 +59,7 @@ pub(crate) fn put_alloc<'a>(
         debug_assert!(inserted.is_ok(), "a trie that was never hashed needs no nodes");
     }
     hash_tries(&mut [&mut state], &mut keep);
-    for (hash, node) in nodes {
-        store.put_node(hash, node);
-    }
+    store.put(Changes { nodes, codes: Vec::new() });
     state.root().unwrap_or(EMPTY_ROOT_HASH)
 }
 
@@ -65,6 +67,9 @@ pub(crate) fn put_alloc<'a>(
 /// force at its timestamp has.
 pub fn genesis_header(genesis: &Genesis, state_root: B256, spec: &ChainSpec) -> Header {
     let fork = spec.fork_at(genesis.timestamp);
+    let london = spec
+        .ethereum_fork_activation(EthereumHardfork::London)
+        .active_at_block(genesis.number.unwrap_or_default());
     let since = |first: ProtocolFork| fork.is_some_and(|fork| fork >= first);
     Header {
         parent_hash: genesis.parent_hash.unwrap_or_default(),
@@ -80,7 +85,10 @@ pub fn genesis_header(genesis: &Genesis, state_root: B256, spec: &ChainSpec) -> 
         extra_data: genesis.extra_data.clone(),
         mix_hash: genesis.mix_hash,
         nonce: genesis.nonce.into(),
-        base_fee_per_gas: genesis.base_fee_per_gas.and_then(|fee| fee.try_into().ok()),
+        base_fee_per_gas: london.then(|| {
+            let fee = genesis.base_fee_per_gas.and_then(|fee| fee.try_into().ok());
+            fee.unwrap_or(INITIAL_BASE_FEE)
+        }),
         withdrawals_root: fork.map(|_| EMPTY_ROOT_HASH),
         blob_gas_used: since(ProtocolFork::Cancun)
             .then(|| genesis.blob_gas_used.unwrap_or_default()),

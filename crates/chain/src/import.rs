@@ -1,15 +1,30 @@
 //! Importing blocks that somebody else has built.
 
-use crate::{Block, Chain, ChainError, NewBlock, record::Recording};
-use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
+use crate::{
+    Block, BuiltBlock, Chain, ChainError, Changes, NewBlock, State,
+    header::{check_header, check_ommers},
+    record::Recording,
+};
+use alloy_consensus::{Header, proofs};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_hardforks::EthereumHardforks;
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use stateless::{
-    ExecutedBlock, Invalid, RlpSize, Transaction, UnprovenBlock, check_transactions,
-    decode_transaction, process_block, recover_sender, validate_header,
+    Invalid, Options, RlpSize, StateSource, Transaction, UnprovenBlock, check_transactions,
+    decode_transaction, process_block, recover_sender,
 };
 use wire::{ProtocolFork, Withdrawal, convert::RawBlock};
+
+/// A block from outside, as far as it can be checked without executing it.
+struct Candidate<'b> {
+    header: &'b Header,
+    ommers: &'b [Header],
+    parent: State,
+    transactions: Vec<Transaction>,
+    senders: Vec<Address>,
+    withdrawals: Vec<RlpWithdrawal>,
+}
 
 impl Chain {
     /// Executes a block on the state of its parent and checks all that its header claims.
@@ -17,21 +32,54 @@ impl Chain {
     /// The parent may be any known block. The block becomes part of the chain with
     /// [`Chain::append`].
     pub fn import(&self, raw: &RawBlock) -> Result<NewBlock, ChainError> {
+        let candidate = self.examine(raw, &[])?;
+        let recording = Recording::new(&candidate.parent);
+        let BuiltBlock { block, changes } = candidate.execute(&recording)?;
+        let spec = &self.config().spec;
+        Ok(NewBlock {
+            fork: spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris),
+            block,
+            chain_id: spec.chain_id(),
+            witness: recording.into_witness(),
+            changes,
+        })
+    }
+
+    /// As [`Self::import`], for blocks of all times and without a record of what was read.
+    pub fn import_with_ommers(
+        &self,
+        raw: &RawBlock,
+        ommers: &[Header],
+    ) -> Result<BuiltBlock, ChainError> {
+        let candidate = self.examine(raw, ommers)?;
+        candidate.execute(&candidate.parent)
+    }
+
+    fn examine<'b>(
+        &self,
+        raw: &'b RawBlock,
+        ommers: &'b [Header],
+    ) -> Result<Candidate<'b>, ChainError> {
         let header = &raw.header;
         let parent = self
             .store()
             .block(&header.parent_hash)
             .ok_or(ChainError::UnknownParent { block: raw.hash, parent: header.parent_hash })?;
-        let config = self.config();
-        let fork = config
-            .spec
-            .fork_at(header.timestamp)
-            .filter(|fork| *fork >= ProtocolFork::Cancun)
-            .ok_or(ChainError::NoFork(header.timestamp))?;
+        let state = self.state_after(&parent);
+        // Of a block after a merge by difficulty, the rules are those of the merge.
+        let mut spec = self.config().spec.clone();
+        if let Some(total) = spec.pending_merge()
+            && parent.total_difficulty >= total
+        {
+            spec = spec.merged_at(header.number);
+        }
         let withdrawals: Vec<_> = raw.withdrawals.iter().flatten().map(rlp_withdrawal).collect();
-        check_body(raw, &withdrawals)?;
-        RlpSize::check(header, raw.transactions.iter().map(AsRef::as_ref), &withdrawals, fork)?;
-        validate_header(header, &parent.header, fork, &config.spec)?;
+        check_body(raw, ommers, &withdrawals)?;
+        check_header(header, &parent.header, &spec)?;
+        if spec.is_paris_active_at_block(header.number) {
+            commitment("ommers hash", header.ommers_hash, alloy_consensus::EMPTY_OMMER_ROOT_HASH)?;
+        }
+        check_ommers(ommers, &parent, self.store(), &spec)?;
         let transactions = raw
             .transactions
             .iter()
@@ -41,79 +89,90 @@ impl Chain {
                     .map_err(|reason| Invalid::MalformedTransaction { index, reason })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        check_transactions(&transactions, header.gas_limit, fork)?;
+        if let Some(fork) = spec.fork_at(header.timestamp) {
+            RlpSize::check(header, raw.transactions.iter().map(AsRef::as_ref), &withdrawals, fork)?;
+            check_transactions(&transactions, header.gas_limit, fork)?;
+        }
         let senders = transactions
             .iter()
             .enumerate()
             .map(|(index, tx)| recover_sender(tx).ok_or(Invalid::Signature { index }))
             .collect::<Result<Vec<_>, _>>()?;
-
-        let recording = Recording::new(self.store(), &parent.header);
-        let unproven = UnprovenBlock {
-            header,
-            transactions: &transactions,
-            withdrawals: &withdrawals,
-            fork,
-            pre_state_root: parent.header.state_root,
-        };
-        let install = |precompiles: &mut _| config.install(precompiles);
-        let mut nodes = Vec::new();
-        let (executed, post) = process_block(
-            &recording,
-            unproven,
-            &config.spec,
-            &config.options(&install),
-            |index| Ok(senders[index]),
-            |_| {},
-            |(hash, node)| nodes.push((hash, Bytes::copy_from_slice(node))),
-        )
-        .map_err(|reason| match reason {
-            Invalid::State(error) => ChainError::Store(error),
-            reason => ChainError::Invalid(reason),
-        })?;
-        Ok(NewBlock {
-            block: seal(header.clone(), transactions, senders, withdrawals, executed),
-            fork,
-            chain_id: config.spec.chain_id(),
-            witness: recording.into_witness(),
-            nodes,
-            codes: post.codes,
-        })
+        let mut config = self.config().clone();
+        config.spec = spec;
+        // The parent's state as its header has it, whatever somebody did to it since.
+        let parent = State { config: config.into(), root: parent.header.state_root, ..state };
+        Ok(Candidate { header, ommers, parent, transactions, senders, withdrawals })
     }
 }
 
-/// The header commits to the body, and is one of a proof-of-stake block.
-fn check_body(raw: &RawBlock, withdrawals: &[RlpWithdrawal]) -> Result<(), Invalid> {
-    let commitment = |what, got: B256, expected: B256| {
-        (got == expected).then_some(()).ok_or(Invalid::Commitment { what, got, expected })
-    };
-    let zero = |field, got: U256| {
-        let expected = U256::ZERO;
-        (got == expected).then_some(()).ok_or(Invalid::Header { field, got, expected })
-    };
+impl Candidate<'_> {
+    fn execute<S: StateSource>(&self, source: &S) -> Result<BuiltBlock, ChainError> {
+        let config = self.parent.config();
+        let parent = &self.parent.block;
+        let unproven = UnprovenBlock {
+            header: self.header,
+            transactions: &self.transactions,
+            ommers: self.ommers,
+            withdrawals: &self.withdrawals,
+            pre_state_root: self.parent.root,
+        };
+        let mut changes = Changes::default();
+        let (executed, post) = config
+            .with_changes(|evm| {
+                let options =
+                    Options { system_code: config.system_code, evm, ..Options::default() };
+                process_block(
+                    source,
+                    unproven,
+                    &config.spec,
+                    &options,
+                    |index| Ok(self.senders[index]),
+                    |_| {},
+                    |node| changes.put_node(node),
+                )
+            })
+            .map_err(|reason| match reason {
+                Invalid::State(error) => ChainError::Store(error),
+                reason => ChainError::Invalid(reason),
+            })?;
+        changes.codes = post.codes;
+        let (transactions, senders) = (self.transactions.clone(), self.senders.clone());
+        let withdrawals = self.withdrawals.clone();
+        let block =
+            Block::sealed(self.header.clone(), transactions, senders, withdrawals, executed);
+        let block = Block {
+            ommers: self.ommers.to_vec(),
+            total_difficulty: parent.total_difficulty + self.header.difficulty,
+            pre_state_root: self.parent.root,
+            ..block
+        };
+        Ok(BuiltBlock { block, changes })
+    }
+}
+
+fn commitment(what: &'static str, got: B256, expected: B256) -> Result<(), Invalid> {
+    (got == expected).then_some(()).ok_or(Invalid::Commitment { what, got, expected })
+}
+
+/// The header commits to the body.
+fn check_body(
+    raw: &RawBlock,
+    ommers: &[Header],
+    withdrawals: &[RlpWithdrawal],
+) -> Result<(), Invalid> {
     let header = &raw.header;
     let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
     let transactions_root = ordered_trie_root_with_encoder(&raw.transactions, put);
     commitment("transactions root", header.transactions_root, transactions_root)?;
-    commitment("ommers hash", header.ommers_hash, EMPTY_OMMER_ROOT_HASH)?;
+    let ommers_hash = proofs::calculate_ommers_root(ommers);
+    commitment("ommers hash", header.ommers_hash, ommers_hash)?;
+    let root = raw.withdrawals.as_ref().map(|_| proofs::calculate_withdrawals_root(withdrawals));
     commitment(
         "withdrawals root",
         header.withdrawals_root.unwrap_or_default(),
-        proofs::calculate_withdrawals_root(withdrawals),
-    )?;
-    zero("difficulty", header.difficulty)?;
-    zero("nonce", U256::from(u64::from_be_bytes(header.nonce.0)))
-}
-
-/// Puts a block together.
-pub(crate) fn seal(
-    header: Header,
-    transactions: Vec<Transaction>,
-    senders: Vec<Address>,
-    withdrawals: Vec<RlpWithdrawal>,
-    executed: ExecutedBlock,
-) -> Block {
-    Block { hash: header.hash_slow(), header, transactions, senders, withdrawals, executed }
+        root.unwrap_or_default(),
+    )
 }
 
 fn rlp_withdrawal(record: &[u8; Withdrawal::LEN]) -> RlpWithdrawal {

@@ -1,12 +1,14 @@
-//! An Ethereum chain on revm that records the witness of every block.
+//! An Ethereum chain on revm that can record the witness of every block.
 //!
 //! The chain lives on the same trie and the same block execution as the verifier, over a store that
 //! holds every node: what a block reads from the store *is* its witness. Since state is found by
-//! hash, the state of every block stays readable.
+//! hash, the state of every block stays readable, and a [`State`] may be kept and read while the
+//! chain moves on.
 //!
-//! This crate owns the store, genesis, building and importing blocks, and proofs of state. It does
+//! This crate owns the store, genesis, building and importing blocks (of all forks since Frontier;
+//! seals of proof of work are not checked), which blocks are canonical, and proofs of state. It does
 //! not own validity (`stateless`), what EXECUTE adds to an L1 (`execute`; a chain only has it
-//! installed), transaction pools, networks or files.
+//! installed), transaction pools and clocks (`node`), networks or files.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -14,18 +16,25 @@ mod block;
 mod build;
 mod call;
 mod chain;
+mod config;
 mod error;
 mod genesis;
+mod header;
 mod import;
+mod index;
 mod proof;
 mod record;
+mod state;
 mod store;
 
-pub use block::{Block, NewBlock};
-pub use build::BlockAttributes;
+pub use block::{Block, BuiltBlock, NewBlock};
+pub use build::{BlockAttributes, Candidate, LeftOut};
 pub use call::{Call, CallBlock, CallOutcome};
-pub use chain::{Chain, ChainConfig};
+pub use chain::Chain;
+pub use config::{ChainConfig, Limits, spec_of};
 pub use error::ChainError;
 pub use genesis::{empty_genesis, genesis_header};
+pub use index::Place;
 pub use proof::{AccountProof, SlotProof};
-pub use store::Store;
+pub use state::State;
+pub use store::{Changes, Store};

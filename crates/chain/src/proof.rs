@@ -1,10 +1,11 @@
 //! Proofs of accounts and slots, as `eth_getProof` gives them.
 
-use crate::{Block, Chain, ChainError, record::Reading};
+use crate::{Block, Chain, ChainError, State};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use revm::Database;
-use stateless::{BlockState, StateError};
+use stateless::StateError;
+use std::sync::Arc;
 use trie::prove;
 
 /// An account at a block, with the nodes that prove it (or its absence) against the state root.
@@ -33,12 +34,18 @@ impl Chain {
     /// Proves an account and some of its slots at `block`.
     pub fn prove(
         &self,
-        block: &Block,
+        block: &Arc<Block>,
         address: Address,
         slots: &[U256],
     ) -> Result<AccountProof, ChainError> {
-        let store = self.store();
-        let root = block.header.state_root;
+        self.state_after(block).prove(address, slots)
+    }
+}
+
+impl State {
+    /// Proves an account and some of its slots against the root of this state.
+    pub fn prove(&self, address: Address, slots: &[U256]) -> Result<AccountProof, ChainError> {
+        let (store, root) = (&*self.store, self.root);
         let broken = |source| ChainError::Store(StateError::Account { address, source });
         let nodes = prove(store, root, &keccak256(address)).map_err(broken)?;
         let malformed =
@@ -50,8 +57,7 @@ impl Chain {
             .transpose()
             .map_err(malformed)?;
         let storage_root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-        let source = Reading { store, parent: &block.header };
-        let mut state = BlockState::new(&source, root);
+        let mut state = self.open();
         let slots = slots
             .iter()
             .map(|slot| {

@@ -1,71 +1,103 @@
-//! Everything that a chain keeps, in memory: nodes and codes by hash, blocks by hash and number.
+//! Everything that a chain keeps, in memory: nodes, codes and blocks by hash.
 
 use crate::Block;
-use alloy_primitives::{
-    B256, Bytes, U256, keccak256,
-    map::{B256Map, HashMap},
-};
+use alloy_primitives::{B256, Bytes, U256, keccak256, map::B256Map};
+use keccak::keccak256_batch;
+use parking_lot::RwLock;
 use revm::bytecode::Bytecode;
 use std::sync::Arc;
-use trie::NodeSource;
+use trie::{NewNode, NodeSource};
 
-/// The store of a chain. Nothing is ever removed: two blocks share what their states share.
-#[derive(Debug, Default, Clone)]
+/// The store of a chain. What it holds is found by hash, so that adding to it changes nothing for
+/// those who read: it is shared freely, and two states share what they have in common.
+///
+/// A store may lie on another ([`Store::above`]): it then finds all that the other holds, and keeps
+/// what is added for itself. So a pending block or a simulation leaves no trace.
+#[derive(Debug, Default)]
 pub struct Store {
+    below: Option<Arc<Self>>,
+    own: RwLock<Contents>,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
     nodes: B256Map<Bytes>,
     codes: B256Map<Bytecode>,
     blocks: B256Map<Arc<Block>>,
-    canonical: HashMap<u64, B256>,
+}
+
+/// What a block or a change of the state adds to a store.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    pub(crate) nodes: Vec<(B256, Bytes)>,
+    pub(crate) codes: Vec<(B256, Bytecode)>,
+}
+
+impl Changes {
+    /// Takes down a new trie node.
+    pub(crate) fn put_node(&mut self, (hash, node): NewNode<'_>) {
+        self.nodes.push((hash, Bytes::copy_from_slice(node)));
+    }
 }
 
 impl Store {
-    /// Keeps a trie node.
-    pub fn put_node(&mut self, hash: B256, node: Bytes) {
-        self.nodes.insert(hash, node);
+    /// An empty store on top of another.
+    pub fn above(below: Arc<Self>) -> Self {
+        Self { below: Some(below), own: RwLock::default() }
+    }
+
+    /// Keeps trie nodes and codes.
+    pub fn put(&self, changes: Changes) {
+        let mut own = self.own.write();
+        own.nodes.extend(changes.nodes);
+        own.codes.extend(changes.codes);
+    }
+
+    /// Keeps trie nodes that were made elsewhere, under the hashes that they have.
+    pub fn put_nodes(&self, nodes: Vec<Bytes>) {
+        let mut hashes = vec![B256::ZERO; nodes.len()];
+        keccak256_batch(&nodes.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &mut hashes);
+        self.own.write().nodes.extend(hashes.into_iter().zip(nodes));
     }
 
     /// Keeps a code.
-    pub fn put_code(&mut self, code: Bytes) -> B256 {
+    pub fn put_code(&self, code: Bytes) -> B256 {
         let hash = keccak256(&code);
         let bytecode =
             Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code));
-        self.codes.insert(hash, bytecode);
+        self.own.write().codes.insert(hash, bytecode);
         hash
     }
 
-    pub(crate) fn put_bytecode(&mut self, hash: B256, code: Bytecode) {
-        self.codes.insert(hash, code);
-    }
-
     /// The code with this hash.
-    pub fn code(&self, hash: &B256) -> Option<&Bytecode> {
-        self.codes.get(hash)
+    pub fn code(&self, hash: &B256) -> Option<Bytecode> {
+        let own = self.own.read().codes.get(hash).cloned();
+        own.or_else(|| self.below.as_ref()?.code(hash))
     }
 
     /// All trie nodes, of every state: the witness that is never too small.
-    pub fn nodes(&self) -> impl Iterator<Item = &Bytes> {
-        self.nodes.values()
+    pub fn nodes(&self) -> Vec<Bytes> {
+        let mut nodes = self.below.as_ref().map(|below| below.nodes()).unwrap_or_default();
+        nodes.extend(self.own.read().nodes.values().cloned());
+        nodes
     }
 
     /// All codes.
-    pub fn codes(&self) -> impl Iterator<Item = Bytes> + '_ {
-        self.codes.values().map(Bytecode::original_bytes)
+    pub fn codes(&self) -> Vec<Bytes> {
+        let mut codes = self.below.as_ref().map(|below| below.codes()).unwrap_or_default();
+        codes.extend(self.own.read().codes.values().map(Bytecode::original_bytes));
+        codes
     }
 
-    /// Keeps a block and makes it the canonical one of its number.
-    pub(crate) fn put_block(&mut self, block: Arc<Block>) {
-        self.canonical.insert(block.header.number, block.hash);
-        self.blocks.insert(block.hash, block);
+    /// Keeps a block.
+    pub fn put_block(&self, block: Arc<Block>) {
+        self.own.write().blocks.insert(block.hash, block);
     }
 
     /// The block with this hash.
-    pub fn block(&self, hash: &B256) -> Option<&Arc<Block>> {
-        self.blocks.get(hash)
-    }
-
-    /// The canonical block with this number.
-    pub fn block_by_number(&self, number: u64) -> Option<&Arc<Block>> {
-        self.canonical.get(&number).and_then(|hash| self.blocks.get(hash))
+    pub fn block(&self, hash: &B256) -> Option<Arc<Block>> {
+        let own = self.own.read().blocks.get(hash).cloned();
+        own.or_else(|| self.below.as_ref()?.block(hash))
     }
 
     /// Value of a 32-byte word as a storage trie holds it.
@@ -78,6 +110,7 @@ impl NodeSource for Store {
     type Bytes = Bytes;
 
     fn node(&self, hash: &B256) -> Option<Bytes> {
-        self.nodes.get(hash).cloned()
+        let own = self.own.read().nodes.get(hash).cloned();
+        own.or_else(|| self.below.as_ref()?.node(hash))
     }
 }

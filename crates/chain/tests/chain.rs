@@ -220,7 +220,7 @@ fn the_witness_is_canonical_and_holds_nothing_that_could_be_left_out() {
         assert!(refusal.to_string().contains("ancestor 0 is missing"), "{refusal}");
         // All that the chain holds is a witness too.
         let mut more = full.clone();
-        more.state.extend(test.chain.store().nodes().cloned());
+        more.state.extend(test.chain.store().nodes());
         more.codes.extend(test.chain.store().codes());
         more.canonicalize();
         assert!(more.state.len() > full.state.len());

@@ -12,6 +12,7 @@ use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::{SolEvent, SolValue};
 use chain::{Block, Chain};
 use keys::Key;
+use std::sync::Arc;
 use wire::SchemaId;
 
 /// What makes a rollup this rollup.
@@ -213,7 +214,7 @@ impl Rollup {
 /// `block`.
 pub fn message_proof(
     l2: &Chain,
-    block: &Block,
+    block: &Arc<Block>,
     index: u64,
 ) -> Result<MessageProof, ContractsError> {
     let proof = l2.prove(block, L2_MESSENGER, &[sent_slot(index)])?;

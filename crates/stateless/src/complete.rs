@@ -1,8 +1,8 @@
 //! From a block to the input of EXECUTE.
 
 use crate::{
-    BlockState, ChainSpec, Invalid, Witness, execution::BlockExecution, senders::recover_sender,
-    transactions::decode_transaction,
+    BlockState, ChainSpec, Environment, EvmChanges, Invalid, Witness, execution::BlockExecution,
+    senders::recover_sender, transactions::decode_transaction,
 };
 use alloy_eips::{eip4895::Withdrawal as RlpWithdrawal, eip7685::EMPTY_REQUESTS_HASH};
 use alloy_primitives::Bytes;
@@ -36,8 +36,8 @@ pub fn complete(
         state = state.with_access_list();
     }
     let withdrawals: Vec<_> = block.withdrawals.iter().flatten().map(rlp_withdrawal).collect();
-    let mut execution =
-        BlockExecution::begin(&mut state, header, &withdrawals, fork, spec, |_| {})?;
+    let environment = Environment { header, ommers: &[], withdrawals: &withdrawals, spec };
+    let mut execution = BlockExecution::begin(&mut state, environment, &EvmChanges::default())?;
     for (index, bytes) in ByteLists::from(&block.transactions).iter().enumerate() {
         let transaction = decode_transaction(bytes)
             .map_err(|reason| Invalid::MalformedTransaction { index, reason })?;

@@ -17,8 +17,8 @@ use revm::{
     precompile::{PrecompileSpecId, Precompiles},
 };
 
-/// revm with Ethereum's rules and precompiles, over a database.
-pub type BlockEvm<DB> = EthEvm<DB, NoOpInspector, PrecompilesMap>;
+/// revm with Ethereum's rules and precompiles, over a database, under the eyes of an inspector.
+pub type BlockEvm<DB, I = NoOpInspector> = EthEvm<DB, I, PrecompilesMap>;
 
 /// Builds the EVM of a block.
 ///
@@ -26,6 +26,16 @@ pub type BlockEvm<DB> = EthEvm<DB, NoOpInspector, PrecompilesMap>;
 /// once: 290 kB, more than all else that a small block takes. A deeper call adds its frame when it
 /// comes.
 pub fn block_evm<DB: Database>(db: DB, env: EvmEnv) -> BlockEvm<DB> {
+    inspected_evm(db, env, NoOpInspector, false)
+}
+
+/// As [`block_evm`], with an inspector that watches from the start or once it is enabled.
+pub fn inspected_evm<DB: Database, I>(
+    db: DB,
+    env: EvmEnv,
+    inspector: I,
+    enabled: bool,
+) -> BlockEvm<DB, I> {
     let spec = env.cfg_env.spec;
     let precompiles = Precompiles::new(PrecompileSpecId::from_spec_id(spec));
     let mut instruction = EthInstructions::new_mainnet_with_spec(spec);
@@ -33,12 +43,12 @@ pub fn block_evm<DB: Database>(db: DB, env: EvmEnv) -> BlockEvm<DB> {
     instruction.insert_instruction(opcode::EXTCODEHASH, Instruction::new(extcodehash), gas);
     let evm = Evm {
         ctx: Context::mainnet().with_block(env.block_env).with_cfg(env.cfg_env).with_db(db),
-        inspector: NoOpInspector,
+        inspector,
         instruction,
         precompiles: PrecompilesMap::from_static(precompiles),
         frame_stack: FrameStack::new_prealloc(1),
     };
-    EthEvm::new(evm, false)
+    EthEvm::new(evm, enabled)
 }
 
 /// EXTCODEHASH, which must not show how an account with storage but neither nonce nor code is

@@ -2,31 +2,40 @@
 
 use crate::{
     BlockState, ChainSpec, Invalid, StateSource, Transaction,
-    evm::{BlockEvm, block_evm},
-    transactions::spec_id,
+    evm::{BlockEvm, inspected_evm},
 };
 use alloy_consensus::{
-    EthereumReceipt, Header, ReceiptWithBloom, TxReceipt, TxType, proofs::calculate_receipt_root,
-    transaction::Recovered,
+    Eip658Value, EthereumReceipt, Header, ReceiptWithBloom, TxReceipt, TxType,
+    proofs::calculate_receipt_root, transaction::Recovered,
 };
-use alloy_eips::{eip4895::Withdrawal, eip7685::Requests, eip7928::total_bal_items};
+use alloy_eips::{
+    eip2718::Encodable2718, eip4895::Withdrawal, eip7685::Requests, eip7928::total_bal_items,
+};
 use alloy_evm::{
     Evm, EvmEnv,
     block::{
         BalIndexedDatabase, BlockExecutionError, BlockExecutor, BlockValidationError, CommitChanges,
     },
     eth::{
-        EthBlockExecutionCtx, EthBlockExecutor,
+        EthBlockExecutionCtx, EthBlockExecutor, EthEvmContext,
+        dao_fork::{DAO_HARDFORK_ACCOUNTS, DAO_HARDFORK_BENEFICIARY},
         eip6110::DepositEvent,
         receipt_builder::{ReceiptBuilder, ReceiptBuilderCtx},
         spec::EthExecutorSpec,
     },
     precompiles::PrecompilesMap,
 };
+use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
 use alloy_primitives::{Address, B256, Bloom, Bytes, Log, U256};
 use alloy_sol_types::SolEvent;
+use alloy_trie::root::ordered_trie_root_with_encoder;
+use revm::{
+    Inspector,
+    context::{CfgEnv, result::ResultAndState},
+    database::DatabaseCommitExt,
+    inspector::NoOpInspector,
+};
 use std::borrow::Cow;
-use wire::ProtocolFork;
 
 /// The receipt of a transaction, without its bloom filter.
 pub type Receipt = EthereumReceipt<TxType>;
@@ -54,6 +63,8 @@ impl ReceiptBuilder for Receipts {
 pub struct ExecutedBlock {
     /// One receipt per transaction.
     pub receipts: Vec<Receipt>,
+    /// The state root after each transaction, which receipts hold before Byzantium; empty since.
+    pub roots: Vec<B256>,
     /// Gas used by the block.
     pub gas_used: u64,
     /// Blob gas used by the block.
@@ -67,30 +78,94 @@ pub struct ExecutedBlock {
 }
 
 impl ExecutedBlock {
-    /// Root of the receipts trie and bloom filter of all logs.
-    pub fn receipts_root_and_bloom(&self) -> (B256, Bloom) {
-        let receipts: Vec<_> = self
-            .receipts
+    /// The receipts with their bloom filters.
+    fn with_blooms(&self) -> Vec<ReceiptWithBloom<&Receipt>> {
+        self.receipts
             .iter()
             .map(|receipt| ReceiptWithBloom { logs_bloom: receipt.bloom(), receipt })
-            .collect();
+            .collect()
+    }
+
+    /// Root of the receipts trie and bloom filter of all logs.
+    pub fn receipts_root_and_bloom(&self) -> (B256, Bloom) {
+        let receipts = self.with_blooms();
         let bloom = receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.logs_bloom);
-        (calculate_receipt_root(&receipts), bloom)
+        let root = if self.roots.is_empty() {
+            calculate_receipt_root(&receipts)
+        } else {
+            let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
+            ordered_trie_root_with_encoder(&self.raw_receipts(), put)
+        };
+        (root, bloom)
+    }
+
+    /// The receipts as the receipts trie holds them: EIP-2718 encodings.
+    pub fn raw_receipts(&self) -> Vec<Bytes> {
+        let receipts = self.with_blooms().into_iter();
+        if self.roots.is_empty() {
+            return receipts.map(|receipt| receipt.encoded_2718().into()).collect();
+        }
+        let rooted = |(receipt, root): (ReceiptWithBloom<&Receipt>, &B256)| {
+            let with_root = alloy_consensus::Receipt {
+                status: Eip658Value::PostState(*root),
+                cumulative_gas_used: receipt.receipt.cumulative_gas_used,
+                logs: receipt.receipt.logs.clone(),
+            };
+            alloy_rlp::encode(with_root.with_bloom()).into()
+        };
+        receipts.zip(&self.roots).map(rooted).collect()
     }
 }
 
-type Executor<'x, DB> = EthBlockExecutor<'x, BlockEvm<DB>, &'x ChainSpec, Receipts>;
-
-/// A block in execution: system calls, then transactions one by one, then withdrawals and requests.
-///
-/// The verifier feeds it the transactions of a payload, a block builder those that it finds.
-pub struct BlockExecution<'x, 's, S: StateSource> {
-    executor: Executor<'x, &'x mut BlockState<'s, S>>,
-    fork: ProtocolFork,
-    transactions: usize,
+/// The block that is to be executed.
+#[derive(Debug, Clone, Copy)]
+pub struct Environment<'x> {
+    /// Its header, of which only what the EVM can see matters.
+    pub header: &'x Header,
+    /// Headers of its ommers, which are paid for before the merge.
+    pub ommers: &'x [Header],
+    /// Its withdrawals.
+    pub withdrawals: &'x [Withdrawal],
+    /// The rules of its chain.
+    pub spec: &'x ChainSpec,
 }
 
-impl<S: StateSource> core::fmt::Debug for BlockExecution<'_, '_, S> {
+/// What a chain changes about the EVM of its fork.
+#[derive(Clone, Copy)]
+pub struct EvmChanges<'o> {
+    /// Changes the limits and checks of the EVM.
+    pub limits: &'o dyn Fn(&mut CfgEnv),
+    /// Adds to the precompiles of the fork.
+    pub precompiles: &'o dyn Fn(&mut PrecompilesMap),
+}
+
+impl Default for EvmChanges<'_> {
+    fn default() -> Self {
+        Self { limits: &|_| {}, precompiles: &|_| {} }
+    }
+}
+
+impl core::fmt::Debug for EvmChanges<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("EvmChanges").finish_non_exhaustive()
+    }
+}
+
+type Executor<'x, DB, I> = EthBlockExecutor<'x, BlockEvm<DB, I>, &'x ChainSpec, Receipts>;
+
+/// A block in execution: system calls, then transactions one by one, then withdrawals, rewards and
+/// requests.
+///
+/// The verifier feeds it the transactions of a payload, a block builder those that it finds, a tracer
+/// those of a block that is long done, under an inspector.
+pub struct BlockExecution<'x, 's, S: StateSource, I = NoOpInspector> {
+    executor: Executor<'x, &'x mut BlockState<'s, S>, I>,
+    fork: EthereumHardfork,
+    transactions: usize,
+    roots: Vec<B256>,
+}
+
+impl<S: StateSource, I> core::fmt::Debug for BlockExecution<'_, '_, S, I> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("BlockExecution")
             .field("fork", &self.fork)
@@ -100,27 +175,44 @@ impl<S: StateSource> core::fmt::Debug for BlockExecution<'_, '_, S> {
 }
 
 impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
-    /// Starts the block of `header` on the state of its parent and runs the system calls that stand
-    /// before the transactions. Of the header, only what the EVM can see matters.
-    ///
-    /// `precompiles` may add to or change those of the fork.
+    /// Starts a block on the state of its parent and runs what stands before the transactions.
     pub fn begin(
         state: &'x mut BlockState<'s, S>,
-        header: &Header,
-        withdrawals: &'x [Withdrawal],
-        fork: ProtocolFork,
-        spec: &'x ChainSpec,
-        precompiles: impl FnOnce(&mut PrecompilesMap),
+        block: Environment<'x>,
+        changes: &EvmChanges<'_>,
     ) -> Result<Self, Invalid> {
+        Self::begin_inspected(state, block, changes, NoOpInspector)
+    }
+}
+
+impl<'x, 's, S, I> BlockExecution<'x, 's, S, I>
+where
+    S: StateSource,
+    I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
+{
+    /// As [`Self::begin`], with an inspector, which sees nothing before it is enabled
+    /// ([`Self::inspect`]).
+    pub fn begin_inspected(
+        state: &'x mut BlockState<'s, S>,
+        block: Environment<'x>,
+        changes: &EvmChanges<'_>,
+        inspector: I,
+    ) -> Result<Self, Invalid> {
+        let Environment { header, ommers, withdrawals, spec } = block;
+        let fork = spec.hardfork_at(header.number, header.timestamp);
         let blob_params = spec.blob_params_at(header.timestamp);
-        let env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
-        debug_assert_eq!(env.cfg_env.spec, spec_id(fork));
-        let mut evm = block_evm(state, env);
-        precompiles(evm.precompiles_mut());
+        let mut env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
+        (changes.limits)(&mut env.cfg_env);
+        if spec.ethereum_fork_activation(EthereumHardfork::Dao).transitions_at_block(header.number)
+        {
+            move_dao_funds(state)?;
+        }
+        let mut evm = inspected_evm(state, env, inspector, false);
+        (changes.precompiles)(evm.precompiles_mut());
         let ctx = EthBlockExecutionCtx {
             parent_hash: header.parent_hash,
             parent_beacon_block_root: header.parent_beacon_block_root,
-            ommers: &[],
+            ommers,
             withdrawals: Some(Cow::Borrowed(withdrawals)),
             extra_data: header.extra_data.clone(),
             tx_count_hint: None,
@@ -130,6 +222,7 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
             executor: EthBlockExecutor::new(evm, ctx, spec, Receipts),
             fork,
             transactions: 0,
+            roots: Vec::new(),
         };
         execution.set_access_index(0);
         let applied = execution.executor.apply_pre_execution_changes();
@@ -140,6 +233,16 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
     /// Runs a transaction. An error leaves the state as it was, so that a builder can go on without
     /// it; a verifier takes it as its verdict.
     pub fn transact(&mut self, transaction: &Transaction, sender: Address) -> Result<(), Invalid> {
+        self.transact_observed(transaction, sender, |_| {})
+    }
+
+    /// As [`Self::transact`]; `observe` is shown the result before it is committed.
+    pub fn transact_observed(
+        &mut self,
+        transaction: &Transaction,
+        sender: Address,
+        observe: impl FnOnce(&ResultAndState),
+    ) -> Result<(), Invalid> {
         let (index, fork) = (self.transactions, self.fork);
         self.set_access_index(index as u64 + 1);
         let contract = self.executor.spec.deposit_contract_address();
@@ -148,11 +251,15 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
             Recovered::new_unchecked(transaction, sender),
             |executed| {
                 let logs = executed.result.result.logs();
-                malformed_deposit = fork >= ProtocolFork::Prague
+                malformed_deposit = fork >= EthereumHardfork::Prague
                     && logs
                         .iter()
                         .any(|log| Some(log.address) == contract && is_malformed_deposit(log));
-                if malformed_deposit { CommitChanges::No } else { CommitChanges::Yes }
+                if malformed_deposit {
+                    return CommitChanges::No;
+                }
+                observe(&executed.result);
+                CommitChanges::Yes
             },
         );
         if malformed_deposit {
@@ -162,6 +269,10 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
         match self.check(executed) {
             Ok(_) => {
                 self.transactions += 1;
+                if fork < EthereumHardfork::Byzantium {
+                    let root = self.executor.evm_mut().db_mut().root_so_far()?;
+                    self.roots.push(root);
+                }
                 Ok(())
             }
             Err(Invalid::Execution(reason)) => Err(Invalid::Transaction { index, reason }),
@@ -169,9 +280,24 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
         }
     }
 
+    /// Lets the inspector watch the transactions from here on, or no more.
+    pub fn inspect(&mut self, enabled: bool) {
+        self.executor.evm_mut().set_inspector_enabled(enabled);
+    }
+
+    /// The inspector.
+    pub fn inspector_mut(&mut self) -> &mut I {
+        self.executor.evm_mut().inspector_mut()
+    }
+
+    /// The EVM that the transactions run on.
+    pub fn evm_mut(&mut self) -> &mut BlockEvm<&'x mut BlockState<'s, S>, I> {
+        self.executor.evm_mut()
+    }
+
     /// Gas that the block has used so far, as its header counts it.
     pub fn gas_used(&self) -> u64 {
-        if self.fork >= ProtocolFork::Amsterdam {
+        if self.fork >= EthereumHardfork::Amsterdam {
             self.executor.max_block_gas_used()
         } else {
             self.executor.cumulative_tx_gas_used
@@ -183,7 +309,7 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
         &self.executor.receipts
     }
 
-    /// Runs what stands behind the transactions: requests, withdrawals.
+    /// Runs what stands behind the transactions: requests, withdrawals, rewards.
     pub fn finish(mut self) -> Result<ExecutedBlock, Invalid> {
         self.set_access_index(self.transactions as u64 + 1);
         let (fork, transactions) = (self.fork, self.transactions);
@@ -200,9 +326,10 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
         let access_list = evm.db_mut().access_list.take_built_alloy_bal();
         Ok(ExecutedBlock {
             receipts: result.receipts,
+            roots: self.roots,
             gas_used: result.gas_used,
             blob_gas_used: result.blob_gas_used,
-            requests: (fork >= ProtocolFork::Prague).then_some(result.requests),
+            requests: (fork >= EthereumHardfork::Prague).then_some(result.requests),
             access_list_items: access_list.as_deref().map_or(0, total_bal_items),
             block_access_list: access_list.map(|list| alloy_rlp::encode(&list).into()),
         })
@@ -219,6 +346,14 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
             None => result.map_err(execution_error),
         }
     }
+}
+
+/// Moves the funds that the DAO fork moves, before any transaction of the block sees them.
+///
+/// The executor would move them behind the transactions; it then finds nothing left.
+fn move_dao_funds<S: StateSource>(state: &mut BlockState<'_, S>) -> Result<(), Invalid> {
+    let drained = state.drain_balances(DAO_HARDFORK_ACCOUNTS)?.into_iter().sum();
+    Ok(state.increment_balances([(DAO_HARDFORK_BENEFICIARY, drained)])?)
 }
 
 /// Whether a log of the deposit contract is a deposit event of another layout than the one that

@@ -1,14 +1,14 @@
 //! A block on the state of its parent: executed, and held to what its header claims.
 
 use crate::{
-    BlockExecution, BlockState, ChainSpec, ExecutedBlock, Invalid, Options, PostState, Stage,
-    StateSource, Transaction, system::check_system_code,
+    BlockExecution, BlockState, ChainSpec, Environment, ExecutedBlock, Invalid, Options, PostState,
+    Stage, StateSource, Transaction, system::check_system_code,
 };
 use alloy_consensus::Header;
 use alloy_eips::{eip4895::Withdrawal, eip7928::ITEM_COST};
+use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256};
 use trie::NewNode;
-use wire::ProtocolFork;
 
 /// A block whose header has been checked against its parent's.
 #[derive(Debug, Clone, Copy)]
@@ -17,10 +17,10 @@ pub struct UnprovenBlock<'b> {
     pub header: &'b Header,
     /// The transactions.
     pub transactions: &'b [Transaction],
+    /// The ommers; none since the merge.
+    pub ommers: &'b [Header],
     /// The withdrawals.
     pub withdrawals: &'b [Withdrawal],
-    /// The fork in force.
-    pub fork: ProtocolFork,
     /// Root of the parent's state.
     pub pre_state_root: B256,
 }
@@ -38,15 +38,17 @@ pub fn process_block<S: StateSource>(
     mut enter: impl FnMut(Stage),
     sink: impl FnMut(NewNode<'_>),
 ) -> Result<(ExecutedBlock, PostState), Invalid> {
-    let UnprovenBlock { header, transactions, withdrawals, fork, pre_state_root } = block;
+    let UnprovenBlock { header, transactions, ommers, withdrawals, pre_state_root } = block;
     enter(Stage::Execution);
     let mut state = BlockState::new(source, pre_state_root);
-    if fork >= ProtocolFork::Amsterdam {
+    if spec.is_amsterdam_active_at_timestamp(header.timestamp) {
         state = state.with_access_list();
     }
-    check_system_code(&mut state, fork, options.system_code)?;
-    let mut execution =
-        BlockExecution::begin(&mut state, header, withdrawals, fork, spec, options.precompiles)?;
+    if let Some(fork) = spec.fork_at(header.timestamp) {
+        check_system_code(&mut state, fork, options.system_code)?;
+    }
+    let environment = Environment { header, ommers, withdrawals, spec };
+    let mut execution = BlockExecution::begin(&mut state, environment, &options.evm)?;
     for (index, transaction) in transactions.iter().enumerate() {
         execution.transact(transaction, sender(index)?)?;
         let got = execution.gas_used();

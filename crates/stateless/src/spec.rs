@@ -12,12 +12,16 @@ use wire::ProtocolFork;
 /// at that address must not make deposits.
 const NO_DEPOSIT_CONTRACT: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
 
-/// The rules of a chain: its id, its forks, its deposit contract.
+/// The rules of a chain: its id, its forks, its deposit contract, its blob parameters.
 #[derive(Debug, Clone)]
 pub struct ChainSpec {
     chain_id: u64,
     forks: EthereumChainHardforks,
     deposit_contract: Option<Address>,
+    /// Blob parameters from a timestamp on, ascending; empty for those of the forks.
+    blob_schedule: Vec<(u64, BlobParams)>,
+    /// The first block that is proof of stake, where the forks leave that to total difficulty.
+    merged_at: Option<u64>,
 }
 
 impl ChainSpec {
@@ -34,7 +38,7 @@ impl ChainSpec {
         forks: EthereumChainHardforks,
         deposit_contract: Option<Address>,
     ) -> Self {
-        Self { chain_id, forks, deposit_contract }
+        Self { chain_id, forks, deposit_contract, blob_schedule: Vec::new(), merged_at: None }
     }
 
     /// Ethereum mainnet.
@@ -96,6 +100,39 @@ impl ChainSpec {
         self
     }
 
+    /// The same chain with blob parameters of its own (EIP-7840), each from a timestamp on. Where
+    /// there are none the forks' own hold.
+    #[must_use]
+    pub fn with_blob_schedule(mut self, mut schedule: Vec<(u64, BlobParams)>) -> Self {
+        schedule.sort_by_key(|(timestamp, _)| *timestamp);
+        self.blob_schedule = schedule;
+        self
+    }
+
+    /// The same chain with another id.
+    #[must_use]
+    pub const fn with_chain_id(mut self, chain_id: u64) -> Self {
+        self.chain_id = chain_id;
+        self
+    }
+
+    /// The same chain, on which block `number` is known to be the first of proof of stake.
+    #[must_use]
+    pub const fn merged_at(mut self, number: u64) -> Self {
+        self.merged_at = Some(number);
+        self
+    }
+
+    /// The total difficulty that ends proof of work, if it is not known yet at which block it did.
+    pub fn pending_merge(&self) -> Option<U256> {
+        match self.ethereum_fork_activation(EthereumHardfork::Paris) {
+            ForkCondition::TTD { activation_block_number: u64::MAX, total_difficulty, .. } => {
+                Some(total_difficulty)
+            }
+            _ => None,
+        }
+    }
+
     /// The rules for an input that names `chain_id` and a schema of `fork`: those of the network if
     /// the id is a known one, else `fork` from genesis.
     pub fn for_input(chain_id: u64, fork: ProtocolFork) -> Self {
@@ -125,9 +162,30 @@ impl ChainSpec {
         )
     }
 
+    /// The newest fork in force for a block: of all forks, from Frontier on.
+    ///
+    /// The DAO fork changes one chain's state and no rules, so it is never the answer.
+    pub fn hardfork_at(&self, number: u64, timestamp: u64) -> EthereumHardfork {
+        EthereumHardfork::VARIANTS
+            .iter()
+            .rev()
+            .filter(|fork| **fork != EthereumHardfork::Dao)
+            .find(|fork| {
+                self.ethereum_fork_activation(**fork)
+                    .active_at_timestamp_or_number(timestamp, number)
+            })
+            .copied()
+            .unwrap_or(EthereumHardfork::Frontier)
+    }
+
     /// Blob parameters in force at a timestamp (EIP-7840), if blobs are.
     pub fn blob_params_at(&self, timestamp: u64) -> Option<BlobParams> {
-        self.fork_at(timestamp).and_then(blob_params)
+        let fork = self.fork_at(timestamp)?;
+        let own = self.blob_schedule.iter().rev().find(|(from, _)| *from <= timestamp);
+        match own {
+            Some((_, params)) if fork >= ProtocolFork::Cancun => Some(*params),
+            _ => blob_params(fork),
+        }
     }
 }
 
@@ -158,7 +216,13 @@ const fn hardfork(fork: ProtocolFork) -> EthereumHardfork {
 
 impl EthereumHardforks for ChainSpec {
     fn ethereum_fork_activation(&self, fork: EthereumHardfork) -> ForkCondition {
-        self.forks.ethereum_fork_activation(fork)
+        let condition = self.forks.ethereum_fork_activation(fork);
+        match (condition, self.merged_at) {
+            (ForkCondition::TTD { fork_block, total_difficulty, .. }, Some(number)) => {
+                ForkCondition::TTD { activation_block_number: number, fork_block, total_difficulty }
+            }
+            _ => condition,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The verdict.
 
 use crate::{
-    Ancestors, ChainSpec, ExecutedBlock, Invalid, RlpSize, SystemCode, Transaction,
+    Ancestors, ChainSpec, EvmChanges, ExecutedBlock, Invalid, RlpSize, SystemCode, Transaction,
     block::{header_of, withdrawals_of},
     header::validate_header,
     process::{UnprovenBlock, process_block},
@@ -10,7 +10,6 @@ use crate::{
     witness::{AnalysedCodes, HashedList, WitnessState},
 };
 use alloy_consensus::Header;
-use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::{B256, U256};
 use core::num::NonZeroUsize;
 use std::thread;
@@ -55,8 +54,8 @@ pub struct Options<'o> {
     pub threads: NonZeroUsize,
     /// What may stand at the system addresses.
     pub system_code: SystemCode,
-    /// Adds to the precompiles of the fork, for chains that have more.
-    pub precompiles: &'o dyn Fn(&mut PrecompilesMap),
+    /// How the EVM of the chain differs from that of its fork.
+    pub evm: EvmChanges<'o>,
 }
 
 impl Default for Options<'_> {
@@ -64,7 +63,7 @@ impl Default for Options<'_> {
         Self {
             threads: NonZeroUsize::MIN,
             system_code: SystemCode::Canonical,
-            precompiles: &|_| {},
+            evm: EvmChanges::default(),
         }
     }
 }
@@ -149,8 +148,8 @@ fn verify_block(
         let block = UnprovenBlock {
             header: &header,
             transactions,
+            ommers: &[],
             withdrawals: &withdrawals_of(payload),
-            fork,
             pre_state_root,
         };
         let sender = |index| work.senders.get(index);

@@ -151,11 +151,8 @@ fn calldata_of_invalid(chain: &Chain, raw: &RawBlock) -> Result<Vec<u8>> {
     }
     headers.truncate(256);
     headers.reverse();
-    let mut witness = OwnedWitness {
-        state: chain.store().nodes().cloned().collect(),
-        codes: chain.store().codes().collect(),
-        headers,
-    };
+    let mut witness =
+        OwnedWitness { state: chain.store().nodes(), codes: chain.store().codes(), headers };
     witness.canonicalize();
     let fork = chain
         .config()

@@ -51,8 +51,8 @@ pub(super) fn create(workspace: &Workspace, request: &Request) -> Result<Head, F
         chainId: request.chainId,
         schema: request.schema,
         header: alloy_rlp::encode(&block.header).into(),
-        nodes: chain.store().nodes().cloned().collect(),
-        codes: chain.store().codes().collect(),
+        nodes: chain.store().nodes(),
+        codes: chain.store().codes(),
     };
     let body = StoredBody {
         input: Bytes::new(),

@@ -53,6 +53,7 @@ pub(super) fn seal(
         extra_data: request.extraData.clone(),
         withdrawals: Vec::new(),
         slot_number: if request.slotNumber == 0 { parent.number + 1 } else { request.slotNumber },
+        ..BlockAttributes::default()
     };
     let (new, left_out) = chain.build(&attributes, transactions).map_err(|error| match error {
         ChainError::Store(_) => ForgeError::Chain(error),

@@ -5,9 +5,10 @@ use crate::{ForgeError, Workspace};
 use alloy_consensus::Header;
 use alloy_primitives::B256;
 use alloy_sol_types::SolValue;
-use chain::{Chain, ChainConfig, Store};
-use keccak::{keccak256, keccak256_batch};
+use chain::{Block, Chain, ChainConfig, Store};
+use keccak::keccak256;
 use stateless::ChainSpec;
+use std::sync::Arc;
 use wire::ProtocolFork;
 
 /// A chain up to the block that was asked for.
@@ -49,24 +50,22 @@ pub(super) fn load(
 
     let (chain_id, schema) =
         states.last().map_or((0, 0), |(_, state)| (state.chainId, state.schema));
-    let mut store = Store::default();
-    let (mut headers, mut nodes) = (Vec::with_capacity(states.len()), Vec::new());
+    let store = Store::default();
+    let mut head = None;
     for (header, state) in states {
-        headers.push(header);
-        nodes.extend(state.nodes);
+        let block = Arc::new(Block::from_header(header));
+        store.put_block(Arc::clone(&block));
+        head = Some(block);
+        // A node is found by the hash that its content has, whatever the file says.
+        store.put_nodes(state.nodes);
         for code in state.codes {
             store.put_code(code);
         }
     }
-    // A node is found by the hash that its content has, whatever the file says.
-    let mut hashes = vec![B256::ZERO; nodes.len()];
-    keccak256_batch(&nodes.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &mut hashes);
-    for (hash, node) in hashes.into_iter().zip(nodes) {
-        store.put_node(hash, node);
-    }
+    let head = head.ok_or(ForgeError::UnknownBlock(hash))?;
     let fork = fork.map_or_else(|| super::fork_of(schema), Ok)?;
     let config = ChainConfig::new(ChainSpec::for_input(chain_id, fork));
-    let chain = Chain::resume(headers, store, config).ok_or(ForgeError::UnknownBlock(hash))?;
+    let chain = Chain::resume(config, store, head);
     Ok(Loaded { chain, chain_id, schema })
 }
 

@@ -113,15 +113,15 @@ fn withdrawal(record: &[u8; Withdrawal::LEN]) -> alloy_eips::eip4895::Withdrawal
 /// of `parent` that a witness may hold.
 pub(crate) fn everything(chain: &Chain, parent: &Header) -> OwnedWitness {
     let mut headers = vec![alloy_rlp::encode(parent).into()];
-    let mut child = parent;
-    while let Some(block) = chain.store().block(&child.parent_hash) {
+    let mut next = parent.parent_hash;
+    while let Some(block) = chain.store().block(&next) {
         headers.push(alloy_rlp::encode(&block.header).into());
-        child = &block.header;
+        next = block.header.parent_hash;
     }
     headers.truncate(wire::ExecutionWitness::MAX_HEADERS);
     headers.reverse();
-    let state = chain.store().nodes().cloned().collect();
-    let mut witness = OwnedWitness { state, codes: chain.store().codes().collect(), headers };
+    let state = chain.store().nodes();
+    let mut witness = OwnedWitness { state, codes: chain.store().codes(), headers };
     witness.canonicalize();
     witness
 }

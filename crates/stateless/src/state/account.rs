@@ -129,6 +129,14 @@ impl<B: NodeBytes> AccountState<B> {
         self.wipe_storage();
     }
 
+    /// Takes what has been written to the tries for what was there before.
+    pub(super) fn settle(&mut self) {
+        self.before = self.after(self.trie.root().unwrap_or_default());
+        for slot in self.slots.values_mut() {
+            slot.before = slot.now;
+        }
+    }
+
     /// The account as it must stand in the trie, given the root of its storage.
     pub(super) fn after(&self, storage_root: B256) -> Option<TrieAccount> {
         self.now.as_ref().map(|now| TrieAccount {

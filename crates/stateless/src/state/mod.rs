@@ -1,6 +1,7 @@
 //! The state of a block in execution: what it read, what it changed, and the root that results.
 
 mod account;
+mod edit;
 mod post;
 
 use crate::StateError;
@@ -55,6 +56,8 @@ pub struct BlockState<'s, S: StateSource> {
     ids: AddressMap<u32>,
     accounts: Vec<AccountState<Node<S>>>,
     created_codes: B256Map<Bytecode>,
+    /// Nodes of roots in the middle of the block, for the database that keeps the last.
+    hashed_nodes: Vec<(B256, Vec<u8>)>,
     failure: Failure,
     /// Builds the block access list (EIP-7928) when asked to.
     pub(crate) access_list: BalState,
@@ -78,6 +81,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
             ids: AddressMap::default(),
             accounts: Vec::new(),
             created_codes: B256Map::default(),
+            hashed_nodes: Vec::new(),
             failure: Failure::default(),
             access_list: BalState::new(),
         }
@@ -144,8 +148,9 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         if account.is_created() {
             state.wipe_storage();
         }
-        if account.info.is_empty() {
-            // EIP-161: touching an empty account removes it.
+        if account.info.is_empty() && !account.is_created() {
+            // EIP-161: touching an empty account removes it. Before Spurious Dragon revm marks
+            // those that stay as created.
             state.destroy();
             return;
         }

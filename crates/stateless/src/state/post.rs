@@ -25,6 +25,25 @@ impl<S: StateSource> BlockState<'_, S> {
         mut self,
         mut sink: impl FnMut(NewNode<'_>),
     ) -> Result<PostState, StateError> {
+        for (hash, node) in core::mem::take(&mut self.hashed_nodes) {
+            sink((hash, &node));
+        }
+        let root = self.hash(&mut sink)?;
+        Ok(PostState { root, codes: self.created_codes.into_iter().collect() })
+    }
+
+    /// Root of the state in the middle of a block, as receipts before Byzantium hold it.
+    pub(crate) fn root_so_far(&mut self) -> Result<B256, StateError> {
+        let mut hashed = core::mem::take(&mut self.hashed_nodes);
+        let root = self.hash(&mut |(hash, node)| hashed.push((hash, node.to_vec())))?;
+        self.hashed_nodes = hashed;
+        for account in &mut self.accounts {
+            account.settle();
+        }
+        Ok(root)
+    }
+
+    fn hash(&mut self, sink: &mut impl FnMut(NewNode<'_>)) -> Result<B256, StateError> {
         if let Some(failure) = self.failure() {
             return Err(failure.clone());
         }
@@ -34,7 +53,7 @@ impl<S: StateSource> BlockState<'_, S> {
         }
         let mut storage: Vec<&mut Trie<Node<S>>> =
             self.accounts.iter_mut().map(|account| &mut account.trie).collect();
-        hash_tries(&mut storage, &mut sink);
+        hash_tries(&mut storage, &mut *sink);
 
         let mut encoded = Vec::with_capacity(128);
         let mut removed = Vec::new();
@@ -61,11 +80,8 @@ impl<S: StateSource> BlockState<'_, S> {
                 .remove(nodes, &account.place)
                 .map_err(|source| StateError::Account { address, source })?;
         }
-        hash_tries(&mut [&mut self.trie], &mut sink);
-        Ok(PostState {
-            root: self.trie.root().unwrap_or_default(),
-            codes: self.created_codes.into_iter().collect(),
-        })
+        hash_tries(&mut [&mut self.trie], sink);
+        Ok(self.trie.root().unwrap_or_default())
     }
 }
 

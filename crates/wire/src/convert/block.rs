@@ -32,6 +32,15 @@ pub struct RawBlock {
 impl RawBlock {
     /// Decodes `rlp([header, transactions, ommers, withdrawals?])`; ommers must be empty.
     pub fn decode(rlp: &[u8]) -> Result<Self, DecodeError> {
+        let (block, ommers) = Self::decode_with_ommers(rlp)?;
+        match ommers.len() {
+            0 => Ok(block),
+            got => Err(DecodeError::TooMany { what: "ommers", got, limit: 0 }),
+        }
+    }
+
+    /// As [`Self::decode`] for a block that may be of before the merge; its ommers come with it.
+    pub fn decode_with_ommers(rlp: &[u8]) -> Result<(Self, Vec<Header>), DecodeError> {
         let error = |source| DecodeError::Rlp { what: WHAT, source };
         let mut rest = rlp;
         let fields = list(&mut rest).map_err(error)?;
@@ -46,9 +55,11 @@ impl RawBlock {
         }
         let header: Header = alloy_rlp::decode_exact(fields[0]).map_err(error)?;
         let ommers = list(&mut { fields[2] }).map_err(error)?;
-        if !ommers.is_empty() {
-            return Err(DecodeError::TooMany { what: "ommers", got: ommers.len(), limit: 0 });
-        }
+        let ommers = ommers
+            .into_iter()
+            .map(alloy_rlp::decode_exact)
+            .collect::<Result<Vec<Header>, _>>()
+            .map_err(error)?;
         let mut versioned_hashes = Vec::new();
         let transactions = list(&mut { fields[1] })
             .map_err(error)?
@@ -73,7 +84,8 @@ impl RawBlock {
             })
             .transpose()
             .map_err(error)?;
-        Ok(Self { hash: keccak256(fields[0]), header, transactions, withdrawals, versioned_hashes })
+        let hash = keccak256(fields[0]);
+        Ok((Self { hash, header, transactions, withdrawals, versioned_hashes }, ommers))
     }
 
     /// Encodes the stateless input of this block, as a block of `fork` on chain `chain_id`.

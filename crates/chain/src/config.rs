@@ -1,0 +1,158 @@
+//! The rules of a chain.
+
+use alloy_eips::eip7840::BlobParams;
+use alloy_evm::precompiles::PrecompilesMap;
+use alloy_genesis::ChainConfig as GenesisConfig;
+use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, ForkCondition};
+use alloy_primitives::Address;
+use execute::Execute;
+use revm::context::CfgEnv;
+use stateless::{ChainSpec, EvmChanges, SystemCode};
+use std::sync::Arc;
+
+/// What makes a chain this chain.
+#[derive(Debug, Clone)]
+pub struct ChainConfig {
+    /// Its id and forks.
+    pub spec: ChainSpec,
+    /// EXECUTE, if the chain is an L1 (or a lower layer) that has it.
+    pub execute: Option<Arc<Execute>>,
+    /// What may stand at the system addresses. A chain of one's own keeps the canonical code;
+    /// official fixtures do not always.
+    pub system_code: SystemCode,
+    /// Where its EVM is more generous than Ethereum's.
+    pub limits: Limits,
+}
+
+/// Limits of the EVM that a chain lifts. By default there are none: those of the fork hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of code; twice as many of initialisation code.
+    pub code_size: Option<usize>,
+    /// Transactions may use all the gas of their block (EIP-7825 is off).
+    pub no_transaction_gas_cap: bool,
+    /// Accounts with code may send transactions (EIP-3607 is off), as impersonated ones do.
+    pub senders_with_code: bool,
+}
+
+impl ChainConfig {
+    /// A chain by these rules, without EXECUTE.
+    pub const fn new(spec: ChainSpec) -> Self {
+        let limits =
+            Limits { code_size: None, no_transaction_gas_cap: false, senders_with_code: false };
+        Self { spec, execute: None, system_code: SystemCode::Canonical, limits }
+    }
+
+    /// The same chain with EXECUTE.
+    #[must_use]
+    pub fn with_execute(mut self, execute: Execute) -> Self {
+        self.execute = Some(Arc::new(execute));
+        self
+    }
+
+    /// Adds what this chain has beyond its fork to the precompiles of an EVM.
+    pub fn install(&self, precompiles: &mut PrecompilesMap) {
+        if let Some(execute) = &self.execute {
+            execute.install(precompiles);
+        }
+    }
+
+    /// Lifts the limits that this chain lifts.
+    pub const fn lift_limits(&self, cfg: &mut CfgEnv) {
+        if let Some(size) = self.limits.code_size {
+            cfg.limit_contract_code_size = Some(size);
+            cfg.limit_contract_initcode_size = Some(size.saturating_mul(2));
+        }
+        if self.limits.no_transaction_gas_cap {
+            cfg.tx_gas_limit_cap = Some(u64::MAX);
+        }
+        cfg.disable_eip3607 |= self.limits.senders_with_code;
+    }
+
+    /// Runs `run` with all that this chain changes about the EVM of its fork.
+    pub fn with_changes<T>(&self, run: impl FnOnce(EvmChanges<'_>) -> T) -> T {
+        let limits = |cfg: &mut CfgEnv| self.lift_limits(cfg);
+        let precompiles = |precompiles: &mut PrecompilesMap| self.install(precompiles);
+        run(EvmChanges { limits: &limits, precompiles: &precompiles })
+    }
+}
+
+/// The rules that the configuration of a genesis file describes.
+pub fn spec_of(config: &GenesisConfig) -> ChainSpec {
+    let block = |number: Option<u64>| number.map_or(ForkCondition::Never, ForkCondition::Block);
+    let time = |at: Option<u64>| at.map_or(ForkCondition::Never, ForkCondition::Timestamp);
+    let merged = config.terminal_total_difficulty.map(|total_difficulty| ForkCondition::TTD {
+        activation_block_number: if total_difficulty.is_zero() { 0 } else { u64::MAX },
+        fork_block: config.merge_netsplit_block,
+        total_difficulty,
+    });
+    let condition = |fork: EthereumHardfork| match fork {
+        EthereumHardfork::Frontier => ForkCondition::Block(0),
+        EthereumHardfork::Homestead => block(config.homestead_block),
+        EthereumHardfork::Dao if config.dao_fork_support => block(config.dao_fork_block),
+        EthereumHardfork::Tangerine => block(config.eip150_block),
+        EthereumHardfork::SpuriousDragon => block(config.eip155_block.max(config.eip158_block)),
+        EthereumHardfork::Byzantium => block(config.byzantium_block),
+        EthereumHardfork::Constantinople => block(config.constantinople_block),
+        EthereumHardfork::Petersburg => {
+            block(config.petersburg_block.or(config.constantinople_block))
+        }
+        EthereumHardfork::Istanbul => block(config.istanbul_block),
+        EthereumHardfork::MuirGlacier => block(config.muir_glacier_block),
+        EthereumHardfork::Berlin => block(config.berlin_block),
+        EthereumHardfork::London => block(config.london_block),
+        EthereumHardfork::ArrowGlacier => block(config.arrow_glacier_block),
+        EthereumHardfork::GrayGlacier => block(config.gray_glacier_block),
+        EthereumHardfork::Paris => merged.unwrap_or(ForkCondition::Never),
+        EthereumHardfork::Shanghai => time(config.shanghai_time),
+        EthereumHardfork::Cancun => time(config.cancun_time),
+        EthereumHardfork::Prague => time(config.prague_time),
+        EthereumHardfork::Osaka => time(config.osaka_time),
+        EthereumHardfork::Bpo1 => time(config.bpo1_time),
+        EthereumHardfork::Bpo2 => time(config.bpo2_time),
+        EthereumHardfork::Bpo3 => time(config.bpo3_time),
+        EthereumHardfork::Bpo4 => time(config.bpo4_time),
+        EthereumHardfork::Bpo5 => time(config.bpo5_time),
+        EthereumHardfork::Amsterdam => time(config.amsterdam_time),
+        _ => ForkCondition::Never,
+    };
+    let forks = EthereumHardfork::VARIANTS.iter().map(|fork| (*fork, condition(*fork)));
+    let deposits = config.deposit_contract_address.filter(|address| *address != Address::ZERO);
+    ChainSpec::new(config.chain_id, EthereumChainHardforks::new(forks), deposits)
+        .with_blob_schedule(blob_schedule(config))
+}
+
+/// Blob parameters from each fork on that the configuration gives any for.
+fn blob_schedule(config: &GenesisConfig) -> Vec<(u64, BlobParams)> {
+    [
+        ("cancun", config.cancun_time, BlobParams::cancun()),
+        ("prague", config.prague_time, BlobParams::prague()),
+        ("osaka", config.osaka_time, BlobParams::osaka()),
+        ("bpo1", config.bpo1_time, BlobParams::bpo1()),
+        ("bpo2", config.bpo2_time, BlobParams::bpo2()),
+        ("bpo3", config.bpo3_time, BlobParams::bpo2()),
+        ("bpo4", config.bpo4_time, BlobParams::bpo2()),
+        ("bpo5", config.bpo5_time, BlobParams::bpo2()),
+        ("amsterdam", config.amsterdam_time, BlobParams::bpo2()),
+    ]
+    .into_iter()
+    .filter_map(|(name, at, default)| {
+        let own = config.blob_schedule.get(name)?;
+        // Minimum fee, base cost and blobs per transaction are the fork's; the schedule has the
+        // rest.
+        let params = BlobParams {
+            target_blob_count: own.target_blob_count,
+            max_blob_count: own.max_blob_count,
+            update_fraction: own.update_fraction,
+            // Before Osaka a transaction may fill its block.
+            max_blobs_per_tx: if default.blob_base_cost == 0 {
+                own.max_blob_count
+            } else {
+                default.max_blobs_per_tx
+            },
+            ..default
+        };
+        Some((at?, params))
+    })
+    .collect()
+}

@@ -1,0 +1,142 @@
+//! Which transactions a node takes into its pool.
+
+use crate::{PoolTransaction, Rejected, Settings, Sidecar};
+use alloy_consensus::{Transaction as _, Typed2718};
+use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
+use alloy_hardforks::EthereumHardfork;
+use alloy_primitives::{KECCAK256_EMPTY, U256};
+use chain::State;
+use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
+use stateless::{Transaction, intrinsic_gas};
+use wire::ProtocolFork;
+
+/// Checks a transaction against the state at the head, as far as it can be said before its block.
+///
+/// `base_fee` is that of the next block, in wei; `timestamp` the time that it may have.
+pub(crate) fn admit(
+    new: &PoolTransaction,
+    state: &State,
+    settings: &Settings,
+    base_fee: u64,
+    timestamp: u64,
+) -> Result<(), Rejected> {
+    let transaction = &new.candidate.transaction;
+    let config = state.config();
+    let spec = &config.spec;
+    let number = state.block().header.number + 1;
+    let fork = spec.hardfork_at(number, timestamp);
+    check_shape(transaction, new.sidecar.as_deref(), fork, settings)?;
+
+    let (got, expected) = (transaction.chain_id(), spec.chain_id());
+    if let Some(got) = got.filter(|got| *got != expected) {
+        return Err(Rejected::ChainId { got, expected });
+    }
+    let got = transaction.gas_limit();
+    let limit = settings.gas_limit.unwrap_or(state.block().header.gas_limit);
+    if got > limit {
+        return Err(Rejected::GasLimit { got, limit });
+    }
+    if fork >= EthereumHardfork::Osaka
+        && !config.limits.no_transaction_gas_cap
+        && got > MAX_TX_GAS_LIMIT_OSAKA
+    {
+        return Err(Rejected::GasCap { got, limit: MAX_TX_GAS_LIMIT_OSAKA });
+    }
+    let rules = spec.fork_at(timestamp).unwrap_or(ProtocolFork::Paris);
+    let intrinsic = intrinsic_gas(transaction, rules);
+    if fork >= EthereumHardfork::Istanbul && got < intrinsic {
+        return Err(Rejected::IntrinsicGas { got, intrinsic });
+    }
+    let code_limit = config.limits.code_size.map_or(MAX_INITCODE_SIZE, |size| 2 * size);
+    if fork >= EthereumHardfork::Shanghai
+        && transaction.is_create()
+        && transaction.input().len() > code_limit
+    {
+        return Err(Rejected::InitCode { got: transaction.input().len(), limit: code_limit });
+    }
+    check_fees(transaction, settings, base_fee)?;
+    check_sender(new, state)
+}
+
+/// What can be said without a state.
+fn check_shape(
+    transaction: &Transaction,
+    sidecar: Option<&Sidecar>,
+    fork: EthereumHardfork,
+    settings: &Settings,
+) -> Result<(), Rejected> {
+    let since = match transaction.ty() {
+        0 => EthereumHardfork::Frontier,
+        1 => EthereumHardfork::Berlin,
+        2 => EthereumHardfork::London,
+        3 => EthereumHardfork::Cancun,
+        _ => EthereumHardfork::Prague,
+    };
+    if fork < since {
+        return Err(Rejected::Type(transaction.ty()));
+    }
+    let (got, limit) = (transaction.encode_2718_len(), settings.max_transaction_bytes);
+    if got > limit {
+        return Err(Rejected::Size { got, limit });
+    }
+    if transaction.is_eip7702() && transaction.authorization_list().is_none_or(<[_]>::is_empty) {
+        return Err(Rejected::NoAuthorization);
+    }
+    if transaction.nonce() == u64::MAX {
+        return Err(Rejected::NonceMax);
+    }
+    if let Some(hashes) = transaction.blob_versioned_hashes() {
+        if hashes.is_empty() {
+            return Err(Rejected::Blobs("a blob transaction needs a blob".to_owned()));
+        }
+        let Some(sidecar) = sidecar else {
+            return Err(Rejected::Blobs("the blobs are missing".to_owned()));
+        };
+        if sidecar.is_eip7594() != (fork >= EthereumHardfork::Osaka) {
+            let form = if sidecar.is_eip7594() { "cell proofs" } else { "blob proofs" };
+            return Err(Rejected::Blobs(format!("{form} are not those of this fork")));
+        }
+    }
+    Ok(())
+}
+
+fn check_fees(
+    transaction: &Transaction,
+    settings: &Settings,
+    base_fee: u64,
+) -> Result<(), Rejected> {
+    let (fee, tip) = (transaction.max_fee_per_gas(), transaction.max_priority_fee_per_gas());
+    if let Some(tip) = tip.filter(|tip| *tip > fee) {
+        return Err(Rejected::TipAboveFee { tip, fee });
+    }
+    if settings.refuse_below_base_fee && fee < u128::from(base_fee) {
+        return Err(Rejected::BelowBaseFee { got: fee, base_fee });
+    }
+    let (got, least) = (tip.unwrap_or(fee), settings.min_tip);
+    if got < least { Err(Rejected::Tip { got, least }) } else { Ok(()) }
+}
+
+fn check_sender(new: &PoolTransaction, state: &State) -> Result<(), Rejected> {
+    let (transaction, sender) = (&new.candidate.transaction, new.candidate.sender);
+    let mut open = state.open();
+    let account = open.basic(sender).map_err(chain::ChainError::Store)?.unwrap_or_default();
+    let (got, expected) = (transaction.nonce(), account.nonce);
+    if got < expected {
+        return Err(Rejected::NonceTooLow { sender, got, expected });
+    }
+    let gas = U256::from(transaction.max_fee_per_gas()) * U256::from(transaction.gas_limit());
+    let blobs = U256::from(transaction.max_fee_per_blob_gas().unwrap_or_default())
+        * U256::from(transaction.blob_gas_used().unwrap_or_default());
+    let cost = gas.saturating_add(blobs).saturating_add(transaction.value());
+    if cost > account.balance {
+        return Err(Rejected::Funds { sender, balance: account.balance, cost });
+    }
+    if new.candidate.signed
+        && account.code_hash != KECCAK256_EMPTY
+        && !account.code_hash.is_zero()
+        && !open.code_by_hash(account.code_hash).map_err(chain::ChainError::Store)?.is_eip7702()
+    {
+        return Err(Rejected::SenderHasCode(sender));
+    }
+    Ok(())
+}

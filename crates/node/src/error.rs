@@ -1,0 +1,150 @@
+//! What a node refuses, and why.
+
+use alloy_primitives::{Address, B256, U256};
+use chain::ChainError;
+
+/// Why a transaction is not taken into the pool.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// It is there already.
+    #[error("transaction {0} is already known")]
+    Known(B256),
+    /// It is signed for another chain.
+    #[error("signed for chain {got}, this is {expected}")]
+    ChainId {
+        /// Its chain id.
+        got: u64,
+        /// That of the chain.
+        expected: u64,
+    },
+    /// Its signature is none.
+    #[error("its signature recovers no sender")]
+    Signature,
+    /// The sender has used its nonce.
+    #[error("nonce {got} of {sender} is used, the next is {expected}")]
+    NonceTooLow {
+        /// Who sends it.
+        sender: Address,
+        /// Its nonce.
+        got: u64,
+        /// The next nonce of the sender.
+        expected: u64,
+    },
+    /// No account may have its nonce.
+    #[error("nonce is the greatest there is")]
+    NonceMax,
+    /// It asks for more gas than a block has.
+    #[error("gas limit {got} exceeds the block's {limit}")]
+    GasLimit {
+        /// Its gas limit.
+        got: u64,
+        /// That of the block.
+        limit: u64,
+    },
+    /// It asks for more gas than a transaction may (EIP-7825).
+    #[error("gas limit {got} exceeds the {limit} that a transaction may have")]
+    GasCap {
+        /// Its gas limit.
+        got: u64,
+        /// The greatest allowed.
+        limit: u64,
+    },
+    /// Its gas limit does not cover its intrinsic gas.
+    #[error("gas limit {got} is below its intrinsic gas {intrinsic}")]
+    IntrinsicGas {
+        /// Its gas limit.
+        got: u64,
+        /// What it uses before anything runs.
+        intrinsic: u64,
+    },
+    /// The sender cannot pay for it.
+    #[error("{sender} has {balance} wei, it may cost {cost}")]
+    Funds {
+        /// Who sends it.
+        sender: Address,
+        /// What the sender has, in wei.
+        balance: U256,
+        /// The most that it may cost, in wei.
+        cost: U256,
+    },
+    /// It offers less than the base fee.
+    #[error("offers {got} wei per gas, the base fee is {base_fee}")]
+    BelowBaseFee {
+        /// The most it pays per gas, in wei.
+        got: u128,
+        /// Base fee of the next block, in wei.
+        base_fee: u64,
+    },
+    /// Its tip is below the least that the pool takes.
+    #[error("tips {got} wei per gas, the least is {least}")]
+    Tip {
+        /// Its tip, in wei.
+        got: u128,
+        /// The least, in wei.
+        least: u128,
+    },
+    /// Its tip is above its fee.
+    #[error("tip {tip} exceeds the fee {fee}")]
+    TipAboveFee {
+        /// Its tip, in wei per gas.
+        tip: u128,
+        /// Its fee, in wei per gas.
+        fee: u128,
+    },
+    /// One with the same nonce is there and pays as much.
+    #[error("replaces {known} without paying a tenth more")]
+    Underpriced {
+        /// The one that is there.
+        known: B256,
+    },
+    /// The sender has code (EIP-3607).
+    #[error("sender {0} has code")]
+    SenderHasCode(Address),
+    /// Its type does not exist in the fork.
+    #[error("transactions of type {0} do not exist in this fork")]
+    Type(u8),
+    /// Its initialisation code is too long (EIP-3860).
+    #[error("initialisation code of {got} bytes, at most {limit} are allowed")]
+    InitCode {
+        /// Its length.
+        got: usize,
+        /// The greatest allowed.
+        limit: usize,
+    },
+    /// It is too long.
+    #[error("{got} bytes, at most {limit} are taken")]
+    Size {
+        /// Its length.
+        got: usize,
+        /// The greatest allowed.
+        limit: usize,
+    },
+    /// What it says of its blobs is wrong.
+    #[error("blobs: {0}")]
+    Blobs(String),
+    /// It has no authorization (EIP-7702).
+    #[error("a set-code transaction needs an authorization")]
+    NoAuthorization,
+    /// It was taken, and the block made for it does not verify: our fault.
+    #[error("{0}")]
+    Unverified(String),
+    /// The state could not be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}
+
+/// Why a node could not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    /// The chain refuses.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A block that this node has made does not verify from its own witness: our fault.
+    #[error("block {number} does not verify from its own witness: {reason}")]
+    Unverified {
+        /// Number of the block.
+        number: u64,
+        /// The verifier's reason.
+        reason: String,
+    },
+}

@@ -1,0 +1,40 @@
+//! What a node tells those who listen.
+
+use crate::PoolTransaction;
+use chain::{Block, Chain};
+use std::sync::Arc;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The head moved.
+    Head {
+        /// Blocks that are canonical no more, newest first.
+        removed: Vec<Arc<Block>>,
+        /// Blocks that are canonical now, oldest first.
+        added: Vec<Arc<Block>>,
+    },
+    /// A transaction came into the pool.
+    Pooled(Arc<PoolTransaction>),
+}
+
+impl Event {
+    /// The way from one head to another; `None` if they are the same.
+    pub(crate) fn between(chain: &Chain, from: &Arc<Block>, to: &Arc<Block>) -> Option<Self> {
+        let (mut old, mut new) = (Arc::clone(from), Arc::clone(to));
+        let (mut removed, mut added) = (Vec::new(), Vec::new());
+        while old.hash != new.hash {
+            let parent = |block: &Arc<Block>| chain.block(&block.header.parent_hash).ok();
+            let newer = new.header.number >= old.header.number;
+            let (end, passed) =
+                if newer { (&mut new, &mut added) } else { (&mut old, &mut removed) };
+            let next = parent(end);
+            passed.push(Arc::clone(end));
+            // Chains without a common block: what is left of the other is left out.
+            let Some(next) = next else { break };
+            *end = next;
+        }
+        added.reverse();
+        (!removed.is_empty() || !added.is_empty()).then_some(Self::Head { removed, added })
+    }
+}

@@ -1,0 +1,29 @@
+//! A chain at work: pool, block production, clock, events.
+//!
+//! [`Node`] is the handle that servers share: an L1 devnet and an L2 node are the same [`Node`] with
+//! other settings around it. It has one writer at a time; readers take a [`chain::State`] or a block
+//! out of it and go on without a lock, so that they do not wait while a block is executed.
+//!
+//! This crate owns what is between a chain and its interfaces: which transactions wait and in which
+//! order they are taken, when a block is made and what time it has, what a devnet may change, and who
+//! is told. It does not own execution and state (`chain`), JSON-RPC (`rpc`), or the methods, keys and
+//! flags of a devnet (`devnet`).
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod admission;
+mod clock;
+mod error;
+mod event;
+mod mine;
+mod node;
+mod pool;
+mod settings;
+
+pub use clock::Clock;
+pub use error::{NodeError, Rejected};
+pub use event::Event;
+pub use mine::{MineRequest, Pending};
+pub use node::{Node, Snapshot, World};
+pub use pool::{Pool, PoolTransaction, Sidecar};
+pub use settings::{Mining, Order, Settings};

@@ -1,0 +1,227 @@
+//! Making blocks.
+
+use crate::{Event, Node, NodeError, PoolTransaction, World};
+use alloy_consensus::Transaction as _;
+use alloy_eips::eip4895::Withdrawal;
+use alloy_primitives::{B256, keccak256};
+use chain::{Block, BlockAttributes, BuiltBlock, ChainError, LeftOut, State};
+use std::{sync::Arc, time::Duration};
+use wire::{ProtocolFork, StatelessInput};
+
+/// How a block is to be made.
+#[derive(Debug, Clone, Default)]
+pub struct MineRequest {
+    /// Its timestamp; `None` for what the clock shows.
+    pub timestamp: Option<u64>,
+    /// The transactions that it takes, if they can stand in it; `None` for those that are ready.
+    pub only: Option<Vec<B256>>,
+    /// Its withdrawals.
+    pub withdrawals: Vec<Withdrawal>,
+    /// Its anchor.
+    pub parent_beacon_block_root: B256,
+}
+
+/// The block that would be made now, and the state after it.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// The state after the block, over a store of its own. [`State::block`] is the block.
+    pub state: State,
+    /// What was asked when it was made.
+    key: PendingKey,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PendingKey {
+    parent: B256,
+    root: B256,
+    pool: u64,
+    attributes: (u64, Option<u64>, Option<u64>, B256),
+}
+
+/// All that a block is made from, taken out of the world.
+struct Draft {
+    state: State,
+    attributes: BlockAttributes,
+    offered: Vec<Arc<PoolTransaction>>,
+    pool: u64,
+}
+
+impl World {
+    /// What the next block is made from.
+    fn draft(&self, request: &MineRequest) -> Result<Draft, ChainError> {
+        let state = self.chain.state();
+        let parent = Arc::clone(state.block());
+        let settings = &self.settings;
+        let timestamp =
+            request.timestamp.unwrap_or_else(|| self.clock.peek(parent.header.timestamp));
+        let number = parent.header.number + 1;
+        let derived = || keccak256([parent.hash.as_slice(), &number.to_be_bytes()].concat());
+        let attributes = BlockAttributes {
+            timestamp,
+            fee_recipient: settings.coinbase,
+            prev_randao: settings.next_prev_randao.unwrap_or_else(derived),
+            parent_beacon_block_root: request.parent_beacon_block_root,
+            gas_limit: None,
+            extra_data: settings.extra_data.clone(),
+            withdrawals: request.withdrawals.clone(),
+            slot_number: number,
+            forced_gas_limit: settings.gas_limit,
+            forced_base_fee: settings.next_base_fee.or(settings.base_fee),
+        };
+        let offered = match &request.only {
+            Some(hashes) => {
+                hashes.iter().filter_map(|hash| self.pool.get(hash)).map(Arc::clone).collect()
+            }
+            None if self.pool.is_empty() => Vec::new(),
+            None => {
+                let header = state.open_header(&attributes)?;
+                let base_fee = header.base_fee_per_gas.unwrap_or_default();
+                self.pool.ready(base_fee, settings.order, |sender| {
+                    state.nonce(sender).unwrap_or(u64::MAX)
+                })
+            }
+        };
+        Ok(Draft { state, attributes, offered, pool: self.pool.version() })
+    }
+}
+
+impl Draft {
+    fn key(&self) -> PendingKey {
+        let attributes = &self.attributes;
+        PendingKey {
+            parent: self.state.block().hash,
+            root: self.state.root(),
+            pool: self.pool,
+            attributes: (
+                attributes.timestamp,
+                attributes.forced_gas_limit,
+                attributes.forced_base_fee,
+                keccak256(attributes.fee_recipient),
+            ),
+        }
+    }
+
+    /// Builds the block; also says which transactions can stand in no block as they are.
+    fn build(&self) -> Result<(BuiltBlock, Vec<B256>), ChainError> {
+        let mut impossible = Vec::new();
+        let candidates = self.offered.iter().map(|offered| &offered.candidate);
+        let built = self.state.build(&self.attributes, candidates, |index, reason| {
+            if matches!(reason, LeftOut::Invalid(_)) {
+                impossible.push(*self.offered[index].hash());
+            }
+        })?;
+        Ok((built, impossible))
+    }
+}
+
+impl Node {
+    /// Makes a block and appends it.
+    pub fn mine(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
+        let _one = self.mining.lock();
+        self.mine_locked(request)
+    }
+
+    /// Makes a block if there is a transaction that can stand in it.
+    pub(crate) fn mine_ready(&self) -> Result<Option<Arc<Block>>, NodeError> {
+        let _one = self.mining.lock();
+        let request = MineRequest::default();
+        if self.world.read().draft(&request)?.offered.is_empty() {
+            return Ok(None);
+        }
+        self.mine_locked(&request).map(Some)
+    }
+
+    fn mine_locked(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
+        // Nobody else writes while the lock of mining is held, so readers can have the world while
+        // the block is executed.
+        let draft = self.world.read().draft(request)?;
+        let (built, impossible) = draft.build()?;
+        let verify = self.world.read().settings.verify_blocks;
+        if verify && built.block.regular {
+            verify_from_witness(&draft.state, &built)?;
+        }
+        let mut world = self.world.write();
+        let block = world.chain.append(built);
+        world.clock.used(block.header.timestamp);
+        world.settings.next_base_fee = None;
+        world.settings.next_prev_randao = None;
+        for hash in &impossible {
+            world.pool.remove(hash);
+        }
+        for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
+            if let Some(mined) = world.pool.remove(transaction.hash())
+                && let Some(sidecar) = &mined.sidecar
+            {
+                world.sidecars.insert(*transaction.hash(), Arc::clone(sidecar));
+            }
+            world.pool.forget_below(*sender, transaction.nonce().saturating_add(1));
+        }
+        drop(world);
+        self.emit(Event::Head { removed: Vec::new(), added: vec![Arc::clone(&block)] });
+        Ok(block)
+    }
+
+    /// The block that would be made now, and the state after it.
+    pub fn pending(&self) -> Result<Pending, NodeError> {
+        let mut cached = self.pending.lock();
+        let draft = self.world.read().draft(&MineRequest::default())?;
+        let key = draft.key();
+        if let Some(pending) = cached.as_ref().filter(|pending| pending.key == key) {
+            return Ok(pending.clone());
+        }
+        let (built, _) = draft.build()?;
+        let pending = Pending { state: draft.state.after(built), key };
+        *cached = Some(pending.clone());
+        Ok(pending)
+    }
+
+    /// Makes blocks at intervals, as long as the settings say so. Runs until the node is gone.
+    pub async fn run(self: Arc<Self>) {
+        let node = Arc::downgrade(&self);
+        let mut changed = self.mining_changed.subscribe();
+        let mut interval = self.read(|world| world.settings.mining.interval());
+        drop(self);
+        loop {
+            let due = tokio::time::sleep(interval.unwrap_or(Duration::from_secs(3_600)));
+            tokio::select! {
+                () = due, if interval.is_some() => {
+                    let Some(node) = node.upgrade() else { return };
+                    // A block that fails is tried again at the next interval; who asks for one
+                    // by RPC is told why.
+                    let mined = tokio::task::spawn_blocking(move || node.mine(&MineRequest::default()));
+                    drop(mined.await);
+                }
+                result = changed.changed() => {
+                    if result.is_err() {
+                        return;
+                    }
+                }
+            }
+            let Some(node) = node.upgrade() else { return };
+            interval = node.read(|world| world.settings.mining.interval());
+        }
+    }
+}
+
+/// Verifies a block as EXECUTE would: from what it reads and nothing else.
+fn verify_from_witness(parent: &State, built: &BuiltBlock) -> Result<(), NodeError> {
+    let config = parent.config();
+    let block = &built.block;
+    let unverified = |reason: String| NodeError::Unverified { number: block.header.number, reason };
+    let Some(fork) = config.spec.fork_at(block.header.timestamp) else { return Ok(()) };
+    if fork < ProtocolFork::Cancun {
+        return Ok(());
+    }
+    let witness = parent.witness_of(block)?;
+    let calldata = block
+        .input(fork, config.spec.chain_id(), &witness)
+        .map_err(|error| unverified(error.to_string()))?;
+    let input = StatelessInput::decode(&calldata).map_err(|error| unverified(error.to_string()))?;
+    config
+        .with_changes(|evm| {
+            let options = stateless::Options { evm, ..Default::default() };
+            stateless::Candidate::decode(&input)?.verify(&config.spec, options, |_| {})
+        })
+        .map(|_| ())
+        .map_err(|error| unverified(error.to_string()))
+}

@@ -1,0 +1,169 @@
+//! The handle of a node.
+
+use crate::{
+    Clock, Event, NodeError, Pending, Pool, PoolTransaction, Rejected, Settings, Sidecar,
+    admission::admit,
+};
+use alloy_primitives::{B256, map::B256Map};
+use chain::{Chain, State};
+use parking_lot::{Mutex, RwLock};
+use std::sync::Arc;
+use tokio::sync::{broadcast, watch};
+
+/// Events that a listener may be behind before it misses some.
+const EVENTS: usize = 16_384;
+
+/// Everything about a node that changes.
+#[derive(Debug)]
+pub struct World {
+    /// The chain.
+    pub chain: Chain,
+    /// What waits.
+    pub pool: Pool,
+    /// The time of blocks.
+    pub clock: Clock,
+    /// How it works.
+    pub settings: Settings,
+    /// Blobs of transactions that stand in blocks, by hash of the transaction.
+    pub sidecars: B256Map<Arc<Sidecar>>,
+}
+
+/// A moment to come back to.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    state: State,
+    pool: Pool,
+    clock: Clock,
+    settings: Settings,
+}
+
+impl Snapshot {
+    /// The state of the moment.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+}
+
+impl World {
+    /// Remembers this moment. That costs nothing: states are shared.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            state: self.chain.state(),
+            pool: self.pool.clone(),
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+
+    /// Goes back to a moment: chain, state, waiting transactions, clock and settings are as they
+    /// were.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        self.chain.set_state(&snapshot.state);
+        self.pool = snapshot.pool.clone();
+        self.clock = snapshot.clock.clone();
+        self.settings = snapshot.settings.clone();
+    }
+
+    /// Base fee of the next block, in wei.
+    pub fn next_base_fee(&self) -> u64 {
+        let forced = self.settings.next_base_fee.or(self.settings.base_fee);
+        forced.unwrap_or_else(|| self.chain.state().next_base_fee().unwrap_or_default())
+    }
+
+    /// Takes a transaction into the pool.
+    pub fn admit(&mut self, new: PoolTransaction) -> Result<Arc<PoolTransaction>, Rejected> {
+        if self.pool.get(new.hash()).is_some() || self.chain.transaction(new.hash()).is_some() {
+            return Err(Rejected::Known(*new.hash()));
+        }
+        let state = self.chain.state();
+        let timestamp = self.clock.peek(state.block().header.timestamp);
+        admit(&new, &state, &self.settings, self.next_base_fee(), timestamp)?;
+        self.pool.add(new)
+    }
+}
+
+/// A chain at work.
+#[derive(Debug)]
+pub struct Node {
+    pub(crate) world: RwLock<World>,
+    /// Held by who makes a block or changes the world.
+    pub(crate) mining: Mutex<()>,
+    pub(crate) pending: Mutex<Option<Pending>>,
+    pub(crate) mining_changed: watch::Sender<()>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Node {
+    /// A node for `chain`, with an empty pool.
+    pub fn new(chain: Chain, clock: Clock, settings: Settings) -> Arc<Self> {
+        let world =
+            World { chain, pool: Pool::default(), clock, settings, sidecars: B256Map::default() };
+        Arc::new(Self {
+            world: RwLock::new(world),
+            mining: Mutex::new(()),
+            pending: Mutex::new(None),
+            mining_changed: watch::Sender::new(()),
+            events: broadcast::Sender::new(EVENTS),
+        })
+    }
+
+    /// Reads. Keep it short: take out what you need, a [`State`] or a block, and work on that.
+    pub fn read<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        read(&self.world.read())
+    }
+
+    /// Changes something, while no block is being made. Those who listen are told if the head moved.
+    pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let _one = self.mining.lock();
+        let mut world = self.world.write();
+        let (before, mining) = (Arc::clone(world.chain.head()), world.settings.mining);
+        let result = change(&mut world);
+        let moved = Event::between(&world.chain, &before, world.chain.head());
+        let other_mining = world.settings.mining != mining;
+        drop(world);
+        if let Some(event) = moved {
+            self.emit(event);
+        }
+        if other_mining {
+            self.mining_changed.send_replace(());
+        }
+        result
+    }
+
+    /// The state at the head.
+    pub fn state(&self) -> State {
+        self.read(|world| world.chain.state())
+    }
+
+    /// Takes a transaction into the pool, and makes a block if the node does so for each.
+    ///
+    /// The block stands before this returns: who sends a transaction finds its receipt.
+    pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
+        let (added, auto) = {
+            let mut world = self.world.write();
+            (world.admit(new)?, world.settings.mining.is_auto())
+        };
+        let hash = *added.hash();
+        self.emit(Event::Pooled(added));
+        if auto {
+            match self.mine_ready() {
+                Ok(_) => {}
+                Err(NodeError::Chain(error)) => return Err(error.into()),
+                Err(error @ NodeError::Unverified { .. }) => {
+                    return Err(Rejected::Unverified(error.to_string()));
+                }
+            }
+        }
+        Ok(hash)
+    }
+
+    /// Listens.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        // Nobody listens: that is no error.
+        drop(self.events.send(event));
+    }
+}

@@ -1,0 +1,106 @@
+//! What may be set about a node while it runs.
+
+use alloy_primitives::{Address, B256, Bytes, map::AddressSet};
+use std::time::Duration;
+
+/// When blocks are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mining {
+    /// For each transaction that can stand in a block, at once.
+    #[default]
+    Auto,
+    /// At intervals.
+    Interval(Duration),
+    /// For each transaction, and at intervals.
+    Mixed(Duration),
+    /// When asked to.
+    Manual,
+}
+
+impl Mining {
+    /// Whether a transaction makes a block.
+    pub const fn is_auto(self) -> bool {
+        matches!(self, Self::Auto | Self::Mixed(_))
+    }
+
+    /// The interval, if there is one.
+    pub const fn interval(self) -> Option<Duration> {
+        match self {
+            Self::Interval(interval) | Self::Mixed(interval) => Some(interval),
+            Self::Auto | Self::Manual => None,
+        }
+    }
+}
+
+/// In which order transactions of several senders are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Who pays most goes first; of equals, who came first.
+    #[default]
+    Fees,
+    /// Who came first goes first.
+    Arrival,
+}
+
+/// The settings of a node.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// When blocks are made.
+    pub mining: Mining,
+    /// In which order transactions are taken.
+    pub order: Order,
+    /// Who gets the tips.
+    pub coinbase: Address,
+    /// Gas limit of each block whatever the rules say; `None` for the parent's.
+    pub gas_limit: Option<u64>,
+    /// Base fee of the next block whatever the rules say, in wei; used up by it.
+    pub next_base_fee: Option<u64>,
+    /// Base fee of every block, in wei.
+    pub base_fee: Option<u64>,
+    /// Randomness of the next block; `None` for one derived from its parent.
+    pub next_prev_randao: Option<B256>,
+    /// Extra data of each block.
+    pub extra_data: Bytes,
+    /// Least tip that the pool takes, in wei; also what is suggested.
+    pub min_tip: u128,
+    /// Gas price that is suggested for legacy transactions, in wei; `None` for base fee and tip.
+    pub gas_price: Option<u128>,
+    /// Whether the pool refuses what cannot pay the base fee of the next block now.
+    pub refuse_below_base_fee: bool,
+    /// Accounts that may send without a signature.
+    pub impersonated: AddressSet,
+    /// Whether all accounts may.
+    pub impersonate_all: bool,
+    /// Blocks per epoch: safe is one epoch behind the head, finalized two.
+    pub slots_in_an_epoch: u64,
+    /// Blocks up to this number are final whatever the head is: those that were imported.
+    pub final_number: u64,
+    /// Most bytes of an encoded transaction, blobs aside.
+    pub max_transaction_bytes: usize,
+    /// Whether every block that is made by the rules is verified from its own witness.
+    pub verify_blocks: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mining: Mining::Auto,
+            order: Order::Fees,
+            coinbase: Address::ZERO,
+            gas_limit: None,
+            next_base_fee: None,
+            base_fee: None,
+            next_prev_randao: None,
+            extra_data: Bytes::new(),
+            min_tip: 0,
+            gas_price: None,
+            refuse_below_base_fee: false,
+            impersonated: AddressSet::default(),
+            impersonate_all: false,
+            slots_in_an_epoch: 32,
+            final_number: 0,
+            max_transaction_bytes: 128 * 1024,
+            verify_blocks: false,
+        }
+    }
+}

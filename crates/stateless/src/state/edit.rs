@@ -1,0 +1,66 @@
+//! Changes to a state that no transaction makes: overrides of a simulation, cheats of a devnet.
+
+use super::BlockState;
+use crate::{StateError, StateSource};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use revm::{Database, bytecode::Bytecode};
+
+impl<S: StateSource> BlockState<'_, S> {
+    /// Sets the balance of an account, in wei.
+    pub fn set_balance(&mut self, address: Address, balance: U256) -> Result<(), StateError> {
+        let id = self.account_id(address)?;
+        self.accounts[id].now.get_or_insert_default().balance = balance;
+        Ok(())
+    }
+
+    /// Sets the nonce of an account.
+    pub fn set_nonce(&mut self, address: Address, nonce: u64) -> Result<(), StateError> {
+        let id = self.account_id(address)?;
+        self.accounts[id].now.get_or_insert_default().nonce = nonce;
+        Ok(())
+    }
+
+    /// Sets the code of an account; no code removes what is there.
+    pub fn set_code(&mut self, address: Address, code: Bytes) -> Result<(), StateError> {
+        let id = self.account_id(address)?;
+        let hash = if code.is_empty() { KECCAK256_EMPTY } else { keccak256(&code) };
+        self.accounts[id].now.get_or_insert_default().code_hash = hash;
+        if hash != KECCAK256_EMPTY {
+            let bytecode = Bytecode::new_raw_checked(code.clone())
+                .unwrap_or_else(|_| Bytecode::new_legacy(code));
+            self.created_codes.insert(hash, bytecode);
+        }
+        Ok(())
+    }
+
+    /// Sets a storage slot of an account.
+    pub fn set_slot(&mut self, address: Address, key: U256, value: U256) -> Result<(), StateError> {
+        let id = self.account_id(address)?;
+        self.storage(address, key)?;
+        let account = &mut self.accounts[id];
+        account.now.get_or_insert_default();
+        account.set_slot(key, value);
+        Ok(())
+    }
+
+    /// Removes all storage of an account.
+    pub fn clear_storage(&mut self, address: Address) -> Result<(), StateError> {
+        let id = self.account_id(address)?;
+        self.accounts[id].wipe_storage();
+        Ok(())
+    }
+
+    /// Removes an account with all that it has.
+    pub fn remove_account(&mut self, address: Address) -> Result<(), StateError> {
+        let id = self.account_id(address)?;
+        self.accounts[id].destroy();
+        Ok(())
+    }
+
+    /// Root of the storage of an account as it was before the block.
+    pub fn storage_root(&mut self, address: Address) -> Result<B256, StateError> {
+        let id = self.account_id(address)?;
+        let before = self.accounts[id].before;
+        Ok(before.map_or(alloy_trie::EMPTY_ROOT_HASH, |account| account.storage_root))
+    }
+}
