@@ -1,0 +1,169 @@
+//! Nodes as processes: started on a free port, asked over HTTP, ended when dropped.
+
+use serde_json::{Value, json};
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// How long a node may take until it answers.
+const START: Duration = Duration::from_secs(30);
+
+/// How to start one of the two nodes.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// What the report calls it.
+    pub name: String,
+    /// The executable.
+    pub program: PathBuf,
+    /// Arguments before those of a script, such as a subcommand.
+    pub arguments: Vec<String>,
+}
+
+/// Why a node could not be started or asked.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The process could not be started or looked after.
+    #[error("cannot run {program}: {source}")]
+    Process {
+        /// The executable.
+        program: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It ended before it answered.
+    #[error("{name} ended before it answered: {status}")]
+    Ended {
+        /// The node.
+        name: String,
+        /// Its exit status.
+        status: String,
+    },
+    /// It runs and does not answer.
+    #[error("{name} did not answer within {} s", START.as_secs())]
+    Silent {
+        /// The node.
+        name: String,
+    },
+    /// A request failed below JSON-RPC.
+    #[error("{method} to {name}: {source}")]
+    Transport {
+        /// The node.
+        name: String,
+        /// The method.
+        method: String,
+        /// What failed.
+        source: Box<ureq::Error>,
+    },
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    name: String,
+    url: String,
+    agent: ureq::Agent,
+    process: Child,
+}
+
+impl Node {
+    /// Starts a node and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// Any [`NodeError`]; the process is gone then.
+    pub fn start(launch: &Launch, arguments: &[String]) -> Result<Self, NodeError> {
+        let program = launch.program.clone();
+        let failed = |source| NodeError::Process { program: program.clone(), source };
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .map_err(failed)?
+            .port();
+        let process = Command::new(&launch.program)
+            .args(&launch.arguments)
+            .args(["--port", &port.to_string(), "--silent"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build()
+            .new_agent();
+        let url = format!("http://127.0.0.1:{port}");
+        let mut node = Self { name: launch.name.clone(), url, agent, process };
+        let begun = Instant::now();
+        loop {
+            if node.call("web3_clientVersion", &json!([])).is_ok() {
+                return Ok(node);
+            }
+            if let Some(status) = node.process.try_wait().map_err(failed)? {
+                return Err(NodeError::Ended {
+                    name: node.name.clone(),
+                    status: status.to_string(),
+                });
+            }
+            if begun.elapsed() > START {
+                return Err(NodeError::Silent { name: node.name.clone() });
+            }
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Sends a request; the answer is the `result` or the `error` member, under its name.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::Transport`] when the node gives no JSON.
+    pub fn call(&self, method: &str, params: &Value) -> Result<Value, NodeError> {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let mut answer = self.post(method, &request.to_string())?;
+        for member in ["error", "result"] {
+            if let Some(value) = answer.get_mut(member) {
+                return Ok(json!({ member: value.take() }));
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Sends a body as it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::Transport`] when the node gives no JSON.
+    pub fn post(&self, method: &str, body: &str) -> Result<Value, NodeError> {
+        let failed = |source| NodeError::Transport {
+            name: self.name.clone(),
+            method: method.to_owned(),
+            source: Box::new(source),
+        };
+        self.agent
+            .post(&self.url)
+            .content_type("application/json")
+            .send(body)
+            .map_err(failed)?
+            .body_mut()
+            .with_config()
+            .limit(1 << 30)
+            .read_json()
+            .map_err(failed)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It is ours and holds nothing of worth; that it may be gone already is no failure.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,55 @@
+//! The harness on stock anvil: it finds nothing where there is nothing, and something where there is.
+
+use enshrine_parity::{Launch, Player, Script, random::Walk};
+use std::sync::LazyLock;
+use toolchain::{Toolchain, progress_to_stderr};
+
+static ANVIL: LazyLock<Launch> = LazyLock::new(|| Launch {
+    name: "stock anvil".to_owned(),
+    program: Toolchain::ensure(&progress_to_stderr).expect("the tools are there").anvil().into(),
+    arguments: Vec::new(),
+});
+
+fn differing(subject: &Launch, script: &Script) -> Vec<String> {
+    Player::play([&ANVIL, subject], script)
+        .expect("the script can be played")
+        .into_iter()
+        .filter(|record| !record.differences.is_empty())
+        .map(|record| record.method)
+        .collect()
+}
+
+#[test]
+fn every_script_finds_anvil_equal_to_itself() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
+    let mut requests = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let script = Script::parse(&path.to_string_lossy(), &text).unwrap();
+        requests += script.requests();
+        let found = differing(&ANVIL, &script);
+        assert!(found.is_empty(), "{}: {found:?}", script.name);
+    }
+    assert!(requests >= 300, "only {requests} scripted requests");
+}
+
+#[test]
+fn a_walk_finds_anvil_equal_to_itself() {
+    let mut player = Player::start([&ANVIL, &ANVIL], "random", &Walk::arguments()).unwrap();
+    let mut errors = 0;
+    for step in Walk::new(7).take(400) {
+        if let Some(record) = player.step(&step).unwrap() {
+            assert!(record.differences.is_empty(), "{record:?}");
+            errors += usize::from(record.error);
+        }
+    }
+    assert!(errors < 100, "most steps of a walk are good ones, {errors} were not");
+}
+
+#[test]
+fn a_node_that_differs_is_found_out() {
+    let other = Launch { arguments: vec!["--chain-id".into(), "5".into()], ..ANVIL.clone() };
+    let script = Script::parse("s", "eth_chainId []\neth_blockNumber []\nnet_version []").unwrap();
+    assert_eq!(differing(&other, &script), ["eth_chainId", "net_version"]);
+}
