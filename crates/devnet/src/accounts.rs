@@ -1,0 +1,138 @@
+//! The accounts that a devnet holds keys of.
+
+use crate::DevnetError;
+use alloy_primitives::{Address, B256};
+use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
+use coins_bip39::Mnemonic;
+use rand::{SeedableRng, rngs::StdRng};
+
+/// The phrase of the ten accounts that every Ethereum developer knows.
+pub(crate) const DEFAULT_MNEMONIC: &str =
+    "test test test test test test test test test test test junk";
+
+/// The path that the index of an account is appended to.
+pub(crate) const DEFAULT_DERIVATION_PATH: &str = "m/44'/60'/0'/0/";
+
+/// Where the mnemonic comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MnemonicSource {
+    /// A given phrase.
+    Phrase(String),
+    /// A new phrase of this many words.
+    Random(usize),
+    /// A phrase that the seed determines. Never for keys that guard anything.
+    Seed(u64),
+}
+
+impl Default for MnemonicSource {
+    fn default() -> Self {
+        Self::Phrase(DEFAULT_MNEMONIC.to_owned())
+    }
+}
+
+/// Keys derived from one mnemonic.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// The phrase.
+    pub mnemonic: String,
+    /// The path that the index is appended to.
+    pub derivation_path: String,
+    /// The keys, by index.
+    pub signers: Vec<PrivateKeySigner>,
+}
+
+impl Accounts {
+    /// Derives `count` accounts.
+    ///
+    /// # Errors
+    ///
+    /// [`DevnetError::Mnemonic`] for a phrase, a number of words or a path that BIP-39 or BIP-32
+    /// does not know.
+    pub fn derive(
+        source: &MnemonicSource,
+        derivation_path: &str,
+        count: u32,
+    ) -> Result<Self, DevnetError> {
+        let failed = |error: &dyn std::fmt::Display| DevnetError::Mnemonic(error.to_string());
+        let mnemonic = match source {
+            MnemonicSource::Phrase(phrase) => phrase.clone(),
+            MnemonicSource::Random(words) => {
+                Mnemonic::<English>::new_with_count(&mut StdRng::from_entropy(), *words)
+                    .map_err(|error| failed(&error))?
+                    .to_phrase()
+            }
+            MnemonicSource::Seed(seed) => {
+                Mnemonic::<English>::new(&mut StdRng::seed_from_u64(*seed)).to_phrase()
+            }
+        };
+        let separator = if derivation_path.ends_with('/') { "" } else { "/" };
+        let builder = MnemonicBuilder::<English>::default().phrase(mnemonic.as_str());
+        let signers = (0..count)
+            .map(|index| {
+                builder
+                    .clone()
+                    .derivation_path(format!("{derivation_path}{separator}{index}"))
+                    .and_then(|builder| builder.build())
+                    .map_err(|error| failed(&error))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { mnemonic, derivation_path: derivation_path.to_owned(), signers })
+    }
+
+    /// Their addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
+        self.signers.iter().map(PrivateKeySigner::address)
+    }
+
+    /// Their secrets.
+    pub fn secrets(&self) -> impl Iterator<Item = B256> + '_ {
+        self.signers.iter().map(PrivateKeySigner::to_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::address;
+
+    #[test]
+    fn the_known_phrase_makes_the_known_accounts() {
+        let accounts =
+            Accounts::derive(&MnemonicSource::default(), DEFAULT_DERIVATION_PATH, 10).unwrap();
+        let addresses: Vec<_> = accounts.addresses().collect();
+        assert_eq!(addresses[0], address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
+        assert_eq!(addresses[9], address!("0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"));
+        assert_eq!(addresses.len(), 10);
+    }
+
+    #[test]
+    fn a_seed_makes_the_phrase_that_anvil_makes_of_it() {
+        let accounts =
+            Accounts::derive(&MnemonicSource::Seed(5), DEFAULT_DERIVATION_PATH, 1).unwrap();
+        assert_eq!(
+            accounts.mnemonic,
+            "key exile year ready box laugh trick dice banana accuse ribbon chest"
+        );
+        let expected = address!("0x20E437d21b161b59abbbDa375772e3a00E2F736e");
+        assert_eq!(accounts.addresses().next(), Some(expected));
+    }
+
+    #[test]
+    fn random_phrases_have_the_words_asked_for_and_differ() {
+        let phrase = |words| {
+            Accounts::derive(&MnemonicSource::Random(words), DEFAULT_DERIVATION_PATH, 0)
+                .map(|accounts| accounts.mnemonic)
+        };
+        let (one, other) = (phrase(24).unwrap(), phrase(24).unwrap());
+        assert_eq!(one.split(' ').count(), 24);
+        assert_ne!(one, other);
+        assert!(matches!(phrase(13), Err(DevnetError::Mnemonic(_))));
+    }
+
+    #[test]
+    fn a_phrase_that_is_none_is_refused() {
+        let source = MnemonicSource::Phrase("enshrine enshrine".to_owned());
+        let refused = Accounts::derive(&source, DEFAULT_DERIVATION_PATH, 1);
+        assert!(matches!(refused, Err(DevnetError::Mnemonic(_))));
+    }
+}

@@ -1,0 +1,386 @@
+//! The flags of `enshrine devnet`: anvil's, as far as a devnet has what they speak of, and those of
+//! EXECUTE.
+
+use crate::{
+    Config, DevnetError, Hardfork, Mining, MnemonicSource, ServerConfig,
+    accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
+    config::ether,
+};
+use clap::{Args, ValueEnum};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+/// How pending transactions are ordered in a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Order {
+    /// The higher fee first.
+    #[default]
+    Fees,
+    /// The earlier first.
+    Fifo,
+}
+
+/// Where an IPC socket lies when `--ipc` does not say.
+pub const DEFAULT_IPC: &str = "/tmp/enshrine.ipc";
+
+/// All flags.
+#[derive(Debug, Clone, Args)]
+pub struct DevnetArgs {
+    /// Test accounts to make
+    #[arg(short, long, default_value_t = 10, value_name = "NUM", help_heading = "Accounts")]
+    pub accounts: u32,
+
+    /// What each test account has, in ether
+    #[arg(long, default_value_t = Config::BALANCE, value_name = "NUM", help_heading = "Accounts")]
+    pub balance: u64,
+
+    /// BIP-39 phrase that the test accounts come from [default: test test … junk]
+    #[arg(short, long, value_name = "PHRASE", conflicts_with_all = ["mnemonic_random", "mnemonic_seed"], help_heading = "Accounts")]
+    pub mnemonic: Option<String>,
+
+    /// Take a new phrase of this many words
+    #[arg(long, value_name = "WORDS", num_args = 0..=1, default_missing_value = "12", conflicts_with = "mnemonic_seed", help_heading = "Accounts")]
+    pub mnemonic_random: Option<usize>,
+
+    /// Take the phrase that this seed makes; never for keys that guard anything
+    #[arg(long = "mnemonic-seed-unsafe", value_name = "SEED", help_heading = "Accounts")]
+    pub mnemonic_seed: Option<u64>,
+
+    /// Path that the index of an account is appended to
+    #[arg(long, default_value = DEFAULT_DERIVATION_PATH, value_name = "PATH", help_heading = "Accounts")]
+    pub derivation_path: String,
+
+    /// Take transactions from any sender without a signature
+    #[arg(long, visible_alias = "auto-unlock", help_heading = "Accounts")]
+    pub auto_impersonate: bool,
+
+    /// Chain id [default: 31337, or that of the genesis file]
+    #[arg(long, value_name = "ID", help_heading = "Chain")]
+    pub chain_id: Option<u64>,
+
+    /// Rules that hold from genesis on
+    #[arg(
+        long,
+        value_enum,
+        ignore_case = true,
+        default_value_t,
+        value_name = "FORK",
+        help_heading = "Chain"
+    )]
+    pub hardfork: Hardfork,
+
+    /// Genesis file (geth's format) to start from
+    #[arg(long, value_name = "FILE", visible_alias = "genesis", help_heading = "Chain")]
+    pub init: Option<PathBuf>,
+
+    /// Blocks to import after the genesis: a file of RLP blocks, one after another
+    #[arg(long, value_name = "FILE", requires = "init", help_heading = "Chain")]
+    pub import: Option<PathBuf>,
+
+    /// Time of the genesis, in seconds [default: now]
+    #[arg(long, value_name = "SECONDS", help_heading = "Chain")]
+    pub timestamp: Option<u64>,
+
+    /// Number of the genesis block
+    #[arg(long, value_name = "NUM", help_heading = "Chain")]
+    pub number: Option<u64>,
+
+    /// Gas limit of a block [default: 30000000]
+    #[arg(long, value_name = "GAS", help_heading = "Chain")]
+    pub gas_limit: Option<u64>,
+
+    /// Base fee of the genesis, in wei [default: 1000000000]
+    #[arg(
+        long = "block-base-fee-per-gas",
+        visible_alias = "base-fee",
+        value_name = "FEE",
+        help_heading = "Chain"
+    )]
+    pub base_fee: Option<u64>,
+
+    /// Least gas price to suggest, in wei
+    #[arg(long, value_name = "PRICE", help_heading = "Chain")]
+    pub gas_price: Option<u128>,
+
+    /// Blocks of an epoch; `safe` is one epoch behind the head, `finalized` two
+    #[arg(long, default_value_t = 32, value_name = "NUM", help_heading = "Chain")]
+    pub slots_in_an_epoch: u64,
+
+    /// Largest contract, in bytes [default: the fork's]
+    #[arg(long, value_name = "BYTES", help_heading = "Chain")]
+    pub code_size_limit: Option<usize>,
+
+    /// Let contracts be of any size
+    #[arg(long, conflicts_with = "code_size_limit", help_heading = "Chain")]
+    pub disable_code_size_limit: bool,
+
+    /// Seconds between blocks, instead of a block for each transaction
+    #[arg(short, long, value_name = "SECONDS", visible_alias = "blockTime", value_parser = seconds, help_heading = "Mining")]
+    pub block_time: Option<Duration>,
+
+    /// Make no blocks but those asked for
+    #[arg(long, visible_alias = "no-mine", conflicts_with = "block_time", help_heading = "Mining")]
+    pub no_mining: bool,
+
+    /// Make a block for each transaction besides those of `--block-time`
+    #[arg(long, requires = "block_time", help_heading = "Mining")]
+    pub mixed_mining: bool,
+
+    /// Which pending transaction comes first
+    #[arg(long, value_enum, default_value_t, help_heading = "Mining")]
+    pub order: Order,
+
+    /// Port of HTTP and WebSocket; 0 takes a free one
+    #[arg(short, long, default_value_t = 8545, value_name = "NUM", help_heading = "Server")]
+    pub port: u16,
+
+    /// Addresses to listen on
+    #[arg(
+        long,
+        value_name = "IP",
+        value_delimiter = ',',
+        default_value = "127.0.0.1",
+        help_heading = "Server"
+    )]
+    pub host: Vec<IpAddr>,
+
+    /// Serve IPC too [default path: /tmp/enshrine.ipc]
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = DEFAULT_IPC, visible_alias = "ipcpath", help_heading = "Server")]
+    pub ipc: Option<PathBuf>,
+
+    /// Origin that browsers may ask from
+    #[arg(long, default_value = "*", value_name = "ORIGIN", help_heading = "Server")]
+    pub allow_origin: String,
+
+    /// Send no CORS headers
+    #[arg(long, conflicts_with = "allow_origin", help_heading = "Server")]
+    pub no_cors: bool,
+
+    /// Largest request body, in bytes
+    #[arg(long, default_value_t = ServerConfig::default().max_body, value_name = "BYTES", help_heading = "Server")]
+    pub max_body_size: u32,
+
+    /// Let request bodies be of any size
+    #[arg(long, conflicts_with = "max_body_size", help_heading = "Server")]
+    pub no_request_size_limit: bool,
+
+    /// Connections at once
+    #[arg(long, default_value_t = ServerConfig::default().max_connections, value_name = "NUM", help_heading = "Server")]
+    pub max_connections: u32,
+
+    /// Write accounts, keys and fees to this file, as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub config_out: Option<PathBuf>,
+
+    /// Print nothing
+    #[arg(short = 'q', long, visible_alias = "silent", help_heading = "Output")]
+    pub quiet: bool,
+
+    /// Start from this state file, and write it on exit
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["load_state", "dump_state", "init"], help_heading = "State")]
+    pub state: Option<PathBuf>,
+
+    /// Start from this state file; one that anvil has written will do
+    #[arg(long, value_name = "FILE", conflicts_with = "init", help_heading = "State")]
+    pub load_state: Option<PathBuf>,
+
+    /// Write the state to this file on exit; anvil can read it
+    #[arg(long, value_name = "FILE", help_heading = "State")]
+    pub dump_state: Option<PathBuf>,
+
+    /// Write the state file every so many seconds too
+    #[arg(short, long, value_name = "SECONDS", help_heading = "State")]
+    pub state_interval: Option<u64>,
+
+    /// Write the states of earlier blocks too
+    #[arg(long, help_heading = "State")]
+    pub preserve_historical_states: bool,
+
+    /// Keep only this many of the newest states in memory
+    #[arg(long, value_name = "NUM", num_args = 0..=1, default_missing_value = "0", help_heading = "State")]
+    pub prune_history: Option<u64>,
+
+    /// Read state from this node; `@NUM` at its end names the block
+    #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", conflicts_with_all = ["init", "state", "load_state"], help_heading = "Fork")]
+    pub fork_url: Option<String>,
+
+    /// The block to start from [default: the newest]
+    #[arg(
+        long,
+        value_name = "NUM",
+        requires = "fork_url",
+        allow_hyphen_values = true,
+        help_heading = "Fork"
+    )]
+    pub fork_block_number: Option<i64>,
+
+    /// Have no EXECUTE
+    #[arg(long, help_heading = "EXECUTE")]
+    pub no_execute: bool,
+
+    /// Schema ids that EXECUTE accepts, in hexadecimal [default: those of all forks]
+    #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = schema, conflicts_with = "no_execute", help_heading = "EXECUTE")]
+    pub execute_schema: Vec<u16>,
+
+    /// Gas of EXECUTE: `base,per_byte`, added to the gas used by the block
+    #[arg(long, value_name = "BASE,PER_BYTE", value_parser = gas, conflicts_with = "no_execute", help_heading = "EXECUTE")]
+    pub execute_gas: Option<(u64, u64)>,
+
+    /// Let a transaction use more gas than EIP-7825 allows
+    #[arg(long, help_heading = "EXECUTE")]
+    pub no_tx_gas_cap: bool,
+
+    /// Largest transaction that the pool takes, in bytes
+    #[arg(long, default_value_t = Config::MAX_TX_SIZE, value_name = "BYTES", help_heading = "EXECUTE")]
+    pub max_tx_size: usize,
+
+    /// Keep the single steps of debug traces
+    #[arg(long, visible_alias = "tracing", help_heading = "Tracing")]
+    pub steps_tracing: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err("the time between blocks must be greater than 0".to_owned()),
+    }
+}
+
+fn schema(text: &str) -> Result<u16, String> {
+    u16::from_str_radix(text.trim_start_matches("0x"), 16)
+        .map_err(|_| "a schema id has two bytes, such as 0x1501".to_owned())
+}
+
+fn gas(text: &str) -> Result<(u64, u64), String> {
+    let number = |text: &str| text.trim().parse().ok();
+    text.split_once(',')
+        .and_then(|(base, per_byte)| Some((number(base)?, number(per_byte)?)))
+        .ok_or_else(|| "two numbers with a comma, such as 50000,16".to_owned())
+}
+
+impl DevnetArgs {
+    /// What they ask for.
+    ///
+    /// # Errors
+    ///
+    /// [`DevnetError::Flag`] for what clap cannot see to be wrong.
+    pub fn config(&self) -> Result<Config, DevnetError> {
+        if self.gas_limit.is_some_and(|limit| limit < 5000) {
+            let reason = "a block has at least 5000".to_owned();
+            return Err(DevnetError::Flag { flag: "--gas-limit", reason });
+        }
+        let mnemonic = match (&self.mnemonic, self.mnemonic_random, self.mnemonic_seed) {
+            (Some(phrase), ..) => MnemonicSource::Phrase(phrase.clone()),
+            (_, Some(words), _) => MnemonicSource::Random(words),
+            (.., Some(seed)) => MnemonicSource::Seed(seed),
+            _ => MnemonicSource::Phrase(DEFAULT_MNEMONIC.to_owned()),
+        };
+        let mining = match self.block_time {
+            Some(time) if self.mixed_mining => Mining::Mixed(time),
+            Some(time) => Mining::Interval(time),
+            None if self.no_mining => Mining::Manual,
+            None => Mining::Instant,
+        };
+        Ok(Config {
+            chain_id: self.chain_id,
+            hardfork: self.hardfork,
+            accounts: self.accounts,
+            balance: ether(self.balance),
+            mnemonic,
+            derivation_path: self.derivation_path.clone(),
+            timestamp: self.timestamp,
+            number: self.number.unwrap_or_default(),
+            gas_limit: self.gas_limit.unwrap_or(Config::GAS_LIMIT),
+            base_fee: self.base_fee.unwrap_or(Config::BASE_FEE),
+            gas_price: self.gas_price,
+            mining,
+            order_by_fees: self.order == Order::Fees,
+            slots_in_an_epoch: self.slots_in_an_epoch,
+            auto_impersonate: self.auto_impersonate,
+            steps_tracing: self.steps_tracing,
+            history: self.prune_history,
+            tx_gas_cap: !self.no_tx_gas_cap,
+            max_tx_size: self.max_tx_size,
+            code_size_limit: match self.disable_code_size_limit {
+                true => Some(usize::MAX),
+                false => self.code_size_limit,
+            },
+            execute: !self.no_execute,
+            server: ServerConfig {
+                hosts: self.host.clone(),
+                port: self.port,
+                ipc: self.ipc.clone(),
+                allow_origin: (!self.no_cors).then(|| self.allow_origin.clone()),
+                max_body: match self.no_request_size_limit {
+                    true => u32::MAX,
+                    false => self.max_body_size,
+                },
+                max_connections: self.max_connections,
+            },
+        })
+    }
+
+    /// The file to start from.
+    pub fn state_to_load(&self) -> Option<&PathBuf> {
+        self.load_state.as_ref().or_else(|| self.state.as_ref().filter(|path| path.exists()))
+    }
+
+    /// The file to write on exit.
+    pub const fn state_to_dump(&self) -> Option<&PathBuf> {
+        match &self.dump_state {
+            Some(path) => Some(path),
+            None => self.state.as_ref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        devnet: DevnetArgs,
+    }
+
+    fn parse(flags: &str) -> Result<Config, String> {
+        let words = std::iter::once("devnet").chain(flags.split_whitespace());
+        let command = Command::try_parse_from(words).map_err(|error| error.to_string())?;
+        command.devnet.config().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_flags_make_the_default() {
+        let (said, default) = (parse("").unwrap(), Config::default());
+        assert_eq!(format!("{said:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn each_way_of_mining_has_its_flags() {
+        let second = Duration::from_secs(1);
+        assert_eq!(parse("-b 1").unwrap().mining, Mining::Interval(second));
+        assert_eq!(parse("-b 1 --mixed-mining").unwrap().mining, Mining::Mixed(second));
+        assert_eq!(parse("--no-mining").unwrap().mining, Mining::Manual);
+        assert!(parse("--no-mining -b 1").is_err());
+        assert!(parse("-b 0").is_err());
+    }
+
+    #[test]
+    fn anvils_other_spellings_are_understood() {
+        let config = parse("--silent --base-fee 7 --auto-unlock --hardfork PRAGUE --ipc").unwrap();
+        assert_eq!((config.base_fee, config.hardfork), (7, Hardfork::Prague));
+        assert!(config.auto_impersonate);
+        assert_eq!(config.server.ipc, Some(DEFAULT_IPC.into()));
+        assert_eq!(parse("--hardfork latest").unwrap().hardfork, Hardfork::default());
+    }
+
+    #[test]
+    fn the_values_of_execute_are_read_and_nonsense_is_not() {
+        assert!(parse("--execute-schema 0x1501,1502 --execute-gas 5,16").is_ok());
+        assert!(parse("--execute-schema 0x15010").is_err());
+        assert!(parse("--execute-gas 5").is_err());
+        assert!(parse("--gas-limit 4999").unwrap_err().contains("--gas-limit"));
+    }
+}

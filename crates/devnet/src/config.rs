@@ -1,0 +1,167 @@
+//! What a devnet is made of, independent of how it was said.
+
+use crate::{
+    MnemonicSource,
+    accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
+};
+use alloy_primitives::U256;
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+/// The rules that hold from genesis on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
+pub enum Hardfork {
+    /// March 2024.
+    Cancun,
+    /// May 2025.
+    Prague,
+    /// December 2025.
+    Osaka,
+    /// Osaka with the first raise of the blob parameters.
+    #[default]
+    #[value(alias = "latest")]
+    Bpo1,
+    /// Osaka with the second.
+    Bpo2,
+    /// The fork that brings block access lists.
+    Amsterdam,
+}
+
+/// When blocks are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mining {
+    /// As soon as a transaction comes.
+    #[default]
+    Instant,
+    /// Every so often.
+    Interval(Duration),
+    /// Both of them.
+    Mixed(Duration),
+    /// When asked to.
+    Manual,
+}
+
+/// How the node is reached.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Addresses to listen on; more than one share the port.
+    pub hosts: Vec<IpAddr>,
+    /// The port of HTTP and WebSocket; 0 takes a free one.
+    pub port: u16,
+    /// Where the IPC socket lies, if there is to be one.
+    pub ipc: Option<PathBuf>,
+    /// The origin that a browser may ask from; `None` leaves the CORS headers out.
+    pub allow_origin: Option<String>,
+    /// Largest request body in bytes.
+    pub max_body: u32,
+    /// Connections at once.
+    pub max_connections: u32,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            hosts: vec![IpAddr::from([127, 0, 0, 1])],
+            port: 8545,
+            ipc: None,
+            allow_origin: Some("*".to_owned()),
+            max_body: 16 << 20,
+            max_connections: 4096,
+        }
+    }
+}
+
+/// What a devnet is made of.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Chain id; `None` takes that of the genesis file, else 31337.
+    pub chain_id: Option<u64>,
+    /// The rules.
+    pub hardfork: Hardfork,
+    /// How many accounts there are.
+    pub accounts: u32,
+    /// What each of them has, in wei.
+    pub balance: U256,
+    /// Where their keys come from.
+    pub mnemonic: MnemonicSource,
+    /// The path that the index of an account is appended to.
+    pub derivation_path: String,
+    /// Time of the genesis, in seconds; `None` takes the clock's.
+    pub timestamp: Option<u64>,
+    /// Number of the genesis.
+    pub number: u64,
+    /// Gas limit of a block.
+    pub gas_limit: u64,
+    /// Base fee of the genesis, in wei.
+    pub base_fee: u64,
+    /// What `eth_gasPrice` suggests at least, in wei.
+    pub gas_price: Option<u128>,
+    /// When blocks are made.
+    pub mining: Mining,
+    /// Whether a pending transaction with a higher fee goes first; else the earlier one does.
+    pub order_by_fees: bool,
+    /// Blocks of an epoch, which say how far `safe` and `finalized` lie behind.
+    pub slots_in_an_epoch: u64,
+    /// Whether anybody's transactions are taken unsigned.
+    pub auto_impersonate: bool,
+    /// Whether struct logs are kept while tracing.
+    pub steps_tracing: bool,
+    /// How many states are kept; `None` keeps all.
+    pub history: Option<u64>,
+    /// Whether EIP-7825 caps the gas of a transaction.
+    pub tx_gas_cap: bool,
+    /// Largest transaction that the pool takes, in bytes.
+    pub max_tx_size: usize,
+    /// Largest contract, in bytes; `None` takes the fork's.
+    pub code_size_limit: Option<usize>,
+    /// Whether EXECUTE is there.
+    pub execute: bool,
+    /// The server.
+    pub server: ServerConfig,
+}
+
+impl Config {
+    /// Chain id where nothing says another.
+    pub const CHAIN_ID: u64 = 31337;
+    /// Gas limit where nothing says another: anvil's.
+    pub const GAS_LIMIT: u64 = 30_000_000;
+    /// Base fee of the genesis where nothing says another: anvil's.
+    pub const BASE_FEE: u64 = 1_000_000_000;
+    /// What clients of Ethereum take into their pools (128 KiB).
+    pub const MAX_TX_SIZE: usize = 128 * 1024;
+    /// What each account has where nothing says another: 10,000 ether.
+    pub const BALANCE: u64 = 10_000;
+}
+
+/// As many ether in wei.
+pub(crate) fn ether(count: u64) -> U256 {
+    U256::from(count) * U256::from(1_000_000_000_000_000_000_u64)
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            chain_id: None,
+            hardfork: Hardfork::default(),
+            accounts: 10,
+            balance: ether(Self::BALANCE),
+            mnemonic: MnemonicSource::Phrase(DEFAULT_MNEMONIC.to_owned()),
+            derivation_path: DEFAULT_DERIVATION_PATH.to_owned(),
+            timestamp: None,
+            number: 0,
+            gas_limit: Self::GAS_LIMIT,
+            base_fee: Self::BASE_FEE,
+            gas_price: None,
+            mining: Mining::default(),
+            order_by_fees: true,
+            slots_in_an_epoch: 32,
+            auto_impersonate: false,
+            steps_tracing: false,
+            history: None,
+            tx_gas_cap: true,
+            max_tx_size: Self::MAX_TX_SIZE,
+            code_size_limit: None,
+            execute: true,
+            server: ServerConfig::default(),
+        }
+    }
+}

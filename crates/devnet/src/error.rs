@@ -1,0 +1,60 @@
+//! Why a devnet does not start.
+
+use std::path::PathBuf;
+
+/// Why a devnet does not start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DevnetError {
+    /// The phrase is none, or the path is none.
+    #[error("cannot derive accounts from the mnemonic: {0}")]
+    Mnemonic(String),
+    /// Two flags contradict each other, or a value makes no sense.
+    #[error("{flag}: {reason}")]
+    Flag {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {what} {}: {source}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file is not in the format that it should have.
+    #[error("{} is no {expected}: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+        /// Where it fails.
+        reason: String,
+    },
+    /// The port or socket cannot be had.
+    #[error("cannot listen on {address}: {source}; choose another with {flag}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The flag that chooses it.
+        flag: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl DevnetError {
+    /// A file error with its circumstances.
+    pub(crate) fn file(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { what, path, source }
+    }
+}

@@ -1,0 +1,20 @@
+//! An L1 node for development that has EXECUTE, and that anvil's users know already.
+//!
+//! This crate owns what only a devnet has: the flags and the banner, the test accounts, the server
+//! (HTTP and WebSocket on one port, IPC), the methods that change what a real chain would not let
+//! anybody change, and files of state that anvil can read and write too. It does not own the chain,
+//! blocks or the `eth_` methods: those are `chain`, `node` and `rpc`, which the node of an L2 shares.
+
+mod accounts;
+pub mod args;
+mod banner;
+mod config;
+mod error;
+pub mod ipc;
+pub mod server;
+pub mod state_file;
+
+pub use accounts::{Accounts, MnemonicSource};
+pub use banner::{banner, config_out};
+pub use config::{Config, Hardfork, Mining, ServerConfig};
+pub use error::DevnetError;

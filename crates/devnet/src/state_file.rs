@@ -1,0 +1,330 @@
+//! State files: what `--dump-state` and `anvil_dumpState` write and anvil reads, and the reverse.
+//!
+//! A file is JSON; the method's answer is the same JSON, gzipped, as bytes. What is not understood
+//! (traces, which anvil keeps with its transactions) is kept out on writing and passed over on
+//! reading.
+
+use crate::DevnetError;
+use alloy_consensus::Header;
+use alloy_eips::eip4895::Withdrawals;
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// Unpacked, no state that anyone will load is larger; what claims to be is an attack.
+const MAX_UNPACKED: u64 = 4 << 30;
+
+/// A state file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StateFile {
+    /// The environment of the newest block.
+    #[serde(default)]
+    pub block: Option<BlockEnvironment>,
+    /// The accounts after the newest block.
+    pub accounts: BTreeMap<Address, AccountState>,
+    /// Number of the newest block.
+    #[serde(default, with = "plain_or_hex")]
+    pub best_block_number: Option<u64>,
+    /// All blocks, from genesis.
+    #[serde(default)]
+    pub blocks: Vec<StoredBlock>,
+    /// All transactions with their receipts.
+    #[serde(default)]
+    pub transactions: Vec<StoredTransaction>,
+    /// States of earlier blocks, in the form that anvil's database has in memory.
+    #[serde(default)]
+    pub historical_states: Option<Value>,
+}
+
+/// The environment of a block.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockEnvironment {
+    /// Number.
+    pub number: U256,
+    /// Fee recipient. Older files call it otherwise.
+    #[serde(alias = "coinbase")]
+    pub beneficiary: Address,
+    /// Seconds.
+    pub timestamp: U256,
+    /// Gas limit.
+    #[serde(with = "plain_or_hex_number")]
+    pub gas_limit: u64,
+    /// Base fee in wei.
+    #[serde(with = "plain_or_hex_number")]
+    pub basefee: u64,
+    /// Zero.
+    #[serde(default)]
+    pub difficulty: U256,
+    /// Randomness.
+    #[serde(default)]
+    pub prevrandao: Option<B256>,
+    /// What blobs cost.
+    #[serde(default)]
+    pub blob_excess_gas_and_price: Option<BlobPrice>,
+    /// Slot number (EIP-7843).
+    #[serde(default)]
+    pub slot_num: u64,
+}
+
+/// What blobs cost in a block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobPrice {
+    /// Excess blob gas.
+    pub excess_blob_gas: u64,
+    /// Wei per blob gas.
+    pub blob_gasprice: u128,
+}
+
+/// An account with all that it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountState {
+    /// Nonce.
+    #[serde(with = "plain_or_hex_number")]
+    pub nonce: u64,
+    /// Balance in wei.
+    pub balance: U256,
+    /// Code.
+    pub code: Bytes,
+    /// Slots that are not zero.
+    #[serde(default)]
+    pub storage: BTreeMap<B256, B256>,
+}
+
+/// A block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredBlock {
+    /// Its header.
+    pub header: Header,
+    /// Its transactions.
+    pub transactions: Vec<StoredBody>,
+    /// Empty.
+    #[serde(default)]
+    pub ommers: Vec<Header>,
+    /// Withdrawals.
+    #[serde(default)]
+    pub withdrawals: Option<Withdrawals>,
+}
+
+/// A transaction as it stands in a block: with the sender, where no signature shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredBody {
+    /// The transaction, as the RPC shows it.
+    pub transaction: Value,
+    /// Who sent it, if nobody signed it.
+    #[serde(default)]
+    pub impersonated_sender: Option<Address>,
+}
+
+/// A mined transaction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredTransaction {
+    /// How it went.
+    pub info: TransactionInfo,
+    /// Its receipt, as in EIP-2718.
+    pub receipt: Value,
+    /// The block that holds it.
+    pub block_hash: B256,
+    /// Number of that block.
+    pub block_number: u64,
+}
+
+/// How a transaction went.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TransactionInfo {
+    /// Its hash.
+    pub transaction_hash: B256,
+    /// Its place in the block.
+    pub transaction_index: u64,
+    /// Its sender.
+    pub from: Address,
+    /// Whom it called.
+    pub to: Option<Address>,
+    /// What it created.
+    pub contract_address: Option<Address>,
+    /// Calls, in the form of a tracer's arena; never read.
+    #[serde(default, skip_deserializing)]
+    pub traces: Vec<Value>,
+    /// How the EVM ended, in revm's words.
+    pub exit: String,
+    /// What it returned.
+    #[serde(default)]
+    pub out: Option<Bytes>,
+    /// Nonce.
+    #[serde(default)]
+    pub nonce: u64,
+    /// Gas used.
+    #[serde(default)]
+    pub gas_used: u64,
+}
+
+impl StateFile {
+    /// The name of the file in a directory.
+    const NAME: &'static str = "state.json";
+
+    /// Where a path that may be a directory leads to.
+    fn at(path: &Path) -> PathBuf {
+        if path.is_dir() { path.join(Self::NAME) } else { path.to_owned() }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`DevnetError::File`] and [`DevnetError::Format`].
+    pub fn read(path: &Path) -> Result<Self, DevnetError> {
+        let path = Self::at(path);
+        let bytes = fs::read(&path).map_err(DevnetError::file("read", &path))?;
+        Self::decode(&bytes).map_err(|reason| DevnetError::Format {
+            path,
+            expected: "state file",
+            reason,
+        })
+    }
+
+    /// Writes a file, all of it or nothing: a reader never sees half a state.
+    ///
+    /// # Errors
+    ///
+    /// [`DevnetError::File`].
+    pub fn write(&self, path: &Path) -> Result<(), DevnetError> {
+        let path = Self::at(path);
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(DevnetError::file("create", folder))?;
+        }
+        let unfinished = path.with_extension("tmp");
+        fs::write(&unfinished, self.json()).map_err(DevnetError::file("write", &unfinished))?;
+        fs::rename(&unfinished, &path).map_err(DevnetError::file("write", path))
+    }
+
+    /// The state in JSON or in gzipped JSON.
+    ///
+    /// # Errors
+    ///
+    /// Where it fails.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        const GZIP: [u8; 2] = [0x1f, 0x8b];
+        if !bytes.starts_with(&GZIP) {
+            return serde_json::from_slice(bytes).map_err(|error| error.to_string());
+        }
+        let mut json = Vec::new();
+        let mut unpacked = GzDecoder::new(bytes).take(MAX_UNPACKED);
+        unpacked.read_to_end(&mut json).map_err(|error| error.to_string())?;
+        serde_json::from_slice(&json).map_err(|error| error.to_string())
+    }
+
+    /// The state in gzipped JSON.
+    pub fn pack(&self) -> Bytes {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        let written = packed.write_all(&self.json()).and_then(|()| packed.finish());
+        written.map(Bytes::from).unwrap_or_default()
+    }
+
+    fn json(&self) -> Vec<u8> {
+        // Maps have strings for keys and no value can refuse: there is nothing to fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// Numbers that some versions write plain and others in hexadecimal.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PlainOrHex {
+    Plain(u64),
+    Hex(U64),
+}
+
+impl From<PlainOrHex> for u64 {
+    fn from(number: PlainOrHex) -> Self {
+        match number {
+            PlainOrHex::Plain(number) => number,
+            PlainOrHex::Hex(number) => number.to(),
+        }
+    }
+}
+
+mod plain_or_hex_number {
+    use super::PlainOrHex;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) fn serialize<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(*number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        PlainOrHex::deserialize(from).map(Into::into)
+    }
+}
+
+mod plain_or_hex {
+    use super::PlainOrHex;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(number: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+        number.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+        Ok(Option::<PlainOrHex>::deserialize(from)?.map(Into::into))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::address;
+
+    fn some() -> StateFile {
+        let account = AccountState {
+            nonce: 3,
+            balance: U256::from(5),
+            code: Bytes::from_static(&[0x60, 0x00]),
+            storage: BTreeMap::from([(B256::ZERO, B256::with_last_byte(7))]),
+        };
+        let who = address!("0x00000000000000000000000000000000000000aa");
+        StateFile {
+            accounts: BTreeMap::from([(who, account)]),
+            best_block_number: Some(4),
+            ..StateFile::default()
+        }
+    }
+
+    #[test]
+    fn a_state_survives_the_file_and_the_packed_form() {
+        let folder = tempfile::tempdir().unwrap();
+        some().write(folder.path()).unwrap();
+        assert_eq!(StateFile::read(&folder.path().join("state.json")).unwrap(), some());
+        assert_eq!(StateFile::decode(&some().pack()).unwrap(), some());
+    }
+
+    #[test]
+    fn what_is_no_state_is_refused_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.json");
+        assert!(matches!(StateFile::read(&path), Err(DevnetError::File { .. })));
+        fs::write(&path, "{\"accounts\": 5}").unwrap();
+        assert!(matches!(StateFile::read(&path), Err(DevnetError::Format { .. })));
+        assert!(StateFile::decode(&[0x1f, 0x8b, 1, 2]).is_err());
+    }
+
+    #[test]
+    fn numbers_are_read_plain_and_in_hexadecimal() {
+        for number in ["7", "\"0x7\""] {
+            let text = format!(
+                "{{\"accounts\":{{\"0x00000000000000000000000000000000000000aa\":\
+                 {{\"nonce\":{number},\"balance\":\"0x1\",\"code\":\"0x\"}}}},\
+                 \"best_block_number\":{number}}}"
+            );
+            let state = StateFile::decode(text.as_bytes()).unwrap();
+            assert_eq!(state.best_block_number, Some(7));
+            assert_eq!(state.accounts.values().next().unwrap().nonce, 7);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The server over real sockets, with a module of its own.
+
+use enshrine_devnet::{ServerConfig, server::RunningServer};
+use jsonrpsee::{RpcModule, core::to_json_raw_value};
+use serde_json::{Value, json};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+};
+
+fn module() -> RpcModule<()> {
+    let mut module = RpcModule::new(());
+    module
+        .register_method("echo", |params, _, _| params.parse::<Value>().unwrap_or_default())
+        .unwrap();
+    module
+        .register_subscription("sub", "note", "unsub", |_, pending, _, _| async {
+            let sink = pending.accept().await?;
+            sink.send(to_json_raw_value(&"noted")?).await?;
+            sink.closed().await;
+            Ok(())
+        })
+        .unwrap();
+    module
+}
+
+fn config() -> ServerConfig {
+    ServerConfig { port: 0, max_body: 10_000, ..ServerConfig::default() }
+}
+
+/// Status line, headers and body of the answer to a request.
+fn http(address: SocketAddr, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "{head} / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\norigin: http://here\r\naccess-control-request-method: POST\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_answers_requests_and_batches_and_refuses_large_bodies() {
+    let server = RunningServer::start(&config(), module().into()).await.unwrap();
+    let address = server.addresses()[0];
+    let request = r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":[7]}"#;
+    let answer = http(address, "POST", request);
+    assert!(answer.ends_with(r#"{"jsonrpc":"2.0","id":1,"result":[7]}"#), "{answer}");
+    assert!(answer.contains("access-control-allow-origin: *"));
+    let answer = http(address, "POST", &format!("[{request},{request}]"));
+    assert_eq!(answer.matches("\"result\":[7]").count(), 2);
+    assert!(http(address, "POST", "{").contains("-32700"));
+    assert!(http(address, "POST", "[]").contains("-32600"));
+    let large = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"echo","params":["{}"]}}"#,
+        "a".repeat(20_000)
+    );
+    assert!(!http(address, "POST", &large).contains("result"));
+    assert!(http(address, "POST", request).contains("[7]"));
+    assert!(http(address, "OPTIONS", "").contains("access-control-allow-methods"));
+    server.stop().await;
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_an_error_that_names_the_flag() {
+    let server = RunningServer::start(&config(), module().into()).await.unwrap();
+    let taken = ServerConfig { port: server.addresses()[0].port(), ..config() };
+    let error = RunningServer::start(&taken, module().into()).await.unwrap_err();
+    assert!(error.to_string().contains("--port"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cors_headers_follow_the_configuration() {
+    for (allow_origin, expected) in [(None, None), (Some("http://there"), Some("http://there"))] {
+        let config = ServerConfig { allow_origin: allow_origin.map(str::to_owned), ..config() };
+        let server = RunningServer::start(&config, module().into()).await.unwrap();
+        let answer = http(server.addresses()[0], "POST", "{}");
+        let found =
+            answer.lines().find_map(|line| line.strip_prefix("access-control-allow-origin: "));
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ipc_answers_requests_batches_and_subscriptions_and_leaves_no_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.ipc");
+    let config = ServerConfig { ipc: Some(path.clone()), ..config() };
+    let server = RunningServer::start(&config, module().into()).await.unwrap();
+    let socket = path.clone();
+    tokio::task::spawn_blocking(move || {
+        let mut stream = UnixStream::connect(socket).unwrap();
+        let reading = stream.try_clone().unwrap();
+        let mut answers = serde_json::Deserializer::from_reader(reading).into_iter::<Value>();
+        // In two pieces, as a socket may deliver it.
+        stream.write_all(br#"{"jsonrpc":"2.0","id":1,"meth"#).unwrap();
+        stream.write_all(br#"od":"echo","params":[1]}"#).unwrap();
+        assert_eq!(answers.next().unwrap().unwrap()["result"], json!([1]));
+        stream.write_all(br#"[{"jsonrpc":"2.0","id":2,"method":"echo","params":[2]}]"#).unwrap();
+        assert_eq!(answers.next().unwrap().unwrap()[0]["result"], json!([2]));
+        stream.write_all(br#"{"jsonrpc":"2.0","id":3,"method":"sub","params":[]}"#).unwrap();
+        let two = [answers.next().unwrap().unwrap(), answers.next().unwrap().unwrap()];
+        assert!(two.iter().any(|value| value["params"]["result"] == json!("noted")), "{two:?}");
+        assert!(two.iter().any(|value| value["id"] == json!(3)), "{two:?}");
+        stream.write_all(b"nonsense").unwrap();
+        assert_eq!(answers.next().unwrap().unwrap()["error"]["code"], json!(-32700));
+    })
+    .await
+    .unwrap();
+    server.stop().await;
+    assert!(!path.exists());
+}
