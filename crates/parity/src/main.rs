@@ -1,7 +1,7 @@
 //! `parity`: runs the comparison and writes `docs/devnet-parity.md`.
 
 use clap::Parser;
-use enshrine_parity::{Launch, Player, Script, random::Walk, report::Report};
+use enshrine_parity::{Launch, Player, Record, Script, random::Walk, report::Report};
 use eyre::{Context, bail};
 use std::{fs, path::PathBuf, process::ExitCode};
 use toolchain::{Toolchain, progress_to_stderr};
@@ -33,6 +33,10 @@ struct Arguments {
     /// Write the document here
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+
+    /// Show what the reference answers
+    #[arg(long)]
+    answers: bool,
 
     /// Show each unexplained difference
     #[arg(long)]
@@ -95,6 +99,12 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
     }
     if report.records.is_empty() {
         bail!("nothing was played: no script is called like that");
+    }
+    if arguments.answers {
+        for Record { script, line, method, params, answer, .. } in &report.records {
+            let (params, answer) = (shorten(params), shorten(&answer.to_string()));
+            println!("{script}:{line} {method} {params}\n    {answer}");
+        }
     }
     if arguments.verbose {
         for (record, difference) in report.unexplained() {

@@ -46,8 +46,8 @@ pub struct Record {
     pub method: String,
     /// The parameters as the reference got them.
     pub params: String,
-    /// Whether the reference answered with an error.
-    pub error: bool,
+    /// What the reference answered.
+    pub answer: Value,
     /// Where the answers differ.
     pub differences: Vec<Difference>,
 }
@@ -136,8 +136,7 @@ impl Player {
                 settle(node)?;
             }
         }
-        let [a, b] = &answers;
-        let differences = self.comparison.compare(&method, a, b);
+        let differences = self.comparison.compare(&method, &answers[0], &answers[1]);
         if let Some(name) = &step.bind {
             for (names, answer) in self.names.iter_mut().zip(&answers) {
                 names.insert(name.clone(), answer["result"].clone());
@@ -148,7 +147,7 @@ impl Player {
             line: step.line,
             method,
             params,
-            error: a.get("error").is_some(),
+            answer: answers.into_iter().next().unwrap_or_default(),
             differences,
         }))
     }
