@@ -51,9 +51,23 @@ impl Artifacts {
 
     /// Compiles `contracts/` with these tools, as `foundry.toml` says.
     pub fn compile(toolchain: &Toolchain) -> Result<Self, ContractsError> {
+        Self::compile_into("contracts", None, toolchain)
+    }
+
+    /// Compiles some Solidity files of the checkout, named by their paths in it, and what they import.
+    pub fn compile_files(toolchain: &Toolchain, files: &[&str]) -> Result<Self, ContractsError> {
+        Self::compile_into("contracts-files", Some(files), toolchain)
+    }
+
+    /// Compiles these files, or all contracts, with a cache of this name.
+    fn compile_into(
+        cache: &str,
+        files: Option<&[&str]>,
+        toolchain: &Toolchain,
+    ) -> Result<Self, ContractsError> {
         let root = toolchain.root();
         let settings = FoundryToml::read(&root.join("foundry.toml"))?;
-        let cache = root.join("cache").join("contracts");
+        let cache = root.join("cache").join(cache);
         let io = |error| ContractsError::Io { path: cache.clone(), error };
         fs::create_dir_all(&cache).map_err(io)?;
         let lock = File::create(cache.join("lock")).map_err(io)?;
@@ -78,7 +92,11 @@ impl Artifacts {
             .settings(SolcSettings { settings: settings.solc()?, ..Default::default() })
             .build(SolcCompiler::Specific(solc))
             .map_err(failed)?;
-        let output = project.compile().map_err(failed)?;
+        let output = match files {
+            Some(files) => project.compile_files(files.iter().map(|file| root.join(file))),
+            None => project.compile(),
+        }
+        .map_err(failed)?;
         if output.has_compiler_errors() {
             return Err(ContractsError::Compiler(output.to_string()));
         }

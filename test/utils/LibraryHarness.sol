@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Bitmap} from "../../contracts/libraries/Bitmap.sol";
+import {Rlp} from "../../contracts/libraries/Rlp.sol";
+import {StateProof} from "../../contracts/libraries/StateProof.sol";
+import {Transactions} from "../../contracts/libraries/Transactions.sol";
+import {Messages} from "../../contracts/messaging/Messages.sol";
+
+/// @title The libraries as functions that can be called from outside
+/// @dev Positions go in and come out relative to the bytes that are given.
+contract LibraryHarness {
+    using Bitmap for Bitmap.Bits;
+
+    Bitmap.Bits private _bits;
+
+    // ------------------------------------------------------------------ Rlp
+
+    function item(bytes calldata data)
+        external
+        pure
+        returns (uint256 start, uint256 stop, bool isList)
+    {
+        uint256 pos = _start(data);
+        (start, stop, isList) = Rlp.item(pos, pos + data.length);
+        return (start - pos, stop - pos, isList);
+    }
+
+    function integer(bytes calldata data, uint256 maxBytes)
+        external
+        pure
+        returns (uint256 value, uint256 next)
+    {
+        uint256 pos = _start(data);
+        (value, next) = Rlp.integer(pos, pos + data.length, maxBytes);
+        next -= pos;
+    }
+
+    function fixedString(bytes calldata data, uint256 length)
+        external
+        pure
+        returns (uint256 value, uint256 next)
+    {
+        uint256 pos = _start(data);
+        (value, next) = Rlp.fixedString(pos, pos + data.length, length);
+        next -= pos;
+    }
+
+    function list(bytes calldata data) external pure returns (uint256 start, uint256 stop) {
+        uint256 pos = _start(data);
+        (start, stop) = Rlp.list(pos, pos + data.length);
+        return (start - pos, stop - pos);
+    }
+
+    function str(bytes calldata data) external pure returns (uint256 start, uint256 stop) {
+        uint256 pos = _start(data);
+        (start, stop) = Rlp.str(pos, pos + data.length);
+        return (start - pos, stop - pos);
+    }
+
+    /// @notice The payloads of the items of a list, which must fill the bytes.
+    function items(bytes calldata data) external pure returns (bytes[] memory payloads) {
+        uint256 end = _start(data) + data.length;
+        (uint256 pos, uint256 stop) = Rlp.list(_start(data), end);
+        Rlp.requireEnd(stop, end);
+        uint256 count = 0;
+        for (uint256 next = pos; next != stop; ++count) {
+            (, next,) = Rlp.item(next, stop);
+        }
+        payloads = new bytes[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 start;
+            (start, pos,) = Rlp.item(pos, stop);
+            payloads[i] = _bytes(start, pos);
+        }
+    }
+
+    // ------------------------------------------------------------------ StateProof
+
+    function account(bytes32 stateRoot, address target, bytes[] calldata nodes)
+        external
+        pure
+        returns (bool exists, StateProof.Account memory result)
+    {
+        return StateProof.account(stateRoot, target, nodes);
+    }
+
+    function slot(bytes32 storageRoot, bytes32 position, bytes[] calldata nodes)
+        external
+        pure
+        returns (uint256)
+    {
+        return StateProof.slot(storageRoot, position, nodes);
+    }
+
+    /// @notice The value of a key; empty if there is none.
+    function get(bytes32 root, bytes32 key, bytes[] calldata nodes)
+        external
+        pure
+        returns (bytes memory)
+    {
+        (uint256 start, uint256 stop) = StateProof.get(root, key, nodes);
+        return _bytes(start, stop);
+    }
+
+    // ------------------------------------------------------------------ Transactions
+
+    function decode(bytes calldata raw, uint64 chainId)
+        external
+        pure
+        returns (Transactions.Transaction memory transaction, uint256 intrinsicGas)
+    {
+        transaction = Transactions.decode(raw, chainId);
+        intrinsicGas = Transactions.intrinsicGas(transaction);
+    }
+
+    // ------------------------------------------------------------------ Messages
+
+    function messageHash(Messages.Header memory header) external pure returns (bytes32) {
+        return Messages.hash(header);
+    }
+
+    function extend(bytes32 root, bytes32 hash) external pure returns (bytes32) {
+        return Messages.extend(root, hash);
+    }
+
+    /// @notice Hashes of the messages of a batch, and which of them are parked.
+    /// @param first Index of the first.
+    function unpack(bytes calldata batch, uint64 first)
+        external
+        pure
+        returns (bytes32[] memory hashes, bool[] memory parked)
+    {
+        Messages.Header memory header;
+        uint256 count = 0;
+        for (uint256 pos = 0; pos < batch.length; ++count) {
+            (, pos,) = Messages.unpack(batch, pos, header);
+        }
+        hashes = new bytes32[](count);
+        parked = new bool[](count);
+        uint256 next = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            bytes calldata data;
+            (data, next, parked[i]) = Messages.unpack(batch, next, header);
+            if (!parked[i]) header.dataHash = keccak256(data);
+            header.index = uint64(first + i);
+            hashes[i] = Messages.hash(header);
+        }
+    }
+
+    function sentSlot(uint256 index) external pure returns (bytes32) {
+        return Messages.sentSlot(index);
+    }
+
+    // ------------------------------------------------------------------ Bitmap
+
+    /// @notice Adds numbers one after another; whether each was new, and whether `probe` is in then.
+    function add(uint256[] calldata numbers, uint256 probe)
+        external
+        returns (bool[] memory added, bool found)
+    {
+        added = new bool[](numbers.length);
+        for (uint256 i = 0; i < numbers.length; ++i) {
+            added[i] = _bits.add(numbers[i]);
+        }
+        found = _bits.get(probe);
+    }
+
+    function _start(bytes calldata data) private pure returns (uint256 pos) {
+        assembly ("memory-safe") {
+            pos := data.offset
+        }
+    }
+
+    function _bytes(uint256 start, uint256 stop) private pure returns (bytes memory) {
+        return msg.data[start:stop];
+    }
+}
