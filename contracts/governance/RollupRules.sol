@@ -119,8 +119,11 @@ abstract contract RollupRules is RollupState {
     /// @inheritdoc INativeRollup
     function make(Change change, uint256 value) external onlyOwner {
         uint256 ready = _forget(change, value);
+        // Days, to the precision that L1 itself has.
+        // forge-lint: disable-start(block-timestamp)
         if (block.timestamp < ready) revert NotReady(ready);
         if (block.timestamp > ready + STALE_AFTER) revert Stale(ready + STALE_AFTER);
+        // forge-lint: disable-end(block-timestamp)
         if (change == Change.Policy) _setPolicy(value);
         else if (change == Change.GasLimit) _setGasLimit(value);
         else _addFork(value);
@@ -210,6 +213,9 @@ abstract contract RollupRules is RollupState {
         return rules & ~(uint256(type(uint32).max) << 160) | uint256(gasLimit) << 160;
     }
 
+    // Casts cut fields out of the word.
+    // forge-lint: disable-start(unsafe-typecast)
+
     function _policyOf(uint256 rules) internal pure returns (address) {
         return address(uint160(rules));
     }
@@ -226,6 +232,8 @@ abstract contract RollupRules is RollupState {
         return uint32(rules >> 192);
     }
 
+    // forge-lint: disable-end(unsafe-typecast)
+
     // ------------------------------------------------------------------ changes
 
     function _setPolicy(uint256 value) private {
@@ -240,16 +248,20 @@ abstract contract RollupRules is RollupState {
     }
 
     function _addFork(uint256 value) private {
+        // The low 16 bits; `from` is bounded below.
+        // forge-lint: disable-start(unsafe-typecast)
         uint16 schema = uint16(value);
         uint256 from = value >> 16;
         uint256 scheduled = _forks.length;
         // Not for blocks that exist, or that others may be building.
+        // forge-lint: disable-next-line(block-timestamp)
         bool late = from <= block.timestamp || from <= _forks[scheduled - 1].from;
         if (late || from > type(uint48).max || scheduled == type(uint8).max) {
             revert ChangeInvalid(Change.Fork, value);
         }
         _requireSupported(schema);
         _forks.push(Fork(schema, uint64(from)));
+        // forge-lint: disable-end(unsafe-typecast)
         _rules = (_rules << 8 >> 8) | (scheduled + 1) << 248;
     }
 

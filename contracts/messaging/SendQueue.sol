@@ -147,10 +147,9 @@ abstract contract SendQueue is Escrow {
     /// @dev Counts one more message, and returns the index for it.
     function _nextIndex(bytes32 root) private returns (uint64 index) {
         uint256 state = _state;
-        // The low 64 bits are the count.
-        // forge-lint: disable-next-line(unsafe-typecast)
+        // Casts cut fields out of the word. No number can come near its bounds.
+        // forge-lint: disable-start(unsafe-typecast)
         index = uint64(state);
-        // No number can come near its bounds.
         unchecked {
             if (uint48(state >> 112) != block.number || index % CHECKPOINT_INTERVAL == 0) {
                 // The state so far is final, and can be named from now on although the queue moves.
@@ -162,6 +161,7 @@ abstract contract SendQueue is Escrow {
             }
             _state = state + 1;
         }
+        // forge-lint: disable-end(unsafe-typecast)
     }
 
     /// @dev Keeps the checkpoints from `id` on.

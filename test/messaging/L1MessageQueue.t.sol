@@ -14,7 +14,7 @@ abstract contract QueueTest is Test {
     uint256 internal constant ROOT_SLOT = 0;
     uint256 internal constant STATE_SLOT = 1;
     uint256 internal constant RING_SLOT = 2;
-    uint256 internal constant RING = 8191;
+    uint64 internal constant RING = 8191;
 
     L1MessageQueue internal queue;
 
@@ -264,7 +264,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         );
         queue.send(address(1), address(0), 0, 0, "");
 
-        assertEq(queue.settleIfIdle(uint64(RING) + 1), vm.getBlockTimestamp());
+        assertEq(queue.settleIfIdle(RING + 1), vm.getBlockTimestamp());
         sendOne();
         assertFalse(isKnown(first), "overwritten");
         assertTrue(isKnown(second), "now the oldest");
