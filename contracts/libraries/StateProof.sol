@@ -162,14 +162,36 @@ library StateProof {
                     }
                     return (_child(a, b, isNode, index), a, b, taken);
                 }
-                if (nibble != 0) (first, last, isList) = (a, b, isNode);
-                for (uint256 i = 1; i < nibble; ++i) {
-                    (first, last, isList) = Rlp.item(last, stop);
+                if (nibble == 1) (first, last, isList) = (a, b, isNode);
+                else if (nibble != 0) {
+                    (first, last, isList) = Rlp.item(_skip(last, nibble - 1), stop);
                 }
             }
             if (left == 0) revert NodeMalformed(index);
             if (first == last && !isList) return (Next.Nothing, 0, 0, 0);
             return (_child(first, last, isList, index), first, last, 1);
+        }
+    }
+
+    /// @dev Where a child of a branch starts that stands `count` places after the one at `pos`. A child
+    /// is nothing (one byte), a hash (33), or an embedded node of 32 bytes with its header at most. Of
+    /// any other the answer is a place behind all ends.
+    function _skip(uint256 pos, uint256 count) private pure returns (uint256 result) {
+        assembly ("memory-safe") {
+            result := pos
+            for {} count { count := sub(count, 1) } {
+                let head := byte(0, calldataload(result))
+                switch head
+                case 0x80 { result := add(result, 1) }
+                case 0xa0 { result := add(result, 33) }
+                default {
+                    if or(lt(head, 0xc0), gt(head, 0xdf)) {
+                        result := not(0)
+                        break
+                    }
+                    result := add(result, sub(head, 0xbf))
+                }
+            }
         }
     }
 

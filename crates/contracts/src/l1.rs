@@ -24,6 +24,8 @@ const ETHER: u128 = 1_000_000_000_000_000_000;
 #[derive(Debug)]
 pub struct L1 {
     chain: Chain,
+    /// Seconds by which the next block is later than usual.
+    skipped: u64,
 }
 
 /// A transaction in its block.
@@ -56,7 +58,7 @@ impl L1 {
         }
         let spec = ChainSpec::constant(chain_id, fork);
         let config = ChainConfig::new(spec).with_execute(execute);
-        Self { chain: Chain::new(&genesis, config) }
+        Self { chain: Chain::new(&genesis, config), skipped: 0 }
     }
 
     /// The chain.
@@ -71,7 +73,12 @@ impl L1 {
 
     /// Timestamp of the next block.
     pub fn next_timestamp(&self) -> u64 {
-        self.chain.head().header.timestamp + Self::BLOCK_TIME
+        self.chain.head().header.timestamp + Self::BLOCK_TIME + self.skipped
+    }
+
+    /// Lets time pass before the next block.
+    pub const fn skip(&mut self, seconds: u64) {
+        self.skipped += seconds;
     }
 
     /// Puts a transaction into a block, whether it succeeds or reverts.
@@ -100,6 +107,7 @@ impl L1 {
             return Err(ContractsError::NotIncluded(reason));
         }
         let block = self.chain.append(new);
+        self.skipped = 0;
         let receipt = block.executed.receipts[0].clone();
         let gas_used = receipt.cumulative_gas_used;
         Ok(Sent { block, receipt, gas_used, input })
@@ -130,7 +138,11 @@ impl L1 {
         if !tried.success {
             return Err(ContractsError::Reverted { to: Some(to), output: tried.output });
         }
-        self.send(from, to.into(), value, data, TRANSACTION_GAS_CAP)
+        let sent = self.send(from, to.into(), value, data, TRANSACTION_GAS_CAP)?;
+        if !sent.receipt.success {
+            return Err(ContractsError::Reverted { to: Some(to), output: Bytes::new() });
+        }
+        Ok(sent)
     }
 
     /// Makes a call as a transaction in the next block would, without one.

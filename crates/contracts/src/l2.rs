@@ -17,7 +17,7 @@ use std::sync::Arc;
 use wire::ProtocolFork;
 
 /// An L2 chain and the nonces of transactions that are signed and not yet in a block.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct L2 {
     chain: Chain,
     pending_nonces: AddressMap<u64>,

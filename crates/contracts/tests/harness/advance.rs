@@ -1,144 +1,27 @@
-//! NativeRollup on a chain with the real EXECUTE, advanced by blocks of a real L2.
+//! What `advance` accepts and what it refuses.
 
-use alloy_genesis::GenesisAccount;
+use crate::support::{ETHER, Harness, L2_CHAIN, calldata_gas};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use alloy_sol_types::{SolCall, SolError, SolEvent};
+use alloy_sol_types::{SolCall, SolEvent};
 use chain::NewBlock;
 use enshrine_contracts::{
-    Artifacts, ContractsError, L1, L2, L2_MESSENGER, Message, PREMINT, Rollup, RollupConfig, Sent,
-    TRANSACTION_GAS_CAP,
+    L2_MESSENGER, Message, PREMINT,
     bindings::{
         IL1MessageQueue, IL2Messenger,
-        INativeRollup::{self, AnchorUpdate, BlockAdded, Evidence},
+        INativeRollup::{self, BlockAdded},
     },
-    l2_genesis,
 };
 use execute::{Execute, GasSchedule};
-use eyre::{Result, ensure};
-use keys::{Key, Transaction};
+use eyre::Result;
+use keys::Key;
 use stateless::header_of;
 use wire::{ProtocolFork, SchemaId, StatelessInput};
-
-const L2_CHAIN: u64 = 8_079;
-const ETHER: u128 = 1_000_000_000_000_000_000;
 
 alloy_sol_types::sol! {
     error ExecuteFailed();
     error ExecuteAbsent();
     error InputTooShort(uint256 got, uint256 minimum);
     error OffsetNotCanonical(uint256 position, uint256 got, uint256 expected);
-}
-
-struct Harness {
-    l1: L1,
-    l2: L2,
-    rollup: Rollup,
-    operator: Key,
-    alice: Key,
-    anchor: B256,
-}
-
-impl Harness {
-    fn new(fork: ProtocolFork) -> Result<Self> {
-        Self::with_execute(fork, Execute::default())
-    }
-
-    fn with_execute(fork: ProtocolFork, execute: Execute) -> Result<Self> {
-        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-        let operator = Key::named("operator");
-        let alice = Key::named("alice");
-        let mut l1 = L1::new(31_337, execute, &["operator", "alice"]);
-        let time = l1.chain().head().header.timestamp;
-        let mut genesis = l2_genesis(artifacts, fork, 10_000_000, time)?;
-        for key in [&operator, &alice] {
-            let account = GenesisAccount { balance: U256::from(10 * ETHER), ..Default::default() };
-            genesis.alloc.insert(key.address(), account);
-        }
-        let l2 = L2::new(L2_CHAIN, fork, &genesis);
-        let config = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
-        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
-        Ok(Self { l1, l2, rollup, operator, alice, anchor: B256::ZERO })
-    }
-
-    fn transfer(&mut self) -> Result<Transaction> {
-        let bob = Key::named("bob").address();
-        Ok(self.l2.sign(&self.alice, bob.into(), U256::ONE, Bytes::new(), 21_000)?)
-    }
-
-    /// Seals a block of one transfer, appends it to the L2 and returns it.
-    fn next_block(&mut self) -> Result<NewBlock> {
-        let transfer = self.transfer()?;
-        let time = self.l2.chain().head().header.timestamp + 1;
-        let block = self.seal(time, vec![transfer])?;
-        self.l2.append(block.clone());
-        Ok(block)
-    }
-
-    fn seal(&self, time: u64, transactions: Vec<Transaction>) -> Result<NewBlock> {
-        let (block, left_out) = self.l2.seal(time, self.anchor, transactions)?;
-        ensure!(left_out.is_empty(), "{left_out:?}");
-        Ok(block)
-    }
-
-    fn advance(
-        &mut self,
-        inputs: Vec<Vec<u8>>,
-        updates: Vec<AnchorUpdate>,
-    ) -> Result<Sent, ContractsError> {
-        let inputs = inputs.into_iter().map(Bytes::from).collect();
-        let evidence = Evidence { updates, ..Default::default() };
-        let call = INativeRollup::advanceCall { inputs, evidence };
-        self.l1.transact(&self.operator, self.rollup.address, U256::ZERO, &call)
-    }
-
-    /// Advancing by this input reverts with this error and leaves the head as it is.
-    fn assert_refused<E: SolError>(&mut self, input: Vec<u8>) -> Result<E> {
-        let before = self.state()?;
-        let output = match self.advance(vec![input.clone()], vec![]) {
-            Err(ContractsError::Reverted { output, .. }) => output,
-            other => panic!("expected {}: {other:?}", E::SIGNATURE),
-        };
-        let error = E::abi_decode(&output)
-            .unwrap_or_else(|_| panic!("expected {}, got {output}", E::SIGNATURE));
-        // As a transaction, too: it fails, and nothing moves.
-        let call = INativeRollup::advanceCall {
-            inputs: vec![input.into()],
-            evidence: Evidence::default(),
-        };
-        let sent = self.l1.send(
-            &self.operator,
-            self.rollup.address.into(),
-            U256::ZERO,
-            call.abi_encode().into(),
-            TRANSACTION_GAS_CAP,
-        )?;
-        assert!(!sent.receipt.success);
-        assert_eq!(self.state()?, before);
-        Ok(error)
-    }
-
-    /// All that NativeRollup says of its head.
-    fn state(&self) -> Result<(u64, u64, u64, u64, B256, B256, B256)> {
-        let at = self.rollup.address;
-        let head = self.rollup.head(&self.l1)?;
-        Ok((
-            head.number,
-            head.timestamp,
-            head.anchorNumber,
-            head.messageCount,
-            self.l1.read(at, &INativeRollup::blockHashCall {})?,
-            self.l1.read(at, &INativeRollup::stateRootCall {})?,
-            self.l1.read(at, &INativeRollup::anchorCall {})?,
-        ))
-    }
-
-    fn assert_head_is(&self, block: &NewBlock) -> Result<()> {
-        let (number, timestamp, _, _, hash, root, _) = self.state()?;
-        let header = &block.block.header;
-        assert_eq!((number, timestamp), (header.number, header.timestamp));
-        assert_eq!((hash, root), (block.block.hash, header.state_root));
-        Ok(())
-    }
 }
 
 /// An input with a field of the payload changed and its header sealed again.
@@ -356,11 +239,6 @@ fn eth_sent_on_l1_arrives_on_l2_and_the_gas_of_advance_stays_within_its_budget()
     println!("advance: {} gas, {execute} EXECUTE, overhead {overhead}", sent.gas_used);
     assert!(overhead <= 80_000, "{overhead}");
     Ok(())
-}
-
-/// Gas of calldata at 4 and 16 per byte (EIP-2028).
-fn calldata_gas(input: &[u8]) -> u64 {
-    input.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
 }
 
 #[test]

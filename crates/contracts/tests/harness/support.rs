@@ -1,0 +1,151 @@
+//! A rollup on an L1 with EXECUTE, and an L2 that moves it.
+
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_sol_types::{SolCall, SolError};
+use chain::NewBlock;
+use enshrine_contracts::{
+    Artifacts, ContractsError, L1, L2, Rollup, RollupConfig, Sent, TRANSACTION_GAS_CAP,
+    bindings::INativeRollup::{self, AnchorUpdate, Evidence},
+    l2_genesis,
+};
+use execute::Execute;
+use eyre::{Result, ensure};
+use keys::{Key, Transaction};
+use wire::ProtocolFork;
+
+pub(crate) const L2_CHAIN: u64 = 8_079;
+pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
+
+/// A rollup, and all that is needed to move it.
+pub(crate) struct Harness {
+    pub(crate) l1: L1,
+    pub(crate) l2: L2,
+    pub(crate) rollup: Rollup,
+    pub(crate) operator: Key,
+    pub(crate) alice: Key,
+    pub(crate) anchor: B256,
+}
+
+impl Harness {
+    pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
+        Self::with_execute(fork, Execute::default())
+    }
+
+    pub(crate) fn with_execute(fork: ProtocolFork, execute: Execute) -> Result<Self> {
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        let operator = Key::named("operator");
+        let alice = Key::named("alice");
+        let mut l1 = L1::new(31_337, execute, &["operator", "alice"]);
+        let time = l1.chain().head().header.timestamp;
+        let mut genesis = l2_genesis(artifacts, fork, 10_000_000, time)?;
+        for key in [&operator, &alice] {
+            let account = GenesisAccount { balance: U256::from(10 * ETHER), ..Default::default() };
+            genesis.alloc.insert(key.address(), account);
+        }
+        let l2 = L2::new(L2_CHAIN, fork, &genesis);
+        let mut config =
+            RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
+        config.forced.fee_percent = 0;
+        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
+        Ok(Self { l1, l2, rollup, operator, alice, anchor: B256::ZERO })
+    }
+
+    pub(crate) fn transfer(&mut self) -> Result<Transaction> {
+        let bob = Key::named("bob").address();
+        Ok(self.l2.sign(&self.alice, bob.into(), U256::ONE, Bytes::new(), 21_000)?)
+    }
+
+    /// Seals a block of one transfer, appends it to the L2 and returns it.
+    pub(crate) fn next_block(&mut self) -> Result<NewBlock> {
+        let transfer = self.transfer()?;
+        let time = self.l2.chain().head().header.timestamp + 1;
+        let block = self.seal(time, vec![transfer])?;
+        self.l2.append(block.clone());
+        Ok(block)
+    }
+
+    pub(crate) fn seal(&self, time: u64, transactions: Vec<Transaction>) -> Result<NewBlock> {
+        let (block, left_out) = self.l2.seal(time, self.anchor, transactions)?;
+        ensure!(left_out.is_empty(), "{left_out:?}");
+        Ok(block)
+    }
+
+    pub(crate) fn advance(
+        &mut self,
+        inputs: Vec<Vec<u8>>,
+        updates: Vec<AnchorUpdate>,
+    ) -> Result<Sent, ContractsError> {
+        self.advance_with(inputs, Evidence { updates, ..Default::default() })
+    }
+
+    pub(crate) fn advance_with(
+        &mut self,
+        inputs: Vec<Vec<u8>>,
+        evidence: Evidence,
+    ) -> Result<Sent, ContractsError> {
+        let inputs = inputs.into_iter().map(Bytes::from).collect();
+        let call = INativeRollup::advanceCall { inputs, evidence };
+        self.l1.transact(&self.operator, self.rollup.address, U256::ZERO, &call)
+    }
+
+    /// Advancing by this input reverts with this error and leaves the head as it is.
+    pub(crate) fn assert_refused<E: SolError>(&mut self, input: Vec<u8>) -> Result<E> {
+        self.assert_refused_with(input, Evidence::default())
+    }
+
+    /// Advancing by this input and this evidence does.
+    pub(crate) fn assert_refused_with<E: SolError>(
+        &mut self,
+        input: Vec<u8>,
+        evidence: Evidence,
+    ) -> Result<E> {
+        let before = self.state()?;
+        let output = match self.advance_with(vec![input.clone()], evidence.clone()) {
+            Err(ContractsError::Reverted { output, .. }) => output,
+            other => panic!("expected {}: {other:?}", E::SIGNATURE),
+        };
+        let error = E::abi_decode(&output)
+            .unwrap_or_else(|_| panic!("expected {}, got {output}", E::SIGNATURE));
+        // As a transaction, too: it fails, and nothing moves.
+        let call = INativeRollup::advanceCall { inputs: vec![input.into()], evidence };
+        let sent = self.l1.send(
+            &self.operator,
+            self.rollup.address.into(),
+            U256::ZERO,
+            call.abi_encode().into(),
+            TRANSACTION_GAS_CAP,
+        )?;
+        assert!(!sent.receipt.success);
+        assert_eq!(self.state()?, before);
+        Ok(error)
+    }
+
+    /// All that NativeRollup says of its head.
+    pub(crate) fn state(&self) -> Result<(u64, u64, u64, u64, B256, B256, B256)> {
+        let at = self.rollup.address;
+        let head = self.rollup.head(&self.l1)?;
+        Ok((
+            head.number,
+            head.timestamp,
+            head.anchorNumber,
+            head.messageCount,
+            self.l1.read(at, &INativeRollup::blockHashCall {})?,
+            self.l1.read(at, &INativeRollup::stateRootCall {})?,
+            self.l1.read(at, &INativeRollup::anchorCall {})?,
+        ))
+    }
+
+    pub(crate) fn assert_head_is(&self, block: &NewBlock) -> Result<()> {
+        let (number, timestamp, _, _, hash, root, _) = self.state()?;
+        let header = &block.block.header;
+        assert_eq!((number, timestamp), (header.number, header.timestamp));
+        assert_eq!((hash, root), (block.block.hash, header.state_root));
+        Ok(())
+    }
+}
+
+/// Gas of calldata at 4 and 16 per byte (EIP-2028).
+pub(crate) fn calldata_gas(input: &[u8]) -> u64 {
+    input.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
+}
