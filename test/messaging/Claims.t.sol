@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Delivery} from "../../contracts/libraries/Delivery.sol";
+import {StateProof} from "../../contracts/libraries/StateProof.sol";
+import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+import {Target} from "../utils/Targets.sol";
+
+/// @dev Keeps what it was called with, and refuses while it is told to.
+contract L1Target is Target {
+    address internal immutable QUEUE;
+    bool public refusing;
+    address public caller;
+    address public l2Sender;
+    uint256 public value;
+    uint256 public gas;
+    bytes public data;
+    uint256 public count;
+
+    constructor(address queue) {
+        QUEUE = queue;
+    }
+
+    function refuse(bool refusing_) external {
+        refusing = refusing_;
+    }
+
+    function take() internal override {
+        gas = gasleft();
+        require(!refusing, "no");
+        caller = msg.sender;
+        l2Sender = IL1MessageQueue(QUEUE).l2Sender();
+        value = msg.value;
+        data = msg.data;
+        ++count;
+    }
+}
+
+contract ClaimsTest is RealRollup {
+    using L2 for L2.Chain;
+
+    address internal constant TO = address(0xaaaa);
+    address internal constant FEES = address(0xfee5);
+
+    L1Target internal target;
+    address internal owner = makeAddr("owner of what is refused");
+
+    function setUp() public override {
+        super.setUp();
+        target = new L1Target(address(queue));
+        // ETH behind what the genesis gives to accounts.
+        send(alice, 100 ether, 0, "");
+        nextL1Block();
+        bringOver();
+    }
+
+    function claim(IL1MessageQueue.Message memory m) internal {
+        queue.claim(m, messageProof(m.index), FEES);
+    }
+
+    function expectRefused(
+        IL1MessageQueue.Message memory m,
+        IL1MessageQueue.MessageProof memory proof,
+        bytes memory error_
+    ) internal {
+        vm.expectRevert(error_);
+        queue.claim(m, proof, FEES);
+    }
+
+    function testFuzz_what_is_sent_on_l2_is_delivered_on_l1_as_sent(
+        uint64 value,
+        uint64 fee,
+        uint32 gasLimit,
+        bytes calldata data
+    ) public {
+        gasLimit = uint32(bound(gasLimit, 700_000, 8_000_000));
+        IL1MessageQueue.Message memory m =
+            queueSend("bob", address(target), owner, value, fee, gasLimit, data);
+        advanceSends();
+        vm.expectEmit(address(queue));
+        emit IL1MessageQueue.MessageClaimed(m.index);
+        claim(m);
+
+        assertEq(target.caller(), address(queue));
+        assertEq(target.l2Sender(), bob);
+        assertEq(target.value(), value);
+        assertEq(target.data(), data);
+        assertGe(target.gas() + 300, gasLimit);
+        assertEq(FEES.balance, fee);
+        assertEq(address(queue).balance, 100 ether - value - fee);
+        assertTrue(queue.isClaimed(m.index));
+        vm.expectRevert(IL1MessageQueue.NoDelivery.selector);
+        queue.l2Sender();
+    }
+
+    function test_a_message_is_claimed_once() public {
+        IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 1 ether, 0, 0, "");
+        // Its twin.
+        IL1MessageQueue.Message memory n = queueSend("bob", TO, owner, 1 ether, 0, 0, "");
+        advanceSends();
+        claim(m);
+        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+        bytes memory error_ =
+            abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, m.index);
+        expectRefused(m, proof, error_);
+        // By a later block neither, nor as a refund.
+        advance();
+        expectRefused(m, messageProof(m.index), error_);
+        vm.expectRevert(error_);
+        vm.prank(owner);
+        queue.refund(m, proof, owner);
+        claim(n);
+        assertEq(TO.balance, 2 ether);
+    }
+
+    function testFuzz_a_message_with_anything_changed_is_refused(uint8 field, uint64 other) public {
+        IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 7, 11, hex"c0ffee");
+        advanceSends();
+        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+        IL1MessageQueue.Message memory c = abi.decode(abi.encode(m), (IL1MessageQueue.Message));
+        field = field % 7;
+        if (field == 0) c.sender = address(uint160(other));
+        else if (field == 1) c.to = address(uint160(0x1000) + other);
+        else if (field == 2) c.refundTo = address(uint160(other));
+        else if (field == 3) c.value = other;
+        else if (field == 4) c.fee = other;
+        else if (field == 5) c.gasLimit = other % 1_000_000;
+        else c.data = abi.encode(other);
+        vm.assume(keccak256(abi.encode(c)) != keccak256(abi.encode(m)));
+        vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
+        queue.claim(c, proof, FEES);
+        queue.claim(m, proof, FEES);
+    }
+
+    function test_the_index_of_another_message_is_refused() public {
+        IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 0, 0, "");
+        queueSend("bob", TO, owner, 6, 0, 0, "");
+        advanceSends();
+        m.index = 1;
+        IL1MessageQueue.MessageProof memory proof = messageProof(1);
+        vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
+        queue.claim(m, proof, FEES);
+        // One that nobody sent, by a proof that the slot is empty.
+        m.index = 2;
+        proof = messageProof(2);
+        vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
+        queue.claim(m, proof, FEES);
+        m.index = 0;
+        claim(m);
+    }
+
+    function test_later_claims_of_a_block_bring_half_the_proof() public {
+        IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 0, 0, "");
+        IL1MessageQueue.Message memory n = queueSend("bob", TO, owner, 6, 0, 0, "");
+        advanceSends();
+        IL1MessageQueue.MessageProof memory half = messageProof(n.index);
+        half.accountProof = new bytes[](0);
+        bytes memory unknown = abi.encodeWithSelector(
+            IL1MessageQueue.StorageRootUnknown.selector, half.l2Block, half.storageRoot
+        );
+        expectRefused(n, half, unknown);
+        claim(m);
+        // Not for another block, nor with another root.
+        half.l2Block -= 1;
+        expectRefused(
+            n,
+            half,
+            abi.encodeWithSelector(
+                IL1MessageQueue.StorageRootUnknown.selector, half.l2Block, half.storageRoot
+            )
+        );
+        half.l2Block += 1;
+        bytes32 root = half.storageRoot;
+        half.storageRoot = keccak256("another");
+        expectRefused(
+            n,
+            half,
+            abi.encodeWithSelector(
+                IL1MessageQueue.StorageRootUnknown.selector, half.l2Block, half.storageRoot
+            )
+        );
+        half.storageRoot = root;
+        queue.claim(n, half, FEES);
+        assertEq(TO.balance, 11);
+    }
+
+    function test_proofs_of_other_states_are_refused() public {
+        IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 0, 0, "");
+        advanceSends();
+        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+
+        proof.l2Block -= 1;
+        vm.expectPartialRevert(StateProof.NodeHashMismatch.selector);
+        queue.claim(m, proof, FEES);
+        proof.l2Block += 2;
+        uint64 latest = rollup.head().number;
+        expectRefused(
+            m,
+            proof,
+            abi.encodeWithSelector(
+                INativeRollup.StateRootUnavailable.selector, proof.l2Block, latest
+            )
+        );
+        proof.l2Block -= 1;
+
+        // Another account's storage.
+        IL2.AccountProof memory other = l2.prove(Predeploys.L1_ANCHOR, 0);
+        bytes[] memory right = proof.accountProof;
+        proof.accountProof = other.nodes;
+        vm.expectPartialRevert(StateProof.NodeHashMismatch.selector);
+        queue.claim(m, proof, FEES);
+        proof.accountProof = right;
+        bytes32 root = proof.storageRoot;
+        proof.storageRoot = other.storageRoot;
+        expectRefused(
+            m,
+            proof,
+            abi.encodeWithSelector(
+                IL1MessageQueue.StorageRootMismatch.selector, other.storageRoot, root
+            )
+        );
+        proof.storageRoot = root;
+        queue.claim(m, proof, FEES);
+    }
+
+    // ------------------------------------------------------------------ targets that refuse
+
+    function test_a_refused_message_can_be_claimed_again() public {
+        target.refuse(true);
+        IL1MessageQueue.Message memory m =
+            queueSend("bob", address(target), owner, 5, 7, 100_000, "");
+        advanceSends();
+        bytes memory reason = abi.encodeWithSignature("Error(string)", "no");
+        expectRefused(
+            m,
+            messageProof(m.index),
+            abi.encodeWithSelector(IL1MessageQueue.DeliveryFailed.selector, reason)
+        );
+        assertFalse(queue.isClaimed(m.index));
+        assertEq(FEES.balance, 0);
+        target.refuse(false);
+        claim(m);
+        assertEq(target.value(), 5);
+    }
+
+    function test_what_a_target_refuses_is_refunded_to_whom_the_sender_named() public {
+        target.refuse(true);
+        IL1MessageQueue.Message memory m =
+            queueSend("bob", address(target), owner, 5, 7, 100_000, "");
+        advanceSends();
+        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1MessageQueue.NotRefundable.selector, address(this), owner)
+        );
+        queue.refund(m, proof, TO);
+
+        vm.expectEmit(address(queue));
+        emit IL1MessageQueue.MessageRefunded(m.index, TO, 5);
+        vm.prank(owner);
+        assertFalse(queue.refund(m, proof, TO));
+        assertEq(TO.balance, 12);
+        target.refuse(false);
+        expectRefused(
+            m, proof, abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, m.index)
+        );
+    }
+
+    function test_a_refund_of_what_the_target_takes_is_a_claim() public {
+        IL1MessageQueue.Message memory m =
+            queueSend("bob", address(target), owner, 5, 7, 300_000, "");
+        advanceSends();
+        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+        vm.expectEmit(address(queue));
+        emit IL1MessageQueue.MessageClaimed(m.index);
+        vm.prank(owner);
+        assertTrue(queue.refund(m, proof, TO));
+        assertEq(target.value(), 5);
+        assertEq(TO.balance, 7);
+    }
+
+    function test_messages_to_the_queue_or_the_rollup_are_refunded_only() public {
+        address[2] memory forbidden = [address(queue), address(rollup)];
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes memory data = abi.encodeCall(queue.send, (TO, TO, 0, 0, ""));
+            IL1MessageQueue.Message memory m =
+                queueSend("bob", forbidden[i], owner, 5, 0, 100_000, data);
+            advanceSends();
+            IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+            expectRefused(
+                m,
+                proof,
+                abi.encodeWithSelector(IL1MessageQueue.TargetForbidden.selector, forbidden[i])
+            );
+            vm.expectCall(forbidden[i], data, 0);
+            vm.prank(owner);
+            assertFalse(queue.refund(m, proof, TO));
+        }
+        assertEq(TO.balance, 10);
+        assertEq(queue.checkpoint().count, 1);
+    }
+
+    function test_fees_that_are_refused_leave_the_message_claimable() public {
+        IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 7, 0, "");
+        advanceSends();
+        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+        target.refuse(true);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1MessageQueue.ReleaseFailed.selector, address(target), 7)
+        );
+        queue.claim(m, proof, address(target));
+        queue.claim(m, proof, FEES);
+    }
+
+    function test_less_gas_than_was_promised_is_no_delivery() public {
+        IL1MessageQueue.Message memory m =
+            queueSend("bob", address(target), owner, 5, 7, 2_000_000, "");
+        advanceSends();
+        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+        vm.expectPartialRevert(Delivery.InsufficientGas.selector);
+        queue.claim{gas: 2_000_000}(m, proof, FEES);
+        vm.expectPartialRevert(Delivery.InsufficientGas.selector);
+        vm.prank(owner);
+        queue.refund{gas: 2_000_000}(m, proof, FEES);
+        claim(m);
+    }
+}
+
+/// @dev What a claim costs, on an L2 of ten thousand accounts and a messenger that has sent a lot.
+contract ClaimGasTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint256 internal constant ACCOUNTS = 10_000;
+    uint256 internal constant SENT = 1000;
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        IL2.Account[] memory few = g.accounts;
+        g.accounts = new IL2.Account[](few.length + ACCOUNTS);
+        for (uint256 i = 0; i < g.accounts.length; ++i) {
+            if (i < few.length) {
+                g.accounts[i] = few[i];
+            } else {
+                g.accounts[i] = IL2.Account(address(uint160(1e9 + i)), 0, 1, "", new IL2.Slot[](0));
+            }
+        }
+        IL2.Slot[] memory slots = new IL2.Slot[](SENT + 1);
+        slots[0] = IL2.Slot(0, bytes32(SENT << 64));
+        for (uint256 i = 0; i < SENT; ++i) {
+            slots[i + 1] =
+                IL2.Slot(keccak256(abi.encode(i, 4)), keccak256(abi.encode("message", i)));
+        }
+        g.accounts[few.length - 1].slots = slots;
+    }
+
+    function cost(bytes memory call) internal returns (uint256 gas, uint256 calldataGas) {
+        for (uint256 i = 0; i < call.length; ++i) {
+            calldataGas += call[i] == 0 ? 4 : 16;
+        }
+        (bool ok,) = address(queue).call(call);
+        assertTrue(ok);
+        // Not what is given back, so that the figure does not depend on it.
+        gas = vm.lastCallGas().gasTotalUsed;
+    }
+
+    /// forge-config: default.isolate = true
+    function test_gas_of_claims() public {
+        send(alice, 100 ether, 0, "");
+        nextL1Block();
+        bringOver();
+        IL1MessageQueue.Message[] memory m = new IL1MessageQueue.Message[](4);
+        address to = makeAddr("recipient");
+        vm.deal(to, 1);
+        for (uint256 i = 0; i < 2; ++i) {
+            m[i] = queueSend("bob", to, to, 1 ether, 0, 0, "");
+        }
+        advanceSends();
+        queue.claim(m[0], messageProof(m[0].index), to);
+        for (uint256 i = 2; i < 4; ++i) {
+            m[i] = queueSend("bob", to, to, 1 ether, 0, 0, "");
+        }
+        advanceSends();
+        // As after a round of the ring.
+        uint256 place = 8193 + l2.head.number;
+        vm.store(address(queue), bytes32(place), bytes32(uint256(1)));
+
+        IL1MessageQueue.MessageProof memory proof = messageProof(m[2].index);
+        (uint256 first, uint256 firstData) = cost(abi.encodeCall(queue.claim, (m[2], proof, to)));
+        proof = messageProof(m[3].index);
+        proof.accountProof = new bytes[](0);
+        (uint256 later, uint256 laterData) = cost(abi.encodeCall(queue.claim, (m[3], proof, to)));
+        vm.snapshotValue("gas", "claim: first of an L2 block, without calldata", first - firstData);
+        vm.snapshotValue("gas", "claim: first of an L2 block, in all", first);
+        vm.snapshotValue("gas", "claim: later of an L2 block, without calldata", later - laterData);
+        vm.snapshotValue("gas", "claim: later of an L2 block, in all", later);
+        emit log_named_uint("first", first - firstData);
+        emit log_named_uint("first, in all", first);
+        emit log_named_uint("later", later - laterData);
+        emit log_named_uint("later, in all", later);
+    }
+}

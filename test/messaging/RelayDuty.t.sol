@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {StateProof} from "../../contracts/libraries/StateProof.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {MessageCodec} from "../utils/MessageCodec.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+contract RelayDutyTest is RealRollup {
+    using L2 for L2.Chain;
+
+    address internal constant TO = address(0xaaaa);
+
+    function expectRefused(bytes memory input, INativeRollup.Evidence memory e, bytes memory error_)
+        internal
+    {
+        bytes[] memory inputs = one(input);
+        vm.expectRevert(error_);
+        rollup.advance(inputs, e);
+    }
+
+    function assertDuties(uint64 relayed, uint256 due) internal view {
+        INativeRollup.Duties memory d = rollup.duties();
+        assertEq(d.relayed, relayed);
+        assertEq(d.relayDue, due);
+    }
+
+    function test_eth_sent_on_l1_arrives_on_l2() public {
+        send(TO, 5 ether, 0, "");
+        nextL1Block();
+        bringOver();
+        assertHead();
+        assertEq(l2.balanceOf(TO), 5 ether);
+        assertEq(l2.balanceOf(MESSENGER), PREMINT - 5 ether);
+        assertEq(address(queue).balance, 5 ether);
+        assertEq(rollup.head().messageCount, 1);
+    }
+
+    function test_before_the_deadline_nothing_is_asked() public {
+        send(TO, 1, 0, "");
+        skip(RELAY_DEADLINE - 2 * MAX_LAG);
+        advance();
+        advance();
+        assertHead();
+    }
+
+    function test_an_overdue_message_stops_the_chain_until_it_is_relayed() public {
+        send(TO, 1, 0, "");
+        skip(RELAY_DEADLINE);
+        untilNextIs(0);
+
+        IL2.Head memory parent = l2.head;
+        bytes memory late = l2.seal();
+        expectRefused(
+            late, none(), abi.encodeWithSelector(INativeRollup.RelayProofMissing.selector, 0)
+        );
+        uint64 due = states[1].timestamp + RELAY_DEADLINE;
+        expectRefused(
+            late,
+            relayProof(),
+            abi.encodeWithSelector(INativeRollup.MessagesOverdue.selector, 0, due)
+        );
+
+        // The same block with the message in it.
+        l2.head = parent;
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        queueRelay(false);
+        bytes memory input = l2.seal(anchor);
+        e.relays = relayProof().relays;
+        rollup.advance(one(input), e);
+        assertHead();
+        assertDuties(1, vm.getBlockTimestamp() + RELAY_DEADLINE);
+        assertEq(l2.balanceOf(TO), 1);
+    }
+
+    function test_if_nothing_is_pending_the_queue_says_so_by_itself() public {
+        skip(RELAY_DEADLINE);
+        untilNextIs(0);
+        assertDuties(0, 1_700_000_000 + RELAY_DEADLINE);
+        advance();
+        assertDuties(0, vm.getBlockTimestamp() - 12 + RELAY_DEADLINE);
+        assertHead();
+    }
+
+    function test_odd_blocks_owe_no_relays() public {
+        send(TO, 1, 0, "");
+        skip(RELAY_DEADLINE);
+        if (l2.head.number % 2 == 1) bringOver();
+        advance();
+        assertHead();
+    }
+
+    function test_a_proof_shows_when_the_next_message_is_due() public {
+        send(TO, 1, 0, "");
+        nextL1Block();
+        bringOver();
+        skip(1000);
+        send(TO, 2, 0, "");
+        uint64 second = states[2].timestamp;
+        skip(1000);
+        send(TO, 3, 0, "");
+        nextL1Block();
+        // A proof may come with any block.
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = relayProof();
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.RelayProven(1, second);
+        rollup.advance(one(input), e);
+        assertDuties(1, second + RELAY_DEADLINE);
+    }
+
+    function test_only_the_checkpoints_around_the_count_are_accepted() public {
+        for (uint256 i = 0; i < 3; ++i) {
+            send(TO, 1, 0, "");
+            nextL1Block();
+        }
+        bringOver();
+        send(TO, 1, 0, "");
+        send(TO, 1, 0, "");
+        nextL1Block();
+        send(TO, 1, 0, "");
+        nextL1Block();
+        bytes memory input = l2.seal();
+        bytes memory error_ =
+            abi.encodeWithSelector(IL1MessageQueue.CheckpointsDoNotEnclose.selector, 3);
+        expectRefused(input, relayProof(2), error_);
+        expectRefused(input, relayProof(5), error_);
+        expectRefused(input, relayProof(6), error_);
+        INativeRollup.Evidence memory e = relayProof(3);
+        e.relays[0].next = e.relays[0].before;
+        expectRefused(input, e, error_);
+        e = relayProof(3);
+        ++e.relays[0].next.timestamp;
+        expectRefused(input, e, error_);
+        rollup.advance(one(input), relayProof(3));
+        assertDuties(3, states[5].timestamp + RELAY_DEADLINE);
+    }
+
+    function test_a_count_without_proof_is_refused() public {
+        send(TO, 1, 0, "");
+        nextL1Block();
+        bringOver();
+        bytes memory input = l2.seal();
+        // The state before.
+        INativeRollup.Evidence memory e = relayProof();
+        l2.transfer("bob", TO, 1);
+        l2.seal();
+        INativeRollup.Evidence memory later = relayProof();
+        bytes[] memory inputs = one(input);
+        vm.expectPartialRevert(StateProof.NodeHashMismatch.selector);
+        rollup.advance(inputs, later);
+        e.relays[0].storageProof = new bytes[](0);
+        vm.expectPartialRevert(StateProof.ProofIncomplete.selector);
+        rollup.advance(inputs, e);
+    }
+
+    function test_evidence_for_no_block_of_the_call_is_refused() public {
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = relayProof();
+        e.relays[0].index = 1;
+        expectRefused(
+            input, e, abi.encodeWithSelector(INativeRollup.RelayProofUnused.selector, 0, 1)
+        );
+        e.relays[0].index = 0;
+        rollup.advance(one(input), e);
+    }
+
+    /// @dev Whoever is late must catch up, as fast as blocks allow.
+    function test_while_messages_are_overdue_each_even_block_relays_what_it_has_room_for() public {
+        for (uint256 i = 0; i < 3; ++i) {
+            send(TO, 1, 0, "");
+            nextL1Block();
+        }
+        skip(RELAY_DEADLINE);
+        untilNextIs(0);
+        IL2.Head memory parent = l2.head;
+
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        bytes32[] memory rest = MessageCodec.hashes(MessageCodec.slice(sent, 1, 3));
+        bytes32 root = MessageCodec.fold(0, MessageCodec.slice(sent, 0, 1));
+        l2.callFrom(
+            "operator", MESSENGER, abi.encodeCall(IL2Messenger.addWaypoint, (3, root, rest))
+        );
+        bytes memory batch = MessageCodec.pack(MessageCodec.slice(sent, 0, 1));
+        l2.callFrom("operator", MESSENGER, abi.encodeCall(IL2Messenger.relay, (batch, relayer)));
+        bytes memory input = l2.seal(anchor);
+        assertEq(relayedCount(), 1);
+        e.relays = relayProof().relays;
+        expectRefused(
+            input,
+            e,
+            abi.encodeWithSelector(
+                INativeRollup.MessagesOverdue.selector, 1, states[2].timestamp + RELAY_DEADLINE
+            )
+        );
+
+        // A block that is full otherwise has no room.
+        l2.head = parent;
+        (e, anchor) = newAnchor();
+        l2.callFrom(
+            "operator", MESSENGER, abi.encodeCall(IL2Messenger.addWaypoint, (3, root, rest))
+        );
+        l2.callFrom("operator", MESSENGER, abi.encodeCall(IL2Messenger.relay, (batch, relayer)));
+        for (uint256 i = 0; i < 500; ++i) {
+            l2.transfer("bob", TO, 1);
+        }
+        input = l2.seal(anchor);
+        assertGt(l2.head.gasUsed, 10_500_000);
+        e.relays = relayProof().relays;
+        rollup.advance(one(input), e);
+        assertDuties(1, states[2].timestamp + RELAY_DEADLINE);
+    }
+
+    function test_no_anchor_runs_away_from_what_is_relayed() public {
+        for (uint256 i = 0; i < 1024; ++i) {
+            queue.send(TO, address(0), 0, 0, "");
+        }
+        nextL1Block();
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        uint256 state = vm.snapshotState();
+        rollup.advance(one(l2.seal(anchor)), e);
+        vm.revertToState(state);
+
+        queue.send(TO, address(0), 0, 0, "");
+        nextL1Block();
+        (e, anchor) = newAnchor();
+        expectRefused(
+            l2.seal(anchor),
+            e,
+            abi.encodeWithSelector(INativeRollup.AnchorTooFarAhead.selector, 1025, 1024)
+        );
+    }
+}

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {VmSafe} from "forge-std/Vm.sol";
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
+import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
+import {IL1Anchor} from "../../contracts/interfaces/IL1Anchor.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {Messages} from "../../contracts/messaging/Messages.sol";
+import {ExecuteTest} from "./ExecuteTest.sol";
+import {IL2} from "./IL2.sol";
+import {L2} from "./L2.sol";
+import {MessageCodec} from "./MessageCodec.sol";
+import {SystemContracts} from "./SystemContracts.sol";
+
+/// @title A rollup and its queues on an L1 with the real EXECUTE, and its real L2
+abstract contract RealRollup is ExecuteTest, SystemContracts {
+    using L2 for L2.Chain;
+
+    uint64 internal constant CHAIN_ID = 80_790;
+    uint64 internal constant MAX_LAG = 1 hours;
+    uint64 internal constant OPEN_AFTER = 2 hours;
+    uint64 internal constant RELAY_DEADLINE = 1 days;
+    uint64 internal constant FORCED_DELAY = 1 days;
+    uint64 internal constant FORCED_GRACE = 2 hours;
+    uint64 internal constant FORCED_EXPIRY = 2 days;
+    uint64 internal constant UPGRADE_DELAY = 7 days;
+    uint256 internal constant PREMINT = 1e30;
+    address internal constant MESSENGER = Predeploys.L2_MESSENGER;
+
+    L2.Chain internal l2;
+    L1MessageQueue internal queue;
+    ForcedInbox internal inbox;
+    NativeRollup internal rollup;
+
+    address internal alice = makeAddr("alice");
+    address internal bob = makeAddr("bob");
+    address internal relayer = makeAddr("operator");
+
+    /// @dev All messages to the L2 so far, and the states of the queue after each of them.
+    IL2Messenger.Message[] internal sent;
+    IL1MessageQueue.Checkpoint[] internal states;
+
+    function setUp() public virtual override {
+        super.setUp();
+        vm.roll(20_000);
+        vm.warp(1_700_000_000);
+        installHistory();
+        l2.create(genesis());
+        deploy();
+        states.push(queue.checkpoint());
+        nextL1Block();
+    }
+
+    // ------------------------------------------------------------------ start
+
+    function genesis() internal view virtual returns (IL2.Genesis memory g) {
+        g = L2.defaults();
+        g.chainId = CHAIN_ID;
+        L2.fund(g, "alice", 1000 ether);
+        L2.fund(g, "bob", 1000 ether);
+        L2.fund(g, "operator", 1000 ether);
+        L2.add(g, Predeploys.L1_ANCHOR, 0, vm.getDeployedCode("L1Anchor.sol:L1Anchor"));
+        L2.add(g, MESSENGER, PREMINT, vm.getDeployedCode("L2Messenger.sol:L2Messenger"));
+    }
+
+    function config() internal view virtual returns (INativeRollup.Config memory) {
+        return INativeRollup.Config({
+            chainId: CHAIN_ID,
+            schema: l2.schema,
+            gasLimit: uint32(l2.head.gasLimit),
+            maxLag: MAX_LAG,
+            openAfter: OPEN_AFTER,
+            relayDeadline: RELAY_DEADLINE,
+            upgradeDelay: UPGRADE_DELAY,
+            inbox: address(queue),
+            forced: address(inbox),
+            policy: address(0),
+            owner: address(0)
+        });
+    }
+
+    function forcedConfig(address rollup_) internal virtual returns (ForcedInbox.Config memory) {
+        return ForcedInbox.Config({
+            rollup: rollup_,
+            chainId: CHAIN_ID,
+            delay: FORCED_DELAY,
+            grace: FORCED_GRACE,
+            expiry: FORCED_EXPIRY,
+            maxGas: 23_000,
+            maxBoundedGas: 1_000_000,
+            feePercent: 0,
+            feeRecipient: address(0),
+            boundedTarget: address(0)
+        });
+    }
+
+    function deploy() internal {
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        queue = new L1MessageQueue(next, 1_000_000, 16_384, 0);
+        inbox = new ForcedInbox(forcedConfig(next));
+        INativeRollup.Genesis memory g = INativeRollup.Genesis({
+            number: l2.head.number,
+            timestamp: l2.head.timestamp,
+            blockHash: l2.head.hash,
+            stateRoot: l2.head.stateRoot,
+            anchor: l2.head.anchor
+        });
+        rollup = new NativeRollup(g, config());
+    }
+
+    // ------------------------------------------------------------------ blocks
+
+    function nextL1Block() internal {
+        vm.roll(vm.getBlockNumber() + 1);
+        skip(12);
+    }
+
+    function one(bytes memory input) internal pure returns (bytes[] memory inputs) {
+        inputs = new bytes[](1);
+        inputs[0] = input;
+    }
+
+    /// @dev Nothing goes with the inputs.
+    function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
+
+    /// @dev Seals what is queued, and advances by it.
+    function advance() internal {
+        advance(none());
+    }
+
+    function advance(INativeRollup.Evidence memory evidence) internal {
+        rollup.advance(one(l2.seal()), evidence);
+        nextL1Block();
+    }
+
+    /// @dev Advances by an empty block if the next is of the other parity.
+    function untilNextIs(uint256 parity) internal {
+        if (l2.head.number % 2 == parity) advance();
+    }
+
+    function assertHead() internal view {
+        assertEq(rollup.head().number, l2.head.number);
+        assertEq(rollup.blockHash(), l2.head.hash);
+        assertEq(rollup.stateRoot(), l2.head.stateRoot);
+    }
+
+    // ------------------------------------------------------------------ messages to the L2
+
+    function send(address to, uint128 value, uint64 gasLimit, bytes memory data) internal {
+        send(to, alice, value, 0, gasLimit, data);
+    }
+
+    function send(
+        address to,
+        address refundTo,
+        uint128 value,
+        uint128 fee,
+        uint64 gasLimit,
+        bytes memory data
+    ) internal {
+        sent.push(
+            IL2Messenger.Message({
+                sender: alice,
+                to: to,
+                refundTo: refundTo,
+                value: value,
+                fee: fee,
+                gasLimit: gasLimit,
+                index: uint64(sent.length),
+                data: data
+            })
+        );
+        uint256 all = uint256(value) + fee;
+        vm.deal(alice, alice.balance + all);
+        vm.prank(alice);
+        queue.send{value: all}(to, refundTo, gasLimit, fee, data);
+        states.push(queue.checkpoint());
+    }
+
+    /// @dev An anchor with the queue as it is, for the first block of the next call; also puts its
+    /// proof into the next L2 block, and gives the hash for its header.
+    function newAnchor() internal returns (INativeRollup.Evidence memory evidence, bytes32 anchor) {
+        IL1MessageQueue.Checkpoint memory c = queue.checkpoint();
+        uint64 number = uint64(vm.getBlockNumber()) - 1;
+        evidence.updates = new INativeRollup.AnchorUpdate[](1);
+        evidence.updates[0] = INativeRollup.AnchorUpdate({
+            index: 0,
+            l1BlockNumber: number,
+            messageCount: c.count,
+            messageRoot: c.root,
+            checkpointId: c.id,
+            checkpointBlock: c.l1Block,
+            checkpointTimestamp: c.timestamp
+        });
+        IL1Anchor.Anchor memory a = IL1Anchor.Anchor(number, blockhash(number), c.count, c.root);
+        anchor = keccak256(abi.encode(a));
+        l2.callFrom("operator", Predeploys.L1_ANCHOR, abi.encodeCall(IL1Anchor.prove, (a)));
+    }
+
+    function relayedCount() internal returns (uint64 count) {
+        bytes memory answer = l2.read(MESSENGER, abi.encodeCall(IL2Messenger.relayed, ()));
+        (count,) = abi.decode(answer, (uint64, bytes32));
+    }
+
+    /// @dev Queues the relay of all messages that have not been relayed, parked where that is possible
+    /// if `park`.
+    function queueRelay(bool park) internal {
+        IL2Messenger.Message[] memory pending =
+            MessageCodec.slice(sent, relayedCount(), sent.length);
+        bytes memory batch = park ? packParked(pending) : MessageCodec.pack(pending);
+        l2.callFrom("operator", MESSENGER, abi.encodeCall(IL2Messenger.relay, (batch, relayer)));
+    }
+
+    /// @dev Anchors and relays all that was sent, in one block.
+    function bringOver() internal {
+        (INativeRollup.Evidence memory evidence, bytes32 anchor) = newAnchor();
+        queueRelay(false);
+        rollup.advance(one(l2.seal(anchor)), evidence);
+        nextL1Block();
+        assertEq(relayedCount(), sent.length);
+    }
+
+    /// @dev A batch in which all that ask for gas are parked.
+    function packParked(IL2Messenger.Message[] memory messages)
+        internal
+        pure
+        returns (bytes memory out)
+    {
+        for (uint256 i = 0; i < messages.length; ++i) {
+            IL2Messenger.Message memory m = messages[i];
+            bytes memory head =
+                abi.encodePacked(m.sender, m.to, m.refundTo, m.value, m.fee, uint32(m.gasLimit));
+            out = bytes.concat(
+                out,
+                head,
+                m.gasLimit == 0
+                    ? abi.encodePacked(uint32(m.data.length), m.data)
+                    : abi.encodePacked(uint32(1 << 31), keccak256(m.data))
+            );
+        }
+    }
+
+    /// @dev How many messages have been relayed after the head, by proof, for the first block of the
+    /// next call.
+    function relayProof() internal returns (INativeRollup.Evidence memory evidence) {
+        return relayProof(relayedCount());
+    }
+
+    /// @dev As above, with the checkpoints for another count.
+    function relayProof(uint64 count) internal returns (INativeRollup.Evidence memory evidence) {
+        IL2.AccountProof memory p = l2.prove(MESSENGER, 0);
+        evidence.relays = new INativeRollup.RelayProof[](1);
+        evidence.relays[0].accountProof = p.nodes;
+        evidence.relays[0].storageProof = p.slots[0].nodes;
+        (evidence.relays[0].before, evidence.relays[0].next) = around(count);
+    }
+
+    /// @dev The checkpoints between which a number of messages lies.
+    function around(uint64 count)
+        internal
+        view
+        returns (INativeRollup.Checkpoint memory before, INativeRollup.Checkpoint memory next)
+    {
+        for (uint256 i = 0; i < states.length; ++i) {
+            // The last state of each number is the one that stayed.
+            bool last = i + 1 == states.length || states[i + 1].id != states[i].id;
+            if (!last) continue;
+            if (states[i].count <= count) {
+                before = convert(states[i]);
+            } else {
+                next = convert(states[i]);
+                break;
+            }
+        }
+    }
+
+    function convert(IL1MessageQueue.Checkpoint memory c)
+        internal
+        pure
+        returns (INativeRollup.Checkpoint memory)
+    {
+        return INativeRollup.Checkpoint(c.id, c.count, c.l1Block, c.timestamp, c.root);
+    }
+
+    // ------------------------------------------------------------------ messages to L1
+
+    /// @dev Queues an L2 transaction that sends a message to L1; returns the message.
+    function queueSend(
+        string memory from,
+        address to,
+        address refundTo,
+        uint128 value,
+        uint128 fee,
+        uint64 gasLimit,
+        bytes memory data
+    ) internal returns (IL1MessageQueue.Message memory m) {
+        uint64 index = abi.decode(
+            l2.read(MESSENGER, abi.encodeCall(IL2Messenger.sentCount, ())), (uint64)
+        );
+        m = IL1MessageQueue.Message({
+            sender: L2.account(from),
+            to: to,
+            refundTo: refundTo,
+            value: value,
+            fee: fee,
+            gasLimit: gasLimit,
+            index: index + queuedSends++,
+            data: data
+        });
+        l2.callFrom(
+            from,
+            MESSENGER,
+            uint256(value) + fee,
+            abi.encodeCall(IL2Messenger.send, (to, refundTo, gasLimit, fee, data))
+        );
+    }
+
+    /// @dev Messages to L1 in the block that is being made.
+    uint64 internal queuedSends;
+
+    /// @dev Evidence that the L2 holds a message after the head.
+    function messageProof(uint64 index)
+        internal
+        returns (IL1MessageQueue.MessageProof memory proof)
+    {
+        IL2.AccountProof memory p = l2.prove(MESSENGER, Messages.sentSlot(index));
+        return IL1MessageQueue.MessageProof({
+            l2Block: p.head.number,
+            storageRoot: p.storageRoot,
+            accountProof: p.nodes,
+            storageProof: p.slots[0].nodes
+        });
+    }
+
+    /// @dev Advances by what is queued, and forgets how many messages were in it.
+    function advanceSends() internal {
+        queuedSends = 0;
+        advance();
+    }
+
+    // ------------------------------------------------------------------ forced transactions
+
+    function submit(bytes memory raw) internal returns (INativeRollup.ForcedTransaction memory) {
+        vm.recordLogs();
+        inbox.submit(raw);
+        VmSafe.Log[] memory logs = vm.getRecordedLogs();
+        (IForcedInbox.ForcedTransaction memory t,) =
+            abi.decode(logs[logs.length - 1].data, (IForcedInbox.ForcedTransaction, bytes));
+        return INativeRollup.ForcedTransaction({
+            hash: t.hash,
+            sender: t.sender,
+            nonce: t.nonce,
+            gasLimit: t.gasLimit,
+            maxFee: t.maxFee,
+            cost: t.cost,
+            submittedAt: t.submittedAt,
+            bounded: t.bounded
+        });
+    }
+
+    /// @dev A signed transfer of 1 wei to bob with 21,000 gas.
+    function signedTransfer(string memory from, uint64 nonce, uint128 maxFee)
+        internal
+        returns (bytes memory)
+    {
+        IL2.Transaction memory t = L2.transaction(from, bob, 1, "");
+        t.nonce = nonce;
+        t.gasLimit = 21_000;
+        t.maxFeePerGas = maxFee;
+        t.maxPriorityFeePerGas = 0;
+        return l2.sign(t);
+    }
+
+    function discharge(INativeRollup.ForcedTransaction memory t, INativeRollup.Outcome outcome)
+        internal
+        returns (INativeRollup.Discharge memory d)
+    {
+        d.transaction = t;
+        d.outcome = outcome;
+        if (outcome == INativeRollup.Outcome.Invalid) d.accountProof = l2.prove(t.sender).nodes;
+    }
+
+    function one(INativeRollup.Discharge memory d)
+        internal
+        pure
+        returns (INativeRollup.Evidence memory evidence)
+    {
+        evidence.forced = new INativeRollup.ForcedBatch[](1);
+        evidence.forced[0].discharges = new INativeRollup.Discharge[](1);
+        evidence.forced[0].discharges[0] = d;
+    }
+
+    /// @dev As above, with a transaction that follows and is not due.
+    function one(INativeRollup.Discharge memory d, INativeRollup.ForcedTransaction memory next)
+        internal
+        pure
+        returns (INativeRollup.Evidence memory evidence)
+    {
+        evidence = one(d);
+        evidence.forced[0].next = new INativeRollup.ForcedTransaction[](1);
+        evidence.forced[0].next[0] = next;
+    }
+}
