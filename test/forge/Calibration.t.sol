@@ -13,6 +13,7 @@ contract CalibrationTest is ExecuteTest {
     /// Precompiles are always warm; a contract in their place is so after the first call.
     uint256 internal constant WARM = 100;
 
+    Meter internal meter = new Meter();
     L2.Chain internal l2;
 
     function setUp() public override {
@@ -21,7 +22,6 @@ contract CalibrationTest is ExecuteTest {
     }
 
     function test_gas_is_exact_for_inputs_of_five_sizes() public {
-        warmUp();
         uint256[5] memory sizes = [uint256(0), 1000, 10_000, 60_000, 120_000];
         for (uint256 i = 0; i < sizes.length; ++i) {
             bytes memory input = inputOf(sizes[i]);
@@ -37,7 +37,6 @@ contract CalibrationTest is ExecuteTest {
     }
 
     function test_gas_is_exact_when_the_call_holds_no_more_than_the_reserve() public {
-        warmUp();
         bytes memory input = inputOf(0);
         (,, uint64 charge) = L2.verify(input, "");
         // A transfer uses all of its gas limit, so that the reserve is the charge.
@@ -50,7 +49,6 @@ contract CalibrationTest is ExecuteTest {
     }
 
     function test_a_failure_costs_all_that_the_call_was_given_and_returns_nothing() public {
-        warmUp();
         bytes memory input = inputOf(0);
         bytes memory refused = L2.broken(input, IL2.Field.StateRoot, bytes32(0), true);
         uint256[3] memory given = [uint256(60_000), 1_000_000, 20_000_000];
@@ -64,7 +62,6 @@ contract CalibrationTest is ExecuteTest {
 
     function test_other_schedules_charge_what_they_say() public {
         installExecute("gas=ethrex");
-        warmUp();
         bytes memory input = inputOf(100);
         (bool ok,, uint256 used) = measure(input, 30_000_000);
         assertTrue(ok);
@@ -92,11 +89,6 @@ contract CalibrationTest is ExecuteTest {
         return l2.seal();
     }
 
-    function warmUp() internal view {
-        (bool ok,) = EXECUTE.staticcall{gas: 1000}("");
-        assertFalse(ok);
-    }
-
     function measure(bytes memory input, uint256 given)
         internal
         view
@@ -104,21 +96,28 @@ contract CalibrationTest is ExecuteTest {
     {
         // The identity precompile costs 15, and 3 for each word: what is counted beyond that, and
         // beyond the call of a warm account, is what stands between the two readings.
-        (,, used) = timed(address(4), input, 1_000_000);
+        (,, used) = meter.measure(address(4), input, 1_000_000);
         uint256 overhead = used - 15 - 3 * ((input.length + 31) / 32) - WARM;
-        (ok, result, used) = timed(EXECUTE, input, given);
+        (ok, result, used) = meter.measure(EXECUTE, input, given);
         used -= overhead;
     }
+}
 
-    function timed(address target, bytes memory input, uint256 given)
-        internal
+/// @dev A contract of its own: under `--isolate` each call of a test is a transaction, and what has
+/// been warm in one is cold in the next.
+contract Meter {
+    function measure(address target, bytes calldata input, uint256 given)
+        external
         view
         returns (bool ok, bytes memory result, uint256 used)
     {
+        bytes memory data = input;
+        // Too little gas for anything, and enough to make the account warm.
+        (ok,) = target.staticcall{gas: 1000}("");
         // The result is copied afterwards: nothing but the call stands between the readings.
         assembly ("memory-safe") {
-            let start := add(input, 0x20)
-            let length := mload(input)
+            let start := add(data, 0x20)
+            let length := mload(data)
             let before := gas()
             ok := staticcall(given, target, start, length, 0, 0)
             used := sub(before, gas())

@@ -2,36 +2,408 @@
 pragma solidity ^0.8.28;
 
 import {ExecuteTest} from "../utils/ExecuteTest.sol";
+import {Helper} from "../utils/Helper.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 
-contract L2Test is ExecuteTest {
+/// @dev A contract for L2: keeps a number, and says so.
+contract Counter {
+    event Set(uint256 indexed number, address by);
+
+    uint256 public number;
+
+    constructor(uint256 first) payable {
+        number = first;
+    }
+
+    function set(uint256 n) external payable {
+        number = n;
+        emit Set(n, msg.sender);
+    }
+
+    function fail() external pure {
+        revert("no");
+    }
+}
+
+/// @dev A contract for L2: shows what a block says of itself.
+contract Mirror {
+    address internal constant BEACON_ROOTS = 0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02;
+
+    bytes32 internal anchor;
+    address internal coinbase;
+    uint256 internal randao;
+    uint256 internal time;
+    bytes32 internal ancestor;
+
+    function look() external {
+        (bool ok, bytes memory answer) = BEACON_ROOTS.staticcall(abi.encode(block.timestamp));
+        require(ok, "no anchor");
+        anchor = abi.decode(answer, (bytes32));
+        coinbase = block.coinbase;
+        randao = block.prevrandao;
+        time = block.timestamp;
+        ancestor = blockhash(block.number - 3);
+    }
+}
+
+abstract contract L2TestBase is ExecuteTest {
     using L2 for L2.Chain;
+
+    address internal constant SINK = address(0xb0b);
 
     L2.Chain internal l2;
 
-    function setUp() public override {
+    function setUp() public virtual override {
         super.setUp();
+        vm.warp(1_700_000_000);
         l2.start();
     }
 
-    function test_a_sealed_block_is_one_that_execute_accepts() public {
-        l2.transfer("alice", address(0xb0b), 1 ether);
-        bytes memory input = l2.seal();
+    function assertAccepted(bytes memory input) internal {
         (bool ok, bytes memory result) = EXECUTE.staticcall(input);
-        assertTrue(ok);
+        if (!ok) {
+            (, string memory reason) = L2.verify(input);
+            revert(reason);
+        }
         assertEq(result.length, 43);
-        assertEq(l2.balanceOf(address(0xb0b)), 1 ether);
+    }
+
+    function assertRefused(bytes memory input, string memory expected) internal {
+        (bool ok, bytes memory result) = EXECUTE.staticcall{gas: 20_000_000}(input);
+        assertFalse(ok);
+        assertEq(result.length, 0);
+        (bool valid, string memory reason) = L2.verify(input);
+        assertFalse(valid);
+        assertTrue(vm.contains(reason, expected), string.concat(reason, " / ", expected));
+    }
+
+    function assertHelperRefused(bytes memory data, string memory expected) internal {
+        // The linter wants casts explained: the first four bytes are the selector.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        assertEq(bytes4(data), Helper.HelperRefused.selector);
+        assertTrue(vm.contains(string(data), expected), string(data));
+    }
+
+    /// @dev For `expectRevert`, which looks at the next call.
+    function seal() external returns (bytes memory) {
+        return l2.seal();
+    }
+}
+
+contract L2BlocksTest is L2TestBase {
+    using L2 for L2.Chain;
+
+    function test_a_sealed_block_is_one_that_execute_accepts() public {
+        l2.transfer("alice", SINK, 1 ether);
+        assertAccepted(l2.seal());
+        assertEq(l2.balanceOf(SINK), 1 ether);
+    }
+
+    function test_an_empty_block_is_one_too() public {
+        assertAccepted(l2.seal());
+        assertEq(l2.head.gasUsed, 0);
     }
 
     function test_blocks_follow_each_other() public {
         for (uint256 i = 1; i <= 64; ++i) {
-            l2.transfer("alice", address(0xb0b), 1 ether);
-            l2.transfer("bob", address(0xb0b), 1 ether);
-            (bool ok,) = EXECUTE.staticcall(l2.seal());
-            assertTrue(ok);
+            l2.transfer("alice", SINK, 1 ether);
+            l2.transfer("bob", SINK, 1 ether);
+            assertAccepted(l2.seal());
             assertEq(l2.head.number, i);
         }
-        assertEq(l2.balanceOf(address(0xb0b)), 128 ether);
+        assertEq(l2.balanceOf(SINK), 128 ether);
+    }
+
+    function test_a_block_holds_hundreds_of_transactions() public {
+        for (uint256 i = 0; i < 300; ++i) {
+            l2.transfer(i % 2 == 0 ? "alice" : "bob", SINK, 1 gwei);
+        }
+        assertAccepted(l2.seal());
+        assertEq(l2.head.gasUsed, 300 * 21_000);
+        assertEq(l2.nonceOf(L2.account("alice")), 150);
+    }
+
+    function test_contracts_are_deployed_and_called() public {
+        address counter =
+            l2.deploy("alice", abi.encodePacked(type(Counter).creationCode, uint256(7)));
+        l2.callFrom("bob", counter, abi.encodeCall(Counter.set, (8)));
+        l2.callFrom("bob", counter, 1 ether, abi.encodeCall(Counter.set, (9)));
+        l2.callFrom("bob", counter, abi.encodeCall(Counter.fail, ()));
+        assertAccepted(l2.seal());
+
+        assertEq(l2.codeOf(counter), type(Counter).runtimeCode);
+        assertEq(l2.balanceOf(counter), 1 ether);
+        assertEq(uint256(l2.slotOf(counter, 0)), 9);
+        assertEq(
+            abi.decode(l2.read(counter, abi.encodeCall(Counter(counter).number, ())), (uint256)), 9
+        );
+
+        IL2.Receipt[] memory receipts = l2.receipts();
+        assertEq(receipts.length, 4);
+        assertEq(receipts[0].created, counter);
+        assertEq(receipts[0].from, L2.account("alice"));
+        assertEq(receipts[1].to, counter);
+        assertTrue(receipts[2].success);
+        assertFalse(receipts[3].success);
+        assertEq(receipts[1].logs[0].emitter, counter);
+        assertEq(receipts[1].logs[0].topics[0], Counter.Set.selector);
+        assertEq(uint256(receipts[1].logs[0].topics[1]), 8);
+        assertEq(receipts[1].logs[0].data, abi.encode(L2.account("bob")));
+        assertEq(receipts[3].cumulativeGasUsed, l2.head.gasUsed);
+        assertEq(receipts[3].gasUsed, receipts[3].cumulativeGasUsed - receipts[2].cumulativeGasUsed);
+    }
+
+    function test_a_signed_transaction_goes_into_a_block_as_it_is() public {
+        l2.transfer("alice", SINK, 1);
+        IL2.Transaction memory t = L2.transaction("alice", SINK, 2, "");
+        bytes memory signed = l2.sign(t);
+        assertEq(l2.queue.length, 1);
+        l2.raw(signed);
+        // behind the signed one
+        l2.transfer("alice", SINK, 4);
+        IL2.Sealed memory s = l2.sealBlock(l2.next());
+        assertAccepted(s.input);
+        assertEq(l2.balanceOf(SINK), 7);
+        assertEq(s.transactionHashes[1], keccak256(signed));
+    }
+
+    function test_a_transaction_may_be_of_any_kind() public {
+        IL2.Transaction memory t = L2.transaction("alice", SINK, 1, "");
+        t.kind = IL2.Kind.Legacy;
+        l2.send(t);
+        t.kind = IL2.Kind.AccessList;
+        t.accessList = new IL2.AccessListItem[](1);
+        t.accessList[0].account = SINK;
+        t.accessList[0].slots = new bytes32[](2);
+        l2.send(t);
+        t.kind = IL2.Kind.FeeMarket;
+        l2.send(t);
+        t.kind = IL2.Kind.SetCode;
+        t.authorizations = new IL2.Authorization[](2);
+        t.authorizations[0] = IL2.Authorization("bob", 0, SINK, L2.NEXT_NONCE);
+        t.authorizations[1] = IL2.Authorization("alice", 80_790, SINK, L2.NEXT_NONCE);
+        l2.send(t);
+        assertAccepted(l2.seal());
+        IL2.Receipt[] memory receipts = l2.receipts();
+        for (uint256 i = 0; i < 4; ++i) {
+            assertEq(receipts[i].kind, i == 3 ? 4 : i);
+            assertTrue(receipts[i].success);
+        }
+        bytes memory delegation = abi.encodePacked(hex"ef0100", SINK);
+        assertEq(l2.codeOf(L2.account("bob")), delegation);
+        assertEq(l2.codeOf(L2.account("alice")), delegation);
+        assertEq(l2.nonceOf(L2.account("bob")), 1);
+        assertEq(l2.nonceOf(L2.account("alice")), 5);
+    }
+
+    function test_long_data_is_no_obstacle() public {
+        IL2.Transaction memory t = L2.transaction("alice", SINK, 0, new bytes(300_000));
+        l2.send(t);
+        assertAccepted(l2.seal());
+        assertGt(L2.inputOf(l2.head.hash).length, 300_000);
+    }
+
+    function test_a_block_says_what_was_chosen() public {
+        Mirror mirror = Mirror(l2.deploy("alice", type(Mirror).creationCode));
+        l2.seal();
+        l2.seal();
+        l2.seal();
+        bytes32 third = l2.head.parentHash;
+
+        IL2.Block memory b = l2.next();
+        b.timestamp = 1_700_001_234;
+        b.anchor = keccak256("anchor");
+        b.feeRecipient = address(0xfee);
+        b.prevRandao = keccak256("randao");
+        b.extraData = "enshrine";
+        b.gasLimit = 12_005_000;
+        l2.callFrom("alice", address(mirror), abi.encodeCall(Mirror.look, ()));
+        assertAccepted(l2.seal(b));
+
+        assertEq(l2.slotOf(address(mirror), 0), keccak256("anchor"));
+        assertEq(uint256(l2.slotOf(address(mirror), bytes32(uint256(1)))), 0xfee);
+        assertEq(l2.slotOf(address(mirror), bytes32(uint256(2))), keccak256("randao"));
+        assertEq(uint256(l2.slotOf(address(mirror), bytes32(uint256(3)))), 1_700_001_234);
+        assertEq(l2.head.number, 4);
+        assertEq(l2.slotOf(address(mirror), bytes32(uint256(4))), genesisChild(third));
+        assertEq(l2.head.gasLimit, 12_005_000);
+        assertEq(l2.head.anchor, keccak256("anchor"));
+        assertEq(l2.head.feeRecipient, address(0xfee));
+        // and the next one keeps the anchor
+        l2.seal();
+        assertEq(l2.head.anchor, keccak256("anchor"));
+    }
+
+    /// @dev The block before this one.
+    function genesisChild(bytes32 hash) internal returns (bytes32) {
+        return L2.proveAt(hash, SINK, new bytes32[](0)).head.parentHash;
+    }
+
+    function test_the_time_of_a_block_is_that_of_this_chain_or_the_next_second() public {
+        vm.warp(1_700_000_100);
+        l2.seal();
+        assertEq(l2.head.timestamp, 1_700_000_100);
+        l2.seal();
+        assertEq(l2.head.timestamp, 1_700_000_101);
+    }
+
+    function test_the_fork_is_chosen_by_chain_and_by_block() public {
+        uint16[4] memory schemas = [L2.CANCUN, L2.PRAGUE, L2.OSAKA, L2.AMSTERDAM];
+        for (uint256 i = 0; i < schemas.length; ++i) {
+            IL2.Block memory b = l2.next();
+            b.schema = schemas[i];
+            l2.transfer("alice", SINK, 1);
+            bytes memory input = l2.seal(b);
+            assertEq(uint8(input[0]), schemas[i] >> 8);
+            assertEq(uint8(input[1]), schemas[i] & 0xff);
+            assertAccepted(input);
+        }
+        IL2.Genesis memory g = L2.defaults();
+        g.schema = L2.AMSTERDAM;
+        L2.fund(g, "alice", 1 ether);
+        l2.create(g);
+        l2.transfer("alice", SINK, 1);
+        assertAccepted(l2.seal());
+        assertEq(l2.head.schema, L2.AMSTERDAM);
+    }
+
+    function test_a_genesis_has_what_it_was_given() public {
+        IL2.Slot[] memory slots = new IL2.Slot[](2);
+        slots[0] = IL2.Slot(0, bytes32(uint256(41)));
+        slots[1] = IL2.Slot(keccak256("slot"), keccak256("value"));
+        IL2.Genesis memory g = L2.defaults();
+        g.chainId = 4242;
+        g.timestamp = 1_600_000_000;
+        g.gasLimit = 20_000_000;
+        g.baseFee = 7;
+        g.number = 1000;
+        g.anchor = keccak256("first anchor");
+        g.feeRecipient = address(0xfee);
+        L2.add(g, address(0x8079), 5 ether, type(Counter).runtimeCode, slots);
+        L2.fund(g, "dave", 1 ether);
+        l2.create(g);
+        assertEq(l2.head.number, 1000);
+        assertEq(l2.head.anchor, keccak256("first anchor"));
+        assertEq(l2.head.chainId, 4242);
+        assertEq(l2.balanceOf(address(0x8079)), 5 ether);
+        assertEq(l2.nonceOf(address(0x8079)), 1);
+        assertEq(l2.balanceOf(L2.account("dave")), 1 ether);
+        assertEq(uint256(l2.slotOf(address(0x8079), 0)), 41);
+        assertEq(l2.slotOf(address(0x8079), keccak256("slot")), keccak256("value"));
+
+        IL2.Transaction memory t = L2.transaction("dave", SINK, 0.1 ether, "");
+        t.maxFeePerGas = 10;
+        t.maxPriorityFeePerGas = 3;
+        l2.send(t);
+        l2.callFrom("dave", address(0x8079), abi.encodeCall(Counter.set, (1)));
+        assertAccepted(l2.seal());
+        assertEq(l2.head.gasLimit, 20_000_000);
+        assertGt(l2.balanceOf(address(0xfee)), 3 * 21_000 - 1);
+        assertEq(uint256(l2.slotOf(address(0x8079), 0)), 1);
+    }
+
+    function test_what_cannot_stand_in_a_block_is_named() public {
+        IL2.Transaction memory t = L2.transaction("alice", SINK, 1, "");
+        t.nonce = 5;
+        l2.transfer("bob", SINK, 1);
+        l2.send(t);
+        t.nonce = 0;
+        t.gasLimit = 30_000_000;
+        l2.send(t);
+        try this.seal() {
+            revert("sealed");
+        } catch (bytes memory reason) {
+            assertHelperRefused(reason, "transaction 1 cannot stand in this block");
+        }
+
+        IL2.Block memory b = l2.next();
+        b.leaveOutInvalid = true;
+        IL2.Sealed memory s = l2.sealBlock(b);
+        assertAccepted(s.input);
+        assertEq(s.transactionHashes.length, 1);
+        assertEq(s.leftOut.length, 2);
+        assertEq(s.leftOut[0].index, 1);
+        assertEq(s.leftOut[1].index, 2);
+        assertEq(l2.balanceOf(SINK), 1);
+    }
+
+    function test_a_time_that_does_not_move_on_is_refused() public {
+        l2.seal();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                Helper.HelperRefused.selector,
+                "timestamp 1700000001 is not later than 1700000001, that of the parent"
+            )
+        );
+        this.sealAt(l2.head.timestamp);
+        this.sealAt(l2.head.timestamp + 1);
+    }
+
+    function sealAt(uint64 timestamp) external {
+        IL2.Block memory b = l2.next();
+        b.timestamp = timestamp;
+        l2.seal(b);
+    }
+
+    function test_a_block_that_was_never_built_is_not_known() public {
+        l2.head.hash = keccak256("unknown");
+        vm.expectPartialRevert(Helper.HelperBroken.selector);
+        this.seal();
+    }
+
+    function test_a_test_may_go_back_to_any_block() public {
+        IL2.Head memory genesis = l2.head;
+        l2.transfer("alice", SINK, 1);
+        bytes memory first = l2.seal();
+        bytes32 hash = l2.head.hash;
+        l2.head = genesis;
+        l2.transfer("alice", SINK, 2);
+        bytes memory other = l2.seal();
+        assertAccepted(first);
+        assertAccepted(other);
+        assertEq(l2.balanceOf(SINK), 2);
+        assertEq(L2.balanceOfAt(hash, SINK), 1);
+        assertEq(L2.balanceOfAt(genesis.hash, SINK), 0);
+        l2.head = genesis;
+        l2.transfer("alice", SINK, 1);
+        assertEq(l2.seal(), first);
+        assertEq(l2.head.hash, hash);
+        assertEq(L2.inputOf(hash), first);
+    }
+
+    function test_a_snapshot_of_forge_is_one_of_the_l2() public {
+        uint256 snapshot = vm.snapshotState();
+        l2.transfer("alice", SINK, 1);
+        bytes memory input = l2.seal();
+        vm.revertToState(snapshot);
+        assertEq(l2.head.number, 0);
+        assertEq(l2.balanceOf(SINK), 0);
+        l2.transfer("alice", SINK, 1);
+        assertEq(l2.seal(), input);
     }
 }
+
+contract L2FuzzTest is L2TestBase {
+    using L2 for L2.Chain;
+
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_every_script_makes_valid_blocks(uint8[6] memory amounts, uint32 later)
+        public
+    {
+        uint256 sum = 0;
+        for (uint256 i = 0; i < amounts.length; ++i) {
+            l2.transfer(i % 2 == 0 ? "alice" : "bob", SINK, amounts[i]);
+            sum += amounts[i];
+            if (amounts[i] < 128) {
+                skip(later);
+                assertAccepted(l2.seal());
+            }
+        }
+        assertAccepted(l2.seal());
+        assertEq(l2.balanceOf(SINK), sum);
+    }
+}
+
+/// @dev Forge runs contracts at the same time: all of these do the same on the same chains.
+contract L2BlocksTwinTest is L2BlocksTest {}
