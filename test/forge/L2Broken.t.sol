@@ -74,6 +74,18 @@ contract L2BrokenTest is L2TestBase {
         assertEq(L2.broken(input, twice, true), input);
     }
 
+    function test_with_all_state_at_hand_it_is_the_block_that_is_refused() public {
+        bytes memory wide = L2.wideInputOf(l2.head.hash);
+        assertAccepted(wide);
+        assertGt(wide.length, input.length);
+        // The sender is none that the block knew.
+        l2.head.hash = L2.proveAt(l2.head.hash, SINK, new bytes32[](0)).head.parentHash;
+        bytes memory another = l2.sign(L2.transaction("carol", SINK, 1, ""));
+        input = wide;
+        expectBytes(IL2.Field.TransactionAdded, 0, another, "gas used");
+        expectBytes(IL2.Field.Transaction, 0, another, "gas used");
+    }
+
     function test_a_witness_that_lacks_something_is_refused() public {
         assertRefused(L2.broken(input, IL2.Field.NodeDropped, 0, "", false), "");
         assertRefused(L2.broken(input, IL2.Field.Node, 0, hex"c0", false), "");

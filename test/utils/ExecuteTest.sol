@@ -20,6 +20,8 @@ abstract contract ExecuteTest is Test {
     function installExecute(string memory profile) internal {
         vm.etch(EXECUTE, Helper.shim(profile));
         vm.label(EXECUTE, "EXECUTE");
+        // A test that selects a fork keeps it.
         vm.allowCheatcodes(EXECUTE);
+        vm.makePersistent(EXECUTE);
     }
 }

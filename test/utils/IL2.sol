@@ -5,11 +5,13 @@ pragma solidity ^0.8.24;
 /// @notice A request is the calldata of one of these functions, an answer what it returns. Nobody
 /// implements this in Solidity; `crates/forge` reads this file.
 interface IL2 {
+    /// @dev A storage slot and what is in it.
     struct Slot {
         bytes32 slot;
         bytes32 value;
     }
 
+    /// @dev An account of a genesis.
     struct Account {
         address account;
         uint64 nonce;
@@ -18,6 +20,8 @@ interface IL2 {
         Slot[] slots;
     }
 
+    /// @dev Block 0 (or `number`) of a chain. The anchor is what its header has for the parent beacon
+    /// block root. The system contracts of all forks come without being asked for.
     struct Genesis {
         uint64 chainId;
         uint16 schema;
@@ -30,6 +34,7 @@ interface IL2 {
         Account[] accounts;
     }
 
+    /// @dev What is known of a block by its header; `schema` is that of its fork.
     struct Head {
         bytes32 hash;
         bytes32 parentHash;
@@ -51,6 +56,8 @@ interface IL2 {
         bytes32[] slots;
     }
 
+    /// @dev An authorization of EIP-7702, signed by a named key. The chain id 0 is for any chain, the
+    /// nonce `type(uint64).max` for the next one.
     struct Authorization {
         string signer;
         uint64 chainId;
@@ -58,6 +65,7 @@ interface IL2 {
         uint64 nonce;
     }
 
+    /// @dev `Raw` stands for bytes in `data` that are signed already.
     enum Kind {
         Legacy,
         AccessList,
@@ -66,6 +74,9 @@ interface IL2 {
         Raw
     }
 
+    /// @dev A transaction to be signed by the named key `from`. The chain id 0 is that of the chain, the
+    /// nonce `type(uint64).max` the next one, the gas limit 0 one that is enough for most. Kinds with
+    /// one gas price take `maxFeePerGas` for it.
     struct Transaction {
         Kind kind;
         string from;
@@ -82,6 +93,9 @@ interface IL2 {
         Authorization[] authorizations;
     }
 
+    /// @dev A block to be sealed on `parentHash`. Schema 0 is the parent's, gas limit 0 too (it moves by
+    /// a 1024th per block at most), slot number 0 the block's number. Transactions that cannot stand
+    /// in the block are an error, unless they may be left out.
     struct Block {
         bytes32 parentHash;
         uint16 schema;
@@ -95,11 +109,13 @@ interface IL2 {
         bool leaveOutInvalid;
     }
 
+    /// @dev A transaction that was left out: its place in the queue, and why.
     struct LeftOut {
         uint256 index;
         string reason;
     }
 
+    /// @dev A block that has been sealed; `input` is the calldata of EXECUTE.
     struct Sealed {
         Head head;
         bytes input;
@@ -113,6 +129,7 @@ interface IL2 {
         bytes data;
     }
 
+    /// @dev What a transaction has done. `to` is zero for a creation, `created` for everything else.
     struct Receipt {
         bytes32 transactionHash;
         uint8 kind;
@@ -125,12 +142,15 @@ interface IL2 {
         Log[] logs;
     }
 
+    /// @dev A slot, with the nodes from the storage root down that prove its value, or that it is zero.
     struct SlotProof {
         bytes32 slot;
         bytes32 value;
         bytes[] nodes;
     }
 
+    /// @dev An account at a block, with the nodes from the state root down that prove it, or that it is
+    /// not there (`exists` is false then). `header` is RLP.
     struct AccountProof {
         Head head;
         bytes header;
@@ -143,6 +163,9 @@ interface IL2 {
         SlotProof[] slots;
     }
 
+    /// @dev What can be changed in an input. Scalars take a word as value. `LogsBloom` takes 256 bytes,
+    /// `WithdrawalAdded` an SSZ record of 44, `TransactionSwapped` the index of the other one as a word;
+    /// what ends in `Dropped` takes nothing, and whatever else is a list or bytes takes bytes.
     enum Field {
         Schema,
         ChainId,
@@ -178,6 +201,7 @@ interface IL2 {
         HeaderDropped
     }
 
+    /// @dev A change of an input; `index` is for items of lists.
     struct Change {
         Field field;
         uint256 index;
@@ -199,6 +223,8 @@ interface IL2 {
         returns (uint64);
 
     function input(bytes32 blockHash) external returns (bytes memory);
+
+    function wideInput(bytes32 blockHash) external returns (bytes memory);
 
     function receipts(bytes32 blockHash) external returns (Receipt[] memory);
 

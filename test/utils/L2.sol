@@ -231,6 +231,13 @@ library L2 {
         return abi.decode(_ask(abi.encodeCall(IL2.input, (blockHash))), (bytes));
     }
 
+    /// @dev The same input with all state of the chain as its witness. A block that is changed often
+    /// reads what the original does not, and would be refused for that; with this input, what is
+    /// refused is the block.
+    function wideInputOf(bytes32 blockHash) internal returns (bytes memory) {
+        return abi.decode(_ask(abi.encodeCall(IL2.wideInput, (blockHash))), (bytes));
+    }
+
     /// @dev Receipts of the head.
     function receipts(Chain storage self) internal returns (IL2.Receipt[] memory) {
         return receiptsOf(self.head.hash);

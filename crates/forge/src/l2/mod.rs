@@ -49,6 +49,10 @@ fn answer(workspace: &Workspace, request: &[u8]) -> Result<Vec<u8>, ForgeError> 
             let body = store::body(workspace, &call.blockHash)?;
             IL2::inputCall::abi_encode_returns(&body.input)
         }
+        Calls::wideInput(call) => {
+            let input = query::wide_input(workspace, call.blockHash)?;
+            IL2::wideInputCall::abi_encode_returns(&input)
+        }
         Calls::receipts(call) => store::body(workspace, &call.blockHash)?.receipts.into(),
         Calls::prove(call) => {
             let proof = query::prove(workspace, &call)?;

@@ -2,12 +2,13 @@
 
 use super::{
     abi::IL2::{AccountProof, SlotProof, callAtCall, callAtReturn, codeCall, proveCall},
-    store::{head, load},
+    store::{body, head, load},
 };
 use crate::{ForgeError, Workspace};
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::TrieAccount;
 use chain::Call;
+use wire::{OwnedWitness, StatelessInput};
 
 /// Proves an account and slots of it at a block.
 pub(super) fn prove(workspace: &Workspace, call: &proveCall) -> Result<AccountProof, ForgeError> {
@@ -61,4 +62,23 @@ pub(super) fn call_at(
         })
         .map_err(ForgeError::Chain)?;
     Ok(callAtReturn { success: outcome.success, output: outcome.output, gasUsed: outcome.gas_used })
+}
+
+/// The input of a block with all that the chain holds for a witness.
+pub(super) fn wide_input(workspace: &Workspace, hash: B256) -> Result<Bytes, ForgeError> {
+    let loaded = load(workspace, hash, None)?;
+    let body = body(workspace, &hash)?;
+    let refused = |error: wire::DecodeError| {
+        ForgeError::Refused(format!("block {hash} has no input of EXECUTE: {error}"))
+    };
+    let mut input = StatelessInput::decode(&body.input).map_err(refused)?;
+    let store = loaded.chain.store();
+    let mut witness = OwnedWitness {
+        state: store.nodes(),
+        codes: store.codes(),
+        headers: input.witness.headers.iter().map(Bytes::copy_from_slice).collect(),
+    };
+    witness.canonicalize();
+    input.witness = witness.view();
+    Ok(input.encode().into())
 }
