@@ -143,6 +143,7 @@ contract LibraryHarness {
             bytes calldata data;
             (data, next, parked[i]) = Messages.unpack(batch, next, header);
             if (!parked[i]) header.dataHash = keccak256(data);
+            // forge-lint: disable-next-line(unsafe-typecast)
             header.index = uint64(first + i);
             hashes[i] = Messages.hash(header);
         }

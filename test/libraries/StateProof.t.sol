@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {Rlp} from "../../contracts/libraries/Rlp.sol";
+import {StateProof} from "../../contracts/libraries/StateProof.sol";
+import {LibraryHarness} from "../utils/LibraryHarness.sol";
+import {SmallTries} from "../utils/SmallTries.sol";
+
+/// @dev (`crates/contracts/tests/libraries` has the same for tries of all shapes, and real ones.)
+contract StateProofTest is Test {
+    LibraryHarness private harness = new LibraryHarness();
+
+    function testFuzz_a_slot_holds_its_value_and_no_other_slot_does(
+        bytes32 slot,
+        bytes32 other,
+        bytes32 value
+    ) public view {
+        vm.assume(value != 0 && slot != other);
+        (bytes32 root, bytes[] memory proof) = SmallTries.storageTrie(slot, value);
+        assertEq(harness.slot(root, slot, proof), uint256(value));
+        assertEq(harness.slot(root, other, proof), 0);
+    }
+
+    function testFuzz_an_account_is_there_and_no_other_is(
+        address target,
+        address other,
+        bytes32 storageRoot
+    ) public view {
+        vm.assume(target != other);
+        (bytes32 root, bytes[] memory proof) = SmallTries.stateTrie(target, storageRoot);
+        (bool exists, StateProof.Account memory account) = harness.account(root, target, proof);
+        assertTrue(exists);
+        assertEq(account.nonce, 1);
+        assertEq(account.balance, 0);
+        assertEq(account.storageRoot, storageRoot);
+        assertEq(account.codeHash, SmallTries.EMPTY_CODE_HASH);
+
+        (exists, account) = harness.account(root, other, proof);
+        assertFalse(exists);
+        assertEq(account.nonce, 0);
+        assertEq(account.storageRoot, StateProof.EMPTY_ROOT);
+        assertEq(account.codeHash, StateProof.EMPTY_CODE_HASH);
+    }
+
+    function testFuzz_a_changed_byte_is_refused(
+        bytes32 slot,
+        bytes32 value,
+        uint256 index,
+        uint8 bit
+    ) public {
+        vm.assume(value != 0);
+        (bytes32 root, bytes[] memory proof) = SmallTries.storageTrie(slot, value);
+        index = bound(index, 0, proof[0].length - 1);
+        proof[0][index] ^= bytes1(uint8(1) << (bit % 8));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                StateProof.NodeHashMismatch.selector, 0, keccak256(proof[0]), root
+            )
+        );
+        harness.slot(root, slot, proof);
+    }
+
+    function testFuzz_an_empty_trie_holds_nothing_and_has_no_nodes(
+        bytes32 slot,
+        bytes32 root,
+        bytes memory node
+    ) public {
+        bytes[] memory none = new bytes[](0);
+        assertEq(harness.slot(StateProof.EMPTY_ROOT, slot, none), 0);
+        // No nodes show nothing of any other trie.
+        vm.assume(root != StateProof.EMPTY_ROOT);
+        vm.expectRevert(abi.encodeWithSelector(StateProof.ProofIncomplete.selector, 0));
+        harness.slot(root, slot, none);
+        bytes[] memory one = new bytes[](1);
+        one[0] = node;
+        vm.expectRevert(abi.encodeWithSelector(StateProof.ProofTooLong.selector, 0, 1));
+        harness.slot(StateProof.EMPTY_ROOT, slot, one);
+    }
+
+    function testFuzz_a_root_that_is_no_node_is_refused(bytes32 key, bytes memory node) public {
+        vm.assume(node.length != 0 && uint8(node[0]) < 0xc0);
+        bytes[] memory proof = new bytes[](1);
+        proof[0] = node;
+        vm.expectRevert();
+        harness.get(keccak256(node), key, proof);
+    }
+
+    function test_nodes_that_no_trie_has_are_refused_although_their_hash_is_right() public {
+        bytes[6] memory nodes = [
+            // A list of nothing, of one item, and of two of which the first is a list.
+            bytes(hex"c0"),
+            hex"c180",
+            hex"c2c080",
+            // A path without a byte; one with a flag that does not exist; an extension of nothing.
+            hex"c28080",
+            hex"c24080",
+            hex"c20080"
+        ];
+        for (uint256 i = 0; i < nodes.length; ++i) {
+            bytes[] memory proof = new bytes[](1);
+            proof[0] = nodes[i];
+            vm.expectPartialRevert(
+                i < 2 ? Rlp.RlpTruncated.selector : StateProof.NodeMalformed.selector
+            );
+            harness.get(keccak256(nodes[i]), 0, proof);
+        }
+    }
+}
