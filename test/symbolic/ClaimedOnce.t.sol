@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {Bitmap} from "../../contracts/libraries/Bitmap.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {SVM} from "./Svm.sol";
+
+/// @dev No message of the L2 is claimed twice. From any state of the bitmap, one step: what is in stays
+/// in, nothing but the number itself comes in, and `add` says whether it did. By induction over the
+/// steps a number is added once. And the real queue, from any state: once a claim has succeeded, no claim
+/// and no refund with that number does.
+contract ClaimedOnceProof is Test {
+    using Bitmap for Bitmap.Bits;
+
+    address private constant TARGET = address(0xbeef);
+
+    /// @dev Which one makes no difference, and the executor cannot look up any.
+    uint64 private constant L2_BLOCK = 7;
+
+    Bitmap.Bits private bits;
+    L1MessageQueue private queue;
+
+    function setUp() public {
+        queue = new L1MessageQueue(address(0xabcd), 1_000_000, 10_000, 0);
+    }
+
+    function check_a_step_adds_one_number_and_removes_none(uint256 added, uint256 other) external {
+        SVM.enableSymbolicStorage(address(this));
+        bool addedBefore = bits.get(added);
+        bool otherBefore = bits.get(other);
+        bool isNew = bits.add(added);
+        assert(isNew == !addedBefore);
+        assert(bits.get(added));
+        assert(bits.get(other) == (otherBefore || other == added));
+    }
+
+    function check_a_number_is_not_added_again(uint256 number, uint256 a, uint256 b) external {
+        SVM.enableSymbolicStorage(address(this));
+        bits.add(number);
+        bits.add(a);
+        bits.add(b);
+        assert(!bits.add(number));
+    }
+
+    /// @dev Any state of the queue; any message of the L2 to an account without code, proven by a trie
+    /// with one leaf, whose root the queue happens to know; and then any other message with the same number and any proof like that.
+    function check_after_a_claim_the_number_is_claimed_and_no_claim_or_refund_of_it_succeeds(
+        address[3] calldata accounts,
+        uint128[2] calldata amounts,
+        uint64 index
+    ) external {
+        SVM.enableSymbolicStorage(address(queue));
+        vm.deal(address(queue), type(uint96).max);
+        IL1MessageQueue.Message memory message = IL1MessageQueue.Message({
+            sender: accounts[0],
+            to: TARGET,
+            refundTo: accounts[1],
+            value: amounts[0],
+            fee: 0,
+            gasLimit: 21_000,
+            index: index,
+            data: "anything"
+        });
+        IL1MessageQueue.MessageProof memory proof = proofOf(message);
+        (bool claimed,) =
+            address(queue).call(abi.encodeCall(IL1MessageQueue.claim, (message, proof, TARGET)));
+        vm.assume(claimed);
+        assert(queue.isClaimed(message.index));
+
+        message.sender = accounts[2];
+        message.value = amounts[1];
+        proof = proofOf(message);
+        (claimed,) =
+            address(queue).call(abi.encodeCall(IL1MessageQueue.claim, (message, proof, TARGET)));
+        assert(!claimed);
+        vm.prank(accounts[1]);
+        (bool refunded,) =
+            address(queue).call(abi.encodeCall(IL1MessageQueue.refund, (message, proof, TARGET)));
+        assert(!refunded);
+    }
+
+    /// @dev The neighbour: claims as above can succeed, else they would prove nothing. It must fail.
+    function check_must_fail_no_claim_succeeds(address sender, uint64 index) external {
+        SVM.enableSymbolicStorage(address(queue));
+        IL1MessageQueue.Message memory message = IL1MessageQueue.Message({
+            sender: sender,
+            to: TARGET,
+            refundTo: sender,
+            value: 0,
+            fee: 0,
+            gasLimit: 21_000,
+            index: index,
+            data: "anything"
+        });
+        IL1MessageQueue.MessageProof memory proof = proofOf(message);
+        (bool claimed,) =
+            address(queue).call(abi.encodeCall(IL1MessageQueue.claim, (message, proof, TARGET)));
+        assert(!claimed);
+    }
+
+    /// @dev Evidence that a message was sent: the storage trie holds its hash and nothing else.
+    function proofOf(IL1MessageQueue.Message memory m)
+        private
+        pure
+        returns (IL1MessageQueue.MessageProof memory proof)
+    {
+        bytes32 hash = keccak256(
+            abi.encode(
+                m.sender, m.to, m.refundTo, m.value, m.fee, m.gasLimit, m.index, keccak256(m.data)
+            )
+        );
+        // A shorter integer has another header.
+        vm.assume(uint256(hash) >> 248 != 0);
+        bytes32 key = keccak256(abi.encode(keccak256(abi.encode(m.index, 4))));
+        bytes[] memory nodes = new bytes[](1);
+        nodes[0] = abi.encodePacked(hex"f844a120", key, hex"a1a0", hash);
+        return IL1MessageQueue.MessageProof(L2_BLOCK, keccak256(nodes[0]), new bytes[](0), nodes);
+    }
+}
