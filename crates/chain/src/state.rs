@@ -4,6 +4,8 @@ use crate::{
     Block, BuiltBlock, ChainConfig, ChainError, Store, header::base_fee_after, record::Recording,
 };
 use alloy_consensus::Header;
+use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
+use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
 use stateless::{BlockExecution, BlockState, Environment, StateError, StateSource};
@@ -70,6 +72,17 @@ impl State {
     /// Base fee of a child of its block, in wei.
     pub fn next_base_fee(&self) -> Result<u64, ChainError> {
         Ok(base_fee_after(&self.block.header)?)
+    }
+
+    /// Most gas that a transaction in a child of its block may have (EIP-7825).
+    pub fn transaction_gas_cap(&self) -> u64 {
+        let header = &self.block.header;
+        let fork = self.config.spec.hardfork_at(header.number + 1, header.timestamp);
+        if fork >= EthereumHardfork::Osaka && !self.config.limits.no_transaction_gas_cap {
+            MAX_TX_GAS_LIMIT_OSAKA
+        } else {
+            u64::MAX
+        }
     }
 
     /// Executes a child of its block once more, for what it reads: a canonical witness, the least

@@ -61,8 +61,10 @@ pub struct Settings {
     pub next_prev_randao: Option<B256>,
     /// Extra data of each block.
     pub extra_data: Bytes,
-    /// Least tip that the pool takes, in wei; also what is suggested.
+    /// Least tip that the pool takes, in wei.
     pub min_tip: u128,
+    /// Tip that is suggested, in wei.
+    pub suggested_tip: u128,
     /// Gas price that is suggested for legacy transactions, in wei; `None` for base fee and tip.
     pub gas_price: Option<u128>,
     /// Whether the pool refuses what cannot pay the base fee of the next block now.
@@ -93,6 +95,7 @@ impl Default for Settings {
             next_prev_randao: None,
             extra_data: Bytes::new(),
             min_tip: 0,
+            suggested_tip: 1_000_000_000,
             gas_price: None,
             refuse_below_base_fee: false,
             impersonated: AddressSet::default(),

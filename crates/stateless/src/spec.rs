@@ -149,6 +149,11 @@ impl ChainSpec {
         }
     }
 
+    /// The deposit contract (EIP-6110), if the chain has one.
+    pub const fn deposit_contract(&self) -> Option<Address> {
+        self.deposit_contract
+    }
+
     /// EIP-155 chain id.
     pub const fn chain_id(&self) -> u64 {
         self.chain_id

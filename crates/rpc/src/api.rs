@@ -1,0 +1,135 @@
+//! What all methods share: the node, and how blocks are named.
+
+use crate::{RpcError, filters::Filters};
+use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
+use alloy_primitives::B256;
+use chain::{Block, State};
+use node::{Node, World};
+use std::{sync::Arc, time::Duration};
+
+/// What an operator may set.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What `web3_clientVersion` says.
+    pub client_version: String,
+    /// Most gas for a call, an estimate, or all calls of a simulation together.
+    pub gas_cap: u64,
+    /// How long a filter that nobody polls is kept.
+    pub filter_lifetime: Duration,
+    /// Most logs in one answer.
+    pub max_logs: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            client_version: concat!("enshrine/v", env!("CARGO_PKG_VERSION")).to_owned(),
+            gas_cap: 50_000_000,
+            filter_lifetime: Duration::from_secs(5 * 60),
+            max_logs: 1_000_000,
+        }
+    }
+}
+
+/// The node and the settings behind the methods. It is cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Api {
+    node: Arc<Node>,
+    options: Arc<Options>,
+    pub(crate) filters: Arc<Filters>,
+}
+
+impl Api {
+    /// Methods over a node.
+    pub fn new(node: Arc<Node>, options: Options) -> Self {
+        let filters = Arc::new(Filters::new(options.filter_lifetime));
+        Self { node, options: Arc::new(options), filters }
+    }
+
+    /// The node.
+    pub const fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// The settings.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Number of the block that a tag names; `None` for the pending one.
+    fn number(world: &World, tag: BlockNumberOrTag) -> Option<u64> {
+        let head = world.chain.head().header.number;
+        let behind = |epochs: u64| {
+            let blocks = world.settings.slots_in_an_epoch.saturating_mul(epochs);
+            head.saturating_sub(blocks)
+                .max(world.chain.first_number())
+                .max(world.settings.final_number.min(head))
+        };
+        match tag {
+            BlockNumberOrTag::Latest => Some(head),
+            BlockNumberOrTag::Safe => Some(behind(1)),
+            BlockNumberOrTag::Finalized => Some(behind(2)),
+            BlockNumberOrTag::Earliest => Some(world.chain.first_number()),
+            BlockNumberOrTag::Number(number) => Some(number),
+            BlockNumberOrTag::Pending => None,
+        }
+    }
+
+    /// Number of the canonical block that a tag names; one above the head for the pending block.
+    pub fn number_of(&self, tag: BlockNumberOrTag) -> u64 {
+        self.node.read(|world| {
+            Self::number(world, tag).unwrap_or_else(|| world.chain.head().header.number + 1)
+        })
+    }
+
+    /// The block with this number or tag, if there is one.
+    pub fn block_by_number(&self, tag: BlockNumberOrTag) -> Result<Option<Arc<Block>>, RpcError> {
+        if tag.is_pending() {
+            return Ok(Some(Arc::clone(self.node.pending()?.state.block())));
+        }
+        Ok(self.node.read(|world| world.chain.canonical_block(Self::number(world, tag)?)))
+    }
+
+    /// The block with this hash, if there is one.
+    pub fn block_by_hash(&self, hash: B256) -> Option<Arc<Block>> {
+        self.node.read(|world| world.chain.block(&hash).ok())
+    }
+
+    /// A block by whatever names it, if there is one.
+    pub fn find_block(&self, id: BlockId) -> Result<Option<Arc<Block>>, RpcError> {
+        match id {
+            BlockId::Number(tag) => self.block_by_number(tag),
+            BlockId::Hash(RpcBlockHash { block_hash, require_canonical }) => {
+                let Some(block) = self.block_by_hash(block_hash) else { return Ok(None) };
+                let number = block.header.number;
+                let canonical = || self.node.read(|world| world.chain.canonical_hash(number));
+                if require_canonical == Some(true) && canonical() != Some(block_hash) {
+                    return Err(RpcError::server("hash is not currently canonical"));
+                }
+                Ok(Some(block))
+            }
+        }
+    }
+
+    /// A block by whatever names it.
+    pub fn block(&self, id: BlockId) -> Result<Arc<Block>, RpcError> {
+        self.find_block(id)?.ok_or_else(|| match id {
+            BlockId::Hash(hash) => {
+                RpcError::server(format!("header for hash {} not found", hash.block_hash))
+            }
+            BlockId::Number(_) => RpcError::server("header not found"),
+        })
+    }
+
+    /// The state after a block.
+    pub fn state(&self, id: BlockId) -> Result<State, RpcError> {
+        match id {
+            BlockId::Number(BlockNumberOrTag::Latest) => Ok(self.node.state()),
+            BlockId::Number(BlockNumberOrTag::Pending) => Ok(self.node.pending()?.state),
+            id => {
+                let block = self.block(id)?;
+                Ok(self.node.read(|world| world.chain.state_after(&block)))
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Calls: `eth_call` and what is like it.
+
+use crate::{Api, Methods, RpcError, codes, estimate, overrides};
+use alloy_consensus::TxType;
+use alloy_eips::BlockId;
+use alloy_evm::{Evm, EvmEnv, eth::EthEvmContext};
+use alloy_primitives::{Bytes, TxKind, U64, U256};
+use alloy_rpc_types_eth::{
+    AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride,
+};
+use chain::{Block, State};
+use revm::{
+    Inspector,
+    context::{
+        TxEnv,
+        either::Either,
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError},
+    },
+    inspector::NoOpInspector,
+};
+use revm_inspectors::access_list::AccessListInspector;
+use stateless::{BlockEvm, BlockState, StateError, inspected_evm};
+
+/// Rounds of `eth_createAccessList` before it is taken as it is: each adds what the list before it
+/// made the code do, and two are enough for all but code that looks at its own gas.
+const ACCESS_LIST_ROUNDS: usize = 16;
+
+pub(crate) fn register(methods: &mut Methods<'_>) {
+    methods.add("eth_call", |api, args| {
+        let request = CallRequest {
+            transaction: args.required()?,
+            block: args.or_default()?,
+            state: args.or_default()?,
+            block_overrides: args.or_default()?,
+        };
+        request.call(api)?.into_output()
+    });
+    methods.add("eth_estimateGas", |api, args| {
+        let request = CallRequest {
+            transaction: args.required()?,
+            block: args.or_default()?,
+            state: args.or_default()?,
+            block_overrides: args.or_default()?,
+        };
+        estimate::estimate(api, &request).map(U64::from)
+    });
+    methods.add("eth_createAccessList", |api, args| {
+        let request = CallRequest {
+            transaction: args.required()?,
+            block: args.or_default()?,
+            state: args.or_default()?,
+            block_overrides: BlockOverrides::default(),
+        };
+        create_access_list(api, &request)
+    });
+}
+
+/// A call: what, on which state, and what it pretends.
+#[derive(Debug, Clone, Default)]
+pub struct CallRequest {
+    /// The transaction, as far as it is given.
+    pub transaction: TransactionRequest,
+    /// The block whose state it runs on and which it is told it is in.
+    pub block: BlockId,
+    /// State that it pretends.
+    pub state: StateOverride,
+    /// Block that it pretends.
+    pub block_overrides: BlockOverrides,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone)]
+pub struct Outcome(pub ExecutionResult<HaltReason>);
+
+impl Outcome {
+    /// What it returned, or an error that says how it failed.
+    pub fn into_output(self) -> Result<Bytes, RpcError> {
+        match self.0 {
+            ExecutionResult::Success { output, .. } => Ok(output.into_data()),
+            ExecutionResult::Revert { output, .. } => Err(RpcError::reverted(&output)),
+            ExecutionResult::Halt { reason, .. } => Err(RpcError::server(halt(&reason))),
+        }
+    }
+}
+
+/// A halt in geth's words.
+pub(crate) fn halt(reason: &HaltReason) -> String {
+    match reason {
+        HaltReason::OutOfGas(OutOfGasError::Basic | OutOfGasError::ReentrancySentry) => {
+            "out of gas".to_owned()
+        }
+        HaltReason::OutOfGas(error) => format!("out of gas: {error}"),
+        HaltReason::OpcodeNotFound => "invalid opcode".to_owned(),
+        HaltReason::InvalidFEOpcode => "invalid opcode: INVALID".to_owned(),
+        HaltReason::StackUnderflow => "stack underflow".to_owned(),
+        HaltReason::StackOverflow => "stack limit reached 1024 (1023)".to_owned(),
+        HaltReason::StateChangeDuringStaticCall => "write protection".to_owned(),
+        HaltReason::CreateCollision => "contract address collision".to_owned(),
+        HaltReason::CreateContractSizeLimit => "max code size exceeded".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A call that is ready to run, but for its state: open [`Prepared::source`] and put an EVM on it.
+pub(crate) struct Prepared<'r> {
+    request: &'r CallRequest,
+    pub(crate) source: State,
+    pub(crate) env: EvmEnv,
+    pub(crate) transaction: TxEnv,
+}
+
+impl CallRequest {
+    /// Makes the call.
+    pub fn call(&self, api: &Api) -> Result<Outcome, RpcError> {
+        let call = self.prepare(api)?;
+        let mut state = call.source.open();
+        let mut evm = call.evm(&mut state, NoOpInspector, false)?;
+        let done = evm.transact_raw(call.transaction.clone()).map_err(transaction_error)?;
+        Ok(Outcome(done.result))
+    }
+
+    /// Makes everything ready.
+    pub(crate) fn prepare(&self, api: &Api) -> Result<Prepared<'_>, RpcError> {
+        let source = api.state(self.block)?;
+        let mut env = call_env(&source, source.block());
+        overrides::apply_block(&mut env.block_env, &self.block_overrides);
+        // Whatever it is: it is not checked, and who creates a contract gets it below.
+        let nonce = self.transaction.nonce.unwrap_or_default();
+        let chain_id = source.config().spec.chain_id();
+        let base_fee = env.block_env.basefee;
+        let transaction =
+            tx_env(&self.transaction, nonce, chain_id, api.options().gas_cap, base_fee)?;
+        if transaction.gas_price == 0 {
+            env.block_env.basefee = 0;
+        }
+        Ok(Prepared { request: self, source, env, transaction })
+    }
+}
+
+impl Prepared<'_> {
+    /// Puts an EVM on the state, as the call pretends that it is.
+    pub(crate) fn evm<'a, 's, I>(
+        &self,
+        state: &'a mut BlockState<'s, State>,
+        inspector: I,
+        inspect: bool,
+    ) -> Result<BlockEvm<&'a mut BlockState<'s, State>, I>, RpcError>
+    where
+        I: Inspector<EthEvmContext<&'a mut BlockState<'s, State>>>,
+    {
+        overrides::apply_state(state, &self.request.state)?;
+        let mut evm = inspected_evm(state, self.env.clone(), inspector, inspect);
+        let precompiles = evm.precompiles_mut();
+        self.source.config().install(precompiles);
+        overrides::move_precompiles(precompiles, &self.request.state)?;
+        Ok(evm)
+    }
+}
+
+/// The EVM of a call in a block: without the checks that only a transaction has to stand.
+pub(crate) fn call_env(state: &State, block: &Block) -> EvmEnv {
+    let config = state.config();
+    let header = &block.header;
+    let blob_params = config.spec.blob_params_at(header.timestamp);
+    let mut env = EvmEnv::for_eth_block(header, &config.spec, config.spec.chain_id(), blob_params);
+    config.lift_limits(&mut env.cfg_env);
+    env.cfg_env.disable_nonce_check = true;
+    env.cfg_env.disable_eip3607 = true;
+    env.cfg_env.disable_block_gas_limit = true;
+    env.cfg_env.disable_base_fee = true;
+    env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
+    env
+}
+
+/// A request as a transaction: gas up to the cap, no fee unless it is given.
+pub(crate) fn tx_env(
+    request: &TransactionRequest,
+    nonce: u64,
+    chain_id: u64,
+    gas_cap: u64,
+    base_fee: u64,
+) -> Result<TxEnv, RpcError> {
+    if let Some(got) = request.chain_id.filter(|got| *got != chain_id) {
+        return Err(RpcError::params(format!(
+            "chainId does not match node's (have={got}, want={chain_id})"
+        )));
+    }
+    if request.gas_price.is_some()
+        && (request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some())
+    {
+        return Err(RpcError::params(
+            "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified",
+        ));
+    }
+    let fee = request.gas_price.or(request.max_fee_per_gas);
+    let tip = request.max_priority_fee_per_gas;
+    // With a tip alone, the fee is what the tip needs.
+    let gas_price = fee.unwrap_or_else(|| {
+        tip.filter(|tip| *tip > 0).map_or(0, |tip| tip.saturating_add(2 * u128::from(base_fee)))
+    });
+    if let Some(tip) = tip.filter(|tip| *tip > gas_price) {
+        return Err(RpcError::server(format!(
+            "max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {gas_price}"
+        )));
+    }
+    let data = match (request.input.input.as_ref(), request.input.data.as_ref()) {
+        (Some(input), Some(data)) if input != data => {
+            return Err(RpcError::params(
+                r#"both "data" and "input" are set and not equal: give one of them"#,
+            ));
+        }
+        (input, data) => input.or(data).cloned().unwrap_or_default(),
+    };
+    let authorizations = request.authorization_list.clone().unwrap_or_default();
+    let kind = request.to.unwrap_or(TxKind::Create);
+    Ok(TxEnv {
+        tx_type: tx_type(request).into(),
+        caller: request.from.unwrap_or_default(),
+        gas_limit: request.gas.unwrap_or(gas_cap).min(gas_cap),
+        gas_price,
+        kind,
+        value: request.value.unwrap_or_default(),
+        data,
+        nonce,
+        chain_id: Some(chain_id),
+        access_list: request.access_list.clone().unwrap_or_default(),
+        gas_priority_fee: match tx_type(request) {
+            TxType::Legacy | TxType::Eip2930 => None,
+            _ => Some(tip.unwrap_or_default()),
+        },
+        blob_hashes: request.blob_versioned_hashes.clone().unwrap_or_default(),
+        max_fee_per_blob_gas: request.max_fee_per_blob_gas.unwrap_or_default(),
+        authorization_list: authorizations.into_iter().map(Either::Left).collect(),
+    })
+}
+
+/// The type of transaction that has all that a request has.
+pub(crate) fn tx_type(request: &TransactionRequest) -> TxType {
+    if request.authorization_list.as_ref().is_some_and(|list| !list.is_empty()) {
+        TxType::Eip7702
+    } else if request.blob_versioned_hashes.is_some() {
+        TxType::Eip4844
+    } else if request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some() {
+        TxType::Eip1559
+    } else if request.access_list.is_some() {
+        TxType::Eip2930
+    } else {
+        TxType::Legacy
+    }
+}
+
+/// Why a transaction cannot run at all, in geth's words.
+pub(crate) fn transaction_error(error: EVMError<StateError>) -> RpcError {
+    match error {
+        EVMError::Transaction(reason) => RpcError::server(invalid(&reason)),
+        EVMError::Database(error) => chain::ChainError::Store(error).into(),
+        other => RpcError::new(codes::INTERNAL, other.to_string()),
+    }
+}
+
+fn invalid(reason: &InvalidTransaction) -> String {
+    match reason {
+        InvalidTransaction::LackOfFundForMaxFee { fee, balance } => {
+            format!("insufficient funds for gas * price + value: have {balance} want {fee}")
+        }
+        InvalidTransaction::GasPriceLessThanBasefee => {
+            "max fee per gas less than block base fee".to_owned()
+        }
+        InvalidTransaction::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => {
+            format!("intrinsic gas too low: have {gas_limit}, want {initial_gas}")
+        }
+        InvalidTransaction::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => {
+            format!("insufficient gas for floor data gas cost: have {gas_limit}, want {gas_floor}")
+        }
+        InvalidTransaction::NonceTooLow { tx, state } => {
+            format!("nonce too low: next nonce {state}, tx nonce {tx}")
+        }
+        InvalidTransaction::NonceTooHigh { tx, state } => {
+            format!("nonce too high: next nonce {state}, tx nonce {tx}")
+        }
+        InvalidTransaction::NonceOverflowInTransaction => "nonce has max value".to_owned(),
+        InvalidTransaction::CreateInitCodeSizeLimit => "max initcode size exceeded".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What a transaction touches, as a list that it could carry.
+fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResult, RpcError> {
+    let mut list = request.transaction.access_list.clone().unwrap_or_default();
+    let mut last = None;
+    for _ in 0..ACCESS_LIST_ROUNDS {
+        let mut request = request.clone();
+        request.transaction.access_list = Some(list.clone());
+        let call = request.prepare(api)?;
+        let mut state = call.source.open();
+        let mut evm = call.evm(&mut state, AccessListInspector::new(list.clone()), true)?;
+        let done = evm.transact_raw(call.transaction.clone()).map_err(transaction_error)?;
+        let touched = std::mem::take(evm.inspector_mut()).into_access_list();
+        let settled = touched == list;
+        list = touched;
+        last = Some(done.result);
+        if settled {
+            break;
+        }
+    }
+    let Some(result) = last else { return Err(RpcError::internal("no round was run")) };
+    let error = match &result {
+        ExecutionResult::Success { .. } => None,
+        ExecutionResult::Revert { .. } => Some("execution reverted".to_owned()),
+        ExecutionResult::Halt { reason, .. } => Some(halt(reason)),
+    };
+    Ok(AccessListResult { access_list: list, gas_used: U256::from(result.tx_gas_used()), error })
+}

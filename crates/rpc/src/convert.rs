@@ -1,0 +1,153 @@
+//! Blocks, transactions, receipts and logs in the shapes of the specification.
+
+use alloy_consensus::{
+    Eip658Value, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxReceipt,
+    transaction::Recovered,
+};
+use alloy_primitives::{Address, B256, Log};
+use alloy_rpc_types_eth::{
+    Block as BlockShape, BlockTransactions, Header as HeaderShape, Log as LogShape,
+    Transaction as TransactionShape, TransactionReceipt,
+};
+use alloy_serde::WithOtherFields;
+use chain::{Block, ChainConfig};
+use stateless::Transaction;
+
+/// A transaction.
+pub type RpcTransaction = TransactionShape<Transaction>;
+/// A block.
+pub type RpcBlock = BlockShape<RpcTransaction>;
+/// A receipt.
+pub type RpcReceipt = WithOtherFields<TransactionReceipt<ReceiptEnvelope<LogShape>>>;
+/// A log.
+pub type RpcLog = LogShape;
+
+/// A transaction of a block.
+pub(crate) fn transaction(block: &Block, index: usize) -> RpcTransaction {
+    let inner = Recovered::new_unchecked(block.transactions[index].clone(), block.senders[index]);
+    RpcTransaction {
+        effective_gas_price: Some(inner.effective_gas_price(block.header.base_fee_per_gas)),
+        inner,
+        block_hash: Some(block.hash),
+        block_number: Some(block.header.number),
+        block_timestamp: Some(block.header.timestamp),
+        transaction_index: Some(index as u64),
+    }
+}
+
+/// A transaction that waits.
+pub(crate) fn pooled(transaction: &Transaction, sender: Address) -> RpcTransaction {
+    let inner = Recovered::new_unchecked(transaction.clone(), sender);
+    RpcTransaction {
+        effective_gas_price: Some(inner.max_fee_per_gas()),
+        inner,
+        block_hash: None,
+        block_number: None,
+        block_timestamp: None,
+        transaction_index: None,
+    }
+}
+
+/// A header.
+pub(crate) fn header(block: &Block) -> HeaderShape {
+    HeaderShape {
+        hash: block.hash,
+        inner: block.header.clone(),
+        total_difficulty: None,
+        size: Some(alloy_primitives::U256::from(block.size())),
+    }
+}
+
+/// A block, with whole transactions or their hashes.
+pub(crate) fn block(block: &Block, full: bool) -> RpcBlock {
+    let transactions = if full {
+        let all = 0..block.transactions.len();
+        BlockTransactions::Full(all.map(|index| transaction(block, index)).collect())
+    } else {
+        let hashes = block.transactions.iter().map(|transaction| *transaction.hash());
+        BlockTransactions::Hashes(hashes.collect())
+    };
+    RpcBlock {
+        header: header(block),
+        uncles: block.ommers.iter().map(|ommer| ommer.hash_slow()).collect(),
+        transactions,
+        withdrawals: block.header.withdrawals_root.map(|_| block.withdrawals.clone().into()),
+    }
+}
+
+/// The logs of a transaction in a block; `first` is the position of its first in the block.
+pub(crate) fn logs(block: &Block, index: usize, first: u64) -> impl Iterator<Item = RpcLog> {
+    let hash = *block.transactions[index].hash();
+    let logs = block.executed.receipts[index].logs.iter().zip(first..);
+    logs.map(move |(log, position)| log_at(block, hash, index, position, log))
+}
+
+fn log_at(block: &Block, transaction: B256, index: usize, position: u64, log: &Log) -> RpcLog {
+    RpcLog {
+        inner: log.clone(),
+        block_hash: Some(block.hash),
+        block_number: Some(block.header.number),
+        block_timestamp: Some(block.header.timestamp),
+        transaction_hash: Some(transaction),
+        transaction_index: Some(index as u64),
+        log_index: Some(position),
+        removed: false,
+    }
+}
+
+/// The receipt of a transaction; `first` is the position of its first log in the block.
+pub(crate) fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) -> RpcReceipt {
+    let (transaction, sender) = (&block.transactions[index], block.senders[index]);
+    let receipt = &block.executed.receipts[index];
+    let status = match block.executed.roots.get(index) {
+        Some(root) => Eip658Value::PostState(*root),
+        None => Eip658Value::Eip658(receipt.success),
+    };
+    let logs_bloom = receipt.bloom();
+    let inner = alloy_consensus::Receipt {
+        status,
+        cumulative_gas_used: receipt.cumulative_gas_used,
+        logs: logs(block, index, first).collect(),
+    };
+    let inner = ReceiptEnvelope::from_typed(
+        receipt.tx_type,
+        ReceiptWithBloom { receipt: inner, logs_bloom },
+    );
+    let blob_gas_used = transaction.blob_gas_used();
+    let blob_gas_price = blob_gas_used.and_then(|_| {
+        let params = config.spec.blob_params_at(block.header.timestamp)?;
+        block.header.blob_fee(params)
+    });
+    let created = || sender.create(transaction.nonce());
+    WithOtherFields::new(TransactionReceipt {
+        inner,
+        transaction_hash: *transaction.hash(),
+        transaction_index: Some(index as u64),
+        block_hash: Some(block.hash),
+        block_number: Some(block.header.number),
+        gas_used: block.transaction_gas(index),
+        effective_gas_price: transaction.effective_gas_price(block.header.base_fee_per_gas),
+        blob_gas_used,
+        blob_gas_price,
+        from: sender,
+        to: transaction.to(),
+        contract_address: transaction.to().is_none().then(created),
+    })
+}
+
+/// All receipts of a block.
+pub(crate) fn receipts(block: &Block, config: &ChainConfig) -> Vec<RpcReceipt> {
+    let mut first = 0;
+    (0..block.executed.receipts.len())
+        .map(|index| {
+            let receipt = receipt(block, index, first, config);
+            first += block.executed.receipts[index].logs.len() as u64;
+            receipt
+        })
+        .collect()
+}
+
+/// Position in the block of the first log of a transaction.
+pub(crate) fn first_log(block: &Block, index: usize) -> u64 {
+    block.executed.receipts[..index].iter().map(|receipt| receipt.logs.len() as u64).sum()
+}

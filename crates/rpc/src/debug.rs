@@ -1,0 +1,56 @@
+//! Blocks as bytes, and what they read.
+
+use crate::{Api, Methods, RpcError};
+use alloy_eips::BlockId;
+use alloy_primitives::{B256, Bytes};
+use chain::Block;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(crate) fn register(methods: &mut Methods<'_>) {
+    methods.add("debug_getRawBlock", |api, args| Ok(api.block(args.required()?)?.rlp()));
+    methods.add("debug_getRawHeader", |api, args| {
+        let block = api.block(args.required()?)?;
+        Ok(Bytes::from(alloy_rlp::encode(&block.header)))
+    });
+    methods.add("debug_getRawReceipts", |api, args| {
+        Ok(api.block(args.required()?)?.executed.raw_receipts())
+    });
+    methods.add("debug_getRawTransactions", |api, args| {
+        Ok(api.block(args.required()?)?.raw_transactions())
+    });
+    methods.add("debug_executionWitness", |api, args| witness(api, &api.block(args.required()?)?));
+    methods.add("debug_executionWitnessByBlockHash", |api, args| {
+        let crate::Hash(hash) = args.required()?;
+        witness(api, &api.block(hash.into())?)
+    });
+    methods.add("debug_codeByHash", |api, args| {
+        let hash: B256 = args.required()?;
+        let _block: Option<BlockId> = args.optional()?;
+        let code = api.node().read(|world| world.chain.store().code(&hash));
+        Ok(code.map(|code| code.original_bytes()))
+    });
+    methods.add("debug_dbGet", |api, args| {
+        let key: Bytes = args.required()?;
+        let hash = match key.len() {
+            32 => B256::from_slice(&key),
+            33 if key[0] == b'c' => B256::from_slice(&key[1..]),
+            _ => return Err(RpcError::params("a key is a hash, or a 'c' and a hash")),
+        };
+        let code = api.node().read(|world| world.chain.store().code(&hash));
+        Ok(code.map(|code| code.original_bytes()))
+    });
+    methods.add("debug_getBadBlocks", |_, _| Ok(Vec::<Value>::new()));
+}
+
+/// What a block reads: the least that a verifier needs, in canonical form.
+fn witness(api: &Api, block: &Arc<Block>) -> Result<Value, RpcError> {
+    let chain = api.node().read(|world| world.chain.clone());
+    let parent = chain
+        .state_before(block)
+        .ok_or_else(|| RpcError::server("genesis has no parent and so no witness"))?;
+    let witness = parent.witness_of(block)?;
+    Ok(json!({
+        "state": witness.state, "keys": [], "codes": witness.codes, "headers": witness.headers,
+    }))
+}

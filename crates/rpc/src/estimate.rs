@@ -1,0 +1,124 @@
+//! `eth_estimateGas`: the least gas limit with which a transaction succeeds.
+
+use crate::{Api, CallRequest, Outcome, RpcError, call::transaction_error};
+use alloy_evm::Evm;
+use alloy_primitives::U256;
+use revm::{
+    Database,
+    context::{
+        TxEnv,
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    },
+    inspector::NoOpInspector,
+};
+use stateless::{BlockEvm, BlockState};
+
+/// Gas of a plain transfer.
+const TRANSFER: u64 = 21_000;
+/// What a call with value keeps back for the callee.
+const STIPEND: u64 = 2_300;
+
+type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, NoOpInspector>;
+
+/// The least gas limit with which the transaction succeeds.
+pub(crate) fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
+    let mut request = request.clone();
+    if request.transaction.authorization_list.as_ref().is_some_and(Vec::is_empty) {
+        return Err(RpcError::params("the list of authorizations is empty: leave it out"));
+    }
+    request.transaction.gas = request.transaction.gas.filter(|gas| *gas >= TRANSFER);
+    let call = request.prepare(api)?;
+    let mut state = call.source.open();
+    let mut evm = call.evm(&mut state, NoOpInspector, false)?;
+    let mut transaction = call.transaction.clone();
+    let fork_cap = call.source.transaction_gas_cap();
+    let most = request.transaction.gas.unwrap_or(call.env.block_env.gas_limit);
+    let mut high = most.min(api.options().gas_cap).min(fork_cap);
+    if transaction.gas_price > 0 {
+        high = high.min(affordable(evm.db_mut(), &transaction)?);
+    }
+    search(&mut evm, &mut transaction, high)
+}
+
+/// The greatest gas limit that the sender can pay for.
+fn affordable<DB>(db: &mut DB, transaction: &TxEnv) -> Result<u64, RpcError>
+where
+    DB: Database<Error = stateless::StateError>,
+{
+    let account = db.basic(transaction.caller).map_err(chain::ChainError::Store)?;
+    let balance = account.unwrap_or_default().balance;
+    let left = balance.checked_sub(transaction.value).ok_or_else(|| {
+        RpcError::server(format!(
+            "insufficient funds for transfer: have {balance} want {}",
+            transaction.value
+        ))
+    })?;
+    Ok((left / U256::from(transaction.gas_price)).saturating_to())
+}
+
+enum Tried {
+    Enough,
+    TooLittle,
+}
+
+fn attempt(
+    evm: &mut CallEvm<'_, '_>,
+    transaction: &mut TxEnv,
+    gas_limit: u64,
+) -> Result<Tried, RpcError> {
+    transaction.gas_limit = gas_limit;
+    match evm.transact_raw(transaction.clone()) {
+        Ok(done) if done.result.is_success() => Ok(Tried::Enough),
+        Ok(_)
+        | Err(EVMError::Transaction(
+            InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
+            | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
+        )) => Ok(Tried::TooLittle),
+        Err(error) => Err(transaction_error(error)),
+    }
+}
+
+fn search(evm: &mut CallEvm<'_, '_>, transaction: &mut TxEnv, high: u64) -> Result<u64, RpcError> {
+    // With all the gas there is: it succeeds, or it fails for another reason than gas.
+    transaction.gas_limit = high;
+    let first = match evm.transact_raw(transaction.clone()) {
+        Ok(done) => done.result,
+        Err(EVMError::Transaction(
+            InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
+            | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
+        )) => return Err(RpcError::server(format!("gas required exceeds allowance ({high})"))),
+        Err(error) => return Err(transaction_error(error)),
+    };
+    let used = match &first {
+        ExecutionResult::Success { .. } => first.tx_gas_used(),
+        ExecutionResult::Halt { reason: HaltReason::OutOfGas(_), .. } => {
+            return Err(RpcError::server(format!("gas required exceeds allowance ({high})")));
+        }
+        ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => {
+            return Outcome(first).into_output().map(|_| high);
+        }
+    };
+    // `low` is known to be too little, `high` to be enough.
+    let (mut low, mut high) = (used.saturating_sub(1), high);
+    if let Tried::Enough = attempt(evm, transaction, used)? {
+        return Ok(used);
+    }
+    low = low.max(used);
+    // Gas that is given back at the end is needed on the way, and a 64th is kept from each call.
+    let spent = first.gas().total_gas_spent().max(used);
+    let likely = spent.saturating_add(STIPEND).saturating_mul(64) / 63;
+    if likely < high {
+        match attempt(evm, transaction, likely)? {
+            Tried::Enough => high = likely,
+            Tried::TooLittle => low = likely,
+        }
+    }
+    while high - low > 1 {
+        let middle = low.saturating_mul(2).min(low.midpoint(high));
+        match attempt(evm, transaction, middle)? {
+            Tried::Enough => high = middle,
+            Tried::TooLittle => low = middle,
+        }
+    }
+    Ok(high)
+}

@@ -1,0 +1,408 @@
+//! Blocks, transactions and state.
+
+use crate::{Api, Args, Hash, Methods, RpcError, convert};
+use alloy_consensus::{TxEip4844Variant, TxEnvelope, transaction::SignerRecoverable};
+use alloy_eips::{BlockId, eip2718::Decodable2718, eip7594::BlobTransactionSidecarVariant};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256, keccak256};
+use alloy_rpc_types_eth::{AccountInfo, EIP1186AccountProofResponse, EIP1186StorageProof, Index};
+use alloy_serde::JsonStorageKey;
+use chain::{Block, Candidate};
+use node::{PoolTransaction, Rejected};
+use serde_json::{Value, json};
+use stateless::Transaction;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Most slots in one `eth_getStorageValues`.
+const MAX_STORAGE_VALUES: usize = 1_024;
+/// Most slots in one `eth_getProof`.
+const MAX_PROOF_SLOTS: usize = 1_024;
+
+pub(crate) fn register(methods: &mut Methods<'_>) {
+    methods.add("web3_clientVersion", |api, _| Ok(api.options().client_version.clone()));
+    methods.add("web3_sha3", |_, args| Ok(keccak256(args.required::<Bytes>()?)));
+    methods.add("net_version", |api, _| Ok(chain_id(api).to_string()));
+    methods.add("eth_networkId", |api, _| Ok(chain_id(api).to_string()));
+    methods.add("net_listening", |_, _| Ok(true));
+    methods.add("net_peerCount", |_, _| Ok(U64::ZERO));
+    methods.add("eth_chainId", |api, _| Ok(U64::from(chain_id(api))));
+    methods.add("eth_syncing", |_, _| Ok(false));
+    methods.add("eth_protocolVersion", |_, _| Ok(U64::from(1)));
+    methods.add("eth_hashrate", |_, _| Ok(U256::ZERO));
+    methods.add("eth_coinbase", |api, _| Ok(api.node().read(|world| world.settings.coinbase)));
+    methods.add("eth_blockNumber", |api, _| {
+        Ok(U64::from(api.node().read(|world| world.chain.head().header.number)))
+    });
+    methods.add("eth_capabilities", |api, _| Ok(capabilities(api)));
+    register_blocks(methods);
+    register_transactions(methods);
+    register_state(methods);
+}
+
+fn chain_id(api: &Api) -> u64 {
+    api.node().read(|world| world.chain.config().spec.chain_id())
+}
+
+/// What the node still has of the past.
+fn capabilities(api: &Api) -> Value {
+    let (head, first) =
+        api.node().read(|world| (Arc::clone(world.chain.head()), world.chain.first_number()));
+    let part = json!({ "disabled": false, "oldestBlock": U64::from(first) });
+    json!({
+        "head": { "number": U64::from(head.header.number), "hash": head.hash },
+        "state": part, "tx": part, "logs": part, "receipts": part, "blocks": part,
+        "stateproofs": part,
+    })
+}
+
+fn register_blocks(methods: &mut Methods<'_>) {
+    methods.add("eth_getBlockByNumber", |api, args| {
+        let (tag, full) = (args.required()?, args.or_default()?);
+        Ok(api.block_by_number(tag)?.map(|block| convert::block(&block, full)))
+    });
+    methods.add("eth_getBlockByHash", |api, args| {
+        let (Hash(hash), full) = (args.required()?, args.or_default()?);
+        Ok(api.block_by_hash(hash).map(|block| convert::block(&block, full)))
+    });
+    methods.add("eth_getHeaderByNumber", |api, args| {
+        Ok(api.block_by_number(args.required()?)?.map(|block| convert::header(&block)))
+    });
+    methods.add("eth_getHeaderByHash", |api, args| {
+        let Hash(hash) = args.required()?;
+        Ok(api.block_by_hash(hash).map(|block| convert::header(&block)))
+    });
+    methods.add("eth_getBlockTransactionCountByNumber", |api, args| {
+        let count = |block: Arc<Block>| U64::from(block.transactions.len());
+        Ok(api.block_by_number(args.required()?)?.map(count))
+    });
+    methods.add("eth_getBlockTransactionCountByHash", |api, args| {
+        let Hash(hash) = args.required()?;
+        Ok(api.block_by_hash(hash).map(|block| U64::from(block.transactions.len())))
+    });
+    methods.add("eth_getUncleCountByBlockNumber", |api, args| {
+        Ok(api.block_by_number(args.required()?)?.map(|block| U64::from(block.ommers.len())))
+    });
+    methods.add("eth_getUncleCountByBlockHash", |api, args| {
+        let Hash(hash) = args.required()?;
+        Ok(api.block_by_hash(hash).map(|block| U64::from(block.ommers.len())))
+    });
+    methods.add("eth_getUncleByBlockNumberAndIndex", |api, args| {
+        let block = api.block_by_number(args.required()?)?;
+        let index: Index = args.required()?;
+        Ok(block.and_then(|block| ommer(&block, index.0)))
+    });
+    methods.add("eth_getUncleByBlockHashAndIndex", |api, args| {
+        let Hash(hash) = args.required()?;
+        let index: Index = args.required()?;
+        Ok(api.block_by_hash(hash).and_then(|block| ommer(&block, index.0)))
+    });
+    methods.add("eth_getBlockReceipts", |api, args| {
+        let block = api.find_block(args.required()?)?;
+        let config = api.node().read(|world| world.chain.config().clone());
+        Ok(block.map(|block| convert::receipts(&block, &config)))
+    });
+    methods.add("eth_getBlockAccessList", |api, args| access_list(api, args.required()?));
+    methods.add("eth_getBlockAccessListByBlockHash", |api, args| {
+        let Hash(hash) = args.required()?;
+        access_list(api, hash.into())
+    });
+}
+
+fn ommer(block: &Block, index: usize) -> Option<Value> {
+    let ommer = block.ommers.get(index)?;
+    let header = alloy_rpc_types_eth::Header::new(ommer.clone());
+    let mut value = serde_json::to_value(header).ok()?;
+    value.as_object_mut()?.insert("uncles".to_owned(), json!([]));
+    Some(value)
+}
+
+/// The block access list (EIP-7928), decoded.
+fn access_list(api: &Api, id: BlockId) -> Result<Option<Value>, RpcError> {
+    let Some(block) = api.find_block(id)? else { return Ok(None) };
+    let Some(list) = &block.executed.block_access_list else {
+        return Err(RpcError::server("the block is of before Amsterdam and has no access list"));
+    };
+    let list: alloy_eips::eip7928::BlockAccessList =
+        alloy_rlp::decode_exact(list).map_err(|error| RpcError::internal(error.to_string()))?;
+    serde_json::to_value(list).map(Some).map_err(|error| RpcError::internal(error.to_string()))
+}
+
+fn register_transactions(methods: &mut Methods<'_>) {
+    methods.add("eth_getTransactionByHash", |api, args| {
+        let Hash(hash) = args.required()?;
+        Ok(api.node().read(|world| match world.chain.transaction(&hash) {
+            Some((block, index)) => Some(convert::transaction(&block, index)),
+            None => world
+                .pool
+                .get(&hash)
+                .map(|pooled| convert::pooled(&pooled.candidate.transaction, pooled.sender())),
+        }))
+    });
+    methods.add("eth_getTransactionByBlockNumberAndIndex", |api, args| {
+        let block = api.block_by_number(args.required()?)?;
+        transaction_at(block.as_deref(), args.required()?)
+    });
+    methods.add("eth_getTransactionByBlockHashAndIndex", |api, args| {
+        let Hash(hash) = args.required()?;
+        transaction_at(api.block_by_hash(hash).as_deref(), args.required()?)
+    });
+    methods.add("eth_getTransactionBySenderAndNonce", |api, args| {
+        let (sender, nonce) = (args.required()?, args.required::<U64>()?.to());
+        Ok(by_sender_and_nonce(api, sender, nonce))
+    });
+    methods.add("eth_getTransactionReceipt", |api, args| {
+        let Hash(hash) = args.required()?;
+        Ok(receipt(api, hash))
+    });
+    methods.add("eth_getRawTransactionByHash", raw_transaction);
+    methods.add("debug_getRawTransaction", raw_transaction);
+    methods.add("eth_getRawTransactionByBlockNumberAndIndex", |api, args| {
+        let block = api.block_by_number(args.required()?)?;
+        let index: Index = args.required()?;
+        Ok(block.and_then(|block| block.raw_transactions().get(index.0).cloned()))
+    });
+    methods.add("eth_getRawTransactionByBlockHashAndIndex", |api, args| {
+        let Hash(hash) = args.required()?;
+        let index: Index = args.required()?;
+        let block = api.block_by_hash(hash);
+        Ok(block.and_then(|block| block.raw_transactions().get(index.0).cloned()))
+    });
+    methods.add("eth_sendRawTransaction", |api, args| send_raw(api, &args.required()?));
+    methods.add("eth_pendingTransactions", |api, _| {
+        Ok(api.node().read(|world| {
+            let pooled = world.pool.iter();
+            pooled
+                .map(|pooled| convert::pooled(&pooled.candidate.transaction, pooled.sender()))
+                .collect::<Vec<_>>()
+        }))
+    });
+}
+
+fn transaction_at(
+    block: Option<&Block>,
+    index: Index,
+) -> Result<Option<convert::RpcTransaction>, RpcError> {
+    let block = block.filter(|block| index.0 < block.transactions.len());
+    Ok(block.map(|block| convert::transaction(block, index.0)))
+}
+
+fn by_sender_and_nonce(api: &Api, sender: Address, nonce: u64) -> Option<convert::RpcTransaction> {
+    use alloy_consensus::Transaction as _;
+    let waiting = api.node().read(|world| {
+        world
+            .pool
+            .of(sender)
+            .find(|pooled| pooled.nonce() == nonce)
+            .map(|pooled| convert::pooled(&pooled.candidate.transaction, sender))
+    });
+    if waiting.is_some() {
+        return waiting;
+    }
+    // The block is the first behind which the nonce is used: states are all there, so bisect.
+    let chain = api.node().read(|world| world.chain.clone());
+    let used = |number: u64| {
+        chain.canonical_block(number).is_some_and(|block| {
+            chain.state_after(&block).nonce(sender).unwrap_or_default() > nonce
+        })
+    };
+    let (mut low, mut high) = (chain.first_number(), chain.head().header.number);
+    if !used(high) {
+        return None;
+    }
+    while low < high {
+        let middle = low.midpoint(high);
+        if used(middle) { high = middle } else { low = middle + 1 }
+    }
+    let block = chain.canonical_block(low)?;
+    let index = (0..block.transactions.len()).find(|index| {
+        block.senders[*index] == sender && block.transactions[*index].nonce() == nonce
+    })?;
+    Some(convert::transaction(&block, index))
+}
+
+/// The receipt of a canonical transaction.
+pub(crate) fn receipt(api: &Api, hash: B256) -> Option<convert::RpcReceipt> {
+    api.node().read(|world| {
+        let (block, index) = world.chain.transaction(&hash)?;
+        let first = convert::first_log(&block, index);
+        Some(convert::receipt(&block, index, first, world.chain.config()))
+    })
+}
+
+fn raw_transaction(api: &Api, args: &mut Args<'_>) -> Result<Option<Bytes>, RpcError> {
+    use alloy_eips::eip2718::Encodable2718;
+    let Hash(hash) = args.required()?;
+    Ok(api.node().read(|world| match world.chain.transaction(&hash) {
+        Some((block, index)) => Some(block.transactions[index].encoded_2718().into()),
+        None => world.pool.get(&hash).map(|pooled| pooled.raw.clone()),
+    }))
+}
+
+/// Decodes a transaction as it is sent, with blobs if it has any, and takes it into the pool.
+pub(crate) fn send_raw(api: &Api, raw: &Bytes) -> Result<B256, RpcError> {
+    let pooled = decode_pooled(raw)?;
+    Ok(api.node().submit(pooled)?)
+}
+
+/// Decodes a transaction as it is sent.
+pub fn decode_pooled(raw: &Bytes) -> Result<PoolTransaction, RpcError> {
+    if raw.is_empty() {
+        return Err(RpcError::params("empty transaction data: give a signed transaction"));
+    }
+    let decoded = TxEnvelope::decode_2718_exact(raw).map_err(|error| {
+        RpcError::params(format!("failed to decode signed transaction: {error}"))
+    })?;
+    let (transaction, sidecar) = split(decoded);
+    let sender = transaction.recover_signer().map_err(|_| Rejected::Signature)?;
+    if let (Some(sidecar), Transaction::Eip4844(signed)) = (&sidecar, &transaction) {
+        crate::blobs::check(sidecar, &signed.tx().blob_versioned_hashes)?;
+    }
+    let candidate = Candidate { transaction, sender, signed: true };
+    Ok(PoolTransaction::new(candidate, sidecar.map(Arc::new), raw.clone()))
+}
+
+/// Takes the blobs from a transaction.
+fn split(decoded: TxEnvelope) -> (Transaction, Option<BlobTransactionSidecarVariant>) {
+    match decoded {
+        TxEnvelope::Legacy(signed) => (signed.into(), None),
+        TxEnvelope::Eip2930(signed) => (signed.into(), None),
+        TxEnvelope::Eip1559(signed) => (signed.into(), None),
+        TxEnvelope::Eip7702(signed) => (signed.into(), None),
+        TxEnvelope::Eip4844(signed) => {
+            let (transaction, signature, hash) = signed.into_parts();
+            let (inner, sidecar) = match transaction {
+                TxEip4844Variant::TxEip4844(inner) => (inner, None),
+                TxEip4844Variant::TxEip4844WithSidecar(with) => (with.tx, Some(with.sidecar)),
+            };
+            let signed = alloy_consensus::Signed::new_unchecked(inner, signature, hash);
+            (Transaction::Eip4844(signed), sidecar)
+        }
+    }
+}
+
+fn register_state(methods: &mut Methods<'_>) {
+    methods.add("eth_getBalance", |api, args| {
+        let address = args.required()?;
+        Ok(api.state(args.or_default()?)?.balance(address)?)
+    });
+    methods.add("eth_getCode", |api, args| {
+        let address = args.required()?;
+        Ok(api.state(args.or_default()?)?.code(address)?)
+    });
+    methods.add("eth_getTransactionCount", |api, args| {
+        let (address, id): (Address, BlockId) = (args.required()?, args.or_default()?);
+        if id.is_pending() {
+            return Ok(U64::from(api.node().read(|world| {
+                let next = world.chain.nonce(address)?;
+                Ok::<_, chain::ChainError>(world.pool.next_nonce(address, next))
+            })?));
+        }
+        Ok(U64::from(api.state(id)?.nonce(address)?))
+    });
+    methods.add("eth_getStorageAt", |api, args| {
+        let (address, JsonStorageKeyArg(slot)) = (args.required()?, args.required()?);
+        Ok(B256::from(api.state(args.or_default()?)?.storage(address, slot)?))
+    });
+    methods.add("eth_getStorageValues", |api, args| {
+        let wanted: BTreeMap<Address, Vec<JsonStorageKeyArg>> = args.required()?;
+        let slots: usize = wanted.values().map(Vec::len).sum();
+        if slots == 0 {
+            return Err(RpcError::params("empty request: name at least one slot"));
+        }
+        if slots > MAX_STORAGE_VALUES {
+            return Err(RpcError::params(format!(
+                "too many slots: {slots}, at most {MAX_STORAGE_VALUES}"
+            )));
+        }
+        let state = api.state(args.or_default()?)?;
+        let mut values: BTreeMap<Address, Vec<B256>> = BTreeMap::new();
+        for (address, slots) in wanted {
+            let values = values.entry(address).or_default();
+            for JsonStorageKeyArg(slot) in slots {
+                values.push(state.storage(address, slot)?.into());
+            }
+        }
+        Ok(values)
+    });
+    methods.add("eth_getAccount", |api, args| {
+        let address = args.required()?;
+        let proof = api.state(args.or_default()?)?.prove(address, &[])?;
+        Ok(proof.account.map(|account| {
+            json!({
+                "balance": account.balance, "nonce": U64::from(account.nonce),
+                "storageRoot": account.storage_root, "codeHash": account.code_hash,
+            })
+        }))
+    });
+    methods.add("eth_getAccountInfo", |api, args| {
+        let address = args.required()?;
+        let state = api.state(args.or_default()?)?;
+        let account = state.account(address)?.unwrap_or_default();
+        let code = state.code(address)?;
+        Ok(AccountInfo { balance: account.balance, nonce: account.nonce, code })
+    });
+    methods.add("eth_getProof", |api, args| {
+        let address = args.required()?;
+        let keys: Vec<JsonStorageKey> = args.or_default()?;
+        prove(api, address, keys, args.or_default()?)
+    });
+}
+
+fn prove(
+    api: &Api,
+    address: Address,
+    keys: Vec<JsonStorageKey>,
+    id: BlockId,
+) -> Result<EIP1186AccountProofResponse, RpcError> {
+    if keys.len() > MAX_PROOF_SLOTS {
+        return Err(RpcError::params(format!(
+            "too many slots: {}, at most {MAX_PROOF_SLOTS}",
+            keys.len()
+        )));
+    }
+    let slots: Vec<U256> = keys.iter().map(|key| key.as_b256().into()).collect();
+    let proof = api.state(id)?.prove(address, &slots)?;
+    let account = proof.account.unwrap_or_else(no_account);
+    let storage_proof = keys
+        .into_iter()
+        .zip(proof.slots)
+        .map(|(key, slot)| EIP1186StorageProof { key, value: slot.value, proof: slot.nodes })
+        .collect();
+    Ok(EIP1186AccountProofResponse {
+        address,
+        balance: account.balance,
+        code_hash: account.code_hash,
+        nonce: account.nonce,
+        storage_hash: account.storage_root,
+        account_proof: proof.nodes,
+        storage_proof,
+    })
+}
+
+/// An account that is not there, as proofs show it.
+const fn no_account() -> alloy_consensus::TrieAccount {
+    alloy_consensus::TrieAccount {
+        nonce: 0,
+        balance: U256::ZERO,
+        storage_root: alloy_consensus::constants::EMPTY_ROOT_HASH,
+        code_hash: KECCAK256_EMPTY,
+    }
+}
+
+/// A storage key: a number in hex, of up to 32 bytes.
+#[derive(Debug, Clone, Copy)]
+struct JsonStorageKeyArg(U256);
+
+impl<'de> serde::Deserialize<'de> for JsonStorageKeyArg {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let digits = text.strip_prefix("0x").unwrap_or(&text);
+        if digits.len() > 64 {
+            return Err(D::Error::custom("storage key too long: at most 32 bytes"));
+        }
+        let digits = if digits.is_empty() { "0" } else { digits };
+        U256::from_str_radix(digits, 16)
+            .map(Self)
+            .map_err(|_| D::Error::custom(format!("invalid hex in storage key: {text:?}")))
+    }
+}

@@ -1,0 +1,158 @@
+//! Filters: what happened since they were asked last.
+
+use crate::{Api, Methods, RpcError, RpcLog, logs};
+use alloy_primitives::{B256, U256};
+use alloy_rpc_types_eth::{Filter, FilterBlockOption};
+use node::{Event, Node};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+use tokio::sync::broadcast::{Receiver, error::TryRecvError};
+
+/// Most filters at once.
+const MAX_FILTERS: usize = 10_000;
+
+/// The filters that are installed.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    lifetime: Duration,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    last: u64,
+    filters: HashMap<U256, Installed>,
+}
+
+#[derive(Debug)]
+struct Installed {
+    kind: Kind,
+    events: Receiver<Event>,
+    asked: Instant,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Blocks,
+    Pending,
+    Logs(Box<Filter>),
+}
+
+impl Filters {
+    pub(crate) fn new(lifetime: Duration) -> Self {
+        Self { lifetime, inner: Mutex::default() }
+    }
+
+    fn install(&self, node: &Node, kind: Kind) -> Result<U256, RpcError> {
+        let mut inner = self.inner.lock();
+        let lifetime = self.lifetime;
+        inner.filters.retain(|_, filter| filter.asked.elapsed() < lifetime);
+        if inner.filters.len() >= MAX_FILTERS {
+            return Err(RpcError::server(format!(
+                "{MAX_FILTERS} filters are installed: uninstall some"
+            )));
+        }
+        inner.last += 1;
+        let id = U256::from(inner.last);
+        let installed = Installed { kind, events: node.subscribe(), asked: Instant::now() };
+        inner.filters.insert(id, installed);
+        Ok(id)
+    }
+
+    /// What happened since the last time.
+    fn changes(&self, id: U256) -> Result<Value, RpcError> {
+        let mut inner = self.inner.lock();
+        let filter = inner.filters.get_mut(&id).ok_or_else(not_found)?;
+        filter.asked = Instant::now();
+        let mut events = Vec::new();
+        loop {
+            match filter.events.try_recv() {
+                Ok(event) => events.push(event),
+                // Whoever asks so rarely has missed what is lost.
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        Ok(match &filter.kind {
+            Kind::Blocks => json!(new_blocks(&events)),
+            Kind::Pending => json!(pooled(&events)),
+            Kind::Logs(wanted) => json!(log_changes(&events, wanted)),
+        })
+    }
+}
+
+fn not_found() -> RpcError {
+    RpcError::server("filter not found")
+}
+
+fn new_blocks(events: &[Event]) -> Vec<B256> {
+    let added = events.iter().filter_map(|event| match event {
+        Event::Head { added, .. } => Some(added),
+        Event::Pooled(_) => None,
+    });
+    added.flatten().map(|block| block.hash).collect()
+}
+
+fn pooled(events: &[Event]) -> Vec<B256> {
+    let pooled = events.iter().filter_map(|event| match event {
+        Event::Pooled(transaction) => Some(*transaction.hash()),
+        Event::Head { .. } => None,
+    });
+    pooled.collect()
+}
+
+/// Logs that came, and those that went, marked as removed.
+pub(crate) fn log_changes<'e>(
+    events: impl IntoIterator<Item = &'e Event>,
+    filter: &Filter,
+) -> Vec<RpcLog> {
+    let mut changes = Vec::new();
+    let in_range = |number: u64| match filter.block_option {
+        FilterBlockOption::Range { .. } => filter.matches_block_range(number),
+        FilterBlockOption::AtBlockHash(_) => true,
+    };
+    for event in events {
+        let Event::Head { removed, added } = event else { continue };
+        for block in removed.iter().filter(|block| in_range(block.header.number)) {
+            let from = changes.len();
+            logs::in_block(block, filter, &mut changes);
+            for log in &mut changes[from..] {
+                log.removed = true;
+            }
+        }
+        for block in added.iter().filter(|block| in_range(block.header.number)) {
+            logs::in_block(block, filter, &mut changes);
+        }
+    }
+    changes
+}
+
+pub(crate) fn register(methods: &mut Methods<'_>) {
+    methods.add("eth_newBlockFilter", |api, _| api.filters.install(api.node(), Kind::Blocks));
+    methods.add("eth_newPendingTransactionFilter", |api, _| {
+        api.filters.install(api.node(), Kind::Pending)
+    });
+    methods.add("eth_newFilter", |api, args| {
+        let filter = Box::new(args.required::<Filter>()?);
+        api.filters.install(api.node(), Kind::Logs(filter))
+    });
+    methods.add("eth_getFilterChanges", |api, args| api.filters.changes(args.required()?));
+    methods.add("eth_getFilterLogs", |api, args| filter_logs(api, args.required()?));
+    methods.add("eth_uninstallFilter", |api, args| {
+        let id: U256 = args.required()?;
+        Ok(api.filters.inner.lock().filters.remove(&id).is_some())
+    });
+}
+
+/// All logs that a filter wants, those of before it included.
+fn filter_logs(api: &Api, id: U256) -> Result<Vec<RpcLog>, RpcError> {
+    let kind = api.filters.inner.lock().filters.get(&id).map(|filter| filter.kind.clone());
+    match kind.ok_or_else(not_found)? {
+        Kind::Logs(filter) => logs::find(api, &filter),
+        Kind::Blocks | Kind::Pending => Err(not_found()),
+    }
+}

@@ -1,0 +1,69 @@
+//! Logs.
+
+use crate::{Api, Methods, RpcError, RpcLog, convert};
+use alloy_rpc_types_eth::{Filter, FilterBlockOption};
+use chain::Block;
+
+pub(crate) fn register(methods: &mut Methods<'_>) {
+    methods.add("eth_getLogs", |api, args| find(api, &args.required()?));
+}
+
+/// The logs of a block that a filter wants.
+pub(crate) fn in_block(block: &Block, filter: &Filter, found: &mut Vec<RpcLog>) {
+    if !filter.matches_bloom(block.header.logs_bloom) {
+        return;
+    }
+    let mut first = 0;
+    for (index, receipt) in block.executed.receipts.iter().enumerate() {
+        if receipt.logs.iter().any(|log| filter.matches(log)) {
+            let logs = convert::logs(block, index, first);
+            found.extend(logs.filter(|log| filter.matches(&log.inner)));
+        }
+        first += receipt.logs.len() as u64;
+    }
+}
+
+/// All logs that a filter wants.
+pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> {
+    let mut found = Vec::new();
+    let (from, to) = match filter.block_option {
+        FilterBlockOption::AtBlockHash(hash) => {
+            let block = api.block_by_hash(hash).ok_or_else(|| RpcError::server("unknown block"))?;
+            in_block(&block, filter, &mut found);
+            return Ok(found);
+        }
+        FilterBlockOption::Range { from_block, to_block } => {
+            let from = from_block.unwrap_or_default();
+            let to = to_block.unwrap_or_default();
+            if from.is_pending() || to.is_pending() {
+                let pending = api.node().pending()?;
+                if from.is_pending() {
+                    in_block(pending.state.block(), filter, &mut found);
+                    return Ok(found);
+                }
+            }
+            (api.number_of(from), api.number_of(to))
+        }
+    };
+    let head = api.number_of(Default::default());
+    if from > to {
+        return Err(RpcError::params("invalid block range params: from is above to"));
+    }
+    if from > head {
+        return Err(RpcError::params(format!(
+            "block range extends beyond current head block: from {from}, head {head}"
+        )));
+    }
+    let chain = api.node().read(|world| world.chain.clone());
+    for number in from.max(chain.first_number())..=to.min(head) {
+        let Some(block) = chain.canonical_block(number) else { break };
+        in_block(&block, filter, &mut found);
+        let max = api.options().max_logs;
+        if found.len() > max {
+            return Err(RpcError::server(format!(
+                "query returns more than {max} logs: narrow the range, {from} to {number} is too wide"
+            )));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,130 @@
+//! What a call may pretend about state and block.
+
+use crate::RpcError;
+use alloy_evm::precompiles::PrecompilesMap;
+use alloy_primitives::{Address, U256, map::AddressSet};
+use alloy_rpc_types_eth::{
+    BlockOverrides,
+    state::{AccountOverride, StateOverride},
+};
+use chain::ChainError;
+use revm::context::BlockEnv;
+use stateless::{BlockState, StateError, StateSource};
+
+/// Applies a state override.
+pub(crate) fn apply_state<S: StateSource>(
+    state: &mut BlockState<'_, S>,
+    overrides: &StateOverride,
+) -> Result<(), RpcError> {
+    for (address, account) in overrides {
+        if account.state.is_some() && account.state_diff.is_some() {
+            return Err(RpcError::params(format!(
+                "account {address} has both 'state' and 'stateDiff': give one of them"
+            )));
+        }
+        apply_account(state, *address, account).map_err(ChainError::Store)?;
+    }
+    Ok(())
+}
+
+fn apply_account<S: StateSource>(
+    state: &mut BlockState<'_, S>,
+    address: Address,
+    account: &AccountOverride,
+) -> Result<(), StateError> {
+    if let Some(nonce) = account.nonce {
+        state.set_nonce(address, nonce)?;
+    }
+    if let Some(code) = &account.code {
+        state.set_code(address, code.clone())?;
+    }
+    if let Some(balance) = account.balance {
+        state.set_balance(address, balance)?;
+    }
+    if account.state.is_some() {
+        state.clear_storage(address)?;
+    }
+    for (slot, value) in account.state.iter().chain(&account.state_diff).flatten() {
+        state.set_slot(address, (*slot).into(), (*value).into())?;
+    }
+    Ok(())
+}
+
+/// Moves precompiles to where a state override wants them. What stands at the old address then is
+/// an account as any other, and an override that gives a precompile's address code replaces it.
+pub(crate) fn move_precompiles(
+    precompiles: &mut PrecompilesMap,
+    overrides: &StateOverride,
+) -> Result<(), RpcError> {
+    let known: AddressSet = precompiles.addresses().copied().collect();
+    let mut moves = Vec::new();
+    let mut targets = AddressSet::default();
+    for (from, to) in
+        overrides.iter().filter_map(|(from, account)| Some((*from, account.move_precompile_to?)))
+    {
+        if !known.contains(&from) {
+            return Err(RpcError::server(format!("account {from:?} is not a precompile")));
+        }
+        if from == to {
+            return Err(RpcError::new(
+                -38_022,
+                format!("account {from:?} moves its precompile to itself"),
+            ));
+        }
+        if !targets.insert(to) || overrides.contains_key(&to) {
+            return Err(RpcError::new(
+                -38_023,
+                format!("account {to:?} is overridden more than once"),
+            ));
+        }
+        moves.push((from, to));
+    }
+    for (from, to) in moves {
+        let mut moved = None;
+        precompiles.apply_precompile(&from, |precompile| {
+            moved = precompile;
+            None
+        });
+        precompiles.apply_precompile(&to, |_| moved);
+    }
+    for (address, account) in overrides {
+        if account.code.is_some() && known.contains(address) && !targets.contains(address) {
+            precompiles.apply_precompile(address, |_| None);
+        }
+    }
+    Ok(())
+}
+
+/// Applies a block override.
+pub(crate) fn apply_block(block: &mut BlockEnv, overrides: &BlockOverrides) {
+    if let Some(number) = overrides.number {
+        block.number = number;
+    }
+    if let Some(difficulty) = overrides.difficulty {
+        block.difficulty = difficulty;
+    }
+    if let Some(time) = overrides.time {
+        block.timestamp = U256::from(time);
+    }
+    if let Some(gas_limit) = overrides.gas_limit {
+        block.gas_limit = gas_limit;
+    }
+    if let Some(coinbase) = overrides.coinbase {
+        block.beneficiary = coinbase;
+    }
+    if let Some(random) = overrides.random {
+        block.prevrandao = Some(random);
+    }
+    if let Some(base_fee) = overrides.base_fee {
+        block.basefee = base_fee.saturating_to();
+    }
+    if let Some(fee) = overrides.blob_base_fee {
+        let price = fee.saturating_to();
+        let excess = block.blob_excess_gas_and_price.map_or(0, |blob| blob.excess_blob_gas);
+        block.blob_excess_gas_and_price =
+            Some(revm::context_interface::block::BlobExcessGasAndPrice {
+                excess_blob_gas: excess,
+                blob_gasprice: price,
+            });
+    }
+}

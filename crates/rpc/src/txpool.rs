@@ -1,0 +1,73 @@
+//! What waits in the pool.
+
+use crate::{Api, Methods, RpcTransaction, convert};
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{Address, U64};
+use node::{PoolTransaction, World};
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, sync::Arc};
+
+type ByNonce<T> = BTreeMap<String, T>;
+
+pub(crate) fn register(methods: &mut Methods<'_>) {
+    methods.add("txpool_status", |api, _| {
+        Ok(api.node().read(|world| {
+            let (mut pending, mut queued) = (0, 0);
+            for sender in world.pool.senders() {
+                let split = split(world, sender);
+                pending += split.0.len();
+                queued += split.1.len();
+            }
+            json!({ "pending": U64::from(pending), "queued": U64::from(queued) })
+        }))
+    });
+    methods.add("txpool_content", |api, _| Ok(all(api, &shape)));
+    methods.add("txpool_inspect", |api, _| Ok(all(api, &summary)));
+    methods.add("txpool_contentFrom", |api, args| {
+        let sender = args.required()?;
+        Ok(api.node().read(|world| {
+            let (pending, queued) = split(world, sender);
+            json!({ "pending": by_nonce(&pending, &shape), "queued": by_nonce(&queued, &shape) })
+        }))
+    });
+}
+
+/// Transactions of a sender that can stand in the next block, and those that wait for others.
+fn split(world: &World, sender: Address) -> (Vec<Arc<PoolTransaction>>, Vec<Arc<PoolTransaction>>) {
+    let next = world.chain.nonce(sender).unwrap_or_default();
+    let run = world.pool.next_nonce(sender, next);
+    world.pool.of(sender).map(Arc::clone).partition(|transaction| transaction.nonce() < run)
+}
+
+fn all<T: serde::Serialize>(api: &Api, item: &impl Fn(&PoolTransaction) -> T) -> Value {
+    api.node().read(|world| {
+        let (mut pending, mut queued) = (Map::new(), Map::new());
+        for sender in world.pool.senders() {
+            let split = split(world, sender);
+            for (list, of) in [(&mut pending, split.0), (&mut queued, split.1)] {
+                if !of.is_empty() {
+                    list.insert(sender.to_checksum(None), json!(by_nonce(&of, item)));
+                }
+            }
+        }
+        json!({ "pending": pending, "queued": queued })
+    })
+}
+
+fn by_nonce<T>(
+    transactions: &[Arc<PoolTransaction>],
+    item: &impl Fn(&PoolTransaction) -> T,
+) -> ByNonce<T> {
+    transactions.iter().map(|one| (one.nonce().to_string(), item(one))).collect()
+}
+
+fn shape(transaction: &PoolTransaction) -> RpcTransaction {
+    convert::pooled(&transaction.candidate.transaction, transaction.sender())
+}
+
+fn summary(pooled: &PoolTransaction) -> String {
+    let transaction = &pooled.candidate.transaction;
+    let to = transaction.to().map_or("contract creation".to_owned(), |to| to.to_checksum(None));
+    let (value, gas) = (transaction.value(), transaction.gas_limit());
+    format!("{to}: {value} wei + {gas} gas × {} wei", transaction.max_fee_per_gas())
+}
