@@ -5,7 +5,6 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use revm::Database;
 use stateless::StateError;
-use std::sync::Arc;
 use trie::prove;
 
 /// An account at a block, with the nodes that prove it (or its absence) against the state root.
@@ -34,11 +33,11 @@ impl Chain {
     /// Proves an account and some of its slots at `block`.
     pub fn prove(
         &self,
-        block: &Arc<Block>,
+        block: &Block,
         address: Address,
         slots: &[U256],
     ) -> Result<AccountProof, ChainError> {
-        self.state_after(block).prove(address, slots)
+        self.state_after(&self.block(&block.hash)?).prove(address, slots)
     }
 }
 
