@@ -162,8 +162,9 @@ library StateProof {
                     }
                     return (_child(a, b, isNode, index), a, b, taken);
                 }
-                if (nibble == 1) (first, last, isList) = (a, b, isNode);
-                else if (nibble != 0) {
+                if (nibble == 1) {
+                    (first, last, isList) = (a, b, isNode);
+                } else if (nibble != 0) {
                     (first, last, isList) = Rlp.item(_skip(last, nibble - 1), stop);
                 }
             }

@@ -13,6 +13,7 @@ contract FieldOffsetsProof is Test {
     /// @custom:halmos --array-lengths input={590,591,622,700,1024}
     function check_fields_are_read_where_ssz_has_them(bytes calldata input, bool amsterdam)
         external
+        view
     {
         (bool valid, uint256 request, uint256 payload) = places(input, amsterdam);
         bytes memory buffer = new bytes(input.length);
@@ -27,7 +28,7 @@ contract FieldOffsetsProof is Test {
     }
 
     /// @custom:halmos --array-lengths input={0,1,2,63,589}
-    function check_shorter_inputs_are_refused(bytes calldata input) external {
+    function check_shorter_inputs_are_refused(bytes calldata input) external view {
         bytes memory buffer = new bytes(input.length);
         try this.load(buffer, input) returns (bytes memory) {
             assert(false);
@@ -36,7 +37,7 @@ contract FieldOffsetsProof is Test {
 
     /// @dev The neighbour: there are inputs that are accepted. It must fail.
     /// @custom:halmos --array-lengths input={590}
-    function check_must_fail_no_input_is_accepted(bytes calldata input) external {
+    function check_must_fail_no_input_is_accepted(bytes calldata input) external view {
         bytes memory buffer = new bytes(input.length);
         try this.load(buffer, input) returns (bytes memory) {
             assert(false);
