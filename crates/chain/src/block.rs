@@ -48,8 +48,9 @@ impl Block {
         .executed_on(state_root)
     }
 
-    /// Puts a block together whose parent's total difficulty is yet to be added.
-    pub(crate) fn sealed(
+    /// Puts a block together. Its total difficulty and the state that it was executed on are for the
+    /// caller to set.
+    pub fn sealed(
         header: Header,
         transactions: Vec<Transaction>,
         senders: Vec<Address>,
@@ -171,7 +172,8 @@ impl NewBlock {
 pub struct BuiltBlock {
     /// The block.
     pub block: Block,
-    pub(crate) changes: Changes,
+    /// The trie nodes and codes that it adds.
+    pub changes: Changes,
 }
 
 impl From<NewBlock> for BuiltBlock {

@@ -2,6 +2,7 @@
 
 use alloy_primitives::B256;
 use stateless::{Invalid, StateError};
+use wire::DecodeError;
 
 /// Why a chain refused to do something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,14 @@ pub enum ChainError {
     /// A block that is asked for is not known.
     #[error("block {0} is not known")]
     UnknownBlock(B256),
+    /// A file of blocks does not hold blocks.
+    #[error("block {index} of the file: {source}")]
+    Malformed {
+        /// How many blocks were imported before.
+        index: usize,
+        /// The decoder's reason.
+        source: DecodeError,
+    },
     /// The store lacks a part of the state of a block that it holds: our fault.
     #[error("the store is incomplete: {0}")]
     Store(StateError),

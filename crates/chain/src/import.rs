@@ -9,12 +9,13 @@ use alloy_consensus::{Header, proofs};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256, Bytes};
+use alloy_rlp::Header as RlpHeader;
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use stateless::{
     Invalid, Options, RlpSize, StateSource, Transaction, UnprovenBlock, check_transactions,
     decode_transaction, process_block, recover_sender,
 };
-use wire::{ProtocolFork, Withdrawal, convert::RawBlock};
+use wire::{DecodeError, ProtocolFork, Withdrawal, convert::RawBlock};
 
 /// A block from outside, as far as it can be checked without executing it.
 struct Candidate<'b> {
@@ -53,6 +54,34 @@ impl Chain {
     ) -> Result<BuiltBlock, ChainError> {
         let candidate = self.examine(raw, ommers)?;
         candidate.execute(&candidate.parent)
+    }
+
+    /// Imports blocks whose RLP stands one behind another, as in the files of `geth export`, and
+    /// makes the last one the head. Returns how many there are.
+    ///
+    /// Blocks before the first that is refused stay.
+    pub fn import_rlp(&mut self, mut rlp: &[u8]) -> Result<usize, ChainError> {
+        let mut count = 0;
+        while !rlp.is_empty() {
+            let malformed = |source| ChainError::Malformed { index: count, source };
+            let mut rest = rlp;
+            let length = RlpHeader::decode(&mut rest)
+                .map(|header| rlp.len() - rest.len() + header.payload_length)
+                .map_err(|source| malformed(DecodeError::Rlp { what: "chain", source }))?;
+            let (block, rest) = rlp.split_at_checked(length).ok_or_else(|| {
+                let source = alloy_rlp::Error::InputTooShort;
+                malformed(DecodeError::Rlp { what: "chain", source })
+            })?;
+            let (raw, ommers) = RawBlock::decode_with_ommers(block).map_err(malformed)?;
+            // Files of whole chains begin with genesis.
+            if self.block(&raw.hash).is_err() {
+                let built = self.import_with_ommers(&raw, &ommers)?;
+                self.append(built);
+                count += 1;
+            }
+            rlp = rest;
+        }
+        Ok(count)
     }
 
     fn examine<'b>(

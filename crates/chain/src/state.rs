@@ -63,6 +63,17 @@ impl State {
         Self { config: Arc::clone(&self.config), store: Arc::new(store), block, root }
     }
 
+    /// As [`Self::after`], into the store of this state itself: for one that is
+    /// [detached](Self::detached) already.
+    #[must_use]
+    pub fn advance(&self, child: BuiltBlock) -> Self {
+        let BuiltBlock { block, changes } = child;
+        self.store.put(changes);
+        let block = Arc::new(block);
+        self.store.put_block(Arc::clone(&block));
+        Self { root: block.header.state_root, block, ..self.clone() }
+    }
+
     /// The same state by other rules.
     #[must_use]
     pub fn with_config(&self, config: ChainConfig) -> Self {

@@ -29,13 +29,15 @@ struct Contents {
 /// What a block or a change of the state adds to a store.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    pub(crate) nodes: Vec<(B256, Bytes)>,
-    pub(crate) codes: Vec<(B256, Bytecode)>,
+    /// Trie nodes by hash.
+    pub nodes: Vec<(B256, Bytes)>,
+    /// Codes by hash.
+    pub codes: Vec<(B256, Bytecode)>,
 }
 
 impl Changes {
     /// Takes down a new trie node.
-    pub(crate) fn put_node(&mut self, (hash, node): NewNode<'_>) {
+    pub fn put_node(&mut self, (hash, node): NewNode<'_>) {
         self.nodes.push((hash, Bytes::copy_from_slice(node)));
     }
 }

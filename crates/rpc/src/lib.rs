@@ -27,7 +27,10 @@ mod fork_config;
 mod logs;
 mod overrides;
 mod server;
+mod simulate;
 mod subscriptions;
+mod testing;
+mod trace;
 mod txpool;
 
 pub use api::{Api, Options};
@@ -49,10 +52,13 @@ pub fn module(api: Api) -> RpcModule<Api> {
     fees::register(methods);
     logs::register(methods);
     filters::register(methods);
+    simulate::register(methods);
     blobs::register(methods);
     fork_config::register(methods);
     debug::register(methods);
+    trace::register(methods);
     txpool::register(methods);
+    testing::register(methods);
     subscriptions::register(&mut module);
     module
 }

@@ -50,47 +50,37 @@ fn apply_account<S: StateSource>(
     Ok(())
 }
 
-/// Moves precompiles to where a state override wants them. What stands at the old address then is
-/// an account as any other, and an override that gives a precompile's address code replaces it.
+/// Moves precompiles to where a state override wants them. At an address that is overridden in any
+/// way there is no precompile any more, unless one moves there.
 pub(crate) fn move_precompiles(
     precompiles: &mut PrecompilesMap,
     overrides: &StateOverride,
 ) -> Result<(), RpcError> {
     let known: AddressSet = precompiles.addresses().copied().collect();
     let mut moves = Vec::new();
-    let mut targets = AddressSet::default();
     for (from, to) in
         overrides.iter().filter_map(|(from, account)| Some((*from, account.move_precompile_to?)))
     {
         if !known.contains(&from) {
             return Err(RpcError::server(format!("account {from:?} is not a precompile")));
         }
-        if from == to {
-            return Err(RpcError::new(
-                -38_022,
-                format!("account {from:?} moves its precompile to itself"),
-            ));
-        }
-        if !targets.insert(to) || overrides.contains_key(&to) {
-            return Err(RpcError::new(
-                -38_023,
-                format!("account {to:?} is overridden more than once"),
-            ));
+        if overrides.contains_key(&to) {
+            return Err(RpcError::server(format!("account {to:?} is already overridden")));
         }
         moves.push((from, to));
     }
+    let mut moved = Vec::new();
     for (from, to) in moves {
-        let mut moved = None;
         precompiles.apply_precompile(&from, |precompile| {
-            moved = precompile;
+            moved.push((to, precompile));
             None
         });
-        precompiles.apply_precompile(&to, |_| moved);
     }
-    for (address, account) in overrides {
-        if account.code.is_some() && known.contains(address) && !targets.contains(address) {
-            precompiles.apply_precompile(address, |_| None);
-        }
+    for address in overrides.keys().filter(|address| known.contains(*address)) {
+        precompiles.apply_precompile(address, |_| None);
+    }
+    for (to, moved) in moved {
+        precompiles.apply_precompile(&to, |_| moved);
     }
     Ok(())
 }

@@ -30,10 +30,11 @@ use alloy_primitives::{Address, B256, Bloom, Bytes, Log, U256};
 use alloy_sol_types::SolEvent;
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use revm::{
-    Inspector,
+    DatabaseCommit, Inspector,
     context::{CfgEnv, result::ResultAndState},
     database::DatabaseCommitExt,
     inspector::NoOpInspector,
+    state::EvmState,
 };
 use std::borrow::Cow;
 
@@ -278,6 +279,18 @@ where
             Err(Invalid::Execution(reason)) => Err(Invalid::Transaction { index, reason }),
             Err(other) => Err(other),
         }
+    }
+
+    /// Takes what a call on the EVM of this block has changed as a transaction of the block: state,
+    /// receipt and gas, which its caller has found. For simulations, whose transactions nobody has
+    /// signed.
+    pub fn commit_call(&mut self, changes: EvmState, receipt: Receipt, blob_gas: u64) {
+        self.set_access_index(self.transactions as u64 + 1);
+        self.executor.evm_mut().db_mut().commit(changes);
+        self.executor.cumulative_tx_gas_used = receipt.cumulative_gas_used;
+        self.executor.blob_gas_used += blob_gas;
+        self.executor.receipts.push(receipt);
+        self.transactions += 1;
     }
 
     /// Lets the inspector watch the transactions from here on, or no more.

@@ -3,20 +3,26 @@
 use super::BlockState;
 use crate::{StateError, StateSource};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
-use revm::{Database, bytecode::Bytecode};
+use revm::{Database, bytecode::Bytecode, state::AccountInfo};
 
 impl<S: StateSource> BlockState<'_, S> {
+    /// An account that is there from now on, if it was not. Its code is found by hash.
+    fn present(&mut self, id: usize) -> &mut AccountInfo {
+        let absent = || AccountInfo { code: None, ..AccountInfo::default() };
+        self.accounts[id].now.get_or_insert_with(absent)
+    }
+
     /// Sets the balance of an account, in wei.
     pub fn set_balance(&mut self, address: Address, balance: U256) -> Result<(), StateError> {
         let id = self.account_id(address)?;
-        self.accounts[id].now.get_or_insert_default().balance = balance;
+        self.present(id).balance = balance;
         Ok(())
     }
 
     /// Sets the nonce of an account.
     pub fn set_nonce(&mut self, address: Address, nonce: u64) -> Result<(), StateError> {
         let id = self.account_id(address)?;
-        self.accounts[id].now.get_or_insert_default().nonce = nonce;
+        self.present(id).nonce = nonce;
         Ok(())
     }
 
@@ -24,7 +30,7 @@ impl<S: StateSource> BlockState<'_, S> {
     pub fn set_code(&mut self, address: Address, code: Bytes) -> Result<(), StateError> {
         let id = self.account_id(address)?;
         let hash = if code.is_empty() { KECCAK256_EMPTY } else { keccak256(&code) };
-        self.accounts[id].now.get_or_insert_default().code_hash = hash;
+        self.present(id).code_hash = hash;
         if hash != KECCAK256_EMPTY {
             let bytecode = Bytecode::new_raw_checked(code.clone())
                 .unwrap_or_else(|_| Bytecode::new_legacy(code));
@@ -37,9 +43,8 @@ impl<S: StateSource> BlockState<'_, S> {
     pub fn set_slot(&mut self, address: Address, key: U256, value: U256) -> Result<(), StateError> {
         let id = self.account_id(address)?;
         self.storage(address, key)?;
-        let account = &mut self.accounts[id];
-        account.now.get_or_insert_default();
-        account.set_slot(key, value);
+        self.present(id);
+        self.accounts[id].set_slot(key, value);
         Ok(())
     }
 

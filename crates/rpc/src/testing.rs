@@ -1,0 +1,124 @@
+//! `testing_buildBlockV1`: a block that nobody keeps.
+
+use crate::{Api, Hash, Methods, RpcError, eth::decode_pooled};
+use alloy_consensus::Transaction as _;
+use alloy_eips::eip4895::Withdrawal;
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use chain::{BlockAttributes, Candidate};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Gas limit that builders of mainnet move towards.
+const GAS_TARGET: u64 = 60_000_000;
+
+pub(crate) fn register(methods: &mut Methods<'_>) {
+    methods.add("testing_buildBlockV1", |api, args| {
+        let Hash(parent) = args.required()?;
+        let attributes = args.required()?;
+        let transactions: Option<Vec<Bytes>> = args.optional()?;
+        let extra_data: Option<Bytes> = args.optional()?;
+        build(api, parent, attributes, transactions, extra_data.unwrap_or_default())
+    });
+}
+
+/// Attributes of a payload, as the Engine API has them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Attributes {
+    timestamp: U64,
+    prev_randao: B256,
+    suggested_fee_recipient: Address,
+    #[serde(default)]
+    withdrawals: Vec<Withdrawal>,
+    #[serde(default)]
+    parent_beacon_block_root: B256,
+    #[serde(default)]
+    slot_number: U64,
+}
+
+fn build(
+    api: &Api,
+    parent: B256,
+    attributes: Attributes,
+    transactions: Option<Vec<Bytes>>,
+    extra_data: Bytes,
+) -> Result<Value, RpcError> {
+    let parent = api.state(parent.into())?.detached();
+    let attributes = BlockAttributes {
+        timestamp: attributes.timestamp.to(),
+        fee_recipient: attributes.suggested_fee_recipient,
+        prev_randao: attributes.prev_randao,
+        parent_beacon_block_root: attributes.parent_beacon_block_root,
+        gas_limit: Some(GAS_TARGET),
+        extra_data,
+        withdrawals: attributes.withdrawals,
+        slot_number: attributes.slot_number.to(),
+        ..Default::default()
+    };
+    let given = transactions.is_some();
+    let candidates: Vec<Candidate> = match transactions {
+        Some(raw) => raw
+            .iter()
+            .map(|raw| decode_pooled(raw).map(|pooled| pooled.candidate))
+            .collect::<Result<_, _>>()?,
+        None => {
+            let base_fee = parent.next_base_fee()?;
+            api.node().read(|world| {
+                let next = |sender| parent.nonce(sender).unwrap_or(u64::MAX);
+                let ready = world.pool.ready(base_fee, world.settings.order, next);
+                ready.iter().map(|pooled| pooled.candidate.clone()).collect()
+            })
+        }
+    };
+    let mut refused = None;
+    let built = parent.build(&attributes, &candidates, |index, reason| {
+        refused.get_or_insert_with(|| format!("transaction {index}: {reason}"));
+    })?;
+    if let Some(reason) = refused.filter(|_| given) {
+        return Err(RpcError::server(reason));
+    }
+    let block = &built.block;
+    let header = &block.header;
+    let base_fee = header.base_fee_per_gas.unwrap_or_default();
+    let value: U256 = block
+        .transactions
+        .iter()
+        .enumerate()
+        .map(|(index, transaction)| {
+            let tip = transaction.effective_tip_per_gas(base_fee).unwrap_or_default();
+            U256::from(tip) * U256::from(block.transaction_gas(index))
+        })
+        .sum();
+    let requests: Vec<&Bytes> = block.executed.requests.iter().flat_map(|all| all.iter()).collect();
+    let mut payload = json!({
+        "parentHash": header.parent_hash,
+        "feeRecipient": header.beneficiary,
+        "stateRoot": header.state_root,
+        "receiptsRoot": header.receipts_root,
+        "logsBloom": header.logs_bloom,
+        "prevRandao": header.mix_hash,
+        "blockNumber": U64::from(header.number),
+        "gasLimit": U64::from(header.gas_limit),
+        "gasUsed": U64::from(header.gas_used),
+        "timestamp": U64::from(header.timestamp),
+        "extraData": header.extra_data,
+        "baseFeePerGas": U256::from(base_fee),
+        "blockHash": block.hash,
+        "transactions": block.raw_transactions(),
+        "withdrawals": block.withdrawals,
+        "blobGasUsed": header.blob_gas_used.map(U64::from),
+        "excessBlobGas": header.excess_blob_gas.map(U64::from),
+    });
+    if let (Some(list), Some(fields)) = (&block.executed.block_access_list, payload.as_object_mut())
+    {
+        fields.insert("blockAccessList".to_owned(), json!(list));
+        fields.insert("slotNumber".to_owned(), json!(header.slot_number.map(U64::from)));
+    }
+    Ok(json!({
+        "executionPayload": payload,
+        "blockValue": value,
+        "blobsBundle": { "commitments": [], "proofs": [], "blobs": [] },
+        "executionRequests": requests,
+        "shouldOverrideBuilder": false,
+    }))
+}

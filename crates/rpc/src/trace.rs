@@ -1,0 +1,166 @@
+//! Traces: what transactions did, step by step.
+
+use crate::{Api, CallRequest, Hash, Methods, RpcError, call::transaction_error};
+use alloy_eips::BlockId;
+use alloy_evm::{Evm, FromRecoveredTx};
+use alloy_primitives::{Address, B256, U256};
+use alloy_rpc_types_trace::geth::{
+    GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult,
+};
+use chain::{Block, ChainError, State};
+use revm::{
+    Database, DatabaseCommit, DatabaseRef,
+    bytecode::Bytecode,
+    context::{TxEnv, result::ResultAndState},
+    state::AccountInfo,
+};
+use revm_inspectors::tracing::{DebugInspector, TransactionContext};
+use stateless::{BlockExecution, BlockState, StateError};
+use std::{cell::RefCell, sync::Arc};
+
+pub(crate) fn register(methods: &mut Methods<'_>) {
+    methods.add("debug_traceTransaction", |api, args| {
+        let Hash(hash) = args.required()?;
+        let options: GethDebugTracingOptions = args.or_default()?;
+        let (block, index) = api
+            .node()
+            .read(|world| world.chain.transaction(&hash))
+            .ok_or_else(|| RpcError::server("transaction not found"))?;
+        let mut traces = trace_block(api, &block, Some(index), &options)?;
+        traces.pop().map(|(_, trace)| trace).ok_or_else(|| RpcError::internal("nothing was traced"))
+    });
+    methods.add("debug_traceBlockByNumber", |api, args| {
+        let block = api.block(BlockId::Number(args.required()?))?;
+        block_traces(api, &block, &args.or_default()?)
+    });
+    methods.add("debug_traceBlockByHash", |api, args| {
+        let Hash(hash) = args.required()?;
+        let block = api
+            .block_by_hash(hash)
+            .ok_or_else(|| RpcError::server(format!("block {hash} not found")))?;
+        block_traces(api, &block, &args.or_default()?)
+    });
+    methods.add("debug_traceCall", |api, args| {
+        let (transaction, block) = (args.required()?, args.or_default()?);
+        let options: GethDebugTracingCallOptions = args.or_default()?;
+        let request = CallRequest {
+            transaction,
+            block,
+            state: options.state_overrides.unwrap_or_default(),
+            block_overrides: options.block_overrides.unwrap_or_default(),
+        };
+        trace_call(api, &request, options.tracing_options)
+    });
+}
+
+fn inspector(options: &GethDebugTracingOptions) -> Result<DebugInspector, RpcError> {
+    DebugInspector::new(options.clone()).map_err(|error| RpcError::params(error.to_string()))
+}
+
+fn block_traces(
+    api: &Api,
+    block: &Arc<Block>,
+    options: &GethDebugTracingOptions,
+) -> Result<Vec<TraceResult>, RpcError> {
+    let traces = trace_block(api, block, None, options)?;
+    let success = |(hash, result)| TraceResult::Success { result, tx_hash: Some(hash) };
+    Ok(traces.into_iter().map(success).collect())
+}
+
+/// Executes a block once more and traces one of its transactions, or all.
+fn trace_block(
+    api: &Api,
+    block: &Arc<Block>,
+    only: Option<usize>,
+    options: &GethDebugTracingOptions,
+) -> Result<Vec<(B256, GethTrace)>, RpcError> {
+    let parent = api
+        .node()
+        .read(|world| world.chain.state_before(block))
+        .ok_or_else(|| RpcError::server("genesis is not traceable"))?;
+    let mut state = parent.open();
+    parent.config().with_changes(|changes| {
+        let mut execution = BlockExecution::begin_inspected(
+            &mut state,
+            parent.environment(block),
+            &changes,
+            inspector(options)?,
+        )
+        .map_err(ChainError::from)?;
+        let mut traces = Vec::new();
+        for (index, transaction) in block.transactions.iter().enumerate() {
+            let sender = block.senders[index];
+            if only.is_some_and(|only| index < only) {
+                execution.transact(transaction, sender).map_err(ChainError::from)?;
+                continue;
+            }
+            execution.inspect(true);
+            let env = TxEnv::from_recovered_tx(transaction, sender);
+            let evm = execution.evm_mut();
+            let done = evm.transact_raw(env.clone()).map_err(transaction_error)?;
+            let context = TransactionContext {
+                block_hash: Some(block.hash),
+                tx_index: Some(index),
+                tx_hash: Some(*transaction.hash()),
+            };
+            let trace = result(evm, Some(context), &env, &done)?;
+            traces.push((*transaction.hash(), trace));
+            if only.is_some() {
+                break;
+            }
+            evm.inspector_mut().fuse().map_err(|error| RpcError::internal(error.to_string()))?;
+            evm.db_mut().commit(done.state);
+        }
+        Ok(traces)
+    })
+}
+
+fn trace_call(
+    api: &Api,
+    request: &CallRequest,
+    options: GethDebugTracingOptions,
+) -> Result<GethTrace, RpcError> {
+    let call = request.prepare(api)?;
+    let mut state = call.source.open();
+    let mut evm = call.evm(&mut state, inspector(&options)?, true)?;
+    let env = call.transaction.clone();
+    let done = evm.transact_raw(env.clone()).map_err(transaction_error)?;
+    result(&mut evm, None, &env, &done)
+}
+
+/// What the inspector has seen of a transaction.
+fn result<'a, 's>(
+    evm: &mut stateless::BlockEvm<&'a mut BlockState<'s, State>, DebugInspector>,
+    context: Option<TransactionContext>,
+    env: &TxEnv,
+    done: &ResultAndState,
+) -> Result<GethTrace, RpcError> {
+    let block = evm.block().clone();
+    let (state, inspector, _) = evm.components_mut();
+    inspector
+        .get_result(context, env, &block, done, &mut Shared(RefCell::new(state)))
+        .map_err(|error| RpcError::internal(error.to_string()))
+}
+
+/// A state behind a shared reference, as tracers read it.
+struct Shared<'a, 's>(RefCell<&'a mut BlockState<'s, State>>);
+
+impl DatabaseRef for Shared<'_, '_> {
+    type Error = StateError;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+        self.0.borrow_mut().basic(address)
+    }
+
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, StateError> {
+        self.0.borrow_mut().code_by_hash(hash)
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, StateError> {
+        self.0.borrow_mut().storage(address, slot)
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, StateError> {
+        self.0.borrow_mut().block_hash(number)
+    }
+}
