@@ -5,6 +5,7 @@ import {ExecuteTest} from "../utils/ExecuteTest.sol";
 import {Helper} from "../utils/Helper.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
 /// @dev A contract for L2: keeps a number, and says so.
 contract Counter {
@@ -113,6 +114,33 @@ contract L2BlocksTest is L2TestBase {
             assertEq(l2.head.number, i);
         }
         assertEq(l2.balanceOf(SINK), 128 ether);
+    }
+
+    function test_a_long_chain_keeps_its_state_and_its_ancestors() public {
+        address counter =
+            l2.deploy("alice", abi.encodePacked(type(Counter).creationCode, uint256(7)));
+        Mirror mirror = Mirror(l2.deploy("alice", type(Mirror).creationCode));
+        l2.seal();
+        IL2.Head memory first = l2.head;
+        bytes32 third;
+        for (uint256 i = 2; i <= 100; ++i) {
+            l2.transfer("alice", address(SafeCastLib.toUint160(i << 100)), i);
+            l2.seal();
+            if (i == 98) third = l2.head.hash;
+        }
+        l2.callFrom("bob", counter, abi.encodeCall(Counter.set, (8)));
+        l2.callFrom("bob", address(mirror), abi.encodeCall(Mirror.look, ()));
+        assertAccepted(l2.seal());
+        assertAccepted(L2.wideInputOf(l2.head.hash));
+        assertEq(l2.head.number, 101);
+        assertEq(uint256(l2.slotOf(counter, 0)), 8);
+        assertEq(l2.slotOf(address(mirror), bytes32(uint256(4))), third);
+        assertEq(l2.balanceOf(address(uint160(uint256(2 << 100)))), 2);
+        assertEq(uint256(L2.slotOfAt(first.hash, counter, 0)), 7);
+        l2.head = first;
+        l2.transfer("alice", SINK, 1);
+        assertAccepted(l2.seal());
+        assertEq(l2.head.number, 2);
     }
 
     function test_a_block_holds_hundreds_of_transactions() public {

@@ -51,6 +51,11 @@ pub enum ForgeError {
          test from its `setUp` on"
     )]
     UnknownBlock(B256),
+    /// A part of the state after a block is missing.
+    #[error(
+        "the state of L2 block {0} is not whole here; run `enshrine forge clean`, then the tests"
+    )]
+    StateIncomplete(B256),
     /// The bytes of a request are none.
     #[error("request: {0}")]
     Request(String),

@@ -9,12 +9,17 @@ use alloy_sol_types::sol;
 sol!("../../test/utils/IL2.sol");
 
 sol! {
-    /// What the state after a block has beyond that of its parent.
+    /// What the state after a block has beyond that of its parent; or, every so many blocks and at
+    /// genesis, the whole state.
     struct StoredState {
-        bool genesis;
+        /// Blocks since one with the whole state; 0 if it is this one.
+        uint64 distance;
         uint64 chainId;
         uint16 schema;
         bytes header;
+        /// With the whole state, headers of the blocks before, as far as BLOCKHASH reaches, the
+        /// newest first.
+        bytes[] ancestors;
         bytes[] nodes;
         bytes[] codes;
     }

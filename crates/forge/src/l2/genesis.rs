@@ -47,10 +47,11 @@ pub(super) fn create(workspace: &Workspace, request: &Request) -> Result<Head, F
     }
     let block = chain.head();
     let state = StoredState {
-        genesis: true,
+        distance: 0,
         chainId: request.chainId,
         schema: request.schema,
         header: alloy_rlp::encode(&block.header).into(),
+        ancestors: Vec::new(),
         nodes: chain.store().nodes(),
         codes: chain.store().codes(),
     };

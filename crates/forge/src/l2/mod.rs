@@ -11,6 +11,7 @@ mod query;
 mod seal;
 mod sign;
 mod store;
+mod whole;
 
 use crate::{Answer, ForgeError, Profile, Workspace};
 use abi::IL2::{self, IL2Calls as Calls};

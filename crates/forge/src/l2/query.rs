@@ -66,12 +66,12 @@ pub(super) fn call_at(
 
 /// The input of a block with all that the chain holds for a witness.
 pub(super) fn wide_input(workspace: &Workspace, hash: B256) -> Result<Bytes, ForgeError> {
-    let loaded = load(workspace, hash, None)?;
     let body = body(workspace, &hash)?;
     let refused = |error: wire::DecodeError| {
         ForgeError::Refused(format!("block {hash} has no input of EXECUTE: {error}"))
     };
     let mut input = StatelessInput::decode(&body.input).map_err(refused)?;
+    let loaded = load(workspace, input.request.payload.parent_hash, None)?;
     let store = loaded.chain.store();
     let mut witness = OwnedWitness {
         state: store.nodes(),

@@ -10,12 +10,18 @@ use super::{
     fork_of,
     sign::Signer,
     store::{head, load, save},
+    whole::Whole,
 };
 use crate::{ForgeError, Workspace};
 use alloy_consensus::{Transaction as _, Typed2718};
 use alloy_primitives::{Address, TxKind, U256};
 use alloy_sol_types::SolCall;
-use chain::{Block, BlockAttributes, ChainError};
+use chain::{Block, BlockAttributes, Chain, ChainError};
+
+/// Every so many blocks the whole state is kept, so that loading a long chain takes no longer.
+const WHOLE_EVERY: u64 = 32;
+/// As many ancestors as BLOCKHASH reaches.
+const BLOCKHASH_REACH: usize = 256;
 
 /// Builds a block on the one that the request names, and keeps it.
 pub(super) fn seal(
@@ -69,14 +75,18 @@ pub(super) fn seal(
     }
     let input = new.input().map_err(|error| ForgeError::Refused(error.to_string()))?;
     let block = &new.block;
-    let state = StoredState {
-        genesis: false,
+    let mut state = StoredState {
+        distance: loaded.distance + 1,
         chainId: loaded.chain_id,
         schema,
         header: alloy_rlp::encode(&block.header).into(),
+        ancestors: Vec::new(),
         nodes: new.nodes().cloned().collect(),
         codes: new.codes().collect(),
     };
+    if state.distance == WHOLE_EVERY {
+        make_whole(chain, block, &mut state)?;
+    }
     let body = StoredBody {
         input: input.into(),
         receipts: receiptsCall::abi_encode_returns(&receipts(block)).into(),
@@ -91,6 +101,27 @@ pub(super) fn seal(
             .map(|(index, reason)| LeftOut { index: U256::from(index), reason: reason.to_string() })
             .collect(),
     })
+}
+
+/// Makes a record one that needs no other: with the whole state and the ancestors.
+fn make_whole(chain: &Chain, block: &Block, state: &mut StoredState) -> Result<(), ForgeError> {
+    let store = chain.store();
+    store.put_nodes(std::mem::take(&mut state.nodes));
+    for code in state.codes.drain(..) {
+        store.put_code(code);
+    }
+    let whole = Whole::collect(store, block.header.state_root)
+        .ok_or(ForgeError::StateIncomplete(block.hash))?;
+    (state.nodes, state.codes) = whole.into_parts();
+    let mut next = block.header.parent_hash;
+    while state.ancestors.len() < BLOCKHASH_REACH
+        && let Some(ancestor) = store.block(&next)
+    {
+        state.ancestors.push(alloy_rlp::encode(&ancestor.header).into());
+        next = ancestor.header.parent_hash;
+    }
+    state.distance = 0;
+    Ok(())
 }
 
 /// What the transactions of a block have done.

@@ -16,6 +16,8 @@ pub(super) struct Loaded {
     pub(super) chain: Chain,
     pub(super) chain_id: u64,
     pub(super) schema: u16,
+    /// Blocks since one whose whole state is kept.
+    pub(super) distance: u64,
 }
 
 /// Loads the chain whose head is `hash`, under the rules of `fork` or those of the head.
@@ -27,7 +29,7 @@ pub(super) fn load(
     let mut states = Vec::new();
     let mut next = hash;
     loop {
-        let path = workspace.block_path(&next, "state");
+        let path = workspace.block_path(&next, "block");
         let Some(content) = workspace.read(&path)? else {
             return Err(ForgeError::UnknownBlock(next));
         };
@@ -40,19 +42,27 @@ pub(super) fn load(
         let header: Header = alloy_rlp::decode_exact(&state.header)
             .map_err(|_| damaged("the header cannot be decoded"))?;
         next = header.parent_hash;
-        let genesis = state.genesis;
+        let whole = state.distance == 0;
         states.push((header, state));
-        if genesis {
+        if whole {
             break;
         }
     }
     states.reverse();
 
-    let (chain_id, schema) =
-        states.last().map_or((0, 0), |(_, state)| (state.chainId, state.schema));
+    let (chain_id, schema, distance) =
+        states.last().map_or((0, 0, 0), |(_, state)| (state.chainId, state.schema, state.distance));
     let store = Store::default();
     let mut head = None;
     for (header, state) in states {
+        for ancestor in &state.ancestors {
+            let header = alloy_rlp::decode_exact(ancestor).map_err(|_| ForgeError::Damaged {
+                path: workspace.block_path(&hash, "block"),
+                what: "an ancestor cannot be decoded",
+            })?;
+            // As a node, an ancestor is found by the hash that it has.
+            store.put_block(Arc::new(Block::from_header(header)));
+        }
         let block = Arc::new(Block::from_header(header));
         store.put_block(Arc::clone(&block));
         head = Some(block);
@@ -66,7 +76,7 @@ pub(super) fn load(
     let fork = fork.map_or_else(|| super::fork_of(schema), Ok)?;
     let config = ChainConfig::new(ChainSpec::for_input(chain_id, fork));
     let chain = Chain::resume(config, store, head);
-    Ok(Loaded { chain, chain_id, schema })
+    Ok(Loaded { chain, chain_id, schema, distance })
 }
 
 /// Keeps a block.
@@ -78,7 +88,7 @@ pub(super) fn save(
 ) -> Result<(), ForgeError> {
     // The state comes last: a block is known from when it is there.
     workspace.write(&workspace.block_path(hash, "body"), &body.abi_encode())?;
-    workspace.write(&workspace.block_path(hash, "state"), &state.abi_encode())
+    workspace.write(&workspace.block_path(hash, "block"), &state.abi_encode())
 }
 
 /// The body of a block.
