@@ -5,25 +5,15 @@ import {NativeRollup} from "../contracts/NativeRollup.sol";
 import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {Messages} from "../contracts/messaging/Messages.sol";
+import {IL2} from "./utils/IL2.sol";
+import {L2} from "./utils/L2.sol";
+import {RealRollup} from "./utils/RealRollup.sol";
 import {RollupFixture} from "./utils/RollupFixture.sol";
 import {StatelessInputs} from "./utils/StatelessInputs.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
-/// @dev An input that passes all checks comes to EXECUTE, which this EVM does not have: that is the
-/// accepted neighbour of each refused input here.
-contract NativeRollupFieldsTest is RollupFixture {
-    function expectReachesExecute(StatelessInputs.Block memory b) internal {
-        bytes[] memory inputs = one(b);
-        vm.expectRevert(Execute.ExecuteAbsent.selector);
-        rollup.advance(inputs, none());
-    }
-
-    function expectRefused(StatelessInputs.Block memory b, bytes memory error_) internal {
-        bytes[] memory inputs = one(b);
-        vm.expectRevert(error_);
-        rollup.advance(inputs, none());
-    }
-
+/// @dev Where the fields stand in an input.
+contract NativeRollupLayoutTest is RollupFixture {
     function test_the_layout_is_that_of_the_reference_encoder() public pure {
         StatelessInputs.Block memory b;
         b.schema = StatelessInputs.AMSTERDAM;
@@ -66,86 +56,127 @@ contract NativeRollupFieldsTest is RollupFixture {
     }
 
     function test_without_execute_nothing_is_accepted() public {
-        expectReachesExecute(nextBlock());
-        rollup = deploy(StatelessInputs.AMSTERDAM);
-        expectReachesExecute(nextBlock());
+        bytes[] memory inputs = one(nextBlock());
+        vm.expectRevert(Execute.ExecuteAbsent.selector);
+        rollup.advance(inputs, none());
+    }
+}
+
+/// @dev Inputs that are valid but for one field that the rollup governs.
+contract NativeRollupFieldsTest is RealRollup {
+    using L2 for L2.Chain;
+
+    bytes internal input;
+
+    function setUp() public override {
+        super.setUp();
+        l2.transfer("alice", bob, 1);
+        input = l2.seal();
     }
 
-    function testFuzz_another_schema_is_refused(uint16 schema) public {
-        StatelessInputs.Block memory b = nextBlock();
-        vm.assume(schema != b.schema);
-        expectReachesExecute(b);
-        uint16 expected = b.schema;
-        b.schema = schema;
+    /// @dev The input as it is becomes the head; then it is forgotten.
+    function expectAccepted() internal {
+        uint256 state = vm.snapshotState();
+        rollup.advance(one(input), none());
+        assertHead();
+        vm.revertToState(state);
+    }
+
+    function expectRefused(IL2.Field field, bytes32 value, bytes4 selector, bytes32 expected)
+        internal
+    {
+        expectAccepted();
         expectRefused(
-            b, abi.encodeWithSelector(INativeRollup.SchemaMismatch.selector, schema, expected)
+            L2.broken(input, field, value, true), abi.encodeWithSelector(selector, value, expected)
         );
     }
 
+    function expectRefused(bytes memory bad, bytes memory error_) internal {
+        bytes[] memory inputs = one(bad);
+        vm.expectRevert(error_);
+        rollup.advance(inputs, none());
+    }
+
+    function word(uint256 v) internal pure returns (bytes32) {
+        return bytes32(v);
+    }
+
+    function test_blocks_of_amsterdam_are_accepted_where_they_are_expected() public {
+        expectAccepted();
+        IL2.Genesis memory g = genesis();
+        g.schema = L2.AMSTERDAM;
+        l2.create(g);
+        deploy();
+        nextL1Block();
+        input = l2.seal();
+        expectAccepted();
+    }
+
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_another_schema_is_refused(uint16 schema) public {
+        vm.assume(schema != L2.OSAKA);
+        expectRefused(
+            IL2.Field.Schema, word(schema), INativeRollup.SchemaMismatch.selector, word(L2.OSAKA)
+        );
+    }
+
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_another_chain_is_refused(uint64 chainId) public {
         vm.assume(chainId != CHAIN_ID);
-        StatelessInputs.Block memory b = nextBlock();
-        expectReachesExecute(b);
-        b.chainId = chainId;
         expectRefused(
-            b, abi.encodeWithSelector(INativeRollup.ChainIdMismatch.selector, chainId, CHAIN_ID)
+            IL2.Field.ChainId, word(chainId), INativeRollup.ChainIdMismatch.selector, word(CHAIN_ID)
         );
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_another_parent_is_refused(bytes32 parent) public {
-        StatelessInputs.Block memory b = nextBlock();
-        vm.assume(parent != b.parentHash);
-        expectReachesExecute(b);
-        bytes32 expected = b.parentHash;
-        b.parentHash = parent;
+        vm.assume(parent != l2.head.parentHash);
         expectRefused(
-            b, abi.encodeWithSelector(INativeRollup.ParentHashMismatch.selector, parent, expected)
+            IL2.Field.ParentHash,
+            parent,
+            INativeRollup.ParentHashMismatch.selector,
+            l2.head.parentHash
         );
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_another_number_than_the_next_is_refused(uint64 number) public {
         vm.assume(number != 1);
-        StatelessInputs.Block memory b = nextBlock();
-        expectReachesExecute(b);
-        b.number = number;
         expectRefused(
-            b, abi.encodeWithSelector(INativeRollup.BlockNumberMismatch.selector, number, 1)
+            IL2.Field.Number, word(number), INativeRollup.BlockNumberMismatch.selector, word(1)
         );
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_another_gas_limit_is_refused(uint64 gasLimit) public {
-        vm.assume(gasLimit != GAS_LIMIT);
-        StatelessInputs.Block memory b = nextBlock();
-        expectReachesExecute(b);
-        b.gasLimit = gasLimit;
+        vm.assume(gasLimit != l2.head.gasLimit);
         expectRefused(
-            b, abi.encodeWithSelector(INativeRollup.GasLimitMismatch.selector, gasLimit, GAS_LIMIT)
+            IL2.Field.GasLimit,
+            word(gasLimit),
+            INativeRollup.GasLimitMismatch.selector,
+            word(l2.head.gasLimit)
         );
     }
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_another_anchor_than_the_one_in_force_is_refused(bytes32 anchor) public {
-        StatelessInputs.Block memory b = nextBlock();
-        vm.assume(anchor != b.anchor);
-        expectReachesExecute(b);
-        bytes32 expected = b.anchor;
-        b.anchor = anchor;
-        expectRefused(
-            b, abi.encodeWithSelector(INativeRollup.AnchorMismatch.selector, anchor, expected)
-        );
+        IL2.Genesis memory g = genesis();
+        g.anchor = keccak256("in force");
+        l2.create(g);
+        deploy();
+        nextL1Block();
+        input = l2.seal();
+        vm.assume(anchor != g.anchor);
+        expectRefused(IL2.Field.Anchor, anchor, INativeRollup.AnchorMismatch.selector, g.anchor);
     }
 
     function test_a_rollup_may_start_without_an_anchor() public {
-        INativeRollup.Genesis memory g = genesis();
-        g.anchor = 0;
-        rollup = deploy(g, config(StatelessInputs.OSAKA));
-        StatelessInputs.Block memory b = nextBlock();
-        assertEq(b.anchor, 0);
-        expectReachesExecute(b);
+        assertEq(rollup.anchor(), 0);
+        expectAccepted();
     }
 
     function testFuzz_offsets_that_are_not_canonical_are_refused(uint32 offset) public {
-        bytes memory input = StatelessInputs.encode(nextBlock());
-        uint32 little = uint32(
+        uint32 little = SafeCastLib.toUint32(
             (uint256(offset) & 0xff) << 24 | (uint256(offset) & 0xff00) << 8
                 | (uint256(offset) & 0xff0000) >> 8 | uint256(offset) >> 24
         );
@@ -153,33 +184,41 @@ contract NativeRollupFieldsTest is RollupFixture {
         uint8[2] memory canonical = [16, 44];
         for (uint256 i = 0; i < 2; ++i) {
             vm.assume(offset != canonical[i]);
-            bytes memory bad = bytes.concat(input);
+            bytes memory bad = input;
             for (uint256 j = 0; j < 4; ++j) {
                 bad[positions[i] + j] = bytes4(little)[j];
             }
-            vm.expectRevert(
+            expectRefused(
+                bad,
                 abi.encodeWithSelector(
                     Execute.OffsetNotCanonical.selector, positions[i], offset, canonical[i]
                 )
             );
-            rollup.advance(one(bad), none());
         }
-        vm.expectRevert(Execute.ExecuteAbsent.selector);
-        rollup.advance(one(input), none());
+    }
+
+    function test_canonical_offsets_are_accepted() public {
+        expectAccepted();
     }
 
     function testFuzz_an_input_without_a_whole_payload_is_refused(uint256 length) public {
         length = bound(length, 0, 589);
-        bytes memory input = StatelessInputs.encode(nextBlock());
-        bytes memory shortest = bytes.concat(input);
+        bytes memory cut = input;
         assembly ("memory-safe") {
-            mstore(input, length)
+            mstore(cut, length)
+        }
+        expectRefused(cut, abi.encodeWithSelector(Execute.InputTooShort.selector, length, 590));
+    }
+
+    function test_an_input_of_a_whole_payload_comes_to_execute() public {
+        bytes memory shortest = input;
+        assembly ("memory-safe") {
             mstore(shortest, 590)
         }
-        vm.expectRevert(abi.encodeWithSelector(Execute.InputTooShort.selector, length, 590));
-        rollup.advance(one(input), none());
-        vm.expectRevert(Execute.ExecuteAbsent.selector);
-        rollup.advance(one(shortest), none());
+        bytes[] memory inputs = one(shortest);
+        vm.expectRevert(Execute.ExecuteFailed.selector);
+        rollup.advance{gas: 10_000_000}(inputs, none());
+        expectAccepted();
     }
 
     function test_a_call_without_blocks_is_refused() public {

@@ -5,16 +5,15 @@ import {VmSafe} from "forge-std/Vm.sol";
 import {NativeRollup} from "../contracts/NativeRollup.sol";
 import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
-import {IL1MessageQueue} from "../contracts/interfaces/IL1MessageQueue.sol";
+import {AnchorFixture} from "./utils/AnchorFixture.sol";
 import {IL2} from "./utils/IL2.sol";
 import {L2} from "./utils/L2.sol";
-import {RealRollup} from "./utils/RealRollup.sol";
 import {RollupFixture} from "./utils/RollupFixture.sol";
 import {StatelessInputs} from "./utils/StatelessInputs.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 
 /// @dev What becomes of the state once EXECUTE has said yes.
-abstract contract RollupStateTest is RealRollup {
+abstract contract RollupStateTest is AnchorFixture {
     using L2 for L2.Chain;
 
     uint64 internal constant RING = 8191;
@@ -46,46 +45,6 @@ abstract contract RollupStateTest is RealRollup {
     function advanceBy(uint256 count) internal {
         rollup.advance(chain(count), none());
         nextL1Block();
-    }
-
-    /// @dev An anchor of an L1 block with the queue's state.
-    function updateTo(uint64 l1BlockNumber)
-        internal
-        view
-        returns (INativeRollup.AnchorUpdate memory)
-    {
-        IL1MessageQueue.Checkpoint memory c = queue.checkpoint();
-        return INativeRollup.AnchorUpdate({
-            index: 0,
-            l1BlockNumber: l1BlockNumber,
-            messageCount: c.count,
-            messageRoot: c.root,
-            checkpointId: c.id,
-            checkpointBlock: c.l1Block,
-            checkpointTimestamp: c.timestamp
-        });
-    }
-
-    function anchorOf(INativeRollup.AnchorUpdate memory u) internal view returns (bytes32) {
-        bytes32 hash = blockhash(u.l1BlockNumber);
-        return keccak256(abi.encode(u.l1BlockNumber, hash, u.messageCount, u.messageRoot));
-    }
-
-    function all(INativeRollup.AnchorUpdate[] memory updates)
-        internal
-        pure
-        returns (INativeRollup.Evidence memory evidence)
-    {
-        evidence.updates = updates;
-    }
-
-    function one(INativeRollup.AnchorUpdate memory update)
-        internal
-        pure
-        returns (INativeRollup.Evidence memory evidence)
-    {
-        evidence.updates = new INativeRollup.AnchorUpdate[](1);
-        evidence.updates[0] = update;
     }
 }
 

@@ -4,13 +4,14 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
-import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {StatelessInputs} from "./StatelessInputs.sol";
 import {SystemContracts} from "./SystemContracts.sol";
 
-/// @title A rollup and its queue on an L1, and the next block for it
+/// @title A rollup and its queues on an L1 without EXECUTE, and the next input for it
+/// @notice For what comes before EXECUTE is called, or where it is not; all else is tested with real
+/// blocks, see `RealRollup`.
 abstract contract RollupFixture is Test, SystemContracts {
     address internal constant EXECUTE = address(0x0101);
     uint64 internal constant CHAIN_ID = 80_790;
@@ -101,7 +102,7 @@ abstract contract RollupFixture is Test, SystemContracts {
         });
     }
 
-    /// @dev A block that the rollup accepts next, if EXECUTE does.
+    /// @dev An input that passes all checks before EXECUTE.
     function nextBlock() internal view returns (StatelessInputs.Block memory) {
         INativeRollup.Head memory head = rollup.head();
         return StatelessInputs.Block({
@@ -119,27 +120,6 @@ abstract contract RollupFixture is Test, SystemContracts {
         });
     }
 
-    /// @dev A block that is accepted after `parent`.
-    function blockAfter(StatelessInputs.Block memory parent)
-        internal
-        pure
-        returns (StatelessInputs.Block memory b)
-    {
-        b = StatelessInputs.Block({
-            schema: parent.schema,
-            chainId: parent.chainId,
-            anchor: parent.anchor,
-            parentHash: parent.blockHash,
-            stateRoot: keccak256(abi.encode("state", parent.number + 1)),
-            number: parent.number + 1,
-            gasLimit: parent.gasLimit,
-            timestamp: parent.timestamp + 1,
-            baseFee: 7,
-            blockHash: keccak256(abi.encode("block", parent.number + 1)),
-            transactions: ""
-        });
-    }
-
     function one(StatelessInputs.Block memory b) internal pure returns (bytes[] memory inputs) {
         return one(StatelessInputs.encode(b));
     }
@@ -151,59 +131,4 @@ abstract contract RollupFixture is Test, SystemContracts {
 
     /// @dev Nothing goes with the inputs.
     function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
-
-    function all(INativeRollup.AnchorUpdate[] memory updates)
-        internal
-        pure
-        returns (INativeRollup.Evidence memory evidence)
-    {
-        evidence.updates = updates;
-    }
-
-    function one(INativeRollup.AnchorUpdate memory update)
-        internal
-        pure
-        returns (INativeRollup.Evidence memory evidence)
-    {
-        evidence.updates = new INativeRollup.AnchorUpdate[](1);
-        evidence.updates[0] = update;
-    }
-
-    /// @dev An anchor of an L1 block with the queue's state.
-    function updateTo(uint64 l1BlockNumber)
-        internal
-        view
-        returns (INativeRollup.AnchorUpdate memory)
-    {
-        return updateTo(l1BlockNumber, queue.checkpoint());
-    }
-
-    function updateTo(uint64 l1BlockNumber, IL1MessageQueue.Checkpoint memory c)
-        internal
-        pure
-        returns (INativeRollup.AnchorUpdate memory)
-    {
-        return INativeRollup.AnchorUpdate({
-            index: 0,
-            l1BlockNumber: l1BlockNumber,
-            messageCount: c.count,
-            messageRoot: c.root,
-            checkpointId: c.id,
-            checkpointBlock: c.l1Block,
-            checkpointTimestamp: c.timestamp
-        });
-    }
-
-    function anchorOf(INativeRollup.AnchorUpdate memory u, bytes32 l1Hash)
-        internal
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(u.l1BlockNumber, l1Hash, u.messageCount, u.messageRoot));
-    }
-
-    function nextL1Block() internal {
-        vm.roll(vm.getBlockNumber() + 1);
-        vm.warp(vm.getBlockTimestamp() + 12);
-    }
 }

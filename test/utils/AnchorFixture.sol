@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {RealRollup} from "./RealRollup.sol";
+
+/// @title A rollup with its L2, and new anchors for it
+abstract contract AnchorFixture is RealRollup {
+    /// @dev An anchor of an L1 block with the queue's state.
+    function updateTo(uint64 l1BlockNumber)
+        internal
+        view
+        returns (INativeRollup.AnchorUpdate memory)
+    {
+        return updateTo(l1BlockNumber, queue.checkpoint());
+    }
+
+    function updateTo(uint64 l1BlockNumber, IL1MessageQueue.Checkpoint memory c)
+        internal
+        pure
+        returns (INativeRollup.AnchorUpdate memory)
+    {
+        return INativeRollup.AnchorUpdate({
+            index: 0,
+            l1BlockNumber: l1BlockNumber,
+            messageCount: c.count,
+            messageRoot: c.root,
+            checkpointId: c.id,
+            checkpointBlock: c.l1Block,
+            checkpointTimestamp: c.timestamp
+        });
+    }
+
+    function anchorOf(INativeRollup.AnchorUpdate memory u) internal view returns (bytes32) {
+        return anchorOf(u, blockhash(u.l1BlockNumber));
+    }
+
+    function anchorOf(INativeRollup.AnchorUpdate memory u, bytes32 l1Hash)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(u.l1BlockNumber, l1Hash, u.messageCount, u.messageRoot));
+    }
+
+    function all(INativeRollup.AnchorUpdate[] memory updates)
+        internal
+        pure
+        returns (INativeRollup.Evidence memory evidence)
+    {
+        evidence.updates = updates;
+    }
+
+    function one(INativeRollup.AnchorUpdate memory update)
+        internal
+        pure
+        returns (INativeRollup.Evidence memory evidence)
+    {
+        evidence.updates = new INativeRollup.AnchorUpdate[](1);
+        evidence.updates[0] = update;
+    }
+}
