@@ -1,9 +1,10 @@
 //! The tasks of the repository, run as `cargo xtask <task>`.
 //!
-//! This crate owns the order in which the checks run and the rules that no other tool checks (see
-//! [`lint`]). What set-up does is the business of `enshrine-toolchain`, and what the checks check is
+//! This crate owns the order in which the checks run, the rules that no other tool checks (see
+//! [`lint`]), and what is expected of the analysers (see [`audit`]). What set-up does is the business of `enshrine-toolchain`, and what the checks check is
 //! that of cargo, clippy and forge.
 
+mod audit;
 mod lint;
 mod stages;
 
@@ -42,6 +43,11 @@ enum Task {
         keep_going: bool,
     },
 
+    /// Prove symbolically what the contracts promise, and look for known mistakes in them
+    ///
+    /// Needs Python 3.11 or newer and PyPI; halmos and slither land below target/.
+    Audit,
+
     /// Check the files of the repository for what no compiler sees
     ///
     /// No paths of one machine and no registry hosts in files that git holds or would take, exact
@@ -69,6 +75,7 @@ fn run(task: Task) -> eyre::Result<bool> {
             Ok(true)
         }
         Task::Test { only, keep_going } => stages::run(&Plan { only, keep_going }),
+        Task::Audit => audit::run(&toolchain::find_root()?),
         Task::LintRepo => lint::run(&toolchain::find_root()?),
     }
 }
