@@ -35,6 +35,8 @@ contract RotatingSequencing is Silence {
     error SlotLengthZero();
     /// @notice There is no such place.
     error PlaceUnknown(uint256 place, uint256 places);
+    /// @notice The first slot has not begun when the policy is deployed.
+    error StartInFuture(uint64 start, uint256 time);
     /// @notice The time lies before the first slot.
     error BeforeStart(uint256 time, uint256 start);
 
@@ -54,13 +56,18 @@ contract RotatingSequencing is Silence {
     mapping(uint256 place => address) public nextMembers;
 
     /// @param list The members, in the order of their slots. One may hold several places.
+    /// @param start When the first slot began; until then nobody could advance.
     /// @param slotLength Length of a slot in seconds.
     /// @param timeout See `Silence`.
-    constructor(address[] memory list, uint64 slotLength, uint64 timeout) Silence(timeout) {
+    constructor(address[] memory list, uint64 start, uint64 slotLength, uint64 timeout)
+        Silence(timeout)
+    {
         if (list.length == 0) revert NoMembers();
         if (slotLength == 0) revert SlotLengthZero();
+        // forge-lint: disable-next-line(block-timestamp)
+        if (start > block.timestamp) revert StartInFuture(start, block.timestamp);
         SLOT_LENGTH = slotLength;
-        START = uint64(block.timestamp);
+        START = start;
         PLACES = list.length;
         for (uint256 i = 0; i < list.length; ++i) {
             if (list[i] == address(0)) revert MemberZero(i);

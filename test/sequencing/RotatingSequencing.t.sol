@@ -16,7 +16,7 @@ contract RotatingSequencingTest is Test {
     function setUp() public {
         vm.warp(START);
         list = [makeAddr("first"), makeAddr("second"), makeAddr("third")];
-        policy = new RotatingSequencing(list, SLOT, TIMEOUT);
+        policy = new RotatingSequencing(list, START, SLOT, TIMEOUT);
     }
 
     function testFuzz_in_each_slot_its_member_may_advance_and_no_other(uint32 after_) public {
@@ -113,21 +113,25 @@ contract RotatingSequencingTest is Test {
     function test_one_member_with_all_places_may_always_advance() public {
         address[] memory one = new address[](1);
         one[0] = list[0];
-        policy = new RotatingSequencing(one, SLOT, TIMEOUT);
+        policy = new RotatingSequencing(one, START, SLOT, TIMEOUT);
         skip(100 * SLOT);
         assertEq(policy.authorize(list[0], START), address(0));
     }
 
     function test_lists_with_gaps_and_slots_without_length_are_refused() public {
         vm.expectRevert(RotatingSequencing.NoMembers.selector);
-        new RotatingSequencing(new address[](0), SLOT, TIMEOUT);
+        new RotatingSequencing(new address[](0), START, SLOT, TIMEOUT);
         vm.expectRevert(RotatingSequencing.SlotLengthZero.selector);
-        new RotatingSequencing(list, 0, TIMEOUT);
+        new RotatingSequencing(list, START, 0, TIMEOUT);
         vm.expectRevert(Silence.TimeoutZero.selector);
-        new RotatingSequencing(list, SLOT, 0);
+        new RotatingSequencing(list, START, SLOT, 0);
+        vm.expectRevert(
+            abi.encodeWithSelector(RotatingSequencing.StartInFuture.selector, START + 1, START)
+        );
+        new RotatingSequencing(list, START + 1, SLOT, TIMEOUT);
         list[2] = address(0);
         vm.expectRevert(abi.encodeWithSelector(RotatingSequencing.MemberZero.selector, 2));
-        new RotatingSequencing(list, SLOT, TIMEOUT);
+        new RotatingSequencing(list, START, SLOT, TIMEOUT);
     }
 
     function expectNotInSlot(address caller, address member, uint64 head) private {

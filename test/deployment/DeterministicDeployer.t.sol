@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {CREATE3} from "solady/utils/CREATE3.sol";
+import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
+
+contract DeterministicDeployerTest is Test {
+    DeterministicDeployer private deployer = new DeterministicDeployer();
+
+    /// @dev Init code of a contract whose code is `code`.
+    function initCode(bytes memory code) private pure returns (bytes memory) {
+        return abi.encodePacked(hex"61", uint16(code.length), hex"80600a3d393df3", code);
+    }
+
+    function testFuzz_the_address_follows_from_deployer_and_salt_and_not_from_the_code(
+        address account,
+        bytes32 salt,
+        bytes32 word
+    ) public {
+        address expected = deployer.addressOf(account, salt);
+        assertEq(expected.code.length, 0);
+        bytes memory code = abi.encodePacked(hex"00", word);
+        vm.expectEmit(address(deployer));
+        emit DeterministicDeployer.Deployed(account, salt, expected);
+        vm.prank(account);
+        assertEq(deployer.deploy(salt, initCode(code)), expected);
+        assertEq(expected.code, code);
+    }
+
+    function testFuzz_nobody_takes_the_address_of_another(address a, address b, bytes32 salt)
+        public
+    {
+        vm.assume(a != b);
+        assertNotEq(deployer.addressOf(a, salt), deployer.addressOf(b, salt));
+        vm.prank(b);
+        deployer.deploy(salt, initCode(hex"00"));
+        vm.prank(a);
+        deployer.deploy(salt, initCode(hex"00"));
+    }
+
+    function test_an_address_is_taken_once() public {
+        deployer.deploy(0, initCode(hex"00"));
+        vm.expectRevert(CREATE3.DeploymentFailed.selector);
+        deployer.deploy(0, initCode(hex"00"));
+    }
+
+    function test_init_code_that_fails_leaves_the_address_free() public {
+        vm.expectRevert();
+        deployer.deploy(0, hex"fe");
+        deployer.deploy(0, initCode(hex"00"));
+    }
+}
