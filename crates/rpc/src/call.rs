@@ -12,7 +12,7 @@ use chain::{Block, State};
 use revm::{
     Inspector,
     context::{
-        TxEnv,
+        ContextTr, JournalTr, TxEnv,
         either::Either,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError},
     },
@@ -152,7 +152,9 @@ impl Prepared<'_> {
         let mut evm = inspected_evm(state, self.env.clone(), inspector, inspect);
         let precompiles = evm.precompiles_mut();
         self.source.config().install(precompiles);
+        let warm = overrides::warm_addresses(precompiles);
         overrides::move_precompiles(precompiles, &self.request.state)?;
+        evm.ctx_mut().journal_mut().warm_precompiles(&warm);
         Ok(evm)
     }
 }

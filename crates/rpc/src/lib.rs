@@ -31,6 +31,7 @@ mod simulate;
 mod subscriptions;
 mod testing;
 mod trace;
+mod transfers;
 mod txpool;
 
 pub use api::{Api, Options};

@@ -85,6 +85,11 @@ pub(crate) fn move_precompiles(
     Ok(())
 }
 
+/// Addresses that are warm in every transaction, wherever precompiles have moved.
+pub(crate) fn warm_addresses(precompiles: &PrecompilesMap) -> AddressSet {
+    precompiles.addresses().copied().collect()
+}
+
 /// Applies a block override.
 pub(crate) fn apply_block(block: &mut BlockEnv, overrides: &BlockOverrides) {
     if let Some(number) = overrides.number {

@@ -9,6 +9,7 @@ use crate::{
     codes, convert,
     error::revert_reason,
     overrides,
+    transfers::Transfers,
 };
 use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, Header, Signed, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy,
@@ -17,7 +18,9 @@ use alloy_consensus::{
 use alloy_eips::{BlockId, eip4844::DATA_GAS_PER_BLOB};
 use alloy_evm::Evm;
 use alloy_hardforks::EthereumHardfork;
-use alloy_primitives::{Address, B256, Bytes, Log, Signature, TxKind, U256, keccak256};
+use alloy_primitives::{
+    Address, B256, Bytes, Log, Signature, TxKind, U256, keccak256, map::AddressSet,
+};
 use alloy_rpc_types_eth::{
     BlockOverrides, TransactionRequest,
     simulate::{SimBlock, SimCallResult, SimulateError, SimulatePayload, SimulatedBlock},
@@ -26,14 +29,14 @@ use chain::{Block, BuiltBlock, ChainError, Changes, State};
 use revm::{
     Database,
     context::{
-        CfgEnv, TxEnv,
+        CfgEnv, ContextTr, JournalTr, TxEnv,
         either::Either,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     },
     context_interface::block::BlobExcessGasAndPrice,
     state::AccountInfo,
 };
-use revm_inspectors::transfer::{TRANSFER_LOG_EMITTER, TransferInspector};
+use revm_inspectors::transfer::TRANSFER_LOG_EMITTER;
 use stateless::{
     BlockExecution, Environment, EvmChanges, ExecutedBlock, Receipt, StateError, Transaction,
     next_base_fee, next_excess_blob_gas,
@@ -226,7 +229,7 @@ impl Simulation {
         }
         overrides::apply_state(&mut state, &accounts)?;
 
-        let moved = RefCell::new(Ok(()));
+        let moved = RefCell::new((Ok(()), AddressSet::default()));
         let limits = |cfg: &mut CfgEnv| {
             config.lift_limits(cfg);
             cfg.disable_eip3607 = true;
@@ -236,16 +239,20 @@ impl Simulation {
         };
         let precompiles = |precompiles: &mut _| {
             config.install(precompiles);
-            *moved.borrow_mut() = overrides::move_precompiles(precompiles, &accounts);
+            let warm = overrides::warm_addresses(precompiles);
+            let done = overrides::move_precompiles(precompiles, &accounts);
+            *moved.borrow_mut() = (done, warm);
         };
         let changes = EvmChanges { limits: &limits, precompiles: &precompiles };
         let environment =
             Environment { header: &header, ommers: &[], withdrawals: &[], spec: &config.spec };
-        let inspector = TransferInspector::new(false).with_logs(true);
+        let inspector = Transfers::new();
         let mut execution =
             BlockExecution::begin_inspected(&mut state, environment, &changes, inspector)
                 .map_err(ChainError::from)?;
-        moved.replace(Ok(()))?;
+        let (done, warm) = moved.replace((Ok(()), AddressSet::default()));
+        done?;
+        execution.evm_mut().ctx_mut().journal_mut().warm_precompiles(&warm);
         if let Some(fee) = given.blob_base_fee {
             let excess_blob_gas = header.excess_blob_gas.unwrap_or_default();
             execution.evm_mut().ctx_mut().block.blob_excess_gas_and_price =
@@ -438,7 +445,10 @@ fn call_result(result: &ExecutionResult<HaltReason>, logs: Vec<RpcLog>) -> SimCa
         }
     };
     SimCallResult {
-        return_data: result.output().cloned().unwrap_or_default(),
+        return_data: match result {
+            ExecutionResult::Success { output, .. } => output.data().clone(),
+            ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => Bytes::new(),
+        },
         logs: if result.is_success() { logs } else { Vec::new() },
         gas_used: gas.tx_gas_used(),
         max_used_gas: Some(gas.total_gas_spent().max(gas.floor_gas())),

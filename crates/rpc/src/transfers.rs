@@ -1,0 +1,59 @@
+//! Transfers of ether as logs, in the order in which they happen.
+
+use alloy_primitives::{B256, Log, LogData, U256};
+use revm::{
+    Inspector,
+    bytecode::opcode,
+    context::{ContextTr, JournalTr},
+    interpreter::{
+        CallInputs, CallOutcome, CreateInputs, CreateOutcome, Interpreter,
+        interpreter_types::{InputsTr, Jumps},
+    },
+};
+use revm_inspectors::transfer::{TRANSFER_EVENT_TOPIC, TRANSFER_LOG_EMITTER, TransferInspector};
+
+/// Writes a log for each transfer, as `eth_simulateV1` wants it: calls and creations with value, and
+/// contracts that destroy themselves and leave something.
+#[derive(Debug)]
+pub(crate) struct Transfers(TransferInspector);
+
+impl Transfers {
+    pub(crate) fn new() -> Self {
+        Self(TransferInspector::new(false).with_logs(true))
+    }
+}
+
+impl<CTX: ContextTr> Inspector<CTX> for Transfers {
+    fn call(&mut self, context: &mut CTX, inputs: &mut CallInputs) -> Option<CallOutcome> {
+        self.0.call(context, inputs)
+    }
+
+    fn create(&mut self, context: &mut CTX, inputs: &mut CreateInputs) -> Option<CreateOutcome> {
+        self.0.create(context, inputs)
+    }
+
+    fn step(&mut self, interpreter: &mut Interpreter, context: &mut CTX) {
+        if interpreter.bytecode.opcode() != opcode::SELFDESTRUCT {
+            return;
+        }
+        // If the instruction fails its frame does, and the log goes with it.
+        let from = interpreter.input.target_address();
+        let Some(to) = interpreter.stack.data().last().copied() else { return };
+        let journal = context.journal_mut();
+        let Ok(balance) = journal.load_account(from).map(|account| account.data.info.balance)
+        else {
+            return;
+        };
+        if balance.is_zero() {
+            return;
+        }
+        let to = to & (U256::MAX >> 96);
+        journal.log(Log {
+            address: TRANSFER_LOG_EMITTER,
+            data: LogData::new_unchecked(
+                vec![TRANSFER_EVENT_TOPIC, from.into_word(), B256::from(to)],
+                B256::from(balance).into(),
+            ),
+        });
+    }
+}
