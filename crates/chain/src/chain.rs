@@ -8,9 +8,10 @@ use crate::{
 use alloy_consensus::Header;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
+use alloy_trie::EMPTY_ROOT_HASH;
 use execute::Execute;
 use revm::state::AccountInfo;
-use stateless::StateError;
+use stateless::{Elsewhere, StateError};
 use std::sync::Arc;
 
 /// An Ethereum chain in memory. A clone shares the store, which only ever grows.
@@ -61,6 +62,16 @@ impl Chain {
         }
         let (config, store) = (Arc::new(config), Arc::new(store));
         Self { config, store, head, canonical, edited: B256Map::default() }
+    }
+
+    /// Continues another chain behind `header`, whose state is kept elsewhere.
+    ///
+    /// The chain keeps what it changes itself. Its state roots are roots of that: they prove
+    /// nothing, and no block of it is [regular](Block::regular).
+    pub fn continuing(header: Header, elsewhere: Arc<dyn Elsewhere>, config: ChainConfig) -> Self {
+        let mut chain = Self::start(header, Store::continuing(elsewhere), config);
+        chain.edited.insert(chain.head.hash, EMPTY_ROOT_HASH);
+        chain
     }
 
     /// The chain's rules.

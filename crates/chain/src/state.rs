@@ -8,7 +8,7 @@ use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
-use stateless::{BlockExecution, BlockState, Environment, StateError, StateSource};
+use stateless::{BlockExecution, BlockState, Elsewhere, Environment, StateError, StateSource};
 use std::sync::Arc;
 use wire::OwnedWitness;
 
@@ -191,7 +191,12 @@ impl StateSource for State {
     }
 
     fn block_hash(&self, number: u64) -> Option<B256> {
-        ancestor_hash(&self.store, &self.block.header, number)
+        let own = ancestor_hash(&self.store, &self.block.header, number);
+        own.or_else(|| self.store.elsewhere()?.block_hash(number))
+    }
+
+    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
+        self.store.elsewhere()
     }
 }
 

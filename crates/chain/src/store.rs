@@ -5,6 +5,7 @@ use alloy_primitives::{B256, Bytes, U256, keccak256, map::B256Map};
 use keccak::keccak256_batch;
 use parking_lot::RwLock;
 use revm::bytecode::Bytecode;
+use stateless::Elsewhere;
 use std::sync::Arc;
 use trie::{NewNode, NodeSource};
 
@@ -16,6 +17,7 @@ use trie::{NewNode, NodeSource};
 #[derive(Debug, Default)]
 pub struct Store {
     below: Option<Arc<Self>>,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
     own: RwLock<Contents>,
 }
 
@@ -45,7 +47,18 @@ impl Changes {
 impl Store {
     /// An empty store on top of another.
     pub fn above(below: Arc<Self>) -> Self {
-        Self { below: Some(below), own: RwLock::default() }
+        let elsewhere = below.elsewhere.clone();
+        Self { below: Some(below), elsewhere, own: RwLock::default() }
+    }
+
+    /// An empty store for a chain that continues another one, whose state is kept elsewhere.
+    pub fn continuing(elsewhere: Arc<dyn Elsewhere>) -> Self {
+        Self { elsewhere: Some(elsewhere), ..Self::default() }
+    }
+
+    /// Where the rest of the state is kept, if this is the store of a chain that continues another.
+    pub fn elsewhere(&self) -> Option<&dyn Elsewhere> {
+        self.elsewhere.as_deref()
     }
 
     /// Keeps trie nodes and codes.

@@ -49,7 +49,7 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
             state: options.state_overrides.unwrap_or_default(),
             block_overrides: options.block_overrides.unwrap_or_default(),
         };
-        trace_call(api, &request, options.tracing_options)
+        trace_call(api, &request, &options.tracing_options)
     });
 }
 
@@ -118,11 +118,11 @@ fn trace_block(
 fn trace_call(
     api: &Api,
     request: &CallRequest,
-    options: GethDebugTracingOptions,
+    options: &GethDebugTracingOptions,
 ) -> Result<GethTrace, RpcError> {
     let call = request.prepare(api)?;
     let mut state = call.source.open();
-    let mut evm = call.evm(&mut state, inspector(&options)?, true)?;
+    let mut evm = call.evm(&mut state, inspector(options)?, true)?;
     let env = call.transaction.clone();
     let done = evm.transact_raw(env.clone()).map_err(transaction_error)?;
     result(&mut evm, None, &env, &done)

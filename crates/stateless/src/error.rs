@@ -250,6 +250,9 @@ pub enum StateError {
         /// The decoder's reason.
         reason: alloy_rlp::Error,
     },
+    /// What is kept elsewhere cannot be had.
+    #[error("state of the chain that this one continues: {0}")]
+    Elsewhere(String),
     /// A code is missing.
     #[error("code {0} is missing")]
     MissingCode(B256),

@@ -42,7 +42,7 @@ pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
 pub use process::{UnprovenBlock, check_access_list_size, process_block};
 pub use senders::recover_sender;
 pub use spec::ChainSpec;
-pub use state::{BlockState, PostState, StateSource};
+pub use state::{BlockState, Elsewhere, PostState, StateSource};
 pub use system::{SYSTEM_CONTRACTS, SystemCode, SystemContract};
 pub use transactions::{Transaction, check_transactions, decode_transaction, intrinsic_gas};
 pub use verify::{Candidate, Options, Stage, Verdict, verify};

@@ -1,5 +1,6 @@
 //! One account in a block: as it was before, as it is now, and its storage likewise.
 
+use super::Elsewhere;
 use crate::StateError;
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::HashMap};
 use alloy_trie::TrieAccount;
@@ -40,6 +41,10 @@ pub(super) struct AccountState<B> {
     /// Storage before the block, or empty since it was wiped.
     pub(super) trie: Trie<B>,
     pub(super) slots: HashMap<StorageKey, Slot>,
+    /// Whether it was taken over from elsewhere.
+    pub(super) adopted: bool,
+    /// Whether its storage was wiped: nothing is left of it, here or elsewhere.
+    wiped: bool,
 }
 
 impl<B: NodeBytes> AccountState<B> {
@@ -67,7 +72,8 @@ impl<B: NodeBytes> AccountState<B> {
             code: None,
         });
         let trie = before.map_or_else(Trie::default, |account| Trie::new(account.storage_root));
-        Ok(Self { address, place, before, now, trie, slots: HashMap::default() })
+        let slots = HashMap::default();
+        Ok(Self { address, place, before, now, trie, slots, adopted: false, wiped: false })
     }
 
     /// The account as the EVM is to see it.
@@ -85,7 +91,12 @@ impl<B: NodeBytes> AccountState<B> {
     }
 
     /// Value of a slot now.
-    pub(super) fn slot<N>(&mut self, nodes: &N, key: StorageKey) -> Result<StorageValue, StateError>
+    pub(super) fn slot<N>(
+        &mut self,
+        nodes: &N,
+        elsewhere: Option<&dyn Elsewhere>,
+        key: StorageKey,
+    ) -> Result<StorageValue, StateError>
     where
         N: NodeSource<Bytes = B>,
     {
@@ -100,8 +111,14 @@ impl<B: NodeBytes> AccountState<B> {
             .map_err(|source| StateError::Storage { address, slot: key, source })?
             .map(alloy_rlp::decode_exact::<U256>)
             .transpose()
-            .map_err(|reason| StateError::MalformedSlot { address, slot: key, reason })?
-            .unwrap_or_default();
+            .map_err(|reason| StateError::MalformedSlot { address, slot: key, reason })?;
+        let value = match (value, elsewhere) {
+            (Some(value), _) => value,
+            (None, Some(elsewhere)) if !self.wiped => {
+                elsewhere.storage(address, key).map_err(StateError::Elsewhere)?
+            }
+            (None, _) => StorageValue::ZERO,
+        };
         self.slots.insert(key, Slot { place, before: value, now: value });
         Ok(value)
     }
@@ -121,6 +138,7 @@ impl<B: NodeBytes> AccountState<B> {
     pub(super) fn wipe_storage(&mut self) {
         self.trie = Trie::default();
         self.slots.clear();
+        self.wiped = true;
     }
 
     /// Removes the account and its storage.

@@ -35,6 +35,24 @@ pub trait StateSource {
 
     /// Hash of the ancestor with this number; the caller asks only within the reach of BLOCKHASH.
     fn block_hash(&self, number: u64) -> Option<B256>;
+
+    /// Where to look for what the tries do not hold. A chain that continues another one keeps only
+    /// what it has changed itself: its roots are roots of that, and prove nothing.
+    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
+        None
+    }
+}
+
+/// A state that is kept elsewhere, for a chain that continues another.
+pub trait Elsewhere: core::fmt::Debug + Send + Sync {
+    /// An account, with its code. The error says why it cannot be had.
+    fn account(&self, address: Address) -> Result<Option<AccountInfo>, String>;
+
+    /// A storage slot. The error says why it cannot be had.
+    fn storage(&self, address: Address, slot: StorageKey) -> Result<StorageValue, String>;
+
+    /// Hash of a block of the other chain.
+    fn block_hash(&self, number: u64) -> Option<B256>;
 }
 
 /// Where the first failed read of a block is kept: at hand even after the state has gone into an
@@ -116,7 +134,16 @@ impl<'s, S: StateSource> BlockState<'s, S> {
             return Ok(*id as usize);
         }
         match AccountState::read(&mut self.trie, self.source.nodes(), address) {
-            Ok(account) => {
+            Ok(mut account) => {
+                if account.now.is_none()
+                    && let Some(elsewhere) = self.source.elsewhere()
+                {
+                    match elsewhere.account(address) {
+                        Ok(Some(info)) => self.adopt(&mut account, info),
+                        Ok(None) => {}
+                        Err(reason) => return self.fail(StateError::Elsewhere(reason)),
+                    }
+                }
                 let id = self.accounts.len();
                 self.accounts.push(account);
                 // Fewer accounts than 2^32: each took bytes of a witness or of memory.
@@ -127,8 +154,17 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         }
     }
 
+    /// Takes over an account that is kept elsewhere.
+    fn adopt(&mut self, account: &mut AccountState<Node<S>>, mut info: AccountInfo) {
+        if let Some(code) = info.code.take().filter(|_| info.code_hash != KECCAK256_EMPTY) {
+            self.created_codes.insert(info.code_hash, code);
+        }
+        account.now = Some(info);
+        account.adopted = true;
+    }
+
     fn slot(&mut self, id: usize, key: StorageKey) -> Result<StorageValue, StateError> {
-        match self.accounts[id].slot(self.source.nodes(), key) {
+        match self.accounts[id].slot(self.source.nodes(), self.source.elsewhere(), key) {
             Ok(value) => Ok(value),
             Err(error) => self.fail(error),
         }

@@ -3,6 +3,7 @@
 use super::{BlockState, Node, StateSource, account::AccountState};
 use crate::StateError;
 use alloy_primitives::B256;
+use alloy_trie::TrieAccount;
 use revm::bytecode::Bytecode;
 use trie::{NewNode, NodeSource, Trie, hash_tries};
 
@@ -48,8 +49,10 @@ impl<S: StateSource> BlockState<'_, S> {
             return Err(failure.clone());
         }
         let nodes = self.source.nodes();
+        // Of what is kept elsewhere, even that it is gone must be written down.
+        let continues = self.source.elsewhere().is_some();
         for account in &mut self.accounts {
-            account.write_slots(nodes)?;
+            account.write_slots(nodes, continues)?;
         }
         let mut storage: Vec<&mut Trie<Node<S>>> =
             self.accounts.iter_mut().map(|account| &mut account.trie).collect();
@@ -59,7 +62,10 @@ impl<S: StateSource> BlockState<'_, S> {
         let mut removed = Vec::new();
         for account in &self.accounts {
             let storage_root = account.trie.root().unwrap_or_default();
-            let after = account.after(storage_root);
+            let mut after = account.after(storage_root);
+            if continues && after.is_none() && (account.adopted || account.before.is_some()) {
+                after = Some(TrieAccount::default());
+            }
             if after == account.before {
                 continue;
             }
@@ -87,7 +93,11 @@ impl<S: StateSource> BlockState<'_, S> {
 
 impl<B: trie::NodeBytes> AccountState<B> {
     /// Writes the changed slots to the storage trie.
-    fn write_slots<N: NodeSource<Bytes = B>>(&mut self, nodes: &N) -> Result<(), StateError> {
+    fn write_slots<N: NodeSource<Bytes = B>>(
+        &mut self,
+        nodes: &N,
+        keep_zeros: bool,
+    ) -> Result<(), StateError> {
         if self.now.is_none() {
             return Ok(());
         }
@@ -96,7 +106,7 @@ impl<B: trie::NodeBytes> AccountState<B> {
         let mut changed: Vec<_> = self.slots.iter().filter(|(_, slot)| slot.is_changed()).collect();
         changed.sort_unstable_by_key(|(_, slot)| slot.place);
         let (removed, set): (Vec<_>, Vec<_>) =
-            changed.into_iter().partition(|(_, slot)| slot.now.is_zero());
+            changed.into_iter().partition(|(_, slot)| slot.now.is_zero() && !keep_zeros);
         for (key, slot) in set {
             let value = alloy_rlp::encode_fixed_size(&slot.now);
             self.trie.insert(nodes, &slot.place, &value).map_err(|source| StateError::Storage {

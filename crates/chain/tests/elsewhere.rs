@@ -1,0 +1,118 @@
+//! A chain that continues another one reads through to it, and remembers what it has changed itself.
+
+use alloy_consensus::TxEip1559;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
+use enshrine_chain::{BlockAttributes, Chain, ChainConfig, State, empty_genesis};
+use keys::Key;
+use revm::{bytecode::Bytecode, state::AccountInfo};
+use stateless::{ChainSpec, Elsewhere};
+use std::sync::Arc;
+use wire::ProtocolFork;
+
+const CHAIN_ID: u64 = 8_079;
+const ETHER: u128 = 1_000_000_000_000_000_000;
+/// Runtime code: sets slot `calldata[0]` to `calldata[32]`.
+const STORE: [u8; 7] = hex!("6020355f355500");
+/// What the slots of the contract hold.
+const ONES: U256 = U256::from_be_bytes([1; 32]);
+const CONTRACT: Address = Address::repeat_byte(0x57);
+
+/// The state at the head of a chain in this process.
+#[derive(Debug)]
+struct Other(State);
+
+impl Elsewhere for Other {
+    fn account(&self, address: Address) -> Result<Option<AccountInfo>, String> {
+        let account = self.0.account(address).map_err(|error| error.to_string())?;
+        let code = self.0.code(address).map_err(|error| error.to_string())?;
+        Ok(account.map(|info| AccountInfo { code: Some(Bytecode::new_raw(code)), ..info }))
+    }
+
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, String> {
+        self.0.storage(address, slot).map_err(|error| error.to_string())
+    }
+
+    fn block_hash(&self, _: u64) -> Option<B256> {
+        None
+    }
+}
+
+fn genesis() -> Genesis {
+    let mut genesis = empty_genesis(ProtocolFork::Osaka);
+    let rich = GenesisAccount { balance: U256::from(100 * ETHER), ..Default::default() };
+    genesis.alloc.insert(Key::named("alice").address(), rich);
+    let contract = GenesisAccount {
+        nonce: Some(1),
+        code: Some(Bytes::from_static(&STORE)),
+        storage: Some(
+            (0..4).map(|slot| (B256::from(U256::from(slot)), B256::repeat_byte(1))).collect(),
+        ),
+        ..Default::default()
+    };
+    genesis.alloc.insert(CONTRACT, contract);
+    genesis
+}
+
+fn set(nonce: u64, slot: u64, value: u64) -> stateless::Transaction {
+    let words = [slot, value].map(|word| U256::from(word).to_be_bytes::<32>());
+    Key::named("alice").sign(TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 200_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: TxKind::Call(CONTRACT),
+        input: words.concat().into(),
+        ..Default::default()
+    })
+}
+
+#[test]
+fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
+    let config = || ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
+    let original = Chain::new(&genesis(), config());
+    let other = Arc::new(Other(original.state()));
+    let header = original.head().header.clone();
+    let mut chain = Chain::continuing(header, other, config());
+    assert_eq!(chain.storage(CONTRACT, U256::ONE).unwrap(), ONES);
+    assert_eq!(chain.code(CONTRACT).unwrap()[..], STORE);
+    assert_eq!(chain.balance(Key::named("alice").address()).unwrap(), U256::from(100 * ETHER));
+    assert_eq!(chain.balance(Address::repeat_byte(9)).unwrap(), U256::ZERO);
+
+    // A slot is cleared, another one set, a third is left alone.
+    let before = chain.state();
+    for (nonce, (slot, value)) in [(0, 0), (1, 7)].into_iter().enumerate() {
+        let attributes =
+            BlockAttributes { timestamp: 12 * (nonce as u64 + 1), ..Default::default() };
+        let (new, left_out) =
+            chain.build(&attributes, vec![set(nonce as u64, slot, value)]).unwrap();
+        assert!(left_out.is_empty(), "{left_out:?}");
+        assert!(new.block.executed.receipts[0].success);
+        assert!(!new.block.regular, "its state root proves nothing");
+        chain.append(new);
+    }
+    let slots = [0, 1, 2].map(|slot| chain.storage(CONTRACT, U256::from(slot)).unwrap());
+    assert_eq!(slots, [U256::ZERO, U256::from(7), ONES]);
+    assert_eq!(chain.nonce(Key::named("alice").address()).unwrap(), 2);
+
+    // A state of before is what it was; so is the other chain.
+    assert_eq!(before.storage(CONTRACT, U256::ZERO).unwrap(), ONES);
+    chain.set_state(&before);
+    assert_eq!(chain.head().header.number, 0);
+    assert_eq!(chain.storage(CONTRACT, U256::ONE).unwrap(), ONES);
+    assert_eq!(original.nonce(Key::named("alice").address()).unwrap(), 0);
+}
+
+#[test]
+fn an_account_that_is_removed_here_stays_removed_though_the_other_chain_has_it() {
+    let config = || ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
+    let original = Chain::new(&genesis(), config());
+    let other = Arc::new(Other(original.state()));
+    let mut chain = Chain::continuing(original.head().header.clone(), other, config());
+    let alice = Key::named("alice").address();
+    chain.edit(|state| state.remove_account(alice)).unwrap();
+    assert_eq!(chain.balance(alice).unwrap(), U256::ZERO);
+    chain.edit(|state| state.set_balance(alice, U256::from(5))).unwrap();
+    assert_eq!(chain.balance(alice).unwrap(), U256::from(5));
+    assert_eq!(chain.code(CONTRACT).unwrap()[..], STORE, "others are as they were");
+}

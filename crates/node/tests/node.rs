@@ -1,0 +1,300 @@
+//! A node at work: what it takes, what it makes of it, and that what it makes is true.
+
+use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
+use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
+use chain::{Candidate, Chain, ChainConfig, empty_genesis};
+use enshrine_node::{
+    Clock, Event, MineRequest, Mining, Node, NodeError, Order, PoolTransaction, Rejected, Settings,
+};
+use keys::{Key, Transaction};
+use stateless::ChainSpec;
+use std::sync::Arc;
+use wire::ProtocolFork;
+
+const CHAIN_ID: u64 = 8_079;
+const ETHER: u128 = 1_000_000_000_000_000_000;
+const GWEI: u128 = 1_000_000_000;
+const BOB: Address = Address::repeat_byte(0xb0);
+
+fn node_at(fork: ProtocolFork, settings: Settings) -> Arc<Node> {
+    let mut genesis = empty_genesis(fork);
+    for name in ["alice", "carol"] {
+        let rich = GenesisAccount { balance: U256::from(100 * ETHER), ..Default::default() };
+        genesis.alloc.insert(Key::named(name).address(), rich);
+    }
+    // Since Amsterdam a transfer to an account that is not there costs more.
+    genesis.alloc.insert(BOB, GenesisAccount { nonce: Some(1), ..Default::default() });
+    let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
+    Node::new(Chain::new(&genesis, config), Clock::starting_at(1_000), settings)
+}
+
+fn node(mining: Mining) -> Arc<Node> {
+    node_at(ProtocolFork::Osaka, Settings { mining, verify_blocks: true, ..Default::default() })
+}
+
+fn pooled(transaction: Transaction, name: &str) -> PoolTransaction {
+    let raw: Bytes = transaction.encoded_2718().into();
+    let sender = Key::named(name).address();
+    PoolTransaction::new(Candidate { transaction, sender, signed: true }, None, raw)
+}
+
+fn transfer(name: &str, nonce: u64, tip: u128) -> PoolTransaction {
+    let transaction = TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 20 * GWEI,
+        max_priority_fee_per_gas: tip,
+        to: TxKind::Call(BOB),
+        value: U256::ONE,
+        ..Default::default()
+    };
+    pooled(Key::named(name).sign(transaction), name)
+}
+
+#[test]
+fn a_transaction_makes_a_block_and_a_gap_in_nonces_makes_it_wait() {
+    let node = node(Mining::Auto);
+    let early = transfer("alice", 1, 1);
+    let hash = *early.hash();
+    node.submit(early).unwrap();
+    assert_eq!(node.read(|world| world.chain.head().header.number), 0);
+    node.submit(transfer("alice", 0, 1)).unwrap();
+    node.read(|world| {
+        let head = world.chain.head();
+        assert_eq!((head.header.number, head.transactions.len()), (1, 2));
+        assert_eq!(world.chain.transaction(&hash).map(|(_, index)| index), Some(1));
+        assert!(world.pool.is_empty());
+        assert_eq!(world.chain.balance(BOB).unwrap(), U256::from(2));
+    });
+}
+
+#[test]
+fn who_pays_most_goes_first_or_who_came_first() {
+    for (order, expected) in
+        [(Order::Fees, ["carol", "alice"]), (Order::Arrival, ["alice", "carol"])]
+    {
+        let node = node(Mining::Manual);
+        node.change(|world| world.settings.order = order);
+        node.submit(transfer("alice", 0, 1)).unwrap();
+        node.submit(transfer("alice", 1, 9 * GWEI)).unwrap();
+        node.submit(transfer("carol", 0, 2 * GWEI)).unwrap();
+        let block = node.mine(&MineRequest::default()).unwrap();
+        let first: Vec<_> = expected.iter().map(|name| Key::named(name).address()).collect();
+        let mut senders = block.senders.clone();
+        senders.dedup();
+        assert!(senders.starts_with(&first), "{order:?}: {senders:?}");
+        assert_eq!(block.transactions.len(), 3);
+    }
+}
+
+#[test]
+fn a_replacement_pays_a_tenth_more() {
+    let node = node(Mining::Manual);
+    let priced = |fee: u128| {
+        let transaction = TxLegacy {
+            chain_id: Some(CHAIN_ID),
+            gas_price: fee,
+            gas_limit: 21_000,
+            to: TxKind::Call(BOB),
+            ..Default::default()
+        };
+        pooled(Key::named("alice").sign(transaction), "alice")
+    };
+    let known = node.submit(priced(10 * GWEI)).unwrap();
+    assert_eq!(node.submit(priced(10 * GWEI)), Err(Rejected::Known(known)));
+    assert_eq!(node.submit(priced(10 * GWEI + 1)), Err(Rejected::Underpriced { known }));
+    let better = node.submit(priced(11 * GWEI)).unwrap();
+    node.read(|world| {
+        assert!(world.pool.get(&known).is_none() && world.pool.get(&better).is_some());
+    });
+}
+
+#[test]
+fn invalid_transactions_of_each_kind_are_refused_for_their_reason() {
+    let node = node(Mining::Manual);
+    let base = TxEip1559 {
+        chain_id: CHAIN_ID,
+        gas_limit: 21_000,
+        max_fee_per_gas: 20 * GWEI,
+        to: TxKind::Call(BOB),
+        ..Default::default()
+    };
+    let by = |name: &str, transaction: TxEip1559| {
+        node.submit(pooled(Key::named(name).sign(transaction), name)).map(|_| ())
+    };
+    let changed = |change: &dyn Fn(&mut TxEip1559)| {
+        let mut transaction = base.clone();
+        change(&mut transaction);
+        by("alice", transaction).unwrap_err()
+    };
+    assert!(matches!(changed(&|tx| tx.chain_id = 1), Rejected::ChainId { got: 1, .. }));
+    assert!(matches!(changed(&|tx| tx.gas_limit = 20_999), Rejected::IntrinsicGas { .. }));
+    assert!(matches!(changed(&|tx| tx.gas_limit = 1 << 40), Rejected::GasLimit { .. }));
+    assert!(matches!(changed(&|tx| tx.gas_limit = (1 << 24) + 1), Rejected::GasCap { .. }));
+    assert!(matches!(
+        changed(&|tx| tx.max_priority_fee_per_gas = 21 * GWEI),
+        Rejected::TipAboveFee { .. }
+    ));
+    assert!(matches!(changed(&|tx| tx.value = U256::from(200 * ETHER)), Rejected::Funds { .. }));
+    assert!(matches!(changed(&|tx| tx.nonce = u64::MAX), Rejected::NonceMax));
+    assert!(matches!(
+        changed(&|tx| {
+            tx.to = TxKind::Create;
+            tx.gas_limit = 10_000_000;
+            tx.input = vec![0; 49_153].into();
+        }),
+        Rejected::InitCode { .. }
+    ));
+    assert!(matches!(by("nobody", base.clone()), Err(Rejected::Funds { .. })));
+    let set_code = TxEip7702 {
+        chain_id: CHAIN_ID,
+        gas_limit: 100_000,
+        max_fee_per_gas: 20 * GWEI,
+        to: BOB,
+        ..Default::default()
+    };
+    let set_code = pooled(Key::named("alice").sign(set_code), "alice");
+    assert_eq!(node.submit(set_code), Err(Rejected::NoAuthorization));
+
+    assert_eq!(by("alice", base.clone()), Ok(()));
+    node.mine(&MineRequest::default()).unwrap();
+    let again = TxEip1559 { value: U256::ONE, ..base };
+    assert!(matches!(by("alice", again), Err(Rejected::NonceTooLow { expected: 1, .. })));
+}
+
+#[test]
+fn every_block_verifies_from_its_own_witness_under_every_fork() {
+    let forks = [
+        ProtocolFork::Cancun,
+        ProtocolFork::Prague,
+        ProtocolFork::Osaka,
+        ProtocolFork::Bpo2,
+        ProtocolFork::Amsterdam,
+    ];
+    for fork in forks {
+        let settings =
+            Settings { mining: Mining::Manual, verify_blocks: true, ..Settings::default() };
+        let node = node_at(fork, settings);
+        let alice = Key::named("alice");
+        let create = TxEip1559 {
+            chain_id: CHAIN_ID,
+            gas_limit: 1_000_000,
+            max_fee_per_gas: 20 * GWEI,
+            to: TxKind::Create,
+            // Deploys code that stores the block's number at slot 0.
+            input: hex!("6004600a5f3960045ff3 435f5500").to_vec().into(),
+            ..Default::default()
+        };
+        let contract = alice.address().create(0);
+        let call = TxEip2930 {
+            chain_id: CHAIN_ID,
+            nonce: 1,
+            gas_price: 20 * GWEI,
+            gas_limit: 200_000,
+            to: TxKind::Call(contract),
+            ..Default::default()
+        };
+        node.submit(pooled(alice.sign(create), "alice")).unwrap();
+        node.submit(pooled(alice.sign(call), "alice")).unwrap();
+        if fork >= ProtocolFork::Prague {
+            let delegation =
+                Authorization { chain_id: U256::from(CHAIN_ID), address: contract, nonce: 0 };
+            let set_code = TxEip7702 {
+                chain_id: CHAIN_ID,
+                nonce: 2,
+                gas_limit: 500_000,
+                max_fee_per_gas: 20 * GWEI,
+                to: Key::named("dave").address(),
+                authorization_list: vec![Key::named("dave").authorize(delegation)],
+                ..Default::default()
+            };
+            node.submit(pooled(alice.sign(set_code), "alice")).unwrap();
+        }
+        node.submit(transfer("carol", 0, GWEI)).unwrap();
+        let block = node.mine(&MineRequest::default()).unwrap();
+        assert!(block.regular, "{fork}");
+        assert!(block.transactions.len() >= 3, "{fork}");
+        let receipts = &block.executed.receipts;
+        assert!(receipts.iter().all(|receipt| receipt.success), "{fork}: {receipts:?}");
+        let empty = node.mine(&MineRequest::default()).unwrap();
+        assert!(empty.regular && empty.header.number == 2);
+    }
+}
+
+#[test]
+fn a_block_on_an_edited_state_is_irregular_and_its_child_is_regular_again() {
+    let node = node(Mining::Manual);
+    node.change(|world| world.chain.edit(|state| state.set_balance(BOB, U256::from(7)))).unwrap();
+    let block = node.mine(&MineRequest::default()).unwrap();
+    assert!(!block.regular);
+    assert_eq!(node.state().balance(BOB).unwrap(), U256::from(7));
+    assert!(node.mine(&MineRequest::default()).unwrap().regular);
+}
+
+#[test]
+fn a_snapshot_brings_everything_back_and_listeners_hear_of_it() {
+    let node = node(Mining::Auto);
+    node.submit(transfer("alice", 0, 1)).unwrap();
+    let snapshot = node.read(|world| world.snapshot());
+    let mut events = node.subscribe();
+    node.submit(transfer("alice", 1, 1)).unwrap();
+    node.change(|world| world.settings.mining = Mining::Manual);
+    node.submit(transfer("carol", 0, 1)).unwrap();
+    node.change(|world| world.restore(&snapshot));
+    node.read(|world| {
+        assert_eq!(world.chain.head().header.number, 1);
+        assert_eq!(world.chain.balance(BOB).unwrap(), U256::ONE);
+        assert!(world.pool.is_empty() && world.settings.mining == Mining::Auto);
+        assert!(world.chain.canonical_block(2).is_none());
+    });
+    let mut removed = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        if let Event::Head { removed: gone, .. } = event {
+            removed.extend(gone.iter().map(|block| block.header.number));
+        }
+    }
+    assert_eq!(removed, [2]);
+    // The same transaction stands in a block of the new branch.
+    node.submit(transfer("alice", 1, 1)).unwrap();
+    assert_eq!(node.state().balance(BOB).unwrap(), U256::from(2));
+}
+
+#[test]
+fn the_pending_block_is_what_would_be_mined_and_leaves_no_trace() {
+    let node = node(Mining::Manual);
+    node.submit(transfer("alice", 0, 1)).unwrap();
+    let pending = node.pending().unwrap();
+    assert_eq!(pending.state.block().header.number, 1);
+    assert_eq!(pending.state.balance(BOB).unwrap(), U256::ONE);
+    assert_eq!(node.state().balance(BOB).unwrap(), U256::ZERO);
+    assert!(node.read(|world| world.chain.block(&pending.state.block().hash).is_err()));
+    let mined = node.mine(&MineRequest::default()).unwrap();
+    assert_eq!(mined.transactions, pending.state.block().transactions);
+}
+
+#[test]
+fn a_block_takes_as_much_as_it_has_room_for_and_leaves_the_rest() {
+    let node = node(Mining::Manual);
+    node.change(|world| world.settings.gas_limit = Some(50_000));
+    for nonce in 0..3 {
+        node.submit(transfer("alice", nonce, 1)).unwrap();
+    }
+    assert_eq!(node.mine(&MineRequest::default()).unwrap().transactions.len(), 2);
+    assert_eq!(node.read(|world| world.pool.len()), 1);
+    assert_eq!(node.mine(&MineRequest::default()).unwrap().transactions.len(), 1);
+}
+
+#[test]
+fn timestamps_rise_and_a_timestamp_of_the_past_makes_no_regular_block() -> Result<(), NodeError> {
+    let node = node(Mining::Manual);
+    let first = node.mine(&MineRequest::default())?;
+    let second = node.mine(&MineRequest::default())?;
+    assert!(second.header.timestamp > first.header.timestamp);
+    let past = MineRequest { timestamp: Some(first.header.timestamp), ..Default::default() };
+    assert!(!node.mine(&past)?.regular);
+    assert_ne!(second.header.mix_hash, B256::ZERO);
+    Ok(())
+}
