@@ -6,15 +6,21 @@
 //! blocks or the `eth_` methods: those are `chain`, `node` and `rpc`, which the node of an L2 shares.
 
 mod accounts;
+mod api;
 pub mod args;
 mod banner;
 mod config;
 mod error;
+mod exec;
 pub mod ipc;
 pub mod server;
 pub mod state_file;
+mod world;
 
 pub use accounts::{Accounts, MnemonicSource};
 pub use banner::{banner, config_out};
 pub use config::{Config, Hardfork, Mining, ServerConfig};
 pub use error::DevnetError;
+
+/// What the node calls itself, as `web3_clientVersion` shows it.
+pub const CLIENT_VERSION: &str = concat!("enshrine/v", env!("CARGO_PKG_VERSION"));

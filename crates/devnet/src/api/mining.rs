@@ -1,0 +1,144 @@
+//! When blocks are made, and what stands in the next one.
+
+use super::{
+    Method,
+    args::{Args, Number, internal, invalid},
+};
+use crate::world::World;
+use alloy_primitives::{Address, U256};
+use jsonrpsee::types::ErrorObjectOwned;
+use node::{MineRequest, Mining};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub(super) const METHODS: &[Method] = &[
+    (&["anvil_mine", "hardhat_mine"], mine),
+    (&["evm_mine"], evm_mine),
+    (&["anvil_getAutomine", "hardhat_getAutomine"], get_automine),
+    (&["anvil_setAutomine", "evm_setAutomine"], set_automine),
+    (&["anvil_getIntervalMining"], get_interval),
+    (&["anvil_setIntervalMining", "evm_setIntervalMining"], set_interval),
+    (&["anvil_setCoinbase", "hardhat_setCoinbase"], set_coinbase),
+    (&["anvil_setNextBlockBaseFeePerGas", "hardhat_setNextBlockBaseFeePerGas"], set_next_base_fee),
+    (&["anvil_setBlockGasLimit", "evm_setBlockGasLimit"], set_gas_limit),
+    (&["anvil_setMinGasPrice", "hardhat_setMinGasPrice"], set_min_gas_price),
+    (&["hardhat_setPrevRandao", "anvil_setPrevRandao"], set_prev_randao),
+];
+
+/// Makes a block.
+pub(super) fn mine_one(world: &World) -> Result<(), ErrorObjectOwned> {
+    world.node.mine(&MineRequest::default()).map(|_| ()).map_err(internal)
+}
+
+fn mine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let count = args.optional::<Number>()?.map_or(Ok(1), Number::u64)?;
+    let gap = args.optional::<Number>()?.map(Number::u64).transpose()?;
+    for _ in 0..count {
+        if let Some(gap) = gap {
+            world.node.change(|node| node.clock.advance(gap.into()));
+        }
+        mine_one(world)?;
+    }
+    Ok(Value::Null)
+}
+
+/// What `evm_mine` is told.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Wanted {
+    At(Number),
+    Options { timestamp: Option<Number>, blocks: Option<Number> },
+}
+
+/// Makes the blocks that `evm_mine` is told to; how many.
+pub(super) fn mine_wanted(world: &World, args: &mut Args) -> Result<u64, ErrorObjectOwned> {
+    let (timestamp, blocks) = match args.optional::<Wanted>()? {
+        None => (None, None),
+        Some(Wanted::At(timestamp)) => (Some(timestamp), None),
+        Some(Wanted::Options { timestamp, blocks }) => (timestamp, blocks),
+    };
+    if let Some(timestamp) = timestamp {
+        super::time::set_next(world, timestamp.u64()?)?;
+    }
+    let count = blocks.map_or(Ok(1), Number::u64)?;
+    for _ in 0..count {
+        mine_one(world)?;
+    }
+    Ok(count)
+}
+
+fn evm_mine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    mine_wanted(world, args)?;
+    Ok(json!("0x0"))
+}
+
+fn get_automine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.none()?;
+    Ok(json!(world.node.read(|node| node.settings.mining.is_auto())))
+}
+
+fn set_automine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let on: bool = args.next()?;
+    let waiting = world.node.change(|node| {
+        node.settings.mining = match (node.settings.mining, on) {
+            (mining, true) if mining.is_auto() => mining,
+            (_, true) => Mining::Auto,
+            (Mining::Auto, false) => Mining::Manual,
+            (Mining::Mixed(interval), false) => Mining::Interval(interval),
+            (mining, false) => mining,
+        };
+        on && !node.pool.is_empty()
+    });
+    if waiting && world.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty())
+    {
+        mine_one(world)?;
+    }
+    Ok(Value::Null)
+}
+
+fn get_interval(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.none()?;
+    let interval = world.node.read(|node| node.settings.mining.interval());
+    Ok(json!(interval.map(|interval| interval.as_secs())))
+}
+
+fn set_interval(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let seconds: u64 = args.next()?;
+    let mining = match seconds {
+        0 => Mining::Manual,
+        seconds => Mining::Interval(Duration::from_secs(seconds)),
+    };
+    world.node.change(|node| node.settings.mining = mining);
+    Ok(Value::Null)
+}
+
+fn set_coinbase(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let coinbase: Address = args.next()?;
+    world.node.change(|node| node.settings.coinbase = coinbase);
+    Ok(Value::Null)
+}
+
+fn set_next_base_fee(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let fee = args.next::<Number>()?.u64()?;
+    world.node.change(|node| node.settings.next_base_fee = Some(fee));
+    Ok(Value::Null)
+}
+
+fn set_gas_limit(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let limit = args.next::<Number>()?.u64()?;
+    world.node.change(|node| node.settings.gas_limit = Some(limit));
+    Ok(json!(true))
+}
+
+fn set_min_gas_price(_: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.next::<Number>()?;
+    Err(invalid("anvil_setMinGasPrice is not supported when EIP-1559 is active"))
+}
+
+fn set_prev_randao(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let value: Number = args.next()?;
+    let randao = U256::to_be_bytes::<32>(&value.0).into();
+    world.node.change(|node| node.settings.next_prev_randao = Some(randao));
+    Ok(Value::Null)
+}

@@ -1,0 +1,46 @@
+//! The methods that only a devnet has.
+
+mod args;
+mod mining;
+mod node_info;
+mod pool;
+mod snapshots;
+mod state;
+mod time;
+mod trace;
+
+use crate::world::World;
+use args::Args;
+use jsonrpsee::{RpcModule, types::ErrorObjectOwned};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What a method does. It may take its time: it runs where it holds up nobody else.
+type Handler = fn(&World, &mut Args) -> Result<Value, ErrorObjectOwned>;
+
+/// A method, with the names that it goes by.
+type Method = (&'static [&'static str], Handler);
+
+/// All methods of a devnet beyond those of any node.
+pub(crate) fn module(world: &Arc<World>) -> RpcModule<Arc<World>> {
+    let mut module = RpcModule::new(Arc::clone(world));
+    let tables = [
+        mining::METHODS,
+        node_info::METHODS,
+        pool::METHODS,
+        snapshots::METHODS,
+        state::METHODS,
+        time::METHODS,
+        trace::METHODS,
+    ];
+    for (names, handler) in tables.into_iter().flatten() {
+        for name in *names {
+            let registered = module.register_blocking_method(name, move |params, world, _| {
+                let mut args = Args::parse(&params)?;
+                handler(&world, &mut args)
+            });
+            debug_assert!(registered.is_ok(), "{name} is there twice");
+        }
+    }
+    module
+}

@@ -1,0 +1,137 @@
+//! What a devnet says of itself, and settings that concern nothing else.
+
+use super::{
+    Method,
+    args::{Args, Number, internal},
+};
+use crate::{CLIENT_VERSION, Hardfork, world::World};
+use alloy_primitives::{B256, Bytes, map::HashMap};
+use jsonrpsee::types::ErrorObjectOwned;
+use serde_json::{Value, json};
+
+pub(super) const METHODS: &[Method] = &[
+    (&["anvil_nodeInfo"], node_info),
+    (&["anvil_metadata", "hardhat_metadata"], metadata),
+    (&["anvil_setChainId"], set_chain_id),
+    (&["anvil_setLoggingEnabled", "hardhat_setLoggingEnabled"], set_logging),
+    (&["anvil_setRpcUrl"], set_rpc_url),
+    (
+        &["anvil_setFeeToken", "anvil_setValidatorFeeToken", "anvil_setFeeAmmLiquidity"],
+        unknown_fees,
+    ),
+    (&["anvil_getBlobByHash"], blob_by_hash),
+    (&["anvil_getBlobsByTransactionHash"], blobs_of_transaction),
+];
+
+impl Hardfork {
+    /// The name that anvil shows.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Cancun => "Cancun",
+            Self::Prague => "Prague",
+            Self::Osaka => "Osaka",
+            Self::Bpo1 => "Bpo1",
+            Self::Bpo2 => "Bpo2",
+            Self::Amsterdam => "Amsterdam",
+        }
+    }
+}
+
+fn node_info(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.none()?;
+    Ok(world.node.read(|node| {
+        let head = node.chain.head();
+        let base_fee = node.next_base_fee();
+        let price = node.settings.gas_price.unwrap_or_else(|| u128::from(base_fee) + 1_000_000_000);
+        let limit = node.settings.gas_limit.unwrap_or(head.header.gas_limit);
+        json!({
+            "currentBlockNumber": format!("{:#x}", head.header.number),
+            "currentBlockTimestamp": head.header.timestamp,
+            "currentBlockHash": head.hash,
+            "hardFork": world.config.hardfork.name(),
+            "transactionOrder": if world.config.order_by_fees { "fees" } else { "fifo" },
+            "environment": {
+                "baseFee": format!("{base_fee:#x}"),
+                "chainId": node.chain.config().spec.chain_id(),
+                "gasLimit": format!("{limit:#x}"),
+                "gasPrice": format!("{price:#x}"),
+            },
+            "forkConfig": {
+                "forkUrl": null,
+                "forkBlockNumber": null,
+                "forkRetryBackoff": null,
+            },
+        })
+    }))
+}
+
+fn metadata(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.none()?;
+    let snapshots: HashMap<String, Value> = world
+        .snapshots
+        .lock()
+        .iter()
+        .map(|(number, snapshot)| {
+            let block = snapshot.state().block();
+            (format!("{number:#x}"), json!([block.header.number, block.hash]))
+        })
+        .collect();
+    let instance = *world.instance.lock();
+    Ok(world.node.read(|node| {
+        json!({
+            "clientVersion": CLIENT_VERSION,
+            "clientSemver": env!("CARGO_PKG_VERSION"),
+            "clientCommitSha": "",
+            "chainId": node.chain.config().spec.chain_id(),
+            "instanceId": instance,
+            "latestBlockNumber": node.chain.head().header.number,
+            "latestBlockHash": node.chain.head().hash,
+            "forkedNetwork": null,
+            "snapshots": snapshots,
+        })
+    }))
+}
+
+fn set_chain_id(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let id = args.next::<Number>()?.u64()?;
+    world.node.change(|node| {
+        node.chain.configure(|config| config.spec = config.spec.clone().with_chain_id(id));
+    });
+    Ok(Value::Null)
+}
+
+fn set_logging(_: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.next::<bool>()?;
+    Ok(Value::Null)
+}
+
+fn set_rpc_url(_: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.next::<String>()?;
+    Ok(Value::Null)
+}
+
+/// Fee tokens are a thing of another chain's rules.
+fn unknown_fees(_: &World, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    Err(internal("Not implemented"))
+}
+
+fn blob_by_hash(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let wanted: B256 = args.next()?;
+    Ok(json!(world.node.read(|node| {
+        let waiting = node.pool.iter().filter_map(|waiting| waiting.sidecar.as_ref());
+        node.sidecars.values().chain(waiting).find_map(|sidecar| {
+            let position = sidecar.versioned_hashes().position(|hash| hash == wanted)?;
+            sidecar.blobs().get(position).map(|blob| Bytes::copy_from_slice(blob.as_slice()))
+        })
+    })))
+}
+
+fn blobs_of_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let hash: B256 = args.next()?;
+    Ok(json!(world.node.read(|node| {
+        let waiting = || node.pool.get(&hash)?.sidecar.as_ref();
+        let sidecar = node.sidecars.get(&hash).or_else(waiting)?;
+        let bytes = sidecar.blobs().iter().map(|blob| Bytes::copy_from_slice(blob.as_slice()));
+        Some(bytes.collect::<Vec<_>>())
+    })))
+}

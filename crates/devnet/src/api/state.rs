@@ -1,0 +1,124 @@
+//! Changes to the state that no transaction can make.
+
+use super::{
+    Method,
+    args::{Args, Number, internal},
+};
+use crate::{exec, world::World};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_sol_types::{SolCall, sol};
+use jsonrpsee::types::ErrorObjectOwned;
+use serde_json::{Value, json};
+
+pub(super) const METHODS: &[Method] = &[
+    (&["anvil_setBalance", "hardhat_setBalance", "tenderly_setBalance"], set_balance),
+    (&["anvil_addBalance", "hardhat_addBalance", "tenderly_addBalance"], add_balance),
+    (&["anvil_setNonce", "hardhat_setNonce", "evm_setAccountNonce"], set_nonce),
+    (&["anvil_setCode", "hardhat_setCode"], set_code),
+    (&["anvil_setStorageAt", "hardhat_setStorageAt"], set_storage),
+    (&["anvil_dealERC20", "hardhat_dealERC20", "anvil_setERC20Balance"], deal),
+    (&["anvil_setERC20Allowance"], set_allowance),
+    (&["debug_codeByHash"], code_by_hash),
+    (&["debug_dbGet"], db_get),
+];
+
+sol! {
+    function balanceOf(address of) external returns (uint256);
+    function allowance(address owner, address spender) external returns (uint256);
+}
+
+/// Whether a value was written, as a devnet answers such requests.
+fn done<E: std::fmt::Display>(result: Result<(), E>) -> Result<Value, ErrorObjectOwned> {
+    result.map(|()| Value::Null).map_err(internal)
+}
+
+fn set_balance(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (address, balance): (Address, Number) = (args.next()?, args.next()?);
+    done(world.node.change(|node| node.chain.edit(|state| state.set_balance(address, balance.0))))
+}
+
+fn add_balance(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (address, more): (Address, Number) = (args.next()?, args.next()?);
+    done(world.node.change(|node| {
+        let balance = node.chain.balance(address)?.saturating_add(more.0);
+        node.chain.edit(|state| state.set_balance(address, balance))
+    }))
+}
+
+fn set_nonce(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let address: Address = args.next()?;
+    let nonce = args.next::<Number>()?.u64()?;
+    done(world.node.change(|node| node.chain.edit(|state| state.set_nonce(address, nonce))))
+}
+
+fn set_code(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (address, code): (Address, Bytes) = (args.next()?, args.next()?);
+    done(world.node.change(|node| node.chain.edit(|state| state.set_code(address, code))))
+}
+
+fn set_storage(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (address, slot, value): (Address, Number, B256) =
+        (args.next()?, args.next()?, args.next()?);
+    done(
+        world
+            .node
+            .change(|node| node.chain.edit(|state| state.set_slot(address, slot.0, value.into()))),
+    )?;
+    Ok(json!(true))
+}
+
+/// Makes a view function of a contract return `value`, by finding the slot that it returns.
+fn set_returned(
+    world: &World,
+    contract: Address,
+    calldata: Vec<u8>,
+    value: U256,
+    what: &str,
+) -> Result<Value, ErrorObjectOwned> {
+    let not_found = || internal(format!("Unable to set ERC20 {what}, no slot found"));
+    let state = world.node.state();
+    let calldata = Bytes::from(calldata);
+    let (_, slots) = exec::view(&state, contract, calldata.clone()).map_err(internal)?;
+    // Each slot that the call reads is tried on a copy of the state.
+    let slot = slots.into_iter().find(|(address, slot)| {
+        let tried = state.detached().edit(|state| state.set_slot(*address, *slot, value));
+        let returned =
+            tried.ok().and_then(|state| exec::view(&state, contract, calldata.clone()).ok());
+        returned.is_some_and(|(output, _)| output.as_ref() == value.to_be_bytes::<32>())
+    });
+    let (address, slot) = slot.ok_or_else(not_found)?;
+    done(world.node.change(|node| node.chain.edit(|state| state.set_slot(address, slot, value))))
+}
+
+fn deal(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (of, token, value): (Address, Address, Number) = (args.next()?, args.next()?, args.next()?);
+    set_returned(world, token, balanceOfCall { of }.abi_encode(), value.0, "balance")
+}
+
+fn set_allowance(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (owner, spender): (Address, Address) = (args.next()?, args.next()?);
+    let (token, value): (Address, Number) = (args.next()?, args.next()?);
+    let calldata = allowanceCall { owner, spender }.abi_encode();
+    set_returned(world, token, calldata, value.0, "allowance")
+}
+
+fn code_by_hash(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let hash: B256 = args.next()?;
+    if hash == keccak256([]) {
+        return Ok(json!("0x"));
+    }
+    let code = world.node.state().store().code(&hash);
+    Ok(json!(code.map(|code| code.original_bytes())))
+}
+
+/// What the store of the node holds under a key: a trie node or a code, by its hash.
+fn db_get(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    use trie::NodeSource as _;
+    let key: String = args.next()?;
+    let hash: B256 =
+        key.parse().map_err(|error| super::args::invalid(format!("{key}: {error}")))?;
+    let store = world.node.state();
+    let store = store.store();
+    let found = store.node(&hash).or_else(|| store.code(&hash).map(|code| code.original_bytes()));
+    Ok(json!(found))
+}

@@ -1,0 +1,81 @@
+//! The time of blocks.
+
+use super::{
+    Method,
+    args::{Args, Number, invalid},
+};
+use crate::world::World;
+use jsonrpsee::types::ErrorObjectOwned;
+use serde_json::{Value, json};
+
+pub(super) const METHODS: &[Method] = &[
+    (&["anvil_setNextBlockTimestamp", "evm_setNextBlockTimestamp"], set_next_timestamp),
+    (&["anvil_setBlockTimestampInterval"], set_interval),
+    (&["anvil_removeBlockTimestampInterval"], remove_interval),
+    (&["anvil_increaseTime", "evm_increaseTime"], increase),
+    (&["anvil_setTime", "evm_setTime"], set),
+    (&["anvil_getGenesisTime"], genesis_time),
+];
+
+/// No time in seconds is as large for the next thousands of years, and no time in milliseconds as
+/// small since 1973.
+const LARGEST_SECONDS: u64 = 100_000_000_000;
+
+/// Gives the next block a timestamp.
+pub(super) fn set_next(world: &World, timestamp: u64) -> Result<(), ErrorObjectOwned> {
+    world.node.change(|node| {
+        if timestamp < node.chain.head().header.timestamp {
+            return Err(invalid(format!(
+                "Timestamp error: {timestamp} is lower than previous block's timestamp"
+            )));
+        }
+        node.clock.set_next(timestamp);
+        Ok(())
+    })
+}
+
+fn set_next_timestamp(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    set_next(world, args.next::<Number>()?.u64()?)?;
+    Ok(Value::Null)
+}
+
+fn set_interval(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let seconds = args.next::<Number>()?.u64()?;
+    world.node.change(|node| node.clock.set_interval(Some(seconds)));
+    Ok(Value::Null)
+}
+
+fn remove_interval(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.none()?;
+    Ok(json!(world.node.change(|node| {
+        let there = node.clock.interval().is_some();
+        node.clock.set_interval(None);
+        there
+    })))
+}
+
+fn increase(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let seconds = args.next::<Number>()?.u64()?;
+    let offset = world.node.change(|node| {
+        node.clock.advance(seconds.into());
+        node.clock.offset()
+    });
+    Ok(json!(i64::try_from(offset).unwrap_or(i64::MAX)))
+}
+
+fn set(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let mut timestamp = args.next::<Number>()?.u64()?;
+    if timestamp > LARGEST_SECONDS {
+        timestamp /= 1000;
+    }
+    Ok(json!(world.node.change(|node| {
+        let before = node.clock.now();
+        node.clock.set(timestamp);
+        timestamp.saturating_sub(before)
+    })))
+}
+
+fn genesis_time(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.none()?;
+    Ok(json!(world.genesis_time))
+}

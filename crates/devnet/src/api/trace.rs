@@ -1,0 +1,277 @@
+//! `debug_trace*` and `trace_*`: transactions of blocks executed again, under revm's inspectors.
+
+use super::{
+    Method,
+    args::{Args, Number, internal, invalid},
+};
+use crate::{
+    exec::{Shared, replay},
+    world::World,
+};
+use alloy_consensus::Transaction as _;
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::{Address, B256, map::HashSet};
+use alloy_rpc_types_eth::TransactionInfo;
+use alloy_rpc_types_trace::{
+    filter::TraceFilter,
+    geth::{GethDebugTracingOptions, GethTrace, TraceResult},
+    parity::{LocalizedTransactionTrace, TraceResults, TraceResultsWithTransactionHash, TraceType},
+};
+use chain::Block;
+use jsonrpsee::types::ErrorObjectOwned;
+use revm_inspectors::tracing::{
+    DebugInspector, TracingInspector, TracingInspectorConfig, TransactionContext,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(super) const METHODS: &[Method] = &[
+    (&["debug_traceTransaction"], debug_transaction),
+    (&["debug_traceBlockByNumber"], debug_block_by_number),
+    (&["debug_traceBlockByHash"], debug_block_by_hash),
+    (&["trace_transaction"], transaction),
+    (&["trace_block"], block),
+    (&["trace_filter"], filter),
+    (&["trace_replayBlockTransactions"], replay_block),
+    (&["trace_replayTransaction"], replay_transaction),
+    (&["trace_get"], get),
+];
+
+/// Blocks that one `trace_filter` may look at.
+const MAX_FILTERED: u64 = 100_000;
+
+/// The canonical block that a number or tag names.
+pub(super) fn block_at(world: &World, at: BlockNumberOrTag) -> Option<Arc<Block>> {
+    world.node.read(|node| {
+        let head = node.chain.head().header.number;
+        let behind = |epochs: u64| {
+            head.saturating_sub(epochs * node.settings.slots_in_an_epoch)
+                .max(node.chain.first_number())
+        };
+        let number = match at {
+            BlockNumberOrTag::Number(number) => number,
+            BlockNumberOrTag::Earliest => node.chain.first_number(),
+            BlockNumberOrTag::Safe => behind(1),
+            BlockNumberOrTag::Finalized => behind(2),
+            BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head,
+        };
+        node.chain.canonical_block(number)
+    })
+}
+
+fn geth_traces(
+    world: &World,
+    block: &Arc<Block>,
+    only: Option<usize>,
+    options: &GethDebugTracingOptions,
+) -> Result<Vec<GethTrace>, ErrorObjectOwned> {
+    let Some(parent) = world.node.read(|node| node.chain.state_before(block)) else {
+        return Ok(Vec::new());
+    };
+    let inspector = DebugInspector::new(options.clone()).map_err(internal)?;
+    let wanted = |index| only.is_none_or(|only| only == index);
+    replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
+        let context = TransactionContext {
+            block_hash: Some(block.hash),
+            tx_hash: Some(*block.transactions[traced.index].hash()),
+            tx_index: Some(traced.index),
+        };
+        let mut before = Shared::new(traced.database);
+        let trace = traced
+            .inspector
+            .get_result(Some(context), traced.transaction, traced.block, traced.result, &mut before)
+            .map_err(|error| error.to_string())?;
+        traced.inspector.fuse().map_err(|error| error.to_string())?;
+        Ok(trace)
+    })
+    .map_err(internal)
+}
+
+fn debug_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let hash: B256 = args.next()?;
+    let options: GethDebugTracingOptions = args.optional()?.unwrap_or_default();
+    let Some((block, index)) = world.node.read(|node| node.chain.transaction(&hash)) else {
+        return Err(internal(format!("transaction {hash} not found")));
+    };
+    let trace = geth_traces(world, &block, Some(index), &options)?.pop();
+    trace.map(|trace| json!(trace)).ok_or_else(|| internal("the state before it is gone"))
+}
+
+fn debug_block(
+    world: &World,
+    block: &Arc<Block>,
+    options: &GethDebugTracingOptions,
+) -> Result<Value, ErrorObjectOwned> {
+    let traces = geth_traces(world, block, None, options)?;
+    let results: Vec<_> = traces
+        .into_iter()
+        .zip(&block.transactions)
+        .map(|(result, transaction)| TraceResult::new_success(result, Some(*transaction.hash())))
+        .collect();
+    Ok(json!(results))
+}
+
+fn debug_block_by_number(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let at: BlockNumberOrTag = args.next()?;
+    let options = args.optional()?.unwrap_or_default();
+    let block = block_at(world, at).ok_or_else(|| internal(format!("block {at} not found")))?;
+    debug_block(world, &block, &options)
+}
+
+fn debug_block_by_hash(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let hash: B256 = args.next()?;
+    let options = args.optional()?.unwrap_or_default();
+    let block = world.node.read(|node| node.chain.block(&hash)).map_err(internal)?;
+    debug_block(world, &block, &options)
+}
+
+/// The call traces of a block, or of one of its transactions.
+pub(super) fn call_traces(
+    world: &World,
+    block: &Arc<Block>,
+    only: Option<usize>,
+) -> Result<Vec<Vec<LocalizedTransactionTrace>>, ErrorObjectOwned> {
+    let Some(parent) = world.node.read(|node| node.chain.state_before(block)) else {
+        return Ok(Vec::new());
+    };
+    let inspector = TracingInspector::new(TracingInspectorConfig::default_parity());
+    let wanted = |index| only.is_none_or(|only| only == index);
+    replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
+        let info = TransactionInfo {
+            hash: Some(*block.transactions[traced.index].hash()),
+            index: Some(traced.index as u64),
+            block_hash: Some(block.hash),
+            block_number: Some(block.header.number),
+            base_fee: block.header.base_fee_per_gas,
+            ..Default::default()
+        };
+        let inspector = traced.inspector.clone();
+        traced.inspector.fuse();
+        Ok(inspector.into_parity_builder().into_localized_transaction_traces(info))
+    })
+    .map_err(internal)
+}
+
+fn transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let hash: B256 = args.next()?;
+    let Some((block, index)) = world.node.read(|node| node.chain.transaction(&hash)) else {
+        return Ok(json!([]));
+    };
+    Ok(json!(call_traces(world, &block, Some(index))?.concat()))
+}
+
+fn get(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (hash, address): (B256, Vec<Number>) = (args.next()?, args.next()?);
+    let address: Vec<usize> = address
+        .into_iter()
+        .map(|part| Ok(part.u64()? as usize))
+        .collect::<Result<_, ErrorObjectOwned>>()?;
+    let Some((block, index)) = world.node.read(|node| node.chain.transaction(&hash)) else {
+        return Ok(Value::Null);
+    };
+    let traces = call_traces(world, &block, Some(index))?.concat();
+    Ok(json!(traces.into_iter().find(|trace| trace.trace.trace_address == address)))
+}
+
+fn block(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let at: BlockNumberOrTag = args.next()?;
+    let Some(block) = block_at(world, at) else { return Ok(json!([])) };
+    Ok(json!(call_traces(world, &block, None)?.concat()))
+}
+
+fn filter(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let filter: TraceFilter = args.next()?;
+    let head = world.node.read(|node| node.chain.head().header.number);
+    let (from, to) = (filter.from_block.unwrap_or(0), filter.to_block.unwrap_or(head).min(head));
+    if from > to {
+        return Err(invalid(
+            "invalid block range, ensure that to block is greater than from block",
+        ));
+    }
+    if to - from > MAX_FILTERED {
+        return Err(invalid(format!("{} blocks, at most {MAX_FILTERED} are looked at", to - from)));
+    }
+    let matcher = filter.matcher();
+    let mut found = Vec::new();
+    for number in from..=to {
+        let Some(block) = block_at(world, number.into()) else { continue };
+        let traces = call_traces(world, &block, None)?.concat();
+        found.extend(traces.into_iter().filter(|trace| matcher.matches(&trace.trace)));
+    }
+    let skip = usize::try_from(filter.after.unwrap_or(0)).unwrap_or(usize::MAX);
+    let count =
+        filter.count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    Ok(json!(found.into_iter().skip(skip).take(count).collect::<Vec<_>>()))
+}
+
+fn replayed(
+    world: &World,
+    block: &Arc<Block>,
+    only: Option<usize>,
+    kinds: &HashSet<TraceType>,
+) -> Result<Vec<TraceResults>, ErrorObjectOwned> {
+    let Some(parent) = world.node.read(|node| node.chain.state_before(block)) else {
+        return Ok(Vec::new());
+    };
+    let config = TracingInspectorConfig::from_parity_config(kinds);
+    let wanted = |index| only.is_none_or(|only| only == index);
+    replay(&parent, &mut parent.open(), block, TracingInspector::new(config), wanted, |traced| {
+        let inspector = traced.inspector.clone();
+        traced.inspector.fuse();
+        let before = Shared::new(traced.database);
+        inspector
+            .into_parity_builder()
+            .into_trace_results_with_state(traced.result, kinds, &before)
+            .map_err(|error| error.to_string())
+    })
+    .map_err(internal)
+}
+
+fn replay_block(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (at, kinds): (BlockNumberOrTag, HashSet<TraceType>) = (args.next()?, args.next()?);
+    let Some(block) = block_at(world, at) else { return Ok(json!([])) };
+    let results: Vec<_> = replayed(world, &block, None, &kinds)?
+        .into_iter()
+        .zip(&block.transactions)
+        .map(|(full_trace, transaction)| TraceResultsWithTransactionHash {
+            full_trace,
+            transaction_hash: *transaction.hash(),
+        })
+        .collect();
+    Ok(json!(results))
+}
+
+fn replay_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (hash, kinds): (B256, HashSet<TraceType>) = (args.next()?, args.next()?);
+    let Some((block, index)) = world.node.read(|node| node.chain.transaction(&hash)) else {
+        return Err(internal(format!("transaction {hash} not found")));
+    };
+    Ok(json!(replayed(world, &block, Some(index), &kinds)?.pop()))
+}
+
+/// Who created a contract: the transaction and its sender, from the traces.
+pub(super) fn creator(
+    world: &World,
+    contract: Address,
+) -> Result<Option<(B256, Address)>, ErrorObjectOwned> {
+    let head = world.node.read(|node| node.chain.head().header.number);
+    for number in 0..=head {
+        let Some(block) = block_at(world, number.into()) else { continue };
+        if block.transactions.iter().all(|transaction| transaction.input().is_empty()) {
+            continue;
+        }
+        for trace in call_traces(world, &block, None)?.concat() {
+            let created = trace.trace.result.as_ref().and_then(|result| match result {
+                alloy_rpc_types_trace::parity::TraceOutput::Create(output) => Some(output.address),
+                alloy_rpc_types_trace::parity::TraceOutput::Call(_) => None,
+            });
+            if created == Some(contract)
+                && let (Some(hash), alloy_rpc_types_trace::parity::Action::Create(create)) =
+                    (trace.transaction_hash, &trace.trace.action)
+            {
+                return Ok(Some((hash, create.from)));
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,165 @@
+//! Execution of calls and of blocks that are long done, under inspectors.
+
+use alloy_evm::{Evm, EvmEnv, FromRecoveredTx, eth::EthEvmContext};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use chain::{Block, ChainError, State};
+use parking_lot::Mutex;
+use revm::{
+    Database, DatabaseCommit, DatabaseRef, Inspector,
+    bytecode::Bytecode,
+    context::{
+        BlockEnv, TxEnv,
+        result::{ExecutionResult, HaltReason, ResultAndState},
+    },
+    context_interface::ContextTr,
+    interpreter::{Interpreter, interpreter_types::Jumps},
+    primitives::{StorageKey, StorageValue, TxKind},
+    state::AccountInfo,
+};
+use stateless::{BlockExecution, BlockState, inspected_evm};
+
+/// A database that needs to be changed to be read, for those who only have it to read.
+#[derive(Debug)]
+pub(crate) struct Shared<'d, D>(Mutex<&'d mut D>);
+
+impl<'d, D> Shared<'d, D> {
+    pub(crate) const fn new(database: &'d mut D) -> Self {
+        Self(Mutex::new(database))
+    }
+}
+
+impl<D: Database> DatabaseRef for Shared<'_, D> {
+    type Error = D::Error;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, D::Error> {
+        self.0.lock().basic(address)
+    }
+
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, D::Error> {
+        self.0.lock().code_by_hash(hash)
+    }
+
+    fn storage_ref(&self, address: Address, key: StorageKey) -> Result<StorageValue, D::Error> {
+        self.0.lock().storage(address, key)
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, D::Error> {
+        self.0.lock().block_hash(number)
+    }
+}
+
+/// Notes which slots are read.
+#[derive(Debug, Default)]
+struct Reads(Vec<(Address, U256)>);
+
+impl<CTX: ContextTr> Inspector<CTX> for Reads {
+    fn step(&mut self, interpreter: &mut Interpreter, _: &mut CTX) {
+        const SLOAD: u8 = 0x54;
+        if interpreter.bytecode.opcode() == SLOAD
+            && let Ok(slot) = interpreter.stack.peek(0)
+        {
+            let place = (interpreter.input.target_address, slot);
+            if !self.0.contains(&place) {
+                self.0.push(place);
+            }
+        }
+    }
+}
+
+/// Calls a function that changes nothing; what it returns and which slots it reads.
+pub(crate) fn view(
+    state: &State,
+    contract: Address,
+    data: Bytes,
+) -> Result<(Bytes, Vec<(Address, U256)>), String> {
+    let config = state.config();
+    let header = &state.block().header;
+    let blobs = config.spec.blob_params_at(header.timestamp);
+    let mut env = EvmEnv::for_eth_block(header, &config.spec, config.spec.chain_id(), blobs);
+    env.block_env.basefee = 0;
+    config.lift_limits(&mut env.cfg_env);
+    env.cfg_env.disable_nonce_check = true;
+    env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
+    let transaction = TxEnv {
+        kind: TxKind::Call(contract),
+        data,
+        gas_limit: header.gas_limit,
+        chain_id: Some(config.spec.chain_id()),
+        ..Default::default()
+    };
+    let mut open = state.open();
+    let mut evm = inspected_evm(&mut open, env, Reads::default(), true);
+    config.install(evm.precompiles_mut());
+    let executed = evm.transact(transaction).map_err(|error| error.to_string())?;
+    let slots = std::mem::take(&mut evm.inspector_mut().0);
+    match executed.result {
+        ExecutionResult::Success { output, .. } => Ok((output.into_data(), slots)),
+        other => Err(format!("the call fails: {other:?}")),
+    }
+}
+
+/// What a tracer is shown of a transaction: as it was executed, on the state before it.
+pub(crate) struct Traced<'t, I, D> {
+    /// Position in the block.
+    pub(crate) index: usize,
+    /// The inspector that has watched it.
+    pub(crate) inspector: &'t mut I,
+    /// What the EVM made of it.
+    pub(crate) result: &'t ResultAndState<HaltReason>,
+    /// The transaction as the EVM saw it.
+    pub(crate) transaction: &'t TxEnv,
+    /// The block as the EVM saw it.
+    pub(crate) block: &'t BlockEnv,
+    /// The state before the transaction.
+    pub(crate) database: &'t mut D,
+}
+
+/// Executes a block of the chain again, on `state`, the state that it was executed on. `wanted` says
+/// of each transaction whether it is to be watched; `seen` is shown those.
+pub(crate) fn replay<'x, 's, I, T>(
+    parent: &'x State,
+    state: &'x mut BlockState<'s, State>,
+    block: &'x Block,
+    inspector: I,
+    wanted: impl Fn(usize) -> bool,
+    mut seen: impl FnMut(Traced<'_, I, &'x mut BlockState<'s, State>>) -> Result<T, String>,
+) -> Result<Vec<T>, String>
+where
+    I: Inspector<EthEvmContext<&'x mut BlockState<'s, State>>>,
+{
+    let failed = |error: &dyn std::fmt::Display| error.to_string();
+    parent.config().with_changes(|changes| {
+        let environment = parent.environment(block);
+        let mut execution =
+            BlockExecution::begin_inspected(state, environment, &changes, inspector)
+                .map_err(|error| failed(&ChainError::from(error)))?;
+        let evm = execution.evm_mut();
+        let mut results = Vec::new();
+        let last = (0..block.transactions.len()).rev().find(|index| wanted(*index));
+        for (index, (transaction, sender)) in
+            block.transactions.iter().zip(&block.senders).enumerate()
+        {
+            if last.is_none_or(|last| index > last) {
+                break;
+            }
+            let watched = wanted(index);
+            evm.set_inspector_enabled(watched);
+            let env = TxEnv::from_recovered_tx(transaction, *sender);
+            let result = evm.transact_raw(env.clone()).map_err(|error| failed(&error))?;
+            if watched {
+                let block_env = evm.block().clone();
+                let (database, inspector, _) = evm.components_mut();
+                results.push(seen(Traced {
+                    index,
+                    inspector,
+                    result: &result,
+                    transaction: &env,
+                    block: &block_env,
+                    database,
+                })?);
+            }
+            evm.db_mut().commit(result.state);
+        }
+        Ok(results)
+    })
+}

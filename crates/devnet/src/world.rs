@@ -1,0 +1,81 @@
+//! What the methods of a devnet work on.
+
+use crate::{Accounts, Config};
+use alloy_primitives::{Address, B256, map::AddressMap};
+use alloy_signer_local::PrivateKeySigner;
+use node::{Node, Snapshot};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A node with what only a devnet has around it.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) node: Arc<Node>,
+    pub(crate) config: Config,
+    /// The accounts in the order in which they are shown.
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) signers: AddressMap<PrivateKeySigner>,
+    pub(crate) snapshots: Mutex<Snapshots>,
+    /// The moment of the start, to go back to.
+    pub(crate) start: Snapshot,
+    /// Another one after each reset.
+    pub(crate) instance: Mutex<B256>,
+    pub(crate) genesis_time: u64,
+}
+
+/// Moments by number.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshots {
+    next: u64,
+    taken: BTreeMap<u64, Snapshot>,
+}
+
+impl Snapshots {
+    /// Keeps a moment; its number.
+    pub(crate) fn put(&mut self, snapshot: Snapshot) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.taken.insert(number, snapshot);
+        number
+    }
+
+    /// Takes a moment out. It and all that are younger are gone then.
+    pub(crate) fn take(&mut self, number: u64) -> Option<Snapshot> {
+        if !self.taken.contains_key(&number) {
+            return None;
+        }
+        let mut gone = self.taken.split_off(&number);
+        gone.remove(&number)
+    }
+
+    /// Forgets all moments; numbers go on.
+    pub(crate) fn clear(&mut self) {
+        self.taken.clear();
+    }
+
+    /// All moments.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&u64, &Snapshot)> {
+        self.taken.iter()
+    }
+}
+
+impl World {
+    /// A devnet around a node, at its start.
+    pub(crate) fn new(node: Arc<Node>, config: Config, accounts: &Accounts) -> Self {
+        let signers = accounts.signers.iter().map(|signer| (signer.address(), signer.clone()));
+        let (start, genesis_time) = node.read(|world| {
+            let first = world.chain.canonical_block(world.chain.first_number());
+            (world.snapshot(), first.map_or(0, |block| block.header.timestamp))
+        });
+        Self {
+            node,
+            config,
+            addresses: accounts.addresses().collect(),
+            signers: signers.collect(),
+            snapshots: Mutex::default(),
+            start,
+            instance: Mutex::new(B256::random()),
+            genesis_time,
+        }
+    }
+}
