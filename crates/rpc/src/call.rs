@@ -102,11 +102,15 @@ pub(crate) fn halt(reason: &HaltReason) -> String {
 }
 
 /// A call that is ready to run, but for its state: open [`Prepared::source`] and put an EVM on it.
-pub(crate) struct Prepared<'r> {
+#[derive(Debug)]
+pub struct Prepared<'r> {
     request: &'r CallRequest,
-    pub(crate) source: State,
-    pub(crate) env: EvmEnv,
-    pub(crate) transaction: TxEnv,
+    /// The state that it runs on.
+    pub source: State,
+    /// The block that it is told it is in, and the rules.
+    pub env: EvmEnv,
+    /// The transaction as the EVM takes it.
+    pub transaction: TxEnv,
 }
 
 impl CallRequest {
@@ -120,7 +124,7 @@ impl CallRequest {
     }
 
     /// Makes everything ready.
-    pub(crate) fn prepare(&self, api: &Api) -> Result<Prepared<'_>, RpcError> {
+    pub fn prepare(&self, api: &Api) -> Result<Prepared<'_>, RpcError> {
         let source = api.state(self.block)?;
         let mut env = call_env(&source, source.block());
         overrides::apply_block(&mut env.block_env, &self.block_overrides);
@@ -139,7 +143,7 @@ impl CallRequest {
 
 impl Prepared<'_> {
     /// Puts an EVM on the state, as the call pretends that it is.
-    pub(crate) fn evm<'a, 's, I>(
+    pub fn evm<'a, 's, I>(
         &self,
         state: &'a mut BlockState<'s, State>,
         inspector: I,
@@ -252,7 +256,7 @@ pub(crate) fn tx_type(request: &TransactionRequest) -> TxType {
 }
 
 /// Why a transaction cannot run at all, in geth's words.
-pub(crate) fn transaction_error(error: EVMError<StateError>) -> RpcError {
+pub fn transaction_error(error: EVMError<StateError>) -> RpcError {
     match error {
         EVMError::Transaction(reason) => RpcError::server(invalid(&reason)),
         EVMError::Database(error) => chain::ChainError::Store(error).into(),

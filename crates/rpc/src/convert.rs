@@ -23,7 +23,7 @@ pub type RpcReceipt = WithOtherFields<TransactionReceipt<ReceiptEnvelope<LogShap
 pub type RpcLog = LogShape;
 
 /// A transaction of a block.
-pub(crate) fn transaction(block: &Block, index: usize) -> RpcTransaction {
+pub fn transaction(block: &Block, index: usize) -> RpcTransaction {
     let inner = Recovered::new_unchecked(block.transactions[index].clone(), block.senders[index]);
     RpcTransaction {
         effective_gas_price: Some(inner.effective_gas_price(block.header.base_fee_per_gas)),
@@ -36,7 +36,7 @@ pub(crate) fn transaction(block: &Block, index: usize) -> RpcTransaction {
 }
 
 /// A transaction that waits.
-pub(crate) fn pooled(transaction: &Transaction, sender: Address) -> RpcTransaction {
+pub fn pooled(transaction: &Transaction, sender: Address) -> RpcTransaction {
     let inner = Recovered::new_unchecked(transaction.clone(), sender);
     RpcTransaction {
         effective_gas_price: Some(inner.max_fee_per_gas()),
@@ -49,7 +49,7 @@ pub(crate) fn pooled(transaction: &Transaction, sender: Address) -> RpcTransacti
 }
 
 /// A header.
-pub(crate) fn header(block: &Block) -> HeaderShape {
+pub fn header(block: &Block) -> HeaderShape {
     HeaderShape {
         hash: block.hash,
         inner: block.header.clone(),
@@ -59,7 +59,7 @@ pub(crate) fn header(block: &Block) -> HeaderShape {
 }
 
 /// A block, with whole transactions or their hashes.
-pub(crate) fn block(block: &Block, full: bool) -> RpcBlock {
+pub fn block(block: &Block, full: bool) -> RpcBlock {
     let transactions = if full {
         let all = 0..block.transactions.len();
         BlockTransactions::Full(all.map(|index| transaction(block, index)).collect())
@@ -76,7 +76,7 @@ pub(crate) fn block(block: &Block, full: bool) -> RpcBlock {
 }
 
 /// The logs of a transaction in a block; `first` is the position of its first in the block.
-pub(crate) fn logs(block: &Block, index: usize, first: u64) -> impl Iterator<Item = RpcLog> {
+pub fn logs(block: &Block, index: usize, first: u64) -> impl Iterator<Item = RpcLog> {
     let hash = *block.transactions[index].hash();
     let logs = block.executed.receipts[index].logs.iter().zip(first..);
     logs.map(move |(log, position)| log_at(block, hash, index, position, log))
@@ -96,7 +96,7 @@ fn log_at(block: &Block, transaction: B256, index: usize, position: u64, log: &L
 }
 
 /// The receipt of a transaction; `first` is the position of its first log in the block.
-pub(crate) fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) -> RpcReceipt {
+pub fn receipt(block: &Block, index: usize, first: u64, config: &ChainConfig) -> RpcReceipt {
     let (transaction, sender) = (&block.transactions[index], block.senders[index]);
     let receipt = &block.executed.receipts[index];
     let status = match block.executed.roots.get(index) {
@@ -136,7 +136,7 @@ pub(crate) fn receipt(block: &Block, index: usize, first: u64, config: &ChainCon
 }
 
 /// All receipts of a block.
-pub(crate) fn receipts(block: &Block, config: &ChainConfig) -> Vec<RpcReceipt> {
+pub fn receipts(block: &Block, config: &ChainConfig) -> Vec<RpcReceipt> {
     let mut first = 0;
     (0..block.executed.receipts.len())
         .map(|index| {
@@ -148,6 +148,6 @@ pub(crate) fn receipts(block: &Block, config: &ChainConfig) -> Vec<RpcReceipt> {
 }
 
 /// Position in the block of the first log of a transaction.
-pub(crate) fn first_log(block: &Block, index: usize) -> u64 {
+pub fn first_log(block: &Block, index: usize) -> u64 {
     block.executed.receipts[..index].iter().map(|receipt| receipt.logs.len() as u64).sum()
 }

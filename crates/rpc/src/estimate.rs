@@ -21,7 +21,7 @@ const STIPEND: u64 = 2_300;
 type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, NoOpInspector>;
 
 /// The least gas limit with which the transaction succeeds.
-pub(crate) fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
+pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     let mut request = request.clone();
     if request.transaction.authorization_list.as_ref().is_some_and(Vec::is_empty) {
         return Err(RpcError::params("the list of authorizations is empty: leave it out"));

@@ -220,7 +220,7 @@ fn by_sender_and_nonce(api: &Api, sender: Address, nonce: u64) -> Option<convert
 }
 
 /// The receipt of a canonical transaction.
-pub(crate) fn receipt(api: &Api, hash: B256) -> Option<convert::RpcReceipt> {
+pub fn receipt(api: &Api, hash: B256) -> Option<convert::RpcReceipt> {
     api.node().read(|world| {
         let (block, index) = world.chain.transaction(&hash)?;
         let first = convert::first_log(&block, index);

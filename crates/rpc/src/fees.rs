@@ -44,12 +44,12 @@ impl<'de> Deserialize<'de> for Count {
 }
 
 /// What a tip should be, in wei.
-pub(crate) fn suggested_tip(api: &Api) -> u128 {
+pub fn suggested_tip(api: &Api) -> u128 {
     api.node().read(|world| world.settings.suggested_tip.max(world.settings.min_tip))
 }
 
 /// What a legacy transaction should pay, in wei.
-pub(crate) fn gas_price(api: &Api) -> u128 {
+pub fn gas_price(api: &Api) -> u128 {
     let (own, base_fee) =
         api.node().read(|world| (world.settings.gas_price, u128::from(world.next_base_fee())));
     own.unwrap_or_else(|| base_fee.saturating_add(suggested_tip(api)))

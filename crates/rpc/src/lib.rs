@@ -16,12 +16,12 @@ mod api;
 mod args;
 mod blobs;
 mod call;
-mod convert;
+pub mod convert;
 mod debug;
 mod error;
 mod estimate;
 mod eth;
-mod fees;
+pub mod fees;
 mod filters;
 mod fork_config;
 mod logs;
@@ -36,10 +36,11 @@ mod txpool;
 
 pub use api::{Api, Options};
 pub use args::{Args, Hash};
-pub use call::{CallRequest, Outcome};
+pub use call::{CallRequest, Outcome, Prepared, transaction_error};
 pub use convert::{RpcBlock, RpcLog, RpcReceipt, RpcTransaction};
 pub use error::{RpcError, codes};
-pub use eth::decode_pooled;
+pub use estimate::estimate;
+pub use eth::{decode_pooled, receipt};
 pub use server::{ServerOptions, serve};
 
 use jsonrpsee::{RpcModule, types::ErrorObjectOwned};
