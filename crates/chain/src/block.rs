@@ -48,6 +48,21 @@ impl Block {
         .executed_on(state_root)
     }
 
+    /// A block that somebody else has executed, taken at his word. It is not
+    /// [regular](Self::regular), and the state after it is not here.
+    pub fn foreign(
+        header: Header,
+        transactions: Vec<Transaction>,
+        senders: Vec<Address>,
+        withdrawals: Vec<Withdrawal>,
+        executed: ExecutedBlock,
+    ) -> Self {
+        Self {
+            regular: false,
+            ..Self::sealed(header, transactions, senders, withdrawals, executed)
+        }
+    }
+
     /// Puts a block together. Its total difficulty and the state that it was executed on are for the
     /// caller to set.
     pub fn sealed(

@@ -231,7 +231,7 @@ impl State {
             let Some(index) = last else { return Err(reason.into()) };
             reject(index, LeftOut::NoRoom(reason));
         }
-        let mut changes = Changes::default();
+        let mut changes = Changes { names: state.changed(), ..Changes::default() };
         let post =
             state.into_post_state(|node| changes.put_node(node)).map_err(ChainError::Store)?;
         changes.codes = post.codes;

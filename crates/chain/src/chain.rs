@@ -74,6 +74,26 @@ impl Chain {
         chain
     }
 
+    /// Continues a chain of which the state, in `store`, and the blocks are known: the canonical
+    /// ones, ascending, the last one the head. Nothing is checked. `None` if there is no block.
+    pub fn adopt(
+        blocks: impl IntoIterator<Item = Arc<Block>>,
+        store: Store,
+        config: ChainConfig,
+    ) -> Option<Self> {
+        let mut blocks = blocks.into_iter();
+        let first = blocks.next()?;
+        store.put_block(Arc::clone(&first));
+        let canonical = Canonical::new(&first);
+        let (config, store) = (Arc::new(config), Arc::new(store));
+        let mut chain = Self { config, store, head: first, canonical, edited: B256Map::default() };
+        for block in blocks {
+            chain.store.put_block(Arc::clone(&block));
+            chain.move_head(&block);
+        }
+        Some(chain)
+    }
+
     /// The chain's rules.
     pub fn config(&self) -> &ChainConfig {
         &self.config

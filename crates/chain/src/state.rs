@@ -80,6 +80,12 @@ impl State {
         Self { config: Arc::new(config), ..self.clone() }
     }
 
+    /// The state with this root, which its store holds, behind the same block.
+    #[must_use]
+    pub fn with_root(&self, root: B256) -> Self {
+        Self { root, ..self.clone() }
+    }
+
     /// Base fee of a child of its block, in wei.
     pub fn next_base_fee(&self) -> Result<u64, ChainError> {
         Ok(base_fee_after(&self.block.header)?)
@@ -170,7 +176,7 @@ impl State {
     ) -> Result<Self, ChainError> {
         let mut state = self.open();
         edit(&mut state).map_err(ChainError::Store)?;
-        let mut changes = crate::Changes::default();
+        let mut changes = crate::Changes { names: state.changed(), ..Default::default() };
         let post =
             state.into_post_state(|node| changes.put_node(node)).map_err(ChainError::Store)?;
         changes.codes = post.codes;

@@ -1,12 +1,15 @@
 //! Everything that a chain keeps, in memory: nodes, codes and blocks by hash.
 
 use crate::Block;
-use alloy_primitives::{B256, Bytes, U256, keccak256, map::B256Map};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256, map::B256Map};
 use keccak::keccak256_batch;
 use parking_lot::RwLock;
 use revm::bytecode::Bytecode;
 use stateless::Elsewhere;
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use trie::{NewNode, NodeSource};
 
 /// The store of a chain. What it holds is found by hash, so that adding to it changes nothing for
@@ -26,6 +29,7 @@ struct Contents {
     nodes: B256Map<Bytes>,
     codes: B256Map<Bytecode>,
     blocks: B256Map<Arc<Block>>,
+    names: BTreeMap<Address, BTreeSet<U256>>,
 }
 
 /// What a block or a change of the state adds to a store.
@@ -35,6 +39,8 @@ pub struct Changes {
     pub nodes: Vec<(B256, Bytes)>,
     /// Codes by hash.
     pub codes: Vec<(B256, Bytecode)>,
+    /// Accounts and slots that changed, by name.
+    pub names: Vec<(Address, Vec<U256>)>,
 }
 
 impl Changes {
@@ -66,6 +72,19 @@ impl Store {
         let mut own = self.own.write();
         own.nodes.extend(changes.nodes);
         own.codes.extend(changes.codes);
+        for (address, slots) in changes.names {
+            own.names.entry(address).or_default().extend(slots);
+        }
+    }
+
+    /// Accounts and slots that any block built here, or any edit, has changed: the tries know only
+    /// hashes of their names. Those of imported blocks are not among them.
+    pub fn names(&self) -> BTreeMap<Address, BTreeSet<U256>> {
+        let mut names = self.below.as_ref().map(|below| below.names()).unwrap_or_default();
+        for (address, slots) in &self.own.read().names {
+            names.entry(*address).or_default().extend(slots);
+        }
+        names
     }
 
     /// Keeps trie nodes that were made elsewhere, under the hashes that they have.

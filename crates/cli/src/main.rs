@@ -27,6 +27,11 @@ enum Command {
     /// Verify, inspect, measure and fetch the inputs of EXECUTE.
     #[command(subcommand)]
     Execute(execute::Command),
+    /// Run an L1 for development: anvil's flags and methods, with EXECUTE inside.
+    ///
+    /// Listens on port 8545 for HTTP and WebSocket, and holds ten accounts with ether. SIGINT ends
+    /// it.
+    Devnet(Box<devnet::args::DevnetArgs>),
     /// Serve the test utilities for Foundry (`test/utils`).
     #[command(subcommand)]
     Forge(forge::Command),
@@ -36,10 +41,17 @@ fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let outcome = match command {
         Command::Execute(command) => execute::run(command),
+        Command::Devnet(args) => run_devnet(&args),
         Command::Forge(command) => forge::run(command),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::from(2)
     })
+}
+
+fn run_devnet(args: &devnet::args::DevnetArgs) -> eyre::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(devnet::run(args))?;
+    Ok(ExitCode::SUCCESS)
 }

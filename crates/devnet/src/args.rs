@@ -4,10 +4,12 @@
 use crate::{
     Config, DevnetError, Hardfork, Mining, MnemonicSource, ServerConfig,
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
-    config::ether,
+    config::{Origin, ether},
+    genesis::read_genesis,
 };
 use clap::{Args, ValueEnum};
 use std::{net::IpAddr, path::PathBuf, time::Duration};
+use wire::{ProtocolFork, SchemaId};
 
 /// How pending transactions are ordered in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -219,7 +221,7 @@ pub struct DevnetArgs {
 
     /// Schema ids that EXECUTE accepts, in hexadecimal [default: those of all forks]
     #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = schema, conflicts_with = "no_execute", help_heading = "EXECUTE")]
-    pub execute_schema: Vec<u16>,
+    pub execute_schema: Vec<ProtocolFork>,
 
     /// Gas of EXECUTE: `base,per_byte`, added to the gas used by the block
     #[arg(long, value_name = "BASE,PER_BYTE", value_parser = gas, conflicts_with = "no_execute", help_heading = "EXECUTE")]
@@ -232,6 +234,10 @@ pub struct DevnetArgs {
     /// Largest transaction that the pool takes, in bytes
     #[arg(long, default_value_t = Config::MAX_TX_SIZE, value_name = "BYTES", help_heading = "EXECUTE")]
     pub max_tx_size: usize,
+
+    /// Verify each block from its own witness when it is made
+    #[arg(long, help_heading = "EXECUTE")]
+    pub verify_blocks: bool,
 
     /// Keep the single steps of debug traces
     #[arg(long, visible_alias = "tracing", help_heading = "Tracing")]
@@ -246,9 +252,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn schema(text: &str) -> Result<u16, String> {
-    u16::from_str_radix(text.trim_start_matches("0x"), 16)
-        .map_err(|_| "a schema id has two bytes, such as 0x1501".to_owned())
+fn schema(text: &str) -> Result<ProtocolFork, String> {
+    let id = u16::from_str_radix(text.trim_start_matches("0x"), 16)
+        .map_err(|_| "a schema id has two bytes, such as 0x1501".to_owned())?;
+    SchemaId::new(id).fork().ok_or_else(|| format!("no fork has the schema id {id:#06x}"))
 }
 
 fn gas(text: &str) -> Result<(u64, u64), String> {
@@ -306,6 +313,16 @@ impl DevnetArgs {
                 false => self.code_size_limit,
             },
             execute: !self.no_execute,
+            execute_forks: self.execute_schema.clone(),
+            execute_gas: self.execute_gas,
+            origin: match &self.init {
+                Some(path) => Origin::Genesis {
+                    genesis: Box::new(read_genesis(path)?),
+                    blocks: self.import.clone(),
+                },
+                None => Origin::Own,
+            },
+            verify_blocks: self.verify_blocks,
             server: ServerConfig {
                 hosts: self.host.clone(),
                 port: self.port,
@@ -378,7 +395,7 @@ mod tests {
 
     #[test]
     fn the_values_of_execute_are_read_and_nonsense_is_not() {
-        assert!(parse("--execute-schema 0x1501,1502 --execute-gas 5,16").is_ok());
+        assert!(parse("--execute-schema 0x1501,1201 --execute-gas 5,16").is_ok());
         assert!(parse("--execute-schema 0x15010").is_err());
         assert!(parse("--execute-gas 5").is_err());
         assert!(parse("--gas-limit 4999").unwrap_err().contains("--gas-limit"));

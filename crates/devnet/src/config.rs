@@ -4,8 +4,10 @@ use crate::{
     MnemonicSource,
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
 };
+use alloy_genesis::Genesis;
 use alloy_primitives::U256;
 use std::{net::IpAddr, path::PathBuf, time::Duration};
+use wire::ProtocolFork;
 
 /// The rules that hold from genesis on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
@@ -38,6 +40,21 @@ pub enum Mining {
     Mixed(Duration),
     /// When asked to.
     Manual,
+}
+
+/// What the chain starts from.
+#[derive(Debug, Clone, Default)]
+pub enum Origin {
+    /// A genesis of the devnet's own.
+    #[default]
+    Own,
+    /// A given genesis, and perhaps a file of blocks on top of it.
+    Genesis {
+        /// The genesis.
+        genesis: Box<Genesis>,
+        /// A file of RLP blocks, one after another.
+        blocks: Option<PathBuf>,
+    },
 }
 
 /// How the node is reached.
@@ -115,6 +132,14 @@ pub struct Config {
     pub code_size_limit: Option<usize>,
     /// Whether EXECUTE is there.
     pub execute: bool,
+    /// Forks whose schema ids EXECUTE accepts; all, if there are none.
+    pub execute_forks: Vec<ProtocolFork>,
+    /// What EXECUTE costs: of every call, and of every byte.
+    pub execute_gas: Option<(u64, u64)>,
+    /// What the chain starts from.
+    pub origin: Origin,
+    /// Whether each block is verified from its own witness when it is made.
+    pub verify_blocks: bool,
     /// The server.
     pub server: ServerConfig,
 }
@@ -161,6 +186,10 @@ impl Default for Config {
             max_tx_size: Self::MAX_TX_SIZE,
             code_size_limit: None,
             execute: true,
+            execute_forks: Vec::new(),
+            execute_gas: None,
+            origin: Origin::default(),
+            verify_blocks: false,
             server: ServerConfig::default(),
         }
     }

@@ -10,17 +10,24 @@ mod api;
 pub mod args;
 mod banner;
 mod config;
+mod devnet;
+mod dump;
 mod error;
 mod exec;
+mod genesis;
 pub mod ipc;
+mod run;
 pub mod server;
 pub mod state_file;
 mod world;
 
 pub use accounts::{Accounts, MnemonicSource};
 pub use banner::{banner, config_out};
-pub use config::{Config, Hardfork, Mining, ServerConfig};
+pub use config::{Config, Hardfork, Mining, Origin, ServerConfig};
+pub use devnet::{Devnet, DevnetBuilder};
 pub use error::DevnetError;
+pub use genesis::read_genesis;
+pub use run::run;
 
 /// What the node calls itself, as `web3_clientVersion` shows it.
 pub const CLIENT_VERSION: &str = concat!("enshrine/v", env!("CARGO_PKG_VERSION"));

@@ -5,12 +5,15 @@ use alloy_primitives::{Address, B256, map::AddressMap};
 use alloy_signer_local::PrivateKeySigner;
 use node::{Node, Snapshot};
 use parking_lot::Mutex;
+use rpc::Api;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A node with what only a devnet has around it.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) node: Arc<Node>,
+    /// The methods that any node has.
+    pub(crate) api: Api,
     pub(crate) config: Config,
     /// The accounts in the order in which they are shown.
     pub(crate) addresses: Vec<Address>,
@@ -61,14 +64,16 @@ impl Snapshots {
 
 impl World {
     /// A devnet around a node, at its start.
-    pub(crate) fn new(node: Arc<Node>, config: Config, accounts: &Accounts) -> Self {
+    pub(crate) fn new(api: Api, config: Config, accounts: &Accounts) -> Self {
         let signers = accounts.signers.iter().map(|signer| (signer.address(), signer.clone()));
+        let node = Arc::clone(api.node());
         let (start, genesis_time) = node.read(|world| {
             let first = world.chain.canonical_block(world.chain.first_number());
             (world.snapshot(), first.map_or(0, |block| block.header.timestamp))
         });
         Self {
             node,
+            api,
             config,
             addresses: accounts.addresses().collect(),
             signers: signers.collect(),

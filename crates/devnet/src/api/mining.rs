@@ -15,6 +15,7 @@ use std::time::Duration;
 pub(super) const METHODS: &[Method] = &[
     (&["anvil_mine", "hardhat_mine"], mine),
     (&["evm_mine"], evm_mine),
+    (&["evm_mine_detailed", "anvil_mine_detailed"], mine_detailed),
     (&["anvil_getAutomine", "hardhat_getAutomine"], get_automine),
     (&["anvil_setAutomine", "evm_setAutomine"], set_automine),
     (&["anvil_getIntervalMining"], get_interval),
@@ -71,6 +72,35 @@ pub(super) fn mine_wanted(world: &World, args: &mut Args) -> Result<u64, ErrorOb
 fn evm_mine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     mine_wanted(world, args)?;
     Ok(json!("0x0"))
+}
+
+/// As `evm_mine`; the blocks, with what their transactions returned where they failed.
+fn mine_detailed(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let count = mine_wanted(world, args)?;
+    let chain = world.node.read(|node| node.chain.clone());
+    let head = chain.head().header.number;
+    let mut blocks = Vec::new();
+    for number in (head + 1).saturating_sub(count)..=head {
+        let Some(block) = chain.canonical_block(number) else { continue };
+        let mut shape = json!(rpc::convert::block(&block, true));
+        let transactions = shape.get_mut("transactions").and_then(Value::as_array_mut);
+        for (index, transaction) in transactions.into_iter().flatten().enumerate() {
+            if block.executed.receipts[index].success {
+                continue;
+            }
+            let output = super::trace::replay_one(world, &block, index, |result| {
+                result.output().cloned().unwrap_or_default()
+            })?
+            .unwrap_or_default();
+            let reverted = rpc::RpcError::reverted(&output).message;
+            if let Some(reason) = reverted.strip_prefix("execution reverted: ") {
+                transaction["revertReason"] = json!(reason);
+            }
+            transaction["output"] = json!(output);
+        }
+        blocks.push(shape);
+    }
+    Ok(json!(blocks))
 }
 
 fn get_automine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

@@ -3,11 +3,13 @@
 mod args;
 mod mining;
 mod node_info;
+mod ots;
 mod pool;
 mod snapshots;
 mod state;
 mod time;
 mod trace;
+mod wallet;
 
 use crate::world::World;
 use args::Args;
@@ -27,11 +29,13 @@ pub(crate) fn module(world: &Arc<World>) -> RpcModule<Arc<World>> {
     let tables = [
         mining::METHODS,
         node_info::METHODS,
+        ots::METHODS,
         pool::METHODS,
         snapshots::METHODS,
         state::METHODS,
         time::METHODS,
         trace::METHODS,
+        wallet::METHODS,
     ];
     for (names, handler) in tables.into_iter().flatten() {
         for name in *names {

@@ -20,6 +20,7 @@ pub(super) const METHODS: &[Method] = &[
         unknown_fees,
     ),
     (&["anvil_getBlobByHash"], blob_by_hash),
+    (&["eth_getWork", "eth_submitWork", "eth_submitHashrate"], no_work),
     (&["anvil_getBlobsByTransactionHash"], blobs_of_transaction),
 ];
 
@@ -112,6 +113,11 @@ fn set_rpc_url(_: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
 
 /// Fee tokens are a thing of another chain's rules.
 fn unknown_fees(_: &World, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    Err(internal("Not implemented"))
+}
+
+/// There is no work to be proven.
+fn no_work(_: &World, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
     Err(internal("Not implemented"))
 }
 

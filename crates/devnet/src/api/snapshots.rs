@@ -4,9 +4,12 @@ use super::{
     Method,
     args::{Args, Number, internal, invalid},
 };
-use crate::world::World;
-use alloy_primitives::B256;
+use crate::{dump, state_file::StateFile, world::World};
+use alloy_primitives::{B256, Bytes};
+use alloy_rpc_types_eth::TransactionRequest;
 use jsonrpsee::types::ErrorObjectOwned;
+use node::{MineRequest, Mining};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) const METHODS: &[Method] = &[
@@ -14,6 +17,9 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_revert", "evm_revert"], revert),
     (&["anvil_rollback"], rollback),
     (&["anvil_reset", "hardhat_reset"], reset),
+    (&["anvil_reorg"], reorg),
+    (&["anvil_dumpState", "hardhat_dumpState"], dump_state),
+    (&["anvil_loadState", "hardhat_loadState"], load_state),
 ];
 
 fn snapshot(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
@@ -72,4 +78,65 @@ fn reset(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
         node.clock.set(time);
     });
     Ok(Value::Null)
+}
+
+/// A transaction of a reorganisation: as it is sent, signed or not.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum NewTransaction {
+    Raw(Bytes),
+    Request(Box<TransactionRequest>),
+}
+
+/// Replaces the newest blocks by as many others, with the given transactions in them.
+fn reorg(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let depth: u64 = args.next()?;
+    let given: Vec<(NewTransaction, u64)> = args.next()?;
+    if let Some((_, block)) = given.iter().find(|(_, block)| *block >= depth) {
+        return Err(invalid(format!(
+            "Block number for reorg tx will exceed the reorged chain height. Block number {block} must not exceed (depth-1) {}",
+            depth.saturating_sub(1)
+        )));
+    }
+    go_back(world, depth, "Reorg")?;
+    // Nothing mines between the new blocks, and they hold nothing but what was given.
+    let mining =
+        world.node.change(|node| std::mem::replace(&mut node.settings.mining, Mining::Manual));
+    let made = || -> Result<(), ErrorObjectOwned> {
+        let mut given: Vec<_> = given.iter().collect();
+        given.sort_by_key(|(_, block)| *block);
+        let mut given = given.into_iter().peekable();
+        for number in 0..depth {
+            let mut only = Vec::new();
+            while let Some((transaction, _)) = given.next_if(|(_, block)| *block == number) {
+                only.push(match transaction {
+                    NewTransaction::Request(request) => {
+                        super::wallet::send_request(world, (**request).clone())?
+                    }
+                    NewTransaction::Raw(raw) => {
+                        let pooled = rpc::decode_pooled(raw)?;
+                        world.node.submit(pooled).map_err(rpc::RpcError::from)?
+                    }
+                });
+            }
+            let request = MineRequest { only: Some(only), ..MineRequest::default() };
+            world.node.mine(&request).map_err(internal)?;
+        }
+        Ok(())
+    };
+    let made = made();
+    world.node.change(|node| node.settings.mining = mining);
+    made.map(|()| Value::Null)
+}
+
+fn dump_state(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.optional::<bool>()?;
+    Ok(json!(dump::dump(world).map_err(internal)?.pack()))
+}
+
+fn load_state(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let packed: Bytes = args.next()?;
+    let file = StateFile::decode(&packed).map_err(|_| invalid("Failed to decode state dump"))?;
+    dump::load(world, &file).map_err(invalid)?;
+    Ok(json!(true))
 }

@@ -5,7 +5,7 @@ use super::{
     args::{Args, Number, internal},
 };
 use crate::{exec, world::World};
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, sol};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::{Value, json};
@@ -18,8 +18,6 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_setStorageAt", "hardhat_setStorageAt"], set_storage),
     (&["anvil_dealERC20", "hardhat_dealERC20", "anvil_setERC20Balance"], deal),
     (&["anvil_setERC20Allowance"], set_allowance),
-    (&["debug_codeByHash"], code_by_hash),
-    (&["debug_dbGet"], db_get),
 ];
 
 sol! {
@@ -100,25 +98,4 @@ fn set_allowance(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwn
     let (token, value): (Address, Number) = (args.next()?, args.next()?);
     let calldata = allowanceCall { owner, spender }.abi_encode();
     set_returned(world, token, calldata, value.0, "allowance")
-}
-
-fn code_by_hash(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash: B256 = args.next()?;
-    if hash == keccak256([]) {
-        return Ok(json!("0x"));
-    }
-    let code = world.node.state().store().code(&hash);
-    Ok(json!(code.map(|code| code.original_bytes())))
-}
-
-/// What the store of the node holds under a key: a trie node or a code, by its hash.
-fn db_get(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    use trie::NodeSource as _;
-    let key: String = args.next()?;
-    let hash: B256 =
-        key.parse().map_err(|error| super::args::invalid(format!("{key}: {error}")))?;
-    let store = world.node.state();
-    let store = store.store();
-    let found = store.node(&hash).or_else(|| store.code(&hash).map(|code| code.original_bytes()));
-    Ok(json!(found))
 }

@@ -9,24 +9,31 @@ use crate::{
     world::World,
 };
 use alloy_consensus::Transaction as _;
-use alloy_eips::BlockNumberOrTag;
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_evm::Evm;
 use alloy_primitives::{Address, B256, map::HashSet};
-use alloy_rpc_types_eth::TransactionInfo;
+use alloy_rpc_types_eth::{TransactionInfo, TransactionRequest};
 use alloy_rpc_types_trace::{
     filter::TraceFilter,
-    geth::{GethDebugTracingOptions, GethTrace, TraceResult},
+    geth::{GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult},
     parity::{LocalizedTransactionTrace, TraceResults, TraceResultsWithTransactionHash, TraceType},
 };
 use chain::Block;
 use jsonrpsee::types::ErrorObjectOwned;
+use revm::{
+    context::result::{ExecutionResult, HaltReason},
+    inspector::NoOpInspector,
+};
 use revm_inspectors::tracing::{
     DebugInspector, TracingInspector, TracingInspectorConfig, TransactionContext,
 };
+use rpc::CallRequest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(super) const METHODS: &[Method] = &[
     (&["debug_traceTransaction"], debug_transaction),
+    (&["debug_traceCall"], debug_call),
     (&["debug_traceBlockByNumber"], debug_block_by_number),
     (&["debug_traceBlockByHash"], debug_block_by_hash),
     (&["trace_transaction"], transaction),
@@ -123,6 +130,48 @@ fn debug_block_by_hash(world: &World, args: &mut Args) -> Result<Value, ErrorObj
     let options = args.optional()?.unwrap_or_default();
     let block = world.node.read(|node| node.chain.block(&hash)).map_err(internal)?;
     debug_block(world, &block, &options)
+}
+
+/// A call, traced as it is made.
+fn debug_call(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let transaction: TransactionRequest = args.next()?;
+    let block: BlockId = args.optional()?.unwrap_or_default();
+    let options: GethDebugTracingCallOptions = args.optional()?.unwrap_or_default();
+    let request = CallRequest {
+        transaction,
+        block,
+        state: options.state_overrides.unwrap_or_default(),
+        block_overrides: options.block_overrides.unwrap_or_default(),
+    };
+    let call = request.prepare(&world.api)?;
+    let mut state = call.source.open();
+    let inspector = DebugInspector::new(options.tracing_options).map_err(internal)?;
+    let mut evm = call.evm(&mut state, inspector, true)?;
+    let result = evm.transact_raw(call.transaction.clone()).map_err(rpc::transaction_error)?;
+    let block_env = evm.block().clone();
+    let (database, inspector, _) = evm.components_mut();
+    let mut before = Shared::new(database);
+    let trace = inspector
+        .get_result(None, &call.transaction, &block_env, &result, &mut before)
+        .map_err(internal)?;
+    Ok(json!(trace))
+}
+
+/// Executes one transaction of a block again; what `see` makes of its result.
+pub(super) fn replay_one<T>(
+    world: &World,
+    block: &Arc<Block>,
+    index: usize,
+    see: impl Fn(&ExecutionResult<HaltReason>) -> T,
+) -> Result<Option<T>, ErrorObjectOwned> {
+    let Some(parent) = world.node.read(|node| node.chain.state_before(block)) else {
+        return Ok(None);
+    };
+    let wanted = |at| at == index;
+    let seen = replay(&parent, &mut parent.open(), block, NoOpInspector, wanted, |traced| {
+        Ok(see(&traced.result.result))
+    });
+    Ok(seen.map_err(internal)?.pop())
 }
 
 /// The call traces of a block, or of one of its transactions.

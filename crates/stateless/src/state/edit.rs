@@ -62,6 +62,21 @@ impl<S: StateSource> BlockState<'_, S> {
         Ok(())
     }
 
+    /// The accounts and slots that are not as they were before, by name: a trie knows only their
+    /// hashes.
+    pub fn changed(&self) -> Vec<(Address, Vec<U256>)> {
+        self.accounts
+            .iter()
+            .filter_map(|account| {
+                let slots = account.slots.iter().filter(|(_, slot)| slot.is_changed());
+                let slots: Vec<U256> = slots.map(|(key, _)| *key).collect();
+                let other = account.now.as_ref().map(|now| (now.nonce, now.balance, now.code_hash));
+                let before = account.before.map(|was| (was.nonce, was.balance, was.code_hash));
+                (!slots.is_empty() || other != before).then_some((account.address, slots))
+            })
+            .collect()
+    }
+
     /// Root of the storage of an account as it was before the block.
     pub fn storage_root(&mut self, address: Address) -> Result<B256, StateError> {
         let id = self.account_id(address)?;

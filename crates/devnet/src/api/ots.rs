@@ -1,0 +1,297 @@
+//! What the block explorer Otterscan asks for, and Erigon's header.
+
+use super::{
+    Method,
+    args::{Args, Number, invalid},
+    trace::{block_at, call_traces, creator, replay_one},
+};
+use crate::world::World;
+use alloy_consensus::Transaction as _;
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{Address, B256, U256};
+use alloy_rpc_types_trace::parity::{Action, TraceOutput};
+use chain::Block;
+use jsonrpsee::types::ErrorObjectOwned;
+use revm::context::result::ExecutionResult;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(super) const METHODS: &[Method] = &[
+    (&["ots_getApiLevel"], api_level),
+    (&["ots_hasCode"], has_code),
+    (&["ots_getInternalOperations"], internal_operations),
+    (&["ots_getTransactionError"], transaction_error),
+    (&["ots_traceTransaction"], trace_transaction),
+    (&["ots_getBlockDetails"], block_details),
+    (&["ots_getBlockDetailsByHash"], block_details_by_hash),
+    (&["ots_getBlockTransactions"], block_transactions),
+    (&["ots_searchTransactionsBefore"], search_before),
+    (&["ots_searchTransactionsAfter"], search_after),
+    (&["ots_getTransactionBySenderAndNonce"], by_sender_and_nonce),
+    (&["ots_getContractCreator"], contract_creator),
+    (&["erigon_getHeaderByNumber"], header_by_number),
+];
+
+fn api_level(_: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    args.none()?;
+    Ok(json!(8))
+}
+
+fn has_code(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let address: Address = args.next()?;
+    let at: BlockId = args.optional()?.unwrap_or_default();
+    let code = world.api.state(at)?.code(address).map_err(rpc::RpcError::from)?;
+    Ok(json!(!code.is_empty()))
+}
+
+fn place(world: &World, hash: &B256) -> Option<(Arc<Block>, usize)> {
+    world.node.read(|node| node.chain.transaction(hash))
+}
+
+fn internal_operations(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let hash: B256 = args.next()?;
+    let Some((block, index)) = place(world, &hash) else { return Ok(json!([])) };
+    let traces = call_traces(world, &block, Some(index))?.concat();
+    let operations = traces.iter().filter_map(|trace| {
+        let trace = &trace.trace;
+        let (kind, from, to, value) = match (&trace.action, &trace.result) {
+            (Action::Call(call), _) if !call.value.is_zero() => (0, call.from, call.to, call.value),
+            (Action::Create(create), Some(TraceOutput::Create(output))) => {
+                let second = create.creation_method
+                    == alloy_rpc_types_trace::parity::CreationMethod::Create2;
+                (if second { 3 } else { 2 }, create.from, output.address, create.value)
+            }
+            (Action::Selfdestruct(end), _) => (1, end.address, end.refund_address, end.balance),
+            _ => return None,
+        };
+        Some(json!({ "type": kind, "from": from, "to": to, "value": value }))
+    });
+    Ok(operations.collect())
+}
+
+fn transaction_error(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let hash: B256 = args.next()?;
+    let Some((block, index)) = place(world, &hash) else { return Ok(Value::Null) };
+    let output = replay_one(world, &block, index, |result| match result {
+        ExecutionResult::Revert { output, .. } => output.clone(),
+        _ => Default::default(),
+    })?;
+    Ok(json!(output.unwrap_or_default()))
+}
+
+fn trace_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let hash: B256 = args.next()?;
+    let Some((block, index)) = place(world, &hash) else { return Ok(json!([])) };
+    let traces = call_traces(world, &block, Some(index))?.concat();
+    let steps = traces.iter().filter_map(|trace| {
+        let trace = &trace.trace;
+        let Action::Call(call) = &trace.action else { return None };
+        let output = match &trace.result {
+            Some(TraceOutput::Call(output)) => output.output.clone(),
+            _ => Default::default(),
+        };
+        let kind = format!("{:?}", call.call_type).to_uppercase();
+        let value = (kind == "CALL").then_some(call.value);
+        Some(json!({
+            "type": kind,
+            "depth": trace.trace_address.len(),
+            "from": call.from,
+            "to": call.to,
+            "value": value,
+            "input": call.input,
+            "output": output,
+        }))
+    });
+    Ok(steps.collect())
+}
+
+/// A block as Otterscan shows it: without what it does not need.
+fn details(block: &Block) -> Value {
+    let mut shape = json!(rpc::convert::block(block, false));
+    if let Some(members) = shape.as_object_mut() {
+        members.remove("transactions");
+        members.insert("transactionCount".to_owned(), json!(block.transactions.len()));
+        members.insert("logsBloom".to_owned(), Value::Null);
+    }
+    let receipts = block.executed.receipts.len();
+    let base = u128::from(block.header.base_fee_per_gas.unwrap_or_default());
+    let fees: U256 = (0..receipts)
+        .map(|index| {
+            let price =
+                block.transactions[index].effective_gas_price(block.header.base_fee_per_gas);
+            U256::from(price.saturating_sub(base)) * U256::from(block.transaction_gas(index))
+        })
+        .sum();
+    json!({
+        "block": shape,
+        "totalFees": fees,
+        "issuance": { "blockReward": "0x0", "uncleReward": "0x0", "issuance": "0x0" },
+    })
+}
+
+fn block_details(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let at: Tag = args.next()?;
+    let Some(block) = block_at(world, at.0) else { return Err(invalid("block not found")) };
+    Ok(details(&block))
+}
+
+/// A block number, plain or as elsewhere.
+struct Tag(BlockNumberOrTag);
+
+impl<'de> serde::Deserialize<'de> for Tag {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(from)?;
+        if let Some(number) = value.as_u64() {
+            return Ok(Self(number.into()));
+        }
+        serde_json::from_value(value).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+fn block_details_by_hash(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let hash: B256 = args.next()?;
+    let block = world.api.block_by_hash(hash).ok_or_else(|| invalid("block not found"))?;
+    Ok(details(&block))
+}
+
+fn receipts(world: &World, block: &Block) -> Vec<Value> {
+    world.node.read(|node| {
+        let receipts = rpc::convert::receipts(block, node.chain.config());
+        receipts.iter().map(|receipt| json!(receipt)).collect()
+    })
+}
+
+fn block_transactions(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (number, page, size): (u64, usize, usize) = (args.next()?, args.next()?, args.next()?);
+    let block = block_at(world, number.into()).ok_or_else(|| invalid("block not found"))?;
+    let range = |length: usize| {
+        // Pages count from the newest transaction.
+        let end = length.saturating_sub(page.saturating_mul(size));
+        end.saturating_sub(size)..end
+    };
+    let mut shape = json!(rpc::convert::block(&block, true));
+    let chosen = range(block.transactions.len());
+    if let Some(Value::Array(transactions)) = shape.get_mut("transactions") {
+        let mut kept: Vec<Value> = transactions.drain(chosen.clone()).collect();
+        for transaction in &mut kept {
+            // Only the selector is shown.
+            if let Some(input) = transaction.get("input").and_then(Value::as_str) {
+                transaction["input"] = json!(input.chars().take(10).collect::<String>());
+            }
+        }
+        *transactions = kept;
+    }
+    shape["transactionCount"] = json!(block.transactions.len());
+    let mut shown: Vec<Value> = receipts(world, &block).drain(chosen).collect();
+    for receipt in &mut shown {
+        receipt["logs"] = Value::Null;
+        receipt["logsBloom"] = Value::Null;
+        receipt["timestamp"] = json!(block.header.timestamp);
+    }
+    Ok(json!({ "fullblock": shape, "receipts": shown }))
+}
+
+/// Whether a transaction, or a call in it, has to do with an address.
+fn concerns(
+    world: &World,
+    block: &Arc<Block>,
+    address: Address,
+) -> Result<Vec<usize>, ErrorObjectOwned> {
+    let traces = call_traces(world, block, None)?;
+    let touches = |action: &Action, result: Option<&TraceOutput>| match action {
+        Action::Call(call) => call.from == address || call.to == address,
+        Action::Create(create) => {
+            let created =
+                matches!(result, Some(TraceOutput::Create(output)) if output.address == address);
+            create.from == address || created
+        }
+        Action::Reward(reward) => reward.author == address,
+        Action::Selfdestruct(end) => end.address == address || end.refund_address == address,
+    };
+    Ok(traces
+        .iter()
+        .enumerate()
+        .filter(|(_, traces)| {
+            traces.iter().any(|trace| touches(&trace.trace.action, trace.trace.result.as_ref()))
+        })
+        .map(|(index, _)| index)
+        .collect())
+}
+
+fn search(
+    world: &World,
+    address: Address,
+    numbers: impl Iterator<Item = u64>,
+    size: usize,
+    newest_first: bool,
+) -> Result<(Vec<Value>, Vec<Value>, bool), ErrorObjectOwned> {
+    let (mut transactions, mut shown) = (Vec::new(), Vec::new());
+    for number in numbers {
+        if transactions.len() >= size {
+            return Ok((transactions, shown, false));
+        }
+        let Some(block) = block_at(world, number.into()) else { continue };
+        if block.transactions.is_empty() {
+            continue;
+        }
+        let mut found = concerns(world, &block, address)?;
+        if newest_first {
+            found.reverse();
+        }
+        let receipts = receipts(world, &block);
+        for index in found {
+            transactions.push(json!(rpc::convert::transaction(&block, index)));
+            let mut receipt = receipts[index].clone();
+            receipt["timestamp"] = json!(block.header.timestamp);
+            shown.push(receipt);
+        }
+    }
+    Ok((transactions, shown, true))
+}
+
+fn search_before(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (address, number, size): (Address, u64, usize) = (args.next()?, args.next()?, args.next()?);
+    let head = world.node.read(|node| node.chain.head().header.number);
+    let from = if number == 0 { head } else { number.saturating_sub(1).min(head) };
+    let (transactions, receipts, all) = search(world, address, (0..=from).rev(), size, true)?;
+    let first = number == 0;
+    Ok(json!({ "txs": transactions, "receipts": receipts, "firstPage": first, "lastPage": all }))
+}
+
+fn search_after(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (address, number, size): (Address, u64, usize) = (args.next()?, args.next()?, args.next()?);
+    let head = world.node.read(|node| node.chain.head().header.number);
+    let from = if number == 0 { 0 } else { number + 1 };
+    let (mut transactions, mut receipts, all) = search(world, address, from..=head, size, false)?;
+    transactions.reverse();
+    receipts.reverse();
+    let last = number == 0;
+    Ok(json!({ "txs": transactions, "receipts": receipts, "firstPage": all, "lastPage": last }))
+}
+
+fn by_sender_and_nonce(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (sender, nonce): (Address, Number) = (args.next()?, args.next()?);
+    let nonce = nonce.u64()?;
+    let (first, head) =
+        world.node.read(|node| (node.chain.first_number(), node.chain.head().header.number));
+    for number in first..=head {
+        let Some(block) = block_at(world, number.into()) else { continue };
+        for (transaction, from) in block.transactions.iter().zip(&block.senders) {
+            if *from == sender && transaction.nonce() == nonce {
+                return Ok(json!(transaction.hash()));
+            }
+        }
+    }
+    Ok(Value::Null)
+}
+
+fn contract_creator(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let creator = creator(world, args.next()?)?;
+    Ok(json!(creator.map(|(hash, creator)| json!({ "hash": hash, "creator": creator }))))
+}
+
+fn header_by_number(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let at: BlockNumberOrTag = args.next()?;
+    let block = world.api.block_by_number(at)?;
+    Ok(json!(block.map(|block| rpc::convert::block(&block, false))))
+}

@@ -1,0 +1,254 @@
+//! A devnet from its configuration to its end.
+
+use crate::{
+    Accounts, CLIENT_VERSION, Config, DevnetError, Mining, api, genesis, server::RunningServer,
+    world::World,
+};
+use alloy_primitives::{Address, B256, U256};
+use alloy_signer_local::PrivateKeySigner;
+use jsonrpsee::Methods;
+use node::{Node, Order, Settings};
+use rpc::{Api, Options};
+use std::{sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
+
+/// A devnet that runs inside this process until it is stopped or dropped.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), enshrine_devnet::DevnetError> {
+/// let devnet = enshrine_devnet::Devnet::builder().chain_id(1337).spawn().await?;
+/// println!("{} has {:?}", devnet.endpoint(), devnet.addresses());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Devnet {
+    world: Arc<World>,
+    accounts: Accounts,
+    server: Option<RunningServer>,
+    miner: JoinHandle<()>,
+}
+
+impl Devnet {
+    /// A devnet to be, on a free port and otherwise with the defaults of the command.
+    pub fn builder() -> DevnetBuilder {
+        let mut config = Config::default();
+        config.server.port = 0;
+        DevnetBuilder { config }
+    }
+
+    /// Starts a devnet. Must be called inside a Tokio runtime of several threads.
+    ///
+    /// # Errors
+    ///
+    /// Any [`DevnetError`]; nothing runs then.
+    pub async fn start(config: Config) -> Result<Self, DevnetError> {
+        let accounts =
+            Accounts::derive(&config.mnemonic, &config.derivation_path, config.accounts)?;
+        let (chain, clock) = genesis::start(&config, &accounts)?;
+        let settings = Settings {
+            mining: config.mining.into(),
+            order: if config.order_by_fees { Order::Fees } else { Order::Arrival },
+            gas_price: config.gas_price,
+            refuse_below_base_fee: true,
+            impersonate_all: config.auto_impersonate,
+            slots_in_an_epoch: config.slots_in_an_epoch,
+            final_number: chain.head().header.number,
+            max_transaction_bytes: config.max_tx_size,
+            verify_blocks: config.verify_blocks,
+            ..Settings::default()
+        };
+        let node = Node::new(chain, clock, settings);
+        let options = Options { client_version: CLIENT_VERSION.to_owned(), ..Options::default() };
+        let api = Api::new(Arc::clone(&node), options);
+        let server_config = config.server.clone();
+        let world = Arc::new(World::new(api.clone(), config, &accounts));
+        let server = RunningServer::start(&server_config, methods(api, &world)).await?;
+        let miner = tokio::spawn(node.run());
+        Ok(Self { world, accounts, server: Some(server), miner })
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.world.node
+    }
+
+    /// The configuration that it was started with.
+    pub fn config(&self) -> &Config {
+        &self.world.config
+    }
+
+    /// Its accounts.
+    pub const fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// Addresses of its accounts.
+    pub fn addresses(&self) -> &[Address] {
+        &self.world.addresses
+    }
+
+    /// Keys of its accounts.
+    pub fn keys(&self) -> &[PrivateKeySigner] {
+        &self.accounts.signers
+    }
+
+    /// Its chain id.
+    pub fn chain_id(&self) -> u64 {
+        self.world.node.read(|node| node.chain.config().spec.chain_id())
+    }
+
+    /// Time of its genesis, in seconds.
+    pub fn genesis_time(&self) -> u64 {
+        self.world.genesis_time
+    }
+
+    /// Hash of its genesis.
+    pub fn genesis_hash(&self) -> Option<B256> {
+        self.world.node.read(|node| node.chain.canonical_hash(node.chain.first_number()))
+    }
+
+    /// Its server.
+    pub const fn server(&self) -> Option<&RunningServer> {
+        self.server.as_ref()
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        let address = self.server.as_ref().and_then(|server| server.addresses().first());
+        address.map_or(0, std::net::SocketAddr::port)
+    }
+
+    /// Where it answers over HTTP.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.authority())
+    }
+
+    /// Where it answers over WebSocket.
+    pub fn ws_endpoint(&self) -> String {
+        format!("ws://{}", self.authority())
+    }
+
+    fn authority(&self) -> String {
+        let address = self.server.as_ref().and_then(|server| server.addresses().first());
+        address.map_or_else(String::new, ToString::to_string)
+    }
+
+    /// Stops it, and waits until its connections have ended.
+    pub async fn stop(mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+}
+
+impl Drop for Devnet {
+    fn drop(&mut self) {
+        self.miner.abort();
+    }
+}
+
+/// All methods, those of a devnet in place of those of any node where both have them.
+fn methods(api: Api, world: &Arc<World>) -> Methods {
+    let mut any = rpc::module(api);
+    let own = api::module(world);
+    for name in own.method_names() {
+        any.remove_method(name);
+    }
+    let merged = any.merge(own);
+    debug_assert!(merged.is_ok(), "no name is there twice");
+    any.into()
+}
+
+impl From<Mining> for node::Mining {
+    fn from(mining: Mining) -> Self {
+        match mining {
+            Mining::Instant => Self::Auto,
+            Mining::Interval(interval) => Self::Interval(interval),
+            Mining::Mixed(interval) => Self::Mixed(interval),
+            Mining::Manual => Self::Manual,
+        }
+    }
+}
+
+/// What a devnet will be.
+#[derive(Debug, Clone)]
+pub struct DevnetBuilder {
+    config: Config,
+}
+
+impl DevnetBuilder {
+    /// Changes anything.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Another chain id.
+    #[must_use]
+    pub fn chain_id(self, id: u64) -> Self {
+        self.with(|config| config.chain_id = Some(id))
+    }
+
+    /// A fixed port.
+    #[must_use]
+    pub fn port(self, port: u16) -> Self {
+        self.with(|config| config.server.port = port)
+    }
+
+    /// A block at intervals, not for each transaction.
+    #[must_use]
+    pub fn block_time(self, interval: Duration) -> Self {
+        self.with(|config| config.mining = Mining::Interval(interval))
+    }
+
+    /// No blocks but those asked for.
+    #[must_use]
+    pub fn no_mining(self) -> Self {
+        self.with(|config| config.mining = Mining::Manual)
+    }
+
+    /// Another phrase for the accounts.
+    #[must_use]
+    pub fn mnemonic(self, phrase: impl Into<String>) -> Self {
+        self.with(|config| config.mnemonic = crate::MnemonicSource::Phrase(phrase.into()))
+    }
+
+    /// Another balance for each account, in wei.
+    #[must_use]
+    pub fn balance(self, balance: U256) -> Self {
+        self.with(|config| config.balance = balance)
+    }
+
+    /// Another number of accounts.
+    #[must_use]
+    pub fn accounts(self, count: u32) -> Self {
+        self.with(|config| config.accounts = count)
+    }
+
+    /// Other rules.
+    #[must_use]
+    pub fn hardfork(self, fork: crate::Hardfork) -> Self {
+        self.with(|config| config.hardfork = fork)
+    }
+
+    /// Another time of the genesis, in seconds.
+    #[must_use]
+    pub fn timestamp(self, timestamp: u64) -> Self {
+        self.with(|config| config.timestamp = Some(timestamp))
+    }
+
+    /// Starts it. Must be called inside a Tokio runtime of several threads.
+    ///
+    /// # Errors
+    ///
+    /// Any [`DevnetError`]; nothing runs then.
+    pub async fn spawn(self) -> Result<Devnet, DevnetError> {
+        Devnet::start(self.config).await
+    }
+}

@@ -1,0 +1,245 @@
+//! Writing the state of a devnet, and taking one over.
+
+use crate::{
+    Devnet, DevnetError, Origin,
+    state_file::{
+        AccountState, BlobPrice, BlockEnvironment, StateFile, StoredBlock, StoredBody,
+        StoredTransaction, TransactionInfo,
+    },
+    world::World,
+};
+use alloy_consensus::{
+    Eip658Value, EthereumReceipt, Transaction as _, TxType, transaction::SignerRecoverable,
+};
+use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
+use chain::{Block, Chain, State, Store};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use stateless::{ExecutedBlock, Transaction};
+use std::{path::Path, sync::Arc};
+
+impl Devnet {
+    /// Writes the state to a file.
+    ///
+    /// # Errors
+    ///
+    /// [`DevnetError::File`], and [`DevnetError::Flag`] for a chain that was imported.
+    pub fn dump_state(&self, path: &Path) -> Result<(), DevnetError> {
+        let failed = |reason| DevnetError::Flag { flag: "--dump-state", reason };
+        dump(self.world()).map_err(failed)?.write(path)
+    }
+
+    /// Takes over the state of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`DevnetError::File`] and [`DevnetError::Format`]; nothing has changed then.
+    pub fn load_state(&self, path: &Path) -> Result<(), DevnetError> {
+        let file = StateFile::read(path)?;
+        load(self.world(), &file).map_err(|reason| DevnetError::Format {
+            path: path.to_owned(),
+            expected: "state file",
+            reason,
+        })
+    }
+}
+
+/// The state of a devnet.
+pub(crate) fn dump(world: &World) -> Result<StateFile, String> {
+    if matches!(world.config.origin, Origin::Genesis { blocks: Some(_), .. }) {
+        return Err("the accounts of imported blocks are known by their hashes alone".to_owned());
+    }
+    let chain = world.node.read(|node| node.chain.clone());
+    let state = chain.state();
+    let error = |error: chain::ChainError| error.to_string();
+    let mut accounts = std::collections::BTreeMap::new();
+    for (address, slots) in state.store().names() {
+        let Some(account) = state.account(address).map_err(error)? else { continue };
+        let code = state.code(address).map_err(error)?;
+        let mut storage = std::collections::BTreeMap::new();
+        for slot in slots {
+            let value = state.storage(address, slot).map_err(error)?;
+            if !value.is_zero() {
+                storage.insert(B256::from(slot), B256::from(value));
+            }
+        }
+        let (nonce, balance) = (account.nonce, account.balance);
+        accounts.insert(address, AccountState { nonce, balance, code, storage });
+    }
+    let head = chain.head();
+    let (mut blocks, mut transactions) = (Vec::new(), Vec::new());
+    for number in chain.first_number()..=head.header.number {
+        let Some(block) = chain.canonical_block(number) else { continue };
+        transactions.extend((0..block.transactions.len()).map(|index| stored(&block, index)));
+        blocks.push(stored_block(&block));
+    }
+    Ok(StateFile {
+        block: Some(environment(&chain, head)),
+        accounts,
+        best_block_number: Some(head.header.number),
+        blocks,
+        transactions,
+        historical_states: None,
+    })
+}
+
+fn environment(chain: &Chain, head: &Block) -> BlockEnvironment {
+    let header = &head.header;
+    let params = chain.config().spec.blob_params_at(header.timestamp);
+    let price = header.excess_blob_gas.map(|excess_blob_gas| BlobPrice {
+        excess_blob_gas,
+        blob_gasprice: params.map_or(1, |params| params.calc_blob_fee(excess_blob_gas)),
+    });
+    BlockEnvironment {
+        number: U256::from(header.number),
+        beneficiary: header.beneficiary,
+        timestamp: U256::from(header.timestamp),
+        gas_limit: header.gas_limit,
+        basefee: header.base_fee_per_gas.unwrap_or_default(),
+        difficulty: header.difficulty,
+        prevrandao: Some(header.mix_hash),
+        blob_excess_gas_and_price: price,
+        slot_num: header.slot_number.unwrap_or_default(),
+    }
+}
+
+fn stored_block(block: &Block) -> StoredBlock {
+    let body = |(transaction, sender): (&Transaction, &Address)| StoredBody {
+        transaction: json!(transaction),
+        impersonated_sender: (transaction.recover_signer().ok() != Some(*sender))
+            .then_some(*sender),
+    };
+    StoredBlock {
+        header: block.header.clone(),
+        transactions: block.transactions.iter().zip(&block.senders).map(body).collect(),
+        ommers: Vec::new(),
+        withdrawals: (!block.withdrawals.is_empty()).then(|| block.withdrawals.clone().into()),
+    }
+}
+
+fn stored(block: &Block, index: usize) -> StoredTransaction {
+    let (transaction, sender) = (&block.transactions[index], block.senders[index]);
+    let receipt = &block.executed.receipts[index];
+    let created = transaction.to().is_none().then(|| sender.create(transaction.nonce()));
+    StoredTransaction {
+        info: TransactionInfo {
+            transaction_hash: *transaction.hash(),
+            transaction_index: index as u64,
+            from: sender,
+            to: transaction.to(),
+            contract_address: created,
+            traces: Vec::new(),
+            exit: if receipt.success { "Stop" } else { "Revert" }.to_owned(),
+            out: None,
+            nonce: transaction.nonce(),
+            gas_used: block.transaction_gas(index),
+        },
+        receipt: json!({
+            "type": format!("{:#x}", u8::from(receipt.tx_type)),
+            "status": if receipt.success { "0x1" } else { "0x0" },
+            "cumulativeGasUsed": format!("{:#x}", receipt.cumulative_gas_used),
+            "logs": receipt.logs,
+            "logsBloom": alloy_consensus::TxReceipt::bloom(receipt),
+        }),
+        block_hash: block.hash,
+        block_number: block.header.number,
+    }
+}
+
+/// Takes over a state. Its blocks, if it has any, take the place of those that are there.
+pub(crate) fn load(world: &World, file: &StateFile) -> Result<(), String> {
+    let mut blocks = foreign_blocks(file)?;
+    blocks.sort_by_key(|block| block.header.number);
+    world.node.change(|node| {
+        let edited = apply(&node.chain.state(), file)?;
+        blocks
+            .retain(|block| file.best_block_number.is_none_or(|best| block.header.number <= best));
+        let store = Store::above(Arc::clone(edited.store()));
+        let config = node.chain.config().clone();
+        let Some(mut chain) = Chain::adopt(blocks, store, config) else {
+            node.chain.set_state(&edited);
+            return Ok(());
+        };
+        let state = chain.state().with_root(edited.root());
+        chain.set_state(&state);
+        let head = Arc::clone(chain.head());
+        node.chain = chain;
+        node.clock.set(head.header.timestamp);
+        node.settings.gas_limit = None;
+        Ok(())
+    })
+}
+
+fn apply(state: &State, file: &StateFile) -> Result<State, String> {
+    let edited = state.edit(|state| {
+        for (address, account) in &file.accounts {
+            state.set_balance(*address, account.balance)?;
+            state.set_nonce(*address, account.nonce)?;
+            state.set_code(*address, account.code.clone())?;
+            for (slot, value) in &account.storage {
+                state.set_slot(*address, (*slot).into(), (*value).into())?;
+            }
+        }
+        Ok(())
+    });
+    edited.map_err(|error| error.to_string())
+}
+
+/// What of a stored receipt is looked at.
+#[derive(Debug, Deserialize)]
+struct Receipt {
+    #[serde(rename = "type")]
+    kind: alloy_primitives::U8,
+    status: Value,
+    #[serde(rename = "cumulativeGasUsed")]
+    cumulative_gas_used: alloy_primitives::U64,
+    logs: Vec<Log>,
+}
+
+fn foreign_blocks(file: &StateFile) -> Result<Vec<Arc<Block>>, String> {
+    let stored: B256Map<&StoredTransaction> =
+        file.transactions.iter().map(|stored| (stored.info.transaction_hash, stored)).collect();
+    file.blocks.iter().map(|block| foreign_block(block, &stored).map(Arc::new)).collect()
+}
+
+fn foreign_block(
+    block: &StoredBlock,
+    known: &B256Map<&StoredTransaction>,
+) -> Result<Block, String> {
+    let number = block.header.number;
+    let (mut transactions, mut senders, mut receipts) = (Vec::new(), Vec::new(), Vec::new());
+    for body in &block.transactions {
+        let transaction: Transaction = serde_json::from_value(body.transaction.clone())
+            .map_err(|error| format!("block {number}: transaction: {error}"))?;
+        let hash = *transaction.hash();
+        let mined = known.get(&hash);
+        let sender = body
+            .impersonated_sender
+            .or_else(|| mined.map(|mined| mined.info.from))
+            .or_else(|| transaction.recover_signer().ok())
+            .ok_or_else(|| format!("block {number}: nobody has sent {hash}"))?;
+        let mined = mined.ok_or_else(|| format!("block {number}: {hash} has no receipt"))?;
+        let receipt: Receipt = serde_json::from_value(mined.receipt.clone())
+            .map_err(|error| format!("block {number}: receipt of {hash}: {error}"))?;
+        let status: Eip658Value = serde_json::from_value(receipt.status)
+            .map_err(|error| format!("block {number}: receipt of {hash}: {error}"))?;
+        receipts.push(EthereumReceipt {
+            tx_type: TxType::try_from(receipt.kind.to::<u8>())
+                .map_err(|error| format!("block {number}: {error}"))?,
+            success: status.coerce_status(),
+            cumulative_gas_used: receipt.cumulative_gas_used.to(),
+            logs: receipt.logs,
+        });
+        transactions.push(transaction);
+        senders.push(sender);
+    }
+    let header = block.header.clone();
+    let executed = ExecutedBlock {
+        receipts,
+        gas_used: header.gas_used,
+        blob_gas_used: header.blob_gas_used.unwrap_or_default(),
+        ..ExecutedBlock::default()
+    };
+    let withdrawals = block.withdrawals.clone().unwrap_or_default().into_inner();
+    Ok(Block::foreign(header, transactions, senders, withdrawals, executed))
+}

@@ -1,0 +1,167 @@
+//! Block 0 of a devnet.
+
+use crate::{Accounts, Config, DevnetError, Hardfork, config::Origin};
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, Bytes, U256, address, bytes};
+use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
+use execute::{Execute, GasSchedule};
+use node::Clock;
+use stateless::{ChainSpec, SystemCode};
+use std::{
+    fs,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use wire::{ProtocolFork, convert::RawBlock};
+
+/// The deployer that tools expect to make addresses with CREATE2 that do not depend on the sender.
+const CREATE2_DEPLOYER: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
+
+/// Its code.
+const CREATE2_DEPLOYER_CODE: Bytes = bytes!(
+    "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
+);
+
+impl From<Hardfork> for ProtocolFork {
+    fn from(fork: Hardfork) -> Self {
+        match fork {
+            Hardfork::Cancun => Self::Cancun,
+            Hardfork::Prague => Self::Prague,
+            Hardfork::Osaka => Self::Osaka,
+            Hardfork::Bpo1 => Self::Bpo1,
+            Hardfork::Bpo2 => Self::Bpo2,
+            Hardfork::Amsterdam => Self::Amsterdam,
+        }
+    }
+}
+
+/// Reads a genesis file in geth's format.
+///
+/// # Errors
+///
+/// [`DevnetError::File`] and [`DevnetError::Format`].
+pub fn read_genesis(path: &Path) -> Result<Genesis, DevnetError> {
+    let bytes = fs::read(path).map_err(DevnetError::file("read", path))?;
+    serde_json::from_slice(&bytes).map_err(|error| DevnetError::Format {
+        path: path.to_owned(),
+        expected: "genesis file",
+        reason: error.to_string(),
+    })
+}
+
+/// A chain at its genesis (or, where blocks are to be imported, at the last of them) and its clock.
+pub(crate) fn start(config: &Config, accounts: &Accounts) -> Result<(Chain, Clock), DevnetError> {
+    let rules = |spec: ChainSpec| ChainConfig {
+        spec,
+        execute: config.execute.then(|| execute(config).into()),
+        system_code: SystemCode::Canonical,
+        limits: Limits {
+            code_size: config.code_size_limit,
+            no_transaction_gas_cap: !config.tx_gas_cap,
+            senders_with_code: true,
+        },
+    };
+    let Origin::Genesis { genesis, blocks } = &config.origin else {
+        let chain_id = config.chain_id.unwrap_or(Config::CHAIN_ID);
+        let (genesis, clock) = own_genesis(config, accounts);
+        let spec = ChainSpec::constant(chain_id, config.hardfork.into());
+        return Ok((Chain::new(&genesis, rules(spec)), clock));
+    };
+    let mut genesis = (**genesis).clone();
+    if let Some(id) = config.chain_id {
+        genesis.config.chain_id = id;
+    }
+    if let Some(timestamp) = config.timestamp {
+        genesis.timestamp = timestamp;
+    }
+    let mut rules = rules(spec_of(&genesis.config));
+    match blocks {
+        // Whoever brings blocks brings their genesis too, and its hash must not change.
+        Some(blocks) => {
+            rules.system_code = SystemCode::Any;
+            let mut chain = Chain::new(&genesis, rules);
+            import(&mut chain, blocks)?;
+            let clock = Clock::starting_at(now().max(chain.head().header.timestamp));
+            Ok((chain, clock))
+        }
+        None => {
+            fund(&mut genesis, config, accounts);
+            let clock = Clock::starting_at(match genesis.timestamp {
+                0 => now(),
+                timestamp => timestamp,
+            });
+            Ok((Chain::new(&genesis, rules), clock))
+        }
+    }
+}
+
+/// EXECUTE as the flags want it.
+fn execute(config: &Config) -> Execute {
+    let mut execute = Execute::default();
+    if let Some((base, per_byte)) = config.execute_gas {
+        execute.gas = GasSchedule::Reserve { base, per_byte };
+    }
+    if !config.execute_forks.is_empty() {
+        execute.forks.clone_from(&config.execute_forks);
+    }
+    execute
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn own_genesis(config: &Config, accounts: &Accounts) -> (Genesis, Clock) {
+    let timestamp = config.timestamp.unwrap_or_else(now);
+    let mut genesis = empty_genesis(config.hardfork.into());
+    genesis.number = Some(config.number);
+    genesis.timestamp = timestamp;
+    genesis.gas_limit = config.gas_limit;
+    genesis.base_fee_per_gas = Some(config.base_fee.into());
+    let deployer = GenesisAccount { code: Some(CREATE2_DEPLOYER_CODE), ..Default::default() };
+    genesis.alloc.insert(CREATE2_DEPLOYER, deployer);
+    fund(&mut genesis, config, accounts);
+    (genesis, Clock::starting_at(timestamp))
+}
+
+/// Gives each test account its balance.
+fn fund(genesis: &mut Genesis, config: &Config, accounts: &Accounts) {
+    for address in accounts.addresses() {
+        let account = genesis.alloc.entry(address).or_default();
+        if account.balance < config.balance || config.balance == U256::ZERO {
+            account.balance = config.balance;
+        }
+    }
+}
+
+/// Imports a file of blocks, one after another.
+fn import(chain: &mut Chain, path: &Path) -> Result<(), DevnetError> {
+    let bytes = fs::read(path).map_err(DevnetError::file("read", path))?;
+    let mut rest = bytes.as_slice();
+    let failed = |number: usize, reason: &dyn std::fmt::Display| DevnetError::Format {
+        path: path.to_owned(),
+        expected: "chain of this genesis",
+        reason: format!("block {number}: {reason}"),
+    };
+    let mut number = 1;
+    while !rest.is_empty() {
+        let whole = rest;
+        let header =
+            alloy_rlp::Header::decode(&mut rest).map_err(|error| failed(number, &error))?;
+        let length = whole.len() - rest.len() + header.payload_length;
+        let (block, after) = whole
+            .split_at_checked(length)
+            .ok_or_else(|| failed(number, &"the file ends in the middle of it"))?;
+        let (raw, ommers) =
+            RawBlock::decode_with_ommers(block).map_err(|error| failed(number, &error))?;
+        // Files of whole chains hold the genesis too.
+        if raw.header.number > chain.first_number() {
+            let built =
+                chain.import_with_ommers(&raw, &ommers).map_err(|error| failed(number, &error))?;
+            chain.append(built);
+        }
+        rest = after;
+        number += 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! viem and ethers against a devnet. Their packages are installed once, below `target`, at the
+//! versions and hashes that `test/clients` pins.
+
+mod support;
+
+use std::{fs, path::PathBuf, process::Command, sync::LazyLock};
+use support::{PROBE, TOOLS, execute_input, run, serve};
+
+static CLIENTS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let from = TOOLS.root().join("test/clients");
+    let to = TOOLS.root().join("target/clients");
+    fs::create_dir_all(&to).unwrap();
+    let lock = |folder: &PathBuf| fs::read(folder.join("package-lock.json")).unwrap_or_default();
+    let installed = to.join("node_modules/viem").exists() && lock(&from) == lock(&to);
+    for name in ["package.json", ".npmrc", "viem.mjs", "ethers.mjs", "package-lock.json"] {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    if !installed {
+        run(Command::new("npm").args(["ci", "--loglevel=error"]).current_dir(&to));
+    }
+    to
+});
+
+fn client(script: &str) {
+    let served = serve(|_| {});
+    let (url, ws) = (served.devnet.endpoint(), served.devnet.ws_endpoint());
+    let said = run(Command::new("node")
+        .args([script, &url, &ws, PROBE.trim(), &execute_input()])
+        .current_dir(&*CLIENTS));
+    assert!(said.ends_with("all is well"), "{said}");
+}
+
+#[test]
+fn viem_finds_all_that_it_needs() {
+    client("viem.mjs");
+}
+
+#[test]
+fn ethers_finds_all_that_it_needs() {
+    client("ethers.mjs");
+}

@@ -1,0 +1,101 @@
+//! What the tests of clients share: a devnet of their own, tools, and an input of EXECUTE.
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
+use enshrine_devnet::{Config, Devnet};
+use stateless::ChainSpec;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+use toolchain::{Toolchain, progress_to_stderr};
+use wire::ProtocolFork;
+
+/// Creation code of the contract that the parity scripts use.
+pub(crate) const PROBE: &str = include_str!("../../../parity/contracts/Probe.hex");
+
+pub(crate) static TOOLS: LazyLock<Toolchain> =
+    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));
+
+/// A devnet that ends with the test.
+pub(crate) struct Served {
+    pub(crate) devnet: Devnet,
+    pub(crate) runtime: Runtime,
+}
+
+pub(crate) fn serve(change: impl FnOnce(&mut Config)) -> Served {
+    let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+    // Whatever is tested, each block has to verify from its own witness.
+    let builder = Devnet::builder().with(|config| config.verify_blocks = true).with(change);
+    let devnet = runtime.block_on(builder.spawn()).unwrap();
+    Served { devnet, runtime }
+}
+
+impl Served {
+    pub(crate) fn url(&self) -> String {
+        self.devnet.endpoint()
+    }
+
+    pub(crate) fn secret(&self, index: usize) -> String {
+        self.devnet.keys()[index].to_bytes().to_string()
+    }
+
+    /// Runs cast, which must succeed; what it prints.
+    pub(crate) fn cast(&self, arguments: &[&str]) -> String {
+        run(Command::new(TOOLS.cast()).args(arguments).args(["--rpc-url", &self.url()]))
+    }
+
+    /// Runs forge in a project, which must succeed; what it prints.
+    pub(crate) fn forge(&self, project: &Path, arguments: &[&str]) -> String {
+        run(Command::new(TOOLS.forge()).args(arguments).current_dir(project))
+    }
+}
+
+/// Runs a command, which must succeed; what it prints.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.env("NO_COLOR", "1").env("FOUNDRY_DISABLE_NIGHTLY_WARNING", "1").output();
+    let output = output.unwrap();
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}\n{out}\n{err}");
+    out.trim().to_owned()
+}
+
+/// The calldata of EXECUTE for an empty L2 block.
+pub(crate) fn execute_input() -> String {
+    let fork = ProtocolFork::Osaka;
+    let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
+    let chain = Chain::new(&empty_genesis(fork), config);
+    let attributes = BlockAttributes { timestamp: 12, ..BlockAttributes::default() };
+    let (block, left_out) = chain.build(&attributes, Vec::new()).unwrap();
+    assert!(left_out.is_empty());
+    alloy_primitives::hex::encode_prefixed(block.input().unwrap())
+}
+
+/// A forge project without dependencies: one contract that calls EXECUTE, a script, a test.
+pub(crate) fn project() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let solc = TOOLS.solc();
+    let files = [
+        (
+            "foundry.toml",
+            format!(
+                "[profile.default]\nsolc = \"{}\"\nevm_version = \"osaka\"\noffline = true\n",
+                solc.display()
+            ),
+        ),
+        ("src/Caller.sol", include_str!("Caller.sol").to_owned()),
+        ("script/Deploy.s.sol", include_str!("Deploy.s.sol").to_owned()),
+        ("test/Fork.t.sol", include_str!("Fork.t.sol").to_owned()),
+    ];
+    for (name, text) in files {
+        let file = path.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    (folder, path)
+}
