@@ -375,9 +375,6 @@ contract NativeRollupGasTest is RollupStateTest {
         super.setUp();
         skip(10);
         advanceBy(1);
-        // EXECUTE is a precompile, hence warm; forge does not know.
-        (bool ok,) = EXECUTE.staticcall{gas: 1000}("");
-        assertFalse(ok);
         skip(10);
     }
 
@@ -427,8 +424,7 @@ contract NativeRollupGasTest is RollupStateTest {
         }
         vm.cool(address(rollup));
         vm.cool(address(queue));
-        (bool ok,) = EXECUTE.staticcall{gas: 1000}("");
-        assertFalse(ok);
+        warmExecute();
         rollup.advance(inputs, evidence);
         return BASE + vm.lastCallGas().gasTotalUsed - charges;
     }

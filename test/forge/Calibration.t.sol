@@ -36,6 +36,20 @@ contract CalibrationTest is ExecuteTest {
         }
     }
 
+    function test_gas_is_exact_for_an_input_of_a_megabyte() public {
+        IL2.Transaction memory t = L2.transaction("alice", address(0xb0b), 0, new bytes(125_000));
+        t.gasLimit = 1_400_000;
+        for (uint256 i = 0; i < 8; ++i) {
+            l2.send(t);
+        }
+        bytes memory input = l2.seal();
+        assertGt(input.length, 1_000_000);
+        (,, uint64 charge) = L2.verify(input, "");
+        (bool ok,, uint256 used) = measure(input, 40_000_000);
+        assertTrue(ok);
+        assertEq(used, charge + WARM);
+    }
+
     function test_gas_is_exact_when_the_call_holds_no_more_than_the_reserve() public {
         bytes memory input = inputOf(0);
         (,, uint64 charge) = L2.verify(input, "");

@@ -115,18 +115,18 @@ fn gas_is_exact_under_all_settings() {
         &["coverage"],
     ] {
         println!("forge {arguments:?}");
-        assert_passed(&project.run(arguments), 5);
+        assert_passed(&project.run(arguments), 6);
     }
 }
 
 #[test]
 fn two_runs_at_the_same_time_do_not_disturb_each_other() {
     let project = Project::new(&calibration());
-    assert_passed(&project.run(&["test"]), 5);
+    assert_passed(&project.run(&["test"]), 6);
     thread::scope(|scope| {
         let runs: Vec<_> = (0..3).map(|_| scope.spawn(|| project.run(&["test"]))).collect();
         for run in runs {
-            assert_passed(&run.join().unwrap(), 5);
+            assert_passed(&run.join().unwrap(), 6);
         }
     });
 }
