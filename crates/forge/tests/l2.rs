@@ -1,0 +1,253 @@
+//! L2 chains by their requests, as Solidity makes them.
+
+use std::{fs, path::Path, thread};
+
+use abi::IL2;
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
+use alloy_sol_types::SolCall;
+use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
+use enshrine_forge::{Answer, Workspace, l2};
+use tempfile::TempDir;
+
+#[allow(missing_docs, clippy::all, reason = "generated from the Solidity source")]
+mod abi {
+    alloy_sol_types::sol!("../../test/utils/IL2.sol");
+}
+
+const RICH: Address = Address::repeat_byte(0xaa);
+const ABSENT: Address = Address::repeat_byte(0xbb);
+const OSAKA: u16 = 0x1201;
+
+struct Project {
+    directory: TempDir,
+}
+
+impl Project {
+    fn new() -> Self {
+        let project = Self { directory: tempfile::tempdir().unwrap() };
+        project.workspace().prepare().unwrap();
+        project
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn workspace(&self) -> Workspace {
+        Workspace::at(self.path())
+    }
+
+    fn block_file(&self, hash: B256) -> std::path::PathBuf {
+        self.path().join("l2").join(format!("{}.block", hex::encode(hash)))
+    }
+
+    /// One call, as a process would make it: the request is written, then answered.
+    fn try_ask(&self, request: &[u8]) -> Answer {
+        let hash = keccak256(request);
+        loop {
+            fs::write(self.path().join("requests").join(hex::encode(hash)), request).unwrap();
+            match l2(&self.workspace(), hash) {
+                Answer::Again => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    #[track_caller]
+    fn ask<C: SolCall>(&self, call: &C) -> C::Return {
+        match self.try_ask(&call.abi_encode()) {
+            Answer::Done(result) => C::abi_decode_returns(&result).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn genesis(&self) -> IL2::Head {
+        let slots = (0..40_u64)
+            .map(|slot| IL2::Slot {
+                slot: U256::from(slot).into(),
+                value: U256::from(slot + 1).into(),
+            })
+            .collect();
+        let account = |account, slots, code: &[u8]| IL2::Account {
+            account,
+            nonce: 0,
+            balance: U256::from(10_u64.pow(18)),
+            code: Bytes::copy_from_slice(code),
+            slots,
+        };
+        let alice = Address::from_slice(&hex!("328809bc894f92807417d2dad6b7c998c1afdac6"));
+        self.ask(&IL2::genesisCall {
+            genesis_: IL2::Genesis {
+                chainId: 80_790,
+                schema: OSAKA,
+                number: 0,
+                timestamp: 1_700_000_000,
+                gasLimit: 12_000_000,
+                baseFee: 7,
+                feeRecipient: Address::ZERO,
+                anchor: B256::ZERO,
+                accounts: vec![
+                    account(RICH, slots, &hex!("6001600055")),
+                    account(alice, Vec::new(), &[]),
+                ],
+            },
+        })
+    }
+
+    fn seal_call(parent: &IL2::Head) -> IL2::sealBlockCall {
+        IL2::sealBlockCall {
+            block_: IL2::Block {
+                parentHash: parent.hash,
+                schema: 0,
+                timestamp: parent.timestamp + 1,
+                anchor: keccak256("anchor"),
+                feeRecipient: Address::ZERO,
+                gasLimit: 0,
+                prevRandao: B256::ZERO,
+                extraData: Bytes::new(),
+                slotNumber: 0,
+                leaveOutInvalid: false,
+            },
+            transactions: vec![IL2::Transaction {
+                kind: IL2::Kind::FeeMarket,
+                from: "alice".to_owned(),
+                create: false,
+                to: Address::repeat_byte(parent.number as u8),
+                value: U256::from(1),
+                data: Bytes::new(),
+                chainId: 0,
+                nonce: u64::MAX,
+                gasLimit: 21_000,
+                maxFeePerGas: 1_000,
+                maxPriorityFeePerGas: 1,
+                accessList: Vec::new(),
+                authorizations: Vec::new(),
+            }],
+        }
+    }
+
+    fn seal(&self, parent: &IL2::Head) -> IL2::Sealed {
+        self.ask(&Self::seal_call(parent))
+    }
+
+    fn prove(&self, hash: B256, account: Address, slots: &[u64]) -> IL2::AccountProof {
+        let slots = slots.iter().map(|slot| U256::from(*slot).into()).collect();
+        self.ask(&IL2::proveCall { blockHash: hash, account, slots })
+    }
+}
+
+/// What a proof proves, by another implementation than the one that made it.
+fn assert_proves(proof: &IL2::AccountProof, address: Address) {
+    assert_eq!(keccak256(&proof.header), proof.head.hash);
+    let account = proof.exists.then(|| {
+        alloy_rlp::encode(TrieAccount {
+            nonce: proof.nonce,
+            balance: proof.balance,
+            storage_root: proof.storageRoot,
+            code_hash: proof.codeHash,
+        })
+    });
+    let key = Nibbles::unpack(keccak256(address));
+    verify_proof(proof.head.stateRoot, key, account, &proof.nodes).unwrap();
+    for slot in &proof.slots {
+        let value = U256::from_be_bytes(slot.value.0);
+        let expected = (!value.is_zero()).then(|| alloy_rlp::encode(value));
+        let key = Nibbles::unpack(keccak256(slot.slot));
+        verify_proof(proof.storageRoot, key, expected, &slot.nodes).unwrap();
+    }
+}
+
+#[test]
+fn proofs_are_accepted_by_another_implementation() {
+    let project = Project::new();
+    let genesis = project.genesis();
+    let head = project.seal(&genesis).head;
+    for hash in [genesis.hash, head.hash] {
+        let proof = project.prove(hash, RICH, &[0, 7, 39, 40, 1_000]);
+        assert!(proof.exists);
+        assert_eq!(U256::from_be_bytes(proof.slots[1].value.0), U256::from(8));
+        assert_eq!(proof.slots[3].value, B256::ZERO);
+        assert_proves(&proof, RICH);
+        let proof = project.prove(hash, ABSENT, &[]);
+        assert!(!proof.exists);
+        assert_proves(&proof, ABSENT);
+    }
+}
+
+#[test]
+fn a_block_is_the_same_wherever_and_however_often_it_is_built() {
+    let (here, there) = (Project::new(), Project::new());
+    let genesis = here.genesis();
+    assert_eq!(there.genesis().hash, genesis.hash);
+    let expected = here.seal(&genesis).input;
+    assert_eq!(there.seal(&genesis).input, expected);
+
+    // All at once, with one file for all requests.
+    let shared = Project::new();
+    thread::scope(|scope| {
+        let builders: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let genesis = shared.genesis();
+                    (0..20).map(|_| shared.seal(&genesis).input).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        for builder in builders {
+            assert!(builder.join().unwrap().iter().all(|input| *input == expected));
+        }
+    });
+}
+
+#[test]
+fn a_long_chain_needs_its_latest_blocks_only() {
+    let project = Project::new();
+    let mut head = project.genesis();
+    let mut hashes = Vec::new();
+    for _ in 0..70 {
+        hashes.push(head.hash);
+        head = project.seal(&head).head;
+    }
+    let before = project.prove(head.hash, RICH, &[7]);
+    for hash in &hashes[..64] {
+        fs::remove_file(project.block_file(*hash)).unwrap();
+    }
+    let proof = project.prove(head.hash, RICH, &[7]);
+    assert_eq!(proof.nodes, before.nodes);
+    assert_proves(&proof, RICH);
+    assert_eq!(project.seal(&head).head.number, 71);
+    // An earlier one is gone, and this is said.
+    let request = IL2::proveCall { blockHash: hashes[40], account: RICH, slots: Vec::new() };
+    let Answer::Broken(reason) = project.try_ask(&request.abi_encode()) else { panic!() };
+    assert!(reason.contains("is not known here"), "{reason}");
+}
+
+#[test]
+fn a_file_that_is_damaged_is_found_out() {
+    let project = Project::new();
+    let head = project.genesis();
+    let path = project.block_file(head.hash);
+    let good = fs::read(&path).unwrap();
+    let refused = || {
+        let Answer::Broken(reason) = project.try_ask(&Project::seal_call(&head).abi_encode())
+        else {
+            panic!("a damaged file is taken for a good one")
+        };
+        reason
+    };
+    fs::write(&path, &good[..good.len() / 2]).unwrap();
+    assert!(refused().contains("enshrine forge clean"));
+    // Throughout the state: what is not found by its hash is not there.
+    let bad: Vec<_> = good.iter().map(|byte| if *byte == 0xa0 { 0xa1 } else { *byte }).collect();
+    fs::write(&path, &bad).unwrap();
+    assert!(!refused().is_empty());
+    fs::write(&path, &good).unwrap();
+    assert_eq!(project.seal(&head).head.number, 1);
+}
+
+#[test]
+fn bytes_that_are_no_request_are_refused() {
+    let project = Project::new();
+    let Answer::Broken(reason) = project.try_ask(&hex!("deadbeef00")) else { panic!() };
+    assert!(reason.starts_with("request: "), "{reason}");
+}
