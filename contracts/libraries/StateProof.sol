@@ -91,34 +91,29 @@ library StateProof {
         pure
         returns (uint256 start, uint256 stop)
     {
+        uint256 count = nodes.length;
         if (root == EMPTY_ROOT) {
-            _requireAllUsed(0, nodes.length);
+            _requireAllUsed(0, count);
             return (0, 0);
         }
-        uint256 path = uint256(key);
-        uint256 left = 64;
-        for (uint256 i = 0; i < nodes.length; ++i) {
-            (start, stop) = _node(nodes, i, root);
-            // This node, and those that are embedded in it.
-            while (true) {
-                uint256 taken;
-                Next next;
-                (next, start, stop, taken) = _step(start, stop, path, left, i);
-                if (next == Next.Value || next == Next.Nothing) {
-                    _requireAllUsed(i + 1, nodes.length);
-                    return (start, stop);
+        Path memory path = Path(uint256(key), 64, 0);
+        unchecked {
+            for (; path.node < count; ++path.node) {
+                (start, stop) = _node(nodes, path.node, root);
+                // This node, and those that are embedded in it.
+                while (true) {
+                    Next next;
+                    (next, start, stop) = _step(start, stop, path);
+                    if (next == Next.Hash) break;
+                    if (next != Next.Node) {
+                        _requireAllUsed(path.node + 1, count);
+                        return (start, stop);
+                    }
                 }
-                unchecked {
-                    left -= taken;
-                }
-                path <<= 4 * taken;
-                if (next == Next.Hash) break;
-            }
-            assembly ("memory-safe") {
-                root := calldataload(start)
+                root = bytes32(_word(start));
             }
         }
-        revert ProofIncomplete(nodes.length);
+        revert ProofIncomplete(count);
     }
 
     /// @dev What a path finds behind a node: the value, nothing, another node of the proof, or a node
@@ -130,47 +125,108 @@ library StateProof {
         Node
     }
 
-    /// @dev Goes from a node, of which `start` and `stop` are the payload, to what follows on the path,
-    /// of which `left` nibbles are left at the high end of `path`.
+    /// @dev What is left of a key.
+    struct Path {
+        /// The nibbles that are left, at the high end.
+        uint256 nibbles;
+        /// How many these are.
+        uint256 left;
+        /// The node of the proof at hand.
+        uint256 node;
+    }
+
+    /// @dev Goes from a node, of which `start` and `stop` are the payload, to what follows on the path.
     /// @return next What follows.
     /// @return first Where its payload starts.
     /// @return last Where its payload ends.
-    /// @return taken How many nibbles lead there.
-    function _step(uint256 start, uint256 stop, uint256 path, uint256 left, uint256 index)
+    function _step(uint256 start, uint256 stop, Path memory path)
         private
         pure
-        returns (Next next, uint256 first, uint256 last, uint256 taken)
+        returns (Next next, uint256 first, uint256 last)
     {
         unchecked {
-            uint256 nibble = path >> 252;
-            bool isList;
+            uint256 child;
+            uint256 taken = 1;
+            bool isBranch = true;
             // In a full branch every child has its place. No other node has this length: a child takes
             // 33 bytes as a hash only, and an embedded node is shorter.
             if (stop - start == FULL_BRANCH) {
-                first = start + 33 * nibble;
-                (first, last, isList) = Rlp.item(first, stop);
+                child = start + 33 * (path.nibbles >> 252);
             } else {
-                (first, last, isList) = Rlp.item(start, stop);
-                (uint256 a, uint256 b, bool isNode) = Rlp.item(last, stop);
-                if (b == stop) {
-                    if (isList) revert NodeMalformed(index);
-                    (next, taken) = _short(first, last, path, left, index);
-                    if (next == Next.Nothing) return (next, 0, 0, 0);
+                child = _after(start);
+                if (_after(child) == stop) {
+                    isBranch = false;
+                    (next, taken) = _short(start, child, path);
+                    if (next == Next.Nothing) return (next, 0, 0);
                     if (next == Next.Value) {
-                        if (isNode) revert NodeMalformed(index);
-                        return (next, a, b, taken);
+                        (first, last) = Rlp.str(child, stop);
+                        return (next, first, last);
                     }
-                    return (_child(a, b, isNode, index), a, b, taken);
-                }
-                if (nibble == 1) {
-                    (first, last, isList) = (a, b, isNode);
-                } else if (nibble != 0) {
-                    (first, last, isList) = Rlp.item(_skip(last, nibble - 1), stop);
+                } else {
+                    child = _skip(start, path.nibbles >> 252);
                 }
             }
-            if (left == 0) revert NodeMalformed(index);
-            if (first == last && !isList) return (Next.Nothing, 0, 0, 0);
-            return (_child(first, last, isList, index), first, last, 1);
+            if (taken > path.left || child >= stop) revert NodeMalformed(path.node);
+            path.left -= taken;
+            path.nibbles <<= 4 * taken;
+
+            uint256 head = _word(child) >> 248;
+            first = child + 1;
+            if (head == 0xa0) (next, last) = (Next.Hash, first + 32);
+            else if (head == 0x80 && isBranch) return (Next.Nothing, 0, 0);
+            else if (head >= 0xc0 && head <= 0xdf) (next, last) = (Next.Node, child + head - 0xbf);
+            else revert NodeMalformed(path.node);
+            if (last > stop) revert NodeMalformed(path.node);
+        }
+    }
+
+    /// @dev What a node with two items does with the path, by the first of them: `Value` if it is the
+    /// leaf of this key, `Node` if it is an extension on the way. Also how many nibbles it has.
+    function _short(uint256 start, uint256 stop, Path memory path)
+        private
+        pure
+        returns (Next next, uint256 taken)
+    {
+        unchecked {
+            // A string of 33 bytes at most; one of a single byte below 0x80 has no header.
+            uint256 head = _word(start) >> 248;
+            if (head > 0xa1) revert NodeMalformed(path.node);
+            if (head >= 0x80) ++start;
+            if (start == stop) revert NodeMalformed(path.node);
+
+            // Hex prefix: 0 and 1 are extensions, 2 and 3 leaves; with odd numbers a first nibble
+            // follows in the same byte.
+            uint256 word = _word(start);
+            uint256 flags = word >> 252;
+            uint256 nibbles = flags & 1 == 0 ? _word(start + 1) : word << 4;
+            taken = 2 * (stop - start - 1) + (flags & 1);
+            bool isLeaf = flags & 2 != 0;
+            if (flags > 3 || (isLeaf ? taken != path.left : taken == 0 || taken >= path.left)) {
+                revert NodeMalformed(path.node);
+            }
+            if (taken != 0 && (nibbles ^ path.nibbles) >> (256 - 4 * taken) != 0) {
+                return (Next.Nothing, taken);
+            }
+            return (isLeaf ? Next.Value : Next.Node, taken);
+        }
+    }
+
+    /// @dev Where an item ends. Of an item that is malformed the answer is anything.
+    function _after(uint256 pos) private pure returns (uint256 result) {
+        assembly ("memory-safe") {
+            let word := calldataload(pos)
+            let head := shr(248, word)
+            result := add(pos, 1)
+            if gt(head, 0x7f) {
+                // The length stands in the header, of a string or of a list; or behind it.
+                let length := and(sub(head, 0x80), 0x3f)
+                if gt(length, 55) {
+                    let size := sub(length, 55)
+                    result := add(result, size)
+                    length := shr(sub(256, mul(8, size)), shl(8, word))
+                }
+                result := add(result, length)
+            }
         }
     }
 
@@ -196,67 +252,38 @@ library StateProof {
         }
     }
 
-    /// @dev What a node with two items does with the path, by the first of them: `Value` if it is the
-    /// leaf of this key, `Node` if it is an extension on the way.
-    function _short(uint256 start, uint256 stop, uint256 path, uint256 left, uint256 index)
-        private
-        pure
-        returns (Next next, uint256 taken)
-    {
-        if (start == stop) revert NodeMalformed(index);
-        unchecked {
-            // Hex prefix: 0 and 1 are extensions, 2 and 3 leaves; with odd numbers a first nibble
-            // follows in the same byte.
-            uint256 flags;
-            uint256 nibbles;
-            assembly ("memory-safe") {
-                let word := calldataload(start)
-                flags := shr(252, word)
-                switch and(flags, 1)
-                case 0 { nibbles := calldataload(add(start, 1)) }
-                default { nibbles := shl(4, word) }
-            }
-            taken = 2 * (stop - start - 1) + (flags & 1);
-            bool isLeaf = flags & 2 != 0;
-            if (flags > 3 || (isLeaf ? taken != left : taken == 0 || taken >= left)) {
-                revert NodeMalformed(index);
-            }
-            if (taken != 0 && (nibbles ^ path) >> (256 - 4 * taken) != 0) return (Next.Nothing, 0);
-            return (isLeaf ? Next.Value : Next.Node, taken);
-        }
-    }
-
-    /// @dev What stands for a child: a hash, or the child itself if it is short.
-    function _child(uint256 first, uint256 last, bool isList, uint256 index)
-        private
-        pure
-        returns (Next)
-    {
-        if (isList) return Next.Node;
-        unchecked {
-            if (last - first != 32) revert NodeMalformed(index);
-        }
-        return Next.Hash;
-    }
-
     /// @dev Payload of a node of the proof, after comparing its hash.
+    ///
+    /// Where calldata says that the node lies is not checked: a place beyond the end holds zeros,
+    /// and whatever it holds must have the right hash.
     function _node(bytes[] calldata nodes, uint256 index, bytes32 expected)
         private
         pure
-        returns (uint256 start, uint256 stop)
+        returns (uint256 start, uint256 end)
     {
-        bytes calldata node = nodes[index];
         bytes32 got;
-        uint256 pos;
+        uint256 head;
         assembly ("memory-safe") {
-            pos := node.offset
+            let node := add(nodes.offset, calldataload(add(nodes.offset, shl(5, index))))
+            let length := calldataload(node)
+            start := add(node, 0x20)
+            end := add(start, length)
             let memoryEnd := mload(0x40)
-            calldatacopy(memoryEnd, pos, node.length)
-            got := keccak256(memoryEnd, node.length)
+            calldatacopy(memoryEnd, start, length)
+            got := keccak256(memoryEnd, length)
+            head := shr(248, calldataload(start))
         }
         if (got != expected) revert NodeHashMismatch(index, got, expected);
-        (start, stop) = Rlp.list(pos, pos + node.length);
-        Rlp.requireEnd(stop, pos + node.length);
+        if (head < 0xc0 || _after(start) != end) revert NodeMalformed(index);
+        unchecked {
+            start += head < 0xf8 ? 1 : head - 0xf6;
+        }
+    }
+
+    function _word(uint256 pos) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := calldataload(pos)
+        }
     }
 
     function _requireAllUsed(uint256 used, uint256 nodes) private pure {
