@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Execute} from "../../contracts/libraries/Execute.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+contract ForcedDutyTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint128 internal constant GENEROUS = 100 gwei;
+
+    function expectRefused(bytes memory input, INativeRollup.Evidence memory e, bytes memory error_)
+        internal
+    {
+        bytes[] memory inputs = one(input);
+        vm.expectRevert(error_);
+        rollup.advance(inputs, e);
+    }
+
+    /// @dev A transfer by alice that is due in the next block, which has an odd number.
+    function dueTransfer(uint64 nonce, uint128 maxFee)
+        internal
+        returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
+    {
+        raw = signedTransfer("alice", nonce, maxFee);
+        t = submit(raw);
+        skip(FORCED_DELAY);
+        untilNextIs(1);
+    }
+
+    function first(bytes4 selector) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(selector, 0);
+    }
+
+    // ------------------------------------------------------------------ due
+
+    function test_before_it_is_due_a_transaction_is_not_demanded() public {
+        submit(signedTransfer("alice", 0, GENEROUS));
+        skip(FORCED_DELAY - MAX_LAG);
+        advance();
+        advance();
+        assertHead();
+    }
+
+    function test_a_due_transaction_is_in_the_block_or_the_block_is_refused() public {
+        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
+        IL2.Head memory parent = l2.head;
+        bytes memory without = l2.seal();
+        expectRefused(without, none(), first(INativeRollup.ForcedTransactionOmitted.selector));
+        INativeRollup.Evidence memory nothing = none();
+        nothing.forced = new INativeRollup.ForcedBatch[](1);
+        expectRefused(without, nothing, first(INativeRollup.ForcedTransactionOmitted.selector));
+
+        l2.head = parent;
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ForcedDischarged(0, t.hash, INativeRollup.Outcome.Included);
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        assertHead();
+        assertEq(inbox.commitment(0), 0);
+        INativeRollup.Duties memory d = rollup.duties();
+        assertEq(d.forcedNext, 1);
+        assertEq(d.forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
+        assertEq(d.forcedFirstSince, l2.head.timestamp);
+    }
+
+    function testFuzz_the_place_in_the_block_must_be_the_right_one(uint8 before, uint8 claimed)
+        public
+    {
+        before = before % 6;
+        claimed = claimed % 8;
+        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
+        for (uint256 i = 0; i < before; ++i) {
+            l2.transfer("bob", alice, i);
+        }
+        l2.raw(raw);
+        l2.transfer("bob", alice, 1 ether);
+        IL2.Sealed memory b = l2.sealBlock(l2.next());
+        INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Included);
+        d.position = claimed;
+        if (claimed != before) {
+            bytes memory error_ = claimed < before + 2
+                ? abi.encodeWithSelector(
+                    INativeRollup.NotIncluded.selector, 0, b.transactionHashes[claimed], t.hash
+                )
+                : abi.encodeWithSelector(
+                    Execute.TransactionOutOfRange.selector, claimed, uint256(before) + 2
+                );
+            expectRefused(b.input, one(d), error_);
+            d.position = before;
+        }
+        rollup.advance(one(b.input), one(d));
+        assertHead();
+    }
+
+    function test_even_blocks_owe_no_forced_transactions() public {
+        untilNextIs(0);
+        submit(signedTransfer("alice", 0, GENEROUS));
+        skip(FORCED_DELAY);
+        advance();
+        assertHead();
+    }
+
+    function test_what_follows_and_is_not_due_is_shown() public {
+        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
+        INativeRollup.ForcedTransaction memory n = submit(signedTransfer("alice", 1, GENEROUS));
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Included);
+        expectRefused(
+            input,
+            one(d),
+            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 1)
+        );
+        INativeRollup.ForcedTransaction memory forged =
+            abi.decode(abi.encode(n), (INativeRollup.ForcedTransaction));
+        forged.submittedAt += 1000;
+        expectRefused(
+            input,
+            one(d, forged),
+            abi.encodeWithSelector(
+                INativeRollup.ForcedTransactionMismatch.selector,
+                1,
+                keccak256(abi.encode(forged)),
+                keccak256(abi.encode(n))
+            )
+        );
+        rollup.advance(one(input), one(d, n));
+        assertEq(rollup.duties().forcedDue, n.submittedAt + FORCED_DELAY);
+    }
+
+    function test_a_batch_for_no_block_of_the_call_is_refused() public {
+        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Included));
+        INativeRollup.ForcedBatch[] memory two = new INativeRollup.ForcedBatch[](2);
+        two[0] = e.forced[0];
+        two[1].index = 1;
+        e.forced = two;
+        expectRefused(
+            input, e, abi.encodeWithSelector(INativeRollup.ForcedBatchUnused.selector, 1, 1)
+        );
+    }
+
+    // ------------------------------------------------------------------ invalid
+
+    function test_a_used_nonce_excuses() public {
+        bytes memory raw = signedTransfer("alice", 0, GENEROUS);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        l2.transfer("alice", bob, 7);
+        advance();
+        skip(FORCED_DELAY);
+        untilNextIs(1);
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Invalid));
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ForcedDischarged(0, t.hash, INativeRollup.Outcome.Invalid);
+        rollup.advance(one(input), e);
+    }
+
+    function test_a_gap_in_the_nonces_excuses() public {
+        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(1, GENEROUS);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Invalid)));
+    }
+
+    function test_an_account_that_cannot_pay_excuses_and_so_does_none() public {
+        bytes memory raw = signedTransfer("nobody", 0, GENEROUS);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        (INativeRollup.ForcedTransaction memory u,) = dueTransfer(0, type(uint128).max / 1e9);
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Invalid));
+        INativeRollup.Discharge[] memory both = new INativeRollup.Discharge[](2);
+        both[0] = e.forced[0].discharges[0];
+        both[1] = discharge(u, INativeRollup.Outcome.Invalid);
+        e.forced[0].discharges = both;
+        rollup.advance(one(input), e);
+        assertEq(rollup.duties().forcedNext, 2);
+    }
+
+    function test_whoever_could_send_it_has_no_excuse() public {
+        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
+        bytes memory input = l2.seal();
+        INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Invalid);
+        expectRefused(input, one(d), first(INativeRollup.StillValid.selector));
+        // A code that the account does not have.
+        d.code = hex"00";
+        expectRefused(input, one(d), first(INativeRollup.StillValid.selector));
+        d.outcome = INativeRollup.Outcome.Underpriced;
+        expectRefused(
+            input,
+            one(d),
+            abi.encodeWithSelector(
+                INativeRollup.PricedEnough.selector, 0, GENEROUS, l2.head.baseFee
+            )
+        );
+        d.outcome = INativeRollup.Outcome.NoRoom;
+        expectRefused(input, one(d), first(INativeRollup.RoomLeft.selector));
+        d.outcome = INativeRollup.Outcome.Expired;
+        uint256 expiry = t.submittedAt + FORCED_DELAY + FORCED_GRACE + FORCED_EXPIRY;
+        expectRefused(
+            input, one(d), abi.encodeWithSelector(INativeRollup.NotExpired.selector, 0, expiry)
+        );
+    }
+
+    function test_a_delegation_is_no_code() public {
+        IL2.Transaction memory set = L2.transaction("bob", bob, 0, "");
+        set.kind = IL2.Kind.SetCode;
+        set.authorizations = new IL2.Authorization[](1);
+        set.authorizations[0] = IL2.Authorization("alice", CHAIN_ID, MESSENGER, 0);
+        l2.send(set);
+        advance();
+        (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(1, GENEROUS);
+        IL2.Head memory parent = l2.head;
+        bytes memory input = l2.seal();
+        INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Invalid);
+        d.code = l2.codeOf(alice);
+        assertEq(d.code.length, 23);
+        expectRefused(input, one(d), first(INativeRollup.StillValid.selector));
+        l2.head = parent;
+        l2.raw(raw);
+        rollup.advance(one(l2.seal()), one(discharge(t, INativeRollup.Outcome.Included)));
+    }
+
+    // ------------------------------------------------------------------ price and room
+
+    function test_less_than_the_base_fee_excuses() public {
+        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, 0);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Underpriced)));
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+
+    /// @dev Blocks of transfers by bob until less than 21,000 gas are left.
+    function fillBlock() internal {
+        uint256 room = l2.head.gasLimit / 21_000;
+        for (uint256 i = 0; i < room; ++i) {
+            l2.transfer("bob", alice, 1);
+        }
+    }
+
+    function test_a_full_block_puts_off_until_the_grace_is_over() public {
+        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
+        fillBlock();
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.NoRoom)));
+        assertEq(rollup.duties().forcedNext, 0);
+        assertEq(inbox.commitment(0), keccak256(abi.encode(t)));
+
+        skip(FORCED_GRACE);
+        advance();
+        fillBlock();
+        input = l2.seal();
+        expectRefused(
+            input,
+            one(discharge(t, INativeRollup.Outcome.NoRoom)),
+            first(INativeRollup.RoomLeft.selector)
+        );
+    }
+
+    function test_nothing_overtakes_what_is_put_off() public {
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
+        (INativeRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
+        fillBlock();
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.NoRoom));
+        INativeRollup.Discharge[] memory both = new INativeRollup.Discharge[](2);
+        both[0] = e.forced[0].discharges[0];
+        both[1] = discharge(u, INativeRollup.Outcome.NoRoom);
+        e.forced[0].discharges = both;
+        expectRefused(input, e, first(INativeRollup.ForcedTransactionOmitted.selector));
+        rollup.advance(one(input), one(both[0]));
+    }
+
+    function test_another_transaction_cannot_be_put_off_in_its_place() public {
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
+        (INativeRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
+        fillBlock();
+        bytes memory input = l2.seal();
+        expectRefused(
+            input,
+            one(discharge(u, INativeRollup.Outcome.NoRoom)),
+            abi.encodeWithSelector(
+                INativeRollup.ForcedTransactionMismatch.selector,
+                0,
+                keccak256(abi.encode(u)),
+                keccak256(abi.encode(t))
+            )
+        );
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.NoRoom)));
+    }
+
+    function test_the_first_expires_when_the_chain_has_stood_still_for_it() public {
+        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
+        skip(FORCED_GRACE + FORCED_EXPIRY);
+        // Relays are the business of even blocks.
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Expired)));
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+
+    function test_the_second_does_not_expire_with_the_first() public {
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, GENEROUS));
+        (INativeRollup.ForcedTransaction memory u,) = dueTransfer(1, GENEROUS);
+        skip(FORCED_GRACE + FORCED_EXPIRY);
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Expired));
+        INativeRollup.Discharge[] memory both = new INativeRollup.Discharge[](2);
+        both[0] = e.forced[0].discharges[0];
+        both[1] = discharge(u, INativeRollup.Outcome.Expired);
+        e.forced[0].discharges = both;
+        uint256 expiry = l2.head.timestamp + FORCED_GRACE + FORCED_EXPIRY;
+        expectRefused(
+            input, e, abi.encodeWithSelector(INativeRollup.NotExpired.selector, 1, expiry)
+        );
+    }
+
+    function test_a_block_deals_with_sixteen_at_most_and_owes_no_more() public {
+        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](17);
+        for (uint64 i = 0; i < 17; ++i) {
+            t[i] = submit(signedTransfer("alice", i, 0));
+        }
+        skip(FORCED_DELAY);
+        untilNextIs(1);
+        bytes memory input = l2.seal();
+        INativeRollup.Evidence memory e = one(discharge(t[0], INativeRollup.Outcome.Underpriced));
+        for (uint256 n = 17; n >= 15; --n) {
+            INativeRollup.Discharge[] memory some = new INativeRollup.Discharge[](n);
+            for (uint256 i = 0; i < n; ++i) {
+                some[i] = discharge(t[i], INativeRollup.Outcome.Underpriced);
+            }
+            e.forced[0].discharges = some;
+            if (n == 17) {
+                expectRefused(
+                    input,
+                    e,
+                    abi.encodeWithSelector(INativeRollup.TooManyDischarges.selector, 17, 16)
+                );
+            } else if (n == 15) {
+                expectRefused(
+                    input,
+                    e,
+                    abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 15)
+                );
+            }
+        }
+        INativeRollup.Discharge[] memory sixteen = new INativeRollup.Discharge[](16);
+        for (uint256 i = 0; i < 16; ++i) {
+            sixteen[i] = discharge(t[i], INativeRollup.Outcome.Underpriced);
+        }
+        e.forced[0].discharges = sixteen;
+        rollup.advance(one(input), e);
+        assertEq(rollup.duties().forcedNext, 16);
+    }
+
+    // ------------------------------------------------------------------ ways out
+
+    function test_who_is_censored_leaves_by_force() public {
+        send(alice, 10 ether, 0, "");
+        nextL1Block();
+        bringOver();
+        IL2.Transaction memory t = L2.transaction(
+            "alice", MESSENGER, 3 ether, abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""))
+        );
+        t.gasLimit = 300_000;
+        bytes memory raw = l2.sign(t);
+        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        assertTrue(forced.bounded);
+        untilNextIs(1);
+        skip(FORCED_DELAY);
+        l2.raw(raw);
+        rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));
+        uint256 before = bob.balance;
+        queue.claim(
+            IL1MessageQueue.Message(alice, bob, bob, 3 ether, 0, 0, 0, ""), messageProof(0), bob
+        );
+        assertEq(bob.balance - before, 3 ether);
+    }
+}
+
+/// @dev What forced transactions cost on L1.
+contract ForcedGasTest is RealRollup {
+    using L2 for L2.Chain;
+
+    function cost(uint256 count) internal returns (uint256) {
+        INativeRollup.Evidence memory e;
+        if (count != 0) {
+            INativeRollup.Discharge[] memory some = new INativeRollup.Discharge[](count);
+            for (uint64 i = 0; i < count; ++i) {
+                bytes memory raw = signedTransfer("alice", i, 100 gwei);
+                some[i] = discharge(submit(raw), INativeRollup.Outcome.Included);
+                some[i].position = i;
+            }
+            e.forced = new INativeRollup.ForcedBatch[](1);
+            e.forced[0].discharges = some;
+        }
+        for (uint64 i = 0; i < 4; ++i) {
+            l2.raw(signedTransfer("alice", i, 100 gwei));
+        }
+        nextL1Block();
+        bytes memory input = l2.seal();
+        vm.cool(address(rollup));
+        vm.cool(address(inbox));
+        rollup.advance(one(input), e);
+        // A slot is given back for each, of which less than a fifth of the transaction's gas is paid.
+        return vm.lastCallGas().gasTotalUsed - uint64(vm.lastCallGas().gasRefunded);
+    }
+
+    function test_gas_of_discharges_by_index() public {
+        uint256 state = vm.snapshotState();
+        uint256 one_ = cost(1);
+        vm.revertToState(state);
+        uint256 four = cost(4);
+        vm.snapshotValue("gas", "forced transaction: discharge by index", (four - one_) / 3);
+        assertLe((four - one_) / 3, 10_000);
+    }
+
+    /// forge-config: default.isolate = true
+    function test_gas_of_submitting() public {
+        submit(signedTransfer("alice", 0, 100 gwei));
+        bytes memory raw = signedTransfer("alice", 1, 100 gwei);
+        inbox.submit(raw);
+        uint256 used = vm.lastCallGas().gasTotalUsed;
+        vm.snapshotValue("gas", "forced transaction: submit a transfer, in all", used);
+        assertLe(used, 100_000);
+    }
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
+import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Transactions} from "../../contracts/libraries/Transactions.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+import {Burner} from "../utils/Targets.sol";
+
+contract ForcedInboxTest is RealRollup {
+    using L2 for L2.Chain;
+
+    address internal constant BOUNDED = address(0xb0b0);
+    uint64 internal percent = 0;
+    address internal recipient;
+
+    function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
+        c = super.forcedConfig(rollup_);
+        c.boundedTarget = BOUNDED;
+        c.feePercent = percent;
+        c.feeRecipient = recipient;
+    }
+
+    function plain() internal view returns (IL2.Transaction memory t) {
+        t = L2.transaction("alice", bob, 5, "");
+        t.gasLimit = 21_000;
+        t.nonce = 3;
+        t.maxPriorityFeePerGas = 0;
+    }
+
+    function expectRefused(IL2.Transaction memory t, bytes memory error_) internal {
+        bytes memory raw = l2.sign(t);
+        vm.expectRevert(error_);
+        inbox.submit(raw);
+    }
+
+    function test_all_that_is_known_of_a_transaction_is_kept_as_a_hash() public {
+        bytes memory raw = l2.sign(plain());
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        assertEq(t.hash, keccak256(raw));
+        assertEq(t.sender, alice);
+        assertEq(t.nonce, 3);
+        assertEq(t.gasLimit, 21_000);
+        assertEq(t.maxFee, 100 gwei);
+        assertEq(t.cost, 21_000 * 100 gwei + 5);
+        assertEq(t.submittedAt, vm.getBlockTimestamp());
+        assertFalse(t.bounded);
+        assertEq(inbox.commitment(0), keccak256(abi.encode(t)));
+        assertEq(inbox.commitment(1), 0);
+        assertEq(inbox.count(), 1);
+        assertEq(uint256(vm.load(address(inbox), 0)), 1, "slot 0");
+        bytes32 slot = keccak256(abi.encode(0, 1));
+        assertEq(vm.load(address(inbox), slot), inbox.commitment(0), "slot 1");
+    }
+
+    function test_every_type_without_blobs_is_taken() public {
+        IL2.Transaction memory t = plain();
+        t.kind = IL2.Kind.Legacy;
+        assertEq(submit(l2.sign(t)).sender, alice);
+        t.kind = IL2.Kind.AccessList;
+        assertEq(submit(l2.sign(t)).sender, alice);
+        t.kind = IL2.Kind.FeeMarket;
+        assertEq(submit(l2.sign(t)).sender, alice);
+        // A type 4 takes more gas than what may be forced; the decoder's own tests show that it is read.
+        t.kind = IL2.Kind.SetCode;
+        t.gasLimit = 60_000;
+        t.authorizations = new IL2.Authorization[](1);
+        t.authorizations[0] = IL2.Authorization("bob", CHAIN_ID, BOUNDED, 0);
+        expectRefused(
+            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 60_000, 23_000)
+        );
+    }
+
+    function testFuzz_anyone_may_submit_and_nothing_depends_on_who_does(address who, uint64 nonce)
+        public
+    {
+        vm.assume(nonce != type(uint64).max);
+        IL2.Transaction memory t = plain();
+        t.nonce = nonce;
+        bytes memory raw = l2.sign(t);
+        vm.prank(who);
+        inbox.submit(raw);
+        bytes32 first = inbox.commitment(0);
+        inbox.submit(raw);
+        assertEq(inbox.commitment(1), first);
+    }
+
+    function test_transactions_for_another_chain_are_refused() public {
+        IL2.Transaction memory t = plain();
+        t.chainId = 1;
+        expectRefused(
+            t, abi.encodeWithSelector(Transactions.TransactionChainIdMismatch.selector, 1, CHAIN_ID)
+        );
+        t.chainId = CHAIN_ID;
+        submit(l2.sign(t));
+    }
+
+    function test_what_no_block_could_hold_is_refused() public {
+        IL2.Transaction memory t = plain();
+        t.gasLimit = 20_999;
+        expectRefused(
+            t, abi.encodeWithSelector(Transactions.GasBelowIntrinsic.selector, 20_999, 21_000)
+        );
+        t.gasLimit = 21_000;
+        t.data = hex"00";
+        expectRefused(
+            t, abi.encodeWithSelector(Transactions.GasBelowIntrinsic.selector, 21_000, 21_064)
+        );
+        t.data = "";
+        bytes memory raw = l2.sign(t);
+        submit(raw);
+        raw[raw.length - 1] ^= 0x01;
+        INativeRollup.ForcedTransaction memory other;
+        try this.submitted(raw) returns (INativeRollup.ForcedTransaction memory o) {
+            other = o;
+        } catch {}
+        assertTrue(other.sender != alice, "another signature has another signer, or none");
+        bytes memory longer = bytes.concat(l2.sign(t), hex"00");
+        vm.expectRevert();
+        inbox.submit(longer);
+    }
+
+    function submitted(bytes memory raw) external returns (INativeRollup.ForcedTransaction memory) {
+        return submit(raw);
+    }
+
+    function test_gas_is_bounded_by_what_is_known_of_the_target() public {
+        IL2.Transaction memory t = plain();
+        t.gasLimit = 23_000;
+        submit(l2.sign(t));
+        t.gasLimit = 23_001;
+        expectRefused(
+            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 23_001, 23_000)
+        );
+
+        t.gasLimit = 1_000_000;
+        t.to = MESSENGER;
+        t.data = abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""));
+        assertTrue(submit(l2.sign(t)).bounded);
+        IL2Messenger.Header memory header;
+        t.data = abi.encodeCall(IL2Messenger.refundToL1, (header, bob));
+        assertTrue(submit(l2.sign(t)).bounded);
+        t.gasLimit = 1_000_001;
+        expectRefused(
+            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_001, 1_000_000)
+        );
+        // A relay could make the messenger call anything.
+        t.gasLimit = 1_000_000;
+        t.data = abi.encodeCall(IL2Messenger.relay, ("", bob));
+        bytes memory error_ =
+            abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 1_000_000, 23_000);
+        expectRefused(t, error_);
+        t.to = BOUNDED;
+        t.data = "anything";
+        assertTrue(submit(l2.sign(t)).bounded);
+        // An access list could name anything.
+        t.accessList = new IL2.AccessListItem[](1);
+        t.accessList[0].account = bob;
+        expectRefused(t, error_);
+        t.accessList = new IL2.AccessListItem[](0);
+        t.create = true;
+        expectRefused(t, error_);
+    }
+
+    function test_a_transaction_may_be_so_long_and_no_longer() public {
+        bytes memory raw = new bytes(4097);
+        vm.expectRevert(
+            abi.encodeWithSelector(IForcedInbox.TransactionTooLong.selector, 4097, 4096)
+        );
+        inbox.submit(raw);
+        IL2.Transaction memory t = plain();
+        t.to = BOUNDED;
+        t.gasLimit = 1_000_000;
+        t.data = new bytes(3900);
+        submit(l2.sign(t));
+    }
+
+    function testFuzz_the_fee_is_a_share_of_what_the_gas_costs_on_l1(uint64 baseFee, bool burn)
+        public
+    {
+        baseFee = uint64(bound(baseFee, 1, 1e12));
+        percent = 150;
+        recipient = burn ? address(0) : makeAddr("fees");
+        deploy();
+        bytes memory raw = l2.sign(plain());
+        vm.fee(baseFee);
+        uint256 least = (21_000 + 40 * raw.length) * baseFee * 150 / 100;
+        assertEq(inbox.minimumFee(21_000, raw.length), least);
+        vm.deal(address(this), least);
+        vm.expectRevert(
+            abi.encodeWithSelector(IForcedInbox.ForcedFeeTooLow.selector, least - 1, least)
+        );
+        inbox.submit{value: least - 1}(raw);
+        inbox.submit{value: least}(raw);
+        assertEq(burn ? address(inbox).balance : recipient.balance, least);
+    }
+
+    function test_a_recipient_that_refuses_fees_stops_no_submission_without_one() public {
+        recipient = address(new Burner());
+        deploy();
+        bytes memory raw = l2.sign(plain());
+        vm.expectRevert(
+            abi.encodeWithSelector(IForcedInbox.ForcedFeeRefused.selector, recipient, 1)
+        );
+        inbox.submit{value: 1}(raw);
+        inbox.submit(raw);
+    }
+
+    function test_only_the_rollup_takes_transactions_away() public {
+        submit(l2.sign(plain()));
+        submit(l2.sign(plain()));
+        bytes32[] memory some = new bytes32[](1);
+        some[0] = inbox.commitment(0);
+        vm.expectRevert(abi.encodeWithSelector(IForcedInbox.NotRollup.selector, address(this)));
+        inbox.take(0, some);
+
+        bytes32 second = inbox.commitment(1);
+        vm.startPrank(address(rollup));
+        assertEq(inbox.take(0, some), second);
+        vm.expectRevert(abi.encodeWithSelector(IForcedInbox.NotSubmitted.selector, 0, some[0], 0));
+        inbox.take(0, some);
+        some[0] = 0;
+        vm.expectRevert(abi.encodeWithSelector(IForcedInbox.NotSubmitted.selector, 2, 0, 0));
+        inbox.take(2, some);
+        some[0] = second;
+        assertEq(inbox.take(1, some), 0);
+    }
+}
