@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @dev Gives all it has to whoever calls: as a delegate, it empties its account.
+contract Drain {
+    fallback() external payable {
+        (bool ok,) = msg.sender.call{value: address(this).balance}("");
+        require(ok, "not drained");
+    }
+}
+
+/// @title Transactions submitted to halt the chain
+/// @notice Whoever submits a transaction that no block can hold would halt a rollup that must include it.
+/// It need not be invalid from the start: its sender can use the nonce otherwise, spend what it has, or
+/// have delegated to code (EIP-7702) so that a third party, or an earlier transaction of the queue itself,
+/// empties the account in the very block. None of this can be foreseen by whoever builds the block, so it
+/// is judged after the block: what could not be appended to it is no fault of it. And for a copy of what
+/// is in the queue already the nonce is used up after the first.
+contract ForcedGriefingTest is RealRollup {
+    using L2 for L2.Chain;
+
+    address internal constant DRAIN = address(0xd4a1);
+    INativeRollup.Evidence internal evidence;
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        L2.add(g, DRAIN, 0, type(Drain).runtimeCode);
+    }
+
+    function untilDue() internal {
+        untilNextIs(1);
+        skip(FORCED_DELAY);
+    }
+
+    /// @dev Advances by a block with or without the first, and the evidence that is given.
+    function advanceWith(INativeRollup.Discharge memory a, INativeRollup.Discharge memory b)
+        internal
+    {
+        INativeRollup.Evidence memory e = one(a);
+        e.forced[0].discharges = new INativeRollup.Discharge[](2);
+        e.forced[0].discharges[0] = a;
+        e.forced[0].discharges[1] = b;
+        rollup.advance(one(L2.inputOf(l2.head.hash)), e);
+        assertHead();
+        assertEq(rollup.duties().forcedNext, 2);
+    }
+
+    function test_a_copy_of_a_transaction_is_put_aside_once_the_first_is_in() public {
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        INativeRollup.ForcedTransaction memory copy = submit(raw);
+        untilDue();
+        l2.raw(raw);
+        l2.seal();
+        advanceWith(
+            discharge(t, INativeRollup.Outcome.Included),
+            discharge(copy, INativeRollup.Outcome.Invalid)
+        );
+    }
+
+    function test_a_sender_that_is_emptied_in_the_same_block_halts_nothing() public {
+        // Mallory delegates to code that gives everything away.
+        l2.transfer("alice", makeAddr("mallory"), 1 ether);
+        IL2.Transaction memory set = L2.transaction("bob", bob, 0, "");
+        set.kind = IL2.Kind.SetCode;
+        set.authorizations = new IL2.Authorization[](1);
+        set.authorizations[0] = IL2.Authorization("mallory", CHAIN_ID, DRAIN, 0);
+        l2.send(set);
+        advance();
+        assertEq(l2.nonceOf(makeAddr("mallory")), 1);
+
+        bytes memory other = signedTransfer("alice", 1, 100 gwei);
+        INativeRollup.ForcedTransaction memory t = submit(other);
+        INativeRollup.ForcedTransaction memory poor = submit(signedTransfer("mallory", 1, 100 gwei));
+        untilDue();
+        l2.raw(other);
+        l2.callFrom("bob", makeAddr("mallory"), "");
+        l2.seal();
+        assertEq(l2.balanceOf(makeAddr("mallory")), 0);
+        advanceWith(
+            discharge(t, INativeRollup.Outcome.Included),
+            discharge(poor, INativeRollup.Outcome.Invalid)
+        );
+    }
+
+    function test_two_that_only_one_purse_can_pay_for_halt_nothing() public {
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        // As if it had all to spend once more.
+        IL2.Transaction memory all = L2.transaction("alice", bob, 1000 ether - 0.001 ether, "");
+        all.nonce = 1;
+        all.gasLimit = 21_000;
+        all.maxFeePerGas = 40 gwei;
+        all.maxPriorityFeePerGas = 0;
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        INativeRollup.ForcedTransaction memory u = submit(l2.sign(all));
+        l2.transfer("alice", bob, 1 ether);
+        advance();
+        untilDue();
+        l2.seal();
+        advanceWith(
+            discharge(t, INativeRollup.Outcome.Invalid), discharge(u, INativeRollup.Outcome.Invalid)
+        );
+    }
+}

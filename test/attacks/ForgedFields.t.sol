@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Execute} from "../../contracts/libraries/Execute.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title Whoever advances forges what L1 is going to believe
+/// @notice The operator writes the input. A rollup that took a state root or a block hash from anywhere
+/// but the bytes that EXECUTE has judged would let its operator set any state: an early rollup of others
+/// took both as arguments, and checked neither. Here there are no such arguments; what is stored is read
+/// from the input, and each field of it is either compared with what the rollup knows or part of what
+/// EXECUTE recomputes. So no field can be changed: without a new block hash the hash is wrong, with one
+/// the block is.
+contract ForgedFieldsTest is RealRollup {
+    using L2 for L2.Chain;
+
+    bytes internal honest;
+
+    function setUp() public override {
+        super.setUp();
+        l2.transfer("alice", bob, 1 ether);
+        l2.transfer("alice", bob, 2 ether);
+        honest = l2.seal();
+    }
+
+    function expectRefused(bytes memory input, bytes4 error_) internal {
+        bytes[] memory inputs = one(input);
+        vm.expectPartialRevert(error_);
+        // A failure of EXECUTE takes all gas that it gets.
+        rollup.advance{gas: 16_000_000}(inputs, none());
+        assertEq(rollup.head().number, 0);
+        rollup.advance(one(honest), none());
+    }
+
+    /// @dev Fields of which only EXECUTE knows what they must be.
+    function testFuzz_what_execution_gives_cannot_be_changed(
+        uint8 which,
+        bytes32 value,
+        bool rehash
+    ) public {
+        IL2.Field[6] memory fields = [
+            IL2.Field.StateRoot,
+            IL2.Field.ReceiptsRoot,
+            IL2.Field.PrevRandao,
+            IL2.Field.GasUsed,
+            IL2.Field.BaseFee,
+            IL2.Field.FeeRecipient
+        ];
+        IL2.Field field = fields[which % 6];
+        // With a hash of its own a block with another prev randao is another block, and valid: it is
+        // for whoever builds it to choose.
+        if (field == IL2.Field.PrevRandao) rehash = false;
+        if (field == IL2.Field.GasUsed || field == IL2.Field.BaseFee) {
+            value = bytes32(uint256(uint32(uint256(value))));
+        }
+        if (field == IL2.Field.FeeRecipient) value = bytes32(uint256(uint160(uint256(value))));
+        bytes memory bad = L2.broken(honest, field, value, rehash);
+        vm.assume(keccak256(bad) != keccak256(honest));
+        expectRefused(bad, Execute.ExecuteFailed.selector);
+    }
+
+    function testFuzz_a_block_hash_of_ones_own_is_refused(bytes32 hash) public {
+        vm.assume(hash != l2.head.hash);
+        bytes memory bad = L2.broken(honest, IL2.Field.BlockHash, hash, false);
+        expectRefused(bad, Execute.ExecuteFailed.selector);
+    }
+
+    /// @dev Fields that the rollup governs.
+    function test_what_the_rollup_governs_cannot_be_changed() public {
+        uint256 state = vm.snapshotState();
+        IL2.Field[7] memory fields = [
+            IL2.Field.Schema,
+            IL2.Field.ChainId,
+            IL2.Field.ParentHash,
+            IL2.Field.Number,
+            IL2.Field.GasLimit,
+            IL2.Field.Timestamp,
+            IL2.Field.Anchor
+        ];
+        bytes4[7] memory errors = [
+            INativeRollup.SchemaMismatch.selector,
+            INativeRollup.ChainIdMismatch.selector,
+            INativeRollup.ParentHashMismatch.selector,
+            INativeRollup.BlockNumberMismatch.selector,
+            INativeRollup.GasLimitMismatch.selector,
+            INativeRollup.TimestampNotAfterParent.selector,
+            INativeRollup.AnchorMismatch.selector
+        ];
+        for (uint256 i = 0; i < 7; ++i) {
+            // For the schema, one that is known.
+            bytes32 value = i == 0 ? bytes32(uint256(L2.PRAGUE)) : bytes32(uint256(7));
+            bytes memory bad = L2.broken(honest, fields[i], value, false);
+            expectRefused(bad, errors[i]);
+            vm.revertToState(state);
+        }
+    }
+
+    function test_transactions_cannot_be_changed_swapped_added_or_left_out() public {
+        uint256 state = vm.snapshotState();
+        bytes memory other = signedTransfer("alice", 2, 100 gwei);
+        for (uint256 i = 0; i < 8; ++i) {
+            bool rehash = i % 2 == 0;
+            bytes memory bad;
+            if (i < 2) bad = L2.broken(honest, IL2.Field.Transaction, 0, other, rehash);
+            else if (i < 4) bad = L2.broken(honest, IL2.Field.TransactionAdded, 0, other, rehash);
+            else if (i < 6) bad = L2.broken(honest, IL2.Field.TransactionDropped, 0, "", rehash);
+            else bad = L2.broken(honest, IL2.Field.TransactionSwapped, 0, abi.encode(1), rehash);
+            expectRefused(bad, Execute.ExecuteFailed.selector);
+            vm.revertToState(state);
+        }
+    }
+
+    function test_l2_has_no_blobs_and_no_withdrawals() public {
+        bytes memory bad = L2.broken(honest, IL2.Field.WithdrawalAdded, 0, new bytes(44), true);
+        expectRefused(bad, Execute.ExecuteFailed.selector);
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Capacity} from "../../contracts/libraries/Capacity.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {MessageCodec} from "../utils/MessageCodec.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title Requests that no L2 may have
+/// @notice From Prague on a block lists requests to the consensus layer, and any account causes one by
+/// paying a system contract. A rollup that refused blocks with requests could be halted by anyone: the
+/// call is valid, so a forced one would have to be included, and the block with it refused. Requests are
+/// verified, and mean nothing.
+contract RequestHaltTest is RealRollup {
+    using L2 for L2.Chain;
+
+    address internal constant WITHDRAWAL_REQUESTS = 0x00000961Ef480Eb55e80D19ad83579A64c007002;
+
+    function test_a_block_that_causes_a_request_is_a_block_like_any_other() public {
+        l2.callFrom("bob", WITHDRAWAL_REQUESTS, 1 ether, new bytes(56));
+        advance();
+        assertHead();
+        assertTrue(l2.receipts()[0].success);
+        assertEq(l2.receipts()[0].logs.length, 1);
+        advance();
+        assertHead();
+    }
+}
+
+/// @dev Calls each address between two numbers.
+contract Toucher {
+    fallback() external payable {
+        (uint256 from, uint256 to) = abi.decode(msg.data, (uint256, uint256));
+        for (uint256 i = from; i < to; ++i) {
+            (bool ok,) = address(uint160(i)).call("");
+            ok;
+        }
+    }
+}
+
+/// @title Messages that make a block too large for L1
+/// @notice For 2,600 gas a delivery can read a contract of 24 kB and more, and all of it has to be in the
+/// witness: a message with a few million gas makes an input of megabytes, which no L1 transaction can
+/// carry. If it had to be delivered by a deadline, anyone could halt a rollup for the price of a deposit.
+/// So a message that asks for gas may be parked instead, and one that asks for none reads little. The
+/// censor gains nothing: what is parked can be delivered by anyone, who gets the fee, or taken back by a
+/// transaction that can be forced.
+contract UnadvanceableTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint160 internal constant BALLAST = 0x1_0000_0000;
+    uint256 internal constant MANY = 30;
+    address internal constant TOUCHER = address(0x70c4);
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        L2.add(g, TOUCHER, 0, type(Toucher).runtimeCode);
+        for (uint160 i = 0; i < MANY; ++i) {
+            // Different code each.
+            bytes memory code = new bytes(24_576);
+            for (uint256 j = 32; j < code.length; j += 32) {
+                bytes32 noise = keccak256(abi.encode(i, j));
+                assembly ("memory-safe") {
+                    mstore(add(code, j), noise)
+                }
+            }
+            code[0] = 0x00;
+            L2.add(g, address(BALLAST + i), 0, code);
+        }
+    }
+
+    function sendBomb() internal {
+        send(
+            TOUCHER,
+            alice,
+            3 ether,
+            1 ether,
+            400_000,
+            abi.encode(uint256(BALLAST), uint256(BALLAST) + MANY)
+        );
+    }
+
+    function test_what_would_not_fit_is_parked_and_the_chain_goes_on() public {
+        sendBomb();
+        send(address(0xaaaa), 1, 0, "");
+        skip(RELAY_DEADLINE);
+        untilNextIs(0);
+        IL2.Head memory parent = l2.head;
+
+        // Delivered: an input that L1 could not carry.
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        queueRelay(false);
+        bytes memory tooLarge = l2.seal(anchor);
+        assertEq(l2.balanceOf(TOUCHER), 3 ether);
+        assertFalse(Capacity.fits(tooLarge.length, l2.head.gasUsed));
+
+        // Parked.
+        l2.head = parent;
+        (e, anchor) = newAnchor();
+        queueRelay(true);
+        bytes memory input = l2.seal(anchor);
+        assertTrue(Capacity.fits(input.length, l2.head.gasUsed));
+        e.relays = relayProof().relays;
+        rollup.advance(one(input), e);
+        nextL1Block();
+        assertHead();
+        assertEq(l2.balanceOf(address(0xaaaa)), 1);
+        bytes memory asked = abi.encodeCall(IL2Messenger.isParked, (MessageCodec.hash(sent[0])));
+        assertTrue(abi.decode(l2.read(MESSENGER, asked), (bool)));
+        assertEq(l2.balanceOf(TOUCHER), 0);
+    }
+
+    function park() internal {
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        queueRelay(true);
+        rollup.advance(one(l2.seal(anchor)), e);
+        nextL1Block();
+    }
+
+    function test_anyone_delivers_what_is_parked_and_gets_the_fee() public {
+        sendBomb();
+        nextL1Block();
+        park();
+        uint256 before = l2.balanceOf(bob);
+        IL2.Transaction memory t =
+            L2.transaction("bob", MESSENGER, 0, abi.encodeCall(IL2Messenger.retry, (sent[0])));
+        t.gasLimit = 2_000_000;
+        l2.send(t);
+        l2.seal();
+        assertTrue(l2.receipts()[0].success);
+        assertEq(l2.balanceOf(TOUCHER), 3 ether);
+        assertGt(l2.balanceOf(bob), before + 0.9 ether);
+    }
+
+    function test_what_is_parked_can_be_taken_back_by_force() public {
+        sendBomb();
+        nextL1Block();
+        park();
+        IL2Messenger.Message memory m = sent[0];
+        IL2Messenger.Header memory header = IL2Messenger.Header({
+            sender: m.sender,
+            to: m.to,
+            refundTo: m.refundTo,
+            value: m.value,
+            fee: m.fee,
+            gasLimit: m.gasLimit,
+            index: m.index,
+            dataHash: keccak256(m.data)
+        });
+        IL2.Transaction memory t = L2.transaction(
+            "alice", MESSENGER, 0, abi.encodeCall(IL2Messenger.refundToL1, (header, bob))
+        );
+        t.gasLimit = 300_000;
+        bytes memory raw = l2.sign(t);
+        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        untilNextIs(1);
+        skip(FORCED_DELAY);
+        l2.raw(raw);
+        rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));
+        assertTrue(l2.receipts()[0].success);
+        uint256 before = bob.balance;
+        queue.claim(toL1(alice, bob, 4 ether), messageProof(0), bob);
+        assertEq(bob.balance - before, 4 ether);
+    }
+
+    function toL1(address sender, address to, uint128 value)
+        internal
+        pure
+        returns (IL1MessageQueue.Message memory)
+    {
+        return IL1MessageQueue.Message(sender, to, to, value, 0, 0, 0, "");
+    }
+
+    function test_what_asks_for_no_gas_cannot_be_parked() public {
+        send(address(0xaaaa), 1, 0, "");
+        nextL1Block();
+        IL2Messenger.Message memory m = sent[0];
+        bytes memory batch = abi.encodePacked(
+            m.sender, m.to, m.refundTo, m.value, m.fee, uint32(0), uint32(1 << 31), keccak256("")
+        );
+        (, bytes32 anchor) = newAnchor();
+        l2.callFrom("operator", MESSENGER, abi.encodeCall(IL2Messenger.relay, (batch, relayer)));
+        l2.seal(anchor);
+        assertFalse(l2.receipts()[1].success);
+        queueRelay(false);
+        l2.seal();
+        assertTrue(l2.receipts()[0].success);
+    }
+}
