@@ -441,10 +441,12 @@ contract NativeRollupGasTest is RollupStateTest {
         vm.revertToState(state);
         uint256 five = cost(5, none());
 
-        emit log_named_uint("one block, ring not yet full", fresh);
-        emit log_named_uint("each further block, ring not yet full", (freshFive - fresh) / 4);
-        emit log_named_uint("one block", first);
-        emit log_named_uint("each further block", (five - first) / 4);
+        vm.snapshotValue("gas", "advance: one block, ring not yet full", fresh);
+        vm.snapshotValue(
+            "gas", "advance: each further block, ring not yet full", (freshFive - fresh) / 4
+        );
+        vm.snapshotValue("gas", "advance: one block", first);
+        vm.snapshotValue("gas", "advance: each further block", (five - first) / 4);
         assertLe(first, ONE_BLOCK_BOUND);
         assertLe((five - first) / 4, FURTHER_BLOCK_BOUND);
         // A slot that is written for the first time costs 17,100 more.
@@ -460,7 +462,7 @@ contract NativeRollupGasTest is RollupStateTest {
         uint256 without = cost(1, none());
         vm.revertToState(state);
         uint256 with = cost(1, one(updateTo(uint64(vm.getBlockNumber() - 1))));
-        emit log_named_uint("a new anchor", with - without);
+        vm.snapshotValue("gas", "advance: a new anchor", with - without);
         assertLe(with - without, 20_000);
     }
 }

@@ -163,6 +163,8 @@ library StateProof {
                         return (next, first, last);
                     }
                 } else {
+                    // Not even 17 times nothing.
+                    if (stop - start < 17) revert NodeMalformed(path.node);
                     child = _skip(start, path.nibbles >> 252);
                 }
             }

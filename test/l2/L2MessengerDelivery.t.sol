@@ -290,8 +290,8 @@ contract L2MessengerDeliveryTest is L2Chain {
         uint256 one = vm.lastCallGas().gasTotalUsed;
         messenger.relay(packed(2, 11), relayer);
         uint256 nine = vm.lastCallGas().gasTotalUsed;
-        emit log_named_uint("relay of one deposit", one);
-        emit log_named_uint("relay of nine deposits", nine);
+        vm.snapshotValue("gas", "relay on L2: one deposit", one);
+        vm.snapshotValue("gas", "relay on L2: nine deposits", nine);
         assertLe(one, 80_000);
         assertLe((nine - one) / 8, 20_000);
     }

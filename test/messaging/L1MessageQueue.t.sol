@@ -301,7 +301,7 @@ contract L1MessageQueueGasTest is QueueTest {
     /// forge-config: default.isolate = true
     function test_a_deposit_after_others_in_its_block_is_cheap() public {
         uint256 used = sendGas();
-        emit log_named_uint("deposit, not the first of its block", used);
+        vm.snapshotValue("gas", "send ETH to L2: not the first of an L1 block", used);
         assertLe(used, SEND_BOUND);
     }
 
@@ -309,7 +309,7 @@ contract L1MessageQueueGasTest is QueueTest {
     function test_a_deposit_that_is_the_first_of_its_block_is_cheap() public {
         nextL1Block();
         uint256 used = sendGas();
-        emit log_named_uint("deposit, the first of its block", used);
+        vm.snapshotValue("gas", "send ETH to L2: the first of an L1 block", used);
         assertLe(used, FIRST_SEND_BOUND);
     }
 }
