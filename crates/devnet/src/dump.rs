@@ -8,9 +8,7 @@ use crate::{
     },
     world::World,
 };
-use alloy_consensus::{
-    Eip658Value, EthereumReceipt, Transaction as _, TxType, transaction::SignerRecoverable,
-};
+use alloy_consensus::{EthereumReceipt, Transaction as _, TxType, transaction::SignerRecoverable};
 use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
 use chain::{Block, Chain, State, Store};
 use serde::Deserialize;
@@ -221,12 +219,10 @@ fn foreign_block(
         let mined = mined.ok_or_else(|| format!("block {number}: {hash} has no receipt"))?;
         let receipt: Receipt = serde_json::from_value(mined.receipt.clone())
             .map_err(|error| format!("block {number}: receipt of {hash}: {error}"))?;
-        let status: Eip658Value = serde_json::from_value(receipt.status)
-            .map_err(|error| format!("block {number}: receipt of {hash}: {error}"))?;
         receipts.push(EthereumReceipt {
             tx_type: TxType::try_from(receipt.kind.to::<u8>())
                 .map_err(|error| format!("block {number}: {error}"))?,
-            success: status.coerce_status(),
+            success: receipt.status != "0x0" && receipt.status != false,
             cumulative_gas_used: receipt.cumulative_gas_used.to(),
             logs: receipt.logs,
         });

@@ -8,7 +8,7 @@ use revm::{
     Database, DatabaseCommit, DatabaseRef, Inspector,
     bytecode::Bytecode,
     context::{
-        BlockEnv, TxEnv,
+        TxEnv,
         result::{ExecutionResult, HaltReason, ResultAndState},
     },
     context_interface::ContextTr,
@@ -106,10 +106,6 @@ pub(crate) struct Traced<'t, I, D> {
     pub(crate) inspector: &'t mut I,
     /// What the EVM made of it.
     pub(crate) result: &'t ResultAndState<HaltReason>,
-    /// The transaction as the EVM saw it.
-    pub(crate) transaction: &'t TxEnv,
-    /// The block as the EVM saw it.
-    pub(crate) block: &'t BlockEnv,
     /// The state before the transaction.
     pub(crate) database: &'t mut D,
 }
@@ -145,18 +141,10 @@ where
             let watched = wanted(index);
             evm.set_inspector_enabled(watched);
             let env = TxEnv::from_recovered_tx(transaction, *sender);
-            let result = evm.transact_raw(env.clone()).map_err(|error| failed(&error))?;
+            let result = evm.transact_raw(env).map_err(|error| failed(&error))?;
             if watched {
-                let block_env = evm.block().clone();
                 let (database, inspector, _) = evm.components_mut();
-                results.push(seen(Traced {
-                    index,
-                    inspector,
-                    result: &result,
-                    transaction: &env,
-                    block: &block_env,
-                    database,
-                })?);
+                results.push(seen(Traced { index, inspector, result: &result, database })?);
             }
             evm.db_mut().commit(result.state);
         }

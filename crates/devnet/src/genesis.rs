@@ -117,11 +117,17 @@ fn own_genesis(config: &Config, accounts: &Accounts) -> (Genesis, Clock) {
     genesis.number = Some(config.number);
     genesis.timestamp = timestamp;
     genesis.gas_limit = config.gas_limit;
-    genesis.base_fee_per_gas = Some(config.base_fee.into());
+    genesis.base_fee_per_gas = Some(base_fee_before(config.base_fee).into());
     let deployer = GenesisAccount { code: Some(CREATE2_DEPLOYER_CODE), ..Default::default() };
     genesis.alloc.insert(CREATE2_DEPLOYER, deployer);
     fund(&mut genesis, config, accounts);
     (genesis, Clock::starting_at(timestamp))
+}
+
+/// The base fee of an empty block whose child has the base fee `wanted`: what the flag speaks of is
+/// the first block that anybody pays for.
+const fn base_fee_before(wanted: u64) -> u64 {
+    wanted.saturating_add(wanted / 7)
 }
 
 /// Gives each test account its balance.
@@ -164,4 +170,20 @@ fn import(chain: &mut Chain, path: &Path) -> Result<(), DevnetError> {
         number += 1;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MnemonicSource;
+
+    #[test]
+    fn the_first_block_has_the_base_fee_that_was_asked_for() {
+        for base_fee in [0, 1, 7, 8, 9, 1_000, 999_999_999, 1_000_000_000, u64::MAX / 2] {
+            let config = Config { base_fee, accounts: 0, ..Config::default() };
+            let accounts = Accounts::derive(&MnemonicSource::default(), "m", 0).unwrap();
+            let (chain, _) = start(&config, &accounts).unwrap();
+            assert_eq!(chain.state().next_base_fee().unwrap(), base_fee);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 
 /// What is not compared as it stands, and why.
-pub const NORMALISATIONS: [(&str, &str); 6] = [
+pub const NORMALISATIONS: [(&str, &str); 7] = [
     (
         "hashes of blocks, state and tries",
         "one node's hash is paired with the other's where it first appears in a field that names it \
@@ -17,6 +17,10 @@ pub const NORMALISATIONS: [(&str, &str); 6] = [
     ),
     ("`mixHash`", "drawn at random by anvil; only its presence is compared"),
     ("the state-dump blob", "compressed; the interchange tests load it in both directions instead"),
+    (
+        "upper and lower case",
+        "of addresses, which some methods of one node show with a checksum where the other does not",
+    ),
     ("ids of filters", "drawn at random by anvil"),
     ("client name, version and instance id", "each node has its own"),
     ("the order of members in an object", "JSON gives it no meaning"),
@@ -74,6 +78,7 @@ impl Comparison {
     /// Where two answers to one method differ.
     pub fn compare(&mut self, method: &str, reference: &Value, subject: &Value) -> Vec<Difference> {
         let mut found = Vec::new();
+        let (reference, subject) = (&lower(reference), &lower(subject));
         let opaque = OPAQUE_RESULTS.contains(&method);
         self.walk("", method, opaque, reference, subject, &mut found);
         found
@@ -138,6 +143,22 @@ impl Comparison {
             }
             _ => false,
         }
+    }
+}
+
+/// The same value with all hexadecimal digits in lower case.
+fn lower(value: &Value) -> Value {
+    let text = |text: &str| match text.strip_prefix("0x") {
+        Some(_) => text.to_lowercase(),
+        None => text.to_owned(),
+    };
+    match value {
+        Value::String(string) => text(string).into(),
+        Value::Array(items) => items.iter().map(lower).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, item)| (text(name), lower(item))).collect()
+        }
+        other => other.clone(),
     }
 }
 

@@ -170,7 +170,11 @@ impl From<Rejected> for RpcError {
             Rejected::Unverified(reason) => return Self::internal(reason.clone()),
             other => other.to_string(),
         };
-        Self::server(message)
+        match reason {
+            // Those that geth finds in the state transition.
+            Rejected::GasLimit { .. } | Rejected::IntrinsicGas { .. } => Self::server(message),
+            _ => Self::new(codes::REJECTED, message),
+        }
     }
 }
 

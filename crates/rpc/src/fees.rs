@@ -45,7 +45,14 @@ impl<'de> Deserialize<'de> for Count {
 
 /// What a tip should be, in wei.
 pub fn suggested_tip(api: &Api) -> u128 {
-    api.node().read(|world| world.settings.suggested_tip.max(world.settings.min_tip))
+    // Whoever pays less than anybody in the last block may not be in the next.
+    api.node().read(|world| {
+        let head = world.chain.head();
+        let base_fee = head.header.base_fee_per_gas.unwrap_or_default();
+        let tips = head.transactions.iter().filter_map(|tx| tx.effective_tip_per_gas(base_fee));
+        let least = tips.min().unwrap_or_default();
+        least.max(world.settings.suggested_tip).max(world.settings.min_tip)
+    })
 }
 
 /// What a legacy transaction should pay, in wei.

@@ -60,7 +60,7 @@ pub(super) fn go_back(world: &World, depth: u64, what: &str) -> Result<(), Error
 }
 
 fn rollback(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    go_back(world, args.optional::<u64>()?.unwrap_or(1), "Rollback")?;
+    go_back(world, args.next()?, "Rollback")?;
     Ok(Value::Null)
 }
 

@@ -1,4 +1,4 @@
-//! `debug_trace*` and `trace_*`: transactions of blocks executed again, under revm's inspectors.
+//! `trace_*`: transactions of blocks executed again, under revm's inspectors.
 
 use super::{
     Method,
@@ -9,13 +9,11 @@ use crate::{
     world::World,
 };
 use alloy_consensus::Transaction as _;
-use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_evm::Evm;
+use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, map::HashSet};
-use alloy_rpc_types_eth::{TransactionInfo, TransactionRequest};
+use alloy_rpc_types_eth::TransactionInfo;
 use alloy_rpc_types_trace::{
     filter::TraceFilter,
-    geth::{GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult},
     parity::{LocalizedTransactionTrace, TraceResults, TraceResultsWithTransactionHash, TraceType},
 };
 use chain::Block;
@@ -24,18 +22,11 @@ use revm::{
     context::result::{ExecutionResult, HaltReason},
     inspector::NoOpInspector,
 };
-use revm_inspectors::tracing::{
-    DebugInspector, TracingInspector, TracingInspectorConfig, TransactionContext,
-};
-use rpc::CallRequest;
+use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(super) const METHODS: &[Method] = &[
-    (&["debug_traceTransaction"], debug_transaction),
-    (&["debug_traceCall"], debug_call),
-    (&["debug_traceBlockByNumber"], debug_block_by_number),
-    (&["debug_traceBlockByHash"], debug_block_by_hash),
     (&["trace_transaction"], transaction),
     (&["trace_block"], block),
     (&["trace_filter"], filter),
@@ -64,97 +55,6 @@ pub(super) fn block_at(world: &World, at: BlockNumberOrTag) -> Option<Arc<Block>
         };
         node.chain.canonical_block(number)
     })
-}
-
-fn geth_traces(
-    world: &World,
-    block: &Arc<Block>,
-    only: Option<usize>,
-    options: &GethDebugTracingOptions,
-) -> Result<Vec<GethTrace>, ErrorObjectOwned> {
-    let Some(parent) = world.node.read(|node| node.chain.state_before(block)) else {
-        return Ok(Vec::new());
-    };
-    let inspector = DebugInspector::new(options.clone()).map_err(internal)?;
-    let wanted = |index| only.is_none_or(|only| only == index);
-    replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
-        let context = TransactionContext {
-            block_hash: Some(block.hash),
-            tx_hash: Some(*block.transactions[traced.index].hash()),
-            tx_index: Some(traced.index),
-        };
-        let mut before = Shared::new(traced.database);
-        let trace = traced
-            .inspector
-            .get_result(Some(context), traced.transaction, traced.block, traced.result, &mut before)
-            .map_err(|error| error.to_string())?;
-        traced.inspector.fuse().map_err(|error| error.to_string())?;
-        Ok(trace)
-    })
-    .map_err(internal)
-}
-
-fn debug_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash: B256 = args.next()?;
-    let options: GethDebugTracingOptions = args.optional()?.unwrap_or_default();
-    let Some((block, index)) = world.node.read(|node| node.chain.transaction(&hash)) else {
-        return Err(internal(format!("transaction {hash} not found")));
-    };
-    let trace = geth_traces(world, &block, Some(index), &options)?.pop();
-    trace.map(|trace| json!(trace)).ok_or_else(|| internal("the state before it is gone"))
-}
-
-fn debug_block(
-    world: &World,
-    block: &Arc<Block>,
-    options: &GethDebugTracingOptions,
-) -> Result<Value, ErrorObjectOwned> {
-    let traces = geth_traces(world, block, None, options)?;
-    let results: Vec<_> = traces
-        .into_iter()
-        .zip(&block.transactions)
-        .map(|(result, transaction)| TraceResult::new_success(result, Some(*transaction.hash())))
-        .collect();
-    Ok(json!(results))
-}
-
-fn debug_block_by_number(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let at: BlockNumberOrTag = args.next()?;
-    let options = args.optional()?.unwrap_or_default();
-    let block = block_at(world, at).ok_or_else(|| internal(format!("block {at} not found")))?;
-    debug_block(world, &block, &options)
-}
-
-fn debug_block_by_hash(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash: B256 = args.next()?;
-    let options = args.optional()?.unwrap_or_default();
-    let block = world.node.read(|node| node.chain.block(&hash)).map_err(internal)?;
-    debug_block(world, &block, &options)
-}
-
-/// A call, traced as it is made.
-fn debug_call(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let transaction: TransactionRequest = args.next()?;
-    let block: BlockId = args.optional()?.unwrap_or_default();
-    let options: GethDebugTracingCallOptions = args.optional()?.unwrap_or_default();
-    let request = CallRequest {
-        transaction,
-        block,
-        state: options.state_overrides.unwrap_or_default(),
-        block_overrides: options.block_overrides.unwrap_or_default(),
-    };
-    let call = request.prepare(&world.api)?;
-    let mut state = call.source.open();
-    let inspector = DebugInspector::new(options.tracing_options).map_err(internal)?;
-    let mut evm = call.evm(&mut state, inspector, true)?;
-    let result = evm.transact_raw(call.transaction.clone()).map_err(rpc::transaction_error)?;
-    let block_env = evm.block().clone();
-    let (database, inspector, _) = evm.components_mut();
-    let mut before = Shared::new(database);
-    let trace = inspector
-        .get_result(None, &call.transaction, &block_env, &result, &mut before)
-        .map_err(internal)?;
-    Ok(json!(trace))
 }
 
 /// Executes one transaction of a block again; what `see` makes of its result.

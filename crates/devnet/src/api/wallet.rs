@@ -92,7 +92,9 @@ fn filled(
         transaction.nonce = None;
         let block = BlockId::Number(BlockNumberOrTag::Pending);
         let call = CallRequest { transaction, block, ..CallRequest::default() };
-        request.gas = Some(rpc::estimate(&world.api, &call)?);
+        // What fails is sent with all the gas there is, so that it fails on the chain.
+        let estimated = rpc::estimate(&world.api, &call);
+        request.gas = Some(estimated.unwrap_or_else(|_| most_gas(world)));
     }
     if dynamic {
         request.gas_price = None;
@@ -101,6 +103,15 @@ fn filled(
         request.max_priority_fee_per_gas.get_or_insert(DEFAULT_TIP.min(fee));
     }
     Ok((from, request))
+}
+
+/// The most gas that a transaction may ask for.
+fn most_gas(world: &World) -> u64 {
+    world.node.read(|node| {
+        let state = node.chain.state();
+        let limit = node.settings.gas_limit.unwrap_or(state.block().header.gas_limit);
+        limit.min(state.transaction_gas_cap())
+    })
 }
 
 /// The transaction that a filled request describes.
