@@ -48,7 +48,7 @@ impl Devnet {
         let (chain, clock) = genesis::start(&config, &accounts)?;
         let settings = Settings {
             mining: config.mining.into(),
-            order: if config.order_by_fees { Order::Fees } else { Order::Arrival },
+            order: if config.order_by_fees { Order::Offers } else { Order::Arrival },
             gas_price: config.gas_price,
             refuse_below_base_fee: true,
             impersonate_all: config.auto_impersonate,

@@ -202,7 +202,12 @@ impl Pool {
         let mut queues = Vec::new();
         let rank = |transaction: &PoolTransaction| {
             let tip = transaction.tip(base_fee)?;
-            Some((if order == Order::Fees { tip } else { 0 }, Reverse(transaction.arrival)))
+            let worth = match order {
+                Order::Fees => tip,
+                Order::Offers => transaction.candidate.transaction.max_fee_per_gas(),
+                Order::Arrival => 0,
+            };
+            Some((worth, Reverse(transaction.arrival)))
         };
         for (sender, nonces) in &self.by_sender {
             let next = next_nonce(*sender);

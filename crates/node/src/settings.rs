@@ -38,6 +38,9 @@ pub enum Order {
     /// Who pays most goes first; of equals, who came first.
     #[default]
     Fees,
+    /// Who offers most goes first, whatever of it the base fee leaves as a tip; of equals, who came
+    /// first. Anvil does so.
+    Offers,
     /// Who came first goes first.
     Arrival,
 }

@@ -117,7 +117,7 @@ impl Comparison {
                 }
             }
             (Value::String(a_text), Value::String(b_text)) => {
-                let paired = || PAIRED.contains(&field) || field.contains("lock");
+                let paired = || PAIRED.contains(&field) || path.contains("/snapshots/");
                 let same = opaque
                     || a_text == b_text
                     || (is_hash(a_text)

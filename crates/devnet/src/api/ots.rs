@@ -111,15 +111,13 @@ fn details(block: &Block) -> Value {
     if let Some(members) = shape.as_object_mut() {
         members.remove("transactions");
         members.insert("transactionCount".to_owned(), json!(block.transactions.len()));
-        members.insert("logsBloom".to_owned(), Value::Null);
     }
     let receipts = block.executed.receipts.len();
-    let base = u128::from(block.header.base_fee_per_gas.unwrap_or_default());
     let fees: U256 = (0..receipts)
         .map(|index| {
             let price =
                 block.transactions[index].effective_gas_price(block.header.base_fee_per_gas);
-            U256::from(price.saturating_sub(base)) * U256::from(block.transaction_gas(index))
+            U256::from(price) * U256::from(block.transaction_gas(index))
         })
         .sum();
     json!({
@@ -184,9 +182,7 @@ fn block_transactions(world: &World, args: &mut Args) -> Result<Value, ErrorObje
     shape["transactionCount"] = json!(block.transactions.len());
     let mut shown: Vec<Value> = receipts(world, &block).drain(chosen).collect();
     for receipt in &mut shown {
-        receipt["logs"] = Value::Null;
-        receipt["logsBloom"] = Value::Null;
-        receipt["timestamp"] = json!(block.header.timestamp);
+        receipt["timestamp"] = json!(format!("{:#x}", block.header.timestamp));
     }
     Ok(json!({ "fullblock": shape, "receipts": shown }))
 }
@@ -242,7 +238,7 @@ fn search(
         for index in found {
             transactions.push(json!(rpc::convert::transaction(&block, index)));
             let mut receipt = receipts[index].clone();
-            receipt["timestamp"] = json!(block.header.timestamp);
+            receipt["timestamp"] = json!(format!("{:#x}", block.header.timestamp));
             shown.push(receipt);
         }
     }

@@ -33,9 +33,8 @@ fn revert(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let Some(snapshot) = world.snapshots.lock().take(number) else { return Ok(json!(false)) };
     world.node.change(|node| {
         // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
-        let (pool, settings) = (node.pool.clone(), node.settings.clone());
-        node.restore(&snapshot);
-        (node.pool, node.settings) = (pool, settings);
+        node.chain.set_state(snapshot.state());
+        node.clock.set(snapshot.state().block().header.timestamp);
     });
     Ok(json!(true))
 }

@@ -76,7 +76,7 @@ fn set_returned(
     let not_found = || internal(format!("Unable to set ERC20 {what}, no slot found"));
     let state = world.node.state();
     let calldata = Bytes::from(calldata);
-    let (_, slots) = exec::view(&state, contract, calldata.clone()).map_err(internal)?;
+    let (_, slots) = exec::view(&state, contract, calldata.clone()).map_err(|_| not_found())?;
     // Each slot that the call reads is tried on a copy of the state.
     let slot = slots.into_iter().find(|(address, slot)| {
         let tried = state.detached().edit(|state| state.set_slot(*address, *slot, value));

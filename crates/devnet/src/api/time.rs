@@ -69,7 +69,7 @@ fn set(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
         timestamp /= 1000;
     }
     Ok(json!(world.node.change(|node| {
-        let before = node.clock.now();
+        let before = node.clock.peek(node.chain.head().header.timestamp);
         node.clock.set(timestamp);
         timestamp.saturating_sub(before)
     })))

@@ -214,7 +214,7 @@ fn with_signature(
 /// A transaction that its sender has not signed. Two senders may send the same one, so its hash
 /// covers the sender.
 fn unsigned(transaction: EthereumTypedTransaction<TxEip4844>, sender: Address) -> Transaction {
-    let signature = Signature::new(U256::ONE, U256::ONE, false);
+    let signature = Signature::new(U256::ZERO, U256::ZERO, false);
     let mut encoded = with_signature(transaction.clone(), signature, None).encoded_2718();
     encoded.extend_from_slice(sender.as_slice());
     with_signature(transaction, signature, Some(keccak256(encoded)))
