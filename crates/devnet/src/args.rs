@@ -2,7 +2,7 @@
 //! EXECUTE.
 
 use crate::{
-    Config, DevnetError, Hardfork, Mining, MnemonicSource, ServerConfig,
+    Config, DevnetError, Fork, Hardfork, Mining, MnemonicSource, ServerConfig,
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
     config::{Origin, ether},
     genesis::read_genesis,
@@ -320,7 +320,13 @@ impl DevnetArgs {
                     genesis: Box::new(read_genesis(path)?),
                     blocks: self.import.clone(),
                 },
-                None => Origin::Own,
+                None => match &self.fork_url {
+                    Some(url) => {
+                        let block = self.fork_block_number;
+                        Origin::Fork(Fork { url: url.clone(), block })
+                    }
+                    None => Origin::Own,
+                },
             },
             verify_blocks: self.verify_blocks,
             server: ServerConfig {

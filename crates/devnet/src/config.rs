@@ -1,7 +1,7 @@
 //! What a devnet is made of, independent of how it was said.
 
 use crate::{
-    MnemonicSource,
+    Fork, MnemonicSource,
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
 };
 use alloy_genesis::Genesis;
@@ -55,6 +55,8 @@ pub enum Origin {
         /// A file of RLP blocks, one after another.
         blocks: Option<PathBuf>,
     },
+    /// The chain of another node.
+    Fork(Fork),
 }
 
 /// How the node is reached.

@@ -1,8 +1,8 @@
 //! A devnet from its configuration to its end.
 
 use crate::{
-    Accounts, CLIENT_VERSION, Config, DevnetError, Mining, api, genesis, server::RunningServer,
-    world::World,
+    Accounts, CLIENT_VERSION, Config, DevnetError, Fork, Mining, Origin, api, fork::Remote,
+    genesis, server::RunningServer, world::World,
 };
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
@@ -45,7 +45,27 @@ impl Devnet {
     pub async fn start(config: Config) -> Result<Self, DevnetError> {
         let accounts =
             Accounts::derive(&config.mnemonic, &config.derivation_path, config.accounts)?;
-        let (chain, clock) = genesis::start(&config, &accounts)?;
+        let remote = match &config.origin {
+            Origin::Fork(Fork { url, block }) => {
+                let (url, block) = (url.clone(), *block);
+                // The other node may be served by threads of this runtime.
+                tokio::task::spawn_blocking(move || Remote::connect(&url, block).map(Arc::new))
+                    .await
+                    .map(Some)
+                    .map_err(|error| DevnetError::Flag {
+                        flag: "--fork-url",
+                        reason: error.to_string(),
+                    })?
+            }
+            _ => None,
+        }
+        .transpose()?;
+        let (config, accounts, remote, chain, clock) = tokio::task::spawn_blocking(move || {
+            let started = genesis::start(&config, &accounts, remote.as_ref());
+            started.map(|(chain, clock)| (config, accounts, remote, chain, clock))
+        })
+        .await
+        .map_err(|error| DevnetError::Flag { flag: "--init", reason: error.to_string() })??;
         let settings = Settings {
             mining: config.mining.into(),
             order: if config.order_by_fees { Order::Offers } else { Order::Arrival },
@@ -62,8 +82,15 @@ impl Devnet {
         let options = Options { client_version: CLIENT_VERSION.to_owned(), ..Options::default() };
         let api = Api::new(Arc::clone(&node), options);
         let server_config = config.server.clone();
-        let world = Arc::new(World::new(api.clone(), config, &accounts));
-        let server = RunningServer::start(&server_config, methods(api, &world)).await?;
+        let world = Arc::new(World::new(api.clone(), config, &accounts, remote.clone()));
+        let mut methods = methods(api, &world);
+        if let Some(remote) = &remote {
+            methods = api::overlay(methods, &world, remote).map_err(|error| DevnetError::Flag {
+                flag: "--fork-url",
+                reason: error.message().to_owned(),
+            })?;
+        }
+        let server = RunningServer::start(&server_config, methods).await?;
         let miner = tokio::spawn(node.run());
         Ok(Self { world, accounts, server: Some(server), miner })
     }
@@ -193,6 +220,13 @@ impl DevnetBuilder {
     #[must_use]
     pub fn chain_id(self, id: u64) -> Self {
         self.with(|config| config.chain_id = Some(id))
+    }
+
+    /// The chain of another node, behind a block or the newest.
+    #[must_use]
+    pub fn fork(self, url: impl Into<String>, block: Option<u64>) -> Self {
+        let block = block.and_then(|number| i64::try_from(number).ok());
+        self.with(|config| config.origin = Origin::Fork(Fork { url: url.into(), block }))
     }
 
     /// A fixed port.

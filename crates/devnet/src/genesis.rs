@@ -1,15 +1,16 @@
 //! Block 0 of a devnet.
 
-use crate::{Accounts, Config, DevnetError, Hardfork, config::Origin};
+use crate::{Accounts, Config, DevnetError, Hardfork, config::Origin, fork::Remote};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
 use execute::{Execute, GasSchedule};
 use node::Clock;
-use stateless::{ChainSpec, SystemCode};
+use stateless::{ChainSpec, Elsewhere, SYSTEM_CONTRACTS, SystemCode};
 use std::{
     fs,
     path::Path,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 use wire::{ProtocolFork, convert::RawBlock};
@@ -50,7 +51,11 @@ pub fn read_genesis(path: &Path) -> Result<Genesis, DevnetError> {
 }
 
 /// A chain at its genesis (or, where blocks are to be imported, at the last of them) and its clock.
-pub(crate) fn start(config: &Config, accounts: &Accounts) -> Result<(Chain, Clock), DevnetError> {
+pub(crate) fn start(
+    config: &Config,
+    accounts: &Accounts,
+    remote: Option<&Arc<Remote>>,
+) -> Result<(Chain, Clock), DevnetError> {
     let rules = |spec: ChainSpec| ChainConfig {
         spec,
         execute: config.execute.then(|| execute(config).into()),
@@ -61,6 +66,11 @@ pub(crate) fn start(config: &Config, accounts: &Accounts) -> Result<(Chain, Cloc
             senders_with_code: true,
         },
     };
+    if let Some(remote) = remote {
+        let chain_id = config.chain_id.unwrap_or(remote.chain_id);
+        let spec = ChainSpec::constant(chain_id, config.hardfork.into());
+        return continuing(config, accounts, remote, rules(spec));
+    }
     let Origin::Genesis { genesis, blocks } = &config.origin else {
         let chain_id = config.chain_id.unwrap_or(Config::CHAIN_ID);
         let (genesis, clock) = own_genesis(config, accounts);
@@ -93,6 +103,40 @@ pub(crate) fn start(config: &Config, accounts: &Accounts) -> Result<(Chain, Cloc
             Ok((Chain::new(&genesis, rules), clock))
         }
     }
+}
+
+/// A chain that continues that of another node, with what the rules need and the accounts' balances
+/// put into its state.
+fn continuing(
+    config: &Config,
+    accounts: &Accounts,
+    remote: &Arc<Remote>,
+    rules: ChainConfig,
+) -> Result<(Chain, Clock), DevnetError> {
+    let clock = Clock::starting_at(config.timestamp.unwrap_or(remote.header.timestamp));
+    let elsewhere: Arc<dyn Elsewhere> = Arc::<Remote>::clone(remote);
+    let mut chain = Chain::continuing(remote.header.clone(), elsewhere, rules);
+    let fork: ProtocolFork = config.hardfork.into();
+    let failed = |error: chain::ChainError| DevnetError::Flag {
+        flag: "--fork-url",
+        reason: error.to_string(),
+    };
+    for contract in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
+        if chain.code(contract.address).map_err(failed)?.is_empty() {
+            chain
+                .edit(|state| state.set_code(contract.address, contract.code()))
+                .map_err(failed)?;
+        }
+    }
+    chain
+        .edit(|state| {
+            for address in accounts.addresses() {
+                state.set_balance(address, config.balance)?;
+            }
+            Ok(())
+        })
+        .map_err(failed)?;
+    Ok((chain, clock))
 }
 
 /// EXECUTE as the flags want it.
@@ -182,7 +226,7 @@ mod tests {
         for base_fee in [0, 1, 7, 8, 9, 1_000, 999_999_999, 1_000_000_000, u64::MAX / 2] {
             let config = Config { base_fee, accounts: 0, ..Config::default() };
             let accounts = Accounts::derive(&MnemonicSource::default(), "m", 0).unwrap();
-            let (chain, _) = start(&config, &accounts).unwrap();
+            let (chain, _) = start(&config, &accounts, None).unwrap();
             assert_eq!(chain.state().next_base_fee().unwrap(), base_fee);
         }
     }

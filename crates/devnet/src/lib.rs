@@ -14,6 +14,7 @@ mod devnet;
 mod dump;
 mod error;
 mod exec;
+mod fork;
 mod genesis;
 pub mod ipc;
 mod run;
@@ -26,6 +27,7 @@ pub use banner::{banner, config_out};
 pub use config::{Config, Hardfork, Mining, Origin, ServerConfig};
 pub use devnet::{Devnet, DevnetBuilder};
 pub use error::DevnetError;
+pub use fork::Fork;
 pub use genesis::read_genesis;
 pub use run::run;
 

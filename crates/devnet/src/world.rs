@@ -1,6 +1,6 @@
 //! What the methods of a devnet work on.
 
-use crate::{Accounts, Config};
+use crate::{Accounts, Config, fork::Remote};
 use alloy_primitives::{Address, B256, map::AddressMap};
 use alloy_signer_local::PrivateKeySigner;
 use node::{Node, Snapshot};
@@ -15,6 +15,8 @@ pub(crate) struct World {
     /// The methods that any node has.
     pub(crate) api: Api,
     pub(crate) config: Config,
+    /// The node whose chain this one continues.
+    pub(crate) remote: Option<Arc<Remote>>,
     /// The accounts in the order in which they are shown.
     pub(crate) addresses: Vec<Address>,
     pub(crate) signers: AddressMap<PrivateKeySigner>,
@@ -64,7 +66,12 @@ impl Snapshots {
 
 impl World {
     /// A devnet around a node, at its start.
-    pub(crate) fn new(api: Api, config: Config, accounts: &Accounts) -> Self {
+    pub(crate) fn new(
+        api: Api,
+        config: Config,
+        accounts: &Accounts,
+        remote: Option<Arc<Remote>>,
+    ) -> Self {
         let signers = accounts.signers.iter().map(|signer| (signer.address(), signer.clone()));
         let node = Arc::clone(api.node());
         let (start, genesis_time) = node.read(|world| {
@@ -75,6 +82,7 @@ impl World {
             node,
             api,
             config,
+            remote,
             addresses: accounts.addresses().collect(),
             signers: signers.collect(),
             snapshots: Mutex::default(),

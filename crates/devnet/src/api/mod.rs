@@ -1,6 +1,7 @@
 //! The methods that only a devnet has.
 
 mod args;
+mod forward;
 mod mining;
 mod node_info;
 mod ots;
@@ -13,6 +14,7 @@ mod wallet;
 
 use crate::world::World;
 use args::Args;
+pub(crate) use forward::overlay;
 use jsonrpsee::{RpcModule, types::ErrorObjectOwned};
 use serde_json::Value;
 use std::sync::Arc;

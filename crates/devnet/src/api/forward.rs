@@ -1,0 +1,194 @@
+//! What a fork knows only from the other node: its older blocks, transactions, logs and states.
+
+use super::args::{internal, invalid};
+use crate::{
+    fork::{Remote, RemoteError},
+    world::World,
+};
+use alloy_primitives::U64;
+use jsonrpsee::{
+    Methods, RpcModule,
+    types::{ErrorObjectOwned, Params},
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Where a method names what it asks for.
+#[derive(Debug, Clone, Copy)]
+enum By {
+    /// A block, in this parameter; blocks up to the one that is continued are the other node's.
+    Block(usize),
+    /// A block whose state is asked for, in this parameter: the state behind the block that is
+    /// continued is here.
+    State(usize),
+    /// A hash: what is not found here may be there.
+    Hash,
+    /// A filter of logs.
+    Logs,
+}
+
+const FORWARDED: &[(&str, By)] = &[
+    ("eth_getBlockByNumber", By::Block(0)),
+    ("eth_getBlockReceipts", By::Block(0)),
+    ("eth_getBlockTransactionCountByNumber", By::Block(0)),
+    ("eth_getTransactionByBlockNumberAndIndex", By::Block(0)),
+    ("eth_getRawTransactionByBlockNumberAndIndex", By::Block(0)),
+    ("eth_getUncleCountByBlockNumber", By::Block(0)),
+    ("debug_traceBlockByNumber", By::Block(0)),
+    ("trace_block", By::Block(0)),
+    ("eth_getBalance", By::State(1)),
+    ("eth_getCode", By::State(1)),
+    ("eth_getTransactionCount", By::State(1)),
+    ("eth_getStorageAt", By::State(2)),
+    ("eth_getAccountInfo", By::State(1)),
+    ("eth_getProof", By::State(2)),
+    ("eth_call", By::State(1)),
+    ("eth_estimateGas", By::State(1)),
+    ("eth_getBlockByHash", By::Hash),
+    ("eth_getBlockTransactionCountByHash", By::Hash),
+    ("eth_getTransactionByHash", By::Hash),
+    ("eth_getTransactionReceipt", By::Hash),
+    ("eth_getRawTransactionByHash", By::Hash),
+    ("eth_getTransactionByBlockHashAndIndex", By::Hash),
+    ("debug_traceTransaction", By::Hash),
+    ("trace_transaction", By::Hash),
+    ("eth_getLogs", By::Logs),
+];
+
+/// The same methods, with those forwarded that the other node has to answer.
+pub(crate) fn overlay(
+    here: Methods,
+    world: &Arc<World>,
+    remote: &Arc<Remote>,
+) -> Result<Methods, ErrorObjectOwned> {
+    let mut module = RpcModule::new((here.clone(), Arc::clone(world), Arc::clone(remote)));
+    for (name, by) in FORWARDED {
+        module
+            .register_blocking_method(name, move |params, context, _| {
+                let (here, world, remote) = &*context;
+                answer(name, *by, &params, here, world, remote)
+            })
+            .map_err(internal)?;
+    }
+    for name in here.method_names().filter(|name| FORWARDED.iter().all(|(known, _)| known != name))
+    {
+        if let Some(method) = here.method(name) {
+            module.verify_and_insert(name, method.clone()).map_err(internal)?;
+        }
+    }
+    Ok(module.into())
+}
+
+fn answer(
+    name: &str,
+    by: By,
+    params: &Params<'_>,
+    here: &Methods,
+    world: &World,
+    remote: &Remote,
+) -> Result<Value, ErrorObjectOwned> {
+    let params: Value = match params.as_str() {
+        None => Value::Null,
+        Some(text) => serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?,
+    };
+    let there = |params: &Value| remote.call(name, params).map_err(error);
+    match by {
+        By::Block(index) => {
+            let head = world.node.read(|node| node.chain.head().header.number);
+            let number = number(&params, index).or_else(|| {
+                // While nothing was mined here, the newest block is the other node's.
+                let newest = matches!(tag(&params, index), Some("latest" | "safe" | "finalized"));
+                (newest && head <= remote.number()).then_some(head)
+            });
+            let earliest = tag(&params, index) == Some("earliest");
+            match number.or(earliest.then_some(0)) {
+                Some(number) if number <= remote.number() => {
+                    let mut params = params;
+                    params[index] = json!(format!("{number:#x}"));
+                    remote.call(name, &params).map_err(error)
+                }
+                _ => locally(here, name, &params),
+            }
+        }
+        By::State(index) => match number(&params, index) {
+            Some(number) if number < remote.number() => there(&params),
+            _ => locally(here, name, &params),
+        },
+        By::Hash => match locally(here, name, &params) {
+            Ok(Value::Null) => there(&params),
+            Ok(Value::Array(found)) if found.is_empty() => there(&params),
+            Err(refusal) => there(&params).map_err(|_| refusal),
+            found => found,
+        },
+        By::Logs => logs(name, params, here, world, remote),
+    }
+}
+
+/// Logs of both nodes, in order.
+fn logs(
+    name: &str,
+    params: Value,
+    here: &Methods,
+    world: &World,
+    remote: &Remote,
+) -> Result<Value, ErrorObjectOwned> {
+    let filter = params.get(0).cloned().unwrap_or_default();
+    if filter.get("blockHash").is_some_and(|hash| !hash.is_null()) {
+        return match locally(here, name, &params) {
+            Ok(found) => Ok(found),
+            Err(_) => remote.call(name, &params).map_err(error),
+        };
+    }
+    let head = world.node.read(|node| node.chain.head().header.number);
+    let end = |member: &str| match filter.get(member).and_then(Value::as_str) {
+        Some("earliest") => 0,
+        Some(text) => text.parse::<U64>().map_or(head, |number| number.to()),
+        None => head,
+    };
+    let (from, to) = (end("fromBlock"), end("toBlock"));
+    let fork = remote.number();
+    let part = |from: u64, to: u64| {
+        let mut filter = filter.clone();
+        filter["fromBlock"] = json!(format!("{from:#x}"));
+        filter["toBlock"] = json!(format!("{to:#x}"));
+        json!([filter])
+    };
+    let mut found = Vec::new();
+    if from <= fork && from <= to {
+        let theirs = remote.call(name, &part(from, to.min(fork))).map_err(error)?;
+        found.extend(theirs.as_array().cloned().unwrap_or_default());
+    }
+    if to > fork {
+        let ours = locally(here, name, &part(from.max(fork + 1), to))?;
+        found.extend(ours.as_array().cloned().unwrap_or_default());
+    }
+    Ok(found.into())
+}
+
+/// The number that a parameter names, if it names one.
+fn number(params: &Value, index: usize) -> Option<u64> {
+    let value = params.get(index)?;
+    let text = value.as_str().or_else(|| value.get("blockNumber")?.as_str())?;
+    text.parse::<U64>().ok().map(|number| number.to())
+}
+
+fn tag(params: &Value, index: usize) -> Option<&str> {
+    params.get(index)?.as_str()
+}
+
+fn error(error: RemoteError) -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(error.code, error.message, error.data)
+}
+
+/// Answers from what is here.
+fn locally(here: &Methods, name: &str, params: &Value) -> Result<Value, ErrorObjectOwned> {
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": name, "params": params });
+    let request = request.to_string();
+    let asked = here.raw_json_request(&request, 1);
+    let answer = tokio::runtime::Handle::current().block_on(asked).map_err(internal)?.0;
+    let mut answer: Value = serde_json::from_str(answer.get()).map_err(internal)?;
+    match answer.get("error") {
+        Some(error) => Err(serde_json::from_value(error.clone()).map_err(internal)?),
+        None => Ok(answer.get_mut("result").map(Value::take).unwrap_or_default()),
+    }
+}

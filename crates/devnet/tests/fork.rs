@@ -1,0 +1,121 @@
+//! A devnet that continues the chain of another node: of stock anvil, and of a devnet.
+
+mod support;
+
+use alloy_primitives::U256;
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use support::{PROBE, Served, TOOLS, run, serve};
+
+/// A stock anvil; ended when dropped.
+struct Anvil(Child, String);
+
+impl Anvil {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new(TOOLS.anvil())
+            .args(["--silent", "--port", &port.to_string()])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let anvil = Self(child, format!("http://127.0.0.1:{port}"));
+        let asked = || Command::new(TOOLS.cast()).args(["chain-id", "-r", &anvil.1]).output();
+        while !asked().unwrap().status.success() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        anvil
+    }
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const SECRET: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+/// What the first account creates first.
+const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
+const SINK: &str = "0x00000000000000000000000000000000000000aa";
+
+fn cast(url: &str, arguments: &[&str]) -> String {
+    run(Command::new(TOOLS.cast()).args(arguments).args(["--rpc-url", url]))
+}
+
+/// Puts a contract, a value, a log and a balance on a node: three blocks.
+fn prepare(url: &str) {
+    cast(url, &["send", "--private-key", SECRET, "--create", PROBE.trim()]);
+    cast(url, &["send", CONTRACT, "set(uint256)", "42", "--private-key", SECRET]);
+    cast(url, &["send", SINK, "--value", "5", "--private-key", SECRET]);
+}
+
+/// Everything that a fork owes its user.
+fn check(remote: &str) {
+    prepare(remote);
+    let fork: Served = serve(|config| *config = config.clone().forking(remote, None));
+    let url = fork.url();
+
+    // State, code, storage, block hashes and logs read through.
+    assert_eq!(cast(&url, &["block-number"]), "3");
+    assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "42");
+    assert_eq!(cast(&url, &["code", CONTRACT]), cast(remote, &["code", CONTRACT]));
+    let slot: U256 = cast(&url, &["storage", CONTRACT, "0"]).parse().unwrap();
+    assert_eq!(slot, U256::from(42));
+    assert_eq!(cast(&url, &["balance", SINK]), "5");
+    for number in ["0", "2", "3"] {
+        let hash = ["block", number, "--field", "hash"];
+        assert_eq!(cast(&url, &hash), cast(remote, &hash));
+    }
+    let logs = ["logs", "--from-block", "0", "--address", CONTRACT];
+    assert_eq!(cast(&url, &logs), cast(remote, &logs));
+    let hash = cast(remote, &["block", "2", "--field", "transactions"]);
+    let hash = hash.trim_matches(['[', ']', ' ', '\n', '\t']).trim();
+    assert_eq!(cast(&url, &["receipt", hash, "blockNumber"]), "2");
+
+    // Changes go on top, and the other node does not see them.
+    cast(&url, &["send", CONTRACT, "set(uint256)", "0", "--private-key", SECRET]);
+    cast(&url, &["send", SINK, "--value", "1", "--private-key", SECRET]);
+    assert_eq!(cast(&url, &["block-number"]), "5");
+    assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "0");
+    assert_eq!(cast(&url, &["balance", SINK]), "6");
+    assert_eq!(cast(remote, &["call", CONTRACT, "value()(uint256)"]), "42");
+    assert_eq!(cast(remote, &["balance", SINK]), "5");
+    assert_eq!(cast(&url, &["balance", SINK, "--block", "2"]), "0");
+    let parent = cast(&url, &["block", "4", "--field", "parentHash"]);
+    assert_eq!(parent, cast(remote, &["block", "3", "--field", "hash"]));
+    let hash_of = cast(&url, &["call", CONTRACT, "hashOf(uint256)(bytes32)", "2"]);
+    assert_eq!(hash_of, cast(remote, &["block", "2", "--field", "hash"]));
+    assert_eq!(cast(&url, &logs).matches("topics").count(), 2);
+
+    // And back to where it began.
+    cast(&url, &["rpc", "anvil_reset"]);
+    assert_eq!(cast(&url, &["block-number"]), "3");
+    assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "42");
+}
+
+#[test]
+fn stock_anvil_is_continued() {
+    let anvil = Anvil::start();
+    check(&anvil.1.clone());
+}
+
+#[test]
+fn a_devnet_is_continued() {
+    let other = serve(|_| {});
+    check(&other.url());
+}
+
+#[test]
+fn an_earlier_block_may_be_continued() {
+    let other = serve(|_| {});
+    prepare(&other.url());
+    let at = format!("{}@1", other.url());
+    let fork = serve(|config| *config = config.clone().forking(at, None));
+    assert_eq!(cast(&fork.url(), &["block-number"]), "1");
+    assert_eq!(cast(&fork.url(), &["call", CONTRACT, "value()(uint256)"]), "1");
+    assert_eq!(cast(&fork.url(), &["balance", SINK]), "0");
+}
