@@ -150,7 +150,77 @@ contract ForcedDutyTest is RealRollup {
         );
     }
 
+    function test_before_it_is_due_a_transaction_can_be_included_and_nothing_else() public {
+        bytes memory raw = signedTransfer("alice", 0, GENEROUS);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        nextL1Block();
+        IL2.Head memory parent = l2.head;
+        bytes memory input = l2.seal();
+        expectRefused(
+            input,
+            one(discharge(t, INativeRollup.Outcome.Underpriced)),
+            abi.encodeWithSelector(INativeRollup.NotDue.selector, 0, t.submittedAt + FORCED_DELAY)
+        );
+        l2.head = parent;
+        l2.raw(raw);
+        rollup.advance(one(l2.seal()), one(discharge(t, INativeRollup.Outcome.Included)));
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+
+    function test_what_follows_and_is_due_is_not_left_over() public {
+        bytes memory raw = signedTransfer("alice", 0, GENEROUS);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        (INativeRollup.ForcedTransaction memory n,) = dueTransfer(1, GENEROUS);
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        expectRefused(
+            input,
+            one(discharge(t, INativeRollup.Outcome.Included), n),
+            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 1)
+        );
+    }
+
+    /// @dev Duties are due at different times.
+    function test_a_block_that_owes_a_relay_owes_no_forced_transaction_yet() public {
+        uint256 duties = uint256(vm.load(address(rollup), bytes32(uint256(4))));
+        uint256 later = uint256(rollup.duties().forcedDue) + 10 days;
+        duties = duties & ~(uint256(type(uint48).max) << 160) | later << 160;
+        vm.store(address(rollup), bytes32(uint256(4)), bytes32(duties));
+        submit(signedTransfer("alice", 0, GENEROUS));
+        skip(RELAY_DEADLINE);
+        advance();
+        advance();
+        advance();
+        assertHead();
+        assertEq(rollup.duties().forcedDue, later);
+    }
+
     // ------------------------------------------------------------------ invalid
+
+    /// @dev EIP-3607. Nobody can put code where a key belongs; a genesis can.
+    function test_a_sender_with_code_excuses() public {
+        (INativeRollup.ForcedTransaction memory t,) = dueTransferFrom("contract");
+        bytes memory input = l2.seal();
+        INativeRollup.Discharge memory d = discharge(t, INativeRollup.Outcome.Invalid);
+        expectRefused(input, one(d), first(INativeRollup.StillValid.selector));
+        d.code = hex"00";
+        rollup.advance(one(input), one(d));
+    }
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        L2.add(g, L2.account("contract"), 1 ether, hex"00");
+    }
+
+    function dueTransferFrom(string memory from)
+        internal
+        returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
+    {
+        raw = signedTransfer(from, 1, GENEROUS);
+        t = submit(raw);
+        skip(FORCED_DELAY);
+        untilNextIs(1);
+    }
 
     function test_a_used_nonce_excuses() public {
         bytes memory raw = signedTransfer("alice", 0, GENEROUS);

@@ -437,10 +437,30 @@ contract RollupRulesTest is RealRollup {
 /// @dev A rollup whose queues ask for more than L1 could carry.
 contract DutiesFitTest is RealRollup {
     uint64 internal maxGas = 23_000;
+    uint64 internal maxBoundedGas = 1_000_000;
+    uint32 internal gasLimit = 12_000_000;
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        c.gasLimit = gasLimit;
+    }
+
+    function test_the_largest_forced_transaction_fits_a_block() public {
+        maxBoundedGas = 4_000_000;
+        gasLimit = 4_000_000;
+        deploy();
+        gasLimit = 3_999_999;
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.DutiesTooLarge.selector, 0, 4_000_000));
+        this.redeploy();
+        gasLimit = 4_000_000;
+        maxBoundedGas = 1;
+        deploy();
+    }
 
     function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
         c = super.forcedConfig(rollup_);
         c.maxGas = maxGas;
+        c.maxBoundedGas = maxBoundedGas;
     }
 
     function redeploy() external {

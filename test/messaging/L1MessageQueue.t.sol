@@ -172,6 +172,36 @@ contract L1MessageQueueSendTest is QueueTest {
 }
 
 contract L1MessageQueueCheckpointTest is QueueTest {
+    function testFuzz_only_the_rollup_settles(address who) public {
+        vm.assume(who != address(this));
+        IL1MessageQueue.Checkpoint memory c = queue.checkpoint();
+        bytes memory error_ = abi.encodeWithSelector(IL1MessageQueue.NotRollup.selector, who);
+        vm.startPrank(who);
+        vm.expectRevert(error_);
+        queue.settle(0, c, c);
+        vm.expectRevert(error_);
+        queue.settleIfIdle(0);
+        vm.stopPrank();
+        assertEq(queue.settle(0, c, c), vm.getBlockTimestamp());
+    }
+
+    function test_numbers_that_no_checkpoint_has_make_none() public {
+        IL1MessageQueue.Checkpoint memory c = sendOne();
+        assertTrue(isKnown(c));
+        c.timestamp |= 1 << 48;
+        assertFalse(isKnown(c));
+    }
+
+    function test_many_messages_of_one_block_have_checkpoints_among_them() public {
+        IL1MessageQueue.Checkpoint memory at256;
+        for (uint256 i = 1; i <= 600; ++i) {
+            IL1MessageQueue.Checkpoint memory c = sendOne();
+            if (i == 256) at256 = c;
+        }
+        assertTrue(isKnown(at256));
+        assertEq(queue.checkpoint().id, at256.id + 2);
+    }
+
     function test_the_empty_queue_is_a_checkpoint() public {
         IL1MessageQueue.Checkpoint memory empty = queue.checkpoint();
         assertEq(keccak256(abi.encode(empty)), keccak256(new bytes(160)));

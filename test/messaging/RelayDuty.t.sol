@@ -158,6 +158,18 @@ contract RelayDutyTest is RealRollup {
         rollup.advance(inputs, e);
     }
 
+    /// @dev It cannot happen; if it did, nothing would be built on it.
+    function test_a_count_below_the_known_is_refused() public {
+        uint256 duties = uint256(vm.load(address(rollup), bytes32(uint256(4)))) | 5;
+        vm.store(address(rollup), bytes32(uint256(4)), bytes32(duties));
+        bytes memory input = l2.seal();
+        expectRefused(
+            input,
+            relayProof(),
+            abi.encodeWithSelector(INativeRollup.RelayedWentBack.selector, 0, 5)
+        );
+    }
+
     function test_evidence_for_no_block_of_the_call_is_refused() public {
         bytes memory input = l2.seal();
         INativeRollup.Evidence memory e = relayProof();

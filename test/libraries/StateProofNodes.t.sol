@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {StateProof} from "../../contracts/libraries/StateProof.sol";
+import {LibraryHarness} from "../utils/LibraryHarness.sol";
+
+/// @dev Nodes made by hand, to have each shape; keys are chosen, not hashes of anything.
+contract StateProofNodesTest is Test {
+    LibraryHarness private harness = new LibraryHarness();
+
+    /// @dev A branch with `children` from place 0 on, and nothing else.
+    function branch(bytes memory children, uint256 places) internal pure returns (bytes memory) {
+        bytes memory payload = children;
+        for (uint256 i = places; i < 17; ++i) {
+            payload = bytes.concat(payload, hex"80");
+        }
+        return list(payload);
+    }
+
+    function list(bytes memory payload) internal pure returns (bytes memory) {
+        uint256 length = payload.length;
+        if (length < 56) return bytes.concat(bytes1(uint8(0xc0 + length)), payload);
+        if (length < 256) return bytes.concat(hex"f8", bytes1(uint8(length)), payload);
+        return bytes.concat(hex"f9", bytes2(uint16(length)), payload);
+    }
+
+    function one(bytes memory node) internal pure returns (bytes[] memory proof) {
+        proof = new bytes[](1);
+        proof[0] = node;
+    }
+
+    function value(bytes memory node, bytes32 key) internal view returns (bytes memory) {
+        return harness.get(keccak256(node), key, one(node));
+    }
+
+    /// @dev Such short nodes exist in tries with keys of a few nibbles only, and at the end of long
+    /// extensions: here an extension leads through all but two nibbles, and a branch with its leaves
+    /// stands inside it.
+    function embedded(bytes memory inner) internal pure returns (bytes memory) {
+        // 62 nibbles of zeros, an even number: a flag byte and 31 bytes.
+        return list(bytes.concat(hex"a0", new bytes(32), inner));
+    }
+
+    function test_embedded_nodes_are_read_where_they_stand() public view {
+        // Leaves with one nibble each: flag 3, and the nibble in the same byte.
+        bytes memory leaves = bytes.concat(hex"c23705", hex"c23106");
+        bytes memory node = embedded(branch(leaves, 2));
+        assertEq(value(node, bytes32(uint256(0x07))), hex"05");
+        assertEq(value(node, bytes32(uint256(0x11))), hex"06");
+        // Another leaf, an empty place, another path.
+        assertEq(value(node, bytes32(uint256(0x06))), "");
+        assertEq(value(node, bytes32(uint256(0x21))), "");
+        assertEq(value(node, bytes32(uint256(0x0107))), "");
+        // Behind embedded children and nothing.
+        leaves = bytes.concat(hex"c23705", hex"80", hex"c23106");
+        assertEq(value(embedded(branch(leaves, 3)), bytes32(uint256(0x21))), hex"06");
+    }
+
+    function expectMalformed(bytes memory node, bytes32 key) internal {
+        bytes[] memory proof = one(node);
+        vm.expectRevert(abi.encodeWithSelector(StateProof.NodeMalformed.selector, 0));
+        harness.get(keccak256(node), key, proof);
+    }
+
+    function test_children_that_no_branch_has_are_refused() public {
+        // A string that is no hash; a list that is too long to stand inside; a hash that is cut off.
+        expectMalformed(branch(hex"8105", 1), 0);
+        expectMalformed(branch(bytes.concat(hex"e0", new bytes(32)), 1), 0);
+        expectMalformed(list(bytes.concat(new bytes(20), hex"a000")), bytes32(uint256(1) << 254));
+        // On the way to another child.
+        expectMalformed(branch(bytes.concat(hex"8105", hex"80"), 2), bytes32(uint256(0x10) << 248));
+        expectMalformed(
+            branch(bytes.concat(hex"c105", hex"8105", hex"80"), 3), bytes32(uint256(0x20) << 248)
+        );
+    }
+
+    function test_an_embedded_node_ends_within_its_parent() public {
+        bytes memory payload = new bytes(16);
+        for (uint256 i = 0; i < 16; ++i) {
+            payload[i] = 0x80;
+        }
+        bytes memory cut = bytes.concat(payload, hex"80", hex"80");
+        cut[15] = 0xc8;
+        expectMalformed(list(cut), bytes32(uint256(0xf0) << 248));
+    }
+
+    function test_a_path_is_not_longer_than_a_key() public {
+        // All 64 nibbles gone, and a branch behind them.
+        bytes memory node = list(
+            bytes.concat(hex"a0", new bytes(32), branch(hex"d180808080808080808080808080808080", 1))
+        );
+        bytes[] memory proof = one(node);
+        vm.expectRevert();
+        harness.get(keccak256(node), 0, proof);
+        // An extension by all of the key.
+        expectMalformed(list(bytes.concat(hex"a1", new bytes(33), hex"c20501")), 0);
+        // An extension to nothing.
+        expectMalformed(list(bytes.concat(hex"1080")), 0);
+        // A path that is a list, and one that is too long.
+        expectMalformed(list(bytes.concat(hex"a2", new bytes(34), hex"05")), 0);
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {LibRLP} from "solady/utils/LibRLP.sol";
+import {Rlp} from "../../contracts/libraries/Rlp.sol";
+import {Transactions} from "../../contracts/libraries/Transactions.sol";
+import {LibraryHarness} from "../utils/LibraryHarness.sol";
+
+/// @dev The types of transactions beside type 2, and the bounds of fields.
+contract TransactionKindsTest is Test {
+    using LibRLP for LibRLP.List;
+
+    uint256 private constant KEY = 0xa11ce;
+
+    LibraryHarness private harness = new LibraryHarness();
+
+    function legacy(uint64 chainId) private pure returns (bytes memory) {
+        LibRLP.List memory fields = plain();
+        LibRLP.List memory preimage = plain().p(chainId).p(0).p(0);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY, keccak256(preimage.encode()));
+        fields.p(35 + 2 * uint256(chainId) + v - 27).p(uint256(r)).p(uint256(s));
+        return fields.encode();
+    }
+
+    function plain() private pure returns (LibRLP.List memory fields) {
+        fields.p(7).p(1 gwei).p(21_000);
+        fields.p(address(0xb0b)).p(3).p(bytes(""));
+    }
+
+    function testFuzz_a_legacy_transaction_carries_its_chain_in_its_signature(
+        uint64 chainId,
+        uint64 other
+    ) public {
+        vm.assume(chainId != other);
+        bytes memory raw = legacy(chainId);
+        (Transactions.Transaction memory t,) = harness.decode(raw, chainId);
+        assertEq(t.kind, 0);
+        assertEq(t.sender, vm.addr(KEY));
+        vm.expectRevert(
+            abi.encodeWithSelector(Transactions.TransactionChainIdMismatch.selector, chainId, other)
+        );
+        harness.decode(raw, other);
+    }
+
+    function test_small_chain_ids_are_encoded_as_bytes_and_zero_as_nothing() public view {
+        for (uint64 chainId = 0; chainId < 300; chainId += 7) {
+            (Transactions.Transaction memory t,) = harness.decode(legacy(chainId), chainId);
+            assertEq(t.sender, vm.addr(KEY));
+        }
+    }
+
+    function test_a_signature_for_all_chains_is_for_none() public {
+        LibRLP.List memory fields = plain();
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY, keccak256(fields.encode()));
+        fields.p(v).p(uint256(r)).p(uint256(s));
+        bytes memory raw = fields.encode();
+        vm.expectRevert(
+            abi.encodeWithSelector(Transactions.TransactionChainIdMismatch.selector, 0, 1)
+        );
+        harness.decode(raw, 1);
+        harness.decode(legacy(1), 1);
+    }
+
+    /// @dev A transaction of type 1 or 4, signed.
+    function typed(
+        uint8 kind,
+        uint256 nonce,
+        bytes memory to,
+        LibRLP.List memory access,
+        LibRLP.List memory authorizations
+    ) private pure returns (bytes memory) {
+        LibRLP.List memory f;
+        f.p(1).p(nonce);
+        if (kind == 4) f.p(0);
+        f.p(1 gwei).p(1_000_000).p(to);
+        f.p(3).p(bytes("data")).p(access);
+        if (kind == 4) f.p(authorizations);
+        (uint8 v, bytes32 r, bytes32 s) =
+            vm.sign(KEY, keccak256(bytes.concat(bytes1(kind), f.encode())));
+        f.p(v - 27).p(uint256(r)).p(uint256(s));
+        return bytes.concat(bytes1(kind), f.encode());
+    }
+
+    function oneAuthorization() private pure returns (LibRLP.List memory list) {
+        LibRLP.List memory tuple = LibRLP.p(1).p(address(1)).p(0);
+        list.p(tuple.p(1).p(2).p(3));
+    }
+
+    function test_access_lists_are_counted() public view {
+        LibRLP.List memory none;
+        bytes memory key = abi.encode(7);
+        LibRLP.List memory access;
+        access.p(LibRLP.p(address(1)).p(LibRLP.p(key).p(key).p(key)));
+        access.p(LibRLP.p(address(2)).p(none));
+        bytes memory to = abi.encodePacked(address(0xb0b));
+        (Transactions.Transaction memory t, uint256 gas) =
+            harness.decode(typed(1, 0, to, access, none), 1);
+        assertEq(t.sender, vm.addr(KEY));
+        assertEq(t.addresses, 2);
+        assertEq(t.keys, 3);
+        assertEq(gas, 21_000 + 16 * 4 + 2 * 4180 + 3 * 4048);
+        (t,) = harness.decode(typed(4, 0, to, access, oneAuthorization()), 1);
+        assertEq(t.authorizations, 1);
+        assertEq(t.keys, 3);
+    }
+
+    function test_a_key_is_a_word() public {
+        LibRLP.List memory none;
+        LibRLP.List memory access;
+        access.p(LibRLP.p(address(1)).p(LibRLP.p(bytes("short"))));
+        bytes memory raw = typed(1, 0, abi.encodePacked(address(1)), access, none);
+        vm.expectPartialRevert(Rlp.RlpLengthMismatch.selector);
+        harness.decode(raw, 1);
+    }
+
+    function test_an_integer_has_no_leading_zeros() public {
+        LibRLP.List memory none;
+        LibRLP.List memory access;
+        access.p(LibRLP.p(bytes(hex"0001")));
+        bytes memory raw = typed(1, 0, abi.encodePacked(address(1)), none, none);
+        harness.decode(raw, 1);
+        vm.expectPartialRevert(Rlp.RlpNotCanonical.selector);
+        harness.integer(hex"820001", 32);
+    }
+
+    function test_a_nonce_that_cannot_be_counted_up_is_refused() public {
+        LibRLP.List memory none;
+        bytes memory to = abi.encodePacked(address(1));
+        bytes memory raw = typed(1, type(uint64).max, to, none, none);
+        vm.expectRevert(
+            abi.encodeWithSelector(Transactions.NonceTooHigh.selector, type(uint64).max)
+        );
+        harness.decode(raw, 1);
+        harness.decode(typed(1, type(uint64).max - 1, to, none, none), 1);
+    }
+
+    function test_a_target_is_an_address_or_for_most_types_nothing() public {
+        LibRLP.List memory none;
+        bytes memory raw = typed(1, 0, new bytes(19), none, none);
+        vm.expectRevert(abi.encodeWithSelector(Transactions.TargetMalformed.selector, 19));
+        harness.decode(raw, 1);
+        raw = typed(4, 0, "", none, oneAuthorization());
+        vm.expectRevert(abi.encodeWithSelector(Transactions.TargetMalformed.selector, 0));
+        harness.decode(raw, 1);
+        (Transactions.Transaction memory t,) = harness.decode(typed(1, 0, "", none, none), 1);
+        assertTrue(t.creates);
+    }
+
+    function test_type_four_authorizes_something() public {
+        LibRLP.List memory none;
+        bytes memory raw = typed(4, 0, abi.encodePacked(address(1)), none, none);
+        vm.expectRevert(Transactions.NoAuthorization.selector);
+        harness.decode(raw, 1);
+    }
+
+    function test_what_recovers_nobody_is_no_signature() public {
+        LibRLP.List memory f;
+        LibRLP.List memory none;
+        f.p(1).p(0).p(1 gwei).p(1_000_000);
+        f.p(address(1)).p(3).p(bytes("")).p(none);
+        f.p(0).p(0).p(1);
+        bytes memory raw = bytes.concat(hex"01", f.encode());
+        vm.expectRevert(abi.encodeWithSelector(Transactions.SignatureInvalid.selector, 0, 0, 1));
+        harness.decode(raw, 1);
+    }
+}
