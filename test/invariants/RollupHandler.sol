@@ -136,11 +136,7 @@ contract RollupHandler is RealRollup {
         }
         bool forcedAsked =
             next % 2 == 1 && vm.getBlockTimestamp() >= d.forcedDue && d.forcedNext < forced.length;
-        if (forcedAsked) {
-            for (uint256 i = d.forcedNext; i < forced.length && _isDue(i); ++i) {
-                l2.raw(forcedRaw[i]);
-            }
-        }
+        if (forcedAsked) _queueForced(d.forcedNext);
         IL2.Block memory b = l2.next();
         b.anchor = anchor;
         b.leaveOutInvalid = true;
@@ -155,6 +151,18 @@ contract RollupHandler is RealRollup {
         ++blocks;
         _check();
         _note();
+    }
+
+    /// @dev What is left out at first may be valid behind what comes later, and could then have been
+    /// appended. So each is tried again behind all others, as often as that can help.
+    function _queueForced(uint256 first) private {
+        uint256 end = first;
+        while (end < forced.length && end < first + 16 && _isDue(end)) ++end;
+        for (uint256 round = first; round < end; ++round) {
+            for (uint256 i = first; i < end; ++i) {
+                l2.raw(forcedRaw[i]);
+            }
+        }
     }
 
     function _isDue(uint256 index) private view returns (bool) {
