@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Script} from "forge-std/Script.sol";
+import {console} from "forge-std/console.sol";
+import {Execute} from "../contracts/libraries/Execute.sol";
+
+/// @title What scripts need to know of the chain that they work on
+abstract contract Chain is Script {
+    /// @notice The account that brings the CREATE2 proxy has too little ETH: `prepare` sends it some.
+    error ProxyUnpaid(address signer, uint256 cost);
+
+    /// @dev Deploys by CREATE2 on most chains; anyone can bring it to the others.
+    address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
+
+    /// @dev Who brings it, once per chain, by a transaction that nobody holds the key for.
+    address private constant PROXY_SIGNER = 0x3fAB184622dC19B6109349b94811493bf45362A5;
+    uint256 private constant PROXY_COST = 0.01 ether;
+    bytes private constant PROXY_TRANSACTION =
+        hex"f8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222222222222222222222222222222222222222222222222222222222222222a02222222222222222222222222222222222222222222222222222222222222222";
+
+    /// @dev Whether the node behind `--rpc-url` has EXECUTE. Only the node knows: forge's own EVM, in
+    /// which scripts run, never has. EXECUTE fails on an empty input, and an account without code
+    /// answers it with nothing.
+    function hasExecute() internal returns (bool) {
+        string memory call =
+            string.concat('[{"to":"', vm.toString(Execute.PRECOMPILE), '","data":"0x"},"latest"]');
+        try vm.rpc("eth_call", call) returns (bytes memory answer) {
+            return answer.length != 0;
+        } catch {
+            return true;
+        }
+    }
+
+    /// @dev Says so if the chain has no EXECUTE.
+    function tellOfExecute() internal returns (bool present) {
+        present = hasExecute();
+        if (present) return true;
+        console.log("This chain has no EXECUTE precompile (at address 0x0101, EIP-8079).");
+        console.log(
+            "Contracts can be deployed and messages be sent, but no L2 block can be advanced."
+        );
+    }
+
+    /// @notice Pays for the transaction that brings the CREATE2 proxy, on a chain that lacks it. What
+    /// needs the proxy can be run once this is in a block.
+    function prepare() external {
+        uint256 held = PROXY_SIGNER.balance;
+        if (PROXY.code.length != 0 || held >= PROXY_COST) return;
+        vm.broadcast(msg.sender);
+        payable(PROXY_SIGNER).transfer(PROXY_COST - held);
+    }
+
+    /// @dev Brings the CREATE2 proxy to the chain, if it is not there.
+    function ensureProxy() internal {
+        if (PROXY.code.length != 0) return;
+        if (PROXY_SIGNER.balance < PROXY_COST) {
+            console.log(
+                "This chain has no CREATE2 proxy. Run this script with --sig 'prepare()' first."
+            );
+            revert ProxyUnpaid(PROXY_SIGNER, PROXY_COST);
+        }
+        console.log("bringing the CREATE2 proxy to this chain");
+        vm.broadcastRawTransaction(PROXY_TRANSACTION);
+        require(PROXY.code.length != 0, "the CREATE2 proxy is not where it should be");
+    }
+
+    /// @dev Deploys init code through the proxy, with salt zero, unless it is deployed.
+    function ensureCreate2(string memory name, bytes memory initCode)
+        internal
+        returns (address place)
+    {
+        place = vm.computeCreate2Address(0, keccak256(initCode), PROXY);
+        if (place.code.length != 0) return place;
+        console.log("deploying", name, place);
+        vm.broadcast(msg.sender);
+        (bool ok,) = PROXY.call(abi.encodePacked(bytes32(0), initCode));
+        require(ok && place.code.length != 0, string.concat(name, " cannot be deployed"));
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {console} from "forge-std/console.sol";
+import {IForcedInbox} from "../contracts/interfaces/IForcedInbox.sol";
+import {IL1MessageQueue} from "../contracts/interfaces/IL1MessageQueue.sol";
+import {IL1TokenBridge} from "../contracts/interfaces/IL1TokenBridge.sol";
+import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {Execute} from "../contracts/libraries/Execute.sol";
+import {Transactions} from "../contracts/libraries/Transactions.sol";
+import {RollupPlan} from "./RollupPlan.sol";
+
+/// @title Works with a rollup that is deployed
+/// @notice
+///   forge script script/Operate.s.sol --sig 'deposit(string,address,uint256)' FILE TO WEI
+///       --rpc-url URL --broadcast …
+///
+/// FILE is what `Deploy` has written. `advance` and `claim` take the calldata of the call from another
+/// file, as hexadecimal text; `advance` needs `--skip-simulation`, because forge's own EVM has no
+/// EXECUTE.
+contract Operate is RollupPlan {
+    /// @notice The calldata in the file is for another function.
+    error SelectorMismatch(bytes4 got, bytes4 expected);
+    /// @notice No L2 block can be advanced: this chain has no EXECUTE.
+    error ChainWithoutExecute();
+
+    // ------------------------------------------------------------------ users
+
+    /// @notice Sends ETH to an account on the L2, which may also take it back if the delivery fails.
+    function deposit(string calldata file, address to, uint256 value) external {
+        IL1MessageQueue inbox = IL1MessageQueue(_address(file, ".inbox"));
+        vm.broadcast(msg.sender);
+        uint64 index = inbox.send{value: value}(to, to, 0, 0, "");
+        console.log("message", index);
+    }
+
+    /// @notice Submits a signed L2 transaction that the rollup cannot leave out.
+    function force(string calldata file, bytes calldata raw) external {
+        IForcedInbox inbox = IForcedInbox(_address(file, ".forced"));
+        Transactions.Transaction memory t = Transactions.decode(raw, inbox.CHAIN_ID());
+        // The base fee may rise until the transaction is in a block.
+        uint256 fee = inbox.minimumFee(t.gasLimit, raw.length) * 5 / 4;
+        vm.broadcast(msg.sender);
+        uint64 index = inbox.submit{value: fee}(raw);
+        console.log("forced transaction", index, "of", t.sender);
+    }
+
+    /// @notice Claims a message of the L2, with the calldata of `IL1MessageQueue.claim`.
+    function claim(string calldata file, string calldata calldataFile) external {
+        address inbox = _address(file, ".inbox");
+        bytes memory data = _calldata(calldataFile, IL1MessageQueue.claim.selector);
+        vm.broadcast(msg.sender);
+        _call(inbox, data);
+    }
+
+    /// @notice Has the L2 make a token that stands for one of L1.
+    function register(string calldata file, address l1Token) external {
+        IL1TokenBridge bridge = IL1TokenBridge(_address(file, ".l1Bridge"));
+        uint64 gas = bridge.REGISTER_GAS();
+        uint256 fee = _fee(bridge, gas);
+        vm.broadcast(msg.sender);
+        bridge.register{value: fee}(l1Token, gas);
+        console.log("on the L2 it is", bridge.l2TokenOf(l1Token));
+    }
+
+    /// @notice Moves tokens, for which the bridge has an allowance, to the L2.
+    function depositToken(string calldata file, address l1Token, address to, uint256 amount)
+        external
+    {
+        IL1TokenBridge bridge = IL1TokenBridge(_address(file, ".l1Bridge"));
+        uint64 gas = bridge.DEPOSIT_GAS();
+        uint256 fee = _fee(bridge, gas);
+        vm.broadcast(msg.sender);
+        bridge.deposit{value: fee}(l1Token, to, to, amount, gas);
+    }
+
+    // ------------------------------------------------------------------ operators
+
+    /// @notice Advances the rollup, with the calldata of `INativeRollup.advance`.
+    function advance(string calldata file, string calldata calldataFile) external {
+        if (!tellOfExecute()) revert ChainWithoutExecute();
+        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+        bytes memory data = _calldata(calldataFile, INativeRollup.advance.selector);
+        _standInForExecute(rollup.CHAIN_ID(), rollup.schemaAt(rollup.head().timestamp + 1));
+        vm.broadcast(msg.sender);
+        _call(address(rollup), data);
+        console.log("head", rollup.head().number);
+    }
+
+    /// @notice Deploys the bridge on the L2 (with the `--rpc-url` of the L2).
+    function deployL2Bridge(string calldata file) external {
+        address expected = _address(file, ".l2Bridge");
+        ensureProxy();
+        address place = ensureCreate2("L2TokenBridge", l2BridgeCode(_address(file, ".l1Bridge")));
+        require(place == expected, "the L1 side expects the bridge elsewhere");
+    }
+
+    // ------------------------------------------------------------------ owners
+
+    /// @notice Announces an upgrade (0: policy, 1: gas limit, 2: fork).
+    function announce(string calldata file, INativeRollup.Change change, uint256 value) external {
+        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+        vm.broadcast(msg.sender);
+        rollup.announce(change, value);
+        console.log("it can be made from this time on:", rollup.readyAt(change, value));
+    }
+
+    /// @notice Makes an upgrade whose time has come.
+    function make(string calldata file, INativeRollup.Change change, uint256 value) external {
+        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+        vm.broadcast(msg.sender);
+        rollup.make(change, value);
+    }
+
+    /// @notice Withdraws an upgrade that was announced.
+    function withdraw(string calldata file, INativeRollup.Change change, uint256 value) external {
+        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+        vm.broadcast(msg.sender);
+        rollup.withdraw(change, value);
+    }
+
+    // ------------------------------------------------------------------ helpers
+
+    /// @dev The base fee may rise until the message is in a block.
+    function _fee(IL1TokenBridge bridge, uint64 gas) private view returns (uint256) {
+        return IL1MessageQueue(bridge.QUEUE()).minimumFee(gas) * 5 / 4;
+    }
+
+    function _address(string memory file, string memory key) private view returns (address) {
+        return vm.parseJsonAddress(vm.readFile(file), key);
+    }
+
+    function _calldata(string memory file, bytes4 selector)
+        private
+        view
+        returns (bytes memory data)
+    {
+        data = vm.parseBytes(vm.trim(vm.readFile(file)));
+        // forge-lint: disable-next-line(unsafe-typecast)
+        bytes4 got = bytes4(data);
+        if (got != selector) revert SelectorMismatch(got, selector);
+    }
+
+    function _call(address target, bytes memory data) private {
+        (bool ok, bytes memory answer) = target.call(data);
+        assembly ("memory-safe") {
+            if iszero(ok) { revert(add(answer, 0x20), mload(answer)) }
+        }
+    }
+
+    /// @dev Lets forge's own EVM go on where EXECUTE would be called, so that there is a transaction to
+    /// send. It says yes to everything; what counts is what the node says.
+    function _standInForExecute(uint64 chainId, uint16 schema) private {
+        bytes memory tail =
+            abi.encodePacked(bytes1(0x01), _reversed(chainId, 8), _reversed(schema, 2));
+        // The last 11 bytes of the answer, at the upper end of the second word.
+        bytes memory code = abi.encodePacked(hex"7f", tail, new bytes(21), hex"602052602b5ff3");
+        vm.etch(Execute.PRECOMPILE, code);
+    }
+
+    function _reversed(uint256 value, uint256 length) private pure returns (bytes memory out) {
+        out = new bytes(length);
+        for (uint256 i = 0; i < length; ++i) {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            out[i] = bytes1(uint8(value >> (8 * i)));
+        }
+    }
+}

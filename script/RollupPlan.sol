@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {CREATE3} from "solady/utils/CREATE3.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+import {NativeRollup} from "../contracts/NativeRollup.sol";
+import {L1TokenBridge} from "../contracts/bridge/L1TokenBridge.sol";
+import {L2TokenBridge} from "../contracts/bridge/L2TokenBridge.sol";
+import {DeterministicDeployer} from "../contracts/deployment/DeterministicDeployer.sol";
+import {ForcedInbox} from "../contracts/forced/ForcedInbox.sol";
+import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
+import {OpenSequencing} from "../contracts/sequencing/OpenSequencing.sol";
+import {PermissionedSequencing} from "../contracts/sequencing/PermissionedSequencing.sol";
+import {RotatingSequencing} from "../contracts/sequencing/RotatingSequencing.sol";
+import {Chain} from "./Chain.sol";
+
+/// @title What a configuration file asks for, as contracts at addresses
+/// @notice All addresses follow from the deployer's account and the salt of the file, so each contract
+/// can be given those of the others, in whatever order they are deployed. The genesis of the L2 depends
+/// on nothing on L1: its predeploys have no constructor, and learn of L1 through the anchor.
+abstract contract RollupPlan is Chain {
+    /// @notice A contract to be deployed.
+    struct Part {
+        string name;
+        bytes32 salt;
+        address place;
+        bytes initCode;
+    }
+
+    /// @notice A rollup on L1.
+    struct Plan {
+        /// Who deploys.
+        address deployer;
+        /// In the order in which their constructors need one another.
+        Part[] parts;
+        address rollup;
+        address inbox;
+        address forced;
+        /// Zero if anyone may advance.
+        address policy;
+        /// Zeros without a bridge.
+        address l1Bridge;
+        address l2Bridge;
+        INativeRollup.Genesis genesis;
+        uint64 chainId;
+        address owner;
+        /// Where what was deployed is written down.
+        string file;
+    }
+
+    /// @notice The file asks for a policy that there is not.
+    error PolicyUnknown(string policy);
+
+    /// @notice The deployer of deterministic addresses: the same on every chain.
+    function factory() public pure returns (DeterministicDeployer) {
+        bytes32 hash = keccak256(type(DeterministicDeployer).creationCode);
+        return DeterministicDeployer(vm.computeCreate2Address(0, hash, PROXY));
+    }
+
+    /// @notice Reads a configuration file.
+    function read(string memory path, address deployer) public view returns (Plan memory plan) {
+        string memory toml = vm.readFile(path);
+        plan.deployer = deployer;
+        plan.chainId = _u64(toml, ".l2.chain_id");
+        plan.file = vm.parseTomlString(toml, ".deployment.file");
+        plan.owner = vm.parseTomlAddress(toml, ".rollup.owner");
+        string memory salt = vm.parseTomlString(toml, ".deployment.salt");
+        plan.rollup = _at(deployer, salt, "rollup");
+        plan.inbox = _at(deployer, salt, "inbox");
+        plan.forced = _at(deployer, salt, "forced");
+        if (vm.parseTomlBool(toml, ".bridge.enabled")) {
+            plan.l1Bridge = _at(deployer, salt, "bridge");
+            plan.l2Bridge = l2BridgeOf(plan.l1Bridge);
+        }
+        plan.genesis = INativeRollup.Genesis({
+            number: 0,
+            timestamp: _u64(toml, ".l2.genesis.timestamp"),
+            blockHash: vm.parseTomlBytes32(toml, ".l2.genesis.block_hash"),
+            stateRoot: vm.parseTomlBytes32(toml, ".l2.genesis.state_root"),
+            anchor: 0
+        });
+
+        bytes memory policy = _policy(toml);
+        if (policy.length != 0) plan.policy = _at(deployer, salt, "policy");
+        uint256 more = (policy.length == 0 ? 0 : 1) + (plan.l1Bridge == address(0) ? 0 : 1);
+        plan.parts = new Part[](3 + more);
+        uint256 next = 0;
+        plan.parts[next++] =
+            Part("L1MessageQueue", _salt(salt, "inbox"), plan.inbox, _inbox(toml, plan));
+        plan.parts[next++] =
+            Part("ForcedInbox", _salt(salt, "forced"), plan.forced, _forced(toml, plan));
+        if (policy.length != 0) {
+            plan.parts[next++] =
+                Part("sequencing policy", _salt(salt, "policy"), plan.policy, policy);
+        }
+        plan.parts[next++] =
+            Part("NativeRollup", _salt(salt, "rollup"), plan.rollup, _rollup(toml, plan));
+        if (plan.l1Bridge != address(0)) {
+            bytes memory bridge = abi.encodePacked(
+                type(L1TokenBridge).creationCode, abi.encode(plan.inbox, plan.l2Bridge)
+            );
+            plan.parts[next++] = Part("L1TokenBridge", _salt(salt, "bridge"), plan.l1Bridge, bridge);
+        }
+    }
+
+    /// @notice Init code of the bridge on the L2.
+    function l2BridgeCode(address l1Bridge) public pure returns (bytes memory) {
+        return abi.encodePacked(type(L2TokenBridge).creationCode, abi.encode(l1Bridge));
+    }
+
+    /// @notice Where that goes.
+    function l2BridgeOf(address l1Bridge) public pure returns (address) {
+        return vm.computeCreate2Address(0, keccak256(l2BridgeCode(l1Bridge)), PROXY);
+    }
+
+    function _inbox(string memory toml, Plan memory plan) private pure returns (bytes memory) {
+        return abi.encodePacked(
+            type(L1MessageQueue).creationCode,
+            abi.encode(
+                plan.rollup,
+                _u64(toml, ".messages.max_gas"),
+                _u64(toml, ".messages.max_data"),
+                _u64(toml, ".messages.fee_percent")
+            )
+        );
+    }
+
+    function _forced(string memory toml, Plan memory plan) private pure returns (bytes memory) {
+        ForcedInbox.Config memory config = ForcedInbox.Config({
+            rollup: plan.rollup,
+            chainId: plan.chainId,
+            delay: _u64(toml, ".forced.delay"),
+            grace: _u64(toml, ".forced.grace"),
+            expiry: _u64(toml, ".forced.expiry"),
+            maxGas: _u64(toml, ".forced.max_gas"),
+            maxBoundedGas: _u64(toml, ".forced.max_bounded_gas"),
+            feePercent: _u64(toml, ".forced.fee_percent"),
+            feeRecipient: vm.parseTomlAddress(toml, ".forced.fee_recipient"),
+            // The bridge reads a bounded amount whatever it is called with.
+            boundedTarget: plan.l2Bridge
+        });
+        return abi.encodePacked(type(ForcedInbox).creationCode, abi.encode(config));
+    }
+
+    function _rollup(string memory toml, Plan memory plan) private pure returns (bytes memory) {
+        INativeRollup.Config memory config = INativeRollup.Config({
+            chainId: plan.chainId,
+            schema: SafeCastLib.toUint16(vm.parseTomlUint(toml, ".l2.schema")),
+            gasLimit: SafeCastLib.toUint32(vm.parseTomlUint(toml, ".l2.gas_limit")),
+            maxLag: _u64(toml, ".rollup.max_lag"),
+            openAfter: _u64(toml, ".rollup.open_after"),
+            relayDeadline: _u64(toml, ".rollup.relay_deadline"),
+            upgradeDelay: _u64(toml, ".rollup.upgrade_delay"),
+            inbox: plan.inbox,
+            forced: plan.forced,
+            policy: plan.policy,
+            owner: plan.owner
+        });
+        return abi.encodePacked(type(NativeRollup).creationCode, abi.encode(plan.genesis, config));
+    }
+
+    /// @dev Init code of the policy; none if anyone may advance and be paid as the blocks say.
+    function _policy(string memory toml) private pure returns (bytes memory) {
+        string memory kind = vm.parseTomlString(toml, ".sequencing.policy");
+        if (_is(kind, "none")) return "";
+        if (_is(kind, "open")) {
+            OpenSequencing.Fees fees =
+                OpenSequencing.Fees(vm.parseTomlUint(toml, ".sequencing.fees"));
+            address recipient = vm.parseTomlAddress(toml, ".sequencing.fee_recipient");
+            return abi.encodePacked(type(OpenSequencing).creationCode, abi.encode(fees, recipient));
+        }
+        uint64 timeout = _u64(toml, ".sequencing.timeout");
+        if (_is(kind, "permissioned")) {
+            address sequencer = vm.parseTomlAddress(toml, ".sequencing.sequencer");
+            address recipient = vm.parseTomlAddress(toml, ".sequencing.fee_recipient");
+            return abi.encodePacked(
+                type(PermissionedSequencing).creationCode, abi.encode(sequencer, recipient, timeout)
+            );
+        }
+        if (!_is(kind, "rotating")) revert PolicyUnknown(kind);
+        address[] memory members = vm.parseTomlAddressArray(toml, ".sequencing.members");
+        uint64 start = _u64(toml, ".sequencing.start");
+        uint64 slot = _u64(toml, ".sequencing.slot_length");
+        return abi.encodePacked(
+            type(RotatingSequencing).creationCode, abi.encode(members, start, slot, timeout)
+        );
+    }
+
+    /// @dev As `DeterministicDeployer.addressOf`, which is not there before it is deployed.
+    function _at(address deployer, string memory salt, string memory name)
+        private
+        pure
+        returns (address)
+    {
+        bytes32 own = keccak256(abi.encode(deployer, _salt(salt, name)));
+        return CREATE3.predictDeterministicAddress(own, address(factory()));
+    }
+
+    function _salt(string memory salt, string memory name) private pure returns (bytes32) {
+        return keccak256(abi.encode(salt, name));
+    }
+
+    function _is(string memory a, string memory b) private pure returns (bool) {
+        return keccak256(bytes(a)) == keccak256(bytes(b));
+    }
+
+    function _u64(string memory toml, string memory key) private pure returns (uint64) {
+        return SafeCastLib.toUint64(vm.parseTomlUint(toml, key));
+    }
+}
