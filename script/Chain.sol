@@ -7,14 +7,14 @@ import {Execute} from "../contracts/libraries/Execute.sol";
 
 /// @title What scripts need to know of the chain that they work on
 abstract contract Chain is Script {
-    /// @notice The account that brings the CREATE2 proxy has too little ETH: `prepare` sends it some.
-    error ProxyUnpaid(address signer, uint256 cost);
+    /// @notice The proxy that deploys by CREATE2 is missing: `prepare` brings it.
+    error ProxyAbsent(address proxy);
 
     /// @dev Deploys by CREATE2 on most chains; anyone can bring it to the others.
     address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
 
     /// @dev Who brings it, once per chain, by a transaction that nobody holds the key for.
-    address private constant PROXY_SIGNER = 0x3fAB184622dC19B6109349b94811493bf45362A5;
+    address private constant PROXY_SIGNER = 0x3fAB184622Dc19b6109349B94811493BF2a45362;
     uint256 private constant PROXY_COST = 0.01 ether;
     bytes private constant PROXY_TRANSACTION =
         hex"f8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222222222222222222222222222222222222222222222222222222222222222a02222222222222222222222222222222222222222222222222222222222222222";
@@ -42,27 +42,28 @@ abstract contract Chain is Script {
         );
     }
 
-    /// @notice Pays for the transaction that brings the CREATE2 proxy, on a chain that lacks it. What
-    /// needs the proxy can be run once this is in a block.
+    /// @notice Brings the CREATE2 proxy to a chain that lacks it. To be run twice: the first time pays
+    /// the account that sends the transaction, the second time sends it, to the node at once.
     function prepare() external {
+        if (PROXY.code.length != 0) return;
         uint256 held = PROXY_SIGNER.balance;
-        if (PROXY.code.length != 0 || held >= PROXY_COST) return;
-        vm.broadcast(msg.sender);
-        payable(PROXY_SIGNER).transfer(PROXY_COST - held);
+        if (held < PROXY_COST) {
+            vm.broadcast(msg.sender);
+            payable(PROXY_SIGNER).transfer(PROXY_COST - held);
+            console.log("Paid for the CREATE2 proxy. Run this again to bring it.");
+            return;
+        }
+        string memory raw = vm.toString(PROXY_TRANSACTION);
+        vm.rpc("eth_sendRawTransaction", string.concat('["', raw, '"]'));
     }
 
-    /// @dev Brings the CREATE2 proxy to the chain, if it is not there.
-    function ensureProxy() internal {
+    /// @dev Reverts if the CREATE2 proxy is not there.
+    function requireProxy() internal view {
         if (PROXY.code.length != 0) return;
-        if (PROXY_SIGNER.balance < PROXY_COST) {
-            console.log(
-                "This chain has no CREATE2 proxy. Run this script with --sig 'prepare()' first."
-            );
-            revert ProxyUnpaid(PROXY_SIGNER, PROXY_COST);
-        }
-        console.log("bringing the CREATE2 proxy to this chain");
-        vm.broadcastRawTransaction(PROXY_TRANSACTION);
-        require(PROXY.code.length != 0, "the CREATE2 proxy is not where it should be");
+        console.log(
+            "This chain has no CREATE2 proxy. Run this script with --sig 'prepare()', twice, first."
+        );
+        revert ProxyAbsent(PROXY);
     }
 
     /// @dev Deploys init code through the proxy, with salt zero, unless it is deployed.

@@ -36,7 +36,7 @@ contract Deploy is RollupPlan {
     function run(string calldata config) external {
         Plan memory plan = read(config, msg.sender);
         tellOfExecute();
-        ensureProxy();
+        requireProxy();
         ensureCreate2("DeterministicDeployer", type(DeterministicDeployer).creationCode);
         bool isNew = false;
         for (uint256 i = 0; i < plan.parts.length; ++i) {

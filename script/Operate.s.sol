@@ -90,7 +90,7 @@ contract Operate is RollupPlan {
     /// @notice Deploys the bridge on the L2 (with the `--rpc-url` of the L2).
     function deployL2Bridge(string calldata file) external {
         address expected = _address(file, ".l2Bridge");
-        ensureProxy();
+        requireProxy();
         address place = ensureCreate2("L2TokenBridge", l2BridgeCode(_address(file, ".l1Bridge")));
         require(place == expected, "the L1 side expects the bridge elsewhere");
     }
