@@ -65,6 +65,7 @@ contract FieldOffsetsProof is Test {
     ) private pure {
         assert(Execute.parentHash(loaded) == word(input, payload + placeOf(types, 0)));
         bytes32 recipient = word(input, payload + placeOf(types, 1));
+        // forge-lint: disable-next-line(unsafe-typecast)
         assert(Execute.feeRecipient(loaded) == address(bytes20(recipient)));
         assert(Execute.stateRoot(loaded) == word(input, payload + placeOf(types, 2)));
         assert(number(loaded, input, payload + placeOf(types, 6), Execute.blockNumber(loaded)));
