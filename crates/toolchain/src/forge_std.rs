@@ -9,7 +9,7 @@ use std::{
 
 use flate2::read::GzDecoder;
 
-use crate::{Progress, SetupError, integrity, node::Npm};
+use crate::{Progress, SetupError, integrity, node::Npm, syntax::modernise};
 
 /// The package whose tarball is taken. It cannot be a dependency in `package.json`: it depends in
 /// turn on a git address, which npm would have to clone.
@@ -102,23 +102,6 @@ fn unpack(tarball: &[u8], target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes assembly blocks that a comment declares memory-safe in the syntax that replaced the
-/// comment. The compiler generates the same code, and no longer warns 700 times about the comment:
-/// it reports at most 256 warnings in all, so that those of our own code would be lost behind them.
-fn modernise(source: &str) -> String {
-    let mut modern = String::with_capacity(source.len());
-    let mut lines = source.split_inclusive('\n').peekable();
-    while let Some(line) = lines.next() {
-        let announces = line.trim() == "/// @solidity memory-safe-assembly";
-        if let Some(block) = lines.next_if(|next| announces && next.trim() == "assembly {") {
-            modern.push_str(&block.replace("assembly {", "assembly (\"memory-safe\") {"));
-        } else {
-            modern.push_str(line);
-        }
-    }
-    modern
-}
-
 #[cfg(test)]
 mod tests {
     use flate2::{Compression, write::GzEncoder};
@@ -154,21 +137,5 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = unpack(&tarball(&[("package/package.json", "{}")]), dir.path()).unwrap_err();
         assert!(error.to_string().contains(FOLDER), "{error}");
-    }
-
-    #[test]
-    fn announced_blocks_are_modernised_and_nothing_else_is_touched() {
-        let old =
-            "a\n    /// @solidity memory-safe-assembly\n    assembly {\n      pop(0)\n    }\n";
-        assert_eq!(modernise(old), "a\n    assembly (\"memory-safe\") {\n      pop(0)\n    }\n");
-        for untouched in [
-            "    assembly {\n    }\n",
-            "/// @solidity memory-safe-assembly\n\nassembly {\n}",
-            "/// @solidity memory-safe-assembly",
-            "assembly (\"memory-safe\") {\n}\n",
-            "",
-        ] {
-            assert_eq!(modernise(untouched), untouched);
-        }
     }
 }

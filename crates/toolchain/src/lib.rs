@@ -25,6 +25,8 @@ mod lock;
 mod node;
 mod packages;
 mod root;
+mod solady;
+mod syntax;
 
 use std::{
     env,
@@ -85,11 +87,16 @@ impl Toolchain {
         if !forge_std::in_place(root) {
             forge_std::install(root, &search_path, progress)?;
         }
+        if !solady::in_place(root) {
+            solady::install(root, progress)?;
+        }
         Ok(toolchain)
     }
 
     fn in_place(&self) -> Result<bool, SetupError> {
-        Ok(packages::in_place(&self.root, &self.binaries)? && forge_std::in_place(&self.root))
+        Ok(packages::in_place(&self.root, &self.binaries)?
+            && forge_std::in_place(&self.root)
+            && solady::in_place(&self.root))
     }
 
     /// The top directory of the checkout.
