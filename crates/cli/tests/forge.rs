@@ -152,6 +152,41 @@ fn a_helper_that_is_missing_is_named_with_what_to_do() {
     assert_passed(&right, 1);
 }
 
+/// A call that EXECUTE refuses, with the helper in its place and without it.
+const LOST: &str = r#"
+pragma solidity ^0.8.24;
+import {ExecuteTest} from "enshrine/ExecuteTest.sol";
+
+contract LostHelperTest is ExecuteTest {
+    function test_refused() public {
+        (bool ok,) = EXECUTE.staticcall{gas: 1_000_000}(hex"1201");
+        assertFalse(ok);
+    }
+
+    function test_lost() public {
+        vm.removeFile("cache/helper");
+        (bool ok,) = EXECUTE.staticcall{gas: 1_000_000}(hex"1201");
+        assertFalse(ok);
+    }
+}
+"#;
+
+#[test]
+fn a_helper_that_fails_is_not_taken_for_execute_refusing() {
+    let project = Project::new(LOST);
+    let cache = project.directory.path().join("cache");
+    fs::create_dir_all(&cache).unwrap();
+    fs::copy(HELPER, cache.join("helper")).unwrap();
+    let run = |test: &str| {
+        let mut command = project.forge(&["test", "--match-test", test]);
+        command.env("ENSHRINE_BIN", "cache/helper").output().unwrap()
+    };
+    assert_passed(&run("test_refused"), 1);
+    let lost = run("test_lost");
+    assert!(!lost.status.success());
+    assert!(text(&lost).contains("expected call to"), "{}", text(&lost));
+}
+
 #[test]
 fn a_helper_of_another_age_says_so() {
     let answer = |protocol: &str| {
