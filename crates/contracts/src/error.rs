@@ -37,6 +37,9 @@ pub enum ContractsError {
     /// A transaction did not make it into a block.
     #[error("transaction not included: {0}")]
     NotIncluded(stateless::Invalid),
+    /// The node that keeps the L1 could not do it.
+    #[error("the L1 node: {0}")]
+    Node(String),
     /// A transaction reverted.
     #[error("{to:?}: reverted with {output}")]
     Reverted {

@@ -2,17 +2,19 @@
 
 use crate::ContractsError;
 use alloy_consensus::TxEip1559;
-use alloy_genesis::GenesisAccount;
+use alloy_eips::eip2718::Encodable2718;
+use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use chain::{
-    Block, BlockAttributes, Call, CallBlock, CallOutcome, Chain, ChainConfig, empty_genesis,
+    Block, BlockAttributes, BuiltBlock, Call, CallBlock, CallOutcome, Chain, ChainConfig,
+    empty_genesis,
 };
 use execute::Execute;
 use keys::Key;
 use stateless::{ChainSpec, Receipt};
 use std::sync::Arc;
-use wire::ProtocolFork;
+use wire::{ProtocolFork, convert::RawBlock};
 
 /// Gas that a transaction may have at most (EIP-7825).
 pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;
@@ -21,11 +23,25 @@ const ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// An L1 by the rules of mainnet, on which EXECUTE is a precompile. Each transaction gets a block of
 /// its own, twelve seconds after the one before it.
+///
+/// It is a chain in this process, or a node elsewhere ([`L1::behind`]). In the latter case the chain
+/// here follows: it executes each block of the node once more and checks all that it claims.
 #[derive(Debug)]
 pub struct L1 {
     chain: Chain,
     /// Seconds by which the next block is later than usual.
     skipped: u64,
+    node: Option<Box<dyn L1Node>>,
+}
+
+/// A node that keeps an L1.
+pub trait L1Node: std::fmt::Debug + Send {
+    /// Takes a signed transaction; the RLP of the block that it then stands in, alone and with that
+    /// timestamp. The error says what the node says.
+    fn send(&self, transaction: Bytes, timestamp: u64) -> Result<Bytes, String>;
+
+    /// Makes a call in a block after the head, with that timestamp.
+    fn call(&self, call: &Call, timestamp: u64) -> Result<CallOutcome, String>;
 }
 
 /// A transaction in its block.
@@ -47,6 +63,19 @@ impl L1 {
 
     /// An L1 with this chain id, whose named accounts are rich.
     pub fn new(chain_id: u64, execute: Execute, rich: &[&str]) -> Self {
+        let spec = ChainSpec::constant(chain_id, ProtocolFork::Osaka);
+        let config = ChainConfig::new(spec).with_execute(execute);
+        Self { chain: Chain::new(&Self::genesis(rich), config), skipped: 0, node: None }
+    }
+
+    /// The L1 that a node keeps, which was started at [`Self::genesis`] with EXECUTE as it is by
+    /// default.
+    pub fn behind(node: Box<dyn L1Node>, chain_id: u64, rich: &[&str]) -> Self {
+        Self { node: Some(node), ..Self::new(chain_id, Execute::default(), rich) }
+    }
+
+    /// The genesis of an L1 whose named accounts are rich.
+    pub fn genesis(rich: &[&str]) -> Genesis {
         let fork = ProtocolFork::Osaka;
         let mut genesis = empty_genesis(fork);
         genesis.gas_limit = 60_000_000;
@@ -56,9 +85,7 @@ impl L1 {
                 GenesisAccount { balance: U256::from(10_000 * ETHER), ..Default::default() };
             genesis.alloc.insert(Key::named(name).address(), account);
         }
-        let spec = ChainSpec::constant(chain_id, fork);
-        let config = ChainConfig::new(spec).with_execute(execute);
-        Self { chain: Chain::new(&genesis, config), skipped: 0 }
+        genesis
     }
 
     /// The chain.
@@ -101,16 +128,29 @@ impl L1 {
             input: input.clone(),
             ..Default::default()
         });
+        if let Some(node) = &self.node {
+            let raw = transaction.encoded_2718().into();
+            let rlp = node.send(raw, self.next_timestamp()).map_err(ContractsError::Node)?;
+            let (block, ommers) = RawBlock::decode_with_ommers(&rlp)
+                .map_err(|error| ContractsError::Node(error.to_string()))?;
+            let built = self.chain.import_with_ommers(&block, &ommers)?;
+            return Ok(self.sent(built, input));
+        }
         let attributes = BlockAttributes { timestamp: self.next_timestamp(), ..Default::default() };
         let (new, left_out) = self.chain.build(&attributes, vec![transaction])?;
         if let Some((_, reason)) = left_out.into_iter().next() {
             return Err(ContractsError::NotIncluded(reason));
         }
-        let block = self.chain.append(new);
+        Ok(self.sent(new, input))
+    }
+
+    /// Appends the block of a transaction.
+    fn sent(&mut self, block: impl Into<BuiltBlock>, input: Bytes) -> Sent {
+        let block = self.chain.append(block);
         self.skipped = 0;
         let receipt = block.executed.receipts[0].clone();
         let gas_used = receipt.cumulative_gas_used;
-        Ok(Sent { block, receipt, gas_used, input })
+        Sent { block, receipt, gas_used, input }
     }
 
     /// Deploys a contract; a revert is an error.
@@ -154,8 +194,13 @@ impl L1 {
         data: Bytes,
     ) -> Result<CallOutcome, ContractsError> {
         let gas = Some(TRANSACTION_GAS_CAP);
-        let block = CallBlock::Next { timestamp: self.next_timestamp() };
-        Ok(self.chain.call(Call { from, to: Some(to), data, value, gas, block })?)
+        let timestamp = self.next_timestamp();
+        let block = CallBlock::Next { timestamp };
+        let call = Call { from, to: Some(to), data, value, gas, block };
+        match &self.node {
+            Some(node) => node.call(&call, timestamp).map_err(ContractsError::Node),
+            None => Ok(self.chain.call(call)?),
+        }
     }
 
     /// Reads from a contract.

@@ -19,7 +19,7 @@ mod rollup;
 pub use compile::{Artifact, Artifacts};
 pub use error::ContractsError;
 pub use genesis::{L1_ANCHOR, L2_MESSENGER, PREMINT, l2_genesis};
-pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
+pub use l1::{L1, L1Node, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;
 pub use messages::{Anchor, Message, extend, pack, sent_slot};
 pub use rollup::{ForcedConfig, Rollup, RollupConfig, message_proof};

@@ -5,6 +5,7 @@
 //! Everything is real: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code tells whether all went as it must.
 
+mod devnet;
 mod mainnet;
 mod report;
 mod story;
@@ -22,6 +23,10 @@ struct Arguments {
     /// several times. By default the blocks of the test vectors, if they are there.
     #[arg(long, value_name = "FILE")]
     block: Vec<PathBuf>,
+
+    /// Keep the L1 in this process, instead of a devnet in its own.
+    #[arg(long)]
+    in_process: bool,
 
     /// One JSON document instead of text.
     #[arg(long)]
@@ -49,7 +54,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<Report> {
     let mut report = Report::new(arguments.json);
-    story::tell(&mut report)?;
+    story::tell(arguments.in_process, &mut report)?;
     mainnet::verify(&arguments.block, &mut report)?;
     Ok(report)
 }

@@ -1,7 +1,10 @@
 //! From a deposit on L1 to a balance on L2 that L1 can be shown.
 
-use crate::report::{Advanced, Report};
-use alloy_genesis::GenesisAccount;
+use crate::{
+    devnet::Devnet,
+    report::{Advanced, Report},
+};
+use alloy_genesis::{ChainConfig as GenesisConfig, Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use alloy_sol_types::{SolCall, SolError};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
@@ -42,9 +45,9 @@ struct World {
     operator: Key,
 }
 
-pub(crate) fn tell(report: &mut Report) -> Result<()> {
+pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
     report.part("An L1 with EXECUTE, and a rollup on it");
-    let mut world = World::create(report)?;
+    let mut world = World::create(in_process, report)?;
     let (alice, bob, charlie) = (Key::named("alice"), Key::named("bob"), Key::named("charlie"));
 
     report.part("A deposit, and an L2 block that brings it over");
@@ -115,11 +118,22 @@ pub(crate) fn tell(report: &mut Report) -> Result<()> {
 }
 
 impl World {
-    fn create(report: &mut Report) -> Result<Self> {
+    fn create(in_process: bool, report: &mut Report) -> Result<Self> {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         report.step("contracts compiled".to_owned());
         let operator = Key::named("operator");
-        let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator", "alice"]);
+        let rich = ["operator", "alice"];
+        let mut l1 = if in_process {
+            L1::new(L1_CHAIN, Execute::default(), &rich)
+        } else {
+            let genesis = l1_genesis(&rich);
+            let devnet = Devnet::start(&genesis)?;
+            report.step(format!("the devnet answers at {}", devnet.url()));
+            let hash = devnet.genesis_hash()?;
+            let l1 = L1::behind(Box::new(devnet), L1_CHAIN, &rich);
+            ensure!(l1.chain().head().hash == hash, "the devnet has another genesis: {hash}");
+            l1
+        };
         let time = l1.chain().head().header.timestamp;
         let fork = ProtocolFork::Osaka;
         let mut genesis = l2_genesis(artifacts, fork, L2_GAS_LIMIT, time)?;
@@ -280,6 +294,31 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The genesis of the L1, with the forks that its chain has from the start.
+fn l1_genesis(rich: &[&str]) -> Genesis {
+    let config = GenesisConfig {
+        chain_id: L1_CHAIN,
+        homestead_block: Some(0),
+        eip150_block: Some(0),
+        eip155_block: Some(0),
+        eip158_block: Some(0),
+        byzantium_block: Some(0),
+        constantinople_block: Some(0),
+        petersburg_block: Some(0),
+        istanbul_block: Some(0),
+        berlin_block: Some(0),
+        london_block: Some(0),
+        terminal_total_difficulty: Some(U256::ZERO),
+        terminal_total_difficulty_passed: true,
+        shanghai_time: Some(0),
+        cancun_time: Some(0),
+        prague_time: Some(0),
+        osaka_time: Some(0),
+        ..GenesisConfig::default()
+    };
+    Genesis { config, ..L1::genesis(rich) }
 }
 
 /// A block with something changed in it and its header sealed again.
