@@ -1,13 +1,20 @@
-//! `script/Deploy.s.sol` and `script/Operate.s.sol` as they are run: by forge, against stock anvil.
+//! `script/Deploy.s.sol` and `script/Operate.s.sol` as they are run: by forge, against stock anvil; and
+//! where there is an `enshrine` beside this test (or where `ENSHRINE_BIN` says), against its devnet,
+//! which has EXECUTE.
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, U256, address, hex};
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
 use alloy_sol_types::SolCall;
 use enshrine_contracts::{
-    Artifacts, L2,
-    bindings::INativeRollup::{Evidence, advanceCall},
-    l2_genesis,
+    Artifacts, L2, L2_MESSENGER,
+    bindings::{
+        IL1MessageQueue::{self, claimCall},
+        IL2Messenger::sendCall,
+        INativeRollup::{Evidence, advanceCall},
+    },
+    l2_genesis, message_proof,
 };
 use eyre::{Context, OptionExt, Result, bail, ensure};
 use keys::Key;
@@ -22,6 +29,7 @@ use toolchain::Toolchain;
 use wire::ProtocolFork;
 
 const L2_CHAIN: u64 = 8_079;
+const ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// The first of anvil's accounts, and its key, which everybody knows.
 const DEPLOYER: Address = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
@@ -31,36 +39,40 @@ const DEPLOYER_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae
 const STRANGER: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 const STRANGER_KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
 
-/// A stock anvil, and files for one test.
+/// A node, files for one test, and an L2 on which nothing has happened.
 struct Bench {
     tools: Toolchain,
-    anvil: Child,
+    node: Child,
     url: String,
     /// Relative to the top of the checkout.
     folder: PathBuf,
+    l2: L2,
     genesis: (B256, B256, u64),
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        let _ = self.anvil.kill();
-        let _ = self.anvil.wait();
+        let _ = self.node.kill();
+        let _ = self.node.wait();
         let _ = fs::remove_dir_all(self.tools.root().join(&self.folder));
     }
 }
 
 impl Bench {
+    /// With stock anvil.
     fn new(name: &str, arguments: &[&str]) -> Result<Self> {
         let tools = Toolchain::ensure(&toolchain::progress_to_stderr)?;
-        let mut anvil = Command::new(tools.anvil())
-            .args(["--port", "0", "--hardfork", "osaka"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let lines = BufReader::new(anvil.stdout.take().ok_or_eyre("piped")?);
+        let mut anvil = Command::new(tools.anvil());
+        anvil.args(["--hardfork", "osaka"]).args(arguments);
+        Self::with_node(name, tools, anvil)
+    }
+
+    fn with_node(name: &str, tools: Toolchain, mut node: Command) -> Result<Self> {
+        let mut node = node.args(["--port", "0"]).stdout(Stdio::piped()).spawn()?;
+        let lines = BufReader::new(node.stdout.take().ok_or_eyre("piped")?);
         let mut lines = lines.lines();
         let url = loop {
-            let line = lines.next().ok_or_eyre("anvil has ended")??;
+            let line = lines.next().ok_or_eyre("the node has ended")??;
             if let Some((_, at)) = line.split_once("Listening on ") {
                 break format!("http://{}", at.trim());
             }
@@ -71,11 +83,13 @@ impl Bench {
         fs::create_dir_all(tools.root().join(&folder))?;
 
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-        let genesis = l2_genesis(artifacts, ProtocolFork::Osaka, 10_000_000, 1_700_000_000)?;
+        let mut genesis = l2_genesis(artifacts, ProtocolFork::Osaka, 10_000_000, 1_700_000_000)?;
+        let rich = GenesisAccount { balance: U256::from(10 * ETHER), ..Default::default() };
+        genesis.alloc.insert(Key::named("alice").address(), rich);
         let l2 = L2::new(L2_CHAIN, ProtocolFork::Osaka, &genesis);
         let head = l2.chain().head();
         let genesis = (head.hash, head.header.state_root, head.header.timestamp);
-        Ok(Self { tools, anvil, url, folder, genesis })
+        Ok(Self { tools, node, url, folder, l2, genesis })
     }
 
     fn file(&self, name: &str) -> String {
@@ -350,5 +364,80 @@ fn users_operators_and_owners_find_their_way() -> Result<()> {
     assert!(limits.starts_with("10000000") && limits.contains("12000000"), "{limits}");
     // Verified still: what an owner may change is not what a deployment is.
     bench.run("Deploy", VERIFY, &[&config])?;
+    Ok(())
+}
+
+/// The `enshrine` of this build, if it has been built.
+fn enshrine() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("ENSHRINE_BIN") {
+        return Some(named.into());
+    }
+    let here = std::env::current_exe().ok()?;
+    let beside = here.parent()?.parent()?.join("enshrine");
+    beside.is_file().then_some(beside)
+}
+
+#[test]
+fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Result<()> {
+    let Some(enshrine) = enshrine() else {
+        eprintln!("\n*** SKIPPED: scripts on a chain with EXECUTE: build `enshrine` first ***\n");
+        return Ok(());
+    };
+    let tools = Toolchain::ensure(&toolchain::progress_to_stderr)?;
+    let mut devnet = Command::new(enshrine);
+    devnet.arg("devnet");
+    let mut bench = Bench::with_node("devnet", tools, devnet)?;
+    let config = bench.configure("rollup.toml", &[])?;
+    let told = bench.run("Deploy", RUN, &[&config])?;
+    assert!(!told.contains(WITHOUT_EXECUTE), "{told}");
+    bench.run("Deploy", VERIFY, &[&config])?;
+    let file = bench.file("deployment.json");
+    let bob = Key::named("bob").address();
+    let deposit = [&*file, &*bob.to_string(), &*(2 * ETHER).to_string()];
+    bench.run("Operate", "deposit(string,address,uint256)", &deposit)?;
+
+    // A block in which alice sends an ether to bob on L1.
+    let send = sendCall { to: bob, refundTo: bob, gasLimit: 0, fee: 0, data: Bytes::new() };
+    let alice = Key::named("alice");
+    let data = Bytes::from(send.abi_encode());
+    let transaction =
+        bench.l2.sign(&alice, L2_MESSENGER.into(), U256::from(ETHER), data, 200_000)?;
+    let now = bench.cast(&["block", "latest", "--field", "timestamp"])?;
+    let now = now.split_whitespace().next().ok_or_eyre("a timestamp")?.parse()?;
+    let (block, left_out) = bench.l2.seal(now, B256::ZERO, vec![transaction])?;
+    ensure!(left_out.is_empty(), "{left_out:?}");
+    let call = advanceCall {
+        inputs: vec![block.input()?.into()],
+        evidence: Evidence { updates: vec![], forced: vec![], relays: vec![] },
+    };
+    let written = bench.write("block.hex", &hex::encode_prefixed(call.abi_encode()))?;
+    let more = ["--broadcast", "--slow", "--skip-simulation", "--private-key", DEPLOYER_KEY];
+    let advance = "advance(string,string)";
+    let output = bench.forge("Operate", advance, &[&file, &written], &more)?;
+    ensure!(output.status.success(), "{}", said(&output));
+    let rollup = bench.deployed("rollup")?;
+    let hash = bench.call(rollup, &["blockHash()(bytes32)"])?;
+    assert_eq!(hash, block.block.hash.to_string());
+    // Once the rollup has moved, its genesis is still what it was.
+    bench.run("Deploy", VERIFY, &[&config])?;
+
+    let block = bench.l2.append(block);
+    let claim = claimCall {
+        message: IL1MessageQueue::Message {
+            sender: alice.address(),
+            to: bob,
+            refundTo: bob,
+            value: ETHER,
+            fee: 0,
+            gasLimit: 0,
+            index: 0,
+            data: Bytes::new(),
+        },
+        proof: message_proof(bench.l2.chain(), &block, 0)?,
+        feeRecipient: STRANGER,
+    };
+    let written = bench.write("claim.hex", &hex::encode_prefixed(claim.abi_encode()))?;
+    bench.run("Operate", "claim(string,string)", &[&file, &written])?;
+    assert_eq!(bench.cast(&["balance", &bob.to_string()])?, ETHER.to_string());
     Ok(())
 }
