@@ -1,10 +1,12 @@
 //! The tasks of the repository, run as `cargo xtask <task>`.
 //!
 //! This crate owns the order in which the checks run, the rules that no other tool checks (see
-//! [`lint`]), and what is expected of the analysers (see [`audit`]). What set-up does is the business of `enshrine-toolchain`, and what the checks check is
-//! that of cargo, clippy and forge.
+//! [`lint`]), what is expected of the analysers (see [`audit`]), and the measurements against other
+//! nodes (see [`bench`]). What set-up does is the business of `enshrine-toolchain`, and what the
+//! checks check is that of cargo, clippy and forge.
 
 mod audit;
+mod bench;
 mod lint;
 mod stages;
 
@@ -48,11 +50,25 @@ enum Task {
     /// Needs Python 3.11 or newer and PyPI; halmos and slither land below target/.
     Audit,
 
+    /// Measure against what there is
+    Bench {
+        /// What to measure
+        #[arg(value_enum)]
+        what: Bench,
+    },
+
     /// Check the files of the repository for what no compiler sees
     ///
     /// No paths of one machine and no registry hosts in files that git holds or would take, exact
     /// versions in every package.json, and the workspace's lints in every crate.
     LintRepo,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Bench {
+    /// `enshrine devnet` against stock anvil: start, transfers, calls
+    Devnet,
 }
 
 fn main() -> ExitCode {
@@ -74,6 +90,7 @@ fn run(task: Task) -> eyre::Result<bool> {
             println!("the Solidity tools are in place; forge is {}", tools.forge().display());
             Ok(true)
         }
+        Task::Bench { what: Bench::Devnet } => bench::devnet().map(|()| true),
         Task::Test { only, keep_going } => stages::run(&Plan { only, keep_going }),
         Task::Audit => audit::run(&toolchain::find_root()?),
         Task::LintRepo => lint::run(&toolchain::find_root()?),

@@ -1,0 +1,215 @@
+//! Methods over a node that makes blocks.
+
+mod support;
+
+use alloy_consensus::{SidecarBuilder, SimpleCoder, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
+use alloy_eips::{
+    eip2718::Encodable2718, eip4844::BlobTransactionSidecar, eip7594::BlobTransactionSidecarVariant,
+};
+use alloy_primitives::{B256, Bytes, U256};
+use execute::Execute;
+use keys::Key;
+use node::{MineRequest, Mining};
+use serde_json::{Value, json};
+use support::{BOB, CHAIN_ID, LOGGER, World, raw};
+use wire::{OwnedWitness, convert::RawBlock};
+
+#[tokio::test]
+async fn a_transaction_is_sent_mined_and_found_again() {
+    let world = World::new(Mining::Auto);
+    let hash = world.ask("eth_sendRawTransaction", json!([raw(0, BOB, vec![])])).await;
+    let receipt = world.ask("eth_getTransactionReceipt", json!([hash])).await;
+    assert_eq!(receipt["status"], "0x1");
+    assert_eq!(receipt["blockNumber"], "0x1");
+    assert_eq!(world.ask("eth_blockNumber", Value::Null).await, "0x1");
+    assert_eq!(world.ask("eth_getBalance", json!([BOB, "latest"])).await, "0x1");
+    assert_eq!(world.ask("eth_getBalance", json!([BOB, "earliest"])).await, "0x0");
+    let block = world.ask("eth_getBlockByNumber", json!(["latest", true])).await;
+    assert_eq!(block["transactions"][0]["hash"], hash);
+    let by_hash = json!({ "blockHash": block["hash"], "requireCanonical": true });
+    assert_eq!(world.ask("eth_getBalance", json!([BOB, by_hash])).await, "0x1");
+    let by_number = json!({ "blockNumber": "0x0" });
+    assert_eq!(world.ask("eth_getBalance", json!([BOB, by_number])).await, "0x0");
+    let alice = Key::named("alice").address();
+    let found = world.ask("eth_getTransactionBySenderAndNonce", json!([alice, "0x0"])).await;
+    assert_eq!(found["hash"], hash);
+}
+
+#[tokio::test]
+async fn parameters_of_other_kinds_are_refused_and_null_is_as_good_as_none() {
+    let world = World::new(Mining::Auto);
+    assert_eq!(world.ask("eth_chainId", Value::Null).await, "0x1f8f");
+    assert_eq!(world.ask("eth_getBalance", json!([BOB, null])).await, "0x0");
+    for (method, params) in [
+        ("eth_getBalance", json!([])),
+        ("eth_getBalance", json!({ "address": BOB })),
+        ("eth_getBalance", json!(["0x1234", "latest"])),
+        ("eth_getBalance", json!([BOB, "yesterday"])),
+        ("eth_getBlockByNumber", json!(["12", false])),
+        ("eth_getBlockByHash", json!(["0x12", false])),
+        ("eth_sendRawTransaction", json!(["0x"])),
+        ("eth_sendRawTransaction", json!(["0x02c0"])),
+        ("eth_sendRawTransaction", json!(["not hex"])),
+        ("eth_feeHistory", json!(["0x1", "latest", [50, 20]])),
+        ("eth_feeHistory", json!(["0x1", "latest", [101]])),
+        ("eth_getLogs", json!([{ "fromBlock": "0x2", "toBlock": "0x1" }])),
+    ] {
+        assert_eq!(world.code(method, params.clone()).await, -32_602, "{method} {params}");
+    }
+    assert_eq!(world.code("eth_noSuchThing", json!([])).await, -32_601);
+    assert_eq!(world.code("eth_getBalance", json!([BOB, "0x64"])).await, -32_000);
+    let history = world.ask("eth_feeHistory", json!([1, "latest", [20.5, 60.0]])).await;
+    assert_eq!(history["baseFeePerGas"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn a_witness_by_rpc_is_enough_to_verify_its_block() {
+    let world = World::new(Mining::Auto);
+    for nonce in 0..3 {
+        let input = U256::from(nonce).to_be_bytes::<32>().to_vec();
+        world.ask("eth_sendRawTransaction", json!([raw(nonce, LOGGER, input)])).await;
+    }
+    let block: Bytes =
+        serde_json::from_value(world.ask("debug_getRawBlock", json!(["0x2"])).await).unwrap();
+    let witness = world.ask("debug_executionWitness", json!(["0x2"])).await;
+    let part =
+        |name: &str| -> Vec<Bytes> { serde_json::from_value(witness[name].clone()).unwrap() };
+    let witness =
+        OwnedWitness { state: part("state"), codes: part("codes"), headers: part("headers") };
+    let raw = RawBlock::decode(&block).unwrap();
+    let input = raw.to_input(wire::ProtocolFork::Osaka, CHAIN_ID, &witness, &[], &[]).unwrap();
+    Execute::default().run(&input, u64::MAX).unwrap();
+    // It is minimal: without any one of its nodes it is not enough.
+    for index in 0..witness.state.len() {
+        let mut less = witness.clone();
+        less.state.remove(index);
+        let input = raw.to_input(wire::ProtocolFork::Osaka, CHAIN_ID, &less, &[], &[]).unwrap();
+        assert!(Execute::default().run(&input, u64::MAX).is_err(), "node {index}");
+    }
+}
+
+#[tokio::test]
+async fn calls_pretend_what_they_are_told_to() {
+    let world = World::new(Mining::Auto);
+    let call = json!({ "to": LOGGER, "data": B256::ZERO });
+    let word = |value: u64| json!(B256::from(U256::from(value)));
+    assert_eq!(world.ask("eth_call", json!([call, "latest"])).await, word(0));
+    let overridden = json!({ LOGGER.to_string(): { "stateDiff": { B256::ZERO.to_string(): B256::with_last_byte(9) } } });
+    assert_eq!(world.ask("eth_call", json!([call, "latest", overridden])).await, word(9));
+    // NUMBER, returned.
+    let number = json!({ BOB.to_string(): { "code": "0x435f5260205ff3" } });
+    let params = json!([{ "to": BOB }, "latest", number, { "number": "0x539" }]);
+    assert_eq!(world.ask("eth_call", params).await, word(0x539));
+    assert_eq!(world.ask("eth_call", json!([call, "latest"])).await, word(0), "nothing stays");
+    // REVERT with nothing, and INVALID.
+    for (code, expected) in [("0x5f5ffd", 3), ("0xfe", -32_000)] {
+        let broken = json!({ BOB.to_string(): { "code": code } });
+        assert_eq!(
+            world.code("eth_call", json!([{ "to": BOB }, "latest", broken])).await,
+            expected
+        );
+    }
+    let gas = world.ask("eth_estimateGas", json!([call])).await;
+    let gas = u64::from_str_radix(gas.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+    let with = |gas: u64| {
+        let mut call = call.clone();
+        call["gas"] = json!(format!("{gas:#x}"));
+        json!([call, "latest"])
+    };
+    assert!(world.answer("eth_call", with(gas)).await.get("result").is_some());
+    assert!(world.answer("eth_call", with(gas - 1)).await.get("error").is_some());
+}
+
+#[tokio::test]
+async fn filters_tell_what_came_and_what_went() {
+    let world = World::new(Mining::Auto);
+    let blocks = world.ask("eth_newBlockFilter", json!([])).await;
+    let pending = world.ask("eth_newPendingTransactionFilter", json!([])).await;
+    let topic = B256::with_last_byte(7);
+    let wanted = json!({ "fromBlock": "earliest", "address": LOGGER, "topics": [topic] });
+    let logs = world.ask("eth_newFilter", json!([wanted])).await;
+    let snapshot = world.node.read(|world| world.snapshot());
+    let sent = raw(0, LOGGER, topic.to_vec());
+    let hash = world.ask("eth_sendRawTransaction", json!([sent])).await;
+    world.ask("eth_sendRawTransaction", json!([raw(1, LOGGER, vec![0; 32])])).await;
+
+    let changes = world.ask("eth_getFilterChanges", json!([blocks])).await;
+    assert_eq!(changes.as_array().map(Vec::len), Some(2));
+    let changes = world.ask("eth_getFilterChanges", json!([pending])).await;
+    assert_eq!(changes[0], hash);
+    let found = world.ask("eth_getFilterChanges", json!([logs])).await;
+    assert_eq!(found.as_array().map(Vec::len), Some(1));
+    assert_eq!((&found[0]["transactionHash"], &found[0]["removed"]), (&hash, &json!(false)));
+    assert_eq!(world.ask("eth_getFilterChanges", json!([logs])).await, json!([]));
+    assert_eq!(world.ask("eth_getFilterLogs", json!([logs])).await, found);
+
+    world.node.change(|world| world.restore(&snapshot));
+    let gone = world.ask("eth_getFilterChanges", json!([logs])).await;
+    assert_eq!((&gone[0]["transactionHash"], &gone[0]["removed"]), (&hash, &json!(true)));
+    assert_eq!(world.ask("eth_uninstallFilter", json!([logs])).await, true);
+    assert_eq!(world.code("eth_getFilterChanges", json!([logs])).await, -32_000);
+}
+
+fn blob_transaction(nonce: u64, sidecar: BlobTransactionSidecarVariant) -> Bytes {
+    let tx = TxEip4844 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 30_000,
+        max_fee_per_gas: 20_000_000_000,
+        max_fee_per_blob_gas: 1_000_000_000,
+        to: BOB,
+        blob_versioned_hashes: sidecar.versioned_hashes().collect(),
+        ..Default::default()
+    };
+    let signed = Key::named("alice").sign(tx.clone());
+    let with = TxEip4844WithSidecar { tx, sidecar };
+    let signature = *signed.signature();
+    let signed = alloy_consensus::Signed::new_unchecked(with.into(), signature, *signed.hash());
+    TxEnvelope::Eip4844(signed).encoded_2718().into()
+}
+
+#[tokio::test]
+async fn blobs_are_checked_mined_and_served() {
+    let world = World::new(Mining::Manual);
+    let build = || SidecarBuilder::<SimpleCoder>::from_slice(b"a blob of words");
+    let sidecar = build().build_7594().unwrap();
+    let good = BlobTransactionSidecarVariant::Eip7594(sidecar.clone());
+
+    // Proofs of another blob, proofs of the form before Osaka, and no blobs at all.
+    let other = SidecarBuilder::<SimpleCoder>::from_slice(b"other words").build_7594().unwrap();
+    let mut forged = sidecar.clone();
+    forged.cell_proofs.clone_from(&other.cell_proofs);
+    let forged = BlobTransactionSidecarVariant::Eip7594(forged);
+    let old: BlobTransactionSidecar = build().build_4844().unwrap();
+    let old = BlobTransactionSidecarVariant::Eip4844(old);
+    for bad in [forged, old] {
+        let answer =
+            world.answer("eth_sendRawTransaction", json!([blob_transaction(0, bad)])).await;
+        assert!(answer["error"]["message"].to_string().contains("blob"), "{answer}");
+    }
+    let raw = blob_transaction(0, good);
+    let hash = world.ask("eth_sendRawTransaction", json!([raw])).await;
+    assert_eq!(world.ask("eth_getRawTransactionByHash", json!([hash])).await, json!(raw));
+
+    let block = world.node.mine(&MineRequest::default()).unwrap();
+    assert_eq!(block.header.blob_gas_used, Some(131_072));
+    let receipt = world.ask("eth_getTransactionReceipt", json!([hash])).await;
+    assert_eq!((&receipt["type"], &receipt["blobGasUsed"]), (&json!("0x3"), &json!("0x20000")));
+    assert_eq!(receipt["blobGasPrice"], "0x1");
+    let served = world.ask("eth_getBlobSidecars", json!(["latest"])).await;
+    assert_eq!(served[0]["blobs"].as_array().map(Vec::len), Some(1));
+    assert_eq!(served[0]["commitments"][0], json!(sidecar.commitments[0]));
+}
+
+#[tokio::test]
+async fn transactions_that_cannot_be_are_refused_with_geths_words() {
+    let world = World::new(Mining::Auto);
+    let sent = raw(0, BOB, vec![]);
+    world.ask("eth_sendRawTransaction", json!([sent])).await;
+    for (transaction, words) in [(sent, "already known"), (raw(0, LOGGER, vec![]), "nonce too low")]
+    {
+        let answer = world.answer("eth_sendRawTransaction", json!([transaction])).await;
+        assert_eq!(answer["error"]["code"], -32_003);
+        assert!(answer["error"]["message"].to_string().contains(words), "{answer}");
+    }
+}

@@ -1,0 +1,86 @@
+//! A node with two rich accounts and a contract, and its methods.
+
+#![allow(dead_code, reason = "not every test uses all of it")]
+
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
+use chain::{Chain, ChainConfig, empty_genesis};
+use enshrine_rpc::{Api, Options, module};
+use jsonrpsee::RpcModule;
+use keys::Key;
+use node::{Clock, Mining, Node, Settings};
+use serde_json::{Value, json};
+use stateless::ChainSpec;
+use std::sync::Arc;
+use wire::ProtocolFork;
+
+pub(crate) const CHAIN_ID: u64 = 8_079;
+pub(crate) const BOB: Address = Address::repeat_byte(0xb0);
+/// Emits a log with its calldata's first word as topic, then returns slot 0.
+pub(crate) const LOGGER: Address = Address::repeat_byte(0x10);
+const LOGGER_CODE: [u8; 13] = hex!("5f35 5f 5f a1 5f54 5f52 60205f f3");
+
+pub(crate) struct World {
+    pub(crate) node: Arc<Node>,
+    pub(crate) methods: RpcModule<Api>,
+}
+
+impl World {
+    pub(crate) fn new(mining: Mining) -> Self {
+        let fork = ProtocolFork::Osaka;
+        let mut genesis = empty_genesis(fork);
+        for name in ["alice", "carol"] {
+            let balance = U256::from(100_000_000_000_000_000_000_u128);
+            let rich = GenesisAccount { balance, ..Default::default() };
+            genesis.alloc.insert(Key::named(name).address(), rich);
+        }
+        let logger = GenesisAccount {
+            nonce: Some(1),
+            code: Some(Bytes::from_static(&LOGGER_CODE)),
+            ..Default::default()
+        };
+        genesis.alloc.insert(LOGGER, logger);
+        let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
+        let settings = Settings { mining, verify_blocks: true, ..Settings::default() };
+        let node = Node::new(Chain::new(&genesis, config), Clock::starting_at(1_000), settings);
+        let methods = module(Api::new(Arc::clone(&node), Options::default()));
+        Self { node, methods }
+    }
+
+    /// The whole answer to a request.
+    pub(crate) async fn answer(&self, method: &str, params: Value) -> Value {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let (raw, _) = self.methods.raw_json_request(&request.to_string(), 1).await.unwrap();
+        serde_json::from_str(raw.get()).unwrap()
+    }
+
+    /// The result of a request.
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Value {
+        let answer = self.answer(method, params).await;
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// The code of the error that a request gets.
+    pub(crate) async fn code(&self, method: &str, params: Value) -> i64 {
+        let answer = self.answer(method, params).await;
+        answer["error"]["code"].as_i64().unwrap_or_else(|| panic!("{method}: {answer}"))
+    }
+}
+
+/// A transaction of alice, as bytes.
+pub(crate) fn raw(nonce: u64, to: Address, input: Vec<u8>) -> Bytes {
+    use alloy_eips::eip2718::Encodable2718;
+    let transaction = alloy_consensus::TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 100_000,
+        max_fee_per_gas: 20_000_000_000,
+        max_priority_fee_per_gas: 1_000_000_000,
+        to: TxKind::Call(to),
+        value: U256::from(u64::from(to == BOB)),
+        input: input.into(),
+        ..Default::default()
+    };
+    Key::named("alice").sign(transaction).encoded_2718().into()
+}
