@@ -156,9 +156,11 @@ impl Prepared<'_> {
         let mut evm = inspected_evm(state, self.env.clone(), inspector, inspect);
         let precompiles = evm.precompiles_mut();
         self.source.config().install(precompiles);
-        let warm = overrides::warm_addresses(precompiles);
-        overrides::move_precompiles(precompiles, &self.request.state)?;
-        evm.ctx_mut().journal_mut().warm_precompiles(&warm);
+        if !self.request.state.is_empty() {
+            let warm = overrides::warm_addresses(precompiles);
+            overrides::move_precompiles(precompiles, &self.request.state)?;
+            evm.ctx_mut().journal_mut().warm_precompiles(&warm);
+        }
         Ok(evm)
     }
 }
