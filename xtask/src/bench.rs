@@ -23,6 +23,8 @@ const BLOCKS: usize = 5;
 const CONNECTIONS: usize = 4;
 /// Calls that are timed.
 const CALLS: usize = 20_000;
+/// Rounds, by turns; the best of each node counts.
+const ROUNDS: usize = 4;
 /// Starts that are timed; the best one counts.
 const STARTS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -165,6 +167,17 @@ struct Figures {
     calls: f64,
 }
 
+impl Figures {
+    /// The best of two rounds: what else the machine does only ever makes things slower.
+    fn best(&self, other: &Self) -> Self {
+        Self {
+            start: self.start.min(other.start),
+            transfers: self.transfers.max(other.transfers),
+            calls: self.calls.max(other.calls),
+        }
+    }
+}
+
 fn measure(program: &Path, arguments: &[&str], transfers: &[String]) -> Result<Figures> {
     let starts = (0..STARTS).map(|_| start(program, arguments).map(|(_, took)| took));
     let best = starts.collect::<Result<Vec<_>>>()?.into_iter().min().wrap_err("no start")?;
@@ -208,8 +221,13 @@ fn build() -> Result<PathBuf> {
 pub(crate) fn devnet() -> Result<()> {
     let tools = Toolchain::ensure(&progress_to_stderr)?;
     let transfers = transfers()?;
-    let ours = measure(&build()?, &["devnet"], &transfers)?;
-    let theirs = measure(tools.anvil(), &[], &transfers)?;
+    let enshrine = build()?;
+    let mut ours = measure(&enshrine, &["devnet"], &transfers)?;
+    let mut theirs = measure(tools.anvil(), &[], &transfers)?;
+    for _ in 1..ROUNDS {
+        ours = ours.best(&measure(&enshrine, &["devnet"], &transfers)?);
+        theirs = theirs.best(&measure(tools.anvil(), &[], &transfers)?);
+    }
     let row = |what: &str, ours: f64, theirs: f64, ratio: f64| {
         println!("{what:<38} {ours:>12.1} {theirs:>12.1} {ratio:>8.2}");
     };
