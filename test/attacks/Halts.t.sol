@@ -36,6 +36,7 @@ contract Toucher {
     fallback() external payable {
         (uint256 from, uint256 to) = abi.decode(msg.data, (uint256, uint256));
         for (uint256 i = from; i < to; ++i) {
+            // forge-lint: disable-next-line(unsafe-typecast)
             (bool ok,) = address(uint160(i)).call("");
             ok;
         }

@@ -80,6 +80,7 @@ contract RollupRulesTest is RealRollup {
         emit INativeRollup.ChangeMade(POLICY, policy);
         vm.prank(owner);
         rollup.make(POLICY, policy);
+        // forge-lint: disable-next-line(unsafe-typecast)
         assertEq(rollup.policy(), address(uint160(policy)));
         assertEq(rollup.readyAt(POLICY, policy), 0);
     }
@@ -304,7 +305,9 @@ contract RollupRulesTest is RealRollup {
         assertEq(rollup.forks(0).schema, L2.OSAKA);
         assertEq(rollup.forks(1).schema, L2.AMSTERDAM);
         assertEq(rollup.forks(1).from, from);
+        // forge-lint: disable-next-line(unsafe-typecast)
         assertEq(rollup.schemaAt(uint64(from - 1)), L2.OSAKA);
+        // forge-lint: disable-next-line(unsafe-typecast)
         assertEq(rollup.schemaAt(uint64(from)), L2.AMSTERDAM);
 
         vm.warp(from - 1);

@@ -66,6 +66,7 @@ contract RollupHandler is RealRollup {
     }
 
     function recipient(uint256 index) internal pure returns (address) {
+        // forge-lint: disable-next-line(unsafe-typecast)
         return address(uint160(0xdead_0000_0000 + index));
     }
 

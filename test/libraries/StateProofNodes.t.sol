@@ -20,8 +20,11 @@ contract StateProofNodesTest is Test {
 
     function list(bytes memory payload) internal pure returns (bytes memory) {
         uint256 length = payload.length;
+        // forge-lint: disable-next-line(unsafe-typecast)
         if (length < 56) return bytes.concat(bytes1(uint8(0xc0 + length)), payload);
+        // forge-lint: disable-next-line(unsafe-typecast)
         if (length < 256) return bytes.concat(hex"f8", bytes1(uint8(length)), payload);
+        // forge-lint: disable-next-line(unsafe-typecast)
         return bytes.concat(hex"f9", bytes2(uint16(length)), payload);
     }
 

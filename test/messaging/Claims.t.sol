@@ -344,11 +344,10 @@ contract ClaimGasTest is RealRollup {
         IL2.Account[] memory few = g.accounts;
         g.accounts = new IL2.Account[](few.length + ACCOUNTS);
         for (uint256 i = 0; i < g.accounts.length; ++i) {
-            if (i < few.length) {
-                g.accounts[i] = few[i];
-            } else {
-                g.accounts[i] = IL2.Account(address(uint160(1e9 + i)), 0, 1, "", new IL2.Slot[](0));
-            }
+            // forge-lint: disable-next-line(unsafe-typecast)
+            address account = address(uint160(1e9 + i));
+            g.accounts[i] =
+                i < few.length ? few[i] : IL2.Account(account, 0, 1, "", new IL2.Slot[](0));
         }
         IL2.Slot[] memory slots = new IL2.Slot[](SENT + 1);
         slots[0] = IL2.Slot(0, bytes32(SENT << 64));
