@@ -276,6 +276,54 @@ contract WithdrawalsTest is BridgeFixture {
         assertOwed(address(listing), 0);
     }
 
+    function test_what_can_be_paid_is_paid_without_a_fee_for_the_way_back_too() public {
+        (ListingToken listing, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
+        listing.list(carol, false);
+        assertTrue(this.sendBackAs(alice, w));
+        assertEq(listing.balanceOf(carol), 60);
+        assertEq(l1Queue.checkpoint().count, 2);
+    }
+
+    function test_a_fee_that_is_not_needed_must_be_taken_back() public {
+        depositFor(token, 10);
+        // The token takes no ETH.
+        vm.prank(bob);
+        uint64 index = l2Bridge.withdraw(address(token), carol, address(token), 4, GAS);
+        collect();
+        IL1TokenBridge.Withdrawal memory w = withdrawal(address(token), 4, index);
+        w.refundTo = address(token);
+        IL1MessageQueue.MessageProof memory p = proofOf(index);
+        IL1TokenBridge.MessageProof memory proof =
+            IL1TokenBridge.MessageProof(p.l2Block, p.storageRoot, p.accountProof, p.storageProof);
+        vm.deal(address(token), 1);
+        vm.prank(address(token));
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1TokenBridge.ChangeRefused.selector, address(token), 1)
+        );
+        l1Bridge.refund{value: 1}(w, proof, relayer, GAS);
+        vm.prank(address(token));
+        assertTrue(l1Bridge.refund(w, proof, relayer, GAS));
+    }
+
+    /// @dev The L2 cannot ask for more than it was given. If it could, the tokens of others than this
+    /// one would be safe, and of this one no more would go than came.
+    function test_no_more_is_released_than_was_deposited() public {
+        depositFor(token, 10);
+        token.give(address(l1Bridge), 5);
+        vm.mockCall(
+            address(l1Queue),
+            abi.encodeCall(IL1MessageQueue.l2Sender, ()),
+            abi.encode(address(l2Bridge))
+        );
+        vm.startPrank(address(l1Queue));
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1TokenBridge.EscrowExceeded.selector, address(token), 11, 10)
+        );
+        l1Bridge.release(address(token), bob, carol, bob, 11);
+        l1Bridge.release(address(token), bob, carol, bob, 10);
+        assertEq(token.balanceOf(carol), 10);
+    }
+
     function testFuzz_nobody_else_sends_a_withdrawal_back(address caller) public {
         vm.assume(caller != alice);
         (, IL1TokenBridge.Withdrawal memory w) = refusedWithdrawal();
