@@ -193,11 +193,11 @@ pub struct DevnetArgs {
     #[arg(short, long, value_name = "SECONDS", help_heading = "State")]
     pub state_interval: Option<u64>,
 
-    /// Write the states of earlier blocks too
+    /// Has no effect yet: a state file holds the state at the head
     #[arg(long, help_heading = "State")]
     pub preserve_historical_states: bool,
 
-    /// Keep only this many of the newest states in memory
+    /// Has no effect yet: all states are kept
     #[arg(long, value_name = "NUM", num_args = 0..=1, default_missing_value = "0", help_heading = "State")]
     pub prune_history: Option<u64>,
 
@@ -239,7 +239,7 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "EXECUTE")]
     pub verify_blocks: bool,
 
-    /// Keep the single steps of debug traces
+    /// Has no effect: the single steps of debug traces are always there
     #[arg(long, visible_alias = "tracing", help_heading = "Tracing")]
     pub steps_tracing: bool,
 }

@@ -122,9 +122,9 @@ pub struct Config {
     pub slots_in_an_epoch: u64,
     /// Whether anybody's transactions are taken unsigned.
     pub auto_impersonate: bool,
-    /// Whether struct logs are kept while tracing.
+    /// Whether struct logs were asked for. They are always there.
     pub steps_tracing: bool,
-    /// How many states are kept; `None` keeps all.
+    /// How many states were asked to be kept. All are, whatever it says.
     pub history: Option<u64>,
     /// Whether EIP-7825 caps the gas of a transaction.
     pub tx_gas_cap: bool,
