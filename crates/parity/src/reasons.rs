@@ -98,6 +98,19 @@ pub const REASONS: &[Reason] = &[
         why: "A transfer that its sender cannot pay has no estimate; anvil gives one.",
     },
     Reason {
+        methods: &["eth_feeHistory"],
+        paths: &["/result/baseFeePerGas/*"],
+        when: |_, difference| difference.reference.as_deref() == Some("\"0x3b9aca00\""),
+        why: "The last base fee of a fee history follows from the newest block (EIP-1559), whatever \
+              `anvil_setNextBlockBaseFeePerGas` has set for the next.",
+    },
+    Reason {
+        methods: &["eth_call"],
+        paths: &["/error/code"],
+        when: |record, _| message(record).starts_with("Insufficient funds"),
+        why: "A call that its sender cannot pay has geth's code (-32000).",
+    },
+    Reason {
         methods: &["eth_config"],
         paths: &["*"],
         when: ALWAYS,
@@ -250,7 +263,7 @@ pub const REASONS: &[Reason] = &[
         why: "A snapshot that is gone is `false`; anvil at times has an error for it.",
     },
     Reason {
-        methods: &["evm_setTime", "evm_increaseTime"],
+        methods: &["anvil_setTime", "evm_setTime", "evm_increaseTime"],
         paths: &["/result"],
         when: ALWAYS,
         why: "Depends on the time of day.",

@@ -11,7 +11,7 @@ use alloy_consensus::{
     TxEip7702, TxLegacy,
 };
 use alloy_dyn_abi::TypedData;
-use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
+use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, Signature, U256, keccak256};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync;
@@ -90,8 +90,7 @@ fn filled(
         let mut transaction = request.clone();
         // The estimate is one of gas: it must not fail for want of fees that are not known yet.
         transaction.nonce = None;
-        let block = BlockId::Number(BlockNumberOrTag::Pending);
-        let call = CallRequest { transaction, block, ..CallRequest::default() };
+        let call = CallRequest { transaction, ..CallRequest::default() };
         // What fails is sent with all the gas there is, so that it fails on the chain.
         let estimated = rpc::estimate(&world.api, &call);
         request.gas = Some(estimated.unwrap_or_else(|_| most_gas(world)));

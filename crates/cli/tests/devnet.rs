@@ -1,0 +1,148 @@
+//! `enshrine devnet` as a process: it answers as stock anvil does, and shares state files with it.
+
+use parity::{Launch, Player, Script, random::Walk, report::Report};
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::LazyLock,
+    time::Duration,
+};
+use toolchain::{Toolchain, progress_to_stderr};
+
+static TOOLS: LazyLock<Toolchain> =
+    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));
+
+fn launches() -> [Launch; 2] {
+    let anvil = Launch {
+        name: "stock anvil".to_owned(),
+        program: TOOLS.anvil().to_owned(),
+        arguments: Vec::new(),
+    };
+    let devnet = Launch {
+        name: "the devnet".to_owned(),
+        program: env!("CARGO_BIN_EXE_enshrine").into(),
+        arguments: vec!["devnet".to_owned(), "--no-tx-gas-cap".to_owned()],
+    };
+    [anvil, devnet]
+}
+
+fn unexplained(report: &Report) -> Vec<String> {
+    report
+        .unexplained()
+        .map(|(record, difference)| {
+            format!("{}:{} {} {difference:?}", record.script, record.line, record.method)
+        })
+        .collect()
+}
+
+#[test]
+fn every_scripted_answer_is_anvils_or_differs_for_a_known_reason() {
+    let [anvil, devnet] = launches();
+    let mut report = Report::default();
+    for file in std::fs::read_dir(TOOLS.root().join("crates/parity/scripts")).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let script = Script::parse(&name, &std::fs::read_to_string(&path).unwrap()).unwrap();
+        report.records.extend(Player::play([&anvil, &devnet], &script).unwrap());
+    }
+    assert_eq!(unexplained(&report), Vec::<String>::new());
+}
+
+#[test]
+fn random_steps_lead_to_the_same_answers() {
+    let [anvil, devnet] = launches();
+    let mut report = Report::default();
+    let mut player = Player::start([&anvil, &devnet], "random", &Walk::arguments()).unwrap();
+    for step in Walk::new(2).take(400) {
+        report.records.extend(player.step(&step).unwrap());
+    }
+    assert_eq!(unexplained(&report), Vec::<String>::new());
+}
+
+/// A node and where it answers; ended when dropped.
+struct Running(Child, String);
+
+impl Running {
+    fn start(program: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .args(["--port", "0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = said
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("Listening on ").map(str::to_owned))
+            .expect("it says where it listens");
+        Self(child, format!("http://{address}"))
+    }
+
+    fn cast(&self, arguments: &[&str]) -> String {
+        let output = Command::new(TOOLS.cast())
+            .args(arguments)
+            .args(["--rpc-url", &self.1])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Ends it as a user would, so that it writes its state.
+    fn interrupt(mut self) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        for _ in 0..1000 {
+            if self.0.try_wait().unwrap().is_some() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it does not end");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const ALICE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+const SINK: &str = "0x00000000000000000000000000000000000000bb";
+const CONTRACT: &str = "0x00000000000000000000000000000000000000cc";
+
+/// Writes a state with one node and reads it with the other.
+fn hand_over(from: (&Path, &[&str]), to: (&Path, &[&str])) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.json");
+    let path = path.to_str().unwrap();
+    let node = Running::start(from.0, &[from.1, &["--dump-state", path]].concat());
+    node.cast(&["rpc", "anvil_setCode", CONTRACT, "0x5f545f5260205ff3"]);
+    let word = format!("0x{:064x}", 42);
+    node.cast(&["rpc", "anvil_setStorageAt", CONTRACT, "0x0", &word]);
+    let sent = node.cast(&["send", "--unlocked", "--from", ALICE, SINK, "--value", "5", "--async"]);
+    node.cast(&["receipt", &sent]);
+    node.interrupt();
+
+    let node = Running::start(to.0, &[to.1, &["--load-state", path]].concat());
+    assert_eq!(node.cast(&["block-number"]), "1");
+    assert_eq!(node.cast(&["balance", SINK]), "5");
+    assert_eq!(node.cast(&["nonce", ALICE]), "1");
+    assert_eq!(node.cast(&["call", CONTRACT, "f()"]), word);
+    assert_eq!(node.cast(&["receipt", &sent, "blockNumber"]), "1");
+    node.cast(&["send", "--unlocked", "--from", ALICE, SINK, "--value", "1"]);
+    assert_eq!(node.cast(&["block-number"]), "2");
+    assert_eq!(node.cast(&["balance", SINK]), "6");
+}
+
+#[test]
+fn state_files_go_from_anvil_to_the_devnet_and_back() {
+    let devnet = (Path::new(env!("CARGO_BIN_EXE_enshrine")), ["devnet"].as_slice());
+    let anvil = (TOOLS.anvil(), [].as_slice());
+    hand_over(anvil, devnet);
+    hand_over(devnet, anvil);
+    hand_over(devnet, devnet);
+}
