@@ -85,9 +85,8 @@ impl Devnet {
         let world = Arc::new(World::new(api.clone(), config, &accounts, remote.clone()));
         let mut methods = methods(api, &world);
         if let Some(remote) = &remote {
-            methods = api::overlay(methods, &world, remote).map_err(|error| DevnetError::Flag {
-                flag: "--fork-url",
-                reason: error.message().to_owned(),
+            methods = api::overlay(&methods, &world, remote).map_err(|error| {
+                DevnetError::Flag { flag: "--fork-url", reason: error.message().to_owned() }
             })?;
         }
         let server = RunningServer::start(&server_config, methods).await?;

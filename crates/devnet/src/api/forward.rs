@@ -57,7 +57,7 @@ const FORWARDED: &[(&str, By)] = &[
 
 /// The same methods, with those forwarded that the other node has to answer.
 pub(crate) fn overlay(
-    here: Methods,
+    here: &Methods,
     world: &Arc<World>,
     remote: &Arc<Remote>,
 ) -> Result<Methods, ErrorObjectOwned> {
@@ -120,23 +120,23 @@ fn answer(
             Err(refusal) => there(&params).map_err(|_| refusal),
             found => found,
         },
-        By::Logs => logs(name, params, here, world, remote),
+        By::Logs => logs(name, &params, here, world, remote),
     }
 }
 
 /// Logs of both nodes, in order.
 fn logs(
     name: &str,
-    params: Value,
+    params: &Value,
     here: &Methods,
     world: &World,
     remote: &Remote,
 ) -> Result<Value, ErrorObjectOwned> {
     let filter = params.get(0).cloned().unwrap_or_default();
     if filter.get("blockHash").is_some_and(|hash| !hash.is_null()) {
-        return match locally(here, name, &params) {
+        return match locally(here, name, params) {
             Ok(found) => Ok(found),
-            Err(_) => remote.call(name, &params).map_err(error),
+            Err(_) => remote.call(name, params).map_err(error),
         };
     }
     let head = world.node.read(|node| node.chain.head().header.number);

@@ -68,10 +68,8 @@ fn filled(
     world: &World,
     mut request: TransactionRequest,
 ) -> Result<(Address, TransactionRequest), ErrorObjectOwned> {
-    let from = match request.from.or_else(|| world.addresses.first().copied()) {
-        Some(from) => from,
-        None => return Err(no_signer()),
-    };
+    let first = world.addresses.first().copied();
+    let from = request.from.or(first).ok_or_else(no_signer)?;
     request.from = Some(from);
     let (chain_id, next) = world.node.read(|node| {
         let next = node.chain.nonce(from).map(|nonce| node.pool.next_nonce(from, nonce));
