@@ -81,6 +81,17 @@ library Rlp {
         returns (uint256 value, uint256 next)
     {
         uint256 start;
+        unchecked {
+            // The common case: at most 32 bytes, with the length in the first.
+            uint256 word = _word(pos);
+            uint256 first = word >> 248;
+            uint256 size = first - 0x80;
+            if (first > 0x81 && size <= maxBytes && pos + 1 + size <= end) {
+                value = (word << 8) >> (256 - 8 * size);
+                if (size == 32) value |= _word(pos + 32) >> 248;
+                if (value >> (8 * (size - 1)) != 0) return (value, pos + 1 + size);
+            }
+        }
         (start, next) = str(pos, end);
         uint256 length = next - start;
         if (length > maxBytes) revert RlpIntegerTooLarge(pos, length, maxBytes);

@@ -64,21 +64,43 @@ library StateProof {
         // forge-lint: disable-next-line(unsafe-typecast)
         result.nonce = uint64(value);
         (result.balance, start) = Rlp.integer(start, end, 32);
-        (value, start) = Rlp.fixedString(start, end, 32);
-        result.storageRoot = bytes32(value);
-        (value, start) = Rlp.fixedString(start, end, 32);
-        result.codeHash = bytes32(value);
-        Rlp.requireEnd(start, end);
+        // Two hashes and nothing else: 0xa0 before each.
+        if (end - start != 66) revert Rlp.RlpLengthMismatch(start, end - start, 66);
+        if (_word(start) >> 248 != 0xa0 || _word(start + 33) >> 248 != 0xa0) {
+            revert Rlp.RlpLengthMismatch(start, _word(start) >> 248, 0xa0);
+        }
+        result.storageRoot = bytes32(_word(start + 1));
+        result.codeHash = bytes32(_word(start + 34));
         return (true, result);
     }
 
+    /// @notice Storage root of the account at `target`; that of an empty trie if there is no account.
+    /// @dev Of what the trie holds, only the end is read: the two hashes of an account.
+    function storageRoot(bytes32 stateRoot, address target, bytes[] calldata nodes)
+        internal
+        pure
+        returns (bytes32)
+    {
+        bytes32 key = keccak256(abi.encodePacked(target));
+        (uint256 start, uint256 stop) = get(stateRoot, key, nodes);
+        if (stop == 0) return EMPTY_ROOT;
+        unchecked {
+            // The shortest account: a header of two bytes, two integers that are zero, two hashes.
+            uint256 got = stop - start;
+            if (got < 70) revert Rlp.RlpLengthMismatch(start, got, 70);
+            got = _word(stop - 66) >> 248;
+            if (got != 0xa0) revert Rlp.RlpLengthMismatch(stop - 66, got, 0xa0);
+            return bytes32(_word(stop - 65));
+        }
+    }
+
     /// @notice The value of a storage slot; 0 if it is proven to be empty.
-    function slot(bytes32 storageRoot, bytes32 position, bytes[] calldata nodes)
+    function slot(bytes32 root, bytes32 position, bytes[] calldata nodes)
         internal
         pure
         returns (uint256 value)
     {
-        (uint256 start, uint256 stop) = get(storageRoot, keccak256(abi.encode(position)), nodes);
+        (uint256 start, uint256 stop) = get(root, _hash(position), nodes);
         if (stop == 0) return 0;
         uint256 next;
         (value, next) = Rlp.integer(start, stop, 32);
@@ -97,9 +119,15 @@ library StateProof {
             return (0, 0);
         }
         Path memory path = Path(uint256(key), 64, 0);
+        root = _branches(root, nodes, path);
         unchecked {
             for (; path.node < count; ++path.node) {
                 (start, stop) = _node(nodes, path.node, root);
+                (uint256 first, uint256 last) = _leaf(start, stop, path);
+                if (last != 0) {
+                    _requireAllUsed(path.node + 1, count);
+                    return (first, last);
+                }
                 // This node, and those that are embedded in it.
                 while (true) {
                     Next next;
@@ -133,6 +161,124 @@ library StateProof {
         uint256 left;
         /// The node of the proof at hand.
         uint256 node;
+    }
+
+    /// @dev Follows the path through branches for as long as their children are hashes or nothing, as
+    /// they are near the root of a large trie. Any other node, and whatever is wrong, is left for
+    /// `_step` to read.
+    ///
+    /// A node is read in memory, where it was copied to be hashed. Once its hash is right it is what the
+    /// trie holds, so no more is looked at than is needed to tell branches from other nodes.
+    /// @return next Hash of the node at which it stopped.
+    function _branches(bytes32 root, bytes[] calldata nodes, Path memory path)
+        private
+        pure
+        returns (bytes32 next)
+    {
+        uint256 index = 0;
+        uint256 nibbles = path.nibbles;
+        next = root;
+        assembly ("memory-safe") {
+            let copy := mload(0x40)
+            for { let count := nodes.length } lt(index, count) { index := add(index, 1) } {
+                let node := add(nodes.offset, calldataload(add(nodes.offset, shl(5, index))))
+                let length := calldataload(node)
+                // That of a full branch.
+                if gt(length, 532) { break }
+                calldatacopy(copy, add(node, 0x20), length)
+                if iszero(eq(keccak256(copy, length), next)) { break }
+
+                let child
+                switch eq(shr(232, mload(copy)), 0xf90211)
+                case 1 { child := add(add(copy, 3), mul(33, shr(252, nibbles))) }
+                default {
+                    // The header: 0xc0 and the length, or 0xf7 and the length of the length.
+                    let head := byte(0, mload(copy))
+                    let size := 1
+                    let payload := sub(head, 0xc0)
+                    if gt(head, 0xf7) {
+                        size := sub(head, 0xf6)
+                        payload := shr(sub(264, shl(3, size)), shl(8, mload(copy)))
+                    }
+                    if iszero(eq(add(size, payload), length)) { break }
+
+                    child := add(copy, size)
+                    head := byte(0, mload(child))
+                    let second := byte(0, mload(add(child, 33)))
+                    // 32 bytes may be the path of a leaf as well as a child. But then a string follows
+                    // that is not empty and ends the node, which takes 66 bytes if that string has 32
+                    // bytes too. A branch takes 81 with two children.
+                    if iszero(
+                        or(
+                            and(eq(head, 0x80), gt(payload, 16)),
+                            and(
+                                and(eq(head, 0xa0), gt(payload, 80)),
+                                or(eq(second, 0x80), eq(second, 0xa0))
+                            )
+                        )
+                    ) { break }
+                    for { let skip := shr(252, nibbles) } skip { skip := sub(skip, 1) } {
+                        switch byte(0, mload(child))
+                        case 0x80 { child := add(child, 1) }
+                        case 0xa0 { child := add(child, 33) }
+                        default {
+                            child := 0
+                            break
+                        }
+                    }
+                    if iszero(lt(sub(child, copy), length)) { break }
+                }
+                if iszero(eq(byte(0, mload(child)), 0xa0)) { break }
+                next := mload(add(child, 1))
+                nibbles := shl(4, nibbles)
+            }
+        }
+        // Nobody can name the hashes of more branches than a key has nibbles.
+        path.node = index;
+        path.left -= index;
+        path.nibbles = nibbles;
+    }
+
+    /// @dev The value, if the node with this payload is the leaf of the key and has a path and a value
+    /// of two bytes or more, as nearly all leaves do. Two zeros for any other node.
+    function _leaf(uint256 start, uint256 end, Path memory path)
+        private
+        pure
+        returns (uint256 first, uint256 last)
+    {
+        uint256 left = path.left;
+        uint256 nibbles = path.nibbles;
+        assembly ("memory-safe") {
+            let word := calldataload(start)
+            let size := sub(byte(0, word), 0x80)
+            // The path: 2 and a zero before an even number of nibbles, 3 before an odd one.
+            let flags := byte(1, word)
+            let odd := and(shr(4, flags), 1)
+            if and(
+                and(lt(size, 34), eq(add(shl(1, sub(size, 1)), odd), left)),
+                or(eq(shr(4, flags), 3), eq(flags, 0x20))
+            ) {
+                let found := calldataload(sub(add(start, 2), odd))
+                if odd { found := shl(4, found) }
+                if iszero(shr(sub(256, shl(2, left)), xor(found, nibbles))) {
+                    start := add(add(start, 1), size)
+                    word := calldataload(start)
+                    let head := byte(0, word)
+                    size := sub(head, 0x80)
+                    first := add(start, 1)
+                    if eq(head, 0xb8) {
+                        size := byte(1, word)
+                        first := add(start, 2)
+                        if lt(size, 56) { head := 0 }
+                    }
+                    last := add(first, size)
+                    if or(or(lt(head, 0x82), gt(head, 0xb8)), iszero(eq(last, end))) {
+                        first := 0
+                        last := 0
+                    }
+                }
+            }
+        }
     }
 
     /// @dev Goes from a node, of which `start` and `stop` are the payload, to what follows on the path.
@@ -285,6 +431,13 @@ library StateProof {
     function _word(uint256 pos) private pure returns (uint256 word) {
         assembly ("memory-safe") {
             word := calldataload(pos)
+        }
+    }
+
+    function _hash(bytes32 word) private pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            mstore(0x00, word)
+            result := keccak256(0x00, 0x20)
         }
     }
 

@@ -128,9 +128,9 @@ abstract contract Claims is Escrow {
             return;
         }
         bytes32 stateRoot = INativeRollup(ROLLUP).stateRootAt(number);
-        (, StateProof.Account memory messenger) =
-            StateProof.account(stateRoot, Predeploys.L2_MESSENGER, proof.accountProof);
-        if (messenger.storageRoot != root) revert StorageRootMismatch(root, messenger.storageRoot);
+        bytes32 proven =
+            StateProof.storageRoot(stateRoot, Predeploys.L2_MESSENGER, proof.accountProof);
+        if (proven != root) revert StorageRootMismatch(root, proven);
         _storageRoots[number % STORAGE_ROOTS] = commitment;
     }
 

@@ -336,8 +336,8 @@ contract ClaimGasTest is RealRollup {
 
     uint256 internal constant ACCOUNTS = 10_000;
     uint256 internal constant SENT = 1000;
-    uint256 internal constant FIRST_BOUND = 76_000;
-    uint256 internal constant LATER_BOUND = 55_000;
+    uint256 internal constant FIRST_BOUND = 65_000;
+    uint256 internal constant LATER_BOUND = 50_000;
 
     function genesis() internal view override returns (IL2.Genesis memory g) {
         g = super.genesis();

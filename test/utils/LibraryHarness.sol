@@ -10,6 +10,9 @@ import {Messages} from "../../contracts/messaging/Messages.sol";
 /// @title The libraries as functions that can be called from outside
 /// @dev Positions go in and come out relative to the bytes that are given.
 contract LibraryHarness {
+    /// @notice The two ways to read a storage root give different ones.
+    error ReadersDisagree(bytes32 storageRoot);
+
     using Bitmap for Bitmap.Bits;
 
     Bitmap.Bits private _bits;
@@ -82,7 +85,9 @@ contract LibraryHarness {
         pure
         returns (bool exists, StateProof.Account memory result)
     {
-        return StateProof.account(stateRoot, target, nodes);
+        (exists, result) = StateProof.account(stateRoot, target, nodes);
+        bytes32 storageRoot = StateProof.storageRoot(stateRoot, target, nodes);
+        if (storageRoot != result.storageRoot) revert ReadersDisagree(storageRoot);
     }
 
     function slot(bytes32 storageRoot, bytes32 position, bytes[] calldata nodes)
