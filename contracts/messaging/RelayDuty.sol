@@ -107,9 +107,10 @@ abstract contract RelayDuty is RollupRules {
 
     /// @dev The messenger's own count, by proof.
     function _relayedAfter(bytes32 root, RelayProof calldata proof) private pure returns (uint64) {
-        bytes32 messenger =
-            StateProof.storageRoot(root, Predeploys.L2_MESSENGER, proof.accountProof);
-        uint256 word = StateProof.slot(messenger, Messages.RELAYED_SLOT, proof.storageProof);
+        (, StateProof.Account memory messenger) =
+            StateProof.account(root, Predeploys.L2_MESSENGER, proof.accountProof);
+        uint256 word =
+            StateProof.slot(messenger.storageRoot, Messages.RELAYED_SLOT, proof.storageProof);
         // The low 64 bits are the count.
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint64(word);
