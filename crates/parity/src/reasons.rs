@@ -118,6 +118,13 @@ pub const REASONS: &[Reason] = &[
               node's own.",
     },
     Reason {
+        methods: &["eth_getTransactionReceipt"],
+        paths: &["/result/transactionHash"],
+        when: |record, _| record.script == "04-cheats",
+        why: "The hash of a transaction that nobody has signed covers its sender too; how is each \
+              node's own.",
+    },
+    Reason {
         methods: &["eth_sendTransaction"],
         paths: &["/result"],
         when: |record, _| record.script == "02-transactions" || record.script == "04-cheats",
