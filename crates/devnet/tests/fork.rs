@@ -43,7 +43,7 @@ const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 
 fn cast(url: &str, arguments: &[&str]) -> String {
-    run(Command::new(TOOLS.cast()).args(arguments).args(["--rpc-url", url]))
+    run(Command::new(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", url))
 }
 
 /// Puts a contract, a value, a log and a balance on a node: three blocks.

@@ -45,7 +45,7 @@ impl Served {
 
     /// Runs cast, which must succeed; what it prints.
     pub(crate) fn cast(&self, arguments: &[&str]) -> String {
-        run(Command::new(TOOLS.cast()).args(arguments).args(["--rpc-url", &self.url()]))
+        run(Command::new(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", self.url()))
     }
 
     /// Runs forge in a project, which must succeed; what it prints.
