@@ -72,8 +72,9 @@ fn check(remote: &str) {
     }
     let logs = ["logs", "--from-block", "0", "--address", CONTRACT];
     assert_eq!(cast(&url, &logs), cast(remote, &logs));
-    let hash = cast(remote, &["block", "2", "--field", "transactions"]);
-    let hash = hash.trim_matches(['[', ']', ' ', '\n', '\t']).trim();
+    let block = cast(remote, &["block", "2", "--json"]);
+    let block: serde_json::Value = serde_json::from_str(&block).unwrap();
+    let hash = block["transactions"][0].as_str().unwrap();
     assert_eq!(cast(&url, &["receipt", hash, "blockNumber"]), "2");
 
     // Changes go on top, and the other node does not see them.
