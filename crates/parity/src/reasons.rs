@@ -26,6 +26,19 @@ fn message(record: &Record) -> &str {
     record.answer.pointer("/error/message").and_then(|message| message.as_str()).unwrap_or_default()
 }
 
+/// Whether a receipt is that of a transaction which one of the accounts has signed that send in the
+/// script of cheats, the first and the sixth.
+fn is_signed(record: &Record) -> bool {
+    let from = record.answer.pointer("/result/from").and_then(|from| from.as_str());
+    matches!(
+        from,
+        Some(
+            "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+                | "0x9965507d1a55bcc2695c58ba16fb37d819b0a4dc"
+        )
+    )
+}
+
 /// All of them. The first that fits explains a difference.
 pub const REASONS: &[Reason] = &[
     Reason {
@@ -120,7 +133,7 @@ pub const REASONS: &[Reason] = &[
     Reason {
         methods: &["eth_getTransactionReceipt"],
         paths: &["/result/transactionHash"],
-        when: |record, _| record.script == "04-cheats",
+        when: |record, _| record.script == "04-cheats" && !is_signed(record),
         why: "The hash of a transaction that nobody has signed covers its sender too; how is each \
               node's own.",
     },
