@@ -103,4 +103,33 @@ contract StateProofNodesTest is Test {
         // A path that is a list, and one that is too long.
         expectMalformed(list(bytes.concat(hex"a2", new bytes(34), hex"05")), 0);
     }
+
+    /// @dev A leaf with a path of 32 bytes begins as a branch does, and whoever may choose a value of 31
+    /// bytes can choose one that, with its header, is the hash of a node of their own.
+    function test_the_value_of_a_leaf_is_not_taken_for_a_child() public {
+        bytes32 key = bytes32(uint256(1) << 248);
+        bytes memory forged;
+        bytes32 hash;
+        for (uint256 i = 1 << 240; bytes1(hash) != 0x9f; ++i) {
+            forged = list(abi.encodePacked(hex"a020", bytes31(0), hex"9f", bytes31(bytes32(i))));
+            hash = keccak256(forged);
+        }
+        // The honest leaf: another key, and the value.
+        bytes memory leaf = list(abi.encodePacked(hex"a03f", ~bytes31(0), hex"a0", hash));
+        bytes memory root = branch(
+            abi.encodePacked(
+                hex"a0", keccak256(leaf), hex"a0", keccak256("another"), hex"a0", keccak256("third")
+            ),
+            3
+        );
+        bytes[] memory proof = new bytes[](2);
+        (proof[0], proof[1]) = (root, leaf);
+        assertEq(harness.get(keccak256(root), key, proof), "");
+        assertEq(harness.get(keccak256(root), bytes32(type(uint256).max >> 4), proof).length, 32);
+
+        proof = new bytes[](3);
+        (proof[0], proof[1], proof[2]) = (root, leaf, forged);
+        vm.expectRevert(abi.encodeWithSelector(StateProof.ProofTooLong.selector, 2, 3));
+        harness.get(keccak256(root), key, proof);
+    }
 }
