@@ -208,10 +208,8 @@ fn measure(program: &Path, arguments: &[&str], transfers: &[String]) -> Result<F
 
 fn build() -> Result<PathBuf> {
     let root = find_root()?;
-    let built = Command::new("cargo")
-        .args(["build", "--release", "--package", "enshrine-cli"])
-        .current_dir(&root)
-        .status()?;
+    let built =
+        Command::new("cargo").args(crate::stages::BUILD_ENSHRINE).current_dir(&root).status()?;
     ensure!(built.success(), "enshrine does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     Ok(target.join("release/enshrine"))

@@ -128,12 +128,12 @@ impl Stage {
                 root,
                 &["clippy", "--workspace", "--all-targets", "--release", "--", "-D", "warnings"],
             ),
-            Self::RustTest => cargo(root, &["test", "--workspace", "--release"]),
+            Self::RustTest => cargo(root, &["test", "--workspace", "--release", "--no-fail-fast"]),
             Self::ForgeFmt => forge(root, &["fmt", "--check"]),
             Self::ForgeBuild => forge(root, &["build"]),
             Self::ForgeTest => {
                 // The tests reach EXECUTE through it, and find it where cargo puts it.
-                match cargo(root, &["build", "--release", "--package", "enshrine-cli"])? {
+                match cargo(root, &BUILD_ENSHRINE)? {
                     Outcome::Passed => forge(root, &["test"]),
                     failed => Ok(failed),
                 }
@@ -141,6 +141,11 @@ impl Stage {
         }
     }
 }
+
+/// How cargo builds the binary. With the whole workspace chosen, each crate has the features that it
+/// has in every other build of the workspace, so that nothing is built twice.
+pub(crate) const BUILD_ENSHRINE: [&str; 5] =
+    ["build", "--release", "--workspace", "--bin", "enshrine"];
 
 fn cargo(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
     let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));

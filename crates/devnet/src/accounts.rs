@@ -4,7 +4,7 @@ use crate::DevnetError;
 use alloy_primitives::{Address, B256};
 use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
 use coins_bip39::Mnemonic;
-use rand::{SeedableRng, rngs::StdRng};
+use rand_08::{SeedableRng, rngs::StdRng};
 
 /// The phrase of the ten accounts that every Ethereum developer knows.
 pub(crate) const DEFAULT_MNEMONIC: &str =

@@ -17,6 +17,8 @@ mod exec;
 mod fork;
 mod genesis;
 pub mod ipc;
+#[cfg(feature = "provider")]
+mod provider;
 mod run;
 pub mod server;
 pub mod state_file;

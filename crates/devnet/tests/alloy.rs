@@ -2,7 +2,7 @@
 
 mod support;
 
-use alloy_network::{EthereumWallet, TransactionBuilder};
+use alloy_network::TransactionBuilder;
 use alloy_primitives::{Address, U256, address, hex};
 use alloy_provider::{Provider, ProviderBuilder, WsConnect, ext::AnvilApi};
 use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, TransactionRequest};
@@ -22,9 +22,7 @@ const EXECUTE: Address = address!("0x0000000000000000000000000000000000000101");
 async fn a_provider_deploys_sends_calls_reads_logs_and_cheats() {
     let devnet = Devnet::builder().chain_id(1337).spawn().await.unwrap();
     assert_eq!(devnet.chain_id(), 1337);
-    let wallet = EthereumWallet::from(devnet.keys()[0].clone());
-    let url = devnet.endpoint().parse().unwrap();
-    let provider = ProviderBuilder::new().wallet(wallet).connect_http(url);
+    let provider = devnet.provider();
 
     let create = TransactionRequest::default()
         .with_deploy_code(hex::decode(PROBE.trim()).unwrap())
@@ -34,9 +32,11 @@ async fn a_provider_deploys_sends_calls_reads_logs_and_cheats() {
     assert_eq!(provider.get_balance(contract).await.unwrap(), U256::from(5));
 
     let set = setCall { to: U256::from(42) }.abi_encode();
-    let send = TransactionRequest::default().with_to(contract).with_input(set);
+    let second = devnet.addresses()[1];
+    let send = TransactionRequest::default().with_from(second).with_to(contract).with_input(set);
     let receipt = provider.send_transaction(send).await.unwrap().get_receipt().await.unwrap();
     assert!(receipt.status());
+    assert_eq!(receipt.from, second);
     let view =
         TransactionRequest::default().with_to(contract).with_input(valueCall {}.abi_encode());
     let value = provider.call(view.clone()).await.unwrap();

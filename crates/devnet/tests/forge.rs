@@ -3,8 +3,8 @@
 mod support;
 
 use alloy_primitives::Address;
-use std::{path::Path, process::Command};
-use support::{Served, TOOLS, execute_input, project, run, serve};
+use std::path::Path;
+use support::{Served, TOOLS, execute_input, project, run, serve, tool};
 
 /// Runs the script with these flags; the addresses that have code afterwards.
 fn script(served: &Served, project: &Path, flags: &[&str]) -> String {
@@ -67,7 +67,7 @@ fn a_contract_that_forge_creates_calls_execute_and_a_forked_test_reads_it() {
     served.cast(&send);
     assert_ne!(served.cast(&["call", &address, "digest()"]), format!("0x{}", "0".repeat(64)));
 
-    let tested = run(Command::new(TOOLS.forge())
+    let tested = run(tool(TOOLS.forge())
         .args(["test", "--fork-url", &url, "-vv"])
         .env("CALLER", &address)
         .env("COUNT", "41")

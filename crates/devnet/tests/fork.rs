@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
-use support::{PROBE, Served, TOOLS, run, serve};
+use support::{PROBE, Served, TOOLS, run, serve, tool};
 
 /// A stock anvil; ended when dropped.
 struct Anvil(Child, String);
@@ -43,7 +43,7 @@ const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 
 fn cast(url: &str, arguments: &[&str]) -> String {
-    run(Command::new(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", url))
+    run(tool(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", url))
 }
 
 /// Puts a contract, a value, a log and a balance on a node: three blocks.

@@ -161,8 +161,10 @@ fn build() -> Result<PathBuf> {
     let root = toolchain::find_root()?;
     let release = folder.file_name().is_some_and(|name| name == "release");
     eprintln!("building the enshrine binary");
+    // The whole workspace is chosen, as it is when this program is built by name: every crate then
+    // has the same features, and nothing is built twice.
     let built = Command::new("cargo")
-        .args(["build", "--quiet", "--package", "enshrine-cli", "--bin", "enshrine"])
+        .args(["build", "--quiet", "--workspace", "--bin", "enshrine"])
         .args(release.then_some("--release"))
         .current_dir(root)
         .status()

@@ -20,6 +20,9 @@ pub(crate) const PROBE: &str = include_str!("../../../parity/contracts/Probe.hex
 pub(crate) static TOOLS: LazyLock<Toolchain> =
     LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));
 
+static HOME: LazyLock<TempDir> =
+    LazyLock::new(|| tempfile::tempdir().expect("a folder of its own"));
+
 /// A devnet that ends with the test.
 pub(crate) struct Served {
     pub(crate) devnet: Devnet,
@@ -45,13 +48,20 @@ impl Served {
 
     /// Runs cast, which must succeed; what it prints.
     pub(crate) fn cast(&self, arguments: &[&str]) -> String {
-        run(Command::new(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", self.url()))
+        run(tool(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", self.url()))
     }
 
     /// Runs forge in a project, which must succeed; what it prints.
     pub(crate) fn forge(&self, project: &Path, arguments: &[&str]) -> String {
-        run(Command::new(TOOLS.forge()).args(arguments).current_dir(project))
+        run(tool(TOOLS.forge()).args(arguments).current_dir(project))
     }
+}
+
+/// A tool with a home of its own: what it has cached for its user is not ours to rely on.
+pub(crate) fn tool(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("HOME", HOME.path());
+    command
 }
 
 /// Runs a command, which must succeed; what it prints.
