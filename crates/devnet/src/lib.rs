@@ -33,5 +33,6 @@ pub use fork::Fork;
 pub use genesis::read_genesis;
 pub use run::run;
 
-/// What the node calls itself, as `web3_clientVersion` shows it.
-pub const CLIENT_VERSION: &str = concat!("enshrine/v", env!("CARGO_PKG_VERSION"));
+/// What the node calls itself, as `web3_clientVersion` shows it: first the anvil that it does as,
+/// because clients (hardhat's helpers among them) change a node's state only if its name begins so.
+pub const CLIENT_VERSION: &str = concat!("anvil/v1.7.1/enshrine/v", env!("CARGO_PKG_VERSION"));

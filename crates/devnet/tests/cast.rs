@@ -73,7 +73,11 @@ fn reading_works_in_every_way() {
     assert!(served.cast(&["gas-price"]).parse::<u64>().unwrap() > 0);
     assert!(!served.cast(&["chain"]).is_empty());
     assert_eq!(served.cast(&["chain-id"]), "31337");
-    assert!(served.cast(&["client"]).starts_with("enshrine/"));
+    let client = served.cast(&["client"]);
+    let anvil = std::fs::read_to_string(support::TOOLS.root().join("package.json")).unwrap();
+    let anvil: serde_json::Value = serde_json::from_str(&anvil).unwrap();
+    let anvil = anvil["dependencies"]["@foundry-rs/anvil"].as_str().unwrap();
+    assert!(client.starts_with(&format!("anvil/v{anvil}/enshrine/v")), "{client}");
     // cast never looks before block 1.
     assert_eq!(served.cast(&["find-block", "1"]), "1");
     assert!(!served.cast(&["age"]).is_empty());

@@ -1,10 +1,15 @@
-//! viem and ethers against a devnet. Their packages are installed once, below `target`, at the
+//! viem, ethers and hardhat against a devnet. Their packages are installed once, below `target`, at the
 //! versions and hashes that `test/clients` pins.
 
 mod support;
 
-use std::{fs, path::PathBuf, process::Command, sync::LazyLock};
-use support::{PROBE, TOOLS, execute_input, run, serve};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+use support::{PROBE, TOOLS, execute_input, run, serve, tool};
 
 static CLIENTS: LazyLock<PathBuf> = LazyLock::new(|| {
     let from = TOOLS.root().join("test/clients");
@@ -12,8 +17,9 @@ static CLIENTS: LazyLock<PathBuf> = LazyLock::new(|| {
     fs::create_dir_all(&to).unwrap();
     let lock = |folder: &PathBuf| fs::read(folder.join("package-lock.json")).unwrap_or_default();
     let installed = to.join("node_modules/viem").exists() && lock(&from) == lock(&to);
-    for name in ["package.json", ".npmrc", "viem.mjs", "ethers.mjs", "package-lock.json"] {
-        fs::copy(from.join(name), to.join(name)).unwrap();
+    for entry in fs::read_dir(&from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
     if !installed {
         run(Command::new("npm").args(["ci", "--loglevel=error"]).current_dir(&to));
@@ -24,7 +30,7 @@ static CLIENTS: LazyLock<PathBuf> = LazyLock::new(|| {
 fn client(script: &str) {
     let served = serve(|_| {});
     let (url, ws) = (served.devnet.endpoint(), served.devnet.ws_endpoint());
-    let said = run(Command::new("node")
+    let said = run(tool(Path::new("node"))
         .args([script, &url, &ws, PROBE.trim(), &execute_input()])
         .current_dir(&*CLIENTS));
     assert!(said.ends_with("all is well"), "{said}");
@@ -38,4 +44,9 @@ fn viem_finds_all_that_it_needs() {
 #[test]
 fn ethers_finds_all_that_it_needs() {
     client("ethers.mjs");
+}
+
+#[test]
+fn hardhat_finds_all_that_it_needs() {
+    client("hardhat.mjs");
 }
