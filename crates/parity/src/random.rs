@@ -29,8 +29,13 @@ impl Dice {
 pub struct Walk {
     dice: Dice,
     line: usize,
-    snapshots: u64,
+    /// Names of the snapshots that can be gone back to, oldest first.
+    snapshots: Vec<String>,
+    /// How many there have been.
+    taken: u64,
     transactions: u64,
+    /// The newest that does not wait for an earlier one.
+    ready: u64,
     automine: bool,
     time: u64,
     queue: Vec<Step>,
@@ -45,8 +50,10 @@ impl Walk {
         let mut walk = Self {
             dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             line: 0,
-            snapshots: 0,
+            snapshots: Vec::new(),
+            taken: 0,
             transactions: 0,
+            ready: 1,
             automine: true,
             time: Self::GENESIS,
             queue: Vec::new(),
@@ -103,6 +110,9 @@ impl Walk {
                 self.automine = !self.automine;
                 let on = self.automine;
                 self.call("evm_setAutomine", json!([on]));
+                if on {
+                    self.call("evm_mine", json!([]));
+                }
             }
             _ => self.pool(),
         }
@@ -111,8 +121,24 @@ impl Walk {
         }
     }
 
-    fn send(&mut self, transaction: &Value) {
+    fn send(&mut self, mut transaction: Value) {
+        if !self.automine {
+            // Transactions of one sender that wait together offer the same: anvil would try a better
+            // one before the one whose nonce it follows, and throw it away; a script shows it.
+            let from = transaction["from"].as_str().unwrap_or_default();
+            let place = u64::from(from.bytes().last().unwrap_or_default() % 7);
+            let price = json!(format!("{:#x}", 2_000_000_000 + place * 77_000_000));
+            if place % 2 == 0 {
+                transaction["gasPrice"] = price;
+            } else {
+                transaction["maxFeePerGas"] = price;
+                transaction["maxPriorityFeePerGas"] = json!(format!("{:#x}", place * 100_000_000));
+            }
+        }
         self.transactions += 1;
+        if transaction.get("nonce").is_none() {
+            self.ready = self.transactions;
+        }
         let name = format!("t{}", self.transactions);
         self.bind(&name, "eth_sendTransaction", json!([transaction]));
     }
@@ -122,11 +148,11 @@ impl Walk {
         let value = format!("{:#x}", self.dice.below(1 << 40));
         let mut transaction = json!({ "from": from, "to": to, "value": value });
         match self.dice.below(6) {
-            0 => {
+            0 if self.automine => {
                 transaction["gasPrice"] =
                     json!(format!("{:#x}", 2_000_000_000 + self.dice.below(1 << 30)));
             }
-            1 => {
+            1 if self.automine => {
                 transaction["maxFeePerGas"] = json!("0x77359400");
                 transaction["maxPriorityFeePerGas"] =
                     json!(format!("{:#x}", self.dice.below(1_000_000_000)));
@@ -137,7 +163,7 @@ impl Walk {
             }
             _ => {}
         }
-        self.send(&transaction);
+        self.send(transaction);
     }
 
     fn probe(&mut self) {
@@ -156,7 +182,7 @@ impl Walk {
         if self.dice.below(3) > 0 {
             transaction["gas"] = json!("0x100000");
         }
-        self.send(&transaction);
+        self.send(transaction);
     }
 
     fn mine(&mut self) {
@@ -174,19 +200,30 @@ impl Walk {
     }
 
     fn snapshot(&mut self) {
-        self.snapshots += 1;
-        let name = format!("s{}", self.snapshots);
+        self.taken += 1;
+        let name = format!("s{}", self.taken);
         self.bind(&name, "evm_snapshot", json!([]));
+        self.snapshots.push(name);
     }
 
     fn revert(&mut self) {
-        let last = self.snapshots.max(1);
-        // Mostly the newest; now and then one that may be long gone.
+        // Mostly the newest. One that lies on a chain which is gone would break anvil; a script
+        // shows it.
         let which = match self.dice.below(4) {
-            0 => 1 + self.dice.below(last),
-            _ => last,
+            0 => self.dice.below(self.snapshots.len().max(1) as u64),
+            _ => self.snapshots.len().saturating_sub(1) as u64,
         };
-        self.call("evm_revert", json!([format!("$s{which}")]));
+        let gone = self
+            .snapshots
+            .split_off(usize::try_from(which).unwrap_or_default().min(self.snapshots.len()));
+        let Some(name) = gone.first() else {
+            self.call("evm_revert", json!(["0x1000"]));
+            return;
+        };
+        self.call("evm_revert", json!([format!("${name}")]));
+        if self.dice.below(4) == 0 {
+            self.call("evm_revert", json!([format!("${name}")]));
+        }
         // Anvil would give the next block the base fee of the chain that is gone; a script shows it.
         self.call("anvil_setNextBlockBaseFeePerGas", json!(["0x3b9aca00"]));
         // And its pool goes by the nonces of that chain.
@@ -213,7 +250,7 @@ impl Walk {
             2 => self.call("anvil_setBalance", json!([stranger, "0xde0b6b3a7640000"])),
             _ => {
                 let to = self.account();
-                self.send(&json!({ "from": stranger, "to": to, "value": "0x64" }));
+                self.send(json!({ "from": stranger, "to": to, "value": "0x64" }));
             }
         }
     }
@@ -253,8 +290,8 @@ impl Walk {
         match self.dice.below(3) {
             0 => self.call("anvil_dropAllTransactions", json!([])),
             1 => {
-                let last = self.transactions.max(1);
-                self.call("anvil_dropTransaction", json!([format!("$t{last}")]));
+                let ready = self.ready;
+                self.call("anvil_dropTransaction", json!([format!("$t{ready}")]));
             }
             _ => {
                 let account = self.account();
