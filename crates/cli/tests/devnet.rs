@@ -49,19 +49,22 @@ fn every_scripted_answer_is_anvils_or_differs_for_a_known_reason() {
     assert_eq!(unexplained(&report), Vec::<String>::new());
 }
 
-/// Requests of the random walk.
-const STEPS: usize = 200;
+/// Seeds of the random walks, and steps of each.
+const WALKS: [u64; 4] = [1, 9, 12, 27];
+const STEPS: usize = 750;
 
 #[test]
 fn random_steps_lead_to_the_same_answers() {
     let [anvil, devnet] = launches();
     let mut report = Report::default();
-    let mut player = Player::start([&anvil, &devnet], "random", &Walk::arguments()).unwrap();
-    // As far as the two are known to agree at every run; `enshrine-parity` walks further and tells
-    // where they part.
-    for step in Walk::new(2).take(STEPS) {
-        report.records.extend(player.step(&step).unwrap());
+    for seed in WALKS {
+        let name = format!("random seed {seed}");
+        let mut player = Player::start([&anvil, &devnet], &name, &Walk::arguments()).unwrap();
+        for step in Walk::new(seed).take(STEPS) {
+            report.records.extend(player.step(&step).unwrap());
+        }
     }
+    assert!(report.records.len() > 2_000, "only {} requests", report.records.len());
     assert_eq!(unexplained(&report), Vec::<String>::new());
 }
 

@@ -19,11 +19,11 @@ struct Arguments {
     only: Option<String>,
 
     /// Random steps in all
-    #[arg(long, default_value_t = 2500, value_name = "STEPS")]
+    #[arg(long, default_value_t = 5000, value_name = "STEPS")]
     random: usize,
 
     /// Random steps of one walk
-    #[arg(long, default_value_t = 250, value_name = "STEPS")]
+    #[arg(long, default_value_t = 1000, value_name = "STEPS")]
     walk: usize,
 
     /// Seed of the first walk; the others count on from it

@@ -112,6 +112,8 @@ impl Walk {
                 self.call("evm_setAutomine", json!([on]));
                 if on {
                     self.call("evm_mine", json!([]));
+                    // Anvil makes an empty block, or does not, when a transaction unlocks another.
+                    self.call("anvil_dropAllTransactions", json!([]));
                 }
             }
             _ => self.pool(),

@@ -26,19 +26,6 @@ fn message(record: &Record) -> &str {
     record.answer.pointer("/error/message").and_then(|message| message.as_str()).unwrap_or_default()
 }
 
-/// Whether a receipt is that of a transaction which one of the accounts has signed that send in the
-/// script of cheats, the first and the sixth.
-fn is_signed(record: &Record) -> bool {
-    let from = record.answer.pointer("/result/from").and_then(|from| from.as_str());
-    matches!(
-        from,
-        Some(
-            "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
-                | "0x9965507d1a55bcc2695c58ba16fb37d819b0a4dc"
-        )
-    )
-}
-
 /// All of them. The first that fits explains a difference.
 pub const REASONS: &[Reason] = &[
     Reason {
@@ -124,31 +111,10 @@ pub const REASONS: &[Reason] = &[
         why: "A call that its sender cannot pay has geth's code (-32000).",
     },
     Reason {
-        methods: &["eth_sendTransaction", "eth_sendUnsignedTransaction"],
-        paths: &["/result"],
-        when: |record, _| record.params.contains("0000000000abc"),
-        why: "The hash of a transaction that nobody has signed covers its sender too; how is each \
-              node's own.",
-    },
-    Reason {
-        methods: &["eth_getTransactionReceipt"],
-        paths: &["/result/transactionHash"],
-        when: |record, _| record.script == "04-cheats" && !is_signed(record),
-        why: "The hash of a transaction that nobody has signed covers its sender too; how is each \
-              node's own.",
-    },
-    Reason {
         methods: &["eth_sendTransaction"],
         paths: &["/result"],
-        when: |record, _| record.script == "02-transactions" || record.script == "04-cheats",
-        why: "An empty request follows one whose gas price and fee cap contradict each other; \
-              transactions of impersonated contracts have hashes of their own.",
-    },
-    Reason {
-        methods: &["eth_getBlockByNumber"],
-        paths: &["/result"],
-        when: |record, _| record.answer.get("result").is_some_and(serde_json::Value::is_null),
-        why: "Anvil can lose its head after going back twice; there is always one here.",
+        when: |record, _| record.script == "02-transactions",
+        why: "An empty request follows one whose gas price and fee cap contradict each other.",
     },
     Reason {
         methods: &["eth_config"],
@@ -297,10 +263,22 @@ pub const REASONS: &[Reason] = &[
         why: "The genesis has a timestamp; anvil says 1.",
     },
     Reason {
-        methods: &["evm_revert"],
+        methods: &["evm_revert", "eth_blockNumber"],
         paths: &["*"],
-        when: ALWAYS,
-        why: "A snapshot that is gone is `false`; anvil at times has an error for it.",
+        when: |record, _| record.script == "07-going-back",
+        why: "A snapshot of a chain that is gone is gone too; anvil takes it for a block of the chain that is there, has an error and may lose its head.",
+    },
+    Reason {
+        methods: &["eth_getTransactionReceipt"],
+        paths: &["/result"],
+        when: |record, _| record.script == "06-pool",
+        why: "Transactions of one sender go by their nonces; anvil tries one that offers more before the one that it follows, and throws it away.",
+    },
+    Reason {
+        methods: &["anvil_dropTransaction"],
+        paths: &["/result"],
+        when: |record, _| record.script == "06-pool",
+        why: "A transaction that waits for an earlier one can be dropped too.",
     },
     Reason {
         methods: &["anvil_setTime", "evm_setTime", "evm_increaseTime"],

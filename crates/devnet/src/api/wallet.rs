@@ -209,10 +209,11 @@ fn with_signature(
 }
 
 /// A transaction that its sender has not signed. Two senders may send the same one, so its hash
-/// covers the sender.
+/// covers the sender: as in anvil, behind the encoding that peers send each other.
 fn unsigned(transaction: EthereumTypedTransaction<TxEip4844>, sender: Address) -> Transaction {
     let signature = Signature::new(U256::ZERO, U256::ZERO, false);
-    let mut encoded = with_signature(transaction.clone(), signature, None).encoded_2718();
+    let mut encoded = Vec::new();
+    with_signature(transaction.clone(), signature, None).network_encode(&mut encoded);
     encoded.extend_from_slice(sender.as_slice());
     with_signature(transaction, signature, Some(keccak256(encoded)))
 }
