@@ -288,19 +288,9 @@ contract L2Messenger is IL2Messenger {
         bytes calldata data
     ) private returns (uint64 index) {
         index = _sentCount++;
-        _sent[index] = Messages.hash(
-            Messages.Header({
-                sender: msg.sender,
-                to: to,
-                refundTo: refundTo,
-                value: value,
-                fee: fee,
-                gasLimit: gasLimit,
-                index: index,
-                dataHash: keccak256(data)
-            })
+        _sent[index] = Messages.post(
+            MessageSent.selector, uint160(to), uint160(refundTo), value, fee, gasLimit, index, data
         );
-        emit MessageSent(index, msg.sender, to, refundTo, value, fee, gasLimit, data);
     }
 
     /// @dev Pays fees.

@@ -54,36 +54,37 @@ library Execute {
     /// @notice The first schema whose inputs are laid out as above.
     uint16 internal constant FIRST_SCHEMA = 0x1101;
 
-    /// @notice Length of the schema id.
+    // Sums of literals only: the compiler adds those up itself, and constants at each use.
+
+    /// @notice Where `StatelessInput` starts: behind the schema id.
     uint256 internal constant INPUT_AT = 2;
     /// @notice Length of the fixed part of `StatelessInput`: the canonical offset of the request.
     uint256 internal constant INPUT_FIXED = 16;
     /// @notice Where the request starts.
-    uint256 internal constant REQUEST_AT = INPUT_AT + INPUT_FIXED;
+    uint256 internal constant REQUEST_AT = 2 + 16;
     /// @notice Length of the fixed part of `NewPayloadRequest`: the canonical offset of the payload.
     uint256 internal constant REQUEST_FIXED = 44;
     /// @notice Where the payload starts.
-    uint256 internal constant PAYLOAD_AT = REQUEST_AT + REQUEST_FIXED;
-    /// @notice Length of the fixed part of the shortest payload (Prague to BPO2).
-    uint256 internal constant PAYLOAD_FIXED = 528;
-    /// @notice No input is shorter.
-    uint256 internal constant MIN_LENGTH = PAYLOAD_AT + PAYLOAD_FIXED;
+    uint256 internal constant PAYLOAD_AT = 18 + 44;
+    /// @notice No input is shorter: the fixed part of the shortest payload (Prague to BPO2) has 528
+    /// bytes.
+    uint256 internal constant MIN_LENGTH = 62 + 528;
 
-    uint256 internal constant CHAIN_ID_AT = INPUT_AT + 8;
-    uint256 internal constant PARENT_BEACON_BLOCK_ROOT_AT = REQUEST_AT + 8;
-    uint256 internal constant PARENT_HASH_AT = PAYLOAD_AT;
-    uint256 internal constant FEE_RECIPIENT_AT = PAYLOAD_AT + 32;
-    uint256 internal constant STATE_ROOT_AT = PAYLOAD_AT + 52;
-    uint256 internal constant BLOCK_NUMBER_AT = PAYLOAD_AT + 404;
-    uint256 internal constant GAS_LIMIT_AT = PAYLOAD_AT + 412;
-    uint256 internal constant GAS_USED_AT = PAYLOAD_AT + 420;
-    uint256 internal constant TIMESTAMP_AT = PAYLOAD_AT + 428;
-    uint256 internal constant BASE_FEE_AT = PAYLOAD_AT + 440;
-    uint256 internal constant BLOCK_HASH_AT = PAYLOAD_AT + 472;
+    uint256 internal constant CHAIN_ID_AT = 2 + 8;
+    uint256 internal constant PARENT_BEACON_BLOCK_ROOT_AT = 18 + 8;
+    uint256 internal constant PARENT_HASH_AT = 62;
+    uint256 internal constant FEE_RECIPIENT_AT = 62 + 32;
+    uint256 internal constant STATE_ROOT_AT = 62 + 52;
+    uint256 internal constant BLOCK_NUMBER_AT = 62 + 404;
+    uint256 internal constant GAS_LIMIT_AT = 62 + 412;
+    uint256 internal constant GAS_USED_AT = 62 + 420;
+    uint256 internal constant TIMESTAMP_AT = 62 + 428;
+    uint256 internal constant BASE_FEE_AT = 62 + 440;
+    uint256 internal constant BLOCK_HASH_AT = 62 + 472;
     /// @notice Where the payload says at which of its bytes the transactions start.
-    uint256 internal constant TRANSACTIONS_OFFSET_AT = PAYLOAD_AT + 504;
+    uint256 internal constant TRANSACTIONS_OFFSET_AT = 62 + 504;
     /// @notice Where it says at which of its bytes they end, and the withdrawals start.
-    uint256 internal constant WITHDRAWALS_OFFSET_AT = PAYLOAD_AT + 508;
+    uint256 internal constant WITHDRAWALS_OFFSET_AT = 62 + 508;
 
     /// @notice Length of the result.
     uint256 internal constant RESULT_LENGTH = 43;

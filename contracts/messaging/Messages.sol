@@ -60,6 +60,51 @@ library Messages {
         }
     }
 
+    /// @notice Hashes a message of the caller, and emits the event that both messengers declare:
+    /// `MessageSent(uint64 indexed index, address indexed sender, address indexed to, address refundTo,
+    /// uint128 value, uint128 fee, uint64 gasLimit, bytes data)`.
+    /// @dev What is hashed and what is logged have the middle of the header in common, so both are made
+    /// in one place of memory.
+    /// @param selector Topic of the event.
+    /// @param to Target, as a word.
+    /// @param refundTo Account for refunds, as a word.
+    /// @return messageHash As `hash` gives it.
+    function post(
+        bytes32 selector,
+        uint256 to,
+        uint256 refundTo,
+        uint256 value,
+        uint256 fee,
+        uint256 gasLimit,
+        uint256 index,
+        bytes calldata data
+    ) internal returns (bytes32 messageHash) {
+        assembly ("memory-safe") {
+            let header := mload(0x40)
+            let copy := add(header, 0x100)
+            calldatacopy(copy, data.offset, data.length)
+            mstore(header, caller())
+            mstore(add(header, 0x20), to)
+            mstore(add(header, 0x40), refundTo)
+            mstore(add(header, 0x60), value)
+            mstore(add(header, 0x80), fee)
+            mstore(add(header, 0xa0), gasLimit)
+            mstore(add(header, 0xc0), index)
+            mstore(add(header, 0xe0), keccak256(copy, data.length))
+            messageHash := keccak256(header, 0x100)
+
+            // The log starts at `refundTo`; then come the offset of the data, their length, themselves,
+            // and zeros up to a whole word.
+            mstore(add(header, 0xc0), 0xa0)
+            mstore(add(header, 0xe0), data.length)
+            mstore(add(copy, data.length), 0)
+        }
+        assembly ("memory-safe") {
+            let start := add(mload(0x40), 0x40)
+            log4(start, and(add(data.length, 0xdf), not(0x1f)), selector, index, caller(), to)
+        }
+    }
+
     /// @notice Rolling hash after one more message: `keccak256(root ‖ messageHash)`; it starts at zero.
     function extend(bytes32 root, bytes32 messageHash) internal pure returns (bytes32 result) {
         assembly ("memory-safe") {

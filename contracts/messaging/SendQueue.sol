@@ -70,20 +70,10 @@ abstract contract SendQueue is Escrow {
 
         bytes32 root = _root;
         index = _nextIndex(root);
-        bytes32 messageHash = Messages.hash(
-            Messages.Header({
-                sender: msg.sender,
-                to: to,
-                refundTo: refundTo,
-                value: value,
-                fee: fee,
-                gasLimit: gasLimit,
-                index: index,
-                dataHash: keccak256(data)
-            })
+        bytes32 messageHash = Messages.post(
+            MessageSent.selector, uint160(to), uint160(refundTo), value, fee, gasLimit, index, data
         );
         _root = Messages.extend(root, messageHash);
-        emit MessageSent(index, msg.sender, to, refundTo, value, fee, gasLimit, data);
     }
 
     /// @inheritdoc IL1MessageQueue
@@ -179,7 +169,10 @@ abstract contract SendQueue is Escrow {
     /// @dev What is left of the ETH of this call for the target.
     function _valueBesides(uint128 fee) private view returns (uint128) {
         if (fee > msg.value) revert FeeAboveValue(fee, msg.value);
-        uint256 value = msg.value - fee;
+        uint256 value;
+        unchecked {
+            value = msg.value - fee;
+        }
         if (value > type(uint128).max) revert ValueTooLarge(value, type(uint128).max);
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint128(value);

@@ -304,8 +304,6 @@ contract L1MessageQueueCheckpointTest is QueueTest {
 /// @dev Each call is a transaction of its own here, with all that a transaction costs.
 contract L1MessageQueueGasTest is QueueTest {
     uint256 internal constant SEND_BOUND = 42_000;
-    /// @dev The first message of an L1 block writes a checkpoint too.
-    uint256 internal constant FIRST_SEND_BOUND = 42_500;
 
     function setUp() public override {
         super.setUp();
@@ -340,6 +338,6 @@ contract L1MessageQueueGasTest is QueueTest {
         nextL1Block();
         uint256 used = sendGas();
         vm.snapshotValue("gas", "send ETH to L2: the first of an L1 block", used);
-        assertLe(used, FIRST_SEND_BOUND);
+        assertLe(used, SEND_BOUND);
     }
 }
