@@ -85,48 +85,33 @@ contract NativeRollup is RelayDuty, ForcedDuty {
 
     /// @dev Checks a loaded input, executes it, and moves the tip to its block.
     function _addBlock(Tip memory tip, bytes memory input) private {
-        uint64 time = Execute.timestamp(input);
+        (uint64 number, uint64 limit, uint64 time) = Execute.numbers(input);
         tip.rules = _rulesAt(tip.rules, time);
         uint16 schema = Execute.schema(input);
         if (schema != _schemaOf(tip.rules)) {
             revert SchemaMismatch(schema, _schemaOf(tip.rules));
         }
-        _requireFields(tip, input, time);
-        Execute.run(input, CHAIN_ID, schema);
+        _requireFields(tip, input);
+        _requireNumbers(tip, number, limit, time);
+        Execute.run(input);
 
-        uint64 number = tip.number + 1;
         bytes32 hash = Execute.blockHash(input);
         bytes32 root = Execute.stateRoot(input);
         tip.number = number;
         tip.timestamp = time;
         tip.blockHash = hash;
         tip.stateRoot = root;
-        _stateRoots[number % STATE_ROOTS] = root;
+        _stateRoots[uint256(number) % STATE_ROOTS] = root;
         emit BlockAdded(number, hash, root);
     }
 
-    /// @dev Compares the governed fields of a block that is to follow the tip.
-    function _requireFields(Tip memory tip, bytes memory input, uint64 time) private view {
+    /// @dev Compares the governed fields of a block that is to follow the tip, but for its numbers.
+    function _requireFields(Tip memory tip, bytes memory input) private view {
         uint64 chainId = Execute.chainId(input);
         if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);
 
         bytes32 parent = Execute.parentHash(input);
         if (parent != tip.blockHash) revert ParentHashMismatch(parent, tip.blockHash);
-
-        uint64 number = Execute.blockNumber(input);
-        if (number != tip.number + 1) revert BlockNumberMismatch(number, tip.number + 1);
-
-        uint64 gasLimit = Execute.gasLimit(input);
-        uint64 expected = _nextGasLimit(tip.rules);
-        if (gasLimit != expected) revert GasLimitMismatch(gasLimit, expected);
-        tip.rules = _withGasLimit(tip.rules, gasLimit);
-
-        if (time <= tip.timestamp) revert TimestampNotAfterParent(time, tip.timestamp);
-        // forge-lint: disable-next-item(block-timestamp)
-        if (time > block.timestamp) revert TimestampInFuture(time, block.timestamp);
-        // forge-lint: disable-next-item(block-timestamp)
-        uint256 earliest = block.timestamp > MAX_LAG ? block.timestamp - MAX_LAG : 0;
-        if (time < earliest) revert TimestampTooOld(time, earliest);
 
         if (tip.feeRecipient != address(0)) {
             address recipient = Execute.feeRecipient(input);
@@ -136,6 +121,25 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         }
         bytes32 carried = Execute.parentBeaconBlockRoot(input);
         if (carried != tip.anchor) revert AnchorMismatch(carried, tip.anchor);
+    }
+
+    /// @dev Compares its numbers.
+    function _requireNumbers(Tip memory tip, uint64 number, uint64 limit, uint64 time)
+        private
+        view
+    {
+        if (number != tip.number + 1) revert BlockNumberMismatch(number, tip.number + 1);
+
+        uint64 expected = _nextGasLimit(tip.rules);
+        if (limit != expected) revert GasLimitMismatch(limit, expected);
+        tip.rules = _withGasLimit(tip.rules, limit);
+
+        if (time <= tip.timestamp) revert TimestampNotAfterParent(time, tip.timestamp);
+        // forge-lint: disable-next-item(block-timestamp)
+        if (time > block.timestamp) revert TimestampInFuture(time, block.timestamp);
+        // forge-lint: disable-next-item(block-timestamp)
+        uint256 earliest = block.timestamp > MAX_LAG ? block.timestamp - MAX_LAG : 0;
+        if (time < earliest) revert TimestampTooOld(time, earliest);
     }
 
     /// @dev Whether nothing goes with the inputs.

@@ -106,12 +106,13 @@ abstract contract RollupState is INativeRollup {
 
     /// @inheritdoc INativeRollup
     function stateRootAt(uint64 number) external view returns (bytes32 root) {
-        uint64 latest = _latest();
-        if (number <= latest && latest - number < STATE_ROOTS) {
-            root = _stateRoots[number % STATE_ROOTS];
+        uint256 latest = _latest();
+        unchecked {
+            // A number above the latest is further from it than any that is stored.
+            if (latest - number < STATE_ROOTS) root = _stateRoots[uint256(number) % STATE_ROOTS];
         }
         // Blocks before genesis have none.
-        if (root == 0) revert StateRootUnavailable(number, latest);
+        if (root == 0) revert StateRootUnavailable(number, _latest());
     }
 
     /// @dev Stores a genesis.
@@ -166,8 +167,9 @@ abstract contract RollupState is INativeRollup {
         if (tip.rules != rulesBefore) _rules = tip.rules;
     }
 
-    function _latest() private view returns (uint64 number) {
-        (number,,,,) = _unpackHead(_head);
+    function _latest() private view returns (uint64) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint64(_head & MASK_56);
     }
 
     function _packHead(

@@ -232,15 +232,16 @@ contract FieldReader {
     function read(bytes[] calldata inputs) external pure returns (bytes memory) {
         bytes memory input = Execute.allocate(inputs);
         Execute.load(input, inputs[0]);
+        (uint64 number, uint64 limit, uint64 time) = Execute.numbers(input);
         return abi.encode(
             Execute.schema(input),
             Execute.chainId(input),
             Execute.parentBeaconBlockRoot(input),
             Execute.parentHash(input),
             Execute.stateRoot(input),
-            Execute.blockNumber(input),
-            Execute.gasLimit(input),
-            Execute.timestamp(input),
+            number,
+            limit,
+            time,
             Execute.blockHash(input)
         );
     }

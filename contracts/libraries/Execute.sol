@@ -78,7 +78,6 @@ library Execute {
     uint256 internal constant BLOCK_NUMBER_AT = 62 + 404;
     uint256 internal constant GAS_LIMIT_AT = 62 + 412;
     uint256 internal constant GAS_USED_AT = 62 + 420;
-    uint256 internal constant TIMESTAMP_AT = 62 + 428;
     uint256 internal constant BASE_FEE_AT = 62 + 440;
     uint256 internal constant BLOCK_HASH_AT = 62 + 472;
     /// @notice Where the payload says at which of its bytes the transactions start.
@@ -148,14 +147,22 @@ library Execute {
         return _word(input, STATE_ROOT_AT);
     }
 
-    /// @notice Number of the block.
-    function blockNumber(bytes memory input) internal pure returns (uint64) {
-        return _uint64(input, BLOCK_NUMBER_AT);
-    }
-
     /// @notice Gas limit of the block.
     function gasLimit(bytes memory input) internal pure returns (uint64) {
         return _uint64(input, GAS_LIMIT_AT);
+    }
+
+    /// @notice Number, gas limit and timestamp of a loaded input's block, in one step: they stand in one
+    /// word, with the gas used before the last.
+    function numbers(bytes memory input)
+        internal
+        pure
+        returns (uint64 number, uint64 limit, uint64 time)
+    {
+        uint256 lanes = _reversed(uint256(_word(input, BLOCK_NUMBER_AT)));
+        number = uint64(lanes >> 192);
+        limit = uint64(lanes >> 128);
+        time = uint64(lanes);
     }
 
     /// @notice Where the fees of the block go.
@@ -196,11 +203,6 @@ library Execute {
         }
     }
 
-    /// @notice Timestamp of the block, in seconds.
-    function timestamp(bytes memory input) internal pure returns (uint64) {
-        return _uint64(input, TIMESTAMP_AT);
-    }
-
     /// @notice Hash of the block.
     function blockHash(bytes memory input) internal pure returns (bytes32) {
         return _word(input, BLOCK_HASH_AT);
@@ -208,10 +210,11 @@ library Execute {
 
     // ------------------------------------------------------------------ call
 
-    /// @notice Calls EXECUTE with a loaded input and all gas; returns only if the block is valid.
+    /// @notice Calls EXECUTE with a loaded input and all gas; returns only if the block is valid, by the
+    /// rules of the input's schema and on the chain that it names.
     /// @dev A chain without EXECUTE has an empty account at its address, and a call of that succeeds
     /// with an empty answer: success alone means nothing.
-    function run(bytes memory input, uint64 expectedChainId, uint16 expectedSchema) internal view {
+    function run(bytes memory input) internal view {
         bool ok;
         uint256 size;
         uint256 tail;
@@ -227,12 +230,14 @@ library Execute {
 
         uint256 flag = tail >> 248;
         if (flag != VALID) revert ResultNotValid(flag, VALID);
-        uint64 gotChainId = uint64(_reversed(uint64(tail >> 184)));
-        if (gotChainId != expectedChainId) {
-            revert ResultChainIdMismatch(gotChainId, expectedChainId);
+        // Both write the chain id alike, but not the schema.
+        uint256 named = uint256(_word(input, CHAIN_ID_AT)) >> 192;
+        if ((tail >> 184) & type(uint64).max != named) {
+            revert ResultChainIdMismatch(uint64(_reversed(uint64(tail >> 184))), chainId(input));
         }
-        uint16 gotSchema = uint16(_reversed(uint16(tail >> 168)) >> 48);
-        if (gotSchema != expectedSchema) revert ResultSchemaMismatch(gotSchema, expectedSchema);
+        uint16 got = uint16(tail >> 168);
+        got = got << 8 | got >> 8;
+        if (got != schema(input)) revert ResultSchemaMismatch(got, schema(input));
     }
 
     // ------------------------------------------------------------------ leaves
@@ -258,11 +263,14 @@ library Execute {
         }
     }
 
-    /// @dev The low eight bytes of `v`, which has no others, in the opposite order.
+    /// @dev Each eight bytes of `v` in the opposite order.
     function _reversed(uint256 v) private pure returns (uint256) {
-        v = ((v & 0x00ff00ff00ff00ff) << 8) | ((v >> 8) & 0x00ff00ff00ff00ff);
-        v = ((v & 0x0000ffff0000ffff) << 16) | ((v >> 16) & 0x0000ffff0000ffff);
-        return ((v & 0x00000000ffffffff) << 32) | (v >> 32);
+        uint256 mask = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
+        v = ((v & mask) << 8) | ((v >> 8) & mask);
+        mask = 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
+        v = ((v & mask) << 16) | ((v >> 16) & mask);
+        mask = 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff;
+        return ((v & mask) << 32) | ((v >> 32) & mask);
     }
 
     // forge-lint: disable-end(unsafe-typecast)

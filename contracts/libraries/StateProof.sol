@@ -48,8 +48,7 @@ library StateProof {
         pure
         returns (bool exists, Account memory result)
     {
-        bytes32 key = keccak256(abi.encodePacked(target));
-        (uint256 start, uint256 stop) = get(stateRoot, key, nodes);
+        (uint256 start, uint256 stop) = get(stateRoot, _key(target), nodes);
         if (stop == 0) {
             result.storageRoot = EMPTY_ROOT;
             result.codeHash = EMPTY_CODE_HASH;
@@ -81,8 +80,7 @@ library StateProof {
         pure
         returns (bytes32)
     {
-        bytes32 key = keccak256(abi.encodePacked(target));
-        (uint256 start, uint256 stop) = get(stateRoot, key, nodes);
+        (uint256 start, uint256 stop) = get(stateRoot, _key(target), nodes);
         if (stop == 0) return EMPTY_ROOT;
         unchecked {
             // The shortest account: a header of two bytes, two integers that are zero, two hashes.
@@ -217,15 +215,24 @@ library StateProof {
                             )
                         )
                     ) { break }
-                    for { let skip := shr(252, nibbles) } skip { skip := sub(skip, 1) } {
-                        switch byte(0, mload(child))
-                        case 0x80 { child := add(child, 1) }
-                        case 0xa0 { child := add(child, 33) }
-                        default {
-                            child := 0
-                            break
-                        }
+                    // Each child before it is nothing, 0x80, or a hash behind 0xa0, which differ in one
+                    // bit: the one that adds 32 bytes. Any other shows in the rest.
+                    // Two at a time, as what takes most is to go round.
+                    let rest := 0
+                    let skip := shr(252, nibbles)
+                    if and(skip, 1) {
+                        rest := xor(head, 0x80)
+                        child := add(child, add(1, and(head, 0x20)))
                     }
+                    for { skip := shr(1, skip) } skip { skip := sub(skip, 1) } {
+                        head := byte(0, mload(child))
+                        rest := or(rest, xor(head, 0x80))
+                        child := add(child, add(1, and(head, 0x20)))
+                        head := byte(0, mload(child))
+                        rest := or(rest, xor(head, 0x80))
+                        child := add(child, add(1, and(head, 0x20)))
+                    }
+                    if and(rest, not(0x20)) { break }
                     if iszero(lt(sub(child, copy), length)) { break }
                 }
                 if iszero(eq(byte(0, mload(child)), 0xa0)) { break }
@@ -431,6 +438,14 @@ library StateProof {
     function _word(uint256 pos) private pure returns (uint256 word) {
         assembly ("memory-safe") {
             word := calldataload(pos)
+        }
+    }
+
+    /// @dev Where the state trie holds an account: the hash of the twenty bytes of its address.
+    function _key(address target) private pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            mstore(0x00, shl(96, target))
+            result := keccak256(0x00, 0x14)
         }
     }
 

@@ -33,18 +33,19 @@ abstract contract Claims is Escrow {
     /// @dev Indices of the messages that were claimed or refunded.
     Bitmap.Bits private _claimed;
 
-    /// @dev L2 sender of the message that is being delivered; zero at all other times.
-    address private transient _sender;
+    /// @dev Zero while nothing is under way; during a call that delivers or pays, a bit that says so, and
+    /// during a delivery the L2 sender of the message below it.
+    uint256 private transient _busy;
 
-    /// @dev Whether a call that delivers or pays is under way.
-    bool private transient _busy;
+    /// @dev The bit, above all addresses.
+    uint256 private constant BUSY = 1 << 160;
 
     /// @dev A target that could claim in turn would see, or leave behind, another sender.
     modifier exclusive() {
-        if (_busy) revert Reentrancy();
-        _busy = true;
+        if (_busy != 0) revert Reentrancy();
+        _busy = BUSY;
         _;
-        _busy = false;
+        _busy = 0;
     }
 
     /// @inheritdoc IL1MessageQueue
@@ -52,11 +53,12 @@ abstract contract Claims is Escrow {
         external
         exclusive
     {
-        if (_isForbidden(message.to)) revert TargetForbidden(message.to);
-        _take(message, proof);
-        if (!_deliver(message)) revert DeliveryFailed(Delivery.reason());
-        emit MessageClaimed(message.index);
-        _release(feeRecipient, message.fee);
+        bytes calldata data = message.data;
+        Messages.Header memory header = _take(message, data, proof);
+        if (_isForbidden(header.to)) revert TargetForbidden(header.to);
+        if (!_deliver(header, data)) revert DeliveryFailed(Delivery.reason());
+        emit MessageClaimed(header.index);
+        _release(feeRecipient, header.fee);
     }
 
     /// @inheritdoc IL1MessageQueue
@@ -66,15 +68,16 @@ abstract contract Claims is Escrow {
         returns (bool delivered)
     {
         if (msg.sender != message.refundTo) revert NotRefundable(msg.sender, message.refundTo);
-        _take(message, proof);
+        bytes calldata data = message.data;
+        Messages.Header memory header = _take(message, data, proof);
         // Only a target that refuses loses the message. It had the gas that was promised to it.
-        delivered = !_isForbidden(message.to) && _deliver(message);
+        delivered = !_isForbidden(header.to) && _deliver(header, data);
         if (delivered) {
-            emit MessageClaimed(message.index);
-            _release(recipient, message.fee);
+            emit MessageClaimed(header.index);
+            _release(recipient, header.fee);
         } else {
-            emit MessageRefunded(message.index, recipient, message.value);
-            _release(recipient, uint256(message.value) + message.fee);
+            emit MessageRefunded(header.index, recipient, header.value);
+            _release(recipient, uint256(header.value) + header.fee);
         }
     }
 
@@ -85,7 +88,9 @@ abstract contract Claims is Escrow {
 
     /// @inheritdoc IL1MessageQueue
     function l2Sender() external view returns (address sender) {
-        sender = _sender;
+        // The low bits are the account.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        sender = address(uint160(_busy));
         if (sender == address(0)) revert NoDelivery();
     }
 
@@ -96,51 +101,52 @@ abstract contract Claims is Escrow {
     }
 
     /// @dev Marks a message as claimed, and proves that it was sent.
-    function _take(Message calldata message, MessageProof calldata proof) private {
-        if (!_claimed.add(message.index)) revert AlreadyClaimed(message.index);
-        bytes32 got = Messages.hash(
-            Messages.Header({
-                sender: message.sender,
-                to: message.to,
-                refundTo: message.refundTo,
-                value: message.value,
-                fee: message.fee,
-                gasLimit: message.gasLimit,
-                index: message.index,
-                dataHash: keccak256(message.data)
-            })
-        );
+    ///
+    /// The fields come from calldata as they are. Words that hold more than their type allows make a
+    /// hash that no message has, so nothing is done with them.
+    function _take(Message calldata message, bytes calldata data, MessageProof calldata proof)
+        private
+        returns (Messages.Header memory header)
+    {
+        assembly ("memory-safe") {
+            // All but the last word: where a message says where its data are, a header has their hash.
+            calldatacopy(header, message, 0xe0)
+        }
+        header.dataHash = keccak256(data);
+        uint64 index = header.index;
+        if (!_claimed.add(index)) revert AlreadyClaimed(index);
+        bytes32 got = Messages.hash(header);
         _requireStorageRoot(proof);
-        bytes32 slot = Messages.sentSlot(message.index);
-        bytes32 expected = bytes32(StateProof.slot(proof.storageRoot, slot, proof.storageProof));
-        if (got != expected) revert MessageNotSent(message.index, got, expected);
+        uint256 expected =
+            StateProof.slot(proof.storageRoot, Messages.sentSlot(index), proof.storageProof);
+        if (got != bytes32(expected)) revert MessageNotSent(index, got, bytes32(expected));
     }
 
     /// @dev The storage root that the claim builds on is that of the messenger after the named block.
     function _requireStorageRoot(MessageProof calldata proof) private {
         uint64 number = proof.l2Block;
         bytes32 root = proof.storageRoot;
+        uint256 place = uint256(number) % STORAGE_ROOTS;
         bytes32 commitment = Messages.extend(bytes32(uint256(number)), root);
-        if (proof.accountProof.length == 0) {
-            if (_storageRoots[number % STORAGE_ROOTS] != commitment) {
-                revert StorageRootUnknown(number, root);
-            }
+        bytes[] calldata accountProof = proof.accountProof;
+        if (accountProof.length == 0) {
+            if (_storageRoots[place] != commitment) revert StorageRootUnknown(number, root);
             return;
         }
         bytes32 stateRoot = INativeRollup(ROLLUP).stateRootAt(number);
-        bytes32 proven =
-            StateProof.storageRoot(stateRoot, Predeploys.L2_MESSENGER, proof.accountProof);
+        bytes32 proven = StateProof.storageRoot(stateRoot, Predeploys.L2_MESSENGER, accountProof);
         if (proven != root) revert StorageRootMismatch(root, proven);
-        _storageRoots[number % STORAGE_ROOTS] = commitment;
+        _storageRoots[place] = commitment;
     }
 
-    /// @dev Calls the target, with `message.gasLimit` at least.
-    function _deliver(Message calldata message) private returns (bool ok) {
-        _sender = message.sender;
-        ok = Delivery.call(
-            message.to, message.value, message.gasLimit, type(uint256).max, message.data
-        );
-        _sender = address(0);
+    /// @dev Calls the target, with the gas of the message at least.
+    function _deliver(Messages.Header memory header, bytes calldata data)
+        private
+        returns (bool ok)
+    {
+        _busy = BUSY | uint160(header.sender);
+        ok = Delivery.call(header.to, header.value, header.gasLimit, type(uint256).max, data);
+        _busy = BUSY;
     }
 
     /// @dev Pays out of the escrow.

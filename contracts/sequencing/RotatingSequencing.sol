@@ -89,7 +89,9 @@ contract RotatingSequencing is Silence {
     /// @notice The place whose slot it is at a time.
     function placeAt(uint256 time) public view returns (uint256) {
         if (time < START) revert BeforeStart(time, START);
-        return (time - START) / SLOT_LENGTH % PLACES;
+        unchecked {
+            return (time - START) / SLOT_LENGTH % PLACES;
+        }
     }
 
     /// @notice Who may advance at a time, as the places are held now.

@@ -273,26 +273,4 @@ contract L2MessengerDeliveryTest is L2Chain {
         assertTrue(ok);
         assertTrue(isFailed(0), "the target has used all that it got");
     }
-
-    /// forge-config: default.isolate = true
-    function test_gas_of_relaying_deposits() public {
-        send(address(0xaaaa), 1, "");
-        relayAll();
-        for (uint160 i = 1; i <= 10; ++i) {
-            address to = address(uint160(0xdead0000) + i);
-            vm.deal(to, 1);
-            send(alice, to, 1, 1, 0, "");
-        }
-        vm.deal(relayer, 1);
-        anchorQueue();
-        messenger.addWaypoint(11, rootAt(2), hashes(2, 11));
-        messenger.relay(packed(1, 2), relayer);
-        uint256 one = vm.lastCallGas().gasTotalUsed;
-        messenger.relay(packed(2, 11), relayer);
-        uint256 nine = vm.lastCallGas().gasTotalUsed;
-        vm.snapshotValue("gas", "relay on L2: one deposit", one);
-        vm.snapshotValue("gas", "relay on L2: nine deposits", nine);
-        assertLe(one, 80_000);
-        assertLe((nine - one) / 8, 20_000);
-    }
 }

@@ -68,10 +68,12 @@ contract FieldOffsetsProof is Test {
         // forge-lint: disable-next-line(unsafe-typecast)
         assert(Execute.feeRecipient(loaded) == address(bytes20(recipient)));
         assert(Execute.stateRoot(loaded) == word(input, payload + placeOf(types, 2)));
-        assert(number(loaded, input, payload + placeOf(types, 6), Execute.blockNumber(loaded)));
+        (uint64 height, uint64 limit, uint64 time) = Execute.numbers(loaded);
+        assert(number(loaded, input, payload + placeOf(types, 6), height));
+        assert(limit == Execute.gasLimit(loaded));
         assert(number(loaded, input, payload + placeOf(types, 7), Execute.gasLimit(loaded)));
         assert(number(loaded, input, payload + placeOf(types, 8), Execute.gasUsed(loaded)));
-        assert(number(loaded, input, payload + placeOf(types, 9), Execute.timestamp(loaded)));
+        assert(number(loaded, input, payload + placeOf(types, 9), time));
         assert(Execute.baseFee(loaded) == littleEndian(input, payload + placeOf(types, 11), 32));
         assert(Execute.blockHash(loaded) == word(input, payload + placeOf(types, 12)));
         assert(Execute.TRANSACTIONS_OFFSET_AT == payload + placeOf(types, 13));

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {OpenSequencing} from "../../contracts/sequencing/OpenSequencing.sol";
+import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
+import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {GasFixture} from "./GasFixture.sol";
+
+/// @dev What `advance` costs besides its calldata and EXECUTE.
+/// forge-config: default.isolate = true
+contract AdvanceGasTest is GasFixture {
+    using L2 for L2.Chain;
+
+    uint256 internal constant ONE_BLOCK_BOUND = 60_000;
+    uint256 internal constant FURTHER_BLOCK_BOUND = 25_000;
+    uint256 internal constant INPUT_LENGTH = 20_000;
+    uint256 internal constant NEW_SLOT = 17_100;
+
+    address internal policy;
+
+    function setUp() public override {
+        super.setUp();
+        skip(10);
+        advance();
+        skip(10);
+    }
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        c.policy = policy;
+    }
+
+    /// @dev Blocks with one transaction, so long that the input is just below 20 kB.
+    function inputsOf(uint256 count, bytes32 anchor) internal returns (bytes[] memory inputs) {
+        IL2.Head memory parent = l2.head;
+        l2.callFrom("alice", address(0xb0b), new bytes(5000));
+        uint256 rest = INPUT_LENGTH - l2.seal().length;
+        l2.head = parent;
+        inputs = new bytes[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            IL2.Block memory b = l2.next();
+            b.timestamp = l2.head.timestamp + 1;
+            if (anchor != 0) b.anchor = anchor;
+            l2.callFrom("alice", address(0xb0b), new bytes(5000 + rest - 250 * i - 200));
+            inputs[i] = l2.seal(b);
+            assertLe(inputs[i].length, INPUT_LENGTH);
+            assertGt(inputs[i].length, INPUT_LENGTH - 1500);
+        }
+    }
+
+    function beyondExecute(uint256 count, INativeRollup.Evidence memory evidence)
+        internal
+        returns (uint256)
+    {
+        bytes32 anchor = evidence.updates.length == 0 ? bytes32(0) : anchorOf(evidence.updates[0]);
+        bytes[] memory inputs = inputsOf(count, anchor);
+        uint256 charges = chargesOf(inputs);
+        bytes memory call = advanceCall(inputs, evidence);
+        uint256 used = cost(address(rollup), 0, call).beyondCalldata;
+        assertHead();
+        return used - charges;
+    }
+
+    function test_gas_of_one_block_and_of_further_ones() public {
+        uint256 state = vm.snapshotState();
+        uint256 fresh = beyondExecute(1, none());
+        vm.revertToState(state);
+        uint256 freshFive = beyondExecute(5, none());
+        vm.revertToState(state);
+        fillRing();
+        state = vm.snapshotState();
+        uint256 first = beyondExecute(1, none());
+        vm.revertToState(state);
+        uint256 five = beyondExecute(5, none());
+
+        vm.snapshotValue("gas", "advance: one block, ring not yet full", fresh);
+        vm.snapshotValue(
+            "gas", "advance: each further block, ring not yet full", (freshFive - fresh) / 4
+        );
+        vm.snapshotValue("gas", "advance: one block", first);
+        vm.snapshotValue("gas", "advance: each further block", (five - first) / 4);
+        assertLe(first, ONE_BLOCK_BOUND);
+        assertLe((five - first) / 4, FURTHER_BLOCK_BOUND);
+        assertLe(fresh, ONE_BLOCK_BOUND + NEW_SLOT);
+        assertLe((freshFive - fresh) / 4, FURTHER_BLOCK_BOUND + NEW_SLOT);
+    }
+
+    function test_gas_of_a_new_anchor() public {
+        fillRing();
+        queue.send(address(3), address(0), 0, 0, "");
+        nextL1Block();
+        uint256 state = vm.snapshotState();
+        uint256 without = beyondExecute(1, none());
+        vm.revertToState(state);
+        uint256 with = beyondExecute(1, one(updateTo(uint64(vm.getBlockNumber() - 1))));
+        vm.snapshotValue("gas", "advance: a new anchor", with - without);
+        assertLe(with - without, 25_000);
+    }
+
+    /// @dev Gas of one block of a rollup with this policy; its ring has seen a round.
+    function underPolicy(address policy_) internal returns (uint256) {
+        policy = policy_;
+        l2.create(genesis());
+        deploy();
+        nextL1Block();
+        bytes[] memory inputs = one(l2.seal());
+        vm.prank(address(meter));
+        rollup.advance(inputs, none());
+        nextL1Block();
+        fillRing();
+        return beyondExecute(1, none());
+    }
+
+    function test_gas_of_one_block_of_a_permissioned_sequencer() public {
+        PermissionedSequencing p =
+            new PermissionedSequencing(address(meter), address(0), OPEN_AFTER - 1);
+        uint256 used = underPolicy(address(p));
+        vm.snapshotValue("gas", "advance: one block, permissioned sequencing", used);
+        assertLe(used, ONE_BLOCK_BOUND);
+    }
+
+    function test_gas_of_one_block_of_sequencers_who_take_turns() public {
+        address[] memory members = new address[](3);
+        for (uint256 i = 0; i < members.length; ++i) {
+            members[i] = address(meter);
+        }
+        uint64 start = uint64(vm.getBlockTimestamp());
+        RotatingSequencing p = new RotatingSequencing(members, start, 60, OPEN_AFTER - 1);
+        uint256 used = underPolicy(address(p));
+        vm.snapshotValue("gas", "advance: one block, rotating sequencing", used);
+        assertLe(used, ONE_BLOCK_BOUND);
+    }
+
+    function test_gas_of_one_block_of_open_sequencing() public {
+        OpenSequencing p = new OpenSequencing(OpenSequencing.Fees.Builder, address(0));
+        uint256 used = underPolicy(address(p));
+        vm.snapshotValue("gas", "advance: one block, open sequencing", used);
+        assertLe(used, ONE_BLOCK_BOUND);
+    }
+
+    /// @dev All that an advance by one block costs, with this many transfers in it.
+    function inAll(uint256 transfers) internal returns (uint256) {
+        for (uint256 i = 0; i < transfers; ++i) {
+            // Among the ten thousand.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            l2.transfer("alice", address(uint160(1e9 + 100 + 97 * i)), 1);
+        }
+        bytes[] memory inputs = one(l2.seal());
+        emit log_named_uint("bytes of the input", inputs[0].length);
+        emit log_named_uint("charge of EXECUTE", chargesOf(inputs));
+        uint256 all = cost(address(rollup), 0, advanceCall(inputs, none())).inAll;
+        assertHead();
+        nextL1Block();
+        return all;
+    }
+
+    function test_gas_of_an_advance_in_all() public {
+        fillRing();
+        uint256 empty = inAll(0);
+        uint256 single = inAll(1);
+        uint256 many = inAll(50);
+        vm.snapshotValue("gas", "advance: a block without transactions, in all", empty);
+        vm.snapshotValue("gas", "advance: a block with one transfer, in all", single);
+        vm.snapshotValue("gas", "advance: a block with 50 transfers, in all", many);
+        assertLt(empty, single);
+        assertLt(single, many);
+        // Its gas, and its bytes with those of the witness: as calldata, and for EXECUTE.
+        assertLe((many - single) / 49, 21_000 + 900 * 32);
+    }
+}

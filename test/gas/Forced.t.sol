@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {L2} from "../utils/L2.sol";
+import {GasFixture} from "./GasFixture.sol";
+
+/// @dev What forced transactions cost on L1.
+/// forge-config: default.isolate = true
+contract ForcedGasTest is GasFixture {
+    using L2 for L2.Chain;
+
+    uint256 internal constant SUBMIT_BOUND = 100_000;
+    uint256 internal constant DISCHARGE_BOUND = 10_000;
+
+    function dischargeCost(uint256 count) internal returns (uint256) {
+        INativeRollup.Evidence memory e;
+        if (count != 0) {
+            INativeRollup.Discharge[] memory some = new INativeRollup.Discharge[](count);
+            for (uint64 i = 0; i < count; ++i) {
+                bytes memory raw = signedTransfer("alice", i, 100 gwei);
+                some[i] = discharge(submit(raw), INativeRollup.Outcome.Included);
+                some[i].position = i;
+            }
+            e.forced = new INativeRollup.ForcedBatch[](1);
+            e.forced[0].discharges = some;
+        }
+        for (uint64 i = 0; i < 4; ++i) {
+            l2.raw(signedTransfer("alice", i, 100 gwei));
+        }
+        nextL1Block();
+        bytes memory call = advanceCall(one(l2.seal()), e);
+        uint256 used = cost(address(rollup), 0, call).beyondCalldata;
+        // A slot is given back for each, of which less than a fifth of the transaction's gas is paid.
+        return used - uint64(vm.lastCallGas().gasRefunded);
+    }
+
+    function test_gas_of_discharges_by_index() public {
+        uint256 state = vm.snapshotState();
+        uint256 one_ = dischargeCost(1);
+        vm.revertToState(state);
+        uint256 four = dischargeCost(4);
+        vm.snapshotValue("gas", "forced transaction: discharge by index", (four - one_) / 3);
+        assertLe((four - one_) / 3, DISCHARGE_BOUND);
+    }
+
+    function test_gas_of_submitting() public {
+        submit(signedTransfer("alice", 0, 100 gwei));
+        bytes memory raw = signedTransfer("alice", 1, 100 gwei);
+        Cost memory c = cost(address(inbox), 0, abi.encodeCall(inbox.submit, (raw)));
+        vm.snapshotValue(
+            "gas", "forced transaction: submit a transfer, without calldata", c.beyondCalldata
+        );
+        vm.snapshotValue("gas", "forced transaction: submit a transfer, in all", c.inAll);
+        assertLe(c.inAll, SUBMIT_BOUND);
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {AnchorFixture} from "../utils/AnchorFixture.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+
+/// @dev Measures calls. A transaction would not do: of one with much calldata only the floor of EIP-7623
+/// can be seen.
+contract Meter {
+    function measure(address to, bytes memory call) external payable returns (uint256 used) {
+        // A precompile is warm in every transaction, and forge takes EXECUTE for an account like others.
+        (bool ok,) = address(0x0101).staticcall{gas: 1000}("");
+        assert(!ok);
+        used = gasleft();
+        (ok,) = to.call{value: msg.value}(call);
+        used -= gasleft();
+        require(ok, "what is measured must succeed");
+    }
+}
+
+/// @title What calls cost as transactions of their own, on an L2 of ten thousand accounts
+/// @dev The compiler's optimizer decides these figures, so tests in this folder are left out where it is
+/// off, as for coverage. What is measured is written to snapshots/gas.json, and docs/gas.md says it.
+abstract contract GasFixture is AnchorFixture {
+    using L2 for L2.Chain;
+
+    uint256 internal constant ACCOUNTS = 10_000;
+    /// @dev Messages to L1 that the messenger has sent before.
+    uint256 internal constant SENT = 1000;
+    uint64 internal constant RING = 8191;
+
+    Meter internal meter = new Meter();
+    /// @dev A contract that does nothing.
+    address internal blank = makeAddr("blank");
+
+    /// @dev Gas of a transaction: its base cost and what it executes; and all that is paid for it.
+    struct Cost {
+        uint256 beyondCalldata;
+        uint256 inAll;
+    }
+
+    function setUp() public virtual override {
+        super.setUp();
+        vm.etch(blank, hex"00");
+    }
+
+    function genesis() internal view virtual override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        IL2.Account[] memory few = g.accounts;
+        g.accounts = new IL2.Account[](few.length + ACCOUNTS);
+        for (uint256 i = 0; i < g.accounts.length; ++i) {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            address account = address(uint160(1e9 + i));
+            g.accounts[i] =
+                i < few.length ? few[i] : IL2.Account(account, 0, 1, "", new IL2.Slot[](0));
+        }
+        IL2.Slot[] memory slots = new IL2.Slot[](SENT + 1);
+        slots[0] = IL2.Slot(0, bytes32(SENT << 64));
+        for (uint256 i = 0; i < SENT; ++i) {
+            slots[i + 1] =
+                IL2.Slot(keccak256(abi.encode(i, 4)), keccak256(abi.encode("message", i)));
+        }
+        g.accounts[few.length - 1].slots = slots;
+        // Another anchor has been in force before.
+        g.anchor = keccak256("an earlier anchor");
+    }
+
+    /// @dev As after a round of the ring.
+    function fillRing() internal {
+        for (uint256 i = 0; i < RING; ++i) {
+            bytes32 slot = bytes32(5 + i);
+            if (vm.load(address(rollup), slot) == 0) {
+                vm.store(address(rollup), slot, bytes32(uint256(1)));
+            }
+        }
+    }
+
+    /// @dev Calls a contract as a transaction would. For tests under `isolate`, where each call of a test
+    /// is a transaction of its own.
+    function cost(address to, uint256 value, bytes memory call) internal returns (Cost memory c) {
+        vm.deal(address(this), 2 * value);
+        // What a call of nothing costs does not count.
+        uint256 overhead = meter.measure{value: value}(blank, call);
+        c.beyondCalldata = 21_000 + meter.measure{value: value}(to, call) - overhead;
+        uint256 tokens = tokensOf(call);
+        c.inAll = c.beyondCalldata + 4 * tokens;
+        // The floor of EIP-7623.
+        if (c.inAll < 21_000 + 10 * tokens) c.inAll = 21_000 + 10 * tokens;
+    }
+
+    /// @dev Tokens of calldata (EIP-7623): one for a byte that is zero, four for any other.
+    function tokensOf(bytes memory call) internal pure returns (uint256 tokens) {
+        for (uint256 i = 0; i < call.length; ++i) {
+            tokens += call[i] == 0 ? 1 : 4;
+        }
+    }
+
+    /// @dev What EXECUTE charges for inputs that it accepts.
+    function chargesOf(bytes[] memory inputs) internal returns (uint256 charges) {
+        for (uint256 i = 0; i < inputs.length; ++i) {
+            (bool valid, string memory reason, uint64 charge) = L2.verify(inputs[i], "");
+            assertTrue(valid, reason);
+            charges += charge;
+        }
+    }
+
+    function advanceCall(bytes[] memory inputs, INativeRollup.Evidence memory evidence)
+        internal
+        view
+        returns (bytes memory)
+    {
+        return abi.encodeCall(rollup.advance, (inputs, evidence));
+    }
+}
