@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {Delivery} from "../../contracts/libraries/Delivery.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 import {Catching, Recorder, Target} from "../utils/Targets.sol";

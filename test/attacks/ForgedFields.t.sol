@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -60,42 +59,6 @@ contract ForgedFieldsTest is RealRollup {
         bytes memory bad = L2.broken(honest, field, value, rehash);
         vm.assume(keccak256(bad) != keccak256(honest));
         expectRefused(bad, Execute.ExecuteFailed.selector);
-    }
-
-    function testFuzz_a_block_hash_of_ones_own_is_refused(bytes32 hash) public {
-        vm.assume(hash != l2.head.hash);
-        bytes memory bad = L2.broken(honest, IL2.Field.BlockHash, hash, false);
-        expectRefused(bad, Execute.ExecuteFailed.selector);
-    }
-
-    /// @dev Fields that the rollup governs.
-    function test_what_the_rollup_governs_cannot_be_changed() public {
-        uint256 state = vm.snapshotState();
-        IL2.Field[7] memory fields = [
-            IL2.Field.Schema,
-            IL2.Field.ChainId,
-            IL2.Field.ParentHash,
-            IL2.Field.Number,
-            IL2.Field.GasLimit,
-            IL2.Field.Timestamp,
-            IL2.Field.Anchor
-        ];
-        bytes4[7] memory errors = [
-            INativeRollup.SchemaMismatch.selector,
-            INativeRollup.ChainIdMismatch.selector,
-            INativeRollup.ParentHashMismatch.selector,
-            INativeRollup.BlockNumberMismatch.selector,
-            INativeRollup.GasLimitMismatch.selector,
-            INativeRollup.TimestampNotAfterParent.selector,
-            INativeRollup.AnchorMismatch.selector
-        ];
-        for (uint256 i = 0; i < 7; ++i) {
-            // For the schema, one that is known.
-            bytes32 value = i == 0 ? bytes32(uint256(L2.PRAGUE)) : bytes32(uint256(7));
-            bytes memory bad = L2.broken(honest, fields[i], value, false);
-            expectRefused(bad, errors[i]);
-            vm.revertToState(state);
-        }
     }
 
     function test_transactions_cannot_be_changed_swapped_added_or_left_out() public {

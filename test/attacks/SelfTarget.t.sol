@@ -3,8 +3,8 @@ pragma solidity ^0.8.28;
 
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
-import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 
 /// @title A message whose target is a messenger

@@ -82,20 +82,6 @@ contract L2MessengerRelayTest is L2Chain {
         messenger.relay(good, relayer);
     }
 
-    function test_a_message_cannot_be_relayed_twice() public {
-        send(address(0xaaaa), 1, "");
-        relayAll();
-        vm.expectRevert(abi.encodeWithSelector(IL2Messenger.CountUnknown.selector, 2, 1));
-        messenger.relay(packed(0, 1), relayer);
-
-        // Nor when its twin has been sent since: the index is part of the hash.
-        send(address(0xaaaa), 1, "");
-        relayAll();
-        assertEq(address(0xaaaa).balance, 2);
-        vm.expectRevert(abi.encodeWithSelector(IL2Messenger.CountUnknown.selector, 3, 2));
-        messenger.relay(packed(1, 2), relayer);
-    }
-
     function test_a_message_cannot_be_left_out() public {
         send(address(0xaaaa), 1, "");
         send(address(0xbbbb), 1, "");

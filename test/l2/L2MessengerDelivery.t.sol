@@ -109,35 +109,6 @@ contract L2MessengerDeliveryTest is L2Chain {
         messenger.retry(queue[0]);
     }
 
-    function test_success_is_final() public {
-        moody.accept(true);
-        send(address(moody), 5, "");
-        moody.accept(false);
-        send(address(moody), 5, "");
-        queue[0].refundTo = address(this);
-        queue[1].refundTo = address(this);
-        moody.accept(true);
-        relayAll();
-        expectNotFailed(0);
-        messenger.retry(queue[0]);
-        expectNotFailed(0);
-        messenger.refund(queue[0], address(this));
-        assertEq(moody.taken(), 2);
-    }
-
-    function test_a_delivered_retry_is_final() public {
-        send(address(moody), 5, "");
-        queue[0].refundTo = address(this);
-        relayAll();
-        moody.accept(true);
-        messenger.retry(queue[0]);
-        expectNotFailed(0);
-        messenger.retry(queue[0]);
-        expectNotFailed(0);
-        messenger.refund(queue[0], address(0xaaaa));
-        assertEq(moody.taken(), 1);
-    }
-
     function testFuzz_only_a_message_that_failed_can_be_retried(IL2Messenger.Message calldata other)
         public
     {

@@ -98,26 +98,6 @@ contract ClaimsTest is RealRollup {
         queue.l2Sender();
     }
 
-    function test_a_message_is_claimed_once() public {
-        IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 1 ether, 0, 0, "");
-        // Its twin.
-        IL1MessageQueue.Message memory n = queueSend("bob", TO, owner, 1 ether, 0, 0, "");
-        advanceSends();
-        claim(m);
-        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
-        bytes memory error_ =
-            abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, m.index);
-        expectRefused(m, proof, error_);
-        // By a later block neither, nor as a refund.
-        advance();
-        expectRefused(m, messageProof(m.index), error_);
-        vm.expectRevert(error_);
-        vm.prank(owner);
-        queue.refund(m, proof, owner);
-        claim(n);
-        assertEq(TO.balance, 2 ether);
-    }
-
     function testFuzz_a_message_with_anything_changed_is_refused(uint8 field, uint64 other) public {
         IL1MessageQueue.Message memory m = queueSend("bob", TO, owner, 5, 7, 11, hex"c0ffee");
         advanceSends();
@@ -281,27 +261,6 @@ contract ClaimsTest is RealRollup {
         assertTrue(queue.refund(m, proof, TO));
         assertEq(target.value(), 5);
         assertEq(TO.balance, 7);
-    }
-
-    function test_messages_to_the_queue_or_the_rollup_are_refunded_only() public {
-        address[2] memory forbidden = [address(queue), address(rollup)];
-        for (uint256 i = 0; i < 2; ++i) {
-            bytes memory data = abi.encodeCall(queue.send, (TO, TO, 0, 0, ""));
-            IL1MessageQueue.Message memory m =
-                queueSend("bob", forbidden[i], owner, 5, 0, 100_000, data);
-            advanceSends();
-            IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
-            expectRefused(
-                m,
-                proof,
-                abi.encodeWithSelector(IL1MessageQueue.TargetForbidden.selector, forbidden[i])
-            );
-            vm.expectCall(forbidden[i], data, 0);
-            vm.prank(owner);
-            assertFalse(queue.refund(m, proof, TO));
-        }
-        assertEq(TO.balance, 10);
-        assertEq(queue.checkpoint().count, 1);
     }
 
     function test_fees_that_are_refused_leave_the_message_claimable() public {

@@ -3,41 +3,27 @@ pragma solidity ^0.8.28;
 
 import {VmSafe} from "forge-std/Vm.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
-import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
 import {IL1Anchor} from "../../contracts/interfaces/IL1Anchor.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
-import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {ExecuteTest} from "./ExecuteTest.sol";
 import {IL2} from "./IL2.sol";
 import {L2} from "./L2.sol";
 import {MessageCodec} from "./MessageCodec.sol";
-import {SystemContracts} from "./SystemContracts.sol";
+import {RollupParts} from "./RollupParts.sol";
 
 /// @title A rollup and its queues on an L1 with the real EXECUTE, and its real L2
-abstract contract RealRollup is ExecuteTest, SystemContracts {
+abstract contract RealRollup is ExecuteTest, RollupParts {
     using L2 for L2.Chain;
 
-    uint64 internal constant CHAIN_ID = 80_790;
-    uint64 internal constant MAX_LAG = 1 hours;
-    uint64 internal constant OPEN_AFTER = 2 hours;
-    uint64 internal constant RELAY_DEADLINE = 1 days;
-    uint64 internal constant FORCED_DELAY = 1 days;
-    uint64 internal constant FORCED_GRACE = 2 hours;
-    uint64 internal constant FORCED_EXPIRY = 2 days;
-    uint64 internal constant UPGRADE_DELAY = 7 days;
     uint256 internal constant PREMINT = 1e30;
     address internal constant MESSENGER = Predeploys.L2_MESSENGER;
 
     L2.Chain internal l2;
-    L1MessageQueue internal queue;
-    ForcedInbox internal inbox;
-    NativeRollup internal rollup;
-
     address internal alice = makeAddr("alice");
     address internal bob = makeAddr("bob");
     address internal relayer = makeAddr("operator");
@@ -48,9 +34,7 @@ abstract contract RealRollup is ExecuteTest, SystemContracts {
 
     function setUp() public virtual override {
         super.setUp();
-        vm.roll(20_000);
-        vm.warp(1_700_000_000);
-        installHistory();
+        startL1();
         l2.create(genesis());
         deploy();
         states.push(queue.checkpoint());
@@ -70,40 +54,11 @@ abstract contract RealRollup is ExecuteTest, SystemContracts {
     }
 
     function config() internal view virtual returns (INativeRollup.Config memory) {
-        return INativeRollup.Config({
-            chainId: CHAIN_ID,
-            schema: l2.schema,
-            gasLimit: uint32(l2.head.gasLimit),
-            maxLag: MAX_LAG,
-            openAfter: OPEN_AFTER,
-            relayDeadline: RELAY_DEADLINE,
-            upgradeDelay: UPGRADE_DELAY,
-            inbox: address(queue),
-            forced: address(inbox),
-            policy: address(0),
-            owner: address(0)
-        });
-    }
-
-    function forcedConfig(address rollup_) internal virtual returns (ForcedInbox.Config memory) {
-        return ForcedInbox.Config({
-            rollup: rollup_,
-            chainId: CHAIN_ID,
-            delay: FORCED_DELAY,
-            grace: FORCED_GRACE,
-            expiry: FORCED_EXPIRY,
-            maxGas: 23_000,
-            maxBoundedGas: 1_000_000,
-            feePercent: 0,
-            feeRecipient: address(0),
-            boundedTarget: address(0)
-        });
+        return configOf(l2.schema, uint32(l2.head.gasLimit));
     }
 
     function deploy() internal {
-        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
-        queue = new L1MessageQueue(next, 1_000_000, 16_384, 0);
-        inbox = new ForcedInbox(forcedConfig(next));
+        makeQueues(1_000_000, 16_384);
         INativeRollup.Genesis memory g = INativeRollup.Genesis({
             number: l2.head.number,
             timestamp: l2.head.timestamp,
@@ -120,14 +75,6 @@ abstract contract RealRollup is ExecuteTest, SystemContracts {
         vm.roll(vm.getBlockNumber() + 1);
         skip(12);
     }
-
-    function one(bytes memory input) internal pure returns (bytes[] memory inputs) {
-        inputs = new bytes[](1);
-        inputs[0] = input;
-    }
-
-    /// @dev Nothing goes with the inputs.
-    function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
 
     /// @dev Seals what is queued, and advances by it.
     function advance() internal {

@@ -1,38 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Test} from "forge-std/Test.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
-import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
-import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {RollupParts} from "./RollupParts.sol";
 import {StatelessInputs} from "./StatelessInputs.sol";
-import {SystemContracts} from "./SystemContracts.sol";
 
 /// @title A rollup and its queues on an L1 without EXECUTE, and the next input for it
 /// @notice For what comes before EXECUTE is called, or where it is not; all else is tested with real
 /// blocks, see `RealRollup`.
-abstract contract RollupFixture is Test, SystemContracts {
+abstract contract RollupFixture is RollupParts {
     address internal constant EXECUTE = address(0x0101);
-    uint64 internal constant CHAIN_ID = 80_790;
     uint32 internal constant GAS_LIMIT = 12_000_000;
-    uint64 internal constant MAX_LAG = 3600;
     uint64 internal constant RING = 8191;
-    uint64 internal constant OPEN_AFTER = 2 hours;
-    uint64 internal constant RELAY_DEADLINE = 1 days;
-    uint64 internal constant FORCED_DELAY = 1 days;
-    uint64 internal constant FORCED_GRACE = 2 hours;
-    uint64 internal constant FORCED_EXPIRY = 2 days;
-    uint64 internal constant UPGRADE_DELAY = 7 days;
-
-    L1MessageQueue internal queue;
-    ForcedInbox internal inbox;
-    NativeRollup internal rollup;
 
     function setUp() public virtual {
-        vm.roll(20_000);
-        vm.warp(1_700_000_000);
-        installHistory();
+        startL1();
         rollup = deploy(StatelessInputs.OSAKA);
     }
 
@@ -53,27 +36,10 @@ abstract contract RollupFixture is Test, SystemContracts {
         internal
         returns (INativeRollup.Config memory)
     {
-        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
-        queue = new L1MessageQueue(next, maxGas, maxData, 0);
-        inbox = new ForcedInbox(forcedConfig(next));
+        makeQueues(maxGas, maxData);
         c.inbox = address(queue);
         c.forced = address(inbox);
         return c;
-    }
-
-    function forcedConfig(address rollup_) internal pure returns (ForcedInbox.Config memory) {
-        return ForcedInbox.Config({
-            rollup: rollup_,
-            chainId: CHAIN_ID,
-            delay: FORCED_DELAY,
-            grace: FORCED_GRACE,
-            expiry: FORCED_EXPIRY,
-            maxGas: 23_000,
-            maxBoundedGas: 1_000_000,
-            feePercent: 0,
-            feeRecipient: address(0),
-            boundedTarget: address(0)
-        });
     }
 
     function genesis() internal pure returns (INativeRollup.Genesis memory) {
@@ -87,19 +53,7 @@ abstract contract RollupFixture is Test, SystemContracts {
     }
 
     function config(uint16 schema) internal view returns (INativeRollup.Config memory) {
-        return INativeRollup.Config({
-            chainId: CHAIN_ID,
-            schema: schema,
-            gasLimit: GAS_LIMIT,
-            maxLag: MAX_LAG,
-            openAfter: OPEN_AFTER,
-            relayDeadline: RELAY_DEADLINE,
-            upgradeDelay: UPGRADE_DELAY,
-            inbox: address(queue),
-            forced: address(inbox),
-            policy: address(0),
-            owner: address(0)
-        });
+        return configOf(schema, GAS_LIMIT);
     }
 
     /// @dev An input that passes all checks before EXECUTE.
@@ -123,12 +77,4 @@ abstract contract RollupFixture is Test, SystemContracts {
     function one(StatelessInputs.Block memory b) internal pure returns (bytes[] memory inputs) {
         return one(StatelessInputs.encode(b));
     }
-
-    function one(bytes memory input) internal pure returns (bytes[] memory inputs) {
-        inputs = new bytes[](1);
-        inputs[0] = input;
-    }
-
-    /// @dev Nothing goes with the inputs.
-    function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
 }

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {L2} from "../utils/L2.sol";
+import {Burner, Catching} from "../utils/Targets.sol";
+import {ClaimAttack} from "./ClaimAttack.sol";
+
+/// @title Claimers and targets on L1 that play with gas
+/// @notice Whoever claims chooses the gas. A target that catches its own failures would take a message
+/// with too little of it and give up on it for good; and a refund could be provoked by giving the target
+/// too little. So less than the message was promised is no delivery, and no refund either, whatever the
+/// amount. The other way round, a target that burns all it gets loses its own message and nothing else.
+contract ClaimGasAttackTest is ClaimAttack {
+    using L2 for L2.Chain;
+
+    function testFuzz_no_choice_of_gas_starves_a_target(uint256 gas, bool refund) public {
+        gas = bound(gas, 50_000, 500_000);
+        Catching target = new Catching();
+        IL1MessageQueue.Message memory m =
+            queueSend("bob", address(target), address(this), 1 ether, 0, 100_000, "");
+        advanceSends();
+        IL1MessageQueue.MessageProof memory proof = messageProof(0);
+        bytes memory call = refund
+            ? abi.encodeCall(queue.refund, (m, proof, TO))
+            : abi.encodeCall(queue.claim, (m, proof, TO));
+        (bool ok,) = address(queue).call{gas: gas}(call);
+        assertFalse(target.gaveUp());
+        assertEq(target.done(), ok);
+        assertEq(queue.isClaimed(0), ok);
+        assertEq(TO.balance, 0);
+    }
+
+    function test_a_target_that_burns_gas_loses_its_own_message_only() public {
+        IL1MessageQueue.Message memory m =
+            queueSend("bob", address(new Burner()), TO, 1 ether, 0, 100_000, "");
+        advanceSends();
+        IL1MessageQueue.MessageProof memory proof = messageProof(0);
+        vm.prank(TO);
+        assertFalse(queue.refund{gas: 5_000_000}(m, proof, TO));
+        assertEq(TO.balance, 1 ether);
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {TimestampAttack} from "./TimestampAttack.sol";
+
+/// @title Blocks from the future
+/// @notice Validity bounds the timestamp of a block by its parent's only. A block that is ahead of L1 lets
+/// its builder open time locks, end auctions and mature debts before their time, and all blocks after it
+/// have to be later still. So no block is later than the L1 block in which it is advanced.
+contract FutureTimestampsTest is TimestampAttack {
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_a_block_from_the_future_is_refused(uint64 ahead) public {
+        uint256 present = vm.getBlockTimestamp();
+        ahead = uint64(bound(ahead, 1, type(uint64).max - present));
+        expectAccepted(present);
+        expectRefused(
+            present + ahead,
+            abi.encodeWithSelector(
+                INativeRollup.TimestampInFuture.selector, present + ahead, present
+            )
+        );
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {L2} from "../utils/L2.sol";
+import {NobodyPolicy} from "../utils/NobodyPolicy.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title A sequencer that is lost
+/// @notice Where one account alone can advance, its loss freezes all funds: no withdrawal gets into a
+/// block, and no deposit arrives. The same holds for a policy that is broken or hostile. Here silence opens
+/// the rollup: once the head is old enough anyone advances, whatever the policy says. As soon as it moves
+/// again the policy holds again, so that nobody takes a place for good by waiting for one outage.
+contract LostSequencerTest is RealRollup {
+    using L2 for L2.Chain;
+
+    address internal owner = makeAddr("owner");
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        c.owner = owner;
+    }
+
+    function hostilePolicy() internal returns (uint256) {
+        return uint160(address(new NobodyPolicy()));
+    }
+
+    function test_a_rollup_that_nobody_may_advance_is_anyones_after_a_while() public {
+        uint256 policy = hostilePolicy();
+        vm.prank(owner);
+        rollup.announce(INativeRollup.Change.Policy, policy);
+        skip(UPGRADE_DELAY);
+        vm.prank(owner);
+        rollup.make(INativeRollup.Change.Policy, policy);
+        send(bob, 1 ether, 0, "");
+        nextL1Block();
+        uint256 before = l2.balanceOf(bob);
+        // The head is days old.
+        bringOver();
+        assertEq(l2.balanceOf(bob), before + 1 ether);
+        bytes[] memory inputs = one(l2.seal());
+        vm.expectRevert(NobodyPolicy.Nobody.selector);
+        rollup.advance(inputs, none());
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title Fields that nobody but the operator would check
+/// @notice EXECUTE says that a block is valid, not that it is one that anybody wants. Validity leaves to
+/// whoever builds it the schema, the chain, the parent, the gas limit within a range, the time, and what
+/// L1 is said to be: an early rollup checked none of these, so that its operator could double the gas
+/// limit in a few blocks until no block could be advanced, or go on from a parent that was never the head.
+/// Every such field is compared, with storage or with what L1 knows; the randomness and the extra data are
+/// free and mean nothing here.
+contract OperatorFieldsTest is RealRollup {
+    using L2 for L2.Chain;
+
+    bytes internal honest;
+
+    function setUp() public override {
+        super.setUp();
+        l2.transfer("alice", bob, 1 ether);
+        l2.transfer("alice", bob, 2 ether);
+        honest = l2.seal();
+    }
+
+    function expectRefused(bytes memory input, bytes4 error_) internal {
+        bytes[] memory inputs = one(input);
+        vm.expectPartialRevert(error_);
+        // A failure of EXECUTE takes all gas that it gets.
+        rollup.advance{gas: 16_000_000}(inputs, none());
+        assertEq(rollup.head().number, 0);
+        rollup.advance(one(honest), none());
+    }
+
+    function test_what_the_rollup_governs_cannot_be_changed() public {
+        uint256 state = vm.snapshotState();
+        IL2.Field[7] memory fields = [
+            IL2.Field.Schema,
+            IL2.Field.ChainId,
+            IL2.Field.ParentHash,
+            IL2.Field.Number,
+            IL2.Field.GasLimit,
+            IL2.Field.Timestamp,
+            IL2.Field.Anchor
+        ];
+        bytes4[7] memory errors = [
+            INativeRollup.SchemaMismatch.selector,
+            INativeRollup.ChainIdMismatch.selector,
+            INativeRollup.ParentHashMismatch.selector,
+            INativeRollup.BlockNumberMismatch.selector,
+            INativeRollup.GasLimitMismatch.selector,
+            INativeRollup.TimestampNotAfterParent.selector,
+            INativeRollup.AnchorMismatch.selector
+        ];
+        for (uint256 i = 0; i < 7; ++i) {
+            // For the schema, one that is known.
+            bytes32 value = i == 0 ? bytes32(uint256(L2.PRAGUE)) : bytes32(uint256(7));
+            bytes memory bad = L2.broken(honest, fields[i], value, false);
+            expectRefused(bad, errors[i]);
+            vm.revertToState(state);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {L2} from "../utils/L2.sol";
+import {ClaimAttack} from "./ClaimAttack.sol";
+
+/// @title Messages to L1 that are claimed twice
+/// @notice A proof stays good for as long as the state root is held, and a later block proves the same slot
+/// once more: a message that could be claimed by each of them would empty the escrow. It could also be
+/// claimed and then refunded, or a deposit be taken for a withdrawal, since hashes of messages in both
+/// directions have the same form. A bitmap has one bit for each message, which a refund sets as well; and
+/// each side looks for hashes where only its own are.
+contract ReplayedClaimsTest is ClaimAttack {
+    using L2 for L2.Chain;
+
+    function expectRefused(
+        IL1MessageQueue.Message memory m,
+        IL1MessageQueue.MessageProof memory proof,
+        bytes memory error_
+    ) internal {
+        vm.expectRevert(error_);
+        queue.claim(m, proof, TO);
+    }
+
+    function test_a_message_is_claimed_once() public {
+        IL1MessageQueue.Message memory m = queueSend("bob", TO, TO, 1 ether, 0, 0, "");
+        // Its twin.
+        IL1MessageQueue.Message memory n = queueSend("bob", TO, TO, 1 ether, 0, 0, "");
+        advanceSends();
+        queue.claim(m, messageProof(m.index), TO);
+        IL1MessageQueue.MessageProof memory proof = messageProof(m.index);
+        bytes memory error_ =
+            abi.encodeWithSelector(IL1MessageQueue.AlreadyClaimed.selector, m.index);
+        expectRefused(m, proof, error_);
+        // By a later block neither, nor as a refund.
+        advance();
+        expectRefused(m, messageProof(m.index), error_);
+        vm.expectRevert(error_);
+        vm.prank(TO);
+        queue.refund(m, proof, TO);
+        queue.claim(n, messageProof(n.index), TO);
+        assertEq(TO.balance, 2 ether);
+    }
+
+    /// @dev Hashes of messages in both directions have the same form, and each side looks for them where
+    /// only its own are.
+    function test_a_deposit_is_no_withdrawal() public {
+        IL1MessageQueue.Message memory m =
+            IL1MessageQueue.Message(alice, alice, alice, 10 ether, 0, 0, 0, "");
+        IL1MessageQueue.MessageProof memory proof = messageProof(0);
+        vm.expectPartialRevert(IL1MessageQueue.MessageNotSent.selector);
+        queue.claim(m, proof, TO);
+        IL1MessageQueue.Message memory real = queueSend("bob", TO, TO, 1, 0, 0, "");
+        advanceSends();
+        queue.claim(real, messageProof(0), TO);
+    }
+}

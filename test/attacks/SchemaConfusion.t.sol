@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Execute} from "../../contracts/libraries/Execute.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title An input under the rules, or in the shape, of another fork
+/// @notice The first two bytes of an input say by which rules it is judged and how the rest is laid out.
+/// Whoever advances writes them. Under older rules a block may do what the L2's own rules forbid, or not pay
+/// what they demand; and fields that a contract reads where one schema has them might be others under the
+/// next, so that what is compared is not what is executed. The rollup knows which schema its blocks have at
+/// each time and takes no other, and EXECUTE answers with the schema by which it has judged.
+contract SchemaConfusionTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint16 internal genesisSchema = L2.OSAKA;
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        g.schema = genesisSchema;
+    }
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        c.schema = L2.OSAKA;
+    }
+
+    /// @dev The L2 starts anew under these rules; the rollup expects those of Osaka.
+    function startUnder(uint16 schema) internal returns (bytes memory input) {
+        genesisSchema = schema;
+        l2.create(genesis());
+        deploy();
+        nextL1Block();
+        l2.transfer("alice", bob, 1);
+        input = l2.seal();
+        (bool valid, string memory reason) = L2.verify(input);
+        assertTrue(valid, reason);
+    }
+
+    function test_a_valid_block_under_the_rules_of_another_fork_is_refused() public {
+        uint16[2] memory others = [L2.PRAGUE, L2.AMSTERDAM];
+        for (uint256 i = 0; i < 2; ++i) {
+            bytes[] memory inputs = one(startUnder(others[i]));
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    INativeRollup.SchemaMismatch.selector, uint256(others[i]), uint256(L2.OSAKA)
+                )
+            );
+            rollup.advance(inputs, none());
+        }
+        bytes[] memory good = one(startUnder(L2.OSAKA));
+        rollup.advance(good, none());
+        assertHead();
+    }
+
+    /// @dev The bytes of a block of Amsterdam that call themselves one of Osaka, and so pass all that the
+    /// rollup compares.
+    function test_a_block_in_the_shape_of_another_fork_is_refused() public {
+        bytes memory disguised = L2.broken(
+            startUnder(L2.AMSTERDAM), IL2.Field.Schema, bytes32(uint256(L2.OSAKA)), false
+        );
+        bytes[] memory bad = one(disguised);
+        vm.expectRevert(Execute.ExecuteFailed.selector);
+        rollup.advance{gas: 16_000_000}(bad, none());
+        bytes[] memory good = one(startUnder(L2.OSAKA));
+        rollup.advance(good, none());
+        assertHead();
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title Deposits that are never relayed
+/// @notice The ETH of a deposit is in escrow from the moment it is sent; whoever advances decides when the
+/// L2 hears of it, and could keep a deposit for ever by leaving the anchor where it is, or by anchoring
+/// messages and relaying none. Here a deadline runs from the time of each message: once the oldest pending
+/// one is overdue, no block is taken that does not prove, against its own state, that it relayed it.
+contract StarvedDepositsTest is RealRollup {
+    using L2 for L2.Chain;
+
+    function test_deposits_are_not_starved_by_anchors_that_stand_still() public {
+        send(bob, 1 ether, 0, "");
+        uint64 sentAt = states[1].timestamp;
+        // Blocks with the old anchor for as long as they are taken.
+        uint256 taken = 0;
+        for (uint256 i = 0; i < 40; ++i) {
+            IL2.Head memory parent = l2.head;
+            bytes memory input = l2.seal();
+            try rollup.advance(one(input), none()) {
+                ++taken;
+            } catch {
+                l2.head = parent;
+                break;
+            }
+            skip(50 minutes);
+        }
+        assertGt(taken, 0);
+        assertLe(l2.head.timestamp, sentAt + RELAY_DEADLINE + 50 minutes);
+        assertEq((l2.head.number + 1) % 2, 0);
+        nextL1Block();
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        queueRelay(false);
+        bytes memory relaying = l2.seal(anchor);
+        e.relays = relayProof().relays;
+        rollup.advance(one(relaying), e);
+        assertHead();
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {NobodyPolicy} from "../utils/NobodyPolicy.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title Rules that change before anyone can leave
+/// @notice Where an owner can change the rules at once, nobody can leave before rules that let nobody
+/// leave: a policy under which nobody may advance, a gas limit that holds no withdrawal. Here a change is
+/// announced, and made after a delay that is longer than the whole way out, at its slowest: a forced
+/// transaction becomes due and certain, somebody else than the operator advances, and the claim needs no
+/// one. The delay is demanded of every configuration, so none can be deployed that breaks this promise.
+contract UpgradeInExitWindowTest is RealRollup {
+    using L2 for L2.Chain;
+
+    address internal owner = makeAddr("owner");
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        c.owner = owner;
+    }
+
+    function hostilePolicy() internal returns (uint256) {
+        return uint160(address(new NobodyPolicy()));
+    }
+
+    function test_after_a_hostile_change_is_announced_everyone_can_leave_before_it_is_made()
+        public
+    {
+        send(alice, 5 ether, 0, "");
+        nextL1Block();
+        bringOver();
+        uint256 policy = hostilePolicy();
+        vm.prank(owner);
+        rollup.announce(INativeRollup.Change.Policy, policy);
+        uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
+
+        // Alice sees it a while later; nobody includes what she sends on L2.
+        skip(1 hours);
+        IL2.Transaction memory t = L2.transaction(
+            "alice", MESSENGER, 5 ether, abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""))
+        );
+        t.gasLimit = 300_000;
+        bytes memory raw = l2.sign(t);
+        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        untilNextIs(1);
+        skip(FORCED_DELAY + FORCED_GRACE + OPEN_AFTER);
+        l2.raw(raw);
+        rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));
+        uint256 before = bob.balance;
+        queue.claim(
+            IL1MessageQueue.Message(alice, bob, bob, 5 ether, 0, 0, 0, ""), messageProof(0), bob
+        );
+        assertEq(bob.balance - before, 5 ether);
+        assertLt(vm.getBlockTimestamp(), ready);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotReady.selector, ready));
+        rollup.make(INativeRollup.Change.Policy, policy);
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+
+/// @dev Every contract that is deployed can be: its code is no longer than EIP-170 allows, and what makes it
+/// no longer than EIP-3860 does.
+contract CodeSizeTest is Test {
+    uint256 internal constant MAX_CODE = 24_576;
+    uint256 internal constant MAX_INIT_CODE = 2 * MAX_CODE;
+
+    function names() internal pure returns (string[12] memory) {
+        return [
+            "NativeRollup",
+            "L1MessageQueue",
+            "ForcedInbox",
+            "PermissionedSequencing",
+            "RotatingSequencing",
+            "OpenSequencing",
+            "L1TokenBridge",
+            "L2TokenBridge",
+            "BridgedToken",
+            "L1Anchor",
+            "L2Messenger",
+            "DeterministicDeployer"
+        ];
+    }
+
+    function test_every_contract_can_be_deployed() public view {
+        for (uint256 i = 0; i < names().length; ++i) {
+            string memory file = string.concat(names()[i], ".sol:", names()[i]);
+            uint256 length = vm.getDeployedCode(file).length;
+            assertGt(length, 0, file);
+            assertLe(length, MAX_CODE, file);
+            assertLe(vm.getCode(file).length, MAX_INIT_CODE, file);
+        }
+    }
+}

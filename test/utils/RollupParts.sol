@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {SystemContracts} from "./SystemContracts.sol";
+
+/// @title A rollup with its queues, and the rules by which all tests deploy it
+/// @dev What is common to `RealRollup`, whose L1 has EXECUTE and whose L2 is real, and to `RollupFixture`,
+/// which has neither.
+abstract contract RollupParts is Test, SystemContracts {
+    uint64 internal constant CHAIN_ID = 80_790;
+    uint64 internal constant MAX_LAG = 1 hours;
+    uint64 internal constant OPEN_AFTER = 2 hours;
+    uint64 internal constant RELAY_DEADLINE = 1 days;
+    uint64 internal constant FORCED_DELAY = 1 days;
+    uint64 internal constant FORCED_GRACE = 2 hours;
+    uint64 internal constant FORCED_EXPIRY = 2 days;
+    uint64 internal constant UPGRADE_DELAY = 7 days;
+
+    L1MessageQueue internal queue;
+    ForcedInbox internal inbox;
+    NativeRollup internal rollup;
+
+    /// @dev An L1 that has seen some blocks.
+    function startL1() internal {
+        vm.roll(20_000);
+        vm.warp(1_700_000_000);
+        installHistory();
+    }
+
+    function forcedConfig(address rollup_) internal virtual returns (ForcedInbox.Config memory) {
+        return ForcedInbox.Config({
+            rollup: rollup_,
+            chainId: CHAIN_ID,
+            delay: FORCED_DELAY,
+            grace: FORCED_GRACE,
+            expiry: FORCED_EXPIRY,
+            maxGas: 23_000,
+            maxBoundedGas: 1_000_000,
+            feePercent: 0,
+            feeRecipient: address(0),
+            boundedTarget: address(0)
+        });
+    }
+
+    /// @dev The rules of a rollup over the queues at hand.
+    function configOf(uint16 schema, uint32 gasLimit)
+        internal
+        view
+        returns (INativeRollup.Config memory)
+    {
+        return INativeRollup.Config({
+            chainId: CHAIN_ID,
+            schema: schema,
+            gasLimit: gasLimit,
+            maxLag: MAX_LAG,
+            openAfter: OPEN_AFTER,
+            relayDeadline: RELAY_DEADLINE,
+            upgradeDelay: UPGRADE_DELAY,
+            inbox: address(queue),
+            forced: address(inbox),
+            policy: address(0),
+            owner: address(0)
+        });
+    }
+
+    /// @dev Makes the queues of the contract that is deployed next.
+    function makeQueues(uint64 maxGas, uint64 maxData) internal {
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        queue = new L1MessageQueue(next, maxGas, maxData, 0);
+        inbox = new ForcedInbox(forcedConfig(next));
+    }
+
+    function one(bytes memory input) internal pure returns (bytes[] memory inputs) {
+        inputs = new bytes[](1);
+        inputs[0] = input;
+    }
+
+    /// @dev Nothing goes with the inputs.
+    function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
+}
