@@ -110,7 +110,7 @@ contract StateProofNodesTest is Test {
         bytes32 key = bytes32(uint256(1) << 248);
         bytes memory forged;
         bytes32 hash;
-        for (uint256 i = 1 << 240; bytes1(hash) != 0x9f; ++i) {
+        for (uint256 i = 1 << 240; hash[0] != 0x9f; ++i) {
             forged = list(abi.encodePacked(hex"a020", bytes31(0), hex"9f", bytes31(bytes32(i))));
             hash = keccak256(forged);
         }
