@@ -1,6 +1,6 @@
 //! Calls: `eth_call` and what is like it.
 
-use crate::{Api, Methods, RpcError, codes, estimate, overrides};
+use crate::{Api, Methods, RpcError, codes, estimate, overrides, precompiles};
 use alloy_consensus::TxType;
 use alloy_eips::BlockId;
 use alloy_evm::{Evm, EvmEnv, eth::EthEvmContext};
@@ -120,6 +120,9 @@ impl CallRequest {
         let mut state = call.source.open();
         let mut evm = call.evm(&mut state, NoOpInspector, false)?;
         let done = evm.transact_raw(call.transaction.clone()).map_err(transaction_error)?;
+        if self.state.is_empty() {
+            precompiles::leave(call.precompiles(), evm.into_inner().precompiles);
+        }
         Ok(Outcome(done.result))
     }
 
@@ -142,6 +145,11 @@ impl CallRequest {
 }
 
 impl Prepared<'_> {
+    /// Which precompiles it has, as long as it pretends none.
+    fn precompiles(&self) -> precompiles::Key {
+        precompiles::Key::new(self.env.cfg_env.spec, self.source.config())
+    }
+
     /// Puts an EVM on the state, as the call pretends that it is.
     pub fn evm<'a, 's, I>(
         &self,
@@ -155,7 +163,7 @@ impl Prepared<'_> {
         overrides::apply_state(state, &self.request.state)?;
         let mut evm = inspected_evm(state, self.env.clone(), inspector, inspect);
         let precompiles = evm.precompiles_mut();
-        self.source.config().install(precompiles);
+        precompiles::install(self.precompiles(), self.source.config(), precompiles);
         if !self.request.state.is_empty() {
             let warm = overrides::warm_addresses(precompiles);
             overrides::move_precompiles(precompiles, &self.request.state)?;

@@ -26,6 +26,7 @@ mod filters;
 mod fork_config;
 mod logs;
 mod overrides;
+mod precompiles;
 mod server;
 mod simulate;
 mod subscriptions;

@@ -1,0 +1,38 @@
+//! Precompiles of calls, used again by the next call.
+//!
+//! With EXECUTE among them they are a map of twenty boxed functions, and to make one takes as long
+//! as all else that a small call needs.
+
+use alloy_evm::precompiles::PrecompilesMap;
+use chain::ChainConfig;
+use revm::primitives::hardfork::SpecId;
+use std::{cell::RefCell, sync::Arc};
+
+thread_local! {
+    /// What the last call of this thread has left behind.
+    static LEFT: RefCell<Option<(Key, PrecompilesMap)>> = const { RefCell::new(None) };
+}
+
+/// What decides which precompiles there are: the fork, and which EXECUTE. A map keeps its EXECUTE
+/// alive, so no other one can have the same address as long as the map is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key(SpecId, Option<usize>);
+
+impl Key {
+    pub(crate) fn new(spec: SpecId, config: &ChainConfig) -> Self {
+        Self(spec, config.execute.as_ref().map(|execute| Arc::as_ptr(execute).addr()))
+    }
+}
+
+/// Puts the precompiles of a chain in the place of those of its fork.
+pub(crate) fn install(key: Key, config: &ChainConfig, precompiles: &mut PrecompilesMap) {
+    match LEFT.take().filter(|(left, _)| *left == key) {
+        Some((_, left)) => *precompiles = left,
+        None => config.install(precompiles),
+    }
+}
+
+/// Leaves precompiles, unchanged since they were installed, to the next call of this thread.
+pub(crate) fn leave(key: Key, precompiles: PrecompilesMap) {
+    LEFT.set(Some((key, precompiles)));
+}
