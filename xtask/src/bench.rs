@@ -265,5 +265,18 @@ pub(crate) fn devnet() -> Result<()> {
     row("start to first answer, ms", starts, starts[1] / starts[0]);
     row("transfers/s in blocks of 1,000", sent, sent[0] / sent[1]);
     row("eth_call of balanceOf/s", calls, calls[0] / calls[1]);
+    advance(&enshrine)
+}
+
+/// How long a block with one large `advance` takes beside EXECUTE: an example that has the crates
+/// to make one.
+fn advance(enshrine: &Path) -> Result<()> {
+    let built = Command::new("cargo")
+        .args(["build", "--release", "--workspace", "--example", "advance"])
+        .current_dir(find_root()?)
+        .status()?;
+    ensure!(built.success(), "the example does not build");
+    let ran = Command::new(enshrine.with_file_name("examples").join("advance")).status()?;
+    ensure!(ran.success(), "the example fails");
     Ok(())
 }

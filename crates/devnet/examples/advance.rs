@@ -1,0 +1,160 @@
+//! How long a devnet takes for a block with one `advance` of 100 kB, beyond what EXECUTE takes.
+//!
+//! A rollup is set up on a chain in this process; the devnet imports that chain and gets the
+//! transaction over HTTP, again and again from the same snapshot. EXECUTE is timed by itself, on the
+//! same input.
+
+use alloy_eips::eip2718::Encodable2718;
+use alloy_genesis::{ChainConfig, Genesis, GenesisAccount};
+use alloy_primitives::{B256, Bytes, U256, keccak256};
+use alloy_sol_types::SolCall;
+use contracts::{
+    Artifacts, L1, L2, Rollup, RollupConfig, TRANSACTION_GAS_CAP,
+    bindings::INativeRollup::{self, Evidence},
+    l2_genesis,
+};
+use enshrine_devnet::{Devnet, Origin};
+use execute::Execute;
+use keys::Key;
+use serde_json::{Value, json};
+use std::{
+    error::Error,
+    fs,
+    time::{Duration, Instant},
+};
+use wire::ProtocolFork;
+
+const L1_CHAIN: u64 = 31_337;
+const L2_CHAIN: u64 = 8_079;
+/// Bytes of the input that EXECUTE gets, nearly all of them those of an L2 transaction.
+const INPUT: usize = 100_000;
+/// Repetitions; the best counts.
+const ROUNDS: usize = 40;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The chain with a rollup on it, the transaction that advances it, and what EXECUTE gets then.
+struct Scene {
+    genesis: Genesis,
+    blocks: Vec<u8>,
+    raw: Bytes,
+    input: Bytes,
+}
+
+fn scene() -> Result<Scene> {
+    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+    let operator = Key::named("operator");
+    let config = ChainConfig {
+        chain_id: L1_CHAIN,
+        terminal_total_difficulty: Some(U256::ZERO),
+        terminal_total_difficulty_passed: true,
+        homestead_block: Some(0),
+        eip150_block: Some(0),
+        eip155_block: Some(0),
+        eip158_block: Some(0),
+        byzantium_block: Some(0),
+        constantinople_block: Some(0),
+        petersburg_block: Some(0),
+        istanbul_block: Some(0),
+        berlin_block: Some(0),
+        london_block: Some(0),
+        shanghai_time: Some(0),
+        cancun_time: Some(0),
+        prague_time: Some(0),
+        osaka_time: Some(0),
+        ..ChainConfig::default()
+    };
+    let genesis = Genesis { config, ..L1::genesis(&["operator"]) };
+    let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator"]);
+    let fork = ProtocolFork::Osaka;
+    let mut l2_genesis = l2_genesis(artifacts, fork, 10_000_000, l1.next_timestamp())?;
+    let rich = GenesisAccount { balance: U256::from(10).pow(U256::from(20)), ..Default::default() };
+    l2_genesis.alloc.insert(operator.address(), rich);
+    let mut l2 = L2::new(L2_CHAIN, fork, &l2_genesis);
+    let settings = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
+    let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &settings)?;
+
+    // Bytes that do not repeat, as those of a real transaction do not.
+    let noise: Vec<u8> =
+        (0_u64..).flat_map(|index| keccak256(index.to_be_bytes()).0).take(INPUT - 3_000).collect();
+    let transaction =
+        l2.sign(&operator, operator.address().into(), U256::ZERO, noise.into(), 9_000_000)?;
+    let time = l2.chain().head().header.timestamp + 1;
+    let (block, left_out) = l2.seal(time, B256::ZERO, vec![transaction])?;
+    if !left_out.is_empty() {
+        return Err(format!("the L2 block leaves out {left_out:?}").into());
+    }
+    let input: Bytes = block.input()?.into();
+    let call =
+        INativeRollup::advanceCall { inputs: vec![input.clone()], evidence: Evidence::default() };
+    let numbers = 1..=l1.chain().head().header.number;
+    let blocks = numbers
+        .filter_map(|number| l1.chain().canonical_block(number))
+        .flat_map(|block| block.rlp().to_vec())
+        .collect();
+    let to = rollup.address;
+    let calldata = Bytes::from(call.abi_encode());
+    let sent = l1.send(&operator, to.into(), U256::ZERO, calldata, TRANSACTION_GAS_CAP)?;
+    if !sent.receipt.success {
+        return Err("advance fails".into());
+    }
+    let raw = sent.block.transactions[0].encoded_2718().into();
+    Ok(Scene { genesis, blocks, raw, input })
+}
+
+fn ask(agent: &ureq::Agent, url: &str, method: &str, params: &Value) -> Result<Value> {
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let mut answer: Value = agent.post(url).send_json(&request)?.body_mut().read_json()?;
+    match answer.get_mut("result") {
+        Some(result) => Ok(result.take()),
+        None => Err(format!("{method}: {answer}").into()),
+    }
+}
+
+/// The best time of a number of rounds.
+fn best<T>(mut round: impl FnMut() -> Result<T>) -> Result<Duration> {
+    let mut best = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        round()?;
+        best = best.min(begun.elapsed());
+    }
+    Ok(best)
+}
+
+fn main() -> Result<()> {
+    let Scene { genesis, blocks, raw, input } = scene()?;
+    let file = tempfile::NamedTempFile::new()?;
+    fs::write(file.path(), blocks)?;
+    let origin = Origin::Genesis { genesis: genesis.into(), blocks: Some(file.path().to_owned()) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let builder = Devnet::builder().with(|config| config.origin = origin);
+    let devnet = runtime.block_on(builder.spawn())?;
+    let (agent, url) = (ureq::Agent::new_with_defaults(), devnet.endpoint());
+
+    let mut whole = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let snapshot = ask(&agent, &url, "evm_snapshot", &json!([]))?;
+        let begun = Instant::now();
+        let hash = ask(&agent, &url, "eth_sendRawTransaction", &json!([raw]))?;
+        whole = whole.min(begun.elapsed());
+        let receipt = ask(&agent, &url, "eth_getTransactionReceipt", &json!([hash]))?;
+        if receipt["status"] != "0x1" {
+            return Err(format!("advance fails: {receipt}").into());
+        }
+        ask(&agent, &url, "evm_revert", &json!([snapshot]))?;
+    }
+    let execute = Execute::default();
+    let alone =
+        best(|| execute.run(&input, u64::MAX).map_err(|refusal| refusal.to_string().into()))?;
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    println!(
+        "block with an advance of {} bytes: {:.2} ms from request to answer, EXECUTE {:.2} ms, \
+         the rest {:.2} ms",
+        input.len(),
+        millis(whole),
+        millis(alone),
+        millis(whole.saturating_sub(alone)),
+    );
+    Ok(())
+}
