@@ -4,6 +4,7 @@ use crate::{
     Block, BuiltBlock, ChainConfig, ChainError, Place, State, Store,
     genesis::{genesis_header, put_alloc},
     index::Canonical,
+    prune::Pruning,
 };
 use alloy_consensus::Header;
 use alloy_genesis::Genesis;
@@ -14,7 +15,8 @@ use revm::state::AccountInfo;
 use stateless::{Elsewhere, StateError};
 use std::sync::Arc;
 
-/// An Ethereum chain in memory. A clone shares the store, which only ever grows.
+/// An Ethereum chain in memory. A clone shares the store, which grows until somebody
+/// [prunes](Chain::prune) it.
 #[derive(Debug, Clone)]
 pub struct Chain {
     config: Arc<ChainConfig>,
@@ -23,6 +25,7 @@ pub struct Chain {
     canonical: Canonical,
     /// State roots behind blocks whose state somebody has changed.
     edited: B256Map<B256>,
+    pub(crate) pruning: Pruning,
 }
 
 impl Chain {
@@ -61,7 +64,14 @@ impl Chain {
             canonical.move_to(&store, &head);
         }
         let (config, store) = (Arc::new(config), Arc::new(store));
-        Self { config, store, head, canonical, edited: B256Map::default() }
+        Self {
+            config,
+            store,
+            head,
+            canonical,
+            edited: B256Map::default(),
+            pruning: Pruning::default(),
+        }
     }
 
     /// Continues another chain behind `header`, whose state is kept elsewhere.
@@ -86,7 +96,14 @@ impl Chain {
         store.put_block(Arc::clone(&first));
         let canonical = Canonical::new(&first);
         let (config, store) = (Arc::new(config), Arc::new(store));
-        let mut chain = Self { config, store, head: first, canonical, edited: B256Map::default() };
+        let mut chain = Self {
+            config,
+            store,
+            head: first,
+            canonical,
+            edited: B256Map::default(),
+            pruning: Pruning::default(),
+        };
         for block in blocks {
             chain.store.put_block(Arc::clone(&block));
             chain.move_head(&block);

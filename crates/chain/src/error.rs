@@ -21,6 +21,9 @@ pub enum ChainError {
     /// A block that is asked for is not known.
     #[error("block {0} is not known")]
     UnknownBlock(B256),
+    /// The state after a block is older than those that are kept.
+    #[error("the state of block {0} is not kept: it is too old")]
+    Pruned(u64),
     /// A file of blocks does not hold blocks.
     #[error("block {index} of the file: {source}")]
     Malformed {

@@ -2,7 +2,7 @@
 //!
 //! The chain lives on the same trie and the same block execution as the verifier, over a store that
 //! holds every node: what a block reads from the store *is* its witness. Since state is found by
-//! hash, the state of every block stays readable, and a [`State`] may be kept and read while the
+//! hash, the state of every block stays readable until somebody prunes the chain, and a [`State`] may be kept and read while the
 //! chain moves on.
 //!
 //! This crate owns the store, genesis, building and importing blocks (of all forks since Frontier;
@@ -23,6 +23,7 @@ mod header;
 mod import;
 mod index;
 mod proof;
+mod prune;
 mod record;
 mod state;
 mod store;

@@ -1,6 +1,6 @@
 //! Everything that a chain keeps, in memory: nodes, codes and blocks by hash.
 
-use crate::Block;
+use crate::{Block, prune::Needed};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256, map::B256Map};
 use keccak::keccak256_batch;
 use parking_lot::RwLock;
@@ -114,6 +114,21 @@ impl Store {
         let mut nodes = self.below.as_ref().map(|below| below.nodes()).unwrap_or_default();
         nodes.extend(self.own.read().nodes.values().cloned());
         nodes
+    }
+
+    /// How many trie nodes it holds itself.
+    pub fn node_count(&self) -> usize {
+        self.own.read().nodes.len()
+    }
+
+    /// Forgets nodes and codes that none of the states with these roots needs. Nobody may add to
+    /// the store meanwhile.
+    pub fn keep_only(&self, roots: impl IntoIterator<Item = B256>) {
+        let needed = Needed::by(roots, &self.own.read().nodes);
+        let mut own = self.own.write();
+        own.nodes.retain(|hash, _| needed.nodes.contains(hash));
+        own.nodes.shrink_to_fit();
+        own.codes.retain(|hash, _| needed.codes.contains(hash));
     }
 
     /// All codes.

@@ -165,7 +165,7 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "max_body_size", help_heading = "Server")]
     pub no_request_size_limit: bool,
 
-    /// Connections at once
+    /// Connections that may be open at once, idle ones too
     #[arg(long, default_value_t = ServerConfig::default().max_connections, value_name = "NUM", help_heading = "Server")]
     pub max_connections: u32,
 
@@ -197,7 +197,7 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "State")]
     pub preserve_historical_states: bool,
 
-    /// Has no effect yet: all states are kept
+    /// Keep this many states below the newest one [default: none]; blocks and receipts stay
     #[arg(long, value_name = "NUM", num_args = 0..=1, default_missing_value = "0", help_heading = "State")]
     pub prune_history: Option<u64>,
 

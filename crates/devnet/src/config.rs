@@ -72,7 +72,7 @@ pub struct ServerConfig {
     pub allow_origin: Option<String>,
     /// Largest request body in bytes.
     pub max_body: u32,
-    /// Connections at once.
+    /// Connections that may be open at once, idle ones too.
     pub max_connections: u32,
 }
 
@@ -124,7 +124,7 @@ pub struct Config {
     pub auto_impersonate: bool,
     /// Whether struct logs were asked for. They are always there.
     pub steps_tracing: bool,
-    /// How many states were asked to be kept. All are, whatever it says.
+    /// How many states below the newest are kept; `None` for all.
     pub history: Option<u64>,
     /// Whether EIP-7825 caps the gas of a transaction.
     pub tx_gas_cap: bool,

@@ -75,6 +75,7 @@ impl Devnet {
             slots_in_an_epoch: config.slots_in_an_epoch,
             final_number: chain.head().header.number,
             max_transaction_bytes: config.max_tx_size,
+            history: config.history,
             verify_blocks: config.verify_blocks,
             ..Settings::default()
         };

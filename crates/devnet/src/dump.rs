@@ -47,7 +47,8 @@ pub(crate) fn dump(world: &World) -> Result<StateFile, String> {
     if matches!(world.config.origin, Origin::Genesis { blocks: Some(_), .. }) {
         return Err("the accounts of imported blocks are known by their hashes alone".to_owned());
     }
-    let chain = world.node.read(|node| node.chain.clone());
+    // The snapshot keeps the state from being forgotten meanwhile.
+    let (chain, _kept) = world.node.read(|node| (node.chain.clone(), node.snapshot()));
     let state = chain.state();
     let error = |error: chain::ChainError| error.to_string();
     let mut accounts = std::collections::BTreeMap::new();

@@ -156,6 +156,7 @@ impl Node {
             }
             world.pool.forget_below(*sender, transaction.nonce().saturating_add(1));
         }
+        world.prune();
         drop(world);
         self.emit(Event::Head { removed: Vec::new(), added: vec![Arc::clone(&block)] });
         Ok(block)

@@ -5,9 +5,9 @@ use crate::{
     admission::admit,
 };
 use alloy_primitives::{B256, map::B256Map};
-use chain::{Chain, State};
+use chain::{Block, Chain, ChainError, State};
 use parking_lot::{Mutex, RwLock};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::{broadcast, watch};
 
 /// Events that a listener may be behind before it misses some.
@@ -24,6 +24,8 @@ pub struct World {
     pub clock: Clock,
     /// How it works.
     pub settings: Settings,
+    /// States of snapshots, which are kept however old they are.
+    pins: Mutex<Vec<Weak<State>>>,
     /// Blobs of transactions that stand in blocks, by hash of the transaction.
     pub sidecars: B256Map<Arc<Sidecar>>,
 }
@@ -31,7 +33,7 @@ pub struct World {
 /// A moment to come back to.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    state: State,
+    state: Arc<State>,
     pool: Pool,
     clock: Clock,
     settings: Settings,
@@ -39,7 +41,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The state of the moment.
-    pub const fn state(&self) -> &State {
+    pub fn state(&self) -> &State {
         &self.state
     }
 }
@@ -47,8 +49,12 @@ impl Snapshot {
 impl World {
     /// Remembers this moment. That costs nothing: states are shared.
     pub fn snapshot(&self) -> Snapshot {
+        let state = Arc::new(self.chain.state());
+        if self.settings.history.is_some() {
+            self.pins.lock().push(Arc::downgrade(&state));
+        }
         Snapshot {
-            state: self.chain.state(),
+            state,
             pool: self.pool.clone(),
             clock: self.clock.clone(),
             settings: self.settings.clone(),
@@ -62,6 +68,24 @@ impl World {
         self.pool = snapshot.pool.clone();
         self.clock = snapshot.clock.clone();
         self.settings = snapshot.settings.clone();
+    }
+
+    /// The state after a block, if it is not older than those that are kept.
+    pub fn state_after(&self, block: &Arc<Block>) -> Result<State, ChainError> {
+        let (number, head) = (block.header.number, self.chain.head().header.number);
+        match self.settings.history {
+            Some(states) if number.saturating_add(states) < head => Err(ChainError::Pruned(number)),
+            _ => Ok(self.chain.state_after(block)),
+        }
+    }
+
+    /// Forgets states that are older than those that are kept.
+    pub(crate) fn prune(&mut self) {
+        let Some(states) = self.settings.history else { return };
+        let pins = self.pins.get_mut();
+        pins.retain(|pin| pin.strong_count() > 0);
+        let pinned: Vec<_> = pins.iter().filter_map(Weak::upgrade).collect();
+        self.chain.prune(states, pinned.iter().map(|state| state.root()));
     }
 
     /// Base fee of the next block, in wei.
@@ -96,8 +120,14 @@ pub struct Node {
 impl Node {
     /// A node for `chain`, with an empty pool.
     pub fn new(chain: Chain, clock: Clock, settings: Settings) -> Arc<Self> {
-        let world =
-            World { chain, pool: Pool::default(), clock, settings, sidecars: B256Map::default() };
+        let world = World {
+            chain,
+            pool: Pool::default(),
+            clock,
+            settings,
+            pins: Mutex::default(),
+            sidecars: B256Map::default(),
+        };
         Arc::new(Self {
             world: RwLock::new(world),
             mining: Mutex::new(()),

@@ -82,6 +82,9 @@ pub struct Settings {
     pub final_number: u64,
     /// Most bytes of an encoded transaction, blobs aside.
     pub max_transaction_bytes: usize,
+    /// How many states below the head can be asked for; `None` for all. Older ones are forgotten now
+    /// and then, but for those of snapshots.
+    pub history: Option<u64>,
     /// Whether every block that is made by the rules is verified from its own witness.
     pub verify_blocks: bool,
 }
@@ -106,6 +109,7 @@ impl Default for Settings {
             slots_in_an_epoch: 32,
             final_number: 0,
             max_transaction_bytes: 128 * 1024,
+            history: None,
             verify_blocks: false,
         }
     }

@@ -298,3 +298,37 @@ fn timestamps_rise_and_a_timestamp_of_the_past_makes_no_regular_block() -> Resul
     assert_ne!(second.header.mix_hash, B256::ZERO);
     Ok(())
 }
+
+#[test]
+fn a_node_that_keeps_few_states_stays_small_and_works_on() {
+    const BLOCKS: u64 = 600;
+    let of = |history| {
+        let settings = Settings { history, ..Settings::default() };
+        let node = node_at(ProtocolFork::Osaka, settings);
+        let early = node.read(enshrine_node::World::snapshot);
+        for nonce in 0..BLOCKS {
+            node.submit(transfer("alice", nonce, 1)).unwrap();
+        }
+        (node, early)
+    };
+    let ((small, early), (full, _)) = (of(Some(3)), of(None));
+    let nodes = |node: &Node| node.read(|world| world.chain.store().node_count());
+    assert!(nodes(&full) > 5_000, "{}", nodes(&full));
+    assert!(nodes(&small) < 3_000, "{} of {}", nodes(&small), nodes(&full));
+
+    // The same chain, all blocks of it, and the states that are to be kept.
+    let head = |node: &Node| node.read(|world| world.chain.head().hash);
+    assert_eq!(head(&small), head(&full));
+    let state = |number: u64| {
+        small.read(|world| world.state_after(&world.chain.canonical_block(number).unwrap()))
+    };
+    let nonce_at = |number| state(number).map(|state| state.nonce(Key::named("alice").address()));
+    assert_eq!(nonce_at(BLOCKS - 3), Ok(Ok(BLOCKS - 3)));
+    assert_eq!(nonce_at(BLOCKS - 4), Err(chain::ChainError::Pruned(BLOCKS - 4)));
+    assert!(full.read(|world| world.state_after(&world.chain.canonical_block(1).unwrap())).is_ok());
+
+    // A snapshot of long ago can be gone back to, and the chain goes on from there.
+    small.change(|world| world.restore(&early));
+    small.submit(transfer("alice", 0, 1)).unwrap();
+    assert_eq!(small.state().nonce(Key::named("alice").address()), Ok(1));
+}

@@ -128,7 +128,7 @@ impl Api {
             BlockId::Number(BlockNumberOrTag::Pending) => Ok(self.node.pending()?.state),
             id => {
                 let block = self.block(id)?;
-                Ok(self.node.read(|world| world.chain.state_after(&block)))
+                Ok(self.node.read(|world| world.state_after(&block))?)
             }
         }
     }

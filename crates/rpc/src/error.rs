@@ -114,9 +114,9 @@ impl From<ChainError> for RpcError {
     fn from(error: ChainError) -> Self {
         match error {
             ChainError::Invalid(reason) => Self::server(reason.to_string()),
-            ChainError::UnknownBlock(_) | ChainError::UnknownParent { .. } => {
-                Self::server(error.to_string())
-            }
+            ChainError::UnknownBlock(_)
+            | ChainError::UnknownParent { .. }
+            | ChainError::Pruned(_) => Self::server(error.to_string()),
             error => Self::internal(error.to_string()),
         }
     }

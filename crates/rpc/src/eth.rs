@@ -197,26 +197,39 @@ fn by_sender_and_nonce(api: &Api, sender: Address, nonce: u64) -> Option<convert
     if waiting.is_some() {
         return waiting;
     }
-    // The block is the first behind which the nonce is used: states are all there, so bisect.
     let chain = api.node().read(|world| world.chain.clone());
-    let used = |number: u64| {
-        chain.canonical_block(number).is_some_and(|block| {
-            chain.state_after(&block).nonce(sender).unwrap_or_default() > nonce
+    let numbers = chain.first_number()..=chain.head().header.number;
+    let index_in = |block: &Block| {
+        (0..block.transactions.len()).find(|index| {
+            block.senders[*index] == sender && block.transactions[*index].nonce() == nonce
         })
     };
-    let (mut low, mut high) = (chain.first_number(), chain.head().header.number);
-    if !used(high) {
-        return None;
-    }
-    while low < high {
-        let middle = low.midpoint(high);
-        if used(middle) { high = middle } else { low = middle + 1 }
-    }
-    let block = chain.canonical_block(low)?;
-    let index = (0..block.transactions.len()).find(|index| {
-        block.senders[*index] == sender && block.transactions[*index].nonce() == nonce
-    })?;
-    Some(convert::transaction(&block, index))
+    // The block is the first behind which the nonce is used: bisect, if states are all there.
+    let used = |number: u64| -> Result<bool, chain::ChainError> {
+        match chain.canonical_block(number) {
+            Some(block) => Ok(chain.state_after(&block).nonce(sender)? > nonce),
+            None => Ok(false),
+        }
+    };
+    let bisect = || -> Result<Option<u64>, chain::ChainError> {
+        let (mut low, mut high) = (*numbers.start(), *numbers.end());
+        if !used(high)? {
+            return Ok(None);
+        }
+        while low < high {
+            let middle = low.midpoint(high);
+            if used(middle)? { high = middle } else { low = middle + 1 }
+        }
+        Ok(Some(low))
+    };
+    let block = match bisect() {
+        Ok(number) => chain.canonical_block(number?)?,
+        Err(_) => numbers
+            .rev()
+            .filter_map(|number| chain.canonical_block(number))
+            .find(|block| index_in(block).is_some())?,
+    };
+    Some(convert::transaction(&block, index_in(&block)?))
 }
 
 /// The receipt of a canonical transaction.

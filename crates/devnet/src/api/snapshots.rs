@@ -51,7 +51,7 @@ pub(super) fn go_back(world: &World, depth: u64, what: &str) -> Result<(), Error
                  {depth}"
             )));
         };
-        let state = node.chain.state_after(&block);
+        let state = node.state_after(&block).map_err(|error| invalid(error.to_string()))?;
         node.chain.set_state(&state);
         node.clock.set(block.header.timestamp);
         Ok(())
