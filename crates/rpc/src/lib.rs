@@ -34,6 +34,7 @@ mod testing;
 mod trace;
 mod transfers;
 mod txpool;
+pub mod typed;
 
 pub use api::{Api, Options};
 pub use args::{Args, Hash};

@@ -213,3 +213,44 @@ async fn transactions_that_cannot_be_are_refused_with_geths_words() {
         assert!(answer["error"]["message"].to_string().contains(words), "{answer}");
     }
 }
+
+#[tokio::test]
+async fn a_simulated_block_pays_its_withdrawals_and_commits_to_them() {
+    let world = World::new(Mining::Auto);
+    let withdrawals = json!([{
+        "index": "0x0", "validatorIndex": "0x1", "address": BOB, "amount": "0x7",
+    }]);
+    let blocks = |overrides: Value| {
+        json!([{ "blockStateCalls": [
+            { "blockOverrides": overrides },
+            { "stateOverrides": null, "calls": [{ "from": BOB, "to": LOGGER, "value": "0x1a13b8600" }] },
+        ] }, "latest"])
+    };
+    let paid = blocks(json!({ "withdrawals": withdrawals, "time": "0x2000" }));
+    let answer = world.ask("eth_simulateV1", paid).await;
+    assert_eq!(answer[0]["withdrawals"], withdrawals);
+    assert_eq!(answer[0]["timestamp"], "0x2000");
+    assert_eq!(answer[1]["withdrawals"], json!([]));
+    assert_ne!(answer[0]["withdrawalsRoot"], answer[1]["withdrawalsRoot"]);
+    // Bob sends on 7 gwei; without the withdrawal he has nothing to send.
+    assert_eq!(answer[1]["calls"][0]["status"], "0x1");
+    assert_eq!(world.code("eth_simulateV1", blocks(json!({ "time": "0x2000" }))).await, -38_014);
+}
+
+#[tokio::test]
+async fn states_that_are_not_kept_cannot_be_read_and_all_else_can() {
+    let world = World::new(Mining::Auto);
+    world.node.change(|node| node.settings.history = Some(2));
+    let mut hashes = Vec::new();
+    for nonce in 0..6 {
+        hashes.push(world.ask("eth_sendRawTransaction", json!([raw(nonce, BOB, vec![])])).await);
+    }
+    assert_eq!(world.ask("eth_getBalance", json!([BOB, "0x4"])).await, "0x4");
+    assert_eq!(world.code("eth_getBalance", json!([BOB, "0x3"])).await, -32_000);
+    assert_eq!(world.code("eth_getProof", json!([BOB, [], "0x3"])).await, -32_000);
+    assert_eq!(world.code("eth_call", json!([{ "to": BOB }, "earliest"])).await, -32_000);
+    assert_eq!(world.ask("eth_getTransactionReceipt", json!([hashes[0]])).await["status"], "0x1");
+    let alice = Key::named("alice").address();
+    let found = world.ask("eth_getTransactionBySenderAndNonce", json!([alice, "0x1"])).await;
+    assert_eq!(found["hash"], hashes[1]);
+}

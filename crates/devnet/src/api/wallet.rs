@@ -6,10 +6,7 @@ use super::{
     args::{Args, internal, invalid},
 };
 use crate::world::World;
-use alloy_consensus::{
-    EthereumTypedTransaction, SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip4844,
-    TxEip7702, TxLegacy,
-};
+use alloy_consensus::{SignableTransaction, TxType};
 use alloy_dyn_abi::TypedData;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, Signature, U256, keccak256};
@@ -19,7 +16,10 @@ use alloy_signer_local::PrivateKeySigner;
 use chain::Candidate;
 use jsonrpsee::types::ErrorObjectOwned;
 use node::{Event, PoolTransaction};
-use rpc::{CallRequest, codes};
+use rpc::{
+    CallRequest, codes,
+    typed::{Unsigned, nobody, with_signature},
+};
 use serde_json::{Value, json};
 use stateless::Transaction;
 use std::time::{Duration, Instant};
@@ -112,123 +112,41 @@ fn most_gas(world: &World) -> u64 {
 }
 
 /// The transaction that a filled request describes.
-fn typed(
-    request: &TransactionRequest,
-) -> Result<EthereumTypedTransaction<TxEip4844>, ErrorObjectOwned> {
-    let missing = |what: &str| invalid(format!("a transaction needs {what}"));
-    let chain_id = request.chain_id.unwrap_or_default();
-    let nonce = request.nonce.unwrap_or_default();
-    let gas_limit = request.gas.ok_or_else(|| missing("gas"))?;
-    let to = request.to.unwrap_or_default();
-    let value = request.value.unwrap_or_default();
-    let input = match (&request.input.input, &request.input.data) {
-        (Some(input), Some(data)) if input != data => {
-            return Err(invalid("input and data differ: give one of them"));
-        }
-        (input, data) => input.as_ref().or(data.as_ref()).cloned().unwrap_or_default(),
-    };
-    let access_list = request.access_list.clone().unwrap_or_default();
-    let gas_price = request.gas_price.unwrap_or_default();
-    let max_fee_per_gas = request.max_fee_per_gas.unwrap_or_default();
-    let max_priority_fee_per_gas = request.max_priority_fee_per_gas.unwrap_or_default();
-    if let Some(authorization_list) =
-        request.authorization_list.clone().filter(|list| !list.is_empty())
+fn typed(request: TransactionRequest) -> Result<Unsigned, ErrorObjectOwned> {
+    if let (Some(input), Some(data)) = (&request.input.input, &request.input.data)
+        && input != data
     {
-        let to = *to.to().ok_or_else(|| missing("`to` to set code"))?;
-        return Ok(TxEip7702 {
-            chain_id,
-            nonce,
-            gas_limit,
-            max_fee_per_gas,
-            max_priority_fee_per_gas,
-            to,
-            value,
-            access_list,
-            authorization_list,
-            input,
-        }
-        .into());
+        return Err(invalid("input and data differ: give one of them"));
     }
-    if request.blob_versioned_hashes.is_some() || request.sidecar.is_some() {
+    let kind = if request.authorization_list.as_ref().is_some_and(|list| !list.is_empty()) {
+        TxType::Eip7702
+    } else if request.blob_versioned_hashes.is_some() || request.sidecar.is_some() {
         return Err(invalid("blobs are sent signed: use eth_sendRawTransaction"));
-    }
-    if request.max_fee_per_gas.is_some() {
-        return Ok(TxEip1559 {
-            chain_id,
-            nonce,
-            gas_limit,
-            max_fee_per_gas,
-            max_priority_fee_per_gas,
-            to,
-            value,
-            access_list,
-            input,
-        }
-        .into());
-    }
-    if request.access_list.is_some() {
-        return Ok(TxEip2930 {
-            chain_id,
-            nonce,
-            gas_price,
-            gas_limit,
-            to,
-            value,
-            access_list,
-            input,
-        }
-        .into());
-    }
-    let chain_id = Some(chain_id);
-    Ok(TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input }.into())
-}
-
-/// Puts a signature to a transaction; with `hash` if it does not hash as others do.
-fn with_signature(
-    transaction: EthereumTypedTransaction<TxEip4844>,
-    signature: Signature,
-    hash: Option<B256>,
-) -> Transaction {
-    fn put<T>(transaction: T, signature: Signature, hash: Option<B256>) -> Transaction
-    where
-        T: SignableTransaction<Signature> + alloy_consensus::transaction::RlpEcdsaEncodableTx,
-        Signed<T>: Into<Transaction>,
-    {
-        match hash {
-            Some(hash) => Signed::new_unchecked(transaction, signature, hash).into(),
-            None => transaction.into_signed(signature).into(),
-        }
-    }
-    match transaction {
-        EthereumTypedTransaction::Legacy(transaction) => put(transaction, signature, hash),
-        EthereumTypedTransaction::Eip2930(transaction) => put(transaction, signature, hash),
-        EthereumTypedTransaction::Eip1559(transaction) => put(transaction, signature, hash),
-        EthereumTypedTransaction::Eip4844(transaction) => put(transaction, signature, hash),
-        EthereumTypedTransaction::Eip7702(transaction) => put(transaction, signature, hash),
-    }
+    } else if request.max_fee_per_gas.is_some() {
+        TxType::Eip1559
+    } else if request.access_list.is_some() {
+        TxType::Eip2930
+    } else {
+        TxType::Legacy
+    };
+    Ok(rpc::typed::typed(request, kind)?)
 }
 
 /// A transaction that its sender has not signed. Two senders may send the same one, so its hash
 /// covers the sender: as in anvil, behind the encoding that peers send each other.
-fn unsigned(transaction: EthereumTypedTransaction<TxEip4844>, sender: Address) -> Transaction {
+fn unsigned(transaction: Unsigned, sender: Address) -> Transaction {
     let signature = Signature::new(U256::ZERO, U256::ZERO, false);
     let mut encoded = Vec::new();
-    with_signature(transaction.clone(), signature, None).network_encode(&mut encoded);
+    nobody(transaction.clone()).network_encode(&mut encoded);
     encoded.extend_from_slice(sender.as_slice());
     with_signature(transaction, signature, Some(keccak256(encoded)))
 }
 
 fn signed(
     signer: &PrivateKeySigner,
-    transaction: EthereumTypedTransaction<TxEip4844>,
+    transaction: Unsigned,
 ) -> Result<Transaction, ErrorObjectOwned> {
-    let digest = match &transaction {
-        EthereumTypedTransaction::Legacy(transaction) => transaction.signature_hash(),
-        EthereumTypedTransaction::Eip2930(transaction) => transaction.signature_hash(),
-        EthereumTypedTransaction::Eip1559(transaction) => transaction.signature_hash(),
-        EthereumTypedTransaction::Eip4844(transaction) => transaction.signature_hash(),
-        EthereumTypedTransaction::Eip7702(transaction) => transaction.signature_hash(),
-    };
+    let digest = transaction.signature_hash();
     let signature = signer.sign_hash_sync(&digest).map_err(internal)?;
     Ok(with_signature(transaction, signature, None))
 }
@@ -257,7 +175,7 @@ pub(super) fn send_request(
     // Who it is is told before anything is estimated.
     let key = if impersonated { None } else { Some(signer(world, from)?) };
     let (from, request) = filled(world, request)?;
-    let transaction = typed(&request)?;
+    let transaction = typed(request)?;
     match key {
         Some(key) => submit(world, signed(key, transaction)?, from, true),
         None => submit(world, unsigned(transaction, from), from, false),
@@ -307,20 +225,19 @@ fn send_raw_sync(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwn
 
 fn send_unsigned(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (from, request) = filled(world, args.next()?)?;
-    let transaction = unsigned(typed(&request)?, from);
+    let transaction = unsigned(typed(request)?, from);
     Ok(json!(submit(world, transaction, from, false)?))
 }
 
 fn sign_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (from, request) = filled(world, args.next()?)?;
-    let transaction = signed(signer(world, from)?, typed(&request)?)?;
+    let transaction = signed(signer(world, from)?, typed(request)?)?;
     Ok(json!(Bytes::from(transaction.encoded_2718())))
 }
 
 fn fill_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (from, request) = filled(world, args.next()?)?;
-    let transaction =
-        with_signature(typed(&request)?, Signature::new(U256::ZERO, U256::ZERO, false), None);
+    let transaction = nobody(typed(request)?);
     let raw = Bytes::from(transaction.encoded_2718());
     Ok(json!({ "raw": raw, "tx": rpc::convert::pooled(&transaction, from) }))
 }

@@ -1,0 +1,244 @@
+//! Executing a block that could be.
+
+use super::{
+    call::{Filled, refused},
+    code,
+    payload::{WantedBlock, WantedHeader},
+    result::{Made, close, describe, split},
+};
+use crate::{RpcError, overrides, transfers::Transfers};
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
+use alloy_eips::eip4844::DATA_GAS_PER_BLOB;
+use alloy_evm::Evm;
+use alloy_hardforks::EthereumHardfork;
+use alloy_primitives::{U256, map::AddressSet};
+use alloy_rpc_types_eth::{TransactionRequest, simulate::SimCallResult};
+use chain::{Block, BuiltBlock, ChainError, Changes, State};
+use revm::{
+    Database,
+    context::{
+        CfgEnv, ContextTr, JournalTr, TxEnv,
+        result::{EVMError, InvalidTransaction},
+    },
+    context_interface::block::BlobExcessGasAndPrice,
+    state::AccountInfo,
+};
+use revm_inspectors::transfer::TRANSFER_LOG_EMITTER;
+use stateless::{
+    BlockExecution, Environment, EvmChanges, Receipt, next_base_fee, next_excess_blob_gas,
+};
+use std::{cell::RefCell, sync::Arc};
+
+/// A simulation in progress.
+pub(super) struct Simulation {
+    pub(super) state: State,
+    /// Gas that all calls together have left.
+    pub(super) gas: u64,
+    pub(super) validation: bool,
+    pub(super) trace_transfers: bool,
+}
+
+impl Simulation {
+    fn header(&self, wanted: &WantedHeader) -> Result<Header, RpcError> {
+        let overrides = &wanted.block;
+        let parent = self.state.block();
+        let spec = &self.state.config().spec;
+        let number = overrides.number.unwrap_or_default().saturating_to();
+        let timestamp = overrides.time.unwrap_or_default();
+        let fork = spec.hardfork_at(number, timestamp);
+        let since = |first: EthereumHardfork| fork >= first;
+        let difficulty = if since(EthereumHardfork::Paris) {
+            U256::ZERO
+        } else {
+            overrides.difficulty.unwrap_or(parent.header.difficulty)
+        };
+        let base_fee = match overrides.base_fee {
+            Some(fee) => fee.saturating_to(),
+            None if self.validation => next_base_fee(&parent.header).map_err(ChainError::from)?,
+            None => 0,
+        };
+        let excess_blob_gas = spec
+            .fork_at(timestamp)
+            .zip(spec.blob_params_at(timestamp))
+            .map(|(fork, params)| match parent.header.excess_blob_gas {
+                Some(_) => next_excess_blob_gas(&parent.header, fork, &params),
+                None => Ok(0),
+            })
+            .transpose()
+            .map_err(ChainError::from)?;
+        Ok(Header {
+            parent_hash: parent.hash,
+            ommers_hash: EMPTY_OMMER_ROOT_HASH,
+            beneficiary: overrides.coinbase.unwrap_or(parent.header.beneficiary),
+            difficulty,
+            number,
+            timestamp,
+            gas_limit: overrides.gas_limit.unwrap_or(parent.header.gas_limit),
+            mix_hash: overrides.random.unwrap_or_default(),
+            base_fee_per_gas: since(EthereumHardfork::London).then_some(base_fee),
+            withdrawals_root: since(EthereumHardfork::Shanghai)
+                .then(|| proofs::calculate_withdrawals_root(&wanted.withdrawals)),
+            excess_blob_gas,
+            parent_beacon_block_root: since(EthereumHardfork::Cancun)
+                .then(|| overrides.beacon_root.unwrap_or_default()),
+            slot_number: since(EthereumHardfork::Amsterdam).then_some(number),
+            ..Default::default()
+        })
+    }
+
+    /// Executes a block, and makes its state the current one.
+    pub(super) fn block(
+        &mut self,
+        block: &WantedBlock,
+    ) -> Result<(Arc<Block>, Vec<SimCallResult>), RpcError> {
+        let WantedBlock { block_overrides: given, state_overrides: accounts, calls } = block;
+        let header = self.header(given)?;
+        let parent = self.state.clone();
+        let config = parent.config();
+        let mut state = parent.open();
+        if header.slot_number.is_some() {
+            state = state.with_access_list();
+        }
+        overrides::apply_state(&mut state, accounts)?;
+
+        let moved = RefCell::new((Ok(()), AddressSet::default()));
+        let limits = |cfg: &mut CfgEnv| {
+            config.lift_limits(cfg);
+            cfg.disable_eip3607 = true;
+            cfg.disable_block_gas_limit = true;
+            cfg.tx_gas_limit_cap = Some(u64::MAX);
+            cfg.disable_nonce_check = !self.validation;
+        };
+        let precompiles = |precompiles: &mut _| {
+            config.install(precompiles);
+            let warm = overrides::warm_addresses(precompiles);
+            let done = overrides::move_precompiles(precompiles, accounts);
+            *moved.borrow_mut() = (done, warm);
+        };
+        let changes = EvmChanges { limits: &limits, precompiles: &precompiles };
+        let withdrawals =
+            if header.withdrawals_root.is_some() { &given.withdrawals[..] } else { &[] };
+        let environment =
+            Environment { header: &header, ommers: &[], withdrawals, spec: &config.spec };
+        let inspector = Transfers::new();
+        let mut execution =
+            BlockExecution::begin_inspected(&mut state, environment, &changes, inspector)
+                .map_err(ChainError::from)?;
+        let (done, warm) = moved.replace((Ok(()), AddressSet::default()));
+        done?;
+        execution.evm_mut().ctx_mut().journal_mut().warm_precompiles(&warm);
+        if let Some(fee) = given.block.blob_base_fee {
+            let excess_blob_gas = header.excess_blob_gas.unwrap_or_default();
+            execution.evm_mut().ctx_mut().block.blob_excess_gas_and_price =
+                Some(BlobExcessGasAndPrice { excess_blob_gas, blob_gasprice: fee.saturating_to() });
+        }
+        execution.inspect(self.trace_transfers);
+
+        let mut made = Vec::with_capacity(calls.len());
+        let mut used = 0;
+        for request in calls {
+            let sender = request.from.unwrap_or_default();
+            let account = execution.evm_mut().db_mut().basic(sender).map_err(ChainError::Store)?;
+            let account = account.unwrap_or_default();
+            let nonce = request.nonce.unwrap_or(account.nonce);
+            let gas = self.gas_for(request, used, header.gas_limit)?;
+            let spec = &config.spec;
+            let request = Filled { request, sender, nonce, gas, chain_id: spec.chain_id() };
+            let transaction = request.transaction(header.base_fee_per_gas.is_some())?;
+            let mut env = request.env(transaction.tx_type());
+            let free = env.gas_price == 0 && env.gas_priority_fee.unwrap_or_default() == 0;
+            let unchecked = !self.validation && free;
+            self.check(&env, &account, (!unchecked).then_some(header.base_fee_per_gas).flatten())
+                .map_err(|reason| refused(EVMError::Transaction(reason), sender, gas))?;
+            execution.evm_mut().ctx_mut().cfg.disable_base_fee = unchecked;
+            // A nonce is not checked without validation, and the greatest one begins again.
+            let wraps = env.nonce == u64::MAX;
+            env.nonce -= u64::from(wraps);
+            let mut done = execution
+                .evm_mut()
+                .transact_raw(env)
+                .map_err(|error| refused(error, sender, gas))?;
+            if wraps && let Some(account) = done.state.get_mut(&sender) {
+                account.info.nonce = 0;
+            }
+            let logs = done.result.logs().to_vec();
+            used += done.result.tx_gas_used();
+            self.gas = self.gas.saturating_sub(done.result.tx_gas_used());
+            let own = logs.iter().filter(|log| log.address != TRANSFER_LOG_EMITTER);
+            let receipt = Receipt {
+                tx_type: transaction.tx_type(),
+                success: done.result.is_success(),
+                cumulative_gas_used: used,
+                logs: if self.trace_transfers { own.cloned().collect() } else { logs.clone() },
+            };
+            let blobs = request.request.blob_versioned_hashes.as_ref().map_or(0, Vec::len);
+            execution.commit_call(done.state, receipt, blobs as u64 * DATA_GAS_PER_BLOB);
+            made.push(Made { transaction, sender, result: done.result, logs });
+        }
+        let executed = execution.finish().map_err(ChainError::from)?;
+        let mut added = Changes::default();
+        let post = state.into_post_state(|node| added.put_node(node)).map_err(ChainError::Store)?;
+        added.codes = post.codes;
+        let (results, transactions, senders) = split(made);
+        let header = close(header, &transactions, &executed, post.root);
+        let mut built =
+            Block::sealed(header, transactions, senders, withdrawals.to_vec(), executed);
+        built.regular = false;
+        self.state = parent.advance(BuiltBlock { block: built, changes: added });
+        let built = Arc::clone(self.state.block());
+        let results = describe(&built, results);
+        Ok((built, results))
+    }
+
+    /// Checks a call as a transaction, in the order in which geth does. `base_fee` is given if the
+    /// fee is to be checked, in wei.
+    fn check(
+        &self,
+        env: &TxEnv,
+        account: &AccountInfo,
+        base_fee: Option<u64>,
+    ) -> Result<(), InvalidTransaction> {
+        let (tx, state) = (env.nonce, account.nonce);
+        if self.validation && tx < state {
+            return Err(InvalidTransaction::NonceTooLow { tx, state });
+        }
+        if self.validation && tx > state {
+            return Err(InvalidTransaction::NonceTooHigh { tx, state });
+        }
+        if self.validation && tx == u64::MAX {
+            return Err(InvalidTransaction::NonceOverflowInTransaction);
+        }
+        if base_fee.is_some() && env.gas_priority_fee.is_some_and(|tip| tip > env.gas_price) {
+            return Err(InvalidTransaction::PriorityFeeGreaterThanMaxFee);
+        }
+        if base_fee.is_some_and(|base_fee| env.gas_price < u128::from(base_fee)) {
+            return Err(InvalidTransaction::GasPriceLessThanBasefee);
+        }
+        let gas = U256::from(env.gas_price) * U256::from(env.gas_limit);
+        let blobs = U256::from(env.blob_hashes.len()) * U256::from(DATA_GAS_PER_BLOB);
+        let blobs = blobs * U256::from(env.max_fee_per_blob_gas);
+        let fee = gas.saturating_add(blobs).saturating_add(env.value);
+        if fee > account.balance {
+            let balance = Box::new(account.balance);
+            return Err(InvalidTransaction::LackOfFundForMaxFee { fee: Box::new(fee), balance });
+        }
+        Ok(())
+    }
+
+    /// Gas limit of a call: what is asked for, or what the block has left, within the cap.
+    fn gas_for(
+        &self,
+        request: &TransactionRequest,
+        used: u64,
+        limit: u64,
+    ) -> Result<u64, RpcError> {
+        let gas = request.gas.unwrap_or_else(|| limit.saturating_sub(used));
+        if used.saturating_add(gas) > limit {
+            return Err(RpcError::new(
+                code::BLOCK_GAS,
+                format!("block gas limit reached: {used} + {gas} >= {limit}"),
+            ));
+        }
+        Ok(gas.min(self.gas))
+    }
+}

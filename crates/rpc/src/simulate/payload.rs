@@ -1,0 +1,105 @@
+//! What a simulation is asked to do.
+
+use super::code;
+use crate::RpcError;
+use alloy_consensus::Header;
+use alloy_eips::eip4895::Withdrawal;
+use alloy_primitives::U256;
+use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
+use serde::Deserialize;
+
+/// Most blocks in one simulation, those in between included.
+const MAX_BLOCKS: u64 = 256;
+/// Seconds from one simulated block to the next.
+const SLOT: u64 = 12;
+
+/// The parameter of `eth_simulateV1`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Payload {
+    pub(super) block_state_calls: Vec<WantedBlock>,
+    /// Whether transfers of ether are shown as logs.
+    pub(super) trace_transfers: bool,
+    /// Whether calls must be what transactions must be.
+    pub(super) validation: bool,
+    pub(super) return_full_transactions: bool,
+}
+
+/// A block that could be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WantedBlock {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) block_overrides: WantedHeader,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) state_overrides: StateOverride,
+    pub(super) calls: Vec<TransactionRequest>,
+}
+
+/// What is given of its header, and its withdrawals.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WantedHeader {
+    #[serde(flatten)]
+    pub(super) block: BlockOverrides,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) withdrawals: Vec<Withdrawal>,
+}
+
+/// What is null is as if it were not there.
+fn or_default<'de, T, D>(value: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Ok(Option::deserialize(value)?.unwrap_or_default())
+}
+
+/// Numbers and times of all blocks, with those in between that nobody has asked for.
+pub(super) fn complete(
+    blocks: Vec<WantedBlock>,
+    base: &Header,
+) -> Result<Vec<WantedBlock>, RpcError> {
+    let too_many = || RpcError::new(code::TOO_MUCH, "too many blocks");
+    if blocks.len() as u64 > MAX_BLOCKS {
+        return Err(too_many());
+    }
+    let (mut number, mut time) = (base.number, base.timestamp);
+    let mut all: Vec<WantedBlock> = Vec::new();
+    for mut block in blocks {
+        let given = &mut block.block_overrides.block;
+        let wanted = match given.number {
+            None => number.checked_add(1).ok_or_else(too_many)?,
+            Some(wanted) => u64::try_from(wanted).map_err(|_| too_many())?,
+        };
+        if wanted <= number {
+            return Err(RpcError::new(
+                code::NUMBER,
+                format!("block numbers must be in order: {wanted} <= {number}"),
+            ));
+        }
+        if wanted - base.number > MAX_BLOCKS {
+            return Err(too_many());
+        }
+        for between in number + 1..wanted {
+            time = time.saturating_add(SLOT);
+            let mut empty = WantedBlock::default();
+            empty.block_overrides.block.number = Some(U256::from(between));
+            empty.block_overrides.block.time = Some(time);
+            all.push(empty);
+        }
+        number = wanted;
+        let at = given.time.unwrap_or_else(|| time.saturating_add(SLOT));
+        if at <= time {
+            return Err(RpcError::new(
+                code::TIMESTAMP,
+                format!("block timestamps must be in order: {at} <= {time}"),
+            ));
+        }
+        time = at;
+        given.number = Some(U256::from(number));
+        given.time = Some(time);
+        all.push(block);
+    }
+    Ok(all)
+}

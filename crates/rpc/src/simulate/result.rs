@@ -1,0 +1,108 @@
+//! What came of a simulation.
+
+use super::code;
+use crate::{RpcLog, call::halt, codes, error::revert_reason};
+use alloy_consensus::{Header, proofs};
+use alloy_primitives::{Address, B256, Bytes, Log, keccak256};
+use alloy_rpc_types_eth::simulate::{SimCallResult, SimulateError};
+use chain::Block;
+use revm::context::result::{ExecutionResult, HaltReason};
+use stateless::{ExecutedBlock, Transaction};
+
+/// One call that was made.
+pub(super) struct Made {
+    pub(super) transaction: Transaction,
+    pub(super) sender: Address,
+    pub(super) result: ExecutionResult<HaltReason>,
+    /// Logs with those that stand for transfers.
+    pub(super) logs: Vec<Log>,
+}
+
+/// Fills in what execution has shown.
+pub(super) fn close(
+    mut header: Header,
+    transactions: &[Transaction],
+    executed: &ExecutedBlock,
+    state_root: B256,
+) -> Header {
+    let (receipts_root, logs_bloom) = executed.receipts_root_and_bloom();
+    header.state_root = state_root;
+    header.transactions_root = proofs::calculate_transaction_root(transactions);
+    header.receipts_root = receipts_root;
+    header.logs_bloom = logs_bloom;
+    header.gas_used = executed.receipts.last().map_or(0, |last| last.cumulative_gas_used);
+    header.blob_gas_used = header.excess_blob_gas.map(|_| executed.blob_gas_used);
+    header.requests_hash = executed.requests.as_ref().map(|requests| requests.requests_hash());
+    header.block_access_list_hash = executed.block_access_list.as_ref().map(keccak256);
+    header
+}
+
+pub(super) type Results = Vec<(ExecutionResult<HaltReason>, Vec<Log>)>;
+
+pub(super) fn split(made: Vec<Made>) -> (Results, Vec<Transaction>, Vec<Address>) {
+    let (mut results, mut transactions, mut senders) = (Vec::new(), Vec::new(), Vec::new());
+    for Made { transaction, sender, result, logs } in made {
+        results.push((result, logs));
+        transactions.push(transaction);
+        senders.push(sender);
+    }
+    (results, transactions, senders)
+}
+
+/// Results of the calls of a block, whose hash is known now.
+pub(super) fn describe(block: &Block, results: Results) -> Vec<SimCallResult> {
+    let mut position = 0;
+    let transactions = block.transactions.iter().enumerate();
+    results
+        .into_iter()
+        .zip(transactions)
+        .map(|((result, logs), (index, transaction))| {
+            let logs = logs
+                .into_iter()
+                .map(|inner| {
+                    position += 1;
+                    RpcLog {
+                        inner,
+                        block_hash: Some(block.hash),
+                        block_number: Some(block.header.number),
+                        block_timestamp: Some(block.header.timestamp),
+                        transaction_hash: Some(*transaction.hash()),
+                        transaction_index: Some(index as u64),
+                        log_index: Some(position - 1),
+                        removed: false,
+                    }
+                })
+                .collect();
+            call_result(&result, logs)
+        })
+        .collect()
+}
+
+fn call_result(result: &ExecutionResult<HaltReason>, logs: Vec<RpcLog>) -> SimCallResult {
+    let gas = result.gas();
+    let error = match result {
+        ExecutionResult::Success { .. } => None,
+        ExecutionResult::Revert { output, .. } => Some(SimulateError {
+            code: codes::REVERTED,
+            message: match revert_reason(output) {
+                Some(reason) => format!("execution reverted: {reason}"),
+                None => "execution reverted".to_owned(),
+            },
+            data: Some(output.clone()),
+        }),
+        ExecutionResult::Halt { reason, .. } => {
+            Some(SimulateError { code: code::VM, message: halt(reason), data: None })
+        }
+    };
+    SimCallResult {
+        return_data: match result {
+            ExecutionResult::Success { output, .. } => output.data().clone(),
+            ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => Bytes::new(),
+        },
+        logs: if result.is_success() { logs } else { Vec::new() },
+        gas_used: gas.tx_gas_used(),
+        max_used_gas: Some(gas.total_gas_spent().max(gas.floor_gas())),
+        status: result.is_success(),
+        error,
+    }
+}
