@@ -1,6 +1,6 @@
 //! The command: a devnet as a process, from its flags to the signal that ends it.
 
-use crate::{Devnet, DevnetError, args::DevnetArgs, banner, config_out};
+use crate::{Devnet, DevnetError, allow_open_files, args::DevnetArgs, banner, config_out};
 use std::{fs, path::PathBuf, time::Duration};
 use tokio::signal;
 
@@ -12,6 +12,7 @@ use tokio::signal;
 /// Any [`DevnetError`] on the way up, and those of writing the state on the way down.
 pub async fn run(args: &DevnetArgs) -> Result<(), DevnetError> {
     let config = args.config()?;
+    allow_open_files();
     let devnet = Devnet::start(config).await?;
     if let Some(path) = args.state_to_load() {
         devnet.load_state(path)?;

@@ -110,3 +110,62 @@ async fn ipc_answers_requests_batches_and_subscriptions_and_leaves_no_socket() {
     server.stop().await;
     assert!(!path.exists());
 }
+
+const REQUEST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":[7]}"#;
+
+/// Asks over a connection that stays; what comes back first.
+fn ask(stream: &mut TcpStream) -> String {
+    let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    // The server may have hung up already, and have said why.
+    let request = format!("{head}content-length: {}\r\n\r\n{REQUEST}", REQUEST.len());
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = [0; 1024];
+    let read = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_count_while_they_are_open_and_one_too_many_is_told_so() {
+    let config = ServerConfig { max_connections: 3, ..config() };
+    let server = RunningServer::start(&config, module().into()).await.unwrap();
+    let connect = || TcpStream::connect(server.addresses()[0]).unwrap();
+    // One never asks, one has asked and is idle, one has become a WebSocket.
+    let (silent, mut idle, mut upgraded) = (connect(), connect(), connect());
+    assert!(ask(&mut idle).contains("\"result\":[7]"));
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13";
+    write!(
+        upgraded,
+        "GET / HTTP/1.1\r\nhost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = [0; 1024];
+    let read = upgraded.read(&mut answer).unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 101"));
+
+    let refused = |stream: &mut TcpStream| ask(stream).starts_with("HTTP/1.1 429");
+    assert!(refused(&mut connect()));
+    // Whichever of them goes makes room for another one.
+    for gone in [silent, idle, upgraded] {
+        drop(gone);
+        let mut next = connect();
+        while refused(&mut next) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            next = connect();
+        }
+        assert!(refused(&mut connect()));
+        std::mem::forget(next);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_a_thousand_connections_are_open_and_served() {
+    enshrine_devnet::allow_open_files();
+    let server = RunningServer::start(&config(), module().into()).await.unwrap();
+    let address = server.addresses()[0];
+    let mut open: Vec<_> = (0..1_200).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for _ in 0..2 {
+        for stream in &mut open {
+            assert!(ask(stream).ends_with("\"result\":[7]}"));
+        }
+    }
+}
