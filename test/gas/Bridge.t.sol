@@ -120,7 +120,7 @@ contract BridgeGasTest is GasFixture {
     function test_gas_of_a_claim() public {
         address to = makeAddr("recipient");
         token.give(to, 1);
-        uint64 index = uint64(SENT);
+        uint64 index = SENT;
         IL1MessageQueue.Message memory early = withdraw(to, 1, index);
         advance();
         queue.claim(early, messageProof(index), to);

@@ -28,7 +28,7 @@ abstract contract GasFixture is AnchorFixture {
 
     uint256 internal constant ACCOUNTS = 10_000;
     /// @dev Messages to L1 that the messenger has sent before.
-    uint256 internal constant SENT = 1000;
+    uint64 internal constant SENT = 1000;
     uint64 internal constant RING = 8191;
 
     Meter internal meter = new Meter();
@@ -57,7 +57,7 @@ abstract contract GasFixture is AnchorFixture {
                 i < few.length ? few[i] : IL2.Account(account, 0, 1, "", new IL2.Slot[](0));
         }
         IL2.Slot[] memory slots = new IL2.Slot[](SENT + 1);
-        slots[0] = IL2.Slot(0, bytes32(SENT << 64));
+        slots[0] = IL2.Slot(0, bytes32(uint256(SENT) << 64));
         for (uint256 i = 0; i < SENT; ++i) {
             slots[i + 1] =
                 IL2.Slot(keccak256(abi.encode(i, 4)), keccak256(abi.encode("message", i)));

@@ -2,11 +2,13 @@
 pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
+import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {StateProof} from "../../contracts/libraries/StateProof.sol";
 import {LibraryHarness} from "../utils/LibraryHarness.sol";
 
 /// @dev Nodes made by hand, to have each shape; keys are chosen, not hashes of anything.
 contract StateProofNodesTest is Test {
+    address private constant TARGET = address(0xacc0);
     LibraryHarness private harness = new LibraryHarness();
 
     /// @dev A branch with `children` from place 0 on, and nothing else.
@@ -131,5 +133,75 @@ contract StateProofNodesTest is Test {
         (proof[0], proof[1], proof[2]) = (root, leaf, forged);
         vm.expectRevert(abi.encodeWithSelector(StateProof.ProofTooLong.selector, 2, 3));
         harness.get(keccak256(root), key, proof);
+    }
+
+    function test_a_full_branch_behind_an_extension_is_walked() public view {
+        // 61 nibbles: 3, and zeros.
+        bytes memory leaf = list(abi.encodePacked(hex"9f30", bytes30(0), hex"820102"));
+        bytes memory children;
+        for (uint256 i = 0; i < 16; ++i) {
+            bytes32 child = i == 5 ? keccak256(leaf) : keccak256(abi.encode(i));
+            children = abi.encodePacked(children, hex"a0", child);
+        }
+        bytes memory full = branch(children, 16);
+        bytes[] memory proof = new bytes[](3);
+        proof[0] = list(abi.encodePacked(hex"820000a0", keccak256(full)));
+        (proof[1], proof[2]) = (full, leaf);
+        assertEq(harness.get(keccak256(proof[0]), bytes32(uint256(0x50) << 240), proof), hex"0102");
+    }
+
+    /// @dev As they are near the root, where branches are read in memory.
+    function test_children_behind_nothing_and_embedded_nodes_are_found() public view {
+        bytes memory leaf = list(abi.encodePacked(hex"a030", bytes31(0), hex"820102"));
+        bytes memory node =
+            branch(abi.encodePacked(hex"80", hex"c23106", hex"a0", keccak256(leaf)), 3);
+        bytes[] memory proof = new bytes[](2);
+        (proof[0], proof[1]) = (node, leaf);
+        assertEq(harness.get(keccak256(node), bytes32(uint256(0x20) << 248), proof), hex"0102");
+    }
+
+    function test_a_branch_without_the_child_is_refused() public {
+        bytes memory some = abi.encodePacked(
+            hex"a0", keccak256("1"), hex"a0", keccak256("2"), hex"a0", keccak256("3")
+        );
+        expectMalformed(list(some), bytes32(uint256(0x50) << 248));
+        // Longer than any branch.
+        expectMalformed(list(bytes.concat(some, new bytes(500))), bytes32(uint256(0x50) << 248));
+    }
+
+    /// @dev The leaf of an account with this body, and the place where it is looked for.
+    function accountLeaf(bytes memory body) internal pure returns (bytes memory) {
+        bytes32 key = keccak256(abi.encodePacked(TARGET));
+        bytes memory value_ = body.length < 56
+            ? abi.encodePacked(bytes1(uint8(0x80 + body.length)), body)
+            : abi.encodePacked(hex"b8", bytes1(uint8(body.length)), body);
+        return list(abi.encodePacked(hex"a120", key, value_));
+    }
+
+    function expectNoAccount(bytes memory body) internal {
+        bytes[] memory proof = one(accountLeaf(body));
+        bytes32 root = keccak256(proof[0]);
+        vm.expectPartialRevert(Rlp.RlpLengthMismatch.selector);
+        harness.account(root, TARGET, proof);
+        vm.expectPartialRevert(Rlp.RlpLengthMismatch.selector);
+        harness.rootOf(root, TARGET, proof);
+    }
+
+    function test_what_is_no_account_is_refused() public {
+        bytes32 root = keccak256("storage");
+        bytes32 code = keccak256("code");
+        bytes memory good = list(abi.encodePacked(hex"0105", hex"a0", root, hex"a0", code));
+        bytes[] memory proof = one(accountLeaf(good));
+        assertEq(harness.rootOf(keccak256(proof[0]), TARGET, proof), root);
+        (bool exists, StateProof.Account memory a) =
+            harness.account(keccak256(proof[0]), TARGET, proof);
+        assertTrue(exists);
+        assertEq(a.nonce, 1);
+        assertEq(a.balance, 5);
+        assertEq(a.storageRoot, root);
+        assertEq(a.codeHash, code);
+        // Hashes that are too short, and ones that are none.
+        expectNoAccount(list(abi.encodePacked(hex"0105", hex"a0", root)));
+        expectNoAccount(list(abi.encodePacked(hex"0105", hex"9f", root, hex"a0", code)));
     }
 }

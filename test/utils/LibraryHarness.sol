@@ -90,12 +90,20 @@ contract LibraryHarness {
         if (storageRoot != result.storageRoot) revert ReadersDisagree(storageRoot);
     }
 
-    function slot(bytes32 storageRoot, bytes32 position, bytes[] calldata nodes)
+    function rootOf(bytes32 stateRoot, address target, bytes[] calldata nodes)
+        external
+        pure
+        returns (bytes32)
+    {
+        return StateProof.storageRoot(stateRoot, target, nodes);
+    }
+
+    function slot(bytes32 root, bytes32 position, bytes[] calldata nodes)
         external
         pure
         returns (uint256)
     {
-        return StateProof.slot(storageRoot, position, nodes);
+        return StateProof.slot(root, position, nodes);
     }
 
     /// @notice The value of a key; empty if there is none.

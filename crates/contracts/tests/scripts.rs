@@ -5,14 +5,14 @@
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
-use alloy_sol_types::SolCall;
+use alloy_primitives::{Address, B256, Bytes, Log, U256, address, bytes, hex, keccak256};
+use alloy_sol_types::{SolCall, SolEvent as _, SolValue as _};
 use enshrine_contracts::{
-    Artifacts, L2, L2_MESSENGER,
+    Anchor, Artifacts, L2, L2_MESSENGER, Message,
     bindings::{
-        IL1MessageQueue::{self, claimCall},
+        IL1MessageQueue::{self, MessageSent, checkpointCall, claimCall},
         IL2Messenger::sendCall,
-        INativeRollup::{Evidence, advanceCall},
+        INativeRollup::{AnchorUpdate, Evidence, advanceCall},
     },
     l2_genesis, message_proof,
 };
@@ -38,6 +38,21 @@ const DEPLOYER_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae
 /// The second.
 const STRANGER: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 const STRANGER_KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+
+/// The CREATE2 proxy, which is at this address on most chains, and its code.
+const PROXY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
+const PROXY_CODE: Bytes = bytes!(
+    "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe036016000816020823780358282\
+     34f58015156039578182fd5b8082525050506014600cf3"
+);
+
+/// What users call, and what they are paid by.
+mod bridge {
+    alloy_sol_types::sol! {
+        function withdraw(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit);
+        function release(address l1Token, address from, address to, address refundTo, uint256 amount);
+    }
+}
 
 /// A node, files for one test, and an L2 on which nothing has happened.
 struct Bench {
@@ -86,6 +101,8 @@ impl Bench {
         let mut genesis = l2_genesis(artifacts, ProtocolFork::Osaka, 10_000_000, 1_700_000_000)?;
         let rich = GenesisAccount { balance: U256::from(10 * ETHER), ..Default::default() };
         genesis.alloc.insert(Key::named("alice").address(), rich);
+        let proxy = GenesisAccount { code: Some(PROXY_CODE), ..Default::default() };
+        genesis.alloc.insert(PROXY, proxy);
         let l2 = L2::new(L2_CHAIN, ProtocolFork::Osaka, &genesis);
         let head = l2.chain().head();
         let genesis = (head.hash, head.header.state_root, head.header.timestamp);
@@ -178,6 +195,80 @@ impl Bench {
             bail!("cast {arguments:?}: {}", said(&output));
         }
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Sends a transaction of the deployer.
+    fn send(&self, to: Address, call: &[&str]) -> Result<String> {
+        let to = to.to_string();
+        self.cast(&[&["send", &to], call, &["--private-key", DEPLOYER_KEY]].concat())
+    }
+
+    /// Makes a contract of the tests without constructor arguments.
+    fn create(&self, contract: &str) -> Result<Address> {
+        let mut command = self.tools.forge_command();
+        command
+            .args(["create", contract, "--rpc-url", &self.url])
+            .args(["--private-key", DEPLOYER_KEY, "--broadcast"])
+            .env("FOUNDRY_DENY", "never");
+        let output = command.output().wrap_err("cannot run forge")?;
+        let said = said(&output);
+        let line = said.lines().find_map(|line| line.strip_prefix("Deployed to: "));
+        Ok(Address::from_str(line.ok_or_else(|| eyre::eyre!("{said}"))?.trim())?)
+    }
+
+    /// The messages that were sent to the L2.
+    fn messages(&self, inbox: Address) -> Result<Vec<Message>> {
+        let logs =
+            self.cast(&["logs", "--address", &inbox.to_string(), "--from-block", "0", "--json"])?;
+        let logs: Vec<serde_json::Value> = serde_json::from_str(&logs)?;
+        let mut messages = Vec::new();
+        for log in logs {
+            let topics = serde_json::from_value(log["topics"].clone())?;
+            let data = serde_json::from_value(log["data"].clone())?;
+            let event = MessageSent::decode_log(&Log::new_unchecked(inbox, topics, data))?;
+            messages
+                .push(Message::from_event(&event).ok_or_eyre("a message that fits its format")?);
+        }
+        Ok(messages)
+    }
+
+    /// An anchor of the latest block of L1, for the input with this index.
+    fn anchor(&self, inbox: Address, index: u64) -> Result<(Anchor, AnchorUpdate)> {
+        let number: u64 = self.cast(&["block-number"])?.parse()?;
+        let hash = self.cast(&["block", &number.to_string(), "--field", "hash"])?;
+        let answer = self.call(inbox, &["checkpoint()"])?;
+        let checkpoint = checkpointCall::abi_decode_returns(&hex::decode(answer)?)?;
+        let anchor = Anchor {
+            l1_block_number: number,
+            l1_block_hash: B256::from_str(&hash)?,
+            message_count: checkpoint.count,
+            message_root: checkpoint.root,
+        };
+        let update = AnchorUpdate {
+            index,
+            l1BlockNumber: number,
+            messageCount: checkpoint.count,
+            messageRoot: checkpoint.root,
+            checkpointId: checkpoint.id,
+            checkpointBlock: checkpoint.l1Block,
+            checkpointTimestamp: checkpoint.timestamp,
+        };
+        Ok((anchor, update))
+    }
+
+    /// Timestamp of the latest block of L1.
+    fn now(&self) -> Result<u64> {
+        let now = self.cast(&["block", "latest", "--field", "timestamp"])?;
+        Ok(now.split_whitespace().next().ok_or_eyre("a timestamp")?.parse()?)
+    }
+
+    /// Advances by the script.
+    fn advance(&self, file: &str, call: &advanceCall) -> Result<()> {
+        let written = self.write("block.hex", &hex::encode_prefixed(call.abi_encode()))?;
+        let more = ["--broadcast", "--slow", "--skip-simulation", "--private-key", DEPLOYER_KEY];
+        let output = self.forge("Operate", "advance(string,string)", &[file, &written], &more)?;
+        ensure!(output.status.success(), "{}", said(&output));
+        Ok(())
     }
 
     fn call(&self, to: Address, call: &[&str]) -> Result<String> {
@@ -377,16 +468,21 @@ fn enshrine() -> Option<PathBuf> {
     beside.is_file().then_some(beside)
 }
 
-#[test]
-fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Result<()> {
+/// A bench over the devnet, or a word of what is missing.
+fn with_execute(name: &str) -> Result<Option<Bench>> {
     let Some(enshrine) = enshrine() else {
         eprintln!("\n*** SKIPPED: scripts on a chain with EXECUTE: build `enshrine` first ***\n");
-        return Ok(());
+        return Ok(None);
     };
     let tools = Toolchain::ensure(&toolchain::progress_to_stderr)?;
     let mut devnet = Command::new(enshrine);
     devnet.arg("devnet");
-    let mut bench = Bench::with_node("devnet", tools, devnet)?;
+    Bench::with_node(name, tools, devnet).map(Some)
+}
+
+#[test]
+fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Result<()> {
+    let Some(mut bench) = with_execute("devnet")? else { return Ok(()) };
     let config = bench.configure("rollup.toml", &[])?;
     let told = bench.run("Deploy", RUN, &[&config])?;
     assert!(!told.contains(WITHOUT_EXECUTE), "{told}");
@@ -402,19 +498,13 @@ fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Resul
     let data = Bytes::from(send.abi_encode());
     let transaction =
         bench.l2.sign(&alice, L2_MESSENGER.into(), U256::from(ETHER), data, 200_000)?;
-    let now = bench.cast(&["block", "latest", "--field", "timestamp"])?;
-    let now = now.split_whitespace().next().ok_or_eyre("a timestamp")?.parse()?;
-    let (block, left_out) = bench.l2.seal(now, B256::ZERO, vec![transaction])?;
+    let (block, left_out) = bench.l2.seal(bench.now()?, B256::ZERO, vec![transaction])?;
     ensure!(left_out.is_empty(), "{left_out:?}");
     let call = advanceCall {
         inputs: vec![block.input()?.into()],
         evidence: Evidence { updates: vec![], forced: vec![], relays: vec![] },
     };
-    let written = bench.write("block.hex", &hex::encode_prefixed(call.abi_encode()))?;
-    let more = ["--broadcast", "--slow", "--skip-simulation", "--private-key", DEPLOYER_KEY];
-    let advance = "advance(string,string)";
-    let output = bench.forge("Operate", advance, &[&file, &written], &more)?;
-    ensure!(output.status.success(), "{}", said(&output));
+    bench.advance(&file, &call)?;
     let rollup = bench.deployed("rollup")?;
     let hash = bench.call(rollup, &["blockHash()(bytes32)"])?;
     assert_eq!(hash, block.block.hash.to_string());
@@ -439,5 +529,105 @@ fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Resul
     let written = bench.write("claim.hex", &hex::encode_prefixed(claim.abi_encode()))?;
     bench.run("Operate", "claim(string,string)", &[&file, &written])?;
     assert_eq!(bench.cast(&["balance", &bob.to_string()])?, ETHER.to_string());
+    Ok(())
+}
+
+#[test]
+fn tokens_go_to_the_l2_and_back() -> Result<()> {
+    let Some(mut bench) = with_execute("tokens")? else { return Ok(()) };
+    let config = bench.configure("rollup.toml", &[])?;
+    bench.run("Deploy", RUN, &[&config])?;
+    let file = bench.file("deployment.json");
+    let (inbox, rollup) = (bench.deployed("inbox")?, bench.deployed("rollup")?);
+    let (l1_bridge, l2_bridge) = (bench.deployed("l1Bridge")?, bench.deployed("l2Bridge")?);
+    let alice = Key::named("alice");
+
+    // The other side of the bridge comes to where this one expects it, once.
+    let other = Bench::new("tokens-l2", &[])?;
+    other.run("Operate", "deployL2Bridge(string)", &[&file])?;
+    let nonce = other.nonce(DEPLOYER)?;
+    other.run("Operate", "deployL2Bridge(string)", &[&file])?;
+    assert_eq!(other.nonce(DEPLOYER)?, nonce);
+    let code = hex::decode(other.cast(&["code", &l2_bridge.to_string()])?)?;
+    // The same transaction on the L2 of this test.
+    let artifact = Artifacts::load(&toolchain::progress_to_stderr)?.get("L2TokenBridge")?;
+    let init_code = [&[0; 32][..], &artifact.init_code, &l1_bridge.abi_encode()].concat();
+    let make = bench.l2.sign(&alice, PROXY.into(), U256::ZERO, init_code.into(), 5_000_000)?;
+    let (first, left_out) = bench.l2.seal(bench.now()? - 2, B256::ZERO, vec![make])?;
+    ensure!(left_out.is_empty(), "{left_out:?}");
+    let mut inputs = vec![first.input()?.into()];
+    let first = bench.l2.append(first);
+    let made = bench.l2.chain().prove(&first, l2_bridge, &[])?;
+    let made = made.account.ok_or_eyre("the bridge is on the L2")?;
+    assert_eq!(made.code_hash, keccak256(&code));
+
+    // A token that nobody has registered cannot be deposited, and then it can.
+    let token = bench.create("test/utils/Tokens.sol:Token")?;
+    bench.send(token, &["give(address,uint256)", &DEPLOYER.to_string(), "1000"])?;
+    bench.send(token, &["approve(address,uint256)", &l1_bridge.to_string(), "1000"])?;
+    let (on_l1, to) = (token.to_string(), alice.address().to_string());
+    let deposit = [&*file, &*on_l1, &*to, "600"];
+    let signature = "depositToken(string,address,address,uint256)";
+    let said = bench.refuse("Operate", signature, &deposit)?;
+    assert!(said.contains("TokenNotRegistered"), "{said}");
+    bench.run("Operate", "register(string,address)", &[&file, &on_l1])?;
+    bench.run("Operate", signature, &deposit)?;
+    assert_eq!(bench.call(token, &["balanceOf(address)(uint256)", &l1_bridge.to_string()])?, "600");
+
+    // The L2 takes both messages, and alice sends some of the tokens to somebody on L1.
+    let messages = bench.messages(inbox)?;
+    assert_eq!(messages.len(), 2);
+    let (anchor, update) = bench.anchor(inbox, 1)?;
+    let prove = bench.l2.prove_anchor(&alice, &anchor)?;
+    let relay = bench.l2.relay(&alice, &messages, alice.address())?;
+    let (second, left_out) = bench.l2.seal(bench.now()? - 1, anchor.hash(), vec![prove, relay])?;
+    ensure!(left_out.is_empty(), "{left_out:?}");
+    inputs.push(second.input()?.into());
+    bench.l2.append(second);
+    let withdraw = bridge::withdrawCall {
+        l1Token: token,
+        to: STRANGER,
+        refundTo: STRANGER,
+        amount: U256::from(250),
+        gasLimit: 200_000,
+    };
+    let data = Bytes::from(withdraw.abi_encode());
+    let withdraw = bench.l2.sign(&alice, l2_bridge.into(), U256::ZERO, data, 500_000)?;
+    let (third, left_out) = bench.l2.seal(bench.now()?, anchor.hash(), vec![withdraw])?;
+    ensure!(left_out.is_empty(), "{left_out:?}");
+    inputs.push(third.input()?.into());
+    let evidence = Evidence { updates: vec![update], forced: vec![], relays: vec![] };
+    // forge runs the script in the latest block, where that block itself cannot be named.
+    bench.cast(&["rpc", "evm_mine"])?;
+    bench.advance(&file, &advanceCall { inputs, evidence })?;
+    let hash = bench.call(rollup, &["blockHash()(bytes32)"])?;
+    assert_eq!(hash, third.block.hash.to_string());
+
+    let third = bench.l2.append(third);
+    let release = bridge::releaseCall {
+        l1Token: token,
+        from: alice.address(),
+        to: STRANGER,
+        refundTo: STRANGER,
+        amount: U256::from(250),
+    };
+    let claim = claimCall {
+        message: IL1MessageQueue::Message {
+            sender: l2_bridge,
+            to: l1_bridge,
+            refundTo: l1_bridge,
+            value: 0,
+            fee: 0,
+            gasLimit: 200_000,
+            index: 0,
+            data: release.abi_encode().into(),
+        },
+        proof: message_proof(bench.l2.chain(), &third, 0)?,
+        feeRecipient: DEPLOYER,
+    };
+    let written = bench.write("claim.hex", &hex::encode_prefixed(claim.abi_encode()))?;
+    bench.run("Operate", "claim(string,string)", &[&file, &written])?;
+    assert_eq!(bench.call(token, &["balanceOf(address)(uint256)", &STRANGER.to_string()])?, "250");
+    assert_eq!(bench.call(l1_bridge, &["owed(address)(uint256)", &on_l1])?, "350");
     Ok(())
 }
