@@ -188,6 +188,33 @@ contract NativeRollupStateTest is RollupStateTest {
 
     // ---------------------------------------------------------------- anchors
 
+    /// @dev Slots of the rollup that these blocks turn from nothing into something.
+    function newSlots(bytes[] memory inputs) internal returns (uint256 count) {
+        vm.startStateDiffRecording();
+        rollup.advance(inputs, none());
+        VmSafe.AccountAccess[] memory accesses = vm.stopAndReturnStateDiff();
+        for (uint256 i = 0; i < accesses.length; ++i) {
+            VmSafe.StorageAccess[] memory slots = accesses[i].storageAccesses;
+            for (uint256 j = 0; j < slots.length; ++j) {
+                bool made = slots[j].isWrite && slots[j].previousValue == 0;
+                if (made && slots[j].newValue != 0) ++count;
+            }
+        }
+        nextL1Block();
+    }
+
+    function test_once_the_ring_is_full_blocks_take_no_new_storage() public {
+        skip(10);
+        assertEq(newSlots(chain(4)), 4, "one each while it fills");
+        for (uint256 i = 0; i < RING; ++i) {
+            if (vm.load(address(rollup), ringSlot(i)) == 0) {
+                vm.store(address(rollup), ringSlot(i), bytes32(uint256(1)));
+            }
+        }
+        skip(10);
+        assertEq(newSlots(chain(4)), 0);
+    }
+
     function test_new_anchors_hold_from_their_block_on() public {
         INativeRollup.AnchorUpdate[] memory updates = new INativeRollup.AnchorUpdate[](2);
         nextL1Block();

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {L1TokenBridge} from "../../contracts/bridge/L1TokenBridge.sol";
+import {L2TokenBridge} from "../../contracts/bridge/L2TokenBridge.sol";
+import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
+import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.sol";
+import {RollupFixture} from "../utils/RollupFixture.sol";
+
+/// @dev What contracts were made with can be read from them: whoever checks a deployment depends on it, and
+/// whoever builds blocks for it.
+contract ConfigurationTest is RollupFixture {
+    function testFuzz_a_queue_tells_its_rollup_caps_and_price(
+        address owner,
+        uint32 gas,
+        uint16 data,
+        uint64 percent
+    ) public {
+        L1MessageQueue q = new L1MessageQueue(owner, gas, data, percent);
+        assertEq(q.ROLLUP(), owner);
+        assertEq(q.MAX_GAS(), gas);
+        assertEq(q.MAX_DATA(), data);
+        assertEq(q.FEE_PERCENT(), percent);
+        assertEq(q.CHECKPOINTS(), 8191);
+        assertEq(q.CHECKPOINT_INTERVAL(), 256);
+        assertEq(q.STORAGE_ROOTS(), 8191);
+    }
+
+    function testFuzz_a_forced_queue_tells_all_of_its_configuration(ForcedInbox.Config memory c)
+        public
+    {
+        ForcedInbox i = new ForcedInbox(c);
+        assertEq(i.ROLLUP(), c.rollup);
+        assertEq(i.CHAIN_ID(), c.chainId);
+        assertEq(i.DELAY(), c.delay);
+        assertEq(i.GRACE(), c.grace);
+        assertEq(i.EXPIRY(), c.expiry);
+        assertEq(i.MAX_GAS(), c.maxGas);
+        assertEq(i.MAX_BOUNDED_GAS(), c.maxBoundedGas);
+        assertEq(i.FEE_PERCENT(), c.feePercent);
+        assertEq(i.BOUNDED_TARGET(), c.boundedTarget);
+        assertEq(i.MAX_SIZE(), 4096);
+    }
+
+    function test_a_rollup_tells_how_many_state_roots_it_holds() public view {
+        assertEq(rollup.STATE_ROOTS(), RING);
+    }
+
+    function testFuzz_both_sides_of_a_bridge_name_one_another(address one_, address other) public {
+        L1TokenBridge l1 = new L1TokenBridge(one_, other);
+        assertEq(l1.QUEUE(), one_);
+        assertEq(l1.L2_BRIDGE(), other);
+        assertGt(l1.REGISTER_GAS(), l1.DEPOSIT_GAS());
+        assertEq(new L2TokenBridge(other).L1_BRIDGE(), other);
+    }
+
+    function testFuzz_policies_tell_when_they_open(uint64 head, uint64 timeout, uint32 length)
+        public
+    {
+        timeout = uint64(bound(timeout, 1, type(uint64).max));
+        length = uint32(bound(length, 1, type(uint32).max));
+        address[] memory members = new address[](2);
+        (members[0], members[1]) = (makeAddr("one"), makeAddr("two"));
+        uint64 start = uint64(vm.getBlockTimestamp());
+        RotatingSequencing r = new RotatingSequencing(members, start, length, timeout);
+        assertEq(r.SLOT_LENGTH(), length);
+        assertEq(r.START(), start);
+        assertEq(r.PLACES(), 2);
+        assertEq(r.TIMEOUT(), timeout);
+        assertEq(r.opensAt(head), uint256(head) + timeout);
+        PermissionedSequencing p = new PermissionedSequencing(members[0], members[1], timeout);
+        assertEq(p.TIMEOUT(), timeout);
+        assertEq(p.opensAt(head), uint256(head) + timeout);
+    }
+}
