@@ -25,6 +25,18 @@ contract MessageGasTest is GasFixture {
         return cost(address(queue), 1 ether, abi.encodeCall(queue.send, (to, to, 0, 0, "")));
     }
 
+    /// @dev Where the floor does not hide it.
+    function test_what_is_measured_is_what_a_transaction_pays() public {
+        warmQueue();
+        uint256 state = vm.snapshotState();
+        Cost memory c = deposit();
+        vm.revertToState(state);
+        address to = 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266;
+        vm.deal(address(this), 1 ether);
+        queue.send{value: 1 ether}(to, to, 0, 0, "");
+        assertEq(vm.lastCallGas().gasTotalUsed, c.inAll);
+    }
+
     function test_gas_of_sending_after_others_of_the_block() public {
         warmQueue();
         Cost memory c = deposit();
