@@ -160,6 +160,30 @@ contract StateProofNodesTest is Test {
         assertEq(harness.get(keccak256(node), bytes32(uint256(0x20) << 248), proof), hex"0102");
     }
 
+    /// @dev Whoever steps over an embedded node by another length than its own comes to read what stands
+    /// inside it, which may be for others to choose.
+    function test_what_stands_inside_an_embedded_node_is_not_taken_for_a_child() public {
+        bytes memory forged;
+        bytes32 hash;
+        for (uint32 i = 1 << 24; hash[30] != 0xa0; ++i) {
+            forged = list(abi.encodePacked(hex"a030", bytes31(0), hex"84", i));
+            hash = keccak256(forged);
+        }
+        // The hash begins inside the list of 31 bytes, and ends in the child behind that.
+        bytes32 child = bytes32(hash[31]);
+        bytes memory node =
+            branch(abi.encodePacked(hex"80", hex"dfa0", bytes30(hash), hex"a0", child), 3);
+        bytes[] memory proof = new bytes[](2);
+        (proof[0], proof[1]) = (node, forged);
+        vm.expectRevert(
+            abi.encodeWithSelector(StateProof.NodeHashMismatch.selector, 1, hash, child)
+        );
+        harness.get(keccak256(node), bytes32(uint256(0x20) << 248), proof);
+        // Where it is a child, it is one.
+        proof[0] = branch(abi.encodePacked(hex"80", hex"c23106", hex"a0", hash), 3);
+        assertEq(harness.get(keccak256(proof[0]), bytes32(uint256(0x20) << 248), proof).length, 4);
+    }
+
     function test_a_branch_without_the_child_is_refused() public {
         bytes memory some = abi.encodePacked(
             hex"a0", keccak256("1"), hex"a0", keccak256("2"), hex"a0", keccak256("3")
