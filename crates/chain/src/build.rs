@@ -205,8 +205,9 @@ impl State {
         let mut execution = BlockExecution::begin(&mut state, environment, evm)?;
         let (mut transactions, mut senders) = (Vec::new(), Vec::new());
         let mut room = Room::new(self, header);
-        let mut regular =
-            self.root == self.block.header.state_root && self.store.elsewhere().is_none();
+        let mut regular = self.root == self.block.header.state_root
+            && self.store.elsewhere().is_none()
+            && self.config.signatures.is_none();
         let mut last = None;
         for (index, Candidate { transaction, sender, signed }) in candidates {
             last = Some(index);

@@ -1,5 +1,6 @@
 //! The rules of a chain.
 
+use crate::Signatures;
 use alloy_eips::eip7840::BlobParams;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::ChainConfig as GenesisConfig;
@@ -22,6 +23,9 @@ pub struct ChainConfig {
     pub system_code: SystemCode,
     /// Where its EVM is more generous than Ethereum's.
     pub limits: Limits,
+    /// Signatures that are not whose they seem, if there are any. Blocks are not
+    /// [regular](crate::Block::regular) then.
+    pub signatures: Option<Arc<Signatures>>,
 }
 
 /// Limits of the EVM that a chain lifts. By default there are none: those of the fork hold.
@@ -40,7 +44,7 @@ impl ChainConfig {
     pub const fn new(spec: ChainSpec) -> Self {
         let limits =
             Limits { code_size: None, no_transaction_gas_cap: false, senders_with_code: false };
-        Self { spec, execute: None, system_code: SystemCode::Canonical, limits }
+        Self { spec, execute: None, system_code: SystemCode::Canonical, limits, signatures: None }
     }
 
     /// The same chain with EXECUTE.
@@ -54,6 +58,9 @@ impl ChainConfig {
     pub fn install(&self, precompiles: &mut PrecompilesMap) {
         if let Some(execute) = &self.execute {
             execute.install(precompiles);
+        }
+        if let Some(signatures) = &self.signatures {
+            signatures.install(precompiles);
         }
     }
 

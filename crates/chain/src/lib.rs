@@ -25,6 +25,7 @@ mod index;
 mod proof;
 mod prune;
 mod record;
+mod signatures;
 mod state;
 mod store;
 
@@ -37,5 +38,6 @@ pub use error::ChainError;
 pub use genesis::{empty_genesis, genesis_header};
 pub use index::Place;
 pub use proof::{AccountProof, SlotProof};
+pub use signatures::Signatures;
 pub use state::State;
 pub use store::{Changes, Store};

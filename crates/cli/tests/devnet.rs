@@ -154,3 +154,40 @@ fn state_files_go_from_anvil_to_the_devnet_and_back() {
     hand_over(devnet, anvil);
     hand_over(devnet, devnet);
 }
+
+/// Writes earlier states with one node and reads them with the other.
+fn hand_over_history(from: (&Path, &[&str]), to: (&Path, &[&str])) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.json");
+    let path = path.to_str().unwrap();
+    let dump = ["--dump-state", path, "--preserve-historical-states"];
+    let node = Running::start(from.0, &[from.1, &dump].concat());
+    node.cast(&["rpc", "anvil_setCode", CONTRACT, "0x5f545f5260205ff3"]);
+    let mine = |value: u64| {
+        node.cast(&["rpc", "anvil_setStorageAt", CONTRACT, "0x0", &format!("0x{value:064x}")]);
+        let send = ["send", "--unlocked", "--from", ALICE, SINK, "--value", "1"];
+        node.cast(&send);
+    };
+    (41..44).for_each(mine);
+    node.interrupt();
+
+    let node = Running::start(to.0, &[to.1, &["--load-state", path]].concat());
+    assert_eq!(node.cast(&["block-number"]), "3");
+    for block in 1..=3_u64 {
+        let at = block.to_string();
+        assert_eq!(node.cast(&["balance", SINK, "--block", &at]), at);
+        assert_eq!(node.cast(&["nonce", ALICE, "--block", &at]), at);
+    }
+    // Code and storage of then too; what is written between two blocks counts to either.
+    let seen = node.cast(&["call", CONTRACT, "f()", "--block", "1"]);
+    assert!(seen.ends_with("29") || seen.ends_with("2a"), "{seen}");
+}
+
+#[test]
+fn earlier_states_go_from_anvil_to_the_devnet_and_back() {
+    let devnet = (Path::new(env!("CARGO_BIN_EXE_enshrine")), ["devnet"].as_slice());
+    let anvil = (TOOLS.anvil(), [].as_slice());
+    hand_over_history(anvil, devnet);
+    hand_over_history(devnet, devnet);
+    hand_over_history(devnet, anvil);
+}

@@ -193,7 +193,7 @@ pub struct DevnetArgs {
     #[arg(short, long, value_name = "SECONDS", help_heading = "State")]
     pub state_interval: Option<u64>,
 
-    /// Has no effect yet: a state file holds the state at the head
+    /// Write the states of earlier blocks to state files too
     #[arg(long, help_heading = "State")]
     pub preserve_historical_states: bool,
 
@@ -239,7 +239,7 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "EXECUTE")]
     pub verify_blocks: bool,
 
-    /// Has no effect: the single steps of debug traces are always there
+    /// Changes nothing: the single steps of debug traces are always there
     #[arg(long, visible_alias = "tracing", help_heading = "Tracing")]
     pub steps_tracing: bool,
 }
@@ -306,6 +306,7 @@ impl DevnetArgs {
             auto_impersonate: self.auto_impersonate,
             steps_tracing: self.steps_tracing,
             history: self.prune_history,
+            preserve_states: self.preserve_historical_states,
             tx_gas_cap: !self.no_tx_gas_cap,
             max_tx_size: self.max_tx_size,
             code_size_limit: match self.disable_code_size_limit {

@@ -83,13 +83,10 @@ impl Devnet {
         let options = Options { client_version: CLIENT_VERSION.to_owned(), ..Options::default() };
         let api = Api::new(Arc::clone(&node), options);
         let server_config = config.server.clone();
-        let world = Arc::new(World::new(api.clone(), config, &accounts, remote.clone()));
-        let mut methods = methods(api, &world);
-        if let Some(remote) = &remote {
-            methods = api::overlay(&methods, &world, remote).map_err(|error| {
-                DevnetError::Flag { flag: "--fork-url", reason: error.message().to_owned() }
-            })?;
-        }
+        let world = Arc::new(World::new(api.clone(), config, &accounts, remote));
+        let methods = api::overlay(&methods(api, &world), &world).map_err(|error| {
+            DevnetError::Flag { flag: "--fork-url", reason: error.message().to_owned() }
+        })?;
         let server = RunningServer::start(&server_config, methods).await?;
         let miner = tokio::spawn(node.run());
         Ok(Self { world, accounts, server: Some(server), miner })

@@ -2,6 +2,7 @@
 
 use crate::{
     Devnet, DevnetError, Origin,
+    history::PastState,
     state_file::{
         AccountState, BlobPrice, BlockEnvironment, StateFile, StoredBlock, StoredBody,
         StoredTransaction, TransactionInfo,
@@ -72,13 +73,23 @@ pub(crate) fn dump(world: &World) -> Result<StateFile, String> {
         transactions.extend((0..block.transactions.len()).map(|index| stored(&block, index)));
         blocks.push(stored_block(&block));
     }
+    let mut historical_states = Vec::new();
+    if world.config.preserve_states {
+        let names = state.store().names();
+        for number in chain.first_number()..head.header.number {
+            let Some(block) = chain.canonical_block(number) else { continue };
+            // Those that are not kept any more are left out.
+            let Ok(state) = world.node.read(|node| node.state_after(&block)) else { continue };
+            historical_states.push((block.hash, PastState::of(&state, &names).map_err(error)?));
+        }
+    }
     Ok(StateFile {
         block: Some(environment(&chain, head)),
         accounts,
         best_block_number: Some(head.header.number),
         blocks,
         transactions,
-        historical_states: None,
+        historical_states: world.config.preserve_states.then(|| json!(historical_states)),
     })
 }
 
@@ -149,6 +160,11 @@ fn stored(block: &Block, index: usize) -> StoredTransaction {
 pub(crate) fn load(world: &World, file: &StateFile) -> Result<(), String> {
     let mut blocks = foreign_blocks(file)?;
     blocks.sort_by_key(|block| block.header.number);
+    let past: Vec<(B256, PastState)> = match &file.historical_states {
+        None => Vec::new(),
+        Some(states) => serde_json::from_value(states.clone())
+            .map_err(|error| format!("historical states: {error}"))?,
+    };
     world.node.change(|node| {
         let edited = apply(&node.chain.state(), file)?;
         blocks
@@ -161,6 +177,10 @@ pub(crate) fn load(world: &World, file: &StateFile) -> Result<(), String> {
         };
         let state = chain.state().with_root(edited.root());
         chain.set_state(&state);
+        for (block, past) in &past {
+            let root = past.put(&state).map_err(|error| error.to_string())?;
+            chain.know_state(*block, root);
+        }
         let head = Arc::clone(chain.head());
         node.chain = chain;
         node.clock.set(head.header.timestamp);

@@ -65,6 +65,7 @@ pub(crate) fn start(
             no_transaction_gas_cap: !config.tx_gas_cap,
             senders_with_code: true,
         },
+        signatures: None,
     };
     if let Some(remote) = remote {
         let chain_id = config.chain_id.unwrap_or(remote.chain_id);

@@ -16,6 +16,7 @@ mod error;
 mod exec;
 mod fork;
 mod genesis;
+mod history;
 pub mod ipc;
 mod listen;
 #[cfg(feature = "provider")]

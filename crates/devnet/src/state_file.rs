@@ -249,16 +249,16 @@ impl From<PlainOrHex> for u64 {
     }
 }
 
-mod plain_or_hex_number {
+pub(crate) mod plain_or_hex_number {
     use super::PlainOrHex;
     use serde::{Deserialize, Deserializer, Serializer};
 
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-    pub(super) fn serialize<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(*number)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
         PlainOrHex::deserialize(from).map(Into::into)
     }
 }

@@ -4,7 +4,7 @@ use crate::{Accounts, Config, fork::Remote};
 use alloy_primitives::{Address, B256, map::AddressMap};
 use alloy_signer_local::PrivateKeySigner;
 use node::{Node, Snapshot};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rpc::Api;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,14 +15,15 @@ pub(crate) struct World {
     /// The methods that any node has.
     pub(crate) api: Api,
     pub(crate) config: Config,
+    pub(crate) accounts: Accounts,
     /// The node whose chain this one continues.
-    pub(crate) remote: Option<Arc<Remote>>,
+    remote: RwLock<Option<Arc<Remote>>>,
     /// The accounts in the order in which they are shown.
     pub(crate) addresses: Vec<Address>,
     pub(crate) signers: AddressMap<PrivateKeySigner>,
     pub(crate) snapshots: Mutex<Snapshots>,
     /// The moment of the start, to go back to.
-    pub(crate) start: Snapshot,
+    pub(crate) start: Mutex<Snapshot>,
     /// Another one after each reset.
     pub(crate) instance: Mutex<B256>,
     pub(crate) genesis_time: u64,
@@ -82,13 +83,24 @@ impl World {
             node,
             api,
             config,
-            remote,
+            accounts: accounts.clone(),
+            remote: RwLock::new(remote),
             addresses: accounts.addresses().collect(),
             signers: signers.collect(),
             snapshots: Mutex::default(),
-            start,
+            start: Mutex::new(start),
             instance: Mutex::new(B256::random()),
             genesis_time,
         }
+    }
+
+    /// The node whose chain this one continues, if there is one.
+    pub(crate) fn remote(&self) -> Option<Arc<Remote>> {
+        self.remote.read().clone()
+    }
+
+    /// From here on the chain is one that continues this node's.
+    pub(crate) fn continue_another(&self, remote: Arc<Remote>) {
+        *self.remote.write() = Some(remote);
     }
 }

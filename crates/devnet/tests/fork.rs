@@ -120,3 +120,34 @@ fn an_earlier_block_may_be_continued() {
     assert_eq!(cast(&fork.url(), &["call", CONTRACT, "value()(uint256)"]), "1");
     assert_eq!(cast(&fork.url(), &["balance", SINK]), "0");
 }
+
+#[test]
+fn a_reset_goes_to_another_block_of_the_same_node_and_to_another_node() {
+    let (first, second) = (serve(|_| {}), serve(|config| config.chain_id = Some(77)));
+    prepare(&first.url());
+    let url = |node: &Served| format!(r#"{{"forking":{{"jsonRpcUrl":"{}"}}}}"#, node.url());
+    // Not a fork yet.
+    let devnet = serve(|_| {});
+    cast(&devnet.url(), &["send", SINK, "--value", "9", "--private-key", SECRET]);
+    cast(&devnet.url(), &["rpc", "anvil_reset", &url(&first)]);
+    assert_eq!(cast(&devnet.url(), &["block-number"]), "3");
+    assert_eq!(cast(&devnet.url(), &["balance", SINK]), "5");
+    assert_eq!(cast(&devnet.url(), &["call", CONTRACT, "value()(uint256)"]), "42");
+
+    // An earlier block of the same node; what was done since is gone.
+    cast(&devnet.url(), &["send", SINK, "--value", "1", "--private-key", SECRET]);
+    cast(&devnet.url(), &["rpc", "hardhat_reset", r#"{"forking":{"blockNumber":"0x1"}}"#]);
+    assert_eq!(cast(&devnet.url(), &["block-number"]), "1");
+    assert_eq!(cast(&devnet.url(), &["balance", SINK]), "0");
+    assert_eq!(cast(&devnet.url(), &["call", CONTRACT, "value()(uint256)"]), "1");
+
+    // A plain reset goes back to where the last one went, and the chain goes on from there.
+    cast(&devnet.url(), &["send", SINK, "--value", "1", "--private-key", SECRET]);
+    cast(&devnet.url(), &["rpc", "anvil_reset"]);
+    assert_eq!(cast(&devnet.url(), &["block-number"]), "1");
+    assert_eq!(cast(&devnet.url(), &["balance", SINK]), "0");
+
+    cast(&devnet.url(), &["rpc", "anvil_reset", &url(&second)]);
+    assert_eq!(cast(&devnet.url(), &["chain-id"]), "77");
+    assert_eq!(cast(&devnet.url(), &["code", CONTRACT]), "0x");
+}

@@ -254,7 +254,7 @@ pub const REASONS: &[Reason] = &[
         methods: &["anvil_impersonateSignature"],
         paths: &["*"],
         when: ALWAYS,
-        why: "Not there: `ecrecover` says the truth.",
+        why: "Signature and address may be two parameters, as clients send them; anvil takes a pair.",
     },
     Reason {
         methods: &["anvil_nodeInfo"],

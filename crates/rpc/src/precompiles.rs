@@ -13,14 +13,17 @@ thread_local! {
     static LEFT: RefCell<Option<(Key, PrecompilesMap)>> = const { RefCell::new(None) };
 }
 
-/// What decides which precompiles there are: the fork, and which EXECUTE. A map keeps its EXECUTE
-/// alive, so no other one can have the same address as long as the map is kept.
+/// What decides which precompiles there are: the fork, which EXECUTE, and which signatures are not
+/// whose they seem. A map keeps both alive, so no others can have the same address as long as the
+/// map is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Key(SpecId, Option<usize>);
+pub(crate) struct Key(SpecId, Option<usize>, Option<usize>);
 
 impl Key {
     pub(crate) fn new(spec: SpecId, config: &ChainConfig) -> Self {
-        Self(spec, config.execute.as_ref().map(|execute| Arc::as_ptr(execute).addr()))
+        let execute = config.execute.as_ref().map(|execute| Arc::as_ptr(execute).addr());
+        let signatures = config.signatures.as_ref().map(|known| Arc::as_ptr(known).addr());
+        Self(spec, execute, signatures)
     }
 }
 

@@ -7,11 +7,12 @@ use crate::{
 };
 use alloy_primitives::U64;
 use jsonrpsee::{
-    Methods, RpcModule,
-    types::{ErrorObjectOwned, Params},
+    IntoResponse, MethodResponse, Methods,
+    core::server::MethodCallback,
+    types::{ErrorCode, ErrorObjectOwned, Params},
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 /// Where a method names what it asks for.
 #[derive(Debug, Clone, Copy)]
@@ -55,28 +56,50 @@ const FORWARDED: &[(&str, By)] = &[
     ("eth_getLogs", By::Logs),
 ];
 
-/// The same methods, with those forwarded that the other node has to answer.
-pub(crate) fn overlay(
-    here: &Methods,
-    world: &Arc<World>,
-    remote: &Arc<Remote>,
-) -> Result<Methods, ErrorObjectOwned> {
-    let mut module = RpcModule::new((here.clone(), Arc::clone(world), Arc::clone(remote)));
-    for (name, by) in FORWARDED {
-        module
-            .register_blocking_method(name, move |params, context, _| {
-                let (here, world, remote) = &*context;
-                answer(name, *by, &params, here, world, remote)
-            })
-            .map_err(internal)?;
+/// The same methods, with those forwarded that another node has to answer, as long as there is one.
+pub(crate) fn overlay(here: &Methods, world: &Arc<World>) -> Result<Methods, ErrorObjectOwned> {
+    let mut methods = Methods::new();
+    for name in here.method_names() {
+        let Some(method) = here.method(name) else { continue };
+        let method = match FORWARDED.iter().find(|(known, _)| *known == name) {
+            Some((_, by)) => forwarded(name, *by, method.clone(), here.clone(), Arc::clone(world)),
+            None => method.clone(),
+        };
+        methods.verify_and_insert(name, method).map_err(internal)?;
     }
-    for name in here.method_names().filter(|name| FORWARDED.iter().all(|(known, _)| known != name))
-    {
-        if let Some(method) = here.method(name) {
-            module.verify_and_insert(name, method.clone()).map_err(internal)?;
-        }
-    }
-    Ok(module.into())
+    Ok(methods)
+}
+
+/// A method that another node may have to answer. Without one it is the method that is here, called
+/// as if nothing were in between.
+fn forwarded(
+    name: &'static str,
+    by: By,
+    method: MethodCallback,
+    here: Methods,
+    world: Arc<World>,
+) -> MethodCallback {
+    MethodCallback::Async(Arc::new(move |id, params, connection, limit, extensions| {
+        let Some(remote) = world.remote() else {
+            return match &method {
+                MethodCallback::Sync(call) => Box::pin(ready(call(id, params, limit, extensions))),
+                MethodCallback::Async(call) => call(id, params, connection, limit, extensions),
+                // No subscription is forwarded.
+                MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_) => {
+                    let error = ErrorObjectOwned::from(ErrorCode::InternalError);
+                    Box::pin(ready(MethodResponse::error(id, error)))
+                }
+            };
+        };
+        let (here, world) = (here.clone(), Arc::clone(&world));
+        Box::pin(async move {
+            let asked = tokio::task::spawn_blocking(move || {
+                answer(name, by, &params, &here, &world, &remote)
+            });
+            let answer = asked.await.unwrap_or_else(|error| Err(internal(error)));
+            MethodResponse::response(id, answer.into_response(), limit).with_extensions(extensions)
+        })
+    }))
 }
 
 fn answer(

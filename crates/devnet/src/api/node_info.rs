@@ -58,8 +58,8 @@ fn node_info(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> 
                 "gasPrice": format!("{price:#x}"),
             },
             "forkConfig": {
-                "forkUrl": world.remote.as_ref().map(|remote| &remote.url),
-                "forkBlockNumber": world.remote.as_ref().map(|remote| remote.number()),
+                "forkUrl": world.remote().as_ref().map(|remote| remote.url.clone()),
+                "forkBlockNumber": world.remote().as_ref().map(|remote| remote.number()),
                 "forkRetryBackoff": null,
             },
         })
@@ -87,7 +87,7 @@ fn metadata(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
             "instanceId": instance,
             "latestBlockNumber": node.chain.head().header.number,
             "latestBlockHash": node.chain.head().hash,
-            "forkedNetwork": world.remote.as_ref().map(|remote| json!({
+            "forkedNetwork": world.remote().as_ref().map(|remote| json!({
                 "chainId": remote.chain_id,
                 "forkBlockNumber": remote.number(),
                 "forkBlockHash": remote.hash,

@@ -2,9 +2,11 @@
 
 use super::{Method, args::Args};
 use crate::world::World;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, Bytes};
 use jsonrpsee::types::ErrorObjectOwned;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub(super) const METHODS: &[Method] = &[
     (&["anvil_dropTransaction", "hardhat_dropTransaction"], drop_one),
@@ -13,6 +15,7 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_impersonateAccount", "hardhat_impersonateAccount"], impersonate),
     (&["anvil_stopImpersonatingAccount", "hardhat_stopImpersonatingAccount"], stop_impersonating),
     (&["anvil_autoImpersonateAccount", "hardhat_autoImpersonateAccount"], impersonate_all),
+    (&["anvil_impersonateSignature"], impersonate_signature),
 ];
 
 fn drop_one(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
@@ -47,5 +50,30 @@ fn stop_impersonating(world: &World, args: &mut Args) -> Result<Value, ErrorObje
 fn impersonate_all(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let all: bool = args.next()?;
     world.node.change(|node| node.settings.impersonate_all = all);
+    Ok(Value::Null)
+}
+
+/// What anvil takes is a pair; what its clients send are two parameters.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum SignatureOf {
+    Pair(Bytes, Address),
+    Alone(Bytes),
+}
+
+fn impersonate_signature(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (signature, address) = match args.next()? {
+        SignatureOf::Pair(signature, address) => (signature, address),
+        SignatureOf::Alone(signature) => (signature, args.next()?),
+    };
+    // One of another length is nobody's anyway.
+    if let Ok(signature) = signature[..].try_into() {
+        world.node.change(|node| {
+            node.chain.configure(|config| {
+                let known = config.signatures.get_or_insert_default();
+                Arc::make_mut(known).0.insert(signature, address);
+            });
+        });
+    }
     Ok(Value::Null)
 }

@@ -4,13 +4,15 @@ use super::{
     Method,
     args::{Args, Number, internal, invalid},
 };
-use crate::{dump, state_file::StateFile, world::World};
+use crate::{DevnetError, dump, fork::Remote, genesis, state_file::StateFile, world::World};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
+use chain::Chain;
 use jsonrpsee::types::ErrorObjectOwned;
-use node::{MineRequest, Mining};
+use node::{Clock, MineRequest, Mining};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub(super) const METHODS: &[Method] = &[
     (&["anvil_snapshot", "evm_snapshot"], snapshot),
@@ -63,16 +65,59 @@ fn rollback(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     Ok(Value::Null)
 }
 
+/// Where a reset goes to.
+#[derive(Debug, Deserialize)]
+struct ResetOptions {
+    forking: Option<Forking>,
+}
+
+/// Another node or block to continue.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Forking {
+    /// The node; by default the one that is continued now.
+    json_rpc_url: Option<String>,
+    /// The block; by default the newest.
+    block_number: Option<Number>,
+}
+
+/// The chain that continues what `forking` says.
+fn fork_again(
+    world: &World,
+    forking: Forking,
+) -> Result<(Arc<Remote>, Chain, Clock), ErrorObjectOwned> {
+    let known = world.remote().map(|remote| remote.url.clone());
+    let url = forking.json_rpc_url.or(known).ok_or_else(|| {
+        invalid("this devnet is no fork of another node: `jsonRpcUrl` says which it is to be")
+    })?;
+    let block = forking.block_number.map(Number::u64).transpose()?;
+    let block = block.map(i64::try_from).transpose().map_err(|error| invalid(error.to_string()))?;
+    let failed = |error: DevnetError| internal(error.to_string());
+    let remote = Arc::new(Remote::connect(&url, block).map_err(failed)?);
+    let (chain, clock) =
+        genesis::start(&world.config, &world.accounts, Some(&remote)).map_err(failed)?;
+    Ok((remote, chain, clock))
+}
+
 fn reset(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let options: Option<Value> = args.optional()?;
-    if options.as_ref().and_then(|options| options.get("forking")).is_some_and(|f| !f.is_null()) {
-        return Err(internal("this devnet was not started as a fork of another node"));
-    }
+    let options: Option<ResetOptions> = args.optional()?;
+    let another = match options.and_then(|options| options.forking) {
+        Some(forking) => Some(fork_again(world, forking)?),
+        None => None,
+    };
     world.snapshots.lock().clear();
     *world.instance.lock() = B256::random();
     world.node.change(|node| {
-        node.restore(&world.start);
+        let mut start = world.start.lock();
+        node.restore(&start);
         node.sidecars.clear();
+        if let Some((remote, chain, clock)) = another {
+            (node.chain, node.clock) = (chain, clock);
+            *start = node.snapshot();
+            world.continue_another(remote);
+            return;
+        }
+        node.chain.configure(|config| config.signatures = None);
         let time = world.config.timestamp.unwrap_or_else(|| node.chain.head().header.timestamp);
         node.clock.set(time);
     });

@@ -1,0 +1,163 @@
+//! States of earlier blocks in state files, as anvil's database has them in memory.
+
+use crate::state_file::plain_or_hex_number;
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use alloy_trie::EMPTY_ROOT_HASH;
+use chain::{ChainError, State};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The state after a block.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PastState {
+    accounts: BTreeMap<Address, PastAccount>,
+    storage: BTreeMap<Address, BTreeMap<U256, U256>>,
+    /// Hashes of blocks by number, for BLOCKHASH.
+    #[serde(default)]
+    block_hashes: BTreeMap<U256, B256>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct PastAccount {
+    balance: U256,
+    #[serde(with = "plain_or_hex_number")]
+    nonce: u64,
+    code_hash: B256,
+    #[serde(default)]
+    code: Option<PastCode>,
+}
+
+/// A code, as the EVM under anvil keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum PastCode {
+    LegacyAnalyzed {
+        /// With zeros behind it, so that no instruction ends beyond it.
+        bytecode: Bytes,
+        /// Without them.
+        original_len: usize,
+        /// One bit for each byte: whether it can be jumped to.
+        jump_table: Value,
+    },
+    Eip7702 {
+        delegated_address: Address,
+        version: u8,
+        raw: Bytes,
+    },
+}
+
+impl PastCode {
+    fn of(code: &Bytes) -> Self {
+        if let Some(delegate) = code.strip_prefix(&[0xef, 0x01, 0x00]).filter(|d| d.len() == 20) {
+            let delegated_address = Address::from_slice(delegate);
+            return Self::Eip7702 { delegated_address, version: 0, raw: code.clone() };
+        }
+        let (jumps, end) = jumps(code);
+        Self::LegacyAnalyzed {
+            bytecode: [&code[..], &vec![0; end - code.len() + 1]].concat().into(),
+            original_len: code.len(),
+            jump_table: json!({
+                "order": "bitvec::order::Lsb0",
+                "head": { "width": 8, "index": 0 },
+                "bits": code.len(),
+                "data": jumps,
+            }),
+        }
+    }
+
+    fn code(&self) -> Bytes {
+        match self {
+            Self::LegacyAnalyzed { bytecode, original_len, .. } => {
+                bytecode.slice(..bytecode.len().min(*original_len))
+            }
+            Self::Eip7702 { raw, .. } => raw.clone(),
+        }
+    }
+}
+
+/// Which bytes of a code can be jumped to, and where its last instruction ends.
+fn jumps(code: &[u8]) -> (Vec<u8>, usize) {
+    const JUMPDEST: u8 = 0x5b;
+    const PUSH: std::ops::RangeInclusive<u8> = 0x60..=0x7f;
+    let mut bits = vec![0; code.len().div_ceil(8)];
+    let mut at = 0;
+    while let Some(opcode) = code.get(at) {
+        if *opcode == JUMPDEST {
+            bits[at / 8] |= 1 << (at % 8);
+        }
+        let pushed = if PUSH.contains(opcode) { usize::from(opcode - PUSH.start()) + 1 } else { 0 };
+        at += 1 + pushed;
+    }
+    (bits, at)
+}
+
+impl PastState {
+    /// A state, as far as the names of what is in it are known.
+    pub(crate) fn of(
+        state: &State,
+        names: &BTreeMap<Address, BTreeSet<U256>>,
+    ) -> Result<Self, ChainError> {
+        let mut past = Self::default();
+        for (address, slots) in names {
+            let Some(account) = state.account(*address)? else { continue };
+            let code = state.code(*address)?;
+            let code = Some(PastCode::of(&code));
+            let (balance, nonce) = (account.balance, account.nonce);
+            let code_hash = account.code_hash;
+            past.accounts.insert(*address, PastAccount { balance, nonce, code_hash, code });
+            let mut storage = BTreeMap::new();
+            for slot in slots {
+                let value = state.storage(*address, *slot)?;
+                if !value.is_zero() {
+                    storage.insert(*slot, value);
+                }
+            }
+            past.storage.insert(*address, storage);
+        }
+        let block = state.block();
+        past.block_hashes.insert(U256::from(block.header.number), block.hash);
+        Ok(past)
+    }
+
+    /// Puts it into the store of a chain; its root. `any` is a state over that store.
+    pub(crate) fn put(&self, any: &State) -> Result<B256, ChainError> {
+        let put = any.with_root(EMPTY_ROOT_HASH).edit(|state| {
+            for (address, account) in &self.accounts {
+                state.set_balance(*address, account.balance)?;
+                state.set_nonce(*address, account.nonce)?;
+                if let Some(code) =
+                    account.code.as_ref().filter(|_| account.code_hash != KECCAK256_EMPTY)
+                {
+                    state.set_code(*address, code.code())?;
+                }
+            }
+            for (address, slots) in &self.storage {
+                for (slot, value) in slots {
+                    state.set_slot(*address, *slot, *value)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(put.root())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::bytes;
+
+    #[test]
+    fn code_is_padded_to_its_last_instruction_and_comes_back_without_it() {
+        // A jump destination, one that is data, and a push that lacks two of three bytes.
+        let code = bytes!("5b605b5b62ff");
+        let past = PastCode::of(&code);
+        assert_eq!(past.code(), code);
+        let written = serde_json::to_value(&past).unwrap();
+        assert_eq!(written["LegacyAnalyzed"]["bytecode"], "0x5b605b5b62ff000000");
+        assert_eq!(written["LegacyAnalyzed"]["jump_table"]["data"], json!([0b1001]));
+        assert_eq!(PastCode::of(&Bytes::new()).code(), Bytes::new());
+        let delegation = bytes!("ef010000000000000000000000000000000000000000aa");
+        assert!(matches!(PastCode::of(&delegation), PastCode::Eip7702 { .. }));
+    }
+}
