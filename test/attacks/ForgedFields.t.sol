@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
-import {RealRollup} from "../utils/RealRollup.sol";
+import {ForgeryAttack} from "./ForgeryAttack.sol";
 
 /// @title Whoever advances forges what L1 is going to believe
 /// @notice The operator writes the input. A rollup that took a state root or a block hash from anywhere
@@ -13,27 +13,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 /// from the input, and each field of it is either compared with what the rollup knows or part of what
 /// EXECUTE recomputes. So no field can be changed: without a new block hash the hash is wrong, with one
 /// the block is.
-contract ForgedFieldsTest is RealRollup {
-    using L2 for L2.Chain;
-
-    bytes internal honest;
-
-    function setUp() public override {
-        super.setUp();
-        l2.transfer("alice", bob, 1 ether);
-        l2.transfer("alice", bob, 2 ether);
-        honest = l2.seal();
-    }
-
-    function expectRefused(bytes memory input, bytes4 error_) internal {
-        bytes[] memory inputs = one(input);
-        vm.expectPartialRevert(error_);
-        // A failure of EXECUTE takes all gas that it gets.
-        rollup.advance{gas: 16_000_000}(inputs, none());
-        assertEq(rollup.head().number, 0);
-        rollup.advance(one(honest), none());
-    }
-
+contract ForgedFieldsTest is ForgeryAttack {
     /// @dev Fields of which only EXECUTE knows what they must be.
     function testFuzz_what_execution_gives_cannot_be_changed(
         uint8 which,

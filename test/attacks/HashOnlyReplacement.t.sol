@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Execute} from "../../contracts/libraries/Execute.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
-import {RealRollup} from "../utils/RealRollup.sol";
+import {ForgeryAttack} from "./ForgeryAttack.sol";
 
 /// @title A hash in place of another, and nothing else changed
 /// @notice What a rollup keeps of a block is two hashes: that of the block, which the next one must name as
@@ -13,27 +13,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 /// would own the escrow with a state root, and halt the chain with the hash of a block that does not exist.
 /// Both are read from the input that EXECUTE judges, which compares each with what it computes itself; what
 /// a replaced hash stands for is never asked.
-contract HashOnlyReplacementTest is RealRollup {
-    using L2 for L2.Chain;
-
-    bytes internal honest;
-
-    function setUp() public override {
-        super.setUp();
-        l2.transfer("alice", bob, 1 ether);
-        l2.transfer("alice", bob, 2 ether);
-        honest = l2.seal();
-    }
-
-    function expectRefused(bytes memory input, bytes4 error_) internal {
-        bytes[] memory inputs = one(input);
-        vm.expectPartialRevert(error_);
-        // A failure of EXECUTE takes all gas that it gets.
-        rollup.advance{gas: 16_000_000}(inputs, none());
-        assertEq(rollup.head().number, 0);
-        rollup.advance(one(honest), none());
-    }
-
+contract HashOnlyReplacementTest is ForgeryAttack {
     function testFuzz_a_block_hash_of_ones_own_is_refused(bytes32 hash) public {
         vm.assume(hash != l2.head.hash);
         bytes memory bad = L2.broken(honest, IL2.Field.BlockHash, hash, false);

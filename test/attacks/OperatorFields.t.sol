@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
-import {RealRollup} from "../utils/RealRollup.sol";
+import {ForgeryAttack} from "./ForgeryAttack.sol";
 
 /// @title Fields that nobody but the operator would check
 /// @notice EXECUTE says that a block is valid, not that it is one that anybody wants. Validity leaves to
@@ -13,27 +13,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 /// limit in a few blocks until no block could be advanced, or go on from a parent that was never the head.
 /// Every such field is compared, with storage or with what L1 knows; the randomness and the extra data are
 /// free and mean nothing here.
-contract OperatorFieldsTest is RealRollup {
-    using L2 for L2.Chain;
-
-    bytes internal honest;
-
-    function setUp() public override {
-        super.setUp();
-        l2.transfer("alice", bob, 1 ether);
-        l2.transfer("alice", bob, 2 ether);
-        honest = l2.seal();
-    }
-
-    function expectRefused(bytes memory input, bytes4 error_) internal {
-        bytes[] memory inputs = one(input);
-        vm.expectPartialRevert(error_);
-        // A failure of EXECUTE takes all gas that it gets.
-        rollup.advance{gas: 16_000_000}(inputs, none());
-        assertEq(rollup.head().number, 0);
-        rollup.advance(one(honest), none());
-    }
-
+contract OperatorFieldsTest is ForgeryAttack {
     function test_what_the_rollup_governs_cannot_be_changed() public {
         uint256 state = vm.snapshotState();
         IL2.Field[7] memory fields = [

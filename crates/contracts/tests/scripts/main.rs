@@ -1,0 +1,175 @@
+//! `script/Deploy.s.sol` and `script/Operate.s.sol` as they are run: by forge, against stock anvil; and
+//! where there is an `enshrine` beside this test (or where `ENSHRINE_BIN` says), against its devnet,
+//! which has EXECUTE.
+
+mod bench;
+mod execute;
+
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, U256, hex};
+use alloy_sol_types::SolCall;
+use bench::{Bench, DEPLOYER, L2_CHAIN, RUN, STRANGER, STRANGER_KEY, VERIFY, WITHOUT_EXECUTE};
+use enshrine_contracts::bindings::INativeRollup::{Evidence, advanceCall};
+use eyre::Result;
+use keys::Key;
+use std::fs;
+
+#[test]
+fn a_rollup_is_deployed_once_and_verified_ever_after() -> Result<()> {
+    // On a chain that has not even the CREATE2 proxy.
+    let bench = Bench::new("deploy", &["--disable-default-create2-deployer"])?;
+    let config = bench.configure("rollup.toml", &[])?;
+    let said = bench.refuse("Deploy", RUN, &[&config])?;
+    assert!(said.contains("ProxyAbsent"), "{said}");
+    bench.run("Deploy", "prepare()", &[])?;
+    bench.run("Deploy", "prepare()", &[])?;
+    let said = bench.run("Deploy", RUN, &[&config])?;
+    assert!(said.contains(WITHOUT_EXECUTE), "{said}");
+    let rollup = bench.deployed("rollup")?;
+    let hash = bench.call(rollup, &["blockHash()(bytes32)"])?;
+    assert_eq!(hash, bench.genesis.0.to_string());
+    assert_eq!(bench.call(rollup, &["owner()(address)"])?, Address::ZERO.to_string());
+    for (key, getter) in [("inbox", "INBOX()(address)"), ("forced", "FORCED()(address)")] {
+        assert_eq!(bench.call(rollup, &[getter])?, bench.deployed(key)?.to_string());
+    }
+    let target = bench.call(bench.deployed("forced")?, &["BOUNDED_TARGET()(address)"])?;
+    assert_eq!(target, bench.deployed("l2Bridge")?.to_string());
+
+    // Again: nothing is sent, and the file stays as it is.
+    let nonce = bench.nonce(DEPLOYER)?;
+    let file = bench.tools.root().join(bench.file("deployment.json"));
+    let written = fs::read_to_string(&file)?;
+    let said = bench.run("Deploy", RUN, &[&config])?;
+    assert!(said.contains("all is deployed and as configured"), "{said}");
+    assert_eq!(bench.nonce(DEPLOYER)?, nonce);
+    assert_eq!(fs::read_to_string(&file)?, written);
+    bench.run("Deploy", VERIFY, &[&config])?;
+
+    // Another configuration for the same addresses is not what is there.
+    let changed: [(&str, &str, &str); 4] = [
+        ("max_lag = 3600", "max_lag = 3599", "CodeMismatch"),
+        ("fee_percent = 100", "fee_percent = 99", "CodeMismatch"),
+        (
+            "owner = \"0x0000000000000000000000000000000000000000\"",
+            &*owner(STRANGER),
+            "OwnerMismatch",
+        ),
+        (&*bench.genesis.0.to_string(), &*B256::repeat_byte(3).to_string(), "GenesisMismatch"),
+    ];
+    for (from, to, error) in changed {
+        let config = bench.configure("other.toml", &[(from, to)])?;
+        let said = bench.refuse("Deploy", VERIFY, &[&config])?;
+        assert!(said.contains(error), "{from} -> {to}: {said}");
+    }
+    // And what is not there is missed.
+    let config = bench.configure("other.toml", &[("my rollup", "another rollup")])?;
+    let said = bench.refuse("Deploy", VERIFY, &[&config])?;
+    assert!(said.contains("NotDeployed"), "{said}");
+    Ok(())
+}
+
+fn owner(owner: Address) -> String {
+    format!("owner = \"{owner}\"")
+}
+
+#[test]
+fn a_deployment_that_was_interrupted_goes_on_where_it_was() -> Result<()> {
+    let bench = Bench::new("interrupted", &[])?;
+    let members = format!(
+        "policy = \"rotating\"\ntimeout = 5400\nmembers = [\"{DEPLOYER}\", \"{STRANGER}\"]\n\
+         start = 1700000000\nslot_length = 60"
+    );
+    let config = bench.configure("rollup.toml", &[("policy = \"none\"", &members)])?;
+    // A rollup that cannot be made, because an upgrade would come before anyone could leave.
+    let early = bench.configure(
+        "early.toml",
+        &[("policy = \"none\"", &members), ("upgrade_delay = 604800", "upgrade_delay = 1")],
+    )?;
+    let said = bench.refuse("Deploy", RUN, &[&early])?;
+    assert!(said.contains("InitCodeFailed"), "{said}");
+    assert_eq!(bench.nonce(DEPLOYER)?, 0);
+    bench.run("Deploy", RUN, &[&config])?;
+    let (rollup, policy) = (bench.deployed("rollup")?, bench.deployed("policy")?);
+    assert_eq!(bench.call(rollup, &["policy()(address)"])?, policy.to_string());
+    assert_eq!(bench.call(policy, &["PLACES()(uint256)"])?, "2");
+
+    // The last two transactions get lost: the rollup and the bridge are gone, the rest is there.
+    let nonce = bench.nonce(DEPLOYER)?;
+    bench.cast(&["rpc", "anvil_rollback", "2"])?;
+    assert_eq!(bench.nonce(DEPLOYER)?, nonce - 2);
+    let said = bench.refuse("Deploy", VERIFY, &[&config])?;
+    assert!(said.contains("NotDeployed"), "{said}");
+    bench.run("Deploy", RUN, &[&config])?;
+    assert_eq!(bench.nonce(DEPLOYER)?, nonce);
+    assert_eq!(bench.deployed("rollup")?, rollup);
+    bench.run("Deploy", VERIFY, &[&config])?;
+    Ok(())
+}
+
+#[test]
+fn users_operators_and_owners_find_their_way() -> Result<()> {
+    let bench = Bench::new("operate", &[])?;
+    let mine = owner(DEPLOYER);
+    let zero = "owner = \"0x0000000000000000000000000000000000000000\"";
+    let config = bench.configure("rollup.toml", &[(zero, &mine)])?;
+    bench.run("Deploy", RUN, &[&config])?;
+    let file = bench.file("deployment.json");
+    let (rollup, inbox, forced) =
+        (bench.deployed("rollup")?, bench.deployed("inbox")?, bench.deployed("forced")?);
+
+    // A deposit.
+    let ether = "1000000000000000000";
+    let to = Key::named("bob").address().to_string();
+    bench.run_as(
+        STRANGER_KEY,
+        "Operate",
+        "deposit(string,address,uint256)",
+        &[&file, &to, ether],
+    )?;
+    assert_eq!(bench.cast(&["balance", &inbox.to_string()])?, ether);
+
+    // A forced transaction, and one that the queue refuses.
+    let transfer = |gas_limit| {
+        let transaction = Key::named("alice").sign(TxEip1559 {
+            chain_id: L2_CHAIN,
+            gas_limit,
+            max_fee_per_gas: 1_000_000_000,
+            to: Key::named("bob").address().into(),
+            value: U256::ONE,
+            ..Default::default()
+        });
+        hex::encode_prefixed(transaction.encoded_2718())
+    };
+    let said = bench.run("Operate", "force(string,bytes)", &[&file, &transfer(21_000)])?;
+    assert!(said.contains(&Key::named("alice").address().to_string()), "{said}");
+    assert_eq!(bench.call(forced, &["count()(uint64)"])?, "1");
+    let said = bench.refuse("Operate", "force(string,bytes)", &[&file, &transfer(20_999)])?;
+    assert!(said.contains("GasBelowIntrinsic"), "{said}");
+
+    // A block, on a chain that cannot know whether it is valid.
+    let call = advanceCall {
+        inputs: vec![vec![0; 590].into()],
+        evidence: Evidence { updates: vec![], forced: vec![], relays: vec![] },
+    };
+    let block = bench.write("block.hex", &hex::encode_prefixed(call.abi_encode()))?;
+    let said = bench.refuse("Operate", "advance(string,string)", &[&file, &block])?;
+    assert!(said.contains(WITHOUT_EXECUTE) && said.contains("ChainWithoutExecute"), "{said}");
+    // The calldata of one function is not that of another.
+    let said = bench.refuse("Operate", "claim(string,string)", &[&file, &block])?;
+    assert!(said.contains("SelectorMismatch"), "{said}");
+
+    // An upgrade, through its time lock.
+    let change = [&file, "1", "12000000"];
+    bench.run("Operate", "announce(string,uint8,uint256)", &change)?;
+    let said = bench.refuse("Operate", "make(string,uint8,uint256)", &change)?;
+    assert!(said.contains("NotReady"), "{said}");
+    bench.cast(&["rpc", "evm_increaseTime", "604800"])?;
+    bench.cast(&["rpc", "evm_mine"])?;
+    bench.run("Operate", "make(string,uint8,uint256)", &change)?;
+    let limits = bench.call(rollup, &["gasLimits()(uint64,uint64)"])?;
+    assert!(limits.starts_with("10000000") && limits.contains("12000000"), "{limits}");
+    // Verified still: what an owner may change is not what a deployment is.
+    bench.run("Deploy", VERIFY, &[&config])?;
+    Ok(())
+}
