@@ -137,7 +137,7 @@ fn a_helper_that_is_missing_is_named_with_what_to_do() {
     let output = project.forge(&["test"]).output().unwrap();
     assert!(!output.status.success());
     let text = text(&output);
-    assert!(text.contains("cargo build --release -p enshrine-cli"), "{text}");
+    assert!(text.contains("cargo build --release --bin enshrine"), "{text}");
     assert!(text.contains("ENSHRINE_BIN"), "{text}");
 
     let wrong = project.forge(&["test"]).env("ENSHRINE_BIN", "/nowhere/enshrine").output().unwrap();

@@ -16,7 +16,7 @@ pub enum ForgeError {
     /// The two sides are of different age.
     #[error(
         "the Solidity utilities speak protocol {got}, this `enshrine` speaks {expected}: take both \
-         from one version (in the repository: `cargo build --release -p enshrine-cli`)"
+         from one version (in the repository: `cargo build --release --bin enshrine`)"
     )]
     Protocol {
         /// Spoken by the utilities.
