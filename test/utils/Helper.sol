@@ -82,7 +82,7 @@ library Helper {
         if (_runs(path)) return path;
         path = "enshrine";
         if (_runs(path)) return path;
-        revert HelperMissing("the helper `enshrine` is missing: run `cargo build --release -p enshrine-cli` in the "
+        revert HelperMissing("the helper `enshrine` is missing: run `cargo build --release --bin enshrine` in the "
             "Enshrine repository, and elsewhere put target/release of it on the PATH or the path of "
             "the program into ENSHRINE_BIN; foundry.toml must say `ffi = true`");
     }
