@@ -48,6 +48,18 @@ impl Block {
         .executed_on(state_root)
     }
 
+    /// What is kept of a block whose transactions and receipts are forgotten. It is not
+    /// [regular](Self::regular): nobody can execute it again.
+    pub(crate) fn without_body(&self) -> Self {
+        Self {
+            transactions: Vec::new(),
+            senders: Vec::new(),
+            executed: ExecutedBlock::default(),
+            regular: false,
+            ..self.clone()
+        }
+    }
+
     /// A block that somebody else has executed, taken at his word. It is not
     /// [regular](Self::regular), and the state after it is not here.
     pub fn foreign(

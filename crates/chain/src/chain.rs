@@ -22,7 +22,7 @@ pub struct Chain {
     config: Arc<ChainConfig>,
     store: Arc<Store>,
     head: Arc<Block>,
-    canonical: Canonical,
+    pub(crate) canonical: Canonical,
     /// State roots behind blocks whose state somebody has changed.
     edited: B256Map<B256>,
     pub(crate) pruning: Pruning,

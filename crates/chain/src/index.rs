@@ -49,7 +49,13 @@ impl Canonical {
     }
 
     fn pop(&mut self, store: &Store) {
-        let Some(block) = self.hashes.pop().and_then(|hash| store.block(&hash)) else { return };
+        if let Some(block) = self.hashes.pop().and_then(|hash| store.block(&hash)) {
+            self.forget(&block);
+        }
+    }
+
+    /// Forgets where the transactions of a block stand.
+    pub(crate) fn forget(&mut self, block: &Block) {
         for transaction in &block.transactions {
             // One that stands in an older block as well is found nowhere then; a chain of signed
             // transactions has no such.

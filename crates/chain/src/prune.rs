@@ -10,6 +10,7 @@ use alloy_trie::{
     TrieAccount,
     nodes::{RlpNode, TrieNode},
 };
+use std::sync::Arc;
 
 /// States that are kept below the head in any case: who reads the newest state while blocks are
 /// made is done before it goes.
@@ -80,6 +81,8 @@ impl Needed {
 pub(crate) struct Pruning {
     /// Nodes that were needed when it was last looked at.
     needed: usize,
+    /// Number of the first block whose transactions may be there.
+    bodies: u64,
 }
 
 impl Chain {
@@ -97,5 +100,27 @@ impl Chain {
         let roots = kept.flat_map(|block| [self.state_after(&block).root(), block.pre_state_root]);
         store.keep_only(roots.chain(also));
         self.pruning.needed = store.node_count();
+    }
+
+    /// Forgets transactions and receipts of all canonical blocks but the newest `blocks`, of which
+    /// the head is one; headers stay. To be called after each block. Hashes of the transactions that
+    /// are gone.
+    pub fn forget_bodies(&mut self, blocks: u64) -> Vec<B256> {
+        let bound = (self.head().header.number + 1).saturating_sub(blocks.max(1));
+        let from = self.pruning.bodies.max(self.first_number());
+        // Also if that is less than before: the head has gone back then, and other blocks will stand
+        // where some were forgotten.
+        self.pruning.bodies = bound;
+        let mut gone = Vec::new();
+        for number in from..bound {
+            let block = self.canonical_block(number);
+            let Some(block) = block.filter(|block| !block.transactions.is_empty()) else {
+                continue;
+            };
+            gone.extend(block.transactions.iter().map(|transaction| *transaction.hash()));
+            self.canonical.forget(&block);
+            self.store().put_block(Arc::new(block.without_body()));
+        }
+        gone
     }
 }

@@ -197,9 +197,13 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "State")]
     pub preserve_historical_states: bool,
 
-    /// Keep this many states below the newest one [default: none]; blocks and receipts stay
+    /// Keep this many states below the newest one [default: none]; blocks and receipts stay (see --transaction-block-keeper)
     #[arg(long, value_name = "NUM", num_args = 0..=1, default_missing_value = "0", help_heading = "State")]
     pub prune_history: Option<u64>,
+
+    /// Keep the transactions and receipts of this many blocks, and headers of the others
+    #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u64).range(1..), help_heading = "State")]
+    pub transaction_block_keeper: Option<u64>,
 
     /// Read state from this node; `@NUM` at its end names the block
     #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", conflicts_with_all = ["init", "state", "load_state"], help_heading = "Fork")]
@@ -306,6 +310,7 @@ impl DevnetArgs {
             auto_impersonate: self.auto_impersonate,
             steps_tracing: self.steps_tracing,
             history: self.prune_history,
+            bodies: self.transaction_block_keeper,
             preserve_states: self.preserve_historical_states,
             tx_gas_cap: !self.no_tx_gas_cap,
             max_tx_size: self.max_tx_size,

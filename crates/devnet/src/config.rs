@@ -126,6 +126,8 @@ pub struct Config {
     pub steps_tracing: bool,
     /// How many states below the newest are kept; `None` for all.
     pub history: Option<u64>,
+    /// Of how many blocks the transactions and receipts are kept; `None` for all.
+    pub bodies: Option<u64>,
     /// Whether states of earlier blocks are written to state files.
     pub preserve_states: bool,
     /// Whether EIP-7825 caps the gas of a transaction.
@@ -186,6 +188,7 @@ impl Default for Config {
             auto_impersonate: false,
             steps_tracing: false,
             history: None,
+            bodies: None,
             preserve_states: false,
             tx_gas_cap: true,
             max_tx_size: Self::MAX_TX_SIZE,

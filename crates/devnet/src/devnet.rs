@@ -76,6 +76,7 @@ impl Devnet {
             final_number: chain.head().header.number,
             max_transaction_bytes: config.max_tx_size,
             history: config.history,
+            bodies: config.bodies,
             verify_blocks: config.verify_blocks,
             ..Settings::default()
         };

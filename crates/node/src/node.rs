@@ -79,8 +79,13 @@ impl World {
         }
     }
 
-    /// Forgets states that are older than those that are kept.
+    /// Forgets states and transactions that are older than those that are kept.
     pub(crate) fn prune(&mut self) {
+        if let Some(blocks) = self.settings.bodies {
+            for transaction in self.chain.forget_bodies(blocks) {
+                self.sidecars.remove(&transaction);
+            }
+        }
         let Some(states) = self.settings.history else { return };
         let pins = self.pins.get_mut();
         pins.retain(|pin| pin.strong_count() > 0);

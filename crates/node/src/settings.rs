@@ -85,6 +85,8 @@ pub struct Settings {
     /// How many states below the head can be asked for; `None` for all. Older ones are forgotten now
     /// and then, but for those of snapshots.
     pub history: Option<u64>,
+    /// Of how many blocks, the head included, transactions and receipts are kept; `None` for all.
+    pub bodies: Option<u64>,
     /// Whether every block that is made by the rules is verified from its own witness.
     pub verify_blocks: bool,
 }
@@ -110,6 +112,7 @@ impl Default for Settings {
             final_number: 0,
             max_transaction_bytes: 128 * 1024,
             history: None,
+            bodies: None,
             verify_blocks: false,
         }
     }

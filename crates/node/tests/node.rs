@@ -300,6 +300,26 @@ fn timestamps_rise_and_a_timestamp_of_the_past_makes_no_regular_block() -> Resul
 }
 
 #[test]
+fn of_old_blocks_no_more_than_the_header_is_kept_if_that_is_wished() {
+    let settings = Settings { bodies: Some(2), ..Settings::default() };
+    let node = node_at(ProtocolFork::Osaka, settings);
+    let early = node.read(enshrine_node::World::snapshot);
+    let send = |nonce| node.submit(transfer("alice", nonce, 1)).unwrap();
+    let sent: Vec<_> = (0..5).map(send).collect();
+    let kept = |hash: &B256| node.read(|world| world.chain.transaction(hash).is_some());
+    assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, false, false, true, true]);
+    let block = |number| node.read(|world| world.chain.canonical_block(number).unwrap());
+    assert_eq!(block(3).header.gas_used, 21_000);
+    assert!(block(3).transactions.is_empty() && block(3).executed.receipts.is_empty());
+    assert_eq!(block(4).executed.receipts.len(), 1);
+
+    // Other blocks in their place are kept and forgotten as they were.
+    node.change(|world| world.restore(&early));
+    let sent: Vec<_> = (0..3).map(send).collect();
+    assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, true, true]);
+}
+
+#[test]
 fn a_node_that_keeps_few_states_stays_small_and_works_on() {
     const BLOCKS: u64 = 600;
     let of = |history| {
