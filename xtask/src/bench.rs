@@ -247,7 +247,7 @@ fn measure_calls(nodes: [(&Path, &[&str]); 2]) -> Result<[f64; 2]> {
 fn build() -> Result<PathBuf> {
     let root = find_root()?;
     let built =
-        Command::new("cargo").args(crate::stages::BUILD_ENSHRINE).current_dir(&root).status()?;
+        toolchain::cargo().args(crate::stages::BUILD_ENSHRINE).current_dir(&root).status()?;
     ensure!(built.success(), "enshrine does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     Ok(target.join("release/enshrine"))
@@ -282,7 +282,7 @@ pub(crate) fn devnet() -> Result<()> {
 /// How long a block with one large `advance` takes beside EXECUTE: an example that has the crates
 /// to make one.
 fn advance(enshrine: &Path) -> Result<()> {
-    let built = Command::new("cargo")
+    let built = toolchain::cargo()
         .args(["build", "--release", "--workspace", "--example", "advance"])
         .current_dir(find_root()?)
         .status()?;

@@ -1,8 +1,6 @@
 //! The stages of `cargo xtask test`.
 
 use std::{
-    env,
-    ffi::OsString,
     fs, io,
     path::Path,
     process::Command,
@@ -148,8 +146,7 @@ pub(crate) const BUILD_ENSHRINE: [&str; 5] =
     ["build", "--release", "--workspace", "--bin", "enshrine"];
 
 fn cargo(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
-    let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    stream(Command::new(program).current_dir(root), "cargo", args)
+    stream(toolchain::cargo().current_dir(root), "cargo", args)
 }
 
 fn forge(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {

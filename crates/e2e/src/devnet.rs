@@ -163,7 +163,7 @@ fn build() -> Result<PathBuf> {
     eprintln!("building the enshrine binary");
     // The whole workspace is chosen, as it is when this program is built by name: every crate then
     // has the same features, and nothing is built twice.
-    let built = Command::new("cargo")
+    let built = toolchain::cargo()
         .args(["build", "--quiet", "--workspace", "--bin", "enshrine"])
         .args(release.then_some("--release"))
         .current_dir(root)

@@ -18,6 +18,7 @@
 //! # Ok::<(), enshrine_toolchain::SetupError>(())
 //! ```
 
+mod cargo;
 mod error;
 mod forge_std;
 mod integrity;
@@ -34,6 +35,7 @@ use std::{
     process::Command,
 };
 
+pub use cargo::cargo;
 pub use error::SetupError;
 pub use root::{find_root, root_above};
 

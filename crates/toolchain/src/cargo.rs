@@ -1,0 +1,22 @@
+//! cargo, called by a program that cargo runs.
+
+use std::{env, ffi::OsString, process::Command};
+
+/// cargo, as it would be called from a shell.
+///
+/// What `cargo run` says of a program in its environment (`CARGO_PKG_NAME` and its like) is left
+/// out: some build scripts look at it, and would have their crates, and all that depends on them,
+/// built again for each program that calls cargo.
+pub fn cargo() -> Command {
+    let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        let of_a_package = |name: &str| {
+            ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
+        };
+        if name.to_str().is_some_and(of_a_package) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
