@@ -9,6 +9,8 @@ use std::{collections::BTreeMap, fmt, fs, path::Path};
 use eyre::{WrapErr as _, bail};
 use toolchain::{Toolchain, progress_to_stderr};
 
+use crate::stages::BUILD_ENSHRINE;
+
 /// The least share of lines, in percent.
 const LINES: f64 = 98.0;
 
@@ -18,6 +20,10 @@ const BRANCHES: f64 = 95.0;
 /// Runs all tests and counts; whether enough of `contracts/` was run.
 pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
+    let built = toolchain::cargo().args(BUILD_ENSHRINE).current_dir(root).status()?;
+    if !built.success() {
+        bail!("the helper that the tests call does not build: {built}");
+    }
     let dir = root.join("target").join("coverage");
     fs::create_dir_all(&dir).wrap_err_with(|| format!("cannot make {}", dir.display()))?;
     let report = dir.join("lcov.info");
