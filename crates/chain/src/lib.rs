@@ -2,8 +2,8 @@
 //!
 //! The chain lives on the same trie and the same block execution as the verifier, over a store that
 //! holds every node: what a block reads from the store *is* its witness. Since state is found by
-//! hash, the state of every block stays readable until somebody prunes the chain, and a [`State`] may be kept and read while the
-//! chain moves on.
+//! hash, the state of every block stays readable until somebody prunes the chain, and a [`State`] may
+//! be kept and read while the chain moves on.
 //!
 //! This crate owns the store, genesis, building and importing blocks (of all forks since Frontier;
 //! seals of proof of work are not checked), which blocks are canonical, and proofs of state. It does

@@ -3,7 +3,7 @@
 use crate::ContractsError;
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718;
-use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_genesis::{ChainConfig as GenesisConfig, Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use chain::{
@@ -65,7 +65,7 @@ impl L1 {
     pub fn new(chain_id: u64, execute: Execute, rich: &[&str]) -> Self {
         let spec = ChainSpec::constant(chain_id, ProtocolFork::Osaka);
         let config = ChainConfig::new(spec).with_execute(execute);
-        Self { chain: Chain::new(&Self::genesis(rich), config), skipped: 0, node: None }
+        Self { chain: Chain::new(&Self::genesis(chain_id, rich), config), skipped: 0, node: None }
     }
 
     /// The L1 that a node keeps, which was started at [`Self::genesis`] with EXECUTE as it is by
@@ -74,10 +74,30 @@ impl L1 {
         Self { node: Some(node), ..Self::new(chain_id, Execute::default(), rich) }
     }
 
-    /// The genesis of an L1 whose named accounts are rich.
-    pub fn genesis(rich: &[&str]) -> Genesis {
-        let fork = ProtocolFork::Osaka;
-        let mut genesis = empty_genesis(fork);
+    /// The genesis of an L1 with this chain id, whose named accounts are rich; its configuration has
+    /// all forks up to Osaka from the start.
+    pub fn genesis(chain_id: u64, rich: &[&str]) -> Genesis {
+        let config = GenesisConfig {
+            chain_id,
+            homestead_block: Some(0),
+            eip150_block: Some(0),
+            eip155_block: Some(0),
+            eip158_block: Some(0),
+            byzantium_block: Some(0),
+            constantinople_block: Some(0),
+            petersburg_block: Some(0),
+            istanbul_block: Some(0),
+            berlin_block: Some(0),
+            london_block: Some(0),
+            terminal_total_difficulty: Some(U256::ZERO),
+            terminal_total_difficulty_passed: true,
+            shanghai_time: Some(0),
+            cancun_time: Some(0),
+            prague_time: Some(0),
+            osaka_time: Some(0),
+            ..GenesisConfig::default()
+        };
+        let mut genesis = Genesis { config, ..empty_genesis(ProtocolFork::Osaka) };
         genesis.gas_limit = 60_000_000;
         genesis.timestamp = 1_800_000_000;
         for name in rich {

@@ -5,7 +5,7 @@
 //! same input.
 
 use alloy_eips::eip2718::Encodable2718;
-use alloy_genesis::{ChainConfig, Genesis, GenesisAccount};
+use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
 use contracts::{
@@ -44,27 +44,7 @@ struct Scene {
 fn scene() -> Result<Scene> {
     let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
     let operator = Key::named("operator");
-    let config = ChainConfig {
-        chain_id: L1_CHAIN,
-        terminal_total_difficulty: Some(U256::ZERO),
-        terminal_total_difficulty_passed: true,
-        homestead_block: Some(0),
-        eip150_block: Some(0),
-        eip155_block: Some(0),
-        eip158_block: Some(0),
-        byzantium_block: Some(0),
-        constantinople_block: Some(0),
-        petersburg_block: Some(0),
-        istanbul_block: Some(0),
-        berlin_block: Some(0),
-        london_block: Some(0),
-        shanghai_time: Some(0),
-        cancun_time: Some(0),
-        prague_time: Some(0),
-        osaka_time: Some(0),
-        ..ChainConfig::default()
-    };
-    let genesis = Genesis { config, ..L1::genesis(&["operator"]) };
+    let genesis = L1::genesis(L1_CHAIN, &["operator"]);
     let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator"]);
     let fork = ProtocolFork::Osaka;
     let mut l2_genesis = l2_genesis(artifacts, fork, 10_000_000, l1.next_timestamp())?;

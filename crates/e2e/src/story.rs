@@ -4,7 +4,7 @@ use crate::{
     devnet::Devnet,
     report::{Advanced, Report},
 };
-use alloy_genesis::{ChainConfig as GenesisConfig, Genesis, GenesisAccount};
+use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use alloy_sol_types::{SolCall, SolError};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
@@ -126,7 +126,7 @@ impl World {
         let mut l1 = if in_process {
             L1::new(L1_CHAIN, Execute::default(), &rich)
         } else {
-            let genesis = l1_genesis(&rich);
+            let genesis = L1::genesis(L1_CHAIN, &rich);
             let devnet = Devnet::start(&genesis)?;
             report.step(format!("the devnet answers at {}", devnet.url()));
             let hash = devnet.genesis_hash()?;
@@ -294,31 +294,6 @@ impl World {
         }
         Ok(())
     }
-}
-
-/// The genesis of the L1, with the forks that its chain has from the start.
-fn l1_genesis(rich: &[&str]) -> Genesis {
-    let config = GenesisConfig {
-        chain_id: L1_CHAIN,
-        homestead_block: Some(0),
-        eip150_block: Some(0),
-        eip155_block: Some(0),
-        eip158_block: Some(0),
-        byzantium_block: Some(0),
-        constantinople_block: Some(0),
-        petersburg_block: Some(0),
-        istanbul_block: Some(0),
-        berlin_block: Some(0),
-        london_block: Some(0),
-        terminal_total_difficulty: Some(U256::ZERO),
-        terminal_total_difficulty_passed: true,
-        shanghai_time: Some(0),
-        cancun_time: Some(0),
-        prague_time: Some(0),
-        osaka_time: Some(0),
-        ..GenesisConfig::default()
-    };
-    Genesis { config, ..L1::genesis(rich) }
 }
 
 /// A block with something changed in it and its header sealed again.

@@ -14,7 +14,10 @@ use enshrine_contracts::{
 };
 use eyre::{OptionExt, Result, ensure};
 use keys::Key;
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 use toolchain::Toolchain;
 
 /// What users call, and what they are paid by.
@@ -25,31 +28,33 @@ mod bridge {
     }
 }
 
-/// The `enshrine` of this build, if it has been built.
-fn enshrine() -> Option<PathBuf> {
+/// The `enshrine` of this build.
+fn enshrine() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("ENSHRINE_BIN") {
-        return Some(named.into());
+        return Ok(named.into());
     }
-    let here = std::env::current_exe().ok()?;
-    let beside = here.parent()?.parent()?.join("enshrine");
-    beside.is_file().then_some(beside)
+    let here = std::env::current_exe()?;
+    let target = here.parent().and_then(Path::parent).ok_or_eyre("a test lies below deps")?;
+    let beside = target.join("enshrine");
+    ensure!(
+        beside.is_file(),
+        "{} is not there: run `cargo build --release --bin enshrine`, or name one in ENSHRINE_BIN",
+        beside.display()
+    );
+    Ok(beside)
 }
 
-/// A bench over the devnet, or a word of what is missing.
-fn with_execute(name: &str) -> Result<Option<Bench>> {
-    let Some(enshrine) = enshrine() else {
-        eprintln!("\n*** SKIPPED: scripts on a chain with EXECUTE: build `enshrine` first ***\n");
-        return Ok(None);
-    };
+/// A bench over the devnet.
+fn with_execute(name: &str) -> Result<Bench> {
     let tools = Toolchain::ensure(&toolchain::progress_to_stderr)?;
-    let mut devnet = Command::new(enshrine);
+    let mut devnet = Command::new(enshrine()?);
     devnet.arg("devnet");
-    Bench::with_node(name, tools, devnet).map(Some)
+    Bench::with_node(name, tools, devnet)
 }
 
 #[test]
 fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Result<()> {
-    let Some(mut bench) = with_execute("devnet")? else { return Ok(()) };
+    let mut bench = with_execute("devnet")?;
     let config = bench.configure("rollup.toml", &[])?;
     let told = bench.run("Deploy", RUN, &[&config])?;
     assert!(!told.contains(WITHOUT_EXECUTE), "{told}");
@@ -101,7 +106,7 @@ fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Resul
 
 #[test]
 fn tokens_go_to_the_l2_and_back() -> Result<()> {
-    let Some(mut bench) = with_execute("tokens")? else { return Ok(()) };
+    let mut bench = with_execute("tokens")?;
     let config = bench.configure("rollup.toml", &[])?;
     bench.run("Deploy", RUN, &[&config])?;
     let file = bench.file("deployment.json");

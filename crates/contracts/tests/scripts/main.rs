@@ -1,6 +1,6 @@
-//! `script/Deploy.s.sol` and `script/Operate.s.sol` as they are run: by forge, against stock anvil; and
-//! where there is an `enshrine` beside this test (or where `ENSHRINE_BIN` says), against its devnet,
-//! which has EXECUTE.
+//! `script/Deploy.s.sol` and `script/Operate.s.sol` as they are run: by forge, against stock anvil, and
+//! against the devnet of the `enshrine` beside this test (or where `ENSHRINE_BIN` says), which has
+//! EXECUTE.
 
 mod bench;
 mod execute;
