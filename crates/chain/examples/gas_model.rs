@@ -44,7 +44,7 @@ fn real_blocks() -> Result<()> {
     for block in vectors::blocks("blocks", "nanoseconds per gas of real blocks")? {
         let raw = RawBlock::decode(&block.bundle.block)?;
         let Some(spec) = ChainSpec::known(block.bundle.chain_id) else { continue };
-        let calldata = stateless::complete(&raw, &block.bundle.witness, &spec)?;
+        let calldata = stateless::to_stateless_input(&raw, &block.bundle.witness, &spec)?;
         let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
         let milliseconds = time(&execute, &calldata);
         let gas = raw.header.gas_used as f64;

@@ -5,7 +5,7 @@ use alloy_consensus::Header;
 use alloy_eips::{eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Encodable, Header as RlpHeader};
-use stateless::{ExecutedBlock, Transaction};
+use stateless::{ExecutionOutcome, Transaction};
 use std::sync::OnceLock;
 use wire::{DecodeError, OwnedWitness, ProtocolFork, convert::RawBlock};
 
@@ -25,7 +25,7 @@ pub struct Block {
     /// The withdrawals.
     pub withdrawals: Vec<Withdrawal>,
     /// What execution produced; nothing for genesis.
-    pub executed: ExecutedBlock,
+    pub executed: ExecutionOutcome,
     /// Root of the state that it was executed on. It is that of the parent, unless somebody changed
     /// the state behind the parent.
     pub pre_state_root: B256,
@@ -33,7 +33,7 @@ pub struct Block {
     pub total_difficulty: U256,
     /// Whether it stands by the rules of its chain: it was not executed on a state that somebody
     /// changed, its header is what the rules demand, and its senders have signed.
-    pub regular: bool,
+    pub provable: bool,
     pub(crate) size: OnceLock<usize>,
 }
 
@@ -43,34 +43,34 @@ impl Block {
         let state_root = header.state_root;
         Self {
             total_difficulty: header.difficulty,
-            ..Self::sealed(header, Vec::new(), Vec::new(), Vec::new(), ExecutedBlock::default())
+            ..Self::sealed(header, Vec::new(), Vec::new(), Vec::new(), ExecutionOutcome::default())
         }
         .executed_on(state_root)
     }
 
     /// What is kept of a block whose transactions and receipts are forgotten. It is not
-    /// [regular](Self::regular): nobody can execute it again.
+    /// [regular](Self::provable): nobody can execute it again.
     pub(crate) fn without_body(&self) -> Self {
         Self {
             transactions: Vec::new(),
             senders: Vec::new(),
-            executed: ExecutedBlock::default(),
-            regular: false,
+            executed: ExecutionOutcome::default(),
+            provable: false,
             ..self.clone()
         }
     }
 
     /// A block that somebody else has executed, taken at his word. It is not
-    /// [regular](Self::regular), and the state after it is not here.
+    /// [regular](Self::provable), and the state after it is not here.
     pub fn foreign(
         header: Header,
         transactions: Vec<Transaction>,
         senders: Vec<Address>,
         withdrawals: Vec<Withdrawal>,
-        executed: ExecutedBlock,
+        executed: ExecutionOutcome,
     ) -> Self {
         Self {
-            regular: false,
+            provable: false,
             ..Self::sealed(header, transactions, senders, withdrawals, executed)
         }
     }
@@ -82,7 +82,7 @@ impl Block {
         transactions: Vec<Transaction>,
         senders: Vec<Address>,
         withdrawals: Vec<Withdrawal>,
-        executed: ExecutedBlock,
+        executed: ExecutionOutcome,
     ) -> Self {
         Self {
             hash: header.hash_slow(),
@@ -94,7 +94,7 @@ impl Block {
             ommers: Vec::new(),
             withdrawals,
             executed,
-            regular: true,
+            provable: true,
             size: OnceLock::new(),
         }
     }
@@ -160,7 +160,7 @@ impl Block {
 
 /// A block that has been built or imported and is not yet part of the chain.
 #[derive(Debug, Clone)]
-pub struct NewBlock {
+pub struct BlockWithWitness {
     /// The block.
     pub block: Block,
     /// The fork whose rules it follows; Paris for all before Shanghai.
@@ -172,7 +172,7 @@ pub struct NewBlock {
     pub(crate) changes: Changes,
 }
 
-impl NewBlock {
+impl BlockWithWitness {
     /// The trie nodes that its state has beyond its parent's.
     pub fn nodes(&self) -> impl Iterator<Item = &Bytes> {
         self.changes.nodes.iter().map(|(_, node)| node)
@@ -196,15 +196,15 @@ impl NewBlock {
 
 /// A block and what it adds to the store, without a record of what it read.
 #[derive(Debug, Clone)]
-pub struct BuiltBlock {
+pub struct ExecutedBlock {
     /// The block.
     pub block: Block,
     /// The trie nodes and codes that it adds.
     pub changes: Changes,
 }
 
-impl From<NewBlock> for BuiltBlock {
-    fn from(new: NewBlock) -> Self {
+impl From<BlockWithWitness> for ExecutedBlock {
+    fn from(new: BlockWithWitness) -> Self {
         Self { block: new.block, changes: new.changes }
     }
 }

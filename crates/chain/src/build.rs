@@ -1,7 +1,7 @@
 //! Building blocks.
 
 use crate::{
-    Block, BuiltBlock, Chain, ChainError, Changes, NewBlock, State,
+    Block, ExecutedBlock, Chain, ChainError, Changes, BlockWithWitness, State,
     header::{base_fee_after, check_header},
     record::Recording,
 };
@@ -10,7 +10,7 @@ use alloy_eips::eip4895::Withdrawal;
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use stateless::{
-    BlockExecution, BlockState, Environment, EvmChanges, ExecutedBlock, Invalid, StateSource,
+    BlockExecution, BlockState, Environment, EvmOverrides, ExecutionOutcome, Invalid, StateSource,
     Transaction, check_access_list_size, next_excess_blob_gas, recover_sender,
 };
 use wire::ProtocolFork;
@@ -35,7 +35,7 @@ pub struct BlockAttributes {
     /// Slot number (EIP-7843); Amsterdam and later.
     pub slot_number: u64,
     /// A gas limit that the block has whatever the rules say. The block is then not
-    /// [regular](Block::regular), unless they agree.
+    /// [regular](Block::provable), unless they agree.
     pub forced_gas_limit: Option<u64>,
     /// A base fee that the block has whatever the rules say, in wei.
     pub forced_base_fee: Option<u64>,
@@ -43,18 +43,18 @@ pub struct BlockAttributes {
 
 /// A transaction that is offered to a builder.
 #[derive(Debug, Clone)]
-pub struct Candidate {
+pub struct RecoveredTransaction {
     /// The transaction.
     pub transaction: Transaction,
     /// Who sends it.
     pub sender: Address,
-    /// Whether the sender has signed it; if not, the block is not [regular](Block::regular).
+    /// Whether the sender has signed it; if not, the block is not [regular](Block::provable).
     pub signed: bool,
 }
 
 /// Why a transaction that was offered is not in a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LeftOut {
+pub enum Rejection {
     /// There was no room left; a later block may have it.
     #[error("the block has no room for it: {0}")]
     NoRoom(Invalid),
@@ -63,7 +63,7 @@ pub enum LeftOut {
     Invalid(Invalid),
 }
 
-impl LeftOut {
+impl Rejection {
     /// What the verifier would say of a block with the transaction.
     pub fn into_invalid(self) -> Invalid {
         match self {
@@ -81,15 +81,15 @@ impl Chain {
         &self,
         attributes: &BlockAttributes,
         transactions: Vec<Transaction>,
-    ) -> Result<(NewBlock, Vec<(usize, Invalid)>), ChainError> {
+    ) -> Result<(BlockWithWitness, Vec<(usize, Invalid)>), ChainError> {
         let mut candidates = Vec::with_capacity(transactions.len());
-        let mut left_out = Vec::new();
+        let mut rejected = Vec::new();
         for (index, transaction) in transactions.into_iter().enumerate() {
             match recover_sender(&transaction) {
                 Some(sender) => {
-                    candidates.push((index, Candidate { transaction, sender, signed: true }));
+                    candidates.push((index, RecoveredTransaction { transaction, sender, signed: true }));
                 }
-                None => left_out.push((index, Invalid::Signature { index })),
+                None => rejected.push((index, Invalid::Signature { index })),
             }
         }
         let parent = self.state();
@@ -100,24 +100,24 @@ impl Chain {
             let recording = Recording::new(&parent);
             let mut rejected = Vec::new();
             let offered = candidates.iter().map(|(index, candidate)| (*index, candidate));
-            let BuiltBlock { block, changes } =
+            let ExecutedBlock { block, changes } =
                 parent.try_build(&recording, &header, attributes, offered, |index, reason| {
                     rejected.push((index, reason.into_invalid()));
                 })?;
             if rejected.is_empty() {
                 let spec = &self.config().spec;
-                let new = NewBlock {
+                let new = BlockWithWitness {
                     fork: spec.fork_at(header.timestamp).unwrap_or(ProtocolFork::Paris),
                     block,
                     chain_id: spec.chain_id(),
                     witness: recording.into_witness(),
                     changes,
                 };
-                left_out.sort_by_key(|(index, _)| *index);
-                return Ok((new, left_out));
+                rejected.sort_by_key(|(index, _)| *index);
+                return Ok((new, rejected));
             }
             candidates.retain(|(index, _)| rejected.iter().all(|(left, _)| left != index));
-            left_out.append(&mut rejected);
+            rejected.append(&mut rejected);
         }
     }
 }
@@ -128,9 +128,9 @@ impl State {
     pub fn build<'c>(
         &self,
         attributes: &BlockAttributes,
-        candidates: impl IntoIterator<Item = &'c Candidate>,
-        reject: impl FnMut(usize, LeftOut),
-    ) -> Result<BuiltBlock, ChainError> {
+        candidates: impl IntoIterator<Item = &'c RecoveredTransaction>,
+        reject: impl FnMut(usize, Rejection),
+    ) -> Result<ExecutedBlock, ChainError> {
         let header = self.open_header(attributes)?;
         self.try_build(self, &header, attributes, candidates.into_iter().enumerate(), reject)
     }
@@ -178,10 +178,10 @@ impl State {
         source: &S,
         header: &Header,
         attributes: &BlockAttributes,
-        candidates: impl Iterator<Item = (usize, &'c Candidate)>,
-        reject: impl FnMut(usize, LeftOut),
-    ) -> Result<BuiltBlock, ChainError> {
-        self.config.with_changes(|changes| {
+        candidates: impl Iterator<Item = (usize, &'c RecoveredTransaction)>,
+        reject: impl FnMut(usize, Rejection),
+    ) -> Result<ExecutedBlock, ChainError> {
+        self.config.with_evm_overrides(|changes| {
             self.execute_candidates(source, header, attributes, candidates, reject, &changes)
         })
     }
@@ -191,10 +191,10 @@ impl State {
         source: &S,
         header: &Header,
         attributes: &BlockAttributes,
-        candidates: impl Iterator<Item = (usize, &'c Candidate)>,
-        mut reject: impl FnMut(usize, LeftOut),
-        evm: &EvmChanges<'_>,
-    ) -> Result<BuiltBlock, ChainError> {
+        candidates: impl Iterator<Item = (usize, &'c RecoveredTransaction)>,
+        mut reject: impl FnMut(usize, Rejection),
+        evm: &EvmOverrides<'_>,
+    ) -> Result<ExecutedBlock, ChainError> {
         let spec = &self.config.spec;
         let mut state = BlockState::new(source, self.root);
         if header.slot_number.is_some() {
@@ -204,50 +204,50 @@ impl State {
             Environment { header, ommers: &[], withdrawals: &attributes.withdrawals, spec };
         let mut execution = BlockExecution::begin(&mut state, environment, evm)?;
         let (mut transactions, mut senders) = (Vec::new(), Vec::new());
-        let mut room = Room::new(self, header);
-        let mut regular = self.root == self.block.header.state_root
-            && self.store.elsewhere().is_none()
+        let mut gas_pool = GasPool::new(self, header);
+        let mut provable = self.root == self.block.header.state_root
+            && self.store.fork_backend().is_none()
             && self.config.signatures.is_none();
         let mut last = None;
-        for (index, Candidate { transaction, sender, signed }) in candidates {
+        for (index, RecoveredTransaction { transaction, sender, signed }) in candidates {
             last = Some(index);
-            if let Err(reason) = room.check(index, transaction, execution.gas_used()) {
+            if let Err(reason) = gas_pool.check(index, transaction, execution.gas_used()) {
                 reject(index, reason);
                 continue;
             }
             match execution.transact(transaction, *sender) {
                 Ok(()) => {
-                    room.take(transaction);
-                    regular &= *signed;
+                    gas_pool.take(transaction);
+                    provable &= *signed;
                     transactions.push(transaction.clone());
                     senders.push(*sender);
                 }
                 Err(Invalid::State(error)) => return Err(ChainError::Store(error)),
-                Err(reason) => reject(index, LeftOut::Invalid(reason)),
+                Err(reason) => reject(index, Rejection::Invalid(reason)),
             }
         }
         let executed = execution.finish()?;
         if let Err(reason) = check_access_list_size(&executed, header.gas_limit) {
             // The gas limit must pay for the access list too (EIP-7928): the block is full.
             let Some(index) = last else { return Err(reason.into()) };
-            reject(index, LeftOut::NoRoom(reason));
+            reject(index, Rejection::NoRoom(reason));
         }
-        let mut changes = Changes { names: state.changed(), ..Changes::default() };
+        let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
         let post =
             state.into_post_state(|node| changes.put_node(node)).map_err(ChainError::Store)?;
         changes.codes = post.codes;
         let header = close_header(header.clone(), &transactions, &executed, post.root);
-        regular &= check_header(&header, &self.block.header, spec).is_ok();
+        provable &= check_header(&header, &self.block.header, spec).is_ok();
         let withdrawals = attributes.withdrawals.clone();
         let block = Block::sealed(header, transactions, senders, withdrawals, executed);
         let total_difficulty = self.block.total_difficulty;
-        let block = Block { regular, total_difficulty, ..block }.executed_on(self.root);
-        Ok(BuiltBlock { block, changes })
+        let block = Block { provable, total_difficulty, ..block }.executed_on(self.root);
+        Ok(ExecutedBlock { block, changes })
     }
 }
 
 /// What a block has left: revm knows the limits of a transaction, not all of a block.
-struct Room {
+struct GasPool {
     gas_limit: u64,
     per_transaction: u64,
     blob_gas: u64,
@@ -255,7 +255,7 @@ struct Room {
     counts_exactly: bool,
 }
 
-impl Room {
+impl GasPool {
     fn new(state: &State, header: &Header) -> Self {
         let spec = &state.config.spec;
         let fork = spec.hardfork_at(header.number, header.timestamp);
@@ -271,8 +271,8 @@ impl Room {
         }
     }
 
-    fn check(&self, index: usize, transaction: &Transaction, used: u64) -> Result<(), LeftOut> {
-        let full = |reason| Err(LeftOut::NoRoom(Invalid::Transaction { index, reason }));
+    fn check(&self, index: usize, transaction: &Transaction, used: u64) -> Result<(), Rejection> {
+        let full = |reason| Err(Rejection::NoRoom(Invalid::Transaction { index, reason }));
         let with_this = self.blob_gas + transaction.blob_gas_used().unwrap_or_default();
         let max = self.max_blob_gas;
         if with_this > max {
@@ -294,7 +294,7 @@ impl Room {
 fn close_header(
     mut header: Header,
     transactions: &[Transaction],
-    executed: &ExecutedBlock,
+    executed: &ExecutionOutcome,
     state_root: B256,
 ) -> Header {
     let (receipts_root, logs_bloom) = executed.receipts_root_and_bloom();

@@ -1,7 +1,7 @@
 //! A chain: its rules, its store, its head.
 
 use crate::{
-    Block, BuiltBlock, ChainConfig, ChainError, Place, State, Store,
+    Block, ExecutedBlock, ChainConfig, ChainError, TransactionLocation, State, Store,
     genesis::{genesis_header, put_alloc},
     index::Canonical,
     prune::Pruning,
@@ -12,7 +12,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
 use alloy_trie::EMPTY_ROOT_HASH;
 use execute::Execute;
 use revm::state::AccountInfo;
-use stateless::{Elsewhere, StateError};
+use stateless::{ForkBackend, StateError};
 use std::sync::Arc;
 
 /// An Ethereum chain in memory. A clone shares the store, which grows until somebody
@@ -77,16 +77,16 @@ impl Chain {
     /// Continues another chain behind `header`, whose state is kept elsewhere.
     ///
     /// The chain keeps what it changes itself. Its state roots are roots of that: they prove
-    /// nothing, and no block of it is [regular](Block::regular).
-    pub fn continuing(header: Header, elsewhere: Arc<dyn Elsewhere>, config: ChainConfig) -> Self {
-        let mut chain = Self::start(header, Store::continuing(elsewhere), config);
+    /// nothing, and no block of it is [regular](Block::provable).
+    pub fn forked(header: Header, fork_backend: Arc<dyn ForkBackend>, config: ChainConfig) -> Self {
+        let mut chain = Self::start(header, Store::forked(fork_backend), config);
         chain.edited.insert(chain.head.hash, EMPTY_ROOT_HASH);
         chain
     }
 
     /// Continues a chain of which the state, in `store`, and the blocks are known: the canonical
     /// ones, ascending, the last one the head. Nothing is checked. `None` if there is no block.
-    pub fn adopt(
+    pub fn from_parts(
         blocks: impl IntoIterator<Item = Arc<Block>>,
         store: Store,
         config: ChainConfig,
@@ -137,15 +137,15 @@ impl Chain {
     }
 
     /// Makes a block part of the chain, and its head.
-    pub fn append(&mut self, new: impl Into<BuiltBlock>) -> Arc<Block> {
+    pub fn append(&mut self, new: impl Into<ExecutedBlock>) -> Arc<Block> {
         let block = self.insert(new);
         self.move_head(&block);
         block
     }
 
     /// Makes a block part of the chain, and leaves the head where it is.
-    pub fn insert(&mut self, new: impl Into<BuiltBlock>) -> Arc<Block> {
-        let BuiltBlock { block, changes } = new.into();
+    pub fn insert(&mut self, new: impl Into<ExecutedBlock>) -> Arc<Block> {
+        let ExecutedBlock { block, changes } = new.into();
         self.store.put(changes);
         let block = Arc::new(block);
         self.store.put_block(Arc::clone(&block));
@@ -186,7 +186,7 @@ impl Chain {
 
     /// Where a canonical transaction stands.
     pub fn transaction(&self, hash: &B256) -> Option<(Arc<Block>, usize)> {
-        let Place { block, index } = self.canonical.place(hash)?;
+        let TransactionLocation { block, index } = self.canonical.place(hash)?;
         Some((self.store.block(&block)?, index))
     }
 
@@ -216,7 +216,7 @@ impl Chain {
     ///
     /// With a state of before, that undoes everything since; with one from [`State::edit`], it
     /// changes the state as no transaction can. Blocks on an edited state are not
-    /// [regular](Block::regular).
+    /// [regular](Block::provable).
     pub fn set_state(&mut self, state: &State) {
         let block = Arc::clone(&state.block);
         if self.store.block(&block.hash).is_none() {
@@ -234,7 +234,7 @@ impl Chain {
 
     /// The state after a block, of which the store holds all, has this root, whatever the header
     /// says.
-    pub fn know_state(&mut self, block: B256, root: B256) {
+    pub fn override_root(&mut self, block: B256, root: B256) {
         self.edited.insert(block, root);
     }
 

@@ -8,7 +8,7 @@ use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, ForkCondition};
 use alloy_primitives::Address;
 use execute::Execute;
 use revm::context::CfgEnv;
-use stateless::{ChainSpec, EvmChanges, SystemCode};
+use stateless::{ChainSpec, EvmOverrides, SystemCode};
 use std::sync::Arc;
 
 /// What makes a chain this chain.
@@ -24,7 +24,7 @@ pub struct ChainConfig {
     /// Where its EVM is more generous than Ethereum's.
     pub limits: Limits,
     /// Signatures that are not whose they seem, if there are any. Blocks are not
-    /// [regular](crate::Block::regular) then.
+    /// [regular](crate::Block::provable) then.
     pub signatures: Option<Arc<Signatures>>,
 }
 
@@ -77,10 +77,10 @@ impl ChainConfig {
     }
 
     /// Runs `run` with all that this chain changes about the EVM of its fork.
-    pub fn with_changes<T>(&self, run: impl FnOnce(EvmChanges<'_>) -> T) -> T {
+    pub fn with_evm_overrides<T>(&self, run: impl FnOnce(EvmOverrides<'_>) -> T) -> T {
         let limits = |cfg: &mut CfgEnv| self.lift_limits(cfg);
         let precompiles = |precompiles: &mut PrecompilesMap| self.install(precompiles);
-        run(EvmChanges { limits: &limits, precompiles: &precompiles })
+        run(EvmOverrides { limits: &limits, precompiles: &precompiles })
     }
 }
 

@@ -35,10 +35,10 @@ pub(crate) fn put_alloc<'a>(
     let mut keep = |(hash, node): NewNode<'_>| nodes.push((hash, Bytes::copy_from_slice(node)));
     let mut state = Trie::<Bytes>::default();
     let nothing = Store::default();
-    let mut names = Vec::new();
+    let mut preimages = Vec::new();
     for (address, account) in accounts {
         let slots = account.storage.iter().flatten().map(|(slot, _)| (*slot).into());
-        names.push((*address, slots.collect()));
+        preimages.push((*address, slots.collect()));
         let mut storage = Trie::<Bytes>::default();
         for (slot, value) in account.storage.iter().flatten().filter(|(_, value)| !value.is_zero())
         {
@@ -62,7 +62,7 @@ pub(crate) fn put_alloc<'a>(
         debug_assert!(inserted.is_ok(), "a trie that was never hashed needs no nodes");
     }
     hash_tries(&mut [&mut state], &mut keep);
-    store.put(Changes { nodes, codes: Vec::new(), names });
+    store.put(Changes { nodes, codes: Vec::new(), preimages });
     state.root().unwrap_or(EMPTY_ROOT_HASH)
 }
 

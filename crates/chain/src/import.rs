@@ -1,7 +1,7 @@
 //! Importing blocks that somebody else has built.
 
 use crate::{
-    Block, BuiltBlock, Chain, ChainError, Changes, NewBlock, State,
+    Block, ExecutedBlock, Chain, ChainError, Changes, BlockWithWitness, State,
     header::{check_header, check_ommers},
     record::Recording,
 };
@@ -18,7 +18,7 @@ use stateless::{
 use wire::{DecodeError, ProtocolFork, Withdrawal, convert::RawBlock};
 
 /// A block from outside, as far as it can be checked without executing it.
-struct Candidate<'b> {
+struct UncheckedBlock<'b> {
     header: &'b Header,
     ommers: &'b [Header],
     parent: State,
@@ -32,12 +32,12 @@ impl Chain {
     ///
     /// The parent may be any known block. The block becomes part of the chain with
     /// [`Chain::append`].
-    pub fn import(&self, raw: &RawBlock) -> Result<NewBlock, ChainError> {
-        let candidate = self.examine(raw, &[])?;
-        let recording = Recording::new(&candidate.parent);
-        let BuiltBlock { block, changes } = candidate.execute(&recording)?;
+    pub fn import(&self, raw: &RawBlock) -> Result<BlockWithWitness, ChainError> {
+        let unchecked = self.examine(raw, &[])?;
+        let recording = Recording::new(&unchecked.parent);
+        let ExecutedBlock { block, changes } = unchecked.execute(&recording)?;
         let spec = &self.config().spec;
-        Ok(NewBlock {
+        Ok(BlockWithWitness {
             fork: spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris),
             block,
             chain_id: spec.chain_id(),
@@ -51,9 +51,9 @@ impl Chain {
         &self,
         raw: &RawBlock,
         ommers: &[Header],
-    ) -> Result<BuiltBlock, ChainError> {
-        let candidate = self.examine(raw, ommers)?;
-        candidate.execute(&candidate.parent)
+    ) -> Result<ExecutedBlock, ChainError> {
+        let unchecked = self.examine(raw, ommers)?;
+        unchecked.execute(&unchecked.parent)
     }
 
     /// Imports blocks whose RLP stands one behind another, as in the files of `geth export`, and
@@ -88,7 +88,7 @@ impl Chain {
         &self,
         raw: &'b RawBlock,
         ommers: &'b [Header],
-    ) -> Result<Candidate<'b>, ChainError> {
+    ) -> Result<UncheckedBlock<'b>, ChainError> {
         let header = &raw.header;
         let parent = self
             .store()
@@ -131,12 +131,12 @@ impl Chain {
         config.spec = spec;
         // The parent's state as its header has it, whatever somebody did to it since.
         let parent = State { config: config.into(), root: parent.header.state_root, ..state };
-        Ok(Candidate { header, ommers, parent, transactions, senders, withdrawals })
+        Ok(UncheckedBlock { header, ommers, parent, transactions, senders, withdrawals })
     }
 }
 
-impl Candidate<'_> {
-    fn execute<S: StateSource>(&self, source: &S) -> Result<BuiltBlock, ChainError> {
+impl UncheckedBlock<'_> {
+    fn execute<S: StateSource>(&self, source: &S) -> Result<ExecutedBlock, ChainError> {
         let config = self.parent.config();
         let parent = &self.parent.block;
         let unproven = UnprovenBlock {
@@ -148,7 +148,7 @@ impl Candidate<'_> {
         };
         let mut changes = Changes::default();
         let (executed, post) = config
-            .with_changes(|evm| {
+            .with_evm_overrides(|evm| {
                 let options =
                     Options { system_code: config.system_code, evm, ..Options::default() };
                 process_block(
@@ -176,7 +176,7 @@ impl Candidate<'_> {
             pre_state_root: self.parent.root,
             ..block
         };
-        Ok(BuiltBlock { block, changes })
+        Ok(ExecutedBlock { block, changes })
     }
 }
 

@@ -5,7 +5,7 @@ use alloy_primitives::{B256, map::B256Map};
 
 /// Where a transaction stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct TransactionLocation {
     /// Hash of its block.
     pub block: B256,
     /// Position in the block.
@@ -18,7 +18,7 @@ pub(crate) struct Canonical {
     /// Number of the oldest block.
     first: u64,
     hashes: Vec<B256>,
-    transactions: B256Map<Place>,
+    transactions: B256Map<TransactionLocation>,
 }
 
 impl Canonical {
@@ -37,13 +37,13 @@ impl Canonical {
         self.hashes.get(usize::try_from(index).ok()?).copied()
     }
 
-    pub(crate) fn place(&self, transaction: &B256) -> Option<Place> {
+    pub(crate) fn place(&self, transaction: &B256) -> Option<TransactionLocation> {
         self.transactions.get(transaction).copied()
     }
 
     fn push(&mut self, block: &Block) {
         for (index, transaction) in block.transactions.iter().enumerate() {
-            self.transactions.insert(*transaction.hash(), Place { block: block.hash, index });
+            self.transactions.insert(*transaction.hash(), TransactionLocation { block: block.hash, index });
         }
         self.hashes.push(block.hash);
     }

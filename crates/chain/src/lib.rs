@@ -29,14 +29,14 @@ mod signatures;
 mod state;
 mod store;
 
-pub use block::{Block, BuiltBlock, NewBlock};
-pub use build::{BlockAttributes, Candidate, LeftOut};
+pub use block::{Block, ExecutedBlock, BlockWithWitness};
+pub use build::{BlockAttributes, RecoveredTransaction, Rejection};
 pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
 pub use config::{ChainConfig, Limits, spec_of};
 pub use error::ChainError;
 pub use genesis::{empty_genesis, genesis_header};
-pub use index::Place;
+pub use index::TransactionLocation;
 pub use proof::{AccountProof, SlotProof};
 pub use signatures::Signatures;
 pub use state::State;

@@ -3,7 +3,7 @@
 use crate::{Block, State, Store, state::ancestor_hash};
 use alloy_primitives::{B256, Bytes};
 use revm::bytecode::Bytecode;
-use stateless::{Elsewhere, StateSource};
+use stateless::{ForkBackend, StateSource};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
@@ -67,13 +67,13 @@ impl<'s> StateSource for Recording<'s> {
 
     fn block_hash(&self, number: u64) -> Option<B256> {
         let Some(hash) = ancestor_hash(self.store, &self.parent.header, number) else {
-            return self.store.elsewhere()?.block_hash(number);
+            return self.store.fork_backend()?.block_hash(number);
         };
         self.oldest_ancestor.set(self.oldest_ancestor.get().min(number));
         Some(hash)
     }
 
-    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
-        self.store.elsewhere()
+    fn fork_backend(&self) -> Option<&dyn ForkBackend> {
+        self.store.fork_backend()
     }
 }

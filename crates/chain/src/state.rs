@@ -1,14 +1,14 @@
 //! The state after a block, for reading and for executing on.
 
 use crate::{
-    Block, BuiltBlock, ChainConfig, ChainError, Store, header::base_fee_after, record::Recording,
+    Block, ExecutedBlock, ChainConfig, ChainError, Store, header::base_fee_after, record::Recording,
 };
 use alloy_consensus::Header;
 use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
-use stateless::{BlockExecution, BlockState, Elsewhere, Environment, StateError, StateSource};
+use stateless::{BlockExecution, BlockState, ForkBackend, Environment, StateError, StateSource};
 use std::sync::Arc;
 use wire::OwnedWitness;
 
@@ -53,8 +53,8 @@ impl State {
     /// The state after a child of its block that is not to become part of the chain: over a store
     /// of its own.
     #[must_use]
-    pub fn after(&self, child: BuiltBlock) -> Self {
-        let BuiltBlock { block, changes } = child;
+    pub fn after(&self, child: ExecutedBlock) -> Self {
+        let ExecutedBlock { block, changes } = child;
         let store = Store::above(Arc::clone(&self.store));
         store.put(changes);
         let block = Arc::new(block);
@@ -66,8 +66,8 @@ impl State {
     /// As [`Self::after`], into the store of this state itself: for one that is
     /// [detached](Self::detached) already.
     #[must_use]
-    pub fn advance(&self, child: BuiltBlock) -> Self {
-        let BuiltBlock { block, changes } = child;
+    pub fn advance(&self, child: ExecutedBlock) -> Self {
+        let ExecutedBlock { block, changes } = child;
         self.store.put(changes);
         let block = Arc::new(block);
         self.store.put_block(Arc::clone(&block));
@@ -110,7 +110,7 @@ impl State {
         if child.header.slot_number.is_some() {
             state = state.with_access_list();
         }
-        self.config.with_changes(|evm| -> Result<(), ChainError> {
+        self.config.with_evm_overrides(|evm| -> Result<(), ChainError> {
             let mut execution = BlockExecution::begin(&mut state, self.environment(child), &evm)?;
             for (transaction, sender) in child.transactions.iter().zip(&child.senders) {
                 execution.transact(transaction, *sender)?;
@@ -176,7 +176,7 @@ impl State {
     ) -> Result<Self, ChainError> {
         let mut state = self.open();
         edit(&mut state).map_err(ChainError::Store)?;
-        let mut changes = crate::Changes { names: state.changed(), ..Default::default() };
+        let mut changes = crate::Changes { preimages: state.changed(), ..Default::default() };
         let post =
             state.into_post_state(|node| changes.put_node(node)).map_err(ChainError::Store)?;
         changes.codes = post.codes;
@@ -198,11 +198,11 @@ impl StateSource for State {
 
     fn block_hash(&self, number: u64) -> Option<B256> {
         let own = ancestor_hash(&self.store, &self.block.header, number);
-        own.or_else(|| self.store.elsewhere()?.block_hash(number))
+        own.or_else(|| self.store.fork_backend()?.block_hash(number))
     }
 
-    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
-        self.store.elsewhere()
+    fn fork_backend(&self) -> Option<&dyn ForkBackend> {
+        self.store.fork_backend()
     }
 }
 

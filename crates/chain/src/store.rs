@@ -5,7 +5,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256, map::B256Map};
 use keccak::keccak256_batch;
 use parking_lot::RwLock;
 use revm::bytecode::Bytecode;
-use stateless::Elsewhere;
+use stateless::ForkBackend;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -20,7 +20,7 @@ use trie::{NewNode, NodeSource};
 #[derive(Debug, Default)]
 pub struct Store {
     below: Option<Arc<Self>>,
-    elsewhere: Option<Arc<dyn Elsewhere>>,
+    fork_backend: Option<Arc<dyn ForkBackend>>,
     own: RwLock<Contents>,
 }
 
@@ -29,7 +29,7 @@ struct Contents {
     nodes: B256Map<Bytes>,
     codes: B256Map<Bytecode>,
     blocks: B256Map<Arc<Block>>,
-    names: BTreeMap<Address, BTreeSet<U256>>,
+    preimages: BTreeMap<Address, BTreeSet<U256>>,
 }
 
 /// What a block or a change of the state adds to a store.
@@ -40,7 +40,7 @@ pub struct Changes {
     /// Codes by hash.
     pub codes: Vec<(B256, Bytecode)>,
     /// Accounts and slots that changed, by name.
-    pub names: Vec<(Address, Vec<U256>)>,
+    pub preimages: Vec<(Address, Vec<U256>)>,
 }
 
 impl Changes {
@@ -53,18 +53,18 @@ impl Changes {
 impl Store {
     /// An empty store on top of another.
     pub fn above(below: Arc<Self>) -> Self {
-        let elsewhere = below.elsewhere.clone();
-        Self { below: Some(below), elsewhere, own: RwLock::default() }
+        let fork_backend = below.fork_backend.clone();
+        Self { below: Some(below), fork_backend, own: RwLock::default() }
     }
 
     /// An empty store for a chain that continues another one, whose state is kept elsewhere.
-    pub fn continuing(elsewhere: Arc<dyn Elsewhere>) -> Self {
-        Self { elsewhere: Some(elsewhere), ..Self::default() }
+    pub fn forked(fork_backend: Arc<dyn ForkBackend>) -> Self {
+        Self { fork_backend: Some(fork_backend), ..Self::default() }
     }
 
     /// Where the rest of the state is kept, if this is the store of a chain that continues another.
-    pub fn elsewhere(&self) -> Option<&dyn Elsewhere> {
-        self.elsewhere.as_deref()
+    pub fn fork_backend(&self) -> Option<&dyn ForkBackend> {
+        self.fork_backend.as_deref()
     }
 
     /// Keeps trie nodes and codes.
@@ -72,19 +72,19 @@ impl Store {
         let mut own = self.own.write();
         own.nodes.extend(changes.nodes);
         own.codes.extend(changes.codes);
-        for (address, slots) in changes.names {
-            own.names.entry(address).or_default().extend(slots);
+        for (address, slots) in changes.preimages {
+            own.preimages.entry(address).or_default().extend(slots);
         }
     }
 
     /// Accounts and slots that any block built here, or any edit, has changed: the tries know only
-    /// hashes of their names. Those of imported blocks are not among them.
-    pub fn names(&self) -> BTreeMap<Address, BTreeSet<U256>> {
-        let mut names = self.below.as_ref().map(|below| below.names()).unwrap_or_default();
-        for (address, slots) in &self.own.read().names {
-            names.entry(*address).or_default().extend(slots);
+    /// hashes of their preimages. Those of imported blocks are not among them.
+    pub fn preimages(&self) -> BTreeMap<Address, BTreeSet<U256>> {
+        let mut preimages = self.below.as_ref().map(|below| below.preimages()).unwrap_or_default();
+        for (address, slots) in &self.own.read().preimages {
+            preimages.entry(*address).or_default().extend(slots);
         }
-        names
+        preimages
     }
 
     /// Keeps trie nodes that were made elsewhere, under the hashes that they have.

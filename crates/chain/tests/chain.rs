@@ -7,7 +7,7 @@ use alloy_eips::{
 };
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
-use enshrine_chain::{BlockAttributes, Call, Chain, ChainConfig, NewBlock, empty_genesis};
+use enshrine_chain::{BlockAttributes, Call, Chain, ChainConfig, BlockWithWitness, empty_genesis};
 use execute::Execute;
 use keys::{Key, Transaction};
 use stateless::{ChainSpec, Invalid};
@@ -95,14 +95,14 @@ impl Test {
         }
     }
 
-    fn build(&self, transactions: Vec<Transaction>) -> NewBlock {
-        let (block, left_out) = self.chain.build(&self.attributes(), transactions).unwrap();
-        assert!(left_out.is_empty(), "{left_out:?}");
+    fn build(&self, transactions: Vec<Transaction>) -> BlockWithWitness {
+        let (block, rejected) = self.chain.build(&self.attributes(), transactions).unwrap();
+        assert!(rejected.is_empty(), "{left_out:?}");
         block
     }
 
     /// Builds and appends, and lets EXECUTE verify.
-    fn advance(&mut self, transactions: Vec<Transaction>) -> NewBlock {
+    fn advance(&mut self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let block = self.build(transactions);
         Execute::default().run(&block.input().unwrap(), u64::MAX).unwrap();
         self.chain.append(block.clone());
@@ -157,13 +157,13 @@ impl Test {
     }
 }
 
-fn verifies(block: &NewBlock, witness: &OwnedWitness) -> Result<(), execute::Refusal> {
+fn verifies(block: &BlockWithWitness, witness: &OwnedWitness) -> Result<(), execute::ExecuteError> {
     Execute::default().run(&block.input_with(witness).unwrap(), u64::MAX).map(|_| ())
 }
 
 /// A block that does a bit of everything: reads, writes, clears slots so that branches collapse,
 /// creates a contract, removes nothing that is not there, and asks for an old block hash.
-fn busy_block(fork: ProtocolFork) -> (Test, NewBlock) {
+fn busy_block(fork: ProtocolFork) -> (Test, BlockWithWitness) {
     let mut test = Test::new(fork);
     for _ in 0..4 {
         let transaction = test.store(100, 1, 0);
@@ -249,9 +249,9 @@ fn a_transaction_that_is_left_out_leaves_no_trace_in_the_witness() {
         Key::named("carol").sign(foreign),
     ];
     let offered = vec![bad[0].clone(), good, bad[1].clone(), bad[2].clone()];
-    let (block, left_out) = test.chain.build(&test.attributes(), offered).unwrap();
-    assert_eq!(left_out.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 2, 3]);
-    assert!(left_out.iter().all(|(_, reason)| matches!(reason, Invalid::Transaction { .. })));
+    let (block, rejected) = test.chain.build(&test.attributes(), offered).unwrap();
+    assert_eq!(rejected.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 2, 3]);
+    assert!(rejected.iter().all(|(_, reason)| matches!(reason, Invalid::Transaction { .. })));
     assert_eq!(block.block.hash, clean.block.hash);
     assert_eq!(block.witness, clean.witness);
 }

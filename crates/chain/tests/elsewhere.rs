@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use enshrine_chain::{BlockAttributes, Chain, ChainConfig, State, empty_genesis};
 use keys::Key;
 use revm::{bytecode::Bytecode, state::AccountInfo};
-use stateless::{ChainSpec, Elsewhere};
+use stateless::{ChainSpec, ForkBackend};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
@@ -22,7 +22,7 @@ const CONTRACT: Address = Address::repeat_byte(0x57);
 #[derive(Debug)]
 struct Other(State);
 
-impl Elsewhere for Other {
+impl ForkBackend for Other {
     fn account(&self, address: Address) -> Result<Option<AccountInfo>, String> {
         let account = self.0.account(address).map_err(|error| error.to_string())?;
         let code = self.0.code(address).map_err(|error| error.to_string())?;
@@ -73,7 +73,7 @@ fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
     let original = Chain::new(&genesis(), config());
     let other = Arc::new(Other(original.state()));
     let header = original.head().header.clone();
-    let mut chain = Chain::continuing(header, other, config());
+    let mut chain = Chain::forked(header, other, config());
     assert_eq!(chain.storage(CONTRACT, U256::ONE).unwrap(), ONES);
     assert_eq!(chain.code(CONTRACT).unwrap()[..], STORE);
     assert_eq!(chain.balance(Key::named("alice").address()).unwrap(), U256::from(100 * ETHER));
@@ -84,11 +84,11 @@ fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
     for (nonce, (slot, value)) in [(0, 0), (1, 7)].into_iter().enumerate() {
         let attributes =
             BlockAttributes { timestamp: 12 * (nonce as u64 + 1), ..Default::default() };
-        let (new, left_out) =
+        let (new, rejected) =
             chain.build(&attributes, vec![set(nonce as u64, slot, value)]).unwrap();
-        assert!(left_out.is_empty(), "{left_out:?}");
+        assert!(rejected.is_empty(), "{left_out:?}");
         assert!(new.block.executed.receipts[0].success);
-        assert!(!new.block.regular, "its state root proves nothing");
+        assert!(!new.block.provable, "its state root proves nothing");
         chain.append(new);
     }
     let slots = [0, 1, 2].map(|slot| chain.storage(CONTRACT, U256::from(slot)).unwrap());
@@ -108,7 +108,7 @@ fn an_account_that_is_removed_here_stays_removed_though_the_other_chain_has_it()
     let config = || ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
     let original = Chain::new(&genesis(), config());
     let other = Arc::new(Other(original.state()));
-    let mut chain = Chain::continuing(original.head().header.clone(), other, config());
+    let mut chain = Chain::forked(original.head().header.clone(), other, config());
     let alice = Key::named("alice").address();
     chain.edit(|state| state.remove_account(alice)).unwrap();
     assert_eq!(chain.balance(alice).unwrap(), U256::ZERO);

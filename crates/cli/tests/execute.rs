@@ -3,7 +3,7 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, TxKind, U256, hex};
-use chain::{BlockAttributes, Chain, ChainConfig, NewBlock, empty_genesis};
+use chain::{BlockAttributes, Chain, ChainConfig, BlockWithWitness, empty_genesis};
 use keys::Key;
 use serde_json::{Value, json};
 use stateless::ChainSpec;
@@ -27,7 +27,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A block of a chain of our own.
-fn block(fork: ProtocolFork) -> NewBlock {
+fn block(fork: ProtocolFork) -> BlockWithWitness {
     let alice = Key::named("alice");
     let mut genesis = empty_genesis(fork);
     let rich =

@@ -7,7 +7,7 @@ use alloy_genesis::{ChainConfig as GenesisConfig, Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use chain::{
-    Block, BlockAttributes, BuiltBlock, Call, CallBlock, CallOutcome, Chain, ChainConfig,
+    Block, BlockAttributes, ExecutedBlock, Call, CallBlock, CallOutcome, Chain, ChainConfig,
     empty_genesis,
 };
 use execute::Execute;
@@ -165,7 +165,7 @@ impl L1 {
     }
 
     /// Appends the block of a transaction.
-    fn sent(&mut self, block: impl Into<BuiltBlock>, input: Bytes) -> Sent {
+    fn sent(&mut self, block: impl Into<ExecutedBlock>, input: Bytes) -> Sent {
         let block = self.chain.append(block);
         self.skipped = 0;
         let receipt = block.executed.receipts[0].clone();

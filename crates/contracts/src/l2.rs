@@ -10,7 +10,7 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, map::AddressMap};
 use alloy_sol_types::SolCall;
-use chain::{Block, BlockAttributes, Chain, ChainConfig, NewBlock};
+use chain::{Block, BlockAttributes, Chain, ChainConfig, BlockWithWitness};
 use keys::{Key, Transaction};
 use stateless::{ChainSpec, Invalid};
 use std::sync::Arc;
@@ -101,7 +101,7 @@ impl L2 {
         timestamp: u64,
         anchor: B256,
         transactions: Vec<Transaction>,
-    ) -> Result<(NewBlock, Vec<(usize, Invalid)>), ContractsError> {
+    ) -> Result<(BlockWithWitness, Vec<(usize, Invalid)>), ContractsError> {
         let attributes = BlockAttributes {
             timestamp,
             parent_beacon_block_root: anchor,
@@ -118,7 +118,7 @@ impl L2 {
     }
 
     /// Makes a sealed block the head.
-    pub fn append(&mut self, block: NewBlock) -> Arc<Block> {
+    pub fn append(&mut self, block: BlockWithWitness) -> Arc<Block> {
         self.forget_pending();
         self.chain.append(block)
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     Accounts, CLIENT_VERSION, Config, DevnetError, Fork, Mining, Origin, api, fork::Remote,
-    genesis, server::RunningServer, world::World,
+    genesis, server::RunningServer, state::DevnetState,
 };
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 /// ```
 #[derive(Debug)]
 pub struct Devnet {
-    world: Arc<World>,
+    devnet: Arc<DevnetState>,
     accounts: Accounts,
     server: Option<RunningServer>,
     miner: JoinHandle<()>,
@@ -84,27 +84,27 @@ impl Devnet {
         let options = Options { client_version: CLIENT_VERSION.to_owned(), ..Options::default() };
         let api = Api::new(Arc::clone(&node), options);
         let server_config = config.server.clone();
-        let world = Arc::new(World::new(api.clone(), config, &accounts, remote));
-        let methods = api::overlay(&methods(api, &world), &world).map_err(|error| {
+        let state = Arc::new(DevnetState::new(api.clone(), config, &accounts, remote));
+        let methods = api::overlay(&methods(api, &devnet), &devnet).map_err(|error| {
             DevnetError::Flag { flag: "--fork-url", reason: error.message().to_owned() }
         })?;
         let server = RunningServer::start(&server_config, methods).await?;
         let miner = tokio::spawn(node.run());
-        Ok(Self { world, accounts, server: Some(server), miner })
+        Ok(Self { devnet, accounts, server: Some(server), miner })
     }
 
-    pub(crate) fn world(&self) -> &World {
-        &self.world
+    pub(crate) fn state(&self) -> &DevnetState {
+        &self.state
     }
 
     /// The node.
     pub fn node(&self) -> &Arc<Node> {
-        &self.world.node
+        &self.state.node
     }
 
     /// The configuration that it was started with.
     pub fn config(&self) -> &Config {
-        &self.world.config
+        &self.state.config
     }
 
     /// Its accounts.
@@ -114,7 +114,7 @@ impl Devnet {
 
     /// Addresses of its accounts.
     pub fn addresses(&self) -> &[Address] {
-        &self.world.addresses
+        &self.state.addresses
     }
 
     /// Keys of its accounts.
@@ -124,17 +124,17 @@ impl Devnet {
 
     /// Its chain id.
     pub fn chain_id(&self) -> u64 {
-        self.world.node.read(|node| node.chain.config().spec.chain_id())
+        self.state.node.read(|node| node.chain.config().spec.chain_id())
     }
 
     /// Time of its genesis, in seconds.
     pub fn genesis_time(&self) -> u64 {
-        self.world.genesis_time
+        self.state.genesis_time
     }
 
     /// Hash of its genesis.
     pub fn genesis_hash(&self) -> Option<B256> {
-        self.world.node.read(|node| node.chain.canonical_hash(node.chain.first_number()))
+        self.state.node.read(|node| node.chain.canonical_hash(node.chain.first_number()))
     }
 
     /// Its server.
@@ -178,9 +178,9 @@ impl Drop for Devnet {
 }
 
 /// All methods, those of a devnet in place of those of any node where both have them.
-fn methods(api: Api, world: &Arc<World>) -> Methods {
+fn methods(api: Api, devnet: &Arc<DevnetState>) -> Methods {
     let mut any = rpc::module(api);
-    let own = api::module(world);
+    let own = api::module(devnet);
     for name in own.method_names() {
         any.remove_method(name);
     }

@@ -7,14 +7,14 @@ use crate::{
         AccountState, BlobPrice, BlockEnvironment, StateFile, StoredBlock, StoredBody,
         StoredTransaction, TransactionInfo,
     },
-    world::World,
+    state::DevnetState,
 };
 use alloy_consensus::{EthereumReceipt, Transaction as _, TxType, transaction::SignerRecoverable};
 use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
 use chain::{Block, Chain, State, Store};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stateless::{ExecutedBlock, Transaction};
+use stateless::{ExecutionOutcome, Transaction};
 use std::{path::Path, sync::Arc};
 
 impl Devnet {
@@ -25,7 +25,7 @@ impl Devnet {
     /// [`DevnetError::File`], and [`DevnetError::Flag`] for a chain that was imported.
     pub fn dump_state(&self, path: &Path) -> Result<(), DevnetError> {
         let failed = |reason| DevnetError::Flag { flag: "--dump-state", reason };
-        dump(self.world()).map_err(failed)?.write(path)
+        dump(self.state()).map_err(failed)?.write(path)
     }
 
     /// Takes over the state of a file.
@@ -35,7 +35,7 @@ impl Devnet {
     /// [`DevnetError::File`] and [`DevnetError::Format`]; nothing has changed then.
     pub fn load_state(&self, path: &Path) -> Result<(), DevnetError> {
         let file = StateFile::read(path)?;
-        load(self.world(), &file).map_err(|reason| DevnetError::Format {
+        load(self.state(), &file).map_err(|reason| DevnetError::Format {
             path: path.to_owned(),
             expected: "state file",
             reason,
@@ -44,16 +44,16 @@ impl Devnet {
 }
 
 /// The state of a devnet.
-pub(crate) fn dump(world: &World) -> Result<StateFile, String> {
-    if matches!(world.config.origin, Origin::Genesis { blocks: Some(_), .. }) {
+pub(crate) fn dump(devnet: &DevnetState) -> Result<StateFile, String> {
+    if matches!(devnet.config.origin, Origin::Genesis { blocks: Some(_), .. }) {
         return Err("the accounts of imported blocks are known by their hashes alone".to_owned());
     }
     // The snapshot keeps the state from being forgotten meanwhile.
-    let (chain, _kept) = world.node.read(|node| (node.chain.clone(), node.snapshot()));
+    let (chain, _kept) = devnet.node.read(|node| (node.chain.clone(), node.snapshot()));
     let state = chain.state();
     let error = |error: chain::ChainError| error.to_string();
     let mut accounts = std::collections::BTreeMap::new();
-    for (address, slots) in state.store().names() {
+    for (address, slots) in state.store().preimages() {
         let Some(account) = state.account(address).map_err(error)? else { continue };
         let code = state.code(address).map_err(error)?;
         let mut storage = std::collections::BTreeMap::new();
@@ -74,13 +74,13 @@ pub(crate) fn dump(world: &World) -> Result<StateFile, String> {
         blocks.push(stored_block(&block));
     }
     let mut historical_states = Vec::new();
-    if world.config.preserve_states {
-        let names = state.store().names();
+    if devnet.config.preserve_states {
+        let preimages = state.store().preimages();
         for number in chain.first_number()..head.header.number {
             let Some(block) = chain.canonical_block(number) else { continue };
             // Those that are not kept any more are left out.
-            let Ok(state) = world.node.read(|node| node.state_after(&block)) else { continue };
-            historical_states.push((block.hash, PastState::of(&state, &names).map_err(error)?));
+            let Ok(state) = devnet.node.read(|node| node.state_after(&block)) else { continue };
+            historical_states.push((block.hash, PastState::of(&state, &preimages).map_err(error)?));
         }
     }
     Ok(StateFile {
@@ -89,7 +89,7 @@ pub(crate) fn dump(world: &World) -> Result<StateFile, String> {
         best_block_number: Some(head.header.number),
         blocks,
         transactions,
-        historical_states: world.config.preserve_states.then(|| json!(historical_states)),
+        historical_states: devnet.config.preserve_states.then(|| json!(historical_states)),
     })
 }
 
@@ -157,7 +157,7 @@ fn stored(block: &Block, index: usize) -> StoredTransaction {
 }
 
 /// Takes over a state. Its blocks, if it has any, take the place of those that are there.
-pub(crate) fn load(world: &World, file: &StateFile) -> Result<(), String> {
+pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String> {
     let mut blocks = foreign_blocks(file)?;
     blocks.sort_by_key(|block| block.header.number);
     let past: Vec<(B256, PastState)> = match &file.historical_states {
@@ -165,13 +165,13 @@ pub(crate) fn load(world: &World, file: &StateFile) -> Result<(), String> {
         Some(states) => serde_json::from_value(states.clone())
             .map_err(|error| format!("historical states: {error}"))?,
     };
-    world.node.change(|node| {
+    devnet.node.change(|node| {
         let edited = apply(&node.chain.state(), file)?;
         blocks
             .retain(|block| file.best_block_number.is_none_or(|best| block.header.number <= best));
         let store = Store::above(Arc::clone(edited.store()));
         let config = node.chain.config().clone();
-        let Some(mut chain) = Chain::adopt(blocks, store, config) else {
+        let Some(mut chain) = Chain::from_parts(blocks, store, config) else {
             node.chain.set_state(&edited);
             return Ok(());
         };
@@ -179,7 +179,7 @@ pub(crate) fn load(world: &World, file: &StateFile) -> Result<(), String> {
         chain.set_state(&state);
         for (block, past) in &past {
             let root = past.put(&state).map_err(|error| error.to_string())?;
-            chain.know_state(*block, root);
+            chain.override_root(*block, root);
         }
         let head = Arc::clone(chain.head());
         node.chain = chain;
@@ -251,11 +251,11 @@ fn foreign_block(
         senders.push(sender);
     }
     let header = block.header.clone();
-    let executed = ExecutedBlock {
+    let executed = ExecutionOutcome {
         receipts,
         gas_used: header.gas_used,
         blob_gas_used: header.blob_gas_used.unwrap_or_default(),
-        ..ExecutedBlock::default()
+        ..ExecutionOutcome::default()
     };
     let withdrawals = block.withdrawals.clone().unwrap_or_default().into_inner();
     Ok(Block::foreign(header, transactions, senders, withdrawals, executed))

@@ -124,7 +124,7 @@ where
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, State>>>,
 {
     let failed = |error: &dyn std::fmt::Display| error.to_string();
-    parent.config().with_changes(|changes| {
+    parent.config().with_evm_overrides(|changes| {
         let environment = parent.environment(block);
         let mut execution =
             BlockExecution::begin_inspected(state, environment, &changes, inspector)

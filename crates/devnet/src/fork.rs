@@ -14,7 +14,7 @@ use alloy_rpc_types_eth::Header as RpcHeader;
 use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use serde_json::{Value, json};
-use stateless::Elsewhere;
+use stateless::ForkBackend;
 use std::{thread::sleep, time::Duration};
 
 /// How often a request is tried.
@@ -166,7 +166,7 @@ fn result(mut answer: Value) -> Result<Value, RemoteError> {
     }
 }
 
-impl Elsewhere for Remote {
+impl ForkBackend for Remote {
     fn account(&self, address: Address) -> Result<Option<AccountInfo>, String> {
         if let Some(known) = self.accounts.lock().get(&address) {
             return Ok(known.clone());

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
 use execute::{Execute, GasSchedule};
 use node::Clock;
-use stateless::{ChainSpec, Elsewhere, SYSTEM_CONTRACTS, SystemCode};
+use stateless::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use std::{
     fs,
     path::Path,
@@ -115,8 +115,8 @@ fn continuing(
     rules: ChainConfig,
 ) -> Result<(Chain, Clock), DevnetError> {
     let clock = Clock::starting_at(config.timestamp.unwrap_or(remote.header.timestamp));
-    let elsewhere: Arc<dyn Elsewhere> = Arc::<Remote>::clone(remote);
-    let mut chain = Chain::continuing(remote.header.clone(), elsewhere, rules);
+    let fork_backend: Arc<dyn ForkBackend> = Arc::<Remote>::clone(remote);
+    let mut chain = Chain::forked(remote.header.clone(), fork_backend, rules);
     let fork: ProtocolFork = config.hardfork.into();
     let failed = |error: chain::ChainError| DevnetError::Flag {
         flag: "--fork-url",

@@ -92,13 +92,13 @@ fn jumps(code: &[u8]) -> (Vec<u8>, usize) {
 }
 
 impl PastState {
-    /// A state, as far as the names of what is in it are known.
+    /// A state, as far as the preimages of its keys are known.
     pub(crate) fn of(
         state: &State,
-        names: &BTreeMap<Address, BTreeSet<U256>>,
+        preimages: &BTreeMap<Address, BTreeSet<U256>>,
     ) -> Result<Self, ChainError> {
         let mut past = Self::default();
-        for (address, slots) in names {
+        for (address, slots) in preimages {
             let Some(account) = state.account(*address)? else { continue };
             let code = state.code(*address)?;
             let code = Some(PastCode::of(&code));

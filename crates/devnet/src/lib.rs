@@ -24,7 +24,7 @@ mod provider;
 mod run;
 pub mod server;
 pub mod state_file;
-mod world;
+mod devnet;
 
 pub use accounts::{Accounts, MnemonicSource};
 pub use banner::{banner, config_out};

@@ -4,9 +4,9 @@ use crate::report::{RealBlock, Report};
 use alloy_genesis::Genesis;
 use alloy_primitives::Bytes;
 use chain::{Call, Chain, ChainConfig, empty_genesis};
-use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, Refusal};
+use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, ExecuteError};
 use eyre::{Result, ensure, eyre};
-use stateless::{ChainSpec, complete};
+use stateless::{ChainSpec, to_stateless_input};
 use std::{path::PathBuf, time::Instant};
 use vectors::Block;
 use wire::{ProtocolFork, StatelessInput, StatelessResult, convert::RawBlock};
@@ -34,7 +34,7 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         let spec = ChainSpec::known(bundle.chain_id)
             .ok_or_else(|| eyre!("{name}: chain {} is not a public network", bundle.chain_id))?;
         let raw = RawBlock::decode(&bundle.block)?;
-        let calldata = complete(&raw, &bundle.witness, &spec)?;
+        let calldata = to_stateless_input(&raw, &bundle.witness, &spec)?;
         let start = Instant::now();
         let outcome = l1.call(Call {
             to: Some(EXECUTE_ADDRESS),
@@ -49,7 +49,7 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         let blobs_or_withdrawals = !raw.versioned_hashes.is_empty()
             || raw.withdrawals.as_ref().is_some_and(|w| !w.is_empty());
         ensure!(
-            matches!(refusal, Some(Refusal::Rules(_))) == blobs_or_withdrawals,
+            matches!(refusal, Some(ExecuteError::Rules(_))) == blobs_or_withdrawals,
             "{name}: under L2 rules: {refusal:?}"
         );
         report.step(format!("{name} is valid ({} gas)", raw.header.gas_used));

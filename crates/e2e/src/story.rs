@@ -8,7 +8,7 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use alloy_sol_types::{SolCall, SolError};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
-use chain::NewBlock;
+use chain::BlockWithWitness;
 use contracts::{
     Artifacts, L1, L2, Rollup, RollupConfig, TRANSACTION_GAS_CAP,
     bindings::{
@@ -181,7 +181,7 @@ impl World {
         Ok((messages, anchor, update))
     }
 
-    fn seal(&self, anchor: B256, transactions: Vec<keys::Transaction>) -> Result<NewBlock> {
+    fn seal(&self, anchor: B256, transactions: Vec<keys::Transaction>) -> Result<BlockWithWitness> {
         let time = self.l2.chain().head().header.timestamp + 1;
         let (block, left_out) = self.l2.seal(time, anchor, transactions)?;
         ensure!(left_out.is_empty(), "left out: {left_out:?}");
@@ -194,7 +194,7 @@ impl World {
     fn advance(
         &mut self,
         name: &str,
-        block: &NewBlock,
+        block: &BlockWithWitness,
         updates: Vec<AnchorUpdate>,
     ) -> Result<Advanced> {
         let input = block.input()?;

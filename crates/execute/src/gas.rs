@@ -2,7 +2,7 @@
 
 /// What a block claims about the work that it is, before anything is known to be true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claims {
+pub struct DeclaredGas {
     /// Bytes of calldata, schema id included.
     pub calldata: u64,
     /// Gas limit of the payload.
@@ -49,20 +49,20 @@ impl GasSchedule {
     }
 
     /// What the call must hold before any work is done.
-    pub fn reserve(&self, claims: &Claims) -> u64 {
+    pub fn reserve(&self, declared: &DeclaredGas) -> u64 {
         let execution = match self {
-            Self::Reserve { .. } => claims.gas_limit.min(claims.transactions),
-            Self::GasLimit { .. } => claims.gas_limit,
+            Self::Reserve { .. } => declared.gas_limit.min(declared.transactions),
+            Self::GasLimit { .. } => declared.gas_limit,
         };
-        self.bytes(claims.calldata).saturating_add(execution)
+        self.bytes(declared.calldata).saturating_add(execution)
     }
 
     /// What a success is charged. Never more than the reserve: a valid block uses no more gas than
     /// its limit, nor than its transactions may.
-    pub fn charge(&self, claims: &Claims, gas_used: u64) -> u64 {
+    pub fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64 {
         match self {
-            Self::Reserve { .. } => self.bytes(claims.calldata).saturating_add(gas_used),
-            Self::GasLimit { .. } => self.reserve(claims),
+            Self::Reserve { .. } => self.bytes(declared.calldata).saturating_add(gas_used),
+            Self::GasLimit { .. } => self.reserve(declared),
         }
     }
 }
@@ -77,27 +77,27 @@ impl Default for GasSchedule {
 mod tests {
     use super::*;
 
-    const CLAIMS: Claims = Claims { calldata: 1_000, gas_limit: 500_000, transactions: 42_000 };
+    const DECLARED: DeclaredGas = DeclaredGas { calldata: 1_000, gas_limit: 500_000, transactions: 42_000 };
 
     #[test]
     fn the_reserve_is_bounded_by_the_gas_limit_and_by_the_transactions() {
         let schedule = GasSchedule::Reserve { base: 100, per_byte: 3 };
-        assert_eq!(schedule.reserve(&CLAIMS), 100 + 3_000 + 42_000);
-        let greedy = Claims { transactions: u64::MAX, ..CLAIMS };
+        assert_eq!(schedule.reserve(&DECLARED), 100 + 3_000 + 42_000);
+        let greedy = DeclaredGas { transactions: u64::MAX, ..DECLARED };
         assert_eq!(schedule.reserve(&greedy), 100 + 3_000 + 500_000);
-        assert_eq!(schedule.charge(&CLAIMS, 21_000), 100 + 3_000 + 21_000);
+        assert_eq!(schedule.charge(&DECLARED, 21_000), 100 + 3_000 + 21_000);
     }
 
     #[test]
     fn ethrex_charges_the_gas_limit_whatever_is_used() {
-        let charge = GasSchedule::ETHREX.charge(&CLAIMS, 21_000);
+        let charge = GasSchedule::ETHREX.charge(&DECLARED, 21_000);
         assert_eq!(charge, 500_000 + 16_000);
-        assert_eq!(GasSchedule::ETHREX.reserve(&CLAIMS), charge);
+        assert_eq!(GasSchedule::ETHREX.reserve(&DECLARED), charge);
     }
 
     #[test]
     fn claims_of_any_size_do_not_overflow() {
-        let absurd = Claims { calldata: u64::MAX, gas_limit: u64::MAX, transactions: u64::MAX };
+        let absurd = DeclaredGas { calldata: u64::MAX, gas_limit: u64::MAX, transactions: u64::MAX };
         for schedule in [GasSchedule::DEFAULT, GasSchedule::ETHREX] {
             assert_eq!(schedule.reserve(&absurd), u64::MAX);
             assert_eq!(schedule.charge(&absurd, u64::MAX), u64::MAX);

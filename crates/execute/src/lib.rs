@@ -24,7 +24,7 @@ mod precompile;
 mod rules;
 mod run;
 
-pub use gas::{Claims, GasSchedule};
+pub use gas::{DeclaredGas, GasSchedule};
 pub use precompile::EXECUTE_ADDRESS;
 pub use rules::{RequestPolicy, RuleViolation, Rules};
-pub use run::{Execute, Executed, Networks, Refusal};
+pub use run::{Execute, Executed, Networks, ExecuteError};

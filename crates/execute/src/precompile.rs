@@ -1,6 +1,6 @@
 //! EXECUTE as revm calls it.
 
-use crate::{Execute, Refusal};
+use crate::{Execute, ExecuteError};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::{Address, Bytes, address};
 use revm::precompile::{PrecompileHalt, PrecompileId, PrecompileOutput};
@@ -27,7 +27,7 @@ impl Execute {
                 let result = Bytes::copy_from_slice(&executed.result.encode());
                 PrecompileOutput::new(executed.gas, result, reservoir)
             }
-            Err(Refusal::OutOfGas { .. }) => {
+            Err(ExecuteError::OutOfGas { .. }) => {
                 PrecompileOutput::halt(PrecompileHalt::OutOfGas, reservoir)
             }
             Err(refusal) => {

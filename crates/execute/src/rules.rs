@@ -1,7 +1,7 @@
 //! What may stand in a block that EXECUTE verifies.
 
 use alloy_consensus::Transaction as _;
-use stateless::{Candidate, Transaction};
+use stateless::{UncheckedBlock, Transaction};
 use wire::StatelessInput;
 
 /// Whether a block may cause execution requests (EIP-7685).
@@ -69,7 +69,7 @@ impl Rules {
     pub fn check(
         &self,
         input: &StatelessInput<'_>,
-        candidate: &Candidate<'_, '_>,
+        block: &UncheckedBlock<'_, '_>,
     ) -> Result<(), RuleViolation> {
         let Self::L2 { requests } = self else { return Ok(()) };
         let payload = &input.request.payload;
@@ -83,7 +83,7 @@ impl Rules {
         if !input.request.versioned_hashes.is_empty() {
             return Err(RuleViolation::VersionedHashes(input.request.versioned_hashes.len()));
         }
-        if let Some(index) = candidate.transactions().iter().position(Transaction::is_eip4844) {
+        if let Some(index) = block.transactions().iter().position(Transaction::is_eip4844) {
             return Err(RuleViolation::BlobTransaction { index });
         }
         if !payload.withdrawals.is_empty() {

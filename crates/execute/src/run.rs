@@ -1,8 +1,8 @@
 //! One call, from calldata to result.
 
-use crate::{Claims, GasSchedule, RuleViolation, Rules, rules::sum_of_gas_limits};
+use crate::{DeclaredGas, GasSchedule, RuleViolation, Rules, rules::sum_of_gas_limits};
 use core::num::NonZeroUsize;
-use stateless::{Candidate, ChainSpec, Invalid, Options, Stage, SystemCode, Verdict};
+use stateless::{UncheckedBlock, ChainSpec, Invalid, Options, Stage, SystemCode, Verdict};
 use std::{
     borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -68,7 +68,7 @@ pub struct Executed {
 
 /// Why a call failed. The EVM never sees the reason: it is for logs, tests and tools.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ExecuteError {
     /// The call was not given enough gas.
     #[error("out of gas: the call holds {got}, the reserve is {reserve}")]
     OutOfGas {
@@ -101,7 +101,7 @@ impl Execute {
     }
 
     /// Runs a call that was given `gas`.
-    pub fn run(&self, calldata: &[u8], gas: u64) -> Result<Executed, Refusal> {
+    pub fn run(&self, calldata: &[u8], gas: u64) -> Result<Executed, ExecuteError> {
         self.run_observed(calldata, gas, |_| {})
     }
 
@@ -111,7 +111,7 @@ impl Execute {
         calldata: &[u8],
         gas: u64,
         enter: impl FnMut(Stage),
-    ) -> Result<Executed, Refusal> {
+    ) -> Result<Executed, ExecuteError> {
         // Whatever a library may assert against: one bad block must not take a node down, nor make
         // it disagree with others about more than that block.
         catch_unwind(AssertUnwindSafe(|| self.run_unguarded(calldata, gas, enter))).unwrap_or_else(
@@ -121,7 +121,7 @@ impl Execute {
                     .map(String::as_str)
                     .or_else(|| panic.downcast_ref::<&str>().copied())
                     .unwrap_or("panic without a message");
-                Err(Refusal::Internal(message.to_owned()))
+                Err(ExecuteError::Internal(message.to_owned()))
             },
         )
     }
@@ -131,23 +131,23 @@ impl Execute {
         calldata: &[u8],
         gas: u64,
         enter: impl FnMut(Stage),
-    ) -> Result<Executed, Refusal> {
+    ) -> Result<Executed, ExecuteError> {
         let holds =
-            |reserve| (gas >= reserve).then_some(()).ok_or(Refusal::OutOfGas { got: gas, reserve });
+            |reserve| (gas >= reserve).then_some(()).ok_or(ExecuteError::OutOfGas { got: gas, reserve });
         // Decoding is paid by the byte, execution by the gas limits that decoding reveals.
         holds(self.gas.bytes(calldata.len() as u64))?;
         let input = StatelessInput::decode(calldata)?;
         if !self.forks.contains(&input.fork) {
-            return Err(Refusal::Schema(input.schema()));
+            return Err(ExecuteError::Schema(input.schema()));
         }
-        let candidate = Candidate::decode(&input)?;
-        let claims = Claims {
+        let block = UncheckedBlock::decode(&input)?;
+        let declared = DeclaredGas {
             calldata: calldata.len() as u64,
             gas_limit: input.request.payload.gas_limit,
-            transactions: sum_of_gas_limits(candidate.transactions()),
+            transactions: sum_of_gas_limits(block.transactions()),
         };
-        holds(self.gas.reserve(&claims))?;
-        self.rules.check(&input, &candidate)?;
+        holds(self.gas.reserve(&declared))?;
+        self.rules.check(&input, &block)?;
 
         let spec = match &self.networks {
             Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id, input.fork)),
@@ -155,14 +155,14 @@ impl Execute {
         };
         let options =
             Options { threads: self.threads, system_code: self.system_code, ..Options::default() };
-        let verdict = candidate.verify(&spec, options, enter)?;
+        let verdict = block.verify(&spec, options, enter)?;
         let result = StatelessResult {
             request_root: input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs),
             valid: true,
             chain_id: input.chain_id,
             schema: input.schema(),
         };
-        let gas = self.gas.charge(&claims, verdict.header.gas_used);
+        let gas = self.gas.charge(&declared, verdict.header.gas_used);
         Ok(Executed { result, gas, verdict })
     }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use alloy_primitives::{Bytes, TxKind, U256, keccak256};
 use enshrine_execute::{
-    Claims, EXECUTE_ADDRESS, Execute, GasSchedule, Refusal, RequestPolicy, Rules,
+    DeclaredGas, EXECUTE_ADDRESS, Execute, GasSchedule, ExecuteError, RequestPolicy, Rules,
 };
 use revm::{
     bytecode::opcode as op,
@@ -21,19 +21,19 @@ const PLENTY: u64 = 50_000_000;
 const WITHDRAWALS: &[[u8; 44]] = &[[1; 44]];
 const HASHES: &[[u8; 32]] = &[[1; 32]];
 
-fn claims_of(calldata: &[u8]) -> (Claims, u64) {
+fn claims_of(calldata: &[u8]) -> (DeclaredGas, u64) {
     let input = StatelessInput::decode(calldata).unwrap();
     let transactions = input.request.payload.transactions.len() as u64 * 25_000;
-    let claims = Claims {
+    let declared = DeclaredGas {
         calldata: calldata.len() as u64,
         gas_limit: input.request.payload.gas_limit,
         transactions,
     };
-    (claims, input.request.payload.gas_used)
+    (declared, input.request.payload.gas_used)
 }
 
 /// The reason behind a failed call.
-fn refusal(execute: &Execute, calldata: &[u8]) -> Refusal {
+fn refusal(execute: &Execute, calldata: &[u8]) -> ExecuteError {
     execute.run(calldata, PLENTY).expect_err("must be refused")
 }
 
@@ -48,8 +48,8 @@ fn assert_burns(execute: &Execute, calldata: &[u8], what: &str) {
 fn a_valid_block_returns_43_bytes_and_costs_what_it_used_by_every_kind_of_call() {
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let calldata = L2::new(fork).calldata(3);
-        let (claims, gas_used) = claims_of(&calldata);
-        let charge = GasSchedule::DEFAULT.charge(&claims, gas_used);
+        let (declared, gas_used) = claims_of(&calldata);
+        let charge = GasSchedule::DEFAULT.charge(&declared, gas_used);
         for how in [CALL, How::StaticCall, How::DelegateCall] {
             let seen = Host::new(Execute::default()).see(how, &calldata, PLENTY);
             assert!(seen.success, "{fork} {how:?}");
@@ -142,11 +142,11 @@ fn at_the_deepest_call_it_works_and_one_deeper_there_is_no_call() {
 #[test]
 fn one_gas_short_of_the_reserve_is_refused_and_exactly_the_reserve_succeeds() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(3);
-    let (claims, gas_used) = claims_of(&calldata);
+    let (declared, gas_used) = claims_of(&calldata);
     for gas in [GasSchedule::DEFAULT, GasSchedule::ETHREX] {
         let execute = Execute { gas, ..Execute::default() };
-        let reserve = gas.reserve(&claims);
-        let charge = gas.charge(&claims, gas_used);
+        let reserve = gas.reserve(&declared);
+        let charge = gas.charge(&declared, gas_used);
         assert!(charge <= reserve);
         let enough = Host::new(execute.clone()).see(CALL, &calldata, reserve);
         assert!(enough.success);
@@ -156,7 +156,7 @@ fn one_gas_short_of_the_reserve_is_refused_and_exactly_the_reserve_succeeds() {
         assert_eq!(short, expected);
         assert_eq!(
             execute.run(&calldata, reserve - 1).unwrap_err(),
-            Refusal::OutOfGas { got: reserve - 1, reserve }
+            ExecuteError::OutOfGas { got: reserve - 1, reserve }
         );
     }
 }
@@ -172,29 +172,29 @@ fn every_kind_of_refusal_burns_the_gas_of_the_call_and_lets_the_caller_go_on() {
     undecodable.pop();
     undecodable.pop();
     undecodable.truncate(600);
-    assert!(matches!(refusal(&execute, &undecodable), Refusal::Decode(_)));
+    assert!(matches!(refusal(&execute, &undecodable), ExecuteError::Decode(_)));
     assert_burns(&execute, &undecodable, "undecodable");
     assert_burns(&execute, &[], "empty calldata");
 
     let old = Execute { forks: vec![ProtocolFork::Amsterdam], ..Execute::default() };
-    assert_eq!(refusal(&old, &good), Refusal::Schema(SchemaId::OSAKA));
+    assert_eq!(refusal(&old, &good), ExecuteError::Schema(SchemaId::OSAKA));
     assert_burns(&old, &good, "schema that is not accepted");
 
     let withdrawing = resealed(&good, |input| {
         input.request.payload.withdrawals = Records::new(WITHDRAWALS);
     });
-    assert!(matches!(refusal(&execute, &withdrawing), Refusal::Rules(_)));
+    assert!(matches!(refusal(&execute, &withdrawing), ExecuteError::Rules(_)));
     assert_burns(&execute, &withdrawing, "withdrawals on an L2");
 
     let wrong_state = resealed(&good, |input| input.request.payload.state_root = keccak256("no"));
     assert!(matches!(
         refusal(&execute, &wrong_state),
-        Refusal::Invalid(Invalid::Commitment { what: "state root", .. })
+        ExecuteError::Invalid(Invalid::Commitment { what: "state root", .. })
     ));
     assert_burns(&execute, &wrong_state, "wrong state root");
 
     let blind = without_witness(&good);
-    assert!(matches!(refusal(&execute, &blind), Refusal::Invalid(Invalid::State(_))));
+    assert!(matches!(refusal(&execute, &blind), ExecuteError::Invalid(Invalid::State(_))));
     assert_burns(&execute, &blind, "no witness");
 }
 
@@ -215,10 +215,10 @@ fn the_l2_rules_refuse_blobs_and_withdrawals_and_the_l1_profile_does_not_ask() {
     ];
     for (what, calldata) in cases {
         let l2 = refusal(&Execute::default(), &calldata);
-        assert!(matches!(l2, Refusal::Rules(_)) && l2.to_string().contains(what), "{l2}");
+        assert!(matches!(l2, ExecuteError::Rules(_)) && l2.to_string().contains(what), "{l2}");
         // Under L1 rules the same blocks fail for what execution finds, not for the rule.
         let l1 = refusal(&Execute::l1(), &calldata);
-        assert!(matches!(l1, Refusal::Invalid(_)), "{what}: {l1}");
+        assert!(matches!(l1, ExecuteError::Invalid(_)), "{what}: {l1}");
     }
 }
 
@@ -243,7 +243,7 @@ fn execution_requests_are_ignored_unless_the_policy_refuses_them() {
     assert!(Execute::default().run(&calldata, PLENTY).is_ok());
     let strict =
         Execute { rules: Rules::L2 { requests: RequestPolicy::Refuse }, ..Execute::default() };
-    assert!(matches!(refusal(&strict, &calldata), Refusal::Rules(_)));
+    assert!(matches!(refusal(&strict, &calldata), ExecuteError::Rules(_)));
     assert!(strict.run(&l2.calldata(1), PLENTY).is_ok());
 }
 

@@ -6,7 +6,7 @@ use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
-use enshrine_execute::{Execute, GasSchedule, Refusal};
+use enshrine_execute::{Execute, GasSchedule, ExecuteError};
 use revm::bytecode::opcode as op;
 use stateless::{Invalid, SYSTEM_CONTRACTS, Stage, SystemCode};
 use support::l2::{L2, resealed, transfer, with_transactions};
@@ -15,7 +15,7 @@ use wire::{ProtocolFork, StatelessInput};
 const PLENTY: u64 = 1 << 40;
 
 /// Runs a call and tells the stages that it reached.
-fn run(execute: &Execute, calldata: &[u8], gas: u64) -> (Result<(), Refusal>, Vec<Stage>) {
+fn run(execute: &Execute, calldata: &[u8], gas: u64) -> (Result<(), ExecuteError>, Vec<Stage>) {
     let mut stages = Vec::new();
     let outcome = execute.run_observed(calldata, gas, |stage| stages.push(stage));
     (outcome.map(|_| ()), stages)
@@ -41,7 +41,7 @@ fn a_gas_burner_at_a_system_address_is_refused_before_it_runs() {
             let calldata = l2.calldata(1);
             let (outcome, _) = run(&Execute::default(), &calldata, PLENTY);
             match outcome {
-                Err(Refusal::Invalid(Invalid::SystemCode { address, .. })) => {
+                Err(ExecuteError::Invalid(Invalid::SystemCode { address, .. })) => {
                     assert_eq!(address, contract.address, "{fork}");
                 }
                 other => panic!("{fork} {}: {other:?}", contract.address),
@@ -72,7 +72,7 @@ fn ten_thousand_transactions_that_cannot_pay_for_their_recovery_are_refused_befo
         assert!(
             matches!(
                 outcome,
-                Err(Refusal::Invalid(
+                Err(ExecuteError::Invalid(
                     Invalid::TransactionGas { .. } | Invalid::IntrinsicGas { .. }
                 ))
             ),
@@ -83,7 +83,7 @@ fn ten_thousand_transactions_that_cannot_pay_for_their_recovery_are_refused_befo
     // One such transaction that the gas limit does cover is found out by recovering it.
     let calldata = with_transactions(&good, &[unrecoverable(21_000)], |_| {});
     let (outcome, stages) = run(&Execute::default(), &calldata, PLENTY);
-    assert_eq!(outcome, Err(Refusal::Invalid(Invalid::Signature { index: 0 })));
+    assert_eq!(outcome, Err(ExecuteError::Invalid(Invalid::Signature { index: 0 })));
     assert!(stages.contains(&Stage::Senders));
 }
 
@@ -94,9 +94,9 @@ fn bytes_are_paid_for_before_they_are_decoded() {
     let price = GasSchedule::DEFAULT.bytes(junk.len() as u64);
     assert_eq!(
         run(&execute, &junk, price - 1).0,
-        Err(Refusal::OutOfGas { got: price - 1, reserve: price })
+        Err(ExecuteError::OutOfGas { got: price - 1, reserve: price })
     );
-    assert!(matches!(run(&execute, &junk, price).0, Err(Refusal::Decode(_))));
+    assert!(matches!(run(&execute, &junk, price).0, Err(ExecuteError::Decode(_))));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn transactions_beyond_the_gas_limit_do_not_run() {
     let calldata = with_transactions(&good, &greedy, |_| {});
     let (outcome, _) = run(&Execute::default(), &calldata, PLENTY);
     match outcome {
-        Err(Refusal::Invalid(Invalid::Transaction { index, reason })) => {
+        Err(ExecuteError::Invalid(Invalid::Transaction { index, reason })) => {
             assert_eq!(index, 2, "two transfers of 21,000 leave less than the third asks for");
             assert!(reason.contains("available gas"), "{reason}");
         }
@@ -128,7 +128,7 @@ fn a_block_that_uses_more_than_it_claims_stops_where_the_claim_is_passed() {
     let (outcome, stages) = run(&Execute::default(), &lying, PLENTY);
     assert_eq!(
         outcome,
-        Err(Refusal::Invalid(Invalid::GasBeyondClaim { index: 2, got: 63_000, expected: 50_000 }))
+        Err(ExecuteError::Invalid(Invalid::GasBeyondClaim { index: 2, got: 63_000, expected: 50_000 }))
     );
     assert!(!stages.contains(&Stage::Roots));
 }

@@ -20,7 +20,7 @@ pub(crate) fn admit(
     base_fee: u64,
     timestamp: u64,
 ) -> Result<(), Rejected> {
-    let transaction = &new.candidate.transaction;
+    let transaction = &new.recovered.transaction;
     let config = state.config();
     let spec = &config.spec;
     let number = state.block().header.number + 1;
@@ -117,7 +117,7 @@ fn check_fees(
 }
 
 fn check_sender(new: &PoolTransaction, state: &State) -> Result<(), Rejected> {
-    let (transaction, sender) = (&new.candidate.transaction, new.candidate.sender);
+    let (transaction, sender) = (&new.recovered.transaction, new.recovered.sender);
     let mut open = state.open();
     let account = open.basic(sender).map_err(chain::ChainError::Store)?.unwrap_or_default();
     let (got, expected) = (transaction.nonce(), account.nonce);
@@ -131,7 +131,7 @@ fn check_sender(new: &PoolTransaction, state: &State) -> Result<(), Rejected> {
     if cost > account.balance {
         return Err(Rejected::Funds { sender, balance: account.balance, cost });
     }
-    if new.candidate.signed
+    if new.recovered.signed
         && account.code_hash != KECCAK256_EMPTY
         && !account.code_hash.is_zero()
         && !open.code_by_hash(account.code_hash).map_err(chain::ChainError::Store)?.is_eip7702()

@@ -1,10 +1,10 @@
 //! Making blocks.
 
-use crate::{Event, Node, NodeError, PoolTransaction, World};
+use crate::{Event, Node, NodeError, PoolTransaction, NodeState};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, keccak256};
-use chain::{Block, BlockAttributes, BuiltBlock, ChainError, LeftOut, State};
+use chain::{Block, BlockAttributes, ExecutedBlock, ChainError, Rejection, State};
 use std::{sync::Arc, time::Duration};
 use wire::{ProtocolFork, StatelessInput};
 
@@ -38,7 +38,7 @@ struct PendingKey {
     attributes: (u64, Option<u64>, Option<u64>, B256),
 }
 
-/// All that a block is made from, taken out of the world.
+/// All that a block is made from, taken out of the node.
 struct Draft {
     state: State,
     attributes: BlockAttributes,
@@ -46,7 +46,7 @@ struct Draft {
     pool: u64,
 }
 
-impl World {
+impl NodeState {
     /// What the next block is made from.
     fn draft(&self, request: &MineRequest) -> Result<Draft, ChainError> {
         let state = self.chain.state();
@@ -102,11 +102,11 @@ impl Draft {
     }
 
     /// Builds the block; also says which transactions can stand in no block as they are.
-    fn build(&self) -> Result<(BuiltBlock, Vec<B256>), ChainError> {
+    fn build(&self) -> Result<(ExecutedBlock, Vec<B256>), ChainError> {
         let mut impossible = Vec::new();
-        let candidates = self.offered.iter().map(|offered| &offered.candidate);
+        let candidates = self.offered.iter().map(|offered| &offered.recovered);
         let built = self.state.build(&self.attributes, candidates, |index, reason| {
-            if matches!(reason, LeftOut::Invalid(_)) {
+            if matches!(reason, Rejection::Invalid(_)) {
                 impossible.push(*self.offered[index].hash());
             }
         })?;
@@ -125,39 +125,39 @@ impl Node {
     pub(crate) fn mine_ready(&self) -> Result<Option<Arc<Block>>, NodeError> {
         let _one = self.mining.lock();
         let request = MineRequest::default();
-        if self.world.read().draft(&request)?.offered.is_empty() {
+        if self.inner.read().draft(&request)?.offered.is_empty() {
             return Ok(None);
         }
         self.mine_locked(&request).map(Some)
     }
 
     fn mine_locked(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
-        // Nobody else writes while the lock of mining is held, so readers can have the world while
+        // Nobody else writes while the lock of mining is held, so readers can go on while
         // the block is executed.
-        let draft = self.world.read().draft(request)?;
+        let draft = self.inner.read().draft(request)?;
         let (built, impossible) = draft.build()?;
-        let verify = self.world.read().settings.verify_blocks;
-        if verify && built.block.regular {
+        let verify = self.inner.read().settings.verify_blocks;
+        if verify && built.block.provable {
             verify_from_witness(&draft.state, &built)?;
         }
-        let mut world = self.world.write();
-        let block = world.chain.append(built);
-        world.clock.used(block.header.timestamp);
-        world.settings.next_base_fee = None;
-        world.settings.next_prev_randao = None;
+        let mut node = self.inner.write();
+        let block = node.chain.append(built);
+        node.clock.used(block.header.timestamp);
+        node.settings.next_base_fee = None;
+        node.settings.next_prev_randao = None;
         for hash in &impossible {
-            world.pool.remove(hash);
+            node.pool.remove(hash);
         }
         for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
-            if let Some(mined) = world.pool.remove(transaction.hash())
+            if let Some(mined) = node.pool.remove(transaction.hash())
                 && let Some(sidecar) = &mined.sidecar
             {
-                world.sidecars.insert(*transaction.hash(), Arc::clone(sidecar));
+                node.sidecars.insert(*transaction.hash(), Arc::clone(sidecar));
             }
-            world.pool.forget_below(*sender, transaction.nonce().saturating_add(1));
+            node.pool.forget_below(*sender, transaction.nonce().saturating_add(1));
         }
-        world.prune();
-        drop(world);
+        node.prune();
+        drop(node);
         self.emit(Event::Head { removed: Vec::new(), added: vec![Arc::clone(&block)] });
         Ok(block)
     }
@@ -165,7 +165,7 @@ impl Node {
     /// The block that would be made now, and the state after it.
     pub fn pending(&self) -> Result<Pending, NodeError> {
         let mut cached = self.pending.lock();
-        let draft = self.world.read().draft(&MineRequest::default())?;
+        let draft = self.inner.read().draft(&MineRequest::default())?;
         let key = draft.key();
         if let Some(pending) = cached.as_ref().filter(|pending| pending.key == key) {
             return Ok(pending.clone());
@@ -180,7 +180,7 @@ impl Node {
     pub async fn run(self: Arc<Self>) {
         let node = Arc::downgrade(&self);
         let mut changed = self.mining_changed.subscribe();
-        let mut interval = self.read(|world| world.settings.mining.interval());
+        let mut interval = self.read(|node| node.settings.mining.interval());
         drop(self);
         loop {
             let due = tokio::time::sleep(interval.unwrap_or(Duration::from_secs(3_600)));
@@ -199,13 +199,13 @@ impl Node {
                 }
             }
             let Some(node) = node.upgrade() else { return };
-            interval = node.read(|world| world.settings.mining.interval());
+            interval = node.read(|node| node.settings.mining.interval());
         }
     }
 }
 
 /// Verifies a block as EXECUTE would: from what it reads and nothing else.
-fn verify_from_witness(parent: &State, built: &BuiltBlock) -> Result<(), NodeError> {
+fn verify_from_witness(parent: &State, built: &ExecutedBlock) -> Result<(), NodeError> {
     let config = parent.config();
     let block = &built.block;
     let unverified = |reason: String| NodeError::Unverified { number: block.header.number, reason };
@@ -219,9 +219,9 @@ fn verify_from_witness(parent: &State, built: &BuiltBlock) -> Result<(), NodeErr
         .map_err(|error| unverified(error.to_string()))?;
     let input = StatelessInput::decode(&calldata).map_err(|error| unverified(error.to_string()))?;
     config
-        .with_changes(|evm| {
+        .with_evm_overrides(|evm| {
             let options = stateless::Options { evm, ..Default::default() };
-            stateless::Candidate::decode(&input)?.verify(&config.spec, options, |_| {})
+            stateless::UncheckedBlock::decode(&input)?.verify(&config.spec, options, |_| {})
         })
         .map(|_| ())
         .map_err(|error| unverified(error.to_string()))

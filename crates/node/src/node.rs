@@ -15,7 +15,7 @@ const EVENTS: usize = 16_384;
 
 /// Everything about a node that changes.
 #[derive(Debug)]
-pub struct World {
+pub struct NodeState {
     /// The chain.
     pub chain: Chain,
     /// What waits.
@@ -46,7 +46,7 @@ impl Snapshot {
     }
 }
 
-impl World {
+impl NodeState {
     /// Remembers this moment. That costs nothing: states are shared.
     pub fn snapshot(&self) -> Snapshot {
         let state = Arc::new(self.chain.state());
@@ -114,8 +114,8 @@ impl World {
 /// A chain at work.
 #[derive(Debug)]
 pub struct Node {
-    pub(crate) world: RwLock<World>,
-    /// Held by who makes a block or changes the world.
+    pub(crate) inner: RwLock<NodeState>,
+    /// Held by whoever makes a block or changes the state.
     pub(crate) mining: Mutex<()>,
     pub(crate) pending: Mutex<Option<Pending>>,
     pub(crate) mining_changed: watch::Sender<()>,
@@ -125,7 +125,7 @@ pub struct Node {
 impl Node {
     /// A node for `chain`, with an empty pool.
     pub fn new(chain: Chain, clock: Clock, settings: Settings) -> Arc<Self> {
-        let world = World {
+        let state = NodeState {
             chain,
             pool: Pool::default(),
             clock,
@@ -134,7 +134,7 @@ impl Node {
             sidecars: B256Map::default(),
         };
         Arc::new(Self {
-            world: RwLock::new(world),
+            inner: RwLock::new(state),
             mining: Mutex::new(()),
             pending: Mutex::new(None),
             mining_changed: watch::Sender::new(()),
@@ -143,19 +143,19 @@ impl Node {
     }
 
     /// Reads. Keep it short: take out what you need, a [`State`] or a block, and work on that.
-    pub fn read<T>(&self, read: impl FnOnce(&World) -> T) -> T {
-        read(&self.world.read())
+    pub fn read<T>(&self, read: impl FnOnce(&NodeState) -> T) -> T {
+        read(&self.inner.read())
     }
 
     /// Changes something, while no block is being made. Those who listen are told if the head moved.
-    pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+    pub fn change<T>(&self, change: impl FnOnce(&mut NodeState) -> T) -> T {
         let _one = self.mining.lock();
-        let mut world = self.world.write();
-        let (before, mining) = (Arc::clone(world.chain.head()), world.settings.mining);
-        let result = change(&mut world);
-        let moved = Event::between(&world.chain, &before, world.chain.head());
-        let other_mining = world.settings.mining != mining;
-        drop(world);
+        let mut node = self.inner.write();
+        let (before, mining) = (Arc::clone(node.chain.head()), node.settings.mining);
+        let result = change(&mut node);
+        let moved = Event::between(&node.chain, &before, node.chain.head());
+        let other_mining = node.settings.mining != mining;
+        drop(node);
         if let Some(event) = moved {
             self.emit(event);
         }
@@ -167,7 +167,7 @@ impl Node {
 
     /// The state at the head.
     pub fn state(&self) -> State {
-        self.read(|world| world.chain.state())
+        self.read(|node| node.chain.state())
     }
 
     /// Takes a transaction into the pool, and makes a block if the node does so for each.
@@ -175,8 +175,8 @@ impl Node {
     /// The block stands before this returns: who sends a transaction finds its receipt.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
         let (added, auto) = {
-            let mut world = self.world.write();
-            (world.admit(new)?, world.settings.mining.is_auto())
+            let mut node = self.inner.write();
+            (node.admit(new)?, node.settings.mining.is_auto())
         };
         let hash = *added.hash();
         self.emit(Event::Pooled(added));

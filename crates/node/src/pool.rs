@@ -7,7 +7,7 @@ use alloy_primitives::{
     Address, B256, Bytes,
     map::{AddressMap, B256Map},
 };
-use chain::Candidate;
+use chain::RecoveredTransaction;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
@@ -24,7 +24,7 @@ const REPLACEMENT_BUMP: u128 = 10;
 #[derive(Debug, Clone)]
 pub struct PoolTransaction {
     /// The transaction and its sender.
-    pub candidate: Candidate,
+    pub recovered: RecoveredTransaction,
     /// Its blobs, if it has any.
     pub sidecar: Option<Arc<Sidecar>>,
     /// Its encoding as it was sent, blobs included.
@@ -34,32 +34,32 @@ pub struct PoolTransaction {
 
 impl PoolTransaction {
     /// A transaction that is yet to be admitted.
-    pub const fn new(candidate: Candidate, sidecar: Option<Arc<Sidecar>>, raw: Bytes) -> Self {
-        Self { candidate, sidecar, raw, arrival: 0 }
+    pub const fn new(recovered: RecoveredTransaction, sidecar: Option<Arc<Sidecar>>, raw: Bytes) -> Self {
+        Self { recovered, sidecar, raw, arrival: 0 }
     }
 
     /// Its hash.
     pub fn hash(&self) -> &B256 {
-        self.candidate.transaction.hash()
+        self.recovered.transaction.hash()
     }
 
     /// Who sends it.
     pub const fn sender(&self) -> Address {
-        self.candidate.sender
+        self.recovered.sender
     }
 
     /// Its nonce.
     pub fn nonce(&self) -> u64 {
-        self.candidate.transaction.nonce()
+        self.recovered.transaction.nonce()
     }
 
     fn tip(&self, base_fee: u64) -> Option<u128> {
-        self.candidate.transaction.effective_tip_per_gas(base_fee)
+        self.recovered.transaction.effective_tip_per_gas(base_fee)
     }
 
     /// Whether it pays enough more than another to take its place.
     fn outbids(&self, other: &Self) -> bool {
-        let (new, old) = (&self.candidate.transaction, &other.candidate.transaction);
+        let (new, old) = (&self.recovered.transaction, &other.recovered.transaction);
         let enough =
             |new: u128, old: u128| new >= old.saturating_add(old / REPLACEMENT_BUMP) && new > old;
         let fees = enough(new.max_fee_per_gas(), old.max_fee_per_gas());
@@ -204,7 +204,7 @@ impl Pool {
             let tip = transaction.tip(base_fee)?;
             let worth = match order {
                 Order::Fees => tip,
-                Order::Offers => transaction.candidate.transaction.max_fee_per_gas(),
+                Order::Offers => transaction.recovered.transaction.max_fee_per_gas(),
                 Order::Arrival => 0,
             };
             Some((worth, Reverse(transaction.arrival)))

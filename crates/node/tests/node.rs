@@ -4,7 +4,7 @@ use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
-use chain::{Candidate, Chain, ChainConfig, empty_genesis};
+use chain::{RecoveredTransaction, Chain, ChainConfig, empty_genesis};
 use enshrine_node::{
     Clock, Event, MineRequest, Mining, Node, NodeError, Order, PoolTransaction, Rejected, Settings,
 };
@@ -37,7 +37,7 @@ fn node(mining: Mining) -> Arc<Node> {
 fn pooled(transaction: Transaction, name: &str) -> PoolTransaction {
     let raw: Bytes = transaction.encoded_2718().into();
     let sender = Key::named(name).address();
-    PoolTransaction::new(Candidate { transaction, sender, signed: true }, None, raw)
+    PoolTransaction::new(RecoveredTransaction { transaction, sender, signed: true }, None, raw)
 }
 
 fn transfer(name: &str, nonce: u64, tip: u128) -> PoolTransaction {
@@ -60,14 +60,14 @@ fn a_transaction_makes_a_block_and_a_gap_in_nonces_makes_it_wait() {
     let early = transfer("alice", 1, 1);
     let hash = *early.hash();
     node.submit(early).unwrap();
-    assert_eq!(node.read(|world| world.chain.head().header.number), 0);
+    assert_eq!(node.read(|node| node.chain.head().header.number), 0);
     node.submit(transfer("alice", 0, 1)).unwrap();
-    node.read(|world| {
-        let head = world.chain.head();
+    node.read(|node| {
+        let head = node.chain.head();
         assert_eq!((head.header.number, head.transactions.len()), (1, 2));
-        assert_eq!(world.chain.transaction(&hash).map(|(_, index)| index), Some(1));
-        assert!(world.pool.is_empty());
-        assert_eq!(world.chain.balance(BOB).unwrap(), U256::from(2));
+        assert_eq!(node.chain.transaction(&hash).map(|(_, index)| index), Some(1));
+        assert!(node.pool.is_empty());
+        assert_eq!(node.chain.balance(BOB).unwrap(), U256::from(2));
     });
 }
 
@@ -77,7 +77,7 @@ fn who_pays_most_goes_first_or_who_came_first() {
         [(Order::Fees, ["carol", "alice"]), (Order::Arrival, ["alice", "carol"])]
     {
         let node = node(Mining::Manual);
-        node.change(|world| world.settings.order = order);
+        node.change(|node| node.settings.order = order);
         node.submit(transfer("alice", 0, 1)).unwrap();
         node.submit(transfer("alice", 1, 9 * GWEI)).unwrap();
         node.submit(transfer("carol", 0, 2 * GWEI)).unwrap();
@@ -107,8 +107,8 @@ fn a_replacement_pays_a_tenth_more() {
     assert_eq!(node.submit(priced(10 * GWEI)), Err(Rejected::Known(known)));
     assert_eq!(node.submit(priced(10 * GWEI + 1)), Err(Rejected::Underpriced { known }));
     let better = node.submit(priced(11 * GWEI)).unwrap();
-    node.read(|world| {
-        assert!(world.pool.get(&known).is_none() && world.pool.get(&better).is_some());
+    node.read(|node| {
+        assert!(node.pool.get(&known).is_none() && node.pool.get(&better).is_some());
     });
 }
 
@@ -215,40 +215,40 @@ fn every_block_verifies_from_its_own_witness_under_every_fork() {
         }
         node.submit(transfer("carol", 0, GWEI)).unwrap();
         let block = node.mine(&MineRequest::default()).unwrap();
-        assert!(block.regular, "{fork}");
+        assert!(block.provable, "{fork}");
         assert!(block.transactions.len() >= 3, "{fork}");
         let receipts = &block.executed.receipts;
         assert!(receipts.iter().all(|receipt| receipt.success), "{fork}: {receipts:?}");
         let empty = node.mine(&MineRequest::default()).unwrap();
-        assert!(empty.regular && empty.header.number == 2);
+        assert!(empty.provable && empty.header.number == 2);
     }
 }
 
 #[test]
 fn a_block_on_an_edited_state_is_irregular_and_its_child_is_regular_again() {
     let node = node(Mining::Manual);
-    node.change(|world| world.chain.edit(|state| state.set_balance(BOB, U256::from(7)))).unwrap();
+    node.change(|node| node.chain.edit(|state| state.set_balance(BOB, U256::from(7)))).unwrap();
     let block = node.mine(&MineRequest::default()).unwrap();
-    assert!(!block.regular);
+    assert!(!block.provable);
     assert_eq!(node.state().balance(BOB).unwrap(), U256::from(7));
-    assert!(node.mine(&MineRequest::default()).unwrap().regular);
+    assert!(node.mine(&MineRequest::default()).unwrap().provable);
 }
 
 #[test]
 fn a_snapshot_brings_everything_back_and_listeners_hear_of_it() {
     let node = node(Mining::Auto);
     node.submit(transfer("alice", 0, 1)).unwrap();
-    let snapshot = node.read(|world| world.snapshot());
+    let snapshot = node.read(|node| node.snapshot());
     let mut events = node.subscribe();
     node.submit(transfer("alice", 1, 1)).unwrap();
-    node.change(|world| world.settings.mining = Mining::Manual);
+    node.change(|node| node.settings.mining = Mining::Manual);
     node.submit(transfer("carol", 0, 1)).unwrap();
-    node.change(|world| world.restore(&snapshot));
-    node.read(|world| {
-        assert_eq!(world.chain.head().header.number, 1);
-        assert_eq!(world.chain.balance(BOB).unwrap(), U256::ONE);
-        assert!(world.pool.is_empty() && world.settings.mining == Mining::Auto);
-        assert!(world.chain.canonical_block(2).is_none());
+    node.change(|node| node.restore(&snapshot));
+    node.read(|node| {
+        assert_eq!(node.chain.head().header.number, 1);
+        assert_eq!(node.chain.balance(BOB).unwrap(), U256::ONE);
+        assert!(node.pool.is_empty() && node.settings.mining == Mining::Auto);
+        assert!(node.chain.canonical_block(2).is_none());
     });
     let mut removed = Vec::new();
     while let Ok(event) = events.try_recv() {
@@ -270,7 +270,7 @@ fn the_pending_block_is_what_would_be_mined_and_leaves_no_trace() {
     assert_eq!(pending.state.block().header.number, 1);
     assert_eq!(pending.state.balance(BOB).unwrap(), U256::ONE);
     assert_eq!(node.state().balance(BOB).unwrap(), U256::ZERO);
-    assert!(node.read(|world| world.chain.block(&pending.state.block().hash).is_err()));
+    assert!(node.read(|node| node.chain.block(&pending.state.block().hash).is_err()));
     let mined = node.mine(&MineRequest::default()).unwrap();
     assert_eq!(mined.transactions, pending.state.block().transactions);
 }
@@ -278,12 +278,12 @@ fn the_pending_block_is_what_would_be_mined_and_leaves_no_trace() {
 #[test]
 fn a_block_takes_as_much_as_it_has_room_for_and_leaves_the_rest() {
     let node = node(Mining::Manual);
-    node.change(|world| world.settings.gas_limit = Some(50_000));
+    node.change(|node| node.settings.gas_limit = Some(50_000));
     for nonce in 0..3 {
         node.submit(transfer("alice", nonce, 1)).unwrap();
     }
     assert_eq!(node.mine(&MineRequest::default()).unwrap().transactions.len(), 2);
-    assert_eq!(node.read(|world| world.pool.len()), 1);
+    assert_eq!(node.read(|node| node.pool.len()), 1);
     assert_eq!(node.mine(&MineRequest::default()).unwrap().transactions.len(), 1);
 }
 
@@ -294,7 +294,7 @@ fn timestamps_rise_and_a_timestamp_of_the_past_makes_no_regular_block() -> Resul
     let second = node.mine(&MineRequest::default())?;
     assert!(second.header.timestamp > first.header.timestamp);
     let past = MineRequest { timestamp: Some(first.header.timestamp), ..Default::default() };
-    assert!(!node.mine(&past)?.regular);
+    assert!(!node.mine(&past)?.provable);
     assert_ne!(second.header.mix_hash, B256::ZERO);
     Ok(())
 }
@@ -303,18 +303,18 @@ fn timestamps_rise_and_a_timestamp_of_the_past_makes_no_regular_block() -> Resul
 fn of_old_blocks_no_more_than_the_header_is_kept_if_that_is_wished() {
     let settings = Settings { bodies: Some(2), ..Settings::default() };
     let node = node_at(ProtocolFork::Osaka, settings);
-    let early = node.read(enshrine_node::World::snapshot);
+    let early = node.read(enshrine_node::NodeState::snapshot);
     let send = |nonce| node.submit(transfer("alice", nonce, 1)).unwrap();
     let sent: Vec<_> = (0..5).map(send).collect();
-    let kept = |hash: &B256| node.read(|world| world.chain.transaction(hash).is_some());
+    let kept = |hash: &B256| node.read(|node| node.chain.transaction(hash).is_some());
     assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, false, false, true, true]);
-    let block = |number| node.read(|world| world.chain.canonical_block(number).unwrap());
+    let block = |number| node.read(|node| node.chain.canonical_block(number).unwrap());
     assert_eq!(block(3).header.gas_used, 21_000);
     assert!(block(3).transactions.is_empty() && block(3).executed.receipts.is_empty());
     assert_eq!(block(4).executed.receipts.len(), 1);
 
     // Other blocks in their place are kept and forgotten as they were.
-    node.change(|world| world.restore(&early));
+    node.change(|node| node.restore(&early));
     let sent: Vec<_> = (0..3).map(send).collect();
     assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, true, true]);
 }
@@ -325,30 +325,30 @@ fn a_node_that_keeps_few_states_stays_small_and_works_on() {
     let of = |history| {
         let settings = Settings { history, ..Settings::default() };
         let node = node_at(ProtocolFork::Osaka, settings);
-        let early = node.read(enshrine_node::World::snapshot);
+        let early = node.read(enshrine_node::NodeState::snapshot);
         for nonce in 0..BLOCKS {
             node.submit(transfer("alice", nonce, 1)).unwrap();
         }
         (node, early)
     };
     let ((small, early), (full, _)) = (of(Some(3)), of(None));
-    let nodes = |node: &Node| node.read(|world| world.chain.store().node_count());
+    let nodes = |node: &Node| node.read(|node| node.chain.store().node_count());
     assert!(nodes(&full) > 5_000, "{}", nodes(&full));
     assert!(nodes(&small) < 3_000, "{} of {}", nodes(&small), nodes(&full));
 
     // The same chain, all blocks of it, and the states that are to be kept.
-    let head = |node: &Node| node.read(|world| world.chain.head().hash);
+    let head = |node: &Node| node.read(|node| node.chain.head().hash);
     assert_eq!(head(&small), head(&full));
     let state = |number: u64| {
-        small.read(|world| world.state_after(&world.chain.canonical_block(number).unwrap()))
+        small.read(|node| node.state_after(&node.chain.canonical_block(number).unwrap()))
     };
     let nonce_at = |number| state(number).map(|state| state.nonce(Key::named("alice").address()));
     assert_eq!(nonce_at(BLOCKS - 3), Ok(Ok(BLOCKS - 3)));
     assert_eq!(nonce_at(BLOCKS - 4), Err(chain::ChainError::Pruned(BLOCKS - 4)));
-    assert!(full.read(|world| world.state_after(&world.chain.canonical_block(1).unwrap())).is_ok());
+    assert!(full.read(|node| node.state_after(&node.chain.canonical_block(1).unwrap())).is_ok());
 
     // A snapshot of long ago can be gone back to, and the chain goes on from there.
-    small.change(|world| world.restore(&early));
+    small.change(|node| node.restore(&early));
     small.submit(transfer("alice", 0, 1)).unwrap();
     assert_eq!(small.state().nonce(Key::named("alice").address()), Ok(1));
 }

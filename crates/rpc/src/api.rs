@@ -4,7 +4,7 @@ use crate::{RpcError, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::B256;
 use chain::{Block, State};
-use node::{Node, World};
+use node::{Node, NodeState};
 use std::{sync::Arc, time::Duration};
 
 /// What an operator may set.
@@ -57,19 +57,19 @@ impl Api {
     }
 
     /// Number of the block that a tag names; `None` for the pending one.
-    fn number(world: &World, tag: BlockNumberOrTag) -> Option<u64> {
-        let head = world.chain.head().header.number;
+    fn number(node: &NodeState, tag: BlockNumberOrTag) -> Option<u64> {
+        let head = node.chain.head().header.number;
         let behind = |epochs: u64| {
-            let blocks = world.settings.slots_in_an_epoch.saturating_mul(epochs);
+            let blocks = node.settings.slots_in_an_epoch.saturating_mul(epochs);
             head.saturating_sub(blocks)
-                .max(world.chain.first_number())
-                .max(world.settings.final_number.min(head))
+                .max(node.chain.first_number())
+                .max(node.settings.final_number.min(head))
         };
         match tag {
             BlockNumberOrTag::Latest => Some(head),
             BlockNumberOrTag::Safe => Some(behind(1)),
             BlockNumberOrTag::Finalized => Some(behind(2)),
-            BlockNumberOrTag::Earliest => Some(world.chain.first_number()),
+            BlockNumberOrTag::Earliest => Some(node.chain.first_number()),
             BlockNumberOrTag::Number(number) => Some(number),
             BlockNumberOrTag::Pending => None,
         }
@@ -77,8 +77,8 @@ impl Api {
 
     /// Number of the canonical block that a tag names; one above the head for the pending block.
     pub fn number_of(&self, tag: BlockNumberOrTag) -> u64 {
-        self.node.read(|world| {
-            Self::number(world, tag).unwrap_or_else(|| world.chain.head().header.number + 1)
+        self.node.read(|node| {
+            Self::number(node, tag).unwrap_or_else(|| node.chain.head().header.number + 1)
         })
     }
 
@@ -87,12 +87,12 @@ impl Api {
         if tag.is_pending() {
             return Ok(Some(Arc::clone(self.node.pending()?.state.block())));
         }
-        Ok(self.node.read(|world| world.chain.canonical_block(Self::number(world, tag)?)))
+        Ok(self.node.read(|node| node.chain.canonical_block(Self::number(node, tag)?)))
     }
 
     /// The block with this hash, if there is one.
     pub fn block_by_hash(&self, hash: B256) -> Option<Arc<Block>> {
-        self.node.read(|world| world.chain.block(&hash).ok())
+        self.node.read(|node| node.chain.block(&hash).ok())
     }
 
     /// A block by whatever names it, if there is one.
@@ -102,7 +102,7 @@ impl Api {
             BlockId::Hash(RpcBlockHash { block_hash, require_canonical }) => {
                 let Some(block) = self.block_by_hash(block_hash) else { return Ok(None) };
                 let number = block.header.number;
-                let canonical = || self.node.read(|world| world.chain.canonical_hash(number));
+                let canonical = || self.node.read(|node| node.chain.canonical_hash(number));
                 if require_canonical == Some(true) && canonical() != Some(block_hash) {
                     return Err(RpcError::server("hash is not currently canonical"));
                 }
@@ -128,7 +128,7 @@ impl Api {
             BlockId::Number(BlockNumberOrTag::Pending) => Ok(self.node.pending()?.state),
             id => {
                 let block = self.block(id)?;
-                Ok(self.node.read(|world| world.state_after(&block))?)
+                Ok(self.node.read(|node| node.state_after(&block))?)
             }
         }
     }

@@ -10,11 +10,11 @@ use std::sync::Arc;
 pub(crate) fn register(methods: &mut Methods<'_>) {
     methods.add("eth_getBlobSidecars", |api, args| {
         let Some(block) = api.find_block(args.required()?)? else { return Ok(None) };
-        Ok(Some(api.node().read(|world| {
+        Ok(Some(api.node().read(|node| {
             let with_blobs = block
                 .transactions
                 .iter()
-                .filter_map(|transaction| world.sidecars.get(transaction.hash()));
+                .filter_map(|transaction| node.sidecars.get(transaction.hash()));
             let sidecars: Vec<Value> = with_blobs.map(|sidecar| json!(**sidecar)).collect();
             sidecars
         })))
@@ -27,9 +27,9 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
 
 /// The blobs of a transaction, of a block or of the pool.
 pub(crate) fn sidecar(api: &Api, transaction: B256) -> Option<Arc<Sidecar>> {
-    api.node().read(|world| {
-        let waiting = || world.pool.get(&transaction)?.sidecar.as_ref();
-        world.sidecars.get(&transaction).or_else(waiting).map(Arc::clone)
+    api.node().read(|node| {
+        let waiting = || node.pool.get(&transaction)?.sidecar.as_ref();
+        node.sidecars.get(&transaction).or_else(waiting).map(Arc::clone)
     })
 }
 

@@ -6,7 +6,7 @@ use alloy_eips::{BlockId, eip2718::Decodable2718, eip7594::BlobTransactionSideca
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256, keccak256};
 use alloy_rpc_types_eth::{AccountInfo, EIP1186AccountProofResponse, EIP1186StorageProof, Index};
 use alloy_serde::JsonStorageKey;
-use chain::{Block, Candidate};
+use chain::{Block, RecoveredTransaction};
 use node::{PoolTransaction, Rejected};
 use serde_json::{Value, json};
 use stateless::Transaction;
@@ -28,9 +28,9 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
     methods.add("eth_syncing", |_, _| Ok(false));
     methods.add("eth_protocolVersion", |_, _| Ok(U64::from(1)));
     methods.add("eth_hashrate", |_, _| Ok(U256::ZERO));
-    methods.add("eth_coinbase", |api, _| Ok(api.node().read(|world| world.settings.coinbase)));
+    methods.add("eth_coinbase", |api, _| Ok(api.node().read(|node| node.settings.coinbase)));
     methods.add("eth_blockNumber", |api, _| {
-        Ok(U64::from(api.node().read(|world| world.chain.head().header.number)))
+        Ok(U64::from(api.node().read(|node| node.chain.head().header.number)))
     });
     methods.add("eth_capabilities", |api, _| Ok(capabilities(api)));
     register_blocks(methods);
@@ -39,13 +39,13 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
 }
 
 fn chain_id(api: &Api) -> u64 {
-    api.node().read(|world| world.chain.config().spec.chain_id())
+    api.node().read(|node| node.chain.config().spec.chain_id())
 }
 
 /// What the node still has of the past.
 fn capabilities(api: &Api) -> Value {
     let (head, first) =
-        api.node().read(|world| (Arc::clone(world.chain.head()), world.chain.first_number()));
+        api.node().read(|node| (Arc::clone(node.chain.head()), node.chain.first_number()));
     let part = json!({ "disabled": false, "oldestBlock": U64::from(first) });
     json!({
         "head": { "number": U64::from(head.header.number), "hash": head.hash },
@@ -97,7 +97,7 @@ fn register_blocks(methods: &mut Methods<'_>) {
     });
     methods.add("eth_getBlockReceipts", |api, args| {
         let block = api.find_block(args.required()?)?;
-        let config = api.node().read(|world| world.chain.config().clone());
+        let config = api.node().read(|node| node.chain.config().clone());
         Ok(block.map(|block| convert::receipts(&block, &config)))
     });
     methods.add("eth_getBlockAccessList", |api, args| access_list(api, args.required()?));
@@ -129,12 +129,12 @@ fn access_list(api: &Api, id: BlockId) -> Result<Option<Value>, RpcError> {
 fn register_transactions(methods: &mut Methods<'_>) {
     methods.add("eth_getTransactionByHash", |api, args| {
         let Hash(hash) = args.required()?;
-        Ok(api.node().read(|world| match world.chain.transaction(&hash) {
+        Ok(api.node().read(|node| match node.chain.transaction(&hash) {
             Some((block, index)) => Some(convert::transaction(&block, index)),
-            None => world
+            None => node
                 .pool
                 .get(&hash)
-                .map(|pooled| convert::pooled(&pooled.candidate.transaction, pooled.sender())),
+                .map(|pooled| convert::pooled(&pooled.recovered.transaction, pooled.sender())),
         }))
     });
     methods.add("eth_getTransactionByBlockNumberAndIndex", |api, args| {
@@ -168,10 +168,10 @@ fn register_transactions(methods: &mut Methods<'_>) {
     });
     methods.add("eth_sendRawTransaction", |api, args| send_raw(api, &args.required()?));
     methods.add("eth_pendingTransactions", |api, _| {
-        Ok(api.node().read(|world| {
-            let pooled = world.pool.iter();
+        Ok(api.node().read(|node| {
+            let pooled = node.pool.iter();
             pooled
-                .map(|pooled| convert::pooled(&pooled.candidate.transaction, pooled.sender()))
+                .map(|pooled| convert::pooled(&pooled.recovered.transaction, pooled.sender()))
                 .collect::<Vec<_>>()
         }))
     });
@@ -187,17 +187,17 @@ fn transaction_at(
 
 fn by_sender_and_nonce(api: &Api, sender: Address, nonce: u64) -> Option<convert::RpcTransaction> {
     use alloy_consensus::Transaction as _;
-    let waiting = api.node().read(|world| {
-        world
+    let waiting = api.node().read(|node| {
+        node
             .pool
             .of(sender)
             .find(|pooled| pooled.nonce() == nonce)
-            .map(|pooled| convert::pooled(&pooled.candidate.transaction, sender))
+            .map(|pooled| convert::pooled(&pooled.recovered.transaction, sender))
     });
     if waiting.is_some() {
         return waiting;
     }
-    let chain = api.node().read(|world| world.chain.clone());
+    let chain = api.node().read(|node| node.chain.clone());
     let numbers = chain.first_number()..=chain.head().header.number;
     let index_in = |block: &Block| {
         (0..block.transactions.len()).find(|index| {
@@ -234,19 +234,19 @@ fn by_sender_and_nonce(api: &Api, sender: Address, nonce: u64) -> Option<convert
 
 /// The receipt of a canonical transaction.
 pub fn receipt(api: &Api, hash: B256) -> Option<convert::RpcReceipt> {
-    api.node().read(|world| {
-        let (block, index) = world.chain.transaction(&hash)?;
+    api.node().read(|node| {
+        let (block, index) = node.chain.transaction(&hash)?;
         let first = convert::first_log(&block, index);
-        Some(convert::receipt(&block, index, first, world.chain.config()))
+        Some(convert::receipt(&block, index, first, node.chain.config()))
     })
 }
 
 fn raw_transaction(api: &Api, args: &mut Args<'_>) -> Result<Option<Bytes>, RpcError> {
     use alloy_eips::eip2718::Encodable2718;
     let Hash(hash) = args.required()?;
-    Ok(api.node().read(|world| match world.chain.transaction(&hash) {
+    Ok(api.node().read(|node| match node.chain.transaction(&hash) {
         Some((block, index)) => Some(block.transactions[index].encoded_2718().into()),
-        None => world.pool.get(&hash).map(|pooled| pooled.raw.clone()),
+        None => node.pool.get(&hash).map(|pooled| pooled.raw.clone()),
     }))
 }
 
@@ -269,8 +269,8 @@ pub fn decode_pooled(raw: &Bytes) -> Result<PoolTransaction, RpcError> {
     if let (Some(sidecar), Transaction::Eip4844(signed)) = (&sidecar, &transaction) {
         crate::blobs::check(sidecar, &signed.tx().blob_versioned_hashes)?;
     }
-    let candidate = Candidate { transaction, sender, signed: true };
-    Ok(PoolTransaction::new(candidate, sidecar.map(Arc::new), raw.clone()))
+    let recovered = RecoveredTransaction { transaction, sender, signed: true };
+    Ok(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw.clone()))
 }
 
 /// Takes the blobs from a transaction.
@@ -304,9 +304,9 @@ fn register_state(methods: &mut Methods<'_>) {
     methods.add("eth_getTransactionCount", |api, args| {
         let (address, id): (Address, BlockId) = (args.required()?, args.or_default()?);
         if id.is_pending() {
-            return Ok(U64::from(api.node().read(|world| {
-                let next = world.chain.nonce(address)?;
-                Ok::<_, chain::ChainError>(world.pool.next_nonce(address, next))
+            return Ok(U64::from(api.node().read(|node| {
+                let next = node.chain.nonce(address)?;
+                Ok::<_, chain::ChainError>(node.pool.next_nonce(address, next))
             })?));
         }
         Ok(U64::from(api.state(id)?.nonce(address)?))

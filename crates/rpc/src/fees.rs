@@ -18,8 +18,8 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
     methods.add("eth_gasPrice", |api, _| Ok(U256::from(gas_price(api))));
     methods.add("eth_maxPriorityFeePerGas", |api, _| Ok(U256::from(suggested_tip(api))));
     methods.add("eth_baseFee", |api, _| {
-        Ok(api.node().read(|world| {
-            world.chain.head().header.base_fee_per_gas.map(|_| U256::from(world.next_base_fee()))
+        Ok(api.node().read(|node| {
+            node.chain.head().header.base_fee_per_gas.map(|_| U256::from(node.next_base_fee()))
         }))
     });
     methods.add("eth_blobBaseFee", |api, _| Ok(blob_base_fee(api).map(U256::from)));
@@ -46,28 +46,28 @@ impl<'de> Deserialize<'de> for Count {
 /// What a tip should be, in wei.
 pub fn suggested_tip(api: &Api) -> u128 {
     // Whoever pays less than anybody in the last block may not be in the next.
-    api.node().read(|world| {
-        let head = world.chain.head();
+    api.node().read(|node| {
+        let head = node.chain.head();
         let base_fee = head.header.base_fee_per_gas.unwrap_or_default();
         let tips = head.transactions.iter().filter_map(|tx| tx.effective_tip_per_gas(base_fee));
         let least = tips.min().unwrap_or_default();
-        least.max(world.settings.suggested_tip).max(world.settings.min_tip)
+        least.max(node.settings.suggested_tip).max(node.settings.min_tip)
     })
 }
 
 /// What a legacy transaction should pay, in wei.
 pub fn gas_price(api: &Api) -> u128 {
     let (own, base_fee) =
-        api.node().read(|world| (world.settings.gas_price, u128::from(world.next_base_fee())));
+        api.node().read(|node| (node.settings.gas_price, u128::from(node.next_base_fee())));
     own.unwrap_or_else(|| base_fee.saturating_add(suggested_tip(api)))
 }
 
 /// Blob base fee of the next block, in wei.
 fn blob_base_fee(api: &Api) -> Option<u128> {
-    api.node().read(|world| {
-        let head = world.chain.head();
-        let params = blob_params(&world.chain, head)?;
-        next_blob_fee(&world.chain, head, params)
+    api.node().read(|node| {
+        let head = node.chain.head();
+        let params = blob_params(&node.chain, head)?;
+        next_blob_fee(&node.chain, head, params)
     })
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn fee_history(
     if count == 0 {
         return Ok(FeeHistory::default());
     }
-    let chain = api.node().read(|world| world.chain.clone());
+    let chain = api.node().read(|node| node.chain.clone());
     let oldest = newest.saturating_sub(count.min(MAX_BLOCKS) - 1).max(chain.first_number());
     let mut history = FeeHistory { oldest_block: oldest, ..Default::default() };
     let mut rewards = Vec::new();

@@ -14,7 +14,7 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
 
 fn config(api: &Api) -> Value {
     let (chain, now) =
-        api.node().read(|world| (world.chain.clone(), world.chain.head().header.timestamp));
+        api.node().read(|node| (node.chain.clone(), node.chain.head().header.timestamp));
     let config = chain.config();
     let times = activations(&config.spec);
     let genesis = chain.canonical_block(chain.first_number());

@@ -54,7 +54,7 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
             "block range extends beyond current head block: from {from}, head {head}"
         )));
     }
-    let chain = api.node().read(|world| world.chain.clone());
+    let chain = api.node().read(|node| node.chain.clone());
     for number in from.max(chain.first_number())..=to.min(head) {
         let Some(block) = chain.canonical_block(number) else { break };
         in_block(&block, filter, &mut found);

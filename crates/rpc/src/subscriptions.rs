@@ -65,7 +65,7 @@ async fn start(
             let Ok(sink) = pending.accept().await else { return };
             send_all(sink, events, |event| match event {
                 Event::Pooled(new) => {
-                    vec![convert::pooled(&new.candidate.transaction, new.sender())]
+                    vec![convert::pooled(&new.recovered.transaction, new.sender())]
                 }
                 Event::Head { .. } => Vec::new(),
             })

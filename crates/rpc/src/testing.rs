@@ -4,7 +4,7 @@ use crate::{Api, Hash, Methods, RpcError, eth::decode_pooled};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
-use chain::{BlockAttributes, Candidate};
+use chain::{BlockAttributes, RecoveredTransaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -56,17 +56,17 @@ fn build(
         ..Default::default()
     };
     let given = transactions.is_some();
-    let candidates: Vec<Candidate> = match transactions {
+    let candidates: Vec<RecoveredTransaction> = match transactions {
         Some(raw) => raw
             .iter()
-            .map(|raw| decode_pooled(raw).map(|pooled| pooled.candidate))
+            .map(|raw| decode_pooled(raw).map(|pooled| pooled.recovered))
             .collect::<Result<_, _>>()?,
         None => {
             let base_fee = parent.next_base_fee()?;
-            api.node().read(|world| {
+            api.node().read(|node| {
                 let next = |sender| parent.nonce(sender).unwrap_or(u64::MAX);
-                let ready = world.pool.ready(base_fee, world.settings.order, next);
-                ready.iter().map(|pooled| pooled.candidate.clone()).collect()
+                let ready = node.pool.ready(base_fee, node.settings.order, next);
+                ready.iter().map(|pooled| pooled.recovered.clone()).collect()
             })
         }
     };

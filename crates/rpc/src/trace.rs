@@ -24,7 +24,7 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
         let options: GethDebugTracingOptions = args.or_default()?;
         let (block, index) = api
             .node()
-            .read(|world| world.chain.transaction(&hash))
+            .read(|node| node.chain.transaction(&hash))
             .ok_or_else(|| RpcError::server("transaction not found"))?;
         let mut traces = trace_block(api, &block, Some(index), &options)?;
         traces.pop().map(|(_, trace)| trace).ok_or_else(|| RpcError::internal("nothing was traced"))
@@ -76,10 +76,10 @@ fn trace_block(
 ) -> Result<Vec<(B256, GethTrace)>, RpcError> {
     let parent = api
         .node()
-        .read(|world| world.chain.state_before(block))
+        .read(|node| node.chain.state_before(block))
         .ok_or_else(|| RpcError::server("genesis is not traceable"))?;
     let mut state = parent.open();
-    parent.config().with_changes(|changes| {
+    parent.config().with_evm_overrides(|changes| {
         let mut execution = BlockExecution::begin_inspected(
             &mut state,
             parent.environment(block),

@@ -3,7 +3,7 @@
 use crate::{Api, Methods, RpcTransaction, convert};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, U64};
-use node::{PoolTransaction, World};
+use node::{PoolTransaction, NodeState};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,10 +11,10 @@ type ByNonce<T> = BTreeMap<String, T>;
 
 pub(crate) fn register(methods: &mut Methods<'_>) {
     methods.add("txpool_status", |api, _| {
-        Ok(api.node().read(|world| {
+        Ok(api.node().read(|node| {
             let (mut pending, mut queued) = (0, 0);
-            for sender in world.pool.senders() {
-                let split = split(world, sender);
+            for sender in node.pool.senders() {
+                let split = split(node, sender);
                 pending += split.0.len();
                 queued += split.1.len();
             }
@@ -25,25 +25,25 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
     methods.add("txpool_inspect", |api, _| Ok(all(api, &summary)));
     methods.add("txpool_contentFrom", |api, args| {
         let sender = args.required()?;
-        Ok(api.node().read(|world| {
-            let (pending, queued) = split(world, sender);
+        Ok(api.node().read(|node| {
+            let (pending, queued) = split(node, sender);
             json!({ "pending": by_nonce(&pending, &shape), "queued": by_nonce(&queued, &shape) })
         }))
     });
 }
 
 /// Transactions of a sender that can stand in the next block, and those that wait for others.
-fn split(world: &World, sender: Address) -> (Vec<Arc<PoolTransaction>>, Vec<Arc<PoolTransaction>>) {
-    let next = world.chain.nonce(sender).unwrap_or_default();
-    let run = world.pool.next_nonce(sender, next);
-    world.pool.of(sender).map(Arc::clone).partition(|transaction| transaction.nonce() < run)
+fn split(node: &NodeState, sender: Address) -> (Vec<Arc<PoolTransaction>>, Vec<Arc<PoolTransaction>>) {
+    let next = node.chain.nonce(sender).unwrap_or_default();
+    let run = node.pool.next_nonce(sender, next);
+    node.pool.of(sender).map(Arc::clone).partition(|transaction| transaction.nonce() < run)
 }
 
 fn all<T: serde::Serialize>(api: &Api, item: &impl Fn(&PoolTransaction) -> T) -> Value {
-    api.node().read(|world| {
+    api.node().read(|node| {
         let (mut pending, mut queued) = (Map::new(), Map::new());
-        for sender in world.pool.senders() {
-            let split = split(world, sender);
+        for sender in node.pool.senders() {
+            let split = split(node, sender);
             for (list, of) in [(&mut pending, split.0), (&mut queued, split.1)] {
                 if !of.is_empty() {
                     list.insert(sender.to_checksum(None), json!(by_nonce(&of, item)));
@@ -62,11 +62,11 @@ fn by_nonce<T>(
 }
 
 fn shape(transaction: &PoolTransaction) -> RpcTransaction {
-    convert::pooled(&transaction.candidate.transaction, transaction.sender())
+    convert::pooled(&transaction.recovered.transaction, transaction.sender())
 }
 
 fn summary(pooled: &PoolTransaction) -> String {
-    let transaction = &pooled.candidate.transaction;
+    let transaction = &pooled.recovered.transaction;
     let to = transaction.to().map_or("contract creation".to_owned(), |to| to.to_checksum(None));
     let (value, gas) = (transaction.value(), transaction.gas_limit());
     format!("{to}: {value} wei + {gas} gas × {} wei", transaction.max_fee_per_gas())

@@ -11,35 +11,35 @@ use execute::Execute;
 use keys::Key;
 use node::{MineRequest, Mining};
 use serde_json::{Value, json};
-use support::{BOB, CHAIN_ID, LOGGER, World, raw};
+use support::{BOB, CHAIN_ID, LOGGER, Server, raw};
 use wire::{OwnedWitness, convert::RawBlock};
 
 #[tokio::test]
 async fn a_transaction_is_sent_mined_and_found_again() {
-    let world = World::new(Mining::Auto);
-    let hash = world.ask("eth_sendRawTransaction", json!([raw(0, BOB, vec![])])).await;
-    let receipt = world.ask("eth_getTransactionReceipt", json!([hash])).await;
+    let server = Server::new(Mining::Auto);
+    let hash = server.ask("eth_sendRawTransaction", json!([raw(0, BOB, vec![])])).await;
+    let receipt = server.ask("eth_getTransactionReceipt", json!([hash])).await;
     assert_eq!(receipt["status"], "0x1");
     assert_eq!(receipt["blockNumber"], "0x1");
-    assert_eq!(world.ask("eth_blockNumber", Value::Null).await, "0x1");
-    assert_eq!(world.ask("eth_getBalance", json!([BOB, "latest"])).await, "0x1");
-    assert_eq!(world.ask("eth_getBalance", json!([BOB, "earliest"])).await, "0x0");
-    let block = world.ask("eth_getBlockByNumber", json!(["latest", true])).await;
+    assert_eq!(server.ask("eth_blockNumber", Value::Null).await, "0x1");
+    assert_eq!(server.ask("eth_getBalance", json!([BOB, "latest"])).await, "0x1");
+    assert_eq!(server.ask("eth_getBalance", json!([BOB, "earliest"])).await, "0x0");
+    let block = server.ask("eth_getBlockByNumber", json!(["latest", true])).await;
     assert_eq!(block["transactions"][0]["hash"], hash);
     let by_hash = json!({ "blockHash": block["hash"], "requireCanonical": true });
-    assert_eq!(world.ask("eth_getBalance", json!([BOB, by_hash])).await, "0x1");
+    assert_eq!(server.ask("eth_getBalance", json!([BOB, by_hash])).await, "0x1");
     let by_number = json!({ "blockNumber": "0x0" });
-    assert_eq!(world.ask("eth_getBalance", json!([BOB, by_number])).await, "0x0");
+    assert_eq!(server.ask("eth_getBalance", json!([BOB, by_number])).await, "0x0");
     let alice = Key::named("alice").address();
-    let found = world.ask("eth_getTransactionBySenderAndNonce", json!([alice, "0x0"])).await;
+    let found = server.ask("eth_getTransactionBySenderAndNonce", json!([alice, "0x0"])).await;
     assert_eq!(found["hash"], hash);
 }
 
 #[tokio::test]
 async fn parameters_of_other_kinds_are_refused_and_null_is_as_good_as_none() {
-    let world = World::new(Mining::Auto);
-    assert_eq!(world.ask("eth_chainId", Value::Null).await, "0x1f8f");
-    assert_eq!(world.ask("eth_getBalance", json!([BOB, null])).await, "0x0");
+    let server = Server::new(Mining::Auto);
+    assert_eq!(server.ask("eth_chainId", Value::Null).await, "0x1f8f");
+    assert_eq!(server.ask("eth_getBalance", json!([BOB, null])).await, "0x0");
     for (method, params) in [
         ("eth_getBalance", json!([])),
         ("eth_getBalance", json!({ "address": BOB })),
@@ -54,24 +54,24 @@ async fn parameters_of_other_kinds_are_refused_and_null_is_as_good_as_none() {
         ("eth_feeHistory", json!(["0x1", "latest", [101]])),
         ("eth_getLogs", json!([{ "fromBlock": "0x2", "toBlock": "0x1" }])),
     ] {
-        assert_eq!(world.code(method, params.clone()).await, -32_602, "{method} {params}");
+        assert_eq!(server.code(method, params.clone()).await, -32_602, "{method} {params}");
     }
-    assert_eq!(world.code("eth_noSuchThing", json!([])).await, -32_601);
-    assert_eq!(world.code("eth_getBalance", json!([BOB, "0x64"])).await, -32_000);
-    let history = world.ask("eth_feeHistory", json!([1, "latest", [20.5, 60.0]])).await;
+    assert_eq!(server.code("eth_noSuchThing", json!([])).await, -32_601);
+    assert_eq!(server.code("eth_getBalance", json!([BOB, "0x64"])).await, -32_000);
+    let history = server.ask("eth_feeHistory", json!([1, "latest", [20.5, 60.0]])).await;
     assert_eq!(history["baseFeePerGas"].as_array().map(Vec::len), Some(2));
 }
 
 #[tokio::test]
 async fn a_witness_by_rpc_is_enough_to_verify_its_block() {
-    let world = World::new(Mining::Auto);
+    let server = Server::new(Mining::Auto);
     for nonce in 0..3 {
         let input = U256::from(nonce).to_be_bytes::<32>().to_vec();
-        world.ask("eth_sendRawTransaction", json!([raw(nonce, LOGGER, input)])).await;
+        server.ask("eth_sendRawTransaction", json!([raw(nonce, LOGGER, input)])).await;
     }
     let block: Bytes =
-        serde_json::from_value(world.ask("debug_getRawBlock", json!(["0x2"])).await).unwrap();
-    let witness = world.ask("debug_executionWitness", json!(["0x2"])).await;
+        serde_json::from_value(server.ask("debug_getRawBlock", json!(["0x2"])).await).unwrap();
+    let witness = server.ask("debug_executionWitness", json!(["0x2"])).await;
     let part =
         |name: &str| -> Vec<Bytes> { serde_json::from_value(witness[name].clone()).unwrap() };
     let witness =
@@ -90,64 +90,64 @@ async fn a_witness_by_rpc_is_enough_to_verify_its_block() {
 
 #[tokio::test]
 async fn calls_pretend_what_they_are_told_to() {
-    let world = World::new(Mining::Auto);
+    let server = Server::new(Mining::Auto);
     let call = json!({ "to": LOGGER, "data": B256::ZERO });
     let word = |value: u64| json!(B256::from(U256::from(value)));
-    assert_eq!(world.ask("eth_call", json!([call, "latest"])).await, word(0));
+    assert_eq!(server.ask("eth_call", json!([call, "latest"])).await, word(0));
     let overridden = json!({ LOGGER.to_string(): { "stateDiff": { B256::ZERO.to_string(): B256::with_last_byte(9) } } });
-    assert_eq!(world.ask("eth_call", json!([call, "latest", overridden])).await, word(9));
+    assert_eq!(server.ask("eth_call", json!([call, "latest", overridden])).await, word(9));
     // NUMBER, returned.
     let number = json!({ BOB.to_string(): { "code": "0x435f5260205ff3" } });
     let params = json!([{ "to": BOB }, "latest", number, { "number": "0x539" }]);
-    assert_eq!(world.ask("eth_call", params).await, word(0x539));
-    assert_eq!(world.ask("eth_call", json!([call, "latest"])).await, word(0), "nothing stays");
+    assert_eq!(server.ask("eth_call", params).await, word(0x539));
+    assert_eq!(server.ask("eth_call", json!([call, "latest"])).await, word(0), "nothing stays");
     // REVERT with nothing, and INVALID.
     for (code, expected) in [("0x5f5ffd", 3), ("0xfe", -32_000)] {
         let broken = json!({ BOB.to_string(): { "code": code } });
         assert_eq!(
-            world.code("eth_call", json!([{ "to": BOB }, "latest", broken])).await,
+            server.code("eth_call", json!([{ "to": BOB }, "latest", broken])).await,
             expected
         );
     }
-    let gas = world.ask("eth_estimateGas", json!([call])).await;
+    let gas = server.ask("eth_estimateGas", json!([call])).await;
     let gas = u64::from_str_radix(gas.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
     let with = |gas: u64| {
         let mut call = call.clone();
         call["gas"] = json!(format!("{gas:#x}"));
         json!([call, "latest"])
     };
-    assert!(world.answer("eth_call", with(gas)).await.get("result").is_some());
-    assert!(world.answer("eth_call", with(gas - 1)).await.get("error").is_some());
+    assert!(server.answer("eth_call", with(gas)).await.get("result").is_some());
+    assert!(server.answer("eth_call", with(gas - 1)).await.get("error").is_some());
 }
 
 #[tokio::test]
 async fn filters_tell_what_came_and_what_went() {
-    let world = World::new(Mining::Auto);
-    let blocks = world.ask("eth_newBlockFilter", json!([])).await;
-    let pending = world.ask("eth_newPendingTransactionFilter", json!([])).await;
+    let server = Server::new(Mining::Auto);
+    let blocks = server.ask("eth_newBlockFilter", json!([])).await;
+    let pending = server.ask("eth_newPendingTransactionFilter", json!([])).await;
     let topic = B256::with_last_byte(7);
     let wanted = json!({ "fromBlock": "earliest", "address": LOGGER, "topics": [topic] });
-    let logs = world.ask("eth_newFilter", json!([wanted])).await;
-    let snapshot = world.node.read(|world| world.snapshot());
+    let logs = server.ask("eth_newFilter", json!([wanted])).await;
+    let snapshot = server.node.read(|node| node.snapshot());
     let sent = raw(0, LOGGER, topic.to_vec());
-    let hash = world.ask("eth_sendRawTransaction", json!([sent])).await;
-    world.ask("eth_sendRawTransaction", json!([raw(1, LOGGER, vec![0; 32])])).await;
+    let hash = server.ask("eth_sendRawTransaction", json!([sent])).await;
+    server.ask("eth_sendRawTransaction", json!([raw(1, LOGGER, vec![0; 32])])).await;
 
-    let changes = world.ask("eth_getFilterChanges", json!([blocks])).await;
+    let changes = server.ask("eth_getFilterChanges", json!([blocks])).await;
     assert_eq!(changes.as_array().map(Vec::len), Some(2));
-    let changes = world.ask("eth_getFilterChanges", json!([pending])).await;
+    let changes = server.ask("eth_getFilterChanges", json!([pending])).await;
     assert_eq!(changes[0], hash);
-    let found = world.ask("eth_getFilterChanges", json!([logs])).await;
+    let found = server.ask("eth_getFilterChanges", json!([logs])).await;
     assert_eq!(found.as_array().map(Vec::len), Some(1));
     assert_eq!((&found[0]["transactionHash"], &found[0]["removed"]), (&hash, &json!(false)));
-    assert_eq!(world.ask("eth_getFilterChanges", json!([logs])).await, json!([]));
-    assert_eq!(world.ask("eth_getFilterLogs", json!([logs])).await, found);
+    assert_eq!(server.ask("eth_getFilterChanges", json!([logs])).await, json!([]));
+    assert_eq!(server.ask("eth_getFilterLogs", json!([logs])).await, found);
 
-    world.node.change(|world| world.restore(&snapshot));
-    let gone = world.ask("eth_getFilterChanges", json!([logs])).await;
+    server.node.change(|node| node.restore(&snapshot));
+    let gone = server.ask("eth_getFilterChanges", json!([logs])).await;
     assert_eq!((&gone[0]["transactionHash"], &gone[0]["removed"]), (&hash, &json!(true)));
-    assert_eq!(world.ask("eth_uninstallFilter", json!([logs])).await, true);
-    assert_eq!(world.code("eth_getFilterChanges", json!([logs])).await, -32_000);
+    assert_eq!(server.ask("eth_uninstallFilter", json!([logs])).await, true);
+    assert_eq!(server.code("eth_getFilterChanges", json!([logs])).await, -32_000);
 }
 
 fn blob_transaction(nonce: u64, sidecar: BlobTransactionSidecarVariant) -> Bytes {
@@ -170,7 +170,7 @@ fn blob_transaction(nonce: u64, sidecar: BlobTransactionSidecarVariant) -> Bytes
 
 #[tokio::test]
 async fn blobs_are_checked_mined_and_served() {
-    let world = World::new(Mining::Manual);
+    let server = Server::new(Mining::Manual);
     let build = || SidecarBuilder::<SimpleCoder>::from_slice(b"a blob of words");
     let sidecar = build().build_7594().unwrap();
     let good = BlobTransactionSidecarVariant::Eip7594(sidecar.clone());
@@ -184,31 +184,31 @@ async fn blobs_are_checked_mined_and_served() {
     let old = BlobTransactionSidecarVariant::Eip4844(old);
     for bad in [forged, old] {
         let answer =
-            world.answer("eth_sendRawTransaction", json!([blob_transaction(0, bad)])).await;
+            server.answer("eth_sendRawTransaction", json!([blob_transaction(0, bad)])).await;
         assert!(answer["error"]["message"].to_string().contains("blob"), "{answer}");
     }
     let raw = blob_transaction(0, good);
-    let hash = world.ask("eth_sendRawTransaction", json!([raw])).await;
-    assert_eq!(world.ask("eth_getRawTransactionByHash", json!([hash])).await, json!(raw));
+    let hash = server.ask("eth_sendRawTransaction", json!([raw])).await;
+    assert_eq!(server.ask("eth_getRawTransactionByHash", json!([hash])).await, json!(raw));
 
-    let block = world.node.mine(&MineRequest::default()).unwrap();
+    let block = server.node.mine(&MineRequest::default()).unwrap();
     assert_eq!(block.header.blob_gas_used, Some(131_072));
-    let receipt = world.ask("eth_getTransactionReceipt", json!([hash])).await;
+    let receipt = server.ask("eth_getTransactionReceipt", json!([hash])).await;
     assert_eq!((&receipt["type"], &receipt["blobGasUsed"]), (&json!("0x3"), &json!("0x20000")));
     assert_eq!(receipt["blobGasPrice"], "0x1");
-    let served = world.ask("eth_getBlobSidecars", json!(["latest"])).await;
+    let served = server.ask("eth_getBlobSidecars", json!(["latest"])).await;
     assert_eq!(served[0]["blobs"].as_array().map(Vec::len), Some(1));
     assert_eq!(served[0]["commitments"][0], json!(sidecar.commitments[0]));
 }
 
 #[tokio::test]
 async fn transactions_that_cannot_be_are_refused_with_geths_words() {
-    let world = World::new(Mining::Auto);
+    let server = Server::new(Mining::Auto);
     let sent = raw(0, BOB, vec![]);
-    world.ask("eth_sendRawTransaction", json!([sent])).await;
+    server.ask("eth_sendRawTransaction", json!([sent])).await;
     for (transaction, words) in [(sent, "already known"), (raw(0, LOGGER, vec![]), "nonce too low")]
     {
-        let answer = world.answer("eth_sendRawTransaction", json!([transaction])).await;
+        let answer = server.answer("eth_sendRawTransaction", json!([transaction])).await;
         assert_eq!(answer["error"]["code"], -32_003);
         assert!(answer["error"]["message"].to_string().contains(words), "{answer}");
     }
@@ -216,7 +216,7 @@ async fn transactions_that_cannot_be_are_refused_with_geths_words() {
 
 #[tokio::test]
 async fn a_simulated_block_pays_its_withdrawals_and_commits_to_them() {
-    let world = World::new(Mining::Auto);
+    let server = Server::new(Mining::Auto);
     let withdrawals = json!([{
         "index": "0x0", "validatorIndex": "0x1", "address": BOB, "amount": "0x7",
     }]);
@@ -227,30 +227,30 @@ async fn a_simulated_block_pays_its_withdrawals_and_commits_to_them() {
         ] }, "latest"])
     };
     let paid = blocks(json!({ "withdrawals": withdrawals, "time": "0x2000" }));
-    let answer = world.ask("eth_simulateV1", paid).await;
+    let answer = server.ask("eth_simulateV1", paid).await;
     assert_eq!(answer[0]["withdrawals"], withdrawals);
     assert_eq!(answer[0]["timestamp"], "0x2000");
     assert_eq!(answer[1]["withdrawals"], json!([]));
     assert_ne!(answer[0]["withdrawalsRoot"], answer[1]["withdrawalsRoot"]);
     // Bob sends on 7 gwei; without the withdrawal he has nothing to send.
     assert_eq!(answer[1]["calls"][0]["status"], "0x1");
-    assert_eq!(world.code("eth_simulateV1", blocks(json!({ "time": "0x2000" }))).await, -38_014);
+    assert_eq!(server.code("eth_simulateV1", blocks(json!({ "time": "0x2000" }))).await, -38_014);
 }
 
 #[tokio::test]
 async fn states_that_are_not_kept_cannot_be_read_and_all_else_can() {
-    let world = World::new(Mining::Auto);
-    world.node.change(|node| node.settings.history = Some(2));
+    let server = Server::new(Mining::Auto);
+    server.node.change(|node| node.settings.history = Some(2));
     let mut hashes = Vec::new();
     for nonce in 0..6 {
-        hashes.push(world.ask("eth_sendRawTransaction", json!([raw(nonce, BOB, vec![])])).await);
+        hashes.push(server.ask("eth_sendRawTransaction", json!([raw(nonce, BOB, vec![])])).await);
     }
-    assert_eq!(world.ask("eth_getBalance", json!([BOB, "0x4"])).await, "0x4");
-    assert_eq!(world.code("eth_getBalance", json!([BOB, "0x3"])).await, -32_000);
-    assert_eq!(world.code("eth_getProof", json!([BOB, [], "0x3"])).await, -32_000);
-    assert_eq!(world.code("eth_call", json!([{ "to": BOB }, "earliest"])).await, -32_000);
-    assert_eq!(world.ask("eth_getTransactionReceipt", json!([hashes[0]])).await["status"], "0x1");
+    assert_eq!(server.ask("eth_getBalance", json!([BOB, "0x4"])).await, "0x4");
+    assert_eq!(server.code("eth_getBalance", json!([BOB, "0x3"])).await, -32_000);
+    assert_eq!(server.code("eth_getProof", json!([BOB, [], "0x3"])).await, -32_000);
+    assert_eq!(server.code("eth_call", json!([{ "to": BOB }, "earliest"])).await, -32_000);
+    assert_eq!(server.ask("eth_getTransactionReceipt", json!([hashes[0]])).await["status"], "0x1");
     let alice = Key::named("alice").address();
-    let found = world.ask("eth_getTransactionBySenderAndNonce", json!([alice, "0x1"])).await;
+    let found = server.ask("eth_getTransactionBySenderAndNonce", json!([alice, "0x1"])).await;
     assert_eq!(found["hash"], hashes[1]);
 }

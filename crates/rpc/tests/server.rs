@@ -6,7 +6,7 @@ use enshrine_rpc::{ServerOptions, serve};
 use node::Mining;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
-use support::World;
+use support::Server;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -53,8 +53,8 @@ fn body(answer: &str) -> Value {
 }
 
 async fn started(options: ServerOptions) -> (jsonrpsee::server::ServerHandle, SocketAddr) {
-    let world = World::new(Mining::Auto);
-    serve(([127, 0, 0, 1], 0).into(), world.methods, options).await.unwrap()
+    let server = Server::new(Mining::Auto);
+    serve(([127, 0, 0, 1], 0).into(), server.methods, options).await.unwrap()
 }
 
 /// It still answers.

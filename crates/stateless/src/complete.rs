@@ -1,7 +1,7 @@
 //! From a block to the input of EXECUTE.
 
 use crate::{
-    BlockState, ChainSpec, Environment, EvmChanges, Invalid, Witness, execution::BlockExecution,
+    BlockState, ChainSpec, Environment, EvmOverrides, Invalid, Witness, execution::BlockExecution,
     senders::recover_sender, transactions::decode_transaction,
 };
 use alloy_eips::{eip4895::Withdrawal as RlpWithdrawal, eip7685::EMPTY_REQUESTS_HASH};
@@ -13,7 +13,7 @@ use wire::{ByteLists, OwnedWitness, ProtocolFork, Withdrawal, convert::RawBlock}
 /// A block commits to its execution requests and its access list by hash alone, and a request must
 /// spell them out; so where there are any this executes the block from its witness. The result is
 /// not thereby verified.
-pub fn complete(
+pub fn to_stateless_input(
     block: &RawBlock,
     witness: &OwnedWitness,
     spec: &ChainSpec,
@@ -37,7 +37,7 @@ pub fn complete(
     }
     let withdrawals: Vec<_> = block.withdrawals.iter().flatten().map(rlp_withdrawal).collect();
     let environment = Environment { header, ommers: &[], withdrawals: &withdrawals, spec };
-    let mut execution = BlockExecution::begin(&mut state, environment, &EvmChanges::default())?;
+    let mut execution = BlockExecution::begin(&mut state, environment, &EvmOverrides::default())?;
     for (index, bytes) in ByteLists::from(&block.transactions).iter().enumerate() {
         let transaction = decode_transaction(bytes)
             .map_err(|reason| Invalid::MalformedTransaction { index, reason })?;

@@ -252,7 +252,7 @@ pub enum StateError {
     },
     /// What is kept elsewhere cannot be had.
     #[error("state of the chain that this one continues: {0}")]
-    Elsewhere(String),
+    ForkBackend(String),
     /// A code is missing.
     #[error("code {0} is missing")]
     MissingCode(B256),

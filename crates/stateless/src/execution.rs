@@ -61,7 +61,7 @@ impl ReceiptBuilder for Receipts {
 
 /// What executing a block has produced, besides its state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ExecutedBlock {
+pub struct ExecutionOutcome {
     /// One receipt per transaction.
     pub receipts: Vec<Receipt>,
     /// The state root after each transaction, which receipts hold before Byzantium; empty since.
@@ -78,7 +78,7 @@ pub struct ExecutedBlock {
     pub access_list_items: u64,
 }
 
-impl ExecutedBlock {
+impl ExecutionOutcome {
     /// The receipts with their bloom filters.
     fn with_blooms(&self) -> Vec<ReceiptWithBloom<&Receipt>> {
         self.receipts
@@ -133,22 +133,22 @@ pub struct Environment<'x> {
 
 /// What a chain changes about the EVM of its fork.
 #[derive(Clone, Copy)]
-pub struct EvmChanges<'o> {
+pub struct EvmOverrides<'o> {
     /// Changes the limits and checks of the EVM.
     pub limits: &'o dyn Fn(&mut CfgEnv),
     /// Adds to the precompiles of the fork.
     pub precompiles: &'o dyn Fn(&mut PrecompilesMap),
 }
 
-impl Default for EvmChanges<'_> {
+impl Default for EvmOverrides<'_> {
     fn default() -> Self {
         Self { limits: &|_| {}, precompiles: &|_| {} }
     }
 }
 
-impl core::fmt::Debug for EvmChanges<'_> {
+impl core::fmt::Debug for EvmOverrides<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("EvmChanges").finish_non_exhaustive()
+        f.debug_struct("EvmOverrides").finish_non_exhaustive()
     }
 }
 
@@ -180,7 +180,7 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
     pub fn begin(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
-        changes: &EvmChanges<'_>,
+        changes: &EvmOverrides<'_>,
     ) -> Result<Self, Invalid> {
         Self::begin_inspected(state, block, changes, NoOpInspector)
     }
@@ -196,7 +196,7 @@ where
     pub fn begin_inspected(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
-        changes: &EvmChanges<'_>,
+        changes: &EvmOverrides<'_>,
         inspector: I,
     ) -> Result<Self, Invalid> {
         let Environment { header, ommers, withdrawals, spec } = block;
@@ -323,7 +323,7 @@ where
     }
 
     /// Runs what stands behind the transactions: requests, withdrawals, rewards.
-    pub fn finish(mut self) -> Result<ExecutedBlock, Invalid> {
+    pub fn finish(mut self) -> Result<ExecutionOutcome, Invalid> {
         self.set_access_index(self.transactions as u64 + 1);
         let (fork, transactions) = (self.fork, self.transactions);
         debug_assert_eq!(self.executor.receipts.len(), transactions);
@@ -337,7 +337,7 @@ where
         }
         let (mut evm, result) = finished.map_err(execution_error)?;
         let access_list = evm.db_mut().access_list.take_built_alloy_bal();
-        Ok(ExecutedBlock {
+        Ok(ExecutionOutcome {
             receipts: result.receipts,
             roots: self.roots,
             gas_used: result.gas_used,

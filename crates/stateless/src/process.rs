@@ -1,7 +1,7 @@
 //! A block on the state of its parent: executed, and held to what its header claims.
 
 use crate::{
-    BlockExecution, BlockState, ChainSpec, Environment, ExecutedBlock, Invalid, Options, PostState,
+    BlockExecution, BlockState, ChainSpec, Environment, ExecutionOutcome, Invalid, Options, PostState,
     Stage, StateSource, Transaction, system::check_system_code,
 };
 use alloy_consensus::Header;
@@ -37,7 +37,7 @@ pub fn process_block<S: StateSource>(
     sender: impl Fn(usize) -> Result<Address, Invalid>,
     mut enter: impl FnMut(Stage),
     sink: impl FnMut(NewNode<'_>),
-) -> Result<(ExecutedBlock, PostState), Invalid> {
+) -> Result<(ExecutionOutcome, PostState), Invalid> {
     let UnprovenBlock { header, transactions, ommers, withdrawals, pre_state_root } = block;
     enter(Stage::Execution);
     let mut state = BlockState::new(source, pre_state_root);
@@ -66,7 +66,7 @@ pub fn process_block<S: StateSource>(
 }
 
 /// Holds what the header claims against what execution produced, except for the state root.
-fn check_executed(header: &Header, executed: &ExecutedBlock) -> Result<(), Invalid> {
+fn check_executed(header: &Header, executed: &ExecutionOutcome) -> Result<(), Invalid> {
     let amount = |what, got: u64, expected: u64| {
         (got == expected).then_some(()).ok_or(Invalid::Amount { what, got, expected })
     };
@@ -94,7 +94,7 @@ fn commitment(what: &'static str, got: B256, expected: B256) -> Result<(), Inval
 }
 
 /// The gas limit pays for every item of the block access list (EIP-7928).
-pub fn check_access_list_size(executed: &ExecutedBlock, gas_limit: u64) -> Result<(), Invalid> {
+pub fn check_access_list_size(executed: &ExecutionOutcome, gas_limit: u64) -> Result<(), Invalid> {
     let (items, limit) = (executed.access_list_items, gas_limit / ITEM_COST as u64);
     (items <= limit).then_some(()).ok_or(Invalid::AccessListSize { items, limit })
 }

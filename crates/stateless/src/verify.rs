@@ -1,7 +1,7 @@
 //! The verdict.
 
 use crate::{
-    Ancestors, ChainSpec, EvmChanges, ExecutedBlock, Invalid, RlpSize, SystemCode, Transaction,
+    Ancestors, ChainSpec, EvmOverrides, ExecutionOutcome, Invalid, RlpSize, SystemCode, Transaction,
     block::{header_of, withdrawals_of},
     header::validate_header,
     process::{UnprovenBlock, process_block},
@@ -27,7 +27,7 @@ pub struct Verdict {
     /// Root of the state before the block.
     pub pre_state_root: B256,
     /// What execution produced.
-    pub executed: ExecutedBlock,
+    pub executed: ExecutionOutcome,
 }
 
 /// Where verification is, for those who measure it.
@@ -55,7 +55,7 @@ pub struct Options<'o> {
     /// What may stand at the system addresses.
     pub system_code: SystemCode,
     /// How the EVM of the chain differs from that of its fork.
-    pub evm: EvmChanges<'o>,
+    pub evm: EvmOverrides<'o>,
 }
 
 impl Default for Options<'_> {
@@ -63,7 +63,7 @@ impl Default for Options<'_> {
         Self {
             threads: NonZeroUsize::MIN,
             system_code: SystemCode::Canonical,
-            evm: EvmChanges::default(),
+            evm: EvmOverrides::default(),
         }
     }
 }
@@ -80,7 +80,7 @@ impl core::fmt::Debug for Options<'_> {
 /// Verifies an input as a block of the chain `spec`: on the calling thread alone, with canonical
 /// system contracts.
 pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, Invalid> {
-    Candidate::decode(input)?.verify(spec, Options::default(), |_| {})
+    UncheckedBlock::decode(input)?.verify(spec, Options::default(), |_| {})
 }
 
 /// A block whose transactions have been decoded, and of which nothing else is known.
@@ -88,12 +88,12 @@ pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, I
 /// Decoding apart from verifying lets a caller look at the transactions, at what they may cost and
 /// at what kind they are, before any work is done for them.
 #[derive(Debug)]
-pub struct Candidate<'i, 'a> {
+pub struct UncheckedBlock<'i, 'a> {
     input: &'i StatelessInput<'a>,
     transactions: Vec<Transaction>,
 }
 
-impl<'i, 'a> Candidate<'i, 'a> {
+impl<'i, 'a> UncheckedBlock<'i, 'a> {
     /// Decodes the transactions of an input.
     pub fn decode(input: &'i StatelessInput<'a>) -> Result<Self, Invalid> {
         Ok(Self { input, transactions: decode_transactions(&input.request)? })

@@ -1,7 +1,7 @@
 //! Real blocks: those that verify, and those whose witness is too small.
 
 use alloy_primitives::{Address, address, keccak256};
-use enshrine_stateless::{ChainSpec, Invalid, StateError, Verdict, complete, verify};
+use enshrine_stateless::{ChainSpec, Invalid, StateError, Verdict, to_stateless_input, verify};
 use eyre::{OptionExt, Result};
 use trie::{Nibbles, TrieError};
 use wire::{StatelessInput, convert::RawBlock};
@@ -15,7 +15,7 @@ const READ: Address = address!("0xc83f7d9f2d4a76e81145849381aba02602373723");
 fn verdict_of(block: &vectors::Block) -> Result<Result<Verdict, Invalid>> {
     let raw = RawBlock::decode(&block.bundle.block)?;
     let spec = ChainSpec::known(block.bundle.chain_id).ok_or_eyre("a known network")?;
-    let bytes = complete(&raw, &block.bundle.witness, &spec)?;
+    let bytes = to_stateless_input(&raw, &block.bundle.witness, &spec)?;
     let input = StatelessInput::decode(&bytes)?;
     Ok(verify(&input, &ChainSpec::for_input(input.chain_id, input.fork)))
 }

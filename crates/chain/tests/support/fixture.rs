@@ -3,7 +3,7 @@
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
 use alloy_primitives::{Bytes, TxKind, keccak256};
 use enshrine_chain::{Chain, ChainConfig, ChainError};
-use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, Networks, Refusal};
+use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, Networks, ExecuteError};
 use eyre::{Context, OptionExt, Result, bail, ensure, eyre};
 use revm::{
     context::{BlockEnv, CfgEnv, TxEnv},
@@ -116,7 +116,7 @@ fn accept(chain: &mut Chain, execute: &Execute, rlp: &[u8]) -> Result<()> {
         let strict = Execute { system_code: SystemCode::Canonical, ..execute.clone() };
         let refusal = strict.run(&calldata, u64::MAX).err();
         ensure!(
-            matches!(refusal, Some(Refusal::Invalid(Invalid::SystemCode { .. }))),
+            matches!(refusal, Some(ExecuteError::Invalid(Invalid::SystemCode { .. }))),
             "foreign code at a system address: {refusal:?}"
         );
     }

@@ -3,7 +3,7 @@
 use super::load::{Source, decode};
 use alloy_consensus::{Transaction as _, Typed2718};
 use clap::Args;
-use execute::{Claims, GasSchedule};
+use execute::{DeclaredGas, GasSchedule};
 use eyre::{Result, bail};
 use serde_json::{Value, json};
 use stateless::decode_transaction;
@@ -57,7 +57,7 @@ fn describe(input: &StatelessInput<'_>, calldata: usize) -> Value {
         .iter()
         .flatten()
         .fold(0_u64, |sum, transaction| sum.saturating_add(transaction.gas_limit()));
-    let claims = Claims {
+    let claims = DeclaredGas {
         calldata: calldata as u64,
         gas_limit: payload.gas_limit,
         transactions: gas_limits,

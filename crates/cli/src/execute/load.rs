@@ -1,7 +1,7 @@
 //! Reading blocks in whichever form they come.
 
 use eyre::{Context, Result, bail, eyre};
-use stateless::{ChainSpec, complete};
+use stateless::{ChainSpec, to_stateless_input};
 use std::{
     ffi::OsStr,
     fs,
@@ -103,7 +103,7 @@ fn spec_of(chain_id: u64, fork: Option<ProtocolFork>) -> Result<ChainSpec> {
 }
 
 fn encode(block: &RawBlock, witness: &OwnedWitness, spec: &ChainSpec) -> Result<Vec<u8>> {
-    complete(block, witness, spec).wrap_err(
+    to_stateless_input(block, witness, spec).wrap_err(
         "cannot make the input of EXECUTE: the block's requests are not in the block, and \
          executing it to find them fails",
     )

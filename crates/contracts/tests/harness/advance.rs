@@ -3,7 +3,7 @@
 use crate::support::{ETHER, Harness, L2_CHAIN, calldata_gas};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_sol_types::{SolCall, SolEvent};
-use chain::NewBlock;
+use chain::BlockWithWitness;
 use enshrine_contracts::{
     L2_MESSENGER, Message, PREMINT,
     bindings::{
@@ -51,7 +51,7 @@ fn a_block_moves_the_head_under_osaka_and_under_amsterdam() -> Result<()> {
 fn three_blocks_move_the_head_in_one_transaction_and_all_their_roots_are_kept() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let blocks = [harness.next_block()?, harness.next_block()?, harness.next_block()?];
-    let inputs = blocks.iter().map(NewBlock::input).collect::<Result<_, _>>()?;
+    let inputs = blocks.iter().map(BlockWithWitness::input).collect::<Result<_, _>>()?;
     harness.advance(inputs, vec![])?;
     harness.assert_head_is(&blocks[2])?;
     for block in &blocks {

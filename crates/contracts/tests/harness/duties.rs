@@ -5,7 +5,7 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolEvent;
-use chain::NewBlock;
+use chain::BlockWithWitness;
 use enshrine_contracts::{
     L2_MESSENGER, Message,
     bindings::{
@@ -32,7 +32,7 @@ impl Harness {
     }
 
     /// Seals the next block at the time of L1, and appends it.
-    fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<NewBlock> {
+    fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
         let block = self.seal(self.l1.chain().head().header.timestamp, transactions)?;
         self.l2.append(block.clone());
         Ok(block)

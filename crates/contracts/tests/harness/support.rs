@@ -3,7 +3,7 @@
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError};
-use chain::NewBlock;
+use chain::BlockWithWitness;
 use enshrine_contracts::{
     Artifacts, ContractsError, L1, L2, Rollup, RollupConfig, Sent, TRANSACTION_GAS_CAP,
     bindings::INativeRollup::{self, AnchorUpdate, Evidence},
@@ -57,7 +57,7 @@ impl Harness {
     }
 
     /// Seals a block of one transfer, appends it to the L2 and returns it.
-    pub(crate) fn next_block(&mut self) -> Result<NewBlock> {
+    pub(crate) fn next_block(&mut self) -> Result<BlockWithWitness> {
         let transfer = self.transfer()?;
         let time = self.l2.chain().head().header.timestamp + 1;
         let block = self.seal(time, vec![transfer])?;
@@ -65,7 +65,7 @@ impl Harness {
         Ok(block)
     }
 
-    pub(crate) fn seal(&self, time: u64, transactions: Vec<Transaction>) -> Result<NewBlock> {
+    pub(crate) fn seal(&self, time: u64, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
         let (block, left_out) = self.l2.seal(time, self.anchor, transactions)?;
         ensure!(left_out.is_empty(), "{left_out:?}");
         Ok(block)
@@ -136,7 +136,7 @@ impl Harness {
         ))
     }
 
-    pub(crate) fn assert_head_is(&self, block: &NewBlock) -> Result<()> {
+    pub(crate) fn assert_head_is(&self, block: &BlockWithWitness) -> Result<()> {
         let (number, timestamp, _, _, hash, root, _) = self.state()?;
         let header = &block.block.header;
         assert_eq!((number, timestamp), (header.number, header.timestamp));

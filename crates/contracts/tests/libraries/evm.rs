@@ -80,7 +80,7 @@ sol! {
 
     /// All that the libraries may revert with.
     #[derive(Debug, PartialEq, Eq)]
-    interface Refusal {
+    interface ExecuteError {
         error RlpTruncated(uint256 pos, uint256 end);
         error RlpNotCanonical(uint256 pos);
         error RlpNotList(uint256 pos);
@@ -105,7 +105,7 @@ sol! {
     }
 }
 
-pub(crate) use Refusal::RefusalErrors as Refused;
+pub(crate) use ExecuteError::RefusalErrors as Refused;
 
 /// What a library answers, or the error of its own with which it refuses.
 ///

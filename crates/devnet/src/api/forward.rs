@@ -3,7 +3,7 @@
 use super::args::{internal, invalid};
 use crate::{
     fork::{Remote, RemoteError},
-    world::World,
+    state::DevnetState,
 };
 use alloy_primitives::U64;
 use jsonrpsee::{
@@ -57,12 +57,12 @@ const FORWARDED: &[(&str, By)] = &[
 ];
 
 /// The same methods, with those forwarded that another node has to answer, as long as there is one.
-pub(crate) fn overlay(here: &Methods, world: &Arc<World>) -> Result<Methods, ErrorObjectOwned> {
+pub(crate) fn overlay(here: &Methods, devnet: &Arc<DevnetState>) -> Result<Methods, ErrorObjectOwned> {
     let mut methods = Methods::new();
     for name in here.method_names() {
         let Some(method) = here.method(name) else { continue };
         let method = match FORWARDED.iter().find(|(known, _)| *known == name) {
-            Some((_, by)) => forwarded(name, *by, method.clone(), here.clone(), Arc::clone(world)),
+            Some((_, by)) => forwarded(name, *by, method.clone(), here.clone(), Arc::clone(devnet)),
             None => method.clone(),
         };
         methods.verify_and_insert(name, method).map_err(internal)?;
@@ -77,10 +77,10 @@ fn forwarded(
     by: By,
     method: MethodCallback,
     here: Methods,
-    world: Arc<World>,
+    devnet: Arc<DevnetState>,
 ) -> MethodCallback {
     MethodCallback::Async(Arc::new(move |id, params, connection, limit, extensions| {
-        let Some(remote) = world.remote() else {
+        let Some(remote) = devnet.remote() else {
             return match &method {
                 MethodCallback::Sync(call) => Box::pin(ready(call(id, params, limit, extensions))),
                 MethodCallback::Async(call) => call(id, params, connection, limit, extensions),
@@ -91,10 +91,10 @@ fn forwarded(
                 }
             };
         };
-        let (here, world) = (here.clone(), Arc::clone(&world));
+        let (here, devnet) = (here.clone(), Arc::clone(&devnet));
         Box::pin(async move {
             let asked = tokio::task::spawn_blocking(move || {
-                answer(name, by, &params, &here, &world, &remote)
+                answer(name, by, &params, &here, &devnet, &remote)
             });
             let answer = asked.await.unwrap_or_else(|error| Err(internal(error)));
             MethodResponse::response(id, answer.into_response(), limit).with_extensions(extensions)
@@ -107,7 +107,7 @@ fn answer(
     by: By,
     params: &Params<'_>,
     here: &Methods,
-    world: &World,
+    devnet: &DevnetState,
     remote: &Remote,
 ) -> Result<Value, ErrorObjectOwned> {
     let params: Value = match params.as_str() {
@@ -117,7 +117,7 @@ fn answer(
     let there = |params: &Value| remote.call(name, params).map_err(error);
     match by {
         By::Block(index) => {
-            let head = world.node.read(|node| node.chain.head().header.number);
+            let head = devnet.node.read(|node| node.chain.head().header.number);
             let number = number(&params, index).or_else(|| {
                 // While nothing was mined here, the newest block is the other node's.
                 let newest = matches!(tag(&params, index), Some("latest" | "safe" | "finalized"));
@@ -143,7 +143,7 @@ fn answer(
             Err(refusal) => there(&params).map_err(|_| refusal),
             found => found,
         },
-        By::Logs => logs(name, &params, here, world, remote),
+        By::Logs => logs(name, &params, here, devnet, remote),
     }
 }
 
@@ -152,7 +152,7 @@ fn logs(
     name: &str,
     params: &Value,
     here: &Methods,
-    world: &World,
+    devnet: &DevnetState,
     remote: &Remote,
 ) -> Result<Value, ErrorObjectOwned> {
     let filter = params.get(0).cloned().unwrap_or_default();
@@ -162,7 +162,7 @@ fn logs(
             Err(_) => remote.call(name, params).map_err(error),
         };
     }
-    let head = world.node.read(|node| node.chain.head().header.number);
+    let head = devnet.node.read(|node| node.chain.head().header.number);
     let end = |member: &str| match filter.get(member).and_then(Value::as_str) {
         Some("earliest") => 0,
         Some(text) => text.parse::<U64>().map_or(head, |number| number.to()),

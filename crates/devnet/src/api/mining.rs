@@ -4,7 +4,7 @@ use super::{
     Method,
     args::{Args, Number, internal, invalid},
 };
-use crate::world::World;
+use crate::state::DevnetState;
 use alloy_primitives::{Address, U256};
 use jsonrpsee::types::ErrorObjectOwned;
 use node::{MineRequest, Mining};
@@ -28,18 +28,18 @@ pub(super) const METHODS: &[Method] = &[
 ];
 
 /// Makes a block.
-pub(super) fn mine_one(world: &World) -> Result<(), ErrorObjectOwned> {
-    world.node.mine(&MineRequest::default()).map(|_| ()).map_err(internal)
+pub(super) fn mine_one(devnet: &DevnetState) -> Result<(), ErrorObjectOwned> {
+    devnet.node.mine(&MineRequest::default()).map(|_| ()).map_err(internal)
 }
 
-fn mine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let count = args.optional::<Number>()?.map_or(Ok(1), Number::u64)?;
     let gap = args.optional::<Number>()?.map(Number::u64).transpose()?;
     for _ in 0..count {
         if let Some(gap) = gap {
-            world.node.change(|node| node.clock.advance(gap.into()));
+            devnet.node.change(|node| node.clock.advance(gap.into()));
         }
-        mine_one(world)?;
+        mine_one(devnet)?;
     }
     Ok(Value::Null)
 }
@@ -53,31 +53,31 @@ enum Wanted {
 }
 
 /// Makes the blocks that `evm_mine` is told to; how many.
-pub(super) fn mine_wanted(world: &World, args: &mut Args) -> Result<u64, ErrorObjectOwned> {
+pub(super) fn mine_wanted(devnet: &DevnetState, args: &mut Args) -> Result<u64, ErrorObjectOwned> {
     let (timestamp, blocks) = match args.optional::<Wanted>()? {
         None => (None, None),
         Some(Wanted::At(timestamp)) => (Some(timestamp), None),
         Some(Wanted::Options { timestamp, blocks }) => (timestamp, blocks),
     };
     if let Some(timestamp) = timestamp {
-        super::time::set_next(world, timestamp.u64()?)?;
+        super::time::set_next(devnet, timestamp.u64()?)?;
     }
     let count = blocks.map_or(Ok(1), Number::u64)?;
     for _ in 0..count {
-        mine_one(world)?;
+        mine_one(devnet)?;
     }
     Ok(count)
 }
 
-fn evm_mine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    mine_wanted(world, args)?;
+fn evm_mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    mine_wanted(devnet, args)?;
     Ok(json!("0x0"))
 }
 
 /// As `evm_mine`; the blocks, with what their transactions returned where they failed.
-fn mine_detailed(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let count = mine_wanted(world, args)?;
-    let chain = world.node.read(|node| node.chain.clone());
+fn mine_detailed(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let count = mine_wanted(devnet, args)?;
+    let chain = devnet.node.read(|node| node.chain.clone());
     let head = chain.head().header.number;
     let mut blocks = Vec::new();
     for number in (head + 1).saturating_sub(count)..=head {
@@ -88,7 +88,7 @@ fn mine_detailed(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwn
             if block.executed.receipts[index].success {
                 continue;
             }
-            let output = super::trace::replay_one(world, &block, index, |result| {
+            let output = super::trace::replay_one(devnet, &block, index, |result| {
                 result.output().cloned().unwrap_or_default()
             })?
             .unwrap_or_default();
@@ -103,14 +103,14 @@ fn mine_detailed(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwn
     Ok(json!(blocks))
 }
 
-fn get_automine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn get_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    Ok(json!(world.node.read(|node| node.settings.mining.is_auto())))
+    Ok(json!(devnet.node.read(|node| node.settings.mining.is_auto())))
 }
 
-fn set_automine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let on: bool = args.next()?;
-    let waiting = world.node.change(|node| {
+    let waiting = devnet.node.change(|node| {
         node.settings.mining = match (node.settings.mining, on) {
             (mining, true) if mining.is_auto() => mining,
             (_, true) => Mining::Auto,
@@ -120,55 +120,55 @@ fn set_automine(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwne
         };
         on && !node.pool.is_empty()
     });
-    if waiting && world.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty())
+    if waiting && devnet.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty())
     {
-        mine_one(world)?;
+        mine_one(devnet)?;
     }
     Ok(Value::Null)
 }
 
-fn get_interval(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn get_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    let interval = world.node.read(|node| node.settings.mining.interval());
+    let interval = devnet.node.read(|node| node.settings.mining.interval());
     Ok(json!(interval.map(|interval| interval.as_secs())))
 }
 
-fn set_interval(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let seconds: u64 = args.next()?;
     let mining = match seconds {
         0 => Mining::Manual,
         seconds => Mining::Interval(Duration::from_secs(seconds)),
     };
-    world.node.change(|node| node.settings.mining = mining);
+    devnet.node.change(|node| node.settings.mining = mining);
     Ok(Value::Null)
 }
 
-fn set_coinbase(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_coinbase(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let coinbase: Address = args.next()?;
-    world.node.change(|node| node.settings.coinbase = coinbase);
+    devnet.node.change(|node| node.settings.coinbase = coinbase);
     Ok(Value::Null)
 }
 
-fn set_next_base_fee(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_next_base_fee(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let fee = args.next::<Number>()?.u64()?;
-    world.node.change(|node| node.settings.next_base_fee = Some(fee));
+    devnet.node.change(|node| node.settings.next_base_fee = Some(fee));
     Ok(Value::Null)
 }
 
-fn set_gas_limit(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_gas_limit(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let limit = args.next::<Number>()?.u64()?;
-    world.node.change(|node| node.settings.gas_limit = Some(limit));
+    devnet.node.change(|node| node.settings.gas_limit = Some(limit));
     Ok(json!(true))
 }
 
-fn set_min_gas_price(_: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_min_gas_price(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.next::<Number>()?;
     Err(invalid("anvil_setMinGasPrice is not supported when EIP-1559 is active"))
 }
 
-fn set_prev_randao(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_prev_randao(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let value: Number = args.next()?;
     let randao = U256::to_be_bytes::<32>(&value.0).into();
-    world.node.change(|node| node.settings.next_prev_randao = Some(randao));
+    devnet.node.change(|node| node.settings.next_prev_randao = Some(randao));
     Ok(Value::Null)
 }

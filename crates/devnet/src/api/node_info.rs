@@ -4,7 +4,7 @@ use super::{
     Method,
     args::{Args, Number, internal},
 };
-use crate::{CLIENT_VERSION, Hardfork, world::World};
+use crate::{CLIENT_VERSION, Hardfork, state::DevnetState};
 use alloy_primitives::{B256, Bytes, map::HashMap};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::{Value, json};
@@ -38,9 +38,9 @@ impl Hardfork {
     }
 }
 
-fn node_info(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    Ok(world.node.read(|node| {
+    Ok(devnet.node.read(|node| {
         let head = node.chain.head();
         let base_fee = node.next_base_fee();
         let price = node.settings.gas_price.unwrap_or_else(|| u128::from(base_fee) + 1_000_000_000);
@@ -49,8 +49,8 @@ fn node_info(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> 
             "currentBlockNumber": format!("{:#x}", head.header.number),
             "currentBlockTimestamp": head.header.timestamp,
             "currentBlockHash": head.hash,
-            "hardFork": world.config.hardfork.name(),
-            "transactionOrder": if world.config.order_by_fees { "fees" } else { "fifo" },
+            "hardFork": devnet.config.hardfork.name(),
+            "transactionOrder": if devnet.config.order_by_fees { "fees" } else { "fifo" },
             "environment": {
                 "baseFee": format!("{base_fee:#x}"),
                 "chainId": node.chain.config().spec.chain_id(),
@@ -58,17 +58,17 @@ fn node_info(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> 
                 "gasPrice": format!("{price:#x}"),
             },
             "forkConfig": {
-                "forkUrl": world.remote().as_ref().map(|remote| remote.url.clone()),
-                "forkBlockNumber": world.remote().as_ref().map(|remote| remote.number()),
+                "forkUrl": devnet.remote().as_ref().map(|remote| remote.url.clone()),
+                "forkBlockNumber": devnet.remote().as_ref().map(|remote| remote.number()),
                 "forkRetryBackoff": null,
             },
         })
     }))
 }
 
-fn metadata(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn metadata(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    let snapshots: HashMap<String, Value> = world
+    let snapshots: HashMap<String, Value> = devnet
         .snapshots
         .lock()
         .iter()
@@ -77,8 +77,8 @@ fn metadata(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
             (format!("{number:#x}"), json!([block.header.number, block.hash]))
         })
         .collect();
-    let instance = *world.instance.lock();
-    Ok(world.node.read(|node| {
+    let instance = *devnet.instance.lock();
+    Ok(devnet.node.read(|node| {
         json!({
             "clientVersion": CLIENT_VERSION,
             "clientSemver": env!("CARGO_PKG_VERSION"),
@@ -87,7 +87,7 @@ fn metadata(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
             "instanceId": instance,
             "latestBlockNumber": node.chain.head().header.number,
             "latestBlockHash": node.chain.head().hash,
-            "forkedNetwork": world.remote().as_ref().map(|remote| json!({
+            "forkedNetwork": devnet.remote().as_ref().map(|remote| json!({
                 "chainId": remote.chain_id,
                 "forkBlockNumber": remote.number(),
                 "forkBlockHash": remote.hash,
@@ -97,37 +97,37 @@ fn metadata(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     }))
 }
 
-fn set_chain_id(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_chain_id(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let id = args.next::<Number>()?.u64()?;
-    world.node.change(|node| {
+    devnet.node.change(|node| {
         node.chain.configure(|config| config.spec = config.spec.clone().with_chain_id(id));
     });
     Ok(Value::Null)
 }
 
-fn set_logging(_: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_logging(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.next::<bool>()?;
     Ok(Value::Null)
 }
 
-fn set_rpc_url(_: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_rpc_url(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.next::<String>()?;
     Ok(Value::Null)
 }
 
 /// Fee tokens are a thing of another chain's rules.
-fn unknown_fees(_: &World, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn unknown_fees(_: &DevnetState, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
     Err(internal("Not implemented"))
 }
 
 /// There is no work to be proven.
-fn no_work(_: &World, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn no_work(_: &DevnetState, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
     Err(internal("Not implemented"))
 }
 
-fn blob_by_hash(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn blob_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let wanted: B256 = args.next()?;
-    Ok(json!(world.node.read(|node| {
+    Ok(json!(devnet.node.read(|node| {
         let waiting = node.pool.iter().filter_map(|waiting| waiting.sidecar.as_ref());
         node.sidecars.values().chain(waiting).find_map(|sidecar| {
             let position = sidecar.versioned_hashes().position(|hash| hash == wanted)?;
@@ -136,9 +136,9 @@ fn blob_by_hash(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwne
     })))
 }
 
-fn blobs_of_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn blobs_of_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    Ok(json!(world.node.read(|node| {
+    Ok(json!(devnet.node.read(|node| {
         let waiting = || node.pool.get(&hash)?.sidecar.as_ref();
         let sidecar = node.sidecars.get(&hash).or_else(waiting)?;
         let bytes = sidecar.blobs().iter().map(|blob| Bytes::copy_from_slice(blob.as_slice()));

@@ -5,7 +5,7 @@ use super::{
     args::{Args, Number, invalid},
     trace::{block_at, call_traces, creator, replay_one},
 };
-use crate::world::World;
+use crate::state::DevnetState;
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, U256};
@@ -32,26 +32,26 @@ pub(super) const METHODS: &[Method] = &[
     (&["erigon_getHeaderByNumber"], header_by_number),
 ];
 
-fn api_level(_: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn api_level(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
     Ok(json!(8))
 }
 
-fn has_code(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn has_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let address: Address = args.next()?;
     let at: BlockId = args.optional()?.unwrap_or_default();
-    let code = world.api.state(at)?.code(address).map_err(rpc::RpcError::from)?;
+    let code = devnet.api.state(at)?.code(address).map_err(rpc::RpcError::from)?;
     Ok(json!(!code.is_empty()))
 }
 
-fn place(world: &World, hash: &B256) -> Option<(Arc<Block>, usize)> {
-    world.node.read(|node| node.chain.transaction(hash))
+fn place(devnet: &DevnetState, hash: &B256) -> Option<(Arc<Block>, usize)> {
+    devnet.node.read(|node| node.chain.transaction(hash))
 }
 
-fn internal_operations(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    let Some((block, index)) = place(world, &hash) else { return Ok(json!([])) };
-    let traces = call_traces(world, &block, Some(index))?.concat();
+    let Some((block, index)) = place(devnet, &hash) else { return Ok(json!([])) };
+    let traces = call_traces(devnet, &block, Some(index))?.concat();
     let operations = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
         let (kind, from, to, value) = match (&trace.action, &trace.result) {
@@ -69,20 +69,20 @@ fn internal_operations(world: &World, args: &mut Args) -> Result<Value, ErrorObj
     Ok(operations.collect())
 }
 
-fn transaction_error(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    let Some((block, index)) = place(world, &hash) else { return Ok(Value::Null) };
-    let output = replay_one(world, &block, index, |result| match result {
+    let Some((block, index)) = place(devnet, &hash) else { return Ok(Value::Null) };
+    let output = replay_one(devnet, &block, index, |result| match result {
         ExecutionResult::Revert { output, .. } => output.clone(),
         _ => Default::default(),
     })?;
     Ok(json!(output.unwrap_or_default()))
 }
 
-fn trace_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn trace_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    let Some((block, index)) = place(world, &hash) else { return Ok(json!([])) };
-    let traces = call_traces(world, &block, Some(index))?.concat();
+    let Some((block, index)) = place(devnet, &hash) else { return Ok(json!([])) };
+    let traces = call_traces(devnet, &block, Some(index))?.concat();
     let steps = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
         let Action::Call(call) = &trace.action else { return None };
@@ -127,9 +127,9 @@ fn details(block: &Block) -> Value {
     })
 }
 
-fn block_details(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn block_details(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let at: Tag = args.next()?;
-    let Some(block) = block_at(world, at.0) else { return Err(invalid("block not found")) };
+    let Some(block) = block_at(devnet, at.0) else { return Err(invalid("block not found")) };
     Ok(details(&block))
 }
 
@@ -146,22 +146,22 @@ impl<'de> serde::Deserialize<'de> for Tag {
     }
 }
 
-fn block_details_by_hash(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn block_details_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    let block = world.api.block_by_hash(hash).ok_or_else(|| invalid("block not found"))?;
+    let block = devnet.api.block_by_hash(hash).ok_or_else(|| invalid("block not found"))?;
     Ok(details(&block))
 }
 
-fn receipts(world: &World, block: &Block) -> Vec<Value> {
-    world.node.read(|node| {
+fn receipts(devnet: &DevnetState, block: &Block) -> Vec<Value> {
+    devnet.node.read(|node| {
         let receipts = rpc::convert::receipts(block, node.chain.config());
         receipts.iter().map(|receipt| json!(receipt)).collect()
     })
 }
 
-fn block_transactions(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (number, page, size): (u64, usize, usize) = (args.next()?, args.next()?, args.next()?);
-    let block = block_at(world, number.into()).ok_or_else(|| invalid("block not found"))?;
+    let block = block_at(devnet, number.into()).ok_or_else(|| invalid("block not found"))?;
     let range = |length: usize| {
         // Pages count from the newest transaction.
         let end = length.saturating_sub(page.saturating_mul(size));
@@ -180,7 +180,7 @@ fn block_transactions(world: &World, args: &mut Args) -> Result<Value, ErrorObje
         *transactions = kept;
     }
     shape["transactionCount"] = json!(block.transactions.len());
-    let mut shown: Vec<Value> = receipts(world, &block).drain(chosen).collect();
+    let mut shown: Vec<Value> = receipts(devnet, &block).drain(chosen).collect();
     for receipt in &mut shown {
         receipt["timestamp"] = json!(format!("{:#x}", block.header.timestamp));
     }
@@ -189,11 +189,11 @@ fn block_transactions(world: &World, args: &mut Args) -> Result<Value, ErrorObje
 
 /// Whether a transaction, or a call in it, has to do with an address.
 fn concerns(
-    world: &World,
+    devnet: &DevnetState,
     block: &Arc<Block>,
     address: Address,
 ) -> Result<Vec<usize>, ErrorObjectOwned> {
-    let traces = call_traces(world, block, None)?;
+    let traces = call_traces(devnet, block, None)?;
     let touches = |action: &Action, result: Option<&TraceOutput>| match action {
         Action::Call(call) => call.from == address || call.to == address,
         Action::Create(create) => {
@@ -215,7 +215,7 @@ fn concerns(
 }
 
 fn search(
-    world: &World,
+    devnet: &DevnetState,
     address: Address,
     numbers: impl Iterator<Item = u64>,
     size: usize,
@@ -226,15 +226,15 @@ fn search(
         if transactions.len() >= size {
             return Ok((transactions, shown, false));
         }
-        let Some(block) = block_at(world, number.into()) else { continue };
+        let Some(block) = block_at(devnet, number.into()) else { continue };
         if block.transactions.is_empty() {
             continue;
         }
-        let mut found = concerns(world, &block, address)?;
+        let mut found = concerns(devnet, &block, address)?;
         if newest_first {
             found.reverse();
         }
-        let receipts = receipts(world, &block);
+        let receipts = receipts(devnet, &block);
         for index in found {
             transactions.push(json!(rpc::convert::transaction(&block, index)));
             let mut receipt = receipts[index].clone();
@@ -245,33 +245,33 @@ fn search(
     Ok((transactions, shown, true))
 }
 
-fn search_before(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn search_before(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, number, size): (Address, u64, usize) = (args.next()?, args.next()?, args.next()?);
-    let head = world.node.read(|node| node.chain.head().header.number);
+    let head = devnet.node.read(|node| node.chain.head().header.number);
     let from = if number == 0 { head } else { number.saturating_sub(1).min(head) };
-    let (transactions, receipts, all) = search(world, address, (0..=from).rev(), size, true)?;
+    let (transactions, receipts, all) = search(devnet, address, (0..=from).rev(), size, true)?;
     let first = number == 0;
     Ok(json!({ "txs": transactions, "receipts": receipts, "firstPage": first, "lastPage": all }))
 }
 
-fn search_after(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn search_after(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, number, size): (Address, u64, usize) = (args.next()?, args.next()?, args.next()?);
-    let head = world.node.read(|node| node.chain.head().header.number);
+    let head = devnet.node.read(|node| node.chain.head().header.number);
     let from = if number == 0 { 0 } else { number + 1 };
-    let (mut transactions, mut receipts, all) = search(world, address, from..=head, size, false)?;
+    let (mut transactions, mut receipts, all) = search(devnet, address, from..=head, size, false)?;
     transactions.reverse();
     receipts.reverse();
     let last = number == 0;
     Ok(json!({ "txs": transactions, "receipts": receipts, "firstPage": all, "lastPage": last }))
 }
 
-fn by_sender_and_nonce(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn by_sender_and_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (sender, nonce): (Address, Number) = (args.next()?, args.next()?);
     let nonce = nonce.u64()?;
     let (first, head) =
-        world.node.read(|node| (node.chain.first_number(), node.chain.head().header.number));
+        devnet.node.read(|node| (node.chain.first_number(), node.chain.head().header.number));
     for number in first..=head {
-        let Some(block) = block_at(world, number.into()) else { continue };
+        let Some(block) = block_at(devnet, number.into()) else { continue };
         for (transaction, from) in block.transactions.iter().zip(&block.senders) {
             if *from == sender && transaction.nonce() == nonce {
                 return Ok(json!(transaction.hash()));
@@ -281,13 +281,13 @@ fn by_sender_and_nonce(world: &World, args: &mut Args) -> Result<Value, ErrorObj
     Ok(Value::Null)
 }
 
-fn contract_creator(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let creator = creator(world, args.next()?)?;
+fn contract_creator(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let creator = creator(devnet, args.next()?)?;
     Ok(json!(creator.map(|(hash, creator)| json!({ "hash": hash, "creator": creator }))))
 }
 
-fn header_by_number(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn header_by_number(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let at: BlockNumberOrTag = args.next()?;
-    let block = world.api.block_by_number(at)?;
+    let block = devnet.api.block_by_number(at)?;
     Ok(json!(block.map(|block| rpc::convert::block(&block, false))))
 }

@@ -1,7 +1,7 @@
 //! Transactions that wait, and who may send.
 
 use super::{Method, args::Args};
-use crate::world::World;
+use crate::state::DevnetState;
 use alloy_primitives::{Address, B256, Bytes};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::Deserialize;
@@ -18,38 +18,38 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_impersonateSignature"], impersonate_signature),
 ];
 
-fn drop_one(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn drop_one(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    Ok(json!(world.node.change(|node| node.pool.remove(&hash)).map(|_| hash)))
+    Ok(json!(devnet.node.change(|node| node.pool.remove(&hash)).map(|_| hash)))
 }
 
-fn drop_all(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn drop_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    world.node.change(|node| node.pool.clear());
+    devnet.node.change(|node| node.pool.clear());
     Ok(Value::Null)
 }
 
-fn drop_sender(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn drop_sender(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let sender: Address = args.next()?;
-    world.node.change(|node| node.pool.remove_sender(sender));
+    devnet.node.change(|node| node.pool.remove_sender(sender));
     Ok(Value::Null)
 }
 
-fn impersonate(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn impersonate(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let address: Address = args.next()?;
-    world.node.change(|node| node.settings.impersonated.insert(address));
+    devnet.node.change(|node| node.settings.impersonated.insert(address));
     Ok(Value::Null)
 }
 
-fn stop_impersonating(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn stop_impersonating(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let address: Address = args.next()?;
-    world.node.change(|node| node.settings.impersonated.remove(&address));
+    devnet.node.change(|node| node.settings.impersonated.remove(&address));
     Ok(Value::Null)
 }
 
-fn impersonate_all(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn impersonate_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let all: bool = args.next()?;
-    world.node.change(|node| node.settings.impersonate_all = all);
+    devnet.node.change(|node| node.settings.impersonate_all = all);
     Ok(Value::Null)
 }
 
@@ -61,14 +61,14 @@ enum SignatureOf {
     Alone(Bytes),
 }
 
-fn impersonate_signature(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn impersonate_signature(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (signature, address) = match args.next()? {
         SignatureOf::Pair(signature, address) => (signature, address),
         SignatureOf::Alone(signature) => (signature, args.next()?),
     };
     // One of another length is nobody's anyway.
     if let Ok(signature) = signature[..].try_into() {
-        world.node.change(|node| {
+        devnet.node.change(|node| {
             node.chain.configure(|config| {
                 let known = config.signatures.get_or_insert_default();
                 Arc::make_mut(known).0.insert(signature, address);

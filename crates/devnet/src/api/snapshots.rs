@@ -4,7 +4,7 @@ use super::{
     Method,
     args::{Args, Number, internal, invalid},
 };
-use crate::{DevnetError, dump, fork::Remote, genesis, state_file::StateFile, world::World};
+use crate::{DevnetError, dump, fork::Remote, genesis, state_file::StateFile, state::DevnetState};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::Chain;
@@ -24,16 +24,16 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_loadState", "hardhat_loadState"], load_state),
 ];
 
-fn snapshot(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn snapshot(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    let snapshot = world.node.read(node::World::snapshot);
-    Ok(json!(format!("{:#x}", world.snapshots.lock().put(snapshot))))
+    let snapshot = devnet.node.read(node::NodeState::snapshot);
+    Ok(json!(format!("{:#x}", devnet.snapshots.lock().put(snapshot))))
 }
 
-fn revert(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let number = args.next::<Number>()?.u64()?;
-    let Some(snapshot) = world.snapshots.lock().take(number) else { return Ok(json!(false)) };
-    world.node.change(|node| {
+    let Some(snapshot) = devnet.snapshots.lock().take(number) else { return Ok(json!(false)) };
+    devnet.node.change(|node| {
         // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
         node.chain.set_state(snapshot.state());
         node.clock.set(snapshot.state().block().header.timestamp);
@@ -42,8 +42,8 @@ fn revert(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
 }
 
 /// Makes the block that is `depth` below the head the head.
-pub(super) fn go_back(world: &World, depth: u64, what: &str) -> Result<(), ErrorObjectOwned> {
-    world.node.change(|node| {
+pub(super) fn go_back(devnet: &DevnetState, depth: u64, what: &str) -> Result<(), ErrorObjectOwned> {
+    devnet.node.change(|node| {
         let height = node.chain.head().header.number;
         let target =
             height.checked_sub(depth).and_then(|number| node.chain.canonical_block(number));
@@ -60,8 +60,8 @@ pub(super) fn go_back(world: &World, depth: u64, what: &str) -> Result<(), Error
     })
 }
 
-fn rollback(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    go_back(world, args.next()?, "Rollback")?;
+fn rollback(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    go_back(devnet, args.next()?, "Rollback")?;
     Ok(Value::Null)
 }
 
@@ -83,10 +83,10 @@ struct Forking {
 
 /// The chain that continues what `forking` says.
 fn fork_again(
-    world: &World,
+    devnet: &DevnetState,
     forking: Forking,
 ) -> Result<(Arc<Remote>, Chain, Clock), ErrorObjectOwned> {
-    let known = world.remote().map(|remote| remote.url.clone());
+    let known = devnet.remote().map(|remote| remote.url.clone());
     let url = forking.json_rpc_url.or(known).ok_or_else(|| {
         invalid("this devnet is no fork of another node: `jsonRpcUrl` says which it is to be")
     })?;
@@ -95,30 +95,30 @@ fn fork_again(
     let failed = |error: DevnetError| internal(error.to_string());
     let remote = Arc::new(Remote::connect(&url, block).map_err(failed)?);
     let (chain, clock) =
-        genesis::start(&world.config, &world.accounts, Some(&remote)).map_err(failed)?;
+        genesis::start(&devnet.config, &devnet.accounts, Some(&remote)).map_err(failed)?;
     Ok((remote, chain, clock))
 }
 
-fn reset(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let options: Option<ResetOptions> = args.optional()?;
     let another = match options.and_then(|options| options.forking) {
-        Some(forking) => Some(fork_again(world, forking)?),
+        Some(forking) => Some(fork_again(devnet, forking)?),
         None => None,
     };
-    world.snapshots.lock().clear();
-    *world.instance.lock() = B256::random();
-    world.node.change(|node| {
-        let mut start = world.start.lock();
+    devnet.snapshots.lock().clear();
+    *devnet.instance.lock() = B256::random();
+    devnet.node.change(|node| {
+        let mut start = devnet.start.lock();
         node.restore(&start);
         node.sidecars.clear();
         if let Some((remote, chain, clock)) = another {
             (node.chain, node.clock) = (chain, clock);
             *start = node.snapshot();
-            world.continue_another(remote);
+            devnet.continue_another(remote);
             return;
         }
         node.chain.configure(|config| config.signatures = None);
-        let time = world.config.timestamp.unwrap_or_else(|| node.chain.head().header.timestamp);
+        let time = devnet.config.timestamp.unwrap_or_else(|| node.chain.head().header.timestamp);
         node.clock.set(time);
     });
     Ok(Value::Null)
@@ -133,7 +133,7 @@ enum NewTransaction {
 }
 
 /// Replaces the newest blocks by as many others, with the given transactions in them.
-fn reorg(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let depth: u64 = args.next()?;
     let given: Vec<(NewTransaction, u64)> = args.next()?;
     if let Some((_, block)) = given.iter().find(|(_, block)| *block >= depth) {
@@ -142,10 +142,10 @@ fn reorg(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
             depth.saturating_sub(1)
         )));
     }
-    go_back(world, depth, "Reorg")?;
+    go_back(devnet, depth, "Reorg")?;
     // Nothing mines between the new blocks, and they hold nothing but what was given.
     let mining =
-        world.node.change(|node| std::mem::replace(&mut node.settings.mining, Mining::Manual));
+        devnet.node.change(|node| std::mem::replace(&mut node.settings.mining, Mining::Manual));
     let made = || -> Result<(), ErrorObjectOwned> {
         let mut given: Vec<_> = given.iter().collect();
         given.sort_by_key(|(_, block)| *block);
@@ -155,32 +155,32 @@ fn reorg(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
             while let Some((transaction, _)) = given.next_if(|(_, block)| *block == number) {
                 only.push(match transaction {
                     NewTransaction::Request(request) => {
-                        super::wallet::send_request(world, (**request).clone())?
+                        super::wallet::send_request(devnet, (**request).clone())?
                     }
                     NewTransaction::Raw(raw) => {
                         let pooled = rpc::decode_pooled(raw)?;
-                        world.node.submit(pooled).map_err(rpc::RpcError::from)?
+                        devnet.node.submit(pooled).map_err(rpc::RpcError::from)?
                     }
                 });
             }
             let request = MineRequest { only: Some(only), ..MineRequest::default() };
-            world.node.mine(&request).map_err(internal)?;
+            devnet.node.mine(&request).map_err(internal)?;
         }
         Ok(())
     };
     let made = made();
-    world.node.change(|node| node.settings.mining = mining);
+    devnet.node.change(|node| node.settings.mining = mining);
     made.map(|()| Value::Null)
 }
 
-fn dump_state(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn dump_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.optional::<bool>()?;
-    Ok(json!(dump::dump(world).map_err(internal)?.pack()))
+    Ok(json!(dump::dump(devnet).map_err(internal)?.pack()))
 }
 
-fn load_state(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn load_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let packed: Bytes = args.next()?;
     let file = StateFile::decode(&packed).map_err(|_| invalid("Failed to decode state dump"))?;
-    dump::load(world, &file).map_err(invalid)?;
+    dump::load(devnet, &file).map_err(invalid)?;
     Ok(json!(true))
 }

@@ -4,7 +4,7 @@ use super::{
     Method,
     args::{Args, Number, internal},
 };
-use crate::{exec, world::World};
+use crate::{exec, state::DevnetState};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, sol};
 use jsonrpsee::types::ErrorObjectOwned;
@@ -30,35 +30,35 @@ fn done<E: std::fmt::Display>(result: Result<(), E>) -> Result<Value, ErrorObjec
     result.map(|()| Value::Null).map_err(internal)
 }
 
-fn set_balance(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, balance): (Address, Number) = (args.next()?, args.next()?);
-    done(world.node.change(|node| node.chain.edit(|state| state.set_balance(address, balance.0))))
+    done(devnet.node.change(|node| node.chain.edit(|state| state.set_balance(address, balance.0))))
 }
 
-fn add_balance(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn add_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, more): (Address, Number) = (args.next()?, args.next()?);
-    done(world.node.change(|node| {
+    done(devnet.node.change(|node| {
         let balance = node.chain.balance(address)?.saturating_add(more.0);
         node.chain.edit(|state| state.set_balance(address, balance))
     }))
 }
 
-fn set_nonce(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let address: Address = args.next()?;
     let nonce = args.next::<Number>()?.u64()?;
-    done(world.node.change(|node| node.chain.edit(|state| state.set_nonce(address, nonce))))
+    done(devnet.node.change(|node| node.chain.edit(|state| state.set_nonce(address, nonce))))
 }
 
-fn set_code(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, code): (Address, Bytes) = (args.next()?, args.next()?);
-    done(world.node.change(|node| node.chain.edit(|state| state.set_code(address, code))))
+    done(devnet.node.change(|node| node.chain.edit(|state| state.set_code(address, code))))
 }
 
-fn set_storage(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_storage(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, slot, value): (Address, Number, B256) =
         (args.next()?, args.next()?, args.next()?);
     done(
-        world
+        devnet
             .node
             .change(|node| node.chain.edit(|state| state.set_slot(address, slot.0, value.into()))),
     )?;
@@ -67,14 +67,14 @@ fn set_storage(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned
 
 /// Makes a view function of a contract return `value`, by finding the slot that it returns.
 fn set_returned(
-    world: &World,
+    devnet: &DevnetState,
     contract: Address,
     calldata: Vec<u8>,
     value: U256,
     what: &str,
 ) -> Result<Value, ErrorObjectOwned> {
     let not_found = || internal(format!("Unable to set ERC20 {what}, no slot found"));
-    let state = world.node.state();
+    let state = devnet.node.state();
     let calldata = Bytes::from(calldata);
     let (_, slots) = exec::view(&state, contract, calldata.clone()).map_err(|_| not_found())?;
     // Each slot that the call reads is tried on a copy of the state.
@@ -85,17 +85,17 @@ fn set_returned(
         returned.is_some_and(|(output, _)| output.as_ref() == value.to_be_bytes::<32>())
     });
     let (address, slot) = slot.ok_or_else(not_found)?;
-    done(world.node.change(|node| node.chain.edit(|state| state.set_slot(address, slot, value))))
+    done(devnet.node.change(|node| node.chain.edit(|state| state.set_slot(address, slot, value))))
 }
 
-fn deal(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn deal(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (of, token, value): (Address, Address, Number) = (args.next()?, args.next()?, args.next()?);
-    set_returned(world, token, balanceOfCall { of }.abi_encode(), value.0, "balance")
+    set_returned(devnet, token, balanceOfCall { of }.abi_encode(), value.0, "balance")
 }
 
-fn set_allowance(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_allowance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (owner, spender): (Address, Address) = (args.next()?, args.next()?);
     let (token, value): (Address, Number) = (args.next()?, args.next()?);
     let calldata = allowanceCall { owner, spender }.abi_encode();
-    set_returned(world, token, calldata, value.0, "allowance")
+    set_returned(devnet, token, calldata, value.0, "allowance")
 }

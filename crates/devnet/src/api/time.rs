@@ -4,7 +4,7 @@ use super::{
     Method,
     args::{Args, Number, invalid},
 };
-use crate::world::World;
+use crate::state::DevnetState;
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::{Value, json};
 
@@ -22,8 +22,8 @@ pub(super) const METHODS: &[Method] = &[
 const LARGEST_SECONDS: u64 = 100_000_000_000;
 
 /// Gives the next block a timestamp.
-pub(super) fn set_next(world: &World, timestamp: u64) -> Result<(), ErrorObjectOwned> {
-    world.node.change(|node| {
+pub(super) fn set_next(devnet: &DevnetState, timestamp: u64) -> Result<(), ErrorObjectOwned> {
+    devnet.node.change(|node| {
         if timestamp < node.chain.head().header.timestamp {
             return Err(invalid(format!(
                 "Timestamp error: {timestamp} is lower than previous block's timestamp"
@@ -34,48 +34,48 @@ pub(super) fn set_next(world: &World, timestamp: u64) -> Result<(), ErrorObjectO
     })
 }
 
-fn set_next_timestamp(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    set_next(world, args.next::<Number>()?.u64()?)?;
+fn set_next_timestamp(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    set_next(devnet, args.next::<Number>()?.u64()?)?;
     Ok(Value::Null)
 }
 
-fn set_interval(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let seconds = args.next::<Number>()?.u64()?;
-    world.node.change(|node| node.clock.set_interval(Some(seconds)));
+    devnet.node.change(|node| node.clock.set_interval(Some(seconds)));
     Ok(Value::Null)
 }
 
-fn remove_interval(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn remove_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    Ok(json!(world.node.change(|node| {
+    Ok(json!(devnet.node.change(|node| {
         let there = node.clock.interval().is_some();
         node.clock.set_interval(None);
         there
     })))
 }
 
-fn increase(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn increase(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let seconds = args.next::<Number>()?.u64()?;
-    let offset = world.node.change(|node| {
+    let offset = devnet.node.change(|node| {
         node.clock.advance(seconds.into());
         node.clock.offset()
     });
     Ok(json!(i64::try_from(offset).unwrap_or(i64::MAX)))
 }
 
-fn set(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn set(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let mut timestamp = args.next::<Number>()?.u64()?;
     if timestamp > LARGEST_SECONDS {
         timestamp /= 1000;
     }
-    Ok(json!(world.node.change(|node| {
+    Ok(json!(devnet.node.change(|node| {
         let before = node.clock.peek(node.chain.head().header.timestamp);
         node.clock.set(timestamp);
         timestamp.saturating_sub(before)
     })))
 }
 
-fn genesis_time(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn genesis_time(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    Ok(json!(world.genesis_time))
+    Ok(json!(devnet.genesis_time))
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     exec::{Shared, replay},
-    world::World,
+    state::DevnetState,
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::BlockNumberOrTag;
@@ -39,8 +39,8 @@ pub(super) const METHODS: &[Method] = &[
 const MAX_FILTERED: u64 = 100_000;
 
 /// The canonical block that a number or tag names.
-pub(super) fn block_at(world: &World, at: BlockNumberOrTag) -> Option<Arc<Block>> {
-    world.node.read(|node| {
+pub(super) fn block_at(devnet: &DevnetState, at: BlockNumberOrTag) -> Option<Arc<Block>> {
+    devnet.node.read(|node| {
         let head = node.chain.head().header.number;
         let behind = |epochs: u64| {
             head.saturating_sub(epochs * node.settings.slots_in_an_epoch)
@@ -59,12 +59,12 @@ pub(super) fn block_at(world: &World, at: BlockNumberOrTag) -> Option<Arc<Block>
 
 /// Executes one transaction of a block again; what `see` makes of its result.
 pub(super) fn replay_one<T>(
-    world: &World,
+    devnet: &DevnetState,
     block: &Arc<Block>,
     index: usize,
     see: impl Fn(&ExecutionResult<HaltReason>) -> T,
 ) -> Result<Option<T>, ErrorObjectOwned> {
-    let Some(parent) = world.node.read(|node| node.chain.state_before(block)) else {
+    let Some(parent) = devnet.node.read(|node| node.chain.state_before(block)) else {
         return Ok(None);
     };
     let wanted = |at| at == index;
@@ -76,11 +76,11 @@ pub(super) fn replay_one<T>(
 
 /// The call traces of a block, or of one of its transactions.
 pub(super) fn call_traces(
-    world: &World,
+    devnet: &DevnetState,
     block: &Arc<Block>,
     only: Option<usize>,
 ) -> Result<Vec<Vec<LocalizedTransactionTrace>>, ErrorObjectOwned> {
-    let Some(parent) = world.node.read(|node| node.chain.state_before(block)) else {
+    let Some(parent) = devnet.node.read(|node| node.chain.state_before(block)) else {
         return Ok(Vec::new());
     };
     let inspector = TracingInspector::new(TracingInspectorConfig::default_parity());
@@ -101,36 +101,36 @@ pub(super) fn call_traces(
     .map_err(internal)
 }
 
-fn transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    let Some((block, index)) = world.node.read(|node| node.chain.transaction(&hash)) else {
+    let Some((block, index)) = devnet.node.read(|node| node.chain.transaction(&hash)) else {
         return Ok(json!([]));
     };
-    Ok(json!(call_traces(world, &block, Some(index))?.concat()))
+    Ok(json!(call_traces(devnet, &block, Some(index))?.concat()))
 }
 
-fn get(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn get(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (hash, address): (B256, Vec<Number>) = (args.next()?, args.next()?);
     let address: Vec<usize> = address
         .into_iter()
         .map(|part| Ok(part.u64()? as usize))
         .collect::<Result<_, ErrorObjectOwned>>()?;
-    let Some((block, index)) = world.node.read(|node| node.chain.transaction(&hash)) else {
+    let Some((block, index)) = devnet.node.read(|node| node.chain.transaction(&hash)) else {
         return Ok(Value::Null);
     };
-    let traces = call_traces(world, &block, Some(index))?.concat();
+    let traces = call_traces(devnet, &block, Some(index))?.concat();
     Ok(json!(traces.into_iter().find(|trace| trace.trace.trace_address == address)))
 }
 
-fn block(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let at: BlockNumberOrTag = args.next()?;
-    let Some(block) = block_at(world, at) else { return Ok(json!([])) };
-    Ok(json!(call_traces(world, &block, None)?.concat()))
+    let Some(block) = block_at(devnet, at) else { return Ok(json!([])) };
+    Ok(json!(call_traces(devnet, &block, None)?.concat()))
 }
 
-fn filter(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn filter(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let filter: TraceFilter = args.next()?;
-    let head = world.node.read(|node| node.chain.head().header.number);
+    let head = devnet.node.read(|node| node.chain.head().header.number);
     let (from, to) = (filter.from_block.unwrap_or(0), filter.to_block.unwrap_or(head).min(head));
     if from > to {
         return Err(invalid(
@@ -143,8 +143,8 @@ fn filter(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let matcher = filter.matcher();
     let mut found = Vec::new();
     for number in from..=to {
-        let Some(block) = block_at(world, number.into()) else { continue };
-        let traces = call_traces(world, &block, None)?.concat();
+        let Some(block) = block_at(devnet, number.into()) else { continue };
+        let traces = call_traces(devnet, &block, None)?.concat();
         found.extend(traces.into_iter().filter(|trace| matcher.matches(&trace.trace)));
     }
     let skip = usize::try_from(filter.after.unwrap_or(0)).unwrap_or(usize::MAX);
@@ -154,12 +154,12 @@ fn filter(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
 }
 
 fn replayed(
-    world: &World,
+    devnet: &DevnetState,
     block: &Arc<Block>,
     only: Option<usize>,
     kinds: &HashSet<TraceType>,
 ) -> Result<Vec<TraceResults>, ErrorObjectOwned> {
-    let Some(parent) = world.node.read(|node| node.chain.state_before(block)) else {
+    let Some(parent) = devnet.node.read(|node| node.chain.state_before(block)) else {
         return Ok(Vec::new());
     };
     let config = TracingInspectorConfig::from_parity_config(kinds);
@@ -176,10 +176,10 @@ fn replayed(
     .map_err(internal)
 }
 
-fn replay_block(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (at, kinds): (BlockNumberOrTag, HashSet<TraceType>) = (args.next()?, args.next()?);
-    let Some(block) = block_at(world, at) else { return Ok(json!([])) };
-    let results: Vec<_> = replayed(world, &block, None, &kinds)?
+    let Some(block) = block_at(devnet, at) else { return Ok(json!([])) };
+    let results: Vec<_> = replayed(devnet, &block, None, &kinds)?
         .into_iter()
         .zip(&block.transactions)
         .map(|(full_trace, transaction)| TraceResultsWithTransactionHash {
@@ -190,26 +190,26 @@ fn replay_block(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwne
     Ok(json!(results))
 }
 
-fn replay_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (hash, kinds): (B256, HashSet<TraceType>) = (args.next()?, args.next()?);
-    let Some((block, index)) = world.node.read(|node| node.chain.transaction(&hash)) else {
+    let Some((block, index)) = devnet.node.read(|node| node.chain.transaction(&hash)) else {
         return Err(internal(format!("transaction {hash} not found")));
     };
-    Ok(json!(replayed(world, &block, Some(index), &kinds)?.pop()))
+    Ok(json!(replayed(devnet, &block, Some(index), &kinds)?.pop()))
 }
 
 /// Who created a contract: the transaction and its sender, from the traces.
 pub(super) fn creator(
-    world: &World,
+    devnet: &DevnetState,
     contract: Address,
 ) -> Result<Option<(B256, Address)>, ErrorObjectOwned> {
-    let head = world.node.read(|node| node.chain.head().header.number);
+    let head = devnet.node.read(|node| node.chain.head().header.number);
     for number in 0..=head {
-        let Some(block) = block_at(world, number.into()) else { continue };
+        let Some(block) = block_at(devnet, number.into()) else { continue };
         if block.transactions.iter().all(|transaction| transaction.input().is_empty()) {
             continue;
         }
-        for trace in call_traces(world, &block, None)?.concat() {
+        for trace in call_traces(devnet, &block, None)?.concat() {
             let created = trace.trace.result.as_ref().and_then(|result| match result {
                 alloy_rpc_types_trace::parity::TraceOutput::Create(output) => Some(output.address),
                 alloy_rpc_types_trace::parity::TraceOutput::Call(_) => None,

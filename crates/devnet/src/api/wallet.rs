@@ -5,7 +5,7 @@ use super::{
     Method,
     args::{Args, internal, invalid},
 };
-use crate::world::World;
+use crate::state::DevnetState;
 use alloy_consensus::{SignableTransaction, TxType};
 use alloy_dyn_abi::TypedData;
 use alloy_eips::eip2718::Encodable2718;
@@ -13,7 +13,7 @@ use alloy_primitives::{Address, B256, Bytes, Signature, U256, keccak256};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use chain::Candidate;
+use chain::RecoveredTransaction;
 use jsonrpsee::types::ErrorObjectOwned;
 use node::{Event, PoolTransaction};
 use rpc::{
@@ -44,11 +44,11 @@ const DEFAULT_TIP: u128 = 1_000_000_000;
 /// How long a synchronous sender waits at most for a block.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-fn accounts(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn accounts(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    let mut all = world.addresses.clone();
+    let mut all = devnet.addresses.clone();
     let mut others: Vec<Address> =
-        world.node.read(|node| node.settings.impersonated.iter().copied().collect());
+        devnet.node.read(|node| node.settings.impersonated.iter().copied().collect());
     others.retain(|address| !all.contains(address));
     others.sort_unstable();
     all.extend(others);
@@ -59,19 +59,19 @@ fn no_signer() -> ErrorObjectOwned {
     invalid("No Signer available")
 }
 
-fn signer(world: &World, address: Address) -> Result<&PrivateKeySigner, ErrorObjectOwned> {
-    world.signers.get(&address).ok_or_else(no_signer)
+fn signer(devnet: &DevnetState, address: Address) -> Result<&PrivateKeySigner, ErrorObjectOwned> {
+    devnet.signers.get(&address).ok_or_else(no_signer)
 }
 
 /// A request with all that was left out filled in: sender, nonce, fees, chain and gas.
 fn filled(
-    world: &World,
+    devnet: &DevnetState,
     mut request: TransactionRequest,
 ) -> Result<(Address, TransactionRequest), ErrorObjectOwned> {
-    let first = world.addresses.first().copied();
+    let first = devnet.addresses.first().copied();
     let from = request.from.or(first).ok_or_else(no_signer)?;
     request.from = Some(from);
-    let (chain_id, next) = world.node.read(|node| {
+    let (chain_id, next) = devnet.node.read(|node| {
         let next = node.chain.nonce(from).map(|nonce| node.pool.next_nonce(from, nonce));
         (node.chain.config().spec.chain_id(), next)
     });
@@ -90,12 +90,12 @@ fn filled(
         transaction.nonce = None;
         let call = CallRequest { transaction, ..CallRequest::default() };
         // What fails is sent with all the gas there is, so that it fails on the chain.
-        let estimated = rpc::estimate(&world.api, &call);
-        request.gas = Some(estimated.unwrap_or_else(|_| most_gas(world)));
+        let estimated = rpc::estimate(&devnet.api, &call);
+        request.gas = Some(estimated.unwrap_or_else(|_| most_gas(devnet)));
     }
     if dynamic {
         request.gas_price = None;
-        let price = rpc::fees::gas_price(&world.api);
+        let price = rpc::fees::gas_price(&devnet.api);
         let fee = *request.max_fee_per_gas.get_or_insert(price);
         request.max_priority_fee_per_gas.get_or_insert(DEFAULT_TIP.min(fee));
     }
@@ -103,8 +103,8 @@ fn filled(
 }
 
 /// The most gas that a transaction may ask for.
-fn most_gas(world: &World) -> u64 {
-    world.node.read(|node| {
+fn most_gas(devnet: &DevnetState) -> u64 {
+    devnet.node.read(|node| {
         let state = node.chain.state();
         let limit = node.settings.gas_limit.unwrap_or(state.block().header.gas_limit);
         limit.min(state.transaction_gas_cap())
@@ -152,46 +152,46 @@ fn signed(
 }
 
 fn submit(
-    world: &World,
+    devnet: &DevnetState,
     transaction: Transaction,
     sender: Address,
     signed: bool,
 ) -> Result<B256, ErrorObjectOwned> {
     let raw = Bytes::from(transaction.encoded_2718());
-    let candidate = Candidate { transaction, sender, signed };
-    let hash = world.node.submit(PoolTransaction::new(candidate, None, raw));
+    let recovered = RecoveredTransaction { transaction, sender, signed };
+    let hash = devnet.node.submit(PoolTransaction::new(recovered, None, raw));
     hash.map_err(|reason| rpc::RpcError::from(reason).into())
 }
 
 /// Signs a request, if its sender's key is here or the sender is impersonated, and sends it.
 pub(super) fn send_request(
-    world: &World,
+    devnet: &DevnetState,
     request: TransactionRequest,
 ) -> Result<B256, ErrorObjectOwned> {
-    let from = request.from.or_else(|| world.addresses.first().copied()).ok_or_else(no_signer)?;
-    let impersonated = world
+    let from = request.from.or_else(|| devnet.addresses.first().copied()).ok_or_else(no_signer)?;
+    let impersonated = devnet
         .node
         .read(|node| node.settings.impersonate_all || node.settings.impersonated.contains(&from));
     // Who it is is told before anything is estimated.
-    let key = if impersonated { None } else { Some(signer(world, from)?) };
-    let (from, request) = filled(world, request)?;
+    let key = if impersonated { None } else { Some(signer(devnet, from)?) };
+    let (from, request) = filled(devnet, request)?;
     let transaction = typed(request)?;
     match key {
-        Some(key) => submit(world, signed(key, transaction)?, from, true),
-        None => submit(world, unsigned(transaction, from), from, false),
+        Some(key) => submit(devnet, signed(key, transaction)?, from, true),
+        None => submit(devnet, unsigned(transaction, from), from, false),
     }
 }
 
-fn send(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    Ok(json!(send_request(world, args.next()?)?))
+fn send(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    Ok(json!(send_request(devnet, args.next()?)?))
 }
 
 /// The receipt of a transaction, as soon as it stands in a block.
-fn receipt(world: &World, hash: B256, wait: Duration) -> Result<Value, ErrorObjectOwned> {
-    let mut events = world.node.subscribe();
+fn receipt(devnet: &DevnetState, hash: B256, wait: Duration) -> Result<Value, ErrorObjectOwned> {
+    let mut events = devnet.node.subscribe();
     let begun = Instant::now();
     loop {
-        if let Some(receipt) = rpc::receipt(&world.api, hash) {
+        if let Some(receipt) = rpc::receipt(&devnet.api, hash) {
             return Ok(json!(receipt));
         }
         let left = wait.saturating_sub(begun.elapsed());
@@ -210,64 +210,64 @@ fn receipt(world: &World, hash: B256, wait: Duration) -> Result<Value, ErrorObje
     }
 }
 
-fn send_sync(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash = send_request(world, args.next()?)?;
-    receipt(world, hash, LONGEST_WAIT)
+fn send_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let hash = send_request(devnet, args.next()?)?;
+    receipt(devnet, hash, LONGEST_WAIT)
 }
 
-fn send_raw_sync(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn send_raw_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let raw: Bytes = args.next()?;
     let wait = args.optional::<u64>()?.map_or(LONGEST_WAIT, Duration::from_millis);
     let pooled = rpc::decode_pooled(&raw)?;
-    let hash = world.node.submit(pooled).map_err(rpc::RpcError::from)?;
-    receipt(world, hash, wait.min(LONGEST_WAIT))
+    let hash = devnet.node.submit(pooled).map_err(rpc::RpcError::from)?;
+    receipt(devnet, hash, wait.min(LONGEST_WAIT))
 }
 
-fn send_unsigned(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(world, args.next()?)?;
+fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (from, request) = filled(devnet, args.next()?)?;
     let transaction = unsigned(typed(request)?, from);
-    Ok(json!(submit(world, transaction, from, false)?))
+    Ok(json!(submit(devnet, transaction, from, false)?))
 }
 
-fn sign_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(world, args.next()?)?;
-    let transaction = signed(signer(world, from)?, typed(request)?)?;
+fn sign_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (from, request) = filled(devnet, args.next()?)?;
+    let transaction = signed(signer(devnet, from)?, typed(request)?)?;
     Ok(json!(Bytes::from(transaction.encoded_2718())))
 }
 
-fn fill_transaction(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(world, args.next()?)?;
+fn fill_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (from, request) = filled(devnet, args.next()?)?;
     let transaction = nobody(typed(request)?);
     let raw = Bytes::from(transaction.encoded_2718());
     Ok(json!({ "raw": raw, "tx": rpc::convert::pooled(&transaction, from) }))
 }
 
-fn sign(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn sign(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, message): (Address, Bytes) = (args.next()?, args.next()?);
-    sign_message(world, address, &message)
+    sign_message(devnet, address, &message)
 }
 
-fn personal_sign(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn personal_sign(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (message, address): (Bytes, Address) = (args.next()?, args.next()?);
-    sign_message(world, address, &message)
+    sign_message(devnet, address, &message)
 }
 
 fn sign_message(
-    world: &World,
+    devnet: &DevnetState,
     address: Address,
     message: &Bytes,
 ) -> Result<Value, ErrorObjectOwned> {
-    let signature = signer(world, address)?.sign_message_sync(message).map_err(internal)?;
+    let signature = signer(devnet, address)?.sign_message_sync(message).map_err(internal)?;
     Ok(json!(Bytes::from(signature.as_bytes())))
 }
 
-fn sign_typed_data(world: &World, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn sign_typed_data(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, data): (Address, TypedData) = (args.next()?, args.next()?);
     let digest = data.eip712_signing_hash().map_err(|error| invalid(error.to_string()))?;
-    let signature = signer(world, address)?.sign_hash_sync(&digest).map_err(internal)?;
+    let signature = signer(devnet, address)?.sign_hash_sync(&digest).map_err(internal)?;
     Ok(json!(Bytes::from(signature.as_bytes())))
 }
 
-fn old_typed_data(_: &World, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
+fn old_typed_data(_: &DevnetState, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
     Err(internal("Not implemented"))
 }

@@ -3,7 +3,7 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use chain::{BlockAttributes, Chain, ChainConfig, NewBlock, empty_genesis};
+use chain::{BlockAttributes, Chain, ChainConfig, BlockWithWitness, empty_genesis};
 use keys::{Key, Transaction};
 use stateless::{ChainSpec, SystemCode};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput, convert::RawBlock};
@@ -36,7 +36,7 @@ impl L2 {
     }
 
     /// A block of these transactions; all of them must fit.
-    pub(crate) fn build(&self, transactions: Vec<Transaction>) -> NewBlock {
+    pub(crate) fn build(&self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let attributes = BlockAttributes {
             timestamp: self.chain.head().header.timestamp + 12,
             slot_number: 1,
@@ -113,6 +113,6 @@ pub(crate) fn without_witness(calldata: &[u8]) -> Vec<u8> {
 }
 
 /// The block of a built one, as `debug_getRawBlock` gives it.
-pub(crate) fn raw(block: &NewBlock) -> RawBlock {
+pub(crate) fn raw(block: &BlockWithWitness) -> RawBlock {
     RawBlock::decode(&block.block.rlp()).expect("decodes")
 }

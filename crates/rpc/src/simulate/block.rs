@@ -13,7 +13,7 @@ use alloy_evm::Evm;
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{U256, map::AddressSet};
 use alloy_rpc_types_eth::{TransactionRequest, simulate::SimCallResult};
-use chain::{Block, BuiltBlock, ChainError, Changes, State};
+use chain::{Block, ExecutedBlock, ChainError, Changes, State};
 use revm::{
     Database,
     context::{
@@ -25,7 +25,7 @@ use revm::{
 };
 use revm_inspectors::transfer::TRANSFER_LOG_EMITTER;
 use stateless::{
-    BlockExecution, Environment, EvmChanges, Receipt, next_base_fee, next_excess_blob_gas,
+    BlockExecution, Environment, EvmOverrides, Receipt, next_base_fee, next_excess_blob_gas,
 };
 use std::{cell::RefCell, sync::Arc};
 
@@ -115,7 +115,7 @@ impl Simulation {
             let done = overrides::move_precompiles(precompiles, accounts);
             *moved.borrow_mut() = (done, warm);
         };
-        let changes = EvmChanges { limits: &limits, precompiles: &precompiles };
+        let changes = EvmOverrides { limits: &limits, precompiles: &precompiles };
         let withdrawals =
             if header.withdrawals_root.is_some() { &given.withdrawals[..] } else { &[] };
         let environment =
@@ -183,8 +183,8 @@ impl Simulation {
         let header = close(header, &transactions, &executed, post.root);
         let mut built =
             Block::sealed(header, transactions, senders, withdrawals.to_vec(), executed);
-        built.regular = false;
-        self.state = parent.advance(BuiltBlock { block: built, changes: added });
+        built.provable = false;
+        self.state = parent.advance(ExecutedBlock { block: built, changes: added });
         let built = Arc::clone(self.state.block());
         let results = describe(&built, results);
         Ok((built, results))

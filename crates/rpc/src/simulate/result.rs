@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256, Bytes, Log, keccak256};
 use alloy_rpc_types_eth::simulate::{SimCallResult, SimulateError};
 use chain::Block;
 use revm::context::result::{ExecutionResult, HaltReason};
-use stateless::{ExecutedBlock, Transaction};
+use stateless::{ExecutionOutcome, Transaction};
 
 /// One call that was made.
 pub(super) struct Made {
@@ -22,7 +22,7 @@ pub(super) struct Made {
 pub(super) fn close(
     mut header: Header,
     transactions: &[Transaction],
-    executed: &ExecutedBlock,
+    executed: &ExecutionOutcome,
     state_root: B256,
 ) -> Header {
     let (receipts_root, logs_bloom) = executed.receipts_root_and_bloom();

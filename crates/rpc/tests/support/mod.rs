@@ -20,12 +20,12 @@ pub(crate) const BOB: Address = Address::repeat_byte(0xb0);
 pub(crate) const LOGGER: Address = Address::repeat_byte(0x10);
 const LOGGER_CODE: [u8; 13] = hex!("5f35 5f 5f a1 5f54 5f52 60205f f3");
 
-pub(crate) struct World {
+pub(crate) struct Server {
     pub(crate) node: Arc<Node>,
     pub(crate) methods: RpcModule<Api>,
 }
 
-impl World {
+impl Server {
     pub(crate) fn new(mining: Mining) -> Self {
         let fork = ProtocolFork::Osaka;
         let mut genesis = empty_genesis(fork);

@@ -1,6 +1,6 @@
 //! One account in a block: as it was before, as it is now, and its storage likewise.
 
-use super::Elsewhere;
+use super::ForkBackend;
 use crate::StateError;
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::HashMap};
 use alloy_trie::TrieAccount;
@@ -94,7 +94,7 @@ impl<B: NodeBytes> AccountState<B> {
     pub(super) fn slot<N>(
         &mut self,
         nodes: &N,
-        elsewhere: Option<&dyn Elsewhere>,
+        fork_backend: Option<&dyn ForkBackend>,
         key: StorageKey,
     ) -> Result<StorageValue, StateError>
     where
@@ -112,10 +112,10 @@ impl<B: NodeBytes> AccountState<B> {
             .map(alloy_rlp::decode_exact::<U256>)
             .transpose()
             .map_err(|reason| StateError::MalformedSlot { address, slot: key, reason })?;
-        let value = match (value, elsewhere) {
+        let value = match (value, fork_backend) {
             (Some(value), _) => value,
-            (None, Some(elsewhere)) if !self.wiped => {
-                elsewhere.storage(address, key).map_err(StateError::Elsewhere)?
+            (None, Some(fork_backend)) if !self.wiped => {
+                fork_backend.storage(address, key).map_err(StateError::ForkBackend)?
             }
             (None, _) => StorageValue::ZERO,
         };

@@ -38,13 +38,13 @@ pub trait StateSource {
 
     /// Where to look for what the tries do not hold. A chain that continues another one keeps only
     /// what it has changed itself: its roots are roots of that, and prove nothing.
-    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
+    fn fork_backend(&self) -> Option<&dyn ForkBackend> {
         None
     }
 }
 
 /// A state that is kept elsewhere, for a chain that continues another.
-pub trait Elsewhere: core::fmt::Debug + Send + Sync {
+pub trait ForkBackend: core::fmt::Debug + Send + Sync {
     /// An account, with its code. The error says why it cannot be had.
     fn account(&self, address: Address) -> Result<Option<AccountInfo>, String>;
 
@@ -136,12 +136,12 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         match AccountState::read(&mut self.trie, self.source.nodes(), address) {
             Ok(mut account) => {
                 if account.now.is_none()
-                    && let Some(elsewhere) = self.source.elsewhere()
+                    && let Some(fork_backend) = self.source.fork_backend()
                 {
-                    match elsewhere.account(address) {
+                    match fork_backend.account(address) {
                         Ok(Some(info)) => self.adopt(&mut account, info),
                         Ok(None) => {}
-                        Err(reason) => return self.fail(StateError::Elsewhere(reason)),
+                        Err(reason) => return self.fail(StateError::ForkBackend(reason)),
                     }
                 }
                 let id = self.accounts.len();
@@ -164,7 +164,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
     }
 
     fn slot(&mut self, id: usize, key: StorageKey) -> Result<StorageValue, StateError> {
-        match self.accounts[id].slot(self.source.nodes(), self.source.elsewhere(), key) {
+        match self.accounts[id].slot(self.source.nodes(), self.source.fork_backend(), key) {
             Ok(value) => Ok(value),
             Err(error) => self.fail(error),
         }

@@ -50,7 +50,7 @@ impl<S: StateSource> BlockState<'_, S> {
         }
         let nodes = self.source.nodes();
         // Of what is kept elsewhere, even that it is gone must be written down.
-        let continues = self.source.elsewhere().is_some();
+        let continues = self.source.fork_backend().is_some();
         for account in &mut self.accounts {
             account.write_slots(nodes, continues)?;
         }

@@ -10,7 +10,7 @@ use alloy_consensus::{Header, Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, TxKind, U256};
 use enshrine_stateless::{SYSTEM_CONTRACTS, decode_transaction, header_of, recover_sender};
-use execute::{Execute, Refusal};
+use execute::{Execute, ExecuteError};
 use keys::Key;
 use std::collections::BTreeMap;
 use wire::{
@@ -248,9 +248,9 @@ fn sign_another(random: &mut Random, transaction: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What a refusal is, without its evidence.
-fn kind(refusal: &Refusal) -> String {
+fn kind(refusal: &ExecuteError) -> String {
     let debug = match refusal {
-        Refusal::Invalid(reason) => format!("Invalid::{reason:?}"),
+        ExecuteError::Invalid(reason) => format!("Invalid::{reason:?}"),
         other => format!("{other:?}"),
     };
     let end = debug.find([' ', '(', '{']).unwrap_or(debug.len());
@@ -294,7 +294,7 @@ fn no_bytes_make_execute_panic() {
                 }
                 "accepted".to_owned()
             }
-            Err(Refusal::Internal(panic)) => panic!("run {run} from {}: {panic}", case.name),
+            Err(ExecuteError::Internal(panic)) => panic!("run {run} from {}: {panic}", case.name),
             Err(refusal) => kind(&refusal),
         };
         *kinds.entry(kind).or_default() += 1;

@@ -2,7 +2,7 @@
 
 use crate::support::{Case, all, input_of, items, random::Random};
 use core::num::NonZeroUsize;
-use enshrine_stateless::{Candidate, ChainSpec, Invalid, Options, Verdict};
+use enshrine_stateless::{UncheckedBlock, ChainSpec, Invalid, Options, Verdict};
 use wire::{ByteLists, StatelessInput};
 
 fn with_threads(
@@ -11,7 +11,7 @@ fn with_threads(
     threads: usize,
 ) -> Result<Verdict, Invalid> {
     let threads = NonZeroUsize::new(threads).expect("at least one");
-    Candidate::decode(input)?.verify(spec, Options { threads, ..Default::default() }, |_| {})
+    UncheckedBlock::decode(input)?.verify(spec, Options { threads, ..Default::default() }, |_| {})
 }
 
 #[test]

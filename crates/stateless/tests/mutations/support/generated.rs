@@ -15,7 +15,7 @@ use alloy_eips::{
 };
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, TxKind, U256, keccak256};
-use chain::{BlockAttributes, Chain, ChainConfig, NewBlock, empty_genesis};
+use chain::{BlockAttributes, Chain, ChainConfig, BlockWithWitness, empty_genesis};
 use enshrine_stateless::{ChainSpec, SYSTEM_CONTRACTS};
 use keys::{Key, Transaction};
 use std::collections::HashMap;
@@ -138,7 +138,7 @@ impl Builder {
     }
 
     /// Appends a block of these transactions, all of which must succeed, and makes it a case.
-    fn block(&mut self, what: &str, transactions: Vec<Transaction>) -> NewBlock {
+    fn block(&mut self, what: &str, transactions: Vec<Transaction>) -> BlockWithWitness {
         self.block_with(what, &self.attributes(), transactions)
     }
 
@@ -147,7 +147,7 @@ impl Builder {
         what: &str,
         attributes: &BlockAttributes,
         transactions: Vec<Transaction>,
-    ) -> NewBlock {
+    ) -> BlockWithWitness {
         let name = format!("{} {what}", self.fork);
         let (new, left_out) = self.chain.build(attributes, transactions).expect("builds");
         assert!(left_out.is_empty(), "{name}: {left_out:?}");

@@ -4,7 +4,7 @@ use crate::{rng::Rng, tamper::Draft};
 use alloy_eips::eip7840::BlobParams;
 use alloy_primitives::{B256, Bytes, b256, hex};
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
-use enshrine_peers::ethrex;
+use enshrine_differential::ethrex;
 use ethrex_common::{
     H256,
     types::{BlockHeader, ChainConfig as EthrexConfig, ForkId},

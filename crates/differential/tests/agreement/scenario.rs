@@ -4,7 +4,7 @@
 use crate::judges::Judges;
 use alloy_consensus::Header;
 use alloy_genesis::GenesisAccount;
-use chain::{BlockAttributes, Chain, ChainConfig, ChainError, NewBlock};
+use chain::{BlockAttributes, Chain, ChainConfig, ChainError, BlockWithWitness};
 use eyre::Result;
 use stateless::{Invalid, SYSTEM_CONTRACTS, SystemCode, Transaction, decode_transaction};
 use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
@@ -26,7 +26,7 @@ pub(crate) struct Scene<'s> {
     pub(crate) name: &'s str,
     pub(crate) judges: &'s Judges,
     pub(crate) chain: &'s Chain,
-    pub(crate) new: &'s NewBlock,
+    pub(crate) new: &'s BlockWithWitness,
     /// What the block was built from.
     pub(crate) candidates: &'s [Transaction],
     /// Positions of those that it does not hold, and why.

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// A node with what only a devnet has around it.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct DevnetState {
     pub(crate) node: Arc<Node>,
     /// The methods that any node has.
     pub(crate) api: Api,
@@ -65,7 +65,7 @@ impl Snapshots {
     }
 }
 
-impl World {
+impl DevnetState {
     /// A devnet around a node, at its start.
     pub(crate) fn new(
         api: Api,
@@ -75,9 +75,9 @@ impl World {
     ) -> Self {
         let signers = accounts.signers.iter().map(|signer| (signer.address(), signer.clone()));
         let node = Arc::clone(api.node());
-        let (start, genesis_time) = node.read(|world| {
-            let first = world.chain.canonical_block(world.chain.first_number());
-            (world.snapshot(), first.map_or(0, |block| block.header.timestamp))
+        let (start, genesis_time) = node.read(|node| {
+            let first = node.chain.canonical_block(node.chain.first_number());
+            (node.snapshot(), first.map_or(0, |block| block.header.timestamp))
         });
         Self {
             node,

@@ -8,7 +8,7 @@ use crate::{
 use alloy_consensus::Transaction as _;
 use alloy_eips::{eip2718::Encodable2718, eip4844::DATA_GAS_PER_BLOB};
 use alloy_primitives::Bytes;
-use enshrine_peers::ethrex::{self, Refusal};
+use enshrine_differential::ethrex::{self, ExecuteError};
 use ethrex_common::InvalidBlockError;
 use ethrex_vm::EvmError;
 use eyre::{Result, ensure};
@@ -120,11 +120,11 @@ fn check_left_out(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
     Ok(())
 }
 
-const fn is_about_a_transaction(refusal: &Refusal) -> bool {
+const fn is_about_a_transaction(refusal: &ExecuteError) -> bool {
     matches!(
         refusal,
-        Refusal::Execution(EvmError::Transaction(_) | EvmError::InvalidDepositRequest)
-            | Refusal::Block(
+        ExecuteError::Execution(EvmError::Transaction(_) | EvmError::InvalidDepositRequest)
+            | ExecuteError::Block(
                 InvalidBlockError::InvalidTransaction(_)
                     | InvalidBlockError::InvalidTransactionChainId { .. }
                     | InvalidBlockError::ExceededMaxBlobGasPerBlock

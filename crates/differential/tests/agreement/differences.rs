@@ -6,7 +6,7 @@ use alloy_eips::eip6110::MAINNET_DEPOSIT_CONTRACT_ADDRESS;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Bytes, U256, hex};
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
-use enshrine_peers::ethrex;
+use enshrine_differential::ethrex;
 use ethrex_common::types::block_execution_witness::amsterdam_chain_config;
 use eyre::Result;
 use keys::Key;

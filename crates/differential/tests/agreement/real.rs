@@ -1,7 +1,7 @@
 //! Real blocks.
 
 use crate::judges::{Judges, Tally};
-use enshrine_peers::real_blocks;
+use enshrine_differential::real_blocks;
 use eyre::Result;
 use stateless::ChainSpec;
 use wire::convert::RawBlock;

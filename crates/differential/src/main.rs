@@ -6,7 +6,7 @@
 
 use alloy_primitives::Bytes;
 use clap::Parser;
-use enshrine_peers::{RealBlock, ethrex, real_blocks};
+use enshrine_differential::{RealBlock, ethrex, real_blocks};
 use execute::Execute;
 use eyre::{Result, bail};
 use serde::Serialize;

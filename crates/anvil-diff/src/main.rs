@@ -1,7 +1,7 @@
-//! `parity`: runs the comparison and writes `docs/devnet-parity.md`.
+//! `anvil-diff`: runs the comparison and writes `docs/devnet-parity.md`.
 
 use clap::Parser;
-use enshrine_parity::{Launch, Player, Record, Script, random::Walk, report::Report};
+use enshrine_anvil_diff::{Launch, Player, Record, Script, random::Walk, report::Report};
 use eyre::{Context, bail};
 use std::{fs, path::PathBuf, process::ExitCode};
 use toolchain::{Toolchain, progress_to_stderr};
@@ -139,7 +139,7 @@ fn shorten(text: &str) -> String {
 
 /// The scripts of the checkout, by name.
 fn scripts(tools: &Toolchain) -> eyre::Result<Vec<Script>> {
-    let folder = tools.root().join("crates/parity/scripts");
+    let folder = tools.root().join("crates/anvil-diff/scripts");
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
         .wrap_err_with(|| format!("cannot read {}", folder.display()))?
         .map(|entry| entry.map(|entry| entry.path()))

@@ -1,6 +1,6 @@
 //! The harness on stock anvil: it finds nothing where there is nothing, and something where there is.
 
-use enshrine_parity::{Launch, Player, Script, random::Walk};
+use enshrine_anvil_diff::{Launch, Player, Script, random::Walk};
 use std::sync::LazyLock;
 use toolchain::{Toolchain, progress_to_stderr};
 

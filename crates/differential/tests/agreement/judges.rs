@@ -1,7 +1,7 @@
 //! Two verifiers, one input.
 
 use alloy_primitives::{Address, Bytes, keccak256};
-use enshrine_peers::ethrex::{self, Refusal};
+use enshrine_differential::ethrex::{self, ExecuteError};
 use ethrex_common::types::ChainConfig;
 use execute::{Execute, Networks};
 use stateless::{ChainSpec, SystemCode};
@@ -55,7 +55,7 @@ impl Judges {
     }
 
     /// ethrex's verdict; `None` if it panics.
-    pub(crate) fn theirs(&self, calldata: &Bytes) -> Option<Result<(), Refusal>> {
+    pub(crate) fn theirs(&self, calldata: &Bytes) -> Option<Result<(), ExecuteError>> {
         let verify = || match &self.config {
             Some(config) => ethrex::verify_on(calldata, config),
             None => ethrex::verify(calldata),
@@ -160,7 +160,7 @@ impl Tally {
     }
 }
 
-fn lacks_a_node(refusal: &Refusal) -> bool {
+fn lacks_a_node(refusal: &ExecuteError) -> bool {
     refusal.to_string().contains("Inconsistent internal tree structure")
 }
 

@@ -7,7 +7,7 @@ use crate::{
     tamper::{CHANGES, Draft, scramble},
 };
 use alloy_primitives::Bytes;
-use enshrine_peers::real_blocks;
+use enshrine_differential::real_blocks;
 use eyre::Result;
 use wire::{ProtocolFork, StatelessInput};
 
