@@ -8,9 +8,9 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use enshrine_chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
 use execute::{Execute, GasSchedule, Networks};
+use executor::ChainSpec;
 use eyre::Result;
 use keys::Key;
-use stateless::ChainSpec;
 use std::{sync::Arc, time::Instant};
 use wire::{OwnedWitness, ProtocolFork, StatelessInput, convert::RawBlock};
 
@@ -44,7 +44,7 @@ fn real_blocks() -> Result<()> {
     for block in vectors::blocks("blocks", "nanoseconds per gas of real blocks")? {
         let raw = RawBlock::decode(&block.bundle.block)?;
         let Some(spec) = ChainSpec::known(block.bundle.chain_id) else { continue };
-        let calldata = stateless::to_stateless_input(&raw, &block.bundle.witness, &spec)?;
+        let calldata = enshrine_chain::to_stateless_input(&raw, &block.bundle.witness, &spec)?;
         let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
         let milliseconds = time(&execute, &calldata);
         let gas = raw.header.gas_used as f64;

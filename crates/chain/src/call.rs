@@ -1,14 +1,18 @@
 //! Calls that change nothing.
 
-use crate::{Chain, ChainError};
+use crate::{ChainError, ChainReader, State};
 use alloy_evm::{Evm, EvmEnv};
 use alloy_primitives::{Address, Bytes, U256};
+use executor::{EvmOverrides as _, block_evm};
 use revm::{
     Database,
-    context::{TxEnv, result::ExecutionResult},
+    context::{
+        TxEnv,
+        result::{EVMError, ExecutionResult},
+    },
     primitives::TxKind,
 };
-use stateless::block_evm;
+use store::Block;
 
 /// A call on the state of the head, as `eth_call` makes it: no signature, no fee, any nonce.
 #[derive(Debug, Clone, Default)]
@@ -51,39 +55,51 @@ pub struct CallOutcome {
     pub gas_used: u64,
 }
 
-impl Chain {
+impl State {
+    /// The EVM of a call that is told it is in `block`: without the checks that only a transaction
+    /// has to stand. Precompiles are the caller's to install ([`ChainConfig`](crate::ChainConfig)).
+    pub fn call_env(&self, block: &Block) -> EvmEnv {
+        let (spec, header) = (&self.config.spec, &block.header);
+        let blob_params = spec.blob_params_at(header.timestamp);
+        let mut env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
+        self.config.limits(&mut env.cfg_env);
+        env.cfg_env.disable_nonce_check = true;
+        env.cfg_env.disable_eip3607 = true;
+        env.cfg_env.disable_block_gas_limit = true;
+        env.cfg_env.disable_base_fee = true;
+        env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
+        env
+    }
+}
+
+impl ChainReader {
     /// Makes a call on the state of the head.
     pub fn call(&self, call: Call) -> Result<CallOutcome, ChainError> {
-        let head = &self.head().header;
-        let config = self.config();
-        let source = self.state();
+        let (config, source) = (self.config(), self.state());
         let mut state = source.open();
-        let nonce = state.basic(call.from).map_err(ChainError::Store)?.map_or(0, |info| info.nonce);
-        let blob_params = config.spec.blob_params_at(head.timestamp);
-        let mut env =
-            EvmEnv::for_eth_block(head, &config.spec, config.spec.chain_id(), blob_params);
+        let nonce = state.basic(call.from)?.map_or(0, |info| info.nonce);
+        let mut env = source.call_env(self.head());
         if let CallBlock::Next { timestamp } = call.block {
             env.block_env.number += U256::ONE;
             env.block_env.timestamp = U256::from(timestamp);
         }
         env.block_env.basefee = 0;
-        config.lift_limits(&mut env.cfg_env);
-        env.cfg_env.disable_nonce_check = true;
-        env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
         let transaction = TxEnv {
             caller: call.from,
             kind: call.to.map_or(TxKind::Create, TxKind::Call),
             data: call.data,
             value: call.value,
-            gas_limit: call.gas.unwrap_or(head.gas_limit),
+            gas_limit: call.gas.unwrap_or(self.head().header.gas_limit),
             chain_id: Some(config.spec.chain_id()),
             nonce,
             ..Default::default()
         };
         let mut evm = block_evm(&mut state, env);
-        config.install(evm.precompiles_mut());
-        let executed =
-            evm.transact(transaction).map_err(|error| ChainError::Call(error.to_string()))?;
+        config.precompiles(evm.precompiles_mut());
+        let executed = evm.transact(transaction).map_err(|error| match error {
+            EVMError::Database(error) => error.into(),
+            error => ChainError::Call(error.to_string()),
+        })?;
         let gas_used = executed.result.tx_gas_used();
         Ok(match executed.result {
             ExecutionResult::Success { output, .. } => {

@@ -1,280 +1,322 @@
 //! A chain: its rules, its store, its head.
 
 use crate::{
-    Block, ExecutedBlock, ChainConfig, ChainError, TransactionLocation, State, Store,
+    ChainConfig, ChainError, ChainReader, State,
     genesis::{genesis_header, put_alloc},
-    index::Canonical,
-    prune::Pruning,
 };
 use alloy_consensus::Header;
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
+use alloy_primitives::B256;
 use alloy_trie::EMPTY_ROOT_HASH;
-use execute::Execute;
-use revm::state::AccountInfo;
-use stateless::{ForkBackend, StateError};
+use core::ops::Deref;
+use executor::{BlockState, ForkBackend, ReadError};
 use std::sync::Arc;
+use store::{Block, CanonicalChange, Changes, ExecutedBlock, MemoryStore, Overlay, Store};
 
-/// An Ethereum chain in memory. A clone shares the store, which grows until somebody
-/// [prunes](Chain::prune) it.
-#[derive(Debug, Clone)]
+/// States that are kept below the head in any case: who reads the newest state while blocks are
+/// made is done before it goes.
+const LEAST_STATES: u64 = 16;
+
+/// An Ethereum chain over a store, and the only one that writes to it. All reading is that of the
+/// [`ChainReader`] to which it dereferences.
+///
+/// Whatever fails leaves the chain as it was: each change is one commit of the store, and the head
+/// moves once that is done.
+#[derive(Debug)]
 pub struct Chain {
-    config: Arc<ChainConfig>,
-    store: Arc<Store>,
-    head: Arc<Block>,
-    pub(crate) canonical: Canonical,
-    /// State roots behind blocks whose state somebody has changed.
-    edited: B256Map<B256>,
-    pub(crate) pruning: Pruning,
+    reader: ChainReader,
+    /// Number of the first block whose transactions may be there.
+    bodies: u64,
+}
+
+impl Deref for Chain {
+    type Target = ChainReader;
+
+    fn deref(&self) -> &ChainReader {
+        &self.reader
+    }
 }
 
 impl Chain {
-    /// Starts a chain at `genesis`; of the genesis, the chain configuration is ignored in favour of
-    /// `config`.
-    pub fn new(genesis: &Genesis, config: ChainConfig) -> Self {
-        let store = Store::default();
-        let root = put_alloc(&store, genesis.alloc.iter());
+    /// Starts a chain in memory at `genesis`; of the genesis, the chain configuration is ignored in
+    /// favour of `config`.
+    pub fn new(genesis: &Genesis, config: ChainConfig) -> Result<Self, ChainError> {
+        Self::with_store(genesis, config, Arc::new(MemoryStore::default()))
+    }
+
+    /// As [`Self::new`], in a store that is empty.
+    pub fn with_store(
+        genesis: &Genesis,
+        config: ChainConfig,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, ChainError> {
+        let mut changes = Changes::default();
+        let root = put_alloc(&mut changes, genesis.alloc.iter());
         let header = genesis_header(genesis, root, &config.spec);
-        Self::start(header, store, config)
+        Self::start(header, changes, config, store)
     }
 
-    /// Starts a chain at a header whose state is `alloc`.
-    pub fn from_header(header: Header, genesis: &Genesis, config: ChainConfig) -> Self {
-        let store = Store::default();
-        put_alloc(&store, genesis.alloc.iter());
-        Self::start(header, store, config)
+    /// Starts a chain in memory at a header whose state is the alloc of `genesis`.
+    pub fn from_header(
+        header: Header,
+        genesis: &Genesis,
+        config: ChainConfig,
+    ) -> Result<Self, ChainError> {
+        let mut changes = Changes::default();
+        put_alloc(&mut changes, genesis.alloc.iter());
+        Self::start(header, changes, config, Arc::new(MemoryStore::default()))
     }
 
-    fn start(header: Header, store: Store, config: ChainConfig) -> Self {
-        Self::resume(config, store, Arc::new(Block::from_header(header)))
+    fn start(
+        header: Header,
+        mut changes: Changes,
+        config: ChainConfig,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, ChainError> {
+        let head = Arc::new(Block::from_header(header));
+        let from = head.header.number;
+        changes.blocks.push(Arc::clone(&head));
+        changes.canonical = Some(CanonicalChange { from, blocks: vec![Arc::clone(&head)] });
+        store.commit(changes)?;
+        Ok(Self::at(head, from, config, store))
+    }
+
+    fn at(head: Arc<Block>, first: u64, config: ChainConfig, store: Arc<dyn Store>) -> Self {
+        let reader = ChainReader {
+            config: Arc::new(config),
+            store,
+            fork_backend: None,
+            head,
+            first,
+            roots: Arc::default(),
+        };
+        Self { reader, bodies: 0 }
     }
 
     /// A chain whose blocks and states are in `store` already, with `head` as its head.
     ///
     /// The store has to hold the state of `head`, and as many of its ancestors as somebody will ask
-    /// for: what is missing shows as [`ChainError::Store`] when it is read.
-    pub fn resume(config: ChainConfig, store: Store, head: Arc<Block>) -> Self {
-        let mut oldest = Arc::clone(&head);
-        while let Some(parent) = store.block(&oldest.header.parent_hash) {
-            oldest = parent;
+    /// for: what is missing shows when it is read.
+    pub fn resume(
+        config: ChainConfig,
+        store: Arc<dyn Store>,
+        head: Arc<Block>,
+    ) -> Result<Self, ChainError> {
+        let mut blocks = vec![Arc::clone(&head)];
+        let mut parent = head.header.parent_hash;
+        while let Some(block) = store.block(&parent)? {
+            parent = block.header.parent_hash;
+            blocks.push(block);
         }
-        store.put_block(Arc::clone(&head));
-        let mut canonical = Canonical::new(&oldest);
-        if oldest.hash != head.hash {
-            canonical.move_to(&store, &head);
-        }
-        let (config, store) = (Arc::new(config), Arc::new(store));
-        Self {
-            config,
-            store,
-            head,
-            canonical,
-            edited: B256Map::default(),
-            pruning: Pruning::default(),
-        }
+        blocks.reverse();
+        Self::from_parts(blocks, store, config)?.ok_or(ChainError::UnknownBlock(head.hash))
     }
 
-    /// Continues another chain behind `header`, whose state is kept elsewhere.
+    /// Continues another chain behind `header`, whose state is read through `backend`.
     ///
     /// The chain keeps what it changes itself. Its state roots are roots of that: they prove
-    /// nothing, and no block of it is [regular](Block::provable).
-    pub fn forked(header: Header, fork_backend: Arc<dyn ForkBackend>, config: ChainConfig) -> Self {
-        let mut chain = Self::start(header, Store::forked(fork_backend), config);
-        chain.edited.insert(chain.head.hash, EMPTY_ROOT_HASH);
-        chain
+    /// nothing, and no block of it is [provable](Block::provable).
+    pub fn forked(
+        header: Header,
+        backend: Arc<dyn ForkBackend>,
+        config: ChainConfig,
+    ) -> Result<Self, ChainError> {
+        let store = Arc::new(MemoryStore::default());
+        let mut chain = Self::start(header, Changes::default(), config, store)?;
+        chain.reader.fork_backend = Some(backend);
+        let head = chain.head().hash;
+        chain.override_root(head, EMPTY_ROOT_HASH);
+        Ok(chain)
     }
 
-    /// Continues a chain of which the state, in `store`, and the blocks are known: the canonical
-    /// ones, ascending, the last one the head. Nothing is checked. `None` if there is no block.
+    /// A chain of which the state, in `store`, and the blocks are known: the canonical ones,
+    /// ascending, the last one the head. Nothing is checked. `None` if there is no block.
     pub fn from_parts(
         blocks: impl IntoIterator<Item = Arc<Block>>,
-        store: Store,
+        store: Arc<dyn Store>,
         config: ChainConfig,
-    ) -> Option<Self> {
-        let mut blocks = blocks.into_iter();
-        let first = blocks.next()?;
-        store.put_block(Arc::clone(&first));
-        let canonical = Canonical::new(&first);
-        let (config, store) = (Arc::new(config), Arc::new(store));
-        let mut chain = Self {
-            config,
-            store,
-            head: first,
-            canonical,
-            edited: B256Map::default(),
-            pruning: Pruning::default(),
+    ) -> Result<Option<Self>, ChainError> {
+        let blocks: Vec<_> = blocks.into_iter().collect();
+        let (Some(first), Some(head)) = (blocks.first(), blocks.last().map(Arc::clone)) else {
+            return Ok(None);
         };
-        for block in blocks {
-            chain.store.put_block(Arc::clone(&block));
-            chain.move_head(&block);
-        }
-        Some(chain)
+        let from = first.header.number;
+        store.commit(Changes {
+            blocks: blocks.clone(),
+            canonical: Some(CanonicalChange { from, blocks }),
+            ..Changes::default()
+        })?;
+        Ok(Some(Self::at(head, from, config, store)))
     }
 
-    /// The chain's rules.
-    pub fn config(&self) -> &ChainConfig {
-        &self.config
+    /// The chain for those who only read.
+    pub const fn reader(&self) -> &ChainReader {
+        &self.reader
+    }
+
+    /// The same chain over a store of its own: what is appended there is not seen here.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let store = Arc::new(Overlay::new(Arc::clone(&self.store)));
+        Self { reader: ChainReader { store, ..self.reader.clone() }, bodies: self.bodies }
     }
 
     /// Changes the chain's rules from the next block on.
     pub fn configure(&mut self, change: impl FnOnce(&mut ChainConfig)) {
-        change(Arc::make_mut(&mut self.config));
-    }
-
-    /// Gives the chain another EXECUTE, or none, from the next block on.
-    pub fn set_execute(&mut self, execute: Option<Arc<Execute>>) {
-        self.configure(|config| config.execute = execute);
-    }
-
-    /// All that the chain keeps.
-    pub const fn store(&self) -> &Arc<Store> {
-        &self.store
-    }
-
-    /// The newest block.
-    pub const fn head(&self) -> &Arc<Block> {
-        &self.head
+        change(Arc::make_mut(&mut self.reader.config));
     }
 
     /// Makes a block part of the chain, and its head.
-    pub fn append(&mut self, new: impl Into<ExecutedBlock>) -> Arc<Block> {
-        let block = self.insert(new);
-        self.move_head(&block);
-        block
+    pub fn append(&mut self, new: impl Into<ExecutedBlock>) -> Result<Arc<Block>, ChainError> {
+        let ExecutedBlock { block, mut changes } = new.into();
+        let block = Arc::new(block);
+        changes.canonical = self.canonical_change(&block)?;
+        changes.blocks.push(Arc::clone(&block));
+        self.store.commit(changes)?;
+        self.moved_to(&block);
+        Ok(block)
     }
 
     /// Makes a block part of the chain, and leaves the head where it is.
-    pub fn insert(&mut self, new: impl Into<ExecutedBlock>) -> Arc<Block> {
-        let ExecutedBlock { block, changes } = new.into();
-        self.store.put(changes);
+    pub fn insert(&mut self, new: impl Into<ExecutedBlock>) -> Result<Arc<Block>, ChainError> {
+        let ExecutedBlock { block, mut changes } = new.into();
         let block = Arc::new(block);
-        self.store.put_block(Arc::clone(&block));
-        block
+        changes.blocks.push(Arc::clone(&block));
+        self.store.commit(changes)?;
+        Ok(block)
     }
 
     /// Makes a known block the head, and its branch canonical.
     pub fn set_head(&mut self, hash: &B256) -> Result<(), ChainError> {
         let block = self.block(hash)?;
-        self.move_head(&block);
+        self.move_head(&block, Changes::default())
+    }
+
+    fn move_head(&mut self, block: &Arc<Block>, mut changes: Changes) -> Result<(), ChainError> {
+        changes.canonical = self.canonical_change(block)?;
+        self.store.commit(changes)?;
+        self.moved_to(block);
         Ok(())
     }
 
-    fn move_head(&mut self, block: &Arc<Block>) {
-        self.canonical.move_to(&self.store, block);
-        self.head = Arc::clone(block);
+    /// What makes the branch that ends in `head` canonical.
+    fn canonical_change(&self, head: &Arc<Block>) -> Result<Option<CanonicalChange>, ChainError> {
+        let mut branch = vec![Arc::clone(head)];
+        let (mut number, mut parent) = (head.header.number, head.header.parent_hash);
+        if self.canonical_hash(number)? == Some(head.hash) {
+            branch.clear();
+            number += 1;
+        } else {
+            // Down to what is canonical already; or to the beginning, if the branch has nothing in
+            // common with it and replaces all.
+            while let Some(below) = number.checked_sub(1).filter(|below| *below >= self.first)
+                && self.canonical_hash(below)? != Some(parent)
+                && let Some(block) = self.find_block(&parent)?
+            {
+                number = below;
+                parent = block.header.parent_hash;
+                branch.push(block);
+            }
+            branch.reverse();
+        }
+        let moves = !branch.is_empty() || number <= self.head.header.number;
+        Ok(moves.then_some(CanonicalChange { from: number, blocks: branch }))
+    }
+
+    fn moved_to(&mut self, block: &Arc<Block>) {
+        self.reader.head = Arc::clone(block);
+        self.reader.first = self.first.min(block.header.number);
         let merged = self.config.spec.pending_merge().filter(|_| block.header.difficulty.is_zero());
-        if merged.is_some() && block.header.number > self.canonical.first() {
+        if merged.is_some() && block.header.number > self.first {
             let number = block.header.number;
             self.configure(|config| config.spec = config.spec.clone().merged_at(number));
         }
     }
 
-    /// Hash of the canonical block with this number.
-    pub fn canonical_hash(&self, number: u64) -> Option<B256> {
-        self.canonical.hash(number)
-    }
-
-    /// The canonical block with this number.
-    pub fn canonical_block(&self, number: u64) -> Option<Arc<Block>> {
-        self.store.block(&self.canonical.hash(number)?)
-    }
-
-    /// Number of the oldest block.
-    pub const fn first_number(&self) -> u64 {
-        self.canonical.first()
-    }
-
-    /// Where a canonical transaction stands.
-    pub fn transaction(&self, hash: &B256) -> Option<(Arc<Block>, usize)> {
-        let TransactionLocation { block, index } = self.canonical.place(hash)?;
-        Some((self.store.block(&block)?, index))
-    }
-
-    /// The state at the head.
-    pub fn state(&self) -> State {
-        self.state_after(&self.head)
-    }
-
-    /// The state after a block, with what somebody has changed behind it.
-    pub fn state_after(&self, block: &Arc<Block>) -> State {
-        let root = self.edited.get(&block.hash).copied().unwrap_or(block.header.state_root);
-        State {
-            config: Arc::clone(&self.config),
-            store: Arc::clone(&self.store),
-            block: Arc::clone(block),
-            root,
-        }
-    }
-
-    /// The state that a block was executed on; `None` for genesis.
-    pub fn state_before(&self, block: &Block) -> Option<State> {
-        let parent = self.store.block(&block.header.parent_hash)?;
-        Some(State { root: block.pre_state_root, ..self.state_after(&parent) })
-    }
-
     /// Makes `state` that behind its block, and the block the head.
     ///
     /// With a state of before, that undoes everything since; with one from [`State::edit`], it
-    /// changes the state as no transaction can. Blocks on an edited state are not
-    /// [regular](Block::provable).
-    pub fn set_state(&mut self, state: &State) {
+    /// changes the state as no transaction can. Blocks on such a state are not
+    /// [provable](Block::provable).
+    pub fn set_state(&mut self, state: &State) -> Result<(), ChainError> {
         let block = Arc::clone(&state.block);
-        if self.store.block(&block.hash).is_none() {
-            self.store.put_block(Arc::clone(&block));
-        }
-        if state.root == block.header.state_root {
-            self.edited.remove(&block.hash);
-        } else {
-            self.edited.insert(block.hash, state.root);
+        let mut changes = Changes::default();
+        if self.find_block(&block.hash)?.is_none() {
+            changes.blocks.push(Arc::clone(&block));
         }
         if self.head.hash != block.hash {
-            self.move_head(&block);
+            self.move_head(&block, changes)?;
+        } else if !changes.blocks.is_empty() {
+            self.store.commit(changes)?;
         }
+        let roots = Arc::make_mut(&mut self.reader.roots);
+        if state.root == block.header.state_root {
+            roots.remove(&block.hash);
+        } else {
+            roots.insert(block.hash, state.root);
+        }
+        Ok(())
     }
 
     /// The state after a block, of which the store holds all, has this root, whatever the header
     /// says.
     pub fn override_root(&mut self, block: B256, root: B256) {
-        self.edited.insert(block, root);
+        Arc::make_mut(&mut self.reader.roots).insert(block, root);
     }
 
     /// Changes the state at the head as no transaction can.
     pub fn edit(
         &mut self,
-        edit: impl FnOnce(&mut stateless::BlockState<'_, State>) -> Result<(), StateError>,
+        edit: impl FnOnce(&mut BlockState<'_, State>) -> Result<(), ReadError>,
     ) -> Result<(), ChainError> {
         let state = self.state().edit(edit)?;
-        self.set_state(&state);
-        Ok(())
+        self.set_state(&state)
     }
 
-    /// An account as it is at the head.
-    pub fn account(&self, address: Address) -> Result<Option<AccountInfo>, ChainError> {
-        self.state().account(address)
+    /// Forgets states of blocks more than `states` below the head, but for those with the roots
+    /// `also`; blocks stay. To be called after each block, by who alone writes: it does something
+    /// only if enough has piled up.
+    pub fn prune(
+        &mut self,
+        states: u64,
+        also: impl IntoIterator<Item = B256>,
+    ) -> Result<(), ChainError> {
+        if !self.store.wants_pruning() {
+            return Ok(());
+        }
+        let head = self.head.header.number;
+        let oldest = head.saturating_sub(states.max(LEAST_STATES)).max(self.first);
+        let mut roots: Vec<B256> = also.into_iter().collect();
+        for number in oldest..=head {
+            if let Some(block) = self.canonical_block(number)? {
+                roots.extend([self.state_after(&block).root(), block.pre_state_root]);
+            }
+        }
+        Ok(self.store.retain(&roots)?)
     }
 
-    /// Balance of an account at the head, in wei.
-    pub fn balance(&self, address: Address) -> Result<U256, ChainError> {
-        self.state().balance(address)
-    }
-
-    /// Nonce of an account at the head.
-    pub fn nonce(&self, address: Address) -> Result<u64, ChainError> {
-        self.state().nonce(address)
-    }
-
-    /// A storage slot at the head.
-    pub fn storage(&self, address: Address, slot: U256) -> Result<U256, ChainError> {
-        self.state().storage(address, slot)
-    }
-
-    /// Code of an account at the head.
-    pub fn code(&self, address: Address) -> Result<Bytes, ChainError> {
-        self.state().code(address)
-    }
-
-    /// The block with this hash, canonical or not.
-    pub fn block(&self, hash: &B256) -> Result<Arc<Block>, ChainError> {
-        self.store.block(hash).ok_or(ChainError::UnknownBlock(*hash))
+    /// Forgets transactions and receipts of all canonical blocks but the newest `blocks`, of which
+    /// the head is one; headers stay. To be called after each block. Hashes of the transactions that
+    /// are gone.
+    pub fn forget_bodies(&mut self, blocks: u64) -> Result<Vec<B256>, ChainError> {
+        let bound = (self.head.header.number + 1).saturating_sub(blocks.max(1));
+        let mut changes = Changes::default();
+        for number in self.bodies.max(self.first)..bound {
+            let block = self.canonical_block(number)?;
+            let Some(block) = block.filter(|block| !block.transactions.is_empty()) else {
+                continue;
+            };
+            let hashes = block.transactions.iter().map(|transaction| *transaction.hash());
+            changes.forgotten.extend(hashes);
+            changes.blocks.push(Arc::new(block.without_body()));
+        }
+        let gone = changes.forgotten.clone();
+        if !gone.is_empty() {
+            self.store.commit(changes)?;
+        }
+        // Also if that is less than before: the head has gone back then, and other blocks will stand
+        // where some were forgotten.
+        self.bodies = bound;
+        Ok(gone)
     }
 }

@@ -1,14 +1,14 @@
 //! The rules of a chain.
 
-use crate::Signatures;
+use alloy_consensus::Header;
 use alloy_eips::eip7840::BlobParams;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::ChainConfig as GenesisConfig;
 use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, ForkCondition};
 use alloy_primitives::Address;
 use execute::Execute;
+use executor::{BlockError, ChainSpec, EvmOverrides, HookState, SystemCode, Transaction};
 use revm::context::CfgEnv;
-use stateless::{ChainSpec, EvmOverrides, SystemCode};
 use std::sync::Arc;
 
 /// What makes a chain this chain.
@@ -23,9 +23,9 @@ pub struct ChainConfig {
     pub system_code: SystemCode,
     /// Where its EVM is more generous than Ethereum's.
     pub limits: Limits,
-    /// Signatures that are not whose they seem, if there are any. Blocks are not
-    /// [regular](crate::Block::provable) then.
-    pub signatures: Option<Arc<Signatures>>,
+    /// What else it changes about the execution of its blocks. Blocks are not
+    /// [provable](store::Block::provable) then: no verifier but this chain knows of it.
+    pub extension: Option<Arc<dyn EvmOverrides>>,
 }
 
 /// Limits of the EVM that a chain lifts. By default there are none: those of the fork hold.
@@ -44,7 +44,7 @@ impl ChainConfig {
     pub const fn new(spec: ChainSpec) -> Self {
         let limits =
             Limits { code_size: None, no_transaction_gas_cap: false, senders_with_code: false };
-        Self { spec, execute: None, system_code: SystemCode::Canonical, limits, signatures: None }
+        Self { spec, execute: None, system_code: SystemCode::Canonical, limits, extension: None }
     }
 
     /// The same chain with EXECUTE.
@@ -53,19 +53,10 @@ impl ChainConfig {
         self.execute = Some(Arc::new(execute));
         self
     }
+}
 
-    /// Adds what this chain has beyond its fork to the precompiles of an EVM.
-    pub fn install(&self, precompiles: &mut PrecompilesMap) {
-        if let Some(execute) = &self.execute {
-            execute.install(precompiles);
-        }
-        if let Some(signatures) = &self.signatures {
-            signatures.install(precompiles);
-        }
-    }
-
-    /// Lifts the limits that this chain lifts.
-    pub const fn lift_limits(&self, cfg: &mut CfgEnv) {
+impl EvmOverrides for ChainConfig {
+    fn limits(&self, cfg: &mut CfgEnv) {
         if let Some(size) = self.limits.code_size {
             cfg.limit_contract_code_size = Some(size);
             cfg.limit_contract_initcode_size = Some(size.saturating_mul(2));
@@ -74,13 +65,38 @@ impl ChainConfig {
             cfg.tx_gas_limit_cap = Some(u64::MAX);
         }
         cfg.disable_eip3607 |= self.limits.senders_with_code;
+        if let Some(extension) = &self.extension {
+            extension.limits(cfg);
+        }
     }
 
-    /// Runs `run` with all that this chain changes about the EVM of its fork.
-    pub fn with_evm_overrides<T>(&self, run: impl FnOnce(EvmOverrides<'_>) -> T) -> T {
-        let limits = |cfg: &mut CfgEnv| self.lift_limits(cfg);
-        let precompiles = |precompiles: &mut PrecompilesMap| self.install(precompiles);
-        run(EvmOverrides { limits: &limits, precompiles: &precompiles })
+    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
+        if let Some(execute) = &self.execute {
+            execute.install(precompiles);
+        }
+        if let Some(extension) = &self.extension {
+            extension.precompiles(precompiles);
+        }
+    }
+
+    fn begin_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
+        self.extension.as_ref().map_or(Ok(()), |extension| extension.begin_block(header, state))
+    }
+
+    fn before_transaction(
+        &self,
+        index: usize,
+        transaction: &Transaction,
+        sender: Address,
+        state: &mut dyn HookState,
+    ) -> Result<(), BlockError> {
+        self.extension.as_ref().map_or(Ok(()), |extension| {
+            extension.before_transaction(index, transaction, sender, state)
+        })
+    }
+
+    fn end_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
+        self.extension.as_ref().map_or(Ok(()), |extension| extension.end_block(header, state))
     }
 }
 

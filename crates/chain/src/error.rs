@@ -1,7 +1,9 @@
 //! What can go wrong on a chain.
 
 use alloy_primitives::B256;
-use stateless::{Invalid, StateError};
+use executor::{BlockError, InternalError, Invalid, ReadError, StateError};
+use store::StoreError;
+use trie::SourceError;
 use wire::DecodeError;
 
 /// Why a chain refused to do something.
@@ -32,13 +34,56 @@ pub enum ChainError {
         /// The decoder's reason.
         source: DecodeError,
     },
+    /// The store could not read or write: our fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The store lacks a part of the state of a block that it holds: our fault.
     #[error("the store is incomplete: {0}")]
-    Store(StateError),
+    Incomplete(#[from] StateError),
+    /// Execution failed by its own account: our fault.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
     /// A call cannot be executed at all.
     #[error("call: {0}")]
     Call(String),
     /// The chain has no blocks of the fork in force at a timestamp.
     #[error("no fork that this chain can build is in force at timestamp {0}")]
     NoFork(u64),
+}
+
+impl ChainError {
+    /// Whether it is our fault: the block, the call or whatever was asked may be fine.
+    pub const fn is_internal(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Incomplete(_) | Self::Internal(_))
+    }
+}
+
+/// On a chain's own store, a state that lacks something is the store's fault, and no verdict.
+impl From<BlockError> for ChainError {
+    fn from(error: BlockError) -> Self {
+        match error {
+            BlockError::Invalid(Invalid::State(error)) => Self::Incomplete(error),
+            BlockError::Invalid(reason) => Self::Invalid(reason),
+            BlockError::Internal(InternalError::Source(error)) => error.into(),
+            BlockError::Internal(error) => Self::Internal(error),
+        }
+    }
+}
+
+impl From<ReadError> for ChainError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::State(error) => Self::Incomplete(error),
+            ReadError::Source(error) => error.into(),
+        }
+    }
+}
+
+impl From<SourceError> for ChainError {
+    fn from(error: SourceError) -> Self {
+        match error.fault().downcast_ref::<StoreError>() {
+            Some(error) => Self::Store(error.clone()),
+            None => Self::Internal(error.into()),
+        }
+    }
 }

@@ -1,14 +1,14 @@
 //! The first block.
 
-use crate::{Changes, Store};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
-use stateless::{ChainSpec, SYSTEM_CONTRACTS};
-use trie::{NewNode, Trie, hash_tries};
+use executor::{ChainSpec, SYSTEM_CONTRACTS};
+use store::Changes;
+use trie::{NewNode, NodePath, NodeSource, SourceError, Trie, hash_tries};
 use wire::ProtocolFork;
 
 /// Base fee of the first block that has one, in wei (EIP-1559).
@@ -26,23 +26,33 @@ pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
     genesis
 }
 
-/// Puts the accounts of a genesis into the store and returns the root of the state.
+/// What stands behind a trie that is made from nothing: no node is ever asked for.
+struct Nothing;
+
+impl NodeSource for Nothing {
+    type Bytes = Bytes;
+
+    fn node(&self, _: NodePath<'_>, _: &B256) -> Result<Option<Bytes>, SourceError> {
+        Ok(None)
+    }
+}
+
+/// Takes down the accounts of a genesis and returns the root of their state.
 pub(crate) fn put_alloc<'a>(
-    store: &Store,
+    changes: &mut Changes,
     accounts: impl Iterator<Item = (&'a Address, &'a GenesisAccount)>,
 ) -> B256 {
     let mut nodes: Vec<(B256, Bytes)> = Vec::new();
     let mut keep = |(hash, node): NewNode<'_>| nodes.push((hash, Bytes::copy_from_slice(node)));
     let mut state = Trie::<Bytes>::default();
-    let nothing = Store::default();
-    let mut preimages = Vec::new();
+    let nothing = Nothing;
     for (address, account) in accounts {
         let slots = account.storage.iter().flatten().map(|(slot, _)| (*slot).into());
-        preimages.push((*address, slots.collect()));
+        changes.preimages.push((*address, slots.collect()));
         let mut storage = Trie::<Bytes>::default();
         for (slot, value) in account.storage.iter().flatten().filter(|(_, value)| !value.is_zero())
         {
-            let value = Store::storage_value(&(*value).into());
+            let value = alloy_rlp::encode(U256::from_be_bytes(value.0));
             let inserted = storage.insert(&nothing, &keccak256(slot), &value);
             debug_assert!(inserted.is_ok(), "a trie that was never hashed needs no nodes");
         }
@@ -51,7 +61,7 @@ pub(crate) fn put_alloc<'a>(
             .code
             .as_ref()
             .filter(|code| !code.is_empty())
-            .map(|code| store.put_code(code.clone()));
+            .map(|code| changes.put_code(code.clone()));
         let account = TrieAccount {
             nonce: account.nonce.unwrap_or_default(),
             balance: account.balance,
@@ -62,7 +72,7 @@ pub(crate) fn put_alloc<'a>(
         debug_assert!(inserted.is_ok(), "a trie that was never hashed needs no nodes");
     }
     hash_tries(&mut [&mut state], &mut keep);
-    store.put(Changes { nodes, codes: Vec::new(), preimages });
+    changes.nodes.extend(nodes);
     state.root().unwrap_or(EMPTY_ROOT_HASH)
 }
 

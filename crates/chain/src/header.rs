@@ -3,11 +3,12 @@
 //! From the merge on this is `stateless`' business; before it, headers have difficulties and ommers.
 //! Seals are not checked.
 
-use crate::{Block, Store, genesis::INITIAL_BASE_FEE};
+use crate::{ChainError, genesis::INITIAL_BASE_FEE};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
 use alloy_primitives::{B256, U256};
 use stateless::{ChainSpec, Invalid, next_base_fee, validate_header};
+use store::{Block, Store};
 use wire::ProtocolFork;
 
 /// Least difficulty of a block.
@@ -138,27 +139,27 @@ fn difficulty(header: &Header, parent: &Header, fork: EthereumHardfork) -> U256 
 pub(crate) fn check_ommers(
     ommers: &[Header],
     parent: &Block,
-    store: &Store,
+    store: &dyn Store,
     spec: &ChainSpec,
-) -> Result<(), Invalid> {
+) -> Result<(), ChainError> {
     if ommers.is_empty() {
         return Ok(());
     }
     within("ommers", ommers.len() as u64, 0, MAX_OMMERS as u64)?;
     let number = parent.header.number + 1;
     let (mut ancestors, mut seen) = (Vec::new(), Vec::new());
-    let mut next = store.block(&parent.hash);
+    let mut next = store.block(&parent.hash)?;
     while let Some(block) = next.filter(|block| block.header.number + OMMER_DEPTH >= number) {
         seen.push(block.hash);
         seen.extend(block.ommers.iter().map(Header::hash_slow));
-        next = store.block(&block.header.parent_hash);
+        next = store.block(&block.header.parent_hash)?;
         ancestors.push(block);
     }
     for ommer in ommers {
         let hash = ommer.hash_slow();
         let known = |what| Invalid::Commitment { what, got: hash, expected: B256::ZERO };
         if seen.contains(&hash) {
-            return Err(known("ommer that the chain has already"));
+            return Err(known("ommer that the chain has already").into());
         }
         seen.push(hash);
         let elder = ancestors

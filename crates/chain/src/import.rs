@@ -1,7 +1,7 @@
 //! Importing blocks that somebody else has built.
 
 use crate::{
-    Block, ExecutedBlock, Chain, ChainError, Changes, BlockWithWitness, State,
+    BlockWithWitness, Chain, ChainError, State,
     header::{check_header, check_ommers},
     record::Recording,
 };
@@ -11,10 +11,11 @@ use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_rlp::Header as RlpHeader;
 use alloy_trie::root::ordered_trie_root_with_encoder;
-use stateless::{
-    Invalid, Options, RlpSize, StateSource, Transaction, UnprovenBlock, check_transactions,
-    decode_transaction, process_block, recover_sender,
+use executor::{
+    Invalid, StateSource, Transaction, check_transactions, decode_transaction, recover_sender,
 };
+use stateless::{Options, RlpSize, UnprovenBlock, process_block};
+use store::{Block, Changes, ExecutedBlock};
 use wire::{DecodeError, ProtocolFork, Withdrawal, convert::RawBlock};
 
 /// A block from outside, as far as it can be checked without executing it.
@@ -41,7 +42,7 @@ impl Chain {
             fork: spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris),
             block,
             chain_id: spec.chain_id(),
-            witness: recording.into_witness(),
+            witness: recording.into_witness()?,
             changes,
         })
     }
@@ -74,9 +75,9 @@ impl Chain {
             })?;
             let (raw, ommers) = RawBlock::decode_with_ommers(block).map_err(malformed)?;
             // Files of whole chains begin with genesis.
-            if self.block(&raw.hash).is_err() {
+            if self.find_block(&raw.hash)?.is_none() {
                 let built = self.import_with_ommers(&raw, &ommers)?;
-                self.append(built);
+                self.append(built)?;
                 count += 1;
             }
             rlp = rest;
@@ -91,8 +92,7 @@ impl Chain {
     ) -> Result<UncheckedBlock<'b>, ChainError> {
         let header = &raw.header;
         let parent = self
-            .store()
-            .block(&header.parent_hash)
+            .find_block(&header.parent_hash)?
             .ok_or(ChainError::UnknownParent { block: raw.hash, parent: header.parent_hash })?;
         let state = self.state_after(&parent);
         // Of a block after a merge by difficulty, the rules are those of the merge.
@@ -108,7 +108,7 @@ impl Chain {
         if spec.is_paris_active_at_block(header.number) {
             commitment("ommers hash", header.ommers_hash, alloy_consensus::EMPTY_OMMER_ROOT_HASH)?;
         }
-        check_ommers(ommers, &parent, self.store(), &spec)?;
+        check_ommers(ommers, &parent, &**self.store(), &spec)?;
         let transactions = raw
             .transactions
             .iter()
@@ -147,35 +147,25 @@ impl UncheckedBlock<'_> {
             pre_state_root: self.parent.root,
         };
         let mut changes = Changes::default();
-        let (executed, post) = config
-            .with_evm_overrides(|evm| {
-                let options =
-                    Options { system_code: config.system_code, evm, ..Options::default() };
-                process_block(
-                    source,
-                    unproven,
-                    &config.spec,
-                    &options,
-                    |index| Ok(self.senders[index]),
-                    |_| {},
-                    |node| changes.put_node(node),
-                )
-            })
-            .map_err(|reason| match reason {
-                Invalid::State(error) => ChainError::Store(error),
-                reason => ChainError::Invalid(reason),
-            })?;
+        let options =
+            Options { system_code: config.system_code, evm: config, ..Options::default() };
+        let (executed, post) = process_block(
+            source,
+            unproven,
+            &config.spec,
+            &options,
+            |index| Ok(self.senders[index]),
+            |_| {},
+            |node| changes.put_node(node),
+        )?;
         changes.codes = post.codes;
         let (transactions, senders) = (self.transactions.clone(), self.senders.clone());
         let withdrawals = self.withdrawals.clone();
-        let block =
+        let mut block =
             Block::sealed(self.header.clone(), transactions, senders, withdrawals, executed);
-        let block = Block {
-            ommers: self.ommers.to_vec(),
-            total_difficulty: parent.total_difficulty + self.header.difficulty,
-            pre_state_root: self.parent.root,
-            ..block
-        };
+        block.ommers = self.ommers.to_vec();
+        block.total_difficulty = parent.total_difficulty + self.header.difficulty;
+        block.pre_state_root = self.parent.root;
         Ok(ExecutedBlock { block, changes })
     }
 }

@@ -1,43 +1,50 @@
 //! An Ethereum chain on revm that can record the witness of every block.
 //!
-//! The chain lives on the same trie and the same block execution as the verifier, over a store that
-//! holds every node: what a block reads from the store *is* its witness. Since state is found by
-//! hash, the state of every block stays readable until somebody prunes the chain, and a [`State`] may
-//! be kept and read while the chain moves on.
+//! The chain lives on the same trie and the same block execution as the verifier, over a
+//! [`store::Store`] that holds every node: what a block reads from the store *is* its witness. Since
+//! state is found by hash, the state of every block stays readable until somebody prunes the chain,
+//! and a [`State`] may be kept and read while the chain moves on. [`Chain`] writes, [`ChainReader`] is
+//! for all others.
 //!
-//! This crate owns the store, genesis, building and importing blocks (of all forks since Frontier;
+//! This crate owns genesis, building, importing and replaying blocks (of all forks since Frontier;
 //! seals of proof of work are not checked), which blocks are canonical, and proofs of state. It does
-//! not own validity (`stateless`), what EXECUTE adds to an L1 (`execute`; a chain only has it
+//! not own where things are kept (`store`), validity (`stateless`), what EXECUTE adds to an L1 (`execute`; a chain only has it
 //! installed), transaction pools and clocks (`node`), networks or files.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-mod block;
-mod build;
+mod attributes;
+mod builder;
 mod call;
 mod chain;
+mod complete;
 mod config;
 mod error;
+mod gas_pool;
 mod genesis;
 mod header;
 mod import;
-mod index;
 mod proof;
-mod prune;
+mod reader;
 mod record;
-mod signatures;
+mod replay;
 mod state;
-mod store;
+mod witness;
 
-pub use block::{Block, ExecutedBlock, BlockWithWitness};
-pub use build::{BlockAttributes, RecoveredTransaction, Rejection};
+pub use attributes::BlockAttributes;
+pub use builder::{BuiltBlock, RecoveredTransaction};
 pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
+pub use complete::to_stateless_input;
 pub use config::{ChainConfig, Limits, spec_of};
 pub use error::ChainError;
+pub use gas_pool::Rejection;
 pub use genesis::{empty_genesis, genesis_header};
-pub use index::TransactionLocation;
 pub use proof::{AccountProof, SlotProof};
-pub use signatures::Signatures;
+pub use reader::ChainReader;
+pub use replay::Replay;
 pub use state::State;
-pub use store::{Changes, Store};
+pub use witness::BlockWithWitness;
+
+// What a chain is made of.
+pub use store::{Block, ExecutedBlock};

@@ -1,11 +1,11 @@
 //! Proofs of accounts and slots, as `eth_getProof` gives them.
 
-use crate::{Block, Chain, ChainError, State};
+use crate::{ChainError, ChainReader, State};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
-use revm::Database;
-use stateless::StateError;
-use trie::prove;
+use executor::StateError;
+use store::Block;
+use trie::{Trie, TrieError, prove};
 
 /// An account at a block, with the nodes that prove it (or its absence) against the state root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct SlotProof {
     pub nodes: Vec<Bytes>,
 }
 
-impl Chain {
+impl ChainReader {
     /// Proves an account and some of its slots at `block`.
     pub fn prove(
         &self,
@@ -44,30 +44,41 @@ impl Chain {
 impl State {
     /// Proves an account and some of its slots against the root of this state.
     pub fn prove(&self, address: Address, slots: &[U256]) -> Result<AccountProof, ChainError> {
-        let (store, root) = (&*self.store, self.root);
-        let broken = |source| ChainError::Store(StateError::Account { address, source });
-        let nodes = prove(store, root, &keccak256(address)).map_err(broken)?;
-        let malformed =
-            |reason| ChainError::Store(StateError::MalformedAccount { address, reason });
-        let account = trie::Trie::new(root)
-            .get(store, &keccak256(address))
-            .map_err(broken)?
-            .map(alloy_rlp::decode_exact::<TrieAccount>)
+        let owner = keccak256(address);
+        let (account, nodes) = prove(&*self.store, Trie::new(self.root), &owner)
+            .map_err(|error| broken(error, |source| StateError::Account { address, source }))?;
+        let account = account
+            .map(|account| alloy_rlp::decode_exact::<TrieAccount>(&account))
             .transpose()
-            .map_err(malformed)?;
+            .map_err(|reason| StateError::MalformedAccount { address, reason })?;
         let storage_root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-        let mut state = self.open();
-        let slots = slots
-            .iter()
-            .map(|slot| {
-                let place = keccak256(B256::from(*slot));
-                let nodes = prove(store, storage_root, &place).map_err(|source| {
-                    ChainError::Store(StateError::Storage { address, slot: *slot, source })
+        let prove_slot = |slot: &U256| {
+            let slot = *slot;
+            let place = keccak256(B256::from(slot));
+            let (value, nodes) = prove(&*self.store, Trie::storage(owner, storage_root), &place)
+                .map_err(|error| {
+                    broken(error, |source| StateError::Storage { address, slot, source })
                 })?;
-                let value = state.storage(address, *slot).map_err(ChainError::Store)?;
-                Ok(SlotProof { slot: *slot, value, nodes })
-            })
-            .collect::<Result<_, ChainError>>()?;
+            let value = value
+                .map(|value| alloy_rlp::decode_exact::<U256>(&value))
+                .transpose()
+                .map_err(|reason| StateError::MalformedSlot { address, slot, reason })?;
+            // The tries of a chain that continues another do not hold what it has not changed.
+            let value = match &self.fork_backend {
+                None => value.unwrap_or_default(),
+                Some(_) => self.storage(address, slot)?,
+            };
+            Ok(SlotProof { slot, value, nodes })
+        };
+        let slots = slots.iter().map(prove_slot).collect::<Result<_, ChainError>>()?;
         Ok(AccountProof { account, nodes, slots })
+    }
+}
+
+/// The error of a walk; `state` says where it happened if a node is missing or malformed.
+fn broken(error: TrieError, state: impl FnOnce(TrieError) -> StateError) -> ChainError {
+    match error {
+        TrieError::Source(error) => error.into(),
+        error => ChainError::Incomplete(state(error)),
     }
 }

@@ -1,23 +1,23 @@
 //! The state after a block, for reading and for executing on.
 
-use crate::{
-    Block, ExecutedBlock, ChainConfig, ChainError, Store, header::base_fee_after, record::Recording,
-};
+use crate::{ChainConfig, ChainError, header::base_fee_after};
 use alloy_consensus::Header;
 use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256};
+use executor::{BlockState, Environment, ForkBackend, ReadError, StateSource};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
-use stateless::{BlockExecution, BlockState, ForkBackend, Environment, StateError, StateSource};
 use std::sync::Arc;
-use wire::OwnedWitness;
+use store::{Block, Changes, ExecutedBlock, Overlay, Store, StoreError};
+use trie::SourceError;
 
 /// A state and the block that it belongs to. It is cheap to clone and stays what it is whatever the
 /// chain does, so that whoever reads it holds no lock.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(crate) config: Arc<ChainConfig>,
-    pub(crate) store: Arc<Store>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) fork_backend: Option<Arc<dyn ForkBackend>>,
     pub(crate) block: Arc<Block>,
     pub(crate) root: B256,
 }
@@ -40,38 +40,30 @@ impl State {
     }
 
     /// The store behind it.
-    pub const fn store(&self) -> &Arc<Store> {
+    pub const fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
     /// The same state over a store of its own, into which changes go that nobody else is to see.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self { store: Arc::new(Store::above(Arc::clone(&self.store))), ..self.clone() }
+        Self { store: Arc::new(Overlay::new(Arc::clone(&self.store))), ..self.clone() }
     }
 
     /// The state after a child of its block that is not to become part of the chain: over a store
     /// of its own.
-    #[must_use]
-    pub fn after(&self, child: ExecutedBlock) -> Self {
-        let ExecutedBlock { block, changes } = child;
-        let store = Store::above(Arc::clone(&self.store));
-        store.put(changes);
-        let block = Arc::new(block);
-        store.put_block(Arc::clone(&block));
-        let root = block.header.state_root;
-        Self { config: Arc::clone(&self.config), store: Arc::new(store), block, root }
+    pub fn after(&self, child: ExecutedBlock) -> Result<Self, ChainError> {
+        self.detached().advance(child)
     }
 
     /// As [`Self::after`], into the store of this state itself: for one that is
     /// [detached](Self::detached) already.
-    #[must_use]
-    pub fn advance(&self, child: ExecutedBlock) -> Self {
-        let ExecutedBlock { block, changes } = child;
-        self.store.put(changes);
+    pub fn advance(&self, child: ExecutedBlock) -> Result<Self, ChainError> {
+        let ExecutedBlock { block, mut changes } = child;
         let block = Arc::new(block);
-        self.store.put_block(Arc::clone(&block));
-        Self { root: block.header.state_root, block, ..self.clone() }
+        changes.blocks.push(Arc::clone(&block));
+        self.store.commit(changes)?;
+        Ok(Self { root: block.header.state_root, block, ..self.clone() })
     }
 
     /// The same state by other rules.
@@ -102,26 +94,6 @@ impl State {
         }
     }
 
-    /// Executes a child of its block once more, for what it reads: a canonical witness, the least
-    /// that a verifier needs.
-    pub fn witness_of(&self, child: &Block) -> Result<OwnedWitness, ChainError> {
-        let recording = Recording::new(self);
-        let mut state = BlockState::new(&recording, self.root);
-        if child.header.slot_number.is_some() {
-            state = state.with_access_list();
-        }
-        self.config.with_evm_overrides(|evm| -> Result<(), ChainError> {
-            let mut execution = BlockExecution::begin(&mut state, self.environment(child), &evm)?;
-            for (transaction, sender) in child.transactions.iter().zip(&child.senders) {
-                execution.transact(transaction, *sender)?;
-            }
-            execution.finish()?;
-            Ok(())
-        })?;
-        state.into_post_state(|_| {}).map_err(ChainError::Store)?;
-        Ok(recording.into_witness())
-    }
-
     /// A child of its block, to be executed.
     pub fn environment<'x>(&'x self, child: &'x Block) -> Environment<'x> {
         let Block { header, ommers, withdrawals, .. } = child;
@@ -135,9 +107,9 @@ impl State {
 
     fn read<T>(
         &self,
-        read: impl FnOnce(&mut BlockState<'_, Self>) -> Result<T, StateError>,
+        read: impl FnOnce(&mut BlockState<'_, Self>) -> Result<T, ReadError>,
     ) -> Result<T, ChainError> {
-        read(&mut self.open()).map_err(ChainError::Store)
+        Ok(read(&mut self.open())?)
     }
 
     /// An account.
@@ -172,54 +144,59 @@ impl State {
     /// does not commit to it.
     pub fn edit(
         &self,
-        edit: impl FnOnce(&mut BlockState<'_, Self>) -> Result<(), StateError>,
+        edit: impl FnOnce(&mut BlockState<'_, Self>) -> Result<(), ReadError>,
     ) -> Result<Self, ChainError> {
         let mut state = self.open();
-        edit(&mut state).map_err(ChainError::Store)?;
-        let mut changes = crate::Changes { preimages: state.changed(), ..Default::default() };
-        let post =
-            state.into_post_state(|node| changes.put_node(node)).map_err(ChainError::Store)?;
+        edit(&mut state)?;
+        let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
+        let post = state.into_post_state(|node| changes.put_node(node))?;
         changes.codes = post.codes;
-        self.store.put(changes);
+        self.store.commit(changes)?;
         Ok(Self { root: post.root, ..self.clone() })
     }
 }
 
 impl StateSource for State {
-    type Nodes = Store;
+    type Nodes = dyn Store;
 
-    fn nodes(&self) -> &Store {
-        &self.store
+    fn nodes(&self) -> &Self::Nodes {
+        &*self.store
     }
 
-    fn code(&self, hash: &B256) -> Option<Bytecode> {
-        self.store.code(hash)
+    fn code(&self, hash: &B256) -> Result<Option<Bytecode>, SourceError> {
+        Ok(self.store.code(hash)?)
     }
 
-    fn block_hash(&self, number: u64) -> Option<B256> {
-        let own = ancestor_hash(&self.store, &self.block.header, number);
-        own.or_else(|| self.store.fork_backend()?.block_hash(number))
+    fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError> {
+        if let Some(own) = ancestor_hash(&*self.store, &self.block.header, number)? {
+            return Ok(Some(own));
+        }
+        self.fork_backend().map_or(Ok(None), |backend| backend.block_hash(number))
     }
 
     fn fork_backend(&self) -> Option<&dyn ForkBackend> {
-        self.store.fork_backend()
+        self.fork_backend.as_deref()
     }
 }
 
 /// Hash of the ancestor of a child of `parent` with this number, along its own branch.
-pub(crate) fn ancestor_hash(store: &Store, parent: &Header, number: u64) -> Option<B256> {
+pub(crate) fn ancestor_hash(
+    store: &dyn Store,
+    parent: &Header,
+    number: u64,
+) -> Result<Option<B256>, StoreError> {
     if number > parent.number {
-        return None;
+        return Ok(None);
     }
     if number == parent.number {
-        return Some(parent.hash_slow());
+        return Ok(Some(parent.hash_slow()));
     }
     let mut hash = parent.parent_hash;
-    loop {
-        let ancestor = store.block(&hash)?;
+    while let Some(ancestor) = store.block(&hash)? {
         if ancestor.header.number == number {
-            return Some(ancestor.hash);
+            return Ok(Some(ancestor.hash));
         }
         hash = ancestor.header.parent_hash;
     }
+    Ok(None)
 }

@@ -7,10 +7,10 @@ use alloy_eips::{
 };
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
-use enshrine_chain::{BlockAttributes, Call, Chain, ChainConfig, BlockWithWitness, empty_genesis};
+use enshrine_chain::{BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig, empty_genesis};
 use execute::Execute;
+use executor::{ChainSpec, Invalid};
 use keys::{Key, Transaction};
-use stateless::{ChainSpec, Invalid};
 use wire::{OwnedWitness, ProtocolFork, convert::RawBlock};
 
 const CHAIN_ID: u64 = 8_079;

@@ -4,9 +4,9 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use enshrine_chain::{BlockAttributes, Chain, ChainConfig, State, empty_genesis};
+use executor::{ChainSpec, ForkBackend};
 use keys::Key;
 use revm::{bytecode::Bytecode, state::AccountInfo};
-use stateless::{ChainSpec, ForkBackend};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
@@ -54,7 +54,7 @@ fn genesis() -> Genesis {
     genesis
 }
 
-fn set(nonce: u64, slot: u64, value: u64) -> stateless::Transaction {
+fn set(nonce: u64, slot: u64, value: u64) -> executor::Transaction {
     let words = [slot, value].map(|word| U256::from(word).to_be_bytes::<32>());
     Key::named("alice").sign(TxEip1559 {
         chain_id: CHAIN_ID,

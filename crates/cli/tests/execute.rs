@@ -3,10 +3,10 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, TxKind, U256, hex};
-use chain::{BlockAttributes, Chain, ChainConfig, BlockWithWitness, empty_genesis};
+use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use executor::ChainSpec;
 use keys::Key;
 use serde_json::{Value, json};
-use stateless::ChainSpec;
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},

@@ -36,7 +36,7 @@ pub enum ContractsError {
     Chain(#[from] ChainError),
     /// A transaction did not make it into a block.
     #[error("transaction not included: {0}")]
-    NotIncluded(stateless::Invalid),
+    NotIncluded(executor::Invalid),
     /// The node that keeps the L1 could not do it.
     #[error("the L1 node: {0}")]
     Node(String),

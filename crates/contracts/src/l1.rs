@@ -7,12 +7,12 @@ use alloy_genesis::{ChainConfig as GenesisConfig, Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use chain::{
-    Block, BlockAttributes, ExecutedBlock, Call, CallBlock, CallOutcome, Chain, ChainConfig,
+    Block, BlockAttributes, Call, CallBlock, CallOutcome, Chain, ChainConfig, ExecutedBlock,
     empty_genesis,
 };
 use execute::Execute;
+use executor::{ChainSpec, Receipt};
 use keys::Key;
-use stateless::{ChainSpec, Receipt};
 use std::sync::Arc;
 use wire::{ProtocolFork, convert::RawBlock};
 

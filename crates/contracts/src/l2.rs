@@ -10,9 +10,9 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, map::AddressMap};
 use alloy_sol_types::SolCall;
-use chain::{Block, BlockAttributes, Chain, ChainConfig, BlockWithWitness};
+use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use executor::{ChainSpec, Invalid};
 use keys::{Key, Transaction};
-use stateless::{ChainSpec, Invalid};
 use std::sync::Arc;
 use wire::ProtocolFork;
 

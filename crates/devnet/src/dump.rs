@@ -3,18 +3,18 @@
 use crate::{
     Devnet, DevnetError, Origin,
     history::PastState,
+    state::DevnetState,
     state_file::{
         AccountState, BlobPrice, BlockEnvironment, StateFile, StoredBlock, StoredBody,
         StoredTransaction, TransactionInfo,
     },
-    state::DevnetState,
 };
 use alloy_consensus::{EthereumReceipt, Transaction as _, TxType, transaction::SignerRecoverable};
 use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
 use chain::{Block, Chain, State, Store};
+use executor::{ExecutionOutcome, Transaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stateless::{ExecutionOutcome, Transaction};
 use std::{path::Path, sync::Arc};
 
 impl Devnet {

@@ -3,6 +3,7 @@
 use alloy_evm::{Evm, EvmEnv, FromRecoveredTx, eth::EthEvmContext};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use chain::{Block, ChainError, State};
+use executor::{BlockExecution, BlockState, inspected_evm};
 use parking_lot::Mutex;
 use revm::{
     Database, DatabaseCommit, DatabaseRef, Inspector,
@@ -16,7 +17,6 @@ use revm::{
     primitives::{StorageKey, StorageValue, TxKind},
     state::AccountInfo,
 };
-use stateless::{BlockExecution, BlockState, inspected_evm};
 
 /// A database that needs to be changed to be read, for those who only have it to read.
 #[derive(Debug)]

@@ -11,10 +11,10 @@ use alloy_primitives::{
     map::{AddressMap, HashMap},
 };
 use alloy_rpc_types_eth::Header as RpcHeader;
+use executor::ForkBackend;
 use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use serde_json::{Value, json};
-use stateless::ForkBackend;
 use std::{thread::sleep, time::Duration};
 
 /// How often a request is tried.

@@ -5,8 +5,8 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
 use execute::{Execute, GasSchedule};
+use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use node::Clock;
-use stateless::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use std::{
     fs,
     path::Path,

@@ -11,6 +11,7 @@ pub mod args;
 mod banner;
 mod config;
 mod devnet;
+mod devnet;
 mod dump;
 mod error;
 mod exec;
@@ -24,7 +25,6 @@ mod provider;
 mod run;
 pub mod server;
 pub mod state_file;
-mod devnet;
 
 pub use accounts::{Accounts, MnemonicSource};
 pub use banner::{banner, config_out};

@@ -1,8 +1,9 @@
 //! The real blocks of the vectors as inputs.
 
 use alloy_primitives::Bytes;
+use chain::to_stateless_input;
+use executor::ChainSpec;
 use eyre::{Result, WrapErr, eyre};
-use stateless::{ChainSpec, to_stateless_input};
 use wire::convert::RawBlock;
 
 /// A real block as the calldata of EXECUTE.
@@ -21,7 +22,8 @@ pub fn real_blocks(what: &str) -> Result<Vec<RealBlock>> {
         let bundle = &block.bundle;
         let spec = ChainSpec::known(bundle.chain_id)
             .ok_or_else(|| eyre!("chain {} is no public network", bundle.chain_id))?;
-        let calldata = to_stateless_input(&RawBlock::decode(&bundle.block)?, &bundle.witness, &spec)?.into();
+        let calldata =
+            to_stateless_input(&RawBlock::decode(&bundle.block)?, &bundle.witness, &spec)?.into();
         Ok(RealBlock { name: block.name.clone(), calldata })
     });
     blocks.collect::<Result<_>>().wrap_err("cannot make inputs of the blocks in the vectors")

@@ -110,7 +110,11 @@ fn verify_input(input: Input<'_>, config: &ChainConfig) -> Result<(), ExecuteErr
 }
 
 /// Executes a block over its witness and compares all that its header claims with the result.
-fn execute(block: &Block, witness: ExecutionWitness, config: &ChainConfig) -> Result<(), ExecuteError> {
+fn execute(
+    block: &Block,
+    witness: ExecutionWitness,
+    config: &ChainConfig,
+) -> Result<(), ExecuteError> {
     let header = &block.header;
     let state = GuestProgramState::from_witness(witness, &NativeCrypto)?;
     let mut state = GuestProgramStateWrapper::new(state, Arc::new(NativeCrypto));

@@ -3,10 +3,11 @@
 use crate::report::{RealBlock, Report};
 use alloy_genesis::Genesis;
 use alloy_primitives::Bytes;
+use chain::to_stateless_input;
 use chain::{Call, Chain, ChainConfig, empty_genesis};
-use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, ExecuteError};
+use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule};
+use executor::ChainSpec;
 use eyre::{Result, ensure, eyre};
-use stateless::{ChainSpec, to_stateless_input};
 use std::{path::PathBuf, time::Instant};
 use vectors::Block;
 use wire::{ProtocolFork, StatelessInput, StatelessResult, convert::RawBlock};

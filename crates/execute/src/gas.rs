@@ -77,7 +77,8 @@ impl Default for GasSchedule {
 mod tests {
     use super::*;
 
-    const DECLARED: DeclaredGas = DeclaredGas { calldata: 1_000, gas_limit: 500_000, transactions: 42_000 };
+    const DECLARED: DeclaredGas =
+        DeclaredGas { calldata: 1_000, gas_limit: 500_000, transactions: 42_000 };
 
     #[test]
     fn the_reserve_is_bounded_by_the_gas_limit_and_by_the_transactions() {
@@ -97,7 +98,8 @@ mod tests {
 
     #[test]
     fn claims_of_any_size_do_not_overflow() {
-        let absurd = DeclaredGas { calldata: u64::MAX, gas_limit: u64::MAX, transactions: u64::MAX };
+        let absurd =
+            DeclaredGas { calldata: u64::MAX, gas_limit: u64::MAX, transactions: u64::MAX };
         for schedule in [GasSchedule::DEFAULT, GasSchedule::ETHREX] {
             assert_eq!(schedule.reserve(&absurd), u64::MAX);
             assert_eq!(schedule.charge(&absurd, u64::MAX), u64::MAX);

@@ -1,7 +1,7 @@
 //! What may stand in a block that EXECUTE verifies.
 
 use alloy_consensus::Transaction as _;
-use stateless::{UncheckedBlock, Transaction};
+use stateless::{Transaction, UncheckedBlock};
 use wire::StatelessInput;
 
 /// Whether a block may cause execution requests (EIP-7685).

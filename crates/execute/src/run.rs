@@ -2,7 +2,10 @@
 
 use crate::{DeclaredGas, GasSchedule, RuleViolation, Rules, rules::sum_of_gas_limits};
 use core::num::NonZeroUsize;
-use stateless::{UncheckedBlock, ChainSpec, Invalid, Options, Stage, SystemCode, Verdict};
+use stateless::{
+    BlockError, ChainSpec, InternalError, Invalid, Options, Stage, SystemCode, UncheckedBlock,
+    Verdict,
+};
 use std::{
     borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -89,9 +92,21 @@ pub enum ExecuteError {
     /// The block is not valid, or not shown to be.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// Verification itself broke: a fault of ours, not of the input. The call fails like any other.
+    /// A library asserted against the input. The call fails like any other.
+    #[error("assertion in a library: {0}")]
+    Panic(String),
+    /// Verification itself broke: a fault of ours, and no verdict. The EVM around the call stops.
     #[error("internal error: {0}")]
-    Internal(String),
+    Internal(#[from] InternalError),
+}
+
+impl From<BlockError> for ExecuteError {
+    fn from(error: BlockError) -> Self {
+        match error {
+            BlockError::Invalid(reason) => Self::Invalid(reason),
+            BlockError::Internal(error) => Self::Internal(error),
+        }
+    }
 }
 
 impl Execute {
@@ -121,7 +136,7 @@ impl Execute {
                     .map(String::as_str)
                     .or_else(|| panic.downcast_ref::<&str>().copied())
                     .unwrap_or("panic without a message");
-                Err(ExecuteError::Internal(message.to_owned()))
+                Err(ExecuteError::Panic(message.to_owned()))
             },
         )
     }
@@ -132,8 +147,9 @@ impl Execute {
         gas: u64,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
-        let holds =
-            |reserve| (gas >= reserve).then_some(()).ok_or(ExecuteError::OutOfGas { got: gas, reserve });
+        let holds = |reserve| {
+            (gas >= reserve).then_some(()).ok_or(ExecuteError::OutOfGas { got: gas, reserve })
+        };
         // Decoding is paid by the byte, execution by the gas limits that decoding reveals.
         holds(self.gas.bytes(calldata.len() as u64))?;
         let input = StatelessInput::decode(calldata)?;

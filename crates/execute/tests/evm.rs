@@ -4,13 +4,13 @@ mod support;
 
 use alloy_primitives::{Bytes, TxKind, U256, keccak256};
 use enshrine_execute::{
-    DeclaredGas, EXECUTE_ADDRESS, Execute, GasSchedule, ExecuteError, RequestPolicy, Rules,
+    DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, RequestPolicy, Rules,
 };
+use executor::Invalid;
 use revm::{
     bytecode::opcode as op,
     context::result::{ExecutionResult, Output},
 };
-use stateless::Invalid;
 use support::{
     host::{CALL, CALLER, Host, How, Seen, WARM_CALL, caller_code, push, seen},
     l2::{L2, resealed, without_witness},

@@ -6,9 +6,10 @@ use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
-use enshrine_execute::{Execute, GasSchedule, ExecuteError};
+use enshrine_execute::{Execute, ExecuteError, GasSchedule};
+use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode};
 use revm::bytecode::opcode as op;
-use stateless::{Invalid, SYSTEM_CONTRACTS, Stage, SystemCode};
+use stateless::Stage;
 use support::l2::{L2, resealed, transfer, with_transactions};
 use wire::{ProtocolFork, StatelessInput};
 
@@ -128,7 +129,11 @@ fn a_block_that_uses_more_than_it_claims_stops_where_the_claim_is_passed() {
     let (outcome, stages) = run(&Execute::default(), &lying, PLENTY);
     assert_eq!(
         outcome,
-        Err(ExecuteError::Invalid(Invalid::GasBeyondClaim { index: 2, got: 63_000, expected: 50_000 }))
+        Err(ExecuteError::Invalid(Invalid::GasBeyondClaim {
+            index: 2,
+            got: 63_000,
+            expected: 50_000
+        }))
     );
     assert!(!stages.contains(&Stage::Roots));
 }

@@ -6,8 +6,8 @@ use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{KECCAK256_EMPTY, U256};
 use chain::State;
+use executor::{Transaction, intrinsic_gas};
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
-use stateless::{Transaction, intrinsic_gas};
 use wire::ProtocolFork;
 
 /// Checks a transaction against the state at the head, as far as it can be said before its block.
@@ -119,7 +119,7 @@ fn check_fees(
 fn check_sender(new: &PoolTransaction, state: &State) -> Result<(), Rejected> {
     let (transaction, sender) = (&new.recovered.transaction, new.recovered.sender);
     let mut open = state.open();
-    let account = open.basic(sender).map_err(chain::ChainError::Store)?.unwrap_or_default();
+    let account = open.basic(sender).map_err(chain::ChainError::from)?.unwrap_or_default();
     let (got, expected) = (transaction.nonce(), account.nonce);
     if got < expected {
         return Err(Rejected::NonceTooLow { sender, got, expected });
@@ -134,7 +134,7 @@ fn check_sender(new: &PoolTransaction, state: &State) -> Result<(), Rejected> {
     if new.recovered.signed
         && account.code_hash != KECCAK256_EMPTY
         && !account.code_hash.is_zero()
-        && !open.code_by_hash(account.code_hash).map_err(chain::ChainError::Store)?.is_eip7702()
+        && !open.code_by_hash(account.code_hash).map_err(chain::ChainError::from)?.is_eip7702()
     {
         return Err(Rejected::SenderHasCode(sender));
     }

@@ -1,7 +1,7 @@
 //! What a node tells those who listen.
 
 use crate::PoolTransaction;
-use chain::{Block, Chain};
+use chain::{Block, ChainReader};
 use std::sync::Arc;
 
 /// Something that happened.
@@ -20,7 +20,7 @@ pub enum Event {
 
 impl Event {
     /// The way from one head to another; `None` if they are the same.
-    pub(crate) fn between(chain: &Chain, from: &Arc<Block>, to: &Arc<Block>) -> Option<Self> {
+    pub(crate) fn between(chain: &ChainReader, from: &Arc<Block>, to: &Arc<Block>) -> Option<Self> {
         let (mut old, mut new) = (Arc::clone(from), Arc::clone(to));
         let (mut removed, mut added) = (Vec::new(), Vec::new());
         while old.hash != new.hash {

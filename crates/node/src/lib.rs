@@ -24,6 +24,6 @@ pub use clock::Clock;
 pub use error::{NodeError, Rejected};
 pub use event::Event;
 pub use mine::{MineRequest, Pending};
-pub use node::{Node, Snapshot, NodeState};
+pub use node::{Node, NodeState, Snapshot};
 pub use pool::{Pool, PoolTransaction, Sidecar};
 pub use settings::{Mining, Order, Settings};

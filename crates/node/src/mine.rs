@@ -1,12 +1,13 @@
 //! Making blocks.
 
-use crate::{Event, Node, NodeError, PoolTransaction, NodeState};
+use crate::{Event, Node, NodeError, NodeState, PoolTransaction};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, keccak256};
-use chain::{Block, BlockAttributes, ExecutedBlock, ChainError, Rejection, State};
+use chain::{Block, BlockAttributes, BuiltBlock, ChainError, Rejection, State};
+use stateless::BlockError;
 use std::{sync::Arc, time::Duration};
-use wire::{ProtocolFork, StatelessInput};
+use wire::{OwnedWitness, ProtocolFork, StatelessInput};
 
 /// How a block is to be made.
 #[derive(Debug, Clone, Default)]
@@ -101,16 +102,14 @@ impl Draft {
         }
     }
 
-    /// Builds the block; also says which transactions can stand in no block as they are.
-    fn build(&self) -> Result<(ExecutedBlock, Vec<B256>), ChainError> {
-        let mut impossible = Vec::new();
-        let candidates = self.offered.iter().map(|offered| &offered.recovered);
-        let built = self.state.build(&self.attributes, candidates, |index, reason| {
-            if matches!(reason, Rejection::Invalid(_)) {
-                impossible.push(*self.offered[index].hash());
-            }
-        })?;
-        Ok((built, impossible))
+    /// Builds the block, with its witness if it is to be verified.
+    fn build(&self, verify: bool) -> Result<BuiltBlock, ChainError> {
+        let transactions = self.offered.iter().map(|offered| &offered.recovered);
+        if verify {
+            self.state.build_recorded(&self.attributes, transactions)
+        } else {
+            self.state.build(&self.attributes, transactions)
+        }
     }
 }
 
@@ -135,13 +134,21 @@ impl Node {
         // Nobody else writes while the lock of mining is held, so readers can go on while
         // the block is executed.
         let draft = self.inner.read().draft(request)?;
-        let (built, impossible) = draft.build()?;
         let verify = self.inner.read().settings.verify_blocks;
-        if verify && built.block.provable {
-            verify_from_witness(&draft.state, &built)?;
+        let built = draft.build(verify)?;
+        if let Some(witness) = &built.witness
+            && built.executed.block.provable
+        {
+            verify_from_witness(&draft.state, &built.executed.block, witness)?;
         }
+        let impossible: Vec<B256> = built
+            .rejected
+            .iter()
+            .filter(|(_, reason)| matches!(reason, Rejection::Invalid(_)))
+            .map(|(index, _)| *draft.offered[*index].hash())
+            .collect();
         let mut node = self.inner.write();
-        let block = node.chain.append(built);
+        let block = node.chain.append(built.executed)?;
         node.clock.used(block.header.timestamp);
         node.settings.next_base_fee = None;
         node.settings.next_prev_randao = None;
@@ -156,7 +163,9 @@ impl Node {
             }
             node.pool.forget_below(*sender, transaction.nonce().saturating_add(1));
         }
-        node.prune();
+        if let Err(error) = node.prune() {
+            tracing::warn!(%error, "old states stay: they could not be forgotten");
+        }
         drop(node);
         self.emit(Event::Head { removed: Vec::new(), added: vec![Arc::clone(&block)] });
         Ok(block)
@@ -170,8 +179,8 @@ impl Node {
         if let Some(pending) = cached.as_ref().filter(|pending| pending.key == key) {
             return Ok(pending.clone());
         }
-        let (built, _) = draft.build()?;
-        let pending = Pending { state: draft.state.after(built), key };
+        let built = draft.build(false)?;
+        let pending = Pending { state: draft.state.after(built.executed)?, key };
         *cached = Some(pending.clone());
         Ok(pending)
     }
@@ -205,24 +214,25 @@ impl Node {
 }
 
 /// Verifies a block as EXECUTE would: from what it reads and nothing else.
-fn verify_from_witness(parent: &State, built: &ExecutedBlock) -> Result<(), NodeError> {
+fn verify_from_witness(
+    parent: &State,
+    block: &Block,
+    witness: &OwnedWitness,
+) -> Result<(), NodeError> {
     let config = parent.config();
-    let block = &built.block;
     let unverified = |reason: String| NodeError::Unverified { number: block.header.number, reason };
     let Some(fork) = config.spec.fork_at(block.header.timestamp) else { return Ok(()) };
     if fork < ProtocolFork::Cancun {
         return Ok(());
     }
-    let witness = parent.witness_of(block)?;
     let calldata = block
-        .input(fork, config.spec.chain_id(), &witness)
+        .input(fork, config.spec.chain_id(), witness)
         .map_err(|error| unverified(error.to_string()))?;
     let input = StatelessInput::decode(&calldata).map_err(|error| unverified(error.to_string()))?;
-    config
-        .with_evm_overrides(|evm| {
-            let options = stateless::Options { evm, ..Default::default() };
-            stateless::UncheckedBlock::decode(&input)?.verify(&config.spec, options, |_| {})
-        })
+    let options = stateless::Options { evm: config, ..Default::default() };
+    stateless::UncheckedBlock::decode(&input)
+        .map_err(BlockError::from)
+        .and_then(|block| block.verify(&config.spec, options, |_| {}))
         .map(|_| ())
         .map_err(|error| unverified(error.to_string()))
 }

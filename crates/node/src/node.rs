@@ -63,11 +63,12 @@ impl NodeState {
 
     /// Goes back to a moment: chain, state, waiting transactions, clock and settings are as they
     /// were.
-    pub fn restore(&mut self, snapshot: &Snapshot) {
-        self.chain.set_state(&snapshot.state);
+    pub fn restore(&mut self, snapshot: &Snapshot) -> Result<(), ChainError> {
+        self.chain.set_state(&snapshot.state)?;
         self.pool = snapshot.pool.clone();
         self.clock = snapshot.clock.clone();
         self.settings = snapshot.settings.clone();
+        Ok(())
     }
 
     /// The state after a block, if it is not older than those that are kept.
@@ -80,17 +81,17 @@ impl NodeState {
     }
 
     /// Forgets states and transactions that are older than those that are kept.
-    pub(crate) fn prune(&mut self) {
+    pub(crate) fn prune(&mut self) -> Result<(), ChainError> {
         if let Some(blocks) = self.settings.bodies {
-            for transaction in self.chain.forget_bodies(blocks) {
+            for transaction in self.chain.forget_bodies(blocks)? {
                 self.sidecars.remove(&transaction);
             }
         }
-        let Some(states) = self.settings.history else { return };
+        let Some(states) = self.settings.history else { return Ok(()) };
         let pins = self.pins.get_mut();
         pins.retain(|pin| pin.strong_count() > 0);
         let pinned: Vec<_> = pins.iter().filter_map(Weak::upgrade).collect();
-        self.chain.prune(states, pinned.iter().map(|state| state.root()));
+        self.chain.prune(states, pinned.iter().map(|state| state.root()))
     }
 
     /// Base fee of the next block, in wei.
@@ -101,7 +102,7 @@ impl NodeState {
 
     /// Takes a transaction into the pool.
     pub fn admit(&mut self, new: PoolTransaction) -> Result<Arc<PoolTransaction>, Rejected> {
-        if self.pool.get(new.hash()).is_some() || self.chain.transaction(new.hash()).is_some() {
+        if self.pool.get(new.hash()).is_some() || self.chain.transaction(new.hash())?.is_some() {
             return Err(Rejected::Known(*new.hash()));
         }
         let state = self.chain.state();

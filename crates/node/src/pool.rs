@@ -34,7 +34,11 @@ pub struct PoolTransaction {
 
 impl PoolTransaction {
     /// A transaction that is yet to be admitted.
-    pub const fn new(recovered: RecoveredTransaction, sidecar: Option<Arc<Sidecar>>, raw: Bytes) -> Self {
+    pub const fn new(
+        recovered: RecoveredTransaction,
+        sidecar: Option<Arc<Sidecar>>,
+        raw: Bytes,
+    ) -> Self {
         Self { recovered, sidecar, raw, arrival: 0 }
     }
 

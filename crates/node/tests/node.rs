@@ -4,12 +4,12 @@ use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
-use chain::{RecoveredTransaction, Chain, ChainConfig, empty_genesis};
+use chain::{Chain, ChainConfig, RecoveredTransaction, empty_genesis};
 use enshrine_node::{
     Clock, Event, MineRequest, Mining, Node, NodeError, Order, PoolTransaction, Rejected, Settings,
 };
+use executor::ChainSpec;
 use keys::{Key, Transaction};
-use stateless::ChainSpec;
 use std::sync::Arc;
 use wire::ProtocolFork;
 

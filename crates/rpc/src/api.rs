@@ -3,7 +3,7 @@
 use crate::{RpcError, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::B256;
-use chain::{Block, State};
+use chain::{Block, ChainReader, State};
 use node::{Node, NodeState};
 use std::{sync::Arc, time::Duration};
 
@@ -51,6 +51,11 @@ impl Api {
         &self.node
     }
 
+    /// The chain, to be read without a lock.
+    pub fn chain(&self) -> ChainReader {
+        self.node.read(|node| node.chain.reader().clone())
+    }
+
     /// The settings.
     pub fn options(&self) -> &Options {
         &self.options
@@ -87,12 +92,15 @@ impl Api {
         if tag.is_pending() {
             return Ok(Some(Arc::clone(self.node.pending()?.state.block())));
         }
-        Ok(self.node.read(|node| node.chain.canonical_block(Self::number(node, tag)?)))
+        let found = self.node.read(|node| {
+            Self::number(node, tag).map(|number| node.chain.canonical_block(number)).transpose()
+        })?;
+        Ok(found.flatten())
     }
 
     /// The block with this hash, if there is one.
-    pub fn block_by_hash(&self, hash: B256) -> Option<Arc<Block>> {
-        self.node.read(|node| node.chain.block(&hash).ok())
+    pub fn block_by_hash(&self, hash: B256) -> Result<Option<Arc<Block>>, RpcError> {
+        Ok(self.chain().find_block(&hash)?)
     }
 
     /// A block by whatever names it, if there is one.
@@ -100,10 +108,11 @@ impl Api {
         match id {
             BlockId::Number(tag) => self.block_by_number(tag),
             BlockId::Hash(RpcBlockHash { block_hash, require_canonical }) => {
-                let Some(block) = self.block_by_hash(block_hash) else { return Ok(None) };
+                let Some(block) = self.block_by_hash(block_hash)? else { return Ok(None) };
                 let number = block.header.number;
-                let canonical = || self.node.read(|node| node.chain.canonical_hash(number));
-                if require_canonical == Some(true) && canonical() != Some(block_hash) {
+                if require_canonical == Some(true)
+                    && self.chain().canonical_hash(number)? != Some(block_hash)
+                {
                     return Err(RpcError::server("hash is not currently canonical"));
                 }
                 Ok(Some(block))

@@ -8,7 +8,8 @@ use alloy_primitives::{Bytes, TxKind, U64, U256};
 use alloy_rpc_types_eth::{
     AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride,
 };
-use chain::{Block, State};
+use chain::State;
+use executor::{BlockEvm, BlockState, ReadError, inspected_evm};
 use revm::{
     Inspector,
     context::{
@@ -19,7 +20,6 @@ use revm::{
     inspector::NoOpInspector,
 };
 use revm_inspectors::access_list::AccessListInspector;
-use stateless::{BlockEvm, BlockState, StateError, inspected_evm};
 
 /// Rounds of `eth_createAccessList` before it is taken as it is: each adds what the list before it
 /// made the code do, and two are enough for all but code that looks at its own gas.
@@ -129,7 +129,7 @@ impl CallRequest {
     /// Makes everything ready.
     pub fn prepare(&self, api: &Api) -> Result<Prepared<'_>, RpcError> {
         let source = api.state(self.block)?;
-        let mut env = call_env(&source, source.block());
+        let mut env = source.call_env(source.block());
         overrides::apply_block(&mut env.block_env, &self.block_overrides);
         // Whatever it is: it is not checked, and who creates a contract gets it below.
         let nonce = self.transaction.nonce.unwrap_or_default();
@@ -171,21 +171,6 @@ impl Prepared<'_> {
         }
         Ok(evm)
     }
-}
-
-/// The EVM of a call in a block: without the checks that only a transaction has to stand.
-pub(crate) fn call_env(state: &State, block: &Block) -> EvmEnv {
-    let config = state.config();
-    let header = &block.header;
-    let blob_params = config.spec.blob_params_at(header.timestamp);
-    let mut env = EvmEnv::for_eth_block(header, &config.spec, config.spec.chain_id(), blob_params);
-    config.lift_limits(&mut env.cfg_env);
-    env.cfg_env.disable_nonce_check = true;
-    env.cfg_env.disable_eip3607 = true;
-    env.cfg_env.disable_block_gas_limit = true;
-    env.cfg_env.disable_base_fee = true;
-    env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
-    env
 }
 
 /// A request as a transaction: gas up to the cap, no fee unless it is given.
@@ -266,10 +251,10 @@ pub(crate) fn tx_type(request: &TransactionRequest) -> TxType {
 }
 
 /// Why a transaction cannot run at all, in geth's words.
-pub fn transaction_error(error: EVMError<StateError>) -> RpcError {
+pub fn transaction_error(error: EVMError<ReadError>) -> RpcError {
     match error {
         EVMError::Transaction(reason) => RpcError::server(invalid(&reason)),
-        EVMError::Database(error) => chain::ChainError::Store(error).into(),
+        EVMError::Database(error) => chain::ChainError::from(error).into(),
         other => RpcError::new(codes::INTERNAL, other.to_string()),
     }
 }

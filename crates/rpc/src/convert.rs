@@ -11,7 +11,7 @@ use alloy_rpc_types_eth::{
 };
 use alloy_serde::WithOtherFields;
 use chain::{Block, ChainConfig};
-use stateless::Transaction;
+use executor::Transaction;
 
 /// A transaction.
 pub type RpcTransaction = TransactionShape<Transaction>;

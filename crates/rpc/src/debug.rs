@@ -27,7 +27,7 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
     methods.add("debug_codeByHash", |api, args| {
         let hash: B256 = args.required()?;
         let _block: Option<BlockId> = args.optional()?;
-        let code = api.node().read(|node| node.chain.store().code(&hash));
+        let code = api.chain().store().code(&hash).map_err(chain::ChainError::from)?;
         Ok(code.map(|code| code.original_bytes()))
     });
     methods.add("debug_dbGet", |api, args| {
@@ -37,7 +37,7 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
             33 if key[0] == b'c' => B256::from_slice(&key[1..]),
             _ => return Err(RpcError::params("a key is a hash, or a 'c' and a hash")),
         };
-        let code = api.node().read(|node| node.chain.store().code(&hash));
+        let code = api.chain().store().code(&hash).map_err(chain::ChainError::from)?;
         Ok(code.map(|code| code.original_bytes()))
     });
     methods.add("debug_getBadBlocks", |_, _| Ok(Vec::<Value>::new()));
@@ -45,9 +45,9 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
 
 /// What a block reads: the least that a verifier needs, in canonical form.
 fn witness(api: &Api, block: &Arc<Block>) -> Result<Value, RpcError> {
-    let chain = api.node().read(|node| node.chain.clone());
-    let parent = chain
-        .state_before(block)
+    let parent = api
+        .chain()
+        .state_before(block)?
         .ok_or_else(|| RpcError::server("genesis has no parent and so no witness"))?;
     let witness = parent.witness_of(block)?;
     Ok(json!({

@@ -3,6 +3,7 @@
 use crate::{Api, CallRequest, Outcome, RpcError, call::transaction_error};
 use alloy_evm::Evm;
 use alloy_primitives::U256;
+use executor::{BlockEvm, BlockState};
 use revm::{
     Database,
     context::{
@@ -11,7 +12,6 @@ use revm::{
     },
     inspector::NoOpInspector,
 };
-use stateless::{BlockEvm, BlockState};
 
 /// Gas of a plain transfer.
 const TRANSFER: u64 = 21_000;
@@ -43,9 +43,9 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
 /// The greatest gas limit that the sender can pay for.
 fn affordable<DB>(db: &mut DB, transaction: &TxEnv) -> Result<u64, RpcError>
 where
-    DB: Database<Error = stateless::StateError>,
+    DB: Database<Error = executor::ReadError>,
 {
-    let account = db.basic(transaction.caller).map_err(chain::ChainError::Store)?;
+    let account = db.basic(transaction.caller).map_err(chain::ChainError::from)?;
     let balance = account.unwrap_or_default().balance;
     let left = balance.checked_sub(transaction.value).ok_or_else(|| {
         RpcError::server(format!(

@@ -7,9 +7,9 @@ use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256, keccak2
 use alloy_rpc_types_eth::{AccountInfo, EIP1186AccountProofResponse, EIP1186StorageProof, Index};
 use alloy_serde::JsonStorageKey;
 use chain::{Block, RecoveredTransaction};
+use executor::Transaction;
 use node::{PoolTransaction, Rejected};
 use serde_json::{Value, json};
-use stateless::Transaction;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Most slots in one `eth_getStorageValues`.
@@ -61,14 +61,14 @@ fn register_blocks(methods: &mut Methods<'_>) {
     });
     methods.add("eth_getBlockByHash", |api, args| {
         let (Hash(hash), full) = (args.required()?, args.or_default()?);
-        Ok(api.block_by_hash(hash).map(|block| convert::block(&block, full)))
+        Ok(api.block_by_hash(hash)?.map(|block| convert::block(&block, full)))
     });
     methods.add("eth_getHeaderByNumber", |api, args| {
         Ok(api.block_by_number(args.required()?)?.map(|block| convert::header(&block)))
     });
     methods.add("eth_getHeaderByHash", |api, args| {
         let Hash(hash) = args.required()?;
-        Ok(api.block_by_hash(hash).map(|block| convert::header(&block)))
+        Ok(api.block_by_hash(hash)?.map(|block| convert::header(&block)))
     });
     methods.add("eth_getBlockTransactionCountByNumber", |api, args| {
         let count = |block: Arc<Block>| U64::from(block.transactions.len());
@@ -76,14 +76,14 @@ fn register_blocks(methods: &mut Methods<'_>) {
     });
     methods.add("eth_getBlockTransactionCountByHash", |api, args| {
         let Hash(hash) = args.required()?;
-        Ok(api.block_by_hash(hash).map(|block| U64::from(block.transactions.len())))
+        Ok(api.block_by_hash(hash)?.map(|block| U64::from(block.transactions.len())))
     });
     methods.add("eth_getUncleCountByBlockNumber", |api, args| {
         Ok(api.block_by_number(args.required()?)?.map(|block| U64::from(block.ommers.len())))
     });
     methods.add("eth_getUncleCountByBlockHash", |api, args| {
         let Hash(hash) = args.required()?;
-        Ok(api.block_by_hash(hash).map(|block| U64::from(block.ommers.len())))
+        Ok(api.block_by_hash(hash)?.map(|block| U64::from(block.ommers.len())))
     });
     methods.add("eth_getUncleByBlockNumberAndIndex", |api, args| {
         let block = api.block_by_number(args.required()?)?;
@@ -93,7 +93,7 @@ fn register_blocks(methods: &mut Methods<'_>) {
     methods.add("eth_getUncleByBlockHashAndIndex", |api, args| {
         let Hash(hash) = args.required()?;
         let index: Index = args.required()?;
-        Ok(api.block_by_hash(hash).and_then(|block| ommer(&block, index.0)))
+        Ok(api.block_by_hash(hash)?.and_then(|block| ommer(&block, index.0)))
     });
     methods.add("eth_getBlockReceipts", |api, args| {
         let block = api.find_block(args.required()?)?;
@@ -129,13 +129,11 @@ fn access_list(api: &Api, id: BlockId) -> Result<Option<Value>, RpcError> {
 fn register_transactions(methods: &mut Methods<'_>) {
     methods.add("eth_getTransactionByHash", |api, args| {
         let Hash(hash) = args.required()?;
-        Ok(api.node().read(|node| match node.chain.transaction(&hash) {
-            Some((block, index)) => Some(convert::transaction(&block, index)),
-            None => node
-                .pool
-                .get(&hash)
-                .map(|pooled| convert::pooled(&pooled.recovered.transaction, pooled.sender())),
-        }))
+        if let Some((block, index)) = api.chain().transaction(&hash)? {
+            return Ok(Some(convert::transaction(&block, index)));
+        }
+        let pooled = api.node().read(|node| node.pool.get(&hash).cloned());
+        Ok(pooled.map(|pooled| convert::pooled(&pooled.recovered.transaction, pooled.sender())))
     });
     methods.add("eth_getTransactionByBlockNumberAndIndex", |api, args| {
         let block = api.block_by_number(args.required()?)?;
@@ -143,15 +141,15 @@ fn register_transactions(methods: &mut Methods<'_>) {
     });
     methods.add("eth_getTransactionByBlockHashAndIndex", |api, args| {
         let Hash(hash) = args.required()?;
-        transaction_at(api.block_by_hash(hash).as_deref(), args.required()?)
+        transaction_at(api.block_by_hash(hash)?.as_deref(), args.required()?)
     });
     methods.add("eth_getTransactionBySenderAndNonce", |api, args| {
         let (sender, nonce) = (args.required()?, args.required::<U64>()?.to());
-        Ok(by_sender_and_nonce(api, sender, nonce))
+        by_sender_and_nonce(api, sender, nonce)
     });
     methods.add("eth_getTransactionReceipt", |api, args| {
         let Hash(hash) = args.required()?;
-        Ok(receipt(api, hash))
+        receipt(api, hash)
     });
     methods.add("eth_getRawTransactionByHash", raw_transaction);
     methods.add("debug_getRawTransaction", raw_transaction);
@@ -163,7 +161,7 @@ fn register_transactions(methods: &mut Methods<'_>) {
     methods.add("eth_getRawTransactionByBlockHashAndIndex", |api, args| {
         let Hash(hash) = args.required()?;
         let index: Index = args.required()?;
-        let block = api.block_by_hash(hash);
+        let block = api.block_by_hash(hash)?;
         Ok(block.and_then(|block| block.raw_transactions().get(index.0).cloned()))
     });
     methods.add("eth_sendRawTransaction", |api, args| send_raw(api, &args.required()?));
@@ -185,19 +183,20 @@ fn transaction_at(
     Ok(block.map(|block| convert::transaction(block, index.0)))
 }
 
-fn by_sender_and_nonce(api: &Api, sender: Address, nonce: u64) -> Option<convert::RpcTransaction> {
+fn by_sender_and_nonce(
+    api: &Api,
+    sender: Address,
+    nonce: u64,
+) -> Result<Option<convert::RpcTransaction>, RpcError> {
     use alloy_consensus::Transaction as _;
     let waiting = api.node().read(|node| {
-        node
-            .pool
-            .of(sender)
-            .find(|pooled| pooled.nonce() == nonce)
-            .map(|pooled| convert::pooled(&pooled.recovered.transaction, sender))
+        let found = node.pool.of(sender).find(|pooled| pooled.nonce() == nonce);
+        found.map(|pooled| convert::pooled(&pooled.recovered.transaction, sender))
     });
     if waiting.is_some() {
-        return waiting;
+        return Ok(waiting);
     }
-    let chain = api.node().read(|node| node.chain.clone());
+    let chain = api.chain();
     let numbers = chain.first_number()..=chain.head().header.number;
     let index_in = |block: &Block| {
         (0..block.transactions.len()).find(|index| {
@@ -206,7 +205,7 @@ fn by_sender_and_nonce(api: &Api, sender: Address, nonce: u64) -> Option<convert
     };
     // The block is the first behind which the nonce is used: bisect, if states are all there.
     let used = |number: u64| -> Result<bool, chain::ChainError> {
-        match chain.canonical_block(number) {
+        match chain.canonical_block(number)? {
             Some(block) => Ok(chain.state_after(&block).nonce(sender)? > nonce),
             None => Ok(false),
         }
@@ -222,32 +221,41 @@ fn by_sender_and_nonce(api: &Api, sender: Address, nonce: u64) -> Option<convert
         }
         Ok(Some(low))
     };
-    let block = match bisect() {
-        Ok(number) => chain.canonical_block(number?)?,
-        Err(_) => numbers
-            .rev()
-            .filter_map(|number| chain.canonical_block(number))
-            .find(|block| index_in(block).is_some())?,
+    let found = |block: Option<Arc<Block>>| {
+        let block = block?;
+        Some(convert::transaction(&block, index_in(&block)?))
     };
-    Some(convert::transaction(&block, index_in(&block)?))
+    match bisect() {
+        Ok(None) => Ok(None),
+        Ok(Some(number)) => Ok(found(chain.canonical_block(number)?)),
+        // States that are kept no more: look at all blocks.
+        Err(chain::ChainError::Incomplete(_)) => {
+            for number in numbers.rev() {
+                if let Some(transaction) = found(chain.canonical_block(number)?) {
+                    return Ok(Some(transaction));
+                }
+            }
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The receipt of a canonical transaction.
-pub fn receipt(api: &Api, hash: B256) -> Option<convert::RpcReceipt> {
-    api.node().read(|node| {
-        let (block, index) = node.chain.transaction(&hash)?;
-        let first = convert::first_log(&block, index);
-        Some(convert::receipt(&block, index, first, node.chain.config()))
-    })
+pub fn receipt(api: &Api, hash: B256) -> Result<Option<convert::RpcReceipt>, RpcError> {
+    let chain = api.chain();
+    let Some((block, index)) = chain.transaction(&hash)? else { return Ok(None) };
+    let first = convert::first_log(&block, index);
+    Ok(Some(convert::receipt(&block, index, first, chain.config())))
 }
 
 fn raw_transaction(api: &Api, args: &mut Args<'_>) -> Result<Option<Bytes>, RpcError> {
     use alloy_eips::eip2718::Encodable2718;
     let Hash(hash) = args.required()?;
-    Ok(api.node().read(|node| match node.chain.transaction(&hash) {
-        Some((block, index)) => Some(block.transactions[index].encoded_2718().into()),
-        None => node.pool.get(&hash).map(|pooled| pooled.raw.clone()),
-    }))
+    if let Some((block, index)) = api.chain().transaction(&hash)? {
+        return Ok(Some(block.transactions[index].encoded_2718().into()));
+    }
+    Ok(api.node().read(|node| node.pool.get(&hash).map(|pooled| pooled.raw.clone())))
 }
 
 /// Decodes a transaction as it is sent, with blobs if it has any, and takes it into the pool.

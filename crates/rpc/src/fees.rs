@@ -5,7 +5,7 @@ use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockNumberOrTag, eip7840::BlobParams};
 use alloy_primitives::{U64, U256};
 use alloy_rpc_types_eth::FeeHistory;
-use chain::{Block, Chain};
+use chain::{Block, ChainReader};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -71,12 +71,12 @@ fn blob_base_fee(api: &Api) -> Option<u128> {
     })
 }
 
-fn blob_params(chain: &Chain, block: &Block) -> Option<BlobParams> {
+fn blob_params(chain: &ChainReader, block: &Block) -> Option<BlobParams> {
     chain.config().spec.blob_params_at(block.header.timestamp)
 }
 
 /// Blob base fee of the child of a block by the rules of the block, in wei.
-fn next_blob_fee(chain: &Chain, block: &Block, params: BlobParams) -> Option<u128> {
+fn next_blob_fee(chain: &ChainReader, block: &Block, params: BlobParams) -> Option<u128> {
     let fork = chain.config().spec.fork_at(block.header.timestamp)?;
     block.header.excess_blob_gas?;
     let excess = stateless::next_excess_blob_gas(&block.header, fork, &params).ok()?;
@@ -117,13 +117,13 @@ pub(crate) fn fee_history(
     if count == 0 {
         return Ok(FeeHistory::default());
     }
-    let chain = api.node().read(|node| node.chain.clone());
+    let chain = api.chain();
     let oldest = newest.saturating_sub(count.min(MAX_BLOCKS) - 1).max(chain.first_number());
     let mut history = FeeHistory { oldest_block: oldest, ..Default::default() };
     let mut rewards = Vec::new();
     let mut last = None;
     for number in oldest..=newest {
-        let Some(block) = chain.canonical_block(number) else { break };
+        let Some(block) = chain.canonical_block(number)? else { break };
         let header = &block.header;
         let params = blob_params(&chain, &block);
         history.base_fee_per_gas.push(header.base_fee_per_gas.unwrap_or_default().into());

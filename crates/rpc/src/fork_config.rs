@@ -1,28 +1,28 @@
 //! `eth_config` (EIP-7910): the rules in force, and those to come.
 
-use crate::{Api, Methods};
+use crate::{Api, Methods, RpcError};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{Address, B256, U64};
 use chain::ChainConfig;
+use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use revm::precompile::{PrecompileId, PrecompileSpecId, Precompiles};
 use serde_json::{Map, Value, json};
-use stateless::{ChainSpec, SYSTEM_CONTRACTS};
 
 pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("eth_config", |api, _| Ok(config(api)));
+    methods.add("eth_config", |api, _| config(api));
 }
 
-fn config(api: &Api) -> Value {
-    let (chain, now) =
-        api.node().read(|node| (node.chain.clone(), node.chain.head().header.timestamp));
+fn config(api: &Api) -> Result<Value, RpcError> {
+    let chain = api.chain();
+    let now = chain.head().header.timestamp;
     let config = chain.config();
     let times = activations(&config.spec);
-    let genesis = chain.canonical_block(chain.first_number());
+    let genesis = chain.canonical_block(chain.first_number())?;
     let current = times.iter().copied().rfind(|time| *time <= now).unwrap_or_default();
     let next = times.iter().copied().find(|time| *time > now);
     let last = times.last().copied().filter(|time| *time > now);
     let at = |time: u64| describe(config, genesis.as_deref(), time);
-    json!({ "current": at(current), "next": next.map(at), "last": last.map(at) })
+    Ok(json!({ "current": at(current), "next": next.map(at), "last": last.map(at) }))
 }
 
 /// Timestamps at which rules change, ascending.

@@ -28,7 +28,8 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
     let mut found = Vec::new();
     let (from, to) = match filter.block_option {
         FilterBlockOption::AtBlockHash(hash) => {
-            let block = api.block_by_hash(hash).ok_or_else(|| RpcError::server("unknown block"))?;
+            let block =
+                api.block_by_hash(hash)?.ok_or_else(|| RpcError::server("unknown block"))?;
             in_block(&block, filter, &mut found);
             return Ok(found);
         }
@@ -54,9 +55,9 @@ pub(crate) fn find(api: &Api, filter: &Filter) -> Result<Vec<RpcLog>, RpcError> 
             "block range extends beyond current head block: from {from}, head {head}"
         )));
     }
-    let chain = api.node().read(|node| node.chain.clone());
+    let chain = api.chain();
     for number in from.max(chain.first_number())..=to.min(head) {
-        let Some(block) = chain.canonical_block(number) else { break };
+        let Some(block) = chain.canonical_block(number)? else { break };
         in_block(&block, filter, &mut found);
         let max = api.options().max_logs;
         if found.len() > max {

@@ -8,8 +8,8 @@ use alloy_rpc_types_eth::{
     state::{AccountOverride, StateOverride},
 };
 use chain::ChainError;
+use executor::{BlockState, ReadError, StateSource};
 use revm::context::BlockEnv;
-use stateless::{BlockState, StateError, StateSource};
 
 /// Applies a state override.
 pub(crate) fn apply_state<S: StateSource>(
@@ -22,7 +22,7 @@ pub(crate) fn apply_state<S: StateSource>(
                 "account {address} has both 'state' and 'stateDiff': give one of them"
             )));
         }
-        apply_account(state, *address, account).map_err(ChainError::Store)?;
+        apply_account(state, *address, account).map_err(ChainError::from)?;
     }
     Ok(())
 }
@@ -31,7 +31,7 @@ fn apply_account<S: StateSource>(
     state: &mut BlockState<'_, S>,
     address: Address,
     account: &AccountOverride,
-) -> Result<(), StateError> {
+) -> Result<(), ReadError> {
     if let Some(nonce) = account.nonce {
         state.set_nonce(address, nonce)?;
     }

@@ -5,6 +5,7 @@
 
 use alloy_evm::precompiles::PrecompilesMap;
 use chain::ChainConfig;
+use executor::EvmOverrides as _;
 use revm::primitives::hardfork::SpecId;
 use std::{cell::RefCell, sync::Arc};
 
@@ -13,8 +14,7 @@ thread_local! {
     static LEFT: RefCell<Option<(Key, PrecompilesMap)>> = const { RefCell::new(None) };
 }
 
-/// What decides which precompiles there are: the fork, which EXECUTE, and which signatures are not
-/// whose they seem. A map keeps both alive, so no others can have the same address as long as the
+/// What decides which precompiles there are: the fork, which EXECUTE, and which extension. A map keeps both alive, so no others can have the same address as long as the
 /// map is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key(SpecId, Option<usize>, Option<usize>);
@@ -22,8 +22,8 @@ pub(crate) struct Key(SpecId, Option<usize>, Option<usize>);
 impl Key {
     pub(crate) fn new(spec: SpecId, config: &ChainConfig) -> Self {
         let execute = config.execute.as_ref().map(|execute| Arc::as_ptr(execute).addr());
-        let signatures = config.signatures.as_ref().map(|known| Arc::as_ptr(known).addr());
-        Self(spec, execute, signatures)
+        let extension = config.extension.as_ref().map(|known| Arc::as_ptr(known).addr());
+        Self(spec, execute, extension)
     }
 }
 
@@ -31,7 +31,7 @@ impl Key {
 pub(crate) fn install(key: Key, config: &ChainConfig, precompiles: &mut PrecompilesMap) {
     match LEFT.take().filter(|(left, _)| *left == key) {
         Some((_, left)) => *precompiles = left,
-        None => config.install(precompiles),
+        None => config.precompiles(precompiles),
     }
 }
 

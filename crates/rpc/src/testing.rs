@@ -70,14 +70,11 @@ fn build(
             })
         }
     };
-    let mut refused = None;
-    let built = parent.build(&attributes, &candidates, |index, reason| {
-        refused.get_or_insert_with(|| format!("transaction {index}: {reason}"));
-    })?;
-    if let Some(reason) = refused.filter(|_| given) {
-        return Err(RpcError::server(reason));
+    let built = parent.build(&attributes, &candidates)?;
+    if let Some((index, reason)) = built.rejected.first().filter(|_| given) {
+        return Err(RpcError::server(format!("transaction {index}: {reason}")));
     }
-    let block = &built.block;
+    let block = &built.executed.block;
     let header = &block.header;
     let base_fee = header.base_fee_per_gas.unwrap_or_default();
     let value: U256 = block

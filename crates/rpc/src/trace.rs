@@ -2,20 +2,20 @@
 
 use crate::{Api, CallRequest, Hash, Methods, RpcError, call::transaction_error};
 use alloy_eips::BlockId;
-use alloy_evm::{Evm, FromRecoveredTx};
+use alloy_evm::Evm;
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_trace::geth::{
     GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult,
 };
-use chain::{Block, ChainError, State};
+use chain::{Block, State};
+use executor::{BlockState, ReadError};
 use revm::{
-    Database, DatabaseCommit, DatabaseRef,
+    Database, DatabaseRef,
     bytecode::Bytecode,
     context::{TxEnv, result::ResultAndState},
     state::AccountInfo,
 };
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
-use stateless::{BlockExecution, BlockState, StateError};
 use std::{cell::RefCell, sync::Arc};
 
 pub(crate) fn register(methods: &mut Methods<'_>) {
@@ -24,7 +24,7 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
         let options: GethDebugTracingOptions = args.or_default()?;
         let (block, index) = api
             .node()
-            .read(|node| node.chain.transaction(&hash))
+            .read(|node| node.chain.transaction(&hash))?
             .ok_or_else(|| RpcError::server("transaction not found"))?;
         let mut traces = trace_block(api, &block, Some(index), &options)?;
         traces.pop().map(|(_, trace)| trace).ok_or_else(|| RpcError::internal("nothing was traced"))
@@ -36,7 +36,7 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
     methods.add("debug_traceBlockByHash", |api, args| {
         let Hash(hash) = args.required()?;
         let block = api
-            .block_by_hash(hash)
+            .block_by_hash(hash)?
             .ok_or_else(|| RpcError::server(format!("block {hash} not found")))?;
         block_traces(api, &block, &args.or_default()?)
     });
@@ -75,44 +75,30 @@ fn trace_block(
     options: &GethDebugTracingOptions,
 ) -> Result<Vec<(B256, GethTrace)>, RpcError> {
     let parent = api
-        .node()
-        .read(|node| node.chain.state_before(block))
+        .chain()
+        .state_before(block)?
         .ok_or_else(|| RpcError::server("genesis is not traceable"))?;
     let mut state = parent.open();
-    parent.config().with_evm_overrides(|changes| {
-        let mut execution = BlockExecution::begin_inspected(
-            &mut state,
-            parent.environment(block),
-            &changes,
-            inspector(options)?,
-        )
-        .map_err(ChainError::from)?;
-        let mut traces = Vec::new();
-        for (index, transaction) in block.transactions.iter().enumerate() {
-            let sender = block.senders[index];
-            if only.is_some_and(|only| index < only) {
-                execution.transact(transaction, sender).map_err(ChainError::from)?;
-                continue;
-            }
-            execution.inspect(true);
-            let env = TxEnv::from_recovered_tx(transaction, sender);
-            let evm = execution.evm_mut();
-            let done = evm.transact_raw(env.clone()).map_err(transaction_error)?;
-            let context = TransactionContext {
-                block_hash: Some(block.hash),
-                tx_index: Some(index),
-                tx_hash: Some(*transaction.hash()),
-            };
-            let trace = result(evm, Some(context), &env, &done)?;
-            traces.push((*transaction.hash(), trace));
-            if only.is_some() {
-                break;
-            }
-            evm.inspector_mut().fuse().map_err(|error| RpcError::internal(error.to_string()))?;
-            evm.db_mut().commit(done.state);
+    let mut replay = parent.replay(&mut state, block, inspector(options)?)?;
+    replay.run_to(only.unwrap_or_default())?;
+    let mut traces = Vec::new();
+    while let Some(trace) = replay.inspect(|index, evm, env, done| -> Result<_, RpcError> {
+        let hash = *block.transactions[index].hash();
+        let context = TransactionContext {
+            block_hash: Some(block.hash),
+            tx_index: Some(index),
+            tx_hash: Some(hash),
+        };
+        let trace = result(evm, Some(context), env, done)?;
+        evm.inspector_mut().fuse().map_err(|error| RpcError::internal(error.to_string()))?;
+        Ok((hash, trace))
+    })? {
+        traces.push(trace);
+        if only.is_some() {
+            break;
         }
-        Ok(traces)
-    })
+    }
+    Ok(traces)
 }
 
 fn trace_call(
@@ -130,7 +116,7 @@ fn trace_call(
 
 /// What the inspector has seen of a transaction.
 fn result<'a, 's>(
-    evm: &mut stateless::BlockEvm<&'a mut BlockState<'s, State>, DebugInspector>,
+    evm: &mut executor::BlockEvm<&'a mut BlockState<'s, State>, DebugInspector>,
     context: Option<TransactionContext>,
     env: &TxEnv,
     done: &ResultAndState,
@@ -146,21 +132,21 @@ fn result<'a, 's>(
 struct Shared<'a, 's>(RefCell<&'a mut BlockState<'s, State>>);
 
 impl DatabaseRef for Shared<'_, '_> {
-    type Error = StateError;
+    type Error = ReadError;
 
-    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, ReadError> {
         self.0.borrow_mut().basic(address)
     }
 
-    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, StateError> {
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, ReadError> {
         self.0.borrow_mut().code_by_hash(hash)
     }
 
-    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, StateError> {
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, ReadError> {
         self.0.borrow_mut().storage(address, slot)
     }
 
-    fn block_hash_ref(&self, number: u64) -> Result<B256, StateError> {
+    fn block_hash_ref(&self, number: u64) -> Result<B256, ReadError> {
         self.0.borrow_mut().block_hash(number)
     }
 }

@@ -3,7 +3,7 @@
 use crate::{Api, Methods, RpcTransaction, convert};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, U64};
-use node::{PoolTransaction, NodeState};
+use node::{NodeState, PoolTransaction};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,7 +33,10 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
 }
 
 /// Transactions of a sender that can stand in the next block, and those that wait for others.
-fn split(node: &NodeState, sender: Address) -> (Vec<Arc<PoolTransaction>>, Vec<Arc<PoolTransaction>>) {
+fn split(
+    node: &NodeState,
+    sender: Address,
+) -> (Vec<Arc<PoolTransaction>>, Vec<Arc<PoolTransaction>>) {
     let next = node.chain.nonce(sender).unwrap_or_default();
     let run = node.pool.next_nonce(sender, next);
     node.pool.of(sender).map(Arc::clone).partition(|transaction| transaction.nonce() < run)

@@ -7,7 +7,7 @@ use alloy_consensus::{
 };
 use alloy_primitives::{B256, Signature, TxKind, U256};
 use alloy_rpc_types_eth::TransactionRequest;
-use stateless::Transaction;
+use executor::Transaction;
 
 /// A transaction without a signature.
 pub type Unsigned = EthereumTypedTransaction<TxEip4844>;

@@ -1,8 +1,8 @@
 //! The headers of a witness: the parent, and what BLOCKHASH may answer.
 
-use crate::Invalid;
 use alloy_consensus::Header;
 use alloy_primitives::B256;
+use executor::Invalid;
 use keccak::keccak256;
 use wire::ByteLists;
 

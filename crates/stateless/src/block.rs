@@ -1,11 +1,11 @@
 //! The header that a payload stands for.
 
-use crate::Invalid;
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
 use alloy_primitives::{B64, Bloom, Bytes, U256};
 use alloy_rlp::Encodable;
 use alloy_trie::root::ordered_trie_root_with_encoder;
+use executor::Invalid;
 use keccak::keccak256;
 use wire::{ExecutionPayload, NewPayloadRequest, ProtocolFork, Withdrawal};
 

@@ -3,10 +3,10 @@
 //! All arithmetic is checked or wide: the headers of a witness are whatever the caller chose, and
 //! nothing but a hash that the caller may also have chosen vouches for them.
 
-use crate::{ChainSpec, Invalid};
 use alloy_consensus::Header;
 use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip7840::BlobParams};
 use alloy_primitives::U256;
+use executor::{ChainSpec, Invalid};
 use wire::ProtocolFork;
 
 /// Least gas limit of any block.

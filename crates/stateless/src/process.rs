@@ -1,13 +1,14 @@
 //! A block on the state of its parent: executed, and held to what its header claims.
 
-use crate::{
-    BlockExecution, BlockState, ChainSpec, Environment, ExecutionOutcome, Invalid, Options, PostState,
-    Stage, StateSource, Transaction, system::check_system_code,
-};
+use crate::{Options, Stage};
 use alloy_consensus::Header;
 use alloy_eips::{eip4895::Withdrawal, eip7928::ITEM_COST};
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256};
+use executor::{
+    BlockError, BlockState, ChainSpec, Environment, ExecutionOutcome, Invalid, PostState,
+    StateSource, Transaction, check_system_code, execute_block,
+};
 use trie::NewNode;
 
 /// A block whose header has been checked against its parent's.
@@ -37,7 +38,7 @@ pub fn process_block<S: StateSource>(
     sender: impl Fn(usize) -> Result<Address, Invalid>,
     mut enter: impl FnMut(Stage),
     sink: impl FnMut(NewNode<'_>),
-) -> Result<(ExecutionOutcome, PostState), Invalid> {
+) -> Result<(ExecutionOutcome, PostState), BlockError> {
     let UnprovenBlock { header, transactions, ommers, withdrawals, pre_state_root } = block;
     enter(Stage::Execution);
     let mut state = BlockState::new(source, pre_state_root);
@@ -48,15 +49,12 @@ pub fn process_block<S: StateSource>(
         check_system_code(&mut state, fork, options.system_code)?;
     }
     let environment = Environment { header, ommers, withdrawals, spec };
-    let mut execution = BlockExecution::begin(&mut state, environment, &options.evm)?;
-    for (index, transaction) in transactions.iter().enumerate() {
-        execution.transact(transaction, sender(index)?)?;
-        let got = execution.gas_used();
-        if got > header.gas_used {
-            return Err(Invalid::GasBeyondClaim { index, got, expected: header.gas_used });
-        }
-    }
-    let executed = execution.finish()?;
+    let expected = header.gas_used;
+    let within_claim = |index, got| {
+        (got <= expected).then_some(()).ok_or(Invalid::GasBeyondClaim { index, got, expected })
+    };
+    let executed =
+        execute_block(&mut state, environment, options.evm, transactions, sender, within_claim)?;
 
     enter(Stage::Roots);
     check_executed(header, &executed)?;

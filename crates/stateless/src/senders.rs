@@ -1,17 +1,11 @@
 //! Who sent the transactions.
 
-use crate::{Invalid, Transaction};
-use alloy_consensus::transaction::SignerRecoverable;
 use alloy_primitives::Address;
+use executor::{Invalid, Transaction, recover_sender};
 use std::sync::{
     OnceLock,
     atomic::{AtomicUsize, Ordering},
 };
-
-/// The sender of one transaction: low-s signatures only (EIP-2).
-pub fn recover_sender(transaction: &Transaction) -> Option<Address> {
-    transaction.recover_signer().ok()
-}
 
 /// Senders that several threads recover while one consumes them in order.
 ///

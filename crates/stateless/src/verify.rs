@@ -1,17 +1,21 @@
 //! The verdict.
 
 use crate::{
-    Ancestors, ChainSpec, EvmOverrides, ExecutionOutcome, Invalid, RlpSize, SystemCode, Transaction,
+    Ancestors, RlpSize,
     block::{header_of, withdrawals_of},
     header::validate_header,
     process::{UnprovenBlock, process_block},
     senders::Senders,
-    transactions::{check_transactions, check_versioned_hashes, decode_transactions},
+    transactions::{check_versioned_hashes, decode_transactions},
     witness::{AnalysedCodes, HashedList, WitnessState},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, U256};
 use core::num::NonZeroUsize;
+use executor::{
+    BlockError, ChainSpec, EvmOverrides, ExecutionOutcome, Invalid, SystemCode, Transaction,
+    check_transactions,
+};
 use std::thread;
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput};
 
@@ -48,38 +52,25 @@ pub enum Stage {
 }
 
 /// How to verify. The verdict on a valid block does not depend on it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options<'o> {
     /// Threads to use, the calling one included.
     pub threads: NonZeroUsize,
     /// What may stand at the system addresses.
     pub system_code: SystemCode,
     /// How the EVM of the chain differs from that of its fork.
-    pub evm: EvmOverrides<'o>,
+    pub evm: &'o dyn EvmOverrides,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self {
-            threads: NonZeroUsize::MIN,
-            system_code: SystemCode::Canonical,
-            evm: EvmOverrides::default(),
-        }
-    }
-}
-
-impl core::fmt::Debug for Options<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Options")
-            .field("threads", &self.threads)
-            .field("system_code", &self.system_code)
-            .finish_non_exhaustive()
+        Self { threads: NonZeroUsize::MIN, system_code: SystemCode::Canonical, evm: &() }
     }
 }
 
 /// Verifies an input as a block of the chain `spec`: on the calling thread alone, with canonical
 /// system contracts.
-pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, Invalid> {
+pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, BlockError> {
     UncheckedBlock::decode(input)?.verify(spec, Options::default(), |_| {})
 }
 
@@ -110,7 +101,7 @@ impl<'i, 'a> UncheckedBlock<'i, 'a> {
         spec: &ChainSpec,
         options: Options<'_>,
         enter: impl FnMut(Stage),
-    ) -> Result<Verdict, Invalid> {
+    ) -> Result<Verdict, BlockError> {
         verify_block(self.input, &self.transactions, spec, options, enter)
     }
 }
@@ -121,7 +112,7 @@ fn verify_block(
     spec: &ChainSpec,
     options: Options<'_>,
     mut enter: impl FnMut(Stage),
-) -> Result<Verdict, Invalid> {
+) -> Result<Verdict, BlockError> {
     enter(Stage::Header);
     let fork = input.fork;
     let payload = &input.request.payload;

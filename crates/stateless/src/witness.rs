@@ -1,14 +1,15 @@
 //! The state that a witness proves, found by hash.
 
-use crate::{Ancestors, Invalid, StateSource};
+use crate::Ancestors;
 use alloy_primitives::{B256, Bytes};
+use executor::{Invalid, StateSource};
 use keccak::keccak256_batch_by;
 use revm::bytecode::Bytecode;
 use std::sync::{
     OnceLock,
     atomic::{AtomicUsize, Ordering},
 };
-use trie::{NodeIndex, NodeSource};
+use trie::{NodeIndex, NodePath, NodeSource, SourceError};
 use wire::{ByteLists, ExecutionWitness};
 
 /// Nodes of a witness by hash; each stays a slice of the input.
@@ -21,8 +22,8 @@ pub(crate) struct WitnessNodes<'a> {
 impl<'a> NodeSource for WitnessNodes<'a> {
     type Bytes = &'a [u8];
 
-    fn node(&self, hash: &B256) -> Option<&'a [u8]> {
-        self.index.position(hash).and_then(|position| self.nodes.get(position))
+    fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<&'a [u8]>, SourceError> {
+        Ok(self.index.position(hash).and_then(|position| self.nodes.get(position)))
     }
 }
 
@@ -146,12 +147,12 @@ impl<'a> StateSource for WitnessState<'_, 'a> {
         &self.nodes
     }
 
-    fn code(&self, hash: &B256) -> Option<Bytecode> {
-        self.code_index.position(hash).map(|position| self.codes.get(position).clone())
+    fn code(&self, hash: &B256) -> Result<Option<Bytecode>, SourceError> {
+        Ok(self.code_index.position(hash).map(|position| self.codes.get(position).clone()))
     }
 
-    fn block_hash(&self, number: u64) -> Option<B256> {
-        self.ancestors.hash_of(number)
+    fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError> {
+        Ok(self.ancestors.hash_of(number))
     }
 }
 

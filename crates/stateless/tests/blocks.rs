@@ -1,7 +1,9 @@
 //! Real blocks: those that verify, and those whose witness is too small.
 
 use alloy_primitives::{Address, address, keccak256};
-use enshrine_stateless::{ChainSpec, Invalid, StateError, Verdict, to_stateless_input, verify};
+use chain::to_stateless_input;
+use enshrine_stateless::{Verdict, verify};
+use executor::{ChainSpec, Invalid, StateError};
 use eyre::{OptionExt, Result};
 use trie::{Nibbles, TrieError};
 use wire::{StatelessInput, convert::RawBlock};

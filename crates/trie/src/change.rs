@@ -13,7 +13,7 @@ impl<B: NodeBytes> Trie<B> {
     /// An error leaves the trie as it was.
     pub fn insert<S>(&mut self, source: &S, key: &B256, value: &[u8]) -> Result<(), TrieError>
     where
-        S: NodeSource<Bytes = B>,
+        S: NodeSource<Bytes = B> + ?Sized,
     {
         debug_assert!(!value.is_empty(), "an empty value is a removal");
         let value = Value::Set(value.into());
@@ -90,7 +90,7 @@ impl<B: NodeBytes> Trie<B> {
     /// child, to merge the two.
     pub fn remove<S>(&mut self, source: &S, key: &B256) -> Result<bool, TrieError>
     where
-        S: NodeSource<Bytes = B>,
+        S: NodeSource<Bytes = B> + ?Sized,
     {
         let key = Nibbles::unpack_array(&key.0);
         let mut path = Vec::new();
@@ -168,7 +168,7 @@ impl<B: NodeBytes> Trie<B> {
     /// An error leaves the trie with some of the changes applied; its root then means nothing.
     pub fn apply<'v, S, I>(&mut self, source: &S, changes: I) -> Result<(), TrieError>
     where
-        S: NodeSource<Bytes = B>,
+        S: NodeSource<Bytes = B> + ?Sized,
         I: Iterator<Item = (B256, Option<&'v [u8]>)> + Clone,
     {
         for (key, value) in changes.clone() {

@@ -1,9 +1,10 @@
 //! Why a trie could not be walked or changed.
 
+use crate::SourceError;
 use alloy_primitives::B256;
 use nybbles::Nibbles;
 
-/// A node that the operation needs is missing or is no trie node.
+/// A node that the operation needs cannot be had, is missing or is no trie node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrieError {
     /// The source does not hold the node.
@@ -22,4 +23,7 @@ pub enum TrieError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The source failed: a fault of ours, which says nothing about the trie.
+    #[error(transparent)]
+    Source(#[from] SourceError),
 }

@@ -8,7 +8,8 @@
 //! This crate owns node encoding, walking, changing, hashing and proving. It knows nothing of
 //! accounts or storage: keys are 32-byte hashes, values are bytes. It trusts no node: whatever the
 //! bytes are, walking them ends in a value, an absence or a [`TrieError`], never in a panic, in
-//! unbounded recursion or in a root that the nodes do not prove.
+//! unbounded recursion or in a root that the nodes do not prove. A source that fails is neither: its
+//! error comes out as [`TrieError::Source`].
 //!
 //! Where insertions, updates and removals come together, apply the removals last (or use
 //! [`Trie::apply`], which does): a removal that collapses a branch must read the sibling that
@@ -24,11 +25,13 @@ mod prove;
 mod root;
 mod source;
 mod trie;
+mod walk;
 
 pub use error::TrieError;
 pub use node::NodeBytes;
 pub use nybbles::Nibbles;
 pub use prove::prove;
 pub use root::{NewNode, hash_tries};
-pub use source::{NodeIndex, NodeSource, Recorder};
+pub use source::{NodeIndex, NodePath, NodeSource, Recorder, SourceError};
 pub use trie::{EMPTY_ROOT, Trie};
+pub use walk::{Visitor, walk};

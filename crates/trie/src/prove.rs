@@ -1,33 +1,34 @@
 //! Proofs: the nodes on the way to a key.
 
-use crate::{NodeSource, Trie, TrieError};
+use crate::{NodePath, NodeSource, SourceError, Trie, TrieError};
 use alloy_primitives::B256;
 use std::cell::RefCell;
 
 /// Remembers nodes in the order in which they are read: from the root down.
-struct Path<'s, S: NodeSource> {
+struct Path<'s, S: NodeSource + ?Sized> {
     source: &'s S,
     nodes: RefCell<Vec<S::Bytes>>,
 }
 
-impl<S: NodeSource> NodeSource for Path<'_, S> {
+impl<S: NodeSource + ?Sized> NodeSource for Path<'_, S> {
     type Bytes = S::Bytes;
 
-    fn node(&self, hash: &B256) -> Option<S::Bytes> {
-        let node = self.source.node(hash)?;
-        self.nodes.borrow_mut().push(node.clone());
-        Some(node)
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<S::Bytes>, SourceError> {
+        let node = self.source.node(path, hash)?;
+        self.nodes.borrow_mut().extend(node.clone());
+        Ok(node)
     }
 }
 
-/// The nodes from the root to `key`, or to where it turns out to be absent, as `eth_getProof`
-/// returns them: embedded nodes stand inside their parents, the proof of an empty trie is empty.
-pub fn prove<S: NodeSource>(
+/// The value of `key` in a trie of which nothing is loaded yet, and the nodes from its root to the
+/// key, or to where it turns out to be absent, as `eth_getProof` returns them: embedded nodes stand
+/// inside their parents, the proof of an empty trie is empty.
+pub fn prove<S: NodeSource + ?Sized>(
     source: &S,
-    root: B256,
+    mut trie: Trie<S::Bytes>,
     key: &B256,
-) -> Result<Vec<S::Bytes>, TrieError> {
+) -> Result<(Option<Vec<u8>>, Vec<S::Bytes>), TrieError> {
     let path = Path { source, nodes: RefCell::default() };
-    Trie::new(root).get(&path, key)?;
-    Ok(path.nodes.into_inner())
+    let value = trie.get(&path, key)?.map(<[u8]>::to_vec);
+    Ok((value, path.nodes.into_inner()))
 }

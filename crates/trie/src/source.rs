@@ -2,29 +2,83 @@
 
 use crate::NodeBytes;
 use alloy_primitives::B256;
+use core::{error::Error, fmt};
 use hashbrown::HashTable;
+use nybbles::Nibbles;
 use std::{
     cell::RefCell,
     collections::BTreeMap,
     hash::{BuildHasher, RandomState},
+    sync::Arc,
 };
 
-/// Nodes by hash.
+/// Why a source could not say whether it holds something: a disk, a connection, a lock. It says
+/// nothing about the trie, and never stands for a node that is missing.
+#[derive(Debug, Clone)]
+pub struct SourceError(Arc<dyn Error + Send + Sync>);
+
+impl SourceError {
+    /// Wraps the fault of a store, a file or a connection.
+    pub fn new(fault: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(fault.into()))
+    }
+
+    /// The fault itself.
+    pub fn fault(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for SourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// Faults are equal if they read the same.
+impl PartialEq for SourceError {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.to_string() == other.0.to_string()
+    }
+}
+
+impl Eq for SourceError {}
+
+/// Where a node stands: a store that keeps nodes by path finds it there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodePath<'p> {
+    /// Keccak-256 of the address whose storage trie it is in; `None` for the account trie.
+    pub owner: Option<&'p B256>,
+    /// Nibbles from the root of that trie to the node.
+    pub nibbles: &'p Nibbles,
+}
+
+/// Nodes by hash, and by where they stand.
 pub trait NodeSource {
     /// How the source hands out a node.
     type Bytes: NodeBytes;
 
-    /// The node whose Keccak-256 is `hash`, or `None` if the source does not hold it.
+    /// The node at `path` whose Keccak-256 is `hash`, or `None` if the source does not hold it.
     ///
-    /// The trie trusts the source on this point and does not hash again.
-    fn node(&self, hash: &B256) -> Option<Self::Bytes>;
+    /// The trie trusts the source on the hash and does not hash again.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] if the source cannot tell.
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Self::Bytes>, SourceError>;
 }
 
-impl<S: NodeSource> NodeSource for &S {
+impl<S: NodeSource + ?Sized> NodeSource for &S {
     type Bytes = S::Bytes;
 
-    fn node(&self, hash: &B256) -> Option<Self::Bytes> {
-        (*self).node(hash)
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Self::Bytes>, SourceError> {
+        (**self).node(path, hash)
     }
 }
 
@@ -100,9 +154,11 @@ impl<S: NodeSource> Recorder<S> {
 impl<S: NodeSource> NodeSource for Recorder<S> {
     type Bytes = S::Bytes;
 
-    fn node(&self, hash: &B256) -> Option<Self::Bytes> {
-        let node = self.source.node(hash)?;
-        self.read.borrow_mut().entry(*hash).or_insert_with(|| node.clone());
-        Some(node)
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Self::Bytes>, SourceError> {
+        let node = self.source.node(path, hash)?;
+        if let Some(node) = &node {
+            self.read.borrow_mut().entry(*hash).or_insert_with(|| node.clone());
+        }
+        Ok(node)
     }
 }

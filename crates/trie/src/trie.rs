@@ -1,7 +1,7 @@
 //! The arena, and how it is walked.
 
 use crate::{
-    NodeBytes, NodeSource, TrieError,
+    NodeBytes, NodePath, NodeSource, TrieError,
     node::{
         Child, ChildItem, Decoded, Node, NodeId, Reference, Slot, branch_item, child_item, decode,
     },
@@ -20,22 +20,30 @@ pub const EMPTY_ROOT: B256 =
 pub struct Trie<B> {
     pub(crate) slots: Vec<Slot<B>>,
     pub(crate) root: Option<NodeId>,
+    /// Whose storage it is, for sources that keep nodes by path.
+    owner: Option<B256>,
 }
 
 impl<B> Default for Trie<B> {
     fn default() -> Self {
-        Self { slots: Vec::new(), root: None }
+        Self { slots: Vec::new(), root: None, owner: None }
     }
 }
 
 impl<B: NodeBytes> Trie<B> {
-    /// The trie with this root, of which nothing is loaded yet.
+    /// The account trie with this root, of which nothing is loaded yet.
     pub fn new(root: B256) -> Self {
         if root == EMPTY_ROOT {
             return Self::default();
         }
         let reference = Some(Reference::hash(root));
-        Self { slots: vec![Slot { node: Node::Unloaded, reference }], root: Some(NodeId(0)) }
+        let slots = vec![Slot { node: Node::Unloaded, reference }];
+        Self { slots, root: Some(NodeId(0)), owner: None }
+    }
+
+    /// The storage trie with this root of the account at `owner`, the Keccak-256 of its address.
+    pub fn storage(owner: B256, root: B256) -> Self {
+        Self { owner: Some(owner), ..Self::new(root) }
     }
 
     /// Whether the trie holds nothing.
@@ -46,7 +54,7 @@ impl<B: NodeBytes> Trie<B> {
     /// The value of `key`, or `None` if the trie proves that there is none.
     pub fn get<S>(&mut self, source: &S, key: &B256) -> Result<Option<&[u8]>, TrieError>
     where
-        S: NodeSource<Bytes = B>,
+        S: NodeSource<Bytes = B> + ?Sized,
     {
         let nibbles = Nibbles::unpack_array(&key.0);
         let Some(leaf) = self.find(source, &nibbles, |_, _| {})? else {
@@ -66,7 +74,7 @@ impl<B: NodeBytes> Trie<B> {
         mut visit: impl FnMut(NodeId, usize),
     ) -> Result<Option<NodeId>, TrieError>
     where
-        S: NodeSource<Bytes = B>,
+        S: NodeSource<Bytes = B> + ?Sized,
     {
         let Some(mut id) = self.root else { return Ok(None) };
         let mut depth = 0;
@@ -115,7 +123,7 @@ impl<B: NodeBytes> Trie<B> {
         path: impl Fn() -> Nibbles,
     ) -> Result<(), TrieError>
     where
-        S: NodeSource<Bytes = B>,
+        S: NodeSource<Bytes = B> + ?Sized,
     {
         let slot = &self.slots[id.0 as usize];
         let (Node::Unloaded, Some(hash)) =
@@ -124,7 +132,8 @@ impl<B: NodeBytes> Trie<B> {
             return Ok(());
         };
         let path = path();
-        let bytes = source.node(&hash).ok_or(TrieError::MissingNode { path, hash })?;
+        let place = NodePath { owner: self.owner.as_ref(), nibbles: &path };
+        let bytes = source.node(place, &hash)?.ok_or(TrieError::MissingNode { path, hash })?;
         if bytes.as_ref().len() < 32 && !path.is_empty() {
             let reason = "shorter than the hash that refers to it";
             return Err(TrieError::Malformed { path, reason });

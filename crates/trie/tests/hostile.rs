@@ -1,7 +1,7 @@
 //! Nodes that no honest trie holds: each ends in a typed error, next to a neighbour that is read.
 
 use alloy_primitives::{B256, Bytes, hex, keccak256};
-use enshrine_trie::{NodeIndex, NodeSource, Trie, TrieError};
+use enshrine_trie::{NodeIndex, NodePath, NodeSource, SourceError, Trie, TrieError};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
@@ -11,8 +11,8 @@ struct Nodes(HashMap<B256, Bytes>);
 impl NodeSource for Nodes {
     type Bytes = Bytes;
 
-    fn node(&self, hash: &B256) -> Option<Bytes> {
-        self.0.get(hash).cloned()
+    fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, SourceError> {
+        Ok(self.0.get(hash).cloned())
     }
 }
 

@@ -3,7 +3,8 @@
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_trie::{HashBuilder, proof::verify_proof};
 use enshrine_trie::{
-    EMPTY_ROOT, Nibbles, NodeSource, Recorder, Trie, TrieError, hash_tries, prove,
+    EMPTY_ROOT, Nibbles, NodePath, NodeSource, Recorder, SourceError, Trie, TrieError, hash_tries,
+    prove,
 };
 use proptest::{
     prelude::Rng as _,
@@ -18,8 +19,8 @@ struct Nodes(HashMap<B256, Bytes>);
 impl NodeSource for Nodes {
     type Bytes = Bytes;
 
-    fn node(&self, hash: &B256) -> Option<Bytes> {
-        self.0.get(hash).cloned()
+    fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, SourceError> {
+        Ok(self.0.get(hash).cloned())
     }
 }
 

@@ -3,14 +3,14 @@
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
 use alloy_primitives::{Bytes, TxKind, keccak256};
 use enshrine_chain::{Chain, ChainConfig, ChainError};
-use execute::{EXECUTE_ADDRESS, Execute, GasSchedule, Networks, ExecuteError};
+use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, Networks};
+use executor::{ChainSpec, Invalid, SystemCode};
 use eyre::{Context, OptionExt, Result, bail, ensure, eyre};
 use revm::{
     context::{BlockEnv, CfgEnv, TxEnv},
     database::{CacheDB, EmptyDB},
     primitives::hardfork::SpecId,
 };
-use stateless::{ChainSpec, Invalid, SystemCode};
 use std::{collections::BTreeMap, sync::Arc};
 use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::{OwnedWitness, StatelessResult, convert::RawBlock};
@@ -196,7 +196,7 @@ fn check_post_state(chain: &Chain, fixture: &Fixture) -> Result<()> {
 }
 
 fn genesis_code_is_canonical(fixture: &Fixture) -> bool {
-    let contracts = stateless::SYSTEM_CONTRACTS.iter();
+    let contracts = executor::SYSTEM_CONTRACTS.iter();
     contracts.filter(|contract| contract.since <= fixture.fork).all(|contract| {
         let account = fixture.genesis.alloc.get(&contract.address);
         let code = account.and_then(|account| account.code.as_ref());

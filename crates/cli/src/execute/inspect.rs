@@ -4,9 +4,9 @@ use super::load::{Source, decode};
 use alloy_consensus::{Transaction as _, Typed2718};
 use clap::Args;
 use execute::{DeclaredGas, GasSchedule};
+use executor::decode_transaction;
 use eyre::{Result, bail};
 use serde_json::{Value, json};
-use stateless::decode_transaction;
 use std::{collections::BTreeMap, process::ExitCode};
 use wire::{RootConvention, StatelessInput};
 

@@ -1,7 +1,8 @@
 //! Reading blocks in whichever form they come.
 
+use chain::to_stateless_input;
+use executor::ChainSpec;
 use eyre::{Context, Result, bail, eyre};
-use stateless::{ChainSpec, to_stateless_input};
 use std::{
     ffi::OsStr,
     fs,

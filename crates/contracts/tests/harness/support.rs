@@ -65,7 +65,11 @@ impl Harness {
         Ok(block)
     }
 
-    pub(crate) fn seal(&self, time: u64, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
+    pub(crate) fn seal(
+        &self,
+        time: u64,
+        transactions: Vec<Transaction>,
+    ) -> Result<BlockWithWitness> {
         let (block, left_out) = self.l2.seal(time, self.anchor, transactions)?;
         ensure!(left_out.is_empty(), "{left_out:?}");
         Ok(block)

@@ -57,7 +57,10 @@ const FORWARDED: &[(&str, By)] = &[
 ];
 
 /// The same methods, with those forwarded that another node has to answer, as long as there is one.
-pub(crate) fn overlay(here: &Methods, devnet: &Arc<DevnetState>) -> Result<Methods, ErrorObjectOwned> {
+pub(crate) fn overlay(
+    here: &Methods,
+    devnet: &Arc<DevnetState>,
+) -> Result<Methods, ErrorObjectOwned> {
     let mut methods = Methods::new();
     for name in here.method_names() {
         let Some(method) = here.method(name) else { continue };

@@ -120,7 +120,8 @@ fn set_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
         };
         on && !node.pool.is_empty()
     });
-    if waiting && devnet.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty())
+    if waiting
+        && devnet.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty())
     {
         mine_one(devnet)?;
     }

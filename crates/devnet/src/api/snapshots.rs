@@ -4,7 +4,7 @@ use super::{
     Method,
     args::{Args, Number, internal, invalid},
 };
-use crate::{DevnetError, dump, fork::Remote, genesis, state_file::StateFile, state::DevnetState};
+use crate::{DevnetError, dump, fork::Remote, genesis, state::DevnetState, state_file::StateFile};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::Chain;
@@ -42,7 +42,11 @@ fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwn
 }
 
 /// Makes the block that is `depth` below the head the head.
-pub(super) fn go_back(devnet: &DevnetState, depth: u64, what: &str) -> Result<(), ErrorObjectOwned> {
+pub(super) fn go_back(
+    devnet: &DevnetState,
+    depth: u64,
+    what: &str,
+) -> Result<(), ErrorObjectOwned> {
     devnet.node.change(|node| {
         let height = node.chain.head().header.number;
         let target =

@@ -14,6 +14,7 @@ use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use chain::RecoveredTransaction;
+use executor::Transaction;
 use jsonrpsee::types::ErrorObjectOwned;
 use node::{Event, PoolTransaction};
 use rpc::{
@@ -21,7 +22,6 @@ use rpc::{
     typed::{Unsigned, nobody, with_signature},
 };
 use serde_json::{Value, json};
-use stateless::Transaction;
 use std::time::{Duration, Instant};
 
 pub(super) const METHODS: &[Method] = &[

@@ -3,7 +3,7 @@
 
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
 use enshrine_devnet::{Config, Devnet};
-use stateless::ChainSpec;
+use executor::ChainSpec;
 use std::{
     path::{Path, PathBuf},
     process::Command,

@@ -112,7 +112,10 @@ impl<'a> Input<'a> {
     }
 
     /// The witness, its nodes linked to tries.
-    pub(super) fn into_witness(self, config: ChainConfig) -> Result<ExecutionWitness, ExecuteError> {
+    pub(super) fn into_witness(
+        self,
+        config: ChainConfig,
+    ) -> Result<ExecutionWitness, ExecuteError> {
         match self {
             Self::Amsterdam(input) => Ok(ExecutionWitness {
                 chain_config: config,

@@ -11,8 +11,8 @@ use alloy_primitives::Bytes;
 use enshrine_differential::ethrex::{self, ExecuteError};
 use ethrex_common::InvalidBlockError;
 use ethrex_vm::EvmError;
+use executor::Transaction;
 use eyre::{Result, ensure};
-use stateless::Transaction;
 use std::collections::BTreeSet;
 use wire::{ProtocolFork, RootConvention, StatelessInput};
 

@@ -9,8 +9,8 @@ use ethrex_common::{
     H256,
     types::{BlockHeader, ChainConfig as EthrexConfig, ForkId},
 };
+use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use eyre::Result;
-use stateless::{ChainSpec, SYSTEM_CONTRACTS};
 use std::collections::BTreeSet;
 use wire::{ProtocolFork, RootConvention, StatelessInput};
 

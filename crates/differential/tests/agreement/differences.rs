@@ -8,9 +8,9 @@ use alloy_primitives::{Bytes, U256, hex};
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
 use enshrine_differential::ethrex;
 use ethrex_common::types::block_execution_witness::amsterdam_chain_config;
+use executor::{SYSTEM_CONTRACTS, SystemCode};
 use eyre::Result;
 use keys::Key;
-use stateless::{SYSTEM_CONTRACTS, SystemCode};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput};
 
 const CHAIN_ID: u64 = 8_079;

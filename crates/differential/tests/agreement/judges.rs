@@ -4,7 +4,7 @@ use alloy_primitives::{Address, Bytes, keccak256};
 use enshrine_differential::ethrex::{self, ExecuteError};
 use ethrex_common::types::ChainConfig;
 use execute::{Execute, Networks};
-use stateless::{ChainSpec, SystemCode};
+use executor::{ChainSpec, SystemCode};
 use std::{
     cell::Cell,
     fs,

@@ -7,8 +7,8 @@ use crate::{
     scenario::everything,
 };
 use chain::{Chain, ChainConfig};
+use executor::SystemCode;
 use eyre::{OptionExt, Result};
-use stateless::SystemCode;
 use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::convert::RawBlock;
 

@@ -8,8 +8,8 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Bytes};
 use chain::{BlockAttributes, Chain, ChainConfig};
+use executor::SystemCode;
 use eyre::Result;
-use stateless::SystemCode;
 use std::{collections::BTreeSet, env};
 use wire::ProtocolFork;
 

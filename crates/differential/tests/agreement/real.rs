@@ -2,8 +2,8 @@
 
 use crate::judges::{Judges, Tally};
 use enshrine_differential::real_blocks;
+use executor::ChainSpec;
 use eyre::Result;
-use stateless::ChainSpec;
 use wire::convert::RawBlock;
 
 #[test]

@@ -4,9 +4,9 @@
 use crate::judges::Judges;
 use alloy_consensus::Header;
 use alloy_genesis::GenesisAccount;
-use chain::{BlockAttributes, Chain, ChainConfig, ChainError, BlockWithWitness};
+use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, ChainError};
+use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode, Transaction, decode_transaction};
 use eyre::Result;
-use stateless::{Invalid, SYSTEM_CONTRACTS, SystemCode, Transaction, decode_transaction};
 use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::{OwnedWitness, ProtocolFork, Withdrawal, convert::RawBlock};
 

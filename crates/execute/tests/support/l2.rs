@@ -3,9 +3,9 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use chain::{BlockAttributes, Chain, ChainConfig, BlockWithWitness, empty_genesis};
+use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use executor::{ChainSpec, SystemCode};
 use keys::{Key, Transaction};
-use stateless::{ChainSpec, SystemCode};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput, convert::RawBlock};
 
 pub(crate) const CHAIN_ID: u64 = 8_079;

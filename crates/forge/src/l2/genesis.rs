@@ -13,7 +13,7 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall;
 use chain::{Chain, ChainConfig, empty_genesis};
-use stateless::ChainSpec;
+use executor::ChainSpec;
 use wire::ProtocolFork;
 
 /// Makes the genesis that Solidity describes, with the system contracts of all forks: a test may

@@ -3,7 +3,8 @@
 use super::{
     abi::{
         IL2::{
-            Block as Request, Rejection, Log, Receipt, Sealed, Transaction as Described, receiptsCall,
+            Block as Request, Log, Receipt, Rejection, Sealed, Transaction as Described,
+            receiptsCall,
         },
         StoredBody, StoredState,
     },
@@ -98,7 +99,10 @@ pub(super) fn seal(
         transactionHashes: block.transactions.iter().map(|tx| *tx.tx_hash()).collect(),
         leftOut: left_out
             .into_iter()
-            .map(|(index, reason)| Rejection { index: U256::from(index), reason: reason.to_string() })
+            .map(|(index, reason)| Rejection {
+                index: U256::from(index),
+                reason: reason.to_string(),
+            })
             .collect(),
     })
 }

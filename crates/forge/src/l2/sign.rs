@@ -15,8 +15,8 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, Bytes, TxKind, U256, map::AddressMap};
 use chain::Chain;
+use executor::{Transaction, decode_transaction, recover_sender};
 use keys::Key;
-use stateless::{Transaction, decode_transaction, recover_sender};
 use wire::ProtocolFork;
 
 /// A number that is left to the helper: the next nonce.

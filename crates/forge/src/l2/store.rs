@@ -6,8 +6,8 @@ use alloy_consensus::Header;
 use alloy_primitives::B256;
 use alloy_sol_types::SolValue;
 use chain::{Block, Chain, ChainConfig, Store};
+use executor::ChainSpec;
 use keccak::keccak256;
-use stateless::ChainSpec;
 use std::sync::Arc;
 use wire::ProtocolFork;
 

@@ -9,11 +9,14 @@ use super::{
 use crate::{RpcError, overrides, transfers::Transfers};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
 use alloy_eips::eip4844::DATA_GAS_PER_BLOB;
-use alloy_evm::Evm;
+use alloy_evm::{Evm, precompiles::PrecompilesMap};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{U256, map::AddressSet};
+use alloy_rpc_types_eth::state::StateOverride;
 use alloy_rpc_types_eth::{TransactionRequest, simulate::SimCallResult};
-use chain::{Block, ExecutedBlock, ChainError, Changes, State};
+use chain::{Block, ChainConfig, ChainError, ExecutedBlock, State};
+use executor::{BlockExecution, Environment, EvmOverrides, Receipt};
+use parking_lot::Mutex;
 use revm::{
     Database,
     context::{
@@ -24,10 +27,37 @@ use revm::{
     state::AccountInfo,
 };
 use revm_inspectors::transfer::TRANSFER_LOG_EMITTER;
-use stateless::{
-    BlockExecution, Environment, EvmOverrides, Receipt, next_base_fee, next_excess_blob_gas,
-};
-use std::{cell::RefCell, sync::Arc};
+use stateless::{next_base_fee, next_excess_blob_gas};
+use std::sync::Arc;
+use store::Changes;
+
+/// The rules of the chain, as far as a simulation keeps to them.
+#[derive(Debug)]
+struct SimulatedRules<'a> {
+    config: &'a ChainConfig,
+    accounts: &'a StateOverride,
+    validation: bool,
+    /// Whether precompiles could be moved to where the overrides want them, and which addresses are
+    /// warm because a precompile stands or stood there.
+    moved: Mutex<(Result<(), RpcError>, AddressSet)>,
+}
+
+impl EvmOverrides for SimulatedRules<'_> {
+    fn limits(&self, cfg: &mut CfgEnv) {
+        self.config.limits(cfg);
+        cfg.disable_eip3607 = true;
+        cfg.disable_block_gas_limit = true;
+        cfg.tx_gas_limit_cap = Some(u64::MAX);
+        cfg.disable_nonce_check = !self.validation;
+    }
+
+    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
+        self.config.precompiles(precompiles);
+        let warm = overrides::warm_addresses(precompiles);
+        let done = overrides::move_precompiles(precompiles, self.accounts);
+        *self.moved.lock() = (done, warm);
+    }
+}
 
 /// A simulation in progress.
 pub(super) struct Simulation {
@@ -101,30 +131,22 @@ impl Simulation {
         }
         overrides::apply_state(&mut state, accounts)?;
 
-        let moved = RefCell::new((Ok(()), AddressSet::default()));
-        let limits = |cfg: &mut CfgEnv| {
-            config.lift_limits(cfg);
-            cfg.disable_eip3607 = true;
-            cfg.disable_block_gas_limit = true;
-            cfg.tx_gas_limit_cap = Some(u64::MAX);
-            cfg.disable_nonce_check = !self.validation;
+        let rules = SimulatedRules {
+            config,
+            accounts,
+            validation: self.validation,
+            moved: Mutex::new((Ok(()), AddressSet::default())),
         };
-        let precompiles = |precompiles: &mut _| {
-            config.install(precompiles);
-            let warm = overrides::warm_addresses(precompiles);
-            let done = overrides::move_precompiles(precompiles, accounts);
-            *moved.borrow_mut() = (done, warm);
-        };
-        let changes = EvmOverrides { limits: &limits, precompiles: &precompiles };
         let withdrawals =
             if header.withdrawals_root.is_some() { &given.withdrawals[..] } else { &[] };
         let environment =
             Environment { header: &header, ommers: &[], withdrawals, spec: &config.spec };
         let inspector = Transfers::new();
         let mut execution =
-            BlockExecution::begin_inspected(&mut state, environment, &changes, inspector)
+            BlockExecution::begin_inspected(&mut state, environment, &rules, inspector)
                 .map_err(ChainError::from)?;
-        let (done, warm) = moved.replace((Ok(()), AddressSet::default()));
+        let (done, warm) =
+            std::mem::replace(&mut *rules.moved.lock(), (Ok(()), AddressSet::default()));
         done?;
         execution.evm_mut().ctx_mut().journal_mut().warm_precompiles(&warm);
         if let Some(fee) = given.block.blob_base_fee {
@@ -132,13 +154,13 @@ impl Simulation {
             execution.evm_mut().ctx_mut().block.blob_excess_gas_and_price =
                 Some(BlobExcessGasAndPrice { excess_blob_gas, blob_gasprice: fee.saturating_to() });
         }
-        execution.inspect(self.trace_transfers);
+        execution.evm_mut().set_inspector_enabled(self.trace_transfers);
 
         let mut made = Vec::with_capacity(calls.len());
         let mut used = 0;
         for request in calls {
             let sender = request.from.unwrap_or_default();
-            let account = execution.evm_mut().db_mut().basic(sender).map_err(ChainError::Store)?;
+            let account = execution.evm_mut().db_mut().basic(sender).map_err(ChainError::from)?;
             let account = account.unwrap_or_default();
             let nonce = request.nonce.unwrap_or(account.nonce);
             let gas = self.gas_for(request, used, header.gas_limit)?;
@@ -177,14 +199,14 @@ impl Simulation {
         }
         let executed = execution.finish().map_err(ChainError::from)?;
         let mut added = Changes::default();
-        let post = state.into_post_state(|node| added.put_node(node)).map_err(ChainError::Store)?;
+        let post = state.into_post_state(|node| added.put_node(node)).map_err(ChainError::from)?;
         added.codes = post.codes;
         let (results, transactions, senders) = split(made);
         let header = close(header, &transactions, &executed, post.root);
         let mut built =
             Block::sealed(header, transactions, senders, withdrawals.to_vec(), executed);
         built.provable = false;
-        self.state = parent.advance(ExecutedBlock { block: built, changes: added });
+        self.state = parent.advance(ExecutedBlock { block: built, changes: added })?;
         let built = Arc::clone(self.state.block());
         let results = describe(&built, results);
         Ok((built, results))

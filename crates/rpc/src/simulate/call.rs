@@ -11,12 +11,12 @@ use alloy_consensus::TxType;
 use alloy_primitives::{Address, TxKind};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::ChainError;
+use executor::{ReadError, Transaction};
 use revm::context::{
     TxEnv,
     either::Either,
     result::{EVMError, InvalidTransaction},
 };
-use stateless::{StateError, Transaction};
 
 /// A call of which everything is known that makes it a transaction.
 pub(super) struct Filled<'r> {
@@ -81,10 +81,10 @@ impl Filled<'_> {
 }
 
 /// Why a call cannot be a transaction, with the code that the specification has for it.
-pub(super) fn refused(error: EVMError<StateError>, sender: Address, gas: u64) -> RpcError {
+pub(super) fn refused(error: EVMError<ReadError>, sender: Address, gas: u64) -> RpcError {
     let reason = match error {
         EVMError::Transaction(reason) => reason,
-        EVMError::Database(error) => return ChainError::Store(error).into(),
+        EVMError::Database(error) => return ChainError::from(error).into(),
         other => return RpcError::internal(other.to_string()),
     };
     let (code, what) = match &reason {

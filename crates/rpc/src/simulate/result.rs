@@ -6,8 +6,8 @@ use alloy_consensus::{Header, proofs};
 use alloy_primitives::{Address, B256, Bytes, Log, keccak256};
 use alloy_rpc_types_eth::simulate::{SimCallResult, SimulateError};
 use chain::Block;
+use executor::{ExecutionOutcome, Transaction};
 use revm::context::result::{ExecutionResult, HaltReason};
-use stateless::{ExecutionOutcome, Transaction};
 
 /// One call that was made.
 pub(super) struct Made {

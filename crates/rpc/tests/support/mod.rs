@@ -6,11 +6,11 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
 use chain::{Chain, ChainConfig, empty_genesis};
 use enshrine_rpc::{Api, Options, module};
+use executor::ChainSpec;
 use jsonrpsee::RpcModule;
 use keys::Key;
 use node::{Clock, Mining, Node, Settings};
 use serde_json::{Value, json};
-use stateless::ChainSpec;
 use std::sync::Arc;
 use wire::ProtocolFork;
 

@@ -8,7 +8,8 @@ use crate::support::{Case, all, generated, items, random::Random};
 use alloy_consensus::{EthereumTypedTransaction, Transaction as _};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Bytes, Signature, U256, uint};
-use enshrine_stateless::{ChainSpec, Invalid, Receipt, Transaction, decode_transaction, verify};
+use enshrine_stateless::verify;
+use executor::{ChainSpec, Invalid, Receipt, Transaction, decode_transaction};
 use wire::{ByteLists, ExecutionRequests, PayloadShape, ProtocolFork, Records, Withdrawal};
 
 /// Order of the curve.

@@ -1,7 +1,8 @@
 //! From a block and its witness to the input of EXECUTE.
 
 use crate::support::{generated, relink::owned};
-use enshrine_stateless::{ChainSpec, Invalid, StateError, to_stateless_input};
+use chain::to_stateless_input;
+use executor::{ChainSpec, Invalid, StateError};
 use wire::{ProtocolFork, convert::RawBlock};
 
 #[test]

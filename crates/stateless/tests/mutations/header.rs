@@ -17,7 +17,8 @@
 use crate::support::{Case, all, generated, random::Random, rehash};
 use alloy_eips::eip4788::BEACON_ROOTS_CODE;
 use alloy_primitives::{B256, U256};
-use enshrine_stateless::{Ancestors, Invalid, Verdict, decode_transaction, header_of};
+use enshrine_stateless::{Ancestors, Verdict, header_of};
+use executor::{Invalid, decode_transaction};
 use std::collections::BTreeMap;
 use wire::{
     ProtocolFork, StatelessInput,

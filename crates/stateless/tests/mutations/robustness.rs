@@ -9,8 +9,9 @@ use crate::support::{
 use alloy_consensus::{Header, Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, TxKind, U256};
-use enshrine_stateless::{SYSTEM_CONTRACTS, decode_transaction, header_of, recover_sender};
+use enshrine_stateless::header_of;
 use execute::{Execute, ExecuteError};
+use executor::{SYSTEM_CONTRACTS, decode_transaction, recover_sender};
 use keys::Key;
 use std::collections::BTreeMap;
 use wire::{

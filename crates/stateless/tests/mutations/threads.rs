@@ -2,7 +2,7 @@
 
 use crate::support::{Case, all, input_of, items, random::Random};
 use core::num::NonZeroUsize;
-use enshrine_stateless::{UncheckedBlock, ChainSpec, Invalid, Options, Verdict};
+use enshrine_stateless::{ChainSpec, Invalid, Options, UncheckedBlock, Verdict};
 use wire::{ByteLists, StatelessInput};
 
 fn with_threads(

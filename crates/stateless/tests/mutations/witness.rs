@@ -3,7 +3,8 @@
 
 use crate::support::{Case, all, generated, items, random::Random};
 use alloy_primitives::{B256, keccak256};
-use enshrine_stateless::{Ancestors, Invalid, StateError, Verdict};
+use enshrine_stateless::{Ancestors, Verdict};
+use executor::{Invalid, StateError};
 use trie::TrieError;
 use wire::{ByteLists, ExecutionWitness};
 

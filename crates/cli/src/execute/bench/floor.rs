@@ -9,6 +9,7 @@ use alloy_consensus::transaction::SignerRecoverable as _;
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, FromRecoveredTx as _, eth::EthEvmFactory};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use core::hint::black_box;
+use executor::{BlockState, ChainSpec, StateError, StateSource, Transaction, decode_transaction};
 use eyre::{Result, ensure, eyre};
 use revm::{
     Database, DatabaseCommit, DatabaseRef,
@@ -18,10 +19,7 @@ use revm::{
     state::AccountInfo,
 };
 use serde::Serialize;
-use stateless::{
-    BlockState, ChainSpec, StateError, StateSource, Transaction, Witness, decode_transaction,
-    header_of,
-};
+use stateless::{Witness, header_of};
 use std::{cell::RefCell, time::Instant};
 
 /// Milliseconds.

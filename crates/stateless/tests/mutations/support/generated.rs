@@ -15,8 +15,8 @@ use alloy_eips::{
 };
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, TxKind, U256, keccak256};
-use chain::{BlockAttributes, Chain, ChainConfig, BlockWithWitness, empty_genesis};
-use enshrine_stateless::{ChainSpec, SYSTEM_CONTRACTS};
+use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use keys::{Key, Transaction};
 use std::collections::HashMap;
 use wire::ProtocolFork;

@@ -6,7 +6,8 @@ pub(crate) mod random;
 pub(crate) mod relink;
 
 use alloy_primitives::Bytes;
-use enshrine_stateless::{ChainSpec, Invalid, Verdict, to_stateless_input, header_of, verify};
+use chain::to_stateless_input;
+use enshrine_stateless::{ChainSpec, Invalid, Verdict, header_of, verify};
 use std::sync::LazyLock;
 use wire::{ByteLists, StatelessInput, convert::RawBlock};
 
@@ -112,7 +113,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
 pub(crate) fn input_of(block: &vectors::Block) -> (ChainSpec, Vec<u8>) {
     let spec = ChainSpec::known(block.bundle.chain_id).expect("a known network");
     let raw = RawBlock::decode(&block.bundle.block).expect("a block");
-    let bytes = to_stateless_input(&raw, &block.bundle.witness, &spec).expect("a block that executes");
+    let bytes =
+        to_stateless_input(&raw, &block.bundle.witness, &spec).expect("a block that executes");
     (spec, bytes)
 }
 

@@ -1,122 +1,34 @@
 //! Execution of a block over a state.
 
 use crate::{
-    BlockState, ChainSpec, Invalid, StateSource, Transaction,
+    BlockError, BlockState, ChainSpec, EvmOverrides, ExecutionOutcome, InternalError, Invalid,
+    ReadError, Receipt, StateSource, Transaction,
+    dao::move_dao_funds,
+    deposits::is_malformed_deposit,
     evm::{BlockEvm, inspected_evm},
+    receipts::Receipts,
 };
-use alloy_consensus::{
-    Eip658Value, EthereumReceipt, Header, ReceiptWithBloom, TxReceipt, TxType,
-    proofs::calculate_receipt_root, transaction::Recovered,
-};
-use alloy_eips::{
-    eip2718::Encodable2718, eip4895::Withdrawal, eip7685::Requests, eip7928::total_bal_items,
-};
+use alloy_consensus::{Header, transaction::Recovered};
+use alloy_eips::{eip4895::Withdrawal, eip7928::total_bal_items};
 use alloy_evm::{
-    Evm, EvmEnv,
+    Evm, EvmEnv, FromRecoveredTx,
     block::{
         BalIndexedDatabase, BlockExecutionError, BlockExecutor, BlockValidationError, CommitChanges,
     },
-    eth::{
-        EthBlockExecutionCtx, EthBlockExecutor, EthEvmContext,
-        dao_fork::{DAO_HARDFORK_ACCOUNTS, DAO_HARDFORK_BENEFICIARY},
-        eip6110::DepositEvent,
-        receipt_builder::{ReceiptBuilder, ReceiptBuilderCtx},
-        spec::EthExecutorSpec,
-    },
-    precompiles::PrecompilesMap,
+    eth::{EthBlockExecutionCtx, EthBlockExecutor, EthEvmContext, spec::EthExecutorSpec},
 };
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
-use alloy_primitives::{Address, B256, Bloom, Bytes, Log, U256};
-use alloy_sol_types::SolEvent;
-use alloy_trie::root::ordered_trie_root_with_encoder;
+use alloy_primitives::{Address, B256};
 use revm::{
     DatabaseCommit, Inspector,
-    context::{CfgEnv, result::ResultAndState},
-    database::DatabaseCommitExt,
+    context::{
+        TxEnv,
+        result::{EVMError, ResultAndState},
+    },
     inspector::NoOpInspector,
     state::EvmState,
 };
 use std::borrow::Cow;
-
-/// The receipt of a transaction, without its bloom filter.
-pub type Receipt = EthereumReceipt<TxType>;
-
-/// Makes receipts without bloom filters: those are computed for all receipts together.
-#[derive(Debug, Clone, Copy)]
-struct Receipts;
-
-impl ReceiptBuilder for Receipts {
-    type Transaction = Transaction;
-    type Receipt = Receipt;
-
-    fn build_receipt<E: Evm>(&self, ctx: ReceiptBuilderCtx<'_, TxType, E>) -> Receipt {
-        Receipt {
-            tx_type: ctx.tx_type,
-            success: ctx.result.is_success(),
-            cumulative_gas_used: ctx.cumulative_gas_used,
-            logs: ctx.result.into_logs(),
-        }
-    }
-}
-
-/// What executing a block has produced, besides its state.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ExecutionOutcome {
-    /// One receipt per transaction.
-    pub receipts: Vec<Receipt>,
-    /// The state root after each transaction, which receipts hold before Byzantium; empty since.
-    pub roots: Vec<B256>,
-    /// Gas used by the block.
-    pub gas_used: u64,
-    /// Blob gas used by the block.
-    pub blob_gas_used: u64,
-    /// EIP-7685 requests, type byte first; `None` before Prague.
-    pub requests: Option<Requests>,
-    /// RLP of the block access list (EIP-7928); `None` before Amsterdam.
-    pub block_access_list: Option<Bytes>,
-    /// Items of the block access list, which the gas limit must pay for.
-    pub access_list_items: u64,
-}
-
-impl ExecutionOutcome {
-    /// The receipts with their bloom filters.
-    fn with_blooms(&self) -> Vec<ReceiptWithBloom<&Receipt>> {
-        self.receipts
-            .iter()
-            .map(|receipt| ReceiptWithBloom { logs_bloom: receipt.bloom(), receipt })
-            .collect()
-    }
-
-    /// Root of the receipts trie and bloom filter of all logs.
-    pub fn receipts_root_and_bloom(&self) -> (B256, Bloom) {
-        let receipts = self.with_blooms();
-        let bloom = receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.logs_bloom);
-        let root = if self.roots.is_empty() {
-            calculate_receipt_root(&receipts)
-        } else {
-            let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
-            ordered_trie_root_with_encoder(&self.raw_receipts(), put)
-        };
-        (root, bloom)
-    }
-
-    /// The receipts as the receipts trie holds them: EIP-2718 encodings.
-    pub fn raw_receipts(&self) -> Vec<Bytes> {
-        let receipts = self.with_blooms().into_iter();
-        if self.roots.is_empty() {
-            return receipts.map(|receipt| receipt.encoded_2718().into()).collect();
-        }
-        let rooted = |(receipt, root): (ReceiptWithBloom<&Receipt>, &B256)| {
-            let with_root = alloy_consensus::Receipt {
-                status: Eip658Value::PostState(*root),
-                cumulative_gas_used: receipt.receipt.cumulative_gas_used,
-                logs: receipt.receipt.logs.clone(),
-            };
-            alloy_rlp::encode(with_root.with_bloom()).into()
-        };
-        receipts.zip(&self.roots).map(rooted).collect()
-    }
-}
 
 /// The block that is to be executed.
 #[derive(Debug, Clone, Copy)]
@@ -131,27 +43,6 @@ pub struct Environment<'x> {
     pub spec: &'x ChainSpec,
 }
 
-/// What a chain changes about the EVM of its fork.
-#[derive(Clone, Copy)]
-pub struct EvmOverrides<'o> {
-    /// Changes the limits and checks of the EVM.
-    pub limits: &'o dyn Fn(&mut CfgEnv),
-    /// Adds to the precompiles of the fork.
-    pub precompiles: &'o dyn Fn(&mut PrecompilesMap),
-}
-
-impl Default for EvmOverrides<'_> {
-    fn default() -> Self {
-        Self { limits: &|_| {}, precompiles: &|_| {} }
-    }
-}
-
-impl core::fmt::Debug for EvmOverrides<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("EvmOverrides").finish_non_exhaustive()
-    }
-}
-
 type Executor<'x, DB, I> = EthBlockExecutor<'x, BlockEvm<DB, I>, &'x ChainSpec, Receipts>;
 
 /// A block in execution: system calls, then transactions one by one, then withdrawals, rewards and
@@ -161,6 +52,8 @@ type Executor<'x, DB, I> = EthBlockExecutor<'x, BlockEvm<DB, I>, &'x ChainSpec, 
 /// those of a block that is long done, under an inspector.
 pub struct BlockExecution<'x, 's, S: StateSource, I = NoOpInspector> {
     executor: Executor<'x, &'x mut BlockState<'s, S>, I>,
+    header: &'x Header,
+    overrides: &'x dyn EvmOverrides,
     fork: EthereumHardfork,
     transactions: usize,
     roots: Vec<B256>,
@@ -180,9 +73,9 @@ impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
     pub fn begin(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
-        changes: &EvmOverrides<'_>,
-    ) -> Result<Self, Invalid> {
-        Self::begin_inspected(state, block, changes, NoOpInspector)
+        overrides: &'x dyn EvmOverrides,
+    ) -> Result<Self, BlockError> {
+        Self::begin_inspected(state, block, overrides, NoOpInspector)
     }
 }
 
@@ -191,25 +84,25 @@ where
     S: StateSource,
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
 {
-    /// As [`Self::begin`], with an inspector, which sees nothing before it is enabled
-    /// ([`Self::inspect`]).
+    /// As [`Self::begin`], with an inspector, which sees nothing but what is run by
+    /// [`Self::inspect_transaction`] or on [`Self::evm_mut`].
     pub fn begin_inspected(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
-        changes: &EvmOverrides<'_>,
+        overrides: &'x dyn EvmOverrides,
         inspector: I,
-    ) -> Result<Self, Invalid> {
+    ) -> Result<Self, BlockError> {
         let Environment { header, ommers, withdrawals, spec } = block;
         let fork = spec.hardfork_at(header.number, header.timestamp);
         let blob_params = spec.blob_params_at(header.timestamp);
         let mut env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
-        (changes.limits)(&mut env.cfg_env);
+        overrides.limits(&mut env.cfg_env);
         if spec.ethereum_fork_activation(EthereumHardfork::Dao).transitions_at_block(header.number)
         {
             move_dao_funds(state)?;
         }
         let mut evm = inspected_evm(state, env, inspector, false);
-        (changes.precompiles)(evm.precompiles_mut());
+        overrides.precompiles(evm.precompiles_mut());
         let ctx = EthBlockExecutionCtx {
             parent_hash: header.parent_hash,
             parent_beacon_block_root: header.parent_beacon_block_root,
@@ -221,11 +114,14 @@ where
         };
         let mut execution = Self {
             executor: EthBlockExecutor::new(evm, ctx, spec, Receipts),
+            header,
+            overrides,
             fork,
             transactions: 0,
             roots: Vec::new(),
         };
         execution.set_access_index(0);
+        overrides.begin_block(header, execution.executor.evm_mut().db_mut())?;
         let applied = execution.executor.apply_pre_execution_changes();
         execution.check(applied)?;
         Ok(execution)
@@ -233,7 +129,11 @@ where
 
     /// Runs a transaction. An error leaves the state as it was, so that a builder can go on without
     /// it; a verifier takes it as its verdict.
-    pub fn transact(&mut self, transaction: &Transaction, sender: Address) -> Result<(), Invalid> {
+    pub fn transact(
+        &mut self,
+        transaction: &Transaction,
+        sender: Address,
+    ) -> Result<(), BlockError> {
         self.transact_observed(transaction, sender, |_| {})
     }
 
@@ -243,9 +143,10 @@ where
         transaction: &Transaction,
         sender: Address,
         observe: impl FnOnce(&ResultAndState),
-    ) -> Result<(), Invalid> {
+    ) -> Result<(), BlockError> {
         let (index, fork) = (self.transactions, self.fork);
         self.set_access_index(index as u64 + 1);
+        self.before_transaction(transaction, sender)?;
         let contract = self.executor.spec.deposit_contract_address();
         let mut malformed_deposit = false;
         let executed = self.executor.execute_transaction_with_commit_condition(
@@ -265,7 +166,7 @@ where
         );
         if malformed_deposit {
             let reason = "makes the deposit contract emit a log of another layout".to_owned();
-            return Err(Invalid::Transaction { index, reason });
+            return Err(Invalid::Transaction { index, reason }.into());
         }
         match self.check(executed) {
             Ok(_) => {
@@ -276,9 +177,47 @@ where
                 }
                 Ok(())
             }
-            Err(Invalid::Execution(reason)) => Err(Invalid::Transaction { index, reason }),
+            Err(BlockError::Invalid(Invalid::Execution(reason))) => {
+                Err(Invalid::Transaction { index, reason }.into())
+            }
             Err(other) => Err(other),
         }
+    }
+
+    /// Runs a transaction that is known to stand here, under the inspector, and shows what came of it
+    /// before it is committed. No receipt is made: this is for tracers, of blocks that are long done.
+    pub fn inspect_transaction<T, E: From<BlockError>>(
+        &mut self,
+        transaction: &Transaction,
+        sender: Address,
+        seen: impl FnOnce(
+            &mut BlockEvm<&'x mut BlockState<'s, S>, I>,
+            &TxEnv,
+            &ResultAndState,
+        ) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let index = self.transactions;
+        self.before_transaction(transaction, sender)?;
+        let evm = self.executor.evm_mut();
+        evm.set_inspector_enabled(true);
+        let env = TxEnv::from_recovered_tx(transaction, sender);
+        let done =
+            evm.transact_raw(env.clone()).map_err(|error| transaction_error(index, error))?;
+        let seen = seen(evm, &env, &done)?;
+        evm.set_inspector_enabled(false);
+        evm.db_mut().commit(done.state);
+        self.transactions += 1;
+        Ok(seen)
+    }
+
+    fn before_transaction(
+        &mut self,
+        transaction: &Transaction,
+        sender: Address,
+    ) -> Result<(), BlockError> {
+        let (index, overrides) = (self.transactions, self.overrides);
+        let state = self.executor.evm_mut().db_mut();
+        overrides.before_transaction(index, transaction, sender, state)
     }
 
     /// Takes what a call on the EVM of this block has changed as a transaction of the block: state,
@@ -291,16 +230,6 @@ where
         self.executor.blob_gas_used += blob_gas;
         self.executor.receipts.push(receipt);
         self.transactions += 1;
-    }
-
-    /// Lets the inspector watch the transactions from here on, or no more.
-    pub fn inspect(&mut self, enabled: bool) {
-        self.executor.evm_mut().set_inspector_enabled(enabled);
-    }
-
-    /// The inspector.
-    pub fn inspector_mut(&mut self) -> &mut I {
-        self.executor.evm_mut().inspector_mut()
     }
 
     /// The EVM that the transactions run on.
@@ -323,9 +252,10 @@ where
     }
 
     /// Runs what stands behind the transactions: requests, withdrawals, rewards.
-    pub fn finish(mut self) -> Result<ExecutionOutcome, Invalid> {
+    pub fn finish(mut self) -> Result<ExecutionOutcome, BlockError> {
         self.set_access_index(self.transactions as u64 + 1);
         let (fork, transactions) = (self.fork, self.transactions);
+        self.overrides.end_block(self.header, self.executor.evm_mut().db_mut())?;
         debug_assert_eq!(self.executor.receipts.len(), transactions);
         let failure = self.executor.evm().db().failure_handle();
         if let Some(failure) = failure.get() {
@@ -353,7 +283,7 @@ where
     }
 
     /// A read that failed is the reason, however the executor words it or passes over it.
-    fn check<T>(&self, result: Result<T, BlockExecutionError>) -> Result<T, Invalid> {
+    fn check<T>(&self, result: Result<T, BlockExecutionError>) -> Result<T, BlockError> {
         match self.executor.evm().db().failure() {
             Some(failure) => Err(failure.clone().into()),
             None => result.map_err(execution_error),
@@ -361,35 +291,46 @@ where
     }
 }
 
-/// Moves the funds that the DAO fork moves, before any transaction of the block sees them.
+/// Executes all transactions of a block, and what stands before and behind them. `after` is told the
+/// gas that the block has used after each of them, and can end it.
 ///
-/// The executor would move them behind the transactions; it then finds nothing left.
-fn move_dao_funds<S: StateSource>(state: &mut BlockState<'_, S>) -> Result<(), Invalid> {
-    let drained = state.drain_balances(DAO_HARDFORK_ACCOUNTS)?.into_iter().sum();
-    Ok(state.increment_balances([(DAO_HARDFORK_BENEFICIARY, drained)])?)
-}
-
-/// Whether a log of the deposit contract is a deposit event of another layout than the one that
-/// EIP-6110 allows; the executor's ABI decoder would take others too.
-fn is_malformed_deposit(log: &Log) -> bool {
-    const OFFSETS: [usize; 5] = [160, 256, 320, 384, 512];
-    const SIZES: [usize; 5] = [48, 32, 8, 96, 8];
-    const LENGTH: usize = 576;
-    if log.topics().first() != Some(&DepositEvent::SIGNATURE_HASH) {
-        return false;
+/// # Errors
+///
+/// [`BlockError`] of the first thing that cannot stand, or of `sender` or `after`.
+pub fn execute_block<'x, S: StateSource>(
+    state: &'x mut BlockState<'_, S>,
+    block: Environment<'x>,
+    overrides: &'x dyn EvmOverrides,
+    transactions: &[Transaction],
+    sender: impl Fn(usize) -> Result<Address, Invalid>,
+    mut after: impl FnMut(usize, u64) -> Result<(), Invalid>,
+) -> Result<ExecutionOutcome, BlockError> {
+    let mut execution = BlockExecution::begin(state, block, overrides)?;
+    for (index, transaction) in transactions.iter().enumerate() {
+        execution.transact(transaction, sender(index)?)?;
+        after(index, execution.gas_used())?;
     }
-    let data = &log.data.data;
-    let word = |at: usize| U256::from_be_slice(&data[at..at + 32]);
-    data.len() != LENGTH
-        || OFFSETS.iter().enumerate().any(|(index, at)| word(32 * index) != U256::from(*at))
-        || OFFSETS.iter().zip(SIZES).any(|(at, size)| word(*at) != U256::from(size))
+    execution.finish()
 }
 
-fn execution_error(error: BlockExecutionError) -> Invalid {
-    Invalid::Execution(match error {
-        BlockExecutionError::Validation(BlockValidationError::InvalidTx { error, .. }) => {
-            error.to_string()
+/// Whose fault it is that the EVM did not run a transaction.
+fn transaction_error(index: usize, error: EVMError<ReadError>) -> BlockError {
+    match error {
+        EVMError::Database(error) => error.into(),
+        EVMError::Transaction(error) => {
+            Invalid::Transaction { index, reason: error.to_string() }.into()
         }
-        other => other.to_string(),
-    })
+        other => InternalError::Executor(other.to_string()).into(),
+    }
+}
+
+/// Whose fault it is that the executor stopped.
+fn execution_error(error: BlockExecutionError) -> BlockError {
+    match error {
+        BlockExecutionError::Validation(BlockValidationError::InvalidTx { error, .. }) => {
+            Invalid::Execution(error.to_string()).into()
+        }
+        BlockExecutionError::Validation(error) => Invalid::Execution(error.to_string()).into(),
+        BlockExecutionError::Internal(error) => InternalError::Executor(error.to_string()).into(),
+    }
 }

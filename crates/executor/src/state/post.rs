@@ -1,7 +1,7 @@
 //! From the changes of a block to the root of the state after it.
 
 use super::{BlockState, Node, StateSource, account::AccountState};
-use crate::StateError;
+use crate::{ReadError, StateError};
 use alloy_primitives::B256;
 use alloy_trie::TrieAccount;
 use revm::bytecode::Bytecode;
@@ -25,7 +25,7 @@ impl<S: StateSource> BlockState<'_, S> {
     pub fn into_post_state(
         mut self,
         mut sink: impl FnMut(NewNode<'_>),
-    ) -> Result<PostState, StateError> {
+    ) -> Result<PostState, ReadError> {
         for (hash, node) in core::mem::take(&mut self.hashed_nodes) {
             sink((hash, &node));
         }
@@ -34,7 +34,7 @@ impl<S: StateSource> BlockState<'_, S> {
     }
 
     /// Root of the state in the middle of a block, as receipts before Byzantium hold it.
-    pub(crate) fn root_so_far(&mut self) -> Result<B256, StateError> {
+    pub(crate) fn root_so_far(&mut self) -> Result<B256, ReadError> {
         let mut hashed = core::mem::take(&mut self.hashed_nodes);
         let root = self.hash(&mut |(hash, node)| hashed.push((hash, node.to_vec())))?;
         self.hashed_nodes = hashed;
@@ -44,7 +44,7 @@ impl<S: StateSource> BlockState<'_, S> {
         Ok(root)
     }
 
-    fn hash(&mut self, sink: &mut impl FnMut(NewNode<'_>)) -> Result<B256, StateError> {
+    fn hash(&mut self, sink: &mut impl FnMut(NewNode<'_>)) -> Result<B256, ReadError> {
         if let Some(failure) = self.failure() {
             return Err(failure.clone());
         }
@@ -76,15 +76,15 @@ impl<S: StateSource> BlockState<'_, S> {
             encoded.clear();
             alloy_rlp::Encodable::encode(&after, &mut encoded);
             let address = account.address;
-            self.trie
-                .insert(nodes, &account.place, &encoded)
-                .map_err(|source| StateError::Account { address, source })?;
+            self.trie.insert(nodes, &account.place, &encoded).map_err(|error| {
+                ReadError::of_trie(error, |source| StateError::Account { address, source })
+            })?;
         }
         for account in removed {
             let address = account.address;
-            self.trie
-                .remove(nodes, &account.place)
-                .map_err(|source| StateError::Account { address, source })?;
+            self.trie.remove(nodes, &account.place).map_err(|error| {
+                ReadError::of_trie(error, |source| StateError::Account { address, source })
+            })?;
         }
         hash_tries(&mut [&mut self.trie], sink);
         Ok(self.trie.root().unwrap_or_default())
@@ -93,15 +93,18 @@ impl<S: StateSource> BlockState<'_, S> {
 
 impl<B: trie::NodeBytes> AccountState<B> {
     /// Writes the changed slots to the storage trie.
-    fn write_slots<N: NodeSource<Bytes = B>>(
+    fn write_slots<N: NodeSource<Bytes = B> + ?Sized>(
         &mut self,
         nodes: &N,
         keep_zeros: bool,
-    ) -> Result<(), StateError> {
+    ) -> Result<(), ReadError> {
         if self.now.is_none() {
             return Ok(());
         }
         let address = self.address;
+        let broken = |slot, error| {
+            ReadError::of_trie(error, |source| StateError::Storage { address, slot, source })
+        };
         // In the order of the trie, so that of several missing nodes always the same is reported.
         let mut changed: Vec<_> = self.slots.iter().filter(|(_, slot)| slot.is_changed()).collect();
         changed.sort_unstable_by_key(|(_, slot)| slot.place);
@@ -109,18 +112,10 @@ impl<B: trie::NodeBytes> AccountState<B> {
             changed.into_iter().partition(|(_, slot)| slot.now.is_zero() && !keep_zeros);
         for (key, slot) in set {
             let value = alloy_rlp::encode_fixed_size(&slot.now);
-            self.trie.insert(nodes, &slot.place, &value).map_err(|source| StateError::Storage {
-                address,
-                slot: *key,
-                source,
-            })?;
+            self.trie.insert(nodes, &slot.place, &value).map_err(|error| broken(*key, error))?;
         }
         for (key, slot) in removed {
-            self.trie.remove(nodes, &slot.place).map_err(|source| StateError::Storage {
-                address,
-                slot: *key,
-                source,
-            })?;
+            self.trie.remove(nodes, &slot.place).map_err(|error| broken(*key, error))?;
         }
         Ok(())
     }

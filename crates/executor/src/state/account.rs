@@ -1,7 +1,7 @@
 //! One account in a block: as it was before, as it is now, and its storage likewise.
 
 use super::ForkBackend;
-use crate::StateError;
+use crate::{ReadError, StateError};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::HashMap};
 use alloy_trie::TrieAccount;
 use keccak::keccak256;
@@ -53,14 +53,16 @@ impl<B: NodeBytes> AccountState<B> {
         trie: &mut Trie<B>,
         nodes: &N,
         address: Address,
-    ) -> Result<Self, StateError>
+    ) -> Result<Self, ReadError>
     where
-        N: NodeSource<Bytes = B>,
+        N: NodeSource<Bytes = B> + ?Sized,
     {
         let place = keccak256(address.as_slice());
         let before = trie
             .get(nodes, &place)
-            .map_err(|source| StateError::Account { address, source })?
+            .map_err(|error| {
+                ReadError::of_trie(error, |source| StateError::Account { address, source })
+            })?
             .map(alloy_rlp::decode_exact::<TrieAccount>)
             .transpose()
             .map_err(|reason| StateError::MalformedAccount { address, reason })?;
@@ -71,7 +73,8 @@ impl<B: NodeBytes> AccountState<B> {
             account_id: None,
             code: None,
         });
-        let trie = before.map_or_else(Trie::default, |account| Trie::new(account.storage_root));
+        let trie =
+            before.map_or_else(Trie::default, |account| Trie::storage(place, account.storage_root));
         let slots = HashMap::default();
         Ok(Self { address, place, before, now, trie, slots, adopted: false, wiped: false })
     }
@@ -96,9 +99,9 @@ impl<B: NodeBytes> AccountState<B> {
         nodes: &N,
         fork_backend: Option<&dyn ForkBackend>,
         key: StorageKey,
-    ) -> Result<StorageValue, StateError>
+    ) -> Result<StorageValue, ReadError>
     where
-        N: NodeSource<Bytes = B>,
+        N: NodeSource<Bytes = B> + ?Sized,
     {
         if let Some(slot) = self.slots.get(&key) {
             return Ok(slot.now);
@@ -108,15 +111,19 @@ impl<B: NodeBytes> AccountState<B> {
         let value = self
             .trie
             .get(nodes, &place)
-            .map_err(|source| StateError::Storage { address, slot: key, source })?
+            .map_err(|error| {
+                ReadError::of_trie(error, |source| StateError::Storage {
+                    address,
+                    slot: key,
+                    source,
+                })
+            })?
             .map(alloy_rlp::decode_exact::<U256>)
             .transpose()
             .map_err(|reason| StateError::MalformedSlot { address, slot: key, reason })?;
         let value = match (value, fork_backend) {
             (Some(value), _) => value,
-            (None, Some(fork_backend)) if !self.wiped => {
-                fork_backend.storage(address, key).map_err(StateError::ForkBackend)?
-            }
+            (None, Some(fork_backend)) if !self.wiped => fork_backend.storage(address, key)?,
             (None, _) => StorageValue::ZERO,
         };
         self.slots.insert(key, Slot { place, before: value, now: value });

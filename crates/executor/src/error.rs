@@ -1,8 +1,62 @@
-//! Why a block is not valid, or cannot be shown to be.
+//! Why a block is not valid, cannot be shown to be, or could not be looked at.
 
 use alloy_primitives::{Address, B256, U256};
-use trie::TrieError;
+use trie::{SourceError, TrieError};
 use wire::ProtocolFork;
+
+/// Why a block was not executed to its end: its own fault, or ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// The block is not valid, or the state that it brings does not show that it is.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Nothing can be said about the block.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
+
+impl From<ReadError> for BlockError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::State(state) => Self::Invalid(state.into()),
+            ReadError::Source(source) => Self::Internal(source.into()),
+        }
+    }
+}
+
+/// What went wrong on our side. It is never a verdict on a block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InternalError {
+    /// The store or the node behind a state failed.
+    #[error("cannot read state: {0}")]
+    Source(#[from] SourceError),
+    /// The block executor or the EVM failed by its own account.
+    #[error("block executor: {0}")]
+    Executor(String),
+}
+
+/// Why something of the state could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The state lacks it, or holds it malformed: the fault of who brought the state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Whatever holds the state failed: ours.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+impl ReadError {
+    /// The error of a trie operation; `state` says where it happened if the nodes are to blame.
+    pub(crate) fn of_trie(error: TrieError, state: impl FnOnce(TrieError) -> StateError) -> Self {
+        match error {
+            TrieError::Source(source) => Self::Source(source),
+            error => Self::State(state(error)),
+        }
+    }
+}
+
+impl revm::database_interface::DBErrorMarker for ReadError {}
 
 /// Why an input does not verify. Every variant carries what was found and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -211,7 +265,7 @@ pub enum Invalid {
     },
 }
 
-/// Why a read of the state failed.
+/// What a state lacks or holds malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
     /// In the account trie.
@@ -250,9 +304,6 @@ pub enum StateError {
         /// The decoder's reason.
         reason: alloy_rlp::Error,
     },
-    /// What is kept elsewhere cannot be had.
-    #[error("state of the chain that this one continues: {0}")]
-    ForkBackend(String),
     /// A code is missing.
     #[error("code {0} is missing")]
     MissingCode(B256),
@@ -260,5 +311,3 @@ pub enum StateError {
     #[error("header of ancestor {0} is missing")]
     MissingAncestor(u64),
 }
-
-impl revm::database_interface::DBErrorMarker for StateError {}

@@ -4,7 +4,7 @@ mod account;
 mod edit;
 mod post;
 
-use crate::StateError;
+use crate::{ReadError, StateError};
 use account::AccountState;
 use alloy_evm::block::BalIndexedDatabase;
 use alloy_primitives::{
@@ -20,21 +20,30 @@ use revm::{
     state::{Account, AccountId, AccountInfo, bal::BlockAccessIndex},
 };
 use std::sync::{Arc, OnceLock};
-use trie::{NodeSource, Trie};
+use trie::{NodeSource, SourceError, Trie};
 
 /// What stands behind a block's state: trie nodes and codes by hash, block hashes by number.
 pub trait StateSource {
     /// The trie nodes.
-    type Nodes: NodeSource;
+    type Nodes: NodeSource + ?Sized;
 
     /// Trie nodes by hash.
     fn nodes(&self) -> &Self::Nodes;
 
-    /// The code with this hash, ready to run.
-    fn code(&self, hash: &B256) -> Option<Bytecode>;
+    /// The code with this hash, ready to run; `None` if the source does not hold it.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] if the source cannot tell.
+    fn code(&self, hash: &B256) -> Result<Option<Bytecode>, SourceError>;
 
-    /// Hash of the ancestor with this number; the caller asks only within the reach of BLOCKHASH.
-    fn block_hash(&self, number: u64) -> Option<B256>;
+    /// Hash of the ancestor with this number, if it is known; the caller asks only within the reach
+    /// of BLOCKHASH.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] if the source cannot tell.
+    fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
 
     /// Where to look for what the tries do not hold. A chain that continues another one keeps only
     /// what it has changed itself: its roots are roots of that, and prove nothing.
@@ -45,19 +54,23 @@ pub trait StateSource {
 
 /// A state that is kept elsewhere, for a chain that continues another.
 pub trait ForkBackend: core::fmt::Debug + Send + Sync {
-    /// An account, with its code. The error says why it cannot be had.
-    fn account(&self, address: Address) -> Result<Option<AccountInfo>, String>;
+    /// An account, with its code.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] if it cannot be had; so for all methods.
+    fn account(&self, address: Address) -> Result<Option<AccountInfo>, SourceError>;
 
-    /// A storage slot. The error says why it cannot be had.
-    fn storage(&self, address: Address, slot: StorageKey) -> Result<StorageValue, String>;
+    /// A storage slot.
+    fn storage(&self, address: Address, slot: StorageKey) -> Result<StorageValue, SourceError>;
 
-    /// Hash of a block of the other chain.
-    fn block_hash(&self, number: u64) -> Option<B256>;
+    /// Hash of a block of the other chain, if it has one with this number.
+    fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
 }
 
 /// Where the first failed read of a block is kept: at hand even after the state has gone into an
 /// executor that does not give it back.
-pub(crate) type Failure = Arc<OnceLock<StateError>>;
+pub(crate) type Failure = Arc<OnceLock<ReadError>>;
 
 type Node<S> = <<S as StateSource>::Nodes as NodeSource>::Bytes;
 
@@ -114,7 +127,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
 
     /// The first read that failed, if any did. The block is then not shown to be valid, whatever
     /// the executor says.
-    pub fn failure(&self) -> Option<&StateError> {
+    pub fn failure(&self) -> Option<&ReadError> {
         self.failure.get()
     }
 
@@ -123,13 +136,14 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         Arc::clone(&self.failure)
     }
 
-    fn fail<T>(&self, error: StateError) -> Result<T, StateError> {
+    fn fail<T>(&self, error: impl Into<ReadError>) -> Result<T, ReadError> {
+        let error = error.into();
         self.failure.get_or_init(|| error.clone());
         Err(error)
     }
 
     /// Position of an account among those touched, reading it from the trie at first.
-    fn account_id(&mut self, address: Address) -> Result<usize, StateError> {
+    fn account_id(&mut self, address: Address) -> Result<usize, ReadError> {
         if let Some(id) = self.ids.get(&address) {
             return Ok(*id as usize);
         }
@@ -141,7 +155,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
                     match fork_backend.account(address) {
                         Ok(Some(info)) => self.adopt(&mut account, info),
                         Ok(None) => {}
-                        Err(reason) => return self.fail(StateError::ForkBackend(reason)),
+                        Err(error) => return self.fail(error),
                     }
                 }
                 let id = self.accounts.len();
@@ -163,7 +177,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         account.adopted = true;
     }
 
-    fn slot(&mut self, id: usize, key: StorageKey) -> Result<StorageValue, StateError> {
+    fn slot(&mut self, id: usize, key: StorageKey) -> Result<StorageValue, ReadError> {
         match self.accounts[id].slot(self.source.nodes(), self.source.fork_backend(), key) {
             Ok(value) => Ok(value),
             Err(error) => self.fail(error),
@@ -210,15 +224,15 @@ impl<'s, S: StateSource> BlockState<'s, S> {
 }
 
 impl<S: StateSource> Database for BlockState<'_, S> {
-    type Error = StateError;
+    type Error = ReadError;
 
-    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, ReadError> {
         let id = self.account_id(address)?;
         let seen = self.accounts[id].seen_by_evm();
         Ok(seen.map(|info| AccountInfo { account_id: AccountId::new(id), ..info }))
     }
 
-    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {
+    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ReadError> {
         if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Ok(Bytecode::default());
         }
@@ -226,12 +240,13 @@ impl<S: StateSource> Database for BlockState<'_, S> {
             return Ok(code.clone());
         }
         match self.source.code(&hash) {
-            Some(code) => Ok(code),
-            None => self.fail(StateError::MissingCode(hash)),
+            Ok(Some(code)) => Ok(code),
+            Ok(None) => self.fail(StateError::MissingCode(hash)),
+            Err(error) => self.fail(error),
         }
     }
 
-    fn storage(&mut self, address: Address, key: StorageKey) -> Result<StorageValue, StateError> {
+    fn storage(&mut self, address: Address, key: StorageKey) -> Result<StorageValue, ReadError> {
         let id = self.account_id(address)?;
         self.slot(id, key)
     }
@@ -241,14 +256,15 @@ impl<S: StateSource> Database for BlockState<'_, S> {
         _address: Address,
         id: AccountId,
         key: StorageKey,
-    ) -> Result<StorageValue, StateError> {
+    ) -> Result<StorageValue, ReadError> {
         self.slot(id.get(), key)
     }
 
-    fn block_hash(&mut self, number: u64) -> Result<B256, StateError> {
+    fn block_hash(&mut self, number: u64) -> Result<B256, ReadError> {
         match self.source.block_hash(number) {
-            Some(hash) => Ok(hash),
-            None => self.fail(StateError::MissingAncestor(number)),
+            Ok(Some(hash)) => Ok(hash),
+            Ok(None) => self.fail(StateError::MissingAncestor(number)),
+            Err(error) => self.fail(error),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Changes to a state that no transaction makes: overrides of a simulation, cheats of a devnet.
 
 use super::BlockState;
-use crate::{StateError, StateSource};
+use crate::{ReadError, StateSource};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
 
@@ -13,21 +13,21 @@ impl<S: StateSource> BlockState<'_, S> {
     }
 
     /// Sets the balance of an account, in wei.
-    pub fn set_balance(&mut self, address: Address, balance: U256) -> Result<(), StateError> {
+    pub fn set_balance(&mut self, address: Address, balance: U256) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
         self.present(id).balance = balance;
         Ok(())
     }
 
     /// Sets the nonce of an account.
-    pub fn set_nonce(&mut self, address: Address, nonce: u64) -> Result<(), StateError> {
+    pub fn set_nonce(&mut self, address: Address, nonce: u64) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
         self.present(id).nonce = nonce;
         Ok(())
     }
 
     /// Sets the code of an account; no code removes what is there.
-    pub fn set_code(&mut self, address: Address, code: Bytes) -> Result<(), StateError> {
+    pub fn set_code(&mut self, address: Address, code: Bytes) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
         let hash = if code.is_empty() { KECCAK256_EMPTY } else { keccak256(&code) };
         self.present(id).code_hash = hash;
@@ -40,7 +40,7 @@ impl<S: StateSource> BlockState<'_, S> {
     }
 
     /// Sets a storage slot of an account.
-    pub fn set_slot(&mut self, address: Address, key: U256, value: U256) -> Result<(), StateError> {
+    pub fn set_slot(&mut self, address: Address, key: U256, value: U256) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
         self.storage(address, key)?;
         self.present(id);
@@ -49,14 +49,14 @@ impl<S: StateSource> BlockState<'_, S> {
     }
 
     /// Removes all storage of an account.
-    pub fn clear_storage(&mut self, address: Address) -> Result<(), StateError> {
+    pub fn clear_storage(&mut self, address: Address) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
         self.accounts[id].wipe_storage();
         Ok(())
     }
 
     /// Removes an account with all that it has.
-    pub fn remove_account(&mut self, address: Address) -> Result<(), StateError> {
+    pub fn remove_account(&mut self, address: Address) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
         self.accounts[id].destroy();
         Ok(())
@@ -78,7 +78,7 @@ impl<S: StateSource> BlockState<'_, S> {
     }
 
     /// Root of the storage of an account as it was before the block.
-    pub fn storage_root(&mut self, address: Address) -> Result<B256, StateError> {
+    pub fn storage_root(&mut self, address: Address) -> Result<B256, ReadError> {
         let id = self.account_id(address)?;
         let before = self.accounts[id].before;
         Ok(before.map_or(alloy_trie::EMPTY_ROOT_HASH, |account| account.storage_root))

@@ -1,6 +1,6 @@
 //! The contracts that every block calls outside its gas limit.
 
-use crate::{BlockState, Invalid, StateSource};
+use crate::{BlockError, BlockState, Invalid, StateSource};
 use alloy_eips::{eip2935, eip4788, eip7002, eip7251, eip8282};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, b256, hex};
 use revm::Database;
@@ -101,11 +101,11 @@ pub const SYSTEM_CONTRACTS: [SystemContract; 6] = [
 ///
 /// A required contract without code makes the block invalid by the rules themselves (EIP-7002,
 /// EIP-7251, EIP-8282).
-pub(crate) fn check_system_code<S: StateSource>(
+pub fn check_system_code<S: StateSource>(
     state: &mut BlockState<'_, S>,
     fork: ProtocolFork,
     allowed: SystemCode,
-) -> Result<(), Invalid> {
+) -> Result<(), BlockError> {
     for contract in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
         let got =
             state.basic(contract.address)?.map_or(KECCAK256_EMPTY, |account| account.code_hash);
@@ -116,7 +116,7 @@ pub(crate) fn check_system_code<S: StateSource>(
         };
         if !accepted {
             let (address, expected) = (contract.address, contract.code_hash);
-            return Err(Invalid::SystemCode { address, got, expected });
+            return Err(Invalid::SystemCode { address, got, expected }.into());
         }
     }
     Ok(())

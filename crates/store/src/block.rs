@@ -1,11 +1,10 @@
 //! Blocks as a chain keeps them.
 
-use crate::Changes;
 use alloy_consensus::Header;
 use alloy_eips::{eip2718::Encodable2718, eip4895::Withdrawal};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{Encodable, Header as RlpHeader};
-use stateless::{ExecutionOutcome, Transaction};
+use executor::{ExecutionOutcome, Transaction};
 use std::sync::OnceLock;
 use wire::{DecodeError, OwnedWitness, ProtocolFork, convert::RawBlock};
 
@@ -34,7 +33,7 @@ pub struct Block {
     /// Whether it stands by the rules of its chain: it was not executed on a state that somebody
     /// changed, its header is what the rules demand, and its senders have signed.
     pub provable: bool,
-    pub(crate) size: OnceLock<usize>,
+    size: OnceLock<usize>,
 }
 
 impl Block {
@@ -50,7 +49,8 @@ impl Block {
 
     /// What is kept of a block whose transactions and receipts are forgotten. It is not
     /// [regular](Self::provable): nobody can execute it again.
-    pub(crate) fn without_body(&self) -> Self {
+    #[must_use]
+    pub fn without_body(&self) -> Self {
         Self {
             transactions: Vec::new(),
             senders: Vec::new(),
@@ -99,7 +99,7 @@ impl Block {
         }
     }
 
-    pub(crate) const fn executed_on(mut self, pre_state_root: B256) -> Self {
+    const fn executed_on(mut self, pre_state_root: B256) -> Self {
         self.pre_state_root = pre_state_root;
         self
     }
@@ -155,56 +155,5 @@ impl Block {
             self.executed.requests.iter().flat_map(|requests| requests.iter().cloned()).collect();
         let access_list = self.executed.block_access_list.clone().unwrap_or_default();
         block.to_input(fork, chain_id, witness, &requests, &access_list)
-    }
-}
-
-/// A block that has been built or imported and is not yet part of the chain.
-#[derive(Debug, Clone)]
-pub struct BlockWithWitness {
-    /// The block.
-    pub block: Block,
-    /// The fork whose rules it follows; Paris for all before Shanghai.
-    pub fork: ProtocolFork,
-    /// EIP-155 chain id.
-    pub chain_id: u64,
-    /// What it read, in canonical form: the least that a verifier needs.
-    pub witness: OwnedWitness,
-    pub(crate) changes: Changes,
-}
-
-impl BlockWithWitness {
-    /// The trie nodes that its state has beyond its parent's.
-    pub fn nodes(&self) -> impl Iterator<Item = &Bytes> {
-        self.changes.nodes.iter().map(|(_, node)| node)
-    }
-
-    /// The codes that it has deployed.
-    pub fn codes(&self) -> impl Iterator<Item = Bytes> + '_ {
-        self.changes.codes.iter().map(|(_, code)| code.original_bytes())
-    }
-
-    /// The calldata with which EXECUTE verifies this block. Only blocks of Cancun and later have it.
-    pub fn input(&self) -> Result<Vec<u8>, DecodeError> {
-        self.input_with(&self.witness)
-    }
-
-    /// As [`Self::input`], with another witness.
-    pub fn input_with(&self, witness: &OwnedWitness) -> Result<Vec<u8>, DecodeError> {
-        self.block.input(self.fork, self.chain_id, witness)
-    }
-}
-
-/// A block and what it adds to the store, without a record of what it read.
-#[derive(Debug, Clone)]
-pub struct ExecutedBlock {
-    /// The block.
-    pub block: Block,
-    /// The trie nodes and codes that it adds.
-    pub changes: Changes,
-}
-
-impl From<BlockWithWitness> for ExecutedBlock {
-    fn from(new: BlockWithWitness) -> Self {
-        Self { block: new.block, changes: new.changes }
     }
 }

@@ -1,0 +1,207 @@
+//! Building blocks.
+
+use crate::{
+    BlockAttributes, BlockWithWitness, ChainError, ChainReader, Rejection, State,
+    gas_pool::GasPool, header::check_header, record::Recording,
+};
+use alloy_consensus::{Header, proofs};
+use alloy_primitives::{Address, B256, keccak256};
+use executor::{
+    BlockError, BlockExecution, BlockState, Environment, ExecutionOutcome, Invalid, StateSource,
+    Transaction, recover_sender,
+};
+use stateless::check_access_list_size;
+use store::{Block, Changes, ExecutedBlock};
+use wire::{OwnedWitness, ProtocolFork};
+
+/// A transaction that is offered to a builder.
+#[derive(Debug, Clone)]
+pub struct RecoveredTransaction {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Who sends it.
+    pub sender: Address,
+    /// Whether the sender has signed it; if not, the block is not [provable](Block::provable).
+    pub signed: bool,
+}
+
+/// What building has come to.
+#[derive(Debug, Clone)]
+pub struct BuiltBlock {
+    /// The block, with those of the transactions that can stand in it.
+    pub executed: ExecutedBlock,
+    /// What it read, in canonical form, if that was asked for.
+    pub witness: Option<OwnedWitness>,
+    /// Position of each transaction that is not in it, ascending, and why.
+    pub rejected: Vec<(usize, Rejection)>,
+}
+
+impl ChainReader {
+    /// Builds a child of the head from those of `transactions` that can stand in it, in order, with
+    /// the least witness that a verifier needs.
+    ///
+    /// Returns the block and, for each transaction that is not in it, its position and the reason.
+    /// The block becomes part of the chain with [`Chain::append`](crate::Chain::append).
+    pub fn build(
+        &self,
+        attributes: &BlockAttributes,
+        transactions: Vec<Transaction>,
+    ) -> Result<(BlockWithWitness, Vec<(usize, Invalid)>), ChainError> {
+        let (mut recovered, mut positions, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, transaction) in transactions.into_iter().enumerate() {
+            match recover_sender(&transaction) {
+                Some(sender) => {
+                    recovered.push(RecoveredTransaction { transaction, sender, signed: true });
+                    positions.push(index);
+                }
+                None => rejected.push((index, Invalid::Signature { index })),
+            }
+        }
+        let built = self.state().build_recorded(attributes, &recovered)?;
+        let reasons = built.rejected.into_iter();
+        rejected.extend(reasons.map(|(at, reason)| (positions[at], reason.into_invalid())));
+        rejected.sort_by_key(|(index, _)| *index);
+        let spec = &self.config().spec;
+        let ExecutedBlock { block, changes } = built.executed;
+        let new = BlockWithWitness {
+            fork: spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris),
+            block,
+            chain_id: spec.chain_id(),
+            witness: built.witness.unwrap_or_default(),
+            changes,
+        };
+        Ok((new, rejected))
+    }
+}
+
+impl State {
+    /// Builds a block on this state from those of `transactions` that can stand in it, in order,
+    /// without a record of what it reads.
+    pub fn build<'c>(
+        &self,
+        attributes: &BlockAttributes,
+        transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
+    ) -> Result<BuiltBlock, ChainError> {
+        let header = self.open_header(attributes)?;
+        let offered: Vec<_> = transactions.into_iter().enumerate().collect();
+        let mut rejected = Vec::new();
+        let executed = self.execute(self, &header, attributes, &offered, &mut rejected)?;
+        let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
+        Ok(BuiltBlock { executed, witness: None, rejected })
+    }
+
+    /// As [`Self::build`], with the witness of the block.
+    pub fn build_recorded<'c>(
+        &self,
+        attributes: &BlockAttributes,
+        transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
+    ) -> Result<BuiltBlock, ChainError> {
+        let header = self.open_header(attributes)?;
+        let mut offered: Vec<_> = transactions.into_iter().enumerate().collect();
+        let mut all_rejected = Vec::new();
+        // A transaction that was tried and rejected has read state that the block does not need, so
+        // the record of what the block reads starts afresh once it is known what stands in it.
+        loop {
+            let recording = Recording::new(self);
+            let mut rejected = Vec::new();
+            let executed =
+                self.execute(&recording, &header, attributes, &offered, &mut rejected)?;
+            let again = rejected.iter().any(|left: &Rejected| left.was_tried);
+            offered.retain(|(index, _)| rejected.iter().all(|left| left.index != *index));
+            all_rejected.extend(rejected.into_iter().map(|left| (left.index, left.reason)));
+            if !again {
+                all_rejected.sort_by_key(|(index, _)| *index);
+                let witness = Some(recording.into_witness()?);
+                return Ok(BuiltBlock { executed, witness, rejected: all_rejected });
+            }
+        }
+    }
+
+    fn execute<S: StateSource>(
+        &self,
+        source: &S,
+        header: &Header,
+        attributes: &BlockAttributes,
+        offered: &[(usize, &RecoveredTransaction)],
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<ExecutedBlock, ChainError> {
+        let spec = &self.config.spec;
+        let mut state = BlockState::new(source, self.root);
+        if header.slot_number.is_some() {
+            state = state.with_access_list();
+        }
+        let environment =
+            Environment { header, ommers: &[], withdrawals: &attributes.withdrawals, spec };
+        let mut execution = BlockExecution::begin(&mut state, environment, self.config())?;
+        let (mut transactions, mut senders) = (Vec::new(), Vec::new());
+        let mut gas_pool = GasPool::new(self, header);
+        let mut provable = self.root == self.block.header.state_root
+            && self.fork_backend.is_none()
+            && self.config.extension.is_none();
+        for (index, RecoveredTransaction { transaction, sender, signed }) in offered.iter().copied()
+        {
+            if let Err(reason) = gas_pool.check(index, transaction, execution.gas_used()) {
+                rejected.push(Rejected { index, reason, was_tried: false });
+                continue;
+            }
+            match execution.transact(transaction, *sender) {
+                Ok(()) => {
+                    gas_pool.take(transaction);
+                    provable &= *signed;
+                    transactions.push(transaction.clone());
+                    senders.push(*sender);
+                }
+                Err(BlockError::Invalid(reason)) if !matches!(reason, Invalid::State(_)) => {
+                    let reason = Rejection::Invalid(reason);
+                    rejected.push(Rejected { index, reason, was_tried: true });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let executed = execution.finish()?;
+        if let Err(reason) = check_access_list_size(&executed, header.gas_limit) {
+            // The gas limit must pay for the access list too (EIP-7928): the block is full.
+            let Some((index, _)) = offered.last() else { return Err(reason.into()) };
+            let reason = Rejection::NoRoom(reason);
+            rejected.push(Rejected { index: *index, reason, was_tried: true });
+        }
+        let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
+        let post = state.into_post_state(|node| changes.put_node(node))?;
+        changes.codes = post.codes;
+        let header = close_header(header.clone(), &transactions, &executed, post.root);
+        provable &= check_header(&header, &self.block.header, spec).is_ok();
+        let withdrawals = attributes.withdrawals.clone();
+        let mut block = Block::sealed(header, transactions, senders, withdrawals, executed);
+        block.provable = provable;
+        block.total_difficulty = self.block.total_difficulty;
+        block.pre_state_root = self.root;
+        Ok(ExecutedBlock { block, changes })
+    }
+}
+
+/// A transaction that is not in the block.
+struct Rejected {
+    index: usize,
+    reason: Rejection,
+    /// Whether it was run, and so has left a mark on the record of what was read.
+    was_tried: bool,
+}
+
+/// Fills in what execution has shown.
+fn close_header(
+    mut header: Header,
+    transactions: &[Transaction],
+    executed: &ExecutionOutcome,
+    state_root: B256,
+) -> Header {
+    let (receipts_root, logs_bloom) = executed.receipts_root_and_bloom();
+    header.state_root = state_root;
+    header.transactions_root = proofs::calculate_transaction_root(transactions);
+    header.receipts_root = receipts_root;
+    header.logs_bloom = logs_bloom;
+    header.gas_used = executed.gas_used;
+    header.blob_gas_used = header.excess_blob_gas.map(|_| executed.blob_gas_used);
+    header.requests_hash = executed.requests.as_ref().map(|requests| requests.requests_hash());
+    header.block_access_list_hash = executed.block_access_list.as_ref().map(keccak256);
+    header
+}

@@ -1,0 +1,128 @@
+//! A chain as those see it who only read.
+
+use crate::{ChainConfig, ChainError, State};
+use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
+use executor::ForkBackend;
+use revm::state::AccountInfo;
+use std::sync::Arc;
+use store::{Block, Store, TransactionLocation};
+
+/// The blocks and states of a chain as they were when the reader was taken out of it
+/// ([`Chain::reader`](crate::Chain::reader)). It is cheap to clone and holds no lock.
+///
+/// The canonical chain is looked up in the store, which moves on: numbers above the reader's head
+/// have no block here, and after a reorg those below it are the new ones.
+#[derive(Debug, Clone)]
+pub struct ChainReader {
+    pub(crate) config: Arc<ChainConfig>,
+    pub(crate) store: Arc<dyn Store>,
+    /// Where the rest of the state is kept, if the chain continues another one.
+    pub(crate) fork_backend: Option<Arc<dyn ForkBackend>>,
+    pub(crate) head: Arc<Block>,
+    /// Number of the oldest canonical block.
+    pub(crate) first: u64,
+    /// State roots behind blocks whose state is not the one that their header names.
+    pub(crate) roots: Arc<B256Map<B256>>,
+}
+
+impl ChainReader {
+    /// The chain's rules.
+    pub fn config(&self) -> &ChainConfig {
+        &self.config
+    }
+
+    /// All that the chain keeps.
+    pub const fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The newest block.
+    pub const fn head(&self) -> &Arc<Block> {
+        &self.head
+    }
+
+    /// Number of the oldest block.
+    pub const fn first_number(&self) -> u64 {
+        self.first
+    }
+
+    /// Hash of the canonical block with this number.
+    pub fn canonical_hash(&self, number: u64) -> Result<Option<B256>, ChainError> {
+        if number > self.head.header.number {
+            return Ok(None);
+        }
+        Ok(self.store.canonical_hash(number)?)
+    }
+
+    /// The canonical block with this number.
+    pub fn canonical_block(&self, number: u64) -> Result<Option<Arc<Block>>, ChainError> {
+        let Some(hash) = self.canonical_hash(number)? else { return Ok(None) };
+        Ok(self.store.block(&hash)?)
+    }
+
+    /// Where a canonical transaction stands.
+    pub fn transaction(&self, hash: &B256) -> Result<Option<(Arc<Block>, usize)>, ChainError> {
+        let Some(TransactionLocation { block, index }) = self.store.transaction(hash)? else {
+            return Ok(None);
+        };
+        Ok(self.store.block(&block)?.map(|block| (block, index)))
+    }
+
+    /// The block with this hash, canonical or not, if it is known.
+    pub fn find_block(&self, hash: &B256) -> Result<Option<Arc<Block>>, ChainError> {
+        Ok(self.store.block(hash)?)
+    }
+
+    /// The block with this hash, canonical or not.
+    pub fn block(&self, hash: &B256) -> Result<Arc<Block>, ChainError> {
+        self.find_block(hash)?.ok_or(ChainError::UnknownBlock(*hash))
+    }
+
+    /// The state at the head.
+    pub fn state(&self) -> State {
+        self.state_after(&self.head)
+    }
+
+    /// The state after a block, with what somebody has changed behind it.
+    pub fn state_after(&self, block: &Arc<Block>) -> State {
+        let root = self.roots.get(&block.hash).copied().unwrap_or(block.header.state_root);
+        State {
+            config: Arc::clone(&self.config),
+            store: Arc::clone(&self.store),
+            fork_backend: self.fork_backend.clone(),
+            block: Arc::clone(block),
+            root,
+        }
+    }
+
+    /// The state that a block was executed on; `None` for genesis.
+    pub fn state_before(&self, block: &Block) -> Result<Option<State>, ChainError> {
+        let parent = self.find_block(&block.header.parent_hash)?;
+        Ok(parent.map(|parent| self.state_after(&parent).with_root(block.pre_state_root)))
+    }
+
+    /// An account as it is at the head.
+    pub fn account(&self, address: Address) -> Result<Option<AccountInfo>, ChainError> {
+        self.state().account(address)
+    }
+
+    /// Balance of an account at the head, in wei.
+    pub fn balance(&self, address: Address) -> Result<U256, ChainError> {
+        self.state().balance(address)
+    }
+
+    /// Nonce of an account at the head.
+    pub fn nonce(&self, address: Address) -> Result<u64, ChainError> {
+        self.state().nonce(address)
+    }
+
+    /// A storage slot at the head.
+    pub fn storage(&self, address: Address, slot: U256) -> Result<U256, ChainError> {
+        self.state().storage(address, slot)
+    }
+
+    /// Code of an account at the head.
+    pub fn code(&self, address: Address) -> Result<Bytes, ChainError> {
+        self.state().code(address)
+    }
+}

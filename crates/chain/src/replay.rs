@@ -1,0 +1,110 @@
+//! Executing blocks again that are part of the chain.
+
+use crate::{ChainError, State, record::Recording};
+use alloy_evm::eth::EthEvmContext;
+use executor::{BlockEvm, BlockExecution, BlockState, execute_block};
+use revm::{
+    Inspector,
+    context::{TxEnv, result::ResultAndState},
+};
+use store::Block;
+use wire::OwnedWitness;
+
+/// A block that is executed again on the state that it was executed on, transaction by transaction.
+#[derive(Debug)]
+pub struct Replay<'x, 's, I> {
+    execution: BlockExecution<'x, 's, State, I>,
+    block: &'x Block,
+    next: usize,
+}
+
+impl State {
+    /// Starts to execute a child of its block again. `state` is this one, [opened](Self::open); the
+    /// inspector sees what [`Replay::inspect`] runs.
+    pub fn replay<'x, 's, I>(
+        &'x self,
+        state: &'x mut BlockState<'s, Self>,
+        child: &'x Block,
+        inspector: I,
+    ) -> Result<Replay<'x, 's, I>, ChainError>
+    where
+        I: Inspector<EthEvmContext<&'x mut BlockState<'s, Self>>>,
+    {
+        let environment = self.environment(child);
+        let execution =
+            BlockExecution::begin_inspected(state, environment, self.config(), inspector)?;
+        Ok(Replay { execution, block: child, next: 0 })
+    }
+
+    /// Executes a child of its block again, for what it reads: a canonical witness, the least that a
+    /// verifier needs.
+    pub fn witness_of(&self, child: &Block) -> Result<OwnedWitness, ChainError> {
+        let recording = Recording::new(self);
+        let mut state = BlockState::new(&recording, self.root);
+        if child.header.slot_number.is_some() {
+            state = state.with_access_list();
+        }
+        let (environment, senders) = (self.environment(child), &child.senders);
+        let sender = |index: usize| Ok(senders[index]);
+        let all = |_, _| Ok(());
+        execute_block(&mut state, environment, self.config(), &child.transactions, sender, all)?;
+        state.into_post_state(|_| {})?;
+        recording.into_witness()
+    }
+}
+
+impl<'x, 's, I> Replay<'x, 's, I>
+where
+    I: Inspector<EthEvmContext<&'x mut BlockState<'s, State>>>,
+{
+    /// Runs the transactions before position `index` that have not run yet.
+    pub fn run_to(&mut self, index: usize) -> Result<(), ChainError> {
+        let block = self.block;
+        let due = block.transactions.iter().zip(&block.senders).take(index).skip(self.next);
+        for (transaction, sender) in due {
+            self.execution.transact(transaction, *sender)?;
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    /// Runs the next transaction under the inspector; `seen` is shown what came of it before it is
+    /// committed. `None` if there is none left.
+    pub fn inspect<T, E: From<ChainError>>(
+        &mut self,
+        seen: impl FnOnce(
+            usize,
+            &mut BlockEvm<&'x mut BlockState<'s, State>, I>,
+            &TxEnv,
+            &ResultAndState,
+        ) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        let (index, block) = (self.next, self.block);
+        let Some((transaction, sender)) =
+            block.transactions.get(index).zip(block.senders.get(index))
+        else {
+            return Ok(None);
+        };
+        let done = self.execution.inspect_transaction(transaction, *sender, |evm, env, done| {
+            seen(index, evm, env, done).map_err(Stopped::Seen)
+        });
+        self.next += 1;
+        match done {
+            Ok(seen) => Ok(Some(seen)),
+            Err(Stopped::Seen(error)) => Err(error),
+            Err(Stopped::Block(error)) => Err(ChainError::from(error).into()),
+        }
+    }
+}
+
+/// Why a replay stopped: by itself, or because of who was shown it.
+enum Stopped<E> {
+    Block(executor::BlockError),
+    Seen(E),
+}
+
+impl<E> From<executor::BlockError> for Stopped<E> {
+    fn from(error: executor::BlockError) -> Self {
+        Self::Block(error)
+    }
+}

@@ -1,0 +1,21 @@
+//! Logs of the deposit contract (EIP-6110).
+
+use alloy_evm::eth::eip6110::DepositEvent;
+use alloy_primitives::{Log, U256};
+use alloy_sol_types::SolEvent;
+
+/// Whether a log of the deposit contract is a deposit event of another layout than the one that
+/// EIP-6110 allows; the executor's ABI decoder would take others too.
+pub(crate) fn is_malformed_deposit(log: &Log) -> bool {
+    const OFFSETS: [usize; 5] = [160, 256, 320, 384, 512];
+    const SIZES: [usize; 5] = [48, 32, 8, 96, 8];
+    const LENGTH: usize = 576;
+    if log.topics().first() != Some(&DepositEvent::SIGNATURE_HASH) {
+        return false;
+    }
+    let data = &log.data.data;
+    let word = |at: usize| U256::from_be_slice(&data[at..at + 32]);
+    data.len() != LENGTH
+        || OFFSETS.iter().enumerate().any(|(index, at)| word(32 * index) != U256::from(*at))
+        || OFFSETS.iter().zip(SIZES).any(|(at, size)| word(*at) != U256::from(size))
+}

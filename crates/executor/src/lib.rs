@@ -1,0 +1,40 @@
+//! Executes Ethereum blocks on revm over a state of tries.
+//!
+//! [`BlockExecution`] runs a block on a [`BlockState`]: system calls, transactions one by one,
+//! withdrawals, rewards and requests, by the rules of a [`ChainSpec`]. Verifier, block builder,
+//! import and replay are all this one executor over different [`StateSource`]s: the witness of a
+//! stateless input, or the store of a chain. [`EvmOverrides`] is where a chain differs from its fork:
+//! limits, precompiles, hooks around blocks and transactions.
+//!
+//! This crate owns execution, from the transactions to receipts and the post-state root, for all
+//! forks since Frontier. It does not own what a header must be, nor the verdict on a block
+//! (`stateless`), the trie (`trie`), formats (`wire`) or where states are kept (`store`).
+//!
+//! Whose fault an error is shows in its type: [`Invalid`] speaks of the block, [`InternalError`] of
+//! us.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod dao;
+mod deposits;
+mod error;
+mod evm;
+mod execution;
+mod overrides;
+mod receipts;
+mod spec;
+mod state;
+mod system;
+mod transactions;
+
+pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
+pub use evm::{BlockEvm, block_evm, inspected_evm};
+pub use execution::{BlockExecution, Environment, execute_block};
+pub use overrides::{EvmOverrides, HookState};
+pub use receipts::{ExecutionOutcome, Receipt};
+pub use spec::ChainSpec;
+pub use state::{BlockState, ForkBackend, PostState, StateSource};
+pub use system::{SYSTEM_CONTRACTS, SystemCode, SystemContract, check_system_code};
+pub use transactions::{
+    Transaction, check_transactions, decode_transaction, intrinsic_gas, recover_sender, spec_id,
+};

@@ -1,0 +1,64 @@
+//! What a chain changes about the execution of its blocks.
+
+use crate::{BlockError, ReadError, Transaction};
+use alloy_consensus::Header;
+use alloy_evm::precompiles::PrecompilesMap;
+use alloy_primitives::Address;
+use core::fmt;
+use revm::{Database, DatabaseCommit, context::CfgEnv};
+
+/// The state of a block as hooks read and change it.
+pub trait HookState: Database<Error = ReadError> + DatabaseCommit {}
+
+impl<T: Database<Error = ReadError> + DatabaseCommit> HookState for T {}
+
+/// What a chain changes about the EVM of its fork, and what it does at the begin and end of its
+/// blocks and before each transaction: limits that it lifts, precompiles that it adds, a market that
+/// prices a resource per block, what a precompile must know of the transaction around its call.
+///
+/// Builder, verifier, import and replay run all of it, at the same points. A hook that refuses with
+/// [`BlockError::Invalid`] speaks of the block or the transaction; a builder then goes on without the
+/// transaction.
+pub trait EvmOverrides: fmt::Debug + Send + Sync {
+    /// Changes the limits and checks of the EVM.
+    fn limits(&self, cfg: &mut CfgEnv) {
+        let _ = cfg;
+    }
+
+    /// Adds to the precompiles of the fork.
+    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
+        let _ = precompiles;
+    }
+
+    /// Before the system calls that open a block.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockError`] if the block cannot stand; so for all hooks.
+    fn begin_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
+        let _ = (header, state);
+        Ok(())
+    }
+
+    /// Before a transaction; `index` is its position in the block. Of what a refusing hook has
+    /// committed to the state, nothing is undone: check first.
+    fn before_transaction(
+        &self,
+        index: usize,
+        transaction: &Transaction,
+        sender: Address,
+        state: &mut dyn HookState,
+    ) -> Result<(), BlockError> {
+        let _ = (index, transaction, sender, state);
+        Ok(())
+    }
+
+    /// Behind the last transaction, before requests and withdrawals.
+    fn end_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
+        let _ = (header, state);
+        Ok(())
+    }
+}
+
+/// A chain that is just what its forks say.
+impl EvmOverrides for () {}

@@ -1,0 +1,94 @@
+//! What execution leaves behind beside the state: receipts, requests, gas.
+
+use crate::Transaction;
+use alloy_consensus::{
+    Eip658Value, EthereumReceipt, ReceiptWithBloom, TxReceipt, TxType,
+    proofs::calculate_receipt_root,
+};
+use alloy_eips::{eip2718::Encodable2718, eip7685::Requests};
+use alloy_evm::{
+    Evm,
+    eth::receipt_builder::{ReceiptBuilder, ReceiptBuilderCtx},
+};
+use alloy_primitives::{B256, Bloom, Bytes};
+use alloy_trie::root::ordered_trie_root_with_encoder;
+
+/// The receipt of a transaction, without its bloom filter.
+pub type Receipt = EthereumReceipt<TxType>;
+
+/// Makes receipts without bloom filters: those are computed for all receipts together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Receipts;
+
+impl ReceiptBuilder for Receipts {
+    type Transaction = Transaction;
+    type Receipt = Receipt;
+
+    fn build_receipt<E: Evm>(&self, ctx: ReceiptBuilderCtx<'_, TxType, E>) -> Receipt {
+        Receipt {
+            tx_type: ctx.tx_type,
+            success: ctx.result.is_success(),
+            cumulative_gas_used: ctx.cumulative_gas_used,
+            logs: ctx.result.into_logs(),
+        }
+    }
+}
+
+/// What executing a block has produced, besides its state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExecutionOutcome {
+    /// One receipt per transaction.
+    pub receipts: Vec<Receipt>,
+    /// The state root after each transaction, which receipts hold before Byzantium; empty since.
+    pub roots: Vec<B256>,
+    /// Gas used by the block.
+    pub gas_used: u64,
+    /// Blob gas used by the block.
+    pub blob_gas_used: u64,
+    /// EIP-7685 requests, type byte first; `None` before Prague.
+    pub requests: Option<Requests>,
+    /// RLP of the block access list (EIP-7928); `None` before Amsterdam.
+    pub block_access_list: Option<Bytes>,
+    /// Items of the block access list, which the gas limit must pay for.
+    pub access_list_items: u64,
+}
+
+impl ExecutionOutcome {
+    /// The receipts with their bloom filters.
+    fn with_blooms(&self) -> Vec<ReceiptWithBloom<&Receipt>> {
+        self.receipts
+            .iter()
+            .map(|receipt| ReceiptWithBloom { logs_bloom: receipt.bloom(), receipt })
+            .collect()
+    }
+
+    /// Root of the receipts trie and bloom filter of all logs.
+    pub fn receipts_root_and_bloom(&self) -> (B256, Bloom) {
+        let receipts = self.with_blooms();
+        let bloom = receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.logs_bloom);
+        let root = if self.roots.is_empty() {
+            calculate_receipt_root(&receipts)
+        } else {
+            let put = |bytes: &Bytes, out: &mut Vec<u8>| out.extend_from_slice(bytes);
+            ordered_trie_root_with_encoder(&self.raw_receipts(), put)
+        };
+        (root, bloom)
+    }
+
+    /// The receipts as the receipts trie holds them: EIP-2718 encodings.
+    pub fn raw_receipts(&self) -> Vec<Bytes> {
+        let receipts = self.with_blooms().into_iter();
+        if self.roots.is_empty() {
+            return receipts.map(|receipt| receipt.encoded_2718().into()).collect();
+        }
+        let rooted = |(receipt, root): (ReceiptWithBloom<&Receipt>, &B256)| {
+            let with_root = alloy_consensus::Receipt {
+                status: Eip658Value::PostState(*root),
+                cumulative_gas_used: receipt.receipt.cumulative_gas_used,
+                logs: receipt.receipt.logs.clone(),
+            };
+            alloy_rlp::encode(with_root.with_bloom()).into()
+        };
+        receipts.zip(&self.roots).map(rooted).collect()
+    }
+}

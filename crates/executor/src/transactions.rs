@@ -1,0 +1,99 @@
+//! Transactions as bytes, and what they cost before anything is known of the state.
+
+use crate::Invalid;
+use alloy_consensus::{
+    EthereumTxEnvelope, Transaction as _, TxEip4844, transaction::SignerRecoverable,
+};
+use alloy_eips::eip2718::Decodable2718;
+use alloy_primitives::{Address, U256};
+use revm::{
+    context_interface::cfg::{GasParams, gas_params::Eip2780TxInfo},
+    primitives::hardfork::SpecId,
+};
+use wire::ProtocolFork;
+
+/// A transaction as it stands in a block: a blob transaction without its blobs.
+pub type Transaction = EthereumTxEnvelope<TxEip4844>;
+
+/// Decodes a transaction from its EIP-2718 encoding, all of it.
+pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, String> {
+    let transaction = Transaction::decode_2718(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.is_empty() {
+        Ok(transaction)
+    } else {
+        Err(format!("{} bytes follow the transaction", bytes.len()))
+    }
+}
+
+/// The sender of one transaction: low-s signatures only (EIP-2).
+pub fn recover_sender(transaction: &Transaction) -> Option<Address> {
+    transaction.recover_signer().ok()
+}
+
+/// revm's name of a fork.
+pub const fn spec_id(fork: ProtocolFork) -> SpecId {
+    match fork {
+        ProtocolFork::Paris => SpecId::MERGE,
+        ProtocolFork::Shanghai => SpecId::SHANGHAI,
+        ProtocolFork::Cancun => SpecId::CANCUN,
+        ProtocolFork::Prague => SpecId::PRAGUE,
+        ProtocolFork::Osaka | ProtocolFork::Bpo1 | ProtocolFork::Bpo2 => SpecId::OSAKA,
+        ProtocolFork::Amsterdam => SpecId::AMSTERDAM,
+    }
+}
+
+/// The least gas that a transaction uses whatever the state: intrinsic gas and calldata floor.
+///
+/// Exact up to BPO2. From Amsterdam on (EIP-2780) the price of the recipient depends on who the
+/// sender is, and the sender is not known yet, so this counts the cheaper case.
+pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
+    let spec = spec_id(fork);
+    let (accounts, slots) = transaction.access_list().map_or((0, 0), |list| {
+        (list.len() as u64, list.iter().map(|item| item.storage_keys.len() as u64).sum())
+    });
+    let authorizations = transaction.authorization_list().map_or(0, <[_]>::len) as u64;
+    let cheapest = Eip2780TxInfo { value: U256::ZERO, is_self_transfer: true };
+    let gas = GasParams::new_spec(spec).initial_tx_gas(
+        transaction.input(),
+        transaction.is_create(),
+        accounts,
+        slots,
+        authorizations,
+        spec.is_enabled_in(SpecId::AMSTERDAM).then_some(cheapest),
+    );
+    let floor = if spec.is_enabled_in(SpecId::PRAGUE) { gas.floor_gas() } else { 0 };
+    gas.initial_total_gas().max(floor)
+}
+
+/// Checks what can be said of transactions before anything is known of the state.
+///
+/// The types exist in the fork; each gas limit covers its transaction's intrinsic gas; and the
+/// block's gas limit covers all of them together. A valid block satisfies all three. Checked before
+/// any signature is, so that recovering senders is work that the gas limit pays for.
+pub fn check_transactions(
+    transactions: &[Transaction],
+    gas_limit: u64,
+    fork: ProtocolFork,
+) -> Result<(), Invalid> {
+    let mut total = 0_u64;
+    for (index, transaction) in transactions.iter().enumerate() {
+        if transaction.is_eip7702() && fork < ProtocolFork::Prague {
+            let reason = format!("set-code transactions do not exist in {fork}");
+            return Err(Invalid::Transaction { index, reason });
+        }
+        let intrinsic = intrinsic_gas(transaction, fork);
+        if transaction.gas_limit() < intrinsic {
+            let gas_limit = transaction.gas_limit();
+            return Err(Invalid::TransactionGas { index, gas_limit, intrinsic });
+        }
+        total = total.saturating_add(intrinsic);
+        if total > gas_limit {
+            return Err(Invalid::IntrinsicGas {
+                gas_limit,
+                intrinsic: total,
+                transactions: index + 1,
+            });
+        }
+    }
+    Ok(())
+}

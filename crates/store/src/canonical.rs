@@ -1,0 +1,92 @@
+//! Which blocks are canonical, and where their transactions stand.
+
+use crate::{Block, CanonicalChange};
+use alloy_primitives::{B256, map::B256Map};
+use std::sync::Arc;
+
+/// Where a transaction stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionLocation {
+    /// Hash of its block.
+    pub block: B256,
+    /// Position in the block.
+    pub index: usize,
+}
+
+/// The canonical chain by number, and its transactions by hash.
+#[derive(Debug, Default)]
+pub(crate) struct Canonical {
+    /// Number of the oldest block; `None` until the chain has moved for the first time.
+    first: Option<u64>,
+    hashes: Vec<B256>,
+    transactions: B256Map<TransactionLocation>,
+}
+
+impl Canonical {
+    /// Number from which on it says what is canonical.
+    pub(crate) const fn first(&self) -> Option<u64> {
+        self.first
+    }
+
+    /// Number behind the newest block.
+    fn end(&self) -> Option<u64> {
+        Some(self.first? + self.hashes.len() as u64)
+    }
+
+    /// Whether a move leaves no gap.
+    pub(crate) fn accepts(&self, change: &CanonicalChange) -> bool {
+        let numbers = change.blocks.iter().map(|block| block.header.number);
+        self.end().is_none_or(|end| change.from <= end)
+            && numbers.eq((change.from..).take(change.blocks.len()))
+    }
+
+    pub(crate) fn hash(&self, number: u64) -> Option<B256> {
+        let index = number.checked_sub(self.first?)?;
+        self.hashes.get(usize::try_from(index).ok()?).copied()
+    }
+
+    pub(crate) fn transaction(&self, hash: &B256) -> Option<TransactionLocation> {
+        self.transactions.get(hash).copied()
+    }
+
+    /// Applies a move; `block` finds the blocks that give way.
+    pub(crate) fn apply(
+        &mut self,
+        change: &CanonicalChange,
+        block: impl Fn(&B256) -> Option<Arc<Block>>,
+    ) {
+        while let Some(last) = self.hashes.last()
+            && self.end() > Some(change.from)
+        {
+            if let Some(block) = block(last) {
+                self.forget_block(&block);
+            }
+            self.hashes.pop();
+        }
+        if self.hashes.is_empty() {
+            self.first = Some(change.from);
+        }
+        for block in &change.blocks {
+            for (index, transaction) in block.transactions.iter().enumerate() {
+                let location = TransactionLocation { block: block.hash, index };
+                self.transactions.insert(*transaction.hash(), location);
+            }
+            self.hashes.push(block.hash);
+        }
+    }
+
+    /// Forgets where a transaction stands.
+    pub(crate) fn forget(&mut self, transaction: &B256) {
+        self.transactions.remove(transaction);
+    }
+
+    fn forget_block(&mut self, block: &Block) {
+        for transaction in &block.transactions {
+            // One that stands in an older block as well is found nowhere then; a chain of signed
+            // transactions has no such.
+            if self.transaction(transaction.hash()).is_some_and(|at| at.block == block.hash) {
+                self.transactions.remove(transaction.hash());
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What one commit adds to a store.
+
+use crate::Block;
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use keccak::keccak256_batch;
+use revm::bytecode::Bytecode;
+use std::sync::Arc;
+use trie::NewNode;
+
+/// What a block, a change of the state or a move of the head adds to a store: all of it or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Trie nodes by hash.
+    pub nodes: Vec<(B256, Bytes)>,
+    /// Codes by hash.
+    pub codes: Vec<(B256, Bytecode)>,
+    /// Accounts and slots that changed, by name.
+    pub preimages: Vec<(Address, Vec<U256>)>,
+    /// Blocks, in place of those with the same hashes.
+    pub blocks: Vec<Arc<Block>>,
+    /// How the canonical chain moves, if it does.
+    pub canonical: Option<CanonicalChange>,
+    /// Transactions of canonical blocks that are to be found no more.
+    pub forgotten: Vec<B256>,
+}
+
+/// A move of the canonical chain: what stood from a number on gives way to other blocks.
+#[derive(Debug, Clone)]
+pub struct CanonicalChange {
+    /// Number of the first block that changes.
+    pub from: u64,
+    /// The blocks that are canonical from there on, ascending and without a gap.
+    pub blocks: Vec<Arc<Block>>,
+}
+
+impl Changes {
+    /// Takes down a new trie node.
+    pub fn put_node(&mut self, (hash, node): NewNode<'_>) {
+        self.nodes.push((hash, Bytes::copy_from_slice(node)));
+    }
+
+    /// Takes down trie nodes that were made by somebody else, under the hashes that they have.
+    pub fn put_nodes(&mut self, nodes: Vec<Bytes>) {
+        let mut hashes = vec![B256::ZERO; nodes.len()];
+        keccak256_batch(&nodes.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &mut hashes);
+        self.nodes.extend(hashes.into_iter().zip(nodes));
+    }
+
+    /// Takes down a code; its hash.
+    pub fn put_code(&mut self, code: Bytes) -> B256 {
+        let hash = keccak256(&code);
+        let bytecode =
+            Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code));
+        self.codes.push((hash, bytecode));
+        hash
+    }
+}
+
+/// A block, and what its state adds to that of its parent.
+#[derive(Debug, Clone)]
+pub struct ExecutedBlock {
+    /// The block.
+    pub block: Block,
+    /// The trie nodes, codes and preimages that it adds.
+    pub changes: Changes,
+}

@@ -1,0 +1,51 @@
+//! What can go wrong with a store.
+
+use core::{error::Error, fmt};
+use std::sync::Arc;
+use trie::SourceError;
+
+/// A store could not read or write: a fault of ours, whatever was asked.
+#[derive(Debug, Clone)]
+pub struct StoreError {
+    operation: &'static str,
+    fault: Arc<dyn Error + Send + Sync>,
+}
+
+impl StoreError {
+    /// `operation` says what the store was doing ("read a node"), `fault` what went wrong.
+    pub fn new(operation: &'static str, fault: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { operation, fault: Arc::from(fault.into()) }
+    }
+
+    /// What the store was doing.
+    pub const fn operation(&self) -> &'static str {
+        self.operation
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}: {}", self.operation, self.fault)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.fault.source()
+    }
+}
+
+/// Equal if they read the same.
+impl PartialEq for StoreError {
+    fn eq(&self, other: &Self) -> bool {
+        self.operation == other.operation && self.fault.to_string() == other.fault.to_string()
+    }
+}
+
+impl Eq for StoreError {}
+
+impl From<StoreError> for SourceError {
+    fn from(error: StoreError) -> Self {
+        Self::new(error)
+    }
+}

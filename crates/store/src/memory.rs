@@ -1,0 +1,123 @@
+//! A store in memory.
+
+use crate::{
+    Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
+    canonical::Canonical, reach::Reachable,
+};
+use alloy_primitives::{B256, Bytes, map::B256Map};
+use parking_lot::RwLock;
+use revm::bytecode::Bytecode;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use trie::NodePath;
+
+/// Nodes that may pile up before it is looked at which are still needed; as many again as were
+/// needed last time are waited for too, so that looking costs little for each.
+const SLACK: usize = 2_048;
+
+/// Keeps everything in memory. Reading never fails, and committing only if the canonical chain would
+/// get a gap.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    contents: RwLock<Contents>,
+    /// Nodes that were needed when it was last looked at.
+    needed: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    nodes: B256Map<Bytes>,
+    codes: B256Map<Bytecode>,
+    blocks: B256Map<Arc<Block>>,
+    preimages: Preimages,
+    canonical: Canonical,
+}
+
+impl MemoryStore {
+    /// How many trie nodes it holds.
+    pub fn node_count(&self) -> usize {
+        self.contents.read().nodes.len()
+    }
+
+    /// Number from which on it says what is canonical; `None` if the head has never moved.
+    pub(crate) fn canonical_from(&self) -> Option<u64> {
+        self.contents.read().canonical.first()
+    }
+}
+
+impl Store for MemoryStore {
+    fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.contents.read().nodes.get(hash).cloned())
+    }
+
+    fn code(&self, hash: &B256) -> Result<Option<Bytecode>, StoreError> {
+        Ok(self.contents.read().codes.get(hash).cloned())
+    }
+
+    fn block(&self, hash: &B256) -> Result<Option<Arc<Block>>, StoreError> {
+        Ok(self.contents.read().blocks.get(hash).cloned())
+    }
+
+    fn first_number(&self) -> Result<Option<u64>, StoreError> {
+        let contents = self.contents.read();
+        Ok(contents.canonical.first().filter(|first| contents.canonical.hash(*first).is_some()))
+    }
+
+    fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StoreError> {
+        Ok(self.contents.read().canonical.hash(number))
+    }
+
+    fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StoreError> {
+        Ok(self.contents.read().canonical.transaction(hash))
+    }
+
+    fn preimages(&self) -> Result<Preimages, StoreError> {
+        Ok(self.contents.read().preimages.clone())
+    }
+
+    fn everything(&self) -> Result<StoredNodes, StoreError> {
+        let contents = self.contents.read();
+        Ok(StoredNodes {
+            nodes: contents.nodes.values().cloned().collect(),
+            codes: contents.codes.values().map(Bytecode::original_bytes).collect(),
+        })
+    }
+
+    fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        let mut contents = self.contents.write();
+        let Contents { nodes, codes, blocks, preimages, canonical } = &mut *contents;
+        if changes.canonical.as_ref().is_some_and(|change| !canonical.accepts(change)) {
+            return Err(StoreError::new("move the canonical chain", "it would have a gap"));
+        }
+        nodes.extend(changes.nodes);
+        codes.extend(changes.codes);
+        for (address, slots) in changes.preimages {
+            preimages.entry(address).or_default().extend(slots);
+        }
+        // Before the blocks: those that give way may be replaced in the same commit.
+        if let Some(change) = &changes.canonical {
+            canonical.apply(change, |hash| blocks.get(hash).cloned());
+        }
+        for transaction in &changes.forgotten {
+            canonical.forget(transaction);
+        }
+        blocks.extend(changes.blocks.into_iter().map(|block| (block.hash, block)));
+        Ok(())
+    }
+
+    fn wants_pruning(&self) -> bool {
+        self.node_count() >= 2 * self.needed.load(Ordering::Relaxed) + SLACK
+    }
+
+    fn retain(&self, roots: &[B256]) -> Result<(), StoreError> {
+        let reachable = Reachable::from(roots, &self.contents.read().nodes);
+        let mut contents = self.contents.write();
+        contents.nodes.retain(|hash, _| reachable.nodes.contains(hash));
+        contents.nodes.shrink_to_fit();
+        contents.codes.retain(|hash, _| reachable.codes.contains(hash));
+        self.needed.store(contents.nodes.len(), Ordering::Relaxed);
+        Ok(())
+    }
+}

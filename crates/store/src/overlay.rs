@@ -1,0 +1,97 @@
+//! A store that lies on another.
+
+use crate::{
+    Block, Changes, MemoryStore, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
+};
+use alloy_primitives::{B256, Bytes};
+use revm::bytecode::Bytecode;
+use std::sync::Arc;
+use trie::NodePath;
+
+/// Finds all that another store holds, and keeps what is added for itself, in memory: so a pending
+/// block or a simulation leaves no trace. The other store is never written to.
+#[derive(Debug)]
+pub struct Overlay {
+    below: Arc<dyn Store>,
+    own: MemoryStore,
+}
+
+impl Overlay {
+    /// An empty store on top of another.
+    pub fn new(below: Arc<dyn Store>) -> Self {
+        Self { below, own: MemoryStore::default() }
+    }
+
+    /// Number from which on its own canonical chain holds, if it has one.
+    fn own_from(&self) -> Option<u64> {
+        self.own.canonical_from()
+    }
+}
+
+impl Store for Overlay {
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, StoreError> {
+        match self.own.node(path, hash)? {
+            None => self.below.node(path, hash),
+            found => Ok(found),
+        }
+    }
+
+    fn code(&self, hash: &B256) -> Result<Option<Bytecode>, StoreError> {
+        match self.own.code(hash)? {
+            None => self.below.code(hash),
+            found => Ok(found),
+        }
+    }
+
+    fn block(&self, hash: &B256) -> Result<Option<Arc<Block>>, StoreError> {
+        match self.own.block(hash)? {
+            None => self.below.block(hash),
+            found => Ok(found),
+        }
+    }
+
+    fn first_number(&self) -> Result<Option<u64>, StoreError> {
+        let (own, below) = (self.own.first_number()?, self.below.first_number()?);
+        Ok(match (own, below) {
+            (Some(own), Some(below)) => Some(own.min(below)),
+            (own, below) => own.or(below),
+        })
+    }
+
+    fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StoreError> {
+        match self.own_from() {
+            Some(from) if number >= from => self.own.canonical_hash(number),
+            _ => self.below.canonical_hash(number),
+        }
+    }
+
+    fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StoreError> {
+        if let Some(own) = self.own.transaction(hash)? {
+            return Ok(Some(own));
+        }
+        let Some(location) = self.below.transaction(hash)? else { return Ok(None) };
+        let Some(from) = self.own_from() else { return Ok(Some(location)) };
+        let block = self.below.block(&location.block)?;
+        Ok(block.filter(|block| block.header.number < from).map(|_| location))
+    }
+
+    fn preimages(&self) -> Result<Preimages, StoreError> {
+        let mut preimages = self.below.preimages()?;
+        for (address, slots) in self.own.preimages()? {
+            preimages.entry(address).or_default().extend(slots);
+        }
+        Ok(preimages)
+    }
+
+    fn everything(&self) -> Result<StoredNodes, StoreError> {
+        let mut all = self.below.everything()?;
+        let own = self.own.everything()?;
+        all.nodes.extend(own.nodes);
+        all.codes.extend(own.codes);
+        Ok(all)
+    }
+
+    fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        self.own.commit(changes)
+    }
+}

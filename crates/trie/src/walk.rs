@@ -1,0 +1,84 @@
+//! All that hangs below a root.
+
+use crate::{
+    EMPTY_ROOT, NodePath, NodeSource, TrieError,
+    node::{Child, ChildItem, Decoded, branch_item, child_item, decode},
+};
+use alloy_primitives::B256;
+use nybbles::Nibbles;
+
+/// Who is shown a trie by [`walk`].
+pub trait Visitor<B> {
+    /// A node that has a hash of its own, before what hangs below it; whether to go on below it.
+    fn node(&mut self, hash: &B256, node: &B) -> bool;
+
+    /// A value, under its whole key.
+    fn value(&mut self, key: &B256, value: &[u8]);
+
+    /// A node that the source does not hold. By default that ends the walk.
+    ///
+    /// # Errors
+    ///
+    /// What the walk is to return; `Ok` to pass over what hangs below.
+    fn missing(&mut self, path: Nibbles, hash: B256) -> Result<(), TrieError> {
+        Err(TrieError::MissingNode { path, hash })
+    }
+}
+
+/// Shows all nodes and values below `root`, each node before its children and values in ascending
+/// order of their keys. Nothing is kept: memory is that of one path.
+///
+/// `owner` is the Keccak-256 of the address whose storage trie it is; `None` for the account trie.
+///
+/// # Errors
+///
+/// [`TrieError`] if a node is malformed or cannot be had, or what the visitor says of a missing one.
+pub fn walk<S>(
+    source: &S,
+    owner: Option<&B256>,
+    root: B256,
+    visitor: &mut impl Visitor<S::Bytes>,
+) -> Result<(), TrieError>
+where
+    S: NodeSource + ?Sized,
+{
+    if root == EMPTY_ROOT {
+        return Ok(());
+    }
+    let mut open = vec![(Nibbles::new(), ChildItem::Hash(root))];
+    while let Some((path, item)) = open.pop() {
+        let bytes = match item {
+            ChildItem::Embedded(bytes) => bytes,
+            ChildItem::Hash(hash) => {
+                match source.node(NodePath { owner, nibbles: &path }, &hash)? {
+                    Some(bytes) if visitor.node(&hash, &bytes) => bytes,
+                    Some(_) => continue,
+                    None => {
+                        visitor.missing(path, hash)?;
+                        continue;
+                    }
+                }
+            }
+        };
+        match decode(&bytes, &path)? {
+            Decoded::Leaf { key, value } => {
+                let key = B256::from_slice(&path.join(&key).pack());
+                visitor.value(&key, value.as_slice());
+            }
+            Decoded::Extension { key, child } => {
+                open.push((path.join(&key), child_item(&bytes, child)));
+            }
+            Decoded::Branch { children } => {
+                for (index, child) in (0_u8..16).zip(children).rev() {
+                    if child == Child::InBytes {
+                        let mut path = path;
+                        path.push(index);
+                        let range = branch_item(bytes.as_ref(), usize::from(index));
+                        open.push((path, child_item(&bytes, range)));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
