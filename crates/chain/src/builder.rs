@@ -7,8 +7,8 @@ use crate::{
 use alloy_consensus::{Header, proofs};
 use alloy_primitives::{Address, B256, keccak256};
 use executor::{
-    BlockError, BlockExecution, BlockState, Environment, ExecutionOutcome, Invalid, StateSource,
-    Transaction, recover_sender,
+    BlockError, BlockExecution, BlockState, Environment, EvmOverrides as _, ExecutionOutcome,
+    Invalid, StateSource, Transaction, recover_sender,
 };
 use stateless::check_access_list_size;
 use store::{Block, Changes, ExecutedBlock};
@@ -137,7 +137,7 @@ impl State {
         let mut gas_pool = GasPool::new(self, header);
         let mut provable = self.root == self.block.header.state_root
             && self.fork_backend.is_none()
-            && self.config.extension.is_none();
+            && self.config.is_verifiable();
         for (index, RecoveredTransaction { transaction, sender, signed }) in offered.iter().copied()
         {
             if let Err(reason) = gas_pool.check(index, transaction, execution.gas_used()) {

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 /// ```
 #[derive(Debug)]
 pub struct Devnet {
-    devnet: Arc<DevnetState>,
+    state: Arc<DevnetState>,
     accounts: Accounts,
     server: Option<RunningServer>,
     miner: JoinHandle<()>,
@@ -85,12 +85,12 @@ impl Devnet {
         let api = Api::new(Arc::clone(&node), options);
         let server_config = config.server.clone();
         let state = Arc::new(DevnetState::new(api.clone(), config, &accounts, remote));
-        let methods = api::overlay(&methods(api, &devnet), &devnet).map_err(|error| {
+        let methods = api::overlay(&methods(api, &state), &state).map_err(|error| {
             DevnetError::Flag { flag: "--fork-url", reason: error.message().to_owned() }
         })?;
         let server = RunningServer::start(&server_config, methods).await?;
         let miner = tokio::spawn(node.run());
-        Ok(Self { devnet, accounts, server: Some(server), miner })
+        Ok(Self { state, accounts, server: Some(server), miner })
     }
 
     pub(crate) fn state(&self) -> &DevnetState {
@@ -134,7 +134,8 @@ impl Devnet {
 
     /// Hash of its genesis.
     pub fn genesis_hash(&self) -> Option<B256> {
-        self.state.node.read(|node| node.chain.canonical_hash(node.chain.first_number()))
+        let chain = self.state.api.chain();
+        chain.canonical_hash(chain.first_number()).ok().flatten()
     }
 
     /// Its server.

@@ -1,9 +1,9 @@
 //! What the methods of a devnet work on.
 
-use crate::{Accounts, Config, fork::Remote};
+use crate::{Accounts, Config, cheats::Cheats, fork::Remote};
 use alloy_primitives::{Address, B256, map::AddressMap};
 use alloy_signer_local::PrivateKeySigner;
-use node::{Node, Snapshot};
+use node::{Node, NodeState, Snapshot};
 use parking_lot::{Mutex, RwLock};
 use rpc::Api;
 use std::{collections::BTreeMap, sync::Arc};
@@ -24,6 +24,7 @@ pub(crate) struct DevnetState {
     pub(crate) snapshots: Mutex<Snapshots>,
     /// The moment of the start, to go back to.
     pub(crate) start: Mutex<Snapshot>,
+    cheats: Mutex<Cheats>,
     /// Another one after each reset.
     pub(crate) instance: Mutex<B256>,
     pub(crate) genesis_time: u64,
@@ -76,7 +77,7 @@ impl DevnetState {
         let signers = accounts.signers.iter().map(|signer| (signer.address(), signer.clone()));
         let node = Arc::clone(api.node());
         let (start, genesis_time) = node.read(|node| {
-            let first = node.chain.canonical_block(node.chain.first_number());
+            let first = node.chain.canonical_block(node.chain.first_number()).ok().flatten();
             (node.snapshot(), first.map_or(0, |block| block.header.timestamp))
         });
         Self {
@@ -89,9 +90,18 @@ impl DevnetState {
             signers: signers.collect(),
             snapshots: Mutex::default(),
             start: Mutex::new(start),
+            cheats: Mutex::default(),
             instance: Mutex::new(B256::random()),
             genesis_time,
         }
+    }
+
+    /// Changes what the EVM of the chain cheats in, from the next block on.
+    pub(crate) fn change_cheats(&self, node: &mut NodeState, change: impl FnOnce(&mut Cheats)) {
+        let mut cheats = self.cheats.lock();
+        change(&mut cheats);
+        let extension = Arc::new(cheats.clone());
+        node.chain.configure(|config| config.extension = Some(extension));
     }
 
     /// The node whose chain this one continues, if there is one.

@@ -77,11 +77,13 @@ fn evm_mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
 /// As `evm_mine`; the blocks, with what their transactions returned where they failed.
 fn mine_detailed(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let count = mine_wanted(devnet, args)?;
-    let chain = devnet.node.read(|node| node.chain.clone());
+    let chain = devnet.api.chain();
     let head = chain.head().header.number;
     let mut blocks = Vec::new();
     for number in (head + 1).saturating_sub(count)..=head {
-        let Some(block) = chain.canonical_block(number) else { continue };
+        let Some(block) = chain.canonical_block(number).map_err(rpc::RpcError::from)? else {
+            continue;
+        };
         let mut shape = json!(rpc::convert::block(&block, true));
         let transactions = shape.get_mut("transactions").and_then(Value::as_array_mut);
         for (index, transaction) in transactions.into_iter().flatten().enumerate() {

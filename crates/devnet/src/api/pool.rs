@@ -69,9 +69,8 @@ fn impersonate_signature(devnet: &DevnetState, args: &mut Args) -> Result<Value,
     // One of another length is nobody's anyway.
     if let Ok(signature) = signature[..].try_into() {
         devnet.node.change(|node| {
-            node.chain.configure(|config| {
-                let known = config.signatures.get_or_insert_default();
-                Arc::make_mut(known).0.insert(signature, address);
+            devnet.change_cheats(node, |cheats| {
+                Arc::make_mut(&mut cheats.signatures).0.insert(signature, address);
             });
         });
     }

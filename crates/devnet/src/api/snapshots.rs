@@ -4,12 +4,16 @@ use super::{
     Method,
     args::{Args, Number, internal, invalid},
 };
-use crate::{DevnetError, dump, fork::Remote, genesis, state::DevnetState, state_file::StateFile};
+use crate::{
+    DevnetError, cheats::Cheats, dump, fork::Remote, genesis, state::DevnetState,
+    state_file::StateFile,
+};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
-use chain::Chain;
+use chain::{Chain, ChainError};
 use jsonrpsee::types::ErrorObjectOwned;
 use node::{Clock, MineRequest, Mining};
+use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -33,11 +37,15 @@ fn snapshot(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
 fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let number = args.next::<Number>()?.u64()?;
     let Some(snapshot) = devnet.snapshots.lock().take(number) else { return Ok(json!(false)) };
-    devnet.node.change(|node| {
-        // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
-        node.chain.set_state(snapshot.state());
-        node.clock.set(snapshot.state().block().header.timestamp);
-    });
+    devnet
+        .node
+        .change(|node| -> Result<(), ChainError> {
+            // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
+            node.chain.set_state(snapshot.state())?;
+            node.clock.set(snapshot.state().block().header.timestamp);
+            Ok(())
+        })
+        .map_err(RpcError::from)?;
     Ok(json!(true))
 }
 
@@ -49,16 +57,15 @@ pub(super) fn go_back(
 ) -> Result<(), ErrorObjectOwned> {
     devnet.node.change(|node| {
         let height = node.chain.head().header.number;
-        let target =
-            height.checked_sub(depth).and_then(|number| node.chain.canonical_block(number));
-        let Some(block) = target else {
+        let target = height.checked_sub(depth).map(|number| node.chain.canonical_block(number));
+        let Some(block) = target.transpose().map_err(RpcError::from)?.flatten() else {
             return Err(invalid(format!(
                 "{what} depth must not exceed current chain height: current height {height}, depth \
                  {depth}"
             )));
         };
         let state = node.state_after(&block).map_err(|error| invalid(error.to_string()))?;
-        node.chain.set_state(&state);
+        node.chain.set_state(&state).map_err(RpcError::from)?;
         node.clock.set(block.header.timestamp);
         Ok(())
     })
@@ -113,19 +120,19 @@ fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
     *devnet.instance.lock() = B256::random();
     devnet.node.change(|node| {
         let mut start = devnet.start.lock();
-        node.restore(&start);
+        node.restore(&start).map_err(RpcError::from)?;
         node.sidecars.clear();
         if let Some((remote, chain, clock)) = another {
             (node.chain, node.clock) = (chain, clock);
             *start = node.snapshot();
             devnet.continue_another(remote);
-            return;
+            return Ok(Value::Null);
         }
-        node.chain.configure(|config| config.signatures = None);
+        devnet.change_cheats(node, |cheats| *cheats = Cheats::default());
         let time = devnet.config.timestamp.unwrap_or_else(|| node.chain.head().header.timestamp);
         node.clock.set(time);
-    });
-    Ok(Value::Null)
+        Ok(Value::Null)
+    })
 }
 
 /// A transaction of a reorganisation: as it is sent, signed or not.
@@ -163,7 +170,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
                     }
                     NewTransaction::Raw(raw) => {
                         let pooled = rpc::decode_pooled(raw)?;
-                        devnet.node.submit(pooled).map_err(rpc::RpcError::from)?
+                        devnet.node.submit(pooled).map_err(RpcError::from)?
                     }
                 });
             }

@@ -191,7 +191,7 @@ fn receipt(devnet: &DevnetState, hash: B256, wait: Duration) -> Result<Value, Er
     let mut events = devnet.node.subscribe();
     let begun = Instant::now();
     loop {
-        if let Some(receipt) = rpc::receipt(&devnet.api, hash) {
+        if let Some(receipt) = rpc::receipt(&devnet.api, hash)? {
             return Ok(json!(receipt));
         }
         let left = wait.saturating_sub(begun.elapsed());
