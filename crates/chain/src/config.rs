@@ -23,8 +23,9 @@ pub struct ChainConfig {
     pub system_code: SystemCode,
     /// Where its EVM is more generous than Ethereum's.
     pub limits: Limits,
-    /// What else it changes about the execution of its blocks. Blocks are not
-    /// [provable](store::Block::provable) then: no verifier but this chain knows of it.
+    /// What else it changes about the execution of its blocks. Unless that is
+    /// [verifiable](EvmOverrides::is_verifiable), blocks are not
+    /// [provable](store::Block::provable): no verifier but this chain knows of it.
     pub extension: Option<Arc<dyn EvmOverrides>>,
 }
 
@@ -35,15 +36,12 @@ pub struct Limits {
     pub code_size: Option<usize>,
     /// Transactions may use all the gas of their block (EIP-7825 is off).
     pub no_transaction_gas_cap: bool,
-    /// Accounts with code may send transactions (EIP-3607 is off), as impersonated ones do.
-    pub senders_with_code: bool,
 }
 
 impl ChainConfig {
     /// A chain by these rules, without EXECUTE.
     pub const fn new(spec: ChainSpec) -> Self {
-        let limits =
-            Limits { code_size: None, no_transaction_gas_cap: false, senders_with_code: false };
+        let limits = Limits { code_size: None, no_transaction_gas_cap: false };
         Self { spec, execute: None, system_code: SystemCode::Canonical, limits, extension: None }
     }
 
@@ -64,7 +62,6 @@ impl EvmOverrides for ChainConfig {
         if self.limits.no_transaction_gas_cap {
             cfg.tx_gas_limit_cap = Some(u64::MAX);
         }
-        cfg.disable_eip3607 |= self.limits.senders_with_code;
         if let Some(extension) = &self.extension {
             extension.limits(cfg);
         }
@@ -77,6 +74,10 @@ impl EvmOverrides for ChainConfig {
         if let Some(extension) = &self.extension {
             extension.precompiles(precompiles);
         }
+    }
+
+    fn is_verifiable(&self) -> bool {
+        self.extension.as_ref().is_none_or(|extension| extension.is_verifiable())
     }
 
     fn begin_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {

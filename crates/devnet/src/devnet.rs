@@ -1,13 +1,13 @@
 //! A devnet from its configuration to its end.
 
 use crate::{
-    Accounts, CLIENT_VERSION, Config, DevnetError, Fork, Mining, Origin, api, fork::Remote,
-    genesis, server::RunningServer, state::DevnetState,
+    Accounts, CLIENT_VERSION, Config, DevnetError, Fork, Mining, Origin, api, cheats::ForcedHeader,
+    fork::Remote, genesis, server::RunningServer, state::DevnetState,
 };
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
 use jsonrpsee::Methods;
-use node::{Node, Order, Settings};
+use node::{HeaderPolicy, Node, Order, Settings};
 use rpc::{Api, Options};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 /// ```
 #[derive(Debug)]
 pub struct Devnet {
-    devnet: Arc<DevnetState>,
+    state: Arc<DevnetState>,
     accounts: Accounts,
     server: Option<RunningServer>,
     miner: JoinHandle<()>,
@@ -71,7 +71,6 @@ impl Devnet {
             order: if config.order_by_fees { Order::Offers } else { Order::Arrival },
             gas_price: config.gas_price,
             refuse_below_base_fee: true,
-            impersonate_all: config.auto_impersonate,
             slots_in_an_epoch: config.slots_in_an_epoch,
             final_number: chain.head().header.number,
             max_transaction_bytes: config.max_tx_size,
@@ -80,17 +79,20 @@ impl Devnet {
             verify_blocks: config.verify_blocks,
             ..Settings::default()
         };
-        let node = Node::new(chain, clock, settings);
+        let forced_header = Arc::<ForcedHeader>::default();
+        let policy: Arc<dyn HeaderPolicy> = Arc::<ForcedHeader>::clone(&forced_header);
+        let node = Node::with_header_policy(chain, clock, settings, policy);
         let options = Options { client_version: CLIENT_VERSION.to_owned(), ..Options::default() };
         let api = Api::new(Arc::clone(&node), options);
         let server_config = config.server.clone();
-        let state = Arc::new(DevnetState::new(api.clone(), config, &accounts, remote));
-        let methods = api::overlay(&methods(api, &devnet), &devnet).map_err(|error| {
+        let state =
+            Arc::new(DevnetState::new(api.clone(), config, &accounts, remote, forced_header));
+        let methods = api::overlay(&methods(api, &state), &state).map_err(|error| {
             DevnetError::Flag { flag: "--fork-url", reason: error.message().to_owned() }
         })?;
         let server = RunningServer::start(&server_config, methods).await?;
         let miner = tokio::spawn(node.run());
-        Ok(Self { devnet, accounts, server: Some(server), miner })
+        Ok(Self { state, accounts, server: Some(server), miner })
     }
 
     pub(crate) fn state(&self) -> &DevnetState {
@@ -134,7 +136,8 @@ impl Devnet {
 
     /// Hash of its genesis.
     pub fn genesis_hash(&self) -> Option<B256> {
-        self.state.node.read(|node| node.chain.canonical_hash(node.chain.first_number()))
+        let chain = self.state.api.chain();
+        chain.canonical_hash(chain.first_number()).ok().flatten()
     }
 
     /// Its server.

@@ -2,6 +2,7 @@
 
 use crate::{
     Devnet, DevnetError, Origin,
+    cheats::ForceHeader,
     history::PastState,
     state::DevnetState,
     state_file::{
@@ -11,11 +12,13 @@ use crate::{
 };
 use alloy_consensus::{EthereumReceipt, Transaction as _, TxType, transaction::SignerRecoverable};
 use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
-use chain::{Block, Chain, State, Store};
+use chain::{Block, Chain, ChainError, ChainReader, State};
 use executor::{ExecutionOutcome, Transaction};
+use node::{Command, NodeState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
+use store::Overlay;
 
 impl Devnet {
     /// Writes the state to a file.
@@ -49,11 +52,12 @@ pub(crate) fn dump(devnet: &DevnetState) -> Result<StateFile, String> {
         return Err("the accounts of imported blocks are known by their hashes alone".to_owned());
     }
     // The snapshot keeps the state from being forgotten meanwhile.
-    let (chain, _kept) = devnet.node.read(|node| (node.chain.clone(), node.snapshot()));
+    let (chain, _kept) = devnet.node.read(|node| (node.chain.reader().clone(), node.snapshot()));
     let state = chain.state();
     let error = |error: chain::ChainError| error.to_string();
     let mut accounts = std::collections::BTreeMap::new();
-    for (address, slots) in state.store().preimages() {
+    let preimages = state.store().preimages().map_err(|fault| error(fault.into()))?;
+    for (address, slots) in preimages.clone() {
         let Some(account) = state.account(address).map_err(error)? else { continue };
         let code = state.code(address).map_err(error)?;
         let mut storage = std::collections::BTreeMap::new();
@@ -69,15 +73,14 @@ pub(crate) fn dump(devnet: &DevnetState) -> Result<StateFile, String> {
     let head = chain.head();
     let (mut blocks, mut transactions) = (Vec::new(), Vec::new());
     for number in chain.first_number()..=head.header.number {
-        let Some(block) = chain.canonical_block(number) else { continue };
+        let Some(block) = chain.canonical_block(number).map_err(error)? else { continue };
         transactions.extend((0..block.transactions.len()).map(|index| stored(&block, index)));
         blocks.push(stored_block(&block));
     }
     let mut historical_states = Vec::new();
     if devnet.config.preserve_states {
-        let preimages = state.store().preimages();
         for number in chain.first_number()..head.header.number {
-            let Some(block) = chain.canonical_block(number) else { continue };
+            let Some(block) = chain.canonical_block(number).map_err(error)? else { continue };
             // Those that are not kept any more are left out.
             let Ok(state) = devnet.node.read(|node| node.state_after(&block)) else { continue };
             historical_states.push((block.hash, PastState::of(&state, &preimages).map_err(error)?));
@@ -93,7 +96,7 @@ pub(crate) fn dump(devnet: &DevnetState) -> Result<StateFile, String> {
     })
 }
 
-fn environment(chain: &Chain, head: &Block) -> BlockEnvironment {
+fn environment(chain: &ChainReader, head: &Block) -> BlockEnvironment {
     let header = &head.header;
     let params = chain.config().spec.blob_params_at(header.timestamp);
     let price = header.excess_blob_gas.map(|excess_blob_gas| BlobPrice {
@@ -165,18 +168,35 @@ pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String>
         Some(states) => serde_json::from_value(states.clone())
             .map_err(|error| format!("historical states: {error}"))?,
     };
-    devnet.node.change(|node| {
+    ForceHeader::GasLimit(None).apply(&devnet.forced_header);
+    devnet.node.execute(LoadState { file, blocks, past })
+}
+
+/// Takes over a state, and the blocks that lead to it.
+#[derive(Debug)]
+struct LoadState<'f> {
+    file: &'f StateFile,
+    blocks: Vec<Arc<Block>>,
+    /// States after earlier blocks.
+    past: Vec<(B256, PastState)>,
+}
+
+impl Command for LoadState<'_> {
+    type Output = Result<(), String>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        let Self { file, mut blocks, past } = self;
         let edited = apply(&node.chain.state(), file)?;
         blocks
             .retain(|block| file.best_block_number.is_none_or(|best| block.header.number <= best));
-        let store = Store::above(Arc::clone(edited.store()));
+        let store = Arc::new(Overlay::new(Arc::clone(edited.store())));
         let config = node.chain.config().clone();
-        let Some(mut chain) = Chain::from_parts(blocks, store, config) else {
-            node.chain.set_state(&edited);
-            return Ok(());
+        let failed = |error: ChainError| error.to_string();
+        let Some(mut chain) = Chain::from_parts(blocks, store, config).map_err(failed)? else {
+            return node.chain.set_state(&edited).map_err(failed);
         };
         let state = chain.state().with_root(edited.root());
-        chain.set_state(&state);
+        chain.set_state(&state).map_err(failed)?;
         for (block, past) in &past {
             let root = past.put(&state).map_err(|error| error.to_string())?;
             chain.override_root(*block, root);
@@ -184,9 +204,8 @@ pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String>
         let head = Arc::clone(chain.head());
         node.chain = chain;
         node.clock.set(head.header.timestamp);
-        node.settings.gas_limit = None;
         Ok(())
-    })
+    }
 }
 
 fn apply(state: &State, file: &StateFile) -> Result<State, String> {

@@ -1,12 +1,12 @@
 //! Execution of calls and of blocks that are long done, under inspectors.
 
-use alloy_evm::{Evm, EvmEnv, FromRecoveredTx, eth::EthEvmContext};
+use alloy_evm::{Evm, eth::EthEvmContext};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use chain::{Block, ChainError, State};
-use executor::{BlockExecution, BlockState, inspected_evm};
+use chain::{Block, State};
+use executor::{BlockState, EvmOverrides as _, inspected_evm};
 use parking_lot::Mutex;
 use revm::{
-    Database, DatabaseCommit, DatabaseRef, Inspector,
+    Database, DatabaseRef, Inspector,
     bytecode::Bytecode,
     context::{
         TxEnv,
@@ -17,6 +17,7 @@ use revm::{
     primitives::{StorageKey, StorageValue, TxKind},
     state::AccountInfo,
 };
+use rpc::RpcError;
 
 /// A database that needs to be changed to be read, for those who only have it to read.
 #[derive(Debug)]
@@ -72,24 +73,19 @@ pub(crate) fn view(
     contract: Address,
     data: Bytes,
 ) -> Result<(Bytes, Vec<(Address, U256)>), String> {
-    let config = state.config();
-    let header = &state.block().header;
-    let blobs = config.spec.blob_params_at(header.timestamp);
-    let mut env = EvmEnv::for_eth_block(header, &config.spec, config.spec.chain_id(), blobs);
+    let (config, block) = (state.config(), state.block());
+    let mut env = state.call_env(block);
     env.block_env.basefee = 0;
-    config.lift_limits(&mut env.cfg_env);
-    env.cfg_env.disable_nonce_check = true;
-    env.cfg_env.tx_gas_limit_cap = Some(u64::MAX);
     let transaction = TxEnv {
         kind: TxKind::Call(contract),
         data,
-        gas_limit: header.gas_limit,
+        gas_limit: block.header.gas_limit,
         chain_id: Some(config.spec.chain_id()),
         ..Default::default()
     };
     let mut open = state.open();
     let mut evm = inspected_evm(&mut open, env, Reads::default(), true);
-    config.install(evm.precompiles_mut());
+    config.precompiles(evm.precompiles_mut());
     let executed = evm.transact(transaction).map_err(|error| error.to_string())?;
     let slots = std::mem::take(&mut evm.inspector_mut().0);
     match executed.result {
@@ -118,36 +114,20 @@ pub(crate) fn replay<'x, 's, I, T>(
     block: &'x Block,
     inspector: I,
     wanted: impl Fn(usize) -> bool,
-    mut seen: impl FnMut(Traced<'_, I, &'x mut BlockState<'s, State>>) -> Result<T, String>,
-) -> Result<Vec<T>, String>
+    mut seen: impl FnMut(Traced<'_, I, &'x mut BlockState<'s, State>>) -> Result<T, RpcError>,
+) -> Result<Vec<T>, RpcError>
 where
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, State>>>,
 {
-    let failed = |error: &dyn std::fmt::Display| error.to_string();
-    parent.config().with_evm_overrides(|changes| {
-        let environment = parent.environment(block);
-        let mut execution =
-            BlockExecution::begin_inspected(state, environment, &changes, inspector)
-                .map_err(|error| failed(&ChainError::from(error)))?;
-        let evm = execution.evm_mut();
-        let mut results = Vec::new();
-        let last = (0..block.transactions.len()).rev().find(|index| wanted(*index));
-        for (index, (transaction, sender)) in
-            block.transactions.iter().zip(&block.senders).enumerate()
-        {
-            if last.is_none_or(|last| index > last) {
-                break;
-            }
-            let watched = wanted(index);
-            evm.set_inspector_enabled(watched);
-            let env = TxEnv::from_recovered_tx(transaction, *sender);
-            let result = evm.transact_raw(env).map_err(|error| failed(&error))?;
-            if watched {
-                let (database, inspector, _) = evm.components_mut();
-                results.push(seen(Traced { index, inspector, result: &result, database })?);
-            }
-            evm.db_mut().commit(result.state);
-        }
-        Ok(results)
-    })
+    let mut replay = parent.replay(state, block, inspector)?;
+    let mut results = Vec::new();
+    for wanted in (0..block.transactions.len()).filter(|index| wanted(*index)) {
+        replay.run_to(wanted)?;
+        let result = replay.inspect(|index, evm, _, result| {
+            let (database, inspector, _) = evm.components_mut();
+            seen(Traced { index, inspector, result, database })
+        })?;
+        results.extend(result);
+    }
+    Ok(results)
 }

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use serde_json::{Value, json};
 use std::{thread::sleep, time::Duration};
+use trie::SourceError;
 
 /// How often a request is tried.
 const TRIES: u32 = 5;
@@ -167,39 +168,41 @@ fn result(mut answer: Value) -> Result<Value, RemoteError> {
 }
 
 impl ForkBackend for Remote {
-    fn account(&self, address: Address) -> Result<Option<AccountInfo>, String> {
+    fn account(&self, address: Address) -> Result<Option<AccountInfo>, SourceError> {
         if let Some(known) = self.accounts.lock().get(&address) {
             return Ok(known.clone());
         }
-        let account = self.fetch_account(address).map_err(|error| error.to_string())?;
+        let account = self.fetch_account(address).map_err(SourceError::new)?;
         self.accounts.lock().insert(address, account.clone());
         Ok(account)
     }
 
-    fn storage(&self, address: Address, slot: U256) -> Result<U256, String> {
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, SourceError> {
         if let Some(known) = self.slots.lock().get(&(address, slot)) {
             return Ok(*known);
         }
         let at = format!("{:#x}", self.number());
         let params = json!([address, B256::from(slot), at]);
-        let value: B256 =
-            self.typed("eth_getStorageAt", &params).map_err(|error| error.to_string())?;
+        let value: B256 = self.typed("eth_getStorageAt", &params).map_err(SourceError::new)?;
         self.slots.lock().insert((address, slot), value.into());
         Ok(value.into())
     }
 
-    fn block_hash(&self, number: u64) -> Option<B256> {
+    fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError> {
         if number == self.number() {
-            return Some(self.hash);
+            return Ok(Some(self.hash));
         }
         if let Some(known) = self.hashes.lock().get(&number) {
-            return Some(*known);
+            return Ok(Some(*known));
         }
         let params = json!([format!("{number:#x}"), false]);
-        let block = self.call("eth_getBlockByNumber", &params).ok()?;
-        let hash = serde_json::from_value(block.get("hash")?.clone()).ok()?;
-        self.hashes.lock().insert(number, hash);
-        Some(hash)
+        let block: Option<RpcHeader> =
+            self.typed("eth_getBlockByNumber", &params).map_err(SourceError::new)?;
+        let hash = block.map(|block| block.hash);
+        if let Some(hash) = hash {
+            self.hashes.lock().insert(number, hash);
+        }
+        Ok(hash)
     }
 }
 

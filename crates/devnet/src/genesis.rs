@@ -1,6 +1,8 @@
 //! Block 0 of a devnet.
 
-use crate::{Accounts, Config, DevnetError, Hardfork, config::Origin, fork::Remote};
+use crate::{
+    Accounts, Config, DevnetError, Hardfork, cheats::EvmCheats, config::Origin, fork::Remote,
+};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
@@ -63,9 +65,8 @@ pub(crate) fn start(
         limits: Limits {
             code_size: config.code_size_limit,
             no_transaction_gas_cap: !config.tx_gas_cap,
-            senders_with_code: true,
         },
-        signatures: None,
+        extension: Some(Arc::new(EvmCheats::default())),
     };
     if let Some(remote) = remote {
         let chain_id = config.chain_id.unwrap_or(remote.chain_id);
@@ -76,7 +77,7 @@ pub(crate) fn start(
         let chain_id = config.chain_id.unwrap_or(Config::CHAIN_ID);
         let (genesis, clock) = own_genesis(config, accounts);
         let spec = ChainSpec::constant(chain_id, config.hardfork.into());
-        return Ok((Chain::new(&genesis, rules(spec)), clock));
+        return Ok((Chain::new(&genesis, rules(spec))?, clock));
     };
     let mut genesis = (**genesis).clone();
     if let Some(id) = config.chain_id {
@@ -90,7 +91,7 @@ pub(crate) fn start(
         // Whoever brings blocks brings their genesis too, and its hash must not change.
         Some(blocks) => {
             rules.system_code = SystemCode::Any;
-            let mut chain = Chain::new(&genesis, rules);
+            let mut chain = Chain::new(&genesis, rules)?;
             import(&mut chain, blocks)?;
             let clock = Clock::starting_at(now().max(chain.head().header.timestamp));
             Ok((chain, clock))
@@ -101,7 +102,7 @@ pub(crate) fn start(
                 0 => now(),
                 timestamp => timestamp,
             });
-            Ok((Chain::new(&genesis, rules), clock))
+            Ok((Chain::new(&genesis, rules)?, clock))
         }
     }
 }
@@ -116,7 +117,7 @@ fn continuing(
 ) -> Result<(Chain, Clock), DevnetError> {
     let clock = Clock::starting_at(config.timestamp.unwrap_or(remote.header.timestamp));
     let fork_backend: Arc<dyn ForkBackend> = Arc::<Remote>::clone(remote);
-    let mut chain = Chain::forked(remote.header.clone(), fork_backend, rules);
+    let mut chain = Chain::forked(remote.header.clone(), fork_backend, rules)?;
     let fork: ProtocolFork = config.hardfork.into();
     let failed = |error: chain::ChainError| DevnetError::Flag {
         flag: "--fork-url",
@@ -209,7 +210,7 @@ fn import(chain: &mut Chain, path: &Path) -> Result<(), DevnetError> {
         if raw.header.number > chain.first_number() {
             let built =
                 chain.import_with_ommers(&raw, &ommers).map_err(|error| failed(number, &error))?;
-            chain.append(built);
+            chain.append(built)?;
         }
         rest = after;
         number += 1;

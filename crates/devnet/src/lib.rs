@@ -9,8 +9,8 @@ mod accounts;
 mod api;
 pub mod args;
 mod banner;
+mod cheats;
 mod config;
-mod devnet;
 mod devnet;
 mod dump;
 mod error;
@@ -24,6 +24,8 @@ mod listen;
 mod provider;
 mod run;
 pub mod server;
+mod signatures;
+mod state;
 pub mod state_file;
 
 pub use accounts::{Accounts, MnemonicSource};

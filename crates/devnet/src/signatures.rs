@@ -13,7 +13,7 @@ const GAS: u64 = 3_000;
 /// Signatures, as their 65 bytes (r, s, v), and whose ECRECOVER is to say that they are, of whatever
 /// message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Signatures(pub BTreeMap<[u8; 65], Address>);
+pub(crate) struct Signatures(pub(crate) BTreeMap<[u8; 65], Address>);
 
 impl Signatures {
     /// Whose the signature in the input of ECRECOVER is said to be.

@@ -30,6 +30,12 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         let _ = precompiles;
     }
 
+    /// Whether a verifier who does not know of it comes to the same verdict on the blocks of this
+    /// chain.
+    fn is_verifiable(&self) -> bool {
+        false
+    }
+
     /// Before the system calls that open a block.
     ///
     /// # Errors
@@ -61,4 +67,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
 }
 
 /// A chain that is just what its forks say.
-impl EvmOverrides for () {}
+impl EvmOverrides for () {
+    fn is_verifiable(&self) -> bool {
+        true
+    }
+}

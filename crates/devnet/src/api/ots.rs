@@ -44,13 +44,16 @@ fn has_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
     Ok(json!(!code.is_empty()))
 }
 
-fn place(devnet: &DevnetState, hash: &B256) -> Option<(Arc<Block>, usize)> {
-    devnet.node.read(|node| node.chain.transaction(hash))
+fn location(
+    devnet: &DevnetState,
+    hash: &B256,
+) -> Result<Option<(Arc<Block>, usize)>, ErrorObjectOwned> {
+    Ok(devnet.api.chain().transaction(hash).map_err(rpc::RpcError::from)?)
 }
 
 fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    let Some((block, index)) = place(devnet, &hash) else { return Ok(json!([])) };
+    let Some((block, index)) = location(devnet, &hash)? else { return Ok(json!([])) };
     let traces = call_traces(devnet, &block, Some(index))?.concat();
     let operations = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
@@ -71,7 +74,7 @@ fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, E
 
 fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    let Some((block, index)) = place(devnet, &hash) else { return Ok(Value::Null) };
+    let Some((block, index)) = location(devnet, &hash)? else { return Ok(Value::Null) };
     let output = replay_one(devnet, &block, index, |result| match result {
         ExecutionResult::Revert { output, .. } => output.clone(),
         _ => Default::default(),
@@ -81,7 +84,7 @@ fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, Err
 
 fn trace_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    let Some((block, index)) = place(devnet, &hash) else { return Ok(json!([])) };
+    let Some((block, index)) = location(devnet, &hash)? else { return Ok(json!([])) };
     let traces = call_traces(devnet, &block, Some(index))?.concat();
     let steps = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
@@ -129,7 +132,7 @@ fn details(block: &Block) -> Value {
 
 fn block_details(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let at: Tag = args.next()?;
-    let Some(block) = block_at(devnet, at.0) else { return Err(invalid("block not found")) };
+    let Some(block) = block_at(devnet, at.0)? else { return Err(invalid("block not found")) };
     Ok(details(&block))
 }
 
@@ -148,7 +151,7 @@ impl<'de> serde::Deserialize<'de> for Tag {
 
 fn block_details_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    let block = devnet.api.block_by_hash(hash).ok_or_else(|| invalid("block not found"))?;
+    let block = devnet.api.block_by_hash(hash)?.ok_or_else(|| invalid("block not found"))?;
     Ok(details(&block))
 }
 
@@ -161,7 +164,7 @@ fn receipts(devnet: &DevnetState, block: &Block) -> Vec<Value> {
 
 fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (number, page, size): (u64, usize, usize) = (args.next()?, args.next()?, args.next()?);
-    let block = block_at(devnet, number.into()).ok_or_else(|| invalid("block not found"))?;
+    let block = block_at(devnet, number.into())?.ok_or_else(|| invalid("block not found"))?;
     let range = |length: usize| {
         // Pages count from the newest transaction.
         let end = length.saturating_sub(page.saturating_mul(size));
@@ -226,7 +229,7 @@ fn search(
         if transactions.len() >= size {
             return Ok((transactions, shown, false));
         }
-        let Some(block) = block_at(devnet, number.into()) else { continue };
+        let Some(block) = block_at(devnet, number.into())? else { continue };
         if block.transactions.is_empty() {
             continue;
         }
@@ -271,7 +274,7 @@ fn by_sender_and_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, E
     let (first, head) =
         devnet.node.read(|node| (node.chain.first_number(), node.chain.head().header.number));
     for number in first..=head {
-        let Some(block) = block_at(devnet, number.into()) else { continue };
+        let Some(block) = block_at(devnet, number.into())? else { continue };
         for (transaction, from) in block.transactions.iter().zip(&block.senders) {
             if *from == sender && transaction.nonce() == nonce {
                 return Ok(json!(transaction.hash()));

@@ -23,6 +23,7 @@ use revm::{
     inspector::NoOpInspector,
 };
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
+use rpc::RpcError;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -39,8 +40,11 @@ pub(super) const METHODS: &[Method] = &[
 const MAX_FILTERED: u64 = 100_000;
 
 /// The canonical block that a number or tag names.
-pub(super) fn block_at(devnet: &DevnetState, at: BlockNumberOrTag) -> Option<Arc<Block>> {
-    devnet.node.read(|node| {
+pub(super) fn block_at(
+    devnet: &DevnetState,
+    at: BlockNumberOrTag,
+) -> Result<Option<Arc<Block>>, ErrorObjectOwned> {
+    let found = devnet.node.read(|node| {
         let head = node.chain.head().header.number;
         let behind = |epochs: u64| {
             head.saturating_sub(epochs * node.settings.slots_in_an_epoch)
@@ -54,7 +58,8 @@ pub(super) fn block_at(devnet: &DevnetState, at: BlockNumberOrTag) -> Option<Arc
             BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head,
         };
         node.chain.canonical_block(number)
-    })
+    });
+    Ok(found.map_err(RpcError::from)?)
 }
 
 /// Executes one transaction of a block again; what `see` makes of its result.
@@ -64,14 +69,14 @@ pub(super) fn replay_one<T>(
     index: usize,
     see: impl Fn(&ExecutionResult<HaltReason>) -> T,
 ) -> Result<Option<T>, ErrorObjectOwned> {
-    let Some(parent) = devnet.node.read(|node| node.chain.state_before(block)) else {
+    let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(None);
     };
     let wanted = |at| at == index;
     let seen = replay(&parent, &mut parent.open(), block, NoOpInspector, wanted, |traced| {
         Ok(see(&traced.result.result))
     });
-    Ok(seen.map_err(internal)?.pop())
+    Ok(seen?.pop())
 }
 
 /// The call traces of a block, or of one of its transactions.
@@ -80,7 +85,7 @@ pub(super) fn call_traces(
     block: &Arc<Block>,
     only: Option<usize>,
 ) -> Result<Vec<Vec<LocalizedTransactionTrace>>, ErrorObjectOwned> {
-    let Some(parent) = devnet.node.read(|node| node.chain.state_before(block)) else {
+    let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(Vec::new());
     };
     let inspector = TracingInspector::new(TracingInspectorConfig::default_parity());
@@ -98,12 +103,13 @@ pub(super) fn call_traces(
         traced.inspector.fuse();
         Ok(inspector.into_parity_builder().into_localized_transaction_traces(info))
     })
-    .map_err(internal)
+    .map_err(Into::into)
 }
 
 fn transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    let Some((block, index)) = devnet.node.read(|node| node.chain.transaction(&hash)) else {
+    let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
+    else {
         return Ok(json!([]));
     };
     Ok(json!(call_traces(devnet, &block, Some(index))?.concat()))
@@ -115,7 +121,8 @@ fn get(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned>
         .into_iter()
         .map(|part| Ok(part.u64()? as usize))
         .collect::<Result<_, ErrorObjectOwned>>()?;
-    let Some((block, index)) = devnet.node.read(|node| node.chain.transaction(&hash)) else {
+    let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
+    else {
         return Ok(Value::Null);
     };
     let traces = call_traces(devnet, &block, Some(index))?.concat();
@@ -124,7 +131,7 @@ fn get(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned>
 
 fn block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let at: BlockNumberOrTag = args.next()?;
-    let Some(block) = block_at(devnet, at) else { return Ok(json!([])) };
+    let Some(block) = block_at(devnet, at)? else { return Ok(json!([])) };
     Ok(json!(call_traces(devnet, &block, None)?.concat()))
 }
 
@@ -143,7 +150,7 @@ fn filter(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwn
     let matcher = filter.matcher();
     let mut found = Vec::new();
     for number in from..=to {
-        let Some(block) = block_at(devnet, number.into()) else { continue };
+        let Some(block) = block_at(devnet, number.into())? else { continue };
         let traces = call_traces(devnet, &block, None)?.concat();
         found.extend(traces.into_iter().filter(|trace| matcher.matches(&trace.trace)));
     }
@@ -159,7 +166,7 @@ fn replayed(
     only: Option<usize>,
     kinds: &HashSet<TraceType>,
 ) -> Result<Vec<TraceResults>, ErrorObjectOwned> {
-    let Some(parent) = devnet.node.read(|node| node.chain.state_before(block)) else {
+    let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
         return Ok(Vec::new());
     };
     let config = TracingInspectorConfig::from_parity_config(kinds);
@@ -171,14 +178,14 @@ fn replayed(
         inspector
             .into_parity_builder()
             .into_trace_results_with_state(traced.result, kinds, &before)
-            .map_err(|error| error.to_string())
+            .map_err(|error| RpcError::internal(error.to_string()))
     })
-    .map_err(internal)
+    .map_err(Into::into)
 }
 
 fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (at, kinds): (BlockNumberOrTag, HashSet<TraceType>) = (args.next()?, args.next()?);
-    let Some(block) = block_at(devnet, at) else { return Ok(json!([])) };
+    let Some(block) = block_at(devnet, at)? else { return Ok(json!([])) };
     let results: Vec<_> = replayed(devnet, &block, None, &kinds)?
         .into_iter()
         .zip(&block.transactions)
@@ -192,7 +199,8 @@ fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 
 fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (hash, kinds): (B256, HashSet<TraceType>) = (args.next()?, args.next()?);
-    let Some((block, index)) = devnet.node.read(|node| node.chain.transaction(&hash)) else {
+    let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
+    else {
         return Err(internal(format!("transaction {hash} not found")));
     };
     Ok(json!(replayed(devnet, &block, Some(index), &kinds)?.pop()))
@@ -205,7 +213,7 @@ pub(super) fn creator(
 ) -> Result<Option<(B256, Address)>, ErrorObjectOwned> {
     let head = devnet.node.read(|node| node.chain.head().header.number);
     for number in 0..=head {
-        let Some(block) = block_at(devnet, number.into()) else { continue };
+        let Some(block) = block_at(devnet, number.into())? else { continue };
         if block.transactions.iter().all(|transaction| transaction.input().is_empty()) {
             continue;
         }
