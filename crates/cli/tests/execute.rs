@@ -5,7 +5,7 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, TxKind, U256, hex};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
 use executor::ChainSpec;
-use keys::Key;
+use testkit::Key;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -300,7 +300,7 @@ fn fetch_says_what_a_node_refuses_and_what_to_do_about_it() {
 
 #[test]
 fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Result<()> {
-    let Some(folder) = vectors::part("blocks", "real blocks on the command line")? else {
+    let Some(folder) = testkit::vectors::part("blocks", "real blocks on the command line")? else {
         return Ok(());
     };
     let bundle: PathBuf = folder.join("mainnet_21429020.json.zst");
@@ -313,7 +313,7 @@ fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Res
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("L2 rules"));
 
-    let real = vectors::read_block(&bundle)?;
+    let real = testkit::vectors::read_block(&bundle)?;
     let files = tempfile::tempdir()?;
     let (block, witness) = (files.path().join("raw.rlp"), files.path().join("witness.json"));
     fs::write(&block, &real.bundle.block)?;

@@ -40,8 +40,12 @@ pub struct Http {
 
 impl Http {
     pub(crate) fn new(url: Url, options: Options) -> Result<Self, HttpError> {
-        let client = reqwest::Client::builder().timeout(options.timeout).build()?;
-        Ok(Self { client, url, options })
+        let mut client = reqwest::Client::builder().timeout(options.timeout);
+        if url.scheme() == "http" {
+            // Not to look for the certificates of a system that may have none.
+            client = client.tls_certs_only([]);
+        }
+        Ok(Self { client: client.build()?, url, options })
     }
 
     /// Where it posts to.

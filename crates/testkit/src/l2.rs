@@ -9,8 +9,8 @@ use alloy_sol_types::SolCall;
 use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
 use contracts::{
     Anchor, L1_ANCHOR, L2_MESSENGER, Message,
-    bindings::{IL1Anchor, IL2Messenger},
-    pack,
+    bindings::{IL1Anchor, IL1MessageQueue::MessageProof, IL2Messenger},
+    message_proof, pack, sent_slot,
 };
 use executor::{ChainSpec, Invalid};
 use std::sync::Arc;
@@ -120,6 +120,13 @@ impl L2 {
             ..Default::default()
         };
         Ok(self.chain.build(&attributes, transactions)?)
+    }
+
+    /// Evidence for `L1MessageQueue.claim` that this L2 holds the message to L1 with this number after
+    /// `block`.
+    pub fn message_proof(&self, block: &Block, index: u64) -> Result<MessageProof, HarnessError> {
+        let proof = self.chain.prove(block, L2_MESSENGER, &[sent_slot(index)])?;
+        Ok(message_proof(block.header.number, proof))
     }
 
     /// Forgets transactions that were signed and will not be in a block.

@@ -15,7 +15,7 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy_rlp::Header;
-use keys::{Key, Transaction};
+use testkit::{Key, Transaction};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use revm::{
     context_interface::cfg::gas_params::{Eip2780TxInfo, GasParams},

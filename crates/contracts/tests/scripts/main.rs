@@ -12,7 +12,7 @@ use alloy_sol_types::SolCall;
 use bench::{Bench, DEPLOYER, L2_CHAIN, RUN, STRANGER, STRANGER_KEY, VERIFY, WITHOUT_EXECUTE};
 use enshrine_contracts::bindings::INativeRollup::{Evidence, advanceCall};
 use eyre::Result;
-use keys::Key;
+use testkit::Key;
 use std::fs;
 
 #[test]
