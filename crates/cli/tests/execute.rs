@@ -33,7 +33,7 @@ fn block(fork: ProtocolFork) -> BlockWithWitness {
     let rich =
         GenesisAccount { balance: U256::from(1_000_000_000_000_000_000_u64), ..Default::default() };
     genesis.alloc.insert(alice.address(), rich);
-    let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(8_079, fork)));
+    let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(8_079, fork))).expect("starts");
     let transfer = alice.sign(TxEip1559 {
         chain_id: 8_079,
         gas_limit: 21_000,
@@ -43,8 +43,8 @@ fn block(fork: ProtocolFork) -> BlockWithWitness {
         ..Default::default()
     });
     let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
-    let (block, left_out) = chain.build(&attributes, vec![transfer]).expect("builds");
-    assert!(left_out.is_empty());
+    let (block, rejected) = chain.build(&attributes, vec![transfer]).expect("builds");
+    assert!(rejected.is_empty());
     block
 }
 
