@@ -76,8 +76,8 @@ impl<'a> NewPayloadRequest<'a> {
         })
     }
 
-    /// Bytes that [`Self::encode`] appends.
-    pub(crate) fn encoded_len(&self, fork: ProtocolFork) -> usize {
+    /// Bytes of the SSZ encoding for a fork.
+    pub fn encoded_len(&self, fork: ProtocolFork) -> usize {
         let mut len = Self::fixed_len(fork) + self.payload.encoded_len();
         if fork >= ProtocolFork::Cancun {
             len += self.versioned_hashes.as_bytes().len();
