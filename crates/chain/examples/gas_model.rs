@@ -71,7 +71,7 @@ impl Carrier {
         let rich = GenesisAccount { balance: U256::from(10_u128.pow(24)), ..Default::default() };
         genesis.alloc.insert(Key::named("alice").address(), rich);
         genesis.gas_limit = 1 << 40;
-        let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)));
+        let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))?;
         let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
         let (block, _) = chain.build(&attributes, vec![])?;
         Ok(Self { execute: Execute::l1(), empty: block.input()?, witness: block.witness })

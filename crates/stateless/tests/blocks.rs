@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, address, keccak256};
 use chain::to_stateless_input;
 use enshrine_stateless::{Verdict, verify};
-use executor::{ChainSpec, Invalid, StateError};
+use executor::{BlockError, ChainSpec, Invalid, StateError};
 use eyre::{OptionExt, Result};
 use trie::{Nibbles, TrieError};
 use wire::{StatelessInput, convert::RawBlock};
@@ -19,7 +19,11 @@ fn verdict_of(block: &vectors::Block) -> Result<Result<Verdict, Invalid>> {
     let spec = ChainSpec::known(block.bundle.chain_id).ok_or_eyre("a known network")?;
     let bytes = to_stateless_input(&raw, &block.bundle.witness, &spec)?;
     let input = StatelessInput::decode(&bytes)?;
-    Ok(verify(&input, &ChainSpec::for_input(input.chain_id, input.fork)))
+    match verify(&input, &ChainSpec::for_input(input.chain_id, input.fork)) {
+        Err(BlockError::Internal(error)) => Err(error.into()),
+        Err(BlockError::Invalid(reason)) => Ok(Err(reason)),
+        Ok(verdict) => Ok(Ok(verdict)),
+    }
 }
 
 #[test]

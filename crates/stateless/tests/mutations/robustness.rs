@@ -295,7 +295,9 @@ fn no_bytes_make_execute_panic() {
                 }
                 "accepted".to_owned()
             }
-            Err(ExecuteError::Internal(panic)) => panic!("run {run} from {}: {panic}", case.name),
+            Err(error @ (ExecuteError::Internal(_) | ExecuteError::Panic(_))) => {
+                panic!("run {run} from {}: {error}", case.name)
+            }
             Err(refusal) => kind(&refusal),
         };
         *kinds.entry(kind).or_default() += 1;

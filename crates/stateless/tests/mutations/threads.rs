@@ -1,6 +1,6 @@
 //! The number of threads changes nothing: neither a verdict nor the reason of a refusal.
 
-use crate::support::{Case, all, input_of, items, random::Random};
+use crate::support::{Case, all, input_of, items, random::Random, verdict_on};
 use core::num::NonZeroUsize;
 use enshrine_stateless::{ChainSpec, Invalid, Options, UncheckedBlock, Verdict};
 use wire::{ByteLists, StatelessInput};
@@ -11,7 +11,8 @@ fn with_threads(
     threads: usize,
 ) -> Result<Verdict, Invalid> {
     let threads = NonZeroUsize::new(threads).expect("at least one");
-    UncheckedBlock::decode(input)?.verify(spec, Options { threads, ..Default::default() }, |_| {})
+    let options = Options { threads, ..Default::default() };
+    verdict_on(UncheckedBlock::decode(input)?.verify(spec, options, |_| {}))
 }
 
 #[test]

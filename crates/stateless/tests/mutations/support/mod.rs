@@ -7,7 +7,7 @@ pub(crate) mod relink;
 
 use alloy_primitives::Bytes;
 use chain::to_stateless_input;
-use enshrine_stateless::{ChainSpec, Invalid, Verdict, header_of, verify};
+use enshrine_stateless::{BlockError, ChainSpec, Invalid, Verdict, header_of, verify};
 use std::sync::LazyLock;
 use wire::{ByteLists, StatelessInput, convert::RawBlock};
 
@@ -44,7 +44,7 @@ impl Case {
 
     /// Verifies an input as a block of this chain.
     pub(crate) fn verify(&self, input: &StatelessInput<'_>) -> Result<Verdict, Invalid> {
-        verify(input, &self.spec)
+        verdict_on(verify(input, &self.spec))
     }
 
     /// Verifies this block with something changed and the block hash set right again.
@@ -75,6 +75,15 @@ impl Case {
         assert_eq!(verdict.header.state_root, self.verdict.header.state_root, "{name}: {what}");
         assert_eq!(verdict.pre_state_root, self.verdict.pre_state_root, "{name}: {what}");
     }
+}
+
+/// What was said of a block. That nothing can be said of it is a failure of the test.
+#[track_caller]
+pub(crate) fn verdict_on<T>(outcome: Result<T, BlockError>) -> Result<T, Invalid> {
+    outcome.map_err(|error| match error {
+        BlockError::Invalid(reason) => reason,
+        BlockError::Internal(error) => panic!("no verdict: {error}"),
+    })
 }
 
 /// Sets the block hash to that of the header that the fields make, if they make one.
