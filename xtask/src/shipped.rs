@@ -100,9 +100,7 @@ mod tests {
     use serde_json::json;
 
     fn metadata(kind: &Value) -> Value {
-        let node = |id: &str, to: &str, kind: &Value| {
-            json!({ "id": id, "deps": [{ "pkg": to, "dep_kinds": [{ "kind": kind }] }] })
-        };
+        let node = |id: &str, to: &str, kind: &Value| json!({ "id": id, "deps": [{ "pkg": to, "dep_kinds": [{ "kind": kind }] }] });
         json!({
             "packages": [
                 { "id": "1", "name": "shipped" },

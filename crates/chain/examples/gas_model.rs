@@ -10,8 +10,8 @@ use enshrine_chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
 use execute::{Execute, GasSchedule, Networks};
 use executor::ChainSpec;
 use eyre::Result;
-use keys::Key;
 use std::{sync::Arc, time::Instant};
+use testkit::Key;
 use wire::{OwnedWitness, ProtocolFork, StatelessInput, convert::RawBlock};
 
 const CHAIN_ID: u64 = 8_079;
@@ -41,7 +41,7 @@ fn time(execute: &Execute, calldata: &[u8]) -> f64 {
 }
 
 fn real_blocks() -> Result<()> {
-    for block in vectors::blocks("blocks", "nanoseconds per gas of real blocks")? {
+    for block in testkit::vectors::blocks("blocks", "nanoseconds per gas of real blocks")? {
         let raw = RawBlock::decode(&block.bundle.block)?;
         let Some(spec) = ChainSpec::known(block.bundle.chain_id) else { continue };
         let calldata = enshrine_chain::to_stateless_input(&raw, &block.bundle.witness, &spec)?;

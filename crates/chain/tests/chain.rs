@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use enshrine_chain::{BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig, empty_genesis};
 use execute::Execute;
 use executor::{ChainSpec, Invalid};
-use keys::{Key, Transaction};
+use testkit::{Key, Transaction};
 use wire::{OwnedWitness, ProtocolFork, convert::RawBlock};
 
 const CHAIN_ID: u64 = 8_079;

@@ -5,9 +5,9 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use enshrine_chain::{BlockAttributes, Chain, ChainConfig, State, empty_genesis};
 use executor::{ChainSpec, ForkBackend};
-use keys::Key;
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use std::sync::Arc;
+use testkit::Key;
 use trie::SourceError;
 use wire::ProtocolFork;
 

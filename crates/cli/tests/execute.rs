@@ -5,7 +5,6 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, TxKind, U256, hex};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
 use executor::ChainSpec;
-use testkit::Key;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -16,6 +15,7 @@ use std::{
     thread,
 };
 use tempfile::TempDir;
+use testkit::Key;
 use wire::{OwnedWitness, ProtocolFork, convert::Bundle};
 
 fn enshrine(arguments: &[&str]) -> Output {
@@ -33,7 +33,8 @@ fn block(fork: ProtocolFork) -> BlockWithWitness {
     let rich =
         GenesisAccount { balance: U256::from(1_000_000_000_000_000_000_u64), ..Default::default() };
     genesis.alloc.insert(alice.address(), rich);
-    let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(8_079, fork))).expect("starts");
+    let chain =
+        Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(8_079, fork))).expect("starts");
     let transfer = alice.sign(TxEip1559 {
         chain_id: 8_079,
         gas_limit: 21_000,

@@ -24,10 +24,9 @@ impl Client {
     /// [`ClientError::Url`], and what hinders the client from being set up.
     pub fn new(url: &str, options: Options) -> Result<Self, ClientError> {
         let bad = |reason: String| ClientError::Url { url: url.to_owned(), reason };
-        let parsed: reqwest::Url =
-            url.parse().map_err(|error: <reqwest::Url as core::str::FromStr>::Err| {
-                bad(error.to_string())
-            })?;
+        let parsed: reqwest::Url = url
+            .parse()
+            .map_err(|error: <reqwest::Url as core::str::FromStr>::Err| bad(error.to_string()))?;
         if !["http", "https"].contains(&parsed.scheme()) {
             return Err(bad("it begins with neither http:// nor https://".to_owned()));
         }

@@ -101,8 +101,9 @@ fn may_pass(error: &HttpError) -> bool {
     match error {
         HttpError::Request(_) | HttpError::Timeout(_) => true,
         HttpError::TooLong(_) => false,
-        HttpError::NotJson { status, .. } => StatusCode::from_u16(*status)
-            .is_ok_and(|status| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()),
+        HttpError::NotJson { status, .. } => StatusCode::from_u16(*status).is_ok_and(|status| {
+            status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+        }),
     }
 }
 

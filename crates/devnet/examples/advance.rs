@@ -48,7 +48,8 @@ fn scene() -> Result<Scene> {
     let genesis = L1::genesis(L1_CHAIN, &["operator"]);
     let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator"])?;
     let fork = ProtocolFork::Osaka;
-    let mut l2_genesis = l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, l1.next_timestamp());
+    let mut l2_genesis =
+        l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, l1.next_timestamp());
     l2_genesis.alloc.insert(operator.address(), rich(100_000_000_000_000_000_000));
     let mut l2 = L2::new(L2_CHAIN, fork, &l2_genesis)?;
     let settings = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };

@@ -183,10 +183,12 @@ impl ForkBackend for Remote {
         if let Some(known) = self.hashes.lock().get(&number) {
             return Ok(Some(*known));
         }
-        let header = ask(&self.client, move |node| async move {
-            node.get_header_by_number(number.into()).await
-        })
-        .map_err(SourceError::new)?;
+        let header =
+            ask(
+                &self.client,
+                move |node| async move { node.get_header_by_number(number.into()).await },
+            )
+            .map_err(SourceError::new)?;
         let hash = header.map(|header| header.hash);
         if let Some(hash) = hash {
             self.hashes.lock().insert(number, hash);

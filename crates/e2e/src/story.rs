@@ -19,9 +19,7 @@ use contracts::{
 use execute::{Execute, GasSchedule};
 use eyre::{OptionExt, Result, ensure, eyre};
 use std::time::Instant;
-use testkit::{
-    Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich,
-};
+use testkit::{Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich};
 use wire::{ProtocolFork, StatelessInput};
 
 const L1_CHAIN: u64 = 31_337;

@@ -236,7 +236,7 @@ fn execution_requests_are_ignored_unless_the_policy_refuses_them() {
         U256::ONE,
         Bytes::copy_from_slice(&request),
     );
-    let block = l2.build(vec![keys::Key::named("alice").sign(tx)]);
+    let block = l2.build(vec![testkit::Key::named("alice").sign(tx)]);
     let calldata = block.input().unwrap();
     let input = StatelessInput::decode(&calldata).unwrap();
     assert_eq!(input.request.execution_requests.withdrawals.len(), 1);

@@ -74,9 +74,8 @@ impl Artifacts {
         let lock = File::create(cache.join("lock")).map_err(io)?;
         lock.lock().map_err(io)?;
 
-        let failed = |error: foundry_compilers::error::SolcError| {
-            HarnessError::Compiler(error.to_string())
-        };
+        let failed =
+            |error: foundry_compilers::error::SolcError| HarnessError::Compiler(error.to_string());
         let paths = ProjectPathsConfig::builder()
             .root(root)
             .sources(root.join("contracts"))

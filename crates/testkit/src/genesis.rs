@@ -24,11 +24,7 @@ pub fn rich(wei: u128) -> GenesisAccount {
 /// A contract that emits a log with its calldata's first word as topic, then returns slot 0.
 pub fn logger() -> GenesisAccount {
     const CODE: [u8; 13] = hex!("5f35 5f 5f a1 5f54 5f52 60205f f3");
-    GenesisAccount {
-        nonce: Some(1),
-        code: Some(Bytes::from_static(&CODE)),
-        ..Default::default()
-    }
+    GenesisAccount { nonce: Some(1), code: Some(Bytes::from_static(&CODE)), ..Default::default() }
 }
 
 /// A genesis with the system contracts of `fork`, where each of these names has that much wei.

@@ -61,16 +61,12 @@ impl L1 {
 
     /// The L1 that a node keeps, which was started at [`Self::genesis`] with EXECUTE as it is by
     /// default.
-    pub fn behind(
-        node: NodeProcess,
-        chain_id: u64,
-        rich: &[&str],
-    ) -> Result<Self, HarnessError> {
+    pub fn behind(node: NodeProcess, chain_id: u64, rich: &[&str]) -> Result<Self, HarnessError> {
         let l1 = Self::new(chain_id, Execute::default(), rich)?;
         let (expected, provider) = (l1.chain.head().hash, node.client().provider().clone());
-        let genesis = node.client().wait(async move {
-            provider.get_block_by_number(BlockNumberOrTag::Earliest).await
-        });
+        let genesis = node
+            .client()
+            .wait(async move { provider.get_block_by_number(BlockNumberOrTag::Earliest).await });
         let got = genesis.map_err(ClientError::from)?.unwrap_or_default().header.hash;
         if got != expected {
             return Err(HarnessError::OtherGenesis { got, expected });
@@ -251,8 +247,7 @@ fn send_to(client: &Client, transaction: Bytes, timestamp: u64) -> Result<Bytes,
         let pending =
             provider.send_raw_transaction(&transaction).await.map_err(ClientError::from)?;
         let hash = *pending.tx_hash();
-        let receipt =
-            provider.get_transaction_receipt(hash).await.map_err(ClientError::from)?;
+        let receipt = provider.get_transaction_receipt(hash).await.map_err(ClientError::from)?;
         let number = receipt.and_then(|receipt| receipt.block_number);
         let number = BlockNumberOrTag::Number(number.ok_or(HarnessError::NoReceipt(hash))?);
         let raw = provider.raw_request("debug_getRawBlock".into(), (number,)).await;

@@ -25,11 +25,7 @@ pub struct L2 {
 
 impl L2 {
     /// Starts the L2 at its genesis.
-    pub fn new(
-        chain_id: u64,
-        fork: ProtocolFork,
-        genesis: &Genesis,
-    ) -> Result<Self, HarnessError> {
+    pub fn new(chain_id: u64, fork: ProtocolFork, genesis: &Genesis) -> Result<Self, HarnessError> {
         let config = ChainConfig::new(ChainSpec::constant(chain_id, fork));
         Ok(Self { chain: Chain::new(genesis, config)?, pending_nonces: AddressMap::default() })
     }

@@ -13,7 +13,7 @@ use revm::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 use store::StoredNodes;
-use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
+use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::{OwnedWitness, StatelessResult, convert::RawBlock};
 
 /// A pack of fixtures.

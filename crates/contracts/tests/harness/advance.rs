@@ -13,8 +13,8 @@ use enshrine_contracts::{
 };
 use execute::{Execute, GasSchedule};
 use eyre::Result;
-use testkit::Key;
 use stateless::header_of;
+use testkit::Key;
 use wire::{ProtocolFork, SchemaId, StatelessInput};
 
 alloy_sol_types::sol! {

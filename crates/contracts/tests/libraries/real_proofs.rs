@@ -11,9 +11,9 @@ use alloy_trie::{
     proof::verify_proof,
 };
 use eyre::{OptionExt, Result, ensure};
-use testkit::Transaction;
 use nybbles::Nibbles;
 use std::collections::BTreeSet;
+use testkit::Transaction;
 use wire::convert::RawBlock;
 
 /// Nodes of a witness by hash.

@@ -81,12 +81,8 @@ impl Bench {
         fs::create_dir_all(tools.root().join(&folder))?;
 
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-        let mut genesis = l2_genesis(
-            &artifacts.predeploys()?,
-            ProtocolFork::Osaka,
-            10_000_000,
-            1_700_000_000,
-        );
+        let mut genesis =
+            l2_genesis(&artifacts.predeploys()?, ProtocolFork::Osaka, 10_000_000, 1_700_000_000);
         genesis.alloc.insert(Key::named("alice").address(), rich(10 * ETHER));
         let proxy = GenesisAccount { code: Some(PROXY_CODE), ..Default::default() };
         genesis.alloc.insert(PROXY, proxy);

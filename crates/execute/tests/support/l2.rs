@@ -5,7 +5,7 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
 use executor::{ChainSpec, SystemCode};
-use keys::{Key, Transaction};
+use testkit::{Key, Transaction};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput, convert::RawBlock};
 
 pub(crate) const CHAIN_ID: u64 = 8_079;

@@ -3,8 +3,7 @@
 use super::{
     abi::{
         IL2::{
-            Block as Request, LeftOut, Log, Receipt, Sealed, Transaction as Described,
-            receiptsCall,
+            Block as Request, LeftOut, Log, Receipt, Sealed, Transaction as Described, receiptsCall,
         },
         StoredBody, StoredState,
     },
@@ -100,10 +99,7 @@ pub(super) fn seal(
         transactionHashes: block.transactions.iter().map(|tx| *tx.tx_hash()).collect(),
         leftOut: rejected
             .into_iter()
-            .map(|(index, reason)| LeftOut {
-                index: U256::from(index),
-                reason: reason.to_string(),
-            })
+            .map(|(index, reason)| LeftOut { index: U256::from(index), reason: reason.to_string() })
             .collect(),
     })
 }

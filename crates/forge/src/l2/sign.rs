@@ -14,9 +14,7 @@ use alloy_eips::{
     eip2930::{AccessList, AccessListItem},
     eip7702::Authorization,
 };
-use alloy_primitives::{
-    Address, B256, Bytes, Signature, TxKind, U256, keccak256, map::AddressMap,
-};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256, map::AddressMap};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use chain::Chain;
@@ -95,18 +93,15 @@ impl<'c> Signer<'c> {
         Ok(match described.kind {
             Kind::Legacy => {
                 let chain_id = Some(chain_id);
-                sign_with(&key, TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input })
+                sign_with(
+                    &key,
+                    TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input },
+                )
             }
-            Kind::AccessList => sign_with(&key, TxEip2930 {
-                chain_id,
-                nonce,
-                gas_price,
-                gas_limit,
-                to,
-                value,
-                access_list,
-                input,
-            }),
+            Kind::AccessList => sign_with(
+                &key,
+                TxEip2930 { chain_id, nonce, gas_price, gas_limit, to, value, access_list, input },
+            ),
             Kind::SetCode => {
                 let TxKind::Call(to) = to else {
                     return Err(ForgeError::Refused(format!(
@@ -133,7 +128,25 @@ impl<'c> Signer<'c> {
                         Ok(unsigned.into_signed(signature))
                     })
                     .collect::<Result<_, ForgeError>>()?;
-                sign_with(&key, TxEip7702 {
+                sign_with(
+                    &key,
+                    TxEip7702 {
+                        chain_id,
+                        nonce,
+                        gas_limit,
+                        max_fee_per_gas,
+                        max_priority_fee_per_gas,
+                        to,
+                        value,
+                        access_list,
+                        authorization_list,
+                        input,
+                    },
+                )
+            }
+            _ => sign_with(
+                &key,
+                TxEip1559 {
                     chain_id,
                     nonce,
                     gas_limit,
@@ -142,21 +155,9 @@ impl<'c> Signer<'c> {
                     to,
                     value,
                     access_list,
-                    authorization_list,
                     input,
-                })
-            }
-            _ => sign_with(&key, TxEip1559 {
-                chain_id,
-                nonce,
-                gas_limit,
-                max_fee_per_gas,
-                max_priority_fee_per_gas,
-                to,
-                value,
-                access_list,
-                input,
-            }),
+                },
+            ),
         })
     }
 

@@ -375,7 +375,7 @@ fn a_block_that_is_longer_than_its_fork_allows_is_refused() {
     let long = |len: usize| {
         let input = Bytes::from(vec![0; len]);
         let transaction = alloy_consensus::TxLegacy { input, ..Default::default() };
-        keys::Key::named("alice").sign(transaction).encoded_2718()
+        testkit::Key::named("alice").sign(transaction).encoded_2718()
     };
     let case = empty(ProtocolFork::Osaka);
     let too_long = with_transactions(case, &[&long(limit)]);

@@ -12,8 +12,8 @@ use alloy_primitives::{Address, TxKind, U256};
 use enshrine_stateless::header_of;
 use execute::{Execute, ExecuteError};
 use executor::{SYSTEM_CONTRACTS, decode_transaction, recover_sender};
-use keys::Key;
 use std::collections::BTreeMap;
+use testkit::Key;
 use wire::{
     ByteLists, ExecutionRequests, Records, StatelessInput,
     layout::{self, payload as at},

@@ -28,7 +28,7 @@ fn verdicts_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn refusals_of_witnesses_that_are_too_small_do_not_depend_on_the_number_of_threads() {
-    let blocks = vectors::blocks("negative", "threads on too small witnesses");
+    let blocks = testkit::vectors::blocks("negative", "threads on too small witnesses");
     for block in blocks.expect("the vectors can be read") {
         let (spec, bytes) = input_of(&block);
         let input = StatelessInput::decode(&bytes).expect("decodes");

@@ -100,7 +100,9 @@ fn blocks(source: &Source) -> Result<Vec<(String, Result<Loaded>)>> {
         return Ok(source.load().collect());
     }
     let Some(vectors) = env::var_os(VECTORS).map(PathBuf::from) else {
-        bail!("nothing to measure: name files or folders, or set {VECTORS} to a folder with blocks/ in it");
+        bail!(
+            "nothing to measure: name files or folders, or set {VECTORS} to a folder with blocks/ in it"
+        );
     };
     Ok(load_path(&vectors.join("blocks"), None).collect())
 }

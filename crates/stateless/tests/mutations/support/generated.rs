@@ -17,8 +17,8 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, TxKind, U256, keccak256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
 use executor::{ChainSpec, SYSTEM_CONTRACTS};
-use keys::{Key, Transaction};
 use std::collections::HashMap;
+use testkit::{Key, Transaction};
 use wire::ProtocolFork;
 
 pub(crate) const FORKS: [ProtocolFork; 6] = [

@@ -107,7 +107,7 @@ pub(crate) fn generated() -> &'static [Case] {
 /// Blocks of public networks; none if the vectors are absent.
 pub(crate) fn real() -> &'static [Case] {
     static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
-        let blocks = vectors::blocks("blocks", "mutations of real blocks");
+        let blocks = testkit::vectors::blocks("blocks", "mutations of real blocks");
         blocks.expect("the vectors can be read").iter().map(real_case).collect()
     });
     &CASES
@@ -119,7 +119,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
 }
 
 /// The stateless input of a block from the vectors.
-pub(crate) fn input_of(block: &vectors::Block) -> (ChainSpec, Vec<u8>) {
+pub(crate) fn input_of(block: &testkit::vectors::Block) -> (ChainSpec, Vec<u8>) {
     let spec = ChainSpec::known(block.bundle.chain_id).expect("a known network");
     let raw = RawBlock::decode(&block.bundle.block).expect("a block");
     let bytes =
@@ -127,7 +127,7 @@ pub(crate) fn input_of(block: &vectors::Block) -> (ChainSpec, Vec<u8>) {
     (spec, bytes)
 }
 
-fn real_case(block: &vectors::Block) -> Case {
+fn real_case(block: &testkit::vectors::Block) -> Case {
     let (spec, bytes) = input_of(block);
     Case::new(block.name.clone(), spec, block.bundle.block.clone(), bytes)
 }
