@@ -1,10 +1,11 @@
 //! The devnet against stock anvil: one client, the same requests, one after the other.
 
-use alloy_consensus::TxEip1559;
+use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
 use eyre::{ContextCompat, Result, WrapErr, bail, ensure};
-use keys::Key;
 use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
@@ -176,8 +177,7 @@ fn send_all(port: u16, requests: &[Vec<u8>]) -> Result<()> {
 
 /// Transfers as requests, signed before anything is timed.
 fn transfers() -> Result<Vec<Vec<u8>>> {
-    let secret = SECRET.parse().wrap_err("the secret")?;
-    let key = Key::from_secret(secret).wrap_err("no secret")?;
+    let key: PrivateKeySigner = SECRET.parse().wrap_err("the secret")?;
     let request = |nonce| {
         let transaction = TxEip1559 {
             chain_id: 31_337,
@@ -189,13 +189,14 @@ fn transfers() -> Result<Vec<Vec<u8>>> {
             value: U256::ONE,
             ..Default::default()
         };
-        let raw = Bytes::from(key.sign(transaction).encoded_2718());
-        let params = [raw];
+        let signature = key.sign_hash_sync(&transaction.signature_hash())?;
+        let signed: EthereumTxEnvelope<TxEip4844> = transaction.into_signed(signature).into();
+        let params = [Bytes::from(signed.encoded_2718())];
         let method = "eth_sendRawTransaction";
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        http(&request.to_string())
+        Ok(http(&request.to_string()))
     };
-    Ok((0..(BLOCK * BLOCKS) as u64).map(request).collect())
+    (0..(BLOCK * BLOCKS) as u64).map(request).collect()
 }
 
 /// The best time in which a node starts and answers.

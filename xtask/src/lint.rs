@@ -1,7 +1,7 @@
 //! The rules of the repository that no compiler and no linter checks.
 //!
 //! They hold for every file that git holds or would take, so that a file is checked before it is
-//! first committed.
+//! first committed; and for what the crates link (see [`shipped`]).
 
 use std::{
     fmt, fs, io,
@@ -11,6 +11,8 @@ use std::{
 
 use eyre::{WrapErr as _, bail};
 use serde_json::Value;
+
+use crate::shipped;
 
 /// Beginnings of absolute paths that mean something on one machine only. (They are spelled in
 /// parts, since this file is checked too.)
@@ -59,8 +61,12 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     for finding in &findings {
         println!("{finding}");
     }
-    println!("{} files checked, findings: {}", files.len(), findings.len());
-    Ok(findings.is_empty())
+    let ways = shipped::check(root)?;
+    for way in &ways {
+        println!("{way}");
+    }
+    println!("{} files checked, findings: {}", files.len(), findings.len() + ways.len());
+    Ok(findings.is_empty() && ways.is_empty())
 }
 
 /// The files that git holds, and those that it would take.

@@ -9,6 +9,7 @@ mod audit;
 mod bench;
 mod coverage;
 mod lint;
+mod shipped;
 mod stages;
 
 use std::process::ExitCode;
@@ -67,7 +68,8 @@ enum Task {
     /// Check the files of the repository for what no compiler sees
     ///
     /// No paths of one machine and no registry hosts in files that git holds or would take, exact
-    /// versions in every package.json, and the workspace's lints in every crate.
+    /// versions in every package.json, the workspace's lints in every crate, and nothing in what is
+    /// shipped that is for tests.
     LintRepo,
 }
 

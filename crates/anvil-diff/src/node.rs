@@ -1,5 +1,7 @@
 //! Nodes as processes: started on a free port, asked over HTTP, ended when dropped.
 
+use alloy_transport::TransportError;
+use client::{Client, ClientError, Options};
 use serde_json::{Value, json};
 use std::{
     net::TcpListener,
@@ -48,6 +50,9 @@ pub enum NodeError {
         /// The node.
         name: String,
     },
+    /// There is no client to ask it with.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// A request failed below JSON-RPC.
     #[error("{method} to {name}: {source}")]
     Transport {
@@ -56,7 +61,7 @@ pub enum NodeError {
         /// The method.
         method: String,
         /// What failed.
-        source: Box<ureq::Error>,
+        source: ClientError,
     },
 }
 
@@ -64,8 +69,7 @@ pub enum NodeError {
 #[derive(Debug)]
 pub struct Node {
     name: String,
-    url: String,
-    agent: ureq::Agent,
+    client: Client,
     process: Child,
 }
 
@@ -82,6 +86,7 @@ impl Node {
             .and_then(|socket| socket.local_addr())
             .map_err(failed)?
             .port();
+        let client = Client::new(&format!("http://127.0.0.1:{port}"), Options::default())?;
         let process = Command::new(&launch.program)
             .args(&launch.arguments)
             .args(["--port", &port.to_string(), "--silent"])
@@ -90,13 +95,7 @@ impl Node {
             .stdout(Stdio::null())
             .spawn()
             .map_err(failed)?;
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build()
-            .new_agent();
-        let url = format!("http://127.0.0.1:{port}");
-        let mut node = Self { name: launch.name.clone(), url, agent, process };
+        let mut node = Self { name: launch.name.clone(), client, process };
         let begun = Instant::now();
         loop {
             if node.call("web3_clientVersion", &json!([])).is_ok() {
@@ -117,7 +116,7 @@ impl Node {
 
     /// Where it answers.
     pub fn url(&self) -> &str {
-        &self.url
+        self.client.url()
     }
 
     /// Sends a request; the answer is the `result` or the `error` member, under its name.
@@ -145,18 +144,12 @@ impl Node {
         let failed = |source| NodeError::Transport {
             name: self.name.clone(),
             method: method.to_owned(),
-            source: Box::new(source),
+            source,
         };
-        self.agent
-            .post(&self.url)
-            .content_type("application/json")
-            .send(body)
-            .map_err(failed)?
-            .body_mut()
-            .with_config()
-            .limit(1 << 30)
-            .read_json()
-            .map_err(failed)
+        // As it stands, with members that no typed client would look at.
+        let answer = self.client.post(body).map_err(failed)?;
+        serde_json::from_slice(&answer)
+            .map_err(|error| failed(TransportError::deser_err(error, method).into()))
     }
 }
 

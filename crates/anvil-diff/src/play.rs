@@ -4,7 +4,7 @@ use crate::{
     Comparison, Difference, Launch, Node, Script, Step,
     node::NodeError,
     script::Action,
-    words::{compute, key},
+    words::{WordError, compute, key},
 };
 use serde_json::{Value, json};
 use std::{
@@ -31,7 +31,7 @@ pub enum PlayError {
         /// The step.
         line: usize,
         /// Why.
-        reason: String,
+        reason: WordError,
     },
 }
 

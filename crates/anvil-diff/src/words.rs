@@ -3,8 +3,8 @@
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex, keccak256};
-use keys::Key;
 use serde_json::{Value, json};
+use testkit::{Key, Transaction};
 
 /// The secrets of the ten accounts that both nodes hold by default.
 pub const SECRETS: [&str; 10] = [
@@ -30,6 +30,17 @@ pub fn key(index: usize) -> Key {
     Key::from_secret(secret).expect("a constant")
 }
 
+/// Why a word has no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WordError {
+    /// There is no such word.
+    #[error("no word is called {0}")]
+    Unknown(String),
+    /// The argument is not one that the word takes, and why.
+    #[error("{0}")]
+    Argument(String),
+}
+
 /// Computes the value of a word.
 ///
 /// - `value X` is `X`.
@@ -41,19 +52,21 @@ pub fn key(index: usize) -> Key {
 /// # Errors
 ///
 /// What is wrong with the argument.
-pub fn compute(word: &str, argument: &Value) -> Result<Value, String> {
-    match word {
+pub fn compute(word: &str, argument: &Value) -> Result<Value, WordError> {
+    let value = match word {
         "value" => Ok(argument.clone()),
         "call" => calldata(argument).map(|data| json!(data)),
         "concat" => {
-            let parts = argument.as_array().ok_or("`concat` takes a list")?;
-            let parts: Vec<Bytes> = parts.iter().map(bytes).collect::<Result<_, _>>()?;
-            Ok(json!(Bytes::from(parts.concat())))
+            let parts = argument.as_array().ok_or_else(|| "`concat` takes a list".to_owned());
+            parts
+                .and_then(|parts| parts.iter().map(bytes).collect::<Result<Vec<_>, _>>())
+                .map(|parts| json!(Bytes::from(parts.concat())))
         }
-        "hash" => Ok(json!(keccak256(bytes(argument)?))),
+        "hash" => bytes(argument).map(|bytes| json!(keccak256(bytes))),
         "sign" => signed(argument).map(|raw| json!(raw)),
-        other => Err(format!("no word is called {other}")),
-    }
+        other => return Err(WordError::Unknown(other.to_owned())),
+    };
+    value.map_err(WordError::Argument)
 }
 
 fn calldata(argument: &Value) -> Result<Bytes, String> {
@@ -167,7 +180,7 @@ fn signed(argument: &Value) -> Result<Bytes, String> {
 fn raw<T>(signer: &Key, transaction: T) -> Bytes
 where
     T: SignableTransaction<Signature>,
-    alloy_consensus::Signed<T>: Into<keys::Transaction>,
+    alloy_consensus::Signed<T>: Into<Transaction>,
 {
     signer.sign(transaction).encoded_2718().into()
 }

@@ -10,8 +10,8 @@ use enshrine_chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
 use execute::{Execute, GasSchedule, Networks};
 use executor::ChainSpec;
 use eyre::Result;
-use keys::Key;
 use std::{sync::Arc, time::Instant};
+use testkit::Key;
 use wire::{OwnedWitness, ProtocolFork, StatelessInput, convert::RawBlock};
 
 const CHAIN_ID: u64 = 8_079;
@@ -41,7 +41,7 @@ fn time(execute: &Execute, calldata: &[u8]) -> f64 {
 }
 
 fn real_blocks() -> Result<()> {
-    for block in vectors::blocks("blocks", "nanoseconds per gas of real blocks")? {
+    for block in testkit::vectors::blocks("blocks", "nanoseconds per gas of real blocks")? {
         let raw = RawBlock::decode(&block.bundle.block)?;
         let Some(spec) = ChainSpec::known(block.bundle.chain_id) else { continue };
         let calldata = enshrine_chain::to_stateless_input(&raw, &block.bundle.witness, &spec)?;
@@ -71,7 +71,7 @@ impl Carrier {
         let rich = GenesisAccount { balance: U256::from(10_u128.pow(24)), ..Default::default() };
         genesis.alloc.insert(Key::named("alice").address(), rich);
         genesis.gas_limit = 1 << 40;
-        let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)));
+        let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))?;
         let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
         let (block, _) = chain.build(&attributes, vec![])?;
         Ok(Self { execute: Execute::l1(), empty: block.input()?, witness: block.witness })

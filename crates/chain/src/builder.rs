@@ -4,13 +4,15 @@ use crate::{
     BlockAttributes, BlockWithWitness, ChainError, ChainReader, Rejection, State,
     gas_pool::GasPool, header::check_header, record::Recording,
 };
-use alloy_consensus::{Header, proofs};
+use alloy_consensus::{Header, Transaction as _, proofs};
+use alloy_evm::Evm as _;
 use alloy_eips::eip4895::Withdrawal;
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, B256, keccak256, map::AddressSet};
 use executor::{
     BlockError, BlockExecution, BlockState, Environment, EvmOverrides as _, ExecutionOutcome,
-    Invalid, StateSource, Transaction, recover_sender,
+    Invalid, StateSource, Transaction, check_system_code, recover_sender,
 };
+use revm::Database as _;
 use stateless::check_access_list_size;
 use store::{Block, Changes, ExecutedBlock};
 use wire::{OwnedWitness, ProtocolFork};
@@ -88,11 +90,19 @@ impl State {
         withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
     ) -> Result<BuiltBlock, ChainError> {
-        let offered: Vec<_> = transactions.into_iter().enumerate().collect();
+        let mut offered: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut rejected = Vec::new();
-        let executed = self.execute(self, header, withdrawals, &offered, &mut rejected)?;
-        let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
-        Ok(BuiltBlock { executed, witness: None, rejected })
+        loop {
+            let (executed, surplus) =
+                self.execute(self, header, withdrawals, &offered, &mut rejected)?;
+            let Some(surplus) = surplus else {
+                rejected.sort_by_key(|left: &Rejected| left.index);
+                let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
+                return Ok(BuiltBlock { executed, witness: None, rejected });
+            };
+            rejected.push(surplus);
+            offered.retain(|(index, _)| rejected.iter().all(|left| left.index != *index));
+        }
     }
 
     /// As [`Self::build`], with the witness of the block.
@@ -109,8 +119,9 @@ impl State {
         loop {
             let recording = Recording::new(self);
             let mut rejected = Vec::new();
-            let executed =
+            let (executed, surplus) =
                 self.execute(&recording, header, withdrawals, &offered, &mut rejected)?;
+            rejected.extend(surplus);
             let again = rejected.iter().any(|left: &Rejected| left.was_tried);
             offered.retain(|(index, _)| rejected.iter().all(|left| left.index != *index));
             all_rejected.extend(rejected.into_iter().map(|left| (left.index, left.reason)));
@@ -122,6 +133,8 @@ impl State {
         }
     }
 
+    /// Executes those of `offered` that can stand in the block. If the block that comes of it cannot
+    /// be sealed, it also returns the transaction without which it is to be tried again.
     fn execute<S: StateSource>(
         &self,
         source: &S,
@@ -129,7 +142,7 @@ impl State {
         withdrawals: &[Withdrawal],
         offered: &[(usize, &RecoveredTransaction)],
         rejected: &mut Vec<Rejected>,
-    ) -> Result<ExecutedBlock, ChainError> {
+    ) -> Result<(ExecutedBlock, Option<Rejected>), ChainError> {
         let spec = &self.config.spec;
         let mut state = BlockState::new(source, self.root);
         if header.slot_number.is_some() {
@@ -138,13 +151,26 @@ impl State {
         let environment = Environment { header, ommers: &[], withdrawals, spec };
         let mut execution = BlockExecution::begin(&mut state, environment, self.config())?;
         let (mut transactions, mut senders) = (Vec::new(), Vec::new());
-        let mut gas_pool = GasPool::new(self, header);
+        let mut gas_pool = GasPool::new(self, header, withdrawals);
+        // Whose turn has not come: a transaction before theirs waits for a later block.
+        let mut waiting = AddressSet::default();
+        let mut last = None;
         let mut provable = self.root == self.block.header.state_root
             && self.fork_backend.is_none()
             && self.config.is_verifiable();
         for (index, RecoveredTransaction { transaction, sender, signed }) in offered.iter().copied()
         {
-            if let Err(reason) = gas_pool.check(index, transaction, execution.gas_used()) {
+            if waiting.contains(sender) {
+                let reason = "a transaction before it has no room".to_owned();
+                let reason = Rejection::NoRoom(Invalid::Transaction { index, reason });
+                rejected.push(Rejected { index, reason, was_tried: false });
+                continue;
+            }
+            let shortage = execution.shortage(transaction.gas_limit());
+            if let Err(reason) = gas_pool.check(index, transaction, shortage) {
+                if matches!(reason, Rejection::NoRoom(_)) {
+                    waiting.insert(*sender);
+                }
                 rejected.push(Rejected { index, reason, was_tried: false });
                 continue;
             }
@@ -154,20 +180,36 @@ impl State {
                     provable &= *signed;
                     transactions.push(transaction.clone());
                     senders.push(*sender);
+                    last = Some(index);
                 }
                 Err(BlockError::Invalid(reason)) if !matches!(reason, Invalid::State(_)) => {
-                    let reason = Rejection::Invalid(reason);
+                    let account = execution.evm_mut().db_mut().basic(*sender)?;
+                    let is_early = account.map_or(0, |it| it.nonce) < transaction.nonce();
+                    let reason =
+                        if is_early { Rejection::NoRoom(reason) } else { Rejection::Invalid(reason) };
                     rejected.push(Rejected { index, reason, was_tried: true });
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         let executed = execution.finish()?;
-        if let Err(reason) = check_access_list_size(&executed, header.gas_limit) {
-            // The gas limit must pay for the access list too (EIP-7928): the block is full.
-            let Some((index, _)) = offered.last() else { return Err(reason.into()) };
-            let reason = Rejection::NoRoom(reason);
-            rejected.push(Rejected { index: *index, reason, was_tried: true });
+        // The gas limit must pay for the access list too (EIP-7928).
+        let surplus = match (check_access_list_size(&executed, header.gas_limit), last) {
+            (Ok(()), _) => None,
+            (Err(reason), None) => return Err(reason.into()),
+            (Err(reason), Some(index)) => {
+                let alone = transactions.len() == 1;
+                let reason =
+                    if alone { Rejection::Invalid(reason) } else { Rejection::NoRoom(reason) };
+                Some(Rejected { index, reason, was_tried: true })
+            }
+        };
+        if let Some(fork) = spec.fork_at(header.timestamp) {
+            provable &= is_canonical(check_system_code(
+                &mut state,
+                fork,
+                self.config.system_code,
+            ))?;
         }
         let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
         let post = state.into_post_state(|node| changes.put_node(node))?;
@@ -179,7 +221,16 @@ impl State {
         block.provable = provable;
         block.total_difficulty = self.block.total_difficulty;
         block.pre_state_root = self.root;
-        Ok(ExecutedBlock { block, changes })
+        Ok((ExecutedBlock { block, changes }, surplus))
+    }
+}
+
+/// Whether what stands at the system addresses is what a verifier lets stand there.
+fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
+    match checked {
+        Ok(()) => Ok(true),
+        Err(BlockError::Invalid(Invalid::SystemCode { .. })) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

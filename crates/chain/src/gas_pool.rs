@@ -2,13 +2,15 @@
 
 use crate::State;
 use alloy_consensus::{Header, Transaction as _};
-use alloy_hardforks::EthereumHardfork;
+use alloy_eips::{eip2718::Encodable2718, eip4895::Withdrawal};
 use executor::{Invalid, Transaction};
+use stateless::RlpSize;
+use wire::ProtocolFork;
 
 /// Why a transaction that was offered is not in a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// There was no room left; a later block may have it.
+    /// This block has no place for it; a later one may have.
     #[error("the block has no room for it: {0}")]
     NoRoom(Invalid),
     /// It cannot stand there.
@@ -25,51 +27,76 @@ impl Rejection {
     }
 }
 
-/// What a block has left for transactions: revm knows the limits of a transaction, not all of a block.
+/// Bytes of a header that are not there before execution: roots, hashes and amounts, and what the
+/// lengths of lists take.
+const HEADER_GROWTH: usize = 512;
+
+/// What a block has left for transactions beside gas, and whether one that finds no room would find
+/// it in an empty block: revm knows the limits of a transaction, not all of a block.
 pub(crate) struct GasPool {
     gas_limit: u64,
-    per_transaction: u64,
     blob_gas: u64,
     max_blob_gas: u64,
-    counts_exactly: bool,
+    /// Bytes of RLP (EIP-7934).
+    bytes: usize,
+    max_bytes: usize,
 }
 
 impl GasPool {
-    pub(crate) fn new(state: &State, header: &Header) -> Self {
+    pub(crate) fn new(state: &State, header: &Header, withdrawals: &[Withdrawal]) -> Self {
         let spec = &state.config.spec;
-        let fork = spec.hardfork_at(header.number, header.timestamp);
+        let limited = spec.fork_at(header.timestamp).is_some_and(|fork| fork >= ProtocolFork::Osaka);
         Self {
             gas_limit: header.gas_limit,
-            per_transaction: header.gas_limit,
             blob_gas: 0,
             max_blob_gas: spec
                 .blob_params_at(header.timestamp)
                 .map_or(0, |params| params.max_blob_gas_per_block()),
-            // Since Amsterdam gas has dimensions, which the executor counts.
-            counts_exactly: fork < EthereumHardfork::Amsterdam,
+            bytes: RlpSize::of(header, core::iter::empty(), withdrawals) + HEADER_GROWTH,
+            max_bytes: if limited { RlpSize::LIMIT } else { usize::MAX },
         }
     }
 
+    /// Whether the block has room for a transaction. `shortage` is the gas that is left for it, if
+    /// that is too little.
     pub(crate) fn check(
         &self,
         index: usize,
         transaction: &Transaction,
-        used: u64,
+        shortage: Option<u64>,
     ) -> Result<(), Rejection> {
-        let full = |reason| Err(Rejection::NoRoom(Invalid::Transaction { index, reason }));
+        let invalid = |reason| Invalid::Transaction { index, reason };
         let with_this = self.blob_gas + transaction.blob_gas_used().unwrap_or_default();
         let max = self.max_blob_gas;
         if with_this > max {
-            return full(format!("{with_this} blob gas with it, a block has {max}"));
+            let reason = format!("{with_this} blob gas with it, a block has {max}");
+            return Err(Rejection::NoRoom(invalid(reason)));
         }
-        let (limit, left) = (transaction.gas_limit(), self.gas_limit.saturating_sub(used));
-        if self.counts_exactly && limit > left && limit <= self.per_transaction {
-            return full(format!("its gas limit is {limit}, the block has {left} left"));
+        let limit = transaction.gas_limit();
+        // One that no block of this gas limit can hold is for the executor to refuse.
+        if let Some(left) = shortage.filter(|_| limit <= self.gas_limit) {
+            let reason = format!("its gas limit is {limit}, the block has {left} left");
+            return Err(Rejection::NoRoom(invalid(reason)));
+        }
+        let (bytes, max) = (encoded_length(transaction), self.max_bytes);
+        if self.bytes.saturating_add(bytes) > max {
+            let all = self.bytes.saturating_add(bytes);
+            let reason = invalid(format!("{all} bytes with it, a block has {max}"));
+            // Alone with a header it would have to fit, or no block can hold it.
+            let alone = HEADER_GROWTH.saturating_add(bytes) > max;
+            return Err(if alone { Rejection::Invalid(reason) } else { Rejection::NoRoom(reason) });
         }
         Ok(())
     }
 
     pub(crate) fn take(&mut self, transaction: &Transaction) {
         self.blob_gas += transaction.blob_gas_used().unwrap_or_default();
+        self.bytes += encoded_length(transaction);
     }
+}
+
+/// Length of a transaction in the list of a block's RLP: a typed one is wrapped in a string.
+fn encoded_length(transaction: &Transaction) -> usize {
+    let length = transaction.encode_2718_len();
+    if transaction.is_legacy() { length } else { length + alloy_rlp::length_of_length(length) }
 }

@@ -4,7 +4,7 @@ use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, address, hex, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use store::Changes;
@@ -14,7 +14,14 @@ use wire::ProtocolFork;
 /// Base fee of the first block that has one, in wei (EIP-1559).
 pub(crate) const INITIAL_BASE_FEE: u64 = 1_000_000_000;
 
-/// A genesis with the system contracts of `fork` and nothing else: block 0 of a chain of one's own.
+/// The factory of contracts at addresses that are the same on every chain, which Amsterdam has from
+/// its first block on (EIP-7997).
+const FACTORY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
+const FACTORY_CODE: &[u8] = &hex!(
+    "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
+);
+
+/// A genesis with what `fork` has at fixed addresses and nothing else: block 0 of a chain of one's own.
 pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
     let mut genesis = Genesis { gas_limit: 30_000_000, ..Default::default() };
     genesis.base_fee_per_gas = Some(1_000_000_000);
@@ -22,6 +29,11 @@ pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
         let account =
             GenesisAccount { nonce: Some(1), code: Some(contract.code()), ..Default::default() };
         genesis.alloc.insert(contract.address, account);
+    }
+    if fork >= ProtocolFork::Amsterdam {
+        let code = Some(Bytes::from_static(FACTORY_CODE));
+        let account = GenesisAccount { nonce: Some(1), code, ..Default::default() };
+        genesis.alloc.insert(FACTORY, account);
     }
     genesis
 }

@@ -73,6 +73,10 @@ impl<'s> StateSource for Recording<'s> {
         self.fork_backend().map_or(Ok(None), |backend| backend.block_hash(number))
     }
 
+    fn is_recorded(&self) -> bool {
+        true
+    }
+
     fn fork_backend(&self) -> Option<&dyn ForkBackend> {
         self.state.fork_backend.as_deref()
     }

@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use enshrine_chain::{BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig, empty_genesis};
 use execute::Execute;
 use executor::{ChainSpec, Invalid};
-use keys::{Key, Transaction};
+use testkit::{Key, Transaction};
 use wire::{OwnedWitness, ProtocolFork, convert::RawBlock};
 
 const CHAIN_ID: u64 = 8_079;
@@ -55,7 +55,7 @@ impl Test {
         };
         genesis.alloc.insert(Self::STORE, store);
         let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
-        Self { chain: Chain::new(&genesis, config), nonce: 0 }
+        Self { chain: Chain::new(&genesis, config).unwrap(), nonce: 0 }
     }
 
     const STORE: Address = Address::repeat_byte(0x57);
@@ -97,7 +97,7 @@ impl Test {
 
     fn build(&self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let (block, rejected) = self.chain.build(&self.attributes(), transactions).unwrap();
-        assert!(rejected.is_empty(), "{left_out:?}");
+        assert!(rejected.is_empty(), "{rejected:?}");
         block
     }
 
@@ -105,7 +105,7 @@ impl Test {
     fn advance(&mut self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let block = self.build(transactions);
         Execute::default().run(&block.input().unwrap(), u64::MAX).unwrap();
-        self.chain.append(block.clone());
+        self.chain.append(block.clone()).unwrap();
         block
     }
 
@@ -220,8 +220,9 @@ fn the_witness_is_canonical_and_holds_nothing_that_could_be_left_out() {
         assert!(refusal.to_string().contains("ancestor 0 is missing"), "{refusal}");
         // All that the chain holds is a witness too.
         let mut more = full.clone();
-        more.state.extend(test.chain.store().nodes());
-        more.codes.extend(test.chain.store().codes());
+        let all = test.chain.store().everything().unwrap();
+        more.state.extend(all.nodes);
+        more.codes.extend(all.codes);
         more.canonicalize();
         assert!(more.state.len() > full.state.len());
         assert_eq!(verifies(&block, &more), Ok(()));
@@ -279,7 +280,7 @@ fn the_base_fee_follows_eip_1559_and_the_gas_limit_moves_by_less_than_a_1024th()
     let header = &block.block.header;
     assert_eq!(header.gas_limit, parent.gas_limit + parent.gas_limit / 1024 - 1);
     assert_eq!(header.base_fee_per_gas, Some(1_000_000_000 - 1_000_000_000 / 8));
-    test.chain.append(block);
+    test.chain.append(block).unwrap();
     let mut attributes = test.attributes();
     attributes.gas_limit = Some(0);
     let (block, _) = test.chain.build(&attributes, vec![]).unwrap();
@@ -295,7 +296,7 @@ fn system_contracts_do_their_work() {
     attributes.parent_beacon_block_root = root;
     let (block, _) = test.chain.build(&attributes, vec![]).unwrap();
     let parent = test.chain.head().hash;
-    test.chain.append(block);
+    test.chain.append(block).unwrap();
     // EIP-4788 answers the anchor for the block's timestamp, EIP-2935 the parent's hash.
     let word = |value: u64| Bytes::from(U256::from(value).to_be_bytes::<32>());
     let ask = |to: Address, data: Bytes| {
@@ -311,7 +312,7 @@ fn system_contracts_do_their_work() {
 fn proofs_of_accounts_and_slots_convince_an_independent_verifier() {
     use alloy_trie::{Nibbles, proof::verify_proof};
     let (mut test, block) = busy_block(ProtocolFork::Osaka);
-    let head = test.chain.append(block);
+    let head = test.chain.append(block).unwrap();
     let slots = [7_u64, 35, 12, 9_999].map(U256::from);
     let proof = test.chain.prove(&head, Test::STORE, &slots).unwrap();
     let account = proof.account.unwrap();

@@ -5,7 +5,6 @@ use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, TxKind, U256, hex};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
 use executor::ChainSpec;
-use keys::Key;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -16,6 +15,7 @@ use std::{
     thread,
 };
 use tempfile::TempDir;
+use testkit::Key;
 use wire::{OwnedWitness, ProtocolFork, convert::Bundle};
 
 fn enshrine(arguments: &[&str]) -> Output {
@@ -33,7 +33,8 @@ fn block(fork: ProtocolFork) -> BlockWithWitness {
     let rich =
         GenesisAccount { balance: U256::from(1_000_000_000_000_000_000_u64), ..Default::default() };
     genesis.alloc.insert(alice.address(), rich);
-    let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(8_079, fork)));
+    let chain =
+        Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(8_079, fork))).expect("starts");
     let transfer = alice.sign(TxEip1559 {
         chain_id: 8_079,
         gas_limit: 21_000,
@@ -43,8 +44,8 @@ fn block(fork: ProtocolFork) -> BlockWithWitness {
         ..Default::default()
     });
     let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
-    let (block, left_out) = chain.build(&attributes, vec![transfer]).expect("builds");
-    assert!(left_out.is_empty());
+    let (block, rejected) = chain.build(&attributes, vec![transfer]).expect("builds");
+    assert!(rejected.is_empty());
     block
 }
 
@@ -300,7 +301,7 @@ fn fetch_says_what_a_node_refuses_and_what_to_do_about_it() {
 
 #[test]
 fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Result<()> {
-    let Some(folder) = vectors::part("blocks", "real blocks on the command line")? else {
+    let Some(folder) = testkit::vectors::part("blocks", "real blocks on the command line")? else {
         return Ok(());
     };
     let bundle: PathBuf = folder.join("mainnet_21429020.json.zst");
@@ -313,7 +314,7 @@ fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Res
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("L2 rules"));
 
-    let real = vectors::read_block(&bundle)?;
+    let real = testkit::vectors::read_block(&bundle)?;
     let files = tempfile::tempdir()?;
     let (block, witness) = (files.path().join("raw.rlp"), files.path().join("witness.json"));
     fs::write(&block, &real.bundle.block)?;

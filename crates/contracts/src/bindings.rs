@@ -5,12 +5,30 @@
 
 use alloy_sol_types::sol;
 
-sol!("../../contracts/interfaces/INativeRollup.sol");
-sol!("../../contracts/interfaces/IL1MessageQueue.sol");
-sol!("../../contracts/interfaces/IForcedInbox.sol");
-sol!("../../contracts/interfaces/ISequencing.sol");
-sol!("../../contracts/interfaces/IL1Anchor.sol");
-sol!("../../contracts/interfaces/IL2Messenger.sol");
+sol!(
+    #[sol(rpc)]
+    "../../contracts/interfaces/INativeRollup.sol"
+);
+sol!(
+    #[sol(rpc)]
+    "../../contracts/interfaces/IL1MessageQueue.sol"
+);
+sol!(
+    #[sol(rpc)]
+    "../../contracts/interfaces/IForcedInbox.sol"
+);
+sol!(
+    #[sol(rpc)]
+    "../../contracts/interfaces/ISequencing.sol"
+);
+sol!(
+    #[sol(rpc)]
+    "../../contracts/interfaces/IL1Anchor.sol"
+);
+sol!(
+    #[sol(rpc)]
+    "../../contracts/interfaces/IL2Messenger.sol"
+);
 
 impl Default for INativeRollup::Evidence {
     /// Nothing that goes with the inputs of `advance`.

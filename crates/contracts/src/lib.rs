@@ -1,25 +1,19 @@
 //! The rollup's contracts for Rust.
 //!
-//! This crate compiles `contracts/`, gives their interfaces as types, mirrors the formats that both
-//! sides must agree on, and puts them on chains: the predeploys into an L2 genesis, the others onto
-//! an L1 that has EXECUTE. It owns no protocol: that is written in Solidity, and tests hold the
-//! mirrors here against it.
+//! This crate gives the interfaces of `contracts/` as types, also for calls over JSON-RPC, mirrors the
+//! formats that both sides must agree on, and knows what goes into an L2's genesis and into the
+//! constructors on L1. It owns no protocol: that is written in Solidity, and tests hold the mirrors
+//! here against it. It compiles nothing and talks to nobody.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod bindings;
-mod compile;
-mod error;
+mod config;
 mod genesis;
-mod l1;
-mod l2;
 mod messages;
-mod rollup;
+mod proofs;
 
-pub use compile::{Artifact, Artifacts};
-pub use error::ContractsError;
-pub use genesis::{L1_ANCHOR, L2_MESSENGER, PREMINT, l2_genesis};
-pub use l1::{L1, L1Node, Sent, TRANSACTION_GAS_CAP};
-pub use l2::L2;
-pub use messages::{Anchor, Message, extend, pack, sent_slot};
-pub use rollup::{ForcedConfig, Rollup, RollupConfig, message_proof};
+pub use config::{ForcedConfig, RollupConfig};
+pub use genesis::{L1_ANCHOR, L2_MESSENGER, PREMINT, Predeploys, l2_genesis};
+pub use messages::{Anchor, Message, extend, pack, sent_in, sent_slot};
+pub use proofs::message_proof;

@@ -1,8 +1,8 @@
 //! Messages between L1 and L2, as `contracts/messaging/Messages.sol` defines them.
 
 use crate::bindings::IL1MessageQueue::MessageSent;
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_sol_types::SolValue;
+use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
+use alloy_sol_types::{SolEvent as _, SolValue};
 
 /// A message on its way from L1 to L2 or back. The fields and the hash are the same both ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,15 @@ impl Message {
         out.extend_from_slice(&(1_u32 << 31).to_be_bytes());
         out.extend_from_slice(keccak256(&self.data).as_slice());
     }
+}
+
+/// The messages that these logs of L1 say were sent through the queue at `inbox`, in order.
+pub fn sent_in<'l>(inbox: Address, logs: impl IntoIterator<Item = &'l Log>) -> Vec<Message> {
+    logs.into_iter()
+        .filter(|log| log.address == inbox)
+        .filter_map(|log| MessageSent::decode_log(log).ok())
+        .filter_map(|event| Message::from_event(&event))
+        .collect()
 }
 
 /// Slot of `L2Messenger` that holds the hash of the message to L1 with this number.

@@ -110,7 +110,7 @@ fn addresses_are_those_of_the_genesis_and_of_the_eips() -> Result<()> {
 #[test]
 fn the_gas_cap_of_a_transaction_is_that_of_eip_7825() -> Result<()> {
     let capacity = Constants::read("libraries/Capacity.sol")?;
-    let cap = usize::try_from(enshrine_contracts::TRANSACTION_GAS_CAP)?;
+    let cap = usize::try_from(testkit::TRANSACTION_GAS_CAP)?;
     capacity.assert("TRANSACTION_GAS", cap);
     Constants::read("RollupState.sol")?.assert("STATE_ROOTS", 8191);
     let messages = Constants::read("messaging/Messages.sol")?;

@@ -5,23 +5,24 @@
 //! same input.
 
 use alloy_eips::eip2718::Encodable2718;
-use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_genesis::Genesis;
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
+use client::{Client, Options};
 use contracts::{
-    Artifacts, L1, L2, Rollup, RollupConfig, TRANSACTION_GAS_CAP,
+    RollupConfig,
     bindings::INativeRollup::{self, Evidence},
     l2_genesis,
 };
 use enshrine_devnet::{Devnet, Origin};
 use execute::Execute;
-use keys::Key;
 use serde_json::{Value, json};
 use std::{
     error::Error,
     fs,
     time::{Duration, Instant},
 };
+use testkit::{Artifacts, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, rich};
 use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;
@@ -45,12 +46,12 @@ fn scene() -> Result<Scene> {
     let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
     let operator = Key::named("operator");
     let genesis = L1::genesis(L1_CHAIN, &["operator"]);
-    let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator"]);
+    let mut l1 = L1::new(L1_CHAIN, Execute::default(), &["operator"])?;
     let fork = ProtocolFork::Osaka;
-    let mut l2_genesis = l2_genesis(artifacts, fork, 10_000_000, l1.next_timestamp())?;
-    let rich = GenesisAccount { balance: U256::from(10).pow(U256::from(20)), ..Default::default() };
-    l2_genesis.alloc.insert(operator.address(), rich);
-    let mut l2 = L2::new(L2_CHAIN, fork, &l2_genesis);
+    let mut l2_genesis =
+        l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, l1.next_timestamp());
+    l2_genesis.alloc.insert(operator.address(), rich(100_000_000_000_000_000_000));
+    let mut l2 = L2::new(L2_CHAIN, fork, &l2_genesis)?;
     let settings = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
     let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &settings)?;
 
@@ -60,18 +61,19 @@ fn scene() -> Result<Scene> {
     let transaction =
         l2.sign(&operator, operator.address().into(), U256::ZERO, noise.into(), 9_000_000)?;
     let time = l2.chain().head().header.timestamp + 1;
-    let (block, left_out) = l2.seal(time, B256::ZERO, vec![transaction])?;
-    if !left_out.is_empty() {
-        return Err(format!("the L2 block leaves out {left_out:?}").into());
+    let (block, rejected) = l2.seal(time, B256::ZERO, vec![transaction])?;
+    if !rejected.is_empty() {
+        return Err(format!("the L2 block leaves out {rejected:?}").into());
     }
     let input: Bytes = block.input()?.into();
     let call =
         INativeRollup::advanceCall { inputs: vec![input.clone()], evidence: Evidence::default() };
     let numbers = 1..=l1.chain().head().header.number;
-    let blocks = numbers
-        .filter_map(|number| l1.chain().canonical_block(number))
-        .flat_map(|block| block.rlp().to_vec())
-        .collect();
+    let mut blocks = Vec::new();
+    for number in numbers {
+        let block = l1.chain().canonical_block(number)?.ok_or("a gap in the chain")?;
+        blocks.extend_from_slice(&block.rlp());
+    }
     let to = rollup.address;
     let calldata = Bytes::from(call.abi_encode());
     let sent = l1.send(&operator, to.into(), U256::ZERO, calldata, TRANSACTION_GAS_CAP)?;
@@ -80,15 +82,6 @@ fn scene() -> Result<Scene> {
     }
     let raw = sent.block.transactions[0].encoded_2718().into();
     Ok(Scene { genesis, blocks, raw, input })
-}
-
-fn ask(agent: &ureq::Agent, url: &str, method: &str, params: &Value) -> Result<Value> {
-    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let mut answer: Value = agent.post(url).send_json(&request)?.body_mut().read_json()?;
-    match answer.get_mut("result") {
-        Some(result) => Ok(result.take()),
-        None => Err(format!("{method}: {answer}").into()),
-    }
 }
 
 /// The best time of a number of rounds.
@@ -110,19 +103,20 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let builder = Devnet::builder().with(|config| config.origin = origin);
     let devnet = runtime.block_on(builder.spawn())?;
-    let (agent, url) = (ureq::Agent::new_with_defaults(), devnet.endpoint());
+    let client = Client::new(&devnet.endpoint(), Options::default())?;
+    let ask = |method, params| client.request::<Value, Value>(method, params);
 
     let mut whole = Duration::MAX;
     for _ in 0..ROUNDS {
-        let snapshot = ask(&agent, &url, "evm_snapshot", &json!([]))?;
+        let snapshot = ask("evm_snapshot", json!([]))?;
         let begun = Instant::now();
-        let hash = ask(&agent, &url, "eth_sendRawTransaction", &json!([raw]))?;
+        let hash = ask("eth_sendRawTransaction", json!([raw]))?;
         whole = whole.min(begun.elapsed());
-        let receipt = ask(&agent, &url, "eth_getTransactionReceipt", &json!([hash]))?;
+        let receipt = ask("eth_getTransactionReceipt", json!([hash]))?;
         if receipt["status"] != "0x1" {
             return Err(format!("advance fails: {receipt}").into());
         }
-        ask(&agent, &url, "evm_revert", &json!([snapshot]))?;
+        ask("evm_revert", json!([snapshot]))?;
     }
     let execute = Execute::default();
     let alone =

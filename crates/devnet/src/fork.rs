@@ -6,20 +6,25 @@
 
 use crate::{Config, DevnetError};
 use alloy_consensus::Header;
+use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{
-    Address, B256, Bytes, U64, U256, keccak256,
+    Address, B256, U256, keccak256,
     map::{AddressMap, HashMap},
 };
-use alloy_rpc_types_eth::Header as RpcHeader;
+use alloy_provider::{Provider as _, RootProvider};
+use alloy_transport::TransportError;
+use client::{Client, ClientError, Options};
 use executor::ForkBackend;
 use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, state::AccountInfo};
-use serde_json::{Value, json};
-use std::{thread::sleep, time::Duration};
+use serde_json::Value;
+use std::time::Duration;
 use trie::SourceError;
 
 /// How often a request is tried.
 const TRIES: u32 = 5;
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(45);
 
 /// A node that is asked.
 #[derive(Debug)]
@@ -32,7 +37,7 @@ pub(crate) struct Remote {
     pub(crate) header: Header,
     /// Hash of that block.
     pub(crate) hash: B256,
-    agent: ureq::Agent,
+    client: Client,
     accounts: Mutex<AddressMap<Option<AccountInfo>>>,
     slots: Mutex<HashMap<(Address, U256), U256>>,
     hashes: Mutex<HashMap<u64, B256>>,
@@ -45,12 +50,6 @@ pub(crate) struct RemoteError {
     pub(crate) code: i32,
     pub(crate) message: String,
     pub(crate) data: Option<Value>,
-}
-
-impl RemoteError {
-    fn transport(message: impl std::fmt::Display) -> Self {
-        Self { code: -32603, message: message.to_string(), data: None }
-    }
 }
 
 impl Remote {
@@ -66,39 +65,30 @@ impl Remote {
             Some((url, number)) if number.parse::<u64>().is_ok() => (url, number.parse().ok()),
             _ => (url, None),
         };
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(45)))
-            .build()
-            .new_agent();
-        let mut remote = Self {
+        let options = Options { timeout: TIMEOUT, tries: TRIES, ..Options::default() };
+        let client = Client::new(url, options).map_err(|error| flag(&error))?;
+        let asked = ask(&client, move |node| async move {
+            let newest = node.get_block_number().await?;
+            let wanted = match block.or(at) {
+                None => newest,
+                Some(number) if number < 0 => newest.saturating_sub(number.unsigned_abs()),
+                Some(number) => number.unsigned_abs(),
+            };
+            let chain_id = node.get_chain_id().await?;
+            Ok((chain_id, wanted, node.get_header_by_number(wanted.into()).await?))
+        });
+        let (chain_id, wanted, header) = asked.map_err(|error| flag(&error))?;
+        let header = header.ok_or_else(|| flag(&format!("it has no block {wanted}")))?;
+        Ok(Self {
             url: url.to_owned(),
-            chain_id: 0,
-            header: Header::default(),
-            hash: B256::ZERO,
-            agent,
+            chain_id,
+            hash: header.hash,
+            header: header.inner,
+            client,
             accounts: Mutex::default(),
             slots: Mutex::default(),
             hashes: Mutex::default(),
-        };
-        let number = |method: &str| -> Result<u64, DevnetError> {
-            remote.typed::<U64>(method, &json!([])).map(|id| id.to()).map_err(|error| flag(&error))
-        };
-        let chain_id = number("eth_chainId")?;
-        let newest = number("eth_blockNumber")?;
-        let wanted = match block.or(at) {
-            None => newest,
-            Some(number) if number < 0 => newest.saturating_sub(number.unsigned_abs()),
-            Some(number) => number.unsigned_abs(),
-        };
-        let header: Option<RpcHeader> = remote
-            .typed("eth_getBlockByNumber", &json!([format!("{wanted:#x}"), false]))
-            .map_err(|error| flag(&error))?;
-        let header = header.ok_or_else(|| flag(&format!("it has no block {wanted}")))?;
-        remote.chain_id = chain_id;
-        remote.hash = header.hash;
-        remote.header = header.inner;
-        Ok(remote)
+        })
     }
 
     /// Number of the block that is continued.
@@ -108,47 +98,31 @@ impl Remote {
 
     /// Asks the other node.
     pub(crate) fn call(&self, method: &str, params: &Value) -> Result<Value, RemoteError> {
-        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let mut pause = Duration::from_millis(50);
-        for again in 1..=TRIES {
-            let answer =
-                self.agent.post(&self.url).send_json(&request).and_then(|mut answer| {
-                    answer.body_mut().with_config().limit(1 << 30).read_json()
-                });
-            let failure = match answer {
-                Ok(answer) => return result(answer),
-                Err(error) => error,
-            };
-            if again == TRIES {
-                return Err(RemoteError::transport(failure));
-            }
-            sleep(pause);
-            pause *= 2;
-        }
-        Err(RemoteError::transport("nothing was asked"))
+        Ok(self.client.request(method, params.clone())?)
     }
 
-    fn typed<T: serde::de::DeserializeOwned>(
-        &self,
-        method: &str,
-        params: &Value,
-    ) -> Result<T, RemoteError> {
-        serde_json::from_value(self.call(method, params)?).map_err(RemoteError::transport)
+    /// The state behind the block that is continued.
+    const fn state(&self) -> BlockId {
+        BlockId::Number(BlockNumberOrTag::Number(self.number()))
     }
 
     fn fetch_account(&self, address: Address) -> Result<Option<AccountInfo>, RemoteError> {
-        let at = format!("{:#x}", self.number());
-        let balance: U256 = self.typed("eth_getBalance", &json!([address, at]))?;
-        let nonce: U64 = self.typed("eth_getTransactionCount", &json!([address, at]))?;
-        let code: Bytes = self.typed("eth_getCode", &json!([address, at]))?;
-        if balance.is_zero() && nonce.is_zero() && code.is_empty() {
+        let at = self.state();
+        let (balance, nonce, code) = ask(&self.client, move |node| async move {
+            tokio::try_join!(
+                node.get_balance(address).block_id(at).into_future(),
+                node.get_transaction_count(address).block_id(at).into_future(),
+                node.get_code_at(address).block_id(at).into_future(),
+            )
+        })?;
+        if balance.is_zero() && nonce == 0 && code.is_empty() {
             return Ok(None);
         }
         let bytecode = Bytecode::new_raw_checked(code.clone())
             .unwrap_or_else(|_| Bytecode::new_legacy(code.clone()));
         Ok(Some(AccountInfo {
             balance,
-            nonce: nonce.to(),
+            nonce,
             code_hash: keccak256(&code),
             code: Some(bytecode),
             account_id: None,
@@ -156,14 +130,26 @@ impl Remote {
     }
 }
 
-fn result(mut answer: Value) -> Result<Value, RemoteError> {
-    match answer.get_mut("error").map(Value::take) {
-        Some(error) if !error.is_null() => Err(RemoteError {
-            code: error["code"].as_i64().and_then(|code| code.try_into().ok()).unwrap_or(-32603),
-            message: error["message"].as_str().unwrap_or_default().to_owned(),
-            data: error.get("data").cloned(),
-        }),
-        _ => Ok(answer.get_mut("result").map(Value::take).unwrap_or_default()),
+/// Asks a node and waits for it.
+fn ask<T, F>(client: &Client, question: impl FnOnce(RootProvider) -> F) -> Result<T, RemoteError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, TransportError>> + Send + 'static,
+{
+    let answer = client.wait(question(client.provider().clone()));
+    Ok(answer.map_err(ClientError::from)?)
+}
+
+impl From<ClientError> for RemoteError {
+    fn from(error: ClientError) -> Self {
+        let ClientError::Rpc(TransportError::ErrorResp(refusal)) = &error else {
+            return Self { code: -32603, message: error.to_string(), data: None };
+        };
+        Self {
+            code: refusal.code.try_into().unwrap_or(-32603),
+            message: refusal.message.to_string(),
+            data: refusal.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok()),
+        }
     }
 }
 
@@ -181,11 +167,13 @@ impl ForkBackend for Remote {
         if let Some(known) = self.slots.lock().get(&(address, slot)) {
             return Ok(*known);
         }
-        let at = format!("{:#x}", self.number());
-        let params = json!([address, B256::from(slot), at]);
-        let value: B256 = self.typed("eth_getStorageAt", &params).map_err(SourceError::new)?;
-        self.slots.lock().insert((address, slot), value.into());
-        Ok(value.into())
+        let at = self.state();
+        let value = ask(&self.client, move |node| async move {
+            node.get_storage_at(address, slot).block_id(at).await
+        })
+        .map_err(SourceError::new)?;
+        self.slots.lock().insert((address, slot), value);
+        Ok(value)
     }
 
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError> {
@@ -195,10 +183,13 @@ impl ForkBackend for Remote {
         if let Some(known) = self.hashes.lock().get(&number) {
             return Ok(Some(*known));
         }
-        let params = json!([format!("{number:#x}"), false]);
-        let block: Option<RpcHeader> =
-            self.typed("eth_getBlockByNumber", &params).map_err(SourceError::new)?;
-        let hash = block.map(|block| block.hash);
+        let header =
+            ask(
+                &self.client,
+                move |node| async move { node.get_header_by_number(number.into()).await },
+            )
+            .map_err(SourceError::new)?;
+        let hash = header.map(|header| header.hash);
         if let Some(hash) = hash {
             self.hashes.lock().insert(number, hash);
         }

@@ -6,7 +6,7 @@ use crate::{
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
-use execute::{Execute, GasSchedule};
+use execute::{Execute, Flat};
 use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use node::Clock;
 use std::{
@@ -145,7 +145,7 @@ fn continuing(
 fn execute(config: &Config) -> Execute {
     let mut execute = Execute::default();
     if let Some((base, per_byte)) = config.execute_gas {
-        execute.gas = GasSchedule::Reserve { base, per_byte };
+        execute.gas = Arc::new(Flat { base, per_byte });
     }
     if !config.execute_forks.is_empty() {
         execute.forks.clone_from(&config.execute_forks);

@@ -18,7 +18,7 @@ pub struct RealBlock {
 /// All real blocks of the vectors that verify; none if there are no vectors, which is said loudly as
 /// the absence of `what`.
 pub fn real_blocks(what: &str) -> Result<Vec<RealBlock>> {
-    let blocks = vectors::blocks("blocks", what)?.into_iter().map(|block| {
+    let blocks = testkit::vectors::blocks("blocks", what)?.into_iter().map(|block| {
         let bundle = &block.bundle;
         let spec = ChainSpec::known(bundle.chain_id)
             .ok_or_else(|| eyre!("chain {} is no public network", bundle.chain_id))?;

@@ -52,7 +52,7 @@ fn main() -> Result<()> {
         blocks.retain(|block| arguments.names.iter().any(|name| block.name.contains(name)));
     }
     if blocks.is_empty() {
-        bail!("nothing to measure: set {} to test vectors", vectors::VARIABLE);
+        bail!("nothing to measure: set {} to test vectors", testkit::vectors::VARIABLE);
     }
     let measured =
         blocks.iter().map(|block| measure(block, &arguments)).collect::<Result<Vec<_>>>()?;

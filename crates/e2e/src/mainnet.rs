@@ -9,15 +9,15 @@ use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule};
 use executor::ChainSpec;
 use eyre::{Result, ensure, eyre};
 use std::{path::PathBuf, time::Instant};
-use vectors::Block;
+use testkit::vectors::{self, Block};
 use wire::{ProtocolFork, StatelessInput, StatelessResult, convert::RawBlock};
 
 /// An L1 without limits on gas, whose EXECUTE takes any valid block.
-fn unlimited_l1() -> Chain {
+fn unlimited_l1() -> Result<Chain> {
     let fork = ProtocolFork::Osaka;
     let config = ChainConfig::new(ChainSpec::constant(31_337, fork)).with_execute(Execute::l1());
     let genesis = Genesis { gas_limit: u64::MAX / 2, ..empty_genesis(fork) };
-    Chain::new(&genesis, config)
+    Ok(Chain::new(&genesis, config)?)
 }
 
 pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
@@ -30,7 +30,7 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         return Ok(());
     }
     report.part("Real blocks through the same precompile");
-    let l1 = unlimited_l1();
+    let l1 = unlimited_l1()?;
     for Block { name, bundle } in blocks {
         let spec = ChainSpec::known(bundle.chain_id)
             .ok_or_else(|| eyre!("{name}: chain {} is not a public network", bundle.chain_id))?;

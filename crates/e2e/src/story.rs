@@ -1,16 +1,15 @@
 //! From a deposit on L1 to a balance on L2 that L1 can be shown.
 
 use crate::{
-    devnet::Devnet,
+    devnet,
     report::{Advanced, Report},
 };
-use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use alloy_sol_types::{SolCall, SolError};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use chain::BlockWithWitness;
 use contracts::{
-    Artifacts, L1, L2, Rollup, RollupConfig, TRANSACTION_GAS_CAP,
+    Anchor, Message, RollupConfig,
     bindings::{
         IL1MessageQueue,
         INativeRollup::{self, AnchorUpdate, Evidence},
@@ -19,11 +18,10 @@ use contracts::{
 };
 use execute::{Execute, GasSchedule};
 use eyre::{OptionExt, Result, ensure, eyre};
-use keys::Key;
 use std::time::Instant;
+use testkit::{Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich};
 use wire::{ProtocolFork, StatelessInput};
 
-const ETHER: u128 = 1_000_000_000_000_000_000;
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
 /// Gas limit of an L2 block. The L1 transaction that advances it must hold its own calldata, the
@@ -82,9 +80,10 @@ pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
     report.advanced.push(advanced);
 
     report.part("What L1 knows of L2, proven");
-    world.l2.append(block.clone());
+    world.l2.append(block.clone())?;
     let root = world.l1.read(world.rollup.address, &INativeRollup::stateRootCall {})?;
     ensure!(root == block.block.header.state_root, "L1 holds another state root");
+    world.ask_the_node(report)?;
     for (name, key, expected) in
         [("Bob", &bob, to_bob), ("Charlie", &charlie, U256::from(5 * ETHER))]
     {
@@ -109,7 +108,7 @@ pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
     let block = world.seal(anchor, vec![transfer])?;
     let advanced = world.advance("one transfer", &block, vec![])?;
     report.advanced.push(advanced);
-    world.l2.append(block);
+    world.l2.append(block)?;
     report.step(format!(
         "the honest block is taken: L2 is at {}",
         world.rollup.head(&world.l1)?.number
@@ -122,27 +121,21 @@ impl World {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         report.step("contracts compiled".to_owned());
         let operator = Key::named("operator");
-        let rich = ["operator", "alice"];
+        let names = ["operator", "alice"];
         let mut l1 = if in_process {
-            L1::new(L1_CHAIN, Execute::default(), &rich)
+            L1::new(L1_CHAIN, Execute::default(), &names)?
         } else {
-            let genesis = L1::genesis(L1_CHAIN, &rich);
-            let devnet = Devnet::start(&genesis)?;
-            report.step(format!("the devnet answers at {}", devnet.url()));
-            let hash = devnet.genesis_hash()?;
-            let l1 = L1::behind(Box::new(devnet), L1_CHAIN, &rich);
-            ensure!(l1.chain().head().hash == hash, "the devnet has another genesis: {hash}");
-            l1
+            let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names))?;
+            report.step(format!("the devnet answers at {}", devnet.client().url()));
+            L1::behind(devnet, L1_CHAIN, &names)?
         };
         let time = l1.chain().head().header.timestamp;
         let fork = ProtocolFork::Osaka;
-        let mut genesis = l2_genesis(artifacts, fork, L2_GAS_LIMIT, time)?;
+        let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, L2_GAS_LIMIT, time);
         for (name, ether) in [("alice", 10), ("operator", 1)] {
-            let account =
-                GenesisAccount { balance: U256::from(ether * ETHER), ..Default::default() };
-            genesis.alloc.insert(Key::named(name).address(), account);
+            genesis.alloc.insert(Key::named(name).address(), rich(ether * ETHER));
         }
-        let l2 = L2::new(L2_CHAIN, fork, &genesis);
+        let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
         let config = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
         report.step(format!(
@@ -159,7 +152,7 @@ impl World {
         alice: &Key,
         charlie: Address,
         report: &mut Report,
-    ) -> Result<(Vec<contracts::Message>, contracts::Anchor, AnchorUpdate)> {
+    ) -> Result<(Vec<Message>, Anchor, AnchorUpdate)> {
         let send = IL1MessageQueue::sendCall {
             to: charlie,
             refundTo: charlie,
@@ -181,10 +174,10 @@ impl World {
         Ok((messages, anchor, update))
     }
 
-    fn seal(&self, anchor: B256, transactions: Vec<keys::Transaction>) -> Result<BlockWithWitness> {
+    fn seal(&self, anchor: B256, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
         let time = self.l2.chain().head().header.timestamp + 1;
-        let (block, left_out) = self.l2.seal(time, anchor, transactions)?;
-        ensure!(left_out.is_empty(), "left out: {left_out:?}");
+        let (block, rejected) = self.l2.seal(time, anchor, transactions)?;
+        ensure!(rejected.is_empty(), "left out: {rejected:?}");
         let failed = block.block.executed.receipts.iter().position(|receipt| !receipt.success);
         ensure!(failed.is_none(), "L2 transaction {failed:?} failed");
         Ok(block)
@@ -230,6 +223,23 @@ impl World {
         verify_proof(root, key, Some(alloy_rlp::encode(account)), &proof.nodes)
             .map_err(|error| eyre!("proof of {address}: {error}"))?;
         Ok(account)
+    }
+
+    /// What the rollup's contract says on the node itself, to a client that follows nothing.
+    fn ask_the_node(&self, report: &mut Report) -> Result<()> {
+        let Some(node) = self.l1.node() else { return Ok(()) };
+        let rollup = INativeRollup::new(self.rollup.address, node.client().provider().clone());
+        let (head, hash, root) = node.client().wait(async move {
+            let head = rollup.head().call().await?;
+            let hash = rollup.blockHash().call().await?;
+            Ok::<_, eyre::Report>((head, hash, rollup.stateRoot().call().await?))
+        })?;
+        let expected = self.l2.chain().head();
+        ensure!(head.number == expected.header.number, "the node knows L2 block {}", head.number);
+        ensure!(hash == expected.hash, "the node has another L2 block: {hash}");
+        ensure!(root == expected.header.state_root, "the node has another state root: {root}");
+        report.step("the devnet answers the same over JSON-RPC".to_owned());
+        Ok(())
     }
 
     /// Blocks that are not what they claim: each transaction fails and the head stays.

@@ -5,9 +5,9 @@
 //! fails: no return data, all its gas gone, and the transaction goes on. There is no third way:
 //! nothing in the calldata can abort the EVM around it.
 //!
-//! This crate owns what EXECUTE demands beyond validity: who pays ([`GasSchedule`]), in which order
-//! (gas before work), and what an L2 may hold ([`Rules`]). Validity itself is the `stateless`
-//! crate's.
+//! This crate owns what EXECUTE demands beyond validity: what it costs ([`Pricing`]), in which order
+//! (gas before work), what an L2 may hold ([`Rules`]), and how it is called and answers
+//! ([`Dialect`]; the one above is [`ExecutionSpecs`]). Validity itself is the `stateless` crate's.
 //!
 //! ```
 //! use enshrine_execute::Execute;
@@ -19,12 +19,13 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-mod gas;
+mod dialects;
 mod precompile;
+mod pricing;
 mod rules;
 mod run;
 
-pub use gas::{DeclaredGas, GasSchedule};
-pub use precompile::EXECUTE_ADDRESS;
+pub use dialects::{Answer, Dialect, Drake, EXECUTE_ADDRESS, ExecutionSpecs};
+pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
-pub use run::{Execute, ExecuteError, Executed, Networks};
+pub use run::{Execute, ExecuteError, Executed, Networks, Refused};

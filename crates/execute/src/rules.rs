@@ -1,6 +1,5 @@
 //! What may stand in a block that EXECUTE verifies.
 
-use alloy_consensus::Transaction as _;
 use stateless::{Transaction, UncheckedBlock};
 use wire::StatelessInput;
 
@@ -94,9 +93,4 @@ impl Rules {
         }
         Ok(())
     }
-}
-
-/// Sum of the gas limits of transactions, saturating.
-pub(crate) fn sum_of_gas_limits(transactions: &[Transaction]) -> u64 {
-    transactions.iter().fold(0, |sum, transaction| sum.saturating_add(transaction.gas_limit()))
 }

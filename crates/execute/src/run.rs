@@ -1,6 +1,8 @@
 //! One call, from calldata to result.
 
-use crate::{DeclaredGas, GasSchedule, RuleViolation, Rules, rules::sum_of_gas_limits};
+use crate::{
+    Answer, DeclaredGas, Dialect, ExecutionSpecs, GasSchedule, Pricing, RuleViolation, Rules,
+};
 use core::num::NonZeroUsize;
 use stateless::{
     BlockError, ChainSpec, InternalError, Invalid, Options, Stage, SystemCode, UncheckedBlock,
@@ -17,7 +19,9 @@ use wire::{DecodeError, ProtocolFork, RootConvention, SchemaId, StatelessInput, 
 #[derive(Debug, Clone)]
 pub struct Execute {
     /// What a call costs.
-    pub gas: GasSchedule,
+    pub gas: Arc<dyn Pricing>,
+    /// How it can be called.
+    pub dialects: Vec<Arc<dyn Dialect>>,
     /// What a block may hold.
     pub rules: Rules,
     /// Forks whose schema ids are accepted.
@@ -34,7 +38,8 @@ pub struct Execute {
 impl Default for Execute {
     fn default() -> Self {
         Self {
-            gas: GasSchedule::DEFAULT,
+            gas: GasSchedule::DEFAULT.into(),
+            dialects: vec![Arc::new(ExecutionSpecs)],
             rules: Rules::default(),
             forks: ProtocolFork::ALL
                 .into_iter()
@@ -65,8 +70,21 @@ pub struct Executed {
     pub result: StatelessResult,
     /// What it is charged.
     pub gas: u64,
+    /// What it had to hold before any work.
+    pub reserve: u64,
     /// What is known of the block.
     pub verdict: Verdict,
+}
+
+/// A call that was refused, and how far it was paid for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refused {
+    /// Why.
+    #[source]
+    pub reason: ExecuteError,
+    /// Gas that the call had been shown to hold until then: what pays for the work on it.
+    pub held: u64,
 }
 
 /// Why a call failed. The EVM never sees the reason: it is for logs, tests and tools.
@@ -80,7 +98,15 @@ pub enum ExecuteError {
         /// Gas that it must hold before any work.
         reserve: u64,
     },
-    /// The calldata is not a stateless input.
+    /// The calldata is not as its dialect encodes a call.
+    #[error("calldata of {dialect} is not canonical: {what}")]
+    Calldata {
+        /// The dialect.
+        dialect: &'static str,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The input is not a stateless input.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The schema id is one that this L1 does not accept.
@@ -115,7 +141,7 @@ impl Execute {
         Self { rules: Rules::L1, ..Self::default() }
     }
 
-    /// Runs a call that was given `gas`.
+    /// Runs a call in the form of the execution-specs that was given `gas`.
     pub fn run(&self, calldata: &[u8], gas: u64) -> Result<Executed, ExecuteError> {
         self.run_observed(calldata, gas, |_| {})
     }
@@ -127,44 +153,70 @@ impl Execute {
         gas: u64,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
+        self.run_as(&ExecutionSpecs, calldata, gas, enter).map_err(|refused| refused.reason)
+    }
+
+    /// What a call in some dialect returns and costs.
+    pub fn answer(
+        &self,
+        dialect: &dyn Dialect,
+        calldata: &[u8],
+        gas: u64,
+    ) -> Result<Answer, ExecuteError> {
+        match self.run_as(dialect, calldata, gas, |_| {}) {
+            Err(Refused {
+                reason: reason @ (ExecuteError::OutOfGas { .. } | ExecuteError::Internal(_)),
+                ..
+            }) => Err(reason),
+            outcome => dialect.answer(calldata, outcome),
+        }
+    }
+
+    /// Runs a call in some dialect that was given `gas`.
+    pub fn run_as(
+        &self,
+        dialect: &dyn Dialect,
+        calldata: &[u8],
+        gas: u64,
+        enter: impl FnMut(Stage),
+    ) -> Result<Executed, Refused> {
+        let mut purse = Purse { gas, held: 0 };
         // Whatever a library may assert against: one bad block must not take a node down, nor make
         // it disagree with others about more than that block.
-        catch_unwind(AssertUnwindSafe(|| self.run_unguarded(calldata, gas, enter))).unwrap_or_else(
-            |panic| {
+        let run = AssertUnwindSafe(|| self.run_unguarded(dialect, calldata, &mut purse, enter));
+        catch_unwind(run)
+            .unwrap_or_else(|panic| {
                 let message = panic
                     .downcast_ref::<String>()
                     .map(String::as_str)
                     .or_else(|| panic.downcast_ref::<&str>().copied())
                     .unwrap_or("panic without a message");
                 Err(ExecuteError::Panic(message.to_owned()))
-            },
-        )
+            })
+            .map_err(|reason| Refused { reason, held: purse.held })
     }
 
+    /// Gas before work: nothing is done that is not held before.
     fn run_unguarded(
         &self,
+        dialect: &dyn Dialect,
         calldata: &[u8],
-        gas: u64,
+        purse: &mut Purse,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
-        let holds = |reserve| {
-            (gas >= reserve).then_some(()).ok_or(ExecuteError::OutOfGas { got: gas, reserve })
-        };
-        // Decoding is paid by the byte, execution by the gas limits that decoding reveals.
-        holds(self.gas.bytes(calldata.len() as u64))?;
-        let input = StatelessInput::decode(calldata)?;
+        // Decoding is paid by the byte.
+        purse.hold(self.gas.bytes(calldata.len() as u64))?;
+        let input = StatelessInput::decode(dialect.input(calldata)?)?;
         if !self.forks.contains(&input.fork) {
             return Err(ExecuteError::Schema(input.schema()));
         }
         let block = UncheckedBlock::decode(&input)?;
-        let declared = DeclaredGas {
-            calldata: calldata.len() as u64,
-            gas_limit: input.request.payload.gas_limit,
-            transactions: sum_of_gas_limits(block.transactions()),
-        };
-        holds(self.gas.reserve(&declared))?;
-        self.rules.check(&input, &block)?;
 
+        // Hashing, recovering and executing are paid by what decoding has shown.
+        let declared = DeclaredGas::of(calldata.len(), &input, block.transactions());
+        let reserve = self.gas.reserve(&declared);
+        purse.hold(reserve)?;
+        self.rules.check(&input, &block)?;
         let spec = match &self.networks {
             Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id, input.fork)),
             Networks::Only(spec) => Cow::Borrowed(&**spec),
@@ -178,7 +230,26 @@ impl Execute {
             chain_id: input.chain_id,
             schema: input.schema(),
         };
-        let gas = self.gas.charge(&declared, verdict.header.gas_used);
-        Ok(Executed { result, gas, verdict })
+
+        // A schedule whose prices move meanwhile does not take more than it has reserved.
+        let gas = self.gas.charge(&declared, verdict.header.gas_used).min(reserve);
+        Ok(Executed { result, gas, reserve, verdict })
+    }
+}
+
+/// The gas that a call was given, and how much of it must be there.
+struct Purse {
+    gas: u64,
+    held: u64,
+}
+
+impl Purse {
+    /// Goes on only if the call holds `reserve` in all.
+    fn hold(&mut self, reserve: u64) -> Result<(), ExecuteError> {
+        if self.gas < reserve {
+            return Err(ExecuteError::OutOfGas { got: self.gas, reserve });
+        }
+        self.held = reserve;
+        Ok(())
     }
 }

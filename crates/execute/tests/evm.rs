@@ -21,13 +21,13 @@ const PLENTY: u64 = 50_000_000;
 const WITHDRAWALS: &[[u8; 44]] = &[[1; 44]];
 const HASHES: &[[u8; 32]] = &[[1; 32]];
 
-fn claims_of(calldata: &[u8]) -> (DeclaredGas, u64) {
+fn declared_by(calldata: &[u8]) -> (DeclaredGas, u64) {
     let input = StatelessInput::decode(calldata).unwrap();
-    let transactions = input.request.payload.transactions.len() as u64 * 25_000;
     let declared = DeclaredGas {
         calldata: calldata.len() as u64,
         gas_limit: input.request.payload.gas_limit,
-        transactions,
+        transaction_gas: input.request.payload.transactions.len() as u64 * 25_000,
+        ..DeclaredGas::default()
     };
     (declared, input.request.payload.gas_used)
 }
@@ -48,7 +48,7 @@ fn assert_burns(execute: &Execute, calldata: &[u8], what: &str) {
 fn a_valid_block_returns_43_bytes_and_costs_what_it_used_by_every_kind_of_call() {
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let calldata = L2::new(fork).calldata(3);
-        let (declared, gas_used) = claims_of(&calldata);
+        let (declared, gas_used) = declared_by(&calldata);
         let charge = GasSchedule::DEFAULT.charge(&declared, gas_used);
         for how in [CALL, How::StaticCall, How::DelegateCall] {
             let seen = Host::new(Execute::default()).see(how, &calldata, PLENTY);
@@ -142,9 +142,9 @@ fn at_the_deepest_call_it_works_and_one_deeper_there_is_no_call() {
 #[test]
 fn one_gas_short_of_the_reserve_is_refused_and_exactly_the_reserve_succeeds() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(3);
-    let (declared, gas_used) = claims_of(&calldata);
+    let (declared, gas_used) = declared_by(&calldata);
     for gas in [GasSchedule::DEFAULT, GasSchedule::ETHREX] {
-        let execute = Execute { gas, ..Execute::default() };
+        let execute = Execute { gas: gas.into(), ..Execute::default() };
         let reserve = gas.reserve(&declared);
         let charge = gas.charge(&declared, gas_used);
         assert!(charge <= reserve);
@@ -236,7 +236,7 @@ fn execution_requests_are_ignored_unless_the_policy_refuses_them() {
         U256::ONE,
         Bytes::copy_from_slice(&request),
     );
-    let block = l2.build(vec![keys::Key::named("alice").sign(tx)]);
+    let block = l2.build(vec![testkit::Key::named("alice").sign(tx)]);
     let calldata = block.input().unwrap();
     let input = StatelessInput::decode(&calldata).unwrap();
     assert_eq!(input.request.execution_requests.withdrawals.len(), 1);

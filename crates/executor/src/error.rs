@@ -168,13 +168,14 @@ pub enum Invalid {
     },
     /// The gas limit does not pay for what the transactions cost before they run.
     #[error(
-        "gas limit {gas_limit} does not cover the intrinsic gas {intrinsic} of {transactions} transactions"
+        "gas limit {gas_limit} does not cover what {transactions} transactions use at least, {least}"
     )]
     IntrinsicGas {
         /// Gas limit of the block.
         gas_limit: u64,
-        /// Sum of intrinsic gas, up to the transaction that exceeds the limit.
-        intrinsic: u64,
+        /// Least gas that the block counts for them, refunds as large as they can be, up to the
+        /// transaction that exceeds the limit.
+        least: u64,
         /// How many transactions that sum covers.
         transactions: usize,
     },

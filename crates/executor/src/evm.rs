@@ -1,7 +1,16 @@
 //! The EVM that blocks run on.
 
-use alloy_evm::{Database, EvmEnv, eth::EthEvm, precompiles::PrecompilesMap};
-use alloy_primitives::KECCAK256_EMPTY;
+use crate::{
+    BlockState, StateSource,
+    reads,
+    state::ZERO_CODE_HASH,
+};
+use alloy_evm::{
+    Database, EvmEnv,
+    eth::{EthEvm, EthEvmContext},
+    precompiles::PrecompilesMap,
+};
+use alloy_primitives::{KECCAK256_EMPTY, U256};
 use revm::{
     Context, MainContext,
     bytecode::opcode,
@@ -12,9 +21,11 @@ use revm::{
     interpreter::{
         Instruction, InstructionContext, InstructionResult, InterpreterTypes,
         instructions::{gas_table_spec, host, utility::IntoAddress},
+        interpreter::EthInterpreter,
         interpreter_types::StackTr,
     },
     precompile::{PrecompileSpecId, Precompiles},
+    primitives::hardfork::SpecId,
 };
 
 /// revm with Ethereum's rules and precompiles, over a database, under the eyes of an inspector.
@@ -36,11 +47,40 @@ pub fn inspected_evm<DB: Database, I>(
     inspector: I,
     enabled: bool,
 ) -> BlockEvm<DB, I> {
+    let instructions = instructions(env.cfg_env.spec);
+    assemble(db, env, inspector, enabled, instructions)
+}
+
+/// The EVM of a block over its state, which it tells what revm itself does not ask for.
+pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
+    state: &'x mut BlockState<'s, S>,
+    env: EvmEnv,
+    inspector: I,
+) -> BlockEvm<&'x mut BlockState<'s, S>, I> {
     let spec = env.cfg_env.spec;
-    let precompiles = Precompiles::new(PrecompileSpecId::from_spec_id(spec));
-    let mut instruction = EthInstructions::new_mainnet_with_spec(spec);
+    let mut instructions = instructions(spec);
+    reads::watch(&mut instructions, spec, state.is_recorded());
+    assemble(state, env, inspector, false, instructions)
+}
+
+/// revm's instructions of a fork.
+type Instructions<DB> = EthInstructions<EthInterpreter, EthEvmContext<DB>>;
+
+fn instructions<DB: Database>(spec: SpecId) -> Instructions<DB> {
+    let mut instructions = EthInstructions::new_mainnet_with_spec(spec);
     let gas = gas_table_spec(spec)[usize::from(opcode::EXTCODEHASH)];
-    instruction.insert_instruction(opcode::EXTCODEHASH, Instruction::new(extcodehash), gas);
+    instructions.insert_instruction(opcode::EXTCODEHASH, Instruction::new(extcodehash), gas);
+    instructions
+}
+
+fn assemble<DB: Database, I>(
+    db: DB,
+    env: EvmEnv,
+    inspector: I,
+    enabled: bool,
+    instruction: Instructions<DB>,
+) -> BlockEvm<DB, I> {
+    let precompiles = Precompiles::new(PrecompileSpecId::from_spec_id(env.cfg_env.spec));
     let evm = Evm {
         ctx: Context::mainnet().with_block(env.block_env).with_cfg(env.cfg_env).with_db(db),
         inspector,
@@ -51,8 +91,9 @@ pub fn inspected_evm<DB: Database, I>(
     EthEvm::new(evm, enabled)
 }
 
-/// EXTCODEHASH, which must not show how an account with storage but neither nonce nor code is
-/// marked for the EVM: such an account has the hash of no code, unless it is empty.
+/// EXTCODEHASH, which must not show how accounts are marked for the EVM. One with storage but
+/// neither nonce nor code has the hash of no code, unless it is empty; one whose code hash is zero
+/// has just that.
 fn extcodehash<W: InterpreterTypes, H: Host + ?Sized>(
     context: InstructionContext<'_, H, W>,
 ) -> Result<(), InstructionResult> {
@@ -60,7 +101,14 @@ fn extcodehash<W: InterpreterTypes, H: Host + ?Sized>(
     let address = interpreter.stack.top().map(|top| top.into_address());
     host::extcodehash(InstructionContext { interpreter: &mut *interpreter, host: &mut *host })?;
     let Some(address) = address else { return Ok(()) };
-    let Some(hash) = interpreter.stack.top().filter(|hash| hash.is_zero()) else { return Ok(()) };
+    let Some(hash) = interpreter.stack.top() else { return Ok(()) };
+    if *hash == U256::from_be_bytes(ZERO_CODE_HASH.0) {
+        *hash = U256::ZERO;
+        return Ok(());
+    }
+    if !hash.is_zero() {
+        return Ok(());
+    }
     let marked = host
         .load_account_info_skip_cold_load(address, false, false)
         .is_ok_and(|account| !account.is_empty());

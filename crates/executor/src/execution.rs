@@ -5,10 +5,11 @@ use crate::{
     ReadError, Receipt, StateSource, Transaction,
     dao::move_dao_funds,
     deposits::is_malformed_deposit,
-    evm::{BlockEvm, inspected_evm},
+    evm::{BlockEvm, evm_over_state},
     receipts::Receipts,
+    system::{SystemCalls, check_called_code},
 };
-use alloy_consensus::{Header, transaction::Recovered};
+use alloy_consensus::{Header, Transaction as _, transaction::Recovered};
 use alloy_eips::{eip4895::Withdrawal, eip7928::total_bal_items};
 use alloy_evm::{
     Evm, EvmEnv, FromRecoveredTx,
@@ -18,11 +19,11 @@ use alloy_evm::{
     eth::{EthBlockExecutionCtx, EthBlockExecutor, EthEvmContext, spec::EthExecutorSpec},
 };
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256, map::AddressMap};
 use revm::{
-    DatabaseCommit, Inspector,
+    Database, DatabaseCommit, Inspector,
     context::{
-        TxEnv,
+        Cfg, TxEnv,
         result::{EVMError, ResultAndState},
     },
     inspector::NoOpInspector,
@@ -54,6 +55,7 @@ pub struct BlockExecution<'x, 's, S: StateSource, I = NoOpInspector> {
     executor: Executor<'x, &'x mut BlockState<'s, S>, I>,
     header: &'x Header,
     overrides: &'x dyn EvmOverrides,
+    spec: &'x ChainSpec,
     fork: EthereumHardfork,
     transactions: usize,
     roots: Vec<B256>,
@@ -101,7 +103,10 @@ where
         {
             move_dao_funds(state)?;
         }
-        let mut evm = inspected_evm(state, env, inspector, false);
+        if fork >= EthereumHardfork::Paris {
+            state.keep_empty_accounts_but(header.beneficiary);
+        }
+        let mut evm = evm_over_state(state, env, inspector);
         overrides.precompiles(evm.precompiles_mut());
         let ctx = EthBlockExecutionCtx {
             parent_hash: header.parent_hash,
@@ -116,12 +121,14 @@ where
             executor: EthBlockExecutor::new(evm, ctx, spec, Receipts),
             header,
             overrides,
+            spec,
             fork,
             transactions: 0,
             roots: Vec::new(),
         };
         execution.set_access_index(0);
         overrides.begin_block(header, execution.executor.evm_mut().db_mut())?;
+        execution.check_system_code(SystemCalls::First)?;
         let applied = execution.executor.apply_pre_execution_changes();
         execution.check(applied)?;
         Ok(execution)
@@ -148,25 +155,31 @@ where
         self.set_access_index(index as u64 + 1);
         self.before_transaction(transaction, sender)?;
         let contract = self.executor.spec.deposit_contract_address();
-        let mut malformed_deposit = false;
+        let fee_recipient = self.header.beneficiary;
+        let pays_tip = self.pays_tip(transaction);
+        let mut unfit = None;
         let executed = self.executor.execute_transaction_with_commit_condition(
             Recovered::new_unchecked(transaction, sender),
             |executed| {
                 let logs = executed.result.result.logs();
-                malformed_deposit = fork >= EthereumHardfork::Prague
+                let malformed_deposit = fork >= EthereumHardfork::Prague
                     && logs
                         .iter()
                         .any(|log| Some(log.address) == contract && is_malformed_deposit(log));
                 if malformed_deposit {
+                    unfit = Some("makes the deposit contract emit a log of another layout");
+                } else if pays_tip && has_all_there_is(&executed.result.state, fee_recipient) {
+                    unfit = Some("the fee recipient can hold no more");
+                }
+                if unfit.is_some() {
                     return CommitChanges::No;
                 }
                 observe(&executed.result);
                 CommitChanges::Yes
             },
         );
-        if malformed_deposit {
-            let reason = "makes the deposit contract emit a log of another layout".to_owned();
-            return Err(Invalid::Transaction { index, reason }.into());
+        if let Some(reason) = unfit {
+            return Err(Invalid::Transaction { index, reason: reason.to_owned() }.into());
         }
         match self.check(executed) {
             Ok(_) => {
@@ -246,6 +259,24 @@ where
         }
     }
 
+    /// Gas that the block has left for a transaction with this gas limit, if that is not enough.
+    ///
+    /// From Amsterdam on (EIP-8037) a block has its gas limit for execution and once more for state,
+    /// and a transaction must find room in both.
+    pub fn shortage(&self, gas_limit: u64) -> Option<u64> {
+        let executor = &self.executor;
+        let cfg = executor.evm().cfg_env();
+        let capped = gas_limit.min(cfg.tx_gas_limit_cap());
+        let left = |used: u64| self.header.gas_limit.saturating_sub(used);
+        let short = |asked: u64, left: u64| (asked > left).then_some(left);
+        if cfg.enable_amsterdam_eip8037 {
+            short(capped, left(executor.block_regular_gas_used))
+                .or_else(|| short(gas_limit, left(executor.block_state_gas_used)))
+        } else {
+            short(capped, left(executor.cumulative_tx_gas_used))
+        }
+    }
+
     /// Receipts of the transactions so far.
     pub fn receipts(&self) -> &[Receipt] {
         &self.executor.receipts
@@ -257,6 +288,8 @@ where
         let (fork, transactions) = (self.fork, self.transactions);
         self.overrides.end_block(self.header, self.executor.evm_mut().db_mut())?;
         debug_assert_eq!(self.executor.receipts.len(), transactions);
+        self.check_system_code(SystemCalls::Last)?;
+        self.check_withdrawals()?;
         let failure = self.executor.evm().db().failure_handle();
         if let Some(failure) = failure.get() {
             return Err(failure.clone().into());
@@ -276,6 +309,42 @@ where
             access_list_items: access_list.as_deref().map_or(0, total_bal_items),
             block_access_list: access_list.map(|list| alloy_rlp::encode(&list).into()),
         })
+    }
+
+    /// What is about to be called outside the gas limit is what may be called there.
+    fn check_system_code(&mut self, calls: SystemCalls) -> Result<(), BlockError> {
+        let Some(fork) = self.spec.fork_at(self.header.timestamp) else { return Ok(()) };
+        let state = &mut **self.executor.evm_mut().db_mut();
+        let Some(allowed) = state.system_code else { return Ok(()) };
+        check_called_code(state, fork, allowed, calls)
+    }
+
+    /// No withdrawal brings an account beyond what a balance can hold: the executor would pass over
+    /// that.
+    fn check_withdrawals(&mut self) -> Result<(), BlockError> {
+        let mut balances = AddressMap::default();
+        for withdrawal in self.executor.ctx.withdrawals.clone().unwrap_or_default().iter() {
+            let (address, amount) = (withdrawal.address, withdrawal.amount_wei());
+            let balance = match balances.get(&address) {
+                Some(balance) => *balance,
+                None => {
+                    let account = self.executor.evm_mut().db_mut().basic(address)?;
+                    account.map_or(U256::ZERO, |account| account.balance)
+                }
+            };
+            let Some(balance) = balance.checked_add(amount) else {
+                let reason = format!("a withdrawal to {address} is more than it can hold");
+                return Err(Invalid::Execution(reason).into());
+            };
+            balances.insert(address, balance);
+        }
+        Ok(())
+    }
+
+    /// Whether the fee recipient gets anything from a transaction.
+    fn pays_tip(&self, transaction: &Transaction) -> bool {
+        let tip = transaction.effective_tip_per_gas(self.header.base_fee_per_gas.unwrap_or_default());
+        tip.is_some_and(|tip| tip > 0)
     }
 
     fn set_access_index(&mut self, index: u64) {
@@ -311,6 +380,14 @@ pub fn execute_block<'x, S: StateSource>(
         after(index, execution.gas_used())?;
     }
     execution.finish()
+}
+
+/// Whether an account that has just been paid holds the largest balance there is.
+///
+/// revm stops there where the sum would be larger, which no block may make it. One that gets there
+/// to the wei is refused with the others.
+fn has_all_there_is(state: &EvmState, address: Address) -> bool {
+    state.get(&address).is_some_and(|account| account.info.balance == U256::MAX)
 }
 
 /// Whose fault it is that the EVM did not run a transaction.

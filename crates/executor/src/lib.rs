@@ -21,6 +21,7 @@ mod error;
 mod evm;
 mod execution;
 mod overrides;
+mod reads;
 mod receipts;
 mod spec;
 mod state;

@@ -3,14 +3,18 @@
 use alloy_eips::eip7840::BlobParams;
 use alloy_evm::eth::spec::EthExecutorSpec;
 use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, EthereumHardforks, ForkCondition};
+use crate::state::unguessable;
 use alloy_primitives::{Address, U256, address};
+use std::sync::LazyLock;
 use wire::ProtocolFork;
 
-/// An account that cannot have code, to stand for a deposit contract that a chain does not have.
+/// An account that no chain has, to stand for a deposit contract that a chain does not have.
 ///
-/// The block executor takes "none" for "that of mainnet"; on a chain of one's own, whatever stands
-/// at that address must not make deposits.
-const NO_DEPOSIT_CONTRACT: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
+/// The block executor takes "none" for "that of mainnet". On a chain of one's own, whatever stands
+/// at that address must not make deposits, nor what stands at any other that somebody could know:
+/// so it is drawn anew by each process.
+static NO_DEPOSIT_CONTRACT: LazyLock<Address> =
+    LazyLock::new(|| Address::from_slice(&unguessable()[12..]));
 
 /// The rules of a chain: its id, its forks, its deposit contract, its blob parameters.
 #[derive(Debug, Clone)]
@@ -233,6 +237,6 @@ impl EthereumHardforks for ChainSpec {
 
 impl EthExecutorSpec for ChainSpec {
     fn deposit_contract_address(&self) -> Option<Address> {
-        Some(self.deposit_contract.unwrap_or(NO_DEPOSIT_CONTRACT))
+        Some(self.deposit_contract.unwrap_or(*NO_DEPOSIT_CONTRACT))
     }
 }

@@ -97,7 +97,17 @@ pub const SYSTEM_CONTRACTS: [SystemContract; 6] = [
     },
 ];
 
-/// Checks the code at the system addresses before anything runs.
+/// When a block calls its system contracts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SystemCalls {
+    /// Before its transactions: those that are told something. They may be absent.
+    First,
+    /// Behind its transactions: those that are asked for requests. A transaction of the same block
+    /// may have deployed them.
+    Last,
+}
+
+/// Checks the code at all system addresses that blocks of `fork` call.
 ///
 /// A required contract without code makes the block invalid by the rules themselves (EIP-7002,
 /// EIP-7251, EIP-8282).
@@ -106,7 +116,21 @@ pub fn check_system_code<S: StateSource>(
     fork: ProtocolFork,
     allowed: SystemCode,
 ) -> Result<(), BlockError> {
-    for contract in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
+    check_called_code(state, fork, allowed, SystemCalls::First)?;
+    check_called_code(state, fork, allowed, SystemCalls::Last)
+}
+
+/// As [`check_system_code`], of the contracts that are about to be called.
+pub(crate) fn check_called_code<S: StateSource>(
+    state: &mut BlockState<'_, S>,
+    fork: ProtocolFork,
+    allowed: SystemCode,
+    calls: SystemCalls,
+) -> Result<(), BlockError> {
+    let called = |contract: &&SystemContract| {
+        contract.since <= fork && contract.optional == (calls == SystemCalls::First)
+    };
+    for contract in SYSTEM_CONTRACTS.iter().filter(called) {
         let got =
             state.basic(contract.address)?.map_or(KECCAK256_EMPTY, |account| account.code_hash);
         let present = got != KECCAK256_EMPTY;

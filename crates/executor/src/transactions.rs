@@ -42,11 +42,42 @@ pub const fn spec_id(fork: ProtocolFork) -> SpecId {
     }
 }
 
-/// The least gas that a transaction uses whatever the state: intrinsic gas and calldata floor.
+/// What a transaction costs before it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FixedGas {
+    /// Charged before the first instruction.
+    intrinsic: u64,
+    /// Least gas that the calldata makes it use (EIP-7623).
+    floor: u64,
+}
+
+impl FixedGas {
+    /// Refunds are at most this part of the gas spent (EIP-3529).
+    const MAX_REFUND_QUOTIENT: u64 = 5;
+
+    /// What the gas limit of the transaction must cover.
+    fn limit(self) -> u64 {
+        self.intrinsic.max(self.floor)
+    }
+
+    /// The least that the block counts for it, refunds as large as they can be. From Amsterdam on
+    /// refunds do not lower what a block counts (EIP-7778).
+    fn counted(self, fork: ProtocolFork) -> u64 {
+        let refund =
+            if fork < ProtocolFork::Amsterdam { self.intrinsic / Self::MAX_REFUND_QUOTIENT } else { 0 };
+        (self.intrinsic - refund).max(self.floor)
+    }
+}
+
+/// What a transaction's gas limit must cover whatever the state: intrinsic gas and calldata floor.
 ///
 /// Exact up to BPO2. From Amsterdam on (EIP-2780) the price of the recipient depends on who the
 /// sender is, and the sender is not known yet, so this counts the cheaper case.
 pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
+    fixed_gas(transaction, fork).limit()
+}
+
+fn fixed_gas(transaction: &Transaction, fork: ProtocolFork) -> FixedGas {
     let spec = spec_id(fork);
     let (accounts, slots) = transaction.access_list().map_or((0, 0), |list| {
         (list.len() as u64, list.iter().map(|item| item.storage_keys.len() as u64).sum())
@@ -62,14 +93,15 @@ pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
         spec.is_enabled_in(SpecId::AMSTERDAM).then_some(cheapest),
     );
     let floor = if spec.is_enabled_in(SpecId::PRAGUE) { gas.floor_gas() } else { 0 };
-    gas.initial_total_gas().max(floor)
+    FixedGas { intrinsic: gas.initial_total_gas(), floor }
 }
 
 /// Checks what can be said of transactions before anything is known of the state.
 ///
 /// The types exist in the fork; each gas limit covers its transaction's intrinsic gas; and the
-/// block's gas limit covers all of them together. A valid block satisfies all three. Checked before
-/// any signature is, so that recovering senders is work that the gas limit pays for.
+/// block's gas limit covers the least that the block must count for all of them together. A valid
+/// block satisfies all three. Checked before any signature is, so that recovering senders is work
+/// that the gas limit pays for.
 pub fn check_transactions(
     transactions: &[Transaction],
     gas_limit: u64,
@@ -81,18 +113,15 @@ pub fn check_transactions(
             let reason = format!("set-code transactions do not exist in {fork}");
             return Err(Invalid::Transaction { index, reason });
         }
-        let intrinsic = intrinsic_gas(transaction, fork);
+        let gas = fixed_gas(transaction, fork);
+        let intrinsic = gas.limit();
         if transaction.gas_limit() < intrinsic {
             let gas_limit = transaction.gas_limit();
             return Err(Invalid::TransactionGas { index, gas_limit, intrinsic });
         }
-        total = total.saturating_add(intrinsic);
+        total = total.saturating_add(gas.counted(fork));
         if total > gas_limit {
-            return Err(Invalid::IntrinsicGas {
-                gas_limit,
-                intrinsic: total,
-                transactions: index + 1,
-            });
+            return Err(Invalid::IntrinsicGas { gas_limit, least: total, transactions: index + 1 });
         }
     }
     Ok(())

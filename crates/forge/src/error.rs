@@ -2,7 +2,9 @@
 
 use crate::ProfileError;
 use alloy_primitives::B256;
+use chain::ChainError;
 use std::{io, path::PathBuf};
+use store::StoreError;
 
 /// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
@@ -61,5 +63,11 @@ pub enum ForgeError {
     Request(String),
     /// The chain is broken: a fault of ours.
     #[error("L2 chain: {0}")]
-    Chain(chain::ChainError),
+    Chain(#[from] ChainError),
+}
+
+impl From<StoreError> for ForgeError {
+    fn from(error: StoreError) -> Self {
+        Self::Chain(error.into())
+    }
 }

@@ -57,8 +57,10 @@ impl FromStr for Profile {
                         .ok_or_else(unknown("rules=l2, rules=l2-without-requests or rules=l1"))?;
                 }
                 "gas" => {
-                    execute.gas = gas(value)
-                        .ok_or_else(unknown("gas=default, gas=ethrex or gas=25000+16"))?;
+                    execute.gas = value
+                        .parse::<GasSchedule>()
+                        .map_err(|_| unknown("gas=default, gas=ethrex or gas=25000+16")())?
+                        .into();
                 }
                 "forks" => {
                     execute.forks = value
@@ -89,20 +91,6 @@ fn rules(value: &str) -> Option<Rules> {
     }
 }
 
-fn gas(value: &str) -> Option<GasSchedule> {
-    match value {
-        "default" => Some(GasSchedule::DEFAULT),
-        "ethrex" => Some(GasSchedule::ETHREX),
-        _ => {
-            let (base, per_byte) = value.split_once('+')?;
-            Some(GasSchedule::Reserve {
-                base: base.parse().ok()?,
-                per_byte: per_byte.parse().ok()?,
-            })
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,11 +101,11 @@ mod tests {
             "rules=l1, gas=100+3,forks=osaka/amsterdam,threads=2".parse().unwrap();
         let execute = profile.execute();
         assert_eq!(execute.rules, Rules::L1);
-        assert_eq!(execute.gas, GasSchedule::Reserve { base: 100, per_byte: 3 });
+        assert_eq!(execute.gas.bytes(1_000), 3_100);
         assert_eq!(execute.forks, [ProtocolFork::Osaka, ProtocolFork::Amsterdam]);
         assert_eq!(execute.threads.get(), 2);
         let default: Profile = "".parse().unwrap();
-        assert_eq!(default.execute().gas, GasSchedule::DEFAULT);
+        assert_eq!(default.execute().gas.bytes(1_000), GasSchedule::DEFAULT.bytes(1_000));
         assert_eq!(default.execute().rules, Rules::default());
     }
 

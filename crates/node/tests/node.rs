@@ -9,8 +9,8 @@ use enshrine_node::{
     Clock, Event, MineRequest, Mining, Node, NodeError, Order, PoolTransaction, Rejected, Settings,
 };
 use executor::ChainSpec;
-use keys::{Key, Transaction};
 use std::sync::Arc;
+use testkit::{Key, Transaction};
 use wire::ProtocolFork;
 
 const CHAIN_ID: u64 = 8_079;

@@ -131,7 +131,7 @@ fn cases(folder: &Path) -> Result<Vec<PathBuf>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recorded_answers_are_given() -> Result<()> {
-    let Some(folder) = vectors::part("rpc-compat", "conformance of JSON-RPC")? else {
+    let Some(folder) = testkit::vectors::part("rpc-compat", "conformance of JSON-RPC")? else {
         return Ok(());
     };
     let methods = methods(import(&folder)?);

@@ -8,10 +8,10 @@ use alloy_eips::{
 };
 use alloy_primitives::{B256, Bytes, U256};
 use execute::Execute;
-use keys::Key;
 use node::{MineRequest, Mining};
 use serde_json::{Value, json};
 use support::{BOB, CHAIN_ID, LOGGER, Server, raw};
+use testkit::Key;
 use wire::{OwnedWitness, convert::RawBlock};
 
 #[tokio::test]

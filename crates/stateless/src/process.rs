@@ -7,7 +7,7 @@ use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256};
 use executor::{
     BlockError, BlockState, ChainSpec, Environment, ExecutionOutcome, Invalid, PostState,
-    StateSource, Transaction, check_system_code, execute_block,
+    StateSource, Transaction, execute_block,
 };
 use trie::NewNode;
 
@@ -41,12 +41,9 @@ pub fn process_block<S: StateSource>(
 ) -> Result<(ExecutionOutcome, PostState), BlockError> {
     let UnprovenBlock { header, transactions, ommers, withdrawals, pre_state_root } = block;
     enter(Stage::Execution);
-    let mut state = BlockState::new(source, pre_state_root);
+    let mut state = BlockState::new(source, pre_state_root).with_system_code(options.system_code);
     if spec.is_amsterdam_active_at_timestamp(header.timestamp) {
         state = state.with_access_list();
-    }
-    if let Some(fork) = spec.fork_at(header.timestamp) {
-        check_system_code(&mut state, fork, options.system_code)?;
     }
     let environment = Environment { header, ommers, withdrawals, spec };
     let expected = header.gas_used;

@@ -16,7 +16,10 @@ use executor::{
     BlockError, ChainSpec, EvmOverrides, ExecutionOutcome, Invalid, SystemCode, Transaction,
     check_transactions,
 };
-use std::thread;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput};
 
 /// What is known of a block that verifies.
@@ -126,7 +129,12 @@ fn verify_block(
     thread::scope(|scope| {
         if work.is_worth_sharing() {
             for _ in 1..options.threads.get() {
-                scope.spawn(|| work.help());
+                // A thread that cannot start and one that panics are no reason to say anything of
+                // the block: what they would have done is done here.
+                let help = || drop(catch_unwind(AssertUnwindSafe(|| work.help())));
+                if thread::Builder::new().spawn_scoped(scope, help).is_err() {
+                    break;
+                }
             }
         }
         enter(Stage::Link);

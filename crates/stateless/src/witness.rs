@@ -65,10 +65,12 @@ impl<'a> HashedList<'a> {
         digests
     }
 
-    /// All digests in order, once they are there.
+    /// All digests in order. A part that somebody has claimed and not finished is hashed here: this
+    /// must not depend on another thread's progress.
     fn digests(&self) -> Vec<B256> {
         self.work();
-        self.parts.iter().flat_map(|part| part.wait()).copied().collect()
+        let parts = self.parts.iter().enumerate();
+        parts.flat_map(|(index, part)| part.get_or_init(|| self.hash(index))).copied().collect()
     }
 }
 

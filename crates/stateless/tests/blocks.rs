@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, address, keccak256};
 use chain::to_stateless_input;
 use enshrine_stateless::{Verdict, verify};
-use executor::{ChainSpec, Invalid, StateError};
+use executor::{BlockError, ChainSpec, Invalid, StateError};
 use eyre::{OptionExt, Result};
 use trie::{Nibbles, TrieError};
 use wire::{StatelessInput, convert::RawBlock};
@@ -14,18 +14,22 @@ const USDT: Address = address!("0xdac17f958d2ee523a2206206994597c13d831ec7");
 /// An account that the block reads.
 const READ: Address = address!("0xc83f7d9f2d4a76e81145849381aba02602373723");
 
-fn verdict_of(block: &vectors::Block) -> Result<Result<Verdict, Invalid>> {
+fn verdict_of(block: &testkit::vectors::Block) -> Result<Result<Verdict, Invalid>> {
     let raw = RawBlock::decode(&block.bundle.block)?;
     let spec = ChainSpec::known(block.bundle.chain_id).ok_or_eyre("a known network")?;
     let bytes = to_stateless_input(&raw, &block.bundle.witness, &spec)?;
     let input = StatelessInput::decode(&bytes)?;
-    Ok(verify(&input, &ChainSpec::for_input(input.chain_id, input.fork)))
+    match verify(&input, &ChainSpec::for_input(input.chain_id, input.fork)) {
+        Err(BlockError::Internal(error)) => Err(error.into()),
+        Err(BlockError::Invalid(reason)) => Ok(Err(reason)),
+        Ok(verdict) => Ok(Ok(verdict)),
+    }
 }
 
 #[test]
 fn every_real_block_verifies() -> Result<()> {
     let (mut blocks, mut gas, mut transactions) = (0, 0, 0);
-    for block in vectors::blocks("blocks", "real blocks")? {
+    for block in testkit::vectors::blocks("blocks", "real blocks")? {
         let verdict = verdict_of(&block)??;
         let raw = RawBlock::decode(&block.bundle.block)?;
         assert_eq!(verdict.block_hash, raw.hash, "{}", block.name);
@@ -74,7 +78,7 @@ fn missing(refusal: &Invalid) -> Missing {
 
 #[test]
 fn witnesses_that_are_too_small_are_refused_with_the_node_that_is_missing() -> Result<()> {
-    for block in vectors::blocks("negative", "real blocks with too small witnesses")? {
+    for block in testkit::vectors::blocks("negative", "real blocks with too small witnesses")? {
         let refusal = verdict_of(&block)?.expect_err("must be refused");
         let expected = match block.name.as_str() {
             "mainnet_20378342" => Missing::BesideASlotOf(WBTC),

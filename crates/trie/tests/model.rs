@@ -199,7 +199,7 @@ fn play(seed: u8, batches: usize, per_batch: u32, drop_nodes: bool, reached: &mu
 fn nodes_on_paths<'k>(nodes: &Nodes, root: B256, keys: impl Iterator<Item = &'k B256>) -> usize {
     let mut seen = std::collections::HashSet::new();
     for key in keys {
-        seen.extend(prove(nodes, root, key).expect("complete"));
+        seen.extend(prove(nodes, Trie::new(root), key).expect("complete").1);
     }
     seen.len()
 }
@@ -252,8 +252,9 @@ fn proofs_of_presence_and_absence_convince_an_independent_verifier() {
     let absent = (0..100_u32).map(|number| keccak256((number + 1_000).to_be_bytes()));
     let (mut present_count, mut absent_count) = (0, 0);
     for key in model.keys().copied().collect::<Vec<_>>().into_iter().chain(absent) {
-        let proof = prove(&nodes, root, &key).unwrap();
+        let (proven, proof) = prove(&nodes, Trie::new(root), &key).unwrap();
         let value = model.get(&key).cloned();
+        assert_eq!(proven, value);
         verify_proof(root, Nibbles::unpack(key), value.clone(), &proof).unwrap();
         let wrong = value.map_or(Some(vec![1]), |_| None);
         assert!(verify_proof(root, Nibbles::unpack(key), wrong.clone(), &proof).is_err());
@@ -294,7 +295,7 @@ fn a_failed_change_leaves_the_trie_as_it_was() {
     let mut failures = 0;
     for key in model.keys() {
         // Only the path to the key itself is known: a removal that collapses a branch must fail.
-        let proof = prove(&nodes, root, key).unwrap();
+        let (_, proof) = prove(&nodes, Trie::new(root), key).unwrap();
         let known = Nodes(proof.into_iter().map(|node| (keccak256(&node), node)).collect());
         let mut partial = Trie::new(root);
         let removed = partial.remove(&known, key);

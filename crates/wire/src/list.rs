@@ -257,25 +257,13 @@ impl<'a, const N: usize> Records<'a, N> {
         Self(records)
     }
 
-    /// Checks that `bytes` divides into at most `max_items` records.
-    pub(crate) const fn decode(
-        what: &'static str,
-        bytes: &'a [u8],
-        max_items: usize,
-    ) -> Result<Self, DecodeError> {
+    /// The list whose records stand one after another in `bytes`; an error when they do not divide.
+    pub const fn from_bytes(what: &'static str, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (records, rest) = bytes.as_chunks::<N>();
         if !rest.is_empty() {
             return Err(DecodeError::PartialRecord { what, got: bytes.len(), record: N });
         }
-        if records.len() > max_items {
-            return Err(DecodeError::TooMany { what, got: records.len(), limit: max_items });
-        }
         Ok(Self(records))
-    }
-
-    /// The list whose records stand one after another in `bytes`; an error when they do not divide.
-    pub const fn from_bytes(what: &'static str, bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        Self::decode(what, bytes, usize::MAX)
     }
 
     /// Number of records.

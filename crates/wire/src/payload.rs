@@ -9,12 +9,6 @@ use alloy_primitives::{Address, B256, U256};
 
 const WHAT: &str = "execution payload";
 const MAX_EXTRA_DATA: usize = 32;
-/// `MAX_TRANSACTIONS_PER_PAYLOAD` of the consensus-specs; lifted in Amsterdam.
-pub(crate) const MAX_TRANSACTIONS: usize = 1 << 20;
-/// `MAX_BYTES_PER_TRANSACTION` of the consensus-specs; lifted in Amsterdam.
-pub(crate) const MAX_TRANSACTION_BYTES: usize = 1 << 30;
-/// `MAX_WITHDRAWALS_PER_PAYLOAD` of the consensus-specs; lifted in Amsterdam.
-pub(crate) const MAX_WITHDRAWALS: usize = 16;
 
 /// Which fields a payload has (`ExecutionPayloadV1` to `V4` of the Engine API).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,8 +121,6 @@ impl<'a> ExecutionPayload<'a> {
                 limit: MAX_EXTRA_DATA,
             });
         }
-        let progressive = shape >= PayloadShape::V4;
-        let limit = |limit| if progressive { usize::MAX } else { limit };
         let blobs = shape >= PayloadShape::V3;
         Ok(Self {
             shape,
@@ -147,17 +139,18 @@ impl<'a> ExecutionPayload<'a> {
             extra_data,
             base_fee_per_gas: U256::from_le_bytes(array_at::<32>(bytes, at::BASE_FEE_PER_GAS)),
             block_hash: array_at(bytes, at::BLOCK_HASH).into(),
+            // Progressive lists: they have no limit but that of the bytes.
             transactions: ByteLists::decode(
                 "transactions",
                 transactions,
-                limit(MAX_TRANSACTIONS),
-                limit(MAX_TRANSACTION_BYTES),
+                usize::MAX,
+                usize::MAX,
             )?,
-            withdrawals: Records::decode("withdrawals", withdrawals, limit(MAX_WITHDRAWALS))?,
+            withdrawals: Records::from_bytes("withdrawals", withdrawals)?,
             blob_gas_used: if blobs { u64_at(bytes, at::BLOB_GAS_USED) } else { 0 },
             excess_blob_gas: if blobs { u64_at(bytes, at::EXCESS_BLOB_GAS) } else { 0 },
             block_access_list,
-            slot_number: if progressive { u64_at(bytes, at::SLOT_NUMBER) } else { 0 },
+            slot_number: if shape >= PayloadShape::V4 { u64_at(bytes, at::SLOT_NUMBER) } else { 0 },
         })
     }
 

@@ -9,8 +9,6 @@ use alloy_primitives::B256;
 use sha2::{Digest, Sha256};
 
 const WHAT: &str = "new payload request";
-/// `MAX_BLOB_COMMITMENTS_PER_BLOCK` of the consensus-specs.
-pub(crate) const MAX_VERSIONED_HASHES: usize = 4096;
 
 /// What `engine_newPayload` is called with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,10 +58,9 @@ impl<'a> NewPayloadRequest<'a> {
                 (payload, hashes, Some(requests))
             }
         };
-        let max_hashes = if shape >= PayloadShape::V4 { usize::MAX } else { MAX_VERSIONED_HASHES };
         Ok(Self {
             payload: ExecutionPayload::decode(payload, shape)?,
-            versioned_hashes: Records::decode("versioned hashes", hashes, max_hashes)?,
+            versioned_hashes: Records::from_bytes("versioned hashes", hashes)?,
             parent_beacon_block_root: if shape >= PayloadShape::V3 {
                 array_at(bytes, at::PARENT_BEACON_BLOCK_ROOT).into()
             } else {
@@ -76,8 +73,8 @@ impl<'a> NewPayloadRequest<'a> {
         })
     }
 
-    /// Bytes that [`Self::encode`] appends.
-    pub(crate) fn encoded_len(&self, fork: ProtocolFork) -> usize {
+    /// Bytes of the SSZ encoding for a fork.
+    pub fn encoded_len(&self, fork: ProtocolFork) -> usize {
         let mut len = Self::fixed_len(fork) + self.payload.encoded_len();
         if fork >= ProtocolFork::Cancun {
             len += self.versioned_hashes.as_bytes().len();
@@ -141,23 +138,14 @@ impl Default for ExecutionRequests<'_> {
 }
 
 impl<'a> ExecutionRequests<'a> {
-    /// `MAX_DEPOSIT_REQUESTS_PER_PAYLOAD` of the consensus-specs; lifted in Amsterdam.
-    pub(crate) const MAX_DEPOSITS: usize = 8192;
-    /// `MAX_WITHDRAWAL_REQUESTS_PER_PAYLOAD`; lifted in Amsterdam.
-    pub(crate) const MAX_WITHDRAWALS: usize = 16;
-    /// `MAX_CONSOLIDATION_REQUESTS_PER_PAYLOAD`; lifted in Amsterdam.
-    pub(crate) const MAX_CONSOLIDATIONS: usize = 2;
-
     const FIXED_PRAGUE: usize = 12;
     const FIXED_AMSTERDAM: usize = 20;
 
     fn decode(bytes: &'a [u8], fork: ProtocolFork) -> Result<Self, DecodeError> {
         const WHAT: &str = "execution requests";
         let none = &[][..];
-        let progressive = fork >= ProtocolFork::Amsterdam;
-        let limit = |limit| if progressive { usize::MAX } else { limit };
         let (deposits, withdrawals, consolidations, builder_deposits, builder_exits) =
-            if progressive {
+            if fork >= ProtocolFork::Amsterdam {
                 let [a, b, c, d, e] =
                     variable_fields(WHAT, bytes, Self::FIXED_AMSTERDAM, [0, 4, 8, 12, 16])?;
                 (a, b, c, d, e)
@@ -166,23 +154,11 @@ impl<'a> ExecutionRequests<'a> {
                 (a, b, c, none, none)
             };
         Ok(Self {
-            deposits: Records::decode("deposit requests", deposits, limit(Self::MAX_DEPOSITS))?,
-            withdrawals: Records::decode(
-                "withdrawal requests",
-                withdrawals,
-                limit(Self::MAX_WITHDRAWALS),
-            )?,
-            consolidations: Records::decode(
-                "consolidation requests",
-                consolidations,
-                limit(Self::MAX_CONSOLIDATIONS),
-            )?,
-            builder_deposits: Records::decode(
-                "builder deposit requests",
-                builder_deposits,
-                usize::MAX,
-            )?,
-            builder_exits: Records::decode("builder exit requests", builder_exits, usize::MAX)?,
+            deposits: Records::from_bytes("deposit requests", deposits)?,
+            withdrawals: Records::from_bytes("withdrawal requests", withdrawals)?,
+            consolidations: Records::from_bytes("consolidation requests", consolidations)?,
+            builder_deposits: Records::from_bytes("builder deposit requests", builder_deposits)?,
+            builder_exits: Records::from_bytes("builder exit requests", builder_exits)?,
         })
     }
 

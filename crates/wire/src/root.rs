@@ -1,26 +1,45 @@
 //! Hash tree root of a request (SSZ merkleization, EIP-7916 progressive lists).
 //!
-//! Two conventions are in circulation for Amsterdam's shapes and nobody has aligned them yet, so
-//! both stand behind one function. Before Amsterdam the shapes are the bounded lists and plain
-//! containers of the consensus-specs, on which everybody agrees.
+//! Two conventions are in circulation and nobody has aligned them yet, so both stand behind one
+//! function.
 
-use crate::{
-    ByteLists, ExecutionPayload, ExecutionRequests, NewPayloadRequest, ProtocolFork, Records,
-    Withdrawal, payload, request,
-};
+use crate::{ByteLists, ExecutionPayload, ExecutionRequests, NewPayloadRequest, ProtocolFork, Records, Withdrawal};
 use alloy_primitives::B256;
 use sha2::{Digest, Sha256};
 
-/// Whose rules shape the root of an Amsterdam request.
+/// Whose rules shape the root of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RootConvention {
-    /// execution-specs: the request is a plain container and its versioned hashes a progressive
-    /// list. This is the root in the result of EXECUTE.
+    /// execution-specs: under every fork payload and execution requests are progressive containers
+    /// of progressive lists, the request around them is a plain container and its versioned hashes
+    /// are a progressive list. This is the root in the result of EXECUTE.
     #[default]
     ExecutionSpecs,
-    /// consensus-specs (Gloas, EIP-7688 and EIP-8025): the request is a progressive container and
-    /// its versioned hashes a list of at most 4096.
+    /// consensus-specs: before Gloas plain containers and bounded lists; from Gloas on, which is
+    /// Amsterdam (EIP-7688 and EIP-8025), the request too is a progressive container and its
+    /// versioned hashes are a list of at most 4096.
+    ///
+    /// A request with more of something than its list may hold has no root there. It gets that of a
+    /// list with room for it, which is nobody's.
     ConsensusSpecs,
+}
+
+/// Limits of the consensus-specs, as depths of trees.
+mod depth {
+    /// `MAX_BYTES_PER_TRANSACTION`, in chunks.
+    pub(super) const TRANSACTION_CHUNKS: usize = 30 - 5;
+    /// `MAX_TRANSACTIONS_PER_PAYLOAD`.
+    pub(super) const TRANSACTIONS: usize = 20;
+    /// `MAX_WITHDRAWALS_PER_PAYLOAD`.
+    pub(super) const WITHDRAWALS: usize = 4;
+    /// `MAX_BLOB_COMMITMENTS_PER_BLOCK`.
+    pub(super) const VERSIONED_HASHES: usize = 12;
+    /// `MAX_DEPOSIT_REQUESTS_PER_PAYLOAD`.
+    pub(super) const DEPOSIT_REQUESTS: usize = 13;
+    /// `MAX_WITHDRAWAL_REQUESTS_PER_PAYLOAD`.
+    pub(super) const WITHDRAWAL_REQUESTS: usize = 4;
+    /// `MAX_CONSOLIDATION_REQUESTS_PER_PAYLOAD`.
+    pub(super) const CONSOLIDATION_REQUESTS: usize = 1;
 }
 
 type Chunk = [u8; 32];
@@ -29,9 +48,11 @@ impl NewPayloadRequest<'_> {
     /// The hash tree root of this request as a request of `fork`.
     pub fn hash_tree_root(&self, fork: ProtocolFork, convention: RootConvention) -> B256 {
         let merkle = Merkle::new();
-        B256::new(match fork {
-            ProtocolFork::Amsterdam => merkle.amsterdam_request(self, convention),
-            _ => merkle.bounded_request(self, fork),
+        B256::new(match convention {
+            RootConvention::ConsensusSpecs if fork < ProtocolFork::Amsterdam => {
+                merkle.bounded_request(self, fork)
+            }
+            _ => merkle.progressive_request(self, fork, convention),
         })
     }
 }
@@ -48,7 +69,7 @@ fn number(value: u64) -> Chunk {
 }
 
 /// Bytes packed into chunks, the last padded with zeros.
-fn pack(bytes: &[u8]) -> impl Iterator<Item = Chunk> {
+fn pack(bytes: &[u8]) -> impl ExactSizeIterator<Item = Chunk> {
     bytes.chunks(32).map(|part| {
         let mut chunk = [0; 32];
         chunk[..part.len()].copy_from_slice(part);
@@ -121,7 +142,13 @@ impl Merkle {
     }
 
     /// A list of chunks with a limit of `2^depth` chunks.
-    fn bounded(&self, chunks: impl Iterator<Item = Chunk>, depth: usize, length: usize) -> Chunk {
+    fn bounded(
+        &self,
+        chunks: impl ExactSizeIterator<Item = Chunk>,
+        depth: usize,
+        length: usize,
+    ) -> Chunk {
+        let depth = depth.max(chunks.len().next_power_of_two().trailing_zeros() as usize);
         mix_in_length(&self.tree(chunks, depth), length)
     }
 
@@ -151,10 +178,10 @@ impl Merkle {
         self.progressive_list(pack(bytes), bytes.len())
     }
 
-    /// A progressive container (EIP-7495) all of whose `N` fields are active.
-    fn progressive_container<const N: usize>(&self, fields: [Chunk; N]) -> Chunk {
-        let active = number((1_u64 << N) - 1);
-        hash_pair(&self.progressive(fields.into_iter()), &active)
+    /// A progressive container (EIP-7495) all of whose fields are active; fewer than 64.
+    fn progressive_container(&self, fields: &[Chunk]) -> Chunk {
+        let active = number((1_u64 << fields.len()) - 1);
+        hash_pair(&self.progressive(fields.iter().copied()), &active)
     }
 
     fn extra_data(&self, extra_data: &[u8]) -> Chunk {
@@ -214,42 +241,52 @@ impl Merkle {
         ]
     }
 
-    fn amsterdam_request(
+    fn progressive_request(
         &self,
         request: &NewPayloadRequest<'_>,
+        fork: ProtocolFork,
         convention: RootConvention,
     ) -> Chunk {
-        let payload = &request.payload;
+        let payload = self.progressive_payload(&request.payload, fork);
+        if fork < ProtocolFork::Cancun {
+            return payload;
+        }
+        let hashes = request.versioned_hashes;
+        let chunks = hashes.iter().copied();
+        let anchor = request.parent_beacon_block_root.0;
+        if convention == RootConvention::ConsensusSpecs {
+            let hashes = self.bounded(chunks, depth::VERSIONED_HASHES, hashes.len());
+            let requests = self.progressive_requests(&request.execution_requests, fork);
+            return self.progressive_container(&[payload, hashes, anchor, requests]);
+        }
+        let hashes = self.progressive_list(chunks, hashes.len());
+        if fork < ProtocolFork::Prague {
+            return self.container([payload, hashes, anchor]);
+        }
+        let requests = self.progressive_requests(&request.execution_requests, fork);
+        self.container([payload, hashes, anchor, requests])
+    }
+
+    fn progressive_payload(&self, payload: &ExecutionPayload<'_>, fork: ProtocolFork) -> Chunk {
         let transactions = self.progressive_list(
             payload.transactions.iter().map(|tx| self.progressive_bytes(tx)),
             payload.transactions.len(),
         );
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = self.payload_fields(payload, transactions);
-        let withdrawals = self.progressive_list(
-            payload.withdrawals.iter().map(|record| self.withdrawal(record)),
-            payload.withdrawals.len(),
-        );
-        let payload_root = self.progressive_container([
-            a,
-            b,
-            c,
-            d,
-            e,
-            f,
-            g,
-            h,
-            i,
-            j,
-            k,
-            l,
-            m,
-            n,
-            withdrawals,
-            number(payload.blob_gas_used),
-            number(payload.excess_blob_gas),
-            self.progressive_bytes(payload.block_access_list),
-            number(payload.slot_number),
-        ]);
+        let mut fields = self.payload_fields(payload, transactions).to_vec();
+        if fork >= ProtocolFork::Shanghai {
+            fields.push(self.records(&payload.withdrawals, |record| self.withdrawal(record)));
+        }
+        if fork >= ProtocolFork::Cancun {
+            fields.extend([payload.blob_gas_used, payload.excess_blob_gas].map(number));
+        }
+        if fork >= ProtocolFork::Amsterdam {
+            fields.push(self.progressive_bytes(payload.block_access_list));
+            fields.push(number(payload.slot_number));
+        }
+        self.progressive_container(&fields)
+    }
+
+    fn progressive_requests(&self, requests: &ExecutionRequests<'_>, fork: ProtocolFork) -> Chunk {
         // Destructured without `..` so that a new kind of request cannot be left out of the root.
         let ExecutionRequests {
             deposits,
@@ -257,30 +294,18 @@ impl Merkle {
             consolidations,
             builder_deposits,
             builder_exits,
-        } = &request.execution_requests;
-        let requests_root = self.progressive_container([
+        } = requests;
+        let mut lists = vec![
             self.records(deposits, |record| self.deposit(record)),
             self.records(withdrawals, |record| self.withdrawal_request(record)),
             self.records(consolidations, |record| self.consolidation(record)),
-            self.records(builder_deposits, |record| self.record(record, [48, 32, 8, 96])),
-            self.records(builder_exits, |record| self.record(record, [20, 48])),
-        ]);
-        let hashes = request.versioned_hashes;
-        let chunks = hashes.iter().copied();
-        match convention {
-            RootConvention::ExecutionSpecs => self.container([
-                payload_root,
-                self.progressive_list(chunks, hashes.len()),
-                request.parent_beacon_block_root.0,
-                requests_root,
-            ]),
-            RootConvention::ConsensusSpecs => self.progressive_container([
-                payload_root,
-                self.bounded(chunks, log2(request::MAX_VERSIONED_HASHES), hashes.len()),
-                request.parent_beacon_block_root.0,
-                requests_root,
-            ]),
+        ];
+        if fork >= ProtocolFork::Amsterdam {
+            let deposit = |record: &[u8; 184]| self.record(record, [48, 32, 8, 96]);
+            lists.push(self.records(builder_deposits, deposit));
+            lists.push(self.records(builder_exits, |record| self.record(record, [20, 48])));
         }
+        self.progressive_container(&lists)
     }
 
     fn records<const N: usize>(
@@ -294,19 +319,16 @@ impl Merkle {
     fn bounded_records<const N: usize>(
         &self,
         records: &Records<'_, N>,
-        limit: usize,
+        depth: usize,
         root: impl Fn(&[u8; N]) -> Chunk,
     ) -> Chunk {
-        self.bounded(records.iter().map(root), log2(limit), records.len())
+        self.bounded(records.iter().map(root), depth, records.len())
     }
 
     fn bounded_transactions(&self, transactions: ByteLists<'_>) -> Chunk {
-        let bytes_depth = log2(payload::MAX_TRANSACTION_BYTES / 32);
-        self.bounded(
-            transactions.iter().map(|tx| self.bounded(pack(tx), bytes_depth, tx.len())),
-            log2(payload::MAX_TRANSACTIONS),
-            transactions.len(),
-        )
+        let transaction = |tx: &[u8]| self.bounded(pack(tx), depth::TRANSACTION_CHUNKS, tx.len());
+        let roots = transactions.iter().map(transaction);
+        self.bounded(roots, depth::TRANSACTIONS, transactions.len())
     }
 
     fn bounded_request(&self, request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Chunk {
@@ -314,7 +336,7 @@ impl Merkle {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] =
             self.payload_fields(payload, self.bounded_transactions(payload.transactions));
         let withdrawals = || {
-            self.bounded_records(&payload.withdrawals, payload::MAX_WITHDRAWALS, |record| {
+            self.bounded_records(&payload.withdrawals, depth::WITHDRAWALS, |record| {
                 self.withdrawal(record)
             })
         };
@@ -348,34 +370,29 @@ impl Merkle {
         }
         let hashes = request.versioned_hashes;
         let hashes_root =
-            self.bounded(hashes.iter().copied(), log2(request::MAX_VERSIONED_HASHES), hashes.len());
+            self.bounded(hashes.iter().copied(), depth::VERSIONED_HASHES, hashes.len());
         let anchor = request.parent_beacon_block_root.0;
         if fork < ProtocolFork::Prague {
             return self.container([payload_root, hashes_root, anchor]);
         }
         let requests = &request.execution_requests;
         let requests_root = self.container([
-            self.bounded_records(&requests.deposits, ExecutionRequests::MAX_DEPOSITS, |record| {
+            self.bounded_records(&requests.deposits, depth::DEPOSIT_REQUESTS, |record| {
                 self.deposit(record)
             }),
             self.bounded_records(
                 &requests.withdrawals,
-                ExecutionRequests::MAX_WITHDRAWALS,
+                depth::WITHDRAWAL_REQUESTS,
                 |record| self.withdrawal_request(record),
             ),
             self.bounded_records(
                 &requests.consolidations,
-                ExecutionRequests::MAX_CONSOLIDATIONS,
+                depth::CONSOLIDATION_REQUESTS,
                 |record| self.consolidation(record),
             ),
         ]);
         self.container([payload_root, hashes_root, anchor, requests_root])
     }
-}
-
-/// Depth of a tree with room for `limit` chunks, a power of two.
-const fn log2(limit: usize) -> usize {
-    limit.trailing_zeros() as usize
 }
 
 /// An address as an SSZ chunk: padded on the right, unlike the EVM's words.

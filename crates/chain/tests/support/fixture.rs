@@ -3,7 +3,7 @@
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
 use alloy_primitives::{Bytes, TxKind, keccak256};
 use enshrine_chain::{Chain, ChainConfig, ChainError};
-use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, Networks};
+use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Flat, Networks};
 use executor::{ChainSpec, Invalid, SystemCode};
 use eyre::{Context, OptionExt, Result, bail, ensure, eyre};
 use revm::{
@@ -12,7 +12,8 @@ use revm::{
     primitives::hardfork::SpecId,
 };
 use std::{collections::BTreeMap, sync::Arc};
-use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
+use store::StoredNodes;
+use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::{OwnedWitness, StatelessResult, convert::RawBlock};
 
 /// A pack of fixtures.
@@ -79,7 +80,7 @@ fn run_test(fixture: &Fixture, outcome: &mut Outcome) -> Result<()> {
     let canonical = genesis_code_is_canonical(fixture);
     outcome.foreign_system_code += usize::from(!canonical);
     let config = ChainConfig { system_code: SystemCode::Any, ..ChainConfig::new(spec.clone()) };
-    let mut chain = Chain::from_header(fixture.header.clone(), &fixture.genesis, config);
+    let mut chain = Chain::from_header(fixture.header.clone(), &fixture.genesis, config)?;
     let execute = Execute {
         networks: Networks::Only(Arc::new(spec)),
         system_code: if canonical { SystemCode::Canonical } else { SystemCode::Any },
@@ -122,7 +123,7 @@ fn accept(chain: &mut Chain, execute: &Execute, rlp: &[u8]) -> Result<()> {
     }
     let result = StatelessResult::decode(&output)?;
     ensure!(result.valid && result.chain_id == 1, "{result:?}");
-    chain.append(new);
+    chain.append(new)?;
     Ok(())
 }
 
@@ -145,14 +146,14 @@ fn refuse(chain: &Chain, execute: &Execute, rlp: &[u8]) -> Result<String> {
 fn calldata_of_invalid(chain: &Chain, raw: &RawBlock) -> Result<Vec<u8>> {
     let mut headers = vec![];
     let mut next = raw.header.parent_hash;
-    while let Some(block) = chain.store().block(&next) {
+    while let Some(block) = chain.find_block(&next)? {
         headers.push(alloy_rlp::encode(&block.header).into());
         next = block.header.parent_hash;
     }
     headers.truncate(256);
     headers.reverse();
-    let mut witness =
-        OwnedWitness { state: chain.store().nodes(), codes: chain.store().codes(), headers };
+    let StoredNodes { nodes, codes } = chain.store().everything()?;
+    let mut witness = OwnedWitness { state: nodes, codes, headers };
     witness.canonicalize();
     let fork = chain
         .config()
@@ -165,7 +166,7 @@ fn calldata_of_invalid(chain: &Chain, raw: &RawBlock) -> Result<Vec<u8>> {
 /// Calls EXECUTE from a transaction; `None` if the call fails.
 fn call(execute: &Execute, calldata: &[u8]) -> Option<Vec<u8>> {
     let execute =
-        Arc::new(Execute { gas: GasSchedule::Reserve { base: 0, per_byte: 0 }, ..execute.clone() });
+        Arc::new(Execute { gas: Arc::new(Flat { base: 0, per_byte: 0 }), ..execute.clone() });
     let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA);
     cfg.tx_gas_limit_cap = Some(u64::MAX);
     let block = BlockEnv { gas_limit: u64::MAX, ..Default::default() };

@@ -1,10 +1,12 @@
 //! `enshrine execute fetch`.
 
 use super::load::{calldata_of, parse_fork};
-use alloy_primitives::Bytes;
+use alloy_json_rpc::{RpcError, RpcRecv, RpcSend};
+use alloy_primitives::{Bytes, U64};
 use clap::{Args, ValueEnum};
+use client::{Client, ClientError, Options};
 use eyre::{Context, Result, bail, eyre};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 use wire::{
     OwnedWitness, ProtocolFork,
@@ -49,24 +51,24 @@ enum Format {
 }
 
 /// Longest answer that is read: a witness of a full mainnet block in hex is a tenth of this.
-const LONGEST_ANSWER: u64 = 1 << 30;
+const LONGEST_ANSWER: usize = 1 << 30;
+
+/// What JSON-RPC answers to a method that it does not know.
+const METHOD_NOT_FOUND: i64 = -32601;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let node = Node {
-        agent: ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(arguments.timeout)))
-            .http_status_as_error(false)
-            .build()
-            .into(),
-        url: arguments.rpc.clone(),
+    let options = Options {
+        timeout: Duration::from_secs(arguments.timeout),
+        longest_answer: LONGEST_ANSWER,
+        ..Options::default()
     };
+    let node = Node(Client::new(&arguments.rpc, options)?);
     let block = block_parameter(&arguments.block)?;
-    let chain_id = quantity(&node.call("eth_chainId", &json!([]))?)?;
-    let raw: Bytes = serde_json::from_value(node.call("debug_getRawBlock", &json!([&block]))?)
-        .wrap_err("debug_getRawBlock did not answer hex bytes")?;
+    let chain_id = node.call::<U64>("eth_chainId", ())?.to::<u64>();
+    let raw: Bytes = node.call("debug_getRawBlock", [block])?;
     let decoded = RawBlock::decode(&raw).wrap_err("debug_getRawBlock answered no block")?;
-    let number = json!([format!("{:#x}", decoded.header.number)]);
-    let witness = OwnedWitness::from_json_value(node.call("debug_executionWitness", &number)?)
+    let number = [U64::from(decoded.header.number)];
+    let witness = OwnedWitness::from_json_value(node.call("debug_executionWitness", number)?)
         .wrap_err("debug_executionWitness answered no witness")?;
     let bundle = Bundle { chain_id, block: raw, pre_state_root: None, witness };
     let bytes = match arguments.format {
@@ -104,41 +106,25 @@ fn block_parameter(block: &str) -> Result<String> {
     bail!("--block {block:?} is neither a number nor latest, safe, finalized or earliest")
 }
 
-fn quantity(value: &Value) -> Result<u64> {
-    value
-        .as_str()
-        .and_then(|text| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok())
-        .ok_or_else(|| eyre!("{value} is not a quantity"))
-}
-
-struct Node {
-    agent: ureq::Agent,
-    url: String,
-}
+/// A node that is asked, and an answer that it may not have.
+struct Node(Client);
 
 impl Node {
-    fn call(&self, method: &str, params: &Value) -> Result<Value> {
-        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let context = || format!("{method} at {} failed", self.url);
-        let mut response = self.agent.post(&self.url).send_json(&request).wrap_err_with(context)?;
-        let status = response.status();
-        let mut answer: Value = response
-            .body_mut()
-            .with_config()
-            .limit(LONGEST_ANSWER)
-            .read_json()
-            .wrap_err_with(|| format!("{method} at {}: HTTP {status}, no JSON", self.url))?;
-        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
-            let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
-            let hint = match error.get("code").and_then(Value::as_i64) {
-                Some(-32601) => "; the node does not offer it: enable its debug API",
-                _ => "",
-            };
-            bail!("{method} at {}: {message}{hint}", self.url);
+    fn call<T: RpcRecv>(&self, method: &str, params: impl RpcSend + 'static) -> Result<T> {
+        let context = || format!("{method} at {}", self.0.url());
+        let answer: Option<T> =
+            self.0.request(method, params).map_err(explain).wrap_err_with(context)?;
+        answer.ok_or_else(|| eyre!("no such block")).wrap_err_with(context)
+    }
+}
+
+/// What the node says, and what to do about it.
+fn explain(error: ClientError) -> eyre::Report {
+    match &error {
+        ClientError::Rpc(RpcError::ErrorResp(refusal)) if refusal.code == METHOD_NOT_FOUND => {
+            eyre!("{}; the node does not offer it: enable its debug API", refusal.message)
         }
-        match answer.get_mut("result").map(Value::take) {
-            Some(Value::Null) | None => bail!("{method} at {}: no such block", self.url),
-            Some(result) => Ok(result),
-        }
+        ClientError::Rpc(RpcError::ErrorResp(refusal)) => eyre!("{}", refusal.message),
+        _ => error.into(),
     }
 }

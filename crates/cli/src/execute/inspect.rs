@@ -1,7 +1,7 @@
 //! `enshrine execute inspect`.
 
 use super::load::{Source, decode};
-use alloy_consensus::{Transaction as _, Typed2718};
+use alloy_consensus::Typed2718;
 use clap::Args;
 use execute::{DeclaredGas, GasSchedule};
 use executor::decode_transaction;
@@ -53,19 +53,12 @@ fn describe(input: &StatelessInput<'_>, calldata: usize) -> Value {
             .map_or_else(|_| "malformed".to_owned(), |tx| format!("type {}", tx.ty()));
         *types.entry(kind).or_default() += 1;
     }
-    let gas_limits = decoded
-        .iter()
-        .flatten()
-        .fold(0_u64, |sum, transaction| sum.saturating_add(transaction.gas_limit()));
-    let claims = DeclaredGas {
-        calldata: calldata as u64,
-        gas_limit: payload.gas_limit,
-        transactions: gas_limits,
-    };
+    let known: Vec<_> = decoded.iter().flatten().cloned().collect();
+    let declared = DeclaredGas::of(calldata, input, &known);
     let schedule = |schedule: GasSchedule| {
         json!({
-            "reserve": schedule.reserve(&claims),
-            "charge": schedule.charge(&claims, payload.gas_used),
+            "reserve": schedule.reserve(&declared),
+            "charge": schedule.charge(&declared, payload.gas_used),
         })
     };
     let root = |convention| request.hash_tree_root(input.fork, convention);
@@ -92,7 +85,7 @@ fn describe(input: &StatelessInput<'_>, calldata: usize) -> Value {
             "transactions": payload.transactions.len(),
             "transaction types": types,
             "transaction bytes": payload.transactions.total_bytes(),
-            "sum of gas limits": gas_limits,
+            "sum of gas limits": declared.transaction_gas,
             "withdrawals": payload.withdrawals.len(),
             "block access list bytes": payload.block_access_list.len(),
         },

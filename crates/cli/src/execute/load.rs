@@ -5,7 +5,8 @@ use executor::ChainSpec;
 use eyre::{Context, Result, bail, eyre};
 use std::{
     ffi::OsStr,
-    fs,
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 use wire::{
@@ -13,11 +14,14 @@ use wire::{
     convert::{Bundle, RawBlock},
 };
 
+/// Most bytes of a bundle: a full mainnet block with its witness in hex is a tenth of this.
+const LONGEST_BUNDLE: u64 = 1 << 30;
+
 /// Where blocks come from.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Source {
     /// Inputs: SSZ (the exact calldata of EXECUTE, binary or hex) or JSON bundles with block and
-    /// witness, also compressed (.json.zst).
+    /// witness, also compressed (.json.zst); or folders of such files.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
@@ -60,8 +64,7 @@ impl Source {
 
     /// The named sources one after another; one that cannot be read is an error in its place.
     pub(crate) fn load(&self) -> impl Iterator<Item = (String, Result<Loaded>)> {
-        let files =
-            self.files.iter().map(|path| (path.display().to_string(), load_file(path, self.fork)));
+        let files = self.files.iter().flat_map(|path| load_path(path, self.fork));
         let pair = self.block.iter().map(|block| {
             let loaded = match (&self.witness, &self.chain) {
                 (Some(witness), Some(chain)) => load_pair(block, witness, chain, self.fork),
@@ -73,16 +76,62 @@ impl Source {
     }
 }
 
+/// Reads a file, or each file of a folder in the order of their names.
+pub(crate) fn load_path(
+    path: &Path,
+    fork: Option<ProtocolFork>,
+) -> impl Iterator<Item = (String, Result<Loaded>)> {
+    let listed = match path.is_dir() {
+        true => list(path).wrap_err_with(|| format!("cannot list {}", path.display())),
+        false => Ok(vec![path.to_owned()]),
+    };
+    let (paths, error) = match listed {
+        Ok(paths) => (paths, None),
+        Err(error) => (Vec::new(), Some((path.display().to_string(), Err(error)))),
+    };
+    let load = move |path: PathBuf| (path.display().to_string(), load_file(&path, fork));
+    paths.into_iter().map(load).chain(error)
+}
+
+fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut paths = paths.collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
 /// Reads one file, in any of the forms that [`Source::files`] lists.
-pub(crate) fn load_file(path: &Path, fork: Option<ProtocolFork>) -> Result<Loaded> {
+fn load_file(path: &Path, fork: Option<ProtocolFork>) -> Result<Loaded> {
     let is = |ending| path.extension() == Some(OsStr::new(ending));
     if is("json") || is("zst") {
-        let block = vectors::read_block(path)?;
-        return Ok(Loaded { calldata: calldata_of(&block.bundle, fork)?, name: block.name });
+        return Ok(Loaded { calldata: calldata_of(&read_bundle(path)?, fork)?, name: stem(path) });
     }
-    let calldata = read_bytes(path)?;
-    let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok(Loaded { name, calldata })
+    Ok(Loaded { name: stem(path), calldata: read_bytes(path)? })
+}
+
+/// The name of a file without any of its endings.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    name.split('.').find(|part| !part.is_empty()).unwrap_or_default().to_owned()
+}
+
+/// Reads a JSON bundle, which may be compressed.
+fn read_bundle(path: &Path) -> Result<Bundle> {
+    let context = || format!("cannot read {}", path.display());
+    let file = File::open(path).wrap_err_with(context)?;
+    let compressed = path.extension() == Some(OsStr::new("zst"));
+    let mut text = Vec::new();
+    // A few bytes may unpack to any number.
+    if compressed {
+        let unpacked = zstd::Decoder::new(file).wrap_err_with(context)?;
+        unpacked.take(LONGEST_BUNDLE + 1).read_to_end(&mut text).wrap_err_with(context)?;
+    } else {
+        file.take(LONGEST_BUNDLE + 1).read_to_end(&mut text).wrap_err_with(context)?;
+    }
+    if text.len() as u64 > LONGEST_BUNDLE {
+        bail!("{} is longer than {LONGEST_BUNDLE} bytes of JSON", path.display());
+    }
+    Bundle::from_json(&text).wrap_err_with(context)
 }
 
 /// The calldata of EXECUTE for a block and its witness.

@@ -13,8 +13,8 @@ use enshrine_contracts::{
 };
 use execute::{Execute, GasSchedule};
 use eyre::Result;
-use keys::Key;
 use stateless::header_of;
+use testkit::Key;
 use wire::{ProtocolFork, SchemaId, StatelessInput};
 
 alloy_sol_types::sol! {
@@ -215,7 +215,7 @@ fn eth_sent_on_l1_arrives_on_l2_and_the_gas_of_advance_stays_within_its_budget()
     let time = harness.l2.chain().head().header.timestamp + 1;
     let block = harness.seal(time, transactions)?;
     assert!(block.block.executed.receipts.iter().all(|receipt| receipt.success));
-    harness.l2.append(block.clone());
+    harness.l2.append(block.clone())?;
     assert_eq!(harness.l2.chain().balance(charlie)?, five);
     assert_eq!(harness.l2.chain().balance(L2_MESSENGER)?, PREMINT - five);
     assert_eq!(harness.l1.chain().balance(harness.rollup.inbox)?, five);
@@ -269,7 +269,7 @@ fn a_message_that_fails_is_kept_and_the_next_ones_are_delivered() -> Result<()> 
     ];
     let time = harness.l2.chain().head().header.timestamp + 1;
     let block = harness.seal(time, transactions)?;
-    harness.l2.append(block.clone());
+    harness.l2.append(block.clone())?;
     assert_eq!(harness.l2.chain().balance(charlie)?, U256::from(ETHER));
     let call = IL2Messenger::isFailedCall { messageHash: messages[0].hash() };
     let failed = harness.l2.chain().call(chain::Call {

@@ -4,19 +4,18 @@ use crate::support::{ETHER, Harness, calldata_gas};
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError, SolEvent};
 use enshrine_contracts::{
-    ContractsError, L2_MESSENGER, Message,
+    L2_MESSENGER, Message,
     bindings::{
         IL1MessageQueue::{self, MessageProof},
         IL2Messenger,
     },
-    message_proof,
 };
 use eyre::{Result, ensure};
-use keys::Key;
+use testkit::{HarnessError, Key, Transaction};
 use wire::ProtocolFork;
 
 /// The transaction that sends some wei from Alice on L2 to `to` on L1.
-fn withdrawal(harness: &mut Harness, to: Address, value: u128) -> Result<keys::Transaction> {
+fn withdrawal(harness: &mut Harness, to: Address, value: u128) -> Result<Transaction> {
     let send = IL2Messenger::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
     let alice = harness.alice.clone();
     let data = send.abi_encode().into();
@@ -49,9 +48,9 @@ fn claim(
     }
 }
 
-fn assert_reverts<E: SolError>(result: Result<impl core::fmt::Debug, ContractsError>) -> Result<E> {
+fn assert_reverts<E: SolError>(result: Result<impl core::fmt::Debug, HarnessError>) -> Result<E> {
     match result {
-        Err(ContractsError::Reverted { output, .. }) => Ok(E::abi_decode(&output)?),
+        Err(HarnessError::Reverted { output, .. }) => Ok(E::abi_decode(&output)?),
         other => Err(eyre::eyre!("expected {}: {other:?}", E::SIGNATURE)),
     }
 }
@@ -86,12 +85,12 @@ fn what_is_sent_on_l2_is_claimed_on_l1_once() -> Result<()> {
             .collect();
         ensure!(messages.len() == 3);
         let block = {
-            harness.l2.append(block.clone());
+            harness.l2.append(block.clone())?;
             block
         };
         let chain = harness.l2.chain();
         let mut proofs = (0..3)
-            .map(|index| message_proof(chain, chain.head(), index))
+            .map(|index| harness.l2.message_proof(chain.head(), index))
             .collect::<Result<Vec<_>, _>>()?;
         let inbox = harness.rollup.inbox;
 
@@ -141,10 +140,10 @@ fn a_claim_with_anything_changed_is_refused() -> Result<()> {
     let (charlie, operator) = (Key::named("charlie").address(), harness.operator.clone());
     let transactions = vec![withdrawal(&mut harness, charlie, ETHER)?];
     let block = harness.seal(harness.l2.chain().head().header.timestamp + 1, transactions)?;
-    harness.l2.append(block.clone());
+    harness.l2.append(block.clone())?;
     harness.advance(vec![block.input()?], vec![])?;
     let chain = harness.l2.chain();
-    let proof = message_proof(chain, chain.head(), 0)?;
+    let proof = harness.l2.message_proof(chain.head(), 0)?;
     let message = IL1MessageQueue::Message {
         sender: harness.alice.address(),
         to: charlie,

@@ -17,7 +17,7 @@ use enshrine_contracts::{
     },
 };
 use eyre::{OptionExt, Result};
-use keys::{Key, Transaction};
+use testkit::{Key, Transaction};
 use wire::ProtocolFork;
 
 const DAY: u64 = 86_400;
@@ -34,7 +34,7 @@ impl Harness {
     /// Seals the next block at the time of L1, and appends it.
     fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
         let block = self.seal(self.l1.chain().head().header.timestamp, transactions)?;
-        self.l2.append(block.clone());
+        self.l2.append(block.clone())?;
         Ok(block)
     }
 
@@ -157,8 +157,8 @@ fn a_due_forced_transaction_is_included_or_the_chain_does_not_move() -> Result<(
     harness.assert_refused_with::<INativeRollup::ForcedTransactionOmitted>(before, said)?;
     // Excuses that are not true.
     let empty = harness.seal(harness.l1.chain().head().header.timestamp, vec![])?;
-    let mut l2 = harness.l2.chain().clone();
-    l2.append(empty.clone());
+    let mut l2 = harness.l2.chain().detached();
+    l2.append(empty.clone())?;
     let still = l2.prove(l2.head(), entry.sender, &[])?.nodes;
     let input = empty.input()?;
     let invalid = Discharge {
@@ -279,8 +279,8 @@ fn an_overdue_message_is_relayed_or_the_chain_does_not_move() -> Result<()> {
     let late = harness.seal(harness.l1.chain().head().header.timestamp, vec![])?;
     let error = harness.assert_refused::<INativeRollup::RelayProofMissing>(late.input()?)?;
     assert_eq!(error.relayed, 0);
-    let mut other = harness.l2.clone();
-    other.append(late.clone());
+    let mut other = harness.l2.detached();
+    other.append(late.clone())?;
     let real = core::mem::replace(&mut harness.l2, other);
     let said = harness.relay_proof(&empty, &first)?;
     harness.assert_refused_with::<INativeRollup::MessagesOverdue>(late.input()?, said)?;

@@ -1,21 +1,22 @@
 //! A rollup on an L1 with EXECUTE, and an L2 that moves it.
 
-use alloy_genesis::GenesisAccount;
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError};
 use chain::BlockWithWitness;
 use enshrine_contracts::{
-    Artifacts, ContractsError, L1, L2, Rollup, RollupConfig, Sent, TRANSACTION_GAS_CAP,
+    RollupConfig,
     bindings::INativeRollup::{self, AnchorUpdate, Evidence},
     l2_genesis,
 };
 use execute::Execute;
 use eyre::{Result, ensure};
-use keys::{Key, Transaction};
+use testkit::{
+    Artifacts, HarnessError, Key, L1, L2, Rollup, Sent, TRANSACTION_GAS_CAP, Transaction, rich,
+};
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
-pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
+pub(crate) use testkit::ETHER;
 
 /// A rollup, and all that is needed to move it.
 pub(crate) struct Harness {
@@ -36,14 +37,13 @@ impl Harness {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let operator = Key::named("operator");
         let alice = Key::named("alice");
-        let mut l1 = L1::new(31_337, execute, &["operator", "alice"]);
+        let mut l1 = L1::new(31_337, execute, &["operator", "alice"])?;
         let time = l1.chain().head().header.timestamp;
-        let mut genesis = l2_genesis(artifacts, fork, 10_000_000, time)?;
+        let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, time);
         for key in [&operator, &alice] {
-            let account = GenesisAccount { balance: U256::from(10 * ETHER), ..Default::default() };
-            genesis.alloc.insert(key.address(), account);
+            genesis.alloc.insert(key.address(), rich(10 * ETHER));
         }
-        let l2 = L2::new(L2_CHAIN, fork, &genesis);
+        let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
         let mut config =
             RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
         config.forced.fee_percent = 0;
@@ -61,7 +61,7 @@ impl Harness {
         let transfer = self.transfer()?;
         let time = self.l2.chain().head().header.timestamp + 1;
         let block = self.seal(time, vec![transfer])?;
-        self.l2.append(block.clone());
+        self.l2.append(block.clone())?;
         Ok(block)
     }
 
@@ -70,8 +70,8 @@ impl Harness {
         time: u64,
         transactions: Vec<Transaction>,
     ) -> Result<BlockWithWitness> {
-        let (block, left_out) = self.l2.seal(time, self.anchor, transactions)?;
-        ensure!(left_out.is_empty(), "{left_out:?}");
+        let (block, rejected) = self.l2.seal(time, self.anchor, transactions)?;
+        ensure!(rejected.is_empty(), "{rejected:?}");
         Ok(block)
     }
 
@@ -79,7 +79,7 @@ impl Harness {
         &mut self,
         inputs: Vec<Vec<u8>>,
         updates: Vec<AnchorUpdate>,
-    ) -> Result<Sent, ContractsError> {
+    ) -> Result<Sent, HarnessError> {
         self.advance_with(inputs, Evidence { updates, ..Default::default() })
     }
 
@@ -87,7 +87,7 @@ impl Harness {
         &mut self,
         inputs: Vec<Vec<u8>>,
         evidence: Evidence,
-    ) -> Result<Sent, ContractsError> {
+    ) -> Result<Sent, HarnessError> {
         let inputs = inputs.into_iter().map(Bytes::from).collect();
         let call = INativeRollup::advanceCall { inputs, evidence };
         self.l1.transact(&self.operator, self.rollup.address, U256::ZERO, &call)
@@ -106,7 +106,7 @@ impl Harness {
     ) -> Result<E> {
         let before = self.state()?;
         let output = match self.advance_with(vec![input.clone()], evidence.clone()) {
-            Err(ContractsError::Reverted { output, .. }) => output,
+            Err(HarnessError::Reverted { output, .. }) => output,
             other => panic!("expected {}: {other:?}", E::SIGNATURE),
         };
         let error = E::abi_decode(&output)

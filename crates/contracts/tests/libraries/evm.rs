@@ -2,7 +2,6 @@
 
 use alloy_primitives::{Address, Bytes, address};
 use alloy_sol_types::{SolCall, SolInterface, sol};
-use enshrine_contracts::Artifacts;
 use revm::{
     Context, ExecuteEvm, MainBuilder, MainContext,
     bytecode::Bytecode,
@@ -15,6 +14,7 @@ use revm::{
     state::AccountInfo,
 };
 use std::sync::OnceLock;
+use testkit::Artifacts;
 use toolchain::Toolchain;
 
 const HARNESS: Address = address!("0x00000000000000000000000000000000000011b5");
@@ -80,7 +80,7 @@ sol! {
 
     /// All that the libraries may revert with.
     #[derive(Debug, PartialEq, Eq)]
-    interface ExecuteError {
+    interface Refusal {
         error RlpTruncated(uint256 pos, uint256 end);
         error RlpNotCanonical(uint256 pos);
         error RlpNotList(uint256 pos);
@@ -105,7 +105,7 @@ sol! {
     }
 }
 
-pub(crate) use ExecuteError::RefusalErrors as Refused;
+pub(crate) use Refusal::RefusalErrors as Refused;
 
 /// What a library answers, or the error of its own with which it refuses.
 ///

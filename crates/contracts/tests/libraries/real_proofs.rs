@@ -11,9 +11,9 @@ use alloy_trie::{
     proof::verify_proof,
 };
 use eyre::{OptionExt, Result, ensure};
-use keys::Transaction;
 use nybbles::Nibbles;
 use std::collections::BTreeSet;
+use testkit::Transaction;
 use wire::convert::RawBlock;
 
 /// Nodes of a witness by hash.
@@ -155,7 +155,7 @@ fn accounts(block: &RawBlock) -> Result<(BTreeSet<Address>, Slots)> {
 
 #[test]
 fn accounts_and_slots_of_real_blocks_are_proven_and_their_neighbours_refused() -> Result<()> {
-    let blocks = vectors::blocks("blocks", "proofs of real accounts")?;
+    let blocks = testkit::vectors::blocks("blocks", "proofs of real accounts")?;
     if blocks.is_empty() {
         return Ok(());
     }

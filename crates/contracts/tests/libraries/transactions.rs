@@ -15,12 +15,12 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy_rlp::Header;
-use keys::{Key, Transaction};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use revm::{
     context_interface::cfg::gas_params::{Eip2780TxInfo, GasParams},
     primitives::hardfork::SpecId,
 };
+use testkit::{Key, Transaction};
 
 const CHAIN: u64 = 8_079;
 

@@ -1,25 +1,27 @@
 //! What the tests of scripts share: a node, files, an L2, and forge and cast on them.
 
+use alloy_eips::BlockNumberOrTag;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, B256, Bytes, Log, U256, address, bytes, hex};
-use alloy_sol_types::{SolCall, SolEvent as _};
+use alloy_primitives::{Address, B256, Bytes, address, bytes, hex};
+use alloy_provider::Provider as _;
+use alloy_rpc_types_eth::Header;
+use alloy_sol_types::SolCall;
 use enshrine_contracts::{
-    Anchor, Artifacts, L2, Message,
+    Anchor, Message,
     bindings::{
-        IL1MessageQueue::{MessageSent, checkpointCall},
+        IL1MessageQueue,
         INativeRollup::{AnchorUpdate, advanceCall},
     },
     l2_genesis,
 };
 use eyre::{Context, OptionExt, Result, bail, ensure};
-use keys::Key;
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output},
     str::FromStr,
 };
+use testkit::{Artifacts, Key, L2, NodeProcess, rich};
 use toolchain::Toolchain;
 use wire::ProtocolFork;
 
@@ -28,7 +30,7 @@ pub(crate) const VERIFY: &str = "verify(string)";
 pub(crate) const WITHOUT_EXECUTE: &str = "This chain has no EXECUTE precompile";
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
-pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
+pub(crate) use testkit::ETHER;
 
 /// The first of anvil's accounts, and its key, which everybody knows.
 pub(crate) const DEPLOYER: Address = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
@@ -50,8 +52,7 @@ pub(crate) const PROXY_CODE: Bytes = bytes!(
 /// A node, files for one test, and an L2 on which nothing has happened.
 pub(crate) struct Bench {
     pub(crate) tools: Toolchain,
-    node: Child,
-    url: String,
+    node: NodeProcess,
     /// Relative to the top of the checkout.
     folder: PathBuf,
     pub(crate) l2: L2,
@@ -61,8 +62,6 @@ pub(crate) struct Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        let _ = self.node.kill();
-        let _ = self.node.wait();
         let _ = fs::remove_dir_all(self.tools.root().join(&self.folder));
     }
 }
@@ -77,30 +76,20 @@ impl Bench {
     }
 
     pub(crate) fn with_node(name: &str, tools: Toolchain, mut node: Command) -> Result<Self> {
-        let mut node = node.args(["--port", "0"]).stdout(Stdio::piped()).spawn()?;
-        let lines = BufReader::new(node.stdout.take().ok_or_eyre("piped")?);
-        let mut lines = lines.lines();
-        let url = loop {
-            let line = lines.next().ok_or_eyre("the node has ended")??;
-            if let Some((_, at)) = line.split_once("Listening on ") {
-                break format!("http://{}", at.trim());
-            }
-        };
-        // Whoever writes to a pipe that nobody empties stops.
-        std::thread::spawn(move || lines.for_each(drop));
+        let node = NodeProcess::start(&mut node)?;
         let folder = PathBuf::from(format!("cache/scripts-{name}-{}", std::process::id()));
         fs::create_dir_all(tools.root().join(&folder))?;
 
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-        let mut genesis = l2_genesis(artifacts, ProtocolFork::Osaka, 10_000_000, 1_700_000_000)?;
-        let rich = GenesisAccount { balance: U256::from(10 * ETHER), ..Default::default() };
-        genesis.alloc.insert(Key::named("alice").address(), rich);
+        let mut genesis =
+            l2_genesis(&artifacts.predeploys()?, ProtocolFork::Osaka, 10_000_000, 1_700_000_000);
+        genesis.alloc.insert(Key::named("alice").address(), rich(10 * ETHER));
         let proxy = GenesisAccount { code: Some(PROXY_CODE), ..Default::default() };
         genesis.alloc.insert(PROXY, proxy);
-        let l2 = L2::new(L2_CHAIN, ProtocolFork::Osaka, &genesis);
+        let l2 = L2::new(L2_CHAIN, ProtocolFork::Osaka, &genesis)?;
         let head = l2.chain().head();
         let genesis = (head.hash, head.header.state_root, head.header.timestamp);
-        Ok(Self { tools, node, url, folder, l2, genesis })
+        Ok(Self { tools, node, folder, l2, genesis })
     }
 
     pub(crate) fn file(&self, name: &str) -> String {
@@ -142,7 +131,7 @@ impl Bench {
         command
             .args(["script", &format!("script/{script}.s.sol"), "--sig", signature])
             .args(arguments)
-            .args(["--rpc-url", &self.url])
+            .args(["--rpc-url", self.node.client().url()])
             .args(more)
             .env("FOUNDRY_BROADCAST", self.tools.root().join(&self.folder).join("broadcast"))
             .env("FOUNDRY_DENY", "never");
@@ -188,7 +177,7 @@ impl Bench {
     pub(crate) fn cast(&self, arguments: &[&str]) -> Result<String> {
         let output = Command::new(self.tools.cast())
             .args(arguments)
-            .args(["--rpc-url", &self.url])
+            .args(["--rpc-url", self.node.client().url()])
             .output()?;
         if !output.status.success() {
             bail!("cast {arguments:?}: {}", said(&output));
@@ -206,7 +195,7 @@ impl Bench {
     pub(crate) fn create(&self, contract: &str) -> Result<Address> {
         let mut command = self.tools.forge_command();
         command
-            .args(["create", contract, "--rpc-url", &self.url])
+            .args(["create", contract, "--rpc-url", self.node.client().url()])
             .args(["--private-key", DEPLOYER_KEY, "--broadcast"])
             .env("FOUNDRY_DENY", "never");
         let output = command.output().wrap_err("cannot run forge")?;
@@ -217,35 +206,30 @@ impl Bench {
 
     /// The messages that were sent to the L2.
     pub(crate) fn messages(&self, inbox: Address) -> Result<Vec<Message>> {
-        let logs =
-            self.cast(&["logs", "--address", &inbox.to_string(), "--from-block", "0", "--json"])?;
-        let logs: Vec<serde_json::Value> = serde_json::from_str(&logs)?;
-        let mut messages = Vec::new();
-        for log in logs {
-            let topics = serde_json::from_value(log["topics"].clone())?;
-            let data = serde_json::from_value(log["data"].clone())?;
-            let event = MessageSent::decode_log(&Log::new_unchecked(inbox, topics, data))?;
-            messages
-                .push(Message::from_event(&event).ok_or_eyre("a message that fits its format")?);
-        }
-        Ok(messages)
+        let client = self.node.client();
+        let queue = IL1MessageQueue::new(inbox, client.provider().clone());
+        let sent = client.wait(async move {
+            queue.MessageSent_filter().from_block(BlockNumberOrTag::Earliest).query().await
+        })?;
+        let message = |event| Message::from_event(event).ok_or_eyre("it fits its format");
+        sent.iter().map(|(event, _)| message(event)).collect()
     }
 
     /// An anchor of the latest block of L1, for the input with this index.
     pub(crate) fn anchor(&self, inbox: Address, index: u64) -> Result<(Anchor, AnchorUpdate)> {
-        let number: u64 = self.cast(&["block-number"])?.parse()?;
-        let hash = self.cast(&["block", &number.to_string(), "--field", "hash"])?;
-        let answer = self.call(inbox, &["checkpoint()"])?;
-        let checkpoint = checkpointCall::abi_decode_returns(&hex::decode(answer)?)?;
+        let client = self.node.client();
+        let queue = IL1MessageQueue::new(inbox, client.provider().clone());
+        let checkpoint = client.wait(async move { queue.checkpoint().call().await })?;
+        let head = self.head()?;
         let anchor = Anchor {
-            l1_block_number: number,
-            l1_block_hash: B256::from_str(&hash)?,
+            l1_block_number: head.number,
+            l1_block_hash: head.hash,
             message_count: checkpoint.count,
             message_root: checkpoint.root,
         };
         let update = AnchorUpdate {
             index,
-            l1BlockNumber: number,
+            l1BlockNumber: head.number,
             messageCount: checkpoint.count,
             messageRoot: checkpoint.root,
             checkpointId: checkpoint.id,
@@ -255,10 +239,18 @@ impl Bench {
         Ok((anchor, update))
     }
 
+    /// The latest block of L1.
+    fn head(&self) -> Result<Header> {
+        let client = self.node.client();
+        let provider = client.provider().clone();
+        let latest = BlockNumberOrTag::Latest;
+        let head = client.wait(async move { provider.get_header_by_number(latest).await })?;
+        head.ok_or_eyre("an L1 has a head")
+    }
+
     /// Timestamp of the latest block of L1.
     pub(crate) fn now(&self) -> Result<u64> {
-        let now = self.cast(&["block", "latest", "--field", "timestamp"])?;
-        Ok(now.split_whitespace().next().ok_or_eyre("a timestamp")?.parse()?)
+        Ok(self.head()?.timestamp)
     }
 
     /// Advances by the script.
@@ -277,7 +269,9 @@ impl Bench {
 
     /// Transactions that an account has sent.
     pub(crate) fn nonce(&self, account: Address) -> Result<u64> {
-        Ok(self.cast(&["nonce", &account.to_string()])?.parse()?)
+        let client = self.node.client();
+        let provider = client.provider().clone();
+        Ok(client.wait(async move { provider.get_transaction_count(account).await })?)
     }
 
     /// An address in the file that `Deploy` wrote.

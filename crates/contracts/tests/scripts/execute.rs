@@ -4,20 +4,16 @@ use crate::bench::{Bench, DEPLOYER, ETHER, PROXY, RUN, STRANGER, VERIFY, WITHOUT
 use alloy_primitives::{B256, Bytes, U256, hex, keccak256};
 use alloy_sol_types::{SolCall, SolValue as _};
 use enshrine_contracts::{
-    Artifacts, L2_MESSENGER,
+    L2_MESSENGER,
     bindings::{
         IL1MessageQueue::{self, claimCall},
         IL2Messenger::sendCall,
         INativeRollup::{Evidence, advanceCall},
     },
-    message_proof,
 };
 use eyre::{OptionExt, Result, ensure};
-use keys::Key;
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::process::Command;
+use testkit::{Artifacts, Key, enshrine};
 use toolchain::Toolchain;
 
 /// What users call, and what they are paid by.
@@ -26,22 +22,6 @@ mod bridge {
         function withdraw(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit);
         function release(address l1Token, address from, address to, address refundTo, uint256 amount);
     }
-}
-
-/// The `enshrine` of this build.
-fn enshrine() -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os("ENSHRINE_BIN") {
-        return Ok(named.into());
-    }
-    let here = std::env::current_exe()?;
-    let target = here.parent().and_then(Path::parent).ok_or_eyre("a test lies below deps")?;
-    let beside = target.join("enshrine");
-    ensure!(
-        beside.is_file(),
-        "{} is not there: run `cargo build --release --bin enshrine`, or name one in ENSHRINE_BIN",
-        beside.display()
-    );
-    Ok(beside)
 }
 
 /// A bench over the devnet.
@@ -70,8 +50,8 @@ fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Resul
     let data = Bytes::from(send.abi_encode());
     let transaction =
         bench.l2.sign(&alice, L2_MESSENGER.into(), U256::from(ETHER), data, 200_000)?;
-    let (block, left_out) = bench.l2.seal(bench.now()?, B256::ZERO, vec![transaction])?;
-    ensure!(left_out.is_empty(), "{left_out:?}");
+    let (block, rejected) = bench.l2.seal(bench.now()?, B256::ZERO, vec![transaction])?;
+    ensure!(rejected.is_empty(), "{rejected:?}");
     let call = advanceCall {
         inputs: vec![block.input()?.into()],
         evidence: Evidence { updates: vec![], forced: vec![], relays: vec![] },
@@ -83,7 +63,7 @@ fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Resul
     // Once the rollup has moved, its genesis is still what it was.
     bench.run("Deploy", VERIFY, &[&config])?;
 
-    let block = bench.l2.append(block);
+    let block = bench.l2.append(block)?;
     let claim = claimCall {
         message: IL1MessageQueue::Message {
             sender: alice.address(),
@@ -95,7 +75,7 @@ fn where_there_is_execute_a_block_is_advanced_and_its_message_claimed() -> Resul
             index: 0,
             data: Bytes::new(),
         },
-        proof: message_proof(bench.l2.chain(), &block, 0)?,
+        proof: bench.l2.message_proof(&block, 0)?,
         feeRecipient: STRANGER,
     };
     let written = bench.write("claim.hex", &hex::encode_prefixed(claim.abi_encode()))?;
@@ -125,10 +105,10 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     let artifact = Artifacts::load(&toolchain::progress_to_stderr)?.get("L2TokenBridge")?;
     let init_code = [&[0; 32][..], &artifact.init_code, &l1_bridge.abi_encode()].concat();
     let make = bench.l2.sign(&alice, PROXY.into(), U256::ZERO, init_code.into(), 5_000_000)?;
-    let (first, left_out) = bench.l2.seal(bench.now()? - 2, B256::ZERO, vec![make])?;
-    ensure!(left_out.is_empty(), "{left_out:?}");
+    let (first, rejected) = bench.l2.seal(bench.now()? - 2, B256::ZERO, vec![make])?;
+    ensure!(rejected.is_empty(), "{rejected:?}");
     let mut inputs = vec![first.input()?.into()];
-    let first = bench.l2.append(first);
+    let first = bench.l2.append(first)?;
     let made = bench.l2.chain().prove(&first, l2_bridge, &[])?;
     let made = made.account.ok_or_eyre("the bridge is on the L2")?;
     assert_eq!(made.code_hash, keccak256(&code));
@@ -152,10 +132,10 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     let (anchor, update) = bench.anchor(inbox, 1)?;
     let prove = bench.l2.prove_anchor(&alice, &anchor)?;
     let relay = bench.l2.relay(&alice, &messages, alice.address())?;
-    let (second, left_out) = bench.l2.seal(bench.now()? - 1, anchor.hash(), vec![prove, relay])?;
-    ensure!(left_out.is_empty(), "{left_out:?}");
+    let (second, rejected) = bench.l2.seal(bench.now()? - 1, anchor.hash(), vec![prove, relay])?;
+    ensure!(rejected.is_empty(), "{rejected:?}");
     inputs.push(second.input()?.into());
-    bench.l2.append(second);
+    bench.l2.append(second)?;
     let withdraw = bridge::withdrawCall {
         l1Token: token,
         to: STRANGER,
@@ -165,8 +145,8 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     };
     let data = Bytes::from(withdraw.abi_encode());
     let withdraw = bench.l2.sign(&alice, l2_bridge.into(), U256::ZERO, data, 500_000)?;
-    let (third, left_out) = bench.l2.seal(bench.now()?, anchor.hash(), vec![withdraw])?;
-    ensure!(left_out.is_empty(), "{left_out:?}");
+    let (third, rejected) = bench.l2.seal(bench.now()?, anchor.hash(), vec![withdraw])?;
+    ensure!(rejected.is_empty(), "{rejected:?}");
     inputs.push(third.input()?.into());
     let evidence = Evidence { updates: vec![update], forced: vec![], relays: vec![] };
     // forge runs the script in the latest block, where that block itself cannot be named.
@@ -175,7 +155,7 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     let hash = bench.call(rollup, &["blockHash()(bytes32)"])?;
     assert_eq!(hash, third.block.hash.to_string());
 
-    let third = bench.l2.append(third);
+    let third = bench.l2.append(third)?;
     let release = bridge::releaseCall {
         l1Token: token,
         from: alice.address(),
@@ -194,7 +174,7 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
             index: 0,
             data: release.abi_encode().into(),
         },
-        proof: message_proof(bench.l2.chain(), &third, 0)?,
+        proof: bench.l2.message_proof(&third, 0)?,
         feeRecipient: DEPLOYER,
     };
     let written = bench.write("claim.hex", &hex::encode_prefixed(claim.abi_encode()))?;

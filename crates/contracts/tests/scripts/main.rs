@@ -12,8 +12,8 @@ use alloy_sol_types::SolCall;
 use bench::{Bench, DEPLOYER, L2_CHAIN, RUN, STRANGER, STRANGER_KEY, VERIFY, WITHOUT_EXECUTE};
 use enshrine_contracts::bindings::INativeRollup::{Evidence, advanceCall};
 use eyre::Result;
-use keys::Key;
 use std::fs;
+use testkit::Key;
 
 #[test]
 fn a_rollup_is_deployed_once_and_verified_ever_after() -> Result<()> {

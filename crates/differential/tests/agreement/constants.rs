@@ -34,7 +34,9 @@ fn system_contracts_stand_at_the_same_addresses_since_the_same_fork() {
         let theirs: BTreeSet<_> =
             ethrex_vm::system_contracts::system_contracts_for_fork(ethrex::fork_of(fork))
                 .map(|contract| contract.address.0)
-                .filter(|address| *address != vectors::fixture::DEPOSIT_CONTRACT.into_array())
+                .filter(|address| {
+                    *address != testkit::vectors::fixture::DEPOSIT_CONTRACT.into_array()
+                })
                 .collect();
         assert_eq!(ours, theirs, "{fork}");
     }

@@ -10,7 +10,7 @@ use enshrine_differential::ethrex;
 use ethrex_common::types::block_execution_witness::amsterdam_chain_config;
 use executor::{SYSTEM_CONTRACTS, SystemCode};
 use eyre::Result;
-use keys::Key;
+use testkit::Key;
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput};
 
 const CHAIN_ID: u64 = 8_079;

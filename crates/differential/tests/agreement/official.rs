@@ -9,7 +9,7 @@ use crate::{
 use chain::{Chain, ChainConfig};
 use executor::SystemCode;
 use eyre::{OptionExt, Result};
-use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
+use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::convert::RawBlock;
 
 #[derive(Default)]

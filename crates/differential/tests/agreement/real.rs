@@ -21,7 +21,7 @@ fn both_accept_every_real_block() -> Result<()> {
 #[test]
 fn both_refuse_real_blocks_with_too_small_a_witness() -> Result<()> {
     let (judges, mut tally) = (Judges::by_id(), Tally::default());
-    let blocks = vectors::blocks("negative", "real blocks with too small a witness")?;
+    let blocks = testkit::vectors::blocks("negative", "real blocks with too small a witness")?;
     for block in &blocks {
         let raw = RawBlock::decode(&block.bundle.block)?;
         let spec = ChainSpec::known(block.bundle.chain_id).expect("a known network");

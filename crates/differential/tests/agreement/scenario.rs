@@ -7,7 +7,7 @@ use alloy_genesis::GenesisAccount;
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, ChainError};
 use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode, Transaction, decode_transaction};
 use eyre::Result;
-use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
+use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::{OwnedWitness, ProtocolFork, Withdrawal, convert::RawBlock};
 
 /// What was played.

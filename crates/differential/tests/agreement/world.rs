@@ -15,7 +15,7 @@ use alloy_eips::{
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address};
 use executor::{SYSTEM_CONTRACTS, Transaction};
-use keys::Key;
+use testkit::Key;
 use wire::ProtocolFork;
 
 /// Contracts whose code is random.

@@ -5,7 +5,7 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
 use executor::{ChainSpec, SystemCode};
-use keys::{Key, Transaction};
+use testkit::{Key, Transaction};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput, convert::RawBlock};
 
 pub(crate) const CHAIN_ID: u64 = 8_079;
@@ -32,7 +32,7 @@ impl L2 {
             system_code: SystemCode::Any,
             ..ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork))
         };
-        Self { chain: Chain::new(&genesis, config), fork }
+        Self { chain: Chain::new(&genesis, config).expect("starts"), fork }
     }
 
     /// A block of these transactions; all of them must fit.
@@ -42,8 +42,8 @@ impl L2 {
             slot_number: 1,
             ..Default::default()
         };
-        let (block, left_out) = self.chain.build(&attributes, transactions).expect("builds");
-        assert!(left_out.is_empty(), "{left_out:?}");
+        let (block, rejected) = self.chain.build(&attributes, transactions).expect("builds");
+        assert!(rejected.is_empty(), "{rejected:?}");
         block
     }
 

@@ -7,9 +7,41 @@ use alloy_trie::TrieAccount;
 use keccak::keccak256;
 use revm::{
     primitives::{StorageKey, StorageValue},
-    state::AccountInfo,
+    state::{Account, AccountInfo},
+};
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::LazyLock,
 };
 use trie::{NodeBytes, NodeSource, Trie};
+
+/// What stands for a code hash of zero, which the EVM takes for "no code": there is no code with that
+/// hash, and an account that has it is not empty. No block makes such an account, but a genesis may.
+///
+/// Drawn anew by each process, so that no account has it.
+pub(crate) static ZERO_CODE_HASH: LazyLock<B256> = LazyLock::new(|| B256::new(unguessable()));
+
+/// Bytes that nobody can know in advance. No verdict may depend on what they are.
+pub(crate) fn unguessable() -> [u8; 32] {
+    let keys = RandomState::new();
+    let mut bytes = [0; 32];
+    for (part, index) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(0_u8..) {
+        *part = keys.hash_one(index).to_le_bytes();
+    }
+    bytes
+}
+
+/// Takes back from an account of the EVM how [`AccountState::seen_by_evm`] marks one with storage but
+/// neither nonce nor code: to lose that mark is no change of code.
+pub(super) fn without_mark(account: &mut Account) {
+    if !account.original_info().code_hash.is_zero() {
+        return;
+    }
+    account.original_info_mut().code_hash = KECCAK256_EMPTY;
+    if account.info.code_hash.is_zero() {
+        account.info.code_hash = KECCAK256_EMPTY;
+    }
+}
 
 /// A storage slot that the block touched.
 #[derive(Debug, Clone, Copy)]
@@ -87,10 +119,30 @@ impl<B: NodeBytes> AccountState<B> {
     /// mends.
     pub(super) fn seen_by_evm(&self) -> Option<AccountInfo> {
         let mut info = self.now.clone()?;
-        if info.nonce == 0 && info.code_hash == KECCAK256_EMPTY && !self.trie.is_empty() {
+        if info.code_hash.is_zero() {
+            info.code_hash = *ZERO_CODE_HASH;
+        } else if info.nonce == 0 && info.code_hash == KECCAK256_EMPTY && !self.trie.is_empty() {
             info.code_hash = B256::ZERO;
         }
         Some(info)
+    }
+
+    /// The code hash that stands behind one that the EVM has.
+    pub(super) fn true_code_hash(&self, seen: B256) -> B256 {
+        if seen == *ZERO_CODE_HASH {
+            B256::ZERO
+        } else if seen.is_zero() {
+            KECCAK256_EMPTY
+        } else {
+            seen
+        }
+    }
+
+    /// Whether it is there and has neither nonce nor balance nor code (EIP-161).
+    pub(super) fn is_empty(&self) -> bool {
+        self.now.as_ref().is_some_and(|now| {
+            now.nonce == 0 && now.balance.is_zero() && now.code_hash == KECCAK256_EMPTY
+        })
     }
 
     /// Value of a slot now.

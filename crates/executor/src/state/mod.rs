@@ -4,13 +4,14 @@ mod account;
 mod edit;
 mod post;
 
-use crate::{ReadError, StateError};
+use crate::{ReadError, StateError, SystemCode};
 use account::AccountState;
 use alloy_evm::block::BalIndexedDatabase;
 use alloy_primitives::{
     Address, B256, KECCAK256_EMPTY,
     map::{AddressMap, B256Map},
 };
+pub(crate) use account::{ZERO_CODE_HASH, unguessable};
 pub use post::PostState;
 use revm::{
     Database, DatabaseCommit,
@@ -44,6 +45,12 @@ pub trait StateSource {
     ///
     /// [`SourceError`] if the source cannot tell.
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
+
+    /// Whether what is read of it makes a witness. The EVM then reads what the specification would,
+    /// so that whoever verifies by it finds all that it needs.
+    fn is_recorded(&self) -> bool {
+        false
+    }
 
     /// Where to look for what the tries do not hold. A chain that continues another one keeps only
     /// what it has changed itself: its roots are roots of that, and prove nothing.
@@ -92,6 +99,11 @@ pub struct BlockState<'s, S: StateSource> {
     failure: Failure,
     /// Builds the block access list (EIP-7928) when asked to.
     pub(crate) access_list: BalState,
+    /// What may stand at the system addresses; `None` if nobody asks.
+    pub(crate) system_code: Option<SystemCode>,
+    /// From the merge on, the only accounts that go if they are touched and empty: who is paid fees,
+    /// and who is left the balance of what destroys itself.
+    empty_may_go: Option<Vec<Address>>,
 }
 
 impl<S: StateSource> core::fmt::Debug for BlockState<'_, S> {
@@ -115,6 +127,36 @@ impl<'s, S: StateSource> BlockState<'s, S> {
             hashed_nodes: Vec::new(),
             failure: Failure::default(),
             access_list: BalState::new(),
+            system_code: None,
+            empty_may_go: None,
+        }
+    }
+
+    /// Also holds the code at the system addresses, at the calls of a block, to what is allowed.
+    #[must_use]
+    pub const fn with_system_code(mut self, allowed: SystemCode) -> Self {
+        self.system_code = Some(allowed);
+        self
+    }
+
+    /// Whether what is read makes a witness.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.source.is_recorded()
+    }
+
+    /// From now on an empty account stays, touched or not, unless it is `beneficiary` or
+    /// [noted](Self::note_beneficiary). Only a genesis has such accounts; the rules of the merge and
+    /// later no longer speak of them (EIP-161 removed what was touched).
+    pub(crate) fn keep_empty_accounts_but(&mut self, beneficiary: Address) {
+        self.empty_may_go = Some(vec![beneficiary]);
+    }
+
+    /// Notes who is left the balance of an account that destroys itself.
+    pub(crate) fn note_beneficiary(&mut self, beneficiary: Address) {
+        if let Some(noted) = &mut self.empty_may_go
+            && !noted.contains(&beneficiary)
+        {
+            noted.push(beneficiary);
         }
     }
 
@@ -201,13 +243,14 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         if account.info.is_empty() && !account.is_created() {
             // EIP-161: touching an empty account removes it. Before Spurious Dragon revm marks
             // those that stay as created.
-            state.destroy();
+            let may_go = self.empty_may_go.as_ref().is_none_or(|noted| noted.contains(&address));
+            if may_go || !state.is_empty() {
+                state.destroy();
+            }
             return;
         }
         let mut info = account.info;
-        if info.code_hash.is_zero() {
-            info.code_hash = KECCAK256_EMPTY;
-        }
+        info.code_hash = state.true_code_hash(info.code_hash);
         if let Some(code) = info.code
             && info.code_hash != KECCAK256_EMPTY
             && state.now.as_ref().is_none_or(|now| now.code_hash != info.code_hash)
@@ -235,6 +278,9 @@ impl<S: StateSource> Database for BlockState<'_, S> {
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ReadError> {
         if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Ok(Bytecode::default());
+        }
+        if hash == *ZERO_CODE_HASH {
+            return self.fail(StateError::MissingCode(B256::ZERO));
         }
         if let Some(code) = self.created_codes.get(&hash) {
             return Ok(code.clone());
@@ -275,7 +321,10 @@ impl<S: StateSource> DatabaseCommit for BlockState<'_, S> {
     }
 
     fn commit_iter(&mut self, changes: &mut dyn Iterator<Item = (Address, Account)>) {
-        for (address, account) in changes {
+        for (address, mut account) in changes {
+            if self.access_list.bal_builder.is_some() {
+                account::without_mark(&mut account);
+            }
             self.access_list.commit_one(address, &account);
             self.commit_account(address, account);
         }

@@ -14,6 +14,7 @@ use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall;
 use chain::{Chain, ChainConfig, empty_genesis};
 use executor::ChainSpec;
+use store::StoredNodes;
 use wire::ProtocolFork;
 
 /// Makes the genesis that Solidity describes, with the system contracts of all forks: a test may
@@ -39,21 +40,22 @@ pub(super) fn create(workspace: &Workspace, request: &Request) -> Result<Head, F
         }
     }
     let config = ChainConfig::new(ChainSpec::for_input(request.chainId, fork));
-    let mut chain = Chain::new(&genesis, config.clone());
+    let mut chain = Chain::new(&genesis, config.clone())?;
     if !request.anchor.is_zero() {
         let mut header = chain.head().header.clone();
         header.parent_beacon_block_root = Some(request.anchor);
-        chain = Chain::from_header(header, &genesis, config);
+        chain = Chain::from_header(header, &genesis, config)?;
     }
     let block = chain.head();
+    let StoredNodes { nodes, codes } = chain.store().everything()?;
     let state = StoredState {
         distance: 0,
         chainId: request.chainId,
         schema: request.schema,
         header: alloy_rlp::encode(&block.header).into(),
         ancestors: Vec::new(),
-        nodes: chain.store().nodes(),
-        codes: chain.store().codes(),
+        nodes,
+        codes,
     };
     let body = StoredBody {
         input: Bytes::new(),

@@ -8,6 +8,7 @@ use crate::{ForgeError, Workspace};
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::TrieAccount;
 use chain::Call;
+use store::StoredNodes;
 use wire::{OwnedWitness, StatelessInput};
 
 /// Proves an account and slots of it at a block.
@@ -15,7 +16,7 @@ pub(super) fn prove(workspace: &Workspace, call: &proveCall) -> Result<AccountPr
     let loaded = load(workspace, call.blockHash, None)?;
     let block = loaded.chain.head();
     let slots: Vec<_> = call.slots.iter().map(|slot| (*slot).into()).collect();
-    let proof = loaded.chain.prove(block, call.account, &slots).map_err(ForgeError::Chain)?;
+    let proof = loaded.chain.prove(block, call.account, &slots)?;
     let exists = proof.account.is_some();
     let account = proof.account.unwrap_or_else(TrieAccount::default);
     Ok(AccountProof {
@@ -42,7 +43,7 @@ pub(super) fn prove(workspace: &Workspace, call: &proveCall) -> Result<AccountPr
 /// Code of an account at a block.
 pub(super) fn code(workspace: &Workspace, call: &codeCall) -> Result<Bytes, ForgeError> {
     let loaded = load(workspace, call.blockHash, None)?;
-    loaded.chain.code(call.account).map_err(ForgeError::Chain)
+    Ok(loaded.chain.code(call.account)?)
 }
 
 /// A call on the state after a block, which changes nothing.
@@ -51,16 +52,13 @@ pub(super) fn call_at(
     call: &callAtCall,
 ) -> Result<callAtReturn, ForgeError> {
     let loaded = load(workspace, call.blockHash, None)?;
-    let outcome = loaded
-        .chain
-        .call(Call {
-            from: call.from,
-            to: Some(call.to),
-            data: call.data.clone(),
-            value: call.value,
-            ..Default::default()
-        })
-        .map_err(ForgeError::Chain)?;
+    let outcome = loaded.chain.call(Call {
+        from: call.from,
+        to: Some(call.to),
+        data: call.data.clone(),
+        value: call.value,
+        ..Default::default()
+    })?;
     Ok(callAtReturn { success: outcome.success, output: outcome.output, gasUsed: outcome.gas_used })
 }
 
@@ -72,10 +70,10 @@ pub(super) fn wide_input(workspace: &Workspace, hash: B256) -> Result<Bytes, For
     };
     let mut input = StatelessInput::decode(&body.input).map_err(refused)?;
     let loaded = load(workspace, input.request.payload.parent_hash, None)?;
-    let store = loaded.chain.store();
+    let StoredNodes { nodes, codes } = loaded.chain.store().everything()?;
     let mut witness = OwnedWitness {
-        state: store.nodes(),
-        codes: store.codes(),
+        state: nodes,
+        codes,
         headers: input.witness.headers.iter().map(Bytes::copy_from_slice).collect(),
     };
     witness.canonicalize();

@@ -3,8 +3,7 @@
 use super::{
     abi::{
         IL2::{
-            Block as Request, Log, Receipt, Rejection, Sealed, Transaction as Described,
-            receiptsCall,
+            Block as Request, LeftOut, Log, Receipt, Sealed, Transaction as Described, receiptsCall,
         },
         StoredBody, StoredState,
     },
@@ -17,7 +16,7 @@ use crate::{ForgeError, Workspace};
 use alloy_consensus::{Transaction as _, Typed2718};
 use alloy_primitives::{Address, TxKind, U256};
 use alloy_sol_types::SolCall;
-use chain::{Block, BlockAttributes, Chain, ChainError};
+use chain::{Block, BlockAttributes, Chain};
 
 /// Every so many blocks the whole state is kept, so that loading a long chain takes no longer.
 const WHOLE_EVERY: u64 = 32;
@@ -34,7 +33,7 @@ pub(super) fn seal(
         0 => None,
         schema => Some(fork_of(schema)?),
     };
-    let loaded = load(workspace, request.parentHash, fork)?;
+    let mut loaded = load(workspace, request.parentHash, fork)?;
     let schema = fork.map_or(loaded.schema, |fork| fork.schema().get());
     let chain = &loaded.chain;
     let mut signer = Signer::new(chain, fork_of(schema)?);
@@ -62,11 +61,11 @@ pub(super) fn seal(
         slot_number: if request.slotNumber == 0 { parent.number + 1 } else { request.slotNumber },
         ..BlockAttributes::default()
     };
-    let (new, left_out) = chain.build(&attributes, transactions).map_err(|error| match error {
-        ChainError::Store(_) => ForgeError::Chain(error),
+    let (new, rejected) = chain.build(&attributes, transactions).map_err(|error| match error {
+        error if error.is_internal() => ForgeError::Chain(error),
         error => ForgeError::Refused(error.to_string()),
     })?;
-    if let Some((index, reason)) = left_out.first()
+    if let Some((index, reason)) = rejected.first()
         && !request.leaveOutInvalid
     {
         return Err(ForgeError::Refused(format!(
@@ -75,51 +74,45 @@ pub(super) fn seal(
         )));
     }
     let input = new.input().map_err(|error| ForgeError::Refused(error.to_string()))?;
-    let block = &new.block;
+    let (nodes, codes) = (new.nodes().cloned().collect(), new.codes().collect());
+    let block = loaded.chain.append(new)?;
     let mut state = StoredState {
         distance: loaded.distance + 1,
         chainId: loaded.chain_id,
         schema,
         header: alloy_rlp::encode(&block.header).into(),
         ancestors: Vec::new(),
-        nodes: new.nodes().cloned().collect(),
-        codes: new.codes().collect(),
+        nodes,
+        codes,
     };
     if state.distance == WHOLE_EVERY {
-        make_whole(chain, block, &mut state)?;
+        make_whole(&loaded.chain, &mut state)?;
     }
     let body = StoredBody {
         input: input.into(),
-        receipts: receiptsCall::abi_encode_returns(&receipts(block)).into(),
+        receipts: receiptsCall::abi_encode_returns(&receipts(&block)).into(),
     };
     save(workspace, &block.hash, &state, &body)?;
     Ok(Sealed {
         head: head(&block.header, block.hash, loaded.chain_id, schema),
         input: body.input,
         transactionHashes: block.transactions.iter().map(|tx| *tx.tx_hash()).collect(),
-        leftOut: left_out
+        leftOut: rejected
             .into_iter()
-            .map(|(index, reason)| Rejection {
-                index: U256::from(index),
-                reason: reason.to_string(),
-            })
+            .map(|(index, reason)| LeftOut { index: U256::from(index), reason: reason.to_string() })
             .collect(),
     })
 }
 
-/// Makes a record one that needs no other: with the whole state and the ancestors.
-fn make_whole(chain: &Chain, block: &Block, state: &mut StoredState) -> Result<(), ForgeError> {
-    let store = chain.store();
-    store.put_nodes(std::mem::take(&mut state.nodes));
-    for code in state.codes.drain(..) {
-        store.put_code(code);
-    }
-    let whole = Whole::collect(store, block.header.state_root)
-        .ok_or(ForgeError::StateIncomplete(block.hash))?;
+/// Makes the record of the head one that needs no other: with the whole state and the ancestors.
+fn make_whole(chain: &Chain, state: &mut StoredState) -> Result<(), ForgeError> {
+    let (store, head) = (chain.store(), chain.head());
+    let whole = Whole::collect(&**store, head.header.state_root)?
+        .ok_or(ForgeError::StateIncomplete(head.hash))?;
     (state.nodes, state.codes) = whole.into_parts();
-    let mut next = block.header.parent_hash;
+    let mut next = head.header.parent_hash;
     while state.ancestors.len() < BLOCKHASH_REACH
-        && let Some(ancestor) = store.block(&next)
+        && let Some(ancestor) = store.block(&next)?
     {
         state.ancestors.push(alloy_rlp::encode(&ancestor.header).into());
         next = ancestor.header.parent_hash;

@@ -6,17 +6,19 @@ use super::{
 };
 use crate::{ForgeError, Workspace};
 use alloy_consensus::{
-    Transaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy, constants::KECCAK_EMPTY,
+    SignableTransaction, Signed, Transaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy,
+    constants::KECCAK_EMPTY,
 };
 use alloy_eips::{
     eip2718::Encodable2718,
     eip2930::{AccessList, AccessListItem},
     eip7702::Authorization,
 };
-use alloy_primitives::{Address, Bytes, TxKind, U256, map::AddressMap};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256, map::AddressMap};
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
 use chain::Chain;
 use executor::{Transaction, decode_transaction, recover_sender};
-use keys::Key;
 use wire::ProtocolFork;
 
 /// A number that is left to the helper: the next nonce.
@@ -62,7 +64,7 @@ impl<'c> Signer<'c> {
         index: usize,
         described: &Described,
     ) -> Result<Transaction, ForgeError> {
-        let key = Key::named(&described.from);
+        let key = named(&described.from);
         let nonce = match described.nonce {
             NEXT => self.next_nonce(key.address())?,
             chosen => chosen,
@@ -91,18 +93,15 @@ impl<'c> Signer<'c> {
         Ok(match described.kind {
             Kind::Legacy => {
                 let chain_id = Some(chain_id);
-                key.sign(TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input })
+                sign_with(
+                    &key,
+                    TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input },
+                )
             }
-            Kind::AccessList => key.sign(TxEip2930 {
-                chain_id,
-                nonce,
-                gas_price,
-                gas_limit,
-                to,
-                value,
-                access_list,
-                input,
-            }),
+            Kind::AccessList => sign_with(
+                &key,
+                TxEip2930 { chain_id, nonce, gas_price, gas_limit, to, value, access_list, input },
+            ),
             Kind::SetCode => {
                 let TxKind::Call(to) = to else {
                     return Err(ForgeError::Refused(format!(
@@ -113,7 +112,7 @@ impl<'c> Signer<'c> {
                     .authorizations
                     .iter()
                     .map(|authorization| {
-                        let signer = Key::named(&authorization.signer);
+                        let signer = named(&authorization.signer);
                         let nonce = match authorization.nonce {
                             // The sender's nonce has moved on when authorizations are looked at.
                             NEXT if signer.address() == key.address() => nonce + 1,
@@ -125,10 +124,29 @@ impl<'c> Signer<'c> {
                             address: authorization.code,
                             nonce,
                         };
-                        Ok(signer.authorize(unsigned))
+                        let signature = sign_digest(&signer, &unsigned.signature_hash());
+                        Ok(unsigned.into_signed(signature))
                     })
                     .collect::<Result<_, ForgeError>>()?;
-                key.sign(TxEip7702 {
+                sign_with(
+                    &key,
+                    TxEip7702 {
+                        chain_id,
+                        nonce,
+                        gas_limit,
+                        max_fee_per_gas,
+                        max_priority_fee_per_gas,
+                        to,
+                        value,
+                        access_list,
+                        authorization_list,
+                        input,
+                    },
+                )
+            }
+            _ => sign_with(
+                &key,
+                TxEip1559 {
                     chain_id,
                     nonce,
                     gas_limit,
@@ -137,28 +155,16 @@ impl<'c> Signer<'c> {
                     to,
                     value,
                     access_list,
-                    authorization_list,
                     input,
-                })
-            }
-            _ => key.sign(TxEip1559 {
-                chain_id,
-                nonce,
-                gas_limit,
-                max_fee_per_gas,
-                max_priority_fee_per_gas,
-                to,
-                value,
-                access_list,
-                input,
-            }),
+                },
+            ),
         })
     }
 
     fn next_nonce(&self, address: Address) -> Result<u64, ForgeError> {
         match self.nonces.get(&address) {
             Some(nonce) => Ok(*nonce),
-            None => self.chain.nonce(address).map_err(ForgeError::Chain),
+            None => Ok(self.chain.nonce(address)?),
         }
     }
 
@@ -181,9 +187,28 @@ impl<'c> Signer<'c> {
     }
 
     fn has_code(&self, address: Address) -> Result<bool, ForgeError> {
-        let account = self.chain.account(address).map_err(ForgeError::Chain)?;
+        let account = self.chain.account(address)?;
         Ok(account.is_some_and(|account| account.code_hash != KECCAK_EMPTY))
     }
+}
+
+/// The key that a name makes: Keccak-256 of the name, as forge's `makeAddrAndKey` derives it.
+fn named(name: &str) -> PrivateKeySigner {
+    PrivateKeySigner::from_bytes(&keccak256(name))
+        .expect("a Keccak digest is a valid secret, but for 1 in 2^128")
+}
+
+fn sign_digest(key: &PrivateKeySigner, digest: &B256) -> Signature {
+    key.sign_hash_sync(digest).expect("a local key signs every digest")
+}
+
+fn sign_with<T>(key: &PrivateKeySigner, transaction: T) -> Transaction
+where
+    T: SignableTransaction<Signature>,
+    Signed<T>: Into<Transaction>,
+{
+    let signature = sign_digest(key, &transaction.signature_hash());
+    transaction.into_signed(signature).into()
 }
 
 /// A transaction that is signed and not put into a block.

@@ -5,10 +5,11 @@ use crate::{ForgeError, Workspace};
 use alloy_consensus::Header;
 use alloy_primitives::B256;
 use alloy_sol_types::SolValue;
-use chain::{Block, Chain, ChainConfig, Store};
+use chain::{Block, Chain, ChainConfig};
 use executor::ChainSpec;
 use keccak::keccak256;
 use std::sync::Arc;
+use store::{Changes, MemoryStore, Store as _};
 use wire::ProtocolFork;
 
 /// A chain up to the block that was asked for.
@@ -52,7 +53,7 @@ pub(super) fn load(
 
     let (chain_id, schema, distance) =
         states.last().map_or((0, 0, 0), |(_, state)| (state.chainId, state.schema, state.distance));
-    let store = Store::default();
+    let mut changes = Changes::default();
     let mut head = None;
     for (header, state) in states {
         for ancestor in &state.ancestors {
@@ -61,21 +62,23 @@ pub(super) fn load(
                 what: "an ancestor cannot be decoded",
             })?;
             // As a node, an ancestor is found by the hash that it has.
-            store.put_block(Arc::new(Block::from_header(header)));
+            changes.blocks.push(Arc::new(Block::from_header(header)));
         }
         let block = Arc::new(Block::from_header(header));
-        store.put_block(Arc::clone(&block));
+        changes.blocks.push(Arc::clone(&block));
         head = Some(block);
         // A node is found by the hash that its content has, whatever the file says.
-        store.put_nodes(state.nodes);
+        changes.put_nodes(state.nodes);
         for code in state.codes {
-            store.put_code(code);
+            changes.put_code(code);
         }
     }
     let head = head.ok_or(ForgeError::UnknownBlock(hash))?;
     let fork = fork.map_or_else(|| super::fork_of(schema), Ok)?;
     let config = ChainConfig::new(ChainSpec::for_input(chain_id, fork));
-    let chain = Chain::resume(config, store, head);
+    let store = MemoryStore::default();
+    store.commit(changes)?;
+    let chain = Chain::resume(config, Arc::new(store), head)?;
     Ok(Loaded { chain, chain_id, schema, distance })
 }
 

@@ -1,80 +1,71 @@
 //! The state of one block out of a store that holds those of many.
 
+use crate::ForgeError;
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY};
-use alloy_rlp::Decodable;
-use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount, nodes::TrieNode};
-use chain::Store;
+use alloy_trie::TrieAccount;
+use chain::ChainError;
 use std::collections::BTreeMap;
-use trie::NodeSource;
+use store::Store;
+use trie::{TrieError, Visitor, walk};
 
 /// The nodes and codes of a state, in the order of their hashes.
 #[derive(Debug, Default)]
 pub(super) struct Whole {
     nodes: BTreeMap<B256, Bytes>,
     codes: BTreeMap<B256, Bytes>,
+    /// Of the trie that is being walked, the values under their keys.
+    values: Vec<(B256, Vec<u8>)>,
 }
 
 impl Whole {
-    /// The state with this root; `None` if the store lacks a part of it.
-    pub(super) fn collect(store: &Store, root: B256) -> Option<Self> {
+    /// The state with this root; `None` if the store lacks a part of it, or it is damaged.
+    pub(super) fn collect(store: &dyn Store, root: B256) -> Result<Option<Self>, ForgeError> {
         let mut whole = Self::default();
-        let mut accounts = Vec::new();
-        whole.trie(store, root, &mut |value| accounts.push(value))?;
-        for account in accounts {
-            let account: TrieAccount = alloy_rlp::decode_exact(&account).ok()?;
-            whole.trie(store, account.storage_root, &mut |_| {})?;
+        if !whole.walk(store, None, root)? {
+            return Ok(None);
+        }
+        for (owner, account) in std::mem::take(&mut whole.values) {
+            let Ok(account) = alloy_rlp::decode_exact::<TrieAccount>(&account) else {
+                return Ok(None);
+            };
+            if !whole.walk(store, Some(&owner), account.storage_root)? {
+                return Ok(None);
+            }
             if account.code_hash != KECCAK256_EMPTY {
-                let code = store.code(&account.code_hash)?.original_bytes();
-                whole.codes.insert(account.code_hash, code);
+                let Some(code) = store.code(&account.code_hash)? else { return Ok(None) };
+                whole.codes.insert(account.code_hash, code.original_bytes());
             }
         }
-        Some(whole)
+        Ok(Some(whole))
     }
 
     pub(super) fn into_parts(self) -> (Vec<Bytes>, Vec<Bytes>) {
         (self.nodes.into_values().collect(), self.codes.into_values().collect())
     }
 
-    /// Collects the nodes of a trie and shows its values.
-    fn trie(&mut self, store: &Store, root: B256, value: &mut dyn FnMut(Vec<u8>)) -> Option<()> {
-        let mut open = vec![root];
-        while let Some(hash) = open.pop() {
-            if hash == EMPTY_ROOT_HASH {
-                continue;
-            }
-            let node = store.node(&hash)?;
-            visit(&node, &mut open, value)?;
-            self.nodes.insert(hash, node);
+    /// Collects the nodes of a trie; whether all were there.
+    fn walk(
+        &mut self,
+        store: &dyn Store,
+        owner: Option<&B256>,
+        root: B256,
+    ) -> Result<bool, ForgeError> {
+        self.values.clear();
+        match walk(store, owner, root, self) {
+            Ok(()) => Ok(true),
+            Err(TrieError::Source(error)) => Err(ChainError::from(error).into()),
+            Err(_) => Ok(false),
         }
-        Some(())
     }
 }
 
-/// Notes the children of a node; those that are part of it are visited at once.
-fn visit(node: &[u8], open: &mut Vec<B256>, value: &mut dyn FnMut(Vec<u8>)) -> Option<()> {
-    match TrieNode::decode(&mut &*node).ok()? {
-        TrieNode::EmptyRoot => {}
-        TrieNode::Leaf(leaf) => value(leaf.value),
-        TrieNode::Extension(extension) => child(&extension.child, open, value)?,
-        TrieNode::Branch(branch) => {
-            for pointer in &branch.stack {
-                child(pointer, open, value)?;
-            }
-        }
+impl Visitor<Bytes> for Whole {
+    fn node(&mut self, hash: &B256, node: &Bytes) -> bool {
+        self.nodes.insert(*hash, node.clone());
+        true
     }
-    Some(())
-}
 
-fn child(
-    pointer: &alloy_trie::nodes::RlpNode,
-    open: &mut Vec<B256>,
-    value: &mut dyn FnMut(Vec<u8>),
-) -> Option<()> {
-    match pointer.as_hash() {
-        Some(hash) => {
-            open.push(hash);
-            Some(())
-        }
-        None => visit(pointer, open, value),
+    fn value(&mut self, key: &B256, value: &[u8]) {
+        self.values.push((*key, value.to_vec()));
     }
 }

@@ -8,10 +8,10 @@ use chain::{Chain, ChainConfig, empty_genesis};
 use enshrine_rpc::{Api, Options, module};
 use executor::ChainSpec;
 use jsonrpsee::RpcModule;
-use keys::Key;
 use node::{Clock, Mining, Node, Settings};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use testkit::Key;
 use wire::ProtocolFork;
 
 pub(crate) const CHAIN_ID: u64 = 8_079;

@@ -4,7 +4,7 @@
 //! execution layer does not look at, the index and validator of a withdrawal and the order of
 //! withdrawals, makes another valid block.
 
-use crate::support::{Case, all, generated, items, random::Random};
+use crate::support::{Case, all, generated, items, random::Random, verdict_on};
 use alloy_consensus::{EthereumTypedTransaction, Transaction as _};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Bytes, Signature, U256, uint};
@@ -320,7 +320,7 @@ fn a_block_of_one_chain_is_none_of_another() {
         let mut input = case.input();
         input.chain_id = OTHER;
         let bound = transactions(case).iter().position(|bytes| decode(bytes).chain_id().is_some());
-        let outcome = verify(&input, &ChainSpec::for_input(OTHER, input.fork));
+        let outcome = verdict_on(verify(&input, &ChainSpec::for_input(OTHER, input.fork)));
         match (outcome, bound) {
             (Err(Invalid::Transaction { index, .. }), Some(bound)) => assert_eq!(index, bound),
             // Nothing in a block names its chain but its transactions: whoever takes blocks must
@@ -357,7 +357,8 @@ fn blocks_from_before_cancun_are_not_verified() {
         for fork in [ProtocolFork::Paris, ProtocolFork::Shanghai] {
             input.fork = fork;
             input.request.payload.shape = PayloadShape::of(fork);
-            let outcome = verify(&input, &ChainSpec::for_input(input.chain_id, fork));
+            let spec = ChainSpec::for_input(input.chain_id, fork);
+            let outcome = verdict_on(verify(&input, &spec));
             assert_eq!(outcome, Err(Invalid::UnsupportedFork(fork)), "{}", case.name);
         }
     }
@@ -374,7 +375,7 @@ fn a_block_that_is_longer_than_its_fork_allows_is_refused() {
     let long = |len: usize| {
         let input = Bytes::from(vec![0; len]);
         let transaction = alloy_consensus::TxLegacy { input, ..Default::default() };
-        keys::Key::named("alice").sign(transaction).encoded_2718()
+        testkit::Key::named("alice").sign(transaction).encoded_2718()
     };
     let case = empty(ProtocolFork::Osaka);
     let too_long = with_transactions(case, &[&long(limit)]);

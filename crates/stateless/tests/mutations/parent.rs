@@ -9,7 +9,7 @@ use alloy_consensus::{Header, TxLegacy};
 use alloy_eips::{eip2718::Encodable2718, eip7928::ITEM_COST};
 use alloy_primitives::{Address, TxKind, U256};
 use enshrine_stateless::{Invalid, Verdict, next_base_fee, next_excess_blob_gas};
-use keys::Key;
+use testkit::Key;
 use wire::{ByteLists, StatelessInput};
 
 /// Blocks without transactions on chains without EIP-2935: nothing in them depends on the hash of

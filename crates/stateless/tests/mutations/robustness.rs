@@ -12,8 +12,8 @@ use alloy_primitives::{Address, TxKind, U256};
 use enshrine_stateless::header_of;
 use execute::{Execute, ExecuteError};
 use executor::{SYSTEM_CONTRACTS, decode_transaction, recover_sender};
-use keys::Key;
 use std::collections::BTreeMap;
+use testkit::Key;
 use wire::{
     ByteLists, ExecutionRequests, Records, StatelessInput,
     layout::{self, payload as at},
@@ -295,7 +295,9 @@ fn no_bytes_make_execute_panic() {
                 }
                 "accepted".to_owned()
             }
-            Err(ExecuteError::Internal(panic)) => panic!("run {run} from {}: {panic}", case.name),
+            Err(error @ (ExecuteError::Internal(_) | ExecuteError::Panic(_))) => {
+                panic!("run {run} from {}: {error}", case.name)
+            }
             Err(refusal) => kind(&refusal),
         };
         *kinds.entry(kind).or_default() += 1;

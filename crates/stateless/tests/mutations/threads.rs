@@ -1,6 +1,6 @@
 //! The number of threads changes nothing: neither a verdict nor the reason of a refusal.
 
-use crate::support::{Case, all, input_of, items, random::Random};
+use crate::support::{Case, all, input_of, items, random::Random, verdict_on};
 use core::num::NonZeroUsize;
 use enshrine_stateless::{ChainSpec, Invalid, Options, UncheckedBlock, Verdict};
 use wire::{ByteLists, StatelessInput};
@@ -11,7 +11,8 @@ fn with_threads(
     threads: usize,
 ) -> Result<Verdict, Invalid> {
     let threads = NonZeroUsize::new(threads).expect("at least one");
-    UncheckedBlock::decode(input)?.verify(spec, Options { threads, ..Default::default() }, |_| {})
+    let options = Options { threads, ..Default::default() };
+    verdict_on(UncheckedBlock::decode(input)?.verify(spec, options, |_| {}))
 }
 
 #[test]
@@ -27,7 +28,7 @@ fn verdicts_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn refusals_of_witnesses_that_are_too_small_do_not_depend_on_the_number_of_threads() {
-    let blocks = vectors::blocks("negative", "threads on too small witnesses");
+    let blocks = testkit::vectors::blocks("negative", "threads on too small witnesses");
     for block in blocks.expect("the vectors can be read") {
         let (spec, bytes) = input_of(&block);
         let input = StatelessInput::decode(&bytes).expect("decodes");

@@ -10,7 +10,9 @@ use eyre::Result;
 
 #[test]
 fn real_blocks_convert_and_have_the_hash_of_their_header() -> Result<()> {
-    for vectors::Block { name, bundle } in vectors::blocks("blocks", "real blocks, converted")? {
+    for testkit::vectors::Block { name, bundle } in
+        testkit::vectors::blocks("blocks", "real blocks, converted")?
+    {
         let block = RawBlock::decode(&bundle.block)?;
         assert_eq!(block.hash, keccak256(alloy_rlp::encode(&block.header)), "{name}");
         assert!(!block.transactions.is_empty(), "{name}");
@@ -29,7 +31,9 @@ fn real_blocks_convert_and_have_the_hash_of_their_header() -> Result<()> {
 #[test]
 fn real_witnesses_survive_the_way_through_geths_form() -> Result<()> {
     for part in ["blocks", "negative"] {
-        for vectors::Block { name, bundle } in vectors::blocks(part, "real witnesses, converted")? {
+        for testkit::vectors::Block { name, bundle } in
+            testkit::vectors::blocks(part, "real witnesses, converted")?
+        {
             let OwnedWitness { mut state, mut codes, mut headers } = bundle.witness.clone();
             headers.reverse();
             // An order as good as random: by the hash of each item.

@@ -8,7 +8,7 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, TxKind, U256};
 use enshrine_wire::{ProtocolFork, Withdrawal};
-use keys::{Key, Transaction};
+use testkit::{Key, Transaction};
 
 /// Wraps encoded items in an RLP list.
 pub(crate) fn rlp_list<T: AsRef<[u8]>>(items: &[T]) -> Vec<u8> {

@@ -9,7 +9,7 @@ use alloy_consensus::transaction::SignerRecoverable as _;
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, FromRecoveredTx as _, eth::EthEvmFactory};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use core::hint::black_box;
-use executor::{BlockState, ChainSpec, StateError, StateSource, Transaction, decode_transaction};
+use executor::{BlockState, ChainSpec, ReadError, StateSource, Transaction, decode_transaction};
 use eyre::{Result, ensure, eyre};
 use revm::{
     Database, DatabaseCommit, DatabaseRef,
@@ -142,22 +142,22 @@ impl<S: StateSource> core::fmt::Debug for Recorder<'_, S> {
 }
 
 impl<S: StateSource> DatabaseRef for Recorder<'_, S> {
-    type Error = StateError;
+    type Error = ReadError;
 
-    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, ReadError> {
         let info = self.state.borrow_mut().basic(address)?;
         let account = info.clone().map_or_else(DbAccount::new_not_existing, DbAccount::from);
         self.read.borrow_mut().cache.accounts.entry(address).or_insert(account);
         Ok(info)
     }
 
-    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, StateError> {
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, ReadError> {
         let code = self.state.borrow_mut().code_by_hash(hash)?;
         self.read.borrow_mut().cache.contracts.insert(hash, code.clone());
         Ok(code)
     }
 
-    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, StateError> {
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, ReadError> {
         let value = self.state.borrow_mut().storage(address, slot)?;
         if let Some(account) = self.read.borrow_mut().cache.accounts.get_mut(&address) {
             account.storage.insert(slot, value);
@@ -165,7 +165,7 @@ impl<S: StateSource> DatabaseRef for Recorder<'_, S> {
         Ok(value)
     }
 
-    fn block_hash_ref(&self, number: u64) -> Result<B256, StateError> {
+    fn block_hash_ref(&self, number: u64) -> Result<B256, ReadError> {
         let hash = self.state.borrow_mut().block_hash(number)?;
         self.read.borrow_mut().cache.block_hashes.insert(U256::from(number), hash);
         Ok(hash)

@@ -6,7 +6,7 @@
 mod floor;
 mod report;
 
-use super::load::{Loaded, Source, load_file};
+use super::load::{Loaded, Source, load_path};
 use clap::Args;
 use core::num::NonZeroUsize;
 use execute::Execute;
@@ -15,12 +15,15 @@ use floor::{Floor, FloorTimes};
 use serde::Serialize;
 use stateless::Stage;
 use std::{
-    fs,
+    env,
     path::PathBuf,
     process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
+
+/// Names the folder of the test vectors.
+const VECTORS: &str = "ENSHRINE_VECTORS";
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -91,18 +94,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The named blocks, or all of the vectors.
+/// The named blocks, or all in the folder that the environment names.
 fn blocks(source: &Source) -> Result<Vec<(String, Result<Loaded>)>> {
     if !source.is_empty() {
         return Ok(source.load().collect());
     }
-    let Some(folder) = vectors::part("blocks", "measuring real blocks")? else {
-        bail!("nothing to measure: name files, or set {} to test vectors", vectors::VARIABLE);
+    let Some(vectors) = env::var_os(VECTORS).map(PathBuf::from) else {
+        bail!(
+            "nothing to measure: name files or folders, or set {VECTORS} to a folder with blocks/ in it"
+        );
     };
-    let mut paths =
-        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
-    paths.sort();
-    Ok(paths.into_iter().map(|path| (path.display().to_string(), load_file(&path, None))).collect())
+    Ok(load_path(&vectors.join("blocks"), None).collect())
 }
 
 fn measure(loaded: &Loaded, arguments: &Arguments, threads: NonZeroUsize) -> Result<Measured> {

@@ -17,8 +17,8 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, TxKind, U256, keccak256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
 use executor::{ChainSpec, SYSTEM_CONTRACTS};
-use keys::{Key, Transaction};
 use std::collections::HashMap;
+use testkit::{Key, Transaction};
 use wire::ProtocolFork;
 
 pub(crate) const FORKS: [ProtocolFork; 6] = [
@@ -94,7 +94,7 @@ struct Builder {
 impl Builder {
     fn new(fork: ProtocolFork, genesis: &Genesis) -> Self {
         let spec = ChainSpec::constant(CHAIN_ID, fork);
-        let chain = Chain::new(genesis, ChainConfig::new(spec.clone()));
+        let chain = Chain::new(genesis, ChainConfig::new(spec.clone())).expect("a genesis");
         Self { fork, spec, chain, nonces: HashMap::new(), cases: Vec::new() }
     }
 
@@ -149,11 +149,11 @@ impl Builder {
         transactions: Vec<Transaction>,
     ) -> BlockWithWitness {
         let name = format!("{} {what}", self.fork);
-        let (new, left_out) = self.chain.build(attributes, transactions).expect("builds");
-        assert!(left_out.is_empty(), "{name}: {left_out:?}");
+        let (new, rejected) = self.chain.build(attributes, transactions).expect("builds");
+        assert!(rejected.is_empty(), "{name}: {rejected:?}");
         let failed = new.block.executed.receipts.iter().position(|receipt| !receipt.success);
         assert_eq!(failed, None, "{name}: a transaction fails");
-        self.chain.append(new.clone());
+        self.chain.append(new.clone()).expect("appends");
         let bytes = new.input().expect("encodes");
         let mut case = Case::new(name, self.spec.clone(), new.block.rlp(), bytes);
         case.minimal = true;

@@ -7,7 +7,7 @@ pub(crate) mod relink;
 
 use alloy_primitives::Bytes;
 use chain::to_stateless_input;
-use enshrine_stateless::{ChainSpec, Invalid, Verdict, header_of, verify};
+use enshrine_stateless::{BlockError, ChainSpec, Invalid, Verdict, header_of, verify};
 use std::sync::LazyLock;
 use wire::{ByteLists, StatelessInput, convert::RawBlock};
 
@@ -44,7 +44,7 @@ impl Case {
 
     /// Verifies an input as a block of this chain.
     pub(crate) fn verify(&self, input: &StatelessInput<'_>) -> Result<Verdict, Invalid> {
-        verify(input, &self.spec)
+        verdict_on(verify(input, &self.spec))
     }
 
     /// Verifies this block with something changed and the block hash set right again.
@@ -77,6 +77,15 @@ impl Case {
     }
 }
 
+/// What was said of a block. That nothing can be said of it is a failure of the test.
+#[track_caller]
+pub(crate) fn verdict_on<T>(outcome: Result<T, BlockError>) -> Result<T, Invalid> {
+    outcome.map_err(|error| match error {
+        BlockError::Invalid(reason) => reason,
+        BlockError::Internal(error) => panic!("no verdict: {error}"),
+    })
+}
+
 /// Sets the block hash to that of the header that the fields make, if they make one.
 pub(crate) fn rehash(input: &mut StatelessInput<'_>) {
     if let Some(header) = header_of(&input.request, input.fork) {
@@ -98,7 +107,7 @@ pub(crate) fn generated() -> &'static [Case] {
 /// Blocks of public networks; none if the vectors are absent.
 pub(crate) fn real() -> &'static [Case] {
     static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
-        let blocks = vectors::blocks("blocks", "mutations of real blocks");
+        let blocks = testkit::vectors::blocks("blocks", "mutations of real blocks");
         blocks.expect("the vectors can be read").iter().map(real_case).collect()
     });
     &CASES
@@ -110,7 +119,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
 }
 
 /// The stateless input of a block from the vectors.
-pub(crate) fn input_of(block: &vectors::Block) -> (ChainSpec, Vec<u8>) {
+pub(crate) fn input_of(block: &testkit::vectors::Block) -> (ChainSpec, Vec<u8>) {
     let spec = ChainSpec::known(block.bundle.chain_id).expect("a known network");
     let raw = RawBlock::decode(&block.bundle.block).expect("a block");
     let bytes =
@@ -118,7 +127,7 @@ pub(crate) fn input_of(block: &vectors::Block) -> (ChainSpec, Vec<u8>) {
     (spec, bytes)
 }
 
-fn real_case(block: &vectors::Block) -> Case {
+fn real_case(block: &testkit::vectors::Block) -> Case {
     let (spec, bytes) = input_of(block);
     Case::new(block.name.clone(), spec, block.bundle.block.clone(), bytes)
 }

@@ -1,7 +1,8 @@
 //! From Solidity to code.
 
-use crate::ContractsError;
+use crate::HarnessError;
 use alloy_primitives::{Bytes, hex};
+use contracts::Predeploys;
 use foundry_compilers::{
     ProjectBuilder, ProjectPathsConfig,
     artifacts::{
@@ -39,7 +40,7 @@ impl Artifacts {
     /// Compiles `contracts/` of the surrounding checkout, bringing the compiler into place first.
     ///
     /// What has not changed is not compiled again; one process compiles at a time.
-    pub fn load(progress: Progress<'_>) -> Result<&'static Self, ContractsError> {
+    pub fn load(progress: Progress<'_>) -> Result<&'static Self, HarnessError> {
         static LOADED: OnceLock<Artifacts> = OnceLock::new();
         if let Some(loaded) = LOADED.get() {
             return Ok(loaded);
@@ -50,12 +51,12 @@ impl Artifacts {
     }
 
     /// Compiles `contracts/` with these tools, as `foundry.toml` says.
-    pub fn compile(toolchain: &Toolchain) -> Result<Self, ContractsError> {
+    pub fn compile(toolchain: &Toolchain) -> Result<Self, HarnessError> {
         Self::compile_into("contracts", None, toolchain)
     }
 
     /// Compiles some Solidity files of the checkout, named by their paths in it, and what they import.
-    pub fn compile_files(toolchain: &Toolchain, files: &[&str]) -> Result<Self, ContractsError> {
+    pub fn compile_files(toolchain: &Toolchain, files: &[&str]) -> Result<Self, HarnessError> {
         Self::compile_into("contracts-files", Some(files), toolchain)
     }
 
@@ -64,18 +65,17 @@ impl Artifacts {
         cache: &str,
         files: Option<&[&str]>,
         toolchain: &Toolchain,
-    ) -> Result<Self, ContractsError> {
+    ) -> Result<Self, HarnessError> {
         let root = toolchain.root();
         let settings = FoundryToml::read(&root.join("foundry.toml"))?;
         let cache = root.join("cache").join(cache);
-        let io = |error| ContractsError::Io { path: cache.clone(), error };
+        let io = |error| HarnessError::Io { path: cache.clone(), error };
         fs::create_dir_all(&cache).map_err(io)?;
         let lock = File::create(cache.join("lock")).map_err(io)?;
         lock.lock().map_err(io)?;
 
-        let failed = |error: foundry_compilers::error::SolcError| {
-            ContractsError::Compiler(error.to_string())
-        };
+        let failed =
+            |error: foundry_compilers::error::SolcError| HarnessError::Compiler(error.to_string());
         let paths = ProjectPathsConfig::builder()
             .root(root)
             .sources(root.join("contracts"))
@@ -85,7 +85,7 @@ impl Artifacts {
             .libs(settings.libs.iter().map(|lib| root.join(lib)))
             .remappings(settings.remappings(root)?)
             .build()
-            .map_err(|error| ContractsError::Compiler(error.to_string()))?;
+            .map_err(|error| HarnessError::Compiler(error.to_string()))?;
         let solc = Solc::new(toolchain.solc()).map_err(failed)?;
         let project = ProjectBuilder::<SolcCompiler>::new(Default::default())
             .paths(paths)
@@ -98,7 +98,7 @@ impl Artifacts {
         }
         .map_err(failed)?;
         if output.has_compiler_errors() {
-            return Err(ContractsError::Compiler(output.to_string()));
+            return Err(HarnessError::Compiler(output.to_string()));
         }
         let artifacts = output
             .into_artifacts()
@@ -107,9 +107,21 @@ impl Artifacts {
         Ok(Self(artifacts))
     }
 
+    /// The codes of the contracts that an L2 has from genesis on.
+    pub fn predeploys(&self) -> Result<Predeploys, HarnessError> {
+        let code = |name: &str| {
+            let artifact = self.get(name)?;
+            match artifact.has_immutables {
+                true => Err(HarnessError::HasImmutables(name.to_owned())),
+                false => Ok(artifact.runtime_code.clone()),
+            }
+        };
+        Ok(Predeploys { l1_anchor: code("L1Anchor")?, l2_messenger: code("L2Messenger")? })
+    }
+
     /// The contract with this name.
-    pub fn get(&self, name: &str) -> Result<&Artifact, ContractsError> {
-        self.0.get(name).ok_or_else(|| ContractsError::NoSuchContract(name.to_owned()))
+    pub fn get(&self, name: &str) -> Result<&Artifact, HarnessError> {
+        self.0.get(name).ok_or_else(|| HarnessError::NoSuchContract(name.to_owned()))
     }
 }
 
@@ -146,28 +158,28 @@ struct Profiles {
 }
 
 impl FoundryToml {
-    fn read(path: &Path) -> Result<Self, ContractsError> {
+    fn read(path: &Path) -> Result<Self, HarnessError> {
         let text = fs::read_to_string(path)
-            .map_err(|error| ContractsError::Io { path: path.to_owned(), error })?;
-        let failed = |error: toml::de::Error| ContractsError::Settings(error.to_string());
+            .map_err(|error| HarnessError::Io { path: path.to_owned(), error })?;
+        let failed = |error: toml::de::Error| HarnessError::Settings(error.to_string());
         let Profiles { mut profile } = toml::from_str(&text).map_err(failed)?;
         let default = profile.remove("default").unwrap_or_default();
         default.try_into().map_err(failed)
     }
 
-    fn remappings(&self, root: &Path) -> Result<Vec<Remapping>, ContractsError> {
+    fn remappings(&self, root: &Path) -> Result<Vec<Remapping>, HarnessError> {
         let absolute = |text: &String| {
             let mut remapping = Remapping::from_str(text)
-                .map_err(|error| ContractsError::Settings(error.to_string()))?;
+                .map_err(|error| HarnessError::Settings(error.to_string()))?;
             remapping.path = root.join(&remapping.path).display().to_string();
             Ok(remapping)
         };
         self.remappings.iter().map(absolute).collect()
     }
 
-    fn solc(&self) -> Result<Settings, ContractsError> {
+    fn solc(&self) -> Result<Settings, HarnessError> {
         let unknown = |what: &str, value: &str| {
-            ContractsError::Settings(format!("foundry.toml: unknown {what} {value:?}"))
+            HarnessError::Settings(format!("foundry.toml: unknown {what} {value:?}"))
         };
         let bytecode_hash = BytecodeHash::from_str(&self.bytecode_hash)
             .map_err(|_| unknown("bytecode_hash", &self.bytecode_hash))?;

@@ -1,13 +1,15 @@
-//! What can go wrong between Solidity and a deployed contract.
+//! What can go wrong between Solidity and a contract at work.
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use chain::ChainError;
-use std::{io, path::PathBuf};
+use client::ClientError;
+use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 use toolchain::SetupError;
+use wire::DecodeError;
 
-/// Why a contract could not be compiled, deployed or called.
+/// Why a contract could not be compiled, deployed or called, or a node not be had.
 #[derive(Debug, thiserror::Error)]
-pub enum ContractsError {
+pub enum HarnessError {
     /// The tools could not be brought into place.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -39,7 +41,41 @@ pub enum ContractsError {
     NotIncluded(executor::Invalid),
     /// The node that keeps the L1 could not do it.
     #[error("the L1 node: {0}")]
-    Node(String),
+    Client(#[from] ClientError),
+    /// The node cannot be started or looked after.
+    #[error("cannot run {program}: {error}")]
+    Process {
+        /// The program.
+        program: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The binary of the house is not built.
+    #[error(
+        "the enshrine binary is not there: run `cargo build --release --bin enshrine`, or name one \
+         in ENSHRINE_BIN"
+    )]
+    NoBinary,
+    /// The node ended before it answered.
+    #[error("the node ended before it answered: {0}")]
+    Ended(ExitStatus),
+    /// The node runs and does not answer.
+    #[error("the node did not answer within {} s", .0.as_secs())]
+    Silent(Duration),
+    /// The node has another genesis than the chain that follows it.
+    #[error("the node's genesis is {got}, expected {expected}")]
+    OtherGenesis {
+        /// Hash of the node's.
+        got: B256,
+        /// Hash of the follower's.
+        expected: B256,
+    },
+    /// The node has taken a transaction and put it into no block.
+    #[error("transaction {0} has no receipt")]
+    NoReceipt(B256),
+    /// The node gives a block that is none.
+    #[error("the node's block: {0}")]
+    Block(#[from] DecodeError),
     /// A transaction reverted.
     #[error("{to:?}: reverted with {output}")]
     Reverted {

@@ -1,23 +1,23 @@
 //! An L2 in this process: a plain Ethereum chain, and the transactions with which a sequencer brings
 //! over what L1 has to say.
 
-use crate::{
-    Anchor, ContractsError, L1_ANCHOR, L2_MESSENGER, Message,
-    bindings::{IL1Anchor, IL2Messenger},
-    pack,
-};
+use crate::{HarnessError, Key, Transaction};
 use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, map::AddressMap};
 use alloy_sol_types::SolCall;
 use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use contracts::{
+    Anchor, L1_ANCHOR, L2_MESSENGER, Message,
+    bindings::{IL1Anchor, IL1MessageQueue::MessageProof, IL2Messenger},
+    message_proof, pack, sent_slot,
+};
 use executor::{ChainSpec, Invalid};
-use keys::{Key, Transaction};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
 /// An L2 chain and the nonces of transactions that are signed and not yet in a block.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct L2 {
     chain: Chain,
     pending_nonces: AddressMap<u64>,
@@ -25,14 +25,20 @@ pub struct L2 {
 
 impl L2 {
     /// Starts the L2 at its genesis.
-    pub fn new(chain_id: u64, fork: ProtocolFork, genesis: &Genesis) -> Self {
+    pub fn new(chain_id: u64, fork: ProtocolFork, genesis: &Genesis) -> Result<Self, HarnessError> {
         let config = ChainConfig::new(ChainSpec::constant(chain_id, fork));
-        Self { chain: Chain::new(genesis, config), pending_nonces: AddressMap::default() }
+        Ok(Self { chain: Chain::new(genesis, config)?, pending_nonces: AddressMap::default() })
     }
 
     /// The chain.
     pub const fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// The same L2 once more, of which this one sees nothing.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { chain: self.chain.detached(), pending_nonces: self.pending_nonces.clone() }
     }
 
     /// Signs a transaction behind those that this account has signed before.
@@ -43,7 +49,7 @@ impl L2 {
         value: U256,
         input: Bytes,
         gas_limit: u64,
-    ) -> Result<Transaction, ContractsError> {
+    ) -> Result<Transaction, HarnessError> {
         let on_chain = self.chain.nonce(from.address())?;
         let nonce = self.pending_nonces.entry(from.address()).or_insert(on_chain);
         *nonce = (*nonce).max(on_chain);
@@ -67,7 +73,7 @@ impl L2 {
         &mut self,
         from: &Key,
         anchor: &Anchor,
-    ) -> Result<Transaction, ContractsError> {
+    ) -> Result<Transaction, HarnessError> {
         let call = IL1Anchor::proveCall {
             anchor: IL1Anchor::Anchor {
                 l1BlockNumber: anchor.l1_block_number,
@@ -86,7 +92,7 @@ impl L2 {
         from: &Key,
         messages: &[Message],
         fee_recipient: Address,
-    ) -> Result<Transaction, ContractsError> {
+    ) -> Result<Transaction, HarnessError> {
         let call =
             IL2Messenger::relayCall { messages: pack(messages), feeRecipient: fee_recipient };
         let gas: u64 =
@@ -101,7 +107,7 @@ impl L2 {
         timestamp: u64,
         anchor: B256,
         transactions: Vec<Transaction>,
-    ) -> Result<(BlockWithWitness, Vec<(usize, Invalid)>), ContractsError> {
+    ) -> Result<(BlockWithWitness, Vec<(usize, Invalid)>), HarnessError> {
         let attributes = BlockAttributes {
             timestamp,
             parent_beacon_block_root: anchor,
@@ -112,14 +118,21 @@ impl L2 {
         Ok(self.chain.build(&attributes, transactions)?)
     }
 
+    /// Evidence for `L1MessageQueue.claim` that this L2 holds the message to L1 with this number after
+    /// `block`.
+    pub fn message_proof(&self, block: &Block, index: u64) -> Result<MessageProof, HarnessError> {
+        let proof = self.chain.prove(block, L2_MESSENGER, &[sent_slot(index)])?;
+        Ok(message_proof(block.header.number, proof))
+    }
+
     /// Forgets transactions that were signed and will not be in a block.
     pub fn forget_pending(&mut self) {
         self.pending_nonces.clear();
     }
 
     /// Makes a sealed block the head.
-    pub fn append(&mut self, block: BlockWithWitness) -> Arc<Block> {
+    pub fn append(&mut self, block: BlockWithWitness) -> Result<Arc<Block>, HarnessError> {
         self.forget_pending();
-        self.chain.append(block)
+        Ok(self.chain.append(block)?)
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! They are too large for the repository and are nobody's of this project, so they lie beside it:
 //! in the folder that `ENSHRINE_VECTORS` names, by default `../shared/vectors` from the top of the
-//! checkout. This crate owns finding, unpacking and reading them. Whoever needs one that is not there
-//! is told so on standard error and goes on without.
+//! checkout. Whoever needs one that is not there is told so on standard error and goes on without.
 
 pub mod fixture;
 

@@ -3,11 +3,10 @@
 //! A name makes a key, so that tests and demonstrations speak of Alice and Bob and everybody can
 //! derive the same accounts. Nobody's money belongs at these addresses.
 //!
-//! This crate owns derivation and signing. It knows no chain: nonces, fees and limits are the
-//! caller's.
+//! Nonces, fees and limits are the caller's.
 //!
 //! ```
-//! use enshrine_keys::Key;
+//! use enshrine_testkit::Key;
 //!
 //! assert_eq!(Key::named("alice").address(), Key::named("alice").address());
 //! assert_ne!(Key::named("alice").address(), Key::named("bob").address());

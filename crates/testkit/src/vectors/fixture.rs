@@ -77,7 +77,7 @@ struct Document {
 
 /// Calls `test` with every test of a pack; returns whether the pack is there.
 pub fn each(pack: &str, mut test: impl FnMut(&Fixture) -> Result<()>) -> Result<bool> {
-    crate::json_files(pack, |path, text| {
+    super::json_files(pack, |path, text| {
         let documents: BTreeMap<String, Document> = serde_json::from_slice(text)?;
         for (name, document) in documents {
             let fixture = Fixture::new(format!("{} {name}", path.display()), document)?;

@@ -1,25 +1,25 @@
 //! An L1 in this process: a chain with EXECUTE, and contracts on it.
 
-use crate::ContractsError;
+use crate::{ETHER, HarnessError, Key, NodeProcess, rich};
 use alloy_consensus::TxEip1559;
-use alloy_eips::eip2718::Encodable2718;
-use alloy_genesis::{ChainConfig as GenesisConfig, Genesis, GenesisAccount};
+use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
+use alloy_genesis::{ChainConfig as GenesisConfig, Genesis};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_provider::{Provider as _, ext::AnvilApi as _};
+use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{
     Block, BlockAttributes, Call, CallBlock, CallOutcome, Chain, ChainConfig, ExecutedBlock,
     empty_genesis,
 };
+use client::{Client, ClientError};
 use execute::Execute;
 use executor::{ChainSpec, Receipt};
-use keys::Key;
 use std::sync::Arc;
 use wire::{ProtocolFork, convert::RawBlock};
 
 /// Gas that a transaction may have at most (EIP-7825).
 pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;
-
-const ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// An L1 by the rules of mainnet, on which EXECUTE is a precompile. Each transaction gets a block of
 /// its own, twelve seconds after the one before it.
@@ -31,17 +31,7 @@ pub struct L1 {
     chain: Chain,
     /// Seconds by which the next block is later than usual.
     skipped: u64,
-    node: Option<Box<dyn L1Node>>,
-}
-
-/// A node that keeps an L1.
-pub trait L1Node: std::fmt::Debug + Send {
-    /// Takes a signed transaction; the RLP of the block that it then stands in, alone and with that
-    /// timestamp. The error says what the node says.
-    fn send(&self, transaction: Bytes, timestamp: u64) -> Result<Bytes, String>;
-
-    /// Makes a call in a block after the head, with that timestamp.
-    fn call(&self, call: &Call, timestamp: u64) -> Result<CallOutcome, String>;
+    node: Option<NodeProcess>,
 }
 
 /// A transaction in its block.
@@ -62,21 +52,36 @@ impl L1 {
     pub const BLOCK_TIME: u64 = 12;
 
     /// An L1 with this chain id, whose named accounts are rich.
-    pub fn new(chain_id: u64, execute: Execute, rich: &[&str]) -> Self {
+    pub fn new(chain_id: u64, execute: Execute, rich: &[&str]) -> Result<Self, HarnessError> {
         let spec = ChainSpec::constant(chain_id, ProtocolFork::Osaka);
         let config = ChainConfig::new(spec).with_execute(execute);
-        Self { chain: Chain::new(&Self::genesis(chain_id, rich), config), skipped: 0, node: None }
+        let chain = Chain::new(&Self::genesis(chain_id, rich), config)?;
+        Ok(Self { chain, skipped: 0, node: None })
     }
 
     /// The L1 that a node keeps, which was started at [`Self::genesis`] with EXECUTE as it is by
     /// default.
-    pub fn behind(node: Box<dyn L1Node>, chain_id: u64, rich: &[&str]) -> Self {
-        Self { node: Some(node), ..Self::new(chain_id, Execute::default(), rich) }
+    pub fn behind(node: NodeProcess, chain_id: u64, rich: &[&str]) -> Result<Self, HarnessError> {
+        let l1 = Self::new(chain_id, Execute::default(), rich)?;
+        let (expected, provider) = (l1.chain.head().hash, node.client().provider().clone());
+        let genesis = node
+            .client()
+            .wait(async move { provider.get_block_by_number(BlockNumberOrTag::Earliest).await });
+        let got = genesis.map_err(ClientError::from)?.unwrap_or_default().header.hash;
+        if got != expected {
+            return Err(HarnessError::OtherGenesis { got, expected });
+        }
+        Ok(Self { node: Some(node), ..l1 })
+    }
+
+    /// The node that keeps it, if one does.
+    pub const fn node(&self) -> Option<&NodeProcess> {
+        self.node.as_ref()
     }
 
     /// The genesis of an L1 with this chain id, whose named accounts are rich; its configuration has
     /// all forks up to Osaka from the start.
-    pub fn genesis(chain_id: u64, rich: &[&str]) -> Genesis {
+    pub fn genesis(chain_id: u64, names: &[&str]) -> Genesis {
         let config = GenesisConfig {
             chain_id,
             homestead_block: Some(0),
@@ -100,11 +105,8 @@ impl L1 {
         let mut genesis = Genesis { config, ..empty_genesis(ProtocolFork::Osaka) };
         genesis.gas_limit = 60_000_000;
         genesis.timestamp = 1_800_000_000;
-        for name in rich {
-            let account =
-                GenesisAccount { balance: U256::from(10_000 * ETHER), ..Default::default() };
-            genesis.alloc.insert(Key::named(name).address(), account);
-        }
+        let accounts = names.iter().map(|name| (Key::named(name).address(), rich(10_000 * ETHER)));
+        genesis.alloc.extend(accounts);
         genesis
     }
 
@@ -115,7 +117,7 @@ impl L1 {
 
     /// Takes EXECUTE away: from here on its address is an account like any other.
     pub fn remove_execute(&mut self) {
-        self.chain.set_execute(None);
+        self.chain.configure(|config| config.execute = None);
     }
 
     /// Timestamp of the next block.
@@ -136,7 +138,7 @@ impl L1 {
         value: U256,
         input: Bytes,
         gas_limit: u64,
-    ) -> Result<Sent, ContractsError> {
+    ) -> Result<Sent, HarnessError> {
         let transaction = from.sign(TxEip1559 {
             chain_id: self.chain.config().spec.chain_id(),
             nonce: self.chain.nonce(from.address())?,
@@ -150,31 +152,34 @@ impl L1 {
         });
         if let Some(node) = &self.node {
             let raw = transaction.encoded_2718().into();
-            let rlp = node.send(raw, self.next_timestamp()).map_err(ContractsError::Node)?;
-            let (block, ommers) = RawBlock::decode_with_ommers(&rlp)
-                .map_err(|error| ContractsError::Node(error.to_string()))?;
+            let rlp = send_to(node.client(), raw, self.next_timestamp())?;
+            let (block, ommers) = RawBlock::decode_with_ommers(&rlp)?;
             let built = self.chain.import_with_ommers(&block, &ommers)?;
-            return Ok(self.sent(built, input));
+            return self.sent(built, input);
         }
         let attributes = BlockAttributes { timestamp: self.next_timestamp(), ..Default::default() };
-        let (new, left_out) = self.chain.build(&attributes, vec![transaction])?;
-        if let Some((_, reason)) = left_out.into_iter().next() {
-            return Err(ContractsError::NotIncluded(reason));
+        let (new, rejected) = self.chain.build(&attributes, vec![transaction])?;
+        if let Some((_, reason)) = rejected.into_iter().next() {
+            return Err(HarnessError::NotIncluded(reason));
         }
-        Ok(self.sent(new, input))
+        self.sent(new, input)
     }
 
     /// Appends the block of a transaction.
-    fn sent(&mut self, block: impl Into<ExecutedBlock>, input: Bytes) -> Sent {
-        let block = self.chain.append(block);
+    fn sent(
+        &mut self,
+        block: impl Into<ExecutedBlock>,
+        input: Bytes,
+    ) -> Result<Sent, HarnessError> {
+        let block = self.chain.append(block)?;
         self.skipped = 0;
         let receipt = block.executed.receipts[0].clone();
         let gas_used = receipt.cumulative_gas_used;
-        Sent { block, receipt, gas_used, input }
+        Ok(Sent { block, receipt, gas_used, input })
     }
 
     /// Deploys a contract; a revert is an error.
-    pub fn deploy(&mut self, from: &Key, init_code: Bytes) -> Result<Address, ContractsError> {
+    pub fn deploy(&mut self, from: &Key, init_code: Bytes) -> Result<Address, HarnessError> {
         let address = from.address().create(self.chain.nonce(from.address())?);
         let input = init_code.clone();
         let sent = self.send(from, TxKind::Create, U256::ZERO, init_code, TRANSACTION_GAS_CAP)?;
@@ -182,7 +187,7 @@ impl L1 {
             return Ok(address);
         }
         let call = Call { from: from.address(), data: input, ..Default::default() };
-        Err(ContractsError::Reverted { to: None, output: self.chain.call(call)?.output })
+        Err(HarnessError::Reverted { to: None, output: self.chain.call(call)?.output })
     }
 
     /// Sends a call of a contract; a revert is an error that carries its data.
@@ -192,15 +197,15 @@ impl L1 {
         to: Address,
         value: U256,
         call: &C,
-    ) -> Result<Sent, ContractsError> {
+    ) -> Result<Sent, HarnessError> {
         let data = Bytes::from(call.abi_encode());
         let tried = self.try_call(from.address(), to, value, data.clone())?;
         if !tried.success {
-            return Err(ContractsError::Reverted { to: Some(to), output: tried.output });
+            return Err(HarnessError::Reverted { to: Some(to), output: tried.output });
         }
         let sent = self.send(from, to.into(), value, data, TRANSACTION_GAS_CAP)?;
         if !sent.receipt.success {
-            return Err(ContractsError::Reverted { to: Some(to), output: Bytes::new() });
+            return Err(HarnessError::Reverted { to: Some(to), output: Bytes::new() });
         }
         Ok(sent)
     }
@@ -212,24 +217,73 @@ impl L1 {
         to: Address,
         value: U256,
         data: Bytes,
-    ) -> Result<CallOutcome, ContractsError> {
+    ) -> Result<CallOutcome, HarnessError> {
         let gas = Some(TRANSACTION_GAS_CAP);
         let timestamp = self.next_timestamp();
         let block = CallBlock::Next { timestamp };
         let call = Call { from, to: Some(to), data, value, gas, block };
         match &self.node {
-            Some(node) => node.call(&call, timestamp).map_err(ContractsError::Node),
+            Some(node) => call_at(node.client(), call, timestamp),
             None => Ok(self.chain.call(call)?),
         }
     }
 
     /// Reads from a contract.
-    pub fn read<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return, ContractsError> {
+    pub fn read<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return, HarnessError> {
         let data = call.abi_encode().into();
         let outcome = self.try_call(Address::ZERO, to, U256::ZERO, data)?;
         if !outcome.success {
-            return Err(ContractsError::Reverted { to: Some(to), output: outcome.output });
+            return Err(HarnessError::Reverted { to: Some(to), output: outcome.output });
         }
-        C::abi_decode_returns(&outcome.output).map_err(|error| ContractsError::Answer { to, error })
+        C::abi_decode_returns(&outcome.output).map_err(|error| HarnessError::Answer { to, error })
     }
+}
+
+/// Has a node put a transaction into a block with that timestamp; the RLP of the block.
+fn send_to(client: &Client, transaction: Bytes, timestamp: u64) -> Result<Bytes, HarnessError> {
+    let provider = client.provider().clone();
+    client.wait(async move {
+        provider.anvil_set_next_block_timestamp(timestamp).await.map_err(ClientError::from)?;
+        let pending =
+            provider.send_raw_transaction(&transaction).await.map_err(ClientError::from)?;
+        let hash = *pending.tx_hash();
+        let receipt = provider.get_transaction_receipt(hash).await.map_err(ClientError::from)?;
+        let number = receipt.and_then(|receipt| receipt.block_number);
+        let number = BlockNumberOrTag::Number(number.ok_or(HarnessError::NoReceipt(hash))?);
+        let raw = provider.raw_request("debug_getRawBlock".into(), (number,)).await;
+        Ok(raw.map_err(ClientError::from)?)
+    })
+}
+
+/// Makes a call in a block after a node's head, with that timestamp. What it uses is not known.
+fn call_at(client: &Client, call: Call, timestamp: u64) -> Result<CallOutcome, HarnessError> {
+    let provider = client.provider().clone();
+    let request = TransactionRequest {
+        from: Some(call.from),
+        to: Some(call.to.map_or(TxKind::Create, TxKind::Call)),
+        input: call.data.into(),
+        value: Some(call.value),
+        gas: call.gas,
+        ..Default::default()
+    };
+    client.wait(async move {
+        let head = provider.get_block_number().await.map_err(ClientError::from)?;
+        let next = BlockOverrides {
+            number: Some(U256::from(head + 1)),
+            time: Some(timestamp),
+            ..Default::default()
+        };
+        let call = provider.call(request).block(BlockId::latest()).with_block_overrides(next);
+        match call.await {
+            Ok(output) => Ok(CallOutcome { success: true, output, gas_used: 0 }),
+            // What a revert returns; anything else that ends a call returns nothing.
+            Err(error) => match error.as_error_resp() {
+                Some(refusal) => {
+                    let output = refusal.as_revert_data().unwrap_or_default();
+                    Ok(CallOutcome { success: false, output, gas_used: 0 })
+                }
+                None => Err(ClientError::from(error).into()),
+            },
+        }
+    })
 }

@@ -5,9 +5,10 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use enshrine_chain::{BlockAttributes, Chain, ChainConfig, State, empty_genesis};
 use executor::{ChainSpec, ForkBackend};
-use keys::Key;
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use std::sync::Arc;
+use testkit::Key;
+use trie::SourceError;
 use wire::ProtocolFork;
 
 const CHAIN_ID: u64 = 8_079;
@@ -23,18 +24,18 @@ const CONTRACT: Address = Address::repeat_byte(0x57);
 struct Other(State);
 
 impl ForkBackend for Other {
-    fn account(&self, address: Address) -> Result<Option<AccountInfo>, String> {
-        let account = self.0.account(address).map_err(|error| error.to_string())?;
-        let code = self.0.code(address).map_err(|error| error.to_string())?;
+    fn account(&self, address: Address) -> Result<Option<AccountInfo>, SourceError> {
+        let account = self.0.account(address).map_err(SourceError::new)?;
+        let code = self.0.code(address).map_err(SourceError::new)?;
         Ok(account.map(|info| AccountInfo { code: Some(Bytecode::new_raw(code)), ..info }))
     }
 
-    fn storage(&self, address: Address, slot: U256) -> Result<U256, String> {
-        self.0.storage(address, slot).map_err(|error| error.to_string())
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, SourceError> {
+        self.0.storage(address, slot).map_err(SourceError::new)
     }
 
-    fn block_hash(&self, _: u64) -> Option<B256> {
-        None
+    fn block_hash(&self, _: u64) -> Result<Option<B256>, SourceError> {
+        Ok(None)
     }
 }
 
@@ -70,10 +71,10 @@ fn set(nonce: u64, slot: u64, value: u64) -> executor::Transaction {
 #[test]
 fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
     let config = || ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
-    let original = Chain::new(&genesis(), config());
+    let original = Chain::new(&genesis(), config()).unwrap();
     let other = Arc::new(Other(original.state()));
     let header = original.head().header.clone();
-    let mut chain = Chain::forked(header, other, config());
+    let mut chain = Chain::forked(header, other, config()).unwrap();
     assert_eq!(chain.storage(CONTRACT, U256::ONE).unwrap(), ONES);
     assert_eq!(chain.code(CONTRACT).unwrap()[..], STORE);
     assert_eq!(chain.balance(Key::named("alice").address()).unwrap(), U256::from(100 * ETHER));
@@ -86,10 +87,10 @@ fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
             BlockAttributes { timestamp: 12 * (nonce as u64 + 1), ..Default::default() };
         let (new, rejected) =
             chain.build(&attributes, vec![set(nonce as u64, slot, value)]).unwrap();
-        assert!(rejected.is_empty(), "{left_out:?}");
+        assert!(rejected.is_empty(), "{rejected:?}");
         assert!(new.block.executed.receipts[0].success);
         assert!(!new.block.provable, "its state root proves nothing");
-        chain.append(new);
+        chain.append(new).unwrap();
     }
     let slots = [0, 1, 2].map(|slot| chain.storage(CONTRACT, U256::from(slot)).unwrap());
     assert_eq!(slots, [U256::ZERO, U256::from(7), ONES]);
@@ -97,7 +98,7 @@ fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
 
     // A state of before is what it was; so is the other chain.
     assert_eq!(before.storage(CONTRACT, U256::ZERO).unwrap(), ONES);
-    chain.set_state(&before);
+    chain.set_state(&before).unwrap();
     assert_eq!(chain.head().header.number, 0);
     assert_eq!(chain.storage(CONTRACT, U256::ONE).unwrap(), ONES);
     assert_eq!(original.nonce(Key::named("alice").address()).unwrap(), 0);
@@ -106,9 +107,9 @@ fn a_chain_that_continues_another_sees_its_state_and_keeps_its_own_changes() {
 #[test]
 fn an_account_that_is_removed_here_stays_removed_though_the_other_chain_has_it() {
     let config = || ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
-    let original = Chain::new(&genesis(), config());
+    let original = Chain::new(&genesis(), config()).unwrap();
     let other = Arc::new(Other(original.state()));
-    let mut chain = Chain::forked(original.head().header.clone(), other, config());
+    let mut chain = Chain::forked(original.head().header.clone(), other, config()).unwrap();
     let alice = Key::named("alice").address();
     chain.edit(|state| state.remove_account(alice)).unwrap();
     assert_eq!(chain.balance(alice).unwrap(), U256::ZERO);

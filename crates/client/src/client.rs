@@ -1,0 +1,102 @@
+//! A node as it is asked.
+
+use crate::{ClientError, Http, Options};
+use alloy_json_rpc::{RpcRecv, RpcSend};
+use alloy_provider::{Provider as _, RootProvider};
+use alloy_rpc_client::RpcClient;
+use std::sync::mpsc;
+use tokio::runtime::{Builder, Runtime};
+
+/// A node that is asked over HTTP.
+#[derive(Debug)]
+pub struct Client {
+    http: Http,
+    provider: RootProvider,
+    /// Does the work while somebody waits; `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Client {
+    /// A client of the node at this URL. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Url`], and what hinders the client from being set up.
+    pub fn new(url: &str, options: Options) -> Result<Self, ClientError> {
+        let bad = |reason: String| ClientError::Url { url: url.to_owned(), reason };
+        let parsed: reqwest::Url = url
+            .parse()
+            .map_err(|error: <reqwest::Url as core::str::FromStr>::Err| bad(error.to_string()))?;
+        if !["http", "https"].contains(&parsed.scheme()) {
+            return Err(bad("it begins with neither http:// nor https://".to_owned()));
+        }
+        let http = Http::new(parsed, options)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("json-rpc-client")
+            .enable_all()
+            .build()?;
+        let provider = RootProvider::new(RpcClient::new(http.clone(), true));
+        Ok(Self { http, provider, runtime: Some(runtime) })
+    }
+
+    /// Where the node answers.
+    pub fn url(&self) -> &str {
+        self.http.url().as_str()
+    }
+
+    /// The provider that bindings of contracts and typed methods go through.
+    pub const fn provider(&self) -> &RootProvider {
+        &self.provider
+    }
+
+    /// Waits in this thread until a future is done, which runs in another: so this may be a thread
+    /// of an async runtime, as long as that can spare it.
+    ///
+    /// # Panics
+    ///
+    /// If the future does.
+    pub fn wait<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let runtime = self.runtime.as_ref().expect("it is taken only on drop");
+        let (sender, receiver) = mpsc::sync_channel(1);
+        runtime.spawn(async move { sender.send(future.await) });
+        receiver.recv().expect("the future has not panicked")
+    }
+
+    /// Calls a method and waits for its result.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Rpc`], which holds the node's error if there is one.
+    pub fn request<P, R>(&self, method: &str, params: P) -> Result<R, ClientError>
+    where
+        P: RpcSend + 'static,
+        R: RpcRecv,
+    {
+        let (provider, method) = (self.provider.clone(), method.to_owned());
+        Ok(self.wait(async move { provider.raw_request(method.into(), params).await })?)
+    }
+
+    /// Posts a body that need not be JSON-RPC at all; the body of the answer, which is JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Http`].
+    pub fn post(&self, body: impl Into<Vec<u8>>) -> Result<Vec<u8>, ClientError> {
+        let (http, body) = (self.http.clone(), body.into());
+        Ok(self.wait(async move { http.post(body).await })?)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // A runtime must not be waited for in a thread of another one, where this may well be.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

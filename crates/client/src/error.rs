@@ -1,0 +1,60 @@
+//! What can go wrong on the way to a node and back.
+
+use alloy_transport::TransportError;
+use std::{io, time::Duration};
+
+/// Why a node could not be asked, or what it refused with.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// What was given is no address of a node.
+    #[error("{url:?} is no URL of a node: {reason}")]
+    Url {
+        /// What was given.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The client itself could not be set up.
+    #[error("cannot set up the client: {0}")]
+    Setup(#[from] io::Error),
+    /// HTTP failed below JSON-RPC.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The node refused, did not answer or answered something else than it was asked for.
+    #[error(transparent)]
+    Rpc(#[from] TransportError),
+}
+
+/// Why an HTTP request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The request failed on its way.
+    #[error("{}", chain(.0))]
+    Request(#[from] reqwest::Error),
+    /// The answer took too long.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The answer is longer than the client reads.
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+    /// The server answered something else than JSON.
+    #[error("HTTP {status} without JSON: {excerpt}")]
+    NotJson {
+        /// The status.
+        status: u16,
+        /// The beginning of the answer.
+        excerpt: String,
+    },
+}
+
+/// An error with its causes: reqwest says only "error sending request" by itself.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

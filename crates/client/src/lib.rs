@@ -1,0 +1,18 @@
+//! The JSON-RPC client of the house: alloy's provider over HTTP.
+//!
+//! [`Client::provider`] is what typed bindings (`sol!(#[sol(rpc)] …)`) and alloy's extensions speak
+//! through; [`Client::request`] is for methods that have none. Whoever is not async [waits](Client::wait)
+//! in his own thread, which may be one of an async runtime too.
+//!
+//! This crate owns how a node is reached: time limits, how long an answer may be, and what is tried
+//! again. It knows no method of any node.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod client;
+mod error;
+mod http;
+
+pub use client::Client;
+pub use error::{ClientError, HttpError};
+pub use http::{Http, Options};

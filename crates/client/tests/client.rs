@@ -1,0 +1,202 @@
+//! The client against a server of a few lines, which answers as it is told.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use alloy_json_rpc::RpcError;
+use enshrine_client::{Client, ClientError, HttpError, Options};
+use serde_json::{Value, json};
+
+/// What the server does with a request.
+enum Reply {
+    /// Answers with this status and body.
+    Answer(u16, String),
+    /// Hangs up.
+    HangUp,
+    /// Says nothing for as long as the client stays.
+    Silence,
+}
+
+struct Server {
+    url: String,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// A server that asks `reply` what to do with the n-th request, counted from zero, and its body.
+    fn new(reply: impl Fn(usize, &Value) -> Reply + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&requests);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                serve(stream.unwrap(), |body| reply(count.fetch_add(1, Ordering::SeqCst), body));
+            }
+        });
+        Self { url, requests }
+    }
+
+    fn client(&self, options: Options) -> Client {
+        Client::new(&self.url, options).unwrap()
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+fn serve(mut stream: TcpStream, reply: impl FnOnce(&Value) -> Reply) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        let line = line.trim().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    match reply(&serde_json::from_slice(&body).unwrap_or_default()) {
+        Reply::Answer(status, text) => {
+            let length = text.len();
+            let head = format!(
+                "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+            );
+            // A client that has read enough may have hung up.
+            let _ = stream.write_all((head + &text).as_bytes());
+        }
+        Reply::HangUp => {}
+        Reply::Silence => {
+            let _ = reader.read(&mut [0]);
+        }
+    }
+}
+
+fn result(request: &Value, result: &Value) -> Reply {
+    let answer = json!({ "jsonrpc": "2.0", "id": request["id"], "result": result });
+    Reply::Answer(200, answer.to_string())
+}
+
+fn tries(tries: u32) -> Options {
+    Options { tries, ..Options::default() }
+}
+
+#[test]
+fn a_method_is_called_with_its_parameters_and_its_result_is_typed() {
+    let server = Server::new(|_, request| {
+        assert_eq!((&request["method"], &request["params"]), (&json!("m"), &json!([1, "a"])));
+        result(request, &json!([7, null]))
+    });
+    let answer: (u64, Option<u64>) =
+        server.client(Options::default()).request("m", (1, "a")).unwrap();
+    assert_eq!(answer, (7, None));
+}
+
+#[test]
+fn the_error_of_the_node_comes_through_whatever_the_status_and_is_not_asked_for_again() {
+    for status in [200, 400, 500] {
+        let server = Server::new(move |_, request| {
+            let error = json!({ "code": -32000, "message": "no", "data": { "why": [1] } });
+            let answer = json!({ "jsonrpc": "2.0", "id": request["id"], "error": error });
+            Reply::Answer(status, answer.to_string())
+        });
+        let refused = server.client(tries(3)).request::<_, Value>("m", ());
+        let Err(ClientError::Rpc(RpcError::ErrorResp(error))) = refused else {
+            panic!("{status}: {refused:?}")
+        };
+        assert_eq!((error.code, &*error.message), (-32000, "no"));
+        assert_eq!(error.data.unwrap().get(), r#"{"why":[1]}"#);
+        assert_eq!(server.requests(), 1);
+    }
+}
+
+#[test]
+fn what_fails_on_its_way_is_tried_as_often_as_asked_and_no_oftener() {
+    let flaky = || {
+        Server::new(|n, request| match n {
+            0 => Reply::HangUp,
+            1 => Reply::Answer(503, "busy".to_owned()),
+            _ => result(request, &json!(n)),
+        })
+    };
+    let server = flaky();
+    assert_eq!(server.client(tries(3)).request::<_, u64>("m", ()).unwrap(), 2);
+    let server = flaky();
+    assert!(server.client(tries(2)).request::<_, u64>("m", ()).is_err());
+    assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn an_answer_of_just_the_length_that_is_allowed_is_read_and_a_longer_one_is_not() {
+    let text = json!("x".repeat(1_000)).to_string();
+    let length = text.len();
+    for (longest_answer, accepted) in [(length, true), (length - 1, false)] {
+        let text = text.clone();
+        let server = Server::new(move |_, _| Reply::Answer(200, text.clone()));
+        let options = Options { longest_answer, ..tries(2) };
+        let answer = server.client(options).post("{}");
+        match answer {
+            Ok(answer) => assert!(accepted && answer.len() == length),
+            Err(ClientError::Http(HttpError::TooLong(longest))) => {
+                assert!(!accepted && longest == longest_answer);
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(server.requests(), 1);
+    }
+}
+
+#[test]
+fn what_is_not_json_is_said_with_its_status() {
+    let server = Server::new(|_, _| Reply::Answer(404, "<html>".to_owned()));
+    let refused = server.client(Options::default()).post("{}").unwrap_err();
+    assert!(
+        matches!(&refused, ClientError::Http(HttpError::NotJson { status: 404, excerpt })
+            if excerpt == "<html>"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_node_that_says_nothing_is_given_up() {
+    let server = Server::new(|_, _| Reply::Silence);
+    let options = Options { timeout: Duration::from_millis(50), ..Options::default() };
+    let refused = server.client(options).post("{}").unwrap_err();
+    assert!(matches!(refused, ClientError::Http(HttpError::Timeout(_))), "{refused:?}");
+}
+
+#[test]
+fn a_thread_of_an_async_runtime_may_wait_and_drop_the_client() {
+    let server = Server::new(|_, request| result(request, &json!(1)));
+    let client = server.client(Options::default());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let answer = runtime.block_on(async move {
+        tokio::spawn(async move { client.request::<_, u64>("m", ()).unwrap() }).await.unwrap()
+    });
+    assert_eq!(answer, 1);
+}
+
+#[test]
+fn only_addresses_of_http_are_taken() {
+    for bad in ["", "localhost:8545", "ftp://localhost", "ws://localhost", "not a url"] {
+        let refused = Client::new(bad, Options::default());
+        assert!(matches!(refused, Err(ClientError::Url { .. })), "{bad}: {refused:?}");
+    }
+    assert!(Client::new("http://localhost:8545", Options::default()).is_ok());
+}

@@ -1,0 +1,88 @@
+//! `EXECUTE(pre, post, trace, gas used) → bool`, as Drake's proposal has it.
+
+use super::{Answer, Dialect};
+use crate::{ExecuteError, Executed, Refused};
+use alloy_primitives::{Address, B256, Bytes, U256, address};
+
+/// The caller claims the state roots before and after and the gas used, and is told whether the
+/// trace bears that out.
+///
+/// Calldata is the canonical `abi.encode(bytes32 pre, bytes32 post, bytes trace, uint256 gasUsed)`,
+/// without a selector; the trace is a stateless input. The answer is a word, 0 or 1.
+///
+/// *No* is an answer and not a failure, so that it must not be cheap: it is charged all that the call
+/// was made to hold, because a claim that turns out wrong has made as much work as one that does not.
+/// The call fails only if the calldata is no canonical encoding or the gas does not suffice.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Drake;
+
+/// What a call claims.
+struct Claim<'c> {
+    pre: B256,
+    post: B256,
+    trace: &'c [u8],
+    gas_used: U256,
+}
+
+const WORD: usize = 32;
+/// The words in front of the trace: four of the arguments, and its length.
+const HEAD: usize = 5 * WORD;
+
+impl<'c> Claim<'c> {
+    fn decode(calldata: &'c [u8]) -> Result<Self, ExecuteError> {
+        let not_canonical = |what| ExecuteError::Calldata { dialect: Drake.name(), what };
+        let (head, tail) = calldata
+            .split_first_chunk::<HEAD>()
+            .ok_or_else(|| not_canonical("it ends within its head"))?;
+        let [pre, post, offset, gas_used, length] =
+            core::array::from_fn(|index| B256::from_slice(&head[index * WORD..][..WORD]));
+        if U256::from_be_bytes(offset.0) != U256::from(4 * WORD) {
+            return Err(not_canonical("the trace does not follow the head"));
+        }
+        let length = usize::try_from(U256::from_be_bytes(length.0))
+            .ok()
+            .filter(|length| length.checked_next_multiple_of(WORD) == Some(tail.len()))
+            .ok_or_else(|| not_canonical("the length of the trace is not that of the calldata"))?;
+        let (trace, padding) = tail.split_at(length);
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(not_canonical("the padding of the trace is not zero"));
+        }
+        Ok(Self { pre, post, trace, gas_used: U256::from_be_bytes(gas_used.0) })
+    }
+
+    fn holds(&self, executed: &Executed) -> bool {
+        let verdict = &executed.verdict;
+        verdict.pre_state_root == self.pre
+            && verdict.header.state_root == self.post
+            && U256::from(verdict.header.gas_used) == self.gas_used
+    }
+}
+
+impl Dialect for Drake {
+    fn name(&self) -> &'static str {
+        "EXECUTE (Drake)"
+    }
+
+    fn address(&self) -> Address {
+        address!("0x0000000000000000000000000000000000000102")
+    }
+
+    fn input<'c>(&self, calldata: &'c [u8]) -> Result<&'c [u8], ExecuteError> {
+        Ok(Claim::decode(calldata)?.trace)
+    }
+
+    fn answer(
+        &self,
+        calldata: &[u8],
+        outcome: Result<Executed, Refused>,
+    ) -> Result<Answer, ExecuteError> {
+        let claim = Claim::decode(calldata)?;
+        let (answer, gas) = match outcome {
+            Ok(executed) if claim.holds(&executed) => (true, executed.gas),
+            Ok(executed) => (false, executed.reserve),
+            Err(refused) => (false, refused.held),
+        };
+        let output = Bytes::copy_from_slice(&B256::with_last_byte(answer.into()).0);
+        Ok(Answer { gas, output })
+    }
+}

@@ -1,0 +1,37 @@
+//! The form of the execution-specs.
+
+use super::{Answer, Dialect};
+use crate::{ExecuteError, Executed, Refused};
+use alloy_primitives::{Address, Bytes, address};
+
+/// Where EXECUTE stands.
+pub const EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000101");
+
+/// Calldata is the stateless input itself; a valid block returns the 43-byte result, and whatever is
+/// refused fails.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExecutionSpecs;
+
+impl Dialect for ExecutionSpecs {
+    fn name(&self) -> &'static str {
+        "EXECUTE"
+    }
+
+    fn address(&self) -> Address {
+        EXECUTE_ADDRESS
+    }
+
+    fn input<'c>(&self, calldata: &'c [u8]) -> Result<&'c [u8], ExecuteError> {
+        Ok(calldata)
+    }
+
+    fn answer(
+        &self,
+        _: &[u8],
+        outcome: Result<Executed, Refused>,
+    ) -> Result<Answer, ExecuteError> {
+        let executed = outcome.map_err(|refused| refused.reason)?;
+        let output = Bytes::copy_from_slice(&executed.result.encode());
+        Ok(Answer { gas: executed.gas, output })
+    }
+}

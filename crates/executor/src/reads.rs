@@ -1,0 +1,136 @@
+//! What the specification reads of the state and revm does not.
+//!
+//! Up to BPO2 the specification looks at an account or a slot before it charges for that, in SSTORE,
+//! SELFDESTRUCT and the calls; revm looks at the gas first, and where there is not enough it reads
+//! nothing. Who verifies a block by the specification needs what it reads, so where a witness is
+//! recorded the EVM reads it too, before each of these instructions. From Amsterdam on (EIP-7928)
+//! everybody charges first.
+
+use crate::{BlockState, StateSource};
+use alloy_evm::eth::EthEvmContext;
+use alloy_primitives::{Address, U256};
+use revm::{
+    Database,
+    bytecode::{Bytecode, opcode},
+    handler::instructions::EthInstructions,
+    interpreter::{
+        Instruction, InstructionContext, InstructionResult,
+        instructions::{contract, gas_table_spec, host, utility::IntoAddress},
+        interpreter::EthInterpreter,
+    },
+    primitives::hardfork::SpecId,
+};
+
+type State<'x, 's, S> = &'x mut BlockState<'s, S>;
+type Host<'x, 's, S> = EthEvmContext<State<'x, 's, S>>;
+type Frame<'f, 'x, 's, S> = InstructionContext<'f, Host<'x, 's, S>, EthInterpreter>;
+type Outcome = Result<(), InstructionResult>;
+
+/// Items that the calls take from the stack: with a value and without.
+const CALL_ITEMS: usize = 7;
+const DELEGATE_ITEMS: usize = 6;
+
+/// Makes the instructions tell the state what it has to know: who gets the balance of what destroys
+/// itself and, if what is read is recorded, what the specification reads.
+pub(crate) fn watch<'x, 's, S: StateSource>(
+    instructions: &mut EthInstructions<EthInterpreter, Host<'x, 's, S>>,
+    spec: SpecId,
+    recorded: bool,
+) {
+    let gas = |code: u8| gas_table_spec(spec)[usize::from(code)];
+    if !recorded || !spec.is_enabled_in(SpecId::BERLIN) || spec.is_enabled_in(SpecId::AMSTERDAM) {
+        let selfdestruct = Instruction::new(noted_selfdestruct);
+        let code = opcode::SELFDESTRUCT;
+        instructions.insert_instruction(code, selfdestruct, gas(code));
+        return;
+    }
+    // What an instruction costs at least is charged behind what it reads.
+    for (code, instruction) in [
+        (opcode::SELFDESTRUCT, Instruction::new(read_selfdestruct)),
+        (opcode::SSTORE, Instruction::new(read_sstore)),
+        (opcode::CALL, Instruction::new(read_call::<{ opcode::CALL }, S>)),
+        (opcode::CALLCODE, Instruction::new(read_call::<{ opcode::CALLCODE }, S>)),
+        (opcode::DELEGATECALL, Instruction::new(read_call::<{ opcode::DELEGATECALL }, S>)),
+        (opcode::STATICCALL, Instruction::new(read_call::<{ opcode::STATICCALL }, S>)),
+    ] {
+        instructions.insert_instruction(code, instruction, 0);
+    }
+}
+
+/// Charges what an instruction costs at least.
+fn charge<S: StateSource>(frame: &mut Frame<'_, '_, '_, S>, code: u8) -> Outcome {
+    let spec = frame.host.cfg.spec;
+    let gas = u64::from(gas_table_spec(spec)[usize::from(code)]);
+    frame.interpreter.gas.record_regular_cost(gas).then_some(()).ok_or(InstructionResult::OutOfGas)
+}
+
+fn noted_selfdestruct<S: StateSource>(frame: Frame<'_, '_, '_, S>) -> Outcome {
+    if let Ok(beneficiary) = frame.interpreter.stack.peek(0) {
+        state(frame.host).note_beneficiary(beneficiary.into_address());
+    }
+    host::selfdestruct(frame)
+}
+
+fn read_selfdestruct<S: StateSource>(mut frame: Frame<'_, '_, '_, S>) -> Outcome {
+    if let Ok(beneficiary) = frame.interpreter.stack.peek(0) {
+        read_account(frame.host, beneficiary.into_address());
+    }
+    charge(&mut frame, opcode::SELFDESTRUCT)?;
+    noted_selfdestruct(frame)
+}
+
+fn read_sstore<S: StateSource>(frame: Frame<'_, '_, '_, S>) -> Outcome {
+    let stipend = frame.host.cfg.gas_params.call_stipend();
+    if frame.interpreter.stack.len() >= 2
+        && frame.interpreter.gas.remaining() > stipend
+        && let Ok(slot) = frame.interpreter.stack.peek(0)
+    {
+        read_slot(frame.host, frame.interpreter.input.target_address, slot);
+    }
+    host::sstore(frame)
+}
+
+fn read_call<const KIND: u8, S: StateSource>(mut frame: Frame<'_, '_, '_, S>) -> Outcome {
+    let items = match KIND {
+        opcode::CALL | opcode::CALLCODE => CALL_ITEMS,
+        _ => DELEGATE_ITEMS,
+    };
+    if frame.interpreter.stack.len() >= items
+        && let Ok(callee) = frame.interpreter.stack.peek(1)
+        && let Some(delegate) = read_account(frame.host, callee.into_address())
+            .as_ref()
+            .and_then(Bytecode::eip7702_address)
+    {
+        read_account(frame.host, delegate);
+    }
+    charge(&mut frame, KIND)?;
+    contract::call::<KIND, _, _>(frame)
+}
+
+const fn state<'h, 'x, 's, S: StateSource>(
+    host: &'h mut Host<'x, 's, S>,
+) -> &'h mut State<'x, 's, S> {
+    &mut host.journaled_state.database
+}
+
+/// Reads an account with its code, which is returned. What the transaction has made of it stands in
+/// the journal; it has been read already.
+fn read_account<S: StateSource>(
+    host: &mut Host<'_, '_, S>,
+    address: Address,
+) -> Option<Bytecode> {
+    // A read that fails is kept by the state, and fails the block.
+    let (hash, code) = match host.journaled_state.inner.state.get(&address) {
+        Some(account) => (account.info.code_hash, account.info.code.clone()),
+        None => (state(host).basic(address).ok()??.code_hash, None),
+    };
+    code.or_else(|| state(host).code_by_hash(hash).ok())
+}
+
+fn read_slot<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address, slot: U256) {
+    let account = host.journaled_state.inner.state.get(&address);
+    if account.is_none_or(|account| !account.storage.contains_key(&slot)) {
+        // As above: a failure is kept.
+        let _ = state(host).storage(address, slot);
+    }
+}

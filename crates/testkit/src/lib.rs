@@ -1,0 +1,30 @@
+//! What the tests of several crates share.
+//!
+//! [Named keys](Key) and what they sign, accounts of a genesis, the [test vectors](vectors), the
+//! compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an [`L2`] in this
+//! process, and nodes in [processes of their own](NodeProcess). It knows where the checkout lies that
+//! it was built in, so nothing that is shipped may link it: crates have it for their tests, examples
+//! and measurements.
+//!
+//! This crate owns no rule of a chain or of a rollup, only the tedium of setting one up.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod artifacts;
+mod error;
+mod genesis;
+mod keys;
+mod l1;
+mod l2;
+mod process;
+mod rollup;
+pub mod vectors;
+
+pub use artifacts::{Artifact, Artifacts};
+pub use error::HarnessError;
+pub use genesis::{CHAIN_ID, ETHER, GWEI, LOGGER, logger, rich, rich_genesis};
+pub use keys::{Key, Transaction};
+pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
+pub use l2::L2;
+pub use process::{NodeProcess, enshrine};
+pub use rollup::Rollup;

@@ -1,0 +1,80 @@
+//! Nodes as processes of their own.
+
+use crate::HarnessError;
+use client::{Client, Options};
+use std::{
+    env,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// How long a node may take until it answers.
+const START: Duration = Duration::from_secs(30);
+
+/// A node that runs until this value is dropped.
+#[derive(Debug)]
+pub struct NodeProcess {
+    process: Child,
+    client: Client,
+}
+
+impl NodeProcess {
+    /// Starts a node with `--port` and a free port added to its arguments, and waits until it
+    /// answers.
+    pub fn start(command: &mut Command) -> Result<Self, HarnessError> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let failed = |error| HarnessError::Process { program: program.clone(), error };
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .map_err(failed)?
+            .port();
+        let client = Client::new(&format!("http://127.0.0.1:{port}"), Options::default())?;
+        let process = command
+            .args(["--port", &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let mut node = Self { process, client };
+        let begun = Instant::now();
+        while node.client.request::<_, String>("eth_chainId", ()).is_err() {
+            if let Some(status) = node.process.try_wait().map_err(failed)? {
+                return Err(HarnessError::Ended(status));
+            }
+            if begun.elapsed() > START {
+                return Err(HarnessError::Silent(START));
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Ok(node)
+    }
+
+    /// Who asks it.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for NodeProcess {
+    fn drop(&mut self) {
+        // It is ours and holds nothing of worth; that it may be gone already is no failure.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The `enshrine` binary that `ENSHRINE_BIN` names, or the one of the build that this test is of.
+///
+/// It is not built here: a test that built it would wait for the cargo that runs it.
+pub fn enshrine() -> Result<PathBuf, HarnessError> {
+    if let Some(named) = env::var_os("ENSHRINE_BIN") {
+        return Ok(named.into());
+    }
+    let missing = |error| HarnessError::Process { program: "enshrine".to_owned(), error };
+    let here = env::current_exe().map_err(missing)?;
+    let beside = here.parent().and_then(Path::parent).map(|target| target.join("enshrine"));
+    beside.filter(|path| path.is_file()).ok_or(HarnessError::NoBinary)
+}
