@@ -27,4 +27,4 @@ mod run;
 pub use gas::{DeclaredGas, GasSchedule};
 pub use precompile::EXECUTE_ADDRESS;
 pub use rules::{RequestPolicy, RuleViolation, Rules};
-pub use run::{Execute, ExecuteError, Executed, Networks};
+pub use run::{Circumstances, Execute, ExecuteError, Executed, Networks};

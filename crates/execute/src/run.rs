@@ -1,10 +1,11 @@
 //! One call, from calldata to result.
 
 use crate::{DeclaredGas, GasSchedule, RuleViolation, Rules, rules::sum_of_gas_limits};
+use alloy_primitives::Address;
 use core::num::NonZeroUsize;
 use stateless::{
-    BlockError, ChainSpec, InternalError, Invalid, Options, Stage, SystemCode, UncheckedBlock,
-    Verdict,
+    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Options, Stage, SystemCode,
+    UncheckedBlock, Verdict,
 };
 use std::{
     borrow::Cow,
@@ -56,6 +57,21 @@ pub enum Networks {
     ById,
     /// One chain's alone: inputs of others are refused.
     Only(Arc<ChainSpec>),
+}
+
+/// What a node knows of a block that it has made itself. The precompile knows nothing of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'c> {
+    /// How the EVM of the block's chain differs from that of its fork.
+    pub evm: &'c dyn EvmOverrides,
+    /// The senders, which the node has recovered from the signatures itself; empty if it has not.
+    pub senders: &'c [Address],
+}
+
+impl Default for Circumstances<'_> {
+    fn default() -> Self {
+        Self { evm: &(), senders: &[] }
+    }
 }
 
 /// A call that succeeded.
@@ -127,24 +143,35 @@ impl Execute {
         gas: u64,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
+        self.run_under(calldata, gas, Circumstances::default(), enter)
+    }
+
+    /// As [`Self::run_observed`], for whoever has made the block and so knows more than a call says.
+    pub fn run_under(
+        &self,
+        calldata: &[u8],
+        gas: u64,
+        circumstances: Circumstances<'_>,
+        enter: impl FnMut(Stage),
+    ) -> Result<Executed, ExecuteError> {
         // Whatever a library may assert against: one bad block must not take a node down, nor make
         // it disagree with others about more than that block.
-        catch_unwind(AssertUnwindSafe(|| self.run_unguarded(calldata, gas, enter))).unwrap_or_else(
-            |panic| {
-                let message = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("panic without a message");
-                Err(ExecuteError::Panic(message.to_owned()))
-            },
-        )
+        let run = || self.run_unguarded(calldata, gas, circumstances, enter);
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            let message = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("panic without a message");
+            Err(ExecuteError::Panic(message.to_owned()))
+        })
     }
 
     fn run_unguarded(
         &self,
         calldata: &[u8],
         gas: u64,
+        circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
         let holds = |reserve| {
@@ -169,8 +196,9 @@ impl Execute {
             Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id, input.fork)),
             Networks::Only(spec) => Cow::Borrowed(&**spec),
         };
+        let Circumstances { evm, senders } = circumstances;
         let options =
-            Options { threads: self.threads, system_code: self.system_code, ..Options::default() };
+            Options { threads: self.threads, system_code: self.system_code, evm, senders };
         let verdict = block.verify(&spec, options, enter)?;
         let result = StatelessResult {
             request_root: input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs),

@@ -21,7 +21,7 @@ mod pool;
 mod settings;
 
 pub use clock::Clock;
-pub use error::{NodeError, Rejected};
+pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;
 pub use mine::{MineRequest, Pending};
 pub use node::{Node, NodeState, Snapshot};

@@ -148,6 +148,11 @@ impl Node {
         read(&self.inner.read())
     }
 
+    /// Whether somebody changes it just now, so that [`Self::read`] would wait.
+    pub fn is_being_changed(&self) -> bool {
+        self.inner.is_locked_exclusive()
+    }
+
     /// Changes something, while no block is being made. Those who listen are told if the head moved.
     pub fn change<T>(&self, change: impl FnOnce(&mut NodeState) -> T) -> T {
         let _one = self.mining.lock();
@@ -184,9 +189,12 @@ impl Node {
         if auto {
             match self.mine_ready() {
                 Ok(_) => {}
-                Err(NodeError::Chain(error)) => return Err(error.into()),
-                Err(error @ NodeError::Unverified { .. }) => {
-                    return Err(Rejected::Unverified(error.to_string()));
+                Err(error) => {
+                    tracing::error!(%error, transaction = %hash, "no block for a transaction");
+                    return Err(match error {
+                        NodeError::Chain(error) => error.into(),
+                        error @ NodeError::Unverified { .. } => Rejected::Mining(Box::new(error)),
+                    });
                 }
             }
         }

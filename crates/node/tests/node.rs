@@ -7,7 +7,9 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use chain::{Chain, ChainConfig, RecoveredTransaction, empty_genesis};
 use enshrine_node::{
     Clock, Event, MineRequest, Mining, Node, NodeError, Order, PoolTransaction, Rejected, Settings,
+    Unverified,
 };
+use execute::{ExecuteError, RuleViolation, Rules};
 use executor::ChainSpec;
 use keys::{Key, Transaction};
 use std::sync::Arc;
@@ -27,11 +29,14 @@ fn node_at(fork: ProtocolFork, settings: Settings) -> Arc<Node> {
     // Since Amsterdam a transfer to an account that is not there costs more.
     genesis.alloc.insert(BOB, GenesisAccount { nonce: Some(1), ..Default::default() });
     let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
-    Node::new(Chain::new(&genesis, config), Clock::starting_at(1_000), settings)
+    Node::new(Chain::new(&genesis, config).unwrap(), Clock::starting_at(1_000), settings)
 }
 
 fn node(mining: Mining) -> Arc<Node> {
-    node_at(ProtocolFork::Osaka, Settings { mining, verify_blocks: true, ..Default::default() })
+    node_at(
+        ProtocolFork::Osaka,
+        Settings { mining, verify_blocks: Some(Rules::L1), ..Default::default() },
+    )
 }
 
 fn pooled(transaction: Transaction, name: &str) -> PoolTransaction {
@@ -65,7 +70,8 @@ fn a_transaction_makes_a_block_and_a_gap_in_nonces_makes_it_wait() {
     node.read(|node| {
         let head = node.chain.head();
         assert_eq!((head.header.number, head.transactions.len()), (1, 2));
-        assert_eq!(node.chain.transaction(&hash).map(|(_, index)| index), Some(1));
+        let found = node.chain.transaction(&hash).unwrap();
+        assert_eq!(found.map(|(_, index)| index), Some(1));
         assert!(node.pool.is_empty());
         assert_eq!(node.chain.balance(BOB).unwrap(), U256::from(2));
     });
@@ -175,8 +181,11 @@ fn every_block_verifies_from_its_own_witness_under_every_fork() {
         ProtocolFork::Amsterdam,
     ];
     for fork in forks {
-        let settings =
-            Settings { mining: Mining::Manual, verify_blocks: true, ..Settings::default() };
+        let settings = Settings {
+            mining: Mining::Manual,
+            verify_blocks: Some(Rules::L1),
+            ..Settings::default()
+        };
         let node = node_at(fork, settings);
         let alice = Key::named("alice");
         let create = TxEip1559 {
@@ -225,6 +234,23 @@ fn every_block_verifies_from_its_own_witness_under_every_fork() {
 }
 
 #[test]
+fn a_block_that_breaks_the_rules_it_is_verified_by_is_not_made() {
+    let withdrawal = MineRequest { withdrawals: vec![Default::default()], ..Default::default() };
+    let node_by = |rules| {
+        let settings =
+            Settings { mining: Mining::Manual, verify_blocks: Some(rules), ..Settings::default() };
+        node_at(ProtocolFork::Osaka, settings)
+    };
+    let l2 = node_by(Rules::default());
+    let violation = RuleViolation::Withdrawals(1);
+    let reason = Box::new(Unverified::Refused(ExecuteError::Rules(violation)));
+    assert_eq!(l2.mine(&withdrawal).unwrap_err(), NodeError::Unverified { number: 1, reason },);
+    assert_eq!(l2.read(|node| node.chain.head().header.number), 0);
+    assert_eq!(l2.mine(&MineRequest::default()).unwrap().header.number, 1);
+    assert_eq!(node_by(Rules::L1).mine(&withdrawal).unwrap().withdrawals.len(), 1);
+}
+
+#[test]
 fn a_block_on_an_edited_state_is_irregular_and_its_child_is_regular_again() {
     let node = node(Mining::Manual);
     node.change(|node| node.chain.edit(|state| state.set_balance(BOB, U256::from(7)))).unwrap();
@@ -243,12 +269,12 @@ fn a_snapshot_brings_everything_back_and_listeners_hear_of_it() {
     node.submit(transfer("alice", 1, 1)).unwrap();
     node.change(|node| node.settings.mining = Mining::Manual);
     node.submit(transfer("carol", 0, 1)).unwrap();
-    node.change(|node| node.restore(&snapshot));
+    node.change(|node| node.restore(&snapshot)).unwrap();
     node.read(|node| {
         assert_eq!(node.chain.head().header.number, 1);
         assert_eq!(node.chain.balance(BOB).unwrap(), U256::ONE);
         assert!(node.pool.is_empty() && node.settings.mining == Mining::Auto);
-        assert!(node.chain.canonical_block(2).is_none());
+        assert!(node.chain.canonical_block(2).unwrap().is_none());
     });
     let mut removed = Vec::new();
     while let Ok(event) = events.try_recv() {
@@ -306,15 +332,15 @@ fn of_old_blocks_no_more_than_the_header_is_kept_if_that_is_wished() {
     let early = node.read(enshrine_node::NodeState::snapshot);
     let send = |nonce| node.submit(transfer("alice", nonce, 1)).unwrap();
     let sent: Vec<_> = (0..5).map(send).collect();
-    let kept = |hash: &B256| node.read(|node| node.chain.transaction(hash).is_some());
+    let kept = |hash: &B256| node.read(|node| node.chain.transaction(hash).unwrap().is_some());
     assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, false, false, true, true]);
-    let block = |number| node.read(|node| node.chain.canonical_block(number).unwrap());
+    let block = |number| node.read(|node| node.chain.canonical_block(number).unwrap().unwrap());
     assert_eq!(block(3).header.gas_used, 21_000);
     assert!(block(3).transactions.is_empty() && block(3).executed.receipts.is_empty());
     assert_eq!(block(4).executed.receipts.len(), 1);
 
     // Other blocks in their place are kept and forgotten as they were.
-    node.change(|node| node.restore(&early));
+    node.change(|node| node.restore(&early)).unwrap();
     let sent: Vec<_> = (0..3).map(send).collect();
     assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, true, true]);
 }
@@ -332,7 +358,8 @@ fn a_node_that_keeps_few_states_stays_small_and_works_on() {
         (node, early)
     };
     let ((small, early), (full, _)) = (of(Some(3)), of(None));
-    let nodes = |node: &Node| node.read(|node| node.chain.store().node_count());
+    let nodes =
+        |node: &Node| node.read(|node| node.chain.store().everything().unwrap().nodes.len());
     assert!(nodes(&full) > 5_000, "{}", nodes(&full));
     assert!(nodes(&small) < 3_000, "{} of {}", nodes(&small), nodes(&full));
 
@@ -340,15 +367,18 @@ fn a_node_that_keeps_few_states_stays_small_and_works_on() {
     let head = |node: &Node| node.read(|node| node.chain.head().hash);
     assert_eq!(head(&small), head(&full));
     let state = |number: u64| {
-        small.read(|node| node.state_after(&node.chain.canonical_block(number).unwrap()))
+        small.read(|node| node.state_after(&node.chain.canonical_block(number).unwrap().unwrap()))
     };
     let nonce_at = |number| state(number).map(|state| state.nonce(Key::named("alice").address()));
     assert_eq!(nonce_at(BLOCKS - 3), Ok(Ok(BLOCKS - 3)));
     assert_eq!(nonce_at(BLOCKS - 4), Err(chain::ChainError::Pruned(BLOCKS - 4)));
-    assert!(full.read(|node| node.state_after(&node.chain.canonical_block(1).unwrap())).is_ok());
+    assert!(
+        full.read(|node| node.state_after(&node.chain.canonical_block(1).unwrap().unwrap()))
+            .is_ok()
+    );
 
     // A snapshot of long ago can be gone back to, and the chain goes on from there.
-    small.change(|node| node.restore(&early));
+    small.change(|node| node.restore(&early)).unwrap();
     small.submit(transfer("alice", 0, 1)).unwrap();
     assert_eq!(small.state().nonce(Key::named("alice").address()), Ok(1));
 }
