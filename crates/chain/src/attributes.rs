@@ -26,11 +26,6 @@ pub struct BlockAttributes {
     pub withdrawals: Vec<Withdrawal>,
     /// Slot number (EIP-7843); Amsterdam and later.
     pub slot_number: u64,
-    /// A gas limit that the block has whatever the rules say. The block is then not
-    /// [provable](store::Block::provable), unless they agree.
-    pub forced_gas_limit: Option<u64>,
-    /// A base fee that the block has whatever the rules say, in wei.
-    pub forced_base_fee: Option<u64>,
 }
 
 impl State {
@@ -46,18 +41,13 @@ impl State {
             .zip(spec.blob_params_at(timestamp))
             .map(|(fork, params)| next_excess_blob_gas(parent, fork, &params))
             .transpose()?;
-        let base_fee = match attributes.forced_base_fee {
-            Some(base_fee) => base_fee,
-            None => base_fee_after(parent)?,
-        };
+        let base_fee = base_fee_after(parent)?;
         Ok(Header {
             parent_hash: self.block.hash,
             ommers_hash: EMPTY_OMMER_ROOT_HASH,
             beneficiary: attributes.fee_recipient,
             number,
-            gas_limit: attributes
-                .forced_gas_limit
-                .unwrap_or_else(|| next_gas_limit(parent.gas_limit, attributes.gas_limit)),
+            gas_limit: next_gas_limit(parent.gas_limit, attributes.gas_limit),
             timestamp,
             extra_data: attributes.extra_data.clone(),
             mix_hash: attributes.prev_randao,

@@ -5,6 +5,7 @@ use crate::{
     gas_pool::GasPool, header::check_header, record::Recording,
 };
 use alloy_consensus::{Header, proofs};
+use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, keccak256};
 use executor::{
     BlockError, BlockExecution, BlockState, Environment, EvmOverrides as _, ExecutionOutcome,
@@ -57,7 +58,9 @@ impl ChainReader {
                 None => rejected.push((index, Invalid::Signature { index })),
             }
         }
-        let built = self.state().build_recorded(attributes, &recovered)?;
+        let state = self.state();
+        let header = state.open_header(attributes)?;
+        let built = state.build_recorded(&header, &attributes.withdrawals, &recovered)?;
         let reasons = built.rejected.into_iter();
         rejected.extend(reasons.map(|(at, reason)| (positions[at], reason.into_invalid())));
         rejected.sort_by_key(|(index, _)| *index);
@@ -76,16 +79,18 @@ impl ChainReader {
 
 impl State {
     /// Builds a block on this state from those of `transactions` that can stand in it, in order,
-    /// without a record of what it reads.
+    /// without a record of what it reads. `header` is what [`Self::open_header`] makes of the block's
+    /// attributes; one that the rules do not allow makes a block that is not
+    /// [provable](Block::provable).
     pub fn build<'c>(
         &self,
-        attributes: &BlockAttributes,
+        header: &Header,
+        withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
     ) -> Result<BuiltBlock, ChainError> {
-        let header = self.open_header(attributes)?;
         let offered: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut rejected = Vec::new();
-        let executed = self.execute(self, &header, attributes, &offered, &mut rejected)?;
+        let executed = self.execute(self, header, withdrawals, &offered, &mut rejected)?;
         let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
         Ok(BuiltBlock { executed, witness: None, rejected })
     }
@@ -93,10 +98,10 @@ impl State {
     /// As [`Self::build`], with the witness of the block.
     pub fn build_recorded<'c>(
         &self,
-        attributes: &BlockAttributes,
+        header: &Header,
+        withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
     ) -> Result<BuiltBlock, ChainError> {
-        let header = self.open_header(attributes)?;
         let mut offered: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut all_rejected = Vec::new();
         // A transaction that was tried and rejected has read state that the block does not need, so
@@ -105,7 +110,7 @@ impl State {
             let recording = Recording::new(self);
             let mut rejected = Vec::new();
             let executed =
-                self.execute(&recording, &header, attributes, &offered, &mut rejected)?;
+                self.execute(&recording, header, withdrawals, &offered, &mut rejected)?;
             let again = rejected.iter().any(|left: &Rejected| left.was_tried);
             offered.retain(|(index, _)| rejected.iter().all(|left| left.index != *index));
             all_rejected.extend(rejected.into_iter().map(|left| (left.index, left.reason)));
@@ -121,7 +126,7 @@ impl State {
         &self,
         source: &S,
         header: &Header,
-        attributes: &BlockAttributes,
+        withdrawals: &[Withdrawal],
         offered: &[(usize, &RecoveredTransaction)],
         rejected: &mut Vec<Rejected>,
     ) -> Result<ExecutedBlock, ChainError> {
@@ -130,8 +135,7 @@ impl State {
         if header.slot_number.is_some() {
             state = state.with_access_list();
         }
-        let environment =
-            Environment { header, ommers: &[], withdrawals: &attributes.withdrawals, spec };
+        let environment = Environment { header, ommers: &[], withdrawals, spec };
         let mut execution = BlockExecution::begin(&mut state, environment, self.config())?;
         let (mut transactions, mut senders) = (Vec::new(), Vec::new());
         let mut gas_pool = GasPool::new(self, header);
@@ -170,7 +174,7 @@ impl State {
         changes.codes = post.codes;
         let header = close_header(header.clone(), &transactions, &executed, post.root);
         provable &= check_header(&header, &self.block.header, spec).is_ok();
-        let withdrawals = attributes.withdrawals.clone();
+        let withdrawals = withdrawals.to_vec();
         let mut block = Block::sealed(header, transactions, senders, withdrawals, executed);
         block.provable = provable;
         block.total_difficulty = self.block.total_difficulty;

@@ -173,6 +173,11 @@ impl Chain {
         changes.canonical = self.canonical_change(&block)?;
         changes.blocks.push(Arc::clone(&block));
         self.store.commit(changes)?;
+        // A block that was there before and is made again has the state that it was made with, not
+        // what somebody did behind it on a branch that is gone.
+        if self.roots.contains_key(&block.hash) {
+            Arc::make_mut(&mut self.reader.roots).remove(&block.hash);
+        }
         self.moved_to(&block);
         Ok(block)
     }

@@ -1,12 +1,12 @@
 //! A devnet from its configuration to its end.
 
 use crate::{
-    Accounts, CLIENT_VERSION, Config, DevnetError, Fork, Mining, Origin, api, fork::Remote,
-    genesis, server::RunningServer, state::DevnetState,
+    Accounts, CLIENT_VERSION, Config, DevnetError, Fork, Mining, Origin, api, cheats::ForcedHeader,
+    fork::Remote, genesis, server::RunningServer, state::DevnetState,
 };
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
-use node::{Node, Order, Settings};
+use node::{HeaderPolicy, Node, Order, Settings};
 use rpc::{Api, Options, WorkerOptions, Workers};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
@@ -70,7 +70,6 @@ impl Devnet {
             order: if config.order_by_fees { Order::Offers } else { Order::Arrival },
             gas_price: config.gas_price,
             refuse_below_base_fee: true,
-            impersonate_all: config.auto_impersonate,
             slots_in_an_epoch: config.slots_in_an_epoch,
             final_number: chain.head().header.number,
             max_transaction_bytes: config.max_tx_size,
@@ -79,11 +78,14 @@ impl Devnet {
             verify_blocks: config.verify_blocks.then_some(execute::Rules::L1),
             ..Settings::default()
         };
-        let node = Node::new(chain, clock, settings);
+        let forced_header = Arc::<ForcedHeader>::default();
+        let policy: Arc<dyn HeaderPolicy> = Arc::<ForcedHeader>::clone(&forced_header);
+        let node = Node::with_header_policy(chain, clock, settings, policy);
         let options = Options { client_version: CLIENT_VERSION.to_owned(), ..Options::default() };
         let api = Api::new(Arc::clone(&node), options);
         let server_config = config.server.clone();
-        let state = Arc::new(DevnetState::new(api.clone(), config, &accounts, remote));
+        let state =
+            Arc::new(DevnetState::new(api.clone(), config, &accounts, remote, forced_header));
         let workers = WorkerOptions::default();
         let workers = if state.remote().is_some() { workers.remote_reads() } else { workers };
         let workers = Arc::new(Workers::new(&workers));

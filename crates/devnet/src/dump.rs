@@ -2,6 +2,7 @@
 
 use crate::{
     Devnet, DevnetError, Origin,
+    cheats::ForceHeader,
     history::PastState,
     state::DevnetState,
     state_file::{
@@ -13,6 +14,7 @@ use alloy_consensus::{EthereumReceipt, Transaction as _, TxType, transaction::Si
 use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
 use chain::{Block, Chain, ChainError, ChainReader, State};
 use executor::{ExecutionOutcome, Transaction};
+use node::{Command, NodeState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
@@ -166,7 +168,24 @@ pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String>
         Some(states) => serde_json::from_value(states.clone())
             .map_err(|error| format!("historical states: {error}"))?,
     };
-    devnet.node.change(|node| {
+    ForceHeader::GasLimit(None).apply(&devnet.forced_header);
+    devnet.node.execute(LoadState { file, blocks, past })
+}
+
+/// Takes over a state, and the blocks that lead to it.
+#[derive(Debug)]
+struct LoadState<'f> {
+    file: &'f StateFile,
+    blocks: Vec<Arc<Block>>,
+    /// States after earlier blocks.
+    past: Vec<(B256, PastState)>,
+}
+
+impl Command for LoadState<'_> {
+    type Output = Result<(), String>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        let Self { file, mut blocks, past } = self;
         let edited = apply(&node.chain.state(), file)?;
         blocks
             .retain(|block| file.best_block_number.is_none_or(|best| block.header.number <= best));
@@ -185,9 +204,8 @@ pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String>
         let head = Arc::clone(chain.head());
         node.chain = chain;
         node.clock.set(head.header.timestamp);
-        node.settings.gas_limit = None;
         Ok(())
-    })
+    }
 }
 
 fn apply(state: &State, file: &StateFile) -> Result<State, String> {

@@ -1,7 +1,7 @@
 //! Block 0 of a devnet.
 
 use crate::{
-    Accounts, Config, DevnetError, Hardfork, cheats::Cheats, config::Origin, fork::Remote,
+    Accounts, Config, DevnetError, Hardfork, cheats::EvmCheats, config::Origin, fork::Remote,
 };
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
@@ -66,7 +66,7 @@ pub(crate) fn start(
             code_size: config.code_size_limit,
             no_transaction_gas_cap: !config.tx_gas_cap,
         },
-        extension: Some(Arc::new(Cheats::default())),
+        extension: Some(Arc::new(EvmCheats::default())),
     };
     if let Some(remote) = remote {
         let chain_id = config.chain_id.unwrap_or(remote.chain_id);

@@ -1,9 +1,13 @@
 //! What the methods of a devnet work on.
 
-use crate::{Accounts, Config, cheats::Cheats, fork::Remote};
+use crate::{
+    Accounts, Config,
+    cheats::{EvmCheats, ForcedFields, ForcedHeader, Impersonation, SetEvmCheats},
+    fork::Remote,
+};
 use alloy_primitives::{Address, B256, map::AddressMap};
 use alloy_signer_local::PrivateKeySigner;
-use node::{Node, NodeState, Snapshot};
+use node::{Node, Snapshot};
 use parking_lot::{Mutex, RwLock};
 use rpc::Api;
 use std::{collections::BTreeMap, sync::Arc};
@@ -24,7 +28,9 @@ pub(crate) struct DevnetState {
     pub(crate) snapshots: Mutex<Snapshots>,
     /// The moment of the start, to go back to.
     pub(crate) start: Mutex<Snapshot>,
-    cheats: Mutex<Cheats>,
+    evm_cheats: Mutex<EvmCheats>,
+    pub(crate) impersonation: Mutex<Impersonation>,
+    pub(crate) forced_header: Arc<ForcedHeader>,
     /// Another one after each reset.
     pub(crate) instance: Mutex<B256>,
     pub(crate) genesis_time: u64,
@@ -73,7 +79,10 @@ impl DevnetState {
         config: Config,
         accounts: &Accounts,
         remote: Option<Arc<Remote>>,
+        forced_header: Arc<ForcedHeader>,
     ) -> Self {
+        let impersonation =
+            Impersonation { all: config.auto_impersonate, ..Impersonation::default() };
         let signers = accounts.signers.iter().map(|signer| (signer.address(), signer.clone()));
         let node = Arc::clone(api.node());
         let (start, genesis_time) = node.read(|node| {
@@ -90,18 +99,27 @@ impl DevnetState {
             signers: signers.collect(),
             snapshots: Mutex::default(),
             start: Mutex::new(start),
-            cheats: Mutex::default(),
+            evm_cheats: Mutex::default(),
+            impersonation: Mutex::new(impersonation),
+            forced_header,
             instance: Mutex::new(B256::random()),
             genesis_time,
         }
     }
 
     /// Changes what the EVM of the chain cheats in, from the next block on.
-    pub(crate) fn change_cheats(&self, node: &mut NodeState, change: impl FnOnce(&mut Cheats)) {
-        let mut cheats = self.cheats.lock();
+    pub(crate) fn change_evm_cheats(&self, change: impl FnOnce(&mut EvmCheats)) {
+        let mut cheats = self.evm_cheats.lock();
         change(&mut cheats);
-        let extension = Arc::new(cheats.clone());
-        node.chain.configure(|config| config.extension = Some(extension));
+        self.node.execute(SetEvmCheats(cheats.clone()));
+    }
+
+    /// Forgets all cheats, as at the start.
+    pub(crate) fn forget_cheats(&self) {
+        self.change_evm_cheats(|cheats| *cheats = EvmCheats::default());
+        self.forced_header.change(|fields| *fields = ForcedFields::default());
+        *self.impersonation.lock() =
+            Impersonation { all: self.config.auto_impersonate, ..Impersonation::default() };
     }
 
     /// The node whose chain this one continues, if there is one.

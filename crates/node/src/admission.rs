@@ -1,7 +1,7 @@
 //! Which transactions a node takes into its pool.
 
 use crate::{PoolTransaction, Rejected, Settings, Sidecar};
-use alloy_consensus::{Transaction as _, Typed2718};
+use alloy_consensus::{Header, Transaction as _, Typed2718};
 use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{KECCAK256_EMPTY, U256};
@@ -12,19 +12,17 @@ use wire::ProtocolFork;
 
 /// Checks a transaction against the state at the head, as far as it can be said before its block.
 ///
-/// `base_fee` is that of the next block, in wei; `timestamp` the time that it may have.
+/// `next` is the header of the next block, as far as it is known.
 pub(crate) fn admit(
     new: &PoolTransaction,
     state: &State,
     settings: &Settings,
-    base_fee: u64,
-    timestamp: u64,
+    next: &Header,
 ) -> Result<(), Rejected> {
     let transaction = &new.recovered.transaction;
     let config = state.config();
     let spec = &config.spec;
-    let number = state.block().header.number + 1;
-    let fork = spec.hardfork_at(number, timestamp);
+    let fork = spec.hardfork_at(next.number, next.timestamp);
     check_shape(transaction, new.sidecar.as_deref(), fork, settings)?;
 
     let (got, expected) = (transaction.chain_id(), spec.chain_id());
@@ -32,7 +30,7 @@ pub(crate) fn admit(
         return Err(Rejected::ChainId { got, expected });
     }
     let got = transaction.gas_limit();
-    let limit = settings.gas_limit.unwrap_or(state.block().header.gas_limit);
+    let limit = next.gas_limit;
     if got > limit {
         return Err(Rejected::GasLimit { got, limit });
     }
@@ -42,7 +40,7 @@ pub(crate) fn admit(
     {
         return Err(Rejected::GasCap { got, limit: MAX_TX_GAS_LIMIT_OSAKA });
     }
-    let rules = spec.fork_at(timestamp).unwrap_or(ProtocolFork::Paris);
+    let rules = spec.fork_at(next.timestamp).unwrap_or(ProtocolFork::Paris);
     let intrinsic = intrinsic_gas(transaction, rules);
     if fork >= EthereumHardfork::Istanbul && got < intrinsic {
         return Err(Rejected::IntrinsicGas { got, intrinsic });
@@ -54,7 +52,7 @@ pub(crate) fn admit(
     {
         return Err(Rejected::InitCode { got: transaction.input().len(), limit: code_limit });
     }
-    check_fees(transaction, settings, base_fee)?;
+    check_fees(transaction, settings, next.base_fee_per_gas.unwrap_or_default())?;
     check_sender(new, state)
 }
 

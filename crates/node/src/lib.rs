@@ -5,7 +5,7 @@
 //! out of it and go on without a lock, so that they do not wait while a block is executed.
 //!
 //! This crate owns what is between a chain and its interfaces: which transactions wait and in which
-//! order they are taken, when a block is made and what time it has, what a devnet may change, and who
+//! order they are taken, when a block is made and what time it has, how its state is changed, and who
 //! is told. It does not own execution and state (`chain`), JSON-RPC (`rpc`), or the methods, keys and
 //! flags of a devnet (`devnet`).
 
@@ -13,16 +13,23 @@
 
 mod admission;
 mod clock;
+mod command;
 mod error;
 mod event;
+mod header_policy;
 mod mine;
 mod node;
 mod pool;
 mod settings;
 
 pub use clock::Clock;
+pub use command::{
+    ClearPool, Command, RemoveSender, RemoveTransaction, Restore, SetClock, SetCoinbase, SetMining,
+    SetState,
+};
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;
+pub use header_policy::HeaderPolicy;
 pub use mine::{MineRequest, Pending};
 pub use node::{Node, NodeState, Snapshot};
 pub use pool::{Pool, PoolTransaction, Sidecar};

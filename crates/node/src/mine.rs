@@ -1,7 +1,7 @@
 //! Making blocks.
 
 use crate::{Event, Node, NodeError, NodeState, PoolTransaction};
-use alloy_consensus::Transaction as _;
+use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, keccak256};
 use chain::{Block, BlockAttributes, BuiltBlock, ChainError, Rejection, State};
@@ -41,16 +41,16 @@ pub struct Pending {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PendingKey {
-    parent: B256,
+    header: B256,
     root: B256,
     pool: u64,
-    attributes: (u64, Option<u64>, Option<u64>, B256),
 }
 
 /// All that a block is made from, taken out of the node.
 struct Draft {
     state: State,
-    attributes: BlockAttributes,
+    header: Header,
+    withdrawals: Vec<Withdrawal>,
     offered: Vec<Arc<PoolTransaction>>,
     pool: u64,
 }
@@ -64,26 +64,23 @@ impl NodeState {
         let timestamp =
             request.timestamp.unwrap_or_else(|| self.clock.peek(parent.header.timestamp));
         let number = parent.header.number + 1;
-        let derived = || keccak256([parent.hash.as_slice(), &number.to_be_bytes()].concat());
         let attributes = BlockAttributes {
             timestamp,
             fee_recipient: settings.coinbase,
-            prev_randao: settings.next_prev_randao.unwrap_or_else(derived),
+            prev_randao: keccak256([parent.hash.as_slice(), &number.to_be_bytes()].concat()),
             parent_beacon_block_root: request.parent_beacon_block_root,
             gas_limit: None,
             extra_data: settings.extra_data.clone(),
             withdrawals: request.withdrawals.clone(),
             slot_number: number,
-            forced_gas_limit: settings.gas_limit,
-            forced_base_fee: settings.next_base_fee.or(settings.base_fee),
         };
+        let header = self.next_header(&attributes)?;
         let offered = match &request.only {
             Some(hashes) => {
                 hashes.iter().filter_map(|hash| self.pool.get(hash)).map(Arc::clone).collect()
             }
             None if self.pool.is_empty() => Vec::new(),
             None => {
-                let header = state.open_header(&attributes)?;
                 let base_fee = header.base_fee_per_gas.unwrap_or_default();
                 let mut failed = None;
                 let ready = self.pool.ready(base_fee, settings.order, |sender| {
@@ -99,33 +96,28 @@ impl NodeState {
                 ready
             }
         };
-        Ok(Draft { state, attributes, offered, pool: self.pool.version() })
+        Ok(Draft {
+            state,
+            header,
+            withdrawals: attributes.withdrawals,
+            offered,
+            pool: self.pool.version(),
+        })
     }
 }
 
 impl Draft {
     fn key(&self) -> PendingKey {
-        let attributes = &self.attributes;
-        PendingKey {
-            parent: self.state.block().hash,
-            root: self.state.root(),
-            pool: self.pool,
-            attributes: (
-                attributes.timestamp,
-                attributes.forced_gas_limit,
-                attributes.forced_base_fee,
-                keccak256(attributes.fee_recipient),
-            ),
-        }
+        PendingKey { header: self.header.hash_slow(), root: self.state.root(), pool: self.pool }
     }
 
     /// Builds the block, with its witness if it is to be verified.
     fn build(&self, verify: bool) -> Result<BuiltBlock, ChainError> {
         let transactions = self.offered.iter().map(|offered| &offered.recovered);
         if verify {
-            self.state.build_recorded(&self.attributes, transactions)
+            self.state.build_recorded(&self.header, &self.withdrawals, transactions)
         } else {
-            self.state.build(&self.attributes, transactions)
+            self.state.build(&self.header, &self.withdrawals, transactions)
         }
     }
 }
@@ -175,8 +167,7 @@ impl Node {
         let mut node = self.inner.write();
         let block = node.chain.append(built.executed)?;
         node.clock.used(block.header.timestamp);
-        node.settings.next_base_fee = None;
-        node.settings.next_prev_randao = None;
+        node.header_policy.made(&block.header);
         for hash in &impossible {
             node.pool.remove(hash);
         }

@@ -1,11 +1,12 @@
 //! The handle of a node.
 
 use crate::{
-    Clock, Event, NodeError, Pending, Pool, PoolTransaction, Rejected, Settings, Sidecar,
-    admission::admit,
+    Clock, Command, Event, HeaderPolicy, NodeError, Pending, Pool, PoolTransaction, Rejected,
+    Settings, Sidecar, admission::admit,
 };
+use alloy_consensus::Header;
 use alloy_primitives::{B256, map::B256Map};
-use chain::{Block, Chain, ChainError, State};
+use chain::{Block, BlockAttributes, Chain, ChainError, State};
 use parking_lot::{Mutex, RwLock};
 use std::sync::{Arc, Weak};
 use tokio::sync::{broadcast, watch};
@@ -24,6 +25,8 @@ pub struct NodeState {
     pub clock: Clock,
     /// How it works.
     pub settings: Settings,
+    /// What its owner decides about headers.
+    pub header_policy: Arc<dyn HeaderPolicy>,
     /// States of snapshots, which are kept however old they are.
     pins: Mutex<Vec<Weak<State>>>,
     /// Blobs of transactions that stand in blocks, by hash of the transaction.
@@ -94,10 +97,28 @@ impl NodeState {
         self.chain.prune(states, pinned.iter().map(|state| state.root()))
     }
 
+    /// The header of the next block, as far as it is known before execution.
+    pub fn next_header(&self, attributes: &BlockAttributes) -> Result<Header, ChainError> {
+        let mut header = self.chain.state().open_header(attributes)?;
+        self.header_policy.apply(&mut header);
+        Ok(header)
+    }
+
     /// Base fee of the next block, in wei.
     pub fn next_base_fee(&self) -> u64 {
-        let forced = self.settings.next_base_fee.or(self.settings.base_fee);
-        forced.unwrap_or_else(|| self.chain.state().next_base_fee().unwrap_or_default())
+        let header = self.pending_header();
+        header.ok().and_then(|header| header.base_fee_per_gas).unwrap_or_default()
+    }
+
+    /// Gas limit of the next block.
+    pub fn next_gas_limit(&self) -> u64 {
+        let head = self.chain.head().header.gas_limit;
+        self.pending_header().map_or(head, |header| header.gas_limit)
+    }
+
+    fn pending_header(&self) -> Result<Header, ChainError> {
+        let timestamp = self.clock.peek(self.chain.head().header.timestamp);
+        self.next_header(&BlockAttributes { timestamp, ..BlockAttributes::default() })
     }
 
     /// Takes a transaction into the pool.
@@ -106,8 +127,7 @@ impl NodeState {
             return Err(Rejected::Known(*new.hash()));
         }
         let state = self.chain.state();
-        let timestamp = self.clock.peek(state.block().header.timestamp);
-        admit(&new, &state, &self.settings, self.next_base_fee(), timestamp)?;
+        admit(&new, &state, &self.settings, &self.pending_header()?)?;
         self.pool.add(new)
     }
 }
@@ -124,13 +144,24 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node for `chain`, with an empty pool.
+    /// A node for `chain`, with an empty pool, whose headers are as the rules have them.
     pub fn new(chain: Chain, clock: Clock, settings: Settings) -> Arc<Self> {
+        Self::with_header_policy(chain, clock, settings, Arc::new(()))
+    }
+
+    /// As [`Self::new`], with a policy for the headers of its blocks.
+    pub fn with_header_policy(
+        chain: Chain,
+        clock: Clock,
+        settings: Settings,
+        header_policy: Arc<dyn HeaderPolicy>,
+    ) -> Arc<Self> {
         let state = NodeState {
             chain,
             pool: Pool::default(),
             clock,
             settings,
+            header_policy,
             pins: Mutex::default(),
             sidecars: B256Map::default(),
         };
@@ -153,12 +184,13 @@ impl Node {
         self.inner.is_locked_exclusive()
     }
 
-    /// Changes something, while no block is being made. Those who listen are told if the head moved.
-    pub fn change<T>(&self, change: impl FnOnce(&mut NodeState) -> T) -> T {
+    /// Executes a command, while no block is being made. Those who listen are told if the head moved.
+    pub fn execute<C: Command>(&self, command: C) -> C::Output {
+        tracing::debug!(?command);
         let _one = self.mining.lock();
         let mut node = self.inner.write();
         let (before, mining) = (Arc::clone(node.chain.head()), node.settings.mining);
-        let result = change(&mut node);
+        let result = command.apply(&mut node);
         let moved = Event::between(&node.chain, &before, node.chain.head());
         let other_mining = node.settings.mining != mining;
         drop(node);

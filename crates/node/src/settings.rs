@@ -1,6 +1,6 @@
 //! What may be set about a node while it runs.
 
-use alloy_primitives::{Address, B256, Bytes, map::AddressSet};
+use alloy_primitives::{Address, Bytes};
 use execute::Rules;
 use std::time::Duration;
 
@@ -55,14 +55,6 @@ pub struct Settings {
     pub order: Order,
     /// Who gets the tips.
     pub coinbase: Address,
-    /// Gas limit of each block whatever the rules say; `None` for the parent's.
-    pub gas_limit: Option<u64>,
-    /// Base fee of the next block whatever the rules say, in wei; used up by it.
-    pub next_base_fee: Option<u64>,
-    /// Base fee of every block, in wei.
-    pub base_fee: Option<u64>,
-    /// Randomness of the next block; `None` for one derived from its parent.
-    pub next_prev_randao: Option<B256>,
     /// Extra data of each block.
     pub extra_data: Bytes,
     /// Least tip that the pool takes, in wei.
@@ -73,10 +65,6 @@ pub struct Settings {
     pub gas_price: Option<u128>,
     /// Whether the pool refuses what cannot pay the base fee of the next block now.
     pub refuse_below_base_fee: bool,
-    /// Accounts that may send without a signature.
-    pub impersonated: AddressSet,
-    /// Whether all accounts may.
-    pub impersonate_all: bool,
     /// Blocks per epoch: safe is one epoch behind the head, finalized two.
     pub slots_in_an_epoch: u64,
     /// Blocks up to this number are final whatever the head is: those that were imported.
@@ -99,17 +87,11 @@ impl Default for Settings {
             mining: Mining::Auto,
             order: Order::Fees,
             coinbase: Address::ZERO,
-            gas_limit: None,
-            next_base_fee: None,
-            base_fee: None,
-            next_prev_randao: None,
             extra_data: Bytes::new(),
             min_tip: 0,
             suggested_tip: 1_000_000_000,
             gas_price: None,
             refuse_below_base_fee: false,
-            impersonated: AddressSet::default(),
-            impersonate_all: false,
             slots_in_an_epoch: 32,
             final_number: 0,
             max_transaction_bytes: 128 * 1024,

@@ -4,10 +4,10 @@ use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
-use chain::{Chain, ChainConfig, RecoveredTransaction, empty_genesis};
+use chain::{Chain, ChainConfig, ChainError, RecoveredTransaction, empty_genesis};
 use enshrine_node::{
-    Clock, Event, MineRequest, Mining, Node, NodeError, Order, PoolTransaction, Rejected, Settings,
-    Unverified,
+    Clock, Command, Event, MineRequest, Mining, Node, NodeError, NodeState, Order, PoolTransaction,
+    Rejected, Restore, SetMining, Settings, Unverified,
 };
 use execute::{ExecuteError, RuleViolation, Rules};
 use executor::ChainSpec;
@@ -21,7 +21,12 @@ const GWEI: u128 = 1_000_000_000;
 const BOB: Address = Address::repeat_byte(0xb0);
 
 fn node_at(fork: ProtocolFork, settings: Settings) -> Arc<Node> {
+    node_with(fork, empty_genesis(fork).gas_limit, settings)
+}
+
+fn node_with(fork: ProtocolFork, gas_limit: u64, settings: Settings) -> Arc<Node> {
     let mut genesis = empty_genesis(fork);
+    genesis.gas_limit = gas_limit;
     for name in ["alice", "carol"] {
         let rich = GenesisAccount { balance: U256::from(100 * ETHER), ..Default::default() };
         genesis.alloc.insert(Key::named(name).address(), rich);
@@ -37,6 +42,18 @@ fn node(mining: Mining) -> Arc<Node> {
         ProtocolFork::Osaka,
         Settings { mining, verify_blocks: Some(Rules::L1), ..Default::default() },
     )
+}
+
+/// A change that no transaction makes.
+#[derive(Debug)]
+struct SetBalance(Address, U256);
+
+impl Command for SetBalance {
+    type Output = Result<(), ChainError>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        node.chain.edit(|state| state.set_balance(self.0, self.1))
+    }
 }
 
 fn pooled(transaction: Transaction, name: &str) -> PoolTransaction {
@@ -82,8 +99,8 @@ fn who_pays_most_goes_first_or_who_came_first() {
     for (order, expected) in
         [(Order::Fees, ["carol", "alice"]), (Order::Arrival, ["alice", "carol"])]
     {
-        let node = node(Mining::Manual);
-        node.change(|node| node.settings.order = order);
+        let settings = Settings { mining: Mining::Manual, order, ..Settings::default() };
+        let node = node_at(ProtocolFork::Osaka, settings);
         node.submit(transfer("alice", 0, 1)).unwrap();
         node.submit(transfer("alice", 1, 9 * GWEI)).unwrap();
         node.submit(transfer("carol", 0, 2 * GWEI)).unwrap();
@@ -253,7 +270,7 @@ fn a_block_that_breaks_the_rules_it_is_verified_by_is_not_made() {
 #[test]
 fn a_block_on_an_edited_state_is_irregular_and_its_child_is_regular_again() {
     let node = node(Mining::Manual);
-    node.change(|node| node.chain.edit(|state| state.set_balance(BOB, U256::from(7)))).unwrap();
+    node.execute(SetBalance(BOB, U256::from(7))).unwrap();
     let block = node.mine(&MineRequest::default()).unwrap();
     assert!(!block.provable);
     assert_eq!(node.state().balance(BOB).unwrap(), U256::from(7));
@@ -267,9 +284,9 @@ fn a_snapshot_brings_everything_back_and_listeners_hear_of_it() {
     let snapshot = node.read(|node| node.snapshot());
     let mut events = node.subscribe();
     node.submit(transfer("alice", 1, 1)).unwrap();
-    node.change(|node| node.settings.mining = Mining::Manual);
+    assert_eq!(node.execute(SetMining(Mining::Manual)), Mining::Auto);
     node.submit(transfer("carol", 0, 1)).unwrap();
-    node.change(|node| node.restore(&snapshot)).unwrap();
+    node.execute(Restore(snapshot)).unwrap();
     node.read(|node| {
         assert_eq!(node.chain.head().header.number, 1);
         assert_eq!(node.chain.balance(BOB).unwrap(), U256::ONE);
@@ -303,8 +320,8 @@ fn the_pending_block_is_what_would_be_mined_and_leaves_no_trace() {
 
 #[test]
 fn a_block_takes_as_much_as_it_has_room_for_and_leaves_the_rest() {
-    let node = node(Mining::Manual);
-    node.change(|node| node.settings.gas_limit = Some(50_000));
+    let settings = Settings { mining: Mining::Manual, ..Settings::default() };
+    let node = node_with(ProtocolFork::Osaka, 50_000, settings);
     for nonce in 0..3 {
         node.submit(transfer("alice", nonce, 1)).unwrap();
     }
@@ -340,7 +357,7 @@ fn of_old_blocks_no_more_than_the_header_is_kept_if_that_is_wished() {
     assert_eq!(block(4).executed.receipts.len(), 1);
 
     // Other blocks in their place are kept and forgotten as they were.
-    node.change(|node| node.restore(&early)).unwrap();
+    node.execute(Restore(early)).unwrap();
     let sent: Vec<_> = (0..3).map(send).collect();
     assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, true, true]);
 }
@@ -378,7 +395,7 @@ fn a_node_that_keeps_few_states_stays_small_and_works_on() {
     );
 
     // A snapshot of long ago can be gone back to, and the chain goes on from there.
-    small.change(|node| node.restore(&early)).unwrap();
+    small.execute(Restore(early)).unwrap();
     small.submit(transfer("alice", 0, 1)).unwrap();
     assert_eq!(small.state().nonce(Key::named("alice").address()), Ok(1));
 }

@@ -30,7 +30,7 @@ mod logs;
 mod overrides;
 mod precompiles;
 mod registry;
-pub mod server;
+mod server;
 mod simulate;
 mod subscriptions;
 mod testing;

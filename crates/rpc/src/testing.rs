@@ -70,7 +70,8 @@ fn build(
             })
         }
     };
-    let built = parent.build(&attributes, &candidates)?;
+    let header = parent.open_header(&attributes)?;
+    let built = parent.build(&header, &attributes.withdrawals, &candidates)?;
     if let Some((index, reason)) = built.rejected.first().filter(|_| given) {
         return Err(RpcError::server(format!("transaction {index}: {reason}")));
     }

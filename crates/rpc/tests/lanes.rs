@@ -4,6 +4,11 @@ use enshrine_rpc::{
     Context, LaneLimits, Registry, RunningServer, ServerConfig, Wording, WorkerOptions, Workers,
     codes,
 };
+use jsonrpsee::{
+    Methods,
+    core::server::MethodCallback,
+    types::{Id, Params},
+};
 use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
@@ -51,8 +56,8 @@ impl Context for Gate {
     }
 }
 
-/// A server with one thread for each kind of method, and room for two to wait.
-async fn started(busy: bool) -> (Arc<Gate>, RunningServer, tempfile::TempDir) {
+/// Methods with one thread for each kind of them, and room for two to wait.
+fn methods(busy: bool) -> (Arc<Gate>, Methods) {
     let gate = Arc::new(Gate { busy, ..Gate::default() });
     let limits = LaneLimits { threads: NonZeroUsize::MIN, queue: 2 };
     let options = WorkerOptions {
@@ -70,10 +75,15 @@ async fn started(busy: bool) -> (Arc<Gate>, RunningServer, tempfile::TempDir) {
     });
     methods.read("quick", |_, args| args.next::<u64>());
     methods.execute("broken", |_, _| -> Result<(), _> { panic!("on purpose") });
+    (gate, methods.into_methods())
+}
+
+async fn started(busy: bool) -> (Arc<Gate>, RunningServer, tempfile::TempDir) {
+    let (gate, methods) = methods(busy);
     let folder = tempfile::tempdir().unwrap();
     let ipc = Some(folder.path().join("node.ipc"));
     let config = ServerConfig { port: 0, ipc, ..ServerConfig::default() };
-    (gate, RunningServer::start(&config, methods.into_methods()).await.unwrap(), folder)
+    (gate, RunningServer::start(&config, methods).await.unwrap(), folder)
 }
 
 fn request(method: &str, params: Value) -> Value {
@@ -174,6 +184,21 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_taken_later() {
     });
     asking.await.unwrap();
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_waits_for_any_more_is_not_begun() {
+    let (gate, methods) = methods(false);
+    let Some(MethodCallback::Async(slow)) = methods.method("slow") else { panic!("no method") };
+    let call = |connection: usize| {
+        slow(Id::Null, Params::new(None), connection.into(), 1_000, Default::default())
+    };
+    let (first, gone, patient) = (call(1), call(2), call(3));
+    gate.wait_for(1);
+    drop(gone);
+    gate.open();
+    assert!(first.await.is_success() && patient.await.is_success());
+    assert_eq!(gate.waiting.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,10 +4,10 @@ use super::{
     Method,
     args::{Args, Number, internal, invalid},
 };
-use crate::state::DevnetState;
+use crate::{cheats::ForceHeader, state::DevnetState};
 use alloy_primitives::{Address, U256};
 use jsonrpsee::types::ErrorObjectOwned;
-use node::{MineRequest, Mining};
+use node::{MineRequest, Mining, SetClock, SetCoinbase, SetMining};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned
     let gap = args.optional::<Number>()?.map(Number::u64).transpose()?;
     for _ in 0..count {
         if let Some(gap) = gap {
-            devnet.node.change(|node| node.clock.advance(gap.into()));
+            devnet.node.execute(SetClock::Advance(gap.into()));
         }
         mine_one(devnet)?;
     }
@@ -112,16 +112,15 @@ fn get_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 
 fn set_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let on: bool = args.next()?;
-    let waiting = devnet.node.change(|node| {
-        node.settings.mining = match (node.settings.mining, on) {
-            (mining, true) if mining.is_auto() => mining,
-            (_, true) => Mining::Auto,
-            (Mining::Auto, false) => Mining::Manual,
-            (Mining::Mixed(interval), false) => Mining::Interval(interval),
-            (mining, false) => mining,
-        };
-        on && !node.pool.is_empty()
-    });
+    let (mining, waiting) =
+        devnet.node.read(|node| (node.settings.mining, on && !node.pool.is_empty()));
+    devnet.node.execute(SetMining(match (mining, on) {
+        (mining, true) if mining.is_auto() => mining,
+        (_, true) => Mining::Auto,
+        (Mining::Auto, false) => Mining::Manual,
+        (Mining::Mixed(interval), false) => Mining::Interval(interval),
+        (mining, false) => mining,
+    }));
     if waiting
         && devnet.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty())
     {
@@ -142,25 +141,25 @@ fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
         0 => Mining::Manual,
         seconds => Mining::Interval(Duration::from_secs(seconds)),
     };
-    devnet.node.change(|node| node.settings.mining = mining);
+    devnet.node.execute(SetMining(mining));
     Ok(Value::Null)
 }
 
 fn set_coinbase(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let coinbase: Address = args.next()?;
-    devnet.node.change(|node| node.settings.coinbase = coinbase);
+    devnet.node.execute(SetCoinbase(coinbase));
     Ok(Value::Null)
 }
 
 fn set_next_base_fee(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let fee = args.next::<Number>()?.u64()?;
-    devnet.node.change(|node| node.settings.next_base_fee = Some(fee));
+    ForceHeader::NextBaseFee(fee).apply(&devnet.forced_header);
     Ok(Value::Null)
 }
 
 fn set_gas_limit(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let limit = args.next::<Number>()?.u64()?;
-    devnet.node.change(|node| node.settings.gas_limit = Some(limit));
+    ForceHeader::GasLimit(Some(limit)).apply(&devnet.forced_header);
     Ok(json!(true))
 }
 
@@ -172,6 +171,6 @@ fn set_min_gas_price(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 fn set_prev_randao(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let value: Number = args.next()?;
     let randao = U256::to_be_bytes::<32>(&value.0).into();
-    devnet.node.change(|node| node.settings.next_prev_randao = Some(randao));
+    ForceHeader::NextPrevRandao(randao).apply(&devnet.forced_header);
     Ok(Value::Null)
 }

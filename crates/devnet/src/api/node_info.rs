@@ -4,7 +4,7 @@ use super::{
     Method,
     args::{Args, Number, internal},
 };
-use crate::{CLIENT_VERSION, Hardfork, state::DevnetState};
+use crate::{CLIENT_VERSION, Hardfork, cheats::SetChainId, state::DevnetState};
 use alloy_primitives::{B256, Bytes, map::HashMap};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObject
         let head = node.chain.head();
         let base_fee = node.next_base_fee();
         let price = node.settings.gas_price.unwrap_or_else(|| u128::from(base_fee) + 1_000_000_000);
-        let limit = node.settings.gas_limit.unwrap_or(head.header.gas_limit);
+        let limit = node.next_gas_limit();
         json!({
             "currentBlockNumber": format!("{:#x}", head.header.number),
             "currentBlockTimestamp": head.header.timestamp,
@@ -99,9 +99,7 @@ fn metadata(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
 
 fn set_chain_id(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let id = args.next::<Number>()?.u64()?;
-    devnet.node.change(|node| {
-        node.chain.configure(|config| config.spec = config.spec.clone().with_chain_id(id));
-    });
+    devnet.node.execute(SetChainId(id));
     Ok(Value::Null)
 }
 

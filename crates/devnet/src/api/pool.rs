@@ -4,6 +4,7 @@ use super::{Method, args::Args};
 use crate::state::DevnetState;
 use alloy_primitives::{Address, B256, Bytes};
 use jsonrpsee::types::ErrorObjectOwned;
+use node::{ClearPool, RemoveSender, RemoveTransaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -20,36 +21,36 @@ pub(super) const METHODS: &[Method] = &[
 
 fn drop_one(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.next()?;
-    Ok(json!(devnet.node.change(|node| node.pool.remove(&hash)).map(|_| hash)))
+    Ok(json!(devnet.node.execute(RemoveTransaction(hash)).map(|_| hash)))
 }
 
 fn drop_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    devnet.node.change(|node| node.pool.clear());
+    devnet.node.execute(ClearPool);
     Ok(Value::Null)
 }
 
 fn drop_sender(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let sender: Address = args.next()?;
-    devnet.node.change(|node| node.pool.remove_sender(sender));
+    devnet.node.execute(RemoveSender(sender));
     Ok(Value::Null)
 }
 
 fn impersonate(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let address: Address = args.next()?;
-    devnet.node.change(|node| node.settings.impersonated.insert(address));
+    devnet.impersonation.lock().accounts.insert(address);
     Ok(Value::Null)
 }
 
 fn stop_impersonating(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let address: Address = args.next()?;
-    devnet.node.change(|node| node.settings.impersonated.remove(&address));
+    devnet.impersonation.lock().accounts.remove(&address);
     Ok(Value::Null)
 }
 
 fn impersonate_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let all: bool = args.next()?;
-    devnet.node.change(|node| node.settings.impersonate_all = all);
+    devnet.impersonation.lock().all = all;
     Ok(Value::Null)
 }
 
@@ -68,10 +69,8 @@ fn impersonate_signature(devnet: &DevnetState, args: &mut Args) -> Result<Value,
     };
     // One of another length is nobody's anyway.
     if let Ok(signature) = signature[..].try_into() {
-        devnet.node.change(|node| {
-            devnet.change_cheats(node, |cheats| {
-                Arc::make_mut(&mut cheats.signatures).0.insert(signature, address);
-            });
+        devnet.change_evm_cheats(|cheats| {
+            Arc::make_mut(&mut cheats.signatures).0.insert(signature, address);
         });
     }
     Ok(Value::Null)

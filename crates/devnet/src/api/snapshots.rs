@@ -4,15 +4,12 @@ use super::{
     Method,
     args::{Args, Number, internal, invalid},
 };
-use crate::{
-    DevnetError, cheats::Cheats, dump, fork::Remote, genesis, state::DevnetState,
-    state_file::StateFile,
-};
+use crate::{DevnetError, dump, fork::Remote, genesis, state::DevnetState, state_file::StateFile};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{Chain, ChainError};
 use jsonrpsee::types::ErrorObjectOwned;
-use node::{Clock, MineRequest, Mining};
+use node::{Clock, Command, MineRequest, Mining, NodeState, SetMining, SetState, Snapshot};
 use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -37,15 +34,8 @@ fn snapshot(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
 fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let number = args.next::<Number>()?.u64()?;
     let Some(snapshot) = devnet.snapshots.lock().take(number) else { return Ok(json!(false)) };
-    devnet
-        .node
-        .change(|node| -> Result<(), ChainError> {
-            // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
-            node.chain.set_state(snapshot.state())?;
-            node.clock.set(snapshot.state().block().header.timestamp);
-            Ok(())
-        })
-        .map_err(RpcError::from)?;
+    // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
+    devnet.node.execute(SetState(snapshot.state().clone())).map_err(RpcError::from)?;
     Ok(json!(true))
 }
 
@@ -55,20 +45,18 @@ pub(super) fn go_back(
     depth: u64,
     what: &str,
 ) -> Result<(), ErrorObjectOwned> {
-    devnet.node.change(|node| {
-        let height = node.chain.head().header.number;
-        let target = height.checked_sub(depth).map(|number| node.chain.canonical_block(number));
-        let Some(block) = target.transpose().map_err(RpcError::from)?.flatten() else {
-            return Err(invalid(format!(
-                "{what} depth must not exceed current chain height: current height {height}, depth \
-                 {depth}"
-            )));
-        };
-        let state = node.state_after(&block).map_err(|error| invalid(error.to_string()))?;
-        node.chain.set_state(&state).map_err(RpcError::from)?;
-        node.clock.set(block.header.timestamp);
-        Ok(())
-    })
+    let chain = devnet.api.chain();
+    let height = chain.head().header.number;
+    let target = height.checked_sub(depth).map(|number| chain.canonical_block(number));
+    let Some(block) = target.transpose().map_err(RpcError::from)?.flatten() else {
+        return Err(invalid(format!(
+            "{what} depth must not exceed current chain height: current height {height}, depth \
+             {depth}"
+        )));
+    };
+    let state = devnet.node.read(|node| node.state_after(&block));
+    let state = state.map_err(|error| invalid(error.to_string()))?;
+    Ok(devnet.node.execute(SetState(state)).map_err(RpcError::from)?)
 }
 
 fn rollback(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
@@ -118,21 +106,45 @@ fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
     };
     devnet.snapshots.lock().clear();
     *devnet.instance.lock() = B256::random();
-    devnet.node.change(|node| {
-        let mut start = devnet.start.lock();
-        node.restore(&start).map_err(RpcError::from)?;
+    devnet.forget_cheats();
+    let mut start = devnet.start.lock();
+    let continued = another.map(|(remote, chain, clock)| {
+        devnet.continue_another(remote);
+        (chain, clock)
+    });
+    let reset = Reset { start: start.clone(), continued, timestamp: devnet.config.timestamp };
+    if let Some(moment) = devnet.node.execute(reset).map_err(RpcError::from)? {
+        *start = moment;
+    }
+    Ok(Value::Null)
+}
+
+/// Begins anew: at the start, or with another chain.
+#[derive(Debug)]
+struct Reset {
+    start: Snapshot,
+    continued: Option<(Chain, Clock)>,
+    /// What the clock shows then; by default the time of the head.
+    timestamp: Option<u64>,
+}
+
+impl Command for Reset {
+    /// The new start, if it is another one.
+    type Output = Result<Option<Snapshot>, ChainError>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        node.restore(&self.start)?;
         node.sidecars.clear();
-        if let Some((remote, chain, clock)) = another {
+        if let Some((mut chain, clock)) = self.continued {
+            let extension = node.chain.config().extension.clone();
+            chain.configure(|config| config.extension = extension);
             (node.chain, node.clock) = (chain, clock);
-            *start = node.snapshot();
-            devnet.continue_another(remote);
-            return Ok(Value::Null);
+            return Ok(Some(node.snapshot()));
         }
-        devnet.change_cheats(node, |cheats| *cheats = Cheats::default());
-        let time = devnet.config.timestamp.unwrap_or_else(|| node.chain.head().header.timestamp);
+        let time = self.timestamp.unwrap_or_else(|| node.chain.head().header.timestamp);
         node.clock.set(time);
-        Ok(Value::Null)
-    })
+        Ok(None)
+    }
 }
 
 /// A transaction of a reorganisation: as it is sent, signed or not.
@@ -155,8 +167,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
     }
     go_back(devnet, depth, "Reorg")?;
     // Nothing mines between the new blocks, and they hold nothing but what was given.
-    let mining =
-        devnet.node.change(|node| std::mem::replace(&mut node.settings.mining, Mining::Manual));
+    let mining = devnet.node.execute(SetMining(Mining::Manual));
     let made = || -> Result<(), ErrorObjectOwned> {
         let mut given: Vec<_> = given.iter().collect();
         given.sort_by_key(|(_, block)| *block);
@@ -180,7 +191,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
         Ok(())
     };
     let made = made();
-    devnet.node.change(|node| node.settings.mining = mining);
+    devnet.node.execute(SetMining(mining));
     made.map(|()| Value::Null)
 }
 

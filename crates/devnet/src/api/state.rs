@@ -4,7 +4,7 @@ use super::{
     Method,
     args::{Args, Number, internal},
 };
-use crate::{exec, state::DevnetState};
+use crate::{cheats::EditState, exec, state::DevnetState};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, sol};
 use jsonrpsee::types::ErrorObjectOwned;
@@ -32,36 +32,29 @@ fn done<E: std::fmt::Display>(result: Result<(), E>) -> Result<Value, ErrorObjec
 
 fn set_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, balance): (Address, Number) = (args.next()?, args.next()?);
-    done(devnet.node.change(|node| node.chain.edit(|state| state.set_balance(address, balance.0))))
+    done(devnet.node.execute(EditState::Balance(address, balance.0)))
 }
 
 fn add_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, more): (Address, Number) = (args.next()?, args.next()?);
-    done(devnet.node.change(|node| {
-        let balance = node.chain.balance(address)?.saturating_add(more.0);
-        node.chain.edit(|state| state.set_balance(address, balance))
-    }))
+    done(devnet.node.execute(EditState::AddBalance(address, more.0)))
 }
 
 fn set_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let address: Address = args.next()?;
     let nonce = args.next::<Number>()?.u64()?;
-    done(devnet.node.change(|node| node.chain.edit(|state| state.set_nonce(address, nonce))))
+    done(devnet.node.execute(EditState::Nonce(address, nonce)))
 }
 
 fn set_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, code): (Address, Bytes) = (args.next()?, args.next()?);
-    done(devnet.node.change(|node| node.chain.edit(|state| state.set_code(address, code))))
+    done(devnet.node.execute(EditState::Code(address, code)))
 }
 
 fn set_storage(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, slot, value): (Address, Number, B256) =
         (args.next()?, args.next()?, args.next()?);
-    done(
-        devnet
-            .node
-            .change(|node| node.chain.edit(|state| state.set_slot(address, slot.0, value.into()))),
-    )?;
+    done(devnet.node.execute(EditState::Slot(address, slot.0, value.into())))?;
     Ok(json!(true))
 }
 
@@ -85,7 +78,7 @@ fn set_returned(
         returned.is_some_and(|(output, _)| output.as_ref() == value.to_be_bytes::<32>())
     });
     let (address, slot) = slot.ok_or_else(not_found)?;
-    done(devnet.node.change(|node| node.chain.edit(|state| state.set_slot(address, slot, value))))
+    done(devnet.node.execute(EditState::Slot(address, slot, value)))
 }
 
 fn deal(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

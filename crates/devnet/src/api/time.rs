@@ -6,6 +6,7 @@ use super::{
 };
 use crate::state::DevnetState;
 use jsonrpsee::types::ErrorObjectOwned;
+use node::SetClock;
 use serde_json::{Value, json};
 
 pub(super) const METHODS: &[Method] = &[
@@ -23,15 +24,13 @@ const LARGEST_SECONDS: u64 = 100_000_000_000;
 
 /// Gives the next block a timestamp.
 pub(super) fn set_next(devnet: &DevnetState, timestamp: u64) -> Result<(), ErrorObjectOwned> {
-    devnet.node.change(|node| {
-        if timestamp < node.chain.head().header.timestamp {
-            return Err(invalid(format!(
-                "Timestamp error: {timestamp} is lower than previous block's timestamp"
-            )));
-        }
-        node.clock.set_next(timestamp);
-        Ok(())
-    })
+    if timestamp < devnet.node.read(|node| node.chain.head().header.timestamp) {
+        return Err(invalid(format!(
+            "Timestamp error: {timestamp} is lower than previous block's timestamp"
+        )));
+    }
+    devnet.node.execute(SetClock::NextBlock(timestamp));
+    Ok(())
 }
 
 fn set_next_timestamp(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
@@ -41,25 +40,21 @@ fn set_next_timestamp(devnet: &DevnetState, args: &mut Args) -> Result<Value, Er
 
 fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let seconds = args.next::<Number>()?.u64()?;
-    devnet.node.change(|node| node.clock.set_interval(Some(seconds)));
+    devnet.node.execute(SetClock::Interval(Some(seconds)));
     Ok(Value::Null)
 }
 
 fn remove_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    Ok(json!(devnet.node.change(|node| {
-        let there = node.clock.interval().is_some();
-        node.clock.set_interval(None);
-        there
-    })))
+    let there = devnet.node.read(|node| node.clock.interval().is_some());
+    devnet.node.execute(SetClock::Interval(None));
+    Ok(json!(there))
 }
 
 fn increase(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let seconds = args.next::<Number>()?.u64()?;
-    let offset = devnet.node.change(|node| {
-        node.clock.advance(seconds.into());
-        node.clock.offset()
-    });
+    devnet.node.execute(SetClock::Advance(seconds.into()));
+    let offset = devnet.node.read(|node| node.clock.offset());
     Ok(json!(i64::try_from(offset).unwrap_or(i64::MAX)))
 }
 
@@ -68,11 +63,9 @@ fn set(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned>
     if timestamp > LARGEST_SECONDS {
         timestamp /= 1000;
     }
-    Ok(json!(devnet.node.change(|node| {
-        let before = node.clock.peek(node.chain.head().header.timestamp);
-        node.clock.set(timestamp);
-        timestamp.saturating_sub(before)
-    })))
+    let before = devnet.node.read(|node| node.clock.peek(node.chain.head().header.timestamp));
+    devnet.node.execute(SetClock::Now(timestamp));
+    Ok(json!(timestamp.saturating_sub(before)))
 }
 
 fn genesis_time(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

@@ -47,8 +47,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 fn accounts(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
     let mut all = devnet.addresses.clone();
-    let mut others: Vec<Address> =
-        devnet.node.read(|node| node.settings.impersonated.iter().copied().collect());
+    let mut others: Vec<Address> = devnet.impersonation.lock().accounts.iter().copied().collect();
     others.retain(|address| !all.contains(address));
     others.sort_unstable();
     all.extend(others);
@@ -104,11 +103,7 @@ fn filled(
 
 /// The most gas that a transaction may ask for.
 fn most_gas(devnet: &DevnetState) -> u64 {
-    devnet.node.read(|node| {
-        let state = node.chain.state();
-        let limit = node.settings.gas_limit.unwrap_or(state.block().header.gas_limit);
-        limit.min(state.transaction_gas_cap())
-    })
+    devnet.node.read(|node| node.next_gas_limit().min(node.chain.state().transaction_gas_cap()))
 }
 
 /// The transaction that a filled request describes.
@@ -163,9 +158,7 @@ pub(super) fn send_request(
     request: TransactionRequest,
 ) -> Result<B256, ErrorObjectOwned> {
     let from = request.from.or_else(|| devnet.addresses.first().copied()).ok_or_else(no_signer)?;
-    let impersonated = devnet
-        .node
-        .read(|node| node.settings.impersonate_all || node.settings.impersonated.contains(&from));
+    let impersonated = devnet.impersonation.lock().allows(&from);
     // Who it is is told before anything is estimated.
     let key = if impersonated { None } else { Some(signer(devnet, from)?) };
     let (from, request) = filled(devnet, request)?;

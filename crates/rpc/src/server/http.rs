@@ -86,7 +86,12 @@ impl<'m> Plain<'m> {
                 }
             };
             let answer = match read {
-                Some((body, end)) => self.answer(body, end).await,
+                Some((body, end)) => tokio::select! {
+                    biased;
+                    answer = self.answer(body, end) => answer,
+                    // Nobody wants the answer any more: what waits for its turn is left out.
+                    () = self.connection.hung_up() => return Ok(None),
+                },
                 None => None,
             };
             let Some((answer, end)) = answer else {

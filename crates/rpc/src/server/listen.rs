@@ -2,6 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
+    future::pending,
     io,
     pin::Pin,
     sync::Arc,
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -38,6 +39,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Connection {
     socket: TcpStream,
     _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// Waits until the client is gone, as far as that can be told before all that it has sent is
+    /// read.
+    pub(super) async fn hung_up(&self) {
+        match self.socket.ready(Interest::READABLE).await {
+            Ok(ready) if ready.is_read_closed() => {}
+            _ => pending().await,
+        }
+    }
 }
 
 /// Waits for the next connection; those for which there is no place are refused.

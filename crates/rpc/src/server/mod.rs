@@ -1,7 +1,7 @@
 //! The server: HTTP and WebSocket on one port, and IPC.
 //!
 //! jsonrpsee speaks HTTP and WebSocket; the plain requests that most clients send are answered
-//! before it ([`http`]), at half the cost.
+//! before it, at half the cost.
 
 mod http;
 mod ipc;

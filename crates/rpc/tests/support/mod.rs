@@ -28,6 +28,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(mining: Mining) -> Self {
+        Self::with(Settings { mining, verify_blocks: Some(Rules::L1), ..Settings::default() })
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
         let fork = ProtocolFork::Osaka;
         let mut genesis = empty_genesis(fork);
         for name in ["alice", "carol"] {
@@ -42,7 +46,6 @@ impl Server {
         };
         genesis.alloc.insert(LOGGER, logger);
         let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
-        let settings = Settings { mining, verify_blocks: Some(Rules::L1), ..Settings::default() };
         let node =
             Node::new(Chain::new(&genesis, config).unwrap(), Clock::starting_at(1_000), settings);
         let workers = Arc::new(Workers::new(&WorkerOptions::default()));

@@ -1,0 +1,132 @@
+//! Changes of a node's state, as values.
+
+use crate::{Mining, NodeState, PoolTransaction, Snapshot};
+use alloy_primitives::{Address, B256};
+use chain::{ChainError, State};
+use core::fmt;
+use std::sync::Arc;
+
+/// A change of a node's state. It is a value, so that it can be logged, journaled and made again:
+/// whatever changes a node beside transactions and blocks goes through
+/// [`Node::execute`](crate::Node::execute) as one of these.
+///
+/// What an owner may want of any node is here. A devnet has others of its own.
+pub trait Command: fmt::Debug {
+    /// What the change comes to.
+    type Output;
+
+    /// Makes the change. No block is made meanwhile.
+    fn apply(self, node: &mut NodeState) -> Self::Output;
+}
+
+/// Takes a transaction out of the pool.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveTransaction(pub B256);
+
+impl Command for RemoveTransaction {
+    type Output = Option<Arc<PoolTransaction>>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        node.pool.remove(&self.0)
+    }
+}
+
+/// Takes all transactions of a sender out of the pool.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveSender(pub Address);
+
+impl Command for RemoveSender {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.pool.remove_sender(self.0);
+    }
+}
+
+/// Empties the pool.
+#[derive(Debug, Clone, Copy)]
+pub struct ClearPool;
+
+impl Command for ClearPool {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.pool.clear();
+    }
+}
+
+/// Changes when blocks are made; what held before.
+#[derive(Debug, Clone, Copy)]
+pub struct SetMining(pub Mining);
+
+impl Command for SetMining {
+    type Output = Mining;
+
+    fn apply(self, node: &mut NodeState) -> Mining {
+        std::mem::replace(&mut node.settings.mining, self.0)
+    }
+}
+
+/// Changes who gets the tips.
+#[derive(Debug, Clone, Copy)]
+pub struct SetCoinbase(pub Address);
+
+impl Command for SetCoinbase {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.settings.coinbase = self.0;
+    }
+}
+
+/// Goes back to a moment.
+#[derive(Debug, Clone)]
+pub struct Restore(pub Snapshot);
+
+impl Command for Restore {
+    type Output = Result<(), ChainError>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        node.restore(&self.0)
+    }
+}
+
+/// Moves the clock that gives blocks their timestamps.
+#[derive(Debug, Clone, Copy)]
+pub enum SetClock {
+    /// It now shows this time, in seconds.
+    Now(u64),
+    /// Forward by some seconds.
+    Advance(i128),
+    /// The next block has this timestamp, and the clock goes on from there.
+    NextBlock(u64),
+    /// Seconds from each block to the next, whatever the time; `None` to follow the time again.
+    Interval(Option<u64>),
+}
+
+impl Command for SetClock {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        match self {
+            Self::Now(time) => node.clock.set(time),
+            Self::Advance(seconds) => node.clock.advance(seconds),
+            Self::NextBlock(timestamp) => node.clock.set_next(timestamp),
+            Self::Interval(seconds) => node.clock.set_interval(seconds),
+        }
+    }
+}
+
+/// Makes a state that behind its block, and the block the head; the clock goes on from there.
+#[derive(Debug, Clone)]
+pub struct SetState(pub State);
+
+impl Command for SetState {
+    type Output = Result<(), ChainError>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        node.chain.set_state(&self.0)?;
+        node.clock.set(self.0.block().header.timestamp);
+        Ok(())
+    }
+}
