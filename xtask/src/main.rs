@@ -3,7 +3,7 @@
 //! This crate owns the order in which the checks run, the rules that no other tool checks (see
 //! [`lint`]), which tools of others check what (see [`checks`]), what is expected of the analysers
 //! (see [`audit`]) and of the contracts' tests (see [`coverage`]), and the measurements against other
-//! nodes (see [`bench`]). What set-up does is the business of `enshrine-toolchain`, and what the
+//! nodes (see [`mod@bench`]). What set-up does is the business of `enshrine-toolchain`, and what the
 //! checks check is that of cargo, clippy, forge and those tools.
 
 mod audit;
