@@ -58,10 +58,10 @@ pub(crate) fn deny(root: &Path) -> eyre::Result<Checked> {
 /// What is known against the versions that `Cargo.lock` names.
 ///
 /// What is known lies on GitHub. Where that cannot be reached nothing can be checked, which is no
-/// fault of the repository, and has to be said.
+/// fault of the repository, and has to be said. (A mistake in `deny.toml` is one of [`deny`].)
 pub(crate) fn advisories(root: &Path) -> eyre::Result<Checked> {
     let program = install(root, DENY)?;
-    println!("$ cargo deny fetch db");
+    println!("$ {} fetch db", DENY.program);
     let fetch = command(root, &program)
         .args(["fetch", "db"])
         // git must not ask the terminal for a name and a password.
@@ -88,7 +88,7 @@ pub(crate) fn spelling(root: &Path) -> eyre::Result<Checked> {
 /// Runs a tool, whose output goes straight to the terminal.
 fn check(root: &Path, tool: Tool, args: &[&str]) -> eyre::Result<Checked> {
     let program = install(root, tool)?;
-    println!("$ {} {}", tool.program, args.join(" "));
+    println!("$ {}", [&[tool.program], args].concat().join(" "));
     let status = command(root, &program)
         .args(args)
         .status()

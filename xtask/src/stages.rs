@@ -119,7 +119,13 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
     }
     let passed = done.iter().all(|(_, outcome, _)| *outcome != Outcome::Failed);
     let total: Duration = done.iter().map(|(_, _, took)| *took).sum();
-    println!("{} in {:.1} s", if passed { "passed" } else { "FAILED" }, total.as_secs_f64());
+    let skipped = done.iter().filter(|(_, outcome, _)| matches!(outcome, Outcome::Skipped(_)));
+    let skipped = match skipped.count() {
+        0 => String::new(),
+        count => format!(", stages SKIPPED: {count}"),
+    };
+    let result = if passed { "passed" } else { "FAILED" };
+    println!("{result} in {:.1} s{skipped}", total.as_secs_f64());
     Ok(passed)
 }
 
