@@ -43,8 +43,3 @@ async fn main() -> eyre::Result<()> {
     devnet.stop().await;
     Ok(())
 }
-
-#[test]
-fn it_runs() {
-    main().unwrap();
-}

@@ -48,8 +48,3 @@ fn main() -> eyre::Result<()> {
     println!("a forged one fails, and costs all the gas of its call: {}", answer.tx_gas_used());
     Ok(())
 }
-
-#[test]
-fn it_runs() {
-    main().unwrap();
-}

@@ -29,8 +29,3 @@ fn main() -> eyre::Result<()> {
     eyre::ensure!(executed.gas > executed.verdict.header.gas_limit, "the gas limit and the bytes");
     Ok(())
 }
-
-#[test]
-fn it_runs() {
-    main().unwrap();
-}

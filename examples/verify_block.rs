@@ -28,7 +28,7 @@ async fn verify_latest(node: &impl Provider) -> eyre::Result<Verdict> {
 
 #[tokio::main]
 async fn main() -> eyre::Result<()> {
-    let verdict = if let Some(url) = std::env::args().nth(1).filter(|arg| arg.contains("://")) {
+    let verdict = if let Some(url) = std::env::args().nth(1) {
         verify_latest(&ProviderBuilder::new().connect_http(url.parse()?)).await?
     } else {
         let devnet = Devnet::builder().spawn().await?;
@@ -48,9 +48,4 @@ async fn main() -> eyre::Result<()> {
     println!("state before: {}", verdict.pre_state_root);
     println!("state after:  {}", verdict.header.state_root);
     Ok(())
-}
-
-#[test]
-fn it_runs() {
-    main().unwrap();
 }

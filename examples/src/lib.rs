@@ -1,6 +1,6 @@
 //! A block for the examples that need one.
 //!
-//! The examples themselves are the programs beside this crate's manifest. Each is also a test.
+//! The examples themselves are the programs beside this crate's manifest. Tests run them all.
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::GenesisAccount;
