@@ -4,6 +4,7 @@
 //! first committed; and for what the crates link (see [`shipped`]).
 
 use std::{
+    collections::BTreeSet,
     fmt, fs, io,
     path::{Path, PathBuf},
     process::Command,
@@ -11,6 +12,7 @@ use std::{
 
 use eyre::{WrapErr as _, bail};
 use serde_json::Value;
+use toml::Table;
 
 use crate::shipped;
 
@@ -48,6 +50,7 @@ impl fmt::Display for Finding {
 pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     let files = repository_files(root)?;
     let mut findings = Vec::new();
+    let mut manifests = Vec::new();
     for file in &files {
         let bytes = match fs::read(root.join(file)) {
             // Removed, and not yet removed from the index; or a link to nowhere.
@@ -56,8 +59,12 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
         };
         if let Ok(text) = str::from_utf8(&bytes) {
             findings.extend(check(file, text));
+            if file.file_name().is_some_and(|name| name == "Cargo.toml") {
+                manifests.push((file.clone(), text.to_owned()));
+            }
         }
     }
+    findings.extend(check_manifests(&manifests));
     for finding in &findings {
         println!("{finding}");
     }
@@ -180,6 +187,55 @@ fn inherits_lints(manifest: &str) -> bool {
     false
 }
 
+/// The rules for all `Cargo.toml` together: what the workspace declares some crate has, and no crate
+/// keeps the examples in its documentation from running.
+fn check_manifests(manifests: &[(PathBuf, String)]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |file: &Path, what| {
+        findings.push(Finding { file: file.to_owned(), line: None, what });
+    };
+    let mut declared = Vec::new();
+    let mut taken = BTreeSet::new();
+    for (file, text) in manifests {
+        let manifest: Table = match text.parse() {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                add(file, format!("is not valid TOML: {error}"));
+                continue;
+            }
+        };
+        let table = |of: &Table, key: &str| of.get(key).and_then(toml::Value::as_table).cloned();
+        let workspace = table(&manifest, "workspace").unwrap_or_default();
+        for name in table(&workspace, "dependencies").unwrap_or_default().keys() {
+            declared.push((file, name.clone()));
+        }
+        let targets = table(&manifest, "target").unwrap_or_default();
+        let targets = targets.values().filter_map(toml::Value::as_table);
+        for of in targets.chain([&manifest]) {
+            for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+                for (name, dependency) in table(of, kind).unwrap_or_default() {
+                    let inherited = dependency.get("workspace").and_then(toml::Value::as_bool);
+                    if inherited == Some(true) {
+                        taken.insert(name);
+                    }
+                }
+            }
+        }
+        let lib = table(&manifest, "lib").unwrap_or_default();
+        for key in ["doctest", "test"] {
+            if lib.get(key).and_then(toml::Value::as_bool) == Some(false) {
+                add(file, format!("keeps its tests from running (`{key} = false`)"));
+            }
+        }
+    }
+    for (file, name) in declared {
+        if !taken.contains(&name) {
+            add(file, format!("declares {name} for the workspace, and no crate has it"));
+        }
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn machine_paths_are_found_and_look_alikes_are_not() {
+    fn machine_paths_are_found_and_lookalikes_are_not() {
         for path in MACHINE_PATHS {
             for line in [format!("see {path}x"), format!("\"{path}x\""), format!("{path}x")] {
                 let found = findings("docs/a.md", &format!("fine\n{line}\n"));
@@ -260,5 +316,38 @@ mod tests {
         ] {
             assert_eq!(manifest(wrong).len(), 1, "{wrong}");
         }
+    }
+
+    fn manifest_findings(manifests: &[(&str, &str)]) -> Vec<String> {
+        let manifests: Vec<_> =
+            manifests.iter().map(|(file, text)| (file.into(), (*text).to_owned())).collect();
+        check_manifests(&manifests).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn dependencies_of_the_workspace_are_those_of_some_crate() {
+        let root = ("Cargo.toml", "[workspace.dependencies]\na = \"1\"\nb = { version = \"1\" }\n");
+        for kind in ["dependencies", "dev-dependencies", "target.'cfg(unix)'.dependencies"] {
+            let takes = |lines: &str| format!("[{kind}]\n{lines}");
+            let both = takes("a.workspace = true\nb = { workspace = true, features = [\"c\"] }");
+            assert_eq!(manifest_findings(&[root, ("c/Cargo.toml", &both)]), [""; 0]);
+            for one in ["a.workspace = true", "a.workspace = true\nb = \"1\""] {
+                assert_eq!(
+                    manifest_findings(&[root, ("c/Cargo.toml", &takes(one))]),
+                    ["Cargo.toml: declares b for the workspace, and no crate has it"],
+                );
+            }
+        }
+        assert_eq!(manifest_findings(&[("Cargo.toml", "[")]).len(), 1);
+    }
+
+    #[test]
+    fn crates_keep_the_examples_in_their_documentation_running() {
+        assert_eq!(manifest_findings(&[("Cargo.toml", "[lib]\nname = \"a\"")]), [""; 0]);
+        assert_eq!(manifest_findings(&[("Cargo.toml", "[lib]\ndoctest = true")]), [""; 0]);
+        assert_eq!(
+            manifest_findings(&[("Cargo.toml", "[lib]\ndoctest = false")]),
+            ["Cargo.toml: keeps its tests from running (`doctest = false`)"],
+        );
     }
 }

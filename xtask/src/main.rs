@@ -1,12 +1,14 @@
 //! The tasks of the repository, run as `cargo xtask <task>`.
 //!
 //! This crate owns the order in which the checks run, the rules that no other tool checks (see
-//! [`lint`]), what is expected of the analysers (see [`audit`]) and of the contracts' tests (see
-//! [`coverage`]), and the measurements against other nodes (see [`bench`]). What set-up does is the
-//! business of `enshrine-toolchain`, and what the checks check is that of cargo, clippy and forge.
+//! [`lint`]), which tools of others check what (see [`checks`]), what is expected of the analysers
+//! (see [`audit`]) and of the contracts' tests (see [`coverage`]), and the measurements against other
+//! nodes (see [`mod@bench`]). What set-up does is the business of `enshrine-toolchain`, and what the
+//! checks check is that of cargo, clippy, forge and those tools.
 
 mod audit;
 mod bench;
+mod checks;
 mod coverage;
 mod lint;
 mod shipped;
@@ -36,7 +38,8 @@ enum Task {
 
     /// Run all checks, in the order in which they tell most per second of waiting
     ///
-    /// Stops at the first stage that fails, and exits with 1 when any did.
+    /// Stops at the first stage that fails, and exits with 1 when any did. cargo-deny, cargo-machete
+    /// and typos are built into target/tools the first time.
     Test {
         /// Run only this stage; may be given several times
         #[arg(long, value_name = "STAGE", value_enum)]
@@ -68,8 +71,9 @@ enum Task {
     /// Check the files of the repository for what no compiler sees
     ///
     /// No paths of one machine and no registry hosts in files that git holds or would take, exact
-    /// versions in every package.json, the workspace's lints in every crate, and nothing in what is
-    /// shipped that is for tests.
+    /// versions in every package.json, the workspace's lints and documentation tests in every crate,
+    /// no dependency of the workspace that no crate has, and nothing in what is shipped that is for
+    /// tests.
     LintRepo,
 }
 

@@ -11,7 +11,10 @@ use clap::ValueEnum;
 use eyre::WrapErr as _;
 use toolchain::{Toolchain, progress_to_stderr};
 
-use crate::lint;
+use crate::{
+    checks::{self, Checked},
+    lint,
+};
 
 /// One stage. The order here is the order in which they run: what is quick and what the others
 /// need comes first.
@@ -23,9 +26,19 @@ pub(crate) enum Stage {
     LintRepo,
     /// cargo fmt --all --check
     RustFmt,
+    /// typos over all files
+    Spelling,
+    /// cargo machete: no dependency is declared and not used
+    UnusedDependencies,
+    /// cargo deny: licences, sources and bans of the dependencies
+    Deny,
+    /// cargo deny: advisories against the dependencies; skipped where they cannot be fetched
+    Advisories,
     /// cargo clippy over all targets, warnings denied
     Clippy,
-    /// cargo test over the whole workspace
+    /// cargo doc over the whole workspace, warnings denied
+    RustDoc,
+    /// cargo test over the whole workspace, the examples in its documentation included
     RustTest,
     /// forge fmt --check
     ForgeFmt,
@@ -45,16 +58,27 @@ pub(crate) struct Plan {
 }
 
 /// How a stage ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     Passed,
     Failed,
-    Skipped(&'static str),
+    /// Nothing was checked, for this reason.
+    Skipped(String),
 }
 
 impl Outcome {
     const fn passed_if(success: bool) -> Self {
         if success { Self::Passed } else { Self::Failed }
+    }
+}
+
+impl From<Checked> for Outcome {
+    fn from(checked: Checked) -> Self {
+        match checked {
+            Checked::Passed => Self::Passed,
+            Checked::Failed => Self::Failed,
+            Checked::Skipped(why) => Self::Skipped(why),
+        }
     }
 }
 
@@ -78,28 +102,35 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
             Outcome::Failed
         });
         let took = started.elapsed();
-        println!("=== {} {} ===", stage.name(), verdict(outcome, took));
+        println!("=== {} {} ===", stage.name(), verdict(&outcome, took));
+        let failed = outcome == Outcome::Failed;
         done.push((stage, outcome, took));
-        if outcome == Outcome::Failed && !plan.keep_going {
+        if failed && !plan.keep_going {
             break;
         }
     }
 
     println!("\nSummary");
-    for &(stage, outcome, took) in &done {
-        println!("  {:<12} {}", stage.name(), verdict(outcome, took));
+    for (stage, outcome, took) in &done {
+        println!("  {:<19} {}", stage.name(), verdict(outcome, *took));
     }
     for stage in &planned[done.len()..] {
-        println!("  {:<12} not run", stage.name());
+        println!("  {:<19} not run", stage.name());
     }
-    let passed = done.iter().all(|&(_, outcome, _)| outcome != Outcome::Failed);
-    let total: Duration = done.iter().map(|&(_, _, took)| took).sum();
-    println!("{} in {:.1} s", if passed { "passed" } else { "FAILED" }, total.as_secs_f64());
+    let passed = done.iter().all(|(_, outcome, _)| *outcome != Outcome::Failed);
+    let total: Duration = done.iter().map(|(_, _, took)| *took).sum();
+    let skipped = done.iter().filter(|(_, outcome, _)| matches!(outcome, Outcome::Skipped(_)));
+    let skipped = match skipped.count() {
+        0 => String::new(),
+        count => format!(", stages SKIPPED: {count}"),
+    };
+    let result = if passed { "passed" } else { "FAILED" };
+    println!("{result} in {:.1} s{skipped}", total.as_secs_f64());
     Ok(passed)
 }
 
 /// How a stage ended, in words.
-fn verdict(outcome: Outcome, took: Duration) -> String {
+fn verdict(outcome: &Outcome, took: Duration) -> String {
     let seconds = took.as_secs_f64();
     match outcome {
         Outcome::Passed => format!("passed in {seconds:.1} s"),
@@ -126,7 +157,16 @@ impl Stage {
                 root,
                 &["clippy", "--workspace", "--all-targets", "--release", "--", "-D", "warnings"],
             ),
-            Self::RustTest => cargo(root, &["test", "--workspace", "--release", "--no-fail-fast"]),
+            Self::Spelling => checks::spelling(root).map(Outcome::from),
+            Self::UnusedDependencies => checks::unused_dependencies(root).map(Outcome::from),
+            Self::Deny => checks::deny(root).map(Outcome::from),
+            Self::Advisories => checks::advisories(root).map(Outcome::from),
+            Self::RustDoc => {
+                let args = ["doc", "--workspace", "--no-deps", "--release"];
+                let mut cargo = toolchain::cargo();
+                stream(cargo.current_dir(root).env("RUSTDOCFLAGS", "-D warnings"), "cargo", &args)
+            }
+            Self::RustTest => cargo(root, &RUST_TEST),
             Self::ForgeFmt => forge(root, &["fmt", "--check"]),
             Self::ForgeBuild => forge(root, &["build"]),
             Self::ForgeTest => {
@@ -139,6 +179,10 @@ impl Stage {
         }
     }
 }
+
+/// How cargo runs the tests. No kind of target is chosen: with `--all-targets`, or any other choice,
+/// the examples in documentation would not run.
+const RUST_TEST: [&str; 4] = ["test", "--workspace", "--release", "--no-fail-fast"];
 
 /// How cargo builds the binary. With the whole workspace chosen, each crate has the features that it
 /// has in every other build of the workspace, so that nothing is built twice.
@@ -155,7 +199,7 @@ fn forge(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
         any |= holds_solidity(&root.join(dir)).wrap_err_with(|| format!("cannot list {dir}"))?;
     }
     if !any {
-        return Ok(Outcome::Skipped(NO_SOLIDITY));
+        return Ok(Outcome::Skipped(NO_SOLIDITY.to_owned()));
     }
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     // A test that measures gas fails if the figure is not the one in snapshots/; run by hand, forge

@@ -4,7 +4,7 @@
 //! [`Step`]s, read from a file or made from a seed; the [`Player`] sends each step to both nodes,
 //! each with the values that *it* gave in earlier answers, and [`compare`] says where the answers
 //! differ after the declared [normalisations](compare::NORMALISATIONS). What is left is matched
-//! against the [reasons](reasons) that differences are known to have; [`report`] writes the result
+//! against the [reasons] that differences are known to have; [`report`] writes the result
 //! as a document.
 //!
 //! This crate owns playing and comparing. It knows nothing of how either node works.

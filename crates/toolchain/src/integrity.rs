@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn the_pinned_bytes_are_accepted_and_any_other_bytes_refused() {
         verify("abc", b"abc", ABC).unwrap();
-        for tampered in [b"abd".as_slice(), b"ab", b"abcc", b""] {
+        for tampered in [b"abx".as_slice(), b"ab", b"abcc", b""] {
             let Err(SetupError::IntegrityMismatch { what, expected, got }) =
                 verify("abc", tampered, ABC)
             else {

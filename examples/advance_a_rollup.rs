@@ -1,0 +1,56 @@
+//! An L2 block is built, and an L1 contract takes it after EXECUTE has run it again.
+//!
+//! `cargo run --release --bin advance-a-rollup`
+
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{B256, Bytes, U256};
+use contracts::{
+    RollupConfig,
+    bindings::INativeRollup::{Evidence, advanceCall, stateRootCall},
+    l2_genesis,
+};
+use enshrine_examples::L2_CHAIN;
+use execute::Execute;
+use testkit::{Artifacts, Key, L1, L2, Rollup};
+use wire::ProtocolFork;
+
+fn main() -> eyre::Result<()> {
+    let (alice, bob, operator) = (Key::named("alice"), Key::named("bob"), Key::named("operator"));
+    let ether = U256::from(10).pow(U256::from(18));
+    let fork = ProtocolFork::Osaka;
+
+    // The L1 has EXECUTE. The genesis of the L2 has the predeploys, and some ether for Alice.
+    let mut l1 = L1::new(31_337, Execute::default(), &["operator"])?;
+    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+    let mut genesis = l2_genesis(artifacts, fork, 10_000_000, l1.next_timestamp())?;
+    let rich = GenesisAccount { balance: ether + ether, ..Default::default() };
+    genesis.alloc.insert(alice.address(), rich);
+    let mut l2 = L2::new(L2_CHAIN, fork, &genesis)?;
+
+    // The rollup on L1 starts where the L2 does.
+    let config = RollupConfig::new(L2_CHAIN, fork.schema());
+    let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
+
+    // The sequencer builds a block, which records what it has read: that is the witness.
+    let transfer = l2.sign(&alice, bob.address().into(), ether, Bytes::new(), 21_000)?;
+    let time = l2.chain().head().header.timestamp + 1;
+    let (block, rejected) = l2.seal(time, B256::ZERO, vec![transfer])?;
+    eyre::ensure!(rejected.is_empty(), "the block is without {rejected:?}");
+
+    // Whoever may advances the rollup: no proof, the input of EXECUTE is all that L1 needs.
+    let input = Bytes::from(block.input()?);
+    let advance = |input| advanceCall { inputs: vec![input], evidence: Evidence::default() };
+    let mut forged = input.to_vec();
+    forged[200] ^= 1;
+    let forged = advance(Bytes::from(forged));
+    let refused = l1.transact(&operator, rollup.address, U256::ZERO, &forged);
+    eyre::ensure!(refused.is_err(), "a forged block is taken");
+    let sent = l1.transact(&operator, rollup.address, U256::ZERO, &advance(input))?;
+    let block = l2.append(block)?;
+
+    let head = rollup.head(&l1)?;
+    let root = l1.read(rollup.address, &stateRootCall {})?;
+    eyre::ensure!(head.number == 1 && root == block.header.state_root, "L1 has another head");
+    println!("L1 has L2 block {} and state {root}, for {} gas", head.number, sent.gas_used);
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! The checks that tools of others make: cargo-deny, cargo-machete and typos.
+//!
+//! They come from crates.io at the versions below, built for this checkout alone into
+//! `target/tools`, and only when that version is not there yet.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use eyre::{WrapErr as _, ensure};
+use toolchain::progress_to_stderr;
+
+/// A program from crates.io.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tool {
+    package: &'static str,
+    version: &'static str,
+    program: &'static str,
+    /// How far it is optimized: as far as pays for a program that is built once and then runs for
+    /// seconds.
+    opt_level: &'static str,
+}
+
+const DENY: Tool =
+    Tool { package: "cargo-deny", version: "0.20.2", program: "cargo-deny", opt_level: "0" };
+const MACHETE: Tool =
+    Tool { package: "cargo-machete", version: "0.9.2", program: "cargo-machete", opt_level: "1" };
+const TYPOS: Tool =
+    Tool { package: "typos-cli", version: "1.52.0", program: "typos", opt_level: "0" };
+
+/// Longest wait for the database of advisories, which is a few megabytes.
+const ADVISORIES_DEADLINE: Duration = Duration::from_secs(120);
+
+/// What came of a check that may be impossible here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Checked {
+    Passed,
+    Failed,
+    /// Nothing was checked, for this reason.
+    Skipped(String),
+}
+
+impl From<ExitStatus> for Checked {
+    fn from(status: ExitStatus) -> Self {
+        if status.success() { Self::Passed } else { Self::Failed }
+    }
+}
+
+/// Licences, sources and bans of the dependencies, by `deny.toml`.
+pub(crate) fn deny(root: &Path) -> eyre::Result<Checked> {
+    check(root, DENY, &["--workspace", "check", "licenses", "sources", "bans"])
+}
+
+/// What is known against the versions that `Cargo.lock` names.
+///
+/// What is known lies on GitHub. Where that cannot be reached nothing can be checked, which is no
+/// fault of the repository, and has to be said. (A mistake in `deny.toml` is one of [`deny`].)
+pub(crate) fn advisories(root: &Path) -> eyre::Result<Checked> {
+    let program = install(root, DENY)?;
+    println!("$ {} fetch db", DENY.program);
+    let fetch = command(root, &program)
+        .args(["fetch", "db"])
+        // git must not ask the terminal for a name and a password.
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .stderr(Stdio::piped())
+        .spawn()
+        .wrap_err("cannot run cargo-deny")?;
+    if let Some(why) = failure_within(fetch, ADVISORIES_DEADLINE)? {
+        return Ok(Checked::Skipped(format!("the advisory database cannot be fetched: {why}")));
+    }
+    check(root, DENY, &["--workspace", "check", "advisories"])
+}
+
+/// Dependencies that a crate declares and does not use.
+pub(crate) fn unused_dependencies(root: &Path) -> eyre::Result<Checked> {
+    check(root, MACHETE, &[])
+}
+
+/// Spelling of everything that git holds or would take, with the words of `typos.toml`.
+pub(crate) fn spelling(root: &Path) -> eyre::Result<Checked> {
+    check(root, TYPOS, &["--hidden"])
+}
+
+/// Runs a tool, whose output goes straight to the terminal.
+fn check(root: &Path, tool: Tool, args: &[&str]) -> eyre::Result<Checked> {
+    let program = install(root, tool)?;
+    println!("$ {}", [&[tool.program], args].concat().join(" "));
+    let status = command(root, &program)
+        .args(args)
+        .status()
+        .wrap_err_with(|| format!("cannot run {}", tool.program))?;
+    Ok(status.into())
+}
+
+fn command(root: &Path, program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root);
+    command
+}
+
+/// Builds a tool unless it is there; the path of its program.
+fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
+    let tools = root.join("target").join("tools");
+    let program = tools.join("bin").join(format!("{}{}", tool.program, env::consts::EXE_SUFFIX));
+    let installed = fs::read_to_string(tools.join(".crates.toml")).unwrap_or_default();
+    if tool.is_installed(&installed) && program.is_file() {
+        return Ok(program);
+    }
+    let package = format!("{}@{}", tool.package, tool.version);
+    progress_to_stderr(&format!("building {package} into target/tools, once"));
+    let build = tools.join("build");
+    let status = toolchain::cargo()
+        .current_dir(root)
+        .args(["install", "--locked", "--force", &package, "--root"])
+        .arg(&tools)
+        .arg("--target-dir")
+        .arg(&build)
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", tool.opt_level)
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "none")
+        .status()
+        .wrap_err_with(|| format!("cannot run `cargo install {package}`"))?;
+    ensure!(status.success(), "`cargo install {package}` failed: {status}");
+    // What a build that was interrupted had done is used by the next; of one that is done nothing is.
+    let _ = fs::remove_dir_all(build);
+    Ok(program)
+}
+
+impl Tool {
+    /// Whether cargo's list of what it has installed has this version.
+    fn is_installed(&self, list: &str) -> bool {
+        list.contains(&format!("\"{} {} (", self.package, self.version))
+    }
+}
+
+/// Waits for a program that writes to its standard error; why it has failed, if it has.
+fn failure_within(mut child: Child, deadline: Duration) -> eyre::Result<Option<String>> {
+    let stderr = child.stderr.take();
+    let reader = thread::spawn(move || stderr.map(std::io::read_to_string));
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if started.elapsed() >= deadline {
+            child.kill()?;
+            child.wait()?;
+            return Ok(Some(format!("no end after {} s", deadline.as_secs())));
+        }
+        thread::sleep(Duration::from_millis(50));
+    };
+    if status.success() {
+        return Ok(None);
+    }
+    let said = match reader.join() {
+        Ok(Some(Ok(said))) => said,
+        _ => String::new(),
+    };
+    Ok(Some(last_words(&said).unwrap_or_else(|| status.to_string())))
+}
+
+/// The last line that says something: of an error's causes, the one at the root.
+fn last_words(said: &str) -> Option<String> {
+    said.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_pinned_version_counts_as_installed() {
+        let list = |version: &str| {
+            format!(
+                "[v1]\n\"cargo-deny {version} (registry+https://example.org)\" = [\"cargo-deny\"]\n"
+            )
+        };
+        assert!(DENY.is_installed(&list(DENY.version)));
+        assert!(!DENY.is_installed(&list("0.0.1")));
+        assert!(!DENY.is_installed(&list(&format!("{}0", DENY.version))));
+        assert!(!TYPOS.is_installed(&list(TYPOS.version)));
+        assert!(!DENY.is_installed(""));
+    }
+
+    #[test]
+    fn what_cannot_be_fetched_is_skipped_with_its_reason() {
+        let shell = |script: &str| {
+            Command::new("sh").args(["-c", script]).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let within = |script, deadline| failure_within(shell(script), deadline).unwrap();
+        let long = Duration::from_secs(60);
+        assert_eq!(within("echo a warning >&2", long), None);
+        let said = within("echo error >&2; echo '  no route to host' >&2; exit 1", long);
+        assert_eq!(said.as_deref(), Some("no route to host"));
+        assert_eq!(within("exit 3", long).as_deref(), Some("exit status: 3"));
+        let never = within("exec sleep 600", Duration::ZERO);
+        assert_eq!(never.as_deref(), Some("no end after 0 s"));
+    }
+}
