@@ -100,9 +100,9 @@ impl Chain {
     pub fn resume(
         config: ChainConfig,
         store: Arc<dyn Store>,
-        head: Arc<Block>,
+        head: &Arc<Block>,
     ) -> Result<Self, ChainError> {
-        let mut blocks = vec![Arc::clone(&head)];
+        let mut blocks = vec![Arc::clone(head)];
         let mut parent = head.header.parent_hash;
         while let Some(block) = store.block(&parent)? {
             parent = block.header.parent_hash;

@@ -40,7 +40,7 @@ impl Args {
     }
 
     /// The next parameter, which must be there.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<T, RpcError> {
+    pub fn required<T: DeserializeOwned>(&mut self) -> Result<T, RpcError> {
         let index = self.index();
         // Null is for the type to take or to refuse, where it is not for geth.
         let item = match self.wording {
@@ -168,8 +168,8 @@ mod tests {
     fn what_is_wrong_is_said_in_the_words_of_those_who_are_asked() {
         let said = |wording, params| {
             let mut args = Args::new(Some(params), wording).unwrap();
-            args.next::<u8>().unwrap();
-            args.next::<u8>().unwrap_err().message
+            args.required::<u8>().unwrap();
+            args.required::<u8>().unwrap_err().message
         };
         assert_eq!(said(Wording::Geth, "[1]"), "missing value for required argument 1");
         assert_eq!(said(Wording::Plain, "[1]"), "parameter 2 is missing");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.read("eth_getBlobSidecars", |api, args| {
-        let Some(block) = api.find_block(args.next()?)? else { return Ok(None) };
+        let Some(block) = api.find_block(args.required()?)? else { return Ok(None) };
         Ok(Some(api.node().read(|node| {
             let with_blobs = block
                 .transactions
@@ -20,7 +20,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
         })))
     });
     methods.read("eth_getBlobSidecarByTxHash", |api, args| {
-        let Hash(hash) = args.next()?;
+        let Hash(hash) = args.required()?;
         Ok(sidecar(api, hash).map(|sidecar| json!(*sidecar)))
     });
 }

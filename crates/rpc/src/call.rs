@@ -29,7 +29,7 @@ const ACCESS_LIST_ROUNDS: usize = 16;
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_call", |api, args| {
         let request = CallRequest {
-            transaction: args.next()?,
+            transaction: args.required()?,
             block: args.or_default()?,
             state: args.or_default()?,
             block_overrides: args.or_default()?,
@@ -38,7 +38,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
     methods.execute("eth_estimateGas", |api, args| {
         let request = CallRequest {
-            transaction: args.next()?,
+            transaction: args.required()?,
             block: args.or_default()?,
             state: args.or_default()?,
             block_overrides: args.or_default()?,
@@ -47,7 +47,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
     methods.execute("eth_createAccessList", |api, args| {
         let request = CallRequest {
-            transaction: args.next()?,
+            transaction: args.required()?,
             block: args.or_default()?,
             state: args.or_default()?,
             block_overrides: BlockOverrides::default(),

@@ -8,30 +8,30 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
-    methods.read("debug_getRawBlock", |api, args| Ok(api.block(args.next()?)?.rlp()));
+    methods.read("debug_getRawBlock", |api, args| Ok(api.block(args.required()?)?.rlp()));
     methods.read("debug_getRawHeader", |api, args| {
-        let block = api.block(args.next()?)?;
+        let block = api.block(args.required()?)?;
         Ok(Bytes::from(alloy_rlp::encode(&block.header)))
     });
     methods.read("debug_getRawReceipts", |api, args| {
-        Ok(api.block(args.next()?)?.executed.raw_receipts())
+        Ok(api.block(args.required()?)?.executed.raw_receipts())
     });
     methods.read("debug_getRawTransactions", |api, args| {
-        Ok(api.block(args.next()?)?.raw_transactions())
+        Ok(api.block(args.required()?)?.raw_transactions())
     });
-    methods.execute("debug_executionWitness", |api, args| witness(api, &api.block(args.next()?)?));
+    methods.execute("debug_executionWitness", |api, args| witness(api, &api.block(args.required()?)?));
     methods.execute("debug_executionWitnessByBlockHash", |api, args| {
-        let crate::Hash(hash) = args.next()?;
+        let crate::Hash(hash) = args.required()?;
         witness(api, &api.block(hash.into())?)
     });
     methods.read("debug_codeByHash", |api, args| {
-        let hash: B256 = args.next()?;
+        let hash: B256 = args.required()?;
         let _block: Option<BlockId> = args.optional()?;
         let code = api.chain().store().code(&hash).map_err(chain::ChainError::from)?;
         Ok(code.map(|code| code.original_bytes()))
     });
     methods.read("debug_dbGet", |api, args| {
-        let key: Bytes = args.next()?;
+        let key: Bytes = args.required()?;
         let hash = match key.len() {
             32 => B256::from_slice(&key),
             33 if key[0] == b'c' => B256::from_slice(&key[1..]),

@@ -19,7 +19,7 @@ const MAX_PROOF_SLOTS: usize = 1_024;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.inline("web3_clientVersion", |api, _| Ok(api.options().client_version.clone()));
-    methods.read("web3_sha3", |_, args| Ok(keccak256(args.next::<Bytes>()?)));
+    methods.read("web3_sha3", |_, args| Ok(keccak256(args.required::<Bytes>()?)));
     methods.inline("net_version", |api, _| Ok(chain_id(api).to_string()));
     methods.inline("eth_networkId", |api, _| Ok(chain_id(api).to_string()));
     methods.inline("net_listening", |_, _| Ok(true));
@@ -56,53 +56,53 @@ fn capabilities(api: &Api) -> Value {
 
 fn register_blocks(methods: &mut Registry<Api>) {
     methods.read("eth_getBlockByNumber", |api, args| {
-        let (tag, full) = (args.next()?, args.or_default()?);
+        let (tag, full) = (args.required()?, args.or_default()?);
         Ok(api.block_by_number(tag)?.map(|block| convert::block(&block, full)))
     });
     methods.read("eth_getBlockByHash", |api, args| {
-        let (Hash(hash), full) = (args.next()?, args.or_default()?);
+        let (Hash(hash), full) = (args.required()?, args.or_default()?);
         Ok(api.block_by_hash(hash)?.map(|block| convert::block(&block, full)))
     });
     methods.read("eth_getHeaderByNumber", |api, args| {
-        Ok(api.block_by_number(args.next()?)?.map(|block| convert::header(&block)))
+        Ok(api.block_by_number(args.required()?)?.map(|block| convert::header(&block)))
     });
     methods.read("eth_getHeaderByHash", |api, args| {
-        let Hash(hash) = args.next()?;
+        let Hash(hash) = args.required()?;
         Ok(api.block_by_hash(hash)?.map(|block| convert::header(&block)))
     });
     methods.read("eth_getBlockTransactionCountByNumber", |api, args| {
         let count = |block: Arc<Block>| U64::from(block.transactions.len());
-        Ok(api.block_by_number(args.next()?)?.map(count))
+        Ok(api.block_by_number(args.required()?)?.map(count))
     });
     methods.read("eth_getBlockTransactionCountByHash", |api, args| {
-        let Hash(hash) = args.next()?;
+        let Hash(hash) = args.required()?;
         Ok(api.block_by_hash(hash)?.map(|block| U64::from(block.transactions.len())))
     });
     methods.read("eth_getUncleCountByBlockNumber", |api, args| {
-        Ok(api.block_by_number(args.next()?)?.map(|block| U64::from(block.ommers.len())))
+        Ok(api.block_by_number(args.required()?)?.map(|block| U64::from(block.ommers.len())))
     });
     methods.read("eth_getUncleCountByBlockHash", |api, args| {
-        let Hash(hash) = args.next()?;
+        let Hash(hash) = args.required()?;
         Ok(api.block_by_hash(hash)?.map(|block| U64::from(block.ommers.len())))
     });
     methods.read("eth_getUncleByBlockNumberAndIndex", |api, args| {
-        let block = api.block_by_number(args.next()?)?;
-        let index: Index = args.next()?;
+        let block = api.block_by_number(args.required()?)?;
+        let index: Index = args.required()?;
         Ok(block.and_then(|block| ommer(&block, index.0)))
     });
     methods.read("eth_getUncleByBlockHashAndIndex", |api, args| {
-        let Hash(hash) = args.next()?;
-        let index: Index = args.next()?;
+        let Hash(hash) = args.required()?;
+        let index: Index = args.required()?;
         Ok(api.block_by_hash(hash)?.and_then(|block| ommer(&block, index.0)))
     });
     methods.read("eth_getBlockReceipts", |api, args| {
-        let block = api.find_block(args.next()?)?;
+        let block = api.find_block(args.required()?)?;
         let config = api.node().read(|node| node.chain.config().clone());
         Ok(block.map(|block| convert::receipts(&block, &config)))
     });
-    methods.read("eth_getBlockAccessList", |api, args| access_list(api, args.next()?));
+    methods.read("eth_getBlockAccessList", |api, args| access_list(api, args.required()?));
     methods.read("eth_getBlockAccessListByBlockHash", |api, args| {
-        let Hash(hash) = args.next()?;
+        let Hash(hash) = args.required()?;
         access_list(api, hash.into())
     });
 }
@@ -128,7 +128,7 @@ fn access_list(api: &Api, id: BlockId) -> Result<Option<Value>, RpcError> {
 
 fn register_transactions(methods: &mut Registry<Api>) {
     methods.read("eth_getTransactionByHash", |api, args| {
-        let Hash(hash) = args.next()?;
+        let Hash(hash) = args.required()?;
         if let Some((block, index)) = api.chain().transaction(&hash)? {
             return Ok(Some(convert::transaction(&block, index)));
         }
@@ -136,35 +136,35 @@ fn register_transactions(methods: &mut Registry<Api>) {
         Ok(pooled.map(|pooled| convert::pooled(&pooled.recovered.transaction, pooled.sender())))
     });
     methods.read("eth_getTransactionByBlockNumberAndIndex", |api, args| {
-        let block = api.block_by_number(args.next()?)?;
-        transaction_at(block.as_deref(), args.next()?)
+        let block = api.block_by_number(args.required()?)?;
+        transaction_at(block.as_deref(), args.required()?)
     });
     methods.read("eth_getTransactionByBlockHashAndIndex", |api, args| {
-        let Hash(hash) = args.next()?;
-        transaction_at(api.block_by_hash(hash)?.as_deref(), args.next()?)
+        let Hash(hash) = args.required()?;
+        transaction_at(api.block_by_hash(hash)?.as_deref(), args.required()?)
     });
     methods.execute("eth_getTransactionBySenderAndNonce", |api, args| {
-        let (sender, nonce) = (args.next()?, args.next::<U64>()?.to());
+        let (sender, nonce) = (args.required()?, args.required::<U64>()?.to());
         by_sender_and_nonce(api, sender, nonce)
     });
     methods.read("eth_getTransactionReceipt", |api, args| {
-        let Hash(hash) = args.next()?;
+        let Hash(hash) = args.required()?;
         receipt(api, hash)
     });
     methods.read("eth_getRawTransactionByHash", raw_transaction);
     methods.read("debug_getRawTransaction", raw_transaction);
     methods.read("eth_getRawTransactionByBlockNumberAndIndex", |api, args| {
-        let block = api.block_by_number(args.next()?)?;
-        let index: Index = args.next()?;
+        let block = api.block_by_number(args.required()?)?;
+        let index: Index = args.required()?;
         Ok(block.and_then(|block| block.raw_transactions().get(index.0).cloned()))
     });
     methods.read("eth_getRawTransactionByBlockHashAndIndex", |api, args| {
-        let Hash(hash) = args.next()?;
-        let index: Index = args.next()?;
+        let Hash(hash) = args.required()?;
+        let index: Index = args.required()?;
         let block = api.block_by_hash(hash)?;
         Ok(block.and_then(|block| block.raw_transactions().get(index.0).cloned()))
     });
-    methods.write("eth_sendRawTransaction", |api, args| send_raw(api, &args.next()?));
+    methods.write("eth_sendRawTransaction", |api, args| send_raw(api, &args.required()?));
     methods.execute("eth_pendingTransactions", |api, _| {
         Ok(api.node().read(|node| {
             let pooled = node.pool.iter();
@@ -251,7 +251,7 @@ pub fn receipt(api: &Api, hash: B256) -> Result<Option<convert::RpcReceipt>, Rpc
 
 fn raw_transaction(api: &Api, args: &mut Args) -> Result<Option<Bytes>, RpcError> {
     use alloy_eips::eip2718::Encodable2718;
-    let Hash(hash) = args.next()?;
+    let Hash(hash) = args.required()?;
     if let Some((block, index)) = api.chain().transaction(&hash)? {
         return Ok(Some(block.transactions[index].encoded_2718().into()));
     }
@@ -302,15 +302,15 @@ fn split(decoded: TxEnvelope) -> (Transaction, Option<BlobTransactionSidecarVari
 
 fn register_state(methods: &mut Registry<Api>) {
     methods.read("eth_getBalance", |api, args| {
-        let address = args.next()?;
+        let address = args.required()?;
         Ok(api.state(args.or_default()?)?.balance(address)?)
     });
     methods.read("eth_getCode", |api, args| {
-        let address = args.next()?;
+        let address = args.required()?;
         Ok(api.state(args.or_default()?)?.code(address)?)
     });
     methods.read("eth_getTransactionCount", |api, args| {
-        let (address, id): (Address, BlockId) = (args.next()?, args.or_default()?);
+        let (address, id): (Address, BlockId) = (args.required()?, args.or_default()?);
         if id.is_pending() {
             return Ok(U64::from(api.node().read(|node| {
                 let next = node.chain.nonce(address)?;
@@ -320,11 +320,11 @@ fn register_state(methods: &mut Registry<Api>) {
         Ok(U64::from(api.state(id)?.nonce(address)?))
     });
     methods.read("eth_getStorageAt", |api, args| {
-        let (address, JsonStorageKeyArg(slot)) = (args.next()?, args.next()?);
+        let (address, JsonStorageKeyArg(slot)) = (args.required()?, args.required()?);
         Ok(B256::from(api.state(args.or_default()?)?.storage(address, slot)?))
     });
     methods.read("eth_getStorageValues", |api, args| {
-        let wanted: BTreeMap<Address, Vec<JsonStorageKeyArg>> = args.next()?;
+        let wanted: BTreeMap<Address, Vec<JsonStorageKeyArg>> = args.required()?;
         let slots: usize = wanted.values().map(Vec::len).sum();
         if slots == 0 {
             return Err(RpcError::params("empty request: name at least one slot"));
@@ -345,7 +345,7 @@ fn register_state(methods: &mut Registry<Api>) {
         Ok(values)
     });
     methods.read("eth_getAccount", |api, args| {
-        let address = args.next()?;
+        let address = args.required()?;
         let proof = api.state(args.or_default()?)?.prove(address, &[])?;
         Ok(proof.account.map(|account| {
             json!({
@@ -355,14 +355,14 @@ fn register_state(methods: &mut Registry<Api>) {
         }))
     });
     methods.read("eth_getAccountInfo", |api, args| {
-        let address = args.next()?;
+        let address = args.required()?;
         let state = api.state(args.or_default()?)?;
         let account = state.account(address)?.unwrap_or_default();
         let code = state.code(address)?;
         Ok(AccountInfo { balance: account.balance, nonce: account.nonce, code })
     });
     methods.read("eth_getProof", |api, args| {
-        let address = args.next()?;
+        let address = args.required()?;
         let keys: Vec<JsonStorageKey> = args.or_default()?;
         prove(api, address, keys, args.or_default()?)
     });

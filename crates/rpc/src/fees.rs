@@ -24,8 +24,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
     methods.inline("eth_blobBaseFee", |api, _| Ok(blob_base_fee(api).map(U256::from)));
     methods.execute("eth_feeHistory", |api, args| {
-        let Count(count) = args.next()?;
-        let newest = args.next()?;
+        let Count(count) = args.required()?;
+        let newest = args.required()?;
         let percentiles: Option<Vec<f64>> = args.optional()?;
         fee_history(api, count, newest, percentiles.as_deref())
     });

@@ -139,13 +139,13 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
         api.filters.install(api.node(), Kind::Pending)
     });
     methods.read("eth_newFilter", |api, args| {
-        let filter = Box::new(args.next::<Filter>()?);
+        let filter = Box::new(args.required::<Filter>()?);
         api.filters.install(api.node(), Kind::Logs(filter))
     });
-    methods.read("eth_getFilterChanges", |api, args| api.filters.changes(args.next()?));
-    methods.execute("eth_getFilterLogs", |api, args| filter_logs(api, args.next()?));
+    methods.read("eth_getFilterChanges", |api, args| api.filters.changes(args.required()?));
+    methods.execute("eth_getFilterLogs", |api, args| filter_logs(api, args.required()?));
     methods.read("eth_uninstallFilter", |api, args| {
-        let id: U256 = args.next()?;
+        let id: U256 = args.required()?;
         Ok(api.filters.inner.lock().filters.remove(&id).is_some())
     });
 }

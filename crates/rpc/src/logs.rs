@@ -5,7 +5,7 @@ use alloy_rpc_types_eth::{Filter, FilterBlockOption};
 use chain::Block;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
-    methods.execute("eth_getLogs", |api, args| find(api, &args.next()?));
+    methods.execute("eth_getLogs", |api, args| find(api, &args.required()?));
 }
 
 /// The logs of a block that a filter wants.

@@ -13,8 +13,8 @@ const GAS_TARGET: u64 = 60_000_000;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("testing_buildBlockV1", |api, args| {
-        let Hash(parent) = args.next()?;
-        let attributes = args.next()?;
+        let Hash(parent) = args.required()?;
+        let attributes = args.required()?;
         let transactions: Option<Vec<Bytes>> = args.optional()?;
         let extra_data: Option<Bytes> = args.optional()?;
         build(api, parent, attributes, transactions, extra_data.unwrap_or_default())
@@ -53,7 +53,6 @@ fn build(
         extra_data,
         withdrawals: attributes.withdrawals,
         slot_number: attributes.slot_number.to(),
-        ..Default::default()
     };
     let given = transactions.is_some();
     let candidates: Vec<RecoveredTransaction> = match transactions {

@@ -20,7 +20,7 @@ use std::{cell::RefCell, sync::Arc};
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("debug_traceTransaction", |api, args| {
-        let Hash(hash) = args.next()?;
+        let Hash(hash) = args.required()?;
         let options: GethDebugTracingOptions = args.or_default()?;
         let (block, index) = api
             .node()
@@ -30,18 +30,18 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
         traces.pop().map(|(_, trace)| trace).ok_or_else(|| RpcError::internal("nothing was traced"))
     });
     methods.execute("debug_traceBlockByNumber", |api, args| {
-        let block = api.block(BlockId::Number(args.next()?))?;
+        let block = api.block(BlockId::Number(args.required()?))?;
         block_traces(api, &block, &args.or_default()?)
     });
     methods.execute("debug_traceBlockByHash", |api, args| {
-        let Hash(hash) = args.next()?;
+        let Hash(hash) = args.required()?;
         let block = api
             .block_by_hash(hash)?
             .ok_or_else(|| RpcError::server(format!("block {hash} not found")))?;
         block_traces(api, &block, &args.or_default()?)
     });
     methods.execute("debug_traceCall", |api, args| {
-        let (transaction, block) = (args.next()?, args.or_default()?);
+        let (transaction, block) = (args.required()?, args.or_default()?);
         let options: GethDebugTracingCallOptions = args.or_default()?;
         let request = CallRequest {
             transaction,

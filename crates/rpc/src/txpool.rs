@@ -24,7 +24,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("txpool_content", |api, _| all(api, &shape));
     methods.execute("txpool_inspect", |api, _| all(api, &summary));
     methods.execute("txpool_contentFrom", |api, args| {
-        let sender = args.next()?;
+        let sender = args.required()?;
         api.node().read(|node| {
             let (pending, queued) = split(node, sender)?;
             let (pending, queued) = (by_nonce(&pending, &shape), by_nonce(&queued, &shape));
@@ -33,11 +33,10 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
+type Transactions = Vec<Arc<PoolTransaction>>;
+
 /// Transactions of a sender that can stand in the next block, and those that wait for others.
-fn split(
-    node: &NodeState,
-    sender: Address,
-) -> Result<(Vec<Arc<PoolTransaction>>, Vec<Arc<PoolTransaction>>), RpcError> {
+fn split(node: &NodeState, sender: Address) -> Result<(Transactions, Transactions), RpcError> {
     let next = node.chain.nonce(sender)?;
     let run = node.pool.next_nonce(sender, next);
     let all = node.pool.of(sender).map(Arc::clone);

@@ -73,7 +73,7 @@ fn methods(busy: bool) -> (Arc<Gate>, Methods) {
         gate.pass();
         Ok("done")
     });
-    methods.read("quick", |_, args| args.next::<u64>());
+    methods.read("quick", |_, args| args.required::<u64>());
     methods.execute("broken", |_, _| -> Result<(), _> { panic!("on purpose") });
     (gate, methods.into_methods())
 }

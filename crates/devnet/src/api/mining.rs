@@ -111,7 +111,7 @@ fn get_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 }
 
 fn set_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let on: bool = args.next()?;
+    let on: bool = args.required()?;
     let (mining, waiting) =
         devnet.node.read(|node| (node.settings.mining, on && !node.pool.is_empty()));
     devnet.node.execute(SetMining(match (mining, on) {
@@ -136,7 +136,7 @@ fn get_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 }
 
 fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let seconds: u64 = args.next()?;
+    let seconds: u64 = args.required()?;
     let mining = match seconds {
         0 => Mining::Manual,
         seconds => Mining::Interval(Duration::from_secs(seconds)),
@@ -146,30 +146,30 @@ fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 }
 
 fn set_coinbase(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let coinbase: Address = args.next()?;
+    let coinbase: Address = args.required()?;
     devnet.node.execute(SetCoinbase(coinbase));
     Ok(Value::Null)
 }
 
 fn set_next_base_fee(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let fee = args.next::<Number>()?.u64()?;
+    let fee = args.required::<Number>()?.u64()?;
     ForceHeader::NextBaseFee(fee).apply(&devnet.forced_header);
     Ok(Value::Null)
 }
 
 fn set_gas_limit(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let limit = args.next::<Number>()?.u64()?;
+    let limit = args.required::<Number>()?.u64()?;
     ForceHeader::GasLimit(Some(limit)).apply(&devnet.forced_header);
     Ok(json!(true))
 }
 
 fn set_min_gas_price(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    args.next::<Number>()?;
+    args.required::<Number>()?;
     Err(invalid("anvil_setMinGasPrice is not supported when EIP-1559 is active"))
 }
 
 fn set_prev_randao(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let value: Number = args.next()?;
+    let value: Number = args.required()?;
     let randao = U256::to_be_bytes::<32>(&value.0).into();
     ForceHeader::NextPrevRandao(randao).apply(&devnet.forced_header);
     Ok(Value::Null)

@@ -98,18 +98,18 @@ fn metadata(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
 }
 
 fn set_chain_id(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let id = args.next::<Number>()?.u64()?;
+    let id = args.required::<Number>()?.u64()?;
     devnet.node.execute(SetChainId(id));
     Ok(Value::Null)
 }
 
 fn set_logging(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    args.next::<bool>()?;
+    args.required::<bool>()?;
     Ok(Value::Null)
 }
 
 fn set_rpc_url(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    args.next::<String>()?;
+    args.required::<String>()?;
     Ok(Value::Null)
 }
 
@@ -124,7 +124,7 @@ fn no_work(_: &DevnetState, _: &mut Args) -> Result<Value, ErrorObjectOwned> {
 }
 
 fn blob_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let wanted: B256 = args.next()?;
+    let wanted: B256 = args.required()?;
     Ok(json!(devnet.node.read(|node| {
         let waiting = node.pool.iter().filter_map(|waiting| waiting.sidecar.as_ref());
         node.sidecars.values().chain(waiting).find_map(|sidecar| {
@@ -135,7 +135,7 @@ fn blob_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 }
 
 fn blobs_of_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash: B256 = args.next()?;
+    let hash: B256 = args.required()?;
     Ok(json!(devnet.node.read(|node| {
         let waiting = || node.pool.get(&hash)?.sidecar.as_ref();
         let sidecar = node.sidecars.get(&hash).or_else(waiting)?;

@@ -38,7 +38,7 @@ fn api_level(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned
 }
 
 fn has_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let address: Address = args.next()?;
+    let address: Address = args.required()?;
     let at: BlockId = args.optional()?.unwrap_or_default();
     let code = devnet.api.state(at)?.code(address).map_err(rpc::RpcError::from)?;
     Ok(json!(!code.is_empty()))
@@ -52,7 +52,7 @@ fn location(
 }
 
 fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash: B256 = args.next()?;
+    let hash: B256 = args.required()?;
     let Some((block, index)) = location(devnet, &hash)? else { return Ok(json!([])) };
     let traces = call_traces(devnet, &block, Some(index))?.concat();
     let operations = traces.iter().filter_map(|trace| {
@@ -73,7 +73,7 @@ fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, E
 }
 
 fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash: B256 = args.next()?;
+    let hash: B256 = args.required()?;
     let Some((block, index)) = location(devnet, &hash)? else { return Ok(Value::Null) };
     let output = replay_one(devnet, &block, index, |result| match result {
         ExecutionResult::Revert { output, .. } => output.clone(),
@@ -83,7 +83,7 @@ fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, Err
 }
 
 fn trace_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash: B256 = args.next()?;
+    let hash: B256 = args.required()?;
     let Some((block, index)) = location(devnet, &hash)? else { return Ok(json!([])) };
     let traces = call_traces(devnet, &block, Some(index))?.concat();
     let steps = traces.iter().filter_map(|trace| {
@@ -131,7 +131,7 @@ fn details(block: &Block) -> Value {
 }
 
 fn block_details(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let at: Tag = args.next()?;
+    let at: Tag = args.required()?;
     let Some(block) = block_at(devnet, at.0)? else { return Err(invalid("block not found")) };
     Ok(details(&block))
 }
@@ -150,7 +150,7 @@ impl<'de> serde::Deserialize<'de> for Tag {
 }
 
 fn block_details_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash: B256 = args.next()?;
+    let hash: B256 = args.required()?;
     let block = devnet.api.block_by_hash(hash)?.ok_or_else(|| invalid("block not found"))?;
     Ok(details(&block))
 }
@@ -163,7 +163,7 @@ fn receipts(devnet: &DevnetState, block: &Block) -> Vec<Value> {
 }
 
 fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (number, page, size): (u64, usize, usize) = (args.next()?, args.next()?, args.next()?);
+    let (number, page, size): (u64, usize, usize) = (args.required()?, args.required()?, args.required()?);
     let block = block_at(devnet, number.into())?.ok_or_else(|| invalid("block not found"))?;
     let range = |length: usize| {
         // Pages count from the newest transaction.
@@ -249,7 +249,7 @@ fn search(
 }
 
 fn search_before(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (address, number, size): (Address, u64, usize) = (args.next()?, args.next()?, args.next()?);
+    let (address, number, size): (Address, u64, usize) = (args.required()?, args.required()?, args.required()?);
     let head = devnet.node.read(|node| node.chain.head().header.number);
     let from = if number == 0 { head } else { number.saturating_sub(1).min(head) };
     let (transactions, receipts, all) = search(devnet, address, (0..=from).rev(), size, true)?;
@@ -258,7 +258,7 @@ fn search_before(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
 }
 
 fn search_after(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (address, number, size): (Address, u64, usize) = (args.next()?, args.next()?, args.next()?);
+    let (address, number, size): (Address, u64, usize) = (args.required()?, args.required()?, args.required()?);
     let head = devnet.node.read(|node| node.chain.head().header.number);
     let from = if number == 0 { 0 } else { number + 1 };
     let (mut transactions, mut receipts, all) = search(devnet, address, from..=head, size, false)?;
@@ -269,7 +269,7 @@ fn search_after(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 }
 
 fn by_sender_and_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (sender, nonce): (Address, Number) = (args.next()?, args.next()?);
+    let (sender, nonce): (Address, Number) = (args.required()?, args.required()?);
     let nonce = nonce.u64()?;
     let (first, head) =
         devnet.node.read(|node| (node.chain.first_number(), node.chain.head().header.number));
@@ -285,12 +285,12 @@ fn by_sender_and_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, E
 }
 
 fn contract_creator(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let creator = creator(devnet, args.next()?)?;
+    let creator = creator(devnet, args.required()?)?;
     Ok(json!(creator.map(|(hash, creator)| json!({ "hash": hash, "creator": creator }))))
 }
 
 fn header_by_number(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let at: BlockNumberOrTag = args.next()?;
+    let at: BlockNumberOrTag = args.required()?;
     let block = devnet.api.block_by_number(at)?;
     Ok(json!(block.map(|block| rpc::convert::block(&block, false))))
 }

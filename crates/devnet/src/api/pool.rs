@@ -20,7 +20,7 @@ pub(super) const METHODS: &[Method] = &[
 ];
 
 fn drop_one(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash: B256 = args.next()?;
+    let hash: B256 = args.required()?;
     Ok(json!(devnet.node.execute(RemoveTransaction(hash)).map(|_| hash)))
 }
 
@@ -31,25 +31,25 @@ fn drop_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
 }
 
 fn drop_sender(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let sender: Address = args.next()?;
+    let sender: Address = args.required()?;
     devnet.node.execute(RemoveSender(sender));
     Ok(Value::Null)
 }
 
 fn impersonate(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let address: Address = args.next()?;
+    let address: Address = args.required()?;
     devnet.impersonation.lock().accounts.insert(address);
     Ok(Value::Null)
 }
 
 fn stop_impersonating(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let address: Address = args.next()?;
+    let address: Address = args.required()?;
     devnet.impersonation.lock().accounts.remove(&address);
     Ok(Value::Null)
 }
 
 fn impersonate_all(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let all: bool = args.next()?;
+    let all: bool = args.required()?;
     devnet.impersonation.lock().all = all;
     Ok(Value::Null)
 }
@@ -63,9 +63,9 @@ enum SignatureOf {
 }
 
 fn impersonate_signature(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (signature, address) = match args.next()? {
+    let (signature, address) = match args.required()? {
         SignatureOf::Pair(signature, address) => (signature, address),
-        SignatureOf::Alone(signature) => (signature, args.next()?),
+        SignatureOf::Alone(signature) => (signature, args.required()?),
     };
     // One of another length is nobody's anyway.
     if let Ok(signature) = signature[..].try_into() {

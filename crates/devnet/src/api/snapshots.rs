@@ -32,7 +32,7 @@ fn snapshot(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
 }
 
 fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let number = args.next::<Number>()?.u64()?;
+    let number = args.required::<Number>()?.u64()?;
     let Some(snapshot) = devnet.snapshots.lock().take(number) else { return Ok(json!(false)) };
     // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
     devnet.node.execute(SetState(snapshot.state().clone())).map_err(RpcError::from)?;
@@ -60,7 +60,7 @@ pub(super) fn go_back(
 }
 
 fn rollback(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    go_back(devnet, args.next()?, "Rollback")?;
+    go_back(devnet, args.required()?, "Rollback")?;
     Ok(Value::Null)
 }
 
@@ -157,8 +157,8 @@ enum NewTransaction {
 
 /// Replaces the newest blocks by as many others, with the given transactions in them.
 fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let depth: u64 = args.next()?;
-    let given: Vec<(NewTransaction, u64)> = args.next()?;
+    let depth: u64 = args.required()?;
+    let given: Vec<(NewTransaction, u64)> = args.required()?;
     if let Some((_, block)) = given.iter().find(|(_, block)| *block >= depth) {
         return Err(invalid(format!(
             "Block number for reorg tx will exceed the reorged chain height. Block number {block} must not exceed (depth-1) {}",
@@ -201,7 +201,7 @@ fn dump_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjec
 }
 
 fn load_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let packed: Bytes = args.next()?;
+    let packed: Bytes = args.required()?;
     let file = StateFile::decode(&packed).map_err(|_| invalid("Failed to decode state dump"))?;
     dump::load(devnet, &file).map_err(invalid)?;
     Ok(json!(true))

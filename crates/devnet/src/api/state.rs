@@ -31,29 +31,29 @@ fn done<E: std::fmt::Display>(result: Result<(), E>) -> Result<Value, ErrorObjec
 }
 
 fn set_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (address, balance): (Address, Number) = (args.next()?, args.next()?);
+    let (address, balance): (Address, Number) = (args.required()?, args.required()?);
     done(devnet.node.execute(EditState::Balance(address, balance.0)))
 }
 
 fn add_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (address, more): (Address, Number) = (args.next()?, args.next()?);
+    let (address, more): (Address, Number) = (args.required()?, args.required()?);
     done(devnet.node.execute(EditState::AddBalance(address, more.0)))
 }
 
 fn set_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let address: Address = args.next()?;
-    let nonce = args.next::<Number>()?.u64()?;
+    let address: Address = args.required()?;
+    let nonce = args.required::<Number>()?.u64()?;
     done(devnet.node.execute(EditState::Nonce(address, nonce)))
 }
 
 fn set_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (address, code): (Address, Bytes) = (args.next()?, args.next()?);
+    let (address, code): (Address, Bytes) = (args.required()?, args.required()?);
     done(devnet.node.execute(EditState::Code(address, code)))
 }
 
 fn set_storage(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, slot, value): (Address, Number, B256) =
-        (args.next()?, args.next()?, args.next()?);
+        (args.required()?, args.required()?, args.required()?);
     done(devnet.node.execute(EditState::Slot(address, slot.0, value.into())))?;
     Ok(json!(true))
 }
@@ -82,13 +82,13 @@ fn set_returned(
 }
 
 fn deal(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (of, token, value): (Address, Address, Number) = (args.next()?, args.next()?, args.next()?);
+    let (of, token, value): (Address, Address, Number) = (args.required()?, args.required()?, args.required()?);
     set_returned(devnet, token, balanceOfCall { of }.abi_encode(), value.0, "balance")
 }
 
 fn set_allowance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (owner, spender): (Address, Address) = (args.next()?, args.next()?);
-    let (token, value): (Address, Number) = (args.next()?, args.next()?);
+    let (owner, spender): (Address, Address) = (args.required()?, args.required()?);
+    let (token, value): (Address, Number) = (args.required()?, args.required()?);
     let calldata = allowanceCall { owner, spender }.abi_encode();
     set_returned(devnet, token, calldata, value.0, "allowance")
 }

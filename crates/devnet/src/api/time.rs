@@ -34,12 +34,12 @@ pub(super) fn set_next(devnet: &DevnetState, timestamp: u64) -> Result<(), Error
 }
 
 fn set_next_timestamp(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    set_next(devnet, args.next::<Number>()?.u64()?)?;
+    set_next(devnet, args.required::<Number>()?.u64()?)?;
     Ok(Value::Null)
 }
 
 fn set_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let seconds = args.next::<Number>()?.u64()?;
+    let seconds = args.required::<Number>()?.u64()?;
     devnet.node.execute(SetClock::Interval(Some(seconds)));
     Ok(Value::Null)
 }
@@ -52,14 +52,14 @@ fn remove_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, Error
 }
 
 fn increase(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let seconds = args.next::<Number>()?.u64()?;
+    let seconds = args.required::<Number>()?.u64()?;
     devnet.node.execute(SetClock::Advance(seconds.into()));
     let offset = devnet.node.read(|node| node.clock.offset());
     Ok(json!(i64::try_from(offset).unwrap_or(i64::MAX)))
 }
 
 fn set(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let mut timestamp = args.next::<Number>()?.u64()?;
+    let mut timestamp = args.required::<Number>()?.u64()?;
     if timestamp > LARGEST_SECONDS {
         timestamp /= 1000;
     }

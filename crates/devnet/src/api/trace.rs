@@ -107,7 +107,7 @@ pub(super) fn call_traces(
 }
 
 fn transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash: B256 = args.next()?;
+    let hash: B256 = args.required()?;
     let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
     else {
         return Ok(json!([]));
@@ -116,7 +116,7 @@ fn transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObje
 }
 
 fn get(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (hash, address): (B256, Vec<Number>) = (args.next()?, args.next()?);
+    let (hash, address): (B256, Vec<Number>) = (args.required()?, args.required()?);
     let address: Vec<usize> = address
         .into_iter()
         .map(|part| Ok(part.u64()? as usize))
@@ -130,13 +130,13 @@ fn get(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned>
 }
 
 fn block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let at: BlockNumberOrTag = args.next()?;
+    let at: BlockNumberOrTag = args.required()?;
     let Some(block) = block_at(devnet, at)? else { return Ok(json!([])) };
     Ok(json!(call_traces(devnet, &block, None)?.concat()))
 }
 
 fn filter(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let filter: TraceFilter = args.next()?;
+    let filter: TraceFilter = args.required()?;
     let head = devnet.node.read(|node| node.chain.head().header.number);
     let (from, to) = (filter.from_block.unwrap_or(0), filter.to_block.unwrap_or(head).min(head));
     if from > to {
@@ -184,7 +184,7 @@ fn replayed(
 }
 
 fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (at, kinds): (BlockNumberOrTag, HashSet<TraceType>) = (args.next()?, args.next()?);
+    let (at, kinds): (BlockNumberOrTag, HashSet<TraceType>) = (args.required()?, args.required()?);
     let Some(block) = block_at(devnet, at)? else { return Ok(json!([])) };
     let results: Vec<_> = replayed(devnet, &block, None, &kinds)?
         .into_iter()
@@ -198,7 +198,7 @@ fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 }
 
 fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (hash, kinds): (B256, HashSet<TraceType>) = (args.next()?, args.next()?);
+    let (hash, kinds): (B256, HashSet<TraceType>) = (args.required()?, args.required()?);
     let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
     else {
         return Err(internal(format!("transaction {hash} not found")));

@@ -170,7 +170,7 @@ pub(super) fn send_request(
 }
 
 fn send(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    Ok(json!(send_request(devnet, args.next()?)?))
+    Ok(json!(send_request(devnet, args.required()?)?))
 }
 
 /// The receipt of a transaction, as soon as it stands in a block.
@@ -198,12 +198,12 @@ fn receipt(devnet: &DevnetState, hash: B256, wait: Duration) -> Result<Value, Er
 }
 
 fn send_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let hash = send_request(devnet, args.next()?)?;
+    let hash = send_request(devnet, args.required()?)?;
     receipt(devnet, hash, LONGEST_WAIT)
 }
 
 fn send_raw_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let raw: Bytes = args.next()?;
+    let raw: Bytes = args.required()?;
     let wait = args.optional::<u64>()?.map_or(LONGEST_WAIT, Duration::from_millis);
     let pooled = rpc::decode_pooled(&raw)?;
     let hash = devnet.node.submit(pooled).map_err(rpc::RpcError::from)?;
@@ -211,31 +211,31 @@ fn send_raw_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
 }
 
 fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(devnet, args.next()?)?;
+    let (from, request) = filled(devnet, args.required()?)?;
     let transaction = unsigned(typed(request)?, from);
     Ok(json!(submit(devnet, transaction, from, false)?))
 }
 
 fn sign_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(devnet, args.next()?)?;
+    let (from, request) = filled(devnet, args.required()?)?;
     let transaction = signed(signer(devnet, from)?, typed(request)?)?;
     Ok(json!(Bytes::from(transaction.encoded_2718())))
 }
 
 fn fill_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(devnet, args.next()?)?;
+    let (from, request) = filled(devnet, args.required()?)?;
     let transaction = nobody(typed(request)?);
     let raw = Bytes::from(transaction.encoded_2718());
     Ok(json!({ "raw": raw, "tx": rpc::convert::pooled(&transaction, from) }))
 }
 
 fn sign(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (address, message): (Address, Bytes) = (args.next()?, args.next()?);
+    let (address, message): (Address, Bytes) = (args.required()?, args.required()?);
     sign_message(devnet, address, &message)
 }
 
 fn personal_sign(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (message, address): (Bytes, Address) = (args.next()?, args.next()?);
+    let (message, address): (Bytes, Address) = (args.required()?, args.required()?);
     sign_message(devnet, address, &message)
 }
 
@@ -249,7 +249,7 @@ fn sign_message(
 }
 
 fn sign_typed_data(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (address, data): (Address, TypedData) = (args.next()?, args.next()?);
+    let (address, data): (Address, TypedData) = (args.required()?, args.required()?);
     let digest = data.eip712_signing_hash().map_err(|error| invalid(error.to_string()))?;
     let signature = signer(devnet, address)?.sign_hash_sync(&digest).map_err(internal)?;
     Ok(json!(Bytes::from(signature.as_bytes())))

@@ -59,7 +59,6 @@ pub(super) fn seal(
         extra_data: request.extraData.clone(),
         withdrawals: Vec::new(),
         slot_number: if request.slotNumber == 0 { parent.number + 1 } else { request.slotNumber },
-        ..BlockAttributes::default()
     };
     let (new, rejected) = chain.build(&attributes, transactions).map_err(|error| match error {
         error if error.is_internal() => ForgeError::Chain(error),

@@ -32,7 +32,7 @@ mod code {
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("eth_simulateV1", |api, args| {
-        let payload: Payload = args.next()?;
+        let payload: Payload = args.required()?;
         let block: BlockId = args.or_default()?;
         simulate(api, payload, block)
     });
