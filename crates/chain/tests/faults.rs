@@ -4,15 +4,15 @@
 #[path = "support/failing.rs"]
 mod failing;
 
-use alloy_consensus::TxEip1559;
+use alloy_consensus::{Header, TxEip1559};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use core::fmt::Debug;
 use enshrine_chain::{
     BlockAttributes, BlockWithWitness, Call, CallBlock, Chain, ChainConfig, ChainError,
-    ExecutedBlock, RecoveredTransaction, empty_genesis,
+    ExecutedBlock, RecoveredTransaction, empty_genesis, spec_of,
 };
-use executor::ChainSpec;
+use executor::{ChainSpec, Invalid};
 use failing::FailingStore;
 use keys::{Key, Transaction};
 use revm::inspector::NoOpInspector;
@@ -557,4 +557,80 @@ fn a_state_is_advanced_whole_or_not_at_all() {
         is(after.code(READER)?, &reader_code().into());
         Ok(())
     });
+}
+
+/// Lets a chain of before the merge say what the header of a block must claim, one claim at a time.
+fn settle(chain: &Chain, header: Header, ommers: &[Header]) -> RawBlock {
+    let mut raw = RawBlock {
+        hash: header.hash_slow(),
+        header,
+        transactions: vec![],
+        withdrawals: None,
+        versioned_hashes: vec![],
+    };
+    for _ in 0..8 {
+        match chain.import_with_ommers(&raw, ommers) {
+            Ok(_) => return raw,
+            Err(ChainError::Invalid(Invalid::Header { field: "difficulty", expected, .. })) => {
+                raw.header.difficulty = expected;
+            }
+            Err(ChainError::Invalid(Invalid::Commitment { what, expected, .. })) => match what {
+                "ommers hash" => raw.header.ommers_hash = expected,
+                "state root" => raw.header.state_root = expected,
+                _ => panic!("{what}"),
+            },
+            Err(other) => panic!("{other}"),
+        }
+        raw.hash = raw.header.hash_slow();
+    }
+    panic!("there are not so many claims");
+}
+
+#[test]
+fn ommers_are_judged_only_if_the_store_works() {
+    let block = Some(0);
+    let rules = alloy_genesis::ChainConfig {
+        chain_id: CHAIN_ID,
+        homestead_block: block,
+        eip150_block: block,
+        eip155_block: block,
+        eip158_block: block,
+        byzantium_block: block,
+        ..Default::default()
+    };
+    let genesis =
+        Genesis { gas_limit: 8_000_000, difficulty: U256::from(1 << 20), ..Default::default() };
+    let store = Arc::new(FailingStore::default());
+    let shared = Arc::clone(&store) as Arc<dyn Store>;
+    let mut chain = Chain::with_store(&genesis, ChainConfig::new(spec_of(&rules)), shared).unwrap();
+    let child = |parent: &Header, mark: u8| Header {
+        parent_hash: parent.hash_slow(),
+        number: parent.number + 1,
+        timestamp: parent.timestamp + 13,
+        gas_limit: parent.gas_limit,
+        extra_data: vec![mark].into(),
+        ..Default::default()
+    };
+    let parent = chain.head().header.clone();
+    let sibling = settle(&chain, child(&parent, 2), &[]).header;
+    let mut append = |header, ommers: &[Header]| {
+        let raw = settle(&chain, header, ommers);
+        let executed = chain.import_with_ommers(&raw, ommers).unwrap();
+        chain.append(executed).unwrap().header.clone()
+    };
+    let first = append(child(&parent, 1), &[]);
+    let second = append(child(&first, 1), &[]);
+    let ommers = [sibling];
+    let raw = settle(&chain, child(&second, 1), &ommers);
+    assert_ne!(raw.header.ommers_hash, second.ommers_hash);
+    for count in 0.. {
+        store.fail_after(count);
+        let imported = chain.import_with_ommers(&raw, &ommers);
+        let Some(injected) = store.heal() else {
+            assert_eq!(imported.unwrap().block.hash, raw.hash);
+            assert!(count > 4, "{count}: the parent, and three ancestors");
+            break;
+        };
+        assert_eq!(imported.map(drop), Err(ChainError::Store(injected)), "operation {count}");
+    }
 }
