@@ -238,6 +238,7 @@ impl Scene {
 }
 
 /// A result that must be this one.
+#[allow(clippy::needless_pass_by_value, reason = "what is compared is made where this is called")]
 fn is<T: PartialEq + Debug>(got: T, expected: &T) {
     assert_eq!(&got, expected);
 }

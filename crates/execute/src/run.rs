@@ -245,7 +245,7 @@ struct Purse {
 
 impl Purse {
     /// Goes on only if the call holds `reserve` in all.
-    fn hold(&mut self, reserve: u64) -> Result<(), ExecuteError> {
+    const fn hold(&mut self, reserve: u64) -> Result<(), ExecuteError> {
         if self.gas < reserve {
             return Err(ExecuteError::OutOfGas { got: self.gas, reserve });
         }

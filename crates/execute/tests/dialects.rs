@@ -104,7 +104,7 @@ fn a_true_claim_is_charged_what_was_used_and_a_false_one_the_whole_reserve() {
         Claim { gas_used: U256::from(41_999), ..claim.clone() },
         Claim { gas_used: U256::from(42_001), ..claim.clone() },
         // The right number in the low bits.
-        Claim { gas_used: U256::from(42_000) + (U256::ONE << 64), ..claim.clone() },
+        Claim { gas_used: U256::from(42_000) + (U256::ONE << 64), ..claim },
     ] {
         assert_eq!(ask(&wrong.encode(&input), PLENTY), Ok((false, reserve)), "{wrong:?}");
     }
@@ -146,7 +146,7 @@ fn calldata_that_is_no_canonical_encoding_fails_the_call() {
     // A trace whose length is no multiple of a word, so that there is padding.
     assert_ne!(input.len() % 32, 0);
     let good = claim.encode(&input);
-    assert_eq!(ask(&good, PLENTY).unwrap().0, true);
+    assert!(ask(&good, PLENTY).unwrap().0);
     let changed = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut calldata = good.clone();
         change(&mut calldata);
@@ -172,7 +172,7 @@ fn calldata_that_is_no_canonical_encoding_fails_the_call() {
     }
     // A trace that ends with a word has none.
     let even = vec![0; 64];
-    assert_eq!(ask(&claim.encode(&even), PLENTY).unwrap().0, false);
+    assert!(!ask(&claim.encode(&even), PLENTY).unwrap().0);
 }
 
 #[test]

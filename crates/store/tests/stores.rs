@@ -55,7 +55,7 @@ fn found(store: &dyn Store, number: u64) -> Option<TransactionLocation> {
     store.transaction(transaction(number).hash()).unwrap()
 }
 
-fn at(block: &Block, index: usize) -> Option<TransactionLocation> {
+const fn at(block: &Block, index: usize) -> Option<TransactionLocation> {
     Some(TransactionLocation { block: block.hash, index })
 }
 

@@ -30,7 +30,7 @@ mod walk;
 pub use error::TrieError;
 pub use node::NodeBytes;
 pub use nybbles::Nibbles;
-pub use prove::prove;
+pub use prove::{Proven, prove};
 pub use root::{NewNode, hash_tries};
 pub use source::{NodeIndex, NodePath, NodeSource, Recorder, SourceError};
 pub use trie::{EMPTY_ROOT, Trie};

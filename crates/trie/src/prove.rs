@@ -20,6 +20,9 @@ impl<S: NodeSource + ?Sized> NodeSource for Path<'_, S> {
     }
 }
 
+/// A value, or that there is none, and the nodes that prove it.
+pub type Proven<B> = (Option<Vec<u8>>, Vec<B>);
+
 /// The value of `key` in a trie of which nothing is loaded yet, and the nodes from its root to the
 /// key, or to where it turns out to be absent, as `eth_getProof` returns them: embedded nodes stand
 /// inside their parents, the proof of an empty trie is empty.
@@ -27,7 +30,7 @@ pub fn prove<S: NodeSource + ?Sized>(
     source: &S,
     mut trie: Trie<S::Bytes>,
     key: &B256,
-) -> Result<(Option<Vec<u8>>, Vec<S::Bytes>), TrieError> {
+) -> Result<Proven<S::Bytes>, TrieError> {
     let path = Path { source, nodes: RefCell::default() };
     let value = trie.get(&path, key)?.map(<[u8]>::to_vec);
     Ok((value, path.nodes.into_inner()))
