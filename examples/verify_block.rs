@@ -5,8 +5,8 @@
 use alloy_primitives::{Bytes, U64, U256};
 use alloy_provider::{Provider, ProviderBuilder};
 use alloy_rpc_types_eth::TransactionRequest;
-use devnet::Devnet;
 use chain::to_stateless_input;
+use devnet::Devnet;
 use stateless::{ChainSpec, Verdict, verify};
 use wire::{OwnedWitness, ProtocolFork, StatelessInput, convert::RawBlock};
 

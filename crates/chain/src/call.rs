@@ -3,7 +3,7 @@
 use crate::{ChainError, ChainReader, State};
 use alloy_evm::{Evm, EvmEnv};
 use alloy_primitives::{Address, Bytes, U256};
-use executor::{EvmOverrides as _, block_evm};
+use executor::{EvmOverrides as _, InternalError, block_evm};
 use revm::{
     Database,
     context::{
@@ -98,7 +98,9 @@ impl ChainReader {
         config.precompiles(evm.precompiles_mut());
         let executed = evm.transact(transaction).map_err(|error| match error {
             EVMError::Database(error) => error.into(),
-            error => ChainError::Call(error.to_string()),
+            EVMError::Transaction(reason) => ChainError::Call(reason.to_string()),
+            EVMError::Header(reason) => ChainError::Call(reason.to_string()),
+            error => InternalError::Executor(error.to_string()).into(),
         })?;
         let gas_used = executed.result.tx_gas_used();
         Ok(match executed.result {

@@ -100,16 +100,16 @@ impl Chain {
     pub fn resume(
         config: ChainConfig,
         store: Arc<dyn Store>,
-        head: &Arc<Block>,
+        head: Arc<Block>,
     ) -> Result<Self, ChainError> {
-        let mut blocks = vec![Arc::clone(head)];
-        let mut parent = head.header.parent_hash;
+        let (hash, mut parent) = (head.hash, head.header.parent_hash);
+        let mut blocks = vec![head];
         while let Some(block) = store.block(&parent)? {
             parent = block.header.parent_hash;
             blocks.push(block);
         }
         blocks.reverse();
-        Self::from_parts(blocks, store, config)?.ok_or(ChainError::UnknownBlock(head.hash))
+        Self::from_parts(blocks, store, config)?.ok_or(ChainError::UnknownBlock(hash))
     }
 
     /// Continues another chain behind `header`, whose state is read through `backend`.

@@ -3,10 +3,13 @@
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
-use enshrine_chain::{BlockAttributes, Chain, ChainConfig, State, empty_genesis};
-use executor::{ChainSpec, ForkBackend};
+use enshrine_chain::{
+    BlockAttributes, Call, Chain, ChainConfig, ChainError, ExecutedBlock, RecoveredTransaction,
+    State, empty_genesis,
+};
+use executor::{ChainSpec, ForkBackend, InternalError, recover_sender};
 use revm::{bytecode::Bytecode, state::AccountInfo};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use testkit::Key;
 use trie::SourceError;
 use wire::ProtocolFork;
@@ -18,6 +21,10 @@ const STORE: [u8; 7] = hex!("6020355f355500");
 /// What the slots of the contract hold.
 const ONES: U256 = U256::from_be_bytes([1; 32]);
 const CONTRACT: Address = Address::repeat_byte(0x57);
+
+/// Runtime code: returns BLOCKHASH of five blocks ago.
+const ASKER: [u8; 12] = hex!("6005430340 5f52 60205f f3 00");
+const ASKING: Address = Address::repeat_byte(0x41);
 
 /// The state at the head of a chain in this process.
 #[derive(Debug)]
@@ -52,6 +59,8 @@ fn genesis() -> Genesis {
         ..Default::default()
     };
     genesis.alloc.insert(CONTRACT, contract);
+    let asking = GenesisAccount { code: Some(Bytes::from_static(&ASKER)), ..Default::default() };
+    genesis.alloc.insert(ASKING, asking);
     genesis
 }
 
@@ -116,4 +125,123 @@ fn an_account_that_is_removed_here_stays_removed_though_the_other_chain_has_it()
     chain.edit(|state| state.set_balance(alice, U256::from(5))).unwrap();
     assert_eq!(chain.balance(alice).unwrap(), U256::from(5));
     assert_eq!(chain.code(CONTRACT).unwrap()[..], STORE, "others are as they were");
+}
+
+/// The other chain over a connection that breaks once, after some questions.
+#[derive(Debug)]
+struct Breaking {
+    other: Other,
+    /// Questions that may yet be answered; `None` if all may.
+    left: Mutex<Option<usize>>,
+}
+
+impl Breaking {
+    fn asked(&self) -> Result<(), SourceError> {
+        let mut left = self.left.lock().unwrap();
+        if *left == Some(0) {
+            *left = None;
+            return Err(SourceError::new("the connection broke"));
+        }
+        *left = left.map(|left| left - 1);
+        Ok(())
+    }
+}
+
+impl ForkBackend for Breaking {
+    fn account(&self, address: Address) -> Result<Option<AccountInfo>, SourceError> {
+        self.asked()?;
+        self.other.account(address)
+    }
+
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, SourceError> {
+        self.asked()?;
+        self.other.storage(address, slot)
+    }
+
+    fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError> {
+        self.asked()?;
+        Ok(Some(B256::from(U256::from(number))))
+    }
+}
+
+/// Fails at each question in turn, until none is left. How many there are.
+fn breaks(
+    (chain, backend): (&mut Chain, &Breaking),
+    what: &str,
+    operation: &dyn Fn(&mut Chain) -> Result<(), ChainError>,
+) -> usize {
+    let broken = InternalError::Source(SourceError::new("the connection broke"));
+    for questions in 0.. {
+        *backend.left.lock().unwrap() = Some(questions);
+        let (head, root) = (chain.head().hash, chain.state().root());
+        let result = operation(chain);
+        if backend.left.lock().unwrap().take().is_some() {
+            assert_eq!(result, Ok(()), "{what}");
+            return questions;
+        }
+        assert_eq!(result, Err(ChainError::Internal(broken.clone())), "{what} {questions}");
+        assert!(result.unwrap_err().is_internal());
+        assert_eq!((chain.head().hash, chain.state().root()), (head, root), "{what}");
+    }
+    unreachable!("the loop ends when nothing breaks");
+}
+
+#[test]
+fn a_backend_that_breaks_is_an_internal_error_and_never_an_absence() {
+    let config = || ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
+    let mut genesis = genesis();
+    genesis.number = Some(10);
+    let original = Chain::new(&genesis, config()).unwrap();
+    let backend = Arc::new(Breaking { other: Other(original.state()), left: Mutex::new(None) });
+    let header = original.head().header.clone();
+    let mut chain = Chain::forked(header, Arc::clone(&backend) as _, config()).unwrap();
+    let attributes = BlockAttributes { timestamp: 12, ..Default::default() };
+    let stored = |value: u64| B256::from(U256::from(value));
+    let asked = breaks((&mut chain, &backend), "account", &|chain| {
+        assert_eq!(chain.balance(Key::named("alice").address())?, U256::from(100 * ETHER));
+        Ok(())
+    });
+    assert_eq!(asked, 1);
+    let asked = breaks((&mut chain, &backend), "storage", &|chain| {
+        assert_eq!(chain.storage(CONTRACT, U256::ONE)?, ONES);
+        Ok(())
+    });
+    assert_eq!(asked, 2, "the account and the slot");
+    let asked = breaks((&mut chain, &backend), "prove", &|chain| {
+        let head = Arc::clone(chain.head());
+        assert_eq!(chain.prove(&head, CONTRACT, &[U256::ONE])?.slots[0].value, ONES);
+        Ok(())
+    });
+    assert_eq!(asked, 2);
+    let asked = breaks((&mut chain, &backend), "call", &|chain| {
+        let outcome = chain.call(Call { to: Some(ASKING), ..Call::default() })?;
+        assert_eq!(outcome.output[..], stored(5)[..]);
+        Ok(())
+    });
+    assert!(asked >= 3, "{asked}: accounts and a block hash");
+    let asked = breaks((&mut chain, &backend), "build", &|chain| {
+        let (block, rejected) = chain.build(&attributes, vec![set(0, 1, 5)])?;
+        assert!(rejected.is_empty() && block.block.executed.receipts[0].success);
+        Ok(())
+    });
+    assert!(asked > 4, "{asked}");
+    let transaction = set(0, 1, 5);
+    let sender = recover_sender(&transaction).unwrap();
+    let recovered = [RecoveredTransaction { transaction, sender, signed: true }];
+    breaks((&mut chain, &backend), "State::build", &|chain| {
+        let built = chain.state().build(&attributes, &recovered)?;
+        assert!(built.rejected.is_empty());
+        Ok(())
+    });
+    let (block, _) = chain.build(&attributes, vec![set(0, 1, 5)]).unwrap();
+    let child = ExecutedBlock::from(block);
+    let asked = breaks((&mut chain, &backend), "witness_of", &|chain| {
+        chain.state().witness_of(&child.block).map(drop)
+    });
+    assert!(asked > 4, "{asked}");
+    let asked = breaks((&mut chain, &backend), "edit", &|chain| {
+        chain.edit(|state| state.set_slot(CONTRACT, U256::from(2), U256::from(9)))
+    });
+    assert_eq!(asked, 2);
+    assert_eq!(chain.storage(CONTRACT, U256::from(2)).unwrap(), U256::from(9));
 }

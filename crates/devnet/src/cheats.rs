@@ -240,7 +240,10 @@ mod tests {
     #[test]
     fn a_forced_header_is_used_up_by_one_block_which_is_not_provable() {
         let (node, forced) = node();
-        assert!(mine(&node, 2_000).provable, "a devnet that cheats in nothing makes provable blocks");
+        assert!(
+            mine(&node, 2_000).provable,
+            "a devnet that cheats in nothing makes provable blocks"
+        );
         ForceHeader::NextBaseFee(77).apply(&forced);
         let block = mine(&node, 2_001);
         assert_eq!(block.header.base_fee_per_gas, Some(77));

@@ -6,8 +6,8 @@ use crate::{
 use alloy_primitives::Address;
 use core::num::NonZeroUsize;
 use stateless::{
-    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Options, Stage, SystemCode, UncheckedBlock,
-    Verdict,
+    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Options, Stage, SystemCode,
+    UncheckedBlock, Verdict,
 };
 use std::{
     borrow::Cow,

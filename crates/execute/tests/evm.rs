@@ -2,7 +2,7 @@
 
 mod support;
 
-use alloy_primitives::{Bytes, TxKind, U256, keccak256};
+use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use enshrine_execute::{
     DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, RequestPolicy, Rules,
 };
@@ -252,10 +252,8 @@ fn what_a_contract_sees_in_a_create_is_what_a_call_returns() {
     // The helper that the tests above rely on reports success, gas and data of a call as they are:
     // checked against a precompile whose answer is known.
     let mut host = Host::new(Execute::default());
-    let mut code = caller_code(CALL, 10_000);
-    let at = code.windows(20).position(|part| part == EXECUTE_ADDRESS.as_slice()).unwrap();
-    code[at..at + 20].copy_from_slice(&[&[0; 19][..], &[4]].concat());
-    host.put_code(CALLER, code);
+    let identity = Address::with_last_byte(4);
+    host.put_code(CALLER, caller_code(identity, CALL, 10_000));
     let result = host.transact(TxKind::Call(CALLER), &[1, 2, 3], 1 << 40);
     let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
         panic!("{result:?}");

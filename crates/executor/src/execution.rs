@@ -343,7 +343,8 @@ where
 
     /// Whether the fee recipient gets anything from a transaction.
     fn pays_tip(&self, transaction: &Transaction) -> bool {
-        let tip = transaction.effective_tip_per_gas(self.header.base_fee_per_gas.unwrap_or_default());
+        let tip =
+            transaction.effective_tip_per_gas(self.header.base_fee_per_gas.unwrap_or_default());
         tip.is_some_and(|tip| tip > 0)
     }
 

@@ -19,7 +19,8 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.read("debug_getRawTransactions", |api, args| {
         Ok(api.block(args.required()?)?.raw_transactions())
     });
-    methods.execute("debug_executionWitness", |api, args| witness(api, &api.block(args.required()?)?));
+    methods
+        .execute("debug_executionWitness", |api, args| witness(api, &api.block(args.required()?)?));
     methods.execute("debug_executionWitnessByBlockHash", |api, args| {
         let crate::Hash(hash) = args.required()?;
         witness(api, &api.block(hash.into())?)

@@ -48,7 +48,7 @@ impl Block {
     }
 
     /// What is kept of a block whose transactions and receipts are forgotten. It is not
-    /// [regular](Self::provable): nobody can execute it again.
+    /// [provable](Self::provable): nobody can execute it again.
     #[must_use]
     pub fn without_body(&self) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl Block {
     }
 
     /// A block that somebody else has executed, taken at his word. It is not
-    /// [regular](Self::provable), and the state after it is not here.
+    /// [provable](Self::provable), and the state after it is not here.
     pub fn foreign(
         header: Header,
         transactions: Vec<Transaction>,

@@ -17,6 +17,11 @@ impl StoreError {
         Self { operation, fault: Arc::from(fault.into()) }
     }
 
+    /// The canonical chain cannot move so.
+    pub(crate) fn gap() -> Self {
+        Self::new("move the canonical chain", "it would have a gap")
+    }
+
     /// What the store was doing.
     pub const fn operation(&self) -> &'static str {
         self.operation

@@ -89,7 +89,7 @@ impl Store for MemoryStore {
         let mut contents = self.contents.write();
         let Contents { nodes, codes, blocks, preimages, canonical } = &mut *contents;
         if changes.canonical.as_ref().is_some_and(|change| !canonical.accepts(change)) {
-            return Err(StoreError::new("move the canonical chain", "it would have a gap"));
+            return Err(StoreError::gap());
         }
         nodes.extend(changes.nodes);
         codes.extend(changes.codes);
@@ -102,6 +102,11 @@ impl Store for MemoryStore {
         }
         for transaction in &changes.forgotten {
             canonical.forget(transaction);
+        }
+        // An overlay is told of canonical blocks that only the store below it holds. It must know them
+        // when they give way.
+        for block in changes.canonical.into_iter().flat_map(|change| change.blocks) {
+            blocks.entry(block.hash).or_insert(block);
         }
         blocks.extend(changes.blocks.into_iter().map(|block| (block.hash, block)));
         Ok(())

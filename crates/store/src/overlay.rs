@@ -70,9 +70,13 @@ impl Store for Overlay {
             return Ok(Some(own));
         }
         let Some(location) = self.below.transaction(hash)? else { return Ok(None) };
-        let Some(from) = self.own_from() else { return Ok(Some(location)) };
-        let block = self.below.block(&location.block)?;
-        Ok(block.filter(|block| block.header.number < from).map(|_| location))
+        // Not if its block has given way here, or has lost its body.
+        let from = self.own_from();
+        let block = self.block(&location.block)?.filter(|block| {
+            from.is_none_or(|from| block.header.number < from)
+                && location.index < block.transactions.len()
+        });
+        Ok(block.map(|_| location))
     }
 
     fn preimages(&self) -> Result<Preimages, StoreError> {
@@ -92,6 +96,13 @@ impl Store for Overlay {
     }
 
     fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        if let Some(change) = &changes.canonical
+            && self.own_from().is_none_or(|from| change.from < from)
+            && self.below.first_number()?.is_some_and(|first| first < change.from)
+            && self.below.canonical_hash(change.from - 1)?.is_none()
+        {
+            return Err(StoreError::gap());
+        }
         self.own.commit(changes)
     }
 }

@@ -20,7 +20,7 @@ impl<S: NodeSource + ?Sized> NodeSource for Path<'_, S> {
     }
 }
 
-/// A value, if the key has one, and the nodes that prove it or its absence.
+/// A value, or that there is none, and the nodes that prove it.
 pub type Proven<B> = (Option<Vec<u8>>, Vec<B>);
 
 /// The value of `key` in a trie of which nothing is loaded yet, and the nodes from its root to the

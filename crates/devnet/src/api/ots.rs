@@ -163,7 +163,8 @@ fn receipts(devnet: &DevnetState, block: &Block) -> Vec<Value> {
 }
 
 fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (number, page, size): (u64, usize, usize) = (args.required()?, args.required()?, args.required()?);
+    let (number, page, size): (u64, usize, usize) =
+        (args.required()?, args.required()?, args.required()?);
     let block = block_at(devnet, number.into())?.ok_or_else(|| invalid("block not found"))?;
     let range = |length: usize| {
         // Pages count from the newest transaction.
@@ -249,7 +250,8 @@ fn search(
 }
 
 fn search_before(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (address, number, size): (Address, u64, usize) = (args.required()?, args.required()?, args.required()?);
+    let (address, number, size): (Address, u64, usize) =
+        (args.required()?, args.required()?, args.required()?);
     let head = devnet.node.read(|node| node.chain.head().header.number);
     let from = if number == 0 { head } else { number.saturating_sub(1).min(head) };
     let (transactions, receipts, all) = search(devnet, address, (0..=from).rev(), size, true)?;
@@ -258,7 +260,8 @@ fn search_before(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
 }
 
 fn search_after(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (address, number, size): (Address, u64, usize) = (args.required()?, args.required()?, args.required()?);
+    let (address, number, size): (Address, u64, usize) =
+        (args.required()?, args.required()?, args.required()?);
     let head = devnet.node.read(|node| node.chain.head().header.number);
     let from = if number == 0 { 0 } else { number + 1 };
     let (mut transactions, mut receipts, all) = search(devnet, address, from..=head, size, false)?;

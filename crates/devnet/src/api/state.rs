@@ -82,7 +82,8 @@ fn set_returned(
 }
 
 fn deal(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (of, token, value): (Address, Address, Number) = (args.required()?, args.required()?, args.required()?);
+    let (of, token, value): (Address, Address, Number) =
+        (args.required()?, args.required()?, args.required()?);
     set_returned(devnet, token, balanceOfCall { of }.abi_encode(), value.0, "balance")
 }
 

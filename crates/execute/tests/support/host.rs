@@ -40,8 +40,8 @@ pub(crate) struct Seen {
     pub(crate) gas: u64,
 }
 
-/// Code that hands its calldata to EXECUTE with this much gas and returns what it saw.
-pub(crate) fn caller_code(how: How, gas: u64) -> Vec<u8> {
+/// Code that hands its calldata to `callee` with this much gas and returns what it saw.
+pub(crate) fn caller_code(callee: Address, how: How, gas: u64) -> Vec<u8> {
     let mut code = vec![op::CALLDATASIZE, op::PUSH0, op::PUSH0, op::CALLDATACOPY, op::GAS];
     let value = match how {
         How::Call { value } => Some(value),
@@ -52,7 +52,7 @@ pub(crate) fn caller_code(how: How, gas: u64) -> Vec<u8> {
     if let Some(value) = value {
         push(&mut code, &value.to_be_bytes());
     }
-    push(&mut code, EXECUTE_ADDRESS.as_slice());
+    push(&mut code, callee.as_slice());
     push(&mut code, &gas.to_be_bytes());
     code.push(match how {
         How::Call { .. } => op::CALL,
@@ -109,6 +109,16 @@ impl Host {
 
     /// A transaction without any limit on gas.
     pub(crate) fn transact(&mut self, kind: TxKind, data: &[u8], gas: u64) -> ExecutionResult {
+        self.try_transact(kind, data, gas).expect("EXECUTE never aborts the EVM")
+    }
+
+    /// As [`Self::transact`]; an error is the text of why the EVM stopped.
+    pub(crate) fn try_transact(
+        &mut self,
+        kind: TxKind,
+        data: &[u8],
+        gas: u64,
+    ) -> Result<ExecutionResult, String> {
         let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA);
         cfg.tx_gas_limit_cap = Some(u64::MAX);
         cfg.disable_nonce_check = true;
@@ -124,15 +134,20 @@ impl Host {
             gas_limit: gas,
             ..Default::default()
         };
-        let outcome = evm.transact(transaction).expect("EXECUTE never aborts the EVM");
+        let outcome = evm.transact(transaction).map_err(|error| error.to_string())?;
         self.last_balance_of_execute =
             outcome.state.get(&EXECUTE_ADDRESS).map_or(U256::ZERO, |account| account.info.balance);
-        outcome.result
+        Ok(outcome.result)
     }
 
     /// What a contract sees that calls EXECUTE this way with this much gas.
     pub(crate) fn see(&mut self, how: How, calldata: &[u8], gas: u64) -> Seen {
-        self.put_code(CALLER, caller_code(how, gas));
+        self.see_at(EXECUTE_ADDRESS, how, calldata, gas)
+    }
+
+    /// As [`Self::see`], of a call to any address.
+    pub(crate) fn see_at(&mut self, callee: Address, how: How, calldata: &[u8], gas: u64) -> Seen {
+        self.put_code(CALLER, caller_code(callee, how, gas));
         let result = self.transact(TxKind::Call(CALLER), calldata, 1 << 50);
         let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
             panic!("the caller goes on whatever EXECUTE does: {result:?}");

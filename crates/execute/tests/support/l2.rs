@@ -2,7 +2,7 @@
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
 use executor::{ChainSpec, SystemCode};
 use testkit::{Key, Transaction};
@@ -110,6 +110,26 @@ pub(crate) fn without_witness(calldata: &[u8]) -> Vec<u8> {
     let headers = input.witness.headers;
     input.witness = ExecutionWitness { headers, ..ExecutionWitness::EMPTY };
     input.encode()
+}
+
+/// Inputs that are nearly `good`, which come out the same in every run: single bytes are changed, and
+/// every other time the header is sealed again, so that not only its hash is wrong.
+pub(crate) fn mutations(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
+    (0..count).map(|number| {
+        let random = keccak256(number.to_be_bytes());
+        let mut bytes = good.to_vec();
+        let place = U256::from_be_slice(&random[..8]) % U256::from(bytes.len());
+        bytes[place.to::<usize>()] ^= random[8].max(1);
+        match StatelessInput::decode(&bytes) {
+            Ok(input)
+                if number % 2 == 0
+                    && stateless::header_of(&input.request, input.fork).is_some() =>
+            {
+                resealed(&bytes, |_| {})
+            }
+            _ => bytes,
+        }
+    })
 }
 
 /// The block of a built one, as `debug_getRawBlock` gives it.

@@ -1,0 +1,270 @@
+//! A chain that does something of its own at the begin and end of its blocks and before each
+//! transaction: building, importing, replaying and verifying agree on it, and who does not know of it
+//! refuses its blocks.
+
+use alloy_consensus::{Header, TxEip1559};
+use alloy_evm::precompiles::{DynPrecompile, PrecompilesMap};
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, TxKind, U256, map::AddressMap};
+use enshrine_chain::{
+    BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig, ChainError, empty_genesis,
+};
+use execute::{Execute, ExecuteError};
+use executor::{
+    BlockError, ChainSpec, EvmOverrides, HookState, InternalError, Invalid, ReadError, Transaction,
+};
+use revm::{
+    precompile::{PrecompileError, PrecompileId},
+    state::{Account, EvmStorageSlot},
+};
+use stateless::{Options, UncheckedBlock};
+use std::sync::Arc;
+use testkit::Key;
+use wire::{ProtocolFork, StatelessInput, convert::RawBlock};
+
+const CHAIN_ID: u64 = 8_079;
+const FORKS: [ProtocolFork; 3] =
+    [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
+
+/// What the hooks write to: it has code, so that it is not empty.
+const LEDGER: Address = Address::repeat_byte(0x1e);
+/// Blocks begun.
+const BEGUN: U256 = U256::ZERO;
+/// Transactions admitted.
+const ADMITTED: U256 = U256::from_limbs([1, 0, 0, 0]);
+/// Transactions admitted before the last block ended.
+const CLOSED: U256 = U256::from_limbs([2, 0, 0, 0]);
+/// What `CLOSED` was when the block began.
+const CARRIED: U256 = U256::from_limbs([3, 0, 0, 0]);
+
+/// Counts blocks and transactions in a contract's storage, and admits none from one sender.
+#[derive(Debug)]
+struct Ledger {
+    refused: Address,
+}
+
+fn write(state: &mut dyn HookState, slot: U256, value: U256) -> Result<(), ReadError> {
+    let info = state.basic(LEDGER)?.unwrap_or_default();
+    let before = state.storage(LEDGER, slot)?;
+    let mut account = Account::from(info);
+    account.mark_touch();
+    account.storage.insert(slot, EvmStorageSlot::new_changed(before, value, Default::default()));
+    state.commit(AddressMap::from_iter([(LEDGER, account)]));
+    Ok(())
+}
+
+fn increment(state: &mut dyn HookState, slot: U256) -> Result<(), ReadError> {
+    let before = state.storage(LEDGER, slot)?;
+    write(state, slot, before + U256::ONE)
+}
+
+impl EvmOverrides for Ledger {
+    fn begin_block(&self, _: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
+        increment(state, BEGUN)?;
+        let closed = state.storage(LEDGER, CLOSED)?;
+        Ok(write(state, CARRIED, closed)?)
+    }
+
+    fn before_transaction(
+        &self,
+        index: usize,
+        _: &Transaction,
+        sender: Address,
+        state: &mut dyn HookState,
+    ) -> Result<(), BlockError> {
+        if sender == self.refused {
+            let reason = "the ledger does not admit its sender".to_owned();
+            return Err(Invalid::Transaction { index, reason }.into());
+        }
+        Ok(increment(state, ADMITTED)?)
+    }
+
+    fn end_block(&self, _: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
+        let admitted = state.storage(LEDGER, ADMITTED)?;
+        Ok(write(state, CLOSED, admitted)?)
+    }
+}
+
+fn chain(fork: ProtocolFork, extension: Option<Arc<dyn EvmOverrides>>) -> Chain {
+    let mut genesis = empty_genesis(fork);
+    for name in ["alice", "mallory"] {
+        let rich = GenesisAccount { balance: U256::from(10_u128.pow(20)), ..Default::default() };
+        genesis.alloc.insert(Key::named(name).address(), rich);
+    }
+    let ledger =
+        GenesisAccount { code: Some(Bytes::from_static(&[0])), ..GenesisAccount::default() };
+    genesis.alloc.insert(LEDGER, ledger);
+    let config = ChainConfig { extension, ..ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)) };
+    Chain::new(&genesis, config).unwrap()
+}
+
+fn with_ledger(fork: ProtocolFork) -> Chain {
+    chain(fork, Some(Arc::new(Ledger { refused: Key::named("mallory").address() })))
+}
+
+fn transfer(who: &str, nonce: u64, to: Address) -> Transaction {
+    Key::named(who).sign(TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 100_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: TxKind::Call(to),
+        ..Default::default()
+    })
+}
+
+fn build(chain: &Chain, offered: Vec<Transaction>) -> (BlockWithWitness, Vec<usize>) {
+    let parent = &chain.head().header;
+    let attributes = BlockAttributes {
+        timestamp: parent.timestamp + 12,
+        slot_number: parent.number + 1,
+        ..Default::default()
+    };
+    let (block, rejected) = chain.build(&attributes, offered).unwrap();
+    (block, rejected.into_iter().map(|(index, _)| index).collect())
+}
+
+/// Verifies a block from its witness as one of a chain with this extension.
+fn verify(block: &BlockWithWitness, evm: &dyn EvmOverrides) -> Result<(), BlockError> {
+    let calldata = block.input().unwrap();
+    let input = StatelessInput::decode(&calldata).unwrap();
+    let spec = ChainSpec::constant(CHAIN_ID, block.fork);
+    let options = Options { evm, ..Options::default() };
+    UncheckedBlock::decode(&input)?.verify(&spec, options, |_| {}).map(drop)
+}
+
+fn ledger(chain: &Chain) -> [u64; 4] {
+    [BEGUN, ADMITTED, CLOSED, CARRIED].map(|slot| chain.storage(LEDGER, slot).unwrap().to())
+}
+
+#[test]
+fn hooks_write_to_the_state_and_the_next_block_sees_what_they_wrote() {
+    for fork in FORKS {
+        let mut chain = with_ledger(fork);
+        let bob = Key::named("bob").address();
+        let (first, _) = build(&chain, (0..3).map(|nonce| transfer("alice", nonce, bob)).collect());
+        chain.append(first).unwrap();
+        assert_eq!(ledger(&chain), [1, 3, 3, 0], "{fork}");
+        let (second, _) = build(&chain, vec![transfer("alice", 3, bob)]);
+        chain.append(second).unwrap();
+        assert_eq!(ledger(&chain), [2, 4, 4, 3], "{fork}");
+        let (empty, _) = build(&chain, vec![]);
+        chain.append(empty).unwrap();
+        assert_eq!(ledger(&chain), [3, 4, 4, 4], "{fork}");
+    }
+}
+
+#[test]
+fn a_builder_goes_on_without_a_transaction_that_a_hook_refuses() {
+    for fork in FORKS {
+        let (chain, bob) = (with_ledger(fork), Key::named("bob").address());
+        let (alice, mallory) = (|nonce| transfer("alice", nonce, bob), transfer("mallory", 0, bob));
+        let offered = vec![mallory.clone(), alice(0), mallory.clone(), alice(1)];
+        let (block, rejected) = build(&chain, offered);
+        assert_eq!(rejected, [0, 2]);
+        let (clean, rejected) = build(&chain, vec![alice(0), alice(1)]);
+        assert!(rejected.is_empty());
+        assert_eq!(block.block.hash, clean.block.hash, "{fork}");
+        assert_eq!(block.witness, clean.witness, "{fork}");
+
+        // Somebody who does not ask the hook builds a block with it; nobody takes it.
+        let lax = chain_without_refusal(fork);
+        let (block, rejected) = build(&lax, vec![alice(0), mallory]);
+        assert!(rejected.is_empty());
+        let raw = RawBlock::decode(&block.block.rlp()).unwrap();
+        assert!(lax.import(&raw).is_ok());
+        let refused = Err(Invalid::Transaction {
+            index: 1,
+            reason: "the ledger does not admit its sender".to_owned(),
+        });
+        assert_eq!(chain.import(&raw).map(drop), refused.clone().map_err(ChainError::from));
+        let strict = chain.config();
+        assert_eq!(verify(&block, strict), refused.map_err(BlockError::from));
+        assert_eq!(verify(&block, lax.config()), Ok(()));
+    }
+}
+
+fn chain_without_refusal(fork: ProtocolFork) -> Chain {
+    chain(fork, Some(Arc::new(Ledger { refused: Address::ZERO })))
+}
+
+#[test]
+fn the_block_imports_replays_and_verifies_with_the_extension_and_is_refused_without() {
+    for fork in FORKS {
+        let mut chain = with_ledger(fork);
+        let bob = Key::named("bob").address();
+        let (block, _) = build(&chain, vec![transfer("alice", 0, bob), transfer("alice", 1, bob)]);
+        assert!(!block.block.provable, "nobody else knows of the extension");
+        let raw = RawBlock::decode(&block.block.rlp()).unwrap();
+        let imported = chain.import(&raw).unwrap();
+        assert_eq!(imported.block.hash, block.block.hash, "{fork}");
+        assert_eq!(imported.witness, block.witness, "{fork}");
+        assert_eq!(verify(&block, chain.config()), Ok(()), "{fork}");
+        let head = chain.append(block.clone()).unwrap();
+        let before = chain.state_before(&head).unwrap().unwrap();
+        assert_eq!(before.witness_of(&head).unwrap(), block.witness, "{fork}");
+
+        // Without it, the state root is another one; or an access list, where there is one.
+        let is_commitment = |reason: &Invalid| matches!(reason, Invalid::Commitment { .. });
+        let refused = verify(&block, &()).unwrap_err();
+        assert!(matches!(&refused, BlockError::Invalid(reason) if is_commitment(reason)), "{fork}");
+        let refused = Execute::default().run(&block.input().unwrap(), u64::MAX).unwrap_err();
+        assert!(matches!(&refused, ExecuteError::Invalid(reason) if is_commitment(reason)));
+        let plain = self::chain(fork, None);
+        let refused = plain.import(&raw).unwrap_err();
+        assert!(matches!(&refused, ChainError::Invalid(reason) if is_commitment(reason)));
+        // The neighbour: a chain without it builds what everybody verifies.
+        let (block, _) = build(&plain, vec![transfer("alice", 0, bob)]);
+        assert!(block.block.provable);
+        assert_eq!(verify(&block, &()), Ok(()));
+    }
+}
+
+/// Where a precompile stands that breaks.
+const BROKEN: Address = Address::repeat_byte(0xbb);
+
+/// A chain with a precompile whose node has a fault.
+#[derive(Debug)]
+struct Faulty;
+
+impl EvmOverrides for Faulty {
+    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
+        let broken = DynPrecompile::new(PrecompileId::custom("broken"), |_| {
+            Err(PrecompileError::Fatal("the disk is gone".to_owned()))
+        });
+        precompiles.apply_precompile(&BROKEN, |_| Some(broken));
+    }
+}
+
+#[test]
+fn a_precompile_that_fails_by_its_own_account_is_never_a_verdict() {
+    for fork in FORKS {
+        let (faulty, plain) = (chain(fork, Some(Arc::new(Faulty))), chain(fork, None));
+        let offered = vec![transfer("alice", 0, BROKEN)];
+        let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
+        let is_internal = |error: &InternalError| matches!(error, InternalError::Executor(text) if text.contains("the disk is gone"));
+        let assert_internal = |what: &str, result: Result<(), ChainError>| match result {
+            Err(error @ ChainError::Internal(_)) => {
+                assert!(error.is_internal());
+                let ChainError::Internal(error) = error else { unreachable!() };
+                assert!(is_internal(&error), "{what}: {error}");
+            }
+            other => panic!("{fork}, {what}: {other:?}"),
+        };
+        assert_internal("build", faulty.build(&attributes, offered.clone()).map(drop));
+        let (block, rejected) = plain.build(&attributes, offered).unwrap();
+        assert!(rejected.is_empty());
+        let raw = RawBlock::decode(&block.block.rlp()).unwrap();
+        assert_internal("import", faulty.import(&raw).map(drop));
+        assert_internal("witness_of", faulty.state().witness_of(&block.block).map(drop));
+        let call = Call { to: Some(BROKEN), ..Call::default() };
+        assert_internal("call", faulty.call(call.clone()).map(drop));
+        match verify(&block, &Faulty) {
+            Err(BlockError::Internal(error)) => assert!(is_internal(&error)),
+            other => panic!("{fork}: {other:?}"),
+        }
+        // Where it works, the block is a block and the call a call.
+        assert!(plain.import(&raw).is_ok() && plain.call(call).is_ok());
+        assert_eq!(verify(&block, &()), Ok(()));
+    }
+}

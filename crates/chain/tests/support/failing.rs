@@ -1,0 +1,111 @@
+//! A store that fails when it is told to.
+
+use alloy_primitives::{B256, Bytes};
+use revm::bytecode::Bytecode;
+use std::sync::{Arc, Mutex, MutexGuard};
+use store::{
+    Block, Changes, MemoryStore, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
+};
+use trie::NodePath;
+
+/// A store in memory of which one operation, read or write, can be made to fail: just once, so that
+/// an error that somebody passes over shows as a success.
+#[derive(Debug, Default)]
+pub(crate) struct FailingStore {
+    below: MemoryStore,
+    plan: Mutex<Plan>,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    /// How many operations may yet succeed; `None` if all may.
+    left: Option<usize>,
+    injected: Option<StoreError>,
+}
+
+impl FailingStore {
+    /// Lets the next `operations` succeed, and the one behind them fail.
+    pub(crate) fn fail_after(&self, operations: usize) {
+        *self.plan() = Plan { left: Some(operations), injected: None };
+    }
+
+    /// Lets everything succeed again. The error that was made to happen, if it came to that.
+    pub(crate) fn heal(&self) -> Option<StoreError> {
+        core::mem::take(&mut *self.plan()).injected
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().expect("nobody panics while holding it")
+    }
+
+    fn operation(&self, name: &'static str) -> Result<(), StoreError> {
+        let mut plan = self.plan();
+        match plan.left {
+            Some(0) => {
+                let error = StoreError::new(name, "injected fault");
+                *plan = Plan { left: None, injected: Some(error.clone()) };
+                Err(error)
+            }
+            left => {
+                plan.left = left.map(|left| left - 1);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Store for FailingStore {
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, StoreError> {
+        self.operation("read a node")?;
+        self.below.node(path, hash)
+    }
+
+    fn code(&self, hash: &B256) -> Result<Option<Bytecode>, StoreError> {
+        self.operation("read a code")?;
+        self.below.code(hash)
+    }
+
+    fn block(&self, hash: &B256) -> Result<Option<Arc<Block>>, StoreError> {
+        self.operation("read a block")?;
+        self.below.block(hash)
+    }
+
+    fn first_number(&self) -> Result<Option<u64>, StoreError> {
+        self.operation("read the first number")?;
+        self.below.first_number()
+    }
+
+    fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StoreError> {
+        self.operation("read a canonical hash")?;
+        self.below.canonical_hash(number)
+    }
+
+    fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StoreError> {
+        self.operation("read a location")?;
+        self.below.transaction(hash)
+    }
+
+    fn preimages(&self) -> Result<Preimages, StoreError> {
+        self.operation("read preimages")?;
+        self.below.preimages()
+    }
+
+    fn everything(&self) -> Result<StoredNodes, StoreError> {
+        self.operation("read everything")?;
+        self.below.everything()
+    }
+
+    fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        self.operation("commit")?;
+        self.below.commit(changes)
+    }
+
+    fn wants_pruning(&self) -> bool {
+        true
+    }
+
+    fn retain(&self, roots: &[B256]) -> Result<(), StoreError> {
+        self.operation("prune")?;
+        self.below.retain(roots)
+    }
+}

@@ -1,0 +1,177 @@
+//! Schedules of one's own: the trait is shown all that a schedule may want to price, before any of it
+//! is worked on.
+
+mod support;
+
+use alloy_primitives::keccak256;
+use enshrine_execute::{DeclaredGas, Execute, ExecuteError, Flat, Pricing};
+use stateless::Stage;
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use support::l2::L2;
+use wire::{OwnedWitness, ProtocolFork, StatelessInput};
+
+const PLENTY: u64 = 1 << 40;
+
+/// A price for each thing that has to be hashed, and a low one for bytes.
+#[derive(Debug)]
+struct Items;
+
+impl Items {
+    const BASE: u64 = 1_000;
+    const ITEM: u64 = 1_000_000;
+}
+
+impl Pricing for Items {
+    fn bytes(&self, calldata: u64) -> u64 {
+        Self::BASE + calldata
+    }
+
+    fn reserve(&self, declared: &DeclaredGas) -> u64 {
+        self.charge(declared, declared.gas_bound())
+    }
+
+    fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64 {
+        let items = declared.nodes + declared.codes + declared.headers + declared.transactions;
+        self.bytes(declared.calldata) + items * Self::ITEM + gas_used
+    }
+}
+
+/// A price per unit of gas that changes with each call, whatever the call reserves.
+#[derive(Debug, Default)]
+struct Rising(AtomicU64);
+
+impl Pricing for Rising {
+    fn bytes(&self, _: u64) -> u64 {
+        0
+    }
+
+    fn reserve(&self, declared: &DeclaredGas) -> u64 {
+        declared.gas_bound() * self.0.load(Ordering::Relaxed)
+    }
+
+    fn charge(&self, _: &DeclaredGas, gas_used: u64) -> u64 {
+        // The price of a busy market: beyond anything that was reserved.
+        gas_used * self.0.fetch_add(1_000, Ordering::Relaxed).saturating_add(1_000)
+    }
+}
+
+/// Takes down what it is shown.
+#[derive(Debug, Default)]
+struct Witnessed(Mutex<Option<DeclaredGas>>);
+
+impl Pricing for Witnessed {
+    fn bytes(&self, _: u64) -> u64 {
+        0
+    }
+
+    fn reserve(&self, declared: &DeclaredGas) -> u64 {
+        *self.0.lock().unwrap() = Some(*declared);
+        0
+    }
+
+    fn charge(&self, _: &DeclaredGas, _: u64) -> u64 {
+        0
+    }
+}
+
+fn run(execute: &Execute, calldata: &[u8], gas: u64) -> (Result<u64, ExecuteError>, Vec<Stage>) {
+    let mut stages = Vec::new();
+    let outcome = execute.run_observed(calldata, gas, |stage| stages.push(stage));
+    (outcome.map(|executed| executed.gas), stages)
+}
+
+#[test]
+fn a_schedule_is_shown_what_the_input_holds() {
+    let schedule = Arc::new(Witnessed::default());
+    let execute = Execute { gas: Arc::clone(&schedule) as Arc<dyn Pricing>, ..Execute::default() };
+    for fork in [ProtocolFork::Cancun, ProtocolFork::Amsterdam] {
+        let block = L2::new(fork).build(L2::new(fork).transfers(3, 25_000));
+        let calldata = block.input().unwrap();
+        execute.run(&calldata, 0).unwrap();
+        let OwnedWitness { state, codes, headers } = &block.witness;
+        let bytes = |items: &[alloy_primitives::Bytes]| -> u64 {
+            items.iter().map(|item| item.len() as u64 + 4).sum()
+        };
+        let witness_bytes = 3 * 4 + bytes(state) + bytes(codes) + bytes(headers);
+        let calldata = calldata.len() as u64;
+        let declared = DeclaredGas {
+            calldata,
+            // Two bytes of schema id, two offsets and the chain id stand in front.
+            request_bytes: calldata - 2 - 16 - witness_bytes,
+            witness_bytes,
+            nodes: state.len() as u64,
+            codes: codes.len() as u64,
+            headers: headers.len() as u64,
+            transactions: 3,
+            gas_limit: block.block.header.gas_limit,
+            transaction_gas: 75_000,
+        };
+        assert!(declared.nodes > 0 && declared.headers == 1 && declared.codes > 0);
+        assert_eq!(schedule.0.lock().unwrap().take(), Some(declared), "{fork}");
+    }
+}
+
+#[test]
+fn items_are_paid_for_before_they_are_hashed() {
+    let calldata = L2::new(ProtocolFork::Osaka).calldata(2);
+    let execute = Execute { gas: Arc::new(Items), ..Execute::default() };
+    let (honest, _) = run(&execute, &calldata, PLENTY);
+    // A thousand nodes that nobody needs.
+    let surplus: Vec<_> = (0_u64..1_000).map(|number| keccak256(number.to_be_bytes())).collect();
+    let mut input = StatelessInput::decode(&calldata).unwrap();
+    let mut nodes: Vec<&[u8]> = input.witness.state.iter().collect();
+    nodes.extend(surplus.iter().map(|node| node.as_slice()));
+    input.witness.state = nodes.as_slice().into();
+    let padded = input.encode();
+    let more_bytes = (padded.len() - calldata.len()) as u64;
+    let expected = honest.unwrap() + 1_000 * Items::ITEM + more_bytes;
+    let (charged, _) = run(&execute, &padded, PLENTY);
+    assert_eq!(charged, Ok(expected));
+    // What is declared beyond what is used: the transfers' gas limits.
+    let reserve = expected + 2 * (25_000 - 21_000);
+    let (charged, stages) = run(&execute, &padded, reserve);
+    assert_eq!(charged, Ok(expected));
+    assert!(stages.contains(&Stage::Done));
+    let (refused, stages) = run(&execute, &padded, reserve - 1);
+    assert_eq!(refused, Err(ExecuteError::OutOfGas { got: reserve - 1, reserve }));
+    assert_eq!(stages, [], "nothing was looked at");
+}
+
+#[test]
+fn a_price_that_moves_during_a_call_takes_no_more_than_was_reserved() {
+    let calldata = L2::new(ProtocolFork::Osaka).calldata(2);
+    let execute = Execute { gas: Arc::new(Rising(AtomicU64::new(1))), ..Execute::default() };
+    let first = execute.run(&calldata, PLENTY).unwrap();
+    assert_eq!((first.reserve, first.gas), (50_000, 50_000));
+    // The state of the schedule moves on between calls.
+    let second = execute.run(&calldata, PLENTY).unwrap();
+    assert_eq!(second.reserve, 1_001 * 50_000);
+}
+
+/// A file of the repository.
+fn read(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// A number as documents write it.
+fn with_commas(number: u64) -> String {
+    assert!((1_000..1_000_000).contains(&number));
+    format!("{},{:03}", number / 1_000, number % 1_000)
+}
+
+#[test]
+fn the_default_prices_are_those_of_the_document_and_of_the_contracts() {
+    let Flat { base, per_byte } = Flat::DEFAULT;
+    let document = format!("with `base = {}` and `per_byte = {per_byte}`", with_commas(base));
+    assert!(read("docs/gas.md").contains(&document), "docs/gas.md: {document}");
+    let base = with_commas(base).replace(',', "_");
+    let contract = format!("({base} + {per_byte} * length + gas)");
+    assert!(read("contracts/libraries/Capacity.sol").contains(&contract), "Capacity: {contract}");
+}

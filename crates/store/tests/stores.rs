@@ -1,0 +1,340 @@
+//! What every store promises, of the one in memory and of overlays on it.
+
+use alloy_consensus::{
+    EthereumTxEnvelope, Header, SignableTransaction, TxLegacy, constants::KECCAK_EMPTY,
+};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
+use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
+use enshrine_store::{
+    Block, CanonicalChange, Changes, MemoryStore, Overlay, Store, TransactionLocation,
+};
+use executor::{ExecutionOutcome, Transaction};
+use std::{collections::BTreeSet, sync::Arc};
+use trie::{NewNode, Nibbles, NodePath, NodeSource, SourceError, Trie, hash_tries};
+
+/// A transaction like no other with another number.
+fn transaction(number: u64) -> Transaction {
+    let to = TxKind::Call(Address::repeat_byte(1));
+    let tx = TxLegacy { nonce: number, to, ..Default::default() };
+    EthereumTxEnvelope::Legacy(tx.into_signed(Signature::test_signature()))
+}
+
+/// A block behind another, with these transactions; `mark` sets its branch apart.
+fn child(parent: &Block, mark: u8, transactions: &[u64]) -> Arc<Block> {
+    let header = Header {
+        number: parent.header.number + 1,
+        parent_hash: parent.hash,
+        extra_data: Bytes::from(vec![mark]),
+        ..Default::default()
+    };
+    let transactions: Vec<_> = transactions.iter().copied().map(transaction).collect();
+    let senders = vec![Address::ZERO; transactions.len()];
+    Arc::new(Block::sealed(header, transactions, senders, vec![], ExecutionOutcome::default()))
+}
+
+fn first(number: u64) -> Arc<Block> {
+    Arc::new(Block::from_header(Header { number, ..Default::default() }))
+}
+
+/// Adds blocks and makes them canonical from the number of the first.
+fn advance(store: &dyn Store, blocks: &[&Arc<Block>]) {
+    let blocks: Vec<_> = blocks.iter().copied().cloned().collect();
+    move_to(store, blocks[0].header.number, &blocks, &blocks);
+}
+
+fn move_to(store: &dyn Store, from: u64, canonical: &[Arc<Block>], new: &[Arc<Block>]) {
+    let canonical = Some(CanonicalChange { from, blocks: canonical.to_vec() });
+    store.commit(Changes { blocks: new.to_vec(), canonical, ..Changes::default() }).unwrap();
+}
+
+fn hashes(store: &dyn Store, numbers: impl IntoIterator<Item = u64>) -> Vec<Option<B256>> {
+    numbers.into_iter().map(|number| store.canonical_hash(number).unwrap()).collect()
+}
+
+fn found(store: &dyn Store, number: u64) -> Option<TransactionLocation> {
+    store.transaction(transaction(number).hash()).unwrap()
+}
+
+const fn at(block: &Block, index: usize) -> Option<TransactionLocation> {
+    Some(TransactionLocation { block: block.hash, index })
+}
+
+/// A store that is asked only through its trait, empty or an overlay on one that is.
+fn each_store(test: impl Fn(Arc<dyn Store>)) {
+    test(Arc::new(MemoryStore::default()));
+    test(Arc::new(Overlay::new(Arc::new(MemoryStore::default()))));
+}
+
+#[test]
+fn an_empty_store_knows_nothing() {
+    each_store(|store| {
+        assert_eq!(store.first_number().unwrap(), None);
+        assert_eq!(hashes(&*store, [0, 1, u64::MAX]), [None; 3]);
+        assert!(store.block(&B256::ZERO).unwrap().is_none());
+        assert_eq!(found(&*store, 1), None);
+        assert_eq!(store.everything().unwrap(), Default::default());
+        assert!(store.preimages().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn transactions_are_found_in_canonical_blocks_and_nowhere_else() {
+    each_store(|store| {
+        let genesis = first(7);
+        let (a, b) = (child(&genesis, 1, &[1, 2]), child(&genesis, 2, &[2, 3]));
+        advance(&*store, &[&genesis, &a]);
+        store.commit(Changes { blocks: vec![Arc::clone(&b)], ..Changes::default() }).unwrap();
+        assert_eq!(store.first_number().unwrap(), Some(7));
+        assert_eq!(hashes(&*store, 6..10), [None, Some(genesis.hash), Some(a.hash), None]);
+        assert_eq!([1, 2, 3].map(|tx| found(&*store, tx)), [at(&a, 0), at(&a, 1), None]);
+        // The other branch: what stands in both is found where it stands now.
+        move_to(&*store, 8, &[Arc::clone(&b)], &[]);
+        assert_eq!(hashes(&*store, 7..10), [Some(genesis.hash), Some(b.hash), None]);
+        assert_eq!([1, 2, 3].map(|tx| found(&*store, tx)), [None, at(&b, 0), at(&b, 1)]);
+        assert!(store.block(&a.hash).unwrap().is_some(), "a block that gave way is still known");
+        // Back by one, with nothing in its place.
+        move_to(&*store, 8, &[], &[]);
+        assert_eq!(hashes(&*store, 7..10), [Some(genesis.hash), None, None]);
+        assert_eq!([1, 2, 3].map(|tx| found(&*store, tx)), [None; 3]);
+    });
+}
+
+#[test]
+fn a_commit_that_would_leave_a_gap_is_refused_and_nothing_of_it_is_visible() {
+    each_store(|store| {
+        let genesis = first(0);
+        let (one, other) = (child(&genesis, 1, &[1]), child(&genesis, 2, &[2]));
+        let (two, three) = (child(&one, 1, &[]), child(&child(&one, 1, &[]), 1, &[]));
+        advance(&*store, &[&genesis, &one]);
+        for (from, blocks) in [
+            (3, vec![Arc::clone(&three)]),
+            (2, vec![Arc::clone(&three)]),
+            (2, vec![Arc::clone(&two), Arc::clone(&two)]),
+            (1, vec![Arc::clone(&other), Arc::clone(&three)]),
+        ] {
+            let changes = Changes {
+                nodes: vec![(B256::repeat_byte(9), Bytes::from_static(b"node"))],
+                blocks: vec![Arc::clone(&three), Arc::clone(&other)],
+                canonical: Some(CanonicalChange { from, blocks }),
+                ..Changes::default()
+            };
+            let error = store.commit(changes).unwrap_err();
+            assert_eq!(error.to_string(), "cannot move the canonical chain: it would have a gap");
+            assert_eq!(hashes(&*store, 0..4), [Some(genesis.hash), Some(one.hash), None, None]);
+            assert!(store.block(&three.hash).unwrap().is_none());
+            assert!(store.everything().unwrap().nodes.is_empty());
+        }
+        advance(&*store, &[&two, &three]);
+        assert_eq!(store.canonical_hash(3).unwrap(), Some(three.hash));
+    });
+}
+
+#[test]
+fn a_block_can_be_replaced_in_the_commit_in_which_it_becomes_canonical() {
+    each_store(|store| {
+        let genesis = first(0);
+        let full = child(&genesis, 1, &[1]);
+        advance(&*store, &[&genesis, &full]);
+        let bare = Arc::new(full.without_body());
+        let next = child(&full, 1, &[2]);
+        store
+            .commit(Changes {
+                blocks: vec![Arc::clone(&bare), Arc::clone(&next)],
+                canonical: Some(CanonicalChange { from: 2, blocks: vec![Arc::clone(&next)] }),
+                forgotten: vec![*transaction(1).hash()],
+                ..Changes::default()
+            })
+            .unwrap();
+        assert!(store.block(&full.hash).unwrap().unwrap().transactions.is_empty());
+        assert_eq!(store.canonical_hash(1).unwrap(), Some(full.hash));
+        assert_eq!((found(&*store, 1), found(&*store, 2)), (None, at(&next, 0)));
+    });
+}
+
+/// A store of three blocks with a transaction each, and an overlay on it.
+fn with_overlay() -> ([Arc<Block>; 3], Arc<MemoryStore>, Overlay) {
+    let genesis = first(0);
+    let one = child(&genesis, 1, &[1]);
+    let two = child(&one, 1, &[2]);
+    let below = Arc::new(MemoryStore::default());
+    advance(&*below, &[&genesis, &one, &two]);
+    let overlay = Overlay::new(Arc::clone(&below) as Arc<dyn Store>);
+    ([genesis, one, two], below, overlay)
+}
+
+#[test]
+fn an_overlay_shows_what_lies_below_and_keeps_what_is_its_own() {
+    let ([genesis, one, two], below, overlay) = with_overlay();
+    assert_eq!(overlay.first_number().unwrap(), Some(0));
+    assert_eq!(hashes(&overlay, 0..4), hashes(&*below, 0..4));
+    assert_eq!(found(&overlay, 2), at(&two, 0));
+    let three = child(&two, 1, &[3]);
+    let changes = Changes {
+        nodes: vec![(B256::repeat_byte(9), Bytes::from_static(b"node"))],
+        preimages: vec![(Address::repeat_byte(9), vec![U256::ONE])],
+        blocks: vec![Arc::clone(&three)],
+        canonical: Some(CanonicalChange { from: 3, blocks: vec![Arc::clone(&three)] }),
+        ..Changes::default()
+    };
+    overlay.commit(changes).unwrap();
+    let all = [Some(genesis.hash), Some(one.hash), Some(two.hash), Some(three.hash)];
+    assert_eq!(hashes(&overlay, 0..4), all);
+    assert_eq!([1, 2, 3].map(|tx| found(&overlay, tx)), [at(&one, 0), at(&two, 0), at(&three, 0)]);
+    assert_eq!(overlay.everything().unwrap().nodes.len(), 1);
+    assert_eq!(overlay.preimages().unwrap().len(), 1);
+    // Nothing of it has reached the store below.
+    assert_eq!(hashes(&*below, 0..4), [all[0], all[1], all[2], None]);
+    assert_eq!(found(&*below, 3), None);
+    assert!(below.block(&three.hash).unwrap().is_none());
+    assert!(below.everything().unwrap().nodes.is_empty());
+    assert!(below.preimages().unwrap().is_empty());
+}
+
+#[test]
+fn a_reorg_in_an_overlay_hides_what_gave_way_below_and_above() {
+    let ([genesis, one, two], below, overlay) = with_overlay();
+    // Above what lies below first, then down into it.
+    let three = child(&two, 1, &[3]);
+    advance(&overlay, &[&three]);
+    let (other, longer) = (child(&genesis, 2, &[2]), child(&child(&genesis, 2, &[2]), 2, &[4]));
+    advance(&overlay, &[&other, &longer]);
+    let reorged = [Some(genesis.hash), Some(other.hash), Some(longer.hash), None];
+    assert_eq!(hashes(&overlay, 0..4), reorged);
+    let expected = [None, at(&other, 0), None, at(&longer, 0)];
+    assert_eq!([1, 2, 3, 4].map(|tx| found(&overlay, tx)), expected);
+    // Back to the branch below, whose blocks the overlay never was given but as canonical.
+    move_to(&overlay, 1, &[Arc::clone(&one), Arc::clone(&two)], &[]);
+    assert_eq!(hashes(&overlay, 0..4), hashes(&*below, 0..4));
+    let expected = [at(&one, 0), at(&two, 0), None, None];
+    assert_eq!([1, 2, 3, 4].map(|tx| found(&overlay, tx)), expected);
+    // And away from it again.
+    move_to(&overlay, 1, &[Arc::clone(&other)], &[]);
+    assert_eq!([1, 2].map(|tx| found(&overlay, tx)), [None, at(&other, 0)]);
+    // Shorter than what lies below: what it has above does not shine through.
+    assert_eq!(hashes(&overlay, 0..4), [Some(genesis.hash), Some(other.hash), None, None]);
+    assert_eq!([1, 2].map(|tx| found(&*below, tx)), [at(&one, 0), at(&two, 0)]);
+}
+
+#[test]
+fn an_overlay_refuses_a_gap_to_what_lies_below() {
+    let ([_, _, two], below, overlay) = with_overlay();
+    let three = child(&two, 1, &[]);
+    let four = child(&three, 1, &[]);
+    let change = CanonicalChange { from: 4, blocks: vec![four] };
+    let refused = overlay.commit(Changes { canonical: Some(change), ..Changes::default() });
+    assert!(refused.is_err());
+    assert_eq!(hashes(&overlay, 0..6), hashes(&*below, 0..6));
+    advance(&overlay, &[&three]);
+}
+
+#[test]
+fn a_body_that_an_overlay_has_forgotten_is_not_found_through_it() {
+    let ([_, one, _], below, overlay) = with_overlay();
+    let changes = Changes {
+        blocks: vec![Arc::new(one.without_body())],
+        forgotten: vec![*transaction(1).hash()],
+        ..Changes::default()
+    };
+    overlay.commit(changes).unwrap();
+    assert_eq!((found(&overlay, 1), found(&*below, 1)), (None, at(&one, 0)));
+    assert!(found(&overlay, 2).is_some());
+}
+
+struct Nothing;
+
+impl NodeSource for Nothing {
+    type Bytes = Bytes;
+
+    fn node(&self, _: NodePath<'_>, _: &B256) -> Result<Option<Bytes>, SourceError> {
+        Ok(None)
+    }
+}
+
+/// A state of some accounts, one of which has storage and a code of its own.
+struct World {
+    root: B256,
+    nodes: BTreeSet<B256>,
+    code: B256,
+    changes: Changes,
+}
+
+fn world(seed: u64) -> World {
+    let mut changes = Changes::default();
+    let mut storage = Trie::<Bytes>::default();
+    for slot in 0..40_u64 {
+        let key = keccak256(B256::from(U256::from(slot)));
+        storage.insert(&Nothing, &key, &alloy_rlp::encode(U256::from(seed + slot + 1))).unwrap();
+    }
+    let put = |(hash, node): NewNode<'_>| (hash, Bytes::copy_from_slice(node));
+    hash_tries(&mut [&mut storage], |node| changes.nodes.push(put(node)));
+    let code = changes.put_code(Bytes::from(format!("code {seed}").into_bytes()));
+    let mut state = Trie::<Bytes>::default();
+    for number in 0..60_u64 {
+        let with_storage = number == 0;
+        let account = TrieAccount {
+            nonce: number,
+            // Most accounts are those of every world.
+            balance: U256::from(if number < 5 { seed } else { 0 }),
+            storage_root: if with_storage { storage.root().unwrap() } else { EMPTY_ROOT_HASH },
+            code_hash: if with_storage { code } else { KECCAK_EMPTY },
+        };
+        let key = keccak256(number.to_be_bytes());
+        state.insert(&Nothing, &key, &alloy_rlp::encode(account)).unwrap();
+    }
+    hash_tries(&mut [&mut state], |node| changes.nodes.push(put(node)));
+    let nodes = changes.nodes.iter().map(|(hash, _)| *hash).collect();
+    World { root: state.root().unwrap(), nodes, code, changes }
+}
+
+fn kept(store: &dyn Store, hashes: &BTreeSet<B256>) -> BTreeSet<B256> {
+    let path = NodePath { owner: None, nibbles: &Nibbles::new() };
+    hashes.iter().filter(|hash| store.node(path, hash).unwrap().is_some()).copied().collect()
+}
+
+#[test]
+fn retain_keeps_exactly_what_the_roots_reach() {
+    let worlds: Vec<_> = (1..4).map(|seed| world(seed * 1_000)).collect();
+    let all: BTreeSet<B256> = worlds.iter().flat_map(|world| world.nodes.clone()).collect();
+    let shared: BTreeSet<B256> = worlds[0].nodes.intersection(&worlds[1].nodes).copied().collect();
+    assert!(shared.len() > 5 && shared.len() < worlds[0].nodes.len() - 20, "{}", shared.len());
+    for roots in [vec![], vec![0], vec![2], vec![0, 2], vec![0, 1, 2], vec![1, 1]] {
+        let store = MemoryStore::default();
+        for world in &worlds {
+            store.commit(world.changes.clone()).unwrap();
+        }
+        assert_eq!(kept(&store, &all), all);
+        let chosen: Vec<_> = roots.iter().map(|index| &worlds[*index]).collect();
+        store.retain(&chosen.iter().map(|world| world.root).collect::<Vec<_>>()).unwrap();
+        let expected: BTreeSet<B256> =
+            chosen.iter().flat_map(|world| world.nodes.clone()).collect();
+        assert_eq!(kept(&store, &all), expected, "{roots:?}");
+        assert_eq!(store.node_count(), expected.len());
+        for (index, world) in worlds.iter().enumerate() {
+            let has_code = store.code(&world.code).unwrap().is_some();
+            assert_eq!(has_code, roots.contains(&index), "{roots:?}: code of {index}");
+        }
+    }
+}
+
+#[test]
+fn a_store_wants_pruning_once_as_much_again_has_piled_up() {
+    let store = MemoryStore::default();
+    let put = |from: u64, count: u64| {
+        let node = |number: u64| (keccak256(number.to_be_bytes()), Bytes::from_static(b"node"));
+        let nodes = (from..from + count).map(node).collect();
+        store.commit(Changes { nodes, ..Changes::default() }).unwrap();
+    };
+    let world = world(1);
+    store.commit(world.changes.clone()).unwrap();
+    let needed = store.node_count() as u64;
+    put(0, 2_047 - needed);
+    assert!(!store.wants_pruning());
+    put(10_000, 1);
+    assert!(store.wants_pruning());
+    store.retain(&[world.root]).unwrap();
+    assert_eq!(store.node_count() as u64, needed);
+    put(0, needed + 2_047);
+    assert!(!store.wants_pruning());
+    put(10_000, 1);
+    assert!(store.wants_pruning());
+}

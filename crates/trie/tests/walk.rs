@@ -1,0 +1,227 @@
+//! The walk shows every node and every value of a trie, and nothing else.
+
+use alloy_primitives::{B256, Bytes, hex, keccak256};
+use enshrine_trie::{
+    EMPTY_ROOT, Nibbles, NodePath, NodeSource, Recorder, SourceError, Trie, TrieError, Visitor,
+    hash_tries, walk,
+};
+use proptest::{
+    prelude::Rng as _,
+    test_runner::{RngAlgorithm, TestRng},
+};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+const OWNER: B256 = B256::repeat_byte(0x0e);
+
+/// Nodes by hash, of which reading can fail once, at a chosen node.
+#[derive(Debug, Default, Clone)]
+struct Nodes {
+    by_hash: BTreeMap<B256, Bytes>,
+    fails_after: Cell<Option<usize>>,
+}
+
+impl NodeSource for Nodes {
+    type Bytes = Bytes;
+
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, SourceError> {
+        assert_eq!(path.owner, Some(&OWNER));
+        match self.fails_after.get() {
+            Some(0) => {
+                self.fails_after.set(None);
+                return Err(SourceError::new("disk on fire"));
+            }
+            left => self.fails_after.set(left.map(|left| left - 1)),
+        }
+        Ok(self.by_hash.get(hash).cloned())
+    }
+}
+
+type Model = BTreeMap<B256, Vec<u8>>;
+
+/// A random trie: some keys spread like hashes, some sharing long prefixes, some differing in their
+/// last nibbles only, so that with short values nodes are embedded in others.
+fn random_trie(seed: u8) -> (Model, Nodes, B256) {
+    let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+    let mut below = |bound: u32| random.next_u32() % bound;
+    let (mut model, mut trie) = (Model::new(), Trie::<Bytes>::default());
+    for _ in 0..below(120) {
+        let number = below(300);
+        let mut key = match below(3) {
+            0 => keccak256(number.to_be_bytes()),
+            1 => B256::repeat_byte(0x11),
+            _ => B256::repeat_byte(0x22),
+        };
+        key[16] ^= (number % 2) as u8;
+        key[31] = number as u8;
+        let len = if below(2) == 0 { 1 } else { 1 + below(100) };
+        model.insert(key, (0..len).map(|_| 1 + below(255) as u8).collect());
+    }
+    let nothing = Nodes::default();
+    for (key, value) in &model {
+        trie.insert(&nothing, key, value).unwrap();
+    }
+    let mut nodes = Nodes::default();
+    hash_tries(&mut [&mut trie], |(hash, node)| {
+        nodes.by_hash.insert(hash, Bytes::copy_from_slice(node));
+    });
+    (model, nodes, trie.root().unwrap())
+}
+
+/// Takes down all that it is shown.
+#[derive(Debug, Default)]
+struct Seen {
+    nodes: Vec<(B256, Bytes)>,
+    values: Vec<(B256, Vec<u8>)>,
+    missing: Vec<B256>,
+    /// Passes over missing nodes.
+    patient: bool,
+    /// Does not go below these.
+    closed: BTreeSet<B256>,
+}
+
+impl Visitor<Bytes> for Seen {
+    fn node(&mut self, hash: &B256, node: &Bytes) -> bool {
+        self.nodes.push((*hash, node.clone()));
+        !self.closed.contains(hash)
+    }
+
+    fn value(&mut self, key: &B256, value: &[u8]) {
+        self.values.push((*key, value.to_vec()));
+    }
+
+    fn missing(&mut self, path: Nibbles, hash: B256) -> Result<(), TrieError> {
+        self.missing.push(hash);
+        if self.patient { Ok(()) } else { Err(TrieError::MissingNode { path, hash }) }
+    }
+}
+
+/// A visitor that leaves missing nodes to the default.
+struct Plain;
+
+impl Visitor<Bytes> for Plain {
+    fn node(&mut self, _: &B256, _: &Bytes) -> bool {
+        true
+    }
+
+    fn value(&mut self, _: &B256, _: &[u8]) {}
+}
+
+fn walked(nodes: &Nodes, root: B256, mut seen: Seen) -> (Seen, Result<(), TrieError>) {
+    let result = walk(nodes, Some(&OWNER), root, &mut seen);
+    (seen, result)
+}
+
+#[test]
+fn all_nodes_and_values_of_random_tries_are_shown_once_and_values_in_order() {
+    let mut embedded = 0;
+    for seed in 0..60 {
+        let (model, nodes, root) = random_trie(seed);
+        let (seen, result) = walked(&nodes, root, Seen::default());
+        assert_eq!(result, Ok(()));
+        assert_eq!(seen.values, model.clone().into_iter().collect::<Vec<_>>(), "seed {seed}");
+        let shown: BTreeMap<_, _> = seen.nodes.iter().cloned().collect();
+        assert_eq!(shown, nodes.by_hash, "seed {seed}");
+        assert!(seen.nodes.iter().all(|(hash, node)| keccak256(node) == *hash));
+        // A leaf that no node stands for is embedded in another.
+        embedded += usize::from(seen.nodes.len() < model.len());
+    }
+    assert!(embedded > 10, "{embedded} tries with more leaves than nodes");
+}
+
+#[test]
+fn an_empty_trie_asks_for_nothing() {
+    let nodes = Nodes { fails_after: Cell::new(Some(0)), ..Nodes::default() };
+    let (seen, result) = walked(&nodes, EMPTY_ROOT, Seen::default());
+    assert_eq!(result, Ok(()));
+    assert!(seen.nodes.is_empty() && seen.values.is_empty());
+}
+
+#[test]
+fn without_any_one_node_the_walk_ends_there_or_passes_over_what_hangs_below() {
+    let (model, nodes, root) = random_trie(3);
+    assert!(nodes.by_hash.len() > 20);
+    for missing in nodes.by_hash.keys() {
+        let mut fewer = nodes.clone();
+        fewer.by_hash.remove(missing);
+        match walk(&fewer, Some(&OWNER), root, &mut Plain) {
+            Err(TrieError::MissingNode { hash, .. }) => assert_eq!(hash, *missing),
+            other => panic!("without {missing}: {other:?}"),
+        }
+        let (seen, result) = walked(&fewer, root, Seen { patient: true, ..Seen::default() });
+        assert_eq!((result, seen.missing), (Ok(()), vec![*missing]));
+        // What is not shown is just what is not shown either when the visitor stops there.
+        let closed = BTreeSet::from([*missing]);
+        let (stopped, result) = walked(&nodes, root, Seen { closed, ..Seen::default() });
+        assert_eq!(result, Ok(()));
+        assert_eq!(seen.values, stopped.values);
+        assert_eq!(seen.nodes.len() + 1, stopped.nodes.len());
+        assert!(seen.values.len() < model.len());
+    }
+}
+
+#[test]
+fn the_error_of_a_source_comes_out_at_whichever_node_it_happens() {
+    let (_, nodes, root) = random_trie(3);
+    let fault = TrieError::Source(SourceError::new("disk on fire"));
+    for after in 0..nodes.by_hash.len() {
+        nodes.fails_after.set(Some(after));
+        let (seen, result) = walked(&nodes, root, Seen { patient: true, ..Seen::default() });
+        assert_eq!(result, Err(fault.clone()));
+        assert_eq!(seen.nodes.len(), after);
+        assert!(seen.missing.is_empty(), "a failure is not an absence");
+    }
+    nodes.fails_after.set(Some(nodes.by_hash.len()));
+    assert_eq!(walked(&nodes, root, Seen::default()).1, Ok(()));
+}
+
+#[test]
+fn reading_changing_and_proving_hand_on_the_error_of_the_source_too() {
+    let (model, nodes, root) = random_trie(3);
+    let fault = TrieError::Source(SourceError::new("disk on fire"));
+    let key = model.keys().next().unwrap();
+    let (read, failed) = (Recorder::new(&nodes), |at| nodes.fails_after.set(Some(at)));
+    enshrine_trie::prove(&read, Trie::storage(OWNER, root), key).unwrap();
+    let depth = read.into_read().len();
+    assert!(depth > 1);
+    for at in 0..depth {
+        failed(at);
+        let proven = enshrine_trie::prove(&nodes, Trie::storage(OWNER, root), key);
+        assert_eq!(proven, Err(fault.clone()));
+        let mut trie = Trie::<Bytes>::storage(OWNER, root);
+        failed(at);
+        assert_eq!(trie.get(&nodes, key), Err(fault.clone()));
+        let mut trie = Trie::<Bytes>::storage(OWNER, root);
+        failed(at);
+        assert_eq!(trie.insert(&nodes, key, &[7]).map(|_| ()), Err(fault.clone()));
+        // What failed has changed nothing, and works once the source does.
+        assert_eq!(trie.hash(), root);
+        assert_eq!(trie.get(&nodes, key).unwrap(), model.get(key).map(Vec::as_slice));
+        let mut trie = Trie::<Bytes>::storage(OWNER, root);
+        failed(at);
+        assert_eq!(trie.remove(&nodes, key), Err(fault.clone()));
+        assert_eq!(trie.remove(&nodes, key), Ok(true));
+    }
+}
+
+#[test]
+fn bytes_that_are_no_node_end_the_walk_with_a_typed_error() {
+    let good = hex!("c22001");
+    for bytes in [&b""[..], &hex!("81ff"), &hex!("c0"), &hex!("c3200101"), &good, &[0xc1, 0x80]] {
+        let hash = keccak256(bytes);
+        let nodes = Nodes {
+            by_hash: BTreeMap::from([(hash, Bytes::copy_from_slice(bytes))]),
+            ..Nodes::default()
+        };
+        let result = walk(&nodes, Some(&OWNER), hash, &mut Plain);
+        assert!(matches!(result, Err(TrieError::Malformed { .. })), "{bytes:?}: {result:?}");
+    }
+    // The neighbour: a leaf of the right depth.
+    let leaf = [&hex!("e3a120")[..], &[0; 32], &hex!("01")].concat();
+    let hash = keccak256(&leaf);
+    let nodes = Nodes { by_hash: BTreeMap::from([(hash, leaf.into())]), ..Nodes::default() };
+    let (seen, result) = walked(&nodes, hash, Seen::default());
+    assert_eq!((result, seen.values), (Ok(()), vec![(B256::ZERO, vec![1])]));
+}
