@@ -36,6 +36,11 @@ impl ChainReader {
         &self.store
     }
 
+    /// Whether it continues another chain, whose states somebody else has to be asked for.
+    pub const fn is_forked(&self) -> bool {
+        self.fork_backend.is_some()
+    }
+
     /// The newest block.
     pub const fn head(&self) -> &Arc<Block> {
         &self.head

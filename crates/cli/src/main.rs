@@ -7,6 +7,7 @@
 mod execute;
 mod forge;
 mod heap;
+mod logging;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -18,6 +19,10 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 #[derive(Debug, Parser)]
 #[command(name = "enshrine", version, propagate_version = true)]
 struct Cli {
+    /// How log lines are written, to standard error. Which ones is for RUST_LOG to say; by default
+    /// warnings and errors are.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: logging::Format,
     #[command(subcommand)]
     command: Command,
 }
@@ -38,7 +43,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
+    let Cli { log_format, command } = Cli::parse();
+    logging::start(log_format);
     let outcome = match command {
         Command::Execute(command) => execute::run(command),
         Command::Devnet(args) => run_devnet(&args),

@@ -345,6 +345,7 @@ impl DevnetArgs {
                     false => self.max_body_size,
                 },
                 max_connections: self.max_connections,
+                ..ServerConfig::default()
             },
         })
     }

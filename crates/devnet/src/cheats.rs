@@ -167,3 +167,95 @@ impl Command for SetChainId {
         node.chain.configure(|config| config.spec = config.spec.clone().with_chain_id(self.0));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chain::{Chain, ChainConfig, empty_genesis};
+    use executor::ChainSpec;
+    use node::{Clock, MineRequest, Node, SetClock, SetCoinbase, Settings};
+    use wire::ProtocolFork;
+
+    const ALICE: Address = Address::repeat_byte(0xa1);
+
+    fn node() -> (Arc<Node>, Arc<ForcedHeader>) {
+        let spec = ChainSpec::constant(8_079, ProtocolFork::Osaka);
+        let config = ChainConfig {
+            extension: Some(Arc::new(EvmCheats::default())),
+            ..ChainConfig::new(spec)
+        };
+        let chain = Chain::new(&empty_genesis(ProtocolFork::Osaka), config).unwrap();
+        let forced = Arc::<ForcedHeader>::default();
+        let policy: Arc<dyn HeaderPolicy> = Arc::<ForcedHeader>::clone(&forced);
+        let node =
+            Node::with_header_policy(chain, Clock::starting_at(1_000), Settings::default(), policy);
+        (node, forced)
+    }
+
+    fn mine(node: &Node, timestamp: u64) -> Arc<chain::Block> {
+        node.execute(SetClock::NextBlock(timestamp));
+        node.mine(&MineRequest::default()).unwrap()
+    }
+
+    #[test]
+    fn commands_kept_in_a_journal_make_the_same_chain_again() {
+        let journal = [
+            EditState::Balance(ALICE, U256::from(5)),
+            EditState::AddBalance(ALICE, U256::MAX),
+            EditState::Nonce(ALICE, 7),
+            EditState::Code(ALICE, Bytes::from_static(&[0x5f, 0x5f, 0xf3])),
+            EditState::Slot(ALICE, U256::from(1), U256::from(2)),
+        ];
+        let play = || {
+            let (node, _) = node();
+            let coinbase = SetCoinbase(Address::repeat_byte(0xc0));
+            node.execute(coinbase);
+            let mut hashes = Vec::new();
+            for (command, timestamp) in journal.iter().cloned().zip(2_000..) {
+                node.execute(command).unwrap();
+                hashes.push(mine(&node, timestamp).hash);
+            }
+            (hashes, node.state().root())
+        };
+        let (first, again) = (play(), play());
+        assert_eq!(first, again);
+        let (node, _) = node();
+        let untouched = mine(&node, 2_000).hash;
+        assert_ne!(first.0[0], untouched, "an edit shows in the block behind it");
+    }
+
+    #[test]
+    fn what_a_cheat_did_on_a_branch_that_is_gone_does_not_come_back_with_an_equal_block() {
+        let (node, _) = node();
+        let start = node.read(node::NodeState::snapshot);
+        let block = mine(&node, 2_000);
+        node.execute(EditState::Balance(ALICE, U256::from(5))).unwrap();
+        assert_eq!(node.state().balance(ALICE).unwrap(), U256::from(5));
+        node.execute(node::Restore(start)).unwrap();
+        let again = mine(&node, 2_000);
+        assert_eq!(again.hash, block.hash, "the same block is made again");
+        assert_eq!(node.state().balance(ALICE).unwrap(), U256::ZERO);
+    }
+
+    #[test]
+    fn a_forced_header_is_used_up_by_one_block_which_is_not_provable() {
+        let (node, forced) = node();
+        assert!(mine(&node, 2_000).provable, "a devnet that cheats in nothing makes provable blocks");
+        ForceHeader::NextBaseFee(77).apply(&forced);
+        let block = mine(&node, 2_001);
+        assert_eq!(block.header.base_fee_per_gas, Some(77));
+        assert!(!block.provable);
+        assert_ne!(mine(&node, 2_002).header.base_fee_per_gas, Some(77));
+    }
+
+    #[test]
+    fn blocks_of_a_chain_with_forged_signatures_are_not_provable() {
+        let (node, _) = node();
+        let mut cheats = EvmCheats::default();
+        Arc::make_mut(&mut cheats.signatures).0.insert([1; 65], ALICE);
+        node.execute(SetEvmCheats(cheats));
+        assert!(!mine(&node, 2_000).provable);
+        node.execute(SetEvmCheats(EvmCheats::default()));
+        assert!(mine(&node, 2_001).provable);
+    }
+}

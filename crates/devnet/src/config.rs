@@ -6,7 +6,8 @@ use crate::{
 };
 use alloy_genesis::Genesis;
 use alloy_primitives::U256;
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+pub use rpc::ServerConfig;
+use std::{path::PathBuf, time::Duration};
 use wire::ProtocolFork;
 
 /// The rules that hold from genesis on.
@@ -57,36 +58,6 @@ pub enum Origin {
     },
     /// The chain of another node.
     Fork(Fork),
-}
-
-/// How the node is reached.
-#[derive(Debug, Clone)]
-pub struct ServerConfig {
-    /// Addresses to listen on; more than one share the port.
-    pub hosts: Vec<IpAddr>,
-    /// The port of HTTP and WebSocket; 0 takes a free one.
-    pub port: u16,
-    /// Where the IPC socket lies, if there is to be one.
-    pub ipc: Option<PathBuf>,
-    /// The origin that a browser may ask from; `None` leaves the CORS headers out.
-    pub allow_origin: Option<String>,
-    /// Largest request body in bytes.
-    pub max_body: u32,
-    /// Connections that may be open at once, idle ones too.
-    pub max_connections: u32,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            hosts: vec![IpAddr::from([127, 0, 0, 1])],
-            port: 8545,
-            ipc: None,
-            allow_origin: Some("*".to_owned()),
-            max_body: 16 << 20,
-            max_connections: 4096,
-        }
-    }
 }
 
 /// What a devnet is made of.

@@ -6,9 +6,8 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
-use jsonrpsee::Methods;
 use node::{HeaderPolicy, Node, Order, Settings};
-use rpc::{Api, Options};
+use rpc::{Api, Options, WorkerOptions, Workers};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
@@ -76,7 +75,7 @@ impl Devnet {
             max_transaction_bytes: config.max_tx_size,
             history: config.history,
             bodies: config.bodies,
-            verify_blocks: config.verify_blocks,
+            verify_blocks: config.verify_blocks.then_some(execute::Rules::L1),
             ..Settings::default()
         };
         let forced_header = Arc::<ForcedHeader>::default();
@@ -87,8 +86,13 @@ impl Devnet {
         let server_config = config.server.clone();
         let state =
             Arc::new(DevnetState::new(api.clone(), config, &accounts, remote, forced_header));
-        let methods = api::overlay(&methods(api, &state), &state).map_err(|error| {
-            DevnetError::Flag { flag: "--fork-url", reason: error.message().to_owned() }
+        let workers = WorkerOptions::default();
+        let workers = if state.remote().is_some() { workers.remote_reads() } else { workers };
+        let workers = Arc::new(Workers::new(&workers));
+        let methods = rpc::overlaid(api::methods(&state, &workers), &rpc::methods(api, workers));
+        let methods = api::overlay(&methods, &state).map_err(|error| DevnetError::Flag {
+            flag: "--fork-url",
+            reason: error.message().to_owned(),
         })?;
         let server = RunningServer::start(&server_config, methods).await?;
         let miner = tokio::spawn(node.run());
@@ -178,18 +182,6 @@ impl Drop for Devnet {
     fn drop(&mut self) {
         self.miner.abort();
     }
-}
-
-/// All methods, those of a devnet in place of those of any node where both have them.
-fn methods(api: Api, devnet: &Arc<DevnetState>) -> Methods {
-    let mut any = rpc::module(api);
-    let own = api::module(devnet);
-    for name in own.method_names() {
-        any.remove_method(name);
-    }
-    let merged = any.merge(own);
-    debug_assert!(merged.is_ok(), "no name is there twice");
-    any.into()
 }
 
 impl From<Mining> for node::Mining {

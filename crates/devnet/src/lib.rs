@@ -18,8 +18,6 @@ mod exec;
 mod fork;
 mod genesis;
 mod history;
-pub mod ipc;
-mod listen;
 #[cfg(feature = "provider")]
 mod provider;
 mod run;
@@ -35,7 +33,7 @@ pub use devnet::{Devnet, DevnetBuilder};
 pub use error::DevnetError;
 pub use fork::Fork;
 pub use genesis::read_genesis;
-pub use listen::allow_open_files;
+pub use rpc::allow_open_files;
 pub use run::run;
 
 /// What the node calls itself, as `web3_clientVersion` shows it: first the anvil that it does as,

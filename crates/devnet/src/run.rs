@@ -52,7 +52,7 @@ async fn wait(devnet: &Devnet, dump: Option<&PathBuf>, interval: Option<Duration
                 if let (Some(path), Some(_)) = (dump, interval)
                     && let Err(error) = devnet.dump_state(path)
                 {
-                    eprintln!("error: {error}");
+                    tracing::error!(%error, "the state is not written; it is tried again");
                 }
             }
         }

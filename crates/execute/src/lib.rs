@@ -28,4 +28,4 @@ mod run;
 pub use dialects::{Answer, Dialect, Drake, EXECUTE_ADDRESS, ExecutionSpecs};
 pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
-pub use run::{Execute, ExecuteError, Executed, Networks, Refused};
+pub use run::{Circumstances, Execute, ExecuteError, Executed, Networks, Refused};

@@ -3,9 +3,10 @@
 use crate::{
     Answer, DeclaredGas, Dialect, ExecutionSpecs, GasSchedule, Pricing, RuleViolation, Rules,
 };
+use alloy_primitives::Address;
 use core::num::NonZeroUsize;
 use stateless::{
-    BlockError, ChainSpec, InternalError, Invalid, Options, Stage, SystemCode, UncheckedBlock,
+    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Options, Stage, SystemCode, UncheckedBlock,
     Verdict,
 };
 use std::{
@@ -61,6 +62,21 @@ pub enum Networks {
     ById,
     /// One chain's alone: inputs of others are refused.
     Only(Arc<ChainSpec>),
+}
+
+/// What a node knows of a block that it has made itself. The precompile knows nothing of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'c> {
+    /// How the EVM of the block's chain differs from that of its fork.
+    pub evm: &'c dyn EvmOverrides,
+    /// The senders, which the node has recovered from the signatures itself; empty if it has not.
+    pub senders: &'c [Address],
+}
+
+impl Default for Circumstances<'_> {
+    fn default() -> Self {
+        Self { evm: &(), senders: &[] }
+    }
 }
 
 /// A call that succeeded.
@@ -156,6 +172,18 @@ impl Execute {
         self.run_as(&ExecutionSpecs, calldata, gas, enter).map_err(|refused| refused.reason)
     }
 
+    /// As [`Self::run_observed`], for whoever has made the block and so knows more than a call says.
+    pub fn run_under(
+        &self,
+        calldata: &[u8],
+        gas: u64,
+        circumstances: Circumstances<'_>,
+        enter: impl FnMut(Stage),
+    ) -> Result<Executed, ExecuteError> {
+        self.run_guarded(&ExecutionSpecs, calldata, gas, circumstances, enter)
+            .map_err(|refused| refused.reason)
+    }
+
     /// What a call in some dialect returns and costs.
     pub fn answer(
         &self,
@@ -180,11 +208,22 @@ impl Execute {
         gas: u64,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
+        self.run_guarded(dialect, calldata, gas, Circumstances::default(), enter)
+    }
+
+    fn run_guarded(
+        &self,
+        dialect: &dyn Dialect,
+        calldata: &[u8],
+        gas: u64,
+        circumstances: Circumstances<'_>,
+        enter: impl FnMut(Stage),
+    ) -> Result<Executed, Refused> {
         let mut purse = Purse { gas, held: 0 };
         // Whatever a library may assert against: one bad block must not take a node down, nor make
         // it disagree with others about more than that block.
-        let run = AssertUnwindSafe(|| self.run_unguarded(dialect, calldata, &mut purse, enter));
-        catch_unwind(run)
+        let run = || self.run_unguarded(dialect, calldata, &mut purse, circumstances, enter);
+        catch_unwind(AssertUnwindSafe(run))
             .unwrap_or_else(|panic| {
                 let message = panic
                     .downcast_ref::<String>()
@@ -202,6 +241,7 @@ impl Execute {
         dialect: &dyn Dialect,
         calldata: &[u8],
         purse: &mut Purse,
+        circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
         // Decoding is paid by the byte.
@@ -221,8 +261,9 @@ impl Execute {
             Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id, input.fork)),
             Networks::Only(spec) => Cow::Borrowed(&**spec),
         };
+        let Circumstances { evm, senders } = circumstances;
         let options =
-            Options { threads: self.threads, system_code: self.system_code, ..Options::default() };
+            Options { threads: self.threads, system_code: self.system_code, evm, senders };
         let verdict = block.verify(&spec, options, enter)?;
         let result = StatelessResult {
             request_root: input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs),

@@ -2,6 +2,8 @@
 
 use alloy_primitives::{Address, B256, U256};
 use chain::ChainError;
+use execute::ExecuteError;
+use wire::DecodeError;
 
 /// Why a transaction is not taken into the pool.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,9 +127,9 @@ pub enum Rejected {
     /// It has no authorization (EIP-7702).
     #[error("a set-code transaction needs an authorization")]
     NoAuthorization,
-    /// It was taken, and the block made for it does not verify: our fault.
-    #[error("{0}")]
-    Unverified(String),
+    /// It was taken, and the block that was made for it could not be: our fault.
+    #[error("it was taken, but no block was made: {0}")]
+    Mining(Box<NodeError>),
     /// The state could not be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -144,7 +146,18 @@ pub enum NodeError {
     Unverified {
         /// Number of the block.
         number: u64,
-        /// The verifier's reason.
-        reason: String,
+        /// What EXECUTE says of it.
+        reason: Box<Unverified>,
     },
+}
+
+/// Why a block does not verify from its own witness.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unverified {
+    /// It cannot be put into the form that EXECUTE takes.
+    #[error("encoding: {0}")]
+    Encoding(#[from] DecodeError),
+    /// EXECUTE refuses it.
+    #[error(transparent)]
+    Refused(#[from] ExecuteError),
 }

@@ -24,7 +24,13 @@ impl Event {
         let (mut old, mut new) = (Arc::clone(from), Arc::clone(to));
         let (mut removed, mut added) = (Vec::new(), Vec::new());
         while old.hash != new.hash {
-            let parent = |block: &Arc<Block>| chain.block(&block.header.parent_hash).ok();
+            let parent = |block: &Arc<Block>| {
+                let found = chain.find_block(&block.header.parent_hash);
+                found.unwrap_or_else(|error| {
+                    tracing::error!(%error, "listeners are not told of all blocks");
+                    None
+                })
+            };
             let newer = new.header.number >= old.header.number;
             let (end, passed) =
                 if newer { (&mut new, &mut added) } else { (&mut old, &mut removed) };

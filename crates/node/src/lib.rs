@@ -27,7 +27,7 @@ pub use command::{
     ClearPool, Command, RemoveSender, RemoveTransaction, Restore, SetClock, SetCoinbase, SetMining,
     SetState,
 };
-pub use error::{NodeError, Rejected};
+pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;
 pub use header_policy::HeaderPolicy;
 pub use mine::{MineRequest, Pending};

@@ -5,9 +5,17 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, keccak256};
 use chain::{Block, BlockAttributes, BuiltBlock, ChainError, Rejection, State};
-use stateless::BlockError;
-use std::{sync::Arc, time::Duration};
-use wire::{OwnedWitness, ProtocolFork, StatelessInput};
+use execute::{Circumstances, Execute, Networks, Rules};
+use std::{
+    num::NonZeroUsize,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+use wire::{OwnedWitness, ProtocolFork};
+
+/// How long after a block that could not be made it is tried again, if it is not due before.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// How a block is to be made.
 #[derive(Debug, Clone, Default)]
@@ -74,9 +82,18 @@ impl NodeState {
             None if self.pool.is_empty() => Vec::new(),
             None => {
                 let base_fee = header.base_fee_per_gas.unwrap_or_default();
-                self.pool.ready(base_fee, settings.order, |sender| {
-                    state.nonce(sender).unwrap_or(u64::MAX)
-                })
+                let mut failed = None;
+                let ready = self.pool.ready(base_fee, settings.order, |sender| {
+                    // No transaction has the greatest nonce.
+                    state.nonce(sender).unwrap_or_else(|error| {
+                        failed.get_or_insert(error);
+                        u64::MAX
+                    })
+                });
+                if let Some(error) = failed {
+                    return Err(error);
+                }
+                ready
             }
         };
         Ok(Draft {
@@ -125,13 +142,21 @@ impl Node {
     fn mine_locked(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
         // Nobody else writes while the lock of mining is held, so readers can go on while
         // the block is executed.
-        let draft = self.inner.read().draft(request)?;
-        let verify = self.inner.read().settings.verify_blocks;
-        let built = draft.build(verify)?;
-        if let Some(witness) = &built.witness
+        let begun = Instant::now();
+        let (draft, rules) = {
+            let node = self.inner.read();
+            (node.draft(request)?, node.settings.verify_blocks)
+        };
+        let number = draft.state.block().header.number + 1;
+        let _span = tracing::info_span!("block", number).entered();
+        let built = draft.build(rules.is_some())?;
+        if let (Some(rules), Some(witness)) = (rules, &built.witness)
             && built.executed.block.provable
         {
-            verify_from_witness(&draft.state, &built.executed.block, witness)?;
+            verify_from_witness(&draft.state, &built.executed.block, witness, rules)?;
+        }
+        for (index, reason) in &built.rejected {
+            tracing::debug!(transaction = %draft.offered[*index].hash(), %reason, "left out");
         }
         let impossible: Vec<B256> = built
             .rejected
@@ -158,6 +183,13 @@ impl Node {
             tracing::warn!(%error, "old states stay: they could not be forgotten");
         }
         drop(node);
+        tracing::info!(
+            hash = %block.hash,
+            transactions = block.transactions.len(),
+            gas = block.header.gas_used,
+            took = ?begun.elapsed(),
+            "made"
+        );
         self.emit(Event::Head { removed: Vec::new(), added: vec![Arc::clone(&block)] });
         Ok(block)
     }
@@ -176,26 +208,38 @@ impl Node {
         Ok(pending)
     }
 
-    /// Makes blocks at intervals, as long as the settings say so. Runs until the node is gone.
+    /// Makes blocks at intervals, as long as the settings say so. A block that cannot be made is
+    /// tried again, soon. Runs until the node is gone.
     pub async fn run(self: Arc<Self>) {
         let node = Arc::downgrade(&self);
         let mut changed = self.mining_changed.subscribe();
         let mut interval = self.read(|node| node.settings.mining.interval());
+        let mut failed = false;
         drop(self);
         loop {
-            let due = tokio::time::sleep(interval.unwrap_or(Duration::from_secs(3_600)));
+            let due = interval.unwrap_or(Duration::from_secs(3_600));
+            let due = tokio::time::sleep(if failed { due.min(RETRY) } else { due });
             tokio::select! {
                 () = due, if interval.is_some() => {
                     let Some(node) = node.upgrade() else { return };
-                    // A block that fails is tried again at the next interval; who asks for one
-                    // by RPC is told why.
                     let mined = tokio::task::spawn_blocking(move || node.mine(&MineRequest::default()));
-                    drop(mined.await);
+                    failed = match mined.await {
+                        Ok(Ok(_)) => false,
+                        Ok(Err(error)) => {
+                            tracing::error!(%error, "no block at its time: it is tried again");
+                            true
+                        }
+                        Err(error) => {
+                            tracing::error!(%error, "making a block has panicked: it is tried again");
+                            true
+                        }
+                    };
                 }
                 result = changed.changed() => {
                     if result.is_err() {
                         return;
                     }
+                    failed = false;
                 }
             }
             let Some(node) = node.upgrade() else { return };
@@ -204,26 +248,29 @@ impl Node {
     }
 }
 
-/// Verifies a block as EXECUTE would: from what it reads and nothing else.
+/// Verifies a block as EXECUTE would: from what it reads and nothing else. Its senders alone are
+/// taken from the pool, which has recovered them from the same signatures.
 fn verify_from_witness(
     parent: &State,
     block: &Block,
     witness: &OwnedWitness,
+    rules: Rules,
 ) -> Result<(), NodeError> {
     let config = parent.config();
-    let unverified = |reason: String| NodeError::Unverified { number: block.header.number, reason };
-    let Some(fork) = config.spec.fork_at(block.header.timestamp) else { return Ok(()) };
-    if fork < ProtocolFork::Cancun {
-        return Ok(());
-    }
+    let number = block.header.number;
+    let unverified = |reason| NodeError::Unverified { number, reason: Box::new(reason) };
+    let fork = config.spec.fork_at(block.header.timestamp);
+    let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(()) };
     let calldata = block
         .input(fork, config.spec.chain_id(), witness)
-        .map_err(|error| unverified(error.to_string()))?;
-    let input = StatelessInput::decode(&calldata).map_err(|error| unverified(error.to_string()))?;
-    let options = stateless::Options { evm: config, ..Default::default() };
-    stateless::UncheckedBlock::decode(&input)
-        .map_err(BlockError::from)
-        .and_then(|block| block.verify(&config.spec, options, |_| {}))
-        .map(|_| ())
-        .map_err(|error| unverified(error.to_string()))
+        .map_err(|error| unverified(error.into()))?;
+    let execute = Execute {
+        rules,
+        networks: Networks::Only(Arc::new(config.spec.clone())),
+        threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        ..Execute::default()
+    };
+    let circumstances = Circumstances { evm: config, senders: &block.senders };
+    let done = execute.run_under(&calldata, u64::MAX, circumstances, |_| {});
+    done.map(|_| ()).map_err(|error| unverified(error.into()))
 }

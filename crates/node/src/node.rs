@@ -179,6 +179,11 @@ impl Node {
         read(&self.inner.read())
     }
 
+    /// Whether somebody changes it just now, so that [`Self::read`] would wait.
+    pub fn is_being_changed(&self) -> bool {
+        self.inner.is_locked_exclusive()
+    }
+
     /// Executes a command, while no block is being made. Those who listen are told if the head moved.
     pub fn execute<C: Command>(&self, command: C) -> C::Output {
         tracing::debug!(?command);
@@ -216,9 +221,12 @@ impl Node {
         if auto {
             match self.mine_ready() {
                 Ok(_) => {}
-                Err(NodeError::Chain(error)) => return Err(error.into()),
-                Err(error @ NodeError::Unverified { .. }) => {
-                    return Err(Rejected::Unverified(error.to_string()));
+                Err(error) => {
+                    tracing::error!(%error, transaction = %hash, "no block for a transaction");
+                    return Err(match error {
+                        NodeError::Chain(error) => error.into(),
+                        error @ NodeError::Unverified { .. } => Rejected::Mining(Box::new(error)),
+                    });
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! What may be set about a node while it runs.
 
 use alloy_primitives::{Address, Bytes};
+use execute::Rules;
 use std::time::Duration;
 
 /// When blocks are made.
@@ -75,8 +76,9 @@ pub struct Settings {
     pub history: Option<u64>,
     /// Of how many blocks, the head included, transactions and receipts are kept; `None` for all.
     pub bodies: Option<u64>,
-    /// Whether every block that is made by the rules is verified from its own witness.
-    pub verify_blocks: bool,
+    /// By which rules of EXECUTE every block that is made is verified from its own witness; `None` if
+    /// none is.
+    pub verify_blocks: Option<Rules>,
 }
 
 impl Default for Settings {
@@ -95,7 +97,7 @@ impl Default for Settings {
             max_transaction_bytes: 128 * 1024,
             history: None,
             bodies: None,
-            verify_blocks: false,
+            verify_blocks: None,
         }
     }
 }

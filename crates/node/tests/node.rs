@@ -4,10 +4,12 @@ use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
-use chain::{Chain, ChainConfig, RecoveredTransaction, empty_genesis};
+use chain::{Chain, ChainConfig, ChainError, RecoveredTransaction, empty_genesis};
 use enshrine_node::{
-    Clock, Event, MineRequest, Mining, Node, NodeError, Order, PoolTransaction, Rejected, Settings,
+    Clock, Command, Event, MineRequest, Mining, Node, NodeError, NodeState, Order, PoolTransaction,
+    Rejected, Restore, SetMining, Settings, Unverified,
 };
+use execute::{ExecuteError, RuleViolation, Rules};
 use executor::ChainSpec;
 use std::sync::Arc;
 use testkit::{Key, Transaction};
@@ -19,7 +21,12 @@ const GWEI: u128 = 1_000_000_000;
 const BOB: Address = Address::repeat_byte(0xb0);
 
 fn node_at(fork: ProtocolFork, settings: Settings) -> Arc<Node> {
+    node_with(fork, empty_genesis(fork).gas_limit, settings)
+}
+
+fn node_with(fork: ProtocolFork, gas_limit: u64, settings: Settings) -> Arc<Node> {
     let mut genesis = empty_genesis(fork);
+    genesis.gas_limit = gas_limit;
     for name in ["alice", "carol"] {
         let rich = GenesisAccount { balance: U256::from(100 * ETHER), ..Default::default() };
         genesis.alloc.insert(Key::named(name).address(), rich);
@@ -27,11 +34,26 @@ fn node_at(fork: ProtocolFork, settings: Settings) -> Arc<Node> {
     // Since Amsterdam a transfer to an account that is not there costs more.
     genesis.alloc.insert(BOB, GenesisAccount { nonce: Some(1), ..Default::default() });
     let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
-    Node::new(Chain::new(&genesis, config), Clock::starting_at(1_000), settings)
+    Node::new(Chain::new(&genesis, config).unwrap(), Clock::starting_at(1_000), settings)
 }
 
 fn node(mining: Mining) -> Arc<Node> {
-    node_at(ProtocolFork::Osaka, Settings { mining, verify_blocks: true, ..Default::default() })
+    node_at(
+        ProtocolFork::Osaka,
+        Settings { mining, verify_blocks: Some(Rules::L1), ..Default::default() },
+    )
+}
+
+/// A change that no transaction makes.
+#[derive(Debug)]
+struct SetBalance(Address, U256);
+
+impl Command for SetBalance {
+    type Output = Result<(), ChainError>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        node.chain.edit(|state| state.set_balance(self.0, self.1))
+    }
 }
 
 fn pooled(transaction: Transaction, name: &str) -> PoolTransaction {
@@ -65,7 +87,8 @@ fn a_transaction_makes_a_block_and_a_gap_in_nonces_makes_it_wait() {
     node.read(|node| {
         let head = node.chain.head();
         assert_eq!((head.header.number, head.transactions.len()), (1, 2));
-        assert_eq!(node.chain.transaction(&hash).map(|(_, index)| index), Some(1));
+        let found = node.chain.transaction(&hash).unwrap();
+        assert_eq!(found.map(|(_, index)| index), Some(1));
         assert!(node.pool.is_empty());
         assert_eq!(node.chain.balance(BOB).unwrap(), U256::from(2));
     });
@@ -76,8 +99,8 @@ fn who_pays_most_goes_first_or_who_came_first() {
     for (order, expected) in
         [(Order::Fees, ["carol", "alice"]), (Order::Arrival, ["alice", "carol"])]
     {
-        let node = node(Mining::Manual);
-        node.change(|node| node.settings.order = order);
+        let settings = Settings { mining: Mining::Manual, order, ..Settings::default() };
+        let node = node_at(ProtocolFork::Osaka, settings);
         node.submit(transfer("alice", 0, 1)).unwrap();
         node.submit(transfer("alice", 1, 9 * GWEI)).unwrap();
         node.submit(transfer("carol", 0, 2 * GWEI)).unwrap();
@@ -175,8 +198,11 @@ fn every_block_verifies_from_its_own_witness_under_every_fork() {
         ProtocolFork::Amsterdam,
     ];
     for fork in forks {
-        let settings =
-            Settings { mining: Mining::Manual, verify_blocks: true, ..Settings::default() };
+        let settings = Settings {
+            mining: Mining::Manual,
+            verify_blocks: Some(Rules::L1),
+            ..Settings::default()
+        };
         let node = node_at(fork, settings);
         let alice = Key::named("alice");
         let create = TxEip1559 {
@@ -225,9 +251,26 @@ fn every_block_verifies_from_its_own_witness_under_every_fork() {
 }
 
 #[test]
+fn a_block_that_breaks_the_rules_it_is_verified_by_is_not_made() {
+    let withdrawal = MineRequest { withdrawals: vec![Default::default()], ..Default::default() };
+    let node_by = |rules| {
+        let settings =
+            Settings { mining: Mining::Manual, verify_blocks: Some(rules), ..Settings::default() };
+        node_at(ProtocolFork::Osaka, settings)
+    };
+    let l2 = node_by(Rules::default());
+    let violation = RuleViolation::Withdrawals(1);
+    let reason = Box::new(Unverified::Refused(ExecuteError::Rules(violation)));
+    assert_eq!(l2.mine(&withdrawal).unwrap_err(), NodeError::Unverified { number: 1, reason },);
+    assert_eq!(l2.read(|node| node.chain.head().header.number), 0);
+    assert_eq!(l2.mine(&MineRequest::default()).unwrap().header.number, 1);
+    assert_eq!(node_by(Rules::L1).mine(&withdrawal).unwrap().withdrawals.len(), 1);
+}
+
+#[test]
 fn a_block_on_an_edited_state_is_irregular_and_its_child_is_regular_again() {
     let node = node(Mining::Manual);
-    node.change(|node| node.chain.edit(|state| state.set_balance(BOB, U256::from(7)))).unwrap();
+    node.execute(SetBalance(BOB, U256::from(7))).unwrap();
     let block = node.mine(&MineRequest::default()).unwrap();
     assert!(!block.provable);
     assert_eq!(node.state().balance(BOB).unwrap(), U256::from(7));
@@ -241,14 +284,14 @@ fn a_snapshot_brings_everything_back_and_listeners_hear_of_it() {
     let snapshot = node.read(|node| node.snapshot());
     let mut events = node.subscribe();
     node.submit(transfer("alice", 1, 1)).unwrap();
-    node.change(|node| node.settings.mining = Mining::Manual);
+    assert_eq!(node.execute(SetMining(Mining::Manual)), Mining::Auto);
     node.submit(transfer("carol", 0, 1)).unwrap();
-    node.change(|node| node.restore(&snapshot));
+    node.execute(Restore(snapshot)).unwrap();
     node.read(|node| {
         assert_eq!(node.chain.head().header.number, 1);
         assert_eq!(node.chain.balance(BOB).unwrap(), U256::ONE);
         assert!(node.pool.is_empty() && node.settings.mining == Mining::Auto);
-        assert!(node.chain.canonical_block(2).is_none());
+        assert!(node.chain.canonical_block(2).unwrap().is_none());
     });
     let mut removed = Vec::new();
     while let Ok(event) = events.try_recv() {
@@ -277,8 +320,8 @@ fn the_pending_block_is_what_would_be_mined_and_leaves_no_trace() {
 
 #[test]
 fn a_block_takes_as_much_as_it_has_room_for_and_leaves_the_rest() {
-    let node = node(Mining::Manual);
-    node.change(|node| node.settings.gas_limit = Some(50_000));
+    let settings = Settings { mining: Mining::Manual, ..Settings::default() };
+    let node = node_with(ProtocolFork::Osaka, 50_000, settings);
     for nonce in 0..3 {
         node.submit(transfer("alice", nonce, 1)).unwrap();
     }
@@ -306,15 +349,15 @@ fn of_old_blocks_no_more_than_the_header_is_kept_if_that_is_wished() {
     let early = node.read(enshrine_node::NodeState::snapshot);
     let send = |nonce| node.submit(transfer("alice", nonce, 1)).unwrap();
     let sent: Vec<_> = (0..5).map(send).collect();
-    let kept = |hash: &B256| node.read(|node| node.chain.transaction(hash).is_some());
+    let kept = |hash: &B256| node.read(|node| node.chain.transaction(hash).unwrap().is_some());
     assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, false, false, true, true]);
-    let block = |number| node.read(|node| node.chain.canonical_block(number).unwrap());
+    let block = |number| node.read(|node| node.chain.canonical_block(number).unwrap().unwrap());
     assert_eq!(block(3).header.gas_used, 21_000);
     assert!(block(3).transactions.is_empty() && block(3).executed.receipts.is_empty());
     assert_eq!(block(4).executed.receipts.len(), 1);
 
     // Other blocks in their place are kept and forgotten as they were.
-    node.change(|node| node.restore(&early));
+    node.execute(Restore(early)).unwrap();
     let sent: Vec<_> = (0..3).map(send).collect();
     assert_eq!(sent.iter().map(kept).collect::<Vec<_>>(), [false, true, true]);
 }
@@ -332,7 +375,8 @@ fn a_node_that_keeps_few_states_stays_small_and_works_on() {
         (node, early)
     };
     let ((small, early), (full, _)) = (of(Some(3)), of(None));
-    let nodes = |node: &Node| node.read(|node| node.chain.store().node_count());
+    let nodes =
+        |node: &Node| node.read(|node| node.chain.store().everything().unwrap().nodes.len());
     assert!(nodes(&full) > 5_000, "{}", nodes(&full));
     assert!(nodes(&small) < 3_000, "{} of {}", nodes(&small), nodes(&full));
 
@@ -340,15 +384,18 @@ fn a_node_that_keeps_few_states_stays_small_and_works_on() {
     let head = |node: &Node| node.read(|node| node.chain.head().hash);
     assert_eq!(head(&small), head(&full));
     let state = |number: u64| {
-        small.read(|node| node.state_after(&node.chain.canonical_block(number).unwrap()))
+        small.read(|node| node.state_after(&node.chain.canonical_block(number).unwrap().unwrap()))
     };
     let nonce_at = |number| state(number).map(|state| state.nonce(Key::named("alice").address()));
     assert_eq!(nonce_at(BLOCKS - 3), Ok(Ok(BLOCKS - 3)));
     assert_eq!(nonce_at(BLOCKS - 4), Err(chain::ChainError::Pruned(BLOCKS - 4)));
-    assert!(full.read(|node| node.state_after(&node.chain.canonical_block(1).unwrap())).is_ok());
+    assert!(
+        full.read(|node| node.state_after(&node.chain.canonical_block(1).unwrap().unwrap()))
+            .is_ok()
+    );
 
     // A snapshot of long ago can be gone back to, and the chain goes on from there.
-    small.change(|node| node.restore(&early));
+    small.execute(Restore(early)).unwrap();
     small.submit(transfer("alice", 0, 1)).unwrap();
     assert_eq!(small.state().nonce(Key::named("alice").address()), Ok(1));
 }

@@ -1,51 +1,127 @@
 //! Parameters.
 
 use crate::RpcError;
-use alloy_primitives::{B256, hex};
+use alloy_primitives::{B256, U256, hex};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
+
+/// In whose words it is said what is wrong with parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wording {
+    /// In geth's, which count from zero: for methods that all nodes have.
+    Geth,
+    /// In plain ones, which count from one: for a node's own.
+    Plain,
+}
 
 /// The parameters of a call, one after another. `null` stands for one that is left out, and so do
 /// missing ones at the end.
 #[derive(Debug)]
-pub struct Args<'a> {
-    items: std::vec::IntoIter<&'a RawValue>,
-    index: usize,
+pub struct Args {
+    items: std::vec::IntoIter<Box<RawValue>>,
+    given: usize,
+    wording: Wording,
 }
 
-impl<'a> Args<'a> {
-    pub(crate) fn new(params: Option<&'a str>) -> Result<Self, RpcError> {
+impl Args {
+    /// Takes the parameters of a request: a list, nothing, or null.
+    pub fn new(params: Option<&str>, wording: Wording) -> Result<Self, RpcError> {
         let params = params.map(str::trim).filter(|params| !params.is_empty() && *params != "null");
-        let items: Vec<&RawValue> = match params {
+        let items: Vec<Box<RawValue>> = match params {
             None => Vec::new(),
-            Some(params) => serde_json::from_str(params)
-                .map_err(|_| RpcError::params("non-array args: give parameters as a list"))?,
+            Some(params) => serde_json::from_str(params).map_err(|_| {
+                RpcError::params(match wording {
+                    Wording::Geth => "non-array args: give parameters as a list",
+                    Wording::Plain => "parameters are a list",
+                })
+            })?,
         };
-        Ok(Self { items: items.into_iter(), index: 0 })
+        Ok(Self { given: items.len(), items: items.into_iter(), wording })
     }
 
     /// The next parameter, which must be there.
-    pub fn required<T: DeserializeOwned>(&mut self) -> Result<T, RpcError> {
-        let index = self.index;
-        self.optional()?
-            .ok_or_else(|| RpcError::params(format!("missing value for required argument {index}")))
+    pub fn next<T: DeserializeOwned>(&mut self) -> Result<T, RpcError> {
+        let index = self.index();
+        // Null is for the type to take or to refuse, where it is not for geth.
+        let item = match self.wording {
+            Wording::Geth => self.items.next().filter(|item| item.get() != "null"),
+            Wording::Plain => self.items.next(),
+        };
+        match item {
+            Some(item) => self.decode(&item, index),
+            None => Err(RpcError::params(match self.wording {
+                Wording::Geth => format!("missing value for required argument {index}"),
+                Wording::Plain => format!("parameter {} is missing", index + 1),
+            })),
+        }
     }
 
     /// The next parameter, if it is there.
     pub fn optional<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RpcError> {
-        let index = self.index;
-        self.index += 1;
-        let Some(item) = self.items.next().map(RawValue::get).filter(|item| *item != "null") else {
-            return Ok(None);
-        };
-        serde_json::from_str(item)
-            .map(Some)
-            .map_err(|error| RpcError::params(format!("invalid argument {index}: {error}")))
+        let index = self.index();
+        let item = self.items.next().filter(|item| item.get() != "null");
+        item.map(|item| self.decode(&item, index)).transpose()
     }
 
     /// The next parameter, or what it is when left out.
     pub fn or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T, RpcError> {
         Ok(self.optional()?.unwrap_or_default())
+    }
+
+    /// Refuses parameters where a method has none.
+    pub fn none(&self) -> Result<(), RpcError> {
+        match self.given {
+            0 => Ok(()),
+            given => Err(RpcError::params(format!("{given} parameters, expected none"))),
+        }
+    }
+
+    /// Position of the next parameter.
+    fn index(&self) -> usize {
+        self.given - self.items.len()
+    }
+
+    fn decode<T: DeserializeOwned>(&self, item: &RawValue, index: usize) -> Result<T, RpcError> {
+        serde_json::from_str(item.get()).map_err(|error| {
+            let reason = error.to_string();
+            RpcError::params(match self.wording {
+                Wording::Geth => format!("invalid argument {index}: {reason}"),
+                Wording::Plain => {
+                    // A place in the text says nothing about a parameter.
+                    let place = format!(" at line {} column {}", error.line(), error.column());
+                    let reason = reason.strip_suffix(&place).unwrap_or(&reason);
+                    format!("parameter {}: {reason}", index + 1)
+                }
+            })
+        })
+    }
+}
+
+/// A number as clients write it: plain, in hexadecimal, or in decimal text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number(pub U256);
+
+impl Number {
+    /// The number, as far as 64 bits hold it.
+    pub fn u64(self) -> Result<u64, RpcError> {
+        let narrow = self.0.try_into();
+        narrow.map_err(|_| RpcError::params(format!("{} does not fit 64 bits", self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(from)?;
+        let number = match &value {
+            Value::Number(number) => number.as_u64().map(U256::from),
+            Value::String(text) if !text.is_empty() => text.parse().ok(),
+            // Hardhat's clients wrap some numbers.
+            Value::Array(items) if items.len() == 1 => {
+                serde_json::from_value(items[0].clone()).ok().map(|Self(number)| number)
+            }
+            _ => None,
+        };
+        number.map(Self).ok_or_else(|| D::Error::custom(format!("{value} is no number")))
     }
 }
 
@@ -68,18 +144,51 @@ impl<'de> Deserialize<'de> for Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn parameters_may_be_null_or_left_out_at_the_end() {
-        let mut args = Args::new(Some("[1, null]")).unwrap();
-        assert_eq!(args.required::<u8>().unwrap(), 1);
-        assert_eq!(args.optional::<u8>().unwrap(), None);
-        assert_eq!(args.optional::<u8>().unwrap(), None);
-        for none in [None, Some("null"), Some(" "), Some("[]")] {
-            assert_eq!(Args::new(none).unwrap().optional::<u8>().unwrap(), None);
-            assert!(Args::new(none).unwrap().required::<u8>().is_err());
+        for wording in [Wording::Geth, Wording::Plain] {
+            let args = |text| Args::new(text, wording);
+            let mut some = args(Some("[1, null]")).unwrap();
+            assert_eq!(some.next::<u8>().unwrap(), 1);
+            assert_eq!(some.optional::<u8>().unwrap(), None);
+            assert_eq!(some.optional::<u8>().unwrap(), None);
+            for none in [None, Some("null"), Some(" "), Some("[]")] {
+                assert_eq!(args(none).unwrap().optional::<u8>().unwrap(), None);
+                assert!(args(none).unwrap().next::<u8>().is_err());
+                assert!(args(none).unwrap().none().is_ok());
+            }
+            assert!(args(Some("[1]")).unwrap().none().is_err());
+            assert!(args(Some("{}")).is_err());
         }
-        assert!(Args::new(Some("{}")).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_the_words_of_those_who_are_asked() {
+        let said = |wording, params| {
+            let mut args = Args::new(Some(params), wording).unwrap();
+            args.next::<u8>().unwrap();
+            args.next::<u8>().unwrap_err().message
+        };
+        assert_eq!(said(Wording::Geth, "[1]"), "missing value for required argument 1");
+        assert_eq!(said(Wording::Plain, "[1]"), "parameter 2 is missing");
+        let wrong = r#"[1, "x"]"#;
+        let reason = r#"invalid type: string "x", expected u8"#;
+        let geth = said(Wording::Geth, wrong);
+        assert!(geth.starts_with(&format!("invalid argument 1: {reason}")), "{geth}");
+        assert_eq!(said(Wording::Plain, wrong), format!("parameter 2: {reason}"));
+    }
+
+    #[test]
+    fn numbers_are_read_as_clients_write_them() {
+        for value in [json!(16), json!("0x10"), json!("16"), json!([16])] {
+            assert_eq!(serde_json::from_value::<Number>(value).unwrap().u64().unwrap(), 16);
+        }
+        for value in [json!("ten"), json!(-1), json!({}), json!(""), json!([1, 2])] {
+            assert!(serde_json::from_value::<Number>(value.clone()).is_err(), "{value}");
+        }
+        assert!(Number(U256::from(u64::MAX) + U256::ONE).u64().is_err());
     }
 
     #[test]

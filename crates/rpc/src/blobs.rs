@@ -1,15 +1,15 @@
 //! Blobs: checked when they come, served as long as the node lives.
 
-use crate::{Api, Hash, Methods, RpcError};
+use crate::{Api, Hash, Registry, RpcError};
 use alloy_eips::eip4844::kzg_to_versioned_hash;
 use alloy_primitives::B256;
 use node::{Rejected, Sidecar};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("eth_getBlobSidecars", |api, args| {
-        let Some(block) = api.find_block(args.required()?)? else { return Ok(None) };
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.read("eth_getBlobSidecars", |api, args| {
+        let Some(block) = api.find_block(args.next()?)? else { return Ok(None) };
         Ok(Some(api.node().read(|node| {
             let with_blobs = block
                 .transactions
@@ -19,8 +19,8 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
             sidecars
         })))
     });
-    methods.add("eth_getBlobSidecarByTxHash", |api, args| {
-        let Hash(hash) = args.required()?;
+    methods.read("eth_getBlobSidecarByTxHash", |api, args| {
+        let Hash(hash) = args.next()?;
         Ok(sidecar(api, hash).map(|sidecar| json!(*sidecar)))
     });
 }

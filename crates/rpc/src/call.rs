@@ -1,10 +1,12 @@
 //! Calls: `eth_call` and what is like it.
 
-use crate::{Api, Methods, RpcError, codes, estimate, overrides, precompiles};
-use alloy_consensus::TxType;
+use crate::{
+    Api, Registry, RpcError, codes, estimate, overrides, precompiles,
+    typed::{self, Filled},
+};
 use alloy_eips::BlockId;
 use alloy_evm::{Evm, EvmEnv, eth::EthEvmContext};
-use alloy_primitives::{Bytes, TxKind, U64, U256};
+use alloy_primitives::{Bytes, U64, U256};
 use alloy_rpc_types_eth::{
     AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride,
 };
@@ -14,7 +16,6 @@ use revm::{
     Inspector,
     context::{
         ContextTr, JournalTr, TxEnv,
-        either::Either,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError},
     },
     inspector::NoOpInspector,
@@ -25,28 +26,28 @@ use revm_inspectors::access_list::AccessListInspector;
 /// made the code do, and two are enough for all but code that looks at its own gas.
 const ACCESS_LIST_ROUNDS: usize = 16;
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("eth_call", |api, args| {
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.execute("eth_call", |api, args| {
         let request = CallRequest {
-            transaction: args.required()?,
+            transaction: args.next()?,
             block: args.or_default()?,
             state: args.or_default()?,
             block_overrides: args.or_default()?,
         };
         request.call(api)?.into_output()
     });
-    methods.add("eth_estimateGas", |api, args| {
+    methods.execute("eth_estimateGas", |api, args| {
         let request = CallRequest {
-            transaction: args.required()?,
+            transaction: args.next()?,
             block: args.or_default()?,
             state: args.or_default()?,
             block_overrides: args.or_default()?,
         };
         estimate::estimate(api, &request).map(U64::from)
     });
-    methods.add("eth_createAccessList", |api, args| {
+    methods.execute("eth_createAccessList", |api, args| {
         let request = CallRequest {
-            transaction: args.required()?,
+            transaction: args.next()?,
             block: args.or_default()?,
             state: args.or_default()?,
             block_overrides: BlockOverrides::default(),
@@ -181,18 +182,7 @@ pub(crate) fn tx_env(
     gas_cap: u64,
     base_fee: u64,
 ) -> Result<TxEnv, RpcError> {
-    if let Some(got) = request.chain_id.filter(|got| *got != chain_id) {
-        return Err(RpcError::params(format!(
-            "chainId does not match node's (have={got}, want={chain_id})"
-        )));
-    }
-    if request.gas_price.is_some()
-        && (request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some())
-    {
-        return Err(RpcError::params(
-            "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified",
-        ));
-    }
+    typed::check(request, chain_id)?;
     let fee = request.gas_price.or(request.max_fee_per_gas);
     let tip = request.max_priority_fee_per_gas;
     // With a tip alone, the fee is what the tip needs.
@@ -204,50 +194,23 @@ pub(crate) fn tx_env(
             "max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {gas_price}"
         )));
     }
-    let data = match (request.input.input.as_ref(), request.input.data.as_ref()) {
-        (Some(input), Some(data)) if input != data => {
-            return Err(RpcError::params(
-                r#"both "data" and "input" are set and not equal: give one of them"#,
-            ));
-        }
-        (input, data) => input.or(data).cloned().unwrap_or_default(),
-    };
-    let authorizations = request.authorization_list.clone().unwrap_or_default();
-    let kind = request.to.unwrap_or(TxKind::Create);
-    Ok(TxEnv {
-        tx_type: tx_type(request).into(),
-        caller: request.from.unwrap_or_default(),
-        gas_limit: request.gas.unwrap_or(gas_cap).min(gas_cap),
-        gas_price,
-        kind,
-        value: request.value.unwrap_or_default(),
-        data,
-        nonce,
-        chain_id: Some(chain_id),
-        access_list: request.access_list.clone().unwrap_or_default(),
-        gas_priority_fee: match tx_type(request) {
-            TxType::Legacy | TxType::Eip2930 => None,
-            _ => Some(tip.unwrap_or_default()),
-        },
-        blob_hashes: request.blob_versioned_hashes.clone().unwrap_or_default(),
-        max_fee_per_blob_gas: request.max_fee_per_blob_gas.unwrap_or_default(),
-        authorization_list: authorizations.into_iter().map(Either::Left).collect(),
-    })
-}
-
-/// The type of transaction that has all that a request has.
-pub(crate) fn tx_type(request: &TransactionRequest) -> TxType {
-    if request.authorization_list.as_ref().is_some_and(|list| !list.is_empty()) {
-        TxType::Eip7702
-    } else if request.blob_versioned_hashes.is_some() {
-        TxType::Eip4844
-    } else if request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some() {
-        TxType::Eip1559
-    } else if request.access_list.is_some() {
-        TxType::Eip2930
-    } else {
-        TxType::Legacy
+    if let (Some(input), Some(data)) = (&request.input.input, &request.input.data)
+        && input != data
+    {
+        return Err(RpcError::params(
+            r#"both "data" and "input" are set and not equal: give one of them"#,
+        ));
     }
+    let filled = Filled {
+        request,
+        kind: typed::tx_type(request),
+        sender: request.from.unwrap_or_default(),
+        nonce,
+        gas: request.gas.unwrap_or(gas_cap).min(gas_cap),
+        gas_price,
+        chain_id,
+    };
+    Ok(filled.env())
 }
 
 /// Why a transaction cannot run at all, in geth's words.

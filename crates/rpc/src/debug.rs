@@ -1,37 +1,37 @@
 //! Blocks as bytes, and what they read.
 
-use crate::{Api, Methods, RpcError};
+use crate::{Api, Registry, RpcError};
 use alloy_eips::BlockId;
 use alloy_primitives::{B256, Bytes};
 use chain::Block;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("debug_getRawBlock", |api, args| Ok(api.block(args.required()?)?.rlp()));
-    methods.add("debug_getRawHeader", |api, args| {
-        let block = api.block(args.required()?)?;
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.read("debug_getRawBlock", |api, args| Ok(api.block(args.next()?)?.rlp()));
+    methods.read("debug_getRawHeader", |api, args| {
+        let block = api.block(args.next()?)?;
         Ok(Bytes::from(alloy_rlp::encode(&block.header)))
     });
-    methods.add("debug_getRawReceipts", |api, args| {
-        Ok(api.block(args.required()?)?.executed.raw_receipts())
+    methods.read("debug_getRawReceipts", |api, args| {
+        Ok(api.block(args.next()?)?.executed.raw_receipts())
     });
-    methods.add("debug_getRawTransactions", |api, args| {
-        Ok(api.block(args.required()?)?.raw_transactions())
+    methods.read("debug_getRawTransactions", |api, args| {
+        Ok(api.block(args.next()?)?.raw_transactions())
     });
-    methods.add("debug_executionWitness", |api, args| witness(api, &api.block(args.required()?)?));
-    methods.add("debug_executionWitnessByBlockHash", |api, args| {
-        let crate::Hash(hash) = args.required()?;
+    methods.execute("debug_executionWitness", |api, args| witness(api, &api.block(args.next()?)?));
+    methods.execute("debug_executionWitnessByBlockHash", |api, args| {
+        let crate::Hash(hash) = args.next()?;
         witness(api, &api.block(hash.into())?)
     });
-    methods.add("debug_codeByHash", |api, args| {
-        let hash: B256 = args.required()?;
+    methods.read("debug_codeByHash", |api, args| {
+        let hash: B256 = args.next()?;
         let _block: Option<BlockId> = args.optional()?;
         let code = api.chain().store().code(&hash).map_err(chain::ChainError::from)?;
         Ok(code.map(|code| code.original_bytes()))
     });
-    methods.add("debug_dbGet", |api, args| {
-        let key: Bytes = args.required()?;
+    methods.read("debug_dbGet", |api, args| {
+        let key: Bytes = args.next()?;
         let hash = match key.len() {
             32 => B256::from_slice(&key),
             33 if key[0] == b'c' => B256::from_slice(&key[1..]),
@@ -40,7 +40,7 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
         let code = api.chain().store().code(&hash).map_err(chain::ChainError::from)?;
         Ok(code.map(|code| code.original_bytes()))
     });
-    methods.add("debug_getBadBlocks", |_, _| Ok(Vec::<Value>::new()));
+    methods.inline("debug_getBadBlocks", |_, _| Ok(Vec::<Value>::new()));
 }
 
 /// What a block reads: the least that a verifier needs, in canonical form.

@@ -1,5 +1,6 @@
 //! Errors as JSON-RPC has them.
 
+use crate::Overloaded;
 use alloy_primitives::{Bytes, hex};
 use chain::ChainError;
 use jsonrpsee::types::ErrorObjectOwned;
@@ -14,6 +15,8 @@ pub mod codes {
     pub const SERVER: i32 = -32_000;
     /// A transaction is refused.
     pub const REJECTED: i32 = -32_003;
+    /// Too much is asked for at once.
+    pub const BUSY: i32 = -32_005;
     /// There is no such method.
     pub const METHOD: i32 = -32_601;
     /// The parameters are not those of the method.
@@ -110,6 +113,19 @@ impl From<RpcError> for ErrorObjectOwned {
     }
 }
 
+impl From<ErrorObjectOwned> for RpcError {
+    fn from(error: ErrorObjectOwned) -> Self {
+        let data = error.data().and_then(|data| serde_json::from_str(data.get()).ok());
+        Self { code: error.code(), message: error.message().to_owned(), data }
+    }
+}
+
+impl From<Overloaded> for RpcError {
+    fn from(error: Overloaded) -> Self {
+        Self::new(codes::BUSY, error.to_string())
+    }
+}
+
 impl From<ChainError> for RpcError {
     fn from(error: ChainError) -> Self {
         match error {
@@ -167,7 +183,7 @@ impl From<Rejected> for RpcError {
                 format!("max initcode size exceeded: code size {got}, limit {limit}")
             }
             Rejected::Chain(error) => return error.clone().into(),
-            Rejected::Unverified(reason) => return Self::internal(reason.clone()),
+            Rejected::Mining(error) => return Self::internal(error.to_string()),
             other => other.to_string(),
         };
         match reason {

@@ -1,6 +1,6 @@
 //! Blocks, transactions and state.
 
-use crate::{Api, Args, Hash, Methods, RpcError, convert};
+use crate::{Api, Args, Hash, Registry, RpcError, convert};
 use alloy_consensus::{TxEip4844Variant, TxEnvelope, transaction::SignerRecoverable};
 use alloy_eips::{BlockId, eip2718::Decodable2718, eip7594::BlobTransactionSidecarVariant};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U64, U256, keccak256};
@@ -17,22 +17,22 @@ const MAX_STORAGE_VALUES: usize = 1_024;
 /// Most slots in one `eth_getProof`.
 const MAX_PROOF_SLOTS: usize = 1_024;
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("web3_clientVersion", |api, _| Ok(api.options().client_version.clone()));
-    methods.add("web3_sha3", |_, args| Ok(keccak256(args.required::<Bytes>()?)));
-    methods.add("net_version", |api, _| Ok(chain_id(api).to_string()));
-    methods.add("eth_networkId", |api, _| Ok(chain_id(api).to_string()));
-    methods.add("net_listening", |_, _| Ok(true));
-    methods.add("net_peerCount", |_, _| Ok(U64::ZERO));
-    methods.add("eth_chainId", |api, _| Ok(U64::from(chain_id(api))));
-    methods.add("eth_syncing", |_, _| Ok(false));
-    methods.add("eth_protocolVersion", |_, _| Ok(U64::from(1)));
-    methods.add("eth_hashrate", |_, _| Ok(U256::ZERO));
-    methods.add("eth_coinbase", |api, _| Ok(api.node().read(|node| node.settings.coinbase)));
-    methods.add("eth_blockNumber", |api, _| {
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.inline("web3_clientVersion", |api, _| Ok(api.options().client_version.clone()));
+    methods.read("web3_sha3", |_, args| Ok(keccak256(args.next::<Bytes>()?)));
+    methods.inline("net_version", |api, _| Ok(chain_id(api).to_string()));
+    methods.inline("eth_networkId", |api, _| Ok(chain_id(api).to_string()));
+    methods.inline("net_listening", |_, _| Ok(true));
+    methods.inline("net_peerCount", |_, _| Ok(U64::ZERO));
+    methods.inline("eth_chainId", |api, _| Ok(U64::from(chain_id(api))));
+    methods.inline("eth_syncing", |_, _| Ok(false));
+    methods.inline("eth_protocolVersion", |_, _| Ok(U64::from(1)));
+    methods.inline("eth_hashrate", |_, _| Ok(U256::ZERO));
+    methods.inline("eth_coinbase", |api, _| Ok(api.node().read(|node| node.settings.coinbase)));
+    methods.inline("eth_blockNumber", |api, _| {
         Ok(U64::from(api.node().read(|node| node.chain.head().header.number)))
     });
-    methods.add("eth_capabilities", |api, _| Ok(capabilities(api)));
+    methods.inline("eth_capabilities", |api, _| Ok(capabilities(api)));
     register_blocks(methods);
     register_transactions(methods);
     register_state(methods);
@@ -54,55 +54,55 @@ fn capabilities(api: &Api) -> Value {
     })
 }
 
-fn register_blocks(methods: &mut Methods<'_>) {
-    methods.add("eth_getBlockByNumber", |api, args| {
-        let (tag, full) = (args.required()?, args.or_default()?);
+fn register_blocks(methods: &mut Registry<Api>) {
+    methods.read("eth_getBlockByNumber", |api, args| {
+        let (tag, full) = (args.next()?, args.or_default()?);
         Ok(api.block_by_number(tag)?.map(|block| convert::block(&block, full)))
     });
-    methods.add("eth_getBlockByHash", |api, args| {
-        let (Hash(hash), full) = (args.required()?, args.or_default()?);
+    methods.read("eth_getBlockByHash", |api, args| {
+        let (Hash(hash), full) = (args.next()?, args.or_default()?);
         Ok(api.block_by_hash(hash)?.map(|block| convert::block(&block, full)))
     });
-    methods.add("eth_getHeaderByNumber", |api, args| {
-        Ok(api.block_by_number(args.required()?)?.map(|block| convert::header(&block)))
+    methods.read("eth_getHeaderByNumber", |api, args| {
+        Ok(api.block_by_number(args.next()?)?.map(|block| convert::header(&block)))
     });
-    methods.add("eth_getHeaderByHash", |api, args| {
-        let Hash(hash) = args.required()?;
+    methods.read("eth_getHeaderByHash", |api, args| {
+        let Hash(hash) = args.next()?;
         Ok(api.block_by_hash(hash)?.map(|block| convert::header(&block)))
     });
-    methods.add("eth_getBlockTransactionCountByNumber", |api, args| {
+    methods.read("eth_getBlockTransactionCountByNumber", |api, args| {
         let count = |block: Arc<Block>| U64::from(block.transactions.len());
-        Ok(api.block_by_number(args.required()?)?.map(count))
+        Ok(api.block_by_number(args.next()?)?.map(count))
     });
-    methods.add("eth_getBlockTransactionCountByHash", |api, args| {
-        let Hash(hash) = args.required()?;
+    methods.read("eth_getBlockTransactionCountByHash", |api, args| {
+        let Hash(hash) = args.next()?;
         Ok(api.block_by_hash(hash)?.map(|block| U64::from(block.transactions.len())))
     });
-    methods.add("eth_getUncleCountByBlockNumber", |api, args| {
-        Ok(api.block_by_number(args.required()?)?.map(|block| U64::from(block.ommers.len())))
+    methods.read("eth_getUncleCountByBlockNumber", |api, args| {
+        Ok(api.block_by_number(args.next()?)?.map(|block| U64::from(block.ommers.len())))
     });
-    methods.add("eth_getUncleCountByBlockHash", |api, args| {
-        let Hash(hash) = args.required()?;
+    methods.read("eth_getUncleCountByBlockHash", |api, args| {
+        let Hash(hash) = args.next()?;
         Ok(api.block_by_hash(hash)?.map(|block| U64::from(block.ommers.len())))
     });
-    methods.add("eth_getUncleByBlockNumberAndIndex", |api, args| {
-        let block = api.block_by_number(args.required()?)?;
-        let index: Index = args.required()?;
+    methods.read("eth_getUncleByBlockNumberAndIndex", |api, args| {
+        let block = api.block_by_number(args.next()?)?;
+        let index: Index = args.next()?;
         Ok(block.and_then(|block| ommer(&block, index.0)))
     });
-    methods.add("eth_getUncleByBlockHashAndIndex", |api, args| {
-        let Hash(hash) = args.required()?;
-        let index: Index = args.required()?;
+    methods.read("eth_getUncleByBlockHashAndIndex", |api, args| {
+        let Hash(hash) = args.next()?;
+        let index: Index = args.next()?;
         Ok(api.block_by_hash(hash)?.and_then(|block| ommer(&block, index.0)))
     });
-    methods.add("eth_getBlockReceipts", |api, args| {
-        let block = api.find_block(args.required()?)?;
+    methods.read("eth_getBlockReceipts", |api, args| {
+        let block = api.find_block(args.next()?)?;
         let config = api.node().read(|node| node.chain.config().clone());
         Ok(block.map(|block| convert::receipts(&block, &config)))
     });
-    methods.add("eth_getBlockAccessList", |api, args| access_list(api, args.required()?));
-    methods.add("eth_getBlockAccessListByBlockHash", |api, args| {
-        let Hash(hash) = args.required()?;
+    methods.read("eth_getBlockAccessList", |api, args| access_list(api, args.next()?));
+    methods.read("eth_getBlockAccessListByBlockHash", |api, args| {
+        let Hash(hash) = args.next()?;
         access_list(api, hash.into())
     });
 }
@@ -126,46 +126,46 @@ fn access_list(api: &Api, id: BlockId) -> Result<Option<Value>, RpcError> {
     serde_json::to_value(list).map(Some).map_err(|error| RpcError::internal(error.to_string()))
 }
 
-fn register_transactions(methods: &mut Methods<'_>) {
-    methods.add("eth_getTransactionByHash", |api, args| {
-        let Hash(hash) = args.required()?;
+fn register_transactions(methods: &mut Registry<Api>) {
+    methods.read("eth_getTransactionByHash", |api, args| {
+        let Hash(hash) = args.next()?;
         if let Some((block, index)) = api.chain().transaction(&hash)? {
             return Ok(Some(convert::transaction(&block, index)));
         }
         let pooled = api.node().read(|node| node.pool.get(&hash).cloned());
         Ok(pooled.map(|pooled| convert::pooled(&pooled.recovered.transaction, pooled.sender())))
     });
-    methods.add("eth_getTransactionByBlockNumberAndIndex", |api, args| {
-        let block = api.block_by_number(args.required()?)?;
-        transaction_at(block.as_deref(), args.required()?)
+    methods.read("eth_getTransactionByBlockNumberAndIndex", |api, args| {
+        let block = api.block_by_number(args.next()?)?;
+        transaction_at(block.as_deref(), args.next()?)
     });
-    methods.add("eth_getTransactionByBlockHashAndIndex", |api, args| {
-        let Hash(hash) = args.required()?;
-        transaction_at(api.block_by_hash(hash)?.as_deref(), args.required()?)
+    methods.read("eth_getTransactionByBlockHashAndIndex", |api, args| {
+        let Hash(hash) = args.next()?;
+        transaction_at(api.block_by_hash(hash)?.as_deref(), args.next()?)
     });
-    methods.add("eth_getTransactionBySenderAndNonce", |api, args| {
-        let (sender, nonce) = (args.required()?, args.required::<U64>()?.to());
+    methods.execute("eth_getTransactionBySenderAndNonce", |api, args| {
+        let (sender, nonce) = (args.next()?, args.next::<U64>()?.to());
         by_sender_and_nonce(api, sender, nonce)
     });
-    methods.add("eth_getTransactionReceipt", |api, args| {
-        let Hash(hash) = args.required()?;
+    methods.read("eth_getTransactionReceipt", |api, args| {
+        let Hash(hash) = args.next()?;
         receipt(api, hash)
     });
-    methods.add("eth_getRawTransactionByHash", raw_transaction);
-    methods.add("debug_getRawTransaction", raw_transaction);
-    methods.add("eth_getRawTransactionByBlockNumberAndIndex", |api, args| {
-        let block = api.block_by_number(args.required()?)?;
-        let index: Index = args.required()?;
+    methods.read("eth_getRawTransactionByHash", raw_transaction);
+    methods.read("debug_getRawTransaction", raw_transaction);
+    methods.read("eth_getRawTransactionByBlockNumberAndIndex", |api, args| {
+        let block = api.block_by_number(args.next()?)?;
+        let index: Index = args.next()?;
         Ok(block.and_then(|block| block.raw_transactions().get(index.0).cloned()))
     });
-    methods.add("eth_getRawTransactionByBlockHashAndIndex", |api, args| {
-        let Hash(hash) = args.required()?;
-        let index: Index = args.required()?;
+    methods.read("eth_getRawTransactionByBlockHashAndIndex", |api, args| {
+        let Hash(hash) = args.next()?;
+        let index: Index = args.next()?;
         let block = api.block_by_hash(hash)?;
         Ok(block.and_then(|block| block.raw_transactions().get(index.0).cloned()))
     });
-    methods.add("eth_sendRawTransaction", |api, args| send_raw(api, &args.required()?));
-    methods.add("eth_pendingTransactions", |api, _| {
+    methods.write("eth_sendRawTransaction", |api, args| send_raw(api, &args.next()?));
+    methods.execute("eth_pendingTransactions", |api, _| {
         Ok(api.node().read(|node| {
             let pooled = node.pool.iter();
             pooled
@@ -249,9 +249,9 @@ pub fn receipt(api: &Api, hash: B256) -> Result<Option<convert::RpcReceipt>, Rpc
     Ok(Some(convert::receipt(&block, index, first, chain.config())))
 }
 
-fn raw_transaction(api: &Api, args: &mut Args<'_>) -> Result<Option<Bytes>, RpcError> {
+fn raw_transaction(api: &Api, args: &mut Args) -> Result<Option<Bytes>, RpcError> {
     use alloy_eips::eip2718::Encodable2718;
-    let Hash(hash) = args.required()?;
+    let Hash(hash) = args.next()?;
     if let Some((block, index)) = api.chain().transaction(&hash)? {
         return Ok(Some(block.transactions[index].encoded_2718().into()));
     }
@@ -300,17 +300,17 @@ fn split(decoded: TxEnvelope) -> (Transaction, Option<BlobTransactionSidecarVari
     }
 }
 
-fn register_state(methods: &mut Methods<'_>) {
-    methods.add("eth_getBalance", |api, args| {
-        let address = args.required()?;
+fn register_state(methods: &mut Registry<Api>) {
+    methods.read("eth_getBalance", |api, args| {
+        let address = args.next()?;
         Ok(api.state(args.or_default()?)?.balance(address)?)
     });
-    methods.add("eth_getCode", |api, args| {
-        let address = args.required()?;
+    methods.read("eth_getCode", |api, args| {
+        let address = args.next()?;
         Ok(api.state(args.or_default()?)?.code(address)?)
     });
-    methods.add("eth_getTransactionCount", |api, args| {
-        let (address, id): (Address, BlockId) = (args.required()?, args.or_default()?);
+    methods.read("eth_getTransactionCount", |api, args| {
+        let (address, id): (Address, BlockId) = (args.next()?, args.or_default()?);
         if id.is_pending() {
             return Ok(U64::from(api.node().read(|node| {
                 let next = node.chain.nonce(address)?;
@@ -319,12 +319,12 @@ fn register_state(methods: &mut Methods<'_>) {
         }
         Ok(U64::from(api.state(id)?.nonce(address)?))
     });
-    methods.add("eth_getStorageAt", |api, args| {
-        let (address, JsonStorageKeyArg(slot)) = (args.required()?, args.required()?);
+    methods.read("eth_getStorageAt", |api, args| {
+        let (address, JsonStorageKeyArg(slot)) = (args.next()?, args.next()?);
         Ok(B256::from(api.state(args.or_default()?)?.storage(address, slot)?))
     });
-    methods.add("eth_getStorageValues", |api, args| {
-        let wanted: BTreeMap<Address, Vec<JsonStorageKeyArg>> = args.required()?;
+    methods.read("eth_getStorageValues", |api, args| {
+        let wanted: BTreeMap<Address, Vec<JsonStorageKeyArg>> = args.next()?;
         let slots: usize = wanted.values().map(Vec::len).sum();
         if slots == 0 {
             return Err(RpcError::params("empty request: name at least one slot"));
@@ -344,8 +344,8 @@ fn register_state(methods: &mut Methods<'_>) {
         }
         Ok(values)
     });
-    methods.add("eth_getAccount", |api, args| {
-        let address = args.required()?;
+    methods.read("eth_getAccount", |api, args| {
+        let address = args.next()?;
         let proof = api.state(args.or_default()?)?.prove(address, &[])?;
         Ok(proof.account.map(|account| {
             json!({
@@ -354,15 +354,15 @@ fn register_state(methods: &mut Methods<'_>) {
             })
         }))
     });
-    methods.add("eth_getAccountInfo", |api, args| {
-        let address = args.required()?;
+    methods.read("eth_getAccountInfo", |api, args| {
+        let address = args.next()?;
         let state = api.state(args.or_default()?)?;
         let account = state.account(address)?.unwrap_or_default();
         let code = state.code(address)?;
         Ok(AccountInfo { balance: account.balance, nonce: account.nonce, code })
     });
-    methods.add("eth_getProof", |api, args| {
-        let address = args.required()?;
+    methods.read("eth_getProof", |api, args| {
+        let address = args.next()?;
         let keys: Vec<JsonStorageKey> = args.or_default()?;
         prove(api, address, keys, args.or_default()?)
     });

@@ -1,6 +1,6 @@
 //! Fees: what they are and what is suggested.
 
-use crate::{Api, Methods, RpcError};
+use crate::{Api, Registry, RpcError};
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockNumberOrTag, eip7840::BlobParams};
 use alloy_primitives::{U64, U256};
@@ -14,18 +14,18 @@ const MAX_BLOCKS: u64 = 1_024;
 /// Most percentiles in one fee history.
 const MAX_PERCENTILES: usize = 100;
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("eth_gasPrice", |api, _| Ok(U256::from(gas_price(api))));
-    methods.add("eth_maxPriorityFeePerGas", |api, _| Ok(U256::from(suggested_tip(api))));
-    methods.add("eth_baseFee", |api, _| {
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.read("eth_gasPrice", |api, _| Ok(U256::from(gas_price(api))));
+    methods.read("eth_maxPriorityFeePerGas", |api, _| Ok(U256::from(suggested_tip(api))));
+    methods.inline("eth_baseFee", |api, _| {
         Ok(api.node().read(|node| {
             node.chain.head().header.base_fee_per_gas.map(|_| U256::from(node.next_base_fee()))
         }))
     });
-    methods.add("eth_blobBaseFee", |api, _| Ok(blob_base_fee(api).map(U256::from)));
-    methods.add("eth_feeHistory", |api, args| {
-        let Count(count) = args.required()?;
-        let newest = args.required()?;
+    methods.inline("eth_blobBaseFee", |api, _| Ok(blob_base_fee(api).map(U256::from)));
+    methods.execute("eth_feeHistory", |api, args| {
+        let Count(count) = args.next()?;
+        let newest = args.next()?;
         let percentiles: Option<Vec<f64>> = args.optional()?;
         fee_history(api, count, newest, percentiles.as_deref())
     });

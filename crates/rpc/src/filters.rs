@@ -1,6 +1,6 @@
 //! Filters: what happened since they were asked last.
 
-use crate::{Api, Methods, RpcError, RpcLog, logs};
+use crate::{Api, Registry, RpcError, RpcLog, logs};
 use alloy_primitives::{B256, U256};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
 use node::{Event, Node};
@@ -73,7 +73,9 @@ impl Filters {
             match filter.events.try_recv() {
                 Ok(event) => events.push(event),
                 // Whoever asks so rarely has missed what is lost.
-                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Lagged(missed)) => {
+                    tracing::warn!(filter = %id, missed, "a filter is asked too rarely");
+                }
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
@@ -131,19 +133,19 @@ pub(crate) fn log_changes<'e>(
     changes
 }
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("eth_newBlockFilter", |api, _| api.filters.install(api.node(), Kind::Blocks));
-    methods.add("eth_newPendingTransactionFilter", |api, _| {
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.read("eth_newBlockFilter", |api, _| api.filters.install(api.node(), Kind::Blocks));
+    methods.read("eth_newPendingTransactionFilter", |api, _| {
         api.filters.install(api.node(), Kind::Pending)
     });
-    methods.add("eth_newFilter", |api, args| {
-        let filter = Box::new(args.required::<Filter>()?);
+    methods.read("eth_newFilter", |api, args| {
+        let filter = Box::new(args.next::<Filter>()?);
         api.filters.install(api.node(), Kind::Logs(filter))
     });
-    methods.add("eth_getFilterChanges", |api, args| api.filters.changes(args.required()?));
-    methods.add("eth_getFilterLogs", |api, args| filter_logs(api, args.required()?));
-    methods.add("eth_uninstallFilter", |api, args| {
-        let id: U256 = args.required()?;
+    methods.read("eth_getFilterChanges", |api, args| api.filters.changes(args.next()?));
+    methods.execute("eth_getFilterLogs", |api, args| filter_logs(api, args.next()?));
+    methods.read("eth_uninstallFilter", |api, args| {
+        let id: U256 = args.next()?;
         Ok(api.filters.inner.lock().filters.remove(&id).is_some())
     });
 }

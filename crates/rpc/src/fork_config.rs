@@ -1,6 +1,6 @@
 //! `eth_config` (EIP-7910): the rules in force, and those to come.
 
-use crate::{Api, Methods, RpcError};
+use crate::{Api, Registry, RpcError};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{Address, B256, U64};
 use chain::ChainConfig;
@@ -8,8 +8,8 @@ use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use revm::precompile::{PrecompileId, PrecompileSpecId, Precompiles};
 use serde_json::{Map, Value, json};
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("eth_config", |api, _| config(api));
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.inline("eth_config", |api, _| config(api));
 }
 
 fn config(api: &Api) -> Result<Value, RpcError> {

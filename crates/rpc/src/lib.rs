@@ -1,8 +1,10 @@
 //! Ethereum JSON-RPC over a node.
 //!
-//! [`module`] has the methods that any Ethereum node answers: `eth_`, `net_`, `web3_`, `debug_` and
-//! `txpool_`, over a shared [`node::Node`]. A devnet or an L2 node merges its own methods into it and
-//! serves all with [`serve`], HTTP and WebSocket on one port.
+//! [`methods`] are those that any Ethereum node answers: `eth_`, `net_`, `web3_`, `debug_` and
+//! `txpool_`, over a shared [`node::Node`]. A devnet or an L2 node has a [`Registry`] of its own for
+//! what it adds, [lays](overlaid) that over these, and serves all with a [`RunningServer`]: HTTP and
+//! WebSocket on one port, and IPC. Methods run on [`Workers`], so that none of them keeps the server
+//! from answering others.
 //!
 //! Answers follow the execution-apis specification, errors geth's codes where those are silent.
 //!
@@ -27,6 +29,7 @@ mod fork_config;
 mod logs;
 mod overrides;
 mod precompiles;
+mod registry;
 mod server;
 mod simulate;
 mod subscriptions;
@@ -35,22 +38,26 @@ mod trace;
 mod transfers;
 mod txpool;
 pub mod typed;
+mod workers;
 
 pub use api::{Api, Options};
-pub use args::{Args, Hash};
+pub use args::{Args, Hash, Number, Wording};
 pub use call::{CallRequest, Outcome, Prepared, transaction_error};
 pub use convert::{RpcBlock, RpcLog, RpcReceipt, RpcTransaction};
 pub use error::{RpcError, codes};
 pub use estimate::estimate;
 pub use eth::{decode_pooled, receipt};
-pub use server::{ServerOptions, serve};
+pub use registry::{Context, Registry, overlaid};
+pub use server::{RunningServer, ServeError, ServerConfig, allow_open_files};
+pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 
-use jsonrpsee::{RpcModule, types::ErrorObjectOwned};
+use jsonrpsee::Methods;
+use std::sync::Arc;
 
-/// All methods of this crate.
-pub fn module(api: Api) -> RpcModule<Api> {
-    let mut module = RpcModule::new(api);
-    let methods = &mut Methods(&mut module);
+/// All methods of this crate, run by `workers`.
+pub fn methods(api: Api, workers: Arc<Workers>) -> Methods {
+    let mut registry = Registry::new(Arc::new(api.clone()), workers, Wording::Geth);
+    let methods = &mut registry;
     eth::register(methods);
     call::register(methods);
     fees::register(methods);
@@ -63,32 +70,6 @@ pub fn module(api: Api) -> RpcModule<Api> {
     trace::register(methods);
     txpool::register(methods);
     testing::register(methods);
-    subscriptions::register(&mut module);
-    module
-}
-
-/// Where methods are put.
-#[derive(Debug)]
-pub struct Methods<'m>(pub &'m mut RpcModule<Api>);
-
-impl Methods<'_> {
-    /// Adds a method. A second one of the same name replaces the first.
-    pub fn add<T, F>(&mut self, name: &'static str, method: F)
-    where
-        T: serde::Serialize + Clone + 'static,
-        F: Fn(&Api, &mut Args<'_>) -> Result<T, RpcError> + Clone + Send + Sync + 'static,
-    {
-        self.0.remove_method(name);
-        let registered = self.0.register_method(name, move |params, api, _| {
-            let mut args = Args::new(params.as_str())?;
-            method(api, &mut args).map_err(ErrorObjectOwned::from)
-        });
-        debug_assert!(registered.is_ok(), "{name} was just removed");
-    }
-
-    /// Gives a method a second name.
-    pub fn alias(&mut self, alias: &'static str, name: &'static str) {
-        let registered = self.0.register_alias(alias, name);
-        debug_assert!(registered.is_ok(), "{alias} is new and {name} known");
-    }
+    registry.merge(subscriptions::module(api));
+    registry.into_methods()
 }

@@ -1,11 +1,11 @@
 //! Logs.
 
-use crate::{Api, Methods, RpcError, RpcLog, convert};
+use crate::{Api, Registry, RpcError, RpcLog, convert};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption};
 use chain::Block;
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("eth_getLogs", |api, args| find(api, &args.required()?));
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.execute("eth_getLogs", |api, args| find(api, &args.next()?));
 }
 
 /// The logs of a block that a filter wants.

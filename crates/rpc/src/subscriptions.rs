@@ -13,8 +13,9 @@ use node::Event;
 use serde::Serialize;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-/// Adds `eth_subscribe`.
-pub(crate) fn register(module: &mut RpcModule<Api>) {
+/// `eth_subscribe`.
+pub(crate) fn module(api: Api) -> RpcModule<Api> {
+    let mut module = RpcModule::new(api);
     let registered = module.register_subscription(
         "eth_subscribe",
         "eth_subscription",
@@ -33,6 +34,7 @@ pub(crate) fn register(module: &mut RpcModule<Api>) {
         },
     );
     debug_assert!(registered.is_ok(), "eth_subscribe is new");
+    module
 }
 
 async fn start(
@@ -118,7 +120,9 @@ async fn send_all<T: Serialize>(
                 }
             }
             // A listener that is too slow goes on with what is there.
-            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "a subscriber is too slow and has missed events");
+            }
             Err(RecvError::Closed) => return,
         }
     }

@@ -1,6 +1,6 @@
 //! `testing_buildBlockV1`: a block that nobody keeps.
 
-use crate::{Api, Hash, Methods, RpcError, eth::decode_pooled};
+use crate::{Api, Hash, Registry, RpcError, eth::decode_pooled};
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 /// Gas limit that builders of mainnet move towards.
 const GAS_TARGET: u64 = 60_000_000;
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("testing_buildBlockV1", |api, args| {
-        let Hash(parent) = args.required()?;
-        let attributes = args.required()?;
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.execute("testing_buildBlockV1", |api, args| {
+        let Hash(parent) = args.next()?;
+        let attributes = args.next()?;
         let transactions: Option<Vec<Bytes>> = args.optional()?;
         let extra_data: Option<Bytes> = args.optional()?;
         build(api, parent, attributes, transactions, extra_data.unwrap_or_default())

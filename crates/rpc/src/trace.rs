@@ -1,6 +1,6 @@
 //! Traces: what transactions did, step by step.
 
-use crate::{Api, CallRequest, Hash, Methods, RpcError, call::transaction_error};
+use crate::{Api, CallRequest, Hash, Registry, RpcError, call::transaction_error};
 use alloy_eips::BlockId;
 use alloy_evm::Evm;
 use alloy_primitives::{Address, B256, U256};
@@ -18,9 +18,9 @@ use revm::{
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 use std::{cell::RefCell, sync::Arc};
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("debug_traceTransaction", |api, args| {
-        let Hash(hash) = args.required()?;
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.execute("debug_traceTransaction", |api, args| {
+        let Hash(hash) = args.next()?;
         let options: GethDebugTracingOptions = args.or_default()?;
         let (block, index) = api
             .node()
@@ -29,19 +29,19 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
         let mut traces = trace_block(api, &block, Some(index), &options)?;
         traces.pop().map(|(_, trace)| trace).ok_or_else(|| RpcError::internal("nothing was traced"))
     });
-    methods.add("debug_traceBlockByNumber", |api, args| {
-        let block = api.block(BlockId::Number(args.required()?))?;
+    methods.execute("debug_traceBlockByNumber", |api, args| {
+        let block = api.block(BlockId::Number(args.next()?))?;
         block_traces(api, &block, &args.or_default()?)
     });
-    methods.add("debug_traceBlockByHash", |api, args| {
-        let Hash(hash) = args.required()?;
+    methods.execute("debug_traceBlockByHash", |api, args| {
+        let Hash(hash) = args.next()?;
         let block = api
             .block_by_hash(hash)?
             .ok_or_else(|| RpcError::server(format!("block {hash} not found")))?;
         block_traces(api, &block, &args.or_default()?)
     });
-    methods.add("debug_traceCall", |api, args| {
-        let (transaction, block) = (args.required()?, args.or_default()?);
+    methods.execute("debug_traceCall", |api, args| {
+        let (transaction, block) = (args.next()?, args.or_default()?);
         let options: GethDebugTracingCallOptions = args.or_default()?;
         let request = CallRequest {
             transaction,

@@ -1,6 +1,6 @@
 //! What waits in the pool.
 
-use crate::{Api, Methods, RpcTransaction, convert};
+use crate::{Api, Registry, RpcError, RpcTransaction, convert};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, U64};
 use node::{NodeState, PoolTransaction};
@@ -9,26 +9,27 @@ use std::{collections::BTreeMap, sync::Arc};
 
 type ByNonce<T> = BTreeMap<String, T>;
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("txpool_status", |api, _| {
-        Ok(api.node().read(|node| {
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.execute("txpool_status", |api, _| {
+        api.node().read(|node| {
             let (mut pending, mut queued) = (0, 0);
             for sender in node.pool.senders() {
-                let split = split(node, sender);
+                let split = split(node, sender)?;
                 pending += split.0.len();
                 queued += split.1.len();
             }
-            json!({ "pending": U64::from(pending), "queued": U64::from(queued) })
-        }))
+            Ok(json!({ "pending": U64::from(pending), "queued": U64::from(queued) }))
+        })
     });
-    methods.add("txpool_content", |api, _| Ok(all(api, &shape)));
-    methods.add("txpool_inspect", |api, _| Ok(all(api, &summary)));
-    methods.add("txpool_contentFrom", |api, args| {
-        let sender = args.required()?;
-        Ok(api.node().read(|node| {
-            let (pending, queued) = split(node, sender);
-            json!({ "pending": by_nonce(&pending, &shape), "queued": by_nonce(&queued, &shape) })
-        }))
+    methods.execute("txpool_content", |api, _| all(api, &shape));
+    methods.execute("txpool_inspect", |api, _| all(api, &summary));
+    methods.execute("txpool_contentFrom", |api, args| {
+        let sender = args.next()?;
+        api.node().read(|node| {
+            let (pending, queued) = split(node, sender)?;
+            let (pending, queued) = (by_nonce(&pending, &shape), by_nonce(&queued, &shape));
+            Ok(json!({ "pending": pending, "queued": queued }))
+        })
     });
 }
 
@@ -36,24 +37,28 @@ pub(crate) fn register(methods: &mut Methods<'_>) {
 fn split(
     node: &NodeState,
     sender: Address,
-) -> (Vec<Arc<PoolTransaction>>, Vec<Arc<PoolTransaction>>) {
-    let next = node.chain.nonce(sender).unwrap_or_default();
+) -> Result<(Vec<Arc<PoolTransaction>>, Vec<Arc<PoolTransaction>>), RpcError> {
+    let next = node.chain.nonce(sender)?;
     let run = node.pool.next_nonce(sender, next);
-    node.pool.of(sender).map(Arc::clone).partition(|transaction| transaction.nonce() < run)
+    let all = node.pool.of(sender).map(Arc::clone);
+    Ok(all.partition(|transaction| transaction.nonce() < run))
 }
 
-fn all<T: serde::Serialize>(api: &Api, item: &impl Fn(&PoolTransaction) -> T) -> Value {
+fn all<T: serde::Serialize>(
+    api: &Api,
+    item: &impl Fn(&PoolTransaction) -> T,
+) -> Result<Value, RpcError> {
     api.node().read(|node| {
         let (mut pending, mut queued) = (Map::new(), Map::new());
         for sender in node.pool.senders() {
-            let split = split(node, sender);
+            let split = split(node, sender)?;
             for (list, of) in [(&mut pending, split.0), (&mut queued, split.1)] {
                 if !of.is_empty() {
                     list.insert(sender.to_checksum(None), json!(by_nonce(&of, item)));
                 }
             }
         }
-        json!({ "pending": pending, "queued": queued })
+        Ok(json!({ "pending": pending, "queued": queued }))
     })
 }
 

@@ -1,16 +1,96 @@
-//! Transactions from requests, and signatures on them.
+//! Transactions from requests, for the chain and for the EVM, and signatures on them.
 
 use crate::RpcError;
 use alloy_consensus::{
     EthereumTypedTransaction, SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip4844,
     TxEip7702, TxLegacy, TxType, transaction::RlpEcdsaEncodableTx,
 };
-use alloy_primitives::{B256, Signature, TxKind, U256};
+use alloy_primitives::{Address, B256, Signature, TxKind, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use executor::Transaction;
+use revm::context::{TxEnv, either::Either};
 
 /// A transaction without a signature.
 pub type Unsigned = EthereumTypedTransaction<TxEip4844>;
+
+/// The type of transaction that has all that a request has.
+pub fn tx_type(request: &TransactionRequest) -> TxType {
+    if request.authorization_list.as_ref().is_some_and(|list| !list.is_empty()) {
+        TxType::Eip7702
+    } else if request.blob_versioned_hashes.is_some() {
+        TxType::Eip4844
+    } else if request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some() {
+        TxType::Eip1559
+    } else if request.access_list.is_some() {
+        TxType::Eip2930
+    } else {
+        TxType::Legacy
+    }
+}
+
+/// A request does not contradict itself, nor the chain that it is for.
+pub(crate) fn check(request: &TransactionRequest, chain_id: u64) -> Result<(), RpcError> {
+    if let Some(got) = request.chain_id.filter(|got| *got != chain_id) {
+        return Err(RpcError::params(format!(
+            "chainId does not match node's (have={got}, want={chain_id})"
+        )));
+    }
+    if request.gas_price.is_some()
+        && (request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some())
+    {
+        return Err(RpcError::params(
+            "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified",
+        ));
+    }
+    Ok(())
+}
+
+/// A request of which everything is known that makes it a transaction.
+pub(crate) struct Filled<'r> {
+    pub(crate) request: &'r TransactionRequest,
+    pub(crate) kind: TxType,
+    pub(crate) sender: Address,
+    pub(crate) nonce: u64,
+    pub(crate) gas: u64,
+    /// The most that it pays per gas, in wei.
+    pub(crate) gas_price: u128,
+    pub(crate) chain_id: u64,
+}
+
+impl Filled<'_> {
+    /// The transaction, signed by nobody.
+    pub(crate) fn transaction(&self) -> Result<Transaction, RpcError> {
+        let (nonce, gas) = (Some(self.nonce), Some(self.gas));
+        // A legacy one is not bound to a chain, as long as nobody has signed it.
+        let chain_id = (self.kind != TxType::Legacy).then_some(self.chain_id);
+        let request = TransactionRequest { nonce, gas, chain_id, ..self.request.clone() };
+        Ok(nobody(typed(request, self.kind)?))
+    }
+
+    /// The transaction as the EVM takes it.
+    pub(crate) fn env(&self) -> TxEnv {
+        let request = self.request;
+        let priced = matches!(self.kind, TxType::Legacy | TxType::Eip2930);
+        let authorizations = request.authorization_list.clone().unwrap_or_default();
+        TxEnv {
+            tx_type: self.kind.into(),
+            caller: self.sender,
+            gas_limit: self.gas,
+            gas_price: self.gas_price,
+            kind: request.to.unwrap_or(TxKind::Create),
+            value: request.value.unwrap_or_default(),
+            data: request.input.input().cloned().unwrap_or_default(),
+            nonce: self.nonce,
+            chain_id: Some(self.chain_id),
+            access_list: request.access_list.clone().unwrap_or_default(),
+            gas_priority_fee: (!priced)
+                .then(|| request.max_priority_fee_per_gas.unwrap_or_default()),
+            blob_hashes: request.blob_versioned_hashes.clone().unwrap_or_default(),
+            max_fee_per_blob_gas: request.max_fee_per_blob_gas.unwrap_or_default(),
+            authorization_list: authorizations.into_iter().map(Either::Left).collect(),
+        }
+    }
+}
 
 /// The transaction of a type that a request describes. What it leaves out is zero or empty.
 ///

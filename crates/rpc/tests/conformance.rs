@@ -2,14 +2,15 @@
 
 use alloy_genesis::Genesis;
 use chain::{Chain, ChainConfig, spec_of};
-use enshrine_rpc::{Api, Options, module};
+use enshrine_rpc::{Api, Options, WorkerOptions, Workers};
 use eyre::{ContextCompat, Result, WrapErr, ensure};
-use jsonrpsee::RpcModule;
+use jsonrpsee::Methods;
 use node::{Clock, Mining, Node, Settings};
 use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Cases whose answers differ, and why.
@@ -18,7 +19,7 @@ const DIFFERENT: &[(&str, &str)] = &[];
 /// The chain of the suite, imported block by block.
 fn import(folder: &Path) -> Result<Chain> {
     let genesis: Genesis = serde_json::from_slice(&fs::read(folder.join("genesis.json"))?)?;
-    let mut chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)));
+    let mut chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
     let blocks = chain.import_rlp(&fs::read(folder.join("chain.rlp"))?).wrap_err("import")?;
     ensure!(blocks == 54, "{blocks} blocks were imported");
     let head: Value = serde_json::from_slice(&fs::read(folder.join("headfcu.json"))?)?;
@@ -27,12 +28,13 @@ fn import(folder: &Path) -> Result<Chain> {
     Ok(chain)
 }
 
-fn methods(chain: Chain) -> RpcModule<Api> {
+fn methods(chain: Chain) -> Methods {
     let head = chain.head().header.clone();
     let settings =
         Settings { mining: Mining::Manual, final_number: head.number, ..Settings::default() };
     let node = Node::new(chain, Clock::starting_at(head.timestamp), settings);
-    module(Api::new(node, Options::default()))
+    let workers = Arc::new(Workers::new(&WorkerOptions::default()));
+    enshrine_rpc::methods(Api::new(node, Options::default()), workers)
 }
 
 /// The shape of a value: what the schema says of it, as far as an example shows it.

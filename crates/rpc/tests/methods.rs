@@ -8,7 +8,7 @@ use alloy_eips::{
 };
 use alloy_primitives::{B256, Bytes, U256};
 use execute::Execute;
-use node::{MineRequest, Mining};
+use node::{MineRequest, Mining, Restore, Settings};
 use serde_json::{Value, json};
 use support::{BOB, CHAIN_ID, LOGGER, Server, raw};
 use testkit::Key;
@@ -78,13 +78,13 @@ async fn a_witness_by_rpc_is_enough_to_verify_its_block() {
         OwnedWitness { state: part("state"), codes: part("codes"), headers: part("headers") };
     let raw = RawBlock::decode(&block).unwrap();
     let input = raw.to_input(wire::ProtocolFork::Osaka, CHAIN_ID, &witness, &[], &[]).unwrap();
-    Execute::default().run(&input, u64::MAX).unwrap();
+    Execute::l1().run(&input, u64::MAX).unwrap();
     // It is minimal: without any one of its nodes it is not enough.
     for index in 0..witness.state.len() {
         let mut less = witness.clone();
         less.state.remove(index);
         let input = raw.to_input(wire::ProtocolFork::Osaka, CHAIN_ID, &less, &[], &[]).unwrap();
-        assert!(Execute::default().run(&input, u64::MAX).is_err(), "node {index}");
+        assert!(Execute::l1().run(&input, u64::MAX).is_err(), "node {index}");
     }
 }
 
@@ -143,7 +143,7 @@ async fn filters_tell_what_came_and_what_went() {
     assert_eq!(server.ask("eth_getFilterChanges", json!([logs])).await, json!([]));
     assert_eq!(server.ask("eth_getFilterLogs", json!([logs])).await, found);
 
-    server.node.change(|node| node.restore(&snapshot));
+    server.node.execute(Restore(snapshot)).unwrap();
     let gone = server.ask("eth_getFilterChanges", json!([logs])).await;
     assert_eq!((&gone[0]["transactionHash"], &gone[0]["removed"]), (&hash, &json!(true)));
     assert_eq!(server.ask("eth_uninstallFilter", json!([logs])).await, true);
@@ -239,8 +239,7 @@ async fn a_simulated_block_pays_its_withdrawals_and_commits_to_them() {
 
 #[tokio::test]
 async fn states_that_are_not_kept_cannot_be_read_and_all_else_can() {
-    let server = Server::new(Mining::Auto);
-    server.node.change(|node| node.settings.history = Some(2));
+    let server = Server::with(Settings { history: Some(2), ..Settings::default() });
     let mut hashes = Vec::new();
     for nonce in 0..6 {
         hashes.push(server.ask("eth_sendRawTransaction", json!([raw(nonce, BOB, vec![])])).await);

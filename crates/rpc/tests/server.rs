@@ -2,7 +2,7 @@
 
 mod support;
 
-use enshrine_rpc::{ServerOptions, serve};
+use enshrine_rpc::{RunningServer, ServerConfig};
 use node::Mining;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
@@ -52,9 +52,12 @@ fn body(answer: &str) -> Value {
     serde_json::from_str(body).unwrap_or(Value::Null)
 }
 
-async fn started(options: ServerOptions) -> (jsonrpsee::server::ServerHandle, SocketAddr) {
+async fn started(config: ServerConfig) -> (RunningServer, SocketAddr) {
     let server = Server::new(Mining::Auto);
-    serve(([127, 0, 0, 1], 0).into(), server.methods, options).await.unwrap()
+    let config = ServerConfig { port: 0, ..config };
+    let server = RunningServer::start(&config, server.methods).await.unwrap();
+    let address = server.addresses()[0];
+    (server, address)
 }
 
 /// It still answers.
@@ -67,7 +70,7 @@ async fn assert_alive(address: SocketAddr) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_request_gets_the_error_for_it() {
-    let (_server, address) = started(ServerOptions::default()).await;
+    let (_server, address) = started(ServerConfig::default()).await;
     for (request, code) in [
         ("{", -32_700),
         ("nonsense", -32_700),
@@ -91,8 +94,7 @@ async fn what_is_no_request_gets_the_error_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_and_batches_have_limits_that_can_be_set() {
-    let options =
-        ServerOptions { max_request_bytes: 10 << 20, max_batch: 1_000, ..Default::default() };
+    let options = ServerConfig { max_body: 10 << 20, max_batch: 1_000, ..Default::default() };
     let (_server, address) = started(options).await;
     let call = r#"{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":null}"#;
     let batch = |count: usize| format!("[{}]", vec![call; count].join(","));
@@ -114,7 +116,8 @@ async fn bodies_and_batches_have_limits_that_can_be_set() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_body_of_50_mb_is_read_where_that_is_allowed() {
-    let (_server, address) = started(ServerOptions::default()).await;
+    let (_server, address) =
+        started(ServerConfig { max_body: 64 << 20, ..Default::default() }).await;
     let params = "ab".repeat(25 << 20);
     let request = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x{params}"]}}"#
@@ -128,7 +131,7 @@ async fn a_body_of_50_mb_is_read_where_that_is_allowed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_connections_are_served_at_once() {
     const CONNECTIONS: usize = 1_000;
-    let (_server, address) = started(ServerOptions::default()).await;
+    let (_server, address) = started(ServerConfig::default()).await;
     let mut open = Vec::new();
     for _ in 0..CONNECTIONS {
         open.push(TcpStream::connect(address).await.unwrap());

@@ -18,14 +18,18 @@ pub(crate) struct Senders<'t> {
 }
 
 impl<'t> Senders<'t> {
-    pub(crate) fn new(transactions: &'t [Transaction]) -> Self {
-        let recovered = transactions.iter().map(|_| OnceLock::new()).collect();
-        Self { transactions, recovered, next: AtomicUsize::new(0) }
+    /// Senders of `transactions`, of which the first are `known`.
+    pub(crate) fn new(transactions: &'t [Transaction], known: &[Address]) -> Self {
+        let known = known.iter().map(|sender| OnceLock::from(Some(*sender)));
+        let unknown = transactions.iter().skip(known.len()).map(|_| OnceLock::new());
+        let recovered: Vec<_> = known.take(transactions.len()).chain(unknown).collect();
+        let next = AtomicUsize::new(recovered.iter().filter(|one| one.get().is_some()).count());
+        Self { transactions, recovered, next }
     }
 
-    /// How many there are.
-    pub(crate) const fn len(&self) -> usize {
-        self.transactions.len()
+    /// How many are yet to be recovered.
+    pub(crate) fn left(&self) -> usize {
+        self.transactions.len().saturating_sub(self.next.load(Ordering::Relaxed))
     }
 
     /// Recovers senders until all are claimed.

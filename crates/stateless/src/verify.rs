@@ -10,7 +10,7 @@ use crate::{
     witness::{AnalysedCodes, HashedList, WitnessState},
 };
 use alloy_consensus::Header;
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{Address, B256, U256};
 use core::num::NonZeroUsize;
 use executor::{
     BlockError, ChainSpec, EvmOverrides, ExecutionOutcome, Invalid, SystemCode, Transaction,
@@ -63,11 +63,19 @@ pub struct Options<'o> {
     pub system_code: SystemCode,
     /// How the EVM of the chain differs from that of its fork.
     pub evm: &'o dyn EvmOverrides,
+    /// Senders of the transactions, if the caller has recovered all of them from the same signatures
+    /// before: they are believed. Empty if not.
+    pub senders: &'o [Address],
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { threads: NonZeroUsize::MIN, system_code: SystemCode::Canonical, evm: &() }
+        Self {
+            threads: NonZeroUsize::MIN,
+            system_code: SystemCode::Canonical,
+            evm: &(),
+            senders: &[],
+        }
     }
 }
 
@@ -125,7 +133,7 @@ fn verify_block(
     check_versioned_hashes(&input.request, transactions)?;
     check_transactions(transactions, payload.gas_limit, fork)?;
 
-    let work = SharedWork::new(&input.witness, transactions);
+    let work = SharedWork::new(&input.witness, transactions, options.senders);
     thread::scope(|scope| {
         if work.is_worth_sharing() {
             for _ in 1..options.threads.get() {
@@ -174,11 +182,15 @@ struct SharedWork<'a, 't> {
 }
 
 impl<'a, 't> SharedWork<'a, 't> {
-    fn new(witness: &ExecutionWitness<'a>, transactions: &'t [Transaction]) -> Self {
+    fn new(
+        witness: &ExecutionWitness<'a>,
+        transactions: &'t [Transaction],
+        known: &[Address],
+    ) -> Self {
         Self {
             nodes: HashedList::new(witness.state),
             codes: AnalysedCodes::new(witness.codes),
-            senders: Senders::new(transactions),
+            senders: Senders::new(transactions, known),
         }
     }
 
@@ -188,7 +200,7 @@ impl<'a, 't> SharedWork<'a, 't> {
         const SENDER: usize = 27_000;
         const THREAD: usize = 100_000;
         let work =
-            self.senders.len() * SENDER + self.nodes.total_bytes() / 5 + self.codes.total_bytes();
+            self.senders.left() * SENDER + self.nodes.total_bytes() / 5 + self.codes.total_bytes();
         work > THREAD
     }
 

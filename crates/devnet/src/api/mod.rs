@@ -15,7 +15,8 @@ mod wallet;
 use crate::state::DevnetState;
 use args::Args;
 pub(crate) use forward::overlay;
-use jsonrpsee::{RpcModule, types::ErrorObjectOwned};
+use jsonrpsee::{Methods, types::ErrorObjectOwned};
+use rpc::{Context, Lane, Registry, RpcError, Wording, Workers};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -25,28 +26,76 @@ type Handler = fn(&DevnetState, &mut Args) -> Result<Value, ErrorObjectOwned>;
 /// A method, with the names that it goes by.
 type Method = (&'static [&'static str], Handler);
 
+/// All methods, and what each kind of them does with its thread.
+const TABLES: [(Lane, &[Method]); 9] = [
+    (Lane::Write, mining::METHODS),
+    (Lane::Read, node_info::METHODS),
+    (Lane::Execute, ots::METHODS),
+    (Lane::Write, pool::METHODS),
+    (Lane::Write, snapshots::METHODS),
+    (Lane::Write, state::METHODS),
+    (Lane::Write, time::METHODS),
+    (Lane::Execute, trace::METHODS),
+    (Lane::Write, wallet::METHODS),
+];
+
+/// Methods that are not like the others of their table.
+const EXCEPTIONS: &[(Lane, &[&str])] = &[
+    (Lane::Wait, &["eth_sendTransactionSync", "eth_sendRawTransactionSync"]),
+    (Lane::Write, &["anvil_setChainId"]),
+    (Lane::Execute, &["eth_signTransaction", "eth_fillTransaction"]),
+    (
+        Lane::Read,
+        &[
+            "eth_accounts",
+            "eth_requestAccounts",
+            "eth_sign",
+            "personal_sign",
+            "eth_signTypedData_v4",
+            "anvil_getAutomine",
+            "hardhat_getAutomine",
+            "anvil_getIntervalMining",
+            "anvil_getGenesisTime",
+            "ots_getApiLevel",
+            "ots_hasCode",
+        ],
+    ),
+];
+
+impl Context for DevnetState {
+    fn reads_may_wait(&self) -> bool {
+        self.api.reads_may_wait()
+    }
+}
+
 /// All methods of a devnet beyond those of any node.
-pub(crate) fn module(devnet: &Arc<DevnetState>) -> RpcModule<Arc<DevnetState>> {
-    let mut module = RpcModule::new(Arc::clone(devnet));
-    let tables = [
-        mining::METHODS,
-        node_info::METHODS,
-        ots::METHODS,
-        pool::METHODS,
-        snapshots::METHODS,
-        state::METHODS,
-        time::METHODS,
-        trace::METHODS,
-        wallet::METHODS,
-    ];
-    for (names, handler) in tables.into_iter().flatten() {
-        for name in *names {
-            let registered = module.register_blocking_method(name, move |params, devnet, _| {
-                let mut args = Args::parse(&params)?;
-                handler(&devnet, &mut args)
-            });
-            debug_assert!(registered.is_ok(), "{name} is there twice");
+pub(crate) fn methods(devnet: &Arc<DevnetState>, workers: &Arc<Workers>) -> Methods {
+    let mut methods = Registry::new(Arc::clone(devnet), Arc::clone(workers), Wording::Plain);
+    for (lane, table) in TABLES {
+        for (names, handler) in table {
+            for name in *names {
+                methods.add(lane_of(name).unwrap_or(lane), name, |devnet, args| {
+                    handler(devnet, args).map_err(RpcError::from)
+                });
+            }
         }
     }
-    module
+    methods.into_methods()
+}
+
+fn lane_of(name: &str) -> Option<Lane> {
+    EXCEPTIONS.iter().find(|(_, names)| names.contains(&name)).map(|(lane, _)| *lane)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exceptions_are_made_for_methods_that_there_are() {
+        let all: Vec<_> = TABLES.iter().flat_map(|(_, table)| *table).collect();
+        for name in EXCEPTIONS.iter().flat_map(|(_, names)| *names) {
+            assert!(all.iter().any(|(names, _)| names.contains(name)), "{name}");
+        }
+    }
 }

@@ -113,17 +113,11 @@ fn typed(request: TransactionRequest) -> Result<Unsigned, ErrorObjectOwned> {
     {
         return Err(invalid("input and data differ: give one of them"));
     }
-    let kind = if request.authorization_list.as_ref().is_some_and(|list| !list.is_empty()) {
-        TxType::Eip7702
-    } else if request.blob_versioned_hashes.is_some() || request.sidecar.is_some() {
+    let kind = rpc::typed::tx_type(&request);
+    let has_blobs = request.blob_versioned_hashes.is_some() || request.sidecar.is_some();
+    if kind != TxType::Eip7702 && has_blobs {
         return Err(invalid("blobs are sent signed: use eth_sendRawTransaction"));
-    } else if request.max_fee_per_gas.is_some() {
-        TxType::Eip1559
-    } else if request.access_list.is_some() {
-        TxType::Eip2930
-    } else {
-        TxType::Legacy
-    };
+    }
     Ok(rpc::typed::typed(request, kind)?)
 }
 

@@ -1,12 +1,12 @@
 //! Executing a block that could be.
 
 use super::{
-    call::{Filled, refused},
+    call::{kind_of, refused},
     code,
     payload::{WantedBlock, WantedHeader},
     result::{Made, close, describe, split},
 };
-use crate::{RpcError, overrides, transfers::Transfers};
+use crate::{RpcError, overrides, transfers::Transfers, typed::Filled};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
 use alloy_eips::eip4844::DATA_GAS_PER_BLOB;
 use alloy_evm::{Evm, precompiles::PrecompilesMap};
@@ -164,10 +164,12 @@ impl Simulation {
             let account = account.unwrap_or_default();
             let nonce = request.nonce.unwrap_or(account.nonce);
             let gas = self.gas_for(request, used, header.gas_limit)?;
-            let spec = &config.spec;
-            let request = Filled { request, sender, nonce, gas, chain_id: spec.chain_id() };
-            let transaction = request.transaction(header.base_fee_per_gas.is_some())?;
-            let mut env = request.env(transaction.tx_type());
+            let chain_id = config.spec.chain_id();
+            let kind = kind_of(request, chain_id, header.base_fee_per_gas.is_some())?;
+            let gas_price = request.gas_price.or(request.max_fee_per_gas).unwrap_or_default();
+            let request = Filled { request, kind, sender, nonce, gas, gas_price, chain_id };
+            let transaction = request.transaction()?;
+            let mut env = request.env();
             let free = env.gas_price == 0 && env.gas_priority_fee.unwrap_or_default() == 0;
             let unchecked = !self.validation && free;
             self.check(&env, &account, (!unchecked).then_some(header.base_fee_per_gas).flatten())

@@ -8,7 +8,7 @@ mod call;
 mod payload;
 mod result;
 
-use crate::{Api, Methods, RpcBlock, RpcError, convert};
+use crate::{Api, Registry, RpcBlock, RpcError, convert};
 use alloy_eips::BlockId;
 use alloy_rpc_types_eth::simulate::SimulatedBlock;
 use block::Simulation;
@@ -30,9 +30,9 @@ mod code {
     pub(super) const VM: i32 = -32_015;
 }
 
-pub(crate) fn register(methods: &mut Methods<'_>) {
-    methods.add("eth_simulateV1", |api, args| {
-        let payload: Payload = args.required()?;
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.execute("eth_simulateV1", |api, args| {
+        let payload: Payload = args.next()?;
         let block: BlockId = args.or_default()?;
         simulate(api, payload, block)
     });

@@ -5,9 +5,10 @@
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
 use chain::{Chain, ChainConfig, empty_genesis};
-use enshrine_rpc::{Api, Options, module};
+use enshrine_rpc::{Api, Options, WorkerOptions, Workers, methods};
+use execute::Rules;
 use executor::ChainSpec;
-use jsonrpsee::RpcModule;
+use jsonrpsee::Methods;
 use node::{Clock, Mining, Node, Settings};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -22,11 +23,15 @@ const LOGGER_CODE: [u8; 13] = hex!("5f35 5f 5f a1 5f54 5f52 60205f f3");
 
 pub(crate) struct Server {
     pub(crate) node: Arc<Node>,
-    pub(crate) methods: RpcModule<Api>,
+    pub(crate) methods: Methods,
 }
 
 impl Server {
     pub(crate) fn new(mining: Mining) -> Self {
+        Self::with(Settings { mining, verify_blocks: Some(Rules::L1), ..Settings::default() })
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
         let fork = ProtocolFork::Osaka;
         let mut genesis = empty_genesis(fork);
         for name in ["alice", "carol"] {
@@ -41,9 +46,10 @@ impl Server {
         };
         genesis.alloc.insert(LOGGER, logger);
         let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
-        let settings = Settings { mining, verify_blocks: true, ..Settings::default() };
-        let node = Node::new(Chain::new(&genesis, config), Clock::starting_at(1_000), settings);
-        let methods = module(Api::new(Arc::clone(&node), Options::default()));
+        let node =
+            Node::new(Chain::new(&genesis, config).unwrap(), Clock::starting_at(1_000), settings);
+        let workers = Arc::new(Workers::new(&WorkerOptions::default()));
+        let methods = methods(Api::new(Arc::clone(&node), Options::default()), workers);
         Self { node, methods }
     }
 

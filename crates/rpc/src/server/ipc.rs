@@ -1,10 +1,10 @@
 //! JSON-RPC over a Unix socket: one JSON value after another, in both directions.
 
-use crate::DevnetError;
-use jsonrpsee::server::Methods;
+use super::{call, next_connection};
+use jsonrpsee::{ConnectionId, server::Methods, types::Request};
 use serde_json::{Value, value::RawValue};
 use std::{
-    fs,
+    fs, io,
     os::unix::{fs::FileTypeExt, net::UnixListener as StdListener},
     path::{Path, PathBuf},
 };
@@ -17,10 +17,12 @@ use tokio::{
 
 /// Answers that may wait for a client that reads slowly.
 const BUFFER: usize = 1024;
+/// Requests of a client that may be at work at once; it is not read on meanwhile.
+const AT_WORK: usize = 1024;
 
 /// A socket that is served until this is dropped.
 #[derive(Debug)]
-pub struct IpcServer {
+pub(super) struct IpcServer {
     path: PathBuf,
     task: JoinHandle<()>,
 }
@@ -28,36 +30,37 @@ pub struct IpcServer {
 impl IpcServer {
     /// Listens at `path`. A socket that is left there from before is replaced; any other file is
     /// not. Must be called inside a Tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// [`DevnetError::Listen`].
-    pub fn start(path: &Path, methods: Methods, max_request: u32) -> Result<Self, DevnetError> {
-        let listen = |source| DevnetError::Listen {
-            address: path.display().to_string(),
-            flag: "--ipc",
-            source,
-        };
+    pub(super) fn start(
+        path: &Path,
+        methods: Methods,
+        max_request: usize,
+        max_response: usize,
+    ) -> io::Result<Self> {
         if fs::metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-            fs::remove_file(path).map_err(listen)?;
+            fs::remove_file(path)?;
         }
-        let listener = StdListener::bind(path).map_err(listen)?;
-        listener.set_nonblocking(true).map_err(listen)?;
-        let listener = UnixListener::from_std(listener).map_err(listen)?;
+        let listener = StdListener::bind(path)?;
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
         let task = tokio::spawn(async move {
             // The connections end with the task, since the set ends what is in it.
             let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, methods.clone(), max_request as usize));
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        let client = Client::new(methods.clone(), max_response);
+                        connections.spawn(serve(stream, client, max_request));
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "IPC ends: no connection can be accepted");
+                        break;
+                    }
+                }
                 while connections.try_join_next().is_some() {}
             }
+            while connections.join_next().await.is_some() {}
         });
         Ok(Self { path: path.to_owned(), task })
-    }
-
-    /// Where the socket lies.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 }
 
@@ -69,12 +72,27 @@ impl Drop for IpcServer {
     }
 }
 
+/// Whoever is at the other end of a connection.
+#[derive(Clone)]
+struct Client {
+    id: ConnectionId,
+    methods: Methods,
+    max_response: usize,
+}
+
+impl Client {
+    fn new(methods: Methods, max_response: usize) -> Self {
+        Self { id: next_connection(), methods, max_response }
+    }
+}
+
 /// Serves one connection until the client leaves or sends what is no JSON.
-async fn serve(stream: UnixStream, methods: Methods, max_request: usize) {
+async fn serve(stream: UnixStream, client: Client, max_request: usize) {
     let (mut reader, mut writer) = stream.into_split();
     let (answers, mut outgoing) = mpsc::channel::<String>(BUFFER);
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
+    let mut writing = JoinSet::new();
+    writing.spawn(async move {
         while let Some(mut answer) = outgoing.recv().await {
             answer.push('\n');
             if writer.write_all(answer.as_bytes()).await.is_err() {
@@ -86,7 +104,10 @@ async fn serve(stream: UnixStream, methods: Methods, max_request: usize) {
     while reader.read_buf(&mut buffer).await.is_ok_and(|read| read > 0) {
         let (requests, used, malformed) = split(&buffer);
         for request in requests {
-            tasks.spawn(answer(request, methods.clone(), answers.clone()));
+            while tasks.len() >= AT_WORK {
+                tasks.join_next().await;
+            }
+            tasks.spawn(answer(request, client.clone(), answers.clone()));
             while tasks.try_join_next().is_some() {}
         }
         buffer.drain(..used);
@@ -98,6 +119,7 @@ async fn serve(stream: UnixStream, methods: Methods, max_request: usize) {
     }
     drop(answers);
     while tasks.join_next().await.is_some() {}
+    while writing.join_next().await.is_some() {}
 }
 
 /// The complete values at the start of a buffer, how many bytes they take, and whether what follows
@@ -123,7 +145,7 @@ fn failure(code: i32) -> String {
 }
 
 /// Answers a request or a batch, and passes on what its subscriptions yield.
-async fn answer(request: String, methods: Methods, answers: mpsc::Sender<String>) {
+async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) {
     match serde_json::from_str::<Vec<&RawValue>>(&request) {
         Ok(batch) if batch.is_empty() => {
             let _ = answers.send(failure(-32600)).await;
@@ -131,14 +153,14 @@ async fn answer(request: String, methods: Methods, answers: mpsc::Sender<String>
         Ok(batch) => {
             let mut parts = Vec::with_capacity(batch.len());
             for request in batch {
-                parts.extend(one(request.get(), &methods, &answers).await);
+                parts.extend(one(request.get(), &client, &answers).await);
             }
             if !parts.is_empty() {
                 let _ = answers.send(format!("[{}]", parts.join(","))).await;
             }
         }
         Err(_) => {
-            if let Some(answer) = one(&request, &methods, &answers).await {
+            if let Some(answer) = one(&request, &client, &answers).await {
                 let _ = answers.send(answer).await;
             }
         }
@@ -146,7 +168,13 @@ async fn answer(request: String, methods: Methods, answers: mpsc::Sender<String>
 }
 
 /// The answer to one request; `None` for a notification.
-async fn one(request: &str, methods: &Methods, answers: &mpsc::Sender<String>) -> Option<String> {
+async fn one(request: &str, client: &Client, answers: &mpsc::Sender<String>) -> Option<String> {
+    let Client { id, methods, max_response } = client;
+    if let Ok(call_of) = serde_json::from_str::<Request<'_>>(request)
+        && let Some(answer) = call(methods, &call_of, *id, *max_response).await
+    {
+        return Some(answer.as_ref().to_owned());
+    }
     let Ok((answer, mut notifications)) = methods.raw_json_request(request, BUFFER).await else {
         let value: Value = serde_json::from_str(request).ok()?;
         let notification = value.get("method").is_some() && value.get("id").is_none();

@@ -1,0 +1,101 @@
+//! A node on a store that fails: nothing is lost, and nothing is kept quiet.
+
+use alloy_primitives::{B256, Bytes};
+use chain::{Chain, ChainConfig, ChainError, empty_genesis};
+use enshrine_node::{Clock, Event, MineRequest, Mining, Node, NodeError, Settings};
+use executor::ChainSpec;
+use revm::bytecode::Bytecode;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use store::{
+    Block, Changes, MemoryStore, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
+};
+use wire::ProtocolFork;
+
+/// A store that cannot keep anything a number of times.
+#[derive(Debug, Default)]
+struct Failing {
+    inner: MemoryStore,
+    faults: AtomicUsize,
+}
+
+type Found<T> = Result<Option<T>, StoreError>;
+
+impl Store for Failing {
+    fn node(&self, path: trie::NodePath<'_>, hash: &B256) -> Found<Bytes> {
+        self.inner.node(path, hash)
+    }
+
+    fn code(&self, hash: &B256) -> Found<Bytecode> {
+        self.inner.code(hash)
+    }
+
+    fn block(&self, hash: &B256) -> Found<Arc<Block>> {
+        self.inner.block(hash)
+    }
+
+    fn first_number(&self) -> Found<u64> {
+        self.inner.first_number()
+    }
+
+    fn canonical_hash(&self, number: u64) -> Found<B256> {
+        self.inner.canonical_hash(number)
+    }
+
+    fn transaction(&self, hash: &B256) -> Found<TransactionLocation> {
+        self.inner.transaction(hash)
+    }
+
+    fn preimages(&self) -> Result<Preimages, StoreError> {
+        self.inner.preimages()
+    }
+
+    fn everything(&self) -> Result<StoredNodes, StoreError> {
+        self.inner.everything()
+    }
+
+    fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        let left = self.faults.load(Ordering::SeqCst);
+        if left > 0 {
+            self.faults.store(left - 1, Ordering::SeqCst);
+            return Err(StoreError::new("write", "the disk is full"));
+        }
+        self.inner.commit(changes)
+    }
+}
+
+fn node(mining: Mining) -> (Arc<Node>, Arc<Failing>) {
+    let fork = ProtocolFork::Osaka;
+    let store = Arc::new(Failing::default());
+    let config = ChainConfig::new(ChainSpec::constant(8_079, fork));
+    let chain = Chain::with_store(&empty_genesis(fork), config, Arc::clone(&store) as _).unwrap();
+    let settings = Settings { mining, ..Settings::default() };
+    (Node::new(chain, Clock::starting_at(1_000), settings), store)
+}
+
+#[test]
+fn a_block_that_cannot_be_kept_is_an_internal_error_and_leaves_the_node_as_it_was() {
+    let (node, store) = node(Mining::Manual);
+    store.faults.store(1, Ordering::SeqCst);
+    let error = node.mine(&MineRequest::default()).unwrap_err();
+    assert!(matches!(&error, NodeError::Chain(ChainError::Store(_))), "{error}");
+    assert_eq!(node.read(|node| node.chain.head().header.number), 0);
+    assert_eq!(node.mine(&MineRequest::default()).unwrap().header.number, 1);
+}
+
+#[tokio::test]
+async fn a_block_at_an_interval_that_cannot_be_made_is_tried_until_it_can() {
+    let (node, store) = node(Mining::Interval(Duration::from_millis(5)));
+    store.faults.store(3, Ordering::SeqCst);
+    let mut events = node.subscribe();
+    let miner = tokio::spawn(Arc::clone(&node).run());
+    let Event::Head { added, .. } = events.recv().await.unwrap() else { panic!("no block") };
+    assert_eq!(added[0].header.number, 1);
+    assert_eq!(store.faults.load(Ordering::SeqCst), 0);
+    miner.abort();
+}

@@ -1,0 +1,226 @@
+//! Methods by name, and how they are called.
+
+use crate::{
+    Api, Args, RpcError, Wording, codes,
+    workers::{Lane, Workers},
+};
+use jsonrpsee::{
+    ConnectionId, IntoResponse, MethodResponse, Methods,
+    core::server::MethodCallback,
+    types::{ErrorObjectOwned, Id},
+};
+use serde::Serialize;
+use std::{fmt, future::ready, sync::Arc};
+use tokio::{runtime::Handle, sync::oneshot};
+
+/// Parameters longer than this are not looked at on the threads that serve connections.
+const SHORT: usize = 4 << 10;
+
+/// What methods work on.
+pub trait Context: Send + Sync + 'static {
+    /// Whether who reads it may have to wait: for somebody who changes it just now, or for another
+    /// node that it asks.
+    fn reads_may_wait(&self) -> bool;
+}
+
+impl Context for Api {
+    fn reads_may_wait(&self) -> bool {
+        self.node().is_being_changed() || self.node().read(|node| node.chain.is_forked())
+    }
+}
+
+/// Methods over one thing that they work on.
+pub struct Registry<C> {
+    context: Arc<C>,
+    workers: Arc<Workers>,
+    methods: Methods,
+    wording: Wording,
+}
+
+impl<C> fmt::Debug for Registry<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("methods", &self.methods).finish_non_exhaustive()
+    }
+}
+
+impl<C: Context> Registry<C> {
+    /// No methods yet. What is wrong with parameters is said in the words of `wording`.
+    pub fn new(context: Arc<C>, workers: Arc<Workers>, wording: Wording) -> Self {
+        Self { context, workers, methods: Methods::new(), wording }
+    }
+
+    /// Adds a method that looks at a few values in memory.
+    pub fn inline<T, F>(&mut self, name: &'static str, method: F)
+    where
+        T: Serialize + Clone + Send + 'static,
+        F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
+    {
+        self.add(Lane::Inline, name, method);
+    }
+
+    /// Adds a method that reads some values of the state, or a block.
+    pub fn read<T, F>(&mut self, name: &'static str, method: F)
+    where
+        T: Serialize + Clone + Send + 'static,
+        F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
+    {
+        self.add(Lane::Read, name, method);
+    }
+
+    /// Adds a method that executes, or reads as much as the caller likes.
+    pub fn execute<T, F>(&mut self, name: &'static str, method: F)
+    where
+        T: Serialize + Clone + Send + 'static,
+        F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
+    {
+        self.add(Lane::Execute, name, method);
+    }
+
+    /// Adds a method that changes the node.
+    pub fn write<T, F>(&mut self, name: &'static str, method: F)
+    where
+        T: Serialize + Clone + Send + 'static,
+        F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
+    {
+        self.add(Lane::Write, name, method);
+    }
+
+    /// Adds a method. A second one of the same name is a mistake, and left out.
+    pub fn add<T, F>(&mut self, lane: Lane, name: &'static str, method: F)
+    where
+        T: Serialize + Clone + Send + 'static,
+        F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
+    {
+        let method = Arc::new(Method { name, wording: self.wording, method });
+        let (context, workers) = (Arc::clone(&self.context), Arc::clone(&self.workers));
+        let callback = move |id: Id<'static>,
+                             params: jsonrpsee::types::Params<'static>,
+                             connection,
+                             limit,
+                             extensions| {
+            let text = params.as_str().unwrap_or_default();
+            let lane = lane_of(lane, text);
+            let inline =
+                workers.is_inline(lane) && text.len() <= SHORT && !context.reads_may_wait();
+            if inline {
+                let answer = method.answer(&context, params.as_str(), id, limit);
+                return Box::pin(ready(answer.with_extensions(extensions))) as _;
+            }
+            let (method, context) = (Arc::clone(&method), Arc::clone(&context));
+            let answer = on_worker(&workers, lane, connection, params, id, move |params, id| {
+                method.answer(&context, params, id, limit)
+            });
+            Box::pin(async move { answer.await.with_extensions(extensions) }) as _
+        };
+        let added = self.methods.verify_and_insert(name, MethodCallback::Async(Arc::new(callback)));
+        debug_assert!(added.is_ok(), "{name} is there twice");
+    }
+
+    /// Gives a method a second name.
+    pub fn alias(&mut self, alias: &'static str, name: &'static str) {
+        let added = self
+            .methods
+            .method(name)
+            .cloned()
+            .is_some_and(|method| self.methods.verify_and_insert(alias, method).is_ok());
+        debug_assert!(added, "{alias} is new and {name} known");
+    }
+
+    /// Adds methods that were registered elsewhere, such as subscriptions.
+    pub(crate) fn merge(&mut self, methods: impl Into<Methods>) {
+        let added = self.methods.merge(methods);
+        debug_assert!(added.is_ok(), "{added:?}");
+    }
+
+    /// All methods, to be served.
+    pub fn into_methods(self) -> Methods {
+        self.methods
+    }
+}
+
+/// `first`, and of `others` those that have no namesake there.
+pub fn overlaid(first: Methods, others: &Methods) -> Methods {
+    let mut all = first;
+    for name in others.method_names() {
+        if all.method(name).is_none()
+            && let Some(method) = others.method(name)
+        {
+            let added = all.verify_and_insert(name, method.clone());
+            debug_assert!(added.is_ok(), "{name} is new");
+        }
+    }
+    all
+}
+
+/// The pending block has to be made before it can be read.
+fn lane_of(lane: Lane, params: &str) -> Lane {
+    if lane == Lane::Read && params.contains("\"pending\"") { Lane::Execute } else { lane }
+}
+
+struct Method<F> {
+    name: &'static str,
+    wording: Wording,
+    method: F,
+}
+
+impl<F> Method<F> {
+    fn answer<C, T>(
+        &self,
+        context: &C,
+        params: Option<&str>,
+        id: Id<'static>,
+        limit: usize,
+    ) -> MethodResponse
+    where
+        T: Serialize + Clone + Send + 'static,
+        F: Fn(&C, &mut Args) -> Result<T, RpcError>,
+    {
+        let _span = tracing::debug_span!("request", method = self.name).entered();
+        let result = Args::new(params, self.wording)
+            .and_then(|mut args| (self.method)(context, &mut args))
+            .map_err(ErrorObjectOwned::from);
+        match &result {
+            Ok(_) => tracing::trace!("answered"),
+            Err(error) if error.code() == codes::INTERNAL => {
+                tracing::error!(error = error.message(), "a request failed by our fault");
+            }
+            Err(error) => {
+                tracing::debug!(code = error.code(), error = error.message(), "refused");
+            }
+        }
+        MethodResponse::response(id, result.into_response(), limit)
+    }
+}
+
+/// What a worker makes of a request.
+fn on_worker(
+    workers: &Workers,
+    lane: Lane,
+    connection: ConnectionId,
+    params: jsonrpsee::types::Params<'static>,
+    id: Id<'static>,
+    answer: impl FnOnce(Option<&str>, Id<'static>) -> MethodResponse + Send + 'static,
+) -> impl Future<Output = MethodResponse> + Send + 'static {
+    let (sender, receiver) = oneshot::channel();
+    let bytes = params.len_bytes();
+    let own = id.clone();
+    // Methods that wait do so with the timers of the runtime that serves them.
+    let runtime = Handle::try_current();
+    let queued = workers.run(lane, connection, bytes, move || {
+        // Nobody waits for it any more.
+        if sender.is_closed() {
+            return;
+        }
+        let _entered = runtime.as_ref().map(Handle::enter);
+        drop(sender.send(answer(params.as_str(), own)));
+    });
+    async move {
+        if let Err(overloaded) = queued {
+            return MethodResponse::error(id, ErrorObjectOwned::from(RpcError::from(overloaded)));
+        }
+        // Without an answer the method has panicked.
+        receiver.await.unwrap_or_else(|_| {
+            MethodResponse::error(id, ErrorObjectOwned::from(RpcError::internal("internal error")))
+        })
+    }
+}

@@ -1,0 +1,254 @@
+//! Plain requests: one JSON-RPC call in a short `POST` on a connection that stays.
+//!
+//! Nearly all clients of a node send these and nothing else. They are read and answered here, with
+//! one read and one write each. The first request on a connection that is anything else, by its
+//! head or by its body, goes to the full server, and the connection with it.
+
+use super::{Handover, call, listen::Connection, next_connection};
+use jsonrpsee::{ConnectionId, MethodResponse, server::Methods, types::Request};
+use std::{
+    io,
+    io::Write as _,
+    time::{Duration, SystemTime},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+/// Bytes of a request, head included, that is plain.
+const LONGEST: usize = 64 << 10;
+/// Headers of a request that is plain.
+const HEADERS: usize = 32;
+/// How long a client may take for a request that it has begun, or for its first one.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection that has sent nothing but plain requests so far.
+pub(super) struct Plain<'m> {
+    connection: Connection,
+    id: ConnectionId,
+    methods: &'m Methods,
+    max_response: usize,
+    /// What has been read and is not answered yet.
+    input: Vec<u8>,
+    output: Vec<u8>,
+    date: Date,
+}
+
+/// What the input begins with.
+#[derive(Debug, PartialEq, Eq)]
+enum Begun {
+    /// A part of a request.
+    Part,
+    /// A plain request: where its body begins and ends.
+    Whole { body: usize, end: usize },
+    /// Something for the full server.
+    Other,
+}
+
+impl<'m> Plain<'m> {
+    pub(super) fn new(connection: Connection, methods: &'m Methods, max_response: usize) -> Self {
+        Self {
+            connection,
+            id: next_connection(),
+            methods,
+            max_response,
+            input: Vec::with_capacity(1 << 10),
+            output: Vec::new(),
+            date: Date::default(),
+        }
+    }
+
+    /// Answers until the client leaves or `stopped` is ready (`None`), or until it sends what is not
+    /// plain: then the connection, with that.
+    pub(super) async fn serve(
+        mut self,
+        stopped: &mut (impl Future<Output = ()> + Unpin),
+    ) -> io::Result<Option<Handover>> {
+        let mut is_first = true;
+        loop {
+            let read = loop {
+                match begun(&self.input) {
+                    Begun::Whole { body, end } => break Some((body, end)),
+                    Begun::Other => break None,
+                    Begun::Part => {}
+                }
+                let is_waited_for = is_first || !self.input.is_empty();
+                let reading = self.connection.read_buf(&mut self.input);
+                let read = tokio::select! {
+                    biased;
+                    read = patiently(reading, is_waited_for) => read?,
+                    () = &mut *stopped => return Ok(None),
+                };
+                is_first = false;
+                if read == 0 {
+                    return Ok(None);
+                }
+            };
+            let answer = match read {
+                Some((body, end)) => tokio::select! {
+                    biased;
+                    answer = self.answer(body, end) => answer,
+                    // Nobody wants the answer any more: what waits for its turn is left out.
+                    () = self.connection.hung_up() => return Ok(None),
+                },
+                None => None,
+            };
+            let Some((answer, end)) = answer else {
+                return Ok(Some(Handover::new(self.connection, self.input)));
+            };
+            self.input.drain(..end);
+            self.write(answer.as_ref()).await?;
+        }
+    }
+
+    /// The answer to the request at the start of the input, and where the request ends.
+    async fn answer(&self, body: usize, end: usize) -> Option<(MethodResponse, usize)> {
+        let request: Request<'_> = serde_json::from_slice(&self.input[body..end]).ok()?;
+        let answer = call(self.methods, &request, self.id, self.max_response).await?;
+        Some((answer, end))
+    }
+
+    async fn write(&mut self, answer: &str) -> io::Result<()> {
+        self.output.clear();
+        write!(
+            self.output,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\n\
+             content-length: {}\r\ndate: {}\r\n\r\n{answer}",
+            answer.len(),
+            self.date.now(),
+        )?;
+        self.connection.write_all(&self.output).await?;
+        if self.output.capacity() > LONGEST {
+            self.output = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+/// Reads, for a while only if something is due.
+async fn patiently(
+    reading: impl Future<Output = io::Result<usize>>,
+    is_waited_for: bool,
+) -> io::Result<usize> {
+    if is_waited_for { timeout(PATIENCE, reading).await.unwrap_or(Ok(0)) } else { reading.await }
+}
+
+fn begun(input: &[u8]) -> Begun {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let body = match request.parse(input) {
+        Ok(httparse::Status::Complete(body)) => body,
+        Ok(httparse::Status::Partial) if input.len() < LONGEST => return Begun::Part,
+        Ok(httparse::Status::Partial) | Err(_) => return Begun::Other,
+    };
+    if request.method != Some("POST") || request.version != Some(1) {
+        return Begun::Other;
+    }
+    let (mut length, mut is_json) = (None, false);
+    for header in request.headers.iter() {
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        if is("content-length") {
+            let digits = str::from_utf8(header.value).ok().filter(|value| {
+                // No sign, as the parser of numbers would take it.
+                value.bytes().all(|byte| byte.is_ascii_digit())
+            });
+            match digits.and_then(|digits| digits.parse::<usize>().ok()) {
+                Some(given) if length.is_none() => length = Some(given),
+                _ => return Begun::Other,
+            }
+        } else if is("content-type") {
+            is_json = header.value.eq_ignore_ascii_case(b"application/json")
+                || header.value.eq_ignore_ascii_case(b"application/json; charset=utf-8");
+        } else if is("connection") {
+            if !header.value.eq_ignore_ascii_case(b"keep-alive") {
+                return Begun::Other;
+            }
+        } else if is("transfer-encoding") || is("upgrade") || is("expect") || is("origin") {
+            return Begun::Other;
+        }
+    }
+    match length {
+        Some(length) if is_json && length <= LONGEST - body.min(LONGEST) => {
+            let end = body + length;
+            if input.len() < end { Begun::Part } else { Begun::Whole { body, end } }
+        }
+        _ => Begun::Other,
+    }
+}
+
+/// The time of day as HTTP writes it, made once a second.
+#[derive(Default)]
+struct Date {
+    second: u64,
+    text: String,
+}
+
+impl Date {
+    fn now(&mut self) -> &str {
+        let now = SystemTime::now();
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if self.text.is_empty() || self.second != second {
+            self.second = second;
+            self.text = httpdate::fmt_http_date(now);
+        }
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(more: &str, body: &str) -> String {
+        let length = body.len();
+        format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{more}Content-Length: {length}\r\n\r\n{body}"
+        )
+    }
+
+    #[test]
+    fn a_request_is_whole_once_its_body_is_there_whatever_follows() {
+        let text = request("", "{}");
+        for length in 0..text.len() {
+            assert_eq!(begun(&text.as_bytes()[..length]), Begun::Part, "{length}");
+        }
+        let whole = Begun::Whole { body: text.len() - 2, end: text.len() };
+        assert_eq!(begun(text.as_bytes()), whole);
+        assert_eq!(begun(format!("{text}{text}").as_bytes()), whole);
+        let kept = request("Connection: keep-alive\r\n", "{}");
+        assert!(matches!(begun(kept.as_bytes()), Begun::Whole { .. }));
+    }
+
+    #[test]
+    fn what_is_not_plain_is_for_the_full_server() {
+        for more in [
+            "Upgrade: websocket\r\n",
+            "Connection: close\r\n",
+            "Transfer-Encoding: chunked\r\n",
+            "Expect: 100-continue\r\n",
+            "Origin: http://here\r\n",
+            "Content-Length: 2\r\n",
+            "Content-Length: +2\r\n",
+            "Content-Type: text/plain\r\nX: y\r\n",
+            "no header\r\n",
+        ] {
+            let text = request(more, "{}").replacen(
+                "Content-Type: application/json\r\n",
+                if more.starts_with("Content-Type") {
+                    ""
+                } else {
+                    "Content-Type: application/json\r\n"
+                },
+                1,
+            );
+            assert_eq!(begun(text.as_bytes()), Begun::Other, "{more}");
+        }
+        for (from, to) in [("POST", "GET"), ("HTTP/1.1", "HTTP/1.0")] {
+            assert_eq!(begun(request("", "{}").replacen(from, to, 1).as_bytes()), Begun::Other);
+        }
+        let long = request("", &" ".repeat(LONGEST));
+        assert_eq!(begun(long.as_bytes()), Begun::Other);
+        assert_eq!(begun(&vec![b'P'; LONGEST]), Begun::Other);
+    }
+}

@@ -1,0 +1,238 @@
+//! The server: HTTP and WebSocket on one port, and IPC.
+//!
+//! jsonrpsee speaks HTTP and WebSocket; the plain requests that most clients send are answered
+//! before it, at half the cost.
+
+mod http;
+mod ipc;
+mod listen;
+
+pub use listen::allow_open_files;
+
+use jsonrpsee::{
+    ConnectionId, MethodResponse,
+    core::{server::MethodCallback, traits::IdProvider},
+    server::{
+        BatchRequestConfig, Methods, Server, ServerConfig as RpcConfig, ServerHandle,
+        serve_with_graceful_shutdown, stop_channel,
+    },
+    types::{Params, Request, SubscriptionId},
+};
+use listen::Handover;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+use tracing::Instrument as _;
+
+/// How a node is reached, and how much it takes.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Addresses to listen on; more than one share the port.
+    pub hosts: Vec<IpAddr>,
+    /// The port of HTTP and WebSocket; 0 takes a free one.
+    pub port: u16,
+    /// Where the IPC socket lies, if there is to be one.
+    pub ipc: Option<PathBuf>,
+    /// The origin that a browser may ask from; `None` leaves the CORS headers out.
+    pub allow_origin: Option<String>,
+    /// Largest request body in bytes.
+    pub max_body: u32,
+    /// Largest answer in bytes.
+    pub max_response: u32,
+    /// Most requests in a batch.
+    pub max_batch: u32,
+    /// Connections that may be open at once, idle ones too.
+    pub max_connections: u32,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            hosts: vec![IpAddr::from([127, 0, 0, 1])],
+            port: 8545,
+            ipc: None,
+            allow_origin: Some("*".to_owned()),
+            max_body: 16 << 20,
+            // A trace of a full block fits.
+            max_response: 1 << 30,
+            max_batch: 100_000,
+            max_connections: 4096,
+        }
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The port cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The IPC socket cannot be had.
+    #[error("cannot listen on {}: {source}", path.display())]
+    Ipc {
+        /// Where it was to lie.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The origin that browsers may ask from is none.
+    #[error("{0:?} cannot stand in a header")]
+    Origin(String),
+}
+
+/// A server that runs until it is stopped or dropped.
+#[derive(Debug)]
+pub struct RunningServer {
+    addresses: Vec<SocketAddr>,
+    handles: Vec<ServerHandle>,
+    ipc: Option<ipc::IpcServer>,
+}
+
+/// Ids of subscriptions as Ethereum's clients write them.
+#[derive(Debug, Clone, Copy)]
+struct HexIds;
+
+impl IdProvider for HexIds {
+    fn next_id(&self) -> SubscriptionId<'static> {
+        SubscriptionId::Str(format!("{:#x}", rand::random::<u128>()).into())
+    }
+}
+
+impl RunningServer {
+    /// Starts to serve `methods`. Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`]; nothing runs then.
+    pub async fn start(config: &ServerConfig, methods: Methods) -> Result<Self, ServeError> {
+        let rpc = RpcConfig::builder()
+            .max_request_body_size(config.max_body)
+            .max_response_body_size(config.max_response)
+            // It would count requests at work; sockets are counted where they are accepted.
+            .max_connections(u32::MAX)
+            .max_subscriptions_per_connection(4096)
+            .set_batch_request_config(BatchRequestConfig::Limit(config.max_batch))
+            .set_id_provider(HexIds)
+            .build();
+        let cors = config.allow_origin.as_deref().map(cors).transpose()?;
+        let mut running = Self { addresses: Vec::new(), handles: Vec::new(), ipc: None };
+        let mut port = config.port;
+        let places = config.max_connections.try_into().unwrap_or(Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        for host in &config.hosts {
+            let address = SocketAddr::new(*host, port);
+            let failed = |source| ServeError::Address { address, source };
+            let middleware = tower::ServiceBuilder::new().option_layer(cors.clone());
+            let service = Server::builder()
+                .set_config(rpc.clone())
+                .set_http_middleware(middleware)
+                .to_service_builder();
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let bound = listener.local_addr().map_err(failed)?;
+            // Further addresses share the port that the first one got.
+            port = bound.port();
+            tracing::info!(address = %bound, "listening");
+            running.addresses.push(bound);
+            let (stop, handle) = stop_channel();
+            running.handles.push(handle);
+            let (methods, places) = (methods.clone(), Arc::clone(&places));
+            let max_response = config.max_response as usize;
+            let accepting = async move {
+                let stopped = stop.clone().shutdown();
+                tokio::pin!(stopped);
+                loop {
+                    let connection = tokio::select! {
+                        connection = listen::accept(&listener, &places) => connection,
+                        () = &mut stopped => return,
+                    };
+                    let (service, methods, stop) = (service.clone(), methods.clone(), stop.clone());
+                    let serving = async move {
+                        let stopped = stop.clone().shutdown();
+                        tokio::pin!(stopped);
+                        let plain = http::Plain::new(connection, &methods, max_response);
+                        let Some(rest) = plain.serve(&mut stopped).await? else { return Ok(()) };
+                        let service = service.build(methods, stop);
+                        serve_with_graceful_shutdown(rest, service, stopped).await
+                    };
+                    tokio::spawn(async move {
+                        // A connection that breaks concerns nobody but its client.
+                        if let Err(error) = serving.await {
+                            tracing::debug!(%error, "a connection has broken");
+                        }
+                    });
+                }
+            };
+            tokio::spawn(accepting.instrument(tracing::info_span!("server", address = %bound)));
+        }
+        if let Some(path) = &config.ipc {
+            let (body, answer) = (config.max_body as usize, config.max_response as usize);
+            let failed = |source| ServeError::Ipc { path: path.clone(), source };
+            let started = ipc::IpcServer::start(path, methods, body, answer).map_err(failed)?;
+            tracing::info!(path = %path.display(), "listening");
+            running.ipc = Some(started);
+        }
+        Ok(running)
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Stops it, and waits until its connections have ended.
+    pub async fn stop(self) {
+        drop(self.ipc);
+        for handle in self.handles {
+            // An error says that it has stopped already.
+            let _ = handle.stop();
+            handle.stopped().await;
+        }
+    }
+}
+
+/// An id for a connection that is not jsonrpsee's, whose ids count up from zero.
+fn next_connection() -> ConnectionId {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    ConnectionId(usize::MAX - COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Answers a request to a method that returns; `None` if it asks for anything else, such as a
+/// subscription or a method that is not there.
+async fn call(
+    methods: &Methods,
+    request: &Request<'_>,
+    connection: ConnectionId,
+    max_response: usize,
+) -> Option<MethodResponse> {
+    let Some(MethodCallback::Async(method)) = methods.method(&request.method) else { return None };
+    let params = request.params.as_ref().map(|params| params.get());
+    let params = Params::new(params).into_owned();
+    let id = request.id.clone().into_owned();
+    Some(method(id, params, connection, max_response, Default::default()).await)
+}
+
+fn cors(origin: &str) -> Result<CorsLayer, ServeError> {
+    let origin = match origin {
+        "*" => AllowOrigin::any(),
+        other => {
+            AllowOrigin::exact(other.parse().map_err(|_| ServeError::Origin(other.to_owned()))?)
+        }
+    };
+    Ok(CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods(AllowMethods::any())
+        .allow_headers(AllowHeaders::any()))
+}

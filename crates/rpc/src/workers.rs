@@ -1,0 +1,396 @@
+//! Threads that methods run on, so that none of them holds up the threads that serve connections.
+//!
+//! Each [`Lane`] has threads of its own, and so a method waits for others of its kind at most. Inside
+//! a lane connections take turns: whoever asks for much waits for himself. What does not fit into
+//! the queue of a lane is refused at once.
+
+use jsonrpsee::ConnectionId;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt, io,
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+/// How long a thread without work stays.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// What a method does with its thread, and so on which one it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Looks at a few values in memory: on the thread that serves the connection.
+    Inline,
+    /// Reads some values of the state, or a block. Where the store is in memory, on the thread that
+    /// serves the connection too ([`WorkerOptions::inline_reads`]).
+    Read,
+    /// Executes, or reads as much as the caller likes.
+    Execute,
+    /// Changes the node: sends transactions, makes blocks. At most one of these gets far at once.
+    Write,
+    /// Waits for something that others have to do, such as a block.
+    Wait,
+}
+
+/// How much a lane takes on.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneLimits {
+    /// Threads that work at once.
+    pub threads: NonZeroUsize,
+    /// Requests that may wait for them.
+    pub queue: usize,
+}
+
+/// How much all lanes take on.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// Whether [`Lane::Read`] runs on the threads that serve connections: if all that it reads is in
+    /// memory.
+    pub inline_reads: bool,
+    /// Those that read.
+    pub read: LaneLimits,
+    /// Those that execute.
+    pub execute: LaneLimits,
+    /// Those that change something.
+    pub write: LaneLimits,
+    /// Those that wait.
+    pub wait: LaneLimits,
+    /// Bytes of parameters that may wait in each lane.
+    pub queued_bytes: usize,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let lane = |queue| LaneLimits { threads: cores, queue };
+        Self {
+            inline_reads: true,
+            read: lane(32_768),
+            execute: lane(4_096),
+            write: lane(32_768),
+            wait: LaneLimits { threads: NonZeroUsize::MIN.saturating_add(63), queue: 1_024 },
+            queued_bytes: 512 << 20,
+        }
+    }
+}
+
+impl WorkerOptions {
+    /// For a store that answers over a network: its readers wait much and work little.
+    #[must_use]
+    pub fn remote_reads(mut self) -> Self {
+        self.inline_reads = false;
+        for lane in [&mut self.read, &mut self.execute] {
+            lane.threads = lane.threads.saturating_mul(NonZeroUsize::MIN.saturating_add(7));
+        }
+        self
+    }
+}
+
+/// A lane has more to do than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the node is busy: {waiting} requests of this kind wait already; ask again later")]
+pub struct Overloaded {
+    /// How many wait.
+    pub waiting: usize,
+}
+
+/// All lanes. Threads start when there is work for them and end when there is none.
+#[derive(Debug)]
+pub struct Workers {
+    inline_reads: bool,
+    read: Pool,
+    execute: Pool,
+    write: Pool,
+    wait: Pool,
+}
+
+impl Workers {
+    /// Lanes without a thread yet.
+    pub fn new(options: &WorkerOptions) -> Self {
+        let pool = |name, limits| Pool::new(name, limits, options.queued_bytes);
+        Self {
+            inline_reads: options.inline_reads,
+            read: pool("rpc-read", options.read),
+            execute: pool("rpc-execute", options.execute),
+            write: pool("rpc-write", options.write),
+            wait: pool("rpc-wait", options.wait),
+        }
+    }
+
+    /// Whether a request of this kind runs on the thread that serves its connection.
+    pub(crate) const fn is_inline(&self, lane: Lane) -> bool {
+        match lane {
+            Lane::Inline => true,
+            Lane::Read => self.inline_reads,
+            Lane::Execute | Lane::Write | Lane::Wait => false,
+        }
+    }
+
+    /// Has `job` run as soon as it is the connection's turn. `bytes` is what it holds meanwhile.
+    pub(crate) fn run(
+        &self,
+        lane: Lane,
+        connection: ConnectionId,
+        bytes: usize,
+        job: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Overloaded> {
+        let pool = match lane {
+            Lane::Inline | Lane::Read => &self.read,
+            Lane::Execute => &self.execute,
+            Lane::Write => &self.write,
+            Lane::Wait => &self.wait,
+        };
+        pool.run(connection, Job { bytes, run: Box::new(job) })
+    }
+}
+
+struct Job {
+    bytes: usize,
+    run: Box<dyn FnOnce() + Send>,
+}
+
+/// The threads of a lane and what waits for them.
+struct Pool(Arc<Shared>);
+
+struct Shared {
+    name: &'static str,
+    limits: LaneLimits,
+    queued_bytes: usize,
+    queue: Mutex<Queue>,
+    ready: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Connections that have something waiting, the next one first.
+    turns: VecDeque<ConnectionId>,
+    jobs: HashMap<ConnectionId, VecDeque<Job>>,
+    waiting: usize,
+    bytes: usize,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+impl Queue {
+    fn put(&mut self, connection: ConnectionId, job: Job) {
+        self.waiting += 1;
+        self.bytes += job.bytes;
+        let jobs = self.jobs.entry(connection).or_default();
+        if jobs.is_empty() {
+            self.turns.push_back(connection);
+        }
+        jobs.push_back(job);
+    }
+
+    /// The oldest job of the connection whose turn it is.
+    fn take(&mut self) -> Option<Job> {
+        let connection = self.turns.pop_front()?;
+        let jobs = self.jobs.get_mut(&connection)?;
+        let job = jobs.pop_front()?;
+        if jobs.is_empty() {
+            self.jobs.remove(&connection);
+        } else {
+            self.turns.push_back(connection);
+        }
+        self.waiting -= 1;
+        self.bytes -= job.bytes;
+        Some(job)
+    }
+
+    /// Whether one more fits, of a connection that may take half of the room at most.
+    fn has_room(&self, connection: ConnectionId, job: &Job, shared: &Shared) -> bool {
+        let own = self.jobs.get(&connection).map_or(0, VecDeque::len);
+        self.waiting < shared.limits.queue
+            && own < shared.limits.queue.div_ceil(2)
+            && (self.waiting == 0 || self.bytes.saturating_add(job.bytes) <= shared.queued_bytes)
+    }
+}
+
+impl Pool {
+    fn new(name: &'static str, limits: LaneLimits, queued_bytes: usize) -> Self {
+        let (queue, ready) = (Mutex::default(), Condvar::new());
+        Self(Arc::new(Shared { name, limits, queued_bytes, queue, ready }))
+    }
+
+    fn run(&self, connection: ConnectionId, job: Job) -> Result<(), Overloaded> {
+        let shared = &self.0;
+        let mut queue = shared.queue.lock();
+        let refused = Overloaded { waiting: queue.waiting };
+        if !queue.has_room(connection, &job, shared) {
+            tracing::warn!(lane = shared.name, waiting = queue.waiting, "a request is refused");
+            return Err(refused);
+        }
+        if queue.waiting >= queue.idle && queue.threads < shared.limits.threads.get() {
+            match shared.spawn() {
+                Ok(()) => queue.threads += 1,
+                Err(error) => {
+                    tracing::error!(lane = shared.name, %error, "no thread can be started");
+                    if queue.threads == 0 {
+                        return Err(refused);
+                    }
+                }
+            }
+        }
+        queue.put(connection, job);
+        drop(queue);
+        shared.ready.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.0.queue.lock().closed = true;
+        self.0.ready.notify_all();
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(self.0.name).field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn spawn(self: &Arc<Self>) -> io::Result<()> {
+        let shared = Arc::clone(self);
+        let thread = thread::Builder::new().name(self.name.to_owned());
+        thread.spawn(move || shared.work()).map(drop)
+    }
+
+    fn work(&self) {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(job) = queue.take() {
+                MutexGuard::unlocked(&mut queue, || {
+                    // Who waits for the answer learns that there is none; the thread goes on.
+                    if catch_unwind(AssertUnwindSafe(job.run)).is_err() {
+                        tracing::error!(lane = self.name, "a method has panicked");
+                    }
+                });
+                continue;
+            }
+            if queue.closed {
+                break;
+            }
+            queue.idle += 1;
+            let waited_long = self.ready.wait_for(&mut queue, IDLE).timed_out();
+            queue.idle -= 1;
+            if waited_long && queue.waiting == 0 {
+                break;
+            }
+        }
+        queue.threads -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn workers(threads: usize, queue: usize) -> Workers {
+        let lane = LaneLimits { threads: threads.try_into().unwrap(), queue };
+        Workers::new(&WorkerOptions {
+            read: lane,
+            execute: lane,
+            write: lane,
+            wait: lane,
+            queued_bytes: 100,
+            ..WorkerOptions::default()
+        })
+    }
+
+    /// A job that says that it runs, and goes on when it is let.
+    fn blocked(begun: &Sender<()>) -> (Sender<()>, impl FnOnce() + Send + 'static) {
+        let (let_go, wait) = channel::<()>();
+        let begun = begun.clone();
+        let job = move || {
+            begun.send(()).unwrap();
+            let _ = wait.recv();
+        };
+        (let_go, job)
+    }
+
+    fn full(workers: &Workers, lane: Lane) -> (Vec<Sender<()>>, Receiver<()>) {
+        let (begun, running) = channel();
+        let mut held = Vec::new();
+        for connection in 0..2 {
+            let (let_go, job) = blocked(&begun);
+            workers.run(lane, connection.into(), 0, job).unwrap();
+            held.push(let_go);
+            running.recv_timeout(PATIENCE).unwrap();
+        }
+        (held, running)
+    }
+
+    #[test]
+    fn a_lane_whose_threads_are_all_at_work_does_not_keep_another_from_working() {
+        let workers = workers(2, 8);
+        let _held = full(&workers, Lane::Execute);
+        for lane in [Lane::Read, Lane::Write, Lane::Wait] {
+            let (done, answer) = channel();
+            workers.run(lane, 0.into(), 0, move || done.send(()).unwrap()).unwrap();
+            answer.recv_timeout(PATIENCE).unwrap();
+        }
+    }
+
+    #[test]
+    fn connections_take_turns_whoever_came_first_with_how_much() {
+        let workers = workers(2, 100);
+        let (held, _running) = full(&workers, Lane::Execute);
+        let (done, order) = channel();
+        for (connection, count) in [(7, 10), (8, 1), (9, 1)] {
+            for _ in 0..count {
+                let done = done.clone();
+                let job = move || done.send(connection).unwrap();
+                workers.run(Lane::Execute, connection.into(), 0, job).unwrap();
+            }
+        }
+        // One thread goes on, so that what it does is in order.
+        held[0].send(()).unwrap();
+        let first: Vec<i32> = (0..4).map(|_| order.recv_timeout(PATIENCE).unwrap()).collect();
+        assert_eq!(first, [7, 8, 9, 7]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_a_connection_leaves_room_for_others() {
+        let workers = workers(2, 4);
+        let (held, _running) = full(&workers, Lane::Execute);
+        let put =
+            |connection: usize, bytes| workers.run(Lane::Execute, connection.into(), bytes, || ());
+        assert_eq!((put(7, 60), put(7, 0)), (Ok(()), Ok(())));
+        assert_eq!(put(7, 0), Err(Overloaded { waiting: 2 }), "half of the queue is its own");
+        assert_eq!(put(8, 41), Err(Overloaded { waiting: 2 }), "too many bytes");
+        assert_eq!((put(8, 40), put(9, 0)), (Ok(()), Ok(())));
+        assert_eq!(put(10, 0), Err(Overloaded { waiting: 4 }));
+        drop(held);
+        let (done, answer) = channel();
+        // Once there is room again, more is taken.
+        while workers
+            .run(Lane::Execute, 7.into(), 0, {
+                let done = done.clone();
+                move || done.send(()).unwrap()
+            })
+            .is_err()
+        {
+            thread::yield_now();
+        }
+        answer.recv_timeout(PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn a_job_that_panics_takes_no_thread_with_it() {
+        let workers = workers(1, 8);
+        let (done, answer) = channel();
+        workers.run(Lane::Read, 0.into(), 0, || panic!("on purpose")).unwrap();
+        workers.run(Lane::Read, 0.into(), 0, move || done.send(()).unwrap()).unwrap();
+        answer.recv_timeout(PATIENCE).unwrap();
+    }
+}

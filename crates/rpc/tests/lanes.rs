@@ -1,0 +1,216 @@
+//! Calls that take long, and those that must not wait for them.
+
+use enshrine_rpc::{
+    Context, LaneLimits, Registry, RunningServer, ServerConfig, Wording, WorkerOptions, Workers,
+    codes,
+};
+use jsonrpsee::{
+    Methods,
+    core::server::MethodCallback,
+    types::{Id, Params},
+};
+use serde_json::{Value, json};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    num::NonZeroUsize,
+    os::unix::net::UnixStream,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// Calls to `slow` wait until it is opened.
+#[derive(Debug, Default)]
+struct Gate {
+    open: Mutex<bool>,
+    opened: Condvar,
+    waiting: AtomicUsize,
+    /// Whether even reads go to a thread of their own.
+    busy: bool,
+}
+
+impl Gate {
+    fn pass(&self) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let open = self.open.lock().unwrap();
+        drop(self.opened.wait_while(open, |open| !*open).unwrap());
+    }
+
+    fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn wait_for(&self, waiting: usize) {
+        while self.waiting.load(Ordering::SeqCst) < waiting {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Context for Gate {
+    fn reads_may_wait(&self) -> bool {
+        self.busy
+    }
+}
+
+/// Methods with one thread for each kind of them, and room for two to wait.
+fn methods(busy: bool) -> (Arc<Gate>, Methods) {
+    let gate = Arc::new(Gate { busy, ..Gate::default() });
+    let limits = LaneLimits { threads: NonZeroUsize::MIN, queue: 2 };
+    let options = WorkerOptions {
+        read: limits,
+        execute: limits,
+        write: limits,
+        wait: limits,
+        ..WorkerOptions::default()
+    };
+    let workers = Arc::new(Workers::new(&options));
+    let mut methods = Registry::new(Arc::clone(&gate), workers, Wording::Plain);
+    methods.execute("slow", |gate, _| {
+        gate.pass();
+        Ok("done")
+    });
+    methods.read("quick", |_, args| args.next::<u64>());
+    methods.execute("broken", |_, _| -> Result<(), _> { panic!("on purpose") });
+    (gate, methods.into_methods())
+}
+
+async fn started(busy: bool) -> (Arc<Gate>, RunningServer, tempfile::TempDir) {
+    let (gate, methods) = methods(busy);
+    let folder = tempfile::tempdir().unwrap();
+    let ipc = Some(folder.path().join("node.ipc"));
+    let config = ServerConfig { port: 0, ipc, ..ServerConfig::default() };
+    (gate, RunningServer::start(&config, methods).await.unwrap(), folder)
+}
+
+fn request(method: &str, params: Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
+}
+
+fn send(address: SocketAddr, body: &Value) -> TcpStream {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    stream
+}
+
+fn receive(mut stream: TcpStream) -> Value {
+    let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+    loop {
+        let read = stream.read(&mut part).unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&part[..read]);
+        let text = String::from_utf8_lossy(&answer);
+        if let Some((_, body)) = text.split_once("\r\n\r\n")
+            && let Ok(body) = serde_json::from_str(body)
+        {
+            return body;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_execute_keep_nobody_from_reading_over_http_in_batches_and_over_ipc() {
+    for busy in [false, true] {
+        let (gate, server, folder) = started(busy).await;
+        let address = server.addresses()[0];
+        let ipc = folder.path().join("node.ipc");
+        let asked = Arc::clone(&gate);
+        let asking = tokio::task::spawn_blocking(move || {
+            let slow = send(address, &request("slow", json!([])));
+            let batch = json!([request("slow", json!([])), request("quick", json!([1]))]);
+            let batch = send(address, &batch);
+            let mut local = UnixStream::connect(ipc).unwrap();
+            write!(local, "{}", request("slow", json!([]))).unwrap();
+            asked.wait_for(1);
+            // One executes and two wait, and none of them is in the way of this.
+            for number in 0..10 {
+                let quick = receive(send(address, &request("quick", json!([number]))));
+                assert_eq!(quick["result"], number);
+            }
+            write!(local, "{}", request("quick", json!([7]))).unwrap();
+            let reading = local.try_clone().unwrap();
+            let mut answers = serde_json::Deserializer::from_reader(reading).into_iter::<Value>();
+            assert_eq!(answers.next().unwrap().unwrap()["result"], 7);
+            asked.open();
+            assert_eq!(receive(slow)["result"], "done");
+            let both = receive(batch);
+            assert_eq!((&both[0]["result"], &both[1]["result"]), (&json!("done"), &json!(1)));
+            assert_eq!(answers.next().unwrap().unwrap()["result"], "done");
+        });
+        asking.await.unwrap();
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_there_is_no_room_for_is_refused_at_once_and_taken_later() {
+    let (gate, server, _folder) = started(false).await;
+    let address = server.addresses()[0];
+    let asked = Arc::clone(&gate);
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut begun = vec![send(address, &request("slow", json!([])))];
+        asked.wait_for(1);
+        // Two have room to wait; of more, all but two are told so.
+        begun.extend((0..5).map(|_| send(address, &request("slow", json!([])))));
+        let mut refused = Vec::new();
+        for stream in &begun {
+            stream.set_nonblocking(true).unwrap();
+        }
+        while refused.len() < 3 {
+            begun.retain(|stream| {
+                let is_refused = stream.peek(&mut [0]).is_ok();
+                if is_refused {
+                    refused.push(stream.try_clone().unwrap());
+                }
+                !is_refused
+            });
+        }
+        for stream in refused {
+            stream.set_nonblocking(false).unwrap();
+            let answer = receive(stream);
+            assert_eq!(answer["error"]["code"], codes::BUSY, "{answer}");
+        }
+        asked.open();
+        for stream in begun {
+            stream.set_nonblocking(false).unwrap();
+            assert_eq!(receive(stream)["result"], "done");
+        }
+        assert_eq!(receive(send(address, &request("slow", json!([]))))["result"], "done");
+    });
+    asking.await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_waits_for_any_more_is_not_begun() {
+    let (gate, methods) = methods(false);
+    let Some(MethodCallback::Async(slow)) = methods.method("slow") else { panic!("no method") };
+    let call = |connection: usize| {
+        slow(Id::Null, Params::new(None), connection.into(), 1_000, Default::default())
+    };
+    let (first, gone, patient) = (call(1), call(2), call(3));
+    gate.wait_for(1);
+    drop(gone);
+    gate.open();
+    assert!(first.await.is_success() && patient.await.is_success());
+    assert_eq!(gate.waiting.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_method_that_panics_is_an_internal_error_of_its_own() {
+    let (gate, server, _folder) = started(true).await;
+    gate.open();
+    let address = server.addresses()[0];
+    let asking = tokio::task::spawn_blocking(move || {
+        let answer = receive(send(address, &request("broken", json!([]))));
+        assert_eq!(answer["error"]["code"], codes::INTERNAL);
+        assert_eq!(receive(send(address, &request("slow", json!([]))))["result"], "done");
+    });
+    asking.await.unwrap();
+    server.stop().await;
+}

@@ -1,0 +1,162 @@
+//! The devnet against stock anvil: one client, the same requests, one after the other.
+
+mod client;
+mod latency;
+
+use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use client::{Client, send_all, start};
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use eyre::{ContextCompat, Result, WrapErr, ensure};
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+use toolchain::{Toolchain, find_root, progress_to_stderr};
+
+/// Two nodes: program and arguments.
+type Nodes<'n> = [(&'n Path, &'n [&'n str]); 2];
+
+/// Transfers in a block, and blocks of them.
+const BLOCK: usize = 1_000;
+const BLOCKS: usize = 5;
+/// Calls that are timed at once.
+const CALLS: usize = 2_000;
+/// Turns of calls; the best of each node counts. Many short ones, since what else the machine does
+/// falls into some of them only.
+const TURNS: usize = 40;
+/// Rounds of transfers, by turns; the best of each node counts.
+const ROUNDS: usize = 4;
+/// Starts that are timed; the best one counts.
+const STARTS: usize = 5;
+
+/// Secret of the first account that both nodes make rich.
+const SECRET: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+const TOKEN: &str = "0x00000000000000000000000000000000000070ce";
+/// The body of `balanceOf`: loads the slot of a mapping at slot 0 and returns it.
+const TOKEN_CODE: &str = "0x6004355f525f60205260405f20545f5260205ff3";
+
+/// Transfers as requests, signed before anything is timed.
+pub(super) fn transfers(count: usize) -> Result<Vec<Vec<u8>>> {
+    let key: PrivateKeySigner = SECRET.parse().wrap_err("the secret")?;
+    let transfer = |nonce| {
+        let transaction = TxEip1559 {
+            chain_id: 31_337,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 100_000_000_000,
+            max_priority_fee_per_gas: 1_000_000_000,
+            to: TxKind::Call(Address::with_last_byte(0xb0)),
+            value: U256::ONE,
+            ..Default::default()
+        };
+        let signature = key.sign_hash_sync(&transaction.signature_hash())?;
+        let signed: EthereumTxEnvelope<TxEip4844> = transaction.into_signed(signature).into();
+        let raw = Bytes::from(signed.encoded_2718());
+        client::request("eth_sendRawTransaction", &json!([raw]))
+    };
+    Ok((0..count as u64).map(transfer).collect())
+}
+
+/// The best time in which a node starts and answers.
+fn measure_start(program: &Path, arguments: &[&str]) -> Result<Duration> {
+    let starts = (0..STARTS).map(|_| start(program, arguments).map(|(_, took)| took));
+    starts.collect::<Result<Vec<_>>>()?.into_iter().min().wrap_err("no start")
+}
+
+/// Transfers per second: sent, and mined in blocks.
+fn measure_transfers(program: &Path, arguments: &[&str], transfers: &[Vec<u8>]) -> Result<f64> {
+    let (running, _) = start(program, arguments)?;
+    let mut client = Client::connect(running.port)?;
+    let begun = Instant::now();
+    for block in transfers.chunks(BLOCK) {
+        send_all(running.port, block)?;
+        client.ask("evm_mine", &json!([]))?;
+    }
+    let per_second = transfers.len() as f64 / begun.elapsed().as_secs_f64();
+    let last = client.ask("eth_getBlockByNumber", &json!(["latest", false]))?;
+    let count = last["transactions"].as_array().map(Vec::len);
+    ensure!(count == Some(BLOCK), "the last block has {count:?} transactions");
+    Ok(per_second)
+}
+
+/// Answers per second of each node; both run all the time and are asked by turns.
+fn measure_answers(nodes: Nodes<'_>, method: &str, params: &Value) -> Result<[f64; 2]> {
+    let calls = vec![client::request(method, params); CALLS];
+    let mut running = Vec::new();
+    for (program, arguments) in nodes {
+        let (node, _) = start(program, arguments)?;
+        Client::connect(node.port)?.ask("anvil_setCode", &json!([TOKEN, TOKEN_CODE]))?;
+        send_all(node.port, &calls)?;
+        running.push(node);
+    }
+    let mut best = [0.0_f64; 2];
+    for _ in 0..TURNS {
+        for (node, best) in running.iter().zip(&mut best) {
+            let begun = Instant::now();
+            send_all(node.port, &calls)?;
+            *best = best.max(CALLS as f64 / begun.elapsed().as_secs_f64());
+        }
+    }
+    Ok(best)
+}
+
+fn build() -> Result<PathBuf> {
+    let root = find_root()?;
+    let built =
+        toolchain::cargo().args(crate::stages::BUILD_ENSHRINE).current_dir(&root).status()?;
+    ensure!(built.success(), "enshrine does not build");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    Ok(target.join("release/enshrine"))
+}
+
+/// Measures both nodes and prints figures and ratios.
+pub(crate) fn devnet() -> Result<()> {
+    let tools = Toolchain::ensure(&progress_to_stderr)?;
+    let transfers = transfers(BLOCK * BLOCKS)?;
+    let enshrine = build()?;
+    let nodes: Nodes<'_> = [(&enshrine, &["devnet"]), (tools.anvil(), &[])];
+    let mut starts = [Duration::MAX; 2];
+    let mut sent = [0.0_f64; 2];
+    for _ in 0..ROUNDS {
+        for (index, (program, arguments)) in nodes.into_iter().enumerate() {
+            starts[index] = starts[index].min(measure_start(program, arguments)?);
+            sent[index] = sent[index].max(measure_transfers(program, arguments, &transfers)?);
+        }
+    }
+    let data = format!("0x70a08231{}", "11".repeat(32));
+    let call = json!([{ "to": TOKEN, "data": data }, "latest"]);
+    let calls = measure_answers(nodes, "eth_call", &call)?;
+    let balances = measure_answers(nodes, "eth_getBalance", &json!([TOKEN, "latest"]))?;
+    let beside = latency::beside_calls(nodes)?;
+    let row = |what: &str, [ours, theirs]: [f64; 2], ratio: f64| {
+        println!("{what:<38} {ours:>12.1} {theirs:>12.1} {ratio:>8.2}");
+    };
+    println!("{:<38} {:>12} {:>12} {:>8}", "", "devnet", "anvil", "ratio");
+    let starts = starts.map(|time| time.as_secs_f64() * 1e3);
+    row("start to first answer, ms", starts, starts[1] / starts[0]);
+    row("transfers/s in blocks of 1,000", sent, sent[0] / sent[1]);
+    row("eth_call of balanceOf/s", calls, calls[0] / calls[1]);
+    row("eth_getBalance/s", balances, balances[0] / balances[1]);
+    row("eth_chainId beside 4 x 50 Mgas, ms", beside, beside[1] / beside[0]);
+    latency::of_lengths(&enshrine)?;
+    latency::of_verifying(&enshrine)?;
+    advance(&enshrine)
+}
+
+/// How long a block with one large `advance` takes beside EXECUTE: an example that has the crates
+/// to make one.
+fn advance(enshrine: &Path) -> Result<()> {
+    let built = toolchain::cargo()
+        .args(["build", "--release", "--workspace", "--example", "advance"])
+        .current_dir(find_root()?)
+        .status()?;
+    ensure!(built.success(), "the example does not build");
+    let ran = Command::new(enshrine.with_file_name("examples").join("advance")).status()?;
+    ensure!(ran.success(), "the example fails");
+    Ok(())
+}
