@@ -29,8 +29,8 @@ fn text(bytes: &[u8]) -> String {
 fn block(fork: ProtocolFork) -> BlockWithWitness {
     let alice = Key::named("alice");
     let genesis = rich_genesis(fork, ["alice"], ETHER);
-    let chain =
-        Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork))).expect("starts");
+    let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))
+        .expect("starts");
     let transfer = alice.sign(TxEip1559 {
         chain_id: CHAIN_ID,
         gas_limit: 21_000,

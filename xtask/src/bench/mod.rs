@@ -6,9 +6,9 @@ mod latency;
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use client::{Client, send_all, start};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
+use client::{Client, send_all, start};
 use eyre::{ContextCompat, Result, WrapErr, ensure};
 use serde_json::{Value, json};
 use std::{
