@@ -7,14 +7,12 @@ use alloy_eips::{
 };
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
-use enshrine_chain::{BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig, empty_genesis};
+use enshrine_chain::{BlockAttributes, BlockWithWitness, Call, Chain, ChainConfig};
 use execute::Execute;
 use executor::{ChainSpec, Invalid};
-use testkit::{Key, Transaction};
+use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
 use wire::{OwnedWitness, ProtocolFork, convert::RawBlock};
 
-const CHAIN_ID: u64 = 8_079;
-const ETHER: u128 = 1_000_000_000_000_000_000;
 const FORKS: [ProtocolFork; 6] = [
     ProtocolFork::Cancun,
     ProtocolFork::Prague,
@@ -34,11 +32,7 @@ struct Test {
 
 impl Test {
     fn new(fork: ProtocolFork) -> Self {
-        let mut genesis = empty_genesis(fork);
-        for name in ["alice", "carol"] {
-            let rich = GenesisAccount { balance: U256::from(100 * ETHER), ..Default::default() };
-            genesis.alloc.insert(Key::named(name).address(), rich);
-        }
+        let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
         // Accounts around, so that tries have some depth.
         for number in 0..200_u64 {
             let address = Address::from_word(keccak256(number.to_be_bytes()));

@@ -5,17 +5,15 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use enshrine_chain::{
     BlockAttributes, Call, Chain, ChainConfig, ChainError, ExecutedBlock, RecoveredTransaction,
-    State, empty_genesis,
+    State,
 };
 use executor::{ChainSpec, ForkBackend, InternalError, recover_sender};
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use std::sync::{Arc, Mutex};
-use testkit::Key;
+use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
 use trie::SourceError;
 use wire::ProtocolFork;
 
-const CHAIN_ID: u64 = 8_079;
-const ETHER: u128 = 1_000_000_000_000_000_000;
 /// Runtime code: sets slot `calldata[0]` to `calldata[32]`.
 const STORE: [u8; 7] = hex!("6020355f355500");
 /// What the slots of the contract hold.
@@ -47,9 +45,7 @@ impl ForkBackend for Other {
 }
 
 fn genesis() -> Genesis {
-    let mut genesis = empty_genesis(ProtocolFork::Osaka);
-    let rich = GenesisAccount { balance: U256::from(100 * ETHER), ..Default::default() };
-    genesis.alloc.insert(Key::named("alice").address(), rich);
+    let mut genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], 100 * ETHER);
     let contract = GenesisAccount {
         nonce: Some(1),
         code: Some(Bytes::from_static(&STORE)),

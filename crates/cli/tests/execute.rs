@@ -1,9 +1,8 @@
 //! `enshrine execute` as a process: its output, its exit codes, its errors.
 
 use alloy_consensus::TxEip1559;
-use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, TxKind, U256, hex};
-use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
 use executor::ChainSpec;
 use serde_json::{Value, json};
 use std::{
@@ -15,7 +14,7 @@ use std::{
     thread,
 };
 use tempfile::TempDir;
-use testkit::Key;
+use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
 use wire::{OwnedWitness, ProtocolFork, convert::Bundle};
 
 fn enshrine(arguments: &[&str]) -> Output {
@@ -29,14 +28,11 @@ fn text(bytes: &[u8]) -> String {
 /// A block of a chain of our own.
 fn block(fork: ProtocolFork) -> BlockWithWitness {
     let alice = Key::named("alice");
-    let mut genesis = empty_genesis(fork);
-    let rich =
-        GenesisAccount { balance: U256::from(1_000_000_000_000_000_000_u64), ..Default::default() };
-    genesis.alloc.insert(alice.address(), rich);
-    let chain =
-        Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(8_079, fork))).expect("starts");
+    let genesis = rich_genesis(fork, ["alice"], ETHER);
+    let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))
+        .expect("starts");
     let transfer = alice.sign(TxEip1559 {
-        chain_id: 8_079,
+        chain_id: CHAIN_ID,
         gas_limit: 21_000,
         max_fee_per_gas: 10_000_000_000,
         to: TxKind::Call(Address::repeat_byte(0xb0)),

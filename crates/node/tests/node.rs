@@ -12,12 +12,9 @@ use enshrine_node::{
 use execute::{ExecuteError, RuleViolation, Rules};
 use executor::ChainSpec;
 use std::sync::Arc;
-use testkit::{Key, Transaction};
+use testkit::{CHAIN_ID, ETHER, GWEI, Key, Transaction, rich_genesis};
 use wire::ProtocolFork;
 
-const CHAIN_ID: u64 = 8_079;
-const ETHER: u128 = 1_000_000_000_000_000_000;
-const GWEI: u128 = 1_000_000_000;
 const BOB: Address = Address::repeat_byte(0xb0);
 
 fn node_at(fork: ProtocolFork, settings: Settings) -> Arc<Node> {
@@ -25,12 +22,8 @@ fn node_at(fork: ProtocolFork, settings: Settings) -> Arc<Node> {
 }
 
 fn node_with(fork: ProtocolFork, gas_limit: u64, settings: Settings) -> Arc<Node> {
-    let mut genesis = empty_genesis(fork);
+    let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
     genesis.gas_limit = gas_limit;
-    for name in ["alice", "carol"] {
-        let rich = GenesisAccount { balance: U256::from(100 * ETHER), ..Default::default() };
-        genesis.alloc.insert(Key::named(name).address(), rich);
-    }
     // Since Amsterdam a transfer to an account that is not there costs more.
     genesis.alloc.insert(BOB, GenesisAccount { nonce: Some(1), ..Default::default() });
     let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));

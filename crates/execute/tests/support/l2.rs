@@ -1,15 +1,14 @@
 //! A small L2 that builds the blocks of the tests.
 
 use alloy_consensus::TxEip1559;
-use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_genesis::Genesis;
 use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
-use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
 use executor::{ChainSpec, SystemCode};
-use testkit::{Key, Transaction};
+use testkit::{Key, Transaction, rich_genesis};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput, convert::RawBlock};
 
-pub(crate) const CHAIN_ID: u64 = 8_079;
-pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
+pub(crate) use testkit::{CHAIN_ID, ETHER};
 
 pub(crate) struct L2 {
     pub(crate) chain: Chain,
@@ -24,9 +23,7 @@ impl L2 {
     /// A chain on which Alice is rich and whose genesis is changed by `change`. Foreign system
     /// contracts are let through: it is EXECUTE that must refuse them.
     pub(crate) fn with_genesis(fork: ProtocolFork, change: impl FnOnce(&mut Genesis)) -> Self {
-        let mut genesis = empty_genesis(fork);
-        let rich = GenesisAccount { balance: U256::from(1_000 * ETHER), ..Default::default() };
-        genesis.alloc.insert(Key::named("alice").address(), rich);
+        let mut genesis = rich_genesis(fork, ["alice"], 1_000 * ETHER);
         change(&mut genesis);
         let config = ChainConfig {
             system_code: SystemCode::Any,

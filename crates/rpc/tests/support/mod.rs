@@ -2,9 +2,8 @@
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 
-use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
-use chain::{Chain, ChainConfig, empty_genesis};
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use chain::{Chain, ChainConfig};
 use enshrine_rpc::{Api, Options, WorkerOptions, Workers, methods};
 use execute::Rules;
 use executor::ChainSpec;
@@ -12,14 +11,12 @@ use jsonrpsee::Methods;
 use node::{Clock, Mining, Node, Settings};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use testkit::Key;
+use testkit::{ETHER, Key, logger, rich_genesis};
 use wire::ProtocolFork;
 
-pub(crate) const CHAIN_ID: u64 = 8_079;
+pub(crate) use testkit::{CHAIN_ID, LOGGER};
+
 pub(crate) const BOB: Address = Address::repeat_byte(0xb0);
-/// Emits a log with its calldata's first word as topic, then returns slot 0.
-pub(crate) const LOGGER: Address = Address::repeat_byte(0x10);
-const LOGGER_CODE: [u8; 13] = hex!("5f35 5f 5f a1 5f54 5f52 60205f f3");
 
 pub(crate) struct Server {
     pub(crate) node: Arc<Node>,
@@ -33,18 +30,8 @@ impl Server {
 
     pub(crate) fn with(settings: Settings) -> Self {
         let fork = ProtocolFork::Osaka;
-        let mut genesis = empty_genesis(fork);
-        for name in ["alice", "carol"] {
-            let balance = U256::from(100_000_000_000_000_000_000_u128);
-            let rich = GenesisAccount { balance, ..Default::default() };
-            genesis.alloc.insert(Key::named(name).address(), rich);
-        }
-        let logger = GenesisAccount {
-            nonce: Some(1),
-            code: Some(Bytes::from_static(&LOGGER_CODE)),
-            ..Default::default()
-        };
-        genesis.alloc.insert(LOGGER, logger);
+        let mut genesis = rich_genesis(fork, ["alice", "carol"], 100 * ETHER);
+        genesis.alloc.insert(LOGGER, logger());
         let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
         let node =
             Node::new(Chain::new(&genesis, config).unwrap(), Clock::starting_at(1_000), settings);
