@@ -78,7 +78,7 @@ pub(crate) fn run(command: &mut Command) -> String {
 pub(crate) fn execute_input() -> String {
     let fork = ProtocolFork::Osaka;
     let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
-    let chain = Chain::new(&empty_genesis(fork), config);
+    let chain = Chain::new(&empty_genesis(fork), config).unwrap();
     let attributes = BlockAttributes { timestamp: 12, ..BlockAttributes::default() };
     let (block, left_out) = chain.build(&attributes, Vec::new()).unwrap();
     assert!(left_out.is_empty());
