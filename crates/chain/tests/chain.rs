@@ -104,7 +104,7 @@ impl Test {
     /// Builds and appends, and lets EXECUTE verify.
     fn advance(&mut self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let block = self.build(transactions);
-        Execute::default().run(&block.input().unwrap(), u64::MAX).unwrap();
+        Execute::on(block.fork).run(&block.input().unwrap(), u64::MAX).unwrap();
         self.chain.append(block.clone()).unwrap();
         block
     }
@@ -158,7 +158,7 @@ impl Test {
 }
 
 fn verifies(block: &BlockWithWitness, witness: &OwnedWitness) -> Result<(), execute::ExecuteError> {
-    Execute::default().run(&block.input_with(witness).unwrap(), u64::MAX).map(|_| ())
+    Execute::on(block.fork).run(&block.input_with(witness).unwrap(), u64::MAX).map(|_| ())
 }
 
 /// A block that does a bit of everything: reads, writes, clears slots so that branches collapse,

@@ -2,7 +2,8 @@
 
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
 use alloy_primitives::{Bytes, TxKind, keccak256};
-use enshrine_chain::{Chain, ChainConfig, ChainError};
+use super::requests::claimed;
+use enshrine_chain::{Chain, ChainConfig, ChainError, to_stateless_input};
 use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Flat, Networks};
 use executor::{ChainSpec, Invalid, SystemCode};
 use eyre::{Context, OptionExt, Result, bail, ensure, eyre};
@@ -14,7 +15,10 @@ use revm::{
 use std::{collections::BTreeMap, sync::Arc};
 use store::StoredNodes;
 use vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
-use wire::{OwnedWitness, StatelessResult, convert::RawBlock};
+use wire::{OwnedWitness, StatelessInput, StatelessResult, convert::RawBlock};
+
+/// What EXECUTE says of a block for which a fixture expects an exception.
+const REASONS: [(&str, &str); 1] = [("", "")];
 
 /// A pack of fixtures.
 pub(crate) struct Pack {
@@ -34,6 +38,8 @@ pub(crate) struct Outcome {
     pub(crate) reasons: BTreeMap<String, usize>,
     /// Tests with a verdict other than the fixture's, and what went wrong.
     pub(crate) wrong: Vec<(String, String)>,
+    /// Blocks that claim other requests than they cause, which EXECUTE was shown as they claim them.
+    pub(crate) claimed_requests: usize,
 }
 
 impl Outcome {
@@ -95,8 +101,15 @@ fn run_test(fixture: &Fixture, outcome: &mut Outcome) -> Result<()> {
             }
             Some(exception) => {
                 outcome.invalid += 1;
-                let reason = refuse(&chain, &execute, &block.rlp)
+                let refusal = refuse(&chain, &execute, &block.rlp, exception)
                     .wrap_err_with(|| format!("block {index}, {exception}"))?;
+                let Some(refusal) = refusal else { continue };
+                let reason = generalise(&refusal.to_string());
+                let is_about_requests = matches!(
+                    refusal,
+                    ExecuteError::Invalid(Invalid::Commitment { what: "requests hash", .. })
+                );
+                outcome.claimed_requests += usize::from(is_about_requests);
                 *outcome.reasons.entry(format!("{exception} => {reason}")).or_default() += 1;
             }
         }
@@ -127,9 +140,15 @@ fn accept(chain: &mut Chain, execute: &Execute, rlp: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// An invalid block is refused by the chain and by EXECUTE, with a witness that holds everything.
-fn refuse(chain: &Chain, execute: &Execute, rlp: &[u8]) -> Result<String> {
-    let Ok(raw) = RawBlock::decode(rlp) else { return Ok("not a block".to_owned()) };
+/// An invalid block is refused by the chain and by EXECUTE, with a witness that holds everything, for
+/// the fixture's reason. `None` if it is not even RLP of a block.
+fn refuse(
+    chain: &Chain,
+    execute: &Execute,
+    rlp: &[u8],
+    exception: &str,
+) -> Result<Option<ExecuteError>> {
+    let Ok(raw) = RawBlock::decode(rlp) else { return Ok(None) };
     match chain.import(&raw) {
         Ok(_) => bail!("import accepts an invalid block"),
         Err(ChainError::Invalid(_) | ChainError::NoFork(_)) => {}
@@ -137,9 +156,21 @@ fn refuse(chain: &Chain, execute: &Execute, rlp: &[u8]) -> Result<String> {
     }
     let calldata = calldata_of_invalid(chain, &raw)?;
     ensure!(call(execute, &calldata).is_none(), "EXECUTE accepts an invalid block");
-    let reason = execute.run(&calldata, u64::MAX).expect_err("just refused").to_string();
+    let refusal = execute.run(&calldata, u64::MAX).expect_err("just refused");
+    let reason = refusal.to_string();
     ensure!(!reason.contains("missing"), "refused for its witness: {reason}");
-    Ok(generalise(&reason))
+    ensure!(
+        exception.split('|').any(|exception| is_reason_of(exception, &reason)),
+        "refused for another reason: {reason}"
+    );
+    Ok(Some(refusal))
+}
+
+/// Whether our reason is one for what the fixture expects.
+fn is_reason_of(exception: &str, reason: &str) -> bool {
+    let (_, exception) = exception.split_once('.').unwrap_or_default();
+    let known = REASONS.iter().filter(|(of, _)| *of == exception);
+    known.into_iter().any(|(_, part)| reason.contains(part))
 }
 
 /// The input of a block that cannot be executed: with all that the chain's store holds as witness.
@@ -155,12 +186,16 @@ fn calldata_of_invalid(chain: &Chain, raw: &RawBlock) -> Result<Vec<u8>> {
     let StoredNodes { nodes, codes } = chain.store().everything()?;
     let mut witness = OwnedWitness { state: nodes, codes, headers };
     witness.canonicalize();
-    let fork = chain
-        .config()
-        .spec
-        .fork_at(raw.header.timestamp)
-        .ok_or_eyre("no fork at this timestamp")?;
-    Ok(raw.to_input(fork, 1, &witness, &[], &[])?)
+    let spec = &chain.config().spec;
+    let fork = spec.fork_at(raw.header.timestamp).ok_or_eyre("no fork at this timestamp")?;
+    // What the block causes, if it can be executed; and what it claims instead.
+    let requests = to_stateless_input(raw, &witness, spec).ok().and_then(|executed| {
+        let executed = StatelessInput::decode(&executed).ok()?;
+        let typed = executed.request.execution_requests.typed();
+        let typed = typed.map(|(kind, records)| [&[kind][..], records].concat().into());
+        claimed(&typed, raw.header.requests_hash?)
+    });
+    Ok(raw.to_input(fork, 1, &witness, &requests.unwrap_or_default(), &[])?)
 }
 
 /// Calls EXECUTE from a transaction; `None` if the call fails.
