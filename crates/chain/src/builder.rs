@@ -5,8 +5,8 @@ use crate::{
     gas_pool::GasPool, header::check_header, record::Recording,
 };
 use alloy_consensus::{Header, Transaction as _, proofs};
-use alloy_evm::Evm as _;
 use alloy_eips::eip4895::Withdrawal;
+use alloy_evm::Evm as _;
 use alloy_primitives::{Address, B256, keccak256, map::AddressSet};
 use executor::{
     BlockError, BlockExecution, BlockState, Environment, EvmOverrides as _, ExecutionOutcome,
@@ -185,8 +185,11 @@ impl State {
                 Err(BlockError::Invalid(reason)) if !matches!(reason, Invalid::State(_)) => {
                     let account = execution.evm_mut().db_mut().basic(*sender)?;
                     let is_early = account.map_or(0, |it| it.nonce) < transaction.nonce();
-                    let reason =
-                        if is_early { Rejection::NoRoom(reason) } else { Rejection::Invalid(reason) };
+                    let reason = if is_early {
+                        Rejection::NoRoom(reason)
+                    } else {
+                        Rejection::Invalid(reason)
+                    };
                     rejected.push(Rejected { index, reason, was_tried: true });
                 }
                 Err(error) => return Err(error.into()),
@@ -205,11 +208,7 @@ impl State {
             }
         };
         if let Some(fork) = spec.fork_at(header.timestamp) {
-            provable &= is_canonical(check_system_code(
-                &mut state,
-                fork,
-                self.config.system_code,
-            ))?;
+            provable &= is_canonical(check_system_code(&mut state, fork, self.config.system_code))?;
         }
         let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
         let post = state.into_post_state(|node| changes.put_node(node))?;

@@ -45,7 +45,8 @@ pub(crate) struct GasPool {
 impl GasPool {
     pub(crate) fn new(state: &State, header: &Header, withdrawals: &[Withdrawal]) -> Self {
         let spec = &state.config.spec;
-        let limited = spec.fork_at(header.timestamp).is_some_and(|fork| fork >= ProtocolFork::Osaka);
+        let limited =
+            spec.fork_at(header.timestamp).is_some_and(|fork| fork >= ProtocolFork::Osaka);
         Self {
             gas_limit: header.gas_limit,
             blob_gas: 0,

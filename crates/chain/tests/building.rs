@@ -19,7 +19,8 @@ const FORKS: [ProtocolFork; 3] =
 fn chain(fork: ProtocolFork, change: impl FnOnce(&mut Genesis)) -> Chain {
     let mut genesis = empty_genesis(fork);
     for name in ["alice", "bob"] {
-        let rich = GenesisAccount { balance: U256::from(10).pow(U256::from(24)), ..Default::default() };
+        let rich =
+            GenesisAccount { balance: U256::from(10).pow(U256::from(24)), ..Default::default() };
         genesis.alloc.insert(Key::named(name).address(), rich);
     }
     change(&mut genesis);
@@ -162,7 +163,8 @@ fn a_block_that_would_be_too_long_for_its_fork_is_not_sealed() {
 /// EIP-7928: the gas limit pays for every item of the block access list.
 #[test]
 fn a_transaction_whose_accesses_the_gas_limit_does_not_pay_for_is_not_kept() {
-    let paying = |items: u64| chain(ProtocolFork::Amsterdam, |genesis| genesis.gas_limit = 2_000 * items);
+    let paying =
+        |items: u64| chain(ProtocolFork::Amsterdam, |genesis| genesis.gas_limit = 2_000 * items);
     let transfer = |name: &str, to: u8| {
         Key::named(name).sign(TxEip1559 {
             chain_id: CHAIN_ID,

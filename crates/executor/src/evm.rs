@@ -1,10 +1,6 @@
 //! The EVM that blocks run on.
 
-use crate::{
-    BlockState, StateSource,
-    reads,
-    state::ZERO_CODE_HASH,
-};
+use crate::{BlockState, StateSource, reads, state::ZERO_CODE_HASH};
 use alloy_evm::{
     Database, EvmEnv,
     eth::{EthEvm, EthEvmContext},

@@ -115,10 +115,7 @@ const fn state<'h, 'x, 's, S: StateSource>(
 
 /// Reads an account with its code, which is returned. What the transaction has made of it stands in
 /// the journal; it has been read already.
-fn read_account<S: StateSource>(
-    host: &mut Host<'_, '_, S>,
-    address: Address,
-) -> Option<Bytecode> {
+fn read_account<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address) -> Option<Bytecode> {
     // A read that fails is kept by the state, and fails the block.
     let (hash, code) = match host.journaled_state.inner.state.get(&address) {
         Some(account) => (account.info.code_hash, account.info.code.clone()),

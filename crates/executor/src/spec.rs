@@ -1,9 +1,9 @@
 //! Which rules hold on a chain, and when.
 
+use crate::state::unguessable;
 use alloy_eips::eip7840::BlobParams;
 use alloy_evm::eth::spec::EthExecutorSpec;
 use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, EthereumHardforks, ForkCondition};
-use crate::state::unguessable;
 use alloy_primitives::{Address, U256, address};
 use std::sync::LazyLock;
 use wire::ProtocolFork;

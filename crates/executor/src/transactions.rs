@@ -63,8 +63,11 @@ impl FixedGas {
     /// The least that the block counts for it, refunds as large as they can be. From Amsterdam on
     /// refunds do not lower what a block counts (EIP-7778).
     fn counted(self, fork: ProtocolFork) -> u64 {
-        let refund =
-            if fork < ProtocolFork::Amsterdam { self.intrinsic / Self::MAX_REFUND_QUOTIENT } else { 0 };
+        let refund = if fork < ProtocolFork::Amsterdam {
+            self.intrinsic / Self::MAX_REFUND_QUOTIENT
+        } else {
+            0
+        };
         (self.intrinsic - refund).max(self.floor)
     }
 }

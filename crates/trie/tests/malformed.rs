@@ -39,8 +39,7 @@ fn string(bytes: &[u8]) -> Vec<u8> {
 
 /// A key's nibbles from `from` on, in hex prefix form.
 fn path(key: &B256, from: usize, leaf: bool) -> Vec<u8> {
-    let nibbles: Vec<u8> =
-        key.iter().flat_map(|byte| [byte >> 4, byte & 15]).skip(from).collect();
+    let nibbles: Vec<u8> = key.iter().flat_map(|byte| [byte >> 4, byte & 15]).skip(from).collect();
     hex_prefix(&nibbles, leaf)
 }
 

@@ -140,12 +140,7 @@ impl<'a> ExecutionPayload<'a> {
             base_fee_per_gas: U256::from_le_bytes(array_at::<32>(bytes, at::BASE_FEE_PER_GAS)),
             block_hash: array_at(bytes, at::BLOCK_HASH).into(),
             // Progressive lists: they have no limit but that of the bytes.
-            transactions: ByteLists::decode(
-                "transactions",
-                transactions,
-                usize::MAX,
-                usize::MAX,
-            )?,
+            transactions: ByteLists::decode("transactions", transactions, usize::MAX, usize::MAX)?,
             withdrawals: Records::from_bytes("withdrawals", withdrawals)?,
             blob_gas_used: if blobs { u64_at(bytes, at::BLOB_GAS_USED) } else { 0 },
             excess_blob_gas: if blobs { u64_at(bytes, at::EXCESS_BLOB_GAS) } else { 0 },

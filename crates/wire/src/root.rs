@@ -3,7 +3,10 @@
 //! Two conventions are in circulation and nobody has aligned them yet, so both stand behind one
 //! function.
 
-use crate::{ByteLists, ExecutionPayload, ExecutionRequests, NewPayloadRequest, ProtocolFork, Records, Withdrawal};
+use crate::{
+    ByteLists, ExecutionPayload, ExecutionRequests, NewPayloadRequest, ProtocolFork, Records,
+    Withdrawal,
+};
 use alloy_primitives::B256;
 use sha2::{Digest, Sha256};
 
@@ -380,11 +383,9 @@ impl Merkle {
             self.bounded_records(&requests.deposits, depth::DEPOSIT_REQUESTS, |record| {
                 self.deposit(record)
             }),
-            self.bounded_records(
-                &requests.withdrawals,
-                depth::WITHDRAWAL_REQUESTS,
-                |record| self.withdrawal_request(record),
-            ),
+            self.bounded_records(&requests.withdrawals, depth::WITHDRAWAL_REQUESTS, |record| {
+                self.withdrawal_request(record)
+            }),
             self.bounded_records(
                 &requests.consolidations,
                 depth::CONSOLIDATION_REQUESTS,

@@ -45,10 +45,8 @@ fn the_specification_known_answer_has_its_bytes_and_both_its_roots() {
 #[test]
 fn requests_of_earlier_forks_have_both_their_roots() {
     let hash_pair = |left: B256, right: B256| sha256(&[left.0, right.0].concat());
-    let hashes = hash_pair(
-        hash_pair(B256::repeat_byte(9), B256::ZERO),
-        B256::new(U256::ONE.to_le_bytes()),
-    );
+    let hashes =
+        hash_pair(hash_pair(B256::repeat_byte(9), B256::ZERO), B256::new(U256::ONE.to_le_bytes()));
     let anchor = B256::repeat_byte(10);
     let payload = b256!("b9ccbb429059770fb1c3796aa98dc5d5df321b6226d46ed14203cfe8df186834");
     let requests = b256!("56dff976fcc8547491480bb0c68c391852c66410c1768707a851c5038047b78f");

@@ -97,12 +97,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Asks both about an input.
-    pub(crate) fn ask(
-        &mut self,
-        judges: &Judges,
-        name: impl FnOnce() -> String,
-        calldata: &Bytes,
-    ) {
+    pub(crate) fn ask(&mut self, judges: &Judges, name: impl FnOnce() -> String, calldata: &Bytes) {
         let (ours, theirs) = (judges.ours(calldata), judges.theirs(calldata));
         match (&ours, &theirs) {
             (Ok(()), Some(Ok(()))) => self.accepted += 1,

@@ -25,11 +25,7 @@ impl Dialect for ExecutionSpecs {
         Ok(calldata)
     }
 
-    fn answer(
-        &self,
-        _: &[u8],
-        outcome: Result<Executed, Refused>,
-    ) -> Result<Answer, ExecuteError> {
+    fn answer(&self, _: &[u8], outcome: Result<Executed, Refused>) -> Result<Answer, ExecuteError> {
         let executed = outcome.map_err(|refused| refused.reason)?;
         let output = Bytes::copy_from_slice(&executed.result.encode());
         Ok(Answer { gas: executed.gas, output })

@@ -145,7 +145,10 @@ impl FromStr for GasSchedule {
         }
         line.split_once('+')
             .and_then(|(base, per_byte)| {
-                Some(Self::Flat(Flat { base: base.parse().ok()?, per_byte: per_byte.parse().ok()? }))
+                Some(Self::Flat(Flat {
+                    base: base.parse().ok()?,
+                    per_byte: per_byte.parse().ok()?,
+                }))
             })
             .ok_or_else(|| UnknownSchedule(line.to_owned()))
     }

@@ -4,6 +4,7 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use enshrine_execute::Execute;
 use executor::{ChainSpec, SystemCode};
 use keys::{Key, Transaction};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput, convert::RawBlock};
@@ -35,7 +36,7 @@ impl L2 {
         Self { chain: Chain::new(&genesis, config).expect("starts"), fork }
     }
 
-    /// A block of these transactions; all of them must fit.
+    /// A block of these transactions; all of them must fit. What the chain builds, EXECUTE accepts.
     pub(crate) fn build(&self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let attributes = BlockAttributes {
             timestamp: self.chain.head().header.timestamp + 12,
@@ -44,6 +45,8 @@ impl L2 {
         };
         let (block, rejected) = self.chain.build(&attributes, transactions).expect("builds");
         assert!(rejected.is_empty(), "{rejected:?}");
+        let execute = Execute { system_code: SystemCode::Any, ..Execute::on(self.fork) };
+        execute.run(&block.input().expect("encodes"), u64::MAX).expect("what is built is accepted");
         block
     }
 

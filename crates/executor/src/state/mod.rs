@@ -6,12 +6,12 @@ mod post;
 
 use crate::{ReadError, StateError, SystemCode};
 use account::AccountState;
+pub(crate) use account::{ZERO_CODE_HASH, unguessable};
 use alloy_evm::block::BalIndexedDatabase;
 use alloy_primitives::{
     Address, B256, KECCAK256_EMPTY,
     map::{AddressMap, B256Map},
 };
-pub(crate) use account::{ZERO_CODE_HASH, unguessable};
 pub use post::PostState;
 use revm::{
     Database, DatabaseCommit,

@@ -96,10 +96,8 @@ fn an_empty_account_of_a_genesis_goes_only_if_it_is_paid_or_left_something() {
             }
             genesis.alloc.insert(caller, contract(&code));
         });
-        let transactions = vec![
-            world.call(empty(called), 100_000, vec![]),
-            world.call(caller, 300_000, vec![]),
-        ];
+        let transactions =
+            vec![world.call(empty(called), 100_000, vec![]), world.call(caller, 300_000, vec![])];
         let mut attributes = world.attributes();
         attributes.fee_recipient = empty(fees);
         let (block, rejected) = world.chain.build(&attributes, transactions).expect("builds");
@@ -107,9 +105,8 @@ fn an_empty_account_of_a_genesis_goes_only_if_it_is_paid_or_left_something() {
         assert!(block.block.executed.receipts.iter().all(|receipt| receipt.success));
         assert!(world.verify(&block, Default::default()).is_ok(), "{fork}");
         world.chain.append(block).expect("appends");
-        let is_there = |number| {
-            world.chain.state().account(empty(number)).expect("reads").is_some()
-        };
+        let is_there =
+            |number| world.chain.state().account(empty(number)).expect("reads").is_some();
         assert_eq!([called, inner, heir, fees].map(is_there), [true, true, false, false], "{fork}");
     }
 }
@@ -163,7 +160,10 @@ fn the_factory_is_there_from_the_first_block_of_amsterdam_on() {
     let factory = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
     for fork in FORKS {
         let mut world = World::new(fork, |_| {});
-        assert_eq!(!world.chain.code(factory).expect("reads").is_empty(), fork >= ProtocolFork::Amsterdam);
+        assert_eq!(
+            !world.chain.code(factory).expect("reads").is_empty(),
+            fork >= ProtocolFork::Amsterdam
+        );
         if fork < ProtocolFork::Amsterdam {
             continue;
         }

@@ -77,7 +77,8 @@ impl Filler {
         let slots = self.next_slot..(self.next_slot + clears).min(SLOTS);
         self.next_slot = slots.end;
         let keys = slots.clone().map(|slot| U256::from(slot).into()).collect();
-        let input = slots.flat_map(|slot| [slot, 0]).flat_map(|word| U256::from(word).to_be_bytes::<32>());
+        let input =
+            slots.flat_map(|slot| [slot, 0]).flat_map(|word| U256::from(word).to_be_bytes::<32>());
         let mut transaction = self.world.transaction("alice", STORE_AT, 0, input.collect());
         let item = |number: u64| AccessListItem {
             address: Address::left_padding_from(&(1_000 + number).to_be_bytes()),
@@ -138,11 +139,8 @@ fn full_blocks_with_the_largest_refunds_are_valid_under_every_fork() {
             assert!(!rejected.is_empty() && !block.block.transactions.is_empty(), "{fork}: full");
             let gas_limit = block.block.header.gas_limit;
             blocks += 1;
-            beyond += usize::from(exceeds_the_plain_sum(
-                &block.block.transactions,
-                gas_limit,
-                fork,
-            ));
+            beyond +=
+                usize::from(exceeds_the_plain_sum(&block.block.transactions, gas_limit, fork));
         }
         println!("{fork}: {beyond} of {blocks} blocks cost more in advance than they may use");
         assert_eq!(beyond > 0, fork < ProtocolFork::Amsterdam, "{fork}");
@@ -187,12 +185,12 @@ fn the_bound_on_what_transactions_use_is_exact_where_nothing_is_refunded() {
     let mut world = World::new(ProtocolFork::Osaka, |_| {});
     let floor = 21_000 + 40 * 1_000;
     let data = world.call(Address::repeat_byte(0xbb), floor, vec![1; 1_000]);
-    let bound = |count: usize, limit, fork| {
-        check_transactions(&vec![data.clone(); count], limit, fork)
-    };
+    let bound =
+        |count: usize, limit, fork| check_transactions(&vec![data.clone(); count], limit, fork);
     let osaka = ProtocolFork::Osaka;
     assert_eq!(bound(3, 3 * floor, osaka), Ok(()));
-    let reason = Invalid::IntrinsicGas { gas_limit: 3 * floor - 1, least: 3 * floor, transactions: 3 };
+    let reason =
+        Invalid::IntrinsicGas { gas_limit: 3 * floor - 1, least: 3 * floor, transactions: 3 };
     assert_eq!(bound(3, 3 * floor - 1, osaka), Err(reason));
     // A transfer: four fifths, until the floor came.
     let transfer = world.call(Address::repeat_byte(0xbb), 21_000, vec![]);

@@ -103,9 +103,9 @@ impl World {
         &self,
         transactions: Vec<Transaction>,
     ) -> (BlockWithWitness, Vec<(usize, Invalid)>) {
-        let (block, rejected) =
-            self.chain.build(&self.attributes(), transactions).expect("builds");
-        if let Err(reason) = self.verify(&block, Options { evm: self.chain.config(), ..Default::default() })
+        let (block, rejected) = self.chain.build(&self.attributes(), transactions).expect("builds");
+        if let Err(reason) =
+            self.verify(&block, Options { evm: self.chain.config(), ..Default::default() })
         {
             panic!("what the chain builds is refused: {reason}");
         }
