@@ -89,16 +89,17 @@ impl Test {
         }
     }
 
+    /// What the chain builds, EXECUTE accepts.
     fn build(&self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let (block, rejected) = self.chain.build(&self.attributes(), transactions).unwrap();
         assert!(rejected.is_empty(), "{rejected:?}");
+        assert_eq!(verifies(&block, &block.witness), Ok(()));
         block
     }
 
-    /// Builds and appends, and lets EXECUTE verify.
+    /// Builds and appends.
     fn advance(&mut self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let block = self.build(transactions);
-        Execute::default().run(&block.input().unwrap(), u64::MAX).unwrap();
         self.chain.append(block.clone()).unwrap();
         block
     }
@@ -152,7 +153,7 @@ impl Test {
 }
 
 fn verifies(block: &BlockWithWitness, witness: &OwnedWitness) -> Result<(), execute::ExecuteError> {
-    Execute::default().run(&block.input_with(witness).unwrap(), u64::MAX).map(|_| ())
+    Execute::on(block.fork).run(&block.input_with(witness).unwrap(), u64::MAX).map(|_| ())
 }
 
 /// A block that does a bit of everything: reads, writes, clears slots so that branches collapse,

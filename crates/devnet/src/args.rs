@@ -223,7 +223,7 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "EXECUTE")]
     pub no_execute: bool,
 
-    /// Schema ids that EXECUTE accepts, in hexadecimal [default: those of all forks]
+    /// Schema ids that EXECUTE accepts beside those of the hardfork, in hexadecimal
     #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = schema, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_schema: Vec<ProtocolFork>,
 

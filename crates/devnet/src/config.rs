@@ -109,7 +109,7 @@ pub struct Config {
     pub code_size_limit: Option<usize>,
     /// Whether EXECUTE is there.
     pub execute: bool,
-    /// Forks whose schema ids EXECUTE accepts; all, if there are none.
+    /// Forks whose schema ids EXECUTE accepts beside those of the chain itself.
     pub execute_forks: Vec<ProtocolFork>,
     /// What EXECUTE costs: of every call, and of every byte.
     pub execute_gas: Option<(u64, u64)>,

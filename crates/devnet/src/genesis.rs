@@ -59,8 +59,8 @@ pub(crate) fn start(
     remote: Option<&Arc<Remote>>,
 ) -> Result<(Chain, Clock), DevnetError> {
     let rules = |spec: ChainSpec| ChainConfig {
+        execute: config.execute.then(|| execute(config, &spec).into()),
         spec,
-        execute: config.execute.then(|| execute(config).into()),
         system_code: SystemCode::Canonical,
         limits: Limits {
             code_size: config.code_size_limit,
@@ -141,14 +141,17 @@ fn continuing(
     Ok((chain, clock))
 }
 
-/// EXECUTE as the flags want it.
-fn execute(config: &Config) -> Execute {
-    let mut execute = Execute::default();
+/// EXECUTE as the flags want it: for the forks of the chain itself, and those that are named.
+fn execute(config: &Config, spec: &ChainSpec) -> Execute {
+    let own = spec.forks().into_iter().flat_map(|fork| Execute::on(fork).forks);
+    let mut execute = Execute {
+        forks: own.chain(config.execute_forks.iter().copied()).collect(),
+        ..Execute::default()
+    };
+    execute.forks.sort_unstable();
+    execute.forks.dedup();
     if let Some((base, per_byte)) = config.execute_gas {
         execute.gas = Arc::new(Flat { base, per_byte });
-    }
-    if !config.execute_forks.is_empty() {
-        execute.forks.clone_from(&config.execute_forks);
     }
     execute
 }

@@ -25,7 +25,8 @@ pub struct Execute {
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// What a block may hold.
     pub rules: Rules,
-    /// Forks whose schema ids are accepted.
+    /// Forks whose schema ids are accepted. The caller picks among them, so none may have rules that
+    /// are cheaper than those of this L1.
     pub forks: Vec<ProtocolFork>,
     /// What may stand at the system addresses of the pre-state. Anything but the canonical code is
     /// for tests alone: it makes work that nobody pays for.
@@ -37,15 +38,24 @@ pub struct Execute {
 }
 
 impl Default for Execute {
+    /// EXECUTE [on](Self::on) Osaka.
     fn default() -> Self {
+        Self::on(ProtocolFork::Osaka)
+    }
+}
+
+impl Execute {
+    /// EXECUTE of an L1 that runs `fork`: it accepts the schema id of that fork, and of those before
+    /// it that differ from it in blob parameters alone.
+    pub fn on(fork: ProtocolFork) -> Self {
+        let has_its_rules = |other: &ProtocolFork| {
+            *other >= ProtocolFork::Cancun && *other <= fork && other.rules() == fork.rules()
+        };
         Self {
             gas: GasSchedule::DEFAULT.into(),
             dialects: vec![Arc::new(ExecutionSpecs)],
             rules: Rules::default(),
-            forks: ProtocolFork::ALL
-                .into_iter()
-                .filter(|fork| *fork >= ProtocolFork::Cancun)
-                .collect(),
+            forks: ProtocolFork::ALL.into_iter().filter(has_its_rules).collect(),
             system_code: SystemCode::Canonical,
             networks: Networks::ById,
             threads: NonZeroUsize::MIN,
@@ -152,9 +162,12 @@ impl From<BlockError> for ExecuteError {
 }
 
 impl Execute {
-    /// EXECUTE for blocks of L1: no L2 rules.
+    /// EXECUTE for blocks of any L1 of any time, for tools and tests: no L2 rules, and all forks from
+    /// Cancun on.
     pub fn l1() -> Self {
-        Self { rules: Rules::L1, ..Self::default() }
+        let is_verified = |fork: &ProtocolFork| *fork >= ProtocolFork::Cancun;
+        let forks = ProtocolFork::ALL.into_iter().filter(is_verified).collect();
+        Self { rules: Rules::L1, forks, ..Self::default() }
     }
 
     /// Runs a call in the form of the execution-specs that was given `gas`.
@@ -292,5 +305,25 @@ impl Purse {
         }
         self.held = reserve;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ProtocolFork::{Amsterdam, Bpo1, Bpo2, Cancun, Osaka, Paris, Prague};
+
+    #[test]
+    fn an_l1_accepts_its_own_fork_and_none_with_other_rules() {
+        let accepted = |fork| Execute::on(fork).forks;
+        assert_eq!(accepted(Paris), []);
+        assert_eq!(accepted(Cancun), [Cancun]);
+        assert_eq!(accepted(Prague), [Prague]);
+        assert_eq!(accepted(Osaka), [Osaka]);
+        assert_eq!(accepted(Bpo1), [Osaka, Bpo1]);
+        assert_eq!(accepted(Bpo2), [Osaka, Bpo1, Bpo2]);
+        assert_eq!(accepted(Amsterdam), [Amsterdam]);
+        assert_eq!(Execute::default().forks, [Osaka]);
+        assert_eq!(Execute::l1().forks, [Cancun, Prague, Osaka, Bpo1, Bpo2, Amsterdam]);
     }
 }

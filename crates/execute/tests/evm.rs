@@ -51,7 +51,7 @@ fn a_valid_block_returns_43_bytes_and_costs_what_it_used_by_every_kind_of_call()
         let (declared, gas_used) = declared_by(&calldata);
         let charge = GasSchedule::DEFAULT.charge(&declared, gas_used);
         for how in [CALL, How::StaticCall, How::DelegateCall] {
-            let seen = Host::new(Execute::default()).see(how, &calldata, PLENTY);
+            let seen = Host::new(Execute::on(fork)).see(how, &calldata, PLENTY);
             assert!(seen.success, "{fork} {how:?}");
             assert_eq!(seen.gas, WARM_CALL + charge, "{fork} {how:?}");
             let result = StatelessResult::decode(&seen.returned).unwrap();

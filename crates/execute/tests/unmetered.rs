@@ -40,7 +40,7 @@ fn a_gas_burner_at_a_system_address_is_refused_before_it_runs() {
                 genesis.alloc.insert(contract.address, account);
             });
             let calldata = l2.calldata(1);
-            let (outcome, _) = run(&Execute::default(), &calldata, PLENTY);
+            let (outcome, _) = run(&Execute::on(fork), &calldata, PLENTY);
             match outcome {
                 Err(ExecuteError::Invalid(Invalid::SystemCode { address, .. })) => {
                     assert_eq!(address, contract.address, "{fork}");
@@ -48,7 +48,7 @@ fn a_gas_burner_at_a_system_address_is_refused_before_it_runs() {
                 other => panic!("{fork} {}: {other:?}", contract.address),
             }
             // The block itself is valid: told to take any code, EXECUTE does run it.
-            let careless = Execute { system_code: SystemCode::Any, ..Execute::default() };
+            let careless = Execute { system_code: SystemCode::Any, ..Execute::on(fork) };
             assert_eq!(run(&careless, &calldata, PLENTY).0, Ok(()));
         }
     }

@@ -156,7 +156,7 @@ where
         self.before_transaction(transaction, sender)?;
         let contract = self.executor.spec.deposit_contract_address();
         let fee_recipient = self.header.beneficiary;
-        let pays_tip = self.pays_tip(transaction);
+        let tip = self.tip(transaction);
         let mut unfit = None;
         let executed = self.executor.execute_transaction_with_commit_condition(
             Recovered::new_unchecked(transaction, sender),
@@ -168,8 +168,10 @@ where
                         .any(|log| Some(log.address) == contract && is_malformed_deposit(log));
                 if malformed_deposit {
                     unfit = Some("makes the deposit contract emit a log of another layout");
-                } else if pays_tip && has_all_there_is(&executed.result.state, fee_recipient) {
-                    unfit = Some("the fee recipient can hold no more");
+                } else if !can_hold(&executed.result.state, fee_recipient, {
+                    tip * U256::from(executed.result.result.tx_gas_used())
+                }) {
+                    unfit = Some("the fee recipient cannot hold its fees");
                 }
                 if unfit.is_some() {
                     return CommitChanges::No;
@@ -341,11 +343,10 @@ where
         Ok(())
     }
 
-    /// Whether the fee recipient gets anything from a transaction.
-    fn pays_tip(&self, transaction: &Transaction) -> bool {
-        let tip =
-            transaction.effective_tip_per_gas(self.header.base_fee_per_gas.unwrap_or_default());
-        tip.is_some_and(|tip| tip > 0)
+    /// What the fee recipient gets for each gas of a transaction, in wei.
+    fn tip(&self, transaction: &Transaction) -> U256 {
+        let base_fee = self.header.base_fee_per_gas.unwrap_or_default();
+        U256::from(transaction.effective_tip_per_gas(base_fee).unwrap_or_default())
     }
 
     fn set_access_index(&mut self, index: u64) {
@@ -383,12 +384,12 @@ pub fn execute_block<'x, S: StateSource>(
     execution.finish()
 }
 
-/// Whether an account that has just been paid holds the largest balance there is.
+/// Whether an account can have been paid `fees`: where the sum would be larger than a balance can be,
+/// which no block may make it, revm pays nothing.
 ///
-/// revm stops there where the sum would be larger, which no block may make it. One that gets there
-/// to the wei is refused with the others.
-fn has_all_there_is(state: &EvmState, address: Address) -> bool {
-    state.get(&address).is_some_and(|account| account.info.balance == U256::MAX)
+/// Afterwards one cannot tell; so the last `fees` below the largest balance are out of reach.
+fn can_hold(state: &EvmState, address: Address, fees: U256) -> bool {
+    state.get(&address).is_none_or(|account| account.info.balance.checked_add(fees).is_some())
 }
 
 /// Whose fault it is that the EVM did not run a transaction.

@@ -171,6 +171,15 @@ impl ChainSpec {
         )
     }
 
+    /// The forks with a schema that are in force at some time, oldest first.
+    pub fn forks(&self) -> Vec<ProtocolFork> {
+        let is_in_force = |fork: &ProtocolFork| {
+            let since = self.forks.ethereum_fork_activation(hardfork(*fork));
+            since.as_timestamp().is_some_and(|since| self.fork_at(since) == Some(*fork))
+        };
+        ProtocolFork::ALL.into_iter().filter(is_in_force).collect()
+    }
+
     /// The newest fork in force for a block: of all forks, from Frontier on.
     ///
     /// The DAO fork changes one chain's state and no rules, so it is never the answer.

@@ -32,7 +32,7 @@ pub fn recover_sender(transaction: &Transaction) -> Option<Address> {
 
 /// revm's name of a fork.
 pub const fn spec_id(fork: ProtocolFork) -> SpecId {
-    match fork {
+    match fork.rules() {
         ProtocolFork::Paris => SpecId::MERGE,
         ProtocolFork::Shanghai => SpecId::SHANGHAI,
         ProtocolFork::Cancun => SpecId::CANCUN,

@@ -45,7 +45,8 @@ impl FromStr for Profile {
     type Err = ProfileError;
 
     fn from_str(line: &str) -> Result<Self, ProfileError> {
-        let mut execute = Execute::default();
+        // What the L2 of a test runs is for the test to say, not for the EVM of forge.
+        let mut execute = Execute { forks: Execute::l1().forks, ..Execute::default() };
         for part in line.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let unknown = |expected| move || ProfileError { part: part.to_owned(), expected };
             let (key, value) = part.split_once('=').ok_or_else(unknown(

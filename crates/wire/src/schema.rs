@@ -38,6 +38,15 @@ impl ProtocolFork {
         Self::Amsterdam,
     ];
 
+    /// The fork whose rules of execution it has: one that changes blob parameters has those of the
+    /// fork before it.
+    pub const fn rules(self) -> Self {
+        match self {
+            Self::Bpo1 | Self::Bpo2 => Self::Osaka,
+            other => other,
+        }
+    }
+
     /// The schema id of this fork's current revision.
     pub const fn schema(self) -> SchemaId {
         SchemaId::new(((self as u16) << 8) | SchemaId::REVISION)

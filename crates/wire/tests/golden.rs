@@ -2,13 +2,13 @@
 
 mod support;
 
-use alloy_primitives::{B256, b256, hex};
+use alloy_primitives::{B256, U256, b256, hex};
 use enshrine_wire::{
     DecodeError, ExecutionRequests, ProtocolFork, RootConvention, SchemaId, StatelessInput,
     StatelessResult,
 };
 use sha2::{Digest, Sha256};
-use support::{KnownAnswer, minimal, with_public_keys};
+use support::{KnownAnswer, minimal, with_one_of_everything, with_public_keys};
 
 fn sha256(bytes: &[u8]) -> B256 {
     B256::from_slice(&Sha256::digest(bytes))
@@ -37,6 +37,65 @@ fn the_specification_known_answer_has_its_bytes_and_both_its_roots() {
         );
         assert_eq!(StatelessInput::decode(&bytes), Ok(input));
     });
+}
+
+/// Roots before Amsterdam, by the known answers of others: by the execution-specs those of the
+/// payload and of the execution requests that paradigmxyz/stateless publishes, by the
+/// consensus-specs those of whole requests that remerkleable computes.
+#[test]
+fn requests_of_earlier_forks_have_both_their_roots() {
+    let hash_pair = |left: B256, right: B256| sha256(&[left.0, right.0].concat());
+    let hashes =
+        hash_pair(hash_pair(B256::repeat_byte(9), B256::ZERO), B256::new(U256::ONE.to_le_bytes()));
+    let anchor = B256::repeat_byte(10);
+    let payload = b256!("b9ccbb429059770fb1c3796aa98dc5d5df321b6226d46ed14203cfe8df186834");
+    let requests = b256!("56dff976fcc8547491480bb0c68c391852c66410c1768707a851c5038047b78f");
+    let head = hash_pair(payload, hashes);
+    let electra = [
+        hash_pair(head, hash_pair(anchor, requests)),
+        b256!("cda48ee1373f683926074149d324020bbb0419b9ec4b3095f6ff4180945fa781"),
+    ];
+    for (fork, expected) in [
+        (
+            ProtocolFork::Paris,
+            [
+                b256!("7607fcf862b0f219726ad51d8651d49a9bbbe12fb62edaacd399c25db92b8d77"),
+                b256!("138736b08541df6a7eb8870b6c13c247aa980a9be749cacf587d5e99cb909d6c"),
+            ],
+        ),
+        (
+            ProtocolFork::Shanghai,
+            [
+                b256!("2e3ce606be3d7aa667c2babf22196711f68b45bea6716c6446ec5dce4bd39449"),
+                b256!("cc618e0cf37a331a26996ff1ff4a9c080f9370c6146c4453f88a780d128652c6"),
+            ],
+        ),
+        (
+            ProtocolFork::Cancun,
+            [
+                hash_pair(head, hash_pair(anchor, B256::ZERO)),
+                b256!("873a51b73f2acf48edd11ff04fe29d1d5571fae3a94c1cde46124a4e9bb86f83"),
+            ],
+        ),
+        (ProtocolFork::Prague, electra),
+        (ProtocolFork::Osaka, electra),
+        (ProtocolFork::Bpo1, electra),
+        (ProtocolFork::Bpo2, electra),
+    ] {
+        with_one_of_everything(fork, |input| {
+            assert_eq!(roots(&input), expected, "{fork}");
+            assert_eq!(StatelessInput::decode(&input.encode()), Ok(input), "{fork}");
+        });
+    }
+}
+
+#[test]
+fn the_root_of_an_empty_block_does_not_depend_on_the_fork_of_its_shape() {
+    let of = |fork| roots(&minimal(fork));
+    assert_eq!(of(ProtocolFork::Prague), of(ProtocolFork::Bpo2));
+    let [progressive, bounded] = of(ProtocolFork::Bpo2);
+    assert_ne!(progressive, bounded);
+    assert_ne!(of(ProtocolFork::Bpo2)[0], of(ProtocolFork::Amsterdam)[0]);
 }
 
 #[test]

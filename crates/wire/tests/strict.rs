@@ -168,7 +168,7 @@ fn elements_and_lists_up_to_their_limits_are_accepted_and_one_more_is_refused() 
         input.encode()
     };
     let blob = |len: usize| Bytes::from(vec![1; len]);
-    let cases: [(&str, usize, ProtocolFork, Change<'_>); 9] = [
+    let cases: [(&str, usize, ProtocolFork, Change<'_>); 5] = [
         ("witness state", 1 << 10, ProtocolFork::Amsterdam, &|len, _| {
             witness(vec![blob(len)], vec![], vec![])
         }),

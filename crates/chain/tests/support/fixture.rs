@@ -1,8 +1,9 @@
 //! Official fixtures (EEST "blockchain_test"): how they are run.
 
+use super::requests::claimed;
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
 use alloy_primitives::{Bytes, TxKind, keccak256};
-use enshrine_chain::{Chain, ChainConfig, ChainError};
+use enshrine_chain::{Chain, ChainConfig, ChainError, to_stateless_input};
 use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Flat, Networks};
 use executor::{ChainSpec, Invalid, SystemCode};
 use eyre::{Context, OptionExt, Result, bail, ensure, eyre};
@@ -14,7 +15,49 @@ use revm::{
 use std::{collections::BTreeMap, sync::Arc};
 use store::StoredNodes;
 use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
-use wire::{OwnedWitness, StatelessResult, convert::RawBlock};
+use wire::{OwnedWitness, StatelessInput, StatelessResult, convert::RawBlock};
+
+/// What EXECUTE says of a block for which a fixture expects an exception.
+const REASONS: [(&str, &str); 37] = [
+    ("INCORRECT_EXCESS_BLOB_GAS", "header field excess blob gas"),
+    ("INVALID_BASEFEE_PER_GAS", "header field base fee"),
+    ("INVALID_BLOCK_HASH", "block hash"),
+    ("INVALID_DEPOSIT_EVENT_LAYOUT", "another layout"),
+    ("INVALID_GASLIMIT", "header field gas limit"),
+    ("INVALID_REQUESTS", "requests hash"),
+    // Lists that the format cannot hold: of no known type, in another order, or of no records.
+    ("INVALID_REQUESTS", "but the fields hash to"),
+    ("INVALID_WITHDRAWALS_ROOT", "but the fields hash to"),
+    ("RLP_BLOCK_LIMIT_EXCEEDED", "bytes of RLP"),
+    ("RLP_STRUCTURES_ENCODING", "transaction "),
+    ("SYSTEM_CONTRACT_CALL_FAILED", "block execution: "),
+    ("SYSTEM_CONTRACT_CALL_FAILED", "at the system address"),
+    ("GAS_ALLOWANCE_EXCEEDED", "available gas"),
+    ("GAS_ALLOWANCE_EXCEEDED", "does not cover what"),
+    ("GAS_LIMIT_EXCEEDS_MAXIMUM", "is greater than the cap"),
+    ("INITCODE_SIZE_EXCEEDED", "initcode size limit"),
+    ("INSUFFICIENT_ACCOUNT_FUNDS", "lack of funds"),
+    ("INSUFFICIENT_ACCOUNT_FUNDS", "overflow payment"),
+    ("INSUFFICIENT_MAX_FEE_PER_BLOB_GAS", "max fee per blob gas"),
+    ("INSUFFICIENT_MAX_FEE_PER_GAS", "less than basefee"),
+    ("INTRINSIC_GAS_BELOW_FLOOR_GAS_COST", "is below its intrinsic gas"),
+    ("INTRINSIC_GAS_TOO_LOW", "is below its intrinsic gas"),
+    ("NONCE_MISMATCH_TOO_HIGH", "too high"),
+    ("NONCE_MISMATCH_TOO_LOW", "too low"),
+    ("SENDER_NOT_EOA", "senders with deployed code"),
+    ("TYPE_3_TX_BLOB_COUNT_EXCEEDED", "too many blobs"),
+    ("TYPE_3_TX_BLOB_COUNT_EXCEEDED", "header field blob gas used"),
+    ("TYPE_3_TX_CONTRACT_CREATION", "transaction "),
+    ("TYPE_3_TX_INVALID_BLOB_VERSIONED_HASH", "blob version not supported"),
+    ("TYPE_3_TX_MAX_BLOB_GAS_ALLOWANCE_EXCEEDED", "header field blob gas used"),
+    ("TYPE_3_TX_MAX_BLOB_GAS_ALLOWANCE_EXCEEDED", "too many blobs"),
+    ("TYPE_3_TX_WITH_FULL_BLOBS", "transaction "),
+    ("TYPE_3_TX_ZERO_BLOBS", "empty blobs"),
+    ("TYPE_4_EMPTY_AUTHORIZATION_LIST", "empty authorization list"),
+    ("TYPE_4_TX_CONTRACT_CREATION", "transaction "),
+    ("INVALID_CHAINID", "chain"),
+    ("INVALID_SIGNATURE_VRS", "recovers no sender"),
+];
 
 /// A pack of fixtures.
 pub(crate) struct Pack {
@@ -34,6 +77,10 @@ pub(crate) struct Outcome {
     pub(crate) reasons: BTreeMap<String, usize>,
     /// Tests with a verdict other than the fixture's, and what went wrong.
     pub(crate) wrong: Vec<(String, String)>,
+    /// Blocks that claim other requests than they cause, which EXECUTE was shown as they claim them.
+    pub(crate) claimed_requests: usize,
+    /// Valid blocks that EXECUTE accepts.
+    pub(crate) accepted: usize,
 }
 
 impl Outcome {
@@ -92,11 +139,19 @@ fn run_test(fixture: &Fixture, outcome: &mut Outcome) -> Result<()> {
                 outcome.valid += 1;
                 accept(&mut chain, &execute, &block.rlp)
                     .wrap_err_with(|| format!("block {index}"))?;
+                outcome.accepted += 1;
             }
             Some(exception) => {
                 outcome.invalid += 1;
-                let reason = refuse(&chain, &execute, &block.rlp)
+                let refusal = refuse(&chain, &execute, &block.rlp, exception)
                     .wrap_err_with(|| format!("block {index}, {exception}"))?;
+                let Some(refusal) = refusal else { continue };
+                let reason = generalise(&refusal.to_string());
+                let is_about_requests = matches!(
+                    refusal,
+                    ExecuteError::Invalid(Invalid::Commitment { what: "requests hash", .. })
+                );
+                outcome.claimed_requests += usize::from(is_about_requests);
                 *outcome.reasons.entry(format!("{exception} => {reason}")).or_default() += 1;
             }
         }
@@ -127,9 +182,15 @@ fn accept(chain: &mut Chain, execute: &Execute, rlp: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// An invalid block is refused by the chain and by EXECUTE, with a witness that holds everything.
-fn refuse(chain: &Chain, execute: &Execute, rlp: &[u8]) -> Result<String> {
-    let Ok(raw) = RawBlock::decode(rlp) else { return Ok("not a block".to_owned()) };
+/// An invalid block is refused by the chain and by EXECUTE, with a witness that holds everything, for
+/// the fixture's reason. `None` if it is not even RLP of a block.
+fn refuse(
+    chain: &Chain,
+    execute: &Execute,
+    rlp: &[u8],
+    exception: &str,
+) -> Result<Option<ExecuteError>> {
+    let Ok(raw) = RawBlock::decode(rlp) else { return Ok(None) };
     match chain.import(&raw) {
         Ok(_) => bail!("import accepts an invalid block"),
         Err(ChainError::Invalid(_) | ChainError::NoFork(_)) => {}
@@ -137,9 +198,21 @@ fn refuse(chain: &Chain, execute: &Execute, rlp: &[u8]) -> Result<String> {
     }
     let calldata = calldata_of_invalid(chain, &raw)?;
     ensure!(call(execute, &calldata).is_none(), "EXECUTE accepts an invalid block");
-    let reason = execute.run(&calldata, u64::MAX).expect_err("just refused").to_string();
+    let refusal = execute.run(&calldata, u64::MAX).expect_err("just refused");
+    let reason = refusal.to_string();
     ensure!(!reason.contains("missing"), "refused for its witness: {reason}");
-    Ok(generalise(&reason))
+    ensure!(
+        exception.split('|').any(|exception| is_reason_of(exception, &reason)),
+        "refused for another reason: {reason}"
+    );
+    Ok(Some(refusal))
+}
+
+/// Whether our reason is one for what the fixture expects.
+fn is_reason_of(exception: &str, reason: &str) -> bool {
+    let (_, exception) = exception.split_once('.').unwrap_or_default();
+    let known = REASONS.iter().filter(|(of, _)| *of == exception);
+    known.into_iter().any(|(_, part)| reason.contains(part))
 }
 
 /// The input of a block that cannot be executed: with all that the chain's store holds as witness.
@@ -155,12 +228,16 @@ fn calldata_of_invalid(chain: &Chain, raw: &RawBlock) -> Result<Vec<u8>> {
     let StoredNodes { nodes, codes } = chain.store().everything()?;
     let mut witness = OwnedWitness { state: nodes, codes, headers };
     witness.canonicalize();
-    let fork = chain
-        .config()
-        .spec
-        .fork_at(raw.header.timestamp)
-        .ok_or_eyre("no fork at this timestamp")?;
-    Ok(raw.to_input(fork, 1, &witness, &[], &[])?)
+    let spec = &chain.config().spec;
+    let fork = spec.fork_at(raw.header.timestamp).ok_or_eyre("no fork at this timestamp")?;
+    // What the block causes, if it can be executed; and what it claims instead.
+    let requests = to_stateless_input(raw, &witness, spec).ok().and_then(|executed| {
+        let executed = StatelessInput::decode(&executed).ok()?;
+        let typed = executed.request.execution_requests.typed();
+        let typed = typed.map(|(kind, records)| [&[kind][..], records].concat().into());
+        claimed(&typed, raw.header.requests_hash?)
+    });
+    Ok(raw.to_input(fork, 1, &witness, &requests.unwrap_or_default(), &[])?)
 }
 
 /// Calls EXECUTE from a transaction; `None` if the call fails.

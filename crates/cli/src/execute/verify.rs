@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let execute = Execute {
         rules: if arguments.l2 { Rules::default() } else { Rules::L1 },
         threads: arguments.threads.try_into().or_else(|_| thread::available_parallelism())?,
-        ..Execute::default()
+        ..Execute::l1()
     };
     let mut lines = Vec::new();
     let mut all_valid = true;

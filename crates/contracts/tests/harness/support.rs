@@ -30,7 +30,7 @@ pub(crate) struct Harness {
 
 impl Harness {
     pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
-        Self::with_execute(fork, Execute::default())
+        Self::with_execute(fork, Execute::on(fork))
     }
 
     pub(crate) fn with_execute(fork: ProtocolFork, execute: Execute) -> Result<Self> {

@@ -179,7 +179,7 @@ fn with_blocks(network: &Network) -> EthrexConfig {
 #[test]
 fn amsterdam_requests_have_the_same_root_and_bytes() -> Result<()> {
     let fork = ProtocolFork::Amsterdam;
-    let chain = Chain::new(&empty_genesis(fork), ChainConfig::new(ChainSpec::constant(5, fork)));
+    let chain = Chain::new(&empty_genesis(fork), ChainConfig::new(ChainSpec::constant(5, fork)))?;
     let (new, _) = chain.build(&BlockAttributes { timestamp: 1, ..Default::default() }, vec![])?;
     let calldata = new.input()?;
     let input = StatelessInput::decode(&calldata)?;

@@ -22,7 +22,7 @@ fn judges(fork: ProtocolFork, code: SystemCode) -> Judges {
 /// A block without transactions, taken apart and put together again with a change to its witness.
 fn changed(fork: ProtocolFork, change: impl FnOnce(&mut Draft<'_>)) -> Result<Bytes> {
     let judges = judges(fork, SystemCode::Canonical);
-    let chain = Chain::new(&empty_genesis(fork), ChainConfig::new(judges.spec));
+    let chain = Chain::new(&empty_genesis(fork), ChainConfig::new(judges.spec))?;
     let (new, _) = chain.build(&BlockAttributes { timestamp: 12, ..Default::default() }, vec![])?;
     let calldata = new.input()?;
     let input = StatelessInput::decode(&calldata)?;
@@ -48,11 +48,11 @@ fn revm_gives_system_calls_more_gas_which_canonical_code_cannot_see() -> Result<
         let any = judges(fork, SystemCode::Any);
         let config =
             ChainConfig { system_code: SystemCode::Any, ..ChainConfig::new(any.spec.clone()) };
-        let mut chain = Chain::new(&genesis, config);
+        let mut chain = Chain::new(&genesis, config)?;
         let (new, _) =
             chain.build(&BlockAttributes { timestamp: 12, ..Default::default() }, vec![])?;
         let calldata: Bytes = new.input()?.into();
-        chain.append(new);
+        chain.append(new)?;
         let seen = chain.storage(SYSTEM_CONTRACTS[0].address, U256::ZERO)?;
         assert_eq!(seen, U256::from(31_566_718), "after GAS itself");
 
@@ -131,7 +131,7 @@ fn ethrex_has_the_deposit_contract_of_mainnet_on_every_chain() -> Result<()> {
     let alice = Key::named("alice");
     let rich = GenesisAccount { balance: U256::from(10_u64.pow(18)), ..Default::default() };
     genesis.alloc.insert(alice.address(), rich);
-    let chain = Chain::new(&genesis, ChainConfig::new(judges.spec.clone()));
+    let chain = Chain::new(&genesis, ChainConfig::new(judges.spec.clone()))?;
     let call = alice.sign(TxEip1559 {
         chain_id: CHAIN_ID,
         gas_limit: 100_000,
@@ -140,8 +140,8 @@ fn ethrex_has_the_deposit_contract_of_mainnet_on_every_chain() -> Result<()> {
         ..Default::default()
     });
     let attributes = BlockAttributes { timestamp: 12, ..Default::default() };
-    let (new, left_out) = chain.build(&attributes, vec![call])?;
-    assert!(left_out.is_empty());
+    let (new, rejected) = chain.build(&attributes, vec![call])?;
+    assert!(rejected.is_empty());
     let calldata: Bytes = new.input()?.into();
     assert_eq!(judges.ours(&calldata), Ok(()));
     assert!(judges.theirs(&calldata).expect("no panic").is_ok(), "told that there is none");

@@ -92,26 +92,12 @@ pub(crate) struct Tally {
     pub(crate) refused: Vec<String>,
     /// Among the refused those on which ethrex panics.
     pub(crate) panics: usize,
-    /// Accepted, and refused by ethrex for a node that a recorded witness need not hold.
-    ///
-    /// Before Amsterdam nothing says in which order an opcode reads state and runs out of gas. revm
-    /// looks at the gas first, ethrex in places at the state (the beneficiary of SELFDESTRUCT), so
-    /// it asks for nodes that a witness recorded by revm does not hold. With all nodes at hand it
-    /// agrees, and this counts only blocks of which that is so.
-    pub(crate) read_before_gas: usize,
     disagreements: Vec<String>,
 }
 
 impl Tally {
-    /// Asks both about an input. `complete` is the same input with all nodes that there are, for
-    /// when the witness seems to be the reason.
-    pub(crate) fn ask(
-        &mut self,
-        judges: &Judges,
-        name: impl FnOnce() -> String,
-        calldata: &Bytes,
-        complete: impl FnOnce() -> Option<Bytes>,
-    ) {
+    /// Asks both about an input.
+    pub(crate) fn ask(&mut self, judges: &Judges, name: impl FnOnce() -> String, calldata: &Bytes) {
         let (ours, theirs) = (judges.ours(calldata), judges.theirs(calldata));
         match (&ours, &theirs) {
             (Ok(()), Some(Ok(()))) => self.accepted += 1,
@@ -119,14 +105,6 @@ impl Tally {
             (Err(reason), None) => {
                 self.refused.push(reason.clone());
                 self.panics += 1;
-            }
-            (Ok(()), Some(Err(refusal)))
-                if lacks_a_node(refusal)
-                    && before_amsterdam(calldata)
-                    && complete()
-                        .is_some_and(|all| judges.theirs(&all).is_some_and(|v| v.is_ok())) =>
-            {
-                self.read_before_gas += 1;
             }
             _ => {
                 let name = name();
@@ -138,18 +116,17 @@ impl Tally {
     }
 
     pub(crate) const fn total(&self) -> usize {
-        self.accepted + self.refused.len() + self.read_before_gas + self.disagreements.len()
+        self.accepted + self.refused.len() + self.disagreements.len()
     }
 
     /// Fails with all disagreements, if there are any; else says what was asked.
     #[track_caller]
     pub(crate) fn assert_agreement(&self, what: &str) {
         println!(
-            "{what}: {} accepted and {} refused by both ({} with a panic of ethrex), {} of another witness",
+            "{what}: {} accepted and {} refused by both ({} with a panic of ethrex)",
             self.accepted,
             self.refused.len(),
             self.panics,
-            self.read_before_gas,
         );
         assert!(
             self.disagreements.is_empty(),
@@ -158,14 +135,6 @@ impl Tally {
             self.disagreements.join("\n")
         );
     }
-}
-
-fn lacks_a_node(refusal: &ExecuteError) -> bool {
-    refusal.to_string().contains("Inconsistent internal tree structure")
-}
-
-fn before_amsterdam(calldata: &Bytes) -> bool {
-    calldata.first().is_some_and(|fork| *fork < ProtocolFork::Amsterdam.schema().to_be_bytes()[0])
 }
 
 /// Keeps an input on which the verdicts differ, for `enshrine execute verify`, and says where.

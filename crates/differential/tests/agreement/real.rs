@@ -11,7 +11,7 @@ fn both_accept_every_real_block() -> Result<()> {
     let (judges, mut tally) = (Judges::by_id(), Tally::default());
     let blocks = real_blocks("real blocks, by two verifiers")?;
     for block in &blocks {
-        tally.ask(&judges, || block.name.clone(), &block.calldata, || None);
+        tally.ask(&judges, || block.name.clone(), &block.calldata);
     }
     tally.assert_agreement("real blocks");
     assert_eq!(tally.accepted, blocks.len());
@@ -27,7 +27,7 @@ fn both_refuse_real_blocks_with_too_small_a_witness() -> Result<()> {
         let spec = ChainSpec::known(block.bundle.chain_id).expect("a known network");
         let fork = spec.fork_at(raw.header.timestamp).expect("a fork with a schema");
         let input = raw.to_input(fork, spec.chain_id(), &block.bundle.witness, &[], &[])?.into();
-        tally.ask(&judges, || block.name.clone(), &input, || None);
+        tally.ask(&judges, || block.name.clone(), &input);
     }
     tally.assert_agreement("too small witnesses");
     assert_eq!(tally.refused.len(), blocks.len());

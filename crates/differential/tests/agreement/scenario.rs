@@ -7,6 +7,7 @@ use alloy_genesis::GenesisAccount;
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, ChainError};
 use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode, Transaction, decode_transaction};
 use eyre::Result;
+use store::StoredNodes;
 use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::{OwnedWitness, ProtocolFork, Withdrawal, convert::RawBlock};
 
@@ -16,7 +17,7 @@ pub(crate) struct Played {
     pub(crate) blocks: usize,
     pub(crate) transactions: usize,
     /// Transactions that cannot stand in a block: most were meant to be invalid.
-    pub(crate) left_out: usize,
+    pub(crate) rejected: usize,
     /// Blocks that cannot be built at all.
     pub(crate) impossible: usize,
 }
@@ -28,9 +29,9 @@ pub(crate) struct Scene<'s> {
     pub(crate) chain: &'s Chain,
     pub(crate) new: &'s BlockWithWitness,
     /// What the block was built from.
-    pub(crate) candidates: &'s [Transaction],
+    pub(crate) offered: &'s [Transaction],
     /// Positions of those that it does not hold, and why.
-    pub(crate) left_out: &'s [(usize, Invalid)],
+    pub(crate) rejected: &'s [(usize, Invalid)],
 }
 
 /// Plays a pack as scenarios under the rules of `fork`, or under the fixtures' own, and calls `each`
@@ -62,14 +63,14 @@ fn play_fixture(
             GenesisAccount { nonce: Some(1), code: Some(contract.code()), ..Default::default() };
         genesis.alloc.insert(contract.address, account);
     }
-    let mut chain = Chain::new(&genesis, ChainConfig::new(judges.spec.clone()));
+    let mut chain = Chain::new(&genesis, ChainConfig::new(judges.spec.clone()))?;
     for block in &fixture.blocks {
         let Ok(raw) = RawBlock::decode(&block.rlp) else { continue };
         let timestamp = raw.header.timestamp;
         if timestamp <= chain.head().header.timestamp {
             continue;
         }
-        let candidates: Vec<_> =
+        let offered: Vec<_> =
             raw.transactions.iter().filter_map(|bytes| decode_transaction(bytes).ok()).collect();
         let attributes = BlockAttributes {
             timestamp,
@@ -80,7 +81,7 @@ fn play_fixture(
             slot_number: raw.header.slot_number.unwrap_or(1),
             ..Default::default()
         };
-        let (new, left_out) = match chain.build(&attributes, candidates.clone()) {
+        let (new, rejected) = match chain.build(&attributes, offered.clone()) {
             // The gas limit pays for no access list.
             Err(ChainError::Invalid(Invalid::AccessListSize { .. })) => {
                 played.impossible += 1;
@@ -93,13 +94,13 @@ fn play_fixture(
             judges,
             chain: &chain,
             new: &new,
-            candidates: &candidates,
-            left_out: &left_out,
+            offered: &offered,
+            rejected: &rejected,
         })?;
         played.blocks += 1;
         played.transactions += new.block.transactions.len();
-        played.left_out += left_out.len();
-        chain.append(new);
+        played.rejected += rejected.len();
+        chain.append(new)?;
     }
     Ok(())
 }
@@ -111,17 +112,17 @@ fn withdrawal(record: &[u8; Withdrawal::LEN]) -> alloy_eips::eip4895::Withdrawal
 
 /// The witness that is never too small: all nodes and codes of a chain, and all ancestors of a child
 /// of `parent` that a witness may hold.
-pub(crate) fn everything(chain: &Chain, parent: &Header) -> OwnedWitness {
+pub(crate) fn everything(chain: &Chain, parent: &Header) -> Result<OwnedWitness> {
     let mut headers = vec![alloy_rlp::encode(parent).into()];
     let mut next = parent.parent_hash;
-    while let Some(block) = chain.store().block(&next) {
+    while let Some(block) = chain.find_block(&next)? {
         headers.push(alloy_rlp::encode(&block.header).into());
         next = block.header.parent_hash;
     }
     headers.truncate(wire::ExecutionWitness::MAX_HEADERS);
     headers.reverse();
-    let state = chain.store().nodes();
-    let mut witness = OwnedWitness { state, codes: chain.store().codes(), headers };
+    let StoredNodes { nodes, codes } = chain.store().everything()?;
+    let mut witness = OwnedWitness { state: nodes, codes, headers };
     witness.canonicalize();
-    witness
+    Ok(witness)
 }

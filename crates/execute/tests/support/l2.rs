@@ -4,6 +4,7 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use enshrine_execute::Execute;
 use executor::{ChainSpec, SystemCode};
 use testkit::{Key, Transaction, rich_genesis};
 use wire::{ExecutionWitness, ProtocolFork, StatelessInput, convert::RawBlock};
@@ -32,7 +33,7 @@ impl L2 {
         Self { chain: Chain::new(&genesis, config).expect("starts"), fork }
     }
 
-    /// A block of these transactions; all of them must fit.
+    /// A block of these transactions; all of them must fit. What the chain builds, EXECUTE accepts.
     pub(crate) fn build(&self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let attributes = BlockAttributes {
             timestamp: self.chain.head().header.timestamp + 12,
@@ -41,6 +42,8 @@ impl L2 {
         };
         let (block, rejected) = self.chain.build(&attributes, transactions).expect("builds");
         assert!(rejected.is_empty(), "{rejected:?}");
+        let execute = Execute { system_code: SystemCode::Any, ..Execute::on(self.fork) };
+        execute.run(&block.input().expect("encodes"), u64::MAX).expect("what is built is accepted");
         block
     }
 

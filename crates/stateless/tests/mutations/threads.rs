@@ -1,6 +1,6 @@
 //! The number of threads changes nothing: neither a verdict nor the reason of a refusal.
 
-use crate::support::{Case, all, input_of, items, random::Random, verdict_on};
+use crate::support::{Case, all, generated, input_of, items, random::Random, verdict_on};
 use core::num::NonZeroUsize;
 use enshrine_stateless::{ChainSpec, Invalid, Options, UncheckedBlock, Verdict};
 use wire::{ByteLists, StatelessInput};
@@ -73,4 +73,30 @@ fn refused_alike(case: &Case, random: &mut Random) {
         assert_eq!(with_threads(&input, &case.spec, threads), alone, "{}", case.name);
     }
     assert!(case.minimal <= alone.is_err(), "{}", case.name);
+}
+
+/// Set for a process in which no thread can be started.
+const WITHOUT_THREADS: &str = "ENSHRINE_TEST_WITHOUT_THREADS";
+
+#[test]
+fn a_machine_that_starts_no_thread_comes_to_the_same_verdicts() {
+    if std::env::var_os(WITHOUT_THREADS).is_some() {
+        assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "no thread can be started");
+        for case in generated() {
+            let verdict = with_threads(&case.input(), &case.spec, 4);
+            assert_eq!(verdict.as_ref(), Ok(&case.verdict), "{}", case.name);
+        }
+        return;
+    }
+    // This test alone, in a process whose threads would each have a stack beyond the address space.
+    let this = std::env::current_exe().expect("has a path");
+    let name = "threads::a_machine_that_starts_no_thread_comes_to_the_same_verdicts";
+    let done = std::process::Command::new(this)
+        .args([name, "--exact", "--test-threads=1"])
+        .env(WITHOUT_THREADS, "1")
+        .env("RUST_MIN_STACK", (1_u64 << 50).to_string())
+        .output()
+        .expect("starts");
+    let output = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && output.contains("1 passed"), "{output}");
 }

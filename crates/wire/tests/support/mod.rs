@@ -6,7 +6,7 @@ mod mersenne;
 use alloy_primitives::{B256, U256};
 use enshrine_wire::{
     ByteLists, ExecutionPayload, ExecutionRequests, ExecutionWitness, NewPayloadRequest,
-    PayloadShape, ProtocolFork, Records, StatelessInput,
+    PayloadShape, ProtocolFork, Records, StatelessInput, Withdrawal,
 };
 use mersenne::PythonRandom;
 
@@ -196,6 +196,57 @@ pub(crate) fn minimal(fork: ProtocolFork) -> StatelessInput<'static> {
         witness: ExecutionWitness::EMPTY,
         chain_id: 1,
     }
+}
+
+/// Runs `f` on the input of a fork whose request has one of everything, in the values of the known
+/// answers of paradigmxyz/stateless.
+pub(crate) fn with_one_of_everything<T>(
+    fork: ProtocolFork,
+    f: impl FnOnce(StatelessInput<'_>) -> T,
+) -> T {
+    let transactions = [alloy_primitives::Bytes::from_static(&[0xdd; 8])];
+    let withdrawal =
+        Withdrawal { index: 1, validator_index: 2, address: [3; 20].into(), amount: 4 };
+    let withdrawals = [withdrawal.to_record()];
+    let amount = 3_u64.to_le_bytes();
+    let record = |parts: &[&[u8]]| parts.concat();
+    let deposit = record(&[&[1; 48], &[2; 32], &amount, &[4; 96], &5_u64.to_le_bytes()]);
+    let deposits = [deposit.try_into().unwrap()];
+    let requests = [record(&[&[1; 20], &[2; 48], &amount]).try_into().unwrap()];
+    let consolidations = [record(&[&[1; 20], &[2; 48], &[3; 48]]).try_into().unwrap()];
+    let mut input = minimal(fork);
+    let payload = &mut input.request.payload;
+    payload.parent_hash = B256::repeat_byte(1);
+    payload.fee_recipient = [2; 20].into();
+    payload.state_root = B256::repeat_byte(3);
+    payload.receipts_root = B256::repeat_byte(4);
+    payload.logs_bloom = &[5; 256];
+    payload.prev_randao = B256::repeat_byte(6);
+    payload.block_number = 100;
+    payload.gas_limit = 30_000_000;
+    payload.gas_used = 21_000;
+    payload.timestamp = 1_700_000_000;
+    payload.extra_data = &[0xee; 7];
+    payload.base_fee_per_gas = U256::from_le_bytes([7; 32]);
+    payload.block_hash = B256::repeat_byte(8);
+    payload.transactions = transactions[..].into();
+    if fork >= ProtocolFork::Shanghai {
+        payload.withdrawals = Records::new(&withdrawals);
+    }
+    if fork >= ProtocolFork::Cancun {
+        (payload.blob_gas_used, payload.excess_blob_gas) = (131_072, 262_144);
+        input.request.versioned_hashes = Records::new(&[[9; 32]]);
+        input.request.parent_beacon_block_root = B256::repeat_byte(10);
+    }
+    if fork >= ProtocolFork::Prague {
+        input.request.execution_requests = ExecutionRequests {
+            deposits: Records::new(&deposits),
+            withdrawals: Records::new(&requests),
+            consolidations: Records::new(&consolidations),
+            ..Default::default()
+        };
+    }
+    f(input)
 }
 
 /// Re-encodes a dialect-4 input as dialect 3: a fourth offset and public keys at the end.

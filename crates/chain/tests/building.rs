@@ -1,0 +1,196 @@
+//! What a builder leaves out of a block, and whether a later block may have it.
+
+use alloy_consensus::TxEip1559;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, TxKind, U256};
+use enshrine_chain::{
+    BlockAttributes, BuiltBlock, Chain, ChainConfig, RecoveredTransaction, Rejection, empty_genesis,
+};
+use execute::{Execute, Networks};
+use executor::{ChainSpec, Transaction, recover_sender};
+use std::sync::Arc;
+use testkit::Key;
+use wire::ProtocolFork;
+
+const CHAIN_ID: u64 = 8_079;
+const FORKS: [ProtocolFork; 3] =
+    [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
+
+fn chain(fork: ProtocolFork, change: impl FnOnce(&mut Genesis)) -> Chain {
+    let mut genesis = empty_genesis(fork);
+    for name in ["alice", "bob"] {
+        let rich =
+            GenesisAccount { balance: U256::from(10).pow(U256::from(24)), ..Default::default() };
+        genesis.alloc.insert(Key::named(name).address(), rich);
+    }
+    change(&mut genesis);
+    Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork))).unwrap()
+}
+
+fn transaction(name: &str, nonce: u64, gas_limit: u64, input: Vec<u8>) -> Transaction {
+    Key::named(name).sign(TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: 10_000_000_000,
+        to: TxKind::Call(Key::named("bob").address()),
+        input: input.into(),
+        ..Default::default()
+    })
+}
+
+/// Builds with and without a record: the two agree, and EXECUTE accepts what they build.
+fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
+    let offered: Vec<_> = transactions
+        .iter()
+        .map(|transaction| RecoveredTransaction {
+            transaction: transaction.clone(),
+            sender: recover_sender(transaction).unwrap(),
+            signed: true,
+        })
+        .collect();
+    let parent = chain.head();
+    let attributes = BlockAttributes {
+        timestamp: parent.header.timestamp + 12,
+        slot_number: parent.header.number + 1,
+        ..Default::default()
+    };
+    let state = chain.state();
+    let header = state.open_header(&attributes).unwrap();
+    let plain = state.build(&header, &[], &offered).unwrap();
+    let built = state.build_recorded(&header, &[], &offered).unwrap();
+    assert_eq!(plain.executed.block.hash, built.executed.block.hash);
+    assert_eq!(plain.rejected, built.rejected);
+
+    let block = &built.executed.block;
+    assert!(block.provable);
+    let spec = &chain.config().spec;
+    let fork = spec.fork_at(block.header.timestamp).unwrap();
+    let input = block.input(fork, CHAIN_ID, built.witness.as_ref().unwrap()).unwrap();
+    let networks = Networks::Only(Arc::new(spec.clone()));
+    Execute { networks, ..Execute::l1() }.run(&input, u64::MAX).unwrap();
+    // Who is in the block and who is not: everybody, once.
+    assert_eq!(block.transactions.len() + built.rejected.len(), transactions.len());
+    built
+}
+
+/// Positions of what a later block may have, and of what none may.
+fn left(built: &BuiltBlock) -> (Vec<usize>, Vec<usize>) {
+    let of = |room: bool| {
+        let of = |(index, reason): &(usize, Rejection)| {
+            (matches!(reason, Rejection::NoRoom(_)) == room).then_some(*index)
+        };
+        built.rejected.iter().filter_map(of).collect()
+    };
+    (of(true), of(false))
+}
+
+#[test]
+fn a_full_block_leaves_the_rest_to_later_blocks_under_every_fork() {
+    for fork in FORKS {
+        let mut chain = chain(fork, |genesis| genesis.gas_limit = 100_000);
+        let mut waiting: Vec<_> =
+            (0..8).map(|nonce| transaction("alice", nonce, 40_000, vec![])).collect();
+        let mut blocks = 0;
+        while !waiting.is_empty() {
+            let built = build(&chain, &waiting);
+            let (later, never) = left(&built);
+            assert!(never.is_empty(), "{fork}: {:?}", built.rejected);
+            assert!(later.len() < waiting.len(), "{fork}: no progress");
+            waiting = later.into_iter().map(|index| waiting[index].clone()).collect();
+            chain.append(built.executed).unwrap();
+            blocks += 1;
+        }
+        assert!(blocks > 1, "{fork}");
+        assert_eq!(chain.nonce(Key::named("alice").address()).unwrap(), 8);
+    }
+}
+
+#[test]
+fn what_no_block_of_this_gas_limit_can_hold_is_out_for_good() {
+    for fork in FORKS {
+        let chain = chain(fork, |genesis| genesis.gas_limit = 100_000);
+        let greedy = transaction("alice", 0, 100_001, vec![]);
+        let fitting = transaction("alice", 0, 100_000, vec![]);
+        assert_eq!(left(&build(&chain, &[greedy])), (vec![], vec![0]), "{fork}");
+        assert_eq!(left(&build(&chain, &[fitting])), (vec![], vec![]), "{fork}");
+    }
+}
+
+#[test]
+fn who_waits_for_room_is_waited_for_by_what_comes_behind() {
+    for fork in FORKS {
+        let chain = chain(fork, |genesis| genesis.gas_limit = 100_000);
+        let offered = [
+            transaction("bob", 0, 60_000, vec![]),
+            // Does not fit behind the first, which uses little of its limit only if it runs before.
+            transaction("alice", 0, 99_000, vec![]),
+            // Would fit, and would be too early.
+            transaction("alice", 1, 25_000, vec![]),
+            transaction("bob", 1, 25_000, vec![]),
+            // Two nonces ahead of anything that is there.
+            transaction("bob", 9, 25_000, vec![]),
+            // A nonce that has been used.
+            transaction("bob", 0, 25_000, vec![]),
+        ];
+        assert_eq!(left(&build(&chain, &offered)), (vec![1, 2, 4], vec![5]), "{fork}");
+    }
+}
+
+/// EIP-7934: a block of Osaka and later is at most 8 MiB long.
+#[test]
+fn a_block_that_would_be_too_long_for_its_fork_is_not_sealed() {
+    const LIMIT: usize = 8 << 20;
+    // Zeros: the floor of EIP-7623 is ten gas for each.
+    let chunk = 1_000_000;
+    let gas = 21_000 + 10 * chunk as u64 + 1_000;
+    for fork in [ProtocolFork::Prague, ProtocolFork::Osaka] {
+        let chain = chain(fork, |genesis| genesis.gas_limit = 200_000_000);
+        let offered: Vec<_> =
+            (0..9).map(|nonce| transaction("alice", nonce, gas, vec![0; chunk])).collect();
+        let built = build(&chain, &offered);
+        let length = built.executed.block.rlp().len();
+        if fork < ProtocolFork::Osaka {
+            assert_eq!(left(&built), (vec![], vec![]));
+            assert!(length > LIMIT);
+        } else {
+            assert_eq!(left(&built), (vec![8], vec![]));
+            assert!(length <= LIMIT && length > LIMIT - chunk);
+        }
+    }
+}
+
+/// EIP-7928: the gas limit pays for every item of the block access list.
+#[test]
+fn a_transaction_whose_accesses_the_gas_limit_does_not_pay_for_is_not_kept() {
+    let paying =
+        |items: u64| chain(ProtocolFork::Amsterdam, |genesis| genesis.gas_limit = 2_000 * items);
+    let transfer = |name: &str, to: u8| {
+        Key::named(name).sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            gas_limit: 25_000,
+            max_fee_per_gas: 10_000_000_000,
+            to: TxKind::Call(Address::repeat_byte(to)),
+            ..Default::default()
+        })
+    };
+    let items_of = |transactions: &[Transaction]| {
+        let built = build(&paying(500), transactions);
+        assert!(built.rejected.is_empty(), "{:?}", built.rejected);
+        built.executed.block.executed.access_list_items
+    };
+    let (one, two) = (transfer("alice", 1), transfer("bob", 2));
+    let none = items_of(&[]);
+    let with_one = items_of(core::slice::from_ref(&one));
+    let with_both = items_of(&[one.clone(), two.clone()]);
+    assert!(none < with_one && with_one < with_both);
+
+    // Too little for the first: it is alone, and will be too much for every block.
+    assert_eq!(left(&build(&paying(with_one - 1), core::slice::from_ref(&one))), (vec![], vec![0]));
+    // Enough for one of the two: the other waits.
+    let offered = [one, two];
+    let built = build(&paying(with_both - 1), &offered);
+    assert_eq!(left(&built), (vec![1], vec![]));
+    assert_eq!(built.executed.block.transactions, offered[..1]);
+    assert_eq!(left(&build(&paying(with_both), &offered)), (vec![], vec![]));
+}

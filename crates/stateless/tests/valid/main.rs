@@ -1,0 +1,9 @@
+//! What may stand in a block, and what a builder makes of it: whatever the chain builds, EXECUTE
+//! accepts.
+
+mod accounts;
+mod deposits;
+mod reads;
+mod refunds;
+mod system;
+mod world;

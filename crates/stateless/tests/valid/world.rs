@@ -1,0 +1,136 @@
+//! A chain of one's own, whose blocks are all verified.
+
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2930::AccessList;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
+use enshrine_stateless::{BlockError, ChainSpec, Invalid, Options, UncheckedBlock, Verdict};
+use std::collections::HashMap;
+use testkit::{Key, Transaction};
+use wire::{ProtocolFork, StatelessInput};
+
+pub(crate) const CHAIN_ID: u64 = 8_079;
+pub(crate) const GWEI: u128 = 1_000_000_000;
+/// Every fork whose blocks EXECUTE verifies.
+pub(crate) const FORKS: [ProtocolFork; 6] = [
+    ProtocolFork::Cancun,
+    ProtocolFork::Prague,
+    ProtocolFork::Osaka,
+    ProtocolFork::Bpo1,
+    ProtocolFork::Bpo2,
+    ProtocolFork::Amsterdam,
+];
+
+pub(crate) struct World {
+    pub(crate) chain: Chain,
+    nonces: HashMap<String, u64>,
+}
+
+/// A contract of a genesis.
+pub(crate) fn contract(code: &[u8]) -> GenesisAccount {
+    let code = Some(Bytes::copy_from_slice(code));
+    GenesisAccount { nonce: Some(1), code, ..Default::default() }
+}
+
+impl World {
+    /// A chain by the rules of one fork on which Alice and Bob are rich.
+    pub(crate) fn new(fork: ProtocolFork, change: impl FnOnce(&mut Genesis)) -> Self {
+        Self::on(fork, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)), change)
+    }
+
+    /// A chain by rules of one's own, with the system contracts of `fork`.
+    pub(crate) fn on(
+        fork: ProtocolFork,
+        config: ChainConfig,
+        change: impl FnOnce(&mut Genesis),
+    ) -> Self {
+        let mut genesis = empty_genesis(fork);
+        for name in ["alice", "bob"] {
+            let balance = U256::from(1_000_000 * GWEI) * U256::from(GWEI);
+            let rich = GenesisAccount { balance, ..Default::default() };
+            genesis.alloc.insert(Key::named(name).address(), rich);
+        }
+        change(&mut genesis);
+        let chain = Chain::new(&genesis, config).expect("a genesis");
+        Self { chain, nonces: HashMap::new() }
+    }
+
+    pub(crate) fn nonce(&mut self, name: &str) -> u64 {
+        let nonce = self.nonces.entry(name.to_owned()).or_default();
+        *nonce += 1;
+        *nonce - 1
+    }
+
+    /// A call by Alice, without a tip.
+    pub(crate) fn call(&mut self, to: Address, gas_limit: u64, input: Vec<u8>) -> Transaction {
+        let transaction = self.transaction("alice", to, gas_limit, input);
+        Key::named("alice").sign(transaction)
+    }
+
+    pub(crate) fn transaction(
+        &mut self,
+        name: &str,
+        to: Address,
+        gas_limit: u64,
+        input: Vec<u8>,
+    ) -> TxEip1559 {
+        TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce: self.nonce(name),
+            gas_limit,
+            max_fee_per_gas: 10 * GWEI,
+            to: TxKind::Call(to),
+            input: input.into(),
+            access_list: AccessList::default(),
+            ..Default::default()
+        }
+    }
+
+    pub(crate) fn attributes(&self) -> BlockAttributes {
+        let parent = &self.chain.head().header;
+        BlockAttributes {
+            timestamp: parent.timestamp + 12,
+            fee_recipient: Key::named("fees").address(),
+            slot_number: parent.number + 1,
+            parent_beacon_block_root: B256::repeat_byte(0xbe),
+            ..Default::default()
+        }
+    }
+
+    /// What becomes of these transactions: a block that is verified, and who is not in it.
+    pub(crate) fn offer(
+        &self,
+        transactions: Vec<Transaction>,
+    ) -> (BlockWithWitness, Vec<(usize, Invalid)>) {
+        let (block, rejected) = self.chain.build(&self.attributes(), transactions).expect("builds");
+        if let Err(reason) =
+            self.verify(&block, Options { evm: self.chain.config(), ..Default::default() })
+        {
+            panic!("what the chain builds is refused: {reason}");
+        }
+        (block, rejected)
+    }
+
+    /// Appends a block of all these transactions.
+    pub(crate) fn block(&mut self, transactions: Vec<Transaction>) -> BlockWithWitness {
+        let (block, rejected) = self.offer(transactions);
+        assert!(rejected.is_empty(), "{rejected:?}");
+        self.chain.append(block.clone()).expect("appends");
+        block
+    }
+
+    pub(crate) fn verify(
+        &self,
+        block: &BlockWithWitness,
+        options: Options<'_>,
+    ) -> Result<Verdict, Invalid> {
+        let calldata = block.input().expect("encodes");
+        let input = StatelessInput::decode(&calldata).expect("decodes");
+        let unchecked = UncheckedBlock::decode(&input)?;
+        unchecked.verify(&self.chain.config().spec, options, |_| {}).map_err(|error| match error {
+            BlockError::Invalid(reason) => reason,
+            BlockError::Internal(error) => panic!("no verdict: {error}"),
+        })
+    }
+}
