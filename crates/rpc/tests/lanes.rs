@@ -56,10 +56,10 @@ impl Context for Gate {
     }
 }
 
-/// Methods with one thread for each kind of them, and room for two to wait.
+/// Methods with one thread for each kind of them, and room for four to wait.
 fn methods(busy: bool) -> (Arc<Gate>, Methods) {
     let gate = Arc::new(Gate { busy, ..Gate::default() });
-    let limits = LaneLimits { threads: NonZeroUsize::MIN, queue: 2 };
+    let limits = LaneLimits { threads: NonZeroUsize::MIN, queue: 4 };
     let options = WorkerOptions {
         read: limits,
         execute: limits,
@@ -155,8 +155,8 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_taken_later() {
     let asking = tokio::task::spawn_blocking(move || {
         let mut begun = vec![send(address, &request("slow", json!([])))];
         asked.wait_for(1);
-        // Two have room to wait; of more, all but two are told so.
-        begun.extend((0..5).map(|_| send(address, &request("slow", json!([])))));
+        // Four have room to wait; of more, all but four are told so.
+        begun.extend((0..7).map(|_| send(address, &request("slow", json!([])))));
         let mut refused = Vec::new();
         for stream in &begun {
             stream.set_nonblocking(true).unwrap();
@@ -194,6 +194,7 @@ async fn what_nobody_waits_for_any_more_is_not_begun() {
         slow(Id::Null, Params::new(None), connection.into(), 1_000, Default::default())
     };
     let (first, gone, patient) = (call(1), call(2), call(3));
+    // The first one is at work, and the others wait behind it.
     gate.wait_for(1);
     drop(gone);
     gate.open();

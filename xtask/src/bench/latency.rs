@@ -75,7 +75,8 @@ pub(super) fn of_lengths(enshrine: &Path) -> Result<()> {
     let transfers = transfers(LENGTHS[1])?;
     let mut columns: Vec<Vec<(&str, f64)>> = Vec::new();
     for length in LENGTHS {
-        let (node, _) = start(enshrine, &["devnet"])?;
+        // Blocks that are half full leave the base fee where it is.
+        let (node, _) = start(enshrine, &["devnet", "--gas-limit", "42000000"])?;
         let mut client = Client::connect(node.port)?;
         for block in transfers[..length].chunks(BLOCK) {
             send_all(node.port, block)?;

@@ -156,7 +156,7 @@ impl RunningServer {
                 loop {
                     let connection = tokio::select! {
                         connection = listen::accept(&listener, &places) => connection,
-                        () = &mut stopped => return,
+                        () = &mut stopped => break,
                     };
                     let (service, methods, stop) = (service.clone(), methods.clone(), stop.clone());
                     let serving = async move {
@@ -174,6 +174,9 @@ impl RunningServer {
                         }
                     });
                 }
+                // Whoever waits for the end finds the port free then.
+                drop(listener);
+                drop(stop);
             };
             tokio::spawn(accepting.instrument(tracing::info_span!("server", address = %bound)));
         }
