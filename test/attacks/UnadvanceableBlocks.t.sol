@@ -68,7 +68,6 @@ contract UnadvanceableBlocksTest is RealRollup {
         sendBomb();
         send(address(0xaaaa), 1, 0, "");
         skip(RELAY_DEADLINE);
-        untilNextIs(0);
         IL2.Head memory parent = l2.head;
 
         // Delivered: an input that L1 could not carry.
@@ -137,7 +136,6 @@ contract UnadvanceableBlocksTest is RealRollup {
         t.gasLimit = 300_000;
         bytes memory raw = l2.sign(t);
         INativeRollup.ForcedTransaction memory forced = submit(raw);
-        untilNextIs(1);
         skip(FORCED_DELAY);
         l2.raw(raw);
         rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));

@@ -23,7 +23,7 @@ contract ForcedDutyTest is RealRollup {
         rollup.advance(inputs, e);
     }
 
-    /// @dev A transfer by alice that is due in the next block, which has an odd number.
+    /// @dev A transfer by alice that is due in the next block.
     function dueTransfer(uint64 nonce, uint128 maxFee)
         internal
         returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
@@ -31,7 +31,6 @@ contract ForcedDutyTest is RealRollup {
         raw = signedTransfer("alice", nonce, maxFee);
         t = submit(raw);
         skip(FORCED_DELAY);
-        untilNextIs(1);
     }
 
     function first(bytes4 selector) internal pure returns (bytes memory) {
@@ -60,7 +59,7 @@ contract ForcedDutyTest is RealRollup {
         l2.head = parent;
         l2.raw(raw);
         bytes memory input = l2.seal();
-        vm.expectEmit(address(rollup));
+        vm.expectEmit(address(inbox));
         emit INativeRollup.ForcedDischarged(0, t.hash, INativeRollup.Outcome.Included);
         rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
         assertHead();
@@ -97,14 +96,6 @@ contract ForcedDutyTest is RealRollup {
             d.position = before;
         }
         rollup.advance(one(b.input), one(d));
-        assertHead();
-    }
-
-    function test_even_blocks_owe_no_forced_transactions() public {
-        untilNextIs(0);
-        submit(signedTransfer("alice", 0, GENEROUS));
-        skip(FORCED_DELAY);
-        advance();
         assertHead();
     }
 
@@ -190,7 +181,6 @@ contract ForcedDutyTest is RealRollup {
         skip(RELAY_DEADLINE);
         advance();
         advance();
-        advance();
         assertHead();
         assertEq(rollup.duties().forcedDue, later);
     }
@@ -219,7 +209,6 @@ contract ForcedDutyTest is RealRollup {
         raw = signedTransfer(from, 1, GENEROUS);
         t = submit(raw);
         skip(FORCED_DELAY);
-        untilNextIs(1);
     }
 
     function test_a_used_nonce_excuses() public {
@@ -228,10 +217,9 @@ contract ForcedDutyTest is RealRollup {
         l2.transfer("alice", bob, 7);
         advance();
         skip(FORCED_DELAY);
-        untilNextIs(1);
         bytes memory input = l2.seal();
         INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Invalid));
-        vm.expectEmit(address(rollup));
+        vm.expectEmit(address(inbox));
         emit INativeRollup.ForcedDischarged(0, t.hash, INativeRollup.Outcome.Invalid);
         rollup.advance(one(input), e);
     }
@@ -359,7 +347,7 @@ contract ForcedDutyTest is RealRollup {
             input,
             one(discharge(u, INativeRollup.Outcome.NoRoom)),
             abi.encodeWithSelector(
-                INativeRollup.ForcedTransactionMismatch.selector,
+                IForcedInbox.NotSubmitted.selector,
                 0,
                 keccak256(abi.encode(u)),
                 keccak256(abi.encode(t))
@@ -371,7 +359,6 @@ contract ForcedDutyTest is RealRollup {
     function test_the_first_expires_when_the_chain_has_stood_still_for_it() public {
         (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, GENEROUS);
         skip(FORCED_GRACE + FORCED_EXPIRY);
-        // Relays are the business of even blocks.
         bytes memory input = l2.seal();
         rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Expired)));
         assertEq(rollup.duties().forcedNext, 1);
@@ -393,42 +380,41 @@ contract ForcedDutyTest is RealRollup {
         );
     }
 
-    function test_a_block_deals_with_sixteen_at_most_and_owes_no_more() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](17);
-        for (uint64 i = 0; i < 17; ++i) {
+    function test_a_block_deals_with_sixty_four_at_most_and_owes_no_more() public {
+        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](65);
+        for (uint64 i = 0; i < 65; ++i) {
             t[i] = submit(signedTransfer("alice", i, 0));
         }
         skip(FORCED_DELAY);
-        untilNextIs(1);
         bytes memory input = l2.seal();
         INativeRollup.Evidence memory e = one(discharge(t[0], INativeRollup.Outcome.Underpriced));
-        for (uint256 n = 17; n >= 15; --n) {
+        for (uint256 n = 65; n >= 63; --n) {
             INativeRollup.Discharge[] memory some = new INativeRollup.Discharge[](n);
             for (uint256 i = 0; i < n; ++i) {
                 some[i] = discharge(t[i], INativeRollup.Outcome.Underpriced);
             }
             e.forced[0].discharges = some;
-            if (n == 17) {
+            if (n == 65) {
                 expectRefused(
                     input,
                     e,
-                    abi.encodeWithSelector(INativeRollup.TooManyDischarges.selector, 17, 16)
+                    abi.encodeWithSelector(INativeRollup.TooManyDischarges.selector, 65, 64)
                 );
-            } else if (n == 15) {
+            } else if (n == 63) {
                 expectRefused(
                     input,
                     e,
-                    abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 15)
+                    abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 63)
                 );
             }
         }
-        INativeRollup.Discharge[] memory sixteen = new INativeRollup.Discharge[](16);
-        for (uint256 i = 0; i < 16; ++i) {
-            sixteen[i] = discharge(t[i], INativeRollup.Outcome.Underpriced);
+        INativeRollup.Discharge[] memory sixtyFour = new INativeRollup.Discharge[](64);
+        for (uint256 i = 0; i < 64; ++i) {
+            sixtyFour[i] = discharge(t[i], INativeRollup.Outcome.Underpriced);
         }
-        e.forced[0].discharges = sixteen;
+        e.forced[0].discharges = sixtyFour;
         rollup.advance(one(input), e);
-        assertEq(rollup.duties().forcedNext, 16);
+        assertEq(rollup.duties().forcedNext, 64);
     }
 
     // ------------------------------------------------------------------ ways out
@@ -444,7 +430,6 @@ contract ForcedDutyTest is RealRollup {
         bytes memory raw = l2.sign(t);
         INativeRollup.ForcedTransaction memory forced = submit(raw);
         assertTrue(forced.bounded);
-        untilNextIs(1);
         skip(FORCED_DELAY);
         l2.raw(raw);
         rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));
