@@ -167,8 +167,10 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         if (index >= countBefore()) return _dueOf(block.timestamp);
         if (batch.next.length == 0) {
             if (demanded) revert INativeRollup.ForcedTransactionOmitted(index);
-            // It may be due at once.
-            return facts.timestamp;
+            // It was submitted no earlier than the last that was dealt with.
+            uint256 given = batch.discharges.length;
+            if (given == 0) return facts.firstDue;
+            return _dueOf(batch.discharges[given - 1].transaction.submittedAt);
         }
         bytes32 got = keccak256(abi.encode(batch.next[0]));
         bytes32 expected = _commitments[index];

@@ -37,11 +37,11 @@ abstract contract ForcedBuilder is RealRollup {
         }
     }
 
-    function _isDue(uint256 index) internal view returns (bool) {
+    function _isDue(uint256 index) internal view virtual returns (bool) {
         return forced[index].submittedAt + FORCED_DELAY <= vm.getBlockTimestamp();
     }
 
-    function _mayPutOff(uint256 index) internal view returns (bool) {
+    function _mayPutOff(uint256 index) internal view virtual returns (bool) {
         uint256 due = forced[index].submittedAt + FORCED_DELAY;
         return due + FORCED_GRACE > vm.getBlockTimestamp();
     }
