@@ -345,7 +345,8 @@ abstract contract RollupRules is RollupState {
 
     /// @dev The delays must leave room for one another:
     ///
-    ///   - Anyone may advance a head that is `OPEN_AFTER` old. A head that was just advanced may be
+    ///   - Anyone may advance a head that is `OPEN_AFTER` old, or that has left something undone for as
+    ///     long. A head that was just advanced may be
     ///     `MAX_LAG` old.
     ///   - What is due at a time was on L1 before any block of that time could be built.
     ///   - Before a forced transaction expires, no block is taken without it for `EXPIRY`, so anyone may

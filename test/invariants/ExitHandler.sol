@@ -74,7 +74,8 @@ contract ExitHandler is ForcedBuilder {
             "alice", MESSENGER, 1 gwei, abi.encodeCall(IL2Messenger.send, (to, to, 0, 0, ""))
         );
         (t.nonce, t.gasLimit, t.maxPriorityFeePerGas) = (nonce, 300_000, 0);
-        t.maxFeePerGas = 1000 gwei;
+        // Full blocks drive the base fee up.
+        t.maxFeePerGas = 1_000_000 gwei;
         _force(l2.sign(t));
         exitAt.push(vm.getBlockTimestamp());
     }

@@ -85,22 +85,26 @@ abstract contract ForcedBuilder is RealRollup {
         }
     }
 
-    /// @dev Refers to an earlier proof of the same account instead of bringing it again.
+    /// @dev Refers to an earlier discharge that shows as much of the same account, instead of proving it
+    /// again; whether any shows it.
     function _reuse(
         INativeRollup.Discharge memory d,
         INativeRollup.Discharge[] memory before,
         uint256 count
-    ) internal returns (bool) {
+    ) internal returns (bool shown) {
         for (uint64 i = 0; i < count; ++i) {
-            bool shown = before[i].outcome == INativeRollup.Outcome.Invalid
-                && before[i].transaction.sender == d.transaction.sender;
-            if (!shown) continue;
+            INativeRollup.Discharge memory b = before[i];
+            bool isIn = b.outcome == INativeRollup.Outcome.Included;
+            if (b.transaction.sender != d.transaction.sender) continue;
+            if (!isIn && b.outcome != INativeRollup.Outcome.Invalid) continue;
+            shown = true;
+            if (isIn && b.transaction.nonce < d.transaction.nonce) continue;
+            if (!isIn && b.accountProof.length == 0) continue;
             d.accountProof = new bytes[](0);
             d.position = i;
             ++reused;
             return true;
         }
-        return false;
     }
 
     function _outcome(INativeRollup.ForcedTransaction memory t, bytes32[] memory hashes)
