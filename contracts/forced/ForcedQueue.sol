@@ -249,12 +249,11 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     }
 
     /// @dev An account after the block, as far as it matters for a sender.
-    function _show(
-        bytes32 root,
-        address account,
-        bytes[] calldata proof,
-        bytes calldata code
-    ) private pure returns (Known memory) {
+    function _show(bytes32 root, address account, bytes[] calldata proof, bytes calldata code)
+        private
+        pure
+        returns (Known memory)
+    {
         (, StateProof.Account memory a) = StateProof.account(root, account, proof);
         // EIP-3607. Without the code itself nobody can tell a contract from a delegation.
         bool hasCode = a.codeHash != StateProof.EMPTY_CODE_HASH && keccak256(code) == a.codeHash
@@ -293,8 +292,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         bool inGrace = facts.timestamp < due + GRACE;
         if (inGrace && facts.gasLimit - facts.gasUsed < t.gasLimit) return false;
         uint256 most = facts.gasLimit < Capacity.DUTY_GAS ? facts.gasLimit : Capacity.DUTY_GAS;
-        return judgement.gas + t.gasLimit <= most
-            && judgement.length + t.footprint <= Capacity.DUTY_BYTES;
+        return
+            judgement.gas + t.gasLimit <= most
+                && judgement.length + t.footprint <= Capacity.DUTY_BYTES;
     }
 
     /// @dev When a transaction is due that was submitted at this time.

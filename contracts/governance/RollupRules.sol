@@ -368,9 +368,7 @@ abstract contract RollupRules is RollupState {
         _requireAtLeast(delay, lag + 1);
         _requireAtLeast(expiry, 2 * (lag + open));
         _requireAtLeast(expiry, lag + open + RESCUE);
-        _requireAtLeast(
-            config.upgradeDelay, NOTICE + delay + grace + lag + 2 * open + EXIT_MARGIN
-        );
+        _requireAtLeast(config.upgradeDelay, NOTICE + delay + grace + lag + 2 * open + EXIT_MARGIN);
         // Times are kept in 48 bits.
         _requireAtLeast(type(uint32).max, config.relayDeadline + delay + grace + expiry);
     }

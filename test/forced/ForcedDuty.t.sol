@@ -313,11 +313,7 @@ contract ForcedDutyTest is RealRollup {
         expectRefused(input, refer(t, 0), error_);
         t[1] = other;
         // Out of order, but it is judged by what it says.
-        vm.store(
-            address(inbox),
-            keccak256(abi.encode(uint256(1), uint256(1))),
-            inbox.commitment(2)
-        );
+        vm.store(address(inbox), keccak256(abi.encode(uint256(1), uint256(1))), inbox.commitment(2));
         expectRefused(input, refer(t, 0), error_);
     }
 
@@ -357,9 +353,7 @@ contract ForcedDutyTest is RealRollup {
             e.forced[0].discharges[n] = discharge(t[n], INativeRollup.Outcome.NoRoom);
             bytes memory input = l2.seal();
             if (n == 6) {
-                expectRefused(
-                    input, e, abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 6)
-                );
+                expectRefused(input, e, abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 6));
                 l2.head = parent;
             } else {
                 rollup.advance(one(input), e);

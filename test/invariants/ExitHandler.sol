@@ -126,7 +126,8 @@ contract ExitHandler is ForcedBuilder {
     function change(uint256 wait) external {
         _pass(wait);
         if (announced == 0) return;
-        try rollup.clear(INativeRollup.Change.Policy, announced) {} catch {
+        try rollup.clear(INativeRollup.Change.Policy, announced) {}
+        catch {
             ++held;
         }
         vm.prank(owner);
@@ -209,9 +210,8 @@ contract ExitHandler is ForcedBuilder {
             if (outSince[claimed] + CLAIM_AFTER > vm.getBlockTimestamp()) break;
             address to = recipient(claimed);
             // forge-lint: disable-next-line(unsafe-typecast)
-            IL1MessageQueue.Message memory m = IL1MessageQueue.Message(
-                alice, to, to, 1 gwei, 0, 0, uint64(claimed), ""
-            );
+            IL1MessageQueue.Message memory m =
+                IL1MessageQueue.Message(alice, to, to, 1 gwei, 0, 0, uint64(claimed), "");
             queue.claim(m, messageProof(m.index), bob);
             require(to.balance == 1 gwei, "not paid");
         }

@@ -126,7 +126,6 @@ abstract contract ForcedBuilder is RealRollup {
         IL2.AccountProof memory sender = l2.prove(t.sender);
         bool valid = sender.nonce == t.nonce && sender.balance >= t.cost;
         if (valid) ++putOffs;
-        return
-            discharge(t, valid ? INativeRollup.Outcome.NoRoom : INativeRollup.Outcome.Invalid);
+        return discharge(t, valid ? INativeRollup.Outcome.NoRoom : INativeRollup.Outcome.Invalid);
     }
 }
