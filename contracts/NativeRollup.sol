@@ -63,21 +63,50 @@ contract NativeRollup is RelayDuty, ForcedDuty {
             _addBlock(tip, buffer);
             // Mostly there is neither evidence nor a need for any.
             if (plain && tip.timestamp < tip.dutyDue) continue;
-            _requireRelays(tip, buffer, evidence.relays, i);
-            _requireForced(tip, buffer, evidence.forced, i);
-            _planDuties(tip);
+            _requireDuties(tip, buffer, evidence, i);
         }
         if (!plain) _requireAllUsed(tip, evidence);
         _store(tip, anchorBefore, rulesBefore);
     }
 
-    /// @dev Asks the policy, unless the head is so old that anyone may advance; returns where the fees
-    /// must go.
+    /// @dev What the block at the tip owes, and whether it has done that.
+    ///
+    /// A block that L1 can carry has room for relays or for forced transactions, not always for both
+    /// (see `Capacity`). So it owes whichever has been due for longer, and the other too if nothing was
+    /// to be done about that one. What is due is dealt with in the order of time; neither messages nor
+    /// forced transactions can keep off what was on L1 before them.
+    function _requireDuties(
+        Tip memory tip,
+        bytes memory input,
+        Evidence calldata evidence,
+        uint256 index
+    ) private {
+        bool idle = tip.timestamp < tip.dutyDue;
+        if (idle && evidence.relays.length + evidence.forced.length == 0) return;
+        _loadDuties(tip);
+        Duties memory d = tip.duties;
+        bool relaysDue = tip.timestamp >= d.relayDue;
+        bool forcedDue = tip.timestamp >= d.forcedDue;
+        if (d.relayDue < d.forcedDue) {
+            bool worked = _requireRelays(tip, evidence.relays, index, relaysDue);
+            _requireForced(tip, input, evidence.forced, index, forcedDue && !worked);
+            // A block that did not owe it says nothing of the first transaction.
+            if (forcedDue && worked) d.forcedFirstSince = tip.timestamp;
+        } else {
+            bool worked = _requireForced(tip, input, evidence.forced, index, forcedDue);
+            _requireRelays(tip, evidence.relays, index, relaysDue && !worked);
+        }
+        _planDuties(tip);
+    }
+
+    /// @dev Asks the policy, unless anyone may advance: because the head is old, or because what was due
+    /// when it was made had been overdue for as long. Returns where the fees must go.
     function _authorized(Tip memory tip) private view returns (address) {
         address asked = _policyOf(tip.rules);
+        bool overdue = tip.timestamp >= tip.dutyDue + OPEN_AFTER;
         // Time is governed to the precision that L1 itself has.
         // forge-lint: disable-next-line(block-timestamp)
-        if (asked == address(0) || block.timestamp >= tip.timestamp + OPEN_AFTER) {
+        if (asked == address(0) || overdue || block.timestamp >= tip.timestamp + OPEN_AFTER) {
             return address(0);
         }
         return ISequencing(asked).authorize(msg.sender, tip.timestamp);

@@ -49,6 +49,16 @@ abstract contract RollupState is INativeRollup {
         uint256 batchesUsed;
     }
 
+    /// @dev An upgrade that was announced.
+    struct Announcement {
+        // When it may be made.
+        uint64 readyAt;
+        // What was on L1 until then must be done before.
+        uint64 clearUntil;
+        // Whether it is.
+        bool cleared;
+    }
+
     /// @inheritdoc INativeRollup
     uint64 public constant STATE_ROOTS = 8191;
 
@@ -87,7 +97,7 @@ abstract contract RollupState is INativeRollup {
     Fork[] internal _forks;
 
     /// @dev Slot 8199.
-    mapping(bytes32 change => uint256) internal _readyAt;
+    mapping(bytes32 change => Announcement) internal _announced;
 
     /// @inheritdoc INativeRollup
     function head() external view returns (Head memory h) {
@@ -167,6 +177,10 @@ abstract contract RollupState is INativeRollup {
         if (tip.rules != rulesBefore) _rules = tip.rules;
     }
 
+    function _headTimestamp() internal view returns (uint256) {
+        return (_head >> 56) & MASK_48;
+    }
+
     function _latest() private view returns (uint64) {
         // forge-lint: disable-next-line(unsafe-typecast)
         return uint64(_head & MASK_56);
@@ -204,7 +218,7 @@ abstract contract RollupState is INativeRollup {
             | uint256(d.forcedDue) << 160 | uint256(d.forcedFirstSince) << 208;
     }
 
-    function _unpackDuties(uint256 word) private pure returns (Duties memory) {
+    function _unpackDuties(uint256 word) internal pure returns (Duties memory) {
         return Duties({
             relayed: uint64(word & MASK_56),
             relayDue: uint64((word >> 56) & MASK_48),

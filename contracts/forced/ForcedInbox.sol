@@ -3,25 +3,33 @@ pragma solidity ^0.8.24;
 
 import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
 import {IL2Messenger} from "../interfaces/IL2Messenger.sol";
+import {Capacity} from "../libraries/Capacity.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 import {Transactions} from "../libraries/Transactions.sol";
+import {ForcedQueue} from "./ForcedQueue.sol";
 
 /// @title The queue of transactions that a rollup cannot leave out
 /// @notice Takes ordinary signed L2 transactions. What no block could hold is refused here, and what a
-/// block could not hold for its state is for the rollup to judge when the transaction is due (see
-/// `ForcedDuty`). So every transaction in the queue is one of which a block can be demanded:
+/// block could not hold for its state is for `ForcedQueue` to judge when the transaction is due. So every
+/// transaction in the queue is one of which a block can be demanded:
 ///
 ///   - Its form, chain id, signature and intrinsic gas are those of a valid transaction, under each
 ///     fork that the rollup could be under.
-///   - L1 can carry a block with it, whatever it does. Gas does not bound what a transaction reads, so
-///     the cap for transactions of which nothing is known is low (see `Capacity`): enough for a
-///     transfer. Exits need more, and read little: for calls of `L2Messenger` that send to L1, and of
-///     one more contract that the deployer vouches for (a token bridge, say), another cap holds.
+///   - L1 can carry a block with it, whatever it does. Gas does not bound what a transaction reads (see
+///     `Capacity`), so it must be one of these: a transfer, with or without data, which can be demanded
+///     as long as its target has no code; a call of `L2Messenger` that sends to L1; a call of one more
+///     contract that the deployer vouches for (a token bridge, say).
+///
+/// Not protected are therefore: whoever needs a transaction that calls other contracts, creates one, has
+/// an access list or authorizes (type 4); and contract wallets, which sign no transactions at all. They
+/// leave by moving what they have to an account with a key while the operator lets them, and depend on
+/// it, or on silence that opens the rollup to others, for that.
 ///
 /// Neither sender nor nonce is looked up: whether there is an account behind the signature, the L2
-/// knows. The fee makes it dear to submit what will be found to be invalid.
+/// knows. The fee pays for what a transaction can make others carry, so it is dear to submit what will be
+/// found to be invalid.
 /// @dev Of each transaction one slot is kept, until it is discharged.
-contract ForcedInbox is IForcedInbox {
+contract ForcedInbox is ForcedQueue {
     /// @notice What a queue is made with.
     struct Config {
         /// The rollup, which is deployed later at an address that is known beforehand; it refuses a
@@ -41,23 +49,8 @@ contract ForcedInbox is IForcedInbox {
     /// @inheritdoc IForcedInbox
     uint64 public constant MAX_SIZE = 4096;
 
-    /// @dev Gas that a byte of the transaction costs on L1 when it is advanced.
-    uint256 private constant BYTE_GAS = 40;
-
-    /// @inheritdoc IForcedInbox
-    address public immutable ROLLUP;
-
     /// @inheritdoc IForcedInbox
     uint64 public immutable CHAIN_ID;
-
-    /// @inheritdoc IForcedInbox
-    uint64 public immutable DELAY;
-
-    /// @inheritdoc IForcedInbox
-    uint64 public immutable GRACE;
-
-    /// @inheritdoc IForcedInbox
-    uint64 public immutable EXPIRY;
 
     /// @inheritdoc IForcedInbox
     uint64 public immutable MAX_GAS;
@@ -74,19 +67,10 @@ contract ForcedInbox is IForcedInbox {
     /// @inheritdoc IForcedInbox
     address public immutable BOUNDED_TARGET;
 
-    /// @inheritdoc IForcedInbox
-    /// @dev Slot 0.
-    uint64 public count;
-
-    /// @dev Slot 1: commitments by index.
-    mapping(uint256 index => bytes32) private _commitments;
-
-    constructor(Config memory config) {
-        ROLLUP = config.rollup;
+    constructor(Config memory config)
+        ForcedQueue(config.rollup, config.delay, config.grace, config.expiry)
+    {
         CHAIN_ID = config.chainId;
-        DELAY = config.delay;
-        GRACE = config.grace;
-        EXPIRY = config.expiry;
         MAX_GAS = config.maxGas;
         MAX_BOUNDED_GAS = config.maxBoundedGas;
         FEE_PERCENT = config.feePercent;
@@ -95,13 +79,10 @@ contract ForcedInbox is IForcedInbox {
     }
 
     /// @inheritdoc IForcedInbox
+    /// @dev Fees stay here until somebody fetches them: a recipient that refuses them stops nobody.
     function submit(bytes calldata raw) external payable returns (uint64 index) {
-        if (raw.length > MAX_SIZE) revert TransactionTooLong(raw.length, MAX_SIZE);
-        Transactions.Transaction memory t = Transactions.decode(raw, CHAIN_ID);
-        bool bounded = _isBounded(t);
-        uint64 maxGas = bounded ? MAX_BOUNDED_GAS : MAX_GAS;
-        if (t.gasLimit > maxGas) revert ForcedGasTooHigh(t.gasLimit, maxGas);
-        uint256 least = minimumFee(t.gasLimit, raw.length);
+        (Transactions.Transaction memory t, bool bounded, uint256 footprint) = _read(raw);
+        uint256 least = minimumFee(t.gasLimit, footprint);
         if (msg.value < least) revert ForcedFeeTooLow(msg.value, least);
 
         ForcedTransaction memory entry = ForcedTransaction({
@@ -113,50 +94,53 @@ contract ForcedInbox is IForcedInbox {
             // Neither factor nor summand comes near 2^256.
             cost: uint256(t.gasLimit) * t.maxFee + t.value,
             submittedAt: uint64(block.timestamp),
-            bounded: bounded
+            bounded: bounded,
+            to: t.to,
+            // Far below 2^64.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            footprint: uint64(footprint)
         });
-        index = count++;
-        _commitments[index] = keccak256(abi.encode(entry));
+        index = _push(keccak256(abi.encode(entry)));
         emit ForcedSubmitted(index, entry, raw);
-
-        if (FEE_RECIPIENT != address(0) && msg.value != 0) {
-            (bool ok,) = FEE_RECIPIENT.call{value: msg.value}("");
-            if (!ok) revert ForcedFeeRefused(FEE_RECIPIENT, msg.value);
-        }
     }
 
     /// @inheritdoc IForcedInbox
-    function take(uint64 index, bytes32[] calldata commitments) external returns (bytes32 next) {
-        if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
-        for (uint256 i = 0; i < commitments.length; ++i) {
-            bytes32 expected = _commitments[index];
-            if (commitments[i] != expected || expected == 0) {
-                revert NotSubmitted(index, commitments[i], expected);
-            }
-            delete _commitments[index];
-            ++index;
-        }
-        return _commitments[index];
+    function payFees() external {
+        uint256 amount = address(this).balance;
+        if (FEE_RECIPIENT == address(0)) return;
+        (bool ok,) = FEE_RECIPIENT.call{value: amount}("");
+        if (!ok) revert ForcedFeeRefused(FEE_RECIPIENT, amount);
     }
 
     /// @inheritdoc IForcedInbox
-    function commitment(uint64 index) external view returns (bytes32) {
-        return _commitments[index];
+    function footprintOf(bytes calldata raw) external view returns (uint256 footprint) {
+        (,, footprint) = _read(raw);
     }
 
     /// @inheritdoc IForcedInbox
-    function minimumFee(uint64 gasLimit, uint256 size) public view returns (uint256) {
-        return (gasLimit + BYTE_GAS * size) * block.basefee * FEE_PERCENT / 100;
+    function minimumFee(uint64 gasLimit, uint256 footprint) public view returns (uint256) {
+        return (gasLimit + Capacity.GAS_PER_BYTE * footprint) * block.basefee * FEE_PERCENT / 100;
     }
 
-    /// @dev Whether it is known how much a transaction reads. An access list or authorizations could
-    /// name any number of accounts.
-    function _isBounded(Transactions.Transaction memory t) private view returns (bool) {
-        if (t.creates || t.addresses != 0 || t.authorizations != 0) return false;
+    /// @dev Decodes a transaction, and refuses one of which no block can be demanded.
+    function _read(bytes calldata raw)
+        private
+        view
+        returns (Transactions.Transaction memory t, bool bounded, uint256 footprint)
+    {
+        if (raw.length > MAX_SIZE) revert TransactionTooLong(raw.length, MAX_SIZE);
+        t = Transactions.decode(raw, CHAIN_ID);
+        if (t.creates || t.addresses != 0 || t.authorizations != 0) revert NotForceable();
         if (t.to == Predeploys.L2_MESSENGER) {
-            return t.selector == IL2Messenger.send.selector
+            bounded = t.selector == IL2Messenger.send.selector
                 || t.selector == IL2Messenger.refundToL1.selector;
+            footprint = Capacity.ofSend(raw.length);
+        } else {
+            bounded = t.to == BOUNDED_TARGET && t.to != address(0);
+            footprint = Capacity.ofBounded(raw.length);
         }
-        return t.to == BOUNDED_TARGET && t.to != address(0);
+        if (!bounded) footprint = Capacity.ofTransfer(raw.length);
+        uint64 maxGas = bounded ? MAX_BOUNDED_GAS : MAX_GAS;
+        if (t.gasLimit > maxGas) revert ForcedGasTooHigh(t.gasLimit, maxGas);
     }
 }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {RollupState} from "../RollupState.sol";
 import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
+import {IForcedSettlement} from "../interfaces/IForcedSettlement.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "../interfaces/INativeRollup.sol";
 import {Capacity} from "../libraries/Capacity.sol";
@@ -16,8 +17,14 @@ import {Messages} from "../messaging/Messages.sol";
 ///
 /// A change is announced first and made `UPGRADE_DELAY` later at the earliest. That is longer than the
 /// way out for whoever does not like it: a forced transaction becomes due and then certain, a block
-/// with it is advanced (by anyone, if the rollup has gone silent), and what it sent to L1 is claimed.
-/// Claims do not pass through anything that could be changed.
+/// with it is advanced (by anyone, if the rollup has gone silent or what is overdue stays undone), and
+/// what it sent to L1 is claimed. Claims do not pass through anything that could be changed.
+///
+/// How long the queues are is nobody's promise, so no delay alone could be long enough. A change is made
+/// only after it was *cleared*: nothing is pending of all that was submitted or sent until `NOTICE` after
+/// the announcement, and `EXIT_MARGIN` has passed since then. Whoever fills the queues delays changes,
+/// and nobody's exit before them. What comes later delays nothing. Should the rollup stand still for
+/// `LOST_AFTER`, although anyone could advance it, then waiting helps nobody, and only a change can.
 ///
 /// The fork schedule only ever gets longer, and at the end, for times to come. A block has the schema
 /// of the last fork that is not later than the block, as any Ethereum client has it from its genesis
@@ -27,18 +34,23 @@ import {Messages} from "../messaging/Messages.sol";
 /// The gas limit is a target. Ethereum lets a block differ from its parent by less than 1/1024, so each
 /// block has to go as far towards the target as that allows, as common clients do.
 abstract contract RollupRules is RollupState {
+    /// @dev For seeing an announcement, and submitting what one wants done before.
+    uint256 private constant NOTICE = 1 days;
+
     /// @dev For claiming on L1, after all else on the way out is done.
     uint256 private constant EXIT_MARGIN = 1 days;
+
+    /// @dev For building a block with a transaction before it expires, when anyone may advance.
+    uint256 private constant RESCUE = 1 days;
+
+    /// @dev Age of a head that nobody could move.
+    uint256 private constant LOST_AFTER = 60 days;
 
     /// @dev Seconds for which an upgrade may be made once it may.
     uint256 private constant STALE_AFTER = 14 days;
 
     /// @dev The least gas limit of an Ethereum block.
     uint256 private constant MIN_GAS_LIMIT = 5000;
-
-    /// @dev The most messages that an anchor may cover beyond those known to be relayed. To relay the
-    /// first of them, one block has to bring the hashes of the others.
-    uint64 internal constant MAX_AHEAD = 1024;
 
     /// @inheritdoc INativeRollup
     uint64 public immutable CHAIN_ID;
@@ -63,8 +75,6 @@ abstract contract RollupRules is RollupState {
 
     /// @dev What the constructor asked the queues.
     uint64 internal immutable _FORCED_DELAY;
-    uint64 internal immutable _FORCED_GRACE;
-    uint64 internal immutable _FORCED_EXPIRY;
 
     modifier onlyOwner() {
         if (msg.sender != owner) revert NotOwner(msg.sender);
@@ -88,10 +98,7 @@ abstract contract RollupRules is RollupState {
             revert QueueMismatch(config.forced);
         }
         _FORCED_DELAY = forced.DELAY();
-        _FORCED_GRACE = forced.GRACE();
-        _FORCED_EXPIRY = forced.EXPIRY();
-        _requireDelays(config);
-        _requireDutiesFit(config);
+        _requireDelays(config, forced);
         _requireCapacity(config.gasLimit, config.inbox, config.forced);
 
         _requireSupported(config.schema);
@@ -103,11 +110,22 @@ abstract contract RollupRules is RollupState {
 
     /// @inheritdoc INativeRollup
     function announce(Change change, uint256 value) external onlyOwner {
-        bytes32 key = _key(change, value);
-        if (_readyAt[key] != 0) revert AlreadyAnnounced(change, value);
-        uint256 ready = block.timestamp + UPGRADE_DELAY;
-        _readyAt[key] = ready;
-        emit ChangeAnnounced(change, value, ready);
+        Announcement storage a = _announced[_key(change, value)];
+        if (a.readyAt != 0) revert AlreadyAnnounced(change, value);
+        (a.readyAt, a.clearUntil) = (_later(UPGRADE_DELAY), _later(NOTICE));
+        emit ChangeAnnounced(change, value, a.readyAt);
+    }
+
+    /// @inheritdoc INativeRollup
+    function clear(Change change, uint256 value) external {
+        Announcement storage a = _announced[_key(change, value)];
+        if (a.readyAt == 0) revert NotAnnounced(change, value);
+        if (a.cleared) revert AlreadyCleared(change, value);
+        if (!_isDone(a.clearUntil)) revert StillPending(a.clearUntil);
+        uint64 least = _later(EXIT_MARGIN);
+        if (a.readyAt < least) a.readyAt = least;
+        a.cleared = true;
+        emit ChangeCleared(change, value, a.readyAt);
     }
 
     /// @inheritdoc INativeRollup
@@ -118,10 +136,12 @@ abstract contract RollupRules is RollupState {
 
     /// @inheritdoc INativeRollup
     function make(Change change, uint256 value) external onlyOwner {
-        uint256 ready = _forget(change, value);
+        Announcement memory a = _forget(change, value);
+        uint256 ready = a.readyAt;
         // Days, to the precision that L1 itself has.
         // forge-lint: disable-start(block-timestamp)
         if (block.timestamp < ready) revert NotReady(ready);
+        if (!a.cleared) revert NotCleared(change, value);
         if (block.timestamp > ready + STALE_AFTER) revert Stale(ready + STALE_AFTER);
         // forge-lint: disable-end(block-timestamp)
         if (change == Change.Policy) _setPolicy(value);
@@ -179,7 +199,7 @@ abstract contract RollupRules is RollupState {
 
     /// @inheritdoc INativeRollup
     function readyAt(Change change, uint256 value) external view returns (uint256) {
-        return _readyAt[_key(change, value)];
+        return _announced[_key(change, value)].readyAt;
     }
 
     // ------------------------------------------------------------------ for `advance`
@@ -271,11 +291,44 @@ abstract contract RollupRules is RollupState {
         pendingOwner = address(0);
     }
 
-    function _forget(Change change, uint256 value) private returns (uint256 ready) {
+    function _forget(Change change, uint256 value) private returns (Announcement memory a) {
         bytes32 key = _key(change, value);
-        ready = _readyAt[key];
-        if (ready == 0) revert NotAnnounced(change, value);
-        delete _readyAt[key];
+        a = _announced[key];
+        if (a.readyAt == 0) revert NotAnnounced(change, value);
+        delete _announced[key];
+    }
+
+    /// @dev Whether nothing is pending of what was submitted or sent until a time. What is pending was
+    /// submitted no earlier than it is due, less the delay; and never before the queue has it.
+    function _isDone(uint64 until) private view returns (bool) {
+        // forge-lint: disable-next-line(block-timestamp)
+        if (block.timestamp >= _headTimestamp() + LOST_AFTER) return true;
+        Duties memory d = _unpackDuties(_duties);
+        // Of this block more could come.
+        // forge-lint: disable-next-line(block-timestamp)
+        if (block.timestamp <= until) return false;
+        bool forcedDone = d.forcedDue > until + _FORCED_DELAY || _forcedBefore() <= d.forcedNext;
+        return forcedDone
+            && (d.relayDue > until + RELAY_DEADLINE
+                || IL1MessageQueue(INBOX).countBefore() <= d.relayed);
+    }
+
+    /// @dev How many forced transactions were submitted before this L1 block.
+    function _forcedBefore() internal view returns (uint64) {
+        return IForcedSettlement(FORCED).countBefore();
+    }
+
+    /// @dev When a forced transaction is due that was submitted at this time.
+    function _forcedDueOf(uint256 submittedAt) internal view returns (uint64) {
+        // Neither comes near 2^63.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint64(submittedAt) + _FORCED_DELAY;
+    }
+
+    function _later(uint256 delay) private view returns (uint64) {
+        // Far below 2^64.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint64(block.timestamp + delay);
     }
 
     function _key(Change change, uint256 value) private pure returns (bytes32) {
@@ -292,56 +345,52 @@ abstract contract RollupRules is RollupState {
 
     /// @dev The delays must leave room for one another:
     ///
-    ///   - Anyone may advance a head that is `OPEN_AFTER` old. A head that was just advanced may be
+    ///   - Anyone may advance a head that is `OPEN_AFTER` old, or that has left something undone for as
+    ///     long. A head that was just advanced may be
     ///     `MAX_LAG` old.
-    ///   - What is due at a time was on L1 before any block of that time could be built: a transaction
-    ///     or message that appears while a block is on its way to L1 concerns later blocks.
-    ///   - Before a forced transaction expires, anyone could have advanced for half of that time.
-    ///   - The way out is shorter than that to an upgrade.
-    function _requireDelays(Config memory config) private view {
+    ///   - What is due at a time was on L1 before any block of that time could be built.
+    ///   - Before a forced transaction expires, no block is taken without it for `EXPIRY`, so anyone may
+    ///     advance after `OPEN_AFTER` of that time: for `RESCUE` at least, and half of it.
+    ///   - The way out takes no longer than from the announcement of an upgrade to the upgrade. It has to
+    ///     be seen first (`NOTICE`). A forced transaction is due after `DELAY`. A sequencer may put it off
+    ///     for `GRACE`; or make no block, until anyone may advance after `OPEN_AFTER`; or make one that
+    ///     leaves it undone because of what is before it, and then another `OPEN_AFTER` later, before
+    ///     anyone may advance until it is done. Then it is claimed (`EXIT_MARGIN`). How long the queue is,
+    ///     this says nothing about: see `clear`.
+    function _requireDelays(Config memory config, IForcedInbox forced) private view {
         uint256 lag = config.maxLag;
         uint256 open = config.openAfter;
+        uint256 delay = forced.DELAY();
+        uint256 grace = forced.GRACE();
+        uint256 expiry = forced.EXPIRY();
         _requireAtLeast(open, lag + 1);
         _requireAtLeast(config.relayDeadline, lag + 1);
-        _requireAtLeast(_FORCED_DELAY, lag + 1);
-        _requireAtLeast(_FORCED_EXPIRY, 2 * (lag + open));
-        uint256 exit = uint256(_FORCED_DELAY) + _FORCED_GRACE + lag + open + EXIT_MARGIN;
-        _requireAtLeast(config.upgradeDelay, exit);
+        _requireAtLeast(delay, lag + 1);
+        _requireAtLeast(expiry, 2 * (lag + open));
+        _requireAtLeast(expiry, lag + open + RESCUE);
+        _requireAtLeast(config.upgradeDelay, NOTICE + delay + grace + lag + 2 * open + EXIT_MARGIN);
         // Times are kept in 48 bits.
-        uint256 longest =
-            uint256(config.relayDeadline) + _FORCED_DELAY + _FORCED_GRACE + _FORCED_EXPIRY;
-        _requireAtLeast(type(uint32).max, longest);
+        _requireAtLeast(type(uint32).max, config.relayDeadline + delay + grace + expiry);
     }
 
     function _requireAtLeast(uint256 got, uint256 least) private pure {
         if (got < least) revert DelaysInconsistent(got, least);
     }
 
-    /// @dev L1 can carry a block with whatever may be demanded of it. A message that asks for no gas
-    /// must be delivered, behind all the hashes that lead to it; one that asks for gas can be parked.
-    function _requireDutiesFit(Config memory config) private view {
-        IForcedInbox forced = IForcedInbox(config.forced);
-        uint256 data = IL1MessageQueue(config.inbox).MAX_DATA();
-        _requireFits(Capacity.ofMessage(0, data) + 32 * MAX_AHEAD, Messages.relayGas(0, data));
-        uint256 gas = forced.MAX_GAS();
-        _requireFits(Capacity.ofTransaction(gas, false), gas);
-        gas = forced.MAX_BOUNDED_GAS();
-        _requireFits(Capacity.ofTransaction(gas, true), gas);
-    }
-
-    function _requireFits(uint256 length, uint256 gas) private pure {
-        if (!Capacity.fits(Capacity.BLOCK_BYTES + length, gas)) revert DutiesTooLarge(length, gas);
-    }
-
-    /// @dev A block with this gas limit can hold the largest message and the largest forced transaction.
+    /// @dev A block with this gas limit, and L1, can hold the largest message, all the relays that can be
+    /// demanded, and the largest forced transaction. Their bytes fit by construction, see `Capacity`.
     function _requireCapacity(uint256 gasLimit, address inbox, address forced) private view {
         if (gasLimit < MIN_GAS_LIMIT) revert ChangeInvalid(Change.GasLimit, gasLimit);
         IL1MessageQueue queue = IL1MessageQueue(inbox);
         uint256 room = gasLimit < Capacity.TRANSACTION_GAS ? gasLimit : Capacity.TRANSACTION_GAS;
         uint256 gas = Messages.relayGas(queue.MAX_GAS(), queue.MAX_DATA());
         if (gas > room) revert MessageCapsTooHigh(gas, room);
-        gas = IForcedInbox(forced).MAX_BOUNDED_GAS();
+        if (room > Capacity.DUTY_GAS) room = Capacity.DUTY_GAS;
+        gas = Capacity.RELAY_GAS;
         if (IForcedInbox(forced).MAX_GAS() > gas) gas = IForcedInbox(forced).MAX_GAS();
-        if (gas > room) revert DutiesTooLarge(0, gas);
+        if (IForcedInbox(forced).MAX_BOUNDED_GAS() > gas) {
+            gas = IForcedInbox(forced).MAX_BOUNDED_GAS();
+        }
+        if (gas > room) revert DutiesTooLarge(gas, room);
     }
 }

@@ -19,8 +19,12 @@ interface IForcedInbox {
         uint256 cost;
         /// When it was submitted: timestamp of the L1 block.
         uint64 submittedAt;
-        /// Whether it calls a target of which it is known what it reads.
+        /// Whether it calls a target of which it is known what it reads. If not, it is a transfer.
         bool bounded;
+        /// Its target.
+        address to;
+        /// The most bytes that it makes the calldata of `advance` longer.
+        uint64 footprint;
     }
 
     /// @notice A transaction was submitted.
@@ -37,24 +41,25 @@ interface IForcedInbox {
     error ForcedFeeTooLow(uint256 got, uint256 minimum);
     /// @notice The receiver of fees refused one.
     error ForcedFeeRefused(address to, uint256 amount);
+    /// @notice The transaction could execute any code: it creates a contract, has an access list, or
+    /// authorizes.
+    error NotForceable();
     /// @notice A transaction at this place is not the one that is described.
     error NotSubmitted(uint64 index, bytes32 got, bytes32 expected);
 
-    /// @notice Submits a signed L2 transaction of type 0, 1, 2 or 4. From `DELAY` seconds later on, an
-    /// L2 block may leave it out only with evidence that it could not have been appended to that block.
-    /// Reverts with the errors of `Transactions` for one that no block could hold.
+    /// @notice Submits a signed L2 transaction of type 0, 1 or 2, without an access list. From `DELAY`
+    /// seconds later on, an L2 block may leave it out only with evidence that it could not have been
+    /// appended to that block, or that it is a transfer to an account with code. Reverts with the errors
+    /// of `Transactions` for one that no block could hold.
     /// @dev Signing it and submitting it are two things: anyone may submit.
     /// @param raw The transaction as it stands in a block. At most `MAX_SIZE` bytes, and `MAX_GAS` gas;
     /// or `MAX_BOUNDED_GAS`, if it calls `send` or `refundToL1` of the messenger, or anything of
-    /// `BOUNDED_TARGET`, and has neither an access list nor authorizations.
+    /// `BOUNDED_TARGET`.
     /// @return index Number of the transaction, counted from zero.
     function submit(bytes calldata raw) external payable returns (uint64 index);
 
-    /// @notice For the rollup: forgets transactions that are discharged.
-    /// @param index The first of them.
-    /// @param commitments All of them, in order.
-    /// @return next The commitment to the transaction that follows; zero if there is none.
-    function take(uint64 index, bytes32[] calldata commitments) external returns (bytes32 next);
+    /// @notice Pays the fees so far to `FEE_RECIPIENT`. Anyone may call.
+    function payFees() external;
 
     /// @notice Commitment to a transaction, `keccak256(abi.encode(transaction))`; zero if there is none
     /// with this number, or if it has been discharged.
@@ -63,8 +68,15 @@ interface IForcedInbox {
     /// @notice How many transactions have been submitted.
     function count() external view returns (uint64);
 
-    /// @notice The least fee for a transaction with this gas limit and size in this L1 block.
-    function minimumFee(uint64 gasLimit, uint256 size) external view returns (uint256);
+    /// @notice The least fee for a transaction in this L1 block: for its gas, and for the bytes that it
+    /// can make others carry.
+    /// @param gasLimit Its gas limit.
+    /// @param footprint As `footprintOf` tells it.
+    function minimumFee(uint64 gasLimit, uint256 footprint) external view returns (uint256);
+
+    /// @notice The most bytes that a transaction makes the calldata of `advance` longer. Reverts as
+    /// `submit` does.
+    function footprintOf(bytes calldata raw) external view returns (uint256);
 
     /// @notice The rollup whose L2 the transactions are for.
     function ROLLUP() external view returns (address);
@@ -75,8 +87,8 @@ interface IForcedInbox {
     /// @notice Seconds after which a transaction is due.
     function DELAY() external view returns (uint64);
 
-    /// @notice Seconds, after a transaction is due, for which a block without room is an excuse even
-    /// for the first in the queue.
+    /// @notice Seconds, after a transaction is due, for which a block with too little gas left is an
+    /// excuse.
     function GRACE() external view returns (uint64);
 
     /// @notice Seconds, after the grace, after which the first in the queue expires.
@@ -91,7 +103,7 @@ interface IForcedInbox {
     /// @notice The most bytes that a transaction may have.
     function MAX_SIZE() external view returns (uint64);
 
-    /// @notice What each gas costs at least, in percent of the L1 base fee.
+    /// @notice What each gas, and each byte at 40 gas, costs at least, in percent of the L1 base fee.
     function FEE_PERCENT() external view returns (uint64);
 
     /// @notice Who gets the fees; zero if they are burned.

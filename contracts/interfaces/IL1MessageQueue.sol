@@ -111,8 +111,9 @@ interface IL1MessageQueue {
     /// @param refundTo L2 account that may cancel the message and take its value if the delivery
     /// fails; with zero the message can only be tried again.
     /// @param gasLimit Gas that the delivery is guaranteed to get; none is needed to pay an account
-    /// without code. A message that asks for none is delivered by the deadline of the rollup at the
-    /// latest; one that asks for some may be parked instead, and is then for anyone to deliver.
+    /// without code. A message to such an account that asks for none and carries no data is delivered by
+    /// the deadline of the rollup at the latest; any other may be parked instead, and is then for anyone
+    /// to deliver.
     /// @param fee Paid on L2 to whoever delivers the message; at least `minimumFee(gasLimit)`.
     /// @param data Calldata of the delivery.
     /// @return index Number of the message, counted from zero.
@@ -137,17 +138,33 @@ interface IL1MessageQueue {
         returns (bool delivered);
 
     /// @notice For the rollup: when the first message that has not been relayed was sent, or this
-    /// moment if there is none. Checkpoints from `before` on are kept from now on.
+    /// moment if there is none but those of this L1 block, which nobody who built an L2 block can know
+    /// of. Checkpoints from `before` on are kept from now on.
     /// @param relayed How many messages have been relayed.
     /// @param before The last checkpoint that covers no more messages than these.
-    /// @param next The one that follows; ignored if `before` is the state of the queue now.
+    /// @param next The one that follows; ignored if `before` was the state of the queue at the end of the
+    /// last L1 block.
     function settle(uint64 relayed, Checkpoint calldata before, Checkpoint calldata next)
         external
         returns (uint64 pendingSince);
 
-    /// @notice For the rollup: as `settle`, if all messages have been relayed; otherwise the answer
-    /// is 0, and nothing changes.
+    /// @notice For the rollup: as `settle`, if all messages but those of this L1 block have been relayed;
+    /// otherwise the answer is 0, and nothing changes.
     function settleIfIdle(uint64 relayed) external returns (uint64 pendingSince);
+
+    /// @notice How many messages were sent before this L1 block.
+    function countBefore() external view returns (uint64);
+
+    /// @notice How many messages the L2 has relayed (or parked) in a state: the messenger's own count, by
+    /// proof.
+    /// @param stateRoot Root of the L2's state.
+    /// @param accountProof Nodes that prove the account of `L2Messenger`.
+    /// @param storageProof Nodes that prove the messenger's slot 0.
+    function relayedAfter(
+        bytes32 stateRoot,
+        bytes[] calldata accountProof,
+        bytes[] calldata storageProof
+    ) external pure returns (uint64);
 
     /// @notice The state of the queue now. It becomes a checkpoint for good once the L1 block in which
     /// the last message was sent is over, and is named with the same values ever after.
@@ -160,7 +177,8 @@ interface IL1MessageQueue {
         view
         returns (bool);
 
-    /// @notice The least fee that a message with this gas limit has to pay in this L1 block.
+    /// @notice The least fee that a message with this gas limit has to pay in this L1 block: for its
+    /// gas, and for the bytes that it makes others carry.
     function minimumFee(uint64 gasLimit) external view returns (uint256);
 
     /// @notice Whether a message from the L2 was claimed or refunded.

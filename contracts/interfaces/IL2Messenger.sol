@@ -69,7 +69,8 @@ interface IL2Messenger {
     error FeeAboveValue(uint128 fee, uint256 value);
     /// @notice More ETH than a message can hold.
     error ValueTooLarge(uint256 value, uint256 max);
-    /// @notice A message that asks for no gas has to be delivered.
+    /// @notice A message to an account without code that asks for no gas and carries no data has to be
+    /// delivered.
     error NotParkable(uint64 index);
     /// @notice No message is being delivered.
     error NoDelivery();

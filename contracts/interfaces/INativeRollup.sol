@@ -26,7 +26,8 @@ interface INativeRollup {
         uint64 forcedNext;
         /// From this L2 time on it may be due.
         uint64 forcedDue;
-        /// The L2 time at which it became the first.
+        /// The L2 time since when each block owes it, if it is due: when it became the first, or later
+        /// when a block relayed older messages instead.
         uint64 forcedFirstSince;
     }
 
@@ -54,7 +55,8 @@ interface INativeRollup {
         uint32 gasLimit;
         /// How far, in seconds, the timestamp of a block may lie behind that of L1.
         uint64 maxLag;
-        /// Age of the head, in seconds, from which on anyone may advance.
+        /// Age of the head, in seconds, from which on anyone may advance; and so is what the head has left
+        /// undone, from when it was due.
         uint64 openAfter;
         /// Seconds after which a message from L1 must have been relayed.
         uint64 relayDeadline;
@@ -141,8 +143,11 @@ interface INativeRollup {
         Underpriced,
         /// For a whole day and more any block had to contain it, anyone could build one, and nobody did.
         Expired,
-        /// The block has no room for it. It stays in the queue.
-        NoRoom
+        /// What precedes it is all that can be demanded of a block, or for some time the block has too
+        /// little gas left. It stays in the queue.
+        NoRoom,
+        /// It is a transfer to an account with code, of which nobody knows what it reads.
+        TargetHasCode
     }
 
     /// @notice A submitted transaction, as in `IForcedInbox`.
@@ -155,6 +160,8 @@ interface INativeRollup {
         uint256 cost;
         uint64 submittedAt;
         bool bounded;
+        address to;
+        uint64 footprint;
     }
 
     /// @notice Evidence for the outcome of a forced transaction.
@@ -163,10 +170,12 @@ interface INativeRollup {
         ForcedTransaction transaction;
         /// The outcome.
         Outcome outcome;
-        /// If it is included: its index among the transactions of the block.
+        /// If it is included: its index among the transactions of the block. If it is invalid and comes
+        /// without a proof: the index of an earlier discharge of the batch that shows its sender, by a
+        /// proof of its own or as included.
         uint64 position;
         /// If it is invalid: nodes that prove the sender's account, or its absence, against the block's
-        /// state root.
+        /// state root. If its target has code: those of the target's.
         bytes[] accountProof;
         /// If it is invalid because the sender has code: the code.
         bytes code;
@@ -207,6 +216,8 @@ interface INativeRollup {
     event ChangeAnnounced(Change indexed change, uint256 value, uint256 readyAt);
     /// @notice An announced upgrade was withdrawn.
     event ChangeWithdrawn(Change indexed change, uint256 value);
+    /// @notice All that was pending when an upgrade was announced, and for some time after, is done.
+    event ChangeCleared(Change indexed change, uint256 value, uint256 readyAt);
     /// @notice An upgrade was made.
     event ChangeMade(Change indexed change, uint256 value);
     /// @notice An account was named as the next owner.
@@ -226,8 +237,8 @@ interface INativeRollup {
     error DelaysInconsistent(uint256 got, uint256 least);
     /// @notice Relaying the largest message of the queue could take more gas than a transaction has.
     error MessageCapsTooHigh(uint256 got, uint256 limit);
-    /// @notice What can be demanded of a block could be more than L1 can carry.
-    error DutiesTooLarge(uint256 length, uint256 gas);
+    /// @notice More gas can be demanded of a block than it, or L1, can carry.
+    error DutiesTooLarge(uint256 gas, uint256 limit);
 
     /// @notice A call without inputs.
     error NothingToAdvance();
@@ -277,7 +288,7 @@ interface INativeRollup {
     error RelayProofMissing(uint64 relayed);
     /// @notice Fewer messages have been relayed than are known to be.
     error RelayedWentBack(uint64 got, uint64 known);
-    /// @notice Messages are overdue, and the block has relayed none, or has room for more.
+    /// @notice Messages are overdue, and fewer have been relayed than a block owes.
     error MessagesOverdue(uint64 relayed, uint64 due);
 
     /// @notice More discharges than a block may have.
@@ -296,6 +307,8 @@ interface INativeRollup {
     error PricedEnough(uint64 index, uint128 maxFee, uint256 baseFee);
     /// @notice The block has room for the transaction, or must make some for it.
     error RoomLeft(uint64 index);
+    /// @notice The target has no code, or the transaction may be demanded although it has.
+    error TargetIsPlain(uint64 index, address to);
     /// @notice The transaction has not expired.
     error NotExpired(uint64 index, uint64 expiresAt);
 
@@ -307,6 +320,12 @@ interface INativeRollup {
     error AlreadyAnnounced(Change change, uint256 value);
     /// @notice The upgrade may not be made yet.
     error NotReady(uint256 readyAt);
+    /// @notice Something that was submitted or sent until this time is, or may be, pending.
+    error StillPending(uint256 until);
+    /// @notice Nobody has shown that nothing of that time is pending.
+    error NotCleared(Change change, uint256 value);
+    /// @notice That was shown before.
+    error AlreadyCleared(Change change, uint256 value);
     /// @notice The upgrade was not made in time, and has to be announced again.
     error Stale(uint256 staleAt);
     /// @notice The value is none that the rollup could have.
@@ -325,7 +344,12 @@ interface INativeRollup {
     /// @notice Withdraws an announced upgrade. For the owner.
     function withdraw(Change change, uint256 value) external;
 
-    /// @notice Makes an upgrade that was announced `UPGRADE_DELAY` ago. For the owner.
+    /// @notice Notes that nothing is pending of all that was submitted or sent until a day after an
+    /// upgrade was announced. The upgrade can be made a day later at the earliest. Anyone may call.
+    /// @dev What is pending is known as of the last block that had to say so, see `duties`.
+    function clear(Change change, uint256 value) external;
+
+    /// @notice Makes an upgrade that was announced `UPGRADE_DELAY` ago, and cleared. For the owner.
     function make(Change change, uint256 value) external;
 
     /// @notice Offers ownership to another account, which must take it; zero withdraws the offer.
@@ -388,7 +412,8 @@ interface INativeRollup {
     /// @notice How far, in seconds, the timestamp of a block may lie behind that of L1.
     function MAX_LAG() external view returns (uint64);
 
-    /// @notice Age of the head, in seconds, from which on anyone may advance.
+    /// @notice Age of the head, in seconds, from which on anyone may advance; and so is what the head has
+    /// left undone, from when it was due.
     function OPEN_AFTER() external view returns (uint64);
 
     /// @notice Seconds after which a message from L1 must have been relayed.

@@ -22,9 +22,10 @@ import {Messages} from "../messaging/Messages.sol";
 /// L1 can carry; the deadline for relaying would then halt the rollup. Anyone may park, and it is no
 /// censorship:
 ///
-///   - A message that asks for no gas, so every plain deposit, cannot be parked. Its delivery always
-///     fits into a block (see `Capacity`).
-///   - A message that asks for gas has the same standing as an L2 transaction with that much gas, which
+///   - A message that asks for no gas and carries no data, to an account without code, so every plain
+///     deposit, cannot be parked. Its delivery executes nothing, and always fits into a block (see
+///     `Capacity`).
+///   - Any other message has the same standing as an L2 transaction with that much gas, which
 ///     nobody can force into a block either, for the same reason. Parked, it is for anyone to deliver in
 ///     any block, for ever, as a transaction of their own; and its fee goes to whoever does. Who parks
 ///     gets nothing, and pays for the slot.
@@ -42,6 +43,9 @@ contract L2Messenger is IL2Messenger {
     /// @dev What is kept of a message that was relayed and not delivered: it failed, and its fee has
     /// been paid to the relayer.
     uint256 private constant FAILED = 1;
+
+    /// @dev Hash of nothing: of no data, and of no code.
+    bytes32 private constant EMPTY_HASH = keccak256("");
 
     /// @dev It was not tried, and its fee is still due.
     uint256 private constant PARKED = 2;
@@ -220,9 +224,17 @@ contract L2Messenger is IL2Messenger {
             (data, position, parked) = Messages.unpack(messages, position, header);
             header.index = count++;
             if (!parked) header.dataHash = keccak256(data);
-            else if (header.gasLimit == 0) revert NotParkable(header.index);
+            else if (_isPlain(header)) revert NotParkable(header.index);
             root = Messages.extend(root, Messages.hash(header));
         }
+    }
+
+    /// @dev Whether a delivery executes nothing. To tell, one has to read no code: the hash of it stands
+    /// in the account.
+    function _isPlain(Messages.Header memory header) private view returns (bool) {
+        bytes32 codeHash = header.to.codehash;
+        return header.gasLimit == 0 && header.dataHash == EMPTY_HASH
+            && (codeHash == 0 || codeHash == EMPTY_HASH);
     }
 
     /// @dev Delivers a batch that has been found to be that of the queue; returns its fees. They are

@@ -3,75 +3,123 @@ pragma solidity ^0.8.24;
 
 /// @title How much of an L2 block one transaction on L1 can carry
 /// @notice A block that cannot be advanced halts its rollup, so nothing may be demanded of a block
-/// that could make it too large. Gas does not bound the size: the input of EXECUTE holds a witness of
-/// all that a block reads, and a call that costs 2,500 gas can read a contract of 64 KiB. What decides
-/// is how L1 limits a transaction: 2^24 gas (EIP-7825), and 40 gas for a byte of calldata that is not
-/// zero (EIP-7623). That is 418,000 bytes in all.
+/// that could make it too large; and a block that only fits by private arrangement with whoever builds
+/// L1 would take "anyone may advance" back. So what is demanded of a block is a budget that fits by
+/// construction, whatever users have asked for:
 ///
-/// The worst that a transaction or a message can do with its gas (all figures are upper bounds under
-/// the forks from Prague to Amsterdam, for keys and codes that an attacker chooses):
+///   128 KiB   what public pools take of a transaction
+///   2^24 gas  what a transaction may have (EIP-7825), by the dearer of the schedules of Osaka and
+///             Amsterdam: 64 gas for any byte of calldata (EIP-7976; 40 before, EIP-7623)
 ///
-///   each cold account   2,500 gas (EIP-2930; 2,600 without an access list)
-///                       65,536 bytes of code (EIP-7954), 5,000 of trie nodes
-///   BLOCKHASH           20 gas, and up to 256 headers of 700 bytes, once per block
-///   a cold slot         1,900 gas or more, 5,000 bytes of trie nodes: less per gas than an account
-///   the target          free of extra gas: its code, and if it delegates (EIP-7702), its delegate's
+/// Gas does not bound what an L2 transaction makes others carry: a call of 2,500 gas can read a contract
+/// of 64 KiB, and all of it has to be in the witness. Therefore nothing that is demanded executes code of
+/// which it is not known what it reads: transfers and deposits to accounts without code, calls of the
+/// messenger that send to L1, and calls of one contract that the deployer vouches for.
+///
+/// What does count is paths in tries. `PATH_BYTES` is one below its root: five full branches, some with
+/// few children that somebody has ground out, a leaf. That holds for a hundred million accounts, and
+/// for as many slots of the messenger.
+///
+///   accounts that every block reads    10 paths (four or five system contracts, fee recipient, operator,
+///                                      anchor, messenger)                                     32,000
+///   their code                                                                                12,000
+///   rings of EIP-4788 and EIP-2935                                                             5,000
+///   queues of requests (EIP-7002, EIP-7251), filled by somebody with an ether to spend        20,000
+///   slots of anchor and messenger                                                              6,500
+///   header, payload, block access list                                                         2,500
+///                                                                                 BLOCK_BYTES 78,000
+///   the L1 transaction around it                                                               1,072
+///   the duty: relays or forced transactions, with what goes with them in the calldata
+///                                                                                  DUTY_BYTES 52,000
 library Capacity {
     /// @notice The most gas that a transaction can have (EIP-7825).
     uint256 internal constant TRANSACTION_GAS = 1 << 24;
 
-    /// @notice Bytes of a block that has nothing in it but one anchor, one relay or one forced
-    /// transaction (without what that reads): request, headers, system contracts, predeploys, and what
-    /// goes with them in the calldata of `advance`.
-    uint256 internal constant BLOCK_BYTES = 40_000;
-    /// @notice Bytes of the largest code, and of the nodes that prove its account.
-    uint256 internal constant ACCOUNT_BYTES = 65_536 + 5000;
-    /// @notice The least gas for which another account can be read.
-    uint256 internal constant ACCOUNT_GAS = 2500;
-    /// @notice Bytes of all headers that BLOCKHASH can ask for.
-    uint256 internal constant HEADER_BYTES = 256 * 700;
-    /// @notice Bytes that a call of a bounded target reads, see `IForcedInbox`.
-    uint256 internal constant BOUNDED_BYTES = 131_072;
-    /// @notice Gas that a transaction pays before it can execute anything.
-    uint256 internal constant INTRINSIC_GAS = 21_000;
-    /// @notice Gas that a call gets for free with value.
-    uint256 internal constant STIPEND = 2300;
+    /// @notice The most bytes of a transaction that public pools take.
+    uint256 internal constant TRANSACTION_BYTES = 131_072;
 
-    /// @notice Bytes that a forced transaction adds to the witness at most.
-    /// @param gasLimit Its gas limit.
-    /// @param bounded Whether it calls a target of which it is known what it reads.
-    function ofTransaction(uint256 gasLimit, bool bounded) internal pure returns (uint256) {
-        if (bounded) return BOUNDED_BYTES;
-        if (gasLimit <= INTRINSIC_GAS) return 2 * ACCOUNT_BYTES;
-        return 2 * ACCOUNT_BYTES + HEADER_BYTES + _read(gasLimit - INTRINSIC_GAS);
+    /// @notice Bytes that a block takes without what is demanded of it.
+    uint256 internal constant BLOCK_BYTES = 78_000;
+
+    /// @notice Bytes of the L1 transaction around the block and what goes with it.
+    uint256 internal constant ENVELOPE_BYTES = 1072;
+
+    /// @notice Bytes that can be demanded of a block.
+    uint256 internal constant DUTY_BYTES = 52_000;
+
+    /// @notice Gas that can be demanded of a block, if its gas limit is not less.
+    uint256 internal constant DUTY_GAS = 8_000_000;
+
+    /// @notice Bytes of a path in a trie, without its root.
+    uint256 internal constant PATH_BYTES = 3200;
+
+    /// @notice Bytes of a path as evidence in the calldata of `advance`: with its root, and each node as
+    /// an item of an array.
+    uint256 internal constant PROOF_BYTES = 5400;
+
+    /// @notice Bytes by which a forced transaction is described in that calldata, without a proof.
+    uint256 internal constant ENTRY_BYTES = 800;
+
+    /// @notice Bytes that a call of the bounded target reads, see `IForcedInbox`: nine paths, and code.
+    uint256 internal constant BOUNDED_BYTES = 40_000;
+
+    /// @notice How many messages can be demanded of a block.
+    uint256 internal constant RELAYS = 4;
+
+    /// @notice How many hashes may stand between the first of them and the anchor.
+    uint256 internal constant AHEAD = 256;
+
+    /// @notice Bytes of relaying a message that cannot be parked, or of parking one: its fields, the path
+    /// of its target, and the slot that keeps it if the target cannot be paid.
+    uint256 internal constant MESSAGE_BYTES = 132 + 2 * PATH_BYTES;
+
+    /// @notice L2 gas of relaying as many messages as can be demanded: anchor, hashes, and messages.
+    uint256 internal constant RELAY_GAS = 3_000_000;
+
+    /// @notice What a byte that others have to carry is sold for, in L1 gas.
+    uint256 internal constant GAS_PER_BYTE = 40;
+
+    /// @notice What the contracts use at most to advance a block: 64 discharges, ten proofs, and new
+    /// slots at the price of Amsterdam (EIP-8037).
+    uint256 private constant CONTRACT_GAS = 1_000_000;
+
+    /// @notice Bytes that a forced transfer of this size adds at most.
+    function ofTransfer(uint256 size) internal pure returns (uint256) {
+        return size + 2 * PATH_BYTES + ENTRY_BYTES;
     }
 
-    /// @notice Bytes that the delivery of a message adds at most.
-    function ofMessage(uint256 gasLimit, uint256 dataLength) internal pure returns (uint256) {
-        return 2 * ACCOUNT_BYTES + HEADER_BYTES + _read(gasLimit + STIPEND) + dataLength;
+    /// @notice Bytes that a forced call of the messenger adds: its sender, and three slots.
+    function ofSend(uint256 size) internal pure returns (uint256) {
+        return size + 4 * PATH_BYTES + ENTRY_BYTES;
+    }
+
+    /// @notice Bytes that a forced call of the bounded target adds.
+    function ofBounded(uint256 size) internal pure returns (uint256) {
+        return size + BOUNDED_BYTES + ENTRY_BYTES;
+    }
+
+    /// @notice Bytes of all the relays that can be demanded of a block: messages, the hashes that lead to
+    /// them and the slot of their end, and the proof of the new count with its checkpoints.
+    function ofRelays() internal pure returns (uint256) {
+        return RELAYS * MESSAGE_BYTES + 32 * AHEAD + PATH_BYTES + 2 * PROOF_BYTES + 600;
     }
 
     /// @notice Whether one transaction on L1 can advance a block.
-    /// @param length Bytes of the input of EXECUTE.
+    /// @param length Bytes of the transaction.
     /// @param gas Gas of the block.
     function fits(uint256 length, uint256 gas) internal pure returns (bool) {
-        return advanceGas(length, gas) <= TRANSACTION_GAS;
+        return length <= TRANSACTION_BYTES && advanceGas(length, gas) <= TRANSACTION_GAS;
     }
 
-    /// @notice What advancing a block costs on L1, if no byte of its input is zero.
+    /// @notice What advancing a block costs on L1 at most, if no byte is zero.
     function advanceGas(uint256 length, uint256 gas) internal pure returns (uint256) {
         uint256 words = (length + 31) / 32;
         uint256 memoryGas = 3 * words + words * words / 512;
         // EXECUTE: 25,000, 16 for a byte, the gas of the block, and a 63rd of it that must be left over.
         uint256 execute = (25_000 + 16 * length + gas) * 64 / 63;
-        // 300,000 for the rollup, its queues, and proofs.
-        uint256 standard = 321_000 + 16 * length + memoryGas + 3 * words + execute;
-        uint256 least = 21_000 + 40 * length;
+        uint256 standard = 21_000 + CONTRACT_GAS + 16 * length + memoryGas + 3 * words + execute;
+        // EIP-7976. EIP-2780 makes no transaction dearer than 21,000 beyond its calldata.
+        uint256 least = 21_000 + 64 * length;
         return standard > least ? standard : least;
-    }
-
-    /// @dev Bytes that `gas` can read of accounts.
-    function _read(uint256 gas) private pure returns (uint256) {
-        return gas / ACCOUNT_GAS * ACCOUNT_BYTES;
     }
 }

@@ -2,7 +2,9 @@
 pragma solidity ^0.8.24;
 
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
+import {Capacity} from "../libraries/Capacity.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
+import {StateProof} from "../libraries/StateProof.sol";
 import {Escrow} from "./Escrow.sol";
 import {Messages} from "./Messages.sol";
 
@@ -24,7 +26,14 @@ abstract contract SendQueue is Escrow {
     uint64 public constant CHECKPOINT_INTERVAL = 256;
 
     /// @dev The part of the state that makes a checkpoint.
-    uint256 private constant CHECKPOINT_MASK = (1 << 208) - 1;
+    uint256 private constant CHECKPOINT_MASK = (1 << 176) - 1;
+
+    /// @dev What a message makes others carry, whatever it asks for: itself, and a path.
+    uint256 private constant MESSAGE_GAS =
+        Capacity.GAS_PER_BYTE * (Messages.PACKED_HEADER + Capacity.PATH_BYTES);
+
+    /// @dev One message more in the queue, and one more in its L1 block.
+    uint256 private constant ONE_MORE = 1 | 1 << 216;
 
     /// @inheritdoc IL1MessageQueue
     uint64 public immutable MAX_GAS;
@@ -38,9 +47,10 @@ abstract contract SendQueue is Escrow {
     /// @dev Slot 0: the rolling hash.
     bytes32 private _root;
 
-    /// @dev Slot 1, from the low bits on: how many messages were sent (64 bits), number of the
-    /// checkpoint that this state is or becomes (48), L1 block of the last message (48), timestamp of
-    /// that block (48), oldest checkpoint that is still needed (48).
+    /// @dev Slot 1, from the low bits on: how many messages were sent (56 bits), number of the
+    /// checkpoint that this state is or becomes (40), L1 block of the last message (40), timestamp of
+    /// that block (40), oldest checkpoint that is still needed (40), how many messages were sent in that
+    /// L1 block (40).
     uint256 private _state;
 
     /// @dev Slots 2 to 8192: commitments to checkpoints, by number modulo `CHECKPOINTS`.
@@ -83,14 +93,12 @@ abstract contract SendQueue is Escrow {
     {
         if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
         uint256 state = _state;
-        uint256 known = _pack(before);
-        if (before.count <= relayed) {
-            if (known == state & CHECKPOINT_MASK && before.root == _root) {
+        if (before.count <= relayed && _isCheckpoint(before)) {
+            (uint64 settled,) = _before(state);
+            if (before.count >= settled) {
+                // All that is pending was sent in this L1 block.
                 pendingSince = uint64(block.timestamp);
-            } else if (
-                _isCheckpoint(before) && next.id == before.id + 1 && next.count > relayed
-                    && _isCheckpoint(next)
-            ) {
+            } else if (next.id == before.id + 1 && next.count > relayed && _isCheckpoint(next)) {
                 pendingSince = next.timestamp;
             }
         }
@@ -102,15 +110,15 @@ abstract contract SendQueue is Escrow {
     function settleIfIdle(uint64 relayed) external returns (uint64 pendingSince) {
         if (msg.sender != ROLLUP) revert NotRollup(msg.sender);
         uint256 state = _state;
-        (uint64 count, uint64 id,,,) = _unpack(state);
-        if (count != relayed) return 0;
+        (uint64 count, uint64 id) = _before(state);
+        if (count > relayed) return 0;
         _keepFrom(state, id);
         return uint64(block.timestamp);
     }
 
     /// @inheritdoc IL1MessageQueue
     function checkpoint() external view returns (Checkpoint memory now_) {
-        (now_.count, now_.id, now_.l1Block, now_.timestamp,) = _unpack(_state);
+        (now_.count, now_.id, now_.l1Block, now_.timestamp) = _unpack(_state);
         now_.root = _root;
     }
 
@@ -124,13 +132,31 @@ abstract contract SendQueue is Escrow {
     }
 
     /// @inheritdoc IL1MessageQueue
+    function countBefore() external view returns (uint64 count) {
+        (count,) = _before(_state);
+    }
+
+    /// @inheritdoc IL1MessageQueue
+    function relayedAfter(
+        bytes32 stateRoot,
+        bytes[] calldata accountProof,
+        bytes[] calldata storageProof
+    ) external pure returns (uint64) {
+        bytes32 root = StateProof.storageRoot(stateRoot, Predeploys.L2_MESSENGER, accountProof);
+        // The low 64 bits are the count.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint64(StateProof.slot(root, Messages.RELAYED_SLOT, storageProof));
+    }
+
+    /// @inheritdoc IL1MessageQueue
     /// @dev Each gas that a message uses on L2 costs whoever advances the rollup a gas on L1, and of all
     /// that a message makes others do it is the only part that its sender has not paid for in kind:
-    /// without a price, 40,000 gas of a sender would command `MAX_GAS` of the rollup.
+    /// without a price, 40,000 gas of a sender would command `MAX_GAS` of the rollup. And each message
+    /// makes others carry what proves its target, or keeps it.
     function minimumFee(uint64 gasLimit) public view returns (uint256) {
         // No base fee comes near 2^128.
         unchecked {
-            return uint256(gasLimit) * block.basefee * FEE_PERCENT / 100;
+            return (uint256(gasLimit) + MESSAGE_GAS) * block.basefee * FEE_PERCENT / 100;
         }
     }
 
@@ -139,25 +165,42 @@ abstract contract SendQueue is Escrow {
         uint256 state = _state;
         // Casts cut fields out of the word. No number can come near its bounds.
         // forge-lint: disable-start(unsafe-typecast)
-        index = uint64(state);
+        index = uint56(state);
         unchecked {
-            if (uint48(state >> 112) != block.number || index % CHECKPOINT_INTERVAL == 0) {
+            bool isFirst = uint40(state >> 96) != block.number;
+            if (isFirst || index % CHECKPOINT_INTERVAL == 0) {
                 // The state so far is final, and can be named from now on although the queue moves.
-                uint256 id = uint48(state >> 64);
-                uint256 needed = state >> 208;
+                uint256 id = uint40(state >> 56);
+                uint256 needed = uint40(state >> 176);
                 if (id - needed >= CHECKPOINTS) revert CheckpointsExhausted(needed, id);
                 _checkpoints[id % CHECKPOINTS] = _commitment(root, state & CHECKPOINT_MASK);
-                state = _packed(index, id + 1, block.number, block.timestamp, needed);
+                uint256 sentNow = isFirst ? 0 : state >> 216;
+                state = _packed(index, id + 1, block.number, block.timestamp) | needed << 176
+                    | sentNow << 216;
             }
-            _state = state + 1;
+            _state = state + ONE_MORE;
         }
         // forge-lint: disable-end(unsafe-typecast)
     }
 
     /// @dev Keeps the checkpoints from `id` on.
     function _keepFrom(uint256 state, uint64 id) private {
-        (,,,, uint64 needed) = _unpack(state);
-        if (id > needed) _state = state & CHECKPOINT_MASK | uint256(id) << 208;
+        uint256 mask = uint256(type(uint40).max) << 176;
+        if (id > (state & mask) >> 176) _state = state & ~mask | uint256(id) << 176;
+    }
+
+    /// @dev How many messages were sent before this L1 block, and the number of the checkpoint at the end
+    /// of them.
+    function _before(uint256 state) private view returns (uint64 count, uint64 id) {
+        uint64 l1Block;
+        (count, id, l1Block,) = _unpack(state);
+        if (l1Block != block.number || count == 0) return (count, id);
+        uint64 last = count - 1;
+        // At most as many as there are.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        count -= uint64(state >> 216);
+        // The first message made one checkpoint, and each after a whole interval another.
+        id -= 1 + last / CHECKPOINT_INTERVAL - count / CHECKPOINT_INTERVAL;
     }
 
     function _isCheckpoint(Checkpoint memory c) private view returns (bool) {
@@ -186,30 +229,24 @@ abstract contract SendQueue is Escrow {
 
     /// @dev The state of a checkpoint; one that no state can be if a number is out of bounds.
     function _pack(Checkpoint memory c) private pure returns (uint256) {
-        if ((c.id | c.l1Block | c.timestamp) >> 48 != 0) return type(uint256).max;
-        return _packed(c.count, c.id, c.l1Block, c.timestamp, 0);
+        if ((c.id | c.l1Block | c.timestamp) >> 40 | c.count >> 56 != 0) return type(uint256).max;
+        return _packed(c.count, c.id, c.l1Block, c.timestamp);
     }
 
-    function _packed(uint256 count, uint256 id, uint256 l1Block, uint256 timestamp, uint256 needed)
+    function _packed(uint256 count, uint256 id, uint256 l1Block, uint256 timestamp)
         private
         pure
         returns (uint256)
     {
-        return count | id << 64 | l1Block << 112 | timestamp << 160 | needed << 208;
+        return count | id << 56 | l1Block << 96 | timestamp << 136;
     }
 
     function _unpack(uint256 state)
         private
         pure
-        returns (uint64 count, uint64 id, uint64 l1Block, uint64 timestamp, uint64 needed)
+        returns (uint64 count, uint64 id, uint64 l1Block, uint64 timestamp)
     {
         // forge-lint: disable-next-item(unsafe-typecast)
-        return (
-            uint64(state),
-            uint48(state >> 64),
-            uint48(state >> 112),
-            uint48(state >> 160),
-            uint48(state >> 208)
-        );
+        return (uint56(state), uint40(state >> 56), uint40(state >> 96), uint40(state >> 136));
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {ISequencing} from "../interfaces/ISequencing.sol";
-import {Silence} from "./Silence.sol";
+import {LivenessTimeout} from "./LivenessTimeout.sol";
 
 /// @title One sequencer, until it falls silent
 /// @notice The sequencer advances at all times, anyone else only when the head has become older than
@@ -10,7 +10,7 @@ import {Silence} from "./Silence.sol";
 /// chain that has gone on.
 ///
 /// The sequencer can hand its place over in two steps, so that a mistyped address loses nothing.
-contract PermissionedSequencing is Silence {
+contract PermissionedSequencing is LivenessTimeout {
     /// @notice Another account was named as the next sequencer; zero withdraws that.
     event HandoverOffered(address indexed sequencer, address indexed next);
     /// @notice The rollup has another sequencer.
@@ -35,7 +35,7 @@ contract PermissionedSequencing is Silence {
     /// @notice To whom the place is offered; zero if to nobody.
     address public nextSequencer;
 
-    constructor(address sequencer_, address feeRecipient, uint64 timeout) Silence(timeout) {
+    constructor(address sequencer_, address feeRecipient, uint64 timeout) LivenessTimeout(timeout) {
         if (sequencer_ == address(0)) revert SequencerZero();
         FEE_RECIPIENT = feeRecipient;
         sequencer = sequencer_;

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {ISequencing} from "../interfaces/ISequencing.sol";
-import {Silence} from "./Silence.sol";
+import {LivenessTimeout} from "./LivenessTimeout.sol";
 
 /// @title Several sequencers, who take turns
 /// @notice L1 time is divided into slots of equal length, and each belongs to the next member in the
@@ -15,7 +15,7 @@ import {Silence} from "./Silence.sol";
 ///
 /// The list is fixed. Each member can hand its place over in two steps; to change the number of places
 /// is to change the policy of the rollup.
-contract RotatingSequencing is Silence {
+contract RotatingSequencing is LivenessTimeout {
     /// @notice The member at a place offers it to another account; zero withdraws that.
     event HandoverOffered(uint256 indexed place, address indexed member, address indexed next);
     /// @notice A place belongs to another member.
@@ -58,9 +58,9 @@ contract RotatingSequencing is Silence {
     /// @param list The members, in the order of their slots. One may hold several places.
     /// @param start When the first slot began; until then nobody could advance.
     /// @param slotLength Length of a slot in seconds.
-    /// @param timeout See `Silence`.
+    /// @param timeout See `LivenessTimeout`.
     constructor(address[] memory list, uint64 start, uint64 slotLength, uint64 timeout)
-        Silence(timeout)
+        LivenessTimeout(timeout)
     {
         if (list.length == 0) revert NoMembers();
         if (slotLength == 0) revert SlotLengthZero();

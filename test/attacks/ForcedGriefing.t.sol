@@ -33,7 +33,6 @@ contract ForcedGriefingTest is RealRollup {
     }
 
     function untilDue() internal {
-        untilNextIs(1);
         skip(FORCED_DELAY);
     }
 

@@ -29,7 +29,7 @@ contract LostSequencerTest is RealRollup {
         uint256 policy = hostilePolicy();
         vm.prank(owner);
         rollup.announce(INativeRollup.Change.Policy, policy);
-        skip(UPGRADE_DELAY);
+        untilReady(INativeRollup.Change.Policy, policy);
         vm.prank(owner);
         rollup.make(INativeRollup.Change.Policy, policy);
         send(bob, 1 ether, 0, "");

@@ -48,7 +48,6 @@ contract UpgradeInExitWindowTest is RealRollup {
         t.gasLimit = 300_000;
         bytes memory raw = l2.sign(t);
         INativeRollup.ForcedTransaction memory forced = submit(raw);
-        untilNextIs(1);
         skip(FORCED_DELAY + FORCED_GRACE + OPEN_AFTER);
         l2.raw(raw);
         rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));

@@ -3,13 +3,13 @@ pragma solidity ^0.8.28;
 
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
+import {IForcedSettlement} from "../../contracts/interfaces/IForcedSettlement.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Transactions} from "../../contracts/libraries/Transactions.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
-import {Burner} from "../utils/Targets.sol";
 
 contract ForcedInboxTest is RealRollup {
     using L2 for L2.Chain;
@@ -52,12 +52,15 @@ contract ForcedInboxTest is RealRollup {
         assertEq(inbox.commitment(0), keccak256(abi.encode(t)));
         assertEq(inbox.commitment(1), 0);
         assertEq(inbox.count(), 1);
-        assertEq(uint256(vm.load(address(inbox), 0)), 1, "slot 0");
+        assertEq(t.to, bob);
+        assertEq(t.footprint, raw.length + 2 * 3200 + 800);
+        uint256 slot0 = uint256(1) | vm.getBlockNumber() << 128;
+        assertEq(uint256(vm.load(address(inbox), 0)), slot0, "slot 0");
         bytes32 slot = keccak256(abi.encode(0, 1));
         assertEq(vm.load(address(inbox), slot), inbox.commitment(0), "slot 1");
     }
 
-    function test_every_type_without_blobs_is_taken() public {
+    function test_types_0_1_and_2_are_taken() public {
         IL2.Transaction memory t = plain();
         t.kind = IL2.Kind.Legacy;
         assertEq(submit(l2.sign(t)).sender, alice);
@@ -65,14 +68,27 @@ contract ForcedInboxTest is RealRollup {
         assertEq(submit(l2.sign(t)).sender, alice);
         t.kind = IL2.Kind.FeeMarket;
         assertEq(submit(l2.sign(t)).sender, alice);
-        // A type 4 takes more gas than what may be forced; the decoder's own tests show that it is read.
+    }
+
+    /// @dev Whatever the gas.
+    function test_what_could_execute_any_code_is_refused() public {
+        IL2.Transaction memory t = plain();
         t.kind = IL2.Kind.SetCode;
         t.gasLimit = 60_000;
         t.authorizations = new IL2.Authorization[](1);
         t.authorizations[0] = IL2.Authorization("bob", CHAIN_ID, BOUNDED, 0);
-        expectRefused(
-            t, abi.encodeWithSelector(IForcedInbox.ForcedGasTooHigh.selector, 60_000, 23_000)
-        );
+        bytes memory error_ = abi.encodeWithSelector(IForcedInbox.NotForceable.selector);
+        expectRefused(t, error_);
+        t = plain();
+        t.kind = IL2.Kind.AccessList;
+        t.accessList = new IL2.AccessListItem[](1);
+        t.accessList[0].account = bob;
+        t.gasLimit = 30_000;
+        expectRefused(t, error_);
+        t = plain();
+        t.gasLimit = 60_000;
+        t.create = true;
+        expectRefused(t, error_);
     }
 
     function testFuzz_anyone_may_submit_and_nothing_depends_on_who_does(address who, uint64 nonce)
@@ -157,13 +173,6 @@ contract ForcedInboxTest is RealRollup {
         t.to = BOUNDED;
         t.data = "anything";
         assertTrue(submit(l2.sign(t)).bounded);
-        // An access list could name anything.
-        t.accessList = new IL2.AccessListItem[](1);
-        t.accessList[0].account = bob;
-        expectRefused(t, error_);
-        t.accessList = new IL2.AccessListItem[](0);
-        t.create = true;
-        expectRefused(t, error_);
     }
 
     function test_a_transaction_may_be_so_long_and_no_longer() public {
@@ -179,54 +188,64 @@ contract ForcedInboxTest is RealRollup {
         submit(l2.sign(t));
     }
 
-    function testFuzz_the_fee_is_a_share_of_what_the_gas_costs_on_l1(uint64 baseFee, bool burn)
-        public
-    {
+    function testFuzz_the_fee_is_a_share_of_what_gas_and_witness_cost_on_l1(
+        uint64 baseFee,
+        bool burn
+    ) public {
         baseFee = uint64(bound(baseFee, 1, 1e12));
         percent = 150;
         recipient = burn ? address(0) : makeAddr("fees");
         deploy();
         bytes memory raw = l2.sign(plain());
         vm.fee(baseFee);
-        uint256 least = (21_000 + 40 * raw.length) * baseFee * 150 / 100;
-        assertEq(inbox.minimumFee(21_000, raw.length), least);
+        uint256 footprint = raw.length + 2 * 3200 + 800;
+        uint256 least = (21_000 + 40 * footprint) * baseFee * 150 / 100;
+        assertEq(inbox.footprintOf(raw), footprint);
+        assertEq(inbox.minimumFee(21_000, footprint), least);
         vm.deal(address(this), least);
         vm.expectRevert(
             abi.encodeWithSelector(IForcedInbox.ForcedFeeTooLow.selector, least - 1, least)
         );
         inbox.submit{value: least - 1}(raw);
         inbox.submit{value: least}(raw);
+        inbox.payFees();
         assertEq(burn ? address(inbox).balance : recipient.balance, least);
     }
 
-    function test_a_recipient_that_refuses_fees_stops_no_submission_without_one() public {
-        recipient = address(new Burner());
-        deploy();
-        bytes memory raw = l2.sign(plain());
-        vm.expectRevert(
-            abi.encodeWithSelector(IForcedInbox.ForcedFeeRefused.selector, recipient, 1)
-        );
-        inbox.submit{value: 1}(raw);
-        inbox.submit(raw);
+    function test_what_reads_more_takes_more_of_a_block() public {
+        IL2.Transaction memory t = plain();
+        t.gasLimit = 1_000_000;
+        t.to = MESSENGER;
+        t.data = abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""));
+        bytes memory raw = l2.sign(t);
+        assertEq(submit(raw).footprint, raw.length + 4 * 3200 + 800);
+        t.to = BOUNDED;
+        raw = l2.sign(t);
+        assertEq(submit(raw).footprint, raw.length + 40_000 + 800);
     }
 
-    function test_only_the_rollup_takes_transactions_away() public {
-        submit(l2.sign(plain()));
-        submit(l2.sign(plain()));
-        bytes32[] memory some = new bytes32[](1);
-        some[0] = inbox.commitment(0);
-        vm.expectRevert(abi.encodeWithSelector(IForcedInbox.NotRollup.selector, address(this)));
-        inbox.take(0, some);
+    function test_what_was_there_before_an_l1_block_is_told_apart() public {
+        bytes memory raw = l2.sign(plain());
+        assertEq(inbox.countBefore(), 0);
+        submit(raw);
+        submit(raw);
+        assertEq(inbox.countBefore(), 0);
+        assertEq(inbox.count(), 2);
+        nextL1Block();
+        assertEq(inbox.countBefore(), 2);
+        submit(raw);
+        assertEq(inbox.countBefore(), 2);
+        nextL1Block();
+        nextL1Block();
+        assertEq(inbox.countBefore(), 3);
+    }
 
-        bytes32 second = inbox.commitment(1);
-        vm.startPrank(address(rollup));
-        assertEq(inbox.take(0, some), second);
-        vm.expectRevert(abi.encodeWithSelector(IForcedInbox.NotSubmitted.selector, 0, some[0], 0));
-        inbox.take(0, some);
-        some[0] = 0;
-        vm.expectRevert(abi.encodeWithSelector(IForcedInbox.NotSubmitted.selector, 2, 0, 0));
-        inbox.take(2, some);
-        some[0] = second;
-        assertEq(inbox.take(1, some), 0);
+    function test_only_the_rollup_discharges() public {
+        IForcedSettlement.BlockFacts memory facts;
+        INativeRollup.ForcedBatch memory batch;
+        vm.expectRevert(abi.encodeWithSelector(IForcedInbox.NotRollup.selector, address(this)));
+        inbox.discharge(facts, batch, new bytes32[](0));
+        vm.prank(address(rollup));
+        inbox.discharge(facts, batch, new bytes32[](0));
     }
 }

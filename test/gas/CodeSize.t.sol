@@ -8,6 +8,8 @@ import {Test} from "forge-std/Test.sol";
 contract CodeSizeTest is Test {
     uint256 internal constant MAX_CODE = 24_576;
     uint256 internal constant MAX_INIT_CODE = 2 * MAX_CODE;
+    /// @dev What must be left for changes.
+    uint256 internal constant MARGIN = 1000;
 
     function names() internal pure returns (string[12] memory) {
         return [
@@ -31,7 +33,7 @@ contract CodeSizeTest is Test {
             string memory file = string.concat(names()[i], ".sol:", names()[i]);
             uint256 length = vm.getDeployedCode(file).length;
             assertGt(length, 0, file);
-            assertLe(length, MAX_CODE, file);
+            assertLe(length + MARGIN, MAX_CODE, file);
             assertLe(vm.getCode(file).length, MAX_INIT_CODE, file);
         }
     }

@@ -53,7 +53,7 @@ contract RollupRulesTest is RealRollup {
 
     function make(INativeRollup.Change change, uint256 value) internal {
         announce(change, value);
-        skip(UPGRADE_DELAY);
+        untilReady(change, value);
         vm.prank(owner);
         rollup.make(change, value);
     }
@@ -69,6 +69,9 @@ contract RollupRulesTest is RealRollup {
         announce(POLICY, policy);
         assertEq(rollup.readyAt(POLICY, policy), ready);
 
+        vm.warp(ready - 1 days);
+        rollup.clear(POLICY, policy);
+        assertEq(rollup.readyAt(POLICY, policy), ready);
         vm.warp(ready - early);
         vm.prank(owner);
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotReady.selector, ready));
@@ -93,7 +96,8 @@ contract RollupRulesTest is RealRollup {
         );
         rollup.make(GAS, 13_000_000);
         rollup.announce(GAS, 12_000_000);
-        skip(UPGRADE_DELAY + 14 days);
+        untilReady(GAS, 12_000_000);
+        skip(14 days);
         uint256 state = vm.snapshotState();
         rollup.make(GAS, 12_000_000);
         vm.revertToState(state);
@@ -135,7 +139,7 @@ contract RollupRulesTest is RealRollup {
     function testFuzz_nobody_but_the_owner_changes_anything(address who) public {
         vm.assume(who != owner && who != address(0));
         announce(GAS, 13_000_000);
-        skip(UPGRADE_DELAY);
+        untilReady(GAS, 13_000_000);
         bytes memory error_ = abi.encodeWithSelector(INativeRollup.NotOwner.selector, who);
         vm.startPrank(who);
         vm.expectRevert(error_);
@@ -276,7 +280,12 @@ contract RollupRulesTest is RealRollup {
         announce(GAS, 1 << 32);
         announce(GAS, 4999);
         announce(GAS, least);
-        skip(UPGRADE_DELAY);
+        skip(UPGRADE_DELAY - 1 days);
+        rollup.clear(GAS, least - 1);
+        rollup.clear(GAS, 1 << 32);
+        rollup.clear(GAS, 4999);
+        rollup.clear(GAS, least);
+        skip(1 days);
         vm.startPrank(owner);
         vm.expectRevert(
             abi.encodeWithSelector(INativeRollup.MessageCapsTooHigh.selector, least, least - 1)
@@ -344,6 +353,11 @@ contract RollupRulesTest is RealRollup {
             announce(FORK, bad[i]);
         }
         announce(FORK, fork(time + 1, L2.AMSTERDAM));
+        vm.warp(time - 1 days);
+        for (uint256 i = 0; i < 5; ++i) {
+            rollup.clear(FORK, bad[i]);
+        }
+        rollup.clear(FORK, fork(time + 1, L2.AMSTERDAM));
         vm.warp(time);
         vm.startPrank(owner);
         for (uint256 i = 0; i < 4; ++i) {
@@ -362,7 +376,7 @@ contract RollupRulesTest is RealRollup {
 
     function test_a_policy_is_an_address() public {
         announce(POLICY, 1 << 160);
-        skip(UPGRADE_DELAY);
+        untilReady(POLICY, 1 << 160);
         vm.prank(owner);
         vm.expectRevert(
             abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, POLICY, uint256(1) << 160)
@@ -404,13 +418,14 @@ contract RollupRulesTest is RealRollup {
         c.relayDeadline = FORCED_DELAY + 1;
         expectNot(c, selector);
         c = super.config();
-        c.openAfter = FORCED_EXPIRY / 2;
+        // A day to the expiry is left when anyone may advance.
+        c.openAfter = FORCED_EXPIRY - MAX_LAG - 1 days + 1;
         expectNot(c, selector);
         c = super.config();
         c.relayDeadline = type(uint32).max;
         expectNot(c, selector);
         c = super.config();
-        uint64 exit = FORCED_DELAY + FORCED_GRACE + MAX_LAG + OPEN_AFTER + 1 days;
+        uint64 exit = 1 days + FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER + 1 days;
         c.upgradeDelay = exit - 1;
         expectNot(c, selector);
         c.upgradeDelay = exit;
@@ -453,11 +468,26 @@ contract DutiesFitTest is RealRollup {
         gasLimit = 4_000_000;
         deploy();
         gasLimit = 3_999_999;
-        vm.expectRevert(abi.encodeWithSelector(INativeRollup.DutiesTooLarge.selector, 0, 4_000_000));
-        this.redeploy();
+        expectTooLarge(4_000_000, 3_999_999);
         gasLimit = 4_000_000;
         maxBoundedGas = 1;
+        maxGas = 4_000_000;
         deploy();
+        maxGas = 4_000_001;
+        expectTooLarge(4_000_001, 4_000_000);
+    }
+
+    function test_no_more_can_be_forced_than_l1_carries() public {
+        gasLimit = 30_000_000;
+        maxBoundedGas = 8_000_000;
+        deploy();
+        maxBoundedGas = 8_000_001;
+        expectTooLarge(8_000_001, 8_000_000);
+    }
+
+    function expectTooLarge(uint256 gas, uint256 limit) internal {
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.DutiesTooLarge.selector, gas, limit));
+        this.redeploy();
     }
 
     function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
@@ -468,14 +498,5 @@ contract DutiesFitTest is RealRollup {
 
     function redeploy() external {
         deploy();
-    }
-
-    function test_a_transaction_that_could_read_too_much_must_not_be_forced() public {
-        maxGas = 23_499;
-        deploy();
-        // One account more.
-        maxGas = 23_500;
-        vm.expectPartialRevert(INativeRollup.DutiesTooLarge.selector);
-        this.redeploy();
     }
 }

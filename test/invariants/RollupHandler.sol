@@ -4,23 +4,23 @@ pragma solidity ^0.8.28;
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {ForcedBuilder} from "../utils/ForcedBuilder.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
-import {RealRollup} from "../utils/RealRollup.sol";
+import {MessageCodec} from "../utils/MessageCodec.sol";
 
 /// @title Users and an operator of a rollup, who do anything in any order
 /// @notice The users deposit, withdraw, claim and submit transactions that are due some time, valid or
 /// not. The operator is as lazy as the rules let it be: it relays and includes only what it must, now and
-/// then a little more. Each `tick` has to find a block that the rollup takes: if it cannot, the call
+/// then a little more, and fills blocks to have an excuse. Each `tick` has to find a block that the rollup takes: if it cannot, the call
 /// reverts, and with it the run (liveness).
-contract RollupHandler is RealRollup {
+contract RollupHandler is ForcedBuilder {
     using L2 for L2.Chain;
 
     uint256 internal constant MOST_SENT = 40;
-    uint256 internal constant MOST_FORCED = 24;
+    uint256 internal constant MOST_FORCED = 12;
+    address internal constant BURNER = address(0xb042);
 
-    INativeRollup.ForcedTransaction[] internal forced;
-    bytes[] internal forcedRaw;
     IL1MessageQueue.Message[] internal withdrawals;
     bool[] internal claimed;
 
@@ -39,8 +39,9 @@ contract RollupHandler is RealRollup {
 
     // Figures, to see that runs do something.
     uint256 public blocks;
-    uint256 public included;
-    uint256 public excused;
+    uint256 public partly;
+    uint256 private excusedLast = type(uint256).max;
+    uint256 public filled;
 
     constructor() {
         setUp();
@@ -53,6 +54,12 @@ contract RollupHandler is RealRollup {
         nextL1Block();
         relayed = 1;
         _note();
+    }
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        // Uses all gas that it gets.
+        L2.add(g, BURNER, 0, hex"fe");
     }
 
     // ------------------------------------------------------------------ users
@@ -106,8 +113,7 @@ contract RollupHandler is RealRollup {
         string memory from = kind == 3 ? "nobody" : "alice";
         uint64 nonce = kind == 3 ? 0 : l2.nonceOf(alice) + (kind == 1 ? 3 : 0);
         bytes memory raw = signedTransfer(from, nonce, kind == 2 ? 0 : 1000 gwei);
-        forced.push(submit(raw));
-        forcedRaw.push(raw);
+        _force(raw);
     }
 
     /// @dev Something that has nothing to do with it.
@@ -118,28 +124,33 @@ contract RollupHandler is RealRollup {
     // ------------------------------------------------------------------ the operator
 
     /// @dev The next block, some time later.
-    function tick(uint256 wait, bool eager, bool park) external {
+    /// @param eager Relay all messages, asked or not; otherwise as few as will do, when asked.
+    /// @param park Park what can be parked.
+    /// @param fill Leave no gas to forced transactions as long as that is an excuse.
+    function tick(uint256 wait, bool eager, bool park, bool fill) external {
         skip(bound(wait, 12, 8 hours));
         vm.roll(vm.getBlockNumber() + 1);
+        uint64 time = uint64(vm.getBlockTimestamp());
+        INativeRollup.Duties memory d = rollup.duties();
+        bool relayAsked = time >= d.relayDue && d.relayed < sent.length;
+        bool forcedAsked = time >= d.forcedDue && d.forcedNext < forced.length;
+        // Whichever is the older excuses from the other, if there is something to do about it.
+        if (relayAsked && d.relayDue < d.forcedDue) forcedAsked = false;
+        else if (forcedAsked && _isDue(d.forcedNext)) relayAsked = relayAsked && eager;
+        Oldest memory oldest = _oldest(d.forcedNext);
 
         INativeRollup.Evidence memory e;
-        bytes32 anchor = l2.head.anchor;
-        uint64 next = l2.head.number + 1;
-        INativeRollup.Duties memory d = rollup.duties();
-        bool relayAsked = next % 2 == 0 && vm.getBlockTimestamp() >= d.relayDue;
-        if ((relayAsked || eager) && relayed < sent.length) {
-            (e, anchor) = newAnchor();
-            queueRelay(park);
-            for (uint256 i = relayed; park && i < sent.length; ++i) {
-                if (sent[i].gasLimit != 0) parkedValue += sent[i].value;
-            }
-            relayed = uint64(sent.length);
-        }
-        bool forcedAsked =
-            next % 2 == 1 && vm.getBlockTimestamp() >= d.forcedDue && d.forcedNext < forced.length;
-        if (forcedAsked) _queueForced(d.forcedNext);
         IL2.Block memory b = l2.next();
-        b.anchor = anchor;
+        if ((relayAsked || eager) && relayed < sent.length) {
+            (e, b.anchor) = newAnchor();
+            _relay(eager ? sent.length - relayed : 4, park);
+        } else if (fill && l2.queue.length == 0 && (!forcedAsked || _mayPutOff(d.forcedNext))) {
+            IL2.Transaction memory burn = L2.transaction("bob", BURNER, 0, "");
+            burn.gasLimit = l2.head.gasLimit - 15_000;
+            l2.send(burn);
+            ++filled;
+        }
+        if (forcedAsked) _queueForced(d.forcedNext);
         b.leaveOutInvalid = true;
         IL2.Sealed memory result = l2.sealBlock(b);
         if (relayAsked) e.relays = relayProof(relayed).relays;
@@ -150,81 +161,80 @@ contract RollupHandler is RealRollup {
             unclaimed += withdrawals[withdrawn].value;
         }
         ++blocks;
-        _check();
+        _check(oldest);
         _note();
     }
 
-    /// @dev What is left out at first may be valid behind what comes later, and could then have been
-    /// appended. So each is tried again behind all others, as often as that can help.
-    function _queueForced(uint256 first) private {
-        uint256 end = first;
-        while (end < forced.length && end < first + 16 && _isDue(end)) ++end;
-        for (uint256 round = first; round < end; ++round) {
-            for (uint256 i = first; i < end; ++i) {
-                l2.raw(forcedRaw[i]);
-            }
+    /// @dev Relays some messages behind those that have been.
+    function _relay(uint256 count, bool park) private {
+        uint256 all = sent.length;
+        if (count > all - relayed) count = all - relayed;
+        else if (count < all - relayed) ++partly;
+        uint256 end = relayed + count;
+        if (end < all) {
+            bytes32[] memory rest = MessageCodec.hashes(MessageCodec.slice(sent, end, all));
+            bytes32 root = MessageCodec.fold(0, MessageCodec.slice(sent, 0, end));
+            IL2.Transaction memory w = L2.transaction(
+                "operator",
+                MESSENGER,
+                0,
+                abi.encodeCall(IL2Messenger.addWaypoint, (uint64(all), root, rest))
+            );
+            w.gasLimit = 500_000;
+            l2.send(w);
         }
-    }
-
-    function _isDue(uint256 index) private view returns (bool) {
-        return forced[index].submittedAt + FORCED_DELAY <= vm.getBlockTimestamp();
-    }
-
-    /// @dev What became of all that is due.
-    function _batch(uint256 first, bytes32[] memory hashes)
-        private
-        returns (INativeRollup.ForcedBatch[] memory batches)
-    {
-        uint256 end = first;
-        while (end < forced.length && end < first + 16 && _isDue(end)) ++end;
-        batches = new INativeRollup.ForcedBatch[](1);
-        batches[0].discharges = new INativeRollup.Discharge[](end - first);
-        for (uint256 i = first; i < end; ++i) {
-            batches[0].discharges[i - first] = _outcome(forced[i], hashes);
+        IL2Messenger.Message[] memory some = MessageCodec.slice(sent, relayed, end);
+        bytes memory batch = park ? packParked(some) : MessageCodec.pack(some);
+        IL2.Transaction memory t = L2.transaction(
+            "operator", MESSENGER, 0, abi.encodeCall(IL2Messenger.relay, (batch, relayer))
+        );
+        t.gasLimit = 6_000_000;
+        l2.send(t);
+        for (uint256 i = relayed; park && i < end; ++i) {
+            if (sent[i].gasLimit != 0) parkedValue += sent[i].value;
         }
-        if (end < forced.length) {
-            batches[0].next = new INativeRollup.ForcedTransaction[](1);
-            batches[0].next[0] = forced[end];
-        }
-    }
-
-    function _outcome(INativeRollup.ForcedTransaction memory t, bytes32[] memory hashes)
-        private
-        returns (INativeRollup.Discharge memory d)
-    {
-        for (uint64 i = 0; i < hashes.length; ++i) {
-            if (hashes[i] == t.hash) {
-                ++included;
-                d = discharge(t, INativeRollup.Outcome.Included);
-                d.position = i;
-                return d;
-            }
-        }
-        ++excused;
-        bool cheap = t.maxFee < l2.head.baseFee;
-        return
-            discharge(t, cheap ? INativeRollup.Outcome.Underpriced : INativeRollup.Outcome.Invalid);
+        relayed = uint64(end);
     }
 
     // ------------------------------------------------------------------ what must hold
 
-    /// @dev After each block: nothing goes back, and nothing that is due is left over.
-    function _check() private view {
+    /// @dev What has waited longest for something that a block owes.
+    struct Oldest {
+        bool any;
+        bool isMessage;
+        uint256 index;
+        bool mayPutOff;
+    }
+
+    function _oldest(uint256 next) private view returns (Oldest memory o) {
+        uint256 due = type(uint256).max;
+        if (relayed < sent.length) {
+            // The state in which it was sent is the one after it.
+            due = states[relayed + 1].timestamp + RELAY_DEADLINE;
+            (o.isMessage, o.index) = (true, relayed);
+        }
+        if (next < forced.length && forced[next].submittedAt + FORCED_DELAY <= due) {
+            due = forced[next].submittedAt + FORCED_DELAY;
+            (o.isMessage, o.index, o.mayPutOff) = (false, next, _mayPutOff(next));
+        }
+        o.any = due <= vm.getBlockTimestamp();
+    }
+
+    /// @dev After each block: nothing goes back, and what has waited longest is dealt with.
+    function _check(Oldest memory oldest) private {
         INativeRollup.Head memory h = rollup.head();
         require(h.number == number + 1, "the head went elsewhere");
         require(h.anchorNumber >= anchorNumber, "the anchor went back");
         require(h.messageCount >= messageCount, "messages went back");
         require(rollup.blockHash() == l2.head.hash, "another block");
-        if (h.number % 2 == 0 && relayed < sent.length) {
-            // The state in which it was sent is the one after it.
-            uint64 sentAt = states[relayed + 1].timestamp;
-            require(sentAt + RELAY_DEADLINE > h.timestamp, "a message is starved");
-        }
-        uint64 next = rollup.duties().forcedNext;
-        if (h.number % 2 == 1 && next < forced.length) {
-            require(
-                forced[next].submittedAt + FORCED_DELAY > h.timestamp, "a transaction is omitted"
-            );
+        if (!oldest.any) return;
+        if (oldest.isMessage) {
+            require(relayed > oldest.index, "a message is starved");
+        } else {
+            bool done = rollup.duties().forcedNext > oldest.index || oldest.mayPutOff;
+            // Once, because more had been relayed than was known.
+            require(done || oldest.index != excusedLast, "a transaction is omitted");
+            if (!done) excusedLast = oldest.index;
         }
     }
 

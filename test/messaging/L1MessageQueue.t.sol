@@ -139,7 +139,7 @@ contract L1MessageQueueSendTest is QueueTest {
         gasLimit = uint64(bound(gasLimit, 1, MAX_GAS));
         baseFee = uint64(bound(baseFee, 1, 1e13));
         vm.fee(baseFee);
-        uint128 least = uint128(gasLimit) * baseFee * 3 / 2;
+        uint128 least = (uint128(gasLimit) + 40 * (100 + 3200)) * baseFee * 3 / 2;
         assertEq(queue.minimumFee(gasLimit), least);
 
         queue.send{value: least}(address(3), address(0), gasLimit, least, "");
@@ -158,11 +158,11 @@ contract L1MessageQueueSendTest is QueueTest {
         IL1MessageQueue.Checkpoint memory second = queue.checkpoint();
 
         assertEq(vm.load(address(queue), bytes32(ROOT_SLOT)), second.root);
-        // Count, number of the checkpoint, block, timestamp.
-        uint256 state = uint256(2) | 2 << 64 | 1001 << 112 | 1_700_000_012 << 160;
+        // Count, number of the checkpoint, block, timestamp, how many in it.
+        uint256 state = uint256(2) | 2 << 56 | 1001 << 96 | 1_700_000_012 << 136 | 1 << 216;
         assertEq(uint256(vm.load(address(queue), bytes32(STATE_SLOT))), state);
 
-        uint256 firstState = uint256(1) | 1 << 64 | 1000 << 112 | 1_700_000_000 << 160;
+        uint256 firstState = uint256(1) | 1 << 56 | 1000 << 96 | 1_700_000_000 << 136;
         assertEq(
             vm.load(address(queue), bytes32(RING_SLOT + 1)),
             keccak256(abi.encode(first.root, firstState)),
@@ -188,7 +188,7 @@ contract L1MessageQueueCheckpointTest is QueueTest {
     function test_numbers_that_no_checkpoint_has_make_none() public {
         IL1MessageQueue.Checkpoint memory c = sendOne();
         assertTrue(isKnown(c));
-        c.timestamp |= 1 << 48;
+        c.timestamp |= 1 << 40;
         assertFalse(isKnown(c));
     }
 

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
-import {Silence} from "../../contracts/sequencing/Silence.sol";
+import {LivenessTimeout} from "../../contracts/sequencing/LivenessTimeout.sol";
 
 contract PermissionedSequencingTest is Test {
     uint64 private constant NOW = 1_700_000_000;
@@ -126,7 +126,7 @@ contract PermissionedSequencingTest is Test {
     function test_a_policy_has_a_sequencer_and_a_timeout() public {
         vm.expectRevert(PermissionedSequencing.SequencerZero.selector);
         new PermissionedSequencing(address(0), treasury, TIMEOUT);
-        vm.expectRevert(Silence.TimeoutZero.selector);
+        vm.expectRevert(LivenessTimeout.TimeoutZero.selector);
         new PermissionedSequencing(operator, treasury, 0);
         policy = new PermissionedSequencing(operator, address(0), 1);
         assertEq(policy.authorize(operator, NOW), address(0));

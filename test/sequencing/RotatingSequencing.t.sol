@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.sol";
-import {Silence} from "../../contracts/sequencing/Silence.sol";
+import {LivenessTimeout} from "../../contracts/sequencing/LivenessTimeout.sol";
 
 contract RotatingSequencingTest is Test {
     uint64 private constant START = 1_700_000_000;
@@ -123,7 +123,7 @@ contract RotatingSequencingTest is Test {
         new RotatingSequencing(new address[](0), START, SLOT, TIMEOUT);
         vm.expectRevert(RotatingSequencing.SlotLengthZero.selector);
         new RotatingSequencing(list, START, 0, TIMEOUT);
-        vm.expectRevert(Silence.TimeoutZero.selector);
+        vm.expectRevert(LivenessTimeout.TimeoutZero.selector);
         new RotatingSequencing(list, START, SLOT, 0);
         vm.expectRevert(
             abi.encodeWithSelector(RotatingSequencing.StartInFuture.selector, START + 1, START)

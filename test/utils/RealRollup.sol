@@ -71,8 +71,13 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
 
     // ------------------------------------------------------------------ blocks
 
-    function nextL1Block() internal {
+    /// @dev Time passes in L1 blocks.
+    function skip(uint256 time) internal override {
         vm.roll(vm.getBlockNumber() + 1);
+        super.skip(time);
+    }
+
+    function nextL1Block() internal {
         skip(12);
     }
 
@@ -84,11 +89,6 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
     function advance(INativeRollup.Evidence memory evidence) internal {
         rollup.advance(one(l2.seal()), evidence);
         nextL1Block();
-    }
-
-    /// @dev Advances by an empty block if the next is of the other parity.
-    function untilNextIs(uint256 parity) internal {
-        if (l2.head.number % 2 == parity) advance();
     }
 
     function assertHead() internal view {
@@ -173,7 +173,11 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
     function bringOver() internal {
         (INativeRollup.Evidence memory evidence, bytes32 anchor) = newAnchor();
         queueRelay(false);
-        rollup.advance(one(l2.seal(anchor)), evidence);
+        bytes memory input = l2.seal(anchor);
+        if (vm.getBlockTimestamp() >= rollup.duties().relayDue) {
+            evidence.relays = relayProof().relays;
+        }
+        rollup.advance(one(input), evidence);
         nextL1Block();
         assertEq(relayedCount(), sent.length);
     }
@@ -312,7 +316,9 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
             maxFee: t.maxFee,
             cost: t.cost,
             submittedAt: t.submittedAt,
-            bounded: t.bounded
+            bounded: t.bounded,
+            to: t.to,
+            footprint: t.footprint
         });
     }
 

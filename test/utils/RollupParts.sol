@@ -80,6 +80,13 @@ abstract contract RollupParts is Test, SystemContracts {
         inputs[0] = input;
     }
 
+    /// @dev Lets an announced upgrade become ready, with nothing pending.
+    function untilReady(INativeRollup.Change change, uint256 value) internal {
+        skip(UPGRADE_DELAY - 1 days);
+        rollup.clear(change, value);
+        skip(1 days);
+    }
+
     /// @dev Nothing goes with the inputs.
     function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
 }

@@ -10,7 +10,7 @@ import {ISequencing} from "../interfaces/ISequencing.sol";
 /// @dev Once open, whoever advances can choose timestamps so low that it stays open for up to
 /// `MAX_LAG` longer. Those whom the policy prefers can advance at all times, and close it by one block
 /// of the present.
-abstract contract Silence is ISequencing {
+abstract contract LivenessTimeout is ISequencing {
     /// @notice A timeout that has passed before it began.
     error TimeoutZero();
 

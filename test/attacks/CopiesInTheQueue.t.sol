@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {ForcedBuilder} from "../utils/ForcedBuilder.sol";
+import {NobodyPolicy} from "../utils/NobodyPolicy.sol";
+
+/// @title A queue filled before an upgrade
+/// @notice The queue of forced transactions is first in, first out, and each block deals with so many. An
+/// operator who wants nobody to leave before a change of rules fills it, for instance with hundreds of
+/// copies of one transaction, announces the change, and makes no more blocks than it must. If the delay
+/// before a change were all that protects an exit, the length of the queue and the pace of the blocks
+/// would decide.
+///
+/// Here the pace is not the operator's: what stays undone opens the rollup to everyone. Copies take next to
+/// nothing of a block. And a change waits for all that was submitted until a day after it was announced,
+/// however long that takes.
+contract CopiesInTheQueueTest is ForcedBuilder {
+    using L2 for L2.Chain;
+
+    uint256 internal constant COPIES = 200;
+
+    address internal owner = makeAddr("owner");
+    address internal sequencer = address(this);
+    PermissionedSequencing internal permissioned;
+    uint256 internal policy;
+
+    function setUp() public override {
+        permissioned = new PermissionedSequencing(sequencer, address(0), OPEN_AFTER);
+        policy = uint160(address(new NobodyPolicy()));
+        super.setUp();
+        send(alice, 5 ether, 0, "");
+        nextL1Block();
+        bringOver();
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), relayProof());
+        nextL1Block();
+    }
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        (c.owner, c.policy) = (owner, address(permissioned));
+    }
+
+    function exit() internal returns (bytes memory) {
+        IL2.Transaction memory t = L2.transaction(
+            "alice", MESSENGER, 5 ether, abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, ""))
+        );
+        (t.nonce, t.gasLimit) = (0, 300_000);
+        return l2.sign(t);
+    }
+
+    function fillAndAnnounce() internal {
+        bytes memory raw = signedTransfer("bob", 0, 100 gwei);
+        for (uint256 i = 0; i < COPIES; ++i) {
+            _force(raw);
+        }
+        _force(exit());
+        vm.prank(owner);
+        rollup.announce(INativeRollup.Change.Policy, policy);
+    }
+
+    /// @dev A block with what it owes of forced transactions; the first copies are in it, the others
+    /// refer to them.
+    function advanceForced(address who) internal {
+        uint64 first = rollup.duties().forcedNext;
+        uint256 end = first + 64 < forced.length ? first + 64 : forced.length;
+        if (first == 0) l2.raw(forcedRaw[0]);
+        if (end == forced.length) l2.raw(forcedRaw[end - 1]);
+        IL2.Sealed memory b = l2.sealBlock(l2.next());
+        INativeRollup.Evidence memory e;
+        e.forced = new INativeRollup.ForcedBatch[](1);
+        e.forced[0].discharges = new INativeRollup.Discharge[](end - first);
+        for (uint256 i = 0; i < end - first; ++i) {
+            INativeRollup.Discharge memory d = e.forced[0].discharges[i];
+            d.transaction = forced[first + i];
+            bool isExit = first + i == COPIES;
+            bool isIn = isExit || first + i == 0;
+            d.outcome = isIn ? INativeRollup.Outcome.Included : INativeRollup.Outcome.Invalid;
+            if (isExit) d.position = uint64(b.transactionHashes.length - 1);
+            else if (i == 0 && !isIn) d.accountProof = l2.prove(bob).nodes;
+        }
+        vm.prank(who);
+        rollup.advance(one(b.input), e);
+        nextL1Block();
+        assertHead();
+    }
+
+    function claimExit() internal {
+        uint256 before = bob.balance;
+        queue.claim(
+            IL1MessageQueue.Message(alice, bob, bob, 5 ether, 0, 0, 0, ""), messageProof(0), bob
+        );
+        assertEq(bob.balance - before, 5 ether);
+    }
+
+    function test_an_exit_behind_hundreds_of_copies_is_out_before_the_change() public {
+        fillAndAnnounce();
+        uint256 ready = rollup.readyAt(INativeRollup.Change.Policy, policy);
+        skip(FORCED_DELAY);
+        // One block of the operator at the last moment, and then what is overdue is anyone's.
+        advanceForced(sequencer);
+        skip(OPEN_AFTER - 12);
+        advanceForced(sequencer);
+        assertEq(rollup.duties().forcedNext, 128);
+        for (uint256 i = 0; i < 2; ++i) {
+            advanceForced(makeAddr("anyone"));
+        }
+        assertEq(rollup.duties().forcedNext, COPIES + 1);
+        claimExit();
+        assertLt(vm.getBlockTimestamp(), ready - 4 days);
+    }
+
+    function test_what_is_overdue_is_anyones_until_it_is_done() public {
+        fillAndAnnounce();
+        skip(FORCED_DELAY);
+        advanceForced(sequencer);
+        // Not yet.
+        IL2.Head memory parent = l2.head;
+        bytes[] memory inputs = one(l2.seal());
+        vm.prank(bob);
+        vm.expectPartialRevert(PermissionedSequencing.NotSequencer.selector);
+        rollup.advance(inputs, none());
+        l2.head = parent;
+        skip(OPEN_AFTER - 12);
+        advanceForced(sequencer);
+        advanceForced(bob);
+        advanceForced(bob);
+        // It is done, and the policy holds again.
+        inputs = one(l2.seal());
+        vm.prank(bob);
+        vm.expectPartialRevert(PermissionedSequencing.NotSequencer.selector);
+        rollup.advance(inputs, none());
+        rollup.advance(inputs, none());
+    }
+
+    function test_no_change_is_made_while_something_from_before_it_is_pending() public {
+        fillAndAnnounce();
+        INativeRollup.Change change = INativeRollup.Change.Policy;
+        uint256 until = vm.getBlockTimestamp() + 1 days;
+        skip(FORCED_DELAY);
+        advanceForced(sequencer);
+        skip(UPGRADE_DELAY);
+        bytes memory error_ = abi.encodeWithSelector(INativeRollup.StillPending.selector, until);
+        vm.expectRevert(error_);
+        rollup.clear(change, policy);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotCleared.selector, change, policy));
+        rollup.make(change, policy);
+
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(error_);
+            rollup.clear(change, policy);
+            advanceForced(bob);
+        }
+        uint256 ready = vm.getBlockTimestamp() + 1 days;
+        vm.expectEmit(address(rollup));
+        emit INativeRollup.ChangeCleared(change, policy, ready);
+        rollup.clear(change, policy);
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.AlreadyCleared.selector, change, policy)
+        );
+        rollup.clear(change, policy);
+        // And a day to claim.
+        vm.warp(ready - 1);
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.NotReady.selector, ready));
+        rollup.make(change, policy);
+        claimExit();
+        vm.warp(ready);
+        vm.prank(owner);
+        rollup.make(change, policy);
+    }
+
+    /// @dev A third party cannot hold a change up: what comes later does not count.
+    function test_what_is_submitted_long_after_the_announcement_delays_nothing() public {
+        INativeRollup.Change change = INativeRollup.Change.Policy;
+        vm.prank(owner);
+        rollup.announce(change, policy);
+        skip(UPGRADE_DELAY - 1 days);
+        vm.prank(sequencer);
+        rollup.advance(one(l2.seal()), none());
+        nextL1Block();
+        _force(signedTransfer("bob", 0, 100 gwei));
+        send(bob, 1, 0, "");
+        skip(1 hours);
+        rollup.clear(change, policy);
+    }
+
+    function test_a_message_from_before_it_holds_a_change_up_too() public {
+        INativeRollup.Change change = INativeRollup.Change.Policy;
+        vm.prank(owner);
+        rollup.announce(change, policy);
+        send(bob, 1, 0, "");
+        skip(UPGRADE_DELAY);
+        vm.expectPartialRevert(INativeRollup.StillPending.selector);
+        rollup.clear(change, policy);
+        bringOver();
+        rollup.clear(change, policy);
+    }
+
+    /// @dev If nobody can advance, waiting helps nobody.
+    function test_a_rollup_that_is_lost_can_be_changed_with_something_pending() public {
+        INativeRollup.Change change = INativeRollup.Change.Policy;
+        vm.prank(owner);
+        rollup.announce(change, policy);
+        _force(exit());
+        skip(rollup.head().timestamp + 60 days - 1 - vm.getBlockTimestamp());
+        vm.expectPartialRevert(INativeRollup.StillPending.selector);
+        rollup.clear(change, policy);
+        skip(1);
+        rollup.clear(change, policy);
+    }
+}

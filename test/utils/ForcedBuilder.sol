@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Capacity} from "../../contracts/libraries/Capacity.sol";
+import {IL2} from "./IL2.sol";
+import {L2} from "./L2.sol";
+import {RealRollup} from "./RealRollup.sol";
+
+/// @title Builds blocks that owe forced transactions, and the evidence for them
+/// @dev No better than it has to be: what the budget of a block does not hold is put off.
+abstract contract ForcedBuilder is RealRollup {
+    using L2 for L2.Chain;
+
+    INativeRollup.ForcedTransaction[] internal forced;
+    bytes[] internal forcedRaw;
+
+    // Figures, to see that runs do something.
+    uint256 public included;
+    uint256 public excused;
+    uint256 public putOffs;
+    uint256 public outOfBudget;
+    uint256 public reused;
+
+    function _force(bytes memory raw) internal {
+        forced.push(submit(raw));
+        forcedRaw.push(raw);
+    }
+
+    /// @dev What is left out at first may be valid behind what comes later, and could then have been
+    /// appended. So each is tried again behind all others, as often as that can help.
+    function _queueForced(uint256 first) internal {
+        for (uint256 round = first; round < forced.length; ++round) {
+            for (uint256 i = first; i < forced.length; ++i) {
+                if (_isDue(i)) l2.raw(forcedRaw[i]);
+            }
+        }
+    }
+
+    function _isDue(uint256 index) internal view virtual returns (bool) {
+        return forced[index].submittedAt + FORCED_DELAY <= vm.getBlockTimestamp();
+    }
+
+    function _mayPutOff(uint256 index) internal view virtual returns (bool) {
+        uint256 due = forced[index].submittedAt + FORCED_DELAY;
+        return due + FORCED_GRACE > vm.getBlockTimestamp();
+    }
+
+    /// @dev What became of all that is due, as far as the budget goes.
+    function _batch(uint256 first, bytes32[] memory hashes)
+        internal
+        returns (INativeRollup.ForcedBatch[] memory batches)
+    {
+        uint256 end = first;
+        while (end < forced.length && _isDue(end)) ++end;
+        batches = new INativeRollup.ForcedBatch[](1);
+        INativeRollup.Discharge[] memory all = new INativeRollup.Discharge[](end - first);
+        uint256 length = 0;
+        uint256 given = 0;
+        bool putOff = false;
+        while (given < all.length && !putOff) {
+            INativeRollup.Discharge memory d = _outcome(forced[first + given], hashes);
+            if (length + d.transaction.footprint > Capacity.DUTY_BYTES) {
+                d = discharge(d.transaction, INativeRollup.Outcome.NoRoom);
+                ++outOfBudget;
+            }
+            putOff = d.outcome == INativeRollup.Outcome.NoRoom;
+            if (d.outcome == INativeRollup.Outcome.Included) {
+                length += d.transaction.footprint;
+            } else {
+                length += Capacity.ENTRY_BYTES;
+                if (d.accountProof.length != 0 && !_reuse(d, all, given)) {
+                    length += Capacity.PROOF_BYTES;
+                }
+            }
+            all[given++] = d;
+        }
+        batches[0].discharges = new INativeRollup.Discharge[](given);
+        for (uint256 i = 0; i < given; ++i) {
+            batches[0].discharges[i] = all[i];
+        }
+        if (!putOff && end < forced.length) {
+            batches[0].next = new INativeRollup.ForcedTransaction[](1);
+            batches[0].next[0] = forced[end];
+        }
+    }
+
+    /// @dev Refers to an earlier discharge that shows as much of the same account, instead of proving it
+    /// again; whether any shows it.
+    function _reuse(
+        INativeRollup.Discharge memory d,
+        INativeRollup.Discharge[] memory before,
+        uint256 count
+    ) internal returns (bool shown) {
+        for (uint64 i = 0; i < count; ++i) {
+            INativeRollup.Discharge memory b = before[i];
+            bool isIn = b.outcome == INativeRollup.Outcome.Included;
+            if (b.transaction.sender != d.transaction.sender) continue;
+            if (!isIn && b.outcome != INativeRollup.Outcome.Invalid) continue;
+            shown = true;
+            if (isIn && b.transaction.nonce < d.transaction.nonce) continue;
+            if (!isIn && b.accountProof.length == 0) continue;
+            d.accountProof = new bytes[](0);
+            d.position = i;
+            ++reused;
+            return true;
+        }
+    }
+
+    function _outcome(INativeRollup.ForcedTransaction memory t, bytes32[] memory hashes)
+        internal
+        returns (INativeRollup.Discharge memory d)
+    {
+        for (uint64 i = 0; i < hashes.length; ++i) {
+            if (hashes[i] == t.hash) {
+                ++included;
+                d = discharge(t, INativeRollup.Outcome.Included);
+                d.position = i;
+                return d;
+            }
+        }
+        ++excused;
+        if (t.maxFee < l2.head.baseFee) {
+            return discharge(t, INativeRollup.Outcome.Underpriced);
+        }
+        IL2.AccountProof memory sender = l2.prove(t.sender);
+        bool valid = sender.nonce == t.nonce && sender.balance >= t.cost;
+        if (valid) ++putOffs;
+        return discharge(t, valid ? INativeRollup.Outcome.NoRoom : INativeRollup.Outcome.Invalid);
+    }
+}
