@@ -6,6 +6,7 @@ import {ISequencing} from "../../contracts/interfaces/ISequencing.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
+import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -329,7 +330,7 @@ contract RollupRulesTest is RealRollup {
         assertHead();
     }
 
-    function test_a_fork_is_neither_in_the_past_nor_before_another() public {
+    function test_a_fork_is_neither_in_the_past_nor_before_another_nor_of_an_older_schema() public {
         uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY;
         make(FORK, fork(time + 1000, L2.AMSTERDAM));
         time += UPGRADE_DELAY;
@@ -338,7 +339,7 @@ contract RollupRulesTest is RealRollup {
             fork(time - UPGRADE_DELAY + 1000, L2.AMSTERDAM),
             fork(time - 1, L2.AMSTERDAM),
             fork(1 << 48, L2.AMSTERDAM),
-            fork(time + 1, 0x1001)
+            fork(time + 1, L2.OSAKA)
         ];
         for (uint256 i = 0; i < 5; ++i) {
             announce(FORK, bad[i]);
@@ -346,16 +347,12 @@ contract RollupRulesTest is RealRollup {
         announce(FORK, fork(time + 1, L2.AMSTERDAM));
         vm.warp(time);
         vm.startPrank(owner);
-        for (uint256 i = 0; i < 4; ++i) {
+        for (uint256 i = 0; i < 5; ++i) {
             vm.expectRevert(
                 abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, bad[i])
             );
             rollup.make(FORK, bad[i]);
         }
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.SchemaNotSupported.selector, 0x1001, 0x1101)
-        );
-        rollup.make(FORK, bad[4]);
         rollup.make(FORK, fork(time + 1, L2.AMSTERDAM));
         vm.stopPrank();
     }
@@ -420,14 +417,14 @@ contract RollupRulesTest is RealRollup {
     }
 
     function test_queues_of_another_rollup_are_refused() public {
-        INativeRollup.Genesis memory g = INativeRollup.Genesis(0, 0, "hash", "root", 0);
+        bytes memory header = GenesisHeaders.encode(l2.head);
         INativeRollup.Config memory c = super.config();
         c.inbox = address(queue);
         c.forced = address(inbox);
         vm.expectRevert(
             abi.encodeWithSelector(INativeRollup.QueueMismatch.selector, address(queue))
         );
-        new NativeRollup(g, c);
+        new NativeRollup(header, c);
     }
 
     function test_a_forced_queue_of_another_chain_is_refused() public {
@@ -439,25 +436,27 @@ contract RollupRulesTest is RealRollup {
 
 /// @dev A rollup whose queues ask for more than L1 could carry.
 contract DutiesFitTest is RealRollup {
+    using L2 for L2.Chain;
+
     uint64 internal maxGas = 23_000;
     uint64 internal maxBoundedGas = 1_000_000;
     uint32 internal gasLimit = 12_000_000;
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
-        c = super.config();
-        c.gasLimit = gasLimit;
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        g.gasLimit = gasLimit;
     }
 
     function test_the_largest_forced_transaction_fits_a_block() public {
         maxBoundedGas = 4_000_000;
         gasLimit = 4_000_000;
-        deploy();
+        this.redeploy();
         gasLimit = 3_999_999;
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.DutiesTooLarge.selector, 0, 4_000_000));
         this.redeploy();
         gasLimit = 4_000_000;
         maxBoundedGas = 1;
-        deploy();
+        this.redeploy();
     }
 
     function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
@@ -467,6 +466,7 @@ contract DutiesFitTest is RealRollup {
     }
 
     function redeploy() external {
+        l2.create(genesis());
         deploy();
     }
 

@@ -8,7 +8,7 @@ use crate::{
     },
     sent_slot,
 };
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::{SolEvent, SolValue};
 use chain::{Block, Chain};
 use keys::Key;
@@ -143,17 +143,10 @@ impl Rollup {
         )
             .abi_encode_params();
         let forced = l1.deploy(deployer, with_arguments("ForcedInbox", arguments)?)?;
-        let first = INativeRollup::Genesis {
-            number: genesis.header.number,
-            timestamp: genesis.header.timestamp,
-            blockHash: genesis.hash,
-            stateRoot: genesis.header.state_root,
-            anchor: B256::ZERO,
-        };
+        let header = Bytes::from(alloy_rlp::encode(&genesis.header));
         let rules = INativeRollup::Config {
             chainId: config.chain_id,
             schema: config.schema.get(),
-            gasLimit: genesis.header.gas_limit.try_into().unwrap_or(u32::MAX),
             maxLag: config.max_lag,
             openAfter: config.open_after,
             relayDeadline: config.relay_deadline,
@@ -163,7 +156,7 @@ impl Rollup {
             policy: config.policy,
             owner: config.owner,
         };
-        let arguments = (first, rules).abi_encode_params();
+        let arguments = (header, rules).abi_encode_params();
         let address = l1.deploy(deployer, with_arguments("NativeRollup", arguments)?)?;
         Ok(Self { address, inbox, forced })
     }
