@@ -271,6 +271,31 @@ contract RollupRulesTest is RealRollup {
         rollup.advance(inputs, none());
     }
 
+    /// @dev A 1024th of 12,000,000 is 11,718.75, and a block must stay below that of its parent.
+    function test_a_target_within_one_step_is_reached_by_one_block() public {
+        uint24[4] memory near = [12_011_717, 11_988_283, 12_000_001, 11_999_999];
+        for (uint256 i = 0; i < 4; ++i) {
+            make(GAS, near[i]);
+            assertEq(rollup.nextGasLimit(), near[i]);
+        }
+        make(GAS, 12_011_718);
+        assertEq(rollup.nextGasLimit(), 12_011_717);
+        make(GAS, 11_988_282);
+        assertEq(rollup.nextGasLimit(), 11_988_283);
+        // EXECUTE takes such a block, and none that goes further.
+        IL2.Block memory b = l2.next();
+        b.gasLimit = rollup.nextGasLimit();
+        rollup.advance(one(l2.seal(b)), none());
+        assertHead();
+        bytes32 further = bytes32(uint256(b.gasLimit - 1));
+        bytes memory input = L2.inputOf(l2.head.hash);
+        (bool valid, string memory reason) =
+            L2.verify(L2.broken(input, IL2.Field.GasLimit, further, true));
+        assertFalse(valid, reason);
+        (valid, reason) = L2.verify(input);
+        assertTrue(valid, reason);
+    }
+
     function test_a_gas_limit_that_could_not_hold_a_message_is_none() public {
         uint256 least = Messages.relayGas(1_000_000, 16_384);
         announce(GAS, least - 1);
@@ -355,6 +380,43 @@ contract RollupRulesTest is RealRollup {
         }
         rollup.make(FORK, fork(time + 1, L2.AMSTERDAM));
         vm.stopPrank();
+    }
+
+    /// @dev The schedule is counted in eight bits.
+    function test_there_are_255_forks_and_no_256th() public {
+        uint256 from = vm.getBlockTimestamp() + UPGRADE_DELAY;
+        for (uint256 i = 1; i <= 255; ++i) {
+            announce(FORK, fork(from + i, L2.AMSTERDAM));
+        }
+        skip(UPGRADE_DELAY);
+        vm.startPrank(owner);
+        for (uint256 i = 1; i <= 254; ++i) {
+            rollup.make(FORK, fork(from + i, L2.AMSTERDAM));
+        }
+        assertEq(rollup.forkCount(), 255);
+        uint256 last = fork(from + 255, L2.AMSTERDAM);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, last));
+        rollup.make(FORK, last);
+        vm.stopPrank();
+        // forge-lint: disable-next-line(unsafe-typecast)
+        assertEq(rollup.schemaAt(uint64(from)), L2.OSAKA);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        assertEq(rollup.schemaAt(uint64(from + 255)), L2.AMSTERDAM);
+    }
+
+    function test_no_fork_has_an_older_schema_than_the_one_before() public {
+        uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY;
+        uint256 newer = fork(time + 1, L2.AMSTERDAM);
+        uint256 older = fork(time + 2, L2.AMSTERDAM - 1);
+        announce(FORK, older);
+        announce(FORK, newer);
+        skip(UPGRADE_DELAY);
+        vm.startPrank(owner);
+        rollup.make(FORK, newer);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, older));
+        rollup.make(FORK, older);
+        vm.stopPrank();
+        make(FORK, fork(time + UPGRADE_DELAY + 1, L2.AMSTERDAM));
     }
 
     function test_a_policy_is_an_address() public {
