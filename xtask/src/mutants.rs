@@ -88,7 +88,7 @@ pub(crate) fn solidity(root: &Path, options: &Options) -> eyre::Result<bool> {
         let mutants = solidity::mutants(&tree(root, &tools, &file, &source)?, &source)?;
         let mut score = Score { every: options.every, ..Score::default() };
         for (_, mutant) in (0..).zip(&mutants).filter(|(i, _): &(u64, _)| i % options.every == 0) {
-            let what = format!("{} {}", mutant.function, mutant.describe(&source));
+            let what = mutant.describe(&source);
             let Some(campaign) = &mut campaign else {
                 println!("{file}: {what}");
                 continue;

@@ -22,10 +22,14 @@ impl Mutant {
         [&source[..self.place.start], &self.new, &source[self.place.end..]].concat()
     }
 
-    /// What it changes, on one line.
+    /// Where it is and what it changes, on one line; the number of the line is left out, because it
+    /// changes with everything above.
     pub(super) fn describe(&self, source: &str) -> String {
         let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        format!("`{}` -> `{}`", on_one_line(&source[self.place.clone()]), on_one_line(&self.new))
+        let start = source[..self.place.start].rfind('\n').map_or(0, |end| end + 1);
+        let line = source[start..].lines().next().unwrap_or_default().trim();
+        let (old, new) = (on_one_line(&source[self.place.clone()]), on_one_line(&self.new));
+        format!("{}: {line} | `{old}` -> `{new}`", self.function)
     }
 }
 
@@ -316,7 +320,7 @@ mod tests {
         assert!(mutants(&contract("interface"), source).unwrap().is_empty());
         let found = mutants(&contract("contract"), source).unwrap();
         assert_eq!(found[0].function, "I");
-        assert_eq!(found[0].describe(source), "`1` -> `(1 + 1)`");
+        assert_eq!(found[0].describe(source), "I: 1 | `1` -> `(1 + 1)`");
     }
 
     #[test]
