@@ -51,7 +51,7 @@ pub(crate) const PROXY_CODE: Bytes = bytes!(
 pub(crate) struct Bench {
     pub(crate) tools: Toolchain,
     node: Child,
-    url: String,
+    pub(crate) url: String,
     /// Relative to the top of the checkout.
     folder: PathBuf,
     pub(crate) l2: L2,

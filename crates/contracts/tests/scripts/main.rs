@@ -4,6 +4,7 @@
 
 mod bench;
 mod execute;
+mod refusing;
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718;
