@@ -249,7 +249,7 @@ impl Campaign {
         mutant: &Mutant,
         quick: bool,
     ) -> eyre::Result<Outcome> {
-        let identity = format!("{file}\n{source}\n{:?}\n{}\n{quick}", mutant.place, mutant.new);
+        let identity = format!("{file}\n{source}\n{:?}\n{}", mutant.place, mutant.new);
         let key = keccak256(identity).to_string();
         if let Some(outcome) = self.known.get(&key) {
             return Ok(*outcome);
@@ -267,6 +267,10 @@ impl Campaign {
             if outcome != Outcome::Survived {
                 break;
             }
+        }
+        // What survives the nearest tests may be caught by others.
+        if quick && outcome == Outcome::Survived {
+            return Ok(outcome);
         }
         let line = serde_json::to_string(&(&key, outcome))?;
         let mut results = fs::File::options().create(true).append(true).open(&self.results)?;
