@@ -11,7 +11,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 contract ExactBalanceTest is RealRollup {
     using L2 for L2.Chain;
 
-    uint128 private constant FEE = 1 ether / 21_000;
+    uint128 private constant FEE = 100 gwei;
     /// @dev Of a transfer of one wei.
     uint256 private constant COST = 21_000 * uint256(FEE) + 1;
 
@@ -21,23 +21,28 @@ contract ExactBalanceTest is RealRollup {
         L2.fund(g, "too poor", COST - 1);
     }
 
-    function leaveOut(string memory sender) private returns (bytes[] memory, bytes memory) {
-        INativeRollup.ForcedTransaction memory t = submit(signedTransfer(sender, 0, FEE));
+    /// @dev Submits a transfer, and waits until it is due.
+    function submitted(string memory sender)
+        private
+        returns (INativeRollup.ForcedTransaction memory t)
+    {
+        t = submit(signedTransfer(sender, 0, FEE));
         assertEq(t.cost, COST);
         skip(FORCED_DELAY);
-        bytes[] memory inputs = one(l2.seal());
-        return (inputs, abi.encode(one(discharge(t, INativeRollup.Outcome.Invalid))));
     }
 
     function test_who_owns_just_what_it_costs_can_send_it() public {
-        (bytes[] memory inputs, bytes memory evidence) = leaveOut("rich enough");
+        INativeRollup.ForcedTransaction memory t = submitted("rich enough");
+        bytes[] memory inputs = one(l2.seal());
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Invalid));
         vm.expectPartialRevert(INativeRollup.StillValid.selector);
-        rollup.advance(inputs, abi.decode(evidence, (INativeRollup.Evidence)));
+        rollup.advance(inputs, e);
     }
 
     function test_who_owns_a_wei_less_cannot() public {
-        (bytes[] memory inputs, bytes memory evidence) = leaveOut("too poor");
-        rollup.advance(inputs, abi.decode(evidence, (INativeRollup.Evidence)));
+        INativeRollup.ForcedTransaction memory t = submitted("too poor");
+        bytes[] memory inputs = one(l2.seal());
+        rollup.advance(inputs, one(discharge(t, INativeRollup.Outcome.Invalid)));
         assertHead();
         assertEq(rollup.duties().forcedNext, 1);
     }
