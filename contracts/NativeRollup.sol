@@ -29,21 +29,18 @@ import {RelayDuty} from "./messaging/RelayDuty.sol";
 ///
 /// Everything else in a block is free. The data of the L2 are the inputs of `advance`.
 contract NativeRollup is RelayDuty, ForcedDuty {
-    /// @param genesis The L2 block with which the rollup starts.
+    /// @param genesisHeader RLP of the header of the L2 block with which the rollup starts.
     /// @param config What holds for every block after it.
-    constructor(Genesis memory genesis, Config memory config)
-        RollupRules(config, genesis.timestamp)
+    constructor(bytes memory genesisHeader, Config memory config)
+        RollupRules(genesisHeader, config)
     {
         // What is sent from now on is due later than this. If something was sent before, the first
         // block of which it can be demanded shows what is due.
         uint64 time = uint64(block.timestamp);
+        uint64 start = _forks[0].from;
         bool sent = IL1MessageQueue(INBOX).checkpoint().count != 0;
         bool submitted = IForcedInbox(FORCED).count() != 0;
-        _start(
-            genesis,
-            sent ? genesis.timestamp : time + RELAY_DEADLINE,
-            submitted ? genesis.timestamp : time + _FORCED_DELAY
-        );
+        _startDuties(sent ? start : time + RELAY_DEADLINE, submitted ? start : time + _FORCED_DELAY);
     }
 
     /// @inheritdoc INativeRollup

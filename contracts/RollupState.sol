@@ -125,19 +125,30 @@ abstract contract RollupState is INativeRollup {
         if (root == 0) revert StateRootUnavailable(number, _latest());
     }
 
-    /// @dev Stores a genesis.
-    /// @param relayDue When relayed messages are asked for first.
-    /// @param forcedDue When forced transactions are.
-    function _start(Genesis memory genesis, uint64 relayDue, uint64 forcedDue) internal {
-        if (genesis.blockHash == 0 || genesis.stateRoot == 0) revert GenesisIncomplete();
-        if (genesis.number > MASK_56 || genesis.timestamp > MASK_48) revert GenesisOutOfBounds();
-        uint64 dutyDue = relayDue < forcedDue ? relayDue : forcedDue;
-        _head = _packHead(genesis.number, genesis.timestamp, 0, 0, dutyDue);
-        _duties = _packDuties(Duties(0, relayDue, 0, forcedDue, genesis.timestamp));
+    /// @dev Stores a genesis. Nothing is due until `_startDuties`.
+    function _start(Genesis memory genesis) internal {
+        if (genesis.stateRoot == 0) revert GenesisIncomplete();
+        if (genesis.number > MASK_56) revert GenesisOutOfBounds(genesis.number, MASK_56);
+        // Blocks could neither be later than it nor as late as L1. And so its time fits into 48 bits.
+        // forge-lint: disable-next-line(block-timestamp)
+        if (genesis.timestamp > block.timestamp) {
+            revert GenesisInFuture(genesis.timestamp, block.timestamp);
+        }
+        _head = _packHead(genesis.number, genesis.timestamp, 0, 0, 0);
         blockHash = genesis.blockHash;
         anchor = genesis.anchor;
         _stateRoots[genesis.number % STATE_ROOTS] = genesis.stateRoot;
         emit BlockAdded(genesis.number, genesis.blockHash, genesis.stateRoot);
+    }
+
+    /// @dev Stores what is due first after the genesis.
+    /// @param relayDue When relayed messages are asked for first.
+    /// @param forcedDue When forced transactions are.
+    function _startDuties(uint64 relayDue, uint64 forcedDue) internal {
+        (uint64 number, uint64 timestamp,,,) = _unpackHead(_head);
+        uint64 dutyDue = relayDue < forcedDue ? relayDue : forcedDue;
+        _head = _packHead(number, timestamp, 0, 0, dutyDue);
+        _duties = _packDuties(Duties(0, relayDue, 0, forcedDue, timestamp));
     }
 
     /// @dev The head as it is stored.

@@ -9,6 +9,8 @@ import {Execute} from "../contracts/libraries/Execute.sol";
 abstract contract Chain is Script {
     /// @notice The proxy that deploys by CREATE2 is missing: `prepare` brings it.
     error ProxyAbsent(address proxy);
+    /// @notice The node has answered, but not with the result of the code that it was to run.
+    error ProbeNotAnswered(bytes answer);
 
     /// @dev Deploys by CREATE2 on most chains; anyone can bring it to the others.
     address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
@@ -19,17 +21,25 @@ abstract contract Chain is Script {
     bytes private constant PROXY_TRANSACTION =
         hex"f8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222222222222222222222222222222222222222222222222222222222222222a02222222222222222222222222222222222222222222222222222222222222222";
 
+    /// @dev Init code that calls 0x0101 with an empty input and 100,000 gas, and returns whether that
+    /// succeeds, as a word.
+    bytes private constant PROBE = hex"5f5f5f5f610101620186a0fa5f5260205ff3";
+
     /// @dev Whether the node behind `--rpc-url` has EXECUTE. Only the node knows: forge's own EVM, in
     /// which scripts run, never has. EXECUTE fails on an empty input, and an account without code
-    /// answers it with nothing.
+    /// accepts it. The node runs code that says which, because a node that cannot answer, or refuses to,
+    /// fails too: its errors go to the caller.
     function hasExecute() internal returns (bool) {
-        string memory call =
-            string.concat('[{"to":"', vm.toString(Execute.PRECOMPILE), '","data":"0x"},"latest"]');
-        try vm.rpc("eth_call", call) returns (bytes memory answer) {
-            return answer.length != 0;
-        } catch {
-            return true;
-        }
+        string memory call = string.concat('[{"data":"', vm.toString(PROBE), '"},"latest"]');
+        return _isExecute(vm.rpc("eth_call", call));
+    }
+
+    /// @dev What the answer to `PROBE` says.
+    function _isExecute(bytes memory answer) internal pure returns (bool) {
+        if (answer.length != 32) revert ProbeNotAnswered(answer);
+        uint256 accepted = abi.decode(answer, (uint256));
+        if (accepted > 1) revert ProbeNotAnswered(answer);
+        return accepted == 0;
     }
 
     /// @dev Says so if the chain has no EXECUTE.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Vm} from "forge-std/Vm.sol";
 import {console} from "forge-std/console.sol";
 import {L1TokenBridge} from "../contracts/bridge/L1TokenBridge.sol";
 import {DeterministicDeployer} from "../contracts/deployment/DeterministicDeployer.sol";
@@ -17,19 +16,35 @@ import {RollupPlan} from "./RollupPlan.sol";
 ///
 /// `run` deploys what is missing and verifies what is there, so it can be run again after it was
 /// interrupted, and does nothing once all is deployed. It writes the addresses down in the file that the
-/// configuration names. `verify` does nothing but verify: the code of each contract with all that it
-/// was made with, how they name one another, the owner, and the genesis.
+/// configuration names. `verify` does nothing but verify: the code of each contract, the init code that
+/// made it and so the state in which it began, how they name one another, and what of the rollup is in
+/// force: owner, policy, gas limit, fork schedule, genesis.
 contract Deploy is RollupPlan {
     /// @notice The contract at this address is another than the configuration asks for.
     error CodeMismatch(string name, address place, bytes32 got, bytes32 expected);
+    /// @notice The contract at this address was made by other init code than the configuration asks for,
+    /// so its state began as another.
+    error InitCodeMismatch(string name, address place, bytes32 got, bytes32 expected);
     /// @notice There is no contract at this address.
     error NotDeployed(string name, address place);
     /// @notice The init code of a contract fails.
     error InitCodeFailed(string name, bytes reason);
     /// @notice The rollup starts from another L2 block than the configuration says.
-    error GenesisMismatch(bytes32 got, bytes32 expected);
+    error GenesisMismatch(string what, bytes32 got, bytes32 expected);
     /// @notice The rollup has another owner than the configuration says.
     error OwnerMismatch(address got, address expected);
+    /// @notice Ownership is offered to an account, which may take it at any time.
+    error OwnershipOffered(address to);
+    /// @notice Another policy is in force than the configuration says.
+    error PolicyMismatch(address got, address expected);
+    /// @notice Blocks have, or move to, another gas limit than the configuration says.
+    error GasLimitMismatch(string what, uint64 got, uint64 expected);
+    /// @notice The fork schedule has another length than the configuration says.
+    error ForkCountMismatch(uint256 got, uint256 expected);
+    /// @notice A fork has another schema than the configuration says.
+    error ForkSchemaMismatch(uint256 index, uint16 got, uint16 expected);
+    /// @notice A fork begins at another time than the configuration says.
+    error ForkTimeMismatch(uint256 index, uint64 got, uint64 expected);
     /// @notice Two contracts do not name one another.
     error LinkMismatch(string what, address got, address expected);
 
@@ -44,7 +59,7 @@ contract Deploy is RollupPlan {
             _deploy(plan.parts[i]);
             isNew = true;
         }
-        _verify(plan, !isNew);
+        _verify(plan);
         _write(plan, isNew);
         console.log(isNew ? "rollup" : "all is deployed and as configured; rollup", plan.rollup);
     }
@@ -52,7 +67,7 @@ contract Deploy is RollupPlan {
     function verify(string calldata config) external {
         Plan memory plan = read(config, msg.sender);
         tellOfExecute();
-        _verify(plan, true);
+        _verify(plan);
         console.log("all is deployed and as configured; rollup", plan.rollup);
     }
 
@@ -65,8 +80,8 @@ contract Deploy is RollupPlan {
         require(place == part.place, "the deployer computes other addresses");
     }
 
-    /// @param onChain Whether the rollup was there before, so that the node has its logs.
-    function _verify(Plan memory plan, bool onChain) private {
+    /// @dev Reverts unless all is there, was made, and is in force as planned.
+    function _verify(Plan memory plan) internal {
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             Part memory part = plan.parts[i];
             if (part.place.code.length == 0) revert NotDeployed(part.name, part.place);
@@ -75,31 +90,89 @@ contract Deploy is RollupPlan {
                 revert CodeMismatch(part.name, part.place, part.place.codehash, expected);
             }
         }
+        _requireLinks(plan);
+        _requireInForce(INativeRollup(plan.rollup), plan.inForce);
+        _requireGenesis(INativeRollup(plan.rollup), plan.genesis);
+        // Last, because the others can say what is wrong. What no getter shows, as claims of messages
+        // that were never sent, or changes that were announced beforehand, only this one sees.
+        for (uint256 i = 0; i < plan.parts.length; ++i) {
+            Part memory part = plan.parts[i];
+            bytes32 expected = keccak256(part.initCode);
+            bytes32 got = factory().initCodeHash(part.place);
+            if (got != expected) revert InitCodeMismatch(part.name, part.place, got, expected);
+        }
+    }
+
+    function _requireLinks(Plan memory plan) private view {
         INativeRollup rollup = INativeRollup(plan.rollup);
-        if (rollup.owner() != plan.owner) revert OwnerMismatch(rollup.owner(), plan.owner);
         _requireLink("inbox of the rollup", rollup.INBOX(), plan.inbox);
         _requireLink("forced inbox of the rollup", rollup.FORCED(), plan.forced);
         _requireLink("rollup of the inbox", L1MessageQueue(plan.inbox).ROLLUP(), plan.rollup);
         _requireLink("rollup of the forced inbox", ForcedInbox(plan.forced).ROLLUP(), plan.rollup);
-        if (plan.l1Bridge != address(0)) {
-            L1TokenBridge bridge = L1TokenBridge(plan.l1Bridge);
-            _requireLink("queue of the bridge", bridge.QUEUE(), plan.inbox);
-            _requireLink("other side of the bridge", bridge.L2_BRIDGE(), plan.l2Bridge);
+        if (plan.l1Bridge == address(0)) return;
+        L1TokenBridge bridge = L1TokenBridge(plan.l1Bridge);
+        _requireLink("queue of the bridge", bridge.QUEUE(), plan.inbox);
+        _requireLink("other side of the bridge", bridge.L2_BRIDGE(), plan.l2Bridge);
+    }
+
+    function _requireInForce(INativeRollup rollup, InForce memory expected) private view {
+        address owner = rollup.owner();
+        if (owner != expected.owner) revert OwnerMismatch(owner, expected.owner);
+        address next = rollup.pendingOwner();
+        if (next != address(0)) revert OwnershipOffered(next);
+        address policy = rollup.policy();
+        if (policy != expected.policy) revert PolicyMismatch(policy, expected.policy);
+        (, uint64 target) = rollup.gasLimits();
+        if (target != expected.gasLimit) {
+            revert GasLimitMismatch("target", target, expected.gasLimit);
         }
-        bytes32 genesis = onChain ? _genesisOf(plan) : rollup.blockHash();
-        if (genesis != plan.genesis.blockHash) {
-            revert GenesisMismatch(genesis, plan.genesis.blockHash);
+        uint256 count = rollup.forkCount();
+        if (count != expected.forks.length) {
+            revert ForkCountMismatch(count, expected.forks.length);
+        }
+        for (uint256 i = 0; i < count; ++i) {
+            INativeRollup.Fork memory fork = rollup.forks(i);
+            INativeRollup.Fork memory planned = expected.forks[i];
+            if (fork.schema != planned.schema) {
+                revert ForkSchemaMismatch(i, fork.schema, planned.schema);
+            }
+            if (fork.from != planned.from) revert ForkTimeMismatch(i, fork.from, planned.from);
         }
     }
 
-    /// @dev Hash of the first block of a rollup that may have moved since.
-    function _genesisOf(Plan memory plan) private returns (bytes32) {
-        bytes32[] memory topics = new bytes32[](2);
-        topics[0] = INativeRollup.BlockAdded.selector;
-        topics[1] = bytes32(uint256(plan.genesis.number));
-        Vm.EthGetLogs[] memory logs =
-            vm.eth_getLogs(_writtenBlock(plan), vm.getBlockNumber(), plan.rollup, topics);
-        return logs.length == 0 ? bytes32(0) : logs[0].topics[2];
+    /// @dev As far as a rollup that has moved still tells.
+    function _requireGenesis(INativeRollup rollup, INativeRollup.Genesis memory expected)
+        private
+        view
+    {
+        INativeRollup.Head memory head = rollup.head();
+        if (head.number < expected.number) {
+            revert GenesisMismatch(
+                "number", bytes32(uint256(head.number)), bytes32(uint256(expected.number))
+            );
+        }
+        if (head.number - expected.number < rollup.STATE_ROOTS()) {
+            bytes32 root = rollup.stateRootAt(expected.number);
+            if (root != expected.stateRoot) {
+                revert GenesisMismatch("state root", root, expected.stateRoot);
+            }
+        }
+        if (head.number != expected.number) return;
+        bytes32 got = rollup.blockHash();
+        if (got != expected.blockHash) {
+            revert GenesisMismatch("block hash", got, expected.blockHash);
+        }
+        if (head.timestamp != expected.timestamp) {
+            revert GenesisMismatch(
+                "timestamp", bytes32(uint256(head.timestamp)), bytes32(uint256(expected.timestamp))
+            );
+        }
+        got = rollup.anchor();
+        if (got != expected.anchor) revert GenesisMismatch("anchor", got, expected.anchor);
+        (uint64 latest,) = rollup.gasLimits();
+        if (latest != expected.gasLimit) {
+            revert GasLimitMismatch("latest", latest, expected.gasLimit);
+        }
     }
 
     function _requireLink(string memory what, address got, address expected) private pure {
@@ -117,7 +190,7 @@ contract Deploy is RollupPlan {
         if (!ok) revert InitCodeFailed(part.name, answer);
     }
 
-    /// @dev Where the logs of the rollup begin, as far as it is written down.
+    /// @dev Where the logs of the rollup begin, as far as that is written down.
     function _writtenBlock(Plan memory plan) private view returns (uint256) {
         if (!vm.exists(plan.file)) return 0;
         string memory json = vm.readFile(plan.file);

@@ -7,6 +7,7 @@ import {NativeRollup} from "../contracts/NativeRollup.sol";
 import {L1TokenBridge} from "../contracts/bridge/L1TokenBridge.sol";
 import {L2TokenBridge} from "../contracts/bridge/L2TokenBridge.sol";
 import {DeterministicDeployer} from "../contracts/deployment/DeterministicDeployer.sol";
+import {GenesisReader} from "../contracts/deployment/GenesisReader.sol";
 import {ForcedInbox} from "../contracts/forced/ForcedInbox.sol";
 import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
 import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
@@ -28,6 +29,16 @@ abstract contract RollupPlan is Chain {
         bytes initCode;
     }
 
+    /// @notice What an owner can have changed since the rollup was made.
+    struct InForce {
+        address owner;
+        address policy;
+        /// The gas limit to which blocks move.
+        uint64 gasLimit;
+        /// The whole schedule, from the genesis on.
+        INativeRollup.Fork[] forks;
+    }
+
     /// @notice A rollup on L1.
     struct Plan {
         /// Who deploys.
@@ -42,15 +53,21 @@ abstract contract RollupPlan is Chain {
         /// Zeros without a bridge.
         address l1Bridge;
         address l2Bridge;
+        /// RLP of the header of the L2's first block, and what it says.
+        bytes genesisHeader;
         INativeRollup.Genesis genesis;
         uint64 chainId;
+        /// Who is the owner when the rollup is made.
         address owner;
+        InForce inForce;
         /// Where what was deployed is written down.
         string file;
     }
 
     /// @notice The file asks for a policy that there is not.
     error PolicyUnknown(string policy);
+    /// @notice The file names schemas of forks without their times, or the other way round.
+    error ForksIncomplete(uint256 schemas, uint256 times);
 
     /// @notice The deployer of deterministic addresses: the same on every chain.
     function factory() public pure returns (DeterministicDeployer) {
@@ -59,8 +76,12 @@ abstract contract RollupPlan is Chain {
     }
 
     /// @notice Reads a configuration file.
-    function read(string memory path, address deployer) public view returns (Plan memory plan) {
-        string memory toml = vm.readFile(path);
+    function read(string memory path, address deployer) public returns (Plan memory) {
+        return parse(vm.readFile(path), deployer);
+    }
+
+    /// @notice Reads the text of a configuration file.
+    function parse(string memory toml, address deployer) public returns (Plan memory plan) {
         plan.deployer = deployer;
         plan.chainId = _u64(toml, ".l2.chain_id");
         plan.file = vm.parseTomlString(toml, ".deployment.file");
@@ -73,16 +94,12 @@ abstract contract RollupPlan is Chain {
             plan.l1Bridge = _at(deployer, salt, "bridge");
             plan.l2Bridge = l2BridgeOf(plan.l1Bridge);
         }
-        plan.genesis = INativeRollup.Genesis({
-            number: 0,
-            timestamp: _u64(toml, ".l2.genesis.timestamp"),
-            blockHash: vm.parseTomlBytes32(toml, ".l2.genesis.block_hash"),
-            stateRoot: vm.parseTomlBytes32(toml, ".l2.genesis.state_root"),
-            anchor: 0
-        });
+        plan.genesisHeader = vm.parseTomlBytes(toml, ".l2.genesis.header");
+        plan.genesis = new GenesisReader().read(plan.genesisHeader, _schema(toml));
 
         bytes memory policy = _policy(toml);
         if (policy.length != 0) plan.policy = _at(deployer, salt, "policy");
+        plan.inForce = _inForce(toml, plan);
         uint256 more = (policy.length == 0 ? 0 : 1) + (plan.l1Bridge == address(0) ? 0 : 1);
         plan.parts = new Part[](3 + more);
         uint256 next = 0;
@@ -146,8 +163,7 @@ abstract contract RollupPlan is Chain {
     function _rollup(string memory toml, Plan memory plan) private pure returns (bytes memory) {
         INativeRollup.Config memory config = INativeRollup.Config({
             chainId: plan.chainId,
-            schema: SafeCastLib.toUint16(vm.parseTomlUint(toml, ".l2.schema")),
-            gasLimit: SafeCastLib.toUint32(vm.parseTomlUint(toml, ".l2.gas_limit")),
+            schema: _schema(toml),
             maxLag: _u64(toml, ".rollup.max_lag"),
             openAfter: _u64(toml, ".rollup.open_after"),
             relayDeadline: _u64(toml, ".rollup.relay_deadline"),
@@ -157,7 +173,40 @@ abstract contract RollupPlan is Chain {
             policy: plan.policy,
             owner: plan.owner
         });
-        return abi.encodePacked(type(NativeRollup).creationCode, abi.encode(plan.genesis, config));
+        return
+            abi.encodePacked(
+                type(NativeRollup).creationCode, abi.encode(plan.genesisHeader, config)
+            );
+    }
+
+    /// @dev What the rollup is made with, unless the file says what has been changed.
+    function _inForce(string memory toml, Plan memory plan)
+        private
+        view
+        returns (InForce memory now_)
+    {
+        now_.owner = plan.owner;
+        if (vm.keyExistsToml(toml, ".in_force.owner")) {
+            now_.owner = vm.parseTomlAddress(toml, ".in_force.owner");
+        }
+        now_.policy = plan.policy;
+        if (vm.keyExistsToml(toml, ".in_force.policy")) {
+            now_.policy = vm.parseTomlAddress(toml, ".in_force.policy");
+        }
+        now_.gasLimit = plan.genesis.gasLimit;
+        if (vm.keyExistsToml(toml, ".in_force.gas_limit")) {
+            now_.gasLimit = _u64(toml, ".in_force.gas_limit");
+        }
+        uint256[] memory schemas = _numbers(toml, ".in_force.fork_schemas");
+        uint256[] memory times = _numbers(toml, ".in_force.fork_times");
+        if (schemas.length != times.length) revert ForksIncomplete(schemas.length, times.length);
+        now_.forks = new INativeRollup.Fork[](1 + schemas.length);
+        now_.forks[0] = INativeRollup.Fork(_schema(toml), plan.genesis.timestamp);
+        for (uint256 i = 0; i < schemas.length; ++i) {
+            now_.forks[i + 1] = INativeRollup.Fork(
+                SafeCastLib.toUint16(schemas[i]), SafeCastLib.toUint64(times[i])
+            );
+        }
     }
 
     /// @dev Init code of the policy; none if anyone may advance and be paid as the blocks say.
@@ -203,6 +252,20 @@ abstract contract RollupPlan is Chain {
 
     function _is(string memory a, string memory b) private pure returns (bool) {
         return keccak256(bytes(a)) == keccak256(bytes(b));
+    }
+
+    /// @dev Schema of the first blocks.
+    function _schema(string memory toml) private pure returns (uint16) {
+        return SafeCastLib.toUint16(vm.parseTomlUint(toml, ".l2.schema"));
+    }
+
+    /// @dev A list that may be missing.
+    function _numbers(string memory toml, string memory key)
+        private
+        view
+        returns (uint256[] memory)
+    {
+        return vm.keyExistsToml(toml, key) ? vm.parseTomlUintArray(toml, key) : new uint256[](0);
     }
 
     function _u64(string memory toml, string memory key) private pure returns (uint64) {

@@ -5,6 +5,7 @@ import {NativeRollup} from "../contracts/NativeRollup.sol";
 import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {Messages} from "../contracts/messaging/Messages.sol";
+import {GenesisHeaders} from "./utils/GenesisHeaders.sol";
 import {IL2} from "./utils/IL2.sol";
 import {L2} from "./utils/L2.sol";
 import {RealRollup} from "./utils/RealRollup.sol";
@@ -249,18 +250,19 @@ contract FieldReader {
 
 contract NativeRollupConstructorTest is RollupFixture {
     function test_genesis_becomes_the_head() public {
-        INativeRollup.Genesis memory g = genesis();
+        IL2.Head memory g = genesis();
         g.number = 9000;
-        INativeRollup.Config memory c = withQueues(config(StatelessInputs.OSAKA), 1_000_000, 1000);
+        g.hash = hashOf(g);
+        INativeRollup.Config memory c = withQueues(configOf(g.schema), 1_000_000, 1000);
         vm.expectEmit();
-        emit INativeRollup.BlockAdded(9000, g.blockHash, g.stateRoot);
-        rollup = new NativeRollup(g, c);
+        emit INativeRollup.BlockAdded(9000, g.hash, g.stateRoot);
+        rollup = create(g, c);
         INativeRollup.Head memory head = rollup.head();
         assertEq(head.number, 9000);
         assertEq(head.timestamp, g.timestamp);
         assertEq(head.anchorNumber, 0);
         assertEq(head.messageCount, 0);
-        assertEq(rollup.blockHash(), g.blockHash);
+        assertEq(rollup.blockHash(), g.hash);
         assertEq(rollup.anchor(), g.anchor);
         assertEq(rollup.stateRoot(), g.stateRoot);
         assertEq(rollup.stateRootAt(9000), g.stateRoot);
@@ -293,15 +295,15 @@ contract NativeRollupConstructorTest is RollupFixture {
     }
 
     function test_the_storage_layout_is_pinned() public {
-        INativeRollup.Genesis memory g = genesis();
+        IL2.Head memory g = genesis();
         g.number = 2 * RING + 5;
-        INativeRollup.Config memory c = config(StatelessInputs.OSAKA);
+        INativeRollup.Config memory c = configOf(g.schema);
         c.policy = makeAddr("policy");
         c.owner = makeAddr("owner");
         rollup = deploy(g, c);
         uint256 due = vm.getBlockTimestamp() + FORCED_DELAY;
         assertEq(slotOf(0), uint256(g.number) | uint256(g.timestamp) << 56 | due << 208);
-        assertEq(slotOf(1), uint256(g.blockHash));
+        assertEq(slotOf(1), uint256(hashOf(g)));
         assertEq(slotOf(2), uint256(g.anchor));
         uint256 limits = uint256(GAS_LIMIT) << 160 | uint256(GAS_LIMIT) << 192;
         uint256 forks = uint256(StatelessInputs.OSAKA) << 224 | 1 << 240 | 1 << 248;
@@ -330,73 +332,95 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(duties.forcedFirstSince, 5);
     }
 
-    function expectRefused(
-        INativeRollup.Genesis memory g,
-        INativeRollup.Config memory c,
-        bytes memory error_
-    ) internal {
+    /// @dev Queues are for the contract that is made next, so an attempt that fails uses them up unless
+    /// the nonce is set back.
+    function expectRefused(IL2.Head memory g, INativeRollup.Config memory c, bytes memory error_)
+        internal
+    {
+        uint64 nonce = vm.getNonce(address(this));
+        bytes memory header = GenesisHeaders.encode(g);
         vm.expectRevert(error_);
-        new NativeRollup(g, c);
+        new NativeRollup(header, c);
+        vm.setNonceUnsafe(address(this), nonce);
     }
 
-    function test_an_incomplete_genesis_is_refused() public {
-        INativeRollup.Config memory c = withQueues(config(StatelessInputs.OSAKA), 0, 0);
-        uint64 nonce = vm.getNonce(address(this));
-        INativeRollup.Genesis memory g = genesis();
-        bytes memory error_ = abi.encodeWithSelector(INativeRollup.GenesisIncomplete.selector);
-        g.blockHash = 0;
-        expectRefused(g, c, error_);
-        g = genesis();
+    function test_a_genesis_without_a_state_root_is_refused() public {
+        IL2.Head memory g = genesis();
+        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.stateRoot = 0;
-        vm.setNonceUnsafe(address(this), nonce);
-        expectRefused(g, c, error_);
-        g = genesis();
+        expectRefused(g, c, abi.encodeWithSelector(INativeRollup.GenesisIncomplete.selector));
+        g.stateRoot = bytes32(uint256(1));
+        create(g, c);
+    }
+
+    function test_the_number_of_a_genesis_fits_into_56_bits() public {
+        IL2.Head memory g = genesis();
+        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
         g.number = 1 << 56;
-        vm.setNonceUnsafe(address(this), nonce);
-        error_ = abi.encodeWithSelector(INativeRollup.GenesisOutOfBounds.selector);
-        expectRefused(g, c, error_);
-        g.number = (1 << 56) - 1;
-        vm.setNonceUnsafe(address(this), nonce);
-        new NativeRollup(g, c);
+        bytes4 selector = INativeRollup.GenesisOutOfBounds.selector;
+        expectRefused(g, c, abi.encodeWithSelector(selector, g.number, g.number - 1));
+        g.number -= 1;
+        assertEq(create(g, c).head().number, g.number);
+    }
+
+    function test_the_gas_limit_of_a_genesis_fits_into_32_bits() public {
+        IL2.Head memory g = genesis();
+        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        g.gasLimit = 1 << 32;
+        bytes4 selector = INativeRollup.GenesisOutOfBounds.selector;
+        expectRefused(g, c, abi.encodeWithSelector(selector, g.gasLimit, g.gasLimit - 1));
+        g.gasLimit -= 1;
+        (uint64 latest, uint64 target) = create(g, c).gasLimits();
+        assertEq(latest, g.gasLimit);
+        assertEq(target, g.gasLimit);
+    }
+
+    function test_a_genesis_is_not_later_than_l1() public {
+        IL2.Head memory g = genesis();
+        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        g.timestamp = uint64(vm.getBlockTimestamp()) + 1;
+        bytes4 selector = INativeRollup.GenesisInFuture.selector;
+        expectRefused(g, c, abi.encodeWithSelector(selector, g.timestamp, g.timestamp - 1));
+        g.timestamp -= 1;
+        assertEq(create(g, c).head().timestamp, g.timestamp);
     }
 
     function test_a_schema_with_another_layout_is_refused() public {
-        INativeRollup.Config memory c = withQueues(config(0x1001), 0, 0);
-        uint64 nonce = vm.getNonce(address(this));
-        expectRefused(
-            genesis(),
-            c,
-            abi.encodeWithSelector(INativeRollup.SchemaNotSupported.selector, 0x1001, 0x1101)
-        );
-        vm.setNonceUnsafe(address(this), nonce);
+        IL2.Head memory g = genesis();
+        INativeRollup.Config memory c = withQueues(configOf(0x1100), 0, 0);
+        bytes4 selector = INativeRollup.SchemaNotSupported.selector;
+        expectRefused(g, c, abi.encodeWithSelector(selector, 0x1100, 0x1101));
         c.schema = StatelessInputs.PRAGUE;
-        new NativeRollup(genesis(), c);
+        create(g, c);
     }
 
     function test_the_largest_message_must_fit_a_block() public {
-        INativeRollup.Config memory c = withQueues(config(StatelessInputs.OSAKA), 8_000_000, 16_384);
-        uint64 nonce = vm.getNonce(address(this));
-        uint32 gas = SafeCastLib.toUint32(Messages.relayGas(8_000_000, 16_384));
-        c.gasLimit = gas - 1;
-        expectRefused(
-            genesis(),
-            c,
-            abi.encodeWithSelector(INativeRollup.MessageCapsTooHigh.selector, gas, gas - 1)
-        );
-        vm.setNonceUnsafe(address(this), nonce);
-        c.gasLimit = gas;
-        new NativeRollup(genesis(), c);
+        IL2.Head memory g = genesis();
+        INativeRollup.Config memory c = withQueues(configOf(g.schema), 8_000_000, 16_384);
+        uint256 gas = Messages.relayGas(8_000_000, 16_384);
+        g.gasLimit = SafeCastLib.toUint64(gas - 1);
+        bytes4 selector = INativeRollup.MessageCapsTooHigh.selector;
+        expectRefused(g, c, abi.encodeWithSelector(selector, gas, gas - 1));
+        g.gasLimit += 1;
+        create(g, c);
 
         // However large a block, a transaction has no more gas than EIP-7825 allows.
-        c.gasLimit = 100_000_000;
+        g.gasLimit = 100_000_000;
         c = withQueues(c, 16_000_000, 0);
-        expectRefused(
-            genesis(),
-            c,
-            abi.encodeWithSelector(
-                INativeRollup.MessageCapsTooHigh.selector, Messages.relayGas(16_000_000, 0), 1 << 24
-            )
-        );
-        new NativeRollup(genesis(), withQueues(c, 15_000_000, 0));
+        gas = Messages.relayGas(16_000_000, 0);
+        expectRefused(g, c, abi.encodeWithSelector(selector, gas, 1 << 24));
+        create(g, withQueues(c, 15_000_000, 0));
+    }
+
+    /// @dev If each L1 block holds a message, the ring of 8,191 checkpoints lasts 98,292 seconds. All that
+    /// time someone must have had to relay.
+    function test_messages_are_due_before_the_ring_of_checkpoints_is_full() public {
+        IL2.Head memory g = genesis();
+        INativeRollup.Config memory c = withQueues(configOf(g.schema), 0, 0);
+        c.relayDeadline = 98_292 - MAX_LAG - OPEN_AFTER + 1;
+        bytes4 selector = INativeRollup.DelaysInconsistent.selector;
+        expectRefused(g, c, abi.encodeWithSelector(selector, 98_292, 98_293));
+        c.relayDeadline -= 1;
+        assertEq(create(g, c).RELAY_DEADLINE(), c.relayDeadline);
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {RollupState} from "../RollupState.sol";
+import {GenesisReader} from "../deployment/GenesisReader.sol";
 import {IForcedInbox} from "../interfaces/IForcedInbox.sol";
 import {IForcedSettlement} from "../interfaces/IForcedSettlement.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
@@ -28,8 +29,8 @@ import {Messages} from "../messaging/Messages.sol";
 ///
 /// The fork schedule only ever gets longer, and at the end, for times to come. A block has the schema
 /// of the last fork that is not later than the block, as any Ethereum client has it from its genesis
-/// file. So an L1 that stops accepting a schema does not wedge the rollup, and nobody can go back to
-/// older rules.
+/// file. So an L1 that stops accepting a schema does not wedge the rollup; and as no fork has an older
+/// schema than the one before it, nobody can go back to older rules.
 ///
 /// The gas limit is a target. Ethereum lets a block differ from its parent by less than 1/1024, so each
 /// block has to go as far towards the target as that allows, as common clients do.
@@ -48,6 +49,9 @@ abstract contract RollupRules is RollupState {
 
     /// @dev Seconds for which an upgrade may be made once it may.
     uint256 private constant STALE_AFTER = 14 days;
+
+    /// @dev Seconds from one L1 block to the next, at least.
+    uint256 private constant L1_SLOT = 12;
 
     /// @dev The least gas limit of an Ethereum block.
     uint256 private constant MIN_GAS_LIMIT = 5000;
@@ -81,7 +85,10 @@ abstract contract RollupRules is RollupState {
         _;
     }
 
-    constructor(Config memory config, uint64 genesisTimestamp) {
+    constructor(bytes memory genesisHeader, Config memory config) {
+        _requireSupported(config.schema);
+        Genesis memory genesis = new GenesisReader().read(genesisHeader, config.schema);
+        _start(genesis);
         CHAIN_ID = config.chainId;
         MAX_LAG = config.maxLag;
         OPEN_AFTER = config.openAfter;
@@ -99,12 +106,15 @@ abstract contract RollupRules is RollupState {
         }
         _FORCED_DELAY = forced.DELAY();
         _requireDelays(config, forced);
-        _requireCapacity(config.gasLimit, config.inbox, config.forced);
+        _requireRingOutlasts(config);
+        uint256 limit = genesis.gasLimit;
+        if (limit >> 32 != 0) revert GenesisOutOfBounds(genesis.gasLimit, type(uint32).max);
+        _requireCapacity(limit, config.inbox, config.forced);
 
-        _requireSupported(config.schema);
-        _forks.push(Fork(config.schema, genesisTimestamp));
-        _rules = uint256(uint160(config.policy)) | uint256(config.gasLimit) << 160
-            | uint256(config.gasLimit) << 192 | uint256(config.schema) << 224 | 1 << 240 | 1 << 248;
+
+        _forks.push(Fork(config.schema, genesis.timestamp));
+        _rules = uint256(uint160(config.policy)) | limit << 160 | limit << 192
+            | uint256(config.schema) << 224 | 1 << 240 | 1 << 248;
         owner = config.owner;
     }
 
@@ -273,13 +283,14 @@ abstract contract RollupRules is RollupState {
         uint16 schema = uint16(value);
         uint256 from = value >> 16;
         uint256 scheduled = _forks.length;
+        Fork memory last = _forks[scheduled - 1];
         // Not for blocks that exist, or that others may be building.
         // forge-lint: disable-next-line(block-timestamp)
-        bool late = from <= block.timestamp || from <= _forks[scheduled - 1].from;
-        if (late || from > type(uint48).max || scheduled == type(uint8).max) {
+        bool late = from <= block.timestamp || from <= last.from;
+        if (late || schema < last.schema || from > type(uint48).max || scheduled == type(uint8).max)
+        {
             revert ChangeInvalid(Change.Fork, value);
         }
-        _requireSupported(schema);
         _forks.push(Fork(schema, uint64(from)));
         // forge-lint: disable-end(unsafe-typecast)
         _rules = (_rules << 8 >> 8) | (scheduled + 1) << 248;
@@ -371,6 +382,15 @@ abstract contract RollupRules is RollupState {
         _requireAtLeast(config.upgradeDelay, NOTICE + delay + grace + lag + 2 * open + EXIT_MARGIN);
         // Times are kept in 48 bits.
         _requireAtLeast(type(uint32).max, config.relayDeadline + delay + grace + expiry);
+    }
+
+    /// @dev The ring of checkpoints outlasts the time in which nobody has to relay anything: until the
+    /// first message is due in a block that anyone can add. One message per L1 block takes a place of it
+    /// per slot, and when all are taken nobody can send.
+    function _requireRingOutlasts(Config memory config) private view {
+        uint256 places = IL1MessageQueue(config.inbox).CHECKPOINTS();
+        uint256 idle = uint256(config.relayDeadline) + config.maxLag + config.openAfter;
+        _requireAtLeast(places * L1_SLOT, idle);
     }
 
     function _requireAtLeast(uint256 got, uint256 least) private pure {

@@ -31,17 +31,20 @@ interface INativeRollup {
         uint64 forcedFirstSince;
     }
 
-    /// @notice The L2 block with which a rollup starts.
+    /// @notice The L2 block with which a rollup starts, as its header says.
     struct Genesis {
         /// Number of the block, usually 0.
         uint64 number;
         /// Its timestamp, in seconds.
         uint64 timestamp;
+        /// Its gas limit.
+        uint64 gasLimit;
         /// Its hash.
         bytes32 blockHash;
         /// Its state root.
         bytes32 stateRoot;
-        /// The anchor that is in force until the first update; may be zero.
+        /// The anchor that is in force until the first update: the header's parent beacon block root,
+        /// usually zero.
         bytes32 anchor;
     }
 
@@ -51,8 +54,6 @@ interface INativeRollup {
         uint64 chainId;
         /// Schema id of the inputs (fork and revision), of Prague or later.
         uint16 schema;
-        /// Gas limit of the L2 blocks.
-        uint32 gasLimit;
         /// How far, in seconds, the timestamp of a block may lie behind that of L1.
         uint64 maxLag;
         /// Age of the head, in seconds, from which on anyone may advance; and so is what the head has left
@@ -227,10 +228,12 @@ interface INativeRollup {
 
     /// @notice The schema's fork has another layout than the one that is read here.
     error SchemaNotSupported(uint16 got, uint16 earliest);
-    /// @notice A genesis without a block hash or without a state root.
+    /// @notice A genesis without a state root.
     error GenesisIncomplete();
-    /// @notice A number of the genesis is beyond what fits into storage.
-    error GenesisOutOfBounds();
+    /// @notice The number or the gas limit of the genesis is beyond what fits into storage.
+    error GenesisOutOfBounds(uint64 got, uint256 max);
+    /// @notice The genesis is later than L1.
+    error GenesisInFuture(uint64 got, uint256 latest);
     /// @notice The queue at this address was made for another rollup or another chain.
     error QueueMismatch(address queue);
     /// @notice Delays that do not fit to one another, see `RollupRules`.

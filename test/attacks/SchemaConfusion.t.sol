@@ -16,25 +16,14 @@ import {RealRollup} from "../utils/RealRollup.sol";
 contract SchemaConfusionTest is RealRollup {
     using L2 for L2.Chain;
 
-    uint16 internal genesisSchema = L2.OSAKA;
-
-    function genesis() internal view override returns (IL2.Genesis memory g) {
-        g = super.genesis();
-        g.schema = genesisSchema;
-    }
-
-    function config() internal view override returns (INativeRollup.Config memory c) {
-        c = super.config();
-        c.schema = L2.OSAKA;
-    }
-
-    /// @dev The L2 starts anew under these rules; the rollup expects those of Osaka.
-    function startUnder(uint16 schema) internal returns (bytes memory input) {
-        genesisSchema = schema;
+    /// @dev The L2 starts anew; its first block is made under these rules, and the rollup expects those of
+    /// Osaka.
+    function sealUnder(uint16 schema) internal returns (bytes memory input) {
         l2.create(genesis());
         deploy();
         nextL1Block();
         l2.transfer("alice", bob, 1);
+        l2.schema = schema;
         input = l2.seal();
         (bool valid, string memory reason) = L2.verify(input);
         assertTrue(valid, reason);
@@ -43,7 +32,7 @@ contract SchemaConfusionTest is RealRollup {
     function test_a_valid_block_under_the_rules_of_another_fork_is_refused() public {
         uint16[2] memory others = [L2.PRAGUE, L2.AMSTERDAM];
         for (uint256 i = 0; i < 2; ++i) {
-            bytes[] memory inputs = one(startUnder(others[i]));
+            bytes[] memory inputs = one(sealUnder(others[i]));
             vm.expectRevert(
                 abi.encodeWithSelector(
                     INativeRollup.SchemaMismatch.selector, uint256(others[i]), uint256(L2.OSAKA)
@@ -51,7 +40,7 @@ contract SchemaConfusionTest is RealRollup {
             );
             rollup.advance(inputs, none());
         }
-        bytes[] memory good = one(startUnder(L2.OSAKA));
+        bytes[] memory good = one(sealUnder(L2.OSAKA));
         rollup.advance(good, none());
         assertHead();
     }
@@ -59,13 +48,12 @@ contract SchemaConfusionTest is RealRollup {
     /// @dev The bytes of a block of Amsterdam that call themselves one of Osaka, and so pass all that the
     /// rollup compares.
     function test_a_block_in_the_shape_of_another_fork_is_refused() public {
-        bytes memory disguised = L2.broken(
-            startUnder(L2.AMSTERDAM), IL2.Field.Schema, bytes32(uint256(L2.OSAKA)), false
-        );
+        bytes memory disguised =
+            L2.broken(sealUnder(L2.AMSTERDAM), IL2.Field.Schema, bytes32(uint256(L2.OSAKA)), false);
         bytes[] memory bad = one(disguised);
         vm.expectRevert(Execute.ExecuteFailed.selector);
         rollup.advance{gas: 16_000_000}(bad, none());
-        bytes[] memory good = one(startUnder(L2.OSAKA));
+        bytes[] memory good = one(sealUnder(L2.OSAKA));
         rollup.advance(good, none());
         assertHead();
     }

@@ -115,6 +115,7 @@ contract BridgeInvariantsTest is BridgeFixture {
         moody.list(carol, refuses);
     }
 
+    /// forge-config: default.invariant.fail-on-revert = true
     function invariant_the_escrow_holds_what_it_owes_and_owes_what_is_on_the_l2_or_on_its_way()
         external
         view

@@ -39,6 +39,19 @@ contract DeterministicDeployerTest is Test {
         deployer.deploy(salt, initCode(hex"00"));
     }
 
+    function testFuzz_what_has_made_a_contract_is_remembered(bytes32 word, bytes memory arguments)
+        public
+    {
+        bytes memory code = bytes.concat(initCode(abi.encodePacked(hex"00", word)), arguments);
+        address place = deployer.addressOf(address(this), word);
+        assertEq(deployer.initCodeHash(place), 0);
+        assertEq(deployer.deploy(word, code), place);
+        assertEq(deployer.initCodeHash(place), keccak256(code));
+        // Also when somebody tries to put another there.
+        try deployer.deploy(word, initCode(hex"01")) {} catch {}
+        assertEq(deployer.initCodeHash(place), keccak256(code));
+    }
+
     function test_an_address_is_taken_once() public {
         deployer.deploy(0, initCode(hex"00"));
         vm.expectRevert(CREATE3.DeploymentFailed.selector);

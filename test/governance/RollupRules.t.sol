@@ -6,6 +6,7 @@ import {ISequencing} from "../../contracts/interfaces/ISequencing.sol";
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
+import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -274,6 +275,31 @@ contract RollupRulesTest is RealRollup {
         rollup.advance(inputs, none());
     }
 
+    /// @dev A 1024th of 12,000,000 is 11,718.75, and a block must stay below that of its parent.
+    function test_a_target_within_one_step_is_reached_by_one_block() public {
+        uint24[4] memory near = [12_011_717, 11_988_283, 12_000_001, 11_999_999];
+        for (uint256 i = 0; i < 4; ++i) {
+            make(GAS, near[i]);
+            assertEq(rollup.nextGasLimit(), near[i]);
+        }
+        make(GAS, 12_011_718);
+        assertEq(rollup.nextGasLimit(), 12_011_717);
+        make(GAS, 11_988_282);
+        assertEq(rollup.nextGasLimit(), 11_988_283);
+        // EXECUTE takes such a block, and none that goes further.
+        IL2.Block memory b = l2.next();
+        b.gasLimit = rollup.nextGasLimit();
+        rollup.advance(one(l2.seal(b)), none());
+        assertHead();
+        bytes32 further = bytes32(uint256(b.gasLimit - 1));
+        bytes memory input = L2.inputOf(l2.head.hash);
+        (bool valid, string memory reason) =
+            L2.verify(L2.broken(input, IL2.Field.GasLimit, further, true));
+        assertFalse(valid, reason);
+        (valid, reason) = L2.verify(input);
+        assertTrue(valid, reason);
+    }
+
     function test_a_gas_limit_that_could_not_hold_a_message_is_none() public {
         uint256 least = Messages.relayGas(1_000_000, 16_384);
         announce(GAS, least - 1);
@@ -338,7 +364,7 @@ contract RollupRulesTest is RealRollup {
         assertHead();
     }
 
-    function test_a_fork_is_neither_in_the_past_nor_before_another() public {
+    function test_a_fork_is_neither_in_the_past_nor_before_another_nor_of_an_older_schema() public {
         uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY;
         make(FORK, fork(time + 1000, L2.AMSTERDAM));
         time += UPGRADE_DELAY;
@@ -347,7 +373,7 @@ contract RollupRulesTest is RealRollup {
             fork(time - UPGRADE_DELAY + 1000, L2.AMSTERDAM),
             fork(time - 1, L2.AMSTERDAM),
             fork(1 << 48, L2.AMSTERDAM),
-            fork(time + 1, 0x1001)
+            fork(time + 1, L2.OSAKA)
         ];
         for (uint256 i = 0; i < 5; ++i) {
             announce(FORK, bad[i]);
@@ -360,18 +386,51 @@ contract RollupRulesTest is RealRollup {
         rollup.clear(FORK, fork(time + 1, L2.AMSTERDAM));
         vm.warp(time);
         vm.startPrank(owner);
-        for (uint256 i = 0; i < 4; ++i) {
+        for (uint256 i = 0; i < 5; ++i) {
             vm.expectRevert(
                 abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, bad[i])
             );
             rollup.make(FORK, bad[i]);
         }
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.SchemaNotSupported.selector, 0x1001, 0x1101)
-        );
-        rollup.make(FORK, bad[4]);
         rollup.make(FORK, fork(time + 1, L2.AMSTERDAM));
         vm.stopPrank();
+    }
+
+    /// @dev The schedule is counted in eight bits.
+    function test_there_are_255_forks_and_no_256th() public {
+        uint256 from = vm.getBlockTimestamp() + UPGRADE_DELAY;
+        for (uint256 i = 1; i <= 255; ++i) {
+            announce(FORK, fork(from + i, L2.AMSTERDAM));
+        }
+        skip(UPGRADE_DELAY);
+        vm.startPrank(owner);
+        for (uint256 i = 1; i <= 254; ++i) {
+            rollup.make(FORK, fork(from + i, L2.AMSTERDAM));
+        }
+        assertEq(rollup.forkCount(), 255);
+        uint256 last = fork(from + 255, L2.AMSTERDAM);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, last));
+        rollup.make(FORK, last);
+        vm.stopPrank();
+        // forge-lint: disable-next-line(unsafe-typecast)
+        assertEq(rollup.schemaAt(uint64(from)), L2.OSAKA);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        assertEq(rollup.schemaAt(uint64(from + 255)), L2.AMSTERDAM);
+    }
+
+    function test_no_fork_has_an_older_schema_than_the_one_before() public {
+        uint256 time = vm.getBlockTimestamp() + UPGRADE_DELAY;
+        uint256 newer = fork(time + 1, L2.AMSTERDAM);
+        uint256 older = fork(time + 2, L2.AMSTERDAM - 1);
+        announce(FORK, older);
+        announce(FORK, newer);
+        skip(UPGRADE_DELAY);
+        vm.startPrank(owner);
+        rollup.make(FORK, newer);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, older));
+        rollup.make(FORK, older);
+        vm.stopPrank();
+        make(FORK, fork(time + UPGRADE_DELAY + 1, L2.AMSTERDAM));
     }
 
     function test_a_policy_is_an_address() public {
@@ -435,14 +494,14 @@ contract RollupRulesTest is RealRollup {
     }
 
     function test_queues_of_another_rollup_are_refused() public {
-        INativeRollup.Genesis memory g = INativeRollup.Genesis(0, 0, "hash", "root", 0);
+        bytes memory header = GenesisHeaders.encode(l2.head);
         INativeRollup.Config memory c = super.config();
         c.inbox = address(queue);
         c.forced = address(inbox);
         vm.expectRevert(
             abi.encodeWithSelector(INativeRollup.QueueMismatch.selector, address(queue))
         );
-        new NativeRollup(g, c);
+        new NativeRollup(header, c);
     }
 
     function test_a_forced_queue_of_another_chain_is_refused() public {
@@ -454,19 +513,21 @@ contract RollupRulesTest is RealRollup {
 
 /// @dev A rollup whose queues ask for more than L1 could carry.
 contract DutiesFitTest is RealRollup {
+    using L2 for L2.Chain;
+
     uint64 internal maxGas = 23_000;
     uint64 internal maxBoundedGas = 1_000_000;
     uint32 internal gasLimit = 12_000_000;
 
-    function config() internal view override returns (INativeRollup.Config memory c) {
-        c = super.config();
-        c.gasLimit = gasLimit;
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        g.gasLimit = gasLimit;
     }
 
     function test_the_largest_forced_transaction_fits_a_block() public {
         maxBoundedGas = 4_000_000;
         gasLimit = 4_000_000;
-        deploy();
+        this.redeploy();
         gasLimit = 3_999_999;
         expectTooLarge(4_000_000, 3_999_999);
         gasLimit = 4_000_000;
@@ -497,6 +558,7 @@ contract DutiesFitTest is RealRollup {
     }
 
     function redeploy() external {
+        l2.create(genesis());
         deploy();
     }
 }

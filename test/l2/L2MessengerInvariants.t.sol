@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {L2Chain} from "../utils/L2Chain.sol";
 import {Moody} from "../utils/Targets.sol";
 
@@ -35,12 +36,24 @@ contract MessengerUser is L2Chain {
 
     function retryOne(uint256 which) external {
         if (queue.length == 0) return;
-        messenger.retry(queue[which % queue.length]);
+        which %= queue.length;
+        if (!isFailed(which)) {
+            vm.expectPartialRevert(IL2Messenger.NotFailed.selector);
+        } else if (!moody.accepting()) {
+            vm.expectPartialRevert(IL2Messenger.RetryFailed.selector);
+        }
+        messenger.retry(queue[which]);
     }
 
     function refundOne(uint256 which) external {
         if (queue.length == 0) return;
-        messenger.refund(queue[which % queue.length], SAVED);
+        which %= queue.length;
+        if (queue[which].refundTo != address(this)) {
+            vm.expectPartialRevert(IL2Messenger.NotRefundable.selector);
+        } else if (!isFailed(which)) {
+            vm.expectPartialRevert(IL2Messenger.NotFailed.selector);
+        }
+        messenger.refund(queue[which], SAVED);
     }
 
     function setMood(bool accepting) external {
@@ -80,6 +93,7 @@ contract L2MessengerInvariants is Test {
     }
 
     /// @dev What left the messenger is what was relayed, and nothing twice.
+    /// forge-config: default.invariant.fail-on-revert = true
     function invariant_eth_leaves_only_as_fee_or_value_of_a_message_and_once() public view {
         user.assertNothingIsOverReleased();
     }

@@ -103,6 +103,20 @@ contract TransactionsTest is Test {
         harness.decode(raw, CHAIN);
     }
 
+    /// @dev Whoever signs with it: of a signature that nobody made, some account is the author.
+    function test_half_the_order_is_the_most_that_a_signature_may_have() public {
+        LibRLP.List memory fields = list(sample());
+        uint256 half = ORDER / 2;
+        (bytes memory most, bytes memory more) =
+            (closed(fields, 0, 1, half), closed(list(sample()), 0, 1, half + 1));
+        (Transactions.Transaction memory t,) = harness.decode(most, CHAIN);
+        assertNotEq(t.sender, address(0));
+        vm.expectRevert(
+            abi.encodeWithSelector(Transactions.SignatureInvalid.selector, 0, 1, half + 1)
+        );
+        harness.decode(more, CHAIN);
+    }
+
     function testFuzz_no_other_types_are_read(uint8 kind) public {
         bytes memory raw = signed(sample());
         if (kind == 1 || kind == 2 || kind == 4 || kind >= 0xc0) kind = 3;

@@ -11,6 +11,7 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
 import {Messages} from "../../contracts/messaging/Messages.sol";
 import {ExecuteTest} from "./ExecuteTest.sol";
+import {GenesisHeaders} from "./GenesisHeaders.sol";
 import {IL2} from "./IL2.sol";
 import {L2} from "./L2.sol";
 import {MessageCodec} from "./MessageCodec.sol";
@@ -54,19 +55,14 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
     }
 
     function config() internal view virtual returns (INativeRollup.Config memory) {
-        return configOf(l2.schema, uint32(l2.head.gasLimit));
+        return configOf(l2.schema);
     }
 
     function deploy() internal {
         makeQueues(1_000_000, 16_384);
-        INativeRollup.Genesis memory g = INativeRollup.Genesis({
-            number: l2.head.number,
-            timestamp: l2.head.timestamp,
-            blockHash: l2.head.hash,
-            stateRoot: l2.head.stateRoot,
-            anchor: l2.head.anchor
-        });
-        rollup = new NativeRollup(g, config());
+        bytes memory header = GenesisHeaders.encode(l2.head);
+        assertEq(keccak256(header), l2.head.hash);
+        rollup = new NativeRollup(header, config());
     }
 
     // ------------------------------------------------------------------ blocks

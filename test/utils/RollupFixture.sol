@@ -3,6 +3,8 @@ pragma solidity ^0.8.28;
 
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {GenesisHeaders} from "./GenesisHeaders.sol";
+import {IL2} from "./IL2.sol";
 import {RollupParts} from "./RollupParts.sol";
 import {StatelessInputs} from "./StatelessInputs.sol";
 
@@ -20,15 +22,25 @@ abstract contract RollupFixture is RollupParts {
     }
 
     function deploy(uint16 schema) internal returns (NativeRollup) {
-        return deploy(genesis(), config(schema));
+        IL2.Head memory g = genesis();
+        g.schema = schema;
+        return deploy(g, configOf(schema));
     }
 
     /// @dev A rollup with queues of its own.
-    function deploy(INativeRollup.Genesis memory g, INativeRollup.Config memory c)
+    function deploy(IL2.Head memory g, INativeRollup.Config memory c)
         internal
         returns (NativeRollup)
     {
-        return new NativeRollup(g, withQueues(c, 8_000_000, 16_384));
+        return create(g, withQueues(c, 8_000_000, 16_384));
+    }
+
+    /// @dev A rollup with the queues that its configuration names.
+    function create(IL2.Head memory g, INativeRollup.Config memory c)
+        internal
+        returns (NativeRollup)
+    {
+        return new NativeRollup(GenesisHeaders.encode(g), c);
     }
 
     /// @dev Makes queues for the next contract that is deployed after them.
@@ -42,18 +54,18 @@ abstract contract RollupFixture is RollupParts {
         return c;
     }
 
-    function genesis() internal pure returns (INativeRollup.Genesis memory) {
-        return INativeRollup.Genesis({
-            number: 0,
-            timestamp: 1_699_999_000,
-            blockHash: keccak256("genesis"),
-            stateRoot: keccak256("genesis state"),
-            anchor: keccak256("genesis anchor")
-        });
+    /// @dev The first block of an L2 that there is not; with the hash of its header.
+    function genesis() internal pure returns (IL2.Head memory g) {
+        g.schema = StatelessInputs.OSAKA;
+        g.timestamp = 1_699_999_000;
+        g.gasLimit = GAS_LIMIT;
+        g.stateRoot = keccak256("genesis state");
+        g.anchor = keccak256("genesis anchor");
+        g.hash = hashOf(g);
     }
 
-    function config(uint16 schema) internal view returns (INativeRollup.Config memory) {
-        return configOf(schema, GAS_LIMIT);
+    function hashOf(IL2.Head memory g) internal pure returns (bytes32) {
+        return keccak256(GenesisHeaders.encode(g));
     }
 
     /// @dev An input that passes all checks before EXECUTE.

@@ -48,15 +48,10 @@ abstract contract RollupParts is Test, SystemContracts {
     }
 
     /// @dev The rules of a rollup over the queues at hand.
-    function configOf(uint16 schema, uint32 gasLimit)
-        internal
-        view
-        returns (INativeRollup.Config memory)
-    {
+    function configOf(uint16 schema) internal view returns (INativeRollup.Config memory) {
         return INativeRollup.Config({
             chainId: CHAIN_ID,
             schema: schema,
-            gasLimit: gasLimit,
             maxLag: MAX_LAG,
             openAfter: OPEN_AFTER,
             relayDeadline: RELAY_DEADLINE,

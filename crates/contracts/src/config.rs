@@ -1,7 +1,7 @@
 //! What a rollup is made with.
 
 use crate::bindings::INativeRollup;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolValue;
 use chain::Block;
 use wire::SchemaId;
@@ -113,17 +113,10 @@ impl RollupConfig {
     /// Arguments of the constructor of `NativeRollup`, for an L2 that starts at `genesis` and these
     /// two queues.
     pub fn rollup_arguments(&self, genesis: &Block, inbox: Address, forced: Address) -> Vec<u8> {
-        let first = INativeRollup::Genesis {
-            number: genesis.header.number,
-            timestamp: genesis.header.timestamp,
-            blockHash: genesis.hash,
-            stateRoot: genesis.header.state_root,
-            anchor: B256::ZERO,
-        };
+        let header = Bytes::from(alloy_rlp::encode(&genesis.header));
         let rules = INativeRollup::Config {
             chainId: self.chain_id,
             schema: self.schema.get(),
-            gasLimit: genesis.header.gas_limit.try_into().unwrap_or(u32::MAX),
             maxLag: self.max_lag,
             openAfter: self.open_after,
             relayDeadline: self.relay_deadline,
@@ -133,6 +126,6 @@ impl RollupConfig {
             policy: self.policy,
             owner: self.owner,
         };
-        (first, rules).abi_encode_params()
+        (header, rules).abi_encode_params()
     }
 }

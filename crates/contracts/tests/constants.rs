@@ -123,6 +123,13 @@ fn the_gas_cap_of_a_transaction_is_that_of_eip_7825() -> Result<()> {
 }
 
 #[test]
+fn headers_have_more_fields_from_the_fork_on_that_the_wire_format_says() -> Result<()> {
+    let reader = Constants::read("deployment/GenesisReader.sol")?;
+    reader.assert("AMSTERDAM", ProtocolFork::Amsterdam as usize);
+    Ok(())
+}
+
+#[test]
 fn the_reader_of_constants_finds_what_is_there_and_nothing_else() -> Result<()> {
     let execute = Constants::read("libraries/Execute.sol")?;
     assert!(execute.0.len() >= 15, "{:?}", execute.0.keys());

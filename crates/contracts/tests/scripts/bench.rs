@@ -53,11 +53,13 @@ pub(crate) const PROXY_CODE: Bytes = bytes!(
 pub(crate) struct Bench {
     pub(crate) tools: Toolchain,
     node: NodeProcess,
+    /// Where the scripts find the node.
+    pub(crate) url: String,
     /// Relative to the top of the checkout.
     folder: PathBuf,
     pub(crate) l2: L2,
-    /// Hash, state root and timestamp.
-    pub(crate) genesis: (B256, B256, u64),
+    /// Hash of the first block, and RLP of its header as hexadecimal text.
+    pub(crate) genesis: (B256, String),
 }
 
 impl Drop for Bench {
@@ -88,8 +90,9 @@ impl Bench {
         genesis.alloc.insert(PROXY, proxy);
         let l2 = L2::new(L2_CHAIN, ProtocolFork::Osaka, &genesis)?;
         let head = l2.chain().head();
-        let genesis = (head.hash, head.header.state_root, head.header.timestamp);
-        Ok(Self { tools, node, folder, l2, genesis })
+        let genesis = (head.hash, hex::encode_prefixed(alloy_rlp::encode(&head.header)));
+        let url = node.client().url().to_owned();
+        Ok(Self { tools, node, url, folder, l2, genesis })
     }
 
     pub(crate) fn file(&self, name: &str) -> String {
@@ -105,12 +108,9 @@ impl Bench {
     pub(crate) fn configure(&self, name: &str, changes: &[(&str, &str)]) -> Result<String> {
         let example = self.tools.root().join("script/rollup.example.toml");
         let mut text = fs::read_to_string(example)?;
-        let (hash, root, timestamp) = self.genesis;
         let own = [
             ("deployments/my-rollup.json", self.file("deployment.json")),
-            (&*format!("0x{}", "01".repeat(32)), hash.to_string()),
-            (&*format!("0x{}", "02".repeat(32)), root.to_string()),
-            ("timestamp = 1700000000", format!("timestamp = {timestamp}")),
+            ("0xc0", self.genesis.1.clone()),
         ];
         let own = own.iter().map(|(from, to)| (*from, to.as_str()));
         for (from, to) in own.chain(changes.iter().copied()) {
@@ -131,7 +131,7 @@ impl Bench {
         command
             .args(["script", &format!("script/{script}.s.sol"), "--sig", signature])
             .args(arguments)
-            .args(["--rpc-url", self.node.client().url()])
+            .args(["--rpc-url", &self.url])
             .args(more)
             .env("FOUNDRY_BROADCAST", self.tools.root().join(&self.folder).join("broadcast"))
             .env("FOUNDRY_DENY", "never");
@@ -177,7 +177,7 @@ impl Bench {
     pub(crate) fn cast(&self, arguments: &[&str]) -> Result<String> {
         let output = Command::new(self.tools.cast())
             .args(arguments)
-            .args(["--rpc-url", self.node.client().url()])
+            .args(["--rpc-url", &self.url])
             .output()?;
         if !output.status.success() {
             bail!("cast {arguments:?}: {}", said(&output));
@@ -195,7 +195,7 @@ impl Bench {
     pub(crate) fn create(&self, contract: &str) -> Result<Address> {
         let mut command = self.tools.forge_command();
         command
-            .args(["create", contract, "--rpc-url", self.node.client().url()])
+            .args(["create", contract, "--rpc-url", &self.url])
             .args(["--private-key", DEPLOYER_KEY, "--broadcast"])
             .env("FOUNDRY_DENY", "never");
         let output = command.output().wrap_err("cannot run forge")?;

@@ -4,10 +4,11 @@
 
 mod bench;
 mod execute;
+mod refusing;
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, U256, hex};
+use alloy_primitives::{Address, U256, hex};
 use alloy_sol_types::SolCall;
 use bench::{Bench, DEPLOYER, L2_CHAIN, RUN, STRANGER, STRANGER_KEY, VERIFY, WITHOUT_EXECUTE};
 use enshrine_contracts::bindings::INativeRollup::{Evidence, advanceCall};
@@ -47,7 +48,7 @@ fn a_rollup_is_deployed_once_and_verified_ever_after() -> Result<()> {
     bench.run("Deploy", VERIFY, &[&config])?;
 
     // Another configuration for the same addresses is not what is there.
-    let changed: [(&str, &str, &str); 4] = [
+    let changed: [(&str, &str, &str); 3] = [
         ("max_lag = 3600", "max_lag = 3599", "CodeMismatch"),
         ("fee_percent = 100", "fee_percent = 99", "CodeMismatch"),
         (
@@ -55,7 +56,6 @@ fn a_rollup_is_deployed_once_and_verified_ever_after() -> Result<()> {
             &*owner(STRANGER),
             "OwnerMismatch",
         ),
-        (&*bench.genesis.0.to_string(), &*B256::repeat_byte(3).to_string(), "GenesisMismatch"),
     ];
     for (from, to, error) in changed {
         let config = bench.configure("other.toml", &[(from, to)])?;
@@ -178,7 +178,11 @@ fn users_operators_and_owners_find_their_way() -> Result<()> {
     let said = bench.refuse("Operate", "claim(string,string)", &[&file, &block])?;
     assert!(said.contains("SelectorMismatch"), "{said}");
 
-    // Verified still: what an owner may change is not what a deployment is.
+    // What is in force is no longer what the file says; then it is.
+    let said = bench.refuse("Deploy", VERIFY, &[&config])?;
+    assert!(said.contains("GasLimitMismatch"), "{said}");
+    let changes = [(zero, &*mine), ("# [in_force]", "[in_force]\ngas_limit = 12000000")];
+    let config = bench.configure("in-force.toml", &changes)?;
     bench.run("Deploy", VERIFY, &[&config])?;
     Ok(())
 }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.24;
+
+import {INativeRollup} from "../interfaces/INativeRollup.sol";
+import {Rlp} from "../libraries/Rlp.sol";
+
+/// @title Reader of the header with which an L2 starts
+/// @notice A rollup takes hash, state root, number, time, gas limit and anchor of its genesis from one
+/// header, so that none of them can be another than the hash says: whoever could choose the state root
+/// under a true hash could prove any message to L1, and empty the escrow.
+///
+/// The encoding is as strict as that of any L2 node. No node could build on a header that it cannot
+/// decode, and what was sent to such a rollup would be lost.
+/// @dev A contract of its own because `Rlp` reads calldata, which a constructor has none of.
+contract GenesisReader {
+    /// @dev The fork whose headers have two fields more: the hash of the block access list (EIP-7928)
+    /// and the number of the slot (EIP-7843).
+    uint256 private constant AMSTERDAM = 0x15;
+
+    uint256 private constant BLOOM_LENGTH = 256;
+
+    /// @notice Decodes a header, and what a rollup has to know of it.
+    /// @param header The RLP of the header.
+    /// @param schema Schema id of the L2's first blocks, which says what fields there are.
+    function read(bytes calldata header, uint16 schema)
+        external
+        pure
+        returns (INativeRollup.Genesis memory genesis)
+    {
+        uint256 pos;
+        assembly ("memory-safe") {
+            pos := header.offset
+        }
+        uint256 end = pos + header.length;
+        uint256 stop;
+        (pos, stop) = Rlp.list(pos, end);
+        Rlp.requireEnd(stop, end);
+        pos = _roots(genesis, pos, stop);
+        pos = _numbers(genesis, pos, stop);
+        pos = _later(genesis, pos, stop, schema >> 8);
+        Rlp.requireEnd(pos, stop);
+        genesis.blockHash = keccak256(header);
+    }
+
+    /// @dev From the parent's hash to the bloom filter.
+    function _roots(INativeRollup.Genesis memory genesis, uint256 pos, uint256 end)
+        private
+        pure
+        returns (uint256 next)
+    {
+        uint256 root;
+        // Parent, ommers, fee recipient.
+        (, next) = Rlp.fixedString(pos, end, 32);
+        (, next) = Rlp.fixedString(next, end, 32);
+        (, next) = Rlp.fixedString(next, end, 20);
+        (root, next) = Rlp.fixedString(next, end, 32);
+        genesis.stateRoot = bytes32(root);
+        // Transactions, receipts.
+        (, next) = Rlp.fixedString(next, end, 32);
+        (, next) = Rlp.fixedString(next, end, 32);
+        (uint256 bloom, uint256 bloomEnd) = Rlp.str(next, end);
+        if (bloomEnd - bloom != BLOOM_LENGTH) {
+            revert Rlp.RlpLengthMismatch(next, bloomEnd - bloom, BLOOM_LENGTH);
+        }
+        next = bloomEnd;
+    }
+
+    /// @dev From the difficulty to the nonce.
+    function _numbers(INativeRollup.Genesis memory genesis, uint256 pos, uint256 end)
+        private
+        pure
+        returns (uint256 next)
+    {
+        (, next) = Rlp.integer(pos, end, 32);
+        (genesis.number, next) = _uint64(next, end);
+        (genesis.gasLimit, next) = _uint64(next, end);
+        // Gas used.
+        (, next) = _uint64(next, end);
+        (genesis.timestamp, next) = _uint64(next, end);
+        // Extra data, randomness, nonce.
+        (, next) = Rlp.str(next, end);
+        (, next) = Rlp.fixedString(next, end, 32);
+        (, next) = Rlp.fixedString(next, end, 8);
+    }
+
+    /// @dev What forks have added, from the base fee on.
+    function _later(INativeRollup.Genesis memory genesis, uint256 pos, uint256 end, uint256 fork)
+        private
+        pure
+        returns (uint256 next)
+    {
+        uint256 root;
+        // Base fee, withdrawals, blob gas used, excess of it.
+        (, next) = _uint64(pos, end);
+        (, next) = Rlp.fixedString(next, end, 32);
+        (, next) = _uint64(next, end);
+        (, next) = _uint64(next, end);
+        (root, next) = Rlp.fixedString(next, end, 32);
+        genesis.anchor = bytes32(root);
+        // Requests.
+        (, next) = Rlp.fixedString(next, end, 32);
+        if (fork < AMSTERDAM) return next;
+        (, next) = Rlp.fixedString(next, end, 32);
+        (, next) = _uint64(next, end);
+        if (fork == AMSTERDAM) return next;
+        // Forks to come add theirs at the end.
+        while (next != end) (, next) = Rlp.str(next, end);
+    }
+
+    function _uint64(uint256 pos, uint256 end) private pure returns (uint64 value, uint256 next) {
+        uint256 word;
+        (word, next) = Rlp.integer(pos, end, 8);
+        // Of eight bytes at most.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        value = uint64(word);
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {LibRLP} from "solady/utils/LibRLP.sol";
+import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {IL2} from "./utils/IL2.sol";
+import {L2} from "./utils/L2.sol";
+import {NobodyPolicy} from "./utils/NobodyPolicy.sol";
+import {RealRollup} from "./utils/RealRollup.sol";
+import {RollupFixture} from "./utils/RollupFixture.sol";
+
+/// @dev What begins at a time begins at that second, neither before nor after.
+contract BoundsInTimeTest is RealRollup {
+    using L2 for L2.Chain;
+
+    bool private isClosed;
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        if (isClosed) c.policy = CLOSED;
+    }
+
+    address private immutable CLOSED = address(new NobodyPolicy());
+
+    function test_a_rollup_opens_at_the_second_at_which_its_head_is_old_enough() public {
+        isClosed = true;
+        deploy();
+        vm.warp(l2.head.timestamp + OPEN_AFTER - 1);
+        IL2.Head memory parent = l2.head;
+        bytes[] memory inputs = one(l2.seal());
+        vm.expectRevert();
+        rollup.advance(inputs, none());
+        skip(1);
+        rollup.advance(inputs, none());
+        assertHead();
+        assertGt(l2.head.number, parent.number);
+    }
+
+    function test_a_forced_transaction_is_due_at_its_second() public {
+        deploy();
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 1 ether));
+        expectDueAt(t.submittedAt + FORCED_DELAY, INativeRollup.ForcedTransactionOmitted.selector);
+    }
+
+    function test_a_message_is_due_at_its_second() public {
+        IL2.Genesis memory g = genesis();
+        g.number = 1;
+        l2.create(g);
+        deploy();
+        send(bob, 1, 0, "");
+        expectDueAt(
+            uint64(vm.getBlockTimestamp()) + RELAY_DEADLINE,
+            INativeRollup.RelayProofMissing.selector
+        );
+    }
+
+    /// @dev Asserts that an empty block is accepted until `due`, and not with that time.
+    function expectDueAt(uint64 due, bytes4 selector) private {
+        vm.warp(due);
+        IL2.Head memory parent = l2.head;
+        IL2.Block memory b = l2.next();
+        assertEq(b.timestamp, due);
+        bytes[] memory inputs = one(l2.seal(b));
+        vm.expectPartialRevert(selector);
+        rollup.advance(inputs, none());
+        l2.head = parent;
+        b.timestamp = due - 1;
+        rollup.advance(one(l2.seal(b)), none());
+        assertHead();
+    }
+}
+
+/// @dev The queues can be there before the rollup. What was sent by then has waited for nobody knows how
+/// long, so the first block has to show what is due.
+contract SentBeforeDeploymentTest is RollupFixture {
+    using LibRLP for LibRLP.List;
+
+    function signedTransfer() private pure returns (bytes memory) {
+        LibRLP.List memory list;
+        list.p(CHAIN_ID).p(uint256(0)).p(uint256(0)).p(uint256(1 gwei)).p(uint256(21_000));
+        LibRLP.List memory none_;
+        list.p(address(0xaaaa)).p(uint256(1)).p("").p(none_);
+        bytes32 digest = keccak256(bytes.concat(hex"02", list.encode()));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(0xa11ce, digest);
+        list.p(uint256(v) - 27).p(uint256(r)).p(uint256(s));
+        return bytes.concat(hex"02", list.encode());
+    }
+
+    function made(INativeRollup.Config memory c) private returns (INativeRollup.Duties memory) {
+        return create(genesis(), c).duties();
+    }
+
+    function test_what_was_sent_before_is_due_at_once() public {
+        INativeRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
+        queue.send(address(0xaaaa), address(0), 0, 0, "");
+        INativeRollup.Duties memory d = made(c);
+        assertEq(d.relayDue, genesis().timestamp);
+        assertEq(d.forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
+    }
+
+    function test_what_was_submitted_before_is_due_at_once() public {
+        INativeRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
+        inbox.submit(signedTransfer());
+        INativeRollup.Duties memory d = made(c);
+        assertEq(d.relayDue, vm.getBlockTimestamp() + RELAY_DEADLINE);
+        assertEq(d.forcedDue, genesis().timestamp);
+    }
+
+    function test_without_any_the_deadlines_begin_with_the_rollup() public {
+        INativeRollup.Config memory c = withQueues(configOf(genesis().schema), 0, 0);
+        skip(1 days);
+        INativeRollup.Duties memory d = made(c);
+        assertEq(d.relayDue, vm.getBlockTimestamp() + RELAY_DEADLINE);
+        assertEq(d.forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL1TokenBridge} from "../../contracts/interfaces/IL1TokenBridge.sol";
+import {Token} from "../utils/Tokens.sol";
+import {BridgeFixture} from "./BridgeFixture.sol";
+
+/// @dev Makes one call during its next transfer, and keeps what comes of it to itself.
+contract OnceCallingToken is Token {
+    address public target;
+    bytes public inner;
+    bool public succeeded;
+    bytes public answer;
+
+    function prepare(address target_, bytes calldata inner_) external {
+        target = target_;
+        inner = inner_;
+    }
+
+    function allow(address spender) external {
+        _approve(address(this), spender, type(uint256).max);
+    }
+
+    function _beforeTokenTransfer(address from, address, uint256) internal override {
+        if (from == address(0) || target == address(0)) return;
+        address to = target;
+        target = address(0);
+        (succeeded, answer) = to.call(inner);
+    }
+}
+
+/// @dev A token runs in the middle of each movement of it. A deposit within a deposit would be counted
+/// once by the one and once more, or not at all, by the other; so would be what is paid out within a
+/// deposit. Each call here would go through if it came a moment later.
+contract BridgeReentrancyTest is BridgeFixture {
+    OnceCallingToken private calling;
+
+    function setUp() public override {
+        super.setUp();
+        calling = new OnceCallingToken();
+        depositFor(calling, 100);
+        give(calling, alice, 100);
+        give(calling, address(calling), 10);
+        calling.allow(address(l1Bridge));
+    }
+
+    function depositOfTheToken() private view returns (bytes memory) {
+        return abi.encodeCall(IL1TokenBridge.deposit, (address(calling), carol, carol, 10, GAS));
+    }
+
+    function withdraw(uint256 amount) private returns (uint64 index) {
+        vm.prank(bob);
+        index = l2Bridge.withdraw(address(calling), carol, carol, amount, GAS);
+        collect();
+    }
+
+    function assertRefused(bytes memory answer) private view {
+        assertFalse(calling.succeeded());
+        assertEq(calling.answer(), answer);
+    }
+
+    function closed() private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IL1TokenBridge.Reentrancy.selector);
+    }
+
+    function test_there_is_no_deposit_within_a_deposit() public {
+        calling.prepare(address(l1Bridge), depositOfTheToken());
+        deposit(address(calling), 100);
+        assertRefused(closed());
+        assertEq(l1Bridge.owed(address(calling)), 200);
+        assertEq(calling.balanceOf(address(l1Bridge)), 200);
+        vm.prank(address(calling));
+        (bool ok,) = address(l1Bridge).call(depositOfTheToken());
+        assertTrue(ok, "and afterwards there is");
+        assertEq(l1Bridge.owed(address(calling)), 210);
+    }
+
+    function test_there_is_no_deposit_within_a_payment() public {
+        uint64 index = withdraw(30);
+        calling.prepare(address(l1Bridge), depositOfTheToken());
+        toL1(index);
+        assertRefused(closed());
+        assertEq(l1Bridge.owed(address(calling)), 70);
+        assertEq(calling.balanceOf(address(l1Bridge)), 70);
+    }
+
+    function test_there_is_no_payment_within_a_deposit() public {
+        uint64 index = withdraw(30);
+        bytes memory claim =
+            abi.encodeCall(IL1MessageQueue.claim, (toL1Messages[index], proofOf(index), relayer));
+        calling.prepare(address(l1Queue), claim);
+        deposit(address(calling), 100);
+        assertRefused(abi.encodeWithSelector(IL1MessageQueue.DeliveryFailed.selector, closed()));
+        assertEq(l1Bridge.owed(address(calling)), 200);
+        (bool ok,) = address(l1Queue).call(claim);
+        assertTrue(ok, "and afterwards there is");
+        assertEq(l1Bridge.owed(address(calling)), 170);
+        assertEq(calling.balanceOf(carol), 30);
+    }
+
+    function test_to_read_is_allowed_meanwhile() public {
+        calling.prepare(address(l1Bridge), abi.encodeCall(IL1TokenBridge.owed, (address(calling))));
+        deposit(address(calling), 100);
+        assertTrue(calling.succeeded());
+        assertEq(abi.decode(calling.answer(), (uint256)), 100);
+    }
+}

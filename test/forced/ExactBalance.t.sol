@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @dev An account that owns just what its transaction may cost can send it, so there is no excuse for
+/// leaving it out.
+contract ExactBalanceTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint128 private constant FEE = 100 gwei;
+    /// @dev Of a transfer of one wei.
+    uint256 private constant COST = 21_000 * uint256(FEE) + 1;
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        L2.fund(g, "rich enough", COST);
+        L2.fund(g, "too poor", COST - 1);
+    }
+
+    /// @dev Submits a transfer, and waits until it is due.
+    function submitted(string memory sender)
+        private
+        returns (INativeRollup.ForcedTransaction memory t)
+    {
+        t = submit(signedTransfer(sender, 0, FEE));
+        assertEq(t.cost, COST);
+        skip(FORCED_DELAY);
+    }
+
+    function test_who_owns_just_what_it_costs_can_send_it() public {
+        INativeRollup.ForcedTransaction memory t = submitted("rich enough");
+        bytes[] memory inputs = one(l2.seal());
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Invalid));
+        vm.expectPartialRevert(INativeRollup.StillValid.selector);
+        rollup.advance(inputs, e);
+    }
+
+    function test_who_owns_a_wei_less_cannot() public {
+        INativeRollup.ForcedTransaction memory t = submitted("too poor");
+        bytes[] memory inputs = one(l2.seal());
+        rollup.advance(inputs, one(discharge(t, INativeRollup.Outcome.Invalid)));
+        assertHead();
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Test} from "forge-std/Test.sol";
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Predeploys} from "../../contracts/libraries/Predeploys.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {Messages} from "../../contracts/messaging/Messages.sol";
+import {SmallTries} from "../utils/SmallTries.sol";
+
+/// @dev What the first claim of an L2 block leaves behind for the others. Here there is one message, which
+/// the L2 holds after every block.
+contract StorageRootsTest is Test {
+    address private immutable ROLLUP = makeAddr("rollup");
+    uint256 private constant RING_SLOT = 8193;
+    uint64 private constant RING = 8191;
+
+    L1MessageQueue private queue;
+    IL1MessageQueue.Message private message;
+    bytes32 private storageRoot;
+    bytes[] private storageProof;
+    bytes[] private accountProof;
+
+    function setUp() public {
+        queue = new L1MessageQueue(ROLLUP, 0, 0, 0);
+        message.to = address(0xaaaa);
+        bytes32 hash = Messages.hash(
+            Messages.Header(address(0), message.to, address(0), 0, 0, 0, 0, keccak256(""))
+        );
+        bytes32 stateRoot;
+        (storageRoot, storageProof) = SmallTries.storageTrie(Messages.sentSlot(0), hash);
+        (stateRoot, accountProof) = SmallTries.stateTrie(Predeploys.L2_MESSENGER, storageRoot);
+        vm.mockCall(
+            ROLLUP,
+            abi.encodeWithSelector(INativeRollup.stateRootAt.selector),
+            abi.encode(stateRoot)
+        );
+    }
+
+    function proofAt(uint64 number) private view returns (IL1MessageQueue.MessageProof memory) {
+        return IL1MessageQueue.MessageProof(number, storageRoot, accountProof, storageProof);
+    }
+
+    function halfAt(uint64 number)
+        private
+        view
+        returns (IL1MessageQueue.MessageProof memory proof)
+    {
+        proof = proofAt(number);
+        delete proof.accountProof;
+    }
+
+    /// @dev Claims, and forgets that it has.
+    function claimAgain(IL1MessageQueue.MessageProof memory proof) private {
+        queue.claim(message, proof, address(0));
+        vm.store(address(queue), claimedSlot(), 0);
+        assertFalse(queue.isClaimed(0));
+    }
+
+    /// @dev First word of the bitmap, which is the mapping in slot 16384.
+    function claimedSlot() private pure returns (bytes32) {
+        return keccak256(abi.encode(uint256(0), uint256(16_384)));
+    }
+
+    function expectUnknown(uint64 number) private {
+        IL1MessageQueue.MessageProof memory half = halfAt(number);
+        vm.expectRevert(
+            abi.encodeWithSelector(IL1MessageQueue.StorageRootUnknown.selector, number, storageRoot)
+        );
+        queue.claim(message, half, address(0));
+    }
+
+    function testFuzz_a_storage_root_is_that_of_one_block(uint64 number, uint64 other) public {
+        vm.assume(number != other);
+        claimAgain(proofAt(number));
+        expectUnknown(other);
+        claimAgain(halfAt(number));
+    }
+
+    /// @dev Blocks that have the same place in the ring, with the same storage root.
+    function testFuzz_the_block_one_round_later_is_another(uint64 number, uint8 rounds) public {
+        number = uint64(bound(number, 0, type(uint64).max / 2));
+        uint64 other = number + RING * (uint64(rounds) + 1);
+        claimAgain(proofAt(number));
+        expectUnknown(other);
+        claimAgain(halfAt(number));
+        claimAgain(proofAt(other));
+        expectUnknown(number);
+    }
+
+    function testFuzz_the_ring_has_8191_places(uint64 number) public {
+        bytes32 place = bytes32(RING_SLOT + number % RING);
+        assertEq(vm.load(address(queue), place), 0);
+        queue.claim(message, proofAt(number), address(0));
+        assertEq(
+            vm.load(address(queue), place), keccak256(abi.encode(uint256(number), storageRoot))
+        );
+    }
+
+    function test_each_of_8191_blocks_has_a_place_of_its_own() public {
+        claimAgain(proofAt(8190));
+        claimAgain(proofAt(8191));
+        claimAgain(proofAt(8192));
+        claimAgain(halfAt(8190));
+        claimAgain(halfAt(8191));
+        claimAgain(halfAt(8192));
+        claimAgain(proofAt(0));
+        expectUnknown(8191);
+        claimAgain(halfAt(8192));
+    }
+}
+
+/// @dev Looks at who is speaking when it is paid.
+contract Curious {
+    bytes public seen;
+
+    receive() external payable {
+        (, seen) = msg.sender.call(abi.encodeCall(IL1MessageQueue.l2Sender, ()));
+    }
+}
+
+/// @dev The L2 speaks to the target of a message, and to nobody who is paid besides: a recipient of fees
+/// is whomever the claimer names.
+contract L2SenderTest is Test {
+    address private immutable ROLLUP = makeAddr("rollup");
+    address private immutable SENDER = makeAddr("sender on the L2");
+
+    L1MessageQueue private queue;
+    Curious private curious = new Curious();
+    IL1MessageQueue.Message private message;
+
+    function setUp() public {
+        queue = new L1MessageQueue(ROLLUP, 0, 0, 0);
+        vm.deal(address(queue), 1 ether);
+        message.sender = SENDER;
+        message.refundTo = address(this);
+        message.value = 1;
+        message.fee = 2;
+    }
+
+    function proof() private returns (IL1MessageQueue.MessageProof memory p) {
+        bytes32 hash = Messages.hash(
+            Messages.Header(
+                SENDER, message.to, address(this), 1, 2, message.gasLimit, 0, keccak256("")
+            )
+        );
+        bytes32 stateRoot;
+        (p.storageRoot, p.storageProof) = SmallTries.storageTrie(Messages.sentSlot(0), hash);
+        (stateRoot, p.accountProof) = SmallTries.stateTrie(Predeploys.L2_MESSENGER, p.storageRoot);
+        vm.mockCall(ROLLUP, abi.encodeCall(INativeRollup.stateRootAt, (0)), abi.encode(stateRoot));
+    }
+
+    function nobody() private pure returns (bytes memory) {
+        return abi.encodeWithSelector(IL1MessageQueue.NoDelivery.selector);
+    }
+
+    function test_the_target_sees_the_sender() public {
+        message.to = address(curious);
+        message.gasLimit = 200_000;
+        queue.claim(message, proof(), address(0xfee5));
+        assertEq(curious.seen(), abi.encode(SENDER));
+    }
+
+    function test_the_recipient_of_the_fee_of_a_claim_sees_nobody() public {
+        message.to = address(0xaaaa);
+        queue.claim(message, proof(), address(curious));
+        assertEq(address(curious).balance, 2);
+        assertEq(curious.seen(), nobody());
+    }
+
+    function test_nor_does_that_of_a_refund_which_is_delivered() public {
+        message.to = address(0xaaaa);
+        assertTrue(queue.refund(message, proof(), address(curious)));
+        assertEq(address(curious).balance, 2);
+        assertEq(curious.seen(), nobody());
+    }
+
+    function test_nor_does_that_of_a_refund_which_is_paid_out() public {
+        // Itself takes nothing.
+        message.to = address(this);
+        assertFalse(queue.refund(message, proof(), address(curious)));
+        assertEq(address(curious).balance, 3);
+        assertEq(curious.seen(), nobody());
+    }
+}

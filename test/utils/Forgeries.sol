@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+
+/// @dev A write to storage that a constructor should not have made.
+struct Forgery {
+    bytes32 slot;
+    bytes32 value;
+}
+
+/// @title A rollup whose code is the true one and whose state is not
+contract ForgedRollup is NativeRollup {
+    constructor(bytes memory genesisHeader, Config memory config, Forgery[] memory forgeries)
+        NativeRollup(genesisHeader, config)
+    {
+        for (uint256 i = 0; i < forgeries.length; ++i) {
+            (bytes32 slot, bytes32 value) = (forgeries[i].slot, forgeries[i].value);
+            assembly ("memory-safe") {
+                sstore(slot, value)
+            }
+        }
+    }
+}
+
+/// @title A queue whose code is the true one and whose state is not
+contract ForgedQueue is L1MessageQueue {
+    constructor(
+        address rollup,
+        uint64 maxGas,
+        uint64 maxData,
+        uint64 feePercent,
+        Forgery[] memory forgeries
+    ) L1MessageQueue(rollup, maxGas, maxData, feePercent) {
+        for (uint256 i = 0; i < forgeries.length; ++i) {
+            (bytes32 slot, bytes32 value) = (forgeries[i].slot, forgeries[i].value);
+            assembly ("memory-safe") {
+                sstore(slot, value)
+            }
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! `cargo xtask mutants`: whether the tests of the contracts notice when the contracts are wrong.
+//!
+//! Each mutant is a contract with one small mistake (see [`solidity`]). The tests have to fail on it:
+//! first those of its own folder, and if these pass, all others. What `test/gas` says is left out, since
+//! any change costs another amount of gas; so are `test/forge` and `test/symbolic`, which are about
+//! other things. A mutant that does not compile is none.
+//!
+//! The tests run in a copy of the checkout below `target/mutants`, with few runs and a fixed seed. It
+//! takes half a minute for a mutant, hours for a file and days for all: it is run on demand, and what
+//! was found out is kept, so that a run can be stopped at any time and goes on where it was. A mutant is
+//! tried anew when its file has changed.
+//!
+//! What survives is explained in `audit/mutants.toml`, or the run fails; and so it does below a score of
+//! 95 %. `audit/mutants.csv` has the scores.
+
+mod solidity;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::keccak256;
+use eyre::{OptionExt as _, WrapErr as _, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use toolchain::{Toolchain, progress_to_stderr};
+
+use solidity::Mutant;
+
+/// The least share of mutants that has to be caught, in percent.
+const LEAST: usize = 95;
+
+/// Tests that are not asked.
+const OTHER_TESTS: &str = "test/{gas,forge,symbolic}/**";
+
+/// Whatever takes longer than the tests of the unchanged contracts by so much hangs.
+const PATIENCE: u32 = 10;
+
+/// Files of the checkout that the tests need. The first are linked, the others copied.
+const LINKED: [&str; 3] = ["node_modules", "lib", "tools"];
+const COPIED: [&str; 5] = ["contracts", "test", "script", "foundry.toml", "package.json"];
+
+/// Which mutants to try.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only files whose path contains this; may be given several times
+    #[arg(long, value_name = "PART")]
+    file: Vec<String>,
+
+    /// Only each N-th mutant of a file
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    every: u64,
+
+    /// Only the tests of the file's own folder
+    #[arg(long)]
+    quick: bool,
+
+    /// Tell what the mutants are, and try none
+    #[arg(long)]
+    list: bool,
+
+    /// Write the scores to audit/mutants.csv
+    #[arg(long)]
+    record: bool,
+}
+
+/// Tries mutants of the contracts; whether enough is caught, and the rest explained.
+pub(crate) fn solidity(root: &Path, options: &Options) -> eyre::Result<bool> {
+    let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
+    let files: Vec<_> = contracts(&root.join("contracts"))?
+        .into_iter()
+        .filter_map(|path| Some(path.strip_prefix(root).ok()?.to_str()?.to_owned()))
+        .filter(|file| {
+            options.file.is_empty() || options.file.iter().any(|part| file.contains(part))
+        })
+        .collect();
+    ensure!(!files.is_empty(), "no contract has such a name");
+    let explained = Explained::read(root)?;
+    let mut campaign = (!options.list).then(|| Campaign::new(root, &tools)).transpose()?;
+    let (mut scores, mut complaints) = (BTreeMap::new(), Vec::new());
+    for file in files {
+        let source = fs::read_to_string(root.join(&file))?;
+        let mutants = solidity::mutants(&tree(root, &tools, &file, &source)?, &source)?;
+        let mut score = Score { every: options.every, ..Score::default() };
+        for (_, mutant) in (0..).zip(&mutants).filter(|(i, _): &(u64, _)| i % options.every == 0) {
+            let what = mutant.describe(&source);
+            let Some(campaign) = &mut campaign else {
+                println!("{file}: {what}");
+                continue;
+            };
+            let outcome = campaign.outcome(&file, &source, mutant, options.quick)?;
+            println!("{outcome:?} {file}: {what}");
+            score.count(outcome);
+            if outcome == Outcome::Survived && !explained.covers(&file, &what) {
+                complaints.push(format!("{file}: {what}"));
+            } else if outcome == Outcome::Survived {
+                score.explained += 1;
+            }
+        }
+        if score.mutants != 0 {
+            println!("{file}: {} of {} caught", score.caught, score.mutants);
+            scores.insert(file, score);
+        }
+    }
+    if options.record {
+        record(&root.join("audit").join("mutants.csv"), &scores)?;
+    }
+    let sum = |count: fn(&Score) -> usize| scores.values().map(count).sum::<usize>();
+    let (made, caught) = (sum(|score| score.mutants), sum(|score| score.caught));
+    println!("\n{caught} of {made} mutants are caught; {} survive unexplained:", complaints.len());
+    complaints.iter().for_each(|complaint| println!("  {complaint}"));
+    Ok(caught * 100 >= made * LEAST && complaints.is_empty())
+}
+
+/// The contracts of a folder and of those in it.
+fn contracts(folder: &Path) -> eyre::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).wrap_err_with(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.append(&mut contracts(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "sol") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The syntax tree of a file.
+fn tree(root: &Path, tools: &Toolchain, file: &str, source: &str) -> eyre::Result<Value> {
+    let input = json!({
+        "language": "Solidity",
+        "sources": { file: { "content": source } },
+        "settings": {
+            "stopAfter": "parsing",
+            "remappings": ["solady/=lib/solady/src/"],
+            "outputSelection": { "*": { "": ["ast"] } },
+        },
+    });
+    let mut solc = Command::new(tools.solc())
+        .current_dir(root)
+        .args(["--standard-json", "--base-path", "."])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .wrap_err("cannot run solc")?;
+    solc.stdin.take().ok_or_eyre("piped")?.write_all(&serde_json::to_vec(&input)?)?;
+    let mut output: Value = serde_json::from_slice(&solc.wait_with_output()?.stdout)?;
+    let tree = output["sources"][file]["ast"].take();
+    ensure!(tree.is_object(), "solc: {}", output["errors"]);
+    Ok(tree)
+}
+
+/// What became of a mutant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Outcome {
+    /// A test fails.
+    Caught,
+    /// The tests do not come to an end, which would be seen too.
+    Hangs,
+    /// All tests pass.
+    Survived,
+    /// It does not compile.
+    Stillborn,
+}
+
+/// How many of a file's mutants were caught.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Score {
+    every: u64,
+    mutants: usize,
+    caught: usize,
+    explained: usize,
+}
+
+impl Score {
+    fn count(&mut self, outcome: Outcome) {
+        self.mutants += usize::from(outcome != Outcome::Stillborn);
+        self.caught += usize::from(matches!(outcome, Outcome::Caught | Outcome::Hangs));
+    }
+}
+
+/// A copy of the checkout in which mutants are tried, and what became of them.
+struct Campaign {
+    root: PathBuf,
+    checkout: PathBuf,
+    forge: PathBuf,
+    results: PathBuf,
+    known: BTreeMap<String, Outcome>,
+    /// How long the tests take of contracts as they are, by what is run.
+    durations: BTreeMap<String, Duration>,
+}
+
+impl Campaign {
+    fn new(root: &Path, tools: &Toolchain) -> eyre::Result<Self> {
+        let folder = root.join("target").join("mutants");
+        let checkout = folder.join("checkout");
+        fs::create_dir_all(&checkout)?;
+        for name in LINKED {
+            if !checkout.join(name).exists() {
+                std::os::unix::fs::symlink(root.join(name), checkout.join(name))?;
+            }
+        }
+        let results = folder.join("results.jsonl");
+        let lines = fs::read_to_string(&results).unwrap_or_default();
+        let known = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut campaign = Self {
+            root: root.to_owned(),
+            checkout,
+            forge: tools.forge().to_owned(),
+            results,
+            known,
+            durations: BTreeMap::new(),
+        };
+        campaign.copy_all()?;
+        Ok(campaign)
+    }
+
+    /// Makes the copy what the checkout is.
+    fn copy_all(&mut self) -> eyre::Result<()> {
+        for name in COPIED {
+            // By `cp`, which keeps the times of files, so that forge sees what has not changed.
+            let target = self.checkout.join(name);
+            if target.is_dir() {
+                fs::remove_dir_all(&target)?;
+            }
+            let status = Command::new("cp")
+                .args(["-Rp"])
+                .arg(self.root.join(name))
+                .arg(&self.checkout)
+                .status()
+                .wrap_err("cannot run cp")?;
+            ensure!(status.success(), "cannot copy {name}");
+        }
+        Ok(())
+    }
+
+    /// What becomes of a mutant, from an earlier run or from the tests.
+    fn outcome(
+        &mut self,
+        file: &str,
+        source: &str,
+        mutant: &Mutant,
+        quick: bool,
+    ) -> eyre::Result<Outcome> {
+        let identity = format!("{file}\n{source}\n{:?}\n{}", mutant.place, mutant.new);
+        let key = keccak256(identity).to_string();
+        if let Some(outcome) = self.known.get(&key) {
+            return Ok(*outcome);
+        }
+        let mut outcome = Outcome::Survived;
+        for tests in stages(file, quick) {
+            if !self.has_tests(&tests) {
+                continue;
+            }
+            let limit = self.duration(&tests)? * PATIENCE;
+            fs::write(self.checkout.join(file), mutant.apply(source))?;
+            let result = self.test(&tests, limit);
+            fs::write(self.checkout.join(file), source)?;
+            outcome = result?;
+            if outcome != Outcome::Survived {
+                break;
+            }
+        }
+        // What survives the nearest tests may be caught by others.
+        if quick && outcome == Outcome::Survived {
+            return Ok(outcome);
+        }
+        let line = serde_json::to_string(&(&key, outcome))?;
+        let mut results = fs::File::options().create(true).append(true).open(&self.results)?;
+        writeln!(results, "{line}")?;
+        self.known.insert(key, outcome);
+        Ok(outcome)
+    }
+
+    /// Whether there are any tests of a file's own.
+    fn has_tests(&self, tests: &[String; 2]) -> bool {
+        let own = tests[1].strip_suffix("*.t.sol").map(|folder| self.checkout.join(folder));
+        own.is_none_or(|folder| folder.is_dir())
+    }
+
+    /// How long the tests take of contracts as they are; an error if they fail.
+    fn duration(&mut self, tests: &[String; 2]) -> eyre::Result<Duration> {
+        if let Some(known) = self.durations.get(&tests[1]) {
+            return Ok(*known);
+        }
+        let start = Instant::now();
+        let outcome = self.test(tests, Duration::from_secs(7200))?;
+        ensure!(outcome == Outcome::Survived, "the tests fail as it is: {tests:?}: {outcome:?}");
+        let duration = start.elapsed().max(Duration::from_secs(60));
+        self.durations.insert(tests[1].clone(), duration);
+        Ok(duration)
+    }
+
+    /// Runs tests on what the copy holds.
+    fn test(&self, tests: &[String; 2], limit: Duration) -> eyre::Result<Outcome> {
+        let log = self.checkout.join("forge.log");
+        let file = fs::File::create(&log)?;
+        let mut forge = Command::new(&self.forge)
+            .current_dir(&self.checkout)
+            .args(["test", "--fail-fast", "--dynamic-test-linking"])
+            // Most of the time goes to the compiler. Without its optimizer it is done in a third of
+            // it, and code is larger than EIP-170 allows.
+            .args(["--code-size-limit", "1000000"])
+            .env("FOUNDRY_OPTIMIZER", "false")
+            .args(tests)
+            .env("FOUNDRY_DENY", "never")
+            .env("FOUNDRY_FUZZ_SEED", "0x656e736872696e65")
+            .env("FOUNDRY_FUZZ_RUNS", "64")
+            .env("FOUNDRY_INVARIANT_RUNS", "16")
+            .env("ENSHRINE_BIN", self.root.join("target/release/enshrine"))
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .wrap_err("cannot run forge")?;
+        let Some(success) = wait(&mut forge, limit)? else { return Ok(Outcome::Hangs) };
+        let said = fs::read_to_string(&log)?;
+        if said.contains("Compiler run failed") || said.contains("Compilation failed") {
+            return Ok(Outcome::Stillborn);
+        }
+        // Neither test nor compiler: nothing was found out.
+        if !said.contains("Ran ") {
+            bail!("forge has not come to an end: {said}");
+        }
+        Ok(if success { Outcome::Survived } else { Outcome::Caught })
+    }
+}
+
+/// Which tests are run for a file, one selection after the other.
+fn stages(file: &str, quick: bool) -> Vec<[String; 2]> {
+    let folder = Path::new(file).parent().and_then(|path| path.strip_prefix("contracts").ok());
+    let own = Path::new("test").join(folder.unwrap_or(Path::new(""))).join("*.t.sol");
+    let mut stages = vec![["--match-path".to_owned(), own.display().to_string()]];
+    if !quick {
+        stages.push(["--no-match-path".to_owned(), OTHER_TESTS.to_owned()]);
+    }
+    stages
+}
+
+/// Waits for a process; whether it succeeds, or nothing if it was ended for taking too long.
+fn wait(child: &mut Child, limit: Duration) -> eyre::Result<Option<bool>> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status.success()));
+        }
+        if start.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Mutants that may survive, and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Explained {
+    #[serde(default)]
+    explained: Vec<Explanation>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Explanation {
+    file: String,
+    /// As they are printed, without the file.
+    mutants: Vec<String>,
+    because: String,
+}
+
+impl Explained {
+    fn read(root: &Path) -> eyre::Result<Self> {
+        let file = root.join("audit").join("mutants.toml");
+        let text = fs::read_to_string(&file)
+            .wrap_err_with(|| format!("cannot read {}", file.display()))?;
+        let read: Self = toml::from_str(&text).wrap_err("audit/mutants.toml")?;
+        for one in &read.explained {
+            ensure!(!one.because.trim().is_empty(), "audit/mutants.toml: no reason: {one:?}");
+        }
+        Ok(read)
+    }
+
+    fn covers(&self, file: &str, what: &str) -> bool {
+        let here = self.explained.iter().filter(|explanation| explanation.file == file);
+        here.flat_map(|explanation| &explanation.mutants).any(|mutant| mutant == what)
+    }
+}
+
+const HEAD: &str = "file,every,mutants,caught,explained";
+
+/// Writes scores down, beside those of other files.
+fn record(path: &Path, scores: &BTreeMap<String, Score>) -> eyre::Result<()> {
+    let old = fs::read_to_string(path).unwrap_or_default();
+    let mut rows: BTreeMap<String, String> = old
+        .lines()
+        .filter(|line| *line != HEAD)
+        .filter_map(|line| Some((line.split(',').next()?.to_owned(), line.to_owned())))
+        .collect();
+    for (file, Score { every, mutants, caught, explained }) in scores {
+        rows.insert(file.clone(), format!("{file},{every},{mutants},{caught},{explained}"));
+    }
+    let lines: Vec<_> = std::iter::once(HEAD.to_owned()).chain(rows.into_values()).collect();
+    fs::write(path, lines.join("\n") + "\n").wrap_err_with(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_of_the_own_folder_come_first() {
+        let paths = |file, quick| stages(file, quick).into_iter().map(|[_, path]| path);
+        let all: Vec<_> = paths("contracts/messaging/Claims.sol", false).collect();
+        assert_eq!(all, ["test/messaging/*.t.sol", OTHER_TESTS]);
+        let own: Vec<_> = paths("contracts/NativeRollup.sol", true).collect();
+        assert_eq!(own, ["test/*.t.sol"]);
+    }
+
+    #[test]
+    fn what_does_not_compile_does_not_count() {
+        let mut score = Score::default();
+        let outcomes = [Outcome::Caught, Outcome::Hangs, Outcome::Survived, Outcome::Stillborn];
+        outcomes.into_iter().for_each(|outcome| score.count(outcome));
+        assert_eq!(score, Score { every: 0, mutants: 3, caught: 2, explained: 0 });
+    }
+
+    #[test]
+    fn an_explanation_is_for_one_change_of_one_file() {
+        let text = "[[explained]]\nfile = \"a.sol\"\nmutants = [\"A.f `<` -> `<=`\"]\n\
+                    because = \"they are never equal\"";
+        let explained: Explained = toml::from_str(text).unwrap();
+        assert!(explained.covers("a.sol", "A.f `<` -> `<=`"));
+        assert!(!explained.covers("a.sol", "A.g `<` -> `<=`"));
+        assert!(!explained.covers("b.sol", "A.f `<` -> `<=`"));
+    }
+
+    #[test]
+    fn scores_of_files_that_were_not_run_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mutants.csv");
+        let score = |caught| Score { every: 1, mutants: 9, caught, explained: 0 };
+        let one = |file: &str, caught| BTreeMap::from([(file.to_owned(), score(caught))]);
+        record(&path, &one("b.sol", 8)).unwrap();
+        record(&path, &one("a.sol", 9)).unwrap();
+        record(&path, &one("b.sol", 9)).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{HEAD}\na.sol,1,9,9,0\nb.sol,1,9,9,0\n"));
+    }
+}
