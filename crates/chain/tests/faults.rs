@@ -14,10 +14,10 @@ use enshrine_chain::{
 };
 use executor::{ChainSpec, Invalid};
 use failing::FailingStore;
-use keys::{Key, Transaction};
 use revm::inspector::NoOpInspector;
 use std::sync::Arc;
 use store::{Block, Store};
+use testkit::{Key, Transaction};
 use wire::{ProtocolFork, convert::RawBlock};
 
 const CHAIN_ID: u64 = 8_079;
