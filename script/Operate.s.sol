@@ -30,8 +30,12 @@ contract Operate is RollupPlan {
     /// @notice Sends ETH to an account on the L2, which may also take it back if the delivery fails.
     function deposit(string calldata file, address to, uint256 value) external {
         IL1MessageQueue inbox = IL1MessageQueue(_address(file, ".inbox"));
+        // The base fee may rise until the deposit is in a block.
+        uint256 fee = inbox.minimumFee(0) * 5 / 4;
         vm.broadcast(msg.sender);
-        uint64 index = inbox.send{value: value}(to, to, 0, 0, "");
+        // No base fee comes near 2^128.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint64 index = inbox.send{value: value + fee}(to, to, 0, uint128(fee), "");
         console.log("message", index);
     }
 
@@ -40,7 +44,7 @@ contract Operate is RollupPlan {
         IForcedInbox inbox = IForcedInbox(_address(file, ".forced"));
         Transactions.Transaction memory t = Transactions.decode(raw, inbox.CHAIN_ID());
         // The base fee may rise until the transaction is in a block.
-        uint256 fee = inbox.minimumFee(t.gasLimit, raw.length) * 5 / 4;
+        uint256 fee = inbox.minimumFee(t.gasLimit, inbox.footprintOf(raw)) * 5 / 4;
         vm.broadcast(msg.sender);
         uint64 index = inbox.submit{value: fee}(raw);
         console.log("forced transaction", index, "of", t.sender);
@@ -107,6 +111,14 @@ contract Operate is RollupPlan {
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
         rollup.announce(change, value);
+        console.log("it can be made from this time on:", rollup.readyAt(change, value));
+    }
+
+    /// @notice Notes that nothing is pending from before an upgrade, which must be a day before it is made.
+    function clear(string calldata file, INativeRollup.Change change, uint256 value) external {
+        INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
+        vm.broadcast(msg.sender);
+        rollup.clear(change, value);
         console.log("it can be made from this time on:", rollup.readyAt(change, value));
     }
 

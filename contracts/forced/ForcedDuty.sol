@@ -52,6 +52,7 @@ abstract contract ForcedDuty is RollupRules {
             baseFee: Execute.baseFee(input),
             stateRoot: tip.stateRoot,
             first: tip.duties.forcedNext,
+            firstDue: tip.duties.forcedDue,
             firstSince: tip.duties.forcedFirstSince,
             demanded: demanded
         });

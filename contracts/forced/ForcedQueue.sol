@@ -167,8 +167,10 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         if (index >= countBefore()) return _dueOf(block.timestamp);
         if (batch.next.length == 0) {
             if (demanded) revert INativeRollup.ForcedTransactionOmitted(index);
-            // It may be due at once.
-            return facts.timestamp;
+            // It was submitted no earlier than the last that was dealt with.
+            uint256 given = batch.discharges.length;
+            if (given == 0) return facts.firstDue;
+            return _dueOf(batch.discharges[given - 1].transaction.submittedAt);
         }
         bytes32 got = keccak256(abi.encode(batch.next[0]));
         bytes32 expected = _commitments[index];
@@ -247,12 +249,11 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
     }
 
     /// @dev An account after the block, as far as it matters for a sender.
-    function _show(
-        bytes32 root,
-        address account,
-        bytes[] calldata proof,
-        bytes calldata code
-    ) private pure returns (Known memory) {
+    function _show(bytes32 root, address account, bytes[] calldata proof, bytes calldata code)
+        private
+        pure
+        returns (Known memory)
+    {
         (, StateProof.Account memory a) = StateProof.account(root, account, proof);
         // EIP-3607. Without the code itself nobody can tell a contract from a delegation.
         bool hasCode = a.codeHash != StateProof.EMPTY_CODE_HASH && keccak256(code) == a.codeHash
@@ -291,8 +292,9 @@ abstract contract ForcedQueue is IForcedInbox, IForcedSettlement {
         bool inGrace = facts.timestamp < due + GRACE;
         if (inGrace && facts.gasLimit - facts.gasUsed < t.gasLimit) return false;
         uint256 most = facts.gasLimit < Capacity.DUTY_GAS ? facts.gasLimit : Capacity.DUTY_GAS;
-        return judgement.gas + t.gasLimit <= most
-            && judgement.length + t.footprint <= Capacity.DUTY_BYTES;
+        return
+            judgement.gas + t.gasLimit <= most
+                && judgement.length + t.footprint <= Capacity.DUTY_BYTES;
     }
 
     /// @dev When a transaction is due that was submitted at this time.

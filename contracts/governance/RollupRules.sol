@@ -345,7 +345,8 @@ abstract contract RollupRules is RollupState {
 
     /// @dev The delays must leave room for one another:
     ///
-    ///   - Anyone may advance a head that is `OPEN_AFTER` old. A head that was just advanced may be
+    ///   - Anyone may advance a head that is `OPEN_AFTER` old, or that has left something undone for as
+    ///     long. A head that was just advanced may be
     ///     `MAX_LAG` old.
     ///   - What is due at a time was on L1 before any block of that time could be built.
     ///   - Before a forced transaction expires, no block is taken without it for `EXPIRY`, so anyone may
@@ -367,9 +368,7 @@ abstract contract RollupRules is RollupState {
         _requireAtLeast(delay, lag + 1);
         _requireAtLeast(expiry, 2 * (lag + open));
         _requireAtLeast(expiry, lag + open + RESCUE);
-        _requireAtLeast(
-            config.upgradeDelay, NOTICE + delay + grace + lag + 2 * open + EXIT_MARGIN
-        );
+        _requireAtLeast(config.upgradeDelay, NOTICE + delay + grace + lag + 2 * open + EXIT_MARGIN);
         // Times are kept in 48 bits.
         _requireAtLeast(type(uint32).max, config.relayDeadline + delay + grace + expiry);
     }

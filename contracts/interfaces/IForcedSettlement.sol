@@ -21,6 +21,8 @@ interface IForcedSettlement {
         bytes32 stateRoot;
         /// Number of the first transaction that is not discharged.
         uint64 first;
+        /// It is due no earlier than this.
+        uint64 firstDue;
         /// The L2 time since when each block owes that transaction, if it is due.
         uint64 firstSince;
         /// Whether the block owes all that is due.

@@ -55,7 +55,8 @@ interface INativeRollup {
         uint32 gasLimit;
         /// How far, in seconds, the timestamp of a block may lie behind that of L1.
         uint64 maxLag;
-        /// Age of the head, in seconds, from which on anyone may advance.
+        /// Age of the head, in seconds, from which on anyone may advance; and so is what the head has left
+        /// undone, from when it was due.
         uint64 openAfter;
         /// Seconds after which a message from L1 must have been relayed.
         uint64 relayDeadline;
@@ -411,7 +412,8 @@ interface INativeRollup {
     /// @notice How far, in seconds, the timestamp of a block may lie behind that of L1.
     function MAX_LAG() external view returns (uint64);
 
-    /// @notice Age of the head, in seconds, from which on anyone may advance.
+    /// @notice Age of the head, in seconds, from which on anyone may advance; and so is what the head has
+    /// left undone, from when it was due.
     function OPEN_AFTER() external view returns (uint64);
 
     /// @notice Seconds after which a message from L1 must have been relayed.

@@ -2,8 +2,8 @@
 pragma solidity ^0.8.24;
 
 /// @title Who may advance a rollup, and where the fees of its blocks go
-/// @notice A rollup asks its policy at each `advance`, unless its head has become so old that anyone
-/// may. A policy can neither make a rollup accept anything nor stop it for longer than that.
+/// @notice A rollup asks its policy at each `advance`, unless its head, or something that the head has left
+/// undone, has become so old that anyone may. A policy can neither make a rollup accept anything nor stop it for longer than that.
 interface ISequencing {
     /// @notice Reverts unless `caller` may advance the rollup now.
     /// @param caller Who calls `advance`.

@@ -98,9 +98,7 @@ abstract contract SendQueue is Escrow {
             if (before.count >= settled) {
                 // All that is pending was sent in this L1 block.
                 pendingSince = uint64(block.timestamp);
-            } else if (
-                next.id == before.id + 1 && next.count > relayed && _isCheckpoint(next)
-            ) {
+            } else if (next.id == before.id + 1 && next.count > relayed && _isCheckpoint(next)) {
                 pendingSince = next.timestamp;
             }
         }

@@ -26,7 +26,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
     uint256 internal constant COPIES = 200;
 
     address internal owner = makeAddr("owner");
-    address internal sequencer = makeAddr("sequencer");
+    address internal sequencer = address(this);
     PermissionedSequencing internal permissioned;
     uint256 internal policy;
 
@@ -34,12 +34,12 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         permissioned = new PermissionedSequencing(sequencer, address(0), OPEN_AFTER);
         policy = uint160(address(new NobodyPolicy()));
         super.setUp();
-        vm.startPrank(sequencer);
         send(alice, 5 ether, 0, "");
         nextL1Block();
-        vm.startPrank(sequencer);
         bringOver();
-        vm.stopPrank();
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), relayProof());
+        nextL1Block();
     }
 
     function config() internal view override returns (INativeRollup.Config memory c) {
@@ -123,6 +123,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         // Not yet.
         IL2.Head memory parent = l2.head;
         bytes[] memory inputs = one(l2.seal());
+        vm.prank(bob);
         vm.expectPartialRevert(PermissionedSequencing.NotSequencer.selector);
         rollup.advance(inputs, none());
         l2.head = parent;
@@ -132,9 +133,9 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         advanceForced(bob);
         // It is done, and the policy holds again.
         inputs = one(l2.seal());
+        vm.prank(bob);
         vm.expectPartialRevert(PermissionedSequencing.NotSequencer.selector);
         rollup.advance(inputs, none());
-        vm.prank(sequencer);
         rollup.advance(inputs, none());
     }
 
@@ -209,7 +210,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         vm.prank(owner);
         rollup.announce(change, policy);
         _force(exit());
-        vm.warp(rollup.head().timestamp + 60 days - 1);
+        skip(rollup.head().timestamp + 60 days - 1 - vm.getBlockTimestamp());
         vm.expectPartialRevert(INativeRollup.StillPending.selector);
         rollup.clear(change, policy);
         skip(1);

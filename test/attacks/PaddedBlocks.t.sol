@@ -20,22 +20,22 @@ contract PaddedBlocksTest is RealRollup {
 
     address internal constant TO = address(0xaaaa);
     address internal constant BURNER = address(0xb042);
-    uint256 internal constant JUNK = 90_000;
+    uint256 internal constant CODE = 24_576;
 
     function genesis() internal view override returns (IL2.Genesis memory g) {
         g = super.genesis();
         L2.add(g, BURNER, 0, hex"fe");
+        for (uint160 i = 0; i < 4; ++i) {
+            bytes memory code = new bytes(CODE);
+            code[1] = bytes1(uint8(i));
+            L2.add(g, address(0xc0de00 + i), 0, code);
+        }
     }
 
-    /// @dev The newest block, with a code in the witness that nobody reads.
+    /// @dev The newest block, with all of the state in its witness, which has codes that nobody reads.
     function padded() internal returns (bytes memory input) {
-        input = L2.inputOf(l2.head.hash);
-        // Behind all that are there.
-        for (uint256 i = 0; i < JUNK / 24_576 + 1; ++i) {
-            bytes memory junk = new bytes(24_576);
-            junk[0] = bytes1(uint8(i));
-            input = L2.broken(input, IL2.Field.Code, i, junk, false);
-        }
+        input = L2.wideInputOf(l2.head.hash);
+        assertGt(input.length, L2.inputOf(l2.head.hash).length + 4 * CODE);
     }
 
     /// @dev Uses all the gas that the block has left but this much.
@@ -75,7 +75,6 @@ contract PaddedBlocksTest is RealRollup {
         IL2.Head memory parent = l2.head;
         INativeRollup.Evidence memory e = relayFirst(1);
         bytes[] memory inputs = one(padded());
-        assertGt(inputs[0].length, 105_000);
         vm.expectPartialRevert(INativeRollup.MessagesOverdue.selector);
         rollup.advance(inputs, e);
 
@@ -101,12 +100,13 @@ contract PaddedBlocksTest is RealRollup {
         rollup.advance(one(L2.inputOf(l2.head.hash)), e);
     }
 
+    bytes[2] internal raw;
+
     /// @dev Two exits that are due, of which a block includes the first.
     function oneOfTwo()
         internal
         returns (INativeRollup.Evidence memory e, INativeRollup.ForcedTransaction memory second)
     {
-        bytes[2] memory raw;
         INativeRollup.ForcedTransaction[2] memory t;
         for (uint64 i = 0; i < 2; ++i) {
             IL2.Transaction memory exit = L2.transaction(
@@ -137,10 +137,19 @@ contract PaddedBlocksTest is RealRollup {
         (INativeRollup.Evidence memory e, INativeRollup.ForcedTransaction memory second) =
             oneOfTwo();
         e = withNoRoom(e, second);
+        IL2.Head memory start = l2.head;
         l2.seal();
         bytes[] memory inputs = one(padded());
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 1));
         rollup.advance(inputs, e);
+        // The neighbour: the second is in the block too.
+        l2.head = start;
+        l2.raw(raw[0]);
+        l2.raw(raw[1]);
+        l2.seal();
+        e.forced[0].discharges[1].outcome = INativeRollup.Outcome.Included;
+        e.forced[0].discharges[1].position = 1;
+        rollup.advance(one(padded()), e);
     }
 
     function test_gas_that_the_builder_uses_excuses_until_the_grace_is_over() public {
@@ -148,7 +157,6 @@ contract PaddedBlocksTest is RealRollup {
             oneOfTwo();
         e = withNoRoom(e, second);
         IL2.Head memory start = l2.head;
-        bytes memory firstExit = abi.decode(l2.queue[0], (IL2.Transaction)).data;
         burnAllBut(310_000);
         bytes memory input = l2.seal();
         uint256 state = vm.snapshotState();
@@ -158,7 +166,7 @@ contract PaddedBlocksTest is RealRollup {
         // The same block, once more and later.
         skip(FORCED_GRACE);
         l2.head = start;
-        l2.raw(firstExit);
+        l2.raw(raw[0]);
         burnAllBut(310_000);
         bytes[] memory inputs = one(l2.seal());
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 1));

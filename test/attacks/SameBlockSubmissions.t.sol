@@ -66,7 +66,9 @@ contract SameBlockSubmissionsTest is RealRollup {
         assertEq(queue.settleIfIdle(first), vm.getBlockTimestamp());
         vm.stopPrank();
         // The oldest that is needed is what was the newest before.
-        assertEq(uint256(vm.load(address(queue), bytes32(uint256(1)))) >> 176 & 0xffffffffff, end.id);
+        assertEq(
+            uint256(vm.load(address(queue), bytes32(uint256(1)))) >> 176 & 0xffffffffff, end.id
+        );
         nextL1Block();
         assertEq(queue.countBefore(), uint256(first) + many);
         vm.prank(address(rollup));
@@ -95,9 +97,7 @@ contract SameBlockSubmissionsTest is RealRollup {
         assertEq(rollup.duties().forcedDue, vm.getBlockTimestamp() + FORCED_DELAY);
         skip(FORCED_DELAY);
         bytes[] memory inputs = one(l2.seal());
-        vm.expectRevert(
-            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 0)
-        );
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 0));
         rollup.advance(inputs, none());
     }
 

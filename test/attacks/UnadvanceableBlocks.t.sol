@@ -26,7 +26,7 @@ contract Toucher {
 /// @notice For 2,600 gas a delivery can read a contract of 24 kB and more, and all of it has to be in the
 /// witness: a message with a few million gas makes an input of megabytes, which no L1 transaction can
 /// carry. If it had to be delivered by a deadline, anyone could halt a rollup for the price of a deposit.
-/// So a message that asks for gas may be parked instead, and one that asks for none reads little. The
+/// So a message may be parked instead, unless it asks for nothing but ETH for an account without code. The
 /// censor gains nothing: what is parked can be delivered by anyone, who gets the fee, or taken back by a
 /// transaction that can be forced.
 contract UnadvanceableBlocksTest is RealRollup {
@@ -151,6 +151,33 @@ contract UnadvanceableBlocksTest is RealRollup {
         returns (IL1MessageQueue.Message memory)
     {
         return IL1MessageQueue.Message(sender, to, to, value, 0, 0, 0, "");
+    }
+
+    /// @dev Without a gas of its own a delivery still reads the target's code, and has the stipend to read
+    /// more: a block hash, and with it all headers back to that.
+    function test_a_deposit_to_an_account_with_code_can_be_parked_and_taken_back() public {
+        send(address(BALLAST), 2 ether, 0, "");
+        send(address(0xaaaa), 1 ether, 0, "data that nobody reads");
+        nextL1Block();
+        bytes memory batch;
+        for (uint256 i = 0; i < 2; ++i) {
+            IL2Messenger.Message memory m = sent[i];
+            batch = bytes.concat(
+                batch,
+                abi.encodePacked(m.sender, m.to, m.refundTo, m.value, m.fee),
+                abi.encodePacked(uint32(0), uint32(1 << 31), keccak256(m.data))
+            );
+        }
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        l2.callFrom("operator", MESSENGER, abi.encodeCall(IL2Messenger.relay, (batch, relayer)));
+        bytes memory input = l2.seal(anchor);
+        assertTrue(l2.receipts()[1].success);
+        assertLt(input.length, 24_576, "no code was read");
+        rollup.advance(one(input), e);
+        nextL1Block();
+        l2.callFrom("bob", MESSENGER, abi.encodeCall(IL2Messenger.retry, (sent[0])));
+        advance();
+        assertEq(l2.balanceOf(address(BALLAST)), 2 ether);
     }
 
     function test_what_asks_for_no_gas_cannot_be_parked() public {

@@ -37,11 +37,11 @@ abstract contract ForcedBuilder is RealRollup {
         }
     }
 
-    function _isDue(uint256 index) internal view returns (bool) {
+    function _isDue(uint256 index) internal view virtual returns (bool) {
         return forced[index].submittedAt + FORCED_DELAY <= vm.getBlockTimestamp();
     }
 
-    function _mayPutOff(uint256 index) internal view returns (bool) {
+    function _mayPutOff(uint256 index) internal view virtual returns (bool) {
         uint256 due = forced[index].submittedAt + FORCED_DELAY;
         return due + FORCED_GRACE > vm.getBlockTimestamp();
     }
@@ -85,22 +85,26 @@ abstract contract ForcedBuilder is RealRollup {
         }
     }
 
-    /// @dev Refers to an earlier proof of the same account instead of bringing it again.
+    /// @dev Refers to an earlier discharge that shows as much of the same account, instead of proving it
+    /// again; whether any shows it.
     function _reuse(
         INativeRollup.Discharge memory d,
         INativeRollup.Discharge[] memory before,
         uint256 count
-    ) internal returns (bool) {
+    ) internal returns (bool shown) {
         for (uint64 i = 0; i < count; ++i) {
-            bool shown = before[i].outcome == INativeRollup.Outcome.Invalid
-                && before[i].transaction.sender == d.transaction.sender;
-            if (!shown) continue;
+            INativeRollup.Discharge memory b = before[i];
+            bool isIn = b.outcome == INativeRollup.Outcome.Included;
+            if (b.transaction.sender != d.transaction.sender) continue;
+            if (!isIn && b.outcome != INativeRollup.Outcome.Invalid) continue;
+            shown = true;
+            if (isIn && b.transaction.nonce < d.transaction.nonce) continue;
+            if (!isIn && b.accountProof.length == 0) continue;
             d.accountProof = new bytes[](0);
             d.position = i;
             ++reused;
             return true;
         }
-        return false;
     }
 
     function _outcome(INativeRollup.ForcedTransaction memory t, bytes32[] memory hashes)
@@ -122,7 +126,6 @@ abstract contract ForcedBuilder is RealRollup {
         IL2.AccountProof memory sender = l2.prove(t.sender);
         bool valid = sender.nonce == t.nonce && sender.balance >= t.cost;
         if (valid) ++putOffs;
-        return
-            discharge(t, valid ? INativeRollup.Outcome.NoRoom : INativeRollup.Outcome.Invalid);
+        return discharge(t, valid ? INativeRollup.Outcome.NoRoom : INativeRollup.Outcome.Invalid);
     }
 }

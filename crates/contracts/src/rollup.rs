@@ -34,7 +34,8 @@ pub struct RollupConfig {
     pub message_gas: u64,
     /// Most bytes of data of such a message.
     pub message_data: u64,
-    /// Least fee of a message, in percent of what its gas costs on L1 when it is sent.
+    /// Least fee of a message, in percent of what its gas, and the witness that it can demand, cost on
+    /// L1 when it is sent.
     pub fee_percent: u64,
     /// The queue of forced transactions.
     pub forced: ForcedConfig,
@@ -49,11 +50,11 @@ pub struct RollupConfig {
 pub struct ForcedConfig {
     /// Seconds after which a transaction is due.
     pub delay: u64,
-    /// Seconds after that for which a block without room is an excuse.
+    /// Seconds after that for which a block with too little gas left is an excuse.
     pub grace: u64,
     /// Seconds after that after which the first of the queue expires.
     pub expiry: u64,
-    /// Most gas of a transaction of which it is not known what it reads.
+    /// Most gas of a transfer.
     pub max_gas: u64,
     /// Most gas of one that calls the messenger or the bounded target.
     pub max_bounded_gas: u64,
@@ -85,7 +86,7 @@ impl RollupConfig {
                 delay: DAY,
                 grace: 2 * HOUR,
                 expiry: 2 * DAY,
-                max_gas: 23_000,
+                max_gas: 300_000,
                 max_bounded_gas: 1_000_000,
                 fee_percent: 100,
                 fee_recipient: Address::ZERO,

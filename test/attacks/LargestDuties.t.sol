@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Capacity} from "../../contracts/libraries/Capacity.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {MessageCodec} from "../utils/MessageCodec.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title The most that can be demanded of a block
+/// @notice If users can make the rollup owe more than an L1 transaction carries, the chain halts; if more
+/// than a public pool takes, it depends on who knows a builder. What L1 takes shrinks: from Amsterdam on a
+/// byte of calldata costs 64 gas. Here the largest duties are built, on an L2 of some size, and held
+/// against the narrowest limits.
+contract LargestDutiesTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint256 internal constant POOL_BYTES = 131_072;
+    uint256 internal constant TRANSACTION_GAS = 1 << 24;
+    uint16 internal schema = L2.OSAKA;
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        g.schema = schema;
+        IL2.Account[] memory few = g.accounts;
+        g.accounts = new IL2.Account[](few.length + 5000);
+        for (uint256 i = 0; i < g.accounts.length; ++i) {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            address account = address(uint160(1e9 + i));
+            g.accounts[i] =
+                i < few.length ? few[i] : IL2.Account(account, 0, 1, "", new IL2.Slot[](0));
+        }
+    }
+
+    /// @dev Advances, as a transaction would that has to pay for its calldata by either schedule.
+    function assertAdvances(bytes memory input, INativeRollup.Evidence memory e) internal {
+        bytes memory call = abi.encodeCall(rollup.advance, (one(input), e));
+        assertLe(call.length + 300, POOL_BYTES, "public pools");
+        uint256 left = gasleft();
+        (bool ok,) = address(rollup).call{gas: TRANSACTION_GAS}(call);
+        uint256 used = left - gasleft();
+        assertTrue(ok, "advances");
+        assertHead();
+        assertLe(21_000 + 16 * call.length + used, TRANSACTION_GAS, "Osaka");
+        assertLe(21_000 + 64 * call.length, TRANSACTION_GAS, "Amsterdam");
+        nextL1Block();
+    }
+
+    /// @dev As many messages as an anchor may cover: to new accounts, or to precompiles that refuse them, so
+    /// that each is kept.
+    function overdue(bool refused) internal {
+        for (uint160 i = 0; i < 256; ++i) {
+            address to = address(refused ? 0x0a : 0x7777_0000 + i);
+            send(to, 1, 0, "");
+        }
+        skip(RELAY_DEADLINE);
+    }
+
+    function relayOwed() internal returns (bytes memory input, INativeRollup.Evidence memory e) {
+        bytes32 anchor;
+        (e, anchor) = newAnchor();
+        bytes32[] memory rest = MessageCodec.hashes(MessageCodec.slice(sent, 4, sent.length));
+        bytes32 root = MessageCodec.fold(0, MessageCodec.slice(sent, 0, 4));
+        IL2.Transaction memory t = L2.transaction(
+            "operator",
+            MESSENGER,
+            0,
+            abi.encodeCall(IL2Messenger.addWaypoint, (uint64(sent.length), root, rest))
+        );
+        t.gasLimit = uint64(Capacity.RELAY_GAS / 2);
+        l2.send(t);
+        bytes memory batch = MessageCodec.pack(MessageCodec.slice(sent, 0, 4));
+        t = L2.transaction(
+            "operator", MESSENGER, 0, abi.encodeCall(IL2Messenger.relay, (batch, relayer))
+        );
+        t.gasLimit = uint64(Capacity.RELAY_GAS);
+        l2.send(t);
+        input = l2.seal(anchor);
+        assertEq(relayedCount(), 4);
+        assertLe(l2.head.gasUsed, Capacity.RELAY_GAS, "gas of the relays");
+        e.relays = relayProof().relays;
+    }
+
+    function assertRelays(uint16 schema_, bool refused) internal {
+        schema = schema_;
+        super.setUp();
+        overdue(refused);
+        (bytes memory input, INativeRollup.Evidence memory e) = relayOwed();
+        assertAdvances(input, e);
+    }
+
+    /// @dev Each test chooses the rules of its L2 first.
+    function setUp() public override {}
+
+    function test_the_most_relays_that_are_owed_fit_under_osaka() public {
+        assertRelays(L2.OSAKA, false);
+    }
+
+    function test_relays_that_are_all_refused_fit_under_osaka() public {
+        assertRelays(L2.OSAKA, true);
+    }
+
+    function test_the_most_relays_that_are_owed_fit_under_amsterdam() public {
+        assertRelays(L2.AMSTERDAM, false);
+    }
+
+    function test_relays_that_are_all_refused_fit_under_amsterdam() public {
+        assertRelays(L2.AMSTERDAM, true);
+    }
+
+    /// @dev The longest that may be submitted, with an account that is far from others.
+    function test_the_largest_forced_transactions_fit() public {
+        super.setUp();
+        IL2.Transaction memory t = L2.transaction(
+            "alice",
+            MESSENGER,
+            1,
+            abi.encodeCall(IL2Messenger.send, (bob, bob, 0, 0, new bytes(3700)))
+        );
+        (t.nonce, t.gasLimit) = (0, 1_000_000);
+        bytes memory raw = l2.sign(t);
+        assertGt(raw.length, 3900);
+        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        skip(FORCED_DELAY);
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        assertTrue(l2.receipts()[0].success);
+        assertAdvances(input, one(discharge(forced, INativeRollup.Outcome.Included)));
+    }
+
+    /// @dev As many as a block deals with, each with a proof of its own as far as they count.
+    function test_a_batch_of_proofs_fits() public {
+        super.setUp();
+        INativeRollup.Evidence memory e;
+        e.forced = new INativeRollup.ForcedBatch[](1);
+        e.forced[0].discharges = new INativeRollup.Discharge[](64);
+        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](64);
+        for (uint256 i = 0; i < 64; ++i) {
+            string memory from = string.concat("nobody ", vm.toString(i % 8));
+            t[i] = submit(signedTransfer(from, 0, 100 gwei));
+        }
+        skip(FORCED_DELAY);
+        bytes memory input = l2.seal();
+        for (uint256 i = 0; i < 64; ++i) {
+            e.forced[0].discharges[i] = discharge(t[i], INativeRollup.Outcome.Invalid);
+            if (i < 8) continue;
+            e.forced[0].discharges[i].accountProof = new bytes[](0);
+            e.forced[0].discharges[i].position = uint64(i % 8);
+        }
+        assertAdvances(input, e);
+        assertEq(rollup.duties().forcedNext, 64);
+    }
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
+import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
+import {ForcedBuilder} from "../utils/ForcedBuilder.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+
+/// @title Users who leave by force, and an owner and an operator who want none of them out
+/// @notice Alice signs exits, and submits them. The operator, who alone may advance while the rollup is
+/// not open, fills the queue with copies and junk, makes blocks as late as it likes, fills them, dates them
+/// back, and does no more in them than it must. The owner announces changes and makes them as soon as the
+/// rollup lets it. Anyone who wants alice out advances when the rollup is open; her exits are claimed half
+/// a day after they stand in a block.
+contract ExitHandler is ForcedBuilder {
+    using L2 for L2.Chain;
+
+    uint256 internal constant MOST_EXITS = 6;
+    uint256 internal constant MOST_FORCED = 60;
+    uint256 internal constant CLAIM_AFTER = 12 hours;
+    address internal constant BURNER = address(0xb042);
+
+    address internal owner = makeAddr("owner");
+    address internal sequencer = makeAddr("sequencer");
+    PermissionedSequencing internal permissioned;
+
+    /// @dev Of alice's exits, by her nonces.
+    uint256[] internal exitAt;
+    /// @dev Those in a block, and since when.
+    uint256[] internal outSince;
+    uint256 internal claimed;
+
+    uint256 internal announced;
+    uint256 internal announcedAt;
+
+    // Figures, to see that runs do something.
+    uint256 public blocks;
+    uint256 public opened;
+    uint256 public made;
+    uint256 public held;
+
+    constructor() {
+        permissioned = new PermissionedSequencing(sequencer, address(0), OPEN_AFTER);
+        setUp();
+        vm.deal(address(queue), 100 ether);
+    }
+
+    function config() internal view override returns (INativeRollup.Config memory c) {
+        c = super.config();
+        (c.owner, c.policy) = (owner, address(permissioned));
+        c.upgradeDelay = 4 days;
+    }
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        L2.add(g, BURNER, 0, hex"fe");
+    }
+
+    // ------------------------------------------------------------------ alice
+
+    function exit(uint256 wait) external {
+        _pass(wait);
+        _exit();
+    }
+
+    function _exit() private {
+        uint64 nonce = uint64(exitAt.length);
+        if (nonce == MOST_EXITS || forced.length >= MOST_FORCED) return;
+        address to = recipient(nonce);
+        IL2.Transaction memory t = L2.transaction(
+            "alice", MESSENGER, 1 gwei, abi.encodeCall(IL2Messenger.send, (to, to, 0, 0, ""))
+        );
+        (t.nonce, t.gasLimit, t.maxPriorityFeePerGas) = (nonce, 300_000, 0);
+        // Full blocks drive the base fee up.
+        t.maxFeePerGas = 1_000_000 gwei;
+        _force(l2.sign(t));
+        exitAt.push(vm.getBlockTimestamp());
+    }
+
+    function recipient(uint256 index) internal pure returns (address) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return address(uint160(0xbeef_0000_0000 + index));
+    }
+
+    /// @dev Whoever wants her out, if the rollup is open.
+    function help(uint256 wait) external {
+        _pass(wait);
+        uint256 state = vm.snapshotState();
+        if (_advance(makeAddr("helper"), 0, false)) ++opened;
+        else vm.revertToState(state);
+    }
+
+    // ------------------------------------------------------------------ the other side
+
+    /// @dev Copies of what is in the queue, and transactions of accounts that do not exist.
+    function stuff(uint8 count, bool copies) external {
+        for (uint256 i = 0; i < count % 12 && forced.length < MOST_FORCED - MOST_EXITS; ++i) {
+            if (copies && forced.length != 0) {
+                _force(forcedRaw[i % forcedRaw.length]);
+            } else {
+                string memory from = string.concat("nobody ", vm.toString(forced.length));
+                _force(signedTransfer(from, 0, 1000 gwei));
+            }
+        }
+    }
+
+    /// @dev A block of the operator, or none if it has to do more than it wants to for it.
+    function operate(uint256 wait, uint256 lag, bool fill) external {
+        _pass(wait);
+        uint256 state = vm.snapshotState();
+        if (!_advance(sequencer, bound(lag, 0, MAX_LAG), fill)) vm.revertToState(state);
+    }
+
+    function announce() external {
+        if (announced != 0) return;
+        announced = uint160(makeAddr(string.concat("policy ", vm.toString(made))));
+        announcedAt = vm.getBlockTimestamp();
+        vm.prank(owner);
+        rollup.announce(INativeRollup.Change.Policy, announced);
+    }
+
+    /// @dev As soon as it can be. What was made is then unmade, so that the story goes on.
+    function change(uint256 wait) external {
+        _pass(wait);
+        if (announced == 0) return;
+        try rollup.clear(INativeRollup.Change.Policy, announced) {}
+        catch {
+            ++held;
+        }
+        vm.prank(owner);
+        try rollup.make(INativeRollup.Change.Policy, announced) {
+            ++made;
+            announced = 0;
+            for (uint256 i = 0; i < exitAt.length; ++i) {
+                bool before = exitAt[i] <= announcedAt + 1 days;
+                require(!before || i < claimed, "an exit was overtaken");
+            }
+            bytes32 rules = vm.load(address(rollup), bytes32(uint256(3)));
+            rules = rules >> 160 << 160 | bytes32(uint256(uint160(address(permissioned))));
+            vm.store(address(rollup), bytes32(uint256(3)), rules);
+        } catch {}
+    }
+
+    // ------------------------------------------------------------------ blocks
+
+    function _pass(uint256 wait) private {
+        skip(bound(wait, 12, 5 hours));
+        _claim();
+    }
+
+    /// @dev Advances by a block with what is due, if the rollup lets the caller.
+    function _advance(address who, uint256 lag, bool fill) private returns (bool ok) {
+        INativeRollup.Duties memory d = rollup.duties();
+        IL2.Block memory b = l2.next();
+        if (b.timestamp - lag > l2.head.timestamp) b.timestamp -= uint64(lag);
+        bool asked = b.timestamp >= d.forcedDue && d.forcedNext < forced.length;
+        now_ = b.timestamp;
+        if (asked) {
+            if (fill && _isDue(d.forcedNext) && _mayPutOff(d.forcedNext)) {
+                IL2.Transaction memory burn = L2.transaction("bob", BURNER, 0, "");
+                burn.gasLimit = l2.head.gasLimit - 15_000;
+                l2.send(burn);
+            }
+            for (uint256 i = d.forcedNext; i < forced.length && _isDue(i); ++i) {
+                l2.raw(forcedRaw[i]);
+            }
+        }
+        b.leaveOutInvalid = true;
+        IL2.Head memory parent = l2.head;
+        IL2.Sealed memory result = l2.sealBlock(b);
+        INativeRollup.Evidence memory e;
+        if (asked) e.forced = _batch(d.forcedNext, result.transactionHashes);
+        bytes[] memory inputs = one(result.input);
+        vm.prank(who);
+        try rollup.advance(inputs, e) {
+            ok = true;
+            ++blocks;
+            uint256 out = abi.decode(
+                l2.read(MESSENGER, abi.encodeCall(IL2Messenger.sentCount, ())), (uint64)
+            );
+            while (outSince.length < out) {
+                outSince.push(vm.getBlockTimestamp());
+            }
+        } catch (bytes memory reason) {
+            require(
+                bytes4(reason) == PermissionedSequencing.NotSequencer.selector && who != sequencer,
+                string.concat("refused: ", vm.toString(reason))
+            );
+            l2.head = parent;
+        }
+        vm.roll(vm.getBlockNumber() + 1);
+    }
+
+    /// @dev The time of the block that is being made.
+    uint64 internal now_;
+
+    function _isDue(uint256 index) internal view override returns (bool) {
+        return forced[index].submittedAt + FORCED_DELAY <= now_;
+    }
+
+    function _mayPutOff(uint256 index) internal view override returns (bool) {
+        return forced[index].submittedAt + FORCED_DELAY + FORCED_GRACE > now_;
+    }
+
+    function _claim() private {
+        for (; claimed < outSince.length; ++claimed) {
+            if (outSince[claimed] + CLAIM_AFTER > vm.getBlockTimestamp()) break;
+            address to = recipient(claimed);
+            // forge-lint: disable-next-line(unsafe-typecast)
+            IL1MessageQueue.Message memory m =
+                IL1MessageQueue.Message(alice, to, to, 1 gwei, 0, 0, uint64(claimed), "");
+            queue.claim(m, messageProof(m.index), bob);
+            require(to.balance == 1 gwei, "not paid");
+        }
+    }
+
+    // ------------------------------------------------------------------ the bound
+
+    /// @dev Whatever has happened: an exit that is submitted now is out after all the delays, and a block
+    /// for so many of the queue as the budget of one holds.
+    function assertEveryoneLeaves() external {
+        _exit();
+        uint256 exits = exitAt.length;
+        skip(FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER);
+        // At worst each takes a proof.
+        uint256 most = forced.length / 3 + 2;
+        for (uint256 i = 0; i < most && outSince.length < exits; ++i) {
+            require(_advance(makeAddr("helper"), 0, false), "the rollup is closed");
+            skip(12);
+        }
+        skip(CLAIM_AFTER);
+        _claim();
+        require(claimed == exits, "someone is left behind");
+    }
+}
