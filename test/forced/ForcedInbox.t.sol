@@ -10,6 +10,7 @@ import {Transactions} from "../../contracts/libraries/Transactions.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
+import {Burner} from "../utils/Targets.sol";
 
 contract ForcedInboxTest is RealRollup {
     using L2 for L2.Chain;
@@ -210,6 +211,19 @@ contract ForcedInboxTest is RealRollup {
         inbox.submit{value: least}(raw);
         inbox.payFees();
         assertEq(burn ? address(inbox).balance : recipient.balance, least);
+    }
+
+    function test_a_recipient_that_refuses_fees_stops_no_submission() public {
+        recipient = address(new Burner());
+        deploy();
+        bytes memory raw = l2.sign(plain());
+        inbox.submit{value: 1}(raw);
+        assertEq(inbox.count(), 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IForcedInbox.ForcedFeeRefused.selector, recipient, 1)
+        );
+        inbox.payFees();
+        assertEq(address(inbox).balance, 1);
     }
 
     function test_what_reads_more_takes_more_of_a_block() public {

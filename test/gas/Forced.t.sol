@@ -11,7 +11,7 @@ contract ForcedGasTest is GasFixture {
     using L2 for L2.Chain;
 
     uint256 internal constant SUBMIT_BOUND = 100_000;
-    uint256 internal constant DISCHARGE_BOUND = 10_000;
+    uint256 internal constant DISCHARGE_BOUND = 12_000;
 
     function dischargeCost(uint256 count) internal returns (uint256) {
         INativeRollup.Evidence memory e;

@@ -57,9 +57,9 @@ pub(super) fn transfers(count: usize) -> Result<Vec<Vec<u8>>> {
         let signature = key.sign_hash_sync(&transaction.signature_hash())?;
         let signed: EthereumTxEnvelope<TxEip4844> = transaction.into_signed(signature).into();
         let raw = Bytes::from(signed.encoded_2718());
-        client::request("eth_sendRawTransaction", &json!([raw]))
+        Ok(client::request("eth_sendRawTransaction", &json!([raw])))
     };
-    Ok((0..count as u64).map(transfer).collect())
+    (0..count as u64).map(transfer).collect()
 }
 
 /// The best time in which a node starts and answers.
