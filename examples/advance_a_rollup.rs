@@ -22,7 +22,8 @@ fn main() -> eyre::Result<()> {
     // The L1 has EXECUTE. The genesis of the L2 has the predeploys, and some ether for Alice.
     let mut l1 = L1::new(31_337, Execute::default(), &["operator"])?;
     let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-    let mut genesis = l2_genesis(artifacts, fork, 10_000_000, l1.next_timestamp())?;
+    let predeploys = artifacts.predeploys()?;
+    let mut genesis = l2_genesis(&predeploys, fork, 10_000_000, l1.next_timestamp());
     let rich = GenesisAccount { balance: ether + ether, ..Default::default() };
     genesis.alloc.insert(alice.address(), rich);
     let mut l2 = L2::new(L2_CHAIN, fork, &genesis)?;

@@ -257,13 +257,15 @@ fn building_hands_on_the_error_of_the_store() {
     });
     assert!(count > 60, "{count}");
     scene.reads("State::build", |chain| {
-        let built = chain.state().build(&attributes, &recovered)?;
+        let header = chain.state().open_header(&attributes)?;
+        let built = chain.state().build(&header, &[], &recovered)?;
         is(built.executed.block.hash, &next.block.hash);
         is(built.rejected.len(), &1);
         Ok(())
     });
     scene.reads("build_recorded", |chain| {
-        let built = chain.state().build_recorded(&attributes, &recovered)?;
+        let header = chain.state().open_header(&attributes)?;
+        let built = chain.state().build_recorded(&header, &[], &recovered)?;
         is(built.executed.block.hash, &next.block.hash);
         is(built.witness.as_ref(), &Some(&next.witness));
         Ok(())

@@ -225,7 +225,8 @@ fn a_backend_that_breaks_is_an_internal_error_and_never_an_absence() {
     let sender = recover_sender(&transaction).unwrap();
     let recovered = [RecoveredTransaction { transaction, sender, signed: true }];
     breaks((&mut chain, &backend), "State::build", &|chain| {
-        let built = chain.state().build(&attributes, &recovered)?;
+        let header = chain.state().open_header(&attributes)?;
+        let built = chain.state().build(&header, &[], &recovered)?;
         assert!(built.rejected.is_empty());
         Ok(())
     });

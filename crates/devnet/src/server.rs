@@ -22,7 +22,6 @@ impl From<ServeError> for DevnetError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::Devnet;
 
     #[tokio::test(flavor = "multi_thread")]

@@ -151,12 +151,12 @@ mod tests {
         for wording in [Wording::Geth, Wording::Plain] {
             let args = |text| Args::new(text, wording);
             let mut some = args(Some("[1, null]")).unwrap();
-            assert_eq!(some.next::<u8>().unwrap(), 1);
+            assert_eq!(some.required::<u8>().unwrap(), 1);
             assert_eq!(some.optional::<u8>().unwrap(), None);
             assert_eq!(some.optional::<u8>().unwrap(), None);
             for none in [None, Some("null"), Some(" "), Some("[]")] {
                 assert_eq!(args(none).unwrap().optional::<u8>().unwrap(), None);
-                assert!(args(none).unwrap().next::<u8>().is_err());
+                assert!(args(none).unwrap().required::<u8>().is_err());
                 assert!(args(none).unwrap().none().is_ok());
             }
             assert!(args(Some("[1]")).unwrap().none().is_err());

@@ -321,9 +321,9 @@ mod tests {
     fn full(workers: &Workers, lane: Lane) -> (Vec<Sender<()>>, Receiver<()>) {
         let (begun, running) = channel();
         let mut held = Vec::new();
-        for connection in 0..2 {
+        for connection in 0_u32..2 {
             let (let_go, job) = blocked(&begun);
-            workers.run(lane, connection.into(), 0, job).unwrap();
+            workers.run(lane, ConnectionId::from(connection), 0, job).unwrap();
             held.push(let_go);
             running.recv_timeout(PATIENCE).unwrap();
         }
@@ -336,7 +336,9 @@ mod tests {
         let _held = full(&workers, Lane::Execute);
         for lane in [Lane::Read, Lane::Write, Lane::Wait] {
             let (done, answer) = channel();
-            workers.run(lane, 0.into(), 0, move || done.send(()).unwrap()).unwrap();
+            workers
+                .run(lane, ConnectionId::from(0_u32), 0, move || done.send(()).unwrap())
+                .unwrap();
             answer.recv_timeout(PATIENCE).unwrap();
         }
     }
@@ -346,16 +348,16 @@ mod tests {
         let workers = workers(2, 100);
         let (held, _running) = full(&workers, Lane::Execute);
         let (done, order) = channel();
-        for (connection, count) in [(7, 10), (8, 1), (9, 1)] {
+        for (connection, count) in [(7_u32, 10), (8, 1), (9, 1)] {
             for _ in 0..count {
                 let done = done.clone();
                 let job = move || done.send(connection).unwrap();
-                workers.run(Lane::Execute, connection.into(), 0, job).unwrap();
+                workers.run(Lane::Execute, ConnectionId::from(connection), 0, job).unwrap();
             }
         }
         // One thread goes on, so that what it does is in order.
         held[0].send(()).unwrap();
-        let first: Vec<i32> = (0..4).map(|_| order.recv_timeout(PATIENCE).unwrap()).collect();
+        let first: Vec<u32> = (0..4).map(|_| order.recv_timeout(PATIENCE).unwrap()).collect();
         assert_eq!(first, [7, 8, 9, 7]);
     }
 
@@ -363,8 +365,9 @@ mod tests {
     fn what_does_not_fit_is_refused_and_a_connection_leaves_room_for_others() {
         let workers = workers(2, 4);
         let (held, _running) = full(&workers, Lane::Execute);
-        let put =
-            |connection: usize, bytes| workers.run(Lane::Execute, connection.into(), bytes, || ());
+        let put = |connection: usize, bytes| {
+            workers.run(Lane::Execute, ConnectionId::from(connection), bytes, || ())
+        };
         assert_eq!((put(7, 60), put(7, 0)), (Ok(()), Ok(())));
         assert_eq!(put(7, 0), Err(Overloaded { waiting: 2 }), "half of the queue is its own");
         assert_eq!(put(8, 41), Err(Overloaded { waiting: 2 }), "too many bytes");
@@ -374,7 +377,7 @@ mod tests {
         let (done, answer) = channel();
         // Once there is room again, more is taken.
         while workers
-            .run(Lane::Execute, 7.into(), 0, {
+            .run(Lane::Execute, ConnectionId::from(7_u32), 0, {
                 let done = done.clone();
                 move || done.send(()).unwrap()
             })
@@ -389,8 +392,10 @@ mod tests {
     fn a_job_that_panics_takes_no_thread_with_it() {
         let workers = workers(1, 8);
         let (done, answer) = channel();
-        workers.run(Lane::Read, 0.into(), 0, || panic!("on purpose")).unwrap();
-        workers.run(Lane::Read, 0.into(), 0, move || done.send(()).unwrap()).unwrap();
+        workers.run(Lane::Read, ConnectionId::from(0_u32), 0, || panic!("on purpose")).unwrap();
+        workers
+            .run(Lane::Read, ConnectionId::from(0_u32), 0, move || done.send(()).unwrap())
+            .unwrap();
         answer.recv_timeout(PATIENCE).unwrap();
     }
 }

@@ -74,7 +74,7 @@ fn agree(got: &Value, expected: &Value, shape_only: bool) -> bool {
 }
 
 /// Plays a case; says what differs.
-async fn play(methods: &RpcModule<Api>, path: &Path) -> Result<Option<String>> {
+async fn play(methods: &Methods, path: &Path) -> Result<Option<String>> {
     let text = fs::read_to_string(path)?;
     let shape_only = text.lines().any(|line| line.starts_with("//") && line.contains("speconly"));
     let mut answer = None;

@@ -86,7 +86,7 @@ async fn started(busy: bool) -> (Arc<Gate>, RunningServer, tempfile::TempDir) {
     (gate, RunningServer::start(&config, methods).await.unwrap(), folder)
 }
 
-fn request(method: &str, params: Value) -> Value {
+fn request(method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
 }
 
@@ -121,18 +121,18 @@ async fn calls_that_execute_keep_nobody_from_reading_over_http_in_batches_and_ov
         let ipc = folder.path().join("node.ipc");
         let asked = Arc::clone(&gate);
         let asking = tokio::task::spawn_blocking(move || {
-            let slow = send(address, &request("slow", json!([])));
-            let batch = json!([request("slow", json!([])), request("quick", json!([1]))]);
+            let slow = send(address, &request("slow", &json!([])));
+            let batch = json!([request("slow", &json!([])), request("quick", &json!([1]))]);
             let batch = send(address, &batch);
             let mut local = UnixStream::connect(ipc).unwrap();
-            write!(local, "{}", request("slow", json!([]))).unwrap();
+            write!(local, "{}", request("slow", &json!([]))).unwrap();
             asked.wait_for(1);
             // One executes and two wait, and none of them is in the way of this.
             for number in 0..10 {
-                let quick = receive(send(address, &request("quick", json!([number]))));
+                let quick = receive(send(address, &request("quick", &json!([number]))));
                 assert_eq!(quick["result"], number);
             }
-            write!(local, "{}", request("quick", json!([7]))).unwrap();
+            write!(local, "{}", request("quick", &json!([7]))).unwrap();
             let reading = local.try_clone().unwrap();
             let mut answers = serde_json::Deserializer::from_reader(reading).into_iter::<Value>();
             assert_eq!(answers.next().unwrap().unwrap()["result"], 7);
@@ -153,10 +153,10 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_taken_later() {
     let address = server.addresses()[0];
     let asked = Arc::clone(&gate);
     let asking = tokio::task::spawn_blocking(move || {
-        let mut begun = vec![send(address, &request("slow", json!([])))];
+        let mut begun = vec![send(address, &request("slow", &json!([])))];
         asked.wait_for(1);
         // Four have room to wait; of more, all but four are told so.
-        begun.extend((0..7).map(|_| send(address, &request("slow", json!([])))));
+        begun.extend((0..7).map(|_| send(address, &request("slow", &json!([])))));
         let mut refused = Vec::new();
         for stream in &begun {
             stream.set_nonblocking(true).unwrap();
@@ -180,7 +180,7 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_taken_later() {
             stream.set_nonblocking(false).unwrap();
             assert_eq!(receive(stream)["result"], "done");
         }
-        assert_eq!(receive(send(address, &request("slow", json!([]))))["result"], "done");
+        assert_eq!(receive(send(address, &request("slow", &json!([]))))["result"], "done");
     });
     asking.await.unwrap();
     server.stop().await;
@@ -208,9 +208,9 @@ async fn a_method_that_panics_is_an_internal_error_of_its_own() {
     gate.open();
     let address = server.addresses()[0];
     let asking = tokio::task::spawn_blocking(move || {
-        let answer = receive(send(address, &request("broken", json!([]))));
+        let answer = receive(send(address, &request("broken", &json!([]))));
         assert_eq!(answer["error"]["code"], codes::INTERNAL);
-        assert_eq!(receive(send(address, &request("slow", json!([]))))["result"], "done");
+        assert_eq!(receive(send(address, &request("slow", &json!([]))))["result"], "done");
     });
     asking.await.unwrap();
     server.stop().await;

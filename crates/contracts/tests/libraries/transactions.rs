@@ -392,7 +392,7 @@ fn what_no_l2_takes_is_refused_by_its_own_error() {
     let raw = |tx: TxEip1559| key.sign(tx).encoded_2718();
     assert_eq!(decode(raw(fine.clone()), CHAIN), Ok(key.address()));
 
-    use crate::evm::ExecuteError as R;
+    use crate::evm::Refusal as R;
     let mismatch =
         R::TransactionChainIdMismatch { got: U256::from(CHAIN), expected: U256::from(CHAIN + 1) };
     assert_eq!(
