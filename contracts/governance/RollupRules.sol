@@ -111,7 +111,6 @@ abstract contract RollupRules is RollupState {
         if (limit >> 32 != 0) revert GenesisOutOfBounds(genesis.gasLimit, type(uint32).max);
         _requireCapacity(limit, config.inbox, config.forced);
 
-
         _forks.push(Fork(config.schema, genesis.timestamp));
         _rules = uint256(uint160(config.policy)) | limit << 160 | limit << 192
             | uint256(config.schema) << 224 | 1 << 240 | 1 << 248;

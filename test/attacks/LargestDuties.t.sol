@@ -147,6 +147,7 @@ contract LargestDutiesTest is RealRollup {
             e.forced[0].discharges[i] = discharge(t[i], INativeRollup.Outcome.Invalid);
             if (i < 8) continue;
             e.forced[0].discharges[i].accountProof = new bytes[](0);
+            // forge-lint: disable-next-line(unsafe-typecast)
             e.forced[0].discharges[i].position = uint64(i % 8);
         }
         assertAdvances(input, e);

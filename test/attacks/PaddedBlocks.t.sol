@@ -27,6 +27,7 @@ contract PaddedBlocksTest is RealRollup {
         L2.add(g, BURNER, 0, hex"fe");
         for (uint160 i = 0; i < 4; ++i) {
             bytes memory code = new bytes(CODE);
+            // forge-lint: disable-next-line(unsafe-typecast)
             code[1] = bytes1(uint8(i));
             L2.add(g, address(0xc0de00 + i), 0, code);
         }
@@ -41,6 +42,7 @@ contract PaddedBlocksTest is RealRollup {
     /// @dev Uses all the gas that the block has left but this much.
     function burnAllBut(uint256 left) internal {
         IL2.Transaction memory t = L2.transaction("bob", BURNER, 0, "");
+        // forge-lint: disable-next-line(unsafe-typecast)
         t.gasLimit = uint64(l2.head.gasLimit - left);
         l2.send(t);
     }

@@ -22,6 +22,7 @@ contract SameBlockSubmissionsTest is RealRollup {
             send(address(0xbad), 1, 0, "");
         }
         for (uint256 i = 0; i < transactions; ++i) {
+            // forge-lint: disable-next-line(unsafe-typecast)
             submit(signedTransfer("bob", uint64(i), GENEROUS));
         }
     }

@@ -155,6 +155,7 @@ contract ExitHandler is ForcedBuilder {
     function _advance(address who, uint256 lag, bool fill) private returns (bool ok) {
         INativeRollup.Duties memory d = rollup.duties();
         IL2.Block memory b = l2.next();
+        // forge-lint: disable-next-line(unsafe-typecast)
         if (b.timestamp - lag > l2.head.timestamp) b.timestamp -= uint64(lag);
         bool asked = b.timestamp >= d.forcedDue && d.forcedNext < forced.length;
         now_ = b.timestamp;
@@ -186,6 +187,7 @@ contract ExitHandler is ForcedBuilder {
             }
         } catch (bytes memory reason) {
             require(
+                // forge-lint: disable-next-line(unsafe-typecast)
                 bytes4(reason) == PermissionedSequencing.NotSequencer.selector && who != sequencer,
                 string.concat("refused: ", vm.toString(reason))
             );
@@ -209,9 +211,9 @@ contract ExitHandler is ForcedBuilder {
         for (; claimed < outSince.length; ++claimed) {
             if (outSince[claimed] + CLAIM_AFTER > vm.getBlockTimestamp()) break;
             address to = recipient(claimed);
-            // forge-lint: disable-next-line(unsafe-typecast)
             IL1MessageQueue.Message memory m =
-                IL1MessageQueue.Message(alice, to, to, 1 gwei, 0, 0, uint64(claimed), "");
+            // forge-lint: disable-next-line(unsafe-typecast)
+            IL1MessageQueue.Message(alice, to, to, 1 gwei, 0, 0, uint64(claimed), "");
             queue.claim(m, messageProof(m.index), bob);
             require(to.balance == 1 gwei, "not paid");
         }

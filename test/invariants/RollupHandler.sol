@@ -178,6 +178,7 @@ contract RollupHandler is ForcedBuilder {
                 "operator",
                 MESSENGER,
                 0,
+                // forge-lint: disable-next-line(unsafe-typecast)
                 abi.encodeCall(IL2Messenger.addWaypoint, (uint64(all), root, rest))
             );
             w.gasLimit = 500_000;
@@ -193,6 +194,7 @@ contract RollupHandler is ForcedBuilder {
         for (uint256 i = relayed; park && i < end; ++i) {
             if (sent[i].gasLimit != 0) parkedValue += sent[i].value;
         }
+        // forge-lint: disable-next-line(unsafe-typecast)
         relayed = uint64(end);
     }
 

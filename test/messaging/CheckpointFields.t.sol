@@ -31,7 +31,9 @@ contract CheckpointFieldsTest is QueueTest {
         pure
         returns (uint64, uint64)
     {
+        // forge-lint: disable-next-line(incorrect-shift)
         uint64 fits = uint64((1 << (64 - width)) - 1);
+        // forge-lint: disable-next-line(unsafe-typecast)
         return (below | (above & fits) << uint64(width), above & ~fits);
     }
 

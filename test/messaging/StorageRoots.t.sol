@@ -116,6 +116,7 @@ contract Curious {
     bytes public seen;
 
     receive() external payable {
+        // forge-lint: disable-next-line(unchecked-call)
         (, seen) = msg.sender.call(abi.encodeCall(IL1MessageQueue.l2Sender, ()));
     }
 }
