@@ -141,7 +141,7 @@ contract VerifyTest is RollupParts {
         expectRefused("\ndelay = 86400", "\ndelay = 86401", code);
         expectRefused("grace = 7200", "grace = 7201", code);
         expectRefused("expiry = 172800", "expiry = 172801", code);
-        expectRefused("\nmax_gas = 23000", "\nmax_gas = 22999", code);
+        expectRefused("\nmax_gas = 300000", "\nmax_gas = 299999", code);
         expectRefused("max_bounded_gas = 1000000", "max_bounded_gas = 999999", code);
         expectRefused(
             "fee_recipient = \"0x0000000000000000000000000000000000000000\"",
@@ -395,7 +395,11 @@ contract VerifyTest is RollupParts {
         r.announce(INativeRollup.Change.Policy, 0xbb);
         r.announce(INativeRollup.Change.GasLimit, 12_000_000);
         r.announce(INativeRollup.Change.Fork, from << 16 | 0x1501);
-        skip(7 days);
+        skip(6 days);
+        r.clear(INativeRollup.Change.Policy, 0xbb);
+        r.clear(INativeRollup.Change.GasLimit, 12_000_000);
+        r.clear(INativeRollup.Change.Fork, from << 16 | 0x1501);
+        skip(1 days);
         string[2][] memory changes = new string[2][](2);
         changes[0] = [NO_OWNER, OWNER];
         changes[1] = ["# [in_force]", "[in_force]"];

@@ -208,7 +208,7 @@ fn the_block_imports_replays_and_verifies_with_the_extension_and_is_refused_with
         let is_commitment = |reason: &Invalid| matches!(reason, Invalid::Commitment { .. });
         let refused = verify(&block, &()).unwrap_err();
         assert!(matches!(&refused, BlockError::Invalid(reason) if is_commitment(reason)), "{fork}");
-        let refused = Execute::default().run(&block.input().unwrap(), u64::MAX).unwrap_err();
+        let refused = Execute::on(fork).run(&block.input().unwrap(), u64::MAX).unwrap_err();
         assert!(matches!(&refused, ExecuteError::Invalid(reason) if is_commitment(reason)));
         let plain = self::chain(fork, None);
         let refused = plain.import(&raw).unwrap_err();

@@ -69,6 +69,7 @@ fn blocks_of_older_amsterdam_drafts_are_refused_for_what_has_changed_since() -> 
                 "at the system address 0x0000bFF46984e3725691FA540a8C7589300D8282", // EIP-8282
                 "is below its intrinsic gas",                                       // EIP-2780
                 "brings the gas used to",                                           // EIP-8037
+                "is more than blocks available gas",                                // EIP-8037
                 "slot number present: got 0, expected 1",                           // EIP-7843
             ];
             assert!(explained.iter().any(|part| reason.contains(part)), "{name}\n{reason}");

@@ -5,7 +5,7 @@ use alloy_genesis::Genesis;
 use alloy_primitives::Bytes;
 use chain::to_stateless_input;
 use chain::{Call, Chain, ChainConfig, empty_genesis};
-use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule};
+use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, Rules};
 use executor::ChainSpec;
 use eyre::{Result, ensure, eyre};
 use std::{path::PathBuf, time::Instant};
@@ -46,7 +46,8 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         ensure!(outcome.success, "{name}: EXECUTE refuses a real block");
         ensure!(StatelessResult::decode(&outcome.output)?.valid, "{name}: not valid");
 
-        let refusal = Execute::default().run(&calldata, u64::MAX).err();
+        let l2 = Execute { rules: Rules::default(), ..Execute::l1() };
+        let refusal = l2.run(&calldata, u64::MAX).err();
         let blobs_or_withdrawals = !raw.versioned_hashes.is_empty()
             || raw.withdrawals.as_ref().is_some_and(|w| !w.is_empty());
         ensure!(

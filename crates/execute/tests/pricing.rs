@@ -89,8 +89,9 @@ fn run(execute: &Execute, calldata: &[u8], gas: u64) -> (Result<u64, ExecuteErro
 #[test]
 fn a_schedule_is_shown_what_the_input_holds() {
     let schedule = Arc::new(Witnessed::default());
-    let execute = Execute { gas: Arc::clone(&schedule) as Arc<dyn Pricing>, ..Execute::default() };
     for fork in [ProtocolFork::Cancun, ProtocolFork::Amsterdam] {
+        let gas = Arc::clone(&schedule) as Arc<dyn Pricing>;
+        let execute = Execute { gas, ..Execute::on(fork) };
         let block = L2::new(fork).build(L2::new(fork).transfers(3, 25_000));
         let calldata = block.input().unwrap();
         execute.run(&calldata, 0).unwrap();

@@ -268,7 +268,7 @@ fn verify_from_witness(
         rules,
         networks: Networks::Only(Arc::new(config.spec.clone())),
         threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-        ..Execute::default()
+        ..Execute::on(fork)
     };
     let circumstances = Circumstances { evm: config, senders: &block.senders };
     let done = execute.run_under(&calldata, u64::MAX, circumstances, |_| {});

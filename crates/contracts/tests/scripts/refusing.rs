@@ -12,7 +12,8 @@ const REFUSAL: &str = "this node makes no calls today";
 
 /// Stands before a node, answers each `eth_call` with an error, and passes on all else; its URL.
 fn refusing(node: &str) -> Result<String> {
-    let node = node.strip_prefix("http://").ok_or_eyre("a plain node")?.to_owned();
+    let node = node.strip_prefix("http://").ok_or_eyre("a plain node")?;
+    let node = node.trim_end_matches('/').to_owned();
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}", listener.local_addr()?);
     thread::spawn(move || {

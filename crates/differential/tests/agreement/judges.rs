@@ -93,6 +93,8 @@ pub(crate) struct Tally {
     /// Among the refused those on which ethrex panics.
     pub(crate) panics: usize,
     disagreements: Vec<String>,
+    /// Inputs with a damaged witness that is too small for ethrex alone.
+    pub(crate) missing_for_ethrex: usize,
 }
 
 impl Tally {
@@ -113,6 +115,24 @@ impl Tally {
                     .push(format!("{name}\n  ours {ours:?}\n  theirs {theirs:?}\n  {kept}"));
             }
         }
+    }
+
+    /// As [`Self::ask`], about an input whose witness may have been damaged. A witness holds what any
+    /// client reads, some of which revm does not: a node of that kind that is gone stops ethrex alone.
+    pub(crate) fn ask_damaged(
+        &mut self,
+        judges: &Judges,
+        name: impl FnOnce() -> String,
+        calldata: &Bytes,
+    ) {
+        if judges.ours(calldata).is_ok()
+            && let Some(Err(reason)) = judges.theirs(calldata)
+            && format!("{reason:?}").contains("Database access error")
+        {
+            self.missing_for_ethrex += 1;
+            return;
+        }
+        self.ask(judges, name, calldata);
     }
 
     pub(crate) const fn total(&self) -> usize {

@@ -60,13 +60,18 @@ fn tamper_with_scenarios(pack: &str, fork: ProtocolFork, changes: usize) -> Resu
                 tally.ask(judges, || format!("{what}: {name}"), &tampered);
             }
             let scrambled = scramble(&calldata, &mut rng);
-            tally.ask(judges, || format!("scrambled: {name}"), &scrambled);
+            tally.ask_damaged(judges, || format!("scrambled: {name}"), &scrambled);
         }
         Ok(())
     })?;
     let what = format!("{pack} under {fork}, tampered with");
     tally.assert_agreement(&what);
     if played.is_some() {
+        assert!(
+            tally.missing_for_ethrex < tally.accepted / 100,
+            "{what}: {} witnesses are too small for ethrex alone",
+            tally.missing_for_ethrex
+        );
         assert!(tally.accepted > 500, "{what}: changes of what the header leaves free");
         assert!(tally.refused.len() > 5 * tally.accepted / 2, "{what}: changes of all else");
     }

@@ -12,10 +12,19 @@ impl<S: StateSource> BlockState<'_, S> {
         self.accounts[id].now.get_or_insert_with(absent)
     }
 
+    /// Takes back that an account is there if it was not and has got nothing (EIP-161).
+    fn unless_empty(&mut self, id: usize) {
+        let account = &mut self.accounts[id];
+        if account.before.is_none() && account.slots.is_empty() && account.is_empty() {
+            account.now = None;
+        }
+    }
+
     /// Sets the balance of an account, in wei.
     pub fn set_balance(&mut self, address: Address, balance: U256) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
         self.present(id).balance = balance;
+        self.unless_empty(id);
         Ok(())
     }
 
@@ -23,6 +32,7 @@ impl<S: StateSource> BlockState<'_, S> {
     pub fn set_nonce(&mut self, address: Address, nonce: u64) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
         self.present(id).nonce = nonce;
+        self.unless_empty(id);
         Ok(())
     }
 
@@ -31,6 +41,7 @@ impl<S: StateSource> BlockState<'_, S> {
         let id = self.account_id(address)?;
         let hash = if code.is_empty() { KECCAK256_EMPTY } else { keccak256(&code) };
         self.present(id).code_hash = hash;
+        self.unless_empty(id);
         if hash != KECCAK256_EMPTY {
             let bytecode = Bytecode::new_raw_checked(code.clone())
                 .unwrap_or_else(|_| Bytecode::new_legacy(code));
