@@ -402,7 +402,11 @@ contract RollupRulesTest is RealRollup {
         for (uint256 i = 1; i <= 255; ++i) {
             announce(FORK, fork(from + i, L2.AMSTERDAM));
         }
-        skip(UPGRADE_DELAY);
+        skip(UPGRADE_DELAY - 1 days);
+        for (uint256 i = 1; i <= 255; ++i) {
+            rollup.clear(FORK, fork(from + i, L2.AMSTERDAM));
+        }
+        skip(1 days);
         vm.startPrank(owner);
         for (uint256 i = 1; i <= 254; ++i) {
             rollup.make(FORK, fork(from + i, L2.AMSTERDAM));
@@ -424,7 +428,10 @@ contract RollupRulesTest is RealRollup {
         uint256 older = fork(time + 2, L2.AMSTERDAM - 1);
         announce(FORK, older);
         announce(FORK, newer);
-        skip(UPGRADE_DELAY);
+        skip(UPGRADE_DELAY - 1 days);
+        rollup.clear(FORK, older);
+        rollup.clear(FORK, newer);
+        skip(1 days);
         vm.startPrank(owner);
         rollup.make(FORK, newer);
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.ChangeInvalid.selector, FORK, older));

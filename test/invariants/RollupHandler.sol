@@ -134,6 +134,8 @@ contract RollupHandler is ForcedBuilder {
         INativeRollup.Duties memory d = rollup.duties();
         bool relayAsked = time >= d.relayDue && d.relayed < sent.length;
         bool forcedAsked = time >= d.forcedDue && d.forcedNext < forced.length;
+        // A block that puts off what is forced owes the relays.
+        if (relayAsked && forcedAsked) fill = false;
         // Whichever is the older excuses from the other, if there is something to do about it.
         if (relayAsked && d.relayDue < d.forcedDue) forcedAsked = false;
         else if (forcedAsked && _isDue(d.forcedNext)) relayAsked = relayAsked && eager;
