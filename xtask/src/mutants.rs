@@ -1,6 +1,6 @@
 //! `cargo xtask mutants`: whether the tests of the contracts notice when the contracts are wrong.
 //!
-//! Each mutant is a contract with one small mistake (see [`solidity`]). The tests have to fail on it:
+//! Each mutant is a contract with one small mistake (see [`mod@solidity`]). The tests have to fail on it:
 //! first those of its own folder, and if these pass, all others. What `test/gas` says is left out, since
 //! any change costs another amount of gas; so are `test/forge` and `test/symbolic`, which are about
 //! other things. A mutant that does not compile is none.

@@ -4,13 +4,6 @@
 //! derive the same accounts. Nobody's money belongs at these addresses.
 //!
 //! Nonces, fees and limits are the caller's.
-//!
-//! ```
-//! use enshrine_testkit::Key;
-//!
-//! assert_eq!(Key::named("alice").address(), Key::named("alice").address());
-//! assert_ne!(Key::named("alice").address(), Key::named("bob").address());
-//! ```
 
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, Signed, TxEip4844};
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
@@ -67,5 +60,16 @@ impl Key {
     pub fn authorize(&self, authorization: Authorization) -> SignedAuthorization {
         let signature = self.sign_digest(&authorization.signature_hash());
         authorization.into_signed(signature)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_makes_always_the_same_key_and_another_name_another() {
+        assert_eq!(Key::named("alice").address(), Key::named("alice").address());
+        assert_ne!(Key::named("alice").address(), Key::named("bob").address());
     }
 }
