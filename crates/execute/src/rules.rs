@@ -35,7 +35,7 @@ impl Default for Rules {
     }
 }
 
-/// Why a block that may be valid is none for an L2.
+/// Why a block that may be valid by consensus cannot be a block of an L2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RuleViolation {
     /// A blob field of the header is not zero.

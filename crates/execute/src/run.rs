@@ -138,7 +138,7 @@ pub enum ExecuteError {
     /// The schema id is one that this L1 does not accept.
     #[error("schema id {0} is not accepted here")]
     Schema(SchemaId),
-    /// The block is none for an L2.
+    /// The block breaks the rules for blocks of an L2.
     #[error(transparent)]
     Rules(#[from] RuleViolation),
     /// The block is not valid, or not shown to be.

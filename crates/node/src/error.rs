@@ -12,7 +12,7 @@ pub enum Rejected {
     #[error("transaction {0} is already known")]
     Known(B256),
     /// It is signed for another chain.
-    #[error("signed for chain {got}, this is {expected}")]
+    #[error("signed for chain {got}, but this chain is {expected}")]
     ChainId {
         /// Its chain id.
         got: u64,
@@ -20,10 +20,10 @@ pub enum Rejected {
         expected: u64,
     },
     /// Its signature is none.
-    #[error("its signature recovers no sender")]
+    #[error("no sender can be recovered from the signature")]
     Signature,
     /// The sender has used its nonce.
-    #[error("nonce {got} of {sender} is used, the next is {expected}")]
+    #[error("nonce {got} of {sender} is already used, the next is {expected}")]
     NonceTooLow {
         /// Who sends it.
         sender: Address,
@@ -33,7 +33,7 @@ pub enum Rejected {
         expected: u64,
     },
     /// No account may have its nonce.
-    #[error("nonce is the greatest there is")]
+    #[error("the nonce is at its maximum, 2^64 - 1")]
     NonceMax,
     /// It asks for more gas than a block has.
     #[error("gas limit {got} exceeds the block's {limit}")]
@@ -60,7 +60,7 @@ pub enum Rejected {
         intrinsic: u64,
     },
     /// The sender cannot pay for it.
-    #[error("{sender} has {balance} wei, it may cost {cost}")]
+    #[error("{sender} has {balance} wei, but the transaction may cost {cost}")]
     Funds {
         /// Who sends it.
         sender: Address,
@@ -70,7 +70,7 @@ pub enum Rejected {
         cost: U256,
     },
     /// It offers less than the base fee.
-    #[error("offers {got} wei per gas, the base fee is {base_fee}")]
+    #[error("the fee cap of {got} wei per gas is below the base fee of {base_fee}")]
     BelowBaseFee {
         /// The most it pays per gas, in wei.
         got: u128,
@@ -78,7 +78,7 @@ pub enum Rejected {
         base_fee: u64,
     },
     /// Its tip is below the least that the pool takes.
-    #[error("tips {got} wei per gas, the least is {least}")]
+    #[error("the tip of {got} wei per gas is below the minimum of {least}")]
     Tip {
         /// Its tip, in wei.
         got: u128,
@@ -114,7 +114,7 @@ pub enum Rejected {
         limit: usize,
     },
     /// It is too long.
-    #[error("{got} bytes, at most {limit} are taken")]
+    #[error("a transaction of {got} bytes, at most {limit} are accepted")]
     Size {
         /// Its length.
         got: usize,
@@ -128,7 +128,7 @@ pub enum Rejected {
     #[error("a set-code transaction needs an authorization")]
     NoAuthorization,
     /// It was taken, and the block that was made for it could not be: our fault.
-    #[error("it was taken, but no block was made: {0}")]
+    #[error("the transaction is in the pool, but no block could be made: {0}")]
     Mining(Box<NodeError>),
     /// The state could not be read.
     #[error(transparent)]

@@ -46,10 +46,9 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 
 /// What a block reads: the least that a verifier needs, in canonical form.
 fn witness(api: &Api, block: &Arc<Block>) -> Result<Value, RpcError> {
-    let parent = api
-        .chain()
-        .state_before(block)?
-        .ok_or_else(|| RpcError::server("genesis has no parent and so no witness"))?;
+    let parent = api.chain().state_before(block)?.ok_or_else(|| {
+        RpcError::server("the genesis block has no parent, and therefore no witness")
+    })?;
     let witness = parent.witness_of(block)?;
     Ok(json!({
         "state": witness.state, "keys": [], "codes": witness.codes, "headers": witness.headers,

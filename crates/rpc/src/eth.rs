@@ -119,7 +119,7 @@ fn ommer(block: &Block, index: usize) -> Option<Value> {
 fn access_list(api: &Api, id: BlockId) -> Result<Option<Value>, RpcError> {
     let Some(block) = api.find_block(id)? else { return Ok(None) };
     let Some(list) = &block.executed.block_access_list else {
-        return Err(RpcError::server("the block is of before Amsterdam and has no access list"));
+        return Err(RpcError::server("the block predates Amsterdam and has no block access list"));
     };
     let list: alloy_eips::eip7928::BlockAccessList =
         alloy_rlp::decode_exact(list).map_err(|error| RpcError::internal(error.to_string()))?;
