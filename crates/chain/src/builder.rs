@@ -4,13 +4,13 @@ use crate::{
     BlockAttributes, BlockWithWitness, ChainError, ChainReader, Rejection, State,
     gas_pool::GasPool, header::check_header, record::Recording,
 };
-use alloy_consensus::{Header, Transaction as _, proofs};
+use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_evm::Evm as _;
-use alloy_primitives::{Address, B256, keccak256, map::AddressSet};
+use alloy_primitives::{Address, map::AddressSet};
 use executor::{
-    BlockError, BlockExecution, BlockState, Environment, EvmOverrides as _, ExecutionOutcome,
-    Invalid, StateSource, Transaction, check_system_code, recover_sender,
+    BlockError, BlockExecution, BlockState, Environment, EvmOverrides as _, Invalid, StateSource,
+    Transaction, check_system_code, recover_sender,
 };
 use revm::Database as _;
 use stateless::check_access_list_size;
@@ -213,7 +213,7 @@ impl State {
         let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
         let post = state.into_post_state(|node| changes.put_node(node))?;
         changes.codes = post.codes;
-        let header = close_header(header.clone(), &transactions, &executed, post.root);
+        let header = executed.close_header(header.clone(), &transactions, post.root);
         provable &= check_header(&header, &self.block.header, spec).is_ok();
         let withdrawals = withdrawals.to_vec();
         let mut block = Block::sealed(header, transactions, senders, withdrawals, executed);
@@ -239,23 +239,4 @@ struct Rejected {
     reason: Rejection,
     /// Whether it was run, and so has left a mark on the record of what was read.
     was_tried: bool,
-}
-
-/// Fills in what execution has shown.
-fn close_header(
-    mut header: Header,
-    transactions: &[Transaction],
-    executed: &ExecutionOutcome,
-    state_root: B256,
-) -> Header {
-    let (receipts_root, logs_bloom) = executed.receipts_root_and_bloom();
-    header.state_root = state_root;
-    header.transactions_root = proofs::calculate_transaction_root(transactions);
-    header.receipts_root = receipts_root;
-    header.logs_bloom = logs_bloom;
-    header.gas_used = executed.gas_used;
-    header.blob_gas_used = header.excess_blob_gas.map(|_| executed.blob_gas_used);
-    header.requests_hash = executed.requests.as_ref().map(|requests| requests.requests_hash());
-    header.block_access_list_hash = executed.block_access_list.as_ref().map(keccak256);
-    header
 }

@@ -4,7 +4,7 @@ use super::{
     call::{kind_of, refused},
     code,
     payload::{WantedBlock, WantedHeader},
-    result::{Made, close, describe, split},
+    result::{Made, describe, split},
 };
 use crate::{RpcError, overrides, transfers::Transfers, typed::Filled};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
@@ -204,7 +204,9 @@ impl Simulation {
         let post = state.into_post_state(|node| added.put_node(node)).map_err(ChainError::from)?;
         added.codes = post.codes;
         let (results, transactions, senders) = split(made);
-        let header = close(header, &transactions, &executed, post.root);
+        let mut header = executed.close_header(header, &transactions, post.root);
+        // Of calls the receipts are kept, not what each used by the two meters of Amsterdam.
+        header.gas_used = executed.receipts.last().map_or(0, |last| last.cumulative_gas_used);
         let mut built =
             Block::sealed(header, transactions, senders, withdrawals.to_vec(), executed);
         built.provable = false;

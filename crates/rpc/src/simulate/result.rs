@@ -2,11 +2,10 @@
 
 use super::code;
 use crate::{RpcLog, call::halt, codes, error::revert_reason};
-use alloy_consensus::{Header, proofs};
-use alloy_primitives::{Address, B256, Bytes, Log, keccak256};
+use alloy_primitives::{Address, Bytes, Log};
 use alloy_rpc_types_eth::simulate::{SimCallResult, SimulateError};
 use chain::Block;
-use executor::{ExecutionOutcome, Transaction};
+use executor::Transaction;
 use revm::context::result::{ExecutionResult, HaltReason};
 
 /// One call that was made.
@@ -16,25 +15,6 @@ pub(super) struct Made {
     pub(super) result: ExecutionResult<HaltReason>,
     /// Logs with those that stand for transfers.
     pub(super) logs: Vec<Log>,
-}
-
-/// Fills in what execution has shown.
-pub(super) fn close(
-    mut header: Header,
-    transactions: &[Transaction],
-    executed: &ExecutionOutcome,
-    state_root: B256,
-) -> Header {
-    let (receipts_root, logs_bloom) = executed.receipts_root_and_bloom();
-    header.state_root = state_root;
-    header.transactions_root = proofs::calculate_transaction_root(transactions);
-    header.receipts_root = receipts_root;
-    header.logs_bloom = logs_bloom;
-    header.gas_used = executed.receipts.last().map_or(0, |last| last.cumulative_gas_used);
-    header.blob_gas_used = header.excess_blob_gas.map(|_| executed.blob_gas_used);
-    header.requests_hash = executed.requests.as_ref().map(|requests| requests.requests_hash());
-    header.block_access_list_hash = executed.block_access_list.as_ref().map(keccak256);
-    header
 }
 
 pub(super) type Results = Vec<(ExecutionResult<HaltReason>, Vec<Log>)>;
