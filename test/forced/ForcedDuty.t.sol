@@ -15,14 +15,6 @@ contract ForcedDutyTest is RealRollup {
 
     uint128 internal constant GENEROUS = 100 gwei;
 
-    function expectRefused(bytes memory input, INativeRollup.Evidence memory e, bytes memory error_)
-        internal
-    {
-        bytes[] memory inputs = one(input);
-        vm.expectRevert(error_);
-        rollup.advance(inputs, e);
-    }
-
     /// @dev A transfer by alice that is due in the next block.
     function dueTransfer(uint64 nonce, uint128 maxFee)
         internal
@@ -263,124 +255,7 @@ contract ForcedDutyTest is RealRollup {
         );
     }
 
-    // ------------------------------------------------------------------ copies
-
-    /// @dev The first is in the block, and the others refer to it.
-    function refer(INativeRollup.ForcedTransaction[] memory t, uint64 to)
-        internal
-        returns (INativeRollup.Evidence memory e)
-    {
-        e = one(discharge(t[0], INativeRollup.Outcome.Included));
-        INativeRollup.Discharge memory d = e.forced[0].discharges[0];
-        e.forced[0].discharges = new INativeRollup.Discharge[](t.length);
-        e.forced[0].discharges[0] = d;
-        for (uint256 i = 1; i < t.length; ++i) {
-            d = discharge(t[i], INativeRollup.Outcome.Invalid);
-            d.accountProof = new bytes[](0);
-            d.position = to;
-            e.forced[0].discharges[i] = d;
-        }
-    }
-
-    function test_copies_need_no_proof_of_their_own() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](20);
-        bytes memory raw = signedTransfer("alice", 0, GENEROUS);
-        for (uint256 i = 0; i < 20; ++i) {
-            t[i] = submit(raw);
-        }
-        skip(FORCED_DELAY);
-        l2.raw(raw);
-        bytes memory input = l2.seal();
-        // Not by itself, nor by one that follows.
-        expectRefused(
-            input, refer(t, 1), abi.encodeWithSelector(INativeRollup.StillValid.selector, 1)
-        );
-        rollup.advance(one(input), refer(t, 0));
-        assertEq(rollup.duties().forcedNext, 20);
-    }
-
-    function test_what_was_shown_of_one_transaction_is_not_more_than_it_shows() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](2);
-        bytes memory raw = signedTransfer("alice", 0, GENEROUS);
-        t[0] = submit(raw);
-        t[1] = submit(signedTransfer("alice", 1, GENEROUS));
-        INativeRollup.ForcedTransaction memory other = submit(signedTransfer("bob", 0, GENEROUS));
-        skip(FORCED_DELAY);
-        l2.raw(raw);
-        bytes memory input = l2.seal();
-        bytes memory error_ = abi.encodeWithSelector(INativeRollup.StillValid.selector, 1);
-        // The next nonce is not used up.
-        expectRefused(input, refer(t, 0), error_);
-        t[1] = other;
-        // Out of order, but it is judged by what it says.
-        vm.store(address(inbox), keccak256(abi.encode(uint256(1), uint256(1))), inbox.commitment(2));
-        expectRefused(input, refer(t, 0), error_);
-    }
-
-    function test_a_proof_is_good_for_all_of_its_account() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](3);
-        for (uint64 i = 0; i < 3; ++i) {
-            t[i] = submit(signedTransfer("alice", 5 - i, GENEROUS));
-        }
-        skip(FORCED_DELAY);
-        bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = refer(t, 0);
-        e.forced[0].discharges[0] = discharge(t[0], INativeRollup.Outcome.Invalid);
-        rollup.advance(one(input), e);
-        assertEq(rollup.duties().forcedNext, 3);
-    }
-
-    // ------------------------------------------------------------------ the budget
-
-    function test_a_block_owes_what_fits_the_budget_and_no_more() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](8);
-        bytes[] memory raw = new bytes[](8);
-        for (uint64 i = 0; i < 8; ++i) {
-            raw[i] = signedTransfer("alice", i, GENEROUS);
-            t[i] = submit(raw[i]);
-        }
-        skip(FORCED_DELAY + FORCED_GRACE);
-        for (uint256 n = 6; n <= 7; ++n) {
-            IL2.Head memory parent = l2.head;
-            INativeRollup.Evidence memory e = none();
-            e.forced = new INativeRollup.ForcedBatch[](1);
-            e.forced[0].discharges = new INativeRollup.Discharge[](n + 1);
-            for (uint64 i = 0; i < n; ++i) {
-                l2.raw(raw[i]);
-                e.forced[0].discharges[i] = discharge(t[i], INativeRollup.Outcome.Included);
-                e.forced[0].discharges[i].position = i;
-            }
-            e.forced[0].discharges[n] = discharge(t[n], INativeRollup.Outcome.NoRoom);
-            bytes memory input = l2.seal();
-            if (n == 6) {
-                expectRefused(input, e, abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 6));
-                l2.head = parent;
-            } else {
-                rollup.advance(one(input), e);
-            }
-        }
-        assertEq(rollup.duties().forcedNext, 7);
-        assertEq(rollup.duties().forcedDue, t[7].submittedAt + FORCED_DELAY);
-    }
-
-    /// @dev A builder that proves the same account again and again does not use the budget up by that.
-    function test_proofs_that_are_not_needed_take_nothing_of_the_budget() public {
-        INativeRollup.Evidence memory e = none();
-        e.forced = new INativeRollup.ForcedBatch[](1);
-        e.forced[0].discharges = new INativeRollup.Discharge[](12);
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](12);
-        for (uint64 i = 0; i < 11; ++i) {
-            t[i] = submit(signedTransfer("alice", 5 + i, GENEROUS));
-        }
-        t[11] = submit(signedTransfer("bob", 0, GENEROUS));
-        skip(FORCED_DELAY + FORCED_GRACE);
-        bytes memory input = l2.seal();
-        for (uint64 i = 0; i < 11; ++i) {
-            e.forced[0].discharges[i] = discharge(t[i], INativeRollup.Outcome.Invalid);
-        }
-        e.forced[0].discharges[11] = discharge(t[11], INativeRollup.Outcome.NoRoom);
-        expectRefused(input, e, abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 11));
-    }
+    // ------------------------------------------------------------------ excuses
 
     function dueTransferFrom(string memory from)
         internal
@@ -557,43 +432,6 @@ contract ForcedDutyTest is RealRollup {
         expectRefused(
             input, e, abi.encodeWithSelector(INativeRollup.NotExpired.selector, 1, expiry)
         );
-    }
-
-    function test_a_block_deals_with_sixty_four_at_most_and_owes_no_more() public {
-        INativeRollup.ForcedTransaction[] memory t = new INativeRollup.ForcedTransaction[](65);
-        for (uint64 i = 0; i < 65; ++i) {
-            t[i] = submit(signedTransfer("alice", i, 0));
-        }
-        skip(FORCED_DELAY);
-        bytes memory input = l2.seal();
-        INativeRollup.Evidence memory e = one(discharge(t[0], INativeRollup.Outcome.Underpriced));
-        for (uint256 n = 65; n >= 63; --n) {
-            INativeRollup.Discharge[] memory some = new INativeRollup.Discharge[](n);
-            for (uint256 i = 0; i < n; ++i) {
-                some[i] = discharge(t[i], INativeRollup.Outcome.Underpriced);
-            }
-            e.forced[0].discharges = some;
-            if (n == 65) {
-                expectRefused(
-                    input,
-                    e,
-                    abi.encodeWithSelector(INativeRollup.TooManyDischarges.selector, 65, 64)
-                );
-            } else if (n == 63) {
-                expectRefused(
-                    input,
-                    e,
-                    abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 63)
-                );
-            }
-        }
-        INativeRollup.Discharge[] memory sixtyFour = new INativeRollup.Discharge[](64);
-        for (uint256 i = 0; i < 64; ++i) {
-            sixtyFour[i] = discharge(t[i], INativeRollup.Outcome.Underpriced);
-        }
-        e.forced[0].discharges = sixtyFour;
-        rollup.advance(one(input), e);
-        assertEq(rollup.duties().forcedNext, 64);
     }
 
     // ------------------------------------------------------------------ ways out

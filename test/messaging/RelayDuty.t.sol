@@ -15,14 +15,6 @@ contract RelayDutyTest is RealRollup {
 
     address internal constant TO = address(0xaaaa);
 
-    function expectRefused(bytes memory input, INativeRollup.Evidence memory e, bytes memory error_)
-        internal
-    {
-        bytes[] memory inputs = one(input);
-        vm.expectRevert(error_);
-        rollup.advance(inputs, e);
-    }
-
     function assertDuties(uint64 relayed, uint256 due) internal view {
         INativeRollup.Duties memory d = rollup.duties();
         assertEq(d.relayed, relayed);

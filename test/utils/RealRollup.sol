@@ -87,6 +87,15 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         nextL1Block();
     }
 
+    /// @dev A block with this evidence is refused, for just this reason.
+    function expectRefused(bytes memory input, INativeRollup.Evidence memory e, bytes memory error_)
+        internal
+    {
+        bytes[] memory inputs = one(input);
+        vm.expectRevert(error_);
+        rollup.advance(inputs, e);
+    }
+
     function assertHead() internal view {
         assertEq(rollup.head().number, l2.head.number);
         assertEq(rollup.blockHash(), l2.head.hash);
