@@ -46,6 +46,7 @@ fn every_scripted_answer_is_anvils_or_differs_for_a_known_reason() {
         let script = Script::parse(&name, &std::fs::read_to_string(&path).unwrap()).unwrap();
         report.records.extend(Player::play([&anvil, &devnet], &script).unwrap());
     }
+    assert!(report.records.len() >= 300, "only {} scripted requests", report.records.len());
     assert_eq!(unexplained(&report), Vec::<String>::new());
 }
 

@@ -138,6 +138,7 @@ async fn the_recorded_answers_are_given() -> Result<()> {
     };
     let methods = methods(import(&folder)?);
     let cases = cases(&folder.join("tests"))?;
+    assert!(cases.len() >= 100, "only {} recorded answers", cases.len());
     let mut wrong = Vec::new();
     for case in &cases {
         let name = case.strip_prefix(folder.join("tests"))?.display().to_string();

@@ -73,6 +73,7 @@ pub fn blocks(part_name: &str, what: &str) -> Result<Vec<Block>> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<io::Result<Vec<_>>>()?;
     paths.retain(|path| path.to_string_lossy().contains(".json"));
+    ensure!(!paths.is_empty(), "{} holds no block", folder.display());
     paths.sort();
     paths.iter().map(|path| read_block(path)).collect()
 }
