@@ -1,7 +1,8 @@
 //! The genesis of an L2.
 
-use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, Bytes, U256, address};
+use alloy_eips::eip7840::BlobParams;
+use alloy_genesis::{ChainConfig, Genesis, GenesisAccount};
+use alloy_primitives::{Address, Bytes, U256, address, hex};
 use chain::empty_genesis;
 use wire::ProtocolFork;
 
@@ -21,6 +22,21 @@ pub struct Predeploys {
     pub l1_anchor: Bytes,
     /// Code of `L2Messenger`.
     pub l2_messenger: Bytes,
+}
+
+impl Predeploys {
+    /// The codes that this crate holds, so that a genesis can be made where there is no compiler: those
+    /// of `contracts/l2`, which a test compiles and compares.
+    pub fn built_in() -> Self {
+        let code = |text: &str| {
+            let code = hex::decode(text.trim_ascii());
+            Bytes::from(code.expect("the file holds what the compiler has written"))
+        };
+        Self {
+            l1_anchor: code(include_str!("../predeploys/L1Anchor.hex")),
+            l2_messenger: code(include_str!("../predeploys/L2Messenger.hex")),
+        }
+    }
 }
 
 /// A genesis with the system contracts of `fork` and the rollup's predeploys.
@@ -49,4 +65,48 @@ pub fn l2_genesis(
         genesis.alloc.insert(address, account);
     }
     genesis
+}
+
+/// The configuration for the genesis file of an L2 on which the rules of `fork` hold from its first
+/// block on, as common clients read it: the rules that EXECUTE knows for a chain of one's own, so no
+/// deposit contract, and the blob parameters of Ethereum.
+pub fn l2_chain_config(chain_id: u64, fork: ProtocolFork) -> ChainConfig {
+    let start = |first: ProtocolFork| (fork >= first).then_some(0);
+    let blobs = [
+        (ProtocolFork::Cancun, BlobParams::cancun()),
+        (ProtocolFork::Prague, BlobParams::prague()),
+        (ProtocolFork::Osaka, BlobParams::osaka()),
+        (ProtocolFork::Bpo1, BlobParams::bpo1()),
+        (ProtocolFork::Bpo2, BlobParams::bpo2()),
+        (ProtocolFork::Amsterdam, BlobParams::bpo2()),
+    ];
+    let blobs = blobs.into_iter().filter(|(first, _)| fork >= *first);
+    ChainConfig {
+        chain_id,
+        homestead_block: Some(0),
+        eip150_block: Some(0),
+        eip155_block: Some(0),
+        eip158_block: Some(0),
+        byzantium_block: Some(0),
+        constantinople_block: Some(0),
+        petersburg_block: Some(0),
+        istanbul_block: Some(0),
+        muir_glacier_block: Some(0),
+        berlin_block: Some(0),
+        london_block: Some(0),
+        arrow_glacier_block: Some(0),
+        gray_glacier_block: Some(0),
+        merge_netsplit_block: Some(0),
+        terminal_total_difficulty: Some(U256::ZERO),
+        terminal_total_difficulty_passed: true,
+        shanghai_time: start(ProtocolFork::Shanghai),
+        cancun_time: start(ProtocolFork::Cancun),
+        prague_time: start(ProtocolFork::Prague),
+        osaka_time: start(ProtocolFork::Osaka),
+        bpo1_time: start(ProtocolFork::Bpo1),
+        bpo2_time: start(ProtocolFork::Bpo2),
+        amsterdam_time: start(ProtocolFork::Amsterdam),
+        blob_schedule: blobs.map(|(first, params)| (first.name().to_owned(), params)).collect(),
+        ..Default::default()
+    }
 }

@@ -2,18 +2,21 @@
 //!
 //! This crate gives the interfaces of `contracts/` as types, also for calls over JSON-RPC, mirrors the
 //! formats that both sides must agree on, and knows what goes into an L2's genesis and into the
-//! constructors on L1. It owns no protocol: that is written in Solidity, and tests hold the mirrors
-//! here against it. It compiles nothing and talks to nobody.
+//! constructors on L1, and what the file of a [`Deployment`] holds. It owns no protocol: that is
+//! written in Solidity, and tests hold the mirrors here against it. It compiles nothing and talks to
+//! nobody.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod bindings;
 mod config;
+mod deployment;
 mod genesis;
 mod messages;
 mod proofs;
 
 pub use config::{ForcedConfig, RollupConfig};
-pub use genesis::{L1_ANCHOR, L2_MESSENGER, PREMINT, Predeploys, l2_genesis};
+pub use deployment::{Deployment, DeploymentError};
+pub use genesis::{L1_ANCHOR, L2_MESSENGER, PREMINT, Predeploys, l2_chain_config, l2_genesis};
 pub use messages::{Anchor, Message, extend, pack, sent_in, sent_slot};
 pub use proofs::message_proof;

@@ -1,0 +1,314 @@
+//! What `script/Deploy.s.sol` writes down of a rollup.
+
+use alloy_genesis::Genesis;
+use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
+use alloy_primitives::{Address, B256};
+use chain::{Chain, ChainConfig, ChainError, spec_of};
+use core::str::FromStr;
+use executor::ChainSpec;
+use serde_json::{Map, Value};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+use wire::ProtocolFork;
+
+/// Most bytes of a deployment file or a genesis: room for some hundred thousand accounts.
+const LONGEST: u64 = 1 << 28;
+
+/// The file beside a deployment file that holds the genesis of the L2, if the file itself does not.
+const GENESIS_FILE: &str = "genesis.json";
+
+/// A rollup on an L1, as its deployment file has it: all that a node has to know of the two chains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// Chain id of L1.
+    pub l1_chain_id: u64,
+    /// L1 block behind which the contracts were deployed: their logs begin later.
+    pub l1_block: u64,
+    /// Chain id of the L2.
+    pub l2_chain_id: u64,
+    /// Hash of the first block of the L2.
+    pub genesis_hash: B256,
+    /// Its state root.
+    pub genesis_state_root: B256,
+    /// Who deployed the contracts, which decides their addresses.
+    pub deployer: Address,
+    /// `NativeRollup`.
+    pub rollup: Address,
+    /// `L1MessageQueue`.
+    pub inbox: Address,
+    /// `ForcedInbox`.
+    pub forced: Address,
+    /// The sequencing policy, or zero if anyone may advance.
+    pub policy: Address,
+    /// `L1TokenBridge`, or zero.
+    pub l1_bridge: Address,
+    /// `L2TokenBridge`, on the L2, or zero.
+    pub l2_bridge: Address,
+    /// The genesis of the L2, whose first block is the one with [`Self::genesis_hash`].
+    pub genesis: Genesis,
+}
+
+/// Why a deployment file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DeploymentError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file is longer than anything that this could be.
+    #[error("{} is longer than {most} bytes", path.display())]
+    TooLong {
+        /// Which.
+        path: PathBuf,
+        /// Most bytes that are read.
+        most: u64,
+    },
+    /// A file is no JSON.
+    #[error("{} is no JSON object: {source}", path.display())]
+    Json {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// A field is not there.
+    #[error("{}: there is no {field}, which has to be {rule}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// A field has a value that it cannot have.
+    #[error("{}: {field} is {value}, which has to be {rule}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// The genesis is none.
+    #[error("{}: the genesis of the L2 cannot be read: {source}", path.display())]
+    Genesis {
+        /// The file that holds it.
+        path: PathBuf,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// There is no genesis.
+    #[error(
+        "{}: there is no genesis of the L2, neither under the key `genesis` nor in {}; its first \
+         block has the hash {hash}", path.display(), beside.display()
+    )]
+    NoGenesis {
+        /// The deployment file.
+        path: PathBuf,
+        /// Where it was looked for too.
+        beside: PathBuf,
+        /// Hash of the block that it has to give.
+        hash: B256,
+    },
+    /// The genesis gives another first block than the one at which the rollup started.
+    #[error(
+        "{}: the genesis of the L2 gives a first block with the {what} {got}, but the rollup was \
+         deployed with {expected}: it is another genesis", path.display()
+    )]
+    GenesisMismatch {
+        /// The file that holds the genesis.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// What the genesis gives.
+        got: B256,
+        /// What the rollup has.
+        expected: B256,
+    },
+    /// The first block of the L2 cannot be made.
+    #[error("{}: cannot make the first block of the L2: {source}", path.display())]
+    Chain {
+        /// The file that holds the genesis.
+        path: PathBuf,
+        /// Why not.
+        source: ChainError,
+    },
+}
+
+impl Deployment {
+    /// Reads a deployment file, and the genesis of the L2, which is under the key `genesis` of it or
+    /// else in `genesis.json` beside it; checks that its first block is the one with which the rollup
+    /// was deployed.
+    ///
+    /// # Errors
+    ///
+    /// [`DeploymentError`], which names field, value and rule.
+    pub fn read(path: &Path) -> Result<Self, DeploymentError> {
+        let fields = Fields { path, values: read_object(path)? };
+        let genesis_hash = fields.parse("genesisHash", HASH)?;
+        let (genesis_path, genesis) = match fields.values.get("genesis") {
+            Some(genesis) => (path.to_owned(), genesis.clone()),
+            None => {
+                let beside = path.with_file_name(GENESIS_FILE);
+                if !beside.is_file() {
+                    let path = path.to_owned();
+                    return Err(DeploymentError::NoGenesis { path, beside, hash: genesis_hash });
+                }
+                let genesis = Value::Object(read_object(&beside)?);
+                (beside, genesis)
+            }
+        };
+        let genesis: Genesis = serde_json::from_value(genesis)
+            .map_err(|source| DeploymentError::Genesis { path: genesis_path.clone(), source })?;
+        let deployment = Self {
+            l1_chain_id: fields.number("l1ChainId")?,
+            l1_block: fields.number("l1Block")?,
+            l2_chain_id: fields.number("l2ChainId")?,
+            genesis_hash,
+            genesis_state_root: fields.parse("genesisStateRoot", HASH)?,
+            deployer: fields.address("deployer")?,
+            rollup: fields.contract("rollup")?,
+            inbox: fields.contract("inbox")?,
+            forced: fields.contract("forced")?,
+            policy: fields.address("policy")?,
+            l1_bridge: fields.address("l1Bridge")?,
+            l2_bridge: fields.address("l2Bridge")?,
+            genesis,
+        };
+        deployment.check_genesis(&genesis_path)?;
+        Ok(deployment)
+    }
+
+    /// Whether the genesis is that of this rollup, by rules that EXECUTE knows for its chain id.
+    fn check_genesis(&self, path: &Path) -> Result<(), DeploymentError> {
+        let config = &self.genesis.config;
+        let invalid = |field, value: String, rule| {
+            Err(DeploymentError::Invalid { path: path.to_owned(), field, value, rule })
+        };
+        if config.chain_id != self.l2_chain_id {
+            let rule = "the l2ChainId of the deployment file";
+            return invalid("config.chainId", config.chain_id.to_string(), rule);
+        }
+        if let Some(contract) = config.deposit_contract_address.filter(|address| !address.is_zero())
+        {
+            let rule = "left out: EXECUTE knows no deposit contract on a chain of one's own";
+            return invalid("config.depositContractAddress", contract.to_string(), rule);
+        }
+        let spec = spec_of(config);
+        let time = self.genesis.timestamp;
+        let fork = spec.fork_at(time).filter(|fork| *fork >= ProtocolFork::Prague);
+        let Some(fork) = fork else {
+            let rule = "at or after pragueTime: a rollup starts with Prague or later";
+            return invalid("timestamp", time.to_string(), rule);
+        };
+        let rules = ChainSpec::for_input(self.l2_chain_id, fork);
+        let is_active = |spec: &ChainSpec, hardfork| {
+            spec.ethereum_fork_activation(hardfork).active_at_timestamp_or_number(time, 0)
+        };
+        for hardfork in EthereumHardfork::VARIANTS {
+            if is_active(&spec, *hardfork) != is_active(&rules, *hardfork) {
+                let rule = "in force from genesis on, with all forks before it";
+                return invalid("config", format!("without {hardfork} below {fork}"), rule);
+            }
+        }
+        if spec.blob_params_at(time) != rules.blob_params_at(time) {
+            let value = format!("{:?}", spec.blob_params_at(time));
+            return invalid("config.blobSchedule", value, "that of Ethereum for the same fork");
+        }
+        let chain = Chain::new(&self.genesis, ChainConfig::new(spec))
+            .map_err(|source| DeploymentError::Chain { path: path.to_owned(), source })?;
+        let first = chain.head();
+        for (what, got, expected) in [
+            ("state root", first.header.state_root, self.genesis_state_root),
+            ("hash", first.hash, self.genesis_hash),
+        ] {
+            if got != expected {
+                let path = path.to_owned();
+                return Err(DeploymentError::GenesisMismatch { path, what, got, expected });
+            }
+        }
+        Ok(())
+    }
+}
+
+const NUMBER: &str = "a number below 2^64";
+const HASH: &str = "a hash: 0x and 64 hexadecimal digits";
+const ADDRESS: &str = "an address: 0x and 40 hexadecimal digits";
+const CONTRACT: &str = "the address of a contract";
+
+/// The fields of a deployment file.
+struct Fields<'p> {
+    path: &'p Path,
+    values: Map<String, Value>,
+}
+
+impl Fields<'_> {
+    fn get(&self, field: &'static str, rule: &'static str) -> Result<&Value, DeploymentError> {
+        let missing = || DeploymentError::Missing { path: self.path.to_owned(), field, rule };
+        self.values.get(field).ok_or_else(missing)
+    }
+
+    fn invalid(&self, field: &'static str, value: &Value, rule: &'static str) -> DeploymentError {
+        DeploymentError::Invalid {
+            path: self.path.to_owned(),
+            field,
+            value: value.to_string(),
+            rule,
+        }
+    }
+
+    fn number(&self, field: &'static str) -> Result<u64, DeploymentError> {
+        let value = self.get(field, NUMBER)?;
+        // forge writes numbers that a double cannot hold as text.
+        let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+        number.ok_or_else(|| self.invalid(field, value, NUMBER))
+    }
+
+    fn parse<T: FromStr>(
+        &self,
+        field: &'static str,
+        rule: &'static str,
+    ) -> Result<T, DeploymentError> {
+        let value = self.get(field, rule)?;
+        // Without 0x it would be read too, and mean something else elsewhere.
+        let digits = value.as_str().filter(|text| text.starts_with("0x"));
+        let parsed = digits.and_then(|text| text.parse().ok());
+        parsed.ok_or_else(|| self.invalid(field, value, rule))
+    }
+
+    fn address(&self, field: &'static str) -> Result<Address, DeploymentError> {
+        self.parse(field, ADDRESS)
+    }
+
+    /// An address that is not zero.
+    fn contract(&self, field: &'static str) -> Result<Address, DeploymentError> {
+        let address = self.address(field)?;
+        if address.is_zero() {
+            return Err(self.invalid(field, &Value::from(address.to_string()), CONTRACT));
+        }
+        Ok(address)
+    }
+}
+
+fn read_object(path: &Path) -> Result<Map<String, Value>, DeploymentError> {
+    let failed = |source| DeploymentError::Io { path: path.to_owned(), source };
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(LONGEST + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() as u64 > LONGEST {
+        return Err(DeploymentError::TooLong { path: path.to_owned(), most: LONGEST });
+    }
+    serde_json::from_slice(&text)
+        .map_err(|source| DeploymentError::Json { path: path.to_owned(), source })
+}

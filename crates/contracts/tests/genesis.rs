@@ -1,0 +1,65 @@
+//! What an L2 starts with.
+
+use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
+use chain::{Chain, ChainConfig, spec_of};
+use enshrine_contracts::{Predeploys, l2_chain_config, l2_genesis};
+use executor::ChainSpec;
+use eyre::Result;
+use testkit::Artifacts;
+use wire::ProtocolFork;
+
+const FORKS: [ProtocolFork; 5] = [
+    ProtocolFork::Prague,
+    ProtocolFork::Osaka,
+    ProtocolFork::Bpo1,
+    ProtocolFork::Bpo2,
+    ProtocolFork::Amsterdam,
+];
+
+#[test]
+fn the_built_in_predeploys_are_what_the_contracts_compile_to() -> Result<()> {
+    let compiled = Artifacts::load(&toolchain::progress_to_stderr)?.predeploys()?;
+    let built_in = Predeploys::built_in();
+    let renew = |name: &str, code: &[u8]| {
+        format!("write this into crates/contracts/predeploys/{name}.hex: {}", hex(code))
+    };
+    assert!(built_in.l1_anchor == compiled.l1_anchor, "{}", renew("L1Anchor", &compiled.l1_anchor));
+    assert!(
+        built_in.l2_messenger == compiled.l2_messenger,
+        "{}",
+        renew("L2Messenger", &compiled.l2_messenger)
+    );
+    assert_ne!(built_in.l1_anchor, built_in.l2_messenger);
+    Ok(())
+}
+
+fn hex(code: &[u8]) -> String {
+    alloy_primitives::hex::encode(code)
+}
+
+#[test]
+fn the_configuration_of_an_l2_gives_the_rules_that_execute_has_for_it() -> Result<()> {
+    for fork in FORKS {
+        let own = ChainSpec::for_input(8_079, fork);
+        let read = spec_of(&l2_chain_config(8_079, fork));
+        assert_eq!(read.chain_id(), own.chain_id());
+        assert_eq!(read.deposit_contract(), own.deposit_contract());
+        for hardfork in EthereumHardfork::VARIANTS {
+            let (got, expected) =
+                (read.ethereum_fork_activation(*hardfork), own.ethereum_fork_activation(*hardfork));
+            assert_eq!(got, expected, "{hardfork} in {}", fork.name());
+        }
+        assert_eq!(read.blob_params_at(0), own.blob_params_at(0), "{}", fork.name());
+        assert_eq!(read.fork_at(0), Some(fork));
+
+        // What a file holds gives the same first block.
+        let mut genesis = l2_genesis(&Predeploys::built_in(), fork, 10_000_000, 1_700_000_000);
+        let expected = Chain::new(&genesis, ChainConfig::new(own))?.head().hash;
+        genesis.config = l2_chain_config(8_079, fork);
+        let text = serde_json::to_string(&genesis)?;
+        let genesis: alloy_genesis::Genesis = serde_json::from_str(&text)?;
+        let first = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
+        assert_eq!(first.head().hash, expected, "{}", fork.name());
+    }
+    Ok(())
+}
