@@ -50,6 +50,8 @@ contract Deploy is RollupPlan {
 
     function run(string calldata config) external {
         Plan memory plan = read(config, msg.sender);
+        // Before anything is deployed: what cannot be read then cannot be read now.
+        if (bytes(plan.genesisFile).length != 0) vm.readFile(plan.genesisFile);
         tellOfExecute();
         requireProxy();
         ensureCreate2("DeterministicDeployer", type(DeterministicDeployer).creationCode);
@@ -212,6 +214,24 @@ contract Deploy is RollupPlan {
         vm.serializeAddress(key, "forced", plan.forced);
         vm.serializeAddress(key, "policy", plan.policy);
         vm.serializeAddress(key, "l1Bridge", plan.l1Bridge);
-        vm.writeJson(vm.serializeAddress(key, "l2Bridge", plan.l2Bridge), plan.file);
+        string memory json = vm.serializeAddress(key, "l2Bridge", plan.l2Bridge);
+        if (bytes(plan.genesisFile).length != 0) {
+            // Text that is a JSON object goes into the file as one.
+            json = vm.serializeString(key, "genesis", vm.readFile(plan.genesisFile));
+        }
+        vm.createDir(_folderOf(plan.file), true);
+        vm.writeJson(json, plan.file);
+    }
+
+    /// @dev Where a file lies.
+    function _folderOf(string memory path) private pure returns (string memory) {
+        bytes memory folder = bytes(path);
+        uint256 end = folder.length;
+        while (end != 0 && folder[end - 1] != "/") --end;
+        if (end == 0) return ".";
+        assembly ("memory-safe") {
+            mstore(folder, sub(end, 1))
+        }
+        return string(folder);
     }
 }

@@ -14,13 +14,13 @@ import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
 import {OpenSequencing} from "../contracts/sequencing/OpenSequencing.sol";
 import {PermissionedSequencing} from "../contracts/sequencing/PermissionedSequencing.sol";
 import {RotatingSequencing} from "../contracts/sequencing/RotatingSequencing.sol";
-import {Chain} from "./Chain.sol";
+import {PlanChecks} from "./PlanChecks.sol";
 
 /// @title What a configuration file asks for, as contracts at addresses
 /// @notice All addresses follow from the deployer's account and the salt of the file, so each contract
 /// can be given those of the others, in whatever order they are deployed. The genesis of the L2 depends
 /// on nothing on L1: its predeploys have no constructor, and learn of L1 through the anchor.
-abstract contract RollupPlan is Chain {
+abstract contract RollupPlan is PlanChecks {
     /// @notice A contract to be deployed.
     struct Part {
         string name;
@@ -62,6 +62,8 @@ abstract contract RollupPlan is Chain {
         InForce inForce;
         /// Where what was deployed is written down.
         string file;
+        /// The genesis file of the L2, whose text goes there too; empty for none.
+        string genesisFile;
     }
 
     /// @notice The file asks for a policy that there is not.
@@ -94,8 +96,13 @@ abstract contract RollupPlan is Chain {
             plan.l1Bridge = _at(deployer, salt, "bridge");
             plan.l2Bridge = l2BridgeOf(plan.l1Bridge);
         }
-        plan.genesisHeader = vm.parseTomlBytes(toml, ".l2.genesis.header");
+        if (vm.keyExistsToml(toml, ".l2.genesis.file")) {
+            plan.genesisFile = vm.parseTomlString(toml, ".l2.genesis.file");
+        }
+        _requireDelays(toml);
+        plan.genesisHeader = _header(toml);
         plan.genesis = new GenesisReader().read(plan.genesisHeader, _schema(toml));
+        _requireBegun(plan.genesis.timestamp);
 
         bytes memory policy = _policy(toml);
         if (policy.length != 0) plan.policy = _at(deployer, salt, "policy");
@@ -254,11 +261,6 @@ abstract contract RollupPlan is Chain {
         return keccak256(bytes(a)) == keccak256(bytes(b));
     }
 
-    /// @dev Schema of the first blocks.
-    function _schema(string memory toml) private pure returns (uint16) {
-        return SafeCastLib.toUint16(vm.parseTomlUint(toml, ".l2.schema"));
-    }
-
     /// @dev A list that may be missing.
     function _numbers(string memory toml, string memory key)
         private
@@ -266,9 +268,5 @@ abstract contract RollupPlan is Chain {
         returns (uint256[] memory)
     {
         return vm.keyExistsToml(toml, key) ? vm.parseTomlUintArray(toml, key) : new uint256[](0);
-    }
-
-    function _u64(string memory toml, string memory key) private pure returns (uint64) {
-        return SafeCastLib.toUint64(vm.parseTomlUint(toml, key));
     }
 }

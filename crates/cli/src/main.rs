@@ -8,6 +8,7 @@ mod execute;
 mod forge;
 mod heap;
 mod logging;
+mod rollup;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -40,6 +41,16 @@ enum Command {
     /// Serve the test utilities for Foundry (`test/utils`).
     #[command(subcommand)]
     Forge(forge::Command),
+    /// Make all that a new rollup begins with: the genesis of its L2, the configuration of
+    /// `script/Deploy.s.sol` and of a node, and keys for development.
+    Init(Box<rollup::init::Arguments>),
+    /// Show the first block that a genesis file gives: hash, state root, header.
+    Genesis(rollup::genesis::Arguments),
+    /// Make the calldata that claims a message of the L2 on L1.
+    Prove(rollup::prove::Arguments),
+    /// Make the calldata of what is sent to a rollup's contracts on L1.
+    #[command(subcommand)]
+    Calldata(rollup::calldata::Command),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +60,10 @@ fn main() -> ExitCode {
         Command::Execute(command) => execute::run(command),
         Command::Devnet(args) => run_devnet(&args),
         Command::Forge(command) => forge::run(command),
+        Command::Init(arguments) => rollup::init::run(&arguments),
+        Command::Genesis(arguments) => rollup::genesis::run(&arguments),
+        Command::Prove(arguments) => rollup::prove::run(&arguments),
+        Command::Calldata(command) => rollup::calldata::run(&command),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

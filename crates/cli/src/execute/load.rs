@@ -101,7 +101,7 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Reads one file, in any of the forms that [`Source::files`] lists.
-fn load_file(path: &Path, fork: Option<ProtocolFork>) -> Result<Loaded> {
+pub(super) fn load_file(path: &Path, fork: Option<ProtocolFork>) -> Result<Loaded> {
     let is = |ending| path.extension() == Some(OsStr::new(ending));
     if is("json") || is("zst") {
         return Ok(Loaded { calldata: calldata_of(&read_bundle(path)?, fork)?, name: stem(path) });

@@ -9,7 +9,7 @@ mod verify;
 
 use clap::Subcommand;
 use eyre::Result;
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -23,6 +23,13 @@ pub(crate) enum Command {
     Encode(encode::Arguments),
     /// Fetch a block and its witness from a node and write them as one file.
     Fetch(fetch::Arguments),
+}
+
+/// The input of EXECUTE that a file holds, in a form that names its fork.
+pub(crate) fn load_input(path: &Path) -> Result<Vec<u8>> {
+    let loaded = load::load_file(path, None)?;
+    load::decode(&loaded.name, &loaded.calldata)?;
+    Ok(loaded.calldata)
 }
 
 pub(crate) fn run(command: Command) -> Result<ExitCode> {

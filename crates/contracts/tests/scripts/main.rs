@@ -87,7 +87,14 @@ fn a_deployment_that_was_interrupted_goes_on_where_it_was() -> Result<()> {
         &[("policy = \"none\"", &members), ("upgrade_delay = 604800", "upgrade_delay = 1")],
     )?;
     let said = bench.refuse("Deploy", RUN, &[&early])?;
+    assert!(said.contains("ValueInvalid") && said.contains("rollup.upgrade_delay"), "{said}");
+    // One that only a constructor refuses, and one that nobody has filled in.
+    let large = [("policy = \"none\"", &*members), ("max_gas = 1000000", "max_gas = 20000000")];
+    let large = bench.configure("large.toml", &large)?;
+    let said = bench.refuse("Deploy", RUN, &[&large])?;
     assert!(said.contains("InitCodeFailed"), "{said}");
+    let said = bench.refuse("Deploy", RUN, &["script/rollup.example.toml"])?;
+    assert!(said.contains("this is the placeholder of the example"), "{said}");
     assert_eq!(bench.nonce(DEPLOYER)?, 0);
     bench.run("Deploy", RUN, &[&config])?;
     let (rollup, policy) = (bench.deployed("rollup")?, bench.deployed("policy")?);
@@ -104,6 +111,15 @@ fn a_deployment_that_was_interrupted_goes_on_where_it_was() -> Result<()> {
     assert_eq!(bench.nonce(DEPLOYER)?, nonce);
     assert_eq!(bench.deployed("rollup")?, rollup);
     bench.run("Deploy", VERIFY, &[&config])?;
+
+    // The addresses go wherever the file says, also into a folder that is not there yet.
+    let (here, there) = (bench.file("deployment.json"), bench.file("new/folder/deployment.json"));
+    let elsewhere = [("policy = \"none\"", &*members), (&*here, &*there)];
+    let elsewhere = bench.configure("elsewhere.toml", &elsewhere)?;
+    bench.run("Deploy", RUN, &[&elsewhere])?;
+    let read = |file: &str| fs::read_to_string(bench.tools.root().join(file));
+    let addresses = |text: String| serde_json::from_str::<serde_json::Value>(&text);
+    assert_eq!(addresses(read(&there)?)?["rollup"], addresses(read(&here)?)?["rollup"]);
     Ok(())
 }
 

@@ -1,0 +1,100 @@
+//! `enshrine calldata`.
+
+use super::prove;
+use crate::execute::load_input;
+use alloy_consensus::{
+    EthereumTxEnvelope, Transaction as _, TxEip4844, transaction::SignerRecoverable as _,
+};
+use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
+use alloy_primitives::{Bytes, hex};
+use alloy_sol_types::SolCall as _;
+use clap::{Args, Subcommand};
+use contracts::{
+    Deployment,
+    bindings::{
+        IForcedInbox::submitCall,
+        INativeRollup::{Evidence, advanceCall},
+    },
+};
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
+use serde_json::json;
+use std::{path::PathBuf, process::ExitCode};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Of `ForcedInbox.submit`, for a signed L2 transaction that the sequencer must not leave out.
+    Force(Force),
+    /// Of `L1MessageQueue.claim`, for a message of the L2: the same as `enshrine prove`.
+    Claim(prove::Arguments),
+    /// Of `NativeRollup.advance`, for L2 blocks that name no new anchor and owe nothing: the input of
+    /// EXECUTE for each goes into it as it is, and no evidence.
+    Advance(Advance),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Force {
+    /// The transaction as `cast mktx` prints it, in hexadecimal digits.
+    #[arg(value_name = "RAWTX")]
+    raw: String,
+
+    /// The file that script/Deploy.s.sol has written, to check that the transaction is for this L2.
+    #[arg(long, value_name = "FILE")]
+    deployment: Option<PathBuf>,
+
+    /// JSON instead of the calldata alone.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Advance {
+    /// Inputs of EXECUTE in files, one for each block and in order; as `enshrine execute encode` and
+    /// `enshrine execute fetch --format ssz` write them.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+pub(crate) fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Force(arguments) => force(arguments),
+        Command::Claim(arguments) => prove::run(arguments),
+        Command::Advance(arguments) => advance(arguments),
+    }
+}
+
+fn force(arguments: &Force) -> Result<ExitCode> {
+    let raw = hex::decode(arguments.raw.trim())
+        .wrap_err("RAWTX is a signed transaction in hexadecimal digits")?;
+    let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&raw)
+        .wrap_err("RAWTX is no signed transaction")?;
+    let sender = transaction.recover_signer().wrap_err("nobody has signed RAWTX")?;
+    let deployment = arguments.deployment.as_deref().map(Deployment::read).transpose()?;
+    if let Some(deployment) = &deployment {
+        let expected = deployment.l2_chain_id;
+        let got = transaction.chain_id().ok_or_eyre("RAWTX is signed for every chain at once")?;
+        ensure!(got == expected, "RAWTX is signed for chain {got}, and the L2 is chain {expected}");
+    }
+    let calldata = Bytes::from(submitCall { raw: raw.into() }.abi_encode());
+    if !arguments.json {
+        println!("{}", hex::encode_prefixed(&calldata));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let document = json!({
+        "to": deployment.map(|deployment| deployment.forced),
+        "hash": transaction.trie_hash(),
+        "sender": sender,
+        "nonce": transaction.nonce(),
+        "gasLimit": transaction.gas_limit(),
+        "calldata": calldata,
+    });
+    println!("{}", serde_json::to_string_pretty(&document)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn advance(arguments: &Advance) -> Result<ExitCode> {
+    let inputs = arguments.files.iter().map(|path| load_input(path).map(Bytes::from));
+    let inputs = inputs.collect::<Result<_>>()?;
+    let call = advanceCall { inputs, evidence: Evidence::default() };
+    println!("{}", hex::encode_prefixed(call.abi_encode()));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,91 @@
+//! `enshrine genesis`.
+
+use alloy_genesis::Genesis;
+use alloy_primitives::{Bytes, hex};
+use chain::{Block, Chain, ChainConfig, spec_of};
+use clap::Args;
+use eyre::{Result, WrapErr as _, bail, ensure};
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
+use wire::ProtocolFork;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// A genesis file with alloc and config, as common clients read it; or a deployment file that
+    /// holds one.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let context = || format!("cannot read {}", arguments.file.display());
+    let text = fs::read(&arguments.file).wrap_err_with(context)?;
+    let mut value: Value = serde_json::from_slice(&text).wrap_err_with(context)?;
+    let inner = value.get_mut("genesis").map(Value::take);
+    let value = inner.unwrap_or(value);
+    ensure!(
+        value.get("alloc").is_some() && value.get("config").is_some(),
+        "{} is no genesis file: it needs both `config` (chainId, forks) and `alloc` (accounts)",
+        arguments.file.display()
+    );
+    let genesis: Genesis = serde_json::from_value(value).wrap_err_with(context)?;
+    let first = First::of(&genesis)?;
+    let header = &first.block.header;
+    if arguments.json {
+        let document = json!({
+            "chainId": genesis.config.chain_id,
+            "fork": first.fork.name(),
+            "schema": first.fork.schema().get(),
+            "number": header.number,
+            "timestamp": header.timestamp,
+            "gasLimit": header.gas_limit,
+            "accounts": genesis.alloc.len(),
+            "hash": first.block.hash,
+            "stateRoot": header.state_root,
+            "header": first.header(),
+        });
+        println!("{}", serde_json::to_string_pretty(&document)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("chain id    {}", genesis.config.chain_id);
+    println!("fork        {} (schema {})", first.fork, first.fork.schema().get());
+    println!("number      {}", header.number);
+    println!("timestamp   {}", header.timestamp);
+    println!("gas limit   {}", header.gas_limit);
+    println!("accounts    {}", genesis.alloc.len());
+    println!("hash        {}", first.block.hash);
+    println!("state root  {}", header.state_root);
+    println!("header RLP  {}", hex::encode_prefixed(first.header()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first block of an L2, and the fork by whose rules it is.
+pub(crate) struct First {
+    pub(crate) block: Arc<Block>,
+    pub(crate) fork: ProtocolFork,
+}
+
+impl First {
+    /// What a genesis starts with.
+    pub(crate) fn of(genesis: &Genesis) -> Result<Self> {
+        let spec = spec_of(&genesis.config);
+        let Some(fork) = spec.fork_at(genesis.timestamp) else {
+            bail!(
+                "the fork at the timestamp {} of the genesis is older than Shanghai: config has to \
+                 name newer ones, such as pragueTime",
+                genesis.timestamp
+            )
+        };
+        let chain = Chain::new(genesis, ChainConfig::new(spec))?;
+        Ok(Self { block: Arc::clone(chain.head()), fork })
+    }
+
+    /// RLP of its header.
+    pub(crate) fn header(&self) -> Bytes {
+        alloy_rlp::encode(&self.block.header).into()
+    }
+}

@@ -1,0 +1,310 @@
+//! `enshrine init`.
+
+use super::{
+    genesis::First,
+    keys::Keys,
+    plan::{Delays, NodeConfig, Plan, Policy},
+};
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, U256, address, utils::format_ether, utils::parse_ether};
+use chain::empty_genesis;
+use clap::Args;
+use contracts::{Predeploys, l2_chain_config, l2_genesis};
+use executor::ChainSpec;
+use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
+use serde_json::json;
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use wire::ProtocolFork;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Folder for the files. The scripts may write below deployments/ of the checkout only, and paths
+    /// are written down as they are given: so name it from the top of the checkout, as in
+    /// deployments/my-rollup.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+
+    /// Chain id of the L2.
+    #[arg(long, value_name = "ID", default_value_t = 8_079)]
+    chain_id: u64,
+
+    /// The rules by which the L2 begins: prague, osaka, bpo1, bpo2 or amsterdam.
+    #[arg(long, value_name = "FORK", value_parser = parse_fork, default_value = "osaka")]
+    fork: ProtocolFork,
+
+    /// Gas limit of the L2's blocks.
+    #[arg(long, value_name = "GAS", default_value_t = 10_000_000)]
+    gas_limit: u64,
+
+    /// Time of the L2's first block, in seconds since 1970: no later than L1's when the contracts are
+    /// deployed [default: now]
+    #[arg(long, value_name = "SECONDS")]
+    timestamp: Option<u64>,
+
+    /// Who may advance the rollup.
+    #[arg(long, value_enum, default_value_t = Policy::Permissioned)]
+    policy: Policy,
+
+    /// The one account, with --policy permissioned [default: that of the advance key]
+    #[arg(long, value_name = "ADDRESS")]
+    sequencer: Option<Address>,
+
+    /// Who may announce upgrades [default: nobody ever]
+    #[arg(long, value_name = "ADDRESS")]
+    owner: Option<Address>,
+
+    /// With the deployer's account this decides the addresses on L1 [default: one that no other L2 has]
+    #[arg(long, value_name = "TEXT")]
+    salt: Option<String>,
+
+    /// Ether that the operator has on the L2 at genesis, to begin with. Nothing on L1 backs it until
+    /// somebody deposits as much to an account that nobody holds the key for.
+    #[arg(long, value_name = "ETHER", value_parser = parse_float, default_value = "1")]
+    operator_float: U256,
+
+    /// The shortest delays that the contracts accept, for trying things out.
+    #[arg(long)]
+    dev: bool,
+
+    /// JSON-RPC address of L1, for the node.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545")]
+    l1: String,
+
+    /// Port of the node.
+    #[arg(long, value_name = "PORT", default_value_t = 9545)]
+    http_port: u16,
+
+    /// JSON instead of what to do next.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The factory of contracts at addresses that are the same on every chain: the L2 side of the token
+/// bridge comes by it.
+const CREATE2_PROXY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
+
+fn parse_fork(name: &str) -> Result<ProtocolFork, String> {
+    ProtocolFork::from_name(name)
+        .filter(|fork| *fork >= ProtocolFork::Prague)
+        .ok_or_else(|| "expected prague, osaka, bpo1, bpo2 or amsterdam".to_owned())
+}
+
+fn parse_float(ether: &str) -> Result<U256, String> {
+    let wei = parse_ether(ether).map_err(|error| format!("an amount of ether: {error}"))?;
+    let most = U256::from(u64::MAX);
+    (wei <= most).then_some(wei).ok_or_else(|| format!("at most {} ether", format_ether(most)))
+}
+
+/// The files of a rollup, and their names as others are to read them.
+struct Files {
+    genesis: String,
+    plan: String,
+    node: String,
+    keys: String,
+    deployment: String,
+    data: String,
+    ignore: String,
+}
+
+impl Files {
+    fn below(folder: &Path) -> Result<Self> {
+        let file = |name| {
+            let path = folder.join(name).into_os_string().into_string().ok();
+            path.ok_or_eyre("the name of the folder is not UTF-8, and no file could name it")
+        };
+        Ok(Self {
+            genesis: file("genesis.json")?,
+            plan: file("rollup.toml")?,
+            node: file("node.toml")?,
+            keys: file("keys.json")?,
+            deployment: file("deployment.json")?,
+            data: file("data")?,
+            ignore: file(".gitignore")?,
+        })
+    }
+
+    /// Nothing that somebody has made is overwritten: of a chain that runs, these files are the key.
+    fn refuse_to_overwrite(&self) -> Result<()> {
+        for path in [&self.genesis, &self.plan, &self.node, &self.deployment, &self.data] {
+            ensure!(
+                !Path::new(path).exists(),
+                "{path} is there already, and init overwrites nothing: name another folder, or remove \
+                 what is no longer needed (keys in {} are kept and used again)",
+                self.keys
+            );
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    arguments.check()?;
+    let files = Files::below(&arguments.folder)?;
+    files.refuse_to_overwrite()?;
+    fs::create_dir_all(&arguments.folder)
+        .wrap_err_with(|| format!("cannot make the folder {}", arguments.folder.display()))?;
+    // First, lest the keys be put under version control in between.
+    if !Path::new(&files.ignore).exists() {
+        write(&files.ignore, "keys.json\ndata/\n")?;
+    }
+    let keys = Keys::read_or_make(Path::new(&files.keys))?;
+    let genesis = arguments.genesis(keys.operator.address)?;
+    let first = First::of(&genesis)?;
+    let salt = arguments
+        .salt
+        .clone()
+        .unwrap_or_else(|| format!("{} {}", arguments.chain_id, first.block.hash));
+    let sequencer = arguments.sequencer.unwrap_or(keys.advance.address);
+    let plan = Plan {
+        salt: &salt,
+        deployment: &files.deployment,
+        genesis: &files.genesis,
+        chain_id: arguments.chain_id,
+        schema: arguments.fork.schema(),
+        header: first.header(),
+        owner: arguments.owner.unwrap_or_default(),
+        policy: arguments.policy,
+        sequencer,
+        delays: if arguments.dev { Delays::DEV } else { Delays::USUAL },
+    };
+    let node = NodeConfig {
+        l1: &arguments.l1,
+        deployment: &files.deployment,
+        data_dir: &files.data,
+        keys: &files.keys,
+        http_port: arguments.http_port,
+        block_time_ms: 1_000,
+        l1_confirmations: if arguments.dev { 0 } else { 4 },
+    };
+    write(&files.genesis, &(serde_json::to_string_pretty(&genesis)? + "\n"))?;
+    write(&files.plan, &plan.to_toml()?)?;
+    write(&files.node, &node.to_toml())?;
+    if arguments.json {
+        let document = json!({
+            "chainId": arguments.chain_id,
+            "fork": arguments.fork.name(),
+            "genesisHash": first.block.hash,
+            "genesisStateRoot": first.block.header.state_root,
+            "genesis": files.genesis,
+            "rollup": files.plan,
+            "node": files.node,
+            "keys": files.keys,
+            "deployment": files.deployment,
+            "advance": keys.advance.address,
+            "operator": keys.operator.address,
+            "sequencer": (arguments.policy == Policy::Permissioned).then_some(sequencer),
+            "operatorFloat": arguments.operator_float.to_string(),
+        });
+        println!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        arguments.tell(&files, &keys, &first);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    fn check(&self) -> Result<()> {
+        ensure!(self.chain_id != 0, "--chain-id 0: a chain id is at least 1");
+        ensure!(
+            ChainSpec::known(self.chain_id).is_none(),
+            "--chain-id {}: that is a public network's, whose forks EXECUTE would apply; take one that \
+             nobody else has",
+            self.chain_id
+        );
+        ensure!(
+            u32::try_from(self.gas_limit).is_ok(),
+            "--gas-limit {}: a rollup keeps it in 32 bits, so at most {}",
+            self.gas_limit,
+            u32::MAX
+        );
+        if let Some(sequencer) = self.sequencer {
+            ensure!(
+                self.policy == Policy::Permissioned,
+                "--sequencer {sequencer}: only --policy permissioned has one"
+            );
+            ensure!(!sequencer.is_zero(), "--sequencer {sequencer}: nobody has this account");
+        }
+        Ok(())
+    }
+
+    /// The genesis of an L2 whose operator can pay for its first transactions.
+    fn genesis(&self, operator: Address) -> Result<Genesis> {
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs());
+        let timestamp = match self.timestamp {
+            Some(timestamp) => timestamp,
+            None => now().wrap_err("the clock of this machine is before 1970: give --timestamp")?,
+        };
+        let predeploys = Predeploys::built_in();
+        let mut genesis = l2_genesis(&predeploys, self.fork, self.gas_limit, timestamp);
+        genesis.config = l2_chain_config(self.chain_id, self.fork);
+        // Newer forks have it from their first block on.
+        match empty_genesis(ProtocolFork::Amsterdam).alloc.remove(&CREATE2_PROXY) {
+            Some(proxy) => genesis.alloc.insert(CREATE2_PROXY, proxy),
+            None => bail!("Amsterdam has lost its factory"),
+        };
+        if !self.operator_float.is_zero() {
+            let account = GenesisAccount { balance: self.operator_float, ..Default::default() };
+            genesis.alloc.insert(operator, account);
+        }
+        Ok(genesis)
+    }
+
+    /// What was made, and what to do next.
+    fn tell(&self, files: &Files, keys: &Keys, first: &First) {
+        let (l1, advance) = (&self.l1, keys.advance.address);
+        let Files { genesis, plan, node, keys: key_file, deployment, .. } = files;
+        println!("L2 {} ({}) starts at {}", self.chain_id, self.fork, first.block.hash);
+        println!("  {genesis}   its genesis, as common clients read it");
+        println!("  {plan}    what script/Deploy.s.sol deploys");
+        println!("  {node}      what a node of it reads");
+        println!("  {key_file}      the sequencer's keys, for development; keep them to yourself");
+        println!();
+        println!(
+            "Next, at the top of the checkout, with an L1 at {l1} (such as `enshrine devnet`):"
+        );
+        println!();
+        println!(
+            "  # Deploys the contracts, with any account that has ether. Writes {deployment}."
+        );
+        println!(
+            "  npx forge script script/Deploy.s.sol --sig 'run(string)' {plan} \\\n      \
+             --rpc-url {l1} --broadcast --slow --private-key KEY"
+        );
+        println!("  # What the sequencer spends on L1.");
+        println!("  npx cast send {advance} --value 10ether --rpc-url {l1} --private-key KEY");
+        println!("  enshrine node --config {node}");
+        if self.operator_float.is_zero() {
+            return;
+        }
+        let float = format_ether(self.operator_float);
+        println!();
+        println!(
+            "The operator has {float} ether on the L2 from genesis on, which no ether on L1 backs: until \
+             some\ndoes, L1 could not pay everybody who withdraws. Deposit as much to an account that \
+             nobody holds\nthe key for:"
+        );
+        println!();
+        println!(
+            "  npx forge script script/Operate.s.sol --sig 'deposit(string,address,uint256)' \\\n      \
+             {deployment} 0x000000000000000000000000000000000000dEaD {} \\\n      \
+             --rpc-url {l1} --broadcast --private-key KEY",
+            self.operator_float
+        );
+    }
+}
+
+/// Writes a file that is not there yet.
+fn write(path: &str, text: &str) -> Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .wrap_err_with(|| format!("cannot write {path}"))
+}

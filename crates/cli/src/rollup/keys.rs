@@ -1,0 +1,82 @@
+//! The file with the keys of a sequencer.
+
+use alloy_primitives::{Address, B256};
+use alloy_signer_local::PrivateKeySigner;
+use eyre::{Result, WrapErr as _, ensure};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    path::Path,
+};
+
+/// The keys that a sequencer has.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keys {
+    /// Sends `advance` on L1, and pays for it there.
+    pub(crate) advance: Key,
+    /// Sends the transactions of the sequencer on the L2, and pays for them there.
+    pub(crate) operator: Key,
+}
+
+/// A key, and its account, so that nobody has to compute it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    pub(crate) address: Address,
+    pub(crate) key: B256,
+}
+
+impl std::fmt::Debug for Key {
+    /// Without the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the key of {}", self.address)
+    }
+}
+
+impl Key {
+    fn random() -> Self {
+        let key = PrivateKeySigner::random();
+        Self { address: key.address(), key: key.to_bytes() }
+    }
+
+    fn check(&self, name: &str) -> Result<()> {
+        let key = PrivateKeySigner::from_bytes(&self.key)
+            .wrap_err_with(|| format!("{name}.key is no key of secp256k1"))?;
+        let (got, expected) = (key.address(), self.address);
+        ensure!(got == expected, "{name}.key is that of {got}, but {name}.address is {expected}");
+        Ok(())
+    }
+}
+
+impl Keys {
+    /// The keys in a file; new ones, if there is no such file yet. Never overwrites any.
+    pub(crate) fn read_or_make(path: &Path) -> Result<Self> {
+        if path.exists() { Self::read(path) } else { Self::make(path) }
+    }
+
+    /// The keys in a file.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let context = || format!("cannot read the keys in {}", path.display());
+        let text = fs::read(path).wrap_err_with(context)?;
+        let keys: Self = serde_json::from_slice(&text).wrap_err_with(context)?;
+        keys.advance.check("advance").wrap_err_with(context)?;
+        keys.operator.check("operator").wrap_err_with(context)?;
+        Ok(keys)
+    }
+
+    fn make(path: &Path) -> Result<Self> {
+        let keys = Self { advance: Key::random(), operator: Key::random() };
+        let mut file = OpenOptions::new();
+        file.write(true).create_new(true);
+        // Nobody else may ever have been able to read it.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+        let text = serde_json::to_string_pretty(&keys)?;
+        file.open(path)
+            .and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()))
+            .wrap_err_with(|| format!("cannot write {}", path.display()))?;
+        Ok(keys)
+    }
+}

@@ -1,0 +1,243 @@
+//! The text of the files that people edit: the configuration of `script/Deploy.s.sol`, and that of the
+//! node.
+
+use alloy_primitives::{Address, Bytes};
+use clap::ValueEnum;
+use eyre::{Result, ensure};
+use wire::SchemaId;
+
+/// What `script/Deploy.s.sol` reads, with the values for trying it out.
+const EXAMPLE: &str = include_str!("../../../../script/rollup.example.toml");
+
+/// Who may advance the rollup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Policy {
+    /// Anyone; fees go where the builder of a block says.
+    None,
+    /// Anyone, as a contract says that an owner can replace.
+    Open,
+    /// One account, and anyone once the head has grown old.
+    Permissioned,
+}
+
+/// How long things may take, in seconds. `contracts/governance/RollupRules.sol` says how these have to
+/// fit together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Delays {
+    pub(crate) max_lag: u64,
+    /// Of a permissioned policy; between `max_lag` and `open_after` to have any effect.
+    pub(crate) timeout: u64,
+    pub(crate) open_after: u64,
+    pub(crate) relay_deadline: u64,
+    pub(crate) upgrade_delay: u64,
+    pub(crate) forced_delay: u64,
+    pub(crate) grace: u64,
+    pub(crate) expiry: u64,
+}
+
+impl Delays {
+    /// Those of the example.
+    pub(crate) const USUAL: Self = Self {
+        max_lag: 3_600,
+        timeout: 5_400,
+        open_after: 7_200,
+        relay_deadline: 86_400,
+        upgrade_delay: 604_800,
+        forced_delay: 86_400,
+        grace: 7_200,
+        expiry: 172_800,
+    };
+
+    /// For trying things out: all is due within two minutes. What the contract demands for the way out
+    /// stays as long as it is: a day each to see an upgrade, to claim before it, and to rescue a forced
+    /// transaction.
+    pub(crate) const DEV: Self = {
+        const DAY: u64 = 86_400;
+        let (max_lag, open_after, forced_delay, grace) = (60, 120, 90, 30);
+        Self {
+            max_lag,
+            timeout: 90,
+            open_after,
+            relay_deadline: 90,
+            upgrade_delay: DAY + forced_delay + grace + max_lag + 2 * open_after + DAY,
+            forced_delay,
+            grace,
+            expiry: max_lag + open_after + DAY,
+        }
+    };
+}
+
+/// What `rollup.toml` says.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) salt: &'a str,
+    pub(crate) deployment: &'a str,
+    pub(crate) genesis: &'a str,
+    pub(crate) chain_id: u64,
+    pub(crate) schema: SchemaId,
+    pub(crate) header: Bytes,
+    pub(crate) owner: Address,
+    pub(crate) policy: Policy,
+    pub(crate) sequencer: Address,
+    pub(crate) delays: Delays,
+}
+
+impl Plan<'_> {
+    /// The example with these values in it.
+    pub(crate) fn to_toml(&self) -> Result<String> {
+        let delays = &self.delays;
+        let mut file = Toml(EXAMPLE.to_owned());
+        file.set("deployment", "salt", &quoted(self.salt))?;
+        file.set("deployment", "file", &quoted(self.deployment))?;
+        file.set("l2", "chain_id", &self.chain_id.to_string())?;
+        file.set("l2", "schema", &self.schema.get().to_string())?;
+        file.set("l2.genesis", "header", &quoted(&self.header.to_string()))?;
+        file.set("l2.genesis", "file", &quoted(self.genesis))?;
+        file.set("rollup", "owner", &quoted(&self.owner.to_string()))?;
+        for (section, key, value) in [
+            ("rollup", "max_lag", delays.max_lag),
+            ("rollup", "open_after", delays.open_after),
+            ("rollup", "relay_deadline", delays.relay_deadline),
+            ("rollup", "upgrade_delay", delays.upgrade_delay),
+            ("forced", "delay", delays.forced_delay),
+            ("forced", "grace", delays.grace),
+            ("forced", "expiry", delays.expiry),
+        ] {
+            file.set(section, key, &value.to_string())?;
+        }
+        let nobody = quoted(&Address::ZERO.to_string());
+        match self.policy {
+            Policy::None => file.set("sequencing", "policy", "\"none\"")?,
+            Policy::Open => {
+                file.set("sequencing", "policy", "\"open\"")?;
+                file.set("sequencing", "fees", "0")?;
+                file.set("sequencing", "fee_recipient", &nobody)?;
+            }
+            Policy::Permissioned => {
+                file.set("sequencing", "policy", "\"permissioned\"")?;
+                file.set("sequencing", "fee_recipient", &nobody)?;
+                file.set("sequencing", "timeout", &delays.timeout.to_string())?;
+                file.set("sequencing", "sequencer", &quoted(&self.sequencer.to_string()))?;
+            }
+        }
+        Ok(file.0)
+    }
+}
+
+/// What `node.toml` says.
+#[derive(Debug)]
+pub(crate) struct NodeConfig<'a> {
+    pub(crate) l1: &'a str,
+    pub(crate) deployment: &'a str,
+    pub(crate) data_dir: &'a str,
+    pub(crate) keys: &'a str,
+    pub(crate) http_port: u16,
+    pub(crate) block_time_ms: u64,
+    pub(crate) l1_confirmations: u64,
+}
+
+impl NodeConfig<'_> {
+    pub(crate) fn to_toml(&self) -> String {
+        let (l1, deployment) = (quoted(self.l1), quoted(self.deployment));
+        let (data_dir, keys) = (quoted(self.data_dir), quoted(self.keys));
+        let Self { http_port, block_time_ms, l1_confirmations, .. } = self;
+        format!(
+            "# A node of the rollup. Paths are relative to where the node is started.\n\
+             \n\
+             # \"sequencer\" makes blocks; \"follower\" rebuilds them from L1, and needs no keys.\n\
+             role = \"sequencer\"\n\
+             # JSON-RPC address of a node of L1.\n\
+             l1 = {l1}\n\
+             # What script/Deploy.s.sol writes.\n\
+             deployment = {deployment}\n\
+             data_dir = {data_dir}\n\
+             http_port = {http_port}\n\
+             # From one L2 block to the next.\n\
+             block_time_ms = {block_time_ms}\n\
+             # How deep an L1 block has to lie before the L2 acts on it.\n\
+             l1_confirmations = {l1_confirmations}\n\
+             \n\
+             # A file of `enshrine init`: its `advance` key pays on L1, its `operator` key on the L2.\n\
+             advance_key = {keys}\n\
+             operator_key = {keys}\n"
+        )
+    }
+}
+
+/// Text as TOML has it; what JSON writes is a part of that.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The text of a TOML file whose values are replaced and whose comments stay.
+struct Toml(String);
+
+impl Toml {
+    /// Sets a key that stands in a section, in force or as a comment.
+    fn set(&mut self, section: &str, key: &str, value: &str) -> Result<()> {
+        let head = format!("[{section}]");
+        let mut inside = false;
+        let mut found = false;
+        let lines: Vec<String> = self
+            .0
+            .lines()
+            .map(|line| {
+                let shown = line.strip_prefix("# ").unwrap_or(line);
+                if shown.starts_with('[') {
+                    inside = line == head;
+                }
+                let is_key = shown.split_once(" =").is_some_and(|(name, _)| name == key);
+                if inside && is_key && !found {
+                    found = true;
+                    return format!("{key} = {value}");
+                }
+                line.to_owned()
+            })
+            .collect();
+        ensure!(found, "the example has no {key} in [{section}]");
+        self.0 = lines.join("\n") + "\n";
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_set_in_its_section_alone_and_comments_stay() {
+        let text = "[a]\n# What it is.\nkey = 1\n[b]\nkey = 1\n# other = 2\n# key = 3\n";
+        let mut file = Toml(text.to_owned());
+        file.set("b", "key", "7").unwrap();
+        file.set("b", "other", "8").unwrap();
+        assert_eq!(file.0, "[a]\n# What it is.\nkey = 1\n[b]\nkey = 7\nother = 8\n# key = 3\n");
+        assert!(file.set("a", "other", "8").is_err());
+        assert!(file.set("c", "key", "8").is_err());
+    }
+
+    #[test]
+    fn the_usual_delays_are_those_of_the_example() {
+        let Delays {
+            max_lag,
+            timeout,
+            open_after,
+            relay_deadline,
+            upgrade_delay,
+            forced_delay,
+            grace,
+            expiry,
+        } = Delays::USUAL;
+        for line in [
+            format!("\nmax_lag = {max_lag}\n"),
+            format!("\n# timeout = {timeout}\n"),
+            format!("\nopen_after = {open_after}\n"),
+            format!("\nrelay_deadline = {relay_deadline}\n"),
+            format!("\nupgrade_delay = {upgrade_delay}\n"),
+            format!("\ndelay = {forced_delay}\n"),
+            format!("\ngrace = {grace}\n"),
+            format!("\nexpiry = {expiry}\n"),
+        ] {
+            assert!(EXAMPLE.contains(&line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
+import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {PlanChecks} from "../../script/PlanChecks.sol";
+import {RollupPlan} from "../../script/RollupPlan.sol";
+import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
+import {IL2} from "../utils/IL2.sol";
+import {RollupParts} from "../utils/RollupParts.sol";
+
+/// @dev Plans, with their checks and without; and makes what they say.
+contract Planner is RollupPlan {
+    bool private unchecked_;
+
+    function without() external returns (Planner) {
+        unchecked_ = true;
+        return this;
+    }
+
+    function _requireDelays(string memory toml) internal view override {
+        if (!unchecked_) super._requireDelays(toml);
+    }
+
+    function deployAll(Plan calldata plan) external {
+        for (uint256 i = 0; i < plan.parts.length; ++i) {
+            factory().deploy(plan.parts[i].salt, plan.parts[i].initCode);
+        }
+    }
+}
+
+/// @dev A configuration file that no rollup can be made from is refused before anything is deployed, with
+/// the line that is wrong; what is refused is what the contracts refuse.
+contract PlanChecksTest is RollupParts {
+    Planner private planner = new Planner();
+    IL2.Head private l2;
+
+    function setUp() public {
+        startL1();
+        l2.schema = 0x1201;
+        l2.timestamp = 1_699_999_000;
+        l2.gasLimit = 10_000_000;
+        l2.stateRoot = keccak256("state");
+        l2.anchor = keccak256("anchor");
+        bytes memory code = vm.getDeployedCode("DeterministicDeployer.sol:DeterministicDeployer");
+        vm.etch(address(planner.factory()), code);
+    }
+
+    function file() private view returns (string memory text) {
+        text = vm.readFile("script/rollup.example.toml");
+        string memory header = vm.toString(GenesisHeaders.encode(l2));
+        return vm.replace(text, "\"0xc0\"", string.concat("\"", header, "\""));
+    }
+
+    function fileWith(string memory from, string memory to) private returns (string memory text) {
+        text = file();
+        assertTrue(vm.contains(text, from), from);
+        return vm.replace(text, from, to);
+    }
+
+    function expectRefused(
+        string memory from,
+        string memory to,
+        string memory field,
+        string memory value,
+        string memory rule
+    ) private {
+        string memory text = fileWith(from, to);
+        vm.expectRevert(
+            abi.encodeWithSelector(PlanChecks.ValueInvalid.selector, field, value, rule)
+        );
+        planner.parse(text, address(planner));
+    }
+
+    function test_the_placeholder_of_the_example_is_refused_as_such() public {
+        string memory text = vm.readFile("script/rollup.example.toml");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PlanChecks.ValueInvalid.selector,
+                "l2.genesis.header",
+                "0xc0",
+                "RLP of the header of your L2's first block, as `enshrine genesis` prints it; this is the placeholder of the example"
+            )
+        );
+        planner.parse(text, address(planner));
+        planner.parse(file(), address(planner));
+    }
+
+    function test_numbers_that_do_not_fit_are_named() public {
+        string memory large = "18446744073709551616";
+        expectRefused(
+            "chain_id = 8079",
+            string.concat("chain_id = \"", large, "\""),
+            "l2.chain_id",
+            large,
+            "below 2^64"
+        );
+        string memory rule = "a schema id of Prague (4353) or later";
+        expectRefused("schema = 4609", "schema = 4352", "l2.schema", "4352", rule);
+        expectRefused("schema = 4609", "schema = 65536", "l2.schema", "65536", rule);
+        planner.parse(fileWith("schema = 4609", "schema = 4353"), address(planner));
+    }
+
+    function test_a_genesis_later_than_l1_is_refused() public {
+        l2.timestamp = uint64(vm.getBlockTimestamp());
+        planner.parse(file(), address(planner));
+        ++l2.timestamp;
+        string memory text = file();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PlanChecks.ValueInvalid.selector,
+                "l2.genesis.header",
+                "of a block at the time 1700000001",
+                "that of a block no later than L1, which is at 1700000000"
+            )
+        );
+        planner.parse(text, address(planner));
+    }
+
+    /// @dev The last value that passes does so here and in the constructors; the next one in neither.
+    function expectBound(
+        string memory line,
+        string memory key,
+        uint256 good,
+        uint256 bad,
+        string memory field,
+        string memory rule
+    ) private {
+        uint256 before = vm.snapshotState();
+        string memory text = fileWith(line, string.concat(key, " = ", vm.toString(good)));
+        RollupPlan.Plan memory plan = planner.parse(text, address(planner));
+        planner.deployAll(plan);
+        assertGt(plan.rollup.code.length, 0);
+        vm.revertToState(before);
+
+        expectRefused(
+            line, string.concat(key, " = ", vm.toString(bad)), field, vm.toString(bad), rule
+        );
+        text = fileWith(line, string.concat(key, " = ", vm.toString(bad)));
+        plan = planner.without().parse(text, address(planner));
+        vm.expectRevert();
+        planner.deployAll(plan);
+        vm.revertToState(before);
+    }
+
+    function test_delays_are_refused_where_the_contracts_refuse_them_with_their_names() public {
+        string memory lag = "more than rollup.max_lag";
+        expectBound(
+            "open_after = 7200",
+            "open_after",
+            3601,
+            3600,
+            "rollup.open_after",
+            string.concat("at least 3601: ", lag)
+        );
+        expectBound(
+            "relay_deadline = 86400",
+            "relay_deadline",
+            3601,
+            3600,
+            "rollup.relay_deadline",
+            string.concat("at least 3601: ", lag)
+        );
+        expectBound(
+            "relay_deadline = 86400",
+            "relay_deadline",
+            87_492,
+            87_493,
+            "rollup.relay_deadline",
+            "at most 98292 with rollup.max_lag and rollup.open_after"
+        );
+        expectBound(
+            "\ndelay = 86400",
+            "\ndelay",
+            3601,
+            3600,
+            "forced.delay",
+            string.concat("at least 3601: ", lag)
+        );
+        expectBound(
+            "expiry = 172800",
+            "expiry",
+            97_200,
+            97_199,
+            "forced.expiry",
+            "at least 97200: rollup.max_lag, rollup.open_after and a day together"
+        );
+        expectBound(
+            "expiry = 172800",
+            "expiry",
+            4_294_787_295,
+            4_294_787_296,
+            "forced.expiry",
+            "at most 4294967295 with rollup.relay_deadline, forced.delay and forced.grace"
+        );
+        expectBound(
+            "upgrade_delay = 604800",
+            "upgrade_delay",
+            284_400,
+            284_399,
+            "rollup.upgrade_delay",
+            "at least 284400: two days, forced.delay, forced.grace, rollup.max_lag and twice rollup.open_after together"
+        );
+    }
+
+    function test_a_forced_transaction_expires_no_earlier_than_twice_what_a_head_may_age() public {
+        // With a day or more of silence, twice that time is longer than a day more.
+        string memory text = fileWith("open_after = 7200", "open_after = 90000");
+        text = vm.replace(text, "relay_deadline = 86400", "relay_deadline = 4000");
+        text = vm.replace(text, "expiry = 172800", "expiry = 187199");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PlanChecks.ValueInvalid.selector,
+                "forced.expiry",
+                "187199",
+                "at least 187200: twice rollup.max_lag and rollup.open_after together"
+            )
+        );
+        planner.parse(text, address(planner));
+        planner.parse(vm.replace(text, "187199", "187200"), address(planner));
+    }
+}
