@@ -112,6 +112,14 @@ pub enum RollupError {
         /// What differs.
         reason: String,
     },
+    /// The sequencing policy does not let the account of this node advance the rollup now.
+    #[error("{account} may not advance the rollup now: {reason}")]
+    NotAuthorized {
+        /// The account.
+        account: Address,
+        /// What the policy says.
+        reason: String,
+    },
     /// A block has left something undone.
     #[error(transparent)]
     Duty(DutyError),

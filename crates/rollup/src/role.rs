@@ -158,27 +158,33 @@ impl Worker {
         poll: Duration,
     ) {
         let (mut looked, mut pause, mut is_synced) = (None::<Instant>, poll, false);
+        // Stays until L1 was looked at again.
+        let mut unread = None;
         while !stop.load(Ordering::Relaxed) {
-            let mut outcome = Ok(());
             if looked.is_none_or(|at| at.elapsed() >= pause) {
                 let read = self.follow_l1();
                 looked = Some(Instant::now());
                 match read {
                     Ok(more) => {
                         is_synced = !more;
+                        unread = None;
                         pause = if more { Duration::ZERO } else { poll };
                     }
                     Err(error) => {
                         // L1 may be gone for an hour: what is there already is served meanwhile.
                         pause = (pause * 2).clamp(poll, LONGEST_PAUSE);
-                        outcome = Err(error);
+                        unread = Some(error.to_string());
                     }
                 }
             }
-            if is_synced && let Self::Sequencer(sequencer) = &mut self {
+            let mut outcome = Ok(());
+            if is_synced
+                && unread.is_none()
+                && let Self::Sequencer(sequencer) = &mut self
+            {
                 let made = sequencer.make_block().map(drop);
                 let submitted = sequencer.submit();
-                outcome = outcome.and(made).and(submitted);
+                outcome = made.and(submitted);
             }
             let mut taken = Ok(());
             match inputs.recv_timeout(PAUSE.min(poll)) {
@@ -186,14 +192,14 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(PAUSE.min(poll)),
             }
-            let fault = outcome.and(taken).err();
-            if let Some(error) = &fault {
-                let text = error.to_string();
-                if shared.status.lock().fault.as_ref() != Some(&text) {
-                    tracing::error!(%error, "not done, and tried again");
-                }
+            let failed = outcome.and(taken).err().map(|error| error.to_string());
+            let fault = unread.clone().or(failed);
+            if let Some(error) = &fault
+                && shared.status.lock().fault.as_ref() != Some(error)
+            {
+                tracing::error!(error, "not done, and tried again");
             }
-            self.tell(shared, is_synced, fault.map(|error| error.to_string()));
+            self.tell(shared, is_synced, fault);
         }
     }
 

@@ -16,7 +16,7 @@ use alloy_sol_types::SolCall as _;
 use chain::{Block, ChainReader, RecoveredTransaction};
 use contracts::{Anchor, L1_ANCHOR, L2_MESSENGER, bindings::INativeRollup::advanceCall};
 use executor::{Transaction, recover_sender};
-use node::{MineRequest, Node, SealedBlock, SetAttributes};
+use node::{MineRequest, Node, SealedBlock, SetAttributes, SetCoinbase};
 use std::{
     collections::BTreeSet,
     sync::Arc,
@@ -228,6 +228,17 @@ impl Sequencer {
         if idle && self.last_block.elapsed() < self.config.idle_block_time {
             return Ok(None);
         }
+        let recipient = sync::fee_recipient(
+            self.view().client(),
+            self.view().deployment().rollup,
+            self.submitter.address(),
+            &self.rules,
+            time,
+        )?;
+        let coinbase = recipient.unwrap_or(self.config.operator_key.address());
+        if self.node().read(|node| node.settings.coinbase) != coinbase {
+            self.node().execute(SetCoinbase(coinbase));
+        }
         let mut most = usize::MAX;
         loop {
             let opening = self.opening(chain, anchor.as_ref(), covered, relayed, most)?;
@@ -244,7 +255,7 @@ impl Sequencer {
             let sealed = self.node().seal(&request)?;
             let count = usize::try_from(opening.relayed - relayed).unwrap_or(usize::MAX);
             if self.has_opened(&sealed, anchor.as_ref(), count) {
-                return self.judged(chain, sealed, known).map(Some);
+                return self.judged(sealed, known).map(Some);
             }
             // Fewer messages, and in the end one that is kept for others to deliver.
             match count {
@@ -361,17 +372,11 @@ impl Sequencer {
     }
 
     /// A sealed block, if it owes nothing that it has not done.
-    fn judged(
-        &self,
-        chain: &ChainReader,
-        sealed: SealedBlock,
-        known: Duties,
-    ) -> Result<SealedBlock, RollupError> {
+    fn judged(&self, sealed: SealedBlock, known: Duties) -> Result<SealedBlock, RollupError> {
         let mut after = self.node().read(|node| node.chain.detached());
         let block = after.append(sealed.new.clone())?;
         let mut blocks = self.unsafe_blocks()?;
         blocks.push(block);
-        let _ = chain;
         match evidence(after.reader(), self.view(), &self.rules, known, &blocks)? {
             Ok(_) => Ok(sealed),
             Err(reason) => Err(reason.into()),
@@ -412,10 +417,7 @@ impl Sequencer {
     }
 
     /// As many of the oldest blocks as one L1 transaction carries, and their inputs.
-    fn what_fits(
-        &mut self,
-        blocks: Vec<Arc<Block>>,
-    ) -> Result<Option<(Vec<Arc<Block>>, Vec<Bytes>)>, RollupError> {
+    fn what_fits(&mut self, blocks: Vec<Arc<Block>>) -> Result<Option<Load>, RollupError> {
         let time = self.l1_time();
         let (mut taken, mut inputs, mut bytes, mut gas) = (Vec::new(), Vec::new(), 0, 0);
         for block in blocks.into_iter().take(MAX_BLOCKS) {
@@ -442,6 +444,9 @@ impl Sequencer {
         Ok(input)
     }
 }
+
+/// Blocks, and their inputs.
+type Load = (Vec<Arc<Block>>, Vec<Bytes>);
 
 /// Most bytes of the inputs of one `advance`.
 pub(crate) const fn max_input() -> usize {

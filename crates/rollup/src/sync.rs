@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, U256};
 use chain::{Block, ChainReader};
 use contracts::{
     Deployment, L2_MESSENGER,
-    bindings::{IForcedInbox, INativeRollup},
+    bindings::{IForcedInbox, INativeRollup, ISequencing},
 };
 use node::{Forkchoice, Node, SetForkchoice, SetHead};
 use std::sync::Arc;
@@ -156,4 +156,43 @@ pub(crate) fn duties(client: &L1Client, rollup: Address) -> Result<Duties, Rollu
         forced_due: duties.forcedDue,
         forced_first_since: duties.forcedFirstSince,
     })
+}
+
+/// Where the fees of the next block must go for L1 to take it from this account, if the policy says so.
+///
+/// # Errors
+///
+/// [`RollupError::NotAuthorized`] if L1 would not take it at all.
+pub(crate) fn fee_recipient(
+    client: &L1Client,
+    rollup: Address,
+    account: Address,
+    rules: &Rules,
+    l1_time: u64,
+) -> Result<Option<Address>, RollupError> {
+    let provider = client.inner().provider().clone();
+    let (policy, head) = client.inner().wait({
+        let provider = provider.clone();
+        async move {
+            let contract = INativeRollup::new(rollup, &provider);
+            Ok::<_, alloy_contract::Error>((
+                contract.policy().call().await?,
+                contract.head().call().await?,
+            ))
+        }
+    })?;
+    // What is overdue opens the rollup too; who is not let in for that reason waits a little longer.
+    if policy.is_zero() || l1_time >= head.timestamp.saturating_add(rules.open_after) {
+        return Ok(None);
+    }
+    let answer = client.inner().wait(async move {
+        ISequencing::new(policy, &provider).authorize(account, head.timestamp).call().await
+    });
+    match answer {
+        Ok(recipient) => Ok(Some(recipient).filter(|recipient| !recipient.is_zero())),
+        Err(error) if error.as_revert_data().is_some() => {
+            Err(RollupError::NotAuthorized { account, reason: error.to_string() })
+        }
+        Err(error) => Err(error.into()),
+    }
 }

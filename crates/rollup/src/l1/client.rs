@@ -69,7 +69,7 @@ impl L1Client {
         let provider = self.client.provider().clone();
         let block = self.client.wait(async move { provider.get_block_by_number(tag).await })?;
         let Some(block) = block else { return Ok(None) };
-        let header = checked(block.header.inner, block.header.hash)?;
+        let header = checked(&block.header.inner, block.header.hash)?;
         if let BlockNumberOrTag::Number(expected) = tag
             && header.number != expected
         {
@@ -152,7 +152,7 @@ pub(crate) fn may_concern(bloom: &Bloom, addresses: &[Address]) -> bool {
     addresses.iter().any(|address| bloom.contains_input(BloomInput::Raw(address.as_slice())))
 }
 
-fn checked(header: Header, claimed: B256) -> Result<L1Header, L1Error> {
+fn checked(header: &Header, claimed: B256) -> Result<L1Header, L1Error> {
     let hash = header.hash_slow();
     if hash != claimed {
         return Err(L1Error::mismatch("block hash", claimed, hash));

@@ -98,6 +98,8 @@ impl Events {
                     }
                 } else if log.address == deployment.rollup
                     && let Ok(block) = BlockAdded::decode_log(log)
+                    // The constructor names the first block, which nobody has to execute.
+                    && block.blockHash != deployment.genesis_hash
                 {
                     added.push((block.number, block.blockHash));
                 }

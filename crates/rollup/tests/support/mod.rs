@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{DynProvider, Provider, ProviderBuilder};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
-use contracts::{RollupConfig, bindings::IL1MessageQueue, l2_genesis};
+use contracts::{RollupConfig, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
 use devnet::Devnet;
 use enshrine_rollup::{Config, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig};
 use eyre::{OptionExt, Result, ensure, eyre};
@@ -23,7 +23,7 @@ use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
 /// How long anything may take that a node does by itself.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A deployed rollup.
 pub(crate) struct World {
@@ -47,7 +47,7 @@ impl World {
         let time = head_time(&provider).await?;
         let fork = ProtocolFork::Osaka;
         let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, time);
-        genesis.config = configuration();
+        genesis.config = l2_chain_config(L2_CHAIN, fork);
         genesis.alloc.insert(Key::named("operator").address(), rich(ETHER));
         let rules = chain::ChainConfig::new(chain::spec_of(&genesis.config));
         let first = chain::Chain::new(&genesis, rules)?;
@@ -148,18 +148,6 @@ impl World {
         ensure!(receipt.status(), "an L1 transaction failed");
         Ok(receipt)
     }
-}
-
-fn configuration() -> alloy_genesis::ChainConfig {
-    let empty: alloy_genesis::ChainConfig = serde_json::from_value(json!({
-        "chainId": L2_CHAIN, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
-        "eip158Block": 0, "byzantiumBlock": 0, "constantinopleBlock": 0, "petersburgBlock": 0,
-        "istanbulBlock": 0, "berlinBlock": 0, "londonBlock": 0, "shanghaiTime": 0, "cancunTime": 0,
-        "pragueTime": 0, "osakaTime": 0, "terminalTotalDifficulty": 0,
-        "terminalTotalDifficultyPassed": true,
-    }))
-    .expect("a configuration");
-    empty
 }
 
 async fn head_time(provider: &DynProvider) -> Result<u64> {
