@@ -81,7 +81,12 @@ impl Chain {
         Ok(Self::at(head, from, config, store))
     }
 
-    fn at(head: Arc<Block>, first: u64, config: ChainConfig, store: Arc<dyn Store>) -> Self {
+    pub(crate) fn at(
+        head: Arc<Block>,
+        first: u64,
+        config: ChainConfig,
+        store: Arc<dyn Store>,
+    ) -> Self {
         let reader = ChainReader {
             config: Arc::new(config),
             store,
@@ -228,7 +233,7 @@ impl Chain {
         Ok(moves.then_some(CanonicalChange { from: number, blocks: branch }))
     }
 
-    fn moved_to(&mut self, block: &Arc<Block>) {
+    pub(crate) fn moved_to(&mut self, block: &Arc<Block>) {
         self.reader.head = Arc::clone(block);
         self.reader.first = self.first.min(block.header.number);
         let merged = self.config.spec.pending_merge().filter(|_| block.header.difficulty.is_zero());

@@ -43,6 +43,25 @@ pub enum ChainError {
     /// Execution failed by its own account: our fault.
     #[error(transparent)]
     Internal(#[from] InternalError),
+    /// A chain on disk begins with another block than the one that was to be opened.
+    #[error("chain begins with block {got}, and not with {expected} of this genesis")]
+    OtherGenesis {
+        /// Hash of its first block.
+        got: B256,
+        /// Hash of the block that the genesis makes.
+        expected: B256,
+    },
+    /// A block that was part of a chain on disk cannot be executed again: our fault, or the chain is
+    /// opened with other rules than before.
+    #[error("block {number} ({block}) of the log cannot be executed again: {reason}")]
+    Replay {
+        /// Its number.
+        number: u64,
+        /// Its hash.
+        block: B256,
+        /// Why not.
+        reason: Box<Self>,
+    },
     /// A call cannot be executed at all.
     #[error("call: {0}")]
     Call(String),
@@ -54,7 +73,10 @@ pub enum ChainError {
 impl ChainError {
     /// Whether it is our fault: the block, the call or whatever was asked may be fine.
     pub const fn is_internal(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Incomplete(_) | Self::Internal(_))
+        matches!(
+            self,
+            Self::Store(_) | Self::Incomplete(_) | Self::Internal(_) | Self::Replay { .. }
+        )
     }
 }
 

@@ -8,8 +8,9 @@
 //!
 //! This crate owns genesis, building, importing and replaying blocks (of all forks since Frontier;
 //! seals of proof of work are not checked), which blocks are canonical, and proofs of state. It does
-//! not own where things are kept (`store`), validity (`stateless`), what EXECUTE adds to an L1 (`execute`; a chain only has it
-//! installed), transaction pools and clocks (`node`), networks or files.
+//! not own where things are kept (`store`; in files, `disk`), validity (`stateless`), what EXECUTE adds
+//! to an L1 (`execute`; a chain only has it installed), transaction pools and clocks (`node`), or
+//! networks.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -24,6 +25,7 @@ mod gas_pool;
 mod genesis;
 mod header;
 mod import;
+mod open;
 mod proof;
 mod reader;
 mod record;
@@ -47,4 +49,5 @@ pub use state::State;
 pub use witness::BlockWithWitness;
 
 // What a chain is made of.
+pub use disk::DiskOptions;
 pub use store::{Block, ExecutedBlock};

@@ -6,6 +6,7 @@ use executor::ForkBackend;
 use revm::state::AccountInfo;
 use std::sync::Arc;
 use store::{Block, Store, TransactionLocation};
+use wire::OwnedWitness;
 
 /// The blocks and states of a chain as they were when the reader was taken out of it
 /// ([`Chain::reader`](crate::Chain::reader)). It is cheap to clone and holds no lock.
@@ -71,6 +72,12 @@ impl ChainReader {
             return Ok(None);
         };
         Ok(self.store.block(&block)?.map(|block| (block, index)))
+    }
+
+    /// What a block has read: its witness as it was when the block became part of the chain, if the
+    /// store has kept it. [`State::witness_of`] makes one anew.
+    pub fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, ChainError> {
+        Ok(self.store.witness(block)?)
     }
 
     /// The block with this hash, canonical or not, if it is known.

@@ -151,6 +151,7 @@ impl State {
         let mut changes = Changes { preimages: state.changed(), ..Changes::default() };
         let post = state.into_post_state(|node| changes.put_node(node))?;
         changes.codes = post.codes;
+        changes.roots.push(post.root);
         self.store.commit(changes)?;
         Ok(Self { root: post.root, ..self.clone() })
     }

@@ -42,6 +42,9 @@ impl BlockWithWitness {
 
 impl From<BlockWithWitness> for ExecutedBlock {
     fn from(new: BlockWithWitness) -> Self {
-        Self { block: new.block, changes: new.changes }
+        let mut changes = new.changes;
+        // Of a block that nobody can execute again, it is no witness.
+        changes.witness = new.block.provable.then_some(new.witness);
+        Self { block: new.block, changes }
     }
 }

@@ -6,18 +6,26 @@ use keccak::keccak256_batch;
 use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use trie::NewNode;
+use wire::OwnedWitness;
 
 /// What a block, a change of the state or a move of the head adds to a store: all of it or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// Trie nodes by hash.
+    /// Trie nodes by hash. Each is part of the state after one of the blocks or of one of the
+    /// `roots`; a store that keeps nodes by their place drops those that are not.
     pub nodes: Vec<(B256, Bytes)>,
+    /// Roots of states that nodes are part of, beside those after the blocks.
+    pub roots: Vec<B256>,
     /// Codes by hash.
     pub codes: Vec<(B256, Bytecode)>,
     /// Accounts and slots that changed, by name.
     pub preimages: Vec<(Address, Vec<U256>)>,
     /// Blocks, in place of those with the same hashes.
     pub blocks: Vec<Arc<Block>>,
+    /// What the only block among `blocks` has read. Who hands it over says with it that `nodes` and
+    /// `codes` are exactly what executing that block on the state of its parent gives, by the rules
+    /// of the chain: a store may execute it again instead of keeping them twice.
+    pub witness: Option<OwnedWitness>,
     /// How the canonical chain moves, if it does.
     pub canonical: Option<CanonicalChange>,
     /// Transactions of canonical blocks that are to be found no more.

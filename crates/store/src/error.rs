@@ -18,8 +18,13 @@ impl StoreError {
     }
 
     /// The canonical chain cannot move so.
-    pub(crate) fn gap() -> Self {
+    pub fn gap() -> Self {
         Self::new("move the canonical chain", "it would have a gap")
+    }
+
+    /// What went wrong.
+    pub fn fault(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.fault
     }
 
     /// What the store was doing.

@@ -7,6 +7,7 @@ use alloy_primitives::{B256, Bytes};
 use revm::bytecode::Bytecode;
 use std::sync::Arc;
 use trie::NodePath;
+use wire::OwnedWitness;
 
 /// Finds all that another store holds, and keeps what is added for itself, in memory: so a pending
 /// block or a simulation leaves no trace. The other store is never written to.
@@ -85,6 +86,10 @@ impl Store for Overlay {
             preimages.entry(address).or_default().extend(slots);
         }
         Ok(preimages)
+    }
+
+    fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, StoreError> {
+        self.below.witness(block)
     }
 
     fn everything(&self) -> Result<StoredNodes, StoreError> {

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 use trie::{NodePath, NodeSource, SourceError};
+use wire::OwnedWitness;
 
 /// Accounts and their slots by name: a trie knows only hashes of both.
 pub type Preimages = BTreeMap<Address, BTreeSet<U256>>;
@@ -45,11 +46,23 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// blocks are not among them.
     fn preimages(&self) -> Result<Preimages, StoreError>;
 
+    /// What a block has read, if its witness was [handed over](Changes::witness) and is kept.
+    fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, StoreError> {
+        let _ = block;
+        Ok(None)
+    }
+
     /// All trie nodes and codes, of every state that is kept: the witness that is never too small.
     fn everything(&self) -> Result<StoredNodes, StoreError>;
 
     /// Keeps all of `changes`, or nothing of them.
     fn commit(&self, changes: Changes) -> Result<(), StoreError>;
+
+    /// Writes down whatever is not yet where it lasts. What was committed lasts without it; what is
+    /// flushed need not be worked out again when the store is opened.
+    fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Whether so much has piled up that [`Self::retain`] is worth its time.
     fn wants_pruning(&self) -> bool {
@@ -57,7 +70,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     }
 
     /// Forgets nodes and codes that none of the states with these roots needs. Nobody may commit
-    /// meanwhile.
+    /// meanwhile. A store that forgets by itself does nothing here.
     fn retain(&self, roots: &[B256]) -> Result<(), StoreError> {
         let _ = roots;
         Ok(())

@@ -1,0 +1,120 @@
+//! Chains on disk.
+
+use crate::{
+    Chain, ChainConfig, ChainError,
+    genesis::{genesis_header, put_alloc},
+};
+use alloy_genesis::Genesis;
+use alloy_primitives::{B256, Keccak256};
+use disk::{DiskOptions, DiskStore};
+use executor::ChainSpec;
+use std::{path::Path, sync::Arc};
+use store::{Block, Changes, Store as _, StoreError};
+use wire::convert::RawBlock;
+
+impl Chain {
+    /// Opens the chain in the folder `path`, or starts one there at `genesis`.
+    ///
+    /// A chain that was killed, or lost power, is as it was: each block that
+    /// [`append`](Self::append) has returned is there, and the head is where it was last moved to.
+    /// Blocks whose states were not written down in time are executed again. Only one can have a chain
+    /// open; readers and states that are still held keep it open.
+    ///
+    /// What is not kept is a state that somebody changed behind a block
+    /// ([`set_state`](Self::set_state)): the block's own is there instead.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::OtherGenesis`] if the chain there is another one; [`ChainError::Store`] if files
+    /// are damaged, missing or in use, with a [`disk::DiskError`] inside; [`ChainError::Replay`] if a
+    /// block that was appended cannot be executed again, which by the same rules it can.
+    pub fn open(path: &Path, genesis: &Genesis, config: ChainConfig) -> Result<Self, ChainError> {
+        Self::open_with(path, genesis, config, DiskOptions::default())
+    }
+
+    /// As [`Self::open`]; `options` say how much is kept.
+    pub fn open_with(
+        path: &Path,
+        genesis: &Genesis,
+        config: ChainConfig,
+        options: DiskOptions,
+    ) -> Result<Self, ChainError> {
+        let opened = DiskStore::open(path, options);
+        let store = Arc::new(opened.map_err(|fault| StoreError::new("open the chain", fault))?);
+        let digest = digest(genesis, &config.spec);
+        let mut chain = match (store.head()?, store.first_number()?) {
+            (Some(head), Some(first)) => {
+                if store.mark()? != Some(digest) {
+                    check_genesis(&store, first, genesis, &config.spec)?;
+                }
+                Self::at(head, first, config, Arc::clone(&store) as _)
+            }
+            _ => {
+                let chain = Self::with_store(genesis, config, Arc::clone(&store) as _)?;
+                store.set_mark(digest)?;
+                chain
+            }
+        };
+        while let Some(block) = store.next_to_replay()? {
+            let executed = chain.execute_again(&block).map_err(|reason| ChainError::Replay {
+                number: block.header.number,
+                block: block.hash,
+                reason: Box::new(reason),
+            })?;
+            store.replayed(executed)?;
+        }
+        if let Some(head) = store.head()? {
+            chain.moved_to(&head);
+        }
+        Ok(chain)
+    }
+
+    /// Writes down what would otherwise be worked out again when the chain is opened, and ends it. A
+    /// chain that is just dropped does the same, and tells nobody if that fails.
+    pub fn close(self) -> Result<(), ChainError> {
+        Ok(self.store().flush()?)
+    }
+
+    fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
+        let (raw, ommers) = RawBlock::decode_with_ommers(&block.rlp())
+            .map_err(|source| ChainError::Malformed { index: 0, source })?;
+        Ok(self.import_with_ommers(&raw, &ommers)?.changes)
+    }
+}
+
+/// That the first block there is the one that `genesis` makes.
+fn check_genesis(
+    store: &DiskStore,
+    first: u64,
+    genesis: &Genesis,
+    spec: &ChainSpec,
+) -> Result<(), ChainError> {
+    let root = put_alloc(&mut Changes::default(), genesis.alloc.iter());
+    let expected = genesis_header(genesis, root, spec).hash_slow();
+    match store.canonical_hash(first)? {
+        Some(got) if got != expected => Err(ChainError::OtherGenesis { got, expected }),
+        _ => Ok(()),
+    }
+}
+
+/// Commits to all of a genesis that its block depends on, without making its tries: those of a million
+/// accounts take longer than all else that opening a chain does.
+fn digest(genesis: &Genesis, spec: &ChainSpec) -> B256 {
+    let mut hasher = Keccak256::new();
+    hasher.update(alloy_rlp::encode(genesis_header(genesis, B256::ZERO, spec)));
+    for (address, account) in &genesis.alloc {
+        let code = account.code.as_deref().map_or(&[][..], |code| &code[..]);
+        let storage = account.storage.as_ref();
+        hasher.update(address);
+        hasher.update(account.nonce.unwrap_or_default().to_be_bytes());
+        hasher.update(account.balance.to_be_bytes::<32>());
+        hasher.update((code.len() as u64).to_be_bytes());
+        hasher.update(code);
+        hasher.update(storage.map_or(0, |slots| slots.len() as u64).to_be_bytes());
+        for (slot, value) in storage.into_iter().flatten() {
+            hasher.update(slot);
+            hasher.update(value);
+        }
+    }
+    hasher.finalize()
+}

@@ -1,0 +1,196 @@
+//! Torn and damaged files: an error or no effect, never a wrong answer.
+
+use crate::scene::{Twin, copy_folder, files, open, random};
+use disk::{DiskError, DiskOptions, DiskStore};
+use enshrine_chain::{Chain, ChainError};
+use std::{
+    fs::{self, OpenOptions},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+use tempfile::tempdir;
+
+fn fault(error: &ChainError) -> &DiskError {
+    let ChainError::Store(error) = error else { panic!("{error}") };
+    error.fault().downcast_ref().unwrap_or_else(|| panic!("{error}"))
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().len()
+}
+
+/// A chain of four blocks, the folder as it was before the fourth with its states, and the log of all
+/// four: what a machine leaves that goes down before the state store is written.
+fn before_and_after(work: &Path) -> (Twin, Twin, u64) {
+    let (mut three, mut four) = (Twin::new(), Twin::new());
+    let mut chain = open(&work.join("before")).unwrap();
+    three.grow(3, 0, &mut [&mut chain]);
+    drop(chain);
+    copy_folder(&work.join("before"), &work.join("after"));
+    let mut chain = open(&work.join("after")).unwrap();
+    four.grow(3, 0, &mut []);
+    four.grow(1, 0, &mut [&mut chain]);
+    drop(chain);
+    let start = length(&work.join("before/blocks/0000000000.log"));
+    (three, four, start)
+}
+
+#[test]
+fn a_record_torn_anywhere_is_cut_off_and_the_chain_goes_on_before_it() {
+    let work = tempdir().unwrap();
+    let (three, four, start) = before_and_after(work.path());
+    let log = fs::read(work.path().join("after/blocks/0000000000.log")).unwrap();
+    let length = log.len() as u64 - start;
+    let cuts = (0..14).chain(length - 14..=length).chain((0..10).map(|n| random(n) % length));
+    for (index, cut) in cuts.enumerate() {
+        let folder = work.path().join(format!("torn{index}"));
+        copy_folder(&work.path().join("before"), &folder);
+        let mut torn = log[..usize::try_from(start + cut).unwrap()].to_vec();
+        // The file may be as long as it was to become, with nothing written from there on.
+        if index % 2 == 1 {
+            torn.resize(log.len(), 0);
+        }
+        let missing = torn.len() as u64 - start;
+        fs::write(folder.join("blocks/0000000000.log"), torn).unwrap();
+        let store = DiskStore::open(&folder, DiskOptions::default()).unwrap();
+        let cut_off = store.torn_tail().map(|tail| (tail.position.offset, tail.bytes));
+        if cut < length && missing > 0 {
+            assert_eq!(cut_off, Some((start, missing)), "{cut} of {length}");
+        } else {
+            assert_eq!(cut_off, None, "{cut} of {length}");
+        }
+        drop(store);
+        let mut chain = open(&folder).unwrap();
+        if cut < length {
+            three.assert_same(&chain, 0);
+            let block = crate::scene::child(&chain, 0);
+            chain.append(block).unwrap();
+            drop(chain);
+            chain = open(&folder).unwrap();
+        }
+        four.assert_same(&chain, 0);
+        drop(chain);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_has_lost_acknowledged_blocks_is_refused() {
+    let work = tempdir().unwrap();
+    let (.., start) = before_and_after(work.path());
+    let path = work.path().join("after/blocks/0000000000.log");
+    let whole = length(&path);
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(start + 5).unwrap();
+    let refused = open(&work.path().join("after")).unwrap_err();
+    let DiskError::LogLostBlocks { log, states } = fault(&refused) else { panic!("{refused}") };
+    assert_eq!((log.offset, states.offset), (start + 5, whole));
+}
+
+#[test]
+fn a_segment_that_is_missing_is_named() {
+    let folder = tempdir().unwrap();
+    let options = DiskOptions { segment_bytes: 1, ..DiskOptions::default() };
+    let open = || {
+        let (genesis, config) = (crate::scene::genesis(), crate::scene::config());
+        Chain::open_with(folder.path(), &genesis, config, options.clone())
+    };
+    let mut twin = Twin::new();
+    let mut chain = open().unwrap();
+    twin.grow(4, 0, &mut [&mut chain]);
+    drop(chain);
+    let segment = |number: u64| folder.path().join(format!("blocks/{number:010}.log"));
+    assert!(segment(3).exists() && !segment(4).exists(), "one record to a segment");
+    fs::rename(segment(3), segment(9)).unwrap();
+    let refused = open().unwrap_err();
+    assert!(matches!(fault(&refused), DiskError::MissingSegment { segment: 3, .. }), "{refused}");
+    fs::rename(segment(9), segment(3)).unwrap();
+    twin.assert_same(&open().unwrap(), 0);
+    // One in the place of another is none.
+    fs::copy(segment(2), segment(3)).unwrap();
+    let refused = open().unwrap_err();
+    assert!(matches!(fault(&refused), DiskError::NotALog { .. }), "{refused}");
+}
+
+#[test]
+fn a_flipped_bit_in_the_log_is_an_error_with_its_place() {
+    let work = tempdir().unwrap();
+    let (_, four, start) = before_and_after(work.path());
+    let log = fs::read(work.path().join("after/blocks/0000000000.log")).unwrap();
+    let folder = work.path().join("flipped");
+    copy_folder(&work.path().join("before"), &folder);
+    let path = folder.join("blocks/0000000000.log");
+    let length = log.len() - usize::try_from(start).unwrap();
+    let mut kinds = [0; 4];
+    for index in 0..200 {
+        // Head, body and end mark of the record that is still to be taken in.
+        let byte = match index {
+            0..24 => index / 2,
+            24..32 => length - 1 - (index - 24) / 2,
+            _ => usize::try_from(random(index as u64)).unwrap_or(usize::MAX) % length,
+        } + usize::try_from(start).unwrap();
+        let mut flipped = log.clone();
+        flipped[byte] ^= 1 << (random(index as u64) % 8);
+        fs::write(&path, flipped).unwrap();
+        let refused = DiskStore::open(&folder, DiskOptions::default()).unwrap_err();
+        let kind = match refused {
+            DiskError::Checksum { offset, part: "head", .. } if offset == start => 0,
+            DiskError::Checksum { offset, part: "body", .. } if offset == start => 1,
+            DiskError::EndMark { offset, .. } if offset == start => 2,
+            error => panic!("byte {byte}: {error}"),
+        };
+        kinds[kind] += 1;
+        assert_eq!(fs::metadata(&path).unwrap().len(), log.len() as u64, "nothing is cut off");
+    }
+    assert!(kinds[..3].iter().all(|count| *count > 3), "{kinds:?}");
+    fs::write(&path, &log).unwrap();
+    four.assert_same(&open(&folder).unwrap(), 0);
+}
+
+#[test]
+fn a_flipped_bit_in_any_file_is_an_error_or_has_no_effect() {
+    let work = tempdir().unwrap();
+    let whole = work.path().join("whole");
+    let mut twin = Twin::new();
+    // Opened several times, so that there are files of each kind.
+    for _ in 0..3 {
+        let mut chain = open(&whole).unwrap();
+        twin.grow(3, 0, &mut [&mut chain]);
+        drop(chain);
+        DiskStore::open(&whole, DiskOptions::default()).unwrap().compact().unwrap();
+    }
+    let names: Vec<_> =
+        files(&whole).iter().map(|path| path.strip_prefix(&whole).unwrap().to_owned()).collect();
+    let (mut errors, mut harmless) = (0, 0);
+    for (index, name) in names.iter().enumerate() {
+        for round in 0..6 {
+            let folder = work.path().join("flipped");
+            copy_folder(&whole, &folder);
+            let path = folder.join(name);
+            let mut bytes = fs::read(&path).unwrap();
+            // Behind what a file has been made longer by, there is nothing to flip.
+            let used = bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
+            if used == 0 {
+                continue;
+            }
+            let seed = random(index as u64 * 100 + round);
+            bytes[usize::try_from(seed >> 8).unwrap() % used] ^= 1 << (seed % 8);
+            fs::write(&path, bytes).unwrap();
+            let looked = catch_unwind(AssertUnwindSafe(|| match open(&folder) {
+                Ok(chain) => twin.assert_never_wrong(&chain),
+                Err(error) => {
+                    assert!(error.is_internal(), "{error}");
+                    1
+                }
+            }));
+            match looked {
+                Ok(0) => harmless += 1,
+                Ok(_) => errors += 1,
+                Err(_) => panic!("{} with seed {seed}", name.display()),
+            }
+            fs::remove_dir_all(&folder).unwrap();
+        }
+    }
+    println!("{} files: {errors} flips were errors, {harmless} had no effect", names.len());
+    assert!(errors > 20, "{errors}");
+    assert!(harmless > 0);
+}

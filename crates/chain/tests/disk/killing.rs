@@ -1,0 +1,147 @@
+//! A process that appends blocks is killed at any moment: what it said is there, is there.
+
+use crate::scene::{Twin, child, open, random};
+use alloy_primitives::B256;
+use enshrine_chain::Chain;
+use std::{
+    env,
+    io::{BufRead, BufReader, Write, stdout},
+    process::{Child, ChildStdout, Command, Stdio},
+    thread,
+    time::Duration,
+};
+use tempfile::tempdir;
+
+/// Names the folder to a test of this file that runs as the process to be killed.
+const FOLDER: &str = "ENSHRINE_DISK_APPEND";
+/// How often to kill, for longer runs.
+const KILLS: &str = "ENSHRINE_DISK_KILLS";
+const ACKNOWLEDGED: &str = "acknowledged ";
+
+/// On every fifth block there is a sibling, which replaces it.
+const fn has_sibling(number: u64) -> bool {
+    number % 5 == 4
+}
+
+/// Not a test by itself: what the process does that is killed.
+#[test]
+fn appends_until_it_is_killed() {
+    let Some(folder) = env::var_os(FOLDER) else { return };
+    let mut chain = open(folder.as_ref()).unwrap();
+    acknowledge(&chain);
+    loop {
+        let block = child(&chain, 0);
+        let sibling = has_sibling(block.block.header.number).then(|| child(&chain, 1));
+        for block in [Some(block), sibling].into_iter().flatten() {
+            chain.append(block).unwrap();
+            acknowledge(&chain);
+        }
+    }
+}
+
+fn acknowledge(chain: &Chain) {
+    let mut out = stdout().lock();
+    writeln!(out, "{ACKNOWLEDGED}{}", chain.head().hash).unwrap();
+    out.flush().unwrap();
+}
+
+struct Appender {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Appender {
+    fn start(folder: &std::path::Path) -> Self {
+        let mut process = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "killing::appends_until_it_is_killed", "--nocapture"])
+            .env(FOLDER, folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        Self { process, output }
+    }
+
+    /// The next hash that it says is there; `None` once it is dead and all has been read.
+    fn next(&mut self) -> Option<B256> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.output.read_line(&mut line).unwrap() == 0 {
+                return None;
+            }
+            // What stands before it on the line is the test runner's. A line may be cut off.
+            if let Some((_, hash)) = line.split_once(ACKNOWLEDGED)
+                && line.ends_with('\n')
+            {
+                return Some(hash.trim().parse().unwrap());
+            }
+        }
+    }
+}
+
+impl Twin {
+    /// Appends what the appender does next if that makes `hash` the head.
+    fn follow(&mut self, hash: B256) -> bool {
+        let block = child(&self.chain, 0);
+        if block.block.hash == hash {
+            self.witnesses.push((hash, block.witness.clone()));
+            self.chain.append(block).unwrap();
+            return true;
+        }
+        let head = self.chain.head();
+        if !has_sibling(head.header.number) {
+            return false;
+        }
+        let (own, parent) = (head.hash, head.header.parent_hash);
+        self.chain.set_head(&parent).unwrap();
+        let sibling = child(&self.chain, 1);
+        if sibling.block.hash != hash {
+            self.chain.set_head(&own).unwrap();
+            return false;
+        }
+        self.witnesses.push((hash, sibling.witness.clone()));
+        self.chain.append(sibling).unwrap();
+        true
+    }
+}
+
+#[test]
+fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
+    let kills = env::var(KILLS).map_or(60, |kills| kills.parse::<u64>().unwrap());
+    let folder = tempdir().unwrap();
+    let mut twin = Twin::new();
+    let mut beyond = 0;
+    for kill in 0..kills {
+        let mut appender = Appender::start(folder.path());
+        // It begins with where the chain is.
+        assert_eq!(appender.next(), Some(twin.chain.head().hash), "kill {kill}");
+        for _ in 0..random(kill) % 9 {
+            let hash = appender.next().expect("it goes on until it is killed");
+            assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
+        }
+        thread::sleep(Duration::from_micros(random(1_000_000 + kill) % 6_000));
+        appender.process.kill().unwrap();
+        // What it has said in the meantime counts as well.
+        while let Some(hash) = appender.next() {
+            assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
+        }
+        appender.process.wait().unwrap();
+        let chain = open(folder.path()).unwrap();
+        // One block may be there that it had no time to speak of.
+        let head = chain.head().hash;
+        if head != twin.chain.head().hash {
+            assert!(twin.follow(head), "kill {kill}: {head} is neither acknowledged nor next");
+            beyond += 1;
+        }
+        if kill % 10 == 9 {
+            twin.assert_same(&chain, 0);
+        } else {
+            let number = random(kill) % (chain.head().header.number + 1);
+            twin.assert_same_at(&chain, number);
+        }
+    }
+    let blocks = twin.chain.head().header.number;
+    println!("{kills} kills, {blocks} blocks, {beyond} of which nothing had been said");
+    assert!(blocks >= kills, "{blocks} blocks");
+}

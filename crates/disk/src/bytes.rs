@@ -1,0 +1,146 @@
+//! Plain fields one behind another: how records and values are laid out.
+//!
+//! Integers are big endian, byte strings and lists begin with a `u32` that says how long they are.
+//! Reading takes nothing on trust: a length that the bytes left over cannot hold is an error before
+//! anything is allocated for it.
+
+use crate::DiskError;
+use alloy_primitives::Bytes;
+
+/// Writes fields.
+#[derive(Debug, Default)]
+pub(crate) struct Writer(pub(crate) Vec<u8>);
+
+impl Writer {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    pub(crate) fn word(&mut self, word: u64) {
+        self.raw(&word.to_be_bytes());
+    }
+
+    pub(crate) fn length(&mut self, length: usize) {
+        // A record is refused long before it could hold as many.
+        self.raw(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    }
+
+    pub(crate) fn string(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.raw(bytes);
+    }
+
+    pub(crate) fn list<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
+        mut put: impl FnMut(&mut Self, T),
+    ) {
+        let items = items.into_iter();
+        self.length(items.len());
+        for item in items {
+            put(self, item);
+        }
+    }
+
+    pub(crate) fn option<T>(&mut self, item: Option<T>, put: impl FnOnce(&mut Self, T)) {
+        self.byte(u8::from(item.is_some()));
+        if let Some(item) = item {
+            put(self, item);
+        }
+    }
+}
+
+/// Reads fields; what it hands out are slices of the same bytes.
+#[derive(Debug)]
+pub(crate) struct Reader<'b> {
+    what: &'static str,
+    bytes: &'b Bytes,
+    at: usize,
+}
+
+impl<'b> Reader<'b> {
+    /// Starts to read; `what` names the bytes in errors.
+    pub(crate) const fn new(what: &'static str, bytes: &'b Bytes) -> Self {
+        Self { what, bytes, at: 0 }
+    }
+
+    fn error(&self, reason: &str) -> DiskError {
+        let (at, length) = (self.at, self.bytes.len());
+        DiskError::malformed(self.what, format!("{reason} at byte {at} of {length}"))
+    }
+
+    fn take(&mut self, length: usize) -> Result<core::ops::Range<usize>, DiskError> {
+        let range = self.at..self.at.saturating_add(length);
+        if range.end > self.bytes.len() {
+            return Err(self.error("it ends early"));
+        }
+        self.at = range.end;
+        Ok(range)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DiskError> {
+        let range = self.take(N)?;
+        let mut array = [0; N];
+        array.copy_from_slice(&self.bytes[range]);
+        Ok(array)
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, DiskError> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    pub(crate) fn flag(&mut self) -> Result<bool, DiskError> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.error("neither yes nor no")),
+        }
+    }
+
+    pub(crate) fn word(&mut self) -> Result<u64, DiskError> {
+        Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    fn length(&mut self) -> Result<usize, DiskError> {
+        Ok(u32::from_be_bytes(self.array()?) as usize)
+    }
+
+    pub(crate) fn string(&mut self) -> Result<Bytes, DiskError> {
+        let length = self.length()?;
+        let range = self.take(length)?;
+        Ok(self.bytes.slice(range))
+    }
+
+    /// A list of items of which none is shorter than one byte.
+    pub(crate) fn list<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, DiskError>,
+    ) -> Result<Vec<T>, DiskError> {
+        let length = self.length()?;
+        if length > self.bytes.len() - self.at {
+            return Err(self.error("a list of more items than bytes are left"));
+        }
+        // It grows as items turn out to be there.
+        let mut items = Vec::new();
+        for _ in 0..length {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+
+    pub(crate) fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, DiskError>,
+    ) -> Result<Option<T>, DiskError> {
+        if self.flag()? { read(self).map(Some) } else { Ok(None) }
+    }
+
+    /// That nothing is left over.
+    pub(crate) fn end(self) -> Result<(), DiskError> {
+        if self.at == self.bytes.len() { Ok(()) } else { Err(self.error("bytes are left over")) }
+    }
+}

@@ -1,0 +1,48 @@
+//! What was read lately, ready to be used again.
+
+use alloy_primitives::{B256, map::B256Map};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+
+/// Values by hash, up to so many bytes; the oldest give way.
+#[derive(Debug)]
+pub(crate) struct Cache<V> {
+    limit: usize,
+    contents: Mutex<Contents<V>>,
+}
+
+#[derive(Debug)]
+struct Contents<V> {
+    values: B256Map<(V, usize)>,
+    order: VecDeque<B256>,
+    bytes: usize,
+}
+
+impl<V: Clone> Cache<V> {
+    pub(crate) fn new(limit: usize) -> Self {
+        let contents = Contents { values: B256Map::default(), order: VecDeque::new(), bytes: 0 };
+        Self { limit, contents: Mutex::new(contents) }
+    }
+
+    pub(crate) fn get(&self, hash: &B256) -> Option<V> {
+        self.contents.lock().values.get(hash).map(|(value, _)| value.clone())
+    }
+
+    /// Keeps a value of `bytes` bytes, in place of one with the same hash.
+    pub(crate) fn put(&self, hash: B256, value: V, bytes: usize) {
+        let mut contents = self.contents.lock();
+        let Contents { values, order, bytes: held } = &mut *contents;
+        match values.insert(hash, (value, bytes)) {
+            Some((_, before)) => *held -= before,
+            None => order.push_back(hash),
+        }
+        *held += bytes;
+        while *held > self.limit
+            && let Some(oldest) = order.pop_front()
+        {
+            if let Some((_, bytes)) = values.remove(&oldest) {
+                *held -= bytes;
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! How the canonical chain moves in the state store.
+
+use crate::{DiskError, disk_store::Inner};
+use alloy_primitives::{B256, map::B256Map};
+use std::collections::BTreeMap;
+use store::{CanonicalChange, Changes, TransactionLocation};
+
+/// Numbers of the canonical blocks: of the first, and behind the last.
+pub(crate) type Range = core::ops::Range<u64>;
+
+/// Whether a move leaves no gap.
+pub(crate) fn accepts(range: Option<&Range>, change: &CanonicalChange) -> bool {
+    let numbers = change.blocks.iter().map(|block| block.header.number);
+    range.is_none_or(|range| change.from <= range.end)
+        && numbers.eq((change.from..).take(change.blocks.len()))
+}
+
+/// What a commit makes of numbers and transactions: each stands here once, with what it is in the end.
+#[derive(Debug, Default)]
+pub(crate) struct Moves {
+    pub(crate) numbers: BTreeMap<u64, Option<B256>>,
+    pub(crate) transactions: B256Map<Option<TransactionLocation>>,
+    /// The range afterwards, if it moves.
+    pub(crate) range: Option<Range>,
+}
+
+impl Moves {
+    pub(crate) fn of(
+        changes: &Changes,
+        range: Option<&Range>,
+        inner: &Inner,
+    ) -> Result<Self, DiskError> {
+        let mut moves = Self::default();
+        if let Some(change) = &changes.canonical {
+            moves.move_to(change, range, inner)?;
+        }
+        for transaction in &changes.forgotten {
+            moves.transactions.insert(*transaction, None);
+        }
+        Ok(moves)
+    }
+
+    fn move_to(
+        &mut self,
+        change: &CanonicalChange,
+        range: Option<&Range>,
+        inner: &Inner,
+    ) -> Result<(), DiskError> {
+        for number in range.map_or(0..0, |range| change.from.max(range.start)..range.end) {
+            self.numbers.insert(number, None);
+            let Some(hash) = inner.read_canonical(number)? else { continue };
+            let Some(block) = inner.read_block(&hash)? else { continue };
+            for transaction in &block.transactions {
+                // One that stands in an older block as well is found nowhere then; a chain of signed
+                // transactions has no such.
+                let location = inner.read_transaction(transaction.hash())?;
+                if location.is_some_and(|at| at.block == hash) {
+                    self.transactions.insert(*transaction.hash(), None);
+                }
+            }
+        }
+        for block in &change.blocks {
+            self.numbers.insert(block.header.number, Some(block.hash));
+            for (index, transaction) in block.transactions.iter().enumerate() {
+                let location = TransactionLocation { block: block.hash, index };
+                self.transactions.insert(*transaction.hash(), Some(location));
+            }
+        }
+        let start = range.map_or(change.from, |range| range.start.min(change.from));
+        self.range = Some(start..change.from + change.blocks.len() as u64);
+        Ok(())
+    }
+}

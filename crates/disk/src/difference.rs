@@ -1,0 +1,160 @@
+//! What one state has that another has not.
+
+use alloy_primitives::{
+    B256, Bytes,
+    map::{Entry, HashMap},
+};
+use alloy_rlp::Decodable;
+use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount, nodes::TrieNode};
+use core::cell::RefCell;
+use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, Visitor, walk};
+
+/// A node's place, and which of the nodes there it is.
+pub(crate) type Place = (Option<B256>, Nibbles, B256);
+
+/// Shows `visit` each node of the state `old`, at its place, that the state `new` does not have there.
+/// Nodes of `old` that are gone already are passed over, with what hung from them alone.
+pub(crate) fn only_in_old<S>(
+    source: &S,
+    old: B256,
+    new: B256,
+    mut visit: impl FnMut(Place),
+) -> Result<(), TrieError>
+where
+    S: NodeSource<Bytes = Bytes> + ?Sized,
+{
+    let mut accounts = Old { source, new: Along::new(source, None, new), seen: RefCell::default() };
+    let mut storages = Vec::new();
+    let mut collect = Accounts(&mut storages);
+    walk(&accounts, None, old, &mut collect)?;
+    accounts.show(None, &mut visit);
+    let mut state = Trie::<Bytes>::new(new);
+    for (owner, root) in storages {
+        let account = state.get(source, &owner)?;
+        let now = account
+            .and_then(|mut account| TrieAccount::decode(&mut account).ok())
+            .map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+        if root == now {
+            continue;
+        }
+        let along = Along::new(source, Some(owner), now);
+        let mut slots = Old { source, new: along, seen: RefCell::default() };
+        walk(&slots, Some(&owner), root, &mut Accounts(&mut Vec::new()))?;
+        slots.show(Some(owner), &mut visit);
+    }
+    Ok(())
+}
+
+/// The old state, of which the new one hides what they have in common.
+struct Old<'s, S: ?Sized> {
+    source: &'s S,
+    new: Along<'s, S>,
+    seen: RefCell<Vec<(Nibbles, B256)>>,
+}
+
+impl<S: NodeSource<Bytes = Bytes> + ?Sized> Old<'_, S> {
+    fn show(&mut self, owner: Option<B256>, visit: &mut impl FnMut(Place)) {
+        for (path, hash) in self.seen.take() {
+            visit((owner, path, hash));
+        }
+    }
+}
+
+impl<S: NodeSource<Bytes = Bytes> + ?Sized> NodeSource for Old<'_, S> {
+    type Bytes = Bytes;
+
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, SourceError> {
+        if self.new.has(path.nibbles, hash)? {
+            return Ok(None);
+        }
+        let node = self.source.node(path, hash)?;
+        if node.is_some() {
+            self.seen.borrow_mut().push((*path.nibbles, *hash));
+        }
+        Ok(node)
+    }
+}
+
+/// Accounts with storage, met on a walk; of a walk over slots nothing is kept.
+struct Accounts<'f>(&'f mut Vec<(B256, B256)>);
+
+impl Visitor<Bytes> for Accounts<'_> {
+    fn node(&mut self, _: &B256, _: &Bytes) -> bool {
+        true
+    }
+
+    fn value(&mut self, key: &B256, mut value: &[u8]) {
+        if let Ok(account) = TrieAccount::decode(&mut value)
+            && account.storage_root != EMPTY_ROOT_HASH
+        {
+            self.0.push((*key, account.storage_root));
+        }
+    }
+
+    fn missing(&mut self, _: Nibbles, _: B256) -> Result<(), TrieError> {
+        Ok(())
+    }
+}
+
+/// A trie that is followed along paths of another.
+struct Along<'s, S: ?Sized> {
+    source: &'s S,
+    owner: Option<B256>,
+    root: B256,
+    /// Nodes by where they stand.
+    nodes: RefCell<HashMap<Nibbles, TrieNode>>,
+}
+
+impl<'s, S: NodeSource<Bytes = Bytes> + ?Sized> Along<'s, S> {
+    fn new(source: &'s S, owner: Option<B256>, root: B256) -> Self {
+        Self { source, owner, root, nodes: RefCell::default() }
+    }
+
+    /// Whether the trie refers to `hash` at `path`. A trie that lacks a node cannot tell.
+    fn has(&self, path: &Nibbles, hash: &B256) -> Result<bool, SourceError> {
+        let (mut at, mut refers) = (Nibbles::new(), self.root);
+        let mut nodes = self.nodes.borrow_mut();
+        if self.root == EMPTY_ROOT_HASH {
+            return Ok(false);
+        }
+        loop {
+            if at.len() == path.len() {
+                return Ok(refers == *hash);
+            }
+            let node = match nodes.entry(at) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.read(&at, &refers)?),
+            };
+            let child = match node {
+                TrieNode::Branch(branch) => {
+                    let index = path.get_unchecked(at.len());
+                    at.push(index);
+                    let branch = branch.as_ref();
+                    let mut children = branch.children();
+                    children.find(|(at, _)| *at == index).and_then(|(_, child)| child.cloned())
+                }
+                TrieNode::Extension(extension) => {
+                    let rest = path.slice(at.len()..);
+                    if !rest.starts_with(&extension.key) {
+                        return Ok(false);
+                    }
+                    at = at.join(&extension.key);
+                    Some(extension.child.clone())
+                }
+                TrieNode::Leaf(_) | TrieNode::EmptyRoot => None,
+            };
+            // A node that stands inside its parent has no hash, nor has anything below it.
+            match child.and_then(|child| child.as_hash()) {
+                Some(hash) => refers = hash,
+                None => return Ok(false),
+            }
+        }
+    }
+
+    fn read(&self, path: &Nibbles, hash: &B256) -> Result<TrieNode, SourceError> {
+        let place = NodePath { owner: self.owner.as_ref(), nibbles: path };
+        let missing = || TrieError::MissingNode { path: *path, hash: *hash };
+        let node = self.source.node(place, hash)?.ok_or_else(|| SourceError::new(missing()))?;
+        TrieNode::decode(&mut &node[..]).map_err(SourceError::new)
+    }
+}

@@ -1,0 +1,170 @@
+//! What can be wrong with files, and with what stands in them.
+
+use crate::Position;
+use alloy_primitives::B256;
+use std::{io, path::PathBuf};
+use store::StoreError;
+use wire::DecodeError;
+
+/// Why a chain on disk cannot be opened, read or written: a fault of the disk or of whoever changed
+/// its files, and never a verdict on a block.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// The operating system refuses: no space, no permission, a broken disk.
+    #[error("{what} {}: {source}", path.display())]
+    Io {
+        /// What was to be done with the file.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// Another process has the chain open, or somebody in this one.
+    #[error("{} is in use: only one process can have a chain open", path.display())]
+    InUse {
+        /// The folder of the chain.
+        path: PathBuf,
+    },
+    /// The store of states cannot read or write.
+    #[error("state store: {0}")]
+    State(#[from] fjall::Error),
+    /// A file in the place of a log's segment is none, or its head is damaged.
+    #[error("{}: no segment of a block log: head is {got}, expected {expected}", path.display())]
+    NotALog {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        got: String,
+        /// What would have to.
+        expected: String,
+    },
+    /// The chain in the folder has another first block.
+    #[error("{}: chain begins with {got}, expected {expected}", path.display())]
+    OtherChain {
+        /// The file or folder.
+        path: PathBuf,
+        /// Hash of the first block there.
+        got: B256,
+        /// Hash of the first block of the chain that was to be opened.
+        expected: B256,
+    },
+    /// A segment of the log that is still needed is not there.
+    #[error("{}: segment {segment} of the block log is missing", path.display())]
+    MissingSegment {
+        /// The folder of the log.
+        path: PathBuf,
+        /// Its number.
+        segment: u64,
+    },
+    /// The log ends before the state store does: it has lost blocks that were there.
+    #[error("the block log ends at {log}, the states at {states}: the log has lost blocks")]
+    LogLostBlocks {
+        /// Where the log ends.
+        log: Position,
+        /// Up to where the state store has taken it in.
+        states: Position,
+    },
+    /// The checksum over a record's head or body does not hold.
+    #[error("{}: {part} of the record at byte {offset}: checksum {got:#010x}, expected {expected:#010x}", path.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// Where the record begins.
+        offset: u64,
+        /// Head or body.
+        part: &'static str,
+        /// Checksum of what stands there.
+        got: u32,
+        /// The checksum that stands beside it.
+        expected: u32,
+    },
+    /// A record is not closed by its end mark.
+    #[error("{}: end mark of the record at byte {offset} is {got:#010x}, expected {expected:#010x}", path.display())]
+    EndMark {
+        /// The file.
+        path: PathBuf,
+        /// Where the record begins.
+        offset: u64,
+        /// What stands there.
+        got: u32,
+        /// What would have to.
+        expected: u32,
+    },
+    /// A record is longer than any may be.
+    #[error("a record of {got} bytes; the log takes up to {limit}")]
+    TooLong {
+        /// Its length.
+        got: u64,
+        /// The greatest that is allowed.
+        limit: u64,
+    },
+    /// A record that must be whole is not: its file ends before it, or is empty from some byte on.
+    #[error("{}: the record at byte {offset} needs {expected} bytes, and {got} are left", path.display())]
+    CutShort {
+        /// The file.
+        path: PathBuf,
+        /// Where the record begins.
+        offset: u64,
+        /// Bytes from there to the end of the file.
+        got: u64,
+        /// Bytes that the record takes.
+        expected: u64,
+    },
+    /// Something that is found by its hash has another one.
+    #[error("{what} {expected} is damaged: it hashes to {got}")]
+    Hash {
+        /// Node, code or block.
+        what: &'static str,
+        /// The hash of what stands there.
+        got: B256,
+        /// The hash under which it stands.
+        expected: B256,
+    },
+    /// Something passes its checksum and yet cannot be read.
+    #[error("{what} is malformed: {reason}")]
+    Malformed {
+        /// What.
+        what: &'static str,
+        /// Where it stops making sense.
+        reason: String,
+    },
+    /// Blocks in the log have to be executed again before anything can be added.
+    #[error("{blocks} records of the block log are not yet taken in")]
+    Behind {
+        /// How many records.
+        blocks: usize,
+    },
+    /// Nothing is waiting to be executed again.
+    #[error("no block of the log waits to be executed again")]
+    NotBehind,
+    /// A write has failed half way. Reading goes on; writing does when the chain is opened anew.
+    #[error("nothing can be written since a write has failed: {0}; open the chain anew")]
+    Unusable(String),
+}
+
+impl DiskError {
+    pub(crate) fn io(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source }
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "errors are handed on as they arise")]
+    pub(crate) fn malformed(what: &'static str, reason: impl ToString) -> Self {
+        Self::Malformed { what, reason: reason.to_string() }
+    }
+
+    /// The same as the error of a store that was doing `operation`.
+    pub(crate) fn during(self, operation: &'static str) -> StoreError {
+        StoreError::new(operation, self)
+    }
+}
+
+impl From<DecodeError> for DiskError {
+    fn from(error: DecodeError) -> Self {
+        Self::malformed("block", error)
+    }
+}

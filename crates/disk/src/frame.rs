@@ -1,0 +1,142 @@
+//! How a record stands in the log: a head with checksums, the body, an end mark.
+//!
+//! ```text
+//! length of the body    u32
+//! CRC-32 of the body    u32
+//! CRC-32 of the head    u32   over segment, offset (u64 each), length and body's CRC
+//! body
+//! end mark              4 bytes, none of them zero
+//! ```
+//!
+//! The head's checksum covers where the record stands, so a record that was copied elsewhere is none.
+
+use crate::{DiskError, Position};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+/// Longest body of a record: far more than the largest block with its witness.
+pub(crate) const MAX_BODY: u64 = 256 << 20;
+
+const HEAD: usize = 12;
+const END: [u8; 4] = [0xe5, 0x9b, 0x37, 0xd1];
+
+/// Bytes that a record takes beside its body.
+pub(crate) const OVERHEAD: u64 = (HEAD + END.len()) as u64;
+
+/// A body, framed to stand at `position`.
+pub(crate) fn frame(position: Position, body: &[u8]) -> Result<Vec<u8>, DiskError> {
+    let length = u32::try_from(body.len())
+        .ok()
+        .filter(|length| u64::from(*length) <= MAX_BODY)
+        .ok_or(DiskError::TooLong { got: body.len() as u64, limit: MAX_BODY })?;
+    let body_sum = crc32fast::hash(body);
+    let mut framed = Vec::with_capacity(body.len() + HEAD + END.len());
+    framed.extend(length.to_be_bytes());
+    framed.extend(body_sum.to_be_bytes());
+    framed.extend(head_sum(position, length, body_sum).to_be_bytes());
+    framed.extend(body);
+    framed.extend(END);
+    Ok(framed)
+}
+
+pub(crate) fn head_sum(position: Position, length: u32, body_sum: u32) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&position.segment.to_be_bytes());
+    sum.update(&position.offset.to_be_bytes());
+    sum.update(&length.to_be_bytes());
+    sum.update(&body_sum.to_be_bytes());
+    sum.finalize()
+}
+
+/// What stands at some place of a segment.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A record.
+    Record(Vec<u8>),
+    /// The end of the file.
+    End,
+    /// A record that was never written to its end. It was acknowledged to nobody.
+    Torn {
+        /// Bytes that it needs, as far as one can tell.
+        needs: u64,
+    },
+}
+
+/// Reads what stands at `position` of a segment of `length` bytes.
+///
+/// A record is torn if the file ends before it does, or if all is zero from some byte of it on: so a
+/// file looks that was made longer before its bytes were written. Whatever else does not hold is an
+/// error: a finished record was changed.
+pub(crate) fn read_frame(
+    file: &mut File,
+    path: &Path,
+    length: u64,
+    position: Position,
+) -> Result<Found, DiskError> {
+    let fault = || DiskError::io("read", path);
+    let offset = position.offset;
+    let left = length.saturating_sub(offset);
+    if left == 0 {
+        return Ok(Found::End);
+    }
+    if left < OVERHEAD {
+        return Ok(Found::Torn { needs: OVERHEAD });
+    }
+    file.seek(SeekFrom::Start(offset)).map_err(fault())?;
+    let mut head = [0; HEAD];
+    file.read_exact(&mut head).map_err(fault())?;
+    let field =
+        |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let (body_length, body_sum, expected) = (field(0), field(4), field(8));
+    let got = head_sum(position, body_length, body_sum);
+    if got != expected {
+        if is_zero(file).map_err(fault())? {
+            return Ok(Found::Torn { needs: OVERHEAD });
+        }
+        return Err(DiskError::Checksum { path: path.into(), offset, part: "head", got, expected });
+    }
+    let body_length = u64::from(body_length);
+    if body_length > MAX_BODY {
+        return Err(DiskError::TooLong { got: body_length, limit: MAX_BODY });
+    }
+    let needs = body_length + OVERHEAD;
+    if left < needs {
+        return Ok(Found::Torn { needs });
+    }
+    // The file is longer than that, so the allocation is backed by bytes that are there.
+    let mut body = vec![0; usize::try_from(body_length).unwrap_or(usize::MAX)];
+    file.read_exact(&mut body).map_err(fault())?;
+    let mut end = [0; END.len()];
+    file.read_exact(&mut end).map_err(fault())?;
+    let got = crc32fast::hash(&body);
+    // It may have got as far as into the end mark.
+    let written = END.iter().zip(&end).take_while(|(one, other)| one == other).count();
+    let rest_is_zero = written < END.len() && end[written..].iter().all(|byte| *byte == 0);
+    if rest_is_zero && is_zero(file).map_err(fault())? {
+        return Ok(Found::Torn { needs });
+    }
+    if got != body_sum {
+        let expected = body_sum;
+        return Err(DiskError::Checksum { path: path.into(), offset, part: "body", got, expected });
+    }
+    if end != END {
+        let (got, expected) = (u32::from_be_bytes(end), u32::from_be_bytes(END));
+        return Err(DiskError::EndMark { path: path.into(), offset, got, expected });
+    }
+    Ok(Found::Record(body))
+}
+
+/// Whether all that is left of a file is zero.
+fn is_zero(file: &mut File) -> io::Result<bool> {
+    let mut chunk = [0; 8_192];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(true),
+            length if chunk[..length].iter().any(|byte| *byte != 0) => return Ok(false),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The block log: what a chain was told to keep, in the order in which it was told. It is the truth;
+//! all else on disk can be made from it again.
+//!
+//! A log is a folder of segments, files numbered without a gap. Records are only ever added at the end
+//! of the last segment, and forgotten by removing the oldest ones.
+
+use crate::{
+    DiskError,
+    frame::{Found, OVERHEAD, frame, read_frame},
+};
+use alloy_primitives::{B256, hex};
+use core::fmt;
+use std::{
+    collections::VecDeque,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+const MAGIC: [u8; 8] = *b"ENSHLOG\x01";
+/// Magic, hash of the chain's first block, number of the segment, CRC-32 of these.
+const SEGMENT_HEAD: usize = 8 + 32 + 8 + 4;
+
+/// Where a record stands in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Number of the segment.
+    pub segment: u64,
+    /// Bytes from the start of its file.
+    pub offset: u64,
+}
+
+impl Position {
+    /// Where the first record of a segment stands.
+    pub(crate) const fn start_of(segment: u64) -> Self {
+        Self { segment, offset: SEGMENT_HEAD as u64 }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {} of segment {}", self.offset, self.segment)
+    }
+}
+
+/// The end of a log that was cut off when it was opened: a record that was never written to its end,
+/// because the process or the machine went down. Nobody was told that it is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TornTail {
+    /// Where the record begins.
+    pub position: Position,
+    /// How many bytes were cut off.
+    pub bytes: u64,
+}
+
+/// A file that a segment is written to.
+pub(crate) trait LogFile: fmt::Debug + Send {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    fn sync(&mut self) -> io::Result<()>;
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl LogFile for File {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.seek(SeekFrom::Start(offset))?;
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        // The length of the file is part of what this makes last.
+        self.sync_data()
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+/// The log, open for writing at its end.
+#[derive(Debug)]
+pub(crate) struct BlockLog {
+    folder: PathBuf,
+    genesis: B256,
+    /// Length from which on a segment gets no further record.
+    segment_bytes: u64,
+    first: u64,
+    pub(crate) file: Box<dyn LogFile>,
+    end: Position,
+    /// Why nothing can be added any more.
+    broken: Option<String>,
+}
+
+/// A log as it was found.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) log: BlockLog,
+    /// Records behind the place from which on they were asked for.
+    pub(crate) records: VecDeque<Position>,
+    pub(crate) torn: Option<TornTail>,
+}
+
+impl BlockLog {
+    /// Opens the log in `folder`, or starts one. The records from `applied` on are checked and listed;
+    /// those before it are when they are read.
+    pub(crate) fn open(
+        folder: &Path,
+        genesis: B256,
+        segment_bytes: u64,
+        applied: Position,
+    ) -> Result<Opened, DiskError> {
+        fs::create_dir_all(folder).map_err(DiskError::io("create", folder))?;
+        let mut numbers = segments(folder)?;
+        if numbers.is_empty() && applied == Position::start_of(0) {
+            create_segment(folder, genesis, 0)?;
+            numbers.push(0);
+        }
+        let (first, last) = match (numbers.first(), numbers.last()) {
+            (Some(first), Some(last)) => (*first, *last),
+            _ => (u64::MAX, 0),
+        };
+        let missing = (applied.segment..=last)
+            .find(|number| numbers.binary_search(number).is_err())
+            .or((first > applied.segment || last < applied.segment).then_some(applied.segment));
+        if let Some(segment) = missing {
+            return Err(DiskError::MissingSegment { path: folder.into(), segment });
+        }
+        let mut records = VecDeque::new();
+        let (mut torn, mut end) = (None, applied);
+        for number in applied.segment..=last {
+            let path = segment_path(folder, number);
+            let (mut file, length) = open_segment(&path, genesis, number, number == last)?;
+            let start = Position::start_of(number);
+            let mut position = if number == applied.segment { applied } else { start };
+            if position.offset > length {
+                let log = Position { segment: number, offset: length };
+                return Err(DiskError::LogLostBlocks { log, states: applied });
+            }
+            loop {
+                match read_frame(&mut file, &path, length, position)? {
+                    Found::Record(body) => {
+                        records.push_back(position);
+                        position.offset += body.len() as u64 + OVERHEAD;
+                    }
+                    Found::End => break,
+                    Found::Torn { .. } if number == last => {
+                        torn = Some(TornTail { position, bytes: length - position.offset });
+                        break;
+                    }
+                    Found::Torn { needs: expected } => {
+                        let (offset, got) = (position.offset, length - position.offset);
+                        return Err(DiskError::CutShort { path, offset, got, expected });
+                    }
+                }
+            }
+            end = position;
+        }
+        let path = segment_path(folder, last);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(DiskError::io("open", &path))?;
+        if torn.is_some() {
+            file.set_len(end.offset).map_err(DiskError::io("cut off the torn end of", &path))?;
+            file.sync_all().map_err(DiskError::io("sync", &path))?;
+        }
+        let (folder, genesis, file) = (folder.to_owned(), genesis, Box::new(file));
+        let log = Self { folder, genesis, segment_bytes, first, file, end, broken: None };
+        Ok(Opened { log, records, torn })
+    }
+
+    /// Adds a record; it lasts once this returns. Where it stands.
+    ///
+    /// If that fails, the log is as it was, or takes nothing more until it is opened anew.
+    pub(crate) fn append(&mut self, body: &[u8]) -> Result<Position, DiskError> {
+        if let Some(reason) = &self.broken {
+            return Err(DiskError::Unusable(reason.clone()));
+        }
+        let is_empty = self.end == Position::start_of(self.end.segment);
+        if self.end.offset >= self.segment_bytes && !is_empty {
+            self.start_segment()?;
+        }
+        let position = self.end;
+        let framed = frame(position, body)?;
+        let path = segment_path(&self.folder, position.segment);
+        if let Err(error) = self.file.write_at(position.offset, &framed) {
+            if let Err(error) = self.file.truncate(position.offset) {
+                self.broken = Some(format!("cannot undo it: {error}"));
+            }
+            return Err(DiskError::io("write", path)(error));
+        }
+        // After a sync that failed nobody can say what has reached the disk.
+        if let Err(error) = self.file.sync() {
+            self.broken = Some(format!("cannot sync: {error}"));
+            return Err(DiskError::io("sync", path)(error));
+        }
+        self.end.offset += framed.len() as u64;
+        Ok(position)
+    }
+
+    fn start_segment(&mut self) -> Result<(), DiskError> {
+        let next = self.end.segment + 1;
+        let file = create_segment(&self.folder, self.genesis, next)?;
+        self.file = Box::new(file);
+        self.end = Position::start_of(next);
+        Ok(())
+    }
+
+    /// Where the next record will stand, unless a new segment begins with it.
+    pub(crate) const fn end(&self) -> Position {
+        self.end
+    }
+
+    /// Number of the oldest segment.
+    pub(crate) const fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// Removes whole segments that lie before `position`.
+    pub(crate) fn forget_before(&mut self, position: Position) -> Result<(), DiskError> {
+        while self.first < position.segment.min(self.end.segment) {
+            let path = segment_path(&self.folder, self.first);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(DiskError::io("remove", path)(error));
+                }
+                _ => self.first += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The record at `position`.
+pub(crate) fn read_record(
+    folder: &Path,
+    genesis: B256,
+    position: Position,
+) -> Result<Vec<u8>, DiskError> {
+    let path = segment_path(folder, position.segment);
+    let (mut file, length) = open_segment(&path, genesis, position.segment, false)?;
+    let expected = match read_frame(&mut file, &path, length, position)? {
+        Found::Record(body) => return Ok(body),
+        Found::End => OVERHEAD,
+        Found::Torn { needs } => needs,
+    };
+    let (offset, got) = (position.offset, length.saturating_sub(position.offset));
+    Err(DiskError::CutShort { path, offset, got, expected })
+}
+
+fn segment_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:010}.log"))
+}
+
+/// Numbers of the segments in a folder, ascending.
+fn segments(folder: &Path) -> Result<Vec<u64>, DiskError> {
+    let fault = || DiskError::io("list", folder);
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fault())? {
+        let name = entry.map_err(fault())?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".log"));
+        numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+fn segment_head(genesis: B256, number: u64) -> [u8; SEGMENT_HEAD] {
+    let mut head = [0; SEGMENT_HEAD];
+    head[..8].copy_from_slice(&MAGIC);
+    head[8..40].copy_from_slice(genesis.as_slice());
+    head[40..48].copy_from_slice(&number.to_be_bytes());
+    let sum = crc32fast::hash(&head[..48]);
+    head[48..].copy_from_slice(&sum.to_be_bytes());
+    head
+}
+
+/// Makes a segment without records. If that fails, it is as if it had never been tried.
+fn create_segment(folder: &Path, genesis: B256, number: u64) -> Result<File, DiskError> {
+    let path = segment_path(folder, number);
+    let create = || {
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create(true).truncate(true).open(&path)?;
+        file.write_all(&segment_head(genesis, number))?;
+        file.sync_all()?;
+        // So that the name of the file lasts as well.
+        File::open(folder)?.sync_all()?;
+        Ok(file)
+    };
+    create().map_err(|error| {
+        // What is left of it would be taken for a segment that is being made, and made again.
+        drop(fs::remove_file(&path));
+        DiskError::io("create", &path)(error)
+    })
+}
+
+/// Opens a segment for reading and checks its head. Of the last one the head may be torn, for it is
+/// made before its first record: then it is made again.
+fn open_segment(
+    path: &Path,
+    genesis: B256,
+    number: u64,
+    is_last: bool,
+) -> Result<(File, u64), DiskError> {
+    let fault = || DiskError::io("read", path);
+    let open = || File::open(path).map_err(fault());
+    let mut file = open()?;
+    let mut length = file.metadata().map_err(fault())?.len();
+    let mut head = Vec::new();
+    Read::by_ref(&mut file).take(SEGMENT_HEAD as u64).read_to_end(&mut head).map_err(fault())?;
+    let expected = segment_head(genesis, number);
+    let is_torn = head.len() < SEGMENT_HEAD || head.iter().all(|byte| *byte == 0);
+    if is_last && is_torn && length <= SEGMENT_HEAD as u64 {
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        create_segment(folder, genesis, number)?;
+        (file, length) = (open()?, SEGMENT_HEAD as u64);
+        return Ok((file, length));
+    }
+    if head != expected {
+        let other = head.get(8..40).map(B256::from_slice);
+        if let Some(other) = other
+            && head == segment_head(other, number)
+        {
+            let path = path.into();
+            return Err(DiskError::OtherChain { path, got: other, expected: genesis });
+        }
+        let (got, expected) = (hex::encode(head), hex::encode(expected));
+        return Err(DiskError::NotALog { path: path.into(), got, expected });
+    }
+    Ok((file, length))
+}
+
+#[cfg(test)]
+mod tests;

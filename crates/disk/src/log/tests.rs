@@ -1,0 +1,274 @@
+use super::*;
+use crate::frame::MAX_BODY;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use tempfile::tempdir;
+
+const GENESIS: B256 = B256::repeat_byte(0x11);
+
+fn open_at(folder: &Path, applied: Position) -> Result<Opened, DiskError> {
+    BlockLog::open(folder, GENESIS, 1 << 20, applied)
+}
+
+fn open(folder: &Path) -> Result<Opened, DiskError> {
+    open_at(folder, Position::start_of(0))
+}
+
+fn bodies(folder: &Path, records: &VecDeque<Position>) -> Vec<Vec<u8>> {
+    records.iter().map(|position| read_record(folder, GENESIS, *position).unwrap()).collect()
+}
+
+/// A log of three records, its file, and where they begin and end.
+fn three() -> (tempfile::TempDir, Vec<u8>, [u64; 4], Vec<Vec<u8>>) {
+    let folder = tempdir().unwrap();
+    let mut log = open(folder.path()).unwrap().log;
+    // With zeros inside and at the end, which are no sign of a torn record.
+    let bodies = vec![vec![7; 40], [vec![1; 20], vec![0; 30]].concat(), vec![0; 25]];
+    let starts: Vec<_> = bodies.iter().map(|body| log.append(body).unwrap().offset).collect();
+    let file = fs::read(segment_path(folder.path(), 0)).unwrap();
+    let ends = [starts[0], starts[1], starts[2], file.len() as u64];
+    (folder, file, ends, bodies)
+}
+
+#[test]
+fn a_log_gives_back_what_was_added() {
+    let (folder, _, ends, expected) = three();
+    let Opened { log, records, torn } = open(folder.path()).unwrap();
+    assert_eq!((bodies(folder.path(), &records), torn), (expected.clone(), None));
+    assert_eq!(log.end().offset, ends[3]);
+    // From the second on.
+    let opened = open_at(folder.path(), records[1]).unwrap();
+    assert_eq!(bodies(folder.path(), &opened.records), expected[1..]);
+    let opened = open_at(folder.path(), log.end()).unwrap();
+    assert!(opened.records.is_empty());
+}
+
+#[test]
+fn a_record_torn_at_any_byte_is_cut_off_and_its_place_is_used_again() {
+    let (folder, file, ends, expected) = three();
+    let path = segment_path(folder.path(), 0);
+    for cut in ends[2]..ends[3] {
+        for zeros in [0, 1, file.len() - usize::try_from(cut).unwrap(), 5_000, 20_000] {
+            let mut torn = file[..usize::try_from(cut).unwrap()].to_vec();
+            torn.resize(torn.len() + zeros, 0);
+            fs::write(&path, &torn).unwrap();
+            let Opened { mut log, records, torn: tail } = open(folder.path()).unwrap();
+            let bytes = torn.len() as u64 - ends[2];
+            let position = Position { segment: 0, offset: ends[2] };
+            assert_eq!(tail, (bytes > 0).then_some(TornTail { position, bytes }), "{cut}, {zeros}");
+            assert_eq!(bodies(folder.path(), &records), expected[..2]);
+            log.append(&expected[2]).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), file);
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_the_log_is_an_error() {
+    let (folder, file, ends, expected) = three();
+    let path = segment_path(folder.path(), 0);
+    let last = Position { segment: 0, offset: ends[3] };
+    for byte in 0..file.len() {
+        for bit in 0..8 {
+            let mut flipped = file.clone();
+            flipped[byte] ^= 1 << bit;
+            fs::write(&path, &flipped).unwrap();
+            let refused = open(folder.path()).unwrap_err();
+            let record = ends[..3].iter().rposition(|start| *start <= byte as u64);
+            let at = match refused {
+                DiskError::NotALog { .. } | DiskError::OtherChain { .. } => None,
+                DiskError::Checksum { offset, got, expected, .. }
+                | DiskError::EndMark { offset, got, expected, .. } => {
+                    assert_ne!(got, expected);
+                    Some(offset)
+                }
+                error => panic!("byte {byte}, bit {bit}: {error}"),
+            };
+            assert_eq!(at, record.map(|record| ends[record]), "byte {byte}, bit {bit}");
+            assert_eq!(fs::read(&path).unwrap(), flipped, "nothing is cut off");
+            // Records that are taken in already are checked as they are read.
+            let opened = open_at(folder.path(), last);
+            assert_eq!(opened.is_ok(), record.is_some());
+            for (index, expected) in expected.iter().enumerate() {
+                let position = Position { segment: 0, offset: ends[index] };
+                match read_record(folder.path(), GENESIS, position) {
+                    Ok(body) => assert!(body == *expected && record.is_some_and(|at| at != index)),
+                    Err(_) => assert!(record.is_none_or(|at| at == index)),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_in_another_place_is_none() {
+    let (folder, file, ends, _) = three();
+    let [start, end] = [ends[0], ends[1]].map(|at| usize::try_from(at).unwrap());
+    let moved = [&file[..], &file[start..end]].concat();
+    fs::write(segment_path(folder.path(), 0), moved).unwrap();
+    let refused = open(folder.path()).unwrap_err();
+    assert!(
+        matches!(refused, DiskError::Checksum { part: "head", offset, .. } if offset == ends[3])
+    );
+}
+
+#[test]
+fn a_length_that_no_record_has_is_refused_before_anything_is_allocated() {
+    let (folder, mut file, ends, _) = three();
+    let position = Position { segment: 0, offset: ends[3] };
+    let length = u32::try_from(MAX_BODY + 1).unwrap();
+    file.extend(length.to_be_bytes());
+    file.extend([9; 4]);
+    file.extend(crate::frame::head_sum(position, length, 0x0909_0909).to_be_bytes());
+    file.extend([1; 10]);
+    fs::write(segment_path(folder.path(), 0), file).unwrap();
+    let refused = open(folder.path()).unwrap_err();
+    let expected = (MAX_BODY + 1, MAX_BODY);
+    assert!(matches!(refused, DiskError::TooLong { got, limit } if (got, limit) == expected));
+    // Nor is such a record ever written; the longest can be.
+    let body = vec![0; usize::try_from(MAX_BODY + 1).unwrap()];
+    assert!(matches!(frame(position, &body), Err(DiskError::TooLong { .. })));
+    assert!(frame(position, &body[1..]).is_ok());
+}
+
+#[test]
+fn segments_follow_each_other_and_the_oldest_can_go() {
+    let folder = tempdir().unwrap();
+    let open = |at| BlockLog::open(folder.path(), GENESIS, 100, at);
+    let mut log = open(Position::start_of(0)).unwrap().log;
+    let positions: Vec<_> = (0..6).map(|body| log.append(&[body; 30]).unwrap()).collect();
+    let segments: Vec<_> = positions.iter().map(|position| position.segment).collect();
+    assert_eq!(segments, [0, 0, 1, 1, 2, 2]);
+    drop(log);
+    let Opened { mut log, records, .. } = open(Position::start_of(0)).unwrap();
+    assert_eq!(records, positions);
+    log.forget_before(positions[3]).unwrap();
+    assert_eq!(log.first(), 1);
+    assert!(read_record(folder.path(), GENESIS, positions[1]).is_err());
+    assert_eq!(read_record(folder.path(), GENESIS, positions[2]).unwrap(), [2; 30]);
+    // The one that is written to stays.
+    log.forget_before(Position::start_of(9)).unwrap();
+    assert_eq!((log.first(), log.append(&[6; 30]).unwrap().segment), (2, 3));
+    drop(log);
+    assert_eq!(open(positions[4]).unwrap().records.len(), 3);
+    let refused = open(positions[3]).unwrap_err();
+    assert!(matches!(refused, DiskError::MissingSegment { segment: 1, .. }));
+    // Of a segment that is not the last, no end is torn: others were acknowledged behind it.
+    let path = segment_path(folder.path(), 2);
+    let file = fs::read(&path).unwrap();
+    fs::write(&path, &file[..file.len() - 1]).unwrap();
+    let refused = open(positions[4]).unwrap_err();
+    let expected = 30 + OVERHEAD;
+    assert!(matches!(refused, DiskError::CutShort { got, expected: needs, .. }
+        if (got, needs) == (expected - 1, expected)));
+}
+
+#[test]
+fn a_segment_whose_head_was_never_written_is_made_again() {
+    let folder = tempdir().unwrap();
+    let position = {
+        let mut log = open(folder.path()).unwrap().log;
+        log.append(&[1; 30]).unwrap();
+        log.end()
+    };
+    let path = segment_path(folder.path(), 1);
+    let head = segment_head(GENESIS, 1);
+    for length in 0..SEGMENT_HEAD {
+        for file in [head[..length].to_vec(), vec![0; SEGMENT_HEAD]] {
+            fs::write(&path, file).unwrap();
+            let Opened { mut log, records, .. } = open_at(folder.path(), position).unwrap();
+            assert!(records.is_empty());
+            assert_eq!(log.append(&[2; 30]).unwrap(), Position::start_of(1));
+            assert_eq!(open_at(folder.path(), position).unwrap().records.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn the_log_of_another_chain_is_refused() {
+    let (folder, ..) = three();
+    let other = B256::repeat_byte(0x22);
+    let refused = BlockLog::open(folder.path(), other, 1 << 20, Position::start_of(0)).unwrap_err();
+    assert!(matches!(refused, DiskError::OtherChain { got, expected, .. }
+        if (got, expected) == (GENESIS, other)));
+}
+
+/// A disk with so much room left; how much, others can change.
+#[derive(Debug)]
+struct Small {
+    file: File,
+    room: Arc<AtomicU64>,
+    can_undo: bool,
+    can_sync: bool,
+}
+
+impl LogFile for Small {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let room = usize::try_from(self.room.load(Ordering::Relaxed)).unwrap().min(bytes.len());
+        LogFile::write_at(&mut self.file, offset, &bytes[..room])?;
+        self.room.fetch_sub(room as u64, Ordering::Relaxed);
+        if room < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if self.can_sync { self.file.sync() } else { Err(io::Error::other("sync failed")) }
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        if self.can_undo { self.file.truncate(length) } else { Err(io::Error::other("no undo")) }
+    }
+}
+
+/// Three records on a disk with room for `room` bytes more.
+fn small(
+    room: u64,
+    can_undo: bool,
+    can_sync: bool,
+) -> (tempfile::TempDir, BlockLog, Arc<AtomicU64>) {
+    let (folder, ..) = three();
+    let mut log = open(folder.path()).unwrap().log;
+    let path = segment_path(folder.path(), 0);
+    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let room = Arc::new(AtomicU64::new(room));
+    log.file = Box::new(Small { file, room: Arc::clone(&room), can_undo, can_sync });
+    (folder, log, room)
+}
+
+#[test]
+fn a_full_disk_leaves_the_log_as_it_was_and_room_makes_it_go_on() {
+    let body = [5; 33];
+    let needs = 33 + OVERHEAD;
+    for room in 0..=needs {
+        let (folder, mut log, left) = small(room, true, true);
+        let end = log.end();
+        match log.append(&body) {
+            Ok(position) => assert!(room == needs && position == end),
+            Err(DiskError::Io { source, .. }) => {
+                assert!(room < needs && source.kind() == io::ErrorKind::StorageFull);
+                assert_eq!((log.end(), open(folder.path()).unwrap().records.len()), (end, 3));
+                left.store(needs, Ordering::Relaxed);
+                assert_eq!(log.append(&body).unwrap(), end);
+            }
+            Err(error) => panic!("{error}"),
+        }
+        let Opened { records, torn, .. } = open(folder.path()).unwrap();
+        assert_eq!((records.len(), torn), (4, None));
+        assert_eq!(read_record(folder.path(), GENESIS, records[3]).unwrap(), body);
+    }
+}
+
+#[test]
+fn a_log_that_cannot_undo_or_sync_takes_nothing_more() {
+    for (room, can_undo, can_sync) in [(10, false, true), (1_000, true, false)] {
+        let (folder, mut log, left) = small(room, can_undo, can_sync);
+        assert!(matches!(log.append(&[5; 33]), Err(DiskError::Io { .. })));
+        left.store(1_000, Ordering::Relaxed);
+        assert!(matches!(log.append(&[5; 33]), Err(DiskError::Unusable(_))));
+        // Opened anew, it goes on: a record that was not acknowledged is whole or gone.
+        let mut opened = open(folder.path()).unwrap();
+        assert_eq!(opened.records.len(), if can_sync { 3 } else { 4 });
+        opened.log.append(&[6; 33]).unwrap();
+    }
+}

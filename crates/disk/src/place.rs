@@ -1,0 +1,126 @@
+//! Where the nodes of a commit stand.
+//!
+//! A commit names its nodes by hash. The new nodes of a state are the upper part of its tries: whoever
+//! goes down from the root through new nodes alone meets each of them, and knows where.
+
+use crate::DiskError;
+use alloy_primitives::{B256, Bytes, map::B256Map};
+use alloy_rlp::Decodable;
+use alloy_trie::TrieAccount;
+use core::cell::RefCell;
+use store::Changes;
+use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, Visitor, walk};
+
+/// A node at its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed {
+    pub(crate) owner: Option<B256>,
+    pub(crate) path: Nibbles,
+    pub(crate) hash: B256,
+    pub(crate) node: Bytes,
+}
+
+impl Placed {
+    pub(crate) const fn place(&self) -> NodePath<'_> {
+        NodePath { owner: self.owner.as_ref(), nibbles: &self.path }
+    }
+}
+
+/// The new nodes by hash, and how often each was handed over: a trie hands over each of its nodes
+/// once.
+struct New<'c> {
+    nodes: B256Map<(&'c Bytes, usize)>,
+    /// Those that were met.
+    met: RefCell<Vec<Placed>>,
+}
+
+impl NodeSource for New<'_> {
+    type Bytes = Bytes;
+
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, SourceError> {
+        let Some((node, _)) = self.nodes.get(hash) else { return Ok(None) };
+        self.met.borrow_mut().push(Placed {
+            owner: path.owner.copied(),
+            path: *path.nibbles,
+            hash: *hash,
+            node: (*node).clone(),
+        });
+        Ok(Some((*node).clone()))
+    }
+}
+
+/// Accounts whose storage root is that of a new node.
+#[derive(Default)]
+struct Storages<'n> {
+    nodes: Option<&'n B256Map<(&'n Bytes, usize)>>,
+    found: B256Map<Vec<B256>>,
+}
+
+impl Visitor<Bytes> for Storages<'_> {
+    fn node(&mut self, _: &B256, _: &Bytes) -> bool {
+        true
+    }
+
+    fn value(&mut self, key: &B256, mut value: &[u8]) {
+        if let (Some(nodes), Ok(account)) = (self.nodes, TrieAccount::decode(&mut value))
+            && nodes.contains_key(&account.storage_root)
+        {
+            self.found.entry(account.storage_root).or_default().push(*key);
+        }
+    }
+
+    fn missing(&mut self, _: Nibbles, _: B256) -> Result<(), TrieError> {
+        Ok(())
+    }
+}
+
+/// The nodes of a commit at their places. `parent` reads the state that a block was executed on.
+pub(crate) fn place_nodes<S>(changes: &Changes, parent: &S) -> Result<Vec<Placed>, DiskError>
+where
+    S: NodeSource<Bytes = Bytes> + ?Sized,
+{
+    let mut nodes = B256Map::<(&Bytes, usize)>::default();
+    for (hash, node) in &changes.nodes {
+        nodes.entry(*hash).or_insert((node, 0)).1 += 1;
+    }
+    let new = New { nodes, met: RefCell::default() };
+    let malformed = |error: TrieError| DiskError::malformed("node of a commit", error);
+    let of_blocks =
+        changes.blocks.iter().map(|block| (block.header.state_root, Some(block.pre_state_root)));
+    let roots = changes.roots.iter().map(|root| (*root, None));
+    for (root, before) in of_blocks.chain(roots) {
+        let mut storages = Storages { nodes: Some(&new.nodes), found: B256Map::default() };
+        walk(&new, None, root, &mut storages).map_err(malformed)?;
+        for (root, mut owners) in storages.found {
+            // Accounts that have had this storage before show up too, once another account has come
+            // to have the same. Walking them all would let a block with one new trie cost as much as
+            // one with thousands.
+            let emitted = new.nodes.get(&root).map_or(0, |(_, count)| *count);
+            if owners.len() > emitted
+                && let Some(before) = before
+            {
+                let mut state = Trie::<Bytes>::new(before);
+                let mut changed = Vec::new();
+                for owner in owners {
+                    let had = match state.get(parent, &owner) {
+                        Ok(account) => account
+                            .and_then(|mut account| TrieAccount::decode(&mut account).ok())
+                            .map(|account| account.storage_root),
+                        // A state that is not here tells nothing.
+                        Err(TrieError::MissingNode { .. }) => None,
+                        Err(error) => return Err(malformed(error)),
+                    };
+                    if had != Some(root) {
+                        changed.push(owner);
+                    }
+                }
+                owners = changed;
+            }
+            for owner in owners {
+                let mut nothing = Storages::default();
+                walk(&new, Some(&owner), root, &mut nothing).map_err(malformed)?;
+            }
+        }
+    }
+    Ok(new.met.into_inner())
+}

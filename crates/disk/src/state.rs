@@ -1,0 +1,227 @@
+//! The state store: what can be made from the log again, kept where it is found quickly.
+//!
+//! | keyspace | key | value |
+//! |---|---|---|
+//! | `nodes` | owner, path, hash (see [`node_key`]) | epoch, RLP |
+//! | `codes` | hash | code |
+//! | `blocks` | hash | block with receipts |
+//! | `records` | hash of a block | where the record with its witness stands in the log |
+//! | `canonical` | number | hash |
+//! | `transactions` | hash | hash of the block, position in it |
+//! | `preimages` | address; address and slot | nothing |
+//! | `written` | epoch, hash | root of a state of which nodes were written in that epoch |
+//! | `meta` | a name | see [`Meta`] |
+
+use crate::{DiskError, Position};
+use alloy_primitives::{B256, Bytes, keccak256};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    config::{BlockSizePolicy, PinningPolicy},
+};
+use std::path::Path;
+use trie::NodePath;
+
+/// What the state store knows of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meta {
+    /// Hash of the chain's first block. Until it is there, the store counts as empty.
+    Genesis,
+    /// A word of whoever made the chain.
+    Mark,
+    /// Up to where the log has been taken in.
+    Applied,
+    /// The highest number of a block that was ever written.
+    Epoch,
+    /// Number of the oldest block whose state is kept.
+    Pruned,
+}
+
+impl Meta {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Genesis => "genesis",
+            Self::Mark => "mark",
+            Self::Applied => "applied",
+            Self::Epoch => "epoch",
+            Self::Pruned => "pruned",
+        }
+    }
+}
+
+/// The keyspaces of an open state store.
+pub(crate) struct State {
+    pub(crate) db: Database,
+    pub(crate) nodes: Keyspace,
+    pub(crate) codes: Keyspace,
+    pub(crate) blocks: Keyspace,
+    pub(crate) records: Keyspace,
+    pub(crate) canonical: Keyspace,
+    pub(crate) transactions: Keyspace,
+    pub(crate) preimages: Keyspace,
+    pub(crate) written: Keyspace,
+    meta: Keyspace,
+}
+
+impl State {
+    /// Opens the store in `folder`, or makes one, with `cache` bytes for what was read lately.
+    pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, DiskError> {
+        let db = Database::builder(folder)
+            .cache_size(cache)
+            // What is in the journals is read when the store is opened: little of it, so that this
+            // is quick.
+            .max_journaling_size(96 << 20)
+            .worker_threads(2)
+            .open()?;
+        let keyspace = |name: &str, memtable: u64| {
+            db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable))
+        };
+        // Nodes are looked up because something refers to them, so they are there.
+        let nodes = db.keyspace("nodes", || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(32 << 20)
+                .expect_point_read_hits(true)
+                .data_block_size_policy(BlockSizePolicy::all(4_096))
+                .index_block_pinning_policy(PinningPolicy::all(true))
+        })?;
+        Ok(Self {
+            nodes,
+            codes: keyspace("codes", 4 << 20)?,
+            blocks: keyspace("blocks", 8 << 20)?,
+            records: keyspace("records", 1 << 20)?,
+            canonical: keyspace("canonical", 1 << 20)?,
+            transactions: keyspace("transactions", 4 << 20)?,
+            preimages: keyspace("preimages", 2 << 20)?,
+            written: keyspace("written", 1 << 20)?,
+            meta: keyspace("meta", 1 << 20)?,
+            db,
+        })
+    }
+
+    /// Starts a batch: all of it or nothing is there after a crash.
+    pub(crate) fn batch(&self) -> OwnedWriteBatch {
+        // Handed to the operating system with each batch, so that it outlives the process. It need not
+        // outlive the machine: the log does.
+        self.db.batch().durability(Some(PersistMode::Buffer))
+    }
+
+    /// Makes all batches so far outlive the machine.
+    pub(crate) fn sync(&self) -> Result<(), DiskError> {
+        Ok(self.db.persist(PersistMode::SyncAll)?)
+    }
+
+    /// Writes memtables into tables and merges these.
+    pub(crate) fn compact(&self) -> Result<(), DiskError> {
+        let small = [&self.codes, &self.blocks, &self.records, &self.canonical];
+        let others = [&self.transactions, &self.preimages, &self.written, &self.meta, &self.nodes];
+        for keyspace in small.into_iter().chain(others) {
+            keyspace.rotate_memtable_and_wait()?;
+            keyspace.major_compact()?;
+        }
+        Ok(())
+    }
+
+    fn meta<const N: usize>(&self, name: Meta) -> Result<Option<[u8; N]>, DiskError> {
+        let Some(value) = self.meta.get(name.key())? else { return Ok(None) };
+        let value = <[u8; N]>::try_from(&value[..]).map_err(|_| {
+            let reason = format!("{} bytes, expected {N}", value.len());
+            DiskError::malformed(name.key(), reason)
+        })?;
+        Ok(Some(value))
+    }
+
+    pub(crate) fn hash(&self, name: Meta) -> Result<Option<B256>, DiskError> {
+        Ok(self.meta(name)?.map(B256::new))
+    }
+
+    pub(crate) fn number(&self, name: Meta) -> Result<Option<u64>, DiskError> {
+        Ok(self.meta(name)?.map(u64::from_be_bytes))
+    }
+
+    /// Up to where the log has been taken in.
+    pub(crate) fn applied(&self) -> Result<Position, DiskError> {
+        let value = self.meta::<16>(Meta::Applied)?;
+        Ok(value.map_or(Position::start_of(0), |value| position_of(&value)))
+    }
+
+    pub(crate) fn put_meta(&self, batch: &mut OwnedWriteBatch, name: Meta, value: &[u8]) {
+        batch.insert(&self.meta, name.key(), value);
+    }
+
+    /// The epoch in which a node was written last, if it is there.
+    pub(crate) fn epoch(&self, place: NodePath<'_>, hash: &B256) -> Result<Option<u64>, DiskError> {
+        Ok(self.node(place, hash)?.map(|(epoch, _)| epoch))
+    }
+
+    /// A node and the epoch in which it was written last.
+    pub(crate) fn node(
+        &self,
+        place: NodePath<'_>,
+        hash: &B256,
+    ) -> Result<Option<(u64, Bytes)>, DiskError> {
+        let Some(value) = self.nodes.get(node_key(place, hash))? else { return Ok(None) };
+        let value = Bytes(value.into());
+        let Some(epoch) = value.first_chunk().copied() else {
+            return Err(DiskError::malformed("node", "no epoch before it"));
+        };
+        let node = value.slice(8..);
+        let got = keccak256(&node);
+        if got != *hash {
+            return Err(DiskError::Hash { what: "node", got, expected: *hash });
+        }
+        Ok(Some((u64::from_be_bytes(epoch), node)))
+    }
+}
+
+impl core::fmt::Debug for State {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+/// Key of a node: whose trie, how deep, where, and which of the nodes that ever stood there.
+///
+/// ```text
+/// 0x00, or 0x01 and the owner's hash
+/// nibbles of the path    u8
+/// the path, two nibbles to a byte
+/// hash
+/// ```
+///
+/// The hash makes nodes of different states and branches live side by side at one place, and a look-up
+/// a single read whatever the age of the state.
+pub(crate) fn node_key(place: NodePath<'_>, hash: &B256) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + 32 + 1 + 8 + 32);
+    match place.owner {
+        None => key.push(0),
+        Some(owner) => {
+            key.push(1);
+            key.extend_from_slice(owner.as_slice());
+        }
+    }
+    // A path has at most 64 nibbles.
+    key.push(u8::try_from(place.nibbles.len()).unwrap_or(u8::MAX));
+    key.extend_from_slice(&place.nibbles.pack());
+    key.extend_from_slice(hash.as_slice());
+    key
+}
+
+/// Value of a node.
+pub(crate) fn node_value(epoch: u64, node: &[u8]) -> Vec<u8> {
+    [&epoch.to_be_bytes(), node].concat()
+}
+
+pub(crate) fn position_bytes(position: Position) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&position.segment.to_be_bytes());
+    bytes[8..].copy_from_slice(&position.offset.to_be_bytes());
+    bytes
+}
+
+pub(crate) fn position_of(bytes: &[u8; 16]) -> Position {
+    let word = |at: usize| {
+        let mut word = [0; 8];
+        word.copy_from_slice(&bytes[at..at + 8]);
+        u64::from_be_bytes(word)
+    };
+    Position { segment: word(0), offset: word(8) }
+}
