@@ -82,7 +82,10 @@ impl RollupNode {
         };
         let node = Node::new(chain, Clock::default(), settings);
         let api = Api::new(Arc::clone(&node), Options::default());
-        let workers = Arc::new(Workers::new(&WorkerOptions::default()));
+        // Who reads from a disk waits for it, and not on the threads that serve connections.
+        let inline_reads = config.data_dir.is_none();
+        let workers = WorkerOptions { inline_reads, ..WorkerOptions::default() };
+        let workers = Arc::new(Workers::new(&workers));
         let shared = Arc::<Shared>::default();
         let rollup = Arc::new(RollupApi { api: api.clone(), shared: Arc::clone(&shared) });
         let own = registry(rollup, Arc::clone(&workers)).into_methods();
@@ -119,7 +122,7 @@ impl RollupNode {
 
     /// What it says of itself.
     pub fn status(&self) -> crate::Status {
-        self.shared.status.lock().clone()
+        self.shared.status(&self.node)
     }
 
     /// Its server.
@@ -145,7 +148,7 @@ fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupE
     let rules = ChainConfig::new(spec_of(&deployment.genesis.config));
     match &config.data_dir {
         None => Ok(Chain::new(&deployment.genesis, rules)?),
-        Some(_) => Ok(Chain::new(&deployment.genesis, rules)?),
+        Some(folder) => Ok(Chain::open(folder, &deployment.genesis, rules)?),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a node answers about its rollup: the `rollup_` methods.
 
-use crate::{Status, feed, sync::relayed_after};
+use crate::{Status, feed, status::BlockId, sync::relayed_after};
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall as _, SolEvent as _, SolValue as _};
 use chain::{Block, ChainReader};
@@ -12,6 +12,7 @@ use contracts::{
     },
     message_proof, sent_slot,
 };
+use node::Node;
 use parking_lot::Mutex;
 use rpc::{Api, Args, Context, Number, Registry, RpcError, Wording, Workers};
 use serde::Serialize;
@@ -32,6 +33,15 @@ pub(crate) struct Shared {
     pub(crate) forced: Mutex<Vec<(B256, u64)>>,
     /// Number of the first forced transaction that is not discharged.
     pub(crate) forced_next: Mutex<u64>,
+}
+
+impl Shared {
+    /// What the node says of itself, with the head as it is now.
+    pub(crate) fn status(&self, node: &Node) -> Status {
+        let head = node.read(|node| Arc::clone(node.chain.head()));
+        let unsafe_head = BlockId { number: head.header.number, hash: head.hash };
+        Status { unsafe_head, ..self.status.lock().clone() }
+    }
 }
 
 /// What the methods work on.
@@ -77,7 +87,7 @@ struct ForcedStatus {
 
 pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Registry<RollupApi> {
     let mut methods = Registry::new(context, workers, Wording::Geth);
-    methods.inline("rollup_syncStatus", |rollup, _| Ok(rollup.shared.status.lock().clone()));
+    methods.inline("rollup_syncStatus", |rollup, _| Ok(rollup.shared.status(rollup.api.node())));
     methods.read("rollup_messageStatus", |rollup, args| {
         let index = number(args)?;
         rollup.message_status(index)

@@ -13,7 +13,7 @@ use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, map::B256Map};
 use alloy_sol_types::SolCall as _;
-use chain::{Block, ChainReader, RecoveredTransaction};
+use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
 use contracts::{Anchor, L1_ANCHOR, L2_MESSENGER, bindings::INativeRollup::advanceCall};
 use executor::{Transaction, recover_sender};
 use node::{MineRequest, Node, SealedBlock, SetAttributes, SetCoinbase};
@@ -45,6 +45,9 @@ pub struct Sequencer {
     inputs: B256Map<Bytes>,
     /// Messages whose delivery makes a block that L1 cannot carry.
     parked: BTreeSet<u64>,
+    /// Transactions of blocks that were given up. They may need what stood before them, a deposit for
+    /// instance, so they wait here for the same place, and not in the pool.
+    again: Vec<RecoveredTransaction>,
     last_block: Instant,
     last_submission: Instant,
     /// Seconds of L1's clock before the clock of this machine.
@@ -70,6 +73,7 @@ impl Sequencer {
             submitter,
             inputs: B256Map::default(),
             parked: BTreeSet::new(),
+            again: Vec::new(),
             last_block: now,
             last_submission: now,
             clock_offset: 0,
@@ -151,6 +155,7 @@ impl Sequencer {
                 let reason = if too_old { "too old for L1" } else { "its anchor is gone" };
                 tracing::warn!(number = block.header.number, reason, "blocks are made again");
                 self.submitter.forget();
+                self.keep_transactions(&block)?;
                 self.sync.set_head(parent)?;
                 break;
             }
@@ -165,6 +170,42 @@ impl Sequencer {
             }
         }
         Ok(())
+    }
+
+    /// Keeps the transactions of a block, and of those on top of it, for the blocks that replace them.
+    fn keep_transactions(&mut self, first: &Arc<Block>) -> Result<(), RollupError> {
+        let chain = self.chain();
+        let operator = self.config.operator_key.address();
+        let mut kept = Vec::new();
+        for number in first.header.number..=chain.head().header.number {
+            let Some(block) = chain.canonical_block(number)? else { break };
+            for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
+                if *sender != operator {
+                    let (transaction, sender) = (transaction.clone(), *sender);
+                    kept.push(RecoveredTransaction { transaction, sender, signed: true });
+                }
+            }
+        }
+        kept.append(&mut self.again);
+        self.again = kept;
+        Ok(())
+    }
+
+    /// Forgets kept transactions that stand in a block now, or that no block can hold any more.
+    fn forget_kept(&mut self, sealed: &SealedBlock) {
+        self.again.retain(|kept| {
+            let hash = kept.transaction.hash();
+            let included = sealed.new.block.transactions.iter().any(|it| it.hash() == hash);
+            let reason = sealed.rejected.iter().find(|(rejected, _)| rejected == hash);
+            let impossible = match reason {
+                Some((transaction, reason @ Rejection::Invalid(_))) => {
+                    tracing::warn!(%transaction, %reason, "a transaction fell out");
+                    true
+                }
+                _ => false,
+            };
+            !included && !impossible
+        });
     }
 
     /// Whether L1 still names this block and these messages.
@@ -197,6 +238,7 @@ impl Sequencer {
         }
         let Some(sealed) = self.seal(&chain, &head, time)? else { return Ok(None) };
         self.last_block = Instant::now();
+        self.forget_kept(&sealed);
         let input = sealed.new.input().map_err(|source| RollupError::Input {
             number: sealed.new.block.header.number,
             source,
@@ -224,6 +266,7 @@ impl Sequencer {
         let idle = anchor.is_none()
             && covered <= relayed
             && forced.is_empty()
+            && self.again.is_empty()
             && self.node().read(|node| node.pool.is_empty());
         if idle && self.last_block.elapsed() < self.config.idle_block_time {
             return Ok(None);
@@ -239,6 +282,10 @@ impl Sequencer {
         if self.node().read(|node| node.settings.coinbase) != coinbase {
             self.node().execute(SetCoinbase(coinbase));
         }
+        let again = self.again.iter().filter(|kept| {
+            forced.iter().all(|forced| forced.transaction.hash() != kept.transaction.hash())
+        });
+        let fixed: Vec<_> = forced.iter().chain(again).cloned().collect();
         let mut most = usize::MAX;
         loop {
             let opening = self.opening(chain, anchor.as_ref(), covered, relayed, most)?;
@@ -248,7 +295,7 @@ impl Sequencer {
                     Some(anchor) => anchor.hash(),
                     None => head.header.parent_beacon_block_root.unwrap_or_default(),
                 },
-                transactions: opening.transactions.into_iter().chain(forced.clone()).collect(),
+                transactions: opening.transactions.into_iter().chain(fixed.clone()).collect(),
                 ..MineRequest::default()
             };
             self.node().execute(SetAttributes(request.clone()));

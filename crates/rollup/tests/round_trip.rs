@@ -2,39 +2,17 @@
 
 mod support;
 
-use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
-use alloy_primitives::{Address, Bytes, TxKind, U256};
-use alloy_provider::{DynProvider, Provider};
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_provider::Provider;
 use alloy_sol_types::SolCall;
 use contracts::{
     L2_MESSENGER,
     bindings::{IForcedInbox, IL2Messenger},
 };
 use eyre::Result;
-use support::{L2_CHAIN, World, provider_of, until};
-use testkit::{ETHER, Key, Transaction};
-
-async fn signed(
-    l2: &DynProvider,
-    from: &Key,
-    to: Address,
-    value: u128,
-    input: Bytes,
-    gas_limit: u64,
-) -> Result<Transaction> {
-    Ok(from.sign(TxEip1559 {
-        chain_id: L2_CHAIN,
-        nonce: l2.get_transaction_count(from.address()).await?,
-        gas_limit,
-        max_fee_per_gas: 10_000_000_000,
-        max_priority_fee_per_gas: 1_000_000,
-        to: TxKind::Call(to),
-        value: U256::from(value),
-        input,
-        ..Default::default()
-    }))
-}
+use support::{World, provider_of, signed, until};
+use testkit::{ETHER, Key};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees() -> Result<()> {

@@ -1,8 +1,8 @@
 //! A rollup on a devnet, both behind real sockets.
 
+use alloy_consensus::TxEip1559;
 use alloy_eips::BlockNumberOrTag;
-use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_provider::{DynProvider, Provider, ProviderBuilder};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use testkit::{Artifacts, ETHER, Key, rich};
+use testkit::{Artifacts, ETHER, Key, Transaction, rich};
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
@@ -29,8 +29,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct World {
     pub(crate) l1: Devnet,
     pub(crate) provider: DynProvider,
-    pub(crate) rollup: Address,
     pub(crate) inbox: Address,
+    #[allow(dead_code, reason = "not every test forces a transaction")]
     pub(crate) forced: Address,
     folder: TempDir,
 }
@@ -68,7 +68,7 @@ impl World {
             async move {
                 let code = Bytes::from([&code?[..], &arguments].concat());
                 let mut create = TransactionRequest::default().from(deployer).input(code.into());
-                create.to = Some(alloy_primitives::TxKind::Create);
+                create.to = Some(TxKind::Create);
                 let receipt = provider.send_transaction(create).await?.get_receipt().await?;
                 ensure!(receipt.status(), "not deployed");
                 receipt.contract_address.ok_or_eyre("no address")
@@ -88,7 +88,7 @@ impl World {
             "genesis": genesis,
         });
         fs::write(folder.path().join("deployment.json"), file.to_string())?;
-        Ok(Self { l1, provider, rollup, inbox, forced, folder })
+        Ok(Self { l1, provider, inbox, forced, folder })
     }
 
     pub(crate) fn deployment(&self) -> PathBuf {
@@ -143,7 +143,15 @@ impl World {
         value: U256,
         input: Vec<u8>,
     ) -> Result<TransactionReceipt> {
-        let request = TransactionRequest::default().to(to).value(value).input(input.into());
+        // Not the provider's own count, which knows nothing of reorganisations.
+        let from = self.l1.addresses()[0];
+        let nonce = self.provider.get_transaction_count(from).await?;
+        let request = TransactionRequest::default()
+            .from(from)
+            .to(to)
+            .nonce(nonce)
+            .value(value)
+            .input(input.into());
         let receipt = self.provider.send_transaction(request).await?.get_receipt().await?;
         ensure!(receipt.status(), "an L1 transaction failed");
         Ok(receipt)
@@ -177,9 +185,24 @@ pub(crate) async fn until<F: Future<Output = Result<bool>>>(
     Ok(())
 }
 
-/// The genesis in a deployment file.
-#[allow(dead_code, reason = "not every test reads it")]
-pub(crate) fn genesis_of(text: &str) -> Result<Genesis> {
-    let value: serde_json::Value = serde_json::from_str(text)?;
-    Ok(serde_json::from_value(value["genesis"].clone())?)
+/// A transfer or call on the L2, behind what the account has sent before.
+pub(crate) async fn signed(
+    l2: &DynProvider,
+    from: &Key,
+    to: Address,
+    value: u128,
+    input: Bytes,
+    gas_limit: u64,
+) -> Result<Transaction> {
+    Ok(from.sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        nonce: l2.get_transaction_count(from.address()).await?,
+        gas_limit,
+        max_fee_per_gas: 10_000_000_000,
+        max_priority_fee_per_gas: 1_000_000,
+        to: TxKind::Call(to),
+        value: U256::from(value),
+        input,
+        ..Default::default()
+    }))
 }

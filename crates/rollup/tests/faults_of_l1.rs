@@ -1,0 +1,183 @@
+//! An L1 that is reorganised, jumps in time, lies or is gone.
+
+#[path = "support/proxy.rs"]
+mod proxy;
+mod support;
+
+use alloy_eips::Encodable2718;
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_provider::{Provider, ext::AnvilApi};
+use enshrine_rollup::{Role, RollupNode};
+use eyre::Result;
+use proxy::Proxy;
+use std::time::Duration;
+use support::{World, provider_of, signed, until};
+use testkit::{ETHER, Key};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_reorganisations_of_l1_deposits_are_there_once_and_all_agree() -> Result<()> {
+    let world = World::new().await?;
+    let sequencer = world.sequencer().await?;
+    let follower = world.follower(None).await?;
+    let alice = Key::named("alice").address();
+    let l2 = provider_of(&sequencer)?;
+    let mut sent = U256::ZERO;
+    for depth in [1_u64, 3, 8] {
+        for _ in 0..3 {
+            world.deposit(alice, U256::from(ETHER)).await?;
+        }
+        sent += U256::from(3 * ETHER);
+        until("deposits", &sequencer, || async {
+            Ok(l2.get_balance(alice).await? == sent
+                && sequencer.status().safe_head.number == sequencer.status().unsafe_head.number)
+        })
+        .await?;
+        // The newest blocks of L1 are replaced by others that hold nothing; what stood in them is gone, and
+        // the deposits among it come again later.
+        let gone = deposits_in_last(&world, depth).await?;
+        let nothing = Vec::<()>::new();
+        world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+        sent -= U256::from(u128::from(gone) * ETHER);
+        until("what is left", &sequencer, || async {
+            Ok(l2.get_balance(alice).await? == sent
+                && sequencer.status().safe_head.number == sequencer.status().unsafe_head.number)
+        })
+        .await?;
+    }
+    until("the follower", &follower, || async {
+        Ok(follower.status().unsafe_head == sequencer.status().unsafe_head)
+    })
+    .await?;
+    assert_eq!(provider_of(&follower)?.get_balance(alice).await?, sent);
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// How many deposits stand in the newest blocks of L1.
+async fn deposits_in_last(world: &World, depth: u64) -> Result<u64> {
+    let head = world.provider.get_block_number().await?;
+    let filter = alloy_rpc_types_eth::Filter::new()
+        .address(world.inbox)
+        .from_block(head + 1 - depth)
+        .to_block(head);
+    Ok(world.provider.get_logs(&filter).await?.len() as u64)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_that_got_too_old_for_l1_are_made_again_with_their_transactions() -> Result<()> {
+    let world = World::new().await?;
+    let mut config = world.sequencer_config()?;
+    // They wait longer than L1 would take them.
+    config.submit_interval = Duration::from_secs(5);
+    let role = Role::Sequencer(Box::new(config));
+    let sequencer = RollupNode::start(world.config(role)).await?;
+    let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
+    let l2 = provider_of(&sequencer)?;
+    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
+    until("the deposit", &sequencer, || async {
+        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
+    })
+    .await?;
+    let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 21_000).await?;
+    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    until("the transfer", &sequencer, || async { Ok(l2.get_balance(bob).await? > U256::ZERO) })
+        .await?;
+    let first = l2.get_transaction_receipt(hash).await?.and_then(|it| it.block_hash);
+    assert!(sequencer.status().safe_head.number < sequencer.status().unsafe_head.number);
+
+    // Two hours pass on L1: the lag is one.
+    world.provider.anvil_increase_time(7_200).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    until("blocks of the new time", &sequencer, || async {
+        let receipt = l2.get_transaction_receipt(hash).await?;
+        let number = receipt.as_ref().and_then(|it| it.block_number);
+        let other = receipt.and_then(|it| it.block_hash) != first;
+        Ok(other && number.is_some_and(|number| sequencer.status().safe_head.number >= number))
+    })
+    .await?;
+    assert_eq!(l2.get_balance(bob).await?, U256::from(ETHER));
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lying_node_of_l1_makes_up_is_not_acted_upon() -> Result<()> {
+    let world = World::new().await?;
+    let server = world.l1.server().map(|server| server.addresses()[0]);
+    let proxy = Proxy::start(server.expect("the devnet serves HTTP"))?;
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.l1 = proxy.url();
+    let sequencer = RollupNode::start(config).await?;
+    let (alice, mallory) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xbb));
+    let l2 = provider_of(&sequencer)?;
+
+    // Receipts name another account.
+    proxy.set(|request, answer| {
+        let lies = request.contains("eth_getBlockReceipts");
+        Some(if lies { answer.replace(&"a1".repeat(20), &"bb".repeat(20)) } else { answer })
+    });
+    world.deposit(alice, U256::from(ETHER)).await?;
+    until("an error", &sequencer, || async {
+        Ok(sequencer.status().fault.is_some_and(|fault| fault.contains("receipts root")))
+    })
+    .await?;
+    assert_eq!(sequencer.status().unsafe_head.number, 0);
+
+    // Headers are not what their hashes say.
+    proxy.set(|request, answer| {
+        let lies = request.contains("eth_getBlockByNumber");
+        Some(if lies { answer.replace("\"gasUsed\":\"0x", "\"gasUsed\":\"0x1") } else { answer })
+    });
+    until("another error", &sequencer, || async {
+        Ok(sequencer.status().fault.is_some_and(|fault| fault.contains("block hash")))
+    })
+    .await?;
+
+    // It is gone.
+    proxy.set(|_, _| None);
+    until("silence", &sequencer, || async {
+        Ok(sequencer.status().fault.is_some_and(|fault| !fault.contains("lies")))
+    })
+    .await?;
+
+    // It tells the truth again.
+    proxy.set(|_, answer| Some(answer));
+    until("the deposit", &sequencer, || async {
+        Ok(l2.get_balance(alice).await? == U256::from(ETHER))
+    })
+    .await?;
+    assert_eq!(l2.get_balance(mallory).await?, U256::ZERO);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_started_again_goes_on_where_it_was() -> Result<()> {
+    let world = World::new().await?;
+    let folder = tempfile::tempdir()?;
+    let mut patient = world.sequencer_config()?;
+    patient.submit_interval = Duration::from_secs(3_600);
+    let mut config = world.config(Role::Sequencer(Box::new(patient)));
+    config.data_dir = Some(folder.path().join("data"));
+    let sequencer = RollupNode::start(config.clone()).await?;
+    let alice = Address::repeat_byte(0xa1);
+    world.deposit(alice, U256::from(ETHER)).await?;
+    let l2 = provider_of(&sequencer)?;
+    until("the deposit", &sequencer, || async {
+        Ok(l2.get_balance(alice).await? == U256::from(ETHER))
+    })
+    .await?;
+    let head = sequencer.status().unsafe_head;
+    assert_eq!(sequencer.status().safe_head.number, 0);
+    sequencer.stop().await;
+
+    // The block is there, and goes to L1 now.
+    config.role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let sequencer = RollupNode::start(config).await?;
+    assert_eq!(sequencer.status().unsafe_head, head);
+    until("the way to L1", &sequencer, || async { Ok(sequencer.status().safe_head == head) })
+        .await?;
+    sequencer.stop().await;
+    Ok(())
+}
