@@ -22,8 +22,8 @@ pub(crate) fn start(genesis: &Genesis) -> Result<NodeProcess> {
     Ok(NodeProcess::start(&mut command)?)
 }
 
-/// Builds the binary beside this one; where it is.
-fn build() -> Result<PathBuf> {
+/// Builds the binary beside this one, if it is not built yet; where it is.
+pub(crate) fn build() -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     let folder = here.parent().ok_or_else(|| eyre!("a program lies in a folder"))?;
     let root = toolchain::find_root()?;

@@ -1,12 +1,15 @@
 //! The whole of a native rollup in one run: an L1 with EXECUTE, an L2 that is a plain Ethereum
 //! chain, a deposit, a block advanced, balances proven from the root that L1 holds, a forged block
-//! refused, and real mainnet blocks through the same precompile.
+//! refused; then the same L2 as users have it, a devnet, a sequencer and followers as processes, with a
+//! withdrawal claimed, a sequencer killed, a reorganisation of L1; and real mainnet blocks through the
+//! same precompile.
 //!
 //! Everything is real: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code tells whether all went as it must.
 
 mod devnet;
 mod mainnet;
+mod nodes;
 mod report;
 mod story;
 
@@ -55,6 +58,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<Report> {
     let mut report = Report::new(arguments.json);
     story::tell(arguments.in_process, &mut report)?;
+    if !arguments.in_process {
+        nodes::tell(&mut report)?;
+    }
     mainnet::verify(&arguments.block, &mut report)?;
     Ok(report)
 }

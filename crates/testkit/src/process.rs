@@ -25,6 +25,11 @@ impl NodeProcess {
     /// Starts a node with `--port` and a free port added to its arguments, and waits until it
     /// answers.
     pub fn start(command: &mut Command) -> Result<Self, HarnessError> {
+        Self::start_at("--port", command)
+    }
+
+    /// As [`Self::start`], for a command that has another flag for its port.
+    pub fn start_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |error| HarnessError::Process { program: program.clone(), error };
         let port = TcpListener::bind("127.0.0.1:0")
@@ -33,7 +38,7 @@ impl NodeProcess {
             .port();
         let client = Client::new(&format!("http://127.0.0.1:{port}"), Options::default())?;
         let process = command
-            .args(["--port", &port.to_string()])
+            .args([flag, &port.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
