@@ -283,6 +283,7 @@ impl Arguments {
             return;
         }
         let float = format_ether(self.operator_float);
+        let float = float.trim_end_matches('0').trim_end_matches('.');
         println!();
         println!(
             "The operator has {float} ether on the L2 from genesis on, which no ether on L1 backs: until \

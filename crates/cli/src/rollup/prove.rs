@@ -261,10 +261,23 @@ fn check(
 /// What is wrong with a proof.
 #[derive(Debug, thiserror::Error)]
 enum ProofError {
-    #[error("the nodes do not prove the account of the messenger: {0}")]
+    #[error("the nodes do not prove the account of the messenger: {}", shortened(.0))]
     Account(ProofVerificationError),
     #[error("one slot was asked for, and {0} are proven")]
     Slots(usize),
-    #[error("the nodes do not prove that the messenger holds the hash of the message: {0}")]
+    #[error("the nodes do not prove that the messenger holds the message: {}", shortened(.0))]
     Storage(ProofVerificationError),
+}
+
+/// An error without the nodes that it is about.
+fn shortened(error: &ProofVerificationError) -> String {
+    match error {
+        ProofVerificationError::ValueMismatch { path, expected: Some(_), got: Some(_) } => {
+            format!("another value at the path {path:?}")
+        }
+        ProofVerificationError::ValueMismatch { path, .. } => {
+            format!("no value at the path {path:?}")
+        }
+        other => other.to_string(),
+    }
 }
