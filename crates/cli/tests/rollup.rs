@@ -98,9 +98,19 @@ fn init_makes_files_that_agree_with_one_another() {
         assert_eq!(node[key].as_str(), Some(&*path(folder, "keys.json")));
     }
     assert_eq!(node["role"].as_str(), Some("sequencer"));
-    for key in ["l1", "data_dir", "http_port", "block_time_ms", "l1_confirmations"] {
+    for key in [
+        "l1",
+        "data_dir",
+        "http_port",
+        "block_time_ms",
+        "idle_block_time_ms",
+        "submit_interval_ms",
+        "l1_confirmations",
+    ] {
         assert!(node.contains_key(key), "{key}");
     }
+    let idle = node["idle_block_time_ms"].as_integer().unwrap() / 1_000;
+    assert!(idle < rollup["sequencing"]["timeout"].as_integer().unwrap(), "others would advance");
 
     // Of all ether on the L2, nothing but the operator's float is outside the messenger.
     let genesis: Value = serde_json::from_str(&fs::read_to_string(genesis).unwrap()).unwrap();
@@ -216,6 +226,8 @@ fn init_writes_down_what_it_is_asked_for_and_refuses_what_no_rollup_can_have() {
     assert_eq!(rollup["rollup"]["max_lag"].as_integer(), Some(60));
     assert_eq!(rollup["forced"]["delay"].as_integer(), Some(90));
     assert_eq!(rollup["sequencing"]["sequencer"].as_str(), Some(&*sequencer));
+    let idle = node["idle_block_time_ms"].as_integer().unwrap() / 1_000;
+    assert!(idle < rollup["sequencing"]["timeout"].as_integer().unwrap(), "others would advance");
     assert_eq!(node["http_port"].as_integer(), Some(9_000));
     assert_eq!(node["l1"].as_str(), Some("http://l1.example:8545"));
     let genesis = json_of(&["genesis", &path(folder, "genesis.json")]);
