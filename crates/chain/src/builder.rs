@@ -2,15 +2,17 @@
 
 use crate::{
     BlockAttributes, BlockWithWitness, ChainError, ChainReader, Rejection, State,
-    gas_pool::GasPool, header::check_header, record::Recording,
+    gas_pool::GasPool,
+    header::check_header,
+    record::{LIST_OFFSET, Recording},
 };
 use alloy_consensus::{Header, Transaction as _};
-use alloy_eips::eip4895::Withdrawal;
+use alloy_eips::{eip2718::Encodable2718 as _, eip4895::Withdrawal};
 use alloy_evm::Evm as _;
 use alloy_primitives::{Address, map::AddressSet};
 use executor::{
-    BlockError, BlockExecution, BlockState, Environment, EvmOverrides as _, Invalid, StateSource,
-    Transaction, check_system_code, recover_sender,
+    BlockError, BlockExecution, BlockState, ChainSpec, Environment, EvmOverrides as _, Invalid,
+    StateSource, Transaction, check_system_code, recover_sender,
 };
 use revm::Database as _;
 use stateless::check_access_list_size;
@@ -39,6 +41,29 @@ pub struct BuiltBlock {
     pub rejected: Vec<(usize, Rejection)>,
 }
 
+impl BuiltBlock {
+    /// Bytes of the input of EXECUTE for the block; `None` before Cancun.
+    fn input_length(&self, spec: &ChainSpec) -> Result<Option<usize>, ChainError> {
+        let (block, Some(witness)) = (&self.executed.block, &self.witness) else { return Ok(None) };
+        let fork = spec.fork_at(block.header.timestamp);
+        let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
+        let input = block.input(fork, spec.chain_id(), witness);
+        Ok(Some(input.map_err(Invalid::from)?.len()))
+    }
+
+    /// The block with its witness, which is empty if it was not asked for.
+    pub fn into_block_with_witness(self, spec: &ChainSpec) -> BlockWithWitness {
+        let ExecutedBlock { block, changes } = self.executed;
+        BlockWithWitness {
+            fork: spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris),
+            block,
+            chain_id: spec.chain_id(),
+            witness: self.witness.unwrap_or_default(),
+            changes,
+        }
+    }
+}
+
 impl ChainReader {
     /// Builds a child of the head from those of `transactions` that can stand in it, in order, with
     /// the least witness that a verifier needs.
@@ -62,19 +87,11 @@ impl ChainReader {
         }
         let state = self.state();
         let header = state.open_header(attributes)?;
-        let built = state.build_recorded(&header, &attributes.withdrawals, &recovered)?;
-        let reasons = built.rejected.into_iter();
+        let mut built = state.build_recorded(&header, &attributes.withdrawals, &recovered)?;
+        let reasons = core::mem::take(&mut built.rejected).into_iter();
         rejected.extend(reasons.map(|(at, reason)| (positions[at], reason.into_invalid())));
         rejected.sort_by_key(|(index, _)| *index);
-        let spec = &self.config().spec;
-        let ExecutedBlock { block, changes } = built.executed;
-        let new = BlockWithWitness {
-            fork: spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris),
-            block,
-            chain_id: spec.chain_id(),
-            witness: built.witness.unwrap_or_default(),
-            changes,
-        };
+        let new = built.into_block_with_witness(&self.config().spec);
         Ok((new, rejected))
     }
 }
@@ -94,7 +111,7 @@ impl State {
         let mut rejected = Vec::new();
         loop {
             let (executed, surplus) =
-                self.execute(self, header, withdrawals, &offered, &mut rejected)?;
+                self.execute(self, header, withdrawals, &offered, &mut rejected, None)?;
             let Some(surplus) = surplus else {
                 rejected.sort_by_key(|left: &Rejected| left.index);
                 let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
@@ -112,6 +129,21 @@ impl State {
         withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
     ) -> Result<BuiltBlock, ChainError> {
+        self.build_within(header, withdrawals, transactions, None)
+    }
+
+    /// As [`Self::build_recorded`], with so many transactions only that the input of EXECUTE for the
+    /// block has at most `max_input` bytes. A block without transactions may be longer.
+    ///
+    /// A transaction that alone makes its block longer is [invalid](Rejection::Invalid) there: no block
+    /// can hold it.
+    pub fn build_within<'c>(
+        &self,
+        header: &Header,
+        withdrawals: &[Withdrawal],
+        transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
+        max_input: Option<usize>,
+    ) -> Result<BuiltBlock, ChainError> {
         let mut offered: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut all_rejected = Vec::new();
         // A transaction that was tried and rejected has read state that the block does not need, so
@@ -119,17 +151,42 @@ impl State {
         loop {
             let recording = Recording::new(self);
             let mut rejected = Vec::new();
-            let (executed, surplus) =
-                self.execute(&recording, header, withdrawals, &offered, &mut rejected)?;
+            let recorded = || recording.bytes();
+            let room = max_input.map(|max| InputRoom { max, recorded: &recorded });
+            let (executed, surplus) = self.execute(
+                &recording,
+                header,
+                withdrawals,
+                &offered,
+                &mut rejected,
+                room.as_ref(),
+            )?;
             rejected.extend(surplus);
             let again = rejected.iter().any(|left: &Rejected| left.was_tried);
             offered.retain(|(index, _)| rejected.iter().all(|left| left.index != *index));
             all_rejected.extend(rejected.into_iter().map(|left| (left.index, left.reason)));
-            if !again {
-                all_rejected.sort_by_key(|(index, _)| *index);
-                let witness = Some(recording.into_witness()?);
-                return Ok(BuiltBlock { executed, witness, rejected: all_rejected });
+            if again {
+                continue;
             }
+            let witness = Some(recording.into_witness()?);
+            let built = BuiltBlock { executed, witness, rejected: Vec::new() };
+            if let Some(max) = max_input
+                && let Some(length) = built.input_length(&self.config.spec)?.filter(|it| *it > max)
+                && !offered.is_empty()
+            {
+                let keep = offered.len() - surplus_count(offered.len(), length, max);
+                let alone = offered.len() == 1;
+                all_rejected.extend(offered.drain(keep..).map(|(index, _)| {
+                    let reason = format!("{length} bytes of input with it, {max} are allowed");
+                    let reason = Invalid::Transaction { index, reason };
+                    let reason =
+                        if alone { Rejection::Invalid(reason) } else { Rejection::NoRoom(reason) };
+                    (index, reason)
+                }));
+                continue;
+            }
+            all_rejected.sort_by_key(|(index, _)| *index);
+            return Ok(BuiltBlock { rejected: all_rejected, ..built });
         }
     }
 
@@ -142,6 +199,7 @@ impl State {
         withdrawals: &[Withdrawal],
         offered: &[(usize, &RecoveredTransaction)],
         rejected: &mut Vec<Rejected>,
+        room: Option<&InputRoom<'_>>,
     ) -> Result<(ExecutedBlock, Option<Rejected>), ChainError> {
         let spec = &self.config.spec;
         let mut state = BlockState::new(source, self.root);
@@ -155,6 +213,7 @@ impl State {
         // Whose turn has not come: a transaction before theirs waits for a later block.
         let mut waiting = AddressSet::default();
         let mut last = None;
+        let mut payload_bytes = 0;
         let mut provable = self.root == self.block.header.state_root
             && self.fork_backend.is_none()
             && self.config.is_verifiable();
@@ -174,8 +233,18 @@ impl State {
                 rejected.push(Rejected { index, reason, was_tried: false });
                 continue;
             }
+            let bytes = transaction.encode_2718_len() + LIST_OFFSET;
+            if let Some(room) = room
+                && !transactions.is_empty()
+                && let Some(reason) = room.shortage(index, payload_bytes + bytes)
+            {
+                waiting.insert(*sender);
+                rejected.push(Rejected { index, reason, was_tried: false });
+                continue;
+            }
             match execution.transact(transaction, *sender) {
                 Ok(()) => {
+                    payload_bytes += bytes;
                     gas_pool.take(transaction);
                     provable &= *signed;
                     transactions.push(transaction.clone());
@@ -239,4 +308,40 @@ struct Rejected {
     reason: Rejection,
     /// Whether it was run, and so has left a mark on the record of what was read.
     was_tried: bool,
+}
+
+/// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header, what
+/// the bloom and the roots of a payload take. What is read behind the last transaction, a sibling here
+/// and there, has its place here too.
+const INPUT_OVERHEAD: usize = 4_096;
+
+/// What an input may still take, as far as that is known while its block is filled.
+struct InputRoom<'r> {
+    max: usize,
+    recorded: &'r dyn Fn() -> usize,
+}
+
+impl InputRoom<'_> {
+    /// Why there is none for a transaction with which all of them have so many bytes, if there is none
+    /// even if it reads nothing.
+    fn shortage(&self, index: usize, payload_bytes: usize) -> Option<Rejection> {
+        let length = (self.recorded)() + payload_bytes + INPUT_OVERHEAD;
+        (length > self.max).then(|| {
+            let reason = format!("{length} bytes of input with it, {} are allowed", self.max);
+            Rejection::NoRoom(Invalid::Transaction { index, reason })
+        })
+    }
+}
+
+/// How many of `count` transactions, at least one, make an input of `length` bytes too long: as if all
+/// were alike.
+const fn surplus_count(count: usize, length: usize, max: usize) -> usize {
+    let surplus = (length - max).saturating_mul(count).div_ceil(length);
+    if surplus == 0 {
+        1
+    } else if surplus > count {
+        count
+    } else {
+        surplus
+    }
 }

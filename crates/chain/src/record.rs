@@ -12,11 +12,15 @@ use store::{Block, Store};
 use trie::{Recorder, SourceError};
 use wire::OwnedWitness;
 
+/// Bytes that an item of an SSZ list takes besides its own.
+pub(crate) const LIST_OFFSET: usize = 4;
+
 /// State for a child of `parent`, with a record of all that is read.
 pub(crate) struct Recording<'s> {
     state: &'s State,
     nodes: Recorder<&'s dyn Store>,
     codes: RefCell<BTreeSet<Bytes>>,
+    code_bytes: Cell<usize>,
     oldest_ancestor: Cell<u64>,
 }
 
@@ -26,8 +30,15 @@ impl<'s> Recording<'s> {
             state,
             nodes: Recorder::new(&*state.store),
             codes: RefCell::default(),
+            code_bytes: Cell::new(0),
             oldest_ancestor: Cell::new(state.block.header.number),
         }
+    }
+
+    /// Bytes that a witness of what has been read so far takes, without its headers.
+    pub(crate) fn bytes(&self) -> usize {
+        let items = self.nodes.count() + self.codes.borrow().len();
+        self.nodes.bytes() + self.code_bytes.get() + LIST_OFFSET * items
     }
 
     /// What was read, as a canonical witness: nodes and codes ascending, headers from the oldest
@@ -61,7 +72,12 @@ impl<'s> StateSource for Recording<'s> {
 
     fn code(&self, hash: &B256) -> Result<Option<Bytecode>, SourceError> {
         let code = self.state.store.code(hash)?;
-        self.codes.borrow_mut().extend(code.as_ref().map(Bytecode::original_bytes));
+        if let Some(bytes) = code.as_ref().map(Bytecode::original_bytes) {
+            let length = bytes.len();
+            if self.codes.borrow_mut().insert(bytes) {
+                self.code_bytes.set(self.code_bytes.get() + length);
+            }
+        }
         Ok(code)
     }
 

@@ -32,13 +32,13 @@ pub(crate) enum Format {
 }
 
 /// Writes log lines to standard error from here on: those that `RUST_LOG` asks for, such as `info`
-/// or `warn,enshrine_rpc=debug`.
-pub(crate) fn start(format: Format) {
+/// or `warn,enshrine_rpc=debug`; those from `default` on if it is not set.
+pub(crate) fn start(format: Format, default: LevelFilter) {
     let asked = env::var("RUST_LOG").unwrap_or_default();
     let (targets, wrong) = match asked.parse::<Targets>() {
         Ok(targets) if !asked.is_empty() => (targets, None),
-        Ok(_) => (quiet(), None),
-        Err(error) => (quiet(), Some(error)),
+        Ok(_) => (only(default), None),
+        Err(error) => (only(default), Some(error)),
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
     let lines = match format {
@@ -52,8 +52,8 @@ pub(crate) fn start(format: Format) {
     }
 }
 
-fn quiet() -> Targets {
-    Targets::new().with_default(LevelFilter::WARN)
+fn only(level: LevelFilter) -> Targets {
+    Targets::new().with_default(level)
 }
 
 /// Events as JSON objects: when, how grave, where, what, and in which spans.
@@ -147,7 +147,8 @@ mod tests {
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(move || writer.clone())
             .event_format(JsonLines);
-        let subscriber = tracing_subscriber::registry().with(layer.with_filter(quiet()));
+        let subscriber =
+            tracing_subscriber::registry().with(layer.with_filter(only(LevelFilter::WARN)));
         tracing::subscriber::with_default(subscriber, || {
             let _span = tracing::error_span!("block", number = 7).entered();
             tracing::warn!(count = 3_u64, error = "a \"quoted\"\nline", "made");

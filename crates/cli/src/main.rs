@@ -12,6 +12,7 @@ mod rollup;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
 
 #[global_allocator]
 static HEAP: heap::CountingHeap = heap::CountingHeap;
@@ -44,6 +45,10 @@ enum Command {
     /// Make all that a new rollup begins with: the genesis of its L2, the configuration of
     /// `script/Deploy.s.sol` and of a node, and keys for development.
     Init(Box<rollup::init::Arguments>),
+    /// Run a node of a rollup: a sequencer, or a follower of L1.
+    ///
+    /// Serves JSON-RPC over HTTP and WebSocket. SIGINT and SIGTERM end it.
+    Node(Box<rollup::node::Arguments>),
     /// Show the first block that a genesis file gives: hash, state root, header.
     Genesis(rollup::genesis::Arguments),
     /// Make the calldata that claims a message of the L2 on L1.
@@ -55,12 +60,17 @@ enum Command {
 
 fn main() -> ExitCode {
     let Cli { log_format, command } = Cli::parse();
-    logging::start(log_format);
+    let default = match command {
+        Command::Node(_) => LevelFilter::INFO,
+        _ => LevelFilter::WARN,
+    };
+    logging::start(log_format, default);
     let outcome = match command {
         Command::Execute(command) => execute::run(command),
         Command::Devnet(args) => run_devnet(&args),
         Command::Forge(command) => forge::run(command),
         Command::Init(arguments) => rollup::init::run(&arguments),
+        Command::Node(arguments) => rollup::node::run(&arguments),
         Command::Genesis(arguments) => rollup::genesis::run(&arguments),
         Command::Prove(arguments) => rollup::prove::run(&arguments),
         Command::Calldata(command) => rollup::calldata::run(&command),

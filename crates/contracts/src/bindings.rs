@@ -6,27 +6,27 @@
 use alloy_sol_types::sol;
 
 sol!(
-    #[sol(rpc)]
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     "../../contracts/interfaces/INativeRollup.sol"
 );
 sol!(
-    #[sol(rpc)]
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     "../../contracts/interfaces/IL1MessageQueue.sol"
 );
 sol!(
-    #[sol(rpc)]
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     "../../contracts/interfaces/IForcedInbox.sol"
 );
 sol!(
-    #[sol(rpc)]
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     "../../contracts/interfaces/ISequencing.sol"
 );
 sol!(
-    #[sol(rpc)]
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     "../../contracts/interfaces/IL1Anchor.sol"
 );
 sol!(
-    #[sol(rpc)]
+    #[sol(rpc, extra_derives(Debug, PartialEq, Eq))]
     "../../contracts/interfaces/IL2Messenger.sol"
 );
 

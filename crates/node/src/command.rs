@@ -1,8 +1,11 @@
 //! Changes of a node's state, as values.
 
-use crate::{Mining, NodeState, PoolTransaction, Snapshot};
+use crate::{
+    Event, Forkchoice, MineRequest, Mining, NodeState, PoolTransaction, Rejected, Snapshot,
+};
+use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256};
-use chain::{ChainError, State};
+use chain::{ChainError, RecoveredTransaction, State};
 use core::fmt;
 use std::sync::Arc;
 
@@ -76,6 +79,60 @@ impl Command for SetCoinbase {
 
     fn apply(self, node: &mut NodeState) {
         node.settings.coinbase = self.0;
+    }
+}
+
+/// Changes what the next block is to be.
+#[derive(Debug, Clone)]
+pub struct SetAttributes(pub MineRequest);
+
+impl Command for SetAttributes {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.attributes = self.0;
+    }
+}
+
+/// Says which blocks stay.
+#[derive(Debug, Clone, Copy)]
+pub struct SetForkchoice(pub Forkchoice);
+
+impl Command for SetForkchoice {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.forkchoice = Some(self.0);
+    }
+}
+
+/// Makes a known block the head. Transactions of blocks that are canonical no more are offered to the
+/// pool again; those that it does not take come back, with the reason.
+#[derive(Debug, Clone, Copy)]
+pub struct SetHead(pub B256);
+
+impl Command for SetHead {
+    type Output = Result<Vec<(B256, Rejected)>, ChainError>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        let before = Arc::clone(node.chain.head());
+        node.chain.set_head(&self.0)?;
+        let moved = Event::between(&node.chain, &before, node.chain.head());
+        let Some(Event::Head { removed, .. }) = moved else { return Ok(Vec::new()) };
+        let mut dropped = Vec::new();
+        for block in removed.iter().rev() {
+            for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
+                let raw = transaction.encoded_2718().into();
+                let (transaction, sender) = (transaction.clone(), *sender);
+                let hash = *transaction.hash();
+                let recovered = RecoveredTransaction { transaction, sender, signed: true };
+                match node.admit(PoolTransaction::new(recovered, None, raw)) {
+                    Ok(_) | Err(Rejected::Known(_)) => {}
+                    Err(reason) => dropped.push((hash, reason)),
+                }
+            }
+        }
+        Ok(dropped)
     }
 }
 

@@ -141,6 +141,14 @@ pub enum NodeError {
     /// The chain refuses.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// A block was sealed on another head than the one that it is to follow.
+    #[error("the block was built on {parent}, but the head is {head}")]
+    Stale {
+        /// Hash of its parent.
+        parent: B256,
+        /// Hash of the head.
+        head: B256,
+    },
     /// A block that this node has made does not verify from its own witness: our fault.
     #[error("block {number} does not verify from its own witness: {reason}")]
     Unverified {

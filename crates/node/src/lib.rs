@@ -24,13 +24,13 @@ mod settings;
 
 pub use clock::Clock;
 pub use command::{
-    ClearPool, Command, RemoveSender, RemoveTransaction, Restore, SetClock, SetCoinbase, SetMining,
-    SetState,
+    ClearPool, Command, RemoveSender, RemoveTransaction, Restore, SetAttributes, SetClock,
+    SetCoinbase, SetForkchoice, SetHead, SetMining, SetState,
 };
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;
 pub use header_policy::HeaderPolicy;
-pub use mine::{MineRequest, Pending};
-pub use node::{Node, NodeState, Snapshot};
+pub use mine::{MineRequest, Pending, SealedBlock};
+pub use node::{Forkchoice, Node, NodeState, Snapshot};
 pub use pool::{Pool, PoolTransaction, Sidecar};
 pub use settings::{Mining, Order, Settings};

@@ -4,7 +4,10 @@ use crate::{Event, Node, NodeError, NodeState, PoolTransaction};
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, keccak256};
-use chain::{Block, BlockAttributes, BuiltBlock, ChainError, Rejection, State};
+use chain::{
+    Block, BlockAttributes, BlockWithWitness, BuiltBlock, ChainError, ExecutedBlock,
+    RecoveredTransaction, Rejection, State,
+};
 use execute::{Circumstances, Execute, Networks, Rules};
 use std::{
     num::NonZeroUsize,
@@ -17,11 +20,13 @@ use wire::{OwnedWitness, ProtocolFork};
 /// How long after a block that could not be made it is tried again, if it is not due before.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How a block is to be made.
+/// How a block is to be made: what the Engine API calls payload attributes, and what an L2 adds to them.
 #[derive(Debug, Clone, Default)]
 pub struct MineRequest {
     /// Its timestamp; `None` for what the clock shows.
     pub timestamp: Option<u64>,
+    /// Transactions that come before all others, if they can stand in it. They need not be in the pool.
+    pub transactions: Vec<RecoveredTransaction>,
     /// The transactions that it takes, if they can stand in it; `None` for those that are ready.
     pub only: Option<Vec<B256>>,
     /// Its withdrawals.
@@ -39,11 +44,23 @@ pub struct Pending {
     key: PendingKey,
 }
 
+/// A block that is built, verified if the settings say so, and not yet part of the chain.
+#[derive(Debug, Clone)]
+pub struct SealedBlock {
+    /// The block. Its witness is there if it was verified, or if inputs of EXECUTE are bounded.
+    pub new: BlockWithWitness,
+    /// The transactions that were offered and are not in it, and why.
+    pub rejected: Vec<(B256, Rejection)>,
+    begun: Instant,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PendingKey {
     header: B256,
     root: B256,
     pool: u64,
+    /// Hashes of the transactions that come before those of the pool.
+    first: Vec<B256>,
 }
 
 /// All that a block is made from, taken out of the node.
@@ -51,11 +68,25 @@ struct Draft {
     state: State,
     header: Header,
     withdrawals: Vec<Withdrawal>,
+    first: Vec<RecoveredTransaction>,
     offered: Vec<Arc<PoolTransaction>>,
+    max_input: Option<usize>,
     pool: u64,
 }
 
 impl NodeState {
+    /// Takes out of the pool what stands in a block, and what cannot stand behind it any more.
+    fn forget_pooled(&mut self, block: &Block) {
+        for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
+            if let Some(mined) = self.pool.remove(transaction.hash())
+                && let Some(sidecar) = &mined.sidecar
+            {
+                self.sidecars.insert(*transaction.hash(), Arc::clone(sidecar));
+            }
+            self.pool.forget_below(*sender, transaction.nonce().saturating_add(1));
+        }
+    }
+
     /// What the next block is made from.
     fn draft(&self, request: &MineRequest) -> Result<Draft, ChainError> {
         let state = self.chain.state();
@@ -83,12 +114,21 @@ impl NodeState {
             None => {
                 let base_fee = header.base_fee_per_gas.unwrap_or_default();
                 let mut failed = None;
-                let ready = self.pool.ready(base_fee, settings.order, |sender| {
+                let mut ready = self.pool.ready(base_fee, settings.order, |sender| {
+                    let own = request.transactions.iter().filter(|first| first.sender == sender);
+                    let behind = own.map(|first| first.transaction.nonce().saturating_add(1)).max();
                     // No transaction has the greatest nonce.
-                    state.nonce(sender).unwrap_or_else(|error| {
+                    let next = state.nonce(sender).unwrap_or_else(|error| {
                         failed.get_or_insert(error);
                         u64::MAX
-                    })
+                    });
+                    next.max(behind.unwrap_or_default())
+                });
+                ready.retain(|offered| {
+                    request
+                        .transactions
+                        .iter()
+                        .all(|first| first.transaction.hash() != offered.hash())
                 });
                 if let Some(error) = failed {
                     return Err(error);
@@ -100,7 +140,9 @@ impl NodeState {
             state,
             header,
             withdrawals: attributes.withdrawals,
+            first: request.transactions.clone(),
             offered,
+            max_input: settings.max_input,
             pool: self.pool.version(),
         })
     }
@@ -108,16 +150,26 @@ impl NodeState {
 
 impl Draft {
     fn key(&self) -> PendingKey {
-        PendingKey { header: self.header.hash_slow(), root: self.state.root(), pool: self.pool }
+        PendingKey {
+            header: self.header.hash_slow(),
+            root: self.state.root(),
+            pool: self.pool,
+            first: self.first.iter().map(|first| *first.transaction.hash()).collect(),
+        }
     }
 
-    /// Builds the block, with its witness if it is to be verified.
+    /// All that is offered to the block, in order.
+    fn transactions(&self) -> impl Iterator<Item = &RecoveredTransaction> {
+        self.first.iter().chain(self.offered.iter().map(|offered| &offered.recovered))
+    }
+
+    /// Builds the block, with its witness if it is to be verified, or its length matters.
     fn build(&self, verify: bool) -> Result<BuiltBlock, ChainError> {
-        let transactions = self.offered.iter().map(|offered| &offered.recovered);
-        if verify {
-            self.state.build_recorded(&self.header, &self.withdrawals, transactions)
+        let (header, withdrawals) = (&self.header, &self.withdrawals);
+        if verify || self.max_input.is_some() {
+            self.state.build_within(header, withdrawals, self.transactions(), self.max_input)
         } else {
-            self.state.build(&self.header, &self.withdrawals, transactions)
+            self.state.build(header, withdrawals, self.transactions())
         }
     }
 }
@@ -129,10 +181,17 @@ impl Node {
         self.mine_locked(request)
     }
 
+    /// Makes the block that is next, as [`Self::pending`] shows it, and appends it.
+    pub fn mine_next(&self) -> Result<Arc<Block>, NodeError> {
+        let _one = self.mining.lock();
+        let request = self.inner.read().attributes.clone();
+        self.mine_locked(&request)
+    }
+
     /// Makes a block if there is a transaction that can stand in it.
     pub(crate) fn mine_ready(&self) -> Result<Option<Arc<Block>>, NodeError> {
         let _one = self.mining.lock();
-        let request = MineRequest::default();
+        let request = self.inner.read().attributes.clone();
         if self.inner.read().draft(&request)?.offered.is_empty() {
             return Ok(None);
         }
@@ -142,6 +201,12 @@ impl Node {
     fn mine_locked(&self, request: &MineRequest) -> Result<Arc<Block>, NodeError> {
         // Nobody else writes while the lock of mining is held, so readers can go on while
         // the block is executed.
+        self.append_locked(self.seal(request)?)
+    }
+
+    /// Builds a block on the head, and verifies it if the settings say so. It becomes part of the chain
+    /// with [`Self::append`]; until then nobody sees it.
+    pub fn seal(&self, request: &MineRequest) -> Result<SealedBlock, NodeError> {
         let begun = Instant::now();
         let (draft, rules) = {
             let node = self.inner.read();
@@ -149,41 +214,54 @@ impl Node {
         };
         let number = draft.state.block().header.number + 1;
         let _span = tracing::info_span!("block", number).entered();
-        let built = draft.build(rules.is_some())?;
+        let mut built = draft.build(rules.is_some())?;
         if let (Some(rules), Some(witness)) = (rules, &built.witness)
             && built.executed.block.provable
         {
             verify_from_witness(&draft.state, &built.executed.block, witness, rules)?;
         }
-        for (index, reason) in &built.rejected {
-            tracing::debug!(transaction = %draft.offered[*index].hash(), %reason, "left out");
-        }
-        let impossible: Vec<B256> = built
-            .rejected
-            .iter()
-            .filter(|(_, reason)| matches!(reason, Rejection::Invalid(_)))
-            .map(|(index, _)| *draft.offered[*index].hash())
+        let hashes: Vec<B256> =
+            draft.transactions().map(|offered| *offered.transaction.hash()).collect();
+        let rejected: Vec<_> = core::mem::take(&mut built.rejected)
+            .into_iter()
+            .map(|(index, reason)| (hashes[index], reason))
             .collect();
+        for (transaction, reason) in &rejected {
+            tracing::debug!(%transaction, %reason, "left out");
+        }
+        let new = built.into_block_with_witness(&draft.state.config().spec);
+        Ok(SealedBlock { new, rejected, begun })
+    }
+
+    /// Makes a sealed block the head, if it was built on this one.
+    pub fn append(&self, sealed: SealedBlock) -> Result<Arc<Block>, NodeError> {
+        let _one = self.mining.lock();
+        let (parent, head) =
+            (sealed.new.block.header.parent_hash, self.read(|node| node.chain.head().hash));
+        if parent != head {
+            return Err(NodeError::Stale { parent, head });
+        }
+        self.append_locked(sealed)
+    }
+
+    fn append_locked(&self, sealed: SealedBlock) -> Result<Arc<Block>, NodeError> {
+        let SealedBlock { new, rejected, begun } = sealed;
         let mut node = self.inner.write();
-        let block = node.chain.append(built.executed)?;
+        let block = node.chain.append(new)?;
         node.clock.used(block.header.timestamp);
         node.header_policy.made(&block.header);
-        for hash in &impossible {
-            node.pool.remove(hash);
-        }
-        for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
-            if let Some(mined) = node.pool.remove(transaction.hash())
-                && let Some(sidecar) = &mined.sidecar
-            {
-                node.sidecars.insert(*transaction.hash(), Arc::clone(sidecar));
+        for (hash, reason) in &rejected {
+            if matches!(reason, Rejection::Invalid(_)) {
+                node.pool.remove(hash);
             }
-            node.pool.forget_below(*sender, transaction.nonce().saturating_add(1));
         }
+        node.forget_pooled(&block);
         if let Err(error) = node.prune() {
             tracing::warn!(%error, "old states stay: they could not be forgotten");
         }
         drop(node);
         tracing::info!(
+            number = block.header.number,
             hash = %block.hash,
             transactions = block.transactions.len(),
             gas = block.header.gas_used,
@@ -194,10 +272,32 @@ impl Node {
         Ok(block)
     }
 
+    /// Makes a block that somebody else has built, and this node has executed, the head: a child of the
+    /// head, or of any other block. Those who listen are told of the way there.
+    pub fn adopt(&self, new: impl Into<ExecutedBlock>) -> Result<Arc<Block>, NodeError> {
+        let _one = self.mining.lock();
+        let mut node = self.inner.write();
+        let before = Arc::clone(node.chain.head());
+        let block = node.chain.append(new)?;
+        node.forget_pooled(&block);
+        let moved = Event::between(&node.chain, &before, node.chain.head());
+        if let Err(error) = node.prune() {
+            tracing::warn!(%error, "old states stay: they could not be forgotten");
+        }
+        drop(node);
+        if let Some(event) = moved {
+            self.emit(event);
+        }
+        Ok(block)
+    }
+
     /// The block that would be made now, and the state after it.
     pub fn pending(&self) -> Result<Pending, NodeError> {
         let mut cached = self.pending.lock();
-        let draft = self.inner.read().draft(&MineRequest::default())?;
+        let draft = {
+            let node = self.inner.read();
+            node.draft(&node.attributes)?
+        };
         let key = draft.key();
         if let Some(pending) = cached.as_ref().filter(|pending| pending.key == key) {
             return Ok(pending.clone());
@@ -222,7 +322,7 @@ impl Node {
             tokio::select! {
                 () = due, if interval.is_some() => {
                     let Some(node) = node.upgrade() else { return };
-                    let mined = tokio::task::spawn_blocking(move || node.mine(&MineRequest::default()));
+                    let mined = tokio::task::spawn_blocking(move || node.mine_next());
                     failed = match mined.await {
                         Ok(Ok(_)) => false,
                         Ok(Err(error)) => {

@@ -1,8 +1,8 @@
 //! The handle of a node.
 
 use crate::{
-    Clock, Command, Event, HeaderPolicy, NodeError, Pending, Pool, PoolTransaction, Rejected,
-    Settings, Sidecar, admission::admit,
+    Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Pending, Pool, PoolTransaction,
+    Rejected, Settings, Sidecar, admission::admit,
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, map::B256Map};
@@ -25,12 +25,25 @@ pub struct NodeState {
     pub clock: Clock,
     /// How it works.
     pub settings: Settings,
+    /// What the next block is to be, beyond what clock and pool say.
+    pub attributes: MineRequest,
+    /// What others say of the chain; `None` if nobody does, and blocks are safe by their depth.
+    pub forkchoice: Option<Forkchoice>,
     /// What its owner decides about headers.
     pub header_policy: Arc<dyn HeaderPolicy>,
     /// States of snapshots, which are kept however old they are.
     pins: Mutex<Vec<Weak<State>>>,
     /// Blobs of transactions that stand in blocks, by hash of the transaction.
     pub sidecars: B256Map<Arc<Sidecar>>,
+}
+
+/// Which blocks stay, as somebody outside knows: a consensus client, or the L1 of an L2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Forkchoice {
+    /// Number of the newest block that goes only if L1 itself is reorganised.
+    pub safe: u64,
+    /// Number of the newest block that stays for good.
+    pub finalized: u64,
 }
 
 /// A moment to come back to.
@@ -161,6 +174,8 @@ impl Node {
             pool: Pool::default(),
             clock,
             settings,
+            attributes: MineRequest::default(),
+            forkchoice: None,
             header_policy,
             pins: Mutex::default(),
             sidecars: B256Map::default(),
@@ -225,7 +240,7 @@ impl Node {
                     tracing::error!(%error, transaction = %hash, "no block for a transaction");
                     return Err(match error {
                         NodeError::Chain(error) => error.into(),
-                        error @ NodeError::Unverified { .. } => Rejected::Mining(Box::new(error)),
+                        error => Rejected::Mining(Box::new(error)),
                     });
                 }
             }

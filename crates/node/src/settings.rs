@@ -76,6 +76,9 @@ pub struct Settings {
     pub history: Option<u64>,
     /// Of how many blocks, the head included, transactions and receipts are kept; `None` for all.
     pub bodies: Option<u64>,
+    /// Most bytes of the input of EXECUTE for each block that is made, but for one without transactions;
+    /// `None` if L1 need not carry them.
+    pub max_input: Option<usize>,
     /// By which rules of EXECUTE every block that is made is verified from its own witness; `None` if
     /// none is.
     pub verify_blocks: Option<Rules>,
@@ -97,6 +100,7 @@ impl Default for Settings {
             max_transaction_bytes: 128 * 1024,
             history: None,
             bodies: None,
+            max_input: None,
             verify_blocks: None,
         }
     }

@@ -4,7 +4,7 @@ use crate::{RpcError, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::B256;
 use chain::{Block, ChainReader, State};
-use node::{Node, NodeState};
+use node::{Forkchoice, Node, NodeState};
 use std::{sync::Arc, time::Duration};
 
 /// What an operator may set.
@@ -70,10 +70,13 @@ impl Api {
                 .max(node.chain.first_number())
                 .max(node.settings.final_number.min(head))
         };
+        let stays = |epochs: u64, known: fn(Forkchoice) -> u64| {
+            node.forkchoice.map_or_else(|| behind(epochs), |it| known(it).min(head))
+        };
         match tag {
             BlockNumberOrTag::Latest => Some(head),
-            BlockNumberOrTag::Safe => Some(behind(1)),
-            BlockNumberOrTag::Finalized => Some(behind(2)),
+            BlockNumberOrTag::Safe => Some(stays(1, |it| it.safe)),
+            BlockNumberOrTag::Finalized => Some(stays(2, |it| it.finalized)),
             BlockNumberOrTag::Earliest => Some(node.chain.first_number()),
             BlockNumberOrTag::Number(number) => Some(number),
             BlockNumberOrTag::Pending => None,

@@ -142,7 +142,7 @@ impl From<NodeError> for RpcError {
     fn from(error: NodeError) -> Self {
         match error {
             NodeError::Chain(error) => error.into(),
-            error @ NodeError::Unverified { .. } => Self::internal(error.to_string()),
+            error => Self::internal(error.to_string()),
         }
     }
 }

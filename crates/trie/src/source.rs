@@ -6,7 +6,7 @@ use core::{error::Error, fmt};
 use hashbrown::HashTable;
 use nybbles::Nibbles;
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     hash::{BuildHasher, RandomState},
     sync::Arc,
@@ -137,12 +137,23 @@ fn bucket(key: u64, digest: &B256) -> u64 {
 pub struct Recorder<S: NodeSource> {
     source: S,
     read: RefCell<BTreeMap<B256, S::Bytes>>,
+    bytes: Cell<usize>,
 }
 
 impl<S: NodeSource> Recorder<S> {
     /// Starts recording.
     pub const fn new(source: S) -> Self {
-        Self { source, read: RefCell::new(BTreeMap::new()) }
+        Self { source, read: RefCell::new(BTreeMap::new()), bytes: Cell::new(0) }
+    }
+
+    /// How many nodes have been read so far.
+    pub fn count(&self) -> usize {
+        self.read.borrow().len()
+    }
+
+    /// Bytes of the nodes read so far.
+    pub const fn bytes(&self) -> usize {
+        self.bytes.get()
     }
 
     /// The nodes read so far, by hash.
@@ -157,7 +168,10 @@ impl<S: NodeSource> NodeSource for Recorder<S> {
     fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Self::Bytes>, SourceError> {
         let node = self.source.node(path, hash)?;
         if let Some(node) = &node {
-            self.read.borrow_mut().entry(*hash).or_insert_with(|| node.clone());
+            self.read.borrow_mut().entry(*hash).or_insert_with(|| {
+                self.bytes.set(self.bytes.get() + node.as_ref().len());
+                node.clone()
+            });
         }
         Ok(node)
     }

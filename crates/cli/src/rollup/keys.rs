@@ -41,6 +41,11 @@ impl Key {
         Self { address: key.address(), key: key.to_bytes() }
     }
 
+    /// The secret itself.
+    pub(crate) const fn secret(&self) -> B256 {
+        self.key
+    }
+
     fn check(&self, name: &str) -> Result<()> {
         let key = PrivateKeySigner::from_bytes(&self.key)
             .wrap_err_with(|| format!("{name}.key is no key of secp256k1"))?;

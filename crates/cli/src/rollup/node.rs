@@ -1,0 +1,264 @@
+//! `enshrine node`: a sequencer or a follower, from its configuration to the signal that ends it.
+
+use super::keys::Keys;
+use ::rollup::{Config, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig};
+use alloy_primitives::B256;
+use clap::{Args, ValueEnum};
+use eyre::{Result, WrapErr as _, bail, ensure, eyre};
+use rpc::ServerConfig;
+use serde::{Deserialize, Serialize};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+use tokio::signal;
+
+/// What stands before the name of a value in the environment.
+const PREFIX: &str = "ENSHRINE_";
+
+/// A value of the configuration comes from its flag, or from ENSHRINE_NAME in the environment, or from the
+/// file; or it is the default.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// A TOML file with values by the names of the flags (`http_port` for --http-port).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    values: Values,
+    /// Print the configuration that all this comes to, and end.
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RoleName {
+    /// Makes blocks, and brings them to L1.
+    Sequencer,
+    /// Rebuilds the L2 from L1.
+    Follower,
+}
+
+/// The values of the configuration, as far as one place has them.
+#[derive(Debug, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Values {
+    /// What the node does.
+    #[arg(long, value_enum)]
+    role: Option<RoleName>,
+    /// URL of an L1 node.
+    #[arg(long, value_name = "URL")]
+    l1: Option<String>,
+    /// The deployment file.
+    #[arg(long, value_name = "FILE")]
+    deployment: Option<PathBuf>,
+    /// Where the chain lies; without it, it is kept in memory.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address of the RPC.
+    #[arg(long, value_name = "ADDRESS")]
+    http_host: Option<std::net::IpAddr>,
+    /// Port of the RPC, for HTTP and WebSocket; 0 for a free one.
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<u16>,
+    /// Milliseconds from one block to the next, if there is anything to put into it.
+    #[arg(long, value_name = "MS")]
+    block_time_ms: Option<u64>,
+    /// Milliseconds from one block to the next if there is nothing.
+    #[arg(long, value_name = "MS")]
+    idle_block_time_ms: Option<u64>,
+    /// Milliseconds for which blocks are collected before they go to L1.
+    #[arg(long, value_name = "MS")]
+    submit_interval_ms: Option<u64>,
+    /// Milliseconds between two looks at L1.
+    #[arg(long, value_name = "MS")]
+    poll_interval_ms: Option<u64>,
+    /// L1 blocks on top of one before its messages and forced transactions are taken over.
+    #[arg(long, value_name = "BLOCKS")]
+    l1_confirmations: Option<u64>,
+    /// Key that signs for L1, or the file of keys that holds it as `advance`.
+    #[arg(long, value_name = "KEY | FILE")]
+    advance_key: Option<String>,
+    /// Key that signs for the L2, or the file of keys that holds it as `operator`.
+    #[arg(long, value_name = "KEY | FILE")]
+    operator_key: Option<String>,
+    /// Most gwei that are spent on L1 in a day.
+    #[arg(long, value_name = "GWEI")]
+    daily_limit_gwei: Option<u64>,
+    /// WebSocket URL of a sequencer, for blocks that L1 does not have yet.
+    #[arg(long, value_name = "URL")]
+    sequencer: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let values = arguments.values()?;
+    if arguments.print_config {
+        print!("{}", toml::to_string(&values.shown()).wrap_err("cannot be written as TOML")?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = values.config()?;
+    rpc::allow_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let node = RollupNode::start(config).await?;
+        for address in node.server().addresses() {
+            println!("Listening on {address}");
+        }
+        ended().await;
+        tracing::info!("stopping");
+        node.stop().await;
+        Ok::<_, eyre::Report>(())
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// SIGINT or SIGTERM.
+async fn ended() {
+    let terminated = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut signals) => {
+                signals.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+impl Arguments {
+    /// The values from all places, the nearer ones first.
+    fn values(&self) -> Result<Values> {
+        let flags = toml::Table::try_from(&self.values).wrap_err("a flag cannot be understood")?;
+        let mut all = match &self.config {
+            Some(path) => {
+                let text = fs::read_to_string(path)
+                    .wrap_err_with(|| format!("cannot read {}", path.display()))?;
+                text.parse::<toml::Table>().wrap_err_with(|| path.display().to_string())?
+            }
+            None => toml::Table::new(),
+        };
+        all.extend(from_environment());
+        all.extend(flags);
+        all.try_into().wrap_err("the configuration")
+    }
+}
+
+/// The values in the environment. Numbers are numbers there too.
+fn from_environment() -> toml::Table {
+    let known = toml::Table::try_from(Values::all()).unwrap_or_default();
+    known
+        .into_iter()
+        .filter_map(|(name, example)| {
+            let text = env::var(format!("{PREFIX}{}", name.to_uppercase())).ok()?;
+            let number = text.parse::<i64>().ok().filter(|_| example.is_integer());
+            Some((name, number.map_or(toml::Value::String(text), toml::Value::Integer)))
+        })
+        .collect()
+}
+
+impl Values {
+    /// Each value, to tell their names and kinds.
+    fn all() -> Self {
+        let text = || Some(String::new());
+        Self {
+            role: Some(RoleName::Follower),
+            l1: text(),
+            deployment: Some(PathBuf::new()),
+            data_dir: Some(PathBuf::new()),
+            http_host: Some([127, 0, 0, 1].into()),
+            http_port: Some(0),
+            block_time_ms: Some(0),
+            idle_block_time_ms: Some(0),
+            submit_interval_ms: Some(0),
+            poll_interval_ms: Some(0),
+            l1_confirmations: Some(0),
+            advance_key: text(),
+            operator_key: text(),
+            daily_limit_gwei: Some(0),
+            sequencer: text(),
+        }
+    }
+
+    /// The values with their defaults, and without secrets.
+    fn shown(self) -> Self {
+        let hidden = |key: Option<String>| {
+            key.map(|key| if Path::new(&key).exists() { key } else { "(a key)".to_owned() })
+        };
+        Self {
+            role: Some(self.role.unwrap_or(RoleName::Follower)),
+            http_host: Some(self.http_host.unwrap_or([127, 0, 0, 1].into())),
+            http_port: Some(self.http_port.unwrap_or(9_545)),
+            block_time_ms: Some(self.block_time_ms.unwrap_or(1_000)),
+            idle_block_time_ms: Some(self.idle_block_time_ms.unwrap_or(600_000)),
+            submit_interval_ms: Some(self.submit_interval_ms.unwrap_or(12_000)),
+            poll_interval_ms: Some(self.poll_interval_ms.unwrap_or(500)),
+            l1_confirmations: Some(self.l1_confirmations.unwrap_or(0)),
+            advance_key: hidden(self.advance_key),
+            operator_key: hidden(self.operator_key),
+            ..self
+        }
+    }
+
+    fn config(self) -> Result<Config> {
+        let ms = |value: Option<u64>, default| Duration::from_millis(value.unwrap_or(default));
+        let missing = |flag: &str| eyre!("{flag} is missing, and it has no default");
+        let role = match self.role.unwrap_or(RoleName::Follower) {
+            RoleName::Sequencer => {
+                ensure!(self.sequencer.is_none(), "--sequencer: a sequencer follows no other");
+                let key = |flag, value: &Option<String>, of: fn(Keys) -> B256| {
+                    let value = value.as_deref().ok_or_else(|| missing(flag))?;
+                    secret(value, of).wrap_err(flag)
+                };
+                let advance =
+                    key("--advance-key", &self.advance_key, |keys| keys.advance.secret())?;
+                let operator =
+                    key("--operator-key", &self.operator_key, |keys| keys.operator.secret())?;
+                let mut submitter = SubmitterConfig::default();
+                if let Some(limit) = self.daily_limit_gwei {
+                    submitter.daily_limit = u128::from(limit) * 1_000_000_000;
+                }
+                Role::Sequencer(Box::new(SequencerConfig {
+                    advance_key: Signer::new("advance_key", advance)?,
+                    operator_key: Signer::new("operator_key", operator)?,
+                    block_time: ms(self.block_time_ms, 1_000),
+                    idle_block_time: ms(self.idle_block_time_ms, 600_000),
+                    submit_interval: ms(self.submit_interval_ms, 12_000),
+                    confirmations: self.l1_confirmations.unwrap_or(0),
+                    submitter,
+                }))
+            }
+            RoleName::Follower => Role::Follower { sequencer: self.sequencer },
+        };
+        Ok(Config {
+            deployment: self.deployment.ok_or_else(|| missing("--deployment"))?,
+            l1: self.l1.ok_or_else(|| missing("--l1"))?,
+            l1_timeout: Duration::from_secs(30),
+            poll_interval: ms(self.poll_interval_ms, 500),
+            data_dir: self.data_dir,
+            role,
+            server: ServerConfig {
+                hosts: vec![self.http_host.unwrap_or([127, 0, 0, 1].into())],
+                port: self.http_port.unwrap_or(9_545),
+                ..ServerConfig::default()
+            },
+        })
+    }
+}
+
+/// A key that is given as such, or in a file of keys.
+fn secret(value: &str, of: fn(Keys) -> B256) -> Result<B256> {
+    if let Ok(secret) = value.parse() {
+        return Ok(secret);
+    }
+    let path = Path::new(value);
+    if !path.exists() {
+        bail!("neither 32 bytes in hexadecimal nor a file that is there");
+    }
+    Ok(of(Keys::read(path)?))
+}

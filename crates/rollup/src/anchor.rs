@@ -1,0 +1,173 @@
+//! What the next L2 block takes over from L1: an anchor, and the messages that it covers.
+
+use crate::{RollupError, Signer, duties::AHEAD, l1::L1View};
+use alloy_consensus::{Transaction as _, TxEip1559};
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_sol_types::SolCall as _;
+use chain::{Block, RecoveredTransaction};
+use contracts::{
+    Anchor, L1_ANCHOR, L2_MESSENGER, Message,
+    bindings::{IL1Anchor, IL2Messenger},
+    pack,
+};
+
+/// Gas of `L1Anchor.prove`.
+const PROVE_GAS: u64 = 300_000;
+/// Gas of `L2Messenger.relay`, and of `addWaypoint`, beside what each message or hash takes.
+const RELAY_GAS: u64 = 300_000;
+/// Gas of relaying a message, beside what its target gets: hashing, calling, keeping it if it fails.
+const MESSAGE_GAS: u64 = 250_000;
+/// Gas of a hash in a waypoint.
+const HASH_GAS: u64 = 3_000;
+/// Gas that the relays of one block may ask for.
+const RELAYS_GAS: u64 = 6_000_000;
+/// Bytes of messages that one block relays.
+const RELAYS_BYTES: usize = 24_000;
+
+/// The account that proves anchors and relays messages on the L2, and what it pays.
+#[derive(Debug)]
+pub(crate) struct Operator {
+    pub(crate) key: Signer,
+    pub(crate) chain_id: u64,
+    /// Next nonce.
+    pub(crate) nonce: u64,
+    pub(crate) base_fee: u64,
+}
+
+/// What a block begins with.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    pub(crate) transactions: Vec<RecoveredTransaction>,
+    /// How many messages are relayed after it.
+    pub(crate) relayed: u64,
+}
+
+/// The anchor that the next block should carry: the messages that had been sent by the end of this L1
+/// block, as many as one may cover.
+pub(crate) fn newest(view: &L1View, l1_block: u64, known_relayed: u64) -> Option<Anchor> {
+    let header = view.header(l1_block)?;
+    let most = known_relayed.saturating_add(AHEAD);
+    let checkpoint = view.messages().checkpoint_at(l1_block, most);
+    Some(Anchor {
+        l1_block_number: header.number,
+        l1_block_hash: header.hash,
+        message_count: checkpoint.count,
+        message_root: checkpoint.root,
+    })
+}
+
+/// The anchor that a block proves in one of its first transactions, if it is the one that it carries.
+pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
+    let carried = block.header.parent_beacon_block_root?;
+    block.transactions.iter().find_map(|transaction| {
+        if transaction.to() != Some(L1_ANCHOR) {
+            return None;
+        }
+        let call = IL1Anchor::proveCall::abi_decode(transaction.input()).ok()?;
+        let anchor = Anchor {
+            l1_block_number: call.anchor.l1BlockNumber,
+            l1_block_hash: call.anchor.l1BlockHash,
+            message_count: call.anchor.messageCount,
+            message_root: call.anchor.messageRoot,
+        };
+        (anchor.hash() == carried).then_some(anchor)
+    })
+}
+
+/// The transactions with which a block with this anchor proves it, and relays at most `most` of the
+/// messages that are pending behind `relayed`.
+///
+/// `parked` says of which message delivery is not tried.
+pub(crate) fn opening(
+    view: &L1View,
+    operator: &mut Operator,
+    anchor: Option<&Anchor>,
+    covered: u64,
+    relayed: u64,
+    most: usize,
+    parked: impl Fn(u64) -> bool,
+) -> Result<Opening, RollupError> {
+    let mut opening = Opening { transactions: Vec::new(), relayed };
+    if let Some(anchor) = anchor {
+        let call = IL1Anchor::proveCall {
+            anchor: IL1Anchor::Anchor {
+                l1BlockNumber: anchor.l1_block_number,
+                l1BlockHash: anchor.l1_block_hash,
+                messageCount: anchor.message_count,
+                messageRoot: anchor.message_root,
+            },
+        };
+        opening.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), PROVE_GAS)?);
+    }
+    let pending: Vec<&Message> = view.messages().range(relayed, covered).collect();
+    let count = how_many(&pending).min(most);
+    if count == 0 {
+        return Ok(opening);
+    }
+    let end = relayed + count as u64;
+    if end < covered {
+        // A relay ends at the anchor or at a waypoint on the way to it.
+        let hashes: Vec<_> = pending[count..].iter().map(|message| message.hash()).collect();
+        let gas = RELAY_GAS + HASH_GAS * hashes.len() as u64;
+        let root = view.messages().root_at(end);
+        let call = IL2Messenger::addWaypointCall { from: covered, root, hashes };
+        opening.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
+    }
+    let messages = packed(&pending[..count], parked);
+    let gas = RELAY_GAS + pending[..count].iter().map(|message| gas_of(message)).sum::<u64>();
+    let call = IL2Messenger::relayCall { messages, feeRecipient: operator.key.address() };
+    opening.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
+    opening.relayed = end;
+    Ok(opening)
+}
+
+/// How many of the pending messages one block relays: one at least.
+fn how_many(pending: &[&Message]) -> usize {
+    let (mut gas, mut bytes) = (0, 0);
+    let fitting = pending.iter().take_while(|message| {
+        gas += gas_of(message);
+        bytes += Message::PACKED_HEADER + message.data.len();
+        gas <= RELAYS_GAS && bytes <= RELAYS_BYTES
+    });
+    fitting.count().max(1).min(pending.len())
+}
+
+fn gas_of(message: &Message) -> u64 {
+    let asked = u64::from(message.gas_limit);
+    // What the target gets is at most 63/64 of what is left; each byte is copied, hashed and paid for.
+    MESSAGE_GAS + asked + asked / 63 + 40 * message.data.len() as u64
+}
+
+fn packed(messages: &[&Message], parked: impl Fn(u64) -> bool) -> Bytes {
+    let mut out = Vec::new();
+    if !messages.iter().any(|message| parked(message.index)) {
+        return pack(&messages.iter().map(|message| (*message).clone()).collect::<Vec<_>>());
+    }
+    for message in messages {
+        if parked(message.index) { message.pack_parked(&mut out) } else { message.pack(&mut out) }
+    }
+    out.into()
+}
+
+impl Operator {
+    fn sign(
+        &mut self,
+        to: Address,
+        input: Vec<u8>,
+        gas_limit: u64,
+    ) -> Result<RecoveredTransaction, RollupError> {
+        let transaction = self.key.sign(TxEip1559 {
+            chain_id: self.chain_id,
+            nonce: self.nonce,
+            gas_limit,
+            max_fee_per_gas: u128::from(self.base_fee).saturating_mul(2),
+            max_priority_fee_per_gas: 0,
+            to: to.into(),
+            value: U256::ZERO,
+            input: input.into(),
+            ..Default::default()
+        })?;
+        self.nonce += 1;
+        Ok(RecoveredTransaction { transaction, sender: self.key.address(), signed: true })
+    }
+}

@@ -1,0 +1,55 @@
+//! What an operator of a node decides.
+
+use crate::{Signer, SubmitterConfig};
+use rpc::ServerConfig;
+use std::{path::PathBuf, time::Duration};
+
+/// What a node does.
+#[derive(Debug, Clone)]
+pub enum Role {
+    /// Makes blocks, and brings them to L1.
+    Sequencer(Box<SequencerConfig>),
+    /// Follows L1, and a sequencer if its URL is given: `ws://…`.
+    Follower {
+        /// Where the sequencer serves WebSocket.
+        sequencer: Option<String>,
+    },
+}
+
+/// How a sequencer works.
+#[derive(Debug, Clone)]
+pub struct SequencerConfig {
+    /// Signs what goes to L1.
+    pub advance_key: Signer,
+    /// Signs what a block begins with on the L2.
+    pub operator_key: Signer,
+    /// Time from one block to the next, if there is anything to put into it.
+    pub block_time: Duration,
+    /// Time from one block to the next if there is nothing.
+    pub idle_block_time: Duration,
+    /// Time for which blocks are collected before they go to L1.
+    pub submit_interval: Duration,
+    /// L1 blocks on top of one before its messages and forced transactions are taken over.
+    pub confirmations: u64,
+    /// How L1 transactions are paid for.
+    pub submitter: SubmitterConfig,
+}
+
+/// What a node is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The deployment file.
+    pub deployment: PathBuf,
+    /// URL of an L1 node.
+    pub l1: String,
+    /// Time for one request to it.
+    pub l1_timeout: Duration,
+    /// How often L1 is looked at.
+    pub poll_interval: Duration,
+    /// Where the chain lies; `None` to keep it in memory.
+    pub data_dir: Option<PathBuf>,
+    /// What the node does.
+    pub role: Role,
+    /// Where it listens.
+    pub server: ServerConfig,
+}

@@ -1,0 +1,338 @@
+//! What an L2 block owes, and the evidence for what it has done about it: what `RelayDuty` and
+//! `ForcedDuty` ask of `advance`.
+
+use crate::{RollupError, anchor::anchor_of, l1::ForcedEntry, l1::L1View, sync::relayed_after};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use chain::{Block, ChainReader};
+use contracts::{
+    L2_MESSENGER,
+    bindings::INativeRollup::{
+        AnchorUpdate, Discharge, Evidence, ForcedBatch, ForcedTransaction, Outcome, RelayProof,
+    },
+};
+use std::sync::Arc;
+
+/// The most transactions with which a block deals (`ForcedQueue.MAX_DISCHARGES`).
+const MAX_DISCHARGES: usize = 64;
+/// `Capacity.DUTY_GAS`.
+pub(crate) const DUTY_GAS: u64 = 8_000_000;
+/// `Capacity.DUTY_BYTES`.
+pub(crate) const DUTY_BYTES: u64 = 52_000;
+/// `Capacity.ENTRY_BYTES`.
+const ENTRY_BYTES: u64 = 800;
+/// `Capacity.PROOF_BYTES`.
+const PROOF_BYTES: u64 = 5_400;
+/// `Capacity.AHEAD`: messages that an anchor may cover beyond those that are known to be relayed.
+pub(crate) const AHEAD: u64 = 256;
+/// Relayed messages of which L1 does not know, beyond which it is told of its own accord.
+const UNPROVEN: u64 = AHEAD / 2;
+
+/// What of a rollup's rules never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// How far, in seconds, a block may lie behind L1.
+    pub max_lag: u64,
+    /// Age of the head, in seconds, from which on anyone may advance.
+    pub open_after: u64,
+    /// Seconds after which a message must have been relayed.
+    pub relay_deadline: u64,
+    /// Seconds after which a forced transaction is due.
+    pub forced_delay: u64,
+    /// Seconds after that for which a full block is an excuse.
+    pub forced_grace: u64,
+    /// Seconds after that after which the first of the queue expires.
+    pub forced_expiry: u64,
+}
+
+/// What L1 knows of the duties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Duties {
+    /// How many messages are known to have been relayed.
+    pub relayed: u64,
+    /// From this L2 time on, one that is not known to be may be overdue.
+    pub relay_due: u64,
+    /// Number of the first forced transaction that is not discharged.
+    pub forced_next: u64,
+    /// From this L2 time on it may be due.
+    pub forced_due: u64,
+    /// The L2 time since when each block owes it.
+    pub forced_first_since: u64,
+}
+
+/// What a block has left undone, so that L1 would not take it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DutyError {
+    /// A due forced transaction is not in the block, and could have been.
+    #[error("forced transaction {index} ({hash}) is due, and nothing excuses block {block}")]
+    ForcedOmitted {
+        /// Its number.
+        index: u64,
+        /// Its hash.
+        hash: B256,
+        /// Number of the block.
+        block: u64,
+    },
+    /// Messages are overdue, and the block has relayed too few.
+    #[error("messages are overdue since {due}, and block {block} has relayed {relayed}")]
+    MessagesOverdue {
+        /// Number of the block.
+        block: u64,
+        /// How many have been relayed after it.
+        relayed: u64,
+        /// Since when.
+        due: u64,
+    },
+    /// The anchor of a block is none that this node has made or read.
+    #[error("block {block} carries an anchor that nobody here knows: {anchor}")]
+    AnchorUnknown {
+        /// Number of the block.
+        block: u64,
+        /// The anchor.
+        anchor: B256,
+    },
+}
+
+/// Evidence for `advance` with these blocks, the first of which follows what L1 has; and what L1 knows
+/// afterwards, as far as that can be said now.
+///
+/// # Errors
+///
+/// [`DutyError`] if L1 would refuse one of them, whatever is said of it.
+pub fn evidence(
+    chain: &ChainReader,
+    view: &L1View,
+    rules: &Rules,
+    mut duties: Duties,
+    blocks: &[Arc<Block>],
+) -> Result<Result<(Evidence, Duties), DutyError>, RollupError> {
+    let mut evidence = Evidence::default();
+    let last = blocks.len().saturating_sub(1);
+    for (position, block) in blocks.iter().enumerate() {
+        let index = position as u64;
+        let parent = chain.find_block(&block.header.parent_hash)?;
+        let before = parent.and_then(|parent| parent.header.parent_beacon_block_root);
+        let carried = block.header.parent_beacon_block_root.unwrap_or_default();
+        if before != Some(carried) && !carried.is_zero() {
+            match update(view, block, index) {
+                Ok(update) => evidence.updates.push(update),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        let relayed = relayed_after(chain, block)?;
+        let is_due = block.header.timestamp >= duties.relay_due;
+        let pending = view.messages().len() > duties.relayed;
+        let many = position == last && relayed >= duties.relayed + UNPROVEN;
+        if pending && (is_due || many) {
+            let (proof, due) = relay_proof(chain, view, rules, block, index, relayed)?;
+            if is_due && due <= block.header.timestamp && relayed < duties.relayed + 4 {
+                let block = block.header.number;
+                return Ok(Err(DutyError::MessagesOverdue { block, relayed, due }));
+            }
+            duties.relayed = relayed;
+            duties.relay_due = due;
+            evidence.relays.push(proof);
+        }
+        match forced(chain, view, rules, &duties, block, index)? {
+            Ok(None) => {}
+            Ok(Some(batch)) => {
+                let put_off =
+                    batch.discharges.last().is_some_and(|last| last.outcome == Outcome::NoRoom);
+                let dealt = batch.discharges.len() as u64 - u64::from(put_off);
+                duties.forced_next += dealt;
+                let next = view.forced_from(duties.forced_next).first();
+                duties.forced_due = next.map_or_else(
+                    || block.header.timestamp.saturating_add(rules.forced_delay),
+                    |next| next.transaction.submittedAt + rules.forced_delay,
+                );
+                evidence.forced.push(batch);
+            }
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok((evidence, duties)))
+}
+
+fn update(view: &L1View, block: &Block, index: u64) -> Result<AnchorUpdate, DutyError> {
+    let unknown = || DutyError::AnchorUnknown {
+        block: block.header.number,
+        anchor: block.header.parent_beacon_block_root.unwrap_or_default(),
+    };
+    let anchor = anchor_of(block).ok_or_else(unknown)?;
+    let checkpoint = view.messages().checkpoint_of(anchor.message_count).ok_or_else(unknown)?;
+    Ok(AnchorUpdate {
+        index,
+        l1BlockNumber: anchor.l1_block_number,
+        messageCount: anchor.message_count,
+        messageRoot: anchor.message_root,
+        checkpointId: checkpoint.id,
+        checkpointBlock: checkpoint.l1Block,
+        checkpointTimestamp: checkpoint.timestamp,
+    })
+}
+
+/// The proof, and when messages are overdue next.
+fn relay_proof(
+    chain: &ChainReader,
+    view: &L1View,
+    rules: &Rules,
+    block: &Arc<Block>,
+    index: u64,
+    relayed: u64,
+) -> Result<(RelayProof, u64), RollupError> {
+    let proof = chain.prove(block, L2_MESSENGER, &[U256::ZERO])?;
+    let (before, next) = view.messages().around(relayed);
+    // If all are relayed, the clock of the next starts when L1 takes the block.
+    let since = match next.count > relayed {
+        true => next.timestamp,
+        false => view.head().map_or(block.header.timestamp, |head| head.timestamp),
+    };
+    let proof = RelayProof {
+        index,
+        accountProof: proof.nodes,
+        storageProof: proof.slots.into_iter().flat_map(|slot| slot.nodes).collect(),
+        before,
+        next,
+    };
+    Ok((proof, since.saturating_add(rules.relay_deadline)))
+}
+
+/// What a block does about forced transactions, if it does, or owes, anything.
+fn forced(
+    chain: &ChainReader,
+    view: &L1View,
+    rules: &Rules,
+    duties: &Duties,
+    block: &Arc<Block>,
+    index: u64,
+) -> Result<Result<Option<ForcedBatch>, DutyError>, RollupError> {
+    let entries = view.forced_from(duties.forced_next);
+    let mut judge = Judge { chain, rules, block, gas: 0, length: 0, shown: Vec::new() };
+    let mut discharges = Vec::new();
+    for entry in entries.iter().take(MAX_DISCHARGES) {
+        match judge.outcome(entry, discharges.len() as u64)? {
+            Judged::NotDue => break,
+            Judged::Owed => {
+                return Ok(Err(DutyError::ForcedOmitted {
+                    index: entry.index,
+                    hash: entry.transaction.hash,
+                    block: block.header.number,
+                }));
+            }
+            Judged::As(discharge) => {
+                let put_off = discharge.outcome == Outcome::NoRoom;
+                discharges.push(*discharge);
+                if put_off {
+                    break;
+                }
+            }
+        }
+    }
+    let may_be_due = block.header.timestamp >= duties.forced_due;
+    if discharges.is_empty() && (!may_be_due || entries.is_empty()) {
+        return Ok(Ok(None));
+    }
+    let put_off = discharges.last().is_some_and(|last| last.outcome == Outcome::NoRoom);
+    let next = entries.get(discharges.len()).filter(|_| !put_off);
+    let next = next.map(described).into_iter().collect();
+    Ok(Ok(Some(ForcedBatch { index, discharges, next })))
+}
+
+/// What becomes of an entry.
+enum Judged {
+    As(Box<Discharge>),
+    NotDue,
+    /// It is due, valid, and there is room for it.
+    Owed,
+}
+
+/// Judges entries of the queue in their order, as `ForcedQueue` does.
+struct Judge<'j> {
+    chain: &'j ChainReader,
+    rules: &'j Rules,
+    block: &'j Arc<Block>,
+    gas: u64,
+    length: u64,
+    /// Accounts that a discharge has shown by proof, and which.
+    shown: Vec<(Address, u64)>,
+}
+
+impl Judge<'_> {
+    fn outcome(&mut self, entry: &ForcedEntry, position: u64) -> Result<Judged, RollupError> {
+        let (header, t) = (&self.block.header, &entry.transaction);
+        let found = self.block.transactions.iter().position(|it| *it.hash() == t.hash);
+        if let Some(at) = found {
+            self.gas += t.gasLimit;
+            self.length += t.footprint;
+            return Ok(discharge(entry, Outcome::Included, at as u64, Vec::new(), Bytes::new()));
+        }
+        let due = t.submittedAt.saturating_add(self.rules.forced_delay);
+        if header.timestamp < due {
+            return Ok(Judged::NotDue);
+        }
+        let plain = |outcome| discharge(entry, outcome, 0, Vec::new(), Bytes::new());
+        if u128::from(header.base_fee_per_gas.unwrap_or_default()) > t.maxFee {
+            self.length += ENTRY_BYTES;
+            return Ok(plain(Outcome::Underpriced));
+        }
+        let state = self.chain.state_after(self.block);
+        let account = state.account(t.sender)?.unwrap_or_default();
+        let has_code = account.code_hash != KECCAK256_EMPTY && !account.code_hash.is_zero();
+        let code = if has_code { state.code(t.sender)? } else { Bytes::new() };
+        let is_delegation = code.len() == 23 && code.starts_with(&[0xef, 0x01, 0x00]);
+        let is_contract = has_code && !is_delegation;
+        if account.nonce != t.nonce || account.balance < t.cost || is_contract {
+            self.length += ENTRY_BYTES;
+            if let Some((_, at)) = self.shown.iter().find(|(shown, _)| *shown == t.sender) {
+                return Ok(discharge(entry, Outcome::Invalid, *at, Vec::new(), Bytes::new()));
+            }
+            self.length += PROOF_BYTES;
+            self.shown.push((t.sender, position));
+            let proof = self.chain.prove(self.block, t.sender, &[])?.nodes;
+            let code = if is_contract { code } else { Bytes::new() };
+            return Ok(discharge(entry, Outcome::Invalid, 0, proof, code));
+        }
+        if !t.bounded && !state.code(t.to)?.is_empty() {
+            self.length += ENTRY_BYTES + PROOF_BYTES;
+            let proof = self.chain.prove(self.block, t.to, &[])?.nodes;
+            return Ok(discharge(entry, Outcome::TargetHasCode, 0, proof, Bytes::new()));
+        }
+        let in_grace = header.timestamp < due.saturating_add(self.rules.forced_grace);
+        let full = in_grace && header.gas_limit - header.gas_used < t.gasLimit;
+        let most = header.gas_limit.min(DUTY_GAS);
+        let fits = self.gas + t.gasLimit <= most && self.length + t.footprint <= DUTY_BYTES;
+        if full || !fits { Ok(plain(Outcome::NoRoom)) } else { Ok(Judged::Owed) }
+    }
+}
+
+fn discharge(
+    entry: &ForcedEntry,
+    outcome: Outcome,
+    position: u64,
+    proof: Vec<Bytes>,
+    code: Bytes,
+) -> Judged {
+    Judged::As(Box::new(Discharge {
+        transaction: described(entry),
+        outcome,
+        position,
+        accountProof: proof,
+        code,
+    }))
+}
+
+/// The same description in the words of the other interface.
+const fn described(entry: &ForcedEntry) -> ForcedTransaction {
+    let t = &entry.transaction;
+    ForcedTransaction {
+        hash: t.hash,
+        sender: t.sender,
+        nonce: t.nonce,
+        gasLimit: t.gasLimit,
+        maxFee: t.maxFee,
+        cost: t.cost,
+        submittedAt: t.submittedAt,
+        bounded: t.bounded,
+        to: t.to,
+        footprint: t.footprint,
+    }
+}

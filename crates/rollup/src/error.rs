@@ -1,0 +1,182 @@
+//! What can go wrong in the node of a rollup.
+
+use crate::DutyError;
+use alloy_primitives::{Address, B256, U256};
+use chain::ChainError;
+use client::ClientError;
+use core::fmt::Display;
+use execute::ExecuteError;
+use node::NodeError;
+use wire::DecodeError;
+
+/// Why L1 could not be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum L1Error {
+    /// The node of L1 does not answer, or refuses.
+    #[error("L1: {0}")]
+    Client(#[from] ClientError),
+    /// The node of L1 contradicts itself, or a header that it gave before.
+    #[error("the L1 node lies: {what} is {got}, but it must be {expected}")]
+    Mismatch {
+        /// What is wrong.
+        what: &'static str,
+        /// What the node says.
+        got: String,
+        /// What it must be.
+        expected: String,
+    },
+    /// A block that the node has named is not there any more.
+    #[error("L1 block {0} is gone")]
+    Gone(B256),
+    /// All blocks that are remembered are gone.
+    #[error("L1 was reorganised below block {0}, the oldest that this node remembers")]
+    TooDeep(u64),
+    /// A thread that asked has panicked.
+    #[error("a thread that asked L1 has ended early")]
+    Thread,
+}
+
+impl L1Error {
+    pub(crate) fn mismatch(what: &'static str, got: impl Display, expected: impl Display) -> Self {
+        Self::Mismatch { what, got: got.to_string(), expected: expected.to_string() }
+    }
+}
+
+impl<E> From<alloy_provider::transport::RpcError<E>> for L1Error
+where
+    ClientError: From<alloy_provider::transport::RpcError<E>>,
+{
+    fn from(error: alloy_provider::transport::RpcError<E>) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+/// Why the node of a rollup cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RollupError {
+    /// L1 could not be followed.
+    #[error(transparent)]
+    L1(#[from] L1Error),
+    /// A contract of the rollup could not be asked.
+    #[error("a contract on L1: {0}")]
+    Contract(#[from] alloy_contract::Error),
+    /// The chain of the L2.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The node of the L2.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// An input of EXECUTE on L1 that EXECUTE has accepted is none: L1 and this node do not agree.
+    #[error("the input of L2 block {number} on L1: {source}")]
+    Input {
+        /// Number of the block.
+        number: u64,
+        /// What is wrong.
+        source: DecodeError,
+    },
+    /// The calldata with which the rollup was advanced is not to be found.
+    #[error(
+        "L1 transaction {transaction} advanced L2 block {number}, but its calldata do not hold it"
+    )]
+    DataMissing {
+        /// The transaction.
+        transaction: B256,
+        /// The L2 block.
+        number: u64,
+    },
+    /// The L2 that L1 describes is not the one that this node has executed.
+    #[error("L2 block {number} has {what} {got}, but L1 says {expected}")]
+    Diverged {
+        /// The L2 block.
+        number: u64,
+        /// What differs.
+        what: &'static str,
+        /// What this node has.
+        got: B256,
+        /// What L1 says.
+        expected: B256,
+    },
+    /// The L1 is another one than that of the deployment.
+    #[error("the L1 has chain id {got}, but the deployment is on {expected}")]
+    OtherL1 {
+        /// What the node says.
+        got: u64,
+        /// What the deployment says.
+        expected: u64,
+    },
+    /// The address of the deployment holds another rollup, or none.
+    #[error("the contract at {rollup} is not the rollup of the deployment: {reason}")]
+    OtherRollup {
+        /// The address.
+        rollup: Address,
+        /// What differs.
+        reason: String,
+    },
+    /// The sequencing policy does not let the account of this node advance the rollup now.
+    #[error("{account} may not advance the rollup now: {reason}")]
+    NotAuthorized {
+        /// The account.
+        account: Address,
+        /// What the policy says.
+        reason: String,
+    },
+    /// A block has left something undone.
+    #[error(transparent)]
+    Duty(DutyError),
+    /// EXECUTE refuses a block that somebody shows.
+    #[error("EXECUTE refuses block {hash}: {reason}")]
+    Refused {
+        /// The block.
+        hash: B256,
+        /// Why.
+        reason: ExecuteError,
+    },
+    /// A block of another chain.
+    #[error("a block of chain {got}, but this is {expected}")]
+    OtherL2 {
+        /// Its chain id.
+        got: u64,
+        /// That of the L2.
+        expected: u64,
+    },
+    /// The deployment file.
+    #[error(transparent)]
+    Deployment(#[from] contracts::DeploymentError),
+    /// No block can be built that L1 would take.
+    #[error("an L2 block with what is due takes {got} bytes of calldata, {max} fit")]
+    TooLarge {
+        /// Bytes of the input.
+        got: usize,
+        /// Bytes that fit.
+        max: usize,
+    },
+    /// The account that advances the rollup has too little.
+    #[error("{account} has {balance} wei on L1, and the next transaction may cost {cost}")]
+    Funds {
+        /// Who pays.
+        account: Address,
+        /// What it has.
+        balance: U256,
+        /// What it needs.
+        cost: U256,
+    },
+    /// The limit of what may be spent is reached.
+    #[error("{spent} wei were spent on L1 in a day, and the limit is {limit}")]
+    SpendingLimit {
+        /// What was spent.
+        spent: u128,
+        /// The limit.
+        limit: u128,
+    },
+    /// The RPC of this node could not be served.
+    #[error(transparent)]
+    Serve(#[from] rpc::ServeError),
+    /// A value of the configuration makes no sense.
+    #[error("{field}: {reason}")]
+    Config {
+        /// The field.
+        field: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}

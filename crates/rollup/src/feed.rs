@@ -1,0 +1,22 @@
+//! Blocks as the inputs of EXECUTE that verify them: what a sequencer gives to its followers.
+
+use crate::RollupError;
+use alloy_primitives::Bytes;
+use chain::{Block, ChainError, ChainReader};
+use std::sync::Arc;
+use wire::ProtocolFork;
+
+/// The input of EXECUTE for a block of a chain.
+///
+/// # Errors
+///
+/// [`RollupError::Chain`] if the state before it is not kept, and for genesis, which has none.
+pub(crate) fn input_of(chain: &ChainReader, block: &Arc<Block>) -> Result<Bytes, RollupError> {
+    let number = block.header.number;
+    let before = chain.state_before(block)?.ok_or(ChainError::Pruned(number))?;
+    let witness = before.witness_of(block)?;
+    let spec = &chain.config().spec;
+    let fork = spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris);
+    let input = block.input(fork, spec.chain_id(), &witness);
+    Ok(input.map_err(|source| RollupError::Input { number, source })?.into())
+}

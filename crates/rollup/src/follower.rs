@@ -1,0 +1,82 @@
+//! Following L1, and a sequencer.
+
+use crate::{RollupError, derivation, sync::Sync};
+use alloy_primitives::Bytes;
+use chain::Block;
+use execute::{Execute, Networks};
+use std::sync::Arc;
+use wire::StatelessInput;
+
+/// Keeps an L2 at what L1 says of it, and ahead of that at what a sequencer says.
+#[derive(Debug)]
+pub struct Follower {
+    sync: Sync,
+    /// Whether a sequencer says more than L1 does.
+    has_feed: bool,
+}
+
+impl Follower {
+    pub(crate) const fn new(sync: Sync, has_feed: bool) -> Self {
+        Self { sync, has_feed }
+    }
+
+    pub(crate) const fn sync(&self) -> &Sync {
+        &self.sync
+    }
+
+    /// Reads L1 on, and takes the L2 blocks that it has taken.
+    ///
+    /// Returns whether there is more to be read.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError`]; whatever was done before stays, and the next call goes on.
+    pub fn follow_l1(&mut self) -> Result<bool, RollupError> {
+        let update = self.sync.poll()?;
+        // Who knows the L2 from L1 alone knows nothing of blocks that L1 has given up.
+        if update.reverted_to.is_some() && !self.has_feed {
+            let safe = self.sync.safe()?;
+            if self.sync.chain().head().hash != safe.hash {
+                self.sync.set_head(safe.hash)?;
+            }
+        }
+        Ok(update.more)
+    }
+
+    /// Takes a block that a sequencer shows before L1 has it: after EXECUTE has found it valid, and only on
+    /// top of what is known.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::Refused`] for a block that EXECUTE refuses, and the errors of importing.
+    pub fn take_unsafe(&mut self, input: &Bytes) -> Result<Option<Arc<Block>>, RollupError> {
+        let malformed = |source| RollupError::Input { number: 0, source };
+        let decoded = StatelessInput::decode(input).map_err(malformed)?;
+        let payload = &decoded.request.payload;
+        let chain = self.sync.chain();
+        if chain.find_block(&payload.block_hash)?.is_some() {
+            return Ok(None);
+        }
+        let Some(parent) = chain.find_block(&payload.parent_hash)? else { return Ok(None) };
+        // What L1 has taken is not for a sequencer to change.
+        let safe = self.sync.safe()?.header.number;
+        if parent.header.number < safe {
+            return Ok(None);
+        }
+        let spec = &chain.config().spec;
+        if decoded.chain_id != spec.chain_id() {
+            let (got, expected) = (decoded.chain_id, spec.chain_id());
+            return Err(RollupError::OtherL2 { got, expected });
+        }
+        let networks = Networks::Only(Arc::new(spec.clone()));
+        let execute = Execute { networks, ..Execute::on(decoded.fork) };
+        execute
+            .run(input, u64::MAX)
+            .map_err(|reason| RollupError::Refused { hash: payload.block_hash, reason })?;
+        let new = self.sync.node.read(|node| derivation::import(&node.chain, input))?;
+        if chain.head().hash != new.block.header.parent_hash {
+            self.sync.set_head(new.block.header.parent_hash)?;
+        }
+        Ok(Some(self.sync.node.adopt(new)?))
+    }
+}

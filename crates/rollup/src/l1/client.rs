@@ -1,0 +1,193 @@
+//! What an L1 node says, believed only as far as it hashes to a header.
+
+use crate::{L1Error, l1::L1Header};
+use alloy_consensus::{
+    Header,
+    proofs::{calculate_receipt_root, calculate_transaction_root},
+};
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{Address, B256, Bloom, BloomInput, Bytes, Log};
+use alloy_provider::Provider as _;
+use alloy_rpc_types_eth::{Block, TransactionReceipt};
+use client::{Client, Options};
+use std::{thread, time::Duration};
+
+/// Headers that are asked for at once.
+const PARALLEL: usize = 16;
+
+/// An L1 node.
+#[derive(Debug)]
+pub struct L1Client {
+    client: Client,
+}
+
+/// A transaction of an L1 block, with what it has logged.
+#[derive(Debug, Clone)]
+pub struct L1Transaction {
+    /// Its hash.
+    pub hash: B256,
+    /// What it calls; `None` for a creation.
+    pub to: Option<Address>,
+    /// Its calldata.
+    pub input: Bytes,
+    /// Its logs.
+    pub logs: Vec<Log>,
+}
+
+impl L1Client {
+    /// A client of the node at this URL.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`] if that is no URL of a node. Nothing is sent yet.
+    pub fn new(url: &str, timeout: Duration) -> Result<Self, L1Error> {
+        let options = Options { timeout, tries: 3, ..Options::default() };
+        Ok(Self { client: Client::new(url, options)? })
+    }
+
+    /// The client itself, for what is not to be believed.
+    pub const fn inner(&self) -> &Client {
+        &self.client
+    }
+
+    /// Its chain id.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`].
+    pub fn chain_id(&self) -> Result<u64, L1Error> {
+        let provider = self.client.provider().clone();
+        Ok(self.client.wait(async move { provider.get_chain_id().await })?)
+    }
+
+    /// The header with this number or tag, if there is one. Its hash is that of its content.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`], and [`L1Error::Mismatch`] if the node lies.
+    pub fn header(&self, tag: BlockNumberOrTag) -> Result<Option<L1Header>, L1Error> {
+        let provider = self.client.provider().clone();
+        let block = self.client.wait(async move { provider.get_block_by_number(tag).await })?;
+        let Some(block) = block else { return Ok(None) };
+        let header = checked(&block.header.inner, block.header.hash)?;
+        if let BlockNumberOrTag::Number(expected) = tag
+            && header.number != expected
+        {
+            return Err(L1Error::mismatch("block number", header.number, expected));
+        }
+        Ok(Some(header))
+    }
+
+    /// The headers with these numbers, as far as there are any, asked for side by side.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::header`].
+    pub fn headers(&self, from: u64, count: usize) -> Result<Vec<L1Header>, L1Error> {
+        let numbers: Vec<u64> = (from..).take(count).collect();
+        let asked = thread::scope(|scope| {
+            let share = numbers.len().div_ceil(PARALLEL).max(1);
+            let asking: Vec<_> = numbers
+                .chunks(share)
+                .map(|numbers| {
+                    scope.spawn(move || {
+                        let headers = numbers.iter().map(|number| self.header((*number).into()));
+                        headers.collect::<Result<Vec<_>, _>>()
+                    })
+                })
+                .collect();
+            let joined = asking
+                .into_iter()
+                .map(|asking| asking.join().unwrap_or_else(|_| Err(L1Error::Thread)));
+            joined.collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(asked.into_iter().flatten().map_while(|header| header).collect())
+    }
+
+    /// The transactions of a block that have logged anything at one of these addresses.
+    ///
+    /// Both lists of the block are compared with the roots in its header.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`], [`L1Error::Gone`] if the node does not know the block any more, and
+    /// [`L1Error::Mismatch`] if it lies.
+    pub fn transactions(
+        &self,
+        header: &L1Header,
+        addresses: &[Address],
+    ) -> Result<Vec<L1Transaction>, L1Error> {
+        let hash = header.hash;
+        let provider = self.client.provider().clone();
+        let (block, receipts) = self.client.wait(async move {
+            let block = provider.get_block_by_hash(hash).full();
+            let receipts = provider.get_block_receipts(BlockId::hash(hash));
+            tokio::join!(block, receipts)
+        });
+        let (Some(block), Some(receipts)) = (block?, receipts?) else {
+            return Err(L1Error::Gone(hash));
+        };
+        check_lists(header, &block, &receipts)?;
+        let logged = receipts.into_iter().map(TransactionReceipt::into_primitives_receipt);
+        Ok(block
+            .transactions
+            .into_transactions()
+            .zip(logged)
+            .map(|(transaction, receipt)| {
+                use alloy_consensus::Transaction as _;
+                L1Transaction {
+                    hash: *transaction.inner.tx_hash(),
+                    to: transaction.to(),
+                    input: transaction.input().clone(),
+                    logs: receipt.inner.logs().to_vec(),
+                }
+            })
+            .filter(|it| it.logs.iter().any(|log| addresses.contains(&log.address)))
+            .collect())
+    }
+}
+
+/// Whether a block may hold logs of one of these addresses: if not, it holds none.
+pub(crate) fn may_concern(bloom: &Bloom, addresses: &[Address]) -> bool {
+    addresses.iter().any(|address| bloom.contains_input(BloomInput::Raw(address.as_slice())))
+}
+
+fn checked(header: &Header, claimed: B256) -> Result<L1Header, L1Error> {
+    let hash = header.hash_slow();
+    if hash != claimed {
+        return Err(L1Error::mismatch("block hash", claimed, hash));
+    }
+    Ok(L1Header {
+        number: header.number,
+        hash,
+        parent: header.parent_hash,
+        timestamp: header.timestamp,
+        base_fee: header.base_fee_per_gas.unwrap_or_default(),
+        transactions_root: header.transactions_root,
+        receipts_root: header.receipts_root,
+        bloom: header.logs_bloom,
+    })
+}
+
+fn check_lists(
+    header: &L1Header,
+    block: &Block,
+    receipts: &[TransactionReceipt],
+) -> Result<(), L1Error> {
+    let transactions: Vec<_> =
+        block.transactions.txns().map(|transaction| transaction.inner.inner().clone()).collect();
+    let root = calculate_transaction_root(&transactions);
+    if root != header.transactions_root {
+        return Err(L1Error::mismatch("transactions root", root, header.transactions_root));
+    }
+    let receipts: Vec<_> =
+        receipts.iter().map(|receipt| receipt.clone().into_primitives_receipt().inner).collect();
+    let root = calculate_receipt_root(&receipts);
+    if root != header.receipts_root {
+        return Err(L1Error::mismatch("receipts root", root, header.receipts_root));
+    }
+    if receipts.len() != transactions.len() {
+        return Err(L1Error::mismatch("receipts", receipts.len(), transactions.len()));
+    }
+    Ok(())
+}

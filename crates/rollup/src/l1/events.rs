@@ -1,0 +1,156 @@
+//! What the contracts of a rollup say on L1.
+
+use crate::{
+    RollupError,
+    l1::{L1Header, L1Transaction},
+};
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_sol_types::{SolCall as _, SolEvent as _};
+use contracts::{
+    Deployment, Message,
+    bindings::{
+        IForcedInbox::{ForcedSubmitted, ForcedTransaction},
+        IL1MessageQueue::MessageSent,
+        INativeRollup::{BlockAdded, ForcedDischarged, Outcome, advanceCall},
+    },
+};
+use wire::StatelessInput;
+
+/// A message that was sent on L1.
+#[derive(Debug, Clone)]
+pub struct SentMessage {
+    /// The message.
+    pub message: Message,
+    /// Number of the L1 block.
+    pub l1_block: u64,
+    /// Time of that block.
+    pub l1_timestamp: u64,
+}
+
+/// A transaction that was submitted on L1.
+#[derive(Debug, Clone)]
+pub struct ForcedEntry {
+    /// Its number in the queue.
+    pub index: u64,
+    /// What the queue knows of it.
+    pub transaction: ForcedTransaction,
+    /// The transaction as it stands in an L2 block.
+    pub raw: Bytes,
+    /// Number of the L1 block.
+    pub l1_block: u64,
+}
+
+/// An L2 block that L1 has taken.
+#[derive(Debug, Clone)]
+pub struct Advanced {
+    /// Number of the L2 block.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// The input of EXECUTE.
+    pub input: Bytes,
+    /// Number of the L1 block.
+    pub l1_block: u64,
+    /// The L1 transaction.
+    pub transaction: B256,
+}
+
+/// What one L1 block says.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    pub(crate) messages: Vec<SentMessage>,
+    pub(crate) forced: Vec<ForcedEntry>,
+    pub(crate) advanced: Vec<Advanced>,
+    /// Numbers of the forced transactions that are dealt with for good.
+    pub(crate) discharged: Vec<u64>,
+}
+
+impl Events {
+    /// Reads the logs of a block in their order. `trace` finds the calldata of calls of the rollup inside a
+    /// transaction that does not call it itself.
+    pub(crate) fn read(
+        deployment: &Deployment,
+        header: &L1Header,
+        transactions: &[L1Transaction],
+        trace: impl Fn(B256) -> Result<Vec<Bytes>, RollupError>,
+    ) -> Result<Self, RollupError> {
+        let mut events = Self::default();
+        for transaction in transactions {
+            let mut added = Vec::new();
+            for log in &transaction.logs {
+                if log.address == deployment.inbox {
+                    let sent = MessageSent::decode_log(log).ok();
+                    if let Some(message) = sent.and_then(|sent| Message::from_event(&sent)) {
+                        events.messages.push(SentMessage {
+                            message,
+                            l1_block: header.number,
+                            l1_timestamp: header.timestamp,
+                        });
+                    }
+                } else if log.address == deployment.forced {
+                    if let Ok(submitted) = ForcedSubmitted::decode_log(log) {
+                        events.forced.push(ForcedEntry {
+                            index: submitted.index,
+                            transaction: submitted.transaction.clone(),
+                            raw: submitted.raw.clone(),
+                            l1_block: header.number,
+                        });
+                    }
+                } else if log.address == deployment.rollup
+                    && let Ok(block) = BlockAdded::decode_log(log)
+                    // The constructor names the first block, which nobody has to execute.
+                    && block.blockHash != deployment.genesis_hash
+                {
+                    added.push((block.number, block.blockHash));
+                }
+                // The queue itself says what has become of its entries.
+                if log.address == deployment.forced
+                    && let Ok(dealt) = ForcedDischarged::decode_log(log)
+                    && dealt.outcome != Outcome::NoRoom
+                {
+                    events.discharged.push(dealt.index);
+                }
+            }
+            if !added.is_empty() {
+                let inputs = inputs(deployment.rollup, transaction, &trace)?;
+                events.advanced.extend(matched(added, &inputs, header.number, transaction.hash)?);
+            }
+        }
+        Ok(events)
+    }
+}
+
+/// The inputs that a transaction has given to `advance`, in order.
+fn inputs(
+    rollup: Address,
+    transaction: &L1Transaction,
+    trace: &impl Fn(B256) -> Result<Vec<Bytes>, RollupError>,
+) -> Result<Vec<Bytes>, RollupError> {
+    let calls = match transaction.to == Some(rollup) {
+        true => vec![transaction.input.clone()],
+        false => trace(transaction.hash)?,
+    };
+    let calls = calls.iter().filter_map(|data| advanceCall::abi_decode(data).ok());
+    Ok(calls.flat_map(|call| call.inputs).collect())
+}
+
+/// Brings together the blocks that L1 has named and the inputs that hold them. The order is the same;
+/// inputs of calls that failed lie between.
+fn matched(
+    added: Vec<(u64, B256)>,
+    inputs: &[Bytes],
+    l1_block: u64,
+    transaction: B256,
+) -> Result<Vec<Advanced>, RollupError> {
+    let mut inputs = inputs.iter();
+    added
+        .into_iter()
+        .map(|(number, hash)| {
+            let input = inputs.find(|input| {
+                StatelessInput::decode(input).is_ok_and(|it| it.request.payload.block_hash == hash)
+            });
+            let input = input.ok_or(RollupError::DataMissing { transaction, number })?.clone();
+            Ok(Advanced { number, hash, input, l1_block, transaction })
+        })
+        .collect()
+}

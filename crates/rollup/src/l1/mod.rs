@@ -1,0 +1,30 @@
+//! L1 as the node of a rollup sees it: headers that follow one another, and what the contracts of the
+//! rollup have logged in them.
+
+mod client;
+mod events;
+mod view;
+
+pub use client::{L1Client, L1Transaction};
+pub use events::{Advanced, ForcedEntry, SentMessage};
+pub use view::{L1Update, L1View};
+
+use alloy_primitives::{B256, Bloom};
+
+/// What is kept of an L1 header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct L1Header {
+    /// Number of the block.
+    pub number: u64,
+    /// Hash of the header.
+    pub hash: B256,
+    /// Hash of the header before it.
+    pub parent: B256,
+    /// Time of the block, in seconds.
+    pub timestamp: u64,
+    /// Base fee, in wei.
+    pub base_fee: u64,
+    pub(crate) transactions_root: B256,
+    pub(crate) receipts_root: B256,
+    pub(crate) bloom: Bloom,
+}

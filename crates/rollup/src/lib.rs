@@ -1,0 +1,44 @@
+//! The node of a native rollup: a sequencer, or a follower.
+//!
+//! Both keep an L2 in a [`node::Node`], the same as a devnet, and follow L1: [`L1View`] reads headers, and
+//! in the blocks that concern the rollup the transactions and logs that they commit to; what does not hash
+//! to a header is not believed. From that alone a [`Follower`] rebuilds the whole L2. A [`Sequencer`]
+//! makes blocks: anchors and messages first, then forced transactions, then those of its pool, as many as
+//! L1 can carry; it verifies each by EXECUTE before anybody sees it, and its [`Submitter`] brings them to
+//! L1.
+//!
+//! This crate owns the roles of an L2: derivation, production, submission, and what is said of them over
+//! RPC. It does not own the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the formats of
+//! the contracts (`contracts`), or flags and files of the command (`cli`).
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod anchor;
+mod config;
+mod derivation;
+mod duties;
+mod error;
+mod feed;
+mod follower;
+pub mod l1;
+mod queue;
+mod role;
+mod rpc_methods;
+mod sequencer;
+mod signer;
+mod status;
+mod submitter;
+mod sync;
+
+pub use config::{Config, Role, SequencerConfig};
+pub use derivation::{block_of, import};
+pub use duties::{Duties, DutyError, Rules, evidence};
+pub use error::{L1Error, RollupError};
+pub use follower::Follower;
+pub use l1::{L1Client, L1View};
+pub use queue::MessageQueue;
+pub use role::RollupNode;
+pub use sequencer::Sequencer;
+pub use signer::Signer;
+pub use status::Status;
+pub use submitter::{Submitter, SubmitterConfig};

@@ -1,0 +1,220 @@
+//! What a node answers about its rollup: the `rollup_` methods.
+
+use crate::{Status, feed, sync::relayed_after};
+use alloy_primitives::{B256, Bytes, U256, keccak256};
+use alloy_sol_types::{SolCall as _, SolEvent as _, SolValue as _};
+use chain::{Block, ChainReader};
+use contracts::{
+    L1_ANCHOR, L2_MESSENGER,
+    bindings::{
+        IL1MessageQueue::{Message, claimCall},
+        IL2Messenger::MessageSent,
+    },
+    message_proof, sent_slot,
+};
+use parking_lot::Mutex;
+use rpc::{Api, Args, Context, Number, Registry, RpcError, Wording, Workers};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Inputs that one answer holds at most.
+const MOST_INPUTS: u64 = 64;
+/// Blocks that are looked through for a message to L1.
+const MOST_BLOCKS: u64 = 8_191;
+
+/// What the thread that works tells those that answer.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) status: Mutex<Status>,
+    /// Hashes of all messages that were sent on L1.
+    pub(crate) messages: Mutex<Vec<B256>>,
+    /// Hashes of all forced transactions, and the L1 blocks that they came in.
+    pub(crate) forced: Mutex<Vec<(B256, u64)>>,
+    /// Number of the first forced transaction that is not discharged.
+    pub(crate) forced_next: Mutex<u64>,
+}
+
+/// What the methods work on.
+#[derive(Debug)]
+pub(crate) struct RollupApi {
+    pub(crate) api: Api,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Context for RollupApi {
+    fn reads_may_wait(&self) -> bool {
+        self.api.reads_may_wait()
+    }
+}
+
+/// How far a message from L1 has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum MessageState {
+    /// L1 has it, the L2 knows nothing of it yet.
+    Sent,
+    /// The anchor in force covers it.
+    Anchored,
+    /// It was delivered, or refunded.
+    Relayed,
+    /// Its target did not take it: anyone can try again.
+    Failed,
+    /// Nobody has tried to deliver it yet: anyone can.
+    Parked,
+}
+
+/// How far a forced transaction has come.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ForcedStatus {
+    hash: B256,
+    l1_block: u64,
+    /// Whether L1 waits for it no more.
+    discharged: bool,
+    /// The L2 block that holds it, if one does.
+    l2_block: Option<u64>,
+}
+
+pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Registry<RollupApi> {
+    let mut methods = Registry::new(context, workers, Wording::Geth);
+    methods.inline("rollup_syncStatus", |rollup, _| Ok(rollup.shared.status.lock().clone()));
+    methods.read("rollup_messageStatus", |rollup, args| {
+        let index = number(args)?;
+        rollup.message_status(index)
+    });
+    methods.read("rollup_forcedStatus", |rollup, args| {
+        let index = number(args)?;
+        rollup.forced_status(index)
+    });
+    methods.execute("rollup_claimProof", |rollup, args| {
+        let index = number(args)?;
+        rollup.claim(index)
+    });
+    methods.execute("rollup_inputsAfter", |rollup, args| {
+        let number = number(args)?;
+        rollup.inputs_after(number)
+    });
+    methods
+}
+
+/// A number that is given in hexadecimal or decimal.
+fn number(args: &mut Args) -> Result<u64, RpcError> {
+    let Number(number) = args.required()?;
+    u64::try_from(number).map_err(|_| RpcError::params(format!("{number} is beyond 64 bits")))
+}
+
+impl RollupApi {
+    fn message_status(&self, index: u64) -> Result<MessageState, RpcError> {
+        let hash = usize::try_from(index).ok().and_then(|index| self.hash_of(index));
+        let Some(hash) = hash else {
+            let sent = self.shared.messages.lock().len();
+            return Err(RpcError::params(format!(
+                "message {index} was not sent: there are {sent}"
+            )));
+        };
+        let chain = self.api.chain();
+        let head = chain.head();
+        if index >= relayed_after(&chain, head).map_err(internal)? {
+            let anchored = chain.storage(L1_ANCHOR, U256::ZERO)?.as_limbs()[1];
+            return Ok(if index < anchored { MessageState::Anchored } else { MessageState::Sent });
+        }
+        // `L2Messenger`'s mapping in slot 2: 1 failed, 2 parked.
+        let slot = keccak256((hash, U256::from(2)).abi_encode());
+        let kept = chain.storage(L2_MESSENGER, slot.into())?;
+        Ok(match kept.as_limbs()[0] {
+            1 => MessageState::Failed,
+            2 => MessageState::Parked,
+            _ => MessageState::Relayed,
+        })
+    }
+
+    fn hash_of(&self, index: usize) -> Option<B256> {
+        self.shared.messages.lock().get(index).copied()
+    }
+
+    fn forced_status(&self, index: u64) -> Result<ForcedStatus, RpcError> {
+        let at = usize::try_from(index).unwrap_or(usize::MAX);
+        let entry = self.shared.forced.lock().get(at).copied();
+        let Some((hash, l1_block)) = entry else {
+            let there = self.shared.forced.lock().len();
+            let text = format!("forced transaction {index} was not submitted: there are {there}");
+            return Err(RpcError::params(text));
+        };
+        let included = self.api.chain().transaction(&hash)?;
+        Ok(ForcedStatus {
+            hash,
+            l1_block,
+            discharged: index < *self.shared.forced_next.lock(),
+            l2_block: included.map(|(block, _)| block.header.number),
+        })
+    }
+
+    /// The calldata of `L1MessageQueue.claim` for a message to L1, proven against the newest block that L1
+    /// has.
+    fn claim(&self, index: u64) -> Result<Bytes, RpcError> {
+        let chain = self.api.chain();
+        let safe = self.shared.status.lock().safe_head.number;
+        let block = chain.canonical_block(safe)?;
+        let block = block.ok_or_else(|| RpcError::server("the safe block is not known"))?;
+        let message = find_message(&chain, &block, index)?.ok_or_else(|| {
+            RpcError::server(format!(
+                "no block up to {safe}, the newest on L1, has message {index}"
+            ))
+        })?;
+        let proof = chain.prove(&block, L2_MESSENGER, &[sent_slot(index)])?;
+        let call = claimCall {
+            feeRecipient: message.to,
+            proof: message_proof(block.header.number, proof),
+            message,
+        };
+        Ok(call.abi_encode().into())
+    }
+
+    fn inputs_after(&self, number: u64) -> Result<Vec<Bytes>, RpcError> {
+        let chain = self.api.chain();
+        let head = chain.head().header.number;
+        let last = number.saturating_add(MOST_INPUTS).min(head);
+        let mut inputs = Vec::new();
+        for number in number.saturating_add(1)..=last {
+            let Some(block) = chain.canonical_block(number)? else { break };
+            inputs.push(feed::input_of(&chain, &block).map_err(internal)?);
+        }
+        Ok(inputs)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+fn internal(error: crate::RollupError) -> RpcError {
+    RpcError::internal(error.to_string())
+}
+
+/// A message to L1 as the logs of a block, or of one before it, tell it.
+fn find_message(
+    chain: &ChainReader,
+    newest: &Arc<Block>,
+    index: u64,
+) -> Result<Option<Message>, RpcError> {
+    let mut block = Arc::clone(newest);
+    for _ in 0..MOST_BLOCKS {
+        let logs = block.executed.receipts.iter().flat_map(|receipt| &receipt.logs);
+        let sent = logs
+            .filter(|log| log.address == L2_MESSENGER)
+            .filter_map(|log| MessageSent::decode_log(log).ok())
+            .find(|sent| sent.index == index);
+        if let Some(sent) = sent {
+            return Ok(Some(Message {
+                sender: sent.sender,
+                to: sent.to,
+                refundTo: sent.refundTo,
+                value: sent.value,
+                fee: sent.fee,
+                gasLimit: sent.gasLimit,
+                index,
+                data: sent.data.data.clone(),
+            }));
+        }
+        let Some(parent) = chain.find_block(&block.header.parent_hash)? else { break };
+        block = parent;
+    }
+    Ok(None)
+}

@@ -1,0 +1,55 @@
+//! What a node says of itself.
+
+use alloy_primitives::{Address, B256, U256};
+use serde::Serialize;
+
+/// Where a node stands.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// `sequencer` or `follower`.
+    pub role: &'static str,
+    /// The L1 head that it has read.
+    pub l1_head: Option<BlockId>,
+    /// Time of that head, in seconds.
+    pub l1_timestamp: u64,
+    /// The newest final L1 block.
+    pub l1_finalized: u64,
+    /// The newest L2 block of the node.
+    pub unsafe_head: BlockId,
+    /// The newest L2 block that L1 has taken.
+    pub safe_head: BlockId,
+    /// The newest L2 block that a final L1 block has taken.
+    pub finalized_head: BlockId,
+    /// Whether all of L1 has been read.
+    pub synced: bool,
+    /// What it could not do when it last tried, if anything.
+    pub fault: Option<String>,
+    /// The account that advances the rollup, if this node does.
+    pub submitter: Option<SubmitterStatus>,
+}
+
+/// A block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct BlockId {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+}
+
+/// The account that advances the rollup.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubmitterStatus {
+    /// The account on L1.
+    pub address: Address,
+    /// Its balance when it was asked last, in wei.
+    pub balance: U256,
+    /// Wei that were spent within a day, at most.
+    pub spent_today: u128,
+    /// The transaction that L1 does not have yet.
+    pub in_flight: Option<B256>,
+    /// L2 blocks that L1 does not have yet.
+    pub unsafe_blocks: u64,
+}

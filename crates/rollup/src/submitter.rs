@@ -1,0 +1,279 @@
+//! The way of L2 blocks to L1: one key, one transaction at a time, the same bytes until L1 has them.
+
+use crate::{L1Error, RollupError, Signer, l1::L1View};
+use alloy_consensus::TxEip1559;
+use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_provider::Provider as _;
+use alloy_rpc_types_eth::TransactionRequest;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// A day: the window of the spending limit.
+const DAY: Duration = Duration::from_secs(86_400);
+/// What a replacement must pay more at least, in percent.
+const BUMP_PERCENT: u128 = 13;
+
+/// What a submitter may do.
+#[derive(Debug, Clone)]
+pub struct SubmitterConfig {
+    /// Tip for whoever builds L1 blocks, in wei per gas.
+    pub tip: u128,
+    /// Most that is paid per gas, in wei.
+    pub max_fee: u128,
+    /// L1 blocks without the transaction after which it pays more.
+    pub bump_after: u64,
+    /// Most wei that are spent in a day.
+    pub daily_limit: u128,
+    /// Balance, in wei, below which it warns.
+    pub low_balance: u128,
+}
+
+impl Default for SubmitterConfig {
+    fn default() -> Self {
+        Self {
+            tip: 1_000_000_000,
+            max_fee: 500_000_000_000,
+            bump_after: 3,
+            daily_limit: 10_000_000_000_000_000_000,
+            low_balance: 1_000_000_000_000_000_000,
+        }
+    }
+}
+
+/// A transaction that L1 does not have yet.
+#[derive(Debug, Clone)]
+pub struct InFlight {
+    /// The L2 blocks that it brings, as number and hash.
+    pub blocks: Vec<(u64, B256)>,
+    /// Its hash.
+    pub hash: B256,
+    nonce: u64,
+    raw: Bytes,
+    input: Bytes,
+    max_fee: u128,
+    tip: u128,
+    /// The L1 head at which these bytes were sent last, and those of before.
+    sent_at: u64,
+    first_sent_at: u64,
+    cost: u128,
+}
+
+/// What has become of the transaction in flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// There is none.
+    Idle,
+    /// L1 does not have it yet.
+    Waiting,
+    /// L1 has taken these blocks.
+    Done(Vec<(u64, B256)>),
+    /// It failed, or another transaction took its nonce: L1 does not have the blocks.
+    Failed(Vec<(u64, B256)>),
+}
+
+/// Brings blocks to L1.
+#[derive(Debug)]
+pub struct Submitter {
+    key: Signer,
+    chain_id: u64,
+    rollup: Address,
+    config: SubmitterConfig,
+    in_flight: Option<InFlight>,
+    spent: VecDeque<(Instant, u128)>,
+    balance: U256,
+}
+
+impl Submitter {
+    /// A submitter with this key, which nobody else uses.
+    pub const fn new(key: Signer, chain_id: u64, rollup: Address, config: SubmitterConfig) -> Self {
+        let spent = VecDeque::new();
+        Self { key, chain_id, rollup, config, in_flight: None, spent, balance: U256::ZERO }
+    }
+
+    /// Its account.
+    pub const fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    /// The transaction that L1 does not have yet.
+    pub const fn in_flight(&self) -> Option<&InFlight> {
+        self.in_flight.as_ref()
+    }
+
+    /// Balance of its account on L1 when it was asked last, in wei.
+    pub const fn balance(&self) -> U256 {
+        self.balance
+    }
+
+    /// Wei that were spent within a day, at most.
+    pub fn spent(&self) -> u128 {
+        self.spent.iter().filter(|(at, _)| at.elapsed() < DAY).map(|(_, cost)| cost).sum()
+    }
+
+    /// Sends the calldata of `advance` for these blocks, after L1 was asked whether it would take it.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::L1`] with what L1 says; [`RollupError::Funds`] and [`RollupError::SpendingLimit`]
+    /// before anything is sent.
+    pub fn submit(
+        &mut self,
+        view: &L1View,
+        input: Bytes,
+        blocks: Vec<(u64, B256)>,
+    ) -> Result<(), RollupError> {
+        let head = view.head().map_or(0, |head| head.number);
+        let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
+        let tip = self.config.tip;
+        let max_fee = base_fee.saturating_mul(2).saturating_add(tip).min(self.config.max_fee);
+        let (account, rollup) = (self.key.address(), self.rollup);
+        let request = TransactionRequest::default()
+            .from(account)
+            .to(rollup)
+            .gas_limit(MAX_TX_GAS_LIMIT_OSAKA)
+            .input(input.clone().into());
+        let provider = view.client().inner().provider().clone();
+        let asked = view.client().inner().wait(async move {
+            let nonce = provider.get_transaction_count(account).await?;
+            let balance = provider.get_balance(account).await?;
+            let gas = provider.estimate_gas(request).await?;
+            Ok::<_, alloy_provider::transport::TransportError>((nonce, balance, gas))
+        });
+        let (nonce, balance, estimate) = asked.map_err(L1Error::from)?;
+        self.balance = balance;
+        // What others do in the L1 block before it may make it dearer.
+        let gas_limit = (estimate + estimate / 8).min(MAX_TX_GAS_LIMIT_OSAKA);
+        let cost = u128::from(gas_limit).saturating_mul(max_fee);
+        if balance < U256::from(cost) {
+            return Err(RollupError::Funds { account, balance, cost: U256::from(cost) });
+        }
+        if balance < U256::from(self.config.low_balance) {
+            tracing::warn!(%account, %balance, "little is left to advance the rollup with");
+        }
+        let spent = self.spent().saturating_add(cost);
+        if spent > self.config.daily_limit {
+            return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
+        }
+        let (raw, hash) = self.sign(nonce, gas_limit, max_fee, tip, &input)?;
+        tracing::info!(%hash, blocks = blocks.len(), gas_limit, "advancing");
+        self.in_flight = Some(InFlight {
+            blocks,
+            hash,
+            nonce,
+            raw,
+            input,
+            max_fee,
+            tip,
+            sent_at: head,
+            first_sent_at: head,
+            cost,
+        });
+        self.send(view)
+    }
+
+    /// Looks what has become of the transaction in flight: sends the same bytes again for each new L1 block,
+    /// and dearer ones if it waits for long.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::L1`] if L1 cannot be asked; the transaction stays in flight.
+    pub fn step(&mut self, view: &L1View) -> Result<Progress, RollupError> {
+        let Some(sent) = &self.in_flight else { return Ok(Progress::Idle) };
+        let taken = |(number, hash): &(u64, B256)| view.advanced_hash(*number) == Some(*hash);
+        if sent.blocks.iter().all(taken) {
+            let (blocks, cost) = (sent.blocks.clone(), sent.cost);
+            self.spent.push_back((Instant::now(), cost));
+            self.spent.retain(|(at, _)| at.elapsed() < DAY);
+            self.in_flight = None;
+            return Ok(Progress::Done(blocks));
+        }
+        let head = view.head().map_or(0, |head| head.number);
+        if head <= sent.sent_at {
+            return Ok(Progress::Waiting);
+        }
+        let (account, block) = (self.key.address(), BlockNumberOrTag::Number(head));
+        let provider = view.client().inner().provider().clone();
+        let used = view
+            .client()
+            .inner()
+            .wait(
+                async move { provider.get_transaction_count(account).block_id(block.into()).await },
+            )
+            .map_err(L1Error::from)?;
+        if used > sent.nonce {
+            // It is in a block that this view has read, and the rollup has not moved: it failed.
+            tracing::warn!(hash = %sent.hash, "the rollup was not advanced");
+            let (blocks, cost) = (sent.blocks.clone(), sent.cost);
+            self.spent.push_back((Instant::now(), cost));
+            self.in_flight = None;
+            return Ok(Progress::Failed(blocks));
+        }
+        self.rebroadcast(view, head)?;
+        Ok(Progress::Waiting)
+    }
+
+    /// Forgets the transaction in flight. It may still be taken.
+    pub fn forget(&mut self) {
+        self.in_flight = None;
+    }
+
+    fn rebroadcast(&mut self, view: &L1View, head: u64) -> Result<(), RollupError> {
+        let Some(mut sent) = self.in_flight.clone() else { return Ok(()) };
+        let waited = head.saturating_sub(sent.first_sent_at);
+        let dearer = |fee: u128| fee.saturating_add(fee.saturating_mul(BUMP_PERCENT) / 100 + 1);
+        let (max_fee, tip) = (dearer(sent.max_fee), dearer(sent.tip));
+        if waited >= self.config.bump_after && max_fee <= self.config.max_fee {
+            let gas_limit = u64::try_from(sent.cost / sent.max_fee.max(1)).unwrap_or(u64::MAX);
+            (sent.raw, sent.hash) = self.sign(sent.nonce, gas_limit, max_fee, tip, &sent.input)?;
+            sent.cost = u128::from(gas_limit).saturating_mul(max_fee);
+            (sent.max_fee, sent.tip, sent.first_sent_at) = (max_fee, tip, head);
+            tracing::warn!(hash = %sent.hash, max_fee, "L1 does not take it: paying more");
+        }
+        sent.sent_at = head;
+        self.in_flight = Some(sent);
+        self.send(view)
+    }
+
+    fn sign(
+        &self,
+        nonce: u64,
+        gas_limit: u64,
+        max_fee: u128,
+        tip: u128,
+        input: &Bytes,
+    ) -> Result<(Bytes, B256), RollupError> {
+        let signed = self.key.sign(TxEip1559 {
+            chain_id: self.chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: max_fee,
+            max_priority_fee_per_gas: tip.min(max_fee),
+            to: self.rollup.into(),
+            value: U256::ZERO,
+            input: input.clone(),
+            ..Default::default()
+        })?;
+        Ok((signed.encoded_2718().into(), *signed.hash()))
+    }
+
+    fn send(&self, view: &L1View) -> Result<(), RollupError> {
+        let Some(sent) = &self.in_flight else { return Ok(()) };
+        let (provider, raw) = (view.client().inner().provider().clone(), sent.raw.clone());
+        let client = view.client().inner();
+        let outcome =
+            client.wait(async move { provider.send_raw_transaction(&raw).await.map(drop) });
+        match outcome {
+            Ok(()) => Ok(()),
+            // It is there, or was taken already: the next look at L1 tells.
+            Err(error) if is_known(&error.to_string()) => Ok(()),
+            Err(error) => Err(L1Error::from(error).into()),
+        }
+    }
+}
+
+fn is_known(message: &str) -> bool {
+    ["already known", "already imported", "nonce too low"].iter().any(|it| message.contains(it))
+}

@@ -1,0 +1,198 @@
+//! The L2 brought to where L1 says that it is.
+
+use crate::{
+    Duties, RollupError, Rules, derivation,
+    l1::{Advanced, L1Client, L1Update, L1View},
+};
+use alloy_primitives::{Address, B256, U256};
+use chain::{Block, ChainReader};
+use contracts::{
+    Deployment, L2_MESSENGER,
+    bindings::{IForcedInbox, INativeRollup, ISequencing},
+};
+use node::{Forkchoice, Node, SetForkchoice, SetHead};
+use std::sync::Arc;
+
+/// An L2 and the L1 that it follows.
+#[derive(Debug)]
+pub(crate) struct Sync {
+    pub(crate) node: Arc<Node>,
+    pub(crate) view: L1View,
+}
+
+impl Sync {
+    /// Reads on, and takes over the L2 blocks that L1 has taken. Blocks that this node has on top of what L1
+    /// knows stay, unless L1 has taken others in their places.
+    pub(crate) fn poll(&mut self) -> Result<L1Update, RollupError> {
+        let update = self.view.poll()?;
+        for advanced in &update.advanced {
+            self.take(advanced)?;
+        }
+        self.tell_forkchoice()?;
+        Ok(update)
+    }
+
+    /// The newest block on which L1 and this node agree, and that L1 has taken; genesis if there is none.
+    pub(crate) fn safe(&self) -> Result<Arc<Block>, RollupError> {
+        let chain = self.chain();
+        let hash = match self.view.advanced_head() {
+            Some((_, hash)) => hash,
+            None => self.view.deployment().genesis_hash,
+        };
+        Ok(chain.block(&hash)?)
+    }
+
+    pub(crate) fn chain(&self) -> ChainReader {
+        self.node.read(|node| node.chain.reader().clone())
+    }
+
+    /// Makes a block that L1 has taken part of the canonical chain.
+    fn take(&self, advanced: &Advanced) -> Result<(), RollupError> {
+        let Advanced { number, hash, input, .. } = advanced;
+        let chain = self.chain();
+        if chain.canonical_hash(*number)? == Some(*hash) {
+            return Ok(());
+        }
+        if let Some(block) = chain.find_block(hash)? {
+            return self.set_head(block.hash);
+        }
+        let new = self.node.read(|node| derivation::import(&node.chain, input))?;
+        let (got, expected) = (new.block.hash, *hash);
+        if got != expected {
+            let number = *number;
+            return Err(RollupError::Diverged { number, what: "the hash", got, expected });
+        }
+        if chain.head().hash != new.block.header.parent_hash {
+            self.set_head(new.block.header.parent_hash)?;
+        }
+        self.node.adopt(new)?;
+        Ok(())
+    }
+
+    /// Makes a known block the head, and says which transactions fell out on the way.
+    pub(crate) fn set_head(&self, hash: B256) -> Result<(), RollupError> {
+        let head = Arc::clone(self.chain().head());
+        let dropped = self.node.execute(SetHead(hash))?;
+        let to = self.chain().head().header.number;
+        tracing::warn!(from = head.header.number, to, "the L2 goes back");
+        for (transaction, reason) in dropped {
+            tracing::warn!(%transaction, %reason, "a transaction fell out");
+        }
+        Ok(())
+    }
+
+    fn tell_forkchoice(&self) -> Result<(), RollupError> {
+        let first = self.chain().first_number();
+        let number = |head: Option<(u64, B256)>| head.map_or(first, |(number, _)| number);
+        let now = Forkchoice {
+            safe: number(self.view.advanced_head()),
+            finalized: number(self.view.finalized_head()),
+        };
+        if self.node.read(|node| node.forkchoice) != Some(now) {
+            self.node.execute(SetForkchoice(now));
+        }
+        Ok(())
+    }
+}
+
+/// How many messages have been relayed after a block.
+pub(crate) fn relayed_after(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, RollupError> {
+    let slot = chain.state_after(block).storage(L2_MESSENGER, U256::ZERO)?;
+    Ok(slot.as_limbs()[0])
+}
+
+/// The rules of a deployed rollup, compared with what the deployment says of it.
+pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rules, RollupError> {
+    let (got, expected) = (client.chain_id()?, deployment.l1_chain_id);
+    if got != expected {
+        return Err(RollupError::OtherL1 { got, expected });
+    }
+    let (rollup, forced) = (deployment.rollup, deployment.forced);
+    let provider = client.inner().provider().clone();
+    let (rules, chain_id, inbox, forced_inbox) = client.inner().wait(async move {
+        let contract = INativeRollup::new(rollup, &provider);
+        let queue = IForcedInbox::new(forced, &provider);
+        let rules = Rules {
+            max_lag: contract.MAX_LAG().call().await?,
+            open_after: contract.OPEN_AFTER().call().await?,
+            relay_deadline: contract.RELAY_DEADLINE().call().await?,
+            forced_delay: queue.DELAY().call().await?,
+            forced_grace: queue.GRACE().call().await?,
+            forced_expiry: queue.EXPIRY().call().await?,
+        };
+        let chain_id = contract.CHAIN_ID().call().await?;
+        let (inbox, forced) = (contract.INBOX().call().await?, contract.FORCED().call().await?);
+        Ok::<_, alloy_contract::Error>((rules, chain_id, inbox, forced))
+    })?;
+    let differs = |what: &str, got: String, expected: String| RollupError::OtherRollup {
+        rollup,
+        reason: format!("{what} is {got}, but the deployment has {expected}"),
+    };
+    if chain_id != deployment.l2_chain_id {
+        let expected = deployment.l2_chain_id.to_string();
+        return Err(differs("the L2's chain id", chain_id.to_string(), expected));
+    }
+    for (what, got, expected) in
+        [("the inbox", inbox, deployment.inbox), ("the forced inbox", forced_inbox, forced)]
+    {
+        if got != expected {
+            return Err(differs(what, got.to_string(), expected.to_string()));
+        }
+    }
+    Ok(rules)
+}
+
+/// What L1 knows of the duties now. It is asked and not derived: who is told wrongly makes a transaction
+/// that fails.
+pub(crate) fn duties(client: &L1Client, rollup: Address) -> Result<Duties, RollupError> {
+    let provider = client.inner().provider().clone();
+    let duties = client
+        .inner()
+        .wait(async move { INativeRollup::new(rollup, &provider).duties().call().await })?;
+    Ok(Duties {
+        relayed: duties.relayed,
+        relay_due: duties.relayDue,
+        forced_next: duties.forcedNext,
+        forced_due: duties.forcedDue,
+        forced_first_since: duties.forcedFirstSince,
+    })
+}
+
+/// Where the fees of the next block must go for L1 to take it from this account, if the policy says so.
+///
+/// # Errors
+///
+/// [`RollupError::NotAuthorized`] if L1 would not take it at all.
+pub(crate) fn fee_recipient(
+    client: &L1Client,
+    rollup: Address,
+    account: Address,
+    rules: &Rules,
+    l1_time: u64,
+) -> Result<Option<Address>, RollupError> {
+    let provider = client.inner().provider().clone();
+    let (policy, head) = client.inner().wait({
+        let provider = provider.clone();
+        async move {
+            let contract = INativeRollup::new(rollup, &provider);
+            Ok::<_, alloy_contract::Error>((
+                contract.policy().call().await?,
+                contract.head().call().await?,
+            ))
+        }
+    })?;
+    // What is overdue opens the rollup too; who is not let in for that reason waits a little longer.
+    if policy.is_zero() || l1_time >= head.timestamp.saturating_add(rules.open_after) {
+        return Ok(None);
+    }
+    let answer = client.inner().wait(async move {
+        ISequencing::new(policy, &provider).authorize(account, head.timestamp).call().await
+    });
+    match answer {
+        Ok(recipient) => Ok(Some(recipient).filter(|recipient| !recipient.is_zero())),
+        Err(error) if error.as_revert_data().is_some() => {
+            Err(RollupError::NotAuthorized { account, reason: error.to_string() })
+        }
+        Err(error) => Err(error.into()),
+    }
+}

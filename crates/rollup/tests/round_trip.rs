@@ -1,0 +1,139 @@
+//! Value goes to the L2 and comes back, through a sequencer, L1 and a follower.
+
+mod support;
+
+use alloy_consensus::TxEip1559;
+use alloy_eips::Encodable2718;
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_provider::{DynProvider, Provider};
+use alloy_sol_types::SolCall;
+use contracts::{
+    L2_MESSENGER,
+    bindings::{IForcedInbox, IL2Messenger},
+};
+use eyre::Result;
+use support::{L2_CHAIN, World, provider_of, until};
+use testkit::{ETHER, Key, Transaction};
+
+async fn signed(
+    l2: &DynProvider,
+    from: &Key,
+    to: Address,
+    value: u128,
+    input: Bytes,
+    gas_limit: u64,
+) -> Result<Transaction> {
+    Ok(from.sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        nonce: l2.get_transaction_count(from.address()).await?,
+        gas_limit,
+        max_fee_per_gas: 10_000_000_000,
+        max_priority_fee_per_gas: 1_000_000,
+        to: TxKind::Call(to),
+        value: U256::from(value),
+        input,
+        ..Default::default()
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees() -> Result<()> {
+    let world = World::new().await?;
+    let sequencer = world.sequencer().await?;
+    let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
+    let l2 = provider_of(&sequencer)?;
+
+    // A deposit arrives.
+    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
+    until("the deposit", &sequencer, || async {
+        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
+    })
+    .await?;
+    let status: String = l2.raw_request("rollup_messageStatus".into(), ("0x0",)).await?;
+    assert_eq!(status, "relayed");
+
+    // It is spent there, and a part of it sent back.
+    let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 21_000).await?;
+    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    until("the transfer", &sequencer, || async {
+        Ok(l2.get_transaction_receipt(hash).await?.is_some())
+    })
+    .await?;
+    assert_eq!(l2.get_balance(bob).await?, U256::from(ETHER));
+    let target = Address::repeat_byte(0x77);
+    let send = IL2Messenger::sendCall {
+        to: target,
+        refundTo: target,
+        gasLimit: 0,
+        fee: 0,
+        data: Bytes::new(),
+    };
+    let input = send.abi_encode().into();
+    let withdrawal = signed(&l2, &alice, L2_MESSENGER, 2 * ETHER, input, 200_000).await?;
+    let hash = *l2.send_raw_transaction(&withdrawal.encoded_2718()).await?.tx_hash();
+    until("the withdrawal", &sequencer, || async {
+        let receipt = l2.get_transaction_receipt(hash).await?;
+        let number = receipt.and_then(|receipt| receipt.block_number);
+        Ok(number.is_some_and(|number| sequencer.status().safe_head.number >= number))
+    })
+    .await?;
+
+    // It is claimed on L1.
+    let claim: Bytes = l2.raw_request("rollup_claimProof".into(), ("0x0",)).await?;
+    world.l1_call(world.inbox, U256::ZERO, claim.to_vec()).await?;
+    assert_eq!(world.provider.get_balance(target).await?, U256::from(2 * ETHER));
+
+    // A transaction that nobody on the L2 was given comes by way of L1.
+    let forced = signed(&l2, &alice, bob, ETHER / 2, Bytes::new(), 21_000).await?;
+    let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
+    world.l1_call(world.forced, U256::ZERO, submit.abi_encode()).await?;
+    until("the forced transaction", &sequencer, || async {
+        let status: serde_json::Value =
+            l2.raw_request("rollup_forcedStatus".into(), ("0x0",)).await.unwrap_or_default();
+        Ok(status["discharged"] == true)
+    })
+    .await?;
+    assert_eq!(l2.get_balance(bob).await?, U256::from(3 * ETHER / 2));
+
+    // Who knows nothing but L1 comes to the same.
+    let follower = world.follower(None).await?;
+    let safe = sequencer.status().safe_head;
+    until("the follower", &follower, || async {
+        Ok(follower.status().safe_head.number >= safe.number)
+    })
+    .await?;
+    let theirs = provider_of(&follower)?.get_block_by_number(safe.number.into()).await?;
+    let ours = l2.get_block_by_number(safe.number.into()).await?;
+    let root = |block: Option<alloy_rpc_types_eth::Block>| {
+        block.map(|block| (block.header.hash, block.header.state_root))
+    };
+    assert!(ours.is_some());
+    assert_eq!(root(theirs), root(ours));
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_hears_of_blocks_before_l1_has_them() -> Result<()> {
+    let world = World::new().await?;
+    let mut config = world.sequencer_config()?;
+    // It keeps its blocks to itself.
+    config.submit_interval = std::time::Duration::from_secs(3_600);
+    let role = enshrine_rollup::Role::Sequencer(Box::new(config));
+    let sequencer = enshrine_rollup::RollupNode::start(world.config(role)).await?;
+    let follower = world.follower(Some(&sequencer)).await?;
+    let alice = Key::named("alice").address();
+    world.deposit(alice, U256::from(ETHER)).await?;
+    let l2 = provider_of(&follower)?;
+    until("the deposit", &follower, || async {
+        Ok(l2.get_balance(alice).await? == U256::from(ETHER))
+    })
+    .await?;
+    let status = follower.status();
+    assert_eq!(status.safe_head.number, 0);
+    assert_eq!(status.unsafe_head, sequencer.status().unsafe_head);
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
