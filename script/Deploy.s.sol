@@ -224,13 +224,14 @@ contract Deploy is RollupPlan {
     }
 
     /// @dev Where a file lies.
-    function _folderOf(string memory path) private pure returns (string memory) {
-        bytes memory folder = bytes(path);
-        uint256 end = folder.length;
-        while (end != 0 && folder[end - 1] != "/") --end;
+    function _folderOf(string memory path) internal pure returns (string memory) {
+        bytes memory name = bytes(path);
+        uint256 end = name.length;
+        while (end != 0 && name[end - 1] != "/") --end;
         if (end == 0) return ".";
-        assembly ("memory-safe") {
-            mstore(folder, sub(end, 1))
+        bytes memory folder = new bytes(end);
+        for (uint256 i = 0; i < end; ++i) {
+            folder[i] = name[i];
         }
         return string(folder);
     }

@@ -5,13 +5,16 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, U256, address, hex};
 use alloy_sol_types::SolCall as _;
 use contracts::{
-    L1_ANCHOR, L2_MESSENGER, PREMINT, Predeploys,
-    bindings::{IForcedInbox::submitCall, IL1MessageQueue::claimCall, IL2Messenger::sendCall},
+    Deployment, L1_ANCHOR, L2_MESSENGER, PREMINT, Predeploys,
+    bindings::{
+        IForcedInbox::submitCall, IL1MessageQueue::claimCall, IL2Messenger::sendCall,
+        INativeRollup::advanceCall,
+    },
 };
 use serde_json::{Value, json};
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 use testkit::{ETHER, Key, NodeProcess};
@@ -95,9 +98,19 @@ fn init_makes_files_that_agree_with_one_another() {
         assert_eq!(node[key].as_str(), Some(&*path(folder, "keys.json")));
     }
     assert_eq!(node["role"].as_str(), Some("sequencer"));
-    for key in ["l1", "data_dir", "http_port", "block_time_ms", "l1_confirmations"] {
+    for key in [
+        "l1",
+        "data_dir",
+        "http_port",
+        "block_time_ms",
+        "idle_block_time_ms",
+        "submit_interval_ms",
+        "l1_confirmations",
+    ] {
         assert!(node.contains_key(key), "{key}");
     }
+    let idle = node["idle_block_time_ms"].as_integer().unwrap() / 1_000;
+    assert!(idle < rollup["sequencing"]["timeout"].as_integer().unwrap(), "others would advance");
 
     // Of all ether on the L2, nothing but the operator's float is outside the messenger.
     let genesis: Value = serde_json::from_str(&fs::read_to_string(genesis).unwrap()).unwrap();
@@ -213,6 +226,8 @@ fn init_writes_down_what_it_is_asked_for_and_refuses_what_no_rollup_can_have() {
     assert_eq!(rollup["rollup"]["max_lag"].as_integer(), Some(60));
     assert_eq!(rollup["forced"]["delay"].as_integer(), Some(90));
     assert_eq!(rollup["sequencing"]["sequencer"].as_str(), Some(&*sequencer));
+    let idle = node["idle_block_time_ms"].as_integer().unwrap() / 1_000;
+    assert!(idle < rollup["sequencing"]["timeout"].as_integer().unwrap(), "others would advance");
     assert_eq!(node["http_port"].as_integer(), Some(9_000));
     assert_eq!(node["l1"].as_str(), Some("http://l1.example:8545"));
     let genesis = json_of(&["genesis", &path(folder, "genesis.json")]);
@@ -315,14 +330,17 @@ fn prove_gives_the_claim_of_a_message_from_a_state_that_holds_it() {
     let calldata = hex::decode(told["calldata"].as_str().unwrap()).unwrap();
     assert_eq!(claimCall::abi_decode(&calldata).unwrap().feeRecipient, bob);
 
-    // Where the state is not what the message says, as a node that lies would have it, nothing is given.
-    let nothing = B256::ZERO;
-    let slot = contracts::sent_slot(0);
-    let cheat = (L2_MESSENGER, slot, nothing);
+    // A node whose proof is not of the block's state, and one in whose state the message is not.
+    let mine = || l2.client().request::<_, Value>("evm_mine", ()).unwrap();
+    mine();
+    let cheat = (L2_MESSENGER, contracts::sent_slot(0), B256::ZERO);
     let _: Value = l2.client().request("anvil_setStorageAt", cheat).unwrap();
-    let _: Value = l2.client().request("evm_mine", ()).unwrap();
-    let said = refuse(&["prove", "--l2", &url, "--message", "0", "--block", "3"]);
-    assert!(said.contains("proves something else"), "{said}");
+    mine();
+    for (block, reason) in [("3", "prove the account"), ("4", "prove that the messenger holds")] {
+        let said = refuse(&["prove", "--l2", &url, "--message", "0", "--block", block]);
+        assert!(said.contains("proves something else") && said.contains(reason), "{said}");
+        assert!(said.len() < 1_000, "{said}");
+    }
     json_of(&["prove", "--l2", &url, "--message", "0", "--block", "2"]);
 }
 
@@ -354,48 +372,183 @@ fn forced_calldata_holds_the_transaction_as_it_was_signed() {
     }
 }
 
-#[test]
-fn what_init_makes_is_deployed_and_read_back_with_the_genesis_in_it() {
-    let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
-    let l1 =
-        NodeProcess::start(Command::new(env!("CARGO_BIN_EXE_enshrine")).args(["devnet"])).unwrap();
-    let accounts: Vec<Address> = l1.client().request("eth_accounts", ()).unwrap();
-    let sender = accounts[0].to_string();
-    let name = format!("cache/init-{}", std::process::id());
-    let top = tools.root();
-    for (kind, flags) in [("usual", &[][..]), ("dev", &["--dev", "--policy", "open"])] {
-        let folder = format!("{name}/{kind}");
-        let init =
-            [&["init", &folder, "--json", "--salt", kind, "--timestamp", "1700000000"], flags];
+/// An L1 with EXECUTE, and rollups that forge deploys there.
+struct L1 {
+    node: NodeProcess,
+    tools: Toolchain,
+    sender: Address,
+    /// Relative to the top of the checkout, where forge may write.
+    folder: String,
+}
+
+impl Drop for L1 {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.tools.root().join(&self.folder));
+    }
+}
+
+impl L1 {
+    fn new(name: &str) -> Self {
+        let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
+        let node = NodeProcess::start(Command::new(env!("CARGO_BIN_EXE_enshrine")).arg("devnet"));
+        let node = node.unwrap();
+        let accounts: Vec<Address> = node.client().request("eth_accounts", ()).unwrap();
+        let folder = format!("cache/{name}-{}", std::process::id());
+        Self { node, tools, sender: accounts[0], folder }
+    }
+
+    fn url(&self) -> &str {
+        self.node.client().url()
+    }
+
+    /// Makes a rollup with these flags, and deploys it: its folder, and what `init` says.
+    fn rollup(&self, name: &str, flags: &[&str]) -> (PathBuf, Value) {
+        let top = self.tools.root();
+        let folder = format!("{}/{name}", self.folder);
         let output = Command::new(env!("CARGO_BIN_EXE_enshrine"))
-            .args(init.concat())
+            .args(["init", &folder, "--json"])
+            .args(flags)
             .current_dir(top)
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let output = tools
+        let told = serde_json::from_slice(&output.stdout).unwrap();
+        let output = self
+            .tools
             .forge_command()
             .args(["script", "script/Deploy.s.sol", "--sig", "run(string)"])
             .arg(format!("{folder}/rollup.toml"))
-            .args(["--rpc-url", l1.client().url(), "--broadcast", "--slow", "--unlocked"])
-            .args(["--sender", &sender])
-            .env("FOUNDRY_BROADCAST", top.join(&name).join("broadcast"))
+            .args(["--rpc-url", self.url(), "--broadcast", "--slow", "--unlocked"])
+            .args(["--sender", &self.sender.to_string()])
+            .env("FOUNDRY_BROADCAST", top.join(&self.folder).join("broadcast"))
             .env("FOUNDRY_DENY", "never")
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let failed = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{kind}: {said}{failed}");
-        let file = top.join(format!("{folder}/deployment.json"));
-        let deployment = contracts::Deployment::read(&file).unwrap();
+        assert!(output.status.success(), "{name}: {said}{failed}");
+        (top.join(folder), told)
+    }
+
+    /// Sends calldata to a contract; whether that succeeded.
+    fn send(&self, to: Address, calldata: &str) -> bool {
+        let transaction =
+            json!({ "from": self.sender, "to": to, "data": calldata.trim(), "gas": "0xf42400" });
+        let hash: B256 = self.node.client().request("eth_sendTransaction", [transaction]).unwrap();
+        let receipt: Value =
+            self.node.client().request("eth_getTransactionReceipt", [hash]).unwrap();
+        receipt["status"] == "0x1"
+    }
+}
+
+#[test]
+fn what_init_makes_is_deployed_and_read_back_with_the_genesis_in_it() {
+    let l1 = L1::new("init");
+    for (name, flags) in [("usual", &[][..]), ("dev", &["--dev", "--policy", "open"])] {
+        let (folder, told) = l1.rollup(name, flags);
+        let file = folder.join("deployment.json");
+        let deployment = Deployment::read(&file).unwrap();
         assert_eq!(deployment.genesis_hash.to_string(), told["genesisHash"].as_str().unwrap());
         assert_eq!(deployment.l2_chain_id, 8_079);
         assert_eq!(deployment.l1_chain_id, 31_337);
+        assert_eq!(deployment.deployer, l1.sender);
+        assert!(!deployment.policy.is_zero(), "{name} has a policy");
         // In the file itself, not only beside it.
-        fs::remove_file(top.join(format!("{folder}/genesis.json"))).unwrap();
-        contracts::Deployment::read(&file).unwrap();
-        assert!(!deployment.policy.is_zero(), "{kind} has a policy");
+        fs::remove_file(folder.join("genesis.json")).unwrap();
+        assert_eq!(Deployment::read(&file).unwrap(), deployment);
     }
-    fs::remove_dir_all(top.join(name)).unwrap();
+}
+
+/// An L2 that is a devnet with nothing but a rollup's genesis, and the key that has ether there.
+fn bare_l2(folder: &Path) -> (NodeProcess, Key) {
+    let keys = fs::read_to_string(folder.join("keys.json")).unwrap();
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    let secret: B256 = keys["operator"]["key"].as_str().unwrap().parse().unwrap();
+    let genesis = path(folder, "genesis.json");
+    let arguments = ["devnet", "--no-execute", "--accounts", "0", "--init", &genesis];
+    let node = NodeProcess::start(Command::new(env!("CARGO_BIN_EXE_enshrine")).args(arguments));
+    (node.unwrap(), Key::from_secret(secret).unwrap())
+}
+
+/// Has the operator of an L2 send wei to an account on L1.
+fn withdraw(l2: &NodeProcess, operator: &Key, to: Address, wei: u64) {
+    let call =
+        sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Default::default() }.abi_encode();
+    let signed = operator.sign(TxEip1559 {
+        chain_id: 8_079,
+        gas_limit: 300_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: L2_MESSENGER.into(),
+        value: U256::from(wei),
+        input: call.into(),
+        ..Default::default()
+    });
+    let raw = hex::encode_prefixed(signed.encoded_2718());
+    let _: B256 = l2.client().request("eth_sendRawTransaction", [raw]).unwrap();
+}
+
+#[test]
+fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
+    let l1 = L1::new("withdrawal");
+    let (folder, told) = l1.rollup("rollup", &["--policy", "none"]);
+    let file = path(&folder, "deployment.json");
+    let deployment = Deployment::read(Path::new(&file)).unwrap();
+    let (l2, operator) = bare_l2(&folder);
+    let first: Value = l2.client().request("eth_getBlockByNumber", ("0x0", false)).unwrap();
+    assert_eq!(first["hash"], told["genesisHash"]);
+    let bob = Address::repeat_byte(0xb0);
+    withdraw(&l2, &operator, bob, 7);
+
+    let (l1_url, l2_url) = (l1.url().to_owned(), l2.client().url().to_owned());
+    let prove = ["prove", "--l1", &l1_url, "--deployment", &file, "--message", "0"];
+    let honest = [&prove[..], &["--l2", &l2_url]].concat();
+    let said = refuse(&honest);
+    assert!(said.contains("L1 knows the L2 up to block 0 only"), "{said}");
+    let said = refuse(&[&honest[..], &["--block", "1"]].concat());
+    assert!(said.contains("stateRootAt"), "{said}");
+    // The two nodes mistaken for one another.
+    let said = refuse(&[&prove[..], &["--l2", &l1_url]].concat());
+    assert!(said.contains("is on chain") && said.contains("8079"), "{said}");
+
+    // The block goes to L1, as the L2 node gives it.
+    let input = path(&folder, "block.ssz");
+    let fetch = ["execute", "fetch", "--rpc", &l2_url, "--block", "1", "--output", &input];
+    run(&[&fetch[..], &["--format", "ssz", "--fork", "osaka"]].concat());
+    let calldata = run(&["calldata", "advance", &input]);
+    let call = advanceCall::abi_decode(&hex::decode(calldata.trim()).unwrap()).unwrap();
+    assert_eq!(call.inputs, [fs::read(&input).unwrap()]);
+    let garbage = path(&folder, "garbage.ssz");
+    fs::write(&garbage, [7; 700]).unwrap();
+    let said = refuse(&["calldata", "advance", &input, &garbage]);
+    assert!(said.contains("garbage"), "{said}");
+    assert!(l1.send(deployment.rollup, &calldata), "the block is advanced");
+
+    // A node with another block in its place proves nothing that L1 would take.
+    let (other, _) = bare_l2(&folder);
+    withdraw(&other, &operator, bob, 8);
+    let said = refuse(&[&prove[..], &["--l2", other.client().url()]].concat());
+    assert!(said.contains("is on another chain"), "{said}");
+
+    let escrow = json!([deployment.inbox, "0x64"]);
+    let _: Value = l1.node.client().request("anvil_setBalance", escrow).unwrap();
+    let claim = run(&honest);
+    assert!(l1.send(deployment.inbox, &claim), "the message is claimed");
+    let balance: U256 = l1.node.client().request("eth_getBalance", (bob, "latest")).unwrap();
+    assert_eq!(balance, U256::from(7));
+    let said = refuse(&honest);
+    assert!(said.contains("has been claimed already"), "{said}");
+
+    // A forced transaction for this L2, and for another.
+    for (chain_id, good) in [(8_079, true), (8_080, false)] {
+        let signed = operator.sign(TxEip1559 { chain_id, nonce: 1, ..Default::default() });
+        let raw = hex::encode_prefixed(signed.encoded_2718());
+        let arguments = ["calldata", "force", &raw, "--deployment", &file];
+        match good {
+            true => {
+                let told = json_of(&arguments);
+                assert_eq!(told["to"].as_str().unwrap().parse(), Ok(deployment.forced));
+            }
+            false => assert!(refuse(&arguments).contains("signed for chain 8080")),
+        }
+    }
 }

@@ -180,6 +180,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         keys: &files.keys,
         http_port: arguments.http_port,
         block_time_ms: 1_000,
+        idle_block_time_ms: if arguments.dev { 10_000 } else { 600_000 },
+        submit_interval_ms: if arguments.dev { 2_000 } else { 12_000 },
         l1_confirmations: if arguments.dev { 0 } else { 4 },
     };
     write(&files.genesis, &(serde_json::to_string_pretty(&genesis)? + "\n"))?;
@@ -283,6 +285,7 @@ impl Arguments {
             return;
         }
         let float = format_ether(self.operator_float);
+        let float = float.trim_end_matches('0').trim_end_matches('.');
         println!();
         println!(
             "The operator has {float} ether on the L2 from genesis on, which no ether on L1 backs: until \

@@ -133,6 +133,8 @@ pub(crate) struct NodeConfig<'a> {
     pub(crate) keys: &'a str,
     pub(crate) http_port: u16,
     pub(crate) block_time_ms: u64,
+    pub(crate) idle_block_time_ms: u64,
+    pub(crate) submit_interval_ms: u64,
     pub(crate) l1_confirmations: u64,
 }
 
@@ -140,7 +142,8 @@ impl NodeConfig<'_> {
     pub(crate) fn to_toml(&self) -> String {
         let (l1, deployment) = (quoted(self.l1), quoted(self.deployment));
         let (data_dir, keys) = (quoted(self.data_dir), quoted(self.keys));
-        let Self { http_port, block_time_ms, l1_confirmations, .. } = self;
+        let Self { http_port, block_time_ms, idle_block_time_ms, .. } = self;
+        let Self { submit_interval_ms, l1_confirmations, .. } = self;
         format!(
             "# A node of the rollup. Paths are relative to where the node is started.\n\
              \n\
@@ -152,8 +155,12 @@ impl NodeConfig<'_> {
              deployment = {deployment}\n\
              data_dir = {data_dir}\n\
              http_port = {http_port}\n\
-             # From one L2 block to the next.\n\
+             # From one L2 block to the next, if there is anything to put into it, and if there is nothing.\n\
+             # The policy lets others advance when the head is older than its timeout.\n\
              block_time_ms = {block_time_ms}\n\
+             idle_block_time_ms = {idle_block_time_ms}\n\
+             # For how long blocks are collected before they go to L1.\n\
+             submit_interval_ms = {submit_interval_ms}\n\
              # How deep an L1 block has to lie before the L2 acts on it.\n\
              l1_confirmations = {l1_confirmations}\n\
              \n\

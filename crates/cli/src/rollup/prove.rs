@@ -172,9 +172,17 @@ fn message(l2: &Node, index: u64) -> Result<(Message, u64)> {
     let Some(log) = logs.iter().find(|log| !log.removed) else {
         bail!("the L2 node at {} knows no message {index}", l2.client.url())
     };
-    let sent = log.block_number.ok_or_eyre("the L2 node has named no block for the message")?;
-    let event = IL2Messenger::MessageSent::decode_log(&log.inner)
-        .wrap_err("the L2 node has answered with a log of another kind")?;
+    read(log, index).wrap_err_with(|| {
+        format!("the L2 node at {} has answered with another log", l2.client.url())
+    })
+}
+
+/// The message with this number, from its log, and the block in which it was sent.
+fn read(log: &Log, index: u64) -> Result<(Message, u64)> {
+    let sent = log.block_number.ok_or_eyre("it is in no block")?;
+    let event =
+        IL2Messenger::MessageSent::decode_log(&log.inner).wrap_err("it is no MessageSent")?;
+    ensure!(event.index == index, "it is of message {}", event.index);
     let message = Message {
         sender: event.sender,
         to: event.to,
@@ -261,10 +269,58 @@ fn check(
 /// What is wrong with a proof.
 #[derive(Debug, thiserror::Error)]
 enum ProofError {
-    #[error("the nodes do not prove the account of the messenger: {0}")]
+    #[error("the nodes do not prove the account of the messenger: {}", shortened(.0))]
     Account(ProofVerificationError),
     #[error("one slot was asked for, and {0} are proven")]
     Slots(usize),
-    #[error("the nodes do not prove that the messenger holds the hash of the message: {0}")]
+    #[error("the nodes do not prove that the messenger holds the message: {}", shortened(.0))]
     Storage(ProofVerificationError),
+}
+
+/// An error without the nodes that it is about.
+fn shortened(error: &ProofVerificationError) -> String {
+    match error {
+        ProofVerificationError::ValueMismatch { path, expected: Some(_), got: Some(_) } => {
+            format!("another value at the path {path:?}")
+        }
+        ProofVerificationError::ValueMismatch { path, .. } => {
+            format!("no value at the path {path:?}")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::LogData;
+
+    fn sent(index: u64, gas: u64, block: Option<u64>) -> Log {
+        let event = IL2Messenger::MessageSent {
+            index,
+            sender: Address::repeat_byte(1),
+            to: Address::repeat_byte(2),
+            refundTo: Address::repeat_byte(3),
+            value: 4,
+            fee: 5,
+            gasLimit: gas,
+            data: Bytes::from_static(b"data"),
+        };
+        let inner = alloy_primitives::Log { address: L2_MESSENGER, data: event.encode_log_data() };
+        Log { inner, block_number: block, ..Default::default() }
+    }
+
+    #[test]
+    fn a_log_is_taken_for_a_message_only_if_it_is_of_the_one_that_was_asked_for() {
+        let (message, block) = read(&sent(7, 6, Some(9)), 7).unwrap();
+        assert_eq!(block, 9);
+        assert_eq!((message.index, message.gas_limit, message.value), (7, 6, 4));
+        assert_eq!(message.data, Bytes::from_static(b"data"));
+        assert!(read(&sent(8, 6, Some(9)), 7).is_err());
+        assert!(read(&sent(7, 6, None), 7).is_err());
+        assert!(read(&sent(7, 1 << 32, Some(9)), 7).is_err());
+        let mut other = sent(7, 6, Some(9));
+        other.inner.data = LogData::default();
+        assert!(read(&other, 7).is_err());
+    }
 }
