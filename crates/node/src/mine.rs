@@ -165,7 +165,7 @@ impl Node {
             .map(|(index, _)| *draft.offered[*index].hash())
             .collect();
         let mut node = self.inner.write();
-        let block = node.chain.append(built.executed)?;
+        let block = node.chain.append(built)?;
         node.clock.used(block.header.timestamp);
         node.header_policy.made(&block.header);
         for hash in &impossible {
