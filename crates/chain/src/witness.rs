@@ -43,8 +43,10 @@ impl BlockWithWitness {
 impl From<BlockWithWitness> for ExecutedBlock {
     fn from(new: BlockWithWitness) -> Self {
         let mut changes = new.changes;
-        // Of a block that nobody can execute again, it is no witness.
-        changes.witness = new.block.provable.then_some(new.witness);
+        // Of a block that nobody can execute again, it is no witness; and one that was recorded holds the
+        // parent's header at least.
+        let provable = new.block.provable && !new.witness.headers.is_empty();
+        changes.witness = provable.then_some(new.witness);
         Self { block: new.block, changes }
     }
 }

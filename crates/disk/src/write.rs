@@ -19,6 +19,13 @@ use store::{Block, CanonicalChange, Changes, StoreError};
 /// Nodes from which on they go into batches of their own: a batch is held in memory.
 const NODES_PER_BATCH: usize = 20_000;
 
+/// What a commit adds and moves.
+struct Effects {
+    nodes: Vec<Placed>,
+    blocks: B256Map<Arc<Block>>,
+    moves: Moves,
+}
+
 impl Inner {
     /// Keeps all of a commit: it lasts once this returns.
     ///
@@ -35,16 +42,19 @@ impl Inner {
         if changes.blocks.len() != 1 {
             changes.witness = None;
         }
-        if writer.log.is_none() {
+        let Some(log) = &mut writer.log else {
             return self.found(&mut writer, &changes).map_err(fault);
-        }
-        let record = Record::encode(&changes);
-        let Writer { log: Some(log), .. } = &mut *writer else { return Ok(()) };
-        let position = log.append(&record).map_err(fault)?;
+        };
+        // All that has to be read is read before anything is written.
+        let effects = self.effects(&changes).map_err(fault)?;
+        let position = log.append(&Record::encode(&changes)).map_err(fault)?;
         let end = log.end();
-        self.write(&mut writer, &changes, Some((position, end))).map_err(fault)?;
-        if writer.unsynced >= self.options.lag {
-            self.sync(&mut writer).map_err(fault)?;
+        self.write(&mut writer, &changes, effects, Some((position, end))).map_err(fault)?;
+        if writer.unsynced >= self.options.lag
+            && let Err(error) = self.sync(&mut writer)
+        {
+            // The commit lasts, for it is in the log; the next one is refused.
+            tracing::error!(%error, "the state store cannot be synced");
         }
         Ok(())
     }
@@ -54,7 +64,8 @@ impl Inner {
     fn found(&self, writer: &mut Writer, changes: &Changes) -> Result<(), DiskError> {
         let first = changes.canonical.as_ref().and_then(|change| change.blocks.first());
         writer.genesis = first.map(|block| block.hash);
-        if let Err(error) = self.write(writer, changes, None) {
+        let effects = self.effects(changes)?;
+        if let Err(error) = self.write(writer, changes, effects, None) {
             writer.genesis = None;
             return Err(error);
         }
@@ -76,6 +87,16 @@ impl Inner {
         Ok(())
     }
 
+    /// What a commit comes to in the state store as it is.
+    fn effects(&self, changes: &Changes) -> Result<Effects, DiskError> {
+        let range = self.canonical.read().clone();
+        Ok(Effects {
+            nodes: place_nodes(changes, self)?,
+            blocks: self.new_blocks(changes)?,
+            moves: Moves::of(changes, range.as_ref(), self)?,
+        })
+    }
+
     /// Writes a commit into the state store. `record` says where it stands in the log, and where that
     /// record ends.
     ///
@@ -85,9 +106,10 @@ impl Inner {
         &self,
         writer: &mut Writer,
         changes: &Changes,
+        effects: Effects,
         record: Option<(Position, Position)>,
     ) -> Result<(), DiskError> {
-        let written = self.try_write(writer, changes, record);
+        let written = self.try_write(writer, changes, effects, record);
         if let Err(error) = &written {
             writer.broken = Some(error.to_string());
         }
@@ -98,11 +120,13 @@ impl Inner {
         &self,
         writer: &mut Writer,
         changes: &Changes,
+        effects: Effects,
         record: Option<(Position, Position)>,
     ) -> Result<(), DiskError> {
+        let Effects { nodes, blocks, moves } = effects;
         let highest = changes.blocks.iter().map(|block| block.header.number).max();
         let epoch = writer.epoch.max(highest.unwrap_or_default());
-        let mut batch = self.put_nodes(place_nodes(changes, self)?, epoch)?;
+        let mut batch = self.put_nodes(nodes, epoch)?;
         let state = &self.state;
         for (hash, code) in &changes.codes {
             batch.insert(&state.codes, hash.as_slice(), &code.original_bytes()[..]);
@@ -124,7 +148,6 @@ impl Inner {
         for key in slots.collect::<HashSet<_>>() {
             batch.insert(&state.preimages, key, &[][..]);
         }
-        let blocks = self.new_blocks(changes)?;
         for (hash, block) in &blocks {
             batch.insert(&state.blocks, hash.as_slice(), encode_block(block));
         }
@@ -142,7 +165,6 @@ impl Inner {
             state.put_meta(&mut batch, Meta::Genesis, genesis.as_slice());
         }
         let mut range = self.canonical.write();
-        let moves = Moves::of(changes, range.as_ref(), self)?;
         for (number, hash) in &moves.numbers {
             match hash {
                 Some(hash) => {
@@ -250,7 +272,8 @@ impl Inner {
                 continue;
             }
             let changes = self.changes_of(record)?;
-            self.write(&mut writer, &changes, Some((position, end)))?;
+            let effects = self.effects(&changes)?;
+            self.write(&mut writer, &changes, effects, Some((position, end)))?;
             writer.waiting.pop_front();
         }
     }
@@ -263,7 +286,8 @@ impl Inner {
         let Some((end, record)) = writer.next.take() else { return Err(DiskError::NotBehind) };
         let Changes { nodes, codes, .. } = executed;
         let changes = Changes { nodes, codes, ..self.changes_of(record)? };
-        self.write(&mut writer, &changes, Some((position, end)))?;
+        let effects = self.effects(&changes)?;
+        self.write(&mut writer, &changes, effects, Some((position, end)))?;
         writer.waiting.pop_front();
         Ok(())
     }

@@ -36,7 +36,8 @@ fn what_was_committed_is_there_when_it_is_opened_anew() {
     };
     let code = changes.put_code(Bytes::from_static(&[0x60, 0x01]));
     open().commit(changes).unwrap();
-    move_to(&open(), 8, &[b.clone()], &[b.clone()]);
+    let blocks = std::slice::from_ref(&b);
+    move_to(&open(), 8, blocks, blocks);
     let store = open();
     assert_eq!(store.first_number().unwrap(), Some(7));
     assert_eq!(hashes(&store, 6..10), [None, Some(genesis.hash), Some(b.hash), None]);

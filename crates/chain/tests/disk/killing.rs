@@ -1,11 +1,12 @@
 //! A process that appends blocks is killed at any moment: what it said is there, is there.
 
-use crate::scene::{Twin, child, open, random};
+use crate::scene::{Twin, child, config, genesis, options, random};
 use alloy_primitives::B256;
-use enshrine_chain::Chain;
+use enshrine_chain::{Chain, DiskOptions};
 use std::{
     env,
     io::{BufRead, BufReader, Write, stdout},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     thread,
     time::Duration,
@@ -18,6 +19,14 @@ const FOLDER: &str = "ENSHRINE_DISK_APPEND";
 const KILLS: &str = "ENSHRINE_DISK_KILLS";
 const ACKNOWLEDGED: &str = "acknowledged ";
 
+/// So few states are kept that it is killed while old ones are forgotten too.
+const STATES: u64 = 20;
+
+fn open(folder: &Path) -> Chain {
+    let options = DiskOptions { states: STATES, lag: 5, ..options() };
+    Chain::open_with(folder, &genesis(), config(), options).unwrap()
+}
+
 /// On every fifth block there is a sibling, which replaces it.
 const fn has_sibling(number: u64) -> bool {
     number % 5 == 4
@@ -27,7 +36,7 @@ const fn has_sibling(number: u64) -> bool {
 #[test]
 fn appends_until_it_is_killed() {
     let Some(folder) = env::var_os(FOLDER) else { return };
-    let mut chain = open(folder.as_ref()).unwrap();
+    let mut chain = open(folder.as_ref());
     acknowledge(&chain);
     loop {
         let block = child(&chain, 0);
@@ -51,7 +60,7 @@ struct Appender {
 }
 
 impl Appender {
-    fn start(folder: &std::path::Path) -> Self {
+    fn start(folder: &Path) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
             .args(["--exact", "killing::appends_until_it_is_killed", "--nocapture"])
             .env(FOLDER, folder)
@@ -127,18 +136,20 @@ fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
             assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
         }
         appender.process.wait().unwrap();
-        let chain = open(folder.path()).unwrap();
+        let chain = open(folder.path());
         // One block may be there that it had no time to speak of.
         let head = chain.head().hash;
         if head != twin.chain.head().hash {
             assert!(twin.follow(head), "kill {kill}: {head} is neither acknowledged nor next");
             beyond += 1;
         }
+        let (number, end) = (random(kill), chain.head().header.number + 1);
+        let oldest = end.saturating_sub(STATES);
         if kill % 10 == 9 {
-            twin.assert_same(&chain, 0);
+            twin.assert_same(&chain, oldest);
         } else {
-            let number = random(kill) % (chain.head().header.number + 1);
-            twin.assert_same_at(&chain, number);
+            let above = (oldest + 1).min(end - 1);
+            twin.assert_same_at(&chain, above + number % (end - above));
         }
     }
     let blocks = twin.chain.head().header.number;

@@ -1,0 +1,257 @@
+//! Measures a chain on disk: commits, reopening after a kill, disk space, and proofs of old states, as
+//! the state grows. `docs/benchmarks.md` has the figures.
+//!
+//! `cargo run --release -p enshrine-chain --example chain_on_disk -- FOLDER`; the folder must not
+//! exist, and needs 3 GB.
+
+use alloy_consensus::TxEip1559;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
+use enshrine_chain::{BlockAttributes, Chain, ChainConfig, DiskOptions};
+use executor::ChainSpec;
+use eyre::{OptionExt, Result, ensure};
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Write, stdout},
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+use store::Store as _;
+use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
+use wire::ProtocolFork;
+
+/// Sets slot `calldata[0]` to `calldata[32]`.
+const SETTER: [u8; 7] = hex!("602035 5f35 55 00");
+const CONTRACT: Address = Address::repeat_byte(0x57);
+const SLOTS: u64 = 1_000;
+/// Accounts that a block of the first kind pays.
+const UPDATES: u64 = 500;
+/// As many as a claim may be old.
+const RING: u64 = 8_191;
+
+fn main() -> Result<()> {
+    let mut arguments = env::args().skip(1);
+    let folder = arguments.next().ok_or_eyre("which folder?")?;
+    let folder = Path::new(&folder);
+    if let Some(accounts) = arguments.next() {
+        return append_until_killed(folder, accounts.parse()?);
+    }
+    ensure!(!folder.exists(), "{} is there already", folder.display());
+    println!(
+        "  accounts  make s  block ms    p90  commit ms    p90    max  on core  witness kB  nodes kB"
+    );
+    for accounts in [1_000, 10_000, 100_000, 1_000_000] {
+        let blocks = if accounts == 1_000_000 { 200 } else { 60 };
+        commits(&folder.join(accounts.to_string()), accounts, blocks)?;
+        if accounts < 1_000_000 {
+            fs::remove_dir_all(folder.join(accounts.to_string()))?;
+        }
+    }
+    let largest = folder.join("1000000");
+    reopen(&largest, 1_000_000)?;
+    space(&largest)?;
+    fs::remove_dir_all(&largest)?;
+    proofs(&folder.join("proofs"), 1_000_000)?;
+    fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
+fn account(number: u64) -> Address {
+    Address::from_word(keccak256(number.to_be_bytes()))
+}
+
+fn random(seed: u64) -> u64 {
+    keccak256(seed.to_le_bytes()).first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+fn genesis(accounts: u64) -> Genesis {
+    let mut genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], 1_000_000 * ETHER);
+    genesis.gas_limit = 60_000_000;
+    for number in 0..accounts {
+        let one = GenesisAccount { balance: U256::from(number + 1), ..Default::default() };
+        genesis.alloc.insert(account(number), one);
+    }
+    let slots = (0..SLOTS).map(|slot| (B256::from(U256::from(slot)), B256::repeat_byte(1)));
+    let contract = GenesisAccount {
+        code: Some(Bytes::from_static(&SETTER)),
+        storage: Some(slots.collect()),
+        ..Default::default()
+    };
+    genesis.alloc.insert(CONTRACT, contract);
+    genesis
+}
+
+/// States of so many blocks are kept.
+fn open(folder: &Path, genesis: &Genesis, states: u64) -> Result<Chain> {
+    let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka));
+    let options = DiskOptions { states, witnesses: states, ..DiskOptions::default() };
+    Ok(Chain::open_with(folder, genesis, config, options)?)
+}
+
+/// Payments to random accounts, and slots that are set.
+fn transactions(
+    chain: &Chain,
+    accounts: u64,
+    payments: u64,
+    slots: u64,
+) -> Result<Vec<Transaction>> {
+    let nonce = chain.nonce(Key::named("alice").address())?;
+    let transaction = |index: u64| {
+        let pays = index < payments;
+        let word = |word: u64| U256::from(word).to_be_bytes::<32>();
+        let set = [word(random(nonce + index) % SLOTS), word(nonce + index)].concat();
+        Key::named("alice").sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce: nonce + index,
+            gas_limit: if pays { 21_000 } else { 100_000 },
+            max_fee_per_gas: 1_000_000_000_000,
+            to: TxKind::Call(if pays {
+                account(random(nonce + index) % accounts)
+            } else {
+                CONTRACT
+            }),
+            value: U256::from(u64::from(pays)),
+            input: if pays { Bytes::new() } else { set.into() },
+            ..Default::default()
+        })
+    };
+    Ok((0..payments + slots).map(transaction).collect())
+}
+
+/// Milliseconds to build and to append a block, those of the latter in which this thread had a core,
+/// and bytes of the block's witness and of its new nodes.
+fn append(chain: &mut Chain, accounts: u64, payments: u64, slots: u64) -> Result<[f64; 5]> {
+    let transactions = transactions(chain, accounts, payments, slots)?;
+    let timestamp = chain.head().header.timestamp + 1;
+    let start = Instant::now();
+    let attributes = BlockAttributes { timestamp, ..Default::default() };
+    let (block, rejected) = chain.build(&attributes, transactions)?;
+    ensure!(rejected.is_empty(), "{:?}", rejected.first());
+    let built = milliseconds(start);
+    let witness = bytes_of(&block.witness.state);
+    let nodes = bytes_of(block.nodes());
+    let (start, begun) = (Instant::now(), on_core()?);
+    chain.append(block)?;
+    Ok([built, milliseconds(start), on_core()? - begun, witness, nodes])
+}
+
+/// Milliseconds in which this thread has had a core: what others do on the machine is not in it, nor
+/// is waiting for the disk.
+fn on_core() -> Result<f64> {
+    let statistics = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let first = statistics.split(' ').next().ok_or_eyre("no statistics")?;
+    Ok(first.parse::<f64>()? / 1e6)
+}
+
+fn bytes_of<'n>(nodes: impl IntoIterator<Item = &'n Bytes>) -> f64 {
+    nodes.into_iter().map(|node| node.len()).sum::<usize>() as f64
+}
+
+fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
+}
+
+fn commits(folder: &Path, accounts: u64, blocks: u64) -> Result<()> {
+    let genesis = genesis(accounts);
+    let start = Instant::now();
+    let mut chain = open(folder, &genesis, 64)?;
+    let made = start.elapsed().as_secs_f64();
+    let mut columns = [const { Vec::new() }; 5];
+    for _ in 0..blocks {
+        for (column, value) in columns.iter_mut().zip(append(&mut chain, accounts, UPDATES, 0)?) {
+            column.push(value);
+        }
+    }
+    let [build, commit, own, witness, nodes] = &mut columns;
+    println!(
+        "{accounts:>10}{made:>8.1}{:>10.1}{:>7.1}{:>11.1}{:>7.1}{:>7.1}{:>9.1}{:>12.0}{:>10.0}",
+        quantile(build, 0.5),
+        quantile(build, 0.9),
+        quantile(commit, 0.5),
+        quantile(commit, 0.9),
+        quantile(commit, 1.0),
+        quantile(own, 0.5),
+        quantile(witness, 0.5) / 1e3,
+        quantile(nodes, 0.5) / 1e3,
+    );
+    Ok(chain.close()?)
+}
+
+fn append_until_killed(folder: &Path, accounts: u64) -> Result<()> {
+    let mut chain = open(folder, &genesis(accounts), 64)?;
+    loop {
+        append(&mut chain, accounts, UPDATES, 0)?;
+        println!("{}", chain.head().header.number);
+        stdout().flush()?;
+    }
+}
+
+fn reopen(folder: &Path, accounts: u64) -> Result<()> {
+    let genesis = genesis(accounts);
+    let mut times = Vec::new();
+    for round in 0..5 {
+        let mut process = Command::new(env::current_exe()?)
+            .arg(folder)
+            .arg(accounts.to_string())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = BufReader::new(process.stdout.take().ok_or_eyre("no output")?);
+        let last = output.lines().nth(20 + 7 * round).ok_or_eyre("it died")??;
+        process.kill()?;
+        process.wait()?;
+        let start = Instant::now();
+        let chain = open(folder, &genesis, 64)?;
+        times.push(milliseconds(start));
+        ensure!(chain.head().header.number >= last.parse()?, "a block is gone");
+    }
+    let [median, worst] = [0.5, 1.0].map(|share| quantile(&mut times, share));
+    println!("reopened after kill -9 in {median:.0} ms, at worst {worst:.0}");
+    Ok(())
+}
+
+/// Disk space against the nodes of the states that are kept.
+fn space(folder: &Path) -> Result<()> {
+    let store = disk::DiskStore::open(folder, DiskOptions { states: 64, ..Default::default() })?;
+    store.prune()?;
+    let nodes = store.everything()?.nodes;
+    let bytes = bytes_of(&nodes) / 1e6;
+    let [log, state] = store.disk_bytes()?.map(|bytes| bytes as f64 / 1e6);
+    println!(
+        "{} nodes of {bytes:.0} MB are kept: states {state:.0} MB ({:.2} times), log {log:.0} MB",
+        nodes.len(),
+        state / bytes,
+    );
+    Ok(())
+}
+
+fn proofs(folder: &Path, accounts: u64) -> Result<()> {
+    let mut chain = open(folder, &genesis(accounts), RING)?;
+    let start = Instant::now();
+    for _ in 0..RING + 20 {
+        append(&mut chain, accounts, 3, 2)?;
+    }
+    let each = milliseconds(start) / (RING + 20) as f64;
+    let head = chain.head().header.number;
+    let mut times = Vec::new();
+    for index in 0..1_000 {
+        let number = head + 1 - RING + random(index) % RING;
+        let block = chain.canonical_block(number)?.ok_or_eyre("no such block")?;
+        let slot = U256::from(random(index + 5_000) % SLOTS);
+        let start = Instant::now();
+        chain.prove(&block, account(random(index) % accounts), &[])?;
+        chain.prove(&block, CONTRACT, &[slot])?;
+        times.push(milliseconds(start));
+    }
+    let [median, most, worst] = [0.5, 0.99, 1.0].map(|share| quantile(&mut times, share));
+    println!(
+        "{RING} blocks of 5 updates, {each:.1} ms each; an account and a slot proven at any of them: \
+         p50 {median:.2} ms, p99 {most:.2}, worst {worst:.2}"
+    );
+    Ok(chain.close()?)
+}
