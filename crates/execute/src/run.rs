@@ -257,16 +257,19 @@ impl Execute {
         circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
-        // Decoding is paid by the byte.
+        // Finding the parts is paid by the byte.
         purse.hold(self.gas.bytes(calldata.len() as u64))?;
         let input = StatelessInput::decode(dialect.input(calldata)?)?;
         if !self.forks.contains(&input.fork) {
             return Err(ExecuteError::Schema(input.schema()));
         }
+        // Decoding the transactions is paid by how many there are.
+        let declared = DeclaredGas::of_input(calldata.len(), &input);
+        purse.hold(self.gas.input(&declared))?;
         let block = UncheckedBlock::decode(&input)?;
 
         // Hashing, recovering and executing are paid by what decoding has shown.
-        let declared = DeclaredGas::of(calldata.len(), &input, block.transactions());
+        let declared = declared.with_transactions(block.transactions());
         let reserve = self.gas.reserve(&declared);
         purse.hold(reserve)?;
         self.rules.check(&input, &block)?;
