@@ -1,6 +1,7 @@
 //! A price for the call, for bytes by what they are, for each item, and the gas of the block.
 
-use super::{DeclaredGas, Pricing};
+use super::{DeclaredGas, Pricing, work};
+use stateless::DearWork;
 
 /// Reserve a bound, charge what was used; hashing is paid by the item, and moving bytes by the byte.
 ///
@@ -51,6 +52,15 @@ impl Pricing for Items {
 
     fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64 {
         self.input(declared).saturating_add(gas_used)
+    }
+
+    /// A node at one more place costs what it would cost to carry it once more.
+    fn dear_work(&self, work: &DearWork) -> u64 {
+        work::price(work, |bytes| self.item.saturating_add(self.witness_byte.saturating_mul(bytes)))
+    }
+
+    fn covered_work(&self, gas: u64) -> u64 {
+        work::covered(gas)
     }
 }
 

@@ -6,14 +6,16 @@
 mod ethrex;
 mod flat;
 mod items;
+mod work;
 
 pub use ethrex::Ethrex;
 pub use flat::Flat;
 pub use items::Items;
+pub(crate) use work::DEAR_PRECOMPILES;
 
 use alloy_consensus::Transaction as _;
 use core::{fmt, ops::Deref, str::FromStr};
-use stateless::Transaction;
+use stateless::{DearWork, Transaction};
 use std::sync::Arc;
 use wire::StatelessInput;
 
@@ -111,6 +113,21 @@ pub trait Pricing: fmt::Debug + Send + Sync {
     /// What a success costs whose block has used this much gas. A valid block uses no more than its
     /// [bound](DeclaredGas::gas_bound).
     fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64;
+
+    /// What work costs that neither the gas of the block nor its bytes pay for. Nobody can know it
+    /// before, so that it is no part of the reserve: a call goes on as long as it holds enough for this
+    /// too.
+    fn dear_work(&self, work: &DearWork) -> u64 {
+        let _ = work;
+        0
+    }
+
+    /// How much of all its [`dear_work`](Self::dear_work) a block that uses this much gas is not charged
+    /// for. It must not grow faster than the gas.
+    fn covered_work(&self, gas: u64) -> u64 {
+        let _ = gas;
+        0
+    }
 }
 
 /// The schedules that have a name. Any other [`Pricing`] serves as well.
