@@ -3,8 +3,8 @@
 
 mod support;
 
-use alloy_primitives::keccak256;
-use enshrine_execute::{DeclaredGas, Execute, ExecuteError, GasSchedule, Items, Pricing};
+use alloy_primitives::{Address, keccak256};
+use enshrine_execute::{DearWork, DeclaredGas, Execute, ExecuteError, GasSchedule, Items, Pricing};
 use stateless::Stage;
 use std::{
     path::Path,
@@ -156,6 +156,31 @@ fn the_default_prices_are_those_of_the_document_and_of_the_contracts() {
     let base = with_commas(base).replace(',', "_");
     let contract = format!("({base} + {CAPACITY_BYTE} * length + gas)");
     assert!(read("contracts/libraries/Capacity.sol").contains(&contract), "Capacity: {contract}");
+}
+
+#[test]
+fn the_document_says_how_often_the_gas_of_each_dear_precompile_is_counted() {
+    let document = read("docs/gas.md");
+    let rows: [(&str, &[u16]); 4] = [
+        ("ECADD, ECMUL", &[0x06, 0x07]),
+        ("point evaluation", &[0x0a]),
+        ("BLAKE2F, BLS12-381", &[0x09, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x10, 0x11]),
+        ("ECRECOVER, ECPAIRING, P256VERIFY", &[0x01, 0x08, 0x0100]),
+    ];
+    let dear = |number: u16| {
+        let address = Address::left_padding_from(&number.to_be_bytes());
+        GasSchedule::DEFAULT.dear_work(&DearWork::Precompile { address, gas: 1 })
+    };
+    for (names, numbers) in rows {
+        for number in numbers {
+            let row = format!("| {names} | {} times |", dear(*number) + 1);
+            assert!(document.contains(&row), "{number:#x}: {row}");
+        }
+    }
+    let all: Vec<u16> = rows.into_iter().flat_map(|(_, numbers)| numbers).copied().collect();
+    for number in (0..0x200).filter(|number| !all.contains(number)) {
+        assert_eq!(dear(number), 0, "{number:#x}");
+    }
 }
 
 /// What `Capacity` counts for a byte of input, whatever it is.
