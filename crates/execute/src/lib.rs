@@ -24,8 +24,12 @@ mod precompile;
 mod pricing;
 mod rules;
 mod run;
+mod tab;
 
 pub use dialects::{Answer, Dialect, Drake, EXECUTE_ADDRESS, ExecutionSpecs};
-pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Pricing, UnknownSchedule};
+pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Circumstances, Execute, ExecuteError, Executed, Networks, Refused};
+
+// The word in which a schedule is asked for what shows only during execution.
+pub use stateless::DearWork;

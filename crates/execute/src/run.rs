@@ -2,12 +2,13 @@
 
 use crate::{
     Answer, DeclaredGas, Dialect, ExecutionSpecs, GasSchedule, Pricing, RuleViolation, Rules,
+    tab::{Metered, Tab},
 };
 use alloy_primitives::Address;
 use core::num::NonZeroUsize;
 use stateless::{
     BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Options, Stage, SystemCode,
-    UncheckedBlock, Verdict,
+    UncheckedBlock, Verdict, declared_gas,
 };
 use std::{
     borrow::Cow,
@@ -96,7 +97,7 @@ pub struct Executed {
     pub result: StatelessResult,
     /// What it is charged.
     pub gas: u64,
-    /// What it had to hold before any work.
+    /// What it had to hold: before any work, and for dear work as it came.
     pub reserve: u64,
     /// What is known of the block.
     pub verdict: Verdict,
@@ -232,7 +233,7 @@ impl Execute {
         circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        let mut purse = Purse { gas, held: 0 };
+        let mut purse = Purse { gas, held: 0, tab: None };
         // Whatever a library may assert against: one bad block must not take a node down, nor make
         // it disagree with others about more than that block.
         let run = || self.run_unguarded(dialect, calldata, &mut purse, circumstances, enter);
@@ -245,7 +246,7 @@ impl Execute {
                     .unwrap_or("panic without a message");
                 Err(ExecuteError::Panic(message.to_owned()))
             })
-            .map_err(|reason| Refused { reason, held: purse.held })
+            .map_err(|reason| Refused { reason, held: purse.held() })
     }
 
     /// Gas before work: nothing is done that is not held before.
@@ -257,27 +258,40 @@ impl Execute {
         circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
-        // Decoding is paid by the byte.
+        // Finding the parts is paid by the byte.
         purse.hold(self.gas.bytes(calldata.len() as u64))?;
         let input = StatelessInput::decode(dialect.input(calldata)?)?;
         if !self.forks.contains(&input.fork) {
             return Err(ExecuteError::Schema(input.schema()));
         }
-        let block = UncheckedBlock::decode(&input)?;
+        // Decoding the transactions is paid by how many there are.
+        let declared = DeclaredGas::of_input(calldata.len(), &input);
+        purse.hold(self.gas.input(&declared))?;
+        let declared = DeclaredGas { transaction_gas: declared_gas(&input)?, ..declared };
 
-        // Hashing, recovering and executing are paid by what decoding has shown.
-        let declared = DeclaredGas::of(calldata.len(), &input, block.transactions());
+        // Keeping them, hashing, recovering and executing are paid by what decoding has shown.
         let reserve = self.gas.reserve(&declared);
         purse.hold(reserve)?;
+        let block = UncheckedBlock::decode(&input)?;
         self.rules.check(&input, &block)?;
         let spec = match &self.networks {
             Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id, input.fork)),
             Networks::Only(spec) => Cow::Borrowed(&**spec),
         };
         let Circumstances { evm, senders } = circumstances;
+        // Dear work is paid by what the call holds beyond the reserve, as far as the gas of the block
+        // does not cover it.
+        let tab = Arc::new(Tab::new(&self.gas, declared.gas_bound(), purse.gas - reserve));
+        purse.tab = Some(Arc::clone(&tab));
+        let evm = &Metered { chain: evm, tab: Arc::clone(&tab) };
         let options =
             Options { threads: self.threads, system_code: self.system_code, evm, senders };
-        let verdict = block.verify(&spec, options, enter)?;
+        let verdict = block.verify(&spec, options, enter);
+        if tab.is_short() {
+            let reserve = reserve.saturating_add(tab.owed());
+            return Err(ExecuteError::OutOfGas { got: purse.gas, reserve });
+        }
+        let verdict = verdict?;
         let result = StatelessResult {
             request_root: input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs),
             valid: true,
@@ -286,8 +300,10 @@ impl Execute {
         };
 
         // A schedule whose prices move meanwhile does not take more than it has reserved.
-        let gas = self.gas.charge(&declared, verdict.header.gas_used).min(reserve);
-        Ok(Executed { result, gas, reserve, verdict })
+        let used = verdict.header.gas_used;
+        let gas = self.gas.charge(&declared, used).min(reserve).saturating_add(tab.owed_by(used));
+        let reserve = reserve.saturating_add(tab.owed());
+        Ok(Executed { result, gas: gas.min(reserve), reserve, verdict })
     }
 }
 
@@ -295,6 +311,7 @@ impl Execute {
 struct Purse {
     gas: u64,
     held: u64,
+    tab: Option<Arc<Tab>>,
 }
 
 impl Purse {
@@ -305,6 +322,12 @@ impl Purse {
         }
         self.held = reserve;
         Ok(())
+    }
+
+    /// What the call was shown to hold, dear work included.
+    fn held(&self) -> u64 {
+        let owed = self.tab.as_ref().map_or(0, |tab| tab.owed());
+        self.held.saturating_add(owed).min(self.gas)
     }
 }
 

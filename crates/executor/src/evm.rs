@@ -1,6 +1,6 @@
 //! The EVM that blocks run on.
 
-use crate::{BlockState, StateSource, reads, state::ZERO_CODE_HASH};
+use crate::{BlockState, DearWork, StateSource, crypto, reads, state::ZERO_CODE_HASH};
 use alloy_evm::{
     Database, EvmEnv,
     eth::{EthEvm, EthEvmContext},
@@ -16,7 +16,7 @@ use revm::{
     inspector::NoOpInspector,
     interpreter::{
         Instruction, InstructionContext, InstructionResult, InterpreterTypes,
-        instructions::{gas_table_spec, host, utility::IntoAddress},
+        instructions::{gas_table_spec, host, system, utility::IntoAddress},
         interpreter::EthInterpreter,
         interpreter_types::StackTr,
     },
@@ -56,6 +56,11 @@ pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
     let spec = env.cfg_env.spec;
     let mut instructions = instructions(spec);
     reads::watch(&mut instructions, spec, state.is_recorded());
+    if state.meter.is_some() {
+        let gas = gas_table_spec(spec)[usize::from(opcode::KECCAK256)];
+        let keccak = Instruction::new(metered_keccak256::<S>);
+        instructions.insert_instruction(opcode::KECCAK256, keccak, gas);
+    }
     assemble(state, env, inspector, false, instructions)
 }
 
@@ -76,6 +81,7 @@ fn assemble<DB: Database, I>(
     enabled: bool,
     instruction: Instructions<DB>,
 ) -> BlockEvm<DB, I> {
+    crypto::install();
     let precompiles = Precompiles::new(PrecompileSpecId::from_spec_id(env.cfg_env.spec));
     let evm = Evm {
         ctx: Context::mainnet().with_block(env.block_env).with_cfg(env.cfg_env).with_db(db),
@@ -85,6 +91,25 @@ fn assemble<DB: Database, I>(
         frame_stack: FrameStack::new_prealloc(1),
     };
     EthEvm::new(evm, enabled)
+}
+
+/// KECCAK256, of which the meter of the state is told. A block that it has ended hashes no more.
+fn metered_keccak256<'x, 's, S: StateSource>(
+    context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
+) -> Result<(), InstructionResult> {
+    let InstructionContext { interpreter, host } = context;
+    if host.journaled_state.database.failure().is_some() {
+        return Err(InstructionResult::OutOfGas);
+    }
+    let length = interpreter.stack.peek(1);
+    system::keccak256(InstructionContext { interpreter: &mut *interpreter, host: &mut *host })?;
+    // What has been hashed was in memory, and so has a length.
+    let bytes = length.map_or(0, |length| length.saturating_to());
+    if host.journaled_state.database.spend(DearWork::Keccak { bytes }) {
+        Ok(())
+    } else {
+        Err(InstructionResult::OutOfGas)
+    }
 }
 
 /// EXTCODEHASH, which must not show how accounts are marked for the EVM. One with storage but

@@ -106,6 +106,7 @@ where
         if fork >= EthereumHardfork::Paris {
             state.keep_empty_accounts_but(header.beneficiary);
         }
+        state.meter = overrides.meter();
         let mut evm = evm_over_state(state, env, inspector);
         overrides.precompiles(evm.precompiles_mut());
         let ctx = EthBlockExecutionCtx {

@@ -15,11 +15,13 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod crypto;
 mod dao;
 mod deposits;
 mod error;
 mod evm;
 mod execution;
+mod meter;
 mod overrides;
 mod reads;
 mod receipts;
@@ -31,11 +33,13 @@ mod transactions;
 pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
 pub use evm::{BlockEvm, block_evm, inspected_evm};
 pub use execution::{BlockExecution, Environment, execute_block};
+pub use meter::{DearWork, Unpaid, WorkMeter};
 pub use overrides::{EvmOverrides, HookState};
 pub use receipts::{ExecutionOutcome, Receipt};
 pub use spec::ChainSpec;
 pub use state::{BlockState, ForkBackend, PostState, StateSource};
 pub use system::{SYSTEM_CONTRACTS, SystemCode, SystemContract, check_system_code};
 pub use transactions::{
-    Transaction, check_transactions, decode_transaction, intrinsic_gas, recover_sender, spec_id,
+    Transaction, TransactionCheck, check_transactions, decode_transaction, intrinsic_gas,
+    recover_sender, spec_id,
 };

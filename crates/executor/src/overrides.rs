@@ -1,11 +1,12 @@
 //! What a chain changes about the execution of its blocks.
 
-use crate::{BlockError, ReadError, Transaction};
+use crate::{BlockError, ReadError, Transaction, WorkMeter};
 use alloy_consensus::Header;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::Address;
 use core::fmt;
 use revm::{Database, DatabaseCommit, context::CfgEnv};
+use std::sync::Arc;
 
 /// The state of a block as hooks read and change it.
 pub trait HookState: Database<Error = ReadError> + DatabaseCommit {}
@@ -28,6 +29,11 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
     /// Adds to the precompiles of the fork.
     fn precompiles(&self, precompiles: &mut PrecompilesMap) {
         let _ = precompiles;
+    }
+
+    /// Who is told of work that gas does not pay for; nobody asks by default.
+    fn meter(&self) -> Option<Arc<dyn WorkMeter>> {
+        None
     }
 
     /// Whether a verifier who does not know of it comes to the same verdict on the blocks of this

@@ -99,19 +99,37 @@ fn fixed_gas(transaction: &Transaction, fork: ProtocolFork) -> FixedGas {
     FixedGas { intrinsic: gas.initial_total_gas(), floor }
 }
 
-/// Checks what can be said of transactions before anything is known of the state.
+/// Checks what can be said of transactions before anything is known of the state, of one after the
+/// other.
 ///
 /// The types exist in the fork; each gas limit covers its transaction's intrinsic gas; and the
 /// block's gas limit covers the least that the block must count for all of them together. A valid
 /// block satisfies all three. Checked before any signature is, so that recovering senders is work
 /// that the gas limit pays for.
-pub fn check_transactions(
-    transactions: &[Transaction],
-    gas_limit: u64,
+#[derive(Debug, Clone, Copy)]
+pub struct TransactionCheck {
     fork: ProtocolFork,
-) -> Result<(), Invalid> {
-    let mut total = 0_u64;
-    for (index, transaction) in transactions.iter().enumerate() {
+    gas_limit: u64,
+    /// How many there were, the least that the block counts for them, and what they may use.
+    checked: usize,
+    least: u64,
+    allowed: u64,
+}
+
+impl TransactionCheck {
+    /// Of a block with this gas limit.
+    pub const fn new(gas_limit: u64, fork: ProtocolFork) -> Self {
+        Self { fork, gas_limit, checked: 0, least: 0, allowed: 0 }
+    }
+
+    /// Sum of the gas limits of the transactions so far, saturating.
+    pub const fn allowed(&self) -> u64 {
+        self.allowed
+    }
+
+    /// Checks the next transaction.
+    pub fn add(&mut self, transaction: &Transaction) -> Result<(), Invalid> {
+        let Self { fork, gas_limit, checked: index, .. } = *self;
         if transaction.is_eip7702() && fork < ProtocolFork::Prague {
             let reason = format!("set-code transactions do not exist in {fork}");
             return Err(Invalid::Transaction { index, reason });
@@ -122,10 +140,23 @@ pub fn check_transactions(
             let gas_limit = transaction.gas_limit();
             return Err(Invalid::TransactionGas { index, gas_limit, intrinsic });
         }
-        total = total.saturating_add(gas.counted(fork));
-        if total > gas_limit {
-            return Err(Invalid::IntrinsicGas { gas_limit, least: total, transactions: index + 1 });
+        self.checked += 1;
+        self.least = self.least.saturating_add(gas.counted(fork));
+        self.allowed = self.allowed.saturating_add(transaction.gas_limit());
+        if self.least > gas_limit {
+            let (least, transactions) = (self.least, self.checked);
+            return Err(Invalid::IntrinsicGas { gas_limit, least, transactions });
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// As [`TransactionCheck`], for all transactions of a block.
+pub fn check_transactions(
+    transactions: &[Transaction],
+    gas_limit: u64,
+    fork: ProtocolFork,
+) -> Result<(), Invalid> {
+    let mut check = TransactionCheck::new(gas_limit, fork);
+    transactions.iter().try_for_each(|transaction| check.add(transaction))
 }

@@ -32,9 +32,10 @@ mod scalar;
 mod schedule;
 
 use alloy_primitives::B256;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 /// A way to hash a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Backend {
     /// Eight inputs at a time, x86-64 with AVX-512.
     Avx512,
@@ -59,9 +60,12 @@ impl Backend {
             .filter(|backend| backend.is_available())
     }
 
-    /// Whether this CPU has what the backend needs.
+    /// Whether this CPU has what the backend needs, and [`restrict_to`] admits it.
     #[inline]
     pub fn is_available(self) -> bool {
+        if (self as u8) < FASTEST.load(Ordering::Relaxed) {
+            return false;
+        }
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => avx512::Avx512::detect().is_some(),
@@ -81,6 +85,16 @@ impl Backend {
             Self::Scalar => 1,
         }
     }
+}
+
+/// The fastest backend that this process may use, by its place in the order of backends.
+static FASTEST: AtomicU8 = AtomicU8::new(Backend::Avx512 as u8);
+
+/// Keeps this process from using any backend that is faster than `fastest`, from now on, as if the CPU
+/// did not have it. A measurement finds out so what hashing costs on a lesser CPU; digests are the
+/// same.
+pub fn restrict_to(fastest: Backend) {
+    FASTEST.store(fastest as u8, Ordering::Relaxed);
 }
 
 /// The Keccak-256 digest of `data`.

@@ -16,8 +16,8 @@ use alloy_primitives::B256;
 pub(crate) fn keccak256(message: &[u8]) -> B256 {
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-            // SAFETY: this CPU has the features of the function.
+        if crate::Backend::Avx512.is_available() && is_x86_feature_detected!("avx512vl") {
+            // SAFETY: this CPU has the features of the function: AVX-512 is what that backend needs.
             return unsafe { avx512vl::keccak256(message) };
         }
         if is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") {

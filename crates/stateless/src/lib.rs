@@ -32,10 +32,12 @@ pub use ancestors::Ancestors;
 pub use block::{RlpSize, header_of};
 pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
 pub use process::{UnprovenBlock, check_access_list_size, process_block};
+pub use transactions::declared_gas;
 pub use verify::{Options, Stage, UncheckedBlock, Verdict, verify};
 pub use witness::Witness;
 
 // The words in which a verdict is asked for and given.
 pub use executor::{
-    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, SystemCode, Transaction,
+    BlockError, ChainSpec, DearWork, EvmOverrides, HookState, InternalError, Invalid, SystemCode,
+    Transaction, Unpaid, WorkMeter,
 };

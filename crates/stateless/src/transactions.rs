@@ -1,20 +1,38 @@
 //! The transactions of a request.
 
 use alloy_consensus::Transaction as _;
-use executor::{Invalid, Transaction, decode_transaction};
-use wire::NewPayloadRequest;
+use executor::{Invalid, Transaction, TransactionCheck, decode_transaction};
+use wire::{NewPayloadRequest, StatelessInput};
+
+/// Decodes the transactions of a request one after the other.
+fn transactions<'a>(
+    request: &NewPayloadRequest<'a>,
+) -> impl Iterator<Item = Result<Transaction, Invalid>> + use<'a> {
+    request.payload.transactions.iter().enumerate().map(|(index, bytes)| {
+        decode_transaction(bytes).map_err(|reason| Invalid::MalformedTransaction { index, reason })
+    })
+}
 
 /// Decodes the transactions of a request.
 pub(crate) fn decode_transactions(
     request: &NewPayloadRequest<'_>,
 ) -> Result<Vec<Transaction>, Invalid> {
-    let transactions = request.payload.transactions.iter().enumerate();
-    transactions
-        .map(|(index, bytes)| {
-            decode_transaction(bytes)
-                .map_err(|reason| Invalid::MalformedTransaction { index, reason })
-        })
-        .collect()
+    let mut decoded = Vec::with_capacity(request.payload.transactions.len());
+    for transaction in transactions(request) {
+        decoded.push(transaction?);
+    }
+    Ok(decoded)
+}
+
+/// Sum of the gas limits of an input's transactions, saturating.
+///
+/// Nothing is kept of what is decoded, and it ends at the first transaction that cannot be in any block
+/// with this gas limit: so whoever asks need not have been paid for more than reading. A decoded
+/// transaction takes many times as much memory as its bytes.
+pub fn declared_gas(input: &StatelessInput<'_>) -> Result<u64, Invalid> {
+    let mut check = TransactionCheck::new(input.request.payload.gas_limit, input.fork);
+    transactions(&input.request).try_for_each(|transaction| check.add(&transaction?))?;
+    Ok(check.allowed())
 }
 
 /// The blob hashes of the request are those of the transactions, in order.

@@ -146,7 +146,7 @@ fn verify_block(
             }
         }
         enter(Stage::Link);
-        let witness = WitnessState::new(&work.nodes, &work.codes, ancestors);
+        let witness = WitnessState::new(&work.nodes, &work.codes, ancestors, options.evm.meter());
         enter(Stage::Senders);
         if options.threads == NonZeroUsize::MIN {
             work.senders.work();

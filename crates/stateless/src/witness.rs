@@ -2,11 +2,12 @@
 
 use crate::Ancestors;
 use alloy_primitives::{B256, Bytes};
-use executor::{Invalid, StateSource};
+use core::cell::Cell;
+use executor::{DearWork, Invalid, StateSource, Unpaid, WorkMeter};
 use keccak::keccak256_batch_by;
 use revm::bytecode::Bytecode;
 use std::sync::{
-    OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicUsize, Ordering},
 };
 use trie::{NodeIndex, NodePath, NodeSource, SourceError};
@@ -17,13 +18,37 @@ use wire::{ByteLists, ExecutionWitness};
 pub(crate) struct WitnessNodes<'a> {
     nodes: ByteLists<'a>,
     index: NodeIndex,
+    places: Option<Places>,
+}
+
+/// Which nodes have been found at their first place, and who is told of every further one.
+#[derive(Debug)]
+struct Places {
+    found: Vec<Cell<bool>>,
+    meter: Arc<dyn WorkMeter>,
+}
+
+impl Places {
+    /// Whether the node at `position`, which has this length, may be loaded at one more place.
+    fn admit(&self, position: usize, bytes: usize) -> Result<(), SourceError> {
+        let again = self.found[position].replace(true);
+        if again && !self.meter.spend(DearWork::RepeatedNode { bytes }) {
+            return Err(SourceError::new(Unpaid));
+        }
+        Ok(())
+    }
 }
 
 impl<'a> NodeSource for WitnessNodes<'a> {
     type Bytes = &'a [u8];
 
     fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<&'a [u8]>, SourceError> {
-        Ok(self.index.position(hash).and_then(|position| self.nodes.get(position)))
+        let Some(position) = self.index.position(hash) else { return Ok(None) };
+        let node = self.nodes.get(position);
+        if let (Some(places), Some(node)) = (&self.places, node) {
+            places.admit(position, node.len())?;
+        }
+        Ok(node)
     }
 }
 
@@ -32,7 +57,7 @@ impl<'a> NodeSource for WitnessNodes<'a> {
 pub(crate) struct HashedList<'a> {
     list: ByteLists<'a>,
     next: AtomicUsize,
-    parts: Vec<OnceLock<Vec<B256>>>,
+    parts: Vec<OnceLock<Arc<[B256]>>>,
 }
 
 impl<'a> HashedList<'a> {
@@ -58,19 +83,20 @@ impl<'a> HashedList<'a> {
         }
     }
 
-    fn hash(&self, part: usize) -> Vec<B256> {
+    fn hash(&self, part: usize) -> Arc<[B256]> {
         let start = part * Self::PART;
-        let mut digests = vec![B256::ZERO; Self::PART.min(self.list.len() - start)];
-        keccak256_batch_by(|index| self.list.get(start + index).unwrap_or_default(), &mut digests);
-        digests
+        let mut digests = [B256::ZERO; Self::PART];
+        let digests = &mut digests[..Self::PART.min(self.list.len() - start)];
+        keccak256_batch_by(|index| self.list.get(start + index).unwrap_or_default(), digests);
+        (&*digests).into()
     }
 
-    /// All digests in order. A part that somebody has claimed and not finished is hashed here: this
+    /// All digests in order, in their parts. A part that somebody has claimed and not finished is hashed here: this
     /// must not depend on another thread's progress.
-    fn digests(&self) -> Vec<B256> {
+    fn digests(&self) -> Vec<Arc<[B256]>> {
         self.work();
         let parts = self.parts.iter().enumerate();
-        parts.flat_map(|(index, part)| part.get_or_init(|| self.hash(index))).copied().collect()
+        parts.map(|(index, part)| Arc::clone(part.get_or_init(|| self.hash(index)))).collect()
     }
 }
 
@@ -127,14 +153,19 @@ pub(crate) struct WitnessState<'w, 'a> {
 }
 
 impl<'w, 'a> WitnessState<'w, 'a> {
-    /// Links a witness: hashes what nobody has hashed yet, and indexes it.
+    /// Links a witness: hashes what nobody has hashed yet, and indexes it. The meter is told of each
+    /// node that is loaded at more than one place.
     pub(crate) fn new(
         nodes: &HashedList<'a>,
         codes: &'w AnalysedCodes<'a>,
         ancestors: Ancestors,
+        meter: Option<Arc<dyn WorkMeter>>,
     ) -> Self {
+        let places =
+            meter.map(|meter| Places { found: vec![Cell::new(false); nodes.list.len()], meter });
+        let index = NodeIndex::new(nodes.digests());
         Self {
-            nodes: WitnessNodes { nodes: nodes.list, index: NodeIndex::new(nodes.digests()) },
+            nodes: WitnessNodes { nodes: nodes.list, index, places },
             codes,
             code_index: NodeIndex::new(codes.hashed.digests()),
             ancestors,
@@ -181,6 +212,6 @@ impl<'a> Witness<'a> {
 
     /// The state by hash.
     pub fn link(&self) -> impl StateSource + '_ {
-        WitnessState::new(&self.nodes, &self.codes, self.ancestors.clone())
+        WitnessState::new(&self.nodes, &self.codes, self.ancestors.clone(), None)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [Named keys](Key) and what they sign, accounts of a genesis, the [test vectors](vectors), the
 //! compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an [`L2`] in this
-//! process, and nodes in [processes of their own](NodeProcess). It knows where the checkout lies that
+//! process, [blocks on states](Forgery) that only an attacker has, and nodes in [processes of their own](NodeProcess). It knows where the checkout lies that
 //! it was built in, so nothing that is shipped may link it: crates have it for their tests, examples
 //! and measurements.
 //!
@@ -12,6 +12,7 @@
 
 mod artifacts;
 mod error;
+mod forged;
 mod genesis;
 mod keys;
 mod l1;
@@ -22,6 +23,7 @@ pub mod vectors;
 
 pub use artifacts::{Artifact, Artifacts};
 pub use error::HarnessError;
+pub use forged::{Forgery, deep_storage, uniform_storage};
 pub use genesis::{CHAIN_ID, ETHER, GWEI, LOGGER, logger, rich, rich_genesis};
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};

@@ -87,23 +87,46 @@ impl<S: NodeSource + ?Sized> NodeSource for &S {
 /// The table is keyed with a random number, so that an adversary who chooses the nodes (and with
 /// them, by trial, some bits of their hashes) cannot make them fall into one bucket. The key has no
 /// influence on what is found.
+///
+/// Digests stay in the parts in which they were computed: there may be millions, each of an input of a
+/// few bytes.
 #[derive(Debug)]
 pub struct NodeIndex {
-    digests: Vec<B256>,
+    digests: Parts,
     positions: HashTable<u32>,
     key: u64,
 }
 
+/// Digests in parts of equal length, but for the last.
+#[derive(Debug)]
+struct Parts {
+    parts: Vec<Arc<[B256]>>,
+    length: usize,
+}
+
+impl Parts {
+    fn get(&self, position: u32) -> &B256 {
+        let position = position as usize;
+        &self.parts[position / self.length][position % self.length]
+    }
+}
+
 impl NodeIndex {
     /// Indexes digests by their position; of equal digests the first wins.
-    pub fn new(digests: Vec<B256>) -> Self {
+    ///
+    /// All parts but the last are of one length.
+    pub fn new(parts: Vec<Arc<[B256]>>) -> Self {
+        let length = parts.first().map_or(0, |part| part.len()).max(1);
+        debug_assert!(parts.iter().rev().skip(1).all(|part| part.len() == length));
         let key = RandomState::new().hash_one(0_u8);
-        let mut positions = HashTable::with_capacity(digests.len());
-        for (position, digest) in (0_u32..).zip(&digests) {
+        let count = parts.iter().map(|part| part.len()).sum();
+        let digests = Parts { parts, length };
+        let mut positions = HashTable::with_capacity(count);
+        for (position, digest) in (0_u32..).zip(digests.parts.iter().flat_map(|part| &**part)) {
             let entry = positions.entry(
                 bucket(key, digest),
-                |other: &u32| digests[*other as usize] == *digest,
-                |other: &u32| bucket(key, &digests[*other as usize]),
+                |other: &u32| digests.get(*other) == digest,
+                |other: &u32| bucket(key, digests.get(*other)),
             );
             entry.or_insert(position);
         }
@@ -113,13 +136,13 @@ impl NodeIndex {
     /// Position of the digest equal to `hash`.
     pub fn position(&self, hash: &B256) -> Option<usize> {
         self.positions
-            .find(bucket(self.key, hash), |position| self.digests[*position as usize] == *hash)
+            .find(bucket(self.key, hash), |position| self.digests.get(*position) == hash)
             .map(|position| *position as usize)
     }
 
     /// The digests in their order.
-    pub fn digests(&self) -> &[B256] {
-        &self.digests
+    pub fn digests(&self) -> impl Iterator<Item = &B256> {
+        self.digests.parts.iter().flat_map(|part| &**part)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A price for the call, one for each byte, and the gas of the block.
 
-use super::{DeclaredGas, Pricing};
+use super::{DeclaredGas, Pricing, work};
+use stateless::DearWork;
 
 /// Reserve a bound, charge what was used.
 ///
@@ -30,6 +31,15 @@ impl Pricing for Flat {
 
     fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64 {
         self.bytes(declared.calldata).saturating_add(gas_used)
+    }
+
+    /// A node at one more place costs what it would cost to carry it once more.
+    fn dear_work(&self, work: &DearWork) -> u64 {
+        work::price(work, |bytes| self.per_byte.saturating_mul(bytes))
+    }
+
+    fn covered_work(&self, gas: u64) -> u64 {
+        work::covered(gas)
     }
 }
 

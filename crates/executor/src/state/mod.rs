@@ -4,7 +4,7 @@ mod account;
 mod edit;
 mod post;
 
-use crate::{ReadError, StateError, SystemCode};
+use crate::{DearWork, ReadError, StateError, SystemCode, Unpaid, WorkMeter};
 use account::AccountState;
 pub(crate) use account::{ZERO_CODE_HASH, unguessable};
 use alloy_evm::block::BalIndexedDatabase;
@@ -101,6 +101,8 @@ pub struct BlockState<'s, S: StateSource> {
     pub(crate) access_list: BalState,
     /// What may stand at the system addresses; `None` if nobody asks.
     pub(crate) system_code: Option<SystemCode>,
+    /// Who is told of dear work; `None` if nobody asks.
+    pub(crate) meter: Option<Arc<dyn WorkMeter>>,
     /// From the merge on, the only accounts that go if they are touched and empty: who is paid fees,
     /// and who is left the balance of what destroys itself.
     empty_may_go: Option<Vec<Address>>,
@@ -128,6 +130,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
             failure: Failure::default(),
             access_list: BalState::new(),
             system_code: None,
+            meter: None,
             empty_may_go: None,
         }
     }
@@ -176,6 +179,15 @@ impl<'s, S: StateSource> BlockState<'s, S> {
     /// As [`Self::failure`], to be asked when the state itself is gone.
     pub(crate) fn failure_handle(&self) -> Failure {
         Arc::clone(&self.failure)
+    }
+
+    /// Tells the meter of work; whether the block may go on. If not, it has failed.
+    pub(crate) fn spend(&self, work: DearWork) -> bool {
+        let paid = self.meter.as_ref().is_none_or(|meter| meter.spend(work));
+        if !paid {
+            let _: Result<(), _> = self.fail(SourceError::new(Unpaid));
+        }
+        paid
     }
 
     fn fail<T>(&self, error: impl Into<ReadError>) -> Result<T, ReadError> {

@@ -1,0 +1,329 @@
+//! The inputs: real blocks, and those that are made to take long for their price.
+
+use crate::{precompiles, programs};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
+use alloy_eips::{
+    eip2718::Encodable2718,
+    eip2930::{AccessList, AccessListItem},
+    eip7702::Authorization,
+};
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
+use enshrine_chain::{BlockAttributes, Chain, ChainConfig, to_stateless_input};
+use execute::{Execute, Networks};
+use executor::ChainSpec;
+use eyre::{Result, ensure};
+use revm::bytecode::opcode as op;
+use std::{collections::BTreeMap, sync::Arc};
+use testkit::{
+    CHAIN_ID, ETHER, Forgery, Key, Transaction, deep_storage, rich_genesis, uniform_storage,
+};
+use wire::{ProtocolFork, StatelessInput, convert::RawBlock};
+
+/// What is measured.
+pub(crate) struct Input {
+    pub(crate) name: String,
+    pub(crate) execute: Execute,
+    pub(crate) calldata: Vec<u8>,
+}
+
+type Row<'r> = &'r mut dyn FnMut(Input) -> Result<()>;
+
+const FORK: ProtocolFork = ProtocolFork::Osaka;
+/// Gas of one transaction that does nothing but one thing.
+const GAS: u64 = 6_000_000;
+/// Bytes of an input that is nothing but one thing.
+const TOTAL: usize = 1_000_000;
+const WORKER: Address = Address::repeat_byte(0x77);
+const LARGE_CODE: Address = Address::repeat_byte(0x64);
+
+/// The real blocks of the vectors.
+pub(crate) fn real(row: Row<'_>) -> Result<()> {
+    for block in testkit::vectors::blocks("blocks", "time against price of real blocks")? {
+        let raw = RawBlock::decode(&block.bundle.block)?;
+        let Some(spec) = ChainSpec::known(block.bundle.chain_id) else { continue };
+        let calldata = to_stateless_input(&raw, &block.bundle.witness, &spec)?;
+        let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
+        row(Input { name: block.name, execute, calldata })?;
+    }
+    Ok(())
+}
+
+/// All that is made to be dear.
+pub(crate) fn hostile(row: Row<'_>) -> Result<()> {
+    bytes(row)?;
+    transactions(row)?;
+    ancestors(row)?;
+    tries(row)?;
+    instructions(row)?;
+    for precompiles::Job { name, address, input, gas } in precompiles::jobs() {
+        program(row, &name, programs::calls_with_calldata(address, gas), input)?;
+    }
+    Ok(())
+}
+
+fn genesis() -> Genesis {
+    let mut genesis = rich_genesis(FORK, ["alice"], 1_000_000 * ETHER);
+    genesis.gas_limit = 60_000_000;
+    genesis
+}
+
+fn contract(code: Bytes) -> GenesisAccount {
+    GenesisAccount { nonce: Some(1), code: Some(code), ..Default::default() }
+}
+
+/// A call from Alice.
+fn call(nonce: u64, to: Address, gas_limit: u64, input: Vec<u8>) -> Transaction {
+    Key::named("alice").sign(TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: 10_000_000_000,
+        to: TxKind::Call(to),
+        input: input.into(),
+        ..Default::default()
+    })
+}
+
+/// The block that a chain builds of these transactions.
+fn built(genesis: &Genesis, transactions: Vec<Transaction>) -> Result<Vec<u8>> {
+    let chain = Chain::new(genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, FORK)))?;
+    let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
+    let (block, rejected) = chain.build(&attributes, transactions)?;
+    ensure!(rejected.is_empty(), "{rejected:?}");
+    Ok(block.input()?)
+}
+
+fn osaka(row: Row<'_>, name: &str, calldata: Vec<u8>) -> Result<()> {
+    row(Input { name: name.to_owned(), execute: Execute::on(FORK), calldata })
+}
+
+/// A block with one transaction, which calls a program.
+fn program(row: Row<'_>, name: &str, code: Bytes, input: Vec<u8>) -> Result<()> {
+    let mut genesis = genesis();
+    genesis.alloc.insert(WORKER, contract(code));
+    genesis.alloc.insert(LARGE_CODE, contract(vec![op::JUMPDEST; 1 << 16].into()));
+    osaka(row, name, built(&genesis, vec![call(0, WORKER, GAS, input)])?)
+}
+
+/// An input that is changed and sealed again.
+fn changed(calldata: &[u8], change: impl FnOnce(&mut StatelessInput<'_>)) -> Result<Vec<u8>> {
+    let mut input = StatelessInput::decode(calldata)?;
+    change(&mut input);
+    if let Some(header) = stateless::header_of(&input.request, input.fork) {
+        input.request.payload.block_hash = header.hash_slow();
+    }
+    Ok(input.encode())
+}
+
+/// As many different items of this length as make up the total.
+fn items(length: usize) -> Vec<Bytes> {
+    let item = |number: usize| {
+        let mut item = vec![0x5b; length];
+        let seed = number.to_be_bytes();
+        let tail = seed.len().min(length);
+        item[length - tail..].copy_from_slice(&seed[seed.len() - tail..]);
+        item.into()
+    };
+    (0..TOTAL / (length + 4)).map(item).collect()
+}
+
+fn bytes(row: Row<'_>) -> Result<()> {
+    let empty = built(&genesis(), vec![])?;
+    osaka(row, "an empty block", empty.clone())?;
+    let witness = StatelessInput::decode(&empty)?.witness;
+    let with = |list: wire::ByteLists<'_>, length| -> Vec<Bytes> {
+        list.iter().map(Bytes::copy_from_slice).chain(items(length)).collect()
+    };
+    for length in [0, 1, 8, 32, 136, 532, 1_024] {
+        let nodes = with(witness.state, length);
+        let input = changed(&empty, |input| input.witness.state = leak(nodes).into())?;
+        osaka(row, &format!("surplus nodes of {length} bytes"), input)?;
+    }
+    for length in [0, 1, 136, 24_576, 65_536] {
+        let codes = with(witness.codes, length);
+        let input = changed(&empty, |input| input.witness.codes = leak(codes).into())?;
+        osaka(row, &format!("surplus codes of {length} bytes"), input)?;
+    }
+    let amsterdam = rich_genesis(ProtocolFork::Amsterdam, ["alice"], ETHER);
+    let spec = ChainSpec::constant(CHAIN_ID, ProtocolFork::Amsterdam);
+    let chain = Chain::new(&amsterdam, ChainConfig::new(spec))?;
+    let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
+    let empty = chain.build(&attributes, vec![])?.0.input()?;
+    let list = vec![0x5b; TOTAL].leak();
+    let calldata = changed(&empty, |input| input.request.payload.block_access_list = list)?;
+    let execute = Execute::on(ProtocolFork::Amsterdam);
+    row(Input { name: "a block access list of a megabyte".to_owned(), execute, calldata })
+}
+
+fn transactions(row: Row<'_>) -> Result<()> {
+    let empty = built(&genesis(), vec![])?;
+    let put = |transactions: Vec<Bytes>| {
+        changed(&empty, |input| input.request.payload.transactions = leak(transactions).into())
+    };
+    let nothing = |gas_limit| {
+        let signature = Signature::new(U256::ONE, U256::ONE, false);
+        let transaction = TxLegacy { gas_limit, to: TxKind::Create, ..Default::default() };
+        Bytes::from(Transaction::from(transaction.into_signed(signature)).encoded_2718())
+    };
+    osaka(row, "transactions of ten bytes", put(vec![nothing(0); TOTAL / 14])?)?;
+    osaka(row, "transactions of thirteen bytes", put(vec![nothing(53_000); TOTAL / 17])?)?;
+    osaka(row, "transactions that are none", put(vec![Bytes::from_static(&[0xff]); TOTAL / 5])?)?;
+    let transfers = (0..1_000).map(|nonce| call(nonce, Address::repeat_byte(1), 21_000, vec![]));
+    osaka(row, "a thousand transfers", built(&genesis(), transfers.collect())?)?;
+    let data =
+        (0..4).map(|nonce| call(nonce, Address::repeat_byte(1), 4_200_000, vec![1; 100_000]));
+    osaka(row, "calldata of 400 kB", built(&genesis(), data.collect())?)?;
+    let zeros =
+        (0..4).map(|nonce| call(nonce, Address::repeat_byte(1), 1_100_000, vec![0; 100_000]));
+    osaka(row, "calldata of 400 kB of zeros", built(&genesis(), zeros.collect())?)?;
+
+    let alice = Key::named("alice");
+    let access_list = |accounts: u64, slots: u64| {
+        let item = |account: u64| AccessListItem {
+            address: Address::from_word(keccak256(account.to_be_bytes())),
+            storage_keys: (0..slots).map(|slot| B256::from(U256::from(slot))).collect(),
+        };
+        alice.sign(TxEip2930 {
+            chain_id: CHAIN_ID,
+            gas_limit: 12_000_000,
+            gas_price: 10_000_000_000,
+            to: TxKind::Call(Address::repeat_byte(1)),
+            access_list: AccessList((0..accounts).map(item).collect()),
+            ..Default::default()
+        })
+    };
+    osaka(
+        row,
+        "an access list of 3,000 accounts",
+        built(&genesis(), vec![access_list(3_000, 0)])?,
+    )?;
+    osaka(row, "an access list of 4,000 slots", built(&genesis(), vec![access_list(1, 4_000)])?)?;
+    let authorize = |number: u64| {
+        let chain_id = U256::from(CHAIN_ID);
+        let authorization = Authorization { chain_id, address: WORKER, nonce: 0 };
+        Key::named(&format!("authority {number}")).authorize(authorization)
+    };
+    let set_codes = alice.sign(TxEip7702 {
+        chain_id: CHAIN_ID,
+        gas_limit: 13_000_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: Address::repeat_byte(1),
+        authorization_list: (0..500).map(authorize).collect(),
+        ..Default::default()
+    });
+    osaka(row, "500 authorizations", built(&genesis(), vec![set_codes])?)
+}
+
+fn ancestors(row: Row<'_>) -> Result<()> {
+    let mut genesis = genesis();
+    genesis.alloc.insert(WORKER, contract(programs::blockhash()));
+    let mut chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, FORK)))?;
+    for number in 1..=256 {
+        let attributes = BlockAttributes { timestamp: 12 * number, ..Default::default() };
+        let (block, _) = chain.build(&attributes, vec![])?;
+        chain.append(block)?;
+    }
+    let attributes = BlockAttributes { timestamp: 12 * 257, ..Default::default() };
+    let (block, _) = chain.build(&attributes, vec![call(0, WORKER, 200_000, vec![])])?;
+    let input = block.input()?;
+    ensure!(StatelessInput::decode(&input)?.witness.headers.len() == 256, "all ancestors");
+    osaka(row, "256 ancestors", input)
+}
+
+fn tries(row: Row<'_>) -> Result<()> {
+    let forged = |code: Bytes, (root, nodes): (B256, Vec<Bytes>)| {
+        let mut genesis = genesis();
+        genesis.alloc.insert(WORKER, contract(code));
+        let storage_roots = BTreeMap::from([(WORKER, root)]);
+        let transactions = vec![call(0, WORKER, GAS, vec![])];
+        Forgery { genesis, fork: FORK, storage_roots, nodes, transactions }.input()
+    };
+    osaka(row, "SLOAD below 64 shared nodes", forged(programs::sload(), uniform_storage())?)?;
+    osaka(row, "SSTORE below 64 shared nodes", forged(programs::sstore(1), uniform_storage())?)?;
+    osaka(row, "clearing below 64 shared nodes", forged(programs::sstore(0), uniform_storage())?)?;
+    // Slots whose places differ in their first nibble.
+    let mut slots = BTreeMap::new();
+    for slot in (1_u64..).map(U256::from) {
+        slots.entry(keccak256(slot.to_be_bytes::<32>())[0] >> 4).or_insert(slot);
+        if slots.len() == 16 {
+            break;
+        }
+    }
+    let slots: Vec<U256> = slots.into_values().collect();
+    for width in [1, 2, 16] {
+        for (verb, change) in [("read", None), ("set", Some(1)), ("cleared", Some(0))] {
+            let mut code = Vec::new();
+            for slot in &slots {
+                match change {
+                    None => code.extend([programs::push(slot.to()), vec![op::SLOAD]].concat()),
+                    Some(value) => code.extend(
+                        [vec![op::PUSH1, value], programs::push(slot.to()), vec![op::SSTORE]]
+                            .concat(),
+                    ),
+                }
+            }
+            // Of two children the other would have to be shown, and can not be.
+            if width < 3 && change == Some(0) {
+                continue;
+            }
+            let name = format!("16 slots below 64 branches of {width}, {verb}");
+            osaka(row, &name, forged(code.into(), deep_storage(&slots, width))?)?;
+        }
+    }
+    Ok(())
+}
+
+fn instructions(row: Row<'_>) -> Result<()> {
+    program(row, "SLOAD of slots that are not there", programs::sload(), vec![])?;
+    program(row, "SSTORE to new slots", programs::sstore(1), vec![])?;
+    program(row, "TSTORE", programs::tstore(), vec![])?;
+    program(row, "BALANCE of nobody", programs::balance(), vec![])?;
+    for bytes in [0, 32, 135, 136, 1_000, 100_000] {
+        program(row, &format!("KECCAK256 of {bytes} bytes"), programs::keccak(bytes), vec![])?;
+    }
+    for bytes in [0, 65_536] {
+        let name = format!("EXTCODECOPY of {bytes} bytes");
+        program(row, &name, programs::extcodecopy(LARGE_CODE, bytes), vec![])?;
+    }
+    for bytes in [0, 10_000] {
+        program(row, &format!("LOG4 of {bytes} bytes"), programs::log(bytes), vec![])?;
+    }
+    for bytes in [0, 49_152] {
+        let name = format!("CREATE with {bytes} bytes of code");
+        program(row, &name, programs::create(bytes), vec![])?;
+    }
+    let arithmetic = [
+        ("ADD", op::ADD, 2),
+        ("MUL", op::MUL, 2),
+        ("DIV", op::DIV, 2),
+        ("SDIV", op::SDIV, 2),
+        ("MOD", op::MOD, 2),
+        ("SMOD", op::SMOD, 2),
+        ("ADDMOD", op::ADDMOD, 3),
+        ("MULMOD", op::MULMOD, 3),
+        ("EXP", op::EXP, 2),
+        ("SIGNEXTEND", op::SIGNEXTEND, 2),
+    ];
+    for (name, code, operands) in arithmetic {
+        program(row, name, programs::arithmetic(code, operands), vec![])?;
+    }
+    // Codes of 64 KiB, each carried, hashed and analysed for one call.
+    let mut genesis = genesis();
+    let callees: Vec<Address> =
+        (0..40).map(|number| Address::with_last_byte(0x40 + number)).collect();
+    for (number, callee) in callees.iter().enumerate() {
+        let mut code = vec![op::JUMPDEST; 1 << 16];
+        code[0] = op::STOP;
+        code[1] = number as u8;
+        genesis.alloc.insert(*callee, contract(code.into()));
+    }
+    genesis.alloc.insert(WORKER, contract(programs::call_each(&callees)));
+    let input = built(&genesis, vec![call(0, WORKER, GAS, vec![])])?;
+    osaka(row, "40 codes of 64 KiB, each called", input)
+}
+
+/// Inputs borrow their parts; a program that ends soon may leave them where they are.
+fn leak<T>(items: Vec<T>) -> &'static [T] {
+    items.leak()
+}

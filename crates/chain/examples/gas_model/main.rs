@@ -1,0 +1,131 @@
+//! Measures whether the prices of EXECUTE cover what a call can make a node do: time against price for
+//! real blocks and for inputs that are made to be dear. `docs/gas.md` says how the prices follow.
+//!
+//! `cargo run --release -p enshrine-chain --example gas_model`
+//!
+//! It fails if any input takes more than 1.5 times what it pays for, at three nanoseconds per unit of gas,
+//! on one thread, with Keccak as a CPU without wide vectors computes it. `--quick` measures each input
+//! fewer times; names after the options choose inputs by a part of their name.
+
+mod inputs;
+mod precompiles;
+mod programs;
+
+use execute::{Execute, ExecutionSpecs};
+use eyre::{Result, bail};
+use inputs::Input;
+use keccak::Backend;
+use std::{env, fs, process::ExitCode, thread, time::Instant};
+
+/// What a unit of gas buys, in nanoseconds.
+const NANOSECONDS: f64 = 3.0;
+/// How many times as long as it pays for an input may take.
+const TOLERANCE: f64 = 1.5;
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (options, chosen): (Vec<_>, Vec<_>) =
+        arguments.iter().partition(|argument| argument.starts_with("--"));
+    if let Some(unknown) = options.iter().find(|option| option.as_str() != "--quick") {
+        bail!("{unknown} is not known; there is --quick");
+    }
+    let rounds = if options.is_empty() { 7 } else { 3 };
+    let backends: Vec<Backend> = Backend::available().collect();
+    println!("milliseconds and, of the slowest, nanoseconds per gas and time over price\n");
+    print!("  {:<44}{:>10}{:>12}", "", "bytes", "gas");
+    for backend in &backends {
+        print!("{:>10}", format!("{backend:?}"));
+    }
+    println!("{:>9}{:>7}", "ns/gas", "ratio");
+    let (mut dear, mut measured) = (Vec::new(), 0);
+    let mut row = |input: Input| -> Result<()> {
+        if !chosen.is_empty() && !chosen.iter().any(|part| input.name.contains(part.as_str())) {
+            return Ok(());
+        }
+        measured += 1;
+        let ratio = measure(&input, &backends, rounds);
+        if ratio > TOLERANCE {
+            dear.push((input.name, ratio));
+        }
+        Ok(())
+    };
+    inputs::real(&mut row)?;
+    inputs::hostile(&mut row)?;
+    if measured == 0 {
+        bail!("no input has a name like this");
+    }
+    if dear.is_empty() {
+        println!("\nno input of {measured} takes more than {TOLERANCE} times what it pays for");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "\n{} of {measured} inputs take more than {TOLERANCE} times what they pay for:",
+        dear.len()
+    );
+    for (name, ratio) in dear {
+        println!("  {name}: {ratio:.2}");
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// Prints a row; time over price with the slowest Keccak.
+fn measure(input: &Input, backends: &[Backend], rounds: usize) -> f64 {
+    let Input { name, execute, calldata } = input;
+    let (gas, verdict) = price(execute, calldata);
+    print!("  {name:<44}{:>10}{gas:>12}", calldata.len());
+    let mut slowest = 0.0_f64;
+    for backend in backends {
+        keccak::restrict_to(*backend);
+        let shortest = (0..rounds)
+            .map(|_| {
+                let start = Timer::start();
+                let outcome = execute.run(calldata, u64::MAX);
+                let elapsed = start.nanoseconds();
+                drop(outcome);
+                elapsed
+            })
+            .fold(f64::INFINITY, f64::min);
+        slowest = slowest.max(shortest);
+        print!("{:>10.3}", shortest / 1e6);
+    }
+    keccak::restrict_to(Backend::Avx512);
+    let (per_gas, ratio) = (slowest / gas as f64, slowest / (gas as f64 * NANOSECONDS));
+    println!("{per_gas:>9.2}{ratio:>7.2}  {verdict}");
+    ratio
+}
+
+/// Time of this thread on a core, where the system tells it: what else runs on the machine must not
+/// count. Elsewhere the time that passes.
+struct Timer {
+    start: Instant,
+    on_core: Option<u64>,
+}
+
+impl Timer {
+    fn start() -> Self {
+        Self { on_core: Self::on_core(), start: Instant::now() }
+    }
+
+    fn nanoseconds(&self) -> f64 {
+        let elapsed = self.start.elapsed().as_secs_f64() * 1e9;
+        match (Self::on_core(), self.on_core) {
+            (Some(now), Some(then)) => now.saturating_sub(then) as f64,
+            _ => elapsed,
+        }
+    }
+
+    /// The first number that Linux shows of the thread's scheduling, which it counts when it schedules.
+    fn on_core() -> Option<u64> {
+        thread::yield_now();
+        let statistics = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        statistics.split_whitespace().next()?.parse().ok()
+    }
+}
+
+/// What a call is charged; if it fails, what it had to hold until then, which is the least that it loses.
+fn price(execute: &Execute, calldata: &[u8]) -> (u64, String) {
+    match execute.run_as(&ExecutionSpecs, calldata, u64::MAX, |_| {}) {
+        Ok(executed) => (executed.gas, "valid".to_owned()),
+        Err(refused) => (refused.held, refused.reason.to_string().chars().take(40).collect()),
+    }
+}

@@ -1,0 +1,89 @@
+//! What work costs that neither the gas of a block nor its bytes pay for.
+//!
+//! A unit of gas of the L1 buys three nanoseconds. Most instructions of the EVM take less for theirs,
+//! some take several times as much; a block made of nothing else would take that many times what
+//! EXECUTE charges. So what is dearer than twice the price is charged again within EXECUTE, as often
+//! as it takes. The L2 itself charges what Ethereum charges, and a verifier alone does not ask.
+
+use alloy_primitives::{Address, address};
+use stateless::DearWork;
+
+/// Precompiles whose gas is counted several times, with how often, by the table of `docs/gas.md`.
+pub(crate) const DEAR_PRECOMPILES: [(Address, u64); 14] = [
+    // ECRECOVER
+    (address!("0x0000000000000000000000000000000000000001"), 3),
+    // ECADD, ECMUL, ECPAIRING
+    (address!("0x0000000000000000000000000000000000000006"), 6),
+    (address!("0x0000000000000000000000000000000000000007"), 6),
+    (address!("0x0000000000000000000000000000000000000008"), 3),
+    // BLAKE2F
+    (address!("0x0000000000000000000000000000000000000009"), 4),
+    // Point evaluation
+    (address!("0x000000000000000000000000000000000000000a"), 5),
+    // BLS12-381
+    (address!("0x000000000000000000000000000000000000000b"), 4),
+    (address!("0x000000000000000000000000000000000000000c"), 4),
+    (address!("0x000000000000000000000000000000000000000d"), 4),
+    (address!("0x000000000000000000000000000000000000000e"), 4),
+    (address!("0x000000000000000000000000000000000000000f"), 4),
+    (address!("0x0000000000000000000000000000000000000010"), 4),
+    (address!("0x0000000000000000000000000000000000000011"), 4),
+    // P256VERIFY
+    (address!("0x0000000000000000000000000000000000000100"), 3),
+];
+
+/// How often the gas of KECCAK256 is counted.
+const KECCAK_TIMES: u64 = 3;
+
+/// What work is charged; `carried` is the price of so many bytes as an item of the witness.
+pub(super) fn price(work: &DearWork, carried: impl FnOnce(u64) -> u64) -> u64 {
+    /// Of an SSZ offset, which each item has.
+    const OFFSET: u64 = 4;
+    match work {
+        DearWork::RepeatedNode { bytes } => carried((*bytes as u64).saturating_add(OFFSET)),
+        DearWork::Precompile { address, gas } => precompile(address, *gas),
+        DearWork::Keccak { bytes } => keccak(*bytes as u64),
+    }
+}
+
+/// What a precompile is charged beyond the gas that it has taken.
+fn precompile(address: &Address, gas: u64) -> u64 {
+    let dear = DEAR_PRECOMPILES.iter().find(|(dear, _)| dear == address);
+    dear.map_or(0, |(_, times)| gas.saturating_mul(times - 1))
+}
+
+/// What hashing is charged beyond the 30 gas and 6 per word of KECCAK256.
+const fn keccak(bytes: u64) -> u64 {
+    let gas = 30_u64.saturating_add(bytes.div_ceil(32).saturating_mul(6));
+    gas.saturating_mul(KECCAK_TIMES - 1)
+}
+
+/// How much of it the gas of a block covers by itself: what else a block does takes less time than it
+/// pays for, so that a block of which little is dear work is not charged for that.
+pub(super) const fn covered(gas: u64) -> u64 {
+    gas / 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dear_is_charged_several_times_and_what_is_not_is_not() {
+        for (address, times) in DEAR_PRECOMPILES {
+            assert!(times > 1);
+            assert_eq!(precompile(&address, 1_000) + 1_000, times * 1_000, "{address}");
+        }
+        // SHA-256 and identity.
+        assert_eq!(precompile(&Address::with_last_byte(2), 1_000), 0);
+        assert_eq!(precompile(&Address::with_last_byte(4), 1_000), 0);
+        assert_eq!(keccak(0), 2 * 30);
+        assert_eq!(keccak(33), 2 * (30 + 12));
+    }
+
+    #[test]
+    fn no_amount_overflows() {
+        assert!(keccak(u64::MAX) > u64::MAX / 4);
+        assert_eq!(precompile(&DEAR_PRECOMPILES[0].0, u64::MAX), u64::MAX);
+    }
+}

@@ -1,0 +1,194 @@
+//! Work that shows only while a block is executed, and who pays for it.
+
+use crate::{Pricing, pricing::DEAR_PRECOMPILES};
+use alloy_consensus::Header;
+use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
+use alloy_primitives::Address;
+use revm::{
+    context::CfgEnv,
+    precompile::{PrecompileError, PrecompileOutput},
+};
+use stateless::{BlockError, DearWork, EvmOverrides, HookState, Transaction, Unpaid, WorkMeter};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+/// What a call owes for [`DearWork`], and how much of it the call can pay.
+#[derive(Debug)]
+pub(crate) struct Tab {
+    gas: Arc<dyn Pricing>,
+    /// What the gas of the block covers at most.
+    covered: u64,
+    /// What the call can pay beyond that.
+    beyond: u64,
+    spent: AtomicU64,
+    /// Whether something was asked for that the limit does not cover.
+    is_short: AtomicBool,
+}
+
+impl Tab {
+    /// A tab of a block that uses `bound` gas at most, in a call that can pay this much `beyond`.
+    pub(crate) fn new(gas: &Arc<dyn Pricing>, bound: u64, beyond: u64) -> Self {
+        Self {
+            gas: Arc::clone(gas),
+            covered: gas.covered_work(bound),
+            beyond,
+            spent: AtomicU64::new(0),
+            is_short: AtomicBool::new(false),
+        }
+    }
+
+    /// What was spent, or asked for if that was too much.
+    fn spent(&self) -> u64 {
+        self.spent.load(Ordering::Relaxed)
+    }
+
+    /// What the call must hold for it, whatever gas the block uses in the end.
+    pub(crate) fn owed(&self) -> u64 {
+        self.spent().saturating_sub(self.covered)
+    }
+
+    /// What is owed for it by a block that has used so much gas.
+    pub(crate) fn owed_by(&self, gas_used: u64) -> u64 {
+        self.spent().saturating_sub(self.gas.covered_work(gas_used))
+    }
+
+    /// Whether more was asked for than there is: the block was not executed to its end.
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_short.load(Ordering::Relaxed)
+    }
+}
+
+impl WorkMeter for Tab {
+    /// Called by the one thread that executes.
+    fn spend(&self, work: DearWork) -> bool {
+        let spent = self.spent().saturating_add(self.gas.dear_work(&work));
+        self.spent.store(spent, Ordering::Relaxed);
+        if spent > self.beyond.saturating_add(self.covered) {
+            self.is_short.store(true, Ordering::Relaxed);
+        }
+        !self.is_short()
+    }
+}
+
+/// A chain as it is, with a tab for what its blocks do.
+#[derive(Debug)]
+pub(crate) struct Metered<'c> {
+    pub(crate) chain: &'c dyn EvmOverrides,
+    pub(crate) tab: Arc<Tab>,
+}
+
+impl EvmOverrides for Metered<'_> {
+    fn limits(&self, cfg: &mut CfgEnv) {
+        self.chain.limits(cfg);
+    }
+
+    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
+        self.chain.precompiles(precompiles);
+        for (address, _) in DEAR_PRECOMPILES {
+            if precompiles.get(&address).is_some() {
+                let tab = Arc::clone(&self.tab);
+                precompiles.map_precompile(&address, move |inner| metered(address, inner, tab));
+            }
+        }
+    }
+
+    fn meter(&self) -> Option<Arc<dyn WorkMeter>> {
+        Some(Arc::clone(&self.tab) as _)
+    }
+
+    fn is_verifiable(&self) -> bool {
+        self.chain.is_verifiable()
+    }
+
+    fn begin_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
+        self.chain.begin_block(header, state)
+    }
+
+    fn before_transaction(
+        &self,
+        index: usize,
+        transaction: &Transaction,
+        sender: Address,
+        state: &mut dyn HookState,
+    ) -> Result<(), BlockError> {
+        self.chain.before_transaction(index, transaction, sender, state)
+    }
+
+    fn end_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
+        self.chain.end_block(header, state)
+    }
+}
+
+/// A precompile whose calls go onto a tab. One that the tab does not cover stops the block.
+fn metered(address: Address, inner: DynPrecompile, tab: Arc<Tab>) -> DynPrecompile {
+    use alloy_evm::precompiles::Precompile as _;
+    let id = inner.precompile_id().clone();
+    DynPrecompile::new(id, move |input: PrecompileInput<'_>| {
+        if tab.is_short() {
+            return Err(PrecompileError::Fatal(Unpaid.to_string()));
+        }
+        let (given, length) = (input.gas, input.data.len());
+        let output = inner.call(input)?;
+        let gas = worth(&output, given, length);
+        if tab.spend(DearWork::Precompile { address, gas }) {
+            Ok(output)
+        } else {
+            Err(PrecompileError::Fatal(Unpaid.to_string()))
+        }
+    })
+}
+
+/// The gas that the work of a precompile is worth. What fails takes all that it was given, however
+/// much that is; then the work is worth no more than the dearest precompile of such an input.
+fn worth(output: &PrecompileOutput, given: u64, length: usize) -> u64 {
+    /// Of point evaluation, and more than what any other takes for no pairs at all.
+    const LEAST: u64 = 50_000;
+    /// Of pairs of the first pairing (EIP-1108): 34,000 for 192 bytes.
+    const PER_BYTE: u64 = 178;
+    if output.is_halt() {
+        let dearest = (length as u64).saturating_mul(PER_BYTE).saturating_add(LEAST);
+        given.min(dearest)
+    } else {
+        output.gas_used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::GasSchedule;
+    use alloy_primitives::Bytes;
+    use revm::precompile::PrecompileHalt;
+
+    #[test]
+    fn a_tab_takes_what_its_limit_covers_and_nothing_after() {
+        let gas: Arc<dyn Pricing> = GasSchedule::DEFAULT.into();
+        let work = DearWork::RepeatedNode { bytes: 100 };
+        let price = gas.dear_work(&work);
+        assert!(price > 0);
+        // A quarter of the gas of the block pays for one, the call for another.
+        let tab = Tab::new(&gas, 4 * price, price);
+        assert!(tab.spend(work));
+        assert_eq!((tab.owed(), tab.owed_by(0)), (0, price));
+        assert!(tab.spend(work));
+        assert_eq!((tab.owed(), tab.owed_by(0)), (price, 2 * price));
+        assert!(!tab.is_short());
+        assert!(!tab.spend(work));
+        assert!(tab.is_short() && tab.owed() > price);
+        // What costs nothing is refused as well: the block is over.
+        let free = DearWork::Precompile { address: Address::with_last_byte(2), gas: 60 };
+        assert!(!tab.spend(free));
+    }
+
+    #[test]
+    fn a_failure_is_worth_what_its_input_can_have_cost_and_no_more_than_was_given() {
+        let failed = PrecompileOutput::halt(PrecompileHalt::Bn254PairLength, 0);
+        assert_eq!(worth(&failed, 1_000, 192), 1_000);
+        assert_eq!(worth(&failed, 10_000_000, 0), 50_000);
+        assert!(worth(&failed, 10_000_000, 192) > 45_000 + 34_000);
+        let done = PrecompileOutput::new(45_000, Bytes::new(), 0);
+        assert_eq!(worth(&done, 10_000_000, 0), 45_000);
+    }
+}

@@ -1,0 +1,208 @@
+//! No input makes EXECUTE hold much more memory than the input itself and its gas account for.
+#![allow(unsafe_code, reason = "a global allocator cannot be written without; it only forwards")]
+
+mod support;
+
+use alloy_consensus::{SignableTransaction, TxLegacy};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
+use enshrine_execute::{Execute, ExecutionSpecs};
+use revm::bytecode::opcode as op;
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    collections::BTreeMap,
+};
+use support::l2::{L2, call, resealed, with_transactions};
+use testkit::{ETHER, Forgery, Key, Transaction, rich_genesis, uniform_storage};
+use wire::{ByteLists, ProtocolFork, StatelessInput};
+
+/// Bytes for each byte of input.
+const PER_BYTE: usize = 16;
+/// Bytes for each unit of gas: the dearest are those of transient storage, at 100 gas a slot.
+const PER_GAS: usize = 4;
+/// Bytes that any call takes: frames, stacks, tables.
+const ANY_CALL: usize = 1 << 20;
+
+const FORK: ProtocolFork = ProtocolFork::Osaka;
+const WORKER: Address = Address::repeat_byte(0x77);
+
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting what each thread holds.
+struct Counting;
+
+fn count(bytes: isize) {
+    let live = LIVE.get() + bytes;
+    LIVE.set(live);
+    PEAK.set(PEAK.get().max(live));
+}
+
+// SAFETY: every method hands its arguments to the system's allocator as they are, whose contract is the
+// one that callers of these methods keep.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size().cast_signed());
+        // SAFETY: the caller's promise about `layout` is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        count(-layout.size().cast_signed());
+        // SAFETY: the caller's promises about `ptr` and `layout` are passed on.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // As if old and new were there at once, which they may be.
+        count(new_size.cast_signed());
+        // SAFETY: the caller's promises about `ptr`, `layout` and `new_size` are passed on.
+        let moved = unsafe { System.realloc(ptr, layout, new_size) };
+        count(-layout.size().cast_signed());
+        moved
+    }
+}
+
+#[global_allocator]
+static HEAP: Counting = Counting;
+
+/// Most bytes that `work` holds at once.
+fn peak_of(work: impl FnOnce()) -> usize {
+    PEAK.set(LIVE.get());
+    let before = LIVE.get();
+    work();
+    usize::try_from(PEAK.get() - before).unwrap()
+}
+
+/// Runs an input and checks what it holds meanwhile, for whose gas so many bytes are allowed.
+fn assert_bounded(name: &str, calldata: &[u8], per_gas: usize) {
+    let execute = Execute::default();
+    let mut gas = 0;
+    let peak = peak_of(|| {
+        gas = match execute.run_as(&ExecutionSpecs, calldata, u64::MAX, |_| {}) {
+            Ok(executed) => executed.gas,
+            Err(refused) => refused.held,
+        };
+    });
+    let bound = PER_BYTE * calldata.len() + per_gas * usize::try_from(gas).unwrap() + ANY_CALL;
+    let (bytes, ratio) = (calldata.len(), peak as f64 / bound as f64);
+    println!("{name}: {peak} bytes for an input of {bytes} and {gas} gas, {ratio:.2} of the bound");
+    assert!(peak <= bound, "{name}: {peak} bytes for an input of {bytes} and {gas} gas");
+}
+
+/// As many different items of this length as make up a megabyte with their offsets. A test that ends
+/// soon may leave them where they are.
+fn items(length: usize) -> &'static [Bytes] {
+    let item = |number: usize| {
+        let mut item = vec![0x5b; length];
+        let tail = length.min(8);
+        item[length - tail..].copy_from_slice(&number.to_be_bytes()[8 - tail..]);
+        item.into()
+    };
+    (0..1_000_000 / (length + 4)).map(item).collect::<Vec<_>>().leak()
+}
+
+#[test]
+fn surplus_items_take_no_more_than_sixteen_times_their_bytes() {
+    let good = L2::new(FORK).calldata(1);
+    assert_bounded("a transfer", &good, 0);
+    for length in [0, 1, 2, 8, 32, 1_024] {
+        let surplus = items(length);
+        let nodes = resealed(&good, |input| input.witness.state = ByteLists::from(surplus));
+        assert_bounded(&format!("nodes of {length} bytes"), &nodes, 0);
+        let codes = resealed(&good, |input| input.witness.codes = ByteLists::from(surplus));
+        assert_bounded(&format!("codes of {length} bytes"), &codes, 0);
+    }
+    let large = items(65_536);
+    let codes = resealed(&good, |input| input.witness.codes = ByteLists::from(large));
+    assert_bounded("codes of 64 KiB", &codes, 0);
+}
+
+#[test]
+fn transactions_take_no_more_than_sixteen_times_their_bytes_until_their_gas_is_held() {
+    let good = L2::new(FORK).calldata(1);
+    let nothing = |gas_limit, to| {
+        let signature = Signature::new(U256::ONE, U256::ONE, false);
+        let transaction = TxLegacy { gas_limit, to, ..Default::default() };
+        Bytes::from(Transaction::from(transaction.into_signed(signature)).encoded_2718())
+    };
+    let cases = [
+        ("of no gas", nothing(0, TxKind::Create), 70_000),
+        ("of little gas", nothing(53_000, TxKind::Create), 60_000),
+        ("of a recipient", nothing(21_000, TxKind::Call(WORKER)), 25_000),
+    ];
+    for (name, transaction, count) in cases {
+        let calldata = with_transactions(&good, &vec![transaction; count], |input| {
+            // So large that the gas limits do not exceed it.
+            input.request.payload.gas_limit = u64::MAX >> 1;
+        });
+        // The call cannot pay for the gas of so many.
+        let input = StatelessInput::decode(&calldata).unwrap();
+        assert_eq!(input.request.payload.transactions.len(), count);
+        let peak = peak_of(|| {
+            let refused = Execute::default().run(&calldata, 60_000_000);
+            assert!(refused.is_err());
+        });
+        let bound = PER_BYTE * calldata.len();
+        assert!(peak <= bound, "{name}: {peak} bytes for an input of {}", calldata.len());
+    }
+    let transfers = L2::new(FORK).calldata(1_000);
+    assert_bounded("a thousand transfers", &transfers, PER_GAS);
+}
+
+/// Counts up, with the counter on the stack for `body`, until little gas is left.
+fn counting(body: &[u8]) -> Vec<u8> {
+    let mut code = vec![op::PUSH0, op::JUMPDEST, op::PUSH1, 1, op::ADD, op::DUP1];
+    code.extend(body);
+    code.extend([op::PUSH2, 0xff, 0xff, op::GAS, op::GT, op::PUSH1, 1, op::JUMPI, op::STOP]);
+    code
+}
+
+#[test]
+fn what_a_block_does_takes_no_more_memory_than_its_gas_pays_for() {
+    let programs: [(&str, &[u8]); 5] = [
+        ("TSTORE", &[op::DUP1, op::TSTORE]),
+        ("SLOAD", &[op::SLOAD, op::POP]),
+        ("SSTORE", &[op::DUP1, op::SSTORE]),
+        ("BALANCE", &[op::BALANCE, op::POP]),
+        ("LOG0 of 1 kB", &[op::POP, op::PUSH2, 4, 0, op::PUSH0, op::LOG0]),
+    ];
+    for (name, body) in programs {
+        let account =
+            GenesisAccount { code: Some(counting(body).into()), ..GenesisAccount::default() };
+        let l2 = L2::with_genesis(FORK, |genesis| {
+            genesis.alloc.insert(WORKER, account);
+        });
+        let call = call(0, WORKER, 10_000_000, U256::ZERO, Bytes::new());
+        let calldata = l2.build(vec![Key::named("alice").sign(call)]).input().unwrap();
+        assert_bounded(name, &calldata, PER_GAS);
+    }
+}
+
+#[test]
+fn nodes_that_stand_at_many_places_take_no_more_memory_than_is_paid_for() {
+    for (name, body) in
+        [("read", &[op::SLOAD, op::POP][..]), ("written", &[op::DUP1, op::SSTORE][..])]
+    {
+        let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
+        let account =
+            GenesisAccount { code: Some(counting(body).into()), ..GenesisAccount::default() };
+        genesis.alloc.insert(WORKER, account);
+        let (root, nodes) = uniform_storage();
+        let call = call(0, WORKER, 5_000_000, U256::ZERO, Bytes::new());
+        let forgery = Forgery {
+            genesis,
+            fork: FORK,
+            storage_roots: BTreeMap::from([(WORKER, root)]),
+            nodes,
+            transactions: vec![Key::named("alice").sign(call)],
+        };
+        let calldata = forgery.input().unwrap();
+        assert!(calldata.len() < 80_000);
+        assert_bounded(name, &calldata, PER_GAS);
+    }
+}

@@ -1,0 +1,29 @@
+//! A process can be made to hash as a lesser CPU would. All of it is one test: the restriction is the
+//! process's.
+
+use alloy_primitives::B256;
+use enshrine_keccak::{Backend, keccak256, keccak256_batch, restrict_to};
+
+#[test]
+fn no_faster_backend_is_used_than_the_process_is_restricted_to_and_digests_stay_the_same() {
+    let messages: Vec<Vec<u8>> = (0..300).map(|length| vec![7; length]).collect();
+    let slices: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+    let hashed = || {
+        let mut digests = vec![B256::ZERO; slices.len()];
+        keccak256_batch(&slices, &mut digests);
+        let one_by_one: Vec<B256> = slices.iter().map(|message| keccak256(message)).collect();
+        assert_eq!(digests, one_by_one);
+        digests
+    };
+    let unrestricted = Backend::detect();
+    let expected: Vec<B256> = messages.iter().map(alloy_primitives::keccak256).collect();
+    for fastest in [Backend::Avx512, Backend::Avx2, Backend::Scalar] {
+        restrict_to(fastest);
+        assert!(Backend::detect() >= fastest.max(unrestricted), "{fastest:?}");
+        assert!(Backend::available().all(|backend| backend >= fastest), "{fastest:?}");
+        assert_eq!(hashed(), expected, "{fastest:?}");
+    }
+    assert_eq!(Backend::detect(), Backend::Scalar);
+    restrict_to(Backend::Avx512);
+    assert_eq!(Backend::detect(), unrestricted);
+}

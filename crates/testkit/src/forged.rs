@@ -1,0 +1,215 @@
+//! Blocks on states that no blocks have made.
+//!
+//! EXECUTE is not told how the state before a block came about: whoever calls it may make up the
+//! parent with its root. So an attacker's trie need not be one of hashed keys.
+
+use crate::{CHAIN_ID, Transaction};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use alloy_trie::TrieAccount;
+use chain::{BlockAttributes, Chain, ChainConfig, genesis_header};
+use execute::{Execute, ExecuteError};
+use executor::{ChainSpec, Invalid};
+use eyre::{Result, bail};
+use std::collections::BTreeMap;
+use trie::{NodePath, NodeSource, SourceError, Trie, hash_tries};
+use wire::{ProtocolFork, StatelessInput};
+
+/// A state, and what happens on it in one block.
+#[derive(Debug, Clone)]
+pub struct Forgery {
+    /// The accounts, with codes and ordinary storage.
+    pub genesis: Genesis,
+    /// The fork of the block.
+    pub fork: ProtocolFork,
+    /// Roots of storage that is made up, in place of what the genesis says.
+    pub storage_roots: BTreeMap<Address, B256>,
+    /// Nodes of that storage.
+    pub nodes: Vec<Bytes>,
+    /// What the block holds.
+    pub transactions: Vec<Transaction>,
+}
+
+impl Forgery {
+    /// The block as the input of an EXECUTE that accepts it.
+    ///
+    /// # Errors
+    ///
+    /// If the block cannot be made valid by stating what execution finds.
+    pub fn input(&self) -> Result<Vec<u8>> {
+        let spec = ChainSpec::constant(CHAIN_ID, self.fork);
+        let chain = Chain::new(&self.genesis, ChainConfig::new(spec.clone()))?;
+        let timestamp = self.genesis.timestamp + 12;
+        let attributes = BlockAttributes { timestamp, slot_number: 1, ..Default::default() };
+        let (empty, _) = chain.build(&attributes, vec![])?;
+        let empty = empty.input()?;
+
+        let (root, mut nodes, codes) = self.state()?;
+        nodes.extend(self.nodes.iter().cloned());
+        let parent = genesis_header(&self.genesis, root, &spec);
+        let headers = [Bytes::from(alloy_rlp::encode(&parent))];
+        let transactions: Vec<Bytes> =
+            self.transactions.iter().map(|tx| tx.encoded_2718().into()).collect();
+
+        let mut input = StatelessInput::decode(&empty)?;
+        input.witness.state = nodes.as_slice().into();
+        input.witness.codes = codes.as_slice().into();
+        input.witness.headers = headers.as_slice().into();
+        let payload = &mut input.request.payload;
+        payload.parent_hash = parent.hash_slow();
+        payload.transactions = transactions.as_slice().into();
+        payload.gas_used = payload.gas_limit;
+        self.settle(input)
+    }
+
+    /// States what execution finds until there is nothing left to correct.
+    fn settle(&self, mut input: StatelessInput<'_>) -> Result<Vec<u8>> {
+        let execute = Execute::on(self.fork);
+        for _ in 0..8 {
+            if let Some(header) = stateless::header_of(&input.request, input.fork) {
+                input.request.payload.block_hash = header.hash_slow();
+            }
+            let calldata = input.encode();
+            let payload = &mut input.request.payload;
+            match execute.run(&calldata, u64::MAX) {
+                Ok(_) => return Ok(calldata),
+                Err(ExecuteError::Invalid(Invalid::Amount {
+                    what: "gas used", expected, ..
+                })) => {
+                    payload.gas_used = expected;
+                }
+                Err(ExecuteError::Invalid(Invalid::Commitment { what, expected, .. })) => {
+                    match what {
+                        "receipts root" => payload.receipts_root = expected,
+                        "state root" => payload.state_root = expected,
+                        other => bail!("the {other} cannot be stated"),
+                    }
+                }
+                Err(other) => return Err(other.into()),
+            }
+        }
+        bail!("each correction makes another necessary")
+    }
+
+    /// Root, nodes and codes of the accounts.
+    fn state(&self) -> Result<(B256, Vec<Bytes>, Vec<Bytes>)> {
+        let (mut nodes, mut codes) = (Vec::new(), Vec::new());
+        let mut accounts = Vec::new();
+        for (address, account) in &self.genesis.alloc {
+            let slots = account.storage.iter().flatten().map(|(slot, value)| {
+                let value = U256::from_be_bytes(value.0);
+                (keccak256(slot), alloy_rlp::encode(value))
+            });
+            let storage_root = match self.storage_roots.get(address) {
+                Some(root) => *root,
+                None => trie_of(slots, &mut nodes)?,
+            };
+            accounts.push((keccak256(address), alloy_rlp::encode(leaf_of(account, storage_root))));
+            codes.extend(account.code.clone().filter(|code| !code.is_empty()));
+        }
+        let root = trie_of(accounts.into_iter(), &mut nodes)?;
+        codes.sort();
+        codes.dedup();
+        Ok((root, nodes, codes))
+    }
+}
+
+fn leaf_of(account: &GenesisAccount, storage_root: B256) -> TrieAccount {
+    TrieAccount {
+        nonce: account.nonce.unwrap_or_default(),
+        balance: account.balance,
+        storage_root,
+        code_hash: account.code.as_ref().map_or(KECCAK256_EMPTY, keccak256),
+    }
+}
+
+/// A source for tries that are built from nothing.
+struct Nothing;
+
+impl NodeSource for Nothing {
+    type Bytes = Bytes;
+
+    fn node(&self, _: NodePath<'_>, _: &B256) -> Result<Option<Bytes>, SourceError> {
+        Ok(None)
+    }
+}
+
+/// The root of an honest trie; its nodes are added to `nodes`.
+fn trie_of(values: impl Iterator<Item = (B256, Vec<u8>)>, nodes: &mut Vec<Bytes>) -> Result<B256> {
+    let mut trie = Trie::default();
+    for (key, value) in values {
+        trie.insert(&Nothing, &key, &value)?;
+    }
+    hash_tries(&mut [&mut trie], |(_, node)| nodes.push(Bytes::copy_from_slice(node)));
+    Ok(trie.root().unwrap_or_default())
+}
+
+/// A storage trie of 65 nodes in which every slot holds the largest number: all children of each
+/// branch are one and the same.
+pub fn uniform_storage() -> (B256, Vec<Bytes>) {
+    let mut nodes = vec![leaf_at_the_end()];
+    for _ in 0..64 {
+        let child = keccak256(&nodes[nodes.len() - 1]);
+        nodes.push(branch(&[child; 16]));
+    }
+    (keccak256(&nodes[64]), nodes)
+}
+
+/// A storage trie in which each of these slots holds the largest number 64 branches below the root,
+/// none of which two slots share but for the topmost: their places must differ in their first nibble.
+/// Each branch has `width` children, all but one of which nobody can show.
+pub fn deep_storage(slots: &[U256], width: usize) -> (B256, Vec<Bytes>) {
+    let mut nodes = Vec::new();
+    let mut top = [B256::ZERO; 16];
+    for slot in slots {
+        let place = keccak256(slot.to_be_bytes::<32>());
+        let nibble = |depth: usize| usize::from(place[depth / 2] >> (4 * (1 - depth % 2)) & 0xf);
+        let mut node = leaf_at_the_end();
+        for depth in (1..64).rev() {
+            let mut children = [B256::ZERO; 16];
+            for (index, child) in children.iter_mut().enumerate() {
+                if (index + 16 - nibble(depth)) % 16 < width {
+                    *child = keccak256([place.as_slice(), &[depth as u8, index as u8]].concat());
+                }
+            }
+            children[nibble(depth)] = keccak256(&node);
+            nodes.push(core::mem::replace(&mut node, branch(&children)));
+        }
+        top[nibble(0)] = keccak256(&node);
+        nodes.push(node);
+    }
+    let root = branch(&top);
+    let hash = keccak256(&root);
+    nodes.push(root);
+    (hash, nodes)
+}
+
+/// A leaf below 64 nibbles, whose value is the largest number.
+fn leaf_at_the_end() -> Bytes {
+    let value = alloy_rlp::encode(U256::MAX);
+    list(&[&[0x20][..], &alloy_rlp::encode(value.as_slice())].concat())
+}
+
+/// A branch; a child that is zero is none.
+fn branch(children: &[B256; 16]) -> Bytes {
+    let mut items = Vec::with_capacity(16 * 33 + 1);
+    for child in children {
+        if child.is_zero() {
+            items.push(0x80);
+        } else {
+            items.push(0xa0);
+            items.extend_from_slice(child.as_slice());
+        }
+    }
+    items.push(0x80);
+    list(&items)
+}
+
+/// An RLP list with these items.
+fn list(items: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(items.len() + 3);
+    alloy_rlp::Header { list: true, payload_length: items.len() }.encode(&mut out);
+    out.extend_from_slice(items);
+    out.into()
+}
