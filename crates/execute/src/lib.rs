@@ -20,12 +20,14 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod dialects;
+mod observer;
 mod precompile;
 mod pricing;
 mod rules;
 mod run;
 
 pub use dialects::{Answer, Dialect, Drake, EXECUTE_ADDRESS, ExecutionSpecs};
+pub use observer::{ObservedCall, Observer};
 pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Circumstances, Execute, ExecuteError, Executed, Networks, Refused};

@@ -1,7 +1,8 @@
 //! One call, from calldata to result.
 
 use crate::{
-    Answer, DeclaredGas, Dialect, ExecutionSpecs, GasSchedule, Pricing, RuleViolation, Rules,
+    Answer, DeclaredGas, Dialect, ExecutionSpecs, GasSchedule, Observer, Pricing, RuleViolation,
+    Rules,
 };
 use alloy_primitives::Address;
 use core::num::NonZeroUsize;
@@ -35,6 +36,8 @@ pub struct Execute {
     pub networks: Networks,
     /// Threads per call, the calling one included. The verdict does not depend on it.
     pub threads: NonZeroUsize,
+    /// Who is told of the calls that the EVM makes.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Default for Execute {
@@ -59,6 +62,7 @@ impl Execute {
             system_code: SystemCode::Canonical,
             networks: Networks::ById,
             threads: NonZeroUsize::MIN,
+            observer: Arc::new(()),
         }
     }
 }

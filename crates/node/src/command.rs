@@ -1,6 +1,6 @@
 //! Changes of a node's state, as values.
 
-use crate::{Mining, NodeState, PoolTransaction, Snapshot};
+use crate::{Mining, NodeState, Observer, PoolTransaction, Snapshot};
 use alloy_primitives::{Address, B256};
 use chain::{ChainError, State};
 use core::fmt;
@@ -67,6 +67,18 @@ impl Command for SetMining {
     }
 }
 
+/// Changes who is told of blocks.
+#[derive(Debug, Clone)]
+pub struct SetObserver(pub Arc<dyn Observer>);
+
+impl Command for SetObserver {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.observer = self.0;
+    }
+}
+
 /// Changes who gets the tips.
 #[derive(Debug, Clone, Copy)]
 pub struct SetCoinbase(pub Address);
@@ -88,6 +100,21 @@ impl Command for Restore {
 
     fn apply(self, node: &mut NodeState) -> Self::Output {
         node.restore(&self.0)
+    }
+}
+
+/// Goes back to the chain of a moment; the clock goes on from its head. What waits and the settings
+/// stay.
+#[derive(Debug, Clone)]
+pub struct RestoreChain(pub Snapshot);
+
+impl Command for RestoreChain {
+    type Output = Result<(), ChainError>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        node.chain.restore(self.0.chain())?;
+        node.clock.set(node.chain.head().header.timestamp);
+        Ok(())
     }
 }
 

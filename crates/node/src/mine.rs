@@ -44,6 +44,7 @@ struct PendingKey {
     header: B256,
     root: B256,
     pool: u64,
+    commands: u64,
 }
 
 /// All that a block is made from, taken out of the node.
@@ -53,6 +54,7 @@ struct Draft {
     withdrawals: Vec<Withdrawal>,
     offered: Vec<Arc<PoolTransaction>>,
     pool: u64,
+    commands: u64,
 }
 
 impl NodeState {
@@ -83,7 +85,7 @@ impl NodeState {
             None => {
                 let base_fee = header.base_fee_per_gas.unwrap_or_default();
                 let mut failed = None;
-                let ready = self.pool.ready(base_fee, settings.order, |sender| {
+                let mut ready = self.pool.ready(base_fee, settings.order, |sender| {
                     // No transaction has the greatest nonce.
                     state.nonce(sender).unwrap_or_else(|error| {
                         failed.get_or_insert(error);
@@ -93,6 +95,7 @@ impl NodeState {
                 if let Some(error) = failed {
                     return Err(error);
                 }
+                ready.truncate(settings.max_transactions.unwrap_or(usize::MAX));
                 ready
             }
         };
@@ -102,13 +105,15 @@ impl NodeState {
             withdrawals: attributes.withdrawals,
             offered,
             pool: self.pool.version(),
+            commands: self.commands,
         })
     }
 }
 
 impl Draft {
     fn key(&self) -> PendingKey {
-        PendingKey { header: self.header.hash_slow(), root: self.state.root(), pool: self.pool }
+        let (header, root) = (self.header.hash_slow(), self.state.root());
+        PendingKey { header, root, pool: self.pool, commands: self.commands }
     }
 
     /// Builds the block, with its witness if it is to be verified.
@@ -182,6 +187,7 @@ impl Node {
         if let Err(error) = node.prune() {
             tracing::warn!(%error, "old states stay: they could not be forgotten");
         }
+        let (observer, waiting) = (Arc::clone(&node.observer), node.pool.len());
         drop(node);
         tracing::info!(
             hash = %block.hash,
@@ -190,6 +196,7 @@ impl Node {
             took = ?begun.elapsed(),
             "made"
         );
+        observer.made(&block, waiting);
         self.emit(Event::Head { removed: Vec::new(), added: vec![Arc::clone(&block)] });
         Ok(block)
     }

@@ -76,6 +76,12 @@ pub struct Settings {
     pub history: Option<u64>,
     /// Of how many blocks, the head included, transactions and receipts are kept; `None` for all.
     pub bodies: Option<u64>,
+    /// Most transactions of a block.
+    pub max_transactions: Option<usize>,
+    /// How much more a transaction has to pay, in percent, to take the place of one in the pool.
+    pub replacement_bump: u8,
+    /// Whether the pool refuses what its sender cannot pay now.
+    pub refuse_unpaid: bool,
     /// By which rules of EXECUTE every block that is made is verified from its own witness; `None` if
     /// none is.
     pub verify_blocks: Option<Rules>,
@@ -97,6 +103,9 @@ impl Default for Settings {
             max_transaction_bytes: 128 * 1024,
             history: None,
             bodies: None,
+            max_transactions: None,
+            replacement_bump: 10,
+            refuse_unpaid: true,
             verify_blocks: None,
         }
     }
