@@ -44,7 +44,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let Cli { log_format, command } = Cli::parse();
-    logging::start(log_format);
+    logging::start(shown(log_format, &command));
     let outcome = match command {
         Command::Execute(command) => execute::run(command),
         Command::Devnet(args) => run_devnet(&args),
@@ -56,8 +56,23 @@ fn main() -> ExitCode {
     })
 }
 
+/// What of the log is shown, and whether there is a story to tell.
+fn shown(format: logging::Format, command: &Command) -> logging::Shown {
+    let Command::Devnet(args) = command else {
+        return logging::Shown { format, ..Default::default() };
+    };
+    let display = &args.display;
+    let format = if display.json { logging::Format::Json } else { format };
+    let story = if display.json { logging::Format::Json } else { logging::Format::Text };
+    let story = (!display.quiet).then_some(story);
+    logging::Shown { format, verbosity: display.verbosity, story }
+}
+
 fn run_devnet(args: &devnet::args::DevnetArgs) -> eyre::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(devnet::run(args))?;
+    let outcome = runtime.block_on(devnet::run(args));
+    // What still waits for somebody, such as another node, is not waited for.
+    runtime.shutdown_background();
+    outcome?;
     Ok(ExitCode::SUCCESS)
 }
