@@ -160,7 +160,7 @@ fn a_program_reads_one_object_a_line_with_the_same_in_it() {
     node.story();
     let said: Vec<Value> =
         node.said().iter().map(|line| serde_json::from_str(line).expect(line)).collect();
-    let of = |event: &str| said.iter().filter(move |line| line["event"] == event);
+    let of = |event: &'static str| said.iter().filter(move |line| line["event"] == event);
     let sent: Vec<_> = of("transaction").collect();
     assert_eq!(sent.len(), 4);
     assert_eq!(sent[0]["created"], CONTRACT);

@@ -23,7 +23,11 @@ use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use rpc::STORY;
 use serde_json::Value;
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 use tokio::task::JoinSet;
 use trie::SourceError;
 
@@ -45,8 +49,8 @@ pub(crate) struct Remote {
     accounts: Mutex<AddressMap<Option<AccountInfo>>>,
     slots: Mutex<HashMap<(Address, U256), U256>>,
     hashes: Mutex<HashMap<u64, B256>>,
-    /// Where the answers are kept.
-    cache: Option<Cache>,
+    /// Where the answers are kept, and how many are there already.
+    cache: Option<(Cache, AtomicUsize)>,
 }
 
 /// An error of the other node, or on the way to it.
@@ -96,7 +100,9 @@ impl Remote {
                     }
                     Some(number) => number.unsigned_abs().into(),
                 };
-                Ok((wanted, node.get_header_by_number(wanted).await?))
+                // Not every provider has a method for headers alone.
+                let block = node.get_block_by_number(wanted).await?;
+                Ok((wanted, block.map(|block| block.header)))
             };
             // Together: each way there and back may take long.
             tokio::try_join!(chain_id, header)
@@ -110,12 +116,14 @@ impl Remote {
         let cache = fork.cache.as_ref();
         let cache = cache.map(|folder| Cache::of(folder, chain_id, header.number, header.hash));
         let (mut accounts, mut slots, mut hashes) = Values::default();
-        for known in cache.iter().flat_map(Cache::read) {
+        for known in cache.as_ref().map(Cache::read).unwrap_or_default() {
             let known = known.into_values();
             accounts.extend(known.0);
             slots.extend(known.1);
             hashes.extend(known.2);
         }
+        let known = accounts.len() + slots.len() + hashes.len();
+        let cache = cache.map(|cache| (cache, AtomicUsize::new(known)));
         Ok(Self {
             url: url.to_owned(),
             chain_id,
@@ -209,7 +217,10 @@ impl Drop for Remote {
 impl Remote {
     /// Keeps what the node has answered for the next fork of the block, where there is a place.
     pub(crate) fn keep(&self) {
-        if let Some(cache) = &self.cache {
+        let Some((cache, kept)) = &self.cache else { return };
+        let known = self.accounts.lock().len() + self.slots.lock().len() + self.hashes.lock().len();
+        // Answers are only ever added.
+        if kept.swap(known, Ordering::Relaxed) != known {
             let values = (
                 self.accounts.lock().clone(),
                 self.slots.lock().clone(),
@@ -276,9 +287,10 @@ impl ForkBackend for Remote {
         let header =
             ask(
                 &self.client,
-                move |node| async move { node.get_header_by_number(number.into()).await },
+                move |node| async move { node.get_block_by_number(number.into()).await },
             )
             .map_err(SourceError::new)?;
+        let header = header.map(|block| block.header);
         if let Some(header) = header.as_ref().filter(|header| header.number != number) {
             let message = format!("asked for block {number}, it answers with {}", header.number);
             return Err(SourceError::new(RemoteError { code: -32603, message, data: None }));

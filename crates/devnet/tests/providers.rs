@@ -283,7 +283,7 @@ fn what_was_answered_once_is_not_asked_again_until_the_block_is_another() {
     };
     let (first, second) = (asked(&fork), asked(&fork));
     assert!(first > 30, "{first} requests");
-    assert_eq!(second, 2, "chain id and block alone");
+    assert_eq!(second, 2, "the chain id and the block are asked for alone");
     assert!(asked(&Fork { cache: None, ..fork.clone() }) >= first);
 
     // What cannot be read is passed over.

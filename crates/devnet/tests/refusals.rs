@@ -90,7 +90,7 @@ fn a_call_is_explained_whatever_became_of_it() {
     assert_eq!((&valid["verdict"], &valid["reason"]), (&json!("valid"), &Value::Null));
     assert_eq!(valid["output"].as_str().unwrap().len(), 2 + 2 * 43);
 
-    let poor = json!({ "to": CALLER, "data": execute_input(), "gas": "0x13880" });
+    let poor = json!({ "to": CALLER, "data": execute_input(), "gas": "0x20000" });
     let poor = scene.ask("enshrine_explainExecute", json!([poor]));
     assert_eq!(poor[0]["verdict"], "outOfGas", "{poor}");
 
