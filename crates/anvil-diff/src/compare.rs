@@ -19,7 +19,7 @@ pub const NORMALISATIONS: [(&str, &str); 7] = [
     ("the state-dump blob", "compressed; the interchange tests load it in both directions instead"),
     (
         "upper and lower case",
-        "of addresses, which some methods of one node show with a checksum where the other does not",
+        "of addresses that are values, which some methods of one node show with a checksum where the other does not",
     ),
     ("ids of filters", "drawn at random by anvil"),
     ("client name, version and instance id", "each node has its own"),
@@ -152,7 +152,8 @@ impl Comparison {
     }
 }
 
-/// The same value with all hexadecimal digits in lower case.
+/// The same value with all hexadecimal digits in lower case, but for names of members: clients look
+/// for those as they are.
 fn lower(value: &Value) -> Value {
     let text = |text: &str| match text.strip_prefix("0x") {
         Some(_) => text.to_lowercase(),
@@ -162,7 +163,7 @@ fn lower(value: &Value) -> Value {
         Value::String(string) => text(string).into(),
         Value::Array(items) => items.iter().map(lower).collect(),
         Value::Object(members) => {
-            members.iter().map(|(name, item)| (text(name), lower(item))).collect()
+            members.iter().map(|(name, item)| (name.clone(), lower(item))).collect()
         }
         other => other.clone(),
     }

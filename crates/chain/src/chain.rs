@@ -268,6 +268,14 @@ impl Chain {
         Ok(())
     }
 
+    /// Makes the chain what it was when `then` was taken out of it: its head, and what somebody had
+    /// changed behind each of its blocks. The rules stay as they are.
+    pub fn restore(&mut self, then: &ChainReader) -> Result<(), ChainError> {
+        self.set_state(&then.state())?;
+        self.reader.roots = Arc::clone(&then.roots);
+        Ok(())
+    }
+
     /// The state after a block, of which the store holds all, has this root, whatever the header
     /// says.
     pub fn override_root(&mut self, block: B256, root: B256) {

@@ -31,29 +31,100 @@ pub(crate) enum Format {
     Json,
 }
 
+/// What is shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Shown {
+    /// How log lines are written.
+    pub(crate) format: Format,
+    /// How many levels more than warnings and errors are shown, where `RUST_LOG` does not say.
+    pub(crate) verbosity: u8,
+    /// How the [story](devnet::STORY) is written, if it is.
+    pub(crate) story: Option<Format>,
+}
+
 /// Writes log lines to standard error from here on: those that `RUST_LOG` asks for, such as `info`
-/// or `warn,enshrine_rpc=debug`; those from `default` on if it is not set.
-pub(crate) fn start(format: Format, default: LevelFilter) {
+/// or `warn,enshrine_rpc=debug`. The story goes to standard output.
+pub(crate) fn start(shown: Shown) {
     let asked = env::var("RUST_LOG").unwrap_or_default();
+    let default = default_targets(shown.verbosity);
     let (targets, wrong) = match asked.parse::<Targets>() {
         Ok(targets) if !asked.is_empty() => (targets, None),
-        Ok(_) => (only(default), None),
-        Err(error) => (only(default), Some(error)),
+        Ok(_) => (default, None),
+        Err(error) => (default, Some(error)),
     };
+    let targets = targets.with_target(devnet::STORY, LevelFilter::OFF);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
-    let lines = match format {
+    let lines = match shown.format {
         Format::Text => lines.boxed(),
         Format::Json => lines.event_format(JsonLines).boxed(),
     };
-    let started = tracing_subscriber::registry().with(lines.with_filter(targets)).try_init();
+    let story = shown.story.map(|format| {
+        let lines = tracing_subscriber::fmt::layer().with_writer(io::stdout).with_ansi(false);
+        let lines = match format {
+            Format::Text => lines.event_format(StoryText).boxed(),
+            Format::Json => lines.event_format(StoryJson).boxed(),
+        };
+        lines.with_filter(Targets::new().with_target(devnet::STORY, LevelFilter::INFO))
+    });
+    let started =
+        tracing_subscriber::registry().with(lines.with_filter(targets)).with(story).try_init();
     debug_assert!(started.is_ok(), "nothing else sets a subscriber");
     if let Some(error) = wrong {
         tracing::warn!(%error, "RUST_LOG is not understood: warnings and errors are shown");
     }
 }
 
-fn only(level: LevelFilter) -> Targets {
-    Targets::new().with_default(level)
+/// Warnings and errors of all, and as many levels more of the project's own crates.
+fn default_targets(verbosity: u8) -> Targets {
+    let level = match verbosity {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        2..=4 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    Targets::new().with_default(LevelFilter::WARN).with_target("enshrine", level)
+}
+
+/// The story for people: the text of each event, and nothing else.
+struct StoryText;
+
+impl<S, N> FormatEvent<S, N> for StoryText
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let fields = Fields::of(event);
+        let text = fields.0.get("text").or_else(|| fields.0.get("message"));
+        writeln!(writer, "{}", text.and_then(Value::as_str).unwrap_or_default())
+    }
+}
+
+/// The story for programs: what happened, and its fields.
+struct StoryJson;
+
+impl<S, N> FormatEvent<S, N> for StoryJson
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let Fields(mut fields) = Fields::of(event);
+        fields.remove("text");
+        let what = fields.remove("message").unwrap_or_default();
+        fields.insert("event".to_owned(), what);
+        writeln!(writer, "{}", Value::Object(fields))
+    }
 }
 
 /// Events as JSON objects: when, how grave, where, what, and in which spans.
@@ -70,8 +141,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
+        let fields = Fields::of(event);
         let metadata = event.metadata();
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
@@ -98,6 +168,14 @@ where
 /// The fields of an event by name; its message is one of them.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn of(event: &Event<'_>) -> Self {
+        let mut fields = Self::default();
+        event.record(&mut fields);
+        fields
+    }
+}
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -141,14 +219,48 @@ mod tests {
     }
 
     #[test]
+    fn the_story_is_its_text_for_people_and_its_fields_for_programs() {
+        let written = |format: Format| {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+            let layer = match format {
+                Format::Text => layer.event_format(StoryText).boxed(),
+                Format::Json => layer.event_format(StoryJson).boxed(),
+            };
+            let subscriber = tracing_subscriber::registry().with(layer);
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::info!(target: devnet::STORY, text = "\n    Gas: 7", gas = 7_u64, "made");
+            });
+            String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+        };
+        assert_eq!(written(Format::Text), "\n    Gas: 7\n");
+        let json: Value = serde_json::from_str(&written(Format::Json)).unwrap();
+        assert_eq!(json, json!({ "event": "made", "gas": 7 }));
+    }
+
+    #[test]
+    fn each_step_of_verbosity_shows_more_of_the_projects_own_crates_alone() {
+        let shown = |verbosity, target: &str, level: tracing::Level| {
+            default_targets(verbosity).would_enable(target, &level)
+        };
+        assert!(shown(0, "hyper", tracing::Level::WARN));
+        assert!(!shown(0, "enshrine_node", tracing::Level::INFO));
+        assert!(shown(1, "enshrine_node", tracing::Level::INFO));
+        assert!(!shown(1, "enshrine_node", tracing::Level::DEBUG));
+        assert!(shown(2, "enshrine_rpc", tracing::Level::DEBUG));
+        assert!(!shown(5, "hyper", tracing::Level::INFO));
+        assert!(shown(5, "enshrine_rpc", tracing::Level::TRACE));
+    }
+
+    #[test]
     fn an_event_is_one_line_of_json_with_its_fields_and_spans_whatever_they_hold() {
         let lines = Lines::default();
         let writer = lines.clone();
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(move || writer.clone())
             .event_format(JsonLines);
-        let subscriber =
-            tracing_subscriber::registry().with(layer.with_filter(only(LevelFilter::WARN)));
+        let subscriber = tracing_subscriber::registry().with(layer.with_filter(default_targets(0)));
         tracing::subscriber::with_default(subscriber, || {
             let _span = tracing::error_span!("block", number = 7).entered();
             tracing::warn!(count = 3_u64, error = "a \"quoted\"\nline", "made");

@@ -12,7 +12,6 @@ mod rollup;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use tracing::level_filters::LevelFilter;
 
 #[global_allocator]
 static HEAP: heap::CountingHeap = heap::CountingHeap;
@@ -60,11 +59,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let Cli { log_format, command } = Cli::parse();
-    let default = match command {
-        Command::Node(_) => LevelFilter::INFO,
-        _ => LevelFilter::WARN,
-    };
-    logging::start(log_format, default);
+    logging::start(shown(log_format, &command));
     let outcome = match command {
         Command::Execute(command) => execute::run(command),
         Command::Devnet(args) => run_devnet(&args),
@@ -81,8 +76,25 @@ fn main() -> ExitCode {
     })
 }
 
+/// What of the log is shown, and whether there is a story to tell.
+fn shown(format: logging::Format, command: &Command) -> logging::Shown {
+    let Command::Devnet(args) = command else {
+        // Of a node that runs for months, the log is all that its operator sees.
+        let verbosity = u8::from(matches!(command, Command::Node(_)));
+        return logging::Shown { format, verbosity, ..Default::default() };
+    };
+    let display = &args.display;
+    let format = if display.json { logging::Format::Json } else { format };
+    let story = if display.json { logging::Format::Json } else { logging::Format::Text };
+    let story = (!display.quiet).then_some(story);
+    logging::Shown { format, verbosity: display.verbosity, story }
+}
+
 fn run_devnet(args: &devnet::args::DevnetArgs) -> eyre::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(devnet::run(args))?;
+    let outcome = runtime.block_on(devnet::run(args));
+    // What still waits for somebody, such as another node, is not waited for.
+    runtime.shutdown_background();
+    outcome?;
     Ok(ExitCode::SUCCESS)
 }

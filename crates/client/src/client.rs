@@ -4,6 +4,7 @@ use crate::{ClientError, Http, Options};
 use alloy_json_rpc::{RpcRecv, RpcSend};
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_rpc_client::RpcClient;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::mpsc;
 use tokio::runtime::{Builder, Runtime};
 
@@ -23,14 +24,37 @@ impl Client {
     ///
     /// [`ClientError::Url`], and what hinders the client from being set up.
     pub fn new(url: &str, options: Options) -> Result<Self, ClientError> {
-        let bad = |reason: String| ClientError::Url { url: url.to_owned(), reason };
-        let parsed: reqwest::Url = url
-            .parse()
-            .map_err(|error: <reqwest::Url as core::str::FromStr>::Err| bad(error.to_string()))?;
-        if !["http", "https"].contains(&parsed.scheme()) {
-            return Err(bad("it begins with neither http:// nor https://".to_owned()));
+        Self::of_several(&[url], &[], options)
+    }
+
+    /// A client of a node with several addresses, which are asked in turn, that sends these headers
+    /// (name and value) with each request. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Url`], [`ClientError::Header`], and what hinders the client from being set up.
+    pub fn of_several(
+        urls: &[&str],
+        headers: &[(String, String)],
+        options: Options,
+    ) -> Result<Self, ClientError> {
+        let mut parsed = Vec::new();
+        for url in urls {
+            parsed.push(node_url(url)?);
         }
-        let http = Http::new(parsed, options)?;
+        if parsed.is_empty() {
+            let reason = "there is none".to_owned();
+            return Err(ClientError::Url { url: String::new(), reason });
+        }
+        let mut map = HeaderMap::new();
+        for (written, value) in headers {
+            let name = HeaderName::from_bytes(written.as_bytes());
+            let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) else {
+                return Err(ClientError::Header(written.to_owned()));
+            };
+            map.append(name, value);
+        }
+        let http = Http::new(parsed, map, options)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("json-rpc-client")
@@ -90,6 +114,18 @@ impl Client {
         let (http, body) = (self.http.clone(), body.into());
         Ok(self.wait(async move { http.post(body).await })?)
     }
+}
+
+/// The address of a node, if it is one that can be posted to.
+fn node_url(url: &str) -> Result<reqwest::Url, ClientError> {
+    let bad = |reason: String| ClientError::Url { url: url.to_owned(), reason };
+    let parsed: reqwest::Url = url
+        .parse()
+        .map_err(|error: <reqwest::Url as core::str::FromStr>::Err| bad(error.to_string()))?;
+    if !["http", "https"].contains(&parsed.scheme()) {
+        return Err(bad("it begins with neither http:// nor https://".to_owned()));
+    }
+    Ok(parsed)
 }
 
 impl Drop for Client {

@@ -14,6 +14,9 @@ pub enum ClientError {
         /// Why not.
         reason: String,
     },
+    /// What was given cannot stand in the head of a request. The value may be a secret.
+    #[error("the header {0:?} cannot be sent")]
+    Header(String),
     /// The client itself could not be set up.
     #[error("cannot set up the client: {0}")]
     Setup(#[from] io::Error),

@@ -1,14 +1,27 @@
 //! JSON over HTTP, within bounds.
 
 use crate::HttpError;
-use alloy_json_rpc::{RequestPacket, ResponsePacket};
+use alloy_json_rpc::{RequestPacket, Response, ResponsePacket, ResponsePayload};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
 use core::task::{Context, Poll};
-use reqwest::{StatusCode, Url, header::CONTENT_TYPE};
-use std::time::Duration;
+use reqwest::{
+    StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-/// The pause after the first failure; each one after is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// No pause between two tries is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Compute units of a request, as providers count them on average.
+const UNITS_OF_REQUEST: u64 = 17;
+/// No answer that is an error is longer.
+const LONGEST_ERROR: usize = 1 << 16;
 /// Bytes of an answer that an error shows.
 const EXCERPT: usize = 200;
 
@@ -22,35 +35,61 @@ pub struct Options {
     /// How often a request is tried that fails on its way. More than once only for requests that
     /// change nothing: one whose answer is lost may have been heeded.
     pub tries: u32,
+    /// The pause after the first failure; each one after is twice as long.
+    pub first_pause: Duration,
+    /// Compute units that the provider gives each second: where it says that there are too many
+    /// requests, those that wait are spread over as much time as it wants for them.
+    pub units_per_second: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(60), longest_answer: 1 << 30, tries: 1 }
+        Self {
+            timeout: Duration::from_secs(60),
+            longest_answer: 1 << 30,
+            tries: 1,
+            first_pause: Duration::from_millis(50),
+            units_per_second: None,
+        }
     }
 }
 
-/// One address that requests are posted to; a transport of alloy's.
+/// Addresses of a node that requests are posted to, in turn; a transport of alloy's.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
-    url: Url,
+    urls: Arc<[Url]>,
     options: Options,
+    /// Requests that have been posted.
+    posted: Arc<AtomicUsize>,
+    /// Requests that wait because the provider has said that there are too many.
+    throttled: Arc<AtomicU64>,
 }
 
 impl Http {
-    pub(crate) fn new(url: Url, options: Options) -> Result<Self, HttpError> {
-        let mut client = reqwest::Client::builder().timeout(options.timeout);
-        if url.scheme() == "http" {
+    pub(crate) fn new(
+        urls: Vec<Url>,
+        headers: HeaderMap,
+        options: Options,
+    ) -> Result<Self, HttpError> {
+        let mut client =
+            reqwest::Client::builder().timeout(options.timeout).default_headers(headers);
+        if urls.iter().all(|url| url.scheme() == "http") {
             // Not to look for the certificates of a system that may have none.
             client = client.tls_certs_only([]);
         }
-        Ok(Self { client: client.build()?, url, options })
+        Ok(Self {
+            client: client.build()?,
+            urls: urls.into(),
+            options,
+            posted: Arc::default(),
+            throttled: Arc::default(),
+        })
     }
 
-    /// Where it posts to.
-    pub const fn url(&self) -> &Url {
-        &self.url
+    /// Where it posts to first.
+    pub fn url(&self) -> &Url {
+        &self.urls[0]
     }
 
     /// Posts a body as it stands; the body of the answer, which is JSON.
@@ -59,26 +98,50 @@ impl Http {
     ///
     /// [`HttpError`] of the last try.
     pub async fn post(&self, body: Vec<u8>) -> Result<Vec<u8>, HttpError> {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = self.options.first_pause;
         for _ in 1..self.options.tries {
-            match self.post_once(body.clone()).await {
-                Err(error) if may_pass(&error) => tokio::time::sleep(pause).await,
-                outcome => return outcome,
-            }
-            pause *= 2;
+            let wait = match self.post_once(body.clone()).await {
+                Ok(Answer { body, status, retry_after }) => {
+                    if !is_busy(status, &body) {
+                        return Ok(body);
+                    }
+                    retry_after.unwrap_or_default().max(pause)
+                }
+                Err(error) if may_pass(&error) => pause,
+                Err(error) => return Err(error),
+            };
+            self.wait(wait).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        self.post_once(body).await
+        Ok(self.post_once(body).await?.body)
     }
 
-    async fn post_once(&self, body: Vec<u8>) -> Result<Vec<u8>, HttpError> {
+    /// Waits before the next try; longer, the more others wait too.
+    async fn wait(&self, pause: Duration) {
+        let ahead = self.throttled.fetch_add(1, Ordering::Relaxed);
+        let queue = self.options.units_per_second.map_or(Duration::ZERO, |units| {
+            let units = ahead.saturating_mul(UNITS_OF_REQUEST) as f64 / units.max(1) as f64;
+            Duration::from_secs_f64(units)
+        });
+        let waiting = Waiting(&self.throttled);
+        tokio::time::sleep((pause + queue).min(LONGEST_PAUSE)).await;
+        drop(waiting);
+    }
+
+    async fn post_once(&self, body: Vec<u8>) -> Result<Answer, HttpError> {
         let failed = |error: reqwest::Error| match error.is_timeout() {
             true => HttpError::Timeout(self.options.timeout),
-            false => HttpError::Request(error),
+            false => HttpError::Request(error.without_url()),
         };
-        let request =
-            self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
+        let turn = self.posted.fetch_add(1, Ordering::Relaxed) % self.urls.len();
+        let request = self.client.post(self.urls[turn].clone());
+        let request = request.header(CONTENT_TYPE, "application/json").body(body);
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok().map(Duration::from_secs));
         let mut answer = Vec::new();
         while let Some(part) = response.chunk().await.map_err(failed)? {
             if answer.len() + part.len() > self.options.longest_answer {
@@ -92,7 +155,41 @@ impl Http {
             let excerpt = String::from_utf8_lossy(shown).into_owned();
             return Err(HttpError::NotJson { status: status.as_u16(), excerpt });
         }
-        Ok(answer)
+        Ok(Answer { status, retry_after, body: answer })
+    }
+}
+
+/// A JSON document with what HTTP says of it.
+struct Answer {
+    status: StatusCode,
+    /// What the server asks for.
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
+}
+
+/// Counts as waiting until it is dropped.
+struct Waiting<'c>(&'c AtomicU64);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether an answer says that the node has too much to do just now: by its status, or by the error
+/// of a request.
+fn is_busy(status: StatusCode, body: &[u8]) -> bool {
+    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+        return true;
+    }
+    if body.len() > LONGEST_ERROR {
+        return false;
+    }
+    let is_busy = |response: &Response| matches!(&response.payload, ResponsePayload::Failure(error) if error.is_retry_err());
+    match serde_json::from_slice(body) {
+        Ok(ResponsePacket::Single(response)) => is_busy(&response),
+        Ok(ResponsePacket::Batch(responses)) => responses.iter().any(is_busy),
+        Err(_) => false,
     }
 }
 
@@ -124,5 +221,29 @@ impl tower::Service<RequestPacket> for Http {
             serde_json::from_slice(&answer)
                 .map_err(|error| TransportError::deser_err(error, String::from_utf8_lossy(&answer)))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_too_much_to_do_says_so_by_status_or_in_json() {
+        let failed = |code: i64, message: &str| {
+            format!(r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":{code},"message":"{message}"}}}}"#)
+        };
+        let good = r#"{"jsonrpc":"2.0","id":1,"result":"0x1"}"#;
+        let busy = |status: u16, body: &str| {
+            is_busy(StatusCode::from_u16(status).unwrap(), body.as_bytes())
+        };
+        assert!(!busy(200, good));
+        assert!(busy(429, good) && busy(503, good));
+        assert!(busy(200, &failed(429, "Too Many Requests")));
+        assert!(busy(200, &failed(-32_005, "rate limit exceeded")));
+        assert!(!busy(200, &failed(3, "execution reverted")));
+        assert!(!busy(400, &failed(-32_601, "no such method")));
+        assert!(busy(200, &format!("[{good},{}]", failed(429, "slow down"))));
+        assert!(!busy(200, "[]") && !busy(200, "7"));
     }
 }

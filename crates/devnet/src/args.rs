@@ -1,15 +1,17 @@
 //! The flags of `enshrine devnet`: anvil's, as far as a devnet has what they speak of, and those of
 //! EXECUTE.
 
+pub use crate::flags::{AnvilArgs, Color, DisplayArgs, ForkArgs, Network};
 use crate::{
-    Config, DevnetError, Fork, Hardfork, Mining, MnemonicSource, ServerConfig,
+    Config, DevnetError, Hardfork, Mining, MnemonicSource, ServerConfig,
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
     config::{Origin, ether},
+    flags,
     genesis::read_genesis,
 };
 use clap::{Args, ValueEnum};
 use execute::GasSchedule;
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use wire::{ProtocolFork, SchemaId};
 
 /// How pending transactions are ordered in a block.
@@ -56,16 +58,16 @@ pub struct DevnetArgs {
     #[arg(long, visible_alias = "auto-unlock", help_heading = "Accounts")]
     pub auto_impersonate: bool,
 
-    /// Chain id [default: 31337, or that of the genesis file]
-    #[arg(long, value_name = "ID", help_heading = "Chain")]
+    /// Chain id or name, such as mainnet [default: 31337, or that of the genesis file]
+    #[arg(long, value_name = "ID", value_parser = flags::chain_id, help_heading = "Chain")]
     pub chain_id: Option<u64>,
 
-    /// Rules that hold from genesis on
+    /// Rules that hold from genesis on: paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or
+    /// amsterdam
     #[arg(
         long,
-        value_enum,
-        ignore_case = true,
-        default_value_t,
+        value_parser = flags::hardfork,
+        default_value = "bpo1",
         value_name = "FORK",
         help_heading = "Chain"
     )]
@@ -91,6 +93,10 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "GAS", help_heading = "Chain")]
     pub gas_limit: Option<u64>,
 
+    /// Let a block have as much gas as anybody wants
+    #[arg(long, conflicts_with = "gas_limit", help_heading = "Chain")]
+    pub disable_block_gas_limit: bool,
+
     /// Base fee of the genesis, in wei [default: 1000000000]
     #[arg(
         long = "block-base-fee-per-gas",
@@ -103,6 +109,14 @@ pub struct DevnetArgs {
     /// Least gas price to suggest, in wei
     #[arg(long, value_name = "PRICE", help_heading = "Chain")]
     pub gas_price: Option<u128>,
+
+    /// Suggest no tip
+    #[arg(long, visible_alias = "no-priority-fee", help_heading = "Chain")]
+    pub disable_min_priority_fee: bool,
+
+    /// Leave out the deployer of contracts with CREATE2
+    #[arg(long, visible_alias = "no-create2", help_heading = "Chain")]
+    pub disable_default_create2_deployer: bool,
 
     /// Blocks of an epoch; `safe` is one epoch behind the head, `finalized` two
     #[arg(long, default_value_t = 32, value_name = "NUM", help_heading = "Chain")]
@@ -127,6 +141,19 @@ pub struct DevnetArgs {
     /// Make a block for each transaction besides those of `--block-time`
     #[arg(long, requires = "block_time", help_heading = "Mining")]
     pub mixed_mining: bool,
+
+    /// Give blocks what the clock shows, as anvil does, even if that is not later than their parents:
+    /// no verifier accepts those
+    #[arg(long, help_heading = "Mining")]
+    pub loose_timestamps: bool,
+
+    /// Most transactions of a block
+    #[arg(long, value_name = "NUM", help_heading = "Mining")]
+    pub max_transactions: Option<usize>,
+
+    /// Take transactions into the pool that their senders cannot pay
+    #[arg(long, help_heading = "Mining")]
+    pub disable_pool_balance_checks: bool,
 
     /// Which pending transaction comes first
     #[arg(long, value_enum, default_value_t, help_heading = "Mining")]
@@ -170,13 +197,13 @@ pub struct DevnetArgs {
     #[arg(long, default_value_t = ServerConfig::default().max_connections, value_name = "NUM", help_heading = "Server")]
     pub max_connections: u32,
 
+    /// Threads that execute, and as many that change something; 0 takes as many as there are cores
+    #[arg(short = 'j', long, value_name = "NUM", visible_alias = "jobs", help_heading = "Server")]
+    pub threads: Option<usize>,
+
     /// Write accounts, keys and fees to this file, as JSON
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub config_out: Option<PathBuf>,
-
-    /// Print nothing
-    #[arg(short = 'q', long, visible_alias = "silent", help_heading = "Output")]
-    pub quiet: bool,
 
     /// Start from this state file, and write it on exit
     #[arg(long, value_name = "FILE", conflicts_with_all = ["load_state", "dump_state", "init"], help_heading = "State")]
@@ -205,20 +232,6 @@ pub struct DevnetArgs {
     /// Keep the transactions and receipts of this many blocks, and headers of the others
     #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u64).range(1..), help_heading = "State")]
     pub transaction_block_keeper: Option<u64>,
-
-    /// Read state from this node; `@NUM` at its end names the block
-    #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", conflicts_with_all = ["init", "state", "load_state"], help_heading = "Fork")]
-    pub fork_url: Option<String>,
-
-    /// The block to start from [default: the newest]
-    #[arg(
-        long,
-        value_name = "NUM",
-        requires = "fork_url",
-        allow_hyphen_values = true,
-        help_heading = "Fork"
-    )]
-    pub fork_block_number: Option<i64>,
 
     /// Have no EXECUTE
     #[arg(long, help_heading = "EXECUTE")]
@@ -253,6 +266,18 @@ pub struct DevnetArgs {
     /// Changes nothing: the single steps of debug traces are always there
     #[arg(long, visible_alias = "tracing", help_heading = "Tracing")]
     pub steps_tracing: bool,
+
+    /// What is printed.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+
+    /// How another node is asked.
+    #[command(flatten)]
+    pub fork: ForkArgs,
+
+    /// What means nothing here.
+    #[command(flatten)]
+    pub anvil: AnvilArgs,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -276,10 +301,7 @@ impl DevnetArgs {
     ///
     /// [`DevnetError::Flag`] for what clap cannot see to be wrong.
     pub fn config(&self) -> Result<Config, DevnetError> {
-        if self.gas_limit.is_some_and(|limit| limit < 5000) {
-            let reason = "a block has at least 5000".to_owned();
-            return Err(DevnetError::Flag { flag: "--gas-limit", reason });
-        }
+        self.anvil.check()?;
         let mnemonic = match (&self.mnemonic, self.mnemonic_random, self.mnemonic_seed) {
             (Some(phrase), ..) => MnemonicSource::Phrase(phrase.clone()),
             (_, Some(words), _) => MnemonicSource::Random(words),
@@ -301,7 +323,7 @@ impl DevnetArgs {
             derivation_path: self.derivation_path.clone(),
             timestamp: self.timestamp,
             number: self.number.unwrap_or_default(),
-            gas_limit: self.gas_limit.unwrap_or(Config::GAS_LIMIT),
+            gas_limit: flags::gas_limit(self.gas_limit, self.disable_block_gas_limit)?,
             base_fee: self.base_fee.unwrap_or(Config::BASE_FEE),
             gas_price: self.gas_price,
             mining,
@@ -326,15 +348,17 @@ impl DevnetArgs {
                     genesis: Box::new(read_genesis(path)?),
                     blocks: self.import.clone(),
                 },
-                None => match &self.fork_url {
-                    Some(url) => {
-                        let block = self.fork_block_number;
-                        Origin::Fork(Fork { url: url.clone(), block })
-                    }
-                    None => Origin::Own,
-                },
+                None => self.fork.fork().map_or(Origin::Own, Origin::Fork),
             },
             verify_blocks: self.verify_blocks,
+            console: !self.display.disable_console_log,
+            traces: self.display.traces(),
+            loose_timestamps: self.loose_timestamps,
+            max_transactions: self.max_transactions,
+            unpaid: self.disable_pool_balance_checks,
+            suggested_tip: if self.disable_min_priority_fee { 0 } else { Config::TIP },
+            create2_deployer: !self.disable_default_create2_deployer,
+            threads: self.threads.and_then(NonZeroUsize::new),
             server: ServerConfig {
                 hosts: self.host.clone(),
                 port: self.port,
@@ -367,6 +391,7 @@ impl DevnetArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Fork, Traces};
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -404,6 +429,75 @@ mod tests {
         assert!(config.auto_impersonate);
         assert_eq!(config.server.ipc, Some(DEFAULT_IPC.into()));
         assert_eq!(parse("--hardfork latest").unwrap().hardfork, Hardfork::default());
+    }
+
+    #[test]
+    fn chains_and_forks_go_by_their_names() {
+        assert_eq!(parse("--chain-id mainnet").unwrap().chain_id, Some(1));
+        assert_eq!(parse("--chain-id 0x7a69").ok().and_then(|it| it.chain_id), None);
+        assert_eq!(parse("--chain-id 31337").unwrap().chain_id, Some(31_337));
+        assert!(parse("--chain-id nowhere").is_err());
+        assert_eq!(parse("--hardfork shanghai").unwrap().hardfork, Hardfork::Shanghai);
+        assert_eq!(parse("--hardfork merge").unwrap().hardfork, Hardfork::Paris);
+        assert!(parse("--hardfork london").unwrap_err().contains("use paris"));
+        assert!(parse("--hardfork nonsense").unwrap_err().contains("amsterdam"));
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_refused_with_what_to_use() {
+        for (flags, advice) in [
+            ("--celo", "use anvil"),
+            ("--network optimism", "use anvil"),
+            ("--memory-limit 1000", "--gas-limit"),
+            (
+                "--fork-url http://x --fork-transaction-hash \
+                 0x0000000000000000000000000000000000000000000000000000000000000001",
+                "--fork-block-number",
+            ),
+        ] {
+            let error = parse(flags).unwrap_err();
+            assert!(error.contains(advice), "{flags}: {error}");
+        }
+        assert!(parse("--network ethereum").is_ok());
+    }
+
+    #[test]
+    fn another_node_is_asked_as_the_flags_say() {
+        let flags = "--fork-url http://a@7 --rpc-url http://b --retries 2 --timeout 300 \
+                     --fork-retry-backoff 10 --no-rate-limit --fork-chain-id sepolia \
+                     --fork-header A:b";
+        let Origin::Fork(fork) = parse(flags).unwrap().origin else { panic!("it is no fork") };
+        let expected = Fork {
+            more_urls: vec!["http://b".to_owned()],
+            chain_id: Some(11_155_111),
+            headers: vec![("A".to_owned(), "b".to_owned())],
+            timeout: Duration::from_millis(300),
+            retries: 2,
+            backoff: Duration::from_millis(10),
+            units_per_second: None,
+            cache: fork.cache.clone(),
+            ..Fork::at("http://a@7", None)
+        };
+        assert_eq!(fork, expected);
+        let Origin::Fork(fork) = parse("-f http://a").unwrap().origin else { panic!("no fork") };
+        let default = Fork { cache: fork.cache.clone(), ..Fork::at("http://a", None) };
+        assert_eq!(fork, default, "what is not said is as anvil has it");
+        for flags in
+            ["-f http://a --no-storage-caching", "-f http://127.0.0.1:1", "-f http://localhost"]
+        {
+            let Origin::Fork(fork) = parse(flags).unwrap().origin else { panic!("no fork") };
+            assert_eq!(fork.cache, None, "{flags}");
+        }
+    }
+
+    #[test]
+    fn each_step_of_verbosity_tells_more_traces() {
+        let traces = |flags| parse(flags).unwrap().traces;
+        assert_eq!(traces("-vv"), Traces::None);
+        assert_eq!(traces("-vvv"), Traces::Failures);
+        assert_eq!(traces("-vvvv"), Traces::All);
+        assert_eq!(traces("--print-traces"), Traces::All);
+        assert_eq!(traces("-vvvvv"), Traces::Storage);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a devnet says when it starts, for people and for programs.
 
 use crate::{Accounts, Config};
-use alloy_primitives::{U256, utils::format_ether};
+use alloy_primitives::{B256, U256, utils::format_ether};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -14,9 +14,26 @@ const NAME: &str = r"
      \___| |_| |_||___/|_| |_||_| |_||_| |_| \___|
 ";
 
+/// What is true of a chain once it has started.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its id.
+    pub chain_id: u64,
+    /// Base fee of the next block, in wei.
+    pub base_fee: u64,
+    /// Gas limit of the next block.
+    pub gas_limit: u64,
+    /// Time of its first block, in seconds.
+    pub genesis_time: u64,
+    /// Number of its first block.
+    pub genesis_number: u64,
+    /// The block that it continues, if it does: address of the other node, number and hash.
+    pub fork: Option<(String, u64, B256)>,
+}
+
 /// What is printed before the node listens: the accounts with their keys, and the chain. The
 /// sections are anvil's, since programs read them.
-pub fn banner(config: &Config, accounts: &Accounts, chain_id: u64, genesis_time: u64) -> String {
+pub fn banner(config: &Config, accounts: &Accounts, facts: &Facts) -> String {
     let mut text = format!("\n{NAME}\n    {}\n", env!("CARGO_PKG_VERSION"));
     text += &section("Available Accounts");
     let ether = format_ether(config.balance);
@@ -30,12 +47,19 @@ pub fn banner(config: &Config, accounts: &Accounts, chain_id: u64, genesis_time:
     text += &section("Wallet");
     let _ = writeln!(text, "Mnemonic:          {}", accounts.mnemonic);
     let _ = writeln!(text, "Derivation path:   {}", accounts.derivation_path);
+    if let Some((url, number, hash)) = &facts.fork {
+        text += &section("Fork");
+        let _ = writeln!(text, "Endpoint:       {url}");
+        let _ = writeln!(text, "Block number:   {number}");
+        let _ = writeln!(text, "Block hash:     {hash}");
+        let _ = writeln!(text, "Chain ID:       {}", facts.chain_id);
+    }
     let lines = [
-        ("Chain ID", chain_id),
-        ("Base Fee", config.base_fee),
-        ("Gas Limit", config.gas_limit),
-        ("Genesis Timestamp", genesis_time),
-        ("Genesis Number", config.number),
+        ("Chain ID", facts.chain_id),
+        ("Base Fee", facts.base_fee),
+        ("Gas Limit", facts.gas_limit),
+        ("Genesis Timestamp", facts.genesis_time),
+        ("Genesis Number", facts.genesis_number),
     ];
     for (title, value) in lines {
         let _ = writeln!(text, "{}{value}", section(title));
@@ -82,8 +106,20 @@ mod tests {
     #[test]
     fn the_banner_names_accounts_keys_and_chain() {
         let config = Config::default();
-        let text = banner(&config, &accounts(&config), 31337, 1_700_000_000);
+        let facts = Facts {
+            chain_id: 31337,
+            base_fee: 77,
+            gas_limit: 88,
+            genesis_time: 1_700_000_000,
+            genesis_number: 5,
+            fork: Some(("http://there".to_owned(), 5, B256::ZERO)),
+        };
+        let text = banner(&config, &accounts(&config), &facts);
         for line in [
+            "Endpoint:       http://there",
+            "Block number:   5",
+            "77",
+            "88",
             "(0) 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 (10000.000000000000000000 ETH)",
             "(0) 0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
             "Mnemonic:          test test test test test test test test test test test junk",
@@ -92,6 +128,9 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
         }
+        assert!(
+            !banner(&config, &accounts(&config), &Facts { fork: None, ..facts }).contains("Fork")
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a devnet may do and no other node: the cheats, and the commands that set them.
 
-use crate::signatures::Signatures;
+use crate::{console, signatures::Signatures};
 use alloy_consensus::Header;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::{Address, B256, Bytes, U256, map::AddressSet};
@@ -26,6 +26,7 @@ impl EvmOverrides for EvmCheats {
     }
 
     fn precompiles(&self, precompiles: &mut PrecompilesMap) {
+        console::install(precompiles);
         if !self.signatures.0.is_empty() {
             self.signatures.install(precompiles);
         }

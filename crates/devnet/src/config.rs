@@ -8,12 +8,17 @@ use alloy_genesis::Genesis;
 use alloy_primitives::U256;
 use execute::GasSchedule;
 pub use rpc::ServerConfig;
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use wire::ProtocolFork;
 
 /// The rules that hold from genesis on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
 pub enum Hardfork {
+    /// The merge, September 2022.
+    #[value(alias = "merge")]
+    Paris,
+    /// April 2023.
+    Shanghai,
     /// March 2024.
     Cancun,
     /// May 2025.
@@ -28,6 +33,20 @@ pub enum Hardfork {
     Bpo2,
     /// The fork that brings block access lists.
     Amsterdam,
+}
+
+/// Which executions are told call by call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Traces {
+    /// None.
+    #[default]
+    None,
+    /// Those that fail.
+    Failures,
+    /// Of all transactions, and of `eth_call`.
+    All,
+    /// Those, with changes of storage.
+    Storage,
 }
 
 /// When blocks are made.
@@ -118,6 +137,23 @@ pub struct Config {
     pub origin: Origin,
     /// Whether each block is verified from its own witness when it is made.
     pub verify_blocks: bool,
+    /// Whether what contracts print is told.
+    pub console: bool,
+    /// Which executions are told.
+    pub traces: Traces,
+    /// Whether blocks may have the timestamps of their parents, and earlier ones.
+    pub loose_timestamps: bool,
+    /// Most transactions of a block.
+    pub max_transactions: Option<usize>,
+    /// Whether the pool takes what its sender cannot pay.
+    pub unpaid: bool,
+    /// What is suggested as a tip, in wei.
+    pub suggested_tip: u128,
+    /// Whether the deployer of contracts with CREATE2 is there.
+    pub create2_deployer: bool,
+    /// Threads that execute, and as many that change something; `None` takes as many as there are
+    /// cores.
+    pub threads: Option<NonZeroUsize>,
     /// The server.
     pub server: ServerConfig,
 }
@@ -131,6 +167,10 @@ impl Config {
     pub const BASE_FEE: u64 = 1_000_000_000;
     /// What clients of Ethereum take into their pools (128 KiB).
     pub const MAX_TX_SIZE: usize = 128 * 1024;
+    /// What is suggested as a tip where nothing says another: a gwei.
+    pub const TIP: u128 = 1_000_000_000;
+    /// Gas limit of a block that has as much gas as anybody wants.
+    pub const NO_GAS_LIMIT: u64 = i64::MAX as u64;
     /// What each account has where nothing says another: 10,000 ether.
     pub const BALANCE: u64 = 10_000;
 }
@@ -170,6 +210,14 @@ impl Default for Config {
             execute_gas: GasSchedule::DEFAULT,
             origin: Origin::default(),
             verify_blocks: false,
+            console: true,
+            traces: Traces::default(),
+            loose_timestamps: false,
+            max_transactions: None,
+            unpaid: false,
+            suggested_tip: Self::TIP,
+            create2_deployer: true,
+            threads: None,
             server: ServerConfig::default(),
         }
     }

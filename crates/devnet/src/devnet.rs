@@ -1,13 +1,15 @@
 //! A devnet from its configuration to its end.
 
 use crate::{
-    Accounts, CLIENT_VERSION, Config, DevnetError, Fork, Mining, Origin, api, cheats::ForcedHeader,
-    fork::Remote, genesis, server::RunningServer, state::DevnetState,
+    Accounts, CLIENT_VERSION, Config, DevnetError, Facts, Fork, Mining, Origin, Traces, api,
+    cheats::ForcedHeader, console, fork::Remote, genesis, server::RunningServer,
+    state::DevnetState, story::Story,
 };
+use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
-use node::{HeaderPolicy, Node, Order, Settings};
-use rpc::{Api, Options, WorkerOptions, Workers};
+use node::{HeaderPolicy, Node, Order, SetObserver, Settings};
+use rpc::{Api, Journal, Options, Pages, Telling, WorkerOptions, Workers};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
@@ -44,27 +46,27 @@ impl Devnet {
     pub async fn start(config: Config) -> Result<Self, DevnetError> {
         let accounts =
             Accounts::derive(&config.mnemonic, &config.derivation_path, config.accounts)?;
-        let remote = match &config.origin {
-            Origin::Fork(Fork { url, block }) => {
-                let (url, block) = (url.clone(), *block);
-                // The other node may be served by threads of this runtime.
-                tokio::task::spawn_blocking(move || Remote::connect(&url, block).map(Arc::new))
-                    .await
-                    .map(Some)
-                    .map_err(|error| DevnetError::Flag {
-                        flag: "--fork-url",
-                        reason: error.to_string(),
-                    })?
-            }
-            _ => None,
-        }
-        .transpose()?;
-        let (config, accounts, remote, chain, clock) = tokio::task::spawn_blocking(move || {
-            let started = genesis::start(&config, &accounts, remote.as_ref());
-            started.map(|(chain, clock)| (config, accounts, remote, chain, clock))
-        })
-        .await
-        .map_err(|error| DevnetError::Flag { flag: "--init", reason: error.to_string() })??;
+        let journal = Arc::new(Journal::new(Telling {
+            console: config.console.then_some(console::line as fn(&[u8]) -> Option<String>),
+            failures: config.traces >= Traces::Failures,
+            traces: config.traces >= Traces::All,
+            storage: config.traces >= Traces::Storage,
+        }));
+        // The other node may be served by threads of this runtime.
+        let (own, journal) = ((config, accounts), Arc::clone(&journal));
+        let started = tokio::task::spawn_blocking(move || {
+            let (config, accounts) = own;
+            let remote = match &config.origin {
+                Origin::Fork(fork) => Some(Arc::new(Remote::connect(fork)?)),
+                Origin::Own | Origin::Genesis { .. } => None,
+            };
+            let (chain, clock) = genesis::start(&config, &accounts, remote.as_ref(), &journal)?;
+            Ok::<_, DevnetError>((config, accounts, remote, chain, clock, journal))
+        });
+        let (config, accounts, remote, chain, clock, journal) = started
+            .await
+            .map_err(|error| DevnetError::Flag { flag: "--init", reason: error.to_string() })??;
+        let clock = if config.loose_timestamps { clock.loose() } else { clock };
         let settings = Settings {
             mining: config.mining.into(),
             order: if config.order_by_fees { Order::Offers } else { Order::Arrival },
@@ -76,17 +78,35 @@ impl Devnet {
             history: config.history,
             bodies: config.bodies,
             verify_blocks: config.verify_blocks.then_some(execute::Rules::L1),
+            suggested_tip: config.suggested_tip,
+            max_transactions: config.max_transactions,
+            refuse_unpaid: !config.unpaid,
+            replacement_bump: 0,
             ..Settings::default()
         };
         let forced_header = Arc::<ForcedHeader>::default();
         let policy: Arc<dyn HeaderPolicy> = Arc::<ForcedHeader>::clone(&forced_header);
         let node = Node::with_header_policy(chain, clock, settings, policy);
-        let options = Options { client_version: CLIENT_VERSION.to_owned(), ..Options::default() };
+        let options = Options {
+            client_version: CLIENT_VERSION.to_owned(),
+            gas_cap_flag: Some("--no-tx-gas-cap"),
+            plain_senders: true,
+            estimate_at: BlockNumberOrTag::Pending,
+            journal: Arc::clone(&journal),
+            ..Options::default()
+        };
+        journal.state(node.read(|node| node.chain.head().header.number), 0);
+        node.execute(SetObserver(Arc::new(Story::new(&node, Arc::clone(&journal)))));
         let api = Api::new(Arc::clone(&node), options);
         let server_config = config.server.clone();
         let state =
             Arc::new(DevnetState::new(api.clone(), config, &accounts, remote, forced_header));
-        let workers = WorkerOptions::default();
+        let mut workers = WorkerOptions::default();
+        if let Some(threads) = state.config.threads {
+            for lane in [&mut workers.read, &mut workers.execute, &mut workers.write] {
+                lane.threads = threads;
+            }
+        }
         let workers = if state.remote().is_some() { workers.remote_reads() } else { workers };
         let workers = Arc::new(Workers::new(&workers));
         let methods = rpc::overlaid(api::methods(&state, &workers), &rpc::methods(api, workers));
@@ -94,12 +114,13 @@ impl Devnet {
             flag: "--fork-url",
             reason: error.message().to_owned(),
         })?;
-        let server = RunningServer::start(&server_config, methods).await?;
+        let pages = Some(Pages { name: CLIENT_VERSION.to_owned(), journal });
+        let server = RunningServer::start_with_pages(&server_config, methods, pages).await?;
         let miner = tokio::spawn(node.run());
         Ok(Self { state, accounts, server: Some(server), miner })
     }
 
-    pub(crate) fn state(&self) -> &DevnetState {
+    pub(crate) const fn state(&self) -> &Arc<DevnetState> {
         &self.state
     }
 
@@ -131,6 +152,27 @@ impl Devnet {
     /// Its chain id.
     pub fn chain_id(&self) -> u64 {
         self.state.node.read(|node| node.chain.config().spec.chain_id())
+    }
+
+    /// Keeps what another node has answered for the next fork of the same block, where there is a
+    /// place for it.
+    pub fn keep_answers(&self) {
+        if let Some(remote) = self.state.remote() {
+            remote.keep();
+        }
+    }
+
+    /// What is true of its chain now.
+    pub fn facts(&self) -> Facts {
+        let fork = self.state.remote();
+        self.state.node.read(|node| Facts {
+            chain_id: node.chain.config().spec.chain_id(),
+            base_fee: node.next_base_fee(),
+            gas_limit: node.next_gas_limit(),
+            genesis_time: self.state.genesis_time,
+            genesis_number: node.chain.first_number(),
+            fork: fork.map(|remote| (remote.url.clone(), remote.number(), remote.hash)),
+        })
     }
 
     /// Time of its genesis, in seconds.
@@ -219,7 +261,7 @@ impl DevnetBuilder {
     #[must_use]
     pub fn fork(self, url: impl Into<String>, block: Option<u64>) -> Self {
         let block = block.and_then(|number| i64::try_from(number).ok());
-        self.with(|config| config.origin = Origin::Fork(Fork { url: url.into(), block }))
+        self.with(|config| config.origin = Origin::Fork(Fork::at(url, block)))
     }
 
     /// A fixed port.

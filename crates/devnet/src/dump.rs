@@ -28,7 +28,7 @@ impl Devnet {
     /// [`DevnetError::File`], and [`DevnetError::Flag`] for a chain that was imported.
     pub fn dump_state(&self, path: &Path) -> Result<(), DevnetError> {
         let failed = |reason| DevnetError::Flag { flag: "--dump-state", reason };
-        dump(self.state()).map_err(failed)?.write(path)
+        dump(self.state(), self.config().preserve_states).map_err(failed)?.write(path)
     }
 
     /// Takes over the state of a file.
@@ -37,17 +37,22 @@ impl Devnet {
     ///
     /// [`DevnetError::File`] and [`DevnetError::Format`]; nothing has changed then.
     pub fn load_state(&self, path: &Path) -> Result<(), DevnetError> {
-        let file = StateFile::read(path)?;
-        load(self.state(), &file).map_err(|reason| DevnetError::Format {
-            path: path.to_owned(),
-            expected: "state file",
-            reason,
-        })
+        load_file(self.state(), path)
     }
 }
 
-/// The state of a devnet.
-pub(crate) fn dump(devnet: &DevnetState) -> Result<StateFile, String> {
+/// Takes over the state of a file.
+pub(crate) fn load_file(devnet: &DevnetState, path: &Path) -> Result<(), DevnetError> {
+    let file = StateFile::read(path)?;
+    load(devnet, &file).map_err(|reason| DevnetError::Format {
+        path: path.to_owned(),
+        expected: "state file",
+        reason,
+    })
+}
+
+/// The state of a devnet, with those of earlier blocks if `past` is to be there.
+pub(crate) fn dump(devnet: &DevnetState, past: bool) -> Result<StateFile, String> {
     if matches!(devnet.config.origin, Origin::Genesis { blocks: Some(_), .. }) {
         return Err("the accounts of imported blocks are known by their hashes alone".to_owned());
     }
@@ -78,7 +83,7 @@ pub(crate) fn dump(devnet: &DevnetState) -> Result<StateFile, String> {
         blocks.push(stored_block(&block));
     }
     let mut historical_states = Vec::new();
-    if devnet.config.preserve_states {
+    if past {
         for number in chain.first_number()..head.header.number {
             let Some(block) = chain.canonical_block(number).map_err(error)? else { continue };
             // Those that are not kept any more are left out.
@@ -92,7 +97,7 @@ pub(crate) fn dump(devnet: &DevnetState) -> Result<StateFile, String> {
         best_block_number: Some(head.header.number),
         blocks,
         transactions,
-        historical_states: devnet.config.preserve_states.then(|| json!(historical_states)),
+        historical_states: past.then(|| json!(historical_states)),
     })
 }
 

@@ -46,6 +46,9 @@ pub enum DevnetError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The signals that end the process cannot be heard.
+    #[error("cannot listen to signals: {0}")]
+    Signals(std::io::Error),
     /// The chain cannot be started.
     #[error(transparent)]
     Chain(#[from] chain::ChainError),

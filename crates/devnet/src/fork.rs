@@ -4,11 +4,15 @@
 //! library that other forking nodes use for this wants a database of its own under the EVM; here the
 //! state is one of tries, which ask for what they do not hold, so that a plain client is enough.
 
-use crate::{Config, DevnetError};
+use crate::{
+    Config, DevnetError,
+    cache::Cache,
+    history::{PastState, Values},
+};
 use alloy_consensus::Header;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{
-    Address, B256, U256, keccak256,
+    Address, B256, Bytes, U256, keccak256,
     map::{AddressMap, HashMap},
 };
 use alloy_provider::{Provider as _, RootProvider};
@@ -17,14 +21,18 @@ use client::{Client, ClientError, Options};
 use executor::ForkBackend;
 use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, state::AccountInfo};
+use rpc::STORY;
 use serde_json::Value;
-use std::time::Duration;
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+use tokio::task::JoinSet;
 use trie::SourceError;
 
-/// How often a request is tried.
-const TRIES: u32 = 5;
-/// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(45);
+/// Accounts that are asked for at once.
+const AT_ONCE: usize = 32;
 
 /// A node that is asked.
 #[derive(Debug)]
@@ -41,11 +49,13 @@ pub(crate) struct Remote {
     accounts: Mutex<AddressMap<Option<AccountInfo>>>,
     slots: Mutex<HashMap<(Address, U256), U256>>,
     hashes: Mutex<HashMap<u64, B256>>,
+    /// Where the answers are kept, and how many are there already.
+    cache: Option<(Cache, AtomicUsize)>,
 }
 
 /// An error of the other node, or on the way to it.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
+#[error("the forked node answers: {message} (code {code})")]
 pub(crate) struct RemoteError {
     pub(crate) code: i32,
     pub(crate) message: String,
@@ -55,40 +65,98 @@ pub(crate) struct RemoteError {
 impl Remote {
     /// Connects to a node, to continue its chain behind a block: that number, or as many before the
     /// newest if it is negative, or the newest.
-    pub(crate) fn connect(url: &str, block: Option<i64>) -> Result<Self, DevnetError> {
+    pub(crate) fn connect(fork: &Fork) -> Result<Self, DevnetError> {
+        let (url, at) = fork.url_and_block();
         let flag = |error: &dyn std::fmt::Display| DevnetError::Flag {
             flag: "--fork-url",
             reason: format!("{url}: {error}"),
         };
-        // `url@number` names the block too; `user:password@host` does not.
-        let (url, at) = match url.rsplit_once('@') {
-            Some((url, number)) if number.parse::<u64>().is_ok() => (url, number.parse().ok()),
-            _ => (url, None),
+        let options = Options {
+            timeout: fork.timeout,
+            tries: fork.retries.saturating_add(1),
+            first_pause: fork.backoff,
+            units_per_second: fork.units_per_second,
+            ..Options::default()
         };
-        let options = Options { timeout: TIMEOUT, tries: TRIES, ..Options::default() };
-        let client = Client::new(url, options).map_err(|error| flag(&error))?;
+        let urls: Vec<&str> =
+            std::iter::once(url).chain(fork.more_urls.iter().map(String::as_str)).collect();
+        let client =
+            Client::of_several(&urls, &fork.headers, options).map_err(|error| flag(&error))?;
+        tracing::info!(target: STORY, text = format!("Forking {url}"), url, "forking");
+        let (block, known_id) = (fork.block.or(at), fork.chain_id);
         let asked = ask(&client, move |node| async move {
-            let newest = node.get_block_number().await?;
-            let wanted = match block.or(at) {
-                None => newest,
-                Some(number) if number < 0 => newest.saturating_sub(number.unsigned_abs()),
-                Some(number) => number.unsigned_abs(),
+            let chain_id = async {
+                match known_id {
+                    Some(id) => Ok(id),
+                    None => node.get_chain_id().await,
+                }
             };
-            let chain_id = node.get_chain_id().await?;
-            Ok((chain_id, wanted, node.get_header_by_number(wanted.into()).await?))
+            let header = async {
+                let wanted = match block {
+                    None => BlockNumberOrTag::Latest,
+                    Some(number) if number < 0 => {
+                        let newest = node.get_block_number().await?;
+                        newest.saturating_sub(number.unsigned_abs()).into()
+                    }
+                    Some(number) => number.unsigned_abs().into(),
+                };
+                // Not every provider has a method for headers alone.
+                let block = node.get_block_by_number(wanted).await?;
+                Ok((wanted, block.map(|block| block.header)))
+            };
+            // Together: each way there and back may take long.
+            tokio::try_join!(chain_id, header)
         });
-        let (chain_id, wanted, header) = asked.map_err(|error| flag(&error))?;
+        let (chain_id, (wanted, header)) = asked.map_err(|error| flag(&error))?;
         let header = header.ok_or_else(|| flag(&format!("it has no block {wanted}")))?;
+        if wanted.as_number().is_some_and(|number| number != header.number) {
+            let number = header.number;
+            return Err(flag(&format!("asked for block {wanted}, it answers with {number}")));
+        }
+        let cache = fork.cache.as_ref();
+        let cache = cache.map(|folder| Cache::of(folder, chain_id, header.number, header.hash));
+        let (mut accounts, mut slots, mut hashes) = Values::default();
+        for known in cache.as_ref().map(Cache::read).unwrap_or_default() {
+            let known = known.into_values();
+            accounts.extend(known.0);
+            slots.extend(known.1);
+            hashes.extend(known.2);
+        }
+        let known = accounts.len() + slots.len() + hashes.len();
+        let cache = cache.map(|cache| (cache, AtomicUsize::new(known)));
         Ok(Self {
             url: url.to_owned(),
             chain_id,
             hash: header.hash,
             header: header.inner,
             client,
-            accounts: Mutex::default(),
-            slots: Mutex::default(),
-            hashes: Mutex::default(),
+            accounts: Mutex::new(accounts),
+            slots: Mutex::new(slots),
+            hashes: Mutex::new(hashes),
+            cache,
         })
+    }
+
+    /// Asks for accounts that will be needed, all at once.
+    pub(crate) fn fetch_accounts(
+        &self,
+        addresses: impl Iterator<Item = Address>,
+    ) -> Result<(), RemoteError> {
+        let known = self.accounts.lock().clone();
+        let addresses: Vec<_> = addresses.filter(|address| !known.contains_key(address)).collect();
+        for part in addresses.chunks(AT_ONCE) {
+            let (part, at) = (part.to_vec(), self.state());
+            let accounts = ask(&self.client, move |node| async move {
+                let mut asked = JoinSet::new();
+                for address in part {
+                    let node = node.clone();
+                    asked.spawn(async move { Ok((address, account(&node, address, at).await?)) });
+                }
+                asked.join_all().await.into_iter().collect::<Result<Vec<_>, TransportError>>()
+            })?;
+            self.accounts.lock().extend(accounts);
+        }
+        Ok(())
     }
 
     /// Number of the block that is continued.
@@ -108,25 +176,58 @@ impl Remote {
 
     fn fetch_account(&self, address: Address) -> Result<Option<AccountInfo>, RemoteError> {
         let at = self.state();
-        let (balance, nonce, code) = ask(&self.client, move |node| async move {
-            tokio::try_join!(
-                node.get_balance(address).block_id(at).into_future(),
-                node.get_transaction_count(address).block_id(at).into_future(),
-                node.get_code_at(address).block_id(at).into_future(),
-            )
-        })?;
-        if balance.is_zero() && nonce == 0 && code.is_empty() {
-            return Ok(None);
+        ask(&self.client, move |node| async move { account(&node, address, at).await })
+    }
+}
+
+/// An account of another node.
+async fn account(
+    node: &RootProvider,
+    address: Address,
+    at: BlockId,
+) -> Result<Option<AccountInfo>, TransportError> {
+    let (balance, nonce, code) = tokio::try_join!(
+        node.get_balance(address).block_id(at).into_future(),
+        node.get_transaction_count(address).block_id(at).into_future(),
+        node.get_code_at(address).block_id(at).into_future(),
+    )?;
+    if balance.is_zero() && nonce == 0 && code.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(AccountInfo {
+        balance,
+        nonce,
+        code_hash: keccak256(&code),
+        code: Some(bytecode(&code)),
+        account_id: None,
+    }))
+}
+
+/// A code as the EVM takes it.
+pub(crate) fn bytecode(code: &Bytes) -> Bytecode {
+    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code.clone()))
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.keep();
+    }
+}
+
+impl Remote {
+    /// Keeps what the node has answered for the next fork of the block, where there is a place.
+    pub(crate) fn keep(&self) {
+        let Some((cache, kept)) = &self.cache else { return };
+        let known = self.accounts.lock().len() + self.slots.lock().len() + self.hashes.lock().len();
+        // Answers are only ever added.
+        if kept.swap(known, Ordering::Relaxed) != known {
+            let values = (
+                self.accounts.lock().clone(),
+                self.slots.lock().clone(),
+                self.hashes.lock().clone(),
+            );
+            cache.write(PastState::of_values(&values));
         }
-        let bytecode = Bytecode::new_raw_checked(code.clone())
-            .unwrap_or_else(|_| Bytecode::new_legacy(code.clone()));
-        Ok(Some(AccountInfo {
-            balance,
-            nonce,
-            code_hash: keccak256(&code),
-            code: Some(bytecode),
-            account_id: None,
-        }))
     }
 }
 
@@ -186,9 +287,14 @@ impl ForkBackend for Remote {
         let header =
             ask(
                 &self.client,
-                move |node| async move { node.get_header_by_number(number.into()).await },
+                move |node| async move { node.get_block_by_number(number.into()).await },
             )
             .map_err(SourceError::new)?;
+        let header = header.map(|block| block.header);
+        if let Some(header) = header.as_ref().filter(|header| header.number != number) {
+            let message = format!("asked for block {number}, it answers with {}", header.number);
+            return Err(SourceError::new(RemoteError { code: -32603, message, data: None }));
+        }
         let hash = header.map(|header| header.hash);
         if let Some(hash) = hash {
             self.hashes.lock().insert(number, hash);
@@ -197,20 +303,63 @@ impl ForkBackend for Remote {
     }
 }
 
-/// What a devnet continues.
+/// What a devnet continues, and how its node is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fork {
     /// Where the other node answers; `@number` at its end names the block too.
     pub url: String,
+    /// Other addresses of the same node, which take turns with the first.
+    pub more_urls: Vec<String>,
     /// The block; as many before the newest if it is negative.
     pub block: Option<i64>,
+    /// The chain id, if the other node is not to be asked for it.
+    pub chain_id: Option<u64>,
+    /// Headers of each request: name and value.
+    pub headers: Vec<(String, String)>,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// How often a request is tried again.
+    pub retries: u32,
+    /// The pause before it is tried again first; each one after is twice as long.
+    pub backoff: Duration,
+    /// Compute units that its provider gives each second; `None` does not count them.
+    pub units_per_second: Option<u64>,
+    /// The folder in which its answers are kept for the next fork of the same block, if they are.
+    pub cache: Option<PathBuf>,
+}
+
+impl Fork {
+    /// The node at this address, asked as anvil asks it.
+    pub fn at(url: impl Into<String>, block: Option<i64>) -> Self {
+        Self {
+            url: url.into(),
+            more_urls: Vec::new(),
+            block,
+            chain_id: None,
+            headers: Vec::new(),
+            timeout: Duration::from_secs(45),
+            retries: 5,
+            backoff: Duration::from_secs(1),
+            units_per_second: Some(330),
+            cache: None,
+        }
+    }
+
+    /// The address, and the number of the block behind it: `url@number` names one, and
+    /// `user:password@host` does not.
+    fn url_and_block(&self) -> (&str, Option<i64>) {
+        match self.url.rsplit_once('@') {
+            Some((url, number)) if number.parse::<u64>().is_ok() => (url, number.parse().ok()),
+            _ => (&self.url, None),
+        }
+    }
 }
 
 impl Config {
     /// The same devnet as a fork of another node.
     #[must_use]
     pub fn forking(mut self, url: impl Into<String>, block: Option<i64>) -> Self {
-        self.origin = crate::Origin::Fork(Fork { url: url.into(), block });
+        self.origin = crate::Origin::Fork(Fork::at(url, block));
         self
     }
 }

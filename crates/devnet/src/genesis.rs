@@ -9,6 +9,7 @@ use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
 use execute::Execute;
 use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use node::Clock;
+use rpc::{ExecuteObserver, Journal};
 use std::{
     fs,
     path::Path,
@@ -28,6 +29,8 @@ const CREATE2_DEPLOYER_CODE: Bytes = bytes!(
 impl From<Hardfork> for ProtocolFork {
     fn from(fork: Hardfork) -> Self {
         match fork {
+            Hardfork::Paris => Self::Paris,
+            Hardfork::Shanghai => Self::Shanghai,
             Hardfork::Cancun => Self::Cancun,
             Hardfork::Prague => Self::Prague,
             Hardfork::Osaka => Self::Osaka,
@@ -57,9 +60,10 @@ pub(crate) fn start(
     config: &Config,
     accounts: &Accounts,
     remote: Option<&Arc<Remote>>,
+    journal: &Arc<Journal>,
 ) -> Result<(Chain, Clock), DevnetError> {
     let rules = |spec: ChainSpec| ChainConfig {
-        execute: config.execute.then(|| execute(config, &spec).into()),
+        execute: config.execute.then(|| execute(config, &spec, journal).into()),
         spec,
         system_code: SystemCode::Canonical,
         limits: Limits {
@@ -123,6 +127,11 @@ fn continuing(
         flag: "--fork-url",
         reason: error.to_string(),
     };
+    // All at once: one after another they would take as long as the way to the other node, each.
+    let system = SYSTEM_CONTRACTS.iter().map(|contract| contract.address);
+    remote
+        .fetch_accounts(system.chain(accounts.addresses()))
+        .map_err(|error| DevnetError::Flag { flag: "--fork-url", reason: error.to_string() })?;
     for contract in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
         if chain.code(contract.address).map_err(failed)?.is_empty() {
             chain
@@ -142,11 +151,12 @@ fn continuing(
 }
 
 /// EXECUTE as the flags want it: for the forks of the chain itself, and those that are named.
-fn execute(config: &Config, spec: &ChainSpec) -> Execute {
+fn execute(config: &Config, spec: &ChainSpec, journal: &Arc<Journal>) -> Execute {
     let own = spec.forks().into_iter().flat_map(|fork| Execute::on(fork).forks);
     let mut execute = Execute {
         gas: config.execute_gas.into(),
         forks: own.chain(config.execute_forks.iter().copied()).collect(),
+        observer: Arc::new(ExecuteObserver(Arc::clone(journal))),
         ..Execute::default()
     };
     execute.forks.sort_unstable();
@@ -165,8 +175,10 @@ fn own_genesis(config: &Config, accounts: &Accounts) -> (Genesis, Clock) {
     genesis.timestamp = timestamp;
     genesis.gas_limit = config.gas_limit;
     genesis.base_fee_per_gas = Some(base_fee_before(config.base_fee).into());
-    let deployer = GenesisAccount { code: Some(CREATE2_DEPLOYER_CODE), ..Default::default() };
-    genesis.alloc.insert(CREATE2_DEPLOYER, deployer);
+    if config.create2_deployer {
+        let deployer = GenesisAccount { code: Some(CREATE2_DEPLOYER_CODE), ..Default::default() };
+        genesis.alloc.insert(CREATE2_DEPLOYER, deployer);
+    }
     fund(&mut genesis, config, accounts);
     (genesis, Clock::starting_at(timestamp))
 }
@@ -229,7 +241,7 @@ mod tests {
         for base_fee in [0, 1, 7, 8, 9, 1_000, 999_999_999, 1_000_000_000, u64::MAX / 2] {
             let config = Config { base_fee, accounts: 0, ..Config::default() };
             let accounts = Accounts::derive(&MnemonicSource::default(), "m", 0).unwrap();
-            let (chain, _) = start(&config, &accounts, None).unwrap();
+            let (chain, _) = start(&config, &accounts, None, &Arc::default()).unwrap();
             assert_eq!(chain.state().next_base_fee().unwrap(), base_fee);
         }
     }

@@ -1,9 +1,13 @@
 //! States of earlier blocks in state files, as anvil's database has them in memory.
 
 use crate::state_file::plain_or_hex_number;
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use alloy_primitives::{
+    Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256,
+    map::{AddressMap, HashMap},
+};
 use alloy_trie::EMPTY_ROOT_HASH;
 use chain::{ChainError, State};
+use revm::{bytecode::Bytecode, state::AccountInfo};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PastState {
     accounts: BTreeMap<Address, PastAccount>,
+    #[serde(default)]
     storage: BTreeMap<Address, BTreeMap<U256, U256>>,
     /// Hashes of blocks by number, for BLOCKHASH.
     #[serde(default)]
@@ -91,7 +96,60 @@ fn jumps(code: &[u8]) -> (Vec<u8>, usize) {
     (bits, at)
 }
 
+/// Single values of a state, by what they were asked for: accounts, slots and hashes of blocks.
+pub(crate) type Values =
+    (AddressMap<Option<AccountInfo>>, HashMap<(Address, U256), U256>, HashMap<u64, B256>);
+
 impl PastState {
+    /// A state of which these values are known.
+    pub(crate) fn of_values((accounts, slots, hashes): &Values) -> Self {
+        let mut past = Self::default();
+        for (address, account) in accounts {
+            // Who is not there has nothing.
+            let account = account.clone().unwrap_or_default();
+            let code = account.code.as_ref().map(Bytecode::original_bytes);
+            let (balance, nonce) = (account.balance, account.nonce);
+            let code_hash = account.code_hash;
+            let code = code.as_ref().map(PastCode::of);
+            past.accounts.insert(*address, PastAccount { balance, nonce, code_hash, code });
+        }
+        for ((address, slot), value) in slots {
+            past.storage.entry(*address).or_default().insert(*slot, *value);
+        }
+        past.block_hashes =
+            hashes.iter().map(|(number, hash)| (U256::from(*number), *hash)).collect();
+        past
+    }
+
+    /// The values that are known of it. An account whose code is not its own is left out.
+    pub(crate) fn into_values(self) -> Values {
+        let mut values = Values::default();
+        for (address, account) in self.accounts {
+            let code = account.code.as_ref().map(PastCode::code).unwrap_or_default();
+            if keccak256(&code) != account.code_hash {
+                continue;
+            }
+            let is_there = !account.balance.is_zero() || account.nonce > 0 || !code.is_empty();
+            values.0.insert(
+                address,
+                is_there.then(|| AccountInfo {
+                    balance: account.balance,
+                    nonce: account.nonce,
+                    code_hash: account.code_hash,
+                    code: Some(crate::fork::bytecode(&code)),
+                    account_id: None,
+                }),
+            );
+        }
+        for (address, slots) in self.storage {
+            values.1.extend(slots.into_iter().map(|(slot, value)| ((address, slot), value)));
+        }
+        let hashes = self.block_hashes.into_iter();
+        values.2 =
+            hashes.filter_map(|(number, hash)| Some((number.try_into().ok()?, hash))).collect();
+        values
+    }
+
     /// A state, as far as the preimages of its keys are known.
     pub(crate) fn of(
         state: &State,

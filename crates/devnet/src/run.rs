@@ -1,53 +1,84 @@
 //! The command: a devnet as a process, from its flags to the signal that ends it.
 
-use crate::{Devnet, DevnetError, allow_open_files, args::DevnetArgs, banner, config_out};
-use std::{fs, path::PathBuf, time::Duration};
-use tokio::signal;
+use crate::{
+    Devnet, DevnetError, STORY, allow_open_files, args::DevnetArgs, banner, config_out, dump,
+    server::RunningServer, signals,
+};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{sync::oneshot, task, time};
 
-/// Runs a devnet until the process is told to end. Must be called inside a Tokio runtime of several
-/// threads.
+/// How long connections may take to end. Those whose requests wait for something do not.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Runs a devnet until the process is told to end: by SIGINT or SIGTERM, whatever it does then. Must
+/// be called inside a Tokio runtime of several threads, which is not to be waited for afterwards.
 ///
 /// # Errors
 ///
 /// Any [`DevnetError`] on the way up, and those of writing the state on the way down.
 pub async fn run(args: &DevnetArgs) -> Result<(), DevnetError> {
-    let config = args.config()?;
-    allow_open_files();
-    let devnet = Devnet::start(config).await?;
-    if let Some(path) = args.state_to_load() {
-        devnet.load_state(path)?;
-    }
+    let mut end = signals::end().map_err(DevnetError::Signals)?;
+    let devnet = tokio::select! {
+        started = start(args) => started?,
+        _ = &mut end => return Ok(()),
+    };
     if let Some(path) = &args.config_out {
         let text = config_out(devnet.config(), devnet.accounts(), devnet.genesis_time());
         fs::write(path, text.to_string()).map_err(DevnetError::file("write", path))?;
     }
-    if !args.quiet {
-        let (config, accounts) = (devnet.config(), devnet.accounts());
-        println!("{}", banner(config, accounts, devnet.chain_id(), devnet.genesis_time()));
-        if let Some(server) = devnet.server() {
-            for address in server.addresses() {
-                println!("Listening on {address}");
-            }
-        }
-    }
+    announce(&devnet);
     let dump = args.state_to_dump().cloned();
     let interval = args.state_interval.map(Duration::from_secs);
-    wait(&devnet, dump.as_ref(), interval).await;
+    wait(&devnet, end, dump.as_ref(), interval).await;
     if let Some(path) = &dump {
         devnet.dump_state(path)?;
     }
-    devnet.stop().await;
+    devnet.keep_answers();
+    if time::timeout(FAREWELL, devnet.stop()).await.is_err() {
+        tracing::info!("requests that are still at work are left");
+    }
     Ok(())
 }
 
+/// Tells what the devnet is and where it listens.
+fn announce(devnet: &Devnet) {
+    let facts = devnet.facts();
+    let text = banner(devnet.config(), devnet.accounts(), &facts);
+    let chain_id = facts.chain_id;
+    tracing::info!(target: STORY, text, chain_id, number = facts.genesis_number, "started");
+    for address in devnet.server().into_iter().flat_map(RunningServer::addresses) {
+        let text = format!("Listening on {address}");
+        tracing::info!(target: STORY, text, %address, port = address.port(), "listening");
+    }
+}
+
+/// A devnet with the state that it is to begin with.
+async fn start(args: &DevnetArgs) -> Result<Devnet, DevnetError> {
+    let config = args.config()?;
+    allow_open_files();
+    let devnet = Devnet::start(config).await?;
+    if let Some(path) = args.state_to_load() {
+        let (state, path) = (Arc::clone(devnet.state()), path.clone());
+        let loaded = task::spawn_blocking(move || dump::load_file(&state, &path));
+        loaded.await.map_err(|error| DevnetError::Flag {
+            flag: "--load-state",
+            reason: error.to_string(),
+        })??;
+    }
+    Ok(devnet)
+}
+
 /// Waits for the end, and writes the state at intervals on the way.
-async fn wait(devnet: &Devnet, dump: Option<&PathBuf>, interval: Option<Duration>) {
-    let end = ended();
-    tokio::pin!(end);
+async fn wait(
+    devnet: &Devnet,
+    mut end: oneshot::Receiver<()>,
+    dump: Option<&PathBuf>,
+    interval: Option<Duration>,
+) {
     loop {
-        let due = tokio::time::sleep(interval.unwrap_or(Duration::from_secs(3_600)));
+        let due = time::sleep(interval.unwrap_or(Duration::from_secs(3_600)));
         tokio::select! {
-            () = &mut end => return,
+            _ = &mut end => return,
             () = due => {
                 if let (Some(path), Some(_)) = (dump, interval)
                     && let Err(error) = devnet.dump_state(path)
@@ -56,21 +87,5 @@ async fn wait(devnet: &Devnet, dump: Option<&PathBuf>, interval: Option<Duration
                 }
             }
         }
-    }
-}
-
-/// SIGINT or SIGTERM.
-async fn ended() {
-    let terminated = async {
-        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        () = terminated => {}
     }
 }

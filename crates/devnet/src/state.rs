@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256, map::AddressMap};
 use alloy_signer_local::PrivateKeySigner;
 use node::{Node, Snapshot};
 use parking_lot::{Mutex, RwLock};
-use rpc::Api;
+use rpc::{Api, Journal};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A node with what only a devnet has around it.
@@ -31,6 +31,8 @@ pub(crate) struct DevnetState {
     evm_cheats: Mutex<EvmCheats>,
     pub(crate) impersonation: Mutex<Impersonation>,
     pub(crate) forced_header: Arc<ForcedHeader>,
+    /// Held by whoever gives a transaction the next nonce of its sender, until the pool has it.
+    pub(crate) nonces: Mutex<()>,
     /// Another one after each reset.
     pub(crate) instance: Mutex<B256>,
     pub(crate) genesis_time: u64,
@@ -102,6 +104,7 @@ impl DevnetState {
             evm_cheats: Mutex::default(),
             impersonation: Mutex::new(impersonation),
             forced_header,
+            nonces: Mutex::default(),
             instance: Mutex::new(B256::random()),
             genesis_time,
         }
@@ -120,6 +123,11 @@ impl DevnetState {
         self.forced_header.change(|fields| *fields = ForcedFields::default());
         *self.impersonation.lock() =
             Impersonation { all: self.config.auto_impersonate, ..Impersonation::default() };
+    }
+
+    /// What the devnet tells of itself.
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        &self.api.options().journal
     }
 
     /// The node whose chain this one continues, if there is one.

@@ -20,6 +20,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod dialects;
+mod observer;
 mod precompile;
 mod pricing;
 mod rules;
@@ -27,6 +28,7 @@ mod run;
 mod tab;
 
 pub use dialects::{Answer, Dialect, Drake, EXECUTE_ADDRESS, ExecutionSpecs};
+pub use observer::{ObservedCall, Observer};
 pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Circumstances, Execute, ExecuteError, Executed, Networks, Refused};

@@ -1,11 +1,11 @@
 //! EXECUTE as revm calls it.
 
-use crate::{Answer, Dialect, Execute, ExecuteError};
+use crate::{Answer, Dialect, Execute, ExecuteError, ObservedCall};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use revm::precompile::{
     PrecompileError, PrecompileHalt, PrecompileId, PrecompileOutput, PrecompileResult,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 impl Execute {
     /// Adds EXECUTE to the precompiles of an EVM, in each of its dialects.
@@ -31,7 +31,17 @@ impl Execute {
         gas: u64,
         reservoir: u64,
     ) -> PrecompileResult {
-        Ok(match self.answer(dialect, calldata, gas) {
+        let begun = Instant::now();
+        let outcome = self.answer(dialect, calldata, gas);
+        self.observer.called(&ObservedCall {
+            dialect: dialect.name(),
+            address: dialect.address(),
+            calldata,
+            gas,
+            took: begun.elapsed(),
+            outcome: &outcome,
+        });
+        Ok(match outcome {
             Ok(Answer { gas, output }) => PrecompileOutput::new(gas, output, reservoir),
             Err(ExecuteError::OutOfGas { .. }) => {
                 PrecompileOutput::halt(PrecompileHalt::OutOfGas, reservoir)

@@ -1,7 +1,8 @@
 //! One call, from calldata to result.
 
 use crate::{
-    Answer, DeclaredGas, Dialect, ExecutionSpecs, GasSchedule, Pricing, RuleViolation, Rules,
+    Answer, DeclaredGas, Dialect, ExecutionSpecs, GasSchedule, Observer, Pricing, RuleViolation,
+    Rules,
     tab::{Metered, Tab},
 };
 use alloy_primitives::Address;
@@ -36,6 +37,8 @@ pub struct Execute {
     pub networks: Networks,
     /// Threads per call, the calling one included. The verdict does not depend on it.
     pub threads: NonZeroUsize,
+    /// Who is told of the calls that the EVM makes.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Default for Execute {
@@ -60,6 +63,7 @@ impl Execute {
             system_code: SystemCode::Canonical,
             networks: Networks::ById,
             threads: NonZeroUsize::MIN,
+            observer: Arc::new(()),
         }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn admit(
         return Err(Rejected::InitCode { got: transaction.input().len(), limit: code_limit });
     }
     check_fees(transaction, settings, next.base_fee_per_gas.unwrap_or_default())?;
-    check_sender(new, state)
+    check_sender(new, state, settings)
 }
 
 /// What can be said without a state.
@@ -114,7 +114,7 @@ fn check_fees(
     if got < least { Err(Rejected::Tip { got, least }) } else { Ok(()) }
 }
 
-fn check_sender(new: &PoolTransaction, state: &State) -> Result<(), Rejected> {
+fn check_sender(new: &PoolTransaction, state: &State, settings: &Settings) -> Result<(), Rejected> {
     let (transaction, sender) = (&new.recovered.transaction, new.recovered.sender);
     let mut open = state.open();
     let account = open.basic(sender).map_err(chain::ChainError::from)?.unwrap_or_default();
@@ -126,7 +126,7 @@ fn check_sender(new: &PoolTransaction, state: &State) -> Result<(), Rejected> {
     let blobs = U256::from(transaction.max_fee_per_blob_gas().unwrap_or_default())
         * U256::from(transaction.blob_gas_used().unwrap_or_default());
     let cost = gas.saturating_add(blobs).saturating_add(transaction.value());
-    if cost > account.balance {
+    if settings.refuse_unpaid && cost > account.balance {
         return Err(Rejected::Funds { sender, balance: account.balance, cost });
     }
     if new.recovered.signed

@@ -11,12 +11,22 @@ pub struct Clock {
     interval: Option<u64>,
     /// Timestamp of the next block.
     next: Option<u64>,
+    /// Whether blocks get what the clock shows even if that is not later than their parents.
+    loose: bool,
 }
 
 impl Clock {
     /// A clock that now shows `timestamp`.
     pub fn starting_at(timestamp: u64) -> Self {
         Self { offset: i128::from(timestamp) - time_of_day(), ..Self::default() }
+    }
+
+    /// The same clock, whose blocks get what it shows, even if that is the timestamp of their parent
+    /// or one before it. No verifier accepts those.
+    #[must_use]
+    pub const fn loose(mut self) -> Self {
+        self.loose = true;
+        self
     }
 
     /// What it shows now.
@@ -62,7 +72,7 @@ impl Clock {
             (None, Some(interval)) => last.saturating_add(interval),
             (None, None) => self.now(),
         };
-        due.max(last.saturating_add(1))
+        if self.loose { due } else { due.max(last.saturating_add(1)) }
     }
 
     /// Takes note that a block got `timestamp`.
@@ -89,6 +99,16 @@ mod tests {
         assert!((1_000..1_010).contains(&clock.peek(10)));
         clock.set_interval(Some(7));
         assert_eq!(clock.peek(10), 17);
+    }
+
+    #[test]
+    fn a_loose_clock_stands_still_and_goes_back() {
+        let mut clock = Clock::starting_at(1_000).loose();
+        assert!((1_000..1_010).contains(&clock.peek(5_000)));
+        clock.set(10);
+        assert!((10..20).contains(&clock.peek(5_000)));
+        clock.set_next(7);
+        assert_eq!(clock.peek(5_000), 7);
     }
 
     #[test]

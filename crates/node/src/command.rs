@@ -1,7 +1,7 @@
 //! Changes of a node's state, as values.
 
 use crate::{
-    Event, Forkchoice, MineRequest, Mining, NodeState, PoolTransaction, Rejected, Snapshot,
+    Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolTransaction, Rejected, Snapshot,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256};
@@ -67,6 +67,18 @@ impl Command for SetMining {
 
     fn apply(self, node: &mut NodeState) -> Mining {
         std::mem::replace(&mut node.settings.mining, self.0)
+    }
+}
+
+/// Changes who is told of blocks.
+#[derive(Debug, Clone)]
+pub struct SetObserver(pub Arc<dyn Observer>);
+
+impl Command for SetObserver {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.observer = self.0;
     }
 }
 
@@ -145,6 +157,21 @@ impl Command for Restore {
 
     fn apply(self, node: &mut NodeState) -> Self::Output {
         node.restore(&self.0)
+    }
+}
+
+/// Goes back to the chain of a moment; the clock goes on from its head. What waits and the settings
+/// stay.
+#[derive(Debug, Clone)]
+pub struct RestoreChain(pub Snapshot);
+
+impl Command for RestoreChain {
+    type Output = Result<(), ChainError>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        node.chain.restore(self.0.chain())?;
+        node.clock.set(node.chain.head().header.timestamp);
+        Ok(())
     }
 }
 

@@ -94,10 +94,12 @@ pub enum Rejected {
         fee: u128,
     },
     /// One with the same nonce is there and pays as much.
-    #[error("replaces {known} without paying a tenth more")]
+    #[error("replaces {known} without paying more, by {bump} % at least")]
     Underpriced {
         /// The one that is there.
         known: B256,
+        /// How much more it has to pay, in percent.
+        bump: u8,
     },
     /// The sender has code (EIP-3607).
     #[error("sender {0} has code")]

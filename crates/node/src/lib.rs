@@ -19,18 +19,20 @@ mod event;
 mod header_policy;
 mod mine;
 mod node;
+mod observer;
 mod pool;
 mod settings;
 
 pub use clock::Clock;
 pub use command::{
-    ClearPool, Command, RemoveSender, RemoveTransaction, Restore, SetAttributes, SetClock,
-    SetCoinbase, SetForkchoice, SetHead, SetMining, SetState,
+    ClearPool, Command, RemoveSender, RemoveTransaction, Restore, RestoreChain, SetAttributes,
+    SetClock, SetCoinbase, SetForkchoice, SetHead, SetMining, SetObserver, SetState,
 };
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;
 pub use header_policy::HeaderPolicy;
 pub use mine::{MineRequest, Pending, SealedBlock};
 pub use node::{Forkchoice, Node, NodeState, Snapshot};
+pub use observer::Observer;
 pub use pool::{Pool, PoolTransaction, Sidecar};
 pub use settings::{Mining, Order, Settings};

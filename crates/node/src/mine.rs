@@ -61,6 +61,7 @@ struct PendingKey {
     pool: u64,
     /// Hashes of the transactions that come before those of the pool.
     first: Vec<B256>,
+    commands: u64,
 }
 
 /// All that a block is made from, taken out of the node.
@@ -72,6 +73,7 @@ struct Draft {
     offered: Vec<Arc<PoolTransaction>>,
     max_input: Option<usize>,
     pool: u64,
+    commands: u64,
 }
 
 impl NodeState {
@@ -133,6 +135,7 @@ impl NodeState {
                 if let Some(error) = failed {
                     return Err(error);
                 }
+                ready.truncate(settings.max_transactions.unwrap_or(usize::MAX));
                 ready
             }
         };
@@ -144,6 +147,7 @@ impl NodeState {
             offered,
             max_input: settings.max_input,
             pool: self.pool.version(),
+            commands: self.commands,
         })
     }
 }
@@ -155,6 +159,7 @@ impl Draft {
             root: self.state.root(),
             pool: self.pool,
             first: self.first.iter().map(|first| *first.transaction.hash()).collect(),
+            commands: self.commands,
         }
     }
 
@@ -259,6 +264,7 @@ impl Node {
         if let Err(error) = node.prune() {
             tracing::warn!(%error, "old states stay: they could not be forgotten");
         }
+        let (observer, waiting) = (Arc::clone(&node.observer), node.pool.len());
         drop(node);
         tracing::info!(
             number = block.header.number,
@@ -268,6 +274,7 @@ impl Node {
             took = ?begun.elapsed(),
             "made"
         );
+        observer.made(&block, waiting);
         self.emit(Event::Head { removed: Vec::new(), added: vec![Arc::clone(&block)] });
         Ok(block)
     }

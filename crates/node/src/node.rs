@@ -1,12 +1,13 @@
 //! The handle of a node.
 
 use crate::{
-    Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Pending, Pool, PoolTransaction,
+    Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Observer, Pending, Pool,
+    PoolTransaction,
     Rejected, Settings, Sidecar, admission::admit,
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, map::B256Map};
-use chain::{Block, BlockAttributes, Chain, ChainError, State};
+use chain::{Block, BlockAttributes, Chain, ChainError, ChainReader, State};
 use parking_lot::{Mutex, RwLock};
 use std::sync::{Arc, Weak};
 use tokio::sync::{broadcast, watch};
@@ -31,10 +32,14 @@ pub struct NodeState {
     pub forkchoice: Option<Forkchoice>,
     /// What its owner decides about headers.
     pub header_policy: Arc<dyn HeaderPolicy>,
+    /// Who is told of its blocks.
+    pub(crate) observer: Arc<dyn Observer>,
     /// States of snapshots, which are kept however old they are.
     pins: Mutex<Vec<Weak<State>>>,
     /// Blobs of transactions that stand in blocks, by hash of the transaction.
     pub sidecars: B256Map<Arc<Sidecar>>,
+    /// How many commands it has been given: whatever was derived before the last one may be wrong.
+    pub(crate) commands: u64,
 }
 
 /// Which blocks stay, as somebody outside knows: a consensus client, or the L1 of an L2.
@@ -49,6 +54,8 @@ pub struct Forkchoice {
 /// A moment to come back to.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
+    chain: ChainReader,
+    /// The state at the head, which is kept as long as this is.
     state: Arc<State>,
     pool: Pool,
     clock: Clock,
@@ -56,6 +63,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The chain of the moment.
+    pub const fn chain(&self) -> &ChainReader {
+        &self.chain
+    }
+
     /// The state of the moment.
     pub fn state(&self) -> &State {
         &self.state
@@ -70,6 +82,7 @@ impl NodeState {
             self.pins.lock().push(Arc::downgrade(&state));
         }
         Snapshot {
+            chain: self.chain.reader().clone(),
             state,
             pool: self.pool.clone(),
             clock: self.clock.clone(),
@@ -80,7 +93,7 @@ impl NodeState {
     /// Goes back to a moment: chain, state, waiting transactions, clock and settings are as they
     /// were.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<(), ChainError> {
-        self.chain.set_state(&snapshot.state)?;
+        self.chain.restore(&snapshot.chain)?;
         self.pool = snapshot.pool.clone();
         self.clock = snapshot.clock.clone();
         self.settings = snapshot.settings.clone();
@@ -141,7 +154,7 @@ impl NodeState {
         }
         let state = self.chain.state();
         admit(&new, &state, &self.settings, &self.pending_header()?)?;
-        self.pool.add(new)
+        self.pool.add(new, self.settings.replacement_bump)
     }
 }
 
@@ -177,8 +190,10 @@ impl Node {
             attributes: MineRequest::default(),
             forkchoice: None,
             header_policy,
+            observer: Arc::new(()),
             pins: Mutex::default(),
             sidecars: B256Map::default(),
+            commands: 0,
         };
         Arc::new(Self {
             inner: RwLock::new(state),
@@ -206,6 +221,7 @@ impl Node {
         let mut node = self.inner.write();
         let (before, mining) = (Arc::clone(node.chain.head()), node.settings.mining);
         let result = command.apply(&mut node);
+        node.commands += 1;
         let moved = Event::between(&node.chain, &before, node.chain.head());
         let other_mining = node.settings.mining != mining;
         drop(node);

@@ -17,9 +17,6 @@ use std::{
 /// The blobs of a transaction, with commitments and proofs.
 pub type Sidecar = BlobTransactionSidecarVariant;
 
-/// A tenth more is what a replacement has to pay.
-const REPLACEMENT_BUMP: u128 = 10;
-
 /// A transaction in the pool.
 #[derive(Debug, Clone)]
 pub struct PoolTransaction {
@@ -61,11 +58,13 @@ impl PoolTransaction {
         self.recovered.transaction.effective_tip_per_gas(base_fee)
     }
 
-    /// Whether it pays enough more than another to take its place.
-    fn outbids(&self, other: &Self) -> bool {
+    /// Whether it pays enough more than another to take its place: `bump` percent at least.
+    fn outbids(&self, other: &Self, bump: u8) -> bool {
         let (new, old) = (&self.recovered.transaction, &other.recovered.transaction);
-        let enough =
-            |new: u128, old: u128| new >= old.saturating_add(old / REPLACEMENT_BUMP) && new > old;
+        let enough = |new: u128, old: u128| {
+            let more = old.saturating_mul(bump.into()) / 100;
+            new >= old.saturating_add(more) && new > old
+        };
         let fees = enough(new.max_fee_per_gas(), old.max_fee_per_gas());
         let blobs = match (new.max_fee_per_blob_gas(), old.max_fee_per_blob_gas()) {
             (Some(new), Some(old)) => new >= old.saturating_mul(2),
@@ -87,15 +86,19 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Takes a transaction, in place of one with the same nonce if it pays a tenth more.
-    pub fn add(&mut self, mut new: PoolTransaction) -> Result<Arc<PoolTransaction>, Rejected> {
+    /// Takes a transaction, in place of one with the same nonce if it pays `bump` percent more.
+    pub fn add(
+        &mut self,
+        mut new: PoolTransaction,
+        bump: u8,
+    ) -> Result<Arc<PoolTransaction>, Rejected> {
         if self.by_hash.contains_key(new.hash()) {
             return Err(Rejected::Known(*new.hash()));
         }
         let nonces = self.by_sender.entry(new.sender()).or_default();
         if let Some(old) = nonces.get(&new.nonce()) {
-            if !new.outbids(old) {
-                return Err(Rejected::Underpriced { known: *old.hash() });
+            if !new.outbids(old, bump) {
+                return Err(Rejected::Underpriced { known: *old.hash(), bump });
             }
             self.by_hash.remove(old.hash());
         }

@@ -79,6 +79,12 @@ pub struct Settings {
     /// Most bytes of the input of EXECUTE for each block that is made, but for one without transactions;
     /// `None` if L1 need not carry them.
     pub max_input: Option<usize>,
+    /// Most transactions of a block.
+    pub max_transactions: Option<usize>,
+    /// How much more a transaction has to pay, in percent, to take the place of one in the pool.
+    pub replacement_bump: u8,
+    /// Whether the pool refuses what its sender cannot pay now.
+    pub refuse_unpaid: bool,
     /// By which rules of EXECUTE every block that is made is verified from its own witness; `None` if
     /// none is.
     pub verify_blocks: Option<Rules>,
@@ -101,6 +107,9 @@ impl Default for Settings {
             history: None,
             bodies: None,
             max_input: None,
+            max_transactions: None,
+            replacement_bump: 10,
+            refuse_unpaid: true,
             verify_blocks: None,
         }
     }

@@ -121,7 +121,7 @@ fn a_replacement_pays_a_tenth_more() {
     };
     let known = node.submit(priced(10 * GWEI)).unwrap();
     assert_eq!(node.submit(priced(10 * GWEI)), Err(Rejected::Known(known)));
-    assert_eq!(node.submit(priced(10 * GWEI + 1)), Err(Rejected::Underpriced { known }));
+    assert_eq!(node.submit(priced(10 * GWEI + 1)), Err(Rejected::Underpriced { known, bump: 10 }));
     let better = node.submit(priced(11 * GWEI)).unwrap();
     node.read(|node| {
         assert!(node.pool.get(&known).is_none() && node.pool.get(&better).is_some());
@@ -268,6 +268,25 @@ fn a_block_on_an_edited_state_is_irregular_and_its_child_is_regular_again() {
     assert!(!block.provable);
     assert_eq!(node.state().balance(BOB).unwrap(), U256::from(7));
     assert!(node.mine(&MineRequest::default()).unwrap().provable);
+}
+
+#[test]
+fn the_pending_block_is_that_of_the_pool_that_a_snapshot_brought_back() {
+    let node = node(Mining::Manual);
+    let empty = node.read(|node| node.snapshot());
+    node.execute(SetClock::NextBlock(5_000));
+    let (first, second) = (transfer("alice", 0, 1), transfer("carol", 0, 1));
+    let expected = [*first.hash(), *second.hash()];
+    let waiting = || {
+        let block = Arc::clone(node.pending().unwrap().state.block());
+        block.transactions.iter().map(|transaction| *transaction.hash()).collect::<Vec<_>>()
+    };
+    node.submit(first).unwrap();
+    assert_eq!(waiting(), expected[..1]);
+    node.execute(Restore(empty)).unwrap();
+    node.execute(SetClock::NextBlock(5_000));
+    node.submit(second).unwrap();
+    assert_eq!(waiting(), expected[1..]);
 }
 
 #[test]

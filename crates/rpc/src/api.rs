@@ -1,10 +1,10 @@
 //! What all methods share: the node, and how blocks are named.
 
-use crate::{RpcError, filters::Filters};
+use crate::{Journal, RpcError, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::B256;
 use chain::{Block, ChainReader, State};
-use node::{Forkchoice, Node, NodeState};
+use node::{Forkchoice, Node, NodeState, PoolTransaction, Rejected};
 use std::{sync::Arc, time::Duration};
 
 /// What an operator may set.
@@ -18,6 +18,15 @@ pub struct Options {
     pub filter_lifetime: Duration,
     /// Most logs in one answer.
     pub max_logs: usize,
+    /// Whether senders are written without the capitals of their checksum where they are the names
+    /// of members, as some clients look for them.
+    pub plain_senders: bool,
+    /// The state on which an estimate is made that names none.
+    pub estimate_at: BlockNumberOrTag,
+    /// The flag of the node that lifts the cap on a transaction's gas, if there is one.
+    pub gas_cap_flag: Option<&'static str>,
+    /// What the node tells of itself.
+    pub journal: Arc<Journal>,
 }
 
 impl Default for Options {
@@ -27,6 +36,10 @@ impl Default for Options {
             gas_cap: 50_000_000,
             filter_lifetime: Duration::from_secs(5 * 60),
             max_logs: 1_000_000,
+            plain_senders: false,
+            estimate_at: BlockNumberOrTag::Latest,
+            gas_cap_flag: None,
+            journal: Arc::default(),
         }
     }
 }
@@ -54,6 +67,19 @@ impl Api {
     /// The chain, to be read without a lock.
     pub fn chain(&self) -> ChainReader {
         self.node.read(|node| node.chain.reader().clone())
+    }
+
+    /// Takes a transaction into the pool, and makes a block if the node does so for each. Who is
+    /// refused is told what can be done about it.
+    pub fn submit(&self, new: PoolTransaction) -> Result<B256, RpcError> {
+        self.node.submit(new).map_err(|reason| {
+            let is_capped = matches!(reason, Rejected::GasCap { .. });
+            let mut error = RpcError::from(reason);
+            if let Some(flag) = self.options.gas_cap_flag.filter(|_| is_capped) {
+                error.message = format!("{}; {flag} lifts the cap", error.message);
+            }
+            error
+        })
     }
 
     /// The settings.

@@ -24,11 +24,16 @@ pub struct Args {
 }
 
 impl Args {
-    /// Takes the parameters of a request: a list, nothing, or null.
+    /// Takes the parameters of a request: a list, nothing, or null. For a node's own methods, which
+    /// have names for none of them, an object is the one parameter that it is.
     pub fn new(params: Option<&str>, wording: Wording) -> Result<Self, RpcError> {
         let params = params.map(str::trim).filter(|params| !params.is_empty() && *params != "null");
         let items: Vec<Box<RawValue>> = match params {
             None => Vec::new(),
+            Some(params) if wording == Wording::Plain && params.starts_with('{') => {
+                let one = RawValue::from_string(params.to_owned());
+                vec![one.map_err(|error| RpcError::params(error.to_string()))?]
+            }
             Some(params) => serde_json::from_str(params).map_err(|_| {
                 RpcError::params(match wording {
                     Wording::Geth => "non-array args: give parameters as a list",

@@ -1,7 +1,7 @@
 //! Calls: `eth_call` and what is like it.
 
 use crate::{
-    Api, Registry, RpcError, codes, estimate, overrides, precompiles,
+    Api, Note, Registry, RpcError, codes, estimate, notes, overrides, precompiles,
     typed::{self, Filled},
 };
 use alloy_eips::BlockId;
@@ -34,12 +34,14 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
             state: args.or_default()?,
             block_overrides: args.or_default()?,
         };
-        request.call(api)?.into_output()
+        let outcome = request.call(api)?;
+        api.options().journal.called(api, &request, &outcome);
+        outcome.into_output()
     });
     methods.execute("eth_estimateGas", |api, args| {
         let request = CallRequest {
             transaction: args.required()?,
-            block: args.or_default()?,
+            block: args.optional()?.unwrap_or_else(|| api.options().estimate_at.into()),
             state: args.or_default()?,
             block_overrides: args.or_default()?,
         };
@@ -71,21 +73,27 @@ pub struct CallRequest {
 
 /// How a call ended.
 #[derive(Debug, Clone)]
-pub struct Outcome(pub ExecutionResult<HaltReason>);
+pub struct Outcome {
+    /// What the EVM says.
+    pub result: ExecutionResult<HaltReason>,
+    /// What it does not say.
+    pub notes: Vec<Note>,
+}
 
 impl Outcome {
-    /// What it returned, or an error that says how it failed.
+    /// What it returned, or an error that says how it failed, and why EXECUTE refused if it did.
     pub fn into_output(self) -> Result<Bytes, RpcError> {
-        match self.0 {
-            ExecutionResult::Success { output, .. } => Ok(output.into_data()),
-            ExecutionResult::Revert { output, .. } => Err(RpcError::reverted(&output)),
-            ExecutionResult::Halt { reason, .. } => Err(RpcError::server(halt(&reason))),
-        }
+        let error = match self.result {
+            ExecutionResult::Success { output, .. } => return Ok(output.into_data()),
+            ExecutionResult::Revert { output, .. } => RpcError::reverted(&output),
+            ExecutionResult::Halt { reason, .. } => RpcError::server(halt(&reason)),
+        };
+        Err(error.refused(&notes::refusals(&self.notes)))
     }
 }
 
 /// A halt in geth's words.
-pub(crate) fn halt(reason: &HaltReason) -> String {
+pub fn halt(reason: &HaltReason) -> String {
     match reason {
         HaltReason::OutOfGas(OutOfGasError::Basic | OutOfGasError::ReentrancySentry) => {
             "out of gas".to_owned()
@@ -120,11 +128,12 @@ impl CallRequest {
         let call = self.prepare(api)?;
         let mut state = call.source.open();
         let mut evm = call.evm(&mut state, NoOpInspector, false)?;
-        let done = evm.transact_raw(call.transaction.clone()).map_err(transaction_error)?;
+        let (done, notes) = notes::watch(|| evm.transact_raw(call.transaction.clone()));
+        let done = done.map_err(transaction_error)?;
         if self.state.is_empty() {
             precompiles::leave(call.precompiles(), evm.into_inner().precompiles);
         }
-        Ok(Outcome(done.result))
+        Ok(Outcome { result: done.result, notes })
     }
 
     /// Makes everything ready.

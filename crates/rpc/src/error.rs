@@ -67,10 +67,25 @@ impl RpcError {
         let data = Some(json!(hex::encode_prefixed(output)));
         Self { code: codes::REVERTED, message, data }
     }
+
+    /// The same error, of a call in which EXECUTE has refused, for these reasons. They stand in the
+    /// message, and in the data too unless that is what a contract has returned.
+    #[must_use]
+    pub(crate) fn refused(mut self, reasons: &[String]) -> Self {
+        for reason in reasons {
+            if !self.message.contains(reason) {
+                self.message = format!("{}; EXECUTE refused: {reason}", self.message);
+            }
+        }
+        if !reasons.is_empty() && self.data.is_none() {
+            self.data = Some(json!({ "execute": reasons }));
+        }
+        self
+    }
 }
 
 /// What a revert says, if it is one of Solidity's own errors.
-pub(crate) fn revert_reason(output: &[u8]) -> Option<String> {
+pub fn revert_reason(output: &[u8]) -> Option<String> {
     const ERROR: [u8; 4] = [0x08, 0xc3, 0x79, 0xa0];
     const PANIC: [u8; 4] = [0x4e, 0x48, 0x7b, 0x71];
     let (selector, body) = output.split_first_chunk::<4>()?;
@@ -197,6 +212,18 @@ impl From<Rejected> for RpcError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_execute_refused_for_stands_beside_what_the_contract_said() {
+        let reasons = ["no root".to_owned(), "no gas".to_owned()];
+        let halted = RpcError::server("precompile: no root").refused(&reasons);
+        assert_eq!(halted.message, "precompile: no root; EXECUTE refused: no gas");
+        assert_eq!(halted.data, Some(json!({ "execute": reasons })));
+        let reverted = RpcError::reverted(&Bytes::new()).refused(&reasons[..1]);
+        assert_eq!(reverted.message, "execution reverted; EXECUTE refused: no root");
+        assert_eq!(reverted.data, Some(json!("0x")));
+        assert_eq!(RpcError::server("x").refused(&[]), RpcError::server("x"));
+    }
 
     #[test]
     fn reverts_say_what_solidity_said() {

@@ -1,6 +1,6 @@
 //! `eth_estimateGas`: the least gas limit with which a transaction succeeds.
 
-use crate::{Api, CallRequest, Outcome, RpcError, call::transaction_error};
+use crate::{Api, CallRequest, Outcome, RpcError, call::transaction_error, notes};
 use alloy_evm::Evm;
 use alloy_primitives::U256;
 use executor::{BlockEvm, BlockState};
@@ -67,7 +67,8 @@ fn attempt(
     gas_limit: u64,
 ) -> Result<Tried, RpcError> {
     transaction.gas_limit = gas_limit;
-    match evm.transact_raw(transaction.clone()) {
+    // What is printed on the way is printed when it is sent.
+    match notes::watch(|| evm.transact_raw(transaction.clone())).0 {
         Ok(done) if done.result.is_success() => Ok(Tried::Enough),
         Ok(_)
         | Err(EVMError::Transaction(
@@ -81,7 +82,8 @@ fn attempt(
 fn search(evm: &mut CallEvm<'_, '_>, transaction: &mut TxEnv, high: u64) -> Result<u64, RpcError> {
     // With all the gas there is: it succeeds, or it fails for another reason than gas.
     transaction.gas_limit = high;
-    let first = match evm.transact_raw(transaction.clone()) {
+    let (first, notes) = notes::watch(|| evm.transact_raw(transaction.clone()));
+    let first = match first {
         Ok(done) => done.result,
         Err(EVMError::Transaction(
             InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
@@ -95,7 +97,7 @@ fn search(evm: &mut CallEvm<'_, '_>, transaction: &mut TxEnv, high: u64) -> Resu
             return Err(RpcError::server(format!("gas required exceeds allowance ({high})")));
         }
         ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => {
-            return Outcome(first).into_output().map(|_| high);
+            return Outcome { result: first, notes }.into_output().map(|_| high);
         }
     };
     // `low` is known to be too little, `high` to be enough.

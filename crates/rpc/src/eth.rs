@@ -261,7 +261,7 @@ fn raw_transaction(api: &Api, args: &mut Args) -> Result<Option<Bytes>, RpcError
 /// Decodes a transaction as it is sent, with blobs if it has any, and takes it into the pool.
 pub(crate) fn send_raw(api: &Api, raw: &Bytes) -> Result<B256, RpcError> {
     let pooled = decode_pooled(raw)?;
-    Ok(api.node().submit(pooled)?)
+    api.submit(pooled)
 }
 
 /// Decodes a transaction as it is sent.

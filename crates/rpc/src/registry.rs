@@ -1,7 +1,7 @@
 //! Methods by name, and how they are called.
 
 use crate::{
-    Api, Args, RpcError, Wording, codes,
+    Api, Args, Journal, RpcError, Wording, codes,
     workers::{Lane, Workers},
 };
 use jsonrpsee::{
@@ -10,7 +10,7 @@ use jsonrpsee::{
     types::{ErrorObjectOwned, Id},
 };
 use serde::Serialize;
-use std::{fmt, future::ready, sync::Arc};
+use std::{fmt, future::ready, sync::Arc, time::Instant};
 use tokio::{runtime::Handle, sync::oneshot};
 
 /// Parameters longer than this are not looked at on the threads that serve connections.
@@ -21,11 +21,20 @@ pub trait Context: Send + Sync + 'static {
     /// Whether who reads it may have to wait: for somebody who changes it just now, or for another
     /// node that it asks.
     fn reads_may_wait(&self) -> bool;
+
+    /// What is told of requests, if anything is.
+    fn journal(&self) -> Option<&Journal> {
+        None
+    }
 }
 
 impl Context for Api {
     fn reads_may_wait(&self) -> bool {
         self.node().is_being_changed() || self.node().read(|node| node.chain.is_forked())
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        Some(&self.options().journal)
     }
 }
 
@@ -98,17 +107,21 @@ impl<C: Context> Registry<C> {
                              connection,
                              limit,
                              extensions| {
+            let arrived = Instant::now();
+            if let Some(journal) = context.journal() {
+                journal.asked(name);
+            }
             let text = params.as_str().unwrap_or_default();
             let lane = lane_of(lane, text);
             let inline =
                 workers.is_inline(lane) && text.len() <= SHORT && !context.reads_may_wait();
             if inline {
-                let answer = method.answer(&context, params.as_str(), id, limit);
+                let answer = method.answer(&*context, params.as_str(), arrived, id, limit);
                 return Box::pin(ready(answer.with_extensions(extensions))) as _;
             }
             let (method, context) = (Arc::clone(&method), Arc::clone(&context));
             let answer = on_worker(&workers, lane, connection, params, id, move |params, id| {
-                method.answer(&context, params, id, limit)
+                method.answer(&*context, params, arrived, id, limit)
             });
             Box::pin(async move { answer.await.with_extensions(extensions) }) as _
         };
@@ -168,10 +181,12 @@ impl<F> Method<F> {
         &self,
         context: &C,
         params: Option<&str>,
+        arrived: Instant,
         id: Id<'static>,
         limit: usize,
     ) -> MethodResponse
     where
+        C: Context,
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError>,
     {
@@ -187,6 +202,11 @@ impl<F> Method<F> {
             Err(error) => {
                 tracing::debug!(code = error.code(), error = error.message(), "refused");
             }
+        }
+        if let Some(journal) = context.journal() {
+            let error = result.as_ref().err();
+            let error = error.map(|error| (params.unwrap_or_default(), error.message()));
+            journal.answered(self.name, arrived.elapsed(), error);
         }
         MethodResponse::response(id, result.into_response(), limit)
     }

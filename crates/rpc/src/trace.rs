@@ -1,9 +1,9 @@
 //! Traces: what transactions did, step by step.
 
-use crate::{Api, CallRequest, Hash, Registry, RpcError, call::transaction_error};
+use crate::{Api, CallRequest, Hash, Registry, RpcError, call::transaction_error, explain, notes};
 use alloy_eips::BlockId;
 use alloy_evm::Evm;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_trace::geth::{
     GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult,
 };
@@ -17,6 +17,7 @@ use revm::{
 };
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 use std::{cell::RefCell, sync::Arc};
+use wire::convert::RawBlock;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("debug_traceTransaction", |api, args| {
@@ -31,6 +32,16 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
     methods.execute("debug_traceBlockByNumber", |api, args| {
         let block = api.block(BlockId::Number(args.required()?))?;
+        block_traces(api, &block, &args.or_default()?)
+    });
+    methods.execute("debug_traceBlock", |api, args| {
+        let raw: Bytes = args.required()?;
+        let block = RawBlock::decode_with_ommers(&raw)
+            .map_err(|error| RpcError::params(format!("no block in RLP: {error}")))?;
+        let hash = block.0.header.hash_slow();
+        let block = api
+            .block_by_hash(hash)?
+            .ok_or_else(|| RpcError::server(format!("block {hash} is not known here")))?;
         block_traces(api, &block, &args.or_default()?)
     });
     methods.execute("debug_traceBlockByHash", |api, args| {
@@ -82,18 +93,25 @@ fn trace_block(
     let mut replay = parent.replay(&mut state, block, inspector(options)?)?;
     replay.run_to(only.unwrap_or_default())?;
     let mut traces = Vec::new();
-    while let Some(trace) = replay.inspect(|index, evm, env, done| -> Result<_, RpcError> {
-        let hash = *block.transactions[index].hash();
-        let context = TransactionContext {
-            block_hash: Some(block.hash),
-            tx_index: Some(index),
-            tx_hash: Some(hash),
-        };
-        let trace = result(evm, Some(context), env, done)?;
-        evm.inspector_mut().fuse().map_err(|error| RpcError::internal(error.to_string()))?;
-        Ok((hash, trace))
-    })? {
-        traces.push(trace);
+    loop {
+        let (trace, notes) = notes::watch(|| {
+            replay.inspect(|index, evm, env, done| -> Result<_, RpcError> {
+                let hash = *block.transactions[index].hash();
+                let context = TransactionContext {
+                    block_hash: Some(block.hash),
+                    tx_index: Some(index),
+                    tx_hash: Some(hash),
+                };
+                let trace = result(evm, Some(context), env, done)?;
+                evm.inspector_mut()
+                    .fuse()
+                    .map_err(|error| RpcError::internal(error.to_string()))?;
+                Ok((hash, trace))
+            })
+        });
+        let Some((hash, mut trace)) = trace? else { break };
+        explain::refused_frames(&mut trace, &notes);
+        traces.push((hash, trace));
         if only.is_some() {
             break;
         }
@@ -110,8 +128,10 @@ fn trace_call(
     let mut state = call.source.open();
     let mut evm = call.evm(&mut state, inspector(options)?, true)?;
     let env = call.transaction.clone();
-    let done = evm.transact_raw(env.clone()).map_err(transaction_error)?;
-    result(&mut evm, None, &env, &done)
+    let (done, notes) = notes::watch(|| evm.transact_raw(env.clone()));
+    let mut trace = result(&mut evm, None, &env, &done.map_err(transaction_error)?)?;
+    explain::refused_frames(&mut trace, &notes);
+    Ok(trace)
 }
 
 /// What the inspector has seen of a transaction.

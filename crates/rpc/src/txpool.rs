@@ -53,7 +53,11 @@ fn all<T: serde::Serialize>(
             let split = split(node, sender)?;
             for (list, of) in [(&mut pending, split.0), (&mut queued, split.1)] {
                 if !of.is_empty() {
-                    list.insert(sender.to_checksum(None), json!(by_nonce(&of, item)));
+                    let name = match api.options().plain_senders {
+                        true => format!("{sender:#x}"),
+                        false => sender.to_checksum(None),
+                    };
+                    list.insert(name, json!(by_nonce(&of, item)));
                 }
             }
         }

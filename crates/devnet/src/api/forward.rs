@@ -106,7 +106,7 @@ fn forwarded(
 }
 
 fn answer(
-    name: &str,
+    name: &'static str,
     by: By,
     params: &Params<'_>,
     here: &Methods,
@@ -118,6 +118,7 @@ fn answer(
         Some(text) => serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?,
     };
     let there = |params: &Value| remote.call(name, params).map_err(error);
+    let asked = || devnet.journal().asked(name);
     match by {
         By::Block(index) => {
             let head = devnet.node.read(|node| node.chain.head().header.number);
@@ -129,6 +130,7 @@ fn answer(
             let earliest = tag(&params, index) == Some("earliest");
             match number.or(earliest.then_some(0)) {
                 Some(number) if number <= remote.number() => {
+                    asked();
                     let mut params = params;
                     params[index] = json!(format!("{number:#x}"));
                     remote.call(name, &params).map_err(error)
@@ -137,7 +139,10 @@ fn answer(
             }
         }
         By::State(index) => match number(&params, index) {
-            Some(number) if number < remote.number() => there(&params),
+            Some(number) if number < remote.number() => {
+                asked();
+                there(&params)
+            }
             _ => locally(here, name, &params),
         },
         By::Hash => match locally(here, name, &params) {

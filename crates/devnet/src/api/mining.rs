@@ -24,7 +24,10 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_setNextBlockBaseFeePerGas", "hardhat_setNextBlockBaseFeePerGas"], set_next_base_fee),
     (&["anvil_setBlockGasLimit", "evm_setBlockGasLimit"], set_gas_limit),
     (&["anvil_setMinGasPrice", "hardhat_setMinGasPrice"], set_min_gas_price),
-    (&["hardhat_setPrevRandao", "anvil_setPrevRandao"], set_prev_randao),
+    (
+        &["hardhat_setPrevRandao", "anvil_setPrevRandao", "anvil_setNextBlockPrevRandao"],
+        set_prev_randao,
+    ),
 ];
 
 /// Makes a block.

@@ -1,6 +1,7 @@
 //! The methods that only a devnet has.
 
 mod args;
+mod calls;
 mod forward;
 mod mining;
 mod node_info;
@@ -16,7 +17,7 @@ use crate::state::DevnetState;
 use args::Args;
 pub(crate) use forward::overlay;
 use jsonrpsee::{Methods, types::ErrorObjectOwned};
-use rpc::{Context, Lane, Registry, RpcError, Wording, Workers};
+use rpc::{Context, Journal, Lane, Registry, RpcError, Wording, Workers};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ type Handler = fn(&DevnetState, &mut Args) -> Result<Value, ErrorObjectOwned>;
 type Method = (&'static [&'static str], Handler);
 
 /// All methods, and what each kind of them does with its thread.
-const TABLES: [(Lane, &[Method]); 9] = [
+const TABLES: [(Lane, &[Method]); 10] = [
+    (Lane::Execute, calls::METHODS),
     (Lane::Write, mining::METHODS),
     (Lane::Read, node_info::METHODS),
     (Lane::Execute, ots::METHODS),
@@ -65,6 +67,10 @@ const EXCEPTIONS: &[(Lane, &[&str])] = &[
 impl Context for DevnetState {
     fn reads_may_wait(&self) -> bool {
         self.api.reads_may_wait()
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        Some(Self::journal(self))
     }
 }
 

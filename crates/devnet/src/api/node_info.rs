@@ -28,6 +28,8 @@ impl Hardfork {
     /// The name that anvil shows.
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Self::Paris => "Paris",
+            Self::Shanghai => "Shanghai",
             Self::Cancun => "Cancun",
             Self::Prague => "Prague",
             Self::Osaka => "Osaka",
@@ -103,8 +105,9 @@ fn set_chain_id(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
     Ok(Value::Null)
 }
 
-fn set_logging(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    args.required::<bool>()?;
+fn set_logging(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let enabled: bool = args.required()?;
+    devnet.api.options().journal.mute(!enabled);
     Ok(Value::Null)
 }
 

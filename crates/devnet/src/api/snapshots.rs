@@ -4,12 +4,17 @@ use super::{
     Method,
     args::{Args, Number, internal, invalid},
 };
-use crate::{DevnetError, dump, fork::Remote, genesis, state::DevnetState, state_file::StateFile};
+use crate::{
+    DevnetError, Fork, Origin, dump, fork::Remote, genesis, state::DevnetState,
+    state_file::StateFile,
+};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{Chain, ChainError};
 use jsonrpsee::types::ErrorObjectOwned;
-use node::{Clock, Command, MineRequest, Mining, NodeState, SetMining, SetState, Snapshot};
+use node::{
+    Clock, Command, MineRequest, Mining, NodeState, RestoreChain, SetMining, SetState, Snapshot,
+};
 use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,7 +40,7 @@ fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwn
     let number = args.required::<Number>()?.u64()?;
     let Some(snapshot) = devnet.snapshots.lock().take(number) else { return Ok(json!(false)) };
     // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
-    devnet.node.execute(SetState(snapshot.state().clone())).map_err(RpcError::from)?;
+    devnet.node.execute(RestoreChain(snapshot)).map_err(RpcError::from)?;
     Ok(json!(true))
 }
 
@@ -60,7 +65,11 @@ pub(super) fn go_back(
 }
 
 fn rollback(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    go_back(devnet, args.required()?, "Rollback")?;
+    if args.none().is_ok() {
+        return Err(invalid("parameter 1 is missing"));
+    }
+    let depth = args.optional()?.unwrap_or(1);
+    go_back(devnet, depth, "Rollback")?;
     Ok(Value::Null)
 }
 
@@ -92,9 +101,15 @@ fn fork_again(
     let block = forking.block_number.map(Number::u64).transpose()?;
     let block = block.map(i64::try_from).transpose().map_err(|error| invalid(error.to_string()))?;
     let failed = |error: DevnetError| internal(error.to_string());
-    let remote = Arc::new(Remote::connect(&url, block).map_err(failed)?);
+    let fork = match &devnet.config.origin {
+        Origin::Fork(fork) => Fork { url, block, ..fork.clone() },
+        _ => Fork::at(url, block),
+    };
+    let remote = Arc::new(Remote::connect(&fork).map_err(failed)?);
     let (chain, clock) =
-        genesis::start(&devnet.config, &devnet.accounts, Some(&remote)).map_err(failed)?;
+        genesis::start(&devnet.config, &devnet.accounts, Some(&remote), devnet.journal())
+            .map_err(failed)?;
+    let clock = if devnet.config.loose_timestamps { clock.loose() } else { clock };
     Ok((remote, chain, clock))
 }
 
@@ -155,10 +170,24 @@ enum NewTransaction {
     Request(Box<TransactionRequest>),
 }
 
+/// How a reorganisation is asked for: by an object, or by two parameters.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Reorg {
+    Depth(u64),
+    Options {
+        depth: u64,
+        #[serde(alias = "txBlockPairs")]
+        tx_block_pairs: Vec<(NewTransaction, u64)>,
+    },
+}
+
 /// Replaces the newest blocks by as many others, with the given transactions in them.
 fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let depth: u64 = args.required()?;
-    let given: Vec<(NewTransaction, u64)> = args.required()?;
+    let (depth, given) = match args.required()? {
+        Reorg::Depth(depth) => (depth, args.required()?),
+        Reorg::Options { depth, tx_block_pairs } => (depth, tx_block_pairs),
+    };
     if let Some((_, block)) = given.iter().find(|(_, block)| *block >= depth) {
         return Err(invalid(format!(
             "Block number for reorg tx will exceed the reorged chain height. Block number {block} must not exceed (depth-1) {}",
@@ -181,7 +210,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
                     }
                     NewTransaction::Raw(raw) => {
                         let pooled = rpc::decode_pooled(raw)?;
-                        devnet.node.submit(pooled).map_err(RpcError::from)?
+                        devnet.api.submit(pooled)?
                     }
                 });
             }
@@ -196,8 +225,8 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
 }
 
 fn dump_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    args.optional::<bool>()?;
-    Ok(json!(dump::dump(devnet).map_err(internal)?.pack()))
+    let past = args.optional::<bool>()?.unwrap_or(devnet.config.preserve_states);
+    Ok(json!(dump::dump(devnet, past).map_err(internal)?.pack()))
 }
 
 fn load_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

@@ -38,9 +38,6 @@ pub(super) const METHODS: &[Method] = &[
     (&["eth_signTypedData", "eth_signTypedData_v3"], old_typed_data),
 ];
 
-/// Wei per gas that a transaction tips which does not say.
-const DEFAULT_TIP: u128 = 1_000_000_000;
-
 /// How long a synchronous sender waits at most for a block.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -62,21 +59,28 @@ fn signer(devnet: &DevnetState, address: Address) -> Result<&PrivateKeySigner, E
     devnet.signers.get(&address).ok_or_else(no_signer)
 }
 
+/// What becomes of a request that is estimated to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failing {
+    /// It is sent with all the gas there is, so that it fails on the chain.
+    Goes,
+    /// It is refused.
+    Stops,
+}
+
 /// A request with all that was left out filled in: sender, nonce, fees, chain and gas.
 fn filled(
     devnet: &DevnetState,
     mut request: TransactionRequest,
+    failing: Failing,
 ) -> Result<(Address, TransactionRequest), ErrorObjectOwned> {
     let first = devnet.addresses.first().copied();
     let from = request.from.or(first).ok_or_else(no_signer)?;
     request.from = Some(from);
-    let (chain_id, next) = devnet.node.read(|node| {
-        let next = node.chain.nonce(from).map(|nonce| node.pool.next_nonce(from, nonce));
-        (node.chain.config().spec.chain_id(), next)
-    });
+    let chain_id = devnet.node.read(|node| node.chain.config().spec.chain_id());
     let nonce = match request.nonce {
         Some(nonce) => nonce,
-        None => next.map_err(internal)?,
+        None => next_nonce(devnet, from)?,
     };
     request.nonce = Some(nonce);
     request.chain_id.get_or_insert(chain_id);
@@ -88,15 +92,17 @@ fn filled(
         // The estimate is one of gas: it must not fail for want of fees that are not known yet.
         transaction.nonce = None;
         let call = CallRequest { transaction, ..CallRequest::default() };
-        // What fails is sent with all the gas there is, so that it fails on the chain.
-        let estimated = rpc::estimate(&devnet.api, &call);
-        request.gas = Some(estimated.unwrap_or_else(|_| most_gas(devnet)));
+        request.gas = Some(match rpc::estimate(&devnet.api, &call) {
+            Err(error) if failing == Failing::Stops => return Err(error.into()),
+            estimated => estimated.unwrap_or_else(|_| most_gas(devnet)),
+        });
     }
     if dynamic {
         request.gas_price = None;
         let price = rpc::fees::gas_price(&devnet.api);
         let fee = *request.max_fee_per_gas.get_or_insert(price);
-        request.max_priority_fee_per_gas.get_or_insert(DEFAULT_TIP.min(fee));
+        let tip = devnet.config.suggested_tip.min(fee);
+        request.max_priority_fee_per_gas.get_or_insert(tip);
     }
     Ok((from, request))
 }
@@ -148,8 +154,7 @@ fn submit(
 ) -> Result<B256, ErrorObjectOwned> {
     let raw = Bytes::from(transaction.encoded_2718());
     let recovered = RecoveredTransaction { transaction, sender, signed };
-    let hash = devnet.node.submit(PoolTransaction::new(recovered, None, raw));
-    hash.map_err(|reason| rpc::RpcError::from(reason).into())
+    Ok(devnet.api.submit(PoolTransaction::new(recovered, None, raw))?)
 }
 
 /// Signs a request, if its sender's key is here or the sender is impersonated, and sends it.
@@ -161,12 +166,26 @@ pub(super) fn send_request(
     let impersonated = devnet.impersonation.lock().allows(&from);
     // Who it is is told before anything is estimated.
     let key = if impersonated { None } else { Some(signer(devnet, from)?) };
-    let (from, request) = filled(devnet, request)?;
+    let wants_nonce = request.nonce.is_none();
+    let (from, mut request) = filled(devnet, request, Failing::Goes)?;
+    // Of two that want the next nonce, the second one gets it once the first one has taken it.
+    let _turn = wants_nonce.then(|| devnet.nonces.lock());
+    if wants_nonce {
+        request.nonce = Some(next_nonce(devnet, from)?);
+    }
     let transaction = typed(request)?;
     match key {
         Some(key) => submit(devnet, signed(key, transaction)?, from, true),
         None => submit(devnet, unsigned(transaction, from), from, false),
     }
+}
+
+/// The nonce of the next transaction of a sender, behind those that wait.
+fn next_nonce(devnet: &DevnetState, from: Address) -> Result<u64, ErrorObjectOwned> {
+    let next = devnet
+        .node
+        .read(|node| node.chain.nonce(from).map(|nonce| node.pool.next_nonce(from, nonce)));
+    next.map_err(internal)
 }
 
 fn send(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
@@ -206,24 +225,30 @@ fn send_raw_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
     let raw: Bytes = args.required()?;
     let wait = args.optional::<u64>()?.map_or(LONGEST_WAIT, Duration::from_millis);
     let pooled = rpc::decode_pooled(&raw)?;
-    let hash = devnet.node.submit(pooled).map_err(rpc::RpcError::from)?;
+    let hash = devnet.api.submit(pooled)?;
     receipt(devnet, hash, wait.min(LONGEST_WAIT))
 }
 
 fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(devnet, args.required()?)?;
+    let request: TransactionRequest = args.required()?;
+    let wants_nonce = request.nonce.is_none();
+    let (from, mut request) = filled(devnet, request, Failing::Goes)?;
+    let _turn = wants_nonce.then(|| devnet.nonces.lock());
+    if wants_nonce {
+        request.nonce = Some(next_nonce(devnet, from)?);
+    }
     let transaction = unsigned(typed(request)?, from);
     Ok(json!(submit(devnet, transaction, from, false)?))
 }
 
 fn sign_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(devnet, args.required()?)?;
+    let (from, request) = filled(devnet, args.required()?, Failing::Goes)?;
     let transaction = signed(signer(devnet, from)?, typed(request)?)?;
     Ok(json!(Bytes::from(transaction.encoded_2718())))
 }
 
 fn fill_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(devnet, args.required()?)?;
+    let (from, request) = filled(devnet, args.required()?, Failing::Stops)?;
     let transaction = nobody(typed(request)?);
     let raw = Bytes::from(transaction.encoded_2718());
     Ok(json!({ "raw": raw, "tx": rpc::convert::pooled(&transaction, from) }))

@@ -1,7 +1,12 @@
 //! JSON-RPC over a Unix socket: one JSON value after another, in both directions.
 
-use super::{call, next_connection};
-use jsonrpsee::{ConnectionId, server::Methods, types::Request};
+use super::{HexIds, call, next_connection};
+use jsonrpsee::{
+    ConnectionId, Extensions,
+    core::server::{BoundedSubscriptions, MethodCallback, MethodSink, SubscriptionState},
+    server::Methods,
+    types::{Params, Request},
+};
 use serde_json::{Value, value::RawValue};
 use std::{
     fs, io,
@@ -17,6 +22,8 @@ use tokio::{
 
 /// Answers that may wait for a client that reads slowly.
 const BUFFER: usize = 1024;
+/// Subscriptions that a client may have.
+const SUBSCRIPTIONS: u32 = 4096;
 /// Requests of a client that may be at work at once; it is not read on meanwhile.
 const AT_WORK: usize = 1024;
 
@@ -78,11 +85,13 @@ struct Client {
     id: ConnectionId,
     methods: Methods,
     max_response: usize,
+    subscriptions: BoundedSubscriptions,
 }
 
 impl Client {
     fn new(methods: Methods, max_response: usize) -> Self {
-        Self { id: next_connection(), methods, max_response }
+        let subscriptions = BoundedSubscriptions::new(SUBSCRIPTIONS);
+        Self { id: next_connection(), methods, max_response, subscriptions }
     }
 }
 
@@ -140,54 +149,91 @@ fn split(buffer: &[u8]) -> (Vec<String>, usize, bool) {
 }
 
 fn failure(code: i32) -> String {
-    let message = if code == -32700 { "Parse error" } else { "Invalid request" };
+    let message = match code {
+        -32700 => "Parse error",
+        -32006 => "Too many subscriptions on the connection",
+        _ => "Invalid request",
+    };
     format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#)
 }
 
+/// What a subscription yields.
+type Notifications = mpsc::Receiver<Box<RawValue>>;
+
 /// Answers a request or a batch, and passes on what its subscriptions yield.
 async fn answer(request: String, client: Client, answers: mpsc::Sender<String>) {
-    match serde_json::from_str::<Vec<&RawValue>>(&request) {
-        Ok(batch) if batch.is_empty() => {
-            let _ = answers.send(failure(-32600)).await;
-        }
+    let mut begun = Vec::new();
+    let answer = match serde_json::from_str::<Vec<&RawValue>>(&request) {
+        Ok(batch) if batch.is_empty() => Some(failure(-32600)),
         Ok(batch) => {
             let mut parts = Vec::with_capacity(batch.len());
             for request in batch {
-                parts.extend(one(request.get(), &client, &answers).await);
+                parts.extend(one(request.get(), &client, &mut begun).await);
             }
-            if !parts.is_empty() {
-                let _ = answers.send(format!("[{}]", parts.join(","))).await;
-            }
+            (!parts.is_empty()).then(|| format!("[{}]", parts.join(",")))
         }
-        Err(_) => {
-            if let Some(answer) = one(&request, &client, &answers).await {
-                let _ = answers.send(answer).await;
+        Err(_) => one(&request, &client, &mut begun).await,
+    };
+    if let Some(answer) = answer
+        && answers.send(answer).await.is_err()
+    {
+        return;
+    }
+    // Once the client knows their ids.
+    for mut notifications in begun {
+        let answers = answers.clone();
+        tokio::spawn(async move {
+            while let Some(notification) = notifications.recv().await {
+                if answers.send(notification.get().to_owned()).await.is_err() {
+                    return;
+                }
             }
-        }
+        });
     }
 }
 
-/// The answer to one request; `None` for a notification.
-async fn one(request: &str, client: &Client, answers: &mpsc::Sender<String>) -> Option<String> {
-    let Client { id, methods, max_response } = client;
-    if let Ok(call_of) = serde_json::from_str::<Request<'_>>(request)
-        && let Some(answer) = call(methods, &call_of, *id, *max_response).await
-    {
-        return Some(answer.as_ref().to_owned());
+/// The answer to one request; `None` for a notification. A subscription that begins is put to the
+/// others.
+async fn one(request: &str, client: &Client, begun: &mut Vec<Notifications>) -> Option<String> {
+    let Client { id, methods, max_response, subscriptions } = client;
+    if let Ok(call_of) = serde_json::from_str::<Request<'_>>(request) {
+        if let Some(answer) = call(methods, &call_of, *id, *max_response).await {
+            return Some(answer.as_ref().to_owned());
+        }
+        let params = Params::new(call_of.params.as_ref().map(|params| params.get()));
+        let mut extensions = Extensions::new();
+        extensions.insert(*id);
+        match methods.method(&call_of.method) {
+            Some(MethodCallback::Subscription(subscribe)) => {
+                let Some(permit) = subscriptions.acquire() else {
+                    return Some(failure(-32006));
+                };
+                let (sender, mut notifications) = mpsc::channel(BUFFER);
+                let state = SubscriptionState {
+                    conn_id: *id,
+                    id_provider: &HexIds,
+                    subscription_permit: permit,
+                };
+                let sink = MethodSink::new(sender);
+                let answer = subscribe(call_of.id, params, sink, state, extensions).await;
+                // The answer comes this way too.
+                notifications.recv().await;
+                begun.push(notifications);
+                return Some(answer.as_ref().to_owned());
+            }
+            Some(MethodCallback::Unsubscription(end)) => {
+                let answer = end(call_of.id, params, *id, *max_response, extensions);
+                return Some(answer.as_ref().to_owned());
+            }
+            // A method that there is not is refused like any other.
+            _ => {}
+        }
     }
-    let Ok((answer, mut notifications)) = methods.raw_json_request(request, BUFFER).await else {
+    let Ok((answer, _)) = methods.raw_json_request(request, BUFFER).await else {
         let value: Value = serde_json::from_str(request).ok()?;
         let notification = value.get("method").is_some() && value.get("id").is_none();
         return (!notification).then(|| failure(-32600));
     };
-    let answers = answers.clone();
-    tokio::spawn(async move {
-        while let Some(notification) = notifications.recv().await {
-            if answers.send(notification.get().to_owned()).await.is_err() {
-                return;
-            }
-        }
-    });
     Some(answer.get().to_owned())
 }
 

@@ -6,8 +6,10 @@
 mod http;
 mod ipc;
 mod listen;
+mod pages;
 
 pub use listen::allow_open_files;
+pub use pages::Pages;
 
 use jsonrpsee::{
     ConnectionId, MethodResponse,
@@ -118,6 +120,19 @@ impl RunningServer {
     ///
     /// [`ServeError`]; nothing runs then.
     pub async fn start(config: &ServerConfig, methods: Methods) -> Result<Self, ServeError> {
+        Self::start_with_pages(config, methods, None).await
+    }
+
+    /// As [`Self::start`], with pages for those who ask by GET.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`]; nothing runs then.
+    pub async fn start_with_pages(
+        config: &ServerConfig,
+        methods: Methods,
+        pages: Option<Pages>,
+    ) -> Result<Self, ServeError> {
         let rpc = RpcConfig::builder()
             .max_request_body_size(config.max_body)
             .max_response_body_size(config.max_response)
@@ -135,7 +150,8 @@ impl RunningServer {
         for host in &config.hosts {
             let address = SocketAddr::new(*host, port);
             let failed = |source| ServeError::Address { address, source };
-            let middleware = tower::ServiceBuilder::new().option_layer(cors.clone());
+            let middleware =
+                tower::ServiceBuilder::new().option_layer(cors.clone()).option_layer(pages.clone());
             let service = Server::builder()
                 .set_config(rpc.clone())
                 .set_http_middleware(middleware)

@@ -1,0 +1,138 @@
+//! `enshrine devnet` ends when it is told to, whatever it does.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
+
+/// How long is waited for what comes soon.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A devnet; killed when dropped.
+struct Devnet(Child);
+
+impl Devnet {
+    fn start(arguments: &[&str]) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
+            .args(["devnet", "--port", "0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// Where it listens, and the rest of what it says.
+    fn address(&mut self) -> (String, BufReader<ChildStdout>) {
+        let mut said = BufReader::new(self.0.stdout.take().unwrap());
+        let mut line = String::new();
+        while said.read_line(&mut line).unwrap() > 0 {
+            if let Some(address) = line.trim().strip_prefix("Listening on ") {
+                return (address.to_owned(), said);
+            }
+            line.clear();
+        }
+        panic!("it does not say where it listens");
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return Some(status);
+            }
+            thread::sleep(PAUSE);
+        }
+        None
+    }
+}
+
+impl Drop for Devnet {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Sends a request; its answer can be read from the stream.
+fn ask(address: &str, method: &str, params: &str) -> TcpStream {
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close";
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    stream
+}
+
+fn answer(address: &str, method: &str, params: &str) -> String {
+    let mut text = String::new();
+    ask(address, method, params).read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Does something that takes long, until blocks are being made.
+fn keep_busy(address: &str) -> TcpStream {
+    let request = ask(address, "anvil_mine", r#"["0xf4240"]"#);
+    while answer(address, "eth_blockNumber", "[]").contains(r#""0x0""#) {
+        thread::sleep(PAUSE);
+    }
+    request
+}
+
+#[test]
+fn it_ends_while_it_starts_and_the_other_node_does_not_answer() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    for signal in ["-INT", "-TERM"] {
+        let mut devnet = Devnet::start(&["--fork-url", &url]);
+        let _held = silent.accept().unwrap();
+        devnet.signal(signal);
+        assert!(devnet.ended().is_some(), "{signal}");
+    }
+}
+
+#[test]
+fn it_ends_in_the_middle_of_a_million_blocks_and_writes_its_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.json");
+    for signal in ["-INT", "-TERM"] {
+        let mut devnet = Devnet::start(&["--dump-state", path.to_str().unwrap()]);
+        let (address, _said) = devnet.address();
+        let _request = keep_busy(&address);
+        devnet.signal(signal);
+        assert!(devnet.ended().is_some_and(|status| status.success()), "{signal}");
+        let mut again = Devnet::start(&["--load-state", path.to_str().unwrap()]);
+        let (address, _said) = again.address();
+        let height = answer(&address, "eth_blockNumber", "[]");
+        assert!(height.contains("result") && !height.contains(r#""0x0""#), "{height}");
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_though_its_state_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    // Where the file is prepared there is a pipe that nobody reads: to open it takes forever.
+    let pipe = folder.path().join("state.tmp");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let path = folder.path().join("state.json");
+    let mut devnet = Devnet::start(&["--dump-state", path.to_str().unwrap()]);
+    let _said = devnet.address();
+    // Signals that come too fast are one.
+    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+        devnet.signal("-INT");
+        if let Some(status) = devnet.0.try_wait().unwrap() {
+            assert_eq!(status.code(), Some(130));
+            return;
+        }
+        thread::sleep(PAUSE);
+    }
+    panic!("it does not end");
+}

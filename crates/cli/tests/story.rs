@@ -1,0 +1,211 @@
+//! `enshrine devnet` prints what stock anvil prints.
+
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{LazyLock, mpsc},
+    thread,
+    time::Duration,
+};
+use toolchain::{Toolchain, progress_to_stderr};
+
+static TOOLS: LazyLock<Toolchain> =
+    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const ALICE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+/// What the first account creates first.
+const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
+const CONSOLE: &str = "0x000000000000000000636F6e736F6c652e6c6f67";
+/// `log(string,uint256)` with "hello" and 7.
+const HELLO: &str = "0xb60e72cc00000000000000000000000000000000000000000000000000000000000000400000000000000000000000000000000000000000000000000000000000000007000000000000000000000000000000000000000000000000000000000000000568656c6c6f000000000000000000000000000000000000000000000000000000";
+const PROBE: &str = include_str!("../../anvil-diff/contracts/Probe.hex");
+
+/// A node whose output is read; killed when dropped.
+struct Node {
+    child: Child,
+    address: String,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Node {
+    fn start(program: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .args(["--port", "0"])
+            .env("NO_COLOR", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = mpsc::channel();
+        let said = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in said.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut node = Self { child, address: String::new(), lines };
+        while node.address.is_empty() {
+            let line = node.lines.recv_timeout(PATIENCE).expect("it says where it listens");
+            let value: Option<Value> = serde_json::from_str(&line).ok();
+            let address = match &value {
+                Some(value) => value["address"].as_str(),
+                None => line.strip_prefix("Listening on "),
+            };
+            node.address = address.unwrap_or_default().to_owned();
+        }
+        node
+    }
+
+    fn devnet(arguments: &[&str]) -> Self {
+        let arguments = [["devnet"].as_slice(), arguments].concat();
+        Self::start(Path::new(env!("CARGO_BIN_EXE_enshrine")), &arguments)
+    }
+
+    fn ask(&self, method: &str, params: &str) -> String {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json";
+        let length = body.len();
+        write!(stream, "{head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn send(&self, to: &str, data: &str) {
+        let to = if to.is_empty() { String::new() } else { format!(r#","to":"{to}""#) };
+        let request = format!(r#"[{{"from":"{ALICE}"{to},"data":"{data}","gas":"0xf4240"}}]"#);
+        let answer = self.ask("eth_sendTransaction", &request);
+        assert!(answer.contains("result"), "{answer}");
+    }
+
+    /// Everything that a user may do in an afternoon.
+    fn story(&self) {
+        self.send("", PROBE.trim());
+        self.send(CONTRACT, "0x62c69b80"); // refuse()
+        let custom = format!("0xdadb2823{:064x}", 7); // refuseCustom(7)
+        self.send(CONTRACT, &custom);
+        self.send(CONSOLE, HELLO);
+        self.ask("eth_call", &format!(r#"[{{"to":"{CONSOLE}","data":"{HELLO}"}},"latest"]"#));
+        self.ask("eth_call", &format!(r#"[{{"to":"{CONTRACT}","data":"0x62c69b80"}},"latest"]"#));
+        self.ask("evm_mine", "[]");
+        self.ask("anvil_setLoggingEnabled", "[false]");
+        self.ask("eth_chainId", "[]");
+        self.send(CONTRACT, "0x62c69b80");
+        self.ask("anvil_setLoggingEnabled", "[true]");
+        self.ask("net_version", "[]");
+    }
+
+    /// What it has said until the last request of the story, and a while after.
+    fn said(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            let is_last = line.contains("net_version");
+            all.push(line);
+            if is_last {
+                return all;
+            }
+        }
+        panic!("the story has no end: {all:#?}");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A line without what is each node's own: hashes of blocks, times, and how a request is written.
+fn own(line: &str) -> Option<String> {
+    let trimmed = line.trim();
+    for own in ["Block Hash: ", "Block Time: ", "Request: "] {
+        if trimmed.starts_with(own) {
+            return Some(own.to_owned());
+        }
+    }
+    // Fees, and so hashes, are each node's own too. Anvil names the kind of an error.
+    if trimmed.starts_with("Transaction: 0x") {
+        return Some("Transaction".to_owned());
+    }
+    let words = trimmed.replace("Execution error: ", "");
+    (!words.is_empty()).then_some(words)
+}
+
+#[test]
+fn a_user_reads_what_anvil_would_have_told() {
+    let nodes = [Node::start(TOOLS.anvil(), &[]), Node::devnet(&[])];
+    let [anvil, devnet] = nodes.map(|node| {
+        node.story();
+        node.said().iter().filter_map(|line| own(line)).collect::<Vec<_>>()
+    });
+    assert_eq!(devnet, anvil);
+    for line in ["Contract created: 0x5FbDB2315678afecb367f032d93F642f64180aa3", "hello 7"] {
+        assert!(devnet.iter().any(|found| found == line), "{line}: {devnet:#?}");
+    }
+}
+
+#[test]
+fn a_program_reads_one_object_a_line_with_the_same_in_it() {
+    let node = Node::devnet(&["--json"]);
+    node.story();
+    let said: Vec<Value> =
+        node.said().iter().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let of = |event: &'static str| said.iter().filter(move |line| line["event"] == event);
+    let sent: Vec<_> = of("transaction").collect();
+    assert_eq!(sent.len(), 4);
+    assert_eq!(sent[0]["created"], CONTRACT);
+    assert_eq!(sent[1]["error"], "refused with words");
+    assert_eq!(sent[1]["block"], 2);
+    assert_eq!(of("block").count(), 5);
+    assert!(of("console").all(|line| line["line"] == "hello 7"));
+    assert_eq!(of("console").count(), 2);
+    assert_eq!(of("request failed").count(), 1);
+    assert!(of("request").any(|line| line["method"] == "evm_mine"));
+}
+
+#[test]
+fn traces_are_told_of_what_fails_or_of_all() {
+    for (flags, count) in [(["-vvv"].as_slice(), 3), (&["--print-traces", "--accounts", "1"], 6)] {
+        let node = Node::devnet(flags);
+        node.story();
+        let said = node.said();
+        let traces = said.iter().filter(|line| *line == "Traces:").count();
+        assert_eq!(traces, count, "{flags:?}: {said:#?}");
+        assert!(said.iter().any(|line| line.contains("[Revert]")), "{said:#?}");
+    }
+    let node = Node::devnet(&["--disable-console-log"]);
+    node.story();
+    assert!(!node.said().iter().any(|line| line.contains("hello")));
+}
+
+#[test]
+fn who_wants_quiet_has_it() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
+        .args(["devnet", "--quiet", "--port", &port.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let node = || TcpStream::connect(("127.0.0.1", port));
+    while node().is_err() {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let (mut out, mut err) = (String::new(), String::new());
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!((out.as_str(), err.as_str()), ("", ""));
+}

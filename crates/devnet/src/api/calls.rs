@@ -1,0 +1,136 @@
+//! Calls beyond `eth_call`: traced as Parity does it, and many of them one after another.
+
+use super::{Method, args::Args};
+use crate::{exec::Shared, state::DevnetState};
+use alloy_eips::BlockId;
+use alloy_evm::Evm as _;
+use alloy_primitives::{Bytes, map::HashSet};
+use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
+use alloy_rpc_types_trace::parity::{TraceResults, TraceType};
+use chain::State;
+use executor::BlockState;
+use jsonrpsee::types::ErrorObjectOwned;
+use revm::{DatabaseCommit as _, inspector::NoOpInspector};
+use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
+use rpc::{CallRequest, Outcome, RpcError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(super) const METHODS: &[Method] = &[
+    (&["trace_call"], trace_call),
+    (&["trace_callMany"], trace_call_many),
+    (&["eth_callMany"], call_many),
+];
+
+/// Calls of one request; each may take all the gas there is.
+const MOST: usize = 1_000;
+
+fn few(count: usize) -> Result<(), ErrorObjectOwned> {
+    if count <= MOST {
+        return Ok(());
+    }
+    Err(super::args::invalid(format!("{count} calls, at most {MOST} are made at once")))
+}
+
+fn trace_call(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let (transaction, kinds) = (args.required()?, args.required()?);
+    let (block, state) = (args.or_default()?, args.or_default()?);
+    let block_overrides = args.or_default()?;
+    let request = CallRequest { transaction, block, state, block_overrides };
+    let source = devnet.api.state(request.block)?;
+    Ok(json!(traced(devnet, &mut source.open(), &request, &kinds)?))
+}
+
+fn trace_call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let calls: Vec<(TransactionRequest, HashSet<TraceType>)> = args.required()?;
+    few(calls.len())?;
+    let block: BlockId = args.or_default()?;
+    let source = devnet.api.state(block)?;
+    let mut state = source.open();
+    let mut all = Vec::with_capacity(calls.len());
+    for (transaction, kinds) in calls {
+        let request = CallRequest { transaction, block, ..CallRequest::default() };
+        all.push(traced(devnet, &mut state, &request, &kinds)?);
+    }
+    Ok(json!(all))
+}
+
+/// Makes a call on a state, which is that after the call then.
+fn traced<'s>(
+    devnet: &DevnetState,
+    state: &mut BlockState<'s, State>,
+    request: &CallRequest,
+    kinds: &HashSet<TraceType>,
+) -> Result<TraceResults, ErrorObjectOwned> {
+    let call = request.prepare(&devnet.api)?;
+    let config = TracingInspectorConfig::from_parity_config(kinds);
+    let mut evm = call.evm(state, TracingInspector::new(config), true)?;
+    let done = evm.transact_raw(call.transaction.clone()).map_err(rpc::transaction_error)?;
+    let (database, inspector, _) = evm.components_mut();
+    let builder = inspector.clone().into_parity_builder();
+    let results = builder
+        .into_trace_results_with_state(&done, kinds, &Shared::new(database))
+        .map_err(super::args::internal)?;
+    drop(evm);
+    state.commit(done.state);
+    Ok(results)
+}
+
+/// Calls that are made one after another, in a block of their own.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Bundle {
+    transactions: Vec<TransactionRequest>,
+    #[serde(default)]
+    block_override: Option<BlockOverrides>,
+}
+
+/// The state on which bundles begin.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Context {
+    block_number: BlockId,
+}
+
+fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let bundles: Vec<Bundle> = args.required()?;
+    let block = args.or_default::<Context>()?.block_number;
+    // What is pretended of the state holds from the first call on.
+    let mut pretended: StateOverride = args.or_default()?;
+    few(bundles.iter().map(|bundle| bundle.transactions.len()).sum())?;
+    let source = devnet.api.state(block)?;
+    let mut open = source.open();
+    let mut all = Vec::with_capacity(bundles.len());
+    for Bundle { transactions, block_override } in bundles {
+        let mut results = Vec::with_capacity(transactions.len());
+        for transaction in transactions {
+            let request = CallRequest {
+                transaction,
+                block,
+                state: std::mem::take(&mut pretended),
+                block_overrides: block_override.clone().unwrap_or_default(),
+            };
+            results.push(match called(devnet, &mut open, &request) {
+                Ok(output) => json!({ "value": output }),
+                Err(error) => json!({ "error": error.message }),
+            });
+        }
+        all.push(results);
+    }
+    Ok(json!(all))
+}
+
+/// Makes a call on a state, which is that after the call then.
+fn called<'s>(
+    devnet: &DevnetState,
+    state: &mut BlockState<'s, State>,
+    request: &CallRequest,
+) -> Result<Bytes, RpcError> {
+    let call = request.prepare(&devnet.api)?;
+    let mut evm = call.evm(state, NoOpInspector, false)?;
+    let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
+    let done = done.map_err(rpc::transaction_error)?;
+    drop(evm);
+    state.commit(done.state);
+    Outcome { result: done.result, notes }.into_output()
+}

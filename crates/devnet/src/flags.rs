@@ -1,0 +1,271 @@
+//! Flags that say how another node is asked and what is printed, and those of anvil's that mean
+//! nothing here.
+
+use crate::{Config, DevnetError, Fork, Traces, cache};
+use alloy_primitives::B256;
+use clap::{ArgAction, Args, ValueEnum};
+use std::{path::PathBuf, time::Duration};
+
+/// How the node is asked whose chain is continued.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Fork")]
+pub struct ForkArgs {
+    /// Read state from this node; `@NUM` at its end names the block. Given more than once, the
+    /// addresses take turns
+    #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", conflicts_with_all = ["init", "state", "load_state"])]
+    pub fork_url: Vec<String>,
+
+    /// The block to start from [default: the newest]
+    #[arg(long, value_name = "NUM", requires = "fork_url", allow_hyphen_values = true)]
+    pub fork_block_number: Option<i64>,
+
+    /// Take this for the chain id of the other node, and do not ask it
+    #[arg(long, value_name = "ID", requires = "fork_url", value_parser = chain_id)]
+    pub fork_chain_id: Option<u64>,
+
+    /// A header of each request, such as "Authorization: Bearer ..."
+    #[arg(long = "fork-header", value_name = "HEADER", requires = "fork_url", value_parser = header)]
+    pub fork_headers: Vec<(String, String)>,
+
+    /// How often a request is tried again that fails on its way, or for which the node is too busy
+    #[arg(long, default_value_t = 5, value_name = "NUM")]
+    pub retries: u32,
+
+    /// Milliseconds before a request is tried again first; each pause after is twice as long
+    #[arg(long, default_value_t = 1000, value_name = "MS")]
+    pub fork_retry_backoff: u64,
+
+    /// Milliseconds that an answer may take
+    #[arg(long, default_value_t = 45_000, value_name = "MS")]
+    pub timeout: u64,
+
+    /// Compute units that the provider gives each second
+    #[arg(long, default_value_t = 330, value_name = "CUPS")]
+    pub compute_units_per_second: u64,
+
+    /// Do not count compute units
+    #[arg(long, visible_alias = "no-rpc-rate-limit")]
+    pub no_rate_limit: bool,
+
+    /// Keep nothing on the disk of what the other node has answered
+    #[arg(long)]
+    pub no_storage_caching: bool,
+}
+
+impl ForkArgs {
+    /// The fork that they ask for, if they do.
+    pub(crate) fn fork(&self) -> Option<Fork> {
+        let (url, more) = self.fork_url.split_first()?;
+        Some(Fork {
+            url: url.clone(),
+            more_urls: more.to_vec(),
+            block: self.fork_block_number,
+            chain_id: self.fork_chain_id,
+            headers: self.fork_headers.clone(),
+            timeout: Duration::from_millis(self.timeout),
+            retries: self.retries,
+            backoff: Duration::from_millis(self.fork_retry_backoff),
+            units_per_second: (!self.no_rate_limit).then_some(self.compute_units_per_second),
+            cache: cache::default_folder().filter(|_| !self.no_storage_caching && !is_near(url)),
+        })
+    }
+}
+
+/// Whether a node is on this machine: its chain may be another one tomorrow, and its answers are not
+/// worth keeping.
+fn is_near(url: &str) -> bool {
+    ["//localhost", "//127.0.0.1", "//[::1]"].iter().any(|host| url.contains(host))
+}
+
+/// What is printed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct DisplayArgs {
+    /// Print nothing
+    #[arg(short = 'q', long, visible_alias = "silent")]
+    pub quiet: bool,
+
+    /// Print more: -v what the node does, -vv what it refuses, -vvv traces of what fails, -vvvv all
+    /// traces, -vvvvv with changes of storage
+    #[arg(short = 'v', long = "verbosity", action = ArgAction::Count)]
+    pub verbosity: u8,
+
+    /// Print a JSON object on each line
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print the traces of transactions and of eth_call
+    #[arg(long, visible_alias = "enable-trace-printing")]
+    pub print_traces: bool,
+
+    /// Do not print what contracts print with console.log
+    #[arg(long, visible_alias = "no-console-log")]
+    pub disable_console_log: bool,
+}
+
+impl DisplayArgs {
+    /// Which executions are told.
+    pub(crate) const fn traces(&self) -> Traces {
+        match self.verbosity {
+            5.. => Traces::Storage,
+            4 => Traces::All,
+            _ if self.print_traces => Traces::All,
+            3 => Traces::Failures,
+            _ => Traces::None,
+        }
+    }
+}
+
+/// When there are colors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// Families of networks that anvil knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// Ethereum.
+    Ethereum,
+    /// The OP Stack.
+    Optimism,
+    /// Tempo.
+    Tempo,
+}
+
+/// Flags of anvil's that there is nothing for here: what they ask for holds in any case, or cannot
+/// be had.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Taken for anvil's sake")]
+pub struct AnvilArgs {
+    /// Changes nothing: states share what they have in common, and all stay in memory
+    #[arg(long, value_name = "NUM")]
+    pub max_persisted_states: Option<usize>,
+
+    /// Changes nothing: no state is moved to the disk
+    #[arg(long, value_name = "PATH")]
+    pub cache_path: Option<PathBuf>,
+
+    /// Changes nothing: EIP-7825 caps the gas of a transaction unless --no-tx-gas-cap is given
+    #[arg(long, visible_alias = "tx-gas-limit", conflicts_with = "no_tx_gas_cap")]
+    pub enable_tx_gas_limit: bool,
+
+    /// Changes nothing: what is printed has no colors
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub color: Option<Color>,
+
+    /// Changes nothing: what is printed reads the same as Markdown
+    #[arg(long)]
+    pub md: bool,
+
+    /// The family of the network; there is Ethereum alone
+    #[arg(short = 'n', long, value_enum, value_name = "NAME")]
+    pub network: Option<Network>,
+
+    /// Refused: this is Ethereum
+    #[arg(long, hide = true)]
+    pub celo: bool,
+
+    /// Refused: gas bounds the memory of the EVM
+    #[arg(long, hide = true, value_name = "BYTES")]
+    pub memory_limit: Option<u64>,
+
+    /// Refused: a fork begins behind a whole block
+    #[arg(long, hide = true, value_name = "HASH")]
+    pub fork_transaction_hash: Option<B256>,
+}
+
+impl AnvilArgs {
+    /// Refuses what cannot be had.
+    pub(crate) fn check(&self) -> Result<(), DevnetError> {
+        let refused =
+            |flag, reason: &str| Err(DevnetError::Flag { flag, reason: reason.to_owned() });
+        if self.celo || self.network.is_some_and(|network| network != Network::Ethereum) {
+            let flag = if self.celo { "--celo" } else { "--network" };
+            return refused(
+                flag,
+                "the devnet is an L1 by Ethereum's rules; for those of another network use anvil",
+            );
+        }
+        if self.memory_limit.is_some() {
+            return refused(
+                "--memory-limit",
+                "the memory of the EVM is bounded by gas: use --gas-limit",
+            );
+        }
+        if self.fork_transaction_hash.is_some() {
+            return refused(
+                "--fork-transaction-hash",
+                "a fork begins behind a whole block: use --fork-block-number with the block before \
+                 and send it the transactions up to that one",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A chain id, or the name of a known chain.
+pub(crate) fn chain_id(text: &str) -> Result<u64, String> {
+    let chain: Result<alloy_chains::Chain, _> = text.parse();
+    chain
+        .map(|chain| chain.id())
+        .map_err(|_| "a number, or the name of a chain such as mainnet or sepolia".to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    text.split_once(':')
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .ok_or_else(|| "a name and a value with a colon between them".to_owned())
+}
+
+/// Names of forks that anvil knows and the devnet does not.
+const EARLIER: [&str; 16] = [
+    "frontier",
+    "homestead",
+    "dao",
+    "tangerine",
+    "eip150",
+    "spuriousdragon",
+    "spurious_dragon",
+    "byzantium",
+    "constantinople",
+    "petersburg",
+    "istanbul",
+    "muirglacier",
+    "berlin",
+    "london",
+    "arrowglacier",
+    "grayglacier",
+];
+
+/// The fork of this name.
+pub(crate) fn hardfork(text: &str) -> Result<crate::Hardfork, String> {
+    if EARLIER.iter().any(|name| name.eq_ignore_ascii_case(text)) {
+        return Err(
+            "the devnet makes blocks of proof of stake alone, and this fork is one of proof of \
+             work: use paris, the first that is not, or import such a chain with --init and --import"
+                .to_owned(),
+        );
+    }
+    crate::Hardfork::from_str(text, true).map_err(|_| {
+        let known =
+            crate::Hardfork::value_variants().iter().filter_map(|fork| fork.to_possible_value());
+        let names: Vec<_> = known.map(|value| value.get_name().to_owned()).collect();
+        format!("a fork is one of {}", names.join(", "))
+    })
+}
+
+/// The gas of a block, as the flags have it.
+pub(crate) fn gas_limit(limit: Option<u64>, unlimited: bool) -> Result<u64, DevnetError> {
+    if limit.is_some_and(|limit| limit < 5000) {
+        let reason = "a block has at least 5000".to_owned();
+        return Err(DevnetError::Flag { flag: "--gas-limit", reason });
+    }
+    let default = if unlimited { Config::NO_GAS_LIMIT } else { Config::GAS_LIMIT };
+    Ok(limit.unwrap_or(default))
+}

@@ -1,0 +1,42 @@
+//! The signals that end a devnet.
+
+use std::{io, process, thread};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
+
+/// Ready with the first SIGINT or SIGTERM from here on. The second one ends the process at once.
+///
+/// They are heard on a thread of their own, whatever the others are busy with.
+pub(crate) fn end() -> io::Result<oneshot::Receiver<()>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let entered = runtime.enter();
+    let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+    let (mut interrupts, mut terminations) = (signal(interrupt)?, signal(terminate)?);
+    drop(entered);
+    let (sender, end) = oneshot::channel();
+    let mut next = async move || match either(&mut interrupts, &mut terminations).await {
+        true => interrupt,
+        false => terminate,
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            next().await;
+            // If nobody waits for it, the process is about to end anyway.
+            let _ = sender.send(());
+            let second = next().await;
+            process::exit(128 + second.as_raw_value());
+        });
+    })?;
+    Ok(end)
+}
+
+/// Waits for one of both; whether it was the first.
+async fn either(first: &mut Signal, second: &mut Signal) -> bool {
+    tokio::select! {
+        _ = first.recv() => true,
+        _ = second.recv() => false,
+    }
+}

@@ -1,0 +1,198 @@
+//! What a devnet tells its user of each block: transactions, why they failed, what they have printed.
+
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{Bytes, hex};
+use chain::{Block, ChainError};
+use node::{Node, Observer};
+use revm::context::result::{ExecutionResult, HaltReason};
+use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
+use rpc::{ExecuteCall, Journal, Note, STORY, Telling};
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, UNIX_EPOCH},
+};
+
+/// Tells of blocks as they are made.
+#[derive(Debug)]
+pub(crate) struct Story {
+    node: Weak<Node>,
+    journal: Arc<Journal>,
+}
+
+/// What a transaction did beyond what its receipt says.
+struct Seen {
+    result: ExecutionResult<HaltReason>,
+    notes: Vec<Note>,
+    trace: String,
+}
+
+impl Story {
+    pub(crate) fn new(node: &Arc<Node>, journal: Arc<Journal>) -> Self {
+        Self { node: Arc::downgrade(node), journal }
+    }
+
+    /// Executes a block again, to see what is not kept.
+    fn again(&self, block: &Arc<Block>, traced: bool) -> Result<Vec<Seen>, ChainError> {
+        let Some(node) = self.node.upgrade() else { return Ok(Vec::new()) };
+        let parent = node.read(|node| node.chain.state_before(block))?;
+        let Some(parent) = parent else { return Ok(Vec::new()) };
+        let config =
+            if traced { TracingInspectorConfig::all() } else { TracingInspectorConfig::none() };
+        let mut state = parent.open();
+        let mut replay = parent.replay(&mut state, block, TracingInspector::new(config))?;
+        let storage = self.journal.telling.storage;
+        let mut all = Vec::new();
+        loop {
+            let (seen, notes) = rpc::watch(|| {
+                replay.inspect(|_, evm, _, done| -> Result<_, ChainError> {
+                    let inspector = alloy_evm::Evm::inspector_mut(evm);
+                    let trace =
+                        if traced { rpc::traces(inspector, storage) } else { String::new() };
+                    inspector.fuse();
+                    Ok((done.result.clone(), trace))
+                })
+            });
+            let Some((result, trace)) = seen? else { return Ok(all) };
+            all.push(Seen { result, notes, trace });
+        }
+    }
+
+    fn tell_transaction(&self, block: &Block, index: usize, seen: Option<&Seen>) {
+        let (transaction, receipt) = (&block.transactions[index], &block.executed.receipts[index]);
+        let Telling { failures, traces, .. } = self.journal.telling;
+        if let Some(seen) = seen {
+            self.journal.printed(&seen.notes);
+            if traces || failures && !receipt.success {
+                let text = format!("Traces:\n{}", seen.trace);
+                tracing::info!(target: STORY, text, trace = seen.trace, "traces");
+            }
+        }
+        let (hash, gas) = (transaction.hash(), block.transaction_gas(index));
+        let created = (receipt.success && transaction.is_create())
+            .then(|| block.senders[index].create(transaction.nonce()));
+        let error = seen.filter(|_| !receipt.success).map(|seen| failure(&seen.result));
+        let refusals = seen.map(|seen| refusals(&seen.notes)).unwrap_or_default();
+        let mut text = format!("\n    Transaction: {hash}");
+        if let Some(created) = created {
+            text += &format!("\n    Contract created: {created}");
+        }
+        text += &format!("\n    Gas used: {gas}");
+        if let Some(error) = &error {
+            text += &format!("\n    Error: reverted with: {error}");
+        }
+        for reason in &refusals {
+            text += &format!("\n    EXECUTE refused: {reason}");
+        }
+        tracing::info!(
+            target: STORY,
+            text,
+            %hash,
+            gas,
+            block = block.header.number,
+            created = created.map(tracing::field::display),
+            error,
+            refused = (!refusals.is_empty()).then(|| refusals.join("; ")),
+            "transaction"
+        );
+    }
+}
+
+impl Observer for Story {
+    fn made(&self, block: &Arc<Block>, waiting: usize) {
+        let header = &block.header;
+        self.journal.made(header.number, block.transactions.len(), header.gas_used, waiting);
+        let printed = rpc::take_missed();
+        if !self.journal.is_told() {
+            return;
+        }
+        let Telling { failures, traces, .. } = self.journal.telling;
+        let failed = block.executed.receipts.iter().any(|receipt| !receipt.success);
+        let traced = traces || failures && failed;
+        let seen = if printed || failed || traced && !block.transactions.is_empty() {
+            self.again(block, traced).unwrap_or_else(|error| {
+                tracing::debug!(%error, "a block cannot be looked at again");
+                Vec::new()
+            })
+        } else {
+            Vec::new()
+        };
+        for index in 0..block.transactions.len() {
+            self.tell_transaction(block, index, seen.get(index));
+        }
+        let (number, hash, time) = (header.number, block.hash, date(header.timestamp));
+        let text = format!(
+            "\n    Block Number: {number}\n    Block Hash: {hash}\n    Block Time: \"{time}\"\n"
+        );
+        tracing::info!(
+            target: STORY,
+            text,
+            number,
+            %hash,
+            timestamp = header.timestamp,
+            gas = header.gas_used,
+            transactions = block.transactions.len(),
+            "block"
+        );
+    }
+}
+
+fn refusals(notes: &[Note]) -> Vec<String> {
+    let reason = |note: &Note| match note {
+        Note::Execute(ExecuteCall { outcome: Err(reason), .. }) => Some(reason.to_string()),
+        Note::Execute(_) | Note::Console(_) => None,
+    };
+    notes.iter().filter_map(reason).collect()
+}
+
+/// Why a transaction failed.
+fn failure(result: &ExecutionResult<HaltReason>) -> String {
+    match result {
+        ExecutionResult::Success { .. } => String::new(),
+        ExecutionResult::Revert { output, .. } => reverted(output),
+        ExecutionResult::Halt { reason, .. } => rpc::halt(reason),
+    }
+}
+
+fn reverted(output: &Bytes) -> String {
+    if let Some(reason) = rpc::revert_reason(output) {
+        return reason;
+    }
+    match output.split_first_chunk::<4>() {
+        Some((selector, [])) => format!("custom error {}", hex::encode_prefixed(selector)),
+        Some((selector, rest)) => {
+            format!("custom error {}: {}", hex::encode_prefixed(selector), hex::encode(rest))
+        }
+        None if output.is_empty() => "no reason".to_owned(),
+        None => output.to_string(),
+    }
+}
+
+/// A time as people read it.
+fn date(timestamp: u64) -> String {
+    /// The last second of the year 9999.
+    const LAST: u64 = 253_402_300_799;
+    if timestamp > LAST {
+        return timestamp.to_string();
+    }
+    let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(timestamp));
+    text.replace("GMT", "+0000")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_dates_as_long_as_there_are_any() {
+        assert_eq!(date(1_795_216_493), "Fri, 20 Nov 2026 23:14:53 +0000");
+        assert_eq!(date(u64::MAX), u64::MAX.to_string());
+    }
+
+    #[test]
+    fn a_revert_says_what_it_can() {
+        assert_eq!(reverted(&Bytes::new()), "no reason");
+        assert_eq!(reverted(&hex!("0102").into()), "0x0102");
+        assert_eq!(reverted(&hex!("c246547f").into()), "custom error 0xc246547f");
+        assert_eq!(reverted(&hex!("c246547f07").into()), "custom error 0xc246547f: 07");
+    }
+}

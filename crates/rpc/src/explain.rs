@@ -1,0 +1,176 @@
+//! Why EXECUTE refused: in traces, and on request.
+
+use crate::{
+    Api, Args, CallRequest, ExecuteCall, Note, Registry, RpcError, call::transaction_error, notes,
+};
+use alloy_evm::Evm as _;
+use alloy_primitives::{B256, U64};
+use alloy_rpc_types_eth::TransactionRequest;
+use alloy_rpc_types_trace::geth::{CallFrame, GethTrace};
+use execute::ExecuteError;
+use revm::inspector::NoOpInspector;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(crate) fn register(methods: &mut Registry<Api>) {
+    methods.execute("enshrine_explainExecute", explain);
+}
+
+/// What is to be explained.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Subject {
+    Transaction(B256),
+    Call(Box<TransactionRequest>),
+}
+
+/// What became of each call of EXECUTE in a transaction of the chain, or in a call that is made for
+/// that purpose, on the state of a block.
+fn explain(api: &Api, args: &mut Args) -> Result<Value, RpcError> {
+    let notes = match args.required()? {
+        Subject::Transaction(hash) => replayed(api, hash)?,
+        Subject::Call(transaction) => called(
+            api,
+            &CallRequest {
+                transaction: *transaction,
+                block: args.or_default()?,
+                state: args.or_default()?,
+                block_overrides: args.or_default()?,
+            },
+        )?,
+    };
+    if api.chain().config().execute.is_none() {
+        return Err(RpcError::server("this chain has no EXECUTE"));
+    }
+    let calls = notes.iter().filter_map(|note| match note {
+        Note::Execute(call) => Some(shape(call)),
+        Note::Console(_) => None,
+    });
+    Ok(calls.collect())
+}
+
+fn called(api: &Api, request: &CallRequest) -> Result<Vec<Note>, RpcError> {
+    let call = request.prepare(api)?;
+    let mut state = call.source.open();
+    let mut evm = call.evm(&mut state, NoOpInspector, false)?;
+    let (done, notes) = notes::watch(|| evm.transact_raw(call.transaction.clone()));
+    done.map_err(transaction_error)?;
+    Ok(notes)
+}
+
+fn replayed(api: &Api, hash: B256) -> Result<Vec<Note>, RpcError> {
+    let chain = api.chain();
+    let (block, index) =
+        chain.transaction(&hash)?.ok_or_else(|| RpcError::server("transaction not found"))?;
+    let parent = chain
+        .state_before(&block)?
+        .ok_or_else(|| RpcError::server("the genesis block executes nothing"))?;
+    let mut state = parent.open();
+    let mut replay = parent.replay(&mut state, &block, NoOpInspector)?;
+    replay.run_to(index)?;
+    let (done, notes) = notes::watch(|| replay.inspect(|_, _, _, _| Ok::<_, RpcError>(())));
+    done?;
+    Ok(notes)
+}
+
+fn shape(call: &ExecuteCall) -> Value {
+    let (verdict, gas_used, output, reason, kind) = match &call.outcome {
+        Ok((gas, output)) => ("valid", *gas, Some(output), None, None),
+        Err(error) => {
+            let verdict = match error {
+                ExecuteError::OutOfGas { .. } => "outOfGas",
+                ExecuteError::Internal(_) => "internal",
+                _ => "refused",
+            };
+            (verdict, call.gas, None, Some(error.to_string()), Some(format!("{error:?}")))
+        }
+    };
+    json!({
+        "verdict": verdict,
+        "reason": reason,
+        "kind": kind,
+        "dialect": call.dialect,
+        "address": call.address,
+        "calldataBytes": call.bytes,
+        "gas": U64::from(call.gas),
+        "gasUsed": U64::from(gas_used),
+        "output": output,
+        "microseconds": u64::try_from(call.took.as_micros()).unwrap_or(u64::MAX),
+    })
+}
+
+/// Writes into the frames of calls of EXECUTE why they failed.
+pub(crate) fn refused_frames(trace: &mut GethTrace, notes: &[Note]) {
+    if let GethTrace::CallTracer(frame) = trace {
+        let mut refused = notes.iter().filter_map(|note| match note {
+            Note::Execute(call @ ExecuteCall { outcome: Err(reason), .. }) => Some((call, reason)),
+            Note::Execute(_) | Note::Console(_) => None,
+        });
+        explain_frame(frame, &mut refused);
+    }
+}
+
+/// Frames come in the order in which their calls ended, as notes do. A call that has not reached the
+/// precompile, for want of the value that it sends, has no note.
+fn explain_frame<'n>(
+    frame: &mut CallFrame,
+    refused: &mut (impl Iterator<Item = (&'n ExecuteCall, &'n ExecuteError)> + Clone),
+) {
+    for inner in &mut frame.calls {
+        explain_frame(inner, refused);
+    }
+    if frame.error.is_none() {
+        return;
+    }
+    let mut ahead = refused.clone();
+    if let Some((call, reason)) = ahead.next()
+        && frame.to == Some(call.address)
+        && frame.input.len() == call.bytes
+    {
+        frame.error = Some(format!("EXECUTE refused: {reason}"));
+        *refused = ahead;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{Address, Bytes};
+    use std::time::Duration;
+
+    const EXECUTE: Address = execute::EXECUTE_ADDRESS;
+
+    fn note(bytes: usize, gas: u64) -> Note {
+        Note::Execute(ExecuteCall {
+            dialect: "x",
+            address: EXECUTE,
+            bytes,
+            gas,
+            took: Duration::ZERO,
+            outcome: Err(ExecuteError::OutOfGas { got: gas, reserve: 100 }),
+        })
+    }
+
+    fn frame(to: Address, bytes: usize, calls: Vec<CallFrame>) -> CallFrame {
+        let input = Bytes::from(vec![0; bytes]);
+        CallFrame { to: Some(to), input, error: Some("failed".into()), calls, ..Default::default() }
+    }
+
+    #[test]
+    fn each_refused_call_has_its_own_reason_and_others_keep_theirs() {
+        let other = Address::repeat_byte(1);
+        let inner = vec![
+            frame(EXECUTE, 3, vec![]),
+            frame(other, 3, vec![frame(EXECUTE, 9, vec![]), frame(EXECUTE, 4, vec![])]),
+        ];
+        let mut trace = GethTrace::CallTracer(frame(other, 0, inner));
+        refused_frames(&mut trace, &[note(3, 1), note(4, 2)]);
+        let GethTrace::CallTracer(root) = trace else { panic!("it is another trace now") };
+        let errors = |frame: &CallFrame| frame.error.clone().unwrap();
+        assert_eq!(errors(&root), "failed");
+        assert!(errors(&root.calls[0]).contains("holds 1,"), "{root:?}");
+        assert_eq!(errors(&root.calls[1]), "failed");
+        assert_eq!(errors(&root.calls[1].calls[0]), "failed", "it has not reached the precompile");
+        assert!(errors(&root.calls[1].calls[1]).contains("holds 2,"), "{root:?}");
+    }
+}

@@ -1,0 +1,119 @@
+//! What a call does that neither its result nor an inspector shows.
+//!
+//! Precompiles are run on the thread of the EVM around them, and so whoever runs an EVM can be told
+//! what its precompiles have seen: [`watch`] collects what they [`note`].
+
+use alloy_primitives::{Address, Bytes};
+use execute::{ExecuteError, ObservedCall};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
+
+/// Notes of one watch; what is beyond is left out.
+const MOST: usize = 1024;
+
+thread_local! {
+    static WATCHED: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
+    /// Whether something was printed while nobody watched.
+    static MISSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Something that a precompile has seen.
+#[derive(Debug, Clone)]
+pub enum Note {
+    /// EXECUTE was called.
+    Execute(ExecuteCall),
+    /// A contract has printed something: the calldata of a call of `console.log`.
+    Console(Bytes),
+}
+
+/// A call of EXECUTE.
+#[derive(Debug, Clone)]
+pub struct ExecuteCall {
+    /// The dialect.
+    pub dialect: &'static str,
+    /// The address that was called.
+    pub address: Address,
+    /// Length of the calldata.
+    pub bytes: usize,
+    /// Gas that the call was given.
+    pub gas: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// What it was charged and returned, or why it was refused.
+    pub outcome: Result<(u64, Bytes), ExecuteError>,
+}
+
+impl ExecuteCall {
+    /// What the precompile tells of a call.
+    pub fn of(call: &ObservedCall<'_>) -> Self {
+        Self {
+            dialect: call.dialect,
+            address: call.address,
+            bytes: call.calldata.len(),
+            gas: call.gas,
+            took: call.took,
+            outcome: match call.outcome {
+                Ok(answer) => Ok((answer.gas, answer.output.clone())),
+                Err(error) => Err(error.clone()),
+            },
+        }
+    }
+}
+
+/// Does something, and collects what the precompiles of this thread note meanwhile.
+pub fn watch<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
+    let before = WATCHED.replace(Some(Vec::new()));
+    // What is noted in a watch that a panic has ended is nobody's.
+    let result = work();
+    (result, WATCHED.replace(before).unwrap_or_default())
+}
+
+/// Tells whoever watches this thread.
+pub fn note(note: Note) {
+    WATCHED.with_borrow_mut(|watched| match watched {
+        Some(notes) if notes.len() < MOST => notes.push(note),
+        Some(_) => {}
+        None => MISSED.set(MISSED.get() || matches!(note, Note::Console(_))),
+    });
+}
+
+/// Whether something was printed on this thread since this was asked last, while nobody watched.
+pub fn take_missed() -> bool {
+    MISSED.take()
+}
+
+/// Why EXECUTE refused, for each call that it did, in words.
+pub(crate) fn refusals(notes: &[Note]) -> Vec<String> {
+    let refusal = |note: &Note| match note {
+        Note::Execute(ExecuteCall { outcome: Err(reason), .. }) => Some(reason.to_string()),
+        Note::Execute(_) | Note::Console(_) => None,
+    };
+    notes.iter().filter_map(refusal).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_watches_is_told_and_whoever_asks_later_knows_that_something_was_missed() {
+        let console = |byte: u8| Note::Console(Bytes::from(vec![byte]));
+        let ((inner, outer), notes) = watch(|| {
+            note(console(1));
+            let inner = watch(|| note(console(2))).1;
+            note(console(3));
+            (inner.len(), take_missed())
+        });
+        assert_eq!((inner, outer, notes.len()), (1, false, 2));
+        assert!(!take_missed());
+        note(console(4));
+        assert!(take_missed());
+        assert!(!take_missed(), "it was taken");
+        for _ in 0..2 * MOST {
+            note(console(5));
+        }
+        assert_eq!(watch(|| (0..2 * MOST).for_each(|_| note(console(6)))).1.len(), MOST);
+    }
+}
