@@ -60,11 +60,14 @@ struct Method {
     method: &'static str,
 }
 
+/// Makes the text of a call of `console.log` from its calldata, if it is one.
+pub type ConsoleDecoder = fn(&[u8]) -> Option<String>;
+
 /// What is told of what is executed, beyond that it was.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Telling {
     /// How the calldata of `console.log` is to be read; `None` leaves it out.
-    pub console: Option<fn(&[u8]) -> Option<String>>,
+    pub console: Option<ConsoleDecoder>,
     /// Whether the traces of what fails are told.
     pub failures: bool,
     /// Whether all traces are told.
