@@ -114,7 +114,7 @@ impl Devnet {
             flag: "--fork-url",
             reason: error.message().to_owned(),
         })?;
-        let pages = Some(Pages { name: CLIENT_VERSION.to_owned(), journal });
+        let pages = Some(Pages { name: CLIENT_VERSION.to_owned(), journal, health: Arc::new(()) });
         let server = RunningServer::start_with_pages(&server_config, methods, pages).await?;
         let miner = tokio::spawn(node.run());
         Ok(Self { state, accounts, server: Some(server), miner })

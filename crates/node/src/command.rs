@@ -1,7 +1,8 @@
 //! Changes of a node's state, as values.
 
 use crate::{
-    Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolTransaction, Rejected, Snapshot,
+    Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolTransaction, Rejected,
+    Snapshot,
 };
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256};

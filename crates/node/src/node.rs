@@ -2,8 +2,7 @@
 
 use crate::{
     Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Observer, Pending, Pool,
-    PoolTransaction,
-    Rejected, Settings, Sidecar, admission::admit,
+    PoolTransaction, Rejected, Settings, Sidecar, admission::admit,
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, map::B256Map};

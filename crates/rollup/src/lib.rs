@@ -21,6 +21,7 @@ mod error;
 mod feed;
 mod follower;
 pub mod l1;
+mod metrics;
 mod queue;
 mod role;
 mod rpc_methods;

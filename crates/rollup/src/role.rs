@@ -3,6 +3,7 @@
 
 use crate::{
     Config, Follower, L1Client, L1View, Role, RollupError, Sequencer,
+    metrics::{Levels, Readiness},
     rpc_methods::{RollupApi, Shared, registry},
     status::BlockId,
     sync::{self, Sync},
@@ -14,7 +15,7 @@ use chain::{Chain, ChainConfig, spec_of};
 use contracts::Deployment;
 use execute::Rules as ExecuteRules;
 use node::{Clock, Mining, Node, Settings};
-use rpc::{Api, Options, RunningServer, WorkerOptions, Workers};
+use rpc::{Api, Journal, Options, Pages, RunningServer, WorkerOptions, Workers};
 use std::{
     sync::{
         Arc,
@@ -81,7 +82,12 @@ impl RollupNode {
             ..Settings::default()
         };
         let node = Node::new(chain, Clock::default(), settings);
-        let api = Api::new(Arc::clone(&node), Options::default());
+        let mut journal = Journal::default();
+        let levels = Levels::new(&mut journal);
+        let journal = Arc::new(journal);
+        let options = Options { journal: Arc::clone(&journal), ..Options::default() };
+        let name = options.client_version.clone();
+        let api = Api::new(Arc::clone(&node), options);
         // Who reads from a disk waits for it, and not on the threads that serve connections.
         let inline_reads = config.data_dir.is_none();
         let workers = WorkerOptions { inline_reads, ..WorkerOptions::default() };
@@ -90,7 +96,9 @@ impl RollupNode {
         let rollup = Arc::new(RollupApi { api: api.clone(), shared: Arc::clone(&shared) });
         let own = registry(rollup, Arc::clone(&workers)).into_methods();
         let methods = rpc::overlaid(own, &rpc::methods(api, workers));
-        let server = RunningServer::start(&config.server, methods).await?;
+        let health = Arc::new(Readiness(Arc::clone(&shared)));
+        let pages = Some(Pages { name, journal, health });
+        let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
 
         let sync = Sync { node: Arc::clone(&node), view: L1View::new(client, deployment) };
         let (inputs, receiver) = channel();
@@ -110,7 +118,7 @@ impl RollupNode {
         let (ended, told, poll) = (Arc::clone(&stop), Arc::clone(&shared), config.poll_interval);
         let worker = thread::Builder::new()
             .name("rollup".to_owned())
-            .spawn(move || worker.work(&ended, &told, &receiver, poll))
+            .spawn(move || worker.work(&ended, &told, &levels, &receiver, poll))
             .map_err(|error| RollupError::Config { field: "threads", reason: error.to_string() })?;
         Ok(Self { node, shared, server, stop, worker: Some(worker), feed })
     }
@@ -157,6 +165,7 @@ impl Worker {
         mut self,
         stop: &AtomicBool,
         shared: &Shared,
+        levels: &Levels,
         inputs: &Receiver<Vec<Bytes>>,
         poll: Duration,
     ) {
@@ -203,6 +212,7 @@ impl Worker {
                 tracing::error!(error, "not done, and tried again");
             }
             self.tell(shared, is_synced, fault);
+            levels.show(&shared.status.lock());
         }
     }
 

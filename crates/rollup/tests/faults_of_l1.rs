@@ -141,6 +141,9 @@ async fn what_a_lying_node_of_l1_makes_up_is_not_acted_upon() -> Result<()> {
     })
     .await?;
 
+    let health = format!("http://{}/health", sequencer.server().addresses()[0]);
+    assert_eq!(reqwest::get(&health).await?.status(), 503);
+
     // It tells the truth again.
     proxy.set(|_, answer| Some(answer));
     until("the deposit", &sequencer, || async {
@@ -148,6 +151,8 @@ async fn what_a_lying_node_of_l1_makes_up_is_not_acted_upon() -> Result<()> {
     })
     .await?;
     assert_eq!(l2.get_balance(mallory).await?, U256::ZERO);
+    until("health", &sequencer, || async { Ok(reqwest::get(&health).await?.status() == 200) })
+        .await?;
     sequencer.stop().await;
     Ok(())
 }

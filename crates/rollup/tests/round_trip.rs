@@ -56,6 +56,15 @@ async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees(
     })
     .await?;
 
+    // A monitor sees where it stands.
+    let url = format!("http://{}", sequencer.server().addresses()[0]);
+    let page = |path: &str| reqwest::get(format!("{url}{path}"));
+    let health = page("/health").await?;
+    assert_eq!(health.status(), 200, "{}", health.text().await?);
+    let metrics = page("/metrics").await?.text().await?;
+    let safe = sequencer.status().safe_head.number;
+    assert!(metrics.contains(&format!("enshrine_rollup_safe_head {safe}\n")), "{metrics}");
+
     // It is claimed on L1.
     let claim: Bytes = l2.raw_request("rollup_claimProof".into(), ("0x0",)).await?;
     world.l1_call(world.inbox, U256::ZERO, claim.to_vec()).await?;

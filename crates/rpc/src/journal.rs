@@ -76,6 +76,17 @@ pub struct Telling {
     pub storage: bool,
 }
 
+/// A number that goes up and down.
+#[derive(Debug, Clone)]
+pub struct Level(Gauge);
+
+impl Level {
+    /// It is this now; what is beyond 2^63 is shown as that.
+    pub fn set(&self, value: u64) {
+        self.0.set(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+}
+
 /// What a node tells of itself. It is shared by all that happens in it.
 pub struct Journal {
     /// What is told of what is executed.
@@ -160,6 +171,13 @@ impl Journal {
     /// A journal that tells this much.
     pub fn new(telling: Telling) -> Self {
         Self { telling, ..Self::default() }
+    }
+
+    /// A number of the owner's own, shown among the others by this name.
+    pub fn level(&mut self, name: &str, help: &str) -> Level {
+        let gauge = Gauge::default();
+        self.registry.register(name, help, gauge.clone());
+        Level(gauge)
     }
 
     /// Stops telling what happens, or goes on with it. Numbers are kept in any case.

@@ -50,10 +50,10 @@ pub use convert::{RpcBlock, RpcLog, RpcReceipt, RpcTransaction};
 pub use error::{RpcError, codes, revert_reason};
 pub use estimate::estimate;
 pub use eth::{decode_pooled, receipt};
-pub use journal::{ExecuteObserver, Journal, STORY, Telling, traces};
+pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Telling, traces};
 pub use notes::{ExecuteCall, Note, note, take_missed, watch};
 pub use registry::{Context, Registry, overlaid};
-pub use server::{Pages, RunningServer, ServeError, ServerConfig, allow_open_files};
+pub use server::{Health, Pages, RunningServer, ServeError, ServerConfig, allow_open_files};
 pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 
 use jsonrpsee::Methods;

@@ -2,7 +2,9 @@
 
 use crate::Journal;
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
+use serde_json::{Value, json};
 use std::{
+    fmt,
     future::ready,
     pin::Pin,
     sync::Arc,
@@ -10,31 +12,56 @@ use std::{
 };
 use tower::{Layer, Service};
 
-/// The pages of a node: `/` says what it is, `/health` that it is there, `/metrics` its numbers in
-/// the text format of Prometheus.
+/// The status of an HTTP response.
+type StatusCode = jsonrpsee::server::http::StatusCode;
+
+/// How a node is.
+pub trait Health: fmt::Debug + Send + Sync {
+    /// Whether it does its work now, and what there is to say of it.
+    fn health(&self) -> (bool, Value);
+}
+
+/// A node that is well as long as it answers.
+impl Health for () {
+    fn health(&self) -> (bool, Value) {
+        (true, json!({ "health": true }))
+    }
+}
+
+/// The pages of a node: `/` says what it is, `/health` how it is (with status 503 if it does not do its
+/// work), `/metrics` its numbers in the text format of Prometheus.
 #[derive(Debug, Clone)]
 pub struct Pages {
     /// What the node calls itself.
     pub name: String,
     /// What it counts.
     pub journal: Arc<Journal>,
+    /// How it is.
+    pub health: Arc<dyn Health>,
 }
 
+/// A page: status, type of the content, and content.
+type Page = (StatusCode, &'static str, String);
+
 impl Pages {
-    /// The answer to a GET of this path, if there is a page: type of the content, and content.
-    fn get(&self, path: &str) -> Option<(&'static str, String)> {
+    /// The answer to a GET of this path, if there is a page.
+    fn get(&self, path: &str) -> Option<Page> {
         match path {
             "/" => {
                 let text = format!(
                     "{}\nJSON-RPC by POST or WebSocket at this address; GET /health, /metrics\n",
                     self.name
                 );
-                Some(("text/plain; charset=utf-8", text))
+                Some((StatusCode::OK, "text/plain; charset=utf-8", text))
             }
-            "/health" => Some(("application/json", r#"{"health":true}"#.to_owned())),
+            "/health" => {
+                let (is_well, said) = self.health.health();
+                let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                Some((status, "application/json", said.to_string()))
+            }
             "/metrics" => {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                Some((kind, self.journal.metrics()))
+                Some((StatusCode::OK, kind, self.journal.metrics()))
             }
             _ => None,
         }
@@ -74,8 +101,9 @@ where
         // A WebSocket begins with a GET too.
         let is_get = request.method() == "GET" && !request.headers().contains_key("upgrade");
         match is_get.then(|| self.pages.get(request.uri().path())).flatten() {
-            Some((kind, text)) => {
+            Some((status, kind, text)) => {
                 let mut response = HttpResponse::new(HttpBody::from(text));
+                *response.status_mut() = status;
                 if let Ok(kind) = kind.parse() {
                     response.headers_mut().insert("content-type", kind);
                 }
