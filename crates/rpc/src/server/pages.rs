@@ -12,9 +12,6 @@ use std::{
 };
 use tower::{Layer, Service};
 
-/// The status of an HTTP response.
-type StatusCode = jsonrpsee::server::http::StatusCode;
-
 /// How a node is.
 pub trait Health: fmt::Debug + Send + Sync {
     /// Whether it does its work now, and what there is to say of it.
@@ -41,7 +38,12 @@ pub struct Pages {
 }
 
 /// A page: status, type of the content, and content.
-type Page = (StatusCode, &'static str, String);
+type Page = (u16, &'static str, String);
+
+/// The node does its work.
+const OK: u16 = 200;
+/// It does not.
+const UNAVAILABLE: u16 = 503;
 
 impl Pages {
     /// The answer to a GET of this path, if there is a page.
@@ -52,16 +54,16 @@ impl Pages {
                     "{}\nJSON-RPC by POST or WebSocket at this address; GET /health, /metrics\n",
                     self.name
                 );
-                Some((StatusCode::OK, "text/plain; charset=utf-8", text))
+                Some((OK, "text/plain; charset=utf-8", text))
             }
             "/health" => {
                 let (is_well, said) = self.health.health();
-                let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                let status = if is_well { OK } else { UNAVAILABLE };
                 Some((status, "application/json", said.to_string()))
             }
             "/metrics" => {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                Some((StatusCode::OK, kind, self.journal.metrics()))
+                Some((OK, kind, self.journal.metrics()))
             }
             _ => None,
         }
@@ -103,7 +105,9 @@ where
         match is_get.then(|| self.pages.get(request.uri().path())).flatten() {
             Some((status, kind, text)) => {
                 let mut response = HttpResponse::new(HttpBody::from(text));
-                *response.status_mut() = status;
+                if let Ok(status) = status.try_into() {
+                    *response.status_mut() = status;
+                }
                 if let Ok(kind) = kind.parse() {
                     response.headers_mut().insert("content-type", kind);
                 }
