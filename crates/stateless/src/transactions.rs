@@ -4,17 +4,18 @@ use alloy_consensus::Transaction as _;
 use executor::{Invalid, Transaction, decode_transaction};
 use wire::NewPayloadRequest;
 
-/// Decodes the transactions of a request.
+/// Decodes the transactions of a request to the end of `decoded`.
 pub(crate) fn decode_transactions(
     request: &NewPayloadRequest<'_>,
-) -> Result<Vec<Transaction>, Invalid> {
-    let transactions = request.payload.transactions.iter().enumerate();
-    transactions
-        .map(|(index, bytes)| {
+    decoded: &mut Vec<Transaction>,
+) -> Result<(), Invalid> {
+    for (index, bytes) in request.payload.transactions.iter().enumerate() {
+        decoded.push(
             decode_transaction(bytes)
-                .map_err(|reason| Invalid::MalformedTransaction { index, reason })
-        })
-        .collect()
+                .map_err(|reason| Invalid::MalformedTransaction { index, reason })?,
+        );
+    }
+    Ok(())
 }
 
 /// The blob hashes of the request are those of the transactions, in order.

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use nybbles::Nibbles;
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
@@ -137,12 +137,19 @@ fn bucket(key: u64, digest: &B256) -> u64 {
 pub struct Recorder<S: NodeSource> {
     source: S,
     read: RefCell<BTreeMap<B256, S::Bytes>>,
+    known: RefCell<HashSet<B256>>,
 }
 
 impl<S: NodeSource> Recorder<S> {
     /// Starts recording.
-    pub const fn new(source: S) -> Self {
-        Self { source, read: RefCell::new(BTreeMap::new()) }
+    pub fn new(source: S) -> Self {
+        Self { source, read: RefCell::default(), known: RefCell::default() }
+    }
+
+    /// From now on these nodes are not remembered: whoever reads what is read here has them by then. What
+    /// was read before stays.
+    pub fn know(&self, nodes: impl IntoIterator<Item = B256>) {
+        self.known.borrow_mut().extend(nodes);
     }
 
     /// The nodes read so far, by hash.
@@ -156,7 +163,9 @@ impl<S: NodeSource> NodeSource for Recorder<S> {
 
     fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Self::Bytes>, SourceError> {
         let node = self.source.node(path, hash)?;
-        if let Some(node) = &node {
+        if let Some(node) = &node
+            && !self.known.borrow().contains(hash)
+        {
             self.read.borrow_mut().entry(*hash).or_insert_with(|| node.clone());
         }
         Ok(node)
