@@ -24,8 +24,8 @@ contract CapacityTest is Test {
     /// @dev With gas to spare for what a builder adds of its own.
     function test_a_block_with_the_largest_duty_fits_one_transaction() public pure {
         assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS));
-        assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS + 3_000_000));
-        assertFalse(Capacity.fits(Capacity.TRANSACTION_BYTES, 12_000_000));
+        assertTrue(Capacity.fits(Capacity.TRANSACTION_BYTES, Capacity.DUTY_GAS + 4_500_000));
+        assertFalse(Capacity.fits(Capacity.TRANSACTION_BYTES, 13_000_000));
         assertFalse(Capacity.fits(Capacity.TRANSACTION_BYTES + 1, 0));
     }
 
@@ -36,7 +36,7 @@ contract CapacityTest is Test {
         // The floors of EIP-7623 and EIP-7976, and what no schedule leaves out.
         assertGe(cost, 21_000 + 40 * length);
         assertGe(cost, 21_000 + 64 * length);
-        assertGe(cost, 21_000 + 32 * length + gas);
+        assertGe(cost, 21_000 + 20 * length + gas);
     }
 
     function test_what_an_amsterdam_l1_refuses_does_not_fit() public pure {

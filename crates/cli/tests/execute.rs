@@ -137,6 +137,15 @@ fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
     let gas = &input["gas"];
     assert_eq!(gas["ethrex"]["charge"], json!(30_000_000 + 16 * bytes));
     assert_eq!(gas["enshrine"]["reserve"], gas["enshrine"]["charge"]);
+    assert_eq!(gas["enshrine"], gas["default"]);
+    assert_eq!(gas["flat"]["charge"], json!(21_000 + 25_000 + 16 * bytes));
+    let chosen = enshrine(&["execute", "inspect", "--json", "--execute-gas", "7+2", &good]);
+    let documents: Value = serde_json::from_slice(&chosen.stdout).expect("JSON");
+    let chosen = &documents[0]["input"]["gas"]["enshrine"];
+    assert_eq!(chosen["schedule"], json!("7+2"));
+    assert_eq!(chosen["charge"], json!(21_000 + 7 + 2 * bytes));
+    let refused = enshrine(&["execute", "inspect", "--execute-gas", "cheap", &good]);
+    assert!(text(&refused.stderr).contains("write default, flat, ethrex"), "{refused:?}");
     let people = text(&enshrine(&["execute", "inspect", &good]).stdout);
     assert!(people.contains("state root") && people.contains("0x1201"), "{people}");
 }
@@ -325,4 +334,22 @@ fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Res
     let output = enshrine(&[&pair[..], &["atlantis"]].concat());
     assert!(text(&output.stdout).contains("expected mainnet, sepolia, hoodi or a chain id"));
     Ok(())
+}
+
+#[test]
+fn a_real_block_is_charged_little_more_than_its_gas_so_that_one_transaction_can_pay_for_it() {
+    let blocks = testkit::vectors::part("blocks", "what a real block costs").expect("readable");
+    let Some(blocks) = blocks else { return };
+    let file = blocks.join("mainnet_24628608.json.zst").display().to_string();
+    let output = enshrine(&["execute", "inspect", "--json", &file]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let input = &documents[0]["input"];
+    let number = |value: &Value| value.as_u64().expect("a number");
+    let used = number(&input["payload"]["gas used"]);
+    assert!(used > 12_800_000, "{used}");
+    let charge = number(&input["gas"]["enshrine"]["charge"]);
+    assert!(charge > used && charge <= 17_500_000, "{charge}");
+    // One price for any byte makes it four times as dear.
+    assert!(number(&input["gas"]["flat"]["charge"]) > 65_000_000);
 }

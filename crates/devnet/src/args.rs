@@ -8,6 +8,7 @@ use crate::{
     genesis::read_genesis,
 };
 use clap::{Args, ValueEnum};
+use execute::GasSchedule;
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 use wire::{ProtocolFork, SchemaId};
 
@@ -227,9 +228,15 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = schema, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_schema: Vec<ProtocolFork>,
 
-    /// Gas of EXECUTE: `base,per_byte`, added to the gas used by the block
-    #[arg(long, value_name = "BASE,PER_BYTE", value_parser = gas, conflicts_with = "no_execute", help_heading = "EXECUTE")]
-    pub execute_gas: Option<(u64, u64)>,
+    /// What EXECUTE costs: default, flat, ethrex, `BASE+PER_BYTE` or `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM`
+    #[arg(
+        long,
+        default_value_t,
+        value_name = "SCHEDULE",
+        conflicts_with = "no_execute",
+        help_heading = "EXECUTE"
+    )]
+    pub execute_gas: GasSchedule,
 
     /// Let a transaction use more gas than EIP-7825 allows
     #[arg(long, help_heading = "EXECUTE")]
@@ -260,13 +267,6 @@ fn schema(text: &str) -> Result<ProtocolFork, String> {
     let id = u16::from_str_radix(text.trim_start_matches("0x"), 16)
         .map_err(|_| "a schema id has two bytes, such as 0x1501".to_owned())?;
     SchemaId::new(id).fork().ok_or_else(|| format!("no fork has the schema id {id:#06x}"))
-}
-
-fn gas(text: &str) -> Result<(u64, u64), String> {
-    let number = |text: &str| text.trim().parse().ok();
-    text.split_once(',')
-        .and_then(|(base, per_byte)| Some((number(base)?, number(per_byte)?)))
-        .ok_or_else(|| "two numbers with a comma, such as 50000,16".to_owned())
 }
 
 impl DevnetArgs {
@@ -409,6 +409,11 @@ mod tests {
     #[test]
     fn the_values_of_execute_are_read_and_nonsense_is_not() {
         assert!(parse("--execute-schema 0x1501,1201 --execute-gas 5,16").is_ok());
+        assert_eq!(parse("").unwrap().execute_gas, GasSchedule::DEFAULT);
+        for (name, schedule) in GasSchedule::NAMED {
+            assert_eq!(parse(&format!("--execute-gas {name}")).unwrap().execute_gas, schedule);
+        }
+        assert_eq!(parse("--execute-gas 5+4+3+2").unwrap().execute_gas.to_string(), "5+4+3+2");
         assert!(parse("--execute-schema 0x15010").is_err());
         assert!(parse("--execute-gas 5").is_err());
         assert!(parse("--gas-limit 4999").unwrap_err().contains("--gas-limit"));

@@ -6,6 +6,7 @@ use crate::{
 };
 use alloy_genesis::Genesis;
 use alloy_primitives::U256;
+use execute::GasSchedule;
 pub use rpc::ServerConfig;
 use std::{path::PathBuf, time::Duration};
 use wire::ProtocolFork;
@@ -111,8 +112,8 @@ pub struct Config {
     pub execute: bool,
     /// Forks whose schema ids EXECUTE accepts beside those of the chain itself.
     pub execute_forks: Vec<ProtocolFork>,
-    /// What EXECUTE costs: of every call, and of every byte.
-    pub execute_gas: Option<(u64, u64)>,
+    /// What EXECUTE costs.
+    pub execute_gas: GasSchedule,
     /// What the chain starts from.
     pub origin: Origin,
     /// Whether each block is verified from its own witness when it is made.
@@ -166,7 +167,7 @@ impl Default for Config {
             code_size_limit: None,
             execute: true,
             execute_forks: Vec::new(),
-            execute_gas: None,
+            execute_gas: GasSchedule::DEFAULT,
             origin: Origin::default(),
             verify_blocks: false,
             server: ServerConfig::default(),

@@ -6,7 +6,7 @@ use crate::{
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
-use execute::{Execute, Flat};
+use execute::Execute;
 use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use node::Clock;
 use std::{
@@ -145,14 +145,12 @@ fn continuing(
 fn execute(config: &Config, spec: &ChainSpec) -> Execute {
     let own = spec.forks().into_iter().flat_map(|fork| Execute::on(fork).forks);
     let mut execute = Execute {
+        gas: config.execute_gas.into(),
         forks: own.chain(config.execute_forks.iter().copied()).collect(),
         ..Execute::default()
     };
     execute.forks.sort_unstable();
     execute.forks.dedup();
-    if let Some((base, per_byte)) = config.execute_gas {
-        execute.gas = Arc::new(Flat { base, per_byte });
-    }
     execute
 }
 

@@ -5,7 +5,7 @@ use alloy_genesis::Genesis;
 use alloy_primitives::Bytes;
 use chain::to_stateless_input;
 use chain::{Call, Chain, ChainConfig, empty_genesis};
-use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, Rules};
+use execute::{DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, Rules};
 use executor::ChainSpec;
 use eyre::{Result, ensure, eyre};
 use std::{path::PathBuf, time::Instant};
@@ -54,14 +54,16 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
             matches!(refusal, Some(ExecuteError::Rules(_))) == blobs_or_withdrawals,
             "{name}: under L2 rules: {refusal:?}"
         );
+        let input = StatelessInput::decode(&calldata)?;
+        let declared = DeclaredGas::of_input(calldata.len(), &input);
         report.step(format!("{name} is valid ({} gas)", raw.header.gas_used));
         report.real_blocks.push(RealBlock {
             name,
             gas: raw.header.gas_used,
             transactions: raw.transactions.len(),
-            witness_bytes: StatelessInput::decode(&calldata)?.witness.encoded_len(),
+            witness_bytes: input.witness.encoded_len(),
             input_bytes: calldata.len(),
-            execute_gas: GasSchedule::DEFAULT.bytes(calldata.len() as u64) + raw.header.gas_used,
+            execute_gas: GasSchedule::DEFAULT.charge(&declared, raw.header.gas_used),
             ms,
             refused_under_l2_rules: refusal.map(|refusal| refusal.to_string()),
         });

@@ -20,14 +20,17 @@ pub(crate) struct Advanced {
     pub(crate) execute_gas: u64,
     /// Of which the calldata cost.
     pub(crate) calldata_gas: u64,
+    /// The least that a transaction with this calldata costs.
+    pub(crate) floor_gas: u64,
     /// Milliseconds that the L1 block with it took to build.
     pub(crate) ms: f64,
 }
 
 impl Advanced {
-    /// L1 gas beyond EXECUTE and calldata.
-    pub(crate) const fn overhead_gas(&self) -> u64 {
-        self.l1_gas - self.execute_gas - self.calldata_gas
+    /// L1 gas beyond EXECUTE and calldata; `None` where calldata alone decides (EIP-7623), whatever
+    /// else there is.
+    pub(crate) fn overhead_gas(&self) -> Option<u64> {
+        (self.l1_gas > self.floor_gas).then(|| self.l1_gas - self.execute_gas - self.calldata_gas)
     }
 }
 
@@ -113,7 +116,7 @@ impl Report {
                 row.l1_gas,
                 row.execute_gas,
                 row.calldata_gas,
-                row.overhead_gas(),
+                row.overhead_gas().map_or_else(|| "floor".to_owned(), |gas| gas.to_string()),
                 row.ms,
             );
         }

@@ -16,7 +16,7 @@ use contracts::{
     },
     l2_genesis,
 };
-use execute::{Execute, GasSchedule};
+use execute::{DeclaredGas, Execute, GasSchedule};
 use eyre::{OptionExt, Result, ensure, eyre};
 use std::time::Instant;
 use testkit::{Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich};
@@ -192,7 +192,9 @@ impl World {
     ) -> Result<Advanced> {
         let input = block.input()?;
         let input_bytes = input.len();
-        let witness_bytes = StatelessInput::decode(&input)?.witness.encoded_len();
+        let decoded = StatelessInput::decode(&input)?;
+        let witness_bytes = decoded.witness.encoded_len();
+        let declared = DeclaredGas::of_input(input_bytes, &decoded);
         let evidence = Evidence { updates, ..Default::default() };
         let call = INativeRollup::advanceCall { inputs: vec![input.into()], evidence };
         let calldata = Bytes::from(call.abi_encode());
@@ -203,14 +205,17 @@ impl World {
         let ms = start.elapsed().as_secs_f64() * 1e3;
         ensure!(sent.receipt.success, "advance failed");
         let gas = block.block.header.gas_used;
+        // EIP-7623.
+        let tokens = calldata.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum::<u64>();
         Ok(Advanced {
             name: name.to_owned(),
             gas,
             witness_bytes,
             input_bytes,
             l1_gas: sent.gas_used,
-            execute_gas: GasSchedule::DEFAULT.bytes(input_bytes as u64) + gas,
-            calldata_gas: calldata.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum(),
+            execute_gas: GasSchedule::DEFAULT.charge(&declared, gas),
+            calldata_gas: 4 * tokens,
+            floor_gas: 21_000 + 10 * tokens,
             ms,
         })
     }

@@ -26,6 +26,6 @@ mod rules;
 mod run;
 
 pub use dialects::{Answer, Dialect, Drake, EXECUTE_ADDRESS, ExecutionSpecs, FURTHER_BLOCK_GAS};
-pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Pricing, UnknownSchedule};
+pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Circumstances, Execute, ExecuteError, Executed, Networks, Refused};

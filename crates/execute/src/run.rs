@@ -290,16 +290,19 @@ impl Execute {
         circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
-        // Decoding is paid by the byte.
+        // Finding the parts is paid by the byte.
         purse.hold(self.gas.bytes(calldata.len() as u64))?;
         let input = Input::decode(dialect.input(calldata)?)?;
         if !self.forks.contains(&input.fork()) || (input.is_batch() && !self.batches) {
             return Err(ExecuteError::Schema(input.schema()));
         }
+        // Decoding the transactions is paid by how many there are.
+        let declared = input.declared(calldata.len());
+        purse.hold(self.gas.input(&declared))?;
         let blocks = input.blocks()?;
 
         // Hashing, recovering and executing are paid by what decoding has shown.
-        let declared = input.declared(calldata.len(), &blocks);
+        let declared = input.with_transactions(declared, &blocks);
         let reserve = self.gas.reserve(&declared);
         purse.hold(reserve)?;
         for (index, block) in blocks.iter().enumerate() {
@@ -324,7 +327,7 @@ impl Execute {
 
         // A schedule whose prices move meanwhile does not take more than it has reserved.
         let used = earlier.iter().chain([&verdict]).map(|verdict| verdict.header.gas_used);
-        let gas = self.gas.charge(&declared, Input::gas_used(used)).min(reserve);
+        let gas = self.gas.charge(&declared, input.gas_used(used)).min(reserve);
         Ok(Executed { result, gas, reserve, verdict, earlier })
     }
 }

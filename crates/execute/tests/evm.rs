@@ -24,10 +24,8 @@ const HASHES: &[[u8; 32]] = &[[1; 32]];
 fn declared_by(calldata: &[u8]) -> (DeclaredGas, u64) {
     let input = StatelessInput::decode(calldata).unwrap();
     let declared = DeclaredGas {
-        calldata: calldata.len() as u64,
-        gas_limit: input.request.payload.gas_limit,
         transaction_gas: input.request.payload.transactions.len() as u64 * 25_000,
-        ..DeclaredGas::default()
+        ..DeclaredGas::of_input(calldata.len(), &input)
     };
     (declared, input.request.payload.gas_used)
 }
@@ -143,7 +141,7 @@ fn at_the_deepest_call_it_works_and_one_deeper_there_is_no_call() {
 fn one_gas_short_of_the_reserve_is_refused_and_exactly_the_reserve_succeeds() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(3);
     let (declared, gas_used) = declared_by(&calldata);
-    for gas in [GasSchedule::DEFAULT, GasSchedule::ETHREX] {
+    for (_, gas) in GasSchedule::NAMED {
         let execute = Execute { gas: gas.into(), ..Execute::default() };
         let reserve = gas.reserve(&declared);
         let charge = gas.charge(&declared, gas_used);

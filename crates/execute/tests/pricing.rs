@@ -4,7 +4,7 @@
 mod support;
 
 use alloy_primitives::keccak256;
-use enshrine_execute::{DeclaredGas, Execute, ExecuteError, Flat, Pricing};
+use enshrine_execute::{DeclaredGas, Execute, ExecuteError, GasSchedule, Items, Pricing};
 use stateless::Stage;
 use std::{
     path::Path,
@@ -17,30 +17,6 @@ use support::l2::L2;
 use wire::{OwnedWitness, ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 1 << 40;
-
-/// A price for each thing that has to be hashed, and a low one for bytes.
-#[derive(Debug)]
-struct Items;
-
-impl Items {
-    const BASE: u64 = 1_000;
-    const ITEM: u64 = 1_000_000;
-}
-
-impl Pricing for Items {
-    fn bytes(&self, calldata: u64) -> u64 {
-        Self::BASE + calldata
-    }
-
-    fn reserve(&self, declared: &DeclaredGas) -> u64 {
-        self.charge(declared, declared.gas_bound())
-    }
-
-    fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64 {
-        let items = declared.nodes + declared.codes + declared.headers + declared.transactions;
-        self.bytes(declared.calldata) + items * Self::ITEM + gas_used
-    }
-}
 
 /// A price per unit of gas that changes with each call, whatever the call reserves.
 #[derive(Debug, Default)]
@@ -121,7 +97,7 @@ fn a_schedule_is_shown_what_the_input_holds() {
 #[test]
 fn items_are_paid_for_before_they_are_hashed() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(2);
-    let execute = Execute { gas: Arc::new(Items), ..Execute::default() };
+    let execute = Execute::default();
     let (honest, _) = run(&execute, &calldata, PLENTY);
     // A thousand nodes that nobody needs.
     let surplus: Vec<_> = (0_u64..1_000).map(|number| keccak256(number.to_be_bytes())).collect();
@@ -131,7 +107,8 @@ fn items_are_paid_for_before_they_are_hashed() {
     input.witness.state = nodes.as_slice().into();
     let padded = input.encode();
     let more_bytes = (padded.len() - calldata.len()) as u64;
-    let expected = honest.unwrap() + 1_000 * Items::ITEM + more_bytes;
+    let Items { witness_byte, item, .. } = Items::DEFAULT;
+    let expected = honest.unwrap() + 1_000 * item + more_bytes * witness_byte;
     let (charged, _) = run(&execute, &padded, PLENTY);
     assert_eq!(charged, Ok(expected));
     // What is declared beyond what is used: the transfers' gas limits.
@@ -169,10 +146,47 @@ fn with_commas(number: u64) -> String {
 
 #[test]
 fn the_default_prices_are_those_of_the_document_and_of_the_contracts() {
-    let Flat { base, per_byte } = Flat::DEFAULT;
-    let document = format!("with `base = {}` and `per_byte = {per_byte}`", with_commas(base));
+    let Items { base, request_byte, witness_byte, item } = Items::DEFAULT;
+    let document = format!(
+        "with `base = {}`, `request_byte = {request_byte}`, `witness_byte = {witness_byte}` and \
+         `item = {item}`",
+        with_commas(base)
+    );
     assert!(read("docs/gas.md").contains(&document), "docs/gas.md: {document}");
     let base = with_commas(base).replace(',', "_");
-    let contract = format!("({base} + {per_byte} * length + gas)");
+    let contract = format!("({base} + {CAPACITY_BYTE} * length + gas)");
     assert!(read("contracts/libraries/Capacity.sol").contains(&contract), "Capacity: {contract}");
+}
+
+/// What `Capacity` counts for a byte of input, whatever it is.
+const CAPACITY_BYTE: u64 = 4;
+
+#[test]
+fn the_contracts_count_no_less_for_a_byte_than_any_input_without_surplus_costs() {
+    let Items { request_byte, witness_byte, item, .. } = Items::DEFAULT;
+    // Bytes with the offset of each item, what of them is request, and how many items they are.
+    let parts: [(&str, u64, u64, u64); 5] = [
+        // Whatever is shorter than a hash stands within its parent.
+        ("the shortest node", 32 + 4, 0, 1),
+        // A code is there because an account has it: one leaf of the account trie for each code.
+        ("the shortest code, and the account that has it", (1 + 4) + (104 + 4), 0, 2),
+        ("the shortest header", 500 + 4, 0, 1),
+        ("the shortest transaction", 90 + 4, 90 + 4, 1),
+        ("the rest of the request", 1, 1, 0),
+    ];
+    for (what, bytes, request, items) in parts {
+        let price = request * request_byte + (bytes - request) * witness_byte + items * item;
+        assert!(price <= CAPACITY_BYTE * bytes, "{what}: {price} for {bytes} bytes");
+    }
+}
+
+#[test]
+fn each_named_schedule_is_one_that_execute_runs_by() {
+    let block = L2::new(ProtocolFork::Osaka).calldata(2);
+    let declared = DeclaredGas::of_input(block.len(), &StatelessInput::decode(&block).unwrap());
+    for (name, schedule) in GasSchedule::NAMED {
+        let execute = Execute { gas: schedule.into(), ..Execute::default() };
+        let (charged, _) = run(&execute, &block, PLENTY);
+        assert_eq!(charged, Ok(schedule.charge(&declared, 42_000)), "{name}");
+    }
 }

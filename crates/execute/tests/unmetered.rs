@@ -6,7 +6,7 @@ use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
-use enshrine_execute::{Execute, ExecuteError, GasSchedule};
+use enshrine_execute::{DeclaredGas, Execute, ExecuteError, GasSchedule};
 use executor::{Invalid, SYSTEM_CONTRACTS, SystemCode};
 use revm::bytecode::opcode as op;
 use stateless::Stage;
@@ -89,7 +89,7 @@ fn ten_thousand_transactions_that_cannot_pay_for_their_recovery_are_refused_befo
 }
 
 #[test]
-fn bytes_are_paid_for_before_they_are_decoded() {
+fn bytes_are_paid_for_before_they_are_looked_at() {
     let execute = Execute::default();
     let junk = vec![0xff; 100_000];
     let price = GasSchedule::DEFAULT.bytes(junk.len() as u64);
@@ -98,6 +98,26 @@ fn bytes_are_paid_for_before_they_are_decoded() {
         Err(ExecuteError::OutOfGas { got: price - 1, reserve: price })
     );
     assert!(matches!(run(&execute, &junk, price).0, Err(ExecuteError::Decode(_))));
+}
+
+#[test]
+fn items_are_paid_for_before_transactions_are_decoded() {
+    let good = L2::new(ProtocolFork::Osaka).calldata(1);
+    // A thousand transactions that are none, to whoever looks.
+    let calldata = with_transactions(&good, &vec![Bytes::from_static(&[0xff]); 1_000], |_| {});
+    let declared =
+        DeclaredGas::of_input(calldata.len(), &StatelessInput::decode(&calldata).unwrap());
+    let schedule = GasSchedule::DEFAULT;
+    let price = schedule.input(&declared);
+    assert!(price > schedule.bytes(declared.calldata) + 84_000);
+    assert_eq!(
+        run(&Execute::default(), &calldata, price - 1).0,
+        Err(ExecuteError::OutOfGas { got: price - 1, reserve: price })
+    );
+    assert!(matches!(
+        run(&Execute::default(), &calldata, price).0,
+        Err(ExecuteError::Invalid(Invalid::MalformedTransaction { index: 0, .. }))
+    ));
 }
 
 #[test]
@@ -145,10 +165,12 @@ fn the_reserve_covers_whatever_a_block_may_use() {
     for gas_limit in [21_000, 100_000, 5_000_000] {
         let block = l2.build(l2.transfers(3, gas_limit));
         let calldata = block.input().unwrap();
-        let bytes = GasSchedule::DEFAULT.bytes(calldata.len() as u64);
-        let reserve = bytes + 3 * gas_limit;
+        let declared =
+            DeclaredGas::of_input(calldata.len(), &StatelessInput::decode(&calldata).unwrap());
+        let input = GasSchedule::DEFAULT.input(&declared);
+        let reserve = input + 3 * gas_limit;
         let executed = execute.run(&calldata, reserve).unwrap();
-        assert_eq!(executed.gas, bytes + 63_000, "what was used, not what was reserved");
+        assert_eq!(executed.gas, input + 63_000, "what was used, not what was reserved");
         assert!(execute.run(&calldata, reserve - 1).is_err());
     }
 }

@@ -9,7 +9,7 @@ use wire::ProtocolFork;
 /// | key | values | default |
 /// |---|---|---|
 /// | `rules` | `l2`, `l2-without-requests`, `l1` | `l2` |
-/// | `gas` | `default`, `ethrex`, or `BASE+PER_BYTE` | `default` |
+/// | `gas` | a [`GasSchedule`], such as `flat`, `ethrex` or `25000+16` | `default` |
 /// | `forks` | schema forks that are accepted, `osaka/amsterdam` | all from Cancun on |
 /// | `threads` | threads per call | 1 |
 ///
@@ -60,7 +60,9 @@ impl FromStr for Profile {
                 "gas" => {
                     execute.gas = value
                         .parse::<GasSchedule>()
-                        .map_err(|_| unknown("gas=default, gas=ethrex or gas=25000+16")())?
+                        .map_err(|_| {
+                            unknown("gas=default, gas=flat, gas=ethrex or gas=25000+16")()
+                        })?
                         .into();
                 }
                 "forks" => {
@@ -105,6 +107,8 @@ mod tests {
         assert_eq!(execute.gas.bytes(1_000), 3_100);
         assert_eq!(execute.forks, [ProtocolFork::Osaka, ProtocolFork::Amsterdam]);
         assert_eq!(execute.threads.get(), 2);
+        let flat: Profile = "gas=flat".parse().unwrap();
+        assert_eq!(flat.execute().gas.bytes(1_000), GasSchedule::FLAT.bytes(1_000));
         let default: Profile = "".parse().unwrap();
         assert_eq!(default.execute().gas.bytes(1_000), GasSchedule::DEFAULT.bytes(1_000));
         assert_eq!(default.execute().rules, Rules::default());

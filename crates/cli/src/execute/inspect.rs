@@ -6,7 +6,7 @@ use clap::Args;
 use execute::{DeclaredGas, GasSchedule};
 use executor::decode_transaction;
 use eyre::{Result, bail};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, process::ExitCode};
 use wire::{RootConvention, StatelessInput};
 
@@ -14,6 +14,11 @@ use wire::{RootConvention, StatelessInput};
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: Source,
+
+    /// By what to price as well as by the schedules that have a name: one of these, BASE+PER_BYTE or
+    /// BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM
+    #[arg(long, default_value_t, value_name = "SCHEDULE")]
+    execute_gas: GasSchedule,
 
     /// JSON instead of text.
     #[arg(long)]
@@ -27,7 +32,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut documents = Vec::new();
     for (path, loaded) in arguments.source.load() {
         let loaded = loaded?;
-        let document = describe(&decode(&path, &loaded.calldata)?, loaded.calldata.len());
+        let document = {
+            let input = decode(&path, &loaded.calldata)?;
+            describe(&input, loaded.calldata.len(), arguments.execute_gas)
+        };
         if arguments.json {
             documents.push(json!({ "file": path, "input": document }));
         } else {
@@ -42,7 +50,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// What an input holds, in the order in which it stands there.
-fn describe(input: &StatelessInput<'_>, calldata: usize) -> Value {
+///
+/// Gas is that of an L1 which charges by `chosen`, and beside it what the named schedules make of the
+/// same input, all on the word of the payload: nothing is executed.
+fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) -> Value {
     let request = &input.request;
     let payload = &request.payload;
     let decoded: Vec<_> = payload.transactions.iter().map(decode_transaction).collect();
@@ -57,10 +68,15 @@ fn describe(input: &StatelessInput<'_>, calldata: usize) -> Value {
     let declared = DeclaredGas::of(calldata, input, &known);
     let schedule = |schedule: GasSchedule| {
         json!({
+            "schedule": schedule.to_string(),
             "reserve": schedule.reserve(&declared),
             "charge": schedule.charge(&declared, payload.gas_used),
         })
     };
+    let gas: Map<String, Value> = core::iter::once(("enshrine", chosen))
+        .chain(GasSchedule::NAMED)
+        .map(|(name, one)| (name.to_owned(), schedule(one)))
+        .collect();
     let root = |convention| request.hash_tree_root(input.fork, convention);
     let witness = &input.witness;
     json!({
@@ -105,10 +121,7 @@ fn describe(input: &StatelessInput<'_>, calldata: usize) -> Value {
             "execution-specs": root(RootConvention::ExecutionSpecs),
             "consensus-specs": root(RootConvention::ConsensusSpecs),
         },
-        "gas": {
-            "enshrine": schedule(GasSchedule::DEFAULT),
-            "ethrex": schedule(GasSchedule::ETHREX),
-        },
+        "gas": gas,
     })
 }
 

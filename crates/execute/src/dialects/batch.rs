@@ -1,12 +1,13 @@
 //! Several blocks in one call, and what a call of either form brings.
 
 use crate::{DeclaredGas, ExecuteError};
-use alloy_consensus::Transaction as _;
+use alloy_consensus::Transaction;
 use alloy_primitives::B256;
-use stateless::{BlockError, BlockRefused, UncheckedBlocks};
+use core::slice;
+use stateless::{BlockError, BlockRefused, UncheckedBlock, UncheckedBlocks};
 use wire::{
-    DecodeError, ExecutionWitness, ProtocolFork, RootConvention, SchemaId, StatelessBatch,
-    StatelessInput,
+    DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, RootConvention, SchemaId,
+    StatelessBatch, StatelessInput,
 };
 
 /// Gas that a call is charged for each block of a batch but the first, whose price is in the call's
@@ -83,12 +84,16 @@ impl<'c> Input<'c> {
         blocks.map_err(|refused| self.refused(refused))
     }
 
-    /// What a call with this much calldata declares: as each of the blocks does, with one witness.
-    pub(crate) fn declared(
-        &self,
-        calldata: usize,
-        blocks: &UncheckedBlocks<'_, '_>,
-    ) -> DeclaredGas {
+    fn requests(&self) -> &[NewPayloadRequest<'c>] {
+        match self {
+            Self::Block(input) => slice::from_ref(&input.request),
+            Self::Batch(batch) => &batch.requests,
+        }
+    }
+
+    /// What a call with this much calldata declares before its transactions are decoded: as each of the
+    /// blocks does, with one witness.
+    pub(crate) fn declared(&self, calldata: usize) -> DeclaredGas {
         let witness = self.witness();
         let mut declared = DeclaredGas {
             calldata: calldata as u64,
@@ -96,29 +101,40 @@ impl<'c> Input<'c> {
             nodes: witness.state.len() as u64,
             codes: witness.codes.len() as u64,
             headers: witness.headers.len() as u64,
+            gas_limit: self.own_gas(),
             ..DeclaredGas::default()
         };
-        for (index, block) in blocks.iter().enumerate() {
-            let own = if index == 0 { 0 } else { FURTHER_BLOCK_GAS };
-            let limit = block.request.payload.gas_limit;
-            let transactions = block.transactions.iter();
-            let gas = transactions.fold(0_u64, |sum, one| sum.saturating_add(one.gas_limit()));
-            let add = |sum: &mut u64, gas: u64| {
-                *sum = sum.saturating_add(gas).saturating_add(own);
-            };
-            add(&mut declared.gas_limit, limit);
-            add(&mut declared.transaction_gas, gas.min(limit));
-            declared.request_bytes += block.request.encoded_len(self.fork()) as u64;
-            declared.transactions += block.transactions.len() as u64;
+        for request in self.requests() {
+            declared.request_bytes += request.encoded_len(self.fork()) as u64;
+            declared.transactions += request.payload.transactions.len() as u64;
+            declared.gas_limit = declared.gas_limit.saturating_add(request.payload.gas_limit);
         }
         declared
     }
 
+    /// As it is known once the transactions are decoded.
+    pub(crate) fn with_transactions(
+        &self,
+        declared: DeclaredGas,
+        blocks: &UncheckedBlocks<'_, '_>,
+    ) -> DeclaredGas {
+        let of_block = |block: UncheckedBlock<'_, '_>| {
+            let limits = block.transactions.iter().map(Transaction::gas_limit);
+            let sum = limits.fold(0, u64::saturating_add);
+            sum.min(block.request.payload.gas_limit)
+        };
+        let transaction_gas = blocks.iter().map(of_block).fold(self.own_gas(), u64::saturating_add);
+        DeclaredGas { transaction_gas, ..declared }
+    }
+
+    /// What its blocks are charged for beyond their gas.
+    fn own_gas(&self) -> u64 {
+        FURTHER_BLOCK_GAS * (self.requests().len() as u64).saturating_sub(1)
+    }
+
     /// Gas that its blocks have used together, by the measure of [`Self::declared`].
-    pub(crate) fn gas_used(gas_used: impl Iterator<Item = u64>) -> u64 {
-        let with_own =
-            |sum: u64, gas: u64| sum.saturating_add(FURTHER_BLOCK_GAS).saturating_add(gas);
-        gas_used.reduce(with_own).unwrap_or_default()
+    pub(crate) fn gas_used(&self, gas_used: impl Iterator<Item = u64>) -> u64 {
+        gas_used.fold(self.own_gas(), u64::saturating_add)
     }
 
     /// The reason for which one of its blocks is refused, as that of the call.

@@ -5,9 +5,11 @@
 
 mod ethrex;
 mod flat;
+mod items;
 
 pub use ethrex::Ethrex;
 pub use flat::Flat;
+pub use items::Items;
 
 use alloy_consensus::Transaction as _;
 use core::{fmt, ops::Deref, str::FromStr};
@@ -46,6 +48,12 @@ pub struct DeclaredGas {
 impl DeclaredGas {
     /// What a call with this much calldata declares by its input and that input's transactions.
     pub fn of(calldata: usize, input: &StatelessInput<'_>, transactions: &[Transaction]) -> Self {
+        Self::of_input(calldata, input).with_transactions(transactions)
+    }
+
+    /// What a call with this much calldata declares before its transactions are decoded: all but their
+    /// gas limits.
+    pub fn of_input(calldata: usize, input: &StatelessInput<'_>) -> Self {
         let witness = &input.witness;
         Self {
             calldata: calldata as u64,
@@ -54,12 +62,27 @@ impl DeclaredGas {
             nodes: witness.state.len() as u64,
             codes: witness.codes.len() as u64,
             headers: witness.headers.len() as u64,
-            transactions: transactions.len() as u64,
+            transactions: input.request.payload.transactions.len() as u64,
             gas_limit: input.request.payload.gas_limit,
-            transaction_gas: transactions
-                .iter()
-                .fold(0, |sum, transaction| sum.saturating_add(transaction.gas_limit())),
+            transaction_gas: 0,
         }
+    }
+
+    /// As it is known once the transactions are decoded.
+    #[must_use]
+    pub fn with_transactions(self, transactions: &[Transaction]) -> Self {
+        let transaction_gas = transactions
+            .iter()
+            .fold(0, |sum: u64, transaction| sum.saturating_add(transaction.gas_limit()));
+        Self { transaction_gas, ..self }
+    }
+
+    /// Nodes, codes, headers and transactions.
+    pub const fn items(&self) -> u64 {
+        self.nodes
+            .saturating_add(self.codes)
+            .saturating_add(self.headers)
+            .saturating_add(self.transactions)
     }
 
     /// Most gas that the block may use: its own limit, or what its transactions may use together.
@@ -70,15 +93,21 @@ impl DeclaredGas {
 
 /// How a call is charged, in gas.
 ///
-/// A call has to hold [`bytes`](Self::bytes) before its calldata is looked at, and
-/// [`reserve`](Self::reserve) before anything is hashed or executed; if it succeeds it is charged
-/// [`charge`](Self::charge), and never more than the reserve. No method may panic, whatever is
-/// declared.
+/// A call has to hold [`bytes`](Self::bytes) before its calldata is looked at, [`input`](Self::input)
+/// before its transactions are decoded, and [`reserve`](Self::reserve) before anything is hashed or
+/// executed; if it succeeds it is charged [`charge`](Self::charge), and never more than the reserve.
+/// No method may panic, whatever is declared.
 pub trait Pricing: fmt::Debug + Send + Sync {
-    /// What decoding this much calldata costs.
+    /// What finding the parts of this much calldata costs.
     fn bytes(&self, calldata: u64) -> u64;
 
-    /// Bound of what the call may cost, its bytes included.
+    /// What the whole input costs without the gas of its block, its bytes included. It is asked when
+    /// the transactions are counted and not yet decoded.
+    fn input(&self, declared: &DeclaredGas) -> u64 {
+        self.bytes(declared.calldata)
+    }
+
+    /// Bound of what the call may cost, its input included.
     fn reserve(&self, declared: &DeclaredGas) -> u64;
 
     /// What a success costs whose block has used this much gas. A valid block uses no more than its
@@ -88,11 +117,14 @@ pub trait Pricing: fmt::Debug + Send + Sync {
 
 /// The schedules that have a name. Any other [`Pricing`] serves as well.
 ///
-/// It reads and prints as the tools write it: `default`, `ethrex`, or `BASE+PER_BYTE` for a
-/// [`Flat`] schedule with other prices.
+/// It reads and prints as all tools write it: a name of [`Self::NAMED`]; `BASE+PER_BYTE` for a [`Flat`]
+/// schedule and `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM` for one by [`Items`] with other prices. Commas
+/// are read as well as plus signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GasSchedule {
-    /// A bound is reserved, and what was used is charged.
+    /// A bound is reserved, and what was used is charged; the input is paid by item and byte.
+    Items(Items),
+    /// As that, with one price for any byte of the input.
     Flat(Flat),
     /// As ethrex charges.
     Ethrex(Ethrex),
@@ -100,11 +132,14 @@ pub enum GasSchedule {
 
 impl GasSchedule {
     /// The default schedule.
-    pub const DEFAULT: Self = Self::Flat(Flat::DEFAULT);
+    pub const DEFAULT: Self = Self::Items(Items::DEFAULT);
+    /// One price for any byte.
+    pub const FLAT: Self = Self::Flat(Flat::DEFAULT);
     /// As ethrex charges.
     pub const ETHREX: Self = Self::Ethrex(Ethrex::DEFAULT);
     /// All of them by name.
-    pub const NAMED: [(&str, Self); 2] = [("default", Self::DEFAULT), ("ethrex", Self::ETHREX)];
+    pub const NAMED: [(&str, Self); 3] =
+        [("default", Self::DEFAULT), ("flat", Self::FLAT), ("ethrex", Self::ETHREX)];
 }
 
 impl Default for GasSchedule {
@@ -118,6 +153,7 @@ impl Deref for GasSchedule {
 
     fn deref(&self) -> &Self::Target {
         match self {
+            Self::Items(schedule) => schedule,
             Self::Flat(schedule) => schedule,
             Self::Ethrex(schedule) => schedule,
         }
@@ -127,6 +163,7 @@ impl Deref for GasSchedule {
 impl From<GasSchedule> for Arc<dyn Pricing> {
     fn from(schedule: GasSchedule) -> Self {
         match schedule {
+            GasSchedule::Items(schedule) => Arc::new(schedule),
             GasSchedule::Flat(schedule) => Arc::new(schedule),
             GasSchedule::Ethrex(schedule) => Arc::new(schedule),
         }
@@ -135,7 +172,10 @@ impl From<GasSchedule> for Arc<dyn Pricing> {
 
 /// A line that names no schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("gas schedule {0:?} is not known; write default, ethrex or BASE+PER_BYTE")]
+#[error(
+    "gas schedule {0:?} is not known; write default, flat, ethrex, BASE+PER_BYTE or \
+     BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM"
+)]
 pub struct UnknownSchedule(String);
 
 impl FromStr for GasSchedule {
@@ -145,14 +185,15 @@ impl FromStr for GasSchedule {
         if let Some((_, schedule)) = Self::NAMED.into_iter().find(|(name, _)| *name == line) {
             return Ok(schedule);
         }
-        line.split_once('+')
-            .and_then(|(base, per_byte)| {
-                Some(Self::Flat(Flat {
-                    base: base.parse().ok()?,
-                    per_byte: per_byte.parse().ok()?,
-                }))
-            })
-            .ok_or_else(|| UnknownSchedule(line.to_owned()))
+        let unknown = || UnknownSchedule(line.to_owned());
+        let prices = line.split(['+', ',']).map(|price| price.parse().map_err(|_| unknown()));
+        match *prices.collect::<Result<Vec<u64>, _>>()? {
+            [base, per_byte] => Ok(Self::Flat(Flat { base, per_byte })),
+            [base, request_byte, witness_byte, item] => {
+                Ok(Self::Items(Items { base, request_byte, witness_byte, item }))
+            }
+            _ => Err(unknown()),
+        }
     }
 }
 
@@ -162,6 +203,9 @@ impl fmt::Display for GasSchedule {
             return f.write_str(name);
         }
         match self {
+            Self::Items(Items { base, request_byte, witness_byte, item }) => {
+                write!(f, "{base}+{request_byte}+{witness_byte}+{item}")
+            }
             Self::Flat(Flat { base, per_byte }) => write!(f, "{base}+{per_byte}"),
             Self::Ethrex(Ethrex { per_byte }) => write!(f, "ethrex, {per_byte} per byte"),
         }
@@ -176,30 +220,39 @@ mod tests {
     fn declared_amounts_of_any_size_do_not_overflow() {
         let absurd = DeclaredGas {
             calldata: u64::MAX,
+            request_bytes: u64::MAX,
+            witness_bytes: u64::MAX,
+            nodes: u64::MAX,
+            codes: u64::MAX,
+            headers: u64::MAX,
+            transactions: u64::MAX,
             gas_limit: u64::MAX,
             transaction_gas: u64::MAX,
-            ..DeclaredGas::default()
         };
         for (name, schedule) in GasSchedule::NAMED {
             assert_eq!(schedule.bytes(u64::MAX), u64::MAX, "{name}");
+            assert_eq!(schedule.input(&absurd), u64::MAX, "{name}");
             assert_eq!(schedule.reserve(&absurd), u64::MAX, "{name}");
             assert_eq!(schedule.charge(&absurd, u64::MAX), u64::MAX, "{name}");
         }
     }
 
     #[test]
-    fn no_schedule_charges_more_than_it_reserves_nor_reserves_less_than_the_bytes() {
+    fn no_schedule_charges_more_than_it_reserves_nor_asks_for_less_at_a_later_step() {
         for (name, schedule) in GasSchedule::NAMED {
-            for calldata in [0, 1, 100_000] {
+            for (calldata, request_bytes, nodes) in [(0, 0, 0), (1, 0, 0), (100_000, 900, 99)] {
                 for (gas_limit, transaction_gas) in [(0, 9), (9, 0), (30_000_000, 21_000)] {
                     let declared = DeclaredGas {
                         calldata,
+                        request_bytes,
+                        nodes,
                         gas_limit,
                         transaction_gas,
                         ..DeclaredGas::default()
                     };
                     let reserve = schedule.reserve(&declared);
-                    assert!(reserve >= schedule.bytes(calldata), "{name}");
+                    assert!(reserve >= schedule.input(&declared), "{name}");
+                    assert!(schedule.input(&declared) >= schedule.bytes(calldata), "{name}");
                     assert!(schedule.charge(&declared, declared.gas_bound()) <= reserve, "{name}");
                 }
             }
@@ -208,12 +261,28 @@ mod tests {
 
     #[test]
     fn schedules_read_as_they_print_and_nothing_else_does() {
-        let own = GasSchedule::Flat(Flat { base: 100, per_byte: 3 });
-        assert_eq!(own.to_string(), "100+3");
-        for schedule in [GasSchedule::DEFAULT, GasSchedule::ETHREX, own] {
+        let flat = GasSchedule::Flat(Flat { base: 100, per_byte: 3 });
+        assert_eq!(flat.to_string(), "100+3");
+        assert_eq!("100,3".parse(), Ok(flat));
+        let items = Items { base: 100, request_byte: 3, witness_byte: 2, item: 50 };
+        let items = GasSchedule::Items(items);
+        assert_eq!(items.to_string(), "100+3+2+50");
+        for schedule in GasSchedule::NAMED.map(|(_, named)| named).into_iter().chain([flat, items])
+        {
             assert_eq!(schedule.to_string().parse(), Ok(schedule));
         }
-        for line in ["", "25000", "25000+", "+16", "-1+16", "Default", "ethrex ", "1+2+3"] {
+        for line in [
+            "",
+            "25000",
+            "25000+",
+            "+16",
+            "-1+16",
+            "Default",
+            "ethrex ",
+            "1+2+3",
+            "1++2",
+            "1+2+3+4+5",
+        ] {
             let error = line.parse::<GasSchedule>().unwrap_err();
             assert!(error.to_string().contains(line), "{error}");
         }

@@ -1,0 +1,108 @@
+//! A price for the call, for bytes by what they are, for each item, and the gas of the block.
+
+use super::{DeclaredGas, Pricing};
+
+/// Reserve a bound, charge what was used; hashing is paid by the item, and moving bytes by the byte.
+///
+/// A trie node of half a kilobyte costs little more to take in than one of a byte, so a price per
+/// byte that covers the small one is many times too high for the large one. How many items there are
+/// is known from the offsets of the encoding alone, so that it can be paid before anything is hashed.
+///
+/// The input costs `base + request · request_byte + rest · witness_byte + items · item`, where the
+/// rest of the calldata is the witness and what the dialect puts around it, and items are nodes,
+/// codes, headers and transactions. The call must hold this and `min(gas limit, Σ gas limits of the
+/// transactions)`; a success is charged this and the gas used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Items {
+    /// Of every call.
+    pub base: u64,
+    /// Of every byte of the payload request, which is hashed twice: into its root and the block's.
+    pub request_byte: u64,
+    /// Of every other byte of calldata: nearly all are the witness.
+    pub witness_byte: u64,
+    /// Of every node, code, header and transaction.
+    pub item: u64,
+}
+
+impl Items {
+    /// The prices that `docs/gas.md` derives from measurements.
+    pub const DEFAULT: Self = Self { base: 25_000, request_byte: 3, witness_byte: 1, item: 84 };
+}
+
+impl Pricing for Items {
+    /// The cheaper byte for all: reading offsets is less work than either pays for.
+    fn bytes(&self, calldata: u64) -> u64 {
+        let per_byte = self.request_byte.min(self.witness_byte);
+        self.base.saturating_add(calldata.saturating_mul(per_byte))
+    }
+
+    fn input(&self, declared: &DeclaredGas) -> u64 {
+        let rest = declared.calldata.saturating_sub(declared.request_bytes);
+        let request = declared.request_bytes.saturating_mul(self.request_byte);
+        self.base
+            .saturating_add(request)
+            .saturating_add(rest.saturating_mul(self.witness_byte))
+            .saturating_add(declared.items().saturating_mul(self.item))
+    }
+
+    fn reserve(&self, declared: &DeclaredGas) -> u64 {
+        self.input(declared).saturating_add(declared.gas_bound())
+    }
+
+    fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64 {
+        self.input(declared).saturating_add(gas_used)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DECLARED: DeclaredGas = DeclaredGas {
+        calldata: 10_018,
+        request_bytes: 1_000,
+        witness_bytes: 9_000,
+        nodes: 20,
+        codes: 3,
+        headers: 2,
+        transactions: 5,
+        gas_limit: 500_000,
+        transaction_gas: 42_000,
+    };
+
+    #[test]
+    fn each_part_of_the_input_has_its_price() {
+        let schedule = Items { base: 7, request_byte: 100, witness_byte: 10, item: 1_000 };
+        let input = 7 + 100 * 1_000 + 10 * 9_018 + 1_000 * 30;
+        assert_eq!(schedule.input(&DECLARED), input);
+        assert_eq!(schedule.reserve(&DECLARED), input + 42_000);
+        assert_eq!(schedule.charge(&DECLARED, 21_000), input + 21_000);
+        let greedy = DeclaredGas { transaction_gas: u64::MAX, ..DECLARED };
+        assert_eq!(schedule.reserve(&greedy), input + 500_000);
+    }
+
+    #[test]
+    fn an_item_more_of_any_kind_costs_as_much() {
+        let schedule = Items::DEFAULT;
+        let before = schedule.input(&DECLARED);
+        for more in [
+            DeclaredGas { nodes: 21, ..DECLARED },
+            DeclaredGas { codes: 4, ..DECLARED },
+            DeclaredGas { headers: 3, ..DECLARED },
+            DeclaredGas { transactions: 6, ..DECLARED },
+        ] {
+            assert_eq!(schedule.input(&more), before + schedule.item, "{more:?}");
+        }
+    }
+
+    #[test]
+    fn whichever_byte_is_cheaper_the_first_step_holds_no_more_than_the_second() {
+        let dear_witness = Items { request_byte: 1, witness_byte: 5, ..Items::DEFAULT };
+        for schedule in [Items::DEFAULT, dear_witness] {
+            for request_bytes in [0, 1_000, DECLARED.calldata] {
+                let declared = DeclaredGas { request_bytes, ..DECLARED };
+                assert!(schedule.bytes(declared.calldata) <= schedule.input(&declared));
+            }
+        }
+    }
+}
