@@ -27,7 +27,8 @@ import {RelayDuty} from "./messaging/RelayDuty.sol";
 ///   forced             transactions that were submitted on L1 are in it, or could not be
 ///   transactions       (`ForcedDuty`)
 ///
-/// Everything else in a block is free. The data of the L2 are the inputs of `advance`.
+/// Everything else in a block is free. The data of the L2 are the inputs of `advance`: each is for one block
+/// or for a batch, and every block is held to the same, whichever way it comes.
 contract NativeRollup is RelayDuty, ForcedDuty {
     /// @param genesisHeader RLP of the header of the L2 block with which the rollup starts.
     /// @param config What holds for every block after it.
@@ -54,13 +55,25 @@ contract NativeRollup is RelayDuty, ForcedDuty {
 
         bytes memory buffer = Execute.allocate(inputs);
         bool plain = _isEmpty(evidence);
+        // Position of a block among those of the call.
+        uint256 index;
         for (uint256 i = 0; i < inputs.length; ++i) {
-            if (!plain) _updateAnchor(tip, evidence.updates, i);
-            Execute.load(buffer, inputs[i]);
-            _addBlock(tip, buffer);
-            // Mostly there is neither evidence nor a need for any.
-            if (plain && tip.timestamp < tip.dutyDue) continue;
-            _requireDuties(tip, buffer, evidence, i);
+            uint256 count = Execute.load(buffer, inputs[i]);
+            uint256 inInput = 0;
+            do {
+                if (!plain) _updateAnchor(tip, evidence.updates, index);
+                bytes memory block_ = count == 0 ? buffer : Execute.blockAt(buffer, count, inInput);
+                _addBlock(tip, buffer, block_, inInput == 0);
+                // Mostly there is neither evidence nor a need for any.
+                if (!plain || tip.timestamp >= tip.dutyDue) {
+                    _requireDuties(tip, block_, evidence, index);
+                }
+                // Both are bounded by the length of the calldata.
+                unchecked {
+                    ++index;
+                    ++inInput;
+                }
+            } while (inInput < count);
         }
         if (!plain) _requireAllUsed(tip, evidence);
         _store(tip, anchorBefore, rulesBefore);
@@ -74,7 +87,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
     /// forced transactions can keep off what was on L1 before them.
     function _requireDuties(
         Tip memory tip,
-        bytes memory input,
+        bytes memory block_,
         Evidence calldata evidence,
         uint256 index
     ) private {
@@ -86,11 +99,11 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         bool forcedDue = tip.timestamp >= d.forcedDue;
         if (d.relayDue < d.forcedDue) {
             bool worked = _requireRelays(tip, evidence.relays, index, relaysDue);
-            _requireForced(tip, input, evidence.forced, index, forcedDue && !worked);
+            _requireForced(tip, block_, evidence.forced, index, forcedDue && !worked);
             // A block that did not owe it says nothing of the first transaction.
             if (forcedDue && worked) d.forcedFirstSince = tip.timestamp;
         } else {
-            bool worked = _requireForced(tip, input, evidence.forced, index, forcedDue);
+            bool worked = _requireForced(tip, block_, evidence.forced, index, forcedDue);
             _requireRelays(tip, evidence.relays, index, relaysDue && !worked);
         }
         _planDuties(tip);
@@ -109,20 +122,28 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         return ISequencing(asked).authorize(msg.sender, tip.timestamp);
     }
 
-    /// @dev Checks a loaded input, executes it, and moves the tip to its block.
-    function _addBlock(Tip memory tip, bytes memory input) private {
-        (uint64 number, uint64 limit, uint64 time) = Execute.numbers(input);
+    /// @dev Checks a block of a loaded input and moves the tip to it. Behind the checks of its first block
+    /// the whole input is executed, so that a call that comes too late costs little.
+    function _addBlock(Tip memory tip, bytes memory input, bytes memory block_, bool first)
+        private
+    {
+        (uint64 number, uint64 limit, uint64 time) = Execute.numbers(block_);
         tip.rules = _rulesAt(tip.rules, time);
         uint16 schema = Execute.schema(input);
-        if (schema != _schemaOf(tip.rules)) {
-            revert SchemaMismatch(schema, _schemaOf(tip.rules));
-        }
-        _requireFields(tip, input);
+        uint16 expected = _schemaOf(tip.rules);
+        // That of a batch differs in the revision alone.
+        if (
+            schema != expected
+                && schema != uint256(expected) + Execute.BATCH_REVISION - Execute.REVISION
+        ) revert SchemaMismatch(schema, expected);
+        uint64 chainId = Execute.chainId(input);
+        if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);
+        _requireFields(tip, block_);
         _requireNumbers(tip, number, limit, time);
-        Execute.run(input);
+        if (first) Execute.run(input);
 
-        bytes32 hash = Execute.blockHash(input);
-        bytes32 root = Execute.stateRoot(input);
+        bytes32 hash = Execute.blockHash(block_);
+        bytes32 root = Execute.stateRoot(block_);
         tip.number = number;
         tip.timestamp = time;
         tip.blockHash = hash;
@@ -132,20 +153,17 @@ contract NativeRollup is RelayDuty, ForcedDuty {
     }
 
     /// @dev Compares the governed fields of a block that is to follow the tip, but for its numbers.
-    function _requireFields(Tip memory tip, bytes memory input) private view {
-        uint64 chainId = Execute.chainId(input);
-        if (chainId != CHAIN_ID) revert ChainIdMismatch(chainId, CHAIN_ID);
-
-        bytes32 parent = Execute.parentHash(input);
+    function _requireFields(Tip memory tip, bytes memory block_) private pure {
+        bytes32 parent = Execute.parentHash(block_);
         if (parent != tip.blockHash) revert ParentHashMismatch(parent, tip.blockHash);
 
         if (tip.feeRecipient != address(0)) {
-            address recipient = Execute.feeRecipient(input);
+            address recipient = Execute.feeRecipient(block_);
             if (recipient != tip.feeRecipient) {
                 revert FeeRecipientMismatch(recipient, tip.feeRecipient);
             }
         }
-        bytes32 carried = Execute.parentBeaconBlockRoot(input);
+        bytes32 carried = Execute.parentBeaconBlockRoot(block_);
         if (carried != tip.anchor) revert AnchorMismatch(carried, tip.anchor);
     }
 

@@ -115,7 +115,8 @@ contract NativeRollupFieldsTest is RealRollup {
 
     /// forge-config: default.fuzz.runs = 64
     function testFuzz_another_schema_is_refused(uint16 schema) public {
-        vm.assume(schema != L2.OSAKA);
+        // Bytes that call themselves a batch are read as one.
+        vm.assume(schema != L2.OSAKA && schema & 0xff != Execute.BATCH_REVISION);
         expectRefused(
             IL2.Field.Schema, word(schema), INativeRollup.SchemaMismatch.selector, word(L2.OSAKA)
         );

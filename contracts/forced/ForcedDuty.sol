@@ -14,7 +14,7 @@ abstract contract ForcedDuty is RollupRules {
     /// @return worked Whether it has discharged any.
     function _requireForced(
         Tip memory tip,
-        bytes memory input,
+        bytes memory block_,
         ForcedBatch[] calldata batches,
         uint256 index,
         bool demanded
@@ -23,7 +23,7 @@ abstract contract ForcedDuty is RollupRules {
         if (tip.batchesUsed != batches.length && batches[tip.batchesUsed].index == index) {
             uint64 first = d.forcedNext;
             (d.forcedNext, d.forcedDue) =
-                _discharge(tip, input, batches[tip.batchesUsed++], demanded);
+                _discharge(tip, block_, batches[tip.batchesUsed++], demanded);
             worked = d.forcedNext != first;
             if (worked) d.forcedFirstSince = tip.timestamp;
         } else if (tip.timestamp >= d.forcedDue) {
@@ -34,7 +34,7 @@ abstract contract ForcedDuty is RollupRules {
 
     function _discharge(
         Tip memory tip,
-        bytes memory input,
+        bytes memory block_,
         ForcedBatch calldata batch,
         bool demanded
     ) private returns (uint64, uint64) {
@@ -42,14 +42,14 @@ abstract contract ForcedDuty is RollupRules {
         for (uint256 i = 0; i < found.length; ++i) {
             Discharge calldata one = batch.discharges[i];
             if (one.outcome == Outcome.Included) {
-                found[i] = Execute.transactionHash(input, one.position);
+                found[i] = Execute.transactionHash(block_, one.position);
             }
         }
         IForcedSettlement.BlockFacts memory facts = IForcedSettlement.BlockFacts({
             timestamp: tip.timestamp,
-            gasLimit: Execute.gasLimit(input),
-            gasUsed: Execute.gasUsed(input),
-            baseFee: Execute.baseFee(input),
+            gasLimit: Execute.gasLimit(block_),
+            gasUsed: Execute.gasUsed(block_),
+            baseFee: Execute.baseFee(block_),
             stateRoot: tip.stateRoot,
             first: tip.duties.forcedNext,
             firstDue: tip.duties.forcedDue,

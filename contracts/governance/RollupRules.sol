@@ -286,6 +286,7 @@ abstract contract RollupRules is RollupState {
         // Not for blocks that exist, or that others may be building.
         // forge-lint: disable-next-line(block-timestamp)
         bool late = from <= block.timestamp || from <= last.from;
+        if (schema & 0xff == Execute.BATCH_REVISION) revert ChangeInvalid(Change.Fork, value);
         if (late || schema < last.schema || from > type(uint48).max || scheduled == type(uint8).max)
         {
             revert ChangeInvalid(Change.Fork, value);
@@ -348,7 +349,8 @@ abstract contract RollupRules is RollupState {
     // ------------------------------------------------------------------ bounds
 
     function _requireSupported(uint16 schema) private pure {
-        if (schema < Execute.FIRST_SCHEMA) {
+        // A fork is named by the schema of single inputs.
+        if (schema < Execute.FIRST_SCHEMA || schema & 0xff == Execute.BATCH_REVISION) {
             revert SchemaNotSupported(schema, Execute.FIRST_SCHEMA);
         }
     }

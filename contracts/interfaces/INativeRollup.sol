@@ -95,7 +95,7 @@ interface INativeRollup {
     /// @dev The last four fields are a checkpoint of the queue, as `IL1MessageQueue.checkpoint` or
     /// its events tell.
     struct AnchorUpdate {
-        /// Index, in the inputs of the same call, of the first block that carries the new anchor.
+        /// Index, among the blocks of the same call, of the first that carries the new anchor.
         uint64 index;
         /// Number of the L1 block; its hash is looked up.
         uint64 l1BlockNumber;
@@ -122,7 +122,7 @@ interface INativeRollup {
 
     /// @notice Evidence of how many messages have been relayed (or parked) after a block.
     struct RelayProof {
-        /// Index of the block in the inputs of the same call.
+        /// Index of the block among those of the same call.
         uint64 index;
         /// Nodes that prove the account of `L2Messenger` against the block's state root.
         bytes[] accountProof;
@@ -184,7 +184,7 @@ interface INativeRollup {
 
     /// @notice What a block does about forced transactions.
     struct ForcedBatch {
-        /// Index of the block in the inputs of the same call.
+        /// Index of the block among those of the same call.
         uint64 index;
         /// The next transactions of the queue, in order.
         Discharge[] discharges;
@@ -337,7 +337,7 @@ interface INativeRollup {
     /// @notice Moves the head by one block or more, all or none.
     /// @dev Reverts with the errors above, and with those of `Execute`, `L1History`, `StateProof`,
     /// `Rlp`, the queues and the policy.
-    /// @param inputs Inputs of EXECUTE, one for each block, in order.
+    /// @param inputs Inputs of EXECUTE, in order: each for one block or for a batch of them.
     /// @param evidence New anchors, and what the rollup owes.
     function advance(bytes[] calldata inputs, Evidence calldata evidence) external;
 

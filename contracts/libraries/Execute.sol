@@ -23,13 +23,29 @@ pragma solidity ^0.8.24;
 ///            4, parent beacon block root at 8, offset of the execution requests at 40
 ///   byte 62  ExecutionPayload
 ///
-/// Integers inside SSZ are little endian. The result has 43 bytes: root of the request at 0, flag at
-/// 32, chain id at 33 (8 bytes), schema id at 41 (2 bytes, little endian here).
+/// A batch has another revision in its schema id, and a list of requests where a single input has one:
+///
+///   byte 18  offsets of the requests from here, 4 bytes each; the first is the length of all of them
+///   byte 18 + offset of a request: NewPayloadRequest, as above
+///
+/// So each block of a batch is laid out from its request on as the block of a single input is from byte 18
+/// on. `blockAt` therefore returns memory in which that byte is where the block's request starts, and all
+/// that is read behind byte 18 is read of that; before it stands something else, and it has no length.
+/// `blockAt` compares again what a strict decoder does: the first offset is canonical, each request starts
+/// behind the fixed part of the one before it and ends no sooner than its own does, within the input, and
+/// its payload is where it must be.
+///
+/// Integers inside SSZ are little endian. The result has 43 bytes: root of the request (or of the list of
+/// them) at 0, flag at 32, chain id at 33 (8 bytes), schema id at 41 (2 bytes, little endian here).
 library Execute {
     /// @notice The input ends within the fixed part of the payload.
     error InputTooShort(uint256 got, uint256 minimum);
     /// @notice The offset at `position` of the input does not point right behind its fixed part.
     error OffsetNotCanonical(uint256 position, uint256 got, uint256 expected);
+    /// @notice A batch has this many blocks: none, or too many.
+    error BatchSizeInvalid(uint256 got, uint256 maximum);
+    /// @notice A request of a batch starts here, and not between these places.
+    error RequestOutOfPlace(uint256 got, uint256 minimum, uint256 maximum);
     /// @notice This chain has no EXECUTE.
     error ExecuteAbsent();
     /// @notice EXECUTE refused: the input is malformed, the block is invalid, the witness is too
@@ -69,6 +85,14 @@ library Execute {
     /// @notice No input is shorter: the fixed part of the shortest payload (Prague to BPO2) has 528
     /// bytes.
     uint256 internal constant MIN_LENGTH = 62 + 528;
+
+    /// @notice What stands in the lower byte of the schema id of a batch, and of a single input.
+    uint16 internal constant BATCH_REVISION = 0xba;
+    uint16 internal constant REVISION = 0x01;
+    /// @notice The most blocks of a batch.
+    uint256 internal constant MAX_BLOCKS = 256;
+    /// @notice No request is shorter.
+    uint256 internal constant MIN_REQUEST = 44 + 528;
 
     uint256 internal constant CHAIN_ID_AT = 2 + 8;
     uint256 internal constant PARENT_BEACON_BLOCK_ROOT_AT = 18 + 8;
@@ -110,16 +134,45 @@ library Execute {
         }
     }
 
-    /// @notice Copies one of the inputs for which `buffer` was allocated, and checks that fields may
-    /// be read from it.
-    function load(bytes memory buffer, bytes calldata input) internal pure {
+    /// @notice Copies one of the inputs for which `buffer` was allocated, and checks that it may be read.
+    /// @return count How many blocks a batch has, which `blockAt` finds; zero if the input is none, and is
+    /// read as its block.
+    function load(bytes memory buffer, bytes calldata input) internal pure returns (uint256 count) {
         if (input.length < MIN_LENGTH) revert InputTooShort(input.length, MIN_LENGTH);
         assembly ("memory-safe") {
             mstore(buffer, input.length)
             calldatacopy(add(buffer, 0x20), input.offset, input.length)
         }
         _requireOffset(buffer, INPUT_AT, INPUT_FIXED);
-        _requireOffset(buffer, REQUEST_AT, REQUEST_FIXED);
+        if (schema(buffer) & 0xff != BATCH_REVISION) {
+            _requireOffset(buffer, REQUEST_AT, REQUEST_FIXED);
+            return 0;
+        }
+        uint256 first = _uint32(buffer, REQUEST_AT);
+        count = first / 4;
+        if (count == 0 || count > MAX_BLOCKS) revert BatchSizeInvalid(count, MAX_BLOCKS);
+        if (first != 4 * count) revert OffsetNotCanonical(REQUEST_AT, first, 4 * count);
+    }
+
+    /// @notice A block of a loaded batch, for the functions that read of blocks, and for no others.
+    /// @dev Whatever the batch is, it is read within it.
+    /// @param count What `load` has returned.
+    /// @param index Which one: below `count`.
+    function blockAt(bytes memory input, uint256 count, uint256 index)
+        internal
+        pure
+        returns (bytes memory block_)
+    {
+        uint256 offset = _uint32(input, REQUEST_AT + 4 * index);
+        uint256 least = 4 * count;
+        if (index != 0) least = _uint32(input, REQUEST_AT + 4 * index - 4) + MIN_REQUEST;
+        // No input is shorter than this.
+        uint256 most = input.length - (18 + 44 + 528);
+        if (offset < least || offset > most) revert RequestOutOfPlace(offset, least, most);
+        assembly ("memory-safe") {
+            block_ := add(input, offset)
+        }
+        _requireOffset(block_, REQUEST_AT, REQUEST_FIXED);
     }
 
     /// @notice Schema id of a loaded input.

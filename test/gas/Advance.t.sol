@@ -88,6 +88,36 @@ contract AdvanceGasTest is GasFixture {
         assertLe((freshFive - fresh) / 4, FURTHER_BLOCK_BOUND + NEW_SLOT);
     }
 
+    /// @dev Gas of a batch of blocks with a transfer each, besides calldata and EXECUTE.
+    function beyondExecuteOfBatch(uint256 count) internal returns (uint256) {
+        bytes[] memory inputs = new bytes[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            IL2.Block memory b = l2.next();
+            b.timestamp = l2.head.timestamp + 1;
+            l2.transfer("alice", address(0xb0b), 1);
+            inputs[i] = l2.seal(b);
+        }
+        inputs = one(L2.batchOf(inputs));
+        uint256 charges = chargesOf(inputs);
+        uint256 used = cost(address(rollup), 0, advanceCall(inputs, none())).beyondCalldata;
+        assertHead();
+        return used - charges;
+    }
+
+    function test_gas_of_a_further_block_of_a_batch_is_no_more_than_of_a_single_one() public {
+        fillRing();
+        uint256 state = vm.snapshotState();
+        uint256 first = beyondExecuteOfBatch(1);
+        vm.revertToState(state);
+        uint256 further = (beyondExecuteOfBatch(5) - first) / 4;
+        vm.revertToState(state);
+        uint256 single = beyondExecute(1, none());
+        vm.revertToState(state);
+        uint256 furtherSingle = (beyondExecute(5, none()) - single) / 4;
+        vm.snapshotValue("gas", "advance: each further block of a batch", further);
+        assertLe(further, furtherSingle);
+    }
+
     function test_gas_of_a_new_anchor() public {
         fillRing();
         queue.send(address(3), address(0), 0, 0, "");

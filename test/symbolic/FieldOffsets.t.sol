@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Test} from "forge-std/Test.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
 
-/// @dev For every input up to a bound, whatever its bytes: the fields that a rollup governs are read
+/// @dev For every input for one block up to a bound, whatever its bytes: the fields that a rollup governs are read
 /// where a strict SSZ decoder finds them, by a model of SSZ that knows the types and no offsets.
 contract FieldOffsetsProof is Test {
     /// @dev A field of variable size; in the fixed part of a container it is an offset of four bytes.
@@ -15,6 +15,8 @@ contract FieldOffsetsProof is Test {
         external
         view
     {
+        // Where the blocks of a batch stand is tested in `test/libraries/ExecuteBatch.t.sol`.
+        vm.assume(uint8(input[1]) != uint8(Execute.BATCH_REVISION));
         (bool valid, uint256 request, uint256 payload) = places(input, amsterdam);
         bytes memory buffer = new bytes(input.length);
         try this.load(buffer, input) returns (bytes memory loaded) {

@@ -226,6 +226,8 @@ interface IL2 {
 
     function wideInput(bytes32 blockHash) external returns (bytes memory);
 
+    function batch(bytes[] calldata inputs) external returns (bytes memory);
+
     function receipts(bytes32 blockHash) external returns (Receipt[] memory);
 
     function prove(bytes32 blockHash, address account, bytes32[] calldata slots)

@@ -231,6 +231,11 @@ library L2 {
         return abi.decode(_ask(abi.encodeCall(IL2.input, (blockHash))), (bytes));
     }
 
+    /// @dev The input of EXECUTE for several blocks that follow one another, out of the input of each.
+    function batchOf(bytes[] memory inputs) internal returns (bytes memory) {
+        return abi.decode(_ask(abi.encodeCall(IL2.batch, (inputs))), (bytes));
+    }
+
     /// @dev The same input with all state of the chain as its witness. A block that is changed often
     /// reads what the original does not, and would be refused for that; with this input, what is
     /// refused is the block.

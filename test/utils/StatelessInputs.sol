@@ -25,18 +25,41 @@ library StatelessInputs {
 
     /// @dev Schema id and SSZ `StatelessInput`.
     function encode(Block memory b) internal pure returns (bytes memory) {
+        return withWitness(b.schema, b.chainId, encodeRequest(b));
+    }
+
+    /// @dev Schema id of a batch and SSZ `StatelessBatch`, of blocks with one schema and chain id.
+    function encode(Block[] memory blocks) internal pure returns (bytes memory) {
+        bytes memory starts;
+        bytes memory requests;
+        for (uint256 i = 0; i < blocks.length; ++i) {
+            starts = bytes.concat(starts, u32(4 * blocks.length + requests.length));
+            requests = bytes.concat(requests, encodeRequest(blocks[i]));
+        }
+        uint16 schema = blocks[0].schema & 0xff00 | 0xba;
+        return withWitness(schema, blocks[0].chainId, bytes.concat(starts, requests));
+    }
+
+    function withWitness(uint16 schema, uint64 chainId, bytes memory requests)
+        private
+        pure
+        returns (bytes memory)
+    {
+        return bytes.concat(
+            bytes2(schema), u32(16), u32(16 + requests.length), u64(chainId), requests, offsets(3)
+        );
+    }
+
+    function encodeRequest(Block memory b) private pure returns (bytes memory) {
         bytes memory payload = encodePayload(b);
         bool amsterdam = b.schema >= AMSTERDAM;
-        bytes memory request = bytes.concat(
+        return bytes.concat(
             u32(44),
             u32(44 + payload.length),
             b.anchor,
             u32(44 + payload.length),
             payload,
             amsterdam ? offsets(5) : offsets(3)
-        );
-        return bytes.concat(
-            bytes2(b.schema), u32(16), u32(16 + request.length), u64(b.chainId), request, offsets(3)
         );
     }
 

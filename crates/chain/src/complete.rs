@@ -1,13 +1,17 @@
-//! From a block to the input of EXECUTE.
+//! From a block to the input of EXECUTE, and from such inputs to a batch.
+
+use crate::{BatchWithWitness, Chain, ChainConfig, ChainError};
 
 use alloy_eips::{eip4895::Withdrawal as RlpWithdrawal, eip7685::EMPTY_REQUESTS_HASH};
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, U256};
 use executor::{
     BlockError, BlockState, ChainSpec, Environment, Invalid, decode_transaction, execute_block,
     recover_sender,
 };
-use stateless::Witness;
-use wire::{ByteLists, OwnedWitness, ProtocolFork, Withdrawal, convert::RawBlock};
+use stateless::{Witness, header_of};
+use std::sync::Arc;
+use store::{Block, Changes, MemoryStore, Store as _};
+use wire::{ByteLists, OwnedWitness, ProtocolFork, StatelessInput, Withdrawal, convert::RawBlock};
 
 /// Encodes the stateless input of a block.
 ///
@@ -33,7 +37,8 @@ pub fn to_stateless_input(
             .map_err(Invalid::from)?);
     }
     let hashed = Witness::new(&witness.view(), block.header.parent_hash)?;
-    let source = hashed.link();
+    let linked = hashed.link();
+    let source = linked.state();
     let mut state = BlockState::new(&source, hashed.state_root());
     if fork >= ProtocolFork::Amsterdam {
         state = state.with_access_list();
@@ -61,4 +66,64 @@ pub fn to_stateless_input(
 fn rlp_withdrawal(record: &[u8; Withdrawal::LEN]) -> RlpWithdrawal {
     let Withdrawal { index, validator_index, address, amount } = Withdrawal::from_record(record);
     RlpWithdrawal { index, validator_index, address, amount }
+}
+
+/// Puts blocks that follow one another into a batch, of which there is nothing but a stateless input for
+/// each: they are executed once more, on what their witnesses hold together.
+///
+/// # Errors
+///
+/// [`ChainError`] if one of the blocks is not valid, if one is no child of the one before, or if they are
+/// none, too many, or not all of one fork.
+pub fn to_stateless_batch(
+    inputs: &[StatelessInput<'_>],
+    config: ChainConfig,
+) -> Result<BatchWithWitness, ChainError> {
+    let mut changes = Changes::default();
+    let mut parent = None;
+    for input in inputs {
+        let copied = |list: ByteLists<'_>| list.iter().map(Bytes::copy_from_slice).collect();
+        let (nodes, codes): (Vec<_>, Vec<_>) =
+            (copied(input.witness.state), copied(input.witness.codes));
+        changes.put_nodes(nodes);
+        for code in codes {
+            changes.put_code(code);
+        }
+        for (index, header) in input.witness.headers.iter().enumerate() {
+            let header = alloy_rlp::decode_exact(header)
+                .map_err(|reason| Invalid::MalformedHeader { index, reason })?;
+            let block = Arc::new(Block::from_header(header));
+            if block.hash == inputs[0].request.payload.parent_hash {
+                parent = Some(Arc::clone(&block));
+            }
+            changes.blocks.push(block);
+        }
+    }
+    let store = Arc::new(MemoryStore::default());
+    store.commit(changes)?;
+    let mut chain = Chain::resume(config, store, parent.ok_or(Invalid::NoParent)?)?;
+    let mut blocks = Vec::with_capacity(inputs.len());
+    for StatelessInput { fork, request, .. } in inputs {
+        let payload = &request.payload;
+        let header = header_of(request, *fork).ok_or_else(|| Invalid::HeaderRange {
+            field: "base fee",
+            got: payload.base_fee_per_gas,
+            min: U256::ZERO,
+            max: U256::from(u64::MAX),
+        })?;
+        let (got, expected) = (payload.block_hash, header.hash_slow());
+        if got != expected {
+            return Err(Invalid::BlockHash { got, expected }.into());
+        }
+        let raw = RawBlock {
+            header,
+            hash: payload.block_hash,
+            transactions: payload.transactions.iter().map(Bytes::copy_from_slice).collect(),
+            withdrawals: Some(payload.withdrawals.iter().copied().collect()),
+            versioned_hashes: request.versioned_hashes.iter().copied().collect(),
+        };
+        let block = chain.import_with_ommers(&raw, &[])?;
+        blocks.push(chain.append(block)?);
+    }
+    chain.batch(blocks)
 }

@@ -23,6 +23,19 @@ pub enum ChainError {
     /// A block that is asked for is not known.
     #[error("block {0} is not known")]
     UnknownBlock(B256),
+    /// Blocks that are to follow one another do not.
+    #[error("block {block}: its parent is {got}, expected {expected}")]
+    NoChild {
+        /// The block.
+        block: B256,
+        /// The parent that it names.
+        got: B256,
+        /// The block before it.
+        expected: B256,
+    },
+    /// Blocks cannot be put into one input.
+    #[error("batch: {0}")]
+    Batch(DecodeError),
     /// The state after a block is older than those that are kept.
     #[error("the state of block {0} is not kept: it is too old")]
     Pruned(u64),

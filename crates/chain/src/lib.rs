@@ -37,7 +37,7 @@ pub use attributes::BlockAttributes;
 pub use builder::{BuiltBlock, RecoveredTransaction};
 pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
-pub use complete::to_stateless_input;
+pub use complete::{to_stateless_batch, to_stateless_input};
 pub use config::{ChainConfig, Limits, spec_of};
 pub use error::ChainError;
 pub use gas_pool::Rejection;
@@ -46,7 +46,7 @@ pub use proof::{AccountProof, SlotProof};
 pub use reader::ChainReader;
 pub use replay::Replay;
 pub use state::State;
-pub use witness::BlockWithWitness;
+pub use witness::{BatchWithWitness, BlockWithWitness};
 
 // What a chain is made of.
 pub use disk::DiskOptions;

@@ -1,7 +1,10 @@
 //! A state that remembers what was read of it: the witness.
+//!
+//! Of blocks that follow one another it remembers what they read and have not made: what a verifier of
+//! all of them needs.
 
 use crate::{ChainError, State, state::ancestor_hash};
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, map::B256Set};
 use executor::{ForkBackend, StateSource};
 use revm::bytecode::Bytecode;
 use std::{
@@ -15,13 +18,18 @@ use wire::OwnedWitness;
 /// Bytes that an item of an SSZ list takes besides its own.
 pub(crate) const LIST_OFFSET: usize = 4;
 
-/// State for a child of `parent`, with a record of all that is read.
+/// State for a child of the block of `state` and for those that follow it, with a record of all that is
+/// read.
 pub(crate) struct Recording<'s> {
     state: &'s State,
     nodes: Recorder<&'s dyn Store>,
     codes: RefCell<BTreeSet<Bytes>>,
     code_bytes: Cell<usize>,
     oldest_ancestor: Cell<u64>,
+    /// Hashes of the blocks so far.
+    blocks: RefCell<Vec<B256>>,
+    /// Hashes of the codes that they have made.
+    made: RefCell<B256Set>,
 }
 
 impl<'s> Recording<'s> {
@@ -32,6 +40,8 @@ impl<'s> Recording<'s> {
             codes: RefCell::default(),
             code_bytes: Cell::new(0),
             oldest_ancestor: Cell::new(state.block.header.number),
+            blocks: RefCell::default(),
+            made: RefCell::default(),
         }
     }
 
@@ -39,6 +49,18 @@ impl<'s> Recording<'s> {
     pub(crate) fn bytes(&self) -> usize {
         let items = self.nodes.count() + self.codes.borrow().len();
         self.nodes.bytes() + self.code_bytes.get() + LIST_OFFSET * items
+    }
+
+    /// Goes on to the block after one with this hash, which has made these nodes and codes.
+    pub(crate) fn follow(
+        &self,
+        block: B256,
+        nodes: impl IntoIterator<Item = B256>,
+        codes: impl IntoIterator<Item = B256>,
+    ) {
+        self.blocks.borrow_mut().push(block);
+        self.nodes.know(nodes);
+        self.made.borrow_mut().extend(codes);
     }
 
     /// What was read, as a canonical witness: nodes and codes ascending, headers from the oldest
@@ -72,6 +94,9 @@ impl<'s> StateSource for Recording<'s> {
 
     fn code(&self, hash: &B256) -> Result<Option<Bytecode>, SourceError> {
         let code = self.state.store.code(hash)?;
+        if self.made.borrow().contains(hash) {
+            return Ok(code);
+        }
         if let Some(bytes) = code.as_ref().map(Bytecode::original_bytes) {
             let length = bytes.len();
             if self.codes.borrow_mut().insert(bytes) {
@@ -82,6 +107,10 @@ impl<'s> StateSource for Recording<'s> {
     }
 
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError> {
+        if let Some(own) = number.checked_sub(self.state.block.header.number + 1) {
+            let own = usize::try_from(own).ok();
+            return Ok(own.and_then(|own| self.blocks.borrow().get(own).copied()));
+        }
         if let Some(hash) = ancestor_hash(&*self.state.store, &self.state.block.header, number)? {
             self.oldest_ancestor.set(self.oldest_ancestor.get().min(number));
             return Ok(Some(hash));

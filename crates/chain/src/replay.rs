@@ -39,16 +39,35 @@ impl State {
     /// Executes a child of its block again, for what it reads: a canonical witness, the least that a
     /// verifier needs.
     pub fn witness_of(&self, child: &Block) -> Result<OwnedWitness, ChainError> {
+        self.witness_of_blocks([child])
+    }
+
+    /// As [`Self::witness_of`], for a child of its block and those that follow it, each a child of the one
+    /// before: what they read and have not made themselves.
+    pub fn witness_of_blocks<'b>(
+        &self,
+        blocks: impl IntoIterator<Item = &'b Block>,
+    ) -> Result<OwnedWitness, ChainError> {
         let recording = Recording::new(self);
-        let mut state = BlockState::new(&recording, self.root);
-        if child.header.slot_number.is_some() {
-            state = state.with_access_list();
+        let (mut parent, mut root) = (self.block.hash, self.root);
+        for block in blocks {
+            let (hash, of_parent) = (block.hash, block.header.parent_hash);
+            if of_parent != parent {
+                return Err(ChainError::NoChild { block: hash, got: of_parent, expected: parent });
+            }
+            let mut state = BlockState::new(&recording, root);
+            if block.header.slot_number.is_some() {
+                state = state.with_access_list();
+            }
+            let (environment, transactions) = (self.environment(block), &block.transactions);
+            let sender = |index: usize| Ok(block.senders[index]);
+            let all = |_, _| Ok(());
+            execute_block(&mut state, environment, self.config(), transactions, sender, all)?;
+            let mut nodes = Vec::new();
+            let post = state.into_post_state(|(node, _)| nodes.push(node))?;
+            recording.follow(hash, nodes, post.codes.into_iter().map(|(code, _)| code));
+            (parent, root) = (hash, post.root);
         }
-        let (environment, senders) = (self.environment(child), &child.senders);
-        let sender = |index: usize| Ok(senders[index]);
-        let all = |_, _| Ok(());
-        execute_block(&mut state, environment, self.config(), &child.transactions, sender, all)?;
-        state.into_post_state(|_| {})?;
         recording.into_witness()
     }
 }

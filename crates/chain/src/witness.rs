@@ -1,8 +1,10 @@
 //! Blocks with the witness of what they read.
 
+use crate::{ChainError, ChainReader};
 use alloy_primitives::Bytes;
+use std::sync::Arc;
 use store::{Block, Changes, ExecutedBlock};
-use wire::{DecodeError, OwnedWitness, ProtocolFork};
+use wire::{DecodeError, OwnedWitness, ProtocolFork, StatelessBatch, StatelessInput};
 
 /// A block that has been built or imported and is not yet part of the chain.
 #[derive(Debug, Clone)]
@@ -48,5 +50,71 @@ impl From<BlockWithWitness> for ExecutedBlock {
         let provable = new.block.provable && !new.witness.headers.is_empty();
         changes.witness = provable.then_some(new.witness);
         Self { block: new.block, changes }
+    }
+}
+
+/// Blocks of a chain that follow one another, and one witness for all of them.
+#[derive(Debug, Clone)]
+pub struct BatchWithWitness {
+    /// The blocks; at least one.
+    pub blocks: Vec<Arc<Block>>,
+    /// The fork whose rules they follow.
+    pub fork: ProtocolFork,
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// What they read and have not made, in canonical form: the least that a verifier needs.
+    pub witness: OwnedWitness,
+}
+
+impl BatchWithWitness {
+    /// The calldata with which EXECUTE verifies these blocks in one call.
+    pub fn input(&self) -> Result<Vec<u8>, DecodeError> {
+        let none = OwnedWitness::default();
+        let single = |block: &Arc<Block>| block.input(self.fork, self.chain_id, &none);
+        let singles = self.blocks.iter().map(single).collect::<Result<Vec<_>, _>>()?;
+        let inputs = singles
+            .iter()
+            .map(|input| StatelessInput::decode(input))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(StatelessBatch::of(&inputs, self.witness.view())?.encode())
+    }
+}
+
+impl ChainReader {
+    /// Executes blocks of the chain again, each a child of the one before, for what they read together.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`] if they do not follow one another, are none, too many, or not all of one fork; or if
+    /// the state before the first is no longer there.
+    pub fn batch(&self, blocks: Vec<Arc<Block>>) -> Result<BatchWithWitness, ChainError> {
+        let what = "blocks of the batch";
+        let first = blocks.first().ok_or(ChainError::Batch(DecodeError::Empty { what }))?;
+        let (got, limit) = (blocks.len(), StatelessBatch::MAX_BLOCKS);
+        if got > limit {
+            return Err(ChainError::Batch(DecodeError::TooMany { what, got, limit }));
+        }
+        let spec = &self.config().spec;
+        let fork_of = |block: &Block| {
+            spec.fork_at(block.header.timestamp)
+                .filter(|fork| *fork >= ProtocolFork::Cancun)
+                .ok_or(ChainError::NoFork(block.header.timestamp))
+        };
+        let fork = fork_of(first)?;
+        for block in &blocks {
+            let other = fork_of(block)?;
+            if other != fork {
+                return Err(ChainError::Batch(DecodeError::Mismatch {
+                    what: "fork of a block in the batch",
+                    got: other.to_string(),
+                    expected: fork.to_string(),
+                }));
+            }
+        }
+        let parent = first.header.parent_hash;
+        let state = self.state_before(first)?;
+        let state = state.ok_or(ChainError::UnknownParent { block: first.hash, parent })?;
+        let witness = state.witness_of_blocks(blocks.iter().map(AsRef::as_ref))?;
+        Ok(BatchWithWitness { blocks, fork, chain_id: spec.chain_id(), witness })
     }
 }

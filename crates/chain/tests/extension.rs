@@ -17,7 +17,7 @@ use revm::{
     precompile::{PrecompileError, PrecompileId},
     state::{Account, EvmStorageSlot},
 };
-use stateless::{Options, UncheckedBlock};
+use stateless::{Options, UncheckedBlocks};
 use std::sync::Arc;
 use testkit::Key;
 use wire::{ProtocolFork, StatelessInput, convert::RawBlock};
@@ -130,7 +130,8 @@ fn verify(block: &BlockWithWitness, evm: &dyn EvmOverrides) -> Result<(), BlockE
     let input = StatelessInput::decode(&calldata).unwrap();
     let spec = ChainSpec::constant(CHAIN_ID, block.fork);
     let options = Options { evm, ..Options::default() };
-    UncheckedBlock::decode(&input)?.verify(&spec, options, |_| {}).map(drop)
+    UncheckedBlocks::decode(&input)?.verify(&spec, options, |_| {})?;
+    Ok(())
 }
 
 fn ledger(chain: &Chain) -> [u64; 4] {

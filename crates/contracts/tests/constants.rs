@@ -85,6 +85,10 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
         ("BLOCK_HASH_AT", payload + layout::payload::BLOCK_HASH),
         ("RESULT_LENGTH", StatelessResult::LEN),
         ("FIRST_SCHEMA", ProtocolFork::Prague.schema().get().into()),
+        ("REVISION", wire::SchemaId::REVISION.into()),
+        ("BATCH_REVISION", wire::SchemaId::BATCH_REVISION.into()),
+        ("MAX_BLOCKS", wire::StatelessBatch::MAX_BLOCKS),
+        ("MIN_REQUEST", layout::request::FIXED + layout::payload::FIXED_V3),
     ];
     for (name, expected) in calldata {
         execute.assert(name, expected);

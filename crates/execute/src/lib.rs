@@ -1,7 +1,7 @@
 //! EXECUTE: the precompile of a native rollup (EIP-8079), for revm.
 //!
-//! A call carries the schema id and the SSZ stateless input of one block as calldata. If the block is
-//! valid, the call returns the 43-byte result. If anything is wrong, the call fails as a precompile
+//! A call carries the schema id and the SSZ stateless input of one block, or of a batch of blocks, as
+//! calldata. If the block is valid, the call returns the 43-byte result. If anything is wrong, the call fails as a precompile
 //! fails: no return data, all its gas gone, and the transaction goes on. There is no third way:
 //! nothing in the calldata can abort the EVM around it.
 //!
@@ -27,7 +27,7 @@ mod rules;
 mod run;
 mod tab;
 
-pub use dialects::{Answer, Dialect, Drake, EXECUTE_ADDRESS, ExecutionSpecs};
+pub use dialects::{Answer, Dialect, Drake, EXECUTE_ADDRESS, ExecutionSpecs, FURTHER_BLOCK_GAS};
 pub use observer::{ObservedCall, Observer};
 pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};

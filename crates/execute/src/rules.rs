@@ -1,7 +1,6 @@
 //! What may stand in a block that EXECUTE verifies.
 
 use stateless::{Transaction, UncheckedBlock};
-use wire::StatelessInput;
 
 /// Whether a block may cause execution requests (EIP-7685).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,13 +64,10 @@ pub enum RuleViolation {
 
 impl Rules {
     /// Checks a block by these rules. None of them looks at the state.
-    pub fn check(
-        &self,
-        input: &StatelessInput<'_>,
-        block: &UncheckedBlock<'_, '_>,
-    ) -> Result<(), RuleViolation> {
+    pub fn check(&self, block: &UncheckedBlock<'_, '_>) -> Result<(), RuleViolation> {
         let Self::L2 { requests } = self else { return Ok(()) };
-        let payload = &input.request.payload;
+        let UncheckedBlock { request, transactions } = block;
+        let payload = &request.payload;
         for (field, got) in
             [("blob_gas_used", payload.blob_gas_used), ("excess_blob_gas", payload.excess_blob_gas)]
         {
@@ -79,16 +75,16 @@ impl Rules {
                 return Err(RuleViolation::BlobField { field, got });
             }
         }
-        if !input.request.versioned_hashes.is_empty() {
-            return Err(RuleViolation::VersionedHashes(input.request.versioned_hashes.len()));
+        if !request.versioned_hashes.is_empty() {
+            return Err(RuleViolation::VersionedHashes(request.versioned_hashes.len()));
         }
-        if let Some(index) = block.transactions().iter().position(Transaction::is_eip4844) {
+        if let Some(index) = transactions.iter().position(Transaction::is_eip4844) {
             return Err(RuleViolation::BlobTransaction { index });
         }
         if !payload.withdrawals.is_empty() {
             return Err(RuleViolation::Withdrawals(payload.withdrawals.len()));
         }
-        if *requests == RequestPolicy::Refuse && !input.request.execution_requests.is_empty() {
+        if *requests == RequestPolicy::Refuse && !request.execution_requests.is_empty() {
             return Err(RuleViolation::Requests);
         }
         Ok(())

@@ -1,22 +1,22 @@
 //! One call, from calldata to result.
 
 use crate::{
-    Answer, DeclaredGas, Dialect, ExecutionSpecs, GasSchedule, Observer, Pricing, RuleViolation,
-    Rules,
+    Answer, Dialect, ExecutionSpecs, GasSchedule, Observer, Pricing, RuleViolation, Rules,
+    dialects::Input,
     tab::{Metered, Tab},
 };
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use core::num::NonZeroUsize;
 use stateless::{
     BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Options, Stage, SystemCode,
-    UncheckedBlock, Verdict, declared_gas,
+    Verdict,
 };
 use std::{
     borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
-use wire::{DecodeError, ProtocolFork, RootConvention, SchemaId, StatelessInput, StatelessResult};
+use wire::{DecodeError, ProtocolFork, SchemaId, StatelessResult};
 
 /// EXECUTE as one L1 has it.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Execute {
     /// Forks whose schema ids are accepted. The caller picks among them, so none may have rules that
     /// are cheaper than those of this L1.
     pub forks: Vec<ProtocolFork>,
+    /// Whether a call may bring a batch of blocks, under the schema ids that batches of these forks have.
+    pub batches: bool,
     /// What may stand at the system addresses of the pre-state. Anything but the canonical code is
     /// for tests alone: it makes work that nobody pays for.
     pub system_code: SystemCode,
@@ -60,6 +62,7 @@ impl Execute {
             dialects: vec![Arc::new(ExecutionSpecs)],
             rules: Rules::default(),
             forks: ProtocolFork::ALL.into_iter().filter(has_its_rules).collect(),
+            batches: true,
             system_code: SystemCode::Canonical,
             networks: Networks::ById,
             threads: NonZeroUsize::MIN,
@@ -84,7 +87,8 @@ pub enum Networks {
 pub struct Circumstances<'c> {
     /// How the EVM of the block's chain differs from that of its fork.
     pub evm: &'c dyn EvmOverrides,
-    /// The senders, which the node has recovered from the signatures itself; empty if it has not.
+    /// The senders, of all blocks one after another, which the node has recovered from the signatures
+    /// itself; empty if it has not.
     pub senders: &'c [Address],
 }
 
@@ -103,8 +107,27 @@ pub struct Executed {
     pub gas: u64,
     /// What it had to hold: before any work, and for dear work as it came.
     pub reserve: u64,
-    /// What is known of the block.
+    /// What is known of the block; of a batch, of its last.
     pub verdict: Verdict,
+    /// What is known of the blocks of a batch before its last.
+    pub earlier: Vec<Verdict>,
+}
+
+impl Executed {
+    /// What is known of all blocks, in order.
+    pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        self.earlier.iter().chain([&self.verdict])
+    }
+
+    /// Root of the state before the first block.
+    pub fn pre_state_root(&self) -> B256 {
+        self.earlier.first().unwrap_or(&self.verdict).pre_state_root
+    }
+
+    /// Gas that all blocks have used.
+    pub fn gas_used(&self) -> u64 {
+        self.verdicts().fold(0, |sum, verdict| sum.saturating_add(verdict.header.gas_used))
+    }
 }
 
 /// A call that was refused, and how far it was paid for.
@@ -149,6 +172,16 @@ pub enum ExecuteError {
     /// The block is not valid, or not shown to be.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// A block of a batch is not one that a call may bring, for a reason for which it could not come by
+    /// itself.
+    #[error("block {block} of the batch: {reason}")]
+    InBatch {
+        /// Its position in the batch.
+        block: usize,
+        /// What is wrong with it.
+        #[source]
+        reason: Box<Self>,
+    },
     /// A library asserted against the input. The call fails like any other.
     #[error("assertion in a library: {0}")]
     Panic(String),
@@ -264,50 +297,56 @@ impl Execute {
     ) -> Result<Executed, ExecuteError> {
         // Finding the parts is paid by the byte.
         purse.hold(self.gas.bytes(calldata.len() as u64))?;
-        let input = StatelessInput::decode(dialect.input(calldata)?)?;
-        if !self.forks.contains(&input.fork) {
+        let input = Input::decode(dialect.input(calldata)?)?;
+        if !self.forks.contains(&input.fork()) || (input.is_batch() && !self.batches) {
             return Err(ExecuteError::Schema(input.schema()));
         }
         // Decoding the transactions is paid by how many there are.
-        let declared = DeclaredGas::of_input(calldata.len(), &input);
+        let declared = input.declared(calldata.len());
         purse.hold(self.gas.input(&declared))?;
-        let declared = DeclaredGas { transaction_gas: declared_gas(&input)?, ..declared };
+        let declared = input.with_gas_limits(declared)?;
 
         // Keeping them, hashing, recovering and executing are paid by what decoding has shown.
         let reserve = self.gas.reserve(&declared);
         purse.hold(reserve)?;
-        let block = UncheckedBlock::decode(&input)?;
-        self.rules.check(&input, &block)?;
+        let blocks = input.blocks()?;
+        for (index, block) in blocks.iter().enumerate() {
+            self.rules.check(&block).map_err(|broken| input.in_block(index, broken.into()))?;
+        }
         let spec = match &self.networks {
-            Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id, input.fork)),
+            Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id(), input.fork())),
             Networks::Only(spec) => Cow::Borrowed(&**spec),
         };
         let Circumstances { evm, senders } = circumstances;
-        // Dear work is paid by what the call holds beyond the reserve, as far as the gas of the block
+        // Dear work is paid by what the call holds beyond the reserve, as far as the gas of the blocks
         // does not cover it.
-        let tab = Arc::new(Tab::new(&self.gas, declared.gas_bound(), purse.gas - reserve));
+        let bound = declared.gas_bound().saturating_sub(input.own_gas());
+        let tab = Arc::new(Tab::new(&self.gas, bound, purse.gas - reserve));
         purse.tab = Some(Arc::clone(&tab));
         let evm = &Metered { chain: evm, tab: Arc::clone(&tab) };
         let options =
             Options { threads: self.threads, system_code: self.system_code, evm, senders };
-        let verdict = block.verify(&spec, options, enter);
+        let verified = blocks.verify(&spec, options, enter);
         if tab.is_short() {
             let reserve = reserve.saturating_add(tab.owed());
             return Err(ExecuteError::OutOfGas { got: purse.gas, reserve });
         }
-        let verdict = verdict?;
+        let mut earlier = verified.map_err(|refused| input.refused(refused))?;
+        let verdict = earlier.pop().unwrap_or_else(|| unreachable!("there is at least one block"));
         let result = StatelessResult {
-            request_root: input.request.hash_tree_root(input.fork, RootConvention::ExecutionSpecs),
+            request_root: input.request_root(),
             valid: true,
-            chain_id: input.chain_id,
+            chain_id: input.chain_id(),
             schema: input.schema(),
         };
 
         // A schedule whose prices move meanwhile does not take more than it has reserved.
-        let used = verdict.header.gas_used;
-        let gas = self.gas.charge(&declared, used).min(reserve).saturating_add(tab.owed_by(used));
+        let used = earlier.iter().chain([&verdict]).map(|verdict| verdict.header.gas_used);
+        let used = input.gas_used(used);
+        let owed = tab.owed_by(used.saturating_sub(input.own_gas()));
+        let gas = self.gas.charge(&declared, used).min(reserve).saturating_add(owed);
         let reserve = reserve.saturating_add(tab.owed());
-        Ok(Executed { result, gas: gas.min(reserve), reserve, verdict })
+        Ok(Executed { result, gas: gas.min(reserve), reserve, verdict, earlier })
     }
 }
 

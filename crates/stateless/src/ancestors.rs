@@ -36,6 +36,12 @@ impl Ancestors {
         Ok(Self { parent, hashes })
     }
 
+    /// Goes on to the next block: the child of the parent becomes the parent.
+    pub(crate) fn push(&mut self, child: Header, hash: B256) {
+        self.parent = child;
+        self.hashes.push(hash);
+    }
+
     /// The parent's header.
     pub const fn parent(&self) -> &Header {
         &self.parent

@@ -1,7 +1,7 @@
 //! Who sent the transactions.
 
 use alloy_primitives::Address;
-use executor::{Invalid, Transaction, recover_sender};
+use executor::{Transaction, recover_sender};
 use std::sync::{
     OnceLock,
     atomic::{AtomicUsize, Ordering},
@@ -41,9 +41,8 @@ impl<'t> Senders<'t> {
         }
     }
 
-    /// The sender of transaction `index`.
-    pub(crate) fn get(&self, index: usize) -> Result<Address, Invalid> {
-        let recover = || recover_sender(&self.transactions[index]);
-        self.recovered[index].get_or_init(recover).ok_or(Invalid::Signature { index })
+    /// The sender of transaction `index`; `None` if nobody has signed it.
+    pub(crate) fn get(&self, index: usize) -> Option<Address> {
+        *self.recovered[index].get_or_init(|| recover_sender(&self.transactions[index]))
     }
 }

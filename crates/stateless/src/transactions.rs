@@ -2,7 +2,7 @@
 
 use alloy_consensus::Transaction as _;
 use executor::{Invalid, Transaction, TransactionCheck, decode_transaction};
-use wire::{NewPayloadRequest, StatelessInput};
+use wire::{NewPayloadRequest, ProtocolFork};
 
 /// Decodes the transactions of a request one after the other.
 fn transactions<'a>(
@@ -13,25 +13,26 @@ fn transactions<'a>(
     })
 }
 
-/// Decodes the transactions of a request.
+/// Decodes the transactions of a request to the end of `decoded`.
 pub(crate) fn decode_transactions(
     request: &NewPayloadRequest<'_>,
-) -> Result<Vec<Transaction>, Invalid> {
-    let mut decoded = Vec::with_capacity(request.payload.transactions.len());
+    decoded: &mut Vec<Transaction>,
+) -> Result<(), Invalid> {
+    decoded.reserve(request.payload.transactions.len());
     for transaction in transactions(request) {
         decoded.push(transaction?);
     }
-    Ok(decoded)
+    Ok(())
 }
 
-/// Sum of the gas limits of an input's transactions, saturating.
+/// Sum of the gas limits of a block's transactions, saturating.
 ///
 /// Nothing is kept of what is decoded, and it ends at the first transaction that cannot be in any block
 /// with this gas limit: so whoever asks need not have been paid for more than reading. A decoded
 /// transaction takes many times as much memory as its bytes.
-pub fn declared_gas(input: &StatelessInput<'_>) -> Result<u64, Invalid> {
-    let mut check = TransactionCheck::new(input.request.payload.gas_limit, input.fork);
-    transactions(&input.request).try_for_each(|transaction| check.add(&transaction?))?;
+pub fn declared_gas(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<u64, Invalid> {
+    let mut check = TransactionCheck::new(request.payload.gas_limit, fork);
+    transactions(request).try_for_each(|transaction| check.add(&transaction?))?;
     Ok(check.allowed())
 }
 

@@ -4,10 +4,11 @@ use crate::{
     Ancestors, RlpSize,
     block::{header_of, withdrawals_of},
     header::validate_header,
+    input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks},
     process::{UnprovenBlock, process_block},
     senders::Senders,
-    transactions::{check_versioned_hashes, decode_transactions},
-    witness::{AnalysedCodes, HashedList, WitnessState},
+    transactions::check_versioned_hashes,
+    witness::{AnalysedCodes, HashedList, LinkedWitness},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
@@ -20,7 +21,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     thread,
 };
-use wire::{ExecutionWitness, ProtocolFork, StatelessInput};
+use trie::NewNode;
+use wire::{ExecutionWitness, NewPayloadRequest, ProtocolFork, StatelessBatch, StatelessInput};
 
 /// What is known of a block that verifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +65,8 @@ pub struct Options<'o> {
     pub system_code: SystemCode,
     /// How the EVM of the chain differs from that of its fork.
     pub evm: &'o dyn EvmOverrides,
-    /// Senders of the transactions, if the caller has recovered all of them from the same signatures
-    /// before: they are believed. Empty if not.
+    /// Senders of the transactions, of all blocks one after another, if the caller has recovered all of
+    /// them from the same signatures before: they are believed. Empty if not.
     pub senders: &'o [Address],
 }
 
@@ -82,95 +84,136 @@ impl Default for Options<'_> {
 /// Verifies an input as a block of the chain `spec`: on the calling thread alone, with canonical
 /// system contracts.
 pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, BlockError> {
-    UncheckedBlock::decode(input)?.verify(spec, Options::default(), |_| {})
+    let mut verdicts = UncheckedBlocks::decode(input)?.verify(spec, Options::default(), |_| {})?;
+    Ok(verdicts.swap_remove(0))
 }
 
-/// A block whose transactions have been decoded, and of which nothing else is known.
+/// Verifies a batch as blocks of the chain `spec`, as [`verify`] does: a verdict for each block, or why
+/// the first that is refused is.
 ///
-/// Decoding apart from verifying lets a caller look at the transactions, at what they may cost and
-/// at what kind they are, before any work is done for them.
-#[derive(Debug)]
-pub struct UncheckedBlock<'i, 'a> {
-    input: &'i StatelessInput<'a>,
-    transactions: Vec<Transaction>,
+/// The verdicts are those of [`verify`] on each block by itself, with a witness of its own.
+pub fn verify_batch(
+    batch: &StatelessBatch<'_>,
+    spec: &ChainSpec,
+) -> Result<Vec<Verdict>, BlockRefused> {
+    UncheckedBlocks::decode(batch)?.verify(spec, Options::default(), |_| {})
 }
 
-impl<'i, 'a> UncheckedBlock<'i, 'a> {
-    /// Decodes the transactions of an input.
-    pub fn decode(input: &'i StatelessInput<'a>) -> Result<Self, Invalid> {
-        Ok(Self { input, transactions: decode_transactions(&input.request)? })
-    }
-
-    /// The transactions in order.
-    pub fn transactions(&self) -> &[Transaction] {
-        &self.transactions
-    }
-
-    /// Verifies the block; `enter` is told each stage as it begins.
+impl<'a> UncheckedBlocks<'_, 'a> {
+    /// Verifies the blocks, in order; `enter` is told each stage as it begins.
+    ///
+    /// What can be said of them without the state is said of all of them first. Then each is executed on
+    /// the state that the one before it has left, and nothing else goes from one to the next.
     pub fn verify(
         &self,
         spec: &ChainSpec,
         options: Options<'_>,
-        enter: impl FnMut(Stage),
-    ) -> Result<Verdict, BlockError> {
-        verify_block(self.input, &self.transactions, spec, options, enter)
-    }
-}
-
-fn verify_block(
-    input: &StatelessInput<'_>,
-    transactions: &[Transaction],
-    spec: &ChainSpec,
-    options: Options<'_>,
-    mut enter: impl FnMut(Stage),
-) -> Result<Verdict, BlockError> {
-    enter(Stage::Header);
-    let fork = input.fork;
-    let payload = &input.request.payload;
-    check_chain(input, spec)?;
-    let (header, ancestors) = check_header(input, spec)?;
-    let pre_state_root = ancestors.parent().state_root;
-    check_versioned_hashes(&input.request, transactions)?;
-    check_transactions(transactions, payload.gas_limit, fork)?;
-
-    let work = SharedWork::new(&input.witness, transactions, options.senders);
-    thread::scope(|scope| {
-        if work.is_worth_sharing() {
-            for _ in 1..options.threads.get() {
-                // A thread that cannot start and one that panics are no reason to say anything of
-                // the block: what they would have done is done here.
-                let help = || drop(catch_unwind(AssertUnwindSafe(|| work.help())));
-                if thread::Builder::new().spawn_scoped(scope, help).is_err() {
-                    break;
+        mut enter: impl FnMut(Stage),
+    ) -> Result<Vec<Verdict>, BlockRefused> {
+        enter(Stage::Header);
+        let (headers, ancestors) = self.check_headers(spec)?;
+        let work = SharedWork::new(self.witness(), &self.transactions, options.senders);
+        thread::scope(|scope| {
+            if work.is_worth_sharing() {
+                for _ in 1..options.threads.get() {
+                    // A thread that cannot start and one that panics are no reason to say anything
+                    // of the blocks: what they would have done is done here.
+                    let help = || drop(catch_unwind(AssertUnwindSafe(|| work.help())));
+                    if thread::Builder::new().spawn_scoped(scope, help).is_err() {
+                        break;
+                    }
                 }
             }
-        }
-        enter(Stage::Link);
-        let witness = WitnessState::new(&work.nodes, &work.codes, ancestors, options.evm.meter());
-        enter(Stage::Senders);
-        if options.threads == NonZeroUsize::MIN {
-            work.senders.work();
-        }
+            enter(Stage::Link);
+            let meter = options.evm.meter();
+            let mut witness = LinkedWitness::new(&work.nodes, &work.codes, ancestors, meter);
+            enter(Stage::Senders);
+            if options.threads == NonZeroUsize::MIN {
+                work.senders.work();
+            }
 
-        let block = UnprovenBlock {
-            header: &header,
-            transactions,
-            ommers: &[],
-            withdrawals: &withdrawals_of(payload),
-            pre_state_root,
-        };
-        let sender = |index| work.senders.get(index);
-        let (executed, _) =
-            process_block(&witness, block, spec, &options, sender, &mut enter, |_| {})?;
-        enter(Stage::Done);
-        Ok(Verdict {
-            chain_id: input.chain_id,
-            block_hash: payload.block_hash,
-            header,
-            pre_state_root,
-            executed,
+            let mut verdicts = Vec::with_capacity(headers.len());
+            for (index, (block, header)) in self.iter().zip(headers).enumerate() {
+                let (payload, first) = (&block.request.payload, self.start(index));
+                let pre_state_root = witness.parent().state_root;
+                let unproven = UnprovenBlock {
+                    header: &header,
+                    transactions: block.transactions,
+                    ommers: &[],
+                    withdrawals: &withdrawals_of(payload),
+                    pre_state_root,
+                };
+                let sender =
+                    |index| work.senders.get(first + index).ok_or(Invalid::Signature { index });
+                let is_followed = index + 1 < self.len();
+                let mut nodes = Vec::new();
+                let keep = |(hash, node): NewNode<'_>| {
+                    if is_followed {
+                        nodes.push((hash, node.into()));
+                    }
+                };
+                let state = witness.state();
+                let (executed, post) =
+                    process_block(&state, unproven, spec, &options, sender, &mut enter, keep)
+                        .map_err(|reason| BlockRefused { block: index, reason })?;
+                let (chain_id, block_hash) = (self.blocks.chain_id, payload.block_hash);
+                if is_followed {
+                    witness.advance(header.clone(), block_hash, nodes, post.codes);
+                }
+                verdicts.push(Verdict { chain_id, block_hash, header, pre_state_root, executed });
+            }
+            enter(Stage::Done);
+            Ok(verdicts)
         })
-    })
+    }
+
+    /// Checks all that can be checked without the state: each header, and that each block follows the
+    /// one before it. Returns the headers, and the ancestors of the first.
+    fn check_headers(&self, spec: &ChainSpec) -> Result<(Vec<Header>, Ancestors), BlockRefused> {
+        let mut headers = Vec::<Header>::with_capacity(self.len());
+        let mut ancestors = None;
+        for (index, block) in self.iter().enumerate() {
+            let header = self
+                .check_header(index, block, &headers, &mut ancestors, spec)
+                .map_err(|reason| BlockRefused { block: index, reason: reason.into() })?;
+            headers.push(header);
+        }
+        let ancestors = ancestors.unwrap_or_else(|| unreachable!("there is a first block"));
+        Ok((headers, ancestors))
+    }
+
+    /// As [`Self::check_headers`], for the block that follows those with `headers`.
+    fn check_header(
+        &self,
+        index: usize,
+        block: UncheckedBlock<'_, 'a>,
+        headers: &[Header],
+        ancestors: &mut Option<Ancestors>,
+        spec: &ChainSpec,
+    ) -> Result<Header, Invalid> {
+        let (fork, payload) = (self.blocks.fork, &block.request.payload);
+        check_chain(&self.blocks, payload.timestamp, spec)?;
+        let header = sealed_header(block.request, fork)?;
+        let parent = match (headers.last(), &*ancestors) {
+            (Some(parent), Some(_)) => {
+                let got = self.blocks.requests[index - 1].payload.block_hash;
+                let expected = payload.parent_hash;
+                if got != expected {
+                    // Where it would stand if the headers of the blocks followed those of the witness.
+                    let index = self.witness().headers.len() + index - 1;
+                    return Err(Invalid::BrokenAncestry { index, got, expected });
+                }
+                parent
+            }
+            _ => ancestors
+                .insert(Ancestors::verify(self.witness().headers, payload.parent_hash)?)
+                .parent(),
+        };
+        validate_header(&header, parent, fork, spec)?;
+        check_versioned_hashes(block.request, block.transactions)?;
+        check_transactions(block.transactions, payload.gas_limit, fork)?;
+        Ok(header)
+    }
 }
 
 /// Work that threads share. Each kind is claimed piece by piece, so that it does not matter how
@@ -214,29 +257,26 @@ impl<'a, 't> SharedWork<'a, 't> {
 }
 
 /// The input is one for this chain, in the fork that is in force.
-fn check_chain(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<(), Invalid> {
-    if input.chain_id != spec.chain_id() {
-        return Err(Invalid::ChainId { got: input.chain_id, expected: spec.chain_id() });
+fn check_chain(blocks: &Blocks<'_, '_>, timestamp: u64, spec: &ChainSpec) -> Result<(), Invalid> {
+    let Blocks { fork, chain_id, .. } = *blocks;
+    if chain_id != spec.chain_id() {
+        return Err(Invalid::ChainId { got: chain_id, expected: spec.chain_id() });
     }
-    let timestamp = input.request.payload.timestamp;
     let expected = spec.fork_at(timestamp).unwrap_or(ProtocolFork::Paris);
-    if input.fork != expected {
-        return Err(Invalid::Fork { got: input.fork, expected, timestamp });
+    if fork != expected {
+        return Err(Invalid::Fork { got: fork, expected, timestamp });
     }
-    if input.fork < ProtocolFork::Cancun {
-        return Err(Invalid::UnsupportedFork(input.fork));
+    if fork < ProtocolFork::Cancun {
+        return Err(Invalid::UnsupportedFork(fork));
     }
     Ok(())
 }
 
-/// The fields of the payload hash to its block hash, the witness leads to its parent, and the header
-/// is one that may follow the parent's.
-fn check_header(
-    input: &StatelessInput<'_>,
-    spec: &ChainSpec,
-) -> Result<(Header, Ancestors), Invalid> {
-    let (fork, payload) = (input.fork, &input.request.payload);
-    let header = header_of(&input.request, fork).ok_or(Invalid::HeaderRange {
+/// The header that the fields of a request make: it has the hash that the payload says, and the block
+/// is no longer than a block may be.
+fn sealed_header(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<Header, Invalid> {
+    let payload = &request.payload;
+    let header = header_of(request, fork).ok_or(Invalid::HeaderRange {
         field: "base fee",
         got: payload.base_fee_per_gas,
         min: U256::ZERO,
@@ -247,7 +287,5 @@ fn check_header(
         return Err(Invalid::BlockHash { got: payload.block_hash, expected });
     }
     RlpSize::check(&header, payload.transactions.iter(), &withdrawals_of(payload), fork)?;
-    let ancestors = Ancestors::verify(input.witness.headers, payload.parent_hash)?;
-    validate_header(&header, ancestors.parent(), fork, spec)?;
-    Ok((header, ancestors))
+    Ok(header)
 }

@@ -1,25 +1,21 @@
 //! The state that a witness proves, found by hash.
 
 use crate::Ancestors;
+use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
 use core::cell::Cell;
 use executor::{DearWork, Invalid, StateSource, Unpaid, WorkMeter};
 use keccak::keccak256_batch_by;
 use revm::bytecode::Bytecode;
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use trie::{NodeIndex, NodePath, NodeSource, SourceError};
 use wire::{ByteLists, ExecutionWitness};
-
-/// Nodes of a witness by hash; each stays a slice of the input.
-#[derive(Debug)]
-pub(crate) struct WitnessNodes<'a> {
-    nodes: ByteLists<'a>,
-    index: NodeIndex,
-    places: Option<Places>,
-}
 
 /// Which nodes have been found at their first place, and who is told of every further one.
 #[derive(Debug)]
@@ -36,19 +32,6 @@ impl Places {
             return Err(SourceError::new(Unpaid));
         }
         Ok(())
-    }
-}
-
-impl<'a> NodeSource for WitnessNodes<'a> {
-    type Bytes = &'a [u8];
-
-    fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<&'a [u8]>, SourceError> {
-        let Some(position) = self.index.position(hash) else { return Ok(None) };
-        let node = self.nodes.get(position);
-        if let (Some(places), Some(node)) = (&self.places, node) {
-            places.admit(position, node.len())?;
-        }
-        Ok(node)
     }
 }
 
@@ -143,18 +126,29 @@ fn analyse(code: Bytes) -> Bytecode {
     Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
 }
 
-/// What a witness proves: nodes, codes and ancestors.
+/// What a witness proves, found by hash, and what blocks on it have written.
 #[derive(Debug)]
-pub(crate) struct WitnessState<'w, 'a> {
-    nodes: WitnessNodes<'a>,
+pub struct LinkedWitness<'w, 'a> {
+    nodes: ByteLists<'a>,
+    node_index: NodeIndex,
+    places: Option<Places>,
     codes: &'w AnalysedCodes<'a>,
     code_index: NodeIndex,
     ancestors: Ancestors,
+    written: Written,
 }
 
-impl<'w, 'a> WitnessState<'w, 'a> {
+/// What blocks have written that the witness need not hold for those after them. The maps are keyed at
+/// random: whoever makes the blocks chooses, by trial, some bits of the hashes.
+#[derive(Debug, Default)]
+struct Written {
+    nodes: HashMap<B256, Box<[u8]>>,
+    codes: HashMap<B256, Bytecode>,
+}
+
+impl<'w, 'a> LinkedWitness<'w, 'a> {
     /// Links a witness: hashes what nobody has hashed yet, and indexes it. The meter is told of each
-    /// node that is loaded at more than one place.
+    /// node that is loaded at more than one place, or by more than one block.
     pub(crate) fn new(
         nodes: &HashedList<'a>,
         codes: &'w AnalysedCodes<'a>,
@@ -163,33 +157,81 @@ impl<'w, 'a> WitnessState<'w, 'a> {
     ) -> Self {
         let places =
             meter.map(|meter| Places { found: vec![Cell::new(false); nodes.list.len()], meter });
-        let index = NodeIndex::new(nodes.digests());
         Self {
-            nodes: WitnessNodes { nodes: nodes.list, index, places },
+            nodes: nodes.list,
+            node_index: NodeIndex::new(nodes.digests()),
+            places,
             codes,
             code_index: NodeIndex::new(codes.hashed.digests()),
             ancestors,
+            written: Written::default(),
         }
+    }
+
+    /// Header of the block whose state it is.
+    pub(crate) const fn parent(&self) -> &Header {
+        self.ancestors.parent()
+    }
+
+    /// The state for the next block.
+    pub const fn state(&self) -> LinkedState<'_> {
+        LinkedState(self)
+    }
+
+    /// Goes on to the state after a block, which has made these nodes and codes. Nothing else of the
+    /// block is left.
+    pub(crate) fn advance(
+        &mut self,
+        header: Header,
+        hash: B256,
+        nodes: Vec<(B256, Box<[u8]>)>,
+        codes: Vec<(B256, Bytecode)>,
+    ) {
+        self.ancestors.push(header, hash);
+        self.written.nodes.extend(nodes);
+        self.written.codes.extend(codes);
     }
 }
 
-impl<'a> StateSource for WitnessState<'_, 'a> {
-    type Nodes = WitnessNodes<'a>;
+/// The state of a [`LinkedWitness`].
+#[derive(Debug, Clone, Copy)]
+pub struct LinkedState<'l>(&'l LinkedWitness<'l, 'l>);
 
-    fn nodes(&self) -> &WitnessNodes<'a> {
-        &self.nodes
+impl<'l> NodeSource for LinkedState<'l> {
+    type Bytes = &'l [u8];
+
+    fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<&'l [u8]>, SourceError> {
+        let Self(linked) = *self;
+        let Some(position) = linked.node_index.position(hash) else {
+            return Ok(linked.written.nodes.get(hash).map(AsRef::as_ref));
+        };
+        let node = linked.nodes.get(position);
+        if let (Some(places), Some(node)) = (&linked.places, node) {
+            places.admit(position, node.len())?;
+        }
+        Ok(node)
+    }
+}
+
+impl StateSource for LinkedState<'_> {
+    type Nodes = Self;
+
+    fn nodes(&self) -> &Self {
+        self
     }
 
     fn code(&self, hash: &B256) -> Result<Option<Bytecode>, SourceError> {
-        Ok(self.code_index.position(hash).map(|position| self.codes.get(position).clone()))
+        let Self(linked) = *self;
+        let carried = linked.code_index.position(hash).map(|at| linked.codes.get(at));
+        Ok(carried.or_else(|| linked.written.codes.get(hash)).cloned())
     }
 
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError> {
-        Ok(self.ancestors.hash_of(number))
+        Ok(self.0.ancestors.hash_of(number))
     }
 }
 
-/// A witness, hashed and linked: the state that it proves, for whoever wants to read it.
+/// A witness, hashed and not yet linked, for whoever wants to read the state that it proves.
 #[derive(Debug)]
 pub struct Witness<'a> {
     nodes: HashedList<'a>,
@@ -211,7 +253,7 @@ impl<'a> Witness<'a> {
     }
 
     /// The state by hash.
-    pub fn link(&self) -> impl StateSource + '_ {
-        WitnessState::new(&self.nodes, &self.codes, self.ancestors.clone(), None)
+    pub fn link(&self) -> LinkedWitness<'_, 'a> {
+        LinkedWitness::new(&self.nodes, &self.codes, self.ancestors.clone(), None)
     }
 }

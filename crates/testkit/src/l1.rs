@@ -9,12 +9,12 @@ use alloy_provider::{Provider as _, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{
-    Block, BlockAttributes, Call, CallBlock, CallOutcome, Chain, ChainConfig, ExecutedBlock,
+    Block, BlockAttributes, Call, CallBlock, CallOutcome, Chain, ChainConfig, ExecutedBlock, State,
     empty_genesis,
 };
 use client::{Client, ClientError};
 use execute::Execute;
-use executor::{ChainSpec, Receipt};
+use executor::{BlockState, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
 use wire::{ProtocolFork, convert::RawBlock};
 
@@ -113,6 +113,14 @@ impl L1 {
     /// The chain.
     pub const fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// Changes the state at the head as no transaction can.
+    pub fn edit(
+        &mut self,
+        edit: impl FnOnce(&mut BlockState<'_, State>) -> Result<(), ReadError>,
+    ) -> Result<(), HarnessError> {
+        Ok(self.chain.edit(edit)?)
     }
 
     /// Takes EXECUTE away: from here on its address is an account like any other.

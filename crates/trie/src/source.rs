@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use nybbles::Nibbles;
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
@@ -161,12 +161,14 @@ pub struct Recorder<S: NodeSource> {
     source: S,
     read: RefCell<BTreeMap<B256, S::Bytes>>,
     bytes: Cell<usize>,
+    known: RefCell<HashSet<B256>>,
 }
 
 impl<S: NodeSource> Recorder<S> {
     /// Starts recording.
-    pub const fn new(source: S) -> Self {
-        Self { source, read: RefCell::new(BTreeMap::new()), bytes: Cell::new(0) }
+    pub fn new(source: S) -> Self {
+        let (read, known) = (RefCell::default(), RefCell::default());
+        Self { source, read, bytes: Cell::new(0), known }
     }
 
     /// How many nodes have been read so far.
@@ -177,6 +179,12 @@ impl<S: NodeSource> Recorder<S> {
     /// Bytes of the nodes read so far.
     pub const fn bytes(&self) -> usize {
         self.bytes.get()
+    }
+
+    /// From now on these nodes are not remembered: whoever reads what is read here has them by then. What
+    /// was read before stays.
+    pub fn know(&self, nodes: impl IntoIterator<Item = B256>) {
+        self.known.borrow_mut().extend(nodes);
     }
 
     /// The nodes read so far, by hash.
@@ -190,7 +198,9 @@ impl<S: NodeSource> NodeSource for Recorder<S> {
 
     fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Self::Bytes>, SourceError> {
         let node = self.source.node(path, hash)?;
-        if let Some(node) = &node {
+        if let Some(node) = &node
+            && !self.known.borrow().contains(hash)
+        {
             self.read.borrow_mut().entry(*hash).or_insert_with(|| {
                 self.bytes.set(self.bytes.get() + node.as_ref().len());
                 node.clone()

@@ -34,6 +34,18 @@ pub enum DecodeError {
         /// The id found.
         got: SchemaId,
     },
+    /// The schema id is not that of a batch.
+    #[error("schema id {got} is not one of 0x0eba (Paris) to 0x15ba (Amsterdam)")]
+    NoBatchSchema {
+        /// The id found.
+        got: SchemaId,
+    },
+    /// A list that must hold something holds nothing.
+    #[error("{what}: none, expected at least one")]
+    Empty {
+        /// The list.
+        what: &'static str,
+    },
     /// The input is in an older dialect of the same schema id.
     #[error(
         "older dialect of the stateless input: {dialect}; re-encode it without {surplus} \

@@ -28,14 +28,7 @@ pub struct StatelessInput<'a> {
 impl<'a> StatelessInput<'a> {
     /// Decodes schema id and body. Nothing is allocated; the parts stay slices of `bytes`.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let Some((schema, body)) = bytes.split_first_chunk::<{ SchemaId::LEN }>() else {
-            return Err(DecodeError::TooShort {
-                what: "schema id",
-                got: bytes.len(),
-                expected: SchemaId::LEN,
-            });
-        };
-        let schema = SchemaId::new(u16::from_be_bytes(*schema));
+        let (schema, body) = SchemaId::split(bytes)?;
         if schema == DIALECT_0 {
             return Err(DecodeError::OlderDialect {
                 dialect: "dialect 0 (tests-zkevm v0.5 and earlier)",

@@ -15,6 +15,19 @@ pub mod input {
     pub const FIXED: usize = 16;
 }
 
+/// Offsets inside the SSZ body of a `StatelessBatch` (behind the schema id): as those of a
+/// `StatelessInput`, with a list of requests in place of one.
+pub mod batch {
+    /// Offset of the list of requests.
+    pub const REQUESTS: usize = super::input::REQUEST;
+    /// Offset of `witness`.
+    pub const WITNESS: usize = super::input::WITNESS;
+    /// `chain_id`, eight bytes little endian.
+    pub const CHAIN_ID: usize = super::input::CHAIN_ID;
+    /// Length of the fixed part, hence the canonical value of the first offset.
+    pub const FIXED: usize = super::input::FIXED;
+}
+
 /// Offsets inside a `NewPayloadRequest` of Cancun and later.
 pub mod request {
     /// Offset of `execution_payload`.
@@ -87,5 +100,6 @@ pub mod payload {
 /// the input, fixed part of the request.
 pub const PAYLOAD_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED + request::FIXED;
 
-/// Where the request starts in the calldata of EXECUTE.
+/// Where the request starts in the calldata of EXECUTE; of a batch, where the list of requests does,
+/// with the offset of each request from there, four bytes each.
 pub const REQUEST_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED;

@@ -60,6 +60,12 @@ impl NewPayloadRequest<'_> {
     }
 }
 
+/// The hash tree root of a progressive list of requests with these roots (EIP-7916).
+pub(crate) fn root_of_requests(roots: impl ExactSizeIterator<Item = B256>) -> B256 {
+    let count = roots.len();
+    B256::new(Merkle::new().progressive_list(roots.map(|root| root.0), count))
+}
+
 fn hash_pair(left: &Chunk, right: &Chunk) -> Chunk {
     Sha256::new().chain_update(left).chain_update(right).finalize().into()
 }

@@ -1,5 +1,6 @@
 //! Schema ids: which fork's shapes and rules an input follows.
 
+use crate::DecodeError;
 use core::fmt;
 
 /// Forks by their number in the execution-specs (`ProtocolFork`). Only forks with an execution
@@ -52,6 +53,11 @@ impl ProtocolFork {
         SchemaId::new(((self as u16) << 8) | SchemaId::REVISION)
     }
 
+    /// The schema id of this fork for a batch of its blocks.
+    pub const fn batch_schema(self) -> SchemaId {
+        SchemaId::new(((self as u16) << 8) | SchemaId::BATCH_REVISION)
+    }
+
     /// The fork's name in lower case, as configuration files and messages use it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -85,8 +91,11 @@ impl fmt::Display for ProtocolFork {
 pub struct SchemaId(u16);
 
 impl SchemaId {
-    /// The revision that this crate reads and writes.
+    /// The revision of an input with one block: that of the execution-specs.
     pub const REVISION: u16 = 0x01;
+    /// The revision of an input with a list of blocks ([`StatelessBatch`](crate::StatelessBatch)): our
+    /// own, far from where the specification counts on.
+    pub const BATCH_REVISION: u16 = 0xba;
     /// Bytes that the id takes in front of an input.
     pub const LEN: usize = 2;
     /// `0x1501`, the id of the specification.
@@ -112,6 +121,26 @@ impl SchemaId {
     /// The fork of this id, if it is one that this crate knows.
     pub fn fork(self) -> Option<ProtocolFork> {
         ProtocolFork::ALL.into_iter().find(|fork| fork.schema() == self)
+    }
+
+    /// The fork of this id, if it is that of a batch.
+    pub fn batch_fork(self) -> Option<ProtocolFork> {
+        ProtocolFork::ALL.into_iter().find(|fork| fork.batch_schema() == self)
+    }
+
+    /// The id in front of an input, and the rest.
+    pub(crate) fn split(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+        let (schema, body) = bytes.split_first_chunk().ok_or(DecodeError::TooShort {
+            what: "schema id",
+            got: bytes.len(),
+            expected: Self::LEN,
+        })?;
+        Ok((Self::new(u16::from_be_bytes(*schema)), body))
+    }
+
+    /// The id in front of an input, whatever follows it.
+    pub fn of(input: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Self::split(input)?.0)
     }
 }
 

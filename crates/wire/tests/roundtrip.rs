@@ -5,7 +5,8 @@ mod support;
 
 use alloy_primitives::{Bytes, U256};
 use enshrine_wire::{
-    ExecutionWitness, PayloadShape, ProtocolFork, Records, RootConvention, StatelessInput,
+    ExecutionWitness, PayloadShape, ProtocolFork, Records, RootConvention, StatelessBatch,
+    StatelessInput,
 };
 use proptest::prelude::*;
 use support::minimal;
@@ -165,6 +166,38 @@ proptest! {
         bytes.truncate(cut.index(bytes.len()).max(index) + 1);
         if let Ok(decoded) = StatelessInput::decode(&bytes) {
             prop_assert_eq!(decoded.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn encoded_batches_decode_to_themselves_and_every_mutation_is_refused_or_canonical(
+        parts in prop::collection::vec(parts(), 1..5),
+        mutations in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 20),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut parts = parts;
+        let (fork, chain_id) = (parts[0].fork, parts[0].numbers[7]);
+        for other in &mut parts {
+            (other.fork, other.numbers[7]) = (fork, chain_id);
+        }
+        let inputs: Vec<_> = parts.iter().map(Parts::input).collect();
+        let batch = StatelessBatch::of(&inputs, inputs[0].witness).unwrap();
+        let bytes = batch.encode();
+        let decoded = StatelessBatch::decode(&bytes).unwrap();
+        prop_assert_eq!(&decoded, &batch);
+        prop_assert_eq!(decoded.encode(), &bytes[..]);
+
+        for (at, with) in mutations {
+            let mut bytes = bytes.clone();
+            // Every other one where the offsets stand.
+            let among = if with & 1 == 0 { bytes.len() } else { 18 + 4 * inputs.len() };
+            bytes[at.index(among)] ^= with;
+            if with & 2 == 0 {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            if let Ok(decoded) = StatelessBatch::decode(&bytes) {
+                prop_assert_eq!(decoded.encode(), bytes);
+            }
         }
     }
 

@@ -63,6 +63,29 @@ fn three_blocks_move_the_head_in_one_transaction_and_all_their_roots_are_kept() 
 }
 
 #[test]
+fn a_batch_moves_the_head_by_each_of_its_blocks() -> Result<()> {
+    for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
+        let mut harness = Harness::new(fork)?;
+        let blocks: Vec<_> = (0..4).map(|_| harness.next_block()).collect::<Result<Vec<_>>>()?;
+        let known = |new: &BlockWithWitness| harness.l2.chain().block(&new.block.hash);
+        let rest = blocks[1..].iter().map(known).collect::<Result<Vec<_>, _>>()?;
+        let batch = harness.l2.chain().batch(rest)?.input()?;
+        // A single input and a batch in one call.
+        let sent = harness.advance(vec![blocks[0].input()?, batch], vec![])?;
+        harness.assert_head_is(&blocks[3])?;
+        assert_eq!(sent.receipt.logs.len(), blocks.len());
+        for (log, new) in sent.receipt.logs.iter().zip(&blocks) {
+            let (event, header) = (BlockAdded::decode_log(log)?, &new.block.header);
+            assert_eq!((event.number, event.blockHash), (header.number, new.block.hash));
+            assert_eq!(event.stateRoot, header.state_root);
+            let call = INativeRollup::stateRootAtCall { number: header.number };
+            assert_eq!(harness.l1.read(harness.rollup.address, &call)?, header.state_root);
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn a_bad_block_among_good_ones_moves_nothing() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let (first, second) = (harness.next_block()?, harness.next_block()?);

@@ -8,7 +8,8 @@ use alloy_primitives::{Address, B256, Bytes, U256, address};
 /// trace bears that out.
 ///
 /// Calldata is the canonical `abi.encode(bytes32 pre, bytes32 post, bytes trace, uint256 gasUsed)`,
-/// without a selector; the trace is a stateless input. The answer is a word, 0 or 1.
+/// without a selector; the trace is a stateless input, or a batch, for which the claim is about all of
+/// its blocks together. The answer is a word, 0 or 1.
 ///
 /// *No* is an answer and not a failure, so that it must not be cheap: it is charged all that the call
 /// was made to hold, because a claim that turns out wrong has made as much work as one that does not.
@@ -51,10 +52,9 @@ impl<'c> Claim<'c> {
     }
 
     fn holds(&self, executed: &Executed) -> bool {
-        let verdict = &executed.verdict;
-        verdict.pre_state_root == self.pre
-            && verdict.header.state_root == self.post
-            && U256::from(verdict.header.gas_used) == self.gas_used
+        executed.pre_state_root() == self.pre
+            && executed.verdict.header.state_root == self.post
+            && U256::from(executed.gas_used()) == self.gas_used
     }
 }
 

@@ -7,7 +7,7 @@ use alloy_primitives::{Address, Bytes, address};
 /// Where EXECUTE stands.
 pub const EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000101");
 
-/// Calldata is the stateless input itself; a valid block returns the 43-byte result, and whatever is
+/// Calldata is the stateless input itself, or a batch; a valid block returns the 43-byte result, and whatever is
 /// refused fails.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExecutionSpecs;

@@ -4,9 +4,12 @@
 //! a refusal looks like; never validity, nor the order of gas and work, which are those of
 //! [`Execute::run_as`](crate::Execute::run_as) for all of them.
 
+mod batch;
 mod drake;
 mod execution_specs;
 
+pub use batch::FURTHER_BLOCK_GAS;
+pub(crate) use batch::Input;
 pub use drake::Drake;
 pub use execution_specs::{EXECUTE_ADDRESS, ExecutionSpecs};
 
@@ -22,7 +25,7 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// Where its precompile stands.
     fn address(&self) -> Address;
 
-    /// The stateless input in the calldata, schema id in front. The bytes of the calldata have been
+    /// The stateless input or batch in the calldata, schema id in front. The bytes of the calldata have been
     /// paid for, and nothing else.
     ///
     /// # Errors

@@ -39,9 +39,11 @@ pub struct DeclaredGas {
     pub headers: u64,
     /// Transactions in the payload.
     pub transactions: u64,
-    /// Gas limit of the payload.
+    /// Gas limit of the payload; of a batch, the sum of theirs, with [what each but the first takes
+    /// itself](crate::FURTHER_BLOCK_GAS).
     pub gas_limit: u64,
-    /// Sum of the gas limits of its transactions, saturating.
+    /// Sum of the gas limits of its transactions, saturating; of a batch, the sum over its blocks, none of
+    /// which counts for more than its own gas limit, and the same on top.
     pub transaction_gas: u64,
 }
 

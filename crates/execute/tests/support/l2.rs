@@ -7,7 +7,7 @@ use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
 use enshrine_execute::Execute;
 use executor::{ChainSpec, SystemCode};
 use testkit::{Key, Transaction, rich_genesis};
-use wire::{ExecutionWitness, ProtocolFork, StatelessInput, convert::RawBlock};
+use wire::{ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput, convert::RawBlock};
 
 pub(crate) use testkit::{CHAIN_ID, ETHER};
 
@@ -135,4 +135,37 @@ pub(crate) fn mutations(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>
 /// The block of a built one, as `debug_getRawBlock` gives it.
 pub(crate) fn raw(block: &BlockWithWitness) -> RawBlock {
     RawBlock::decode(&block.block.rlp()).expect("decodes")
+}
+
+/// Batches that are nearly `good`, which come out the same in every run: single bytes are changed, where
+/// the offsets stand more often than elsewhere, and every other time the headers are sealed again and
+/// name each other again.
+pub(crate) fn mutations_of_batch(good: &[u8], count: u64) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let whole = StatelessBatch::decode(good).expect("decodes");
+    let head = wire::layout::REQUEST_IN_CALLDATA + 4 * whole.requests.len();
+    (0..count).map(move |number| {
+        let random = keccak256(number.to_be_bytes());
+        let mut bytes = good.to_vec();
+        let among = if number % 8 == 0 { head } else { bytes.len() };
+        let place = U256::from_be_slice(&random[..8]) % U256::from(among);
+        bytes[place.to::<usize>()] ^= random[8].max(1);
+        match StatelessBatch::decode(&bytes) {
+            Ok(batch) if number % 2 == 0 => relinked(batch).unwrap_or(bytes),
+            _ => bytes,
+        }
+    })
+}
+
+/// The same blocks with each header sealed and each block a child of the one before; `None` if one has no
+/// header.
+fn relinked(mut batch: StatelessBatch<'_>) -> Option<Vec<u8>> {
+    let mut parent = None;
+    for request in &mut batch.requests {
+        if let Some(parent) = parent {
+            request.payload.parent_hash = parent;
+        }
+        request.payload.block_hash = stateless::header_of(request, batch.fork)?.hash_slow();
+        parent = Some(request.payload.block_hash);
+    }
+    Some(batch.encode())
 }

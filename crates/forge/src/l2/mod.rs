@@ -54,6 +54,10 @@ fn answer(workspace: &Workspace, request: &[u8]) -> Result<Vec<u8>, ForgeError> 
             let input = query::wide_input(workspace, call.blockHash)?;
             IL2::wideInputCall::abi_encode_returns(&input)
         }
+        Calls::batch(call) => {
+            let input = query::batch(&call.inputs)?;
+            IL2::batchCall::abi_encode_returns(&input)
+        }
         Calls::receipts(call) => store::body(workspace, &call.blockHash)?.receipts.into(),
         Calls::prove(call) => {
             let proof = query::prove(workspace, &call)?;

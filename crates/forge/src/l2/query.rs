@@ -7,7 +7,8 @@ use super::{
 use crate::{ForgeError, Workspace};
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::TrieAccount;
-use chain::Call;
+use chain::{Call, ChainConfig, ChainError, to_stateless_batch};
+use executor::ChainSpec;
 use store::StoredNodes;
 use wire::{OwnedWitness, StatelessInput};
 
@@ -79,4 +80,22 @@ pub(super) fn wide_input(workspace: &Workspace, hash: B256) -> Result<Bytes, For
     witness.canonicalize();
     input.witness = witness.view();
     Ok(input.encode().into())
+}
+
+/// Inputs of single blocks that follow one another, as the input of a batch.
+pub(super) fn batch(inputs: &[Bytes]) -> Result<Bytes, ForgeError> {
+    let refused =
+        |error: &dyn core::fmt::Display| ForgeError::Refused(format!("inputs of a batch: {error}"));
+    let inputs = inputs
+        .iter()
+        .map(|input| StatelessInput::decode(input).map_err(|error| refused(&error)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let [first, ..] = &inputs[..] else { return Err(refused(&"there are none")) };
+    let spec = ChainSpec::for_input(first.chain_id, first.fork);
+    let batch =
+        to_stateless_batch(&inputs, ChainConfig::new(spec)).map_err(|error| match error {
+            error @ (ChainError::Store(_) | ChainError::Internal(_)) => ForgeError::Chain(error),
+            error => refused(&error),
+        })?;
+    Ok(batch.input().map_err(|error| refused(&error))?.into())
 }

@@ -1,6 +1,7 @@
 //! Valid blocks and what becomes of them when something is changed: the block, the witness, or any
 //! byte.
 
+mod batch;
 mod body;
 mod complete;
 mod header;

@@ -2,7 +2,7 @@
 
 use crate::support::{Case, all, generated, input_of, items, random::Random, verdict_on};
 use core::num::NonZeroUsize;
-use enshrine_stateless::{ChainSpec, Invalid, Options, UncheckedBlock, Verdict};
+use enshrine_stateless::{ChainSpec, Invalid, Options, UncheckedBlocks, Verdict};
 use wire::{ByteLists, StatelessInput};
 
 fn with_threads(
@@ -12,7 +12,8 @@ fn with_threads(
 ) -> Result<Verdict, Invalid> {
     let threads = NonZeroUsize::new(threads).expect("at least one");
     let options = Options { threads, ..Default::default() };
-    verdict_on(UncheckedBlock::decode(input)?.verify(spec, options, |_| {}))
+    let verify = || Ok(UncheckedBlocks::decode(input)?.verify(spec, options, |_| {})?.remove(0));
+    verdict_on(verify())
 }
 
 #[test]

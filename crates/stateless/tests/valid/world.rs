@@ -5,7 +5,7 @@ use alloy_eips::eip2930::AccessList;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
-use enshrine_stateless::{BlockError, ChainSpec, Invalid, Options, UncheckedBlock, Verdict};
+use enshrine_stateless::{BlockError, ChainSpec, Invalid, Options, UncheckedBlocks, Verdict};
 use std::collections::HashMap;
 use testkit::{Key, Transaction};
 use wire::{ProtocolFork, StatelessInput};
@@ -127,10 +127,12 @@ impl World {
     ) -> Result<Verdict, Invalid> {
         let calldata = block.input().expect("encodes");
         let input = StatelessInput::decode(&calldata).expect("decodes");
-        let unchecked = UncheckedBlock::decode(&input)?;
-        unchecked.verify(&self.chain.config().spec, options, |_| {}).map_err(|error| match error {
-            BlockError::Invalid(reason) => reason,
-            BlockError::Internal(error) => panic!("no verdict: {error}"),
-        })
+        let verdicts = UncheckedBlocks::decode(&input)
+            .and_then(|blocks| blocks.verify(&self.chain.config().spec, options, |_| {}));
+        match verdicts.map_err(BlockError::from) {
+            Ok(mut verdicts) => Ok(verdicts.remove(0)),
+            Err(BlockError::Invalid(reason)) => Err(reason),
+            Err(BlockError::Internal(error)) => panic!("no verdict: {error}"),
+        }
     }
 }

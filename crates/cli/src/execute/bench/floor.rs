@@ -67,7 +67,8 @@ impl<'a> Floor<'a> {
             .collect::<Result<Vec<_>>>()?;
 
         let witness = Witness::new(&input.witness, payload.parent_hash)?;
-        let source = witness.link();
+        let linked = witness.link();
+        let source = linked.state();
         let recorder = Recorder {
             state: RefCell::new(BlockState::new(&source, witness.state_root())),
             read: RefCell::new(CacheDB::new(EmptyDB::new())),

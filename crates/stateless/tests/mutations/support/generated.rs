@@ -2,7 +2,7 @@
 
 use super::{
     Case,
-    contracts::{DESTROY, STORE, deploy, pairs, witness_of_the_header},
+    contracts::{DESTROY, STORE, TRANSIENT, deploy, pairs, witness_of_the_header},
 };
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy};
 use alloy_eips::{
@@ -263,6 +263,46 @@ impl Builder {
         self.cases.last_mut().expect("just made").sees_header = true;
     }
 
+    /// Codes, slots and accounts that one block makes and the next ones use, change and clear; what is
+    /// transient, which none of them finds.
+    fn what_blocks_make(&mut self) {
+        let alice = Key::named("alice").address();
+        let create = |builder: &mut Self, code: &[u8]| {
+            let at = alice.create(builder.nonces["alice"]);
+            (at, builder.send("alice", TxKind::Create, deploy(code), U256::ZERO))
+        };
+        let ((store, first), (transient, second)) =
+            (create(self, &STORE), create(self, &TRANSIENT));
+        self.block("contracts made", vec![first, second]);
+        let erin = Key::named("erin").address();
+        let call = |builder: &mut Self, to, values: [(u64, u64); 4]| {
+            builder.call("bob", to, pairs(values), U256::ZERO)
+        };
+        let mut set = vec![
+            call(self, store, [(1, 1), (2, 2), (3, 3), (4, 4)]),
+            call(self, STORE_AT, [(0, 5), (1, 5), (2, 5), (200, 5)]),
+            self.call("carol", transient, vec![], U256::ZERO),
+        ];
+        if self.fork >= ProtocolFork::Prague {
+            set.push(call(self, erin, [(1, 0), (3, 0), (5, 6), (7, 8)]));
+        }
+        self.block("contracts used", set);
+        let clear = vec![
+            call(self, store, [(1, 0), (2, 0), (3, 0), (9, 9)]),
+            call(self, STORE_AT, [(0, 0), (1, 0), (200, 0), (201, 1)]),
+            self.call("carol", transient, vec![], U256::ZERO),
+            self.call("alice", HEADER_AT, vec![], U256::ZERO),
+        ];
+        self.block("contracts cleared", clear);
+        // The same once more: nodes come back that were there before.
+        let again = vec![
+            call(self, store, [(1, 1), (2, 2), (3, 3), (9, 0)]),
+            call(self, STORE_AT, [(0, 5), (1, 5), (200, 5), (201, 0)]),
+            self.call("alice", HEADER_AT, vec![], U256::ZERO),
+        ];
+        self.block("contracts set again", again);
+    }
+
     /// Requests of all types, and an account that runs another's code.
     fn requests_and_delegation(&mut self) {
         let one = U256::ONE;
@@ -303,7 +343,7 @@ impl Builder {
 }
 
 /// The blocks of one chain with all system contracts.
-fn full_chain(fork: ProtocolFork) -> Vec<Case> {
+fn full_chain(fork: ProtocolFork) -> Builder {
     let mut builder = Builder::new(fork, &genesis(fork));
     builder.transfers();
     builder.life_and_death();
@@ -313,7 +353,22 @@ fn full_chain(fork: ProtocolFork) -> Vec<Case> {
         builder.requests_and_delegation();
     }
     builder.block("empty", vec![]);
-    builder.cases
+    builder
+}
+
+/// A chain, and its blocks in order.
+pub(crate) struct Line {
+    pub(crate) spec: ChainSpec,
+    pub(crate) chain: Chain,
+    pub(crate) cases: Vec<Case>,
+}
+
+/// A chain with blocks that build on what those before them have made.
+pub(crate) fn line(fork: ProtocolFork) -> Line {
+    let mut builder = full_chain(fork);
+    builder.what_blocks_make();
+    let Builder { spec, chain, cases, .. } = builder;
+    Line { spec, chain, cases }
 }
 
 /// The blocks of a chain without the system contracts that may be absent: nothing in such a block
@@ -331,7 +386,7 @@ fn bare_chain(fork: ProtocolFork) -> Vec<Case> {
 }
 
 pub(crate) fn cases() -> Vec<Case> {
-    let full = FORKS.into_iter().flat_map(full_chain);
+    let full = FORKS.into_iter().flat_map(|fork| full_chain(fork).cases);
     let bare = [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
     let bare = bare.into_iter().flat_map(bare_chain);
     full.chain(bare).collect()

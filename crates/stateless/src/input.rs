@@ -1,0 +1,128 @@
+//! What there is to verify: one block or several, decoded and not yet checked.
+
+use crate::transactions::decode_transactions;
+use core::{error::Error, fmt, slice};
+use executor::{BlockError, Invalid, Transaction};
+use wire::{
+    DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, StatelessBatch, StatelessInput,
+};
+
+/// What an input holds, whether it is for one block or for several.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocks<'i, 'a> {
+    pub(crate) fork: ProtocolFork,
+    pub(crate) chain_id: u64,
+    pub(crate) requests: &'i [NewPayloadRequest<'a>],
+    pub(crate) witness: ExecutionWitness<'a>,
+}
+
+impl<'i, 'a> From<&'i StatelessInput<'a>> for Blocks<'i, 'a> {
+    fn from(input: &'i StatelessInput<'a>) -> Self {
+        let StatelessInput { fork, chain_id, request, witness } = input;
+        let requests = slice::from_ref(request);
+        Self { fork: *fork, chain_id: *chain_id, requests, witness: *witness }
+    }
+}
+
+impl<'i, 'a> From<&'i StatelessBatch<'a>> for Blocks<'i, 'a> {
+    fn from(batch: &'i StatelessBatch<'a>) -> Self {
+        let StatelessBatch { fork, chain_id, requests, witness } = batch;
+        Self { fork: *fork, chain_id: *chain_id, requests, witness: *witness }
+    }
+}
+
+/// Why blocks were refused: the first that cannot stand, and the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockRefused {
+    /// Position among the blocks of the input.
+    pub block: usize,
+    /// What is wrong with it.
+    pub reason: BlockError,
+}
+
+impl fmt::Display for BlockRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "block {}: {}", self.block, self.reason)
+    }
+}
+
+impl Error for BlockRefused {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.reason)
+    }
+}
+
+/// Of an input with one block, it is clear which one is refused.
+impl From<BlockRefused> for BlockError {
+    fn from(refused: BlockRefused) -> Self {
+        refused.reason
+    }
+}
+
+/// Blocks whose transactions have been decoded, and of which nothing else is known.
+///
+/// Decoding apart from verifying lets a caller look at the transactions, at what they may cost and
+/// at what kind they are, before any work is done for them.
+#[derive(Debug)]
+pub struct UncheckedBlocks<'i, 'a> {
+    pub(crate) blocks: Blocks<'i, 'a>,
+    /// Of all blocks, one after another.
+    pub(crate) transactions: Vec<Transaction>,
+    /// Where those of each block end.
+    ends: Vec<usize>,
+}
+
+/// One of [`UncheckedBlocks`].
+#[derive(Debug, Clone, Copy)]
+pub struct UncheckedBlock<'u, 'a> {
+    /// The block as it came.
+    pub request: &'u NewPayloadRequest<'a>,
+    /// Its transactions, decoded.
+    pub transactions: &'u [Transaction],
+}
+
+impl<'i, 'a> UncheckedBlocks<'i, 'a> {
+    /// Decodes the transactions of an input.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockRefused`] with an [`Invalid`] if one of them is malformed, or if there is no block.
+    pub fn decode(blocks: impl Into<Blocks<'i, 'a>>) -> Result<Self, BlockRefused> {
+        let blocks = blocks.into();
+        if blocks.requests.is_empty() {
+            let reason = Invalid::from(DecodeError::Empty { what: "blocks" }).into();
+            return Err(BlockRefused { block: 0, reason });
+        }
+        let (mut transactions, mut ends) = (Vec::new(), Vec::with_capacity(blocks.requests.len()));
+        for (block, request) in blocks.requests.iter().enumerate() {
+            decode_transactions(request, &mut transactions)
+                .map_err(|reason| BlockRefused { block, reason: reason.into() })?;
+            ends.push(transactions.len());
+        }
+        Ok(Self { blocks, transactions, ends })
+    }
+
+    /// How many there are: at least one.
+    #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
+    pub const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The witness of all of them.
+    pub const fn witness(&self) -> &ExecutionWitness<'a> {
+        &self.blocks.witness
+    }
+
+    /// The blocks in their order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = UncheckedBlock<'_, 'a>> {
+        self.blocks.requests.iter().enumerate().map(|(index, request)| UncheckedBlock {
+            request,
+            transactions: &self.transactions[self.start(index)..self.ends[index]],
+        })
+    }
+
+    /// Where the transactions of a block start among those of all.
+    pub(crate) fn start(&self, block: usize) -> usize {
+        block.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+}
