@@ -7,7 +7,7 @@ use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::Header;
 use alloy_sol_types::SolCall;
 use enshrine_contracts::{
-    Anchor, Message,
+    Anchor, Message, Predeploys,
     bindings::{
         IL1MessageQueue,
         INativeRollup::{AnchorUpdate, advanceCall},
@@ -21,7 +21,7 @@ use std::{
     process::{Command, Output},
     str::FromStr,
 };
-use testkit::{Artifacts, Key, L2, NodeProcess, rich};
+use testkit::{Key, L2, NodeProcess, rich};
 use toolchain::Toolchain;
 use wire::ProtocolFork;
 
@@ -82,9 +82,8 @@ impl Bench {
         let folder = PathBuf::from(format!("cache/scripts-{name}-{}", std::process::id()));
         fs::create_dir_all(tools.root().join(&folder))?;
 
-        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let mut genesis =
-            l2_genesis(&artifacts.predeploys()?, ProtocolFork::Osaka, 10_000_000, 1_700_000_000);
+            l2_genesis(&Predeploys::built_in(), ProtocolFork::Osaka, 10_000_000, 1_700_000_000);
         genesis.alloc.insert(Key::named("alice").address(), rich(10 * ETHER));
         let proxy = GenesisAccount { code: Some(PROXY_CODE), ..Default::default() };
         genesis.alloc.insert(PROXY, proxy);
