@@ -424,3 +424,6 @@ impl Store for DiskStore {
         self.inner.flush().map_err(|error| error.during("flush"))
     }
 }
+
+#[cfg(test)]
+mod tests;

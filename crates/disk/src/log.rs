@@ -211,6 +211,12 @@ impl BlockLog {
         self.end
     }
 
+    /// Lets segments be no longer than so many bytes.
+    #[cfg(test)]
+    pub(crate) const fn limit_segments(&mut self, bytes: u64) {
+        self.segment_bytes = bytes;
+    }
+
     /// Number of the oldest segment.
     pub(crate) const fn first(&self) -> u64 {
         self.first

@@ -124,3 +124,6 @@ where
     }
     Ok(new.met.into_inner())
 }
+
+#[cfg(test)]
+mod tests;
