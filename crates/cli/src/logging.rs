@@ -59,7 +59,11 @@ pub(crate) fn start(shown: Shown) {
         Format::Json => lines.event_format(JsonLines).boxed(),
     };
     let story = shown.story.map(|format| {
-        let lines = tracing_subscriber::fmt::layer().with_writer(io::stdout).with_ansi(false);
+        // Who has stopped to listen is told nothing, and nobody else is told of it.
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(io::stdout)
+            .with_ansi(false)
+            .log_internal_errors(false);
         let lines = match format {
             Format::Text => lines.event_format(StoryText).boxed(),
             Format::Json => lines.event_format(StoryJson).boxed(),

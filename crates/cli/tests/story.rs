@@ -101,14 +101,14 @@ impl Node {
         self.ask("eth_chainId", "[]");
         self.send(CONTRACT, "0x62c69b80");
         self.ask("anvil_setLoggingEnabled", "[true]");
-        self.ask("net_version", "[]");
+        self.ask("eth_blockNumber", "[]");
     }
 
     /// What it has said until the last request of the story, and a while after.
     fn said(&self) -> Vec<String> {
         let mut all = Vec::new();
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            let is_last = line.contains("net_version");
+            let is_last = line.contains("eth_blockNumber");
             all.push(line);
             if is_last {
                 return all;
@@ -136,6 +136,10 @@ fn own(line: &str) -> Option<String> {
     // Fees, and so hashes, are each node's own too. Anvil names the kind of an error.
     if trimmed.starts_with("Transaction: 0x") {
         return Some("Transaction".to_owned());
+    }
+    // What anvil asks itself on the way.
+    if trimmed == "eth_accounts" {
+        return None;
     }
     let words = trimmed.replace("Execution error: ", "");
     (!words.is_empty()).then_some(words)

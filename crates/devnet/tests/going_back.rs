@@ -226,7 +226,7 @@ impl Walk {
             let traced = self.ask("debug_traceTransaction", json!([sent, options]));
             let account = &traced[format!("{CONTRACT:#x}")];
             let slot = account["storage"].get(B256::ZERO.to_string());
-            let slot = slot.map_or(0, |slot| hex_number(slot));
+            let slot = slot.map_or(0, hex_number);
             assert_eq!(slot, before.slot, "{account}");
         }
     }

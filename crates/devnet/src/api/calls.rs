@@ -56,9 +56,9 @@ fn trace_call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, Error
 }
 
 /// Makes a call on a state, which is that after the call then.
-fn traced<'s>(
+fn traced(
     devnet: &DevnetState,
-    state: &mut BlockState<'s, State>,
+    state: &mut BlockState<'_, State>,
     request: &CallRequest,
     kinds: &HashSet<TraceType>,
 ) -> Result<TraceResults, ErrorObjectOwned> {
@@ -121,9 +121,9 @@ fn call_many(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObject
 }
 
 /// Makes a call on a state, which is that after the call then.
-fn called<'s>(
+fn called(
     devnet: &DevnetState,
-    state: &mut BlockState<'s, State>,
+    state: &mut BlockState<'_, State>,
     request: &CallRequest,
 ) -> Result<Bytes, RpcError> {
     let call = request.prepare(&devnet.api)?;
