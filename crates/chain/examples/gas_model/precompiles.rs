@@ -13,7 +13,7 @@ pub(crate) struct Job {
 
 const ENOUGH: u64 = 3_000_000;
 
-fn word(byte: u8) -> [u8; 32] {
+const fn word(byte: u8) -> [u8; 32] {
     B256::with_last_byte(byte).0
 }
 

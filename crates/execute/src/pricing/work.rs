@@ -15,11 +15,11 @@ pub(crate) const DEAR_PRECOMPILES: [(Address, u64); 14] = [
     // ECADD, ECMUL, ECPAIRING
     (address!("0x0000000000000000000000000000000000000006"), 6),
     (address!("0x0000000000000000000000000000000000000007"), 6),
-    (address!("0x0000000000000000000000000000000000000008"), 3),
+    (address!("0x0000000000000000000000000000000000000008"), 4),
     // BLAKE2F
     (address!("0x0000000000000000000000000000000000000009"), 4),
     // Point evaluation
-    (address!("0x000000000000000000000000000000000000000a"), 5),
+    (address!("0x000000000000000000000000000000000000000a"), 6),
     // BLS12-381
     (address!("0x000000000000000000000000000000000000000b"), 4),
     (address!("0x000000000000000000000000000000000000000c"), 4),
@@ -33,7 +33,7 @@ pub(crate) const DEAR_PRECOMPILES: [(Address, u64); 14] = [
 ];
 
 /// How often the gas of KECCAK256 is counted.
-const KECCAK_TIMES: u64 = 3;
+const KECCAK_TIMES: u64 = 4;
 
 /// What work is charged; `carried` is the price of so many bytes as an item of the witness.
 pub(super) fn price(work: &DearWork, carried: impl FnOnce(u64) -> u64) -> u64 {
@@ -77,8 +77,8 @@ mod tests {
         // SHA-256 and identity.
         assert_eq!(precompile(&Address::with_last_byte(2), 1_000), 0);
         assert_eq!(precompile(&Address::with_last_byte(4), 1_000), 0);
-        assert_eq!(keccak(0), 2 * 30);
-        assert_eq!(keccak(33), 2 * (30 + 12));
+        assert_eq!(keccak(0), 3 * 30);
+        assert_eq!(keccak(33), 3 * (30 + 12));
     }
 
     #[test]
