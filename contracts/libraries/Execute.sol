@@ -143,10 +143,14 @@ library Execute {
             mstore(buffer, input.length)
             calldatacopy(add(buffer, 0x20), input.offset, input.length)
         }
-        _requireOffset(buffer, INPUT_AT, INPUT_FIXED);
-        if (schema(buffer) & 0xff != BATCH_REVISION) {
-            _requireOffset(buffer, REQUEST_AT, REQUEST_FIXED);
-            return 0;
+        // Schema id at byte 0 and both offsets, at bytes 2 and 18, stand in one word.
+        uint256 head = uint256(_word(buffer, 0));
+        if (uint32(head >> 208) != INPUT_FIXED << 24) {
+            revert OffsetNotCanonical(INPUT_AT, _uint32(buffer, INPUT_AT), INPUT_FIXED);
+        }
+        if (uint8(head >> 240) != BATCH_REVISION) {
+            if (uint32(head >> 80) == REQUEST_FIXED << 24) return 0;
+            revert OffsetNotCanonical(REQUEST_AT, _uint32(buffer, REQUEST_AT), REQUEST_FIXED);
         }
         uint256 first = _uint32(buffer, REQUEST_AT);
         count = first / 4;

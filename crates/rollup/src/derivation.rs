@@ -1,49 +1,96 @@
 //! From the inputs of EXECUTE that L1 has taken to blocks of the L2.
 
 use crate::RollupError;
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use chain::{BlockWithWitness, BuiltBlock, Chain};
 use executor::Invalid;
 use stateless::header_of;
-use wire::{DecodeError, OwnedWitness, StatelessInput, convert::RawBlock};
+use wire::{
+    DecodeError, ExecutionWitness, NewPayloadRequest, OwnedWitness, ProtocolFork, SchemaId,
+    StatelessBatch, StatelessInput, convert::RawBlock,
+};
 
-/// The block that an input holds, as it stands in a chain. Its hash is what the payload says; whoever
-/// executes the block finds out whether it is true.
-pub fn block_of(input: &StatelessInput<'_>) -> Option<RawBlock> {
-    let payload = &input.request.payload;
+/// The block of a request, as it stands in a chain. Its hash is what the payload says; whoever executes the
+/// block finds out whether it is true.
+pub fn block_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Option<RawBlock> {
+    let payload = &request.payload;
     Some(RawBlock {
-        header: header_of(&input.request, input.fork)?,
+        header: header_of(request, fork)?,
         hash: payload.block_hash,
         transactions: payload.transactions.iter().map(Bytes::copy_from_slice).collect(),
         withdrawals: Some(payload.withdrawals.iter().copied().collect()),
-        versioned_hashes: input.request.versioned_hashes.iter().copied().collect(),
+        versioned_hashes: request.versioned_hashes.iter().copied().collect(),
     })
 }
 
-/// Executes the block that an input holds on a chain that has its parent, and checks all that its header
-/// says. The witness goes with it, so that nobody has to make it again.
+/// What an input of EXECUTE holds: one block with its witness, or a batch of blocks with one for all.
+enum Decoded<'a> {
+    Block(StatelessInput<'a>),
+    Batch(StatelessBatch<'a>),
+}
+
+impl<'a> Decoded<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Ok(match SchemaId::of(bytes)?.batch_fork() {
+            Some(_) => Self::Batch(StatelessBatch::decode(bytes)?),
+            None => Self::Block(StatelessInput::decode(bytes)?),
+        })
+    }
+
+    fn requests(&self) -> &[NewPayloadRequest<'a>] {
+        match self {
+            Self::Block(input) => core::slice::from_ref(&input.request),
+            Self::Batch(batch) => &batch.requests,
+        }
+    }
+
+    const fn fork(&self) -> ProtocolFork {
+        match self {
+            Self::Block(input) => input.fork,
+            Self::Batch(batch) => batch.fork,
+        }
+    }
+
+    /// The witness of its one block; that of a batch is none of its blocks'.
+    fn own_witness(&self) -> Option<OwnedWitness> {
+        let Self::Block(StatelessInput { witness, .. }) = self else { return None };
+        let ExecutionWitness { state, codes, headers } = witness;
+        let owned = |list: &wire::ByteLists<'_>| list.iter().map(Bytes::copy_from_slice).collect();
+        Some(OwnedWitness { state: owned(state), codes: owned(codes), headers: owned(headers) })
+    }
+}
+
+/// Hashes of the blocks that an input of EXECUTE holds, in order; none if it is no input.
+pub(crate) fn hashes_in(bytes: &[u8]) -> Vec<B256> {
+    let decoded = Decoded::of(bytes);
+    let hashes = |decoded: Decoded<'_>| {
+        decoded.requests().iter().map(|request| request.payload.block_hash).collect()
+    };
+    decoded.map(hashes).unwrap_or_default()
+}
+
+/// Executes the block with this hash that an input holds, on a chain that has its parent, and checks all
+/// that its header says. Its witness goes with it, so that nobody has to make it again.
 ///
 /// # Errors
 ///
-/// [`RollupError::Input`] for bytes that are no input, and [`RollupError::Chain`] for a block that is
-/// not valid there.
-pub fn import(chain: &Chain, bytes: &[u8]) -> Result<BlockWithWitness, RollupError> {
-    let malformed = |number| move |source: DecodeError| RollupError::Input { number, source };
-    let input = StatelessInput::decode(bytes).map_err(malformed(0))?;
-    let payload = &input.request.payload;
-    let unknown = || chain::ChainError::from(Invalid::UnsupportedFork(input.fork));
-    let raw = block_of(&input).ok_or_else(unknown)?;
+/// [`RollupError::Input`] for bytes that are no input, [`RollupError::Diverged`] if the block is not there
+/// or has another hash, and [`RollupError::Chain`] for a block that is not valid there.
+pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitness, RollupError> {
+    let malformed = |source| RollupError::Input { number: 0, source };
+    let decoded = Decoded::of(bytes).map_err(malformed)?;
+    let request = decoded.requests().iter().find(|it| it.payload.block_hash == hash);
+    let other =
+        |got, number| RollupError::Diverged { number, what: "the hash", got, expected: hash };
+    let request = request.ok_or_else(|| other(B256::ZERO, 0))?;
+    let fork = decoded.fork();
+    let raw = block_of(request, fork)
+        .ok_or_else(|| chain::ChainError::from(Invalid::UnsupportedFork(fork)))?;
     let got = raw.header.hash_slow();
-    if got != raw.hash {
-        let expected = raw.hash;
-        let number = payload.block_number;
-        return Err(RollupError::Diverged { number, what: "the hash", got, expected });
+    if got != hash {
+        return Err(other(got, raw.header.number));
     }
-    let witness = OwnedWitness {
-        state: input.witness.state.iter().map(Bytes::copy_from_slice).collect(),
-        codes: input.witness.codes.iter().map(Bytes::copy_from_slice).collect(),
-        headers: input.witness.headers.iter().map(Bytes::copy_from_slice).collect(),
-    };
+    let Some(witness) = decoded.own_witness() else { return Ok(chain.import(&raw)?) };
     let executed = chain.import_with_ommers(&raw, &[])?;
     let built = BuiltBlock { executed, witness: Some(witness), rejected: Vec::new() };
     Ok(built.into_block_with_witness(&chain.config().spec))

@@ -73,7 +73,8 @@ impl Follower {
         execute
             .run(input, u64::MAX)
             .map_err(|reason| RollupError::Refused { hash: payload.block_hash, reason })?;
-        let new = self.sync.node.read(|node| derivation::import(&node.chain, input))?;
+        let hash = payload.block_hash;
+        let new = self.sync.node.read(|node| derivation::import(&node.chain, input, hash))?;
         if chain.head().hash != new.block.header.parent_hash {
             self.sync.set_head(new.block.header.parent_hash)?;
         }

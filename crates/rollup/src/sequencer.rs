@@ -463,22 +463,37 @@ impl Sequencer {
         self.submitter.submit(&self.sync.view, call.into(), ids)
     }
 
-    /// As many of the oldest blocks as one L1 transaction carries, and their inputs.
-    fn what_fits(&mut self, blocks: Vec<Arc<Block>>) -> Result<Option<Load>, RollupError> {
+    /// As many of the oldest blocks as one L1 transaction carries, and what it carries: one input for one
+    /// block, and one batch for several, which share a witness.
+    fn what_fits(&mut self, mut blocks: Vec<Arc<Block>>) -> Result<Option<Load>, RollupError> {
         let time = self.l1_time();
-        let (mut taken, mut inputs, mut bytes, mut gas) = (Vec::new(), Vec::new(), 0, 0);
-        for block in blocks.into_iter().take(MAX_BLOCKS) {
-            let input = self.input_of(&block)?;
-            bytes += input.len() + 64;
-            gas += block.header.gas_used;
-            let fits = bytes <= max_input() && gas <= block.header.gas_limit;
-            if !taken.is_empty() && !fits || block.header.timestamp > time {
-                break;
+        blocks.truncate(MAX_BLOCKS);
+        let mut gas = 0_u64;
+        let fitting = blocks.iter().take_while(|block| {
+            gas = gas.saturating_add(block.header.gas_used);
+            block.header.timestamp <= time && gas <= block.header.gas_limit
+        });
+        let mut count = fitting.count();
+        let chain = self.chain();
+        while count > 1 {
+            let batch = chain.batch(blocks[..count].to_vec())?;
+            let number = blocks[0].header.number;
+            let input = batch.input().map_err(|source| RollupError::Input { number, source })?;
+            if input.len() <= max_input() {
+                blocks.truncate(count);
+                return Ok(Some((blocks, vec![input.into()])));
             }
-            taken.push(block);
-            inputs.push(input);
+            // As if all were alike, and at least one fewer.
+            count = (count * max_input() / input.len()).min(count - 1).max(1);
         }
-        Ok((!taken.is_empty()).then_some((taken, inputs)))
+        blocks.truncate(count);
+        match blocks.first().map(Arc::clone) {
+            Some(block) => {
+                let input = self.input_of(&block)?;
+                Ok(Some((blocks, vec![input])))
+            }
+            None => Ok(None),
+        }
     }
 
     /// The input of EXECUTE for a block; made again if it was lost with a process.

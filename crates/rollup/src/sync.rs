@@ -56,12 +56,7 @@ impl Sync {
         if let Some(block) = chain.find_block(hash)? {
             return self.set_head(block.hash);
         }
-        let new = self.node.read(|node| derivation::import(&node.chain, input))?;
-        let (got, expected) = (new.block.hash, *hash);
-        if got != expected {
-            let number = *number;
-            return Err(RollupError::Diverged { number, what: "the hash", got, expected });
-        }
+        let new = self.node.read(|node| derivation::import(&node.chain, input, *hash))?;
         if chain.head().hash != new.block.header.parent_hash {
             self.set_head(new.block.header.parent_hash)?;
         }

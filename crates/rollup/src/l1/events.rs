@@ -1,7 +1,7 @@
 //! What the contracts of a rollup say on L1.
 
 use crate::{
-    RollupError,
+    RollupError, derivation,
     l1::{L1Header, L1Transaction},
 };
 use alloy_primitives::{Address, B256, Bytes};
@@ -14,7 +14,6 @@ use contracts::{
         INativeRollup::{BlockAdded, ForcedDischarged, Outcome, advanceCall},
     },
 };
-use wire::StatelessInput;
 
 /// A message that was sent on L1.
 #[derive(Debug, Clone)]
@@ -47,7 +46,7 @@ pub struct Advanced {
     pub number: u64,
     /// Its hash.
     pub hash: B256,
-    /// The input of EXECUTE.
+    /// The input of EXECUTE that holds it, alone or in a batch.
     pub input: Bytes,
     /// Number of the L1 block.
     pub l1_block: u64,
@@ -142,15 +141,16 @@ fn matched(
     l1_block: u64,
     transaction: B256,
 ) -> Result<Vec<Advanced>, RollupError> {
-    let mut inputs = inputs.iter();
+    let mut held = inputs.iter().flat_map(|input| {
+        let hashes = derivation::hashes_in(input);
+        hashes.into_iter().map(move |hash| (hash, input))
+    });
     added
         .into_iter()
         .map(|(number, hash)| {
-            let input = inputs.find(|input| {
-                StatelessInput::decode(input).is_ok_and(|it| it.request.payload.block_hash == hash)
-            });
-            let input = input.ok_or(RollupError::DataMissing { transaction, number })?.clone();
-            Ok(Advanced { number, hash, input, l1_block, transaction })
+            let found = held.find(|(held, _)| *held == hash);
+            let (_, input) = found.ok_or(RollupError::DataMissing { transaction, number })?;
+            Ok(Advanced { number, hash, input: input.clone(), l1_block, transaction })
         })
         .collect()
 }
