@@ -1,104 +1,103 @@
-//! The commands of docs/operating.md, typed as they stand there.
+//! `docs/operating.md`, typed into a shell as it stands: a devnet, the deployment, a sequencer and a
+//! follower, a deposit, a withdrawal that is claimed, a forced transaction, and a rescue.
 
-use eyre::{OptionExt, Result, ensure};
 use std::{
-    env, fs,
+    fs,
     net::TcpListener,
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
 };
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// How long all of it may take: a hundred seconds of it are the silence after which anyone may advance.
-const PATIENCE: Duration = Duration::from_secs(20 * 60);
+/// Seconds for all of it: what waits for something that never comes must end.
+const LIMIT: &str = "1800";
 
-/// The folder that the document uses.
-const FOLDER: &str = "deployments/my-rollup";
+/// The commands of a document: its blocks that are marked as `sh`.
+fn commands(document: &str) -> String {
+    let mut inside = false;
+    let mut commands = String::new();
+    for line in document.lines() {
+        match (inside, line) {
+            (false, "```sh") => inside = true,
+            (true, "```") => inside = false,
+            (true, _) => commands += &format!("{line}\n"),
+            (false, _) => {}
+        }
+    }
+    assert!(!inside, "a block has no end");
+    commands
+}
 
-/// What the shell does before and after: it stops at the first command that fails, and nothing that it
-/// has started outlives it.
-const FRAME: &str = "set -euo pipefail\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n";
+/// Everything that a shell has started, ended with it.
+struct Group(u32);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // What has ended already needs no signal.
+        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0)]).status();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port()
+}
 
 #[test]
-fn the_document_leads_from_nothing_to_a_claimed_withdrawal_and_past_a_lost_sequencer() -> Result<()>
-{
-    let toolchain = Toolchain::ensure(&progress_to_stderr)?;
-    let root = toolchain.root();
-    let text = fs::read_to_string(root.join("docs/operating.md"))?;
-    let mut commands = shell_blocks(&text);
-    ensure!(commands.contains(FOLDER) && commands.contains("enshrine prove"), "another document");
+fn the_commands_are_the_marked_blocks_and_nothing_else() {
+    assert_eq!(commands("a\n```sh\nb\nc\n```\nd\n```\ne\n```\n"), "b\nc\n");
+}
 
-    // Other folders and ports than somebody may use who follows the document here.
-    let folder = format!("deployments/test-{}", std::process::id());
-    commands = commands.replace(FOLDER, &folder);
+#[test]
+fn the_document_leads_from_nothing_to_a_claimed_withdrawal_and_a_rescue() {
+    let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
+    let top = tools.root();
+    let document = fs::read_to_string(top.join("docs/operating.md")).unwrap();
+    let enshrine = Path::new(env!("CARGO_BIN_EXE_enshrine"));
+    let folder = format!("deployments/operating-{}", std::process::id());
+    let logs = tempfile::tempdir().unwrap();
+
+    // What may be in use by somebody else is replaced, and nothing else.
+    let mut script = commands(&document);
+    let bin = enshrine.parent().unwrap().display().to_string();
+    let mut replacements = vec![
+        ("$PWD/target/release".to_owned(), bin),
+        ("deployments/my-rollup".to_owned(), folder.clone()),
+    ];
     for port in ["8545", "9545", "9546", "9547"] {
-        commands = commands.replace(port, &free_port()?.to_string());
+        replacements.push((port.to_owned(), free_port().to_string()));
     }
-    for log in ["devnet", "sequencer", "follower", "rescue"] {
-        commands = commands.replace(&format!("{log}.log"), &format!("$DIR.{log}.log"));
+    for name in ["devnet", "sequencer", "follower", "rescue"] {
+        let log = logs.path().join(name).display().to_string();
+        replacements.push((format!("> {name}.log"), format!("> {log}.log")));
     }
-    let program = Path::new(env!("CARGO_BIN_EXE_enshrine"));
-    let programs = program.parent().ok_or_eyre("a program lies in a folder")?;
-    let path = format!("{}:{}", programs.display(), env::var("PATH").unwrap_or_default());
-    fs::create_dir_all(root.join("deployments"))?;
-    let said = root.join(format!("{folder}.said.log"));
-    let output = fs::File::create(&said)?;
-    let mut shell = Command::new("bash")
-        .args(["-c", &format!("{FRAME}{commands}")])
-        .current_dir(root)
-        .env("PATH", path)
-        .stdin(Stdio::null())
-        .stderr(output.try_clone()?)
-        .stdout(output)
+    for (from, to) in &replacements {
+        assert!(script.contains(from), "the document has no {from}");
+        script = script.replace(from, to);
+    }
+
+    let shell = Command::new("timeout")
+        .args([LIMIT, "bash", "-euxo", "pipefail", "-c", &script])
+        .current_dir(top)
+        .env("FOUNDRY_BROADCAST", logs.path().join("broadcast"))
         .process_group(0)
-        .spawn()?;
-    let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = shell.try_wait()? {
-            break Some(status);
-        }
-        if begun.elapsed() > PATIENCE {
-            break None;
-        }
-        sleep(Duration::from_millis(200));
-    };
-    // Whatever is left of it.
-    let group = format!("-{}", shell.id());
-    let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-    let _ = shell.wait();
-    let last: String =
-        fs::read_to_string(&said)?.lines().rev().take(30).collect::<Vec<_>>().join("\n");
-    for entry in fs::read_dir(root.join("deployments"))?.flatten() {
-        let path = entry.path();
-        if path.to_string_lossy().contains(&folder) {
-            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-        }
+        .stdin(Stdio::null())
+        .stdout(fs::File::create(logs.path().join("out.log")).unwrap())
+        .stderr(fs::File::create(logs.path().join("err.log")).unwrap())
+        .spawn();
+    let mut shell = shell.unwrap();
+    let group = Group(shell.id());
+    let status = shell.wait().unwrap();
+    drop(group);
+    let _ = fs::remove_dir_all(top.join(folder));
+    if !status.success() {
+        let end = |name: &str| {
+            let text = fs::read_to_string(logs.path().join(name)).unwrap_or_default();
+            let lines: Vec<_> = text.lines().collect();
+            format!("{name}:\n{}\n", lines[lines.len().saturating_sub(20)..].join("\n"))
+        };
+        let names =
+            ["err.log", "out.log", "devnet.log", "sequencer.log", "follower.log", "rescue.log"];
+        panic!("{status}\n{}", names.map(end).concat());
     }
-    ensure!(
-        status.is_some_and(|status| status.success()),
-        "after {:?}: {status:?}; its last words, the newest first:\n{last}",
-        begun.elapsed()
-    );
-    Ok(())
-}
-
-/// All blocks of shell commands of a document, one after another.
-fn shell_blocks(text: &str) -> String {
-    let mut inside = false;
-    let lines = text.lines().filter(|line| {
-        let fence = line.starts_with("```");
-        let keep = inside && !fence;
-        if fence {
-            inside = *line == "```sh";
-        }
-        keep
-    });
-    lines.map(|line| format!("{line}\n")).collect()
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
