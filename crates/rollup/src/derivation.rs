@@ -24,6 +24,7 @@ pub fn block_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Option<R
 }
 
 /// What an input of EXECUTE holds: one block with its witness, or a batch of blocks with one for all.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
 enum Decoded<'a> {
     Block(StatelessInput<'a>),
     Batch(StatelessBatch<'a>),
