@@ -112,9 +112,8 @@ impl Walk {
     }
 
     fn ask(&self, method: &str, params: Value) -> Value {
-        self.client.request(method, params.clone()).unwrap_or_else(|error| {
-            panic!("{method} {params}: {error}");
-        })
+        let asked = format!("{method} {params}");
+        self.client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
     }
 
     fn head(&mut self) -> &mut Block {

@@ -22,8 +22,8 @@ fn client(served: &Served) -> Client {
 }
 
 fn ask(client: &Client, method: &str, params: Value) -> Value {
-    let answer = client.request(method, params.clone());
-    answer.unwrap_or_else(|error| panic!("{method} {params}: {error}"))
+    let asked = format!("{method} {params}");
+    client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
 }
 
 fn number(value: &Value) -> u64 {

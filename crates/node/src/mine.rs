@@ -9,6 +9,7 @@ use chain::{
     RecoveredTransaction, Rejection, State,
 };
 use execute::{Circumstances, Execute, Networks, Rules};
+use executor::Invalid;
 use std::{
     num::NonZeroUsize,
     sync::Arc,
@@ -213,24 +214,44 @@ impl Node {
     /// with [`Self::append`]; until then nobody sees it.
     pub fn seal(&self, request: &MineRequest) -> Result<SealedBlock, NodeError> {
         let begun = Instant::now();
-        let (draft, rules) = {
+        let (mut draft, rules, max_gas) = {
             let node = self.inner.read();
-            (node.draft(request)?, node.settings.verify_blocks)
+            (node.draft(request)?, node.settings.verify_blocks, node.settings.max_execute_gas)
         };
         let number = draft.state.block().header.number + 1;
         let _span = tracing::info_span!("block", number).entered();
-        let mut built = draft.build(rules.is_some())?;
-        if let (Some(rules), Some(witness)) = (rules, &built.witness)
-            && built.executed.block.provable
-        {
-            verify_from_witness(&draft.state, &built.executed.block, witness, rules)?;
-        }
-        let hashes: Vec<B256> =
-            draft.transactions().map(|offered| *offered.transaction.hash()).collect();
-        let rejected: Vec<_> = core::mem::take(&mut built.rejected)
-            .into_iter()
-            .map(|(index, reason)| (hashes[index], reason))
-            .collect();
+        let mut too_dear = Vec::new();
+        let (built, rejected) = loop {
+            let mut built = draft.build(rules.is_some())?;
+            let hashes: Vec<B256> =
+                draft.transactions().map(|offered| *offered.transaction.hash()).collect();
+            let rejected: Vec<_> = core::mem::take(&mut built.rejected)
+                .into_iter()
+                .map(|(index, reason)| (hashes[index], reason))
+                .collect();
+            let mut gas = None;
+            if let (Some(rules), Some(witness)) = (rules, &built.witness)
+                && built.executed.block.provable
+            {
+                gas = verify_from_witness(&draft.state, &built.executed.block, witness, rules)?;
+            }
+            let Some((got, max)) = gas.zip(max_gas).filter(|(got, max)| got > max) else {
+                break (built, rejected);
+            };
+            // Fewer of the pool, and in the end none: one that is too dear by itself stays out for good.
+            draft.offered.retain(|it| rejected.iter().all(|(left, _)| left != it.hash()));
+            match draft.offered.len() {
+                0 => break (built, rejected),
+                1 if draft.first.is_empty() => {
+                    let index = 0;
+                    let reason = format!("EXECUTE asks for {got} gas with it, {max} are allowed");
+                    let reason = Rejection::Invalid(Invalid::Transaction { index, reason });
+                    too_dear.extend(draft.offered.pop().map(|dear| (*dear.hash(), reason)));
+                }
+                count => draft.offered.truncate(count / 2),
+            }
+        };
+        let rejected: Vec<_> = rejected.into_iter().chain(too_dear).collect();
         for (transaction, reason) in &rejected {
             tracing::debug!(%transaction, %reason, "left out");
         }
@@ -355,19 +376,20 @@ impl Node {
     }
 }
 
-/// Verifies a block as EXECUTE would: from what it reads and nothing else. Its senders alone are
+/// Verifies a block as EXECUTE would, from what it reads and nothing else, and returns the gas that a call
+/// has to hold for that; `None` before Cancun, when there is no input. Its senders alone are
 /// taken from the pool, which has recovered them from the same signatures.
 fn verify_from_witness(
     parent: &State,
     block: &Block,
     witness: &OwnedWitness,
     rules: Rules,
-) -> Result<(), NodeError> {
+) -> Result<Option<u64>, NodeError> {
     let config = parent.config();
     let number = block.header.number;
     let unverified = |reason| NodeError::Unverified { number, reason: Box::new(reason) };
     let fork = config.spec.fork_at(block.header.timestamp);
-    let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(()) };
+    let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
     let calldata = block
         .input(fork, config.spec.chain_id(), witness)
         .map_err(|error| unverified(error.into()))?;
@@ -379,5 +401,5 @@ fn verify_from_witness(
     };
     let circumstances = Circumstances { evm: config, senders: &block.senders };
     let done = execute.run_under(&calldata, u64::MAX, circumstances, |_| {});
-    done.map(|_| ()).map_err(|error| unverified(error.into()))
+    done.map(|done| Some(done.reserve)).map_err(|error| unverified(error.into()))
 }

@@ -85,6 +85,9 @@ pub struct Settings {
     pub replacement_bump: u8,
     /// Whether the pool refuses what its sender cannot pay now.
     pub refuse_unpaid: bool,
+    /// Most gas that EXECUTE may ask for each block that is made and verified, but for one without
+    /// transactions of the pool; `None` if L1 need not carry them.
+    pub max_execute_gas: Option<u64>,
     /// By which rules of EXECUTE every block that is made is verified from its own witness; `None` if
     /// none is.
     pub verify_blocks: Option<Rules>,
@@ -107,6 +110,7 @@ impl Default for Settings {
             history: None,
             bodies: None,
             max_input: None,
+            max_execute_gas: None,
             max_transactions: None,
             replacement_bump: 10,
             refuse_unpaid: true,

@@ -78,6 +78,7 @@ impl RollupNode {
             suggested_tip: 1_000_000,
             refuse_below_base_fee: true,
             max_input: Some(crate::sequencer::max_input()),
+            max_execute_gas: Some(crate::sequencer::MAX_EXECUTE_GAS),
             verify_blocks: Some(ExecuteRules::default()),
             ..Settings::default()
         };

@@ -27,6 +27,9 @@ use std::{
 pub(crate) const MAX_CALLDATA: usize = 131_072 - 1_072;
 /// Bytes that evidence and encoding take beside the inputs, as far as `Capacity` knows.
 const EVIDENCE: usize = 6_000;
+/// Gas that EXECUTE may ask for a block: what an L1 transaction has (EIP-7825), without its calldata, which
+/// may be 16 gas a byte, and half a million for the contract; and 63/64 of that.
+pub(crate) const MAX_EXECUTE_GAS: u64 = ((1 << 24) - 16 * 131_072 - 500_000) / 64 * 63;
 /// L2 blocks in one `advance` at most.
 const MAX_BLOCKS: usize = 32;
 /// Seconds before it is too old for L1 in which a block is given up.
@@ -50,6 +53,8 @@ pub struct Sequencer {
     again: Vec<RecoveredTransaction>,
     last_block: Instant,
     last_submission: Instant,
+    /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
+    most_blocks: usize,
     /// Seconds of L1's clock before the clock of this machine.
     clock_offset: i128,
     seen_l1: B256,
@@ -76,6 +81,7 @@ impl Sequencer {
             again: Vec::new(),
             last_block: now,
             last_submission: now,
+            most_blocks: MAX_BLOCKS,
             clock_offset: 0,
             seen_l1: B256::ZERO,
         }
@@ -460,14 +466,18 @@ impl Sequencer {
             .map_err(RollupError::from)?;
         let call = advanceCall { inputs, evidence }.abi_encode();
         let ids = blocks.iter().map(|block| (block.header.number, block.hash)).collect();
-        self.submitter.submit(&self.sync.view, call.into(), ids)
+        let count = blocks.len();
+        let sent = self.submitter.submit(&self.sync.view, call.into(), ids);
+        // What L1 does not take of several blocks, it may take of fewer.
+        self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (count / 2).max(1) };
+        sent
     }
 
     /// As many of the oldest blocks as one L1 transaction carries, and what it carries: one input for one
     /// block, and one batch for several, which share a witness.
     fn what_fits(&mut self, mut blocks: Vec<Arc<Block>>) -> Result<Option<Load>, RollupError> {
         let time = self.l1_time();
-        blocks.truncate(MAX_BLOCKS);
+        blocks.truncate(self.most_blocks);
         let mut gas = 0_u64;
         let fitting = blocks.iter().take_while(|block| {
             gas = gas.saturating_add(block.header.gas_used);
