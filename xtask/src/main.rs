@@ -78,6 +78,10 @@ enum Task {
         /// What to measure
         #[arg(value_enum)]
         what: Bench,
+
+        /// A document instead of a table (economics)
+        #[arg(long)]
+        json: bool,
     },
 
     /// Check the files of the repository for what no compiler sees
@@ -101,6 +105,8 @@ enum Mutants {
 enum Bench {
     /// `enshrine devnet` against stock anvil: start, transfers, calls
     Devnet,
+    /// L1 gas per L2 transaction, by receipts of an L1 in this process
+    Economics,
 }
 
 fn main() -> ExitCode {
@@ -122,7 +128,8 @@ fn run(task: Task) -> eyre::Result<bool> {
             println!("the Solidity tools are in place; forge is {}", tools.forge().display());
             Ok(true)
         }
-        Task::Bench { what: Bench::Devnet } => bench::devnet().map(|()| true),
+        Task::Bench { what: Bench::Devnet, .. } => bench::devnet().map(|()| true),
+        Task::Bench { what: Bench::Economics, json } => bench::economics(json).map(|()| true),
         Task::Test { only, keep_going } => stages::run(&Plan { only, keep_going }),
         Task::Audit => audit::run(&toolchain::find_root()?),
         Task::Coverage => coverage::run(&toolchain::find_root()?),

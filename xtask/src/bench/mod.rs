@@ -1,4 +1,5 @@
-//! The devnet against stock anvil: one client, the same requests, one after the other.
+//! The devnet against stock anvil: one client, the same requests, one after the other. And what L2
+//! transactions cost on L1.
 
 mod client;
 mod latency;
@@ -145,18 +146,32 @@ pub(crate) fn devnet() -> Result<()> {
     row("eth_chainId beside 4 x 50 Mgas, ms", beside, beside[1] / beside[0]);
     latency::of_lengths(&enshrine)?;
     latency::of_verifying(&enshrine)?;
-    advance(&enshrine)
+    advance()
 }
 
-/// How long a block with one large `advance` takes beside EXECUTE: an example that has the crates
-/// to make one.
-fn advance(enshrine: &Path) -> Result<()> {
+/// How long a block with one large `advance` takes beside EXECUTE.
+fn advance() -> Result<()> {
+    example("advance", &[])
+}
+
+/// What L2 transactions cost on L1.
+pub(crate) fn economics(json: bool) -> Result<()> {
+    // The contracts are compiled with the settings of the repository.
+    Toolchain::ensure(&progress_to_stderr)?;
+    example("economics", if json { &["--json"] } else { &[] })
+}
+
+/// Builds and runs an example: it has the crates to make blocks, and this one has not.
+fn example(name: &str, arguments: &[&str]) -> Result<()> {
+    let root = find_root()?;
     let built = toolchain::cargo()
-        .args(["build", "--release", "--workspace", "--example", "advance"])
-        .current_dir(find_root()?)
+        .args(["build", "--release", "--workspace", "--example", name])
+        .current_dir(&root)
         .status()?;
-    ensure!(built.success(), "the example does not build");
-    let ran = Command::new(enshrine.with_file_name("examples").join("advance")).status()?;
-    ensure!(ran.success(), "the example fails");
+    ensure!(built.success(), "the example {name} does not build");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let program = target.join("release/examples").join(name);
+    let ran = Command::new(program).args(arguments).status()?;
+    ensure!(ran.success(), "the example {name} fails");
     Ok(())
 }

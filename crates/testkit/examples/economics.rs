@@ -1,0 +1,275 @@
+//! What L2 transactions cost on L1, by receipts: transfers in batches and in single blocks, as calldata of
+//! `NativeRollup.advance` on an L1 of Osaka in this process, for an L2 of ten thousand accounts.
+//!
+//! Prints a table for each schedule of EXECUTE that has a name; with `--json` a document, with the figures of
+//! the default schedule on top.
+
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_sol_types::SolCall;
+use chain::Block;
+use contracts::{
+    RollupConfig,
+    bindings::INativeRollup::{self, Evidence},
+    l2_genesis,
+};
+use core::ops::AddAssign;
+use enshrine_testkit::{
+    Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich,
+};
+use execute::{Execute, GasSchedule};
+use eyre::{Result, ensure, eyre};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use wire::ProtocolFork;
+
+const L1_CHAIN: u64 = 31_337;
+const L2_CHAIN: u64 = 8_079;
+const FORK: ProtocolFork = ProtocolFork::Osaka;
+const ACCOUNTS: u64 = 10_000;
+/// Blocks of the batch, and transfers in each.
+const BLOCKS: usize = 10;
+const TRANSFERS: usize = 50;
+/// Slots of the ring of state roots.
+const RING: core::ops::Range<u64> = 5..5 + 8_191;
+
+/// A rollup whose L2 has many accounts. Made again, it is the same one.
+struct Scene {
+    l1: L1,
+    l2: L2,
+    rollup: Rollup,
+    operator: Key,
+    random: u64,
+}
+
+/// What advancing by some blocks took.
+#[derive(Debug, Default, Clone, Copy)]
+struct Cost {
+    /// Gas of the L1 transactions.
+    l1_gas: u64,
+    /// Gas of the L2 blocks.
+    l2_gas: u64,
+    /// Gas of the calldata (EIP-2028).
+    calldata_gas: u64,
+    /// Bytes of the inputs.
+    bytes: usize,
+    /// L1 transactions.
+    calls: u64,
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.l1_gas += other.l1_gas;
+        self.l2_gas += other.l2_gas;
+        self.calldata_gas += other.calldata_gas;
+        self.bytes += other.bytes;
+        self.calls += other.calls;
+    }
+}
+
+impl Cost {
+    /// Part of the gas that is neither that of the blocks nor that of calldata.
+    fn overhead_share(&self) -> f64 {
+        self.l1_gas.saturating_sub(self.l2_gas + self.calldata_gas) as f64 / self.l1_gas as f64
+    }
+}
+
+fn account(index: u64) -> Key {
+    Key::named(&format!("account {index}"))
+}
+
+impl Scene {
+    fn new(schedule: GasSchedule) -> Result<Self> {
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        let operator = Key::named("operator");
+        let execute = Execute { gas: schedule.into(), ..Execute::default() };
+        let mut l1 = L1::new(L1_CHAIN, execute, &["operator"])?;
+        let mut genesis =
+            l2_genesis(&artifacts.predeploys()?, FORK, 10_000_000, l1.next_timestamp());
+        for index in 0..ACCOUNTS {
+            genesis.alloc.insert(account(index).address(), rich(ETHER));
+        }
+        let l2 = L2::new(L2_CHAIN, FORK, &genesis)?;
+        let settings =
+            RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, FORK.schema()) };
+        let head = l2.chain().head();
+        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, head, &settings)?;
+        let mut scene = Self { l1, l2, rollup, operator, random: 1 };
+        // The first block is no common one, nor is one before the ring has seen a round.
+        let first = scene.block(1)?;
+        scene.advance(&[first])?;
+        scene.fill_ring()?;
+        Ok(scene)
+    }
+
+    fn fill_ring(&mut self) -> Result<()> {
+        let rollup = self.rollup.address;
+        self.l1.edit(|state| {
+            RING.skip(2).try_for_each(|slot| state.set_slot(rollup, U256::from(slot), U256::ONE))
+        })?;
+        Ok(())
+    }
+
+    /// A number below `end` (SplitMix64).
+    const fn below(&mut self, end: u64) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
+    }
+
+    /// A transfer between random accounts.
+    fn transfer(&mut self) -> Result<Transaction> {
+        let (from, to) = (account(self.below(ACCOUNTS)), account(self.below(ACCOUNTS)));
+        let value = U256::from(self.below(1 << 50));
+        Ok(self.l2.sign(&from, to.address().into(), value, Bytes::new(), 21_000)?)
+    }
+
+    /// Appends a block with this many transfers to the L2.
+    fn block(&mut self, transfers: usize) -> Result<Arc<Block>> {
+        let transactions = (0..transfers).map(|_| self.transfer()).collect::<Result<Vec<_>>>()?;
+        let time = self.l2.chain().head().header.timestamp + 1;
+        let (new, rejected) = self.l2.seal(time, B256::ZERO, transactions)?;
+        ensure!(rejected.is_empty(), "the L2 block leaves out {rejected:?}");
+        Ok(self.l2.append(new)?)
+    }
+
+    /// The input of EXECUTE for some blocks.
+    fn input(&self, blocks: &[Arc<Block>]) -> Result<Vec<u8>> {
+        if let [block] = blocks {
+            let state = self.l2.chain().state_before(block)?.ok_or_else(|| eyre!("no parent"))?;
+            return Ok(block.input(FORK, L2_CHAIN, &state.witness_of(block)?)?);
+        }
+        Ok(self.l2.chain().batch(blocks.to_vec())?.input()?)
+    }
+
+    /// Advances by blocks in one call, or, if L1 does not admit that, by each half of them in turn.
+    fn advance(&mut self, blocks: &[Arc<Block>]) -> Result<Cost> {
+        let input = self.input(blocks)?;
+        let bytes = input.len();
+        let inputs = vec![input.into()];
+        let call = INativeRollup::advanceCall { inputs, evidence: Evidence::default() };
+        let data = Bytes::from(call.abi_encode());
+        let (from, to) = (self.operator.address(), self.rollup.address);
+        let fits = floor_gas(&data) <= TRANSACTION_GAS_CAP
+            && self.l1.try_call(from, to, U256::ZERO, data.clone())?.success;
+        if !fits {
+            ensure!(blocks.len() > 1, "a block of {bytes} bytes cannot be advanced");
+            let (first, second) = blocks.split_at(blocks.len() / 2);
+            let mut cost = self.advance(first)?;
+            cost += self.advance(second)?;
+            return Ok(cost);
+        }
+        let gas = TRANSACTION_GAS_CAP;
+        let sent = self.l1.send(&self.operator, to.into(), U256::ZERO, data, gas)?;
+        ensure!(sent.receipt.success, "advance fails");
+        Ok(Cost {
+            l1_gas: sent.gas_used,
+            l2_gas: blocks.iter().map(|block| block.header.gas_used).sum(),
+            calldata_gas: calldata_gas(&sent.input),
+            bytes,
+            calls: 1,
+        })
+    }
+}
+
+fn calldata_gas(data: &[u8]) -> u64 {
+    data.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
+}
+
+/// What a transaction with this calldata costs at least (EIP-7623).
+fn floor_gas(data: &[u8]) -> u64 {
+    21_000 + calldata_gas(data) / 4 * 10
+}
+
+/// What was measured under one schedule.
+#[derive(Debug, Clone, Copy)]
+struct Figures {
+    /// Blocks of transfers as a batch.
+    batch: Cost,
+    /// The same blocks, each in a call of its own.
+    apart: Cost,
+    /// A block with one transfer.
+    single: Cost,
+}
+
+impl Figures {
+    fn measure(schedule: GasSchedule) -> Result<Self> {
+        let scene = |schedule| {
+            let mut scene = Scene::new(schedule)?;
+            let block = [scene.block(1)?];
+            let single = scene.advance(&block)?;
+            let blocks = (0..BLOCKS).map(|_| scene.block(TRANSFERS)).collect::<Result<Vec<_>>>()?;
+            Ok::<_, eyre::Report>((scene, single, blocks))
+        };
+        let (mut together, single, blocks) = scene(schedule)?;
+        let batch = together.advance(&blocks)?;
+        let (mut one_by_one, _, same) = scene(schedule)?;
+        ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
+        let mut apart = Cost::default();
+        for block in same {
+            apart += one_by_one.advance(&[block])?;
+        }
+        Ok(Self { batch, apart, single })
+    }
+
+    fn json(&self) -> Map<String, Value> {
+        let transfers = (BLOCKS * TRANSFERS) as u64;
+        let document = json!({
+            "transfer_calldata": self.batch.l1_gas / transfers,
+            "transfer_calldata_apart": self.apart.l1_gas / transfers,
+            "single_calldata": self.single.l1_gas,
+            "overhead_share": self.batch.overhead_share(),
+            "batch_bytes": self.batch.bytes,
+            "apart_bytes": self.apart.bytes,
+            "batch_calls": self.batch.calls,
+        });
+        document.as_object().cloned().unwrap_or_default()
+    }
+
+    fn print(&self, name: &str) {
+        let transfers = (BLOCKS * TRANSFERS) as u64;
+        let row = |what: &str, cost: &Cost, count: u64| {
+            println!(
+                "{what:<44} {:>10} {:>8} {:>6} {:>8.1} %",
+                cost.l1_gas / count,
+                cost.bytes,
+                cost.calls,
+                100.0 * cost.overhead_share(),
+            );
+        };
+        println!(
+            "{:<44} {:>10} {:>8} {:>6} {:>10}",
+            format!("schedule {name}"),
+            "L1 gas",
+            "bytes",
+            "calls",
+            "overhead"
+        );
+        let what = format!("transfer, {BLOCKS} blocks of {TRANSFERS} in batches");
+        row(&what, &self.batch, transfers);
+        row("transfer, the same blocks one by one", &self.apart, transfers);
+        row("block with one transfer", &self.single, 1);
+    }
+}
+
+fn main() -> Result<()> {
+    let as_json = std::env::args().any(|argument| argument == "--json");
+    let mut document = Map::new();
+    let mut schedules = Map::new();
+    for (name, schedule) in GasSchedule::NAMED {
+        let figures = Figures::measure(schedule)?;
+        if schedule == GasSchedule::DEFAULT {
+            document = figures.json();
+        }
+        schedules.insert(name.to_owned(), figures.json().into());
+        if !as_json {
+            figures.print(name);
+        }
+    }
+    if as_json {
+        document.insert("schedules".to_owned(), schedules.into());
+        println!("{}", serde_json::to_string_pretty(&document)?);
+    }
+    Ok(())
+}
