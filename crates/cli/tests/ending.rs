@@ -1,9 +1,9 @@
 //! `enshrine devnet` ends when it is told to, whatever it does.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::Duration,
 };
@@ -26,13 +26,16 @@ impl Devnet {
         Self(child)
     }
 
-    /// Where it listens, and the rest of what it says.
-    fn address(&mut self) -> (String, BufReader<ChildStdout>) {
+    /// Where it listens. What else it says is read and forgotten: a pipe that nobody reads would hold it
+    /// up.
+    fn address(&mut self) -> String {
         let mut said = BufReader::new(self.0.stdout.take().unwrap());
         let mut line = String::new();
         while said.read_line(&mut line).unwrap() > 0 {
             if let Some(address) = line.trim().strip_prefix("Listening on ") {
-                return (address.to_owned(), said);
+                let address = address.to_owned();
+                thread::spawn(move || io::copy(&mut said, &mut io::sink()));
+                return address;
             }
             line.clear();
         }
@@ -104,12 +107,12 @@ fn it_ends_in_the_middle_of_a_million_blocks_and_writes_its_state() {
     let path = folder.path().join("state.json");
     for signal in ["-INT", "-TERM"] {
         let mut devnet = Devnet::start(&["--dump-state", path.to_str().unwrap()]);
-        let (address, _said) = devnet.address();
+        let address = devnet.address();
         let _request = keep_busy(&address);
         devnet.signal(signal);
         assert!(devnet.ended().is_some_and(|status| status.success()), "{signal}");
         let mut again = Devnet::start(&["--load-state", path.to_str().unwrap()]);
-        let (address, _said) = again.address();
+        let address = again.address();
         let height = answer(&address, "eth_blockNumber", "[]");
         assert!(height.contains("result") && !height.contains(r#""0x0""#), "{height}");
         std::fs::remove_file(&path).unwrap();
@@ -124,7 +127,7 @@ fn a_second_signal_ends_it_though_its_state_cannot_be_written() {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let path = folder.path().join("state.json");
     let mut devnet = Devnet::start(&["--dump-state", path.to_str().unwrap()]);
-    let _said = devnet.address();
+    devnet.address();
     // Signals that come too fast are one.
     for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
         devnet.signal("-INT");
