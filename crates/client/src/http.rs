@@ -176,10 +176,18 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// What servers answer that have too much to do, or stand before one that does not answer.
+const OVERLOADED: [StatusCode; 4] = [
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
+
 /// Whether an answer says that the node has too much to do just now: by its status, or by the error
-/// of a request.
+/// of a request. An error of the node is its answer, even with status 500.
 fn is_busy(status: StatusCode, body: &[u8]) -> bool {
-    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+    if OVERLOADED.contains(&status) {
         return true;
     }
     if body.len() > LONGEST_ERROR {
@@ -189,7 +197,7 @@ fn is_busy(status: StatusCode, body: &[u8]) -> bool {
     match serde_json::from_slice(body) {
         Ok(ResponsePacket::Single(response)) => is_busy(&response),
         Ok(ResponsePacket::Batch(responses)) => responses.iter().any(is_busy),
-        Err(_) => false,
+        Err(_) => status.is_server_error(),
     }
 }
 
@@ -243,6 +251,8 @@ mod tests {
         assert!(busy(200, &failed(-32_005, "rate limit exceeded")));
         assert!(!busy(200, &failed(3, "execution reverted")));
         assert!(!busy(400, &failed(-32_601, "no such method")));
+        assert!(!busy(500, &failed(-32_000, "no")));
+        assert!(busy(500, "oops") && !busy(400, "oops"));
         assert!(busy(200, &format!("[{good},{}]", failed(429, "slow down"))));
         assert!(!busy(200, "[]") && !busy(200, "7"));
     }
