@@ -22,7 +22,10 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         // What is sent unsigned cannot be verified.
-        let served = serve(|config| config.verify_blocks = false);
+        Self::of(serve(|config| config.verify_blocks = false))
+    }
+
+    fn of(served: Served) -> Self {
         let client = Client::new(&served.url(), Options::default()).unwrap();
         let scene = Self { served, client };
         scene.ask("anvil_setCode", json!([CALLER, FORWARDER]));
@@ -90,8 +93,9 @@ fn a_call_is_explained_whatever_became_of_it() {
     assert_eq!((&valid["verdict"], &valid["reason"]), (&json!("valid"), &Value::Null));
     assert_eq!(valid["output"].as_str().unwrap().len(), 2 + 2 * 43);
 
+    let dear = Scene::of(serve(|config| config.execute_gas = "1000000+0".parse().unwrap()));
     let poor = json!({ "to": CALLER, "data": execute_input(), "gas": "0x20000" });
-    let poor = scene.ask("enshrine_explainExecute", json!([poor]));
+    let poor = dear.ask("enshrine_explainExecute", json!([poor]));
     assert_eq!(poor[0]["verdict"], "outOfGas", "{poor}");
 
     let other = json!({ "to": scene.served.devnet.addresses()[1] });

@@ -165,8 +165,11 @@ mod tests {
                 assert!(args(none).unwrap().none().is_ok());
             }
             assert!(args(Some("[1]")).unwrap().none().is_err());
-            assert!(args(Some("{}")).is_err());
+            assert!(args(Some("7")).is_err());
         }
+        // Only methods that have names for none of their parameters take an object for one.
+        assert!(Args::new(Some("{}"), Wording::Geth).is_err());
+        assert!(Args::new(Some("{}"), Wording::Plain).is_ok());
     }
 
     #[test]
