@@ -90,10 +90,12 @@ fn a_batch_is_paid_once_and_each_further_block_for_its_own_work() {
     for transfers in [&[3][..], &[2, 1], &[0, 0, 0, 0], &[1, 0, 5]] {
         let (_, calldata) = batch(transfers);
         let (reserve, charge) = prices(&calldata, transfers);
-        // What a block walks again that an earlier one has walked is paid for as it comes.
+        // What a block walks again that an earlier one has walked is paid for as it comes, unless the gas
+        // of the blocks covers it.
         let executed = execute().run(&calldata, u64::MAX).unwrap();
         let again = executed.reserve - reserve;
-        assert_eq!(again == 0, transfers.len() == 1, "{transfers:?}");
+        assert!(again == 0 || transfers.len() > 1, "{transfers:?}");
+        assert!(again > 0 || transfers.iter().any(|count| *count > 0), "{transfers:?}");
         assert!((charge..=charge + again).contains(&executed.gas), "{transfers:?}");
         let seen = Host::new(execute()).see(CALL, &calldata, executed.reserve);
         assert!(seen.success);
