@@ -129,7 +129,7 @@ impl L1View {
         self.advanced.get(index).map(|(_, hash, _)| *hash)
     }
 
-    /// Reads on, at most [`BATCH`] blocks.
+    /// Reads on, at most 256 blocks.
     ///
     /// # Errors
     ///
