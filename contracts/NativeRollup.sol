@@ -82,9 +82,11 @@ contract NativeRollup is RelayDuty, ForcedDuty {
     /// @dev What the block at the tip owes, and whether it has done that.
     ///
     /// A block that L1 can carry has room for relays or for forced transactions, not always for both
-    /// (see `Capacity`). So it owes whichever has been due for longer, and the other too if nothing was
-    /// to be done about that one. What is due is dealt with in the order of time; neither messages nor
-    /// forced transactions can keep off what was on L1 before them.
+    /// (see `Capacity`). So it owes whichever may have been due for longer, and the other too if nothing
+    /// was to be done about that one. Once a block has shown what is next of a kind, that is exact; before,
+    /// what is known is a time before which nothing of it is due. So what is due is dealt with in the order
+    /// of time, but for one block; neither messages nor forced transactions can keep off what was on L1
+    /// before them for longer.
     function _requireDuties(
         Tip memory tip,
         bytes memory block_,

@@ -40,4 +40,36 @@ contract StarvedDepositsTest is RealRollup {
         rollup.advance(one(relaying), e);
         assertHead();
     }
+
+    /// @dev While no block has shown what is next, the rollup takes it that both may be due since its
+    /// deployment, and begins with what was forced although the deposit is older.
+    function test_a_deposit_waits_for_one_block_of_forced_transactions_at_most() public {
+        send(bob, 1 ether, 0, "");
+        skip(1 hours);
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        skip(FORCED_DELAY);
+        l2.raw(raw);
+        l2.seal();
+        rollup.advance(
+            one(L2.inputOf(l2.head.hash)), one(discharge(t, INativeRollup.Outcome.Included))
+        );
+        assertHead();
+
+        // Another that is due soon helps nobody over the second block.
+        raw = signedTransfer("alice", 1, 100 gwei);
+        t = submit(raw);
+        skip(FORCED_DELAY);
+        IL2.Head memory parent = l2.head;
+        l2.raw(raw);
+        bytes memory withoutRelay = l2.seal();
+        expectRefused(
+            withoutRelay,
+            one(discharge(t, INativeRollup.Outcome.Included)),
+            abi.encodeWithSelector(INativeRollup.RelayProofMissing.selector, 0)
+        );
+        l2.head = parent;
+        bringOver();
+        assertEq(relayedCount(), 1);
+    }
 }
