@@ -64,16 +64,6 @@ impl BuiltBlock {
     }
 }
 
-/// With its witness, if it was recorded: a store may [keep it](Changes::witness).
-impl From<BuiltBlock> for ExecutedBlock {
-    fn from(built: BuiltBlock) -> Self {
-        let mut executed = built.executed;
-        // Of a block that nobody can execute again, it is no witness.
-        executed.changes.witness = built.witness.filter(|_| executed.block.provable);
-        executed
-    }
-}
-
 impl ChainReader {
     /// Builds a child of the head from those of `transactions` that can stand in it, in order, with
     /// the least witness that a verifier needs.

@@ -36,3 +36,29 @@ impl Default for INativeRollup::Evidence {
         Self { updates: Vec::new(), forced: Vec::new(), relays: Vec::new() }
     }
 }
+
+/// The rollup's interface describes a state of the queue by a type of its own.
+impl From<IL1MessageQueue::Checkpoint> for INativeRollup::Checkpoint {
+    fn from(it: IL1MessageQueue::Checkpoint) -> Self {
+        let IL1MessageQueue::Checkpoint { id, count, l1Block, timestamp, root } = it;
+        Self { id, count, l1Block, timestamp, root }
+    }
+}
+
+/// And so it does with a submitted transaction.
+impl From<&IForcedInbox::ForcedTransaction> for INativeRollup::ForcedTransaction {
+    fn from(it: &IForcedInbox::ForcedTransaction) -> Self {
+        Self {
+            hash: it.hash,
+            sender: it.sender,
+            nonce: it.nonce,
+            gasLimit: it.gasLimit,
+            maxFee: it.maxFee,
+            cost: it.cost,
+            submittedAt: it.submittedAt,
+            bounded: it.bounded,
+            to: it.to,
+            footprint: it.footprint,
+        }
+    }
+}

@@ -9,6 +9,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod bindings;
+pub mod capacity;
 mod config;
 mod deployment;
 mod genesis;
@@ -18,5 +19,5 @@ mod proofs;
 pub use config::{ForcedConfig, RollupConfig};
 pub use deployment::{Deployment, DeploymentError};
 pub use genesis::{L1_ANCHOR, L2_MESSENGER, PREMINT, Predeploys, l2_chain_config, l2_genesis};
-pub use messages::{Anchor, Message, extend, pack, sent_in, sent_slot};
+pub use messages::{Anchor, Message, extend, kept_slot, pack, sent_in, sent_slot};
 pub use proofs::message_proof;

@@ -1,6 +1,11 @@
 //! Messages between L1 and L2, as `contracts/messaging/Messages.sol` defines them.
 
-use crate::bindings::IL1MessageQueue::MessageSent;
+use crate::bindings::{
+    IL1Anchor,
+    IL1MessageQueue::{self, MessageSent},
+    IL2Messenger,
+    INativeRollup::{AnchorUpdate, Checkpoint},
+};
 use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
 use alloy_sol_types::{SolEvent as _, SolValue};
 
@@ -45,6 +50,22 @@ impl Message {
         })
     }
 
+    /// The message of an event of `L2Messenger`, which is on its way to L1.
+    ///
+    /// `None` if the gas limit does not fit 32 bits, which the messenger lets no message have.
+    pub fn from_l2_event(event: &IL2Messenger::MessageSent) -> Option<Self> {
+        Some(Self {
+            sender: event.sender,
+            to: event.to,
+            refund_to: event.refundTo,
+            value: event.value,
+            fee: event.fee,
+            gas_limit: event.gasLimit.try_into().ok()?,
+            index: event.index,
+            data: event.data.clone(),
+        })
+    }
+
     /// `keccak256(abi.encode(sender, to, refundTo, value, fee, gasLimit, index, keccak256(data)))`.
     pub fn hash(&self) -> B256 {
         let fields = (
@@ -74,6 +95,22 @@ impl Message {
     }
 }
 
+/// A message as `L1MessageQueue.claim` takes it.
+impl From<&Message> for IL1MessageQueue::Message {
+    fn from(message: &Message) -> Self {
+        Self {
+            sender: message.sender,
+            to: message.to,
+            refundTo: message.refund_to,
+            value: message.value,
+            fee: message.fee,
+            gasLimit: message.gas_limit.into(),
+            index: message.index,
+            data: message.data.clone(),
+        }
+    }
+}
+
 impl Message {
     /// Appends the message as `L2Messenger.relay` reads one that is to be parked.
     pub fn pack_parked(&self, out: &mut Vec<u8>) {
@@ -98,6 +135,13 @@ pub fn sent_in<'l>(inbox: Address, logs: impl IntoIterator<Item = &'l Log>) -> V
 pub fn sent_slot(index: u64) -> U256 {
     const SENT_SLOT: u64 = 4;
     keccak256((U256::from(index), U256::from(SENT_SLOT)).abi_encode()).into()
+}
+
+/// Slot of `L2Messenger` that says whether the message from L1 with this hash has failed (1) or is parked
+/// (2).
+pub fn kept_slot(message_hash: B256) -> U256 {
+    const KEPT_SLOT: u64 = 2;
+    keccak256((message_hash, U256::from(KEPT_SLOT)).abi_encode()).into()
 }
 
 /// Messages one after another, as `L2Messenger.relay` takes them.
@@ -137,5 +181,43 @@ impl Anchor {
             self.message_root,
         );
         keccak256(fields.abi_encode())
+    }
+
+    /// The call that makes it known on the L2.
+    pub const fn prove_call(&self) -> IL1Anchor::proveCall {
+        IL1Anchor::proveCall {
+            anchor: IL1Anchor::Anchor {
+                l1BlockNumber: self.l1_block_number,
+                l1BlockHash: self.l1_block_hash,
+                messageCount: self.message_count,
+                messageRoot: self.message_root,
+            },
+        }
+    }
+
+    /// The anchor of a call of [`Self::prove_call`].
+    pub const fn of_call(call: &IL1Anchor::proveCall) -> Self {
+        let IL1Anchor::Anchor { l1BlockNumber, l1BlockHash, messageCount, messageRoot } =
+            call.anchor;
+        Self {
+            l1_block_number: l1BlockNumber,
+            l1_block_hash: l1BlockHash,
+            message_count: messageCount,
+            message_root: messageRoot,
+        }
+    }
+
+    /// What `advance` is told of it, if it is that of the block at `index`; `checkpoint` is the state of the
+    /// queue that it names.
+    pub const fn update(&self, index: u64, checkpoint: &Checkpoint) -> AnchorUpdate {
+        AnchorUpdate {
+            index,
+            l1BlockNumber: self.l1_block_number,
+            messageCount: self.message_count,
+            messageRoot: self.message_root,
+            checkpointId: checkpoint.id,
+            checkpointBlock: checkpoint.l1Block,
+            checkpointTimestamp: checkpoint.timestamp,
+        }
     }
 }

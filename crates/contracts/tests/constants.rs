@@ -1,7 +1,7 @@
 //! Constants that stand in Solidity and in Rust, read from the Solidity sources.
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
-use enshrine_contracts::{Anchor, L1_ANCHOR, L2_MESSENGER, Message, extend, sent_slot};
+use enshrine_contracts::{Anchor, L1_ANCHOR, L2_MESSENGER, Message, capacity, extend, sent_slot};
 use eyre::{Context, OptionExt, Result};
 use std::{collections::BTreeMap, fs};
 use toolchain::find_root;
@@ -123,6 +123,26 @@ fn the_gas_cap_of_a_transaction_is_that_of_eip_7825() -> Result<()> {
         [U256::from(7).to_be_bytes::<32>(), messages.get("SENT_SLOT")?.to_be_bytes()].concat(),
     );
     assert_eq!(sent_slot(7), U256::from_be_bytes(slot.0));
+    Ok(())
+}
+
+#[test]
+fn what_can_be_demanded_of_a_block_is_what_the_contracts_demand() -> Result<()> {
+    let demanded = Constants::read("libraries/Capacity.sol")?;
+    for (name, expected) in [
+        ("DUTY_GAS", capacity::DUTY_GAS),
+        ("DUTY_BYTES", capacity::DUTY_BYTES),
+        ("ENTRY_BYTES", capacity::ENTRY_BYTES),
+        ("PROOF_BYTES", capacity::PROOF_BYTES),
+        ("RELAYS", capacity::RELAYS),
+        ("AHEAD", capacity::AHEAD),
+    ] {
+        assert_eq!(demanded.get(name)?, U256::from(expected), "{name}");
+    }
+    let forced = Constants::read("forced/ForcedQueue.sol")?;
+    forced.assert("MAX_DISCHARGES", capacity::MAX_DISCHARGES);
+    let sent = Constants::read("messaging/SendQueue.sol")?;
+    assert_eq!(sent.get("CHECKPOINT_INTERVAL")?, U256::from(capacity::CHECKPOINT_INTERVAL));
     Ok(())
 }
 

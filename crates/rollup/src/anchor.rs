@@ -1,6 +1,6 @@
 //! What the next L2 block takes over from L1: an anchor, and the messages that it covers.
 
-use crate::{RollupError, Signer, duties::AHEAD, l1::L1View};
+use crate::{RollupError, Signer, l1::L1View};
 use alloy_consensus::{Transaction as _, TxEip1559};
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::SolCall as _;
@@ -8,6 +8,7 @@ use chain::{Block, RecoveredTransaction};
 use contracts::{
     Anchor, L1_ANCHOR, L2_MESSENGER, Message,
     bindings::{IL1Anchor, IL2Messenger},
+    capacity::AHEAD,
     pack,
 };
 
@@ -64,12 +65,7 @@ pub(crate) fn anchor_of(block: &Block) -> Option<Anchor> {
             return None;
         }
         let call = IL1Anchor::proveCall::abi_decode(transaction.input()).ok()?;
-        let anchor = Anchor {
-            l1_block_number: call.anchor.l1BlockNumber,
-            l1_block_hash: call.anchor.l1BlockHash,
-            message_count: call.anchor.messageCount,
-            message_root: call.anchor.messageRoot,
-        };
+        let anchor = Anchor::of_call(&call);
         (anchor.hash() == carried).then_some(anchor)
     })
 }
@@ -89,14 +85,7 @@ pub(crate) fn opening(
 ) -> Result<Opening, RollupError> {
     let mut opening = Opening { transactions: Vec::new(), relayed };
     if let Some(anchor) = anchor {
-        let call = IL1Anchor::proveCall {
-            anchor: IL1Anchor::Anchor {
-                l1BlockNumber: anchor.l1_block_number,
-                l1BlockHash: anchor.l1_block_hash,
-                messageCount: anchor.message_count,
-                messageRoot: anchor.message_root,
-            },
-        };
+        let call = anchor.prove_call();
         opening.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), PROVE_GAS)?);
     }
     let pending: Vec<&Message> = view.messages().range(relayed, covered).collect();

@@ -7,23 +7,12 @@ use chain::{Block, ChainReader};
 use contracts::{
     L2_MESSENGER,
     bindings::INativeRollup::{
-        AnchorUpdate, Discharge, Evidence, ForcedBatch, ForcedTransaction, Outcome, RelayProof,
+        AnchorUpdate, Discharge, Evidence, ForcedBatch, Outcome, RelayProof,
     },
+    capacity::{AHEAD, DUTY_BYTES, DUTY_GAS, ENTRY_BYTES, MAX_DISCHARGES, PROOF_BYTES, RELAYS},
 };
 use std::sync::Arc;
 
-/// The most transactions with which a block deals (`ForcedQueue.MAX_DISCHARGES`).
-const MAX_DISCHARGES: usize = 64;
-/// `Capacity.DUTY_GAS`.
-pub(crate) const DUTY_GAS: u64 = 8_000_000;
-/// `Capacity.DUTY_BYTES`.
-pub(crate) const DUTY_BYTES: u64 = 52_000;
-/// `Capacity.ENTRY_BYTES`.
-const ENTRY_BYTES: u64 = 800;
-/// `Capacity.PROOF_BYTES`.
-const PROOF_BYTES: u64 = 5_400;
-/// `Capacity.AHEAD`: messages that an anchor may cover beyond those that are known to be relayed.
-pub(crate) const AHEAD: u64 = 256;
 /// Relayed messages of which L1 does not know, beyond which it is told of its own accord.
 const UNPROVEN: u64 = AHEAD / 2;
 
@@ -124,7 +113,7 @@ pub fn evidence(
         let many = position == last && relayed >= duties.relayed + UNPROVEN;
         if pending && (is_due || many) {
             let (proof, due) = relay_proof(chain, view, rules, block, index, relayed)?;
-            if is_due && due <= block.header.timestamp && relayed < duties.relayed + 4 {
+            if is_due && due <= block.header.timestamp && relayed < duties.relayed + RELAYS {
                 let block = block.header.number;
                 return Ok(Err(DutyError::MessagesOverdue { block, relayed, due }));
             }
@@ -159,15 +148,7 @@ fn update(view: &L1View, block: &Block, index: u64) -> Result<AnchorUpdate, Duty
     };
     let anchor = anchor_of(block).ok_or_else(unknown)?;
     let checkpoint = view.messages().checkpoint_of(anchor.message_count).ok_or_else(unknown)?;
-    Ok(AnchorUpdate {
-        index,
-        l1BlockNumber: anchor.l1_block_number,
-        messageCount: anchor.message_count,
-        messageRoot: anchor.message_root,
-        checkpointId: checkpoint.id,
-        checkpointBlock: checkpoint.l1Block,
-        checkpointTimestamp: checkpoint.timestamp,
-    })
+    Ok(anchor.update(index, &checkpoint))
 }
 
 /// The proof, and when messages are overdue next.
@@ -233,7 +214,7 @@ fn forced(
     }
     let put_off = discharges.last().is_some_and(|last| last.outcome == Outcome::NoRoom);
     let next = entries.get(discharges.len()).filter(|_| !put_off);
-    let next = next.map(described).into_iter().collect();
+    let next = next.map(|entry| (&entry.transaction).into()).into_iter().collect();
     Ok(Ok(Some(ForcedBatch { index, discharges, next })))
 }
 
@@ -312,27 +293,10 @@ fn discharge(
     code: Bytes,
 ) -> Judged {
     Judged::As(Box::new(Discharge {
-        transaction: described(entry),
+        transaction: (&entry.transaction).into(),
         outcome,
         position,
         accountProof: proof,
         code,
     }))
-}
-
-/// The same description in the words of the other interface.
-const fn described(entry: &ForcedEntry) -> ForcedTransaction {
-    let t = &entry.transaction;
-    ForcedTransaction {
-        hash: t.hash,
-        sender: t.sender,
-        nonce: t.nonce,
-        gasLimit: t.gasLimit,
-        maxFee: t.maxFee,
-        cost: t.cost,
-        submittedAt: t.submittedAt,
-        bounded: t.bounded,
-        to: t.to,
-        footprint: t.footprint,
-    }
 }

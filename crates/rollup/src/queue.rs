@@ -2,10 +2,9 @@
 
 use crate::{L1Error, RollupError};
 use alloy_primitives::B256;
-use contracts::{Message, bindings::INativeRollup::Checkpoint, extend};
-
-/// At most so many messages lie between two checkpoints (`SendQueue.CHECKPOINT_INTERVAL`).
-pub(crate) const CHECKPOINT_INTERVAL: u64 = 256;
+use contracts::{
+    Message, bindings::INativeRollup::Checkpoint, capacity::CHECKPOINT_INTERVAL, extend,
+};
 
 /// All messages that were sent, and the states of the queue that an anchor may name.
 #[derive(Debug, Default)]

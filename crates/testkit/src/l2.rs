@@ -9,7 +9,7 @@ use alloy_sol_types::SolCall;
 use chain::{Block, BlockAttributes, BlockWithWitness, Chain, ChainConfig};
 use contracts::{
     Anchor, L1_ANCHOR, L2_MESSENGER, Message,
-    bindings::{IL1Anchor, IL1MessageQueue::MessageProof, IL2Messenger},
+    bindings::{IL1MessageQueue::MessageProof, IL2Messenger},
     message_proof, pack, sent_slot,
 };
 use executor::{ChainSpec, Invalid};
@@ -74,14 +74,7 @@ impl L2 {
         from: &Key,
         anchor: &Anchor,
     ) -> Result<Transaction, HarnessError> {
-        let call = IL1Anchor::proveCall {
-            anchor: IL1Anchor::Anchor {
-                l1BlockNumber: anchor.l1_block_number,
-                l1BlockHash: anchor.l1_block_hash,
-                messageCount: anchor.message_count,
-                messageRoot: anchor.message_root,
-            },
-        };
+        let call = anchor.prove_call();
         self.sign(from, L1_ANCHOR.into(), U256::ZERO, call.abi_encode().into(), 300_000)
     }
 

@@ -67,15 +67,7 @@ impl Rollup {
             message_count: checkpoint.count,
             message_root: checkpoint.root,
         };
-        let update = AnchorUpdate {
-            index,
-            l1BlockNumber: anchor.l1_block_number,
-            messageCount: anchor.message_count,
-            messageRoot: anchor.message_root,
-            checkpointId: checkpoint.id,
-            checkpointBlock: checkpoint.l1Block,
-            checkpointTimestamp: checkpoint.timestamp,
-        };
+        let update = anchor.update(index, &checkpoint.into());
         Ok((anchor, update))
     }
 

@@ -12,7 +12,7 @@ use clap::Args;
 use contracts::{
     Deployment, L2_MESSENGER, Message,
     bindings::{
-        IL1MessageQueue::{self, MessageProof, claimCall, isClaimedCall},
+        IL1MessageQueue::{MessageProof, claimCall, isClaimedCall},
         IL2Messenger,
         INativeRollup::{headCall, stateRootAtCall},
     },
@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             message.fee
         ),
     };
-    let claim = claimCall { message: queued(&message), proof, feeRecipient: fee_recipient };
+    let claim = claimCall { message: (&message).into(), proof, feeRecipient: fee_recipient };
     let calldata = Bytes::from(claim.abi_encode());
     if !arguments.json {
         if l1.is_none() {
@@ -183,31 +183,9 @@ fn read(log: &Log, index: u64) -> Result<(Message, u64)> {
     let event =
         IL2Messenger::MessageSent::decode_log(&log.inner).wrap_err("it is no MessageSent")?;
     ensure!(event.index == index, "it is of message {}", event.index);
-    let message = Message {
-        sender: event.sender,
-        to: event.to,
-        refund_to: event.refundTo,
-        value: event.value,
-        fee: event.fee,
-        gas_limit: event.gasLimit.try_into().wrap_err("no message may ask for so much gas")?,
-        index: event.index,
-        data: event.data.data.clone(),
-    };
+    let message =
+        Message::from_l2_event(&event).ok_or_eyre("it asks for more gas than any message may")?;
     Ok((message, sent))
-}
-
-/// The message as `claim` takes it.
-fn queued(message: &Message) -> IL1MessageQueue::Message {
-    IL1MessageQueue::Message {
-        sender: message.sender,
-        to: message.to,
-        refundTo: message.refund_to,
-        value: message.value,
-        fee: message.fee,
-        gasLimit: message.gas_limit.into(),
-        index: message.index,
-        data: message.data.clone(),
-    }
 }
 
 /// State root of an L2 block.

@@ -43,19 +43,7 @@ impl Harness {
         let alice = self.alice.clone();
         let sent = self.l1.transact(&alice, self.rollup.forced, U256::ZERO, &call)?;
         let event = IForcedInbox::ForcedSubmitted::decode_log(&sent.receipt.logs[0])?;
-        let t = &event.transaction;
-        Ok(ForcedTransaction {
-            hash: t.hash,
-            sender: t.sender,
-            nonce: t.nonce,
-            gasLimit: t.gasLimit,
-            maxFee: t.maxFee,
-            cost: t.cost,
-            submittedAt: t.submittedAt,
-            bounded: t.bounded,
-            to: t.to,
-            footprint: t.footprint,
-        })
+        Ok((&event.transaction).into())
     }
 
     fn discharge(&self, transaction: &ForcedTransaction, outcome: Outcome) -> Result<Discharge> {
@@ -77,13 +65,7 @@ impl Harness {
 
     fn checkpoint(&self) -> Result<Checkpoint> {
         let c = self.l1.read(self.rollup.inbox, &IL1MessageQueue::checkpointCall {})?;
-        Ok(Checkpoint {
-            id: c.id,
-            count: c.count,
-            l1Block: c.l1Block,
-            timestamp: c.timestamp,
-            root: c.root,
-        })
+        Ok(c.into())
     }
 
     fn relay_proof(&self, before: &Checkpoint, next: &Checkpoint) -> Result<Evidence> {
