@@ -1,10 +1,8 @@
 //! Changes of a node's state, as values.
 
 use crate::{
-    Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolTransaction, Rejected,
-    Snapshot,
+    Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolTransaction, Snapshot,
 };
-use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256};
 use chain::{ChainError, RecoveredTransaction, State};
 use core::fmt;
@@ -119,33 +117,28 @@ impl Command for SetForkchoice {
     }
 }
 
-/// Makes a known block the head. Transactions of blocks that are canonical no more are offered to the
-/// pool again; those that it does not take come back, with the reason.
+/// Makes a known block the head. What comes back are the transactions of the blocks that gave way, in their
+/// order: they are not offered to the pool, which would refuse those that need what stood before them.
 #[derive(Debug, Clone, Copy)]
 pub struct SetHead(pub B256);
 
 impl Command for SetHead {
-    type Output = Result<Vec<(B256, Rejected)>, ChainError>;
+    type Output = Result<Vec<RecoveredTransaction>, ChainError>;
 
     fn apply(self, node: &mut NodeState) -> Self::Output {
         let before = Arc::clone(node.chain.head());
         node.chain.set_head(&self.0)?;
         let moved = Event::between(&node.chain, &before, node.chain.head());
         let Some(Event::Head { removed, .. }) = moved else { return Ok(Vec::new()) };
-        let mut dropped = Vec::new();
-        for block in removed.iter().rev() {
-            for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
-                let raw = transaction.encoded_2718().into();
-                let (transaction, sender) = (transaction.clone(), *sender);
-                let hash = *transaction.hash();
-                let recovered = RecoveredTransaction { transaction, sender, signed: true };
-                match node.admit(PoolTransaction::new(recovered, None, raw)) {
-                    Ok(_) | Err(Rejected::Known(_)) => {}
-                    Err(reason) => dropped.push((hash, reason)),
-                }
-            }
-        }
-        Ok(dropped)
+        let transactions = removed.iter().rev().flat_map(|block| {
+            let of_block = block.transactions.iter().zip(&block.senders);
+            of_block.map(|(transaction, sender)| RecoveredTransaction {
+                transaction: transaction.clone(),
+                sender: *sender,
+                signed: true,
+            })
+        });
+        Ok(transactions.collect())
     }
 }
 

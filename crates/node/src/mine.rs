@@ -50,6 +50,8 @@ pub struct Pending {
 pub struct SealedBlock {
     /// The block. Its witness is there if it was verified, or if inputs of EXECUTE are bounded.
     pub new: BlockWithWitness,
+    /// Gas that a call of EXECUTE has to hold to verify it, if it was verified.
+    pub execute_gas: Option<u64>,
     /// The transactions that were offered and are not in it, and why.
     pub rejected: Vec<(B256, Rejection)>,
     begun: Instant,
@@ -221,7 +223,7 @@ impl Node {
         let number = draft.state.block().header.number + 1;
         let _span = tracing::info_span!("block", number).entered();
         let mut too_dear = Vec::new();
-        let (built, rejected) = loop {
+        let (built, rejected, execute_gas) = loop {
             let mut built = draft.build(rules.is_some())?;
             let hashes: Vec<B256> =
                 draft.transactions().map(|offered| *offered.transaction.hash()).collect();
@@ -236,12 +238,12 @@ impl Node {
                 gas = verify_from_witness(&draft.state, &built.executed.block, witness, rules)?;
             }
             let Some((got, max)) = gas.zip(max_gas).filter(|(got, max)| got > max) else {
-                break (built, rejected);
+                break (built, rejected, gas);
             };
             // Fewer of the pool, and in the end none: one that is too dear by itself stays out for good.
             draft.offered.retain(|it| rejected.iter().all(|(left, _)| left != it.hash()));
             match draft.offered.len() {
-                0 => break (built, rejected),
+                0 => break (built, rejected, gas),
                 1 if draft.first.is_empty() => {
                     let index = 0;
                     let reason = format!("EXECUTE asks for {got} gas with it, {max} are allowed");
@@ -256,7 +258,7 @@ impl Node {
             tracing::debug!(%transaction, %reason, "left out");
         }
         let new = built.into_block_with_witness(&draft.state.config().spec);
-        Ok(SealedBlock { new, rejected, begun })
+        Ok(SealedBlock { new, execute_gas, rejected, begun })
     }
 
     /// Makes a sealed block the head, if it was built on this one.
@@ -271,7 +273,7 @@ impl Node {
     }
 
     fn append_locked(&self, sealed: SealedBlock) -> Result<Arc<Block>, NodeError> {
-        let SealedBlock { new, rejected, begun } = sealed;
+        let SealedBlock { new, rejected, begun, .. } = sealed;
         let mut node = self.inner.write();
         let block = node.chain.append(new)?;
         node.clock.used(block.header.timestamp);

@@ -2,7 +2,7 @@
 
 use crate::DutyError;
 use alloy_primitives::{Address, B256, U256};
-use chain::ChainError;
+use chain::{ChainError, Rejection};
 use client::ClientError;
 use core::fmt::Display;
 use execute::ExecuteError;
@@ -122,7 +122,7 @@ pub enum RollupError {
     },
     /// A block has left something undone.
     #[error(transparent)]
-    Duty(DutyError),
+    Duty(#[from] DutyError),
     /// EXECUTE refuses a block that somebody shows.
     #[error("EXECUTE refuses block {hash}: {reason}")]
     Refused {
@@ -143,13 +143,23 @@ pub enum RollupError {
     #[error(transparent)]
     Deployment(#[from] contracts::DeploymentError),
     /// No block can be built that L1 would take.
-    #[error("an L2 block with what is due takes {got} bytes of calldata, {max} fit")]
+    #[error(
+        "an L2 block with what is due takes {bytes} bytes of calldata, {max_bytes} fit, and {gas} gas of \
+         EXECUTE, {max_gas} fit"
+    )]
     TooLarge {
         /// Bytes of the input.
-        got: usize,
+        bytes: usize,
         /// Bytes that fit.
-        max: usize,
+        max_bytes: usize,
+        /// Gas that EXECUTE asks for.
+        gas: u64,
+        /// Gas that fits.
+        max_gas: u64,
     },
+    /// The operator's account on the L2 cannot send what the next block is to begin with.
+    #[error("the operator's transactions on the L2: {0}")]
+    Operator(Rejection),
     /// The account that advances the rollup has too little.
     #[error("{account} has {balance} wei on L1, and the next transaction may cost {cost}")]
     Funds {

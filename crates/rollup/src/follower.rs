@@ -75,9 +75,7 @@ impl Follower {
             .map_err(|reason| RollupError::Refused { hash: payload.block_hash, reason })?;
         let hash = payload.block_hash;
         let new = self.sync.node.read(|node| derivation::import(&node.chain, input, hash))?;
-        if chain.head().hash != new.block.header.parent_hash {
-            self.sync.set_head(new.block.header.parent_hash)?;
-        }
-        Ok(Some(self.sync.node.adopt(new)?))
+        self.sync.adopt(new)?;
+        Ok(Some(Arc::clone(self.sync.chain().head())))
     }
 }

@@ -1,16 +1,17 @@
 //! What a node answers about its rollup: the `rollup_` methods.
 
-use crate::{Status, feed, status::BlockId, sync::relayed_after};
-use alloy_primitives::{B256, Bytes, U256, keccak256};
-use alloy_sol_types::{SolCall as _, SolEvent as _, SolValue as _};
+use crate::{
+    Status, feed,
+    status::BlockId,
+    sync::{covered_by, relayed_after},
+};
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_sol_types::{SolCall as _, SolEvent as _};
 use chain::{Block, ChainReader};
 use contracts::{
-    L1_ANCHOR, L2_MESSENGER,
-    bindings::{
-        IL1MessageQueue::{Message, claimCall},
-        IL2Messenger::MessageSent,
-    },
-    message_proof, sent_slot,
+    L2_MESSENGER, Message,
+    bindings::{IL1MessageQueue::claimCall, IL2Messenger::MessageSent},
+    kept_slot, message_proof, sent_slot,
 };
 use node::Node;
 use parking_lot::Mutex;
@@ -98,7 +99,7 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     });
     methods.execute("rollup_claimProof", |rollup, args| {
         let index = number(args)?;
-        rollup.claim(index)
+        rollup.claim(index, args.optional()?)
     });
     methods.execute("rollup_inputsAfter", |rollup, args| {
         let number = number(args)?;
@@ -125,12 +126,10 @@ impl RollupApi {
         let chain = self.api.chain();
         let head = chain.head();
         if index >= relayed_after(&chain, head).map_err(internal)? {
-            let anchored = chain.storage(L1_ANCHOR, U256::ZERO)?.as_limbs()[1];
+            let anchored = covered_by(&chain, head).map_err(internal)?;
             return Ok(if index < anchored { MessageState::Anchored } else { MessageState::Sent });
         }
-        // `L2Messenger`'s mapping in slot 2: 1 failed, 2 parked.
-        let slot = keccak256((hash, U256::from(2)).abi_encode());
-        let kept = chain.storage(L2_MESSENGER, slot.into())?;
+        let kept = chain.storage(L2_MESSENGER, kept_slot(hash))?;
         Ok(match kept.as_limbs()[0] {
             1 => MessageState::Failed,
             2 => MessageState::Parked,
@@ -160,8 +159,8 @@ impl RollupApi {
     }
 
     /// The calldata of `L1MessageQueue.claim` for a message to L1, proven against the newest block that L1
-    /// has.
-    fn claim(&self, index: u64) -> Result<Bytes, RpcError> {
+    /// has. The fee goes to `fee_recipient`, or to the message's target.
+    fn claim(&self, index: u64, fee_recipient: Option<Address>) -> Result<Bytes, RpcError> {
         let chain = self.api.chain();
         let safe = self.shared.status.lock().safe_head.number;
         let block = chain.canonical_block(safe)?;
@@ -173,9 +172,9 @@ impl RollupApi {
         })?;
         let proof = chain.prove(&block, L2_MESSENGER, &[sent_slot(index)])?;
         let call = claimCall {
-            feeRecipient: message.to,
+            feeRecipient: fee_recipient.unwrap_or(message.to),
             proof: message_proof(block.header.number, proof),
-            message,
+            message: (&message).into(),
         };
         Ok(call.abi_encode().into())
     }
@@ -212,16 +211,7 @@ fn find_message(
             .filter_map(|log| MessageSent::decode_log(log).ok())
             .find(|sent| sent.index == index);
         if let Some(sent) = sent {
-            return Ok(Some(Message {
-                sender: sent.sender,
-                to: sent.to,
-                refundTo: sent.refundTo,
-                value: sent.value,
-                fee: sent.fee,
-                gasLimit: sent.gasLimit,
-                index,
-                data: sent.data.data.clone(),
-            }));
+            return Ok(Message::from_l2_event(&sent));
         }
         let Some(parent) = chain.find_block(&block.header.parent_hash)? else { break };
         block = parent;

@@ -5,9 +5,9 @@ use crate::{
     l1::{Advanced, L1Client, L1Update, L1View},
 };
 use alloy_primitives::{Address, B256, U256};
-use chain::{Block, ChainReader};
+use chain::{Block, BlockWithWitness, ChainReader, RecoveredTransaction};
 use contracts::{
-    Deployment, L2_MESSENGER,
+    Deployment, L1_ANCHOR, L2_MESSENGER,
     bindings::{IForcedInbox, INativeRollup, ISequencing},
 };
 use node::{Forkchoice, Node, SetForkchoice, SetHead};
@@ -23,13 +23,14 @@ pub(crate) struct Sync {
 impl Sync {
     /// Reads on, and takes over the L2 blocks that L1 has taken. Blocks that this node has on top of what L1
     /// knows stay, unless L1 has taken others in their places.
-    pub(crate) fn poll(&mut self) -> Result<L1Update, RollupError> {
-        let update = self.view.poll()?;
-        for advanced in &update.advanced {
-            self.take(advanced)?;
+    pub(crate) fn poll(&mut self) -> Result<Followed, RollupError> {
+        let L1Update { reverted_to, advanced, more } = self.view.poll()?;
+        let mut displaced = Vec::new();
+        for advanced in &advanced {
+            displaced.extend(self.take(advanced)?);
         }
         self.tell_forkchoice()?;
-        Ok(update)
+        Ok(Followed { reverted_to, displaced, more })
     }
 
     /// The newest block on which L1 and this node agree, and that L1 has taken; genesis if there is none.
@@ -46,34 +47,42 @@ impl Sync {
         self.node.read(|node| node.chain.reader().clone())
     }
 
-    /// Makes a block that L1 has taken part of the canonical chain.
-    fn take(&self, advanced: &Advanced) -> Result<(), RollupError> {
+    /// Makes a block that L1 has taken part of the canonical chain; transactions of those that give way.
+    fn take(&self, advanced: &Advanced) -> Result<Vec<RecoveredTransaction>, RollupError> {
         let Advanced { number, hash, input, .. } = advanced;
         let chain = self.chain();
         if chain.canonical_hash(*number)? == Some(*hash) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         if let Some(block) = chain.find_block(hash)? {
             return self.set_head(block.hash);
         }
         let new = self.node.read(|node| derivation::import(&node.chain, input, *hash))?;
-        if chain.head().hash != new.block.header.parent_hash {
-            self.set_head(new.block.header.parent_hash)?;
-        }
-        self.node.adopt(new)?;
-        Ok(())
+        self.adopt(new)
     }
 
-    /// Makes a known block the head, and says which transactions fell out on the way.
-    pub(crate) fn set_head(&self, hash: B256) -> Result<(), RollupError> {
-        let head = Arc::clone(self.chain().head());
-        let dropped = self.node.execute(SetHead(hash))?;
+    /// Makes a block that is executed the head, on top of its parent, wherever that is; transactions of the
+    /// blocks that give way.
+    pub(crate) fn adopt(
+        &self,
+        new: BlockWithWitness,
+    ) -> Result<Vec<RecoveredTransaction>, RollupError> {
+        let parent = new.block.header.parent_hash;
+        let displaced = match self.chain().head().hash == parent {
+            true => Vec::new(),
+            false => self.set_head(parent)?,
+        };
+        self.node.adopt(new)?;
+        Ok(displaced)
+    }
+
+    /// Makes a known block the head; transactions of the blocks that give way.
+    pub(crate) fn set_head(&self, hash: B256) -> Result<Vec<RecoveredTransaction>, RollupError> {
+        let from = self.chain().head().header.number;
+        let displaced = self.node.execute(SetHead(hash))?;
         let to = self.chain().head().header.number;
-        tracing::warn!(from = head.header.number, to, "the L2 goes back");
-        for (transaction, reason) in dropped {
-            tracing::warn!(%transaction, %reason, "a transaction fell out");
-        }
-        Ok(())
+        tracing::warn!(from, to, transactions = displaced.len(), "the L2 goes back");
+        Ok(displaced)
     }
 
     fn tell_forkchoice(&self) -> Result<(), RollupError> {
@@ -88,6 +97,23 @@ impl Sync {
         }
         Ok(())
     }
+}
+
+/// What a look at L1 has come to.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    /// Number of the last L1 block that stayed, if L1 was reorganised.
+    pub(crate) reverted_to: Option<u64>,
+    /// Transactions of L2 blocks in whose places L1 has taken others.
+    pub(crate) displaced: Vec<RecoveredTransaction>,
+    /// Whether there is more to be read already.
+    pub(crate) more: bool,
+}
+
+/// How many messages the anchor of a block covers, as `L1Anchor` keeps it.
+pub(crate) fn covered_by(chain: &ChainReader, block: &Arc<Block>) -> Result<u64, RollupError> {
+    let slot = chain.state_after(block).storage(L1_ANCHOR, U256::ZERO)?;
+    Ok(slot.as_limbs()[1])
 }
 
 /// How many messages have been relayed after a block.

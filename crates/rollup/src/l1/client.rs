@@ -78,6 +78,18 @@ impl L1Client {
         Ok(Some(header))
     }
 
+    /// The time that a block made now would have, if the node says so. It is not proven by anything.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`].
+    pub fn next_timestamp(&self) -> Result<Option<u64>, L1Error> {
+        let provider = self.client.provider().clone();
+        let pending = BlockNumberOrTag::Pending;
+        let block = self.client.wait(async move { provider.get_block_by_number(pending).await })?;
+        Ok(block.map(|block| block.header.timestamp))
+    }
+
     /// The headers with these numbers, as far as there are any, asked for side by side.
     ///
     /// # Errors

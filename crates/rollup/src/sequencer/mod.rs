@@ -1,0 +1,242 @@
+//! Making blocks and bringing them to L1.
+//!
+//! What a block is made of is in `sealing`, what goes to L1 and when in `submission`, and what becomes of
+//! blocks that L1 can never take in `recovery`.
+
+mod recovery;
+mod sealing;
+mod submission;
+
+pub(crate) use submission::max_input;
+
+use crate::{
+    Duties, RollupError, Rules, SequencerConfig, Submitter,
+    l1::L1View,
+    status::SubmitterStatus,
+    sync::{self, Sync},
+};
+use alloy_primitives::{Address, B256, Bytes, map::B256Map};
+use chain::{Block, ChainReader, RecoveredTransaction};
+use node::{MineRequest, Node, SetAttributes};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Gas that EXECUTE may ask for a block: what an L1 transaction has (EIP-7825), without its calldata, which
+/// may be 16 gas a byte, and half a million for the contract; and 63/64 of that.
+pub(crate) const MAX_EXECUTE_GAS: u64 = ((1 << 24) - 16 * 131_072 - 500_000) / 64 * 63;
+/// How often L1's clock is asked for while L1 makes no block.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(12);
+
+/// Makes the blocks of an L2.
+#[derive(Debug)]
+pub struct Sequencer {
+    sync: Sync,
+    rules: Rules,
+    config: SequencerConfig,
+    submitter: Submitter,
+    /// Inputs of EXECUTE of blocks that L1 does not have yet.
+    inputs: B256Map<Bytes>,
+    /// Messages whose delivery makes a block that L1 cannot carry.
+    parked: BTreeSet<u64>,
+    /// Transactions of blocks that were given up. They may need what stood before them, a deposit for
+    /// instance, so they wait here for the same place, and not in the pool.
+    again: Vec<RecoveredTransaction>,
+    last_block: Instant,
+    last_submission: Instant,
+    /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
+    most_blocks: usize,
+    /// What L1 knew of the duties at its block with this hash.
+    known: Option<(B256, Duties)>,
+    clock: L1Clock,
+}
+
+/// L1's clock, as far as this machine can tell.
+#[derive(Debug, Default)]
+struct L1Clock {
+    /// Seconds that it is before the clock of this machine; behind it, if less than zero.
+    offset: i128,
+    /// When it was asked for, and the L1 block at which.
+    asked: Option<(Instant, B256)>,
+}
+
+impl Sequencer {
+    /// A sequencer over a node and a view of L1.
+    pub(crate) fn new(sync: Sync, rules: Rules, config: SequencerConfig) -> Self {
+        let deployment = sync.view.deployment();
+        let submitter = Submitter::new(
+            config.advance_key.clone(),
+            deployment.l1_chain_id,
+            deployment.rollup,
+            config.submitter.clone(),
+        );
+        let now = Instant::now();
+        let sequencer = Self {
+            sync,
+            rules,
+            config,
+            submitter,
+            inputs: B256Map::default(),
+            parked: BTreeSet::new(),
+            again: Vec::new(),
+            last_block: now,
+            last_submission: now,
+            most_blocks: submission::MAX_BLOCKS,
+            known: None,
+            clock: L1Clock::default(),
+        };
+        sequencer.expect_plain_block();
+        sequencer
+    }
+
+    pub(crate) const fn sync(&self) -> &Sync {
+        &self.sync
+    }
+
+    pub(crate) fn submitter_status(&self) -> SubmitterStatus {
+        let head = self.chain().head().header.number;
+        let safe = self.sync.view.advanced_head().map_or(0, |(number, _)| number);
+        SubmitterStatus {
+            address: self.submitter.address(),
+            balance: self.submitter.balance(),
+            spent_today: self.submitter.spent(),
+            in_flight: self.submitter.in_flight().map(|sent| sent.hash),
+            unsafe_blocks: head.saturating_sub(safe),
+        }
+    }
+
+    const fn node(&self) -> &Arc<Node> {
+        &self.sync.node
+    }
+
+    fn chain(&self) -> ChainReader {
+        self.sync.chain()
+    }
+
+    const fn view(&self) -> &L1View {
+        &self.sync.view
+    }
+
+    const fn rollup(&self) -> Address {
+        self.view().deployment().rollup
+    }
+
+    /// Reads L1 until nothing is left to be read, and does what follows from it: blocks that L1 cannot take
+    /// any more are made again.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError`]; whatever was done before stays, and the next call goes on.
+    pub fn follow_l1(&mut self) -> Result<(), RollupError> {
+        loop {
+            let update = self.sync.poll()?;
+            if update.reverted_to.is_some() {
+                self.submitter.forget();
+            }
+            self.keep(update.displaced);
+            if !update.more {
+                break;
+            }
+        }
+        self.set_clock()?;
+        self.rebuild_lost()
+    }
+
+    /// Sets the clock by the block that L1 would make now.
+    fn set_clock(&mut self) -> Result<(), RollupError> {
+        let Some(head) = self.view().head().map(|head| head.hash) else { return Ok(()) };
+        let is_set =
+            self.clock.asked.is_some_and(|(at, of)| of == head && at.elapsed() < CLOCK_INTERVAL);
+        if !is_set {
+            let next = self.view().client().next_timestamp()?;
+            self.clock.offset = next.map_or(0, |next| i128::from(next) - time_of_day());
+            self.clock.asked = Some((Instant::now(), head));
+        }
+        Ok(())
+    }
+
+    /// L1's time now: not later than its next block.
+    fn l1_time(&self) -> u64 {
+        let head = self.view().head().map_or(0, |head| head.timestamp);
+        let now = (time_of_day() + self.clock.offset).max(0);
+        u64::try_from(now).unwrap_or(u64::MAX).max(head)
+    }
+
+    /// What L1 knows of the duties: asked once for each of its blocks.
+    fn known_duties(&mut self) -> Result<Duties, RollupError> {
+        let head = self.view().head().map_or(B256::ZERO, |head| head.hash);
+        match self.known {
+            Some((at, known)) if at == head => Ok(known),
+            _ => {
+                let known = sync::duties(self.view().client(), self.rollup())?;
+                self.known = Some((head, known));
+                Ok(known)
+            }
+        }
+    }
+
+    /// Blocks that L1 does not have, oldest first.
+    fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, RollupError> {
+        let (chain, safe) = (self.chain(), self.sync.safe()?);
+        let numbers = safe.header.number + 1..=chain.head().header.number;
+        let blocks = numbers.filter_map(|number| chain.canonical_block(number).transpose());
+        Ok(blocks.collect::<Result<_, _>>()?)
+    }
+
+    /// Makes a block if one is due.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError`]; no block is shown then.
+    pub fn make_block(&mut self) -> Result<Option<Arc<Block>>, RollupError> {
+        let chain = self.chain();
+        let head = Arc::clone(chain.head());
+        let time = self.l1_time();
+        if self.last_block.elapsed() < self.config.block_time || time <= head.header.timestamp {
+            return Ok(None);
+        }
+        let sealed = self.seal(&chain, &head, time);
+        let sealed = match sealed {
+            Ok(Some(sealed)) => sealed,
+            nothing => {
+                self.expect_plain_block();
+                return nothing.map(|_| None);
+            }
+        };
+        let input = sealed.new.input().map_err(|source| RollupError::Input {
+            number: sealed.new.block.header.number,
+            source,
+        })?;
+        let rejected = sealed.rejected.clone();
+        let block = self.node().append(sealed)?;
+        self.last_block = Instant::now();
+        self.forget_kept(&block, &rejected);
+        self.inputs.insert(block.hash, input.into());
+        self.expect_plain_block();
+        Ok(Some(block))
+    }
+
+    /// Whoever asks for the pending block is shown one with the anchor of the head, until it is known what
+    /// the next one begins with.
+    fn expect_plain_block(&self) {
+        let head = Arc::clone(self.chain().head());
+        let anchor = head.header.parent_beacon_block_root.unwrap_or_default();
+        let plain = MineRequest { parent_beacon_block_root: anchor, ..MineRequest::default() };
+        let asked = self.node().read(|node| {
+            let it = &node.attributes;
+            it.timestamp.is_none()
+                && it.transactions.is_empty()
+                && it.parent_beacon_block_root == anchor
+        });
+        if !asked {
+            self.node().execute(SetAttributes(plain));
+        }
+    }
+}
+
+fn time_of_day() -> i128 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i128::from(since.as_secs())
+}

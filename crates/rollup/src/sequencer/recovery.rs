@@ -1,0 +1,79 @@
+//! Blocks that L1 can never take, and what stood in them.
+
+use super::Sequencer;
+use crate::{RollupError, anchor::anchor_of};
+use alloy_primitives::B256;
+use chain::{Block, RecoveredTransaction, Rejection};
+use contracts::Anchor;
+use std::sync::Arc;
+
+/// Seconds before it is too old for L1 in which a block is given up.
+const LAG_MARGIN: u64 = 12;
+
+impl Sequencer {
+    /// Goes back below the first block that L1 can never take: because it is too old, or because its anchor
+    /// names an L1 block or messages that are gone. What stood in it and on top of it is kept.
+    pub(super) fn rebuild_lost(&mut self) -> Result<(), RollupError> {
+        let now = self.l1_time();
+        let mut parent = self.sync.safe()?.hash;
+        for block in self.unsafe_blocks()? {
+            let too_old = block.header.timestamp + self.rules.max_lag < now + LAG_MARGIN;
+            let lost = anchor_of(&block).is_some_and(|anchor| !self.is_nameable(&anchor));
+            if too_old || lost {
+                let reason = if too_old { "too old for L1" } else { "its anchor is gone" };
+                tracing::warn!(number = block.header.number, reason, "blocks are made again");
+                self.submitter.forget();
+                let displaced = self.sync.set_head(parent)?;
+                self.keep(displaced);
+                self.expect_plain_block();
+                break;
+            }
+            parent = block.hash;
+        }
+        self.forget_inputs()
+    }
+
+    /// Forgets inputs of blocks that are canonical no more.
+    fn forget_inputs(&mut self) -> Result<(), RollupError> {
+        let chain = self.chain();
+        let hashes: Vec<_> = self.inputs.keys().copied().collect();
+        for hash in hashes {
+            let number = chain.find_block(&hash)?.map(|block| block.header.number);
+            let canonical = number.map(|number| chain.canonical_hash(number)).transpose()?;
+            if canonical.flatten() != Some(hash) {
+                self.inputs.remove(&hash);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps transactions of blocks that gave way, but for the operator's, which are made anew.
+    pub(super) fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
+        let operator = self.config.operator_key.address();
+        let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
+        kept.append(&mut self.again);
+        self.again = kept;
+    }
+
+    /// Forgets kept transactions that stand in a block now, or that no block can hold any more.
+    pub(super) fn forget_kept(&mut self, block: &Arc<Block>, rejected: &[(B256, Rejection)]) {
+        self.again.retain(|kept| {
+            let hash = kept.transaction.hash();
+            let included = block.transactions.iter().any(|it| it.hash() == hash);
+            let reason = rejected.iter().find(|(rejected, _)| rejected == hash);
+            let Some((transaction, reason @ Rejection::Invalid(_))) = reason else {
+                return !included;
+            };
+            tracing::warn!(%transaction, %reason, "a transaction fell out");
+            false
+        });
+    }
+
+    /// Whether L1 still names this block and these messages.
+    fn is_nameable(&self, anchor: &Anchor) -> bool {
+        let messages = self.view().messages();
+        self.view().is_canonical(anchor.l1_block_number, anchor.l1_block_hash)
+            && messages.checkpoint_of(anchor.message_count).is_some()
+            && messages.root_at(anchor.message_count) == anchor.message_root
+    }
+}

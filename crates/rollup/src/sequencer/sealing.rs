@@ -1,0 +1,225 @@
+//! What the next block is made of, and whether L1 could take it.
+
+use super::{MAX_EXECUTE_GAS, Sequencer, max_input};
+use crate::{
+    Duties, RollupError,
+    anchor::{self, Opening, Operator},
+    duties::evidence,
+    sync::{self, covered_by, relayed_after},
+};
+use alloy_eips::eip2718::Decodable2718 as _;
+use alloy_primitives::Address;
+use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
+use contracts::{Anchor, capacity::DUTY_GAS};
+use executor::{Transaction, recover_sender};
+use node::{MineRequest, SealedBlock, SetAttributes, SetCoinbase};
+use std::sync::Arc;
+
+/// Bytes of forced transactions that a block starts with at most.
+const FORCED_BYTES: usize = 32_000;
+
+/// What the next block takes over from L1.
+struct Takeover {
+    /// Its new anchor, if it gets one.
+    anchor: Option<Anchor>,
+    /// How many messages its anchor covers.
+    covered: u64,
+    /// How many have been relayed before it.
+    relayed: u64,
+}
+
+/// What a sealed block has made of what it was to begin with.
+enum Opened {
+    /// All of it, and L1 can carry the block.
+    Yes,
+    /// The operator's account on the L2 cannot send what it was to.
+    OperatorRefused(Rejection),
+    /// It needs more than L1 can carry, or a delivery has failed.
+    TooMuch,
+}
+
+impl Sequencer {
+    /// Seals the next block, if there is anything to put into it or it is time.
+    pub(super) fn seal(
+        &mut self,
+        chain: &ChainReader,
+        head: &Arc<Block>,
+        time: u64,
+    ) -> Result<Option<SealedBlock>, RollupError> {
+        let known = self.known_duties()?;
+        let mut takeover = self.takeover(chain, head, &known)?;
+        let forced = self.forced(chain, &known)?;
+        let has_users = !forced.is_empty()
+            || !self.again.is_empty()
+            || !self.node().read(|node| node.pool.is_empty());
+        let idle = takeover.anchor.is_none() && takeover.covered <= takeover.relayed && !has_users;
+        if idle && self.last_block.elapsed() < self.config.idle_block_time {
+            return Ok(None);
+        }
+        self.set_coinbase(time)?;
+        let is_forced = |kept: &RecoveredTransaction| {
+            forced.iter().any(|forced| forced.transaction.hash() == kept.transaction.hash())
+        };
+        let again: Vec<_> = self.again.iter().filter(|kept| !is_forced(kept)).cloned().collect();
+        let (mut most, mut kept) = (usize::MAX, again.len());
+        loop {
+            let opening = self.opening(chain, &takeover, most)?;
+            let users = forced.iter().chain(&again[..kept]).cloned();
+            let request = MineRequest {
+                timestamp: Some(time),
+                parent_beacon_block_root: match &takeover.anchor {
+                    Some(anchor) => anchor.hash(),
+                    None => head.header.parent_beacon_block_root.unwrap_or_default(),
+                },
+                transactions: opening.transactions.iter().cloned().chain(users).collect(),
+                ..MineRequest::default()
+            };
+            self.node().execute(SetAttributes(request.clone()));
+            let sealed = self.node().seal(&request)?;
+            match opened(&sealed, &opening) {
+                Opened::Yes => return self.judged(sealed, known).map(Some),
+                Opened::OperatorRefused(reason) if has_users => {
+                    tracing::error!(%reason, "the operator cannot take anything over from L1");
+                    takeover.anchor = None;
+                    takeover.covered = takeover.relayed;
+                }
+                Opened::OperatorRefused(reason) => return Err(RollupError::Operator(reason)),
+                // Fewer of the kept transactions, then fewer messages, and in the end one that is kept for
+                // others to deliver.
+                Opened::TooMuch if kept > 0 => kept /= 2,
+                Opened::TooMuch => {
+                    let index = takeover.relayed;
+                    match opening.relayed - index {
+                        0 => return Err(too_large(&sealed)),
+                        1 if !self.parked.insert(index) => return Err(too_large(&sealed)),
+                        1 => tracing::warn!(index, "a message is parked: it needs too much"),
+                        count => most = usize::try_from(count / 2).unwrap_or(usize::MAX),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fees go where the policy wants them, or to the operator.
+    fn set_coinbase(&self, time: u64) -> Result<(), RollupError> {
+        let (client, account) = (self.view().client(), self.submitter.address());
+        let recipient = sync::fee_recipient(client, self.rollup(), account, &self.rules, time)?;
+        let coinbase = recipient.unwrap_or(self.config.operator_key.address());
+        if self.node().read(|node| node.settings.coinbase) != coinbase {
+            self.node().execute(SetCoinbase(coinbase));
+        }
+        Ok(())
+    }
+
+    /// What the next block takes over: a new anchor if there are messages that the last one does not cover,
+    /// and all that it covered has been relayed.
+    fn takeover(
+        &self,
+        chain: &ChainReader,
+        head: &Arc<Block>,
+        known: &Duties,
+    ) -> Result<Takeover, RollupError> {
+        let (relayed, covered) = (relayed_after(chain, head)?, covered_by(chain, head)?);
+        let l1_head = self.view().head().map(|head| head.number);
+        let named = l1_head.and_then(|number| number.checked_sub(self.config.confirmations));
+        let anchor = named
+            .filter(|_| relayed >= covered)
+            .and_then(|named| anchor::newest(self.view(), named, known.relayed))
+            .filter(|anchor| anchor.message_count > covered);
+        let covered = anchor.as_ref().map_or(covered, |anchor| anchor.message_count);
+        Ok(Takeover { anchor, covered, relayed })
+    }
+
+    fn opening(
+        &self,
+        chain: &ChainReader,
+        takeover: &Takeover,
+        most: usize,
+    ) -> Result<Opening, RollupError> {
+        let key = self.config.operator_key.clone();
+        let mut operator = Operator {
+            nonce: chain.nonce(key.address())?,
+            base_fee: chain.state().next_base_fee()?,
+            chain_id: chain.config().spec.chain_id(),
+            key,
+        };
+        let parked = |index| self.parked.contains(&index);
+        let Takeover { anchor, covered, relayed } = takeover;
+        let anchor = anchor.as_ref();
+        anchor::opening(self.view(), &mut operator, anchor, *covered, *relayed, most, parked)
+    }
+
+    /// Forced transactions that the next block can begin with, in the order of the queue, as many as one
+    /// can be asked for.
+    fn forced(
+        &self,
+        chain: &ChainReader,
+        known: &Duties,
+    ) -> Result<Vec<RecoveredTransaction>, RollupError> {
+        let l1_head = self.view().head().map_or(0, |head| head.number);
+        let confirmed = l1_head.saturating_sub(self.config.confirmations);
+        let state = chain.state();
+        let mut nonces: Vec<(Address, u64)> = Vec::new();
+        let (mut forced, mut gas, mut bytes) = (Vec::new(), 0, 0);
+        for entry in self.view().forced_from(known.forced_next) {
+            let t = &entry.transaction;
+            gas += t.gasLimit;
+            bytes += entry.raw.len();
+            if entry.l1_block > confirmed || gas > DUTY_GAS || bytes > FORCED_BYTES {
+                break;
+            }
+            let Ok(transaction) = Transaction::decode_2718_exact(&entry.raw) else { continue };
+            let Some(sender) = recover_sender(&transaction) else { continue };
+            let expected = match nonces.iter().find(|(of, _)| *of == sender) {
+                Some((_, next)) => *next,
+                None => state.nonce(sender)?,
+            };
+            // One that cannot stand in the block is not tried: the record of the block starts afresh then.
+            if t.nonce != expected || state.balance(sender)? < t.cost {
+                continue;
+            }
+            nonces.retain(|(of, _)| *of != sender);
+            nonces.push((sender, expected + 1));
+            forced.push(RecoveredTransaction { transaction, sender, signed: true });
+        }
+        Ok(forced)
+    }
+
+    /// A sealed block, if it owes nothing that it has not done.
+    fn judged(&self, sealed: SealedBlock, known: Duties) -> Result<SealedBlock, RollupError> {
+        let mut after = self.node().read(|node| node.chain.detached());
+        let block = after.append(sealed.new.clone())?;
+        let mut blocks = self.unsafe_blocks()?;
+        blocks.push(block);
+        evidence(after.reader(), self.view(), &self.rules, known, &blocks)??;
+        Ok(sealed)
+    }
+}
+
+/// Whether a block begins with all that it was to begin with, and L1 can carry it.
+fn opened(sealed: &SealedBlock, opening: &Opening) -> Opened {
+    let block = &sealed.new.block;
+    let is_own = |hash| opening.transactions.iter().any(|it| it.transaction.hash() == hash);
+    let refused = sealed.rejected.iter().find(|(hash, _)| is_own(hash));
+    if let Some((_, reason @ Rejection::Invalid(_))) = refused {
+        return Opened::OperatorRefused(reason.clone());
+    }
+    let done = opening.transactions.iter().zip(&block.transactions).zip(&block.executed.receipts);
+    let done = done.take_while(|((expected, got), receipt)| {
+        expected.transaction.hash() == got.hash() && receipt.success
+    });
+    let all = done.count() == opening.transactions.len();
+    let length = sealed.new.input().map_or(usize::MAX, |input| input.len());
+    let gas = sealed.execute_gas.unwrap_or_default();
+    if all && length <= max_input() && gas <= MAX_EXECUTE_GAS {
+        Opened::Yes
+    } else {
+        Opened::TooMuch
+    }
+}
+
+fn too_large(sealed: &SealedBlock) -> RollupError {
+    let bytes = sealed.new.input().map_or(0, |input| input.len());
+    let gas = sealed.execute_gas.unwrap_or_default();
+    RollupError::TooLarge { bytes, max_bytes: max_input(), gas, max_gas: MAX_EXECUTE_GAS }
+}

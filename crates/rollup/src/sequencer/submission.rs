@@ -1,0 +1,99 @@
+//! What goes to L1, and when.
+
+use super::Sequencer;
+use crate::{RollupError, duties::evidence, feed, submitter::Progress};
+use alloy_primitives::Bytes;
+use alloy_sol_types::SolCall as _;
+use chain::Block;
+use contracts::bindings::INativeRollup::advanceCall;
+use std::{sync::Arc, time::Instant};
+
+/// Most bytes of calldata of an `advance` that public pools of L1 take, around them the transaction.
+const MAX_CALLDATA: usize = 131_072 - 1_072;
+/// Bytes that evidence and encoding take beside the inputs, as far as `Capacity` knows.
+const EVIDENCE: usize = 6_000;
+/// L2 blocks in one `advance` at most.
+pub(super) const MAX_BLOCKS: usize = 32;
+
+/// Blocks, and their inputs.
+type Load = (Vec<Arc<Block>>, Vec<Bytes>);
+
+impl Sequencer {
+    /// Brings blocks to L1, if any wait and it is time.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError`]; the blocks wait for the next call.
+    pub fn submit(&mut self) -> Result<(), RollupError> {
+        match self.submitter.step(&self.sync.view)? {
+            Progress::Waiting => return Ok(()),
+            Progress::Done(blocks) => {
+                for (_, hash) in &blocks {
+                    self.inputs.remove(hash);
+                }
+            }
+            Progress::Idle | Progress::Failed(_) => {}
+        }
+        let blocks = self.unsafe_blocks()?;
+        let is_due = self.last_submission.elapsed() >= self.config.submit_interval;
+        if blocks.is_empty() || blocks.len() < MAX_BLOCKS && !is_due {
+            return Ok(());
+        }
+        self.last_submission = Instant::now();
+        let Some((blocks, inputs)) = self.what_fits(blocks)? else { return Ok(()) };
+        let known = self.known_duties()?;
+        let (evidence, _) = evidence(&self.chain(), self.view(), &self.rules, known, &blocks)??;
+        let call = advanceCall { inputs, evidence }.abi_encode();
+        let ids = blocks.iter().map(|block| (block.header.number, block.hash)).collect();
+        let sent = self.submitter.submit(&self.sync.view, call.into(), ids);
+        // What L1 does not take of several blocks, it may take of fewer.
+        self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (blocks.len() / 2).max(1) };
+        sent
+    }
+
+    /// As many of the oldest blocks as one L1 transaction carries, and what it carries: one input for one
+    /// block, and one batch for several, which share a witness and a fork.
+    fn what_fits(&mut self, mut blocks: Vec<Arc<Block>>) -> Result<Option<Load>, RollupError> {
+        let (chain, time) = (self.chain(), self.l1_time());
+        blocks.truncate(self.most_blocks);
+        let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
+        let fork = blocks.first().and_then(fork_of);
+        let mut gas = 0_u64;
+        let fitting = blocks.iter().take_while(|block| {
+            gas = gas.saturating_add(block.header.gas_used);
+            let header = &block.header;
+            header.timestamp <= time && gas <= header.gas_limit && fork_of(block) == fork
+        });
+        let mut count = fitting.count();
+        while count > 1 {
+            let batch = chain.batch(blocks[..count].to_vec())?;
+            let number = blocks[0].header.number;
+            let input = batch.input().map_err(|source| RollupError::Input { number, source })?;
+            if input.len() <= max_input() {
+                blocks.truncate(count);
+                return Ok(Some((blocks, vec![input.into()])));
+            }
+            // As if all were alike, and at least one fewer.
+            count = (count * max_input() / input.len()).clamp(1, count - 1);
+        }
+        blocks.truncate(count);
+        let Some(block) = blocks.first().map(Arc::clone) else { return Ok(None) };
+        let input = self.input_of(&block)?;
+        Ok(Some((blocks, vec![input])))
+    }
+
+    /// The input of EXECUTE for a block; made again if it was lost with a process.
+    fn input_of(&mut self, block: &Arc<Block>) -> Result<Bytes, RollupError> {
+        if let Some(input) = self.inputs.get(&block.hash) {
+            return Ok(input.clone());
+        }
+        let input = feed::input_of(&self.chain(), block)?;
+        self.inputs.insert(block.hash, input.clone());
+        Ok(input)
+    }
+}
+
+/// Most bytes of the inputs of one `advance`.
+pub(crate) const fn max_input() -> usize {
+    MAX_CALLDATA - EVIDENCE
+}
