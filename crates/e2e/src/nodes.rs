@@ -8,10 +8,9 @@ use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_sol_types::SolCall;
-use chain::{Chain, ChainConfig, spec_of};
 use client::Client;
 use contracts::{
-    L2_MESSENGER, RollupConfig,
+    Deployment, L2_MESSENGER,
     bindings::{IForcedInbox, IL1MessageQueue, IL2Messenger},
 };
 use eyre::{OptionExt, Result, WrapErr as _, ensure, eyre};
@@ -21,12 +20,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Arc,
     thread::sleep,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use testkit::{Artifacts, ETHER, Key, NodeProcess, TRANSACTION_GAS_CAP, rich};
+use testkit::{ETHER, Key, NodeProcess, deploy, rich, write_deployment};
 
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
@@ -181,9 +179,11 @@ fn reorganise(rollup: &Rollup, l2: &Client, report: &mut Report) -> Result<()> {
     let l1 = rollup.l1.client();
     let before: U64 = l1.request("eth_blockNumber", ())?;
     // Deep enough for the deposit and all that the L2 made of it.
+    let before: u64 = before.to();
     let mut depth = 1;
-    while !has_deposit(l1, rollup.inbox, before.to::<u64>() - depth + 1)? {
+    while !has_deposit(l1, rollup.inbox, before + 1 - depth)? {
         depth += 1;
+        ensure!(depth <= before, "no block holds the deposit");
     }
     l1.request::<_, Value>("anvil_reorg", (depth, Vec::<()>::new()))?;
     until("the deposit to be gone", || Ok(balance(l2, frank)?.is_zero()))?;
@@ -230,8 +230,9 @@ impl Rollup {
             let wei = rich(1_000 * ETHER).balance;
             l1.client().request::<_, Value>("anvil_setBalance", (account, wei))?;
         }
-        let (rollup, inbox, forced, file) = deploy(l1.client(), &genesis)?;
-        fs::write(place.join("deployment.json"), file.to_string())?;
+        let deployment = deploy(l1.client(), &Key::named("operator"), genesis)?;
+        write_deployment(&deployment, &place)?;
+        let Deployment { rollup, inbox, forced, .. } = deployment;
         report.step(format!("NativeRollup at {rollup}, whom anyone may advance"));
         Ok(Self { program, folder, l1, inbox, forced })
     }
@@ -272,39 +273,6 @@ impl Rollup {
         ensure!(receipt(l1, hash)?.status(), "the deposit failed");
         Ok(())
     }
-}
-
-/// Deploys the contracts, without fees, and returns what the deployment file says of them.
-fn deploy(l1: &Client, genesis: &Genesis) -> Result<(Address, Address, Address, Value)> {
-    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-    let chain = Chain::new(genesis, ChainConfig::new(spec_of(&genesis.config)))?;
-    let first = Arc::clone(chain.head());
-    let fork = wire::ProtocolFork::Osaka;
-    let mut config = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
-    config.forced.fee_percent = 0;
-    let deployer = Key::named("operator");
-    let nonce = nonce(l1, deployer.address())?;
-    let rollup = deployer.address().create(nonce + 2);
-    let l1_block: U64 = l1.request("eth_blockNumber", ())?;
-    let create = |name: &str, arguments: Vec<u8>| {
-        let code = &artifacts.get(name)?.init_code;
-        let input = Bytes::from([&code[..], &arguments].concat());
-        let hash = send(l1, L1_CHAIN, &deployer, TxKind::Create, 0, input, TRANSACTION_GAS_CAP)?;
-        let receipt = receipt(l1, hash)?;
-        ensure!(receipt.status(), "{name} is not deployed");
-        receipt.contract_address.ok_or_eyre("a creation without an address")
-    };
-    let inbox = create("L1MessageQueue", config.message_queue_arguments(rollup))?;
-    let forced = create("ForcedInbox", config.forced_inbox_arguments(rollup))?;
-    create("NativeRollup", config.rollup_arguments(&first, inbox, forced))?;
-    let file = json!({
-        "l1ChainId": L1_CHAIN, "l1Block": l1_block.to::<u64>(), "l2ChainId": L2_CHAIN,
-        "genesisHash": first.hash, "genesisStateRoot": first.header.state_root,
-        "deployer": deployer.address(), "rollup": rollup, "inbox": inbox, "forced": forced,
-        "policy": Address::ZERO, "l1Bridge": Address::ZERO, "l2Bridge": Address::ZERO,
-        "genesis": genesis,
-    });
-    Ok((rollup, inbox, forced, file))
 }
 
 /// A part of what `rollup_syncStatus` answers.

@@ -30,6 +30,8 @@ use std::{
 const PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause after faults in a row.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long the working thread is waited for in the end: it may hang at an L1 that does not answer.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// The pause before a sequencer that is gone is looked for again.
 const RECONNECT: Duration = Duration::from_secs(1);
 
@@ -139,15 +141,24 @@ impl RollupNode {
         &self.server
     }
 
-    /// Stops it: no more blocks, and no connection stays open.
+    /// Stops it: no more blocks, and no connection stays open. A thread that waits for L1 is left to end
+    /// by itself.
     pub async fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(feed) = self.feed.take() {
             feed.abort();
         }
         if let Some(worker) = self.worker.take() {
-            // It ends after what it does now; a panic of it was logged.
-            let _ = tokio::task::spawn_blocking(move || worker.join()).await;
+            let begun = Instant::now();
+            while !worker.is_finished() && begun.elapsed() < FAREWELL {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            if worker.is_finished() {
+                // A panic of it was logged.
+                let _ = worker.join();
+            } else {
+                tracing::warn!("L1 does not answer: its request is left");
+            }
         }
         self.server.stop().await;
     }

@@ -53,7 +53,9 @@ pub use eth::{decode_pooled, receipt};
 pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Telling, traces};
 pub use notes::{ExecuteCall, Note, note, take_missed, watch};
 pub use registry::{Context, Registry, overlaid};
-pub use server::{Health, Pages, RunningServer, ServeError, ServerConfig, allow_open_files};
+pub use server::{
+    Health, Pages, RunningServer, ServeError, ServerConfig, allow_open_files, termination,
+};
 pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 
 use jsonrpsee::Methods;

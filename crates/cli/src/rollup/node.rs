@@ -13,8 +13,10 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
-use tokio::signal;
+use tokio::time;
 
+/// How long a node may take to end what it has begun.
+const FAREWELL: Duration = Duration::from_millis(1_500);
 /// What stands before the name of a value in the environment.
 const PREFIX: &str = "ENSHRINE_";
 
@@ -102,33 +104,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let config = values.config()?;
     rpc::allow_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let node = RollupNode::start(config).await?;
-        for address in node.server().addresses() {
-            println!("Listening on {address}");
-        }
-        ended().await;
-        tracing::info!("stopping");
-        node.stop().await;
-        Ok::<_, eyre::Report>(())
-    })?;
-    Ok(ExitCode::SUCCESS)
+    let outcome = runtime.block_on(serve(config));
+    // A request to an L1 that does not answer is not waited for.
+    runtime.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
-/// SIGINT or SIGTERM.
-async fn ended() {
-    let terminated = async {
-        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
+/// Runs a node until the process is told to end.
+async fn serve(config: Config) -> Result<()> {
+    let mut end = rpc::termination().wrap_err("cannot listen to signals")?;
+    let node = tokio::select! {
+        started = RollupNode::start(config) => started?,
+        _ = &mut end => return Ok(()),
     };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        () = terminated => {}
+    for address in node.server().addresses() {
+        println!("Listening on {address}");
     }
+    // It cannot be taken back: the sender speaks once, or is gone with the process.
+    let _ = end.await;
+    tracing::info!("stopping");
+    if time::timeout(FAREWELL, node.stop()).await.is_err() {
+        tracing::warn!("what is still at work is left");
+    }
+    Ok(())
 }
 
 impl Arguments {
