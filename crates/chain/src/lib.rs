@@ -30,6 +30,7 @@ mod proof;
 mod reader;
 mod record;
 mod replay;
+mod sender;
 mod state;
 mod witness;
 
