@@ -1,7 +1,8 @@
 //! Changes of a node's state, as values.
 
 use crate::{
-    Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolTransaction, Snapshot,
+    Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolJournal, PoolTransaction,
+    Snapshot,
 };
 use alloy_primitives::{Address, B256};
 use chain::{ChainError, RecoveredTransaction, State};
@@ -78,6 +79,18 @@ impl Command for SetObserver {
 
     fn apply(self, node: &mut NodeState) {
         node.observer = self.0;
+    }
+}
+
+/// Changes who keeps what the pool has taken.
+#[derive(Debug, Clone)]
+pub struct SetPoolJournal(pub Arc<dyn PoolJournal>);
+
+impl Command for SetPoolJournal {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.pool_journal = self.0;
     }
 }
 

@@ -21,12 +21,14 @@ mod mine;
 mod node;
 mod observer;
 mod pool;
+mod pool_journal;
 mod settings;
 
 pub use clock::Clock;
 pub use command::{
     ClearPool, Command, RemoveSender, RemoveTransaction, Restore, RestoreChain, SetAttributes,
-    SetClock, SetCoinbase, SetForkchoice, SetHead, SetMining, SetObserver, SetState,
+    SetClock, SetCoinbase, SetForkchoice, SetHead, SetMining, SetObserver, SetPoolJournal,
+    SetState,
 };
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;
@@ -34,5 +36,6 @@ pub use header_policy::HeaderPolicy;
 pub use mine::{MineRequest, Pending, SealedBlock};
 pub use node::{Forkchoice, Node, NodeState, Snapshot};
 pub use observer::Observer;
-pub use pool::{Pool, PoolTransaction, Sidecar};
+pub use pool::{Pool, PoolLimits, PoolTransaction, Sidecar};
+pub use pool_journal::PoolJournal;
 pub use settings::{Mining, Order, Settings};

@@ -1,6 +1,7 @@
 //! What an operator of a node decides.
 
 use crate::{Signer, SubmitterConfig};
+use node::PoolLimits;
 use rpc::ServerConfig;
 use std::{path::PathBuf, time::Duration};
 
@@ -33,6 +34,8 @@ pub struct SequencerConfig {
     pub confirmations: u64,
     /// How L1 transactions are paid for.
     pub submitter: SubmitterConfig,
+    /// How much the pool holds.
+    pub pool: PoolLimits,
 }
 
 /// What a node is started with.

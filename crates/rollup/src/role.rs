@@ -4,6 +4,7 @@
 use crate::{
     Config, Follower, L1Client, L1View, Role, RollupError, Sequencer,
     metrics::{Levels, Readiness},
+    pool_log::{self, PoolLog},
     rpc_methods::{RollupApi, Shared, registry},
     status::BlockId,
     sync::{self, Sync},
@@ -11,12 +12,13 @@ use crate::{
 use alloy_primitives::Bytes;
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
 use alloy_rpc_types_eth::Block;
-use chain::{Chain, ChainConfig, spec_of};
+use chain::{Chain, ChainConfig, DiskOptions, spec_of};
 use contracts::Deployment;
 use execute::Rules as ExecuteRules;
-use node::{Clock, Mining, Node, Settings};
+use node::{Clock, Mining, Node, SetPoolJournal, Settings};
 use rpc::{Api, Journal, Options, Pages, RunningServer, WorkerOptions, Workers};
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -70,13 +72,15 @@ impl RollupNode {
         });
         let (client, rules) = connecting.await.map_err(|_| crate::L1Error::Thread)??;
         let chain = open_chain(&config, &deployment)?;
-        let coinbase = match &config.role {
-            Role::Sequencer(sequencer) => sequencer.operator_key.address(),
+        let (coinbase, pool_limits) = match &config.role {
+            Role::Sequencer(it) => (it.operator_key.address(), it.pool.clone()),
             Role::Follower { .. } => Default::default(),
         };
         let settings = Settings {
             mining: Mining::Manual,
             coinbase,
+            pool_limits,
+            history: config.data_dir.as_ref().map(|_| DiskOptions::default().states),
             suggested_tip: 1_000_000,
             refuse_below_base_fee: true,
             max_input: Some(crate::sequencer::max_input()),
@@ -85,6 +89,10 @@ impl RollupNode {
             ..Settings::default()
         };
         let node = Node::new(chain, Clock::default(), settings);
+        let pool_log = match (&config.data_dir, &config.role) {
+            (Some(folder), Role::Sequencer(_)) => Some(keep_pool(&node, folder)?),
+            _ => None,
+        };
         let mut journal = Journal::default();
         let levels = Levels::new(&mut journal);
         let journal = Arc::new(journal);
@@ -107,7 +115,8 @@ impl RollupNode {
         let (inputs, receiver) = channel();
         let (worker, feed) = match config.role {
             Role::Sequencer(sequencer) => {
-                (Worker::Sequencer(Box::new(Sequencer::new(sync, rules, *sequencer))), None)
+                let sequencer = Sequencer::new(sync, rules, *sequencer, pool_log);
+                (Worker::Sequencer(Box::new(sequencer)), None)
             }
             Role::Follower { sequencer } => {
                 let follower = Follower::new(sync, sequencer.is_some());
@@ -170,6 +179,20 @@ fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupE
         None => Ok(Chain::new(&deployment.genesis, rules)?),
         Some(folder) => Ok(Chain::open(folder, &deployment.genesis, rules)?),
     }
+}
+
+/// The pool's file in the folder of the chain, and what was in it, in the pool again.
+fn keep_pool(node: &Node, folder: &Path) -> Result<Arc<PoolLog>, RollupError> {
+    let path = folder.join("pool");
+    let opened = PoolLog::open(&path);
+    let (log, kept) = opened.map_err(|source| RollupError::Pool { path, source })?;
+    let taken = pool_log::offer(node, &kept);
+    if taken > 0 {
+        tracing::info!(taken, "transactions wait since before the restart");
+    }
+    let log = Arc::new(log);
+    node.execute(SetPoolJournal(Arc::clone(&log) as _));
+    Ok(log)
 }
 
 impl Worker {

@@ -13,8 +13,6 @@ use std::{
 
 /// A day: the window of the spending limit.
 const DAY: Duration = Duration::from_secs(86_400);
-/// L1's slot: after as long, the same bytes are sent again although L1 makes no block.
-const SLOT: Duration = Duration::from_secs(12);
 /// What a replacement must pay more at least, in percent.
 const BUMP_PERCENT: u128 = 13;
 
@@ -27,6 +25,8 @@ pub struct SubmitterConfig {
     pub max_fee: u128,
     /// L1 blocks without the transaction after which it pays more.
     pub bump_after: u64,
+    /// Time after which the same bytes are sent again although L1 makes no block.
+    pub resend_after: Duration,
     /// Most wei that are spent in a day.
     pub daily_limit: u128,
     /// Balance, in wei, below which it warns.
@@ -39,6 +39,7 @@ impl Default for SubmitterConfig {
             tip: 1_000_000_000,
             max_fee: 500_000_000_000,
             bump_after: 3,
+            resend_after: Duration::from_secs(12),
             daily_limit: 10_000_000_000_000_000_000,
             low_balance: 1_000_000_000_000_000_000,
         }
@@ -191,7 +192,7 @@ impl Submitter {
             return Ok(Progress::Done(self.settle()));
         }
         let head = view.head().map_or(0, |head| head.number);
-        if head <= sent.sent_at && sent.sent_when.elapsed() < SLOT {
+        if head <= sent.sent_at && sent.sent_when.elapsed() < self.config.resend_after {
             return Ok(Progress::Waiting);
         }
         let (account, block) = (self.key.address(), BlockNumberOrTag::Number(head));

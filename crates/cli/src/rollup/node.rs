@@ -1,8 +1,8 @@
 //! `enshrine node`: a sequencer or a follower, from its configuration to the signal that ends it.
 
 use super::keys::Keys;
-use ::rollup::{Config, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig};
-use alloy_primitives::B256;
+use ::rollup::{Config, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig};
+use alloy_primitives::{Address, B256};
 use clap::{Args, ValueEnum};
 use eyre::{Result, WrapErr as _, bail, ensure, eyre};
 use rpc::ServerConfig;
@@ -17,6 +17,11 @@ use tokio::time;
 
 /// How long a node may take to end what it has begun.
 const FAREWELL: Duration = Duration::from_millis(1_500);
+/// Most transactions in the pool of a sequencer, their bytes, and most of one account, if nobody says
+/// otherwise.
+const POOL_TRANSACTIONS: usize = 20_000;
+const POOL_BYTES: usize = 64 << 20;
+const POOL_PER_ACCOUNT: usize = 1_024;
 /// What stands before the name of a value in the environment.
 const PREFIX: &str = "ENSHRINE_";
 
@@ -90,6 +95,15 @@ struct Values {
     /// Most gwei that are spent on L1 in a day.
     #[arg(long, value_name = "GWEI")]
     daily_limit_gwei: Option<u64>,
+    /// Most transactions that wait in the pool of a sequencer.
+    #[arg(long, value_name = "COUNT")]
+    pool_transactions: Option<usize>,
+    /// Most of them that one account may have.
+    #[arg(long, value_name = "COUNT")]
+    pool_per_account: Option<usize>,
+    /// Accounts to which neither limit applies, and whose transactions never give way.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pool_local: Option<Vec<Address>>,
     /// WebSocket URL of a sequencer, for blocks that L1 does not have yet.
     #[arg(long, value_name = "URL")]
     sequencer: Option<String>,
@@ -155,7 +169,12 @@ fn from_environment() -> toml::Table {
         .filter_map(|(name, example)| {
             let text = env::var(format!("{PREFIX}{}", name.to_uppercase())).ok()?;
             let number = text.parse::<i64>().ok().filter(|_| example.is_integer());
-            Some((name, number.map_or(toml::Value::String(text), toml::Value::Integer)))
+            let value = match number {
+                Some(number) => number.into(),
+                None if example.is_array() => text.split(',').collect::<Vec<_>>().into(),
+                None => text.into(),
+            };
+            Some((name, value))
         })
         .collect()
 }
@@ -179,6 +198,9 @@ impl Values {
             advance_key: text(),
             operator_key: text(),
             daily_limit_gwei: Some(0),
+            pool_transactions: Some(0),
+            pool_per_account: Some(0),
+            pool_local: Some(Vec::new()),
             sequencer: text(),
         }
     }
@@ -197,6 +219,8 @@ impl Values {
             submit_interval_ms: Some(self.submit_interval_ms.unwrap_or(12_000)),
             poll_interval_ms: Some(self.poll_interval_ms.unwrap_or(500)),
             l1_confirmations: Some(self.l1_confirmations.unwrap_or(0)),
+            pool_transactions: Some(self.pool_transactions.unwrap_or(POOL_TRANSACTIONS)),
+            pool_per_account: Some(self.pool_per_account.unwrap_or(POOL_PER_ACCOUNT)),
             advance_key: hidden(self.advance_key),
             operator_key: hidden(self.operator_key),
             ..self
@@ -229,6 +253,12 @@ impl Values {
                     submit_interval: ms(self.submit_interval_ms, 12_000),
                     confirmations: self.l1_confirmations.unwrap_or(0),
                     submitter,
+                    pool: PoolLimits {
+                        transactions: self.pool_transactions.unwrap_or(POOL_TRANSACTIONS),
+                        bytes: POOL_BYTES,
+                        per_sender: self.pool_per_account.unwrap_or(POOL_PER_ACCOUNT),
+                        local: self.pool_local.unwrap_or_default().into_iter().collect(),
+                    },
                 }))
             }
             RoleName::Follower => Role::Follower { sequencer: self.sequencer },

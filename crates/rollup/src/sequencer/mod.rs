@@ -12,6 +12,7 @@ pub(crate) use submission::max_input;
 use crate::{
     Duties, RollupError, Rules, SequencerConfig, Submitter,
     l1::L1View,
+    pool_log::PoolLog,
     status::SubmitterStatus,
     sync::{self, Sync},
 };
@@ -51,6 +52,7 @@ pub struct Sequencer {
     /// What L1 knew of the duties at its block with this hash.
     known: Option<(B256, Duties)>,
     clock: L1Clock,
+    pool_log: Option<Arc<PoolLog>>,
 }
 
 /// L1's clock, as far as this machine can tell.
@@ -64,7 +66,12 @@ struct L1Clock {
 
 impl Sequencer {
     /// A sequencer over a node and a view of L1.
-    pub(crate) fn new(sync: Sync, rules: Rules, config: SequencerConfig) -> Self {
+    pub(crate) fn new(
+        sync: Sync,
+        rules: Rules,
+        config: SequencerConfig,
+        pool_log: Option<Arc<PoolLog>>,
+    ) -> Self {
         let deployment = sync.view.deployment();
         let submitter = Submitter::new(
             config.advance_key.clone(),
@@ -86,6 +93,7 @@ impl Sequencer {
             most_blocks: submission::MAX_BLOCKS,
             known: None,
             clock: L1Clock::default(),
+            pool_log,
         };
         sequencer.expect_plain_block();
         sequencer
@@ -215,6 +223,11 @@ impl Sequencer {
         self.forget_kept(&block, &rejected);
         self.inputs.insert(block.hash, input.into());
         self.expect_plain_block();
+        if let Some(log) = &self.pool_log
+            && let Err(error) = log.tidy(self.node(), self.sync.safe()?.header.number, &self.again)
+        {
+            tracing::warn!(%error, "the pool's file grows: it cannot be written anew");
+        }
         Ok(Some(block))
     }
 

@@ -1,17 +1,13 @@
 //! An L1 that is reorganised, jumps in time, lies or is gone.
 
-#[path = "support/proxy.rs"]
-mod proxy;
-mod support;
-
+use crate::support::proxy::Proxy;
+use crate::support::{self, World, provider_of, signed, until};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
 use enshrine_rollup::{Role, RollupNode};
 use eyre::Result;
-use proxy::Proxy;
 use std::time::Duration;
-use support::{World, provider_of, signed, until};
 use testkit::{ETHER, Key};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,5 +180,48 @@ async fn a_node_that_is_started_again_goes_on_where_it_was() -> Result<()> {
     until("the way to L1", &sequencer, || async { Ok(sequencer.status().safe_head == head) })
         .await?;
     sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_ends_although_l1_never_answers() -> Result<()> {
+    let world = World::new().await?;
+    let server = world.l1.server().map(|server| server.addresses()[0]);
+    let proxy = Proxy::start(server.expect("the devnet serves HTTP"))?;
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.l1 = proxy.url();
+    config.l1_timeout = Duration::from_secs(600);
+    let sequencer = RollupNode::start(config).await?;
+    let (asked, hangs) = std::sync::mpsc::channel();
+    proxy.set(move |_, _| {
+        let _ = asked.send(());
+        std::thread::sleep(Duration::from_secs(600));
+        None
+    });
+    tokio::task::spawn_blocking(move || hangs.recv()).await??;
+    // Far less than L1 would be waited for.
+    tokio::time::timeout(support::PATIENCE, sequencer.stop()).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_l1_whose_clock_is_years_away_is_followed_all_the_same() -> Result<()> {
+    for start in [1_000_000_000, 4_000_000_000] {
+        let world = World::starting_at(start).await?;
+        let sequencer = world.sequencer().await?;
+        let alice = Key::named("alice").address();
+        let l2 = provider_of(&sequencer)?;
+        world.deposit(alice, U256::from(ETHER)).await?;
+        until("the deposit on L1", &sequencer, || async {
+            let status = sequencer.status();
+            Ok(l2.get_balance(alice).await? == U256::from(ETHER)
+                && status.safe_head == status.unsafe_head)
+        })
+        .await?;
+        let head = l2.get_block_by_number(alloy_eips::BlockNumberOrTag::Latest).await?;
+        let time = head.map_or(0, |head| head.header.timestamp);
+        assert!((start..start + 3_600).contains(&time), "{time}");
+        sequencer.stop().await;
+    }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! A rollup on a devnet, both behind real sockets.
 
+pub(crate) mod proxy;
+
 use alloy_consensus::TxEip1559;
 use alloy_eips::BlockNumberOrTag;
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -10,7 +12,9 @@ use alloy_sol_types::SolCall;
 use client::{Client, Options};
 use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
 use devnet::Devnet;
-use enshrine_rollup::{Config, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig};
+use enshrine_rollup::{
+    Config, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
+};
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::ServerConfig;
 use std::{
@@ -30,7 +34,6 @@ pub(crate) struct World {
     pub(crate) l1: Devnet,
     pub(crate) provider: DynProvider,
     pub(crate) inbox: Address,
-    #[allow(dead_code, reason = "not every test forces a transaction")]
     pub(crate) forced: Address,
     folder: TempDir,
 }
@@ -38,12 +41,20 @@ pub(crate) struct World {
 impl World {
     /// Deploys a rollup that anyone may advance on a devnet of its own.
     pub(crate) async fn new() -> Result<Self> {
-        Self::with(Vec::new()).await
+        Self::on(Devnet::builder().spawn().await?, Vec::new()).await
+    }
+
+    /// As above, on an L1 that starts at this time.
+    pub(crate) async fn starting_at(time: u64) -> Result<Self> {
+        Self::on(Devnet::builder().timestamp(time).spawn().await?, Vec::new()).await
     }
 
     /// As above, with these accounts on the L2 from the start.
     pub(crate) async fn with(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
-        let l1 = Devnet::builder().spawn().await?;
+        Self::on(Devnet::builder().spawn().await?, accounts).await
+    }
+
+    async fn on(l1: Devnet, accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
         let provider = l1.provider();
         let time = head_time(&provider).await?;
         let (url, deployer) = (l1.endpoint(), Key::named("deployer"));
@@ -85,6 +96,7 @@ impl World {
             submit_interval: Duration::from_millis(300),
             confirmations: 0,
             submitter: SubmitterConfig::default(),
+            pool: PoolLimits::default(),
         })
     }
 
@@ -172,9 +184,22 @@ pub(crate) async fn signed(
     input: Bytes,
     gas_limit: u64,
 ) -> Result<Transaction> {
-    Ok(from.sign(TxEip1559 {
+    let nonce = l2.get_transaction_count(from.address()).await?;
+    Ok(signed_with(from, nonce, to, value, input, gas_limit))
+}
+
+/// As above, with a nonce.
+pub(crate) fn signed_with(
+    from: &Key,
+    nonce: u64,
+    to: Address,
+    value: u128,
+    input: Bytes,
+    gas_limit: u64,
+) -> Transaction {
+    from.sign(TxEip1559 {
         chain_id: L2_CHAIN,
-        nonce: l2.get_transaction_count(from.address()).await?,
+        nonce,
         gas_limit,
         max_fee_per_gas: 10_000_000_000,
         max_priority_fee_per_gas: 1_000_000,
@@ -182,5 +207,5 @@ pub(crate) async fn signed(
         value: U256::from(value),
         input,
         ..Default::default()
-    }))
+    })
 }

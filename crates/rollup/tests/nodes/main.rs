@@ -1,0 +1,7 @@
+//! Sequencers and followers over an L1 behind real sockets.
+
+mod faults_of_l1;
+mod messages;
+mod round_trip;
+mod submission;
+mod support;
