@@ -136,8 +136,8 @@ impl State {
     /// As [`Self::build_recorded`], with so many transactions only that the input of EXECUTE for the
     /// block has at most `max_input` bytes. A block without transactions may be longer.
     ///
-    /// A transaction that alone makes its block longer is [invalid](Rejection::Invalid) there: no block
-    /// can hold it.
+    /// A transaction that alone makes its block longer is [too large](Rejection::TooLarge) there: no
+    /// block can hold it.
     pub fn build_within<'c>(
         &self,
         header: &Header,
@@ -188,10 +188,10 @@ impl State {
                 }
                 [(index, _)] => {
                     // No block can hold it; whoever found no room beside it is offered anew.
-                    all_rejected.push((index, Rejection::Invalid(reason(index))));
+                    all_rejected.push((index, Rejection::TooLarge(reason(index))));
                     too_long += 1;
                     if too_long <= MOST_TOO_LONG {
-                        all_rejected.retain(|(_, reason)| matches!(reason, Rejection::Invalid(_)));
+                        all_rejected.retain(|(_, reason)| reason.is_final());
                         let is_out = |index| all_rejected.iter().any(|(out, _)| *out == index);
                         offered = all.iter().copied().filter(|(it, _)| !is_out(*it)).collect();
                         cut = false;

@@ -247,7 +247,7 @@ impl Node {
                 1 if draft.first.is_empty() => {
                     let index = 0;
                     let reason = format!("EXECUTE asks for {got} gas with it, {max} are allowed");
-                    let reason = Rejection::Invalid(Invalid::Transaction { index, reason });
+                    let reason = Rejection::TooLarge(Invalid::Transaction { index, reason });
                     too_dear.extend(draft.offered.pop().map(|dear| (*dear.hash(), reason)));
                 }
                 count => draft.offered.truncate(count / 2),
@@ -279,7 +279,7 @@ impl Node {
         node.clock.used(block.header.timestamp);
         node.header_policy.made(&block.header);
         for (hash, reason) in &rejected {
-            if matches!(reason, Rejection::Invalid(_)) {
+            if reason.is_final() {
                 node.pool.remove(hash);
             }
         }

@@ -34,7 +34,7 @@ impl Follower {
     pub fn follow_l1(&mut self) -> Result<bool, RollupError> {
         let update = self.sync.poll()?;
         // Who knows the L2 from L1 alone knows nothing of blocks that L1 has given up.
-        if update.reverted_to.is_some() && !self.has_feed {
+        if update.reverted && !self.has_feed {
             let safe = self.sync.safe()?;
             if self.sync.chain().head().hash != safe.hash {
                 self.sync.set_head(safe.hash)?;

@@ -23,6 +23,7 @@ mod follower;
 pub mod l1;
 mod metrics;
 mod pool_log;
+mod progress;
 mod queue;
 mod role;
 mod rpc_methods;

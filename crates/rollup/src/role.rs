@@ -111,7 +111,7 @@ impl RollupNode {
         let pages = Some(Pages { name, journal, health });
         let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
 
-        let sync = Sync { node: Arc::clone(&node), view: L1View::new(client, deployment) };
+        let sync = Sync::new(Arc::clone(&node), L1View::new(client, deployment));
         let (inputs, receiver) = channel();
         let (worker, feed) = match config.role {
             Role::Sequencer(sequencer) => {
@@ -272,7 +272,7 @@ impl Worker {
     }
 
     fn tell(&self, shared: &Shared, is_synced: bool, fault: Option<String>) {
-        let Sync { node, view } = self.sync();
+        let Sync { node, view, .. } = self.sync();
         let head = node.read(|node| Arc::clone(node.chain.head()));
         let genesis = (0, view.deployment().genesis_hash);
         let id = |(number, hash)| BlockId { number, hash };

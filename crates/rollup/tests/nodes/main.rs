@@ -2,6 +2,7 @@
 
 mod faults_of_l1;
 mod messages;
+mod monitoring;
 mod round_trip;
 mod submission;
 mod support;

@@ -2,72 +2,74 @@
 
 use crate::support::proxy::{self, Proxy};
 use crate::support::{self, World, provider_of, signed, until};
-use alloy_consensus::Transaction as _;
-use alloy_eips::Encodable2718 as _;
+use alloy_consensus::{Transaction as _, TxEnvelope};
+use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
-use alloy_rpc_types_eth::Transaction;
 use enshrine_rollup::{Role, RollupNode, SubmitterConfig};
 use eyre::{OptionExt as _, Result};
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 use testkit::{ETHER, GWEI, Key};
 
-/// Nonce, fee cap and calldata of what an account has in L1's pool.
-async fn waiting(world: &World, account: Address) -> Result<Option<(u64, u128, Bytes)>> {
-    let pool: serde_json::Value =
-        world.provider.raw_request("txpool_contentFrom".into(), (account,)).await?;
-    let Some(it) = pool["pending"].as_object().and_then(|pending| pending.values().next()) else {
-        return Ok(None);
-    };
-    let it: Transaction = serde_json::from_value(it.clone())?;
-    Ok(Some((it.nonce(), it.max_fee_per_gas(), it.input().clone())))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end() -> Result<()> {
     let world = World::new().await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    world.provider.anvil_set_auto_mine(false).await?;
+    let server = world.l1.server().map(|server| server.addresses()[0]);
+    let proxy = Proxy::start(server.ok_or_eyre("the devnet serves HTTP")?)?;
+    // L1 says that it has what is sent, and takes none of it.
+    let sent = Arc::<Mutex<Vec<TxEnvelope>>>::default();
+    let seen = Arc::clone(&sent);
+    proxy.intercept(move |request| {
+        let (_, raw) = request.split_once("eth_sendRawTransaction")?;
+        let raw = &raw[raw.find("0x")?..];
+        let raw = alloy_primitives::hex::decode(&raw[..raw.find('"')?]).ok()?;
+        let transaction = TxEnvelope::decode_2718_exact(&raw).ok()?;
+        let (id, hash) = (proxy::id_of(request), *transaction.tx_hash());
+        seen.lock().ok()?.push(transaction);
+        Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{hash}"}}"#))
+    });
     let mut config = world.sequencer_config()?;
-    let account = config.advance_key.address();
     let cap = 8 * GWEI;
     config.submitter = SubmitterConfig { max_fee: cap, bump_after: 2, ..config.submitter };
-    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
-    until("a transaction for L1", &sequencer, || async {
-        Ok(waiting(&world, account).await?.is_some())
-    })
-    .await?;
-    let (nonce, first, input) = waiting(&world, account).await?.ok_or_eyre("it is gone")?;
-    assert!(first < cap);
+    let mut config = world.config(Role::Sequencer(Box::new(config)));
+    config.l1 = proxy.url();
+    let sequencer = RollupNode::start(config).await?;
+    let count = || sent.lock().map_or(0, |sent| sent.len());
+    until("a transaction for L1", &sequencer, || async { Ok(count() > 0) }).await?;
 
-    // L1 is too dear for it, for as long as it takes to come near the limit.
-    let mut offered = vec![first];
-    for _ in 0..60 {
-        world.provider.anvil_set_next_block_base_fee_per_gas(100 * GWEI).await?;
+    // As many L1 blocks as it takes to come near the limit, and more.
+    for _ in 0..40 {
+        let before = count();
         world.provider.anvil_mine(Some(1), None).await?;
-        let number = world.provider.get_block_number().await?;
-        until("the look at L1", &sequencer, || async {
-            Ok(sequencer.status().l1_head.is_some_and(|head| head.number >= number))
-        })
-        .await?;
-        let (same, fee, unchanged) = waiting(&world, account).await?.ok_or_eyre("it is gone")?;
-        assert_eq!((same, &unchanged), (nonce, &input));
-        assert!(fee <= cap, "{fee}");
-        offered.push(fee);
+        until("the same again", &sequencer, || async { Ok(count() > before) }).await?;
     }
+    let all = sent.lock().map_or_else(|_| Vec::new(), |sent| sent.clone());
+    for it in &all {
+        assert_eq!((it.nonce(), it.input()), (all[0].nonce(), all[0].input()));
+        assert!(it.max_fee_per_gas() <= cap);
+    }
+    let mut offered: Vec<_> = all
+        .iter()
+        .map(|it| (it.max_fee_per_gas(), it.max_priority_fee_per_gas().unwrap_or_default()))
+        .collect();
     offered.dedup();
-    assert!(offered.is_sorted() && offered.len() > 3, "{offered:?}");
+    // What pools want of a replacement: a tenth more of both.
+    let is_dearer = |pair: &[(u128, u128)]| {
+        pair[1].0 * 10 >= pair[0].0 * 11 && pair[1].1 * 10 >= pair[0].1 * 11
+    };
+    assert!(offered.len() > 3 && offered.windows(2).all(is_dearer), "{offered:?}");
     // No replacement is left that the limit allows.
-    let last = offered.last().ok_or_eyre("nothing was offered")?;
+    let (last, _) = offered.last().ok_or_eyre("nothing was offered")?;
     assert!(last * 115 / 100 > cap, "{offered:?}");
 
-    world.provider.anvil_set_next_block_base_fee_per_gas(GWEI).await?;
+    proxy.intercept(|_| None);
     world.provider.anvil_mine(Some(1), None).await?;
     until("L1 to take it", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) })
         .await?;
