@@ -196,7 +196,7 @@ contract ForcedDutyTest is RealRollup {
         L2.add(g, CODE, 0, hex"00");
     }
 
-    address internal constant CODE = address(0xc0de);
+    address internal constant CODE = address(0xc0dec0de);
 
     // ------------------------------------------------------------------ targets with code
 
