@@ -1,8 +1,9 @@
 //! What an L2 starts with.
 
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
+use alloy_primitives::U256;
 use chain::{Chain, ChainConfig, spec_of};
-use enshrine_contracts::{Predeploys, l2_chain_config, l2_genesis};
+use enshrine_contracts::{PREMINT, Predeploys, l2_chain_config, l2_genesis};
 use executor::ChainSpec;
 use eyre::Result;
 use testkit::Artifacts;
@@ -31,6 +32,12 @@ fn the_built_in_predeploys_are_what_the_contracts_compile_to() -> Result<()> {
     );
     assert_ne!(built_in.l1_anchor, built_in.l2_messenger);
     Ok(())
+}
+
+/// What a transaction costs at least, at the least fee cap that is not decoded, is more than there is.
+#[test]
+fn nobody_can_offer_a_fee_that_cannot_be_read() {
+    assert!(PREMINT < U256::from(21_000) << 128);
 }
 
 fn hex(code: &[u8]) -> String {
