@@ -86,7 +86,7 @@ fn lists_of(test: &str) -> Option<Vec<Vec<u8>>> {
     let known =
         |name: &&(&str, Vec<Vec<u8>>)| test.split(['[', ']', '-']).any(|part| part == name.0);
     let claims = [
-        ("no_deposits_non_empty_requests_list", deposits(&[one.clone()])),
+        ("no_deposits_non_empty_requests_list", deposits(core::slice::from_ref(&one))),
         ("single_deposit_empty_requests_list", vec![]),
         ("single_deposit_pubkey_mismatch", deposits(&[deposit([2, 2, 3, 0], ETHER)])),
         ("single_deposit_credentials_mismatch", deposits(&[deposit([1, 3, 3, 0], ETHER)])),
