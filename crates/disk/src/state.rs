@@ -12,14 +12,15 @@
 //! | `written` | epoch, hash | root of a state of which nodes were written in that epoch |
 //! | `meta` | a name | see [`Meta`] |
 
-use crate::{DiskError, Position};
-use alloy_primitives::{B256, Bytes, keccak256};
+use crate::{DiskError, Position, block::decode_block, canonical::Range};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
     config::{BlockSizePolicy, PinningPolicy},
 };
 use std::path::Path;
-use trie::NodePath;
+use store::{Block, Preimages, TransactionLocation};
+use trie::{NodePath, NodeSource, SourceError};
 
 /// What the state store knows of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +170,114 @@ impl State {
             return Err(DiskError::Hash { what: "node", got, expected: *hash });
         }
         Ok(Some((u64::from_be_bytes(epoch), node)))
+    }
+
+    /// Numbers of the canonical blocks.
+    pub(crate) fn range(&self) -> Result<Option<Range>, DiskError> {
+        let number = |guard: fjall::Guard| -> Result<u64, DiskError> {
+            let key = guard.key()?;
+            let key = <[u8; 8]>::try_from(&key[..])
+                .map_err(|_| DiskError::malformed("number of a block", "not eight bytes"))?;
+            Ok(u64::from_be_bytes(key))
+        };
+        let first = self.canonical.first_key_value().map(number).transpose()?;
+        let last = self.canonical.last_key_value().map(number).transpose()?;
+        Ok(first.zip(last).map(|(first, last)| first..last.saturating_add(1)))
+    }
+
+    pub(crate) fn canonical_hash(&self, number: u64) -> Result<Option<B256>, DiskError> {
+        let Some(value) = self.canonical.get(number.to_be_bytes())? else { return Ok(None) };
+        let hash = B256::try_from(&value[..])
+            .map_err(|_| DiskError::malformed("canonical hash", "not 32 bytes"))?;
+        Ok(Some(hash))
+    }
+
+    /// A block, and how many bytes it takes here.
+    pub(crate) fn block(&self, hash: &B256) -> Result<Option<(Block, usize)>, DiskError> {
+        let Some(value) = self.blocks.get(hash.as_slice())? else { return Ok(None) };
+        let value = Bytes(value.into());
+        let block = decode_block(&value)?;
+        if block.hash != *hash {
+            return Err(DiskError::Hash { what: "block", got: block.hash, expected: *hash });
+        }
+        Ok(Some((block, value.len())))
+    }
+
+    pub(crate) fn transaction(
+        &self,
+        hash: &B256,
+    ) -> Result<Option<TransactionLocation>, DiskError> {
+        let Some(value) = self.transactions.get(hash.as_slice())? else { return Ok(None) };
+        let malformed = || DiskError::malformed("location of a transaction", "not 36 bytes");
+        let (block, index) = value.split_at_checked(32).ok_or_else(malformed)?;
+        let index = <[u8; 4]>::try_from(index).map_err(|_| malformed())?;
+        let index = u32::from_be_bytes(index) as usize;
+        Ok(Some(TransactionLocation { block: B256::from_slice(block), index }))
+    }
+
+    pub(crate) fn code(&self, hash: &B256) -> Result<Option<Bytes>, DiskError> {
+        let Some(value) = self.codes.get(hash.as_slice())? else { return Ok(None) };
+        let code = Bytes::copy_from_slice(&value);
+        let got = keccak256(&code);
+        if got != *hash {
+            return Err(DiskError::Hash { what: "code", got, expected: *hash });
+        }
+        Ok(Some(code))
+    }
+
+    /// Where the record of a block with its witness stands in the log.
+    pub(crate) fn record_of(&self, hash: &B256) -> Result<Option<Position>, DiskError> {
+        let Some(value) = self.records.get(hash.as_slice())? else { return Ok(None) };
+        let value = <[u8; 16]>::try_from(&value[..])
+            .map_err(|_| DiskError::malformed("place of a record", "not 16 bytes"))?;
+        Ok(Some(position_of(&value)))
+    }
+
+    pub(crate) fn preimages(&self) -> Result<Preimages, DiskError> {
+        let mut preimages = Preimages::new();
+        for guard in self.preimages.iter() {
+            let key = guard.key()?;
+            let malformed = || DiskError::malformed("preimage", "neither address nor slot");
+            let (address, slot) = key.split_at_checked(20).ok_or_else(malformed)?;
+            let slots = preimages.entry(Address::from_slice(address)).or_default();
+            if !slot.is_empty() {
+                let slot = <[u8; 32]>::try_from(slot).map_err(|_| malformed())?;
+                slots.insert(U256::from_be_bytes(slot));
+            }
+        }
+        Ok(preimages)
+    }
+
+    /// Shows all nodes with their hashes.
+    pub(crate) fn each_node(&self, mut visit: impl FnMut(B256, Bytes)) -> Result<(), DiskError> {
+        for guard in self.nodes.iter() {
+            let (key, value) = guard.into_inner()?;
+            let hash = key.last_chunk::<32>().copied().map(B256::new);
+            let hash = hash.ok_or_else(|| DiskError::malformed("key of a node", "no hash"))?;
+            let value = Bytes(value.into());
+            visit(hash, value.slice(value.len().min(8)..));
+        }
+        Ok(())
+    }
+
+    /// Shows all codes with their hashes.
+    pub(crate) fn each_code(&self, mut visit: impl FnMut(B256, Bytes)) -> Result<(), DiskError> {
+        for guard in self.codes.iter() {
+            let (key, value) = guard.into_inner()?;
+            let hash = B256::try_from(&key[..])
+                .map_err(|_| DiskError::malformed("hash of a code", "not 32 bytes"))?;
+            visit(hash, Bytes(value.into()));
+        }
+        Ok(())
+    }
+}
+
+impl NodeSource for State {
+    type Bytes = Bytes;
+
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, SourceError> {
+        let node = Self::node(self, path, hash).map_err(SourceError::new)?;
+        Ok(node.map(|(_, node)| node))
     }
 }
 
