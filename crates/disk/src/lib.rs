@@ -34,6 +34,7 @@ mod read;
 mod record;
 mod replay;
 mod state;
+mod value;
 mod write;
 
 pub use disk_store::{DiskStore, Held};

@@ -6,12 +6,16 @@
 
 use crate::{DiskError, Position, canonical::Range, commit::Commit};
 use alloy_primitives::{B256, Bytes, map::B256Map};
-use core::hash::{BuildHasher, Hash};
+use core::{
+    fmt,
+    hash::{BuildHasher, Hash},
+};
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 use revm::bytecode::Bytecode;
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
+    thread,
 };
 use store::{Block, TransactionLocation};
 
@@ -62,7 +66,7 @@ impl Pending {
     }
 
     /// From now on nothing can be written, for this reason or the one that was there first.
-    pub(crate) fn break_off(&self, reason: &DiskError) {
+    pub(crate) fn break_off(&self, reason: &dyn fmt::Display) {
         self.queue.lock().broken.get_or_insert_with(|| reason.to_string());
         self.moved.notify_all();
     }
@@ -91,6 +95,12 @@ impl Pending {
         self.moved.notify_all();
     }
 
+    /// What whoever takes commits has to hold: if it panics, nothing can be written any more, and nobody
+    /// waits for it.
+    pub(crate) const fn taker(&self) -> Taker<'_> {
+        Taker(self)
+    }
+
     /// Waits for the oldest commit; it stays here until it [is done](Self::done). `None` if there will
     /// be none, or if nothing can be written.
     pub(crate) fn next(&self) -> Option<Arc<Commit>> {
@@ -99,7 +109,7 @@ impl Pending {
             if queue.broken.is_some() {
                 return None;
             }
-            if queue.held == 0 {
+            if queue.held == 0 || queue.closed {
                 match queue.commits.front() {
                     None if queue.closed => return None,
                     None => {}
@@ -162,6 +172,17 @@ impl Pending {
     /// does not change in the state store.
     pub(crate) fn found(&self) -> RwLockReadGuard<'_, Found> {
         self.found.read()
+    }
+}
+
+/// See [`Pending::taker`].
+pub(crate) struct Taker<'p>(&'p Pending);
+
+impl Drop for Taker<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.break_off(&"the thread that writes to the state store has panicked");
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use crate::{
     commit::Commit,
     disk_store::{Inner, Writer},
     place::{Placed, place_nodes},
-    state::{Meta, node_key, node_value, position_bytes},
+    state::{Meta, node_key, position_bytes},
+    value::node_value,
 };
 use alloy_primitives::B256;
 use fjall::OwnedWriteBatch;
@@ -22,6 +23,7 @@ const NODES_PER_BATCH: usize = 20_000;
 impl Inner {
     /// Takes in one commit after another, until there will be no more or nothing can be written.
     pub(crate) fn keep_writing(&self, wake: &SyncSender<()>) {
+        let _taker = self.pending.taker();
         while let Some(commit) = self.pending.next() {
             if let Err(error) = self.take_in(&commit) {
                 self.pending.break_off(&error);

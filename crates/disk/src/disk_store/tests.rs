@@ -1,8 +1,5 @@
 use super::*;
-use crate::{
-    block::encode_block,
-    state::{node_key, node_value},
-};
+use crate::{block::encode_block, state::node_key, value::node_value};
 use alloy_consensus::Header;
 use alloy_primitives::keccak256;
 use store::{CanonicalChange, Changes};
@@ -29,9 +26,9 @@ fn nothing_is_given_out_that_does_not_hash_to_what_was_asked_for() {
     state.codes.insert(hash.as_slice(), &right[..]).unwrap();
     assert_eq!(store.node(place, &hash).unwrap(), Some(right.clone()));
     assert_eq!(store.code(&hash).unwrap().unwrap().original_bytes(), right);
-    // Elsewhere it is not.
+    // Elsewhere in the state store it is not; in memory nodes are found by hash alone.
     let below = NodePath { owner: None, nibbles: &Nibbles::from_nibbles([1]) };
-    assert_eq!(store.node(below, &hash).unwrap(), None);
+    assert_eq!(state.node(below, &hash).unwrap(), None);
     let other = B256::repeat_byte(7);
     assert_eq!(store.node(place, &other).unwrap(), None);
     state.nodes.insert(node_key(place, &other), node_value(1, &wrong)).unwrap();
@@ -46,7 +43,7 @@ fn nothing_is_given_out_that_does_not_hash_to_what_was_asked_for() {
     let refused = store.block(&other).unwrap_err();
     assert_eq!(hash_fault(&refused), ("block", block.hash, other));
     // Too short to say when it was written.
-    state.nodes.insert(node_key(place, &other), &[1, 2, 3][..]).unwrap();
+    state.nodes.insert(node_key(place, &other), &[3, 2, 1][..]).unwrap();
     assert!(store.node(place, &other).is_err());
 }
 
@@ -179,4 +176,24 @@ fn a_commit_waits_for_room() {
     });
     store.flush().unwrap();
     assert_eq!((store.queued(), head(&store)), (0, 10));
+}
+
+#[test]
+fn a_state_store_that_is_laid_out_otherwise_is_left_alone() {
+    let folder = tempdir().unwrap();
+    let open = || DiskStore::open(folder.path(), DiskOptions::default());
+    let store = open().unwrap();
+    advance(&store, 0).unwrap();
+    let lay_out = |store: &DiskStore, layout: u64| {
+        let mut batch = store.inner.state.batch();
+        store.inner.state.put_meta(&mut batch, Meta::Layout, &layout.to_be_bytes());
+        batch.commit().unwrap();
+    };
+    drop(store);
+    // As it was made, it is opened.
+    let store = open().unwrap();
+    lay_out(&store, 3);
+    drop(store);
+    let refused = open().unwrap_err();
+    assert!(matches!(refused, DiskError::OtherLayout { got: 3, expected: 2, .. }), "{refused}");
 }

@@ -90,3 +90,22 @@ fn whoever_waits_is_told_when_nothing_can_be_written() {
     assert!(pending.next().is_none());
     assert_eq!(marks(&pending), [Some(1); 6]);
 }
+
+#[test]
+fn nobody_waits_for_a_thread_that_has_panicked() {
+    let pending = Pending::new(1);
+    pending.push(commit(1));
+    // One that ends otherwise leaves things as they are.
+    drop(pending.taker());
+    pending.check().unwrap();
+    std::thread::scope(|scope| {
+        let takes = scope.spawn(|| {
+            let _taker = pending.taker();
+            panic!("as if a table could not be read");
+        });
+        let waits = scope.spawn(|| pending.room());
+        assert!(takes.join().is_err());
+        let refused = waits.join().unwrap();
+        assert!(matches!(refused, Err(DiskError::Unusable(reason)) if reason.contains("panicked")));
+    });
+}
