@@ -104,6 +104,7 @@ impl World {
             data_dir: None,
             role,
             server: ServerConfig { port: 0, ..ServerConfig::default() },
+            engine: None,
         }
     }
 
