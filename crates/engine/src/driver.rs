@@ -24,9 +24,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause after faults in a row.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Payloads that are given before the client is told of a new head: some look for its ancestors only so
-/// far.
-const STRIDE: u64 = 32;
 
 /// How far a driven client has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -167,12 +164,16 @@ impl Driver {
             let Some(block) = chain.canonical_block(number)? else { return Ok(()) };
             let fork = fork_of(&chain, &block);
             let status = self.client.new_payload(&NewPayload::of(&block), fork).await?;
-            expect_valid(&block, status)?;
-            if number.is_multiple_of(STRIDE) && number != head.header.number {
-                self.tell(&chain, &block, forkchoice).await?;
+            // One that is not executed at once may be once it is the head.
+            if status.status == PayloadVerdict::Invalid {
+                return Err(not_valid(&block, status));
             }
+            // Each of them: there are clients that keep the receipts of a head alone.
+            self.tell(&chain, &block, forkchoice).await?;
         }
-        self.tell(&chain, &head, forkchoice).await?;
+        if first > head.header.number {
+            self.tell(&chain, &head, forkchoice).await?;
+        }
         self.told = Some((head.hash, forkchoice));
         Ok(())
     }
@@ -199,7 +200,10 @@ impl Driver {
         };
         let fork = fork_of(chain, head);
         let updated = self.client.forkchoice_updated(state, None, fork).await?;
-        expect_valid(head, updated.payload_status)?;
+        let status = updated.payload_status;
+        if status.status != PayloadVerdict::Valid {
+            return Err(not_valid(head, status));
+        }
         self.at = Some(Arc::clone(head));
         Ok(())
     }
@@ -244,14 +248,10 @@ fn fork_of(chain: &ChainReader, block: &Block) -> ProtocolFork {
     chain.config().spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris)
 }
 
-fn expect_valid(block: &Block, status: PayloadStatus) -> Result<(), DriveError> {
+fn not_valid(block: &Block, status: PayloadStatus) -> DriveError {
     let PayloadStatus { status, validation_error, .. } = status;
-    if status == PayloadVerdict::Valid {
-        return Ok(());
-    }
     let (number, hash) = (block.header.number, block.hash);
-    let reason = validation_error.unwrap_or_default();
-    Err(DriveError::NotValid { number, hash, status, reason })
+    DriveError::NotValid { number, hash, status, reason: validation_error.unwrap_or_default() }
 }
 
 impl RunningDriver {

@@ -308,6 +308,24 @@ async fn what_is_asked_for_wrongly_gets_the_code_for_it() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_payloads_the_newest_are_remembered() -> Result<()> {
+    let peer = Peer::new().await?;
+    let head = peer.head();
+    let mut ids = Vec::new();
+    for later in 1..=17 {
+        let mut wanted = attributes(&head, peer.fork);
+        wanted.timestamp += U64::from(later);
+        let begun = peer.client.forkchoice_updated(to(head.hash), Some(&wanted), peer.fork).await?;
+        ids.push(begun.payload_id.ok_or_eyre("no payload")?);
+    }
+    assert_eq!(peer.code("engine_getPayloadV5", json!([ids[0]])).await?, -38_001);
+    for id in [ids[1], ids[16]] {
+        peer.client.get_payload(id, peer.fork).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_are_given_by_hash_and_by_range() -> Result<()> {
     let peer = Peer::with(ProtocolFork::Amsterdam, Rules::default(), Arc::new(())).await?;
     peer.offer(0, BOB)?;

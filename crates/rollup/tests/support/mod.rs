@@ -126,6 +126,7 @@ impl World {
         Ok(RollupNode::start(self.config(role)).await?)
     }
 
+    #[allow(dead_code, reason = "not every test needs one without the Engine API")]
     pub(crate) async fn follower(&self, sequencer: Option<&RollupNode>) -> Result<RollupNode> {
         let sequencer = sequencer.map(|it| format!("ws://{}", it.server().addresses()[0]));
         Ok(RollupNode::start(self.config(Role::Follower { sequencer })).await?)
