@@ -130,7 +130,8 @@ impl Command for SetForkchoice {
     }
 }
 
-/// Makes a known block the head. What comes back are the transactions of the blocks that gave way, in their
+/// Makes a known block the head; what stands in the blocks that come with it leaves the pool. What comes
+/// back are the transactions of the blocks that gave way, in their
 /// order: they are not offered to the pool, which would refuse those that need what stood before them.
 #[derive(Debug, Clone, Copy)]
 pub struct SetHead(pub B256);
@@ -142,7 +143,8 @@ impl Command for SetHead {
         let before = Arc::clone(node.chain.head());
         node.chain.set_head(&self.0)?;
         let moved = Event::between(&node.chain, &before, node.chain.head());
-        let Some(Event::Head { removed, .. }) = moved else { return Ok(Vec::new()) };
+        let Some(Event::Head { removed, added }) = moved else { return Ok(Vec::new()) };
+        added.iter().for_each(|block| node.forget_pooled(block));
         let transactions = removed.iter().rev().flat_map(|block| {
             let of_block = block.transactions.iter().zip(&block.senders);
             of_block.map(|(transaction, sender)| RecoveredTransaction {

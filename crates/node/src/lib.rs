@@ -16,6 +16,7 @@ mod clock;
 mod command;
 mod error;
 mod event;
+mod foreign;
 mod header_policy;
 mod mine;
 mod node;

@@ -81,7 +81,7 @@ struct Draft {
 
 impl NodeState {
     /// Takes out of the pool what stands in a block, and what cannot stand behind it any more.
-    fn forget_pooled(&mut self, block: &Block) {
+    pub(crate) fn forget_pooled(&mut self, block: &Block) {
         for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
             if let Some(mined) = self.pool.remove(transaction.hash())
                 && let Some(sidecar) = &mined.sidecar
@@ -381,7 +381,7 @@ impl Node {
 /// Verifies a block as EXECUTE would, from what it reads and nothing else, and returns the gas that a call
 /// has to hold for that; `None` before Cancun, when there is no input. Its senders alone are
 /// taken from the pool, which has recovered them from the same signatures.
-fn verify_from_witness(
+pub(crate) fn verify_from_witness(
     parent: &State,
     block: &Block,
     witness: &OwnedWitness,

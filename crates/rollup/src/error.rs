@@ -64,6 +64,12 @@ pub enum RollupError {
     /// The chain of the L2.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The port of the Engine API cannot be had.
+    #[error("the Engine API: {0}")]
+    EnginePort(#[from] engine::EngineServerError),
+    /// The client that is to be driven cannot be asked.
+    #[error("the client to be driven: {0}")]
+    Engine(#[from] engine::EngineError),
     /// The node of the L2.
     #[error(transparent)]
     Node(#[from] NodeError),

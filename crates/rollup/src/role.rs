@@ -2,7 +2,8 @@
 //! server.
 
 use crate::{
-    Config, Follower, L1Client, L1View, Role, RollupError, Sequencer,
+    Config, EngineConfig, Follower, L1Client, L1View, Role, RollupError, Sequencer,
+    heads::Heads,
     metrics::{Levels, Readiness},
     pool_log::{self, PoolLog},
     rpc_methods::{RollupApi, Shared, registry},
@@ -14,10 +15,13 @@ use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereu
 use alloy_rpc_types_eth::Block;
 use chain::{Chain, ChainConfig, DiskOptions, spec_of};
 use contracts::Deployment;
+use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
 use node::{Clock, Mining, Node, SetPoolJournal, Settings};
 use rpc::{Api, Journal, Options, Pages, RunningServer, WorkerOptions, Workers};
 use std::{
+    io,
+    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
@@ -46,6 +50,8 @@ pub struct RollupNode {
     stop: Arc<AtomicBool>,
     worker: Option<JoinHandle<()>>,
     feed: Option<tokio::task::JoinHandle<()>>,
+    engine: Option<EngineServer>,
+    driver: Option<RunningDriver>,
 }
 
 /// Either role, as the working thread has it.
@@ -106,6 +112,8 @@ impl RollupNode {
         let shared = Arc::<Shared>::default();
         let rollup = Arc::new(RollupApi { api: api.clone(), shared: Arc::clone(&shared) });
         let own = registry(rollup, Arc::clone(&workers)).into_methods();
+        let served = serve_engine(&config, &api, &shared).await?;
+        let driver = drive(&config, &node, &shared)?;
         let methods = rpc::overlaid(own, &rpc::methods(api, workers));
         let health = Arc::new(Readiness(Arc::clone(&shared)));
         let pages = Some(Pages { name, journal, health });
@@ -119,7 +127,7 @@ impl RollupNode {
                 (Worker::Sequencer(Box::new(sequencer)), None)
             }
             Role::Follower { sequencer } => {
-                let follower = Follower::new(sync, sequencer.is_some());
+                let follower = Follower::new(sync, sequencer.is_some() || served.is_some());
                 let feed = sequencer.map(|url| {
                     tokio::spawn(read_feed(url, Arc::clone(&node), Arc::clone(&shared), inputs))
                 });
@@ -132,7 +140,8 @@ impl RollupNode {
             .name("rollup".to_owned())
             .spawn(move || worker.work(&ended, &told, &levels, &receiver, poll))
             .map_err(|error| RollupError::Config { field: "threads", reason: error.to_string() })?;
-        Ok(Self { node, shared, server, stop, worker: Some(worker), feed })
+        let worker = Some(worker);
+        Ok(Self { node, shared, server, stop, worker, feed, engine: served, driver })
     }
 
     /// The L2's node.
@@ -150,12 +159,20 @@ impl RollupNode {
         &self.server
     }
 
+    /// Where it serves the Engine API, if it does.
+    pub fn engine_address(&self) -> Option<SocketAddr> {
+        self.engine.as_ref().map(EngineServer::address)
+    }
+
     /// Stops it: no more blocks, and no connection stays open. A thread that waits for L1 is left to end
     /// by itself.
     pub async fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(feed) = self.feed.take() {
             feed.abort();
+        }
+        if let Some(driver) = &self.driver {
+            driver.end();
         }
         if let Some(worker) = self.worker.take() {
             let begun = Instant::now();
@@ -169,8 +186,45 @@ impl RollupNode {
                 tracing::warn!("L1 does not answer: its request is left");
             }
         }
+        if let Some(driver) = self.driver.take() {
+            let _ = tokio::task::spawn_blocking(move || driver.stop()).await;
+        }
+        if let Some(engine) = self.engine.take() {
+            engine.stop().await;
+        }
         self.server.stop().await;
     }
+}
+
+/// Serves the Engine API, if the configuration says so.
+async fn serve_engine(
+    config: &Config,
+    api: &Api,
+    shared: &Arc<Shared>,
+) -> Result<Option<EngineServer>, RollupError> {
+    let Some(EngineConfig { secret, serve: Some(address), .. }) = &config.engine else {
+        return Ok(None);
+    };
+    let makes_blocks = matches!(config.role, Role::Sequencer(_));
+    let heads = Arc::new(Heads { makes_blocks, shared: Arc::clone(shared) });
+    let engine = Arc::new(Engine::new(api.clone(), heads));
+    Ok(Some(EngineServer::start(*address, secret.clone(), engine).await?))
+}
+
+/// Drives another client, if the configuration says so.
+fn drive(
+    config: &Config,
+    node: &Arc<Node>,
+    shared: &Shared,
+) -> Result<Option<RunningDriver>, RollupError> {
+    let Some(EngineConfig { secret, drive: Some(url), .. }) = &config.engine else {
+        return Ok(None);
+    };
+    let no_thread =
+        |error: io::Error| RollupError::Config { field: "threads", reason: error.to_string() };
+    let driver = Driver::new(Arc::clone(node), url, secret.clone())?.start().map_err(no_thread)?;
+    *shared.driven.lock() = Some(driver.share());
+    Ok(Some(driver))
 }
 
 fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupError> {
@@ -247,7 +301,7 @@ impl Worker {
                 tracing::error!(error, "not done, and tried again");
             }
             self.tell(shared, is_synced, fault);
-            levels.show(&shared.status.lock());
+            levels.show(&shared.status(&self.sync().node));
         }
     }
 

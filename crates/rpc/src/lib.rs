@@ -31,6 +31,7 @@ mod journal;
 mod logs;
 mod notes;
 mod overrides;
+pub mod payload;
 mod precompiles;
 mod registry;
 mod server;

@@ -1,14 +1,18 @@
 //! `enshrine node`: a sequencer or a follower, from its configuration to the signal that ends it.
 
 use super::keys::Keys;
-use ::rollup::{Config, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig};
+use ::rollup::{
+    Config, EngineConfig, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
+};
 use alloy_primitives::{Address, B256};
 use clap::{Args, ValueEnum};
+use engine::JwtSecret;
 use eyre::{Result, WrapErr as _, bail, ensure, eyre};
 use rpc::ServerConfig;
 use serde::{Deserialize, Serialize};
 use std::{
     env, fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -107,6 +111,15 @@ struct Values {
     /// WebSocket URL of a sequencer, for blocks that L1 does not have yet.
     #[arg(long, value_name = "URL")]
     sequencer: Option<String>,
+    /// Address and port at which the Engine API is served; needs --jwt-secret.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    engine_addr: Option<SocketAddr>,
+    /// URL of the Engine API of another client, which is kept at the head of this node; needs --jwt-secret.
+    #[arg(long, value_name = "URL")]
+    engine: Option<String>,
+    /// File with the secret of the Engine API: 32 bytes in hexadecimal.
+    #[arg(long, value_name = "FILE")]
+    jwt_secret: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -133,6 +146,9 @@ async fn serve(config: Config) -> Result<()> {
     };
     for address in node.server().addresses() {
         println!("Listening on {address}");
+    }
+    if let Some(address) = node.engine_address() {
+        println!("Engine API on {address}");
     }
     // It cannot be taken back: the sender speaks once, or is gone with the process.
     let _ = end.await;
@@ -202,6 +218,9 @@ impl Values {
             pool_per_account: Some(0),
             pool_local: Some(Vec::new()),
             sequencer: text(),
+            engine_addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            engine: text(),
+            jwt_secret: Some(PathBuf::new()),
         }
     }
 
@@ -263,6 +282,17 @@ impl Values {
             }
             RoleName::Follower => Role::Follower { sequencer: self.sequencer },
         };
+        let engine = match (self.jwt_secret, self.engine_addr, self.engine) {
+            (None, None, None) => None,
+            (None, _, _) => return Err(missing("--jwt-secret")),
+            (Some(_), None, None) => {
+                bail!("--jwt-secret: neither --engine-addr nor --engine is given")
+            }
+            (Some(file), serve, drive) => {
+                let secret = JwtSecret::read(&file).wrap_err("--jwt-secret")?;
+                Some(EngineConfig { secret, serve, drive })
+            }
+        };
         Ok(Config {
             deployment: self.deployment.ok_or_else(|| missing("--deployment"))?,
             l1: self.l1.ok_or_else(|| missing("--l1"))?,
@@ -275,6 +305,7 @@ impl Values {
                 port: self.http_port.unwrap_or(9_545),
                 ..ServerConfig::default()
             },
+            engine,
         })
     }
 }

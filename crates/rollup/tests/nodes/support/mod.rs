@@ -1,5 +1,6 @@
 //! A rollup on a devnet, both behind real sockets.
 
+pub(crate) mod ethereumjs;
 pub(crate) mod proxy;
 
 use alloy_consensus::TxEip1559;
@@ -83,6 +84,7 @@ impl World {
             data_dir: None,
             role,
             server: ServerConfig { port: 0, ..ServerConfig::default() },
+            engine: None,
         }
     }
 
@@ -105,6 +107,7 @@ impl World {
         Ok(RollupNode::start(self.config(role)).await?)
     }
 
+    #[allow(dead_code, reason = "not every test needs one without the Engine API")]
     pub(crate) async fn follower(&self, sequencer: Option<&RollupNode>) -> Result<RollupNode> {
         let sequencer = sequencer.map(|it| format!("ws://{}", it.server().addresses()[0]));
         Ok(RollupNode::start(self.config(Role::Follower { sequencer })).await?)
