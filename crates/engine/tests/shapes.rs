@@ -20,9 +20,9 @@ enum Shape {
     Text,
     OneOf(&'static [&'static str]),
     Null,
-    Any(&'static [Shape]),
-    List(&'static Shape),
-    Object(&'static [(&'static str, Shape)]),
+    Any(&'static [Self]),
+    List(&'static Self),
+    Object(&'static [(&'static str, Self)]),
 }
 
 use Shape::{Any, Boolean, Bytes, Data, List, Null, Object, OneOf, Quantity, Text};
