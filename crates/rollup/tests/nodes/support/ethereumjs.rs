@@ -118,11 +118,15 @@ impl EthereumJs {
         Ok((header.number, header.hash))
     }
 
-    /// Waits until its head is a block.
+    /// Waits until its head is a block; as long as its head moves.
     pub(crate) async fn until_at(&self, hash: alloy_primitives::B256) -> Result<()> {
-        let begun = Instant::now();
-        while self.head().await?.1 != hash {
-            if begun.elapsed() > PATIENCE {
+        let (mut moved, mut head) = (Instant::now(), self.head().await?);
+        while head.1 != hash {
+            let now = self.head().await?;
+            if now != head {
+                (moved, head) = (Instant::now(), now);
+            }
+            if moved.elapsed() > PATIENCE {
                 return Err(eyre!("EthereumJS does not come to {hash}: {}", self.log()));
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
