@@ -22,11 +22,14 @@ use std::{
         mpsc::{Receiver, sync_channel},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 use store::{Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation};
 use trie::NodePath;
 use wire::OwnedWitness;
 
+/// How long whoever has the chain open is waited for.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// Bytes of blocks and of codes that are kept ready.
 const BLOCK_CACHE: usize = 64 << 20;
 const CODE_CACHE: usize = 32 << 20;
@@ -108,10 +111,22 @@ impl DiskStore {
         fs::create_dir_all(folder).map_err(DiskError::io("create", folder))?;
         let lock_path = folder.join("lock");
         let lock = File::create(&lock_path).map_err(DiskError::io("create", &lock_path))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => DiskError::InUse { path: folder.into() },
-            TryLockError::Error(error) => DiskError::io("lock", &lock_path)(error),
-        })?;
+        let begun = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // Somebody may be about to close it.
+                Err(TryLockError::WouldBlock) if begun.elapsed() < FAREWELL => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(DiskError::InUse { path: folder.into() });
+                }
+                Err(TryLockError::Error(error)) => {
+                    return Err(DiskError::io("lock", &lock_path)(error));
+                }
+            }
+        }
         let state = State::open(&folder.join("state"), options.cache_bytes)?;
         let (mut end, mut kept, mut torn) =
             (LogEnd { log: None, waiting: VecDeque::new(), next: None }, None, None);
