@@ -33,6 +33,8 @@ contract DearForcedWorkTest is RealRollup {
 
     /// @dev As many rounds as the gas buys.
     function rounds() internal pure returns (bytes memory) {
+        // Far below 2^32.
+        // forge-lint: disable-next-line(unsafe-typecast)
         return abi.encodePacked(uint32(GAS - 40_000), new bytes(208), uint8(1));
     }
 
