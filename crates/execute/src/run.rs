@@ -15,6 +15,7 @@ use std::{
     borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    thread,
 };
 use wire::{DecodeError, ProtocolFork, SchemaId, StatelessResult};
 
@@ -326,7 +327,8 @@ impl Execute {
         let evm = &Metered { chain: evm, tab: Arc::clone(&tab) };
         let options =
             Options { threads: self.threads, system_code: self.system_code, evm, senders };
-        let verified = blocks.verify(&spec, options, enter);
+        let (verified, request_root) =
+            self.beside_root(&input, || blocks.verify(&spec, options, enter));
         if tab.is_short() {
             let reserve = reserve.saturating_add(tab.owed());
             return Err(ExecuteError::OutOfGas { got: purse.gas, reserve });
@@ -334,7 +336,7 @@ impl Execute {
         let mut earlier = verified.map_err(|refused| input.refused(refused))?;
         let verdict = earlier.pop().unwrap_or_else(|| unreachable!("there is at least one block"));
         let result = StatelessResult {
-            request_root: input.request_root(),
+            request_root: request_root(),
             valid: true,
             chain_id: input.chain_id(),
             schema: input.schema(),
@@ -347,6 +349,26 @@ impl Execute {
         let gas = self.gas.charge(&declared, used).min(reserve).saturating_add(owed);
         let reserve = reserve.saturating_add(tab.owed());
         Ok(Executed { result, gas: gas.min(reserve), reserve, verdict, earlier })
+    }
+
+    /// Does `work`, and finds the root of the input's requests beside it if there is a thread for that
+    /// and enough to hash. The root is had by calling what is returned with the outcome.
+    fn beside_root<'i, T>(
+        &self,
+        input: &'i Input<'_>,
+        work: impl FnOnce() -> T,
+    ) -> (T, impl FnOnce() -> B256 + 'i) {
+        /// Fewer bytes are hashed sooner than a thread starts.
+        const WORTH_A_THREAD: usize = 32 * 1024;
+        let is_shared = self.threads > NonZeroUsize::MIN && input.request_bytes() > WORTH_A_THREAD;
+        let (done, root) = thread::scope(|scope| {
+            let helper = is_shared
+                .then(|| thread::Builder::new().spawn_scoped(scope, || input.request_root()).ok());
+            let done = work();
+            (done, helper.flatten().and_then(|helper| helper.join().ok()))
+        });
+        // A helper that could not start, or broke, decides nothing: its work is done here.
+        (done, move || root.unwrap_or_else(|| input.request_root()))
     }
 }
 

@@ -159,6 +159,29 @@ fn who_takes_no_batches_takes_none_and_of_its_own_forks_alone() {
 }
 
 #[test]
+fn threads_change_nothing_of_what_a_call_returns() {
+    // Long enough requests for a thread of their own.
+    let (blocks, batch) = batch(&[400, 1, 400]);
+    let single = blocks[0].input().unwrap();
+    assert!(single.len() > 40_000);
+    for calldata in [&single, &batch] {
+        let mut spoilt = calldata.clone();
+        *spoilt.last_mut().unwrap() ^= 1;
+        let run = |threads, calldata: &[u8]| {
+            let threads = core::num::NonZeroUsize::new(threads).unwrap();
+            let done = Execute { threads, ..execute() }.run(calldata, u64::MAX);
+            done.map(|done| (done.result, done.gas, done.reserve, done.verdict))
+        };
+        let (accepted, refused) = (run(1, calldata), run(1, &spoilt));
+        assert!(accepted.is_ok() && refused.is_err(), "{accepted:?} {refused:?}");
+        for threads in [2, 4] {
+            assert_eq!(run(threads, calldata), accepted);
+            assert_eq!(run(threads, &spoilt), refused);
+        }
+    }
+}
+
+#[test]
 fn a_refusal_says_which_block_it_is_about() {
     let (_, calldata) = batch(&[1, 1, 1]);
     let refused = |block: usize, change: &dyn Fn(&mut StatelessBatch<'_>)| {

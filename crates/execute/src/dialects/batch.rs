@@ -83,6 +83,12 @@ impl<'c> Input<'c> {
         blocks.map_err(|refused| self.refused(refused))
     }
 
+    /// Length of its requests in SSZ, in bytes.
+    pub(crate) fn request_bytes(&self) -> usize {
+        let lengths = self.requests().iter().map(|request| request.encoded_len(self.fork()));
+        lengths.fold(0, usize::saturating_add)
+    }
+
     fn requests(&self) -> &[NewPayloadRequest<'c>] {
         match self {
             Self::Block(input) => slice::from_ref(&input.request),
@@ -96,6 +102,7 @@ impl<'c> Input<'c> {
         let witness = self.witness();
         let mut declared = DeclaredGas {
             calldata: calldata as u64,
+            request_bytes: self.request_bytes() as u64,
             witness_bytes: witness.encoded_len() as u64,
             nodes: witness.state.len() as u64,
             codes: witness.codes.len() as u64,
@@ -104,7 +111,6 @@ impl<'c> Input<'c> {
             ..DeclaredGas::default()
         };
         for request in self.requests() {
-            declared.request_bytes += request.encoded_len(self.fork()) as u64;
             declared.transactions += request.payload.transactions.len() as u64;
             declared.gas_limit = declared.gas_limit.saturating_add(request.payload.gas_limit);
         }
