@@ -350,9 +350,9 @@ contract L2BlocksTest is L2TestBase {
         IL2.Sealed memory s = l2.sealBlock(b);
         assertAccepted(s.input);
         assertEq(s.transactionHashes.length, 1);
-        assertEq(s.leftOut.length, 2);
-        assertEq(s.leftOut[0].index, 1);
-        assertEq(s.leftOut[1].index, 2);
+        assertEq(s.rejected.length, 2);
+        assertEq(s.rejected[0].index, 1);
+        assertEq(s.rejected[1].index, 2);
         assertEq(l2.balanceOf(SINK), 1);
     }
 

@@ -110,7 +110,7 @@ interface IL2 {
     }
 
     /// @dev A transaction that was left out: its place in the queue, and why.
-    struct LeftOut {
+    struct Rejected {
         uint256 index;
         string reason;
     }
@@ -120,7 +120,7 @@ interface IL2 {
         Head head;
         bytes input;
         bytes32[] transactionHashes;
-        LeftOut[] leftOut;
+        Rejected[] rejected;
     }
 
     struct Log {

@@ -13,11 +13,11 @@ pub enum Rejection {
     /// This block has no place for it; a later one may have.
     #[error("the block has no room for it: {0}")]
     NoRoom(Invalid),
-    /// It cannot stand there.
+    /// It is not valid there.
     #[error(transparent)]
     Invalid(Invalid),
-    /// It could, but L1 could not carry what EXECUTE needs for it alone: no block can have it.
-    #[error("it needs too much: {0}")]
+    /// L1 cannot carry what EXECUTE needs for it, even alone in a block.
+    #[error("too large for L1: {0}")]
     TooLarge(Invalid),
 }
 

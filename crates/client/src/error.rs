@@ -7,7 +7,7 @@ use std::{io, time::Duration};
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// What was given is no address of a node.
-    #[error("{url:?} is no URL of a node: {reason}")]
+    #[error("{url:?} is not the URL of a node: {reason}")]
     Url {
         /// What was given.
         url: String,

@@ -71,7 +71,7 @@ pub enum DeploymentError {
         most: u64,
     },
     /// A file is no JSON.
-    #[error("{} is no JSON object: {source}", path.display())]
+    #[error("{} is not a JSON object: {source}", path.display())]
     Json {
         /// Which.
         path: PathBuf,

@@ -27,7 +27,7 @@ pub enum DevnetError {
         source: std::io::Error,
     },
     /// A file is not in the format that it should have.
-    #[error("{} is no {expected}: {reason}", path.display())]
+    #[error("{} is not a {expected}: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,

@@ -75,7 +75,7 @@ pub(crate) fn start(
     if let Some(remote) = remote {
         let chain_id = config.chain_id.unwrap_or(remote.chain_id);
         let spec = ChainSpec::constant(chain_id, config.hardfork.into());
-        return continuing(config, accounts, remote, rules(spec));
+        return forked(config, accounts, remote, rules(spec));
     }
     let Origin::Genesis { genesis, blocks } = &config.origin else {
         let chain_id = config.chain_id.unwrap_or(Config::CHAIN_ID);
@@ -113,7 +113,7 @@ pub(crate) fn start(
 
 /// A chain that continues that of another node, with what the rules need and the accounts' balances
 /// put into its state.
-fn continuing(
+fn forked(
     config: &Config,
     accounts: &Accounts,
     remote: &Arc<Remote>,

@@ -40,7 +40,7 @@ pub enum DiskError {
         expected: u64,
     },
     /// A file in the place of a log's segment is none, or its head is damaged.
-    #[error("{}: no segment of a block log: head is {got}, expected {expected}", path.display())]
+    #[error("{}: not a segment of a block log: head is {got}, expected {expected}", path.display())]
     NotALog {
         /// The file.
         path: PathBuf,
@@ -149,7 +149,7 @@ pub enum DiskError {
     #[error("no block of the log waits to be executed again")]
     NotBehind,
     /// A write has failed half way. Reading goes on; writing does when the chain is opened anew.
-    #[error("nothing can be written since a write has failed: {0}; open the chain anew")]
+    #[error("a write has failed, so that no more is written: {0}; reopen the chain")]
     Unusable(String),
 }
 

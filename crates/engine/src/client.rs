@@ -27,7 +27,7 @@ const EXCERPT: usize = 200;
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Its address is none.
-    #[error("{url:?} is no URL of HTTP: {reason}")]
+    #[error("{url:?} is not an HTTP URL: {reason}")]
     Url {
         /// The address.
         url: String,

@@ -60,7 +60,9 @@ pub enum JwtError {
     #[error("the token's signature is not by the secret of this port")]
     Signature,
     /// It is too old, or from the future.
-    #[error("the token was issued at {issued}, and it is {now}: {DRIFT} s apart at most")]
+    #[error(
+        "the token was issued at {issued}, and the time is {now}: at most {DRIFT} s may lie between"
+    )]
     Stale {
         /// Seconds since 1970 at which it says that it was issued.
         issued: u64,
@@ -151,12 +153,12 @@ impl JwtSecret {
         let (signed, signature) = token.rsplit_once('.').ok_or(malformed("not three parts"))?;
         let (header, claims) = signed.split_once('.').ok_or(malformed("not three parts"))?;
         let decode = |part: &str, what| BASE64.decode(part).map_err(|_| malformed(what));
-        let header: Header = serde_json::from_slice(&decode(header, "the header is no base64url")?)
+        let header: Header = serde_json::from_slice(&decode(header, "the header is not base64url")?)
             .map_err(|_| malformed("the header is not JSON with an algorithm"))?;
         if header.alg != "HS256" {
             return Err(JwtError::Algorithm(header.alg));
         }
-        let signature = decode(signature, "the signature is no base64url")?;
+        let signature = decode(signature, "the signature is not base64url")?;
         // In a time that does not depend on where they differ.
         hmac::verify(&self.0, signed.as_bytes(), &signature).map_err(|_| JwtError::Signature)?;
         let Claims { iat: issued } =

@@ -146,7 +146,7 @@ pub enum Rejected {
     #[error("a set-code transaction needs an authorization")]
     NoAuthorization,
     /// It cannot be kept for a restart, and so is not taken: our fault.
-    #[error("it cannot be written down: {0}")]
+    #[error("cannot be kept over a restart: {0}")]
     NotKept(String),
     /// It was taken, and the block that was made for it could not be: our fault.
     #[error("the transaction is in the pool, but no block could be made: {0}")]

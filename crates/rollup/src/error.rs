@@ -68,7 +68,7 @@ pub enum RollupError {
     #[error("the Engine API: {0}")]
     EnginePort(#[from] engine::EngineServerError),
     /// The client that is to be driven cannot be asked.
-    #[error("the client to be driven: {0}")]
+    #[error("execution client: {0}")]
     Engine(#[from] engine::EngineError),
     /// The node of the L2.
     #[error(transparent)]

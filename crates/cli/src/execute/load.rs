@@ -203,5 +203,5 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>> {
 
 /// Decodes the calldata of EXECUTE.
 pub(crate) fn decode<'a>(name: &str, calldata: &'a [u8]) -> Result<StatelessInput<'a>> {
-    StatelessInput::decode(calldata).wrap_err_with(|| format!("{name} is no input of EXECUTE"))
+    StatelessInput::decode(calldata).wrap_err_with(|| format!("{name} is not an input of EXECUTE"))
 }

@@ -66,7 +66,7 @@ fn force(arguments: &Force) -> Result<ExitCode> {
     let raw = hex::decode(arguments.raw.trim())
         .wrap_err("RAWTX is a signed transaction in hexadecimal digits")?;
     let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&raw)
-        .wrap_err("RAWTX is no signed transaction")?;
+        .wrap_err("RAWTX is not a signed transaction")?;
     let sender = transaction.recover_signer().wrap_err("nobody has signed RAWTX")?;
     let deployment = arguments.deployment.as_deref().map(Deployment::read).transpose()?;
     if let Some(deployment) = &deployment {

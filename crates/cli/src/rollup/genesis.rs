@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let value = inner.unwrap_or(value);
     ensure!(
         value.get("alloc").is_some() && value.get("config").is_some(),
-        "{} is no genesis file: it needs both `config` (chainId, forks) and `alloc` (accounts)",
+        "{} is not a genesis file: it needs both `config` (chainId, forks) and `alloc` (accounts)",
         arguments.file.display()
     );
     let genesis: Genesis = serde_json::from_value(value).wrap_err_with(context)?;

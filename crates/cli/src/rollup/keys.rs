@@ -48,7 +48,7 @@ impl Key {
 
     fn check(&self, name: &str) -> Result<()> {
         let key = PrivateKeySigner::from_bytes(&self.key)
-            .wrap_err_with(|| format!("{name}.key is no key of secp256k1"))?;
+            .wrap_err_with(|| format!("{name}.key is not a secp256k1 key"))?;
         let (got, expected) = (key.address(), self.address);
         ensure!(got == expected, "{name}.key is that of {got}, but {name}.address is {expected}");
         Ok(())

@@ -96,7 +96,7 @@ fn fork_again(
 ) -> Result<(Arc<Remote>, Chain, Clock), ErrorObjectOwned> {
     let known = devnet.remote().map(|remote| remote.url.clone());
     let url = forking.json_rpc_url.or(known).ok_or_else(|| {
-        invalid("this devnet is no fork of another node: `jsonRpcUrl` says which it is to be")
+        invalid("this devnet does not fork another node: `jsonRpcUrl` says which it is to be")
     })?;
     let block = forking.block_number.map(Number::u64).transpose()?;
     let block = block.map(i64::try_from).transpose().map_err(|error| invalid(error.to_string()))?;

@@ -3,7 +3,8 @@
 use super::{
     abi::{
         IL2::{
-            Block as Request, LeftOut, Log, Receipt, Sealed, Transaction as Described, receiptsCall,
+            Block as Request, Log, Receipt, Rejected, Sealed, Transaction as Described,
+            receiptsCall,
         },
         StoredBody, StoredState,
     },
@@ -96,9 +97,12 @@ pub(super) fn seal(
         head: head(&block.header, block.hash, loaded.chain_id, schema),
         input: body.input,
         transactionHashes: block.transactions.iter().map(|tx| *tx.tx_hash()).collect(),
-        leftOut: rejected
+        rejected: rejected
             .into_iter()
-            .map(|(index, reason)| LeftOut { index: U256::from(index), reason: reason.to_string() })
+            .map(|(index, reason)| Rejected {
+                index: U256::from(index),
+                reason: reason.to_string(),
+            })
             .collect(),
     })
 }

@@ -92,7 +92,10 @@ impl Sequencer {
                     match opening.relayed - index {
                         0 => return Err(too_large(&sealed)),
                         1 if !self.parked.insert(index) => return Err(too_large(&sealed)),
-                        1 => tracing::warn!(index, "a message is parked: it needs too much"),
+                        1 => tracing::warn!(
+                            index,
+                            "a message is parked: L1 cannot carry a block with it"
+                        ),
                         count => most = usize::try_from(count / 2).unwrap_or(usize::MAX),
                     }
                 }

@@ -93,7 +93,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The origin that browsers may ask from is none.
-    #[error("{0:?} cannot stand in a header")]
+    #[error("{0:?} is not allowed in a header")]
     Origin(String),
 }
 
