@@ -79,7 +79,7 @@ enum Task {
         #[arg(value_enum)]
         what: Bench,
 
-        /// A document instead of a table (economics)
+        /// A document instead of a table (economics, rollup)
         #[arg(long)]
         json: bool,
     },
@@ -121,6 +121,9 @@ enum Bench {
     Devnet,
     /// L1 gas per L2 transaction, by receipts of an L1 in this process
     Economics,
+    /// Sequencer and followers as processes: what they take, how soon others see it, how fast it is on
+    /// L1 and rebuilt from it
+    Rollup,
 }
 
 fn main() -> ExitCode {
@@ -144,6 +147,7 @@ fn run(task: Task) -> eyre::Result<bool> {
         }
         Task::Bench { what: Bench::Devnet, .. } => bench::devnet().map(|()| true),
         Task::Bench { what: Bench::Economics, json } => bench::economics(json).map(|()| true),
+        Task::Bench { what: Bench::Rollup, json } => stages::load(json),
         Task::Test { only, keep_going } => stages::run(&Plan { only, keep_going }),
         Task::Audit => audit::run(&toolchain::find_root()?),
         Task::Coverage => coverage::run(&toolchain::find_root()?),

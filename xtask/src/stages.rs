@@ -219,6 +219,14 @@ pub(crate) fn soak(minutes: f64, seed: u64) -> eyre::Result<bool> {
     Ok(matches!(cargo(&root, &run)?, Outcome::Passed))
 }
 
+/// Measures a rollup under load, by the binary of the end-to-end run too.
+pub(crate) fn load(json: bool) -> eyre::Result<bool> {
+    let root = toolchain::find_root()?;
+    let run = ["run", "--release", "--bin", "e2e", "--", "--load"];
+    let run = [&run[..], if json { &["--json"] } else { &[] }].concat();
+    Ok(matches!(cargo(&root, &run)?, Outcome::Passed))
+}
+
 /// Runs a command whose output goes straight to the terminal.
 fn stream(command: &mut Command, name: &str, args: &[&str]) -> eyre::Result<Outcome> {
     let line = format!("{name} {}", args.join(" "));

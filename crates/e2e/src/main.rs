@@ -8,6 +8,7 @@
 //! executed, witnesses are recorded. The exit code tells whether all went as it must.
 
 mod devnet;
+mod load;
 mod mainnet;
 mod nodes;
 mod processes;
@@ -52,6 +53,11 @@ struct Arguments {
     #[arg(long, default_value_t = 1, requires = "soak")]
     seed: u64,
 
+    /// Instead of all that: how much a sequencer takes, how soon others see it, and how fast it is on L1
+    /// and rebuilt from it.
+    #[arg(long, conflicts_with_all = ["block", "in_process", "quick", "keep", "soak"])]
+    load: bool,
+
     /// One JSON document instead of text.
     #[arg(long)]
     json: bool,
@@ -86,6 +92,10 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     let mut report = Report::new(arguments.json);
     if let Some(minutes) = arguments.soak {
         soak::run(minutes, arguments.seed, &mut report)?;
+        return Ok((report, None));
+    }
+    if arguments.load {
+        load::run(&mut report)?;
         return Ok((report, None));
     }
     story::tell(arguments.in_process, &mut report)?;

@@ -83,11 +83,26 @@ impl Rollup {
     }
 
     pub(crate) fn sequencer(&self) -> Result<NodeProcess> {
+        self.sequencer_with(&[
+            "--block-time-ms",
+            "250",
+            "--submit-interval-ms",
+            "1000",
+            "--poll-interval-ms",
+            "100",
+        ])
+    }
+
+    pub(crate) fn sequencer_with(&self, flags: &[&str]) -> Result<NodeProcess> {
         let mut command = Command::new(&self.program);
-        command.arg("node").arg("--config").arg(self.place().join("node.toml"));
-        command.args(["--block-time-ms", "250", "--submit-interval-ms", "1000"]);
-        command.args(["--poll-interval-ms", "100"]);
+        command.arg("node").arg("--config").arg(self.place().join("node.toml")).args(flags);
         self.start(&mut command, "sequencer.log")
+    }
+
+    /// A devnet beside the L1 of the rollup.
+    pub(crate) fn devnet(&self, flags: &[&str]) -> Result<NodeProcess> {
+        let mut command = Command::new(&self.program);
+        Ok(NodeProcess::start(command.args(["devnet", "--silent"]).args(flags))?)
     }
 
     /// A follower that keeps its chain.
@@ -114,9 +129,19 @@ impl Rollup {
 
     /// A follower that has nothing but the deployment file and L1.
     pub(crate) fn follower(&self) -> Result<NodeProcess> {
+        self.follower_with(&[])
+    }
+
+    /// A follower that also listens to a sequencer, for blocks that L1 does not have yet.
+    pub(crate) fn follower_of(&self, sequencer: &NodeProcess) -> Result<NodeProcess> {
+        let url = sequencer.client().url().replacen("http", "ws", 1);
+        self.follower_with(&["--sequencer", &url])
+    }
+
+    fn follower_with(&self, flags: &[&str]) -> Result<NodeProcess> {
         let mut command = Command::new(&self.program);
         command.args(["node", "--role", "follower", "--poll-interval-ms", "100"]);
-        command.arg("--l1").arg(self.l1.client().url());
+        command.arg("--l1").arg(self.l1.client().url()).args(flags);
         command.arg("--deployment").arg(self.place().join("deployment.json"));
         self.start(&mut command, "follower.log")
     }
@@ -234,6 +259,21 @@ pub(crate) fn signed(
         to,
         value: U256::from(value),
         input,
+        ..Default::default()
+    });
+    transaction.encoded_2718().into()
+}
+
+/// A transfer of 1 wei on the L2, with this tip.
+pub(crate) fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes {
+    let transaction = from.sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 20_000_000_000,
+        max_priority_fee_per_gas: tip,
+        to: to.into(),
+        value: U256::from(1),
         ..Default::default()
     });
     transaction.encoded_2718().into()

@@ -1,5 +1,6 @@
 //! What the run says of itself.
 
+use crate::load::Load;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -65,12 +66,15 @@ pub(crate) struct Report {
     steps: Vec<String>,
     pub(crate) advanced: Vec<Advanced>,
     pub(crate) real_blocks: Vec<RealBlock>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) load: Option<Load>,
 }
 
 impl Report {
     pub(crate) fn new(quiet: bool) -> Self {
         let start = Instant::now();
-        Self { quiet, start, steps: Vec::new(), advanced: Vec::new(), real_blocks: Vec::new() }
+        let (steps, advanced, real_blocks) = (Vec::new(), Vec::new(), Vec::new());
+        Self { quiet, start, steps, advanced, real_blocks, load: None }
     }
 
     /// Announces a part of the run.
@@ -93,6 +97,10 @@ impl Report {
     }
 
     pub(crate) fn print_tables(&self) {
+        if let Some(load) = &self.load {
+            load.print();
+            return;
+        }
         println!("\nBlocks advanced on L1");
         println!(
             "  {:<34}{:>9}{:>9}{:>9}{:>10}{:>10}{:>10}{:>10}{:>8}",

@@ -153,8 +153,9 @@ impl JwtSecret {
         let (signed, signature) = token.rsplit_once('.').ok_or(malformed("not three parts"))?;
         let (header, claims) = signed.split_once('.').ok_or(malformed("not three parts"))?;
         let decode = |part: &str, what| BASE64.decode(part).map_err(|_| malformed(what));
-        let header: Header = serde_json::from_slice(&decode(header, "the header is not base64url")?)
-            .map_err(|_| malformed("the header is not JSON with an algorithm"))?;
+        let header: Header =
+            serde_json::from_slice(&decode(header, "the header is not base64url")?)
+                .map_err(|_| malformed("the header is not JSON with an algorithm"))?;
         if header.alg != "HS256" {
             return Err(JwtError::Algorithm(header.alg));
         }

@@ -180,8 +180,8 @@ fn message(l2: &Node, index: u64) -> Result<(Message, u64)> {
 /// The message with this number, from its log, and the block in which it was sent.
 fn read(log: &Log, index: u64) -> Result<(Message, u64)> {
     let sent = log.block_number.ok_or_eyre("it is in no block")?;
-    let event =
-        IL2Messenger::MessageSent::decode_log(&log.inner).wrap_err("it is not a MessageSent event")?;
+    let event = IL2Messenger::MessageSent::decode_log(&log.inner)
+        .wrap_err("it is not a MessageSent event")?;
     ensure!(event.index == index, "it is of message {}", event.index);
     let message =
         Message::from_l2_event(&event).ok_or_eyre("it asks for more gas than any message may")?;
