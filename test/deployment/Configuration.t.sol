@@ -55,7 +55,8 @@ contract ConfigurationTest is RollupFixture {
         L1TokenBridge l1 = new L1TokenBridge(one_, other);
         assertEq(l1.QUEUE(), one_);
         assertEq(l1.L2_BRIDGE(), other);
-        assertGt(l1.REGISTER_GAS(), l1.DEPOSIT_GAS());
+        assertEq(l1.REGISTER_GAS(), 500_000);
+        assertEq(l1.DEPOSIT_GAS(), 150_000);
         assertEq(new L2TokenBridge(other).L1_BRIDGE(), other);
     }
 
