@@ -76,6 +76,9 @@ contract ForcedInbox is ForcedQueue {
     constructor(Config memory config)
         ForcedQueue(config.rollup, config.delay, config.grace, config.expiry)
     {
+        if (config.boundedTarget != address(0) && _isPrecompile(config.boundedTarget)) {
+            revert TargetIsPrecompile(config.boundedTarget);
+        }
         CHAIN_ID = config.chainId;
         MAX_GAS = config.maxGas;
         MAX_BOUNDED_GAS = config.maxBoundedGas;
@@ -146,10 +149,14 @@ contract ForcedInbox is ForcedQueue {
             footprint = Capacity.ofBounded(raw.length);
         }
         if (!bounded) {
-            if (uint160(t.to) < PRECOMPILES_END) revert TargetIsPrecompile(t.to);
+            if (_isPrecompile(t.to)) revert TargetIsPrecompile(t.to);
             footprint = Capacity.ofTransfer(raw.length);
         }
         uint64 maxGas = bounded ? MAX_BOUNDED_GAS : MAX_GAS;
         if (t.gasLimit > maxGas) revert ForcedGasTooHigh(t.gasLimit, maxGas);
+    }
+
+    function _isPrecompile(address to) private pure returns (bool) {
+        return uint160(to) < PRECOMPILES_END;
     }
 }

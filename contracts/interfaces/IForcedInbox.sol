@@ -44,8 +44,8 @@ interface IForcedInbox {
     /// @notice The transaction could execute any code: it creates a contract, has an access list, or
     /// authorizes.
     error NotForceable();
-    /// @notice The transaction is a transfer to where precompiles stand, and the gas of some is not all
-    /// that their work costs on L1.
+    /// @notice The transaction is a transfer to where precompiles stand, or the bounded target would be one.
+    /// The gas of some is not all that their work costs on L1.
     error TargetIsPrecompile(address to);
     /// @notice A transaction at this place is not the one that is described.
     error NotSubmitted(uint64 index, bytes32 got, bytes32 expected);

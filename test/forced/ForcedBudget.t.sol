@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
@@ -166,5 +167,79 @@ contract ForcedBudgetTest is RealRollup {
         e.forced[0].discharges = sixtyFour;
         rollup.advance(one(input), e);
         assertEq(rollup.duties().forcedNext, 64);
+    }
+}
+
+/// @dev Gas that is demanded is 8 million at most, or that of the whole block if it is less. What counts is the
+/// gas that transactions of the queue ask for, and nothing else in the block.
+contract ForcedGasBudgetTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint32 private gasLimit = 12_000_000;
+
+    function genesis() internal view override returns (IL2.Genesis memory g) {
+        g = super.genesis();
+        g.gasLimit = gasLimit;
+    }
+
+    function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
+        c = super.forcedConfig(rollup_);
+        c.maxGas = gasLimit < 8_000_000 ? gasLimit : 8_000_000;
+    }
+
+    function transfer(uint64 nonce, uint64 gas) private returns (bytes memory) {
+        IL2.Transaction memory t = L2.transaction("alice", bob, 1, "");
+        (t.nonce, t.gasLimit) = (nonce, gas);
+        return l2.sign(t);
+    }
+
+    /// @dev A block with the first of two, long after both were due, that puts the second off.
+    function putOff(uint64 first, uint64 second)
+        private
+        returns (bytes memory input, INativeRollup.Evidence memory e)
+    {
+        bytes memory raw = transfer(0, first);
+        INativeRollup.ForcedTransaction memory a = submit(raw);
+        INativeRollup.ForcedTransaction memory b = submit(transfer(1, second));
+        skip(FORCED_DELAY + FORCED_GRACE);
+        l2.raw(raw);
+        input = l2.seal();
+        e = one(discharge(a, INativeRollup.Outcome.Included));
+        INativeRollup.Discharge memory included = e.forced[0].discharges[0];
+        e.forced[0].discharges = new INativeRollup.Discharge[](2);
+        e.forced[0].discharges[0] = included;
+        e.forced[0].discharges[1] = discharge(b, INativeRollup.Outcome.NoRoom);
+    }
+
+    function assertHolds(uint64 first, uint64 second) private {
+        (bytes memory input, INativeRollup.Evidence memory e) = putOff(first, second);
+        expectRefused(input, e, abi.encodeWithSelector(INativeRollup.RoomLeft.selector, 1));
+    }
+
+    function assertHoldsNot(uint64 first, uint64 second) private {
+        (bytes memory input, INativeRollup.Evidence memory e) = putOff(first, second);
+        rollup.advance(one(input), e);
+        assertHead();
+        assertEq(rollup.duties().forcedNext, 1);
+    }
+
+    function test_a_block_owes_eight_million_gas() public {
+        assertHolds(4_000_000, 4_000_000);
+    }
+
+    function test_a_block_owes_no_more_than_eight_million_gas() public {
+        assertHoldsNot(4_000_000, 4_000_001);
+    }
+
+    function test_a_small_block_owes_all_of_its_gas() public {
+        gasLimit = 6_000_000;
+        super.setUp();
+        assertHolds(3_000_000, 3_000_000);
+    }
+
+    function test_a_small_block_owes_no_more_than_its_gas() public {
+        gasLimit = 6_000_000;
+        super.setUp();
+        assertHoldsNot(3_000_000, 3_000_001);
     }
 }

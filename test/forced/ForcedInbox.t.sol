@@ -15,7 +15,7 @@ import {Burner} from "../utils/Targets.sol";
 contract ForcedInboxTest is RealRollup {
     using L2 for L2.Chain;
 
-    address internal constant BOUNDED = address(0xb0b0);
+    address internal constant BOUNDED = address(0xb0b0b0);
     uint64 internal percent = 0;
     address internal recipient;
 
@@ -174,6 +174,23 @@ contract ForcedInboxTest is RealRollup {
         t.to = BOUNDED;
         t.data = "anything";
         assertTrue(submit(l2.sign(t)).bounded);
+    }
+
+    /// @dev What is vouched for may have more gas, so it must not be what is not known to be worth its gas.
+    function test_a_precompile_cannot_be_vouched_for() public {
+        ForcedInbox.Config memory c = super.forcedConfig(address(rollup));
+        uint16[4] memory precompiles = [0x01, 0x09, 0x0100, 0xffff];
+        for (uint256 i = 0; i < 4; ++i) {
+            c.boundedTarget = address(uint160(precompiles[i]));
+            vm.expectRevert(
+                abi.encodeWithSelector(IForcedInbox.TargetIsPrecompile.selector, c.boundedTarget)
+            );
+            new ForcedInbox(c);
+        }
+        c.boundedTarget = address(0x10000);
+        assertEq(new ForcedInbox(c).BOUNDED_TARGET(), address(0x10000));
+        c.boundedTarget = address(0);
+        assertEq(new ForcedInbox(c).BOUNDED_TARGET(), address(0));
     }
 
     function test_a_transaction_may_be_so_long_and_no_longer() public {

@@ -135,6 +135,71 @@ contract RollupRulesTest is RealRollup {
         vm.stopPrank();
     }
 
+    /// @dev From the announcement on, what is on L1 within a day holds it up, to the second, and nothing later.
+    function test_a_message_within_a_day_of_the_announcement_holds_it_up() public {
+        uint256 until = vm.getBlockTimestamp() + 1 days;
+        sentAfterAnnouncement(until);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
+        rollup.clear(GAS, 13_000_000);
+        bringOver();
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), relayProof());
+        rollup.clear(GAS, 13_000_000);
+    }
+
+    function test_a_message_a_second_later_does_not() public {
+        sentAfterAnnouncement(vm.getBlockTimestamp() + 1 days + 1);
+        rollup.clear(GAS, 13_000_000);
+    }
+
+    /// @dev And a block has shown when it was sent.
+    function sentAfterAnnouncement(uint256 time) internal {
+        announce(GAS, 13_000_000);
+        skip(time - vm.getBlockTimestamp());
+        send(bob, 1, 0, "");
+        nextL1Block();
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), relayProof());
+        assertEq(rollup.duties().relayDue, time + RELAY_DEADLINE);
+        nextL1Block();
+    }
+
+    function test_a_forced_transaction_within_a_day_of_the_announcement_holds_it_up() public {
+        uint256 until = vm.getBlockTimestamp() + 1 days;
+        (INativeRollup.ForcedTransaction memory t, bytes memory raw) =
+            submittedAfterAnnouncement(until);
+        vm.expectRevert(abi.encodeWithSelector(INativeRollup.StillPending.selector, until));
+        rollup.clear(GAS, 13_000_000);
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        rollup.clear(GAS, 13_000_000);
+    }
+
+    function test_a_forced_transaction_a_second_later_does_not() public {
+        submittedAfterAnnouncement(vm.getBlockTimestamp() + 1 days + 1);
+        rollup.clear(GAS, 13_000_000);
+    }
+
+    /// @dev As the second of two, so that a block shows when it was submitted.
+    function submittedAfterAnnouncement(uint256 time)
+        internal
+        returns (INativeRollup.ForcedTransaction memory t, bytes memory raw)
+    {
+        announce(GAS, 13_000_000);
+        bytes memory first = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory before = submit(first);
+        skip(time - vm.getBlockTimestamp());
+        raw = signedTransfer("alice", 1, 100 gwei);
+        t = submit(raw);
+        nextL1Block();
+        l2.raw(first);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(before, INativeRollup.Outcome.Included), t));
+        assertEq(rollup.duties().forcedDue, time + FORCED_DELAY);
+        nextL1Block();
+    }
+
     // ------------------------------------------------------------------ the owner
 
     function testFuzz_nobody_but_the_owner_changes_anything(address who) public {

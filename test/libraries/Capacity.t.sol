@@ -43,4 +43,31 @@ contract CapacityTest is Test {
         assertGt(Capacity.advanceGas(262_500, 0), TRANSACTION_GAS);
         assertLe(Capacity.advanceGas(200_000, 0), TRANSACTION_GAS);
     }
+
+    /// @dev Added up by hand, where each schedule is the dearer one, and where words are not full.
+    function test_gas_is_the_sum_of_what_advancing_takes() public pure {
+        // 131,072 bytes are 4,096 words: memory 3 · 4096 + 32,768; copies 12,288; EXECUTE
+        // (25,000 + 524,288 + 8,000,000) · 64 / 63; calldata 2,097,152; 1,021,000 besides.
+        assertEq(
+            Capacity.advanceGas(131_072, 8_000_000),
+            12_288 + 32_768 + 12_288 + 8_684_990 + 2_097_152 + 1_021_000
+        );
+        // 33 bytes are two words.
+        assertEq(Capacity.advanceGas(33, 0), 6 + 6 + (25_132 * 64) / uint256(63) + 528 + 1_021_000);
+        assertEq(Capacity.advanceGas(200_000, 0), 21_000 + 64 * 200_000);
+    }
+
+    /// @dev What the contracts are written with; the bytes of each duty follow from these.
+    function test_the_budget_is_what_the_documents_say() public pure {
+        assertEq(Capacity.BLOCK_BYTES, 78_000);
+        assertEq(Capacity.ENVELOPE_BYTES, 1072);
+        assertEq(Capacity.DUTY_BYTES, 52_000);
+        assertEq(Capacity.DUTY_GAS, 8_000_000);
+        assertEq(Capacity.RELAY_GAS, 3_000_000);
+        assertEq(Capacity.TRANSACTION_GAS, TRANSACTION_GAS);
+        assertEq(Capacity.ofTransfer(100), 100 + 2 * 3200 + 800);
+        assertEq(Capacity.ofSend(100), 100 + 4 * 3200 + 800);
+        assertEq(Capacity.ofBounded(100), 100 + 40_000 + 800);
+        assertEq(Capacity.ofRelays(), 4 * (132 + 6400) + 32 * 256 + 3200 + 2 * 5400 + 600);
+    }
 }

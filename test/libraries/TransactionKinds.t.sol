@@ -164,4 +164,99 @@ contract TransactionKindsTest is Test {
         vm.expectRevert(abi.encodeWithSelector(Transactions.SignatureInvalid.selector, 0, 0, 1));
         harness.decode(raw, 1);
     }
+
+    function gasOf(
+        bool creates,
+        uint256 dataLength,
+        uint256 addresses,
+        uint256 keys,
+        uint256 authorizations
+    ) private pure returns (uint256) {
+        Transactions.Transaction memory t;
+        (t.creates, t.dataLength, t.addresses) = (creates, dataLength, addresses);
+        (t.keys, t.authorizations) = (keys, authorizations);
+        return Transactions.intrinsicGas(t);
+    }
+
+    /// @dev Each part by itself, where what is executed is dearer, and where the floor is.
+    function test_gas_before_execution_is_the_sum_of_its_parts() public pure {
+        assertEq(gasOf(false, 0, 0, 0, 0), 21_000);
+        assertEq(gasOf(false, 0, 3, 0, 0), 21_000 + 3 * 4180);
+        assertEq(gasOf(false, 0, 0, 3, 0), 21_000 + 3 * 4048);
+        assertEq(gasOf(false, 10, 0, 0, 2), 21_000 + 10 * 16 + 2 * 25_000);
+        assertEq(gasOf(false, 1000, 0, 0, 0), 21_000 + 64 * 1000);
+        assertEq(gasOf(false, 1000, 1, 2, 0), 21_000 + 64 * (1000 + 20 + 2 * 32));
+        assertEq(gasOf(true, 1000, 0, 0, 0), 21_000 + 32_000 + 64 * 1000);
+    }
+
+    function test_code_that_creates_is_paid_by_the_word() public pure {
+        uint8[2][6] memory words = [[0, 0], [1, 1], [31, 1], [32, 1], [33, 2], [65, 3]];
+        for (uint256 i = 0; i < 6; ++i) {
+            uint256 least = 21_000 + 32_000 + 3 * 4180 + 16 * uint256(words[i][0]);
+            assertEq(gasOf(true, words[i][0], 3, 0, 0), least + 2 * words[i][1]);
+        }
+    }
+
+    /// @dev A transaction of type 2 with these numbers: chain id, nonce, tip, fee, gas, value. No type of
+    /// this language holds what is one too large for some of them.
+    function numbered(uint256[6] memory n) private pure returns (bytes memory) {
+        LibRLP.List memory none;
+        LibRLP.List memory f;
+        f.p(n[0]).p(n[1]).p(n[2]).p(n[3]).p(n[4]).p(address(0xb0b));
+        f.p(n[5]).p(bytes("")).p(none);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY, keccak256(bytes.concat(hex"02", f.encode())));
+        f.p(v - 27).p(uint256(r)).p(uint256(s));
+        return bytes.concat(hex"02", f.encode());
+    }
+
+    function test_numbers_have_as_many_bytes_as_nodes_give_them() public {
+        uint128 fee = type(uint128).max;
+        uint64 gas = type(uint64).max;
+        uint256[6] memory most =
+            [uint256(type(uint64).max), gas - 1, fee, fee, gas, type(uint128).max];
+        uint256[6] memory width = [uint256(32), 8, 16, 16, 8, 16];
+        (Transactions.Transaction memory t,) = harness.decode(numbered(most), type(uint64).max);
+        assertEq(t.sender, vm.addr(KEY));
+        assertEq(t.nonce, gas - 1);
+        assertEq(t.maxFee, fee);
+        assertEq(t.gasLimit, gas);
+        assertEq(t.value, type(uint128).max);
+        for (uint256 i = 1; i < 6; ++i) {
+            uint256 before = most[i];
+            // Low enough for what would be left if it were cut off.
+            most[i] = (uint256(1) << (8 * width[i])) + (i == 4 ? 21_000 : 1);
+            bytes memory raw = numbered(most);
+            vm.expectPartialRevert(Rlp.RlpIntegerTooLarge.selector);
+            harness.decode(raw, type(uint64).max);
+            most[i] = before;
+        }
+    }
+
+    /// @dev With a tuple of chain id, nonce, parity, r and s as large as they may be, or a byte longer.
+    function authorizing(uint256 which, bool longer) private pure returns (bytes memory) {
+        LibRLP.List memory none;
+        uint8[5] memory width = [32, 8, 1, 32, 32];
+        LibRLP.List memory tuple;
+        for (uint256 i = 0; i < 5; ++i) {
+            bytes memory number = new bytes(width[i] + (longer && i == which ? 1 : 0));
+            for (uint256 j = 0; j < number.length; ++j) {
+                number[j] = 0xff;
+            }
+            tuple.p(number);
+            if (i == 0) tuple.p(address(0xb0b));
+        }
+        LibRLP.List memory list;
+        list.p(tuple);
+        return typed(4, 0, abi.encodePacked(address(1)), none, list);
+    }
+
+    function test_numbers_of_an_authorization_have_as_many_bytes_too() public {
+        (Transactions.Transaction memory t,) = harness.decode(authorizing(0, false), 1);
+        assertEq(t.authorizations, 1);
+        for (uint256 i = 0; i < 5; ++i) {
+            bytes memory raw = authorizing(i, true);
+            vm.expectPartialRevert(Rlp.RlpIntegerTooLarge.selector);
+            harness.decode(raw, 1);
+        }
+    }
 }

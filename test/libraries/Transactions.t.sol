@@ -57,6 +57,18 @@ contract TransactionsTest is Test {
         assertGe(intrinsic, 21_000 + 64 * data.length);
     }
 
+    /// @dev The header of the list grows with it.
+    function test_long_and_short_ones_are_read_alike() public view {
+        uint24[8] memory lengths = [0, 20, 30, 200, 255, 256, 4000, 70_000];
+        for (uint256 i = 0; i < 8; ++i) {
+            Fields memory f = sample();
+            (f.data, f.gas) = (new bytes(lengths[i]), 5_000_000);
+            (Transactions.Transaction memory t,) = harness.decode(signed(f), CHAIN);
+            assertEq(t.sender, vm.addr(KEY));
+            assertEq(t.dataLength, lengths[i]);
+        }
+    }
+
     function testFuzz_it_is_for_one_chain(uint64 chainId, uint64 other) public {
         vm.assume(chainId != other);
         Fields memory f = sample();

@@ -299,4 +299,37 @@ contract L1MessageQueueCheckpointTest is QueueTest {
         assertFalse(isKnown(first), "overwritten");
         assertTrue(isKnown(second), "now the oldest");
     }
+
+    /// @dev Whatever is proven later of earlier messages: what is not needed any more may be overwritten.
+    function test_what_is_needed_never_goes_back() public {
+        IL1MessageQueue.Checkpoint[] memory c = new IL1MessageQueue.Checkpoint[](5);
+        for (uint256 i = 0; i < 5; ++i) {
+            c[i] = sendOne();
+            nextL1Block();
+        }
+        queue.settle(3, c[2], c[3]);
+        assertEq(needed(), c[2].id);
+        assertEq(queue.settle(2, c[1], c[2]), c[2].timestamp);
+        assertEq(needed(), c[2].id);
+        queue.settle(4, c[3], c[4]);
+        assertEq(needed(), c[3].id);
+    }
+
+    /// @dev The oldest checkpoint that is still needed.
+    function needed() internal view returns (uint256) {
+        return uint40(uint256(vm.load(address(queue), bytes32(STATE_SLOT))) >> 176);
+    }
+
+    function test_what_was_sent_in_this_l1_block_is_told_apart() public {
+        assertEq(queue.countBefore(), 0);
+        sendOne();
+        sendOne();
+        assertEq(queue.countBefore(), 0);
+        nextL1Block();
+        assertEq(queue.countBefore(), 2);
+        sendOne();
+        assertEq(queue.countBefore(), 2);
+        assertEq(queue.settleIfIdle(1), 0);
+        assertEq(queue.settleIfIdle(2), vm.getBlockTimestamp());
+    }
 }

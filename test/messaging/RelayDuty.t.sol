@@ -76,6 +76,78 @@ contract RelayDutyTest is RealRollup {
         assertHead();
     }
 
+    function test_until_it_is_due_the_queue_is_not_asked() public {
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        nextL1Block();
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        assertDuties(0, 1_700_000_000 + RELAY_DEADLINE);
+    }
+
+    /// @dev Messages come first here, as far as is known; but the proof shows that none is due, and so
+    /// nothing was done about them.
+    function test_a_proof_without_progress_excuses_from_nothing() public {
+        bytes memory raw = signedTransfer("alice", 0, 100 gwei);
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        nextL1Block();
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        nextL1Block();
+        raw = signedTransfer("alice", 1, 100 gwei);
+        t = submit(raw);
+        nextL1Block();
+        send(TO, 1, 0, "");
+        skip(FORCED_DELAY - 12);
+        assertLt(rollup.duties().relayDue, rollup.duties().forcedDue);
+
+        IL2.Head memory parent = l2.head;
+        input = l2.seal();
+        expectRefused(
+            input,
+            relayProof(),
+            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 1)
+        );
+        l2.head = parent;
+        l2.raw(raw);
+        input = l2.seal();
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Included));
+        e.relays = relayProof().relays;
+        rollup.advance(one(input), e);
+        assertDuties(0, states[1].timestamp + RELAY_DEADLINE);
+    }
+
+    function test_what_the_queue_never_held_cannot_be_anchored() public {
+        send(TO, 1, 0, "");
+        nextL1Block();
+        (INativeRollup.Evidence memory e, bytes32 anchor) = newAnchor();
+        bytes memory input = l2.seal(anchor);
+        e.updates[0].messageRoot = keccak256("another message");
+        expectRefused(
+            input,
+            e,
+            abi.encodeWithSelector(
+                INativeRollup.CheckpointUnknown.selector, states[1].id, 1, e.updates[0].messageRoot
+            )
+        );
+        e.updates[0].messageRoot = states[1].root;
+        e.updates[0].l1BlockNumber = states[1].l1Block - 1;
+        expectRefused(
+            input,
+            e,
+            abi.encodeWithSelector(
+                INativeRollup.CheckpointAfterAnchor.selector,
+                states[1].l1Block,
+                states[1].l1Block - 1
+            )
+        );
+        e.updates[0].l1BlockNumber = states[1].l1Block;
+        rollup.advance(one(input), e);
+        assertHead();
+    }
+
     function test_a_proof_shows_when_the_next_message_is_due() public {
         send(TO, 1, 0, "");
         nextL1Block();

@@ -121,6 +121,21 @@ contract Curious {
     }
 }
 
+/// @dev Makes one call of whoever pays it.
+contract CallingBack {
+    bytes private inner;
+    bytes public answer;
+
+    constructor(bytes memory inner_) {
+        inner = inner_;
+    }
+
+    receive() external payable {
+        // forge-lint: disable-next-line(unchecked-call)
+        (, answer) = msg.sender.call(inner);
+    }
+}
+
 /// @dev The L2 speaks to the target of a message, and to nobody who is paid besides: a recipient of fees
 /// is whomever the claimer names.
 contract L2SenderTest is Test {
@@ -183,5 +198,29 @@ contract L2SenderTest is Test {
         assertFalse(queue.refund(message, proof(), address(curious)));
         assertEq(address(curious).balance, 3);
         assertEq(curious.seen(), nobody());
+    }
+
+    /// @dev Not even where nothing was delivered before: the rollup is never called.
+    function test_nothing_is_claimed_while_a_refund_is_paid_out() public {
+        IL1MessageQueue.Message memory other;
+        (other.sender, other.to, other.index, other.value) = (SENDER, address(0xaaaa), 1, 1);
+        bytes32 hash =
+            Messages.hash(Messages.Header(SENDER, other.to, address(0), 1, 0, 0, 1, keccak256("")));
+        IL1MessageQueue.MessageProof memory p;
+        bytes32 stateRoot;
+        (p.storageRoot, p.storageProof) = SmallTries.storageTrie(Messages.sentSlot(1), hash);
+        (stateRoot, p.accountProof) = SmallTries.stateTrie(Predeploys.L2_MESSENGER, p.storageRoot);
+        p.l2Block = 1;
+        vm.mockCall(ROLLUP, abi.encodeCall(INativeRollup.stateRootAt, (1)), abi.encode(stateRoot));
+        bytes memory claim = abi.encodeCall(queue.claim, (other, p, address(0)));
+
+        CallingBack recipient = new CallingBack(claim);
+        message.to = ROLLUP;
+        assertFalse(queue.refund(message, proof(), address(recipient)));
+        assertEq(address(recipient).balance, 3);
+        assertEq(recipient.answer(), abi.encodeWithSelector(IL1MessageQueue.Reentrancy.selector));
+        assertFalse(queue.isClaimed(1));
+        (bool ok,) = address(queue).call(claim);
+        assertTrue(ok, "and afterwards it is");
     }
 }

@@ -137,8 +137,15 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
 
     /// @dev An anchor with the queue as it is, for the first block of the next call; also puts its
     /// proof into the next L2 block, and gives the hash for its header.
-    function newAnchor() internal returns (INativeRollup.Evidence memory evidence, bytes32 anchor) {
-        IL1MessageQueue.Checkpoint memory c = queue.checkpoint();
+    function newAnchor() internal returns (INativeRollup.Evidence memory, bytes32) {
+        return newAnchor(queue.checkpoint());
+    }
+
+    /// @dev As above, with an earlier state of the queue.
+    function newAnchor(IL1MessageQueue.Checkpoint memory c)
+        internal
+        returns (INativeRollup.Evidence memory evidence, bytes32 anchor)
+    {
         uint64 number = uint64(vm.getBlockNumber()) - 1;
         evidence.updates = new INativeRollup.AnchorUpdate[](1);
         evidence.updates[0] = INativeRollup.AnchorUpdate({

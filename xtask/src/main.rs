@@ -64,7 +64,7 @@ enum Task {
 
     /// Make small mistakes in the contracts, and see whether their tests notice
     ///
-    /// Takes half a minute for each of some thousand mutants; what was found out is kept below
+    /// Takes ten seconds or more for each of some thousand mutants; what was found out is kept below
     /// target/. Exits with 1 if less than 95 % are caught, or if audit/mutants.toml does not explain
     /// the others. Needs the `enshrine` binary, as the tests do.
     Mutants {

@@ -5,10 +5,11 @@
 //! any change costs another amount of gas; so are `test/forge` and `test/symbolic`, which are about
 //! other things. A mutant that does not compile is none.
 //!
-//! The tests run in a copy of the checkout below `target/mutants`, with few runs and a fixed seed. It
-//! takes half a minute for a mutant, hours for a file and days for all: it is run on demand, and what
-//! was found out is kept, so that a run can be stopped at any time and goes on where it was. A mutant is
-//! tried anew when its file has changed.
+//! The tests run in copies of the checkout below `target/mutants`, with few runs and a fixed seed. Most of
+//! the time goes to the compiler, which reads all that lies there each time; so there is one copy with the
+//! tests of each folder alone. It takes some seconds for a mutant, minutes for one that the nearest tests
+//! pass on, and hours for all: it is run on demand, and what was found out is kept, so that a run can be
+//! stopped at any time and goes on where it was. A mutant is tried anew when its file has changed.
 //!
 //! The mutants are our own: `slither-mutate`, which comes with what `cargo xtask audit` installs, compiles
 //! each mutant once more by itself before the tests do, and begins anew whenever it is stopped.
@@ -44,9 +45,10 @@ const OTHER_TESTS: &str = "test/{gas,forge,symbolic}/**";
 /// Whatever takes longer than the tests of the unchanged contracts by so much hangs.
 const PATIENCE: u32 = 10;
 
-/// Files of the checkout that the tests need. The first are linked, the others copied.
+/// Files of the checkout that the tests need. The first are linked, the others copied; tests and scripts,
+/// as far as a copy is for them.
 const LINKED: [&str; 3] = ["node_modules", "lib", "tools"];
-const COPIED: [&str; 5] = ["contracts", "test", "script", "foundry.toml", "package.json"];
+const COPIED: [&str; 3] = ["contracts", "foundry.toml", "package.json"];
 
 /// Which mutants to try.
 #[derive(Debug, clap::Args)]
@@ -189,61 +191,72 @@ impl Score {
     }
 }
 
-/// A copy of the checkout in which mutants are tried, and what became of them.
+/// Copies of the checkout in which mutants are tried, and what became of them.
 struct Campaign {
     root: PathBuf,
-    checkout: PathBuf,
+    folder: PathBuf,
     forge: PathBuf,
     results: PathBuf,
     known: BTreeMap<String, Outcome>,
-    /// How long the tests take of contracts as they are, by what is run.
+    /// How long the tests of each copy take of contracts as they are.
     durations: BTreeMap<String, Duration>,
 }
 
 impl Campaign {
     fn new(root: &Path, tools: &Toolchain) -> eyre::Result<Self> {
         let folder = root.join("target").join("mutants");
-        let checkout = folder.join("checkout");
-        fs::create_dir_all(&checkout)?;
-        for name in LINKED {
-            if !checkout.join(name).exists() {
-                std::os::unix::fs::symlink(root.join(name), checkout.join(name))?;
-            }
-        }
+        fs::create_dir_all(&folder)?;
         let results = folder.join("results.jsonl");
         let lines = fs::read_to_string(&results).unwrap_or_default();
         let known = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let mut campaign = Self {
+        Ok(Self {
             root: root.to_owned(),
-            checkout,
+            folder,
             forge: tools.forge().to_owned(),
             results,
             known,
             durations: BTreeMap::new(),
-        };
-        campaign.copy_all()?;
-        Ok(campaign)
+        })
     }
 
-    /// Makes the copy what the checkout is.
-    fn copy_all(&mut self) -> eyre::Result<()> {
-        for name in COPIED {
-            // By `cp`, which keeps the times of files, so that forge sees what has not changed.
-            let target = self.checkout.join(name);
-            if target.is_dir() {
-                fs::remove_dir_all(&target)?;
+    /// Makes the copy of a stage what the checkout is, as far as its tests need it.
+    fn make_copy(&self, stage: &Stage) -> eyre::Result<()> {
+        let checkout = self.folder.join(&stage.copy);
+        fs::create_dir_all(&checkout)?;
+        for name in LINKED {
+            if !checkout.join(name).exists() {
+                std::os::unix::fs::symlink(self.root.join(name), checkout.join(name))?;
             }
-            let status = Command::new("cp")
-                .args(["-Rp"])
-                .arg(self.root.join(name))
-                .arg(&self.checkout)
-                .status()
-                .wrap_err("cannot run cp")?;
-            ensure!(status.success(), "cannot copy {name}");
         }
+        for name in COPIED.into_iter().chain(["test", "script"]) {
+            let old = checkout.join(name);
+            if old.is_dir() {
+                fs::remove_dir_all(&old)?;
+            }
+        }
+        for name in COPIED {
+            copy(&self.root.join(name), &checkout)?;
+        }
+        let Some(own) = &stage.own else {
+            copy(&self.root.join("test"), &checkout)?;
+            return self.copy_scripts(&checkout);
+        };
+        let tests = checkout.join(own);
+        fs::create_dir_all(&tests)?;
+        copy(&self.root.join("test").join("utils"), &checkout.join("test"))?;
+        let mut scripts = false;
+        for file in sources(&self.root.join(own))? {
+            scripts |= fs::read_to_string(&file)?.contains("script/");
+            copy(&file, &tests)?;
+        }
+        if scripts { self.copy_scripts(&checkout) } else { Ok(()) }
+    }
+
+    fn copy_scripts(&self, checkout: &Path) -> eyre::Result<()> {
+        copy(&self.root.join("script"), checkout)?;
         // With `--dynamic-test-linking` forge reads code from files where a script names that of a
         // contract, and then nothing around it is pure.
-        for script in contracts(&self.checkout.join("script"))? {
+        for script in sources(&checkout.join("script"))? {
             let source = fs::read_to_string(&script)?;
             if source.contains(".creationCode") {
                 fs::write(
@@ -269,14 +282,15 @@ impl Campaign {
             return Ok(*outcome);
         }
         let mut outcome = Outcome::Survived;
-        for tests in stages(file, quick) {
-            if !self.has_tests(&tests) {
+        for stage in stages(file, quick) {
+            if !stage.has_tests(&self.root) {
                 continue;
             }
-            let limit = self.duration(&tests)? * PATIENCE;
-            fs::write(self.checkout.join(file), mutant.apply(source))?;
-            let result = self.test(&tests, limit);
-            fs::write(self.checkout.join(file), source)?;
+            let limit = self.duration(&stage)? * PATIENCE;
+            let place = self.folder.join(&stage.copy).join(file);
+            fs::write(&place, mutant.apply(source))?;
+            let result = self.test(&stage, limit);
+            fs::write(&place, source)?;
             outcome = result?;
             if outcome != Outcome::Survived {
                 break;
@@ -293,37 +307,33 @@ impl Campaign {
         Ok(outcome)
     }
 
-    /// Whether there are any tests of a file's own.
-    fn has_tests(&self, tests: &[String; 2]) -> bool {
-        let own = tests[1].strip_suffix("*.t.sol").map(|folder| self.checkout.join(folder));
-        own.is_none_or(|folder| folder.is_dir())
-    }
-
-    /// How long the tests take of contracts as they are; an error if they fail.
-    fn duration(&mut self, tests: &[String; 2]) -> eyre::Result<Duration> {
-        if let Some(known) = self.durations.get(&tests[1]) {
+    /// How long the tests take of contracts as they are; an error if they fail. Makes the copy first.
+    fn duration(&mut self, stage: &Stage) -> eyre::Result<Duration> {
+        if let Some(known) = self.durations.get(&stage.copy) {
             return Ok(*known);
         }
+        self.make_copy(stage)?;
         let start = Instant::now();
-        let outcome = self.test(tests, Duration::from_secs(7200))?;
-        ensure!(outcome == Outcome::Survived, "the tests fail as it is: {tests:?}: {outcome:?}");
+        let outcome = self.test(stage, Duration::from_secs(7200))?;
+        ensure!(outcome == Outcome::Survived, "the tests fail as it is: {stage:?}: {outcome:?}");
         let duration = start.elapsed().max(Duration::from_secs(60));
-        self.durations.insert(tests[1].clone(), duration);
+        self.durations.insert(stage.copy.clone(), duration);
         Ok(duration)
     }
 
     /// Runs tests on what the copy holds.
-    fn test(&self, tests: &[String; 2], limit: Duration) -> eyre::Result<Outcome> {
-        let log = self.checkout.join("forge.log");
+    fn test(&self, stage: &Stage, limit: Duration) -> eyre::Result<Outcome> {
+        let checkout = self.folder.join(&stage.copy);
+        let log = checkout.join("forge.log");
         let file = fs::File::create(&log)?;
         let mut forge = Command::new(&self.forge)
-            .current_dir(&self.checkout)
+            .current_dir(&checkout)
             .args(["test", "--fail-fast", "--dynamic-test-linking"])
-            // Most of the time goes to the compiler. Without its optimizer it is done in a third of
-            // it, and code is larger than EIP-170 allows.
+            // Without its optimizer the compiler is done in a third of the time, and code is larger than
+            // EIP-170 allows.
             .args(["--code-size-limit", "1000000"])
             .env("FOUNDRY_OPTIMIZER", "false")
-            .args(tests)
+            .args(&stage.tests)
             .env("FOUNDRY_DENY", "never")
             .env("FOUNDRY_FUZZ_SEED", "0x656e736872696e65")
             .env("FOUNDRY_FUZZ_RUNS", "64")
@@ -347,15 +357,54 @@ impl Campaign {
     }
 }
 
+/// Tests that are run together.
+#[derive(Debug, PartialEq, Eq)]
+struct Stage {
+    /// Name of the copy of the checkout in which they run.
+    copy: String,
+    /// The one folder of tests that it has besides what all share; all tests without.
+    own: Option<PathBuf>,
+    /// Which of its tests to run.
+    tests: Vec<String>,
+}
+
+impl Stage {
+    fn has_tests(&self, root: &Path) -> bool {
+        self.own.as_ref().is_none_or(|folder| root.join(folder).is_dir())
+    }
+}
+
 /// Which tests are run for a file, one selection after the other.
-fn stages(file: &str, quick: bool) -> Vec<[String; 2]> {
+fn stages(file: &str, quick: bool) -> Vec<Stage> {
     let folder = Path::new(file).parent().and_then(|path| path.strip_prefix("contracts").ok());
-    let own = Path::new("test").join(folder.unwrap_or(Path::new(""))).join("*.t.sol");
-    let mut stages = vec![["--match-path".to_owned(), own.display().to_string()]];
+    let folder = folder.unwrap_or(Path::new(""));
+    let name = format!("near {}", folder.display());
+    let own = Path::new("test").join(folder);
+    let mut stages =
+        vec![Stage { copy: name.trim_end().to_owned(), own: Some(own), tests: Vec::new() }];
     if !quick {
-        stages.push(["--no-match-path".to_owned(), OTHER_TESTS.to_owned()]);
+        stages.push(Stage {
+            copy: "all".to_owned(),
+            own: None,
+            tests: vec!["--no-match-path".to_owned(), OTHER_TESTS.to_owned()],
+        });
     }
     stages
+}
+
+/// The sources that lie in a folder, not in those within it.
+fn sources(folder: &Path) -> eyre::Result<Vec<PathBuf>> {
+    let mut found = contracts(folder)?;
+    found.retain(|path| path.parent() == Some(folder));
+    Ok(found)
+}
+
+/// Copies into a folder, by `cp`, which keeps the times of files, so that forge sees what has not changed.
+fn copy(from: &Path, into: &Path) -> eyre::Result<()> {
+    let status = Command::new("cp").arg("-Rp").arg(from).arg(into).status();
+    let status = status.wrap_err("cannot run cp")?;
+    ensure!(status.success(), "cannot copy {}", from.display());
+    Ok(())
 }
 
 /// Waits for a process; whether it succeeds, or nothing if it was ended for taking too long.
@@ -432,11 +481,23 @@ mod tests {
 
     #[test]
     fn the_tests_of_the_own_folder_come_first() {
-        let paths = |file, quick| stages(file, quick).into_iter().map(|[_, path]| path);
-        let all: Vec<_> = paths("contracts/messaging/Claims.sol", false).collect();
-        assert_eq!(all, ["test/messaging/*.t.sol", OTHER_TESTS]);
-        let own: Vec<_> = paths("contracts/NativeRollup.sol", true).collect();
-        assert_eq!(own, ["test/*.t.sol"]);
+        let names = |file, quick| stages(file, quick).into_iter().map(|stage| stage.copy);
+        let all: Vec<_> = names("contracts/messaging/Claims.sol", false).collect();
+        assert_eq!(all, ["near messaging", "all"]);
+        let own = stages("contracts/NativeRollup.sol", true);
+        assert_eq!(own.len(), 1);
+        assert_eq!(own[0].copy, "near");
+        assert_eq!(own[0].own.as_deref(), Some(Path::new("test")));
+    }
+
+    #[test]
+    fn sources_of_a_folder_are_not_those_of_the_folders_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("inner")).unwrap();
+        for name in ["a.sol", "a.txt", "inner/b.sol"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(sources(folder.path()).unwrap(), [folder.path().join("a.sol")]);
     }
 
     #[test]
