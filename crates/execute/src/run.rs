@@ -16,7 +16,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
-use wire::{DecodeError, ProtocolFork, SchemaId, StatelessResult, blob_tail::BlobTailError};
+use wire::{
+    DecodeError, ProtocolFork, SchemaId, StatelessResult,
+    blob_tail::{BlobTailError, Trailer},
+};
 
 /// EXECUTE as one L1 has it.
 #[derive(Debug, Clone)]
@@ -261,6 +264,11 @@ impl Execute {
             }) => Err(reason),
             outcome => dialect.answer(call.calldata, outcome),
         }
+    }
+
+    /// What the bytes cost that a call whose input ends in blobs has more than one with the same input.
+    pub fn trailer_charge(&self) -> u64 {
+        self.gas.bytes(Trailer::LEN as u64).saturating_sub(self.gas.bytes(0))
     }
 
     /// Runs a call in some dialect that was given `gas`.

@@ -12,6 +12,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod admission;
+mod blobs;
 mod clock;
 mod command;
 mod error;
@@ -23,10 +24,11 @@ mod observer;
 mod pool;
 mod settings;
 
+pub use blobs::BlobStore;
 pub use clock::Clock;
 pub use command::{
     ClearPool, Command, RemoveSender, RemoveTransaction, Restore, RestoreChain, SetAttributes,
-    SetClock, SetCoinbase, SetForkchoice, SetHead, SetMining, SetObserver, SetState,
+    SetBlobStore, SetClock, SetCoinbase, SetForkchoice, SetHead, SetMining, SetObserver, SetState,
 };
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;

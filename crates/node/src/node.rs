@@ -1,8 +1,8 @@
 //! The handle of a node.
 
 use crate::{
-    Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Observer, Pending, Pool,
-    PoolTransaction, Rejected, Settings, Sidecar, admission::admit,
+    BlobStore, Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Observer, Pending,
+    Pool, PoolTransaction, Rejected, Settings, Sidecar, admission::admit,
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, map::B256Map};
@@ -37,6 +37,8 @@ pub struct NodeState {
     pins: Mutex<Vec<Weak<State>>>,
     /// Blobs of transactions that stand in blocks, by hash of the transaction.
     pub sidecars: B256Map<Arc<Sidecar>>,
+    /// The blobs of both and of the pool, by their versioned hashes.
+    pub blobs: Arc<BlobStore>,
     /// How many commands it has been given: whatever was derived before the last one may be wrong.
     pub(crate) commands: u64,
 }
@@ -153,7 +155,11 @@ impl NodeState {
         }
         let state = self.chain.state();
         admit(&new, &state, &self.settings, &self.pending_header()?)?;
-        self.pool.add(new, self.settings.replacement_bump)
+        let admitted = self.pool.add(new, self.settings.replacement_bump)?;
+        if let Some(sidecar) = &admitted.sidecar {
+            self.blobs.insert(sidecar);
+        }
+        Ok(admitted)
     }
 }
 
@@ -192,6 +198,7 @@ impl Node {
             observer: Arc::new(()),
             pins: Mutex::default(),
             sidecars: B256Map::default(),
+            blobs: Arc::default(),
             commands: 0,
         };
         Arc::new(Self {

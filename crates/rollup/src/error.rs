@@ -31,6 +31,17 @@ pub enum L1Error {
     /// All blocks that are remembered are gone.
     #[error("L1 was reorganised below block {0}, the oldest that this node remembers")]
     TooDeep(u64),
+    /// A consensus client answers something else than the Beacon API says.
+    #[error("the consensus client of L1: {0}")]
+    Beacon(String),
+    /// A consensus client does not give a blob that a transaction has.
+    #[error("the consensus client of L1 gives no blob with the hash {0}")]
+    BlobMissing(B256),
+    /// Blocks of the L2 lie in blobs, and there is nobody to ask for them.
+    #[error(
+        "L2 blocks lie in the blobs of {0}: the URL of a consensus client is needed (l1_beacon)"
+    )]
+    NoBeacon(B256),
     /// A thread that asked has panicked.
     #[error("a thread that asked L1 has ended early")]
     Thread,
@@ -74,6 +85,9 @@ pub enum RollupError {
         /// What is wrong.
         source: DecodeError,
     },
+    /// What goes into blobs cannot be made blobs of.
+    #[error("the blobs of an advance cannot be made: {0}")]
+    Blobs(String),
     /// The calldata with which the rollup was advanced is not to be found.
     #[error(
         "L1 transaction {transaction} advanced L2 block {number}, but its calldata do not hold it"

@@ -3,6 +3,7 @@
 
 use crate::{
     Config, Follower, L1Client, L1View, Role, RollupError, Sequencer,
+    l1::BlobClient,
     metrics::{Levels, Readiness},
     rpc_methods::{RollupApi, Shared, registry},
     status::BlockId,
@@ -66,6 +67,8 @@ impl RollupNode {
             let rules = sync::rules(&client, &read)?;
             Ok::<_, RollupError>((client, rules))
         });
+        let beacon = config.l1_beacon.as_deref();
+        let blobs = beacon.map(|url| BlobClient::new(url, timeout)).transpose()?;
         let (client, rules) = connecting.await.map_err(|_| crate::L1Error::Thread)??;
         let chain = open_chain(&config, &deployment)?;
         let coinbase = match &config.role {
@@ -98,10 +101,11 @@ impl RollupNode {
         let own = registry(rollup, Arc::clone(&workers)).into_methods();
         let methods = rpc::overlaid(own, &rpc::methods(api, workers));
         let health = Arc::new(Readiness(Arc::clone(&shared)));
-        let pages = Some(Pages { name, journal, health });
+        let pages = Some(Pages { name, journal, health, more: None });
         let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
 
-        let sync = Sync { node: Arc::clone(&node), view: L1View::new(client, deployment) };
+        let view = L1View::new(client, deployment).with_blobs(blobs);
+        let sync = Sync { node: Arc::clone(&node), view };
         let (inputs, receiver) = channel();
         let (worker, feed) = match config.role {
             Role::Sequencer(sequencer) => {

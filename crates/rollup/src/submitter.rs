@@ -1,13 +1,20 @@
 //! The way of L2 blocks to L1: one key, one transaction at a time, the same bytes until L1 has them.
 
 use crate::{L1Error, RollupError, Signer, l1::L1View};
-use alloy_consensus::TxEip1559;
-use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
+use alloy_consensus::{Signed, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
+use alloy_eips::{
+    BlockNumberOrTag,
+    eip2718::Encodable2718 as _,
+    eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
+    eip7825::MAX_TX_GAS_LIMIT_OSAKA,
+};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
+use contracts::posting::BLOB_GAS;
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,6 +22,8 @@ use std::{
 const DAY: Duration = Duration::from_secs(86_400);
 /// What a replacement must pay more at least, in percent.
 const BUMP_PERCENT: u128 = 13;
+/// The same for a transaction with blobs.
+const BLOB_BUMP_PERCENT: u128 = 100;
 
 /// What a submitter may do.
 #[derive(Debug, Clone)]
@@ -52,13 +61,63 @@ pub struct InFlight {
     pub hash: B256,
     nonce: u64,
     raw: Bytes,
-    input: Bytes,
-    max_fee: u128,
-    tip: u128,
+    load: Load,
+    gas_limit: u64,
+    fees: Fees,
     /// The L1 head at which these bytes were sent last, and those of before.
     sent_at: u64,
     first_sent_at: u64,
     cost: u128,
+}
+
+/// What a transaction carries.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Calldata of `advance`.
+    pub input: Bytes,
+    /// Its blobs, if it has any.
+    pub blobs: Option<Blobs>,
+}
+
+/// The blobs of a transaction.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    /// With commitments and proofs.
+    pub sidecar: Arc<BlobTransactionSidecarEip7594>,
+    /// Gas that the transaction needs: L1 cannot be asked about blobs that it does not have.
+    pub gas_limit: u64,
+    /// What a blob costs now, in wei per blob gas.
+    pub price: u128,
+}
+
+impl Load {
+    /// Gas of its blobs.
+    fn blob_gas(&self) -> u64 {
+        let count = self.blobs.as_ref().map_or(0, |blobs| blobs.sidecar.blobs.len());
+        count as u64 * BLOB_GAS
+    }
+}
+
+/// What is paid at most, in wei: per gas, of that to whoever builds the block, and per blob gas.
+#[derive(Debug, Clone, Copy)]
+struct Fees {
+    max: u128,
+    tip: u128,
+    blob: u128,
+}
+
+impl Fees {
+    /// As much more as a replacement has to pay.
+    fn dearer(self, percent: u128) -> Self {
+        let dearer = |fee: u128| fee.saturating_add(fee.saturating_mul(percent) / 100 + 1);
+        Self { max: dearer(self.max), tip: dearer(self.tip), blob: dearer(self.blob) }
+    }
+
+    /// What a transaction costs at most.
+    fn cost(self, gas_limit: u64, load: &Load) -> u128 {
+        let blobs = u128::from(load.blob_gas()).saturating_mul(self.blob);
+        u128::from(gas_limit).saturating_mul(self.max).saturating_add(blobs)
+    }
 }
 
 /// What has become of the transaction in flight.
@@ -113,7 +172,8 @@ impl Submitter {
         self.spent.iter().filter(|(at, _)| at.elapsed() < DAY).map(|(_, cost)| cost).sum()
     }
 
-    /// Sends the calldata of `advance` for these blocks, after L1 was asked whether it would take it.
+    /// Sends `advance` for these blocks, after L1 was asked whether it would take it. About blobs it cannot be
+    /// asked before it has them.
     ///
     /// # Errors
     ///
@@ -122,31 +182,37 @@ impl Submitter {
     pub fn submit(
         &mut self,
         view: &L1View,
-        input: Bytes,
+        load: Load,
         blocks: Vec<(u64, B256)>,
     ) -> Result<(), RollupError> {
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let tip = self.config.tip;
         let max_fee = base_fee.saturating_mul(2).saturating_add(tip).min(self.config.max_fee);
+        let blob = load.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
+        let fees = Fees { max: max_fee, tip, blob };
+        let known_limit = load.blobs.as_ref().map(|blobs| blobs.gas_limit);
         let (account, rollup) = (self.key.address(), self.rollup);
         let request = TransactionRequest::default()
             .from(account)
             .to(rollup)
             .gas_limit(MAX_TX_GAS_LIMIT_OSAKA)
-            .input(input.clone().into());
+            .input(load.input.clone().into());
         let provider = view.client().inner().provider().clone();
         let asked = view.client().inner().wait(async move {
             let nonce = provider.get_transaction_count(account).await?;
             let balance = provider.get_balance(account).await?;
-            let gas = provider.estimate_gas(request).await?;
+            let gas = match known_limit {
+                Some(limit) => limit,
+                None => provider.estimate_gas(request).await?,
+            };
             Ok::<_, alloy_provider::transport::TransportError>((nonce, balance, gas))
         });
         let (nonce, balance, estimate) = asked.map_err(L1Error::from)?;
         self.balance = balance;
         // What others do in the L1 block before it may make it dearer.
         let gas_limit = (estimate + estimate / 8).min(MAX_TX_GAS_LIMIT_OSAKA);
-        let cost = u128::from(gas_limit).saturating_mul(max_fee);
+        let cost = fees.cost(gas_limit, &load);
         if balance < U256::from(cost) {
             return Err(RollupError::Funds { account, balance, cost: U256::from(cost) });
         }
@@ -157,16 +223,16 @@ impl Submitter {
         if spent > self.config.daily_limit {
             return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
-        let (raw, hash) = self.sign(nonce, gas_limit, max_fee, tip, &input)?;
+        let (raw, hash) = self.sign(nonce, gas_limit, fees, &load)?;
         tracing::info!(%hash, blocks = blocks.len(), gas_limit, "advancing");
         self.in_flight = Some(InFlight {
             blocks,
             hash,
             nonce,
             raw,
-            input,
-            max_fee,
-            tip,
+            load,
+            gas_limit,
+            fees,
             sent_at: head,
             first_sent_at: head,
             cost,
@@ -223,14 +289,13 @@ impl Submitter {
     fn rebroadcast(&mut self, view: &L1View, head: u64) -> Result<(), RollupError> {
         let Some(mut sent) = self.in_flight.clone() else { return Ok(()) };
         let waited = head.saturating_sub(sent.first_sent_at);
-        let dearer = |fee: u128| fee.saturating_add(fee.saturating_mul(BUMP_PERCENT) / 100 + 1);
-        let (max_fee, tip) = (dearer(sent.max_fee), dearer(sent.tip));
-        if waited >= self.config.bump_after && max_fee <= self.config.max_fee {
-            let gas_limit = u64::try_from(sent.cost / sent.max_fee.max(1)).unwrap_or(u64::MAX);
-            (sent.raw, sent.hash) = self.sign(sent.nonce, gas_limit, max_fee, tip, &sent.input)?;
-            sent.cost = u128::from(gas_limit).saturating_mul(max_fee);
-            (sent.max_fee, sent.tip, sent.first_sent_at) = (max_fee, tip, head);
-            tracing::warn!(hash = %sent.hash, max_fee, "L1 does not take it: paying more");
+        let percent = if sent.load.blobs.is_some() { BLOB_BUMP_PERCENT } else { BUMP_PERCENT };
+        let fees = sent.fees.dearer(percent);
+        if waited >= self.config.bump_after && fees.max <= self.config.max_fee {
+            (sent.raw, sent.hash) = self.sign(sent.nonce, sent.gas_limit, fees, &sent.load)?;
+            sent.cost = fees.cost(sent.gas_limit, &sent.load);
+            (sent.fees, sent.first_sent_at) = (fees, head);
+            tracing::warn!(hash = %sent.hash, max_fee = fees.max, "L1 does not take it: paying more");
         }
         sent.sent_at = head;
         self.in_flight = Some(sent);
@@ -241,12 +306,34 @@ impl Submitter {
         &self,
         nonce: u64,
         gas_limit: u64,
-        max_fee: u128,
-        tip: u128,
-        input: &Bytes,
+        fees: Fees,
+        load: &Load,
     ) -> Result<(Bytes, B256), RollupError> {
+        let Fees { max: max_fee, tip, blob } = fees;
+        let (chain_id, input) = (self.chain_id, &load.input);
+        if let Some(Blobs { sidecar, .. }) = &load.blobs {
+            let tx = TxEip4844 {
+                chain_id,
+                nonce,
+                gas_limit,
+                max_fee_per_gas: max_fee,
+                max_priority_fee_per_gas: tip.min(max_fee),
+                to: self.rollup,
+                input: input.clone(),
+                blob_versioned_hashes: sidecar.versioned_hashes().collect(),
+                max_fee_per_blob_gas: blob,
+                ..Default::default()
+            };
+            let signed = self.key.sign(tx.clone())?;
+            let (signature, hash) = (*signed.signature(), *signed.hash());
+            let sidecar = BlobTransactionSidecarEip7594::clone(sidecar);
+            let sidecar = BlobTransactionSidecarVariant::Eip7594(sidecar);
+            let with = TxEip4844WithSidecar { tx, sidecar };
+            let pooled = TxEnvelope::Eip4844(Signed::new_unchecked(with.into(), signature, hash));
+            return Ok((pooled.encoded_2718().into(), hash));
+        }
         let signed = self.key.sign(TxEip1559 {
-            chain_id: self.chain_id,
+            chain_id,
             nonce,
             gas_limit,
             max_fee_per_gas: max_fee,

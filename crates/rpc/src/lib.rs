@@ -16,6 +16,7 @@
 
 mod api;
 mod args;
+mod beacon;
 mod blobs;
 mod call;
 pub mod convert;
@@ -45,6 +46,7 @@ mod workers;
 
 pub use api::{Api, Options};
 pub use args::{Args, Hash, Number, Wording};
+pub use beacon::BeaconPages;
 pub use call::{CallRequest, Outcome, Prepared, halt, transaction_error};
 pub use convert::{RpcBlock, RpcLog, RpcReceipt, RpcTransaction};
 pub use error::{RpcError, codes, revert_reason};
@@ -53,7 +55,9 @@ pub use eth::{decode_pooled, receipt};
 pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Telling, traces};
 pub use notes::{ExecuteCall, Note, note, take_missed, watch};
 pub use registry::{Context, Registry, overlaid};
-pub use server::{Health, Pages, RunningServer, ServeError, ServerConfig, allow_open_files};
+pub use server::{
+    Health, MorePages, Pages, RunningServer, ServeError, ServerConfig, allow_open_files,
+};
 pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 
 use jsonrpsee::Methods;

@@ -11,6 +11,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod artifacts;
+mod blobs;
 mod error;
 mod forged;
 mod genesis;
@@ -22,6 +23,7 @@ mod rollup;
 pub mod vectors;
 
 pub use artifacts::{Artifact, Artifacts};
+pub use blobs::Blobs;
 pub use error::HarnessError;
 pub use forged::{Forgery, deep_storage, uniform_storage};
 pub use genesis::{CHAIN_ID, ETHER, GWEI, LOGGER, logger, rich, rich_genesis};

@@ -52,6 +52,10 @@ struct Values {
     /// URL of an L1 node.
     #[arg(long, value_name = "URL")]
     l1: Option<String>,
+    /// URL of a consensus client of L1, for L2 blocks in blobs; a sequencer that has one posts through blobs when
+    /// that is cheaper.
+    #[arg(long, value_name = "URL")]
+    l1_beacon: Option<String>,
     /// The deployment file.
     #[arg(long, value_name = "FILE")]
     deployment: Option<PathBuf>,
@@ -169,6 +173,7 @@ impl Values {
         Self {
             role: Some(RoleName::Follower),
             l1: text(),
+            l1_beacon: text(),
             deployment: Some(PathBuf::new()),
             data_dir: Some(PathBuf::new()),
             http_host: Some([127, 0, 0, 1].into()),
@@ -238,6 +243,7 @@ impl Values {
         Ok(Config {
             deployment: self.deployment.ok_or_else(|| missing("--deployment"))?,
             l1: self.l1.ok_or_else(|| missing("--l1"))?,
+            l1_beacon: self.l1_beacon,
             l1_timeout: Duration::from_secs(30),
             poll_interval: ms(self.poll_interval_ms, 500),
             data_dir: self.data_dir,

@@ -1,8 +1,8 @@
 //! What the contracts of a rollup say on L1.
 
 use crate::{
-    RollupError, derivation,
-    l1::{L1Header, L1Transaction},
+    L1Error, RollupError, derivation,
+    l1::{L1Header, L1Transaction, blobs::whole_input},
 };
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
@@ -66,12 +66,13 @@ pub(crate) struct Events {
 
 impl Events {
     /// Reads the logs of a block in their order. `trace` finds the calldata of calls of the rollup inside a
-    /// transaction that does not call it itself.
+    /// transaction that does not call it itself, and `blobs` those of a transaction with these versioned hashes.
     pub(crate) fn read(
         deployment: &Deployment,
         header: &L1Header,
         transactions: &[L1Transaction],
         trace: impl Fn(B256) -> Result<Vec<Bytes>, RollupError>,
+        blobs: impl Fn(B256, &[B256]) -> Result<Vec<Bytes>, L1Error>,
     ) -> Result<Self, RollupError> {
         let mut events = Self::default();
         for transaction in transactions {
@@ -111,7 +112,7 @@ impl Events {
                 }
             }
             if !added.is_empty() {
-                let inputs = inputs(deployment.rollup, transaction, &trace)?;
+                let inputs = inputs(deployment.rollup, transaction, &trace, &blobs)?;
                 events.advanced.extend(matched(added, &inputs, header.number, transaction.hash)?);
             }
         }
@@ -124,13 +125,20 @@ fn inputs(
     rollup: Address,
     transaction: &L1Transaction,
     trace: &impl Fn(B256) -> Result<Vec<Bytes>, RollupError>,
+    blobs: &impl Fn(B256, &[B256]) -> Result<Vec<Bytes>, L1Error>,
 ) -> Result<Vec<Bytes>, RollupError> {
     let calls = match transaction.to == Some(rollup) {
         true => vec![transaction.input.clone()],
         false => trace(transaction.hash)?,
     };
     let calls = calls.iter().filter_map(|data| advanceCall::abi_decode(data).ok());
-    Ok(calls.flat_map(|call| call.inputs).collect())
+    let given = calls.flat_map(|call| call.inputs);
+    let hashes = &transaction.blob_hashes;
+    if hashes.is_empty() {
+        return Ok(given.collect());
+    }
+    let blobs = blobs(transaction.hash, hashes)?;
+    Ok(given.filter_map(|input| whole_input(&input, &blobs)).collect())
 }
 
 /// Brings together the blocks that L1 has named and the inputs that hold them. The order is the same;

@@ -3,7 +3,8 @@
 use crate::{
     L1Error, RollupError,
     l1::{
-        Advanced, ForcedEntry, L1Client, L1Header, SentMessage, client::may_concern, events::Events,
+        Advanced, BlobClient, ForcedEntry, L1Client, L1Header, SentMessage, client::may_concern,
+        events::Events,
     },
     queue::MessageQueue,
 };
@@ -34,6 +35,8 @@ pub struct L1Update {
 #[derive(Debug)]
 pub struct L1View {
     client: L1Client,
+    /// Whoever keeps the blobs of L1.
+    blobs: Option<BlobClient>,
     deployment: Deployment,
     headers: VecDeque<L1Header>,
     messages: MessageQueue,
@@ -50,6 +53,7 @@ impl L1View {
     pub fn new(client: L1Client, deployment: Deployment) -> Self {
         Self {
             client,
+            blobs: None,
             deployment,
             headers: VecDeque::new(),
             messages: MessageQueue::default(),
@@ -58,6 +62,17 @@ impl L1View {
             discharged: Vec::new(),
             finalized: 0,
         }
+    }
+
+    /// The same view, for a rollup whose data may lie in blobs, which this client has.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Option<BlobClient>) -> Self {
+        Self { blobs, ..self }
+    }
+
+    /// Whether L2 blocks that lie in blobs can be read.
+    pub const fn reads_blobs(&self) -> bool {
+        self.blobs.is_some()
     }
 
     /// The node behind it.
@@ -213,7 +228,11 @@ impl L1View {
         if may_concern(&header.bloom, &addresses) {
             let transactions = self.client.transactions(&header, &addresses)?;
             let trace = |transaction| self.calls_of(rollup, transaction);
-            let events = Events::read(&self.deployment, &header, &transactions, trace)?;
+            let blobs = |transaction, hashes: &[B256]| {
+                let client = self.blobs.as_ref().ok_or(L1Error::NoBeacon(transaction))?;
+                client.blobs(&header, hashes)
+            };
+            let events = Events::read(&self.deployment, &header, &transactions, trace, blobs)?;
             for SentMessage { message, l1_block, l1_timestamp } in events.messages {
                 self.messages.push(message, l1_block, l1_timestamp)?;
             }

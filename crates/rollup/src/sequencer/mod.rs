@@ -1,8 +1,9 @@
 //! Making blocks and bringing them to L1.
 //!
-//! What a block is made of is in `sealing`, what goes to L1 and when in `submission`, and what becomes of
+//! What a block is made of is in `sealing`, what goes to L1 and when in `submission`, which way in `planning`, and what becomes of
 //! blocks that L1 can never take in `recovery`.
 
+mod planning;
 mod recovery;
 mod sealing;
 mod submission;

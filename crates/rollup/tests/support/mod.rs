@@ -7,7 +7,7 @@ use alloy_provider::{DynProvider, Provider, ProviderBuilder};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
 use contracts::{RollupConfig, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
-use devnet::Devnet;
+use devnet::{Devnet, DevnetBuilder};
 use enshrine_rollup::{Config, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig};
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::ServerConfig;
@@ -38,7 +38,12 @@ pub(crate) struct World {
 impl World {
     /// Deploys a rollup that anyone may advance on a devnet of its own.
     pub(crate) async fn new() -> Result<Self> {
-        let l1 = Devnet::builder().spawn().await?;
+        Self::on(Devnet::builder()).await
+    }
+
+    /// As [`Self::new`], on a devnet of this kind.
+    pub(crate) async fn on(l1: DevnetBuilder) -> Result<Self> {
+        let l1 = l1.spawn().await?;
         let provider = l1.provider();
         let artifacts = tokio::task::spawn_blocking(|| {
             Artifacts::load(&toolchain::progress_to_stderr).map(|it| (*it).clone())
@@ -99,6 +104,7 @@ impl World {
         Config {
             deployment: self.deployment(),
             l1: self.l1.endpoint(),
+            l1_beacon: None,
             l1_timeout: Duration::from_secs(10),
             poll_interval: Duration::from_millis(50),
             data_dir: None,
@@ -120,6 +126,7 @@ impl World {
         })
     }
 
+    #[allow(dead_code, reason = "some tests have sequencers of their own kind")]
     pub(crate) async fn sequencer(&self) -> Result<RollupNode> {
         let role = Role::Sequencer(Box::new(self.sequencer_config()?));
         Ok(RollupNode::start(self.config(role)).await?)

@@ -9,7 +9,7 @@ mod listen;
 mod pages;
 
 pub use listen::allow_open_files;
-pub use pages::{Health, Pages};
+pub use pages::{Health, MorePages, Pages};
 
 use jsonrpsee::{
     ConnectionId, MethodResponse,
