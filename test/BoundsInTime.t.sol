@@ -81,7 +81,7 @@ contract SentBeforeDeploymentTest is RollupFixture {
         LibRLP.List memory list;
         list.p(CHAIN_ID).p(uint256(0)).p(uint256(0)).p(uint256(1 gwei)).p(uint256(21_000));
         LibRLP.List memory none_;
-        list.p(address(0xaaaa)).p(uint256(1)).p("").p(none_);
+        list.p(address(0xaaaaaa)).p(uint256(1)).p("").p(none_);
         bytes32 digest = keccak256(bytes.concat(hex"02", list.encode()));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(0xa11ce, digest);
         list.p(uint256(v) - 27).p(uint256(r)).p(uint256(s));

@@ -19,8 +19,8 @@ import {TokenAddresses} from "./TokenAddresses.sol";
 /// back to L1, which cancels it for good.
 ///
 /// All calls of accounts read a bounded amount of state, whatever they are given: this contract, the
-/// messenger, and one token, which has code of this contract or none. So they can be forced with more
-/// gas than other transactions (see `IForcedInbox`).
+/// messenger, and one token, which has code of this contract or none; and no precompile is called. So they
+/// can be forced with more gas than other transactions (see `IForcedInbox`).
 contract L2TokenBridge is IL2TokenBridge {
     /// @inheritdoc IL2TokenBridge
     address public immutable L1_BRIDGE;

@@ -18,7 +18,9 @@ import {ForcedQueue} from "./ForcedQueue.sol";
 ///   - L1 can carry a block with it, whatever it does. Gas does not bound what a transaction reads (see
 ///     `Capacity`), so it must be one of these: a transfer, with or without data, which can be demanded
 ///     as long as its target has no code; a call of `L2Messenger` that sends to L1; a call of one more
-///     contract that the deployer vouches for (a token bridge, say).
+///     contract that the deployer vouches for (a token bridge, say). A precompile has no code either, but
+///     the gas of some buys several times as much work as other gas, for which EXECUTE asks its caller
+///     for more than the L2 has charged; so none can be the target.
 ///
 /// Not protected are therefore: whoever needs a transaction that calls other contracts, creates one, has
 /// an access list or authorizes (type 4); and contract wallets, which sign no transactions at all. They
@@ -48,6 +50,10 @@ contract ForcedInbox is ForcedQueue {
 
     /// @inheritdoc IForcedInbox
     uint64 public constant MAX_SIZE = 4096;
+
+    /// @dev Below this address stand precompiles, of any fork so far and to come, and no account that
+    /// anybody has a key for.
+    uint160 private constant PRECOMPILES_END = 1 << 16;
 
     /// @inheritdoc IForcedInbox
     uint64 public immutable CHAIN_ID;
@@ -139,7 +145,10 @@ contract ForcedInbox is ForcedQueue {
             bounded = t.to == BOUNDED_TARGET && t.to != address(0);
             footprint = Capacity.ofBounded(raw.length);
         }
-        if (!bounded) footprint = Capacity.ofTransfer(raw.length);
+        if (!bounded) {
+            if (uint160(t.to) < PRECOMPILES_END) revert TargetIsPrecompile(t.to);
+            footprint = Capacity.ofTransfer(raw.length);
+        }
         uint64 maxGas = bounded ? MAX_BOUNDED_GAS : MAX_GAS;
         if (t.gasLimit > maxGas) revert ForcedGasTooHigh(t.gasLimit, maxGas);
     }

@@ -44,6 +44,9 @@ interface IForcedInbox {
     /// @notice The transaction could execute any code: it creates a contract, has an access list, or
     /// authorizes.
     error NotForceable();
+    /// @notice The transaction is a transfer to where precompiles stand, and the gas of some is not all
+    /// that their work costs on L1.
+    error TargetIsPrecompile(address to);
     /// @notice A transaction at this place is not the one that is described.
     error NotSubmitted(uint64 index, bytes32 got, bytes32 expected);
 
@@ -109,7 +112,7 @@ interface IForcedInbox {
     /// @notice Who gets the fees; zero if they are burned.
     function FEE_RECIPIENT() external view returns (address);
 
-    /// @notice A contract on the L2 that reads a bounded amount of state whatever it is called with;
-    /// zero for none.
+    /// @notice A contract on the L2 that reads a bounded amount of state, and leaves it to others to call
+    /// precompiles, whatever it is called with; zero for none.
     function BOUNDED_TARGET() external view returns (address);
 }

@@ -14,7 +14,9 @@ pragma solidity ^0.8.24;
 /// Gas does not bound what an L2 transaction makes others carry: a call of 2,500 gas can read a contract
 /// of 64 KiB, and all of it has to be in the witness. Therefore nothing that is demanded executes code of
 /// which it is not known what it reads: transfers and deposits to accounts without code, calls of the
-/// messenger that send to L1, and calls of one contract that the deployer vouches for.
+/// messenger that send to L1, and calls of one contract that the deployer vouches for. Nor does it bound
+/// what EXECUTE asks of L1 for precompiles, some of whose gas counts several times; none of them is called
+/// with gas that a user has chosen.
 ///
 /// What does count is paths in tries. `PATH_BYTES` is one below its root: five full branches, some with
 /// few children that somebody has ground out, a leaf. That holds for a hundred million accounts, and

@@ -116,6 +116,44 @@ contract CopiesInTheQueueTest is ForcedBuilder {
         assertLt(vm.getBlockTimestamp(), ready - 4 days);
     }
 
+    /// @dev A block that deals with messages owes no forced transaction. Made at the last moment, it puts an
+    /// exit off, but once, and buys no second turn.
+    function test_a_block_of_messages_puts_an_exit_off_for_one_turn_and_no_second() public {
+        // Of messages the rollup knows less far ahead than of forced transactions, so they come first.
+        skip(rollup.duties().forcedDue - vm.getBlockTimestamp());
+        advance();
+        assertLt(rollup.duties().relayDue, rollup.duties().forcedDue);
+
+        send(address(0xaaaa), 1, 0, "");
+        nextL1Block();
+        bytes memory raw = exit();
+        INativeRollup.ForcedTransaction memory t = submit(raw);
+        skip(FORCED_DELAY + OPEN_AFTER - 24);
+        bringOver();
+        assertEq(rollup.duties().forcedNext, 0);
+        uint256 last = rollup.head().timestamp;
+
+        // The operator again, just in time.
+        send(address(0xaaaa), 1, 0, "");
+        skip(OPEN_AFTER - 48);
+        IL2.Head memory parent = l2.head;
+        expectRefused(
+            l2.seal(),
+            none(),
+            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 0)
+        );
+        l2.head = parent;
+
+        // And silence is over by the end of that turn.
+        skip(last + OPEN_AFTER - vm.getBlockTimestamp());
+        l2.raw(raw);
+        bytes memory input = l2.seal();
+        vm.prank(makeAddr("anyone"));
+        rollup.advance(one(input), one(discharge(t, INativeRollup.Outcome.Included)));
+        assertLe(vm.getBlockTimestamp(), t.submittedAt + FORCED_DELAY + 2 * OPEN_AFTER);
+        claimExit();
+    }
+
     function test_what_is_overdue_is_anyones_until_it_is_done() public {
         fillAndAnnounce();
         skip(FORCED_DELAY);

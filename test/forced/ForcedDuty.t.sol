@@ -120,6 +120,17 @@ contract ForcedDutyTest is RealRollup {
         assertEq(rollup.duties().forcedDue, n.submittedAt + FORCED_DELAY);
     }
 
+    function test_a_batch_of_nothing_says_nothing() public {
+        submit(signedTransfer("alice", 0, GENEROUS));
+        nextL1Block();
+        uint64 due = rollup.duties().forcedDue;
+        INativeRollup.Evidence memory e;
+        e.forced = new INativeRollup.ForcedBatch[](1);
+        rollup.advance(one(l2.seal()), e);
+        assertEq(rollup.duties().forcedDue, due);
+        assertEq(rollup.duties().forcedNext, 0);
+    }
+
     function test_a_batch_for_no_block_of_the_call_is_refused() public {
         (INativeRollup.ForcedTransaction memory t, bytes memory raw) = dueTransfer(0, GENEROUS);
         l2.raw(raw);
@@ -196,7 +207,7 @@ contract ForcedDutyTest is RealRollup {
         L2.add(g, CODE, 0, hex"00");
     }
 
-    address internal constant CODE = address(0xc0de);
+    address internal constant CODE = address(0xc0dec0de);
 
     // ------------------------------------------------------------------ targets with code
 
@@ -358,6 +369,20 @@ contract ForcedDutyTest is RealRollup {
         for (uint256 i = 0; i < room; ++i) {
             l2.transfer("bob", alice, 1);
         }
+    }
+
+    function test_just_the_base_fee_is_no_excuse() public {
+        IL2.Head memory parent = l2.head;
+        l2.seal();
+        uint128 fee = uint128(l2.head.baseFee);
+        l2.head = parent;
+        (INativeRollup.ForcedTransaction memory t,) = dueTransfer(0, fee);
+        bytes memory input = l2.seal();
+        expectRefused(
+            input,
+            one(discharge(t, INativeRollup.Outcome.Underpriced)),
+            abi.encodeWithSelector(INativeRollup.PricedEnough.selector, 0, fee, fee)
+        );
     }
 
     function test_a_full_block_puts_off_until_the_grace_is_over() public {

@@ -84,6 +84,20 @@ enum Task {
         json: bool,
     },
 
+    /// Run a rollup under random traffic and faults, and compare L1, sequencer and follower all the while
+    ///
+    /// Processes are killed, L1 is reorganised, hangs and jumps in time. A failure names the step and the
+    /// seed, from which all choices follow.
+    Soak {
+        /// For how long
+        #[arg(long, value_name = "N", default_value_t = 30.0)]
+        minutes: f64,
+
+        /// What the choices follow from
+        #[arg(long, value_name = "S", default_value_t = 1)]
+        seed: u64,
+    },
+
     /// Check the files of the repository for what no compiler sees
     ///
     /// No paths of one machine and no registry hosts in files that git holds or would take, exact
@@ -136,6 +150,7 @@ fn run(task: Task) -> eyre::Result<bool> {
         Task::Mutants { what: Mutants::Solidity(options) } => {
             mutants::solidity(&toolchain::find_root()?, &options)
         }
+        Task::Soak { minutes, seed } => stages::soak(minutes, seed),
         Task::LintRepo => lint::run(&toolchain::find_root()?),
     }
 }

@@ -241,6 +241,17 @@ impl Campaign {
                 .wrap_err("cannot run cp")?;
             ensure!(status.success(), "cannot copy {name}");
         }
+        // With `--dynamic-test-linking` forge reads code from files where a script names that of a
+        // contract, and then nothing around it is pure.
+        for script in contracts(&self.checkout.join("script"))? {
+            let source = fs::read_to_string(&script)?;
+            if source.contains(".creationCode") {
+                fs::write(
+                    &script,
+                    source.replace(" pure ", " view ").replace(" pure\n", " view\n"),
+                )?;
+            }
+        }
         Ok(())
     }
 

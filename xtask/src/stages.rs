@@ -211,6 +211,14 @@ fn forge(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
     stream(tools.forge_command().env("FORGE_SNAPSHOT_CHECK", "true"), "forge", args)
 }
 
+/// Runs the soak, as cargo builds it for whoever runs the end-to-end run by name.
+pub(crate) fn soak(minutes: f64, seed: u64) -> eyre::Result<bool> {
+    let root = toolchain::find_root()?;
+    let (minutes, seed) = (minutes.to_string(), seed.to_string());
+    let run = ["run", "--release", "--bin", "e2e", "--", "--soak", &minutes, "--seed", &seed];
+    Ok(matches!(cargo(&root, &run)?, Outcome::Passed))
+}
+
 /// Runs a command whose output goes straight to the terminal.
 fn stream(command: &mut Command, name: &str, args: &[&str]) -> eyre::Result<Outcome> {
     let line = format!("{name} {}", args.join(" "));

@@ -5,6 +5,7 @@ use crate::{
     gas_pool::GasPool,
     header::check_header,
     record::{LIST_OFFSET, Recording},
+    sender,
 };
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::{eip2718::Encodable2718 as _, eip4895::Withdrawal};
@@ -135,8 +136,8 @@ impl State {
     /// As [`Self::build_recorded`], with so many transactions only that the input of EXECUTE for the
     /// block has at most `max_input` bytes. A block without transactions may be longer.
     ///
-    /// A transaction that alone makes its block longer is [invalid](Rejection::Invalid) there: no block
-    /// can hold it.
+    /// A transaction that alone makes its block longer is [too large](Rejection::TooLarge) there: no
+    /// block can hold it.
     pub fn build_within<'c>(
         &self,
         header: &Header,
@@ -144,25 +145,26 @@ impl State {
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
         max_input: Option<usize>,
     ) -> Result<BuiltBlock, ChainError> {
-        let mut offered: Vec<_> = transactions.into_iter().enumerate().collect();
-        let mut all_rejected = Vec::new();
-        // A transaction that was tried and rejected has read state that the block does not need, so
-        // the record of what the block reads starts afresh once it is known what stands in it.
+        let all: Vec<_> = transactions.into_iter().enumerate().collect();
+        let mut offered = all.clone();
+        let mut all_rejected: Vec<(usize, Rejection)> = Vec::new();
+        let (mut too_long, mut cut) = (0, false);
+        // A transaction that was rejected after it had read state that the block does not need makes the
+        // record start afresh, once it is known what stands in the block.
         loop {
             let recording = Recording::new(self);
             let mut rejected = Vec::new();
-            let recorded = || recording.bytes();
-            let room = max_input.map(|max| InputRoom { max, recorded: &recorded });
+            let room = InputRoom { max: max_input.unwrap_or(usize::MAX), recording: &recording };
             let (executed, surplus) = self.execute(
                 &recording,
                 header,
                 withdrawals,
                 &offered,
                 &mut rejected,
-                room.as_ref(),
+                Some(&room),
             )?;
             rejected.extend(surplus);
-            let again = rejected.iter().any(|left: &Rejected| left.was_tried);
+            let again = rejected.iter().any(|left: &Rejected| left.left_a_mark);
             offered.retain(|(index, _)| rejected.iter().all(|left| left.index != *index));
             all_rejected.extend(rejected.into_iter().map(|left| (left.index, left.reason)));
             if again {
@@ -170,23 +172,44 @@ impl State {
             }
             let witness = Some(recording.into_witness()?);
             let built = BuiltBlock { executed, witness, rejected: Vec::new() };
-            if let Some(max) = max_input
-                && let Some(length) = built.input_length(&self.config.spec)?.filter(|it| *it > max)
-                && !offered.is_empty()
-            {
-                let keep = offered.len() - surplus_count(offered.len(), length, max);
-                let alone = offered.len() == 1;
-                all_rejected.extend(offered.drain(keep..).map(|(index, _)| {
-                    let reason = format!("{length} bytes of input with it, {max} are allowed");
-                    let reason = Invalid::Transaction { index, reason };
-                    let reason =
-                        if alone { Rejection::Invalid(reason) } else { Rejection::NoRoom(reason) };
-                    (index, reason)
-                }));
-                continue;
+            let length = built.input_length(&self.config.spec)?;
+            let Some((max, length)) = max_input.zip(length).filter(|(max, it)| it > max) else {
+                all_rejected.sort_by_key(|(index, _)| *index);
+                return Ok(BuiltBlock { rejected: all_rejected, ..built });
+            };
+            let reason = |index| {
+                let reason = format!("{length} bytes of input with it, {max} are allowed");
+                Invalid::Transaction { index, reason }
+            };
+            match offered[..] {
+                [] => {
+                    all_rejected.sort_by_key(|(index, _)| *index);
+                    return Ok(BuiltBlock { rejected: all_rejected, ..built });
+                }
+                [(index, _)] => {
+                    // No block can hold it; whoever found no room beside it is offered anew.
+                    all_rejected.push((index, Rejection::TooLarge(reason(index))));
+                    too_long += 1;
+                    if too_long <= MOST_TOO_LONG {
+                        all_rejected.retain(|(_, reason)| reason.is_final());
+                        let is_out = |index| all_rejected.iter().any(|(out, _)| *out == index);
+                        offered = all.iter().copied().filter(|(it, _)| !is_out(*it)).collect();
+                        cut = false;
+                    } else {
+                        offered.clear();
+                    }
+                }
+                _ => {
+                    // Up to the last there was room, unless the post-state root reads much.
+                    let count = offered.len();
+                    let surplus = if cut { surplus_count(count, length, max) } else { 1 };
+                    cut = true;
+                    let surplus = offered.drain(count - surplus..);
+                    all_rejected.extend(
+                        surplus.map(|(index, _)| (index, Rejection::NoRoom(reason(index)))),
+                    );
+                }
             }
-            all_rejected.sort_by_key(|(index, _)| *index);
-            return Ok(BuiltBlock { rejected: all_rejected, ..built });
         }
     }
 
@@ -199,7 +222,7 @@ impl State {
         withdrawals: &[Withdrawal],
         offered: &[(usize, &RecoveredTransaction)],
         rejected: &mut Vec<Rejected>,
-        room: Option<&InputRoom<'_>>,
+        room: Option<&InputRoom<'_, '_>>,
     ) -> Result<(ExecutedBlock, Option<Rejected>), ChainError> {
         let spec = &self.config.spec;
         let mut state = BlockState::new(source, self.root);
@@ -214,6 +237,8 @@ impl State {
         let mut waiting = AddressSet::default();
         let mut last = None;
         let mut payload_bytes = 0;
+        // The parent's state, to look at senders without a record of that.
+        let mut unrecorded = self.open();
         let mut provable = self.root == self.block.header.state_root
             && self.fork_backend.is_none()
             && self.config.is_verifiable();
@@ -222,7 +247,7 @@ impl State {
             if waiting.contains(sender) {
                 let reason = "a transaction before it has no room".to_owned();
                 let reason = Rejection::NoRoom(Invalid::Transaction { index, reason });
-                rejected.push(Rejected { index, reason, was_tried: false });
+                rejected.push(Rejected { index, reason, left_a_mark: false });
                 continue;
             }
             let shortage = execution.shortage(transaction.gas_limit());
@@ -230,7 +255,7 @@ impl State {
                 if matches!(reason, Rejection::NoRoom(_)) {
                     waiting.insert(*sender);
                 }
-                rejected.push(Rejected { index, reason, was_tried: false });
+                rejected.push(Rejected { index, reason, left_a_mark: false });
                 continue;
             }
             let bytes = transaction.encode_2718_len() + LIST_OFFSET;
@@ -239,9 +264,24 @@ impl State {
                 && let Some(reason) = room.shortage(index, payload_bytes + bytes)
             {
                 waiting.insert(*sender);
-                rejected.push(Rejected { index, reason, was_tried: false });
+                rejected.push(Rejected { index, reason, left_a_mark: false });
                 continue;
             }
+            let evm = execution.evm_mut();
+            let account = match evm.db().known(*sender) {
+                Some(account) => account,
+                None => unrecorded.basic(*sender)?,
+            };
+            let account = account.unwrap_or_default();
+            if let Some(reason) = sender::refusal(evm.cfg_env(), transaction, &account) {
+                let reason = Invalid::Transaction { index, reason: reason.to_string() };
+                let is_early = account.nonce < transaction.nonce();
+                let reason =
+                    if is_early { Rejection::NoRoom(reason) } else { Rejection::Invalid(reason) };
+                rejected.push(Rejected { index, reason, left_a_mark: false });
+                continue;
+            }
+            let before = room.map(|room| room.recording.extent());
             match execution.transact(transaction, *sender) {
                 Ok(()) => {
                     payload_bytes += bytes;
@@ -252,14 +292,9 @@ impl State {
                     last = Some(index);
                 }
                 Err(BlockError::Invalid(reason)) if !matches!(reason, Invalid::State(_)) => {
-                    let account = execution.evm_mut().db_mut().basic(*sender)?;
-                    let is_early = account.map_or(0, |it| it.nonce) < transaction.nonce();
-                    let reason = if is_early {
-                        Rejection::NoRoom(reason)
-                    } else {
-                        Rejection::Invalid(reason)
-                    };
-                    rejected.push(Rejected { index, reason, was_tried: true });
+                    let left_a_mark = room.map(|room| room.recording.extent()) != before;
+                    let reason = Rejection::Invalid(reason);
+                    rejected.push(Rejected { index, reason, left_a_mark });
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -273,7 +308,7 @@ impl State {
                 let alone = transactions.len() == 1;
                 let reason =
                     if alone { Rejection::Invalid(reason) } else { Rejection::NoRoom(reason) };
-                Some(Rejected { index, reason, was_tried: true })
+                Some(Rejected { index, reason, left_a_mark: true })
             }
         };
         if let Some(fork) = spec.fork_at(header.timestamp) {
@@ -306,8 +341,8 @@ fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
 struct Rejected {
     index: usize,
     reason: Rejection,
-    /// Whether it was run, and so has left a mark on the record of what was read.
-    was_tried: bool,
+    /// Whether more is on the record of what was read than the block needs.
+    left_a_mark: bool,
 }
 
 /// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header, what
@@ -315,17 +350,21 @@ struct Rejected {
 /// and there, has its place here too.
 const INPUT_OVERHEAD: usize = 4_096;
 
+/// Transactions whose block would be too long with each of them alone, of which a builder finds out so
+/// many: each has cost it an execution.
+const MOST_TOO_LONG: usize = 16;
+
 /// What an input may still take, as far as that is known while its block is filled.
-struct InputRoom<'r> {
+struct InputRoom<'r, 's> {
     max: usize,
-    recorded: &'r dyn Fn() -> usize,
+    recording: &'r Recording<'s>,
 }
 
-impl InputRoom<'_> {
+impl InputRoom<'_, '_> {
     /// Why there is none for a transaction with which all of them have so many bytes, if there is none
     /// even if it reads nothing.
     fn shortage(&self, index: usize, payload_bytes: usize) -> Option<Rejection> {
-        let length = (self.recorded)() + payload_bytes + INPUT_OVERHEAD;
+        let length = self.recording.bytes().saturating_add(payload_bytes + INPUT_OVERHEAD);
         (length > self.max).then(|| {
             let reason = format!("{length} bytes of input with it, {} are allowed", self.max);
             Rejection::NoRoom(Invalid::Transaction { index, reason })

@@ -1,4 +1,4 @@
-//! From a block to the input of EXECUTE, and from such inputs to a batch.
+//! From a block to the input of EXECUTE and back, and from such inputs to a batch.
 
 use crate::{BatchWithWitness, Chain, ChainConfig, ChainError};
 
@@ -11,7 +11,10 @@ use executor::{
 use stateless::{Witness, header_of};
 use std::sync::Arc;
 use store::{Block, Changes, MemoryStore, Store as _};
-use wire::{ByteLists, OwnedWitness, ProtocolFork, StatelessInput, Withdrawal, convert::RawBlock};
+use wire::{
+    ByteLists, NewPayloadRequest, OwnedWitness, ProtocolFork, StatelessInput, Withdrawal,
+    convert::RawBlock,
+};
 
 /// Encodes the stateless input of a block.
 ///
@@ -68,6 +71,33 @@ fn rlp_withdrawal(record: &[u8; Withdrawal::LEN]) -> RlpWithdrawal {
     RlpWithdrawal { index, validator_index, address, amount }
 }
 
+/// The block that a request stands for.
+///
+/// # Errors
+///
+/// [`Invalid`] if its fields make no header, or one with another hash than the payload names. Nothing else
+/// is checked.
+pub fn block_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<RawBlock, Invalid> {
+    let payload = &request.payload;
+    let header = header_of(request, fork).ok_or_else(|| Invalid::HeaderRange {
+        field: "base fee",
+        got: payload.base_fee_per_gas,
+        min: U256::ZERO,
+        max: U256::from(u64::MAX),
+    })?;
+    let (got, expected) = (payload.block_hash, header.hash_slow());
+    if got != expected {
+        return Err(Invalid::BlockHash { got, expected });
+    }
+    Ok(RawBlock {
+        header,
+        hash: expected,
+        transactions: payload.transactions.iter().map(Bytes::copy_from_slice).collect(),
+        withdrawals: Some(payload.withdrawals.iter().copied().collect()),
+        versioned_hashes: request.versioned_hashes.iter().copied().collect(),
+    })
+}
+
 /// Puts blocks that follow one another into a batch, of which there is nothing but a stateless input for
 /// each: they are executed once more, on what their witnesses hold together.
 ///
@@ -104,24 +134,7 @@ pub fn to_stateless_batch(
     let mut chain = Chain::resume(config, store, parent.ok_or(Invalid::NoParent)?)?;
     let mut blocks = Vec::with_capacity(inputs.len());
     for StatelessInput { fork, request, .. } in inputs {
-        let payload = &request.payload;
-        let header = header_of(request, *fork).ok_or_else(|| Invalid::HeaderRange {
-            field: "base fee",
-            got: payload.base_fee_per_gas,
-            min: U256::ZERO,
-            max: U256::from(u64::MAX),
-        })?;
-        let (got, expected) = (payload.block_hash, header.hash_slow());
-        if got != expected {
-            return Err(Invalid::BlockHash { got, expected }.into());
-        }
-        let raw = RawBlock {
-            header,
-            hash: payload.block_hash,
-            transactions: payload.transactions.iter().map(Bytes::copy_from_slice).collect(),
-            withdrawals: Some(payload.withdrawals.iter().copied().collect()),
-            versioned_hashes: request.versioned_hashes.iter().copied().collect(),
-        };
+        let raw = block_of(request, *fork)?;
         let block = chain.import_with_ommers(&raw, &[])?;
         blocks.push(chain.append(block)?);
     }

@@ -16,14 +16,22 @@ pub enum Rejection {
     /// It cannot stand there.
     #[error(transparent)]
     Invalid(Invalid),
+    /// It could, but L1 could not carry what EXECUTE needs for it alone: no block can have it.
+    #[error("it needs too much: {0}")]
+    TooLarge(Invalid),
 }
 
 impl Rejection {
     /// What the verifier would say of a block with the transaction.
     pub fn into_invalid(self) -> Invalid {
         match self {
-            Self::NoRoom(reason) | Self::Invalid(reason) => reason,
+            Self::NoRoom(reason) | Self::Invalid(reason) | Self::TooLarge(reason) => reason,
         }
+    }
+
+    /// Whether no later block can have it either.
+    pub const fn is_final(&self) -> bool {
+        !matches!(self, Self::NoRoom(_))
     }
 }
 

@@ -30,6 +30,7 @@ mod proof;
 mod reader;
 mod record;
 mod replay;
+mod sender;
 mod state;
 mod witness;
 
@@ -37,7 +38,7 @@ pub use attributes::BlockAttributes;
 pub use builder::{BuiltBlock, RecoveredTransaction};
 pub use call::{Call, CallBlock, CallOutcome};
 pub use chain::Chain;
-pub use complete::{to_stateless_batch, to_stateless_input};
+pub use complete::{block_of, to_stateless_batch, to_stateless_input};
 pub use config::{ChainConfig, Limits, spec_of};
 pub use error::ChainError;
 pub use gas_pool::Rejection;

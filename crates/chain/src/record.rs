@@ -51,6 +51,11 @@ impl<'s> Recording<'s> {
         self.nodes.bytes() + self.code_bytes.get() + LIST_OFFSET * items
     }
 
+    /// How much has been read so far: as long as this stays, the witness does.
+    pub(crate) fn extent(&self) -> (usize, u64) {
+        (self.bytes(), self.oldest_ancestor.get())
+    }
+
     /// Goes on to the block after one with this hash, which has made these nodes and codes.
     pub(crate) fn follow(
         &self,

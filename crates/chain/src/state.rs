@@ -83,11 +83,15 @@ impl State {
         Ok(base_fee_after(&self.block.header)?)
     }
 
-    /// Most gas that a transaction in a child of its block may have (EIP-7825).
+    /// Most gas that a transaction in a child of its block may have (EIP-7825). From Amsterdam on that is
+    /// the most for computation alone: new state is paid besides, by what exceeds it (EIP-8037).
     pub fn transaction_gas_cap(&self) -> u64 {
         let header = &self.block.header;
         let fork = self.config.spec.hardfork_at(header.number + 1, header.timestamp);
-        if fork >= EthereumHardfork::Osaka && !self.config.limits.no_transaction_gas_cap {
+        if fork >= EthereumHardfork::Osaka
+            && fork < EthereumHardfork::Amsterdam
+            && !self.config.limits.no_transaction_gas_cap
+        {
             MAX_TX_GAS_LIMIT_OSAKA
         } else {
             u64::MAX

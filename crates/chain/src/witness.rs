@@ -81,6 +81,20 @@ impl BatchWithWitness {
 }
 
 impl ChainReader {
+    /// What a block has read: as it was kept with it, or as it shows when the block is executed once more.
+    /// `None` for genesis.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`] if it was not kept, and the state before it is not there either.
+    pub fn witness_of(&self, block: &Block) -> Result<Option<OwnedWitness>, ChainError> {
+        if let Some(witness) = self.witness(&block.hash)? {
+            return Ok(Some(witness));
+        }
+        let before = self.state_before(block)?;
+        before.map(|before| before.witness_of(block)).transpose()
+    }
+
     /// Executes blocks of the chain again, each a child of the one before, for what they read together.
     ///
     /// # Errors

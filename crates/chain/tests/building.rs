@@ -1,14 +1,17 @@
 //! What a builder leaves out of a block, and whether a later block may have it.
 
-use alloy_consensus::TxEip1559;
+use alloy_consensus::{Header, TxEip1559};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, TxKind, U256};
 use enshrine_chain::{
     BlockAttributes, BuiltBlock, Chain, ChainConfig, RecoveredTransaction, Rejection, empty_genesis,
 };
 use execute::{Execute, Networks};
-use executor::{ChainSpec, Transaction, recover_sender};
-use std::sync::Arc;
+use executor::{BlockError, ChainSpec, EvmOverrides, HookState, Transaction, recover_sender};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use testkit::Key;
 use wire::ProtocolFork;
 
@@ -193,4 +196,177 @@ fn a_transaction_whose_accesses_the_gas_limit_does_not_pay_for_is_not_kept() {
     assert_eq!(left(&built), (vec![1], vec![]));
     assert_eq!(built.executed.block.transactions, offered[..1]);
     assert_eq!(left(&build(&paying(with_both), &offered)), (vec![], vec![]));
+}
+
+/// Counts how often a block is begun.
+#[derive(Debug, Default)]
+struct Begun(AtomicUsize);
+
+impl EvmOverrides for Begun {
+    fn begin_block(&self, _: &Header, _: &mut dyn HookState) -> Result<(), BlockError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Builds once with a record: what came of it, and how often the block was begun for that.
+fn build_counted(chain: &Chain, offered: &[RecoveredTransaction]) -> (BuiltBlock, usize) {
+    let begun = Arc::<Begun>::default();
+    let extension: Arc<dyn EvmOverrides> = Arc::clone(&begun) as _;
+    let config = ChainConfig { extension: Some(extension), ..chain.config().clone() };
+    let state = chain.state().with_config(config);
+    let parent = chain.head();
+    let attributes = BlockAttributes {
+        timestamp: parent.header.timestamp + 12,
+        slot_number: parent.header.number + 1,
+        ..Default::default()
+    };
+    let header = state.open_header(&attributes).unwrap();
+    let built = state.build_recorded(&header, &[], offered).unwrap();
+    (built, begun.0.load(Ordering::Relaxed))
+}
+
+#[test]
+fn what_its_sender_cannot_send_costs_no_second_execution_and_leaves_nothing_in_the_witness() {
+    let code = |genesis: &mut Genesis| {
+        // Rich, and with code: it cannot send (EIP-3607).
+        let mut account = GenesisAccount { code: Some([0].into()), ..Default::default() };
+        account.balance = U256::from(10).pow(U256::from(24));
+        genesis.alloc.insert(Key::named("contract").address(), account);
+    };
+    for fork in FORKS {
+        let chain = chain(fork, code);
+        let offer = |transaction: Transaction| RecoveredTransaction {
+            sender: recover_sender(&transaction).unwrap(),
+            transaction,
+            signed: true,
+        };
+        let good = [
+            offer(transaction("alice", 0, 100_000, vec![1])),
+            offer(transaction("bob", 0, 100_000, vec![2])),
+            offer(transaction("alice", 1, 100_000, vec![3])),
+        ];
+        let (expected, once) = build_counted(&chain, &good);
+        assert_eq!((expected.rejected.len(), once), (0, 1));
+        let [a, b, c] = good;
+
+        // Used, early, without funds at all, and with less than the gas that it asks for.
+        let bad = [
+            offer(transaction("nobody", 0, 100_000, vec![])),
+            offer(transaction("alice", 0, 90_000, vec![])),
+            offer(transaction("bob", 7, 100_000, vec![])),
+            offer(transaction("alice", 2, 1, vec![])),
+        ];
+        let [w, x, y, z] = bad;
+        let (built, begun) = build_counted(&chain, &[w, a.clone(), x, b.clone(), y, c.clone(), z]);
+        assert_eq!(begun, 1, "{fork:?}");
+        assert_eq!(left(&built), (vec![4], vec![0, 2, 6]));
+        assert_eq!(built.executed.block.hash, expected.executed.block.hash);
+        assert_eq!(built.witness, expected.witness);
+
+        // One that is found out by its code has read that: the block is executed without it.
+        let contract = offer(transaction("contract", 0, 100_000, vec![]));
+        let (built, begun) = build_counted(&chain, &[a, contract, b, c]);
+        assert_eq!(begun, 2, "{fork:?}");
+        assert_eq!(left(&built), (vec![], vec![1]));
+        assert_eq!(built.witness, expected.witness);
+    }
+}
+
+/// A contract of many bytes that does nothing, and one that reads the codes of all of these.
+fn with_codes(genesis: &mut Genesis) {
+    let mut reader = Vec::new();
+    for number in 0..4_u8 {
+        let code = [vec![0], vec![number; 20_000]].concat();
+        let account = GenesisAccount { code: Some(code.into()), ..Default::default() };
+        genesis.alloc.insert(Address::repeat_byte(0x10 + number), account);
+        // EXTCODESIZE needs the code; CALL(gas, address, 0, 0, 0, 0, 0) too.
+        reader.extend([0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73]);
+        reader.extend([0x10 + number; 20]);
+        reader.extend([0x5a, 0xf1, 0x50]);
+    }
+    let account = GenesisAccount { code: Some(reader.into()), ..Default::default() };
+    genesis.alloc.insert(READER, account);
+}
+
+const READER: Address = Address::repeat_byte(0x20);
+/// Room for two of the four codes, and more.
+const MAX_INPUT: usize = 55_000;
+
+fn call(name: &str, nonce: u64, to: Address) -> RecoveredTransaction {
+    let transaction = Key::named(name).sign(TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 100_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: TxKind::Call(to),
+        ..Default::default()
+    });
+    RecoveredTransaction { sender: Key::named(name).address(), transaction, signed: true }
+}
+
+fn build_within(
+    chain: &Chain,
+    max: usize,
+    offered: &[RecoveredTransaction],
+) -> (BuiltBlock, usize) {
+    let parent = chain.head();
+    let attributes = BlockAttributes {
+        timestamp: parent.header.timestamp + 12,
+        slot_number: parent.header.number + 1,
+        ..Default::default()
+    };
+    let state = chain.state();
+    let header = state.open_header(&attributes).unwrap();
+    let built = state.build_within(&header, &[], offered, Some(max)).unwrap();
+    let spec = &chain.config().spec;
+    let fork = spec.fork_at(header.timestamp).unwrap();
+    let block = &built.executed.block;
+    let input = block.input(fork, CHAIN_ID, built.witness.as_ref().unwrap()).unwrap();
+    let networks = Networks::Only(Arc::new(spec.clone()));
+    Execute { networks, ..Execute::l1() }.run(&input, u64::MAX).unwrap();
+    (built, input.len())
+}
+
+#[test]
+fn a_block_is_filled_up_to_the_bytes_of_input_that_l1_carries_and_no_further() {
+    for fork in FORKS {
+        let chain = chain(fork, with_codes);
+        let codes = |number: u8| Address::repeat_byte(0x10 + number);
+        let offered = [
+            call("alice", 0, codes(0)),
+            call("alice", 1, codes(1)),
+            call("alice", 2, codes(2)),
+            call("alice", 3, codes(0)),
+        ];
+        let (built, length) = build_within(&chain, MAX_INPUT, &offered);
+        assert!(length <= MAX_INPUT, "{length}");
+        assert_eq!(built.executed.block.transactions.len(), 2, "{fork:?}");
+        // The last would fit, but its sender has one before it that waits.
+        assert_eq!(left(&built), (vec![2, 3], vec![]));
+
+        // What there was no room for is the first of the next block.
+        let (all, length) = build_within(&chain, 4 * MAX_INPUT, &offered);
+        assert!(length > MAX_INPUT);
+        assert_eq!(left(&all), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn a_transaction_that_no_block_can_carry_takes_no_place_from_others() {
+    for fork in FORKS {
+        let chain = chain(fork, with_codes);
+        let offered = [
+            call("alice", 0, READER),
+            call("bob", 0, Address::repeat_byte(0x10)),
+            call("bob", 1, Address::repeat_byte(0x11)),
+        ];
+        let (built, length) = build_within(&chain, MAX_INPUT, &offered);
+        assert!(length <= MAX_INPUT, "{length}");
+        assert_eq!(left(&built), (vec![], vec![0]), "{fork:?}");
+        assert_eq!(built.executed.block.transactions.len(), 2);
+
+        let (all, _) = build_within(&chain, 4 * MAX_INPUT, &offered);
+        assert_eq!(left(&all), (vec![], vec![]));
+    }
 }

@@ -1,8 +1,9 @@
 //! What an L2 starts with.
 
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
+use alloy_primitives::U256;
 use chain::{Chain, ChainConfig, spec_of};
-use enshrine_contracts::{Predeploys, l2_chain_config, l2_genesis};
+use enshrine_contracts::{PREMINT, Predeploys, l2_chain_config, l2_genesis};
 use executor::ChainSpec;
 use eyre::Result;
 use testkit::Artifacts;
@@ -31,6 +32,13 @@ fn the_built_in_predeploys_are_what_the_contracts_compile_to() -> Result<()> {
     );
     assert_ne!(built_in.l1_anchor, built_in.l2_messenger);
     Ok(())
+}
+
+/// A transaction whose gas at its fee cap comes to 2^128 wei is not taken, so nobody must own as much: it is
+/// all that there is, and most of it has to stay where it is.
+#[test]
+fn nobody_can_offer_a_fee_that_is_not_taken() {
+    assert!(PREMINT <= U256::ONE << 128);
 }
 
 fn hex(code: &[u8]) -> String {

@@ -25,7 +25,6 @@ mod history;
 mod provider;
 mod run;
 pub mod server;
-mod signals;
 mod signatures;
 mod state;
 pub mod state_file;

@@ -2,7 +2,7 @@
 
 use crate::{
     Devnet, DevnetError, STORY, allow_open_files, args::DevnetArgs, banner, config_out, dump,
-    server::RunningServer, signals,
+    server::RunningServer,
 };
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, task, time};
@@ -17,7 +17,7 @@ const FAREWELL: Duration = Duration::from_millis(300);
 ///
 /// Any [`DevnetError`] on the way up, and those of writing the state on the way down.
 pub async fn run(args: &DevnetArgs) -> Result<(), DevnetError> {
-    let mut end = signals::end().map_err(DevnetError::Signals)?;
+    let mut end = rpc::termination().map_err(DevnetError::Signals)?;
     let devnet = tokio::select! {
         started = start(args) => started?,
         _ = &mut end => return Ok(()),

@@ -28,21 +28,56 @@ impl<V: Clone> Cache<V> {
         self.contents.lock().values.get(hash).map(|(value, _)| value.clone())
     }
 
+    /// Keeps a value of `bytes` bytes, unless there is one with the same hash.
+    pub(crate) fn offer(&self, hash: B256, value: V, bytes: usize) {
+        let mut contents = self.contents.lock();
+        if !contents.values.contains_key(&hash) {
+            contents.put(self.limit, hash, value, bytes);
+        }
+    }
+
     /// Keeps a value of `bytes` bytes, in place of one with the same hash.
     pub(crate) fn put(&self, hash: B256, value: V, bytes: usize) {
-        let mut contents = self.contents.lock();
-        let Contents { values, order, bytes: held } = &mut *contents;
+        self.contents.lock().put(self.limit, hash, value, bytes);
+    }
+}
+
+impl<V> Contents<V> {
+    fn put(&mut self, limit: usize, hash: B256, value: V, bytes: usize) {
+        let Self { values, order, bytes: held } = self;
         match values.insert(hash, (value, bytes)) {
             Some((_, before)) => *held -= before,
             None => order.push_back(hash),
         }
         *held += bytes;
-        while *held > self.limit
+        while *held > limit
             && let Some(oldest) = order.pop_front()
         {
             if let Some((_, bytes)) = values.remove(&oldest) {
                 *held -= bytes;
             }
         }
+    }
+}
+
+/// Values by hash in sixteen parts, so that many can read at once.
+#[derive(Debug)]
+pub(crate) struct Shards<V>([Cache<V>; 16]);
+
+impl<V: Clone> Shards<V> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self(core::array::from_fn(|_| Cache::new(limit / 16)))
+    }
+
+    fn of(&self, hash: &B256) -> &Cache<V> {
+        &self.0[usize::from(hash[31] % 16)]
+    }
+
+    pub(crate) fn get(&self, hash: &B256) -> Option<V> {
+        self.of(hash).get(hash)
+    }
+
+    pub(crate) fn put(&self, hash: B256, value: V, bytes: usize) {
+        self.of(&hash).put(hash, value, bytes);
     }
 }

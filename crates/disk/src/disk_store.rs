@@ -1,15 +1,15 @@
-//! The store: opening it, reading from it.
+//! The store: opening it, its threads, and what it is to a chain.
 
 use crate::{
     DiskError, DiskOptions, Position, TornTail,
-    block::decode_block,
-    cache::Cache,
+    cache::{Cache, Shards},
     canonical::Range,
-    log::{BlockLog, Opened, read_record},
+    log::{BlockLog, Opened},
+    pending::Pending,
     record::Record,
-    state::{Meta, State, position_of},
+    state::{Meta, State},
 };
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{B256, Bytes};
 use parking_lot::{Mutex, RwLock};
 use revm::bytecode::Bytecode;
 use std::{
@@ -19,14 +19,17 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, sync_channel},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 use store::{Block, Changes, Preimages, Store, StoreError, StoredNodes, TransactionLocation};
-use trie::{NodePath, NodeSource, SourceError};
+use trie::NodePath;
 use wire::OwnedWitness;
 
+/// How long whoever has the chain open is waited for.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// Bytes of blocks and of codes that are kept ready.
 const BLOCK_CACHE: usize = 64 << 20;
 const CODE_CACHE: usize = 32 << 20;
@@ -35,8 +38,9 @@ const CODE_CACHE: usize = 32 << 20;
 #[derive(Debug)]
 pub struct DiskStore {
     inner: Arc<Inner>,
-    /// Tells the thread that forgets old states that there may be some.
-    wake: Option<SyncSender<()>>,
+    /// Takes commits from the log into the state store.
+    writer: Option<JoinHandle<()>>,
+    /// Forgets old states.
     pruner: Option<JoinHandle<()>>,
     torn: Option<TornTail>,
 }
@@ -45,10 +49,18 @@ pub struct DiskStore {
 pub(crate) struct Inner {
     pub(crate) folder: PathBuf,
     pub(crate) options: DiskOptions,
-    pub(crate) state: State,
+    /// Held by the one who commits. Nobody who holds what stands below waits for it.
+    pub(crate) log: Mutex<LogEnd>,
+    /// Commits between log and state store.
+    pub(crate) pending: Pending,
+    /// Held by the one who writes to the state store.
     pub(crate) writer: Mutex<Writer>,
-    /// Numbers of the canonical blocks. Held while these move, so that nobody sees half of it.
+    pub(crate) state: State,
+    /// Numbers of the canonical blocks in the state store.
     pub(crate) canonical: RwLock<Option<Range>>,
+    /// Once the log has begun: hash of the chain's first block, and number of the oldest segment.
+    pub(crate) kept: RwLock<Option<(B256, u64)>>,
+    pub(crate) nodes: Shards<Bytes>,
     pub(crate) blocks: Cache<Arc<Block>>,
     pub(crate) codes: Cache<Bytecode>,
     /// Held by who forgets old states.
@@ -60,23 +72,34 @@ pub(crate) struct Inner {
     _lock: File,
 }
 
-/// What only the one who writes needs.
+/// What only the one who commits needs.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub(crate) struct LogEnd {
     /// The log, once the chain has a first block.
     pub(crate) log: Option<BlockLog>,
-    /// Hash of that block.
-    pub(crate) genesis: Option<B256>,
-    /// Records that the state store has not taken in.
+    /// Records that the state store had not taken in when the chain was opened.
     pub(crate) waiting: VecDeque<Position>,
-    /// The first of them, if it is a block that is to be executed.
+    /// The first of them and where it ends, if it is a block that is to be executed.
     pub(crate) next: Option<(Position, Record)>,
+}
+
+/// What only the one who writes to the state store needs.
+#[derive(Debug)]
+pub(crate) struct Writer {
     /// The highest number of a block that was ever written.
     pub(crate) epoch: u64,
     /// Commits since the state store was synced.
     pub(crate) unsynced: u64,
-    /// Why nothing can be written any more.
-    pub(crate) broken: Option<String>,
+}
+
+/// As long as this is there, the state store takes in nothing.
+#[derive(Debug)]
+pub struct Held<'s>(&'s Inner);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.pending.release();
+    }
 }
 
 impl DiskStore {
@@ -88,45 +111,63 @@ impl DiskStore {
         fs::create_dir_all(folder).map_err(DiskError::io("create", folder))?;
         let lock_path = folder.join("lock");
         let lock = File::create(&lock_path).map_err(DiskError::io("create", &lock_path))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => DiskError::InUse { path: folder.into() },
-            TryLockError::Error(error) => DiskError::io("lock", &lock_path)(error),
-        })?;
+        let begun = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // Somebody may be about to close it.
+                Err(TryLockError::WouldBlock) if begun.elapsed() < FAREWELL => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(DiskError::InUse { path: folder.into() });
+                }
+                Err(TryLockError::Error(error)) => {
+                    return Err(DiskError::io("lock", &lock_path)(error));
+                }
+            }
+        }
         let state = State::open(&folder.join("state"), options.cache_bytes)?;
-        let genesis = state.hash(Meta::Genesis)?;
-        let (mut log, mut waiting, mut torn) = (None, VecDeque::new(), None);
-        if let Some(genesis) = genesis {
+        let (mut end, mut kept, mut torn) =
+            (LogEnd { log: None, waiting: VecDeque::new(), next: None }, None, None);
+        if let Some(genesis) = state.hash(Meta::Genesis)? {
             let blocks = folder.join("blocks");
             let opened = BlockLog::open(&blocks, genesis, options.segment_bytes, state.applied()?)?;
-            let Opened { log: open, records, torn: cut } = opened;
-            (log, waiting, torn) = (Some(open), records, cut);
+            let Opened { log, records, torn: cut } = opened;
+            kept = Some((genesis, log.first()));
+            (end.log, end.waiting, torn) = (Some(log), records, cut);
         }
         if let Some(TornTail { position, bytes }) = &torn {
             tracing::warn!(%position, bytes, "cut off the end of the block log: it was torn");
         }
         let epoch = state.number(Meta::Epoch)?.unwrap_or_default();
-        let canonical = RwLock::new(canonical_range(&state)?);
-        let writer = Writer { log, genesis, waiting, next: None, epoch, unsynced: 0, broken: None };
+        let node_cache = usize::try_from(options.node_cache_bytes).unwrap_or(usize::MAX);
         let inner = Arc::new(Inner {
             folder: folder.into(),
-            options,
-            state,
-            writer: Mutex::new(writer),
-            canonical,
+            log: Mutex::new(end),
+            pending: Pending::new(options.queue),
+            writer: Mutex::new(Writer { epoch, unsynced: 0 }),
+            canonical: RwLock::new(state.range()?),
+            kept: RwLock::new(kept),
+            nodes: Shards::new(node_cache),
             blocks: Cache::new(BLOCK_CACHE),
             codes: Cache::new(CODE_CACHE),
             pruning: Mutex::new(()),
             written_meanwhile: Mutex::new(None),
             stop: AtomicBool::new(false),
+            options,
+            state,
             _lock: lock,
         });
         let (wake, woken) = sync_channel(1);
-        let shared = Arc::clone(&inner);
-        let pruner = thread::Builder::new()
-            .name("prune".into())
-            .spawn(move || keep_pruning(&shared, &woken))
-            .map_err(DiskError::io("start a thread for", folder))?;
-        Ok(Self { inner, wake: Some(wake), pruner: Some(pruner), torn })
+        let thread = |name: &str, work: Box<dyn FnOnce(&Inner) + Send>| {
+            let shared = Arc::clone(&inner);
+            let started = thread::Builder::new().name(name.into()).spawn(move || work(&shared));
+            started.map_err(DiskError::io("start a thread for", folder))
+        };
+        let pruner = thread("prune", Box::new(move |inner| keep_pruning(inner, &woken)))?;
+        let writer = thread("write states", Box::new(move |inner| inner.keep_writing(&wake)))?;
+        Ok(Self { inner, writer: Some(writer), pruner: Some(pruner), torn })
     }
 
     /// What was cut off the end of the log when it was opened.
@@ -134,20 +175,30 @@ impl DiskStore {
         self.torn.as_ref()
     }
 
-    /// How many records of the log the state store has not taken in.
+    /// How many records of the log the state store had not taken in when it was opened, and still has
+    /// not.
     pub fn behind(&self) -> usize {
-        self.inner.writer.lock().waiting.len()
+        self.inner.log.lock().waiting.len()
+    }
+
+    /// How many commits are in the log and wait to be taken into the state store; never more than
+    /// [`DiskOptions::queue`].
+    pub fn queued(&self) -> usize {
+        self.inner.pending.len()
+    }
+
+    /// Lets the state store take in nothing as long as what this returns is there, so that commits
+    /// queue up. For looking at what a crash leaves at such a moment.
+    pub fn hold(&self) -> Held<'_> {
+        self.inner.pending.hold();
+        Held(&self.inner)
     }
 
     /// The canonical block with the highest number.
     pub fn head(&self) -> Result<Option<Arc<Block>>, StoreError> {
-        let head = || -> Result<_, DiskError> {
-            let range = self.inner.canonical.read();
-            let Some(number) = range.as_ref().and_then(|range| range.end.checked_sub(1)) else {
-                return Ok(None);
-            };
-            let Some(hash) = self.inner.read_canonical(number)? else { return Ok(None) };
-            self.inner.read_block(&hash)
+        let head = || match self.inner.head_hash()? {
+            Some(hash) => self.inner.read_block(&hash),
+            None => Ok(None),
         };
         head().map_err(|error| error.during("read the head"))
     }
@@ -184,13 +235,21 @@ impl DiskStore {
     /// Forgets the states that are older than those that are to be kept, now; otherwise that happens
     /// in the background, after commits.
     pub fn prune(&self) -> Result<(), StoreError> {
-        self.inner.prune().map_err(|error| error.during("prune"))
+        let prune = || {
+            self.inner.pending.settle()?;
+            self.inner.prune()
+        };
+        prune().map_err(|error| error.during("prune"))
     }
 
     /// Writes what the state store holds in memory into its tables, and merges these: what was pruned
     /// takes no space afterwards. That happens by itself in time.
     pub fn compact(&self) -> Result<(), StoreError> {
-        self.inner.state.compact().map_err(|error| error.during("compact"))
+        let compact = || {
+            self.inner.pending.settle()?;
+            self.inner.state.compact()
+        };
+        compact().map_err(|error| error.during("compact"))
     }
 
     /// Bytes that log and state store take on disk.
@@ -207,9 +266,10 @@ impl DiskStore {
 impl Drop for DiskStore {
     fn drop(&mut self) {
         self.inner.stop.store(true, Ordering::Relaxed);
-        drop(self.wake.take());
-        if let Some(pruner) = self.pruner.take() {
-            drop(pruner.join());
+        // The writer takes in what waits, and ends; then the pruner is told of nothing more.
+        self.inner.pending.close();
+        for thread in [self.writer.take(), self.pruner.take()].into_iter().flatten() {
+            drop(thread.join());
         }
         if let Err(error) = self.flush() {
             tracing::error!(%error, "the chain was closed and not flushed");
@@ -223,18 +283,6 @@ fn keep_pruning(inner: &Inner, woken: &Receiver<()>) {
             tracing::error!(%error, "old states stay: pruning has failed");
         }
     }
-}
-
-fn canonical_range(state: &State) -> Result<Option<Range>, DiskError> {
-    let number = |guard: fjall::Guard| -> Result<u64, DiskError> {
-        let key = guard.key()?;
-        let key = <[u8; 8]>::try_from(&key[..])
-            .map_err(|_| DiskError::malformed("number of a block", "not eight bytes"))?;
-        Ok(u64::from_be_bytes(key))
-    };
-    let first = state.canonical.first_key_value().map(number).transpose()?;
-    let last = state.canonical.last_key_value().map(number).transpose()?;
-    Ok(first.zip(last).map(|(first, last)| first..last.saturating_add(1)))
 }
 
 fn folder_bytes(folder: &Path) -> Result<u64, DiskError> {
@@ -251,126 +299,9 @@ fn folder_bytes(folder: &Path) -> Result<u64, DiskError> {
     Ok(bytes)
 }
 
-impl Inner {
-    pub(crate) fn read_canonical(&self, number: u64) -> Result<Option<B256>, DiskError> {
-        let Some(value) = self.state.canonical.get(number.to_be_bytes())? else { return Ok(None) };
-        let hash = B256::try_from(&value[..])
-            .map_err(|_| DiskError::malformed("canonical hash", "not 32 bytes"))?;
-        Ok(Some(hash))
-    }
-
-    pub(crate) fn read_block(&self, hash: &B256) -> Result<Option<Arc<Block>>, DiskError> {
-        if let Some(block) = self.blocks.get(hash) {
-            return Ok(Some(block));
-        }
-        let Some(value) = self.state.blocks.get(hash.as_slice())? else { return Ok(None) };
-        let value = Bytes(value.into());
-        let block = Arc::new(decode_block(&value)?);
-        if block.hash != *hash {
-            return Err(DiskError::Hash { what: "block", got: block.hash, expected: *hash });
-        }
-        self.blocks.put(*hash, Arc::clone(&block), value.len());
-        Ok(Some(block))
-    }
-
-    pub(crate) fn read_transaction(
-        &self,
-        hash: &B256,
-    ) -> Result<Option<TransactionLocation>, DiskError> {
-        let Some(value) = self.state.transactions.get(hash.as_slice())? else { return Ok(None) };
-        let malformed = || DiskError::malformed("location of a transaction", "not 36 bytes");
-        let (block, index) = value.split_at_checked(32).ok_or_else(malformed)?;
-        let index = <[u8; 4]>::try_from(index).map_err(|_| malformed())?;
-        let index = u32::from_be_bytes(index) as usize;
-        Ok(Some(TransactionLocation { block: B256::from_slice(block), index }))
-    }
-
-    fn read_code(&self, hash: &B256) -> Result<Option<Bytecode>, DiskError> {
-        if let Some(code) = self.codes.get(hash) {
-            return Ok(Some(code));
-        }
-        let Some(value) = self.state.codes.get(hash.as_slice())? else { return Ok(None) };
-        let code = Bytes::copy_from_slice(&value);
-        let got = keccak256(&code);
-        if got != *hash {
-            return Err(DiskError::Hash { what: "code", got, expected: *hash });
-        }
-        let bytes = code.len();
-        let mut changes = Changes::default();
-        changes.put_code(code);
-        let code = changes.codes.pop().map(|(_, code)| code);
-        if let Some(code) = &code {
-            self.codes.put(*hash, code.clone(), bytes);
-        }
-        Ok(code)
-    }
-
-    fn read_witness(&self, hash: &B256) -> Result<Option<OwnedWitness>, DiskError> {
-        let Some(position) = self.record_of(hash)? else { return Ok(None) };
-        let (genesis, first) = {
-            let writer = self.writer.lock();
-            let Some((genesis, log)) = writer.genesis.zip(writer.log.as_ref()) else {
-                return Ok(None);
-            };
-            (genesis, log.first())
-        };
-        if position.segment < first {
-            return Ok(None);
-        }
-        let folder = self.folder.join("blocks");
-        let body = Bytes::from(read_record(&folder, genesis, position)?);
-        Record::decode_witness(&body)
-    }
-
-    /// Where the record of a block with its witness stands in the log.
-    pub(crate) fn record_of(&self, hash: &B256) -> Result<Option<Position>, DiskError> {
-        let Some(value) = self.state.records.get(hash.as_slice())? else { return Ok(None) };
-        let value = <[u8; 16]>::try_from(&value[..])
-            .map_err(|_| DiskError::malformed("place of a record", "not 16 bytes"))?;
-        Ok(Some(position_of(&value)))
-    }
-
-    fn read_preimages(&self) -> Result<Preimages, DiskError> {
-        let mut preimages = Preimages::new();
-        for guard in self.state.preimages.iter() {
-            let key = guard.key()?;
-            let malformed = || DiskError::malformed("preimage", "neither address nor slot");
-            let (address, slot) = key.split_at_checked(20).ok_or_else(malformed)?;
-            let slots = preimages.entry(Address::from_slice(address)).or_default();
-            if !slot.is_empty() {
-                let slot = <[u8; 32]>::try_from(slot).map_err(|_| malformed())?;
-                slots.insert(U256::from_be_bytes(slot));
-            }
-        }
-        Ok(preimages)
-    }
-
-    fn read_everything(&self) -> Result<StoredNodes, DiskError> {
-        let mut all = StoredNodes::default();
-        for guard in self.state.nodes.iter() {
-            let value = Bytes(guard.value()?.into());
-            all.nodes.push(value.slice(value.len().min(8)..));
-        }
-        for guard in self.state.codes.iter() {
-            all.codes.push(Bytes(guard.value()?.into()));
-        }
-        Ok(all)
-    }
-}
-
-impl NodeSource for Inner {
-    type Bytes = Bytes;
-
-    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, SourceError> {
-        let node = self.state.node(path, hash).map_err(SourceError::new)?;
-        Ok(node.map(|(_, node)| node))
-    }
-}
-
 impl Store for DiskStore {
     fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, StoreError> {
-        let node = self.inner.state.node(path, hash);
-        node.map(|node| node.map(|(_, node)| node)).map_err(|error| error.during("read a node"))
+        self.inner.read_node(path, hash).map_err(|error| error.during("read a node"))
     }
 
     fn code(&self, hash: &B256) -> Result<Option<Bytecode>, StoreError> {
@@ -382,20 +313,14 @@ impl Store for DiskStore {
     }
 
     fn first_number(&self) -> Result<Option<u64>, StoreError> {
-        let range = self.inner.canonical.read();
-        Ok(range.as_ref().filter(|range| !range.is_empty()).map(|range| range.start))
+        Ok(self.inner.range().filter(|range| !range.is_empty()).map(|range| range.start))
     }
 
     fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StoreError> {
-        let range = self.inner.canonical.read();
-        if !range.as_ref().is_some_and(|range| range.contains(&number)) {
-            return Ok(None);
-        }
         self.inner.read_canonical(number).map_err(|error| error.during("read a canonical hash"))
     }
 
     fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StoreError> {
-        let _still = self.inner.canonical.read();
         self.inner.read_transaction(hash).map_err(|error| error.during("read a location"))
     }
 
@@ -412,12 +337,7 @@ impl Store for DiskStore {
     }
 
     fn commit(&self, changes: Changes) -> Result<(), StoreError> {
-        self.inner.commit(changes)?;
-        // It is told already if that fails.
-        if let Some(wake) = &self.wake {
-            let _ = wake.try_send(());
-        }
-        Ok(())
+        self.inner.commit(changes)
     }
 
     fn flush(&self) -> Result<(), StoreError> {

@@ -29,6 +29,16 @@ pub enum DiskError {
     /// The store of states cannot read or write.
     #[error("state store: {0}")]
     State(#[from] fjall::Error),
+    /// The state store was written by a release that lays it out otherwise.
+    #[error("{}: laid out as version {got}, expected {expected}; it is made again from the log if it is removed", path.display())]
+    OtherLayout {
+        /// The folder of the state store.
+        path: PathBuf,
+        /// The layout there.
+        got: u64,
+        /// The one that can be read.
+        expected: u64,
+    },
     /// A file in the place of a log's segment is none, or its head is damaged.
     #[error("{}: no segment of a block log: head is {got}, expected {expected}", path.display())]
     NotALog {

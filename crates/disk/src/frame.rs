@@ -21,25 +21,23 @@ use std::{
 pub(crate) const MAX_BODY: u64 = 256 << 20;
 
 const HEAD: usize = 12;
-const END: [u8; 4] = [0xe5, 0x9b, 0x37, 0xd1];
+pub(crate) const END: [u8; 4] = [0xe5, 0x9b, 0x37, 0xd1];
 
 /// Bytes that a record takes beside its body.
 pub(crate) const OVERHEAD: u64 = (HEAD + END.len()) as u64;
 
-/// A body, framed to stand at `position`.
-pub(crate) fn frame(position: Position, body: &[u8]) -> Result<Vec<u8>, DiskError> {
+/// What stands before a body at `position`.
+pub(crate) fn head(position: Position, body: &[u8]) -> Result<[u8; HEAD], DiskError> {
     let length = u32::try_from(body.len())
         .ok()
         .filter(|length| u64::from(*length) <= MAX_BODY)
         .ok_or(DiskError::TooLong { got: body.len() as u64, limit: MAX_BODY })?;
     let body_sum = crc32fast::hash(body);
-    let mut framed = Vec::with_capacity(body.len() + HEAD + END.len());
-    framed.extend(length.to_be_bytes());
-    framed.extend(body_sum.to_be_bytes());
-    framed.extend(head_sum(position, length, body_sum).to_be_bytes());
-    framed.extend(body);
-    framed.extend(END);
-    Ok(framed)
+    let mut head = [0; HEAD];
+    head[..4].copy_from_slice(&length.to_be_bytes());
+    head[4..8].copy_from_slice(&body_sum.to_be_bytes());
+    head[8..].copy_from_slice(&head_sum(position, length, body_sum).to_be_bytes());
+    Ok(head)
 }
 
 pub(crate) fn head_sum(position: Position, length: u32, body_sum: u32) -> u32 {

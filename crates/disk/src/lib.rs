@@ -3,9 +3,9 @@
 //! [`DiskStore`] is a [`store::Store`] of two parts. The block log is the truth: each commit is one
 //! checksummed record at its end, synced before anybody is told of it. The state store (an LSM tree)
 //! holds what can be made from the log again: trie nodes by place, codes, blocks with receipts, the
-//! canonical chain and its transactions. It may lag behind the log by a few records; blocks among them
-//! are executed again when the chain is opened, which is up to whoever can execute
-//! ([`DiskStore::next_to_replay`]).
+//! canonical chain and its transactions. A thread takes one commit after another into it, and until then
+//! they are found in memory. So it lags behind the log by some records; blocks among them are executed
+//! again when the chain is opened, which is up to whoever can execute ([`DiskStore::next_to_replay`]).
 //!
 //! Trie nodes are kept side by side for all states of the newest blocks, and forgotten as blocks leave
 //! that window.
@@ -20,19 +20,24 @@ mod block;
 mod bytes;
 mod cache;
 mod canonical;
+mod commit;
 mod difference;
 mod disk_store;
 mod error;
 mod frame;
 mod log;
 mod options;
+mod pending;
 mod place;
 mod prune;
+mod read;
 mod record;
+mod replay;
 mod state;
+mod value;
 mod write;
 
-pub use disk_store::DiskStore;
+pub use disk_store::{DiskStore, Held};
 pub use error::DiskError;
 pub use log::{Position, TornTail};
 pub use options::DiskOptions;

@@ -6,14 +6,15 @@
 
 use crate::{
     DiskError,
-    frame::{Found, OVERHEAD, frame, read_frame},
+    frame::{END, Found, OVERHEAD, head, read_frame},
 };
 use alloy_primitives::{B256, hex};
 use core::fmt;
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Write},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
@@ -62,8 +63,7 @@ pub(crate) trait LogFile: fmt::Debug + Send {
 
 impl LogFile for File {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.seek(SeekFrom::Start(offset))?;
-        self.write_all(bytes)
+        self.write_all_at(bytes, offset)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -181,9 +181,15 @@ impl BlockLog {
             self.start_segment()?;
         }
         let position = self.end;
-        let framed = frame(position, body)?;
+        let head = head(position, body)?;
         let path = segment_path(&self.folder, position.segment);
-        if let Err(error) = self.file.write_at(position.offset, &framed) {
+        let mut end = position.offset;
+        let written = [&head[..], body, &END].into_iter().try_for_each(|part| {
+            self.file.write_at(end, part)?;
+            end += part.len() as u64;
+            Ok(())
+        });
+        if let Err(error) = written {
             if let Err(error) = self.file.truncate(position.offset) {
                 self.broken = Some(format!("cannot undo it: {error}"));
             }
@@ -194,7 +200,7 @@ impl BlockLog {
             self.broken = Some(format!("cannot sync: {error}"));
             return Err(DiskError::io("sync", path)(error));
         }
-        self.end.offset += framed.len() as u64;
+        self.end.offset = end;
         Ok(position)
     }
 

@@ -8,13 +8,18 @@ pub struct DiskOptions {
     pub states: u64,
     /// Witnesses of how many of the newest canonical blocks are kept at least.
     pub witnesses: u64,
-    /// How many commits the state store may be behind the log after a loss of power: as many blocks are
-    /// executed again then. A process that is killed loses nothing of them.
+    /// How many commits may wait to be taken into the state store; the next one waits for room. A process
+    /// that is killed leaves as many blocks to be executed again.
+    pub queue: usize,
+    /// How many commits the state store takes in before it is synced: after a loss of power as many
+    /// blocks are executed again, beside those that waited.
     pub lag: u64,
     /// Bytes from which on a segment of the log gets no further record.
     pub segment_bytes: u64,
     /// Bytes of memory for what was read lately from the state store.
     pub cache_bytes: u64,
+    /// Bytes of memory for trie nodes that were read or written lately.
+    pub node_cache_bytes: u64,
 }
 
 impl Default for DiskOptions {
@@ -25,9 +30,11 @@ impl Default for DiskOptions {
         Self {
             states,
             witnesses: states,
+            queue: 32,
             lag: 32,
             segment_bytes: 128 << 20,
-            cache_bytes: 128 << 20,
+            cache_bytes: 64 << 20,
+            node_cache_bytes: 64 << 20,
         }
     }
 }

@@ -7,6 +7,9 @@
 //! has a branch that leaves that chain at `n` or above. Where to look for such nodes: in the state that
 //! was the oldest before, and in those that were written in an epoch up to `n`, of branches that were
 //! left too.
+//!
+//! All this looks at the chain as the state store has it, which may be some commits behind: so it was
+//! once, and what was to be kept then is more than what is to be kept now.
 
 use crate::{
     DiskError,
@@ -29,7 +32,9 @@ impl Inner {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            self.prune_to(oldest)?;
+            if !self.prune_to(oldest)? {
+                break;
+            }
         }
         self.forget_witnesses()
     }
@@ -42,19 +47,20 @@ impl Inner {
         Ok((oldest < bound).then_some(oldest + 1))
     }
 
-    fn prune_to(&self, oldest: u64) -> Result<(), DiskError> {
+    /// Whether that could be done: not if the chain has moved meanwhile, or if nothing can be written.
+    fn prune_to(&self, oldest: u64) -> Result<bool, DiskError> {
         {
             // Between two commits: of one that is under way nobody would know what it writes.
             let _writer = self.writer.lock();
             *self.written_meanwhile.lock() = Some(HashSet::new());
         }
         let found = self.find_garbage(oldest);
-        let mut writer = self.writer.lock();
+        let _writer = self.writer.lock();
         let written = self.written_meanwhile.lock().take().unwrap_or_default();
         let Garbage { keep, nodes, roots } = found?;
         // It is looked at again after the next commit if the chain has moved meanwhile.
-        if writer.broken.is_some() || self.read_canonical(oldest)? != Some(keep) {
-            return Ok(());
+        if self.pending.check().is_err() || self.state.canonical_hash(oldest)? != Some(keep) {
+            return Ok(false);
         }
         let mut batch = self.state.batch();
         for key in nodes.into_iter().filter(|key| !written.contains(key)) {
@@ -65,15 +71,16 @@ impl Inner {
         }
         self.state.put_meta(&mut batch, Meta::Pruned, &oldest.to_be_bytes());
         if let Err(error) = batch.commit() {
-            writer.broken = Some(error.to_string());
-            return Err(error.into());
+            let error = DiskError::from(error);
+            self.pending.break_off(&error);
+            return Err(error);
         }
-        Ok(())
+        Ok(true)
     }
 
     fn find_garbage(&self, oldest: u64) -> Result<Garbage, DiskError> {
         let missing = |number| DiskError::malformed("chain", format!("block {number} is missing"));
-        let block = |number: u64| match self.read_canonical(number)? {
+        let block = |number: u64| match self.state.canonical_hash(number)? {
             Some(hash) => self.read_block(&hash)?.ok_or_else(|| missing(number)),
             None => Err(missing(number)),
         };
@@ -92,13 +99,14 @@ impl Inner {
         let mut nodes = HashMap::new();
         let mut fault = None;
         for state in states {
-            let found = only_in_old(self, state, keep.header.state_root, |(owner, path, hash)| {
-                let place = NodePath { owner: owner.as_ref(), nibbles: &path };
-                match self.state.epoch(place, &hash) {
-                    Ok(epoch) => drop(nodes.insert(node_key(place, &hash), epoch)),
-                    Err(error) => fault = Some(error),
-                }
-            });
+            let found =
+                only_in_old(&self.state, state, keep.header.state_root, |(owner, path, hash)| {
+                    let place = NodePath { owner: owner.as_ref(), nibbles: &path };
+                    match self.state.epoch(place, &hash) {
+                        Ok(epoch) => drop(nodes.insert(node_key(place, &hash), epoch)),
+                        Err(error) => fault = Some(error),
+                    }
+                });
             found.map_err(|error| match error {
                 TrieError::Source(error) => DiskError::malformed("state", error),
                 error => DiskError::malformed("state", error),
@@ -124,19 +132,22 @@ impl Inner {
         if oldest <= range.start {
             return Ok(());
         }
-        let Some(hash) = self.read_canonical(oldest)? else { return Ok(()) };
-        let Some(position) = self.record_of(&hash)? else { return Ok(()) };
-        let mut writer = self.writer.lock();
-        if writer.broken.is_some() || !writer.waiting.is_empty() {
+        let Some(hash) = self.state.canonical_hash(oldest)? else { return Ok(()) };
+        let Some(position) = self.state.record_of(&hash)? else { return Ok(()) };
+        let first = self.kept.read().map(|(_, first)| first);
+        if first.is_none_or(|first| first >= position.segment) || self.pending.check().is_err() {
             return Ok(());
         }
-        let behind = writer.log.as_ref().is_some_and(|log| log.first() < position.segment);
-        if behind {
-            // What the log forgets, the state store must have for good.
-            self.state.sync()?;
-            if let Some(log) = &mut writer.log {
-                log.forget_before(position)?;
+        // What the log forgets, the state store must have for good. It has taken in the record at
+        // `position`, so all before it too.
+        self.sync(&mut self.writer.lock())?;
+        let mut end = self.log.lock();
+        if let Some(log) = end.log.as_mut() {
+            let forgotten = log.forget_before(position);
+            if let Some((_, first)) = &mut *self.kept.write() {
+                *first = log.first();
             }
+            forgotten?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! | keyspace | key | value |
 //! |---|---|---|
-//! | `nodes` | owner, path, hash (see [`node_key`]) | epoch, RLP |
+//! | `nodes` | owner, path, hash (see [`node_key`]) | epoch, RLP (see `value`) |
 //! | `codes` | hash | code |
 //! | `blocks` | hash | block with receipts |
 //! | `records` | hash of a block | where the record with its witness stands in the log |
@@ -12,18 +12,25 @@
 //! | `written` | epoch, hash | root of a state of which nodes were written in that epoch |
 //! | `meta` | a name | see [`Meta`] |
 
-use crate::{DiskError, Position};
-use alloy_primitives::{B256, Bytes, keccak256};
+use crate::{DiskError, Position, block::decode_block, canonical::Range, value::read_node};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    compaction::Leveled,
     config::{BlockSizePolicy, PinningPolicy},
 };
-use std::path::Path;
-use trie::NodePath;
+use std::{path::Path, sync::Arc};
+use store::{Block, Preimages, TransactionLocation};
+use trie::{NodePath, NodeSource, SourceError};
+
+/// How keys and values are laid out. A folder that says something else is left alone.
+const LAYOUT: u64 = 2;
 
 /// What the state store knows of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meta {
+    /// How keys and values are laid out.
+    Layout,
     /// Hash of the chain's first block. Until it is there, the store counts as empty.
     Genesis,
     /// A word of whoever made the chain.
@@ -39,6 +46,7 @@ pub(crate) enum Meta {
 impl Meta {
     const fn key(self) -> &'static str {
         match self {
+            Self::Layout => "layout",
             Self::Genesis => "genesis",
             Self::Mark => "mark",
             Self::Applied => "applied",
@@ -75,15 +83,17 @@ impl State {
         let keyspace = |name: &str, memtable: u64| {
             db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable))
         };
-        // Nodes are looked up because something refers to them, so they are there.
+        // Nodes are looked up because something refers to them, so they are there. Their tables are
+        // small, so that what was pruned is soon merged away.
         let nodes = db.keyspace("nodes", || {
             KeyspaceCreateOptions::default()
-                .max_memtable_size(32 << 20)
+                .max_memtable_size(16 << 20)
+                .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(16 << 20)))
                 .expect_point_read_hits(true)
                 .data_block_size_policy(BlockSizePolicy::all(4_096))
                 .index_block_pinning_policy(PinningPolicy::all(true))
         })?;
-        Ok(Self {
+        let state = Self {
             nodes,
             codes: keyspace("codes", 4 << 20)?,
             blocks: keyspace("blocks", 8 << 20)?,
@@ -94,7 +104,23 @@ impl State {
             written: keyspace("written", 1 << 20)?,
             meta: keyspace("meta", 1 << 20)?,
             db,
-        })
+        };
+        state.check_layout(folder)?;
+        Ok(state)
+    }
+
+    /// That the store is laid out as is read here; if it is empty, it will be.
+    fn check_layout(&self, folder: &Path) -> Result<(), DiskError> {
+        match self.number(Meta::Layout)? {
+            Some(LAYOUT) => Ok(()),
+            None if self.meta.is_empty()? => {
+                Ok(self.meta.insert(Meta::Layout.key(), LAYOUT.to_be_bytes())?)
+            }
+            got => {
+                let (got, expected) = (got.unwrap_or(1), LAYOUT);
+                Err(DiskError::OtherLayout { path: folder.into(), got, expected })
+            }
+        }
     }
 
     /// Starts a batch: all of it or nothing is there after a crash.
@@ -159,16 +185,119 @@ impl State {
         hash: &B256,
     ) -> Result<Option<(u64, Bytes)>, DiskError> {
         let Some(value) = self.nodes.get(node_key(place, hash))? else { return Ok(None) };
-        let value = Bytes(value.into());
-        let Some(epoch) = value.first_chunk().copied() else {
-            return Err(DiskError::malformed("node", "no epoch before it"));
-        };
-        let node = value.slice(8..);
+        let (epoch, node) = read_node(&Bytes(value.into()))?;
         let got = keccak256(&node);
         if got != *hash {
             return Err(DiskError::Hash { what: "node", got, expected: *hash });
         }
-        Ok(Some((u64::from_be_bytes(epoch), node)))
+        Ok(Some((epoch, node)))
+    }
+
+    /// Numbers of the canonical blocks.
+    pub(crate) fn range(&self) -> Result<Option<Range>, DiskError> {
+        let number = |guard: fjall::Guard| -> Result<u64, DiskError> {
+            let key = guard.key()?;
+            let key = <[u8; 8]>::try_from(&key[..])
+                .map_err(|_| DiskError::malformed("number of a block", "not eight bytes"))?;
+            Ok(u64::from_be_bytes(key))
+        };
+        let first = self.canonical.first_key_value().map(number).transpose()?;
+        let last = self.canonical.last_key_value().map(number).transpose()?;
+        Ok(first.zip(last).map(|(first, last)| first..last.saturating_add(1)))
+    }
+
+    pub(crate) fn canonical_hash(&self, number: u64) -> Result<Option<B256>, DiskError> {
+        let Some(value) = self.canonical.get(number.to_be_bytes())? else { return Ok(None) };
+        let hash = B256::try_from(&value[..])
+            .map_err(|_| DiskError::malformed("canonical hash", "not 32 bytes"))?;
+        Ok(Some(hash))
+    }
+
+    /// A block, and how many bytes it takes here.
+    pub(crate) fn block(&self, hash: &B256) -> Result<Option<(Block, usize)>, DiskError> {
+        let Some(value) = self.blocks.get(hash.as_slice())? else { return Ok(None) };
+        let value = Bytes(value.into());
+        let block = decode_block(&value)?;
+        if block.hash != *hash {
+            return Err(DiskError::Hash { what: "block", got: block.hash, expected: *hash });
+        }
+        Ok(Some((block, value.len())))
+    }
+
+    pub(crate) fn transaction(
+        &self,
+        hash: &B256,
+    ) -> Result<Option<TransactionLocation>, DiskError> {
+        let Some(value) = self.transactions.get(hash.as_slice())? else { return Ok(None) };
+        let malformed = || DiskError::malformed("location of a transaction", "not 36 bytes");
+        let (block, index) = value.split_at_checked(32).ok_or_else(malformed)?;
+        let index = <[u8; 4]>::try_from(index).map_err(|_| malformed())?;
+        let index = u32::from_be_bytes(index) as usize;
+        Ok(Some(TransactionLocation { block: B256::from_slice(block), index }))
+    }
+
+    pub(crate) fn code(&self, hash: &B256) -> Result<Option<Bytes>, DiskError> {
+        let Some(value) = self.codes.get(hash.as_slice())? else { return Ok(None) };
+        let code = Bytes::copy_from_slice(&value);
+        let got = keccak256(&code);
+        if got != *hash {
+            return Err(DiskError::Hash { what: "code", got, expected: *hash });
+        }
+        Ok(Some(code))
+    }
+
+    /// Where the record of a block with its witness stands in the log.
+    pub(crate) fn record_of(&self, hash: &B256) -> Result<Option<Position>, DiskError> {
+        let Some(value) = self.records.get(hash.as_slice())? else { return Ok(None) };
+        let value = <[u8; 16]>::try_from(&value[..])
+            .map_err(|_| DiskError::malformed("place of a record", "not 16 bytes"))?;
+        Ok(Some(position_of(&value)))
+    }
+
+    pub(crate) fn preimages(&self) -> Result<Preimages, DiskError> {
+        let mut preimages = Preimages::new();
+        for guard in self.preimages.iter() {
+            let key = guard.key()?;
+            let malformed = || DiskError::malformed("preimage", "neither address nor slot");
+            let (address, slot) = key.split_at_checked(20).ok_or_else(malformed)?;
+            let slots = preimages.entry(Address::from_slice(address)).or_default();
+            if !slot.is_empty() {
+                let slot = <[u8; 32]>::try_from(slot).map_err(|_| malformed())?;
+                slots.insert(U256::from_be_bytes(slot));
+            }
+        }
+        Ok(preimages)
+    }
+
+    /// Shows all nodes with their hashes.
+    pub(crate) fn each_node(&self, mut visit: impl FnMut(B256, Bytes)) -> Result<(), DiskError> {
+        for guard in self.nodes.iter() {
+            let (key, value) = guard.into_inner()?;
+            let hash = key.last_chunk::<32>().copied().map(B256::new);
+            let hash = hash.ok_or_else(|| DiskError::malformed("key of a node", "no hash"))?;
+            visit(hash, read_node(&Bytes(value.into()))?.1);
+        }
+        Ok(())
+    }
+
+    /// Shows all codes with their hashes.
+    pub(crate) fn each_code(&self, mut visit: impl FnMut(B256, Bytes)) -> Result<(), DiskError> {
+        for guard in self.codes.iter() {
+            let (key, value) = guard.into_inner()?;
+            let hash = B256::try_from(&key[..])
+                .map_err(|_| DiskError::malformed("hash of a code", "not 32 bytes"))?;
+            visit(hash, Bytes(value.into()));
+        }
+        Ok(())
+    }
+}
+
+impl NodeSource for State {
+    type Bytes = Bytes;
+
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, SourceError> {
+        let node = Self::node(self, path, hash).map_err(SourceError::new)?;
+        Ok(node.map(|(_, node)| node))
     }
 }
 
@@ -203,11 +332,6 @@ pub(crate) fn node_key(place: NodePath<'_>, hash: &B256) -> Vec<u8> {
     key.extend_from_slice(&place.nibbles.pack());
     key.extend_from_slice(hash.as_slice());
     key
-}
-
-/// Value of a node.
-pub(crate) fn node_value(epoch: u64, node: &[u8]) -> Vec<u8> {
-    [&epoch.to_be_bytes(), node].concat()
 }
 
 pub(crate) fn position_bytes(position: Position) -> [u8; 16] {

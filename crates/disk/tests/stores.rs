@@ -20,6 +20,16 @@ fn a_store_on_disk_passes_what_every_store_has_to() {
 }
 
 #[test]
+fn it_does_so_while_its_commits_wait_to_be_taken_in() {
+    suite::passes(|test| {
+        let folder = tempdir().unwrap();
+        let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
+        let _held = store.hold();
+        test(&store);
+    });
+}
+
+#[test]
 fn what_was_committed_is_there_when_it_is_opened_anew() {
     let folder = tempdir().unwrap();
     let open = || DiskStore::open(folder.path(), DiskOptions::default()).unwrap();

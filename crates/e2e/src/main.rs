@@ -10,11 +10,14 @@
 mod devnet;
 mod mainnet;
 mod nodes;
+mod processes;
 mod report;
+mod soak;
 mod story;
 
 use clap::Parser;
 use eyre::Result;
+use nodes::Nodes;
 use report::Report;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -31,6 +34,24 @@ struct Arguments {
     #[arg(long)]
     in_process: bool,
 
+    /// Without the real blocks.
+    #[arg(long, conflicts_with = "block")]
+    quick: bool,
+
+    /// Leave devnet, sequencer and follower running at the end, until it is interrupted, and say what to
+    /// try.
+    #[arg(long, conflicts_with_all = ["in_process", "json"])]
+    keep: bool,
+
+    /// Instead of all that: minutes of random traffic and faults, with L1, sequencer and follower compared
+    /// after each step.
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["block", "in_process", "quick", "keep"])]
+    soak: Option<f64>,
+
+    /// What the choices of --soak follow from.
+    #[arg(long, default_value_t = 1, requires = "soak")]
+    seed: u64,
+
     /// One JSON document instead of text.
     #[arg(long)]
     json: bool,
@@ -39,12 +60,17 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
-        Ok(report) => {
+        Ok((report, nodes)) => {
             if arguments.json {
                 println!("{}", report.to_json());
             } else {
                 report.print_tables();
                 println!("\nAll as it must be.");
+            }
+            if arguments.keep
+                && let Some(nodes) = nodes
+            {
+                return keep(&nodes);
             }
             ExitCode::SUCCESS
         }
@@ -55,12 +81,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<Report> {
+/// All parts of the run; what it says, and the nodes that still run.
+fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     let mut report = Report::new(arguments.json);
-    story::tell(arguments.in_process, &mut report)?;
-    if !arguments.in_process {
-        nodes::tell(&mut report)?;
+    if let Some(minutes) = arguments.soak {
+        soak::run(minutes, arguments.seed, &mut report)?;
+        return Ok((report, None));
     }
-    mainnet::verify(&arguments.block, &mut report)?;
-    Ok(report)
+    story::tell(arguments.in_process, &mut report)?;
+    let nodes = if arguments.in_process { None } else { Some(nodes::tell(&mut report)?) };
+    if !arguments.quick {
+        mainnet::verify(&arguments.block, &mut report)?;
+    }
+    Ok((report, nodes))
+}
+
+/// Waits for the end, with the nodes at work.
+fn keep(nodes: &Nodes) -> ExitCode {
+    match rpc::termination() {
+        Ok(end) => {
+            println!("\n{}", nodes.what_to_try());
+            // Whoever listens to signals never gives up before one has come.
+            let _ = end.blocking_recv();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("\nFAILED: cannot listen to signals: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -1,50 +1,56 @@
 //! The L2 as its users have it: an L1, a sequencer and followers, each a process of its own, and nothing
 //! between them but sockets.
 
-use crate::{devnet, report::Report};
-use alloy_consensus::TxEip1559;
-use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
-use alloy_rpc_types_eth::TransactionReceipt;
+use crate::{
+    processes::{
+        L1_CHAIN, L2_CHAIN, Rollup, balance, block_hash, has_deposit, nonce, receipt, send, shown,
+        signed, status, until, until_safe,
+    },
+    report::Report,
+};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_sol_types::SolCall;
-use chain::{Chain, ChainConfig, spec_of};
 use client::Client;
 use contracts::{
-    L2_MESSENGER, RollupConfig,
-    bindings::{IForcedInbox, IL1MessageQueue, IL2Messenger},
+    L2_MESSENGER,
+    bindings::{IForcedInbox, IL2Messenger},
 };
-use eyre::{OptionExt, Result, WrapErr as _, ensure, eyre};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::Arc,
-    thread::sleep,
-    time::{Duration, Instant},
-};
-use tempfile::TempDir;
-use testkit::{Artifacts, ETHER, Key, NodeProcess, TRANSACTION_GAS_CAP, rich};
+use eyre::{OptionExt, Result, ensure};
+use serde_json::Value;
+use std::time::Instant;
+use testkit::{ETHER, Key, NodeProcess, rich};
 
-const L1_CHAIN: u64 = 31_337;
-const L2_CHAIN: u64 = 8_079;
-/// How long anything may take that the nodes do by themselves.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// L2 transfers of the part about throughput.
 const TRANSFERS: u64 = 200;
 
-/// A rollup whose nodes are processes.
-struct Rollup {
-    program: PathBuf,
-    folder: TempDir,
-    l1: NodeProcess,
-    inbox: Address,
-    forced: Address,
+/// What runs at the end of this part.
+pub(crate) struct Nodes {
+    rollup: Rollup,
+    sequencer: NodeProcess,
+    follower: NodeProcess,
 }
 
-pub(crate) fn tell(report: &mut Report) -> Result<()> {
+impl Nodes {
+    /// Where they answer, and what can be asked of them.
+    pub(crate) fn what_to_try(&self) -> String {
+        let (l1, l2) = (self.rollup.l1.client().url(), self.sequencer.client().url());
+        let alice = Key::named("alice");
+        format!(
+            "Left running until it is interrupted:\n  L1         {l1}\n  sequencer  {l2}\n  follower   {}\n  \
+             files      {}\n\nTo try:\n  npx cast send 0x0000000000000000000000000000000000000b0b \
+             --value 1gwei --rpc-url {l2} --private-key {}\n  npx cast rpc rollup_syncStatus --rpc-url \
+             {l2}\n  npx cast balance {} --rpc-url {}\n  curl {}metrics",
+            self.follower.client().url(),
+            self.rollup.place().display(),
+            alice.secret(),
+            alice.address(),
+            self.follower.client().url(),
+            l2,
+        )
+    }
+}
+
+pub(crate) fn tell(report: &mut Report) -> Result<Nodes> {
     report.part("The same L2 as users have it: devnet, sequencer, follower as processes");
     let rollup = Rollup::create(report)?;
     let sequencer = rollup.sequencer()?;
@@ -80,14 +86,41 @@ pub(crate) fn tell(report: &mut Report) -> Result<()> {
     let safe = until_safe(l2)?;
     until("the follower", || Ok(status(follower.client())?.safe_head.number >= safe))?;
     ensure!(block_hash(l2, safe)? == block_hash(follower.client(), safe)?, "two L2s");
-    drop(sequencer);
+    let sequencer = take_over(&rollup, sequencer, report)?;
     let fresh = rollup.follower()?;
     until("a fresh follower", || Ok(status(fresh.client())?.safe_head.number >= safe))?;
     ensure!(block_hash(fresh.client(), safe)? == block_hash(follower.client(), safe)?, "two L2s");
     report.step(format!(
         "a fresh follower rebuilds all {safe} blocks from L1 alone, to the same hash"
     ));
-    Ok(())
+    Ok(Nodes { rollup, sequencer, follower })
+}
+
+/// The sequencer goes for good, and somebody else goes on, who has nothing but the deployment file, and
+/// some ether on both chains.
+fn take_over(rollup: &Rollup, sequencer: NodeProcess, report: &mut Report) -> Result<NodeProcess> {
+    let (alice, rescuer) = (Key::named("alice"), Key::named("rescuer"));
+    let l2 = sequencer.client();
+    let hash =
+        send(l2, L2_CHAIN, &alice, rescuer.address().into(), ETHER / 2, Bytes::new(), 21_000)?;
+    receipt(l2, hash)?;
+    let before = until_safe(l2)?;
+    drop(sequencer);
+    let wei = rich(100 * ETHER).balance;
+    rollup.l1.client().request::<_, Value>("anvil_setBalance", (rescuer.address(), wei))?;
+    let begun = Instant::now();
+    let rescue = rollup.rescue(&rescuer)?;
+    let l2 = rescue.client();
+    until("all of L1", || Ok(status(l2)?.safe_head.number >= before))?;
+    let grace = Key::named("grace").address();
+    let hash = send(l2, L2_CHAIN, &alice, grace.into(), 1, Bytes::new(), 21_000)?;
+    let number = receipt(l2, hash)?.block_number.ok_or_eyre("a receipt without a block")?;
+    until("L1", || Ok(status(l2)?.safe_head.number >= number))?;
+    report.step(format!(
+        "the sequencer is gone for good: somebody else has rebuilt the L2 from L1 and advances it, after {}",
+        shown(begun)
+    ));
+    Ok(rescue)
 }
 
 fn throughput(l2: &Client, alice: &Key, bob: Address, report: &mut Report) -> Result<()> {
@@ -181,9 +214,11 @@ fn reorganise(rollup: &Rollup, l2: &Client, report: &mut Report) -> Result<()> {
     let l1 = rollup.l1.client();
     let before: U64 = l1.request("eth_blockNumber", ())?;
     // Deep enough for the deposit and all that the L2 made of it.
+    let before: u64 = before.to();
     let mut depth = 1;
-    while !has_deposit(l1, rollup.inbox, before.to::<u64>() - depth + 1)? {
+    while !has_deposit(l1, rollup.inbox, before + 1 - depth)? {
         depth += 1;
+        ensure!(depth <= before, "no block holds the deposit");
     }
     l1.request::<_, Value>("anvil_reorg", (depth, Vec::<()>::new()))?;
     until("the deposit to be gone", || Ok(balance(l2, frank)?.is_zero()))?;
@@ -191,236 +226,4 @@ fn reorganise(rollup: &Rollup, l2: &Client, report: &mut Report) -> Result<()> {
     until("the deposit again", || Ok(balance(l2, frank)? == U256::from(ETHER)))?;
     report.step(format!("L1 was reorganised {depth} blocks deep: the deposit went, and came once"));
     Ok(())
-}
-
-fn has_deposit(l1: &Client, inbox: Address, number: u64) -> Result<bool> {
-    let number = format!("{number:#x}");
-    let filter = json!({ "address": inbox, "fromBlock": number, "toBlock": number });
-    Ok(!l1.request::<_, Vec<Value>>("eth_getLogs", (filter,))?.is_empty())
-}
-
-impl Rollup {
-    fn create(report: &mut Report) -> Result<Self> {
-        let program = devnet::build()?;
-        let l1 = NodeProcess::start(Command::new(&program).args([
-            "devnet",
-            "--silent",
-            "--verify-blocks",
-            "--chain-id",
-            "31337",
-        ]))?;
-        let folder = tempfile::tempdir()?;
-        let place = folder.path().join("rollup");
-        let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false))?;
-        let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
-        run(Command::new(&program).arg("init").arg(&place).args([
-            "--dev",
-            "--policy",
-            "none",
-            "--timestamp",
-            &time.to::<u64>().to_string(),
-            "--l1",
-            l1.client().url(),
-        ]))?;
-        report.step("enshrine init has made genesis, keys and configurations".to_owned());
-        let genesis: Genesis = serde_json::from_slice(&fs::read(place.join("genesis.json"))?)?;
-        let keys: Value = serde_json::from_slice(&fs::read(place.join("keys.json"))?)?;
-        let advance: Address = serde_json::from_value(keys["advance"]["address"].clone())?;
-        for account in [advance, Key::named("operator").address(), Key::named("alice").address()] {
-            let wei = rich(1_000 * ETHER).balance;
-            l1.client().request::<_, Value>("anvil_setBalance", (account, wei))?;
-        }
-        let (rollup, inbox, forced, file) = deploy(l1.client(), &genesis)?;
-        fs::write(place.join("deployment.json"), file.to_string())?;
-        report.step(format!("NativeRollup at {rollup}, whom anyone may advance"));
-        Ok(Self { program, folder, l1, inbox, forced })
-    }
-
-    fn place(&self) -> PathBuf {
-        self.folder.path().join("rollup")
-    }
-
-    fn sequencer(&self) -> Result<NodeProcess> {
-        let mut command = Command::new(&self.program);
-        command.arg("node").arg("--config").arg(self.place().join("node.toml"));
-        command.args(["--block-time-ms", "250", "--submit-interval-ms", "1000"]);
-        command.args(["--poll-interval-ms", "100"]);
-        self.start(&mut command, "sequencer.log")
-    }
-
-    /// A follower that has nothing but the deployment file and L1.
-    fn follower(&self) -> Result<NodeProcess> {
-        let mut command = Command::new(&self.program);
-        command.args(["node", "--role", "follower", "--poll-interval-ms", "100"]);
-        command.arg("--l1").arg(self.l1.client().url());
-        command.arg("--deployment").arg(self.place().join("deployment.json"));
-        self.start(&mut command, "follower.log")
-    }
-
-    fn start(&self, command: &mut Command, log: &str) -> Result<NodeProcess> {
-        let path = self.folder.path().join(log);
-        let log = fs::OpenOptions::new().create(true).append(true).open(&path)?;
-        let started = NodeProcess::start_at("--http-port", command.stderr(log));
-        started.wrap_err_with(|| tail(&path))
-    }
-
-    fn deposit(&self, from: &Key, to: Address, value: u128) -> Result<()> {
-        let call =
-            IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
-        let (l1, input) = (self.l1.client(), call.abi_encode().into());
-        let hash = send(l1, L1_CHAIN, from, self.inbox.into(), value, input, 300_000)?;
-        ensure!(receipt(l1, hash)?.status(), "the deposit failed");
-        Ok(())
-    }
-}
-
-/// Deploys the contracts, without fees, and returns what the deployment file says of them.
-fn deploy(l1: &Client, genesis: &Genesis) -> Result<(Address, Address, Address, Value)> {
-    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-    let chain = Chain::new(genesis, ChainConfig::new(spec_of(&genesis.config)))?;
-    let first = Arc::clone(chain.head());
-    let fork = wire::ProtocolFork::Osaka;
-    let mut config = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
-    config.forced.fee_percent = 0;
-    let deployer = Key::named("operator");
-    let nonce = nonce(l1, deployer.address())?;
-    let rollup = deployer.address().create(nonce + 2);
-    let l1_block: U64 = l1.request("eth_blockNumber", ())?;
-    let create = |name: &str, arguments: Vec<u8>| {
-        let code = &artifacts.get(name)?.init_code;
-        let input = Bytes::from([&code[..], &arguments].concat());
-        let hash = send(l1, L1_CHAIN, &deployer, TxKind::Create, 0, input, TRANSACTION_GAS_CAP)?;
-        let receipt = receipt(l1, hash)?;
-        ensure!(receipt.status(), "{name} is not deployed");
-        receipt.contract_address.ok_or_eyre("a creation without an address")
-    };
-    let inbox = create("L1MessageQueue", config.message_queue_arguments(rollup))?;
-    let forced = create("ForcedInbox", config.forced_inbox_arguments(rollup))?;
-    create("NativeRollup", config.rollup_arguments(&first, inbox, forced))?;
-    let file = json!({
-        "l1ChainId": L1_CHAIN, "l1Block": l1_block.to::<u64>(), "l2ChainId": L2_CHAIN,
-        "genesisHash": first.hash, "genesisStateRoot": first.header.state_root,
-        "deployer": deployer.address(), "rollup": rollup, "inbox": inbox, "forced": forced,
-        "policy": Address::ZERO, "l1Bridge": Address::ZERO, "l2Bridge": Address::ZERO,
-        "genesis": genesis,
-    });
-    Ok((rollup, inbox, forced, file))
-}
-
-/// A part of what `rollup_syncStatus` answers.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    unsafe_head: Head,
-    safe_head: Head,
-    fault: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Head {
-    number: u64,
-}
-
-fn status(node: &Client) -> Result<Status> {
-    Ok(serde_json::from_value(node.request::<_, Value>("rollup_syncStatus", ())?)?)
-}
-
-/// Waits until L1 has all blocks of a node; number of the last.
-fn until_safe(node: &Client) -> Result<u64> {
-    let mut last = None;
-    let all = until("L1 to have all blocks", || {
-        let status = status(node)?;
-        let done = status.safe_head.number >= status.unsafe_head.number;
-        last = Some(status);
-        Ok(done)
-    });
-    let last = last.ok_or_eyre("no status")?;
-    all.wrap_err_with(|| format!("{:?}", last.fault))?;
-    Ok(last.safe_head.number)
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
-    let begun = Instant::now();
-    while !holds()? {
-        ensure!(begun.elapsed() < PATIENCE, "{what} does not come");
-        sleep(Duration::from_millis(20));
-    }
-    Ok(())
-}
-
-fn balance(node: &Client, account: Address) -> Result<U256> {
-    Ok(node.request("eth_getBalance", (account, "latest"))?)
-}
-
-fn nonce(node: &Client, account: Address) -> Result<u64> {
-    let nonce: U64 = node.request("eth_getTransactionCount", (account, "latest"))?;
-    Ok(nonce.to())
-}
-
-fn block_hash(node: &Client, number: u64) -> Result<B256> {
-    let block: Value = node.request("eth_getBlockByNumber", (format!("{number:#x}"), false))?;
-    serde_json::from_value(block["hash"].clone()).wrap_err("no such block")
-}
-
-fn receipt(node: &Client, hash: B256) -> Result<TransactionReceipt> {
-    let mut found = None;
-    until("a receipt", || {
-        found = node.request("eth_getTransactionReceipt", (hash,))?;
-        Ok(found.is_some())
-    })?;
-    found.ok_or_eyre("no receipt")
-}
-
-fn send(
-    node: &Client,
-    chain_id: u64,
-    from: &Key,
-    to: TxKind,
-    value: u128,
-    input: Bytes,
-    gas_limit: u64,
-) -> Result<B256> {
-    let nonce = nonce(node, from.address())?;
-    let raw = signed(chain_id, from, nonce, to, value, input, gas_limit);
-    Ok(node.request("eth_sendRawTransaction", (raw,))?)
-}
-
-fn signed(
-    chain_id: u64,
-    from: &Key,
-    nonce: u64,
-    to: TxKind,
-    value: u128,
-    input: Bytes,
-    gas_limit: u64,
-) -> Bytes {
-    let transaction = from.sign(TxEip1559 {
-        chain_id,
-        nonce,
-        gas_limit,
-        max_fee_per_gas: 20_000_000_000,
-        max_priority_fee_per_gas: 1_000_000,
-        to,
-        value: U256::from(value),
-        input,
-        ..Default::default()
-    });
-    transaction.encoded_2718().into()
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.success(), "{command:?}: {said}");
-    Ok(())
-}
-
-fn shown(begun: Instant) -> String {
-    format!("{:.1} s", begun.elapsed().as_secs_f64())
-}
-
-fn tail(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<_> = text.lines().rev().take(10).collect();
-    eyre!("its last words: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n")).to_string()
 }

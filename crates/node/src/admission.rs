@@ -34,7 +34,9 @@ pub(crate) fn admit(
     if got > limit {
         return Err(Rejected::GasLimit { got, limit });
     }
+    // From Amsterdam on, what exceeds it pays for new state (EIP-8037).
     if fork >= EthereumHardfork::Osaka
+        && fork < EthereumHardfork::Amsterdam
         && !config.limits.no_transaction_gas_cap
         && got > MAX_TX_GAS_LIMIT_OSAKA
     {

@@ -1,8 +1,8 @@
 //! Changes of a node's state, as values.
 
 use crate::{
-    BlobStore, Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolTransaction,
-    Snapshot,
+    BlobStore, Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolJournal,
+    PoolTransaction, Snapshot,
 };
 use alloy_primitives::{Address, B256};
 use chain::{ChainError, RecoveredTransaction, State};
@@ -94,6 +94,18 @@ impl Command for SetBlobStore {
     }
 }
 
+/// Changes who keeps what the pool has taken.
+#[derive(Debug, Clone)]
+pub struct SetPoolJournal(pub Arc<dyn PoolJournal>);
+
+impl Command for SetPoolJournal {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.pool_journal = self.0;
+    }
+}
+
 /// Changes who gets the tips.
 #[derive(Debug, Clone, Copy)]
 pub struct SetCoinbase(pub Address);
@@ -130,7 +142,8 @@ impl Command for SetForkchoice {
     }
 }
 
-/// Makes a known block the head. What comes back are the transactions of the blocks that gave way, in their
+/// Makes a known block the head; what stands in the blocks that come with it leaves the pool. What comes
+/// back are the transactions of the blocks that gave way, in their
 /// order: they are not offered to the pool, which would refuse those that need what stood before them.
 #[derive(Debug, Clone, Copy)]
 pub struct SetHead(pub B256);
@@ -142,7 +155,8 @@ impl Command for SetHead {
         let before = Arc::clone(node.chain.head());
         node.chain.set_head(&self.0)?;
         let moved = Event::between(&node.chain, &before, node.chain.head());
-        let Some(Event::Head { removed, .. }) = moved else { return Ok(Vec::new()) };
+        let Some(Event::Head { removed, added }) = moved else { return Ok(Vec::new()) };
+        added.iter().for_each(|block| node.forget_pooled(block));
         let transactions = removed.iter().rev().flat_map(|block| {
             let of_block = block.transactions.iter().zip(&block.senders);
             of_block.map(|(transaction, sender)| RecoveredTransaction {

@@ -101,6 +101,22 @@ pub enum Rejected {
         /// How much more it has to pay, in percent.
         bump: u8,
     },
+    /// The pool is full of what pays more.
+    #[error("the pool is full: a tip of {got} wei per gas, {least} is the least there")]
+    PoolFull {
+        /// The most that it pays per gas beyond the base fee, in wei.
+        got: u128,
+        /// The least in the pool, in wei.
+        least: u128,
+    },
+    /// The sender has too many transactions there.
+    #[error("{sender} has {limit} transactions waiting, and may not have more")]
+    SenderLimit {
+        /// Who sends it.
+        sender: Address,
+        /// The most that a sender may have.
+        limit: usize,
+    },
     /// The sender has code (EIP-3607).
     #[error("sender {0} has code")]
     SenderHasCode(Address),
@@ -129,6 +145,9 @@ pub enum Rejected {
     /// It has no authorization (EIP-7702).
     #[error("a set-code transaction needs an authorization")]
     NoAuthorization,
+    /// It cannot be kept for a restart, and so is not taken: our fault.
+    #[error("it cannot be written down: {0}")]
+    NotKept(String),
     /// It was taken, and the block that was made for it could not be: our fault.
     #[error("the transaction is in the pool, but no block could be made: {0}")]
     Mining(Box<NodeError>),

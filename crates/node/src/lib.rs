@@ -17,18 +17,21 @@ mod clock;
 mod command;
 mod error;
 mod event;
+mod foreign;
 mod header_policy;
 mod mine;
 mod node;
 mod observer;
 mod pool;
+mod pool_journal;
 mod settings;
 
 pub use blobs::BlobStore;
 pub use clock::Clock;
 pub use command::{
     ClearPool, Command, RemoveSender, RemoveTransaction, Restore, RestoreChain, SetAttributes,
-    SetBlobStore, SetClock, SetCoinbase, SetForkchoice, SetHead, SetMining, SetObserver, SetState,
+    SetBlobStore, SetClock, SetCoinbase, SetForkchoice, SetHead, SetMining, SetObserver,
+    SetPoolJournal, SetState,
 };
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;
@@ -36,5 +39,6 @@ pub use header_policy::HeaderPolicy;
 pub use mine::{MineRequest, Pending, SealedBlock};
 pub use node::{Forkchoice, Node, NodeState, Snapshot};
 pub use observer::Observer;
-pub use pool::{Pool, PoolTransaction, Sidecar};
+pub use pool::{Pool, PoolLimits, PoolTransaction, Sidecar};
+pub use pool_journal::PoolJournal;
 pub use settings::{Mining, Order, Settings};

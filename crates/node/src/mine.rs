@@ -81,7 +81,7 @@ struct Draft {
 
 impl NodeState {
     /// Takes out of the pool what stands in a block, and what cannot stand behind it any more.
-    fn forget_pooled(&mut self, block: &Block) {
+    pub(crate) fn forget_pooled(&mut self, block: &Block) {
         for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
             if let Some(mined) = self.pool.remove(transaction.hash())
                 && let Some(sidecar) = &mined.sidecar
@@ -247,7 +247,7 @@ impl Node {
                 1 if draft.first.is_empty() => {
                     let index = 0;
                     let reason = format!("EXECUTE asks for {got} gas with it, {max} are allowed");
-                    let reason = Rejection::Invalid(Invalid::Transaction { index, reason });
+                    let reason = Rejection::TooLarge(Invalid::Transaction { index, reason });
                     too_dear.extend(draft.offered.pop().map(|dear| (*dear.hash(), reason)));
                 }
                 count => draft.offered.truncate(count / 2),
@@ -279,7 +279,7 @@ impl Node {
         node.clock.used(block.header.timestamp);
         node.header_policy.made(&block.header);
         for (hash, reason) in &rejected {
-            if matches!(reason, Rejection::Invalid(_)) {
+            if reason.is_final() {
                 node.pool.remove(hash);
             }
         }
@@ -381,7 +381,7 @@ impl Node {
 /// Verifies a block as EXECUTE would, from what it reads and nothing else, and returns the gas that a call
 /// has to hold for that; `None` before Cancun, when there is no input. Its senders alone are
 /// taken from the pool, which has recovered them from the same signatures.
-fn verify_from_witness(
+pub(crate) fn verify_from_witness(
     parent: &State,
     block: &Block,
     witness: &OwnedWitness,

@@ -2,7 +2,7 @@
 
 use crate::{
     BlobStore, Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Observer, Pending,
-    Pool, PoolTransaction, Rejected, Settings, Sidecar, admission::admit,
+    Pool, PoolJournal, PoolTransaction, Rejected, Settings, Sidecar, admission::admit,
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, map::B256Map};
@@ -31,6 +31,8 @@ pub struct NodeState {
     pub forkchoice: Option<Forkchoice>,
     /// What its owner decides about headers.
     pub header_policy: Arc<dyn HeaderPolicy>,
+    /// Who keeps what the pool has taken.
+    pub(crate) pool_journal: Arc<dyn PoolJournal>,
     /// Who is told of its blocks.
     pub(crate) observer: Arc<dyn Observer>,
     /// States of snapshots, which are kept however old they are.
@@ -155,11 +157,16 @@ impl NodeState {
         }
         let state = self.chain.state();
         admit(&new, &state, &self.settings, &self.pending_header()?)?;
-        let admitted = self.pool.add(new, self.settings.replacement_bump)?;
-        if let Some(sidecar) = &admitted.sidecar {
+        let (bump, limits) = (self.settings.replacement_bump, &self.settings.pool_limits);
+        let added = self.pool.add(new, bump, limits)?;
+        if let Err(error) = self.pool_journal.keep(&added) {
+            self.pool.remove(added.hash());
+            return Err(Rejected::NotKept(error.to_string()));
+        }
+        if let Some(sidecar) = &added.sidecar {
             self.blobs.insert(sidecar);
         }
-        Ok(admitted)
+        Ok(added)
     }
 }
 
@@ -195,6 +202,7 @@ impl Node {
             attributes: MineRequest::default(),
             forkchoice: None,
             header_policy,
+            pool_journal: Arc::new(()),
             observer: Arc::new(()),
             pins: Mutex::default(),
             sidecars: B256Map::default(),

@@ -5,17 +5,38 @@ use alloy_consensus::Transaction as _;
 use alloy_eips::eip7594::BlobTransactionSidecarVariant;
 use alloy_primitives::{
     Address, B256, Bytes,
-    map::{AddressMap, B256Map},
+    map::{AddressMap, AddressSet, B256Map},
 };
 use chain::RecoveredTransaction;
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
     sync::Arc,
 };
 
 /// The blobs of a transaction, with commitments and proofs.
 pub type Sidecar = BlobTransactionSidecarVariant;
+
+/// How much a pool holds.
+#[derive(Debug, Clone)]
+pub struct PoolLimits {
+    /// Most transactions.
+    pub transactions: usize,
+    /// Most bytes of encoded transactions, blobs included.
+    pub bytes: usize,
+    /// Most transactions of one sender.
+    pub per_sender: usize,
+    /// Senders whose transactions are neither counted nor evicted: those of the node's owner.
+    pub local: AddressSet,
+}
+
+impl Default for PoolLimits {
+    /// No limits.
+    fn default() -> Self {
+        let (transactions, bytes, per_sender) = (usize::MAX, usize::MAX, usize::MAX);
+        Self { transactions, bytes, per_sender, local: AddressSet::default() }
+    }
+}
 
 /// A transaction in the pool.
 #[derive(Debug, Clone)]
@@ -58,6 +79,15 @@ impl PoolTransaction {
         self.recovered.transaction.effective_tip_per_gas(base_fee)
     }
 
+    /// What it pays per gas at most to whoever takes it into a block, in wei: its worth when something has
+    /// to give way. Who came later is worth less.
+    fn worth(&self) -> Worth {
+        let transaction = &self.recovered.transaction;
+        let fee = transaction.max_fee_per_gas();
+        let tip = transaction.max_priority_fee_per_gas().map_or(fee, |tip| tip.min(fee));
+        (tip, Reverse(self.arrival), *self.hash())
+    }
+
     /// Whether it pays enough more than another to take its place: `bump` percent at least.
     fn outbids(&self, other: &Self, bump: u8) -> bool {
         let (new, old) = (&self.recovered.transaction, &other.recovered.transaction);
@@ -74,6 +104,9 @@ impl PoolTransaction {
     }
 }
 
+/// Tip, arrival and hash of a transaction: the least goes first.
+type Worth = (u128, Reverse<u64>, B256);
+
 /// Transactions by sender and nonce.
 ///
 /// It does not know the state: who asks says what the next nonce of a sender is.
@@ -81,34 +114,95 @@ impl PoolTransaction {
 pub struct Pool {
     by_hash: B256Map<Arc<PoolTransaction>>,
     by_sender: AddressMap<BTreeMap<u64, Arc<PoolTransaction>>>,
+    /// Those that may have to give way.
+    by_worth: BTreeSet<Worth>,
+    /// Bytes of these.
+    bytes: usize,
     arrivals: u64,
     version: u64,
 }
 
 impl Pool {
-    /// Takes a transaction, in place of one with the same nonce if it pays `bump` percent more.
+    /// Takes a transaction, in place of one with the same nonce if it pays `bump` percent more. If the pool
+    /// is full then, others go that are worth less: the last of the sender of the cheapest one, again and
+    /// again.
     pub fn add(
         &mut self,
         mut new: PoolTransaction,
         bump: u8,
+        limits: &PoolLimits,
     ) -> Result<Arc<PoolTransaction>, Rejected> {
         if self.by_hash.contains_key(new.hash()) {
             return Err(Rejected::Known(*new.hash()));
         }
-        let nonces = self.by_sender.entry(new.sender()).or_default();
-        if let Some(old) = nonces.get(&new.nonce()) {
+        let sender = new.sender();
+        let is_local = limits.local.contains(&sender);
+        let nonces = self.by_sender.get(&sender);
+        let old = nonces.and_then(|nonces| nonces.get(&new.nonce())).map(Arc::clone);
+        if let Some(old) = &old {
             if !new.outbids(old, bump) {
                 return Err(Rejected::Underpriced { known: *old.hash(), bump });
             }
-            self.by_hash.remove(old.hash());
+        } else if !is_local && nonces.map_or(0, BTreeMap::len) >= limits.per_sender {
+            return Err(Rejected::SenderLimit { sender, limit: limits.per_sender });
         }
         self.arrivals += 1;
-        self.version += 1;
         new.arrival = self.arrivals;
+        if !is_local {
+            self.make_room(&new, old.as_deref(), limits)?;
+        }
+        if let Some(old) = old {
+            self.remove(old.hash());
+        }
+        self.version += 1;
         let new = Arc::new(new);
-        nonces.insert(new.nonce(), Arc::clone(&new));
+        if !is_local {
+            self.by_worth.insert(new.worth());
+            self.bytes += new.raw.len();
+        }
+        self.by_sender.entry(sender).or_default().insert(new.nonce(), Arc::clone(&new));
         self.by_hash.insert(*new.hash(), Arc::clone(&new));
         Ok(new)
+    }
+
+    /// Removes what is worth less than a transaction until there is room for it, or nothing at all.
+    fn make_room(
+        &mut self,
+        new: &PoolTransaction,
+        old: Option<&PoolTransaction>,
+        limits: &PoolLimits,
+    ) -> Result<(), Rejected> {
+        let is_counted = |it: &&PoolTransaction| self.by_worth.contains(&it.worth());
+        let replaced = old.filter(is_counted);
+        let mut count = self.by_worth.len() + 1 - usize::from(replaced.is_some());
+        let mut bytes = self.bytes + new.raw.len() - replaced.map_or(0, |it| it.raw.len());
+        let mut victims = Vec::<Arc<PoolTransaction>>::new();
+        let mut cheapest = self.by_worth.iter();
+        while count > limits.transactions || bytes > limits.bytes {
+            let full = |least| Rejected::PoolFull { got: new.worth().0, least };
+            let Some(cheap) = cheapest.next() else { return Err(full(u128::MAX)) };
+            if cheap.0 >= new.worth().0 {
+                return Err(full(cheap.0));
+            }
+            let sender = self.by_hash.get(&cheap.2).map(|it| it.sender());
+            // What comes behind it could not stand in a block without it.
+            let last = self.of(sender.unwrap_or_default()).rev().find(|it| {
+                let is_replaced = replaced.is_some_and(|old| old.hash() == it.hash());
+                !is_replaced && victims.iter().all(|gone| gone.hash() != it.hash())
+            });
+            let Some(last) = last.map(Arc::clone) else { continue };
+            if last.sender() == new.sender() && last.nonce() < new.nonce() {
+                return Err(full(cheap.0));
+            }
+            count -= 1;
+            bytes -= last.raw.len();
+            victims.push(last);
+        }
+        for victim in victims {
+            tracing::debug!(transaction = %victim.hash(), "gave way to one that pays more");
+            self.remove(victim.hash());
+        }
+        Ok(())
     }
 
     /// The transaction with this hash.
@@ -137,7 +231,7 @@ impl Pool {
     }
 
     /// Transactions of a sender by nonce.
-    pub fn of(&self, sender: Address) -> impl Iterator<Item = &Arc<PoolTransaction>> {
+    pub fn of(&self, sender: Address) -> impl DoubleEndedIterator<Item = &Arc<PoolTransaction>> {
         self.by_sender.get(&sender).into_iter().flat_map(BTreeMap::values)
     }
 
@@ -157,6 +251,7 @@ impl Pool {
     pub fn remove(&mut self, hash: &B256) -> Option<Arc<PoolTransaction>> {
         let gone = self.by_hash.remove(hash)?;
         self.version += 1;
+        self.uncount(&gone);
         if let Some(nonces) = self.by_sender.get_mut(&gone.sender()) {
             nonces.remove(&gone.nonce());
             if nonces.is_empty() {
@@ -171,6 +266,7 @@ impl Pool {
         self.version += 1;
         for gone in self.by_sender.remove(&sender).into_iter().flat_map(BTreeMap::into_values) {
             self.by_hash.remove(gone.hash());
+            self.uncount(&gone);
         }
     }
 
@@ -179,6 +275,8 @@ impl Pool {
         self.version += 1;
         self.by_hash.clear();
         self.by_sender.clear();
+        self.by_worth.clear();
+        self.bytes = 0;
     }
 
     /// Removes transactions of a sender whose nonces are used.
@@ -192,6 +290,13 @@ impl Pool {
         self.version += 1;
         for gone in gone.into_values() {
             self.by_hash.remove(gone.hash());
+            self.uncount(&gone);
+        }
+    }
+
+    fn uncount(&mut self, gone: &PoolTransaction) {
+        if self.by_worth.remove(&gone.worth()) {
+            self.bytes -= gone.raw.len();
         }
     }
 

@@ -1,5 +1,6 @@
 //! What may be set about a node while it runs.
 
+use crate::PoolLimits;
 use alloy_primitives::{Address, Bytes};
 use execute::Rules;
 use std::time::Duration;
@@ -83,6 +84,8 @@ pub struct Settings {
     pub max_transactions: Option<usize>,
     /// How much more a transaction has to pay, in percent, to take the place of one in the pool.
     pub replacement_bump: u8,
+    /// How much the pool holds.
+    pub pool_limits: PoolLimits,
     /// Whether the pool refuses what its sender cannot pay now.
     pub refuse_unpaid: bool,
     /// Most gas that EXECUTE may ask for each block that is made and verified, but for one without
@@ -113,6 +116,7 @@ impl Default for Settings {
             max_execute_gas: None,
             max_transactions: None,
             replacement_bump: 10,
+            pool_limits: PoolLimits::default(),
             refuse_unpaid: true,
             verify_blocks: None,
         }

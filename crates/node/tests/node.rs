@@ -129,6 +129,32 @@ fn a_replacement_pays_a_tenth_more() {
 }
 
 #[test]
+fn from_amsterdam_on_a_transaction_may_have_more_gas_than_it_can_compute_with() {
+    // Code of 20 kB, at more than a thousand gas a byte (EIP-8037).
+    let code = |byte: u8| [[0x61, 0x50, byte, 0x5f, 0xf3].as_slice(), &[0; 3]].concat();
+    let create = TxEip1559 {
+        chain_id: CHAIN_ID,
+        gas_limit: 40_000_000,
+        max_fee_per_gas: 20 * GWEI,
+        to: TxKind::Create,
+        input: code(0).into(),
+        ..Default::default()
+    };
+    let settings = Settings { mining: Mining::Auto, ..Settings::default() };
+    for (fork, is_taken) in [(ProtocolFork::Bpo2, false), (ProtocolFork::Amsterdam, true)] {
+        let node = node_with(fork, 60_000_000, settings.clone());
+        let alice = Key::named("alice");
+        let submitted = node.submit(pooled(alice.sign(create.clone()), "alice"));
+        assert_eq!(submitted.is_ok(), is_taken, "{fork:?}: {submitted:?}");
+        if is_taken {
+            let address = alice.address().create(0);
+            let state = node.read(|node| node.chain.state());
+            assert_eq!(state.code(address).unwrap().len(), 0x5000);
+        }
+    }
+}
+
+#[test]
 fn invalid_transactions_of_each_kind_are_refused_for_their_reason() {
     let node = node(Mining::Manual);
     let base = TxEip1559 {

@@ -1,8 +1,10 @@
 //! What an operator of a node decides.
 
 use crate::{Signer, SubmitterConfig};
+use engine::JwtSecret;
+use node::PoolLimits;
 use rpc::ServerConfig;
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// What a node does.
 #[derive(Debug, Clone)]
@@ -33,6 +35,19 @@ pub struct SequencerConfig {
     pub confirmations: u64,
     /// How L1 transactions are paid for.
     pub submitter: SubmitterConfig,
+    /// How much the pool holds.
+    pub pool: PoolLimits,
+}
+
+/// The Engine API, in either direction.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The secret of the tokens: of those that are shown here, and of those that are shown to the client.
+    pub secret: JwtSecret,
+    /// Where it is served to others, if it is.
+    pub serve: Option<SocketAddr>,
+    /// URL of the Engine API of a client that is kept at the head of this node, if there is one.
+    pub drive: Option<String>,
 }
 
 /// What a node is started with.
@@ -55,4 +70,6 @@ pub struct Config {
     pub role: Role,
     /// Where it listens.
     pub server: ServerConfig,
+    /// The Engine API, if it is used at all.
+    pub engine: Option<EngineConfig>,
 }

@@ -2,26 +2,11 @@
 
 use crate::RollupError;
 use alloy_primitives::{B256, Bytes};
-use chain::{BlockWithWitness, BuiltBlock, Chain};
-use executor::Invalid;
-use stateless::header_of;
+use chain::{BlockWithWitness, BuiltBlock, Chain, block_of};
 use wire::{
     DecodeError, ExecutionWitness, NewPayloadRequest, OwnedWitness, ProtocolFork, SchemaId,
-    StatelessBatch, StatelessInput, convert::RawBlock,
+    StatelessBatch, StatelessInput,
 };
-
-/// The block of a request, as it stands in a chain. Its hash is what the payload says; whoever executes the
-/// block finds out whether it is true.
-pub fn block_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Option<RawBlock> {
-    let payload = &request.payload;
-    Some(RawBlock {
-        header: header_of(request, fork)?,
-        hash: payload.block_hash,
-        transactions: payload.transactions.iter().map(Bytes::copy_from_slice).collect(),
-        withdrawals: Some(payload.withdrawals.iter().copied().collect()),
-        versioned_hashes: request.versioned_hashes.iter().copied().collect(),
-    })
-}
 
 /// What an input of EXECUTE holds: one block with its witness, or a batch of blocks with one for all.
 #[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
@@ -84,13 +69,7 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitnes
     let other =
         |got, number| RollupError::Diverged { number, what: "the hash", got, expected: hash };
     let request = request.ok_or_else(|| other(B256::ZERO, 0))?;
-    let fork = decoded.fork();
-    let raw = block_of(request, fork)
-        .ok_or_else(|| chain::ChainError::from(Invalid::UnsupportedFork(fork)))?;
-    let got = raw.header.hash_slow();
-    if got != hash {
-        return Err(other(got, raw.header.number));
-    }
+    let raw = block_of(request, decoded.fork()).map_err(chain::ChainError::from)?;
     let Some(witness) = decoded.own_witness() else { return Ok(chain.import(&raw)?) };
     let executed = chain.import_with_ommers(&raw, &[])?;
     let built = BuiltBlock { executed, witness: Some(witness), rejected: Vec::new() };

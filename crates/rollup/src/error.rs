@@ -7,6 +7,7 @@ use client::ClientError;
 use core::fmt::Display;
 use execute::ExecuteError;
 use node::NodeError;
+use std::{io, path::PathBuf};
 use wire::DecodeError;
 
 /// Why L1 could not be followed.
@@ -74,6 +75,12 @@ pub enum RollupError {
     /// The chain of the L2.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The port of the Engine API cannot be had.
+    #[error("the Engine API: {0}")]
+    EnginePort(#[from] engine::EngineServerError),
+    /// The client that is to be driven cannot be asked.
+    #[error("the client to be driven: {0}")]
+    Engine(#[from] engine::EngineError),
     /// The node of the L2.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -170,6 +177,14 @@ pub enum RollupError {
         gas: u64,
         /// Gas that fits.
         max_gas: u64,
+    },
+    /// The file of the pool cannot be used.
+    #[error("cannot use {}: {source}", path.display())]
+    Pool {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
     },
     /// The operator's account on the L2 cannot send what the next block is to begin with.
     #[error("the operator's transactions on the L2: {0}")]

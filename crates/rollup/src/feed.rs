@@ -13,14 +13,7 @@ use wire::ProtocolFork;
 /// [`RollupError::Chain`] if the state before it is not kept, and for genesis, which has none.
 pub(crate) fn input_of(chain: &ChainReader, block: &Arc<Block>) -> Result<Bytes, RollupError> {
     let number = block.header.number;
-    // Kept with the block, if the store does so; otherwise the block is executed once more.
-    let witness = match chain.witness(&block.hash)? {
-        Some(witness) => witness,
-        None => {
-            let before = chain.state_before(block)?.ok_or(ChainError::Pruned(number))?;
-            before.witness_of(block)?
-        }
-    };
+    let witness = chain.witness_of(block)?.ok_or(ChainError::Pruned(number))?;
     let spec = &chain.config().spec;
     let fork = spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris);
     let input = block.input(fork, spec.chain_id(), &witness);

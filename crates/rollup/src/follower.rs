@@ -11,7 +11,7 @@ use wire::StatelessInput;
 #[derive(Debug)]
 pub struct Follower {
     sync: Sync,
-    /// Whether a sequencer says more than L1 does.
+    /// Whether somebody says more than L1 does: a sequencer, or a caller of the Engine API.
     has_feed: bool,
 }
 
@@ -34,11 +34,17 @@ impl Follower {
     pub fn follow_l1(&mut self) -> Result<bool, RollupError> {
         let update = self.sync.poll()?;
         // Who knows the L2 from L1 alone knows nothing of blocks that L1 has given up.
-        if update.reverted_to.is_some() && !self.has_feed {
+        if update.reverted && !self.has_feed {
             let safe = self.sync.safe()?;
             if self.sync.chain().head().hash != safe.hash {
                 self.sync.set_head(safe.hash)?;
             }
+        }
+        // Whatever a sequencer or a caller of the Engine API has made of it meanwhile: what L1 has taken
+        // stands.
+        let safe = self.sync.safe()?;
+        if self.sync.chain().canonical_hash(safe.header.number)? != Some(safe.hash) {
+            self.sync.set_head(safe.hash)?;
         }
         Ok(update.more)
     }

@@ -8,8 +8,9 @@
 //! L1.
 //!
 //! This crate owns the roles of an L2: derivation, production, submission, and what is said of them over
-//! RPC. It does not own the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the formats of
-//! the contracts (`contracts`), or flags and files of the command (`cli`).
+//! RPC. It does not own the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the Engine API
+//! (`engine`; only which heads it may choose), the formats of the contracts (`contracts`), or flags and
+//! files of the command (`cli`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -20,8 +21,11 @@ mod duties;
 mod error;
 mod feed;
 mod follower;
+mod heads;
 pub mod l1;
 mod metrics;
+mod pool_log;
+mod progress;
 mod queue;
 mod role;
 mod rpc_methods;
@@ -31,12 +35,13 @@ mod status;
 mod submitter;
 mod sync;
 
-pub use config::{Config, Role, SequencerConfig};
-pub use derivation::{block_of, import};
+pub use config::{Config, EngineConfig, Role, SequencerConfig};
+pub use derivation::import;
 pub use duties::{Duties, DutyError, Rules, evidence};
 pub use error::{L1Error, RollupError};
 pub use follower::Follower;
 pub use l1::{L1Client, L1View};
+pub use node::PoolLimits;
 pub use queue::MessageQueue;
 pub use role::RollupNode;
 pub use sequencer::Sequencer;

@@ -16,6 +16,7 @@ pub(crate) struct Levels {
     finalized_head: Level,
     is_synced: Level,
     has_fault: Level,
+    driven_head: Level,
     balance: Level,
     spent: Level,
 }
@@ -32,6 +33,7 @@ impl Levels {
             finalized_head: level("rollup_finalized_head", "Number of the newest final L2 block"),
             is_synced: level("rollup_synced", "Whether all of L1 has been read"),
             has_fault: level("rollup_fault", "Whether something could not be done"),
+            driven_head: level("rollup_driven_head", "Number of the head of the driven client"),
             balance: level("rollup_submitter_balance_gwei", "What is left to advance with"),
             spent: level("rollup_submitter_spent_gwei", "What was spent within a day, at most"),
         }
@@ -46,6 +48,9 @@ impl Levels {
         self.finalized_head.set(status.finalized_head.number);
         self.is_synced.set(status.synced.into());
         self.has_fault.set(status.fault.is_some().into());
+        if let Some(driven) = &status.driven {
+            self.driven_head.set(driven.number);
+        }
         if let Some(submitter) = &status.submitter {
             let gwei = submitter.balance / U256::from(GWEI);
             self.balance.set(gwei.saturating_to());

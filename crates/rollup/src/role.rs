@@ -2,9 +2,11 @@
 //! server.
 
 use crate::{
-    Config, Follower, L1Client, L1View, Role, RollupError, Sequencer,
+    Config, EngineConfig, Follower, L1Client, L1View, Role, RollupError, Sequencer,
+    heads::Heads,
     l1::BlobClient,
     metrics::{Levels, Readiness},
+    pool_log::{self, PoolLog},
     rpc_methods::{RollupApi, Shared, registry},
     status::BlockId,
     sync::{self, Sync},
@@ -12,12 +14,16 @@ use crate::{
 use alloy_primitives::Bytes;
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
 use alloy_rpc_types_eth::Block;
-use chain::{Chain, ChainConfig, spec_of};
+use chain::{Chain, ChainConfig, DiskOptions, spec_of};
 use contracts::Deployment;
+use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
-use node::{Clock, Mining, Node, Settings};
+use node::{Clock, Mining, Node, SetPoolJournal, Settings};
 use rpc::{Api, Journal, Options, Pages, RunningServer, WorkerOptions, Workers};
 use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -31,6 +37,8 @@ use std::{
 const PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause after faults in a row.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long the working thread is waited for in the end: it may hang at an L1 that does not answer.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// The pause before a sequencer that is gone is looked for again.
 const RECONNECT: Duration = Duration::from_secs(1);
 
@@ -43,6 +51,8 @@ pub struct RollupNode {
     stop: Arc<AtomicBool>,
     worker: Option<JoinHandle<()>>,
     feed: Option<tokio::task::JoinHandle<()>>,
+    engine: Option<EngineServer>,
+    driver: Option<RunningDriver>,
 }
 
 /// Either role, as the working thread has it.
@@ -71,13 +81,15 @@ impl RollupNode {
         let blobs = beacon.map(|url| BlobClient::new(url, timeout)).transpose()?;
         let (client, rules) = connecting.await.map_err(|_| crate::L1Error::Thread)??;
         let chain = open_chain(&config, &deployment)?;
-        let coinbase = match &config.role {
-            Role::Sequencer(sequencer) => sequencer.operator_key.address(),
+        let (coinbase, pool_limits) = match &config.role {
+            Role::Sequencer(it) => (it.operator_key.address(), it.pool.clone()),
             Role::Follower { .. } => Default::default(),
         };
         let settings = Settings {
             mining: Mining::Manual,
             coinbase,
+            pool_limits,
+            history: config.data_dir.as_ref().map(|_| DiskOptions::default().states),
             suggested_tip: 1_000_000,
             refuse_below_base_fee: true,
             max_input: Some(crate::sequencer::max_input()),
@@ -86,6 +98,10 @@ impl RollupNode {
             ..Settings::default()
         };
         let node = Node::new(chain, Clock::default(), settings);
+        let pool_log = match (&config.data_dir, &config.role) {
+            (Some(folder), Role::Sequencer(_)) => Some(keep_pool(&node, folder)?),
+            _ => None,
+        };
         let mut journal = Journal::default();
         let levels = Levels::new(&mut journal);
         let journal = Arc::new(journal);
@@ -99,20 +115,23 @@ impl RollupNode {
         let shared = Arc::<Shared>::default();
         let rollup = Arc::new(RollupApi { api: api.clone(), shared: Arc::clone(&shared) });
         let own = registry(rollup, Arc::clone(&workers)).into_methods();
+        let served = serve_engine(&config, &api, &shared).await?;
+        let driver = drive(&config, &node, &shared)?;
         let methods = rpc::overlaid(own, &rpc::methods(api, workers));
         let health = Arc::new(Readiness(Arc::clone(&shared)));
         let pages = Some(Pages { name, journal, health, more: None });
         let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
 
         let view = L1View::new(client, deployment).with_blobs(blobs);
-        let sync = Sync { node: Arc::clone(&node), view };
+        let sync = Sync::new(Arc::clone(&node), view);
         let (inputs, receiver) = channel();
         let (worker, feed) = match config.role {
             Role::Sequencer(sequencer) => {
-                (Worker::Sequencer(Box::new(Sequencer::new(sync, rules, *sequencer))), None)
+                let sequencer = Sequencer::new(sync, rules, *sequencer, pool_log);
+                (Worker::Sequencer(Box::new(sequencer)), None)
             }
             Role::Follower { sequencer } => {
-                let follower = Follower::new(sync, sequencer.is_some());
+                let follower = Follower::new(sync, sequencer.is_some() || served.is_some());
                 let feed = sequencer.map(|url| {
                     tokio::spawn(read_feed(url, Arc::clone(&node), Arc::clone(&shared), inputs))
                 });
@@ -125,7 +144,8 @@ impl RollupNode {
             .name("rollup".to_owned())
             .spawn(move || worker.work(&ended, &told, &levels, &receiver, poll))
             .map_err(|error| RollupError::Config { field: "threads", reason: error.to_string() })?;
-        Ok(Self { node, shared, server, stop, worker: Some(worker), feed })
+        let worker = Some(worker);
+        Ok(Self { node, shared, server, stop, worker, feed, engine: served, driver })
     }
 
     /// The L2's node.
@@ -143,18 +163,72 @@ impl RollupNode {
         &self.server
     }
 
-    /// Stops it: no more blocks, and no connection stays open.
+    /// Where it serves the Engine API, if it does.
+    pub fn engine_address(&self) -> Option<SocketAddr> {
+        self.engine.as_ref().map(EngineServer::address)
+    }
+
+    /// Stops it: no more blocks, and no connection stays open. A thread that waits for L1 is left to end
+    /// by itself.
     pub async fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(feed) = self.feed.take() {
             feed.abort();
         }
+        if let Some(driver) = &self.driver {
+            driver.end();
+        }
         if let Some(worker) = self.worker.take() {
-            // It ends after what it does now; a panic of it was logged.
-            let _ = tokio::task::spawn_blocking(move || worker.join()).await;
+            let begun = Instant::now();
+            while !worker.is_finished() && begun.elapsed() < FAREWELL {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            if worker.is_finished() {
+                // A panic of it was logged.
+                let _ = worker.join();
+            } else {
+                tracing::warn!("L1 does not answer: its request is left");
+            }
+        }
+        if let Some(driver) = self.driver.take() {
+            let _ = tokio::task::spawn_blocking(move || driver.stop()).await;
+        }
+        if let Some(engine) = self.engine.take() {
+            engine.stop().await;
         }
         self.server.stop().await;
     }
+}
+
+/// Serves the Engine API, if the configuration says so.
+async fn serve_engine(
+    config: &Config,
+    api: &Api,
+    shared: &Arc<Shared>,
+) -> Result<Option<EngineServer>, RollupError> {
+    let Some(EngineConfig { secret, serve: Some(address), .. }) = &config.engine else {
+        return Ok(None);
+    };
+    let makes_blocks = matches!(config.role, Role::Sequencer(_));
+    let heads = Arc::new(Heads { makes_blocks, shared: Arc::clone(shared) });
+    let engine = Arc::new(Engine::new(api.clone(), heads));
+    Ok(Some(EngineServer::start(*address, secret.clone(), engine).await?))
+}
+
+/// Drives another client, if the configuration says so.
+fn drive(
+    config: &Config,
+    node: &Arc<Node>,
+    shared: &Shared,
+) -> Result<Option<RunningDriver>, RollupError> {
+    let Some(EngineConfig { secret, drive: Some(url), .. }) = &config.engine else {
+        return Ok(None);
+    };
+    let no_thread =
+        |error: io::Error| RollupError::Config { field: "threads", reason: error.to_string() };
+    let driver = Driver::new(Arc::clone(node), url, secret.clone())?.start().map_err(no_thread)?;
+    *shared.driven.lock() = Some(driver.share());
+    Ok(Some(driver))
 }
 
 fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupError> {
@@ -163,6 +237,20 @@ fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupE
         None => Ok(Chain::new(&deployment.genesis, rules)?),
         Some(folder) => Ok(Chain::open(folder, &deployment.genesis, rules)?),
     }
+}
+
+/// The pool's file in the folder of the chain, and what was in it, in the pool again.
+fn keep_pool(node: &Node, folder: &Path) -> Result<Arc<PoolLog>, RollupError> {
+    let path = folder.join("pool");
+    let opened = PoolLog::open(&path);
+    let (log, kept) = opened.map_err(|source| RollupError::Pool { path, source })?;
+    let taken = pool_log::offer(node, &kept);
+    if taken > 0 {
+        tracing::info!(taken, "transactions wait since before the restart");
+    }
+    let log = Arc::new(log);
+    node.execute(SetPoolJournal(Arc::clone(&log) as _));
+    Ok(log)
 }
 
 impl Worker {
@@ -217,7 +305,7 @@ impl Worker {
                 tracing::error!(error, "not done, and tried again");
             }
             self.tell(shared, is_synced, fault);
-            levels.show(&shared.status.lock());
+            levels.show(&shared.status(&self.sync().node));
         }
     }
 
@@ -242,7 +330,7 @@ impl Worker {
     }
 
     fn tell(&self, shared: &Shared, is_synced: bool, fault: Option<String>) {
-        let Sync { node, view } = self.sync();
+        let Sync { node, view, .. } = self.sync();
         let head = node.read(|node| Arc::clone(node.chain.head()));
         let genesis = (0, view.deployment().genesis_hash);
         let id = |(number, hash)| BlockId { number, hash };

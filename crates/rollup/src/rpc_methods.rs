@@ -13,6 +13,7 @@ use contracts::{
     bindings::{IL1MessageQueue::claimCall, IL2Messenger::MessageSent},
     kept_slot, message_proof, sent_slot,
 };
+use engine::Driven;
 use node::Node;
 use parking_lot::Mutex;
 use rpc::{Api, Args, Context, Number, Registry, RpcError, Wording, Workers};
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) forced: Mutex<Vec<(B256, u64)>>,
     /// Number of the first forced transaction that is not discharged.
     pub(crate) forced_next: Mutex<u64>,
+    /// How far a driven client has come.
+    pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
 }
 
 impl Shared {
@@ -41,7 +44,8 @@ impl Shared {
     pub(crate) fn status(&self, node: &Node) -> Status {
         let head = node.read(|node| Arc::clone(node.chain.head()));
         let unsafe_head = BlockId { number: head.header.number, hash: head.hash };
-        Status { unsafe_head, ..self.status.lock().clone() }
+        let driven = self.driven.lock().as_ref().map(|driven| driven.lock().clone());
+        Status { unsafe_head, driven, ..self.status.lock().clone() }
     }
 }
 

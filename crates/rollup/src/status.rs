@@ -1,6 +1,7 @@
 //! What a node says of itself.
 
 use alloy_primitives::{Address, B256, U256};
+use engine::Driven;
 use serde::Serialize;
 
 /// Where a node stands.
@@ -27,6 +28,8 @@ pub struct Status {
     pub fault: Option<String>,
     /// The account that advances the rollup, if this node does.
     pub submitter: Option<SubmitterStatus>,
+    /// The client that is kept at the head of this node, if there is one.
+    pub driven: Option<Driven>,
 }
 
 /// A block.

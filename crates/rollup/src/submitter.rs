@@ -34,6 +34,8 @@ pub struct SubmitterConfig {
     pub max_fee: u128,
     /// L1 blocks without the transaction after which it pays more.
     pub bump_after: u64,
+    /// Time after which the same bytes are sent again although L1 makes no block.
+    pub resend_after: Duration,
     /// Most wei that are spent in a day.
     pub daily_limit: u128,
     /// Balance, in wei, below which it warns.
@@ -46,6 +48,7 @@ impl Default for SubmitterConfig {
             tip: 1_000_000_000,
             max_fee: 500_000_000_000,
             bump_after: 3,
+            resend_after: Duration::from_secs(12),
             daily_limit: 10_000_000_000_000_000_000,
             low_balance: 1_000_000_000_000_000_000,
         }
@@ -67,6 +70,7 @@ pub struct InFlight {
     /// The L1 head at which these bytes were sent last, and those of before.
     sent_at: u64,
     first_sent_at: u64,
+    sent_when: Instant,
     cost: u128,
 }
 
@@ -235,13 +239,14 @@ impl Submitter {
             fees,
             sent_at: head,
             first_sent_at: head,
+            sent_when: Instant::now(),
             cost,
         });
         self.send(view)
     }
 
     /// Looks what has become of the transaction in flight: sends the same bytes again for each new L1 block,
-    /// and dearer ones if it waits for long.
+    /// or after a slot without one, and dearer ones if it waits for long.
     ///
     /// # Errors
     ///
@@ -250,14 +255,10 @@ impl Submitter {
         let Some(sent) = &self.in_flight else { return Ok(Progress::Idle) };
         let taken = |(number, hash): &(u64, B256)| view.advanced_hash(*number) == Some(*hash);
         if sent.blocks.iter().all(taken) {
-            let (blocks, cost) = (sent.blocks.clone(), sent.cost);
-            self.spent.push_back((Instant::now(), cost));
-            self.spent.retain(|(at, _)| at.elapsed() < DAY);
-            self.in_flight = None;
-            return Ok(Progress::Done(blocks));
+            return Ok(Progress::Done(self.settle()));
         }
         let head = view.head().map_or(0, |head| head.number);
-        if head <= sent.sent_at {
+        if head <= sent.sent_at && sent.sent_when.elapsed() < self.config.resend_after {
             return Ok(Progress::Waiting);
         }
         let (account, block) = (self.key.address(), BlockNumberOrTag::Number(head));
@@ -272,10 +273,7 @@ impl Submitter {
         if used > sent.nonce {
             // It is in a block that this view has read, and the rollup has not moved: it failed.
             tracing::warn!(hash = %sent.hash, "the rollup was not advanced");
-            let (blocks, cost) = (sent.blocks.clone(), sent.cost);
-            self.spent.push_back((Instant::now(), cost));
-            self.in_flight = None;
-            return Ok(Progress::Failed(blocks));
+            return Ok(Progress::Failed(self.settle()));
         }
         self.rebroadcast(view, head)?;
         Ok(Progress::Waiting)
@@ -284,6 +282,14 @@ impl Submitter {
     /// Forgets the transaction in flight. It may still be taken.
     pub fn forget(&mut self) {
         self.in_flight = None;
+    }
+
+    /// Books what the transaction in flight may have cost, and gives back its blocks.
+    fn settle(&mut self) -> Vec<(u64, B256)> {
+        let Some(sent) = self.in_flight.take() else { return Vec::new() };
+        self.spent.retain(|(at, _)| at.elapsed() < DAY);
+        self.spent.push_back((Instant::now(), sent.cost));
+        sent.blocks
     }
 
     fn rebroadcast(&mut self, view: &L1View, head: u64) -> Result<(), RollupError> {
@@ -297,7 +303,7 @@ impl Submitter {
             (sent.fees, sent.first_sent_at) = (fees, head);
             tracing::warn!(hash = %sent.hash, max_fee = fees.max, "L1 does not take it: paying more");
         }
-        sent.sent_at = head;
+        (sent.sent_at, sent.sent_when) = (head, Instant::now());
         self.in_flight = Some(sent);
         self.send(view)
     }

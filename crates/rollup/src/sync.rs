@@ -3,6 +3,7 @@
 use crate::{
     Duties, RollupError, Rules, derivation,
     l1::{Advanced, L1Client, L1Update, L1View},
+    progress::Progress,
 };
 use alloy_primitives::{Address, B256, U256};
 use chain::{Block, BlockWithWitness, ChainReader, RecoveredTransaction};
@@ -11,26 +12,54 @@ use contracts::{
     bindings::{IForcedInbox, INativeRollup, ISequencing},
 };
 use node::{Forkchoice, Node, SetForkchoice, SetHead};
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 /// An L2 and the L1 that it follows.
 #[derive(Debug)]
 pub(crate) struct Sync {
     pub(crate) node: Arc<Node>,
     pub(crate) view: L1View,
+    /// Blocks that L1 has taken and this node has not: one of them may have failed for now.
+    waiting: VecDeque<Advanced>,
+    /// What [`Followed`] will say once a look at L1 has come to its end.
+    followed: Followed,
+    progress: Progress,
 }
 
 impl Sync {
+    pub(crate) fn new(node: Arc<Node>, view: L1View) -> Self {
+        Self {
+            node,
+            view,
+            waiting: VecDeque::new(),
+            followed: Followed::default(),
+            progress: Progress::default(),
+        }
+    }
+
     /// Reads on, and takes over the L2 blocks that L1 has taken. Blocks that this node has on top of what L1
     /// knows stay, unless L1 has taken others in their places.
     pub(crate) fn poll(&mut self) -> Result<Followed, RollupError> {
         let L1Update { reverted_to, advanced, more } = self.view.poll()?;
-        let mut displaced = Vec::new();
-        for advanced in &advanced {
-            displaced.extend(self.take(advanced)?);
+        if let Some(stayed) = reverted_to {
+            self.waiting.retain(|block| block.l1_block <= stayed);
+            self.followed.reverted = true;
+        }
+        self.waiting.extend(advanced);
+        while let Some(next) = self.waiting.front() {
+            let displaced = self.take(next)?;
+            self.followed.displaced.extend(displaced);
+            self.waiting.pop_front();
         }
         self.tell_forkchoice()?;
-        Ok(Followed { reverted_to, displaced, more })
+        if more {
+            let read = self.view.head().map_or(0, |head| head.number);
+            let l2 = self.chain().head().header.number;
+            self.progress.note(read, self.view.latest(), l2);
+        } else {
+            self.progress.end();
+        }
+        Ok(Followed { more, ..core::mem::take(&mut self.followed) })
     }
 
     /// The newest block on which L1 and this node agree, and that L1 has taken; genesis if there is none.
@@ -100,10 +129,10 @@ impl Sync {
 }
 
 /// What a look at L1 has come to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Followed {
-    /// Number of the last L1 block that stayed, if L1 was reorganised.
-    pub(crate) reverted_to: Option<u64>,
+    /// Whether L1 was reorganised.
+    pub(crate) reverted: bool,
     /// Transactions of L2 blocks in whose places L1 has taken others.
     pub(crate) displaced: Vec<RecoveredTransaction>,
     /// Whether there is more to be read already.

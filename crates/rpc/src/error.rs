@@ -197,7 +197,10 @@ impl From<Rejected> for RpcError {
             Rejected::InitCode { got, limit } => {
                 format!("max initcode size exceeded: code size {got}, limit {limit}")
             }
+            Rejected::PoolFull { .. } => format!("txpool is full: {reason}"),
+            Rejected::SenderLimit { .. } => format!("account limit exceeded: {reason}"),
             Rejected::Chain(error) => return error.clone().into(),
+            Rejected::NotKept(_) => return Self::internal(reason.to_string()),
             Rejected::Mining(error) => return Self::internal(error.to_string()),
             other => other.to_string(),
         };

@@ -32,6 +32,7 @@ mod journal;
 mod logs;
 mod notes;
 mod overrides;
+pub mod payload;
 mod precompiles;
 mod registry;
 mod server;
@@ -57,6 +58,7 @@ pub use notes::{ExecuteCall, Note, note, take_missed, watch};
 pub use registry::{Context, Registry, overlaid};
 pub use server::{
     Health, MorePages, Pages, RunningServer, ServeError, ServerConfig, allow_open_files,
+    termination,
 };
 pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 

@@ -1,9 +1,12 @@
 //! `testing_buildBlockV1`: a block that nobody keeps.
 
-use crate::{Api, Hash, Registry, RpcError, eth::decode_pooled};
-use alloy_consensus::Transaction as _;
+use crate::{
+    Api, Hash, Registry, RpcError,
+    eth::decode_pooled,
+    payload::{Payload, requests_of, value_of},
+};
 use alloy_eips::eip4895::Withdrawal;
-use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, U64};
 use chain::{BlockAttributes, RecoveredTransaction};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -75,47 +78,11 @@ fn build(
         return Err(RpcError::server(format!("transaction {index}: {reason}")));
     }
     let block = &built.executed.block;
-    let header = &block.header;
-    let base_fee = header.base_fee_per_gas.unwrap_or_default();
-    let value: U256 = block
-        .transactions
-        .iter()
-        .enumerate()
-        .map(|(index, transaction)| {
-            let tip = transaction.effective_tip_per_gas(base_fee).unwrap_or_default();
-            U256::from(tip) * U256::from(block.transaction_gas(index))
-        })
-        .sum();
-    let requests: Vec<&Bytes> = block.executed.requests.iter().flat_map(|all| all.iter()).collect();
-    let mut payload = json!({
-        "parentHash": header.parent_hash,
-        "feeRecipient": header.beneficiary,
-        "stateRoot": header.state_root,
-        "receiptsRoot": header.receipts_root,
-        "logsBloom": header.logs_bloom,
-        "prevRandao": header.mix_hash,
-        "blockNumber": U64::from(header.number),
-        "gasLimit": U64::from(header.gas_limit),
-        "gasUsed": U64::from(header.gas_used),
-        "timestamp": U64::from(header.timestamp),
-        "extraData": header.extra_data,
-        "baseFeePerGas": U256::from(base_fee),
-        "blockHash": block.hash,
-        "transactions": block.raw_transactions(),
-        "withdrawals": block.withdrawals,
-        "blobGasUsed": header.blob_gas_used.map(U64::from),
-        "excessBlobGas": header.excess_blob_gas.map(U64::from),
-    });
-    if let (Some(list), Some(fields)) = (&block.executed.block_access_list, payload.as_object_mut())
-    {
-        fields.insert("blockAccessList".to_owned(), json!(list));
-        fields.insert("slotNumber".to_owned(), json!(header.slot_number.map(U64::from)));
-    }
     Ok(json!({
-        "executionPayload": payload,
-        "blockValue": value,
+        "executionPayload": Payload::of(block),
+        "blockValue": value_of(block),
         "blobsBundle": { "commitments": [], "proofs": [], "blobs": [] },
-        "executionRequests": requests,
+        "executionRequests": requests_of(block),
         "shouldOverrideBuilder": false,
     }))
 }

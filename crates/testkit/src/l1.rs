@@ -55,9 +55,19 @@ impl L1 {
 
     /// An L1 with this chain id, whose named accounts are rich.
     pub fn new(chain_id: u64, execute: Execute, rich: &[&str]) -> Result<Self, HarnessError> {
-        let spec = ChainSpec::constant(chain_id, ProtocolFork::Osaka);
+        Self::on(ProtocolFork::Osaka, chain_id, execute, rich)
+    }
+
+    /// As [`Self::new`], by the rules of another fork.
+    pub fn on(
+        fork: ProtocolFork,
+        chain_id: u64,
+        execute: Execute,
+        rich: &[&str],
+    ) -> Result<Self, HarnessError> {
+        let spec = ChainSpec::constant(chain_id, fork);
         let config = ChainConfig::new(spec).with_execute(execute);
-        let chain = Chain::new(&Self::genesis(chain_id, rich), config)?;
+        let chain = Chain::new(&Self::genesis_on(fork, chain_id, rich), config)?;
         Ok(Self { chain, skipped: 0, node: None, blobs: Arc::default() })
     }
 
@@ -76,7 +86,17 @@ impl L1 {
     /// The L1 that a node keeps, which was started at [`Self::genesis`] with EXECUTE as it is by
     /// default.
     pub fn behind(node: NodeProcess, chain_id: u64, rich: &[&str]) -> Result<Self, HarnessError> {
-        let l1 = Self::new(chain_id, Execute::default(), rich)?;
+        Self::behind_on(ProtocolFork::Osaka, node, chain_id, rich)
+    }
+
+    /// As [`Self::behind`], for a node that was started at [`Self::genesis_on`] another fork.
+    pub fn behind_on(
+        fork: ProtocolFork,
+        node: NodeProcess,
+        chain_id: u64,
+        rich: &[&str],
+    ) -> Result<Self, HarnessError> {
+        let l1 = Self::on(fork, chain_id, Execute::on(fork), rich)?;
         let (expected, provider) = (l1.chain.head().hash, node.client().provider().clone());
         let genesis = node
             .client()
@@ -96,6 +116,12 @@ impl L1 {
     /// The genesis of an L1 with this chain id, whose named accounts are rich; its configuration has
     /// all forks up to Osaka from the start.
     pub fn genesis(chain_id: u64, names: &[&str]) -> Genesis {
+        Self::genesis_on(ProtocolFork::Osaka, chain_id, names)
+    }
+
+    /// As [`Self::genesis`], with all forks up to `fork`, which is Osaka or later.
+    pub fn genesis_on(fork: ProtocolFork, chain_id: u64, names: &[&str]) -> Genesis {
+        let from_start = |later: ProtocolFork| (fork >= later).then_some(0);
         let config = GenesisConfig {
             chain_id,
             homestead_block: Some(0),
@@ -114,9 +140,12 @@ impl L1 {
             cancun_time: Some(0),
             prague_time: Some(0),
             osaka_time: Some(0),
+            bpo1_time: from_start(ProtocolFork::Bpo1),
+            bpo2_time: from_start(ProtocolFork::Bpo2),
+            amsterdam_time: from_start(ProtocolFork::Amsterdam),
             ..GenesisConfig::default()
         };
-        let mut genesis = Genesis { config, ..empty_genesis(ProtocolFork::Osaka) };
+        let mut genesis = Genesis { config, ..empty_genesis(fork) };
         genesis.gas_limit = 60_000_000;
         genesis.timestamp = 1_800_000_000;
         let accounts = names.iter().map(|name| (Key::named(name).address(), rich(10_000 * ETHER)));
@@ -234,12 +263,21 @@ impl L1 {
     pub fn deploy(&mut self, from: &Key, init_code: Bytes) -> Result<Address, HarnessError> {
         let address = from.address().create(self.chain.nonce(from.address())?);
         let input = init_code.clone();
-        let sent = self.send(from, TxKind::Create, U256::ZERO, init_code, TRANSACTION_GAS_CAP)?;
+        let gas = self.deployment_gas();
+        let sent = self.send(from, TxKind::Create, U256::ZERO, init_code, gas)?;
         if sent.receipt.success {
             return Ok(address);
         }
         let call = Call { from: from.address(), data: input, ..Default::default() };
         Err(HarnessError::Reverted { to: None, output: self.chain.call(call)?.output })
+    }
+
+    /// Gas for deploying any contract. From Amsterdam on the cap is one of computation alone, and code
+    /// takes more than that by being new state (EIP-8037).
+    fn deployment_gas(&self) -> u64 {
+        let head = &self.chain.head().header;
+        let fork = self.chain.config().spec.fork_at(head.timestamp);
+        if fork >= Some(ProtocolFork::Amsterdam) { head.gas_limit } else { TRANSACTION_GAS_CAP }
     }
 
     /// Sends a call of a contract; a revert is an error that carries its data.

@@ -75,7 +75,7 @@ impl L2 {
         anchor: &Anchor,
     ) -> Result<Transaction, HarnessError> {
         let call = anchor.prove_call();
-        self.sign(from, L1_ANCHOR.into(), U256::ZERO, call.abi_encode().into(), 300_000)
+        self.sign(from, L1_ANCHOR.into(), U256::ZERO, call.abi_encode().into(), 600_000)
     }
 
     /// The transaction that delivers messages, all that the newest anchor covers and that have not

@@ -57,6 +57,30 @@ impl NodeProcess {
         Ok(node)
     }
 
+    /// Kills it at once (SIGKILL). What was asked of it after that fails.
+    pub fn kill(&mut self) {
+        // It is ours; that it may be gone already is no failure.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Stops it where it is (SIGSTOP): it answers nothing until it is [resumed](Self::resume).
+    pub fn pause(&self) -> Result<(), HarnessError> {
+        self.signal("STOP")
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> Result<(), HarnessError> {
+        self.signal("CONT")
+    }
+
+    fn signal(&self, name: &str) -> Result<(), HarnessError> {
+        let failed = |error| HarnessError::Process { program: "kill".to_owned(), error };
+        let id = self.process.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &id]).status().map_err(failed)?;
+        if status.success() { Ok(()) } else { Err(HarnessError::Ended(status)) }
+    }
+
     /// Who asks it.
     pub const fn client(&self) -> &Client {
         &self.client
@@ -65,9 +89,7 @@ impl NodeProcess {
 
 impl Drop for NodeProcess {
     fn drop(&mut self) {
-        // It is ours and holds nothing of worth; that it may be gone already is no failure.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
 }
 

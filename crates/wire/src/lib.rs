@@ -5,7 +5,7 @@
 //! two-byte schema id), the same for several blocks ([`StatelessBatch`]), either with its end in blobs
 //! ([`blob_tail`]), the 43-byte result, the hash tree root of the request, and the other
 //! dialects in which blocks and witnesses travel (`debug_executionWitness` JSON, geth's witness
-//! RLP, raw block RLP). It does not know what a valid block is: that is the `stateless` crate.
+//! RLP, raw block RLP, the bodies of the Engine API over REST). It does not know what a valid block is: that is the `stateless` crate.
 //!
 //! Decoding is strict and zero-copy: offsets must be canonical, every byte must belong to exactly
 //! one field, and variable parts stay slices of the input, so that what is allocated never depends
@@ -24,6 +24,7 @@
 mod batch;
 pub mod blob_tail;
 pub mod convert;
+mod engine;
 mod error;
 mod input;
 pub mod layout;
@@ -36,6 +37,7 @@ mod schema;
 mod witness;
 
 pub use batch::StatelessBatch;
+pub use engine::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict};
 pub use error::DecodeError;
 pub use input::StatelessInput;
 pub use list::{ByteLists, Records};

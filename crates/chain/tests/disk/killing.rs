@@ -1,7 +1,11 @@
 //! A process that appends blocks is killed at any moment: what it said is there, is there.
 
-use crate::scene::{Twin, child, config, genesis, options, random};
+use crate::{
+    queue::on_store,
+    scene::{Twin, child, config, genesis, options, random},
+};
 use alloy_primitives::B256;
+use disk::DiskStore;
 use enshrine_chain::{Chain, DiskOptions};
 use std::{
     env,
@@ -54,15 +58,28 @@ fn acknowledge(chain: &Chain) {
     out.flush().unwrap();
 }
 
+/// As [`appends_until_it_is_killed`], while the state store takes in nothing.
+#[test]
+fn appends_until_nothing_more_may_wait() {
+    let Some(folder) = env::var_os(FOLDER) else { return };
+    let (store, mut chain) = on_store(folder.as_ref());
+    let _held = store.hold();
+    loop {
+        chain.append(child(&chain, 0)).unwrap();
+        acknowledge(&chain);
+    }
+}
+
 struct Appender {
     process: Child,
     output: BufReader<ChildStdout>,
 }
 
 impl Appender {
-    fn start(folder: &Path) -> Self {
+    /// Starts what one of the functions above does.
+    fn start(folder: &Path, function: &str) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "killing::appends_until_it_is_killed", "--nocapture"])
+            .args(["--exact", &format!("killing::{function}"), "--nocapture"])
             .env(FOLDER, folder)
             .stdout(Stdio::piped())
             .spawn()
@@ -122,7 +139,7 @@ fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
     let mut twin = Twin::new();
     let mut beyond = 0;
     for kill in 0..kills {
-        let mut appender = Appender::start(folder.path());
+        let mut appender = Appender::start(folder.path(), "appends_until_it_is_killed");
         // It begins with where the chain is.
         assert_eq!(appender.next(), Some(twin.chain.head().hash), "kill {kill}");
         for _ in 0..random(kill) % 9 {
@@ -155,4 +172,26 @@ fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
     let blocks = twin.chain.head().header.number;
     println!("{kills} kills, {blocks} blocks, {beyond} of which nothing had been said");
     assert!(blocks >= kills, "{blocks} blocks");
+}
+
+#[test]
+fn every_acknowledged_block_is_there_after_kill_9_with_as_many_waiting_as_may() {
+    let folder = tempdir().unwrap();
+    let mut twin = Twin::new();
+    let mut appender = Appender::start(folder.path(), "appends_until_nothing_more_may_wait");
+    let queue = options().queue;
+    for number in 0..queue {
+        let hash = appender.next().expect("there is room for as many");
+        assert!(twin.follow(hash), "block {number}");
+    }
+    // The next one waits for room that never comes.
+    thread::sleep(Duration::from_millis(50));
+    appender.process.kill().unwrap();
+    assert_eq!(appender.next(), None);
+    appender.process.wait().unwrap();
+    let store = DiskStore::open(folder.path(), options()).unwrap();
+    assert_eq!(store.behind(), queue);
+    drop(store);
+    let chain = open(folder.path());
+    twin.assert_same(&chain, (queue as u64 + 1).saturating_sub(STATES));
 }

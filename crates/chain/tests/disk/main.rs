@@ -1,8 +1,9 @@
-//! Chains on disk: opened again, killed, torn, damaged, full, pruned.
+//! Chains on disk: opened again, killed, torn, damaged, full, pruned, behind their log.
 
 mod damage;
 mod full;
 mod killing;
 mod pruning;
+mod queue;
 mod reopening;
 mod scene;

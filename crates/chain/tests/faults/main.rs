@@ -39,7 +39,7 @@ fn building_hands_on_the_error_of_the_store() {
         is(rejected.len(), &1);
         Ok(())
     });
-    assert!(count > 60, "{count}");
+    assert!(count > 40, "{count}");
     scene.reads("State::build", |chain| {
         let header = chain.state().open_header(&attributes)?;
         let built = chain.state().build(&header, &[], &recovered)?;

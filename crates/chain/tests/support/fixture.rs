@@ -1,9 +1,9 @@
 //! Official fixtures (EEST "blockchain_test"): how they are run.
 
-use super::requests::claimed;
+use super::requests::{Claim, claimed};
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
 use alloy_primitives::{Bytes, TxKind, keccak256};
-use enshrine_chain::{Chain, ChainConfig, ChainError, to_stateless_input};
+use enshrine_chain::{Chain, ChainConfig, ChainError};
 use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Flat, Networks};
 use executor::{ChainSpec, Invalid, SystemCode};
 use eyre::{Context, OptionExt, Result, bail, ensure, eyre};
@@ -15,7 +15,7 @@ use revm::{
 use std::{collections::BTreeMap, sync::Arc};
 use store::StoredNodes;
 use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
-use wire::{OwnedWitness, StatelessInput, StatelessResult, convert::RawBlock};
+use wire::{OwnedWitness, StatelessResult, convert::RawBlock};
 
 /// What EXECUTE says of a block for which a fixture expects an exception.
 const REASONS: [(&str, &str); 38] = [
@@ -25,7 +25,7 @@ const REASONS: [(&str, &str); 38] = [
     ("INVALID_DEPOSIT_EVENT_LAYOUT", "another layout"),
     ("INVALID_GASLIMIT", "header field gas limit"),
     ("INVALID_REQUESTS", "requests hash"),
-    // Lists that the format cannot hold: of no known type, in another order, or of no records.
+    // Lists that no input can hold: of no known type, in another order, or of no records.
     ("INVALID_REQUESTS", "but the fields hash to"),
     ("INVALID_WITHDRAWALS_ROOT", "but the fields hash to"),
     ("RLP_BLOCK_LIMIT_EXCEEDED", "bytes of RLP"),
@@ -79,8 +79,10 @@ pub(crate) struct Outcome {
     pub(crate) reasons: BTreeMap<String, usize>,
     /// Tests with a verdict other than the fixture's, and what went wrong.
     pub(crate) wrong: Vec<(String, String)>,
-    /// Blocks that claim other requests than they cause, which EXECUTE was shown as they claim them.
+    /// Blocks that claim other requests than they cause, and are refused for that.
     pub(crate) claimed_requests: usize,
+    /// Blocks that claim lists of requests which no input can hold.
+    pub(crate) malformed_requests: usize,
     /// Valid blocks of Amsterdam that EXECUTE accepts.
     pub(crate) of_amsterdam: usize,
 }
@@ -146,15 +148,16 @@ fn run_test(fixture: &Fixture, outcome: &mut Outcome) -> Result<()> {
             }
             Some(exception) => {
                 outcome.invalid += 1;
-                let refusal = refuse(&chain, &execute, &block.rlp, exception)
+                let Ok(raw) = RawBlock::decode(&block.rlp) else { continue };
+                let claim = raw.header.requests_hash.and_then(|hash| claimed(&fixture.name, hash));
+                let refusal = refuse(&chain, &execute, &raw, exception, claim.as_ref())
                     .wrap_err_with(|| format!("block {index}, {exception}"))?;
-                let Some(refusal) = refusal else { continue };
                 let reason = generalise(&refusal.to_string());
-                let is_about_requests = matches!(
-                    refusal,
-                    ExecuteError::Invalid(Invalid::Commitment { what: "requests hash", .. })
-                );
-                outcome.claimed_requests += usize::from(is_about_requests);
+                match claim {
+                    Some(Claim::Shown(_)) => outcome.claimed_requests += 1,
+                    Some(Claim::Malformed) => outcome.malformed_requests += 1,
+                    None => {}
+                }
                 *outcome.reasons.entry(format!("{exception} => {reason}")).or_default() += 1;
             }
         }
@@ -186,20 +189,24 @@ fn accept(chain: &mut Chain, execute: &Execute, rlp: &[u8]) -> Result<()> {
 }
 
 /// An invalid block is refused by the chain and by EXECUTE, with a witness that holds everything, for
-/// the fixture's reason. `None` if it is not even RLP of a block.
+/// the fixture's reason.
 fn refuse(
     chain: &Chain,
     execute: &Execute,
-    rlp: &[u8],
+    raw: &RawBlock,
     exception: &str,
-) -> Result<Option<ExecuteError>> {
-    let Ok(raw) = RawBlock::decode(rlp) else { return Ok(None) };
-    match chain.import(&raw) {
+    claim: Option<&Claim>,
+) -> Result<ExecuteError> {
+    match chain.import(raw) {
         Ok(_) => bail!("import accepts an invalid block"),
         Err(ChainError::Invalid(_) | ChainError::NoFork(_)) => {}
         Err(other) => bail!("import fails for another reason: {other}"),
     }
-    let calldata = calldata_of_invalid(chain, &raw)?;
+    let requests = match claim {
+        Some(Claim::Shown(requests)) => &requests[..],
+        _ => &[],
+    };
+    let calldata = calldata_of_invalid(chain, raw, requests)?;
     ensure!(call(execute, &calldata).is_none(), "EXECUTE accepts an invalid block");
     let refusal = execute.run(&calldata, u64::MAX).expect_err("just refused");
     let reason = refusal.to_string();
@@ -210,7 +217,14 @@ fn refuse(
         is_of_a_draft || exception.split('|').any(|exception| is_reason_of(exception, &reason)),
         "refused for another reason: {reason}"
     );
-    Ok(Some(refusal))
+    if let Some(Claim::Shown(_)) = claim {
+        let is_about_requests = matches!(
+            refusal,
+            ExecuteError::Invalid(Invalid::Commitment { what: "requests hash", .. })
+        );
+        ensure!(is_of_a_draft || is_about_requests, "not refused for its requests: {reason}");
+    }
+    Ok(refusal)
 }
 
 /// Whether our reason is one for what the fixture expects.
@@ -221,7 +235,7 @@ fn is_reason_of(exception: &str, reason: &str) -> bool {
 }
 
 /// The input of a block that cannot be executed: with all that the chain's store holds as witness.
-fn calldata_of_invalid(chain: &Chain, raw: &RawBlock) -> Result<Vec<u8>> {
+fn calldata_of_invalid(chain: &Chain, raw: &RawBlock, requests: &[Bytes]) -> Result<Vec<u8>> {
     let mut headers = vec![];
     let mut next = raw.header.parent_hash;
     while let Some(block) = chain.find_block(&next)? {
@@ -235,14 +249,7 @@ fn calldata_of_invalid(chain: &Chain, raw: &RawBlock) -> Result<Vec<u8>> {
     witness.canonicalize();
     let spec = &chain.config().spec;
     let fork = spec.fork_at(raw.header.timestamp).ok_or_eyre("no fork at this timestamp")?;
-    // What the block causes, if it can be executed; and what it claims instead.
-    let requests = to_stateless_input(raw, &witness, spec).ok().and_then(|executed| {
-        let executed = StatelessInput::decode(&executed).ok()?;
-        let typed = executed.request.execution_requests.typed();
-        let typed = typed.map(|(kind, records)| [&[kind][..], records].concat().into());
-        claimed(&typed, raw.header.requests_hash?)
-    });
-    Ok(raw.to_input(fork, 1, &witness, &requests.unwrap_or_default(), &[])?)
+    Ok(raw.to_input(fork, 1, &witness, requests, &[])?)
 }
 
 /// Calls EXECUTE from a transaction; `None` if the call fails.

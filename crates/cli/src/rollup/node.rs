@@ -1,20 +1,31 @@
 //! `enshrine node`: a sequencer or a follower, from its configuration to the signal that ends it.
 
 use super::keys::Keys;
-use ::rollup::{Config, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig};
-use alloy_primitives::B256;
+use ::rollup::{
+    Config, EngineConfig, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
+};
+use alloy_primitives::{Address, B256};
 use clap::{Args, ValueEnum};
+use engine::JwtSecret;
 use eyre::{Result, WrapErr as _, bail, ensure, eyre};
 use rpc::ServerConfig;
 use serde::{Deserialize, Serialize};
 use std::{
     env, fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
-use tokio::signal;
+use tokio::time;
 
+/// How long a node may take to end what it has begun.
+const FAREWELL: Duration = Duration::from_millis(1_500);
+/// Most transactions in the pool of a sequencer, their bytes, and most of one account, if nobody says
+/// otherwise.
+const POOL_TRANSACTIONS: usize = 20_000;
+const POOL_BYTES: usize = 64 << 20;
+const POOL_PER_ACCOUNT: usize = 1_024;
 /// What stands before the name of a value in the environment.
 const PREFIX: &str = "ENSHRINE_";
 
@@ -92,9 +103,27 @@ struct Values {
     /// Most gwei that are spent on L1 in a day.
     #[arg(long, value_name = "GWEI")]
     daily_limit_gwei: Option<u64>,
+    /// Most transactions that wait in the pool of a sequencer.
+    #[arg(long, value_name = "COUNT")]
+    pool_transactions: Option<usize>,
+    /// Most of them that one account may have.
+    #[arg(long, value_name = "COUNT")]
+    pool_per_account: Option<usize>,
+    /// Accounts to which neither limit applies, and whose transactions never give way.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pool_local: Option<Vec<Address>>,
     /// WebSocket URL of a sequencer, for blocks that L1 does not have yet.
     #[arg(long, value_name = "URL")]
     sequencer: Option<String>,
+    /// Address and port at which the Engine API is served; needs --jwt-secret.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    engine_addr: Option<SocketAddr>,
+    /// URL of the Engine API of another client, which is kept at the head of this node; needs --jwt-secret.
+    #[arg(long, value_name = "URL")]
+    engine: Option<String>,
+    /// File with the secret of the Engine API: 32 bytes in hexadecimal.
+    #[arg(long, value_name = "FILE")]
+    jwt_secret: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -106,33 +135,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let config = values.config()?;
     rpc::allow_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let node = RollupNode::start(config).await?;
-        for address in node.server().addresses() {
-            println!("Listening on {address}");
-        }
-        ended().await;
-        tracing::info!("stopping");
-        node.stop().await;
-        Ok::<_, eyre::Report>(())
-    })?;
-    Ok(ExitCode::SUCCESS)
+    let outcome = runtime.block_on(serve(config));
+    // A request to an L1 that does not answer is not waited for.
+    runtime.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
-/// SIGINT or SIGTERM.
-async fn ended() {
-    let terminated = async {
-        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
+/// Runs a node until the process is told to end.
+async fn serve(config: Config) -> Result<()> {
+    let mut end = rpc::termination().wrap_err("cannot listen to signals")?;
+    let node = tokio::select! {
+        started = RollupNode::start(config) => started?,
+        _ = &mut end => return Ok(()),
     };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        () = terminated => {}
+    for address in node.server().addresses() {
+        println!("Listening on {address}");
     }
+    if let Some(address) = node.engine_address() {
+        println!("Engine API on {address}");
+    }
+    // It cannot be taken back: the sender speaks once, or is gone with the process.
+    let _ = end.await;
+    tracing::info!("stopping");
+    if time::timeout(FAREWELL, node.stop()).await.is_err() {
+        tracing::warn!("what is still at work is left");
+    }
+    Ok(())
 }
 
 impl Arguments {
@@ -161,7 +189,12 @@ fn from_environment() -> toml::Table {
         .filter_map(|(name, example)| {
             let text = env::var(format!("{PREFIX}{}", name.to_uppercase())).ok()?;
             let number = text.parse::<i64>().ok().filter(|_| example.is_integer());
-            Some((name, number.map_or(toml::Value::String(text), toml::Value::Integer)))
+            let value = match number {
+                Some(number) => number.into(),
+                None if example.is_array() => text.split(',').collect::<Vec<_>>().into(),
+                None => text.into(),
+            };
+            Some((name, value))
         })
         .collect()
 }
@@ -186,7 +219,13 @@ impl Values {
             advance_key: text(),
             operator_key: text(),
             daily_limit_gwei: Some(0),
+            pool_transactions: Some(0),
+            pool_per_account: Some(0),
+            pool_local: Some(Vec::new()),
             sequencer: text(),
+            engine_addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            engine: text(),
+            jwt_secret: Some(PathBuf::new()),
         }
     }
 
@@ -204,6 +243,8 @@ impl Values {
             submit_interval_ms: Some(self.submit_interval_ms.unwrap_or(12_000)),
             poll_interval_ms: Some(self.poll_interval_ms.unwrap_or(500)),
             l1_confirmations: Some(self.l1_confirmations.unwrap_or(0)),
+            pool_transactions: Some(self.pool_transactions.unwrap_or(POOL_TRANSACTIONS)),
+            pool_per_account: Some(self.pool_per_account.unwrap_or(POOL_PER_ACCOUNT)),
             advance_key: hidden(self.advance_key),
             operator_key: hidden(self.operator_key),
             ..self
@@ -236,9 +277,26 @@ impl Values {
                     submit_interval: ms(self.submit_interval_ms, 12_000),
                     confirmations: self.l1_confirmations.unwrap_or(0),
                     submitter,
+                    pool: PoolLimits {
+                        transactions: self.pool_transactions.unwrap_or(POOL_TRANSACTIONS),
+                        bytes: POOL_BYTES,
+                        per_sender: self.pool_per_account.unwrap_or(POOL_PER_ACCOUNT),
+                        local: self.pool_local.unwrap_or_default().into_iter().collect(),
+                    },
                 }))
             }
             RoleName::Follower => Role::Follower { sequencer: self.sequencer },
+        };
+        let engine = match (self.jwt_secret, self.engine_addr, self.engine) {
+            (None, None, None) => None,
+            (None, _, _) => return Err(missing("--jwt-secret")),
+            (Some(_), None, None) => {
+                bail!("--jwt-secret: neither --engine-addr nor --engine is given")
+            }
+            (Some(file), serve, drive) => {
+                let secret = JwtSecret::read(&file).wrap_err("--jwt-secret")?;
+                Some(EngineConfig { secret, serve, drive })
+            }
         };
         Ok(Config {
             deployment: self.deployment.ok_or_else(|| missing("--deployment"))?,
@@ -253,6 +311,7 @@ impl Values {
                 port: self.http_port.unwrap_or(9_545),
                 ..ServerConfig::default()
             },
+            engine,
         })
     }
 }

@@ -13,6 +13,7 @@ mod programs;
 mod real;
 mod rng;
 mod scenario;
+mod specification;
 mod tamper;
 mod tampered;
 mod world;

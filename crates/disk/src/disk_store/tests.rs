@@ -1,10 +1,8 @@
 use super::*;
-use crate::{
-    block::encode_block,
-    state::{node_key, node_value},
-};
+use crate::{block::encode_block, state::node_key, value::node_value};
 use alloy_consensus::Header;
-use store::CanonicalChange;
+use alloy_primitives::keccak256;
+use store::{CanonicalChange, Changes};
 use tempfile::tempdir;
 use trie::Nibbles;
 
@@ -28,9 +26,9 @@ fn nothing_is_given_out_that_does_not_hash_to_what_was_asked_for() {
     state.codes.insert(hash.as_slice(), &right[..]).unwrap();
     assert_eq!(store.node(place, &hash).unwrap(), Some(right.clone()));
     assert_eq!(store.code(&hash).unwrap().unwrap().original_bytes(), right);
-    // Elsewhere it is not.
+    // Elsewhere in the state store it is not; in memory nodes are found by hash alone.
     let below = NodePath { owner: None, nibbles: &Nibbles::from_nibbles([1]) };
-    assert_eq!(store.node(below, &hash).unwrap(), None);
+    assert_eq!(state.node(below, &hash).unwrap(), None);
     let other = B256::repeat_byte(7);
     assert_eq!(store.node(place, &other).unwrap(), None);
     state.nodes.insert(node_key(place, &other), node_value(1, &wrong)).unwrap();
@@ -45,38 +43,157 @@ fn nothing_is_given_out_that_does_not_hash_to_what_was_asked_for() {
     let refused = store.block(&other).unwrap_err();
     assert_eq!(hash_fault(&refused), ("block", block.hash, other));
     // Too short to say when it was written.
-    state.nodes.insert(node_key(place, &other), &[1, 2, 3][..]).unwrap();
+    state.nodes.insert(node_key(place, &other), &[3, 2, 1][..]).unwrap();
     assert!(store.node(place, &other).is_err());
+}
+
+/// A block that becomes canonical.
+fn block(number: u64, state_root: B256) -> Changes {
+    let header = Header { number, state_root, ..Header::default() };
+    let block = Arc::new(Block::from_header(header));
+    let canonical = Some(CanonicalChange { from: number, blocks: vec![Arc::clone(&block)] });
+    Changes { blocks: vec![block], canonical, ..Changes::default() }
+}
+
+fn advance(store: &DiskStore, number: u64) -> Result<(), StoreError> {
+    store.commit(block(number, B256::ZERO))
+}
+
+/// A block of which nobody can say where its only node stands.
+fn unplaceable(number: u64) -> Changes {
+    let node = Bytes::from_static(b"what is no node");
+    let mut changes = block(number, keccak256(&node));
+    changes.put_nodes(vec![node]);
+    changes
+}
+
+fn head(store: &DiskStore) -> u64 {
+    store.head().unwrap().unwrap().header.number
+}
+
+fn fault(error: &StoreError) -> &DiskError {
+    error.fault().downcast_ref().unwrap()
 }
 
 #[test]
 fn a_log_that_cannot_be_written_leaves_the_chain_as_it_was_and_takes_the_next_commit() {
     let folder = tempdir().unwrap();
     let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
-    let advance = |number: u64| {
-        let block = Arc::new(Block::from_header(Header { number, ..Header::default() }));
-        let canonical = CanonicalChange { from: number, blocks: vec![Arc::clone(&block)] };
-        let canonical = Some(canonical);
-        store.commit(Changes { blocks: vec![block], canonical, ..Changes::default() })
-    };
-    advance(0).unwrap();
-    advance(1).unwrap();
+    advance(&store, 0).unwrap();
+    advance(&store, 1).unwrap();
     // A segment cannot be made where a folder stands.
     let obstacle = folder.path().join("blocks/0000000001.log");
     fs::create_dir(&obstacle).unwrap();
-    if let Some(log) = &mut store.inner.writer.lock().log {
+    if let Some(log) = &mut store.inner.log.lock().log {
         log.limit_segments(1);
     }
-    let refused = advance(2).unwrap_err();
-    assert!(matches!(refused.fault().downcast_ref(), Some(DiskError::Io { .. })), "{refused}");
-    assert_eq!(store.head().unwrap().unwrap().header.number, 1);
+    let refused = advance(&store, 2).unwrap_err();
+    assert!(matches!(fault(&refused), DiskError::Io { .. }), "{refused}");
+    assert_eq!(head(&store), 1);
     assert_eq!(store.canonical_hash(2).unwrap(), None);
     fs::remove_dir(&obstacle).unwrap();
-    advance(2).unwrap();
-    assert_eq!(store.head().unwrap().unwrap().header.number, 2);
-    // A state store that fails is another matter: the block is in the log, and nothing comes after it.
-    store.inner.writer.lock().broken = Some("as if a batch had failed".into());
-    let refused = advance(3).unwrap_err();
-    assert!(matches!(refused.fault().downcast_ref(), Some(DiskError::Unusable(_))), "{refused}");
-    assert_eq!(store.head().unwrap().unwrap().header.number, 2);
+    advance(&store, 2).unwrap();
+    assert_eq!(head(&store), 2);
+}
+
+#[test]
+fn after_a_commit_that_cannot_be_taken_in_nothing_is_added_and_all_that_lasts_is_read() {
+    let folder = tempdir().unwrap();
+    let options = DiskOptions { queue: 2, ..DiskOptions::default() };
+    let store = DiskStore::open(folder.path(), options).unwrap();
+    advance(&store, 0).unwrap();
+    advance(&store, 1).unwrap();
+    store.flush().unwrap();
+    let held = store.hold();
+    // Executing it again would give its nodes, so the log takes it.
+    store.commit(Changes { witness: Some(OwnedWitness::default()), ..unplaceable(2) }).unwrap();
+    advance(&store, 3).unwrap();
+    let log = folder.path().join("blocks/0000000000.log");
+    let length = || fs::metadata(&log).unwrap().len();
+    let before = length();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| advance(&store, 4));
+        drop(held);
+        let refused = waits.join().unwrap().unwrap_err();
+        let DiskError::Unusable(reason) = fault(&refused) else { panic!("{refused}") };
+        assert!(reason.contains("node of a commit"), "{reason}");
+    });
+    for refused in [advance(&store, 4), store.flush(), store.prune(), store.compact()] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(fault(&refused), DiskError::Unusable(_)), "{refused}");
+    }
+    assert_eq!((length(), store.queued(), head(&store)), (before, 2, 3));
+    for number in 0..4 {
+        let hash = store.canonical_hash(number).unwrap().unwrap();
+        assert_eq!(store.block(&hash).unwrap().unwrap().header.number, number);
+    }
+    drop(store);
+    // Both are in the log, and neither is half in the state store.
+    let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
+    assert_eq!((store.behind(), head(&store)), (2, 1));
+}
+
+#[test]
+fn a_record_that_could_not_be_taken_in_does_not_get_into_the_log() {
+    let folder = tempdir().unwrap();
+    let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
+    advance(&store, 0).unwrap();
+    let refused = store.commit(unplaceable(1)).unwrap_err();
+    assert!(matches!(fault(&refused), DiskError::Malformed { .. }), "{refused}");
+    assert_eq!(head(&store), 0);
+    // The same block without that node is one like any other.
+    store.commit(Changes { nodes: vec![], ..unplaceable(1) }).unwrap();
+    assert_eq!(head(&store), 1);
+}
+
+#[test]
+fn a_commit_waits_for_room() {
+    let folder = tempdir().unwrap();
+    let options = DiskOptions { queue: 3, ..DiskOptions::default() };
+    let store = DiskStore::open(folder.path(), options).unwrap();
+    advance(&store, 0).unwrap();
+    let held = store.hold();
+    let (done, dones) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        let store = &store;
+        scope.spawn(move || {
+            for number in 1..=10 {
+                advance(store, number).unwrap();
+                done.send(number).unwrap();
+            }
+        });
+        for number in 1..=3 {
+            assert_eq!(dones.recv(), Ok(number));
+        }
+        // It cannot come, so this does not depend on how long it is waited for.
+        assert!(dones.recv_timeout(std::time::Duration::from_millis(100)).is_err());
+        assert_eq!((store.queued(), head(store)), (3, 3));
+        drop(held);
+        for number in 4..=10 {
+            assert_eq!(dones.recv(), Ok(number));
+            assert!(store.queued() <= 3);
+        }
+    });
+    store.flush().unwrap();
+    assert_eq!((store.queued(), head(&store)), (0, 10));
+}
+
+#[test]
+fn a_state_store_that_is_laid_out_otherwise_is_left_alone() {
+    let folder = tempdir().unwrap();
+    let open = || DiskStore::open(folder.path(), DiskOptions::default());
+    let store = open().unwrap();
+    advance(&store, 0).unwrap();
+    let lay_out = |store: &DiskStore, layout: u64| {
+        let mut batch = store.inner.state.batch();
+        store.inner.state.put_meta(&mut batch, Meta::Layout, &layout.to_be_bytes());
+        batch.commit().unwrap();
+    };
+    drop(store);
+    // As it was made, it is opened.
+    let store = open().unwrap();
+    lay_out(&store, 3);
+    drop(store);
+    let refused = open().unwrap_err();
+    assert!(matches!(refused, DiskError::OtherLayout { got: 3, expected: 2, .. }), "{refused}");
 }

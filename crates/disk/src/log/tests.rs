@@ -129,8 +129,8 @@ fn a_length_that_no_record_has_is_refused_before_anything_is_allocated() {
     assert!(matches!(refused, DiskError::TooLong { got, limit } if (got, limit) == expected));
     // Nor is such a record ever written; the longest can be.
     let body = vec![0; usize::try_from(MAX_BODY + 1).unwrap()];
-    assert!(matches!(frame(position, &body), Err(DiskError::TooLong { .. })));
-    assert!(frame(position, &body[1..]).is_ok());
+    assert!(matches!(head(position, &body), Err(DiskError::TooLong { .. })));
+    assert!(head(position, &body[1..]).is_ok());
 }
 
 #[test]

@@ -181,6 +181,11 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         Arc::clone(&self.failure)
     }
 
+    /// An account as the block has it so far, if it has looked at it.
+    pub fn known(&self, address: Address) -> Option<Option<AccountInfo>> {
+        self.ids.get(&address).map(|id| self.accounts[*id as usize].seen_by_evm())
+    }
+
     /// Tells the meter of work; whether the block may go on. If not, it has failed.
     pub(crate) fn spend(&self, work: DearWork) -> bool {
         let paid = self.meter.as_ref().is_none_or(|meter| meter.spend(work));

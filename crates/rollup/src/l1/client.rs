@@ -12,8 +12,8 @@ use alloy_rpc_types_eth::{Block, TransactionReceipt};
 use client::{Client, Options};
 use std::{thread, time::Duration};
 
-/// Headers that are asked for at once.
-const PARALLEL: usize = 16;
+/// Headers, or blocks, that are asked for at once.
+pub(super) const PARALLEL: usize = 16;
 
 /// An L1 node.
 #[derive(Debug)]
@@ -92,11 +92,11 @@ impl L1Client {
         Ok(block.map(|block| block.header.timestamp))
     }
 
-    /// The headers with these numbers, as far as there are any, asked for side by side.
+    /// The headers with these numbers, as far as there are any and they can be had, asked for side by side.
     ///
     /// # Errors
     ///
-    /// As [`Self::header`].
+    /// As [`Self::header`], if the first of them cannot be had.
     pub fn headers(&self, from: u64, count: usize) -> Result<Vec<L1Header>, L1Error> {
         let numbers: Vec<u64> = (from..).take(count).collect();
         let asked = thread::scope(|scope| {
@@ -106,16 +106,48 @@ impl L1Client {
                 .map(|numbers| {
                     scope.spawn(move || {
                         let headers = numbers.iter().map(|number| self.header((*number).into()));
-                        headers.collect::<Result<Vec<_>, _>>()
+                        headers.collect::<Vec<_>>()
                     })
                 })
                 .collect();
             let joined = asking
                 .into_iter()
-                .map(|asking| asking.join().unwrap_or_else(|_| Err(L1Error::Thread)));
-            joined.collect::<Result<Vec<_>, _>>()
-        })?;
-        Ok(asked.into_iter().flatten().map_while(|header| header).collect())
+                .flat_map(|asking| asking.join().unwrap_or_else(|_| vec![Err(L1Error::Thread)]));
+            joined.collect::<Vec<_>>()
+        });
+        let mut headers = Vec::new();
+        for header in asked {
+            match header {
+                Ok(Some(header)) => headers.push(header),
+                Ok(None) => break,
+                Err(error) if headers.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(headers)
+    }
+
+    /// As [`Self::transactions`] for several blocks, side by side. A block whose bloom names none of the
+    /// addresses is not asked for.
+    pub(super) fn transactions_of(
+        &self,
+        headers: &[L1Header],
+        addresses: &[Address],
+    ) -> Vec<Result<Vec<L1Transaction>, L1Error>> {
+        thread::scope(|scope| {
+            let asking: Vec<_> = headers
+                .iter()
+                .map(|header| {
+                    let asks = may_concern(&header.bloom, addresses);
+                    asks.then(|| scope.spawn(move || self.transactions(header, addresses)))
+                })
+                .collect();
+            let joined = asking.into_iter().map(|asking| match asking {
+                Some(asking) => asking.join().unwrap_or_else(|_| Err(L1Error::Thread)),
+                None => Ok(Vec::new()),
+            });
+            joined.collect()
+        })
     }
 
     /// The transactions of a block that have logged anything at one of these addresses.
@@ -163,7 +195,7 @@ impl L1Client {
 }
 
 /// Whether a block may hold logs of one of these addresses: if not, it holds none.
-pub(crate) fn may_concern(bloom: &Bloom, addresses: &[Address]) -> bool {
+fn may_concern(bloom: &Bloom, addresses: &[Address]) -> bool {
     addresses.iter().any(|address| bloom.contains_input(BloomInput::Raw(address.as_slice())))
 }
 

@@ -3,8 +3,8 @@
 use crate::{
     L1Error, RollupError,
     l1::{
-        Advanced, BlobClient, ForcedEntry, L1Client, L1Header, SentMessage, client::may_concern,
-        events::Events,
+        Advanced, BlobClient, ForcedEntry, L1Client, L1Header, L1Transaction, SentMessage,
+        client::PARALLEL, events::Events,
     },
     queue::MessageQueue,
 };
@@ -46,6 +46,10 @@ pub struct L1View {
     /// Number of each forced transaction that was discharged, and the L1 block of that.
     discharged: Vec<(u64, u64)>,
     finalized: u64,
+    /// Number of the newest L1 block there is, as the node said last.
+    latest: u64,
+    /// What was read and not handed over yet, because something behind it could not be read.
+    update: L1Update,
 }
 
 impl L1View {
@@ -61,6 +65,8 @@ impl L1View {
             advanced: Vec::new(),
             discharged: Vec::new(),
             finalized: 0,
+            latest: 0,
+            update: L1Update::default(),
         }
     }
 
@@ -109,6 +115,11 @@ impl L1View {
         self.finalized
     }
 
+    /// Number of the newest L1 block, read or not. Nothing proves it.
+    pub const fn latest(&self) -> u64 {
+        self.latest
+    }
+
     /// The queue of messages to the L2.
     pub const fn messages(&self) -> &MessageQueue {
         &self.messages
@@ -148,26 +159,30 @@ impl L1View {
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 cannot be read or contradicts itself; what was read before stays.
+    /// [`RollupError::L1`] if L1 cannot be read or contradicts itself; what was read before stays, and the
+    /// next call that does not fail hands it over.
     pub fn poll(&mut self) -> Result<L1Update, RollupError> {
-        let mut update = L1Update::default();
-        let Some(latest) = self.client.header(BlockNumberOrTag::Latest)? else {
-            return Ok(update);
-        };
+        self.read_on()?;
+        self.read_finalized()?;
+        let more = self.head().is_some_and(|head| head.number < self.latest);
+        Ok(L1Update { more, ..core::mem::take(&mut self.update) })
+    }
+
+    fn read_on(&mut self) -> Result<(), RollupError> {
+        let Some(latest) = self.client.header(BlockNumberOrTag::Latest)? else { return Ok(()) };
+        self.latest = latest.number;
         if self.head().is_some_and(|head| head.hash == latest.hash) {
-            self.read_finalized()?;
-            return Ok(update);
+            return Ok(());
         }
         if let Some(stayed) = self.last_common(&latest)? {
             self.revert_to(stayed);
-            update.reverted_to = Some(stayed);
         }
         let next = self.head().map_or(self.deployment.l1_block, |head| head.number + 1);
         let missing = (latest.number + 1).saturating_sub(next);
         let count = usize::try_from(missing).unwrap_or(BATCH).min(BATCH);
         let mut headers = match missing {
             0 => Vec::new(),
-            1 if next == latest.number => vec![latest.clone()],
+            1 if next == latest.number => vec![latest],
             _ => self.client.headers(next, count)?,
         };
         // What does not follow was reorganised meanwhile: the next look finds that.
@@ -181,12 +196,14 @@ impl L1View {
             })
             .unwrap_or(headers.len());
         headers.truncate(following);
-        for header in headers {
-            update.advanced.extend(self.read(header)?);
+        let Deployment { rollup, inbox, forced, .. } = self.deployment;
+        for some in headers.chunks(PARALLEL) {
+            let logged = self.client.transactions_of(some, &[rollup, inbox, forced]);
+            for (header, transactions) in some.iter().zip(logged) {
+                self.read(header.clone(), &transactions?)?;
+            }
         }
-        update.more = self.head().is_some_and(|head| head.number < latest.number);
-        self.read_finalized()?;
-        Ok(update)
+        Ok(())
     }
 
     /// The last block of this view on the chain of `latest`, if it is not the head.
@@ -218,21 +235,24 @@ impl L1View {
         self.forced.retain(|entry| entry.l1_block <= number);
         self.advanced.retain(|(_, _, l1_block)| *l1_block <= number);
         self.discharged.retain(|(_, l1_block)| *l1_block <= number);
+        self.update.advanced.retain(|block| block.l1_block <= number);
+        let before = self.update.reverted_to.unwrap_or(number);
+        self.update.reverted_to = Some(before.min(number));
     }
 
-    /// Takes a block that follows the head.
-    fn read(&mut self, header: L1Header) -> Result<Vec<Advanced>, RollupError> {
-        let Deployment { rollup, inbox, forced, .. } = self.deployment;
-        let addresses = [rollup, inbox, forced];
-        let mut advanced = Vec::new();
-        if may_concern(&header.bloom, &addresses) {
-            let transactions = self.client.transactions(&header, &addresses)?;
-            let trace = |transaction| self.calls_of(rollup, transaction);
+    /// Takes a block that follows the head, and its transactions that concern the rollup.
+    fn read(
+        &mut self,
+        header: L1Header,
+        transactions: &[L1Transaction],
+    ) -> Result<(), RollupError> {
+        if !transactions.is_empty() {
+            let trace = |transaction| self.calls_of(self.deployment.rollup, transaction);
             let blobs = |transaction, hashes: &[B256]| {
                 let client = self.blobs.as_ref().ok_or(L1Error::NoBeacon(transaction))?;
                 client.blobs(&header, hashes)
             };
-            let events = Events::read(&self.deployment, &header, &transactions, trace, blobs)?;
+            let events = Events::read(&self.deployment, &header, transactions, trace, blobs)?;
             for SentMessage { message, l1_block, l1_timestamp } in events.messages {
                 self.messages.push(message, l1_block, l1_timestamp)?;
             }
@@ -241,13 +261,13 @@ impl L1View {
             for block in &events.advanced {
                 self.advanced.push((block.number, block.hash, header.number));
             }
-            advanced = events.advanced;
+            self.update.advanced.extend(events.advanced);
         }
         self.headers.push_back(header);
         if self.headers.len() > REMEMBERED {
             self.headers.pop_front();
         }
-        Ok(advanced)
+        Ok(())
     }
 
     fn read_finalized(&mut self) -> Result<(), RollupError> {

@@ -1,8 +1,9 @@
 //! Making blocks and bringing them to L1.
 //!
-//! What a block is made of is in `sealing`, what goes to L1 and when in `submission`, which way in `planning`, and what becomes of
-//! blocks that L1 can never take in `recovery`.
+//! What a block is made of is in `sealing`, what goes to L1 and when in `submission`, which way in `planning`, and
+//! what becomes of blocks that L1 can never take in `recovery`.
 
+mod clock;
 mod planning;
 mod recovery;
 mod sealing;
@@ -13,23 +14,19 @@ pub(crate) use submission::max_input;
 use crate::{
     Duties, RollupError, Rules, SequencerConfig, Submitter,
     l1::L1View,
+    pool_log::PoolLog,
     status::SubmitterStatus,
     sync::{self, Sync},
 };
 use alloy_primitives::{Address, B256, Bytes, map::B256Map};
 use chain::{Block, ChainReader, RecoveredTransaction};
+use clock::L1Clock;
 use node::{MineRequest, Node, SetAttributes};
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 /// Gas that EXECUTE may ask for a block: what an L1 transaction has (EIP-7825), without its calldata, which
 /// may be 16 gas a byte, and half a million for the contract; and 63/64 of that.
 pub(crate) const MAX_EXECUTE_GAS: u64 = ((1 << 24) - 16 * 131_072 - 500_000) / 64 * 63;
-/// How often L1's clock is asked for while L1 makes no block.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(12);
 
 /// Makes the blocks of an L2.
 #[derive(Debug)]
@@ -52,20 +49,17 @@ pub struct Sequencer {
     /// What L1 knew of the duties at its block with this hash.
     known: Option<(B256, Duties)>,
     clock: L1Clock,
-}
-
-/// L1's clock, as far as this machine can tell.
-#[derive(Debug, Default)]
-struct L1Clock {
-    /// Seconds that it is before the clock of this machine; behind it, if less than zero.
-    offset: i128,
-    /// When it was asked for, and the L1 block at which.
-    asked: Option<(Instant, B256)>,
+    pool_log: Option<Arc<PoolLog>>,
 }
 
 impl Sequencer {
     /// A sequencer over a node and a view of L1.
-    pub(crate) fn new(sync: Sync, rules: Rules, config: SequencerConfig) -> Self {
+    pub(crate) fn new(
+        sync: Sync,
+        rules: Rules,
+        config: SequencerConfig,
+        pool_log: Option<Arc<PoolLog>>,
+    ) -> Self {
         let deployment = sync.view.deployment();
         let submitter = Submitter::new(
             config.advance_key.clone(),
@@ -86,7 +80,8 @@ impl Sequencer {
             last_submission: now,
             most_blocks: submission::MAX_BLOCKS,
             known: None,
-            clock: L1Clock::default(),
+            clock: L1Clock::new(),
+            pool_log,
         };
         sequencer.expect_plain_block();
         sequencer
@@ -133,7 +128,7 @@ impl Sequencer {
     pub fn follow_l1(&mut self) -> Result<(), RollupError> {
         loop {
             let update = self.sync.poll()?;
-            if update.reverted_to.is_some() {
+            if update.reverted {
                 self.submitter.forget();
             }
             self.keep(update.displaced);
@@ -145,24 +140,17 @@ impl Sequencer {
         self.rebuild_lost()
     }
 
-    /// Sets the clock by the block that L1 would make now.
+    /// Sets the clock by L1's head and the block that it would make now.
     fn set_clock(&mut self) -> Result<(), RollupError> {
-        let Some(head) = self.view().head().map(|head| head.hash) else { return Ok(()) };
-        let is_set =
-            self.clock.asked.is_some_and(|(at, of)| of == head && at.elapsed() < CLOCK_INTERVAL);
-        if !is_set {
-            let next = self.view().client().next_timestamp()?;
-            self.clock.offset = next.map_or(0, |next| i128::from(next) - time_of_day());
-            self.clock.asked = Some((Instant::now(), head));
-        }
+        let Some(head) = self.view().head().map(|head| head.timestamp) else { return Ok(()) };
+        let next = self.view().client().next_timestamp()?.unwrap_or(head);
+        self.clock.set(head, next.max(head + 1));
         Ok(())
     }
 
-    /// L1's time now: not later than its next block.
+    /// L1's time now: not later than that of its next block.
     fn l1_time(&self) -> u64 {
-        let head = self.view().head().map_or(0, |head| head.timestamp);
-        let now = (time_of_day() + self.clock.offset).max(0);
-        u64::try_from(now).unwrap_or(u64::MAX).max(head)
+        self.clock.now()
     }
 
     /// What L1 knows of the duties: asked once for each of its blocks.
@@ -216,6 +204,11 @@ impl Sequencer {
         self.forget_kept(&block, &rejected);
         self.inputs.insert(block.hash, input.into());
         self.expect_plain_block();
+        if let Some(log) = &self.pool_log
+            && let Err(error) = log.tidy(self.node(), self.sync.safe()?.header.number, &self.again)
+        {
+            tracing::warn!(%error, "the pool's file grows: it cannot be written anew");
+        }
         Ok(Some(block))
     }
 
@@ -235,9 +228,4 @@ impl Sequencer {
             self.node().execute(SetAttributes(plain));
         }
     }
-}
-
-fn time_of_day() -> i128 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i128::from(since.as_secs())
 }

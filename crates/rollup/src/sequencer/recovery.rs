@@ -61,7 +61,7 @@ impl Sequencer {
             let hash = kept.transaction.hash();
             let included = block.transactions.iter().any(|it| it.hash() == hash);
             let reason = rejected.iter().find(|(rejected, _)| rejected == hash);
-            let Some((transaction, reason @ Rejection::Invalid(_))) = reason else {
+            let Some((transaction, reason)) = reason.filter(|(_, it)| it.is_final()) else {
                 return !included;
             };
             tracing::warn!(%transaction, %reason, "a transaction fell out");

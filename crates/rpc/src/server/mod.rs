@@ -7,9 +7,11 @@ mod http;
 mod ipc;
 mod listen;
 mod pages;
+mod signals;
 
 pub use listen::allow_open_files;
 pub use pages::{Health, MorePages, Pages};
+pub use signals::termination;
 
 use jsonrpsee::{
     ConnectionId, MethodResponse,

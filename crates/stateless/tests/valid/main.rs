@@ -3,6 +3,7 @@
 
 mod accounts;
 mod deposits;
+mod fee_caps;
 mod reads;
 mod refunds;
 mod system;

@@ -4,7 +4,7 @@
 use super::ascending;
 use crate::{DecodeError, OwnedWitness};
 use alloy_primitives::Bytes;
-use alloy_rlp::{Decodable, Header, PayloadView};
+use alloy_rlp::{Decodable, Encodable, Header, PayloadView};
 
 const WHAT: &str = "geth witness";
 
@@ -32,6 +32,24 @@ impl OwnedWitness {
         let mut witness = Self { state: strings(state)?, codes: strings(codes)?, headers };
         witness.canonicalize();
         Ok(witness)
+    }
+
+    /// Writes geth's RLP witness.
+    pub fn to_geth_rlp(&self) -> Bytes {
+        let list = |payload: Vec<u8>| {
+            let mut out = Vec::with_capacity(payload.len() + 9);
+            Header { list: true, payload_length: payload.len() }.encode(&mut out);
+            out.extend(payload);
+            out
+        };
+        let strings = |items: &[Bytes]| {
+            let mut payload = Vec::new();
+            items.iter().for_each(|item| item.encode(&mut payload));
+            list(payload)
+        };
+        // Headers are lists themselves.
+        let headers = list(self.headers.iter().rev().flatten().copied().collect());
+        list([headers, strings(&self.codes), strings(&self.state)].concat()).into()
     }
 }
 

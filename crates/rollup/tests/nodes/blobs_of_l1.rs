@@ -1,12 +1,10 @@
 //! L2 blocks that come to L1 in blobs, and who reads them there.
 
-mod support;
-
+use crate::support::{World, provider_of, signed, until};
 use alloy_consensus::Transaction as _;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::Provider;
-use devnet::Devnet;
 use enshrine_rollup::{Config, Role, RollupNode};
 use eyre::{OptionExt, Result};
 use std::{
@@ -19,7 +17,6 @@ use std::{
     thread,
     time::Duration,
 };
-use support::{World, provider_of, signed, until};
 use testkit::{ETHER, Key};
 
 /// What becomes of the answer to a request for a path.
@@ -79,10 +76,6 @@ fn pass_on(mut client: TcpStream, upstream: &str, change: &Mutex<Change>) -> Res
     Ok(())
 }
 
-async fn world() -> Result<World> {
-    World::on(Devnet::builder().with(|config| config.execute_blobs = true)).await
-}
-
 fn with_beacon(config: Config, url: &str) -> Config {
     Config { l1_beacon: Some(url.to_owned()), ..config }
 }
@@ -128,7 +121,7 @@ async fn balance(node: &RollupNode, address: Address) -> Result<U256> {
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_go_through_blobs_where_that_is_cheaper_and_a_follower_reads_them_there()
 -> Result<()> {
-    let world = world().await?;
+    let world = World::with_blobs().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let config = with_beacon(world.config(role), &world.l1.endpoint());
     let sequencer = RollupNode::start(config).await?;
@@ -158,7 +151,7 @@ async fn blocks_go_through_blobs_where_that_is_cheaper_and_a_follower_reads_them
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_lying_consensus_client_gives_is_not_taken_for_a_blob() -> Result<()> {
-    let world = world().await?;
+    let world = World::with_blobs().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
     let config = with_beacon(world.config(role), &world.l1.endpoint());
     let sequencer = RollupNode::start(config).await?;

@@ -10,10 +10,14 @@ use std::{
 /// What the proxy does with an answer.
 pub(crate) type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
 
+/// What the proxy answers by itself.
+pub(crate) type Intercept = Box<dyn Fn(&str) -> Option<String> + Send>;
+
 /// A proxy that runs as long as the test does.
 pub(crate) struct Proxy {
     address: SocketAddr,
     change: Arc<Mutex<Change>>,
+    intercept: Arc<Mutex<Intercept>>,
 }
 
 impl Proxy {
@@ -22,18 +26,24 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let change: Arc<Mutex<Change>> = Arc::new(Mutex::new(Box::new(|_, answer| Some(answer))));
-        let shared = Arc::clone(&change);
+        let intercept: Arc<Mutex<Intercept>> = Arc::new(Mutex::new(Box::new(|_| None)));
+        let (shared, asked) = (Arc::clone(&change), Arc::clone(&intercept));
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                let change = Arc::clone(&shared);
-                thread::spawn(move || drop(serve(connection, upstream, &change)));
+                let (change, intercept) = (Arc::clone(&shared), Arc::clone(&asked));
+                thread::spawn(move || drop(serve(connection, upstream, &change, &intercept)));
             }
         });
-        Ok(Self { address, change })
+        Ok(Self { address, change, intercept })
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// From here on requests for which this has an answer do not reach the node.
+    pub(crate) fn intercept(&self, answer: impl Fn(&str) -> Option<String> + Send + 'static) {
+        *self.intercept.lock().expect("no thread panics with it") = Box::new(answer);
     }
 
     /// From here on answers are changed like this, given the request; `None` breaks the connection.
@@ -46,8 +56,14 @@ fn serve(
     mut client: TcpStream,
     upstream: SocketAddr,
     change: &Mutex<Change>,
+    intercept: &Mutex<Intercept>,
 ) -> std::io::Result<()> {
     while let Some(request) = read_message(&mut client)? {
+        let own = intercept.lock().expect("no thread panics with it")(&request);
+        if let Some(answer) = own {
+            write_answer(&mut client, &answer)?;
+            continue;
+        }
         let mut node = TcpStream::connect(upstream)?;
         let head = format!(
             "POST / HTTP/1.1\r\nhost: l1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -58,14 +74,24 @@ fn serve(
         let Some(answer) = read_message(&mut node)? else { return Ok(()) };
         let changed = change.lock().expect("no thread panics with it")(&request, answer);
         let Some(answer) = changed else { return Ok(()) };
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            answer.len()
-        );
-        client.write_all(head.as_bytes())?;
-        client.write_all(answer.as_bytes())?;
+        write_answer(&mut client, &answer)?;
     }
     Ok(())
+}
+
+fn write_answer(client: &mut TcpStream, answer: &str) -> std::io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        answer.len()
+    );
+    client.write_all(head.as_bytes())?;
+    client.write_all(answer.as_bytes())
+}
+
+/// The id of a request, as its answer has to have it.
+pub(crate) fn id_of(request: &str) -> String {
+    let request: serde_json::Value = serde_json::from_str(request).unwrap_or_default();
+    request["id"].to_string()
 }
 
 /// The body of the next message; `None` at the end.

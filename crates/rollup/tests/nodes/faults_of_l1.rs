@@ -1,17 +1,13 @@
 //! An L1 that is reorganised, jumps in time, lies or is gone.
 
-#[path = "support/proxy.rs"]
-mod proxy;
-mod support;
-
+use crate::support::proxy::Proxy;
+use crate::support::{self, World, provider_of, signed, until};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
 use enshrine_rollup::{Role, RollupNode};
 use eyre::Result;
-use proxy::Proxy;
 use std::time::Duration;
-use support::{World, provider_of, signed, until};
 use testkit::{ETHER, Key};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,7 +18,9 @@ async fn after_reorganisations_of_l1_deposits_are_there_once_and_all_agree() -> 
     let alice = Key::named("alice").address();
     let l2 = provider_of(&sequencer)?;
     let mut sent = U256::ZERO;
-    for depth in [1_u64, 3, 8] {
+    // What is deployed stays, however deep it gets.
+    world.provider.anvil_mine(Some(64), None).await?;
+    for depth in [1_u64, 3, 8, 64] {
         for _ in 0..3 {
             world.deposit(alice, U256::from(ETHER)).await?;
         }
@@ -183,6 +181,150 @@ async fn a_node_that_is_started_again_goes_on_where_it_was() -> Result<()> {
     assert_eq!(sequencer.status().unsafe_head, head);
     until("the way to L1", &sequencer, || async { Ok(sequencer.status().safe_head == head) })
         .await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_ends_although_l1_never_answers() -> Result<()> {
+    let world = World::new().await?;
+    let server = world.l1.server().map(|server| server.addresses()[0]);
+    let proxy = Proxy::start(server.expect("the devnet serves HTTP"))?;
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.l1 = proxy.url();
+    config.l1_timeout = Duration::from_secs(600);
+    let sequencer = RollupNode::start(config).await?;
+    let (asked, hangs) = std::sync::mpsc::channel();
+    proxy.set(move |_, _| {
+        let _ = asked.send(());
+        std::thread::sleep(Duration::from_secs(600));
+        None
+    });
+    tokio::task::spawn_blocking(move || hangs.recv()).await??;
+    // Far less than L1 would be waited for.
+    tokio::time::timeout(support::PATIENCE, sequencer.stop()).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_l1_whose_clock_is_years_away_is_followed_all_the_same() -> Result<()> {
+    for start in [1_000_000_000, 4_000_000_000] {
+        let world = World::starting_at(start).await?;
+        let sequencer = world.sequencer().await?;
+        let alice = Key::named("alice").address();
+        let l2 = provider_of(&sequencer)?;
+        world.deposit(alice, U256::from(ETHER)).await?;
+        until("the deposit on L1", &sequencer, || async {
+            let status = sequencer.status();
+            Ok(l2.get_balance(alice).await? == U256::from(ETHER)
+                && status.safe_head == status.unsafe_head)
+        })
+        .await?;
+        let head = l2.get_block_by_number(alloy_eips::BlockNumberOrTag::Latest).await?;
+        let time = head.map_or(0, |head| head.header.timestamp);
+        assert!((start..start + 3_600).contains(&time), "{time}");
+        sequencer.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -> Result<()> {
+    let world = World::new().await?;
+    let server = world.l1.server().map(|server| server.addresses()[0]);
+    let proxy = Proxy::start(server.expect("the devnet serves HTTP"))?;
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.l1 = proxy.url();
+    let sequencer = RollupNode::start(config).await?;
+    let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
+    let l2 = provider_of(&sequencer)?;
+    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
+    until("the deposit", &sequencer, || async {
+        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
+    })
+    .await?;
+    let mut sent = 0;
+    for hours in [1, 24] {
+        // Each request takes its time, and then there is nobody.
+        proxy.set(|_, answer| {
+            std::thread::sleep(Duration::from_millis(100));
+            Some(answer)
+        });
+        let before = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
+        let before = *l2.send_raw_transaction(&before.encoded_2718()).await?.tx_hash();
+        until("a block over a slow L1", &sequencer, || async {
+            Ok(l2.get_transaction_receipt(before).await?.is_some())
+        })
+        .await?;
+        proxy.set(|_, _| None);
+        until("silence", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
+        // Users go on, and somebody deposits.
+        let during = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
+        let during = *l2.send_raw_transaction(&during.encoded_2718()).await?.tx_hash();
+        world.deposit(bob, U256::from(ETHER)).await?;
+        world.provider.anvil_increase_time(hours * 3_600).await?;
+        world.provider.anvil_mine(Some(1), None).await?;
+        proxy.set(|_, answer| Some(answer));
+        until("both transactions on L1", &sequencer, || async {
+            let safe = sequencer.status().safe_head.number;
+            let mut all = true;
+            for hash in [before, during] {
+                let receipt = l2.get_transaction_receipt(hash).await?;
+                all &= receipt.and_then(|it| it.block_number).is_some_and(|it| it <= safe);
+            }
+            Ok(all)
+        })
+        .await?;
+        sent += 2;
+        until("the deposit", &sequencer, || async {
+            let expected = U256::from(sent) + U256::from(ETHER) * U256::from(sent / 2);
+            Ok(l2.get_balance(bob).await? == expected)
+        })
+        .await?;
+    }
+    let follower = world.follower(None).await?;
+    until("the follower", &follower, || async {
+        Ok(follower.status().safe_head == sequencer.status().safe_head)
+    })
+    .await?;
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_whose_reads_fail_in_the_middle_misses_nothing() -> Result<()> {
+    let world = World::new().await?;
+    let sequencer = world.sequencer().await?;
+    let alice = Key::named("alice").address();
+    let l2 = provider_of(&sequencer)?;
+    for count in 1..=6_u128 {
+        world.deposit(alice, U256::from(ETHER)).await?;
+        until("a block on L1", &sequencer, || async {
+            let status = sequencer.status();
+            Ok(l2.get_balance(alice).await? == U256::from(count * ETHER)
+                && status.safe_head == status.unsafe_head)
+        })
+        .await?;
+    }
+    let server = world.l1.server().map(|server| server.addresses()[0]);
+    let proxy = Proxy::start(server.expect("the devnet serves HTTP"))?;
+    // Of what is asked for, the greater part gets lost, so that a look at L1 ends in its middle.
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    proxy.set(move |request, answer| {
+        let is_read = request.contains("eth_getBlockReceipts");
+        let number = asked.fetch_add(is_read.into(), std::sync::atomic::Ordering::SeqCst);
+        (!is_read || number % 9 < 4).then_some(answer)
+    });
+    let mut config = world.config(Role::Follower { sequencer: None });
+    config.l1 = proxy.url();
+    let follower = RollupNode::start(config).await?;
+    until("the follower", &follower, || async {
+        Ok(follower.status().safe_head == sequencer.status().safe_head)
+    })
+    .await?;
+    assert_eq!(provider_of(&follower)?.get_balance(alice).await?, U256::from(6 * ETHER));
+    follower.stop().await;
     sequencer.stop().await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The signals that end a devnet.
+//! The signals that end a process.
 
 use std::{io, process, thread};
 use tokio::{
@@ -10,7 +10,11 @@ use tokio::{
 /// Ready with the first SIGINT or SIGTERM from here on. The second one ends the process at once.
 ///
 /// They are heard on a thread of their own, whatever the others are busy with.
-pub(crate) fn end() -> io::Result<oneshot::Receiver<()>> {
+///
+/// # Errors
+///
+/// If the operating system gives no thread or does not let it listen.
+pub fn termination() -> io::Result<oneshot::Receiver<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();
     let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());

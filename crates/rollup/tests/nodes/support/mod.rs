@@ -1,24 +1,29 @@
 //! A rollup on a devnet, both behind real sockets.
 
+pub(crate) mod ethereumjs;
+pub(crate) mod proxy;
+
 use alloy_consensus::TxEip1559;
 use alloy_eips::BlockNumberOrTag;
+use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use alloy_provider::{DynProvider, Provider, ProviderBuilder};
+use alloy_provider::{DynProvider, Provider, ProviderBuilder, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
-use contracts::{RollupConfig, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
+use client::{Client, Options};
+use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
 use devnet::{Devnet, DevnetBuilder};
-use enshrine_rollup::{Config, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig};
+use enshrine_rollup::{
+    Config, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
+};
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::ServerConfig;
-use serde_json::json;
 use std::{
-    fs,
     path::PathBuf,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use testkit::{Artifacts, ETHER, Key, Transaction, rich};
+use testkit::{Artifacts, ETHER, Key, Transaction, deploy, rich, write_deployment};
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
@@ -30,7 +35,6 @@ pub(crate) struct World {
     pub(crate) l1: Devnet,
     pub(crate) provider: DynProvider,
     pub(crate) inbox: Address,
-    #[allow(dead_code, reason = "not every test forces a transaction")]
     pub(crate) forced: Address,
     folder: TempDir,
 }
@@ -38,61 +42,38 @@ pub(crate) struct World {
 impl World {
     /// Deploys a rollup that anyone may advance on a devnet of its own.
     pub(crate) async fn new() -> Result<Self> {
-        Self::on(Devnet::builder()).await
+        Self::on(Devnet::builder(), Vec::new()).await
     }
 
-    /// As [`Self::new`], on a devnet of this kind.
-    pub(crate) async fn on(l1: DevnetBuilder) -> Result<Self> {
+    /// As above, on an L1 that starts at this time.
+    pub(crate) async fn starting_at(time: u64) -> Result<Self> {
+        Self::on(Devnet::builder().timestamp(time), Vec::new()).await
+    }
+
+    /// As above, with these accounts on the L2 from the start.
+    pub(crate) async fn with(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
+        Self::on(Devnet::builder(), accounts).await
+    }
+
+    /// As above, on an L1 that takes inputs that end in blobs.
+    pub(crate) async fn with_blobs() -> Result<Self> {
+        Self::on(Devnet::builder().with(|config| config.execute_blobs = true), Vec::new()).await
+    }
+
+    async fn on(l1: DevnetBuilder, accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
         let l1 = l1.spawn().await?;
         let provider = l1.provider();
-        let artifacts = tokio::task::spawn_blocking(|| {
-            Artifacts::load(&toolchain::progress_to_stderr).map(|it| (*it).clone())
-        })
-        .await??;
         let time = head_time(&provider).await?;
-        let fork = ProtocolFork::Osaka;
-        let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, time);
-        genesis.config = l2_chain_config(L2_CHAIN, fork);
-        genesis.alloc.insert(Key::named("operator").address(), rich(ETHER));
-        let rules = chain::ChainConfig::new(chain::spec_of(&genesis.config));
-        let first = chain::Chain::new(&genesis, rules)?;
-        let block = std::sync::Arc::clone(first.head());
-
-        let deployer = l1.addresses()[0];
-        let nonce = provider.get_transaction_count(deployer).await?;
-        let rollup = deployer.create(nonce + 2);
-        let config = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
-        let config = RollupConfig {
-            forced: contracts::ForcedConfig { fee_percent: 0, ..config.forced },
-            ..config
-        };
-        let l1_block = provider.get_block_number().await?;
-        let deploy = |name: &str, arguments: Vec<u8>| {
-            let code = artifacts.get(name).map(|it| it.init_code.clone());
-            let provider = provider.clone();
-            async move {
-                let code = Bytes::from([&code?[..], &arguments].concat());
-                let mut create = TransactionRequest::default().from(deployer).input(code.into());
-                create.to = Some(TxKind::Create);
-                let receipt = provider.send_transaction(create).await?.get_receipt().await?;
-                ensure!(receipt.status(), "not deployed");
-                receipt.contract_address.ok_or_eyre("no address")
-            }
-        };
-        let inbox = deploy("L1MessageQueue", config.message_queue_arguments(rollup)).await?;
-        let forced = deploy("ForcedInbox", config.forced_inbox_arguments(rollup)).await?;
-        let made = deploy("NativeRollup", config.rollup_arguments(&block, inbox, forced)).await?;
-        ensure!(made == rollup, "another address");
-
-        let folder = tempfile::tempdir()?;
-        let file = json!({
-            "l1ChainId": l1.chain_id(), "l1Block": l1_block, "l2ChainId": L2_CHAIN,
-            "genesisHash": block.hash, "genesisStateRoot": block.header.state_root,
-            "deployer": deployer, "rollup": rollup, "inbox": inbox, "forced": forced,
-            "policy": Address::ZERO, "l1Bridge": Address::ZERO, "l2Bridge": Address::ZERO,
-            "genesis": genesis,
+        let (url, deployer) = (l1.endpoint(), Key::named("deployer"));
+        provider.anvil_set_balance(deployer.address(), rich(1_000 * ETHER).balance).await?;
+        let deployed = tokio::task::spawn_blocking(move || {
+            let client = Client::new(&url, Options::default())?;
+            deploy(&client, &deployer, genesis(time, accounts)?)
         });
-        fs::write(folder.path().join("deployment.json"), file.to_string())?;
+        let deployment = deployed.await??;
+        let folder = tempfile::tempdir()?;
+        write_deployment(&deployment, folder.path())?;
+        let Deployment { inbox, forced, .. } = deployment;
         Ok(Self { l1, provider, inbox, forced, folder })
     }
 
@@ -110,6 +91,7 @@ impl World {
             data_dir: None,
             role,
             server: ServerConfig { port: 0, ..ServerConfig::default() },
+            engine: None,
         }
     }
 
@@ -123,6 +105,7 @@ impl World {
             submit_interval: Duration::from_millis(300),
             confirmations: 0,
             submitter: SubmitterConfig::default(),
+            pool: PoolLimits::default(),
         })
     }
 
@@ -132,6 +115,7 @@ impl World {
         Ok(RollupNode::start(self.config(role)).await?)
     }
 
+    #[allow(dead_code, reason = "not every test needs one without the Engine API")]
     pub(crate) async fn follower(&self, sequencer: Option<&RollupNode>) -> Result<RollupNode> {
         let sequencer = sequencer.map(|it| format!("ws://{}", it.server().addresses()[0]));
         Ok(RollupNode::start(self.config(Role::Follower { sequencer })).await?)
@@ -163,6 +147,16 @@ impl World {
         ensure!(receipt.status(), "an L1 transaction failed");
         Ok(receipt)
     }
+}
+
+fn genesis(time: u64, accounts: Vec<(Address, GenesisAccount)>) -> Result<Genesis> {
+    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+    let fork = ProtocolFork::Osaka;
+    let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, time);
+    genesis.config = l2_chain_config(L2_CHAIN, fork);
+    genesis.alloc.insert(Key::named("operator").address(), rich(ETHER));
+    genesis.alloc.extend(accounts);
+    Ok(genesis)
 }
 
 async fn head_time(provider: &DynProvider) -> Result<u64> {
@@ -201,9 +195,22 @@ pub(crate) async fn signed(
     input: Bytes,
     gas_limit: u64,
 ) -> Result<Transaction> {
-    Ok(from.sign(TxEip1559 {
+    let nonce = l2.get_transaction_count(from.address()).await?;
+    Ok(signed_with(from, nonce, to, value, input, gas_limit))
+}
+
+/// As above, with a nonce.
+pub(crate) fn signed_with(
+    from: &Key,
+    nonce: u64,
+    to: Address,
+    value: u128,
+    input: Bytes,
+    gas_limit: u64,
+) -> Transaction {
+    from.sign(TxEip1559 {
         chain_id: L2_CHAIN,
-        nonce: l2.get_transaction_count(from.address()).await?,
+        nonce,
         gas_limit,
         max_fee_per_gas: 10_000_000_000,
         max_priority_fee_per_gas: 1_000_000,
@@ -211,5 +218,5 @@ pub(crate) async fn signed(
         value: U256::from(value),
         input,
         ..Default::default()
-    }))
+    })
 }

@@ -1,8 +1,10 @@
 //! Measures a chain on disk: commits, reopening after a kill, disk space, and proofs of old states, as
 //! the state grows. `docs/benchmarks.md` has the figures.
 //!
-//! `cargo run --release -p enshrine-chain --example chain_on_disk -- FOLDER`; the folder must not
-//! exist, and needs 3 GB.
+//! `cargo run --release -p enshrine-chain --example chain_on_disk -- FOLDER [SVG]`; the folder must not
+//! exist, and needs 3 GB. Into the other file goes a drawing of how block time and witness grow.
+
+mod plot;
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -10,8 +12,10 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use enshrine_chain::{BlockAttributes, Chain, ChainConfig, DiskOptions};
 use executor::ChainSpec;
 use eyre::{OptionExt, Result, ensure};
+use plot::Point;
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     io::{BufRead, BufReader, Write, stdout},
     path::Path,
     process::{Command, Stdio},
@@ -34,19 +38,25 @@ fn main() -> Result<()> {
     let mut arguments = env::args().skip(1);
     let folder = arguments.next().ok_or_eyre("which folder?")?;
     let folder = Path::new(&folder);
-    if let Some(accounts) = arguments.next() {
-        return append_until_killed(folder, accounts.parse()?);
+    let other = arguments.next();
+    if let Some(Ok(accounts)) = other.as_ref().map(|accounts| accounts.parse()) {
+        return append_until_killed(folder, accounts);
     }
     ensure!(!folder.exists(), "{} is there already", folder.display());
     println!(
-        "  accounts  make s  block ms    p90  commit ms    p90    max  on core  witness kB  nodes kB"
+        "  accounts  make s  block ms    p90  commit ms    p90    max    sync  on core  witness kB  \
+         nodes kB"
     );
+    let mut points = Vec::new();
     for accounts in [1_000, 10_000, 100_000, 1_000_000] {
         let blocks = if accounts == 1_000_000 { 200 } else { 60 };
-        commits(&folder.join(accounts.to_string()), accounts, blocks)?;
+        points.push(commits(&folder.join(accounts.to_string()), accounts, blocks)?);
         if accounts < 1_000_000 {
             fs::remove_dir_all(folder.join(accounts.to_string()))?;
         }
+    }
+    if let Some(svg) = other {
+        fs::write(svg, plot::draw(&points))?;
     }
     let largest = folder.join("1000000");
     reopen(&largest, 1_000_000)?;
@@ -157,7 +167,7 @@ fn quantile(values: &mut [f64], share: f64) -> f64 {
     values[((values.len() - 1) as f64 * share).round() as usize]
 }
 
-fn commits(folder: &Path, accounts: u64, blocks: u64) -> Result<()> {
+fn commits(folder: &Path, accounts: u64, blocks: u64) -> Result<Point> {
     let genesis = genesis(accounts);
     let start = Instant::now();
     let mut chain = open(folder, &genesis, 64)?;
@@ -169,18 +179,37 @@ fn commits(folder: &Path, accounts: u64, blocks: u64) -> Result<()> {
         }
     }
     let [build, commit, own, witness, nodes] = &mut columns;
+    let point =
+        Point { accounts, build: quantile(build, 0.5), witness: quantile(witness, 0.5) / 1e3 };
+    let sync = sync_of(folder, quantile(witness, 0.5) as usize)?;
     println!(
-        "{accounts:>10}{made:>8.1}{:>10.1}{:>7.1}{:>11.1}{:>7.1}{:>7.1}{:>9.1}{:>12.0}{:>10.0}",
-        quantile(build, 0.5),
+        "{accounts:>10}{made:>8.1}{:>10.1}{:>7.1}{:>11.1}{:>7.1}{:>7.1}{sync:>8.1}{:>9.1}{:>12.0}{:>10.0}",
+        point.build,
         quantile(build, 0.9),
         quantile(commit, 0.5),
         quantile(commit, 0.9),
         quantile(commit, 1.0),
         quantile(own, 0.5),
-        quantile(witness, 0.5) / 1e3,
+        point.witness,
         quantile(nodes, 0.5) / 1e3,
     );
-    Ok(chain.close()?)
+    chain.close()?;
+    Ok(point)
+}
+
+/// Milliseconds that the disk takes to keep as many bytes for good, median: no commit can be quicker.
+fn sync_of(folder: &Path, bytes: usize) -> Result<f64> {
+    let mut file = File::create_new(folder.join("sync"))?;
+    let bytes = vec![0x5a; bytes];
+    let mut times = Vec::new();
+    for _ in 0..40 {
+        let start = Instant::now();
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        times.push(milliseconds(start));
+    }
+    fs::remove_file(folder.join("sync"))?;
+    Ok(quantile(&mut times, 0.5))
 }
 
 fn append_until_killed(folder: &Path, accounts: u64) -> Result<()> {

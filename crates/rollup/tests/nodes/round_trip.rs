@@ -1,7 +1,6 @@
 //! Value goes to the L2 and comes back, through a sequencer, L1 and a follower.
 
-mod support;
-
+use crate::support::{World, provider_of, signed, until};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::Provider;
@@ -11,7 +10,6 @@ use contracts::{
     bindings::{IForcedInbox, IL2Messenger},
 };
 use eyre::Result;
-use support::{World, provider_of, signed, until};
 use testkit::{ETHER, Key};
 
 #[tokio::test(flavor = "multi_thread")]

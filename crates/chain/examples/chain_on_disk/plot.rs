@@ -1,0 +1,109 @@
+//! Draws how block time and witness grow with the state.
+
+use core::fmt::Write as _;
+
+/// What was measured at one size of the state.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Point {
+    pub(crate) accounts: u64,
+    /// Milliseconds in which a block is built, median.
+    pub(crate) build: f64,
+    /// Kilobytes of its witness, median.
+    pub(crate) witness: f64,
+}
+
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 360.0;
+const LEFT: f64 = 60.0;
+const RIGHT: f64 = 580.0;
+const TOP: f64 = 30.0;
+const BOTTOM: f64 = 310.0;
+const TIME: &str = "#1f6feb";
+const WITNESS: &str = "#bc4c00";
+
+/// An SVG of two curves over the logarithm of the accounts: each with a scale of its own, so that a
+/// straight one grows as the logarithm.
+pub(crate) fn draw(points: &[Point]) -> String {
+    let decade = |accounts: u64| (accounts as f64).log10();
+    let (first, last) = (points.first(), points.last());
+    let from = first.map_or(0.0, |point| decade(point.accounts));
+    let to = last.map_or(1.0, |point| decade(point.accounts));
+    let x = |accounts: u64| LEFT + (decade(accounts) - from) / (to - from) * (RIGHT - LEFT);
+    let mut svg = String::new();
+    let mut line = |text: String| {
+        // Writing into a string cannot fail.
+        let _ = writeln!(svg, "{text}");
+    };
+    line(format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">"#
+    ));
+    line(r##"<rect width="100%" height="100%" fill="#ffffff"/>"##.into());
+    line(format!(
+        r##"<path d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}V{TOP}" fill="none" stroke="#57606a"/>"##
+    ));
+    for point in points {
+        let (x, y) = (x(point.accounts), BOTTOM + 18.0);
+        line(format!(
+            r#"<text x="{x:.1}" y="{y}" text-anchor="middle">10<tspan dy="-5" font-size="9">{}</tspan></text>"#,
+            decade(point.accounts).round()
+        ));
+    }
+    line(format!(
+        r#"<text x="{}" y="{}" text-anchor="middle">accounts; blocks of 500 payments</text>"#,
+        f64::midpoint(LEFT, RIGHT),
+        HEIGHT - 12.0
+    ));
+    for (color, at, anchor, title, values) in [
+        (TIME, LEFT - 6.0, "end", "build, ms", points.iter().map(|it| it.build).collect()),
+        (
+            WITNESS,
+            RIGHT + 6.0,
+            "start",
+            "witness, kB",
+            points.iter().map(|it| it.witness).collect::<Vec<_>>(),
+        ),
+    ] {
+        let top = scale_end(values.iter().copied().fold(0.0, f64::max));
+        let y = |value: f64| BOTTOM - value / top * (BOTTOM - TOP);
+        for step in 0..=4 {
+            let value = top * f64::from(step) / 4.0;
+            let y = y(value) + 4.0;
+            line(format!(
+                r#"<text x="{at}" y="{y:.1}" text-anchor="{anchor}" fill="{color}">{value}</text>"#
+            ));
+        }
+        line(format!(
+            r#"<text x="{at}" y="{}" text-anchor="middle" fill="{color}">{title}</text>"#,
+            TOP - 12.0
+        ));
+        let places: Vec<String> = points
+            .iter()
+            .zip(&values)
+            .map(|(point, value)| format!("{:.1},{:.1}", x(point.accounts), y(*value)))
+            .collect();
+        line(format!(
+            r#"<polyline points="{}" fill="none" stroke="{color}" stroke-width="2"/>"#,
+            places.join(" ")
+        ));
+        for (point, value) in points.iter().zip(&values) {
+            let (x, y) = (x(point.accounts), y(*value));
+            line(format!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="3" fill="{color}"/>"#));
+            line(format!(
+                r#"<text x="{x:.1}" y="{:.1}" text-anchor="middle" fill="{color}">{value:.0}</text>"#,
+                y - 8.0
+            ));
+        }
+    }
+    line("</svg>".into());
+    svg
+}
+
+/// The next round number above a value, of which a quarter is round too.
+fn scale_end(value: f64) -> f64 {
+    let unit = 10_f64.powf(value.log10().floor());
+    [1.0, 2.0, 4.0, 8.0]
+        .into_iter()
+        .map(|times| times * unit)
+        .find(|end| *end > value * 1.05)
+        .unwrap_or(20.0 * unit)
+}

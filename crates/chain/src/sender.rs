@@ -1,0 +1,33 @@
+//! What can be said of a transaction from its sender alone.
+
+use alloy_consensus::Transaction as _;
+use alloy_primitives::U256;
+use executor::Transaction;
+use revm::{context::result::InvalidTransaction, context_interface::Cfg, state::AccountInfo};
+
+/// Why the EVM would refuse a transaction for the nonce or the balance of its sender; `None` if it would
+/// not, or for another reason.
+pub(crate) fn refusal(
+    cfg: &impl Cfg,
+    transaction: &Transaction,
+    account: &AccountInfo,
+) -> Option<InvalidTransaction> {
+    let (tx, state) = (transaction.nonce(), account.nonce);
+    if tx != state && !cfg.is_nonce_check_disabled() {
+        return Some(if tx > state {
+            InvalidTransaction::NonceTooHigh { tx, state }
+        } else {
+            InvalidTransaction::NonceTooLow { tx, state }
+        });
+    }
+    let gas = U256::from(transaction.gas_limit()) * U256::from(transaction.max_fee_per_gas());
+    let blobs = U256::from(transaction.blob_gas_used().unwrap_or_default())
+        * U256::from(transaction.max_fee_per_blob_gas().unwrap_or_default());
+    let cost = gas.saturating_add(blobs).saturating_add(transaction.value());
+    (cost > account.balance && !cfg.is_balance_check_disabled()).then(|| {
+        InvalidTransaction::LackOfFundForMaxFee {
+            fee: Box::new(cost),
+            balance: Box::new(account.balance),
+        }
+    })
+}

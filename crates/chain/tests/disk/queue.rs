@@ -1,0 +1,145 @@
+//! Commits that are in the log, and wait to be taken into the state store.
+
+use crate::scene::{CONTRACT, SLOTS, Twin, config, copy_folder, open, options};
+use alloy_primitives::U256;
+use disk::DiskStore;
+use enshrine_chain::Chain;
+use std::{collections::HashMap, path::Path, sync::Arc};
+use store::{Store, StoredNodes};
+use tempfile::tempdir;
+
+/// A chain on a store that is in the hands of the test.
+pub(crate) fn on_store(folder: &Path) -> (Arc<DiskStore>, Chain) {
+    drop(open(folder).unwrap());
+    let store = Arc::new(DiskStore::open(folder, options()).unwrap());
+    let head = store.head().unwrap().unwrap();
+    let chain = Chain::resume(config(), Arc::clone(&store) as _, head).unwrap();
+    store.flush().unwrap();
+    (store, chain)
+}
+
+/// How often each node and code is there.
+fn counted(all: StoredNodes) -> [HashMap<alloy_primitives::Bytes, usize>; 2] {
+    [all.nodes, all.codes].map(|all| {
+        let mut counts = HashMap::new();
+        for one in all {
+            *counts.entry(one).or_default() += 1;
+        }
+        counts
+    })
+}
+
+#[test]
+fn commits_that_wait_are_read_like_all_others() {
+    let folder = tempdir().unwrap();
+    let (store, mut chain) = on_store(folder.path());
+    let mut twin = Twin::new();
+    twin.grow(3, 0, &mut [&mut chain]);
+    store.flush().unwrap();
+    let held = store.hold();
+    for blocks in 1..=4 {
+        twin.grow(blocks, 0, &mut [&mut chain]);
+        // Old states too, of which some nodes wait and some do not.
+        twin.assert_same(&chain, 0);
+    }
+    assert_eq!(store.queued(), 10);
+    let waiting = (store.preimages().unwrap(), store.everything().unwrap());
+    drop(held);
+    store.flush().unwrap();
+    assert_eq!(store.queued(), 0);
+    twin.assert_same(&chain, 0);
+    assert_eq!(store.preimages().unwrap(), waiting.0);
+    // A node that stands at several places is there more often once it is placed, and none is new.
+    let ([nodes, codes], [before, codes_before]) =
+        (counted(store.everything().unwrap()), counted(waiting.1));
+    assert_eq!(codes, codes_before);
+    assert!(nodes.keys().all(|node| before.contains_key(node)) && nodes.len() == before.len());
+}
+
+#[test]
+fn a_reorganisation_of_blocks_that_wait_is_what_any_other_is() {
+    let (folder, work) = (tempdir().unwrap(), tempdir().unwrap());
+    let (store, mut chain) = on_store(folder.path());
+    let mut twin = Twin::new();
+    twin.grow(4, 0, &mut [&mut chain]);
+    store.flush().unwrap();
+    let held = store.hold();
+    twin.grow(5, 0, &mut [&mut chain]);
+    let left = chain.head().hash;
+    // Back among those that wait and up a branch; then below them, and up another.
+    for (back, blocks) in [(7, 1), (2, 3)] {
+        let fork = chain.canonical_hash(back).unwrap().unwrap();
+        for chain in [&mut chain, &mut twin.chain] {
+            chain.set_head(&fork).unwrap();
+        }
+        twin.assert_same(&chain, 0);
+        twin.grow(blocks, back, &mut [&mut chain]);
+        twin.assert_same(&chain, 0);
+    }
+    assert_eq!(store.queued(), 5 + 2 + 4);
+    // What a process leaves that is killed now.
+    let killed = work.path().join("killed");
+    copy_folder(folder.path(), &killed);
+    for chain in [&mut chain, &mut twin.chain] {
+        chain.set_head(&left).unwrap();
+    }
+    twin.assert_same(&chain, 0);
+    drop(held);
+    twin.assert_same(&chain, 0);
+    drop((chain, store));
+    twin.assert_same(&open(folder.path()).unwrap(), 0);
+
+    let opened = DiskStore::open(&killed, options()).unwrap();
+    assert_eq!(opened.behind(), 5 + 2 + 4);
+    drop(opened);
+    let mut chain = open(&killed).unwrap();
+    assert_eq!(chain.head().header.number, 2 + 3);
+    chain.set_head(&left).unwrap();
+    twin.assert_same(&chain, 0);
+    drop(chain);
+    twin.assert_same(&open(&killed).unwrap(), 0);
+}
+
+#[test]
+fn a_chain_that_is_closed_while_commits_wait_has_nothing_to_make_up_for() {
+    let folder = tempdir().unwrap();
+    let (store, mut chain) = on_store(folder.path());
+    let mut twin = Twin::new();
+    {
+        let _held = store.hold();
+        twin.grow(9, 0, &mut [&mut chain]);
+        assert_eq!(store.queued(), 9);
+    }
+    drop((chain, store));
+    let store = DiskStore::open(folder.path(), options()).unwrap();
+    assert_eq!((store.behind(), store.queued()), (0, 0));
+    drop(store);
+    twin.assert_same(&open(folder.path()).unwrap(), 0);
+}
+
+#[test]
+fn old_states_are_forgotten_behind_commits_that_wait_and_never_before() {
+    let folder = tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    // Fewer states than there may be commits that wait.
+    let few = disk::DiskOptions { states: 2, ..options() };
+    let store = Arc::new(DiskStore::open(folder.path(), few).unwrap());
+    let head = store.head().unwrap().unwrap();
+    let mut chain = Chain::resume(config(), Arc::clone(&store) as _, head).unwrap();
+    let mut twin = Twin::new();
+    for _ in 0..4 {
+        twin.grow(3, 0, &mut [&mut chain]);
+        store.flush().unwrap();
+        let held = store.hold();
+        twin.grow(8, 0, &mut [&mut chain]);
+        // All that the state store has is looked through, and nothing that those that wait stand on goes.
+        let head = chain.head().header.number;
+        twin.assert_same(&chain, head - 8);
+        drop(held);
+        store.prune().unwrap();
+        twin.assert_same(&chain, head - 1);
+    }
+    let slots: Vec<_> = (0..SLOTS).map(U256::from).collect();
+    let proof = chain.prove(chain.head(), CONTRACT, &slots).unwrap();
+    assert_eq!(proof, twin.chain.prove(twin.chain.head(), CONTRACT, &slots).unwrap());
+}

@@ -1,0 +1,48 @@
+//! The flags of `enshrine node`, as far as they are looked at before a node starts.
+
+use std::{fs, process::Command};
+
+/// What the command says, which ends before anything runs.
+fn node(arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_enshrine")).arg("node").args(arguments).output();
+    let output = output.expect("runs");
+    let said = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn the_engine_api_needs_a_secret_and_a_secret_a_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let good = write("good.hex", &format!("0x{}\n", "5a".repeat(32)));
+    let short = write("short.hex", "5a5a");
+    let nowhere = folder.path().join("nothing.json").display().to_string();
+    let common = ["--deployment", &nowhere, "--l1", "http://127.0.0.1:1"];
+    let (serve, drive) = (["--engine-addr", "127.0.0.1:0"], ["--engine", "http://127.0.0.1:8551"]);
+    for (flags, expected) in [
+        (&serve[..], "--jwt-secret is missing"),
+        (&drive, "--jwt-secret is missing"),
+        (&["--jwt-secret", &good], "neither --engine-addr nor --engine"),
+        (&[&serve[..], &["--jwt-secret", &short]].concat(), "32 bytes in hexadecimal"),
+        (&[&drive[..], &["--jwt-secret", "/nowhere/jwt.hex"]].concat(), "/nowhere/jwt.hex"),
+        (&["--engine-addr", "here", "--jwt-secret", &good], "invalid socket address"),
+        // With all that they need, the first thing that is missing is the deployment.
+        (&[&serve[..], &drive, &["--jwt-secret", &good]].concat(), "nothing.json"),
+    ] {
+        let (succeeded, said) = node(&[&common, flags].concat());
+        assert!(!succeeded && said.contains(expected), "{flags:?}: {said}");
+    }
+
+    let shown = [&common[..], &serve, &drive, &["--jwt-secret", &good, "--print-config"]].concat();
+    let (succeeded, said) = node(&shown);
+    assert!(succeeded, "{said}");
+    let shown: toml::Table = said.parse().unwrap();
+    assert_eq!(shown["engine_addr"].as_str(), Some("127.0.0.1:0"));
+    assert_eq!(shown["engine"].as_str(), Some("http://127.0.0.1:8551"));
+    assert_eq!(shown["jwt_secret"].as_str(), Some(&*good));
+    assert!(!said.contains("5a5a"), "the file is named, and not read");
+}

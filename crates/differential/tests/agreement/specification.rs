@@ -1,0 +1,125 @@
+//! The official specification, in Python, judges blocks of ours from their witnesses alone.
+//!
+//! `ENSHRINE_SPECIFICATION` names a Python in which it can be imported:
+//!
+//! ```sh
+//! python3 -m venv spec && spec/bin/pip install ethereum-execution==2.20.0
+//! ENSHRINE_SPECIFICATION=$PWD/spec/bin/python cargo test --release --workspace --test agreement specification
+//! ```
+
+use crate::{judges::Judges, programs::each_block, scenario::play, world::CHAIN_ID};
+use chain::BlockWithWitness;
+use executor::SystemCode;
+use eyre::{Result, ensure};
+use std::{env, fs, path::Path, process::Command};
+use tempfile::TempDir;
+use wire::{OwnedWitness, ProtocolFork};
+
+/// Those that the published specification has.
+const FORKS: [ProtocolFork; 5] = [
+    ProtocolFork::Cancun,
+    ProtocolFork::Prague,
+    ProtocolFork::Osaka,
+    ProtocolFork::Bpo1,
+    ProtocolFork::Bpo2,
+];
+
+/// Worlds per fork.
+const WORLDS: u64 = 20;
+
+/// Of the scenarios one in so many.
+const EVERY: usize = 40;
+
+/// Blocks for the specification to judge.
+struct Bundles {
+    python: String,
+    folder: TempDir,
+    count: usize,
+}
+
+impl Bundles {
+    /// None yet; nothing if there is nobody to judge them.
+    fn new() -> Result<Option<Self>> {
+        let Ok(python) = env::var("ENSHRINE_SPECIFICATION") else {
+            eprintln!("SKIPPED: ENSHRINE_SPECIFICATION names no Python that has the specification");
+            return Ok(None);
+        };
+        Ok(Some(Self { python, folder: TempDir::new()?, count: 0 }))
+    }
+
+    fn add(&mut self, new: &BlockWithWitness, witness: &OwnedWitness) -> Result<()> {
+        let OwnedWitness { state, codes, headers } = witness;
+        let bundle = serde_json::json!({
+            "fork": new.fork.to_string(),
+            "chainId": CHAIN_ID,
+            "block": new.block.rlp(),
+            "preStateRoot": new.block.pre_state_root,
+            "witness": { "state": state, "codes": codes, "headers": headers },
+        });
+        self.count += 1;
+        let file = self.folder.path().join(format!("{:05}.json", self.count));
+        Ok(fs::write(file, bundle.to_string())?)
+    }
+
+    /// What the specification says of all of them.
+    fn judged(&self) -> Result<String> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("specification.py");
+        let output = Command::new(&self.python).arg(script).arg(self.folder.path()).output()?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{}: {errors}", self.python);
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+fn taken(count: usize) -> String {
+    format!("taken: {count}\n")
+}
+
+#[test]
+fn the_specification_takes_programs_from_what_their_witness_holds() -> Result<()> {
+    let Some(mut bundles) = Bundles::new()? else { return Ok(()) };
+    for fork in FORKS {
+        let judges = Judges::of_chain(CHAIN_ID, fork, None, None, SystemCode::Canonical);
+        each_block(fork, &judges, WORLDS, |_, new, _| bundles.add(new, &new.witness))?;
+    }
+    assert_eq!(bundles.judged()?, taken(FORKS.len() * WORLDS as usize * 3));
+    Ok(())
+}
+
+#[test]
+fn the_specification_takes_scenarios_from_what_their_witness_holds() -> Result<()> {
+    let Some(mut bundles) = Bundles::new()? else { return Ok(()) };
+    let mut number = 0;
+    let played = play("osaka", Some(ProtocolFork::Osaka), |scene| {
+        number += 1;
+        if number % EVERY != 0 {
+            return Ok(());
+        }
+        bundles.add(scene.new, &scene.new.witness)
+    })?;
+    if played.is_some() {
+        assert_eq!(bundles.judged()?, taken(number / EVERY));
+    }
+    Ok(())
+}
+
+/// That it takes all the others means something: it looks at the root of the state, and for every node.
+#[test]
+fn the_specification_refuses_a_witness_without_one_of_its_nodes() -> Result<()> {
+    let Some(mut bundles) = Bundles::new()? else { return Ok(()) };
+    let fork = ProtocolFork::Osaka;
+    let judges = Judges::of_chain(CHAIN_ID, fork, None, None, SystemCode::Canonical);
+    each_block(fork, &judges, 1, |_, new, _| {
+        for node in 0..new.witness.state.len() {
+            let mut witness = new.witness.clone();
+            witness.state.remove(node);
+            bundles.add(new, &witness)?;
+        }
+        Ok(())
+    })?;
+    assert!(bundles.count > 10);
+    let said = bundles.judged()?;
+    assert!(said.ends_with(&taken(0)), "{said}");
+    assert_eq!(said.matches("Missing node ").count(), bundles.count, "{said}");
+    Ok(())
+}

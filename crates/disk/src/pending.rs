@@ -1,0 +1,313 @@
+//! Commits that are in the log and not yet in the state store: in order, and found by hash meanwhile.
+//!
+//! Whoever commits waits for the log alone. A thread takes the oldest commit, writes it into the state
+//! store, and only then is it forgotten here: who looks here first and there afterwards finds all that
+//! was ever committed.
+
+use crate::{DiskError, Position, canonical::Range, commit::Commit};
+use alloy_primitives::{B256, Bytes, map::B256Map};
+use core::{
+    fmt,
+    hash::{BuildHasher, Hash},
+};
+use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
+use revm::bytecode::Bytecode;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    thread,
+};
+use store::{Block, TransactionLocation};
+
+/// The queue between log and state store.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    queue: Mutex<Queue>,
+    /// Notified whenever the queue changes.
+    moved: Condvar,
+    found: RwLock<Found>,
+    /// How many commits may wait.
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    commits: VecDeque<Arc<Commit>>,
+    /// How many commits have come, and how many of them have gone.
+    come: u64,
+    gone: u64,
+    /// How many want the state store to stay as it is.
+    held: usize,
+    /// Nothing comes any more.
+    closed: bool,
+    /// Why nothing can be written any more.
+    broken: Option<String>,
+}
+
+impl Queue {
+    fn check(&self) -> Result<(), DiskError> {
+        self.broken.clone().map_or(Ok(()), |reason| Err(DiskError::Unusable(reason)))
+    }
+}
+
+impl Pending {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            queue: Mutex::default(),
+            moved: Condvar::new(),
+            found: RwLock::default(),
+            limit: limit.max(1),
+        }
+    }
+
+    /// Whether something can be written.
+    pub(crate) fn check(&self) -> Result<(), DiskError> {
+        self.queue.lock().check()
+    }
+
+    /// From now on nothing can be written, for this reason or the one that was there first.
+    pub(crate) fn break_off(&self, reason: &dyn fmt::Display) {
+        self.queue.lock().broken.get_or_insert_with(|| reason.to_string());
+        self.moved.notify_all();
+    }
+
+    /// Waits until there is room for one more.
+    pub(crate) fn room(&self) -> Result<(), DiskError> {
+        let mut queue = self.queue.lock();
+        loop {
+            queue.check()?;
+            if queue.commits.len() < self.limit {
+                return Ok(());
+            }
+            self.moved.wait(&mut queue);
+        }
+    }
+
+    /// Adds a commit, which is found from now on.
+    pub(crate) fn push(&self, commit: Commit) {
+        let commit = Arc::new(commit);
+        // Only one commits at a time, so that both are in the same order.
+        let number = self.queue.lock().come;
+        self.found.write().add(number, &commit);
+        let mut queue = self.queue.lock();
+        queue.commits.push_back(commit);
+        queue.come += 1;
+        self.moved.notify_all();
+    }
+
+    /// What whoever takes commits has to hold: if it panics, nothing can be written any more, and nobody
+    /// waits for it.
+    pub(crate) const fn taker(&self) -> Taker<'_> {
+        Taker(self)
+    }
+
+    /// Waits for the oldest commit; it stays here until it [is done](Self::done). `None` if there will
+    /// be none, or if nothing can be written.
+    pub(crate) fn next(&self) -> Option<Arc<Commit>> {
+        let mut queue = self.queue.lock();
+        loop {
+            if queue.broken.is_some() {
+                return None;
+            }
+            if queue.held == 0 || queue.closed {
+                match queue.commits.front() {
+                    None if queue.closed => return None,
+                    None => {}
+                    oldest => return oldest.map(Arc::clone),
+                }
+            }
+            self.moved.wait(&mut queue);
+        }
+    }
+
+    /// The oldest commit is in the state store.
+    pub(crate) fn done(&self, commit: &Commit) {
+        let number = self.queue.lock().gone;
+        self.found.write().forget(number, commit);
+        let mut queue = self.queue.lock();
+        queue.commits.pop_front();
+        queue.gone += 1;
+        self.moved.notify_all();
+    }
+
+    /// Waits until all that has come is in the state store.
+    pub(crate) fn settle(&self) -> Result<(), DiskError> {
+        let mut queue = self.queue.lock();
+        let come = queue.come;
+        loop {
+            queue.check()?;
+            if queue.gone >= come {
+                return Ok(());
+            }
+            self.moved.wait(&mut queue);
+        }
+    }
+
+    /// Keeps the oldest commit from being taken, until as many times [released](Self::release).
+    pub(crate) fn hold(&self) {
+        self.queue.lock().held += 1;
+    }
+
+    pub(crate) fn release(&self) {
+        self.queue.lock().held -= 1;
+        self.moved.notify_all();
+    }
+
+    /// Nothing comes any more: whoever takes commits ends after the last one.
+    pub(crate) fn close(&self) {
+        self.queue.lock().closed = true;
+        self.moved.notify_all();
+    }
+
+    /// Commits that wait, the oldest first.
+    pub(crate) fn commits(&self) -> Vec<Arc<Commit>> {
+        self.queue.lock().commits.iter().map(Arc::clone).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.lock().commits.len()
+    }
+
+    /// What can be found. As long as it is held, nothing comes and nothing goes: what is not found here
+    /// does not change in the state store.
+    pub(crate) fn found(&self) -> RwLockReadGuard<'_, Found> {
+        self.found.read()
+    }
+}
+
+/// See [`Pending::taker`].
+pub(crate) struct Taker<'p>(&'p Pending);
+
+impl Drop for Taker<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.break_off(&"the thread that writes to the state store has panicked");
+        }
+    }
+}
+
+/// What commits that wait add and move, each with the number of the last commit that did.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    nodes: Latest<B256Map<(Bytes, u64)>>,
+    codes: Latest<B256Map<(Bytecode, u64)>>,
+    blocks: Latest<B256Map<(Arc<Block>, u64)>>,
+    records: Latest<B256Map<(Position, u64)>>,
+    numbers: Latest<HashMap<u64, (Option<B256>, u64)>>,
+    transactions: Latest<B256Map<(Option<TransactionLocation>, u64)>>,
+    range: Option<(Range, u64)>,
+}
+
+impl Found {
+    pub(crate) fn node(&self, hash: &B256) -> Option<Bytes> {
+        self.nodes.get(hash)
+    }
+
+    pub(crate) fn code(&self, hash: &B256) -> Option<Bytecode> {
+        self.codes.get(hash)
+    }
+
+    pub(crate) fn block(&self, hash: &B256) -> Option<Arc<Block>> {
+        self.blocks.get(hash)
+    }
+
+    /// Where the record of a block with its witness stands in the log.
+    pub(crate) fn record(&self, block: &B256) -> Option<Position> {
+        self.records.get(block)
+    }
+
+    /// What stands at a number; `Some(None)` if nothing does any more.
+    pub(crate) fn canonical_hash(&self, number: u64) -> Option<Option<B256>> {
+        self.numbers.get(&number)
+    }
+
+    /// Where a transaction stands; `Some(None)` if it does nowhere any more.
+    pub(crate) fn transaction(&self, hash: &B256) -> Option<Option<TransactionLocation>> {
+        self.transactions.get(hash)
+    }
+
+    /// Numbers of the canonical blocks, if they have moved.
+    pub(crate) fn range(&self) -> Option<Range> {
+        self.range.as_ref().map(|(range, _)| range.clone())
+    }
+
+    /// All nodes by hash.
+    pub(crate) fn nodes(&self) -> B256Map<Bytes> {
+        self.nodes.0.iter().map(|(hash, (node, _))| (*hash, node.clone())).collect()
+    }
+
+    /// All codes by hash.
+    pub(crate) fn codes(&self) -> B256Map<Bytes> {
+        self.codes.0.iter().map(|(hash, (code, _))| (*hash, code.original_bytes())).collect()
+    }
+
+    fn add(&mut self, number: u64, commit: &Commit) {
+        for (hash, node) in &commit.changes.nodes {
+            self.nodes.put(*hash, node.clone(), number);
+        }
+        for (hash, code) in &commit.changes.codes {
+            self.codes.put(*hash, code.clone(), number);
+        }
+        for (hash, block) in &commit.blocks {
+            self.blocks.put(*hash, Arc::clone(block), number);
+        }
+        for (block, position) in commit.witnessed() {
+            self.records.put(block, position, number);
+        }
+        for (at, hash) in &commit.moves.numbers {
+            self.numbers.put(*at, *hash, number);
+        }
+        for (hash, location) in &commit.moves.transactions {
+            self.transactions.put(*hash, *location, number);
+        }
+        if let Some(range) = &commit.moves.range {
+            self.range = Some((range.clone(), number));
+        }
+    }
+
+    /// Forgets what no later commit has added or moved again.
+    fn forget(&mut self, number: u64, commit: &Commit) {
+        for (hash, _) in &commit.changes.nodes {
+            self.nodes.forget(hash, number);
+        }
+        for (hash, _) in &commit.changes.codes {
+            self.codes.forget(hash, number);
+        }
+        for hash in commit.blocks.keys() {
+            self.blocks.forget(hash, number);
+        }
+        for (block, _) in commit.witnessed() {
+            self.records.forget(&block, number);
+        }
+        for at in commit.moves.numbers.keys() {
+            self.numbers.forget(at, number);
+        }
+        for hash in commit.moves.transactions.keys() {
+            self.transactions.forget(hash, number);
+        }
+        self.range.take_if(|(_, last)| *last == number);
+    }
+}
+
+/// Values, each with the number of the commit that put it there last.
+#[derive(Debug, Default)]
+struct Latest<M>(M);
+
+impl<K: Eq + Hash, V: Clone, S: BuildHasher> Latest<HashMap<K, (V, u64), S>> {
+    fn get(&self, key: &K) -> Option<V> {
+        self.0.get(key).map(|(value, _)| value.clone())
+    }
+
+    fn put(&mut self, key: K, value: V, number: u64) {
+        self.0.insert(key, (value, number));
+    }
+
+    fn forget(&mut self, key: &K, number: u64) {
+        if self.0.get(key).is_some_and(|(_, last)| *last == number) {
+            self.0.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+use crate::canonical::Moves;
+use alloy_consensus::Header;
+use store::Changes;
+
+const NODE: B256 = B256::repeat_byte(1);
+const TRANSACTION: B256 = B256::repeat_byte(2);
+
+/// A commit that writes the same things as every other, each time something else; `mark` says what.
+fn commit(mark: u8) -> Commit {
+    let block = Arc::new(Block::from_header(Header::default()));
+    let location = TransactionLocation { block: B256::repeat_byte(mark), index: 0 };
+    let code = Bytecode::new_legacy(vec![mark].into());
+    let position = Position { segment: 0, offset: u64::from(mark) };
+    Commit {
+        changes: Changes {
+            nodes: vec![(NODE, vec![mark].into())],
+            codes: vec![(NODE, code)],
+            blocks: vec![Arc::clone(&block)],
+            ..Changes::default()
+        },
+        blocks: [(block.hash, block)].into_iter().collect(),
+        moves: Moves {
+            numbers: [(7, Some(B256::repeat_byte(mark)))].into(),
+            transactions: [(TRANSACTION, Some(location))].into_iter().collect(),
+            range: Some(0..u64::from(mark)),
+        },
+        record: Some((position, position)),
+        has_witness: true,
+        ..Commit::default()
+    }
+}
+
+/// The mark of the commit that each thing was found in.
+fn marks(pending: &Pending) -> [Option<u8>; 6] {
+    let found = pending.found();
+    let block = Block::from_header(Header::default()).hash;
+    assert_eq!(found.block(&block).is_some(), found.node(&NODE).is_some());
+    [
+        found.node(&NODE).map(|node| node[0]),
+        found.code(&NODE).map(|code| code.original_bytes()[0]),
+        found.record(&block).map(|position| u8::try_from(position.offset).unwrap()),
+        found.canonical_hash(7).map(|hash| hash.unwrap()[0]),
+        found.transaction(&TRANSACTION).map(|location| location.unwrap().block[0]),
+        found.range().map(|range| u8::try_from(range.end).unwrap()),
+    ]
+}
+
+#[test]
+fn what_a_later_commit_has_written_too_is_found_until_that_one_is_done() {
+    let pending = Pending::new(3);
+    assert_eq!(marks(&pending), [None; 6]);
+    for mark in [1, 2] {
+        pending.push(commit(mark));
+        assert_eq!(marks(&pending), [Some(mark); 6]);
+    }
+    let first = pending.next().unwrap();
+    pending.done(&first);
+    assert_eq!(marks(&pending), [Some(2); 6]);
+    pending.push(commit(3));
+    assert_eq!(marks(&pending), [Some(3); 6]);
+    for left in [1, 0] {
+        let oldest = pending.next().unwrap();
+        pending.done(&oldest);
+        assert_eq!(pending.len(), left);
+        assert_eq!(marks(&pending), [(left > 0).then_some(3); 6]);
+    }
+    pending.close();
+    assert!(pending.next().is_none());
+}
+
+#[test]
+fn whoever_waits_is_told_when_nothing_can_be_written() {
+    let pending = Pending::new(1);
+    pending.push(commit(1));
+    let unusable = |result: Result<(), DiskError>| {
+        assert!(matches!(result, Err(DiskError::Unusable(reason)) if reason.contains("waits")));
+    };
+    std::thread::scope(|scope| {
+        let waits = [scope.spawn(|| pending.room()), scope.spawn(|| pending.settle())];
+        pending.break_off(&DiskError::NotBehind);
+        for waits in waits {
+            unusable(waits.join().unwrap());
+        }
+    });
+    unusable(pending.check());
+    // The reason that was there first stays.
+    pending.break_off(&DiskError::Behind { blocks: 3 });
+    unusable(pending.check());
+    assert!(pending.next().is_none());
+    assert_eq!(marks(&pending), [Some(1); 6]);
+}
+
+#[test]
+fn nobody_waits_for_a_thread_that_has_panicked() {
+    let pending = Pending::new(1);
+    pending.push(commit(1));
+    // One that ends otherwise leaves things as they are.
+    drop(pending.taker());
+    pending.check().unwrap();
+    std::thread::scope(|scope| {
+        let takes = scope.spawn(|| {
+            let _taker = pending.taker();
+            panic!("as if a table could not be read");
+        });
+        let waits = scope.spawn(|| pending.room());
+        assert!(takes.join().is_err());
+        let refused = waits.join().unwrap();
+        assert!(matches!(refused, Err(DiskError::Unusable(reason)) if reason.contains("panicked")));
+    });
+}

@@ -1,0 +1,167 @@
+//! Reading: first what waits to be taken in, then what was read lately, then the state store.
+
+use crate::{
+    DiskError,
+    canonical::Range,
+    disk_store::Inner,
+    log::{Position, read_record},
+    record::Record,
+};
+use alloy_primitives::{B256, Bytes, map::B256Set};
+use revm::bytecode::Bytecode;
+use std::sync::Arc;
+use store::{Block, Changes, Preimages, StoredNodes, TransactionLocation};
+use trie::{NodePath, NodeSource, SourceError};
+use wire::OwnedWitness;
+
+impl Inner {
+    pub(crate) fn read_node(
+        &self,
+        place: NodePath<'_>,
+        hash: &B256,
+    ) -> Result<Option<Bytes>, DiskError> {
+        if let Some(node) = self.pending.found().node(hash) {
+            return Ok(Some(node));
+        }
+        if let Some(node) = self.nodes.get(hash) {
+            return Ok(Some(node));
+        }
+        let node = self.state.node(place, hash)?.map(|(_, node)| node);
+        if let Some(node) = &node {
+            // A copy: what the state store gives out keeps a whole block of it in memory.
+            self.nodes.put(*hash, Bytes::copy_from_slice(node), node.len());
+        }
+        Ok(node)
+    }
+
+    /// Numbers of the canonical blocks.
+    pub(crate) fn range(&self) -> Option<Range> {
+        let moved = self.pending.found().range();
+        moved.or_else(|| self.canonical.read().clone())
+    }
+
+    /// Hash of the canonical block with the highest number.
+    pub(crate) fn head_hash(&self) -> Result<Option<B256>, DiskError> {
+        // As long as this is held the chain does not move.
+        let found = self.pending.found();
+        let range = found.range().or_else(|| self.canonical.read().clone());
+        let Some(number) = range.and_then(|range| range.end.checked_sub(1)) else {
+            return Ok(None);
+        };
+        found.canonical_hash(number).map_or_else(|| self.state.canonical_hash(number), Ok)
+    }
+
+    pub(crate) fn read_canonical(&self, number: u64) -> Result<Option<B256>, DiskError> {
+        let found = self.pending.found();
+        let range = found.range().or_else(|| self.canonical.read().clone());
+        if !range.is_some_and(|range| range.contains(&number)) {
+            return Ok(None);
+        }
+        found.canonical_hash(number).map_or_else(|| self.state.canonical_hash(number), Ok)
+    }
+
+    pub(crate) fn read_transaction(
+        &self,
+        hash: &B256,
+    ) -> Result<Option<TransactionLocation>, DiskError> {
+        let found = self.pending.found();
+        found.transaction(hash).map_or_else(|| self.state.transaction(hash), Ok)
+    }
+
+    pub(crate) fn read_block(&self, hash: &B256) -> Result<Option<Arc<Block>>, DiskError> {
+        if let Some(block) = self.pending.found().block(hash) {
+            return Ok(Some(block));
+        }
+        if let Some(block) = self.blocks.get(hash) {
+            return Ok(Some(block));
+        }
+        let Some((block, bytes)) = self.state.block(hash)? else { return Ok(None) };
+        let block = Arc::new(block);
+        // Unless a commit has replaced it meanwhile.
+        self.blocks.offer(*hash, Arc::clone(&block), bytes);
+        Ok(Some(block))
+    }
+
+    pub(crate) fn has_block(&self, hash: &B256) -> Result<bool, DiskError> {
+        let waits = self.pending.found().block(hash).is_some();
+        Ok(waits || self.state.blocks.contains_key(hash.as_slice())?)
+    }
+
+    pub(crate) fn read_code(&self, hash: &B256) -> Result<Option<Bytecode>, DiskError> {
+        if let Some(code) = self.pending.found().code(hash) {
+            return Ok(Some(code));
+        }
+        if let Some(code) = self.codes.get(hash) {
+            return Ok(Some(code));
+        }
+        let Some(code) = self.state.code(hash)? else { return Ok(None) };
+        let bytes = code.len();
+        let mut changes = Changes::default();
+        changes.put_code(code);
+        let code = changes.codes.pop().map(|(_, code)| code);
+        if let Some(code) = &code {
+            self.codes.put(*hash, code.clone(), bytes);
+        }
+        Ok(code)
+    }
+
+    pub(crate) fn read_witness(&self, hash: &B256) -> Result<Option<OwnedWitness>, DiskError> {
+        let Some(position) = self.record_of(hash)? else { return Ok(None) };
+        let kept = || self.kept.read().filter(|(_, first)| position.segment >= *first);
+        let Some((genesis, _)) = kept() else { return Ok(None) };
+        match read_record(&self.folder.join("blocks"), genesis, position) {
+            Ok(body) => Record::decode_witness(&Bytes::from(body)),
+            // Its segment may have been forgotten meanwhile.
+            Err(_) if kept().is_none() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where the record of a block with its witness stands in the log.
+    fn record_of(&self, hash: &B256) -> Result<Option<Position>, DiskError> {
+        let waits = self.pending.found().record(hash);
+        waits.map_or_else(|| self.state.record_of(hash), |position| Ok(Some(position)))
+    }
+
+    pub(crate) fn read_preimages(&self) -> Result<Preimages, DiskError> {
+        // In this order: what is taken in meanwhile is met twice and not never.
+        let waiting = self.pending.commits();
+        let mut preimages = self.state.preimages()?;
+        for (address, slots) in waiting.iter().flat_map(|commit| &commit.changes.preimages) {
+            preimages.entry(*address).or_default().extend(slots);
+        }
+        Ok(preimages)
+    }
+
+    pub(crate) fn read_everything(&self) -> Result<StoredNodes, DiskError> {
+        let (nodes, codes) = {
+            let found = self.pending.found();
+            (found.nodes(), found.codes())
+        };
+        let (mut all, mut seen) = (StoredNodes::default(), B256Set::default());
+        self.state.each_node(|hash, node| {
+            if nodes.contains_key(&hash) {
+                seen.insert(hash);
+            }
+            all.nodes.push(node);
+        })?;
+        self.state.each_code(|hash, code| {
+            if codes.contains_key(&hash) {
+                seen.insert(hash);
+            }
+            all.codes.push(code);
+        })?;
+        let new = |(hash, bytes)| (!seen.contains(&hash)).then_some(bytes);
+        all.nodes.extend(nodes.into_iter().filter_map(new));
+        all.codes.extend(codes.into_iter().filter_map(new));
+        Ok(all)
+    }
+}
+
+impl NodeSource for Inner {
+    type Bytes = Bytes;
+
+    fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Bytes>, SourceError> {
+        self.read_node(path, hash).map_err(SourceError::new)
+    }
+}

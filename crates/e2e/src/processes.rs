@@ -1,0 +1,263 @@
+//! A rollup whose nodes are processes, and how they are asked.
+
+use crate::{devnet, report::Report};
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_genesis::Genesis;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_sol_types::SolCall;
+use client::Client;
+use contracts::{Deployment, bindings::IL1MessageQueue};
+use eyre::{OptionExt, Result, WrapErr as _, ensure, eyre};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use testkit::{ETHER, Key, NodeProcess, deploy, rich, write_deployment};
+
+/// Chain id of the L1.
+pub(crate) const L1_CHAIN: u64 = 31_337;
+/// Chain id of the L2.
+pub(crate) const L2_CHAIN: u64 = 8_079;
+/// How long anything may take that the nodes do by themselves.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A rollup whose nodes are processes.
+pub(crate) struct Rollup {
+    program: PathBuf,
+    folder: TempDir,
+    pub(crate) l1: NodeProcess,
+    /// `NativeRollup`.
+    pub(crate) address: Address,
+    pub(crate) inbox: Address,
+    pub(crate) forced: Address,
+}
+
+impl Rollup {
+    pub(crate) fn create(report: &mut Report) -> Result<Self> {
+        let program = devnet::build()?;
+        let l1 = NodeProcess::start(Command::new(&program).args([
+            "devnet",
+            "--silent",
+            "--verify-blocks",
+            "--chain-id",
+            "31337",
+        ]))?;
+        let folder = tempfile::tempdir()?;
+        let place = folder.path().join("rollup");
+        let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false))?;
+        let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
+        run(Command::new(&program).arg("init").arg(&place).args([
+            "--dev",
+            "--policy",
+            "none",
+            "--timestamp",
+            &time.to::<u64>().to_string(),
+            "--l1",
+            l1.client().url(),
+        ]))?;
+        report.step("enshrine init has made genesis, keys and configurations".to_owned());
+        let genesis: Genesis = serde_json::from_slice(&fs::read(place.join("genesis.json"))?)?;
+        let keys: Value = serde_json::from_slice(&fs::read(place.join("keys.json"))?)?;
+        let advance: Address = serde_json::from_value(keys["advance"]["address"].clone())?;
+        for account in [advance, Key::named("operator").address(), Key::named("alice").address()] {
+            let wei = rich(1_000 * ETHER).balance;
+            l1.client().request::<_, Value>("anvil_setBalance", (account, wei))?;
+        }
+        let deployment = deploy(l1.client(), &Key::named("operator"), genesis)?;
+        write_deployment(&deployment, &place)?;
+        let Deployment { rollup, inbox, forced, .. } = deployment;
+        report.step(format!("NativeRollup at {rollup}, whom anyone may advance"));
+        Ok(Self { program, folder, l1, address: rollup, inbox, forced })
+    }
+
+    pub(crate) fn place(&self) -> PathBuf {
+        self.folder.path().join("rollup")
+    }
+
+    pub(crate) fn sequencer(&self) -> Result<NodeProcess> {
+        let mut command = Command::new(&self.program);
+        command.arg("node").arg("--config").arg(self.place().join("node.toml"));
+        command.args(["--block-time-ms", "250", "--submit-interval-ms", "1000"]);
+        command.args(["--poll-interval-ms", "100"]);
+        self.start(&mut command, "sequencer.log")
+    }
+
+    /// A follower that keeps its chain.
+    pub(crate) fn kept_follower(&self) -> Result<NodeProcess> {
+        let mut command = Command::new(&self.program);
+        command.args(["node", "--role", "follower", "--poll-interval-ms", "100"]);
+        command.arg("--l1").arg(self.l1.client().url());
+        command.arg("--deployment").arg(self.place().join("deployment.json"));
+        command.arg("--data-dir").arg(self.place().join("follower"));
+        self.start(&mut command, "follower.log")
+    }
+
+    /// A sequencer that has nothing but the deployment file, L1 and a key.
+    pub(crate) fn rescue(&self, key: &Key) -> Result<NodeProcess> {
+        let secret = key.secret().to_string();
+        let mut command = Command::new(&self.program);
+        command.args(["node", "--role", "sequencer", "--poll-interval-ms", "100"]);
+        command.args(["--block-time-ms", "250", "--submit-interval-ms", "1000"]);
+        command.args(["--advance-key", &secret, "--operator-key", &secret]);
+        command.arg("--l1").arg(self.l1.client().url());
+        command.arg("--deployment").arg(self.place().join("deployment.json"));
+        self.start(&mut command, "rescue.log")
+    }
+
+    /// A follower that has nothing but the deployment file and L1.
+    pub(crate) fn follower(&self) -> Result<NodeProcess> {
+        let mut command = Command::new(&self.program);
+        command.args(["node", "--role", "follower", "--poll-interval-ms", "100"]);
+        command.arg("--l1").arg(self.l1.client().url());
+        command.arg("--deployment").arg(self.place().join("deployment.json"));
+        self.start(&mut command, "follower.log")
+    }
+
+    fn start(&self, command: &mut Command, log: &str) -> Result<NodeProcess> {
+        let path = self.folder.path().join(log);
+        let log = fs::OpenOptions::new().create(true).append(true).open(&path)?;
+        let started = NodeProcess::start_at("--http-port", command.stderr(log));
+        started.wrap_err_with(|| tail(&path))
+    }
+
+    pub(crate) fn deposit(&self, from: &Key, to: Address, value: u128) -> Result<()> {
+        let call =
+            IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
+        let (l1, input) = (self.l1.client(), call.abi_encode().into());
+        let hash = send(l1, L1_CHAIN, from, self.inbox.into(), value, input, 300_000)?;
+        ensure!(receipt(l1, hash)?.status(), "the deposit failed");
+        Ok(())
+    }
+}
+
+/// A part of what `rollup_syncStatus` answers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    pub(crate) unsafe_head: Head,
+    pub(crate) safe_head: Head,
+    fault: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Head {
+    pub(crate) number: u64,
+}
+
+pub(crate) fn status(node: &Client) -> Result<Status> {
+    Ok(serde_json::from_value(node.request::<_, Value>("rollup_syncStatus", ())?)?)
+}
+
+/// Waits until L1 has all blocks of a node; number of the last.
+pub(crate) fn until_safe(node: &Client) -> Result<u64> {
+    let mut last = None;
+    let all = until("L1 to have all blocks", || {
+        let status = status(node)?;
+        let done = status.safe_head.number >= status.unsafe_head.number;
+        last = Some(status);
+        Ok(done)
+    });
+    let last = last.ok_or_eyre("no status")?;
+    all.wrap_err_with(|| format!("{:?}", last.fault))?;
+    Ok(last.safe_head.number)
+}
+
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !holds()? {
+        ensure!(begun.elapsed() < PATIENCE, "{what} does not come");
+        sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+pub(crate) fn balance(node: &Client, account: Address) -> Result<U256> {
+    Ok(node.request("eth_getBalance", (account, "latest"))?)
+}
+
+pub(crate) fn nonce(node: &Client, account: Address) -> Result<u64> {
+    let nonce: U64 = node.request("eth_getTransactionCount", (account, "latest"))?;
+    Ok(nonce.to())
+}
+
+pub(crate) fn block_hash(node: &Client, number: u64) -> Result<B256> {
+    let block: Value = node.request("eth_getBlockByNumber", (format!("{number:#x}"), false))?;
+    serde_json::from_value(block["hash"].clone()).wrap_err("no such block")
+}
+
+pub(crate) fn receipt(node: &Client, hash: B256) -> Result<TransactionReceipt> {
+    let mut found = None;
+    until("a receipt", || {
+        found = node.request("eth_getTransactionReceipt", (hash,))?;
+        Ok(found.is_some())
+    })?;
+    found.ok_or_eyre("no receipt")
+}
+
+pub(crate) fn send(
+    node: &Client,
+    chain_id: u64,
+    from: &Key,
+    to: TxKind,
+    value: u128,
+    input: Bytes,
+    gas_limit: u64,
+) -> Result<B256> {
+    let nonce = nonce(node, from.address())?;
+    let raw = signed(chain_id, from, nonce, to, value, input, gas_limit);
+    Ok(node.request("eth_sendRawTransaction", (raw,))?)
+}
+
+pub(crate) fn signed(
+    chain_id: u64,
+    from: &Key,
+    nonce: u64,
+    to: TxKind,
+    value: u128,
+    input: Bytes,
+    gas_limit: u64,
+) -> Bytes {
+    let transaction = from.sign(TxEip1559 {
+        chain_id,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: 20_000_000_000,
+        max_priority_fee_per_gas: 1_000_000,
+        to,
+        value: U256::from(value),
+        input,
+        ..Default::default()
+    });
+    transaction.encoded_2718().into()
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{command:?}: {said}");
+    Ok(())
+}
+
+pub(crate) fn shown(begun: Instant) -> String {
+    format!("{:.1} s", begun.elapsed().as_secs_f64())
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().rev().take(10).collect();
+    eyre!("its last words: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n")).to_string()
+}
+
+pub(crate) fn has_deposit(l1: &Client, inbox: Address, number: u64) -> Result<bool> {
+    let number = format!("{number:#x}");
+    let filter = json!({ "address": inbox, "fromBlock": number, "toBlock": number });
+    Ok(!l1.request::<_, Vec<Value>>("eth_getLogs", (filter,))?.is_empty())
+}

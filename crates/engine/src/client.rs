@@ -1,0 +1,350 @@
+//! Another client, asked over its authenticated port.
+
+use crate::{
+    BuiltPayload, ForkchoiceState, ForkchoiceUpdated, JwtSecret, NewPayload, PayloadAttributes,
+};
+use alloy_primitives::{B256, FixedBytes, U64};
+use reqwest::{RequestBuilder, Url};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+use wire::{
+    ByteLists, DecodeError, OwnedWitness, PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness,
+    ProtocolFork, StatelessInput,
+};
+
+/// Time for one request.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of an answer.
+const LONGEST: usize = 1 << 30;
+/// Bytes of an answer that an error shows.
+const EXCERPT: usize = 200;
+
+/// Why another client could not be asked, or what it says.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Its address is none.
+    #[error("{url:?} is no URL of HTTP: {reason}")]
+    Url {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It cannot be reached, or breaks off.
+    #[error("the client does not answer: {0}")]
+    Request(#[from] reqwest::Error),
+    /// Its answer is longer than any that is read.
+    #[error("an answer of more than {LONGEST} bytes")]
+    TooLong,
+    /// It answers with an HTTP status that is an error: 401 where the secrets differ.
+    #[error("the client answers with status {status}: {excerpt}")]
+    Status {
+        /// The status.
+        status: u16,
+        /// The beginning of the answer.
+        excerpt: String,
+    },
+    /// Its answer is not what the method answers.
+    #[error("{method}: {reason}")]
+    Answer {
+        /// The method.
+        method: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It refuses.
+    #[error("{method}: error {code}: {message}")]
+    Refused {
+        /// The method.
+        method: String,
+        /// The error's code.
+        code: i64,
+        /// Its message.
+        message: String,
+    },
+    /// Something that was to be sent, or has come, is not in its format.
+    #[error(transparent)]
+    Format(#[from] DecodeError),
+}
+
+/// A block of another client, as far as it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct TheirBlock {
+    pub(crate) number: U64,
+    pub(crate) hash: B256,
+}
+
+/// Another client behind its authenticated port.
+#[derive(Debug)]
+pub struct EngineClient {
+    http: reqwest::Client,
+    url: Url,
+    secret: JwtSecret,
+    asked: AtomicU64,
+}
+
+impl EngineClient {
+    /// The client whose Engine API is at this URL. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Url`], and what hinders it from being set up.
+    pub fn new(url: &str, secret: JwtSecret) -> Result<Self, EngineError> {
+        let wrong = |reason: String| EngineError::Url { url: url.to_owned(), reason };
+        let parsed: Url = url.parse().map_err(|error| wrong(format!("{error}")))?;
+        let mut http = reqwest::Client::builder().timeout(TIMEOUT);
+        match parsed.scheme() {
+            // Not to look for the certificates of a system that may have none.
+            "http" => http = http.tls_certs_only([]),
+            "https" => {}
+            other => return Err(wrong(format!("its scheme is {other}"))),
+        }
+        Ok(Self { http: http.build()?, url: parsed, secret, asked: AtomicU64::new(0) })
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// Calls any method.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: Value,
+    ) -> Result<T, EngineError> {
+        #[derive(Deserialize)]
+        struct Failure {
+            code: i64,
+            message: String,
+        }
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            result: Value,
+            error: Option<Failure>,
+        }
+        let id = self.asked.fetch_add(1, Ordering::Relaxed);
+        let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        let request = self
+            .http
+            .post(self.url.clone())
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        let wrong = |error: serde_json::Error| EngineError::Answer {
+            method: method.to_owned(),
+            reason: error.to_string(),
+        };
+        let bytes = self.send(request).await?;
+        let answer: Answer = serde_json::from_slice(&bytes).map_err(wrong)?;
+        if let Some(Failure { code, message }) = answer.error {
+            return Err(EngineError::Refused { method: method.to_owned(), code, message });
+        }
+        serde_json::from_value(answer.result).map_err(wrong)
+    }
+
+    /// Gives it a payload to execute.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn new_payload(
+        &self,
+        new: &NewPayload,
+        fork: ProtocolFork,
+    ) -> Result<PayloadStatus, EngineError> {
+        let mut params = json!([new.payload, new.versioned_hashes, new.parent_beacon_block_root]);
+        if let (true, Some(list)) = (fork >= ProtocolFork::Prague, params.as_array_mut()) {
+            list.push(json!(new.requests));
+        }
+        let method = match fork {
+            ProtocolFork::Amsterdam => "engine_newPayloadV5",
+            fork if fork >= ProtocolFork::Prague => "engine_newPayloadV4",
+            _ => "engine_newPayloadV3",
+        };
+        self.call(method, params).await
+    }
+
+    /// Says which block is the head, and has it begin a payload if there are attributes for one. `fork` is
+    /// that of the payload, or of the head.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn forkchoice_updated(
+        &self,
+        state: ForkchoiceState,
+        attributes: Option<&PayloadAttributes>,
+        fork: ProtocolFork,
+    ) -> Result<ForkchoiceUpdated, EngineError> {
+        let is_amsterdam = fork >= ProtocolFork::Amsterdam;
+        let method =
+            if is_amsterdam { "engine_forkchoiceUpdatedV4" } else { "engine_forkchoiceUpdatedV3" };
+        self.call(method, json!([state, attributes])).await
+    }
+
+    /// Fetches a payload that it was told to build.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn get_payload(
+        &self,
+        id: FixedBytes<8>,
+        fork: ProtocolFork,
+    ) -> Result<BuiltPayload, EngineError> {
+        let method = match fork {
+            ProtocolFork::Amsterdam => "engine_getPayloadV6",
+            fork if fork >= ProtocolFork::Osaka => "engine_getPayloadV5",
+            ProtocolFork::Prague => "engine_getPayloadV4",
+            _ => "engine_getPayloadV3",
+        };
+        self.call(method, json!([id])).await
+    }
+
+    /// Gives it a payload to execute, for what the payload reads: by REST and SSZ, or by JSON-RPC where the
+    /// client knows nothing of that.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn new_payload_with_witness(
+        &self,
+        new: &NewPayload,
+        fork: ProtocolFork,
+    ) -> Result<(PayloadStatus, Option<OwnedWitness>), EngineError> {
+        match self.witness_by_rest(new, fork).await {
+            Ok(PayloadStatusWithWitness { status, witness, .. }) => Ok((status, witness)),
+            // Whatever it says of a path, a type or a fork that it does not know.
+            Err(EngineError::Status { status, .. })
+                if (400..500).contains(&status) && status != 401 =>
+            {
+                self.witness_by_json(new, fork).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// By `POST /engine/v1/payloads/witness`.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn witness_by_rest(
+        &self,
+        new: &NewPayload,
+        fork: ProtocolFork,
+    ) -> Result<PayloadStatusWithWitness, EngineError> {
+        let body = new.with_request(fork, |request| {
+            let envelope = PayloadEnvelope {
+                payload: request.payload.clone(),
+                parent_beacon_block_root: request.parent_beacon_block_root,
+                execution_requests: ByteLists::from(&new.requests),
+            };
+            envelope.encode(fork)
+        })?;
+        let mut url = self.url.clone();
+        url.set_path("/engine/v1/payloads/witness");
+        let request = self
+            .http
+            .post(url)
+            .header("content-type", "application/octet-stream")
+            .header("accept", "application/octet-stream")
+            .header("eth-execution-version", fork.rules().name())
+            .body(body);
+        Ok(PayloadStatusWithWitness::decode(&self.send(request).await?)?)
+    }
+
+    /// By `engine_newPayloadWithWitness`, whose witness is geth's RLP.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn witness_by_json(
+        &self,
+        new: &NewPayload,
+        fork: ProtocolFork,
+    ) -> Result<(PayloadStatus, Option<OwnedWitness>), EngineError> {
+        let mut params = json!([new.payload, new.versioned_hashes, new.parent_beacon_block_root]);
+        if let (true, Some(list)) = (fork >= ProtocolFork::Prague, params.as_array_mut()) {
+            list.push(json!(new.requests));
+        }
+        let method = match fork {
+            ProtocolFork::Amsterdam => "engine_newPayloadWithWitnessV5",
+            fork if fork >= ProtocolFork::Prague => "engine_newPayloadWithWitnessV4",
+            _ => "engine_newPayloadWithWitnessV3",
+        };
+        let answer: crate::methods::StatusWithWitness = self.call(method, params).await?;
+        let witness = answer.witness.map(|rlp| OwnedWitness::from_geth_rlp(&rlp)).transpose()?;
+        Ok((answer.status, witness))
+    }
+
+    /// The block with this number or tag, if it has one.
+    pub(crate) async fn block(&self, tag: &str) -> Result<Option<TheirBlock>, EngineError> {
+        self.call("eth_getBlockByNumber", json!([tag, false])).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, EngineError> {
+        let request = request.bearer_auth(self.secret.token());
+        let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
+        let status = response.status();
+        let mut answer = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+            if answer.len() + part.len() > LONGEST {
+                return Err(EngineError::TooLong);
+            }
+            answer.extend_from_slice(&part);
+        }
+        // JSON-RPC says in the body what is wrong, whatever the status is.
+        let is_rpc_error = || {
+            let body: Option<Value> = serde_json::from_slice(&answer).ok();
+            body.is_some_and(|body| body.get("jsonrpc").is_some() && body["error"]["code"].is_i64())
+        };
+        let is_unauthorized = status.as_u16() == 401;
+        if !status.is_success() && (is_unauthorized || !is_rpc_error()) {
+            let excerpt = String::from_utf8_lossy(&answer[..answer.len().min(EXCERPT)]);
+            let (status, excerpt) = (status.as_u16(), excerpt.into_owned());
+            return Err(EngineError::Status { status, excerpt });
+        }
+        Ok(answer)
+    }
+}
+
+impl BuiltPayload {
+    /// What the payload is given back with.
+    pub fn into_new_payload(self, parent_beacon_block_root: B256) -> NewPayload {
+        NewPayload {
+            payload: self.execution_payload,
+            versioned_hashes: Vec::new(),
+            parent_beacon_block_root,
+            requests: self.execution_requests.unwrap_or_default(),
+        }
+    }
+}
+
+impl NewPayload {
+    /// The input of EXECUTE for a payload and what it reads.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Format`] if the execution requests are none.
+    pub fn stateless_input(
+        &self,
+        fork: ProtocolFork,
+        chain_id: u64,
+        witness: &OwnedWitness,
+    ) -> Result<Vec<u8>, EngineError> {
+        Ok(self.with_request(fork, |request| {
+            let (request, witness) = (request.clone(), witness.view());
+            StatelessInput { fork, request, witness, chain_id }.encode()
+        })?)
+    }
+}

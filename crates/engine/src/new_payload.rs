@@ -1,0 +1,210 @@
+//! `engine_newPayload`: a block of somebody else, executed before it is believed.
+
+use crate::{Engine, engine::Invalid};
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{B256, Bytes};
+use chain::{ChainError, block_of};
+use executor::decode_transaction;
+use node::{NodeError, Unverified};
+use rpc::{RpcError, payload::Payload};
+use wire::{
+    ByteLists, DecodeError, ExecutionPayload, ExecutionRequests, NewPayloadRequest, PayloadShape,
+    PayloadStatus, ProtocolFork, Records, Withdrawal,
+};
+
+/// The parameters of `engine_newPayload`, from Cancun on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPayload {
+    /// The block.
+    pub payload: Payload,
+    /// Versioned hashes of the blobs of all its transactions, in order.
+    pub versioned_hashes: Vec<B256>,
+    /// The header's `parent_beacon_block_root`.
+    pub parent_beacon_block_root: B256,
+    /// Requests that the block causes, each with its type in front; Prague and later.
+    pub requests: Vec<Bytes>,
+}
+
+impl NewPayload {
+    /// The parameters for a block.
+    pub fn of(block: &chain::Block) -> Self {
+        let hashes = block.transactions.iter().filter_map(|it| it.blob_versioned_hashes());
+        Self {
+            payload: Payload::of(block),
+            versioned_hashes: hashes.flatten().copied().collect(),
+            parent_beacon_block_root: block.header.parent_beacon_block_root.unwrap_or_default(),
+            requests: rpc::payload::requests_of(block),
+        }
+    }
+
+    /// Does something with the request that these parameters make.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the execution requests are none.
+    pub fn with_request<T>(
+        &self,
+        fork: ProtocolFork,
+        then: impl FnOnce(&NewPayloadRequest<'_>) -> T,
+    ) -> Result<T, DecodeError> {
+        let payload = &self.payload;
+        let withdrawals: Vec<_> = payload
+            .withdrawals
+            .iter()
+            .map(|it| {
+                let (index, validator_index) = (it.index, it.validator_index);
+                let (address, amount) = (it.address, it.amount);
+                Withdrawal { index, validator_index, address, amount }.to_record()
+            })
+            .collect();
+        let hashes: Vec<[u8; 32]> = self.versioned_hashes.iter().map(|hash| hash.0).collect();
+        let request = NewPayloadRequest {
+            payload: ExecutionPayload {
+                shape: PayloadShape::of(fork),
+                parent_hash: payload.parent_hash,
+                fee_recipient: payload.fee_recipient,
+                state_root: payload.state_root,
+                receipts_root: payload.receipts_root,
+                logs_bloom: payload.logs_bloom.as_ref(),
+                prev_randao: payload.prev_randao,
+                block_number: payload.block_number.to(),
+                gas_limit: payload.gas_limit.to(),
+                gas_used: payload.gas_used.to(),
+                timestamp: payload.timestamp.to(),
+                extra_data: &payload.extra_data,
+                base_fee_per_gas: payload.base_fee_per_gas,
+                block_hash: payload.block_hash,
+                transactions: ByteLists::from(&payload.transactions),
+                withdrawals: Records::new(&withdrawals),
+                blob_gas_used: payload.blob_gas_used.unwrap_or_default().to(),
+                excess_blob_gas: payload.excess_blob_gas.unwrap_or_default().to(),
+                block_access_list: payload.block_access_list.as_ref().map_or(&[], AsRef::as_ref),
+                slot_number: payload.slot_number.unwrap_or_default().to(),
+            },
+            versioned_hashes: Records::new(&hashes),
+            parent_beacon_block_root: self.parent_beacon_block_root,
+            execution_requests: ExecutionRequests::from_typed(&self.requests)?,
+        };
+        Ok(then(&request))
+    }
+
+    /// The parameters have the form that the method of a fork wants.
+    pub(crate) fn check_form(&self, fork: ProtocolFork) -> Result<(), RpcError> {
+        let payload = &self.payload;
+        let is_amsterdam = fork >= ProtocolFork::Amsterdam;
+        for (field, is_there, expected) in [
+            ("blobGasUsed", payload.blob_gas_used.is_some(), true),
+            ("excessBlobGas", payload.excess_blob_gas.is_some(), true),
+            ("blockAccessList", payload.block_access_list.is_some(), is_amsterdam),
+            ("slotNumber", payload.slot_number.is_some(), is_amsterdam),
+        ] {
+            if is_there != expected {
+                let text = if expected { "is missing" } else { "does not exist in this version" };
+                return Err(RpcError::params(format!("payload: {field} {text}")));
+            }
+        }
+        let ascend = |pair: &[Bytes]| pair[0].first() < pair[1].first();
+        if self.requests.iter().any(|request| request.len() < 2)
+            || !self.requests.windows(2).all(ascend)
+        {
+            let text = "execution requests: each has a type and data, and the types ascend";
+            return Err(RpcError::params(text));
+        }
+        Ok(())
+    }
+}
+
+/// Versioned hashes of the blobs of all transactions of a payload.
+pub(crate) fn hashes_in(transactions: ByteLists<'_>) -> Result<Vec<[u8; 32]>, String> {
+    let mut hashes = Vec::new();
+    for (index, bytes) in transactions.iter().enumerate() {
+        let transaction =
+            decode_transaction(bytes).map_err(|reason| format!("transaction {index}: {reason}"))?;
+        let named = transaction.blob_versioned_hashes().unwrap_or_default();
+        hashes.extend(named.iter().map(|hash| hash.0));
+    }
+    Ok(hashes)
+}
+
+impl Engine {
+    /// Executes a payload, and keeps it if it is valid; the head stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`RpcError`] only for what is our fault: a payload that is wrong has a status.
+    pub fn new_payload(
+        &self,
+        request: &NewPayloadRequest<'_>,
+        fork: ProtocolFork,
+    ) -> Result<PayloadStatus, RpcError> {
+        let status = self.judge(request, fork)?;
+        let payload = &request.payload;
+        let (number, hash) = (payload.block_number, payload.block_hash);
+        tracing::debug!(number, %hash, ?status, "a payload");
+        Ok(status)
+    }
+
+    fn judge(
+        &self,
+        request: &NewPayloadRequest<'_>,
+        fork: ProtocolFork,
+    ) -> Result<PayloadStatus, RpcError> {
+        let unrelated = |reason: String| Ok(PayloadStatus::invalid(None, reason));
+        let raw = match block_of(request, fork) {
+            Ok(raw) => raw,
+            Err(reason) => return unrelated(reason.to_string()),
+        };
+        match hashes_in(request.payload.transactions) {
+            Ok(hashes) if hashes.iter().eq(request.versioned_hashes.iter()) => {}
+            Ok(hashes) => {
+                let (got, expected) = (hashes.len(), request.versioned_hashes.len());
+                let text = "versioned hashes: not those of the transactions";
+                return unrelated(format!("{text}, which have {got}; {expected} are expected"));
+            }
+            Err(reason) => return unrelated(reason),
+        }
+        let (hash, parent) = (raw.hash, raw.header.parent_hash);
+        // A chain of which nothing is seen elsewhere, so that nobody waits for the execution.
+        let chain = self.api.node().read(|node| node.chain.detached());
+        if chain.find_block(&hash)?.is_some() {
+            return Ok(PayloadStatus::valid(hash));
+        }
+        let known = {
+            let invalid = self.invalid.lock();
+            invalid.get(&hash).or_else(|| invalid.get(&parent))
+        };
+        if let Some(invalid) = known {
+            return Ok(self.refuse(hash, invalid));
+        }
+        let Some(parent) = chain.find_block(&parent)? else { return Ok(PayloadStatus::syncing()) };
+        let refuse = |reason: String| {
+            let latest_valid = parent.hash;
+            Ok(self.refuse(hash, Invalid { latest_valid, reason }))
+        };
+        let new = match chain.import(&raw) {
+            Ok(new) => new,
+            Err(ChainError::Invalid(reason)) => return refuse(reason.to_string()),
+            Err(error) => return Err(error.into()),
+        };
+        match self.api.node().verify(&new) {
+            Ok(()) => {}
+            Err(NodeError::Unverified { reason, .. }) => match *reason {
+                Unverified::Refused(reason @ execute::ExecuteError::Rules(_)) => {
+                    return refuse(reason.to_string());
+                }
+                // Executed it is valid, and verified it is not: that is no verdict.
+                reason => return Err(RpcError::internal(reason.to_string())),
+            },
+            Err(error) => return Err(error.into()),
+        }
+        self.api.node().insert(new)?;
+        Ok(PayloadStatus::valid(hash))
+    }
+
+    fn refuse(&self, hash: B256, invalid: Invalid) -> PayloadStatus {
+        let Invalid { latest_valid, reason } = invalid.clone();
+        tracing::warn!(%hash, reason, "a payload is invalid");
+        self.invalid.lock().insert(hash, invalid);
+        PayloadStatus::invalid(Some(latest_valid), reason)
+    }
+}

@@ -1,0 +1,144 @@
+//! The authenticated port.
+
+use crate::{
+    Engine, JwtSecret,
+    methods::registry,
+    rest::{PREFIX, Rest, response},
+};
+use jsonrpsee::server::{
+    BatchRequestConfig, HttpBody, HttpRequest, HttpResponse, Server, ServerConfig, ServerHandle,
+};
+use rpc::{WorkerOptions, Workers, overlaid};
+use std::{
+    future::ready,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower::{Layer, Service};
+
+/// Most bytes of a request and of an answer: a payload with its witness, in hexadecimal.
+const LONGEST: u32 = 1 << 28;
+/// Requests in a batch.
+const MOST_IN_BATCH: u32 = 128;
+/// Connections at once: those who know the secret are few.
+const MOST_CONNECTIONS: u32 = 64;
+
+/// The port cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct EngineServerError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// A port that serves the Engine API to whoever knows the secret, until it is stopped or dropped.
+#[derive(Debug)]
+pub struct EngineServer {
+    address: SocketAddr,
+    handle: ServerHandle,
+}
+
+impl EngineServer {
+    /// Starts to serve: the methods of the Engine API, and all others of a node, which consensus clients
+    /// ask at this port too. Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineServerError`]; nothing runs then.
+    pub async fn start(
+        address: SocketAddr,
+        secret: JwtSecret,
+        engine: Arc<Engine>,
+    ) -> Result<Self, EngineServerError> {
+        let workers = Arc::new(Workers::new(&WorkerOptions::default()));
+        let others = rpc::methods(engine.api.clone(), Arc::clone(&workers));
+        let own = registry(Arc::clone(&engine), workers).into_methods();
+        let gate = Gate { secret, rest: Rest::new(engine) };
+        let config = ServerConfig::builder()
+            .max_request_body_size(LONGEST)
+            .max_response_body_size(LONGEST)
+            .max_connections(MOST_CONNECTIONS)
+            .set_batch_request_config(BatchRequestConfig::Limit(MOST_IN_BATCH))
+            .build();
+        let failed = |source| EngineServerError { address, source };
+        let server = Server::builder()
+            .set_config(config)
+            .set_http_middleware(tower::ServiceBuilder::new().layer(gate))
+            .build(address)
+            .await
+            .map_err(failed)?;
+        let address = server.local_addr().map_err(failed)?;
+        tracing::info!(%address, "the Engine API is served");
+        Ok(Self { address, handle: server.start(overlaid(own, &others)) })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it, and waits until its connections have ended.
+    pub async fn stop(self) {
+        // An error says that it has stopped already.
+        let _ = self.handle.stop();
+        self.handle.stopped().await;
+    }
+}
+
+/// Lets in who shows a token, and sends on to REST what is for it.
+#[derive(Debug, Clone)]
+struct Gate {
+    secret: JwtSecret,
+    rest: Rest,
+}
+
+impl<S> Layer<S> for Gate {
+    type Service = Gated<S>;
+
+    fn layer(&self, rpc: S) -> Gated<S> {
+        Gated { gate: self.clone(), rpc }
+    }
+}
+
+/// JSON-RPC behind a [`Gate`].
+#[derive(Debug, Clone)]
+struct Gated<S> {
+    gate: Gate,
+    rpc: S,
+}
+
+impl<S, B> Service<HttpRequest<B>> for Gated<S>
+where
+    S: Service<HttpRequest<HttpBody>, Response = HttpResponse>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: Into<HttpBody>,
+{
+    type Response = HttpResponse;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.rpc.poll_ready(context)
+    }
+
+    fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
+        let shown = request.headers().get("authorization").and_then(|it| it.to_str().ok());
+        if let Err(error) = self.gate.secret.check(shown) {
+            tracing::warn!(%error, "a request to the Engine API is refused");
+            let body = error.to_string().into_bytes();
+            return Box::pin(ready(Ok(response(401, "text/plain; charset=utf-8", body))));
+        }
+        let request = request.map(Into::into);
+        if request.uri().path().starts_with(PREFIX) {
+            let rest = self.gate.rest.clone();
+            return Box::pin(async move { Ok(rest.answer(request).await) });
+        }
+        Box::pin(self.rpc.call(request))
+    }
+}

@@ -1,0 +1,48 @@
+//! Which heads a caller of the Engine API may choose.
+
+use crate::rpc_methods::Shared;
+use chain::{Block, ChainReader};
+use engine::HeadPolicy;
+use std::sync::Arc;
+
+/// L1 has the first word about the head of a rollup's node, and a sequencer the second.
+#[derive(Debug)]
+pub(crate) struct Heads {
+    /// Whether this node makes the blocks itself. Others may build for it, but what comes behind its head
+    /// it decides: it has to be able to bring it to L1.
+    pub(crate) makes_blocks: bool,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl HeadPolicy for Heads {
+    fn check(&self, chain: &ChainReader, head: &Block) -> Result<(), String> {
+        if self.makes_blocks {
+            let is_own = chain.head().hash == head.hash;
+            return is_own
+                .then_some(())
+                .ok_or_else(|| "a sequencer makes its head itself".to_owned());
+        }
+        let status = self.shared.status.lock();
+        let safe = status.safe_head;
+        if status.l1_head.is_none() {
+            return Err("L1 is not read yet".to_owned());
+        }
+        drop(status);
+        let failed = |error: chain::ChainError| error.to_string();
+        let (mut number, mut hash, mut parent) =
+            (head.header.number, head.hash, head.header.parent_hash);
+        // Below a canonical block all is canonical, and so is what L1 has taken.
+        while number > safe.number && chain.canonical_hash(number).map_err(failed)? != Some(hash) {
+            let block = chain.block(&parent).map_err(failed)?;
+            (number, hash, parent) = (block.header.number, block.hash, block.header.parent_hash);
+        }
+        if number < safe.number || number == safe.number && hash != safe.hash {
+            return Err(format!("L1 has taken block {} ({})", safe.number, safe.hash));
+        }
+        Ok(())
+    }
+
+    fn keeps_finality(&self) -> bool {
+        true
+    }
+}

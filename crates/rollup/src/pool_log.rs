@@ -1,0 +1,166 @@
+//! The transactions that were taken and are not on L1 for good, in a file: a node that was killed still has
+//! them.
+//!
+//! The file is a row of RLP strings, each the encoding of one transaction. What was cut off at the end was
+//! acknowledged to nobody. It is written without waiting for the disk: it outlives the process, and most of
+//! it the machine.
+
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Bytes, map::B256Set};
+use alloy_rlp::{Decodable as _, Encodable as _};
+use chain::RecoveredTransaction;
+use node::{Node, PoolJournal, PoolTransaction};
+use parking_lot::Mutex;
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// Bytes from which on the file is written anew without what is not needed any more.
+const REWRITE_FROM: u64 = 1 << 20;
+
+/// The file, open at its end.
+#[derive(Debug)]
+pub(crate) struct PoolLog {
+    path: PathBuf,
+    end: Mutex<End>,
+}
+
+#[derive(Debug)]
+struct End {
+    file: File,
+    bytes: u64,
+    /// Bytes when it was written anew last.
+    rewritten: u64,
+}
+
+impl PoolLog {
+    /// Opens the file, or starts one, and gives back what is in it, oldest first. A file with anything else
+    /// behind that is kept beside it, whole.
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, Vec<Bytes>)> {
+        let found = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read?,
+        };
+        let (mut rest, mut kept, mut good) = (&found[..], Vec::new(), 0);
+        while let Ok(raw) = Bytes::decode(&mut rest) {
+            kept.push(raw);
+            good = found.len() - rest.len();
+        }
+        if good < found.len() {
+            let beside = path.with_extension("torn");
+            fs::write(&beside, &found)?;
+            let bytes = found.len() - good;
+            tracing::warn!(bytes, beside = %beside.display(), "the pool's file was torn");
+        }
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        file.set_len(good as u64)?;
+        let end = End { file, bytes: good as u64, rewritten: 0 };
+        Ok((Self { path: path.to_owned(), end: Mutex::new(end) }, kept))
+    }
+
+    /// Writes the file anew if it has grown: with what stands in blocks above `safe`, which may still give
+    /// way, what stood in some that did, and what waits in the pool.
+    pub(crate) fn tidy(
+        &self,
+        node: &Node,
+        safe: u64,
+        displaced: &[RecoveredTransaction],
+    ) -> io::Result<()> {
+        // Nothing is added meanwhile: whoever adds holds the node.
+        node.read(|node| {
+            let mut end = self.end.lock();
+            if end.bytes < REWRITE_FROM.max(end.rewritten * 4) {
+                return Ok(());
+            }
+            let (mut text, mut seen) = (Vec::new(), B256Set::default());
+            let head = node.chain.head().header.number;
+            for number in safe + 1..=head {
+                let block = node.chain.canonical_block(number).map_err(io::Error::other)?;
+                for transaction in block.iter().flat_map(|block| &block.transactions) {
+                    if seen.insert(*transaction.hash()) {
+                        Bytes::from(transaction.encoded_2718()).encode(&mut text);
+                    }
+                }
+            }
+            for kept in displaced.iter().filter(|it| seen.insert(*it.transaction.hash())) {
+                Bytes::from(kept.transaction.encoded_2718()).encode(&mut text);
+            }
+            for waiting in node.pool.iter().filter(|waiting| seen.insert(*waiting.hash())) {
+                waiting.raw.encode(&mut text);
+            }
+            let fresh = self.path.with_extension("new");
+            let mut file = File::create(&fresh)?;
+            file.write_all(&text)?;
+            file.sync_data()?;
+            fs::rename(&fresh, &self.path)?;
+            let bytes = text.len() as u64;
+            *end = End { file, bytes, rewritten: bytes };
+            Ok(())
+        })
+    }
+}
+
+impl PoolJournal for PoolLog {
+    fn keep(&self, transaction: &PoolTransaction) -> io::Result<()> {
+        let mut text = Vec::with_capacity(transaction.raw.len() + 9);
+        transaction.raw.encode(&mut text);
+        let mut end = self.end.lock();
+        let before = end.bytes;
+        if let Err(error) = end.file.write_all(&text) {
+            // A part of it would hide what comes behind.
+            end.file.set_len(before)?;
+            return Err(error);
+        }
+        end.bytes += text.len() as u64;
+        Ok(())
+    }
+}
+
+/// Offers what a file held to the pool again; how many it takes.
+pub(crate) fn offer(node: &Node, kept: &[Bytes]) -> usize {
+    let taken = kept.iter().filter_map(|raw| rpc::decode_pooled(raw).ok());
+    taken.filter_map(|transaction| node.submit(transaction).ok()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::Key;
+
+    fn waiting(nonce: u64) -> PoolTransaction {
+        let transaction = Key::named("alice")
+            .sign(alloy_consensus::TxLegacy { nonce, ..alloy_consensus::TxLegacy::default() });
+        let raw = transaction.encoded_2718().into();
+        let sender = Key::named("alice").address();
+        let recovered = RecoveredTransaction { transaction, sender, signed: true };
+        PoolTransaction::new(recovered, None, raw)
+    }
+
+    #[test]
+    fn what_was_kept_is_read_again_and_a_torn_end_is_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pool");
+        let all: Vec<_> = (0..3).map(waiting).collect();
+        let raws: Vec<_> = all.iter().map(|it| it.raw.clone()).collect();
+        let (log, kept) = PoolLog::open(&path).unwrap();
+        assert!(kept.is_empty());
+        all.iter().for_each(|transaction| log.keep(transaction).unwrap());
+        drop(log);
+        let whole = fs::read(&path).unwrap();
+
+        for length in 0..=whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let (log, kept) = PoolLog::open(&path).unwrap();
+            let count = kept.len();
+            assert_eq!(kept, raws[..count]);
+            assert_eq!(count == 3, length == whole.len());
+            // What comes next stands behind what is whole.
+            log.keep(&all[0]).unwrap();
+            let (_, again) = PoolLog::open(&path).unwrap();
+            assert_eq!(again, [&raws[..count], &raws[..1]].concat());
+        }
+        assert_eq!(fs::read(path.with_extension("torn")).unwrap(), &whole[..whole.len() - 1]);
+    }
+}

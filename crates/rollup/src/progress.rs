@@ -1,0 +1,56 @@
+//! How far a node has read a chain that is long already.
+
+use std::time::{Duration, Instant};
+
+/// How often it is said.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The way from where reading began to the newest block.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    begun: Option<(Instant, u64)>,
+    told: Option<Instant>,
+}
+
+impl Progress {
+    /// Notes that blocks up to `read` of `latest` have been read, and says so now and then; `l2` is the
+    /// number of the newest L2 block.
+    pub(crate) fn note(&mut self, read: u64, latest: u64, l2: u64) {
+        let now = Instant::now();
+        let (begun, from) = *self.begun.get_or_insert((now, read));
+        if self.told.is_some_and(|told| now - told < INTERVAL) {
+            return;
+        }
+        self.told = Some(now);
+        let left =
+            seconds_left(now - begun, read.saturating_sub(from), latest.saturating_sub(read));
+        tracing::info!(read, latest, l2, seconds_left = left, "reading L1");
+    }
+
+    /// Notes that all is read.
+    pub(crate) fn end(&mut self) {
+        if self.told.is_some() {
+            tracing::info!("all of L1 is read");
+        }
+        *self = Self::default();
+    }
+}
+
+/// Seconds that the rest takes at the speed so far, once there is one.
+fn seconds_left(took: Duration, done: u64, rest: u64) -> Option<u64> {
+    let millis = took.as_millis().checked_mul(rest.into())?.checked_div(done.into())?;
+    u64::try_from(millis / 1_000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_takes_as_long_as_what_is_done_in_proportion() {
+        let took = Duration::from_secs(10);
+        assert_eq!(seconds_left(took, 100, 1_000), Some(100));
+        assert_eq!(seconds_left(took, 100, 0), Some(0));
+        assert_eq!(seconds_left(took, 0, 1_000), None);
+    }
+}

@@ -1,0 +1,376 @@
+//! The Engine API of a rollup's node: an unmodified client driven by it, and what others may do to it.
+
+use crate::support::{
+    L2_CHAIN, PATIENCE, World, ethereumjs::EthereumJs, provider_of, signed, until,
+};
+use alloy_consensus::TxEip1559;
+use alloy_eips::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
+use alloy_provider::{DynProvider, Provider};
+use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, TransactionReceipt, TransactionRequest};
+use alloy_sol_types::SolCall;
+use chain::{Chain, ChainConfig, spec_of};
+use contracts::{Deployment, Predeploys, bindings::IForcedInbox, l2_chain_config, l2_genesis};
+use engine::{Driver, EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
+use enshrine_rollup::{EngineConfig, Role, RollupNode};
+use eyre::{OptionExt, Result, ensure};
+use node::{Clock, MineRequest, Mining, Node, SetHead, Settings};
+use serde_json::{Value, json};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use testkit::{ETHER, Key, rich};
+use wire::{PayloadStatus, ProtocolFork};
+
+/// Blocks that both clients must have in common.
+const BLOCKS: u64 = 50;
+/// Deploys a contract that logs what it is called with, and keeps and returns the number of its calls.
+const COUNTER: [u8; 28] =
+    hex!("601380 6009 5f 39 5f f3" "5f35 5f5f a1 5f54 6001 01 80 5f55 5f52 6020 5f f3");
+
+/// A transaction on the L2 through a node that makes blocks, and its receipt.
+async fn send(
+    l2: &DynProvider,
+    from: &Key,
+    to: TxKind,
+    value: u128,
+    input: Bytes,
+) -> Result<TransactionReceipt> {
+    let transaction = from.sign(TxEip1559 {
+        chain_id: L2_CHAIN,
+        nonce: l2.get_transaction_count(from.address()).await?,
+        gas_limit: 200_000,
+        max_fee_per_gas: 10_000_000_000,
+        max_priority_fee_per_gas: 1_000_000,
+        to,
+        value: U256::from(value),
+        input,
+        ..Default::default()
+    });
+    let hash = *l2.send_raw_transaction(&transaction.encoded_2718()).await?.tx_hash();
+    let begun = Instant::now();
+    loop {
+        if let Some(receipt) = l2.get_transaction_receipt(hash).await? {
+            return Ok(receipt);
+        }
+        ensure!(begun.elapsed() < PATIENCE, "{hash} does not come into a block");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn hash_at(provider: &DynProvider, number: u64) -> Result<B256> {
+    let block = provider.get_block_by_number(BlockNumberOrTag::Number(number)).await?;
+    Ok(block.ok_or_eyre("no such block")?.header.hash)
+}
+
+/// Both have the same blocks, all of them.
+async fn assert_equal(ours: &DynProvider, theirs: &DynProvider) -> Result<u64> {
+    let head = ours.get_block_number().await?;
+    assert_eq!(theirs.get_block_number().await?, head);
+    for number in 0..=head {
+        assert_eq!(hash_at(ours, number).await?, hash_at(theirs, number).await?, "{number}");
+    }
+    Ok(head)
+}
+
+/// A follower that hears of a sequencer, and does this with the Engine API.
+async fn follower(
+    world: &World,
+    sequencer: &RollupNode,
+    engine: EngineConfig,
+) -> Result<RollupNode> {
+    let sequencer = Some(format!("ws://{}", sequencer.server().addresses()[0]));
+    let mut config = world.config(Role::Follower { sequencer });
+    config.engine = Some(engine);
+    Ok(RollupNode::start(config).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unmodified_client_has_the_same_blocks_and_serves_users() -> Result<()> {
+    let world = World::new().await?;
+    let genesis = Deployment::read(&world.deployment())?.genesis;
+    let theirs = EthereumJs::start(&genesis).await?;
+    let sequencer = world.sequencer().await?;
+    let driver = follower(&world, &sequencer, theirs.driven()?).await?;
+    let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);
+    assert_eq!(hash_at(&users, 0).await?, hash_at(&l2, 0).await?);
+
+    let (alice, dave) = (Key::named("alice"), Key::named("dave"));
+    let (bob, much) = (Address::repeat_byte(0xb0), U256::from(5 * ETHER));
+    for account in [&alice, &dave] {
+        world.deposit(account.address(), much).await?;
+        until("the deposit", &sequencer, || async {
+            Ok(l2.get_balance(account.address()).await? == much)
+        })
+        .await?;
+    }
+    let deployed = send(&l2, &alice, TxKind::Create, 0, COUNTER.into()).await?;
+    let counter = deployed.contract_address.ok_or_eyre("not deployed")?;
+    let (mut calls, mut forced) = (0_u64, 0_u64);
+    while l2.get_block_number().await? < BLOCKS {
+        send(&l2, &alice, TxKind::Call(bob), 1, Bytes::new()).await?;
+        calls += 1;
+        let topic = B256::from(U256::from(calls));
+        send(&l2, &alice, TxKind::Call(counter), 0, topic.into()).await?;
+        if calls.is_multiple_of(8) {
+            world.deposit(bob, U256::from(1_000)).await?;
+            // A transaction that the sequencer was not given.
+            let raw = signed(&l2, &dave, bob, 7, Bytes::new(), 21_000).await?.encoded_2718();
+            let submit = IForcedInbox::submitCall { raw: raw.into() };
+            world.l1_call(world.forced, U256::ZERO, submit.abi_encode()).await?;
+            forced += 1;
+            until("the forced transaction", &sequencer, || async {
+                Ok(l2.get_transaction_count(dave.address()).await? == forced)
+            })
+            .await?;
+        }
+    }
+    assert!(forced >= 2, "{forced} forced transactions");
+    let head = sequencer.status().unsafe_head;
+    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head == head) }).await?;
+    theirs.until_at(head.hash).await?;
+    assert!(assert_equal(&l2, &users).await? >= BLOCKS);
+
+    // Its users find what ours find.
+    assert_eq!(users.get_balance(bob).await?, l2.get_balance(bob).await?);
+    assert_eq!(users.get_code_at(counter).await?, l2.get_code_at(counter).await?);
+    let call = TransactionRequest::default().to(counter);
+    let count = U256::from_be_slice(&users.call(call).latest().await?);
+    assert_eq!(count, U256::from(calls + 1));
+    let logs = users.get_logs(&Filter::new().address(counter).from_block(0)).await?;
+    assert_eq!(logs.len() as u64, calls);
+    let receipt = users.get_transaction_receipt(deployed.transaction_hash).await?;
+    let receipt = receipt.ok_or_eyre("it has no receipt")?;
+    assert_eq!(receipt.contract_address, Some(counter));
+    assert_eq!(receipt.block_hash, deployed.block_hash);
+    let driven = driver.status().driven.ok_or_eyre("nobody is driven")?;
+    assert_eq!((driven.number, driven.hash, driven.fault), (head.number, head.hash, None));
+
+    // A follower that begins from nothing finds out where the client is.
+    driver.stop().await;
+    send(&l2, &alice, TxKind::Call(bob), 1, Bytes::new()).await?;
+    let driver = follower(&world, &sequencer, theirs.driven()?).await?;
+    let head = sequencer.status().unsafe_head;
+    theirs.until_at(head.hash).await?;
+    assert!(assert_equal(&l2, &users).await? > BLOCKS);
+    driver.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorganisation_of_l1_reaches_the_driven_client() -> Result<()> {
+    let world = World::new().await?;
+    let genesis = Deployment::read(&world.deployment())?.genesis;
+    let theirs = EthereumJs::start(&genesis).await?;
+    let sequencer = world.sequencer().await?;
+    let driver = follower(&world, &sequencer, theirs.driven()?).await?;
+    let (l2, users) = (provider_of(&sequencer)?, theirs.provider()?);
+    let alice = Key::named("alice").address();
+    let arrived = async |ether: u128| {
+        until("the deposits", &sequencer, || async {
+            let status = sequencer.status();
+            Ok(l2.get_balance(alice).await? == U256::from(ether * ETHER)
+                && status.safe_head == status.unsafe_head)
+        })
+        .await
+    };
+    // These stay, with the contracts.
+    for ether in 1..=2 {
+        world.deposit(alice, U256::from(ETHER)).await?;
+        arrived(ether).await?;
+    }
+    world.provider.raw_request::<_, ()>("anvil_mine".into(), (8_u64,)).await?;
+    for ether in 3..=4 {
+        world.deposit(alice, U256::from(ETHER)).await?;
+        arrived(ether).await?;
+    }
+    let before = sequencer.status().unsafe_head;
+    theirs.until_at(before.hash).await?;
+    // The newest blocks of L1 are replaced by others that hold nothing.
+    let nothing = Vec::<()>::new();
+    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
+    world.deposit(alice, U256::from(7 * ETHER)).await?;
+    until("the other blocks", &sequencer, || async {
+        let status = sequencer.status();
+        let is_other = hash_at(&l2, before.number).await.ok() != Some(before.hash);
+        Ok(is_other && status.safe_head == status.unsafe_head)
+    })
+    .await?;
+    theirs.until_at(sequencer.status().unsafe_head.hash).await?;
+    assert_equal(&l2, &users).await?;
+    assert_eq!(users.get_balance(alice).await?, l2.get_balance(alice).await?);
+    driver.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_go_back_comes_along_with_a_sibling() -> Result<()> {
+    let fork = ProtocolFork::Osaka;
+    let mut genesis = l2_genesis(&Predeploys::built_in(), fork, 10_000_000, 1_700_000_000);
+    genesis.config = l2_chain_config(L2_CHAIN, fork);
+    let alice = Key::named("alice");
+    genesis.alloc.insert(alice.address(), rich(ETHER));
+    let theirs = EthereumJs::start(&genesis).await?;
+    let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
+    let settings = Settings { mining: Mining::Manual, ..Settings::default() };
+    let node = Node::new(chain, Clock::starting_at(1_700_000_000), settings);
+    let make = |timestamp: u64| {
+        let timestamp = Some(1_700_000_000 + timestamp);
+        node.mine(&MineRequest { timestamp, ..MineRequest::default() })
+    };
+    let EngineConfig { secret, .. } = theirs.driven()?;
+    let driver = Driver::new(Arc::clone(&node), &theirs.engine_url(), secret)?.start()?;
+    let first = make(1)?;
+    make(2)?;
+    let third = make(3)?;
+    theirs.until_at(third.hash).await?;
+
+    // Back, and on with another block.
+    node.execute(SetHead(first.hash))?;
+    let told = Instant::now();
+    while driver.driven().hash != first.hash {
+        ensure!(told.elapsed() < PATIENCE, "{:?}", driver.driven());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let sibling = make(9)?;
+    assert_eq!(sibling.header.parent_hash, first.hash);
+    theirs.until_at(sibling.hash).await?;
+    // More than this client executes before it answers: it says that it is on its way, and is waited for.
+    for nonce in 0..250 {
+        let transfer = alice.sign(TxEip1559 {
+            chain_id: L2_CHAIN,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 10_000_000_000,
+            to: TxKind::Call(Address::repeat_byte(0xb0)),
+            value: U256::from(1),
+            ..Default::default()
+        });
+        node.submit(rpc::decode_pooled(&transfer.encoded_2718().into())?)?;
+    }
+    let newest = make(10)?;
+    assert_eq!(newest.transactions.len(), 250);
+    theirs.until_at(newest.hash).await?;
+    let told = Instant::now();
+    while driver.driven().hash != newest.hash || driver.driven().fault.is_some() {
+        ensure!(told.elapsed() < PATIENCE, "{:?}", driver.driven());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    driver.stop();
+
+    // A chain that begins otherwise is not led astray.
+    genesis.timestamp += 1;
+    let chain = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
+    let other = Node::new(chain, Clock::starting_at(1_700_000_001), Settings::default());
+    let EngineConfig { secret, .. } = theirs.driven()?;
+    let driver = Driver::new(other, &theirs.engine_url(), secret)?.start()?;
+    let told = Instant::now();
+    while !driver.driven().fault.is_some_and(|fault| fault.contains("begins with")) {
+        ensure!(told.elapsed() < PATIENCE, "{:?}", driver.driven());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    driver.stop();
+    assert_eq!(theirs.head().await?.1, newest.hash);
+    Ok(())
+}
+
+/// A node's Engine API, and who asks it.
+fn served() -> Result<EngineConfig> {
+    let secret = JwtSecret::parse(&"5f".repeat(32))?;
+    Ok(EngineConfig { secret, serve: Some(([127, 0, 0, 1], 0).into()), drive: None })
+}
+
+fn client_of(node: &RollupNode) -> Result<EngineClient> {
+    let address = node.engine_address().ok_or_eyre("no Engine API")?;
+    Ok(EngineClient::new(&format!("http://{address}"), served()?.secret)?)
+}
+
+const fn to(head: B256) -> ForkchoiceState {
+    ForkchoiceState {
+        head_block_hash: head,
+        safe_block_hash: B256::ZERO,
+        finalized_block_hash: B256::ZERO,
+    }
+}
+
+/// A block that nobody but this node has, behind the head of its chain.
+async fn build(client: &EngineClient, node: &RollupNode) -> Result<NewPayload> {
+    let head = node.node().read(|node| Arc::clone(node.chain.head()));
+    let attributes = json!({
+        "timestamp": U64::from(head.header.timestamp + 1), "prevRandao": B256::ZERO,
+        "suggestedFeeRecipient": Address::ZERO, "withdrawals": [],
+        "parentBeaconBlockRoot": head.header.parent_beacon_block_root,
+    });
+    let fork = ProtocolFork::Osaka;
+    let attributes = serde_json::from_value(attributes)?;
+    let begun = client.forkchoice_updated(to(head.hash), Some(&attributes), fork);
+    let id = begun.await?.payload_id.ok_or_eyre("no payload")?;
+    let root = head.header.parent_beacon_block_root.unwrap_or_default();
+    Ok(client.get_payload(id, fork).await?.into_new_payload(root))
+}
+
+async fn refused(client: &EngineClient, head: B256) -> Result<bool> {
+    let params = json!([to(head), null]);
+    match client.call::<Value>("engine_forkchoiceUpdatedV3", params).await {
+        Err(EngineError::Refused { code: -38_002, .. }) => Ok(true),
+        Ok(_) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_l1_has_taken_is_not_for_a_caller_of_the_engine_api_to_change() -> Result<()> {
+    let world = World::new().await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let mut config = world.config(role);
+    config.engine = Some(served()?);
+    let sequencer = RollupNode::start(config).await?;
+    let mut config = world.config(Role::Follower { sequencer: None });
+    config.engine = Some(served()?);
+    let follower = RollupNode::start(config).await?;
+    let alice = Key::named("alice").address();
+    world.deposit(alice, U256::from(ETHER)).await?;
+    until("the deposit", &follower, || async { Ok(follower.status().safe_head.number == 1) })
+        .await?;
+    let (ours, theirs) = (client_of(&sequencer)?, client_of(&follower)?);
+    let genesis = Deployment::read(&world.deployment())?.genesis_hash;
+
+    // Ahead of L1 a follower goes where it is told, and never back behind it.
+    let new = build(&theirs, &follower).await?;
+    let hash = new.payload.block_hash;
+    assert!(!refused(&theirs, hash).await?);
+    assert_eq!(follower.status().unsafe_head.hash, hash);
+    assert!(refused(&theirs, genesis).await?);
+
+    // Others may build for a sequencer, and ask what it makes of a block; its head is its own.
+    let offered = build(&ours, &sequencer).await?;
+    for new in [&offered, &new] {
+        let status = ours.new_payload(new, ProtocolFork::Osaka).await?;
+        assert_eq!(status, PayloadStatus::valid(new.payload.block_hash));
+        assert!(refused(&ours, new.payload.block_hash).await?);
+    }
+    assert!(!refused(&ours, sequencer.status().unsafe_head.hash).await?);
+
+    // L1 takes another block in the place of the one that the follower was told.
+    world.deposit(alice, U256::from(ETHER)).await?;
+    until("the other block", &follower, || async {
+        let status = follower.status();
+        Ok(status.safe_head.number == 2 && status.unsafe_head == status.safe_head)
+    })
+    .await?;
+    assert_ne!(follower.status().unsafe_head.hash, hash);
+    assert!(refused(&theirs, hash).await?);
+    // Whoever has moved it back: what L1 has taken stands.
+    follower.node().execute(SetHead(genesis))?;
+    until("what L1 has taken", &follower, || async {
+        let status = follower.status();
+        Ok(status.safe_head.number >= 2 && status.unsafe_head == status.safe_head)
+    })
+    .await?;
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Messages that do not fit into one block, or into any.
+
+use crate::support::{World, provider_of, until};
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_provider::{Provider, ext::AnvilApi};
+use alloy_rpc_types_eth::TransactionRequest;
+use alloy_sol_types::SolCall;
+use contracts::bindings::IL1MessageQueue::sendCall;
+use eyre::Result;
+
+fn recipient(index: u64) -> Address {
+    Address::from_word(U256::from(0xdead_0000_0000_u64 + index).into())
+}
+
+const fn plain(to: Address) -> sendCall {
+    sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() }
+}
+
+/// Sends messages in one L1 block, with their values.
+async fn send_together(world: &World, messages: Vec<(sendCall, u64)>) -> Result<()> {
+    let from = world.l1.addresses()[0];
+    let nonce = world.provider.get_transaction_count(from).await?;
+    world.provider.anvil_set_auto_mine(false).await?;
+    for (at, (call, value)) in (nonce..).zip(messages) {
+        let request = TransactionRequest::default()
+            .from(from)
+            .to(world.inbox)
+            .nonce(at)
+            .value(U256::from(value))
+            .gas_limit(200_000)
+            .input(call.abi_encode().into());
+        let _ = world.provider.send_transaction(request).await?;
+    }
+    world.provider.anvil_mine(Some(1), None).await?;
+    world.provider.anvil_set_auto_mine(true).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_deposits_is_relayed_over_several_blocks_each_once_and_in_order() -> Result<()> {
+    const COUNT: u64 = 60;
+    let world = World::new().await?;
+    let sequencer = world.sequencer().await?;
+    let messages = (0..COUNT).map(|index| (plain(recipient(index)), index + 1)).collect();
+    send_together(&world, messages).await?;
+    let l2 = provider_of(&sequencer)?;
+    let last = recipient(COUNT - 1);
+    until("the last deposit", &sequencer, || async {
+        let status = sequencer.status();
+        Ok(l2.get_balance(last).await? == U256::from(COUNT)
+            && status.safe_head == status.unsafe_head)
+    })
+    .await?;
+    for index in 0..COUNT {
+        assert_eq!(l2.get_balance(recipient(index)).await?, U256::from(index + 1), "{index}");
+    }
+    // One block could not have held them: a relay of half of them ends at a waypoint.
+    assert!(sequencer.status().unsafe_head.number >= 3, "{:?}", sequencer.status());
+
+    let follower = world.follower(None).await?;
+    until("the follower", &follower, || async {
+        Ok(follower.status().safe_head == sequencer.status().safe_head)
+    })
+    .await?;
+    assert_eq!(provider_of(&follower)?.get_balance(last).await?, U256::from(COUNT));
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// Accounts with 24 kB of code each, and one that calls all of them: 196 kB, which no `advance` carries.
+fn with_much_code(reader: Address) -> Vec<(Address, GenesisAccount)> {
+    let mut accounts = Vec::new();
+    let mut calls = Vec::new();
+    for number in 1..=8_u8 {
+        let address = Address::repeat_byte(number);
+        let code = [vec![0], vec![number; 24_000]].concat();
+        let account = GenesisAccount { code: Some(code.into()), ..Default::default() };
+        accounts.push((address, account));
+        // CALL(GAS, address, 0, 0, 0, 0, 0), POP
+        calls.extend([0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73]);
+        calls.extend(address);
+        calls.extend([0x5a, 0xf1, 0x50]);
+    }
+    let account = GenesisAccount { code: Some(calls.into()), ..Default::default() };
+    accounts.push((reader, account));
+    accounts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_delivery_l1_could_not_carry_is_kept_and_those_around_it_arrive()
+-> Result<()> {
+    let reader = Address::repeat_byte(0xee);
+    let world = World::with(with_much_code(reader)).await?;
+    let sequencer = world.sequencer().await?;
+    let call = sendCall { gasLimit: 200_000, ..plain(reader) };
+    let (before, after) = (recipient(1), recipient(2));
+    let messages = vec![(plain(before), 1), (call, 5), (plain(after), 2)];
+    send_together(&world, messages).await?;
+    let l2 = provider_of(&sequencer)?;
+    until("all of them", &sequencer, || async {
+        let status = sequencer.status();
+        Ok(l2.get_balance(after).await? == U256::from(2) && status.safe_head == status.unsafe_head)
+    })
+    .await?;
+    assert_eq!(l2.get_balance(before).await?, U256::ONE);
+    assert_eq!(l2.get_balance(reader).await?, U256::ZERO);
+    let mut states = Vec::<String>::new();
+    for index in ["0x0", "0x1", "0x2"] {
+        states.push(l2.raw_request("rollup_messageStatus".into(), (index,)).await?);
+    }
+    assert_eq!(states, ["relayed", "parked", "relayed"]);
+    sequencer.stop().await;
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! The alarms are about numbers that there are.
+
+use crate::support::World;
+use eyre::Result;
+use std::collections::BTreeSet;
+
+const ALARMS: &str = include_str!("../../../../monitoring/alarms.yml");
+const DOCUMENT: &str = include_str!("../../../../docs/operating.md");
+
+/// Values of a key, in order.
+fn values(key: &str) -> Vec<&'static str> {
+    ALARMS
+        .lines()
+        .filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix(key))
+        .collect()
+}
+
+/// Names of our numbers in a text.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("enshrine_")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_number_of_an_alarm_is_one_that_a_sequencer_and_a_follower_show() -> Result<()> {
+    let world = World::new().await?;
+    let (sequencer, follower) = (world.sequencer().await?, world.follower(None).await?);
+    let asked: BTreeSet<_> = values("expr: ").into_iter().flat_map(names).collect();
+    assert!(asked.len() >= 7, "{asked:?}");
+    for node in [&sequencer, &follower] {
+        let url = format!("http://{}/metrics", node.server().addresses()[0]);
+        let metrics = reqwest::get(url).await?.text().await?;
+        let shown: BTreeSet<_> = metrics
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split([' ', '{']).next())
+            .collect();
+        let missing: Vec<_> = asked.iter().filter(|name| !shown.contains(*name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[test]
+fn each_alarm_says_for_how_long_and_what_and_the_document_says_what_to_do() {
+    let alarms = values("alert: ");
+    assert!(!alarms.is_empty());
+    for key in ["expr: ", "for: ", "summary: "] {
+        assert_eq!(values(key).len(), alarms.len(), "{key}");
+    }
+    let documented: Vec<_> = DOCUMENT
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `Enshrine"))
+        .filter_map(|line| line.split('`').next())
+        .map(|name| format!("Enshrine{name}"))
+        .collect();
+    assert_eq!(documented, alarms);
+}

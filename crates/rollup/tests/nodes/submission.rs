@@ -1,0 +1,159 @@
+//! How blocks get to an L1 that does not take them at once.
+
+use crate::support::proxy::{self, Proxy};
+use crate::support::{self, World, provider_of, signed, until};
+use alloy_consensus::{Transaction as _, TxEnvelope};
+use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_provider::{Provider, ext::AnvilApi};
+use enshrine_rollup::{Role, RollupNode, SubmitterConfig};
+use eyre::{OptionExt as _, Result};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use testkit::{ETHER, GWEI, Key};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end() -> Result<()> {
+    let world = World::new().await?;
+    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    let server = world.l1.server().map(|server| server.addresses()[0]);
+    let proxy = Proxy::start(server.ok_or_eyre("the devnet serves HTTP")?)?;
+    // L1 says that it has what is sent, and takes none of it.
+    let sent = Arc::<Mutex<Vec<TxEnvelope>>>::default();
+    let seen = Arc::clone(&sent);
+    proxy.intercept(move |request| {
+        let (_, raw) = request.split_once("eth_sendRawTransaction")?;
+        let raw = &raw[raw.find("0x")?..];
+        let raw = alloy_primitives::hex::decode(&raw[..raw.find('"')?]).ok()?;
+        let transaction = TxEnvelope::decode_2718_exact(&raw).ok()?;
+        let (id, hash) = (proxy::id_of(request), *transaction.tx_hash());
+        seen.lock().ok()?.push(transaction);
+        Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{hash}"}}"#))
+    });
+    let mut config = world.sequencer_config()?;
+    let cap = 8 * GWEI;
+    config.submitter = SubmitterConfig { max_fee: cap, bump_after: 2, ..config.submitter };
+    let mut config = world.config(Role::Sequencer(Box::new(config)));
+    config.l1 = proxy.url();
+    let sequencer = RollupNode::start(config).await?;
+    let count = || sent.lock().map_or(0, |sent| sent.len());
+    until("a transaction for L1", &sequencer, || async { Ok(count() > 0) }).await?;
+
+    // As many L1 blocks as it takes to come near the limit, and more.
+    for _ in 0..40 {
+        let before = count();
+        world.provider.anvil_mine(Some(1), None).await?;
+        until("the same again", &sequencer, || async { Ok(count() > before) }).await?;
+    }
+    let all = sent.lock().map_or_else(|_| Vec::new(), |sent| sent.clone());
+    for it in &all {
+        assert_eq!((it.nonce(), it.input()), (all[0].nonce(), all[0].input()));
+        assert!(it.max_fee_per_gas() <= cap);
+    }
+    let mut offered: Vec<_> = all
+        .iter()
+        .map(|it| (it.max_fee_per_gas(), it.max_priority_fee_per_gas().unwrap_or_default()))
+        .collect();
+    offered.dedup();
+    // What pools want of a replacement: a tenth more of both.
+    let is_dearer = |pair: &[(u128, u128)]| {
+        pair[1].0 * 10 >= pair[0].0 * 11 && pair[1].1 * 10 >= pair[0].1 * 11
+    };
+    assert!(offered.len() > 3 && offered.windows(2).all(is_dearer), "{offered:?}");
+    // No replacement is left that the limit allows.
+    let (last, _) = offered.last().ok_or_eyre("nothing was offered")?;
+    assert!(last * 115 / 100 > cap, "{offered:?}");
+
+    proxy.intercept(|_| None);
+    world.provider.anvil_mine(Some(1), None).await?;
+    until("L1 to take it", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) })
+        .await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_spend_nothing_sends_nothing_and_says_so() -> Result<()> {
+    let world = World::new().await?;
+    let mut config = world.sequencer_config()?;
+    let account = config.advance_key.address();
+    config.submitter.daily_limit = 1;
+    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let alice = Address::repeat_byte(0xa1);
+    world.deposit(alice, U256::from(ETHER)).await?;
+    until("the limit", &sequencer, || async {
+        Ok(sequencer.status().fault.is_some_and(|fault| fault.contains("limit")))
+    })
+    .await?;
+    assert_eq!(world.provider.get_transaction_count(account).await?, 0);
+    // The L2 goes on; with a limit that allows it, so does L1.
+    let l2 = provider_of(&sequencer)?;
+    assert_eq!(l2.get_balance(alice).await?, U256::from(ETHER));
+    assert_eq!(sequencer.status().safe_head.number, 0);
+    sequencer.stop().await;
+    let sequencer = world.sequencer().await?;
+    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_lost_on_its_way_is_sent_again_although_l1_makes_no_block() -> Result<()> {
+    let world = World::new().await?;
+    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    let server = world.l1.server().map(|server| server.addresses()[0]);
+    let proxy = Proxy::start(server.ok_or_eyre("the devnet serves HTTP")?)?;
+    let mut config = world.sequencer_config()?;
+    config.submitter.resend_after = Duration::from_millis(500);
+    let mut config = world.config(Role::Sequencer(Box::new(config)));
+    config.l1 = proxy.url();
+    // The first ones never reach L1, and whoever sends them is told that they did.
+    let lost = Arc::<AtomicUsize>::default();
+    let seen = Arc::clone(&lost);
+    proxy.intercept(move |request| {
+        let is_sent = request.contains("eth_sendRawTransaction");
+        (is_sent && seen.fetch_add(1, Ordering::SeqCst) < 2).then(|| {
+            let hash = alloy_primitives::B256::ZERO;
+            format!(r#"{{"jsonrpc":"2.0","id":{},"result":"{hash}"}}"#, proxy::id_of(request))
+        })
+    });
+    let sequencer = RollupNode::start(config).await?;
+    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    assert!(lost.load(Ordering::SeqCst) > 2);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_pool_has_acknowledged_waits_there_after_a_restart() -> Result<()> {
+    let world = World::new().await?;
+    let folder = tempfile::tempdir()?;
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.data_dir = Some(folder.path().join("data"));
+    let sequencer = RollupNode::start(config.clone()).await?;
+    let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
+    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
+    let l2 = provider_of(&sequencer)?;
+    until("the deposit", &sequencer, || async {
+        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
+    })
+    .await?;
+    // The second comes first, and cannot stand in a block yet.
+    let first = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
+    let second = support::signed_with(&alice, 1, bob, 2, Bytes::new(), 21_000);
+    let _ = l2.send_raw_transaction(&second.encoded_2718()).await?;
+    sequencer.stop().await;
+
+    let sequencer = RollupNode::start(config).await?;
+    let l2 = provider_of(&sequencer)?;
+    assert_eq!(l2.get_transaction_count(alice.address()).await?, 0);
+    let _ = l2.send_raw_transaction(&first.encoded_2718()).await?;
+    until("both", &sequencer, || async { Ok(l2.get_balance(bob).await? == U256::from(3)) }).await?;
+    sequencer.stop().await;
+    Ok(())
+}

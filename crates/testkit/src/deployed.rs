@@ -1,0 +1,116 @@
+//! A rollup on a node of L1, by way of its RPC.
+
+use crate::{Artifacts, Key, TRANSACTION_GAS_CAP};
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_genesis::Genesis;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use alloy_rpc_types_eth::TransactionReceipt;
+use chain::{Chain, ChainConfig, spec_of};
+use client::Client;
+use contracts::{Deployment, RollupConfig};
+use eyre::{OptionExt as _, Result, ensure};
+use serde_json::json;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread::sleep,
+    time::Duration,
+};
+use wire::ProtocolFork;
+
+/// What a creation offers per gas, in wei: more than a devnet asks.
+const MAX_FEE: u128 = 20_000_000_000;
+/// How often a receipt is asked for, and how long the pause is.
+const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
+
+/// Deploys the contracts of a rollup whom anyone may advance, for an L2 with this genesis, and takes no
+/// fees. The deployer has to have ETH on L1.
+///
+/// # Errors
+///
+/// If the node refuses anything.
+pub fn deploy(l1: &Client, deployer: &Key, genesis: Genesis) -> Result<Deployment> {
+    let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+    let spec = spec_of(&genesis.config);
+    let first = Chain::new(&genesis, ChainConfig::new(spec))?.head().clone();
+    let l2_chain_id = genesis.config.chain_id;
+    let mut config = RollupConfig {
+        fee_percent: 0,
+        ..RollupConfig::new(l2_chain_id, ProtocolFork::Osaka.schema())
+    };
+    config.forced.fee_percent = 0;
+
+    let account = deployer.address();
+    let number = |method: &str| l1.request::<_, U64>(method, ()).map(|it| it.to::<u64>());
+    let (l1_chain_id, l1_block) = (number("eth_chainId")?, number("eth_blockNumber")?);
+    let mut nonce: u64 = l1.request::<_, U64>("eth_getTransactionCount", (account, "latest"))?.to();
+    let rollup = account.create(nonce + 2);
+    let mut create = |name: &str, arguments: Vec<u8>| {
+        let code = &artifacts.get(name)?.init_code;
+        let transaction = deployer.sign(TxEip1559 {
+            chain_id: l1_chain_id,
+            nonce,
+            gas_limit: TRANSACTION_GAS_CAP,
+            max_fee_per_gas: MAX_FEE,
+            to: TxKind::Create,
+            value: U256::ZERO,
+            input: Bytes::from([&code[..], &arguments].concat()),
+            ..Default::default()
+        });
+        nonce += 1;
+        let raw = Bytes::from(transaction.encoded_2718());
+        let receipt = receipt(l1, l1.request("eth_sendRawTransaction", (raw,))?)?;
+        ensure!(receipt.status(), "{name} is not deployed");
+        receipt.contract_address.ok_or_eyre("a creation without an address")
+    };
+    let inbox = create("L1MessageQueue", config.message_queue_arguments(rollup))?;
+    let forced = create("ForcedInbox", config.forced_inbox_arguments(rollup))?;
+    let made = create("NativeRollup", config.rollup_arguments(&first, inbox, forced))?;
+    ensure!(made == rollup, "the rollup is at {made}, and its queues expect it at {rollup}");
+    Ok(Deployment {
+        l1_chain_id,
+        l1_block,
+        l2_chain_id,
+        genesis_hash: first.hash,
+        genesis_state_root: first.header.state_root,
+        deployer: account,
+        rollup,
+        inbox,
+        forced,
+        policy: Address::ZERO,
+        l1_bridge: Address::ZERO,
+        l2_bridge: Address::ZERO,
+        genesis,
+    })
+}
+
+/// Writes a deployment file into a folder, as `script/Deploy.s.sol` does; its path.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn write_deployment(deployment: &Deployment, folder: &Path) -> Result<PathBuf> {
+    let it = deployment;
+    let text = json!({
+        "l1ChainId": it.l1_chain_id, "l1Block": it.l1_block, "l2ChainId": it.l2_chain_id,
+        "genesisHash": it.genesis_hash, "genesisStateRoot": it.genesis_state_root,
+        "deployer": it.deployer, "rollup": it.rollup, "inbox": it.inbox, "forced": it.forced,
+        "policy": it.policy, "l1Bridge": it.l1_bridge, "l2Bridge": it.l2_bridge,
+        "genesis": it.genesis,
+    });
+    let path = folder.join("deployment.json");
+    fs::write(&path, text.to_string())?;
+    Ok(path)
+}
+
+fn receipt(node: &Client, hash: B256) -> Result<TransactionReceipt> {
+    let (tries, pause) = TRIES;
+    for _ in 0..tries {
+        match node.request("eth_getTransactionReceipt", (hash,))? {
+            Some(receipt) => return Ok(receipt),
+            None => sleep(pause),
+        }
+    }
+    Err(eyre::eyre!("transaction {hash} is in no block"))
+}

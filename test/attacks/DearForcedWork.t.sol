@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
+import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Capacity} from "../../contracts/libraries/Capacity.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title Forced work that costs more on L1 than on the L2
+/// @notice A precompile has no code, so a transaction to one looks like a transfer with data. But L2 gas of
+/// some buys several times the work of other gas, and EXECUTE asks its caller for the rest: 8 million gas of
+/// BLAKE2F take nearly 6 million more. Beside a block as large as `Capacity` supposes, that is more than an
+/// L1 transaction has. If it could be forced, the chain would stand still until it expires, for the price of
+/// one transaction.
+contract DearForcedWorkTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint64 internal constant GAS = 8_000_000;
+    address internal constant BLAKE2F = address(9);
+
+    function forcedConfig(address rollup_) internal override returns (ForcedInbox.Config memory c) {
+        c = super.forcedConfig(rollup_);
+        c.maxGas = GAS;
+    }
+
+    function transfer(address to, bytes memory data) internal returns (IL2.Transaction memory t) {
+        t = L2.transaction("alice", to, 0, data);
+        (t.nonce, t.gasLimit) = (l2.nonceOf(alice), GAS);
+    }
+
+    /// @dev As many rounds as the gas buys.
+    function rounds() internal pure returns (bytes memory) {
+        // Far below 2^32.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return abi.encodePacked(uint32(GAS - 40_000), new bytes(208), uint8(1));
+    }
+
+    /// @dev What EXECUTE takes of a block with one transaction besides what its input and its gas cost.
+    function beyondItsGas(bytes memory input) internal returns (uint256) {
+        uint256 left = gasleft();
+        rollup.advance(one(input), none());
+        uint256 used = left - gasleft();
+        nextL1Block();
+        assertTrue(l2.receipts()[0].success);
+        assertGt(l2.head.gasUsed, GAS - 100_000);
+        return used - l2.head.gasUsed;
+    }
+
+    function test_some_gas_costs_more_on_l1_than_there_is_room_for() public {
+        l2.raw(l2.sign(transfer(BLAKE2F, rounds())));
+        uint256 spare =
+            Capacity.TRANSACTION_GAS - Capacity.advanceGas(Capacity.TRANSACTION_BYTES, GAS);
+        assertGt(beyondItsGas(l2.seal()), spare);
+    }
+
+    function test_no_precompile_can_be_forced() public {
+        for (uint160 i = 0; i < 0x10000; i = i < 0x102 ? i + 1 : i + 0xfff) {
+            bytes memory raw = l2.sign(transfer(address(i), rounds()));
+            vm.expectRevert(
+                abi.encodeWithSelector(IForcedInbox.TargetIsPrecompile.selector, address(i))
+            );
+            inbox.submit(raw);
+        }
+        bytes memory last = l2.sign(transfer(address(0xffff), rounds()));
+        vm.expectRevert(
+            abi.encodeWithSelector(IForcedInbox.TargetIsPrecompile.selector, address(0xffff))
+        );
+        inbox.submit(last);
+    }
+
+    /// @dev The same data and gas, to where no precompile stands: it takes what it says, and is carried.
+    function test_the_same_to_any_other_account_can_be_forced() public {
+        bytes memory raw = l2.sign(transfer(address(0x10000), rounds()));
+        INativeRollup.ForcedTransaction memory forced = submit(raw);
+        skip(FORCED_DELAY);
+        IL2.Head memory head = l2.head;
+        bytes memory without = l2.seal();
+        expectRefused(
+            without,
+            none(),
+            abi.encodeWithSelector(INativeRollup.ForcedTransactionOmitted.selector, 0)
+        );
+        l2.head = head;
+        l2.raw(raw);
+        rollup.advance(one(l2.seal()), one(discharge(forced, INativeRollup.Outcome.Included)));
+        assertHead();
+        assertLt(l2.head.gasUsed, 40_000);
+    }
+}
