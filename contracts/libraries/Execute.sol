@@ -136,7 +136,8 @@ library Execute {
     function allocate(bytes[] calldata inputs) internal pure returns (bytes memory buffer) {
         uint256 capacity = MIN_LENGTH;
         for (uint256 i = 0; i < inputs.length; ++i) {
-            if (inputs[i].length > capacity) capacity = inputs[i].length;
+            uint256 length = inputs[i].length;
+            if (length > capacity) capacity = length;
         }
         // Unlike `new bytes`, this neither clears the memory nor pays for that.
         assembly ("memory-safe") {

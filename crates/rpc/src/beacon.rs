@@ -44,11 +44,11 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn malformed(message: String) -> Self {
+    const fn malformed(message: String) -> Self {
         Self { status: 400, message }
     }
 
-    fn absent(message: String) -> Self {
+    const fn absent(message: String) -> Self {
         Self { status: 404, message }
     }
 }

@@ -134,7 +134,7 @@ impl Trailer {
     }
 
     /// As it stands behind a head.
-    pub fn encode(self) -> [u8; Self::LEN] {
+    pub const fn encode(self) -> [u8; Self::LEN] {
         let [a, b, c, d] = self.tail.to_be_bytes();
         let [y, z] = MAGIC;
         [a, b, c, d, self.first, self.count, y, z]

@@ -103,6 +103,9 @@ struct Values {
     /// Most gwei that are spent on L1 in a day.
     #[arg(long, value_name = "GWEI")]
     daily_limit_gwei: Option<u64>,
+    /// Most gwei per blob gas; while blobs cost more, blocks go to L1 as calldata.
+    #[arg(long, value_name = "GWEI")]
+    blob_fee_limit_gwei: Option<u64>,
     /// Most transactions that wait in the pool of a sequencer.
     #[arg(long, value_name = "COUNT")]
     pool_transactions: Option<usize>,
@@ -219,6 +222,7 @@ impl Values {
             advance_key: text(),
             operator_key: text(),
             daily_limit_gwei: Some(0),
+            blob_fee_limit_gwei: Some(0),
             pool_transactions: Some(0),
             pool_per_account: Some(0),
             pool_local: Some(Vec::new()),
@@ -268,6 +272,9 @@ impl Values {
                 let mut submitter = SubmitterConfig::default();
                 if let Some(limit) = self.daily_limit_gwei {
                     submitter.daily_limit = u128::from(limit) * 1_000_000_000;
+                }
+                if let Some(limit) = self.blob_fee_limit_gwei {
+                    submitter.max_blob_fee = u128::from(limit) * 1_000_000_000;
                 }
                 Role::Sequencer(Box::new(SequencerConfig {
                     advance_key: Signer::new("advance_key", advance)?,

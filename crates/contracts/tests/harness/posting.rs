@@ -9,7 +9,7 @@ use enshrine_contracts::{
 };
 use execute::Execute;
 use eyre::{Result, ensure};
-use std::sync::Arc;
+use std::{slice::from_ref, sync::Arc};
 use testkit::Sent;
 use wire::ProtocolFork;
 
@@ -86,15 +86,7 @@ fn each_way_costs_what_is_said_of_it_before() -> Result<()> {
             let (sent, cost) = harness.post(&posting)?;
             assert_eq!(cost.blob_gas, 131_072 * posting.blobs.len() as u64);
             if sent.gas_used != cost.gas {
-                let by = i128::from(sent.gas_used) - i128::from(cost.gas);
-                let (i, f) = enshrine_contracts::posting::transaction_gas(FORK, &sent.input);
-                let lens: Vec<_> = posting.inputs.iter().map(|x| x.len()).collect();
-                let charge: u64 = inputs.iter().map(|x| x.charge).sum();
-                eprintln!(
-                    "FIT {by_blobs} {shape:?} used {} intrinsic {i} floor {f} charge {charge} lens {lens:?}",
-                    sent.gas_used
-                );
-                differences.push((by_blobs, shape, by));
+                differences.push((by_blobs, shape, sent.gas_used, cost.gas));
             }
         }
     }
@@ -110,10 +102,10 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
     let batch = harness.input_of(&blocks)?;
     let candidates = || {
         [
-            Posting::in_calldata(&[single.clone()]),
-            Posting::in_calldata(&[batch.clone()]),
-            Posting::in_blobs(&[single.clone()]).expect("one blob"),
-            Posting::in_blobs(&[batch.clone()]).expect("one blob"),
+            Posting::in_calldata(from_ref(&single)),
+            Posting::in_calldata(from_ref(&batch)),
+            Posting::in_blobs(from_ref(&single)).expect("one blob"),
+            Posting::in_blobs(from_ref(&batch)).expect("one blob"),
         ]
     };
     let chosen = |gas: u128, blob_gas: Option<u128>, max_calldata: usize| {

@@ -53,23 +53,33 @@ impl BlobClient {
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if the node cannot be asked or does not have them, [`L1Error::Beacon`] for an answer
-    /// that is none, and [`L1Error::BlobMissing`] if one of them is not among what it gives.
+    /// [`L1Error::BlobsRefused`] if the node cannot be asked, does not have them or gives an answer that is none,
+    /// and [`L1Error::BlobMissing`] if one of them is not among what it gives.
     pub fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
-        let (genesis, seconds) = self.slots()?;
-        let slot = header.timestamp.saturating_sub(genesis) / seconds;
-        let listed: Vec<String> = hashes.iter().map(B256::to_string).collect();
-        let query = format!("versioned_hashes={}", listed.join(","));
-        let path = format!("/eth/v1/beacon/blobs/{slot}");
-        let given: Vec<Bytes> = self.ask(&path, Some(&query))?;
+        let (block, listed) = (header.number, hashes.iter().map(B256::to_string));
+        let listed = listed.collect::<Vec<_>>().join(",");
+        let given = self.given(header.timestamp, &listed).map_err(|source| {
+            L1Error::BlobsRefused { block, hashes: listed, source: Box::new(source) }
+        })?;
         let mut known = BTreeMap::new();
         for blob in given.into_iter().take(MOST) {
             if let Some(hash) = versioned_hash(&blob) {
                 known.insert(hash, blob);
             }
         }
-        let found = |hash: &B256| known.get(hash).cloned().ok_or(L1Error::BlobMissing(*hash));
+        let found = |hash: &B256| {
+            let missing = L1Error::BlobMissing { block, hash: *hash };
+            known.get(hash).cloned().ok_or(missing)
+        };
         hashes.iter().map(found).collect()
+    }
+
+    /// What the node says the blobs with these hashes are, in the block of this time.
+    fn given(&self, timestamp: u64, hashes: &str) -> Result<Vec<Bytes>, L1Error> {
+        let (genesis, seconds) = self.slots()?;
+        let slot = timestamp.saturating_sub(genesis) / seconds;
+        let path = format!("/eth/v1/beacon/blobs/{slot}");
+        self.ask(&path, Some(&format!("versioned_hashes={hashes}")))
     }
 
     /// When slots begin, and how long one is.

@@ -155,20 +155,20 @@ impl L1View {
         self.advanced.get(index).map(|(_, hash, _)| *hash)
     }
 
-    /// Reads on, at most 256 blocks.
+    /// Reads on, at most 256 blocks. Blobs of L2 blocks that are `known` are not asked for.
     ///
     /// # Errors
     ///
     /// [`RollupError::L1`] if L1 cannot be read or contradicts itself; what was read before stays, and the
     /// next call that does not fail hands it over.
-    pub fn poll(&mut self) -> Result<L1Update, RollupError> {
-        self.read_on()?;
+    pub fn poll(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<L1Update, RollupError> {
+        self.read_on(known)?;
         self.read_finalized()?;
         let more = self.head().is_some_and(|head| head.number < self.latest);
         Ok(L1Update { more, ..core::mem::take(&mut self.update) })
     }
 
-    fn read_on(&mut self) -> Result<(), RollupError> {
+    fn read_on(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<(), RollupError> {
         let Some(latest) = self.client.header(BlockNumberOrTag::Latest)? else { return Ok(()) };
         self.latest = latest.number;
         if self.head().is_some_and(|head| head.hash == latest.hash) {
@@ -200,7 +200,7 @@ impl L1View {
         for some in headers.chunks(PARALLEL) {
             let logged = self.client.transactions_of(some, &[rollup, inbox, forced]);
             for (header, transactions) in some.iter().zip(logged) {
-                self.read(header.clone(), &transactions?)?;
+                self.read(header.clone(), &transactions?, known)?;
             }
         }
         Ok(())
@@ -245,6 +245,7 @@ impl L1View {
         &mut self,
         header: L1Header,
         transactions: &[L1Transaction],
+        known: &dyn Fn(&B256) -> bool,
     ) -> Result<(), RollupError> {
         if !transactions.is_empty() {
             let trace = |transaction| self.calls_of(self.deployment.rollup, transaction);
@@ -252,7 +253,8 @@ impl L1View {
                 let client = self.blobs.as_ref().ok_or(L1Error::NoBeacon(transaction))?;
                 client.blobs(&header, hashes)
             };
-            let events = Events::read(&self.deployment, &header, transactions, trace, blobs)?;
+            let events =
+                Events::read(&self.deployment, &header, transactions, trace, blobs, known)?;
             for SentMessage { message, l1_block, l1_timestamp } in events.messages {
                 self.messages.push(message, l1_block, l1_timestamp)?;
             }

@@ -23,6 +23,54 @@ use wire::ProtocolFork;
 const UPDATE_GAS: u64 = 100_000;
 /// Gas that is set aside for a proof of what has been relayed.
 const PROOF_GAS: u64 = 400_000;
+/// L1 blocks without a transaction with blobs after L1 has not taken one; twice as many each further time.
+const PAUSE: u64 = 32;
+const LONGEST_PAUSE: u64 = 8_192;
+
+/// Blocks, and what carries them to L1.
+pub(super) struct Plan {
+    pub(super) blocks: Vec<Arc<Block>>,
+    pub(super) load: Load,
+}
+
+/// Whether blobs are used: a transaction with them costs gas although it fails, and L1 cannot be asked before.
+#[derive(Debug, Default)]
+pub(super) struct BlobTrust {
+    /// The first L1 block at which they are tried again.
+    again_at: u64,
+    pause: u64,
+    /// Why they were not used last.
+    said: Option<String>,
+}
+
+impl BlobTrust {
+    /// L1 has not taken blobs at its block `head`.
+    pub(super) fn has_failed(&mut self, head: u64) {
+        if !self.allows(head) {
+            return;
+        }
+        self.pause = (2 * self.pause).clamp(PAUSE, LONGEST_PAUSE);
+        self.again_at = head.saturating_add(self.pause);
+        tracing::warn!(blocks = self.pause, "L1 does not take blobs: everything goes as calldata");
+    }
+
+    /// L1 has taken blobs.
+    pub(super) fn has_worked(&mut self) {
+        *self = Self::default();
+    }
+
+    const fn allows(&self, head: u64) -> bool {
+        head >= self.again_at
+    }
+
+    /// Says once why everything goes as calldata.
+    fn say(&mut self, why: String) {
+        if self.said.as_ref() != Some(&why) {
+            tracing::warn!(why, "everything goes to L1 as calldata");
+            self.said = Some(why);
+        }
+    }
+}
 
 impl Sequencer {
     /// As many of the oldest waiting blocks as go through blobs, and what carries them, if each of them costs less
@@ -32,9 +80,9 @@ impl Sequencer {
         waiting: &[Arc<Block>],
         calldata: &[Bytes],
         known: Duties,
-    ) -> Result<Option<(Vec<Arc<Block>>, Load)>, RollupError> {
+    ) -> Result<Option<Plan>, RollupError> {
         let Some(first) = waiting.first() else { return Ok(None) };
-        if !self.view().reads_blobs() {
+        if !self.view().reads_blobs() || !self.blobs.allows(self.l1_head()) {
             return Ok(None);
         }
         // L1 takes no schema with rules that are not its own.
@@ -66,7 +114,7 @@ impl Sequencer {
         let price = prices.blob_gas.unwrap_or_default();
         let blobs = Blobs { sidecar: Arc::new(sidecar_of(&posting)?), gas_limit, price };
         let load = Load { input: posting.calldata(evidence), blobs: Some(blobs) };
-        Ok(Some((blocks, load)))
+        Ok(Some(Plan { blocks, load }))
     }
 
     /// The oldest blocks, each with an input of its own, as many as fit.
@@ -95,8 +143,13 @@ impl Sequencer {
         Ok(found)
     }
 
-    /// What L1 asks for now; `None` if it does not take inputs that end in blobs.
-    fn prices(&self, fork: ProtocolFork) -> Result<Option<L1Prices>, RollupError> {
+    /// Number of the newest L1 block that was read.
+    pub(super) fn l1_head(&self) -> u64 {
+        self.view().head().map_or(0, |head| head.number)
+    }
+
+    /// What L1 asks for now; `None` if it does not take inputs that end in blobs, or for more than may be paid.
+    fn prices(&mut self, fork: ProtocolFork) -> Result<Option<L1Prices>, RollupError> {
         let client = self.view().client().inner();
         let provider = client.provider().clone();
         // Where EXECUTE takes such inputs, it refuses one without anything; elsewhere nothing is there, and a
@@ -107,16 +160,24 @@ impl Sequencer {
             (called, provider.get_blob_base_fee().await)
         });
         match called {
-            Ok(_) => return Ok(None),
+            Ok(_) => {
+                self.blobs.say(format!("L1 has no EXECUTE at {BLOB_EXECUTE_ADDRESS}"));
+                return Ok(None);
+            }
             Err(error) if error.as_error_resp().is_none() => {
                 return Err(L1Error::from(error).into());
             }
             Err(_) => {}
         }
-        let blob_gas = Some(price.map_err(L1Error::from)?);
+        let price = price.map_err(L1Error::from)?;
+        if price > self.config.submitter.max_blob_fee {
+            self.blobs.say("blobs cost more than may be paid".to_owned());
+            return Ok(None);
+        }
+        self.blobs.said = None;
         let base_fee = self.view().head().map_or(0, |head| u128::from(head.base_fee));
         let gas = base_fee.saturating_add(self.config.submitter.tip);
-        Ok(Some(L1Prices { fork, gas, blob_gas }))
+        Ok(Some(L1Prices { fork, gas, blob_gas: Some(price) }))
     }
 }
 
@@ -148,4 +209,30 @@ fn sidecar_of(posting: &Posting) -> Result<BlobTransactionSidecarEip7594, Rollup
     let blobs = posting.blobs.iter().map(blob).collect::<Result<_, _>>()?;
     BlobTransactionSidecarEip7594::try_from_blobs(blobs)
         .map_err(|error| RollupError::Blobs(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blobs_are_tried_again_after_a_while_that_doubles_until_they_work() {
+        let mut trust = BlobTrust::default();
+        assert!(trust.allows(0));
+        trust.has_failed(100);
+        assert!(!trust.allows(100 + PAUSE - 1));
+        // The same failure, seen again.
+        trust.has_failed(110);
+        assert!(trust.allows(100 + PAUSE));
+        trust.has_failed(200);
+        assert!(!trust.allows(200 + 2 * PAUSE - 1) && trust.allows(200 + 2 * PAUSE));
+        for head in (10_000..1_000_000).step_by(10_000) {
+            trust.has_failed(head);
+            assert!(trust.allows(head + LONGEST_PAUSE));
+        }
+        assert!(!trust.allows(990_000 + LONGEST_PAUSE - 1));
+        trust.has_worked();
+        trust.has_failed(2_000_000);
+        assert!(trust.allows(2_000_000 + PAUSE));
+    }
 }

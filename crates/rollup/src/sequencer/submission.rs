@@ -1,11 +1,11 @@
 //! What goes to L1, and when.
 
-use super::Sequencer;
+use super::{Sequencer, planning::Plan};
 use crate::{
     RollupError,
     duties::evidence,
     feed,
-    submitter::{Load, Progress},
+    submitter::{InFlight, Load, Progress},
 };
 use alloy_primitives::Bytes;
 use alloy_sol_types::SolCall as _;
@@ -30,13 +30,18 @@ impl Sequencer {
     ///
     /// [`RollupError`]; the blocks wait for the next call.
     pub fn submit(&mut self) -> Result<(), RollupError> {
+        let had_blobs = self.submitter.in_flight().is_some_and(InFlight::has_blobs);
         match self.submitter.step(&self.sync.view)? {
             Progress::Waiting => return Ok(()),
             Progress::Done(blocks) => {
                 for (_, hash) in &blocks {
                     self.inputs.remove(hash);
                 }
+                if had_blobs {
+                    self.blobs.has_worked();
+                }
             }
+            Progress::NotByBlobs => self.blobs.has_failed(self.l1_head()),
             Progress::Idle | Progress::Failed(_) => {}
         }
         let blocks = self.unsafe_blocks()?;
@@ -48,17 +53,21 @@ impl Sequencer {
         let waiting = blocks.clone();
         let Some((blocks, inputs)) = self.what_fits(blocks)? else { return Ok(()) };
         let known = self.known_duties()?;
-        let (blocks, load) = match self.by_blobs(&waiting, &inputs, known)? {
+        let Plan { blocks, load } = match self.by_blobs(&waiting, &inputs, known)? {
             Some(cheaper) => cheaper,
             None => {
                 let evidence = evidence(&self.chain(), self.view(), &self.rules, known, &blocks);
                 let (evidence, _) = evidence??;
                 let input = advanceCall { inputs, evidence }.abi_encode().into();
-                (blocks, Load { input, blobs: None })
+                Plan { blocks, load: Load { input, blobs: None } }
             }
         };
         let ids = blocks.iter().map(|block| (block.header.number, block.hash)).collect();
         let sent = self.submitter.submit(&self.sync.view, load, ids);
+        if let Err(RollupError::BlobsRefused(_)) = &sent {
+            self.blobs.has_failed(self.l1_head());
+            return sent;
+        }
         // What L1 does not take of several blocks, it may take of fewer.
         self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (blocks.len() / 2).max(1) };
         sent

@@ -1,29 +1,23 @@
 //! The way of L2 blocks to L1: one key, one transaction at a time, the same bytes until L1 has them.
 
+mod transaction;
+
+pub use transaction::{Blobs, Load};
+
 use crate::{L1Error, RollupError, Signer, l1::L1View};
-use alloy_consensus::{Signed, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
-use alloy_eips::{
-    BlockNumberOrTag,
-    eip2718::Encodable2718 as _,
-    eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
-    eip7825::MAX_TX_GAS_LIMIT_OSAKA,
-};
+use alloy_eips::{BlockNumberOrTag, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
-use contracts::posting::BLOB_GAS;
+use client::ClientError;
 use std::{
     collections::VecDeque,
-    sync::Arc,
     time::{Duration, Instant},
 };
+use transaction::{Fees, Unsigned};
 
 /// A day: the window of the spending limit.
 const DAY: Duration = Duration::from_secs(86_400);
-/// What a replacement must pay more at least, in percent.
-const BUMP_PERCENT: u128 = 13;
-/// The same for a transaction with blobs.
-const BLOB_BUMP_PERCENT: u128 = 100;
 
 /// What a submitter may do.
 #[derive(Debug, Clone)]
@@ -32,6 +26,8 @@ pub struct SubmitterConfig {
     pub tip: u128,
     /// Most that is paid per gas, in wei.
     pub max_fee: u128,
+    /// Most that is paid per blob gas, in wei. While blobs cost more, calldata are sent.
+    pub max_blob_fee: u128,
     /// L1 blocks without the transaction after which it pays more.
     pub bump_after: u64,
     /// Time after which the same bytes are sent again although L1 makes no block.
@@ -47,6 +43,7 @@ impl Default for SubmitterConfig {
         Self {
             tip: 1_000_000_000,
             max_fee: 500_000_000_000,
+            max_blob_fee: 100_000_000_000,
             bump_after: 3,
             resend_after: Duration::from_secs(12),
             daily_limit: 10_000_000_000_000_000_000,
@@ -72,55 +69,14 @@ pub struct InFlight {
     first_sent_at: u64,
     sent_when: Instant,
     cost: u128,
+    /// Whether it waits for others to go first: L1 does not take it for what it may cost at most.
+    is_given_up: bool,
 }
 
-/// What a transaction carries.
-#[derive(Debug, Clone)]
-pub struct Load {
-    /// Calldata of `advance`.
-    pub input: Bytes,
-    /// Its blobs, if it has any.
-    pub blobs: Option<Blobs>,
-}
-
-/// The blobs of a transaction.
-#[derive(Debug, Clone)]
-pub struct Blobs {
-    /// With commitments and proofs.
-    pub sidecar: Arc<BlobTransactionSidecarEip7594>,
-    /// Gas that the transaction needs: L1 cannot be asked about blobs that it does not have.
-    pub gas_limit: u64,
-    /// What a blob costs now, in wei per blob gas.
-    pub price: u128,
-}
-
-impl Load {
-    /// Gas of its blobs.
-    fn blob_gas(&self) -> u64 {
-        let count = self.blobs.as_ref().map_or(0, |blobs| blobs.sidecar.blobs.len());
-        count as u64 * BLOB_GAS
-    }
-}
-
-/// What is paid at most, in wei: per gas, of that to whoever builds the block, and per blob gas.
-#[derive(Debug, Clone, Copy)]
-struct Fees {
-    max: u128,
-    tip: u128,
-    blob: u128,
-}
-
-impl Fees {
-    /// As much more as a replacement has to pay.
-    fn dearer(self, percent: u128) -> Self {
-        let dearer = |fee: u128| fee.saturating_add(fee.saturating_mul(percent) / 100 + 1);
-        Self { max: dearer(self.max), tip: dearer(self.tip), blob: dearer(self.blob) }
-    }
-
-    /// What a transaction costs at most.
-    fn cost(self, gas_limit: u64, load: &Load) -> u128 {
-        let blobs = u128::from(load.blob_gas()).saturating_mul(self.blob);
-        u128::from(gas_limit).saturating_mul(self.max).saturating_add(blobs)
+impl InFlight {
+    /// Whether it carries blobs.
+    pub const fn has_blobs(&self) -> bool {
+        self.load.blobs.is_some()
     }
 }
 
@@ -135,6 +91,9 @@ pub enum Progress {
     Done(Vec<(u64, B256)>),
     /// It failed, or another transaction took its nonce: L1 does not have the blocks.
     Failed(Vec<(u64, B256)>),
+    /// The same of a transaction with blobs, or L1 does not take those for what they may cost at most: the blocks
+    /// have to go another way. If the transaction is there yet, the next one replaces it.
+    NotByBlobs,
 }
 
 /// Brings blocks to L1.
@@ -177,12 +136,13 @@ impl Submitter {
     }
 
     /// Sends `advance` for these blocks, after L1 was asked whether it would take it. About blobs it cannot be
-    /// asked before it has them.
+    /// asked before it has them. What is in flight is replaced.
     ///
     /// # Errors
     ///
     /// [`RollupError::L1`] with what L1 says; [`RollupError::Funds`] and [`RollupError::SpendingLimit`]
-    /// before anything is sent.
+    /// before anything is sent; [`RollupError::BlobsRefused`] if L1 wants the transaction for its blobs neither now
+    /// nor later: nothing is in flight then.
     pub fn submit(
         &mut self,
         view: &L1View,
@@ -192,9 +152,15 @@ impl Submitter {
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let tip = self.config.tip;
-        let max_fee = base_fee.saturating_mul(2).saturating_add(tip).min(self.config.max_fee);
+        let max = base_fee.saturating_mul(2).saturating_add(tip);
         let blob = load.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
-        let fees = Fees { max: max_fee, tip, blob };
+        let mut fees = Fees { max, tip, blob };
+        if let Some(before) = &self.in_flight {
+            let least = before.fees.dearer(before.load.bump());
+            (fees.max, fees.tip) = (fees.max.max(least.max), fees.tip.max(least.tip));
+        }
+        fees.max = fees.max.min(self.config.max_fee);
+        fees.blob = fees.blob.min(self.config.max_blob_fee);
         let known_limit = load.blobs.as_ref().map(|blobs| blobs.gas_limit);
         let (account, rollup) = (self.key.address(), self.rollup);
         let request = TransactionRequest::default()
@@ -227,9 +193,10 @@ impl Submitter {
         if spent > self.config.daily_limit {
             return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
-        let (raw, hash) = self.sign(nonce, gas_limit, fees, &load)?;
-        tracing::info!(%hash, blocks = blocks.len(), gas_limit, "advancing");
-        self.in_flight = Some(InFlight {
+        let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &load).sign(&self.key)?;
+        let has_blobs = load.blobs.is_some();
+        tracing::info!(%hash, blocks = blocks.len(), gas_limit, has_blobs, "advancing");
+        let before = self.in_flight.replace(InFlight {
             blocks,
             hash,
             nonce,
@@ -241,8 +208,19 @@ impl Submitter {
             first_sent_at: head,
             sent_when: Instant::now(),
             cost,
+            is_given_up: false,
         });
-        self.send(view)
+        match self.send(view) {
+            // Who refuses it does not have it; without an answer it may be on its way.
+            Err(error) if is_refusal(&error) && (before.is_some() || has_blobs) => {
+                self.in_flight = before;
+                Err(match has_blobs {
+                    true => RollupError::BlobsRefused(error.to_string()),
+                    false => error,
+                })
+            }
+            outcome => outcome,
+        }
     }
 
     /// Looks what has become of the transaction in flight: sends the same bytes again for each new L1 block,
@@ -259,7 +237,8 @@ impl Submitter {
         }
         let head = view.head().map_or(0, |head| head.number);
         if head <= sent.sent_at && sent.sent_when.elapsed() < self.config.resend_after {
-            return Ok(Progress::Waiting);
+            let waits = !sent.is_given_up;
+            return Ok(if waits { Progress::Waiting } else { Progress::NotByBlobs });
         }
         let (account, block) = (self.key.address(), BlockNumberOrTag::Number(head));
         let provider = view.client().inner().provider().clone();
@@ -272,11 +251,12 @@ impl Submitter {
             .map_err(L1Error::from)?;
         if used > sent.nonce {
             // It is in a block that this view has read, and the rollup has not moved: it failed.
-            tracing::warn!(hash = %sent.hash, "the rollup was not advanced");
-            return Ok(Progress::Failed(self.settle()));
+            let has_blobs = sent.has_blobs();
+            tracing::warn!(hash = %sent.hash, has_blobs, "the rollup was not advanced");
+            let blocks = self.settle();
+            return Ok(if has_blobs { Progress::NotByBlobs } else { Progress::Failed(blocks) });
         }
-        self.rebroadcast(view, head)?;
-        Ok(Progress::Waiting)
+        self.rebroadcast(view, head)
     }
 
     /// Forgets the transaction in flight. It may still be taken.
@@ -292,64 +272,40 @@ impl Submitter {
         sent.blocks
     }
 
-    fn rebroadcast(&mut self, view: &L1View, head: u64) -> Result<(), RollupError> {
-        let Some(mut sent) = self.in_flight.clone() else { return Ok(()) };
-        let waited = head.saturating_sub(sent.first_sent_at);
-        let percent = if sent.load.blobs.is_some() { BLOB_BUMP_PERCENT } else { BUMP_PERCENT };
-        let fees = sent.fees.dearer(percent);
-        if waited >= self.config.bump_after && fees.max <= self.config.max_fee {
-            (sent.raw, sent.hash) = self.sign(sent.nonce, sent.gas_limit, fees, &sent.load)?;
-            sent.cost = fees.cost(sent.gas_limit, &sent.load);
-            (sent.fees, sent.first_sent_at) = (fees, head);
-            tracing::warn!(hash = %sent.hash, max_fee = fees.max, "L1 does not take it: paying more");
+    fn rebroadcast(&mut self, view: &L1View, head: u64) -> Result<Progress, RollupError> {
+        let Some(mut sent) = self.in_flight.clone() else { return Ok(Progress::Idle) };
+        let fees = sent.fees.dearer(sent.load.bump());
+        let has_blobs = sent.has_blobs();
+        if head.saturating_sub(sent.first_sent_at) >= self.config.bump_after {
+            let is_allowed = fees.max <= self.config.max_fee
+                && (!has_blobs || fees.blob <= self.config.max_blob_fee);
+            if is_allowed {
+                let dearer = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.load);
+                (sent.raw, sent.hash) = dearer.sign(&self.key)?;
+                sent.cost = fees.cost(sent.gas_limit, &sent.load);
+                (sent.fees, sent.first_sent_at) = (fees, head);
+                tracing::warn!(hash = %sent.hash, max_fee = fees.max, "L1 does not take it: paying more");
+            }
+            sent.is_given_up = has_blobs && !is_allowed;
         }
         (sent.sent_at, sent.sent_when) = (head, Instant::now());
+        let is_given_up = sent.is_given_up;
         self.in_flight = Some(sent);
-        self.send(view)
+        if is_given_up {
+            return Ok(Progress::NotByBlobs);
+        }
+        self.send(view).map(|()| Progress::Waiting)
     }
 
-    fn sign(
+    const fn unsigned<'a>(
         &self,
         nonce: u64,
         gas_limit: u64,
         fees: Fees,
-        load: &Load,
-    ) -> Result<(Bytes, B256), RollupError> {
-        let Fees { max: max_fee, tip, blob } = fees;
-        let (chain_id, input) = (self.chain_id, &load.input);
-        if let Some(Blobs { sidecar, .. }) = &load.blobs {
-            let tx = TxEip4844 {
-                chain_id,
-                nonce,
-                gas_limit,
-                max_fee_per_gas: max_fee,
-                max_priority_fee_per_gas: tip.min(max_fee),
-                to: self.rollup,
-                input: input.clone(),
-                blob_versioned_hashes: sidecar.versioned_hashes().collect(),
-                max_fee_per_blob_gas: blob,
-                ..Default::default()
-            };
-            let signed = self.key.sign(tx.clone())?;
-            let (signature, hash) = (*signed.signature(), *signed.hash());
-            let sidecar = BlobTransactionSidecarEip7594::clone(sidecar);
-            let sidecar = BlobTransactionSidecarVariant::Eip7594(sidecar);
-            let with = TxEip4844WithSidecar { tx, sidecar };
-            let pooled = TxEnvelope::Eip4844(Signed::new_unchecked(with.into(), signature, hash));
-            return Ok((pooled.encoded_2718().into(), hash));
-        }
-        let signed = self.key.sign(TxEip1559 {
-            chain_id,
-            nonce,
-            gas_limit,
-            max_fee_per_gas: max_fee,
-            max_priority_fee_per_gas: tip.min(max_fee),
-            to: self.rollup.into(),
-            value: U256::ZERO,
-            input: input.clone(),
-            ..Default::default()
-        })?;
-        Ok((signed.encoded_2718().into(), *signed.hash()))
+        load: &'a Load,
+    ) -> Unsigned<'a> {
+        let (chain_id, rollup) = (self.chain_id, self.rollup);
+        Unsigned { chain_id, rollup, nonce, gas_limit, fees, load }
     }
 
     fn send(&self, view: &L1View) -> Result<(), RollupError> {
@@ -365,6 +321,11 @@ impl Submitter {
             Err(error) => Err(L1Error::from(error).into()),
         }
     }
+}
+
+/// Whether L1 has answered that it does not take something.
+const fn is_refusal(error: &RollupError) -> bool {
+    matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
 }
 
 fn is_known(message: &str) -> bool {
