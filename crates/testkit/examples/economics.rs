@@ -1,9 +1,9 @@
 //! What L2 transactions cost on L1, by receipts: transfers of ETH and of a token in batches and in single
 //! blocks, as calldata of `NativeRollup.advance` and with the ends of the inputs in blobs, on an L1 of Osaka in
-//! this process, for an L2 of ten thousand accounts.
+//! this process, for an L2 of ten thousand accounts, or of as many as stand behind `--accounts`.
 //!
-//! Prints a table for each schedule of EXECUTE that has a name; with `--json` a document, with the figures of
-//! the default schedule on top.
+//! Prints a table for each schedule of EXECUTE that has a name, or for the default alone with `--accounts`; with
+//! `--json` a document, with the figures of the default schedule on top.
 
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
@@ -28,6 +28,7 @@ use wire::ProtocolFork;
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
 const FORK: ProtocolFork = ProtocolFork::Osaka;
+/// Accounts of the L2, if nobody says otherwise.
 const ACCOUNTS: u64 = 10_000;
 /// A token on the L2.
 const TOKEN: Address = address!("0x7000000000000000000000000000000000000007");
@@ -49,6 +50,8 @@ struct Scene {
     rollup: Rollup,
     operator: Key,
     execute: Execute,
+    /// Addresses of the accounts that have ether and tokens.
+    people: Arc<[Address]>,
     random: u64,
 }
 
@@ -108,7 +111,7 @@ fn account(index: u64) -> Key {
 }
 
 impl Scene {
-    fn new(schedule: GasSchedule) -> Result<Self> {
+    fn new(schedule: GasSchedule, people: &Arc<[Address]>) -> Result<Self> {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let operator = Key::named("operator");
         let execute = Execute { gas: schedule.into(), ..Execute::default() };
@@ -116,9 +119,9 @@ impl Scene {
         let mut genesis =
             l2_genesis(&artifacts.predeploys()?, FORK, 10_000_000, l1.next_timestamp());
         let mut balances = BTreeMap::new();
-        for index in 0..ACCOUNTS {
-            genesis.alloc.insert(account(index).address(), rich(ETHER));
-            balances.insert(balance_slot(account(index).address()), U256::from(ETHER).into());
+        for person in people.iter() {
+            genesis.alloc.insert(*person, rich(ETHER));
+            balances.insert(balance_slot(*person), U256::from(ETHER).into());
         }
         let code = Some(artifacts.get("BridgedToken")?.runtime_code.clone());
         let token = GenesisAccount { code, storage: Some(balances), ..Default::default() };
@@ -128,7 +131,8 @@ impl Scene {
             RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, FORK.schema()) };
         let head = l2.chain().head();
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, head, &settings)?;
-        let mut scene = Self { l1, l2, rollup, operator, execute, random: 1 };
+        let people = Arc::clone(people);
+        let mut scene = Self { l1, l2, rollup, operator, execute, people, random: 1 };
         // The first block is no common one, nor is one before the ring has seen a round.
         let first = scene.block(Load::Ether, 1)?;
         scene.advance(&[first], Way::Calldata)?;
@@ -153,18 +157,25 @@ impl Scene {
         (z ^ (z >> 31)) % end
     }
 
+    /// Who sends to whom.
+    fn pair(&mut self) -> (Key, Address) {
+        let count = self.people.len() as u64;
+        let (from, to) = (self.below(count), self.below(count));
+        (account(from), account(to).address())
+    }
+
     /// A transfer between random accounts.
     fn transfer(&mut self) -> Result<Transaction> {
-        let (from, to) = (account(self.below(ACCOUNTS)), account(self.below(ACCOUNTS)));
+        let (from, to) = self.pair();
         let value = U256::from(self.below(1 << 50));
-        Ok(self.l2.sign(&from, to.address().into(), value, Bytes::new(), 21_000)?)
+        Ok(self.l2.sign(&from, to.into(), value, Bytes::new(), 21_000)?)
     }
 
     /// A transfer of the token between random accounts.
     fn token_transfer(&mut self) -> Result<Transaction> {
-        let (from, to) = (account(self.below(ACCOUNTS)), account(self.below(ACCOUNTS)));
+        let (from, to) = self.pair();
         let amount = U256::from(self.below(1 << 50));
-        let data = transferCall { to: to.address(), amount }.abi_encode();
+        let data = transferCall { to, amount }.abi_encode();
         Ok(self.l2.sign(&from, TOKEN.into(), U256::ZERO, data.into(), 80_000)?)
     }
 
@@ -307,9 +318,9 @@ struct Figures {
 }
 
 impl Figures {
-    fn measure(schedule: GasSchedule) -> Result<Self> {
+    fn measure(schedule: GasSchedule, people: &Arc<[Address]>) -> Result<Self> {
         let scene = |schedule, way| {
-            let mut scene = Scene::new(schedule)?;
+            let mut scene = Scene::new(schedule, people)?;
             let block = [scene.block(Load::Ether, 1)?];
             let single = scene.advance(&block, way)?;
             let many = |_| scene.block(Load::Ether, TRANSFERS);
@@ -385,11 +396,18 @@ impl Figures {
 }
 
 fn main() -> Result<()> {
+    let mut arguments = std::env::args();
     let as_json = std::env::args().any(|argument| argument == "--json");
+    let accounts = arguments.by_ref().any(|argument| argument == "--accounts");
+    let accounts = accounts.then(|| arguments.next().unwrap_or_default().parse()).transpose()?;
+    let people = (0..accounts.unwrap_or(ACCOUNTS)).map(|index| account(index).address()).collect();
     let mut document = Map::new();
     let mut schedules = Map::new();
     for (name, schedule) in GasSchedule::NAMED {
-        let figures = Figures::measure(schedule)?;
+        if accounts.is_some() && schedule != GasSchedule::DEFAULT {
+            continue;
+        }
+        let figures = Figures::measure(schedule, &people)?;
         if schedule == GasSchedule::DEFAULT {
             document = figures.json();
         }
