@@ -43,6 +43,8 @@ abstract contract RollupState is INativeRollup {
         bytes32 stateRoot;
         // Where the fees of blocks must go; zero if anywhere.
         address feeRecipient;
+        // Where in memory the input of the block ends, once its duties are looked at.
+        uint256 inputEnd;
         // How much of each list of the evidence has been used.
         uint256 updatesUsed;
         uint256 relaysUsed;

@@ -42,7 +42,7 @@ abstract contract ForcedDuty is RollupRules {
         for (uint256 i = 0; i < found.length; ++i) {
             Discharge calldata one = batch.discharges[i];
             if (one.outcome == Outcome.Included) {
-                found[i] = Execute.transactionHash(block_, one.position);
+                found[i] = Execute.transactionHash(block_, tip.inputEnd, one.position);
             }
         }
         IForcedSettlement.BlockFacts memory facts = IForcedSettlement.BlockFacts({

@@ -35,6 +35,12 @@ pragma solidity ^0.8.24;
 /// behind the fixed part of the one before it and ends no sooner than its own does, within the input, and
 /// its payload is where it must be.
 ///
+/// In a transaction with blobs, the end of each input may lie in them. What is loaded is then the head of the
+/// input and a trailer of eight bytes, and `run` calls another address, where EXECUTE puts the tail from the
+/// blobs behind the head; a head that is the whole input has a trailer that says so. Every field at a constant
+/// offset is in the head, of which EXECUTE demands 602 bytes and `load` and `blockAt` enough: they never read
+/// the trailer. What lies behind them may be in the blobs, and is refused then (`transactionHash`).
+///
 /// Integers inside SSZ are little endian. The result has 43 bytes: root of the request (or of the list of
 /// them) at 0, flag at 32, chain id at 33 (8 bytes), schema id at 41 (2 bytes, little endian here).
 library Execute {
@@ -59,6 +65,8 @@ library Execute {
     error ResultChainIdMismatch(uint64 got, uint64 expected);
     /// @notice The result speaks of another schema.
     error ResultSchemaMismatch(uint16 got, uint16 expected);
+    /// @notice The transactions of the block do not lie in the calldata as a whole, but in blobs.
+    error TransactionsInBlobs();
     /// @notice The block has fewer transactions.
     error TransactionOutOfRange(uint256 position, uint256 count);
 
@@ -66,6 +74,10 @@ library Execute {
 
     /// @notice Where EXECUTE stands.
     address internal constant PRECOMPILE = 0x0000000000000000000000000000000000000101;
+    /// @notice Where it stands for inputs whose end lies in blobs of the transaction.
+    address internal constant BLOB_PRECOMPILE = 0x0000000000000000000000000000000000000103;
+    /// @notice Bytes behind the head of such an input that say where its tail lies.
+    uint256 internal constant TRAILER_LENGTH = 8;
 
     /// @notice The first schema whose inputs are laid out as above.
     uint16 internal constant FIRST_SCHEMA = 0x1101;
@@ -124,7 +136,8 @@ library Execute {
     function allocate(bytes[] calldata inputs) internal pure returns (bytes memory buffer) {
         uint256 capacity = MIN_LENGTH;
         for (uint256 i = 0; i < inputs.length; ++i) {
-            if (inputs[i].length > capacity) capacity = inputs[i].length;
+            uint256 length = inputs[i].length;
+            if (length > capacity) capacity = length;
         }
         // Unlike `new bytes`, this neither clears the memory nor pays for that.
         assembly ("memory-safe") {
@@ -239,18 +252,32 @@ library Execute {
             | uint256(_uint64(input, BASE_FEE_AT + 24)) << 192;
     }
 
+    /// @notice Where in memory a loaded input ends, as far as the calldata has brought it.
+    function endOf(bytes memory input) internal view returns (uint256 end) {
+        assembly ("memory-safe") {
+            end := add(add(input, 0x20), mload(input))
+        }
+        if (hasTrailer()) end -= TRAILER_LENGTH;
+    }
+
     /// @notice Hash of one of the block's transactions. Only for an input that EXECUTE has accepted.
+    /// @param inputEnd What `endOf` says of the input: what stands in memory behind it, EXECUTE has not seen.
     /// @dev The offset of the transactions stands in the fixed part of the payload. They start with
     /// their own offsets, four bytes each; each transaction ends where the next starts, and the last
     /// where the withdrawals do. EXECUTE decodes strictly: the first offset is the length of all of
     /// them, none is less than the one before, and none lies beyond the end.
-    function transactionHash(bytes memory input, uint256 position)
+    function transactionHash(bytes memory input, uint256 inputEnd, uint256 position)
         internal
         pure
         returns (bytes32 hash)
     {
         uint256 list = PAYLOAD_AT + _uint32(input, TRANSACTIONS_OFFSET_AT);
         uint256 end = PAYLOAD_AT + _uint32(input, WITHDRAWALS_OFFSET_AT);
+        bool whole;
+        assembly ("memory-safe") {
+            whole := iszero(gt(add(add(input, 0x20), end), inputEnd))
+        }
+        if (!whole) revert TransactionsInBlobs();
         uint256 count = list == end ? 0 : _uint32(input, list) / 4;
         if (position >= count) revert TransactionOutOfRange(position, count);
         uint256 start = list + _uint32(input, list + 4 * position);
@@ -267,17 +294,23 @@ library Execute {
 
     // ------------------------------------------------------------------ call
 
+    /// @notice Whether the transaction has blobs, and therefore each input a trailer.
+    function hasTrailer() internal view returns (bool) {
+        return blobhash(0) != 0;
+    }
+
     /// @notice Calls EXECUTE with a loaded input and all gas; returns only if the block is valid, by the
     /// rules of the input's schema and on the chain that it names.
     /// @dev A chain without EXECUTE has an empty account at its address, and a call of that succeeds
     /// with an empty answer: success alone means nothing.
     function run(bytes memory input) internal view {
+        address precompile = hasTrailer() ? BLOB_PRECOMPILE : PRECOMPILE;
         bool ok;
         uint256 size;
         uint256 tail;
         // The result fits into the scratch space, 0x00 to 0x40.
         assembly ("memory-safe") {
-            ok := staticcall(gas(), PRECOMPILE, add(input, 0x20), mload(input), 0x00, RESULT_LENGTH)
+            ok := staticcall(gas(), precompile, add(input, 0x20), mload(input), 0x00, RESULT_LENGTH)
             size := returndatasize()
             tail := mload(0x20)
         }

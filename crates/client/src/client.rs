@@ -116,6 +116,18 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Gets a page below the address; its content, which is JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Http`].
+    pub fn get(&self, path: &str, query: Option<&str>) -> Result<Vec<u8>, ClientError> {
+        let (http, path, query) = (self.http.clone(), path.to_owned(), query.map(str::to_owned));
+        Ok(self.wait(async move { http.get(&path, query.as_deref()).await })?)
+    }
+}
+
 /// The address of a node, if it is one that can be posted to.
 fn node_url(url: &str) -> Result<reqwest::Url, ClientError> {
     let bad = |reason: String| ClientError::Url { url: url.to_owned(), reason };

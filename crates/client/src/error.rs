@@ -40,6 +40,14 @@ pub enum HttpError {
     /// The answer is longer than the client reads.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
+    /// The server does not give a page.
+    #[error("HTTP {status}: {excerpt}")]
+    Status {
+        /// The status.
+        status: u16,
+        /// The beginning of what it says.
+        excerpt: String,
+    },
     /// The server answered something else than JSON.
     #[error("HTTP {status} without JSON: {excerpt}")]
     NotJson {

@@ -5,7 +5,7 @@ use alloy_json_rpc::{RequestPacket, Response, ResponsePacket, ResponsePayload};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
 use core::task::{Context, Poll};
 use reqwest::{
-    StatusCode, Url,
+    RequestBuilder, StatusCode, Url,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
 };
 use std::{
@@ -54,7 +54,7 @@ impl Default for Options {
     }
 }
 
-/// Addresses of a node that requests are posted to, in turn; a transport of alloy's.
+/// Addresses of a node that requests are sent to, in turn; a transport of alloy's.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
@@ -98,12 +98,41 @@ impl Http {
     ///
     /// [`HttpError`] of the last try.
     pub async fn post(&self, body: Vec<u8>) -> Result<Vec<u8>, HttpError> {
+        let request = |url| {
+            let request = self.client.post(url).header(CONTENT_TYPE, "application/json");
+            request.body(body.clone())
+        };
+        Ok(self.ask(request).await?.body)
+    }
+
+    /// Gets the page with this path and query below the address; its content, which is JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError`] of the last try; [`HttpError::Status`] if the server says that there is no such page, or
+    /// that it cannot give it.
+    pub async fn get(&self, path: &str, query: Option<&str>) -> Result<Vec<u8>, HttpError> {
+        let request = |mut url: Url| {
+            let path = [url.path().trim_end_matches('/'), path].concat();
+            url.set_path(&path);
+            url.set_query(query);
+            self.client.get(url)
+        };
+        let Answer { status, body, .. } = self.ask(request).await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(HttpError::Status { status: status.as_u16(), excerpt: excerpt(&body) })
+    }
+
+    /// Sends a request as often as it takes.
+    async fn ask(&self, request: impl Fn(Url) -> RequestBuilder) -> Result<Answer, HttpError> {
         let mut pause = self.options.first_pause;
         for _ in 1..self.options.tries {
-            let wait = match self.post_once(body.clone()).await {
-                Ok(Answer { body, status, retry_after }) => {
-                    if !is_busy(status, &body) {
-                        return Ok(body);
+            let wait = match self.ask_once(&request).await {
+                Ok(answer @ Answer { status, retry_after, .. }) => {
+                    if !is_busy(status, &answer.body) {
+                        return Ok(answer);
                     }
                     retry_after.unwrap_or_default().max(pause)
                 }
@@ -113,7 +142,7 @@ impl Http {
             self.wait(wait).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Ok(self.post_once(body).await?.body)
+        self.ask_once(&request).await
     }
 
     /// Waits before the next try; longer, the more others wait too.
@@ -128,15 +157,16 @@ impl Http {
         drop(waiting);
     }
 
-    async fn post_once(&self, body: Vec<u8>) -> Result<Answer, HttpError> {
+    async fn ask_once(
+        &self,
+        request: &impl Fn(Url) -> RequestBuilder,
+    ) -> Result<Answer, HttpError> {
         let failed = |error: reqwest::Error| match error.is_timeout() {
             true => HttpError::Timeout(self.options.timeout),
             false => HttpError::Request(error.without_url()),
         };
         let turn = self.posted.fetch_add(1, Ordering::Relaxed) % self.urls.len();
-        let request = self.client.post(self.urls[turn].clone());
-        let request = request.header(CONTENT_TYPE, "application/json").body(body);
-        let mut response = request.send().await.map_err(failed)?;
+        let mut response = request(self.urls[turn].clone()).send().await.map_err(failed)?;
         let status = response.status();
         let retry_after = response
             .headers()
@@ -151,12 +181,15 @@ impl Http {
         }
         // JSON-RPC says in the body what is wrong, whatever the status is.
         if serde_json::from_slice::<serde::de::IgnoredAny>(&answer).is_err() {
-            let shown = &answer[..answer.len().min(EXCERPT)];
-            let excerpt = String::from_utf8_lossy(shown).into_owned();
-            return Err(HttpError::NotJson { status: status.as_u16(), excerpt });
+            return Err(HttpError::NotJson { status: status.as_u16(), excerpt: excerpt(&answer) });
         }
         Ok(Answer { status, retry_after, body: answer })
     }
+}
+
+/// The beginning of an answer, as an error shows it.
+fn excerpt(answer: &[u8]) -> String {
+    String::from_utf8_lossy(&answer[..answer.len().min(EXCERPT)]).into_owned()
 }
 
 /// A JSON document with what HTTP says of it.
@@ -205,7 +238,7 @@ fn is_busy(status: StatusCode, body: &[u8]) -> bool {
 fn may_pass(error: &HttpError) -> bool {
     match error {
         HttpError::Request(_) | HttpError::Timeout(_) => true,
-        HttpError::TooLong(_) => false,
+        HttpError::TooLong(_) | HttpError::Status { .. } => false,
         HttpError::NotJson { status, .. } => StatusCode::from_u16(*status).is_ok_and(|status| {
             status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
         }),

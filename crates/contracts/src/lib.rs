@@ -14,6 +14,7 @@ mod config;
 mod deployment;
 mod genesis;
 mod messages;
+pub mod posting;
 mod proofs;
 
 pub use config::{ForcedConfig, RollupConfig};

@@ -89,11 +89,13 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
         ("BATCH_REVISION", wire::SchemaId::BATCH_REVISION.into()),
         ("MAX_BLOCKS", wire::StatelessBatch::MAX_BLOCKS),
         ("MIN_REQUEST", layout::request::FIXED + layout::payload::FIXED_V3),
+        ("TRAILER_LENGTH", wire::blob_tail::Trailer::LEN),
     ];
     for (name, expected) in calldata {
         execute.assert(name, expected);
     }
     assert_eq!(execute.address("PRECOMPILE")?, execute::EXECUTE_ADDRESS);
+    assert_eq!(execute.address("BLOB_PRECOMPILE")?, execute::BLOB_EXECUTE_ADDRESS);
     Ok(())
 }
 

@@ -251,6 +251,10 @@ pub struct DevnetArgs {
     )]
     pub execute_gas: GasSchedule,
 
+    /// Have EXECUTE at 0x0103 too, for inputs that end in blobs of their own transaction
+    #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
+    pub execute_blobs: bool,
+
     /// Let a transaction use more gas than EIP-7825 allows
     #[arg(long, help_heading = "EXECUTE")]
     pub no_tx_gas_cap: bool,
@@ -343,6 +347,7 @@ impl DevnetArgs {
             execute: !self.no_execute,
             execute_forks: self.execute_schema.clone(),
             execute_gas: self.execute_gas,
+            execute_blobs: self.execute_blobs,
             origin: match &self.init {
                 Some(path) => Origin::Genesis {
                     genesis: Box::new(read_genesis(path)?),

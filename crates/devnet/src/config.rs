@@ -133,6 +133,8 @@ pub struct Config {
     pub execute_forks: Vec<ProtocolFork>,
     /// What EXECUTE costs.
     pub execute_gas: GasSchedule,
+    /// Whether EXECUTE also takes inputs whose end lies in blobs of the transaction.
+    pub execute_blobs: bool,
     /// What the chain starts from.
     pub origin: Origin,
     /// Whether each block is verified from its own witness when it is made.
@@ -208,6 +210,7 @@ impl Default for Config {
             execute: true,
             execute_forks: Vec::new(),
             execute_gas: GasSchedule::DEFAULT,
+            execute_blobs: false,
             origin: Origin::default(),
             verify_blocks: false,
             console: true,

@@ -8,8 +8,8 @@ use crate::{
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
-use node::{HeaderPolicy, Node, Order, SetObserver, Settings};
-use rpc::{Api, Journal, Options, Pages, Telling, WorkerOptions, Workers};
+use node::{BlobStore, HeaderPolicy, Node, Order, SetBlobStore, SetObserver, Settings};
+use rpc::{Api, BeaconPages, Journal, MorePages, Options, Pages, Telling, WorkerOptions, Workers};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
@@ -53,14 +53,17 @@ impl Devnet {
             storage: config.traces >= Traces::Storage,
         }));
         // The other node may be served by threads of this runtime.
+        let blobs = Arc::<BlobStore>::default();
         let (own, journal) = ((config, accounts), Arc::clone(&journal));
+        let found_in = Arc::clone(&blobs);
         let started = tokio::task::spawn_blocking(move || {
             let (config, accounts) = own;
             let remote = match &config.origin {
                 Origin::Fork(fork) => Some(Arc::new(Remote::connect(fork)?)),
                 Origin::Own | Origin::Genesis { .. } => None,
             };
-            let (chain, clock) = genesis::start(&config, &accounts, remote.as_ref(), &journal)?;
+            let (chain, clock) =
+                genesis::start(&config, &accounts, remote.as_ref(), &journal, &found_in)?;
             Ok::<_, DevnetError>((config, accounts, remote, chain, clock, journal))
         });
         let (config, accounts, remote, chain, clock, journal) = started
@@ -96,6 +99,7 @@ impl Devnet {
             ..Options::default()
         };
         journal.state(node.read(|node| node.chain.head().header.number), 0);
+        node.execute(SetBlobStore(blobs));
         node.execute(SetObserver(Arc::new(Story::new(&node, Arc::clone(&journal)))));
         let api = Api::new(Arc::clone(&node), options);
         let server_config = config.server.clone();
@@ -109,12 +113,14 @@ impl Devnet {
         }
         let workers = if state.remote().is_some() { workers.remote_reads() } else { workers };
         let workers = Arc::new(Workers::new(&workers));
+        let more: Arc<dyn MorePages> = Arc::new(BeaconPages::new(api.clone()));
         let methods = rpc::overlaid(api::methods(&state, &workers), &rpc::methods(api, workers));
         let methods = api::overlay(&methods, &state).map_err(|error| DevnetError::Flag {
             flag: "--fork-url",
             reason: error.message().to_owned(),
         })?;
-        let pages = Some(Pages { name: CLIENT_VERSION.to_owned(), journal, health: Arc::new(()) });
+        let (name, health) = (CLIENT_VERSION.to_owned(), Arc::new(()));
+        let pages = Some(Pages { name, journal, health, more: Some(more) });
         let server = RunningServer::start_with_pages(&server_config, methods, pages).await?;
         let miner = tokio::spawn(node.run());
         Ok(Self { state, accounts, server: Some(server), miner })

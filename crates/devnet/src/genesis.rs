@@ -6,9 +6,9 @@ use crate::{
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
-use execute::Execute;
+use execute::{BlobSource, BlobTail, Execute};
 use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
-use node::Clock;
+use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Journal};
 use std::{
     fs,
@@ -61,9 +61,10 @@ pub(crate) fn start(
     accounts: &Accounts,
     remote: Option<&Arc<Remote>>,
     journal: &Arc<Journal>,
+    blobs: &Arc<BlobStore>,
 ) -> Result<(Chain, Clock), DevnetError> {
     let rules = |spec: ChainSpec| ChainConfig {
-        execute: config.execute.then(|| execute(config, &spec, journal).into()),
+        execute: config.execute.then(|| execute(config, &spec, journal, blobs).into()),
         spec,
         system_code: SystemCode::Canonical,
         limits: Limits {
@@ -151,7 +152,12 @@ fn forked(
 }
 
 /// EXECUTE as the flags want it: for the forks of the chain itself, and those that are named.
-fn execute(config: &Config, spec: &ChainSpec, journal: &Arc<Journal>) -> Execute {
+fn execute(
+    config: &Config,
+    spec: &ChainSpec,
+    journal: &Arc<Journal>,
+    blobs: &Arc<BlobStore>,
+) -> Execute {
     let own = spec.forks().into_iter().flat_map(|fork| Execute::on(fork).forks);
     let mut execute = Execute {
         gas: config.execute_gas.into(),
@@ -159,6 +165,10 @@ fn execute(config: &Config, spec: &ChainSpec, journal: &Arc<Journal>) -> Execute
         observer: Arc::new(ExecuteObserver(Arc::clone(journal))),
         ..Execute::default()
     };
+    if config.execute_blobs {
+        let source: Arc<dyn BlobSource> = Arc::<BlobStore>::clone(blobs);
+        execute.dialects.push(Arc::new(BlobTail::new(source)));
+    }
     execute.forks.sort_unstable();
     execute.forks.dedup();
     execute
@@ -241,7 +251,8 @@ mod tests {
         for base_fee in [0, 1, 7, 8, 9, 1_000, 999_999_999, 1_000_000_000, u64::MAX / 2] {
             let config = Config { base_fee, accounts: 0, ..Config::default() };
             let accounts = Accounts::derive(&MnemonicSource::default(), "m", 0).unwrap();
-            let (chain, _) = start(&config, &accounts, None, &Arc::default()).unwrap();
+            let (chain, _) =
+                start(&config, &accounts, None, &Arc::default(), &Arc::default()).unwrap();
             assert_eq!(chain.state().next_base_fee().unwrap(), base_fee);
         }
     }

@@ -27,7 +27,10 @@ mod rules;
 mod run;
 mod tab;
 
-pub use dialects::{Answer, Dialect, Drake, EXECUTE_ADDRESS, ExecutionSpecs, FURTHER_BLOCK_GAS};
+pub use dialects::{
+    Answer, BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Call, Dialect, Drake, EXECUTE_ADDRESS,
+    ExecutionSpecs, FURTHER_BLOCK_GAS,
+};
 pub use observer::{ObservedCall, Observer};
 pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};

@@ -1,6 +1,6 @@
 //! EXECUTE as revm calls it.
 
-use crate::{Answer, Dialect, Execute, ExecuteError, ObservedCall};
+use crate::{Answer, Call, Dialect, Execute, ExecuteError, ObservedCall};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use revm::precompile::{
     PrecompileError, PrecompileHalt, PrecompileId, PrecompileOutput, PrecompileResult,
@@ -13,7 +13,9 @@ impl Execute {
         for dialect in &self.dialects {
             let (execute, own) = (Arc::clone(self), Arc::clone(dialect));
             let call = move |input: PrecompileInput<'_>| {
-                execute.call(&*own, input.data, input.gas, input.reservoir)
+                let blob_hashes = input.internals.tx_env().blob_versioned_hashes();
+                let brought = Call { calldata: input.data, blob_hashes };
+                execute.call(&*own, brought, input.gas, input.reservoir)
             };
             let id = PrecompileId::custom(dialect.name());
             let precompile = DynPrecompile::new_stateful(id, call);
@@ -27,16 +29,16 @@ impl Execute {
     fn call(
         &self,
         dialect: &dyn Dialect,
-        calldata: &[u8],
+        brought: Call<'_>,
         gas: u64,
         reservoir: u64,
     ) -> PrecompileResult {
         let begun = Instant::now();
-        let outcome = self.answer(dialect, calldata, gas);
+        let outcome = self.answer(dialect, brought, gas);
         self.observer.called(&ObservedCall {
             dialect: dialect.name(),
             address: dialect.address(),
-            calldata,
+            calldata: brought.calldata,
             gas,
             took: begun.elapsed(),
             outcome: &outcome,

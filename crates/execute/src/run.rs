@@ -1,7 +1,7 @@
 //! One call, from calldata to result.
 
 use crate::{
-    Answer, Dialect, ExecutionSpecs, GasSchedule, Observer, Pricing, RuleViolation, Rules,
+    Answer, Call, Dialect, ExecutionSpecs, GasSchedule, Observer, Pricing, RuleViolation, Rules,
     dialects::Input,
     tab::{Metered, Tab},
 };
@@ -17,7 +17,10 @@ use std::{
     sync::Arc,
     thread,
 };
-use wire::{DecodeError, ProtocolFork, SchemaId, StatelessResult};
+use wire::{
+    DecodeError, ProtocolFork, SchemaId, StatelessResult,
+    blob_tail::{BlobTailError, Trailer},
+};
 
 /// EXECUTE as one L1 has it.
 #[derive(Debug, Clone)]
@@ -161,6 +164,17 @@ pub enum ExecuteError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The input cannot be put together from calldata and blobs.
+    #[error("input that ends in blobs: {0}")]
+    BlobTail(#[source] BlobTailError),
+    /// The call names a blob that the transaction around it does not have.
+    #[error("the input ends in blob {asked} of its transaction, which has {has}")]
+    NoSuchBlob {
+        /// How many blobs there must be.
+        asked: usize,
+        /// How many there are.
+        has: usize,
+    },
     /// The input is not a stateless input.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -232,41 +246,47 @@ impl Execute {
         circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
-        self.run_guarded(&ExecutionSpecs, calldata, gas, circumstances, enter)
+        self.run_guarded(&ExecutionSpecs, calldata.into(), gas, circumstances, enter)
             .map_err(|refused| refused.reason)
     }
 
     /// What a call in some dialect returns and costs.
-    pub fn answer(
+    pub fn answer<'c>(
         &self,
         dialect: &dyn Dialect,
-        calldata: &[u8],
+        call: impl Into<Call<'c>>,
         gas: u64,
     ) -> Result<Answer, ExecuteError> {
-        match self.run_as(dialect, calldata, gas, |_| {}) {
+        let call = call.into();
+        match self.run_as(dialect, call, gas, |_| {}) {
             Err(Refused {
                 reason: reason @ (ExecuteError::OutOfGas { .. } | ExecuteError::Internal(_)),
                 ..
             }) => Err(reason),
-            outcome => dialect.answer(calldata, outcome),
+            outcome => dialect.answer(call.calldata, outcome),
         }
     }
 
+    /// What the bytes cost that a call whose input ends in blobs has more than one with the same input.
+    pub fn trailer_charge(&self) -> u64 {
+        self.gas.bytes(Trailer::LEN as u64).saturating_sub(self.gas.bytes(0))
+    }
+
     /// Runs a call in some dialect that was given `gas`.
-    pub fn run_as(
+    pub fn run_as<'c>(
         &self,
         dialect: &dyn Dialect,
-        calldata: &[u8],
+        call: impl Into<Call<'c>>,
         gas: u64,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        self.run_guarded(dialect, calldata, gas, Circumstances::default(), enter)
+        self.run_guarded(dialect, call.into(), gas, Circumstances::default(), enter)
     }
 
     fn run_guarded(
         &self,
         dialect: &dyn Dialect,
-        calldata: &[u8],
+        call: Call<'_>,
         gas: u64,
         circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
@@ -274,7 +294,7 @@ impl Execute {
         let mut purse = Purse { gas, held: 0, tab: None };
         // Whatever a library may assert against: one bad block must not take a node down, nor make
         // it disagree with others about more than that block.
-        let run = || self.run_unguarded(dialect, calldata, &mut purse, circumstances, enter);
+        let run = || self.run_unguarded(dialect, call, &mut purse, circumstances, enter);
         catch_unwind(AssertUnwindSafe(run))
             .unwrap_or_else(|panic| {
                 let message = panic
@@ -291,19 +311,22 @@ impl Execute {
     fn run_unguarded(
         &self,
         dialect: &dyn Dialect,
-        calldata: &[u8],
+        call: Call<'_>,
         purse: &mut Purse,
         circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
         // Finding the parts is paid by the byte.
-        purse.hold(self.gas.bytes(calldata.len() as u64))?;
-        let input = Input::decode(dialect.input(calldata)?)?;
+        purse.hold(self.gas.bytes(call.calldata.len() as u64))?;
+        let length = dialect.bytes(&call)?;
+        purse.hold(self.gas.bytes(length as u64))?;
+        let input = dialect.input(&call)?;
+        let input = Input::decode(&input)?;
         if !self.forks.contains(&input.fork()) || (input.is_batch() && !self.batches) {
             return Err(ExecuteError::Schema(input.schema()));
         }
         // Decoding the transactions is paid by how many there are.
-        let declared = input.declared(calldata.len());
+        let declared = input.declared(length);
         purse.hold(self.gas.input(&declared))?;
         let declared = input.with_gas_limits(declared)?;
 

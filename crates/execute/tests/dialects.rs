@@ -4,11 +4,11 @@ mod support;
 
 use alloy_primitives::{Address, B256, TxKind, U256};
 use enshrine_execute::{
-    Answer, Dialect, Drake, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs, Flat,
-    Refused,
+    Answer, Call, Dialect, Drake, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
+    Flat, Refused,
 };
 use executor::InternalError;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 use support::{
     host::{CALL, Host, Seen, WARM_CALL},
     l2::{L2, mutations, resealed, without_witness},
@@ -222,11 +222,11 @@ impl Dialect for Breaking {
         EXECUTE_ADDRESS
     }
 
-    fn input<'c>(&self, calldata: &'c [u8]) -> Result<&'c [u8], ExecuteError> {
-        match calldata {
+    fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+        match call.calldata {
             [0, ..] => Err(InternalError::Executor("the disk is gone".to_owned()).into()),
             [1, ..] => panic!("an assertion of a library"),
-            _ => Ok(calldata),
+            calldata => Ok(Cow::Borrowed(calldata)),
         }
     }
 

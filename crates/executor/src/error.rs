@@ -33,6 +33,9 @@ pub enum InternalError {
     /// The block executor or the EVM failed by its own account.
     #[error("block executor: {0}")]
     Executor(String),
+    /// A transaction has a blob that this node does not hold, and execution depends on what is in it.
+    #[error("blob {0} is not here, and without it the block cannot be executed")]
+    BlobAbsent(B256),
 }
 
 /// Why something of the state could not be read.

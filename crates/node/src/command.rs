@@ -1,8 +1,8 @@
 //! Changes of a node's state, as values.
 
 use crate::{
-    Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolJournal, PoolTransaction,
-    Snapshot,
+    BlobStore, Event, Forkchoice, MineRequest, Mining, NodeState, Observer, PoolJournal,
+    PoolTransaction, Snapshot,
 };
 use alloy_primitives::{Address, B256};
 use chain::{ChainError, RecoveredTransaction, State};
@@ -79,6 +79,18 @@ impl Command for SetObserver {
 
     fn apply(self, node: &mut NodeState) {
         node.observer = self.0;
+    }
+}
+
+/// Changes where the blobs of transactions are found: those of the pool and of blocks of before are not.
+#[derive(Debug)]
+pub struct SetBlobStore(pub Arc<BlobStore>);
+
+impl Command for SetBlobStore {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.blobs = self.0;
     }
 }
 

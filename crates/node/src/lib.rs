@@ -12,6 +12,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod admission;
+mod blobs;
 mod clock;
 mod command;
 mod error;
@@ -25,11 +26,12 @@ mod pool;
 mod pool_journal;
 mod settings;
 
+pub use blobs::BlobStore;
 pub use clock::Clock;
 pub use command::{
     ClearPool, Command, RemoveSender, RemoveTransaction, Restore, RestoreChain, SetAttributes,
-    SetClock, SetCoinbase, SetForkchoice, SetHead, SetMining, SetObserver, SetPoolJournal,
-    SetState,
+    SetBlobStore, SetClock, SetCoinbase, SetForkchoice, SetHead, SetMining, SetObserver,
+    SetPoolJournal, SetState,
 };
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;

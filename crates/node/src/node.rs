@@ -1,8 +1,8 @@
 //! The handle of a node.
 
 use crate::{
-    Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Observer, Pending, Pool,
-    PoolJournal, PoolTransaction, Rejected, Settings, Sidecar, admission::admit,
+    BlobStore, Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Observer, Pending,
+    Pool, PoolJournal, PoolTransaction, Rejected, Settings, Sidecar, admission::admit,
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, map::B256Map};
@@ -39,6 +39,8 @@ pub struct NodeState {
     pins: Mutex<Vec<Weak<State>>>,
     /// Blobs of transactions that stand in blocks, by hash of the transaction.
     pub sidecars: B256Map<Arc<Sidecar>>,
+    /// The blobs of both and of the pool, by their versioned hashes.
+    pub blobs: Arc<BlobStore>,
     /// How many commands it has been given: whatever was derived before the last one may be wrong.
     pub(crate) commands: u64,
 }
@@ -161,6 +163,9 @@ impl NodeState {
             self.pool.remove(added.hash());
             return Err(Rejected::NotKept(error.to_string()));
         }
+        if let Some(sidecar) = &added.sidecar {
+            self.blobs.insert(sidecar);
+        }
         Ok(added)
     }
 }
@@ -201,6 +206,7 @@ impl Node {
             observer: Arc::new(()),
             pins: Mutex::default(),
             sidecars: B256Map::default(),
+            blobs: Arc::default(),
             commands: 0,
         };
         Arc::new(Self {

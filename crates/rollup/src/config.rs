@@ -57,6 +57,9 @@ pub struct Config {
     pub deployment: PathBuf,
     /// URL of an L1 node.
     pub l1: String,
+    /// URL of a consensus client of L1, for L2 blocks that lie in blobs. A sequencer that has one posts
+    /// through blobs when that is cheaper.
+    pub l1_beacon: Option<String>,
     /// Time for one request to it.
     pub l1_timeout: Duration,
     /// How often L1 is looked at.

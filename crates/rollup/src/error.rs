@@ -32,6 +32,36 @@ pub enum L1Error {
     /// All blocks that are remembered are gone.
     #[error("L1 was reorganised below block {0}, the oldest that this node remembers")]
     TooDeep(u64),
+    /// A consensus client answers something else than the Beacon API says.
+    #[error("the consensus client of L1: {0}")]
+    Beacon(String),
+    /// A consensus client does not give a blob that a transaction has.
+    #[error(
+        "the consensus client of L1 gives no blob with the hash {hash}, which a transaction of L1 block {block} has"
+    )]
+    BlobMissing {
+        /// The L1 block.
+        block: u64,
+        /// The versioned hash.
+        hash: B256,
+    },
+    /// A consensus client refuses the blobs of a block, or cannot be asked.
+    #[error(
+        "the consensus client of L1 does not give the blobs {hashes} of L1 block {block}: {source}"
+    )]
+    BlobsRefused {
+        /// The L1 block.
+        block: u64,
+        /// The versioned hashes.
+        hashes: String,
+        /// What it says.
+        source: Box<Self>,
+    },
+    /// Blocks of the L2 lie in blobs, and there is nobody to ask for them.
+    #[error(
+        "L2 blocks lie in the blobs of {0}: the URL of a consensus client is needed (l1_beacon)"
+    )]
+    NoBeacon(B256),
     /// A thread that asked has panicked.
     #[error("a thread that asked L1 has ended early")]
     Thread,
@@ -81,9 +111,15 @@ pub enum RollupError {
         /// What is wrong.
         source: DecodeError,
     },
-    /// The calldata with which the rollup was advanced is not to be found.
+    /// What goes into blobs cannot be made blobs of.
+    #[error("the blobs of an advance cannot be made: {0}")]
+    Blobs(String),
+    /// L1 does not want a transaction with blobs.
+    #[error("L1 refuses a transaction with blobs, so its blocks go as calldata: {0}")]
+    BlobsRefused(String),
+    /// The data with which the rollup was advanced are not to be found.
     #[error(
-        "L1 transaction {transaction} advanced L2 block {number}, but its calldata do not hold it"
+        "L1 transaction {transaction} advanced L2 block {number}, but what it carries does not hold it"
     )]
     DataMissing {
         /// The transaction.

@@ -4,6 +4,7 @@
 use crate::{
     Config, EngineConfig, Follower, L1Client, L1View, Role, RollupError, Sequencer,
     heads::Heads,
+    l1::BlobClient,
     metrics::{Levels, Readiness},
     pool_log::{self, PoolLog},
     rpc_methods::{RollupApi, Shared, registry},
@@ -76,6 +77,8 @@ impl RollupNode {
             let rules = sync::rules(&client, &read)?;
             Ok::<_, RollupError>((client, rules))
         });
+        let beacon = config.l1_beacon.as_deref();
+        let blobs = beacon.map(|url| BlobClient::new(url, timeout)).transpose()?;
         let (client, rules) = connecting.await.map_err(|_| crate::L1Error::Thread)??;
         let chain = open_chain(&config, &deployment)?;
         let (coinbase, pool_limits) = match &config.role {
@@ -116,10 +119,11 @@ impl RollupNode {
         let driver = drive(&config, &node, &shared)?;
         let methods = rpc::overlaid(own, &rpc::methods(api, workers));
         let health = Arc::new(Readiness(Arc::clone(&shared)));
-        let pages = Some(Pages { name, journal, health });
+        let pages = Some(Pages { name, journal, health, more: None });
         let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
 
-        let sync = Sync::new(Arc::clone(&node), L1View::new(client, deployment));
+        let view = L1View::new(client, deployment).with_blobs(blobs);
+        let sync = Sync::new(Arc::clone(&node), view);
         let (inputs, receiver) = channel();
         let (worker, feed) = match config.role {
             Role::Sequencer(sequencer) => {

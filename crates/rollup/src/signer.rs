@@ -1,8 +1,8 @@
 //! Keys that sign for a node.
 
 use crate::RollupError;
-use alloy_consensus::{SignableTransaction as _, TxEip1559};
-use alloy_primitives::{Address, B256};
+use alloy_consensus::{SignableTransaction, Signed};
+use alloy_primitives::{Address, B256, Signature};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use executor::Transaction;
@@ -38,7 +38,11 @@ impl Signer {
     /// # Errors
     ///
     /// [`RollupError::Config`] if the key does not sign.
-    pub fn sign(&self, transaction: TxEip1559) -> Result<Transaction, RollupError> {
+    pub fn sign<T>(&self, transaction: T) -> Result<Transaction, RollupError>
+    where
+        T: SignableTransaction<Signature>,
+        Signed<T>: Into<Transaction>,
+    {
         let signature = self.0.sign_hash_sync(&transaction.signature_hash());
         let signature = signature
             .map_err(|error| RollupError::Config { field: "key", reason: error.to_string() })?;

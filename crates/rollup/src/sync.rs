@@ -40,7 +40,9 @@ impl Sync {
     /// Reads on, and takes over the L2 blocks that L1 has taken. Blocks that this node has on top of what L1
     /// knows stay, unless L1 has taken others in their places.
     pub(crate) fn poll(&mut self) -> Result<Followed, RollupError> {
-        let L1Update { reverted_to, advanced, more } = self.view.poll()?;
+        let chain = self.chain();
+        let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
+        let L1Update { reverted_to, advanced, more } = self.view.poll(&known)?;
         if let Some(stayed) = reverted_to {
             self.waiting.retain(|block| block.l1_block <= stayed);
             self.followed.reverted = true;
@@ -78,7 +80,7 @@ impl Sync {
 
     /// Makes a block that L1 has taken part of the canonical chain; transactions of those that give way.
     fn take(&self, advanced: &Advanced) -> Result<Vec<RecoveredTransaction>, RollupError> {
-        let Advanced { number, hash, input, .. } = advanced;
+        let Advanced { number, hash, input, transaction, .. } = advanced;
         let chain = self.chain();
         if chain.canonical_hash(*number)? == Some(*hash) {
             return Ok(Vec::new());
@@ -86,6 +88,8 @@ impl Sync {
         if let Some(block) = chain.find_block(hash)? {
             return self.set_head(block.hash);
         }
+        let missing = RollupError::DataMissing { transaction: *transaction, number: *number };
+        let input = input.as_ref().ok_or(missing)?;
         let new = self.node.read(|node| derivation::import(&node.chain, input, *hash))?;
         self.adopt(new)
     }

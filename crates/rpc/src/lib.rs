@@ -16,6 +16,7 @@
 
 mod api;
 mod args;
+mod beacon;
 mod blobs;
 mod call;
 pub mod convert;
@@ -46,6 +47,7 @@ mod workers;
 
 pub use api::{Api, Options};
 pub use args::{Args, Hash, Number, Wording};
+pub use beacon::BeaconPages;
 pub use call::{CallRequest, Outcome, Prepared, halt, transaction_error};
 pub use convert::{RpcBlock, RpcLog, RpcReceipt, RpcTransaction};
 pub use error::{RpcError, codes, revert_reason};
@@ -55,7 +57,8 @@ pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Tellin
 pub use notes::{ExecuteCall, Note, note, take_missed, watch};
 pub use registry::{Context, Registry, overlaid};
 pub use server::{
-    Health, Pages, RunningServer, ServeError, ServerConfig, allow_open_files, termination,
+    Health, MorePages, Pages, RunningServer, ServeError, ServerConfig, allow_open_files,
+    termination,
 };
 pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 

@@ -1,16 +1,19 @@
-//! What L2 transactions cost on L1, by receipts: transfers in batches and in single blocks, as calldata of
-//! `NativeRollup.advance` on an L1 of Osaka in this process, for an L2 of ten thousand accounts.
+//! What L2 transactions cost on L1, by receipts: transfers of ETH and of a token in batches and in single
+//! blocks, as calldata of `NativeRollup.advance` and with the ends of the inputs in blobs, on an L1 of Osaka in
+//! this process, for an L2 of ten thousand accounts, or of as many as stand behind `--accounts`.
 //!
-//! Prints a table for each schedule of EXECUTE that has a name; with `--json` a document, with the figures of
-//! the default schedule on top.
+//! Prints a table for each schedule of EXECUTE that has a name, or for the default alone with `--accounts`; with
+//! `--json` a document, with the figures of the default schedule on top.
 
-use alloy_primitives::{B256, Bytes, U256};
-use alloy_sol_types::SolCall;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
+use alloy_sol_types::{SolCall, sol};
 use chain::Block;
 use contracts::{
     RollupConfig,
     bindings::INativeRollup::{self, Evidence},
     l2_genesis,
+    posting::{Input, Posting},
 };
 use core::ops::AddAssign;
 use enshrine_testkit::{
@@ -19,13 +22,21 @@ use enshrine_testkit::{
 use execute::{Execute, GasSchedule};
 use eyre::{Result, ensure, eyre};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
 const FORK: ProtocolFork = ProtocolFork::Osaka;
+/// Accounts of the L2, if nobody says otherwise.
 const ACCOUNTS: u64 = 10_000;
+/// A token on the L2.
+const TOKEN: Address = address!("0x7000000000000000000000000000000000000007");
+
+sol! {
+    function transfer(address to, uint256 amount) returns (bool);
+}
+
 /// Blocks of the batch, and transfers in each.
 const BLOCKS: usize = 10;
 const TRANSFERS: usize = 50;
@@ -38,6 +49,9 @@ struct Scene {
     l2: L2,
     rollup: Rollup,
     operator: Key,
+    execute: Execute,
+    /// Addresses of the accounts that have ether and tokens.
+    people: Arc<[Address]>,
     random: u64,
 }
 
@@ -54,6 +68,24 @@ struct Cost {
     bytes: usize,
     /// L1 transactions.
     calls: u64,
+    /// Blobs of them.
+    blobs: u64,
+}
+
+/// How the inputs come to L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Calldata,
+    Blobs,
+}
+
+/// What a block is full of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Load {
+    /// Transfers of ETH.
+    Ether,
+    /// Transfers of a token.
+    Token,
 }
 
 impl AddAssign for Cost {
@@ -63,6 +95,7 @@ impl AddAssign for Cost {
         self.calldata_gas += other.calldata_gas;
         self.bytes += other.bytes;
         self.calls += other.calls;
+        self.blobs += other.blobs;
     }
 }
 
@@ -78,25 +111,31 @@ fn account(index: u64) -> Key {
 }
 
 impl Scene {
-    fn new(schedule: GasSchedule) -> Result<Self> {
+    fn new(schedule: GasSchedule, people: &Arc<[Address]>) -> Result<Self> {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let operator = Key::named("operator");
         let execute = Execute { gas: schedule.into(), ..Execute::default() };
-        let mut l1 = L1::new(L1_CHAIN, execute, &["operator"])?;
+        let mut l1 = L1::with_blobs(L1_CHAIN, execute.clone(), &["operator"])?;
         let mut genesis =
             l2_genesis(&artifacts.predeploys()?, FORK, 10_000_000, l1.next_timestamp());
-        for index in 0..ACCOUNTS {
-            genesis.alloc.insert(account(index).address(), rich(ETHER));
+        let mut balances = BTreeMap::new();
+        for person in people.iter() {
+            genesis.alloc.insert(*person, rich(ETHER));
+            balances.insert(balance_slot(*person), U256::from(ETHER).into());
         }
+        let code = Some(artifacts.get("BridgedToken")?.runtime_code.clone());
+        let token = GenesisAccount { code, storage: Some(balances), ..Default::default() };
+        genesis.alloc.insert(TOKEN, token);
         let l2 = L2::new(L2_CHAIN, FORK, &genesis)?;
         let settings =
             RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, FORK.schema()) };
         let head = l2.chain().head();
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, head, &settings)?;
-        let mut scene = Self { l1, l2, rollup, operator, random: 1 };
+        let people = Arc::clone(people);
+        let mut scene = Self { l1, l2, rollup, operator, execute, people, random: 1 };
         // The first block is no common one, nor is one before the ring has seen a round.
-        let first = scene.block(1)?;
-        scene.advance(&[first])?;
+        let first = scene.block(Load::Ether, 1)?;
+        scene.advance(&[first], Way::Calldata)?;
         scene.fill_ring()?;
         Ok(scene)
     }
@@ -118,20 +157,42 @@ impl Scene {
         (z ^ (z >> 31)) % end
     }
 
+    /// Who sends to whom.
+    fn pair(&mut self) -> (Key, Address) {
+        let count = self.people.len() as u64;
+        let (from, to) = (self.below(count), self.below(count));
+        (account(from), account(to).address())
+    }
+
     /// A transfer between random accounts.
     fn transfer(&mut self) -> Result<Transaction> {
-        let (from, to) = (account(self.below(ACCOUNTS)), account(self.below(ACCOUNTS)));
+        let (from, to) = self.pair();
         let value = U256::from(self.below(1 << 50));
-        Ok(self.l2.sign(&from, to.address().into(), value, Bytes::new(), 21_000)?)
+        Ok(self.l2.sign(&from, to.into(), value, Bytes::new(), 21_000)?)
+    }
+
+    /// A transfer of the token between random accounts.
+    fn token_transfer(&mut self) -> Result<Transaction> {
+        let (from, to) = self.pair();
+        let amount = U256::from(self.below(1 << 50));
+        let data = transferCall { to, amount }.abi_encode();
+        Ok(self.l2.sign(&from, TOKEN.into(), U256::ZERO, data.into(), 80_000)?)
     }
 
     /// Appends a block with this many transfers to the L2.
-    fn block(&mut self, transfers: usize) -> Result<Arc<Block>> {
-        let transactions = (0..transfers).map(|_| self.transfer()).collect::<Result<Vec<_>>>()?;
+    fn block(&mut self, load: Load, transfers: usize) -> Result<Arc<Block>> {
+        let one = |_| match load {
+            Load::Ether => self.transfer(),
+            Load::Token => self.token_transfer(),
+        };
+        let transactions = (0..transfers).map(one).collect::<Result<Vec<_>>>()?;
         let time = self.l2.chain().head().header.timestamp + 1;
         let (new, rejected) = self.l2.seal(time, B256::ZERO, transactions)?;
         ensure!(rejected.is_empty(), "the L2 block leaves out {rejected:?}");
-        Ok(self.l2.append(new)?)
+        let block = self.l2.append(new)?;
+        let succeeded = block.executed.receipts.iter().all(|receipt| receipt.success);
+        ensure!(succeeded, "a transfer fails");
+        Ok(block)
     }
 
     /// The input of EXECUTE for some blocks.
@@ -144,7 +205,10 @@ impl Scene {
     }
 
     /// Advances by blocks in one call, or, if L1 does not admit that, by each half of them in turn.
-    fn advance(&mut self, blocks: &[Arc<Block>]) -> Result<Cost> {
+    fn advance(&mut self, blocks: &[Arc<Block>], way: Way) -> Result<Cost> {
+        if way == Way::Blobs {
+            return self.advance_by_blobs(blocks);
+        }
         let input = self.input(blocks)?;
         let bytes = input.len();
         let inputs = vec![input.into()];
@@ -156,8 +220,8 @@ impl Scene {
         if !fits {
             ensure!(blocks.len() > 1, "a block of {bytes} bytes cannot be advanced");
             let (first, second) = blocks.split_at(blocks.len() / 2);
-            let mut cost = self.advance(first)?;
-            cost += self.advance(second)?;
+            let mut cost = self.advance(first, way)?;
+            cost += self.advance(second, way)?;
             return Ok(cost);
         }
         let gas = TRANSACTION_GAS_CAP;
@@ -169,8 +233,63 @@ impl Scene {
             calldata_gas: calldata_gas(&sent.input),
             bytes,
             calls: 1,
+            blobs: 0,
         })
     }
+
+    /// Advances by blocks, each with an input of its own that ends in blobs, in as few calls as that takes.
+    fn advance_by_blobs(&mut self, blocks: &[Arc<Block>]) -> Result<Cost> {
+        let mut total = Cost::default();
+        let mut waiting = blocks;
+        while !waiting.is_empty() {
+            let mut best = None;
+            for count in 1..=waiting.len() {
+                let inputs = waiting[..count].iter().map(|block| {
+                    let bytes = self.input(&[Arc::clone(block)])?;
+                    let executed = self.execute.run(&bytes, u64::MAX)?;
+                    let (charge, reserve) = (executed.gas, executed.reserve);
+                    let trailer = self.execute.trailer_charge();
+                    Ok(Input { bytes: bytes.into(), blocks: 1, charge, reserve, trailer })
+                });
+                let inputs = inputs.collect::<Result<Vec<_>>>()?;
+                let Some(posting) = Posting::in_blobs(&inputs) else { break };
+                let cost = posting.cost(FORK, 0, RING.end);
+                if cost.limit > TRANSACTION_GAS_CAP {
+                    break;
+                }
+                best = Some((posting, cost, count));
+            }
+            let (posting, cost, count) = best.ok_or_else(|| eyre!("a block in no blobs"))?;
+            let (now, later) = waiting.split_at(count);
+            waiting = later;
+            let data = posting.calldata(Evidence::default());
+            let (to, blobs) = (self.rollup.address, &posting.blobs);
+            let sent =
+                self.l1.send_with_blobs(&self.operator, to, data, blobs, TRANSACTION_GAS_CAP)?;
+            ensure!(sent.receipt.success, "advance by blobs fails");
+            ensure!(
+                sent.gas_used == cost.gas,
+                "the planner says {}, L1 {} for {count} blocks",
+                cost.gas,
+                sent.gas_used
+            );
+            total += Cost {
+                l1_gas: sent.gas_used,
+                l2_gas: now.iter().map(|block| block.header.gas_used).sum(),
+                calldata_gas: calldata_gas(&sent.input),
+                bytes: posting.inputs.iter().map(|input| input.len()).sum(),
+                calls: 1,
+                blobs: blobs.len() as u64,
+            };
+        }
+        Ok(total)
+    }
+}
+
+/// Where the token keeps the balance of an account.
+fn balance_slot(account: Address) -> B256 {
+    let seed = [0x87, 0xa2, 0x11, 0xa2];
+    keccak256([account.as_slice(), &[0; 8], &seed].concat())
 }
 
 fn calldata_gas(data: &[u8]) -> u64 {
@@ -191,26 +310,38 @@ struct Figures {
     apart: Cost,
     /// A block with one transfer.
     single: Cost,
+    /// The same blocks through blobs, and others of transfers of a token.
+    blobs: Cost,
+    token: Cost,
+    /// A block with one transfer through blobs.
+    single_blobs: Cost,
 }
 
 impl Figures {
-    fn measure(schedule: GasSchedule) -> Result<Self> {
-        let scene = |schedule| {
-            let mut scene = Scene::new(schedule)?;
-            let block = [scene.block(1)?];
-            let single = scene.advance(&block)?;
-            let blocks = (0..BLOCKS).map(|_| scene.block(TRANSFERS)).collect::<Result<Vec<_>>>()?;
+    fn measure(schedule: GasSchedule, people: &Arc<[Address]>) -> Result<Self> {
+        let scene = |schedule, way| {
+            let mut scene = Scene::new(schedule, people)?;
+            let block = [scene.block(Load::Ether, 1)?];
+            let single = scene.advance(&block, way)?;
+            let many = |_| scene.block(Load::Ether, TRANSFERS);
+            let blocks = (0..BLOCKS).map(many).collect::<Result<Vec<_>>>()?;
             Ok::<_, eyre::Report>((scene, single, blocks))
         };
-        let (mut together, single, blocks) = scene(schedule)?;
-        let batch = together.advance(&blocks)?;
-        let (mut one_by_one, _, same) = scene(schedule)?;
+        let (mut together, single, blocks) = scene(schedule, Way::Calldata)?;
+        let batch = together.advance(&blocks, Way::Calldata)?;
+        let (mut posted, single_blobs, same) = scene(schedule, Way::Blobs)?;
+        ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
+        let blobs = posted.advance(&same, Way::Blobs)?;
+        let many = |_| posted.block(Load::Token, TRANSFERS);
+        let tokens = (0..BLOCKS).map(many).collect::<Result<Vec<_>>>()?;
+        let token = posted.advance(&tokens, Way::Blobs)?;
+        let (mut one_by_one, _, same) = scene(schedule, Way::Calldata)?;
         ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
         let mut apart = Cost::default();
         for block in same {
-            apart += one_by_one.advance(&[block])?;
+            apart += one_by_one.advance(&[block], Way::Calldata)?;
         }
-        Ok(Self { batch, apart, single })
+        Ok(Self { batch, apart, single, blobs, token, single_blobs })
     }
 
     fn json(&self) -> Map<String, Value> {
@@ -219,6 +350,12 @@ impl Figures {
             "transfer_calldata": self.batch.l1_gas / transfers,
             "transfer_calldata_apart": self.apart.l1_gas / transfers,
             "single_calldata": self.single.l1_gas,
+            "transfer_blobs": self.blobs.l1_gas / transfers,
+            "erc20_blobs": self.token.l1_gas / transfers,
+            "erc20_blobs_beyond": (self.token.l1_gas - self.token.l2_gas) / transfers,
+            "single_blobs": self.single_blobs.l1_gas,
+            "batch_blobs": self.blobs.blobs,
+            "batch_blob_calls": self.blobs.calls,
             "overhead_share": self.batch.overhead_share(),
             "batch_bytes": self.batch.bytes,
             "apart_bytes": self.apart.bytes,
@@ -231,34 +368,46 @@ impl Figures {
         let transfers = (BLOCKS * TRANSFERS) as u64;
         let row = |what: &str, cost: &Cost, count: u64| {
             println!(
-                "{what:<44} {:>10} {:>8} {:>6} {:>8.1} %",
+                "{what:<44} {:>10} {:>8} {:>6} {:>6} {:>8.1} %",
                 cost.l1_gas / count,
                 cost.bytes,
                 cost.calls,
+                cost.blobs,
                 100.0 * cost.overhead_share(),
             );
         };
         println!(
-            "{:<44} {:>10} {:>8} {:>6} {:>10}",
+            "{:<44} {:>10} {:>8} {:>6} {:>6} {:>10}",
             format!("schedule {name}"),
             "L1 gas",
             "bytes",
             "calls",
+            "blobs",
             "overhead"
         );
         let what = format!("transfer, {BLOCKS} blocks of {TRANSFERS} in batches");
         row(&what, &self.batch, transfers);
         row("transfer, the same blocks one by one", &self.apart, transfers);
+        row("transfer, the same blocks in blobs", &self.blobs, transfers);
+        row("token transfer, as many in blobs", &self.token, transfers);
         row("block with one transfer", &self.single, 1);
+        row("block with one transfer, in blobs", &self.single_blobs, 1);
     }
 }
 
 fn main() -> Result<()> {
+    let mut arguments = std::env::args();
     let as_json = std::env::args().any(|argument| argument == "--json");
+    let accounts = arguments.by_ref().any(|argument| argument == "--accounts");
+    let accounts = accounts.then(|| arguments.next().unwrap_or_default().parse()).transpose()?;
+    let people = (0..accounts.unwrap_or(ACCOUNTS)).map(|index| account(index).address()).collect();
     let mut document = Map::new();
     let mut schedules = Map::new();
     for (name, schedule) in GasSchedule::NAMED {
-        let figures = Figures::measure(schedule)?;
+        if accounts.is_some() && schedule != GasSchedule::DEFAULT {
+            continue;
+        }
+        let figures = Figures::measure(schedule, &people)?;
         if schedule == GasSchedule::DEFAULT {
             document = figures.json();
         }

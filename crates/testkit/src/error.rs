@@ -70,6 +70,9 @@ pub enum HarnessError {
         /// Hash of the follower's.
         expected: B256,
     },
+    /// Bytes that are to be a blob are none.
+    #[error("no blob: {0}")]
+    Blob(String),
     /// The node has taken a transaction and put it into no block.
     #[error("transaction {0} has no receipt")]
     NoReceipt(B256),

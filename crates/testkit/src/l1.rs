@@ -1,7 +1,7 @@
 //! An L1 in this process: a chain with EXECUTE, and contracts on it.
 
-use crate::{ETHER, HarnessError, Key, NodeProcess, rich};
-use alloy_consensus::TxEip1559;
+use crate::{Blobs, ETHER, HarnessError, Key, NodeProcess, Transaction, rich};
+use alloy_consensus::{TxEip1559, TxEip4844};
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
 use alloy_genesis::{ChainConfig as GenesisConfig, Genesis};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
@@ -13,7 +13,7 @@ use chain::{
     empty_genesis,
 };
 use client::{Client, ClientError};
-use execute::Execute;
+use execute::{BlobSource, BlobTail, Execute};
 use executor::{BlockState, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
 use wire::{ProtocolFork, convert::RawBlock};
@@ -32,6 +32,8 @@ pub struct L1 {
     /// Seconds by which the next block is later than usual.
     skipped: u64,
     node: Option<NodeProcess>,
+    /// Those of its transactions.
+    blobs: Arc<Blobs>,
 }
 
 /// A transaction in its block.
@@ -66,7 +68,19 @@ impl L1 {
         let spec = ChainSpec::constant(chain_id, fork);
         let config = ChainConfig::new(spec).with_execute(execute);
         let chain = Chain::new(&Self::genesis_on(fork, chain_id, rich), config)?;
-        Ok(Self { chain, skipped: 0, node: None })
+        Ok(Self { chain, skipped: 0, node: None, blobs: Arc::default() })
+    }
+
+    /// As [`Self::new`], with EXECUTE for inputs that end in blobs too.
+    pub fn with_blobs(
+        chain_id: u64,
+        mut execute: Execute,
+        rich: &[&str],
+    ) -> Result<Self, HarnessError> {
+        let blobs = Arc::<Blobs>::default();
+        let source: Arc<dyn BlobSource> = Arc::<Blobs>::clone(&blobs);
+        execute.dialects.push(Arc::new(BlobTail::new(source)));
+        Ok(Self { blobs, ..Self::new(chain_id, execute, rich)? })
     }
 
     /// The L1 that a node keeps, which was started at [`Self::genesis`] with EXECUTE as it is by
@@ -194,6 +208,36 @@ impl L1 {
             let built = self.chain.import_with_ommers(&block, &ommers)?;
             return self.sent(built, input);
         }
+        self.include(transaction, input)
+    }
+
+    /// As [`Self::send`], for a chain in this process: a call in a transaction with these blobs.
+    pub fn send_with_blobs<B: AsRef<[u8]>>(
+        &mut self,
+        from: &Key,
+        to: Address,
+        input: Bytes,
+        blobs: &[B],
+        gas_limit: u64,
+    ) -> Result<Sent, HarnessError> {
+        let hashes = blobs.iter().map(|blob| self.blobs.keep(blob.as_ref()));
+        let transaction = from.sign(TxEip4844 {
+            chain_id: self.chain.config().spec.chain_id(),
+            nonce: self.chain.nonce(from.address())?,
+            gas_limit,
+            max_fee_per_gas: 100_000_000_000,
+            max_priority_fee_per_gas: 1_000_000_000,
+            max_fee_per_blob_gas: 100_000_000_000,
+            to,
+            input: input.clone(),
+            blob_versioned_hashes: hashes.collect::<Result<_, _>>()?,
+            ..Default::default()
+        });
+        self.include(transaction, input)
+    }
+
+    /// Makes the block of a transaction.
+    fn include(&mut self, transaction: Transaction, input: Bytes) -> Result<Sent, HarnessError> {
         let attributes = BlockAttributes { timestamp: self.next_timestamp(), ..Default::default() };
         let (new, rejected) = self.chain.build(&attributes, vec![transaction])?;
         if let Some((_, reason)) = rejected.into_iter().next() {

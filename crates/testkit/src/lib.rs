@@ -11,6 +11,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod artifacts;
+mod blobs;
 mod deployed;
 mod error;
 mod forged;
@@ -23,6 +24,7 @@ mod rollup;
 pub mod vectors;
 
 pub use artifacts::{Artifact, Artifacts};
+pub use blobs::Blobs;
 pub use deployed::{deploy, write_deployment};
 pub use error::HarnessError;
 pub use forged::{Forgery, deep_storage, uniform_storage};

@@ -2,7 +2,8 @@
 //!
 //! This crate owns how things look on the wire and nothing else: the SSZ `StatelessInput` of the
 //! execution-specs (an `engine_newPayload` request, an execution witness and a chain id, behind a
-//! two-byte schema id), the same for several blocks ([`StatelessBatch`]), the 43-byte result, the hash tree root of the request, and the other
+//! two-byte schema id), the same for several blocks ([`StatelessBatch`]), either with its end in blobs
+//! ([`blob_tail`]), the 43-byte result, the hash tree root of the request, and the other
 //! dialects in which blocks and witnesses travel (`debug_executionWitness` JSON, geth's witness
 //! RLP, raw block RLP, the bodies of the Engine API over REST). It does not know what a valid block is: that is the `stateless` crate.
 //!
@@ -21,6 +22,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod batch;
+pub mod blob_tail;
 pub mod convert;
 mod engine;
 mod error;

@@ -63,6 +63,10 @@ struct Values {
     /// URL of an L1 node.
     #[arg(long, value_name = "URL")]
     l1: Option<String>,
+    /// URL of a consensus client of L1, for L2 blocks in blobs; a sequencer that has one posts through blobs when
+    /// that is cheaper.
+    #[arg(long, value_name = "URL")]
+    l1_beacon: Option<String>,
     /// The deployment file.
     #[arg(long, value_name = "FILE")]
     deployment: Option<PathBuf>,
@@ -99,6 +103,9 @@ struct Values {
     /// Most gwei that are spent on L1 in a day.
     #[arg(long, value_name = "GWEI")]
     daily_limit_gwei: Option<u64>,
+    /// Most gwei per blob gas; while blobs cost more, blocks go to L1 as calldata.
+    #[arg(long, value_name = "GWEI")]
+    blob_fee_limit_gwei: Option<u64>,
     /// Most transactions that wait in the pool of a sequencer.
     #[arg(long, value_name = "COUNT")]
     pool_transactions: Option<usize>,
@@ -202,6 +209,7 @@ impl Values {
         Self {
             role: Some(RoleName::Follower),
             l1: text(),
+            l1_beacon: text(),
             deployment: Some(PathBuf::new()),
             data_dir: Some(PathBuf::new()),
             http_host: Some([127, 0, 0, 1].into()),
@@ -214,6 +222,7 @@ impl Values {
             advance_key: text(),
             operator_key: text(),
             daily_limit_gwei: Some(0),
+            blob_fee_limit_gwei: Some(0),
             pool_transactions: Some(0),
             pool_per_account: Some(0),
             pool_local: Some(Vec::new()),
@@ -264,6 +273,9 @@ impl Values {
                 if let Some(limit) = self.daily_limit_gwei {
                     submitter.daily_limit = u128::from(limit) * 1_000_000_000;
                 }
+                if let Some(limit) = self.blob_fee_limit_gwei {
+                    submitter.max_blob_fee = u128::from(limit) * 1_000_000_000;
+                }
                 Role::Sequencer(Box::new(SequencerConfig {
                     advance_key: Signer::new("advance_key", advance)?,
                     operator_key: Signer::new("operator_key", operator)?,
@@ -296,6 +308,7 @@ impl Values {
         Ok(Config {
             deployment: self.deployment.ok_or_else(|| missing("--deployment"))?,
             l1: self.l1.ok_or_else(|| missing("--l1"))?,
+            l1_beacon: self.l1_beacon,
             l1_timeout: Duration::from_secs(30),
             poll_interval: ms(self.poll_interval_ms, 500),
             data_dir: self.data_dir,

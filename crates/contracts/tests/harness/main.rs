@@ -3,4 +3,5 @@
 mod advance;
 mod claims;
 mod duties;
+mod posting;
 mod support;

@@ -37,7 +37,7 @@ impl Harness {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let operator = Key::named("operator");
         let alice = Key::named("alice");
-        let mut l1 = L1::new(31_337, execute, &["operator", "alice"])?;
+        let mut l1 = L1::with_blobs(31_337, execute, &["operator", "alice"])?;
         let time = l1.chain().head().header.timestamp;
         let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, time);
         for key in [&operator, &alice] {

@@ -106,9 +106,10 @@ fn fork_again(
         _ => Fork::at(url, block),
     };
     let remote = Arc::new(Remote::connect(&fork).map_err(failed)?);
+    let blobs = devnet.node.read(|node| Arc::clone(&node.blobs));
+    let (own, accounts) = (&devnet.config, &devnet.accounts);
     let (chain, clock) =
-        genesis::start(&devnet.config, &devnet.accounts, Some(&remote), devnet.journal())
-            .map_err(failed)?;
+        genesis::start(own, accounts, Some(&remote), devnet.journal(), &blobs).map_err(failed)?;
     let clock = if devnet.config.loose_timestamps { clock.loose() } else { clock };
     Ok((remote, chain, clock))
 }

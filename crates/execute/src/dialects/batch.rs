@@ -96,12 +96,12 @@ impl<'c> Input<'c> {
         }
     }
 
-    /// What a call with this much calldata declares before its transactions are decoded: as each of the
+    /// What a call that brings this many bytes declares before its transactions are decoded: as each of the
     /// blocks does, with one witness.
-    pub(crate) fn declared(&self, calldata: usize) -> DeclaredGas {
+    pub(crate) fn declared(&self, bytes: usize) -> DeclaredGas {
         let witness = self.witness();
         let mut declared = DeclaredGas {
-            calldata: calldata as u64,
+            calldata: bytes as u64,
             request_bytes: self.request_bytes() as u64,
             witness_bytes: witness.encoded_len() as u64,
             nodes: witness.state.len() as u64,

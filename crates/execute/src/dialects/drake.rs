@@ -1,8 +1,9 @@
 //! `EXECUTE(pre, post, trace, gas used) → bool`, as Drake's proposal has it.
 
-use super::{Answer, Dialect};
+use super::{Answer, Call, Dialect};
 use crate::{ExecuteError, Executed, Refused};
 use alloy_primitives::{Address, B256, Bytes, U256, address};
+use std::borrow::Cow;
 
 /// The caller claims the state roots before and after and the gas used, and is told whether the
 /// trace bears that out.
@@ -67,8 +68,8 @@ impl Dialect for Drake {
         address!("0x0000000000000000000000000000000000000102")
     }
 
-    fn input<'c>(&self, calldata: &'c [u8]) -> Result<&'c [u8], ExecuteError> {
-        Ok(Claim::decode(calldata)?.trace)
+    fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+        Ok(Cow::Borrowed(Claim::decode(call.calldata)?.trace))
     }
 
     fn answer(

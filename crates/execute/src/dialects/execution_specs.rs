@@ -1,8 +1,9 @@
 //! The form of the execution-specs.
 
-use super::{Answer, Dialect};
+use super::{Answer, Call, Dialect};
 use crate::{ExecuteError, Executed, Refused};
 use alloy_primitives::{Address, Bytes, address};
+use std::borrow::Cow;
 
 /// Where EXECUTE stands.
 pub const EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000101");
@@ -21,8 +22,8 @@ impl Dialect for ExecutionSpecs {
         EXECUTE_ADDRESS
     }
 
-    fn input<'c>(&self, calldata: &'c [u8]) -> Result<&'c [u8], ExecuteError> {
-        Ok(calldata)
+    fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+        Ok(Cow::Borrowed(call.calldata))
     }
 
     fn answer(&self, _: &[u8], outcome: Result<Executed, Refused>) -> Result<Answer, ExecuteError> {

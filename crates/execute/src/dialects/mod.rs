@@ -5,17 +5,36 @@
 //! [`Execute::run_as`](crate::Execute::run_as) for all of them.
 
 mod batch;
+mod blob_tail;
 mod drake;
 mod execution_specs;
 
 pub use batch::FURTHER_BLOCK_GAS;
 pub(crate) use batch::Input;
+pub use blob_tail::{BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail};
 pub use drake::Drake;
 pub use execution_specs::{EXECUTE_ADDRESS, ExecutionSpecs};
 
 use crate::{ExecuteError, Executed, Refused};
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use core::fmt;
+use std::borrow::Cow;
+
+/// What a call brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Call<'c> {
+    /// Its calldata.
+    pub calldata: &'c [u8],
+    /// Versioned hashes of the blobs that the transaction around it has.
+    pub blob_hashes: &'c [B256],
+}
+
+/// A call in a transaction without blobs.
+impl<'c, T: AsRef<[u8]> + ?Sized> From<&'c T> for Call<'c> {
+    fn from(calldata: &'c T) -> Self {
+        Self { calldata: calldata.as_ref(), blob_hashes: &[] }
+    }
+}
 
 /// One way to call EXECUTE.
 pub trait Dialect: fmt::Debug + Send + Sync {
@@ -25,13 +44,23 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     /// Where its precompile stands.
     fn address(&self) -> Address;
 
-    /// The stateless input or batch in the calldata, schema id in front. The bytes of the calldata have been
-    /// paid for, and nothing else.
+    /// How many bytes the call brings, whether in its calldata or by naming them. The bytes of the calldata
+    /// have been paid for, and nothing else.
     ///
     /// # Errors
     ///
     /// [`ExecuteError`] if the calldata is not in this dialect.
-    fn input<'c>(&self, calldata: &'c [u8]) -> Result<&'c [u8], ExecuteError>;
+    fn bytes(&self, call: &Call<'_>) -> Result<usize, ExecuteError> {
+        Ok(call.calldata.len())
+    }
+
+    /// The stateless input or batch that the call brings, schema id in front. As many bytes have been paid
+    /// for as [`Self::bytes`] says, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`] if the call is not in this dialect.
+    fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError>;
 
     /// What the call returns and costs, now that it is known what came of it.
     ///

@@ -1,7 +1,7 @@
 //! Contracts that call EXECUTE, and the EVM that runs them.
 
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
-use alloy_primitives::{Address, Bytes, U256, address};
+use alloy_primitives::{Address, B256, Bytes, U256, address};
 use enshrine_execute::{EXECUTE_ADDRESS, Execute};
 use revm::{
     bytecode::{Bytecode, opcode as op},
@@ -85,6 +85,8 @@ const fn around(how: How) -> u64 {
 pub(crate) struct Host {
     db: CacheDB<EmptyDB>,
     execute: Arc<Execute>,
+    /// Versioned hashes of the blobs that each transaction has.
+    pub(crate) blob_hashes: Vec<B256>,
     /// Wei at the address of EXECUTE after the last transaction.
     pub(crate) last_balance_of_execute: U256,
 }
@@ -95,7 +97,8 @@ impl Host {
         let rich = AccountInfo { balance: U256::MAX / U256::from(2), ..Default::default() };
         db.insert_account_info(SENDER, rich.clone());
         db.insert_account_info(CALLER, rich);
-        Self { db, execute: Arc::new(execute), last_balance_of_execute: U256::ZERO }
+        let (execute, blob_hashes) = (Arc::new(execute), Vec::new());
+        Self { db, execute, blob_hashes, last_balance_of_execute: U256::ZERO }
     }
 
     pub(crate) fn put_code(&mut self, address: Address, code: Vec<u8>) {
@@ -132,6 +135,9 @@ impl Host {
             kind,
             data: Bytes::copy_from_slice(data),
             gas_limit: gas,
+            tx_type: if self.blob_hashes.is_empty() { 0 } else { 3 },
+            blob_hashes: self.blob_hashes.clone(),
+            max_fee_per_blob_gas: u128::from(u32::MAX),
             ..Default::default()
         };
         let outcome = evm.transact(transaction).map_err(|error| error.to_string())?;

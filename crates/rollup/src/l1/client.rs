@@ -30,6 +30,8 @@ pub struct L1Transaction {
     pub to: Option<Address>,
     /// Its calldata.
     pub input: Bytes,
+    /// Versioned hashes of its blobs.
+    pub blob_hashes: Vec<B256>,
     /// Its logs.
     pub logs: Vec<Log>,
 }
@@ -183,6 +185,7 @@ impl L1Client {
                     hash: *transaction.inner.tx_hash(),
                     to: transaction.to(),
                     input: transaction.input().clone(),
+                    blob_hashes: transaction.blob_versioned_hashes().unwrap_or_default().to_vec(),
                     logs: receipt.inner.logs().to_vec(),
                 }
             })

@@ -1,8 +1,8 @@
 //! What the contracts of a rollup say on L1.
 
 use crate::{
-    RollupError, derivation,
-    l1::{L1Header, L1Transaction},
+    L1Error, RollupError, derivation,
+    l1::{L1Header, L1Transaction, blobs::whole_input},
 };
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
@@ -46,8 +46,9 @@ pub struct Advanced {
     pub number: u64,
     /// Its hash.
     pub hash: B256,
-    /// The input of EXECUTE that holds it, alone or in a batch.
-    pub input: Bytes,
+    /// The input of EXECUTE that holds it, alone or in a batch; `None` if it ends in blobs and the block was
+    /// known, so that nobody was asked for them.
+    pub input: Option<Bytes>,
     /// Number of the L1 block.
     pub l1_block: u64,
     /// The L1 transaction.
@@ -66,12 +67,15 @@ pub(crate) struct Events {
 
 impl Events {
     /// Reads the logs of a block in their order. `trace` finds the calldata of calls of the rollup inside a
-    /// transaction that does not call it itself.
+    /// transaction that does not call it itself, and `blobs` those of a transaction with these versioned hashes,
+    /// which are kept for some weeks alone: of blocks that are `known` they are not asked for.
     pub(crate) fn read(
         deployment: &Deployment,
         header: &L1Header,
         transactions: &[L1Transaction],
         trace: impl Fn(B256) -> Result<Vec<Bytes>, RollupError>,
+        blobs: impl Fn(B256, &[B256]) -> Result<Vec<Bytes>, L1Error>,
+        known: impl Fn(&B256) -> bool,
     ) -> Result<Self, RollupError> {
         let mut events = Self::default();
         for transaction in transactions {
@@ -110,9 +114,18 @@ impl Events {
                     events.discharged.push(dealt.index);
                 }
             }
-            if !added.is_empty() {
-                let inputs = inputs(deployment.rollup, transaction, &trace)?;
-                events.advanced.extend(matched(added, &inputs, header.number, transaction.hash)?);
+            let (l1_block, transaction_hash) = (header.number, transaction.hash);
+            if !transaction.blob_hashes.is_empty() && added.iter().all(|(_, hash)| known(hash)) {
+                events.advanced.extend(added.into_iter().map(|(number, hash)| Advanced {
+                    number,
+                    hash,
+                    input: None,
+                    l1_block,
+                    transaction: transaction_hash,
+                }));
+            } else if !added.is_empty() {
+                let inputs = inputs(deployment.rollup, transaction, &trace, &blobs)?;
+                events.advanced.extend(matched(added, &inputs, l1_block, transaction_hash)?);
             }
         }
         Ok(events)
@@ -124,13 +137,20 @@ fn inputs(
     rollup: Address,
     transaction: &L1Transaction,
     trace: &impl Fn(B256) -> Result<Vec<Bytes>, RollupError>,
+    blobs: &impl Fn(B256, &[B256]) -> Result<Vec<Bytes>, L1Error>,
 ) -> Result<Vec<Bytes>, RollupError> {
     let calls = match transaction.to == Some(rollup) {
         true => vec![transaction.input.clone()],
         false => trace(transaction.hash)?,
     };
     let calls = calls.iter().filter_map(|data| advanceCall::abi_decode(data).ok());
-    Ok(calls.flat_map(|call| call.inputs).collect())
+    let given = calls.flat_map(|call| call.inputs);
+    let hashes = &transaction.blob_hashes;
+    if hashes.is_empty() {
+        return Ok(given.collect());
+    }
+    let blobs = blobs(transaction.hash, hashes)?;
+    Ok(given.filter_map(|input| whole_input(&input, &blobs)).collect())
 }
 
 /// Brings together the blocks that L1 has named and the inputs that hold them. The order is the same;
@@ -150,7 +170,7 @@ fn matched(
         .map(|(number, hash)| {
             let found = held.find(|(held, _)| *held == hash);
             let (_, input) = found.ok_or(RollupError::DataMissing { transaction, number })?;
-            Ok(Advanced { number, hash, input: input.clone(), l1_block, transaction })
+            Ok(Advanced { number, hash, input: Some(input.clone()), l1_block, transaction })
         })
         .collect()
 }

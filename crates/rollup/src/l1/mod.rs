@@ -1,10 +1,12 @@
 //! L1 as the node of a rollup sees it: headers that follow one another, and what the contracts of the
 //! rollup have logged in them.
 
+mod blobs;
 mod client;
 mod events;
 mod view;
 
+pub use blobs::BlobClient;
 pub use client::{L1Client, L1Transaction};
 pub use events::{Advanced, ForcedEntry, SentMessage};
 pub use view::{L1Update, L1View};

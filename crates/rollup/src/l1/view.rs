@@ -3,8 +3,8 @@
 use crate::{
     L1Error, RollupError,
     l1::{
-        Advanced, ForcedEntry, L1Client, L1Header, L1Transaction, SentMessage, client::PARALLEL,
-        events::Events,
+        Advanced, BlobClient, ForcedEntry, L1Client, L1Header, L1Transaction, SentMessage,
+        client::PARALLEL, events::Events,
     },
     queue::MessageQueue,
 };
@@ -35,6 +35,8 @@ pub struct L1Update {
 #[derive(Debug)]
 pub struct L1View {
     client: L1Client,
+    /// Whoever keeps the blobs of L1.
+    blobs: Option<BlobClient>,
     deployment: Deployment,
     headers: VecDeque<L1Header>,
     messages: MessageQueue,
@@ -55,6 +57,7 @@ impl L1View {
     pub fn new(client: L1Client, deployment: Deployment) -> Self {
         Self {
             client,
+            blobs: None,
             deployment,
             headers: VecDeque::new(),
             messages: MessageQueue::default(),
@@ -65,6 +68,17 @@ impl L1View {
             latest: 0,
             update: L1Update::default(),
         }
+    }
+
+    /// The same view, for a rollup whose data may lie in blobs, which this client has.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Option<BlobClient>) -> Self {
+        Self { blobs, ..self }
+    }
+
+    /// Whether L2 blocks that lie in blobs can be read.
+    pub const fn reads_blobs(&self) -> bool {
+        self.blobs.is_some()
     }
 
     /// The node behind it.
@@ -141,20 +155,20 @@ impl L1View {
         self.advanced.get(index).map(|(_, hash, _)| *hash)
     }
 
-    /// Reads on, at most 256 blocks.
+    /// Reads on, at most 256 blocks. Blobs of L2 blocks that are `known` are not asked for.
     ///
     /// # Errors
     ///
     /// [`RollupError::L1`] if L1 cannot be read or contradicts itself; what was read before stays, and the
     /// next call that does not fail hands it over.
-    pub fn poll(&mut self) -> Result<L1Update, RollupError> {
-        self.read_on()?;
+    pub fn poll(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<L1Update, RollupError> {
+        self.read_on(known)?;
         self.read_finalized()?;
         let more = self.head().is_some_and(|head| head.number < self.latest);
         Ok(L1Update { more, ..core::mem::take(&mut self.update) })
     }
 
-    fn read_on(&mut self) -> Result<(), RollupError> {
+    fn read_on(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<(), RollupError> {
         let Some(latest) = self.client.header(BlockNumberOrTag::Latest)? else { return Ok(()) };
         self.latest = latest.number;
         if self.head().is_some_and(|head| head.hash == latest.hash) {
@@ -186,7 +200,7 @@ impl L1View {
         for some in headers.chunks(PARALLEL) {
             let logged = self.client.transactions_of(some, &[rollup, inbox, forced]);
             for (header, transactions) in some.iter().zip(logged) {
-                self.read(header.clone(), &transactions?)?;
+                self.read(header.clone(), &transactions?, known)?;
             }
         }
         Ok(())
@@ -231,10 +245,16 @@ impl L1View {
         &mut self,
         header: L1Header,
         transactions: &[L1Transaction],
+        known: &dyn Fn(&B256) -> bool,
     ) -> Result<(), RollupError> {
         if !transactions.is_empty() {
             let trace = |transaction| self.calls_of(self.deployment.rollup, transaction);
-            let events = Events::read(&self.deployment, &header, transactions, trace)?;
+            let blobs = |transaction, hashes: &[B256]| {
+                let client = self.blobs.as_ref().ok_or(L1Error::NoBeacon(transaction))?;
+                client.blobs(&header, hashes)
+            };
+            let events =
+                Events::read(&self.deployment, &header, transactions, trace, blobs, known)?;
             for SentMessage { message, l1_block, l1_timestamp } in events.messages {
                 self.messages.push(message, l1_block, l1_timestamp)?;
             }

@@ -1,9 +1,10 @@
 //! Making blocks and bringing them to L1.
 //!
-//! What a block is made of is in `sealing`, what goes to L1 and when in `submission`, and what becomes of
-//! blocks that L1 can never take in `recovery`.
+//! What a block is made of is in `sealing`, what goes to L1 and when in `submission`, which way in `planning`, and
+//! what becomes of blocks that L1 can never take in `recovery`.
 
 mod clock;
+mod planning;
 mod recovery;
 mod sealing;
 mod submission;
@@ -21,6 +22,7 @@ use alloy_primitives::{Address, B256, Bytes, map::B256Map};
 use chain::{Block, ChainReader, RecoveredTransaction};
 use clock::L1Clock;
 use node::{MineRequest, Node, SetAttributes};
+use planning::BlobTrust;
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 /// Gas that EXECUTE may ask for a block: what an L1 transaction has (EIP-7825), without its calldata, which
@@ -45,6 +47,7 @@ pub struct Sequencer {
     last_submission: Instant,
     /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
     most_blocks: usize,
+    blobs: BlobTrust,
     /// What L1 knew of the duties at its block with this hash.
     known: Option<(B256, Duties)>,
     clock: L1Clock,
@@ -78,6 +81,7 @@ impl Sequencer {
             last_block: now,
             last_submission: now,
             most_blocks: submission::MAX_BLOCKS,
+            blobs: BlobTrust::default(),
             known: None,
             clock: L1Clock::new(),
             pool_log,

@@ -1,7 +1,12 @@
 //! What goes to L1, and when.
 
-use super::Sequencer;
-use crate::{RollupError, duties::evidence, feed, submitter::Progress};
+use super::{Sequencer, planning::Plan};
+use crate::{
+    RollupError,
+    duties::evidence,
+    feed,
+    submitter::{InFlight, Load, Progress},
+};
 use alloy_primitives::Bytes;
 use alloy_sol_types::SolCall as _;
 use chain::Block;
@@ -16,7 +21,7 @@ const EVIDENCE: usize = 6_000;
 pub(super) const MAX_BLOCKS: usize = 32;
 
 /// Blocks, and their inputs.
-type Load = (Vec<Arc<Block>>, Vec<Bytes>);
+type Fitting = (Vec<Arc<Block>>, Vec<Bytes>);
 
 impl Sequencer {
     /// Brings blocks to L1, if any wait and it is time.
@@ -25,13 +30,18 @@ impl Sequencer {
     ///
     /// [`RollupError`]; the blocks wait for the next call.
     pub fn submit(&mut self) -> Result<(), RollupError> {
+        let had_blobs = self.submitter.in_flight().is_some_and(InFlight::has_blobs);
         match self.submitter.step(&self.sync.view)? {
             Progress::Waiting => return Ok(()),
             Progress::Done(blocks) => {
                 for (_, hash) in &blocks {
                     self.inputs.remove(hash);
                 }
+                if had_blobs {
+                    self.blobs.has_worked();
+                }
             }
+            Progress::NotByBlobs => self.blobs.has_failed(self.l1_head()),
             Progress::Idle | Progress::Failed(_) => {}
         }
         let blocks = self.unsafe_blocks()?;
@@ -40,12 +50,24 @@ impl Sequencer {
             return Ok(());
         }
         self.last_submission = Instant::now();
+        let waiting = blocks.clone();
         let Some((blocks, inputs)) = self.what_fits(blocks)? else { return Ok(()) };
         let known = self.known_duties()?;
-        let (evidence, _) = evidence(&self.chain(), self.view(), &self.rules, known, &blocks)??;
-        let call = advanceCall { inputs, evidence }.abi_encode();
+        let Plan { blocks, load } = match self.by_blobs(&waiting, &inputs, known)? {
+            Some(cheaper) => cheaper,
+            None => {
+                let evidence = evidence(&self.chain(), self.view(), &self.rules, known, &blocks);
+                let (evidence, _) = evidence??;
+                let input = advanceCall { inputs, evidence }.abi_encode().into();
+                Plan { blocks, load: Load { input, blobs: None } }
+            }
+        };
         let ids = blocks.iter().map(|block| (block.header.number, block.hash)).collect();
-        let sent = self.submitter.submit(&self.sync.view, call.into(), ids);
+        let sent = self.submitter.submit(&self.sync.view, load, ids);
+        if let Err(RollupError::BlobsRefused(_)) = &sent {
+            self.blobs.has_failed(self.l1_head());
+            return sent;
+        }
         // What L1 does not take of several blocks, it may take of fewer.
         self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (blocks.len() / 2).max(1) };
         sent
@@ -53,7 +75,7 @@ impl Sequencer {
 
     /// As many of the oldest blocks as one L1 transaction carries, and what it carries: one input for one
     /// block, and one batch for several, which share a witness and a fork.
-    fn what_fits(&mut self, mut blocks: Vec<Arc<Block>>) -> Result<Option<Load>, RollupError> {
+    fn what_fits(&mut self, mut blocks: Vec<Arc<Block>>) -> Result<Option<Fitting>, RollupError> {
         let (chain, time) = (self.chain(), self.l1_time());
         blocks.truncate(self.most_blocks);
         let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
@@ -83,7 +105,7 @@ impl Sequencer {
     }
 
     /// The input of EXECUTE for a block; made again if it was lost with a process.
-    fn input_of(&mut self, block: &Arc<Block>) -> Result<Bytes, RollupError> {
+    pub(super) fn input_of(&mut self, block: &Arc<Block>) -> Result<Bytes, RollupError> {
         if let Some(input) = self.inputs.get(&block.hash) {
             return Ok(input.clone());
         }

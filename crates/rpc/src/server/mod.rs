@@ -10,7 +10,7 @@ mod pages;
 mod signals;
 
 pub use listen::allow_open_files;
-pub use pages::{Health, Pages};
+pub use pages::{Health, MorePages, Pages};
 pub use signals::termination;
 
 use jsonrpsee::{

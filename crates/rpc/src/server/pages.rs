@@ -25,6 +25,12 @@ impl Health for () {
     }
 }
 
+/// Pages in JSON that a node has beside the usual ones.
+pub trait MorePages: fmt::Debug + Send + Sync {
+    /// Status and content of the page at this path, if there is one.
+    fn page(&self, path: &str, query: Option<&str>) -> Option<(u16, Value)>;
+}
+
 /// The pages of a node: `/` says what it is, `/health` how it is (with status 503 if it does not do its
 /// work), `/metrics` its numbers in the text format of Prometheus.
 #[derive(Debug, Clone)]
@@ -35,6 +41,8 @@ pub struct Pages {
     pub journal: Arc<Journal>,
     /// How it is.
     pub health: Arc<dyn Health>,
+    /// What else there is.
+    pub more: Option<Arc<dyn MorePages>>,
 }
 
 /// A page: status, type of the content, and content.
@@ -47,7 +55,7 @@ const UNAVAILABLE: u16 = 503;
 
 impl Pages {
     /// The answer to a GET of this path, if there is a page.
-    fn get(&self, path: &str) -> Option<Page> {
+    fn get(&self, path: &str, query: Option<&str>) -> Option<Page> {
         match path {
             "/" => {
                 let text = format!(
@@ -65,7 +73,10 @@ impl Pages {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 Some((OK, kind, self.journal.metrics()))
             }
-            _ => None,
+            _ => {
+                let (status, content) = self.more.as_ref()?.page(path, query)?;
+                Some((status, "application/json", content.to_string()))
+            }
         }
     }
 }
@@ -102,7 +113,8 @@ where
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
         // A WebSocket begins with a GET too.
         let is_get = request.method() == "GET" && !request.headers().contains_key("upgrade");
-        match is_get.then(|| self.pages.get(request.uri().path())).flatten() {
+        let (path, query) = (request.uri().path(), request.uri().query());
+        match is_get.then(|| self.pages.get(path, query)).flatten() {
             Some((status, kind, text)) => {
                 let mut response = HttpResponse::new(HttpBody::from(text));
                 if let Ok(status) = status.try_into() {

@@ -12,7 +12,7 @@ use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
 use client::{Client, Options};
 use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
-use devnet::Devnet;
+use devnet::{Devnet, DevnetBuilder};
 use enshrine_rollup::{
     Config, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
 };
@@ -43,20 +43,26 @@ pub(crate) struct World {
 impl World {
     /// Deploys a rollup that anyone may advance on a devnet of its own.
     pub(crate) async fn new() -> Result<Self> {
-        Self::on(Devnet::builder().spawn().await?, Vec::new()).await
+        Self::on(Devnet::builder(), Vec::new()).await
     }
 
     /// As above, on an L1 that starts at this time.
     pub(crate) async fn starting_at(time: u64) -> Result<Self> {
-        Self::on(Devnet::builder().timestamp(time).spawn().await?, Vec::new()).await
+        Self::on(Devnet::builder().timestamp(time), Vec::new()).await
     }
 
     /// As above, with these accounts on the L2 from the start.
     pub(crate) async fn with(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
-        Self::on(Devnet::builder().spawn().await?, accounts).await
+        Self::on(Devnet::builder(), accounts).await
     }
 
-    async fn on(l1: Devnet, accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
+    /// As above, on an L1 that takes inputs that end in blobs.
+    pub(crate) async fn with_blobs() -> Result<Self> {
+        Self::on(Devnet::builder().with(|config| config.execute_blobs = true), Vec::new()).await
+    }
+
+    async fn on(l1: DevnetBuilder, accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
+        let l1 = l1.spawn().await?;
         let provider = l1.provider();
         let time = head_time(&provider).await?;
         let (url, deployer) = (l1.endpoint(), Key::named("deployer"));
@@ -88,6 +94,7 @@ impl World {
         Config {
             deployment: self.deployment(),
             l1: self.l1.endpoint(),
+            l1_beacon: None,
             l1_timeout: Duration::from_secs(10),
             poll_interval: Duration::from_millis(50),
             data_dir: None,
@@ -111,6 +118,7 @@ impl World {
         })
     }
 
+    #[allow(dead_code, reason = "some tests have sequencers of their own kind")]
     pub(crate) async fn sequencer(&self) -> Result<RollupNode> {
         let role = Role::Sequencer(Box::new(self.sequencer_config()?));
         Ok(RollupNode::start(self.config(role)).await?)

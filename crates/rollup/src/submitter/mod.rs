@@ -1,20 +1,23 @@
 //! The way of L2 blocks to L1: one key, one transaction at a time, the same bytes until L1 has them.
 
+mod transaction;
+
+pub use transaction::{Blobs, Load};
+
 use crate::{L1Error, RollupError, Signer, l1::L1View};
-use alloy_consensus::TxEip1559;
-use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
+use alloy_eips::{BlockNumberOrTag, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
+use client::ClientError;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
+use transaction::{Fees, Unsigned};
 
 /// A day: the window of the spending limit.
 const DAY: Duration = Duration::from_secs(86_400);
-/// What a replacement must pay more at least, in percent.
-const BUMP_PERCENT: u128 = 13;
 
 /// What a submitter may do.
 #[derive(Debug, Clone)]
@@ -23,6 +26,8 @@ pub struct SubmitterConfig {
     pub tip: u128,
     /// Most that is paid per gas, in wei.
     pub max_fee: u128,
+    /// Most that is paid per blob gas, in wei. While blobs cost more, calldata are sent.
+    pub max_blob_fee: u128,
     /// L1 blocks without the transaction after which it pays more.
     pub bump_after: u64,
     /// Time after which the same bytes are sent again although L1 makes no block.
@@ -38,6 +43,7 @@ impl Default for SubmitterConfig {
         Self {
             tip: 1_000_000_000,
             max_fee: 500_000_000_000,
+            max_blob_fee: 100_000_000_000,
             bump_after: 3,
             resend_after: Duration::from_secs(12),
             daily_limit: 10_000_000_000_000_000_000,
@@ -55,14 +61,23 @@ pub struct InFlight {
     pub hash: B256,
     nonce: u64,
     raw: Bytes,
-    input: Bytes,
-    max_fee: u128,
-    tip: u128,
+    load: Load,
+    gas_limit: u64,
+    fees: Fees,
     /// The L1 head at which these bytes were sent last, and those of before.
     sent_at: u64,
     first_sent_at: u64,
     sent_when: Instant,
     cost: u128,
+    /// Whether it waits for others to go first: L1 does not take it for what it may cost at most.
+    is_given_up: bool,
+}
+
+impl InFlight {
+    /// Whether it carries blobs.
+    pub const fn has_blobs(&self) -> bool {
+        self.load.blobs.is_some()
+    }
 }
 
 /// What has become of the transaction in flight.
@@ -76,6 +91,9 @@ pub enum Progress {
     Done(Vec<(u64, B256)>),
     /// It failed, or another transaction took its nonce: L1 does not have the blocks.
     Failed(Vec<(u64, B256)>),
+    /// The same of a transaction with blobs, or L1 does not take those for what they may cost at most: the blocks
+    /// have to go another way. If the transaction is there yet, the next one replaces it.
+    NotByBlobs,
 }
 
 /// Brings blocks to L1.
@@ -117,40 +135,54 @@ impl Submitter {
         self.spent.iter().filter(|(at, _)| at.elapsed() < DAY).map(|(_, cost)| cost).sum()
     }
 
-    /// Sends the calldata of `advance` for these blocks, after L1 was asked whether it would take it.
+    /// Sends `advance` for these blocks, after L1 was asked whether it would take it. About blobs it cannot be
+    /// asked before it has them. What is in flight is replaced.
     ///
     /// # Errors
     ///
     /// [`RollupError::L1`] with what L1 says; [`RollupError::Funds`] and [`RollupError::SpendingLimit`]
-    /// before anything is sent.
+    /// before anything is sent; [`RollupError::BlobsRefused`] if L1 wants the transaction for its blobs neither now
+    /// nor later: nothing is in flight then.
     pub fn submit(
         &mut self,
         view: &L1View,
-        input: Bytes,
+        load: Load,
         blocks: Vec<(u64, B256)>,
     ) -> Result<(), RollupError> {
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let tip = self.config.tip;
-        let max_fee = base_fee.saturating_mul(2).saturating_add(tip).min(self.config.max_fee);
+        let max = base_fee.saturating_mul(2).saturating_add(tip);
+        let blob = load.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
+        let mut fees = Fees { max, tip, blob };
+        if let Some(before) = &self.in_flight {
+            let least = before.fees.dearer(before.load.bump());
+            (fees.max, fees.tip) = (fees.max.max(least.max), fees.tip.max(least.tip));
+        }
+        fees.max = fees.max.min(self.config.max_fee);
+        fees.blob = fees.blob.min(self.config.max_blob_fee);
+        let known_limit = load.blobs.as_ref().map(|blobs| blobs.gas_limit);
         let (account, rollup) = (self.key.address(), self.rollup);
         let request = TransactionRequest::default()
             .from(account)
             .to(rollup)
             .gas_limit(MAX_TX_GAS_LIMIT_OSAKA)
-            .input(input.clone().into());
+            .input(load.input.clone().into());
         let provider = view.client().inner().provider().clone();
         let asked = view.client().inner().wait(async move {
             let nonce = provider.get_transaction_count(account).await?;
             let balance = provider.get_balance(account).await?;
-            let gas = provider.estimate_gas(request).await?;
+            let gas = match known_limit {
+                Some(limit) => limit,
+                None => provider.estimate_gas(request).await?,
+            };
             Ok::<_, alloy_provider::transport::TransportError>((nonce, balance, gas))
         });
         let (nonce, balance, estimate) = asked.map_err(L1Error::from)?;
         self.balance = balance;
         // What others do in the L1 block before it may make it dearer.
         let gas_limit = (estimate + estimate / 8).min(MAX_TX_GAS_LIMIT_OSAKA);
-        let cost = u128::from(gas_limit).saturating_mul(max_fee);
+        let cost = fees.cost(gas_limit, &load);
         if balance < U256::from(cost) {
             return Err(RollupError::Funds { account, balance, cost: U256::from(cost) });
         }
@@ -161,22 +193,34 @@ impl Submitter {
         if spent > self.config.daily_limit {
             return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
-        let (raw, hash) = self.sign(nonce, gas_limit, max_fee, tip, &input)?;
-        tracing::info!(%hash, blocks = blocks.len(), gas_limit, "advancing");
-        self.in_flight = Some(InFlight {
+        let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &load).sign(&self.key)?;
+        let has_blobs = load.blobs.is_some();
+        tracing::info!(%hash, blocks = blocks.len(), gas_limit, has_blobs, "advancing");
+        let before = self.in_flight.replace(InFlight {
             blocks,
             hash,
             nonce,
             raw,
-            input,
-            max_fee,
-            tip,
+            load,
+            gas_limit,
+            fees,
             sent_at: head,
             first_sent_at: head,
             sent_when: Instant::now(),
             cost,
+            is_given_up: false,
         });
-        self.send(view)
+        match self.send(view) {
+            // Who refuses it does not have it; without an answer it may be on its way.
+            Err(error) if is_refusal(&error) && (before.is_some() || has_blobs) => {
+                self.in_flight = before;
+                Err(match has_blobs {
+                    true => RollupError::BlobsRefused(error.to_string()),
+                    false => error,
+                })
+            }
+            outcome => outcome,
+        }
     }
 
     /// Looks what has become of the transaction in flight: sends the same bytes again for each new L1 block,
@@ -193,7 +237,8 @@ impl Submitter {
         }
         let head = view.head().map_or(0, |head| head.number);
         if head <= sent.sent_at && sent.sent_when.elapsed() < self.config.resend_after {
-            return Ok(Progress::Waiting);
+            let waits = !sent.is_given_up;
+            return Ok(if waits { Progress::Waiting } else { Progress::NotByBlobs });
         }
         let (account, block) = (self.key.address(), BlockNumberOrTag::Number(head));
         let provider = view.client().inner().provider().clone();
@@ -206,11 +251,12 @@ impl Submitter {
             .map_err(L1Error::from)?;
         if used > sent.nonce {
             // It is in a block that this view has read, and the rollup has not moved: it failed.
-            tracing::warn!(hash = %sent.hash, "the rollup was not advanced");
-            return Ok(Progress::Failed(self.settle()));
+            let has_blobs = sent.has_blobs();
+            tracing::warn!(hash = %sent.hash, has_blobs, "the rollup was not advanced");
+            let blocks = self.settle();
+            return Ok(if has_blobs { Progress::NotByBlobs } else { Progress::Failed(blocks) });
         }
-        self.rebroadcast(view, head)?;
-        Ok(Progress::Waiting)
+        self.rebroadcast(view, head)
     }
 
     /// Forgets the transaction in flight. It may still be taken.
@@ -226,43 +272,40 @@ impl Submitter {
         sent.blocks
     }
 
-    fn rebroadcast(&mut self, view: &L1View, head: u64) -> Result<(), RollupError> {
-        let Some(mut sent) = self.in_flight.clone() else { return Ok(()) };
-        let waited = head.saturating_sub(sent.first_sent_at);
-        let dearer = |fee: u128| fee.saturating_add(fee.saturating_mul(BUMP_PERCENT) / 100 + 1);
-        let (max_fee, tip) = (dearer(sent.max_fee), dearer(sent.tip));
-        if waited >= self.config.bump_after && max_fee <= self.config.max_fee {
-            let gas_limit = u64::try_from(sent.cost / sent.max_fee.max(1)).unwrap_or(u64::MAX);
-            (sent.raw, sent.hash) = self.sign(sent.nonce, gas_limit, max_fee, tip, &sent.input)?;
-            sent.cost = u128::from(gas_limit).saturating_mul(max_fee);
-            (sent.max_fee, sent.tip, sent.first_sent_at) = (max_fee, tip, head);
-            tracing::warn!(hash = %sent.hash, max_fee, "L1 does not take it: paying more");
+    fn rebroadcast(&mut self, view: &L1View, head: u64) -> Result<Progress, RollupError> {
+        let Some(mut sent) = self.in_flight.clone() else { return Ok(Progress::Idle) };
+        let fees = sent.fees.dearer(sent.load.bump());
+        let has_blobs = sent.has_blobs();
+        if head.saturating_sub(sent.first_sent_at) >= self.config.bump_after {
+            let is_allowed = fees.max <= self.config.max_fee
+                && (!has_blobs || fees.blob <= self.config.max_blob_fee);
+            if is_allowed {
+                let dearer = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.load);
+                (sent.raw, sent.hash) = dearer.sign(&self.key)?;
+                sent.cost = fees.cost(sent.gas_limit, &sent.load);
+                (sent.fees, sent.first_sent_at) = (fees, head);
+                tracing::warn!(hash = %sent.hash, max_fee = fees.max, "L1 does not take it: paying more");
+            }
+            sent.is_given_up = has_blobs && !is_allowed;
         }
         (sent.sent_at, sent.sent_when) = (head, Instant::now());
+        let is_given_up = sent.is_given_up;
         self.in_flight = Some(sent);
-        self.send(view)
+        if is_given_up {
+            return Ok(Progress::NotByBlobs);
+        }
+        self.send(view).map(|()| Progress::Waiting)
     }
 
-    fn sign(
+    const fn unsigned<'a>(
         &self,
         nonce: u64,
         gas_limit: u64,
-        max_fee: u128,
-        tip: u128,
-        input: &Bytes,
-    ) -> Result<(Bytes, B256), RollupError> {
-        let signed = self.key.sign(TxEip1559 {
-            chain_id: self.chain_id,
-            nonce,
-            gas_limit,
-            max_fee_per_gas: max_fee,
-            max_priority_fee_per_gas: tip.min(max_fee),
-            to: self.rollup.into(),
-            value: U256::ZERO,
-            input: input.clone(),
-            ..Default::default()
-        })?;
-        Ok((signed.encoded_2718().into(), *signed.hash()))
+        fees: Fees,
+        load: &'a Load,
+    ) -> Unsigned<'a> {
+        let (chain_id, rollup) = (self.chain_id, self.rollup);
+        Unsigned { chain_id, rollup, nonce, gas_limit, fees, load }
     }
 
     fn send(&self, view: &L1View) -> Result<(), RollupError> {
@@ -278,6 +321,11 @@ impl Submitter {
             Err(error) => Err(L1Error::from(error).into()),
         }
     }
+}
+
+/// Whether L1 has answered that it does not take something.
+const fn is_refusal(error: &RollupError) -> bool {
+    matches!(error, RollupError::L1(L1Error::Client(ClientError::Rpc(error))) if error.is_error_resp())
 }
 
 fn is_known(message: &str) -> bool {

@@ -1,0 +1,258 @@
+//! The ways in which L2 blocks come to L1, and what each costs there.
+//!
+//! A [`Posting`] is what one `advance` carries: inputs of EXECUTE as calldata, or with their ends in blobs.
+//! [`Posting::cost`] is the gas that L1 takes for it, to the unit, for a call in which nothing is due and no
+//! evidence goes along: whatever is due costs the same in every way. [`cheapest`] chooses.
+
+use crate::bindings::INativeRollup::{Evidence, advanceCall};
+use alloy_primitives::Bytes;
+use alloy_sol_types::SolCall as _;
+use wire::{
+    ProtocolFork, SchemaId,
+    blob_tail::{MIN_HEAD, Trailer, blobs_for, to_blobs},
+    layout::{REQUEST_IN_CALLDATA, payload, request},
+};
+
+/// Most blobs of a transaction (EIP-7594).
+pub const MAX_BLOBS: usize = 6;
+/// Gas of a blob, which has a price of its own.
+pub const BLOB_GAS: u64 = 131_072;
+/// Most gas of a transaction (EIP-7825).
+pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;
+/// Slots of the ring of state roots (`RollupState.STATE_ROOTS`).
+const STATE_ROOTS: u64 = 8_191;
+
+// What `advance` costs beside what depends on bytes: held to the contract by a test that sends each way.
+
+/// A call with one input of one block: storage, loops and events, without memory for the input.
+const CALL: u64 = 28_106;
+/// Each further input.
+const FURTHER_INPUT: u64 = 10_798;
+/// Each further block of a batch.
+const FURTHER_BLOCK: u64 = 11_108;
+/// More for a batch, of however many blocks.
+const BATCH: u64 = 1_526;
+/// A slot of the ring that held nothing before, instead of an older root.
+const FRESH_SLOT: u64 = 17_100;
+/// Words of memory below the inputs.
+const MEMORY_BELOW: u64 = 27;
+/// More for each input without blobs: the way to the other EXECUTE.
+const WITHOUT_BLOBS: u64 = 10;
+/// More for each input that is longer than all before it, when room for the longest is sought.
+const LONGER: u64 = 8;
+
+/// What is known of an input before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The input itself, of a block or a batch.
+    pub bytes: Bytes,
+    /// How many blocks it has.
+    pub blocks: u64,
+    /// What EXECUTE charges for it.
+    pub charge: u64,
+    /// What the call of EXECUTE has to hold.
+    pub reserve: u64,
+    /// What EXECUTE charges for the bytes of a trailer.
+    pub trailer: u64,
+}
+
+/// What one `advance` carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posting {
+    /// The argument of the call.
+    pub inputs: Vec<Bytes>,
+    /// The blobs of its transaction, in their order.
+    pub blobs: Vec<Vec<u8>>,
+    /// How many L2 blocks it brings.
+    pub blocks: u64,
+    /// Blocks of each input.
+    counts: Vec<u64>,
+    /// What EXECUTE charges for all inputs.
+    charge: u64,
+    /// By how much it must hold more for one of them.
+    surplus: u64,
+}
+
+/// What a transaction costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Gas used.
+    pub gas: u64,
+    /// Gas that it must be given.
+    pub limit: u64,
+    /// Blob gas.
+    pub blob_gas: u64,
+}
+
+/// What L1 asks for at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct L1Prices {
+    /// Its rules.
+    pub fork: ProtocolFork,
+    /// Wei per gas.
+    pub gas: u128,
+    /// Wei per blob gas; `None` if EXECUTE does not take inputs that end in blobs.
+    pub blob_gas: Option<u128>,
+}
+
+impl Cost {
+    /// What it is in wei.
+    pub fn wei(&self, prices: &L1Prices) -> u128 {
+        let blobs = u128::from(self.blob_gas).saturating_mul(prices.blob_gas.unwrap_or(u128::MAX));
+        u128::from(self.gas).saturating_mul(prices.gas).saturating_add(if self.blob_gas == 0 {
+            0
+        } else {
+            blobs
+        })
+    }
+}
+
+impl Posting {
+    /// All bytes of the inputs as calldata.
+    pub fn in_calldata(inputs: &[Input]) -> Self {
+        Self::of(inputs, inputs.iter().map(|input| input.bytes.clone()).collect(), Vec::new())
+    }
+
+    /// As much as possible of each input in blobs; `None` if they take more than a transaction has.
+    pub fn in_blobs(inputs: &[Input]) -> Option<Self> {
+        let (mut calldata, mut blobs) = (Vec::new(), Vec::new());
+        for input in inputs {
+            let (head, tail) = input.bytes.split_at_checked(head_of(&input.bytes))?;
+            if blobs.len() + blobs_for(tail.len()) > MAX_BLOBS {
+                return None;
+            }
+            let trailer = Trailer::new(tail.len(), u8::try_from(blobs.len()).ok()?)?;
+            calldata.push([head, &trailer.encode()].concat().into());
+            blobs.extend(to_blobs(tail));
+        }
+        // Without any blob the trailers would not be read as such.
+        let trailers: u64 = inputs.iter().map(|input| input.trailer).sum();
+        let posting = (!blobs.is_empty()).then(|| Self::of(inputs, calldata, blobs))?;
+        Some(Self { charge: posting.charge + trailers, ..posting })
+    }
+
+    fn of(inputs: &[Input], calldata: Vec<Bytes>, blobs: Vec<Vec<u8>>) -> Self {
+        Self {
+            inputs: calldata,
+            blobs,
+            blocks: inputs.iter().map(|input| input.blocks).sum(),
+            counts: inputs.iter().map(|input| input.blocks).collect(),
+            charge: inputs.iter().map(|input| input.charge).sum(),
+            surplus: inputs
+                .iter()
+                .map(|input| input.reserve.saturating_sub(input.charge))
+                .max()
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The calldata of its transaction.
+    pub fn calldata(&self, evidence: Evidence) -> Bytes {
+        advanceCall { inputs: self.inputs.clone(), evidence }.abi_encode().into()
+    }
+
+    /// What it costs on an L1 of this fork, if its first block has this number, and the rollup started at
+    /// block `genesis`.
+    pub fn cost(&self, fork: ProtocolFork, genesis: u64, first: u64) -> Cost {
+        let data = self.calldata(Evidence::default());
+        let fresh = (genesis + STATE_ROOTS).saturating_sub(first).min(self.blocks);
+        let longest = self.inputs.iter().map(|input| input.len()).max().unwrap_or_default();
+        let copied: u64 = self.inputs.iter().map(|input| words(input.len())).sum();
+        let further = self.inputs.len().saturating_sub(1) as u64;
+        let batches = self.counts.iter().filter(|count| **count > 1).count() as u64;
+        let in_batches: u64 = self.counts.iter().map(|count| count - 1).sum();
+        let without_blobs = if self.blobs.is_empty() { self.inputs.len() as u64 } else { 0 };
+        let memory = memory_gas(MEMORY_BELOW + words(longest)) - memory_gas(MEMORY_BELOW);
+        let contract = CALL
+            + further * FURTHER_INPUT
+            + batches * BATCH
+            + in_batches * FURTHER_BLOCK
+            + fresh * FRESH_SLOT
+            + without_blobs * WITHOUT_BLOBS
+            + self.longer() * LONGER
+            + 3 * copied
+            + memory;
+        let (intrinsic, floor) = transaction_gas(fork, &data);
+        let gas = (intrinsic + contract + self.charge).max(floor);
+        // A call passes on 63 of 64 parts of what is left, and what others do on L1 before makes some slots
+        // dearer.
+        let needed = intrinsic + contract + self.charge + self.surplus;
+        let limit = (needed + needed / 63 + 50_000).max(floor);
+        Cost { gas, limit, blob_gas: self.blobs.len() as u64 * BLOB_GAS }
+    }
+
+    /// How many inputs are longer than all before them, of which the first is always one.
+    fn longer(&self) -> u64 {
+        let mut longest = self.inputs.first().map_or(0, |input| input.len());
+        let is_longer = |input: &&Bytes| {
+            let is_longer = input.len() > longest;
+            longest = longest.max(input.len());
+            is_longer
+        };
+        self.inputs.iter().filter(is_longer).count() as u64
+    }
+}
+
+/// How much of an input stays in the calldata: all that the contract reads at constant offsets of each of its
+/// blocks.
+fn head_of(input: &[u8]) -> usize {
+    let is_batch = SchemaId::of(input).is_ok_and(|schema| schema.batch_fork().is_some());
+    if !is_batch {
+        return MIN_HEAD;
+    }
+    let offset = |index: usize| {
+        let at = REQUEST_IN_CALLDATA + 4 * index;
+        let bytes = input.get(at..at + 4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(bytes)).ok()
+    };
+    let count = offset(0).unwrap_or_default() / 4;
+    let last = count.checked_sub(1).and_then(offset).unwrap_or_default();
+    (REQUEST_IN_CALLDATA + last + request::FIXED + payload::FIXED_V4).clamp(MIN_HEAD, input.len())
+}
+
+/// The choice that costs least per L2 block, of those that L1 admits.
+pub fn cheapest(
+    candidates: impl IntoIterator<Item = Posting>,
+    prices: &L1Prices,
+    max_calldata: usize,
+    genesis: u64,
+    first: u64,
+) -> Option<(Posting, Cost)> {
+    candidates
+        .into_iter()
+        .filter(|posting| posting.blobs.is_empty() || prices.blob_gas.is_some())
+        .map(|posting| {
+            let cost = posting.cost(prices.fork, genesis, first);
+            (posting, cost)
+        })
+        .filter(|(posting, cost)| {
+            let bytes: usize = posting.inputs.iter().map(|input| input.len()).sum();
+            cost.limit <= TRANSACTION_GAS_CAP && bytes <= max_calldata && posting.blocks > 0
+        })
+        .min_by_key(|(posting, cost)| cost.wei(prices) / u128::from(posting.blocks))
+}
+
+/// What a transaction with this calldata costs before anything is executed, and what it costs at least.
+///
+/// From Amsterdam on all bytes count alike for the least (EIP-7976).
+pub fn transaction_gas(fork: ProtocolFork, data: &[u8]) -> (u64, u64) {
+    let zeros = data.iter().filter(|byte| **byte == 0).count() as u64;
+    let others = data.len() as u64 - zeros;
+    let floor = if fork >= ProtocolFork::Amsterdam {
+        64 * (zeros + others)
+    } else if fork >= ProtocolFork::Prague {
+        10 * zeros + 40 * others
+    } else {
+        0
+    };
+    (21_000 + 4 * zeros + 16 * others, 21_000 + floor)
+}
+
+const fn words(bytes: usize) -> u64 {
+    bytes.div_ceil(32) as u64
+}
+
+/// What this much memory costs.
+const fn memory_gas(words: u64) -> u64 {
+    3 * words + words * words / 512
+}

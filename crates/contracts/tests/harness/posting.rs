@@ -1,0 +1,154 @@
+//! What is said of a posting before it is sent is what L1 takes for it, in every way.
+
+use crate::support::{Harness, L2_CHAIN};
+use alloy_primitives::Bytes;
+use chain::Block;
+use enshrine_contracts::{
+    bindings::INativeRollup::Evidence,
+    posting::{Cost, Input, L1Prices, MAX_BLOBS, Posting, TRANSACTION_GAS_CAP, cheapest},
+};
+use execute::Execute;
+use eyre::{Result, ensure};
+use std::{slice::from_ref, sync::Arc};
+use testkit::Sent;
+use wire::ProtocolFork;
+
+const FORK: ProtocolFork = ProtocolFork::Osaka;
+
+impl Harness {
+    /// Blocks of one transfer each, which L1 does not have yet.
+    fn blocks(&mut self, count: usize) -> Result<Vec<Arc<Block>>> {
+        (0..count)
+            .map(|_| {
+                self.next_block()?;
+                Ok(Arc::clone(self.l2.chain().head()))
+            })
+            .collect()
+    }
+
+    /// One input for these blocks: a batch if there are several.
+    fn input_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
+        let bytes = if let [block] = blocks {
+            let state = self.l2.chain().state_before(block)?.expect("it has a parent");
+            block.input(FORK, L2_CHAIN, &state.witness_of(block)?)?
+        } else {
+            self.l2.chain().batch(blocks.to_vec())?.input()?
+        };
+        let execute = Execute::on(FORK);
+        let executed = execute.run(&bytes, u64::MAX)?;
+        let (charge, reserve) = (executed.gas, executed.reserve);
+        let trailer = execute.trailer_charge();
+        Ok(Input { bytes: bytes.into(), blocks: blocks.len() as u64, charge, reserve, trailer })
+    }
+
+    /// Sends a posting with the gas that it asks for.
+    fn post(&mut self, posting: &Posting) -> Result<(Sent, Cost)> {
+        let head = self.rollup.head(&self.l1)?;
+        let cost = posting.cost(FORK, 0, head.number + 1);
+        let (to, data) = (self.rollup.address, posting.calldata(Evidence::default()));
+        let sent = if posting.blobs.is_empty() {
+            self.l1.send(&self.operator, to.into(), Default::default(), data, cost.limit)?
+        } else {
+            self.l1.send_with_blobs(&self.operator, to, data, &posting.blobs, cost.limit)?
+        };
+        ensure!(sent.receipt.success, "L1 does not take it: {cost:?}");
+        let number = self.rollup.head(&self.l1)?.number;
+        ensure!(number == head.number + posting.blocks, "the rollup is at {number}");
+        Ok((sent, cost))
+    }
+}
+
+/// Groups of blocks, each of which gets an input, in one call.
+const SHAPES: [&[usize]; 7] = [&[1], &[1, 1], &[1, 1, 1], &[2], &[3], &[2, 1], &[3, 2]];
+
+#[test]
+fn each_way_costs_what_is_said_of_it_before() -> Result<()> {
+    let mut harness = Harness::new(FORK)?;
+    let first = harness.blocks(1)?;
+    // The first block of a rollup makes slots that stay.
+    let input = harness.input_of(&first)?;
+    harness.l1.skip(100);
+    harness.post(&Posting::in_calldata(&[input]))?;
+    let mut differences = Vec::new();
+    for by_blobs in [false, true] {
+        for shape in SHAPES {
+            let mut inputs = Vec::new();
+            for count in shape {
+                let blocks = harness.blocks(*count)?;
+                inputs.push(harness.input_of(&blocks)?);
+            }
+            harness.l1.skip(100);
+            let posting = if by_blobs {
+                Posting::in_blobs(&inputs).expect("few blobs")
+            } else {
+                Posting::in_calldata(&inputs)
+            };
+            let (sent, cost) = harness.post(&posting)?;
+            assert_eq!(cost.blob_gas, 131_072 * posting.blobs.len() as u64);
+            if sent.gas_used != cost.gas {
+                differences.push((by_blobs, shape, sent.gas_used, cost.gas));
+            }
+        }
+    }
+    assert_eq!(differences, []);
+    Ok(())
+}
+
+#[test]
+fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day() -> Result<()> {
+    let mut harness = Harness::new(FORK)?;
+    let blocks = harness.blocks(3)?;
+    let single = harness.input_of(&blocks[..1])?;
+    let batch = harness.input_of(&blocks)?;
+    let candidates = || {
+        [
+            Posting::in_calldata(from_ref(&single)),
+            Posting::in_calldata(from_ref(&batch)),
+            Posting::in_blobs(from_ref(&single)).expect("one blob"),
+            Posting::in_blobs(from_ref(&batch)).expect("one blob"),
+        ]
+    };
+    let chosen = |gas: u128, blob_gas: Option<u128>, max_calldata: usize| {
+        let prices = L1Prices { fork: FORK, gas, blob_gas };
+        cheapest(candidates(), &prices, max_calldata, 0, 1)
+            .map(|(posting, _)| (posting.blocks, posting.blobs.len()))
+    };
+    // Blobs cost next to nothing, as much as the calldata that they save, or cannot be had.
+    assert_eq!(chosen(1_000_000_000, Some(1), 130_000), Some((3, 1)));
+    assert_eq!(chosen(1, Some(1_000_000_000), 130_000), Some((3, 0)));
+    assert_eq!(chosen(1_000_000_000, None, 130_000), Some((3, 0)));
+    // What L1 does not admit is not chosen, however cheap.
+    let long = batch.bytes.len() - 1;
+    assert_eq!(chosen(1_000_000_000, None, long), Some((1, 0)));
+    assert_eq!(chosen(1_000_000_000, None, 1_000), None);
+    let dear = Input { charge: TRANSACTION_GAS_CAP, ..batch.clone() };
+    let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
+    assert_eq!(cheapest([Posting::in_calldata(&[dear])], &prices, 130_000, 0, 1), None);
+    // And the dearer one really is.
+    let cost = |posting: &Posting| posting.cost(FORK, 0, 1);
+    let [one, three, ..] = &candidates();
+    assert!(cost(three).gas < 3 * cost(one).gas);
+    Ok(())
+}
+
+#[test]
+fn a_tail_takes_no_more_blobs_than_a_transaction_has() {
+    let input = |length: usize| Input {
+        bytes: Bytes::from([&[0x12, 0x01][..], &vec![7; length - 2]].concat()),
+        blocks: 1,
+        charge: 0,
+        reserve: 0,
+        trailer: 0,
+    };
+    let (head, most) = (602, 126_976);
+    let full = input(head + MAX_BLOBS * most);
+    let posting = Posting::in_blobs(&[full]).expect("six blobs");
+    assert_eq!((posting.blobs.len(), posting.inputs[0].len()), (6, head + 8));
+    assert_eq!(Posting::in_blobs(&[input(head + MAX_BLOBS * most + 1)]), None);
+    let small = input(head + 1);
+    assert!(Posting::in_blobs(&vec![small.clone(); 6]).is_some());
+    assert_eq!(Posting::in_blobs(&vec![small; 7]), None);
+    // Without a tail there is no blob, and so nothing that would be read as a trailer.
+    assert_eq!(Posting::in_blobs(&[input(head)]), None);
+    assert_eq!(Posting::in_blobs(&[input(head - 1)]), None);
+}

@@ -1,0 +1,128 @@
+//! Which blobs a node holds, by their versioned hashes.
+
+use crate::Sidecar;
+use alloy_primitives::{B256, Bytes, map::B256Map};
+use execute::BlobSource;
+use parking_lot::RwLock;
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+/// The blobs of transactions in pool and chain, found by their versioned hashes.
+///
+/// It owns none of them: a blob is here for as long as somebody keeps the sidecar in which it came, as the
+/// pool does until the transaction is gone, and the node while it has the block.
+#[derive(Default)]
+pub struct BlobStore {
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_hash: B256Map<Vec<Place>>,
+    /// How many hashes there may be before those of sidecars that are gone are cleared away.
+    sweep_at: usize,
+}
+
+/// Where a blob is found: the sidecar, and its position there.
+type Place = (Weak<Sidecar>, usize);
+
+/// Fewer hashes than this are not worth a look.
+const FEW: usize = 1_024;
+
+impl fmt::Debug for BlobStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobStore").field("hashes", &self.len()).finish()
+    }
+}
+
+impl BlobStore {
+    /// Remembers where these blobs are. That they belong to their commitments was checked before; the
+    /// versioned hashes are computed from those.
+    pub fn insert(&self, sidecar: &Arc<Sidecar>) {
+        let mut known = self.known.write();
+        for (index, hash) in sidecar.versioned_hashes().enumerate() {
+            let places = known.by_hash.entry(hash).or_default();
+            places.retain(|(kept, _)| kept.strong_count() > 0);
+            places.push((Arc::downgrade(sidecar), index));
+        }
+        if known.by_hash.len() > known.sweep_at.max(FEW) {
+            known.by_hash.retain(|_, places| {
+                places.retain(|(kept, _)| kept.strong_count() > 0);
+                !places.is_empty()
+            });
+            known.sweep_at = 2 * known.by_hash.len();
+        }
+    }
+
+    /// How many hashes it knows, of which some may be gone.
+    pub fn len(&self) -> usize {
+        self.known.read().by_hash.len()
+    }
+
+    /// Whether it knows none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl BlobSource for BlobStore {
+    fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
+        let known = self.known.read();
+        let mut places = known.by_hash.get(versioned_hash)?.iter();
+        places.find_map(|(sidecar, index)| {
+            let sidecar = sidecar.upgrade()?;
+            sidecar.blobs().get(*index).map(|blob| Bytes::copy_from_slice(blob.as_slice()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_eips::eip7594::BlobTransactionSidecarEip7594;
+    use alloy_primitives::FixedBytes;
+
+    /// A sidecar of one blob; nobody has computed its commitment.
+    fn sidecar(number: u64) -> Arc<Sidecar> {
+        let mut commitment = FixedBytes::<48>::ZERO;
+        commitment[..8].copy_from_slice(&number.to_be_bytes());
+        let blob = FixedBytes::repeat_byte(number.to_le_bytes()[0]);
+        let sidecar = BlobTransactionSidecarEip7594::new(vec![blob], vec![commitment], Vec::new());
+        Arc::new(Sidecar::Eip7594(sidecar))
+    }
+
+    fn hash(sidecar: &Sidecar) -> B256 {
+        sidecar.versioned_hashes().next().unwrap()
+    }
+
+    #[test]
+    fn a_blob_is_there_as_long_as_anybody_keeps_it() {
+        let store = BlobStore::default();
+        let (first, other) = (sidecar(1), sidecar(2));
+        let (hash, other_hash) = (hash(&first), hash(&other));
+        store.insert(&first);
+        assert_eq!(store.blob(&hash).unwrap(), vec![1; 131_072]);
+        assert_eq!(store.blob(&other_hash), None);
+        // The same blob in two transactions: one of them is enough.
+        let again = Arc::new(Sidecar::clone(&first));
+        store.insert(&again);
+        drop(first);
+        assert_eq!(store.blob(&hash).unwrap(), vec![1; 131_072]);
+        drop(again);
+        assert_eq!(store.blob(&hash), None);
+    }
+
+    #[test]
+    fn what_is_gone_is_cleared_away() {
+        let store = BlobStore::default();
+        let kept = sidecar(0);
+        store.insert(&kept);
+        for number in 1..5_000 {
+            store.insert(&sidecar(number));
+        }
+        assert!(store.len() <= FEW + 1, "{}", store.len());
+        assert!(store.blob(&hash(&kept)).is_some());
+    }
+}

@@ -1,0 +1,164 @@
+//! Blobs of L1 transactions, as a consensus client keeps them.
+
+use crate::{L1Error, l1::L1Header};
+use alloy_eips::eip4844::{c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
+use alloy_primitives::{B256, Bytes};
+use client::{Client, Options};
+use serde::Deserialize;
+use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
+use wire::blob_tail::{BLOB_LEN, Trailer};
+
+/// Blobs of an answer that are looked at: more than any block has.
+const MOST: usize = 128;
+
+/// A consensus client of L1, asked by the Beacon API. Nothing of what it says is believed: a blob is the one that
+/// a transaction names if the commitment to it hashes to the versioned hash.
+#[derive(Debug)]
+pub struct BlobClient {
+    client: Client,
+    /// Seconds of the genesis, and of a slot.
+    slots: OnceLock<(u64, u64)>,
+}
+
+#[derive(Deserialize)]
+struct Data<T> {
+    data: T,
+}
+
+#[derive(Deserialize)]
+struct Genesis {
+    genesis_time: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+struct Spec {
+    seconds_per_slot: String,
+}
+
+impl BlobClient {
+    /// A client of the node at this URL.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`] if that is no URL of a node. Nothing is sent yet.
+    pub fn new(url: &str, timeout: Duration) -> Result<Self, L1Error> {
+        // Two digits a byte, and what stands around them.
+        let longest_answer = MOST * (2 * BLOB_LEN + 8) + 4_096;
+        let options = Options { timeout, tries: 3, longest_answer, ..Options::default() };
+        Ok(Self { client: Client::new(url, options)?, slots: OnceLock::new() })
+    }
+
+    /// The blobs with these versioned hashes, in their order, which transactions of this L1 block have.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::BlobsRefused`] if the node cannot be asked, does not have them or gives an answer that is none,
+    /// and [`L1Error::BlobMissing`] if one of them is not among what it gives.
+    pub fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
+        let (block, listed) = (header.number, hashes.iter().map(B256::to_string));
+        let listed = listed.collect::<Vec<_>>().join(",");
+        let given = self.given(header.timestamp, &listed).map_err(|source| {
+            L1Error::BlobsRefused { block, hashes: listed, source: Box::new(source) }
+        })?;
+        let mut known = BTreeMap::new();
+        for blob in given.into_iter().take(MOST) {
+            if let Some(hash) = versioned_hash(&blob) {
+                known.insert(hash, blob);
+            }
+        }
+        let found = |hash: &B256| {
+            let missing = L1Error::BlobMissing { block, hash: *hash };
+            known.get(hash).cloned().ok_or(missing)
+        };
+        hashes.iter().map(found).collect()
+    }
+
+    /// What the node says the blobs with these hashes are, in the block of this time.
+    fn given(&self, timestamp: u64, hashes: &str) -> Result<Vec<Bytes>, L1Error> {
+        let (genesis, seconds) = self.slots()?;
+        let slot = timestamp.saturating_sub(genesis) / seconds;
+        let path = format!("/eth/v1/beacon/blobs/{slot}");
+        self.ask(&path, Some(&format!("versioned_hashes={hashes}")))
+    }
+
+    /// When slots begin, and how long one is.
+    fn slots(&self) -> Result<(u64, u64), L1Error> {
+        if let Some(slots) = self.slots.get() {
+            return Ok(*slots);
+        }
+        let Genesis { genesis_time } = self.ask("/eth/v1/beacon/genesis", None)?;
+        let Spec { seconds_per_slot } = self.ask("/eth/v1/config/spec", None)?;
+        let number = |text: String| {
+            text.parse::<u64>().map_err(|_| L1Error::Beacon(format!("{text:?} is no number")))
+        };
+        let (genesis, seconds) = (number(genesis_time)?, number(seconds_per_slot)?);
+        if seconds == 0 {
+            return Err(L1Error::Beacon("slots of no seconds".to_owned()));
+        }
+        Ok(*self.slots.get_or_init(|| (genesis, seconds)))
+    }
+
+    fn ask<T: for<'de> Deserialize<'de>>(
+        &self,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<T, L1Error> {
+        let answer = self.client.get(path, query)?;
+        let answer: Data<T> = serde_json::from_slice(&answer)
+            .map_err(|error| L1Error::Beacon(format!("{path}: {error}")))?;
+        Ok(answer.data)
+    }
+}
+
+/// The hash of the commitment to a blob; `None` for bytes that are no blob.
+fn versioned_hash(blob: &[u8]) -> Option<B256> {
+    let blob = c_kzg::Blob::from_bytes(blob).ok()?;
+    let commitment = EnvKzgSettings::Default.get().blob_to_kzg_commitment(&blob).ok()?;
+    Some(kzg_to_versioned_hash(commitment.to_bytes().as_slice()))
+}
+
+/// The whole input that EXECUTE has seen in a transaction with these blobs; `None` if it cannot have taken
+/// what was given, which is whatever somebody has called the rollup with.
+pub(crate) fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
+    let (head, trailer) = Trailer::split(given).ok()?;
+    let own = blobs.get(trailer.blobs())?;
+    trailer.join(head, own).ok().map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::blob_tail::{MIN_HEAD, to_blobs};
+
+    #[test]
+    fn only_what_execute_can_have_taken_is_an_input() {
+        let input = vec![7; MIN_HEAD + 1_000];
+        let (head, tail) = input.split_at(MIN_HEAD);
+        let blobs: Vec<Bytes> =
+            [&b"other"[..], tail].iter().flat_map(|it| to_blobs(it)).map(Bytes::from).collect();
+        let given = |tail: &[u8], first| {
+            [head, &Trailer::new(tail.len(), first).unwrap().encode()].concat()
+        };
+        assert_eq!(whole_input(&given(tail, 1), &blobs).unwrap(), input);
+        assert_eq!(whole_input(&given(&[], 0), &blobs).unwrap().as_ref(), head);
+        // Without a trailer, with blobs that the transaction does not have, with one that holds no tail.
+        assert_eq!(whole_input(&input, &blobs), None);
+        assert_eq!(whole_input(&given(tail, 2), &blobs), None);
+        assert_eq!(whole_input(&given(tail, 1), &blobs[..1]), None);
+        assert_eq!(whole_input(&given(&tail[1..], 1), &blobs), None);
+    }
+
+    #[test]
+    fn a_blob_has_the_hash_of_its_commitment() {
+        let zero = vec![0; BLOB_LEN];
+        // The commitment to nothing is the point at infinity.
+        let mut infinity = [0; 48];
+        infinity[0] = 0xc0;
+        assert_eq!(versioned_hash(&zero), Some(kzg_to_versioned_hash(&infinity)));
+        assert_ne!(versioned_hash(&to_blobs(b"words")[0]), versioned_hash(&zero));
+        assert_eq!(versioned_hash(&zero[1..]), None);
+        // No field element is that large.
+        assert_eq!(versioned_hash(&vec![0xff; BLOB_LEN]), None);
+    }
+}

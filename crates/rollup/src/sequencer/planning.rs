@@ -1,0 +1,238 @@
+//! Which way blocks go to L1: as calldata, or with the ends of their inputs in blobs.
+
+use super::{Sequencer, submission::max_input};
+use crate::{
+    Duties, L1Error, RollupError,
+    duties::evidence,
+    submitter::{Blobs, Load},
+};
+use alloy_eips::{eip4844::Blob, eip7594::BlobTransactionSidecarEip7594};
+use alloy_primitives::{B256, Bytes};
+use alloy_provider::Provider as _;
+use alloy_rpc_types_eth::TransactionRequest;
+use chain::Block;
+use contracts::{
+    bindings::INativeRollup::Evidence,
+    posting::{self, Cost, Input, L1Prices, MAX_BLOBS, Posting, TRANSACTION_GAS_CAP},
+};
+use execute::{BLOB_EXECUTE_ADDRESS, Execute};
+use std::sync::Arc;
+use wire::ProtocolFork;
+
+/// Gas that is set aside for a new anchor.
+const UPDATE_GAS: u64 = 100_000;
+/// Gas that is set aside for a proof of what has been relayed.
+const PROOF_GAS: u64 = 400_000;
+/// L1 blocks without a transaction with blobs after L1 has not taken one; twice as many each further time.
+const PAUSE: u64 = 32;
+const LONGEST_PAUSE: u64 = 8_192;
+
+/// Blocks, and what carries them to L1.
+pub(super) struct Plan {
+    pub(super) blocks: Vec<Arc<Block>>,
+    pub(super) load: Load,
+}
+
+/// Whether blobs are used: a transaction with them costs gas although it fails, and L1 cannot be asked before.
+#[derive(Debug, Default)]
+pub(super) struct BlobTrust {
+    /// The first L1 block at which they are tried again.
+    again_at: u64,
+    pause: u64,
+    /// Why they were not used last.
+    said: Option<String>,
+}
+
+impl BlobTrust {
+    /// L1 has not taken blobs at its block `head`.
+    pub(super) fn has_failed(&mut self, head: u64) {
+        if !self.allows(head) {
+            return;
+        }
+        self.pause = (2 * self.pause).clamp(PAUSE, LONGEST_PAUSE);
+        self.again_at = head.saturating_add(self.pause);
+        tracing::warn!(blocks = self.pause, "L1 does not take blobs: everything goes as calldata");
+    }
+
+    /// L1 has taken blobs.
+    pub(super) fn has_worked(&mut self) {
+        *self = Self::default();
+    }
+
+    const fn allows(&self, head: u64) -> bool {
+        head >= self.again_at
+    }
+
+    /// Says once why everything goes as calldata.
+    fn say(&mut self, why: String) {
+        if self.said.as_ref() != Some(&why) {
+            tracing::warn!(why, "everything goes to L1 as calldata");
+            self.said = Some(why);
+        }
+    }
+}
+
+impl Sequencer {
+    /// As many of the oldest waiting blocks as go through blobs, and what carries them, if each of them costs less
+    /// that way than as `calldata`.
+    pub(super) fn by_blobs(
+        &mut self,
+        waiting: &[Arc<Block>],
+        calldata: &[Bytes],
+        known: Duties,
+    ) -> Result<Option<Plan>, RollupError> {
+        let Some(first) = waiting.first() else { return Ok(None) };
+        if !self.view().reads_blobs() || !self.blobs.allows(self.l1_head()) {
+            return Ok(None);
+        }
+        // L1 takes no schema with rules that are not its own.
+        let Some(fork) = self.chain().config().spec.fork_at(first.header.timestamp) else {
+            return Ok(None);
+        };
+        let execute = Execute::on(fork);
+        let genesis = self.chain().first_number();
+        let number = first.header.number;
+        let plain: Result<Vec<_>, _> =
+            calldata.iter().map(|input| measured(&execute, input, first.hash)).collect();
+        let Some(posting) = self.most_in_blobs(waiting, &execute, fork, genesis)? else {
+            return Ok(None);
+        };
+        let Some(prices) = self.prices(fork)? else { return Ok(None) };
+        let candidates = [Posting::in_calldata(&plain?), posting];
+        let chosen = posting::cheapest(candidates, &prices, max_input(), genesis, number);
+        let Some((posting, cost)) = chosen.filter(|(posting, _)| !posting.blobs.is_empty()) else {
+            return Ok(None);
+        };
+        let count = usize::try_from(posting.blocks).unwrap_or(usize::MAX).min(waiting.len());
+        let blocks = waiting[..count].to_vec();
+        let (evidence, _) = evidence(&self.chain(), self.view(), &self.rules, known, &blocks)??;
+        // The contract finds forced transactions in calldata alone.
+        if !evidence.forced.is_empty() {
+            return Ok(None);
+        }
+        let gas_limit = limit_with(&posting, &cost, &evidence, fork);
+        let price = prices.blob_gas.unwrap_or_default();
+        let blobs = Blobs { sidecar: Arc::new(sidecar_of(&posting)?), gas_limit, price };
+        let load = Load { input: posting.calldata(evidence), blobs: Some(blobs) };
+        Ok(Some(Plan { blocks, load }))
+    }
+
+    /// The oldest blocks, each with an input of its own, as many as fit.
+    fn most_in_blobs(
+        &mut self,
+        waiting: &[Arc<Block>],
+        execute: &Execute,
+        fork: ProtocolFork,
+        genesis: u64,
+    ) -> Result<Option<Posting>, RollupError> {
+        let (chain, time) = (self.chain(), self.l1_time());
+        let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
+        let (mut inputs, mut found) = (Vec::new(), None);
+        for block in waiting.iter().take(MAX_BLOBS.min(self.most_blocks)) {
+            if block.header.timestamp > time || fork_of(block) != Some(fork) {
+                break;
+            }
+            let input = self.input_of(block)?;
+            inputs.push(measured(execute, &input, block.hash)?);
+            let Some(posting) = Posting::in_blobs(&inputs) else { break };
+            if posting.cost(fork, genesis, waiting[0].header.number).limit > TRANSACTION_GAS_CAP {
+                break;
+            }
+            found = Some(posting);
+        }
+        Ok(found)
+    }
+
+    /// Number of the newest L1 block that was read.
+    pub(super) fn l1_head(&self) -> u64 {
+        self.view().head().map_or(0, |head| head.number)
+    }
+
+    /// What L1 asks for now; `None` if it does not take inputs that end in blobs, or for more than may be paid.
+    fn prices(&mut self, fork: ProtocolFork) -> Result<Option<L1Prices>, RollupError> {
+        let client = self.view().client().inner();
+        let provider = client.provider().clone();
+        // Where EXECUTE takes such inputs, it refuses one without anything; elsewhere nothing is there, and a
+        // call of it succeeds.
+        let nothing = TransactionRequest::default().to(BLOB_EXECUTE_ADDRESS).gas_limit(100_000);
+        let (called, price) = client.wait(async move {
+            let called = provider.call(nothing).await;
+            (called, provider.get_blob_base_fee().await)
+        });
+        match called {
+            Ok(_) => {
+                self.blobs.say(format!("L1 has no EXECUTE at {BLOB_EXECUTE_ADDRESS}"));
+                return Ok(None);
+            }
+            Err(error) if error.as_error_resp().is_none() => {
+                return Err(L1Error::from(error).into());
+            }
+            Err(_) => {}
+        }
+        let price = price.map_err(L1Error::from)?;
+        if price > self.config.submitter.max_blob_fee {
+            self.blobs.say("blobs cost more than may be paid".to_owned());
+            return Ok(None);
+        }
+        self.blobs.said = None;
+        let base_fee = self.view().head().map_or(0, |head| u128::from(head.base_fee));
+        let gas = base_fee.saturating_add(self.config.submitter.tip);
+        Ok(Some(L1Prices { fork, gas, blob_gas: Some(price) }))
+    }
+}
+
+/// An input that begins with a block, and what EXECUTE asks for it.
+fn measured(execute: &Execute, bytes: &Bytes, hash: B256) -> Result<Input, RollupError> {
+    let refused = |reason| RollupError::Refused { hash, reason };
+    let executed = execute.run(bytes, u64::MAX).map_err(refused)?;
+    let blocks = executed.verdicts().count() as u64;
+    let (charge, reserve) = (executed.gas, executed.reserve);
+    let trailer = execute.trailer_charge();
+    Ok(Input { bytes: bytes.clone(), blocks, charge, reserve, trailer })
+}
+
+/// Gas for a posting that has evidence besides, with more for each piece than checking it takes.
+fn limit_with(posting: &Posting, cost: &Cost, evidence: &Evidence, fork: ProtocolFork) -> u64 {
+    let of = |evidence: Evidence| posting::transaction_gas(fork, &posting.calldata(evidence));
+    let ((plain, _), (whole, floor)) = (of(Evidence::default()), of(evidence.clone()));
+    let pieces =
+        UPDATE_GAS * evidence.updates.len() as u64 + PROOF_GAS * evidence.relays.len() as u64;
+    (cost.limit + (whole - plain) + pieces).max(floor).min(TRANSACTION_GAS_CAP)
+}
+
+/// The blobs of a posting as a transaction carries them.
+fn sidecar_of(posting: &Posting) -> Result<BlobTransactionSidecarEip7594, RollupError> {
+    let blob = |bytes: &Vec<u8>| {
+        let blob = Blob::try_from(bytes.as_slice());
+        blob.map_err(|error| RollupError::Blobs(error.to_string()))
+    };
+    let blobs = posting.blobs.iter().map(blob).collect::<Result<_, _>>()?;
+    BlobTransactionSidecarEip7594::try_from_blobs(blobs)
+        .map_err(|error| RollupError::Blobs(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blobs_are_tried_again_after_a_while_that_doubles_until_they_work() {
+        let mut trust = BlobTrust::default();
+        assert!(trust.allows(0));
+        trust.has_failed(100);
+        assert!(!trust.allows(100 + PAUSE - 1));
+        // The same failure, seen again.
+        trust.has_failed(110);
+        assert!(trust.allows(100 + PAUSE));
+        trust.has_failed(200);
+        assert!(!trust.allows(200 + 2 * PAUSE - 1) && trust.allows(200 + 2 * PAUSE));
+        for head in (10_000..1_000_000).step_by(10_000) {
+            trust.has_failed(head);
+            assert!(trust.allows(head + LONGEST_PAUSE));
+        }
+        assert!(!trust.allows(990_000 + LONGEST_PAUSE - 1));
+        trust.has_worked();
+        trust.has_failed(2_000_000);
+        assert!(trust.allows(2_000_000 + PAUSE));
+    }
+}

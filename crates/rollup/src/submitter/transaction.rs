@@ -1,0 +1,123 @@
+//! The transactions that bring blocks to L1.
+
+use crate::{RollupError, Signer};
+use alloy_consensus::{Signed, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
+use alloy_eips::{
+    eip2718::Encodable2718 as _,
+    eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
+};
+use alloy_primitives::{Address, B256, Bytes};
+use contracts::posting::BLOB_GAS;
+use std::sync::Arc;
+
+/// What a replacement must pay more at least, in percent.
+const BUMP_PERCENT: u128 = 13;
+/// The same for a transaction with blobs.
+const BLOB_BUMP_PERCENT: u128 = 100;
+
+/// What a transaction carries.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Calldata of `advance`.
+    pub input: Bytes,
+    /// Its blobs, if it has any.
+    pub blobs: Option<Blobs>,
+}
+
+/// The blobs of a transaction.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    /// With commitments and proofs.
+    pub sidecar: Arc<BlobTransactionSidecarEip7594>,
+    /// Gas that the transaction needs: L1 cannot be asked about blobs that it does not have.
+    pub gas_limit: u64,
+    /// What a blob costs now, in wei per blob gas.
+    pub price: u128,
+}
+
+impl Load {
+    /// Gas of its blobs.
+    fn blob_gas(&self) -> u64 {
+        let count = self.blobs.as_ref().map_or(0, |blobs| blobs.sidecar.blobs.len());
+        count as u64 * BLOB_GAS
+    }
+
+    /// What must be paid more to replace a transaction with this, in percent.
+    pub(super) const fn bump(&self) -> u128 {
+        if self.blobs.is_some() { BLOB_BUMP_PERCENT } else { BUMP_PERCENT }
+    }
+}
+
+/// What is paid at most, in wei: per gas, of that to whoever builds the block, and per blob gas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fees {
+    pub(super) max: u128,
+    pub(super) tip: u128,
+    pub(super) blob: u128,
+}
+
+impl Fees {
+    /// As much more.
+    pub(super) fn dearer(self, percent: u128) -> Self {
+        let dearer = |fee: u128| fee.saturating_add(fee.saturating_mul(percent) / 100 + 1);
+        Self { max: dearer(self.max), tip: dearer(self.tip), blob: dearer(self.blob) }
+    }
+
+    /// What a transaction costs at most.
+    pub(super) fn cost(self, gas_limit: u64, load: &Load) -> u128 {
+        let blobs = u128::from(load.blob_gas()).saturating_mul(self.blob);
+        u128::from(gas_limit).saturating_mul(self.max).saturating_add(blobs)
+    }
+}
+
+/// A transaction before it is signed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unsigned<'a> {
+    pub(super) chain_id: u64,
+    pub(super) rollup: Address,
+    pub(super) nonce: u64,
+    pub(super) gas_limit: u64,
+    pub(super) fees: Fees,
+    pub(super) load: &'a Load,
+}
+
+impl Unsigned<'_> {
+    /// The bytes for L1, with the blobs if there are any, and the hash.
+    pub(super) fn sign(self, key: &Signer) -> Result<(Bytes, B256), RollupError> {
+        let Self { chain_id, rollup, nonce, gas_limit, fees, load } = self;
+        let Fees { max: max_fee_per_gas, tip, blob: max_fee_per_blob_gas } = fees;
+        let (max_priority_fee_per_gas, input) = (tip.min(max_fee_per_gas), load.input.clone());
+        let Some(Blobs { sidecar, .. }) = &load.blobs else {
+            let signed = key.sign(TxEip1559 {
+                chain_id,
+                nonce,
+                gas_limit,
+                max_fee_per_gas,
+                max_priority_fee_per_gas,
+                to: rollup.into(),
+                input,
+                ..Default::default()
+            })?;
+            return Ok((signed.encoded_2718().into(), *signed.hash()));
+        };
+        let tx = TxEip4844 {
+            chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas,
+            max_priority_fee_per_gas,
+            to: rollup,
+            input,
+            blob_versioned_hashes: sidecar.versioned_hashes().collect(),
+            max_fee_per_blob_gas,
+            ..Default::default()
+        };
+        let signed = key.sign(tx.clone())?;
+        let (signature, hash) = (*signed.signature(), *signed.hash());
+        let sidecar = BlobTransactionSidecarEip7594::clone(sidecar);
+        let sidecar = BlobTransactionSidecarVariant::Eip7594(sidecar);
+        let with = TxEip4844WithSidecar { tx, sidecar };
+        let pooled = TxEnvelope::Eip4844(Signed::new_unchecked(with.into(), signature, hash));
+        Ok((pooled.encoded_2718().into(), hash))
+    }
+}

@@ -1,0 +1,385 @@
+//! L2 blocks that come to L1 in blobs, and who reads them there.
+
+use crate::support::proxy::{self, Proxy};
+use crate::support::{World, provider_of, signed, until};
+use alloy_consensus::{Transaction as _, TxEip4844, TxEnvelope};
+use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
+use alloy_primitives::{Address, B256, Bytes, U256, hex};
+use alloy_provider::{Provider, ext::AnvilApi as _};
+use enshrine_rollup::{Config, Role, RollupNode, SubmitterConfig};
+use execute::BLOB_EXECUTE_ADDRESS;
+use eyre::{OptionExt, Result};
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use testkit::{ETHER, Key};
+
+/// What becomes of the answer to a request for a path; `None` if there is nothing at it.
+type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
+
+/// A consensus client that stands between a node and the devnet, and changes what the devnet says.
+struct Beacon {
+    url: String,
+    change: Arc<Mutex<Change>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Beacon {
+    fn before(upstream: &str) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let upstream = upstream.replace("http://", "");
+        let change: Arc<Mutex<Change>> = Arc::new(Mutex::new(Box::new(|_, body| Some(body))));
+        let asked = Arc::<AtomicUsize>::default();
+        let (shared, counter) = (Arc::clone(&change), Arc::clone(&asked));
+        thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let (upstream, change) = (upstream.clone(), Arc::clone(&shared));
+                counter.fetch_add(1, Ordering::Relaxed);
+                thread::spawn(move || drop(pass_on(connection, &upstream, &change)));
+            }
+        });
+        Ok(Self { url, change, asked })
+    }
+
+    fn set(&self, change: impl Fn(&str, String) -> Option<String> + Send + 'static) {
+        *self.change.lock().expect("no thread panics with it") = Box::new(change);
+    }
+}
+
+fn pass_on(mut client: TcpStream, upstream: &str, change: &Mutex<Change>) -> Result<()> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte)?;
+        request.push(byte[0]);
+    }
+    let request = String::from_utf8(request)?;
+    let path = request.split(' ').nth(1).ok_or_eyre("no path")?;
+    let mut node = TcpStream::connect(upstream)?;
+    write!(node, "GET {path} HTTP/1.1\r\nhost: l1\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    node.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_eyre("no body")?;
+    let status = head.split("\r\n").next().ok_or_eyre("no status")?;
+    let body = change.lock().expect("no thread panics with it")(path, body.to_owned());
+    let (status, body) = match body {
+        Some(body) => (status.to_owned(), body),
+        None => ("HTTP/1.1 404 Not Found".to_owned(), r#"{"code":404}"#.to_owned()),
+    };
+    let length = body.len();
+    write!(
+        client,
+        "{status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )?;
+    Ok(())
+}
+
+fn with_beacon(config: Config, url: &str) -> Config {
+    Config { l1_beacon: Some(url.to_owned()), ..config }
+}
+
+/// A transaction of the account that advances the rollup.
+#[derive(Debug)]
+struct Advance {
+    block: u64,
+    nonce: u64,
+    hashes: Vec<B256>,
+    calldata: usize,
+    max_fee: u128,
+    success: bool,
+}
+
+/// All transactions of the account that advances the rollup.
+async fn advances(world: &World) -> Result<Vec<Advance>> {
+    let head = world.provider.get_block_number().await?;
+    let mut found = Vec::new();
+    for number in 0..=head {
+        let block = world.provider.get_block_by_number(number.into()).full().await?;
+        for transaction in block.ok_or_eyre("no block")?.transactions.into_transactions() {
+            if transaction.inner.signer() == world.l1.addresses()[1] {
+                let hash = *transaction.inner.tx_hash();
+                let receipt = world.provider.get_transaction_receipt(hash).await?;
+                found.push(Advance {
+                    block: number,
+                    nonce: transaction.nonce(),
+                    hashes: transaction.blob_versioned_hashes().unwrap_or_default().to_vec(),
+                    calldata: transaction.input().len(),
+                    max_fee: transaction.max_fee_per_gas(),
+                    success: receipt.ok_or_eyre("no receipt")?.status(),
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether this went as calldata, and L1 took it.
+const fn is_calldata(advance: &Advance) -> bool {
+    advance.hashes.is_empty() && advance.success
+}
+
+fn proxy(world: &World) -> Result<Proxy> {
+    let server = world.l1.server().map(|server| server.addresses()[0]);
+    Ok(Proxy::start(server.ok_or_eyre("the devnet serves HTTP")?)?)
+}
+
+/// A transaction with blobs that a request is about to send.
+fn sent_with_blobs(request: &str) -> Option<TxEip4844> {
+    let (_, raw) = request.split_once("eth_sendRawTransaction")?;
+    let raw = &raw[raw.find("0x03")?..];
+    let raw = hex::decode(&raw[..raw.find('"')?]).ok()?;
+    let TxEnvelope::Eip4844(signed) = TxEnvelope::decode_2718_exact(&raw).ok()? else {
+        return None;
+    };
+    Some(signed.tx().tx().clone())
+}
+
+async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> Result<()> {
+    let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
+    let l2 = provider_of(sequencer)?;
+    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
+    until("the deposit", sequencer, || async {
+        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
+    })
+    .await?;
+    let transfer = signed(&l2, &alice, bob, ETHER, Bytes::new(), 21_000).await?;
+    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    until("the transfer on L1", sequencer, || async {
+        let receipt = l2.get_transaction_receipt(hash).await?;
+        let number = receipt.and_then(|receipt| receipt.block_number);
+        Ok(number.is_some_and(|number| sequencer.status().safe_head.number >= number))
+    })
+    .await
+}
+
+async fn balance(node: &RollupNode, address: Address) -> Result<U256> {
+    Ok(provider_of(node)?.get_balance(address).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_go_through_blobs_where_that_is_cheaper_and_a_follower_reads_them_there()
+-> Result<()> {
+    let world = World::with_blobs().await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let config = with_beacon(world.config(role), &world.l1.endpoint());
+    let sequencer = RollupNode::start(config).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    let advances = advances(&world).await?;
+    assert!(!advances.is_empty());
+    // A head for each block, and nothing of its witness.
+    let is_small = |it: &Advance| (1..=6).contains(&it.hashes.len()) && it.calldata < 8_000;
+    assert!(advances.iter().all(|it| it.success && is_small(it)), "{advances:?}");
+
+    // Who does not know where blobs are does not get past them; who knows comes to the same.
+    let blind = world.follower(None).await?;
+    let config = world.config(Role::Follower { sequencer: None });
+    let follower = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    let safe = sequencer.status().safe_head;
+    until("the follower", &follower, || async { Ok(follower.status().safe_head == safe) }).await?;
+    let bob = Key::named("bob").address();
+    assert_eq!(balance(&follower, bob).await?, U256::from(ETHER));
+    assert_eq!(blind.status().safe_head.number, 0);
+    let fault = blind.status().fault.unwrap_or_default();
+    assert!(fault.contains("l1_beacon"), "{fault}");
+    for node in [blind, follower, sequencer] {
+        node.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lying_consensus_client_gives_is_not_taken_for_a_blob() -> Result<()> {
+    let world = World::with_blobs().await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let config = with_beacon(world.config(role), &world.l1.endpoint());
+    let sequencer = RollupNode::start(config).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    let safe = sequencer.status().safe_head;
+    sequencer.stop().await;
+
+    let lies: [fn(&str, String) -> Option<String>; 5] = [
+        // A byte of each blob.
+        |path, body| {
+            Some(if path.contains("/blobs/") { body.replacen("00", "01", 1) } else { body })
+        },
+        // None of them.
+        |path, body| {
+            Some(if path.contains("/blobs/") { r#"{"data":[]}"#.to_owned() } else { body })
+        },
+        // They were kept long enough.
+        |path, body| (!path.contains("/blobs/")).then_some(body),
+        // No JSON of this kind.
+        |_, _| Some(r#"{"data":7}"#.to_owned()),
+        // Other slots.
+        |path, body| {
+            Some(if path.ends_with("/spec") { body.replace(r#""1""#, r#""0""#) } else { body })
+        },
+    ];
+    let advances = advances(&world).await?;
+    let first = advances.first().ok_or_eyre("nothing is on L1")?;
+    let (block, hash) = (format!("L1 block {}", first.block), first.hashes[0].to_string());
+    for lie in lies {
+        let beacon = Beacon::before(&world.l1.endpoint())?;
+        beacon.set(lie);
+        let config = world.config(Role::Follower { sequencer: None });
+        let follower = RollupNode::start(with_beacon(config, &beacon.url)).await?;
+        until("the question", &follower, || async { Ok(beacon.asked.load(Ordering::Relaxed) > 4) })
+            .await?;
+        let status = follower.status();
+        assert_eq!(status.safe_head.number, 0);
+        let fault = status.fault.unwrap_or_default();
+        assert!(fault.contains(&block) && fault.contains(&hash), "{fault}");
+        // As soon as it tells the truth, it is believed.
+        beacon.set(|_, body| Some(body));
+        until("the follower", &follower, || async { Ok(follower.status().safe_head == safe) })
+            .await?;
+        follower.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_blocks_does_not_need_their_blobs_any_more() -> Result<()> {
+    let world = World::with_blobs().await?;
+    let folder = tempfile::tempdir()?;
+    let beacon = Beacon::before(&world.l1.endpoint())?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let mut config = with_beacon(world.config(role), &beacon.url);
+    config.data_dir = Some(folder.path().join("data"));
+    let sequencer = RollupNode::start(config.clone()).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    let safe = sequencer.status().safe_head;
+    sequencer.stop().await;
+    // Weeks later nobody keeps the blobs, and it reads L1 from the beginning.
+    beacon.set(|_, _| None);
+    let sequencer = RollupNode::start(config).await?;
+    until("the sequencer", &sequencer, || async { Ok(sequencer.status().safe_head == safe) })
+        .await?;
+    assert_eq!(sequencer.status().fault, None);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_other_address_of_execute_everything_goes_as_calldata() -> Result<()> {
+    let world = World::new().await?;
+    let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    let advances = advances(&world).await?;
+    assert!(!advances.is_empty() && advances.iter().all(is_calldata), "{advances:?}");
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_that_l1_refuses_are_not_tried_again_soon_and_their_blocks_go_as_calldata()
+-> Result<()> {
+    let world = World::with_blobs().await?;
+    let proxy = proxy(&world)?;
+    let refused = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&refused);
+    proxy.intercept(move |request| {
+        sent_with_blobs(request)?;
+        count.fetch_add(1, Ordering::Relaxed);
+        let (id, error) = (proxy::id_of(request), r#"{"code":-32000,"message":"no blobs here"}"#);
+        Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
+    });
+    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    config.l1 = proxy.url();
+    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    let advances = advances(&world).await?;
+    assert!(!advances.is_empty() && advances.iter().all(is_calldata), "{advances:?}");
+    assert_eq!(refused.load(Ordering::Relaxed), 1);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_with_which_the_rollup_does_not_advance_are_paid_for_once() -> Result<()> {
+    let world = World::new().await?;
+    // It refuses what holds nothing, as EXECUTE does there, and all else too.
+    let always_reverts = Bytes::from_static(&[0x5f, 0x5f, 0xfd]);
+    world.provider.anvil_set_code(BLOB_EXECUTE_ADDRESS, always_reverts).await?;
+    let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    let advances = advances(&world).await?;
+    let [failed, others @ ..] = &advances[..] else { panic!("nothing is on L1") };
+    assert!(!failed.success && !failed.hashes.is_empty(), "{failed:?}");
+    assert!(!others.is_empty() && others.iter().all(is_calldata), "{others:?}");
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_blobs_cost_more_than_may_be_paid_everything_goes_as_calldata() -> Result<()> {
+    let world = World::with_blobs().await?;
+    let price = world.provider.get_blob_base_fee().await?;
+    for (limit, by_blobs) in [(price - 1, false), (price, true)] {
+        let before = advances(&world).await?.len();
+        let mut config = world.sequencer_config()?;
+        config.submitter.max_blob_fee = limit;
+        let config = world.config(Role::Sequencer(Box::new(config)));
+        let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+        world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+        until("L1", &sequencer, || async { Ok(advances(&world).await?.len() > before) }).await?;
+        sequencer.stop().await;
+        let advances = advances(&world).await?;
+        assert!(advances[before..].iter().all(|it| it.success), "{advances:?}");
+        assert!(advances[before..].iter().all(|it| is_calldata(it) != by_blobs), "{advances:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_that_l1_leaves_for_what_they_may_cost_give_way_to_calldata() -> Result<()> {
+    let world = World::with_blobs().await?;
+    let proxy = proxy(&world)?;
+    // L1 says that it has them, and takes none.
+    let left = Arc::<Mutex<Vec<TxEip4844>>>::default();
+    let seen = Arc::clone(&left);
+    proxy.intercept(move |request| {
+        let transaction = sent_with_blobs(request)?;
+        seen.lock().ok()?.push(transaction);
+        let (id, hash) = (proxy::id_of(request), B256::ZERO);
+        Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{hash}"}}"#))
+    });
+    let mut config = world.sequencer_config()?;
+    // Twice the price is offered at first, and once twice that.
+    let limit = 5 * world.provider.get_blob_base_fee().await?;
+    config.submitter = SubmitterConfig { max_blob_fee: limit, bump_after: 2, ..config.submitter };
+    let mut config = world.config(Role::Sequencer(Box::new(config)));
+    config.l1 = proxy.url();
+    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    let count = || left.lock().map_or(0, |left| left.len());
+    until("blobs", &sequencer, || async { Ok(count() > 0) }).await?;
+    until("L1", &sequencer, || async {
+        world.provider.anvil_mine(Some(1), None).await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok(sequencer.status().safe_head.number > 0)
+    })
+    .await?;
+    let left = left.lock().map_or_else(|_| Vec::new(), |left| left.clone());
+    assert!(left.iter().all(|it| it.max_fee_per_blob_gas <= limit), "{left:?}");
+    let most = left.iter().map(|it| it.max_fee_per_blob_gas).max();
+    assert!(most > left.first().map(|it| it.max_fee_per_blob_gas), "{left:?}");
+    let advances = advances(&world).await?;
+    let first = advances.first().ok_or_eyre("nothing is on L1")?;
+    let last = left.last().ok_or_eyre("nothing was left")?;
+    // In the same place, and for so much more that a pool lets it take that.
+    assert!(is_calldata(first) && first.nonce == last.nonce, "{first:?}");
+    assert!(first.max_fee >= 2 * last.max_fee_per_gas, "{first:?}");
+    sequencer.stop().await;
+    Ok(())
+}

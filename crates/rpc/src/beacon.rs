@@ -1,0 +1,192 @@
+//! What a consensus client says of blobs, for those who read data of a rollup from them: the Beacon API's
+//! `genesis`, `config/spec` and `blobs`, as far as they speak of execution blocks.
+//!
+//! There are no slots behind it. Each second since the genesis counts as one, so that, as everywhere, the
+//! slot of a block follows from its timestamp, the genesis time and the length of a slot.
+
+use crate::{Api, RpcError, server::MorePages};
+use alloy_consensus::Transaction as _;
+use alloy_eips::{BlockNumberOrTag, eip4844::DATA_GAS_PER_BLOB};
+use alloy_primitives::B256;
+use serde_json::{Value, json};
+use std::{fmt, sync::Arc};
+use store::Block;
+
+/// Seconds of a slot.
+const SLOT: u64 = 1;
+/// Epochs for which a consensus client keeps blobs at least (EIP-4844). Here they stay as long as their
+/// blocks.
+const RETENTION: u64 = 4_096;
+
+const BLOBS: &str = "/eth/v1/beacon/blobs/";
+
+/// The pages for a node.
+pub struct BeaconPages(Api);
+
+impl BeaconPages {
+    /// The pages for the node behind this.
+    pub const fn new(api: Api) -> Self {
+        Self(api)
+    }
+}
+
+impl fmt::Debug for BeaconPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BeaconPages").finish_non_exhaustive()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, PartialEq, Eq)]
+struct Refusal {
+    status: u16,
+    message: String,
+}
+
+impl Refusal {
+    const fn malformed(message: String) -> Self {
+        Self { status: 400, message }
+    }
+
+    const fn absent(message: String) -> Self {
+        Self { status: 404, message }
+    }
+}
+
+impl From<RpcError> for Refusal {
+    fn from(error: RpcError) -> Self {
+        Self { status: 500, message: error.to_string() }
+    }
+}
+
+impl MorePages for BeaconPages {
+    fn page(&self, path: &str, query: Option<&str>) -> Option<(u16, Value)> {
+        let answer = match path {
+            "/eth/v1/beacon/genesis" => self.genesis(),
+            "/eth/v1/config/spec" => Ok(json!({ "data": {
+                "SECONDS_PER_SLOT": SLOT.to_string(),
+                "MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS": RETENTION.to_string(),
+            } })),
+            _ => self.blobs(path.strip_prefix(BLOBS)?, query.unwrap_or_default()),
+        };
+        Some(match answer {
+            Ok(answer) => (200, answer),
+            Err(Refusal { status, message }) => {
+                (status, json!({ "code": status, "message": message }))
+            }
+        })
+    }
+}
+
+impl BeaconPages {
+    fn genesis(&self) -> Result<Value, Refusal> {
+        Ok(json!({ "data": {
+            "genesis_time": self.first()?.header.timestamp.to_string(),
+            "genesis_validators_root": B256::ZERO,
+            "genesis_fork_version": "0x00000000",
+        } }))
+    }
+
+    /// The first block of the chain.
+    fn first(&self) -> Result<Arc<Block>, Refusal> {
+        let first = self.0.block_by_number(BlockNumberOrTag::Earliest)?;
+        first.ok_or_else(|| Refusal::absent("there is no genesis".to_owned()))
+    }
+
+    fn blobs(&self, id: &str, query: &str) -> Result<Value, Refusal> {
+        let wanted = wanted(query)?;
+        let block = self.block(id)?.ok_or_else(|| Refusal::absent(format!("no block at {id}")))?;
+        let finalized = self.0.number_of(BlockNumberOrTag::Finalized);
+        let named: u64 =
+            block.transactions.iter().filter_map(|transaction| transaction.blob_gas_used()).sum();
+        let kept: Vec<_> = self.0.node().read(|node| {
+            let hashes = block.transactions.iter().map(|transaction| transaction.hash());
+            hashes.filter_map(|hash| node.sidecars.get(hash).map(Arc::clone)).collect()
+        });
+        let blobs = kept.iter().flat_map(|sidecar| sidecar.versioned_hashes().zip(sidecar.blobs()));
+        let blobs: Vec<_> = blobs.collect();
+        if blobs.len() as u64 != named / DATA_GAS_PER_BLOB {
+            return Err(Refusal::absent(format!("the blobs of block {} are not kept", block.hash)));
+        }
+        let chosen = blobs
+            .iter()
+            .filter(|(hash, _)| wanted.is_empty() || wanted.contains(hash))
+            .map(|(_, blob)| blob);
+        Ok(json!({
+            "execution_optimistic": false,
+            "finalized": block.header.number <= finalized,
+            "data": chosen.collect::<Vec<_>>(),
+        }))
+    }
+
+    /// The block with this id: `head`, `finalized`, `justified`, `genesis`, the hash of an execution block,
+    /// or a slot.
+    fn block(&self, id: &str) -> Result<Option<Arc<Block>>, Refusal> {
+        let tag = match id {
+            "head" => BlockNumberOrTag::Latest,
+            "finalized" => BlockNumberOrTag::Finalized,
+            "justified" => BlockNumberOrTag::Safe,
+            "genesis" => BlockNumberOrTag::Earliest,
+            _ if id.starts_with("0x") => {
+                let malformed = |_| Refusal::malformed(format!("{id} is no hash of a block"));
+                let hash = id.parse().map_err(malformed)?;
+                return Ok(self.0.block_by_hash(hash)?);
+            }
+            _ => {
+                let malformed = |_| Refusal::malformed(format!("{id} is no id of a block"));
+                return self.at_slot(id.parse().map_err(malformed)?);
+            }
+        };
+        Ok(self.0.block_by_number(tag)?)
+    }
+
+    fn at_slot(&self, slot: u64) -> Result<Option<Arc<Block>>, Refusal> {
+        let first = self.first()?;
+        let Some(timestamp) = first.header.timestamp.checked_add(slot.saturating_mul(SLOT)) else {
+            return Ok(None);
+        };
+        // The first block that is not older.
+        let (mut low, mut high) = (first.header.number, self.0.number_of(BlockNumberOrTag::Latest));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.0.block_by_number(middle.into())? {
+                Some(block) if block.header.timestamp >= timestamp => high = middle,
+                _ => low = middle + 1,
+            }
+        }
+        let found = self.0.block_by_number(low.into())?;
+        Ok(found.filter(|block| block.header.timestamp == timestamp))
+    }
+}
+
+/// The hashes after which a query asks: `versioned_hashes`, once with commas or several times.
+fn wanted(query: &str) -> Result<Vec<B256>, Refusal> {
+    let values = query.split('&').filter_map(|pair| pair.strip_prefix("versioned_hashes="));
+    let hashes = values.flat_map(|value| value.split(',').flat_map(|part| part.split("%2C")));
+    hashes
+        .map(|hash| {
+            let malformed = |_| Refusal::malformed(format!("{hash} is no versioned hash"));
+            hash.parse().map_err(malformed)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_read_however_they_are_listed() {
+        let (a, b) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        for query in [
+            format!("versioned_hashes={a},{b}"),
+            format!("versioned_hashes={a}%2C{b}"),
+            format!("versioned_hashes={a}&other=1&versioned_hashes={b}"),
+        ] {
+            assert_eq!(wanted(&query), Ok(vec![a, b]));
+        }
+        assert_eq!(wanted(""), Ok(vec![]));
+        assert_eq!(wanted("versioned_hashes=0x12").unwrap_err().status, 400);
+        assert_eq!(wanted("versioned_hashes=").unwrap_err().status, 400);
+    }
+}

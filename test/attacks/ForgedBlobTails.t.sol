@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Execute} from "../../contracts/libraries/Execute.sol";
+import {BlobInputs} from "../utils/ExecuteWithBlobs.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title Inputs whose end the contract does not see
+/// @notice In a transaction with blobs the contract holds the head of each input, and behind it a trailer and whatever
+/// its memory held before. Whatever it reads must be in the head: the fields of each block, which therefore
+/// must not lie behind it, and the transactions that are said to have been forced.
+contract ForgedBlobTailsTest is RealRollup {
+    using L2 for L2.Chain;
+
+    uint256 internal constant HEAD = 602;
+
+    function setUp() public virtual override {
+        super.setUp();
+        BlobInputs.install();
+    }
+
+    function blocks(uint256 count) internal returns (bytes[] memory inputs) {
+        skip(60);
+        inputs = new bytes[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            l2.transfer("alice", bob, 1 ether);
+            IL2.Block memory b = l2.next();
+            b.timestamp = l2.head.timestamp + 10;
+            inputs[i] = l2.seal(b);
+        }
+    }
+
+    function assertRefused(bytes[] memory inputs, INativeRollup.Evidence memory e, bytes4 error_)
+        internal
+    {
+        uint64 head = rollup.head().number;
+        vm.expectPartialRevert(error_);
+        rollup.advance{gas: 16_000_000}(inputs, e);
+        assertEq(rollup.head().number, head);
+    }
+
+    // ------------------------------------------------------------------ neighbours
+
+    function test_blocks_come_through_blobs_as_they_do_through_calldata() public {
+        bytes[] memory inputs = blocks(2);
+        rollup.advance(BlobInputs.post(inputs, HEAD), none());
+        assertHead();
+        // The next call has no blobs, and no trailers.
+        vm.blobhashes(new bytes32[](0));
+        rollup.advance(blocks(1), none());
+        assertHead();
+    }
+
+    function test_a_batch_comes_through_blobs_if_the_fields_of_all_its_blocks_are_in_the_head()
+        public
+    {
+        bytes memory batch = L2.batchOf(blocks(3));
+        uint256 last = 18 + lastOffset(batch, 3);
+        uint256 end = last + Execute.MIN_REQUEST;
+        uint256 state = vm.snapshotState();
+        // Eight bytes of trailer make up for as many of the head, none of which is read.
+        assertRefused(
+            BlobInputs.post(one(batch), end - 9), none(), Execute.RequestOutOfPlace.selector
+        );
+        vm.revertToState(state);
+        rollup.advance(BlobInputs.post(one(batch), end - 8), none());
+        assertHead();
+        vm.revertToState(state);
+        rollup.advance(BlobInputs.post(one(batch), end), none());
+        assertHead();
+    }
+
+    function lastOffset(bytes memory batch, uint256 count) internal pure returns (uint256) {
+        bytes memory b = BlobInputs.slice(batch, 18 + 4 * (count - 1), 4);
+        return uint256(uint8(b[0])) | uint256(uint8(b[1])) << 8 | uint256(uint8(b[2])) << 16;
+    }
+
+    // ------------------------------------------------------------------ attacks
+
+    function test_in_a_transaction_with_blobs_an_input_without_a_trailer_is_refused() public {
+        bytes[] memory inputs = blocks(2);
+        bytes[] memory posted = BlobInputs.post(inputs, HEAD);
+        assertRefused(inputs, none(), Execute.ExecuteFailed.selector);
+        (bytes memory first, bytes memory second) = (posted[0], posted[1]);
+        posted[1] = inputs[1];
+        assertRefused(posted, none(), Execute.ExecuteFailed.selector);
+        // With one that says that nothing follows, it is taken.
+        posted[1] = bytes.concat(inputs[1], BlobInputs.trailer(0, 0, 0));
+        uint256 state = vm.snapshotState();
+        rollup.advance(posted, none());
+        assertHead();
+        vm.revertToState(state);
+        (posted[0], posted[1]) = (first, second);
+        rollup.advance(posted, none());
+        assertHead();
+    }
+
+    function test_without_blobs_a_trailer_is_part_of_no_input() public {
+        bytes[] memory inputs = blocks(1);
+        bytes[] memory posted = BlobInputs.post(inputs, HEAD);
+        vm.blobhashes(new bytes32[](0));
+        assertRefused(posted, none(), Execute.ExecuteFailed.selector);
+        posted[0] = bytes.concat(inputs[0], BlobInputs.trailer(0, 0, 0));
+        assertRefused(posted, none(), Execute.ExecuteFailed.selector);
+        rollup.advance(inputs, none());
+        assertHead();
+    }
+
+    function test_the_blobs_of_another_transaction_are_no_tail() public {
+        bytes[] memory posted = BlobInputs.post(blocks(1), HEAD);
+        bytes32[] memory other = new bytes32[](1);
+        other[0] = bytes32(uint256(1) << 248 | 7);
+        bytes32[] memory own = vm.getBlobhashes();
+        vm.blobhashes(other);
+        assertRefused(posted, none(), Execute.ExecuteFailed.selector);
+        vm.blobhashes(own);
+        rollup.advance(posted, none());
+        assertHead();
+    }
+
+    function test_a_chain_without_it_takes_nothing_through_blobs() public {
+        bytes[] memory inputs = blocks(1);
+        bytes[] memory posted = BlobInputs.post(inputs, HEAD);
+        vm.etch(Execute.BLOB_PRECOMPILE, "");
+        assertRefused(posted, none(), Execute.ExecuteAbsent.selector);
+        vm.blobhashes(new bytes32[](0));
+        rollup.advance(inputs, none());
+        assertHead();
+    }
+
+    /// @dev The head names transactions at offsets behind it, where memory holds what an earlier input has left
+    /// there: a forced transaction that is in no block.
+    function test_a_forced_transaction_is_not_found_in_what_lies_behind_the_head() public {
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", 0, 10 gwei));
+        skip(1);
+        // It really is in the block, so that nothing else is wrong.
+        l2.raw(signedTransfer("alice", 0, 10 gwei));
+        bytes[] memory inputs = one(l2.seal());
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Included));
+        uint256 state = vm.snapshotState();
+        assertRefused(BlobInputs.post(inputs, HEAD), e, Execute.TransactionsInBlobs.selector);
+        vm.revertToState(state);
+        // One byte too few, and all.
+        uint256 end = transactionsEnd(inputs[0]);
+        assertRefused(BlobInputs.post(inputs, end - 1), e, Execute.TransactionsInBlobs.selector);
+        vm.revertToState(state);
+        rollup.advance(BlobInputs.post(inputs, end), e);
+        assertHead();
+    }
+
+    /// @dev Where the transactions of a single input end.
+    function transactionsEnd(bytes memory input) internal pure returns (uint256) {
+        bytes memory b = BlobInputs.slice(input, Execute.WITHDRAWALS_OFFSET_AT, 4);
+        return Execute.PAYLOAD_AT + (uint256(uint8(b[0])) | uint256(uint8(b[1])) << 8);
+    }
+}
