@@ -1,7 +1,10 @@
 //! JSON over HTTP, within bounds.
 
-use crate::HttpError;
-use alloy_json_rpc::{RequestPacket, Response, ResponsePacket, ResponsePayload};
+use crate::{
+    HttpError,
+    batch::{Batches, is_busy},
+};
+use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
 use core::task::{Context, Poll};
 use reqwest::{
@@ -40,6 +43,9 @@ pub struct Options {
     /// Compute units that the provider gives each second: where it says that there are too many
     /// requests, those that wait are spread over as much time as it wants for them.
     pub units_per_second: Option<u64>,
+    /// Most requests that are posted as one batch, of those that are made at the same time; below two,
+    /// none are gathered. A node that takes no batch is asked one by one.
+    pub batch: usize,
 }
 
 impl Default for Options {
@@ -50,6 +56,7 @@ impl Default for Options {
             tries: 1,
             first_pause: Duration::from_millis(50),
             units_per_second: None,
+            batch: 1,
         }
     }
 }
@@ -64,6 +71,7 @@ pub struct Http {
     posted: Arc<AtomicUsize>,
     /// Requests that wait because the provider has said that there are too many.
     throttled: Arc<AtomicU64>,
+    batches: Arc<Batches>,
 }
 
 impl Http {
@@ -84,6 +92,7 @@ impl Http {
             options,
             posted: Arc::default(),
             throttled: Arc::default(),
+            batches: Arc::default(),
         })
     }
 
@@ -92,17 +101,34 @@ impl Http {
         &self.urls[0]
     }
 
+    pub(crate) const fn options(&self) -> Options {
+        self.options
+    }
+
+    pub(crate) fn batches(&self) -> &Batches {
+        &self.batches
+    }
+
     /// Posts a body as it stands; the body of the answer, which is JSON.
     ///
     /// # Errors
     ///
     /// [`HttpError`] of the last try.
     pub async fn post(&self, body: Vec<u8>) -> Result<Vec<u8>, HttpError> {
+        self.post_unless(body, is_any_busy).await
+    }
+
+    /// As [`Self::post`]; `busy` says of an answer whether to try again.
+    pub(crate) async fn post_unless(
+        &self,
+        body: Vec<u8>,
+        busy: impl Fn(&ResponsePacket) -> bool,
+    ) -> Result<Vec<u8>, HttpError> {
         let request = |url| {
             let request = self.client.post(url).header(CONTENT_TYPE, "application/json");
             request.body(body.clone())
         };
-        Ok(self.ask(request).await?.body)
+        Ok(self.ask(request, busy).await?.body)
     }
 
     /// Gets the page with this path and query below the address; its content, which is JSON.
@@ -118,7 +144,7 @@ impl Http {
             url.set_query(query);
             self.client.get(url)
         };
-        let Answer { status, body, .. } = self.ask(request).await?;
+        let Answer { status, body, .. } = self.ask(request, is_any_busy).await?;
         if status.is_success() {
             return Ok(body);
         }
@@ -126,12 +152,16 @@ impl Http {
     }
 
     /// Sends a request as often as it takes.
-    async fn ask(&self, request: impl Fn(Url) -> RequestBuilder) -> Result<Answer, HttpError> {
+    async fn ask(
+        &self,
+        request: impl Fn(Url) -> RequestBuilder,
+        busy: impl Fn(&ResponsePacket) -> bool,
+    ) -> Result<Answer, HttpError> {
         let mut pause = self.options.first_pause;
         for _ in 1..self.options.tries {
             let wait = match self.ask_once(&request).await {
                 Ok(answer @ Answer { status, retry_after, .. }) => {
-                    if !is_busy(status, &answer.body) {
+                    if !is_overloaded(status, &answer.body, &busy) {
                         return Ok(answer);
                     }
                     retry_after.unwrap_or_default().max(pause)
@@ -219,19 +249,18 @@ const OVERLOADED: [StatusCode; 4] = [
 
 /// Whether an answer says that the node has too much to do just now: by its status, or by the error
 /// of a request. An error of the node is its answer, even with status 500.
-fn is_busy(status: StatusCode, body: &[u8]) -> bool {
+fn is_overloaded(status: StatusCode, body: &[u8], busy: impl Fn(&ResponsePacket) -> bool) -> bool {
     if OVERLOADED.contains(&status) {
         return true;
     }
     if body.len() > LONGEST_ERROR {
         return false;
     }
-    let is_busy = |response: &Response| matches!(&response.payload, ResponsePayload::Failure(error) if error.is_retry_err());
-    match serde_json::from_slice(body) {
-        Ok(ResponsePacket::Single(response)) => is_busy(&response),
-        Ok(ResponsePacket::Batch(responses)) => responses.iter().any(is_busy),
-        Err(_) => status.is_server_error(),
-    }
+    serde_json::from_slice(body).map_or_else(|_| status.is_server_error(), |packet| busy(&packet))
+}
+
+fn is_any_busy(packet: &ResponsePacket) -> bool {
+    packet.responses().iter().any(is_busy)
 }
 
 /// Whether the same request may succeed a moment later.
@@ -257,11 +286,26 @@ impl tower::Service<RequestPacket> for Http {
     fn call(&mut self, request: RequestPacket) -> Self::Future {
         let http = self.clone();
         Box::pin(async move {
-            let body = serde_json::to_vec(&request).map_err(TransportError::ser_err)?;
-            let answer = http.post(body).await.map_err(TransportErrorKind::custom)?;
-            serde_json::from_slice(&answer)
-                .map_err(|error| TransportError::deser_err(error, String::from_utf8_lossy(&answer)))
+            match request {
+                RequestPacket::Single(request) => {
+                    http.ask_with_others(request).await.map(ResponsePacket::Single)
+                }
+                RequestPacket::Batch(_) => http.exchange(&request).await,
+            }
         })
+    }
+}
+
+impl Http {
+    /// Posts a packet as it stands.
+    pub(crate) async fn exchange(
+        &self,
+        request: &RequestPacket,
+    ) -> Result<ResponsePacket, TransportError> {
+        let body = serde_json::to_vec(request).map_err(TransportError::ser_err)?;
+        let answer = self.post(body).await.map_err(TransportErrorKind::custom)?;
+        serde_json::from_slice(&answer)
+            .map_err(|error| TransportError::deser_err(error, String::from_utf8_lossy(&answer)))
     }
 }
 
@@ -276,7 +320,8 @@ mod tests {
         };
         let good = r#"{"jsonrpc":"2.0","id":1,"result":"0x1"}"#;
         let busy = |status: u16, body: &str| {
-            is_busy(StatusCode::from_u16(status).unwrap(), body.as_bytes())
+            let status = StatusCode::from_u16(status).unwrap();
+            is_overloaded(status, body.as_bytes(), is_any_busy)
         };
         assert!(!busy(200, good));
         assert!(busy(429, good) && busy(503, good));

@@ -4,11 +4,12 @@
 //! through; [`Client::request`] is for methods that have none. Whoever is not async [waits](Client::wait)
 //! in his own thread, which may be one of an async runtime too.
 //!
-//! This crate owns how a node is reached: time limits, how long an answer may be, and what is tried
-//! again. It knows no method of any node.
+//! This crate owns how a node is reached: time limits, how long an answer may be, what is tried again,
+//! and what is asked together. It knows no method of any node.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod batch;
 mod client;
 mod error;
 mod http;

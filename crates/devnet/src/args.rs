@@ -12,7 +12,7 @@ use crate::{
 use clap::{Args, ValueEnum};
 use execute::GasSchedule;
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
-use wire::{ProtocolFork, SchemaId};
+use wire::ProtocolFork;
 
 /// How pending transactions are ordered in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -237,8 +237,14 @@ pub struct DevnetArgs {
     #[arg(long, help_heading = "EXECUTE")]
     pub no_execute: bool,
 
-    /// Schema ids that EXECUTE accepts beside those of the hardfork, in hexadecimal
-    #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = schema, conflicts_with = "no_execute", help_heading = "EXECUTE")]
+    /// Forks whose inputs EXECUTE accepts beside those of the hardfork, by name or schema id
+    #[arg(
+        long,
+        value_name = "FORKS",
+        value_delimiter = ',',
+        conflicts_with = "no_execute",
+        help_heading = "EXECUTE"
+    )]
     pub execute_schema: Vec<ProtocolFork>,
 
     /// What EXECUTE costs: default, flat, ethrex, `BASE+PER_BYTE` or `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM`
@@ -290,12 +296,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(time) if !time.is_zero() => Ok(time),
         _ => Err("the time between blocks must be greater than 0".to_owned()),
     }
-}
-
-fn schema(text: &str) -> Result<ProtocolFork, String> {
-    let id = u16::from_str_radix(text.trim_start_matches("0x"), 16)
-        .map_err(|_| "a schema id has two bytes, such as 0x1501".to_owned())?;
-    SchemaId::new(id).fork().ok_or_else(|| format!("no fork has the schema id {id:#06x}"))
 }
 
 impl DevnetArgs {
@@ -442,6 +442,10 @@ mod tests {
         assert_eq!(parse("--chain-id 0x7a69").ok().and_then(|it| it.chain_id), None);
         assert_eq!(parse("--chain-id 31337").unwrap().chain_id, Some(31_337));
         assert!(parse("--chain-id nowhere").is_err());
+        assert!(parse("--fork-url http://localhost:1 --load-state state.json").is_ok());
+        assert!(parse("--fork-url http://localhost:1 --init genesis.json").is_err());
+        assert_eq!(parse("--hardfork 0x1101").unwrap().hardfork, Hardfork::Prague);
+        assert!(parse("--hardfork 0x1102").unwrap_err().contains("schema id"));
         assert_eq!(parse("--hardfork shanghai").unwrap().hardfork, Hardfork::Shanghai);
         assert_eq!(parse("--hardfork merge").unwrap().hardfork, Hardfork::Paris);
         assert!(parse("--hardfork london").unwrap_err().contains("use paris"));
@@ -508,6 +512,10 @@ mod tests {
     #[test]
     fn the_values_of_execute_are_read_and_nonsense_is_not() {
         assert!(parse("--execute-schema 0x1501,1201 --execute-gas 5,16").is_ok());
+        let named = parse("--execute-schema amsterdam,0x1101,Bpo1").unwrap();
+        let [amsterdam, prague, bpo1] = &named.execute_forks[..] else { panic!("{named:?}") };
+        let expected = (&ProtocolFork::Amsterdam, &ProtocolFork::Prague, &ProtocolFork::Bpo1);
+        assert_eq!((amsterdam, prague, bpo1), expected);
         assert_eq!(parse("").unwrap().execute_gas, GasSchedule::DEFAULT);
         for (name, schedule) in GasSchedule::NAMED {
             assert_eq!(parse(&format!("--execute-gas {name}")).unwrap().execute_gas, schedule);

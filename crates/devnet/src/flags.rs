@@ -5,6 +5,7 @@ use crate::{Config, DevnetError, Fork, Traces, cache};
 use alloy_primitives::B256;
 use clap::{ArgAction, Args, ValueEnum};
 use std::{path::PathBuf, time::Duration};
+use wire::ProtocolFork;
 
 /// How the node is asked whose chain is continued.
 #[derive(Debug, Clone, Args)]
@@ -12,7 +13,7 @@ use std::{path::PathBuf, time::Duration};
 pub struct ForkArgs {
     /// Read state from this node; `@NUM` at its end names the block. Given more than once, the
     /// addresses take turns
-    #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", conflicts_with_all = ["init", "state", "load_state"])]
+    #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", conflicts_with = "init")]
     pub fork_url: Vec<String>,
 
     /// The block to start from [default: the newest]
@@ -252,11 +253,15 @@ pub(crate) fn hardfork(text: &str) -> Result<crate::Hardfork, String> {
                 .to_owned(),
         );
     }
-    crate::Hardfork::from_str(text, true).map_err(|_| {
-        let known =
-            crate::Hardfork::value_variants().iter().filter_map(|fork| fork.to_possible_value());
+    let all = crate::Hardfork::value_variants();
+    let by_schema_id = || {
+        let fork: ProtocolFork = text.parse().ok()?;
+        all.iter().copied().find(|known| ProtocolFork::from(*known) == fork)
+    };
+    crate::Hardfork::from_str(text, true).ok().or_else(by_schema_id).ok_or_else(|| {
+        let known = all.iter().filter_map(|fork| fork.to_possible_value());
         let names: Vec<_> = known.map(|value| value.get_name().to_owned()).collect();
-        format!("a fork is one of {}", names.join(", "))
+        format!("a fork is one of {}, or its schema id, such as 0x1201", names.join(", "))
     })
 }
 

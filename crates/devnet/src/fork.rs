@@ -34,6 +34,9 @@ use trie::SourceError;
 /// Accounts that are asked for at once.
 const AT_ONCE: usize = 32;
 
+/// Most requests that are put into one: what every large provider takes.
+const BATCH: usize = 100;
+
 /// A node that is asked.
 #[derive(Debug)]
 pub(crate) struct Remote {
@@ -76,6 +79,7 @@ impl Remote {
             tries: fork.retries.saturating_add(1),
             first_pause: fork.backoff,
             units_per_second: fork.units_per_second,
+            batch: BATCH,
             ..Options::default()
         };
         let urls: Vec<&str> =

@@ -19,14 +19,22 @@ use std::{
 use support::{Served, serve};
 use tokio::runtime::{Builder, Runtime};
 
-/// What a provider makes of a request, given its number: an answer of its own, with its status, or
-/// that of the node behind it.
+/// What a provider makes of a request, given the number of what is posted: an answer of its own, with
+/// its status, or that of the node behind it. A batch is shown to it as a whole, then part by part.
 type Manners = dyn Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync;
 
 /// A provider in front of a node.
 struct Provider {
     url: String,
-    requests: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+}
+
+/// What has been asked for.
+#[derive(Default)]
+struct Counts {
+    posts: AtomicUsize,
+    batches: AtomicUsize,
+    requests: AtomicUsize,
 }
 
 impl Provider {
@@ -36,8 +44,8 @@ impl Provider {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::<AtomicUsize>::default();
-        let (behind, count) = (node.url(), Arc::clone(&requests));
+        let counts = Arc::<Counts>::default();
+        let (behind, count) = (node.url(), Arc::clone(&counts));
         let manners: Arc<Manners> = Arc::new(manners);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -46,16 +54,24 @@ impl Provider {
                 thread::spawn(move || serve_connection(stream, &behind, &*manners, &count));
             }
         });
-        Self { url, requests }
+        Self { url, counts }
+    }
+
+    fn posts(&self) -> usize {
+        self.counts.posts.load(Ordering::SeqCst)
+    }
+
+    fn batches(&self) -> usize {
+        self.counts.batches.load(Ordering::SeqCst)
     }
 
     fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        self.counts.requests.load(Ordering::SeqCst)
     }
 }
 
 /// Reads requests until the client is gone. What it cannot read or write ends the connection.
-fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &AtomicUsize) {
+fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &Counts) {
     let node = Client::new(behind, Options::default()).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
@@ -79,11 +95,30 @@ fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &
             return;
         }
         let request: Value = serde_json::from_slice(&body).unwrap();
-        let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-        let (status, text) = manners(number, &request).unwrap_or_else(|| {
-            let answer = node.post(body).unwrap();
+        let number = count.posts.fetch_add(1, Ordering::SeqCst) + 1;
+        let of_node = |request: &Value| {
+            let answer = node.post(request.to_string()).unwrap();
             (200, String::from_utf8(answer).unwrap())
-        });
+        };
+        let (status, text) = match &request {
+            Value::Array(parts) => {
+                count.batches.fetch_add(1, Ordering::SeqCst);
+                count.requests.fetch_add(parts.len(), Ordering::SeqCst);
+                manners(number, &request).unwrap_or_else(|| {
+                    let answer = |part| manners(number, part).unwrap_or_else(|| of_node(part));
+                    let answers: Vec<_> = parts.iter().map(answer).collect();
+                    let failed = answers.iter().find(|(status, _)| *status != 200).cloned();
+                    failed.unwrap_or_else(|| {
+                        let texts: Vec<_> = answers.into_iter().map(|(_, text)| text).collect();
+                        (200, format!("[{}]", texts.join(",")))
+                    })
+                })
+            }
+            request => {
+                count.requests.fetch_add(1, Ordering::SeqCst);
+                manners(number, request).unwrap_or_else(|| of_node(request))
+            }
+        };
         let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", text.len());
         if writer.write_all(format!("{head}{text}").as_bytes()).is_err() {
             return;
@@ -134,6 +169,7 @@ fn check_balances(devnet: &Devnet) {
     }
 }
 
+/// Too many requests; of a batch, for the batch.
 fn busy(request: &Value) -> String {
     let error = json!({ "code": 429, "message": "Too Many Requests" });
     json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }).to_string()
@@ -191,25 +227,63 @@ fn what_a_provider_refuses_for_good_is_said_in_its_own_words() {
 }
 
 #[test]
-fn a_fork_starts_with_few_ways_there_and_back() {
+fn what_is_asked_at_the_same_time_is_posted_as_one() {
     let (node, runtime) = (node(), runtime());
-    let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-    let (counted, peak) = (Arc::clone(&now), Arc::clone(&most));
-    let provider = Provider::start(&node, move |_, _| {
-        let at_once = counted.fetch_add(1, Ordering::SeqCst) + 1;
-        peak.fetch_max(at_once, Ordering::SeqCst);
-        thread::sleep(Duration::from_millis(300));
-        counted.fetch_sub(1, Ordering::SeqCst);
-        None
-    });
+    let provider = Provider::start(&node, |_, _| None);
     let devnet = start(&runtime, Fork::at(&provider.url, None)).unwrap();
     // One after another they would be twenty times as long on their way.
-    let (asked, at_once) = (provider.requests(), most.load(Ordering::SeqCst));
-    assert!(asked <= 100, "{asked} requests");
-    assert!(at_once >= 20, "at most {at_once} of {asked} at once");
-    let balance: U256 =
-        client(&devnet).request("eth_getBalance", json!([account(1), "latest"])).unwrap();
-    assert_eq!(balance, U256::from(1_000));
+    let (posts, asked) = (provider.posts(), provider.requests());
+    assert!(asked >= 30, "{asked} requests");
+    assert!(posts <= 5, "{posts} posts for {asked} requests");
+    check_balances(&devnet);
+    // Balance, nonce and code of an account.
+    assert_eq!((provider.posts() - posts, provider.requests() - asked), (12, 36));
+}
+
+#[test]
+fn a_provider_that_takes_no_batches_is_asked_for_all_at_once_one_by_one() {
+    let (node, runtime) = (node(), runtime());
+    let error = json!({ "code": -32_600, "message": "batches are not for you" });
+    let refusal = json!({ "jsonrpc": "2.0", "id": null, "error": error }).to_string();
+    for (status, text) in [(200, refusal.clone()), (400, refusal), (413, "too long".to_owned())] {
+        let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (counted, peak) = (Arc::clone(&now), Arc::clone(&most));
+        let provider = Provider::start(&node, move |_, request| {
+            if request.is_array() {
+                return Some((status, text.clone()));
+            }
+            let at_once = counted.fetch_add(1, Ordering::SeqCst) + 1;
+            peak.fetch_max(at_once, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(100));
+            counted.fetch_sub(1, Ordering::SeqCst);
+            None
+        });
+        let devnet = start(&runtime, patient(&provider.url)).unwrap();
+        let (asked, at_once) = (provider.requests(), most.load(Ordering::SeqCst));
+        assert!(at_once >= 20, "at most {at_once} of {asked} at once");
+        check_balances(&devnet);
+        assert_eq!(provider.batches(), 1, "it is not offered another");
+    }
+}
+
+#[test]
+fn of_a_batch_that_is_answered_in_part_and_in_another_order_the_rest_is_asked_for_again() {
+    let (node, runtime) = (node(), runtime());
+    let behind = client(&node.devnet);
+    let provider = Provider::start(&node, move |_, request| {
+        let parts = request.as_array()?;
+        let answer = |(index, part): (usize, &Value)| match index % 3 {
+            0 => serde_json::from_slice(&behind.post(part.to_string()).unwrap()).unwrap(),
+            1 => serde_json::from_str(&busy(part)).unwrap(),
+            // Of nobody who has asked.
+            _ => json!({ "jsonrpc": "2.0", "id": 1_000_000 + index, "result": "0x7" }),
+        };
+        let answers: Vec<Value> = parts.iter().enumerate().map(answer).rev().collect();
+        Some((200, Value::from(answers).to_string()))
+    });
+    let devnet = start(&runtime, patient(&provider.url)).unwrap();
+    check_balances(&devnet);
+    assert!(provider.batches() > 12, "it goes on with batches");
 }
 
 #[test]
@@ -227,7 +301,7 @@ fn a_provider_that_does_not_answer_is_given_up() {
     let timeout = Duration::from_millis(200);
     let fork = Fork { timeout, retries: 1, ..patient(&silent.url) };
     let devnet = start(&runtime, fork).unwrap();
-    silent.requests.store(1_001, Ordering::SeqCst);
+    silent.counts.posts.store(1_001, Ordering::SeqCst);
     let asked = json!([account(1), "latest"]);
     let error = client(&devnet).request::<_, Value>("eth_getBalance", asked).unwrap_err();
     assert!(error.to_string().contains("no answer within 0.2 s"), "{error}");

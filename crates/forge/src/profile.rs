@@ -2,7 +2,6 @@
 
 use core::{fmt, num::NonZeroUsize, str::FromStr};
 use execute::{Execute, GasSchedule, RequestPolicy, Rules};
-use wire::ProtocolFork;
 
 /// A description of EXECUTE in one line, as Solidity names it: `key=value`, separated by commas.
 ///
@@ -68,9 +67,11 @@ impl FromStr for Profile {
                 "forks" => {
                     execute.forks = value
                         .split('/')
-                        .map(ProtocolFork::from_name)
+                        .map(|fork| fork.parse().ok())
                         .collect::<Option<_>>()
-                        .ok_or_else(unknown("names of forks: forks=osaka/amsterdam"))?;
+                        .ok_or_else(unknown(
+                            "names of forks or their schema ids: forks=osaka/amsterdam",
+                        ))?;
                 }
                 "threads" => {
                     execute.threads = value
@@ -97,6 +98,7 @@ fn rules(value: &str) -> Option<Rules> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wire::ProtocolFork;
 
     #[test]
     fn every_key_changes_what_it_names() {
@@ -107,6 +109,8 @@ mod tests {
         assert_eq!(execute.gas.bytes(1_000), 3_100);
         assert_eq!(execute.forks, [ProtocolFork::Osaka, ProtocolFork::Amsterdam]);
         assert_eq!(execute.threads.get(), 2);
+        let by_id: Profile = "forks=0x1201".parse().unwrap();
+        assert_eq!(by_id.execute().forks, [ProtocolFork::Osaka]);
         let flat: Profile = "gas=flat".parse().unwrap();
         assert_eq!(flat.execute().gas.bytes(1_000), GasSchedule::FLAT.bytes(1_000));
         let default: Profile = "".parse().unwrap();

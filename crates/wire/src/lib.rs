@@ -45,5 +45,5 @@ pub use payload::{ExecutionPayload, PayloadShape, Withdrawal};
 pub use request::{ExecutionRequests, NewPayloadRequest};
 pub use result::StatelessResult;
 pub use root::RootConvention;
-pub use schema::{ProtocolFork, SchemaId};
+pub use schema::{ProtocolFork, SchemaId, UnknownFork};
 pub use witness::{ExecutionWitness, OwnedWitness};

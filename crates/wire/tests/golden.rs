@@ -191,9 +191,18 @@ fn schema_ids_put_the_fork_before_the_revision() {
     for fork in ProtocolFork::ALL {
         assert_eq!(fork.schema().fork(), Some(fork));
         assert_eq!(ProtocolFork::from_name(fork.name()), Some(fork));
+        for text in [fork.name().to_uppercase(), fork.schema().to_string()] {
+            assert_eq!(text.parse(), Ok(fork));
+        }
     }
     assert_eq!(SchemaId::new(0x1502).fork(), None);
     assert_eq!(SchemaId::new(0x1601).fork(), None);
+    assert_eq!("1201".parse(), Ok(ProtocolFork::Osaka));
+    // Of a batch, of no fork, and what other parsers of numbers take.
+    for text in ["0x12ba", "0x1601", "0x01201", "+1201", "0x+201", "4609", "", "0x", "london"] {
+        let refused = text.parse::<ProtocolFork>().unwrap_err().to_string();
+        assert!(refused.contains("write paris") && refused.contains("0x1201"), "{refused}");
+    }
 }
 
 #[test]
