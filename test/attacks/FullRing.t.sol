@@ -22,9 +22,9 @@ contract FullRingTest is RealRollup {
     using L2 for L2.Chain;
 
     address internal constant BOUNDED = address(0xb0b0b0);
-    uint256 internal constant SLOT = 12;
+    uint64 internal constant SLOT = 12;
     /// @dev L1 blocks for which the ring lasts beyond the time in which nobody has to relay.
-    uint256 internal constant SPARE = 3;
+    uint64 internal constant SPARE = 3;
 
     INativeRollup.ForcedTransaction[] internal backlog;
     bytes[] internal raws;
@@ -36,8 +36,8 @@ contract FullRingTest is RealRollup {
 
     function config() internal view override returns (INativeRollup.Config memory c) {
         c = super.config();
-        uint256 lasts = queue.CHECKPOINTS() * SLOT;
-        c.relayDeadline = uint64(lasts - SPARE * SLOT) - MAX_LAG - OPEN_AFTER;
+        uint64 lasts = queue.CHECKPOINTS() * SLOT;
+        c.relayDeadline = lasts - SPARE * SLOT - MAX_LAG - OPEN_AFTER;
     }
 
     /// @dev One after the other, each of them all that a block owes.

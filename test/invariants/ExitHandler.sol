@@ -4,15 +4,18 @@ pragma solidity ^0.8.28;
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
 import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Capacity} from "../../contracts/libraries/Capacity.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {ForcedBuilder} from "../utils/ForcedBuilder.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
+import {MessageCodec} from "../utils/MessageCodec.sol";
 
 /// @title Users who leave by force, and an owner and an operator who want none of them out
 /// @notice Alice signs exits, and submits them. The operator, who alone may advance while the rollup is
-/// not open, fills the queue with copies and junk, makes blocks as late as it likes, fills them, dates them
-/// back, and does no more in them than it must. The owner announces changes and makes them as soon as the
+/// not open, fills the queue with copies and junk, sends messages so that blocks owe relays instead, makes blocks
+/// as late as it likes, fills them, dates them back, does no more in them than it must, and gets ahead of the
+/// blocks of others with one transaction more. The owner announces changes and makes them as soon as the
 /// rollup lets it. Anyone who wants alice out advances when the rollup is open; her exits are claimed half
 /// a day after they stand in a block.
 contract ExitHandler is ForcedBuilder {
@@ -20,6 +23,7 @@ contract ExitHandler is ForcedBuilder {
 
     uint256 internal constant MOST_EXITS = 6;
     uint256 internal constant MOST_FORCED = 60;
+    uint256 internal constant MOST_SENT = 30;
     uint256 internal constant CLAIM_AFTER = 12 hours;
     address internal constant BURNER = address(0xb042);
 
@@ -32,6 +36,9 @@ contract ExitHandler is ForcedBuilder {
     /// @dev Those in a block, and since when.
     uint256[] internal outSince;
     uint256 internal claimed;
+
+    /// @dev Messages from L1 that stand in a block.
+    uint64 internal relayed;
 
     uint256 internal announced;
     uint256 internal announcedAt;
@@ -86,10 +93,11 @@ contract ExitHandler is ForcedBuilder {
     }
 
     /// @dev Whoever wants her out, if the rollup is open.
-    function help(uint256 wait) external {
+    /// @param ahead Whether the operator submits one more in the same L1 block, ahead of it.
+    function help(uint256 wait, bool ahead) external {
         _pass(wait);
         uint256 state = vm.snapshotState();
-        if (_advance(makeAddr("helper"), 0, false)) ++opened;
+        if (_advance(makeAddr("helper"), 0, false, ahead)) ++opened;
         else vm.revertToState(state);
     }
 
@@ -107,11 +115,21 @@ contract ExitHandler is ForcedBuilder {
         }
     }
 
+    /// @dev Messages to accounts that are not there yet.
+    function deposit(uint8 count) external {
+        for (uint256 i = 0; i < count % 8 && sent.length < MOST_SENT; ++i) {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            send(address(uint160(0x7777_0000 + sent.length)), 1, 0, "");
+        }
+    }
+
     /// @dev A block of the operator, or none if it has to do more than it wants to for it.
     function operate(uint256 wait, uint256 lag, bool fill) external {
         _pass(wait);
         uint256 state = vm.snapshotState();
-        if (!_advance(sequencer, bound(lag, 0, MAX_LAG), fill)) vm.revertToState(state);
+        if (!_advance(sequencer, bound(lag, 0, MAX_LAG), fill, false)) {
+            vm.revertToState(state);
+        }
     }
 
     function announce() external {
@@ -152,17 +170,25 @@ contract ExitHandler is ForcedBuilder {
     }
 
     /// @dev Advances by a block with what is due, if the rollup lets the caller.
-    function _advance(address who, uint256 lag, bool fill) private returns (bool ok) {
+    function _advance(address who, uint256 lag, bool fill, bool ahead) private returns (bool ok) {
         INativeRollup.Duties memory d = rollup.duties();
         IL2.Block memory b = l2.next();
         // forge-lint: disable-next-line(unsafe-typecast)
         if (b.timestamp - lag > l2.head.timestamp) b.timestamp -= uint64(lag);
         bool asked = b.timestamp >= d.forcedDue && d.forcedNext < forced.length;
+        bool relays = b.timestamp >= d.relayDue && relayed < sent.length;
         now_ = b.timestamp;
+        // Whichever may have been due for longer, if there is something to do about it.
+        if (relays && d.relayDue < d.forcedDue) asked = false;
+        else if (asked && _isDue(d.forcedNext)) (relays, fill) = (false, fill && !relays);
+        INativeRollup.Evidence memory e;
+        if (relays) (e, b.anchor) = _relay();
         if (asked) {
             if (fill && _isDue(d.forcedNext) && _mayPutOff(d.forcedNext)) {
                 IL2.Transaction memory burn = L2.transaction("bob", BURNER, 0, "");
                 burn.gasLimit = l2.head.gasLimit - 15_000;
+                // So that the base fee never rises to what relays are sent with.
+                burn.maxFeePerGas = 50 gwei;
                 l2.send(burn);
             }
             for (uint256 i = d.forcedNext; i < forced.length && _isDue(i); ++i) {
@@ -172,9 +198,12 @@ contract ExitHandler is ForcedBuilder {
         b.leaveOutInvalid = true;
         IL2.Head memory parent = l2.head;
         IL2.Sealed memory result = l2.sealBlock(b);
-        INativeRollup.Evidence memory e;
+        if (relays) e.relays = relayProof(relayed).relays;
         if (asked) e.forced = _batch(d.forcedNext, result.transactionHashes);
         bytes[] memory inputs = one(result.input);
+        if (ahead && forced.length < MOST_FORCED - MOST_EXITS) {
+            _force(signedTransfer("nobody at all", 0, 1000 gwei));
+        }
         vm.prank(who);
         try rollup.advance(inputs, e) {
             ok = true;
@@ -194,6 +223,29 @@ contract ExitHandler is ForcedBuilder {
             l2.head = parent;
         }
         vm.roll(vm.getBlockNumber() + 1);
+    }
+
+    /// @dev Relays as few as will do.
+    function _relay() private returns (INativeRollup.Evidence memory e, bytes32 anchor) {
+        (e, anchor) = newAnchor();
+        uint256 all = sent.length;
+        uint256 end = relayed + Capacity.RELAYS < all ? relayed + Capacity.RELAYS : all;
+        if (end < all) {
+            bytes32[] memory rest = MessageCodec.hashes(MessageCodec.slice(sent, end, all));
+            bytes32 root = MessageCodec.fold(0, MessageCodec.slice(sent, 0, end));
+            // forge-lint: disable-next-line(unsafe-typecast)
+            _asOperator(abi.encodeCall(IL2Messenger.addWaypoint, (uint64(all), root, rest)));
+        }
+        bytes memory batch = MessageCodec.pack(MessageCodec.slice(sent, relayed, end));
+        _asOperator(abi.encodeCall(IL2Messenger.relay, (batch, relayer)));
+        // forge-lint: disable-next-line(unsafe-typecast)
+        relayed = uint64(end);
+    }
+
+    function _asOperator(bytes memory data) private {
+        IL2.Transaction memory t = L2.transaction("operator", MESSENGER, 0, data);
+        t.gasLimit = 1_500_000;
+        l2.send(t);
     }
 
     /// @dev The time of the block that is being made.
@@ -227,10 +279,10 @@ contract ExitHandler is ForcedBuilder {
         _exit();
         uint256 exits = exitAt.length;
         skip(FORCED_DELAY + FORCED_GRACE + MAX_LAG + 2 * OPEN_AFTER);
-        // At worst each takes a proof.
-        uint256 most = forced.length / 3 + 2;
+        // At worst each takes a proof; and messages, four at a time.
+        uint256 most = forced.length / 3 + 2 + sent.length / 4 + 1;
         for (uint256 i = 0; i < most && outSince.length < exits; ++i) {
-            require(_advance(makeAddr("helper"), 0, false), "the rollup is closed");
+            require(_advance(makeAddr("helper"), 0, false, false), "the rollup is closed");
             skip(12);
         }
         skip(CLAIM_AFTER);
