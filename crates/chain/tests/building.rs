@@ -42,6 +42,26 @@ fn transaction(name: &str, nonce: u64, gas_limit: u64, input: Vec<u8>) -> Transa
     })
 }
 
+/// The attributes of a child of the head.
+fn next(chain: &Chain) -> BlockAttributes {
+    let parent = &chain.head().header;
+    BlockAttributes {
+        timestamp: parent.timestamp + 12,
+        slot_number: parent.number + 1,
+        ..Default::default()
+    }
+}
+
+/// EXECUTE accepts a block; bytes of its input.
+fn execute(chain: &Chain, built: &BuiltBlock) -> usize {
+    let (spec, block) = (&chain.config().spec, &built.executed.block);
+    let fork = spec.fork_at(block.header.timestamp).unwrap();
+    let input = block.input(fork, CHAIN_ID, built.witness.as_ref().unwrap()).unwrap();
+    let networks = Networks::Only(Arc::new(spec.clone()));
+    Execute { networks, ..Execute::l1() }.run(&input, u64::MAX).unwrap();
+    input.len()
+}
+
 /// Builds with and without a record: the two agree, and EXECUTE accepts what they build.
 fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
     let offered: Vec<_> = transactions
@@ -52,14 +72,8 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
             signed: true,
         })
         .collect();
-    let parent = chain.head();
-    let attributes = BlockAttributes {
-        timestamp: parent.header.timestamp + 12,
-        slot_number: parent.header.number + 1,
-        ..Default::default()
-    };
     let state = chain.state();
-    let header = state.open_header(&attributes).unwrap();
+    let header = state.open_header(&next(chain)).unwrap();
     let plain = state.build(&header, &[], &offered).unwrap();
     let built = state.build_recorded(&header, &[], &offered).unwrap();
     assert_eq!(plain.executed.block.hash, built.executed.block.hash);
@@ -67,11 +81,7 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
 
     let block = &built.executed.block;
     assert!(block.provable);
-    let spec = &chain.config().spec;
-    let fork = spec.fork_at(block.header.timestamp).unwrap();
-    let input = block.input(fork, CHAIN_ID, built.witness.as_ref().unwrap()).unwrap();
-    let networks = Networks::Only(Arc::new(spec.clone()));
-    Execute { networks, ..Execute::l1() }.run(&input, u64::MAX).unwrap();
+    execute(chain, &built);
     // Who is in the block and who is not: everybody, once.
     assert_eq!(block.transactions.len() + built.rejected.len(), transactions.len());
     built
@@ -215,13 +225,7 @@ fn build_counted(chain: &Chain, offered: &[RecoveredTransaction]) -> (BuiltBlock
     let extension: Arc<dyn EvmOverrides> = Arc::clone(&begun) as _;
     let config = ChainConfig { extension: Some(extension), ..chain.config().clone() };
     let state = chain.state().with_config(config);
-    let parent = chain.head();
-    let attributes = BlockAttributes {
-        timestamp: parent.header.timestamp + 12,
-        slot_number: parent.header.number + 1,
-        ..Default::default()
-    };
-    let header = state.open_header(&attributes).unwrap();
+    let header = state.open_header(&next(chain)).unwrap();
     let built = state.build_recorded(&header, &[], offered).unwrap();
     (built, begun.0.load(Ordering::Relaxed))
 }
@@ -250,7 +254,7 @@ fn what_its_sender_cannot_send_costs_no_second_execution_and_leaves_nothing_in_t
         assert_eq!((expected.rejected.len(), once), (0, 1));
         let [a, b, c] = good;
 
-        // Used, early, without funds at all, and with less than the gas that it asks for.
+        // Without funds, of a used nonce, early, and with less gas than any transaction takes.
         let bad = [
             offer(transaction("nobody", 0, 100_000, vec![])),
             offer(transaction("alice", 0, 90_000, vec![])),
@@ -280,7 +284,7 @@ fn with_codes(genesis: &mut Genesis) {
         let code = [vec![0], vec![number; 20_000]].concat();
         let account = GenesisAccount { code: Some(code.into()), ..Default::default() };
         genesis.alloc.insert(Address::repeat_byte(0x10 + number), account);
-        // EXTCODESIZE needs the code; CALL(gas, address, 0, 0, 0, 0, 0) too.
+        // CALL(GAS, address, 0, 0, 0, 0, 0), POP
         reader.extend([0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73]);
         reader.extend([0x10 + number; 20]);
         reader.extend([0x5a, 0xf1, 0x50]);
@@ -310,22 +314,11 @@ fn build_within(
     max: usize,
     offered: &[RecoveredTransaction],
 ) -> (BuiltBlock, usize) {
-    let parent = chain.head();
-    let attributes = BlockAttributes {
-        timestamp: parent.header.timestamp + 12,
-        slot_number: parent.header.number + 1,
-        ..Default::default()
-    };
     let state = chain.state();
-    let header = state.open_header(&attributes).unwrap();
+    let header = state.open_header(&next(chain)).unwrap();
     let built = state.build_within(&header, &[], offered, Some(max)).unwrap();
-    let spec = &chain.config().spec;
-    let fork = spec.fork_at(header.timestamp).unwrap();
-    let block = &built.executed.block;
-    let input = block.input(fork, CHAIN_ID, built.witness.as_ref().unwrap()).unwrap();
-    let networks = Networks::Only(Arc::new(spec.clone()));
-    Execute { networks, ..Execute::l1() }.run(&input, u64::MAX).unwrap();
-    (built, input.len())
+    let length = execute(chain, &built);
+    (built, length)
 }
 
 #[test]
@@ -345,7 +338,7 @@ fn a_block_is_filled_up_to_the_bytes_of_input_that_l1_carries_and_no_further() {
         // The last would fit, but its sender has one before it that waits.
         assert_eq!(left(&built), (vec![2, 3], vec![]));
 
-        // What there was no room for is the first of the next block.
+        // It is the bytes that were too many.
         let (all, length) = build_within(&chain, 4 * MAX_INPUT, &offered);
         assert!(length > MAX_INPUT);
         assert_eq!(left(&all), (vec![], vec![]));

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::{
+    cell::RefCell,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
@@ -29,6 +30,8 @@ struct Node {
     child: Child,
     address: String,
     lines: mpsc::Receiver<String>,
+    /// What has been read of them.
+    said: RefCell<Vec<String>>,
 }
 
 impl Node {
@@ -50,7 +53,7 @@ impl Node {
                 }
             }
         });
-        let mut node = Self { child, address: String::new(), lines };
+        let mut node = Self { child, address: String::new(), lines, said: RefCell::default() };
         while node.address.is_empty() {
             let line = node.lines.recv_timeout(PATIENCE).expect("it says where it listens");
             let value: Option<Value> = serde_json::from_str(&line).ok();
@@ -90,31 +93,44 @@ impl Node {
     /// Everything that a user may do in an afternoon.
     fn story(&self) {
         self.send("", PROBE.trim());
+        self.wait_for_blocks(1);
         self.send(CONTRACT, "0x62c69b80"); // refuse()
+        self.wait_for_blocks(2);
         let custom = format!("0xdadb2823{:064x}", 7); // refuseCustom(7)
         self.send(CONTRACT, &custom);
+        self.wait_for_blocks(3);
         self.send(CONSOLE, HELLO);
+        self.wait_for_blocks(4);
         self.ask("eth_call", &format!(r#"[{{"to":"{CONSOLE}","data":"{HELLO}"}},"latest"]"#));
         self.ask("eth_call", &format!(r#"[{{"to":"{CONTRACT}","data":"0x62c69b80"}},"latest"]"#));
         self.ask("evm_mine", "[]");
-        self.ask("anvil_setLoggingEnabled", "[false]");
-        self.ask("eth_chainId", "[]");
-        self.send(CONTRACT, "0x62c69b80");
-        self.ask("anvil_setLoggingEnabled", "[true]");
-        self.ask("eth_blockNumber", "[]");
+        self.wait_for_blocks(5);
     }
 
-    /// What it has said until the last request of the story, and a while after.
-    fn said(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            let is_last = line.contains("eth_blockNumber");
-            all.push(line);
-            if is_last {
-                return all;
+    /// Waits until it has told of so many blocks. Stock anvil tells of requests on one thread and
+    /// of blocks on another, so that nothing may be asked while a block is still to be told of.
+    fn wait_for_blocks(&self, count: usize) {
+        let is_block =
+            |line: &&String| line.contains("Block Time: ") || line.contains(r#""event":"block""#);
+        self.read_until(|said| said.iter().filter(is_block).count() == count);
+    }
+
+    /// Reads on until a condition holds for all that it has said.
+    fn read_until(&self, is_met: impl Fn(&[String]) -> bool) {
+        let mut said = self.said.borrow_mut();
+        while !is_met(&said) {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => said.push(line),
+                Err(error) => panic!("{error}: {said:#?}"),
             }
         }
-        panic!("the story has no end: {all:#?}");
+    }
+
+    /// What it has said up to a last request, which this sends.
+    fn said(&self) -> Vec<String> {
+        self.ask("eth_blockNumber", "[]");
+        self.read_until(|said| said.iter().any(|line| line.contains("eth_blockNumber")));
+        self.said.take()
     }
 }
 
@@ -161,6 +177,23 @@ fn a_user_reads_what_anvil_would_have_told() {
     for line in ["Contract created: 0x5FbDB2315678afecb367f032d93F642f64180aa3", "hello 7"] {
         assert!(devnet.iter().any(|found| found == line), "{line}: {devnet:#?}");
     }
+}
+
+#[test]
+fn who_turns_logging_off_reads_nothing_until_it_is_on_again() {
+    let node = Node::devnet(&[]);
+    node.send("", PROBE.trim());
+    node.ask("anvil_setLoggingEnabled", "[false]");
+    node.ask("eth_chainId", "[]");
+    node.send(CONTRACT, "0x62c69b80");
+    node.ask("anvil_setLoggingEnabled", "[true]");
+    node.send(CONTRACT, "0x62c69b80");
+    let said = node.said();
+    let count = |word| said.iter().filter(|line| line.contains(word)).count();
+    assert_eq!(count("eth_chainId"), 0, "{said:#?}");
+    assert_eq!(count("Block Number: 2"), 0, "{said:#?}");
+    assert_eq!(count("refused with words"), 1, "{said:#?}");
+    assert_eq!(count("Block Number: 3"), 1, "{said:#?}");
 }
 
 #[test]

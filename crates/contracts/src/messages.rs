@@ -30,6 +30,22 @@ pub struct Message {
     pub data: Bytes,
 }
 
+/// The message of an event: both chains emit the same, by types of their own.
+macro_rules! message_of {
+    ($event:expr) => {
+        Some(Message {
+            sender: $event.sender,
+            to: $event.to,
+            refund_to: $event.refundTo,
+            value: $event.value,
+            fee: $event.fee,
+            gas_limit: $event.gasLimit.try_into().ok()?,
+            index: $event.index,
+            data: $event.data.clone(),
+        })
+    };
+}
+
 impl Message {
     /// Bytes of a packed message without its data.
     pub const PACKED_HEADER: usize = 100;
@@ -38,32 +54,14 @@ impl Message {
     ///
     /// `None` if the gas limit does not fit 32 bits, which the queue lets no message have.
     pub fn from_event(event: &MessageSent) -> Option<Self> {
-        Some(Self {
-            sender: event.sender,
-            to: event.to,
-            refund_to: event.refundTo,
-            value: event.value,
-            fee: event.fee,
-            gas_limit: event.gasLimit.try_into().ok()?,
-            index: event.index,
-            data: event.data.clone(),
-        })
+        message_of!(event)
     }
 
     /// The message of an event of `L2Messenger`, which is on its way to L1.
     ///
     /// `None` if the gas limit does not fit 32 bits, which the messenger lets no message have.
     pub fn from_l2_event(event: &IL2Messenger::MessageSent) -> Option<Self> {
-        Some(Self {
-            sender: event.sender,
-            to: event.to,
-            refund_to: event.refundTo,
-            value: event.value,
-            fee: event.fee,
-            gas_limit: event.gasLimit.try_into().ok()?,
-            index: event.index,
-            data: event.data.clone(),
-        })
+        message_of!(event)
     }
 
     /// `keccak256(abi.encode(sender, to, refundTo, value, fee, gasLimit, index, keccak256(data)))`.

@@ -143,8 +143,8 @@ impl Command for SetForkchoice {
 }
 
 /// Makes a known block the head; what stands in the blocks that come with it leaves the pool. What comes
-/// back are the transactions of the blocks that gave way, in their
-/// order: they are not offered to the pool, which would refuse those that need what stood before them.
+/// back are the transactions of the blocks that gave way, in their order: they are not offered to the pool,
+/// which would refuse those that need what stood before them.
 #[derive(Debug, Clone, Copy)]
 pub struct SetHead(pub B256);
 

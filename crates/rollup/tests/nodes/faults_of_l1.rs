@@ -1,6 +1,5 @@
 //! An L1 that is reorganised, jumps in time, lies or is gone.
 
-use crate::support::proxy::Proxy;
 use crate::support::{self, World, provider_of, signed, until};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, Bytes, U256};
@@ -102,10 +101,8 @@ async fn blocks_that_got_too_old_for_l1_are_made_again_with_their_transactions()
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_lying_node_of_l1_makes_up_is_not_acted_upon() -> Result<()> {
     let world = World::new().await?;
-    let server = world.l1.server().map(|server| server.addresses()[0]);
-    let proxy = Proxy::start(server.expect("the devnet serves HTTP"))?;
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
-    config.l1 = proxy.url();
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxy, config) = world.behind_proxy(role)?;
     let sequencer = RollupNode::start(config).await?;
     let (alice, mallory) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xbb));
     let l2 = provider_of(&sequencer)?;
@@ -188,10 +185,8 @@ async fn a_node_that_is_started_again_goes_on_where_it_was() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_ends_although_l1_never_answers() -> Result<()> {
     let world = World::new().await?;
-    let server = world.l1.server().map(|server| server.addresses()[0]);
-    let proxy = Proxy::start(server.expect("the devnet serves HTTP"))?;
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
-    config.l1 = proxy.url();
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxy, mut config) = world.behind_proxy(role)?;
     config.l1_timeout = Duration::from_secs(600);
     let sequencer = RollupNode::start(config).await?;
     let (asked, hangs) = std::sync::mpsc::channel();
@@ -231,10 +226,8 @@ async fn an_l1_whose_clock_is_years_away_is_followed_all_the_same() -> Result<()
 #[tokio::test(flavor = "multi_thread")]
 async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -> Result<()> {
     let world = World::new().await?;
-    let server = world.l1.server().map(|server| server.addresses()[0]);
-    let proxy = Proxy::start(server.expect("the devnet serves HTTP"))?;
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
-    config.l1 = proxy.url();
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxy, config) = world.behind_proxy(role)?;
     let sequencer = RollupNode::start(config).await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
@@ -307,8 +300,7 @@ async fn a_follower_whose_reads_fail_in_the_middle_misses_nothing() -> Result<()
         })
         .await?;
     }
-    let server = world.l1.server().map(|server| server.addresses()[0]);
-    let proxy = Proxy::start(server.expect("the devnet serves HTTP"))?;
+    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
     // Of what is asked for, the greater part gets lost, so that a look at L1 ends in its middle.
     let asked = std::sync::atomic::AtomicUsize::new(0);
     proxy.set(move |request, answer| {
@@ -316,8 +308,6 @@ async fn a_follower_whose_reads_fail_in_the_middle_misses_nothing() -> Result<()
         let number = asked.fetch_add(is_read.into(), std::sync::atomic::Ordering::SeqCst);
         (!is_read || number % 9 < 4).then_some(answer)
     });
-    let mut config = world.config(Role::Follower { sequencer: None });
-    config.l1 = proxy.url();
     let follower = RollupNode::start(config).await?;
     until("the follower", &follower, || async {
         Ok(follower.status().safe_head == sequencer.status().safe_head)

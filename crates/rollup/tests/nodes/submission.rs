@@ -1,6 +1,6 @@
 //! How blocks get to an L1 that does not take them at once.
 
-use crate::support::proxy::{self, Proxy};
+use crate::support::proxy;
 use crate::support::{self, World, provider_of, signed, until};
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
@@ -21,8 +21,10 @@ use testkit::{ETHER, GWEI, Key};
 async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end() -> Result<()> {
     let world = World::new().await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    let server = world.l1.server().map(|server| server.addresses()[0]);
-    let proxy = Proxy::start(server.ok_or_eyre("the devnet serves HTTP")?)?;
+    let mut config = world.sequencer_config()?;
+    let cap = 8 * GWEI;
+    config.submitter = SubmitterConfig { max_fee: cap, bump_after: 2, ..config.submitter };
+    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
     // L1 says that it has what is sent, and takes none of it.
     let sent = Arc::<Mutex<Vec<TxEnvelope>>>::default();
     let seen = Arc::clone(&sent);
@@ -35,11 +37,6 @@ async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end
         seen.lock().ok()?.push(transaction);
         Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{hash}"}}"#))
     });
-    let mut config = world.sequencer_config()?;
-    let cap = 8 * GWEI;
-    config.submitter = SubmitterConfig { max_fee: cap, bump_after: 2, ..config.submitter };
-    let mut config = world.config(Role::Sequencer(Box::new(config)));
-    config.l1 = proxy.url();
     let sequencer = RollupNode::start(config).await?;
     let count = || sent.lock().map_or(0, |sent| sent.len());
     until("a transaction for L1", &sequencer, || async { Ok(count() > 0) }).await?;
@@ -106,12 +103,9 @@ async fn who_may_spend_nothing_sends_nothing_and_says_so() -> Result<()> {
 async fn what_was_lost_on_its_way_is_sent_again_although_l1_makes_no_block() -> Result<()> {
     let world = World::new().await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
-    let server = world.l1.server().map(|server| server.addresses()[0]);
-    let proxy = Proxy::start(server.ok_or_eyre("the devnet serves HTTP")?)?;
     let mut config = world.sequencer_config()?;
     config.submitter.resend_after = Duration::from_millis(500);
-    let mut config = world.config(Role::Sequencer(Box::new(config)));
-    config.l1 = proxy.url();
+    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
     // The first ones never reach L1, and whoever sends them is told that they did.
     let lost = Arc::<AtomicUsize>::default();
     let seen = Arc::clone(&lost);

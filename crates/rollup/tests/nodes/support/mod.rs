@@ -17,6 +17,7 @@ use enshrine_rollup::{
     Config, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
 };
 use eyre::{OptionExt, Result, ensure, eyre};
+use proxy::Proxy;
 use rpc::ServerConfig;
 use std::{
     path::PathBuf,
@@ -79,6 +80,14 @@ impl World {
 
     pub(crate) fn deployment(&self) -> PathBuf {
         self.folder.path().join("deployment.json")
+    }
+
+    /// Something between a node and L1, and the configuration of a node behind it.
+    pub(crate) fn behind_proxy(&self, role: Role) -> Result<(Proxy, Config)> {
+        let server = self.l1.server().ok_or_eyre("the devnet serves HTTP")?;
+        let proxy = Proxy::start(server.addresses()[0])?;
+        let config = Config { l1: proxy.url(), ..self.config(role) };
+        Ok((proxy, config))
     }
 
     pub(crate) fn config(&self, role: Role) -> Config {
