@@ -120,6 +120,7 @@ fn a_transaction_executes_what_its_own_blobs_end() {
     let hashes: Vec<B256> = own.versioned_hashes().collect();
     let call = |hashes: &[B256]| {
         json!([{
+            "from": scene.served.devnet.addresses()[0],
             "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()),
             "blobVersionedHashes": hashes, "maxFeePerBlobGas": "0x3b9aca00",
         }, "latest"])
@@ -147,6 +148,7 @@ fn what_waits_can_be_executed_and_what_has_no_blobs_does_not_wait() {
     assert!(said.contains("blobs are missing"), "{said}");
     scene.ask("eth_sendRawTransaction", json!([raw]));
     let call = json!([{
+        "from": scene.served.devnet.addresses()[0],
         "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()),
         "blobVersionedHashes": own.versioned_hashes().collect::<Vec<_>>(),
         "maxFeePerBlobGas": "0x3b9aca00",

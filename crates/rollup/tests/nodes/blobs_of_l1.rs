@@ -1,6 +1,6 @@
 //! L2 blocks that come to L1 in blobs, and who reads them there.
 
-use crate::support::proxy::{self, Proxy};
+use crate::support::proxy;
 use crate::support::{World, provider_of, signed, until};
 use alloy_consensus::{Transaction as _, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
@@ -124,11 +124,6 @@ async fn advances(world: &World) -> Result<Vec<Advance>> {
 /// Whether this went as calldata, and L1 took it.
 const fn is_calldata(advance: &Advance) -> bool {
     advance.hashes.is_empty() && advance.success
-}
-
-fn proxy(world: &World) -> Result<Proxy> {
-    let server = world.l1.server().map(|server| server.addresses()[0]);
-    Ok(Proxy::start(server.ok_or_eyre("the devnet serves HTTP")?)?)
 }
 
 /// A transaction with blobs that a request is about to send.
@@ -284,7 +279,8 @@ async fn without_the_other_address_of_execute_everything_goes_as_calldata() -> R
 async fn blobs_that_l1_refuses_are_not_tried_again_soon_and_their_blocks_go_as_calldata()
 -> Result<()> {
     let world = World::with_blobs().await?;
-    let proxy = proxy(&world)?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxy, config) = world.behind_proxy(role)?;
     let refused = Arc::<AtomicUsize>::default();
     let count = Arc::clone(&refused);
     proxy.intercept(move |request| {
@@ -293,8 +289,6 @@ async fn blobs_that_l1_refuses_are_not_tried_again_soon_and_their_blocks_go_as_c
         let (id, error) = (proxy::id_of(request), r#"{"code":-32000,"message":"no blobs here"}"#);
         Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
     });
-    let mut config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
-    config.l1 = proxy.url();
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
     deposit_and_spend(&world, &sequencer).await?;
     let advances = advances(&world).await?;
@@ -344,7 +338,11 @@ async fn while_blobs_cost_more_than_may_be_paid_everything_goes_as_calldata() ->
 #[tokio::test(flavor = "multi_thread")]
 async fn blobs_that_l1_leaves_for_what_they_may_cost_give_way_to_calldata() -> Result<()> {
     let world = World::with_blobs().await?;
-    let proxy = proxy(&world)?;
+    let mut config = world.sequencer_config()?;
+    // Twice the price is offered at first, and once twice that.
+    let limit = 5 * world.provider.get_blob_base_fee().await?;
+    config.submitter = SubmitterConfig { max_blob_fee: limit, bump_after: 2, ..config.submitter };
+    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
     // L1 says that it has them, and takes none.
     let left = Arc::<Mutex<Vec<TxEip4844>>>::default();
     let seen = Arc::clone(&left);
@@ -354,12 +352,6 @@ async fn blobs_that_l1_leaves_for_what_they_may_cost_give_way_to_calldata() -> R
         let (id, hash) = (proxy::id_of(request), B256::ZERO);
         Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{hash}"}}"#))
     });
-    let mut config = world.sequencer_config()?;
-    // Twice the price is offered at first, and once twice that.
-    let limit = 5 * world.provider.get_blob_base_fee().await?;
-    config.submitter = SubmitterConfig { max_blob_fee: limit, bump_after: 2, ..config.submitter };
-    let mut config = world.config(Role::Sequencer(Box::new(config)));
-    config.l1 = proxy.url();
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
     let count = || left.lock().map_or(0, |left| left.len());
