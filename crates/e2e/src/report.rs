@@ -1,5 +1,6 @@
 //! What the run says of itself.
 
+use crate::progress::Progress;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -62,6 +63,8 @@ pub(crate) struct Report {
     quiet: bool,
     #[serde(skip)]
     start: Instant,
+    #[serde(skip)]
+    progress: Progress,
     steps: Vec<String>,
     pub(crate) advanced: Vec<Advanced>,
     pub(crate) real_blocks: Vec<RealBlock>,
@@ -70,22 +73,42 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(quiet: bool) -> Self {
         let start = Instant::now();
-        Self { quiet, start, steps: Vec::new(), advanced: Vec::new(), real_blocks: Vec::new() }
+        Self {
+            quiet,
+            start,
+            progress: Progress::start(start),
+            steps: Vec::new(),
+            advanced: Vec::new(),
+            real_blocks: Vec::new(),
+        }
     }
 
     /// Announces a part of the run.
     pub(crate) fn part(&self, title: &str) {
+        self.progress.clear();
         if !self.quiet {
             println!("\n{title}");
         }
+        self.progress.begin(title);
+    }
+
+    /// Says what takes a while before there is anything to show.
+    pub(crate) fn doing(&self, what: &str) {
+        self.progress.begin(what);
     }
 
     /// Tells something that has just been shown to be true.
     pub(crate) fn step(&mut self, text: String) {
+        self.progress.clear();
         if !self.quiet {
             println!("  {:6.2}s  {text}", self.start.elapsed().as_secs_f64());
         }
         self.steps.push(text);
+    }
+
+    /// What has been shown to be true so far.
+    pub(crate) fn steps(&self) -> &[String] {
+        &self.steps
     }
 
     pub(crate) fn to_json(&self) -> String {
@@ -93,6 +116,8 @@ impl Report {
     }
 
     pub(crate) fn print_tables(&self) {
+        self.progress.begin("");
+        self.progress.clear();
         println!("\nBlocks advanced on L1");
         println!(
             "  {:<34}{:>9}{:>9}{:>9}{:>10}{:>10}{:>10}{:>10}{:>8}",
