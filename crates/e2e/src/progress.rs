@@ -89,7 +89,8 @@ fn lock(line: &Mutex<Line>) -> std::sync::MutexGuard<'_, Line> {
 impl Line {
     fn tick(&mut self) {
         self.ticks += 1;
-        if !self.doing.is_empty() && (self.on_terminal || self.ticks % TICKS_PER_LINE == 0) {
+        if !self.doing.is_empty() && (self.on_terminal || self.ticks.is_multiple_of(TICKS_PER_LINE))
+        {
             self.tell();
         }
     }
