@@ -12,10 +12,11 @@ mod checks;
 mod coverage;
 mod lint;
 mod mutants;
+mod package;
 mod shipped;
 mod stages;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use stages::{Plan, Stage};
@@ -98,6 +99,15 @@ enum Task {
         seed: u64,
     },
 
+    /// Pack the contracts and the test utilities as a package for other projects
+    ///
+    /// Prints the path of the archive. Needs npm; see tools/package.
+    Package {
+        /// Where to put it [default: target/package]
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
+
     /// Check the files of the repository for what no compiler sees
     ///
     /// No paths of one machine and no registry hosts in files that git holds or would take, exact
@@ -155,6 +165,7 @@ fn run(task: Task) -> eyre::Result<bool> {
             mutants::solidity(&toolchain::find_root()?, &options)
         }
         Task::Soak { minutes, seed } => stages::soak(minutes, seed),
+        Task::Package { out } => package::run(&toolchain::find_root()?, out.as_deref()),
         Task::LintRepo => lint::run(&toolchain::find_root()?),
     }
 }

@@ -1,7 +1,7 @@
 //! The rules of a chain.
 
 use alloy_consensus::Header;
-use alloy_eips::eip7840::BlobParams;
+use alloy_eips::{eip7702::SignedAuthorization, eip7840::BlobParams};
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::ChainConfig as GenesisConfig;
 use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, ForkCondition};
@@ -74,6 +74,10 @@ impl EvmOverrides for ChainConfig {
         if let Some(extension) = &self.extension {
             extension.precompiles(precompiles);
         }
+    }
+
+    fn authority(&self, authorization: &SignedAuthorization) -> Option<Address> {
+        self.extension.as_ref().and_then(|extension| extension.authority(authorization))
     }
 
     fn is_verifiable(&self) -> bool {

@@ -39,6 +39,12 @@ pub enum ChainError {
     /// The state after a block is older than those that are kept.
     #[error("the state of block {0} is not kept: it is too old")]
     Pruned(u64),
+    /// The state of a block was not brought with the block.
+    #[error(
+        "the state of block {0} is not in the file that was loaded: of earlier blocks it holds only the \
+         states that it was written with"
+    )]
+    NotLoaded(u64),
     /// A file of blocks does not hold blocks.
     #[error("block {index} of the file: {source}")]
     Malformed {

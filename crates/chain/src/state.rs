@@ -9,7 +9,7 @@ use executor::{BlockState, Environment, ForkBackend, ReadError, StateSource};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
 use std::sync::Arc;
 use store::{Block, Changes, ExecutedBlock, Overlay, Store, StoreError};
-use trie::SourceError;
+use trie::{Nibbles, NodePath, SourceError};
 
 /// A state and the block that it belongs to. It is cheap to clone and stays what it is whatever the
 /// chain does, so that whoever reads it holds no lock.
@@ -37,6 +37,15 @@ impl State {
     /// behind the block.
     pub const fn root(&self) -> B256 {
         self.root
+    }
+
+    /// Whether it is here, or was left out by who has brought its block.
+    pub fn is_here(&self) -> Result<bool, ChainError> {
+        if !self.block.is_foreign() {
+            return Ok(true);
+        }
+        let place = NodePath { owner: None, nibbles: &Nibbles::new() };
+        Ok(self.store.node(place, &self.root)?.is_some())
     }
 
     /// The store behind it.

@@ -1,6 +1,7 @@
 //! `enshrine forge`: what the test utilities ask for. Answers are lines of hexadecimal digits for
 //! forge; see `docs/forge.md`.
 
+use crate::output;
 use ::forge::{Answer, ForgeError, Profile, Workspace, check_protocol, execute, l2, shim_code};
 use alloy_primitives::{B256, U256, hex};
 use clap::Subcommand;
@@ -61,7 +62,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    print!("{}", answer.to_hex());
+    output::write(format_args!("{}", answer.to_hex()));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,13 +1,17 @@
 //! `enshrine`: the tools of a native rollup on the command line.
 //!
-//! Output is for people; `--json` makes it one JSON document for machines. Errors go to standard
-//! error and say what, where, and what to do; the exit code is 0 only if everything asked for is
-//! true.
+//! Output is for people; `--json` makes it one JSON document for machines, whose keys are written as
+//! Ethereum's JSON-RPC writes its own. Errors go to standard error and say what, where, and what to do;
+//! the exit code is 0 only if everything asked for is true.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+mod completions;
 mod execute;
 mod forge;
 mod heap;
 mod logging;
+mod output;
 mod rollup;
 
 use clap::{Parser, Subcommand};
@@ -55,6 +59,8 @@ enum Command {
     /// Make the calldata of what is sent to a rollup's contracts on L1.
     #[command(subcommand)]
     Calldata(rollup::calldata::Command),
+    /// Print completions for a shell, or write manual pages.
+    Completions(completions::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -69,9 +75,10 @@ fn main() -> ExitCode {
         Command::Genesis(arguments) => rollup::genesis::run(&arguments),
         Command::Prove(arguments) => rollup::prove::run(&arguments),
         Command::Calldata(command) => rollup::calldata::run(&command),
+        Command::Completions(arguments) => completions::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        output::complain(format_args!("error: {}", output::told(&error)));
         ExitCode::from(2)
     })
 }

@@ -1,7 +1,7 @@
 //! `enshrine execute` as a process: its output, its exit codes, its errors.
 
 use alloy_consensus::TxEip1559;
-use alloy_primitives::{Address, TxKind, U256, hex};
+use alloy_primitives::{Address, TxKind, U256, hex, keccak256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
 use executor::ChainSpec;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     thread,
 };
 use tempfile::TempDir;
@@ -96,8 +96,8 @@ fn verify_as_json_tells_the_same() {
     assert_eq!(output.status.code(), Some(1));
     let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(documents[0]["valid"], json!(true));
-    assert_eq!(documents[0]["gas_used"], json!(21_000));
-    assert_eq!(documents[0]["chain_id"], json!(8_079));
+    assert_eq!(documents[0]["gasUsed"], json!(21_000));
+    assert_eq!(documents[0]["chainId"], json!(8_079));
     assert_eq!(documents[1]["valid"], json!(false));
     assert!(documents[1]["reason"].as_str().expect("a reason").contains("block hash"));
 }
@@ -107,7 +107,7 @@ fn what_cannot_be_read_is_said_with_its_path_and_what_to_do() {
     let files = Files::new();
     let absent = files.path("absent.ssz");
     let output = enshrine(&["execute", "verify", &absent]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stdout).contains("absent.ssz"));
     let output = enshrine(&["execute", "verify"]);
     assert_eq!(output.status.code(), Some(2));
@@ -131,8 +131,8 @@ fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
     let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let input = &documents[0]["input"];
     assert_eq!(input["schema"], json!("0x1201"));
-    assert_eq!(input["payload"]["transaction types"], json!({ "type 2": 1 }));
-    assert_eq!(input["payload"]["sum of gas limits"], json!(21_000));
+    assert_eq!(input["payload"]["transactionTypes"], json!({ "type2": 1 }));
+    assert_eq!(input["payload"]["sumOfGasLimits"], json!(21_000));
     let bytes = input["bytes"].as_u64().expect("a number");
     let gas = &input["gas"];
     assert_eq!(gas["ethrex"]["charge"], json!(30_000_000 + 16 * bytes));
@@ -146,8 +146,171 @@ fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
     assert_eq!(chosen["charge"], json!(21_000 + 7 + 2 * bytes));
     let refused = enshrine(&["execute", "inspect", "--execute-gas", "cheap", &good]);
     assert!(text(&refused.stderr).contains("write default, flat, ethrex"), "{refused:?}");
+}
+
+#[test]
+fn inspect_tells_the_fields_in_the_order_of_the_input_and_with_their_units() {
+    let files = Files::new();
+    let good = files.path("good.ssz");
     let people = text(&enshrine(&["execute", "inspect", &good]).stdout);
-    assert!(people.contains("state root") && people.contains("0x1201"), "{people}");
+    let json = text(&enshrine(&["execute", "inspect", "--json", &good]).stdout);
+    let named = [
+        ("schema ", "\"schema\""),
+        ("parent hash", "\"parentHash\""),
+        ("state root", "\"stateRoot\""),
+        ("block number", "\"blockNumber\""),
+        ("gas limit", "\"gasLimit\""),
+        ("timestamp", "\"timestamp\""),
+        ("base fee per gas", "\"baseFeePerGas\""),
+        ("block hash", "\"blockHash\""),
+        ("versioned hashes", "\"versionedHashes\""),
+        ("parent beacon block root", "\"parentBeaconBlockRoot\""),
+        ("witness", "\"witness\""),
+        ("chain id", "\"chainId\""),
+    ];
+    let order = |all: &str, names: Vec<&str>| {
+        let places: Vec<_> = names.iter().map(|name| all.find(name).expect(name)).collect();
+        assert!(places.is_sorted(), "{names:?} at {places:?} in {all}");
+    };
+    order(&people, named.iter().map(|(name, _)| *name).collect());
+    order(&json, named.iter().map(|(_, key)| *key).collect());
+    let unit_of = |name: &str| {
+        let line = people.lines().find(|line| line.trim_start().starts_with(name)).expect(name);
+        line.split_whitespace().next_back().expect("a word").to_owned()
+    };
+    assert_eq!(unit_of("gas used"), "gas");
+    assert_eq!(unit_of("base fee per gas"), "wei");
+    assert_eq!(unit_of("node bytes"), "bytes");
+    assert_eq!(unit_of("transactions"), "1");
+}
+
+#[test]
+fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_apart() {
+    let files = Files::new();
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(files.folder.path().join(name), bytes).expect("writes");
+        files.path(name)
+    };
+    let (good, bad) = (files.path("good.ssz"), files.path("bad.ssz"));
+    let mut built = block(ProtocolFork::Osaka);
+    // Not the root, so that a path leads to it.
+    let root = built.block.pre_state_root;
+    let below = built.witness.state.iter().position(|node| keccak256(node) != root);
+    built.witness.state.remove(below.expect("a node"));
+    let short = write("short.ssz", &built.input().expect("encodes"));
+    let garbage = write("garbage.ssz", b"\x12\x01 and then nothing of use");
+    // A fork whose inputs are known, and whose blocks nobody verifies.
+    let mut early = fs::read(&good).expect("there");
+    early[0] = 0x0f;
+    let early = write("early.ssz", &early);
+    for (name, code, words, verdict) in [
+        (&good, 0, "valid  ", "valid"),
+        (&bad, 1, "INVALID  ", "invalid"),
+        (&short, 3, "WITNESS TOO SMALL  ", "witness too small"),
+        (&garbage, 2, "UNREADABLE  ", "unreadable"),
+        (&early, 2, "UNREADABLE  ", "unreadable"),
+    ] {
+        let output = enshrine(&["execute", "verify", name]);
+        let line = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{line}");
+        assert!(line.starts_with(words), "{line}");
+        // What to do next, if there is anything.
+        assert_eq!(text(&output.stderr).is_empty(), code == 0);
+        let output = enshrine(&["execute", "verify", "--json", name]);
+        assert_eq!(output.status.code(), Some(code));
+        let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(documents[0]["verdict"], verdict);
+        assert_eq!(documents[0]["valid"], json!(code == 0));
+        assert_eq!(documents[0]["next"].is_null(), code == 0);
+    }
+    // Of several files, the verdict that says most.
+    for (named, code) in [
+        ([&good, &garbage, &short, &bad].as_slice(), 1),
+        (&[&short, &good, &garbage], 3),
+        (&[&garbage, &good], 2),
+    ] {
+        let mut arguments = vec!["execute", "verify"];
+        arguments.extend(named.iter().map(|name| name.as_str()));
+        assert_eq!(enshrine(&arguments).status.code(), Some(code), "{named:?}");
+    }
+    // What is missing is named once, with its place in hexadecimal digits.
+    let line = text(&enshrine(&["execute", "verify", &short]).stdout);
+    assert_eq!(line.matches("is missing").count(), 1, "{line}");
+    assert!(line.contains(" at path 0x") && !line.contains("Nibbles"), "{line}");
+    let empty = files.folder.path().join("empty");
+    fs::create_dir(&empty).expect("made");
+    let output = enshrine(&["execute", "verify", &empty.display().to_string()]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Runs the program with something on its standard input.
+fn enshrine_fed(arguments: &[&str], fed: &[u8], read: bool) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    if !read {
+        drop(child.stdout.take());
+    }
+    // It says nothing before it has read everything.
+    child.stdin.take().expect("a pipe").write_all(fed).expect("takes it");
+    child.wait_with_output().expect("ends")
+}
+
+#[test]
+fn an_input_is_known_by_what_it_holds_and_not_by_its_name() {
+    let files = Files::new();
+    let input = fs::read(files.path("good.ssz")).expect("there");
+    let hex = hex::encode_prefixed(&input);
+    let built = block(ProtocolFork::Osaka);
+    let bundle = Bundle {
+        chain_id: CHAIN_ID,
+        block: built.block.rlp(),
+        pre_state_root: None,
+        witness: built.witness,
+    };
+    let bundle: Value = serde_json::from_slice(bundle.to_json().as_bytes()).expect("JSON");
+    let packed = zstd::encode_all(&bundle.to_string().into_bytes()[..], 0).expect("packs");
+    for form in [
+        input,
+        hex.clone().into_bytes(),
+        format!("{}\n", &hex[2..]).into_bytes(),
+        json!({ "jsonrpc": "2.0", "id": 1, "result": hex }).to_string().into_bytes(),
+        json!({ "result": bundle }).to_string().into_bytes(),
+        packed,
+    ] {
+        for name in ["block.json", "block.zst", "block"] {
+            fs::write(files.folder.path().join(name), &form).expect("writes");
+            let output = enshrine(&["execute", "verify", "--fork", "0x1201", &files.path(name)]);
+            assert!(output.status.success(), "{name}: {}", text(&output.stdout));
+        }
+        let output = enshrine_fed(&["execute", "verify", "--fork", "osaka", "-"], &form, true);
+        assert!(output.status.success(), "{}", text(&output.stdout));
+    }
+    let refused = br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no such method"}}"#;
+    let output = enshrine_fed(&["execute", "verify", "-"], refused, true);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stdout).contains("no such method"), "{}", text(&output.stdout));
+    let output = enshrine(&["execute", "verify", "--fork", "shanghai", "x"]);
+    assert!(text(&output.stderr).contains("cancun, prague"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn nobody_panics_when_the_reader_goes() {
+    let files = Files::new();
+    let input = fs::read(files.path("good.ssz")).expect("there");
+    for command in ["inspect", "verify"] {
+        for flags in [&["-"][..], &["--json", "-"]] {
+            let arguments = [&["execute", command], flags].concat();
+            let output = enshrine_fed(&arguments, &input, false);
+            assert_eq!(text(&output.stderr), "", "{arguments:?}");
+            assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+            assert!(enshrine_fed(&arguments, &input, true).status.success());
+        }
+    }
 }
 
 #[test]
@@ -168,13 +331,13 @@ fn bench_as_json_holds_the_figures_and_their_geometric_means() {
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let measured = &document["blocks"][0];
     assert_eq!(measured["gas"], json!(21_000));
-    for figure in ["single_ms", "parallel_ms", "floor_ms"] {
+    for figure in ["singleMs", "parallelMs", "floorMs"] {
         assert!(measured[figure].as_f64().expect("a number") > 0.0, "{figure}");
     }
-    let (peak, input) = (&measured["peak_bytes"], &measured["input_bytes"]);
+    let (peak, input) = (&measured["peakBytes"], &measured["inputBytes"]);
     assert!(peak.as_u64() > input.as_u64());
-    assert!(document["geomean"]["single_over_floor"].as_f64().expect("a number") > 0.0);
-    assert!(document["geomean"]["parallel_over_floor"].as_f64().expect("a number") > 0.0);
+    assert!(document["geomean"]["singleOverFloor"].as_f64().expect("a number") > 0.0);
+    assert!(document["geomean"]["parallelOverFloor"].as_f64().expect("a number") > 0.0);
 }
 
 /// A JSON-RPC server that answers from a table, one connection after another.
@@ -346,7 +509,7 @@ fn a_real_block_is_charged_little_more_than_its_gas_so_that_one_transaction_can_
     let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let input = &documents[0]["input"];
     let number = |value: &Value| value.as_u64().expect("a number");
-    let used = number(&input["payload"]["gas used"]);
+    let used = number(&input["payload"]["gasUsed"]);
     assert!(used > 12_800_000, "{used}");
     let charge = number(&input["gas"]["enshrine"]["charge"]);
     assert!(charge > used && charge <= 17_500_000, "{charge}");

@@ -33,7 +33,7 @@ impl Project {
 [profile.default]
 libs = []
 auto_detect_remappings = false
-remappings = ["forge-std/=lib/forge-std/src/", "enshrine/={root}/test/utils/"]
+remappings = ["forge-std/=lib/forge-std/src/", "enshrine-forge/={root}/test/utils/"]
 allow_paths = ["{root}"]
 solc = "{}"
 evm_version = "osaka"
@@ -92,7 +92,7 @@ fn example() -> &'static str {
 }
 
 fn calibration() -> String {
-    CALIBRATION.replace("\"../utils/", "\"enshrine/")
+    CALIBRATION.replace("\"../utils/", "\"enshrine-forge/")
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_helper_that_is_missing_is_named_with_what_to_do() {
 /// A call that EXECUTE refuses, with the helper in its place and without it.
 const LOST: &str = r#"
 pragma solidity ^0.8.24;
-import {ExecuteTest} from "enshrine/ExecuteTest.sol";
+import {ExecuteTest} from "enshrine-forge/ExecuteTest.sol";
 
 contract LostHelperTest is ExecuteTest {
     function test_refused() public {

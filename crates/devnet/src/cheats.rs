@@ -2,6 +2,7 @@
 
 use crate::{console, signatures::Signatures};
 use alloy_consensus::Header;
+use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::{Address, B256, Bytes, U256, map::AddressSet};
 use chain::ChainError;
@@ -30,6 +31,10 @@ impl EvmOverrides for EvmCheats {
         if !self.signatures.0.is_empty() {
             self.signatures.install(precompiles);
         }
+    }
+
+    fn authority(&self, authorization: &SignedAuthorization) -> Option<Address> {
+        self.signatures.of_authorization(authorization)
     }
 
     fn is_verifiable(&self) -> bool {

@@ -18,7 +18,7 @@ use node::{Command, NodeState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
-use store::Overlay;
+use store::{Changes, ExecutedBlock, Overlay};
 
 impl Devnet {
     /// Writes the state to a file.
@@ -164,7 +164,8 @@ fn stored(block: &Block, index: usize) -> StoredTransaction {
     }
 }
 
-/// Takes over a state. Its blocks, if it has any, take the place of those that are there.
+/// Takes over a state. Its blocks, if it has any, take the place of those that are there; where the chain
+/// continues another node's, those that follow its head go on top, and the others are left out.
 pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String> {
     let mut blocks = foreign_blocks(file)?;
     blocks.sort_by_key(|block| block.header.number);
@@ -174,7 +175,8 @@ pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String>
             .map_err(|error| format!("historical states: {error}"))?,
     };
     ForceHeader::GasLimit(None).apply(&devnet.forced_header);
-    devnet.node.execute(LoadState { file, blocks, past })
+    let is_fork = devnet.remote().is_some();
+    devnet.node.execute(LoadState { file, blocks, past, is_fork })
 }
 
 /// Takes over a state, and the blocks that lead to it.
@@ -184,21 +186,36 @@ struct LoadState<'f> {
     blocks: Vec<Arc<Block>>,
     /// States after earlier blocks.
     past: Vec<(B256, PastState)>,
+    /// Whether the chain continues another node's.
+    is_fork: bool,
 }
 
 impl Command for LoadState<'_> {
     type Output = Result<(), String>;
 
     fn apply(self, node: &mut NodeState) -> Self::Output {
-        let Self { file, mut blocks, past } = self;
+        let Self { file, mut blocks, past, is_fork } = self;
         let edited = apply(&node.chain.state(), file)?;
         blocks
             .retain(|block| file.best_block_number.is_none_or(|best| block.header.number <= best));
-        let store = Arc::new(Overlay::new(Arc::clone(edited.store())));
-        let config = node.chain.config().clone();
         let failed = |error: ChainError| error.to_string();
-        let Some(mut chain) = Chain::from_parts(blocks, store, config).map_err(failed)? else {
-            return node.chain.set_state(&edited).map_err(failed);
+        let mut chain = if is_fork {
+            let mut chain = node.chain.detached();
+            for block in blocks {
+                if block.header.parent_hash == chain.head().hash {
+                    let block = Block::clone(&block);
+                    let new = ExecutedBlock { block, changes: Changes::default() };
+                    chain.append(new).map_err(failed)?;
+                }
+            }
+            chain
+        } else {
+            let store = Arc::new(Overlay::new(Arc::clone(edited.store())));
+            let config = node.chain.config().clone();
+            match Chain::from_parts(blocks, store, config).map_err(failed)? {
+                Some(chain) => chain,
+                None => return node.chain.set_state(&edited).map_err(failed),
+            }
         };
         let state = chain.state().with_root(edited.root());
         chain.set_state(&state).map_err(failed)?;

@@ -17,7 +17,7 @@ use revm::{
     primitives::{StorageKey, StorageValue, TxKind},
     state::AccountInfo,
 };
-use rpc::RpcError;
+use rpc::{Note, RpcError};
 
 /// A database that needs to be changed to be read, for those who only have it to read.
 #[derive(Debug)]
@@ -107,7 +107,8 @@ pub(crate) struct Traced<'t, I, D> {
 }
 
 /// Executes a block of the chain again, on `state`, the state that it was executed on. `wanted` says
-/// of each transaction whether it is to be watched; `seen` is shown those.
+/// of each transaction whether it is to be watched; `seen` is shown those. What it makes of each comes
+/// with what the precompiles have noted meanwhile.
 pub(crate) fn replay<'x, 's, I, T>(
     parent: &'x State,
     state: &'x mut BlockState<'s, State>,
@@ -115,7 +116,7 @@ pub(crate) fn replay<'x, 's, I, T>(
     inspector: I,
     wanted: impl Fn(usize) -> bool,
     mut seen: impl FnMut(Traced<'_, I, &'x mut BlockState<'s, State>>) -> Result<T, RpcError>,
-) -> Result<Vec<T>, RpcError>
+) -> Result<Vec<(T, Vec<Note>)>, RpcError>
 where
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, State>>>,
 {
@@ -123,11 +124,13 @@ where
     let mut results = Vec::new();
     for wanted in (0..block.transactions.len()).filter(|index| wanted(*index)) {
         replay.run_to(wanted)?;
-        let result = replay.inspect(|index, evm, _, result| {
-            let (database, inspector, _) = evm.components_mut();
-            seen(Traced { index, inspector, result, database })
-        })?;
-        results.extend(result);
+        let (result, notes) = rpc::watch(|| {
+            replay.inspect(|index, evm, _, result| {
+                let (database, inspector, _) = evm.components_mut();
+                seen(Traced { index, inspector, result, database })
+            })
+        });
+        results.extend(result?.map(|result| (result, notes)));
     }
     Ok(results)
 }

@@ -1,5 +1,6 @@
 //! Signatures that are taken for somebody's, whoever has made them.
 
+use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::{DynPrecompile, Precompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::{Address, B256, Bytes, address};
 use revm::precompile::{PrecompileId, PrecompileOutput};
@@ -11,7 +12,7 @@ const ECRECOVER: Address = address!("0x0000000000000000000000000000000000000001"
 const GAS: u64 = 3_000;
 
 /// Signatures, as their 65 bytes (r, s, v), and whose ECRECOVER is to say that they are, of whatever
-/// message.
+/// message. Authorizations of EIP-7702 are theirs too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Signatures(pub(crate) BTreeMap<[u8; 65], Address>);
 
@@ -25,6 +26,17 @@ impl Signatures {
         let mut signature = [0; 65];
         signature[..64].copy_from_slice(&whole[64..]);
         signature[64] = whole[63];
+        self.0.get(&signature).copied()
+    }
+
+    /// Whose the signature of an authorization (EIP-7702) is said to be.
+    pub(crate) fn of_authorization(&self, authorization: &SignedAuthorization) -> Option<Address> {
+        // What ECRECOVER calls v is 27 above the parity.
+        let v = authorization.y_parity().checked_add(27)?;
+        let mut signature = [0; 65];
+        signature[..32].copy_from_slice(&authorization.r().to_be_bytes::<32>());
+        signature[32..64].copy_from_slice(&authorization.s().to_be_bytes::<32>());
+        signature[64] = v;
         self.0.get(&signature).copied()
     }
 

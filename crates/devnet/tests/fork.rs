@@ -151,3 +151,85 @@ fn a_reset_goes_to_another_block_of_the_same_node_and_to_another_node() {
     assert_eq!(cast(&devnet.url(), &["chain-id"]), "77");
     assert_eq!(cast(&devnet.url(), &["code", CONTRACT]), "0x");
 }
+
+#[test]
+fn a_state_file_is_put_on_top_of_another_nodes_chain() {
+    let other = serve(|_| {});
+    prepare(&other.url());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.json");
+    // A fork whose state is written, and taken up by another fork of the same block.
+    let fork = |load: bool| {
+        let fork = serve(|config| *config = config.clone().forking(other.url(), None));
+        if load {
+            fork.devnet.load_state(&file).unwrap();
+        }
+        fork
+    };
+    let first = fork(false);
+    cast(&first.url(), &["send", SINK, "--value", "3", "--private-key", SECRET]);
+    cast(&first.url(), &["send", CONTRACT, "set(uint256)", "7", "--private-key", SECRET]);
+    first.devnet.dump_state(&file).unwrap();
+    let second = fork(true);
+    let url = second.url();
+    assert_eq!(cast(&url, &["block-number"]), "5");
+    assert_eq!(cast(&url, &["balance", SINK]), "8");
+    assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "7");
+    // What is not in the file is asked for there, as before.
+    assert_eq!(cast(&url, &["code", CONTRACT]), cast(&other.url(), &["code", CONTRACT]));
+    assert_eq!(cast(&url, &["balance", SINK, "--block", "3"]), "5");
+    cast(&url, &["send", SINK, "--value", "1", "--private-key", SECRET]);
+    assert_eq!(
+        (cast(&url, &["block-number"]), cast(&url, &["balance", SINK])),
+        ("6".into(), "9".into())
+    );
+
+    // One that was written elsewhere brings its accounts alone.
+    let elsewhere = serve(|_| {});
+    cast(&elsewhere.url(), &["rpc", "anvil_setBalance", SINK, "0x64"]);
+    cast(&elsewhere.url(), &["rpc", "evm_mine"]);
+    elsewhere.devnet.dump_state(&file).unwrap();
+    let third = fork(true);
+    assert_eq!(cast(&third.url(), &["block-number"]), "3");
+    assert_eq!(cast(&third.url(), &["balance", SINK]), "100");
+}
+
+#[test]
+fn a_state_that_is_not_in_a_file_is_said_to_be_missing_and_never_taken_for_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.json");
+    let first = serve(|_| {});
+    prepare(&first.url());
+    for (with_past, expected) in [(false, None), (true, Some("42"))] {
+        let written = serve(|config| config.preserve_states = with_past);
+        prepare(&written.url());
+        written.devnet.dump_state(&file).unwrap();
+        // Headers may name any state, that of nothing at all too.
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let empty = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421";
+        value["blocks"][1]["header"]["stateRoot"] = empty.into();
+        if !with_past {
+            std::fs::write(&file, value.to_string()).unwrap();
+        }
+        let loaded = serve(|_| {});
+        loaded.devnet.load_state(&file).unwrap();
+        let url = loaded.url();
+        assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "42");
+        let earlier = ["call", CONTRACT, "value()(uint256)", "--block", "2"];
+        let output = tool(TOOLS.cast()).args(earlier).env("ETH_RPC_URL", &url).output().unwrap();
+        let (out, err) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        match expected {
+            Some(expected) => assert_eq!(out.trim(), expected, "{err}"),
+            None => {
+                assert!(err.contains("the state of block 2 is not in the file"), "{out} {err}");
+                let balance = ["balance", SINK, "--block", "1"];
+                let output =
+                    tool(TOOLS.cast()).args(balance).env("ETH_RPC_URL", &url).output().unwrap();
+                let err = String::from_utf8(output.stderr).unwrap();
+                assert!(err.contains("the state of block 1 is not in the file"), "{err}");
+            }
+        }
+    }
+}

@@ -10,6 +10,9 @@ const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
 /// Passes its calldata on to EXECUTE, and reverts with nothing if that fails.
 const FORWARDER: &str = "0x365f5f375f5f365f5f6101015af16014575f5ffd5b00";
 const CALLER: &str = "0x00000000000000000000000000000000000000cc";
+/// Calls the precompile at 0x02 with nothing.
+const HASHING: &str = "0x5f5f5f5f60025afa00";
+const SHA256: &str = "0x00000000000000000000000000000000000000dd";
 /// A schema id with nothing behind it.
 const EMPTY: &str = "0x1201";
 const REASON: &str = "stateless input: 0 bytes";
@@ -122,6 +125,33 @@ fn a_transaction_is_explained_and_its_trace_names_the_reason() {
     let error = frame["error"].as_str().unwrap();
     assert!(error.starts_with("EXECUTE refused: ") && error.contains(REASON), "{error}");
     assert_eq!(trace(&worked)["calls"][0].get("error"), None);
+
+    // In parity's form, too, where precompiles have no frames: the caller's, and that of EXECUTE.
+    let replayed = |hash: &Value| {
+        let of_kind = |kinds: Value| {
+            scene.ask("trace_replayTransaction", json!([hash, kinds]))["trace"].clone()
+        };
+        assert_eq!(of_kind(json!(["vmTrace"])), json!([]));
+        of_kind(json!(["trace", "vmTrace"]))
+    };
+    for (hash, refused) in [(&failed, true), (&worked, false)] {
+        for traces in [scene.ask("trace_transaction", json!([hash])), replayed(hash)] {
+            assert_eq!(traces.as_array().unwrap().len(), 2, "{traces}");
+            assert_eq!((&traces[0]["subtraces"], &traces[1]["subtraces"]), (&json!(1), &json!(0)));
+            assert_eq!(traces[1]["traceAddress"], json!([0]));
+            assert_eq!(traces[1]["action"]["to"], EXECUTE);
+            let error = traces[1]["error"].as_str().unwrap_or_default();
+            assert_eq!(error.contains(REASON), refused, "{traces}");
+            assert_eq!(error.starts_with("EXECUTE refused: "), refused, "{traces}");
+        }
+    }
+    // Others have none, as with anvil.
+    scene.ask("anvil_setCode", json!([SHA256, HASHING]));
+    let hashing =
+        json!({ "from": scene.served.devnet.addresses()[0], "to": SHA256, "gas": "0xf4240" });
+    let hash = scene.ask("eth_sendTransaction", json!([hashing]));
+    let traces = scene.ask("trace_transaction", json!([hash]));
+    assert_eq!(traces.as_array().unwrap().len(), 1, "{traces}");
 
     // Both stand in the numbers of the node.
     let page = get(&scene.served.url(), "/metrics");

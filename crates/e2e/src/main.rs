@@ -11,16 +11,22 @@ mod devnet;
 mod load;
 mod mainnet;
 mod nodes;
+mod page;
 mod processes;
+mod progress;
 mod report;
 mod soak;
 mod story;
 
 use clap::Parser;
-use eyre::Result;
+use eyre::{Result, WrapErr as _};
 use nodes::Nodes;
 use report::Report;
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Runs a native rollup from deposit to proof, and real blocks through EXECUTE.
 #[derive(Debug, Parser)]
@@ -61,6 +67,10 @@ struct Arguments {
     /// One JSON document instead of text.
     #[arg(long)]
     json: bool,
+
+    /// Write all figures to a page as well, with charts. It is one file that loads nothing.
+    #[arg(long, value_name = "FILE", conflicts_with = "soak")]
+    html: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -90,6 +100,10 @@ fn main() -> ExitCode {
 /// All parts of the run; what it says, and the nodes that still run.
 fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     let mut report = Report::new(arguments.json);
+    if let Some(path) = &arguments.html {
+        // Not to find out after minutes that there is no such folder.
+        write_page(path, &report)?;
+    }
     if let Some(minutes) = arguments.soak {
         soak::run(minutes, arguments.seed, &mut report)?;
         return Ok((report, None));
@@ -103,7 +117,14 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     if !arguments.quick {
         mainnet::verify(&arguments.block, &mut report)?;
     }
+    if let Some(path) = &arguments.html {
+        write_page(path, &report)?;
+    }
     Ok((report, nodes))
+}
+
+fn write_page(path: &Path, report: &Report) -> Result<()> {
+    fs::write(path, page::page(report)).wrap_err_with(|| format!("cannot write {}", path.display()))
 }
 
 /// Waits for the end, with the nodes at work.

@@ -1,6 +1,6 @@
 //! What the run says of itself.
 
-use crate::load::Load;
+use crate::{load::Load, progress::Progress};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -63,6 +63,8 @@ pub(crate) struct Report {
     quiet: bool,
     #[serde(skip)]
     start: Instant,
+    #[serde(skip)]
+    progress: Progress,
     steps: Vec<String>,
     pub(crate) advanced: Vec<Advanced>,
     pub(crate) real_blocks: Vec<RealBlock>,
@@ -73,23 +75,43 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(quiet: bool) -> Self {
         let start = Instant::now();
-        let (steps, advanced, real_blocks) = (Vec::new(), Vec::new(), Vec::new());
-        Self { quiet, start, steps, advanced, real_blocks, load: None }
+        Self {
+            quiet,
+            start,
+            progress: Progress::start(start),
+            steps: Vec::new(),
+            advanced: Vec::new(),
+            real_blocks: Vec::new(),
+            load: None,
+        }
     }
 
     /// Announces a part of the run.
     pub(crate) fn part(&self, title: &str) {
+        self.progress.clear();
         if !self.quiet {
             println!("\n{title}");
         }
+        self.progress.begin(title);
+    }
+
+    /// Says what takes a while before there is anything to show.
+    pub(crate) fn doing(&self, what: &str) {
+        self.progress.begin(what);
     }
 
     /// Tells something that has just been shown to be true.
     pub(crate) fn step(&mut self, text: String) {
+        self.progress.clear();
         if !self.quiet {
             println!("  {:6.2}s  {text}", self.start.elapsed().as_secs_f64());
         }
         self.steps.push(text);
+    }
+
+    /// What has been shown to be true so far.
+    pub(crate) fn steps(&self) -> &[String] {
+        &self.steps
     }
 
     pub(crate) fn to_json(&self) -> String {
@@ -97,6 +119,8 @@ impl Report {
     }
 
     pub(crate) fn print_tables(&self) {
+        self.progress.begin("");
+        self.progress.clear();
         if let Some(load) = &self.load {
             load.print();
             return;

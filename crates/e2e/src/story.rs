@@ -118,6 +118,7 @@ pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
 
 impl World {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
+        report.doing("fetching tools and compiling the contracts, the first time");
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         report.step("contracts compiled".to_owned());
         let operator = Key::named("operator");
@@ -125,6 +126,9 @@ impl World {
         let mut l1 = if in_process {
             L1::new(L1_CHAIN, Execute::default(), &names)?
         } else {
+            report.doing(
+                "building the enshrine binary, if it is not built yet, and starting a devnet",
+            );
             let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names))?;
             report.step(format!("the devnet answers at {}", devnet.client().url()));
             L1::behind(devnet, L1_CHAIN, &names)?

@@ -205,6 +205,27 @@ pub enum ExecuteError {
     Internal(#[from] InternalError),
 }
 
+impl ExecuteError {
+    /// Whether the witness lacks what a verdict on a block needs: of the block itself nothing is known
+    /// then.
+    pub fn lacks_witness(&self) -> bool {
+        match self {
+            Self::Invalid(reason) => reason.lacks_witness(),
+            Self::InBatch { reason, .. } => reason.lacks_witness(),
+            _ => false,
+        }
+    }
+
+    /// Whether the call is no input that could be looked at: another format, or another fork.
+    pub const fn is_unreadable(&self) -> bool {
+        match self {
+            Self::Calldata { .. } | Self::Decode(_) | Self::Schema(_) => true,
+            Self::Invalid(reason) => reason.is_unreadable(),
+            _ => false,
+        }
+    }
+}
+
 impl From<BlockError> for ExecuteError {
     fn from(error: BlockError) -> Self {
         match error {

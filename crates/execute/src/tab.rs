@@ -5,7 +5,7 @@ use alloy_consensus::Header;
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::Address;
 use revm::{
-    context::CfgEnv,
+    context::{CfgEnv, transaction::SignedAuthorization},
     precompile::{PrecompileError, PrecompileOutput},
 };
 use stateless::{BlockError, DearWork, EvmOverrides, HookState, Transaction, Unpaid, WorkMeter};
@@ -92,6 +92,10 @@ impl EvmOverrides for Metered<'_> {
                 precompiles.map_precompile(&address, move |inner| metered(address, inner, tab));
             }
         }
+    }
+
+    fn authority(&self, authorization: &SignedAuthorization) -> Option<Address> {
+        self.chain.authority(authorization)
     }
 
     fn meter(&self) -> Option<Arc<dyn WorkMeter>> {

@@ -269,6 +269,36 @@ pub enum Invalid {
     },
 }
 
+impl Invalid {
+    /// Whether the witness lacks what a verdict on the block needs: of the block itself nothing is known
+    /// then.
+    pub const fn lacks_witness(&self) -> bool {
+        match self {
+            Self::NoParent => true,
+            Self::State(state) => state.is_missing(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is no input that could be looked at: in another format, or of another time.
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Decode(_) | Self::UnsupportedFork(_))
+    }
+}
+
+impl StateError {
+    /// Whether something is not there, rather than there and malformed.
+    pub const fn is_missing(&self) -> bool {
+        match self {
+            Self::Account { source, .. } | Self::Storage { source, .. } => {
+                matches!(source, TrieError::MissingNode { .. })
+            }
+            Self::MissingCode(_) | Self::MissingAncestor(_) => true,
+            Self::MalformedAccount { .. } | Self::MalformedSlot { .. } => false,
+        }
+    }
+}
+
 /// What a state lacks or holds malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
@@ -281,7 +311,7 @@ pub enum StateError {
         source: TrieError,
     },
     /// In the storage trie of an account.
-    #[error("storage trie of {address}, slot {slot}: {source}")]
+    #[error("storage trie of {address}, slot {slot:#x}: {source}")]
     Storage {
         /// The account.
         address: Address,
@@ -299,7 +329,7 @@ pub enum StateError {
         reason: alloy_rlp::Error,
     },
     /// A leaf of a storage trie is no storage value.
-    #[error("slot {slot} of {address} is malformed: {reason}")]
+    #[error("slot {slot:#x} of {address} is malformed: {reason}")]
     MalformedSlot {
         /// The account.
         address: Address,

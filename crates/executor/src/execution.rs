@@ -6,6 +6,7 @@ use crate::{
     dao::move_dao_funds,
     deposits::is_malformed_deposit,
     evm::{BlockEvm, evm_over_state},
+    overrides::take_authorities,
     receipts::Receipts,
     system::{SystemCalls, check_called_code},
 };
@@ -30,6 +31,18 @@ use revm::{
     state::EvmState,
 };
 use std::borrow::Cow;
+
+/// A transaction as the EVM takes it. Its authorizations are of those whom the chain takes for their
+/// signers.
+fn transaction_env(
+    transaction: &Transaction,
+    sender: Address,
+    overrides: &dyn EvmOverrides,
+) -> TxEnv {
+    let mut env = TxEnv::from_recovered_tx(transaction, sender);
+    take_authorities(&mut env, transaction.authorization_list().unwrap_or_default(), overrides);
+    env
+}
 
 /// The block that is to be executed.
 #[derive(Debug, Clone, Copy)]
@@ -159,8 +172,9 @@ where
         let fee_recipient = self.header.beneficiary;
         let tip = self.tip(transaction);
         let mut unfit = None;
+        let env = transaction_env(transaction, sender, self.overrides);
         let executed = self.executor.execute_transaction_with_commit_condition(
-            Recovered::new_unchecked(transaction, sender),
+            (env, Recovered::new_unchecked(transaction, sender)),
             |executed| {
                 let logs = executed.result.result.logs();
                 let malformed_deposit = fork >= EthereumHardfork::Prague
@@ -216,7 +230,7 @@ where
         self.before_transaction(transaction, sender)?;
         let evm = self.executor.evm_mut();
         evm.set_inspector_enabled(true);
-        let env = TxEnv::from_recovered_tx(transaction, sender);
+        let env = transaction_env(transaction, sender, self.overrides);
         let done =
             evm.transact_raw(env.clone()).map_err(|error| transaction_error(index, error))?;
         let seen = seen(evm, &env, &done)?;

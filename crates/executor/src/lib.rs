@@ -34,7 +34,7 @@ pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
 pub use evm::{BlockEvm, block_evm, inspected_evm};
 pub use execution::{BlockExecution, Environment, execute_block};
 pub use meter::{DearWork, Unpaid, WorkMeter};
-pub use overrides::{EvmOverrides, HookState};
+pub use overrides::{EvmOverrides, HookState, take_authorities};
 pub use receipts::{ExecutionOutcome, Receipt};
 pub use spec::ChainSpec;
 pub use state::{BlockState, ForkBackend, PostState, StateSource};

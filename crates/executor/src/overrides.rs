@@ -2,10 +2,18 @@
 
 use crate::{BlockError, ReadError, Transaction, WorkMeter};
 use alloy_consensus::Header;
+use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::Address;
 use core::fmt;
-use revm::{Database, DatabaseCommit, context::CfgEnv};
+use revm::{
+    Database, DatabaseCommit,
+    context::{
+        CfgEnv, TxEnv,
+        either::Either,
+        transaction::{RecoveredAuthority, RecoveredAuthorization},
+    },
+};
 use std::sync::Arc;
 
 /// The state of a block as hooks read and change it.
@@ -29,6 +37,13 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
     /// Adds to the precompiles of the fork.
     fn precompiles(&self, precompiles: &mut PrecompilesMap) {
         let _ = precompiles;
+    }
+
+    /// Who is taken for the signer of an authorization (EIP-7702), whoever has signed it; by default
+    /// nobody but the signer.
+    fn authority(&self, authorization: &SignedAuthorization) -> Option<Address> {
+        let _ = authorization;
+        None
     }
 
     /// Who is told of work that gas does not pay for; nobody asks by default.
@@ -69,6 +84,22 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
     fn end_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
         let _ = (header, state);
         Ok(())
+    }
+}
+
+/// Puts the signers whom a chain takes for those of authorizations into a transaction that has them.
+pub fn take_authorities(
+    transaction: &mut TxEnv,
+    signed: &[SignedAuthorization],
+    overrides: &dyn EvmOverrides,
+) {
+    for (signed, taken) in signed.iter().zip(&mut transaction.authorization_list) {
+        if let Some(authority) = overrides.authority(signed) {
+            *taken = Either::Right(RecoveredAuthorization::new_unchecked(
+                signed.inner().clone(),
+                RecoveredAuthority::Valid(authority),
+            ));
+        }
     }
 }
 

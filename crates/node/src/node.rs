@@ -103,12 +103,15 @@ impl NodeState {
         Ok(())
     }
 
-    /// The state after a block, if it is not older than those that are kept.
+    /// The state after a block, if it was ever here and is not older than those that are kept.
     pub fn state_after(&self, block: &Arc<Block>) -> Result<State, ChainError> {
         let (number, head) = (block.header.number, self.chain.head().header.number);
         match self.settings.history {
             Some(states) if number.saturating_add(states) < head => Err(ChainError::Pruned(number)),
-            _ => Ok(self.chain.state_after(block)),
+            _ => {
+                let state = self.chain.state_after(block);
+                if state.is_here()? { Ok(state) } else { Err(ChainError::NotLoaded(number)) }
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 //! Blobs: checked when they come, served as long as the node lives.
 
 use crate::{Api, Hash, Registry, RpcError};
-use alloy_eips::eip4844::kzg_to_versioned_hash;
+use alloy_eips::{
+    eip4844::{Blob, BlobTransactionSidecar, env_settings::EnvKzgSettings, kzg_to_versioned_hash},
+    eip7594::BlobTransactionSidecarEip7594,
+};
 use alloy_primitives::B256;
 use node::{Rejected, Sidecar};
 use serde_json::{Value, json};
@@ -33,6 +36,38 @@ pub(crate) fn sidecar(api: &Api, transaction: B256) -> Option<Arc<Sidecar>> {
     })
 }
 
+/// The sidecar of blobs that come alone, with commitments and the proofs of EIP-7594 or EIP-4844.
+///
+/// # Errors
+///
+/// [`RpcError::params`] for one that is no list of field elements.
+pub fn of_blobs(blobs: Vec<Blob>, cells: bool) -> Result<Sidecar, RpcError> {
+    let settings = EnvKzgSettings::Default.get();
+    let made = match cells {
+        true => BlobTransactionSidecarEip7594::try_from_blobs_with_settings(blobs, settings)
+            .map(Sidecar::Eip7594),
+        false => BlobTransactionSidecar::try_from_blobs_with_settings(blobs, settings)
+            .map(Sidecar::Eip4844),
+    };
+    made.map_err(|error| RpcError::params(format!("blobs: {error}")))
+}
+
+/// A sidecar as the fork wants it: before EIP-7594 blobs had a proof each, and those can be turned into
+/// proofs of their cells.
+///
+/// # Errors
+///
+/// As [`check`].
+pub fn of_fork(sidecar: Sidecar, hashes: &[B256], cells: bool) -> Result<Sidecar, RpcError> {
+    check(&sidecar, hashes)?;
+    if !cells {
+        return Ok(sidecar);
+    }
+    sidecar
+        .try_convert_into_eip7594_with_settings(EnvKzgSettings::Default.get())
+        .map_err(|error| Rejected::Blobs(error.to_string()).into())
+}
+
 /// The blobs are those that a transaction names, and their proofs hold.
 pub(crate) fn check(sidecar: &Sidecar, hashes: &[B256]) -> Result<(), RpcError> {
     let commitments = match sidecar {
@@ -44,8 +79,7 @@ pub(crate) fn check(sidecar: &Sidecar, hashes: &[B256]) -> Result<(), RpcError> 
         let reason = "the commitments are not those that the transaction names".to_owned();
         return Err(Rejected::Blobs(reason).into());
     }
-    let settings = alloy_eips::eip4844::env_settings::EnvKzgSettings::Default;
     sidecar
-        .validate(hashes, settings.get())
+        .validate(hashes, EnvKzgSettings::Default.get())
         .map_err(|error| Rejected::Blobs(error.to_string()).into())
 }

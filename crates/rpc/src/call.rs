@@ -11,7 +11,7 @@ use alloy_rpc_types_eth::{
     AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride,
 };
 use chain::State;
-use executor::{BlockEvm, BlockState, ReadError, inspected_evm};
+use executor::{BlockEvm, BlockState, ReadError, inspected_evm, take_authorities};
 use revm::{
     Inspector,
     context::{
@@ -145,8 +145,10 @@ impl CallRequest {
         let nonce = self.transaction.nonce.unwrap_or_default();
         let chain_id = source.config().spec.chain_id();
         let base_fee = env.block_env.basefee;
-        let transaction =
+        let mut transaction =
             tx_env(&self.transaction, nonce, chain_id, api.options().gas_cap, base_fee)?;
+        let signed = self.transaction.authorization_list.as_deref().unwrap_or_default();
+        take_authorities(&mut transaction, signed, source.config());
         if transaction.gas_price == 0 {
             env.block_env.basefee = 0;
         }

@@ -147,7 +147,8 @@ impl From<ChainError> for RpcError {
             ChainError::Invalid(reason) => Self::server(reason.to_string()),
             ChainError::UnknownBlock(_)
             | ChainError::UnknownParent { .. }
-            | ChainError::Pruned(_) => Self::server(error.to_string()),
+            | ChainError::Pruned(_)
+            | ChainError::NotLoaded(_) => Self::server(error.to_string()),
             error => Self::internal(error.to_string()),
         }
     }

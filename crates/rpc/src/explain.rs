@@ -6,7 +6,10 @@ use crate::{
 use alloy_evm::Evm as _;
 use alloy_primitives::{B256, U64};
 use alloy_rpc_types_eth::TransactionRequest;
-use alloy_rpc_types_trace::geth::{CallFrame, GethTrace};
+use alloy_rpc_types_trace::{
+    geth::{CallFrame, GethTrace},
+    parity::{Action, TransactionTrace},
+};
 use execute::ExecuteError;
 use revm::inspector::NoOpInspector;
 use serde::Deserialize;
@@ -107,6 +110,25 @@ pub(crate) fn refused_frames(trace: &mut GethTrace, notes: &[Note]) {
             Note::Execute(_) | Note::Console(_) => None,
         });
         explain_frame(frame, &mut refused);
+    }
+}
+
+/// Writes into the traces of a transaction, in parity's form, why calls of EXECUTE failed.
+pub fn refused_traces<'t>(traces: impl Iterator<Item = &'t mut TransactionTrace>, notes: &[Note]) {
+    let mut refused = notes.iter().filter_map(|note| match note {
+        Note::Execute(call @ ExecuteCall { outcome: Err(reason), .. }) => Some((call, reason)),
+        Note::Execute(_) | Note::Console(_) => None,
+    });
+    let mut next = refused.next();
+    // A call of a precompile makes none itself: such calls begin in the order in which they end.
+    for trace in traces.filter(|trace| trace.error.is_some()) {
+        if let (Action::Call(action), Some((call, reason))) = (&trace.action, next)
+            && action.to == call.address
+            && action.input.len() == call.bytes
+        {
+            trace.error = Some(format!("EXECUTE refused: {reason}"));
+            next = refused.next();
+        }
     }
 }
 

@@ -63,7 +63,7 @@ pub fn gas_price(api: &Api) -> u128 {
 }
 
 /// Blob base fee of the next block, in wei.
-fn blob_base_fee(api: &Api) -> Option<u128> {
+pub fn blob_base_fee(api: &Api) -> Option<u128> {
     api.node().read(|node| {
         let head = node.chain.head();
         let params = blob_params(&node.chain, head)?;

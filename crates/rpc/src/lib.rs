@@ -17,7 +17,7 @@
 mod api;
 mod args;
 mod beacon;
-mod blobs;
+pub mod blobs;
 mod call;
 pub mod convert;
 mod debug;
@@ -53,6 +53,7 @@ pub use convert::{RpcBlock, RpcLog, RpcReceipt, RpcTransaction};
 pub use error::{RpcError, codes, revert_reason};
 pub use estimate::estimate;
 pub use eth::{decode_pooled, receipt};
+pub use explain::refused_traces;
 pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Telling, traces};
 pub use notes::{ExecuteCall, Note, note, take_missed, watch};
 pub use registry::{Context, Registry, overlaid};

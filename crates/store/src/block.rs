@@ -75,6 +75,12 @@ impl Block {
         }
     }
 
+    /// Whether it was [taken at somebody's word](Self::foreign).
+    pub fn is_foreign(&self) -> bool {
+        // No state has this root, so whatever was executed here was executed on another.
+        !self.provable && self.pre_state_root.is_zero()
+    }
+
     /// Puts a block together. Its total difficulty and the state that it was executed on are for the
     /// caller to set.
     pub fn sealed(

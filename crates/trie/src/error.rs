@@ -2,13 +2,14 @@
 
 use crate::SourceError;
 use alloy_primitives::B256;
+use core::fmt;
 use nybbles::Nibbles;
 
 /// A node that the operation needs cannot be had, is missing or is no trie node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrieError {
     /// The source does not hold the node.
-    #[error("trie node {hash} at path {path:?} is missing")]
+    #[error("trie node {hash} at {} is missing", Place(path))]
     MissingNode {
         /// Nibbles from the root to the node.
         path: Nibbles,
@@ -16,7 +17,7 @@ pub enum TrieError {
         hash: B256,
     },
     /// The bytes of a node are not those of a node of a trie with 32-byte keys.
-    #[error("trie node at path {path:?} is malformed: {reason}")]
+    #[error("trie node at {} is malformed: {reason}", Place(path))]
     Malformed {
         /// Nibbles from the root to the node.
         path: Nibbles,
@@ -26,4 +27,33 @@ pub enum TrieError {
     /// The source failed: a fault of ours, which says nothing about the trie.
     #[error(transparent)]
     Source(#[from] SourceError),
+}
+
+/// Where a node is: one hexadecimal digit for each step from the root.
+struct Place<'p>(&'p Nibbles);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("the root");
+        }
+        f.write_str("path 0x")?;
+        self.0.iter().try_for_each(|digit| write!(f, "{digit:x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_told_digit_by_digit() {
+        let at = |nibbles: &[u8]| TrieError::Malformed {
+            path: Nibbles::from_nibbles(nibbles),
+            reason: "too long",
+        };
+        let told = at(&[0, 0xa, 5]).to_string();
+        assert_eq!(told, "trie node at path 0x0a5 is malformed: too long");
+        assert_eq!(at(&[]).to_string(), "trie node at the root is malformed: too long");
+    }
 }

@@ -1,6 +1,7 @@
 //! `enshrine execute encode`.
 
 use super::load::{Source, decode};
+use crate::output::say;
 use clap::Args;
 use eyre::{Context, Result, bail};
 use serde_json::json;
@@ -32,9 +33,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (bytes, schema) = (loaded.calldata.len(), input.schema().to_string());
     if arguments.json {
         let document = json!({ "file": arguments.output, "schema": schema, "bytes": bytes });
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        say!("{}", serde_json::to_string_pretty(&document)?);
     } else {
-        println!("wrote {bytes} bytes, schema {schema}, to {}", arguments.output.display());
+        say!("wrote {bytes} bytes, schema {schema}, to {}", arguments.output.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! `enshrine execute fetch`.
 
 use super::load::{calldata_of, parse_fork};
+use crate::output::say;
 use alloy_json_rpc::{RpcError, RpcRecv, RpcSend};
 use alloy_primitives::{Bytes, U64};
 use clap::{Args, ValueEnum};
@@ -80,16 +81,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (number, hash) = (decoded.header.number, decoded.hash);
     if arguments.json {
         let document = json!({
-            "file": arguments.output, "chain_id": chain_id, "number": number,
-            "block_hash": hash, "bytes": bytes.len(),
+            "file": arguments.output, "chainId": chain_id, "blockNumber": number,
+            "blockHash": hash, "bytes": bytes.len(),
         });
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        say!("{}", serde_json::to_string_pretty(&document)?);
     } else {
         let path = arguments.output.display();
-        println!(
-            "wrote block {number} ({hash}) of chain {chain_id} to {path}, {} bytes",
-            bytes.len()
-        );
+        say!("wrote block {number} ({hash}) of chain {chain_id} to {path}, {} bytes", bytes.len());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,14 +1,16 @@
 //! `enshrine execute inspect`.
 
 use super::load::{Source, decode};
+use crate::output::say;
 use alloy_consensus::Typed2718;
 use clap::Args;
 use execute::{DeclaredGas, GasSchedule};
 use executor::decode_transaction;
 use eyre::{Result, bail};
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode};
-use wire::{RootConvention, StatelessInput};
+use wire::{ProtocolFork, RootConvention, StatelessInput};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -27,33 +29,41 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.source.is_empty() {
-        bail!("nothing to inspect: name files, or --block with --witness and --chain");
+        bail!(
+            "nothing to inspect: name files, - for standard input, or --block with --witness and --chain"
+        );
     }
     let mut documents = Vec::new();
-    for (path, loaded) in arguments.source.load() {
+    for (file, loaded) in arguments.source.load() {
         let loaded = loaded?;
-        let document = {
-            let input = decode(&path, &loaded.calldata)?;
+        let input = {
+            let input = decode(&file, &loaded.calldata)?;
             describe(&input, loaded.calldata.len(), arguments.execute_gas)
         };
         if arguments.json {
-            documents.push(json!({ "file": path, "input": document }));
+            documents.push(Document { file, input });
         } else {
-            println!("{path}");
-            print(&document, 1);
+            say!("{file}");
+            input.print(1);
         }
     }
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&documents)?);
+        say!("{}", serde_json::to_string_pretty(&documents)?);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Document {
+    file: String,
+    input: Fields,
 }
 
 /// What an input holds, in the order in which it stands there.
 ///
 /// Gas is that of an L1 which charges by `chosen`, and beside it what the named schedules make of the
 /// same input, all on the word of the payload: nothing is executed.
-fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) -> Value {
+fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) -> Fields {
     let request = &input.request;
     let payload = &request.payload;
     let decoded: Vec<_> = payload.transactions.iter().map(decode_transaction).collect();
@@ -64,79 +74,138 @@ fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) ->
             .map_or_else(|_| "malformed".to_owned(), |tx| format!("type {}", tx.ty()));
         *types.entry(kind).or_default() += 1;
     }
+    let mut transaction_types = Fields::default();
+    for (kind, count) in types {
+        transaction_types = transaction_types.with(&kind, count, "");
+    }
     let known: Vec<_> = decoded.iter().flatten().cloned().collect();
     let declared = DeclaredGas::of(calldata, input, &known);
-    let schedule = |schedule: GasSchedule| {
-        json!({
-            "schedule": schedule.to_string(),
-            "reserve": schedule.reserve(&declared),
-            "charge": schedule.charge(&declared, payload.gas_used),
-        })
-    };
-    let gas: Map<String, Value> = core::iter::once(("enshrine", chosen))
-        .chain(GasSchedule::NAMED)
-        .map(|(name, one)| (name.to_owned(), schedule(one)))
-        .collect();
-    let root = |convention| request.hash_tree_root(input.fork, convention);
+    let mut gas = Fields::default();
+    for (name, schedule) in core::iter::once(("enshrine", chosen)).chain(GasSchedule::NAMED) {
+        let priced = Fields::default()
+            .with("schedule", schedule.to_string(), "")
+            .with("reserve", schedule.reserve(&declared), "gas")
+            .with("charge", schedule.charge(&declared, payload.gas_used), "gas");
+        gas = gas.group(name, priced);
+    }
+    let root = |convention| json!(request.hash_tree_root(input.fork, convention));
+    let requests = request.execution_requests.typed();
+    let request_bytes = requests.iter().map(|(_, data)| data.len()).sum::<usize>();
     let witness = &input.witness;
-    json!({
-        "schema": input.schema().to_string(),
-        "fork": input.fork.name(),
-        "chain id": input.chain_id,
-        "bytes": calldata,
-        "payload": {
-            "block number": payload.block_number,
-            "block hash": payload.block_hash,
-            "parent hash": payload.parent_hash,
-            "state root": payload.state_root,
-            "receipts root": payload.receipts_root,
-            "fee recipient": payload.fee_recipient,
-            "timestamp": payload.timestamp,
-            "gas limit": payload.gas_limit,
-            "gas used": payload.gas_used,
-            "base fee": payload.base_fee_per_gas.to_string(),
-            "blob gas used": payload.blob_gas_used,
-            "excess blob gas": payload.excess_blob_gas,
-            "extra data": alloy_primitives::hex::encode_prefixed(payload.extra_data),
-            "transactions": payload.transactions.len(),
-            "transaction types": types,
-            "transaction bytes": payload.transactions.total_bytes(),
-            "sum of gas limits": declared.transaction_gas,
-            "withdrawals": payload.withdrawals.len(),
-            "block access list bytes": payload.block_access_list.len(),
-        },
-        "parent beacon block root": request.parent_beacon_block_root,
-        "versioned hashes": request.versioned_hashes.len(),
-        "execution request bytes":
-            request.execution_requests.typed().iter().map(|(_, data)| data.len()).sum::<usize>(),
-        "witness": {
-            "bytes": witness.encoded_len(),
-            "nodes": witness.state.len(),
-            "node bytes": witness.state.total_bytes(),
-            "codes": witness.codes.len(),
-            "code bytes": witness.codes.total_bytes(),
-            "headers": witness.headers.len(),
-        },
-        "request root": {
-            "execution-specs": root(RootConvention::ExecutionSpecs),
-            "consensus-specs": root(RootConvention::ConsensusSpecs),
-        },
-        "gas": gas,
-    })
+    let has_beacon_root = input.fork >= ProtocolFork::Cancun;
+    let payload_fields = Fields::default()
+        .with("parent hash", json!(payload.parent_hash), "")
+        .with("fee recipient", json!(payload.fee_recipient), "")
+        .with("state root", json!(payload.state_root), "")
+        .with("receipts root", json!(payload.receipts_root), "")
+        .with("prev randao", json!(payload.prev_randao), "")
+        .with("block number", payload.block_number, "")
+        .with("gas limit", payload.gas_limit, "gas")
+        .with("gas used", payload.gas_used, "gas")
+        .with("timestamp", payload.timestamp, "seconds since 1970")
+        .with("extra data", alloy_primitives::hex::encode_prefixed(payload.extra_data), "")
+        .with("base fee per gas", payload.base_fee_per_gas.to_string(), "wei")
+        .with("block hash", json!(payload.block_hash), "")
+        .with("transactions", payload.transactions.len(), "")
+        .group("transaction types", transaction_types)
+        .with("transaction bytes", payload.transactions.total_bytes(), "bytes")
+        .with("sum of gas limits", declared.transaction_gas, "gas")
+        .with("withdrawals", payload.withdrawals.len(), "")
+        .with("blob gas used", payload.blob_gas_used, "gas")
+        .with("excess blob gas", payload.excess_blob_gas, "gas")
+        .with("block access list bytes", payload.block_access_list.len(), "bytes")
+        .with("slot number", payload.slot_number, "");
+    let mut fields = Fields::default()
+        .with("schema", input.schema().to_string(), "")
+        .with("fork", input.fork.name(), "")
+        .with("bytes", calldata, "bytes")
+        .group("payload", payload_fields)
+        .with("versioned hashes", request.versioned_hashes.len(), "");
+    if has_beacon_root {
+        let anchor = json!(request.parent_beacon_block_root);
+        fields = fields.with("parent beacon block root", anchor, "");
+    }
+    let witness_fields = Fields::default()
+        .with("bytes", witness.encoded_len(), "bytes")
+        .with("nodes", witness.state.len(), "")
+        .with("node bytes", witness.state.total_bytes(), "bytes")
+        .with("codes", witness.codes.len(), "")
+        .with("code bytes", witness.codes.total_bytes(), "bytes")
+        .with("headers", witness.headers.len(), "");
+    let roots = Fields::default()
+        .with("execution-specs", root(RootConvention::ExecutionSpecs), "")
+        .with("consensus-specs", root(RootConvention::ConsensusSpecs), "");
+    fields
+        .with("execution request bytes", request_bytes, "bytes")
+        .group("witness", witness_fields)
+        .with("chain id", input.chain_id, "")
+        .group("request root", roots)
+        .group("gas", gas)
 }
 
-/// Prints nested fields, indented.
-fn print(value: &Value, depth: usize) {
-    let Value::Object(fields) = value else { return };
-    for (name, field) in fields {
+/// Named values in order. People read the names as they are; as JSON they are written together
+/// (`blockNumber`).
+#[derive(Debug, Default)]
+struct Fields(Vec<(String, Shown)>);
+
+#[derive(Debug)]
+enum Shown {
+    Value { value: Value, unit: &'static str },
+    Group(Fields),
+}
+
+impl Fields {
+    fn with(mut self, name: &str, value: impl Into<Value>, unit: &'static str) -> Self {
+        self.0.push((name.to_owned(), Shown::Value { value: value.into(), unit }));
+        self
+    }
+
+    fn group(mut self, name: &str, fields: Self) -> Self {
+        self.0.push((name.to_owned(), Shown::Group(fields)));
+        self
+    }
+
+    /// Prints them, indented.
+    fn print(&self, depth: usize) {
         let indent = "  ".repeat(depth);
-        match field {
-            Value::Object(_) => {
-                println!("{indent}{name}");
-                print(field, depth + 1);
+        for (name, shown) in &self.0 {
+            match shown {
+                Shown::Group(fields) => {
+                    say!("{indent}{name}");
+                    fields.print(depth + 1);
+                }
+                Shown::Value { value, unit } => {
+                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    say!("{}", format!("{indent}{name:<28}{value} {unit}").trim_end());
+                }
             }
-            Value::String(text) => println!("{indent}{name:<28}{text}"),
-            other => println!("{indent}{name:<28}{other}"),
         }
     }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, shown)| (key(name), shown)))
+    }
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value { value, .. } => value.serialize(serializer),
+            Self::Group(fields) => fields.serialize(serializer),
+        }
+    }
+}
+
+/// A name as a key of JSON.
+fn key(name: &str) -> String {
+    let mut words = name.split([' ', '-']);
+    let mut key = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        key.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        key.push_str(letters.as_str());
+    }
+    key
 }

@@ -1,12 +1,11 @@
 //! Reading blocks in whichever form they come.
 
+use super::content::{Content, read};
 use chain::to_stateless_input;
 use executor::ChainSpec;
 use eyre::{Context, Result, bail, eyre};
 use std::{
-    ffi::OsStr,
-    fs::{self, File},
-    io::{self, Read as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 use wire::{
@@ -14,18 +13,16 @@ use wire::{
     convert::{Bundle, RawBlock},
 };
 
-/// Most bytes of a bundle: a full mainnet block with its witness in hex is a tenth of this.
-const LONGEST_BUNDLE: u64 = 1 << 30;
-
 /// Where blocks come from.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Source {
-    /// Inputs: SSZ (the exact calldata of EXECUTE, binary or hex) or JSON bundles with block and
-    /// witness, also compressed (.json.zst); or folders of such files.
+    /// Inputs, known by what they hold, whatever they are called: SSZ (the exact calldata of EXECUTE) in
+    /// binary or hex, JSON bundles with block and witness, and a node's answer that has either as its
+    /// result; also packed with zstd. `-` is standard input, a folder all its files.
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// A raw block (RLP, binary or hex); needs --witness and --chain.
+    /// A raw block (RLP, binary or hex, or debug_getRawBlock's answer); needs --witness and --chain.
     #[arg(long, value_name = "FILE", requires_all = ["witness", "chain"])]
     block: Option<PathBuf>,
 
@@ -42,11 +39,20 @@ pub(crate) struct Source {
     fork: Option<ProtocolFork>,
 }
 
-/// A fork by its name.
-pub(crate) fn parse_fork(name: &str) -> Result<ProtocolFork, String> {
-    ProtocolFork::from_name(name)
-        .filter(|fork| *fork >= ProtocolFork::Cancun)
-        .ok_or_else(|| "expected cancun, prague, osaka, bpo1, bpo2 or amsterdam".to_owned())
+/// A fork whose blocks can be verified, by its name or schema id.
+pub(crate) fn parse_fork(text: &str) -> Result<ProtocolFork, String> {
+    fork_since(ProtocolFork::Cancun, text)
+}
+
+/// A fork by its name or schema id, if it is not older than another.
+pub(crate) fn fork_since(oldest: ProtocolFork, text: &str) -> Result<ProtocolFork, String> {
+    let known = ProtocolFork::ALL.into_iter().filter(|fork| *fork >= oldest);
+    let names: Vec<_> = known.map(ProtocolFork::name).collect();
+    let fork = text.parse::<ProtocolFork>().ok().filter(|fork| *fork >= oldest);
+    fork.ok_or_else(|| {
+        let example = ProtocolFork::Osaka.schema();
+        format!("expected {}, or a schema id such as {example}", names.join(", "))
+    })
 }
 
 /// A block as the calldata of EXECUTE.
@@ -102,36 +108,24 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Reads one file, in any of the forms that [`Source::files`] lists.
 pub(super) fn load_file(path: &Path, fork: Option<ProtocolFork>) -> Result<Loaded> {
-    let is = |ending| path.extension() == Some(OsStr::new(ending));
-    if is("json") || is("zst") {
-        return Ok(Loaded { calldata: calldata_of(&read_bundle(path)?, fork)?, name: stem(path) });
-    }
-    Ok(Loaded { name: stem(path), calldata: read_bytes(path)? })
+    let calldata = match read(path)? {
+        Content::Object(text) => {
+            let bundle = Bundle::from_json(&text).wrap_err_with(|| unreadable(path))?;
+            calldata_of(&bundle, fork)?
+        }
+        Content::Bytes(bytes) => bytes,
+    };
+    Ok(Loaded { calldata, name: stem(path) })
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("cannot read {}", path.display())
 }
 
 /// The name of a file without any of its endings.
 fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     name.split('.').find(|part| !part.is_empty()).unwrap_or_default().to_owned()
-}
-
-/// Reads a JSON bundle, which may be compressed.
-fn read_bundle(path: &Path) -> Result<Bundle> {
-    let context = || format!("cannot read {}", path.display());
-    let file = File::open(path).wrap_err_with(context)?;
-    let compressed = path.extension() == Some(OsStr::new("zst"));
-    let mut text = Vec::new();
-    // A few bytes may unpack to any number.
-    if compressed {
-        let unpacked = zstd::Decoder::new(file).wrap_err_with(context)?;
-        unpacked.take(LONGEST_BUNDLE + 1).read_to_end(&mut text).wrap_err_with(context)?;
-    } else {
-        file.take(LONGEST_BUNDLE + 1).read_to_end(&mut text).wrap_err_with(context)?;
-    }
-    if text.len() as u64 > LONGEST_BUNDLE {
-        bail!("{} is longer than {LONGEST_BUNDLE} bytes of JSON", path.display());
-    }
-    Bundle::from_json(&text).wrap_err_with(context)
 }
 
 /// The calldata of EXECUTE for a block and its witness.
@@ -176,29 +170,20 @@ fn load_pair(
             ),
         },
     };
-    let raw = RawBlock::decode(&read_bytes(block)?)
-        .wrap_err_with(|| format!("cannot decode {}", block.display()))?;
+    let Content::Bytes(bytes) = read(block)? else {
+        bail!("{} holds a JSON object: a raw block is RLP, binary or hex", block.display());
+    };
+    let raw =
+        RawBlock::decode(&bytes).wrap_err_with(|| format!("cannot decode {}", block.display()))?;
     let context = || format!("cannot decode {}", witness.display());
-    let text = fs::read(witness).wrap_err_with(|| format!("cannot read {}", witness.display()))?;
-    let owned = match text.trim_ascii_start().first() {
-        Some(b'{') => OwnedWitness::from_json(str::from_utf8(&text).wrap_err_with(context)?),
-        _ => OwnedWitness::from_geth_rlp(&read_bytes(witness)?),
+    let owned = match read(witness)? {
+        Content::Object(text) => {
+            OwnedWitness::from_json(str::from_utf8(&text).wrap_err_with(context)?)
+        }
+        Content::Bytes(bytes) => OwnedWitness::from_geth_rlp(&bytes),
     }
     .wrap_err_with(context)?;
     Ok(Loaded { name: raw.header.number.to_string(), calldata: encode(&raw, &owned, &spec)? })
-}
-
-/// Reads bytes that are binary, or hex with or without 0x.
-fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()))?;
-    let text = bytes.trim_ascii();
-    let digits = text.strip_prefix(b"0x").unwrap_or(text);
-    let is_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-    if !is_hex {
-        return Ok(bytes);
-    }
-    alloy_primitives::hex::decode(digits)
-        .wrap_err_with(|| format!("{} is hex with an odd number of digits", path.display()))
 }
 
 /// Decodes the calldata of EXECUTE.

@@ -1,6 +1,7 @@
 //! `enshrine execute`: everything about the input of EXECUTE.
 
 mod bench;
+mod content;
 mod encode;
 mod fetch;
 mod inspect;
@@ -13,7 +14,10 @@ use std::{path::Path, process::ExitCode};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Verify blocks; exits with 0 only if every one is valid.
+    /// Verify blocks.
+    ///
+    /// Exits with 0 if every one is valid, with 1 if one is not, with 3 if the witness of one is too small
+    /// to say, with 2 if one cannot be read; with the first of these that is true.
     Verify(verify::Arguments),
     /// Show what an input holds and what EXECUTE would charge for it.
     Inspect(inspect::Arguments),
@@ -24,6 +28,8 @@ pub(crate) enum Command {
     /// Fetch a block and its witness from a node and write them as one file.
     Fetch(fetch::Arguments),
 }
+
+pub(crate) use load::fork_since;
 
 /// The input of EXECUTE that a file holds, in a form that names its fork.
 pub(crate) fn load_input(path: &Path) -> Result<Vec<u8>> {

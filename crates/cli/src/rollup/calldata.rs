@@ -2,6 +2,7 @@
 
 use super::prove;
 use crate::execute::load_input;
+use crate::output::say;
 use alloy_consensus::{
     EthereumTxEnvelope, Transaction as _, TxEip4844, transaction::SignerRecoverable as _,
 };
@@ -76,7 +77,7 @@ fn force(arguments: &Force) -> Result<ExitCode> {
     }
     let calldata = Bytes::from(submitCall { raw: raw.into() }.abi_encode());
     if !arguments.json {
-        println!("{}", hex::encode_prefixed(&calldata));
+        say!("{}", hex::encode_prefixed(&calldata));
         return Ok(ExitCode::SUCCESS);
     }
     let document = json!({
@@ -87,7 +88,7 @@ fn force(arguments: &Force) -> Result<ExitCode> {
         "gasLimit": transaction.gas_limit(),
         "calldata": calldata,
     });
-    println!("{}", serde_json::to_string_pretty(&document)?);
+    say!("{}", serde_json::to_string_pretty(&document)?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -95,6 +96,6 @@ fn advance(arguments: &Advance) -> Result<ExitCode> {
     let inputs = arguments.files.iter().map(|path| load_input(path).map(Bytes::from));
     let inputs = inputs.collect::<Result<_>>()?;
     let call = advanceCall { inputs, evidence: Evidence::default() };
-    println!("{}", hex::encode_prefixed(call.abi_encode()));
+    say!("{}", hex::encode_prefixed(call.abi_encode()));
     Ok(ExitCode::SUCCESS)
 }

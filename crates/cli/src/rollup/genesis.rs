@@ -1,5 +1,6 @@
 //! `enshrine genesis`.
 
+use crate::output::say;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Bytes, hex};
 use chain::{Block, Chain, ChainConfig, spec_of};
@@ -39,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let document = json!({
             "chainId": genesis.config.chain_id,
             "fork": first.fork.name(),
-            "schema": first.fork.schema().get(),
+            "schema": first.fork.schema().to_string(),
             "number": header.number,
             "timestamp": header.timestamp,
             "gasLimit": header.gas_limit,
@@ -48,18 +49,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "stateRoot": header.state_root,
             "header": first.header(),
         });
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        say!("{}", serde_json::to_string_pretty(&document)?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("chain id    {}", genesis.config.chain_id);
-    println!("fork        {} (schema {})", first.fork, first.fork.schema().get());
-    println!("number      {}", header.number);
-    println!("timestamp   {}", header.timestamp);
-    println!("gas limit   {}", header.gas_limit);
-    println!("accounts    {}", genesis.alloc.len());
-    println!("hash        {}", first.block.hash);
-    println!("state root  {}", header.state_root);
-    println!("header RLP  {}", hex::encode_prefixed(first.header()));
+    say!("chain id    {}", genesis.config.chain_id);
+    say!("fork        {} (schema {})", first.fork, first.fork.schema());
+    say!("number      {}", header.number);
+    say!("timestamp   {}", header.timestamp);
+    say!("gas limit   {}", header.gas_limit);
+    say!("accounts    {}", genesis.alloc.len());
+    say!("hash        {}", first.block.hash);
+    say!("state root  {}", header.state_root);
+    say!("header RLP  {}", hex::encode_prefixed(first.header()));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@ use super::{
     keys::Keys,
     plan::{Delays, NodeConfig, Plan, Policy},
 };
+use crate::{execute::fork_since, output::say};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, U256, address, utils::format_ether, utils::parse_ether};
 use chain::empty_genesis;
@@ -89,10 +90,8 @@ pub(crate) struct Arguments {
 /// bridge comes by it.
 const CREATE2_PROXY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
 
-fn parse_fork(name: &str) -> Result<ProtocolFork, String> {
-    ProtocolFork::from_name(name)
-        .filter(|fork| *fork >= ProtocolFork::Prague)
-        .ok_or_else(|| "expected prague, osaka, bpo1, bpo2 or amsterdam".to_owned())
+fn parse_fork(text: &str) -> Result<ProtocolFork, String> {
+    fork_since(ProtocolFork::Prague, text)
 }
 
 fn parse_float(ether: &str) -> Result<U256, String> {
@@ -203,7 +202,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "sequencer": (arguments.policy == Policy::Permissioned).then_some(sequencer),
             "operatorFloat": arguments.operator_float.to_string(),
         });
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        say!("{}", serde_json::to_string_pretty(&document)?);
     } else {
         arguments.tell(&files, &keys, &first);
     }
@@ -261,39 +260,35 @@ impl Arguments {
     fn tell(&self, files: &Files, keys: &Keys, first: &First) {
         let (l1, advance) = (&self.l1, keys.advance.address);
         let Files { genesis, plan, node, keys: key_file, deployment, .. } = files;
-        println!("L2 {} ({}) starts at {}", self.chain_id, self.fork, first.block.hash);
-        println!("  {genesis}   its genesis, as common clients read it");
-        println!("  {plan}    what script/Deploy.s.sol deploys");
-        println!("  {node}      what a node of it reads");
-        println!("  {key_file}      the sequencer's keys, for development; keep them to yourself");
-        println!();
-        println!(
-            "Next, at the top of the checkout, with an L1 at {l1} (such as `enshrine devnet`):"
-        );
-        println!();
-        println!(
-            "  # Deploys the contracts, with any account that has ether. Writes {deployment}."
-        );
-        println!(
+        say!("L2 {} ({}) starts at {}", self.chain_id, self.fork, first.block.hash);
+        say!("  {genesis}   its genesis, as common clients read it");
+        say!("  {plan}    what script/Deploy.s.sol deploys");
+        say!("  {node}      what a node of it reads");
+        say!("  {key_file}      the sequencer's keys, for development; keep them to yourself");
+        say!("");
+        say!("Next, at the top of the checkout, with an L1 at {l1} (such as `enshrine devnet`):");
+        say!("");
+        say!("  # Deploys the contracts, with any account that has ether. Writes {deployment}.");
+        say!(
             "  npx forge script script/Deploy.s.sol --sig 'run(string)' {plan} \\\n      \
              --rpc-url {l1} --broadcast --slow --private-key KEY"
         );
-        println!("  # What the sequencer spends on L1.");
-        println!("  npx cast send {advance} --value 10ether --rpc-url {l1} --private-key KEY");
-        println!("  enshrine node --config {node}");
+        say!("  # What the sequencer spends on L1.");
+        say!("  npx cast send {advance} --value 10ether --rpc-url {l1} --private-key KEY");
+        say!("  enshrine node --config {node}");
         if self.operator_float.is_zero() {
             return;
         }
         let float = format_ether(self.operator_float);
         let float = float.trim_end_matches('0').trim_end_matches('.');
-        println!();
-        println!(
+        say!("");
+        say!(
             "The operator has {float} ether on the L2 from genesis on, which no ether on L1 backs: until \
              some\ndoes, L1 could not pay everybody who withdraws. Deposit as much to an account that \
              nobody holds\nthe key for:"
         );
-        println!();
-        println!(
+        say!("");
+        say!(
             "  npx forge script script/Operate.s.sol --sig 'deposit(string,address,uint256)' \\\n      \
              {deployment} 0x000000000000000000000000000000000000dEaD {} \\\n      \
              --rpc-url {l1} --broadcast --private-key KEY",

@@ -1,6 +1,7 @@
 //! `enshrine node`: a sequencer or a follower, from its configuration to the signal that ends it.
 
 use super::keys::Keys;
+use crate::output::{self, say};
 use ::rollup::{
     Config, EngineConfig, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
 };
@@ -132,7 +133,8 @@ struct Values {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let values = arguments.values()?;
     if arguments.print_config {
-        print!("{}", toml::to_string(&values.shown()).wrap_err("cannot be written as TOML")?);
+        let text = toml::to_string(&values.shown()).wrap_err("cannot be written as TOML")?;
+        output::write(format_args!("{text}"));
         return Ok(ExitCode::SUCCESS);
     }
     let config = values.config()?;
@@ -152,10 +154,10 @@ async fn serve(config: Config) -> Result<()> {
         _ = &mut end => return Ok(()),
     };
     for address in node.server().addresses() {
-        println!("Listening on {address}");
+        say!("Listening on {address}");
     }
     if let Some(address) = node.engine_address() {
-        println!("Engine API on {address}");
+        say!("Engine API on {address}");
     }
     // It cannot be taken back: the sender speaks once, or is gone with the process.
     let _ = end.await;

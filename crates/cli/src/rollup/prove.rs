@@ -1,6 +1,7 @@
 //! `enshrine prove`.
 
 use super::Node;
+use crate::output::{complain, say};
 use alloy_primitives::{Address, B256, Bytes, U64, U256, hex, keccak256};
 use alloy_rpc_types_eth::{Block, EIP1186AccountProofResponse, Log};
 use alloy_sol_types::{SolCall as _, SolEvent as _};
@@ -100,12 +101,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let calldata = Bytes::from(claim.abi_encode());
     if !arguments.json {
         if l1.is_none() {
-            eprintln!(
+            complain(format_args!(
                 "proven from L2 block {number}: L1 takes it once it knows this block (with --l1 and \
                  --deployment one is taken that it knows)"
-            );
+            ));
         }
-        println!("{}", hex::encode_prefixed(&calldata));
+        say!("{}", hex::encode_prefixed(&calldata));
         return Ok(ExitCode::SUCCESS);
     }
     let document = json!({
@@ -122,7 +123,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         "knownToL1": l1.is_some(),
         "calldata": calldata,
     });
-    println!("{}", serde_json::to_string_pretty(&document)?);
+    say!("{}", serde_json::to_string_pretty(&document)?);
     Ok(ExitCode::SUCCESS)
 }
 

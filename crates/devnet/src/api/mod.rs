@@ -7,6 +7,7 @@ mod mining;
 mod node_info;
 mod ots;
 mod pool;
+mod request;
 mod snapshots;
 mod state;
 mod time;

@@ -207,7 +207,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
             while let Some((transaction, _)) = given.next_if(|(_, block)| *block == number) {
                 only.push(match transaction {
                     NewTransaction::Request(request) => {
-                        super::wallet::send_request(devnet, (**request).clone())?
+                        super::wallet::send_request(devnet, (**request).clone().into())?
                     }
                     NewTransaction::Raw(raw) => {
                         let pooled = rpc::decode_pooled(raw)?;

@@ -76,7 +76,29 @@ pub(super) fn replay_one<T>(
     let seen = replay(&parent, &mut parent.open(), block, NoOpInspector, wanted, |traced| {
         Ok(see(&traced.result.result))
     });
-    Ok(seen?.pop())
+    Ok(seen?.pop().map(|(seen, _)| seen))
+}
+
+/// What a tracer has seen, calls of EXECUTE included: they stand in traces, as those of other precompiles
+/// do not.
+fn with_execute(devnet: &DevnetState, mut inspector: TracingInspector) -> TracingInspector {
+    let config = devnet.api.chain().config().clone();
+    let Some(execute) = config.execute else { return inspector };
+    let is_execute = |at| execute.dialects.iter().any(|dialect| dialect.address() == at);
+    let nodes = inspector.traces_mut().nodes_mut();
+    for index in 0..nodes.len() {
+        let node = &mut nodes[index];
+        if !node.is_precompile() || !is_execute(node.trace.address) {
+            continue;
+        }
+        node.trace.maybe_precompile = None;
+        if let Some(parent) = node.parent {
+            let children = &mut nodes[parent].children;
+            // Nodes stand in the order in which they were called.
+            children.insert(children.partition_point(|child| *child < index), index);
+        }
+    }
+    inspector
 }
 
 /// The call traces of a block, or of one of its transactions.
@@ -90,7 +112,7 @@ pub(super) fn call_traces(
     };
     let inspector = TracingInspector::new(TracingInspectorConfig::default_parity());
     let wanted = |index| only.is_none_or(|only| only == index);
-    replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
+    let traces = replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
         let info = TransactionInfo {
             hash: Some(*block.transactions[traced.index].hash()),
             index: Some(traced.index as u64),
@@ -99,11 +121,15 @@ pub(super) fn call_traces(
             base_fee: block.header.base_fee_per_gas,
             ..Default::default()
         };
-        let inspector = traced.inspector.clone();
+        let inspector = with_execute(devnet, traced.inspector.clone());
         traced.inspector.fuse();
         Ok(inspector.into_parity_builder().into_localized_transaction_traces(info))
-    })
-    .map_err(Into::into)
+    });
+    let explained = traces?.into_iter().map(|(mut traces, notes)| {
+        rpc::refused_traces(traces.iter_mut().map(|localized| &mut localized.trace), &notes);
+        traces
+    });
+    Ok(explained.collect())
 }
 
 fn transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
@@ -171,16 +197,28 @@ fn replayed(
     };
     let config = TracingInspectorConfig::from_parity_config(kinds);
     let wanted = |index| only.is_none_or(|only| only == index);
-    replay(&parent, &mut parent.open(), block, TracingInspector::new(config), wanted, |traced| {
+    let inspector = TracingInspector::new(config);
+    let results = replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
         let inspector = traced.inspector.clone();
         traced.inspector.fuse();
+        // The trace of the machine knows no frame of a precompile.
+        let calls = kinds.contains(&TraceType::Trace).then(|| inspector.clone());
         let before = Shared::new(traced.database);
-        inspector
+        let mut results = inspector
             .into_parity_builder()
             .into_trace_results_with_state(traced.result, kinds, &before)
-            .map_err(|error| RpcError::internal(error.to_string()))
-    })
-    .map_err(Into::into)
+            .map_err(|error| RpcError::internal(error.to_string()))?;
+        if let Some(calls) = calls {
+            let calls = with_execute(devnet, calls).into_parity_builder();
+            results.trace = calls.into_transaction_traces();
+        }
+        Ok(results)
+    });
+    let explained = results?.into_iter().map(|(mut results, notes)| {
+        rpc::refused_traces(results.trace.iter_mut(), &notes);
+        results
+    });
+    Ok(explained.collect())
 }
 
 fn replay_block(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

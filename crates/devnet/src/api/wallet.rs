@@ -4,6 +4,7 @@
 use super::{
     Method,
     args::{Args, internal, invalid},
+    request::{Request, encoded},
 };
 use crate::state::DevnetState;
 use alloy_consensus::{SignableTransaction, TxType};
@@ -16,13 +17,16 @@ use alloy_signer_local::PrivateKeySigner;
 use chain::RecoveredTransaction;
 use executor::Transaction;
 use jsonrpsee::types::ErrorObjectOwned;
-use node::{Event, PoolTransaction};
+use node::{Event, PoolTransaction, Sidecar};
 use rpc::{
     CallRequest, codes,
     typed::{Unsigned, nobody, with_signature},
 };
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub(super) const METHODS: &[Method] = &[
     (&["eth_accounts", "eth_requestAccounts"], accounts),
@@ -68,12 +72,21 @@ enum Failing {
     Stops,
 }
 
-/// A request with all that was left out filled in: sender, nonce, fees, chain and gas.
+/// A request with all that was left out filled in.
+#[derive(Debug)]
+struct Filled {
+    from: Address,
+    request: TransactionRequest,
+    sidecar: Option<Sidecar>,
+}
+
+/// Fills in what was left out: sender, nonce, fees, chain and gas.
 fn filled(
     devnet: &DevnetState,
-    mut request: TransactionRequest,
+    request: Request,
     failing: Failing,
-) -> Result<(Address, TransactionRequest), ErrorObjectOwned> {
+) -> Result<Filled, ErrorObjectOwned> {
+    let (mut request, sidecar) = request.split(devnet)?;
     let first = devnet.addresses.first().copied();
     let from = request.from.or(first).ok_or_else(no_signer)?;
     request.from = Some(from);
@@ -84,6 +97,9 @@ fn filled(
     };
     request.nonce = Some(nonce);
     request.chain_id.get_or_insert(chain_id);
+    if request.blob_versioned_hashes.is_some() && request.max_fee_per_blob_gas.is_none() {
+        request.max_fee_per_blob_gas = rpc::fees::blob_base_fee(&devnet.api);
+    }
     let dynamic = request.gas_price.is_none()
         || request.max_fee_per_gas.is_some()
         || request.max_priority_fee_per_gas.is_some();
@@ -104,7 +120,7 @@ fn filled(
         let tip = devnet.config.suggested_tip.min(fee);
         request.max_priority_fee_per_gas.get_or_insert(tip);
     }
-    Ok((from, request))
+    Ok(Filled { from, request, sidecar })
 }
 
 /// The most gas that a transaction may ask for.
@@ -120,9 +136,8 @@ fn typed(request: TransactionRequest) -> Result<Unsigned, ErrorObjectOwned> {
         return Err(invalid("input and data differ: give one of them"));
     }
     let kind = rpc::typed::tx_type(&request);
-    let has_blobs = request.blob_versioned_hashes.is_some() || request.sidecar.is_some();
-    if kind != TxType::Eip7702 && has_blobs {
-        return Err(invalid("blobs are sent signed: use eth_sendRawTransaction"));
+    if kind == TxType::Eip7702 && request.blob_versioned_hashes.is_some() {
+        return Err(invalid("a transaction has blobs or authorizations, not both"));
     }
     Ok(rpc::typed::typed(request, kind)?)
 }
@@ -149,25 +164,27 @@ fn signed(
 fn submit(
     devnet: &DevnetState,
     transaction: Transaction,
+    sidecar: Option<Sidecar>,
     sender: Address,
     signed: bool,
 ) -> Result<B256, ErrorObjectOwned> {
-    let raw = Bytes::from(transaction.encoded_2718());
+    let raw = encoded(&transaction, sidecar.as_ref());
     let recovered = RecoveredTransaction { transaction, sender, signed };
-    Ok(devnet.api.submit(PoolTransaction::new(recovered, None, raw))?)
+    Ok(devnet.api.submit(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))?)
 }
 
 /// Signs a request, if its sender's key is here or the sender is impersonated, and sends it.
 pub(super) fn send_request(
     devnet: &DevnetState,
-    request: TransactionRequest,
+    request: Request,
 ) -> Result<B256, ErrorObjectOwned> {
-    let from = request.from.or_else(|| devnet.addresses.first().copied()).ok_or_else(no_signer)?;
+    let from = request.transaction.from;
+    let from = from.or_else(|| devnet.addresses.first().copied()).ok_or_else(no_signer)?;
     let impersonated = devnet.impersonation.lock().allows(&from);
     // Who it is is told before anything is estimated.
     let key = if impersonated { None } else { Some(signer(devnet, from)?) };
-    let wants_nonce = request.nonce.is_none();
-    let (from, mut request) = filled(devnet, request, Failing::Goes)?;
+    let wants_nonce = request.transaction.nonce.is_none();
+    let Filled { from, mut request, sidecar } = filled(devnet, request, Failing::Goes)?;
     // Of two that want the next nonce, the second one gets it once the first one has taken it.
     let _turn = wants_nonce.then(|| devnet.nonces.lock());
     if wants_nonce {
@@ -175,8 +192,8 @@ pub(super) fn send_request(
     }
     let transaction = typed(request)?;
     match key {
-        Some(key) => submit(devnet, signed(key, transaction)?, from, true),
-        None => submit(devnet, unsigned(transaction, from), from, false),
+        Some(key) => submit(devnet, signed(key, transaction)?, sidecar, from, true),
+        None => submit(devnet, unsigned(transaction, from), sidecar, from, false),
     }
 }
 
@@ -230,27 +247,27 @@ fn send_raw_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
 }
 
 fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let request: TransactionRequest = args.required()?;
-    let wants_nonce = request.nonce.is_none();
-    let (from, mut request) = filled(devnet, request, Failing::Goes)?;
+    let request: Request = args.required()?;
+    let wants_nonce = request.transaction.nonce.is_none();
+    let Filled { from, mut request, sidecar } = filled(devnet, request, Failing::Goes)?;
     let _turn = wants_nonce.then(|| devnet.nonces.lock());
     if wants_nonce {
         request.nonce = Some(next_nonce(devnet, from)?);
     }
     let transaction = unsigned(typed(request)?, from);
-    Ok(json!(submit(devnet, transaction, from, false)?))
+    Ok(json!(submit(devnet, transaction, sidecar, from, false)?))
 }
 
 fn sign_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(devnet, args.required()?, Failing::Goes)?;
+    let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Goes)?;
     let transaction = signed(signer(devnet, from)?, typed(request)?)?;
-    Ok(json!(Bytes::from(transaction.encoded_2718())))
+    Ok(json!(encoded(&transaction, sidecar.as_ref())))
 }
 
 fn fill_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    let (from, request) = filled(devnet, args.required()?, Failing::Stops)?;
+    let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Stops)?;
     let transaction = nobody(typed(request)?);
-    let raw = Bytes::from(transaction.encoded_2718());
+    let raw = encoded(&transaction, sidecar.as_ref());
     Ok(json!({ "raw": raw, "tx": rpc::convert::pooled(&transaction, from) }))
 }
 

@@ -24,6 +24,7 @@ use std::{cell::RefCell, time::Instant};
 
 /// Milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct FloorTimes {
     /// One pass over nodes, codes and headers, one hash at a time.
     pub(crate) keccak: f64,

@@ -7,6 +7,7 @@ mod floor;
 mod report;
 
 use super::load::{Loaded, Source, load_path};
+use crate::output::{progress, say};
 use clap::Args;
 use core::num::NonZeroUsize;
 use execute::Execute;
@@ -59,6 +60,7 @@ pub(crate) struct StageTimes {
 
 /// What was measured of one block.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Measured {
     pub(crate) name: String,
     pub(crate) gas: u64,
@@ -80,14 +82,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut all = Vec::new();
     for (path, loaded) in blocks(&arguments.source)? {
         let loaded = loaded?;
-        eprint!("\r\x1b[Kmeasuring {} …", loaded.name);
+        progress(format_args!("measuring {} …", loaded.name));
         let measured = measure(&loaded, arguments, threads)
             .wrap_err_with(|| format!("cannot measure {path}"))?;
         all.push(measured);
     }
-    eprint!("\r\x1b[K");
+    progress(format_args!(""));
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report::document(&all, threads))?);
+        say!("{}", serde_json::to_string_pretty(&report::document(&all, threads))?);
     } else {
         report::print(&all, threads);
     }

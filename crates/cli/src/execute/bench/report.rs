@@ -1,6 +1,7 @@
 //! Figures as a table and as JSON.
 
 use super::Measured;
+use crate::output::say;
 use core::num::NonZeroUsize;
 use serde_json::{Value, json};
 
@@ -18,17 +19,17 @@ fn simd_floor(measured: &Measured) -> f64 {
 pub(super) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
     json!({
         "threads": threads,
-        "keccak_backend": format!("{:?}", keccak::Backend::detect()),
+        "keccakBackend": format!("{:?}", keccak::Backend::detect()),
         "blocks": all,
         "geomean": {
-            "single_over_floor": geomean(all, |m| m.single_ms / m.floor_ms),
-            "parallel_over_floor": geomean(all, |m| m.parallel_ms / m.floor_ms),
-            "single_over_simd_floor": geomean(all, |m| m.single_ms / simd_floor(m)),
-            "parallel_over_simd_floor": geomean(all, |m| m.parallel_ms / simd_floor(m)),
-            "peak_over_input": geomean(all, |m| m.peak_bytes as f64 / m.input_bytes as f64),
+            "singleOverFloor": geomean(all, |m| m.single_ms / m.floor_ms),
+            "parallelOverFloor": geomean(all, |m| m.parallel_ms / m.floor_ms),
+            "singleOverSimdFloor": geomean(all, |m| m.single_ms / simd_floor(m)),
+            "parallelOverSimdFloor": geomean(all, |m| m.parallel_ms / simd_floor(m)),
+            "peakOverInput": geomean(all, |m| m.peak_bytes as f64 / m.input_bytes as f64),
         },
         "worst": {
-            "peak_over_input": all
+            "peakOverInput": all
                 .iter()
                 .map(|m| m.peak_bytes as f64 / m.input_bytes as f64)
                 .fold(0.0, f64::max),
@@ -37,8 +38,8 @@ pub(super) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
 }
 
 pub(super) fn print(all: &[Measured], threads: NonZeroUsize) {
-    println!("one thread, milliseconds by stage; floor by part; all = {threads} threads");
-    println!(
+    say!("one thread, milliseconds by stage; floor by part; all = {threads} threads");
+    say!(
         "{:<18}{:>7}{:>8} │{:>7}{:>7}{:>8}{:>7}{:>7}{:>8} │{:>8}{:>8}{:>7}{:>7} │{:>8}{:>6}{:>6}{:>6}",
         "block",
         "Mgas",
@@ -60,7 +61,7 @@ pub(super) fn print(all: &[Measured], threads: NonZeroUsize) {
     );
     for m in all {
         let (stages, floor) = (&m.stages_ms, &m.floor_parts_ms);
-        println!(
+        say!(
             "{:<18}{:>7.2}{:>8.3} │{:>7.2}{:>7.2}{:>8.2}{:>7.2}{:>7.2}{:>8.2} │{:>8.2}{:>8.2}{:>7.2}{:>7.2} │{:>8.2}{:>6.2}{:>6.2}{:>5.1}x",
             m.name,
             m.gas as f64 / 1e6,
@@ -81,12 +82,12 @@ pub(super) fn print(all: &[Measured], threads: NonZeroUsize) {
             m.peak_bytes as f64 / m.input_bytes as f64,
         );
     }
-    println!(
+    say!(
         "geometric mean: one thread {:.2}× the floor, all threads {:.2}×",
         geomean(all, |m| m.single_ms / m.floor_ms),
         geomean(all, |m| m.parallel_ms / m.floor_ms),
     );
-    println!(
+    say!(
         "with Keccak in batches ({:?}) in the floor too: {:.2}× and {:.2}×",
         keccak::Backend::detect(),
         geomean(all, |m| m.single_ms / simd_floor(m)),

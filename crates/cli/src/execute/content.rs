@@ -1,0 +1,163 @@
+//! What a file holds, told by its first bytes and not by its name.
+
+use eyre::{Context as _, Result, bail};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+/// Most bytes of a source, packed or not: a full mainnet block with its witness in hex is a tenth of
+/// this.
+const LONGEST: u64 = 1 << 30;
+
+/// The first bytes of what zstd has packed.
+const ZSTD: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
+
+/// Standard input, where a file is asked for.
+const STDIN: &str = "-";
+
+/// What a file holds, whatever was around it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// The text of a JSON object.
+    Object(Vec<u8>),
+    /// Bytes, which may have been written in hex.
+    Bytes(Vec<u8>),
+}
+
+/// Reads a file, or standard input for `-`; unpacks it, takes the result out of the answer of a node, and
+/// reads hex digits as the bytes that they stand for.
+pub(super) fn read(path: &Path) -> Result<Content> {
+    let read = || {
+        let bytes = match path.as_os_str() == STDIN {
+            true => read_all(io::stdin().lock())?,
+            false => read_all(File::open(path)?)?,
+        };
+        match bytes.starts_with(&ZSTD) {
+            true => Content::of(&read_all(zstd::Decoder::new(&bytes[..])?)?),
+            false => Content::of(&bytes),
+        }
+    };
+    read().wrap_err_with(|| match path.as_os_str() == STDIN {
+        true => "cannot read standard input".to_owned(),
+        false => format!("cannot read {}", path.display()),
+    })
+}
+
+fn read_all(from: impl Read) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // A few packed bytes may unpack to any number.
+    from.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        bail!("it is longer than {LONGEST} bytes");
+    }
+    Ok(bytes)
+}
+
+/// The answer of a node, if a JSON object is one.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+    error: Option<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    message: String,
+}
+
+impl Content {
+    fn of(bytes: &[u8]) -> Result<Self> {
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Self::plain(bytes);
+        }
+        let answer: Answer<'_> = serde_json::from_slice(bytes).wrap_err("it is no JSON")?;
+        match answer {
+            Answer { error: Some(Refusal { message }), .. } => {
+                bail!("it holds a node's error and no result: {message}")
+            }
+            Answer { result: Some(result), .. } => Self::plain(result.get().as_bytes()),
+            Answer { jsonrpc: Some(_), .. } => {
+                bail!("it holds the answer of a node that has no such block")
+            }
+            _ => Self::plain(bytes),
+        }
+    }
+
+    /// What is no answer of a node.
+    fn plain(bytes: &[u8]) -> Result<Self> {
+        match bytes.trim_ascii_start().first() {
+            None => bail!("it is empty"),
+            Some(b'{') => Ok(Self::Object(bytes.to_vec())),
+            Some(b'"') => {
+                let text: Cow<'_, str> = serde_json::from_slice(bytes).wrap_err("it is no JSON")?;
+                let digits = text.strip_prefix("0x").unwrap_or(&text);
+                let decoded = alloy_primitives::hex::decode(digits);
+                Ok(Self::Bytes(decoded.wrap_err("it is a JSON string that is not hex")?))
+            }
+            Some(_) => hex_or_binary(bytes).map(Self::Bytes),
+        }
+    }
+}
+
+/// Bytes that are binary, or hex with or without 0x.
+fn hex_or_binary(bytes: &[u8]) -> Result<Vec<u8>> {
+    let text = bytes.trim_ascii();
+    let digits = text.strip_prefix(b"0x").unwrap_or(text);
+    let is_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    match is_hex {
+        true => alloy_primitives::hex::decode(digits).wrap_err("it is hex that is cut off"),
+        false => Ok(bytes.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_holds_shows_in_its_bytes_and_not_in_its_name() {
+        let bytes = |text: &str| match Content::of(text.as_bytes()) {
+            Ok(Content::Bytes(bytes)) => bytes,
+            other => panic!("{text}: {other:?}"),
+        };
+        for text in ["0x12ab", "12AB\n", " 12ab", r#""0x12ab""#, r#"{"result":"0x12ab"}"#] {
+            assert_eq!(bytes(text), [0x12, 0xab], "{text}");
+        }
+        assert_eq!(bytes("\x12\x01x"), b"\x12\x01x");
+        let object = r#"{"chainId":1,"block":"0x"}"#;
+        for text in [object.to_owned(), format!(r#" {{"jsonrpc":"2.0","id":1,"result":{object}}}"#)]
+        {
+            let Content::Object(found) = Content::of(text.as_bytes()).unwrap() else {
+                panic!("{text}")
+            };
+            assert_eq!(String::from_utf8(found).unwrap(), object);
+        }
+    }
+
+    #[test]
+    fn what_holds_nothing_says_what_it_is() {
+        for (text, reason) in [
+            ("", "it is empty"),
+            ("\n ", "it is empty"),
+            ("0x123", "cut off"),
+            (r#"{"a":"#, "it is no JSON"),
+            (r#""0xzz""#, "not hex"),
+            (r#"{"jsonrpc":"2.0","result":null}"#, "no such block"),
+            (r#"{"error":{"code":-32601,"message":"no method"}}"#, "no method"),
+        ] {
+            let error = format!("{:#}", Content::of(text.as_bytes()).unwrap_err());
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+        // An answer in an answer is none.
+        let nested = Content::of(br#"{"result":{"result":"0x12"}}"#).unwrap();
+        assert_eq!(nested, Content::Object(br#"{"result":"0x12"}"#.to_vec()));
+    }
+}

@@ -1,0 +1,103 @@
+//! What the program says.
+
+use std::{
+    fmt,
+    io::{self, Write as _},
+    process,
+};
+
+/// What a shell makes of a program that SIGPIPE has ended.
+const CLOSED_PIPE: i32 = 128 + 13;
+
+/// Prints a line, as `println!` does. Nobody may be there to read it any more, as behind `| head`: then
+/// the program ends without a word.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::output::line(::core::format_args!($($text)*))
+    };
+}
+pub(crate) use say;
+
+/// See [`say!`].
+pub(crate) fn line(text: fmt::Arguments<'_>) {
+    write(format_args!("{text}\n"));
+}
+
+/// The same without an end of line.
+pub(crate) fn write(text: fmt::Arguments<'_>) {
+    let mut out = io::stdout().lock();
+    match out.write_fmt(text).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(CLOSED_PIPE),
+        Err(error) => {
+            complain(format_args!("error: cannot print: {error}"));
+            process::exit(2)
+        }
+    }
+}
+
+/// Prints a line on standard error, if anybody is there to read it.
+pub(crate) fn complain(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Shows what is being done, on a line of standard error that the next call writes over.
+pub(crate) fn progress(text: fmt::Arguments<'_>) {
+    let mut err = io::stderr();
+    let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
+}
+
+/// An error with all that led to it, each said once: some errors repeat the one below them in their own
+/// text.
+pub(crate) fn told(error: &eyre::Report) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !says(&told, &cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+    }
+    told
+}
+
+/// Whether a text has a cause in it already: as a whole, or behind a colon and not as a part of a word.
+fn says(told: &str, cause: &str) -> bool {
+    let ends = |rest: &str| !rest.starts_with(char::is_alphanumeric);
+    let behind_colon = format!(": {cause}");
+    let mut found = told.match_indices(&behind_colon);
+    told == cause || found.any(|(at, found)| ends(&told[at + found.len()..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eyre::WrapErr as _;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Layer {
+        text: &'static str,
+        source: Option<Box<Self>>,
+    }
+
+    fn layers(texts: &[&'static str]) -> Box<Layer> {
+        let source = (texts.len() > 1).then(|| layers(&texts[1..]));
+        Box::new(Layer { text: texts[0], source })
+    }
+
+    #[test]
+    fn each_part_of_an_error_is_told_once() {
+        let told = |texts: &[&'static str]| told(&eyre::Report::from(*layers(texts)));
+        assert_eq!(told(&["cannot read x", "no such file"]), "cannot read x: no such file");
+        assert_eq!(told(&["no such file", "no such file"]), "no such file");
+        assert_eq!(told(&["x: no such file", "no such file"]), "x: no such file");
+        assert_eq!(told(&["a: b (code 3)", "b", "why"]), "a: b (code 3): why");
+        // What only happens to stand in it is another thing.
+        assert_eq!(told(&["file", "fil"]), "file: fil");
+        assert_eq!(told(&["x: file", "fil"]), "x: file: fil");
+        let around = Err::<(), _>(layers(&["x: y", "y"])).wrap_err("around").unwrap_err();
+        assert_eq!(super::told(&around), "around: x: y");
+    }
+}

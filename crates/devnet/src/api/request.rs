@@ -1,0 +1,115 @@
+//! Requests for transactions that the node is to make, with their blobs.
+
+use super::args::invalid;
+use crate::state::DevnetState;
+use alloy_consensus::{Signed, TxEip4844Variant, TxEip4844WithSidecar, TxEnvelope};
+use alloy_eips::{eip2718::Encodable2718, eip4844::Blob};
+use alloy_primitives::Bytes;
+use alloy_rpc_types_eth::TransactionRequest;
+use executor::Transaction;
+use jsonrpsee::types::ErrorObjectOwned;
+use node::Sidecar;
+use rpc::blobs;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::{Map, Value};
+
+/// A request whose blobs may come without commitments and proofs, which the node computes then.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Request {
+    pub(super) transaction: TransactionRequest,
+    bare: Vec<Bytes>,
+}
+
+impl From<TransactionRequest> for Request {
+    fn from(transaction: TransactionRequest) -> Self {
+        Self { transaction, bare: Vec::new() }
+    }
+}
+
+impl<'de> Deserialize<'de> for Request {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut value = Value::deserialize(from)?;
+        // Taken out by hand: as a part of the request, a sidecar that cannot be read would be passed over.
+        let mut sidecar = Map::new();
+        if let Some(fields) = value.as_object_mut() {
+            for name in ["blobs", "commitments", "proofs", "cellProofs"] {
+                let field = fields.remove(name).filter(|field| !field.is_null());
+                sidecar.extend(field.map(|field| (name.to_owned(), field)));
+            }
+        }
+        let proven = sidecar.contains_key("proofs") || sidecar.contains_key("cellProofs");
+        let mut request = Self {
+            transaction: serde_json::from_value(value).map_err(D::Error::custom)?,
+            bare: Vec::new(),
+        };
+        if proven && sidecar.contains_key("commitments") {
+            let sidecar = serde_json::from_value(sidecar.into()).map_err(D::Error::custom)?;
+            request.transaction.sidecar = Some(sidecar);
+        } else if let Some(blobs) = sidecar.remove("blobs") {
+            request.bare = serde_json::from_value(blobs).map_err(D::Error::custom)?;
+        }
+        Ok(request)
+    }
+}
+
+impl Request {
+    /// The transaction, which names its blobs now, and the blobs with the proofs that the next block
+    /// wants.
+    pub(super) fn split(
+        self,
+        devnet: &DevnetState,
+    ) -> Result<(TransactionRequest, Option<Sidecar>), ErrorObjectOwned> {
+        let Self { mut transaction, bare } = self;
+        let given = transaction.sidecar.take();
+        if given.is_none() && bare.is_empty() {
+            return Ok((transaction, None));
+        }
+        let (cells, most) = limits(devnet);
+        let got = given.as_ref().map_or(bare.len(), |given| given.blobs().len());
+        // To prove a blob takes as long as a small block.
+        if got > most {
+            return Err(invalid(format!("{got} blobs, at most {most} are taken")));
+        }
+        let sidecar = match given {
+            Some(given) => given,
+            None => {
+                let whole = |blob: Bytes| Blob::try_from(&blob[..]).map(Box::new);
+                let bare: Vec<Box<Blob>> = bare
+                    .into_iter()
+                    .map(whole)
+                    .collect::<Result<_, _>>()
+                    .map_err(|_| invalid(format!("a blob has {} bytes", Blob::len_bytes())))?;
+                blobs::of_blobs(bare.into_iter().map(|blob| *blob).collect(), cells)?
+            }
+        };
+        let named: Vec<_> = sidecar.versioned_hashes().collect();
+        let hashes = transaction.blob_versioned_hashes.get_or_insert(named);
+        let sidecar = blobs::of_fork(sidecar, hashes, cells)?;
+        Ok((transaction, Some(sidecar)))
+    }
+}
+
+/// Whether blobs are proven cell by cell (EIP-7594) in the next block, and how many a transaction may
+/// have.
+fn limits(devnet: &DevnetState) -> (bool, usize) {
+    devnet.node.read(|node| {
+        let spec = &node.chain.config().spec;
+        let timestamp = node.clock.peek(node.chain.head().header.timestamp);
+        let cells = spec.fork_at(timestamp).is_some_and(|fork| fork >= wire::ProtocolFork::Osaka);
+        let most = spec.blob_params_at(timestamp).map_or(0, |params| params.max_blobs_per_tx);
+        (cells, usize::try_from(most).unwrap_or(usize::MAX))
+    })
+}
+
+/// A transaction as it is sent, with its blobs if it has any.
+pub(super) fn encoded(transaction: &Transaction, sidecar: Option<&Sidecar>) -> Bytes {
+    match (transaction, sidecar) {
+        (Transaction::Eip4844(signed), Some(sidecar)) => {
+            let (tx, signature, hash) = signed.clone().into_parts();
+            let whole = TxEip4844WithSidecar { tx, sidecar: sidecar.clone() };
+            let whole = TxEip4844Variant::TxEip4844WithSidecar(whole);
+            TxEnvelope::Eip4844(Signed::new_unchecked(whole, signature, hash)).encoded_2718().into()
+        }
+        _ => transaction.encoded_2718().into(),
+    }
+}

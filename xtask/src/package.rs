@@ -1,0 +1,77 @@
+//! The contracts and the test utilities as a package for other projects.
+//!
+//! Contracts and utilities name one another by relative paths, so the package holds them where they
+//! stand in the checkout; what it is called and what it needs stands in `tools/package`.
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use eyre::{Result, WrapErr as _, ensure, eyre};
+use serde_json::Value;
+
+/// What is packed as it is: folders of Solidity.
+const FOLDERS: [&str; 2] = ["contracts", "test/utils"];
+
+/// Under which terms all of it is.
+const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
+
+/// Packs into a folder, and says what was made.
+pub(crate) fn run(root: &Path, out: Option<&Path>) -> Result<bool> {
+    let out = out.map_or_else(|| root.join("target/package"), Path::to_owned);
+    let archive = pack(root, &out)?;
+    println!("{}", archive.display());
+    Ok(true)
+}
+
+/// Makes the package anew, and an archive of it.
+fn pack(root: &Path, out: &Path) -> Result<PathBuf> {
+    let package = out.join("enshrine");
+    match fs::remove_dir_all(&package) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).wrap_err_with(|| format!("cannot remove {}", package.display()));
+        }
+        _ => fs::create_dir_all(&package)?,
+    }
+    copy(&root.join("tools/package"), &package, |_| true)?;
+    for folder in FOLDERS {
+        let is_solidity = |path: &Path| path.extension() == Some(OsStr::new("sol"));
+        copy(&root.join(folder), &package.join(folder), is_solidity)?;
+    }
+    for license in LICENSES {
+        fs::copy(root.join(license), package.join(license))
+            .wrap_err_with(|| format!("cannot copy {license}"))?;
+    }
+    let output = Command::new("npm")
+        .args(["pack", "--json", "--ignore-scripts", "--offline"])
+        .arg("--pack-destination")
+        .arg(out)
+        .current_dir(&package)
+        .output()
+        .wrap_err("cannot run npm, which comes with Node.js")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "npm pack failed: {}", said.trim());
+    let answer: Value = serde_json::from_slice(&output.stdout).wrap_err("what npm pack answers")?;
+    let name = answer[0]["filename"].as_str();
+    Ok(out.join(name.ok_or_else(|| eyre!("npm pack names no archive"))?))
+}
+
+/// Copies the files of a folder that are wanted, and those of the folders in it.
+fn copy(from: &Path, to: &Path, wanted: fn(&Path) -> bool) -> Result<()> {
+    fs::create_dir_all(to)?;
+    let entries = fs::read_dir(from).wrap_err_with(|| format!("cannot list {}", from.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let Some(name) = path.file_name() else { continue };
+        if path.is_dir() {
+            copy(&path, &to.join(name), wanted)?;
+        } else if wanted(&path) {
+            fs::copy(&path, to.join(name))
+                .wrap_err_with(|| format!("cannot copy {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
