@@ -6,6 +6,8 @@ use alloy_consensus::{Transaction as _, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_provider::{Provider, ext::AnvilApi as _};
+use alloy_sol_types::SolCall as _;
+use contracts::bindings::IForcedInbox;
 use enshrine_rollup::{Config, Role, RollupNode, SubmitterConfig};
 use execute::BLOB_EXECUTE_ADDRESS;
 use eyre::{OptionExt, Result};
@@ -238,6 +240,33 @@ async fn what_a_lying_consensus_client_gives_is_not_taken_for_a_blob() -> Result
             .await?;
         follower.stop().await;
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_shows_a_forced_transaction_goes_as_calldata_between_others_in_blobs()
+-> Result<()> {
+    let world = World::with_blobs().await?;
+    let config = world.config(Role::Sequencer(Box::new(world.sequencer_config()?)));
+    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    let before = advances(&world).await?;
+    assert!(!before.is_empty() && !before.iter().any(is_calldata), "{before:?}");
+    let l2 = provider_of(&sequencer)?;
+    let bob = Key::named("bob").address();
+    let forced = signed(&l2, &Key::named("alice"), bob, 1, Bytes::new(), 21_000).await?;
+    let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
+    world.l1_call(world.forced, U256::ZERO, submit.abi_encode()).await?;
+    until("the forced transaction on L1", &sequencer, || async {
+        let receipt = l2.get_transaction_receipt(*forced.tx_hash()).await?;
+        let number = receipt.and_then(|receipt| receipt.block_number);
+        Ok(number.is_some_and(|number| sequencer.status().safe_head.number >= number))
+    })
+    .await?;
+    let advances = advances(&world).await?;
+    assert!(advances.iter().all(|it| it.success), "{advances:?}");
+    assert!(advances[before.len()..].iter().any(is_calldata), "{advances:?}");
+    sequencer.stop().await;
     Ok(())
 }
 
