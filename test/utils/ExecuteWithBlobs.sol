@@ -26,11 +26,11 @@ contract ExecuteWithBlobs {
         // All gas goes with a failure, as it does with the precompile's.
         if (data.length < MIN_HEAD + 8) _fail();
         uint256 end = data.length - 8;
-        uint64 trailer = uint64(bytes8(data[end:]));
+        uint256 trailer = uint64(bytes8(data[end:]));
         uint256 left = trailer >> 32;
-        uint256 first = uint8(trailer >> 24);
-        uint256 count = uint8(trailer >> 16);
-        if (uint16(trailer) != 0xb10b || count != (left + CAPACITY - 1) / CAPACITY) _fail();
+        uint256 first = (trailer >> 24) & 0xff;
+        uint256 count = (trailer >> 16) & 0xff;
+        if (trailer & 0xffff != 0xb10b || count != (left + CAPACITY - 1) / CAPACITY) _fail();
         if (count == 0 && first != 0) _fail();
         bytes memory input = data[:end];
         for (uint256 i = 0; i < count; ++i) {

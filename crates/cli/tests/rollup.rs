@@ -364,8 +364,8 @@ fn forced_calldata_holds_the_transaction_as_it_was_signed() {
     assert_eq!(told["nonce"], 3);
     assert_eq!(told["hash"].as_str().unwrap().parse(), Ok(*signed.tx_hash()));
     for (raw, reason) in [
-        (&raw[..raw.len() - 2], "no signed transaction"),
-        (&*format!("{raw}00"), "no signed transaction"),
+        (&raw[..raw.len() - 2], "not a signed transaction"),
+        (&*format!("{raw}00"), "not a signed transaction"),
         ("0x12345", "hexadecimal digits"),
     ] {
         let said = refuse(&["calldata", "force", raw]);

@@ -57,7 +57,7 @@ pub fn of_blobs(blobs: Vec<Blob>, cells: bool) -> Result<Sidecar, RpcError> {
 ///
 /// # Errors
 ///
-/// As [`check`].
+/// [`RpcError`] if the blobs are not those that the hashes name, or a proof does not hold.
 pub fn of_fork(sidecar: Sidecar, hashes: &[B256], cells: bool) -> Result<Sidecar, RpcError> {
     check(&sidecar, hashes)?;
     if !cells {
