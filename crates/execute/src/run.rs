@@ -41,7 +41,8 @@ pub struct Execute {
     pub system_code: SystemCode,
     /// Which rules hold on the chain that an input names.
     pub networks: Networks,
-    /// Threads per call, the calling one included. The verdict does not depend on it.
+    /// Threads per call, the calling one included; if there is more than one, another hashes a long request
+    /// beside them. The verdict does not depend on it.
     pub threads: NonZeroUsize,
     /// Who is told of the calls that the EVM makes.
     pub observer: Arc<dyn Observer>,

@@ -4,8 +4,9 @@ use crate::{L1Error, l1::L1Header};
 use alloy_eips::eip4844::{c_kzg, env_settings::EnvKzgSettings, kzg_to_versioned_hash};
 use alloy_primitives::{B256, Bytes};
 use client::{Client, Options};
+use parking_lot::Mutex;
 use serde::Deserialize;
-use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use wire::blob_tail::{BLOB_LEN, Trailer};
 
 /// Blobs of an answer that are looked at: more than any block has.
@@ -16,8 +17,8 @@ const MOST: usize = 128;
 #[derive(Debug)]
 pub struct BlobClient {
     client: Client,
-    /// Seconds of the genesis, and of a slot.
-    slots: OnceLock<(u64, u64)>,
+    /// Seconds of the genesis, and of a slot, as it has said them last and been found right with them.
+    slots: Mutex<Option<(u64, u64)>>,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +47,7 @@ impl BlobClient {
         // Two digits a byte, and what stands around them.
         let longest_answer = MOST * (2 * BLOB_LEN + 8) + 4_096;
         let options = Options { timeout, tries: 3, longest_answer, ..Options::default() };
-        Ok(Self { client: Client::new(url, options)?, slots: OnceLock::new() })
+        Ok(Self { client: Client::new(url, options)?, slots: Mutex::default() })
     }
 
     /// The blobs with these versioned hashes, in their order, which transactions of this L1 block have.
@@ -56,6 +57,15 @@ impl BlobClient {
     /// [`L1Error::BlobsRefused`] if the node cannot be asked, does not have them or gives an answer that is none,
     /// and [`L1Error::BlobMissing`] if one of them is not among what it gives.
     pub fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
+        let found = self.checked(header, hashes);
+        if found.is_err() {
+            // It may have been asked for another slot than it should, by what it has said of slots.
+            *self.slots.lock() = None;
+        }
+        found
+    }
+
+    fn checked(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let (block, listed) = (header.number, hashes.iter().map(B256::to_string));
         let listed = listed.collect::<Vec<_>>().join(",");
         let given = self.given(header.timestamp, &listed).map_err(|source| {
@@ -84,8 +94,9 @@ impl BlobClient {
 
     /// When slots begin, and how long one is.
     fn slots(&self) -> Result<(u64, u64), L1Error> {
-        if let Some(slots) = self.slots.get() {
-            return Ok(*slots);
+        let known = *self.slots.lock();
+        if let Some(slots) = known {
+            return Ok(slots);
         }
         let Genesis { genesis_time } = self.ask("/eth/v1/beacon/genesis", None)?;
         let Spec { seconds_per_slot } = self.ask("/eth/v1/config/spec", None)?;
@@ -96,7 +107,8 @@ impl BlobClient {
         if seconds == 0 {
             return Err(L1Error::Beacon("slots of no seconds".to_owned()));
         }
-        Ok(*self.slots.get_or_init(|| (genesis, seconds)))
+        *self.slots.lock() = Some((genesis, seconds));
+        Ok((genesis, seconds))
     }
 
     fn ask<T: for<'de> Deserialize<'de>>(

@@ -202,7 +202,7 @@ async fn what_a_lying_consensus_client_gives_is_not_taken_for_a_blob() -> Result
     let safe = sequencer.status().safe_head;
     sequencer.stop().await;
 
-    let lies: [fn(&str, String) -> Option<String>; 5] = [
+    let lies: [fn(&str, String) -> Option<String>; 6] = [
         // A byte of each blob.
         |path, body| {
             Some(if path.contains("/blobs/") { body.replacen("00", "01", 1) } else { body })
@@ -215,7 +215,11 @@ async fn what_a_lying_consensus_client_gives_is_not_taken_for_a_blob() -> Result
         |path, body| (!path.contains("/blobs/")).then_some(body),
         // No JSON of this kind.
         |_, _| Some(r#"{"data":7}"#.to_owned()),
-        // Other slots.
+        // Slots that are twice as long, which nobody can tell before a blob is not there.
+        |path, body| {
+            Some(if path.ends_with("/spec") { body.replace(r#""1""#, r#""2""#) } else { body })
+        },
+        // Slots of no length.
         |path, body| {
             Some(if path.ends_with("/spec") { body.replace(r#""1""#, r#""0""#) } else { body })
         },
