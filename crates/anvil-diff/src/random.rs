@@ -169,19 +169,24 @@ impl Walk {
     }
 
     fn probe(&mut self) {
-        let argument = match self.dice.below(9) {
+        const REFUSED: u64 = 7;
+        let which = self.dice.below(9);
+        let argument = match which {
             0..3 => json!(["set(uint256)", self.dice.below(1000)]),
             3 => json!(["many(uint256)", self.dice.below(5)]),
             4 => json!(["burn(uint256)", self.dice.below(20)]),
             5 => json!(["nest(uint256)", self.dice.below(6)]),
             6 => json!(["spawn()"]),
-            7 => json!(["refuseCustom(uint256)", self.dice.below(9)]),
+            REFUSED => json!(["refuseCustom(uint256)", self.dice.below(9)]),
             _ => json!(["destroyChild()"]),
         };
         let data = self.compute("call", argument);
         let from = self.account();
         let mut transaction = json!({ "from": from, "to": "$made/contractAddress", "data": data });
-        if self.dice.below(3) > 0 {
+        // A call that is refused has no estimate, and asks for all the gas of a block. If it has to wait for the
+        // next one, anvil throws away what follows it; a script shows it.
+        let is_refused = which == REFUSED;
+        if self.dice.below(3) > 0 || (is_refused && !self.automine) {
             transaction["gas"] = json!("0x100000");
         }
         self.send(transaction);

@@ -275,6 +275,12 @@ pub const REASONS: &[Reason] = &[
         why: "Transactions of one sender go by their nonces; anvil tries one that offers more before the one that it follows, and throws it away.",
     },
     Reason {
+        methods: &["eth_getTransactionCount", "eth_getTransactionReceipt"],
+        paths: &["/result"],
+        when: |record, _| record.script == "08-full-block",
+        why: "A transaction that follows one for which the block has no gas left waits with it; anvil tries it in the same block, without the one that it follows, and throws it away.",
+    },
+    Reason {
         methods: &["anvil_dropTransaction"],
         paths: &["/result"],
         when: |record, _| record.script == "06-pool",

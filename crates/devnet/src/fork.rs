@@ -58,11 +58,16 @@ pub(crate) struct Remote {
 
 /// An error of the other node, or on the way to it.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the forked node answers: {message} (code {code})")]
-pub(crate) struct RemoteError {
-    pub(crate) code: i32,
-    pub(crate) message: String,
-    pub(crate) data: Option<Value>,
+pub(crate) enum RemoteError {
+    /// It refuses.
+    #[error("the forked node answers: {message} (code {code})")]
+    Refused { code: i32, message: String, data: Option<Value> },
+    /// It says nothing that could be understood.
+    #[error("the forked node gives no answer: {0}")]
+    NoAnswer(String),
+    /// It gives another block.
+    #[error("the forked node, asked for block {expected}, answers with {got}")]
+    OtherBlock { got: u64, expected: u64 },
 }
 
 impl Remote {
@@ -248,9 +253,9 @@ where
 impl From<ClientError> for RemoteError {
     fn from(error: ClientError) -> Self {
         let ClientError::Rpc(TransportError::ErrorResp(refusal)) = &error else {
-            return Self { code: -32603, message: error.to_string(), data: None };
+            return Self::NoAnswer(error.to_string());
         };
-        Self {
+        Self::Refused {
             code: refusal.code.try_into().unwrap_or(-32603),
             message: refusal.message.to_string(),
             data: refusal.data.as_ref().and_then(|data| serde_json::from_str(data.get()).ok()),
@@ -296,8 +301,8 @@ impl ForkBackend for Remote {
             .map_err(SourceError::new)?;
         let header = header.map(|block| block.header);
         if let Some(header) = header.as_ref().filter(|header| header.number != number) {
-            let message = format!("asked for block {number}, it answers with {}", header.number);
-            return Err(SourceError::new(RemoteError { code: -32603, message, data: None }));
+            let (got, expected) = (header.number, number);
+            return Err(SourceError::new(RemoteError::OtherBlock { got, expected }));
         }
         let hash = header.map(|header| header.hash);
         if let Some(hash) = hash {

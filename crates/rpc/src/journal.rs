@@ -87,6 +87,23 @@ impl Level {
     }
 }
 
+/// Numbers of the answers of one method, found once.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    good: Counter,
+    latency: Histogram,
+}
+
+impl Answers {
+    /// There is one more.
+    pub(crate) fn count(&self, took: Duration, is_good: bool) {
+        if is_good {
+            self.good.inc();
+        }
+        self.latency.observe(took.as_secs_f64());
+    }
+}
+
 /// What a node tells of itself. It is shared by all that happens in it.
 pub struct Journal {
     /// What is told of what is executed.
@@ -198,19 +215,18 @@ impl Journal {
         }
     }
 
-    /// A request has been answered; with an error, if there is one, to those parameters.
-    pub(crate) fn answered(
-        &self,
-        method: &'static str,
-        took: Duration,
-        error: Option<(&str, &str)>,
-    ) {
-        let outcome = if error.is_some() { Outcome::Error } else { Outcome::Ok };
-        self.requests.get_or_create(&Request { method, outcome }).inc();
-        self.latency.get_or_create(&Method { method }).observe(took.as_secs_f64());
-        if let Some((params, error)) = error
-            && self.is_told()
-        {
+    /// Where the answers of a method are counted.
+    pub(crate) fn answers_of(&self, method: &'static str) -> Answers {
+        Answers {
+            good: self.requests.get_or_create_owned(&Request { method, outcome: Outcome::Ok }),
+            latency: self.latency.get_or_create_owned(&Method { method }),
+        }
+    }
+
+    /// A request has been answered with an error, to those parameters.
+    pub(crate) fn failed(&self, method: &'static str, params: &str, error: &str) {
+        self.requests.get_or_create(&Request { method, outcome: Outcome::Error }).inc();
+        if self.is_told() {
             let params = excerpt(params);
             let text = format!(
                 "\nRPC request failed:\n    Request: {method} {params}\n    Error: {error}\n"
@@ -342,8 +358,10 @@ mod tests {
     #[test]
     fn what_was_counted_stands_in_the_page() {
         let journal = Journal::default();
-        journal.answered("eth_call", Duration::from_millis(2), None);
-        journal.answered("eth_call", Duration::from_millis(2), Some(("[]", "no")));
+        let answers = journal.answers_of("eth_call");
+        answers.count(Duration::from_millis(2), true);
+        answers.count(Duration::from_millis(2), false);
+        journal.failed("eth_call", "[]", "no");
         journal.made(7, 2, 42_000, 3);
         let page = journal.metrics();
         for line in [

@@ -2,6 +2,7 @@
 
 use crate::{
     Api, Args, Journal, RpcError, Wording, codes,
+    journal::Answers,
     workers::{Lane, Workers},
 };
 use jsonrpsee::{
@@ -10,7 +11,12 @@ use jsonrpsee::{
     types::{ErrorObjectOwned, Id},
 };
 use serde::Serialize;
-use std::{fmt, future::ready, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    future::ready,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 use tokio::{runtime::Handle, sync::oneshot};
 
 /// Parameters longer than this are not looked at on the threads that serve connections.
@@ -100,7 +106,8 @@ impl<C: Context> Registry<C> {
         T: Serialize + Clone + Send + 'static,
         F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
     {
-        let method = Arc::new(Method { name, wording: self.wording, method });
+        let answers = OnceLock::new();
+        let method = Arc::new(Method { name, wording: self.wording, answers, method });
         let (context, workers) = (Arc::clone(&self.context), Arc::clone(&self.workers));
         let callback = move |id: Id<'static>,
                              params: jsonrpsee::types::Params<'static>,
@@ -173,6 +180,8 @@ fn lane_of(lane: Lane, params: &str) -> Lane {
 struct Method<F> {
     name: &'static str,
     wording: Wording,
+    /// Where the journal counts its answers, from the first one on.
+    answers: OnceLock<Answers>,
     method: F,
 }
 
@@ -204,9 +213,11 @@ impl<F> Method<F> {
             }
         }
         if let Some(journal) = context.journal() {
-            let error = result.as_ref().err();
-            let error = error.map(|error| (params.unwrap_or_default(), error.message()));
-            journal.answered(self.name, arrived.elapsed(), error);
+            let answers = self.answers.get_or_init(|| journal.answers_of(self.name));
+            answers.count(arrived.elapsed(), result.is_ok());
+            if let Err(error) = &result {
+                journal.failed(self.name, params.unwrap_or_default(), error.message());
+            }
         }
         MethodResponse::response(id, result.into_response(), limit)
     }

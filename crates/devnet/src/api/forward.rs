@@ -208,7 +208,13 @@ fn tag(params: &Value, index: usize) -> Option<&str> {
 }
 
 fn error(error: RemoteError) -> ErrorObjectOwned {
-    ErrorObjectOwned::owned(error.code, error.message, error.data)
+    match error {
+        // As it stands: a client of this node may know the words of the other.
+        RemoteError::Refused { code, message, data } => {
+            ErrorObjectOwned::owned(code, message, data)
+        }
+        other => internal(other),
+    }
 }
 
 /// Answers from what is here.

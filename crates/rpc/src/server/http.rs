@@ -5,8 +5,15 @@
 //! head or by its body, goes to the full server, and the connection with it.
 
 use super::{Handover, call, listen::Connection, next_connection};
-use jsonrpsee::{ConnectionId, MethodResponse, server::Methods, types::Request};
+use jsonrpsee::{
+    ConnectionId, MethodResponse,
+    server::Methods,
+    types::{Id, Request, TwoPointZero},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::{
+    borrow::Cow,
     io,
     io::Write as _,
     time::{Duration, SystemTime},
@@ -104,7 +111,7 @@ impl<'m> Plain<'m> {
 
     /// The answer to the request at the start of the input, and where the request ends.
     async fn answer(&self, body: usize, end: usize) -> Option<(MethodResponse, usize)> {
-        let request: Request<'_> = serde_json::from_slice(&self.input[body..end]).ok()?;
+        let request = request(&self.input[body..end])?;
         let answer = call(self.methods, &request, self.id, self.max_response).await?;
         Some((answer, end))
     }
@@ -124,6 +131,30 @@ impl<'m> Plain<'m> {
         }
         Ok(())
     }
+}
+
+/// A request whose id has not been read. jsonrpsee tries one kind of id after another, and makes an error of each
+/// that it is not, which costs as much as all else of the request.
+#[derive(Deserialize)]
+struct Call<'a> {
+    jsonrpc: TwoPointZero,
+    #[serde(borrow)]
+    id: &'a RawValue,
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+}
+
+/// The request in a body, if that is one.
+fn request(body: &[u8]) -> Option<Request<'_>> {
+    let Call { jsonrpc, id, method, params } = serde_json::from_slice(body).ok()?;
+    let id = match id.get().parse() {
+        Ok(number) => Id::Number(number),
+        Err(_) => serde_json::from_str(id.get()).ok()?,
+    };
+    let params = params.map(Cow::Borrowed);
+    Some(Request { jsonrpc, id, method, params, extensions: Default::default() })
 }
 
 /// Reads, for a while only if something is due.
@@ -200,7 +231,46 @@ impl Date {
 mod tests {
     use super::*;
 
-    fn request(more: &str, body: &str) -> String {
+    #[test]
+    fn a_body_is_read_as_jsonrpsee_reads_it_whatever_its_id_is() {
+        let body = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m","params":[1]}}"#);
+        let bodies = [
+            "1",
+            "0",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-1",
+            "1.5",
+            "1e3",
+            "null",
+            "true",
+            "\"1\"",
+            "\"a\\n\"",
+            "[1]",
+            "{}",
+            "",
+            "01",
+        ]
+        .map(body);
+        let others = [
+            r#"{"jsonrpc":"2.0","method":"m"}"#,
+            r#"{"jsonrpc":"1.0","id":1,"method":"m"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":null}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"a\u0062","more":3}"#,
+            r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"m"}"#,
+            r#"[{"jsonrpc":"2.0","id":1,"method":"m"}]"#,
+        ];
+        let mut read = 0;
+        for body in bodies.iter().map(String::as_str).chain(others) {
+            let theirs = serde_json::from_str::<Request<'_>>(body).ok();
+            let words = |request: Request<'_>| serde_json::to_string(&request).unwrap();
+            read += usize::from(theirs.is_some());
+            assert_eq!(request(body.as_bytes()).map(words), theirs.map(words), "{body}");
+        }
+        assert_eq!(read, 8);
+    }
+
+    fn http(more: &str, body: &str) -> String {
         let length = body.len();
         format!(
             "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{more}Content-Length: {length}\r\n\r\n{body}"
@@ -209,14 +279,14 @@ mod tests {
 
     #[test]
     fn a_request_is_whole_once_its_body_is_there_whatever_follows() {
-        let text = request("", "{}");
+        let text = http("", "{}");
         for length in 0..text.len() {
             assert_eq!(begun(&text.as_bytes()[..length]), Begun::Part, "{length}");
         }
         let whole = Begun::Whole { body: text.len() - 2, end: text.len() };
         assert_eq!(begun(text.as_bytes()), whole);
         assert_eq!(begun(format!("{text}{text}").as_bytes()), whole);
-        let kept = request("Connection: keep-alive\r\n", "{}");
+        let kept = http("Connection: keep-alive\r\n", "{}");
         assert!(matches!(begun(kept.as_bytes()), Begun::Whole { .. }));
     }
 
@@ -233,7 +303,7 @@ mod tests {
             "Content-Type: text/plain\r\nX: y\r\n",
             "no header\r\n",
         ] {
-            let text = request(more, "{}").replacen(
+            let text = http(more, "{}").replacen(
                 "Content-Type: application/json\r\n",
                 if more.starts_with("Content-Type") {
                     ""
@@ -245,9 +315,9 @@ mod tests {
             assert_eq!(begun(text.as_bytes()), Begun::Other, "{more}");
         }
         for (from, to) in [("POST", "GET"), ("HTTP/1.1", "HTTP/1.0")] {
-            assert_eq!(begun(request("", "{}").replacen(from, to, 1).as_bytes()), Begun::Other);
+            assert_eq!(begun(http("", "{}").replacen(from, to, 1).as_bytes()), Begun::Other);
         }
-        let long = request("", &" ".repeat(LONGEST));
+        let long = http("", &" ".repeat(LONGEST));
         assert_eq!(begun(long.as_bytes()), Begun::Other);
         assert_eq!(begun(&vec![b'P'; LONGEST]), Begun::Other);
     }
