@@ -1,4 +1,4 @@
-//! The checks that tools of others make: cargo-deny, cargo-machete and typos.
+//! The checks that tools of others make: cargo-deny, cargo-machete and typos; and mdBook, which makes the book.
 //!
 //! They come from crates.io at the versions below, built for this checkout alone into
 //! `target/tools`, and only when that version is not there yet.
@@ -23,14 +23,39 @@ struct Tool {
     /// How far it is optimized: as far as pays for a program that is built once and then runs for
     /// seconds.
     opt_level: &'static str,
+    /// Whether it is built with more than what is always in it.
+    default_features: bool,
 }
 
-const DENY: Tool =
-    Tool { package: "cargo-deny", version: "0.20.2", program: "cargo-deny", opt_level: "0" };
-const MACHETE: Tool =
-    Tool { package: "cargo-machete", version: "0.9.2", program: "cargo-machete", opt_level: "1" };
-const TYPOS: Tool =
-    Tool { package: "typos-cli", version: "1.52.0", program: "typos", opt_level: "0" };
+const DENY: Tool = Tool {
+    package: "cargo-deny",
+    version: "0.20.2",
+    program: "cargo-deny",
+    opt_level: "0",
+    default_features: true,
+};
+const MACHETE: Tool = Tool {
+    package: "cargo-machete",
+    version: "0.9.2",
+    program: "cargo-machete",
+    opt_level: "1",
+    default_features: true,
+};
+const TYPOS: Tool = Tool {
+    package: "typos-cli",
+    version: "1.52.0",
+    program: "typos",
+    opt_level: "0",
+    default_features: true,
+};
+/// Without its server and its search.
+const MDBOOK: Tool = Tool {
+    package: "mdbook",
+    version: "0.5.4",
+    program: "mdbook",
+    opt_level: "0",
+    default_features: false,
+};
 
 /// Longest wait for the database of advisories, which is a few megabytes.
 const ADVISORIES_DEADLINE: Duration = Duration::from_secs(120);
@@ -85,6 +110,11 @@ pub(crate) fn spelling(root: &Path) -> eyre::Result<Checked> {
     check(root, TYPOS, &["--hidden"])
 }
 
+/// The program that makes a book out of pages.
+pub(crate) fn mdbook(root: &Path) -> eyre::Result<PathBuf> {
+    install(root, MDBOOK)
+}
+
 /// Runs a tool, whose output goes straight to the terminal.
 fn check(root: &Path, tool: Tool, args: &[&str]) -> eyre::Result<Checked> {
     let program = install(root, tool)?;
@@ -115,7 +145,9 @@ fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
     let build = tools.join("build");
     let status = toolchain::cargo()
         .current_dir(root)
-        .args(["install", "--locked", "--force", &package, "--root"])
+        .args(["install", "--locked", "--force", &package])
+        .args((!tool.default_features).then_some("--no-default-features"))
+        .arg("--root")
         .arg(&tools)
         .arg("--target-dir")
         .arg(&build)

@@ -14,7 +14,7 @@ use eyre::{WrapErr as _, bail};
 use serde_json::Value;
 use toml::Table;
 
-use crate::shipped;
+use crate::{links, shipped};
 
 /// Beginnings of absolute paths that mean something on one machine only. (They are spelled in
 /// parts, since this file is checked too.)
@@ -50,7 +50,7 @@ impl fmt::Display for Finding {
 pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     let files = repository_files(root)?;
     let mut findings = Vec::new();
-    let mut manifests = Vec::new();
+    let (mut manifests, mut documents) = (Vec::new(), Vec::new());
     for file in &files {
         let bytes = match fs::read(root.join(file)) {
             // Removed, and not yet removed from the index; or a link to nowhere.
@@ -62,9 +62,14 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
             if file.file_name().is_some_and(|name| name == "Cargo.toml") {
                 manifests.push((file.clone(), text.to_owned()));
             }
+            if file.extension().is_some_and(|extension| extension == "md") {
+                documents.push((file.clone(), text.to_owned()));
+            }
         }
     }
     findings.extend(check_manifests(&manifests));
+    let links = links::broken(&documents, &files).into_iter();
+    findings.extend(links.map(|(file, line, what)| Finding { file, line: Some(line), what }));
     for finding in &findings {
         println!("{finding}");
     }

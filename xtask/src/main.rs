@@ -8,8 +8,10 @@
 
 mod audit;
 mod bench;
+mod book;
 mod checks;
 mod coverage;
+mod links;
 mod lint;
 mod mutants;
 mod package;
@@ -40,8 +42,8 @@ enum Task {
 
     /// Run all checks, in the order in which they tell most per second of waiting
     ///
-    /// Stops at the first stage that fails, and exits with 1 when any did. cargo-deny, cargo-machete
-    /// and typos are built into target/tools the first time.
+    /// Stops at the first stage that fails, and exits with 1 when any did. cargo-deny, cargo-machete,
+    /// typos and mdBook are built into target/tools the first time.
     Test {
         /// Run only this stage; may be given several times
         #[arg(long, value_name = "STAGE", value_enum)]
@@ -108,12 +110,18 @@ enum Task {
         out: Option<PathBuf>,
     },
 
+    /// Make the book out of docs/, the contracts' NatSpec and what the binary says of its flags
+    ///
+    /// Exits with 1 if a link leads nowhere or a page is not in docs/SUMMARY.md. mdBook is built into
+    /// target/tools the first time.
+    Book,
+
     /// Check the files of the repository for what no compiler sees
     ///
     /// No paths of one machine and no registry hosts in files that git holds or would take, exact
     /// versions in every package.json, the workspace's lints and documentation tests in every crate,
-    /// no dependency of the workspace that no crate has, and nothing in what is shipped that is for
-    /// tests.
+    /// no dependency of the workspace that no crate has, nothing in what is shipped that is for
+    /// tests, and no link in a document that leads nowhere.
     LintRepo,
 }
 
@@ -166,6 +174,7 @@ fn run(task: Task) -> eyre::Result<bool> {
         }
         Task::Soak { minutes, seed } => stages::soak(minutes, seed),
         Task::Package { out } => package::run(&toolchain::find_root()?, out.as_deref()),
+        Task::Book => stages::make_book(&toolchain::find_root()?),
         Task::LintRepo => lint::run(&toolchain::find_root()?),
     }
 }

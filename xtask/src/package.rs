@@ -60,7 +60,7 @@ fn pack(root: &Path, out: &Path) -> Result<PathBuf> {
 }
 
 /// Copies the files of a folder that are wanted, and those of the folders in it.
-fn copy(from: &Path, to: &Path, wanted: fn(&Path) -> bool) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path, wanted: fn(&Path) -> bool) -> Result<()> {
     fs::create_dir_all(to)?;
     let entries = fs::read_dir(from).wrap_err_with(|| format!("cannot list {}", from.display()))?;
     for entry in entries {

@@ -12,6 +12,7 @@ use eyre::WrapErr as _;
 use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::{
+    bench, book,
     checks::{self, Checked},
     lint,
 };
@@ -46,6 +47,8 @@ pub(crate) enum Stage {
     ForgeBuild,
     /// forge test, with the helper that its tests call
     ForgeTest,
+    /// The book, of which every link leads somewhere
+    Book,
 }
 
 /// Which stages to run, and how far.
@@ -176,6 +179,7 @@ impl Stage {
                     failed => Ok(failed),
                 }
             }
+            Self::Book => make_book(root).map(Outcome::passed_if),
         }
     }
 }
@@ -209,6 +213,12 @@ fn forge(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
     // A test that measures gas fails if the figure is not the one in snapshots/; run by hand, forge
     // writes the new figure there.
     stream(tools.forge_command().env("FORGE_SNAPSHOT_CHECK", "true"), "forge", args)
+}
+
+/// Makes the book, with what the binary says of itself; whether all of it is in order.
+pub(crate) fn make_book(root: &Path) -> eyre::Result<bool> {
+    Ok(cargo(root, &BUILD_ENSHRINE)? == Outcome::Passed
+        && book::build(root, &bench::enshrine(root))?)
 }
 
 /// Runs the soak, as cargo builds it for whoever runs the end-to-end run by name.

@@ -4,7 +4,7 @@ use crate::{
     Cli,
     output::{say, write},
 };
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command, CommandFactory as _};
 use clap_complete::Shell;
 use eyre::{Result, WrapErr as _};
 use std::{fs, path::PathBuf, process::ExitCode};
@@ -15,12 +15,16 @@ const NAME: &str = "enshrine";
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The shell whose completions to print.
-    #[arg(value_enum, required_unless_present = "man")]
+    #[arg(value_enum, required_unless_present_any = ["man", "markdown"])]
     shell: Option<Shell>,
 
     /// Write manual pages into this folder instead, one for each command.
     #[arg(long, value_name = "FOLDER", conflicts_with = "shell")]
     man: Option<PathBuf>,
+
+    /// Print all commands and flags as a page of Markdown instead.
+    #[arg(long, conflicts_with_all = ["shell", "man"])]
+    markdown: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -38,5 +42,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             folder.display()
         );
     }
+    if arguments.markdown {
+        let mut command = Cli::command();
+        command.build();
+        let mut page =
+            String::from("# Commands and flags\n\nWhat `--help` says of each command.\n");
+        describe(&mut page, &mut command);
+        write(format_args!("{page}"));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A section for each command that does something by itself.
+fn describe(page: &mut String, command: &mut Command) {
+    let name = command.get_bin_name().unwrap_or(NAME).to_owned();
+    let help = command.render_long_help().to_string();
+    let lines: Vec<_> = help.lines().map(str::trim_end).collect();
+    page.push_str(&format!("\n## {name}\n\n```text\n{}\n```\n", lines.join("\n")));
+    for inner in command.get_subcommands_mut() {
+        if inner.get_name() != "help" && !inner.is_hide_set() {
+            describe(page, inner);
+        }
+    }
 }

@@ -115,3 +115,17 @@ fn the_program_does_not_say_where_it_was_built() {
     // What is searched for would be found: the program's own texts are.
     assert!(found("Native rollups: EXECUTE").is_some());
 }
+
+#[test]
+fn a_page_of_markdown_has_every_command_with_its_flags() {
+    let page = printed(&["completions", "--markdown"]);
+    assert!(page.starts_with("# Commands and flags\n"));
+    for command in commands() {
+        let heading = format!("\n## enshrine {}\n", command.join(" "));
+        let (_, section) = page.split_once(&heading).unwrap_or_else(|| panic!("{heading}"));
+        let help = section.split("```").nth(1).expect("a block");
+        assert!(help.contains("Usage: enshrine "), "{heading}{help}");
+    }
+    assert!(page.contains("--fork-url"));
+    assert!(!enshrine(&["completions", "--markdown", "bash"]).status.success());
+}

@@ -90,3 +90,13 @@ async fn what_is_listed_is_served() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn the_document_lists_the_methods_that_are_served() {
+    let document = include_str!("../../../docs/methods.md");
+    let (_, section) = document.split_once("## The Engine API\n").unwrap();
+    let mut listed: Vec<_> = section.split('`').skip(1).step_by(2).collect();
+    assert_eq!(listed.remove(0), "engine_exchangeCapabilities");
+    assert!(CAPABILITIES.iter().all(|name| listed.contains(name) || name.starts_with("POST")));
+    assert!(listed.iter().all(|name| CAPABILITIES.contains(name)), "{listed:?}");
+}

@@ -222,3 +222,24 @@ fn find_message(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_lists_the_methods_that_are_registered_here() {
+        let registered = |text: &'static str| -> Vec<_> {
+            let (text, _) = text.split_once("#[cfg(test)]").unwrap();
+            text.split("(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect()
+        };
+        let document = include_str!("../../../docs/methods.md");
+        let listed: Vec<_> = document
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `rollup_"))
+            .filter_map(|line| line.split('`').next())
+            .map(|name| format!("rollup_{name}"))
+            .collect();
+        let known = registered(include_str!("rpc_methods.rs"));
+        let known: Vec<_> = known.into_iter().filter(|name| name.starts_with("rollup_")).collect();
+        assert_eq!(listed, known);
+    }
+}

@@ -253,3 +253,16 @@ async fn states_that_are_not_kept_cannot_be_read_and_all_else_can() {
     let found = server.ask("eth_getTransactionBySenderAndNonce", json!([alice, "0x1"])).await;
     assert_eq!(found["hash"], hashes[1]);
 }
+
+#[tokio::test]
+async fn the_document_lists_the_methods_of_any_node_and_no_others() {
+    let document = include_str!("../../../docs/methods.md");
+    let (_, section) = document.split_once("## Of any node\n").unwrap();
+    let (section, _) = section.split_once("\nWhat Ethereum's nodes").unwrap();
+    let mut listed: Vec<_> = section.split('`').skip(1).step_by(2).collect();
+    let server = Server::new(Mining::Auto);
+    let mut known: Vec<_> = server.methods.method_names().collect();
+    listed.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(listed, known);
+}

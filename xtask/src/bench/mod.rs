@@ -111,8 +111,13 @@ fn build() -> Result<PathBuf> {
     let built =
         toolchain::cargo().args(crate::stages::BUILD_ENSHRINE).current_dir(&root).status()?;
     ensure!(built.success(), "enshrine does not build");
+    Ok(enshrine(&root))
+}
+
+/// Where cargo puts the binary.
+pub(crate) fn enshrine(root: &Path) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    Ok(target.join("release/enshrine"))
+    target.join("release/enshrine")
 }
 
 /// Measures both nodes and prints figures and ratios.

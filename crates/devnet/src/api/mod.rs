@@ -99,6 +99,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_document_lists_these_methods_and_no_others() {
+        let document = include_str!("../../../../docs/methods.md");
+        let (_, section) = document.split_once("## Of a devnet\n").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let mut listed: Vec<_> = section.split('`').skip(1).step_by(2).collect();
+        let mut known: Vec<_> = TABLES
+            .iter()
+            .flat_map(|(_, table)| *table)
+            .flat_map(|(names, _)| *names)
+            .copied()
+            .collect();
+        listed.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(listed, known);
+    }
+
+    #[test]
     fn exceptions_are_made_for_methods_that_there_are() {
         let all: Vec<_> = TABLES.iter().flat_map(|(_, table)| *table).collect();
         for name in EXCEPTIONS.iter().flat_map(|(_, names)| *names) {

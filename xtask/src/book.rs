@@ -1,0 +1,169 @@
+//! The documents as a book: what stands in `docs/`, and what the programs say of themselves.
+//!
+//! A page that is made here cannot be out of date: the commands and flags come from the `enshrine` binary, the
+//! contracts from their NatSpec by `forge doc`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use eyre::{Result, WrapErr as _, bail, ensure};
+use toolchain::{Toolchain, progress_to_stderr};
+
+use crate::{
+    checks,
+    links::{self, Broken},
+    package,
+};
+
+/// The heading of the table of contents below which the pages stand that are made here.
+const REFERENCE: &str = "# Reference\n";
+
+/// Makes the book below `target/book`, with the `enshrine` binary that cargo has built; whether all of its links
+/// lead somewhere.
+pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
+    let pages = root.join("target/book-pages");
+    empty(&pages)?;
+    package::copy(&root.join("docs"), &pages, |_| true)?;
+    let summary = pages.join("SUMMARY.md");
+    let contents = read(&summary)?;
+    ensure!(contents.contains(REFERENCE), "docs/SUMMARY.md has no {:?}", REFERENCE.trim());
+    let commands = commands(enshrine)?;
+    fs::write(pages.join("commands.md"), commands)?;
+    let contracts = contracts(root, &pages)?;
+    let made = format!(
+        "{REFERENCE}\n- [Commands and flags](commands.md)\n- [Contracts](contracts/README.md)\n{contracts}"
+    );
+    let contents = contents.replacen(REFERENCE, &made, 1);
+    fs::write(&summary, &contents)?;
+
+    let (mut files, mut documents) = (Vec::new(), Vec::new());
+    for path in files_below(&pages)? {
+        let inside = path.strip_prefix(&pages)?.to_owned();
+        files.push(inside.clone());
+        if path.extension().is_some_and(|extension| extension == "md") {
+            let text = outward(&inside, &read(&path)?);
+            fs::write(&path, &text)?;
+            documents.push((inside, text));
+        }
+    }
+    let left_out = left_out(&contents, &documents);
+    for page in &left_out {
+        println!("docs/{}: is not in docs/SUMMARY.md", page.display());
+    }
+    let broken: Vec<Broken> = links::broken(&documents, &files);
+    for (path, line, what) in &broken {
+        println!("{}:{line}: {what}", path.display());
+    }
+    let program = checks::mdbook(root)?;
+    let status = Command::new(program)
+        .arg("build")
+        .arg(&pages)
+        .arg("--dest-dir")
+        .arg(root.join("target/book"))
+        .status()
+        .wrap_err("cannot run mdbook")?;
+    println!("{} pages in {}", documents.len() - 1, root.join("target/book/index.html").display());
+    Ok(status.success() && broken.is_empty() && left_out.is_empty())
+}
+
+/// Pages that nothing in the table of contents leads to.
+fn left_out(contents: &str, documents: &[(PathBuf, String)]) -> Vec<PathBuf> {
+    let is_in = |path: &Path| contents.contains(&format!("({})", path.display()));
+    let pages = documents.iter().map(|(path, _)| path);
+    pages.filter(|path| *path != Path::new("SUMMARY.md") && !is_in(path)).cloned().collect()
+}
+
+/// A page with its links out of `docs/` leading to the repository on the web.
+fn outward(page: &Path, text: &str) -> String {
+    let depth = page.components().count();
+    let up = "../".repeat(depth);
+    text.replace(&format!("]({up}"), concat!("](", env!("CARGO_PKG_REPOSITORY"), "/blob/main/"))
+}
+
+/// What the binary says of its commands and flags.
+fn commands(enshrine: &Path) -> Result<String> {
+    let said = Command::new(enshrine)
+        .args(["completions", "--markdown"])
+        .output()
+        .wrap_err_with(|| format!("cannot run {}", enshrine.display()))?;
+    if !said.status.success() {
+        bail!("enshrine completions: {}", String::from_utf8_lossy(&said.stderr).trim());
+    }
+    Ok(String::from_utf8(said.stdout)?)
+}
+
+/// Puts the pages of the contracts below `pages`; returns their entries in the table of contents.
+fn contracts(root: &Path, pages: &Path) -> Result<String> {
+    let made = root.join("target/forge-doc");
+    empty(&made)?;
+    let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
+    let status = tools.forge_command().args(["doc", "--out"]).arg(&made).status()?;
+    ensure!(status.success(), "forge doc failed: {status}");
+    let contents = read(&made.join("src/SUMMARY.md"))?;
+    let (_, contents) = contents
+        .split_once("# contracts\n")
+        .ok_or_else(|| eyre::eyre!("forge doc has no contracts"))?;
+    for path in files_below(&made.join("src/contracts"))? {
+        let inside = path.strip_prefix(made.join("src"))?;
+        // It links from the top of its own book.
+        let up = "../".repeat(inside.components().count() - 1);
+        let text = read(&path)?.replace("](/contracts/", &format!("]({up}contracts/"));
+        let there = pages.join(inside);
+        fs::create_dir_all(there.parent().unwrap_or(pages))?;
+        fs::write(there, text)?;
+    }
+    Ok(contents.replace("❱ ", ""))
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).wrap_err_with(|| format!("cannot read {}", path.display()))
+}
+
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .wrap_err_with(|| format!("cannot remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))
+}
+
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in
+        fs::read_dir(folder).wrap_err_with(|| format!("cannot list {}", folder.display()))?
+    {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_out_of_the_folder_lead_to_the_web_from_any_depth() {
+        let web = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
+        let text = "[a](../README.md) [b](gas.md)";
+        assert_eq!(outward(Path::new("x.md"), text), format!("[a]({web}README.md) [b](gas.md)"));
+        let text = "[a](../../x) [b](../gas.md)";
+        assert_eq!(outward(Path::new("y/x.md"), text), format!("[a]({web}x) [b](../gas.md)"));
+    }
+
+    #[test]
+    fn a_page_that_is_not_in_the_contents_is_named() {
+        let page = |path: &str| (PathBuf::from(path), String::new());
+        let documents = [page("SUMMARY.md"), page("a.md"), page("b/c.md")];
+        assert!(left_out("- [A](a.md)\n  - [C](b/c.md)\n", &documents).is_empty());
+        assert_eq!(left_out("- [A](a.md)\n", &documents), [PathBuf::from("b/c.md")]);
+    }
+}
