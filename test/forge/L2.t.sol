@@ -27,6 +27,35 @@ contract Counter {
     }
 }
 
+/// @dev A contract for L2: fails in every way that there is.
+contract Failing {
+    error Refused(uint256 got, uint256 expected);
+
+    function custom() external pure {
+        revert Refused(1, 2);
+    }
+
+    function panics(uint256 divisor) external pure returns (uint256) {
+        return 1 / divisor;
+    }
+
+    function says(string calldata words) external pure {
+        revert(words);
+    }
+
+    function bare() external pure {
+        // Nothing at all is what is to be returned.
+        // solhint-disable-next-line reason-string
+        revert();
+    }
+
+    function halts() external pure {
+        assembly ("memory-safe") {
+            invalid()
+        }
+    }
+}
+
 /// @dev A contract for L2: shows what a block says of itself.
 contract Mirror {
     address internal constant BEACON_ROOTS = 0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02;
@@ -180,6 +209,39 @@ contract L2BlocksTest is L2TestBase {
         assertEq(receipts[1].logs[0].data, abi.encode(L2.account("bob")));
         assertEq(receipts[3].cumulativeGasUsed, l2.head.gasUsed);
         assertEq(receipts[3].gasUsed, receipts[3].cumulativeGasUsed - receipts[2].cumulativeGasUsed);
+    }
+
+    function test_a_receipt_has_what_a_failed_transaction_returned_and_why_in_words() public {
+        address failing = l2.deploy("alice", type(Failing).creationCode);
+        Failing f = Failing(failing);
+        l2.callFrom("bob", failing, abi.encodeCall(f.says, ("not today")));
+        l2.callFrom("bob", failing, abi.encodeCall(f.panics, (0)));
+        l2.callFrom("carol", failing, abi.encodeCall(f.custom, ()));
+        l2.callFrom("carol", failing, abi.encodeCall(f.bare, ()));
+        l2.callFrom("alice", failing, abi.encodeCall(f.halts, ()));
+        l2.callFrom("alice", failing, abi.encodeCall(f.panics, (1)));
+        assertAccepted(l2.seal());
+        IL2.Receipt[] memory receipts = l2.receipts();
+        assertEq(receipts.length, 7);
+        for (uint256 i = 0; i < 7; ++i) {
+            assertEq(receipts[i].success, i == 0 || i == 6);
+        }
+        assertEq(receipts[0].reason, "");
+        assertEq(receipts[0].output.length, 0);
+        assertEq(receipts[1].reason, "not today");
+        assertEq(receipts[1].output, abi.encodeWithSignature("Error(string)", "not today"));
+        assertEq(receipts[2].reason, "division or modulo by zero");
+        assertEq(receipts[2].output, abi.encodeWithSignature("Panic(uint256)", 0x12));
+        assertEq(
+            receipts[3].reason,
+            string.concat("custom error ", vm.toString(abi.encodePacked(Failing.Refused.selector)))
+        );
+        assertEq(receipts[3].output, abi.encodeWithSelector(Failing.Refused.selector, 1, 2));
+        assertEq(receipts[4].reason, "reverted without a reason");
+        assertEq(receipts[5].reason, "invalid opcode: INVALID");
+        assertEq(receipts[5].output.length, 0);
+        assertEq(receipts[6].reason, "");
+        assertEq(receipts[6].output.length, 0);
     }
 
     function test_a_signed_transaction_goes_into_a_block_as_it_is() public {
@@ -342,7 +404,7 @@ contract L2BlocksTest is L2TestBase {
         try this.seal() {
             revert("sealed");
         } catch (bytes memory reason) {
-            assertHelperRefused(reason, "transaction 1 cannot stand in this block");
+            assertHelperRefused(reason, "transaction 1 of alice cannot stand in this block");
         }
 
         IL2.Block memory b = l2.next();

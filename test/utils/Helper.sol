@@ -19,7 +19,7 @@ library Helper {
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
     /// @dev What these utilities and the helper have agreed on; `PROTOCOL` in crates/forge.
-    string private constant PROTOCOL = "1";
+    string private constant PROTOCOL = "2";
 
     /// @dev Below the project's root; `Workspace::IN_PROJECT` in crates/forge.
     string private constant REQUESTS = "cache/enshrine/requests/";
@@ -94,8 +94,21 @@ library Helper {
         arguments[1] = PROTOCOL;
         bytes memory answer;
         (ok, answer) = _run(path, "shim", arguments);
+        if (!ok && _contains(answer, "FFI is disabled")) {
+            revert HelperMissing("foundry.toml must say `ffi = true` (or forge be called with --ffi): EXECUTE and "
+                "the blocks of an L2 come from a program that forge has to start");
+        }
         // Not `_done`: a program that runs and complains has been found, and says why.
         if (ok && answer.length != 0 && answer[0] != 0) _done(answer);
+    }
+
+    function _contains(bytes memory text, bytes memory part) private pure returns (bool) {
+        for (uint256 from = 0; from + part.length <= text.length; ++from) {
+            uint256 same = 0;
+            while (same < part.length && text[from + same] == part[same]) ++same;
+            if (same == part.length) return true;
+        }
+        return false;
     }
 
     /// @dev What a cheatcode says when it fails, is said as it is.

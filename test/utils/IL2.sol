@@ -129,7 +129,9 @@ interface IL2 {
         bytes data;
     }
 
-    /// @dev What a transaction has done. `to` is zero for a creation, `created` for everything else.
+    /// @dev What a transaction has done. `to` is zero for a creation, `created` for everything else. Of one
+    /// that failed, `output` is what it returned and `reason` why it failed, in words: the text of a revert,
+    /// what a panic means, the selector of an error of the contract's own, or why the EVM stopped.
     struct Receipt {
         bytes32 transactionHash;
         uint8 kind;
@@ -140,6 +142,8 @@ interface IL2 {
         uint64 gasUsed;
         uint64 cumulativeGasUsed;
         Log[] logs;
+        bytes output;
+        string reason;
     }
 
     /// @dev A slot, with the nodes from the storage root down that prove its value, or that it is zero.

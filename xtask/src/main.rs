@@ -11,6 +11,7 @@ mod bench;
 mod book;
 mod checks;
 mod coverage;
+mod dist;
 mod links;
 mod lint;
 mod mutants;
@@ -110,6 +111,15 @@ enum Task {
         out: Option<PathBuf>,
     },
 
+    /// Build a release archive of the command, with completions and manual pages
+    ///
+    /// Prints its path and SHA-256; it lies below target/dist.
+    Dist {
+        /// Another platform; needs `rustup target add` and a C compiler and linker for it
+        #[arg(long, value_name = "TRIPLE")]
+        target: Option<String>,
+    },
+
     /// Make the book out of docs/, the contracts' NatSpec and what the binary says of its flags
     ///
     /// Exits with 1 if a link leads nowhere or a page is not in docs/SUMMARY.md. mdBook is built into
@@ -174,6 +184,7 @@ fn run(task: Task) -> eyre::Result<bool> {
         }
         Task::Soak { minutes, seed } => stages::soak(minutes, seed),
         Task::Package { out } => package::run(&toolchain::find_root()?, out.as_deref()),
+        Task::Dist { target } => dist::run(&toolchain::find_root()?, target.as_deref()),
         Task::Book => stages::make_book(&toolchain::find_root()?),
         Task::LintRepo => lint::run(&toolchain::find_root()?),
     }

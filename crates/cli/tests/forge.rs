@@ -132,6 +132,20 @@ fn two_runs_at_the_same_time_do_not_disturb_each_other() {
 }
 
 #[test]
+fn a_project_that_lets_forge_start_no_programs_is_told_what_to_set() {
+    let project = Project::new(example());
+    let settings = project.directory.path().join("foundry.toml");
+    let text_of_settings = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text_of_settings.replace("ffi = true", "ffi = false")).unwrap();
+    let output = project.run(&["test"]);
+    assert!(!output.status.success());
+    let said = text(&output);
+    assert!(said.contains("foundry.toml must say `ffi = true`"), "{said}");
+    assert!(!said.contains("cargo build"), "{said}");
+    assert_passed(&project.run(&["test", "--ffi"]), 1);
+}
+
+#[test]
 fn a_helper_that_is_missing_is_named_with_what_to_do() {
     let project = Project::new(example());
     let output = project.forge(&["test"]).output().unwrap();

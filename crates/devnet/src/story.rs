@@ -149,12 +149,12 @@ fn failure(result: &ExecutionResult<HaltReason>) -> String {
     match result {
         ExecutionResult::Success { .. } => String::new(),
         ExecutionResult::Revert { output, .. } => reverted(output),
-        ExecutionResult::Halt { reason, .. } => rpc::halt(reason),
+        ExecutionResult::Halt { reason, .. } => chain::halt_reason(reason),
     }
 }
 
 fn reverted(output: &Bytes) -> String {
-    if let Some(reason) = rpc::revert_reason(output) {
+    if let Some(reason) = chain::revert_reason(output) {
         return reason;
     }
     match output.split_first_chunk::<4>() {

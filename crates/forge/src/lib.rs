@@ -32,7 +32,7 @@ pub use workspace::Workspace;
 
 /// What Solidity and this crate have agreed on. Each side names it, so that utilities and a helper
 /// that do not fit together say so instead of misunderstanding each other.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Refuses to talk to utilities that speak another protocol.
 pub const fn check_protocol(got: u32) -> Result<(), ForgeError> {

@@ -10,13 +10,13 @@ use alloy_primitives::{Bytes, U64, U256};
 use alloy_rpc_types_eth::{
     AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride,
 };
-use chain::State;
+use chain::{State, halt_reason};
 use executor::{BlockEvm, BlockState, ReadError, inspected_evm, take_authorities};
 use revm::{
     Inspector,
     context::{
         ContextTr, JournalTr, TxEnv,
-        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError},
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     },
     inspector::NoOpInspector,
 };
@@ -86,27 +86,9 @@ impl Outcome {
         let error = match self.result {
             ExecutionResult::Success { output, .. } => return Ok(output.into_data()),
             ExecutionResult::Revert { output, .. } => RpcError::reverted(&output),
-            ExecutionResult::Halt { reason, .. } => RpcError::server(halt(&reason)),
+            ExecutionResult::Halt { reason, .. } => RpcError::server(halt_reason(&reason)),
         };
         Err(error.refused(&notes::refusals(&self.notes)))
-    }
-}
-
-/// A halt in geth's words.
-pub fn halt(reason: &HaltReason) -> String {
-    match reason {
-        HaltReason::OutOfGas(OutOfGasError::Basic | OutOfGasError::ReentrancySentry) => {
-            "out of gas".to_owned()
-        }
-        HaltReason::OutOfGas(error) => format!("out of gas: {error}"),
-        HaltReason::OpcodeNotFound => "invalid opcode".to_owned(),
-        HaltReason::InvalidFEOpcode => "invalid opcode: INVALID".to_owned(),
-        HaltReason::StackUnderflow => "stack underflow".to_owned(),
-        HaltReason::StackOverflow => "stack limit reached 1024 (1023)".to_owned(),
-        HaltReason::StateChangeDuringStaticCall => "write protection".to_owned(),
-        HaltReason::CreateCollision => "contract address collision".to_owned(),
-        HaltReason::CreateContractSizeLimit => "max code size exceeded".to_owned(),
-        other => other.to_string(),
     }
 }
 
@@ -282,7 +264,7 @@ fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResu
     let error = match &result {
         ExecutionResult::Success { .. } => None,
         ExecutionResult::Revert { .. } => Some("execution reverted".to_owned()),
-        ExecutionResult::Halt { reason, .. } => Some(halt(reason)),
+        ExecutionResult::Halt { reason, .. } => Some(halt_reason(reason)),
     };
     Ok(AccessListResult { access_list: list, gas_used: U256::from(result.tx_gas_used()), error })
 }

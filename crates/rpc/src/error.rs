@@ -2,7 +2,7 @@
 
 use crate::Overloaded;
 use alloy_primitives::{Bytes, hex};
-use chain::ChainError;
+use chain::{ChainError, revert_reason};
 use jsonrpsee::types::ErrorObjectOwned;
 use node::{NodeError, Rejected};
 use serde_json::{Value, json};
@@ -81,44 +81,6 @@ impl RpcError {
             self.data = Some(json!({ "execute": reasons }));
         }
         self
-    }
-}
-
-/// What a revert says, if it is one of Solidity's own errors.
-pub fn revert_reason(output: &[u8]) -> Option<String> {
-    const ERROR: [u8; 4] = [0x08, 0xc3, 0x79, 0xa0];
-    const PANIC: [u8; 4] = [0x4e, 0x48, 0x7b, 0x71];
-    let (selector, body) = output.split_first_chunk::<4>()?;
-    let word = |at: usize| {
-        let word: &[u8; 32] = body.get(at..at + 32)?.first_chunk()?;
-        let (high, low) = word.split_at(24);
-        let small = high.iter().all(|byte| *byte == 0);
-        small.then(|| u64::from_be_bytes(low.try_into().unwrap_or_default()))
-    };
-    match *selector {
-        ERROR => {
-            let start = usize::try_from(word(0)?).ok()?;
-            let length = usize::try_from(word(start)?).ok()?;
-            let text = body.get(start + 32..)?.get(..length)?;
-            Some(String::from_utf8_lossy(text).into_owned())
-        }
-        PANIC => Some(
-            match word(0)? {
-                0x00 => "generic panic",
-                0x01 => "assert(false)",
-                0x11 => "arithmetic underflow or overflow",
-                0x12 => "division or modulo by zero",
-                0x21 => "enum overflow",
-                0x22 => "invalid encoded storage byte array accessed",
-                0x31 => "out-of-bounds array access; popping on an empty array",
-                0x32 => "out-of-bounds access of an array or bytesN",
-                0x41 => "out of memory",
-                0x51 => "uninitialized function",
-                code => return Some(format!("unknown panic code: {code:#x}")),
-            }
-            .to_owned(),
-        ),
-        _ => None,
     }
 }
 
@@ -227,22 +189,5 @@ mod tests {
         assert_eq!(reverted.message, "execution reverted; EXECUTE refused: no root");
         assert_eq!(reverted.data, Some(json!("0x")));
         assert_eq!(RpcError::server("x").refused(&[]), RpcError::server("x"));
-    }
-
-    #[test]
-    fn reverts_say_what_solidity_said() {
-        let error = hex!(
-            "08c379a0"
-            "0000000000000000000000000000000000000000000000000000000000000020"
-            "000000000000000000000000000000000000000000000000000000000000000a"
-            "75736572206572726f7200000000000000000000000000000000000000000000"
-        );
-        assert_eq!(revert_reason(&error).as_deref(), Some("user error"));
-        let mut panic = hex!("4e487b71").to_vec();
-        panic.resize(35, 0);
-        panic.push(0x11);
-        assert_eq!(revert_reason(&panic).as_deref(), Some("arithmetic underflow or overflow"));
-        assert_eq!(revert_reason(&error[..50]), None);
-        assert_eq!(revert_reason(&[]), None);
     }
 }

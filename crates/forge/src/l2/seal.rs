@@ -15,9 +15,10 @@ use super::{
 };
 use crate::{ForgeError, Workspace};
 use alloy_consensus::{Transaction as _, Typed2718};
-use alloy_primitives::{Address, TxKind, U256};
+use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
 use alloy_sol_types::SolCall;
-use chain::{Block, BlockAttributes, Chain};
+use chain::{Block, BlockAttributes, Chain, State, halt_reason, revert_reason};
+use revm::{context::result::ExecutionResult, inspector::NoOpInspector};
 
 /// Every so many blocks the whole state is kept, so that loading a long chain takes no longer.
 const WHOLE_EVERY: u64 = 32;
@@ -69,12 +70,14 @@ pub(super) fn seal(
         && !request.leaveOutInvalid
     {
         return Err(ForgeError::Refused(format!(
-            "transaction {index} cannot stand in this block: {reason}; take it out of the queue, or \
-             set leaveOutInvalid"
+            "transaction {index}{} cannot stand in this block: {reason}; take it out of the queue, or \
+             set leaveOutInvalid",
+            sender_of(&described[*index])
         )));
     }
     let input = new.input().map_err(|error| ForgeError::Refused(error.to_string()))?;
     let (nodes, codes) = (new.nodes().cloned().collect(), new.codes().collect());
+    let failures = failures(&loaded.chain.state(), &new.block)?;
     let block = loaded.chain.append(new)?;
     let mut state = StoredState {
         distance: loaded.distance + 1,
@@ -90,7 +93,7 @@ pub(super) fn seal(
     }
     let body = StoredBody {
         input: input.into(),
-        receipts: receiptsCall::abi_encode_returns(&receipts(&block)).into(),
+        receipts: receiptsCall::abi_encode_returns(&receipts(&block, failures)).into(),
     };
     save(workspace, &block.hash, &state, &body)?;
     Ok(Sealed {
@@ -124,36 +127,83 @@ fn make_whole(chain: &Chain, state: &mut StoredState) -> Result<(), ForgeError> 
     Ok(())
 }
 
+/// The sender of a transaction, for a message; of one that came as bytes the test knows no name.
+fn sender_of(described: &Described) -> String {
+    if described.from.is_empty() { String::new() } else { format!(" of {}", described.from) }
+}
+
+/// What a transaction that failed has returned, and why it did; both empty for all others.
+#[derive(Debug, Clone, Default)]
+struct Failure {
+    output: Bytes,
+    reason: String,
+}
+
+/// Executes a child of the block at `parent` again if a transaction in it has failed: receipts do not say why.
+fn failures(parent: &State, block: &Block) -> Result<Vec<Failure>, ForgeError> {
+    let mut all = vec![Failure::default(); block.transactions.len()];
+    if block.executed.receipts.iter().all(|receipt| receipt.success) {
+        return Ok(all);
+    }
+    let mut state = parent.open();
+    let mut replay = parent.replay(&mut state, block, NoOpInspector)?;
+    for failure in &mut all {
+        let seen = replay.inspect(|_, _, _, done| Ok::<_, ForgeError>(why(&done.result)))?;
+        *failure = seen.unwrap_or_default();
+    }
+    Ok(all)
+}
+
+fn why(result: &ExecutionResult) -> Failure {
+    match result {
+        ExecutionResult::Success { .. } => Failure::default(),
+        ExecutionResult::Revert { output, .. } => {
+            let reason = match (revert_reason(output), output.first_chunk::<4>()) {
+                (Some(reason), _) => reason,
+                (None, Some(selector)) => format!("custom error 0x{}", hex::encode(selector)),
+                (None, None) => "reverted without a reason".to_owned(),
+            };
+            Failure { output: output.clone(), reason }
+        }
+        ExecutionResult::Halt { reason, .. } => {
+            Failure { output: Bytes::new(), reason: halt_reason(reason) }
+        }
+    }
+}
+
 /// What the transactions of a block have done.
-fn receipts(block: &Block) -> Vec<Receipt> {
+fn receipts(block: &Block, failures: Vec<Failure>) -> Vec<Receipt> {
     let mut before = 0;
     let all = block.transactions.iter().zip(&block.senders).zip(&block.executed.receipts);
-    all.map(|((transaction, sender), receipt)| {
-        let gas_used = receipt.cumulative_gas_used - before;
-        before = receipt.cumulative_gas_used;
-        let (to, created) = match transaction.kind() {
-            TxKind::Call(to) => (to, Address::ZERO),
-            TxKind::Create => (Address::ZERO, sender.create(transaction.nonce())),
-        };
-        Receipt {
-            transactionHash: *transaction.tx_hash(),
-            kind: transaction.ty(),
-            success: receipt.success,
-            from: *sender,
-            to,
-            created,
-            gasUsed: gas_used,
-            cumulativeGasUsed: receipt.cumulative_gas_used,
-            logs: receipt
-                .logs
-                .iter()
-                .map(|log| Log {
-                    emitter: log.address,
-                    topics: log.topics().to_vec(),
-                    data: log.data.data.clone(),
-                })
-                .collect(),
-        }
-    })
-    .collect()
+    all.zip(failures)
+        .map(|(((transaction, sender), receipt), Failure { output, reason })| {
+            let gas_used = receipt.cumulative_gas_used - before;
+            before = receipt.cumulative_gas_used;
+            let (to, created) = match transaction.kind() {
+                TxKind::Call(to) => (to, Address::ZERO),
+                TxKind::Create => (Address::ZERO, sender.create(transaction.nonce())),
+            };
+            Receipt {
+                transactionHash: *transaction.tx_hash(),
+                kind: transaction.ty(),
+                success: receipt.success,
+                from: *sender,
+                to,
+                created,
+                gasUsed: gas_used,
+                cumulativeGasUsed: receipt.cumulative_gas_used,
+                logs: receipt
+                    .logs
+                    .iter()
+                    .map(|log| Log {
+                        emitter: log.address,
+                        topics: log.topics().to_vec(),
+                        data: log.data.data.clone(),
+                    })
+                    .collect(),
+                output,
+                reason,
+            }
+        })
+        .collect()
 }

@@ -1,14 +1,14 @@
 //! Blocks in the workspace.
 
 use super::abi::{IL2::Head, StoredBody, StoredState};
-use crate::{ForgeError, Workspace};
+use crate::{ForgeError, PROTOCOL, Workspace};
 use alloy_consensus::Header;
 use alloy_primitives::B256;
 use alloy_sol_types::SolValue;
 use chain::{Block, Chain, ChainConfig};
 use executor::ChainSpec;
 use keccak::keccak256;
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 use store::{Changes, MemoryStore, Store as _};
 use wire::ProtocolFork;
 
@@ -90,13 +90,18 @@ pub(super) fn save(
     body: &StoredBody,
 ) -> Result<(), ForgeError> {
     // The state comes last: a block is known from when it is there.
-    workspace.write(&workspace.block_path(hash, "body"), &body.abi_encode())?;
+    workspace.write(&body_path(workspace, hash), &body.abi_encode())?;
     workspace.write(&workspace.block_path(hash, "block"), &state.abi_encode())
+}
+
+/// Where the body of a block lies. It holds what Solidity reads, so each protocol has bodies of its own.
+fn body_path(workspace: &Workspace, hash: &B256) -> PathBuf {
+    workspace.block_path(hash, &format!("body{PROTOCOL}"))
 }
 
 /// The body of a block.
 pub(super) fn body(workspace: &Workspace, hash: &B256) -> Result<StoredBody, ForgeError> {
-    let path = workspace.block_path(hash, "body");
+    let path = body_path(workspace, hash);
     let content = workspace.read(&path)?.ok_or(ForgeError::UnknownBlock(*hash))?;
     StoredBody::abi_decode(&content).map_err(|_| ForgeError::Damaged {
         path,

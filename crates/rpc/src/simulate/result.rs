@@ -1,10 +1,11 @@
 //! What came of a simulation.
 
 use super::code;
-use crate::{RpcLog, call::halt, codes, error::revert_reason};
+use crate::{RpcLog, codes};
 use alloy_primitives::{Address, Bytes, Log};
 use alloy_rpc_types_eth::simulate::{SimCallResult, SimulateError};
 use chain::Block;
+use chain::{halt_reason, revert_reason};
 use executor::Transaction;
 use revm::context::result::{ExecutionResult, HaltReason};
 
@@ -71,7 +72,7 @@ fn call_result(result: &ExecutionResult<HaltReason>, logs: Vec<RpcLog>) -> SimCa
             data: Some(output.clone()),
         }),
         ExecutionResult::Halt { reason, .. } => {
-            Some(SimulateError { code: code::VM, message: halt(reason), data: None })
+            Some(SimulateError { code: code::VM, message: halt_reason(reason), data: None })
         }
     };
     SimCallResult {

@@ -1,0 +1,201 @@
+//! Release archives: the `enshrine` command for one platform, its completions and manual pages, and the terms.
+//!
+//! An archive depends on nothing but what is in it: files are in the order of their names and have neither time
+//! nor owner, so that whoever builds the same commit with the same compiler can compare hashes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
+use flate2::{Compression, GzBuilder};
+use sha2::{Digest as _, Sha256};
+
+use crate::{bench, stages::BUILD_ENSHRINE};
+
+/// What goes along as it is.
+const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
+
+/// Shells, and what each looks for.
+const COMPLETIONS: [(&str, &str); 5] = [
+    ("bash", "enshrine.bash"),
+    ("zsh", "_enshrine"),
+    ("fish", "enshrine.fish"),
+    ("elvish", "enshrine.elv"),
+    ("powershell", "_enshrine.ps1"),
+];
+
+/// Builds the command, for this platform or for `target`, and packs it; prints the paths of what was made.
+pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
+    // Completions and manual pages come from the command itself, which has to run here.
+    build(root, None)?;
+    let native = bench::enshrine(root);
+    let (triple, binary) = match target {
+        None => (host()?, native.clone()),
+        Some(target) => {
+            build(root, Some(target))?;
+            let folder = native.ancestors().nth(2).ok_or_eyre("no target folder")?;
+            (target.to_owned(), folder.join(target).join("release/enshrine"))
+        }
+    };
+    let name = format!("enshrine-{}-{triple}", env!("CARGO_PKG_VERSION"));
+    let dist = root.join("target/dist");
+    let folder = dist.join(&name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(folder.join("completions"))?;
+    fs::copy(&binary, folder.join("enshrine"))
+        .wrap_err_with(|| format!("cannot copy {}", binary.display()))?;
+    for file in FILES {
+        fs::copy(root.join(file), folder.join(file))
+            .wrap_err_with(|| format!("cannot copy {file}"))?;
+    }
+    for (shell, file) in COMPLETIONS {
+        fs::write(folder.join("completions").join(file), said(&native, &["completions", shell])?)?;
+    }
+    let man = folder.join("man/man1");
+    said(&native, &["completions", "--man", &man.display().to_string()])?;
+
+    let archive = pack(&dist, &name)?;
+    let hash = format!("{:x}  {name}.tar.gz\n", Sha256::digest(&archive));
+    let path = dist.join(format!("{name}.tar.gz"));
+    fs::write(&path, archive).wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    fs::write(path.with_extension("gz.sha256"), &hash)?;
+    println!("{}\n{}", path.display(), hash.trim_end());
+    Ok(true)
+}
+
+fn build(root: &Path, target: Option<&str>) -> Result<()> {
+    let mut cargo = toolchain::cargo();
+    cargo.args(BUILD_ENSHRINE).arg("--locked").current_dir(root);
+    if let Some(target) = target {
+        cargo.args(["--target", target]);
+    }
+    let status = cargo.status().wrap_err("cannot run cargo")?;
+    let platform = target.unwrap_or("this platform");
+    ensure!(
+        status.success(),
+        "enshrine does not build for {platform}: another platform takes `rustup target add`, and a C compiler and a \
+         linker for it"
+    );
+    Ok(())
+}
+
+/// The platform that the compiler builds for unless told otherwise.
+fn host() -> Result<String> {
+    let said = said(Path::new("rustc"), &["-vV"])?;
+    let line = said.lines().find_map(|line| line.strip_prefix("host: "));
+    line.map(str::to_owned).ok_or_eyre("rustc names no host")
+}
+
+fn said(program: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .wrap_err_with(|| format!("cannot run {}", program.display()))?;
+    ensure!(output.status.success(), "{} failed: {}", program.display(), output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The folder `name` below `parent`, as a compressed archive.
+fn pack(parent: &Path, name: &str) -> Result<Vec<u8>> {
+    let mut files = Vec::new();
+    list(&parent.join(name), &mut files)?;
+    files.sort();
+    let zip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    let mut archive = tar::Builder::new(zip);
+    for file in files {
+        let content =
+            fs::read(&file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
+        let inside = file.strip_prefix(parent)?;
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(if inside.ends_with("enshrine") { 0o755 } else { 0o644 });
+        header.set_mtime(0);
+        archive.append_data(&mut header, inside, &content[..])?;
+    }
+    Ok(archive.into_inner()?.finish()?)
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in
+        fs::read_dir(folder).wrap_err_with(|| format!("cannot list {}", folder.display()))?
+    {
+        let path = entry?.path();
+        if path.is_dir() { list(&path, files)? } else { files.push(path) }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    #[test]
+    fn the_image_is_built_by_our_compiler_from_files_that_are_there_and_runs_for_nobody_special() {
+        let file = include_str!("../../Dockerfile").replace("\\\n", " ");
+        let known = ["CMD", "COPY", "ENTRYPOINT", "EXPOSE", "FROM", "RUN", "USER", "WORKDIR"];
+        let lines = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let steps: Vec<_> = lines.filter_map(|line| line.split_once(' ')).collect();
+        assert!(steps.iter().all(|(step, _)| known.contains(step)), "{steps:?}");
+        let of = |wanted: &str| -> Vec<_> {
+            steps.iter().filter(|(step, _)| *step == wanted).map(|(_, rest)| *rest).collect()
+        };
+        let [compiler, system] = of("FROM")[..] else { panic!("two stages") };
+        assert!(compiler.starts_with(concat!("rust:", env!("CARGO_PKG_RUST_VERSION"), "-")));
+        assert!(system.contains(':') && !system.ends_with(":latest"), "{system}");
+        assert_eq!(
+            of("COPY"),
+            [". .", "--from=build /enshrine/target/release/enshrine /usr/local/bin/enshrine"]
+        );
+        let build = format!("cargo {} --locked", BUILD_ENSHRINE.join(" "));
+        assert!(of("RUN").contains(&&*build), "{build}");
+        assert_eq!(of("USER"), ["enshrine"]);
+        assert!(
+            of("RUN").iter().any(|run| run.starts_with("useradd") && run.ends_with(" enshrine"))
+        );
+    }
+
+    #[test]
+    fn the_same_files_make_the_same_archive_whenever_they_were_written() {
+        let parent = tempfile::tempdir().unwrap();
+        let write = |files: &[(&str, &str)]| {
+            fs::create_dir_all(parent.path().join("x/man")).unwrap();
+            for (name, text) in files {
+                fs::write(parent.path().join("x").join(name), text).unwrap();
+            }
+            let archive = pack(parent.path(), "x").unwrap();
+            fs::remove_dir_all(parent.path().join("x")).unwrap();
+            archive
+        };
+        let files = [("enshrine", "program"), ("README.md", "text"), ("man/a.1", "page")];
+        let first = write(&files);
+        assert_eq!(write(&[files[2], files[0], files[1]]), first);
+        assert_ne!(write(&[files[2], files[0], ("README.md", "other")]), first);
+
+        let mut found = Vec::new();
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&first[..]));
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let mut text = String::new();
+            entry.read_to_string(&mut text).unwrap();
+            let header = entry.header();
+            assert_eq!((header.mtime().unwrap(), header.uid().unwrap()), (0, 0));
+            let mode = header.mode().unwrap();
+            found.push((entry.path().unwrap().display().to_string(), text, mode));
+        }
+        let entry = |path: &str, text: &str, mode| (path.to_owned(), text.to_owned(), mode);
+        assert_eq!(
+            found,
+            [
+                entry("x/README.md", "text", 0o644),
+                entry("x/enshrine", "program", 0o755),
+                entry("x/man/a.1", "page", 0o644),
+            ]
+        );
+    }
+}
