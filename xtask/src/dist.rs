@@ -9,6 +9,7 @@ use std::{
     process::Command,
 };
 
+use alloy_primitives::hex;
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest as _, Sha256};
@@ -60,7 +61,7 @@ pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
     said(&native, &["completions", "--man", &man.display().to_string()])?;
 
     let archive = pack(&dist, &name)?;
-    let hash = format!("{:x}  {name}.tar.gz\n", Sha256::digest(&archive));
+    let hash = format!("{}  {name}.tar.gz\n", hex::encode(Sha256::digest(&archive)));
     let path = dist.join(format!("{name}.tar.gz"));
     fs::write(&path, archive).wrap_err_with(|| format!("cannot write {}", path.display()))?;
     fs::write(path.with_extension("gz.sha256"), &hash)?;
@@ -115,6 +116,8 @@ fn pack(parent: &Path, name: &str) -> Result<Vec<u8>> {
         header.set_size(content.len() as u64);
         header.set_mode(if inside.ends_with("enshrine") { 0o755 } else { 0o644 });
         header.set_mtime(0);
+        header.set_uid(0);
+        header.set_gid(0);
         archive.append_data(&mut header, inside, &content[..])?;
     }
     Ok(archive.into_inner()?.finish()?)
