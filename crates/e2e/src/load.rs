@@ -2,7 +2,7 @@
 //! L1 and rebuilt from it. Devnet, sequencer and followers are processes, and share this machine.
 
 use crate::{
-    processes::{L2_CHAIN, Rollup, balance, status, transfer, until, until_safe},
+    processes::{L2_CHAIN, Rollup, balance, number as head, status, transfer, until, until_safe},
     report::Report,
 };
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
@@ -269,10 +269,6 @@ fn lags(seen: &[Vec<(u64, Instant)>]) -> Vec<f64> {
         Some(then.saturating_duration_since(*at).as_secs_f64() * 1e3)
     };
     sequencer.iter().skip(1).filter_map(lag).collect()
-}
-
-fn head(node: &Client) -> Result<u64> {
-    Ok(node.request::<_, U64>("eth_blockNumber", ())?.to())
 }
 
 /// Waits until blocks that L1 has hold all transfers.
