@@ -1,16 +1,42 @@
 //! Real blocks through the same precompile.
 
-use crate::report::{RealBlock, Report};
+use crate::{
+    devnet::build,
+    report::{RealBlock, Report},
+};
 use alloy_genesis::Genesis;
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, U64};
 use chain::to_stateless_input;
 use chain::{Call, Chain, ChainConfig, empty_genesis};
 use execute::{DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, Rules};
 use executor::ChainSpec;
 use eyre::{Result, ensure, eyre};
-use std::{path::PathBuf, time::Instant};
-use testkit::vectors::{self, Block};
+use serde_json::{Value, json};
+use std::{path::PathBuf, process::Command, time::Instant};
+use testkit::{
+    NodeProcess,
+    vectors::{self, Block},
+};
 use wire::{ProtocolFork, StatelessInput, StatelessResult, convert::RawBlock};
+
+/// The same as a process of its own, which is asked over JSON-RPC.
+fn devnet() -> Result<NodeProcess> {
+    let mut command = Command::new(build()?);
+    command.env("RUST_LOG", "error");
+    command.args(["devnet", "--silent", "--disable-block-gas-limit", "--no-tx-gas-cap"]);
+    command.args(["--execute-any-block", "--execute-schema"]);
+    command.arg("cancun,prague,osaka,bpo1,bpo2");
+    Ok(NodeProcess::start(&mut command)?)
+}
+
+/// What EXECUTE of a devnet has charged for an input, which it takes.
+fn through(devnet: &NodeProcess, name: &str, calldata: &Bytes) -> Result<u64> {
+    let call = json!({ "to": EXECUTE_ADDRESS, "input": calldata, "gas": U64::from(u64::MAX / 2) });
+    let calls: Value = devnet.client().request("enshrine_explainExecute", (call,))?;
+    ensure!(calls[0]["verdict"] == "valid", "{name}: the devnet says {calls}");
+    let charged: U64 = serde_json::from_value(calls[0]["gasUsed"].clone())?;
+    Ok(charged.to())
+}
 
 /// An L1 without limits on gas, whose EXECUTE takes any valid block.
 fn unlimited_l1() -> Result<Chain> {
@@ -30,7 +56,7 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         return Ok(());
     }
     report.part("Real blocks through the same precompile");
-    let l1 = unlimited_l1()?;
+    let (l1, devnet) = (unlimited_l1()?, devnet()?);
     for Block { name, bundle } in blocks {
         let spec = ChainSpec::known(bundle.chain_id)
             .ok_or_else(|| eyre!("{name}: chain {} is not a public network", bundle.chain_id))?;
@@ -56,14 +82,20 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         );
         let input = StatelessInput::decode(&calldata)?;
         let declared = DeclaredGas::of_input(calldata.len(), &input);
-        report.step(format!("{name} is valid ({} gas)", raw.header.gas_used));
+        let execute_gas = GasSchedule::DEFAULT.charge(&declared, raw.header.gas_used);
+        let charged = through(&devnet, &name, &Bytes::copy_from_slice(&calldata))?;
+        ensure!(charged == execute_gas, "{name}: the devnet charges {charged}, not {execute_gas}");
+        report.step(format!(
+            "{name} is valid ({} gas), here and for a devnet that is asked over JSON-RPC",
+            raw.header.gas_used
+        ));
         report.real_blocks.push(RealBlock {
             name,
             gas: raw.header.gas_used,
             transactions: raw.transactions.len(),
             witness_bytes: input.witness.encoded_len(),
             input_bytes: calldata.len(),
-            execute_gas: GasSchedule::DEFAULT.charge(&declared, raw.header.gas_used),
+            execute_gas,
             ms,
             refused_under_l2_rules: refusal.map(|refusal| refusal.to_string()),
         });

@@ -1,6 +1,6 @@
 //! A rollup whose nodes are processes, and how they are asked.
 
-use crate::{devnet, report::Report};
+use crate::{devnet, report::Report, scripts::Scripts};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::Genesis;
@@ -40,24 +40,39 @@ pub(crate) struct Rollup {
     pub(crate) l1: NodeProcess,
     /// Where the nodes of the L2 ask L1, if not at the node itself.
     proxy: Option<Proxy>,
-    /// `NativeRollup`.
-    pub(crate) address: Address,
-    pub(crate) inbox: Address,
-    pub(crate) forced: Address,
+    pub(crate) deployment: Deployment,
+    pub(crate) scripts: Scripts,
+}
+
+/// How the contracts come to L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deploying {
+    /// By plain transactions: whom anyone may advance, and which takes no fees.
+    Plainly,
+    /// By `forge script`, as `enshrine init` plans it: with a bridge for tokens, one sequencer, and
+    /// everybody else only after its silence. It takes no fees either.
+    ByScripts,
 }
 
 impl Rollup {
-    pub(crate) fn create(report: &mut Report) -> Result<Self> {
+    pub(crate) fn create(deploying: Deploying, report: &mut Report) -> Result<Self> {
         let program = devnet::build()?;
         let l1 = NodeProcess::start(&mut l1_command(&program))?;
-        let folder = tempfile::tempdir()?;
+        // The scripts may write there.
+        let caches = toolchain::find_root()?.join("cache");
+        fs::create_dir_all(&caches)?;
+        let folder = tempfile::Builder::new().prefix("e2e-").tempdir_in(caches)?;
         let place = folder.path().join("rollup");
         let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false))?;
         let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
+        let policy = match deploying {
+            Deploying::Plainly => "none",
+            Deploying::ByScripts => "permissioned",
+        };
         run(Command::new(&program).arg("init").arg(&place).args([
             "--dev",
             "--policy",
-            "none",
+            policy,
             "--timestamp",
             &time.to::<u64>().to_string(),
             "--l1",
@@ -67,15 +82,37 @@ impl Rollup {
         let genesis: Genesis = serde_json::from_slice(&fs::read(place.join("genesis.json"))?)?;
         let keys: Value = serde_json::from_slice(&fs::read(place.join("keys.json"))?)?;
         let advance: Address = serde_json::from_value(keys["advance"]["address"].clone())?;
-        for account in [advance, Key::named("operator").address(), Key::named("alice").address()] {
+        let operator = Key::named("operator");
+        for account in [advance, operator.address(), Key::named("alice").address()] {
             let wei = rich(1_000 * ETHER).balance;
             l1.client().request::<_, Value>("anvil_setBalance", (account, wei))?;
         }
-        let deployment = deploy(l1.client(), &Key::named("operator"), genesis)?;
-        write_deployment(&deployment, &place)?;
-        let Deployment { rollup, inbox, forced, .. } = deployment;
-        report.step(format!("NativeRollup at {rollup}, whom anyone may advance"));
-        Ok(Self { program, folder, l1, proxy: None, address: rollup, inbox, forced })
+        let scripts = Scripts::new(folder.path())?;
+        let deployment = match deploying {
+            Deploying::Plainly => {
+                let deployment = deploy(l1.client(), &operator, genesis)?;
+                write_deployment(&deployment, &place)?;
+                deployment
+            }
+            Deploying::ByScripts => {
+                report.doing(
+                    "forge script/Deploy.s.sol, which compiles the contracts the first time",
+                );
+                let plan = place.join("rollup.toml");
+                let text =
+                    fs::read_to_string(&plan)?.replace("fee_percent = 100", "fee_percent = 0");
+                fs::write(&plan, text)?;
+                let plan = plan.display().to_string();
+                scripts.run("Deploy", "run(string)", &[&plan], l1.client().url(), &operator)?;
+                Deployment::read(&place.join("deployment.json"))?
+            }
+        };
+        let who = match deploying {
+            Deploying::Plainly => "whom anyone may advance",
+            Deploying::ByScripts => "deployed by forge script, whom its sequencer may advance",
+        };
+        report.step(format!("NativeRollup at {}, {who}", deployment.rollup));
+        Ok(Self { program, folder, scripts, l1, proxy: None, deployment })
     }
 
     /// From here on, nodes that are started ask L1 by way of a proxy.
@@ -211,7 +248,7 @@ impl Rollup {
 
     pub(crate) fn deposit(&self, from: &Key, to: Address, value: u128) -> Result<()> {
         let l1 = self.l1.client();
-        let hash = send_deposit(l1, self.inbox, from, to, value)?;
+        let hash = send_deposit(l1, self.deployment.inbox, from, to, value)?;
         ensure!(receipt(l1, hash)?.status(), "the deposit failed");
         Ok(())
     }
@@ -273,6 +310,13 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Resu
 
 pub(crate) fn balance(node: &Client, account: Address) -> Result<U256> {
     Ok(node.request("eth_getBalance", (account, "latest"))?)
+}
+
+/// Asks a contract at the newest block.
+pub(crate) fn ask<C: SolCall>(node: &Client, to: Address, call: &C) -> Result<C::Return> {
+    let request = json!({ "to": to, "input": Bytes::from(call.abi_encode()) });
+    let answer: Bytes = node.request("eth_call", (request, "latest"))?;
+    Ok(C::abi_decode_returns(&answer)?)
 }
 
 /// Number of the newest block.

@@ -7,12 +7,14 @@ mod ledger;
 mod plan;
 
 use crate::{
-    processes::{Rollup, balance, block_hash, find_hash, number, shown, status, until, until_safe},
+    processes::{
+        Deploying, Rollup, ask, balance, block_hash, find_hash, number, shown, status, until,
+        until_safe,
+    },
     report::Report,
 };
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_eth::Log;
-use alloy_sol_types::SolCall as _;
 use client::Client;
 use contracts::{L2_MESSENGER, PREMINT, bindings::INativeRollup, sent_in};
 use eyre::{Result, WrapErr as _, ensure, eyre};
@@ -68,7 +70,7 @@ pub(crate) fn run(minutes: f64, seed: u64, report: &mut Report) -> Result<()> {
 
 impl Soak {
     fn begin(seed: u64, report: &mut Report) -> Result<Self> {
-        let mut rollup = Rollup::create(report)?;
+        let mut rollup = Rollup::create(Deploying::Plainly, report)?;
         rollup.put_proxy()?;
         let (sequencer, follower) = (rollup.sequencer()?, rollup.kept_follower()?);
         let users: Vec<_> = ["bob", "carol", "dave", "erin"].map(Key::named).into_iter().collect();
@@ -111,7 +113,7 @@ impl Soak {
         // The fault meets the nodes in the midst of the traffic, whatever they are at then.
         let l2 = self.sequencer.client().url().to_owned();
         let l1 = self.rollup.l1.client().url().to_owned();
-        let (users, inbox) = (self.users.clone(), self.rollup.inbox);
+        let (users, inbox) = (self.users.clone(), self.rollup.deployment.inbox);
         let sent = thread::scope(|scope| {
             let traffic = scope.spawn(|| send_all(&l2, &l1, inbox, &users, &step));
             sleep(Duration::from_millis(step.delay));
@@ -150,7 +152,9 @@ impl Soak {
             safe = now.safe_head.number;
             let all = now.unsafe_head.number == safe && deposited(&self.rollup)? == relayed(l2)?;
             let behind = status(self.follower.client())?.safe_head.number < safe;
-            Ok(all && !behind && Some(head_of(l1, self.rollup.address)?) == find_hash(l2, safe)?)
+            Ok(all
+                && !behind
+                && Some(head_of(l1, self.rollup.deployment.rollup)?) == find_hash(l2, safe)?)
         });
         agreed.wrap_err_with(|| self.standing())?;
         let theirs = block_hash(self.follower.client(), safe)?;
@@ -160,7 +164,7 @@ impl Soak {
         }
 
         let sent: U256 = messages(&self.rollup)?.into_iter().sum();
-        let escrow = balance(l1, self.rollup.inbox)?;
+        let escrow = balance(l1, self.rollup.deployment.inbox)?;
         ensure!(escrow == sent, "{escrow} wei are locked up, and {sent} were deposited");
         // What nobody has acknowledged may stand in a block all the same, now or later.
         let (mut held, mut expected) = (U256::ZERO, U256::ZERO);
@@ -201,9 +205,9 @@ impl Soak {
 
 /// Values of the messages that L1 has, in wei.
 fn messages(rollup: &Rollup) -> Result<Vec<U256>> {
-    let filter = json!({ "address": rollup.inbox, "fromBlock": "0x0" });
+    let filter = json!({ "address": rollup.deployment.inbox, "fromBlock": "0x0" });
     let logs: Vec<Log> = rollup.l1.client().request("eth_getLogs", (filter,))?;
-    let sent = sent_in(rollup.inbox, logs.iter().map(|log| &log.inner));
+    let sent = sent_in(rollup.deployment.inbox, logs.iter().map(|log| &log.inner));
     Ok(sent.into_iter().map(|message| U256::from(message.value)).collect())
 }
 
@@ -218,7 +222,5 @@ fn relayed(l2: &Client) -> Result<u64> {
 
 /// The newest block of the L2, as L1 has it.
 fn head_of(l1: &Client, rollup: Address) -> Result<B256> {
-    let call = INativeRollup::blockHashCall {}.abi_encode();
-    let request = json!({ "to": rollup, "input": Bytes::from(call) });
-    Ok(l1.request("eth_call", (request, "latest"))?)
+    ask(l1, rollup, &INativeRollup::blockHashCall {})
 }
