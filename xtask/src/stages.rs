@@ -46,6 +46,8 @@ pub(crate) enum Stage {
     ForgeBuild,
     /// forge test, with the helper that its tests call
     ForgeTest,
+    /// The end-to-end run, without the real blocks
+    EndToEnd,
 }
 
 /// Which stages to run, and how far.
@@ -176,6 +178,7 @@ impl Stage {
                     failed => Ok(failed),
                 }
             }
+            Self::EndToEnd => cargo(root, &["run", "--release", "--bin", "e2e", "--", "--quick"]),
         }
     }
 }

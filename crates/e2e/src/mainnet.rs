@@ -82,7 +82,10 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         );
         let input = StatelessInput::decode(&calldata)?;
         let declared = DeclaredGas::of_input(calldata.len(), &input);
-        let execute_gas = GasSchedule::DEFAULT.charge(&declared, raw.header.gas_used);
+        // The schedule for what is declared and used, and what dear work comes to.
+        let execute_gas = Execute::l1().run(&calldata, u64::MAX)?.gas;
+        let least = GasSchedule::DEFAULT.charge(&declared, raw.header.gas_used);
+        ensure!(execute_gas >= least, "{name}: {execute_gas} gas, and the schedule says {least}");
         let charged = through(&devnet, &name, &Bytes::copy_from_slice(&calldata))?;
         ensure!(charged == execute_gas, "{name}: the devnet charges {charged}, not {execute_gas}");
         report.step(format!(

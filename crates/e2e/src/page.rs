@@ -304,7 +304,7 @@ mod tests {
                 transactions: seed as usize + 12,
                 witness_bytes: seed as usize + 13,
                 input_bytes: seed as usize + 14,
-                execute_gas: seed + 15,
+                execute_gas: 2 * seed + 15,
                 ms: seed as f64 / 13.0,
                 refused_under_l2_rules: (seed > 2_000_000).then(|| HOSTILE.to_owned()),
             });

@@ -241,6 +241,12 @@ impl Rollup {
         Ok(NodeProcess::spawn_at("--http-port", command.stderr(log))?)
     }
 
+    /// Leaves the files of the nodes where they are; the folder.
+    pub(crate) fn keep_files(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
+    }
+
     /// The end of what a node has written.
     pub(crate) fn last_words(&self, log: &str) -> String {
         tail(&self.folder.path().join(log))
@@ -402,6 +408,8 @@ pub(crate) fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes 
 
 fn l1_command(program: &Path) -> Command {
     let mut command = Command::new(program);
+    // What EXECUTE refuses there is no news: scripts ask it with nothing, to see whether it is there.
+    command.env("RUST_LOG", "error");
     command.args(["devnet", "--silent", "--verify-blocks", "--chain-id", "31337"]);
     command
 }

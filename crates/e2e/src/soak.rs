@@ -54,8 +54,11 @@ pub(crate) fn run(minutes: f64, seed: u64, report: &mut Report) -> Result<()> {
     let mut soak = Soak::begin(seed, report)?;
     while Instant::now() < end {
         let step = soak.steps;
-        let again = || format!("step {step}: again by --soak {minutes} --seed {seed}");
-        soak.step(report).wrap_err_with(again)?;
+        if let Err(error) = soak.step(report) {
+            let files = soak.rollup.keep_files().display();
+            let again = format!("again by --soak {minutes} --seed {seed}; files are in {files}");
+            return Err(error.wrap_err(format!("step {step}: {again}")));
+        }
     }
     soak.check_all()?;
     report.step(format!(

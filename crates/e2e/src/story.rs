@@ -309,8 +309,8 @@ impl World {
                 forged(&honest, |input| input.request.payload.base_fee_per_gas += U256::ONE)?,
             ),
             (
-                "a transaction changed after it was signed",
-                "",
+                "a transaction changed after it was signed, so that it is somebody else's",
+                "transaction 0",
                 forged(&honest, |input| input.request.payload.transactions = (&changed).into())?,
             ),
         ] {
