@@ -46,8 +46,6 @@ pub(crate) enum Stage {
     ForgeBuild,
     /// forge test, with the helper that its tests call
     ForgeTest,
-    /// The end-to-end run, without the real blocks
-    EndToEnd,
 }
 
 /// Which stages to run, and how far.
@@ -178,7 +176,6 @@ impl Stage {
                     failed => Ok(failed),
                 }
             }
-            Self::EndToEnd => cargo(root, &["run", "--release", "--bin", "e2e", "--", "--quick"]),
         }
     }
 }
