@@ -74,7 +74,7 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// Latencies by name, in seconds.
-    pub(crate) fn latencies(&self) -> [(&'static str, f64); 4] {
+    pub(crate) const fn latencies(&self) -> [(&'static str, f64); 4] {
         [
             ("transfer until its receipt", self.transfer_seconds),
             ("transfer until on L1", self.transfer_on_l1_seconds),
@@ -84,7 +84,7 @@ impl Figures {
     }
 
     /// Transfers per second by name.
-    pub(crate) fn rates(&self) -> [(&'static str, f64); 3] {
+    pub(crate) const fn rates(&self) -> [(&'static str, f64); 3] {
         [
             ("accepted", self.accepted_per_second),
             ("in L2 blocks", self.included_per_second),

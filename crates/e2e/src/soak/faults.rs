@@ -2,7 +2,7 @@
 
 use super::{
     Soak,
-    plan::{Fault, Random, Trouble, Who},
+    plan::{DEEPEST, Fault, Random, Trouble, Who},
 };
 use crate::processes::{block_hash, number, status};
 use alloy_primitives::{B256, Bytes};
@@ -73,7 +73,8 @@ impl Soak {
             Fault::Jump(seconds) => {
                 let l1 = self.rollup.l1.client();
                 l1.request::<_, Value>("evm_increaseTime", (seconds,))?;
-                l1.request::<_, Value>("anvil_mine", (1,))?;
+                // So deep that no reorganisation takes L1 back to the time before.
+                l1.request::<_, Value>("anvil_mine", (DEEPEST + 1,))?;
             }
         }
         Ok(())

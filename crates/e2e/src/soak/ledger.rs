@@ -94,7 +94,7 @@ impl Ledger {
         self.doubtful.extend(doubtful);
     }
 
-    pub(super) fn acknowledged(&self) -> usize {
+    pub(super) const fn acknowledged(&self) -> usize {
         self.all.len()
     }
 

@@ -1,7 +1,7 @@
 //! What a seed says that is to happen: traffic, and what goes wrong meanwhile.
 
 /// Deepest reorganisation.
-const DEEPEST: u64 = 8;
+pub(super) const DEEPEST: u64 = 8;
 /// Longest jump of L1's clock, in seconds: more than the rollup waits for blocks.
 const LONGEST_JUMP: u64 = 7_200;
 /// Longest time that somebody is away or strange, in milliseconds.
