@@ -1,4 +1,5 @@
-//! `enshrine devnet` ends when it is told to, whatever it does.
+//! `enshrine devnet` ends when it is told to, whatever it does, and begins with what it is told to begin
+//! with.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -117,6 +118,36 @@ fn it_ends_in_the_middle_of_a_million_blocks_and_writes_its_state() {
         assert!(height.contains("result") && !height.contains(r#""0x0""#), "{height}");
         std::fs::remove_file(&path).unwrap();
     }
+}
+
+#[test]
+fn nobody_is_answered_before_the_state_of_its_file_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state.json");
+    let mut first = Devnet::start(&["--dump-state", state.to_str().unwrap()]);
+    let address = first.address();
+    answer(&address, "anvil_mine", "[7]");
+    first.signal("-INT");
+    assert!(first.ended().is_some());
+
+    // To open the pipe takes until the devnet opens it too: then it is about to read the state.
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut again = Devnet(
+        Command::new(env!("CARGO_BIN_EXE_enshrine"))
+            .args(["devnet", "--port", &free.port().to_string(), "--load-state"])
+            .arg(&pipe)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut written = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    assert!(TcpStream::connect(free).is_err(), "it listens");
+    written.write_all(&std::fs::read(&state).unwrap()).unwrap();
+    drop(written);
+    let height = answer(&again.address(), "eth_blockNumber", "[]");
+    assert!(height.contains(r#""0x7""#), "{height}");
 }
 
 #[test]

@@ -261,6 +261,10 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_blobs: bool,
 
+    /// Let EXECUTE take any valid block, also with what no L2 may hold: blobs, withdrawals, requests
+    #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
+    pub execute_any_block: bool,
+
     /// Let a transaction use more gas than EIP-7825 allows
     #[arg(long, help_heading = "EXECUTE")]
     pub no_tx_gas_cap: bool,
@@ -348,6 +352,7 @@ impl DevnetArgs {
             execute_forks: self.execute_schema.clone(),
             execute_gas: self.execute_gas,
             execute_blobs: self.execute_blobs,
+            execute_any_block: self.execute_any_block,
             origin: match &self.init {
                 Some(path) => Origin::Genesis {
                     genesis: Box::new(read_genesis(path)?),

@@ -2,7 +2,7 @@
 
 use crate::{
     Accounts, CLIENT_VERSION, Config, DevnetError, Facts, Fork, Mining, Origin, Traces, api,
-    cheats::ForcedHeader, console, fork::Remote, genesis, server::RunningServer,
+    cheats::ForcedHeader, console, dump, fork::Remote, genesis, server::RunningServer,
     state::DevnetState, story::Story,
 };
 use alloy_eips::BlockNumberOrTag;
@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
 use node::{BlobStore, HeaderPolicy, Node, Order, SetBlobStore, SetObserver, Settings};
 use rpc::{Api, BeaconPages, Journal, MorePages, Options, Pages, Telling, WorkerOptions, Workers};
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 /// A devnet that runs inside this process until it is stopped or dropped.
@@ -44,6 +44,15 @@ impl Devnet {
     ///
     /// Any [`DevnetError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, DevnetError> {
+        Self::start_from(config, None).await
+    }
+
+    /// As [`Self::start`], with the state of a file: nobody is answered before it is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`] and [`Self::load_state`].
+    pub async fn start_from(config: Config, file: Option<&Path>) -> Result<Self, DevnetError> {
         let accounts =
             Accounts::derive(&config.mnemonic, &config.derivation_path, config.accounts)?;
         let journal = Arc::new(Journal::new(Telling {
@@ -105,6 +114,14 @@ impl Devnet {
         let server_config = config.server.clone();
         let state =
             Arc::new(DevnetState::new(api.clone(), config, &accounts, remote, forced_header));
+        if let Some(path) = file {
+            let (state, path) = (Arc::clone(&state), path.to_owned());
+            let loaded = tokio::task::spawn_blocking(move || dump::load_file(&state, &path));
+            loaded.await.map_err(|error| DevnetError::Flag {
+                flag: "--load-state",
+                reason: error.to_string(),
+            })??;
+        }
         let mut workers = WorkerOptions::default();
         if let Some(threads) = state.config.threads {
             for lane in [&mut workers.read, &mut workers.execute, &mut workers.write] {

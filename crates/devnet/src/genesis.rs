@@ -6,7 +6,7 @@ use crate::{
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
-use execute::{BlobSource, BlobTail, Execute};
+use execute::{BlobSource, BlobTail, Execute, Rules};
 use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Journal};
@@ -163,6 +163,7 @@ fn execute(
         gas: config.execute_gas.into(),
         forks: own.chain(config.execute_forks.iter().copied()).collect(),
         observer: Arc::new(ExecuteObserver(Arc::clone(journal))),
+        rules: if config.execute_any_block { Rules::L1 } else { Rules::default() },
         ..Execute::default()
     };
     if config.execute_blobs {

@@ -1,11 +1,11 @@
 //! The command: a devnet as a process, from its flags to the signal that ends it.
 
 use crate::{
-    Devnet, DevnetError, STORY, allow_open_files, args::DevnetArgs, banner, config_out, dump,
+    Devnet, DevnetError, STORY, allow_open_files, args::DevnetArgs, banner, config_out,
     server::RunningServer,
 };
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
-use tokio::{sync::oneshot, task, time};
+use std::{fs, path::PathBuf, time::Duration};
+use tokio::{sync::oneshot, time};
 
 /// How long connections may take to end. Those whose requests wait for something do not.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -56,16 +56,7 @@ fn announce(devnet: &Devnet) {
 async fn start(args: &DevnetArgs) -> Result<Devnet, DevnetError> {
     let config = args.config()?;
     allow_open_files();
-    let devnet = Devnet::start(config).await?;
-    if let Some(path) = args.state_to_load() {
-        let (state, path) = (Arc::clone(devnet.state()), path.clone());
-        let loaded = task::spawn_blocking(move || dump::load_file(&state, &path));
-        loaded.await.map_err(|error| DevnetError::Flag {
-            flag: "--load-state",
-            reason: error.to_string(),
-        })??;
-    }
-    Ok(devnet)
+    Devnet::start_from(config, args.state_to_load().map(PathBuf::as_path)).await
 }
 
 /// Waits for the end, and writes the state at intervals on the way.

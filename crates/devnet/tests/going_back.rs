@@ -347,3 +347,23 @@ fn a_block_that_is_made_again_on_another_state_is_traced_on_that_one() {
     assert_eq!(first.0, second.0);
     assert_eq!((first.1, second.1), (1, 2));
 }
+
+#[test]
+fn what_comes_in_the_midst_of_a_reorganisation_does_not_wait_for_somebody_else() {
+    let served = serve(|_| {});
+    let ask = |method: &str, params: Value| {
+        let client = Client::new(&served.url(), Options::default()).unwrap();
+        client.request::<_, Value>(method, params).unwrap()
+    };
+    let accounts = ask("eth_accounts", json!([]));
+    let transfer = json!({ "from": accounts[0], "to": accounts[1], "value": "0x1" });
+    ask("anvil_mine", json!([16]));
+    for _ in 0..100 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| ask("anvil_reorg", json!([8, []])));
+            scope.spawn(|| ask("eth_sendTransaction", json!([transfer])));
+        });
+        let waits = ask("txpool_status", json!([]));
+        assert_eq!(waits, json!({ "pending": "0x0", "queued": "0x0" }));
+    }
+}

@@ -2,9 +2,10 @@
 
 mod support;
 
+use alloy_eips::eip4895::Withdrawal;
 use client::{Client, ClientError, Options};
 use serde_json::{Value, json};
-use support::{Served, TOOLS, execute_input, serve, tool};
+use support::{Served, TOOLS, execute_input, execute_input_with, serve, tool};
 
 const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
 /// Passes its calldata on to EXECUTE, and reverts with nothing if that fails.
@@ -107,6 +108,24 @@ fn a_call_is_explained_whatever_became_of_it() {
     let client = Client::new(&without.url(), Options::default()).unwrap();
     let asked = client.request::<_, Value>("enshrine_explainExecute", json!([{}]));
     assert!(asked.unwrap_err().to_string().contains("has no EXECUTE"));
+}
+
+#[test]
+fn a_block_with_withdrawals_is_valid_only_where_any_block_is() {
+    let withdrawals = vec![Withdrawal { amount: 1, ..Withdrawal::default() }];
+    let (with, without) = (execute_input_with(withdrawals), execute_input());
+    let verdicts = |any: bool| {
+        let scene = Scene::of(serve(|config| config.execute_any_block = any));
+        [&with, &without].map(|input| {
+            let call = json!({ "to": EXECUTE, "data": input, "gas": "0xf42400" });
+            scene.ask("enshrine_explainExecute", json!([call]))[0].clone()
+        })
+    };
+    let [with, without] = verdicts(false);
+    assert_eq!((&with["verdict"], &without["verdict"]), (&json!("refused"), &json!("valid")));
+    assert!(with["reason"].as_str().unwrap().contains("withdrawals"), "{with}");
+    let [with, without] = verdicts(true);
+    assert_eq!((&with["verdict"], &without["verdict"]), (&json!("valid"), &json!("valid")));
 }
 
 #[test]

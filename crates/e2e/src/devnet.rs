@@ -24,8 +24,11 @@ pub(crate) fn start(genesis: &Genesis) -> Result<NodeProcess> {
     Ok(NodeProcess::start(&mut command)?)
 }
 
-/// Builds the binary beside this one, if it is not built yet; where it is.
+/// Builds the binary beside this one, if it is not built yet and `ENSHRINE_BIN` names none; where it is.
 pub(crate) fn build() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("ENSHRINE_BIN") {
+        return Ok(named.into());
+    }
     let here = std::env::current_exe()?;
     let folder = here.parent().ok_or_else(|| eyre!("a program lies in a folder"))?;
     let root = toolchain::find_root()?;

@@ -2,7 +2,9 @@
 //! L1 and rebuilt from it. Devnet, sequencer and followers are processes, and share this machine.
 
 use crate::{
-    processes::{L2_CHAIN, Rollup, balance, status, transfer, until, until_safe},
+    processes::{
+        Deploying, L2_CHAIN, Rollup, balance, number as head, status, transfer, until, until_safe,
+    },
     report::Report,
 };
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
@@ -92,7 +94,7 @@ impl Load {
 /// Measures all of it.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     report.part("An L2 under load");
-    let rollup = Rollup::create(report)?;
+    let rollup = Rollup::create(Deploying::Plainly, report)?;
     let many = (PAYERS as u64 * TRANSFERS * 2).to_string();
     let sequencer = rollup.sequencer_with(&[
         "--poll-interval-ms",
@@ -159,7 +161,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let transfers = PAYERS as u64 * TRANSFERS;
     ensure!(count >= transfers, "{count} transactions in the blocks, {transfers} were sent");
     let lags = lags(&seen);
-    let l1_gas = advances(rollup.l1.client(), rollup.address, l1_before + 1)?;
+    let l1_gas = advances(rollup.l1.client(), rollup.deployment.rollup, l1_before + 1)?;
 
     let (_, all_gas) = blocks(sequencer.client(), 1, last)?;
     let expected = until_safe(sequencer.client())?;
@@ -269,10 +271,6 @@ fn lags(seen: &[Vec<(u64, Instant)>]) -> Vec<f64> {
         Some(then.saturating_duration_since(*at).as_secs_f64() * 1e3)
     };
     sequencer.iter().skip(1).filter_map(lag).collect()
-}
-
-fn head(node: &Client) -> Result<u64> {
-    Ok(node.request::<_, U64>("eth_blockNumber", ())?.to())
 }
 
 /// Waits until blocks that L1 has hold all transfers.

@@ -8,6 +8,7 @@
 //! executed, witnesses are recorded. The exit code tells whether all went as it must.
 
 mod devnet;
+mod gas;
 mod load;
 mod mainnet;
 mod nodes;
@@ -15,6 +16,7 @@ mod page;
 mod processes;
 mod progress;
 mod report;
+mod scripts;
 mod soak;
 mod story;
 

@@ -1,16 +1,58 @@
 //! Real blocks through the same precompile.
 
-use crate::report::{RealBlock, Report};
+use crate::{
+    devnet::build,
+    report::{RealBlock, Report},
+};
 use alloy_genesis::Genesis;
-use alloy_primitives::Bytes;
+use alloy_primitives::{Address, B256, Bytes, U64};
+use alloy_rpc_types_eth::TransactionReceipt;
 use chain::to_stateless_input;
 use chain::{Call, Chain, ChainConfig, empty_genesis};
 use execute::{DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, Rules};
 use executor::ChainSpec;
 use eyre::{Result, ensure, eyre};
-use std::{path::PathBuf, time::Instant};
-use testkit::vectors::{self, Block};
+use serde_json::{Value, json};
+use std::{path::PathBuf, process::Command, time::Instant};
+use testkit::{
+    NodeProcess,
+    vectors::{self, Block},
+};
 use wire::{ProtocolFork, StatelessInput, StatelessResult, convert::RawBlock};
+
+/// Gas of a transaction with a real block: more than any of them needs.
+const TRANSACTION_GAS: u64 = 1_000_000_000;
+
+/// The same as a process of its own, which is asked over JSON-RPC.
+fn devnet() -> Result<NodeProcess> {
+    let mut command = Command::new(build()?);
+    command.env("RUST_LOG", "error");
+    command.args(["devnet", "--silent", "--disable-block-gas-limit", "--no-tx-gas-cap"]);
+    command.args(["--max-tx-size", "16000000", "--execute-any-block", "--execute-schema"]);
+    command.arg("cancun,prague,osaka,bpo1,bpo2");
+    Ok(NodeProcess::start(&mut command)?)
+}
+
+/// What EXECUTE of a devnet charges for an input, which comes in a transaction of its own.
+fn through(devnet: &NodeProcess, name: &str, calldata: &Bytes) -> Result<u64> {
+    let node = devnet.client();
+    let accounts: Vec<Address> = node.request("eth_accounts", ())?;
+    let from = accounts.first().ok_or_else(|| eyre!("a devnet without accounts"))?;
+    let sent = json!({
+        "from": from, "to": EXECUTE_ADDRESS, "input": calldata, "gas": U64::from(TRANSACTION_GAS),
+    });
+    let hash: B256 = node.request("eth_sendTransaction", (sent,))?;
+    let receipt: TransactionReceipt = node.request("eth_getTransactionReceipt", (hash,))?;
+    let calls: Value = node.request("enshrine_explainExecute", (hash,))?;
+    ensure!(calls[0]["verdict"] == "valid", "{name}: the devnet says {calls}");
+    ensure!(receipt.status(), "{name}: the transaction of the devnet has failed");
+    let charged: u64 = serde_json::from_value::<U64>(calls[0]["gasUsed"].clone())?.to();
+    let tokens = calldata.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum::<u64>();
+    let (parts, floor) = (21_000 + 4 * tokens + charged, 21_000 + 10 * tokens);
+    let used = receipt.gas_used;
+    ensure!(used == parts.max(floor), "{name}: {used} gas used, not {parts}, and {floor} at least");
+    Ok(charged)
+}
 
 /// An L1 without limits on gas, whose EXECUTE takes any valid block.
 fn unlimited_l1() -> Result<Chain> {
@@ -30,7 +72,7 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         return Ok(());
     }
     report.part("Real blocks through the same precompile");
-    let l1 = unlimited_l1()?;
+    let (l1, devnet) = (unlimited_l1()?, devnet()?);
     for Block { name, bundle } in blocks {
         let spec = ChainSpec::known(bundle.chain_id)
             .ok_or_else(|| eyre!("{name}: chain {} is not a public network", bundle.chain_id))?;
@@ -56,14 +98,23 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         );
         let input = StatelessInput::decode(&calldata)?;
         let declared = DeclaredGas::of_input(calldata.len(), &input);
-        report.step(format!("{name} is valid ({} gas)", raw.header.gas_used));
+        // The schedule for what is declared and used, and what dear work comes to.
+        let execute_gas = Execute::l1().run(&calldata, u64::MAX)?.gas;
+        let least = GasSchedule::DEFAULT.charge(&declared, raw.header.gas_used);
+        ensure!(execute_gas >= least, "{name}: {execute_gas} gas, and the schedule says {least}");
+        let charged = through(&devnet, &name, &Bytes::copy_from_slice(&calldata))?;
+        ensure!(charged == execute_gas, "{name}: the devnet charges {charged}, not {execute_gas}");
+        report.step(format!(
+            "{name} is valid ({} gas), here and in a transaction of a devnet",
+            raw.header.gas_used
+        ));
         report.real_blocks.push(RealBlock {
             name,
             gas: raw.header.gas_used,
             transactions: raw.transactions.len(),
             witness_bytes: input.witness.encoded_len(),
             input_bytes: calldata.len(),
-            execute_gas: GasSchedule::DEFAULT.charge(&declared, raw.header.gas_used),
+            execute_gas,
             ms,
             refused_under_l2_rules: refusal.map(|refusal| refusal.to_string()),
         });

@@ -1,6 +1,6 @@
 //! The run as one page: all figures of the report, with charts drawn into it. It loads nothing.
 
-use crate::report::{Advanced, RealBlock, Report};
+use crate::report::{Advanced, Figures, RealBlock, Report};
 use std::fmt::Write as _;
 
 const STYLE: &str = "\
@@ -39,6 +39,14 @@ pub(crate) fn page(report: &Report) -> String {
         let _ = writeln!(page, "<li>{}</li>", escaped(step));
     }
     page += "</ol>\n";
+    if !report.versions.is_empty() {
+        let row = |(name, version): &(String, String)| vec![escaped(name), escaped(version)];
+        page += "<h2>Versions</h2>\n";
+        page += &table(&["what", "version"], report.versions.iter().map(row));
+    }
+    if let Some(figures) = &report.figures {
+        page += &of_processes(figures);
+    }
     if !report.advanced.is_empty() {
         page += &advanced(&report.advanced);
     }
@@ -46,6 +54,31 @@ pub(crate) fn page(report: &Report) -> String {
         page += &real_blocks(&report.real_blocks);
     }
     page + "</html>\n"
+}
+
+fn of_processes(figures: &Figures) -> String {
+    let (latencies, rates) = (figures.latencies(), figures.rates());
+    let bar = |(name, length): &(&'static str, f64), figure: String| Bar {
+        name,
+        parts: vec![("execute", *length)],
+        figure,
+    };
+    let mut text = String::from(
+        "<h2>The L2 of processes on this machine</h2>\n<p>How long it takes, in seconds.</p>\n",
+    );
+    let bars = latencies.iter().map(|it| bar(it, format!("{:.2} s", it.1)));
+    text += &chart("Seconds by what is waited for", bars.collect());
+    text += "<p>Transfers per second.</p>\n";
+    let bars = rates.iter().map(|it| bar(it, format!("{:.0} per second", it.1)));
+    text += &chart("Transfers per second", bars.collect());
+    let row = |unit: &'static str| {
+        move |(name, figure): &(&'static str, f64)| {
+            vec![escaped(name), figure.to_string(), unit.to_owned()]
+        }
+    };
+    let rows =
+        latencies.iter().map(row("seconds")).chain(rates.iter().map(row("transfers per second")));
+    text + &table(&["what", "figure", "unit"], rows)
 }
 
 fn advanced(rows: &[Advanced]) -> String {
@@ -231,14 +264,26 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::Value;
 
     const HOSTILE: &str = "</td><script>alert(\"1\")</script> & 'more'";
 
-    fn report() -> Report {
+    pub(super) fn report() -> Report {
         let mut report = Report::new(true);
+        report.versions = vec![("tool".to_owned(), "1.2.3".to_owned())];
+        report.figures = Some(Figures {
+            deposit_seconds: 1.25,
+            transfer_seconds: 2.25,
+            transfer_on_l1_seconds: 3.25,
+            withdrawal_seconds: 4.25,
+            accepted_per_second: 501.5,
+            included_per_second: 502.5,
+            settled_per_second: 503.5,
+        });
         report.step("Bob has 1 ETH".to_owned());
         report.step(HOSTILE.to_owned());
         for (name, seed) in [("deposit", 1_000_003), (HOSTILE, 70_000_001)] {
@@ -259,7 +304,7 @@ mod tests {
                 transactions: seed as usize + 12,
                 witness_bytes: seed as usize + 13,
                 input_bytes: seed as usize + 14,
-                execute_gas: seed + 15,
+                execute_gas: 2 * seed + 15,
                 ms: seed as f64 / 13.0,
                 refused_under_l2_rules: (seed > 2_000_000).then(|| HOSTILE.to_owned()),
             });
@@ -284,14 +329,14 @@ mod tests {
         let page = page(&report);
         let mut told = Vec::new();
         leaves(&serde_json::from_str(&report.to_json()).unwrap(), &mut told);
-        assert_eq!(told.len(), 2 + 2 * 9 + 2 * 8 - 1);
+        assert_eq!(told.len(), 2 + 7 + 2 + 2 * 9 + 2 * 8 - 1);
         for told in told {
             assert!(page.contains(&told), "{told} is not in {page}");
         }
-        assert_eq!(page.matches("<svg").count(), 3);
+        assert_eq!(page.matches("<svg").count(), 5);
         // A bar of each part, and a name and a figure for each bar.
-        assert_eq!(page.matches("<rect").count(), 2 * 3 + 2 + 2 * 2);
-        assert_eq!(page.matches("<text").count(), 2 * 3 * 2);
+        assert_eq!(page.matches("<rect").count(), 7 + 2 * 3 + 2 + 2 * 2);
+        assert_eq!(page.matches("<text").count(), 7 * 2 + 2 * 3 * 2);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A rollup whose nodes are processes, and how they are asked.
 
-use crate::{devnet, report::Report};
+use crate::{devnet, report::Report, scripts::Scripts};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::Genesis;
@@ -20,44 +20,59 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use testkit::{ETHER, Key, NodeProcess, deploy, rich, write_deployment};
+use testkit::{ETHER, Key, NodeProcess, Proxy, deploy, rich, write_deployment};
 
 /// Chain id of the L1.
 pub(crate) const L1_CHAIN: u64 = 31_337;
 /// Chain id of the L2.
 pub(crate) const L2_CHAIN: u64 = 8_079;
 /// How long anything may take that the nodes do by themselves.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A sequencer in a hurry.
+const SEQUENCER_FLAGS: &[&str] =
+    &["--block-time-ms", "250", "--submit-interval-ms", "1000", "--poll-interval-ms", "100"];
 
 /// A rollup whose nodes are processes.
 pub(crate) struct Rollup {
     program: PathBuf,
     folder: TempDir,
     pub(crate) l1: NodeProcess,
-    /// `NativeRollup`.
-    pub(crate) address: Address,
-    pub(crate) inbox: Address,
-    pub(crate) forced: Address,
+    /// Where the nodes of the L2 ask L1, if not at the node itself.
+    proxy: Option<Proxy>,
+    pub(crate) deployment: Deployment,
+    pub(crate) scripts: Scripts,
+}
+
+/// How the contracts come to L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deploying {
+    /// By plain transactions: whom anyone may advance, and which takes no fees.
+    Plainly,
+    /// By `forge script`, as `enshrine init` plans it: with a bridge for tokens, one sequencer, and
+    /// everybody else only after its silence. It takes no fees either.
+    ByScripts,
 }
 
 impl Rollup {
-    pub(crate) fn create(report: &mut Report) -> Result<Self> {
+    pub(crate) fn create(deploying: Deploying, report: &mut Report) -> Result<Self> {
         let program = devnet::build()?;
-        let l1 = NodeProcess::start(Command::new(&program).args([
-            "devnet",
-            "--silent",
-            "--verify-blocks",
-            "--chain-id",
-            "31337",
-        ]))?;
-        let folder = tempfile::tempdir()?;
+        let l1 = NodeProcess::start(&mut l1_command(&program))?;
+        // The scripts may write there.
+        let caches = toolchain::find_root()?.join("cache");
+        fs::create_dir_all(&caches)?;
+        let folder = tempfile::Builder::new().prefix("e2e-").tempdir_in(caches)?;
         let place = folder.path().join("rollup");
         let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false))?;
         let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
+        let policy = match deploying {
+            Deploying::Plainly => "none",
+            Deploying::ByScripts => "permissioned",
+        };
         run(Command::new(&program).arg("init").arg(&place).args([
             "--dev",
             "--policy",
-            "none",
+            policy,
             "--timestamp",
             &time.to::<u64>().to_string(),
             "--l1",
@@ -67,15 +82,63 @@ impl Rollup {
         let genesis: Genesis = serde_json::from_slice(&fs::read(place.join("genesis.json"))?)?;
         let keys: Value = serde_json::from_slice(&fs::read(place.join("keys.json"))?)?;
         let advance: Address = serde_json::from_value(keys["advance"]["address"].clone())?;
-        for account in [advance, Key::named("operator").address(), Key::named("alice").address()] {
+        let operator = Key::named("operator");
+        for account in [advance, operator.address(), Key::named("alice").address()] {
             let wei = rich(1_000 * ETHER).balance;
             l1.client().request::<_, Value>("anvil_setBalance", (account, wei))?;
         }
-        let deployment = deploy(l1.client(), &Key::named("operator"), genesis)?;
-        write_deployment(&deployment, &place)?;
-        let Deployment { rollup, inbox, forced, .. } = deployment;
-        report.step(format!("NativeRollup at {rollup}, whom anyone may advance"));
-        Ok(Self { program, folder, l1, address: rollup, inbox, forced })
+        let scripts = Scripts::new(folder.path())?;
+        let deployment = match deploying {
+            Deploying::Plainly => {
+                let deployment = deploy(l1.client(), &operator, genesis)?;
+                write_deployment(&deployment, &place)?;
+                deployment
+            }
+            Deploying::ByScripts => {
+                report.doing(
+                    "forge script/Deploy.s.sol, which compiles the contracts the first time",
+                );
+                let plan = place.join("rollup.toml");
+                let text =
+                    fs::read_to_string(&plan)?.replace("fee_percent = 100", "fee_percent = 0");
+                fs::write(&plan, text)?;
+                let plan = plan.display().to_string();
+                scripts.run("Deploy", "run(string)", &[&plan], l1.client().url(), &operator)?;
+                Deployment::read(&place.join("deployment.json"))?
+            }
+        };
+        let who = match deploying {
+            Deploying::Plainly => "whom anyone may advance",
+            Deploying::ByScripts => "deployed by forge script, whom its sequencer may advance",
+        };
+        report.step(format!("NativeRollup at {}, {who}", deployment.rollup));
+        Ok(Self { program, folder, scripts, l1, proxy: None, deployment })
+    }
+
+    /// From here on, nodes that are started ask L1 by way of a proxy.
+    pub(crate) fn put_proxy(&mut self) -> Result<()> {
+        self.proxy = Some(Proxy::start(self.l1.address())?);
+        Ok(())
+    }
+
+    pub(crate) fn proxy(&self) -> Result<&Proxy> {
+        self.proxy.as_ref().ok_or_eyre("there is no proxy before L1")
+    }
+
+    /// Kills L1, and starts it again from a state file that was written some time ago: what has happened
+    /// since then never has.
+    pub(crate) fn revive_l1(&mut self, state: &Path, down: Duration) -> Result<()> {
+        self.l1.kill();
+        sleep(down);
+        self.l1 = NodeProcess::start(l1_command(&self.program).arg("--load-state").arg(state))?;
+        if let Some(proxy) = &self.proxy {
+            proxy.redirect(self.l1.address());
+        }
+        Ok(())
+    }
+
+    fn l1_url(&self) -> String {
+        self.proxy.as_ref().map_or_else(|| self.l1.client().url().to_owned(), Proxy::url)
     }
 
     pub(crate) fn place(&self) -> PathBuf {
@@ -83,20 +146,30 @@ impl Rollup {
     }
 
     pub(crate) fn sequencer(&self) -> Result<NodeProcess> {
-        self.sequencer_with(&[
-            "--block-time-ms",
-            "250",
-            "--submit-interval-ms",
-            "1000",
-            "--poll-interval-ms",
-            "100",
-        ])
+        self.sequencer_with(SEQUENCER_FLAGS)
     }
 
     pub(crate) fn sequencer_with(&self, flags: &[&str]) -> Result<NodeProcess> {
-        let mut command = Command::new(&self.program);
-        command.arg("node").arg("--config").arg(self.place().join("node.toml")).args(flags);
-        self.start(&mut command, "sequencer.log")
+        self.start(&mut self.sequencer_command(flags), "sequencer.log")
+    }
+
+    /// A sequencer that may not answer yet.
+    pub(crate) fn spawn_sequencer(&self) -> Result<NodeProcess> {
+        self.spawn(&mut self.sequencer_command(SEQUENCER_FLAGS), "sequencer.log")
+    }
+
+    fn sequencer_command(&self, flags: &[&str]) -> Command {
+        let mut command = self.node();
+        command.arg("--config").arg(self.place().join("node.toml")).args(flags);
+        command.arg("--l1").arg(self.l1_url());
+        command
+    }
+
+    /// A node that takes a file that may not grow for a full disk, and not for its end.
+    fn node(&self) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(&self.program).arg("node");
+        command
     }
 
     /// A devnet beside the L1 of the rollup.
@@ -107,22 +180,36 @@ impl Rollup {
 
     /// A follower that keeps its chain.
     pub(crate) fn kept_follower(&self) -> Result<NodeProcess> {
-        let mut command = Command::new(&self.program);
-        command.args(["node", "--role", "follower", "--poll-interval-ms", "100"]);
-        command.arg("--l1").arg(self.l1.client().url());
-        command.arg("--deployment").arg(self.place().join("deployment.json"));
+        self.start(&mut self.kept_follower_command(), "follower.log")
+    }
+
+    /// A follower that keeps its chain, and may not answer yet.
+    pub(crate) fn spawn_kept_follower(&self) -> Result<NodeProcess> {
+        self.spawn(&mut self.kept_follower_command(), "follower.log")
+    }
+
+    fn kept_follower_command(&self) -> Command {
+        let mut command = self.follower_command();
         command.arg("--data-dir").arg(self.place().join("follower"));
-        self.start(&mut command, "follower.log")
+        command
+    }
+
+    fn follower_command(&self) -> Command {
+        let mut command = self.node();
+        command.args(["--role", "follower", "--poll-interval-ms", "100"]);
+        command.arg("--l1").arg(self.l1_url());
+        command.arg("--deployment").arg(self.place().join("deployment.json"));
+        command
     }
 
     /// A sequencer that has nothing but the deployment file, L1 and a key.
     pub(crate) fn rescue(&self, key: &Key) -> Result<NodeProcess> {
         let secret = key.secret().to_string();
-        let mut command = Command::new(&self.program);
-        command.args(["node", "--role", "sequencer", "--poll-interval-ms", "100"]);
+        let mut command = self.node();
+        command.args(["--role", "sequencer", "--poll-interval-ms", "100"]);
         command.args(["--block-time-ms", "250", "--submit-interval-ms", "1000"]);
         command.args(["--advance-key", &secret, "--operator-key", &secret]);
-        command.arg("--l1").arg(self.l1.client().url());
+        command.arg("--l1").arg(self.l1_url());
         command.arg("--deployment").arg(self.place().join("deployment.json"));
         self.start(&mut command, "rescue.log")
     }
@@ -139,28 +226,51 @@ impl Rollup {
     }
 
     fn follower_with(&self, flags: &[&str]) -> Result<NodeProcess> {
-        let mut command = Command::new(&self.program);
-        command.args(["node", "--role", "follower", "--poll-interval-ms", "100"]);
-        command.arg("--l1").arg(self.l1.client().url()).args(flags);
-        command.arg("--deployment").arg(self.place().join("deployment.json"));
-        self.start(&mut command, "follower.log")
+        self.start(self.follower_command().args(flags), "follower.log")
     }
 
     fn start(&self, command: &mut Command, log: &str) -> Result<NodeProcess> {
+        let mut node = self.spawn(command, log)?;
+        node.until_ready().wrap_err_with(|| self.last_words(log))?;
+        Ok(node)
+    }
+
+    fn spawn(&self, command: &mut Command, log: &str) -> Result<NodeProcess> {
         let path = self.folder.path().join(log);
-        let log = fs::OpenOptions::new().create(true).append(true).open(&path)?;
-        let started = NodeProcess::start_at("--http-port", command.stderr(log));
-        started.wrap_err_with(|| tail(&path))
+        let log = fs::OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(NodeProcess::spawn_at("--http-port", command.stderr(log))?)
+    }
+
+    /// Leaves the files of the nodes where they are; the folder.
+    pub(crate) fn keep_files(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
+    }
+
+    /// The end of what a node has written.
+    pub(crate) fn last_words(&self, log: &str) -> String {
+        tail(&self.folder.path().join(log))
     }
 
     pub(crate) fn deposit(&self, from: &Key, to: Address, value: u128) -> Result<()> {
-        let call =
-            IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
-        let (l1, input) = (self.l1.client(), call.abi_encode().into());
-        let hash = send(l1, L1_CHAIN, from, self.inbox.into(), value, input, 300_000)?;
+        let l1 = self.l1.client();
+        let hash = send_deposit(l1, self.deployment.inbox, from, to, value)?;
         ensure!(receipt(l1, hash)?.status(), "the deposit failed");
         Ok(())
     }
+}
+
+/// Sends a deposit, which is in no block yet.
+pub(crate) fn send_deposit(
+    l1: &Client,
+    inbox: Address,
+    from: &Key,
+    to: Address,
+    value: u128,
+) -> Result<B256> {
+    let call =
+        IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
+    send(l1, L1_CHAIN, from, inbox.into(), value, call.abi_encode().into(), 300_000)
 }
 
 /// A part of what `rollup_syncStatus` answers.
@@ -208,14 +318,31 @@ pub(crate) fn balance(node: &Client, account: Address) -> Result<U256> {
     Ok(node.request("eth_getBalance", (account, "latest"))?)
 }
 
+/// Asks a contract at the newest block.
+pub(crate) fn ask<C: SolCall>(node: &Client, to: Address, call: &C) -> Result<C::Return> {
+    let request = json!({ "to": to, "input": Bytes::from(call.abi_encode()) });
+    let answer: Bytes = node.request("eth_call", (request, "latest"))?;
+    Ok(C::abi_decode_returns(&answer)?)
+}
+
+/// Number of the newest block.
+pub(crate) fn number(node: &Client) -> Result<u64> {
+    Ok(node.request::<_, U64>("eth_blockNumber", ())?.to())
+}
+
 pub(crate) fn nonce(node: &Client, account: Address) -> Result<u64> {
     let nonce: U64 = node.request("eth_getTransactionCount", (account, "latest"))?;
     Ok(nonce.to())
 }
 
 pub(crate) fn block_hash(node: &Client, number: u64) -> Result<B256> {
+    find_hash(node, number)?.ok_or_else(|| eyre!("there is no block {number}"))
+}
+
+/// As above; `None` if the node has no such block, which may be so for a while.
+pub(crate) fn find_hash(node: &Client, number: u64) -> Result<Option<B256>> {
     let block: Value = node.request("eth_getBlockByNumber", (format!("{number:#x}"), false))?;
-    serde_json::from_value(block["hash"].clone()).wrap_err("no such block")
+    Ok(serde_json::from_value(block["hash"].clone())?)
 }
 
 pub(crate) fn receipt(node: &Client, hash: B256) -> Result<TransactionReceipt> {
@@ -279,6 +406,14 @@ pub(crate) fn transfer(from: &Key, nonce: u64, to: Address, tip: u128) -> Bytes 
     transaction.encoded_2718().into()
 }
 
+fn l1_command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    // What EXECUTE refuses there is no news: scripts ask it with nothing, to see whether it is there.
+    command.env("RUST_LOG", "error");
+    command.args(["devnet", "--silent", "--verify-blocks", "--chain-id", "31337"]);
+    command
+}
+
 fn run(command: &mut Command) -> Result<()> {
     let output = command.stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -293,7 +428,7 @@ pub(crate) fn shown(begun: Instant) -> String {
 fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().rev().take(10).collect();
-    eyre!("its last words: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n")).to_string()
+    format!("its last words: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
 }
 
 pub(crate) fn has_deposit(l1: &Client, inbox: Address, number: u64) -> Result<bool> {

@@ -56,6 +56,53 @@ pub(crate) struct RealBlock {
     pub(crate) refused_under_l2_rules: Option<String>,
 }
 
+/// How fast the L2 of processes is for its users, all of them on one machine.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Figures {
+    /// From a deposit on L1 to the balance on the L2.
+    pub(crate) deposit_seconds: f64,
+    /// From a transfer to its receipt, and to L1.
+    pub(crate) transfer_seconds: f64,
+    pub(crate) transfer_on_l1_seconds: f64,
+    /// From a withdrawal on the L2 to the ether on L1, proven and claimed.
+    pub(crate) withdrawal_seconds: f64,
+    /// Transfers that are accepted, that are in blocks and that are on L1 in a second.
+    pub(crate) accepted_per_second: f64,
+    pub(crate) included_per_second: f64,
+    pub(crate) settled_per_second: f64,
+}
+
+impl Figures {
+    /// Latencies by name, in seconds.
+    pub(crate) const fn latencies(&self) -> [(&'static str, f64); 4] {
+        [
+            ("transfer until its receipt", self.transfer_seconds),
+            ("transfer until on L1", self.transfer_on_l1_seconds),
+            ("deposit on L1 until on the L2", self.deposit_seconds),
+            ("withdrawal until claimed on L1", self.withdrawal_seconds),
+        ]
+    }
+
+    /// Transfers per second by name.
+    pub(crate) const fn rates(&self) -> [(&'static str, f64); 3] {
+        [
+            ("accepted", self.accepted_per_second),
+            ("in L2 blocks", self.included_per_second),
+            ("on L1", self.settled_per_second),
+        ]
+    }
+
+    fn print(&self) {
+        println!("\nThe L2 of processes on this machine");
+        for (what, seconds) in self.latencies() {
+            println!("  {what:<40}{seconds:>10.2} s");
+        }
+        for (what, rate) in self.rates() {
+            println!("  {:<40}{rate:>10.0} per second", format!("transfers {what}"));
+        }
+    }
+}
+
 /// The whole run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -65,9 +112,13 @@ pub(crate) struct Report {
     start: Instant,
     #[serde(skip)]
     progress: Progress,
+    /// Of what ran, by name.
+    pub(crate) versions: Vec<(String, String)>,
     steps: Vec<String>,
     pub(crate) advanced: Vec<Advanced>,
     pub(crate) real_blocks: Vec<RealBlock>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) figures: Option<Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) load: Option<Load>,
 }
@@ -79,9 +130,11 @@ impl Report {
             quiet,
             start,
             progress: Progress::start(start),
+            versions: Vec::new(),
             steps: Vec::new(),
             advanced: Vec::new(),
             real_blocks: Vec::new(),
+            figures: None,
             load: None,
         }
     }
@@ -125,7 +178,19 @@ impl Report {
             load.print();
             return;
         }
-        println!("\nBlocks advanced on L1");
+        if !self.versions.is_empty() {
+            println!();
+        }
+        for (name, version) in &self.versions {
+            println!("{name}: {version}");
+        }
+        if let Some(figures) = &self.figures {
+            figures.print();
+        }
+        if self.advanced.is_empty() {
+            return;
+        }
+        println!("\nBlocks advanced on L1 (sizes in bytes)");
         println!(
             "  {:<34}{:>9}{:>9}{:>9}{:>10}{:>10}{:>10}{:>10}{:>8}",
             "block",
@@ -155,7 +220,9 @@ impl Report {
         if self.real_blocks.is_empty() {
             return;
         }
-        println!("\nReal blocks through the same EXECUTE (L1 profile, gas limits lifted)");
+        println!(
+            "\nReal blocks through the same EXECUTE (L1 profile, gas limits lifted; sizes in bytes)"
+        );
         println!(
             "  {:<20}{:>12}{:>6}{:>10}{:>10}{:>12}{:>8}  under L2 rules",
             "block", "gas", "txs", "witness", "input", "EXECUTE", "ms",

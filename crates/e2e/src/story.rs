@@ -2,6 +2,7 @@
 
 use crate::{
     devnet,
+    gas::measure,
     report::{Advanced, Report},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
@@ -18,6 +19,7 @@ use contracts::{
 };
 use execute::{DeclaredGas, Execute, GasSchedule};
 use eyre::{OptionExt, Result, ensure, eyre};
+use serde_json::Value;
 use std::time::Instant;
 use testkit::{Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich};
 use wire::{ProtocolFork, StatelessInput};
@@ -70,7 +72,7 @@ pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
     ));
 
     let before = world.rollup.head(&world.l1)?.number;
-    let advanced = world.advance("deposit, transfer, contract", &block, vec![update])?;
+    let advanced = world.advance("deposit, transfer, contract", &block, vec![update], report)?;
     ensure!(advanced.l1_gas <= TRANSACTION_GAS_CAP, "EIP-7825");
     ensure!(world.rollup.head(&world.l1)?.number == before + 1, "the head has not moved");
     report.step(format!(
@@ -106,7 +108,7 @@ pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
     let anchor = anchor.hash();
     let transfer = world.l2.sign(&alice, bob.address().into(), to_bob, Bytes::new(), 21_000)?;
     let block = world.seal(anchor, vec![transfer])?;
-    let advanced = world.advance("one transfer", &block, vec![])?;
+    let advanced = world.advance("one transfer", &block, vec![], report)?;
     report.advanced.push(advanced);
     world.l2.append(block)?;
     report.step(format!(
@@ -193,6 +195,7 @@ impl World {
         name: &str,
         block: &BlockWithWitness,
         updates: Vec<AnchorUpdate>,
+        report: &mut Report,
     ) -> Result<Advanced> {
         let input = block.input()?;
         let input_bytes = input.len();
@@ -209,6 +212,18 @@ impl World {
         let ms = start.elapsed().as_secs_f64() * 1e3;
         ensure!(sent.receipt.success, "advance failed");
         let gas = block.block.header.gas_used;
+        let execute_gas = GasSchedule::DEFAULT.charge(&declared, gas);
+        if let Some(node) = self.l1.node() {
+            let hash = *sent.block.transactions[0].hash();
+            let measured = measure(node.client(), hash, TRANSACTION_GAS_CAP, &calldata)?;
+            let (got, receipt) = (measured.execute, measured.receipt);
+            ensure!(
+                got == execute_gas,
+                "EXECUTE took {got} gas, and the schedule says {execute_gas}"
+            );
+            ensure!(receipt == sent.gas_used, "traced {receipt} gas, used {}", sent.gas_used);
+            report.step(format!("{name}, {}", measured.shown()));
+        }
         // EIP-7623.
         let tokens = calldata.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum::<u64>();
         Ok(Advanced {
@@ -217,7 +232,7 @@ impl World {
             witness_bytes,
             input_bytes,
             l1_gas: sent.gas_used,
-            execute_gas: GasSchedule::DEFAULT.charge(&declared, gas),
+            execute_gas,
             calldata_gas: 4 * tokens,
             floor_gas: 21_000 + 10 * tokens,
             ms,
@@ -268,29 +283,41 @@ impl World {
         let last = transfer.len() - 1;
         transfer[last] ^= 1;
         changed[0] = transfer.into();
-        for (what, input) in [
+        for (what, check, input) in [
             (
                 "a state root that execution does not give",
+                "state root",
                 forged(&honest, |input| {
                     input.request.payload.state_root = B256::repeat_byte(0xee);
                 })?,
             ),
             (
                 "a receipts root that execution does not give",
+                "receipts root",
                 forged(&honest, |input| {
                     input.request.payload.receipts_root = B256::repeat_byte(0xee);
                 })?,
             ),
             (
                 "less gas than is used",
+                "gas used",
                 forged(&honest, |input| input.request.payload.gas_used -= 1)?,
             ),
             (
-                "a transaction changed after it was signed",
+                "a base fee that does not follow from the parent",
+                "base fee",
+                forged(&honest, |input| input.request.payload.base_fee_per_gas += U256::ONE)?,
+            ),
+            (
+                "a transaction changed after it was signed, so that it is somebody else's",
+                "transaction 0",
                 forged(&honest, |input| input.request.payload.transactions = (&changed).into())?,
             ),
         ] {
             let before = self.rollup.head(&self.l1)?;
+            let refused = Execute::default().run(&input, u64::MAX);
+            let reason = refused.err().ok_or_else(|| eyre!("{what}: accepted"))?.to_string();
+            ensure!(reason.contains(check), "{what}: refused by another check: {reason}");
             let call = INativeRollup::advanceCall {
                 inputs: vec![input.into()],
                 evidence: Evidence::default(),
@@ -309,7 +336,13 @@ impl World {
             ensure!(!sent.receipt.success, "{what}: accepted");
             let after = self.rollup.head(&self.l1)?;
             ensure!(after.number == before.number, "{what}: the head has moved");
-            report.step(format!("{what}: refused by EXECUTE, the head stays"));
+            if let Some(node) = self.l1.node() {
+                let hash = *sent.block.transactions[0].hash();
+                let calls: Value = node.client().request("enshrine_explainExecute", (hash,))?;
+                let told = calls[0]["reason"].as_str().unwrap_or_default();
+                ensure!(told == reason, "{what}: the devnet says {told:?}, not {reason:?}");
+            }
+            report.step(format!("{what}: refused ({reason}), the head stays"));
         }
         Ok(())
     }

@@ -2,9 +2,10 @@
 //!
 //! [Named keys](Key) and what they sign, accounts of a genesis, the [test vectors](vectors), the
 //! compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an [`L2`] in this
-//! process, [blocks on states](Forgery) that only an attacker has, nodes in [processes of their own](NodeProcess)
-//! and a rollup [deployed](deploy) over RPC. It knows where the checkout lies that it was built in, so nothing that is shipped may link it: crates have it for their tests, examples
-//! and measurements.
+//! process, [blocks on states](Forgery) that only an attacker has, nodes in [processes of their own](NodeProcess),
+//! [something that lies](Proxy) between them, and a rollup [deployed](deploy) over RPC. It knows where the
+//! checkout lies that it was built in, so nothing that is shipped may link it: crates have it for their tests,
+//! examples and measurements.
 //!
 //! This crate owns no rule of a chain or of a rollup, only the tedium of setting one up.
 
@@ -20,6 +21,7 @@ mod keys;
 mod l1;
 mod l2;
 mod process;
+mod proxy;
 mod rollup;
 pub mod vectors;
 
@@ -33,4 +35,5 @@ pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;
 pub use process::{NodeProcess, enshrine};
+pub use proxy::{Interception, Proxy, id_of};
 pub use rollup::Rollup;

@@ -4,9 +4,9 @@ use crate::HarnessError;
 use client::{Client, Options};
 use std::{
     env,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -18,6 +18,7 @@ const START: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct NodeProcess {
     process: Child,
+    address: SocketAddr,
     client: Client,
 }
 
@@ -30,23 +31,33 @@ impl NodeProcess {
 
     /// As [`Self::start`], for a command that has another flag for its port.
     pub fn start_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
+        let mut node = Self::spawn_at(flag, command)?;
+        node.until_ready()?;
+        Ok(node)
+    }
+
+    /// As [`Self::start_at`], without waiting for an answer.
+    pub fn spawn_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |error| HarnessError::Process { program: program.clone(), error };
-        let port = TcpListener::bind("127.0.0.1:0")
+        let address = TcpListener::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
-            .map_err(failed)?
-            .port();
-        let client = Client::new(&format!("http://127.0.0.1:{port}"), Options::default())?;
+            .map_err(failed)?;
+        let client = Client::new(&format!("http://{address}"), Options::default())?;
         let process = command
-            .args([flag, &port.to_string()])
+            .args([flag, &address.port().to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .map_err(failed)?;
-        let mut node = Self { process, client };
+        Ok(Self { process, address, client })
+    }
+
+    /// Waits until it answers.
+    pub fn until_ready(&mut self) -> Result<(), HarnessError> {
         let begun = Instant::now();
-        while node.client.request::<_, String>("eth_chainId", ()).is_err() {
-            if let Some(status) = node.process.try_wait().map_err(failed)? {
+        while self.client.request::<_, String>("eth_chainId", ()).is_err() {
+            if let Some(status) = self.ended()? {
                 return Err(HarnessError::Ended(status));
             }
             if begun.elapsed() > START {
@@ -54,7 +65,28 @@ impl NodeProcess {
             }
             sleep(Duration::from_millis(20));
         }
-        Ok(node)
+        Ok(())
+    }
+
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>, HarnessError> {
+        let failed = |error| HarnessError::Process { program: "the node".to_owned(), error };
+        self.process.try_wait().map_err(failed)
+    }
+
+    /// Where it answers.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// No file of it may get longer than that (RLIMIT_FSIZE): writing more fails, as it does on a full
+    /// disk, if it ignores SIGXFSZ, and kills it otherwise.
+    pub fn limit_files(&self, bytes: u64) -> Result<(), HarnessError> {
+        let failed = |error| HarnessError::Process { program: "prlimit".to_owned(), error };
+        let (id, limit) = (self.process.id().to_string(), format!("--fsize={bytes}:"));
+        let status = Command::new("prlimit").args(["--pid", &id, &limit]).status();
+        let status = status.map_err(failed)?;
+        if status.success() { Ok(()) } else { Err(HarnessError::Ended(status)) }
     }
 
     /// Kills it at once (SIGKILL). What was asked of it after that fails.

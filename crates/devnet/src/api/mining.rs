@@ -124,12 +124,18 @@ fn set_automine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
         (Mining::Mixed(interval), false) => Mining::Interval(interval),
         (mining, false) => mining,
     }));
-    if waiting
-        && devnet.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty())
-    {
-        mine_one(devnet)?;
+    if waiting {
+        mine_waiting(devnet)?;
     }
     Ok(Value::Null)
+}
+
+/// Makes a block if there is anything to stand in it.
+pub(super) fn mine_waiting(devnet: &DevnetState) -> Result<(), ErrorObjectOwned> {
+    if devnet.node.pending().is_ok_and(|next| !next.state.block().transactions.is_empty()) {
+        mine_one(devnet)?;
+    }
+    Ok(())
 }
 
 fn get_interval(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

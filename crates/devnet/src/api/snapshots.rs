@@ -3,12 +3,13 @@
 use super::{
     Method,
     args::{Args, Number, internal, invalid},
+    mining::mine_waiting,
 };
 use crate::{
     DevnetError, Fork, Origin, dump, fork::Remote, genesis, state::DevnetState,
     state_file::StateFile,
 };
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, map::B256Set};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{Chain, ChainError};
 use jsonrpsee::types::ErrorObjectOwned;
@@ -195,6 +196,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
             depth.saturating_sub(1)
         )));
     }
+    let waited = waiting(devnet);
     go_back(devnet, depth, "Reorg")?;
     // Nothing mines between the new blocks, and they hold nothing but what was given.
     let mining = devnet.node.execute(SetMining(Mining::Manual));
@@ -222,7 +224,17 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
     };
     let made = made();
     devnet.node.execute(SetMining(mining));
-    made.map(|()| Value::Null)
+    made?;
+    // What has come meanwhile has had nobody to mine it.
+    if mining.is_auto() && waiting(devnet).iter().any(|hash| !waited.contains(hash)) {
+        mine_waiting(devnet)?;
+    }
+    Ok(Value::Null)
+}
+
+/// The transactions of the pool.
+fn waiting(devnet: &DevnetState) -> B256Set {
+    devnet.node.read(|node| node.pool.iter().map(|waiting| *waiting.hash()).collect())
 }
 
 fn dump_state(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

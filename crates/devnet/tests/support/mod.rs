@@ -1,6 +1,7 @@
 //! What the tests of clients share: a devnet of their own, tools, and an input of EXECUTE.
 #![allow(dead_code, reason = "no test uses all of it")]
 
+use alloy_eips::eip4895::Withdrawal;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
 use enshrine_devnet::{Config, Devnet};
 use executor::ChainSpec;
@@ -76,10 +77,15 @@ pub(crate) fn run(command: &mut Command) -> String {
 
 /// The calldata of EXECUTE for an empty L2 block.
 pub(crate) fn execute_input() -> String {
+    execute_input_with(Vec::new())
+}
+
+/// An input whose block has these withdrawals, which no L2 may hold.
+pub(crate) fn execute_input_with(withdrawals: Vec<Withdrawal>) -> String {
     let fork = ProtocolFork::Osaka;
     let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
     let chain = Chain::new(&empty_genesis(fork), config).unwrap();
-    let attributes = BlockAttributes { timestamp: 12, ..BlockAttributes::default() };
+    let attributes = BlockAttributes { timestamp: 12, withdrawals, ..BlockAttributes::default() };
     let (block, left_out) = chain.build(&attributes, Vec::new()).unwrap();
     assert!(left_out.is_empty());
     alloy_primitives::hex::encode_prefixed(block.input().unwrap())

@@ -1,6 +1,5 @@
 //! L2 blocks that come to L1 in blobs, and who reads them there.
 
-use crate::support::proxy;
 use crate::support::{World, provider_of, signed, until};
 use alloy_consensus::{Transaction as _, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
@@ -21,7 +20,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{ETHER, Key};
+use testkit::{ETHER, Key, id_of};
 
 /// What becomes of the answer to a request for a path; `None` if there is nothing at it.
 type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
@@ -319,7 +318,7 @@ async fn blobs_that_l1_refuses_are_not_tried_again_soon_and_their_blocks_go_as_c
     proxy.intercept(move |request| {
         sent_with_blobs(request)?;
         count.fetch_add(1, Ordering::Relaxed);
-        let (id, error) = (proxy::id_of(request), r#"{"code":-32000,"message":"no blobs here"}"#);
+        let (id, error) = (id_of(request), r#"{"code":-32000,"message":"no blobs here"}"#);
         Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
     });
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
@@ -382,7 +381,7 @@ async fn blobs_that_l1_leaves_for_what_they_may_cost_give_way_to_calldata() -> R
     proxy.intercept(move |request| {
         let transaction = sent_with_blobs(request)?;
         seen.lock().ok()?.push(transaction);
-        let (id, hash) = (proxy::id_of(request), B256::ZERO);
+        let (id, hash) = (id_of(request), B256::ZERO);
         Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{hash}"}}"#))
     });
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;

@@ -1,6 +1,5 @@
 //! How blocks get to an L1 that does not take them at once.
 
-use crate::support::proxy;
 use crate::support::{self, World, provider_of, signed, until};
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
@@ -15,7 +14,7 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{ETHER, GWEI, Key};
+use testkit::{ETHER, GWEI, Key, id_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end() -> Result<()> {
@@ -33,7 +32,7 @@ async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end
         let raw = &raw[raw.find("0x")?..];
         let raw = alloy_primitives::hex::decode(&raw[..raw.find('"')?]).ok()?;
         let transaction = TxEnvelope::decode_2718_exact(&raw).ok()?;
-        let (id, hash) = (proxy::id_of(request), *transaction.tx_hash());
+        let (id, hash) = (id_of(request), *transaction.tx_hash());
         seen.lock().ok()?.push(transaction);
         Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{hash}"}}"#))
     });
@@ -66,7 +65,7 @@ async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end
     let (last, _) = offered.last().ok_or_eyre("nothing was offered")?;
     assert!(last * 115 / 100 > cap, "{offered:?}");
 
-    proxy.intercept(|_| None);
+    proxy.honest();
     world.provider.anvil_mine(Some(1), None).await?;
     until("L1 to take it", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) })
         .await?;
@@ -113,7 +112,7 @@ async fn what_was_lost_on_its_way_is_sent_again_although_l1_makes_no_block() -> 
         let is_sent = request.contains("eth_sendRawTransaction");
         (is_sent && seen.fetch_add(1, Ordering::SeqCst) < 2).then(|| {
             let hash = alloy_primitives::B256::ZERO;
-            format!(r#"{{"jsonrpc":"2.0","id":{},"result":"{hash}"}}"#, proxy::id_of(request))
+            format!(r#"{{"jsonrpc":"2.0","id":{},"result":"{hash}"}}"#, id_of(request))
         })
     });
     let sequencer = RollupNode::start(config).await?;

@@ -1,7 +1,6 @@
 //! A rollup on a devnet, both behind real sockets.
 
 pub(crate) mod ethereumjs;
-pub(crate) mod proxy;
 
 use alloy_consensus::TxEip1559;
 use alloy_eips::BlockNumberOrTag;
@@ -17,14 +16,13 @@ use enshrine_rollup::{
     Config, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
 };
 use eyre::{OptionExt, Result, ensure, eyre};
-use proxy::Proxy;
 use rpc::ServerConfig;
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use testkit::{Artifacts, ETHER, Key, Transaction, deploy, rich, write_deployment};
+use testkit::{Artifacts, ETHER, Key, Proxy, Transaction, deploy, rich, write_deployment};
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;

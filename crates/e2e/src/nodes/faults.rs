@@ -1,0 +1,151 @@
+//! What goes wrong with a sequencer and with L1, and how the L2 goes on.
+
+use crate::{
+    processes::{
+        L1_CHAIN, L2_CHAIN, Rollup, ask, balance, has_deposit, nonce, number, receipt, send, shown,
+        signed, status, until, until_safe,
+    },
+    report::Report,
+};
+use alloy_primitives::{B256, Bytes, U256};
+use alloy_sol_types::SolCall;
+use client::{Client, Options};
+use contracts::bindings::{IForcedInbox, INativeRollup, ISequencing};
+use eyre::{OptionExt, Result, ensure};
+use serde_json::Value;
+use std::time::Instant;
+use testkit::{ETHER, Interception, Key, NodeProcess, Proxy, rich};
+
+/// Transfers that are acknowledged just before the sequencer is killed.
+const ACKNOWLEDGED: u64 = 20;
+/// Longer, in seconds, than the silence after which anyone may advance.
+const SILENCE: u64 = 120;
+
+/// The sequencer's door takes nothing of Alice, and L1 does.
+pub(super) fn force(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
+    let erin = Key::named("erin").address();
+    let nonce = nonce(l2, alice.address())?;
+    let raw = signed(L2_CHAIN, alice, nonce, erin.into(), ETHER, Bytes::new(), 21_000);
+    let address = l2.url().trim_start_matches("http://").trim_end_matches('/').parse()?;
+    let door = Proxy::start(address)?;
+    door.intercept(|request| {
+        request.contains("eth_sendRawTransaction").then_some(Interception::Refused(403))
+    });
+    let user = Client::new(&door.url(), Options::default())?;
+    let refused = user.request::<_, B256>("eth_sendRawTransaction", (raw.clone(),));
+    ensure!(refused.is_err(), "the censor has let it pass");
+    let call = IForcedInbox::submitCall { raw };
+    let l1 = rollup.l1.client();
+    let input = call.abi_encode().into();
+    let forced = rollup.deployment.forced;
+    let hash = send(l1, L1_CHAIN, alice, forced.into(), 0, input, 1_000_000)?;
+    ensure!(receipt(l1, hash)?.status(), "not submitted");
+    until("the forced transaction", || {
+        let known = l2.request::<_, Value>("rollup_forcedStatus", ("0x0",)).unwrap_or_default();
+        Ok(known["discharged"] == true)
+    })?;
+    ensure!(balance(&user, erin)? == U256::from(ETHER), "Erin has something else");
+    report.step(
+        "Alice's transaction, which the sequencer's door refuses, is forced by way of L1, and discharged"
+            .to_owned(),
+    );
+    Ok(())
+}
+
+/// Kills the sequencer while it has blocks that L1 does not have and transactions that are in no block, and
+/// starts it again.
+pub(super) fn kill(
+    rollup: &Rollup,
+    sequencer: NodeProcess,
+    report: &mut Report,
+) -> Result<NodeProcess> {
+    let alice = Key::named("alice");
+    let bob = Key::named("bob").address();
+    let l2 = sequencer.client();
+    let hash = send(l2, L2_CHAIN, &alice, bob.into(), 7, Bytes::new(), 21_000)?;
+    let before = receipt(l2, hash)?;
+    let next = nonce(l2, alice.address())?;
+    let mut acknowledged: Vec<B256> = Vec::new();
+    for nonce in next..next + ACKNOWLEDGED {
+        let raw = signed(L2_CHAIN, &alice, nonce, bob.into(), 1, Bytes::new(), 21_000);
+        acknowledged.push(l2.request("eth_sendRawTransaction", (raw,))?);
+    }
+    // It has no chance to say goodbye.
+    drop(sequencer);
+    let sequencer = rollup.sequencer()?;
+    let after = receipt(sequencer.client(), hash)?;
+    ensure!(before.block_hash == after.block_hash, "an acknowledged block is another one now");
+    for hash in acknowledged {
+        ensure!(receipt(sequencer.client(), hash)?.status(), "{hash} has failed");
+    }
+    until_safe(sequencer.client())?;
+    report.step(format!(
+        "the sequencer was killed (-9) and started again: no acknowledged block is lost, and none of \
+         {ACKNOWLEDGED} transactions that were acknowledged last"
+    ));
+    Ok(sequencer)
+}
+
+pub(super) fn reorganise(rollup: &Rollup, l2: &Client, report: &mut Report) -> Result<()> {
+    let alice = Key::named("alice");
+    let frank = Key::named("frank").address();
+    rollup.deposit(&alice, frank, ETHER)?;
+    until("the deposit", || Ok(balance(l2, frank)? == U256::from(ETHER)))?;
+    until_safe(l2)?;
+    let l1 = rollup.l1.client();
+    // Deep enough for the deposit and all that the L2 made of it.
+    let before = number(l1)?;
+    let mut depth = 1;
+    while !has_deposit(l1, rollup.deployment.inbox, before + 1 - depth)? {
+        depth += 1;
+        ensure!(depth <= before, "no block holds the deposit");
+    }
+    l1.request::<_, Value>("anvil_reorg", (depth, Vec::<()>::new()))?;
+    until("the deposit to be gone", || Ok(balance(l2, frank)?.is_zero()))?;
+    rollup.deposit(&alice, frank, ETHER)?;
+    until("the deposit again", || Ok(balance(l2, frank)? == U256::from(ETHER)))?;
+    report.step(format!("L1 was reorganised {depth} blocks deep: the deposit went, and came once"));
+    Ok(())
+}
+
+/// The sequencer goes for good, and somebody else goes on, who has nothing but the deployment file, and
+/// some ether on both chains; but not before the sequencer has been silent for long enough.
+pub(super) fn take_over(
+    rollup: &Rollup,
+    sequencer: NodeProcess,
+    report: &mut Report,
+) -> Result<NodeProcess> {
+    let (alice, rescuer) = (Key::named("alice"), Key::named("rescuer"));
+    let l2 = sequencer.client();
+    let hash =
+        send(l2, L2_CHAIN, &alice, rescuer.address().into(), ETHER / 2, Bytes::new(), 21_000)?;
+    receipt(l2, hash)?;
+    let before = until_safe(l2)?;
+    drop(sequencer);
+    let l1 = rollup.l1.client();
+    let wei = rich(100 * ETHER).balance;
+    l1.request::<_, Value>("anvil_setBalance", (rescuer.address(), wei))?;
+    let head = ask(l1, rollup.deployment.rollup, &INativeRollup::headCall {})?;
+    let may =
+        ISequencing::authorizeCall { caller: rescuer.address(), headTimestamp: head.timestamp };
+    let refused = ask(l1, rollup.deployment.policy, &may);
+    ensure!(refused.is_err(), "somebody else may advance at once");
+    report.step("the sequencer is gone for good; so far nobody else may advance".to_owned());
+
+    let begun = Instant::now();
+    let rescue = rollup.rescue(&rescuer)?;
+    let l2 = rescue.client();
+    until("all of L1", || Ok(status(l2)?.safe_head.number >= before))?;
+    l1.request::<_, Value>("evm_increaseTime", (SILENCE,))?;
+    l1.request::<_, Value>("anvil_mine", (1,))?;
+    ask(l1, rollup.deployment.policy, &may)?;
+    let grace = Key::named("grace").address();
+    let hash = send(l2, L2_CHAIN, &alice, grace.into(), 1, Bytes::new(), 21_000)?;
+    let number = receipt(l2, hash)?.block_number.ok_or_eyre("a receipt without a block")?;
+    until("L1", || Ok(status(l2)?.safe_head.number >= number))?;
+    report.step(format!(
+        "after {SILENCE} s of silence somebody else advances, who has rebuilt the L2 from L1: after {}",
+        shown(begun)
+    ));
+    Ok(rescue)
+}

@@ -1,0 +1,209 @@
+//! What a seed says that is to happen: traffic, and what goes wrong meanwhile.
+
+/// Deepest reorganisation.
+pub(super) const DEEPEST: u64 = 8;
+/// Longest jump of L1's clock, in seconds: more than the rollup waits for blocks.
+const LONGEST_JUMP: u64 = 7_200;
+/// Longest time that somebody is away or strange, in milliseconds.
+const LONGEST: u64 = 3_000;
+
+/// SplitMix64.
+#[derive(Debug, Clone)]
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(super) const fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}
+
+/// Which of the nodes of the L2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    Sequencer,
+    Follower,
+    Both,
+}
+
+impl Who {
+    pub(super) const fn has_sequencer(self) -> bool {
+        matches!(self, Self::Sequencer | Self::Both)
+    }
+
+    pub(super) const fn has_follower(self) -> bool {
+        matches!(self, Self::Follower | Self::Both)
+    }
+}
+
+/// How the way to L1 is bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Connections end at once.
+    Gone,
+    /// No request is answered.
+    Silent,
+    /// Most requests are too many (429).
+    Limited,
+    /// Some answers have another digit somewhere.
+    Lying,
+    /// The newest block is one of some time ago.
+    Old,
+}
+
+/// What goes wrong in a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Nothing,
+    /// Killed so often, after so many milliseconds each; all but the last time while it starts.
+    Kill {
+        who: Who,
+        times: u64,
+        after: u64,
+    },
+    /// L1 is killed, is away for so many milliseconds, and has forgotten what it did since the step began.
+    KillL1(u64),
+    /// Stopped where it is for so many milliseconds.
+    Pause {
+        who: Who,
+        milliseconds: u64,
+    },
+    /// As above, for the node of L1.
+    PauseL1(u64),
+    /// For so many milliseconds.
+    L1 {
+        trouble: Trouble,
+        milliseconds: u64,
+    },
+    Reorganise(u64),
+    /// There is room for so many bytes in the block log, for so many milliseconds.
+    DiskFull {
+        who: Who,
+        room: u64,
+        milliseconds: u64,
+    },
+    /// L1's clock jumps by as many seconds.
+    Jump(u64),
+}
+
+impl Fault {
+    const fn draw(random: &mut Random) -> Self {
+        let milliseconds = random.below(LONGEST);
+        let who = match random.below(4) {
+            0 | 1 => Who::Sequencer,
+            2 => Who::Follower,
+            _ => Who::Both,
+        };
+        match random.below(16) {
+            0..=5 => Self::Kill { who, times: 1 + random.below(3), after: random.below(400) },
+            6 => Self::KillL1(milliseconds / 4),
+            7 => Self::Pause { who, milliseconds },
+            8 => Self::PauseL1(milliseconds),
+            9 | 10 => {
+                let trouble = match random.below(5) {
+                    0 => Trouble::Gone,
+                    1 => Trouble::Silent,
+                    2 => Trouble::Limited,
+                    3 => Trouble::Lying,
+                    _ => Trouble::Old,
+                };
+                Self::L1 { trouble, milliseconds }
+            }
+            11 | 12 => Self::Reorganise(1 + random.below(DEEPEST)),
+            13 => Self::DiskFull { who, room: random.below(1 << 14), milliseconds },
+            14 => Self::Jump(random.below(LONGEST_JUMP)),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Whether L1 may have another history than before, so that blocks of the L2 can give way.
+    pub(super) const fn rewrites(self) -> bool {
+        matches!(self, Self::KillL1(_) | Self::Reorganise(_) | Self::Jump(_))
+    }
+}
+
+/// Transactions that a user sends one after another, of these amounts in wei.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Burst {
+    pub(super) user: usize,
+    pub(super) withdraws: bool,
+    pub(super) values: Vec<u128>,
+}
+
+/// What happens in a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) bursts: Vec<Burst>,
+    /// Gwei that somebody deposits behind that.
+    pub(super) deposit: Option<u128>,
+    /// Milliseconds from the beginning of the traffic to the fault.
+    pub(super) delay: u64,
+    pub(super) fault: Fault,
+    /// What the details of the fault follow from.
+    pub(super) seed: u64,
+}
+
+impl Step {
+    /// The next one, for so many users.
+    pub(super) fn draw(random: &mut Random, users: u64) -> Self {
+        let bursts = (0..random.below(4))
+            .map(|_| {
+                let user = random.below(users) as usize;
+                let withdraws = random.below(4) == 0;
+                let count = 1 + random.below(12);
+                let values = (0..count).map(|_| u128::from(1 + random.below(1_000))).collect();
+                Burst { user, withdraws, values }
+            })
+            .collect();
+        let deposit = (random.below(2) == 0).then(|| u128::from(1 + random.below(1_000)));
+        let delay = random.below(900);
+        Self { bursts, deposit, delay, fault: Fault::draw(random), seed: random.next() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::{Discriminant, discriminant};
+
+    fn plan(seed: u64) -> Vec<Step> {
+        let mut random = Random(seed);
+        (0..500).map(|_| Step::draw(&mut random, 4)).collect()
+    }
+
+    #[test]
+    fn a_seed_plans_the_same_steps_again_and_another_seed_others() {
+        assert_eq!(plan(7), plan(7));
+        assert_ne!(plan(7), plan(8));
+    }
+
+    #[test]
+    fn every_kind_of_fault_comes_and_none_takes_most_of_the_time() {
+        let steps = plan(1);
+        let mut kinds: Vec<Discriminant<Fault>> = Vec::new();
+        let mut troubles = Vec::new();
+        for step in &steps {
+            let kind = discriminant(&step.fault);
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+            if let Fault::L1 { trouble, .. } = step.fault
+                && !troubles.contains(&trouble)
+            {
+                troubles.push(trouble);
+            }
+        }
+        assert_eq!(kinds.len(), 9);
+        assert_eq!(troubles.len(), 5);
+        for kind in kinds {
+            let times = steps.iter().filter(|step| discriminant(&step.fault) == kind).count();
+            assert!((5..=steps.len() / 2).contains(&times), "{times} times");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Something between a node and whom it asks, that changes what it passes on or keeps it to itself.
+
+use std::{
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+/// How often a request that hangs is looked at again.
+const LOOK: Duration = Duration::from_millis(20);
+
+type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
+type Intercept = Box<dyn Fn(&str) -> Option<Interception> + Send>;
+
+/// What becomes of a request that does not reach the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interception {
+    /// It is answered.
+    Answer(String),
+    /// It is refused with this status.
+    Refused(u16),
+    /// It hangs until something else is to become of requests.
+    Silence,
+    /// The connection ends.
+    Break,
+}
+
+impl From<String> for Interception {
+    fn from(answer: String) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+/// A proxy for requests by HTTP. It runs as long as the process.
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl core::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Proxy").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+struct Shared {
+    upstream: Mutex<SocketAddr>,
+    change: Mutex<Change>,
+    intercept: Mutex<Intercept>,
+}
+
+impl Proxy {
+    /// A proxy in front of a node, which passes everything on as it is.
+    pub fn start(upstream: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            upstream: Mutex::new(upstream),
+            change: Mutex::new(Box::new(|_, answer| Some(answer))),
+            intercept: Mutex::new(Box::new(|_| None)),
+        });
+        let served = Arc::clone(&shared);
+        thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let shared = Arc::clone(&served);
+                // A connection that fails is as good as closed.
+                thread::spawn(move || drop(shared.serve(connection)));
+            }
+        });
+        Ok(Self { address, shared })
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From here on another node is asked.
+    pub fn redirect(&self, upstream: SocketAddr) {
+        *lock(&self.shared.upstream) = upstream;
+    }
+
+    /// From here on requests for which this has something do not reach the node.
+    pub fn intercept<I: Into<Interception>>(
+        &self,
+        instead: impl Fn(&str) -> Option<I> + Send + 'static,
+    ) {
+        *lock(&self.shared.intercept) = Box::new(move |request| instead(request).map(Into::into));
+    }
+
+    /// From here on answers are changed like this, given the request; `None` breaks the connection.
+    pub fn set(&self, change: impl Fn(&str, String) -> Option<String> + Send + 'static) {
+        *lock(&self.shared.change) = Box::new(change);
+    }
+
+    /// From here on everything is passed on as it is.
+    pub fn honest(&self) {
+        self.set(|_, answer| Some(answer));
+        self.intercept(|_| None::<Interception>);
+    }
+}
+
+/// The id of a request, as its answer has to have it.
+pub fn id_of(request: &str) -> String {
+    let request: serde_json::Value = serde_json::from_str(request).unwrap_or_default();
+    request["id"].to_string()
+}
+
+impl Shared {
+    fn serve(&self, client: TcpStream) -> io::Result<()> {
+        let mut client = BufReader::new(client);
+        while let Some(request) = read_message(&mut client)? {
+            match self.instead(&request) {
+                Some(Interception::Answer(answer)) => {
+                    write_answer(client.get_mut(), "200 OK", &answer)?;
+                }
+                Some(Interception::Refused(status)) => {
+                    write_answer(client.get_mut(), &format!("{status} Refused"), "")?;
+                }
+                Some(Interception::Silence | Interception::Break) => return Ok(()),
+                None => {
+                    let Some(answer) = self.ask(&request)? else { return Ok(()) };
+                    write_answer(client.get_mut(), "200 OK", &answer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What becomes of a request, once it does not hang any more.
+    fn instead(&self, request: &str) -> Option<Interception> {
+        loop {
+            let instead = lock(&self.intercept)(request);
+            if instead != Some(Interception::Silence) {
+                return instead;
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    fn ask(&self, request: &str) -> io::Result<Option<String>> {
+        let upstream = *lock(&self.upstream);
+        let mut node = BufReader::new(TcpStream::connect(upstream)?);
+        let head = format!(
+            "POST / HTTP/1.1\r\nhost: l1\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n",
+            request.len()
+        );
+        node.get_mut().write_all(head.as_bytes())?;
+        node.get_mut().write_all(request.as_bytes())?;
+        let Some(answer) = read_message(&mut node)? else { return Ok(None) };
+        Ok(lock(&self.change)(request, answer))
+    }
+}
+
+/// What a thread that has panicked with it has left there is whole: it only reads.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_answer(client: &mut TcpStream, status: &str, answer: &str) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        answer.len()
+    );
+    client.write_all(head.as_bytes())?;
+    client.write_all(answer.as_bytes())
+}
+
+/// The body of the next message; `None` at the end.
+fn read_message(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
+    let mut length = 0;
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if stream.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(number) = line.to_lowercase().strip_prefix("content-length:") {
+            length = number.trim().parse().map_err(io::Error::other)?;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok(Some(String::from_utf8_lossy(&body).into_owned()))
+}
