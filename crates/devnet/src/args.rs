@@ -261,6 +261,10 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_blobs: bool,
 
+    /// Sell EXECUTE gas on a market: a limit per block, and a price that follows demand
+    #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
+    pub execute_market: bool,
+
     /// Let a transaction use more gas than EIP-7825 allows
     #[arg(long, help_heading = "EXECUTE")]
     pub no_tx_gas_cap: bool,
@@ -348,6 +352,7 @@ impl DevnetArgs {
             execute_forks: self.execute_schema.clone(),
             execute_gas: self.execute_gas,
             execute_blobs: self.execute_blobs,
+            execute_market: self.execute_market,
             origin: match &self.init {
                 Some(path) => Origin::Genesis {
                     genesis: Box::new(read_genesis(path)?),
@@ -522,6 +527,9 @@ mod tests {
         }
         assert_eq!(parse("--execute-gas 5+4+3+2").unwrap().execute_gas.to_string(), "5+4+3+2");
         assert!(parse("--execute-schema 0x15010").is_err());
+        assert!(parse("--execute-market").unwrap().execute_market);
+        assert!(!parse("").unwrap().execute_market);
+        assert!(parse("--execute-market --no-execute").is_err());
         assert!(parse("--execute-gas 5").is_err());
         assert!(parse("--gas-limit 4999").unwrap_err().contains("--gas-limit"));
     }

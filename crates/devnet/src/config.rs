@@ -135,6 +135,8 @@ pub struct Config {
     pub execute_gas: GasSchedule,
     /// Whether EXECUTE also takes inputs whose end lies in blobs of the transaction.
     pub execute_blobs: bool,
+    /// Whether EXECUTE gas is sold on a market.
+    pub execute_market: bool,
     /// What the chain starts from.
     pub origin: Origin,
     /// Whether each block is verified from its own witness when it is made.
@@ -211,6 +213,7 @@ impl Default for Config {
             execute_forks: Vec::new(),
             execute_gas: GasSchedule::DEFAULT,
             execute_blobs: false,
+            execute_market: false,
             origin: Origin::default(),
             verify_blocks: false,
             console: true,

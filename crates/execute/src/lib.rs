@@ -20,6 +20,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod dialects;
+pub mod market;
 mod observer;
 mod precompile;
 mod pricing;
@@ -36,5 +37,6 @@ pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, Unknow
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Circumstances, Execute, ExecuteError, Executed, Networks, Refused};
 
-// The word in which a schedule is asked for what shows only during execution.
-pub use stateless::DearWork;
+// The words in which a schedule is asked for what shows only during execution, and in which a block
+// counts what its calls take.
+pub use stateless::{BlockTally, DearWork};
