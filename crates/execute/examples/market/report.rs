@@ -4,7 +4,7 @@ use crate::{
     plot::{Curve, Plot},
     world::{ATTACK, BASE_FEE, BLOCKS, Demand, History, SETTLED, run},
 };
-use enshrine_execute::market::{LIMIT, TARGET};
+use enshrine_execute::market::LIMIT;
 use std::fmt::Write as _;
 
 /// How long a unit of EXECUTE gas takes on one core, in picoseconds, by `docs/gas.md`: in the real block that
@@ -129,16 +129,17 @@ pub(crate) fn report() -> Report {
     let _ = write!(
         text,
         "\nThe attacker of the ten rollups fills {} blocks for {}.{:02} ether, and the price reaches {:.0} base fees.\n\
-         \nA full block is {} ms on one core for blocks as real ones, and {} ms for the dearest; one at the target {} ms and {} ms.\n",
+         \nWhat a full block takes on one core, in milliseconds, by the limit:\n\n\
+         | limit | blocks as real ones | the dearest known input | the same at half the speed |\n|---|---|---|---|\n",
         attack.filled,
         spent / 100,
         spent % 100,
         most as f64 / BASE_FEE as f64,
-        milliseconds(LIMIT, REAL),
-        milliseconds(LIMIT, WORST),
-        milliseconds(TARGET, REAL),
-        milliseconds(TARGET, WORST),
     );
+    for limit in [LIMIT / 2, LIMIT, 2 * LIMIT, 4 * LIMIT] {
+        let times = [REAL, WORST, 2 * WORST].map(|each| milliseconds(limit, each));
+        let _ = writeln!(text, "| {} | {} |", thousands(limit), times.join(" | "));
+    }
     let prices =
         Plot { title: "price of EXECUTE gas, in base fees; ten rollups", first: 0, curves: shown };
     let used = attack.used[ATTACK - 20..ATTACK + 180].iter().map(|gas| *gas as f64 / 1e6);
