@@ -8,7 +8,8 @@ use enshrine_chain::{
     ChainReader, empty_genesis,
 };
 use execute::{
-    EXECUTE_ADDRESS, Execute, ExecuteError, Flat, GasSchedule, ObservedCall, Observer,
+    DearWork, DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, Flat, GasSchedule, ObservedCall,
+    Observer, Pricing,
     market::{
         LIMIT, MARKET_ADDRESS, MARKET_CODE, RESERVE_RATIO, Rate, TARGET, excess_at, next_excess,
         price,
@@ -182,13 +183,13 @@ fn a_call_pays_its_price_in_gas_of_the_block_and_the_block_counts_it() {
         let input = empty_l2_block(fork);
         let mut paid = Vec::new();
         for wei in [GWEI / 4, GWEI, 4 * GWEI] {
-            let mut l1 = L1::new(fork, flat(100_000), excess_at(wei));
+            let mut l1 = L1::new(fork, flat(1_000_000), excess_at(wei));
             let (rate, excess) = (l1.rate(), l1.excess());
             let (block, used) = l1.block(vec![send("alice", 0, GOES_ON.0, 5_000_000, &input)]);
             assert!(l1.reasons().is_empty());
             assert_eq!(rate.base_fee, block.block.header.base_fee_per_gas.unwrap());
-            assert_eq!(l1.excess(), next_excess(excess, 100_000, rate.base_fee));
-            paid.push((used[0], rate.gas(100_000)));
+            assert_eq!(l1.excess(), next_excess(excess, 1_000_000, rate.base_fee));
+            paid.push((used[0], rate.gas(1_000_000)));
         }
         // What the transactions cost besides is the same.
         let besides: Vec<_> = paid.iter().map(|(used, charge)| used - charge).collect();
@@ -288,10 +289,64 @@ fn what_is_beyond_the_limit_halts_with_all_its_gas_gone_and_the_next_block_has_r
     assert!(block.block.executed.receipts[0].success);
 }
 
+/// What a call costs besides the dear work that it does, and what a hash of the L2 costs on top.
+#[derive(Debug)]
+struct DearHashes(u64);
+
+impl Pricing for DearHashes {
+    fn bytes(&self, _: u64) -> u64 {
+        100_000
+    }
+
+    fn reserve(&self, _: &DeclaredGas) -> u64 {
+        100_000
+    }
+
+    fn charge(&self, _: &DeclaredGas, _: u64) -> u64 {
+        100_000
+    }
+
+    fn dear_work(&self, work: &DearWork) -> u64 {
+        if matches!(work, DearWork::Keccak { .. }) { self.0 } else { 0 }
+    }
+}
+
+#[test]
+fn dear_work_that_shows_during_execution_is_within_the_limit_as_well() {
+    let fork = ProtocolFork::Osaka;
+    let hashes = Address::repeat_byte(0x20);
+    let mut of_l2 = genesis(fork, 0);
+    let code = Some(Bytes::from_static(&hex!("5f5f2000")));
+    of_l2.alloc.insert(hashes, GenesisAccount { code, ..Default::default() });
+    let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
+    let l2 = Chain::new(&of_l2, config).unwrap();
+    let attributes = BlockAttributes { timestamp: 12, ..Default::default() };
+    let (block, rejected) =
+        l2.build(&attributes, vec![send("alice", 0, hashes, 100_000, &[])]).unwrap();
+    assert!(rejected.is_empty());
+    let input = block.input().unwrap();
+    for (beyond, reason) in
+        [(0, None), (1, Some(ExecuteError::BeyondLimit { got: LIMIT + 1, limit: LIMIT }))]
+    {
+        let mut l1 = L1::new(fork, flat(0), excess_at(GWEI / 8));
+        let dear = Arc::new(DearHashes(LIMIT - 100_000 + beyond));
+        l1.chain.configure(|config| {
+            let execute = Execute::clone(config.execute.as_deref().unwrap());
+            config.execute = Some(Arc::new(Execute { gas: dear, ..execute }));
+        });
+        let excess = l1.excess();
+        let (block, _) = l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 16_000_000, &input)]);
+        assert_eq!(block.block.executed.receipts[0].success, beyond == 0);
+        assert_eq!(l1.reasons(), Vec::from_iter(reason));
+        // How much of it was done nobody can say; what the call has paid for is all that there was.
+        assert_eq!(l1.excess(), excess + LIMIT - TARGET);
+    }
+}
+
 #[test]
 fn who_fills_the_limit_pays_an_eighth_more_for_each_block() {
     let input = empty_l2_block(ProtocolFork::Osaka);
-    let mut l1 = L1::new(ProtocolFork::Osaka, flat(CALL), excess_at(GWEI / 8));
+    let mut l1 = L1::new(ProtocolFork::Osaka, flat(CALL), excess_at(GWEI / 50));
     let mut wei = Vec::new();
     for block in 0..12 {
         let price = price(l1.excess());
@@ -409,19 +464,22 @@ fn nobody_writes_to_the_contract_by_a_transaction() {
 }
 
 #[test]
-fn idle_blocks_lower_the_price_to_the_reserve_and_no_further() {
-    let mut l1 = L1::new(ProtocolFork::Osaka, flat(CALL), excess_at(GWEI));
-    let mut blocks = 0;
-    while l1.rate().price >= l1.rate().base_fee / RESERVE_RATIO {
+fn idle_blocks_lower_the_price_to_the_reserve_and_no_further_and_any_use_raises_it_there() {
+    let above = GWEI / RESERVE_RATIO + GWEI / 100;
+    let below = GWEI / RESERVE_RATIO - GWEI / 100;
+    for (wei, idle, used) in
+        [(above, -(TARGET as i64), 100_000 - TARGET as i64), (below, 0, 50_000)]
+    {
+        let mut l1 = L1::new(ProtocolFork::Osaka, flat(100_000), excess_at(wei));
+        let excess = l1.excess() as i64;
+        let input = empty_l2_block(ProtocolFork::Osaka);
+        let transactions = vec![send("alice", 0, EXECUTE_ADDRESS, 1_000_000, &input)];
+        let (block, _) = l1.chain.build(&l1.attributes(), transactions).unwrap();
+        assert_eq!(block.block.header.base_fee_per_gas, Some(GWEI));
         l1.block(vec![]);
-        blocks += 1;
-        assert!(blocks < 200);
+        assert_eq!(l1.excess() as i64, excess + idle, "{wei}");
+        let mut l1 = L1::new(ProtocolFork::Osaka, flat(100_000), excess_at(wei));
+        l1.append(block);
+        assert_eq!(l1.excess() as i64, excess + used, "{wei}");
     }
-    let excess = l1.excess();
-    // The base fee falls with the blocks that are empty, until the price is no longer below its part.
-    if l1.rate().price < l1.rate().base_fee / RESERVE_RATIO {
-        l1.block(vec![]);
-        assert_eq!(l1.excess(), excess);
-    }
-    assert!(l1.excess() > 0);
 }

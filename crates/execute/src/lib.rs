@@ -7,7 +7,8 @@
 //!
 //! This crate owns what EXECUTE demands beyond validity: what it costs ([`Pricing`]), in which order
 //! (gas before work), what an L2 may hold ([`Rules`]), and how it is called and answers
-//! ([`Dialect`]; the one above is [`ExecutionSpecs`]). Validity itself is the `stateless` crate's.
+//! ([`Dialect`]; the one above is [`ExecutionSpecs`]), and what its gas is sold for where a chain
+//! wants a [`market`]. Validity itself is the `stateless` crate's.
 //!
 //! ```
 //! use enshrine_execute::Execute;

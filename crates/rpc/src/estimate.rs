@@ -21,12 +21,14 @@ const STIPEND: u64 = 2_300;
 
 type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, NoOpInspector>;
 
-/// What the market of EXECUTE converts its price with in an estimate. Until the transaction stands in a block
-/// the base fee can fall by an eighth and the price of EXECUTE rise by one, and either makes a unit of
-/// EXECUTE gas cost more gas: an estimate is enough for both.
-const fn lowered(base_fee: u64) -> u64 {
-    // Not to 0, where no market is.
-    let lowered = base_fee as u128 * 7 / 9;
+/// The base fee by which the market of EXECUTE converts its price in an estimate. Until the transaction stands
+/// in a block the base fee can fall by an eighth and the price rise by one, and either makes a unit of
+/// EXECUTE gas cost more gas: an estimate is enough for both, and a thousandth more for what integers leave
+/// out. The state behind the pending block has a price that may have fallen once, if that block is empty.
+const fn lowered(base_fee: u64, is_pending: bool) -> u64 {
+    let (numerator, denominator) = if is_pending { (7 * 8 * 999, 9 * 9) } else { (7 * 999, 9) };
+    let lowered = base_fee as u128 * numerator / (denominator * 1_000);
+    // Not to 0, by which nothing is converted.
     if lowered == 0 { base_fee } else { lowered as u64 }
 }
 
@@ -38,7 +40,8 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     }
     request.transaction.gas = request.transaction.gas.filter(|gas| *gas >= TRANSFER);
     let mut call = request.prepare(api)?;
-    call.tally = Arc::new(BlockTally::new(lowered(call.tally.base_fee())));
+    let base_fee = lowered(call.tally.base_fee(), request.block.is_pending());
+    call.tally = Arc::new(BlockTally::new(base_fee));
     let mut state = call.source.open();
     let mut evm = call.evm(&mut state, NoOpInspector, false)?;
     let mut transaction = call.transaction.clone();

@@ -57,7 +57,7 @@ impl Burst {
     const LENGTH: u64 = 10;
     const ONE_IN: u64 = 90;
 
-    fn factor(&mut self, rng: &mut Rng) -> f64 {
+    const fn factor(&mut self, rng: &mut Rng) -> f64 {
         if self.0 > 0 {
             self.0 -= 1;
         } else if rng.below(Self::ONE_IN) == 0 {
@@ -163,6 +163,6 @@ pub(crate) fn run(rollups: u64, demand: Demand) -> History {
 }
 
 /// A number from 0 up to 1.
-fn unit(rng: &mut Rng) -> f64 {
+const fn unit(rng: &mut Rng) -> f64 {
     rng.below(1 << 32) as f64 / (1_u64 << 32) as f64
 }

@@ -43,7 +43,7 @@ pub const fn price(excess: u64) -> u64 {
 }
 
 /// The least excess whose price is at least this, or [`MAX_EXCESS`].
-pub fn excess_at(wei: u64) -> u64 {
+pub const fn excess_at(wei: u64) -> u64 {
     let (mut low, mut high) = (0, MAX_EXCESS);
     while low < high {
         let middle = low.midpoint(high);
