@@ -25,7 +25,7 @@ pub const UPDATE_FRACTION: u64 = 254_705_610;
 /// Part of the base fee below which the price does not fall as long as EXECUTE is used.
 pub const RESERVE_RATIO: u64 = 16;
 
-/// Most excess: the price is an eighth of an ether for one unit of gas then, and stays there.
+/// Most excess: the price is a ninth of an ether for one unit of gas then, and stays there.
 pub const MAX_EXCESS: u64 = 10_000_000_000;
 
 /// Price of a unit of EXECUTE gas, in wei: `e^(excess / UPDATE_FRACTION)` as EIP-4844 approximates it.
