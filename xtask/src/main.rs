@@ -88,6 +88,20 @@ enum Task {
         json: bool,
     },
 
+    /// Let rollups buy EXECUTE gas on its market, and print what price, waiting and load come to
+    ///
+    /// The market is the real one, demand and execution are made up, from a seed: docs/market.md holds what
+    /// comes of it.
+    Market {
+        /// Write figures and plots into docs/
+        #[arg(long)]
+        write: bool,
+
+        /// Fail if they are not what docs/ holds
+        #[arg(long, conflicts_with = "write")]
+        check: bool,
+    },
+
     /// Run a rollup under random traffic and faults, and compare L1, sequencer and follower all the while
     ///
     /// Processes are killed, L1 is reorganised, hangs and jumps in time. A failure names the step and the
@@ -176,6 +190,7 @@ fn run(task: Task) -> eyre::Result<bool> {
         Task::Bench { what: Bench::Devnet, .. } => bench::devnet().map(|()| true),
         Task::Bench { what: Bench::Economics, json } => bench::economics(json).map(|()| true),
         Task::Bench { what: Bench::Rollup, json } => stages::load(json),
+        Task::Market { write, check } => bench::market(write, check).map(|()| true),
         Task::Test { only, keep_going } => stages::run(&Plan { only, keep_going }),
         Task::Audit => audit::run(&toolchain::find_root()?),
         Task::Coverage => coverage::run(&toolchain::find_root()?),

@@ -3,7 +3,7 @@
 use crate::{ChainError, ChainReader, State};
 use alloy_evm::{Evm, EvmEnv};
 use alloy_primitives::{Address, Bytes, U256};
-use executor::{EvmOverrides as _, InternalError, block_evm};
+use executor::{BlockTally, EvmOverrides as _, InternalError, block_evm};
 use revm::{
     Database,
     context::{
@@ -12,6 +12,7 @@ use revm::{
     },
     primitives::TxKind,
 };
+use std::sync::Arc;
 use store::Block;
 
 /// A call on the state of the head, as `eth_call` makes it: no signature, no fee, any nonce.
@@ -95,7 +96,8 @@ impl ChainReader {
             ..Default::default()
         };
         let mut evm = block_evm(&mut state, env);
-        config.precompiles(evm.precompiles_mut());
+        let base_fee = self.head().header.base_fee_per_gas.unwrap_or_default();
+        config.precompiles(evm.precompiles_mut(), &Arc::new(BlockTally::new(base_fee)));
         let executed = evm.transact(transaction).map_err(|error| match error {
             EVMError::Database(error) => error.into(),
             EVMError::Transaction(reason) => ChainError::Call(reason.to_string()),

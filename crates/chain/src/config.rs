@@ -6,8 +6,10 @@ use alloy_evm::precompiles::PrecompilesMap;
 use alloy_genesis::ChainConfig as GenesisConfig;
 use alloy_hardforks::{EthereumChainHardforks, EthereumHardfork, ForkCondition};
 use alloy_primitives::Address;
-use execute::Execute;
-use executor::{BlockError, ChainSpec, EvmOverrides, HookState, SystemCode, Transaction};
+use execute::{Execute, market};
+use executor::{
+    BlockError, BlockTally, ChainSpec, EvmOverrides, HookState, SystemCode, Transaction,
+};
 use revm::context::CfgEnv;
 use std::sync::Arc;
 
@@ -51,6 +53,11 @@ impl ChainConfig {
         self.execute = Some(Arc::new(execute));
         self
     }
+
+    /// Whether EXECUTE is there and sold on its market.
+    pub fn has_market(&self) -> bool {
+        self.execute.as_ref().is_some_and(|execute| execute.market)
+    }
 }
 
 impl EvmOverrides for ChainConfig {
@@ -67,12 +74,12 @@ impl EvmOverrides for ChainConfig {
         }
     }
 
-    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
+    fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
         if let Some(execute) = &self.execute {
-            execute.install(precompiles);
+            execute.install_in_block(precompiles, tally);
         }
         if let Some(extension) = &self.extension {
-            extension.precompiles(precompiles);
+            extension.precompiles(precompiles, tally);
         }
     }
 
@@ -100,8 +107,17 @@ impl EvmOverrides for ChainConfig {
         })
     }
 
-    fn end_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
-        self.extension.as_ref().map_or(Ok(()), |extension| extension.end_block(header, state))
+    fn end_block(
+        &self,
+        header: &Header,
+        state: &mut dyn HookState,
+        tally: &BlockTally,
+    ) -> Result<(), BlockError> {
+        if self.has_market() {
+            market::close_block(state, tally)?;
+        }
+        let extension = self.extension.as_ref();
+        extension.map_or(Ok(()), |extension| extension.end_block(header, state, tally))
     }
 }
 

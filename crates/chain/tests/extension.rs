@@ -11,7 +11,8 @@ use enshrine_chain::{
 };
 use execute::{Execute, ExecuteError};
 use executor::{
-    BlockError, ChainSpec, EvmOverrides, HookState, InternalError, Invalid, ReadError, Transaction,
+    BlockError, BlockTally, ChainSpec, EvmOverrides, HookState, InternalError, Invalid, ReadError,
+    Transaction,
 };
 use revm::{
     precompile::{PrecompileError, PrecompileId},
@@ -79,7 +80,12 @@ impl EvmOverrides for Ledger {
         Ok(increment(state, ADMITTED)?)
     }
 
-    fn end_block(&self, _: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
+    fn end_block(
+        &self,
+        _: &Header,
+        state: &mut dyn HookState,
+        _: &BlockTally,
+    ) -> Result<(), BlockError> {
         let admitted = state.storage(LEDGER, ADMITTED)?;
         Ok(write(state, CLOSED, admitted)?)
     }
@@ -229,7 +235,7 @@ const BROKEN: Address = Address::repeat_byte(0xbb);
 struct Faulty;
 
 impl EvmOverrides for Faulty {
-    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
+    fn precompiles(&self, precompiles: &mut PrecompilesMap, _: &Arc<BlockTally>) {
         let broken = DynPrecompile::new(PrecompileId::custom("broken"), |_| {
             Err(PrecompileError::Fatal("the disk is gone".to_owned()))
         });

@@ -265,6 +265,10 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
     pub execute_any_block: bool,
 
+    /// Sell EXECUTE gas on a market: a limit per block, and a price that follows demand
+    #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
+    pub execute_market: bool,
+
     /// Let a transaction use more gas than EIP-7825 allows
     #[arg(long, help_heading = "EXECUTE")]
     pub no_tx_gas_cap: bool,
@@ -353,6 +357,7 @@ impl DevnetArgs {
             execute_gas: self.execute_gas,
             execute_blobs: self.execute_blobs,
             execute_any_block: self.execute_any_block,
+            execute_market: self.execute_market,
             origin: match &self.init {
                 Some(path) => Origin::Genesis {
                     genesis: Box::new(read_genesis(path)?),
@@ -527,6 +532,9 @@ mod tests {
         }
         assert_eq!(parse("--execute-gas 5+4+3+2").unwrap().execute_gas.to_string(), "5+4+3+2");
         assert!(parse("--execute-schema 0x15010").is_err());
+        assert!(parse("--execute-market").unwrap().execute_market);
+        assert!(!parse("").unwrap().execute_market);
+        assert!(parse("--execute-market --no-execute").is_err());
         assert!(parse("--execute-gas 5").is_err());
         assert!(parse("--gas-limit 4999").unwrap_err().contains("--gas-limit"));
     }

@@ -6,7 +6,7 @@ use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::{Address, B256, Bytes, U256, map::AddressSet};
 use chain::ChainError;
-use executor::{EvmOverrides, ReadError};
+use executor::{BlockTally, EvmOverrides, ReadError};
 use node::{Command, HeaderPolicy, NodeState};
 use parking_lot::Mutex;
 use revm::context::CfgEnv;
@@ -26,7 +26,7 @@ impl EvmOverrides for EvmCheats {
         cfg.disable_eip3607 = true;
     }
 
-    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
+    fn precompiles(&self, precompiles: &mut PrecompilesMap, _: &Arc<BlockTally>) {
         console::install(precompiles);
         if !self.signatures.0.is_empty() {
             self.signatures.install(precompiles);

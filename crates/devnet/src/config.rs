@@ -137,6 +137,8 @@ pub struct Config {
     pub execute_blobs: bool,
     /// Whether EXECUTE takes any valid block, and not only what an L2 may hold.
     pub execute_any_block: bool,
+    /// Whether EXECUTE gas is sold on a market.
+    pub execute_market: bool,
     /// What the chain starts from.
     pub origin: Origin,
     /// Whether each block is verified from its own witness when it is made.
@@ -214,6 +216,7 @@ impl Default for Config {
             execute_gas: GasSchedule::DEFAULT,
             execute_blobs: false,
             execute_any_block: false,
+            execute_market: false,
             origin: Origin::default(),
             verify_blocks: false,
             console: true,

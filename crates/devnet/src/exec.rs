@@ -3,7 +3,7 @@
 use alloy_evm::{Evm, eth::EthEvmContext};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use chain::{Block, State};
-use executor::{BlockState, EvmOverrides as _, inspected_evm};
+use executor::{BlockState, BlockTally, EvmOverrides as _, inspected_evm};
 use parking_lot::Mutex;
 use revm::{
     Database, DatabaseRef, Inspector,
@@ -18,6 +18,7 @@ use revm::{
     state::AccountInfo,
 };
 use rpc::{Note, RpcError};
+use std::sync::Arc;
 
 /// A database that needs to be changed to be read, for those who only have it to read.
 #[derive(Debug)]
@@ -85,7 +86,8 @@ pub(crate) fn view(
     };
     let mut open = state.open();
     let mut evm = inspected_evm(&mut open, env, Reads::default(), true);
-    config.precompiles(evm.precompiles_mut());
+    let base_fee = block.header.base_fee_per_gas.unwrap_or_default();
+    config.precompiles(evm.precompiles_mut(), &Arc::new(BlockTally::new(base_fee)));
     let executed = evm.transact(transaction).map_err(|error| error.to_string())?;
     let slots = std::mem::take(&mut evm.inspector_mut().0);
     match executed.result {

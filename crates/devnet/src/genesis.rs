@@ -4,9 +4,12 @@ use crate::{
     Accounts, Config, DevnetError, Hardfork, cheats::EvmCheats, config::Origin, fork::Remote,
 };
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, Bytes, U256, address, bytes};
+use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
-use execute::{BlobSource, BlobTail, Execute, Rules};
+use execute::{
+    BlobSource, BlobTail, Execute, Rules,
+    market::{MARKET_ADDRESS, MARKET_CODE, excess_at},
+};
 use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
 use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Journal};
@@ -103,6 +106,10 @@ pub(crate) fn start(
         }
         None => {
             fund(&mut genesis, config, accounts);
+            if config.execute_market {
+                let base_fee = genesis.base_fee_per_gas.unwrap_or_default();
+                open_market(&mut genesis, u64::try_from(base_fee).unwrap_or(u64::MAX));
+            }
             let clock = Clock::starting_at(match genesis.timestamp {
                 0 => now(),
                 timestamp => timestamp,
@@ -140,6 +147,15 @@ fn forked(
                 .map_err(failed)?;
         }
     }
+    if config.execute_market && chain.code(MARKET_ADDRESS).map_err(failed)?.is_empty() {
+        let base_fee = chain.state().next_base_fee().map_err(failed)?;
+        chain
+            .edit(|state| {
+                state.set_code(MARKET_ADDRESS, Bytes::from_static(MARKET_CODE))?;
+                state.set_slot(MARKET_ADDRESS, U256::ZERO, U256::from(excess_at(base_fee)))
+            })
+            .map_err(failed)?;
+    }
     chain
         .edit(|state| {
             for address in accounts.addresses() {
@@ -161,6 +177,7 @@ fn execute(
     let own = spec.forks().into_iter().flat_map(|fork| Execute::on(fork).forks);
     let mut execute = Execute {
         gas: config.execute_gas.into(),
+        market: config.execute_market,
         forks: own.chain(config.execute_forks.iter().copied()).collect(),
         observer: Arc::new(ExecuteObserver(Arc::clone(journal))),
         rules: if config.execute_any_block { Rules::L1 } else { Rules::default() },
@@ -190,8 +207,21 @@ fn own_genesis(config: &Config, accounts: &Accounts) -> (Genesis, Clock) {
         let deployer = GenesisAccount { code: Some(CREATE2_DEPLOYER_CODE), ..Default::default() };
         genesis.alloc.insert(CREATE2_DEPLOYER, deployer);
     }
+    if config.execute_market {
+        open_market(&mut genesis, config.base_fee);
+    }
     fund(&mut genesis, config, accounts);
     (genesis, Clock::starting_at(timestamp))
+}
+
+/// Puts the contract of the market into a genesis that has none, at the price at which EXECUTE gas costs what
+/// gas does.
+fn open_market(genesis: &mut Genesis, base_fee: u64) {
+    genesis.alloc.entry(MARKET_ADDRESS).or_insert_with(|| GenesisAccount {
+        code: Some(Bytes::from_static(MARKET_CODE)),
+        storage: Some([(B256::ZERO, U256::from(excess_at(base_fee)).into())].into()),
+        ..Default::default()
+    });
 }
 
 /// The base fee of an empty block whose child has the base fee `wanted`: what the flag speaks of is

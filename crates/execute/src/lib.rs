@@ -7,7 +7,8 @@
 //!
 //! This crate owns what EXECUTE demands beyond validity: what it costs ([`Pricing`]), in which order
 //! (gas before work), what an L2 may hold ([`Rules`]), and how it is called and answers
-//! ([`Dialect`]; the one above is [`ExecutionSpecs`]). Validity itself is the `stateless` crate's.
+//! ([`Dialect`]; the one above is [`ExecutionSpecs`]), and what its gas is sold for where a chain
+//! wants a [`market`]. Validity itself is the `stateless` crate's.
 //!
 //! ```
 //! use enshrine_execute::Execute;
@@ -20,6 +21,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod dialects;
+pub mod market;
 mod observer;
 mod precompile;
 mod pricing;
@@ -36,5 +38,6 @@ pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, Unknow
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Circumstances, Execute, ExecuteError, Executed, Networks, Refused};
 
-// The word in which a schedule is asked for what shows only during execution.
-pub use stateless::DearWork;
+// The words in which a schedule is asked for what shows only during execution, and in which a block
+// counts what its calls take.
+pub use stateless::{BlockTally, DearWork};

@@ -1,21 +1,54 @@
 //! EXECUTE as revm calls it.
 
-use crate::{Answer, Call, Dialect, Execute, ExecuteError, ObservedCall};
+use crate::{
+    Answer, Call, Dialect, Execute, ExecuteError, ObservedCall,
+    market::{self, Rate, Room},
+};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use revm::precompile::{
     PrecompileError, PrecompileHalt, PrecompileId, PrecompileOutput, PrecompileResult,
 };
+use stateless::BlockTally;
 use std::{sync::Arc, time::Instant};
 
+/// What a call pays and may take.
+struct Terms<'t> {
+    rate: Rate,
+    room: Room,
+    /// Where the block counts it.
+    tally: Option<&'t BlockTally>,
+}
+
 impl Execute {
-    /// Adds EXECUTE to the precompiles of an EVM, in each of its dialects.
+    /// Adds EXECUTE to the precompiles of an EVM, in each of its dialects. There is no market: that takes
+    /// [blocks](Self::install_in_block).
     pub fn install(self: &Arc<Self>, precompiles: &mut PrecompilesMap) {
+        self.install_with(precompiles, None);
+    }
+
+    /// As [`Self::install`], for the EVM of one block, or of a call as at the begin of one, whose tally
+    /// counts what the calls take if there is a [market](Self::market).
+    pub fn install_in_block(
+        self: &Arc<Self>,
+        precompiles: &mut PrecompilesMap,
+        tally: &Arc<BlockTally>,
+    ) {
+        self.install_with(precompiles, self.market.then_some(tally));
+    }
+
+    fn install_with(
+        self: &Arc<Self>,
+        precompiles: &mut PrecompilesMap,
+        tally: Option<&Arc<BlockTally>>,
+    ) {
         for dialect in &self.dialects {
             let (execute, own) = (Arc::clone(self), Arc::clone(dialect));
-            let call = move |input: PrecompileInput<'_>| {
+            let tally = tally.cloned();
+            let call = move |mut input: PrecompileInput<'_>| {
+                let terms = Terms::of(&mut input, tally.as_deref())?;
                 let blob_hashes = input.internals.tx_env().blob_versioned_hashes();
                 let brought = Call { calldata: input.data, blob_hashes };
-                execute.call(&*own, brought, input.gas, input.reservoir)
+                execute.call(&*own, brought, input.gas, input.reservoir, &terms)
             };
             let id = PrecompileId::custom(dialect.name());
             let precompile = DynPrecompile::new_stateful(id, call);
@@ -32,9 +65,15 @@ impl Execute {
         brought: Call<'_>,
         gas: u64,
         reservoir: u64,
+        terms: &Terms<'_>,
     ) -> PrecompileResult {
         let begun = Instant::now();
-        let outcome = self.answer(dialect, brought, gas);
+        let given = terms.rate.execute_gas(gas);
+        let (outcome, taken) = self.answer_within(dialect, brought, given, terms.room);
+        if let Some(tally) = terms.tally {
+            tally.count(taken);
+        }
+        let outcome = terms.in_gas(outcome, gas);
         self.observer.called(&ObservedCall {
             dialect: dialect.name(),
             address: dialect.address(),
@@ -55,5 +94,38 @@ impl Execute {
                 PrecompileOutput::halt(PrecompileHalt::other(refusal.to_string()), reservoir)
             }
         })
+    }
+}
+
+impl<'t> Terms<'t> {
+    /// Those of the block that keeps this tally; without one, gas is paid for gas, and nothing is limited.
+    fn of(
+        input: &mut PrecompileInput<'_>,
+        tally: Option<&'t BlockTally>,
+    ) -> Result<Self, PrecompileError> {
+        let Some(tally) = tally else {
+            return Ok(Self { rate: Rate::PAR, room: Room::UNLIMITED, tally });
+        };
+        // Past the journal: reading it makes nothing warm for the caller.
+        let excess = market::excess(&mut input.internals.db_mut())
+            .map_err(|error| PrecompileError::Fatal(error.to_string()))?;
+        let rate = Rate { price: market::price(excess), base_fee: tally.base_fee() };
+        let room = Room { used: tally.used(), limit: market::LIMIT };
+        Ok(Self { rate, room, tally: Some(tally) })
+    }
+
+    /// What a call comes to in the gas of its block, of which it was given so much.
+    fn in_gas(
+        &self,
+        outcome: Result<Answer, ExecuteError>,
+        given: u64,
+    ) -> Result<Answer, ExecuteError> {
+        match outcome {
+            Ok(Answer { gas, output }) => Ok(Answer { gas: self.rate.gas(gas), output }),
+            Err(ExecuteError::OutOfGas { reserve, .. }) => {
+                Err(ExecuteError::OutOfGas { got: given, reserve: self.rate.gas(reserve) })
+            }
+            refused => refused,
+        }
     }
 }

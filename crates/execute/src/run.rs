@@ -3,6 +3,7 @@
 use crate::{
     Answer, Call, Dialect, ExecutionSpecs, GasSchedule, Observer, Pricing, RuleViolation, Rules,
     dialects::Input,
+    market::Room,
     tab::{Metered, Tab},
 };
 use alloy_primitives::{Address, B256};
@@ -34,6 +35,8 @@ pub struct Execute {
     /// Forks whose schema ids are accepted. The caller picks among them, so none may have rules that
     /// are cheaper than those of this L1.
     pub forks: Vec<ProtocolFork>,
+    /// Whether its gas is sold on [a market](crate::market), which the chain closes behind each block.
+    pub market: bool,
     /// Whether a call may bring a batch of blocks, under the schema ids that batches of these forks have.
     pub batches: bool,
     /// What may stand at the system addresses of the pre-state. Anything but the canonical code is
@@ -67,6 +70,7 @@ impl Execute {
             dialects: vec![Arc::new(ExecutionSpecs)],
             rules: Rules::default(),
             forks: ProtocolFork::ALL.into_iter().filter(has_its_rules).collect(),
+            market: false,
             batches: true,
             system_code: SystemCode::Canonical,
             networks: Networks::ById,
@@ -157,6 +161,16 @@ pub enum ExecuteError {
         /// Gas that it must hold before any work.
         reserve: u64,
     },
+    /// The market has no more for this block.
+    #[error(
+        "beyond the block's limit of EXECUTE gas: with this call the block takes {got}, the limit is {limit}"
+    )]
+    BeyondLimit {
+        /// EXECUTE gas that the block would have taken with what the call asks for.
+        got: u64,
+        /// What the calls of a block may take together.
+        limit: u64,
+    },
     /// The calldata is not as its dialect encodes a call.
     #[error("calldata of {dialect} is not canonical: {what}")]
     Calldata {
@@ -207,6 +221,12 @@ pub enum ExecuteError {
 }
 
 impl ExecuteError {
+    /// Whether the call is over in every dialect: it could not pay, the block had no room, or we are at
+    /// fault.
+    const fn ends_call(&self) -> bool {
+        matches!(self, Self::OutOfGas { .. } | Self::BeyondLimit { .. } | Self::Internal(_))
+    }
+
     /// Whether the witness lacks what a verdict on a block needs: of the block itself nothing is known
     /// then.
     pub fn lacks_witness(&self) -> bool {
@@ -268,8 +288,14 @@ impl Execute {
         circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
-        self.run_guarded(&ExecutionSpecs, calldata.into(), gas, circumstances, enter)
-            .map_err(|refused| refused.reason)
+        self.run_guarded(
+            &ExecutionSpecs,
+            calldata.into(),
+            Purse::new(gas, Room::UNLIMITED),
+            circumstances,
+            enter,
+        )
+        .map_err(|refused| refused.reason)
     }
 
     /// What a call in some dialect returns and costs.
@@ -280,13 +306,29 @@ impl Execute {
         gas: u64,
     ) -> Result<Answer, ExecuteError> {
         let call = call.into();
-        match self.run_as(dialect, call, gas, |_| {}) {
-            Err(Refused {
-                reason: reason @ (ExecuteError::OutOfGas { .. } | ExecuteError::Internal(_)),
-                ..
-            }) => Err(reason),
+        self.answer_within(dialect, call, gas, Room::UNLIMITED).0
+    }
+
+    /// As [`Self::answer`], where the block has so much room for it; also, what the call takes of that.
+    pub(crate) fn answer_within(
+        &self,
+        dialect: &dyn Dialect,
+        call: Call<'_>,
+        gas: u64,
+        room: Room,
+    ) -> (Result<Answer, ExecuteError>, u64) {
+        let purse = Purse::new(gas, room);
+        let ran = self.run_guarded(dialect, call, purse, Circumstances::default(), |_| {});
+        let held = match &ran {
+            Ok(executed) => executed.reserve,
+            Err(refused) => refused.held,
+        };
+        let answer = match ran {
+            Err(Refused { reason, .. }) if reason.ends_call() => Err(reason),
             outcome => dialect.answer(call.calldata, outcome),
-        }
+        };
+        let taken = answer.as_ref().map_or(held, |answer| answer.gas);
+        (answer, taken)
     }
 
     /// What the bytes cost that a call whose input ends in blobs has more than one with the same input.
@@ -302,18 +344,18 @@ impl Execute {
         gas: u64,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        self.run_guarded(dialect, call.into(), gas, Circumstances::default(), enter)
+        let purse = Purse::new(gas, Room::UNLIMITED);
+        self.run_guarded(dialect, call.into(), purse, Circumstances::default(), enter)
     }
 
     fn run_guarded(
         &self,
         dialect: &dyn Dialect,
         call: Call<'_>,
-        gas: u64,
+        mut purse: Purse,
         circumstances: Circumstances<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        let mut purse = Purse { gas, held: 0, tab: None };
         // Whatever a library may assert against: one bad block must not take a node down, nor make
         // it disagree with others about more than that block.
         let run = || self.run_unguarded(dialect, call, &mut purse, circumstances, enter);
@@ -367,7 +409,7 @@ impl Execute {
         // Dear work is paid by what the call holds beyond the reserve, as far as the gas of the blocks
         // does not cover it.
         let bound = declared.gas_bound().saturating_sub(input.own_gas());
-        let tab = Arc::new(Tab::new(&self.gas, bound, purse.gas - reserve));
+        let tab = Arc::new(Tab::new(&self.gas, bound, purse.most() - reserve));
         purse.tab = Some(Arc::clone(&tab));
         let evm = &Metered { chain: evm, tab: Arc::clone(&tab) };
         let options =
@@ -375,8 +417,7 @@ impl Execute {
         let (verified, request_root) =
             self.beside_root(&input, || blocks.verify(&spec, options, enter));
         if tab.is_short() {
-            let reserve = reserve.saturating_add(tab.owed());
-            return Err(ExecuteError::OutOfGas { got: purse.gas, reserve });
+            return Err(purse.short_of(reserve.saturating_add(tab.owed())));
         }
         let mut earlier = verified.map_err(|refused| input.refused(refused))?;
         let verdict = earlier.pop().unwrap_or_else(|| unreachable!("there is at least one block"));
@@ -417,27 +458,47 @@ impl Execute {
     }
 }
 
-/// The gas that a call was given, and how much of it must be there.
+/// The gas that a call was given, what its block has left, and how much of both must be there.
 struct Purse {
     gas: u64,
+    room: Room,
     held: u64,
     tab: Option<Arc<Tab>>,
 }
 
 impl Purse {
-    /// Goes on only if the call holds `reserve` in all.
-    const fn hold(&mut self, reserve: u64) -> Result<(), ExecuteError> {
-        if self.gas < reserve {
-            return Err(ExecuteError::OutOfGas { got: self.gas, reserve });
+    const fn new(gas: u64, room: Room) -> Self {
+        Self { gas, room, held: 0, tab: None }
+    }
+
+    /// The most that the call may take.
+    fn most(&self) -> u64 {
+        self.gas.min(self.room.left())
+    }
+
+    /// Goes on only if the call holds `reserve` in all, and the block has room for it.
+    fn hold(&mut self, reserve: u64) -> Result<(), ExecuteError> {
+        if self.most() < reserve {
+            return Err(self.short_of(reserve));
         }
         self.held = reserve;
         Ok(())
     }
 
+    /// Why the call may not take so much: who cannot pay is told that, whatever the block has left.
+    const fn short_of(&self, reserve: u64) -> ExecuteError {
+        let Room { used, limit } = self.room;
+        if self.gas < reserve {
+            ExecuteError::OutOfGas { got: self.gas, reserve }
+        } else {
+            ExecuteError::BeyondLimit { got: used.saturating_add(reserve), limit }
+        }
+    }
+
     /// What the call was shown to hold, dear work included.
     fn held(&self) -> u64 {
         let owed = self.tab.as_ref().map_or(0, |tab| tab.owed());
-        self.held.saturating_add(owed).min(self.gas)
+        self.held.saturating_add(owed).min(self.most())
     }
 }
 

@@ -8,7 +8,9 @@ use revm::{
     context::{CfgEnv, transaction::SignedAuthorization},
     precompile::{PrecompileError, PrecompileOutput},
 };
-use stateless::{BlockError, DearWork, EvmOverrides, HookState, Transaction, Unpaid, WorkMeter};
+use stateless::{
+    BlockError, BlockTally, DearWork, EvmOverrides, HookState, Transaction, Unpaid, WorkMeter,
+};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -84,8 +86,8 @@ impl EvmOverrides for Metered<'_> {
         self.chain.limits(cfg);
     }
 
-    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
-        self.chain.precompiles(precompiles);
+    fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
+        self.chain.precompiles(precompiles, tally);
         for (address, _) in DEAR_PRECOMPILES {
             if precompiles.get(&address).is_some() {
                 let tab = Arc::clone(&self.tab);
@@ -120,8 +122,13 @@ impl EvmOverrides for Metered<'_> {
         self.chain.before_transaction(index, transaction, sender, state)
     }
 
-    fn end_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
-        self.chain.end_block(header, state)
+    fn end_block(
+        &self,
+        header: &Header,
+        state: &mut dyn HookState,
+        tally: &BlockTally,
+    ) -> Result<(), BlockError> {
+        self.chain.end_block(header, state, tally)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Execution of a block over a state.
 
 use crate::{
-    BlockError, BlockState, ChainSpec, EvmOverrides, ExecutionOutcome, InternalError, Invalid,
-    ReadError, Receipt, StateSource, Transaction,
+    BlockError, BlockState, BlockTally, ChainSpec, EvmOverrides, ExecutionOutcome, InternalError,
+    Invalid, ReadError, Receipt, StateSource, Transaction,
     dao::move_dao_funds,
     deposits::is_malformed_deposit,
     evm::{BlockEvm, evm_over_state},
@@ -30,7 +30,7 @@ use revm::{
     inspector::NoOpInspector,
     state::EvmState,
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// A transaction as the EVM takes it. Its authorizations are of those whom the chain takes for their
 /// signers.
@@ -72,6 +72,7 @@ pub struct BlockExecution<'x, 's, S: StateSource, I = NoOpInspector> {
     fork: EthereumHardfork,
     transactions: usize,
     roots: Vec<B256>,
+    tally: Arc<BlockTally>,
 }
 
 impl<S: StateSource, I> core::fmt::Debug for BlockExecution<'_, '_, S, I> {
@@ -121,7 +122,8 @@ where
         }
         state.meter = overrides.meter();
         let mut evm = evm_over_state(state, env, inspector);
-        overrides.precompiles(evm.precompiles_mut());
+        let tally = Arc::new(BlockTally::new(header.base_fee_per_gas.unwrap_or_default()));
+        overrides.precompiles(evm.precompiles_mut(), &tally);
         let ctx = EthBlockExecutionCtx {
             parent_hash: header.parent_hash,
             parent_beacon_block_root: header.parent_beacon_block_root,
@@ -139,6 +141,7 @@ where
             fork,
             transactions: 0,
             roots: Vec::new(),
+            tally,
         };
         execution.set_access_index(0);
         overrides.begin_block(header, execution.executor.evm_mut().db_mut())?;
@@ -200,6 +203,7 @@ where
         }
         match self.check(executed) {
             Ok(_) => {
+                self.tally.settle();
                 self.transactions += 1;
                 if fork < EthereumHardfork::Byzantium {
                     let root = self.executor.evm_mut().db_mut().root_so_far()?;
@@ -236,6 +240,7 @@ where
         let seen = seen(evm, &env, &done)?;
         evm.set_inspector_enabled(false);
         evm.db_mut().commit(done.state);
+        self.tally.settle();
         self.transactions += 1;
         Ok(seen)
     }
@@ -246,6 +251,7 @@ where
         sender: Address,
     ) -> Result<(), BlockError> {
         let (index, overrides) = (self.transactions, self.overrides);
+        self.tally.open();
         let state = self.executor.evm_mut().db_mut();
         overrides.before_transaction(index, transaction, sender, state)
     }
@@ -259,6 +265,7 @@ where
         self.executor.cumulative_tx_gas_used = receipt.cumulative_gas_used;
         self.executor.blob_gas_used += blob_gas;
         self.executor.receipts.push(receipt);
+        self.tally.settle();
         self.transactions += 1;
     }
 
@@ -303,7 +310,8 @@ where
     pub fn finish(mut self) -> Result<ExecutionOutcome, BlockError> {
         self.set_access_index(self.transactions as u64 + 1);
         let (fork, transactions) = (self.fork, self.transactions);
-        self.overrides.end_block(self.header, self.executor.evm_mut().db_mut())?;
+        let (overrides, tally) = (self.overrides, Arc::clone(&self.tally));
+        overrides.end_block(self.header, self.executor.evm_mut().db_mut(), &tally)?;
         debug_assert_eq!(self.executor.receipts.len(), transactions);
         self.check_system_code(SystemCalls::Last)?;
         self.check_withdrawals()?;

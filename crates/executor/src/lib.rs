@@ -28,6 +28,7 @@ mod receipts;
 mod spec;
 mod state;
 mod system;
+mod tally;
 mod transactions;
 
 pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
@@ -39,6 +40,7 @@ pub use receipts::{ExecutionOutcome, Receipt};
 pub use spec::ChainSpec;
 pub use state::{BlockState, ForkBackend, PostState, StateSource};
 pub use system::{SYSTEM_CONTRACTS, SystemCode, SystemContract, check_system_code};
+pub use tally::BlockTally;
 pub use transactions::{
     Transaction, TransactionCheck, check_transactions, decode_transaction, intrinsic_gas,
     recover_sender, spec_id,

@@ -1,6 +1,6 @@
 //! What a chain changes about the execution of its blocks.
 
-use crate::{BlockError, ReadError, Transaction, WorkMeter};
+use crate::{BlockError, BlockTally, ReadError, Transaction, WorkMeter};
 use alloy_consensus::Header;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::PrecompilesMap;
@@ -34,9 +34,10 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         let _ = cfg;
     }
 
-    /// Adds to the precompiles of the fork.
-    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
-        let _ = precompiles;
+    /// Adds to the precompiles of the fork. They may count what they do in `tally`, which is that of the
+    /// block or the call whose precompiles they are.
+    fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
+        let _ = (precompiles, tally);
     }
 
     /// Who is taken for the signer of an authorization (EIP-7702), whoever has signed it; by default
@@ -80,9 +81,15 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Behind the last transaction, before requests and withdrawals.
-    fn end_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
-        let _ = (header, state);
+    /// Behind the last transaction, before requests and withdrawals; `tally` has what the transactions of
+    /// the block have counted.
+    fn end_block(
+        &self,
+        header: &Header,
+        state: &mut dyn HookState,
+        tally: &BlockTally,
+    ) -> Result<(), BlockError> {
+        let _ = (header, state, tally);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use alloy_rpc_types_eth::{
     AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride,
 };
 use chain::{State, halt_reason};
-use executor::{BlockEvm, BlockState, ReadError, inspected_evm, take_authorities};
+use executor::{BlockEvm, BlockState, BlockTally, ReadError, inspected_evm, take_authorities};
 use revm::{
     Inspector,
     context::{
@@ -21,6 +21,7 @@ use revm::{
     inspector::NoOpInspector,
 };
 use revm_inspectors::access_list::AccessListInspector;
+use std::sync::Arc;
 
 /// Rounds of `eth_createAccessList` before it is taken as it is: each adds what the list before it
 /// made the code do, and two are enough for all but code that looks at its own gas.
@@ -102,6 +103,8 @@ pub struct Prepared<'r> {
     pub env: EvmEnv,
     /// The transaction as the EVM takes it.
     pub transaction: TxEnv,
+    /// What precompiles count, as at the begin of a block.
+    pub(crate) tally: Arc<BlockTally>,
 }
 
 impl CallRequest {
@@ -134,13 +137,14 @@ impl CallRequest {
         if transaction.gas_price == 0 {
             env.block_env.basefee = 0;
         }
-        Ok(Prepared { request: self, source, env, transaction })
+        let tally = Arc::new(BlockTally::new(base_fee));
+        Ok(Prepared { request: self, source, env, transaction, tally })
     }
 }
 
 impl Prepared<'_> {
     /// Which precompiles it has, as long as it pretends none.
-    fn precompiles(&self) -> precompiles::Key {
+    fn precompiles(&self) -> Option<precompiles::Key> {
         precompiles::Key::new(self.env.cfg_env.spec, self.source.config())
     }
 
@@ -157,7 +161,8 @@ impl Prepared<'_> {
         overrides::apply_state(state, &self.request.state)?;
         let mut evm = inspected_evm(state, self.env.clone(), inspector, inspect);
         let precompiles = evm.precompiles_mut();
-        precompiles::install(self.precompiles(), self.source.config(), precompiles);
+        let config = self.source.config();
+        precompiles::install(self.precompiles(), config, &self.tally, precompiles);
         if !self.request.state.is_empty() {
             let warm = overrides::warm_addresses(precompiles);
             overrides::move_precompiles(precompiles, &self.request.state)?;

@@ -3,7 +3,7 @@
 use crate::{Api, CallRequest, Outcome, RpcError, call::transaction_error, notes};
 use alloy_evm::Evm;
 use alloy_primitives::U256;
-use executor::{BlockEvm, BlockState};
+use executor::{BlockEvm, BlockState, BlockTally};
 use revm::{
     Database,
     context::{
@@ -12,6 +12,7 @@ use revm::{
     },
     inspector::NoOpInspector,
 };
+use std::sync::Arc;
 
 /// Gas of a plain transfer.
 const TRANSFER: u64 = 21_000;
@@ -20,6 +21,17 @@ const STIPEND: u64 = 2_300;
 
 type CallEvm<'a, 's> = BlockEvm<&'a mut BlockState<'s, chain::State>, NoOpInspector>;
 
+/// The base fee by which the market of EXECUTE converts its price in an estimate. Until the transaction stands
+/// in a block the base fee can fall by an eighth and the price rise by one, and either makes a unit of
+/// EXECUTE gas cost more gas: an estimate is enough for both, and a thousandth more for what integers leave
+/// out. The state behind the pending block has a price that may have fallen once, if that block is empty.
+const fn lowered(base_fee: u64, is_pending: bool) -> u64 {
+    let (numerator, denominator) = if is_pending { (7 * 8 * 999, 9 * 9) } else { (7 * 999, 9) };
+    let lowered = base_fee as u128 * numerator / (denominator * 1_000);
+    // Not to 0, by which nothing is converted.
+    if lowered == 0 { base_fee } else { lowered as u64 }
+}
+
 /// The least gas limit with which the transaction succeeds.
 pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     let mut request = request.clone();
@@ -27,7 +39,9 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
         return Err(RpcError::params("the list of authorizations is empty: leave it out"));
     }
     request.transaction.gas = request.transaction.gas.filter(|gas| *gas >= TRANSFER);
-    let call = request.prepare(api)?;
+    let mut call = request.prepare(api)?;
+    let base_fee = lowered(call.tally.base_fee(), request.block.is_pending());
+    call.tally = Arc::new(BlockTally::new(base_fee));
     let mut state = call.source.open();
     let mut evm = call.evm(&mut state, NoOpInspector, false)?;
     let mut transaction = call.transaction.clone();
@@ -37,7 +51,7 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     if transaction.gas_price > 0 {
         high = high.min(affordable(evm.db_mut(), &transaction)?);
     }
-    search(&mut evm, &mut transaction, high)
+    search(&mut evm, &call.tally, &mut transaction, high)
 }
 
 /// The greatest gas limit that the sender can pay for.
@@ -63,10 +77,12 @@ enum Tried {
 
 fn attempt(
     evm: &mut CallEvm<'_, '_>,
+    tally: &BlockTally,
     transaction: &mut TxEnv,
     gas_limit: u64,
 ) -> Result<Tried, RpcError> {
     transaction.gas_limit = gas_limit;
+    tally.open();
     // What is printed on the way is printed when it is sent.
     match notes::watch(|| evm.transact_raw(transaction.clone())).0 {
         Ok(done) if done.result.is_success() => Ok(Tried::Enough),
@@ -79,7 +95,12 @@ fn attempt(
     }
 }
 
-fn search(evm: &mut CallEvm<'_, '_>, transaction: &mut TxEnv, high: u64) -> Result<u64, RpcError> {
+fn search(
+    evm: &mut CallEvm<'_, '_>,
+    tally: &BlockTally,
+    transaction: &mut TxEnv,
+    high: u64,
+) -> Result<u64, RpcError> {
     // With all the gas there is: it succeeds, or it fails for another reason than gas.
     transaction.gas_limit = high;
     let (first, notes) = notes::watch(|| evm.transact_raw(transaction.clone()));
@@ -102,7 +123,7 @@ fn search(evm: &mut CallEvm<'_, '_>, transaction: &mut TxEnv, high: u64) -> Resu
     };
     // `low` is known to be too little, `high` to be enough.
     let (mut low, mut high) = (used.saturating_sub(1), high);
-    if let Tried::Enough = attempt(evm, transaction, used)? {
+    if let Tried::Enough = attempt(evm, tally, transaction, used)? {
         return Ok(used);
     }
     low = low.max(used);
@@ -110,14 +131,14 @@ fn search(evm: &mut CallEvm<'_, '_>, transaction: &mut TxEnv, high: u64) -> Resu
     let spent = first.gas().total_gas_spent().max(used);
     let likely = spent.saturating_add(STIPEND).saturating_mul(64) / 63;
     if likely < high {
-        match attempt(evm, transaction, likely)? {
+        match attempt(evm, tally, transaction, likely)? {
             Tried::Enough => high = likely,
             Tried::TooLittle => low = likely,
         }
     }
     while high - low > 1 {
         let middle = low.saturating_mul(2).min(low.midpoint(high));
-        match attempt(evm, transaction, middle)? {
+        match attempt(evm, tally, transaction, middle)? {
             Tried::Enough => high = middle,
             Tried::TooLittle => low = middle,
         }

@@ -5,7 +5,7 @@
 
 use alloy_evm::precompiles::PrecompilesMap;
 use chain::ChainConfig;
-use executor::EvmOverrides as _;
+use executor::{BlockTally, EvmOverrides as _};
 use revm::primitives::hardfork::SpecId;
 use std::{cell::RefCell, sync::Arc};
 
@@ -20,22 +20,31 @@ thread_local! {
 pub(crate) struct Key(SpecId, Option<usize>, Option<usize>);
 
 impl Key {
-    pub(crate) fn new(spec: SpecId, config: &ChainConfig) -> Self {
+    /// `None` if the precompiles of one call do not serve for another: those of a market count what they do.
+    pub(crate) fn new(spec: SpecId, config: &ChainConfig) -> Option<Self> {
+        if config.has_market() {
+            return None;
+        }
         let execute = config.execute.as_ref().map(|execute| Arc::as_ptr(execute).addr());
         let extension = config.extension.as_ref().map(|known| Arc::as_ptr(known).addr());
-        Self(spec, execute, extension)
+        Some(Self(spec, execute, extension))
     }
 }
 
 /// Puts the precompiles of a chain in the place of those of its fork.
-pub(crate) fn install(key: Key, config: &ChainConfig, precompiles: &mut PrecompilesMap) {
-    match LEFT.take().filter(|(left, _)| *left == key) {
+pub(crate) fn install(
+    key: Option<Key>,
+    config: &ChainConfig,
+    tally: &Arc<BlockTally>,
+    precompiles: &mut PrecompilesMap,
+) {
+    match LEFT.take().filter(|(left, _)| Some(*left) == key) {
         Some((_, left)) => *precompiles = left,
-        None => config.precompiles(precompiles),
+        None => config.precompiles(precompiles, tally),
     }
 }
 
 /// Leaves precompiles, unchanged since they were installed, to the next call of this thread.
-pub(crate) fn leave(key: Key, precompiles: PrecompilesMap) {
-    LEFT.set(Some((key, precompiles)));
+pub(crate) fn leave(key: Option<Key>, precompiles: PrecompilesMap) {
+    LEFT.set(key.map(|key| (key, precompiles)));
 }

@@ -43,6 +43,6 @@ pub use witness::{LinkedState, LinkedWitness, Witness};
 
 // The words in which a verdict is asked for and given.
 pub use executor::{
-    BlockError, ChainSpec, DearWork, EvmOverrides, HookState, InternalError, Invalid, SystemCode,
-    Transaction, Unpaid, WorkMeter,
+    BlockError, BlockTally, ChainSpec, DearWork, EvmOverrides, HookState, InternalError, Invalid,
+    SystemCode, Transaction, Unpaid, WorkMeter,
 };

@@ -166,6 +166,14 @@ pub(crate) fn economics(json: bool) -> Result<()> {
     example("economics", if json { &["--json"] } else { &[] })
 }
 
+/// What the market for EXECUTE gas comes to.
+pub(crate) fn market(write: bool, check: bool) -> Result<()> {
+    let flags = [(write, "--write"), (check, "--check")];
+    let given: Vec<_> =
+        flags.into_iter().filter_map(|(given, flag)| given.then_some(flag)).collect();
+    example("market", &given)
+}
+
 /// Builds and runs an example: it has the crates to make blocks, and this one has not.
 fn example(name: &str, arguments: &[&str]) -> Result<()> {
     let root = find_root()?;

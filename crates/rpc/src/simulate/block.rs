@@ -15,7 +15,9 @@ use alloy_primitives::{U256, map::AddressSet};
 use alloy_rpc_types_eth::state::StateOverride;
 use alloy_rpc_types_eth::{TransactionRequest, simulate::SimCallResult};
 use chain::{Block, ChainConfig, ChainError, ExecutedBlock, State};
-use executor::{BlockExecution, Environment, EvmOverrides, Receipt};
+use executor::{
+    BlockError, BlockExecution, BlockTally, Environment, EvmOverrides, HookState, Receipt,
+};
 use parking_lot::Mutex;
 use revm::{
     Database,
@@ -51,11 +53,20 @@ impl EvmOverrides for SimulatedRules<'_> {
         cfg.disable_nonce_check = !self.validation;
     }
 
-    fn precompiles(&self, precompiles: &mut PrecompilesMap) {
-        self.config.precompiles(precompiles);
+    fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
+        self.config.precompiles(precompiles, tally);
         let warm = overrides::warm_addresses(precompiles);
         let done = overrides::move_precompiles(precompiles, self.accounts);
         *self.moved.lock() = (done, warm);
+    }
+
+    fn end_block(
+        &self,
+        header: &Header,
+        state: &mut dyn HookState,
+        tally: &BlockTally,
+    ) -> Result<(), BlockError> {
+        self.config.end_block(header, state, tally)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::world::{CHAIN_ID, World};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, keccak256};
 use chain::ChainConfig;
-use enshrine_stateless::{ChainSpec, EvmOverrides, Invalid, Options, SystemCode};
+use enshrine_stateless::{BlockTally, ChainSpec, EvmOverrides, Invalid, Options, SystemCode};
 use executor::{BlockError, HookState, SYSTEM_CONTRACTS, SystemContract, Transaction};
 use revm::{
     bytecode::Bytecode,
@@ -50,7 +50,12 @@ impl EvmOverrides for Deploys {
         Ok(())
     }
 
-    fn end_block(&self, _: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
+    fn end_block(
+        &self,
+        _: &Header,
+        state: &mut dyn HookState,
+        _: &BlockTally,
+    ) -> Result<(), BlockError> {
         if self.at_the_end {
             self.deploy(state);
         }

@@ -1,0 +1,79 @@
+//! Where the market keeps its excess.
+
+use super::next_excess;
+use alloy_primitives::{Address, B256, U256, address, b256, hex};
+use revm::{Context, Database, MainBuilder, MainContext, SystemCallEvm, context::result::EVMError};
+use stateless::{BlockError, BlockTally, HookState, InternalError, Invalid};
+
+/// Where the contract stands.
+pub const MARKET_ADDRESS: Address = address!("0x0000000000000000000000000000000000008079");
+
+/// Who sets the excess, as of all system contracts (EIP-4788).
+const SYSTEM_ADDRESS: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
+
+/// Its code.
+///
+/// A call without data and value returns price, excess and limit, a word each. A call of the system
+/// address with a word makes that the excess. All other calls revert.
+///
+/// ```text
+///       caller push20 SYSTEM_ADDRESS eq push1 set jumpi
+///       calldatasize callvalue or push1 fail jumpi
+///       push1 0 sload push1 1 push1 0 push4 UPDATE_FRACTION
+///                                                  term, sum, index, excess
+/// loop: jumpdest dup1 iszero push1 done jumpi
+///       dup1 swap2 add swap1                       sum += term
+///       dup4 mul dup3 push4 UPDATE_FRACTION mul swap1 div
+///                                                  term = term · excess / (UPDATE_FRACTION · index)
+///       swap2 push1 1 add swap2                    index += 1
+///       push1 loop jump
+/// done: jumpdest pop push4 UPDATE_FRACTION swap1 div push1 0 mstore
+///       pop push1 32 mstore push4 LIMIT push1 64 mstore
+///       push1 96 push1 0 return
+/// set:  jumpdest calldatasize push1 32 xor push1 fail jumpi
+///       push1 0 calldataload push1 0 sstore stop
+/// fail: jumpdest push1 0 push1 0 revert
+/// ```
+pub const MARKET_CODE: &[u8] = &hex!(
+    "3373fffffffffffffffffffffffffffffffffffffffe1460665736341760755760005460016000630f2e7fca5b801560495780910190830282630f2e7fca0290049160010191602c565b50630f2e7fca900460005250602052630393870060405260606000f35b36602018607557600035600055005b60006000fd"
+);
+
+/// Keccak-256 of its code.
+pub const MARKET_CODE_HASH: B256 =
+    b256!("0x7f561750573bf04dd3358d93efe79752a26d5d0d7807d2d064ccce012e0bec19");
+
+/// The slot that holds the excess.
+const EXCESS: U256 = U256::ZERO;
+
+/// The excess of a state. Nothing but the end of a block changes it, so that it is that of a block all
+/// through the block.
+pub(crate) fn excess<DB: Database + ?Sized>(state: &mut DB) -> Result<u64, DB::Error> {
+    Ok(state.storage(MARKET_ADDRESS, EXCESS)?.saturating_to())
+}
+
+/// Closes the market of a block: the excess becomes that of the next, by what the calls of this one have
+/// taken.
+///
+/// # Errors
+///
+/// [`Invalid::SystemCode`] if anything else stands at the contract's address, and whatever reading the
+/// state fails with.
+pub fn close_block(state: &mut dyn HookState, tally: &BlockTally) -> Result<(), BlockError> {
+    let got = state.basic(MARKET_ADDRESS)?.unwrap_or_default().code_hash;
+    if got != MARKET_CODE_HASH {
+        let (address, expected) = (MARKET_ADDRESS, MARKET_CODE_HASH);
+        return Err(Invalid::SystemCode { address, got, expected }.into());
+    }
+    let excess = next_excess(excess(state)?, tally.settled(), tally.base_fee());
+    let data = U256::from(excess).to_be_bytes_vec().into();
+    let mut evm = Context::mainnet().with_db(&mut *state).build_mainnet();
+    let called = evm.system_call_with_caller(SYSTEM_ADDRESS, MARKET_ADDRESS, data);
+    let mut done = called.map_err(|error| match error {
+        EVMError::Database(error) => BlockError::from(error),
+        error => InternalError::Executor(error.to_string()).into(),
+    })?;
+    // Of a system call nothing stays but what the contract has done.
+    done.state.retain(|address, _| *address == MARKET_ADDRESS);
+    state.commit(done.state);
+    Ok(())
+}

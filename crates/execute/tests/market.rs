@@ -1,0 +1,263 @@
+//! The market by itself: its price, what it is paid in, and the contract that keeps its excess.
+
+use alloy_primitives::{Address, Bytes, U256, U512, address, keccak256};
+use enshrine_execute::market::{
+    LIMIT, MARKET_ADDRESS, MARKET_CODE, MARKET_CODE_HASH, MAX_EXCESS, RESERVE_RATIO, Rate, TARGET,
+    UPDATE_FRACTION, excess_at, next_excess, price,
+};
+use revm::{
+    Context, Database as _, ExecuteCommitEvm, MainBuilder, MainContext,
+    bytecode::{Bytecode, opcode::OpCode},
+    context::{TxEnv, result::ExecutionResult},
+    database::{CacheDB, EmptyDB},
+    primitives::TxKind,
+    state::AccountInfo,
+};
+
+#[path = "../examples/market/random.rs"]
+mod random;
+use random::Rng;
+
+const SYSTEM: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
+const GWEI: u64 = 1_000_000_000;
+
+/// `fake_exponential(1, excess, UPDATE_FRACTION)` of EIP-4844, in integers that cannot overflow.
+fn reference_price(excess: u64) -> U512 {
+    let (numerator, denominator) = (U512::from(excess), U512::from(UPDATE_FRACTION));
+    let (mut i, mut output, mut accumulator) = (U512::ONE, U512::ZERO, denominator);
+    while !accumulator.is_zero() {
+        output += accumulator;
+        accumulator = accumulator * numerator / (denominator * i);
+        i += U512::ONE;
+    }
+    output / denominator
+}
+
+/// The walk as it is written down, in integers that cannot overflow.
+fn reference_next(excess: U512, used: U512, base_fee: U512, price: U512) -> U512 {
+    let (limit, target) = (U512::from(LIMIT), U512::from(TARGET));
+    let next = if price * U512::from(RESERVE_RATIO) < base_fee {
+        excess + used * (limit - target) / limit
+    } else {
+        (excess + used).saturating_sub(target)
+    };
+    next.min(U512::from(MAX_EXCESS))
+}
+
+/// Numbers of all sizes.
+fn any_size(rng: &mut Rng, bits: u64) -> u64 {
+    let bits = 1 + rng.below(bits);
+    rng.next() >> (64 - bits)
+}
+
+#[test]
+fn the_price_walks_as_the_reference_does_in_big_integers() {
+    let mut rng = Rng::new(8_079);
+    let (mut reserved, mut free, mut capped) = (0, 0, 0);
+    for _ in 0..100_000 {
+        let mut excess = any_size(&mut rng, 34).min(MAX_EXCESS);
+        let mut expected = U512::from(excess);
+        let base_fee = any_size(&mut rng, 50);
+        for _ in 0..3 {
+            let reference = reference_price(excess);
+            assert_eq!(U512::from(price(excess)), reference, "excess {excess}");
+            let used = [0, LIMIT, rng.below(LIMIT + 1)][rng.below(3) as usize];
+            let wide = [used, base_fee].map(U512::from);
+            expected = reference_next(expected, wide[0], wide[1], reference);
+            let next = next_excess(excess, used, base_fee);
+            assert_eq!(U512::from(next), expected, "{excess} {used} {base_fee}");
+            reserved += u32::from(next > excess && used < TARGET);
+            free += u32::from(next < excess);
+            capped += u32::from(next == MAX_EXCESS);
+            excess = next;
+        }
+    }
+    assert!(reserved > 1_000 && free > 1_000 && capped > 100, "{reserved} {free} {capped}");
+}
+
+#[test]
+fn nothing_overflows_whatever_a_state_and_a_block_hold() {
+    for excess in [0, MAX_EXCESS - 1, MAX_EXCESS, u64::MAX] {
+        for used in [0, 1, LIMIT, u64::MAX] {
+            for base_fee in [0, 1, GWEI, u64::MAX] {
+                assert!(next_excess(excess, used, base_fee) <= MAX_EXCESS);
+                let rate = Rate { price: price(excess), base_fee };
+                assert!(rate.gas(used) > 0 || used == 0);
+                let _ = rate.execute_gas(used);
+            }
+        }
+    }
+    assert_eq!(price(u64::MAX), price(MAX_EXCESS));
+    assert!(price(MAX_EXCESS - UPDATE_FRACTION) < price(MAX_EXCESS));
+    assert!(price(MAX_EXCESS) > GWEI * 100_000_000, "a tenth of an ether for a unit of gas");
+}
+
+#[test]
+fn a_block_moves_the_price_by_an_eighth_at_most_and_one_at_the_target_not_at_all() {
+    for excess in (UPDATE_FRACTION * 10..MAX_EXCESS - LIMIT).step_by(97_000_000) {
+        let (before, base_fee) = (price(excess), 1);
+        let after = |used| price(next_excess(excess, used, base_fee));
+        assert_eq!(after(TARGET), before);
+        // A millionth for what integers leave out.
+        let (before, full, empty) = (before as f64, after(LIMIT) as f64, after(0) as f64);
+        assert!((full / before - 1.125).abs() < 1e-4, "{}", full / before);
+        assert!((before / empty - 1.125).abs() < 1e-4, "{}", before / empty);
+    }
+}
+
+#[test]
+fn below_the_reserve_price_use_raises_the_price_and_above_it_falls_with_idleness() {
+    let base_fee = 16 * GWEI;
+    let reserve = excess_at(GWEI);
+    assert_eq!(next_excess(reserve - 1, 1_000, base_fee), reserve + 499);
+    assert_eq!(next_excess(reserve - 1, 0, base_fee), reserve - 1, "nobody uses it");
+    assert_eq!(next_excess(reserve, 1_000, base_fee), reserve + 1_000 - TARGET);
+    assert_eq!(next_excess(0, LIMIT, 0), TARGET, "where gas costs nothing there is no reserve");
+}
+
+#[test]
+fn the_excess_of_a_price_is_the_least_with_it() {
+    assert_eq!(excess_at(0), 0);
+    assert_eq!(excess_at(1), 0);
+    for wei in [2, 7, GWEI / 16, GWEI, 1_000 * GWEI] {
+        let excess = excess_at(wei);
+        assert!(price(excess) >= wei && price(excess - 1) < wei, "{wei}");
+    }
+    assert_eq!(excess_at(u64::MAX), MAX_EXCESS);
+}
+
+#[test]
+fn what_gas_buys_never_costs_more_and_one_unit_more_does() {
+    let mut rng = Rng::new(1);
+    for _ in 0..10_000 {
+        let rate = Rate { price: any_size(&mut rng, 50), base_fee: any_size(&mut rng, 50) };
+        let gas = any_size(&mut rng, 40);
+        let bought = rate.execute_gas(gas);
+        assert!(rate.gas(bought) <= gas, "{rate:?} {gas}");
+        if rate.base_fee > 0 && bought < u64::MAX {
+            assert!(rate.gas(bought + 1) > gas, "{rate:?} {gas}");
+        }
+        assert!(rate.gas(1) > 0, "no work is free");
+    }
+    let same = Rate { price: GWEI, base_fee: GWEI };
+    assert_eq!((same.gas(77), same.execute_gas(77)), (77, 77));
+    let dear = Rate { price: 3, base_fee: 2 };
+    assert_eq!((dear.gas(3), dear.execute_gas(4), dear.execute_gas(5)), (5, 2, 3));
+    let unpriced = Rate { price: GWEI, base_fee: 0 };
+    assert_eq!((unpriced.gas(77), unpriced.execute_gas(77)), (77, 77));
+}
+
+/// The code, from the words of its documentation.
+fn assembled() -> Vec<u8> {
+    let mut listing = include_str!("../src/market/contract.rs").split("```");
+    let mut code = Vec::new();
+    let (mut labels, mut jumps) = (Vec::new(), Vec::new());
+    for line in listing.nth(1).unwrap().lines().skip(1) {
+        let line = line.trim_start_matches("///").trim_start();
+        // What is beside the instructions, or below them, is a remark.
+        if line.contains(" = ") && !line.contains("jumpdest") || line.starts_with("term,") {
+            let instructions = line.split("  ").next().unwrap();
+            if instructions.contains('=') || instructions.contains(',') {
+                continue;
+            }
+        }
+        let mut words = line.split("  ").next().unwrap().split_whitespace().peekable();
+        let label = line.split_once(':').filter(|(label, _)| !label.contains(' '));
+        if let Some((label, rest)) = label {
+            labels.push((label.to_owned(), u8::try_from(code.len()).unwrap()));
+            words = rest.trim_start().split("  ").next().unwrap().split_whitespace().peekable();
+        }
+        while let Some(word) = words.next() {
+            let mut all = (0..=u8::MAX).filter_map(OpCode::new);
+            let named = all.find(|code| code.as_str().eq_ignore_ascii_case(word));
+            code.push(named.unwrap_or_else(|| panic!("{word} is no instruction")).get());
+            let Some(length) = word.strip_prefix("push") else { continue };
+            let operand = words.next().unwrap();
+            match (length, operand) {
+                ("20", "SYSTEM_ADDRESS") => code.extend(SYSTEM),
+                ("4", "UPDATE_FRACTION") => code.extend((UPDATE_FRACTION as u32).to_be_bytes()),
+                ("4", "LIMIT") => code.extend((LIMIT as u32).to_be_bytes()),
+                ("1", number) if number.parse::<u8>().is_ok() => code.push(number.parse().unwrap()),
+                ("1", label) => {
+                    jumps.push((code.len(), label.to_owned()));
+                    code.push(0);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    for (at, label) in jumps {
+        code[at] = labels.iter().find(|(name, _)| *name == label).unwrap().1;
+    }
+    code
+}
+
+#[test]
+fn the_code_of_the_contract_is_what_its_documentation_says() {
+    assert_eq!(assembled(), MARKET_CODE);
+    assert_eq!(keccak256(MARKET_CODE), MARKET_CODE_HASH);
+}
+
+struct World(CacheDB<EmptyDB>);
+
+impl World {
+    fn new(excess: u64) -> Self {
+        let mut db = CacheDB::new(EmptyDB::new());
+        let code = Bytecode::new_raw(Bytes::from_static(MARKET_CODE));
+        db.insert_account_info(MARKET_ADDRESS, AccountInfo::from_bytecode(code));
+        db.insert_account_storage(MARKET_ADDRESS, U256::ZERO, U256::from(excess)).unwrap();
+        for caller in [SYSTEM, Address::ZERO] {
+            let rich = AccountInfo { balance: U256::from(100), ..Default::default() };
+            db.insert_account_info(caller, rich);
+        }
+        Self(db)
+    }
+
+    fn call(&mut self, caller: Address, value: u64, data: &[u8]) -> ExecutionResult {
+        let mut evm = Context::mainnet()
+            .modify_cfg_chained(|cfg| cfg.disable_nonce_check = true)
+            .with_db(&mut self.0)
+            .build_mainnet();
+        let transaction = TxEnv {
+            caller,
+            value: U256::from(value),
+            kind: TxKind::Call(MARKET_ADDRESS),
+            data: Bytes::copy_from_slice(data),
+            gas_limit: 1_000_000,
+            ..Default::default()
+        };
+        evm.transact_commit(transaction).unwrap()
+    }
+
+    fn excess(&mut self) -> U256 {
+        self.0.storage(MARKET_ADDRESS, U256::ZERO).unwrap()
+    }
+}
+
+#[test]
+fn the_contract_answers_price_excess_and_limit_as_the_market_counts_them() {
+    let mut rng = Rng::new(2);
+    let random = (0..50).map(|_| rng.below(MAX_EXCESS));
+    for excess in [0, 1, TARGET, UPDATE_FRACTION, MAX_EXCESS].into_iter().chain(random) {
+        let result = World::new(excess).call(Address::ZERO, 0, &[]);
+        assert!(result.is_success(), "{result:?}");
+        let words = [price(excess), excess, LIMIT].map(|it| U256::from(it).to_be_bytes::<32>());
+        assert_eq!(result.output().unwrap()[..], words.concat(), "{excess}");
+    }
+}
+
+#[test]
+fn nobody_but_the_system_sets_the_excess_and_that_by_one_word_alone() {
+    let word = |value: u64| U256::from(value).to_be_bytes::<32>();
+    let mut world = World::new(5);
+    for caller in [Address::ZERO, Address::repeat_byte(0xff)] {
+        assert!(matches!(world.call(caller, 0, &word(9)), ExecutionResult::Revert { .. }));
+    }
+    for data in [&[][..], &word(9)[1..], &[&word(9)[..], &[0]].concat()] {
+        assert!(matches!(world.call(SYSTEM, 0, data), ExecutionResult::Revert { .. }));
+    }
+    assert!(matches!(world.call(Address::ZERO, 1, &[]), ExecutionResult::Revert { .. }));
+    assert_eq!(world.excess(), U256::from(5));
+    assert!(world.call(SYSTEM, 0, &word(9)).is_success());
+    assert_eq!(world.excess(), U256::from(9));
+}
