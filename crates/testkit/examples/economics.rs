@@ -109,7 +109,10 @@ impl Cost {
             return "calldata".to_owned();
         }
         let of = |way: &Vec<u64>| way.iter().map(u64::to_string).collect::<Vec<_>>().join("+");
-        format!("blobs, inputs of {} blocks", self.ways.iter().map(of).collect::<Vec<_>>().join("; "))
+        format!(
+            "blobs, inputs of {} blocks",
+            self.ways.iter().map(of).collect::<Vec<_>>().join("; ")
+        )
     }
 
     /// Part of the gas that is neither that of the blocks nor that of calldata.
@@ -255,10 +258,10 @@ impl Scene {
         let mut total = Cost::default();
         let mut waiting = blocks;
         while !waiting.is_empty() {
-            let admits = |posting: &Posting| {
-                posting.cost(FORK, 0, RING.end).limit <= TRANSACTION_GAS_CAP
-            };
-            let ways = ways_in_blobs(waiting.len(), admits, |range| self.measured(&waiting[range]))?;
+            let admits =
+                |posting: &Posting| posting.cost(FORK, 0, RING.end).limit <= TRANSACTION_GAS_CAP;
+            let ways =
+                ways_in_blobs(waiting.len(), admits, |range| self.measured(&waiting[range]))?;
             // Blob gas is listed apart.
             let prices = L1Prices { fork: FORK, gas: 1, blob_gas: Some(0) };
             let chosen = cheapest(ways, &prices, usize::MAX, 0, RING.end);

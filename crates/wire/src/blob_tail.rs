@@ -67,7 +67,9 @@ pub enum BlobTailError {
         got: u8,
     },
     /// The head of a batch does not begin as one with blocks does.
-    #[error("the first request of the batch starts at {got} of their list, expected 4 to {limit}, by fours")]
+    #[error(
+        "the first request of the batch starts at {got} of their list, expected 4 to {limit}, by fours"
+    )]
     Blocks {
         /// The first offset.
         got: usize,
@@ -86,7 +88,9 @@ pub enum BlobTailError {
     },
     /// A request of a batch begins before what the head has of the one before it ends, or too late to end
     /// within the input.
-    #[error("request {index} of the batch starts at {got} of their list, expected {minimum} to {maximum}")]
+    #[error(
+        "request {index} of the batch starts at {got} of their list, expected {minimum} to {maximum}"
+    )]
     RequestOutOfPlace {
         /// Its position.
         index: usize,
@@ -253,7 +257,8 @@ impl Trailer {
             }
         }
         Ok(())
-    }}
+    }
+}
 
 /// The parts of a head in their order, and how many bytes of the tail follow each.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,9 @@ use alloy_primitives::Bytes;
 use chain::Block;
 use enshrine_contracts::{
     bindings::INativeRollup::Evidence,
-    posting::{Cost, Input, L1Prices, MAX_BLOBS, Posting, TRANSACTION_GAS_CAP, cheapest, ways_in_blobs},
+    posting::{
+        Cost, Input, L1Prices, MAX_BLOBS, Posting, TRANSACTION_GAS_CAP, cheapest, ways_in_blobs,
+    },
 };
 use execute::Execute;
 use eyre::{Result, ensure};
@@ -172,15 +174,9 @@ fn ways_through_blobs_begin_with_each_size_and_go_on_with_smaller_ones_where_no_
     };
     let any = |_: &Posting| true;
     // Each input takes a blob, of which there are six.
-    assert_eq!(
-        sizes(10, any),
-        [vec![1; 6], vec![2; 5], vec![4, 4, 2], vec![8, 2], vec![10]]
-    );
+    assert_eq!(sizes(10, any), [vec![1; 6], vec![2; 5], vec![4, 4, 2], vec![8, 2], vec![10]]);
     let five = |posting: &Posting| posting.blocks <= 5;
-    assert_eq!(
-        sizes(10, five),
-        [vec![1; 5], vec![2, 2, 1], vec![4, 1], vec![4, 1], vec![5]]
-    );
+    assert_eq!(sizes(10, five), [vec![1; 5], vec![2, 2, 1], vec![4, 1], vec![4, 1], vec![5]]);
     assert_eq!(sizes(1, any), [[1]]);
     assert_eq!(sizes(2, any), [vec![1, 1], vec![2]]);
     assert_eq!(sizes(0, any), [[0; 0]; 0]);

@@ -122,7 +122,8 @@ impl Sequencer {
     fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
         let (chain, time) = (self.chain(), self.l1_time());
         let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
-        let can = |block: &&Arc<Block>| block.header.timestamp <= time && fork_of(block) == Some(fork);
+        let can =
+            |block: &&Arc<Block>| block.header.timestamp <= time && fork_of(block) == Some(fork);
         waiting.iter().take_while(can).count()
     }
 
@@ -138,9 +139,8 @@ impl Sequencer {
         let Some(first) = waiting.first().map(|block| block.header.number) else {
             return Ok(Vec::new());
         };
-        let admits = |posting: &Posting| {
-            posting.cost(fork, genesis, first).limit <= TRANSACTION_GAS_CAP
-        };
+        let admits =
+            |posting: &Posting| posting.cost(fork, genesis, first).limit <= TRANSACTION_GAS_CAP;
         posting::ways_in_blobs(count, admits, |range| {
             let blocks = &waiting[range];
             let (hash, number) = (blocks[0].hash, blocks[0].header.number);

@@ -187,7 +187,8 @@ async fn blocks_go_through_blobs_where_that_is_cheaper_and_a_follower_reads_them
     assert!(!advances.is_empty());
     // A head for each block, and nothing of its witness.
     let is_small = |it: &Advance| {
-        (1..=6).contains(&it.hashes.len()) && it.inputs.iter().all(|it| blocks_of_heads(it).is_some())
+        (1..=6).contains(&it.hashes.len())
+            && it.inputs.iter().all(|it| blocks_of_heads(it).is_some())
     };
     assert!(advances.iter().all(|it| it.success && is_small(it)), "{advances:?}");
 
