@@ -30,13 +30,13 @@ const CALL: u64 = 28_106;
 /// Each further input.
 const FURTHER_INPUT: u64 = 10_798;
 /// Each further block of a batch.
-const FURTHER_BLOCK: u64 = 11_108;
+const FURTHER_BLOCK: u64 = 11_132;
 /// The same in blobs, where it is found without reading where the batch says that it is.
-const FURTHER_BLOCK_IN_BLOBS: u64 = 11_108;
+const FURTHER_BLOCK_IN_BLOBS: u64 = 10_091;
 /// More for a batch, of however many blocks.
-const BATCH: u64 = 1_526;
+const BATCH: u64 = 1_579;
 /// The same in blobs.
-const BATCH_IN_BLOBS: u64 = 1_526;
+const BATCH_IN_BLOBS: u64 = 1_483;
 /// A slot of the ring that held nothing before, instead of an older root.
 const FRESH_SLOT: u64 = 17_100;
 /// Words of memory below the inputs.
