@@ -29,7 +29,7 @@ import {RelayDuty} from "./messaging/RelayDuty.sol";
 ///
 /// Everything else in a block is free. The data of the L2 are the inputs of `advance`: each is for one block
 /// or for a batch, and every block is held to the same, whichever way it comes. In a transaction that has blobs
-/// each input has a trailer, which says which blobs hold its end (`Execute`).
+/// each input has a trailer, which says which blobs hold the rest of it (`Execute`).
 contract NativeRollup is RelayDuty, ForcedDuty {
     /// @param genesisHeader RLP of the header of the L2 block with which the rollup starts.
     /// @param config What holds for every block after it.
@@ -67,7 +67,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
                 _addBlock(tip, buffer, block_, inInput == 0);
                 // Mostly there is neither evidence nor a need for any.
                 if (!plain || tip.timestamp >= tip.dutyDue) {
-                    tip.inputEnd = Execute.endOf(buffer);
+                    tip.inputEnd = Execute.endOf(buffer, count);
                     _requireDuties(tip, block_, evidence, index);
                 }
                 // Both are bounded by the length of the calldata.

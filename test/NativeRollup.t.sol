@@ -231,7 +231,7 @@ contract NativeRollupFieldsTest is RealRollup {
 
 /// @dev Reads all fields by the library's own ways.
 contract FieldReader {
-    function read(bytes[] calldata inputs) external pure returns (bytes memory) {
+    function read(bytes[] calldata inputs) external view returns (bytes memory) {
         bytes memory input = Execute.allocate(inputs);
         Execute.load(input, inputs[0]);
         (uint64 number, uint64 limit, uint64 time) = Execute.numbers(input);

@@ -117,10 +117,10 @@ library Capacity {
     function advanceGas(uint256 length, uint256 gas) internal pure returns (uint256) {
         uint256 words = (length + 31) / 32;
         uint256 memoryGas = 3 * words + words * words / 512;
-        // EXECUTE: 25,000, the gas of the block, and a 63rd of all that must be left over. Bytes cost 3 in
+        // EXECUTE: 20,000, the gas of the block, and a 63rd of all that must be left over. Bytes cost 3 in
         // the block and 1 in its witness, items 84 each; of what no block can do without, a node of 32 bytes
         // with its offset is the dearest by the byte, and nodes that a block needs are no shorter.
-        uint256 execute = (25_000 + 4 * length + gas) * 64 / 63;
+        uint256 execute = (20_000 + 4 * length + gas) * 64 / 63;
         uint256 standard = 21_000 + CONTRACT_GAS + 16 * length + memoryGas + 3 * words + execute;
         // EIP-7976. EIP-2780 makes no transaction dearer than 21,000 beyond its calldata.
         uint256 least = 21_000 + 64 * length;

@@ -35,11 +35,19 @@ pragma solidity ^0.8.24;
 /// behind the fixed part of the one before it and ends no sooner than its own does, within the input, and
 /// its payload is where it must be.
 ///
-/// In a transaction with blobs, the end of each input may lie in them. What is loaded is then the head of the
-/// input and a trailer of eight bytes, and `run` calls another address, where EXECUTE puts the tail from the
-/// blobs behind the head; a head that is the whole input has a trailer that says so. Every field at a constant
-/// offset is in the head, of which EXECUTE demands 602 bytes and `load` and `blockAt` enough: they never read
-/// the trailer. What lies behind them may be in the blobs, and is refused then (`transactionHash`).
+/// In a transaction with blobs, each input may lie in them but for its head. What is loaded is then the head and
+/// a trailer of eight bytes, and `run` calls another address, where EXECUTE puts the tail from the blobs to the
+/// head. That of a single input stands behind the head, of which EXECUTE demands 602 bytes, and a head that is
+/// the whole input has a trailer that says so. Of a batch the head is what stands before its requests, and then
+/// the first 584 bytes of each request, without what is between them:
+///
+///   byte 18                     offsets of the requests, as above
+///   byte 18 + 4 · n + 584 · i   the first bytes of request i
+///
+/// EXECUTE puts these bytes where the batch says that request i starts, and reads the request there. So whatever
+/// the offsets are, the fields that stand here are those of block i; that nothing else stands here is the length
+/// of the head alone, which `load` compares, as EXECUTE does. Every field at a constant offset is in the head.
+/// What lies behind them may be in the blobs, and is refused then (`transactionHash`).
 ///
 /// Integers inside SSZ are little endian. The result has 43 bytes: root of the request (or of the list of
 /// them) at 0, flag at 32, chain id at 33 (8 bytes), schema id at 41 (2 bytes, little endian here).
@@ -52,6 +60,8 @@ library Execute {
     error BatchSizeInvalid(uint256 got, uint256 maximum);
     /// @notice A request of a batch starts here, and not between these places.
     error RequestOutOfPlace(uint256 got, uint256 minimum, uint256 maximum);
+    /// @notice The head of a batch in blobs, with its trailer, is not as long as that of so many blocks.
+    error HeadLengthMismatch(uint256 got, uint256 expected);
     /// @notice This chain has no EXECUTE.
     error ExecuteAbsent();
     /// @notice EXECUTE refused: the input is malformed, the block is invalid, the witness is too
@@ -74,10 +84,12 @@ library Execute {
 
     /// @notice Where EXECUTE stands.
     address internal constant PRECOMPILE = 0x0000000000000000000000000000000000000101;
-    /// @notice Where it stands for inputs whose end lies in blobs of the transaction.
+    /// @notice Where it stands for inputs that lie in blobs of the transaction, but for their heads.
     address internal constant BLOB_PRECOMPILE = 0x0000000000000000000000000000000000000103;
     /// @notice Bytes behind the head of such an input that say where its tail lies.
     uint256 internal constant TRAILER_LENGTH = 8;
+    /// @notice Bytes of each request in the head of such a batch: the fixed part of the longest payload ends there.
+    uint256 internal constant REQUEST_HEAD = 44 + 540;
 
     /// @notice The first schema whose inputs are laid out as above.
     uint16 internal constant FIRST_SCHEMA = 0x1101;
@@ -150,7 +162,7 @@ library Execute {
     /// @notice Copies one of the inputs for which `buffer` was allocated, and checks that it may be read.
     /// @return count How many blocks a batch has, which `blockAt` finds; zero if the input is none, and is
     /// read as its block.
-    function load(bytes memory buffer, bytes calldata input) internal pure returns (uint256 count) {
+    function load(bytes memory buffer, bytes calldata input) internal view returns (uint256 count) {
         if (input.length < MIN_LENGTH) revert InputTooShort(input.length, MIN_LENGTH);
         assembly ("memory-safe") {
             mstore(buffer, input.length)
@@ -169,6 +181,9 @@ library Execute {
         count = first / 4;
         if (count == 0 || count > MAX_BLOCKS) revert BatchSizeInvalid(count, MAX_BLOCKS);
         if (first != 4 * count) revert OffsetNotCanonical(REQUEST_AT, first, 4 * count);
+        if (!hasTrailer()) return count;
+        uint256 expected = REQUEST_AT + (4 + REQUEST_HEAD) * count + TRAILER_LENGTH;
+        if (input.length != expected) revert HeadLengthMismatch(input.length, expected);
     }
 
     /// @notice A block of a loaded batch, for the functions that read of blocks, and for no others.
@@ -177,15 +192,20 @@ library Execute {
     /// @param index Which one: below `count`.
     function blockAt(bytes memory input, uint256 count, uint256 index)
         internal
-        pure
+        view
         returns (bytes memory block_)
     {
-        uint256 offset = _uint32(input, REQUEST_AT + 4 * index);
-        uint256 least = 4 * count;
-        if (index != 0) least = _uint32(input, REQUEST_AT + 4 * index - 4) + MIN_REQUEST;
-        // No input is shorter than this.
-        uint256 most = input.length - (18 + 44 + 528);
-        if (offset < least || offset > most) revert RequestOutOfPlace(offset, least, most);
+        uint256 offset;
+        if (hasTrailer()) {
+            offset = 4 * count + REQUEST_HEAD * index;
+        } else {
+            offset = _uint32(input, REQUEST_AT + 4 * index);
+            uint256 least = 4 * count;
+            if (index != 0) least = _uint32(input, REQUEST_AT + 4 * index - 4) + MIN_REQUEST;
+            // No input is shorter than this.
+            uint256 most = input.length - (18 + 44 + 528);
+            if (offset < least || offset > most) revert RequestOutOfPlace(offset, least, most);
+        }
         assembly ("memory-safe") {
             block_ := add(input, offset)
         }
@@ -252,12 +272,16 @@ library Execute {
             | uint256(_uint64(input, BASE_FEE_AT + 24)) << 192;
     }
 
-    /// @notice Where in memory a loaded input ends, as far as the calldata has brought it.
-    function endOf(bytes memory input) internal view returns (uint256 end) {
+    /// @notice Where in memory a loaded input ends, as far as the calldata has brought it behind the fields of
+    /// each block: of a batch in blobs, nothing.
+    /// @param count What `load` has returned.
+    function endOf(bytes memory input, uint256 count) internal view returns (uint256 end) {
+        bool trailer = hasTrailer();
+        if (trailer && count != 0) return 0;
         assembly ("memory-safe") {
             end := add(add(input, 0x20), mload(input))
         }
-        if (hasTrailer()) end -= TRAILER_LENGTH;
+        if (trailer) end -= TRAILER_LENGTH;
     }
 
     /// @notice Hash of one of the block's transactions. Only for an input that EXECUTE has accepted.

@@ -54,30 +54,6 @@ contract ForgedBlobTailsTest is RealRollup {
         assertHead();
     }
 
-    function test_a_batch_comes_through_blobs_if_the_fields_of_all_its_blocks_are_in_the_head()
-        public
-    {
-        bytes memory batch = L2.batchOf(blocks(3));
-        uint256 last = 18 + lastOffset(batch, 3);
-        uint256 end = last + Execute.MIN_REQUEST;
-        uint256 state = vm.snapshotState();
-        // Eight bytes of trailer make up for as many of the head, none of which is read.
-        assertRefused(
-            BlobInputs.post(one(batch), end - 9), none(), Execute.RequestOutOfPlace.selector
-        );
-        vm.revertToState(state);
-        rollup.advance(BlobInputs.post(one(batch), end - 8), none());
-        assertHead();
-        vm.revertToState(state);
-        rollup.advance(BlobInputs.post(one(batch), end), none());
-        assertHead();
-    }
-
-    function lastOffset(bytes memory batch, uint256 count) internal pure returns (uint256) {
-        bytes memory b = BlobInputs.slice(batch, 18 + 4 * (count - 1), 4);
-        return uint256(uint8(b[0])) | uint256(uint8(b[1])) << 8 | uint256(uint8(b[2])) << 16;
-    }
-
     // ------------------------------------------------------------------ attacks
 
     function test_in_a_transaction_with_blobs_an_input_without_a_trailer_is_refused() public {

@@ -21,7 +21,7 @@ contract BlockReader {
         bytes32 blockHash;
     }
 
-    function read(bytes calldata input) external pure returns (Found[] memory found) {
+    function read(bytes calldata input) external view returns (Found[] memory found) {
         bytes memory buffer = new bytes(input.length);
         uint256 count = Execute.load(buffer, input);
         found = new Found[](count == 0 ? 1 : count);

@@ -46,7 +46,7 @@ contract FieldOffsetsProof is Test {
         } catch {}
     }
 
-    function load(bytes memory buffer, bytes calldata input) external pure returns (bytes memory) {
+    function load(bytes memory buffer, bytes calldata input) external view returns (bytes memory) {
         Execute.load(buffer, input);
         return buffer;
     }

@@ -3,16 +3,22 @@ pragma solidity ^0.8.28;
 
 import {Vm} from "forge-std/Vm.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
+import {BatchBytes} from "./BatchBytes.sol";
 
-/// @title EXECUTE for inputs that end in blobs, inside forge
+/// @title EXECUTE for inputs in blobs, inside forge
 /// @notice forge has no blobs, only their hashes (`vm.blobhashes`). This contract stands where EXECUTE takes such
 /// inputs, knows what each hash stands for, and hands head and tail together to the real EXECUTE. The encoding of
 /// blobs and what a node does without one are the precompile's own, and tested there.
 contract ExecuteWithBlobs {
+    using BatchBytes for bytes;
+
     /// @dev Bytes of a tail that a blob holds.
     uint256 private constant CAPACITY = 126_976;
     /// @dev Bytes of a head at least.
     uint256 private constant MIN_HEAD = 602;
+    /// @dev Where the requests of a batch are listed, and how much of each is in the head.
+    uint256 private constant LIST = 18;
+    uint256 private constant REQUEST_HEAD = 584;
 
     /// @dev What the blob behind a hash holds.
     mapping(bytes32 hash => bytes) private _held;
@@ -32,18 +38,46 @@ contract ExecuteWithBlobs {
         uint256 count = (trailer >> 16) & 0xff;
         if (trailer & 0xffff != 0xb10b || count != (left + CAPACITY - 1) / CAPACITY) _fail();
         if (count == 0 && first != 0) _fail();
-        bytes memory input = data[:end];
+        bytes memory whole;
         for (uint256 i = 0; i < count; ++i) {
             bytes32 hash = blobhash(first + i);
             if (hash == 0) _fail();
             bytes memory tail = _held[hash];
             if (tail.length != (left < CAPACITY ? left : CAPACITY)) _fail();
             left -= tail.length;
-            input = bytes.concat(input, tail);
+            whole = bytes.concat(whole, tail);
         }
-        (bool ok, bytes memory answer) = Execute.PRECOMPILE.staticcall(input);
+        (bool ok, bytes memory answer) = Execute.PRECOMPILE.staticcall(_joined(data[:end], whole));
         if (!ok) _fail();
         return answer;
+    }
+
+    /// @dev Of a batch, what the head has of each request goes where the batch says that the request starts.
+    function _joined(bytes memory head, bytes memory tail)
+        private
+        pure
+        returns (bytes memory input)
+    {
+        if (head[1] != 0xba) return bytes.concat(head, tail);
+        uint256 first = head.offset(0);
+        uint256 blocks = first / 4;
+        if (first % 4 != 0 || blocks == 0 || blocks > 256) _fail();
+        if (head.length != LIST + blocks * (4 + REQUEST_HEAD)) _fail();
+        input = BatchBytes.slice(head, 0, LIST + first);
+        uint256 used = 0;
+        for (uint256 i = 0; i < blocks; ++i) {
+            uint256 start = LIST + head.offset(i);
+            if (start < input.length || start - input.length > tail.length - used) _fail();
+            uint256 between = start - input.length;
+            uint256 part = LIST + first + REQUEST_HEAD * i;
+            input = bytes.concat(
+                input,
+                BatchBytes.slice(tail, used, used + between),
+                BatchBytes.slice(head, part, part + REQUEST_HEAD)
+            );
+            used += between;
+        }
+        input = bytes.concat(input, BatchBytes.slice(tail, used, tail.length));
     }
 
     function _fail() private pure {
@@ -64,31 +98,65 @@ library BlobInputs {
         VM.label(Execute.BLOB_PRECOMPILE, "EXECUTE (blobs)");
     }
 
-    /// @notice The transaction has the blobs that the tails of these inputs take from byte `cut` on; the inputs
-    /// as calldata has them.
-    function post(bytes[] memory inputs, uint256 cut) internal returns (bytes[] memory posted) {
-        posted = new bytes[](inputs.length);
+    /// @notice The transaction has the blobs that the tails of these inputs take, of a single one from byte `cut`
+    /// on; the inputs as calldata has them.
+    function post(bytes[] memory inputs, uint256 cut) internal returns (bytes[] memory) {
+        bytes[] memory heads = new bytes[](inputs.length);
+        bytes[] memory tails = new bytes[](inputs.length);
+        for (uint256 i = 0; i < inputs.length; ++i) {
+            (heads[i], tails[i]) = parts(inputs[i], cut);
+        }
+        return post(heads, tails);
+    }
+
+    /// @notice The transaction has the blobs that these tails take; the inputs as calldata has them.
+    function post(bytes[] memory heads, bytes[] memory tails)
+        internal
+        returns (bytes[] memory posted)
+    {
+        posted = new bytes[](heads.length);
         bytes32[] memory hashes = new bytes32[](64);
         uint256 used = 0;
-        for (uint256 i = 0; i < inputs.length; ++i) {
-            uint256 tail = inputs[i].length - cut;
+        for (uint256 i = 0; i < heads.length; ++i) {
+            uint256 tail = tails[i].length;
             uint256 first = tail == 0 ? 0 : used;
             uint256 end = used;
             for (uint256 from = 0; from < tail; from += CAPACITY) {
                 uint256 length = tail - from < CAPACITY ? tail - from : CAPACITY;
-                bytes memory data = slice(inputs[i], cut + from, length);
+                bytes memory data = slice(tails[i], from, length);
                 // forge knows no commitments: any hash does, if nothing else has it.
                 hashes[end] = bytes32(uint256(keccak256(data)) >> 8 | 1 << 248);
                 ExecuteWithBlobs(Execute.BLOB_PRECOMPILE).hold(hashes[end], data);
                 ++end;
             }
-            posted[i] = bytes.concat(slice(inputs[i], 0, cut), trailer(tail, first, end - used));
+            posted[i] = bytes.concat(heads[i], trailer(tail, first, end - used));
             used = end;
         }
         assembly ("memory-safe") {
             mstore(hashes, used)
         }
         VM.blobhashes(hashes);
+    }
+
+    /// @notice Head and tail of an input, of a single one cut at `cut`.
+    function parts(bytes memory input, uint256 cut)
+        internal
+        pure
+        returns (bytes memory head, bytes memory tail)
+    {
+        if (input[1] != 0xba) {
+            return (slice(input, 0, cut), slice(input, cut, input.length - cut));
+        }
+        uint256 blocks = BatchBytes.count(input);
+        uint256 used = 18 + 4 * blocks;
+        head = slice(input, 0, used);
+        for (uint256 i = 0; i < blocks; ++i) {
+            uint256 start = 18 + BatchBytes.offset(input, i);
+            head = bytes.concat(head, slice(input, start, 584));
+            tail = bytes.concat(tail, slice(input, used, start - used));
+            used = start + 584;
+        }
+        tail = bytes.concat(tail, slice(input, used, input.length - used));
     }
 
     /// @notice What stands behind a head.

@@ -1,16 +1,17 @@
 //! The ways in which L2 blocks come to L1, and what each costs there.
 //!
-//! A [`Posting`] is what one `advance` carries: inputs of EXECUTE as calldata, or with their ends in blobs.
+//! A [`Posting`] is what one `advance` carries: inputs of EXECUTE as calldata, or in blobs but for their heads.
 //! [`Posting::cost`] is the gas that L1 takes for it, to the unit, for a call in which nothing is due and no
 //! evidence goes along: whatever is due costs the same in every way. [`cheapest`] chooses.
 
 use crate::bindings::INativeRollup::{Evidence, advanceCall};
 use alloy_primitives::Bytes;
 use alloy_sol_types::SolCall as _;
+use core::{iter, ops::Range};
+use std::collections::{BTreeMap, btree_map::Entry};
 use wire::{
-    ProtocolFork, SchemaId,
-    blob_tail::{MIN_HEAD, Trailer, blobs_for, to_blobs},
-    layout::{REQUEST_IN_CALLDATA, payload, request},
+    ProtocolFork, StatelessBatch,
+    blob_tail::{Trailer, blobs_for, cut, to_blobs},
 };
 
 /// Most blobs of a transaction (EIP-7594).
@@ -29,9 +30,13 @@ const CALL: u64 = 28_106;
 /// Each further input.
 const FURTHER_INPUT: u64 = 10_798;
 /// Each further block of a batch.
-const FURTHER_BLOCK: u64 = 11_108;
+const FURTHER_BLOCK: u64 = 11_132;
+/// The same in blobs, where it is found without reading where the batch says that it is.
+const FURTHER_BLOCK_IN_BLOBS: u64 = 10_091;
 /// More for a batch, of however many blocks.
-const BATCH: u64 = 1_526;
+const BATCH: u64 = 1_579;
+/// The same in blobs.
+const BATCH_IN_BLOBS: u64 = 1_483;
 /// A slot of the ring that held nothing before, instead of an older root.
 const FRESH_SLOT: u64 = 17_100;
 /// Words of memory below the inputs.
@@ -113,17 +118,18 @@ impl Posting {
         Self::of(inputs, inputs.iter().map(|input| input.bytes.clone()).collect(), Vec::new())
     }
 
-    /// As much as possible of each input in blobs; `None` if they take more than a transaction has.
+    /// As much as possible of each input in blobs; `None` if they take more than a transaction has, or if one is
+    /// too short for that.
     pub fn in_blobs(inputs: &[Input]) -> Option<Self> {
         let (mut calldata, mut blobs) = (Vec::new(), Vec::new());
         for input in inputs {
-            let (head, tail) = input.bytes.split_at_checked(head_of(&input.bytes))?;
+            let (head, tail) = cut(&input.bytes)?;
             if blobs.len() + blobs_for(tail.len()) > MAX_BLOBS {
                 return None;
             }
             let trailer = Trailer::new(tail.len(), u8::try_from(blobs.len()).ok()?)?;
-            calldata.push([head, &trailer.encode()].concat().into());
-            blobs.extend(to_blobs(tail));
+            calldata.push([&head[..], &trailer.encode()].concat().into());
+            blobs.extend(to_blobs(&tail));
         }
         // Without any blob the trailers would not be read as such.
         let trailers: u64 = inputs.iter().map(|input| input.trailer).sum();
@@ -146,6 +152,11 @@ impl Posting {
         }
     }
 
+    /// How many blocks each input has.
+    pub fn blocks_of_inputs(&self) -> &[u64] {
+        &self.counts
+    }
+
     /// The calldata of its transaction.
     pub fn calldata(&self, evidence: Evidence) -> Bytes {
         advanceCall { inputs: self.inputs.clone(), evidence }.abi_encode().into()
@@ -161,12 +172,16 @@ impl Posting {
         let further = self.inputs.len().saturating_sub(1) as u64;
         let batches = self.counts.iter().filter(|count| **count > 1).count() as u64;
         let in_batches: u64 = self.counts.iter().map(|count| count - 1).sum();
-        let without_blobs = if self.blobs.is_empty() { self.inputs.len() as u64 } else { 0 };
+        let (without_blobs, batch, further_block) = if self.blobs.is_empty() {
+            (self.inputs.len() as u64, BATCH, FURTHER_BLOCK)
+        } else {
+            (0, BATCH_IN_BLOBS, FURTHER_BLOCK_IN_BLOBS)
+        };
         let memory = memory_gas(MEMORY_BELOW + words(longest)) - memory_gas(MEMORY_BELOW);
         let contract = CALL
             + further * FURTHER_INPUT
-            + batches * BATCH
-            + in_batches * FURTHER_BLOCK
+            + batches * batch
+            + in_batches * further_block
             + fresh * FRESH_SLOT
             + without_blobs * WITHOUT_BLOBS
             + self.longer() * LONGER
@@ -193,21 +208,46 @@ impl Posting {
     }
 }
 
-/// How much of an input stays in the calldata: all that the contract reads at constant offsets of each of its
-/// blocks.
-fn head_of(input: &[u8]) -> usize {
-    let is_batch = SchemaId::of(input).is_ok_and(|schema| schema.batch_fork().is_some());
-    if !is_batch {
-        return MIN_HEAD;
+/// Ways in which as many of `count` blocks as possible go through blobs in one call: each begins with inputs of one
+/// block, two, four and so on, or with one input of all of them, and goes on with smaller ones where L1 does not
+/// admit another of that size.
+///
+/// The fewer inputs, the less is carried twice; but a call holds gas for all that the transactions of an input
+/// may use, and gets back what they have not used before the next input.
+///
+/// # Errors
+///
+/// That of `input_of`, which makes the input of these blocks.
+pub fn ways_in_blobs<E>(
+    count: usize,
+    admits: impl Fn(&Posting) -> bool,
+    mut input_of: impl FnMut(Range<usize>) -> Result<Input, E>,
+) -> Result<Vec<Posting>, E> {
+    let count = count.min(StatelessBatch::MAX_BLOCKS);
+    let mut known = BTreeMap::new();
+    let mut found = Vec::new();
+    let sizes = iter::successors(Some(1), |size| Some(2 * size)).take_while(|size| *size < count);
+    for size in sizes.chain((count > 0).then_some(count)) {
+        let (mut inputs, mut best) = (Vec::new(), None);
+        let (mut start, mut size) = (0, size);
+        while start < count && size > 0 {
+            let blocks = start..count.min(start + size);
+            let input: &Input = match known.entry((blocks.start, blocks.end)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(input_of(blocks.clone())?),
+            };
+            inputs.push(input.clone());
+            if let Some(posting) = Posting::in_blobs(&inputs).filter(&admits) {
+                best = Some(posting);
+                start = blocks.end;
+            } else {
+                inputs.pop();
+                size = blocks.len() / 2;
+            }
+        }
+        found.extend(best);
     }
-    let offset = |index: usize| {
-        let at = REQUEST_IN_CALLDATA + 4 * index;
-        let bytes = input.get(at..at + 4)?.try_into().ok()?;
-        usize::try_from(u32::from_le_bytes(bytes)).ok()
-    };
-    let count = offset(0).unwrap_or_default() / 4;
-    let last = count.checked_sub(1).and_then(offset).unwrap_or_default();
-    (REQUEST_IN_CALLDATA + last + request::FIXED + payload::FIXED_V4).clamp(MIN_HEAD, input.len())
+    Ok(found)
 }
 
 /// The choice that costs least per L2 block, of those that L1 admits.

@@ -90,6 +90,7 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
         ("MAX_BLOCKS", wire::StatelessBatch::MAX_BLOCKS),
         ("MIN_REQUEST", layout::request::FIXED + layout::payload::FIXED_V3),
         ("TRAILER_LENGTH", wire::blob_tail::Trailer::LEN),
+        ("REQUEST_HEAD", wire::blob_tail::REQUEST_HEAD),
     ];
     for (name, expected) in calldata {
         execute.assert(name, expected);

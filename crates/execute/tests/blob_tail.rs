@@ -1,4 +1,4 @@
-//! Inputs that end in blobs: the verdict, the answer and the price are those of the same input in
+//! Inputs that lie in blobs but for their heads: the verdict, the answer and the price are those of the same input in
 //! calldata, and only the blobs of the transaction itself count.
 
 mod support;
@@ -12,11 +12,11 @@ use executor::InternalError;
 use std::{collections::BTreeMap, sync::Arc};
 use support::{
     host::{CALL, Host, Seen, WARM_CALL},
-    l2::{L2, mutations},
+    l2::{L2, mutations, mutations_of_batch, transfer},
 };
 use wire::{
     ProtocolFork, StatelessInput,
-    blob_tail::{BLOB_CAPACITY, BlobTailError, MIN_HEAD, Trailer, to_blobs},
+    blob_tail::{BLOB_CAPACITY, BlobTailError, MIN_HEAD, Trailer, cut, to_blobs},
 };
 
 const PLENTY: u64 = 50_000_000;
@@ -50,6 +50,16 @@ impl Scene {
     /// The tail begins there; in front of its blobs the transaction has others.
     fn split(input: &[u8], at: usize, others: u8) -> Self {
         let (head, tail) = input.split_at(at);
+        Self::of(head, tail, others)
+    }
+
+    /// With as little in the calldata as may be there.
+    fn cut(input: &[u8]) -> Self {
+        let (head, tail) = cut(input).unwrap();
+        Self::of(&head, &tail, 0)
+    }
+
+    fn of(head: &[u8], tail: &[u8], others: u8) -> Self {
         let trailer = Trailer::new(tail.len(), others).unwrap().encode();
         let other = || vec![0x11; 131_072];
         let blobs = (0..others).map(|_| other()).chain(to_blobs(tail));
@@ -79,6 +89,21 @@ impl Scene {
 
 fn good() -> Vec<u8> {
     L2::new(ProtocolFork::Osaka).calldata(2)
+}
+
+/// A batch of blocks with this many transfers.
+fn batch(transfers: &[u64]) -> Vec<u8> {
+    let mut l2 = L2::new(ProtocolFork::Osaka);
+    let mut nonces = 0..;
+    let mut append = |count: &u64| {
+        let nonces = nonces.by_ref().take(usize::try_from(*count).unwrap());
+        let block = l2.build(nonces.map(|nonce| transfer(nonce, 25_000)).collect());
+        let hash = block.block.hash;
+        l2.chain.append(block).unwrap();
+        l2.chain.block(&hash).unwrap()
+    };
+    let blocks = transfers.iter().map(&mut append).collect();
+    l2.chain.batch(blocks).unwrap().input().unwrap()
 }
 
 fn plain(input: &[u8]) -> Answer {
@@ -113,6 +138,103 @@ fn a_tail_of_several_blobs_is_one_tail() {
     let scene = Scene::split(&long, MIN_HEAD, 1);
     assert_eq!(scene.hashes.len(), 1 + 3);
     assert_eq!(scene.ask(PLENTY).unwrap().output, plain(&long).output);
+}
+
+#[test]
+fn a_batch_in_blobs_is_answered_and_paid_as_the_whole_batch() {
+    for transfers in [&[2][..], &[0, 0, 0], &[3, 0, 1], &[1; 20]] {
+        let batch = batch(transfers);
+        let (scene, whole) = (Scene::cut(&batch), plain(&batch));
+        assert_eq!(scene.calldata.len(), 18 + 588 * transfers.len() + 8);
+        let answer = scene.ask(PLENTY).unwrap();
+        assert_eq!((answer.output, answer.gas), (whole.output, whole.gas + 2 * 8), "{transfers:?}");
+        // No other way to cut it is one.
+        for at in [MIN_HEAD, batch.len() / 2, batch.len()] {
+            let refused = Scene::split(&batch, at, 0).ask(PLENTY);
+            let expected = 18 + 588 * transfers.len();
+            let (blocks, got) = (transfers.len(), at);
+            let error = BlobTailError::HeadLength { blocks, got, expected };
+            assert_eq!(refused, Err(ExecuteError::BlobTail(error)), "{transfers:?}");
+        }
+    }
+}
+
+#[test]
+fn the_head_of_a_batch_is_looked_at_before_its_blobs_and_after_its_bytes_are_paid_for() {
+    let batch = batch(&[1, 2]);
+    let absent = |at: usize, bit: u8| {
+        let mut scene = Scene::cut(&batch);
+        scene.calldata[at] ^= bit;
+        Scene { held: Held::default(), ..scene }
+    };
+    let missing = Err(ExecuteError::Internal(InternalError::BlobAbsent(FIRST)));
+    assert_eq!(absent(0, 0).ask(PLENTY), missing);
+    let refused = absent(18, 4).ask(PLENTY);
+    assert!(
+        matches!(refused, Err(ExecuteError::BlobTail(BlobTailError::HeadLength { .. }))),
+        "{refused:?}"
+    );
+    let refused = absent(18 + 4 + 3, 1).ask(PLENTY);
+    assert!(
+        matches!(
+            refused,
+            Err(ExecuteError::BlobTail(BlobTailError::RequestOutOfPlace { index: 1, .. }))
+        ),
+        "{refused:?}"
+    );
+    let reserve = 1_000 + 2 * (batch.len() as u64 + 8);
+    for (at, bit) in [(0, 0), (18, 4), (18 + 4 + 3, 1)] {
+        let short = Err(ExecuteError::OutOfGas { got: reserve - 1, reserve });
+        assert_eq!(absent(at, bit).ask(reserve - 1), short);
+    }
+}
+
+#[test]
+fn what_a_head_has_of_a_block_is_what_is_executed_wherever_the_batch_says_it_is() {
+    let batch = batch(&[2, 1, 2]);
+    let scene = Scene::cut(&batch);
+    let output = plain(&batch).output;
+    assert_eq!(scene.ask(PLENTY).unwrap().output, output);
+    // A bit of what a contract reads there, and of where it belongs.
+    for at in (2..scene.calldata.len()).step_by(3) {
+        let mut calldata = scene.calldata.clone();
+        calldata[at] ^= 1 << (at % 8);
+        let answer = Scene { calldata, ..scene.clone() }.ask(PLENTY);
+        assert!(answer.is_err(), "{at}: {answer:?}");
+    }
+    // The parts of two blocks in each other's place.
+    let mut calldata = scene.calldata.clone();
+    let (first, second) = (18 + 12, 18 + 12 + 584);
+    calldata[first..second + 584].rotate_left(584);
+    assert!(Scene { calldata, ..scene.clone() }.ask(PLENTY).is_err());
+    // The boundaries moved, each byte of the batch being somewhere.
+    for shift in [-1_i32, 1, 584] {
+        let mut calldata = scene.calldata.clone();
+        let at = 18 + 4;
+        let offset = u32::from_le_bytes(calldata[at..at + 4].try_into().unwrap());
+        calldata[at..at + 4].copy_from_slice(&(offset.wrapping_add_signed(shift)).to_le_bytes());
+        assert!(Scene { calldata, ..scene.clone() }.ask(PLENTY).is_err(), "{shift}");
+    }
+}
+
+#[test]
+fn two_batches_of_a_transaction_have_blobs_of_their_own() {
+    let (one, other) = (batch(&[1, 1]), batch(&[2, 3]));
+    let (head, tail) = cut(&other).unwrap();
+    let mut second = Scene::of(&head, &tail, 1);
+    let first = Scene::cut(&one);
+    second.held.0.insert(FIRST, first.held.blob(&FIRST).unwrap());
+    let with = |scene: &Scene, first: u8| {
+        let mut calldata = scene.calldata.clone();
+        let at = calldata.len() - 4;
+        calldata[at] = first;
+        Scene { calldata, ..second.clone() }.ask(PLENTY)
+    };
+    assert_eq!(with(&first, 0).unwrap().output, plain(&one).output);
+    assert_eq!(with(&second, 1).unwrap().output, plain(&other).output);
+    // Each with the blob of the other.
+    assert!(with(&first, 1).is_err());
+    assert!(with(&second, 0).is_err());
 }
 
 #[test]
@@ -213,6 +335,31 @@ fn a_claim_to_a_longer_tail_costs_gas_and_never_memory() {
     scene.hashes = vec![FIRST; 255];
     let reserve = 1_000 + 2 * (claimed + MIN_HEAD + 8) as u64;
     assert_eq!(scene.ask(PLENTY), Err(ExecuteError::OutOfGas { got: PLENTY, reserve }));
+}
+
+#[test]
+fn no_mutation_of_a_batch_comes_to_another_end_than_in_calldata() {
+    let good = batch(&[1, 2, 0]);
+    let (mut valid, mut cuts) = (0, 0);
+    for bad in mutations_of_batch(&good, 2_000) {
+        // What cannot be cut cannot be decoded.
+        let execute = Execute { gas: Arc::new(PRICES), ..Execute::default() };
+        let whole = execute.answer(&ExecutionSpecs, &bad, PLENTY);
+        let Some((head, tail)) = cut(&bad) else {
+            assert!(whole.is_err());
+            continue;
+        };
+        cuts += 1;
+        match (whole, Scene::of(&head, &tail, 0).ask(PLENTY)) {
+            (Ok(whole), Ok(split)) => {
+                valid += 1;
+                assert_eq!((whole.output, whole.gas + 16), (split.output, split.gas));
+            }
+            (Err(ExecuteError::OutOfGas { .. }), Err(ExecuteError::OutOfGas { .. })) => {}
+            (whole, split) => assert_eq!(whole, split),
+        }
+    }
+    assert!(valid < cuts && cuts > 500, "{valid} of {cuts}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What L2 transactions cost on L1, by receipts: transfers of ETH and of a token in batches and in single
-//! blocks, as calldata of `NativeRollup.advance` and with the ends of the inputs in blobs, on an L1 of Osaka in
+//! blocks, as calldata of `NativeRollup.advance` and through blobs in the cheapest way, on an L1 of Osaka in
 //! this process, for an L2 of ten thousand accounts, or of as many as stand behind `--accounts`.
 //!
 //! Prints a table for each schedule of EXECUTE that has a name, or for the default alone with `--accounts`; with
@@ -13,7 +13,7 @@ use contracts::{
     RollupConfig,
     bindings::INativeRollup::{self, Evidence},
     l2_genesis,
-    posting::{Input, Posting},
+    posting::{Input, L1Prices, Posting, cheapest, ways_in_blobs},
 };
 use core::ops::AddAssign;
 use enshrine_testkit::{
@@ -56,7 +56,7 @@ struct Scene {
 }
 
 /// What advancing by some blocks took.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 struct Cost {
     /// Gas of the L1 transactions.
     l1_gas: u64,
@@ -70,6 +70,8 @@ struct Cost {
     calls: u64,
     /// Blobs of them.
     blobs: u64,
+    /// Of each call through blobs, how many blocks each input has.
+    ways: Vec<Vec<u64>>,
 }
 
 /// How the inputs come to L1.
@@ -96,10 +98,23 @@ impl AddAssign for Cost {
         self.bytes += other.bytes;
         self.calls += other.calls;
         self.blobs += other.blobs;
+        self.ways.extend(other.ways);
     }
 }
 
 impl Cost {
+    /// The ways of its calls in words.
+    fn way(&self) -> String {
+        if self.ways.is_empty() {
+            return "calldata".to_owned();
+        }
+        let of = |way: &Vec<u64>| way.iter().map(u64::to_string).collect::<Vec<_>>().join("+");
+        format!(
+            "blobs, inputs of {} blocks",
+            self.ways.iter().map(of).collect::<Vec<_>>().join("; ")
+        )
+    }
+
     /// Part of the gas that is neither that of the blocks nor that of calldata.
     fn overhead_share(&self) -> f64 {
         self.l1_gas.saturating_sub(self.l2_gas + self.calldata_gas) as f64 / self.l1_gas as f64
@@ -234,33 +249,24 @@ impl Scene {
             bytes,
             calls: 1,
             blobs: 0,
+            ways: Vec::new(),
         })
     }
 
-    /// Advances by blocks, each with an input of its own that ends in blobs, in as few calls as that takes.
+    /// Advances by blocks through blobs, in each call in the way that costs least for a block.
     fn advance_by_blobs(&mut self, blocks: &[Arc<Block>]) -> Result<Cost> {
         let mut total = Cost::default();
         let mut waiting = blocks;
         while !waiting.is_empty() {
-            let mut best = None;
-            for count in 1..=waiting.len() {
-                let inputs = waiting[..count].iter().map(|block| {
-                    let bytes = self.input(&[Arc::clone(block)])?;
-                    let executed = self.execute.run(&bytes, u64::MAX)?;
-                    let (charge, reserve) = (executed.gas, executed.reserve);
-                    let trailer = self.execute.trailer_charge();
-                    Ok(Input { bytes: bytes.into(), blocks: 1, charge, reserve, trailer })
-                });
-                let inputs = inputs.collect::<Result<Vec<_>>>()?;
-                let Some(posting) = Posting::in_blobs(&inputs) else { break };
-                let cost = posting.cost(FORK, 0, RING.end);
-                if cost.limit > TRANSACTION_GAS_CAP {
-                    break;
-                }
-                best = Some((posting, cost, count));
-            }
-            let (posting, cost, count) = best.ok_or_else(|| eyre!("a block in no blobs"))?;
-            let (now, later) = waiting.split_at(count);
+            let admits =
+                |posting: &Posting| posting.cost(FORK, 0, RING.end).limit <= TRANSACTION_GAS_CAP;
+            let ways =
+                ways_in_blobs(waiting.len(), admits, |range| self.measured(&waiting[range]))?;
+            // Blob gas is listed apart.
+            let prices = L1Prices { fork: FORK, gas: 1, blob_gas: Some(0) };
+            let chosen = cheapest(ways, &prices, usize::MAX, 0, RING.end);
+            let (posting, cost) = chosen.ok_or_else(|| eyre!("a block in no blobs"))?;
+            let (now, later) = waiting.split_at(usize::try_from(posting.blocks)?);
             waiting = later;
             let data = posting.calldata(Evidence::default());
             let (to, blobs) = (self.rollup.address, &posting.blobs);
@@ -269,10 +275,12 @@ impl Scene {
             ensure!(sent.receipt.success, "advance by blobs fails");
             ensure!(
                 sent.gas_used == cost.gas,
-                "the planner says {}, L1 {} for {count} blocks",
+                "the planner says {}, L1 {} for blocks {:?}",
                 cost.gas,
-                sent.gas_used
+                sent.gas_used,
+                posting.blocks_of_inputs(),
             );
+            total.ways.push(posting.blocks_of_inputs().to_vec());
             total += Cost {
                 l1_gas: sent.gas_used,
                 l2_gas: now.iter().map(|block| block.header.gas_used).sum(),
@@ -280,9 +288,20 @@ impl Scene {
                 bytes: posting.inputs.iter().map(|input| input.len()).sum(),
                 calls: 1,
                 blobs: blobs.len() as u64,
+                ways: Vec::new(),
             };
         }
         Ok(total)
+    }
+
+    /// One input for these blocks, and what EXECUTE asks for it.
+    fn measured(&self, blocks: &[Arc<Block>]) -> Result<Input> {
+        let bytes = self.input(blocks)?;
+        let executed = self.execute.run(&bytes, u64::MAX)?;
+        let (charge, reserve) = (executed.gas, executed.reserve);
+        let trailer = self.execute.trailer_charge();
+        let blocks = blocks.len() as u64;
+        Ok(Input { bytes: bytes.into(), blocks, charge, reserve, trailer })
     }
 }
 
@@ -302,7 +321,7 @@ fn floor_gas(data: &[u8]) -> u64 {
 }
 
 /// What was measured under one schedule.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Figures {
     /// Blocks of transfers as a batch.
     batch: Cost,
@@ -356,6 +375,9 @@ impl Figures {
             "single_blobs": self.single_blobs.l1_gas,
             "batch_blobs": self.blobs.blobs,
             "batch_blob_calls": self.blobs.calls,
+            "batch_blob_way": self.blobs.way(),
+            "erc20_blob_way": self.token.way(),
+            "single_blob_way": self.single_blobs.way(),
             "overhead_share": self.batch.overhead_share(),
             "batch_bytes": self.batch.bytes,
             "apart_bytes": self.apart.bytes,
@@ -368,22 +390,24 @@ impl Figures {
         let transfers = (BLOCKS * TRANSFERS) as u64;
         let row = |what: &str, cost: &Cost, count: u64| {
             println!(
-                "{what:<44} {:>10} {:>8} {:>6} {:>6} {:>8.1} %",
+                "{what:<44} {:>10} {:>8} {:>6} {:>6} {:>8.1} %  {}",
                 cost.l1_gas / count,
                 cost.bytes,
                 cost.calls,
                 cost.blobs,
                 100.0 * cost.overhead_share(),
+                cost.way(),
             );
         };
         println!(
-            "{:<44} {:>10} {:>8} {:>6} {:>6} {:>10}",
+            "{:<44} {:>10} {:>8} {:>6} {:>6} {:>10}  {}",
             format!("schedule {name}"),
             "L1 gas",
             "bytes",
             "calls",
             "blobs",
-            "overhead"
+            "overhead",
+            "way"
         );
         let what = format!("transfer, {BLOCKS} blocks of {TRANSFERS} in batches");
         row(&what, &self.batch, transfers);

@@ -15,7 +15,7 @@ fn calldata(trailer: Trailer) -> Vec<u8> {
 
 fn joined(calldata: &[u8], blobs: &[Vec<u8>]) -> Result<Vec<u8>, BlobTailError> {
     let (head, trailer) = Trailer::split(calldata)?;
-    trailer.join(head, blobs)
+    trailer.pieces(head)?.join(blobs)
 }
 
 #[test]

@@ -5,11 +5,13 @@ use alloy_primitives::Bytes;
 use chain::Block;
 use enshrine_contracts::{
     bindings::INativeRollup::Evidence,
-    posting::{Cost, Input, L1Prices, MAX_BLOBS, Posting, TRANSACTION_GAS_CAP, cheapest},
+    posting::{
+        Cost, Input, L1Prices, MAX_BLOBS, Posting, TRANSACTION_GAS_CAP, cheapest, ways_in_blobs,
+    },
 };
 use execute::Execute;
 use eyre::{Result, ensure};
-use std::{slice::from_ref, sync::Arc};
+use std::{collections::BTreeSet, convert::Infallible, slice::from_ref, sync::Arc};
 use testkit::Sent;
 use wire::ProtocolFork;
 
@@ -151,4 +153,35 @@ fn a_tail_takes_no_more_blobs_than_a_transaction_has() {
     // Without a tail there is no blob, and so nothing that would be read as a trailer.
     assert_eq!(Posting::in_blobs(&[input(head)]), None);
     assert_eq!(Posting::in_blobs(&[input(head - 1)]), None);
+}
+
+#[test]
+fn ways_through_blobs_begin_with_each_size_and_go_on_with_smaller_ones_where_no_more_is_admitted() {
+    let sizes = |count: usize, admits: fn(&Posting) -> bool| {
+        let mut made = BTreeSet::new();
+        let ways = ways_in_blobs(count, admits, |blocks| {
+            assert!(made.insert((blocks.start, blocks.end)), "{blocks:?} once is enough");
+            Ok::<_, Infallible>(Input {
+                bytes: [&[0x12, 0x01][..], &[7; 601]].concat().into(),
+                blocks: blocks.len() as u64,
+                charge: 0,
+                reserve: 0,
+                trailer: 0,
+            })
+        });
+        let ways = ways.expect("nothing fails");
+        ways.iter().map(|posting| posting.blocks_of_inputs().to_vec()).collect::<Vec<_>>()
+    };
+    let any = |_: &Posting| true;
+    // Each input takes a blob, of which there are six.
+    assert_eq!(sizes(10, any), [vec![1; 6], vec![2; 5], vec![4, 4, 2], vec![8, 2], vec![10]]);
+    let five = |posting: &Posting| posting.blocks <= 5;
+    assert_eq!(sizes(10, five), [vec![1; 5], vec![2, 2, 1], vec![4, 1], vec![4, 1], vec![5]]);
+    assert_eq!(sizes(1, any), [[1]]);
+    assert_eq!(sizes(2, any), [vec![1, 1], vec![2]]);
+    assert_eq!(sizes(0, any), [[0; 0]; 0]);
+    assert_eq!(sizes(3, |_| false), [[0; 0]; 0]);
+    assert_eq!(sizes(300, any).last(), Some(&vec![256]));
+    let refused = ways_in_blobs(3, any, |blocks| Err::<Input, _>(blocks.len()));
+    assert_eq!(refused, Err(1));
 }

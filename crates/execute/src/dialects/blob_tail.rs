@@ -1,4 +1,4 @@
-//! Inputs whose end lies in blobs of the transaction around the call.
+//! Inputs that lie in blobs of the transaction around the call, but for their head.
 
 use super::{Answer, Call, Dialect};
 use crate::{ExecuteError, Executed, ExecutionSpecs, Refused};
@@ -8,7 +8,7 @@ use stateless::InternalError;
 use std::{borrow::Cow, sync::Arc};
 use wire::blob_tail::{BlobTailError, Trailer};
 
-/// Where EXECUTE stands for inputs that end in blobs.
+/// Where EXECUTE stands for inputs that lie in blobs.
 pub const BLOB_EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000103");
 
 /// Where a node finds the blobs of the transactions that it executes.
@@ -28,7 +28,7 @@ impl BlobSource for () {
 }
 
 /// Calldata is the head of a stateless input, or of a batch, and a [`Trailer`] that says which blobs of
-/// the same transaction hold its tail; the call is answered, paid and refused as one with the whole
+/// the same transaction hold its tail ([`wire::blob_tail`]); the call is answered, paid and refused as one with the whole
 /// input in its calldata.
 ///
 /// The blobs are bound to the call by the versioned hashes of the transaction, as the instruction
@@ -72,6 +72,7 @@ impl Dialect for BlobTail {
 
     fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
         let (head, trailer) = Self::split(call.calldata)?;
+        let pieces = trailer.pieces(head)?;
         if trailer.tail_len() == 0 {
             return Ok(Cow::Borrowed(head));
         }
@@ -81,7 +82,7 @@ impl Dialect for BlobTail {
             call.blob_hashes.get(asked).ok_or(ExecuteError::NoSuchBlob { asked: end, has })?;
         let found = |hash: &B256| self.blobs.blob(hash).ok_or(InternalError::BlobAbsent(*hash));
         let blobs = hashes.iter().map(found).collect::<Result<Vec<_>, _>>()?;
-        Ok(Cow::Owned(trailer.join(head, &blobs)?))
+        Ok(Cow::Owned(pieces.join(&blobs)?))
     }
 
     fn answer(

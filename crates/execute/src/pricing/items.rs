@@ -27,7 +27,7 @@ pub struct Items {
 
 impl Items {
     /// The prices that `docs/gas.md` derives from measurements.
-    pub const DEFAULT: Self = Self { base: 25_000, request_byte: 3, witness_byte: 1, item: 84 };
+    pub const DEFAULT: Self = Self { base: 20_000, request_byte: 3, witness_byte: 1, item: 84 };
 }
 
 impl Pricing for Items {

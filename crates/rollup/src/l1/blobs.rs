@@ -135,7 +135,7 @@ fn versioned_hash(blob: &[u8]) -> Option<B256> {
 pub(crate) fn whole_input(given: &[u8], blobs: &[Bytes]) -> Option<Bytes> {
     let (head, trailer) = Trailer::split(given).ok()?;
     let own = blobs.get(trailer.blobs())?;
-    trailer.join(head, own).ok().map(Bytes::from)
+    trailer.pieces(head).ok()?.join(own).ok().map(Bytes::from)
 }
 
 #[cfg(test)]

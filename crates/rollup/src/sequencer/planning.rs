@@ -1,4 +1,4 @@
-//! Which way blocks go to L1: as calldata, or with the ends of their inputs in blobs.
+//! Which way blocks go to L1: as calldata, or in blobs but for the heads of their inputs.
 
 use super::{Sequencer, submission::max_input};
 use crate::{
@@ -13,7 +13,7 @@ use alloy_rpc_types_eth::TransactionRequest;
 use chain::Block;
 use contracts::{
     bindings::INativeRollup::Evidence,
-    posting::{self, Cost, Input, L1Prices, MAX_BLOBS, Posting, TRANSACTION_GAS_CAP},
+    posting::{self, Cost, Input, L1Prices, Posting, TRANSACTION_GAS_CAP},
 };
 use execute::{BLOB_EXECUTE_ADDRESS, Execute};
 use std::sync::Arc;
@@ -94,11 +94,12 @@ impl Sequencer {
         let number = first.header.number;
         let plain: Result<Vec<_>, _> =
             calldata.iter().map(|input| measured(&execute, input, first.hash)).collect();
-        let Some(posting) = self.most_in_blobs(waiting, &execute, fork, genesis)? else {
+        let mut candidates = vec![Posting::in_calldata(&plain?)];
+        candidates.extend(self.in_blobs(waiting, &execute, fork, genesis)?);
+        if candidates.len() == 1 {
             return Ok(None);
-        };
+        }
         let Some(prices) = self.prices(fork)? else { return Ok(None) };
-        let candidates = [Posting::in_calldata(&plain?), posting];
         let chosen = posting::cheapest(candidates, &prices, max_input(), genesis, number);
         let Some((posting, cost)) = chosen.filter(|(posting, _)| !posting.blobs.is_empty()) else {
             return Ok(None);
@@ -117,30 +118,40 @@ impl Sequencer {
         Ok(Some(Plan { blocks, load }))
     }
 
-    /// The oldest blocks, each with an input of its own, as many as fit.
-    fn most_in_blobs(
+    /// How many of the oldest blocks L1 can take now, under the rules of this fork.
+    fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
+        let (chain, time) = (self.chain(), self.l1_time());
+        let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
+        let can =
+            |block: &&Arc<Block>| block.header.timestamp <= time && fork_of(block) == Some(fork);
+        waiting.iter().take_while(can).count()
+    }
+
+    /// Ways in which the oldest blocks go through blobs, as many as fit.
+    fn in_blobs(
         &mut self,
         waiting: &[Arc<Block>],
         execute: &Execute,
         fork: ProtocolFork,
         genesis: u64,
-    ) -> Result<Option<Posting>, RollupError> {
-        let (chain, time) = (self.chain(), self.l1_time());
-        let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
-        let (mut inputs, mut found) = (Vec::new(), None);
-        for block in waiting.iter().take(MAX_BLOBS.min(self.most_blocks)) {
-            if block.header.timestamp > time || fork_of(block) != Some(fork) {
-                break;
-            }
-            let input = self.input_of(block)?;
-            inputs.push(measured(execute, &input, block.hash)?);
-            let Some(posting) = Posting::in_blobs(&inputs) else { break };
-            if posting.cost(fork, genesis, waiting[0].header.number).limit > TRANSACTION_GAS_CAP {
-                break;
-            }
-            found = Some(posting);
-        }
-        Ok(found)
+    ) -> Result<Vec<Posting>, RollupError> {
+        let count = self.count_on(waiting, fork).min(self.most_blocks);
+        let Some(first) = waiting.first().map(|block| block.header.number) else {
+            return Ok(Vec::new());
+        };
+        let admits =
+            |posting: &Posting| posting.cost(fork, genesis, first).limit <= TRANSACTION_GAS_CAP;
+        posting::ways_in_blobs(count, admits, |range| {
+            let blocks = &waiting[range];
+            let (hash, number) = (blocks[0].hash, blocks[0].header.number);
+            let input = if let [block] = blocks {
+                self.input_of(block)?
+            } else {
+                let input = self.chain().batch(blocks.to_vec())?.input();
+                input.map_err(|source| RollupError::Input { number, source })?.into()
+            };
+            measured(execute, &input, hash)
+        })
     }
 
     /// Number of the newest L1 block that was read.

@@ -6,7 +6,7 @@ use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use alloy_provider::{Provider, ext::AnvilApi as _};
 use alloy_sol_types::SolCall as _;
-use contracts::bindings::IForcedInbox;
+use contracts::bindings::{IForcedInbox, INativeRollup};
 use enshrine_rollup::{Config, Role, RollupNode, SubmitterConfig};
 use execute::BLOB_EXECUTE_ADDRESS;
 use eyre::{OptionExt, Result};
@@ -21,6 +21,10 @@ use std::{
     time::Duration,
 };
 use testkit::{ETHER, Key, id_of};
+use wire::{
+    SchemaId,
+    blob_tail::{REQUEST_HEAD, Trailer},
+};
 
 /// What becomes of the answer to a request for a path; `None` if there is nothing at it.
 type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
@@ -93,7 +97,7 @@ struct Advance {
     block: u64,
     nonce: u64,
     hashes: Vec<B256>,
-    calldata: usize,
+    inputs: Vec<Bytes>,
     max_fee: u128,
     success: bool,
 }
@@ -108,11 +112,12 @@ async fn advances(world: &World) -> Result<Vec<Advance>> {
             if transaction.inner.signer() == world.l1.addresses()[1] {
                 let hash = *transaction.inner.tx_hash();
                 let receipt = world.provider.get_transaction_receipt(hash).await?;
+                let call = INativeRollup::advanceCall::abi_decode(transaction.input())?;
                 found.push(Advance {
                     block: number,
                     nonce: transaction.nonce(),
                     hashes: transaction.blob_versioned_hashes().unwrap_or_default().to_vec(),
-                    calldata: transaction.input().len(),
+                    inputs: call.inputs,
                     max_fee: transaction.max_fee_per_gas(),
                     success: receipt.ok_or_eyre("no receipt")?.status(),
                 });
@@ -120,6 +125,15 @@ async fn advances(world: &World) -> Result<Vec<Advance>> {
         }
     }
     Ok(found)
+}
+
+/// How many blocks this input brings, of which nothing lies in the calldata that may lie in blobs.
+fn blocks_of_heads(input: &Bytes) -> Option<usize> {
+    let (head, _) = Trailer::split(input).ok()?;
+    let is_batch = SchemaId::of(head).ok()?.batch_fork().is_some();
+    let blocks = if is_batch { usize::from(head[18]) / 4 } else { 1 };
+    let expected = 18 + blocks * (if is_batch { 4 } else { 0 } + REQUEST_HEAD);
+    (head.len() == expected).then_some(blocks)
 }
 
 /// Whether this went as calldata, and L1 took it.
@@ -171,7 +185,10 @@ async fn blocks_go_through_blobs_where_that_is_cheaper_and_a_follower_reads_them
     let advances = advances(&world).await?;
     assert!(!advances.is_empty());
     // A head for each block, and nothing of its witness.
-    let is_small = |it: &Advance| (1..=6).contains(&it.hashes.len()) && it.calldata < 8_000;
+    let is_small = |it: &Advance| {
+        (1..=6).contains(&it.hashes.len())
+            && it.inputs.iter().all(|it| blocks_of_heads(it).is_some())
+    };
     assert!(advances.iter().all(|it| it.success && is_small(it)), "{advances:?}");
 
     // Who does not know where blobs are does not get past them; who knows comes to the same.
@@ -186,6 +203,44 @@ async fn blocks_go_through_blobs_where_that_is_cheaper_and_a_follower_reads_them
     let fault = blind.status().fault.unwrap_or_default();
     assert!(fault.contains("l1_beacon"), "{fault}");
     for node in [blind, follower, sequencer] {
+        node.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_that_wait_together_go_through_blobs_as_one_batch_and_a_follower_reads_it()
+-> Result<()> {
+    let world = World::with_blobs().await?;
+    let mut config = world.sequencer_config()?;
+    config.submit_interval = Duration::from_secs(4);
+    let config = world.config(Role::Sequencer(Box::new(config)));
+    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    deposit_and_spend(&world, &sequencer).await?;
+    let l2 = provider_of(&sequencer)?;
+    let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
+    for _ in 0..4 {
+        let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
+        let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+        // Each in a block of its own.
+        until("the transfer", &sequencer, || async {
+            Ok(l2.get_transaction_receipt(hash).await?.is_some())
+        })
+        .await?;
+    }
+    let last = l2.get_block_number().await?;
+    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number >= last) }).await?;
+    let advances = advances(&world).await?;
+    let inputs = || advances.iter().filter(|it| it.success).flat_map(|it| &it.inputs);
+    let most = inputs().filter_map(blocks_of_heads).max();
+    assert!(most >= Some(2), "{advances:?}");
+
+    let config = world.config(Role::Follower { sequencer: None });
+    let follower = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    let safe = sequencer.status().safe_head;
+    until("the follower", &follower, || async { Ok(follower.status().safe_head == safe) }).await?;
+    assert_eq!(balance(&follower, bob).await?, U256::from(ETHER + 4));
+    for node in [follower, sequencer] {
         node.stop().await;
     }
     Ok(())

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {Execute} from "../../contracts/libraries/Execute.sol";
+import {BatchBytes} from "../utils/BatchBytes.sol";
+import {BlobInputs} from "../utils/ExecuteWithBlobs.sol";
+import {IL2} from "../utils/IL2.sol";
+import {L2} from "../utils/L2.sol";
+import {RealRollup} from "../utils/RealRollup.sol";
+
+/// @title Batches of which the contract sees the fixed parts of the requests and nothing else
+/// @notice In a transaction with blobs the fixed parts stand in the calldata one after another, and in the batch
+/// elsewhere: where it says that each request starts. Whoever advances has written what says that, and what lies
+/// between. So they are at places where the contract would read fields that EXECUTE reads somewhere else, if
+/// there were a second way to put a batch together, or a head that ends too early.
+contract ForgedBlobBatchesTest is RealRollup {
+    using L2 for L2.Chain;
+    using BatchBytes for bytes;
+
+    bytes[] internal honest;
+    bytes internal batch;
+    bytes internal head;
+    bytes internal tail;
+    /// @dev What of each request is in the head.
+    uint256 internal constant PART = 584;
+
+    function setUp() public virtual override {
+        super.setUp();
+        BlobInputs.install();
+        skip(60);
+        for (uint256 i = 0; i < 3; ++i) {
+            l2.transfer("alice", bob, 1 ether);
+            honest.push(l2.seal(nextAt(10)));
+        }
+        batch = L2.batchOf(honest);
+        (head, tail) = BlobInputs.parts(batch, 0);
+    }
+
+    function nextAt(uint64 secondsLater) internal view returns (IL2.Block memory b) {
+        b = l2.next();
+        b.timestamp = l2.head.timestamp + secondsLater;
+    }
+
+    /// @dev Where a part of the head stands.
+    function partAt(uint256 index) internal pure returns (uint256) {
+        return 18 + 4 * 3 + PART * index;
+    }
+
+    function post(bytes memory head_, bytes memory tail_) internal returns (bytes[] memory) {
+        return BlobInputs.post(one(head_), one(tail_));
+    }
+
+    function assertTaken() internal {
+        rollup.advance(post(head, tail), none());
+        assertHead();
+    }
+
+    /// @dev Nothing moves; the honest one is taken afterwards.
+    function assertRefused(bytes[] memory posted, bytes4 error_) internal {
+        vm.expectPartialRevert(error_);
+        rollup.advance{gas: 16_000_000}(posted, none());
+        assertEq(rollup.head().number, 0);
+    }
+
+    function assertRefused(bytes memory head_, bytes memory tail_, bytes4 error_) internal {
+        assertRefused(post(head_, tail_), error_);
+    }
+
+    // ------------------------------------------------------------------ neighbours
+
+    function test_each_block_of_a_batch_in_blobs_is_added_as_it_would_be_by_itself() public {
+        assertEq(head.length, 18 + 3 * (4 + PART));
+        assertTaken();
+        for (uint64 i = 0; i < 3; ++i) {
+            assertEq(rollup.stateRootAt(i + 1), batch.word(i, Execute.STATE_ROOT_AT));
+        }
+    }
+
+    function test_batches_and_single_inputs_go_through_blobs_in_one_call_in_any_order() public {
+        bytes[] memory two = new bytes[](2);
+        bytes[] memory inputs = new bytes[](2);
+        (two[0], two[1]) = (honest[1], honest[2]);
+        (inputs[0], inputs[1]) = (honest[0], L2.batchOf(two));
+        uint256 state = vm.snapshotState();
+        // Whatever of the first lies in the calldata, the buffer is as long as that takes.
+        for (uint256 i = 0; i < 2; ++i) {
+            rollup.advance(BlobInputs.post(inputs, i == 0 ? 602 : honest[0].length), none());
+            assertHead();
+            vm.revertToState(state);
+        }
+        (two[0], two[1]) = (honest[0], honest[1]);
+        (inputs[0], inputs[1]) = (L2.batchOf(two), honest[2]);
+        rollup.advance(BlobInputs.post(inputs, 602), none());
+        assertHead();
+        vm.revertToState(state);
+        // A batch of one block is one.
+        rollup.advance(BlobInputs.post(one(L2.batchOf(one(honest[0]))), 0), none());
+        assertEq(rollup.head().number, 1);
+    }
+
+    // ------------------------------------------------------------------ heads
+
+    /// @dev A part that ends before the fields do, one that is longer, and none.
+    function test_a_head_of_another_length_is_refused() public {
+        bytes4 error_ = Execute.HeadLengthMismatch.selector;
+        uint256 end = head.length;
+        assertRefused(head.slice(0, end - 1), bytes.concat(head[end - 1], tail), error_);
+        assertRefused(bytes.concat(head, tail[0]), tail.slice(1, tail.length), error_);
+        assertRefused(head.slice(0, partAt(2)), tail, error_);
+        assertRefused(head.slice(0, partAt(1)), tail, error_);
+        // The head of a single input, and a batch that is in the calldata as a whole.
+        assertRefused(batch.slice(0, 602), batch.slice(602, batch.length), error_);
+        bytes[] memory heads = new bytes[](2);
+        bytes[] memory tails = new bytes[](2);
+        (heads[0], heads[1], tails[1]) = (batch, head, tail);
+        assertRefused(BlobInputs.post(heads, tails), error_);
+        assertTaken();
+    }
+
+    /// @dev Blocks of which the head has nothing, and blocks of which the batch knows nothing.
+    function test_a_head_with_another_number_of_blocks_is_refused() public {
+        bytes4 length = Execute.HeadLengthMismatch.selector;
+        bytes4 size = Execute.BatchSizeInvalid.selector;
+        assertRefused(head.withOffset(0, 8), tail, length);
+        assertRefused(head.withOffset(0, 16), tail, length);
+        assertRefused(head.withOffset(0, 0), tail, size);
+        assertRefused(head.withOffset(0, 4 * 257), tail, size);
+        assertRefused(head.withOffset(0, 13), tail, Execute.OffsetNotCanonical.selector);
+        // As long as that of two is, and still of three.
+        bytes memory two = bytes.concat(head.slice(0, 22), head.slice(26, partAt(2)));
+        assertRefused(two.withOffset(0, 8), tail, Execute.ExecuteFailed.selector);
+        assertTaken();
+    }
+
+    function test_a_payload_elsewhere_than_behind_the_fixed_part_is_refused() public {
+        bytes memory bad = bytes.concat(head);
+        bad[partAt(0)] = bytes1(uint8(45));
+        assertRefused(bad, tail, Execute.OffsetNotCanonical.selector);
+        for (uint256 i = 1; i < 3; ++i) {
+            bad = bytes.concat(head);
+            bad[partAt(i)] = bytes1(uint8(45));
+            assertRefused(bad, tail, Execute.ExecuteFailed.selector);
+        }
+        assertTaken();
+    }
+
+    // ------------------------------------------------------------------ offsets
+
+    /// @dev Parts that would overlap, lie in each other's place, or a little beside their own.
+    function test_offsets_that_lie_are_refused() public {
+        bytes4 error_ = Execute.ExecuteFailed.selector;
+        for (uint256 i = 1; i < 3; ++i) {
+            uint256 offset = batch.offset(i);
+            assertRefused(head.withOffset(i, offset + 1), tail, error_);
+            assertRefused(head.withOffset(i, offset - 1), tail, error_);
+            assertRefused(head.withOffset(i, batch.offset(i - 1)), tail, error_);
+            assertRefused(head.withOffset(i, batch.offset(i - 1) + PART - 1), tail, error_);
+            assertRefused(head.withOffset(i, batch.offset(i - 1) + PART), tail, error_);
+            assertRefused(head.withOffset(i, batch.length), tail, error_);
+            assertRefused(head.withOffset(i, type(uint32).max), tail, error_);
+        }
+        bytes memory swapped = head.withOffset(1, batch.offset(2));
+        assertRefused(swapped.withOffset(2, batch.offset(1)), tail, error_);
+        assertTaken();
+    }
+
+    // ------------------------------------------------------------------ fields
+
+    /// @dev No byte of what a rollup reads or stores can be changed in any block.
+    function test_no_field_of_any_block_can_be_forged() public {
+        uint256[8] memory fields = [
+            Execute.PARENT_BEACON_BLOCK_ROOT_AT,
+            Execute.PARENT_HASH_AT,
+            Execute.FEE_RECIPIENT_AT,
+            Execute.STATE_ROOT_AT,
+            Execute.BLOCK_NUMBER_AT,
+            Execute.GAS_LIMIT_AT,
+            Execute.GAS_USED_AT,
+            Execute.BLOCK_HASH_AT
+        ];
+        uint256 state = vm.snapshotState();
+        for (uint256 i = 0; i < 3; ++i) {
+            for (uint256 j = 0; j < fields.length; ++j) {
+                bytes memory bad = bytes.concat(head);
+                uint256 place = partAt(i) + fields[j] - 18;
+                bad[place] = bytes1(uint8(bad[place]) ^ 1);
+                bytes[] memory posted = post(bad, tail);
+                vm.expectRevert();
+                rollup.advance{gas: 16_000_000}(posted, none());
+                vm.revertToState(state);
+            }
+        }
+        assertTaken();
+    }
+
+    /// @dev The contract is shown another state root, and EXECUTE the honest block whole, in the blobs: before the
+    /// part that is shown, behind it, and where the batch says that it is.
+    function test_a_block_in_the_blobs_is_not_executed_for_the_one_in_the_head() public {
+        bytes memory forged = bytes.concat(head);
+        uint256 root = partAt(1) + Execute.STATE_ROOT_AT - 18;
+        forged[root] = bytes1(uint8(forged[root]) ^ 1);
+        bytes4 error_ = Execute.ExecuteFailed.selector;
+        assertRefused(forged, tail, error_);
+        // What follows the part of the first block in the tail.
+        uint256 first = batch.offset(1) - batch.offset(0) - PART;
+        bytes memory behind = tail.slice(first, tail.length);
+        bytes memory block_ = head.slice(partAt(1), partAt(2));
+        bytes memory with = bytes.concat(tail.slice(0, first), block_, behind);
+        // As if the forged part were the end of the first block, and as if it were of the second.
+        assertRefused(forged, with, error_);
+        assertRefused(forged.withOffset(1, batch.offset(1) + PART), with, error_);
+        bytes memory later = forged.withOffset(2, batch.offset(2) + PART);
+        assertRefused(later, with, error_);
+        assertRefused(later.withOffset(1, batch.offset(1) + PART), with, error_);
+        // The same bytes shown for another block.
+        bytes memory parts = bytes.concat(
+            head.slice(0, partAt(0)),
+            head.slice(partAt(0), partAt(1)),
+            head.slice(partAt(0), partAt(1)),
+            head.slice(partAt(2), head.length)
+        );
+        assertRefused(parts, tail, error_);
+        parts = bytes.concat(head.slice(0, partAt(1)), head.slice(partAt(2), head.length), block_);
+        assertRefused(parts, tail, error_);
+        assertTaken();
+    }
+
+    // ------------------------------------------------------------------ blobs
+
+    function test_the_blobs_of_another_transaction_or_of_another_input_are_no_tail() public {
+        bytes[] memory posted = post(head, tail);
+        bytes32[] memory own = vm.getBlobhashes();
+        bytes32[] memory other = new bytes32[](1);
+        other[0] = bytes32(uint256(1) << 248 | 7);
+        vm.blobhashes(other);
+        assertRefused(posted, Execute.ExecuteFailed.selector);
+        vm.blobhashes(new bytes32[](0));
+        assertRefused(posted, Execute.ExecuteFailed.selector);
+        vm.blobhashes(own);
+        rollup.advance(posted, none());
+        assertHead();
+    }
+
+    function test_inputs_do_not_share_a_blob() public {
+        bytes[] memory two = new bytes[](2);
+        (two[0], two[1]) = (honest[1], honest[2]);
+        bytes[] memory inputs = new bytes[](2);
+        (inputs[0], inputs[1]) = (L2.batchOf(one(honest[0])), L2.batchOf(two));
+        bytes[] memory posted = BlobInputs.post(inputs, 0);
+        bytes memory second = posted[1];
+        // The second names the blob of the first.
+        uint256 first = second.length - 4;
+        assertEq(uint8(second[first]), 1);
+        second[first] = 0;
+        assertRefused(posted, Execute.ExecuteFailed.selector);
+        second[first] = bytes1(uint8(2));
+        assertRefused(posted, Execute.ExecuteFailed.selector);
+        second[first] = bytes1(uint8(1));
+        rollup.advance(posted, none());
+        assertHead();
+    }
+
+    function test_in_a_transaction_without_blobs_the_head_is_no_batch() public {
+        bytes[] memory posted = post(head, tail);
+        vm.blobhashes(new bytes32[](0));
+        assertRefused(posted, Execute.ExecuteFailed.selector);
+        rollup.advance(one(batch), none());
+        assertHead();
+    }
+
+    // ------------------------------------------------------------------ forced
+
+    /// @dev Behind the fields of a block stand those of the next one: no transaction is there.
+    function test_a_forced_transaction_is_not_found_in_a_batch_in_blobs() public {
+        rollup.advance(one(batch), none());
+        uint64 nonce = 3;
+        INativeRollup.ForcedTransaction memory t = submit(signedTransfer("alice", nonce, 10 gwei));
+        skip(60);
+        l2.raw(signedTransfer("alice", nonce, 10 gwei));
+        bytes[] memory inputs = new bytes[](2);
+        inputs[0] = l2.seal(nextAt(10));
+        inputs[1] = l2.seal(nextAt(10));
+        INativeRollup.Evidence memory e = one(discharge(t, INativeRollup.Outcome.Included));
+        bytes[] memory posted = BlobInputs.post(one(L2.batchOf(inputs)), 0);
+        uint256 state = vm.snapshotState();
+        vm.expectPartialRevert(Execute.TransactionsInBlobs.selector);
+        rollup.advance{gas: 16_000_000}(posted, e);
+        vm.revertToState(state);
+        // It is found in the calldata: of the batch, and of the block beside one in blobs.
+        vm.blobhashes(new bytes32[](0));
+        rollup.advance(one(L2.batchOf(inputs)), e);
+        assertHead();
+        vm.revertToState(state);
+        bytes[] memory heads = new bytes[](2);
+        bytes[] memory tails = new bytes[](2);
+        heads[0] = inputs[0];
+        (heads[1], tails[1]) = BlobInputs.parts(L2.batchOf(one(inputs[1])), 0);
+        rollup.advance(BlobInputs.post(heads, tails), e);
+        assertHead();
+    }
+}
