@@ -24,6 +24,7 @@
 
 mod ancestors;
 mod block;
+mod compact;
 mod header;
 mod input;
 mod process;

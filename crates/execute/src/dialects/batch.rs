@@ -5,8 +5,8 @@ use alloy_primitives::B256;
 use core::slice;
 use stateless::{BlockError, BlockRefused, UncheckedBlocks, declared_gas};
 use wire::{
-    DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, RootConvention, SchemaId,
-    StatelessBatch, StatelessInput,
+    DecodeError, NewPayloadRequest, ProtocolFork, RootConvention, SchemaId, StatelessBatch,
+    StatelessInput,
 };
 
 /// Gas that a call is charged for each block of a batch but the first, whose price is in the call's
@@ -57,13 +57,6 @@ impl<'c> Input<'c> {
         }
     }
 
-    const fn witness(&self) -> &ExecutionWitness<'c> {
-        match self {
-            Self::Block(input) => &input.witness,
-            Self::Batch(batch) => &batch.witness,
-        }
-    }
-
     /// What stands first in the result.
     pub(crate) fn request_root(&self) -> B256 {
         match self {
@@ -99,16 +92,14 @@ impl<'c> Input<'c> {
     /// What a call that brings this many bytes declares before its transactions are decoded: as each of the
     /// blocks does, with one witness.
     pub(crate) fn declared(&self, bytes: usize) -> DeclaredGas {
-        let witness = self.witness();
         let mut declared = DeclaredGas {
             calldata: bytes as u64,
             request_bytes: self.request_bytes() as u64,
-            witness_bytes: witness.encoded_len() as u64,
-            nodes: witness.state.len() as u64,
-            codes: witness.codes.len() as u64,
-            headers: witness.headers.len() as u64,
             gas_limit: self.own_gas(),
-            ..DeclaredGas::default()
+            ..match self {
+                Self::Block(input) => DeclaredGas::of_witness(&input.witness),
+                Self::Batch(batch) => DeclaredGas::of_batch_witness(&batch.witness),
+            }
         };
         for request in self.requests() {
             declared.transactions += request.payload.transactions.len() as u64;
