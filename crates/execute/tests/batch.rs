@@ -16,7 +16,7 @@ use support::{
     l2::{L2, transfer},
 };
 use wire::{
-    DecodeError, ProtocolFork, Records, SchemaId, StatelessBatch, StatelessInput, StatelessResult,
+    DecodeError, ExecutionWitness, ProtocolFork, Records, SchemaId, StatelessBatch, StatelessInput, StatelessResult,
     convert::RawBlock,
 };
 
@@ -248,7 +248,7 @@ fn a_signature_of_a_later_block_is_named_by_its_place_in_that_block() {
     let mut single = StatelessInput {
         fork: batch.fork,
         request: batch.requests[1].clone(),
-        witness: batch.witness,
+        witness: ExecutionWitness::EMPTY,
         chain_id: batch.chain_id,
     };
     let header = stateless::header_of(&single.request, single.fork).unwrap();

@@ -7,10 +7,11 @@ use wire::{
 };
 
 /// Writes the nodes of a state as RLP and hashes them. `codes` has the hashes of the witness's codes.
-pub(crate) fn expand(
-    state: &CompactState<'_>,
-    codes: &NodeIndex,
-) -> Result<ExpandedNodes, DecodeError> {
+///
+/// # Errors
+///
+/// [`DecodeError`] if the state names a code that is not there.
+pub fn expand(state: &CompactState<'_>, codes: &NodeIndex) -> Result<ExpandedNodes, DecodeError> {
     let mut nodes = state.nodes(codes.digests().count());
     let mut expansion = Expansion::with_capacity(state.len(), state.expanded_len());
     let mut value = Vec::new();

@@ -4,8 +4,8 @@ mod support;
 
 use alloy_primitives::{B256, b256, hex};
 use enshrine_wire::{
-    DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch,
-    StatelessInput, layout,
+    BatchWitness, DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, SchemaId,
+    StatelessBatch, StatelessInput, layout,
 };
 use sha2::{Digest, Sha256};
 use support::{KnownAnswer, minimal};
@@ -16,7 +16,8 @@ const LIST: usize = layout::REQUEST_IN_CALLDATA;
 /// The specification's known answer and the minimal input, in one batch.
 fn with_known<T>(f: impl FnOnce(StatelessBatch<'_>) -> T) -> T {
     KnownAnswer::new().with(|known| {
-        let witness = known.witness;
+        let ExecutionWitness { codes, headers, .. } = known.witness;
+        let witness = BatchWitness { codes, headers, ..BatchWitness::EMPTY };
         let inputs = [known, minimal(ProtocolFork::Amsterdam)];
         f(StatelessBatch::of(&inputs, witness).unwrap())
     })
@@ -32,7 +33,7 @@ fn of(count: usize) -> StatelessBatch<'static> {
     StatelessBatch {
         fork: input.fork,
         requests: vec![input.request; count],
-        witness: ExecutionWitness::EMPTY,
+        witness: BatchWitness::EMPTY,
         chain_id: 1,
     }
 }
@@ -68,8 +69,7 @@ fn known_batches_have_their_bytes_and_their_roots() {
         assert_eq!(StatelessBatch::decode(&bytes), Ok(batch));
     });
     let minimal = minimal(ProtocolFork::Amsterdam);
-    let batch =
-        StatelessBatch::of(std::slice::from_ref(&minimal), ExecutionWitness::EMPTY).unwrap();
+    let batch = StatelessBatch::of(std::slice::from_ref(&minimal), BatchWitness::EMPTY).unwrap();
     let bytes = batch.encode();
     assert_eq!(bytes.len(), 638);
     assert_eq!(
@@ -140,7 +140,7 @@ fn a_batch_has_from_one_to_as_many_blocks_as_blockhash_reaches() {
     assert_eq!(too_many, DecodeError::TooMany { what, got: 257, limit: 256 });
     // What makes batches keeps to the same.
     let input = minimal(ProtocolFork::Osaka);
-    let make = |count: usize| StatelessBatch::of(&vec![input.clone(); count], input.witness);
+    let make = |count: usize| StatelessBatch::of(&vec![input.clone(); count], BatchWitness::EMPTY);
     assert_eq!(make(0), Err(DecodeError::Empty { what }));
     assert_eq!(make(256), Ok(of(256)));
     assert_eq!(make(257), Err(too_many));
@@ -150,7 +150,7 @@ fn a_batch_has_from_one_to_as_many_blocks_as_blockhash_reaches() {
 fn a_batch_is_made_of_inputs_of_one_chain_and_one_fork() {
     let input = minimal(ProtocolFork::Osaka);
     let make = |other: StatelessInput<'static>| {
-        StatelessBatch::of(&[input.clone(), other], ExecutionWitness::EMPTY)
+        StatelessBatch::of(&[input.clone(), other], BatchWitness::EMPTY)
     };
     assert_eq!(make(input.clone()), Ok(of(2)));
     let mixed = make(minimal(ProtocolFork::Bpo1)).unwrap_err();

@@ -287,7 +287,10 @@ impl<'a> Reader<'a> {
     }
 
     fn account(&mut self, got: u8, depth: usize) -> Result<(Node<'a>, Option<Open>), StreamError> {
-        let (storage, code) = ((got - tag::ACCOUNT) >> 2, (got - tag::ACCOUNT) & 3);
+        let (storage, code) = (got >> 2 & 3, got & 3);
+        if storage.max(code) > tag::CARRIED {
+            return Err(StreamError::Tag { got, in_storage: false });
+        }
         let path = self.path(KEY_NIBBLES - depth)?;
         let numbers = self.rest;
         let (nonce, balance) = (self.integer("nonce", 8)?, self.integer("balance", 32)?);
@@ -295,14 +298,12 @@ impl<'a> Reader<'a> {
         let storage = match storage {
             tag::EMPTY => Storage::Empty,
             tag::HASH => Storage::Hash(self.hash_but("storage root", &EMPTY_ROOT)?),
-            tag::CARRIED => Storage::Carried,
-            _ => return Err(StreamError::Tag { got, in_storage: false }),
+            _ => Storage::Carried,
         };
         let code = match code {
             tag::EMPTY => Code::Empty,
             tag::HASH => Code::Hash(self.hash_but("code hash", &KECCAK256_EMPTY)?),
-            tag::CARRIED => Code::Carried(self.code()?),
-            _ => return Err(StreamError::Tag { got, in_storage: false }),
+            _ => Code::Carried(self.code()?),
         };
         let trie = Open { left: 1, depth: 0, in_storage: true, below_extension: false };
         let children = (storage == Storage::Carried).then_some(trie);
