@@ -67,6 +67,8 @@ pub struct Posting {
     pub blocks: u64,
     /// Blocks of each input.
     counts: Vec<u64>,
+    /// How many of the inputs are batches, of however many blocks.
+    batches: u64,
     /// What EXECUTE charges for all inputs.
     charge: u64,
     /// By how much it must hold more for one of them.
@@ -137,6 +139,7 @@ impl Posting {
             blobs,
             blocks: inputs.iter().map(|input| input.blocks).sum(),
             counts: inputs.iter().map(|input| input.blocks).collect(),
+            batches: inputs.iter().filter(|input| is_batch(&input.bytes)).count() as u64,
             charge: inputs.iter().map(|input| input.charge).sum(),
             surplus: inputs
                 .iter()
@@ -159,13 +162,12 @@ impl Posting {
         let longest = self.inputs.iter().map(|input| input.len()).max().unwrap_or_default();
         let copied: u64 = self.inputs.iter().map(|input| words(input.len())).sum();
         let further = self.inputs.len().saturating_sub(1) as u64;
-        let batches = self.counts.iter().filter(|count| **count > 1).count() as u64;
         let in_batches: u64 = self.counts.iter().map(|count| count - 1).sum();
         let without_blobs = if self.blobs.is_empty() { self.inputs.len() as u64 } else { 0 };
         let memory = memory_gas(MEMORY_BELOW + words(longest)) - memory_gas(MEMORY_BELOW);
         let contract = CALL
             + further * FURTHER_INPUT
-            + batches * BATCH
+            + self.batches * BATCH
             + in_batches * FURTHER_BLOCK
             + fresh * FRESH_SLOT
             + without_blobs * WITHOUT_BLOBS
@@ -193,11 +195,14 @@ impl Posting {
     }
 }
 
+fn is_batch(input: &[u8]) -> bool {
+    SchemaId::of(input).is_ok_and(|schema| schema.batch_fork().is_some())
+}
+
 /// How much of an input stays in the calldata: all that the contract reads at constant offsets of each of its
 /// blocks.
 fn head_of(input: &[u8]) -> usize {
-    let is_batch = SchemaId::of(input).is_ok_and(|schema| schema.batch_fork().is_some());
-    if !is_batch {
+    if !is_batch(input) {
         return MIN_HEAD;
     }
     let offset = |index: usize| {

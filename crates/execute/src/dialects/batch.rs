@@ -24,6 +24,18 @@ pub(crate) enum Input<'c> {
     Batch(StatelessBatch<'c>),
 }
 
+impl DeclaredGas {
+    /// What a call with this calldata declares, of a block or a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`] if that is no input, or a transaction is malformed.
+    pub fn of_calldata(calldata: &[u8]) -> Result<Self, ExecuteError> {
+        let input = Input::decode(calldata)?;
+        input.with_gas_limits(input.declared(calldata.len()))
+    }
+}
+
 impl<'c> Input<'c> {
     pub(crate) fn decode(bytes: &'c [u8]) -> Result<Self, DecodeError> {
         Ok(match SchemaId::of(bytes)?.batch_fork() {

@@ -296,7 +296,7 @@ fn a_storage_of_two_accounts_is_carried_once_and_may_be_twice() {
     assert_eq!(one.digests().last(), two.digests().last());
     let root = *one.digests().last().expect("has a root");
     let list: Vec<_> = (0..one.len()).filter_map(|at| one.get(at)).collect();
-    assert_eq!(compact(root, list[..].into(), none), Ok(once));
+    assert_eq!(compact(root, list[..].into(), none), Ok(once.clone()));
     // Another hash is another state.
     let other = twins(4, 0x14, &[9; 32]);
     assert_ne!(expanded_state(&decode(&other), none).digests().last(), Some(&root));
