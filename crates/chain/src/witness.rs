@@ -4,7 +4,11 @@ use crate::{ChainError, ChainReader};
 use alloy_primitives::Bytes;
 use std::sync::Arc;
 use store::{Block, Changes, ExecutedBlock};
-use wire::{DecodeError, OwnedWitness, ProtocolFork, StatelessBatch, StatelessInput};
+use trie::EMPTY_ROOT;
+use wire::{
+    BatchWitness, DecodeError, OwnedWitness, ProtocolFork, StatelessBatch, StatelessInput,
+    compact::compact,
+};
 
 /// A block that has been built or imported and is not yet part of the chain.
 #[derive(Debug, Clone)]
@@ -67,7 +71,12 @@ pub struct BatchWithWitness {
 }
 
 impl BatchWithWitness {
-    /// The calldata with which EXECUTE verifies these blocks in one call.
+    /// The calldata with which EXECUTE verifies these blocks in one call: the nodes of the witness in compact
+    /// form.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the witness is not one of these blocks.
     pub fn input(&self) -> Result<Vec<u8>, DecodeError> {
         let none = OwnedWitness::default();
         let single = |block: &Arc<Block>| block.input(self.fork, self.chain_id, &none);
@@ -76,7 +85,11 @@ impl BatchWithWitness {
             .iter()
             .map(|input| StatelessInput::decode(input))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(StatelessBatch::of(&inputs, self.witness.view())?.encode())
+        let root = self.blocks.first().map_or(EMPTY_ROOT, |block| block.pre_state_root);
+        let witness = self.witness.view();
+        let state = compact(root, witness.state, witness.codes)?;
+        let witness = BatchWitness::new(&state, witness.codes, witness.headers)?;
+        Ok(StatelessBatch::of(&inputs, witness)?.encode())
     }
 }
 

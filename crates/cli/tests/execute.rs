@@ -148,6 +148,72 @@ fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
     assert!(text(&refused.stderr).contains("write default, flat, ethrex"), "{refused:?}");
 }
 
+/// The calldata of three blocks, with one transfer each.
+fn batch() -> Vec<u8> {
+    let genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], ETHER);
+    let spec = ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka);
+    let mut chain = Chain::new(&genesis, ChainConfig::new(spec)).expect("starts");
+    let mut block = |nonce: u64| {
+        let transfer = Key::named("alice").sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 10_000_000_000,
+            to: TxKind::Call(Address::repeat_byte(0xb0)),
+            value: U256::ONE,
+            ..Default::default()
+        });
+        let attributes = BlockAttributes { timestamp: 12 * (nonce + 1), ..Default::default() };
+        let (block, rejected) = chain.build(&attributes, vec![transfer]).expect("builds");
+        assert!(rejected.is_empty());
+        chain.append(block).expect("follows")
+    };
+    let blocks = (0..3).map(&mut block).collect();
+    chain.batch(blocks).expect("follow").input().expect("encodes")
+}
+
+#[test]
+fn a_batch_is_inspected_and_verified_as_a_block_is() {
+    let files = Files::new();
+    let calldata = batch();
+    let (good, bad) = (files.path("batch.ssz"), files.path("bad batch.ssz"));
+    fs::write(&good, &calldata).expect("writes");
+    let output = enshrine(&["execute", "inspect", "--json", &good]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let input = &documents[0]["input"];
+    assert_eq!((&input["schema"], &input["blocks"]), (&json!("0x12ba"), &json!(3)));
+    assert_eq!(input["block3"]["transactions"], json!(1));
+    let number = |value: &Value| value.as_u64().expect("a number");
+    let (bytes, witness) = (number(&input["bytes"]), &input["witness"]);
+    assert!(number(&witness["compactNodeBytes"]) < number(&witness["nodeBytes"]));
+    // By the schedule that asks for nothing but bytes, and for the two further blocks.
+    let charge = number(&input["gas"]["flat"]["charge"]);
+    assert_eq!(charge, 25_000 + 16 * bytes + 3 * 21_000 + 2 * 10_000);
+    let people = text(&enshrine(&["execute", "inspect", &good]).stdout);
+    assert!(people.contains("compact node bytes"), "{people}");
+
+    let verified = enshrine(&["execute", "verify", "--json", "--l2", &good]);
+    assert!(verified.status.success(), "{}", text(&verified.stdout));
+    let documents: Value = serde_json::from_slice(&verified.stdout).expect("JSON");
+    assert_eq!(documents[0]["blocks"], json!(3));
+    assert_eq!(documents[0]["gasUsed"], json!(63_000));
+    assert_eq!(documents[0]["transactions"], json!(3));
+    let line = text(&enshrine(&["execute", "verify", &good]).stdout);
+    assert!(line.contains("blocks 1 to 3 of chain"), "{line}");
+
+    // A byte less is no input; another state root in the middle is no valid block.
+    fs::write(&bad, &calldata[..calldata.len() - 1]).expect("writes");
+    let cut = enshrine(&["execute", "verify", &bad]);
+    assert!(!cut.status.success());
+    let mut spoilt = calldata;
+    let second = usize::from(u16::from_le_bytes([spoilt[22], spoilt[23]]));
+    spoilt[18 + second + 44 + 52] ^= 1;
+    fs::write(&bad, &spoilt).expect("writes");
+    let refused = enshrine(&["execute", "verify", &bad]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stdout));
+}
+
 #[test]
 fn inspect_tells_the_fields_in_the_order_of_the_input_and_with_their_units() {
     let files = Files::new();

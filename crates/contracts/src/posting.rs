@@ -10,7 +10,7 @@ use alloy_sol_types::SolCall as _;
 use core::{iter, ops::Range};
 use std::collections::{BTreeMap, btree_map::Entry};
 use wire::{
-    ProtocolFork, StatelessBatch,
+    ProtocolFork, SchemaId, StatelessBatch,
     blob_tail::{Trailer, blobs_for, cut, to_blobs},
 };
 
@@ -72,6 +72,8 @@ pub struct Posting {
     pub blocks: u64,
     /// Blocks of each input.
     counts: Vec<u64>,
+    /// How many of the inputs are batches, of however many blocks.
+    batches: u64,
     /// What EXECUTE charges for all inputs.
     charge: u64,
     /// By how much it must hold more for one of them.
@@ -143,6 +145,7 @@ impl Posting {
             blobs,
             blocks: inputs.iter().map(|input| input.blocks).sum(),
             counts: inputs.iter().map(|input| input.blocks).collect(),
+            batches: inputs.iter().filter(|input| is_batch(&input.bytes)).count() as u64,
             charge: inputs.iter().map(|input| input.charge).sum(),
             surplus: inputs
                 .iter()
@@ -170,7 +173,6 @@ impl Posting {
         let longest = self.inputs.iter().map(|input| input.len()).max().unwrap_or_default();
         let copied: u64 = self.inputs.iter().map(|input| words(input.len())).sum();
         let further = self.inputs.len().saturating_sub(1) as u64;
-        let batches = self.counts.iter().filter(|count| **count > 1).count() as u64;
         let in_batches: u64 = self.counts.iter().map(|count| count - 1).sum();
         let (without_blobs, batch, further_block) = if self.blobs.is_empty() {
             (self.inputs.len() as u64, BATCH, FURTHER_BLOCK)
@@ -180,7 +182,7 @@ impl Posting {
         let memory = memory_gas(MEMORY_BELOW + words(longest)) - memory_gas(MEMORY_BELOW);
         let contract = CALL
             + further * FURTHER_INPUT
-            + batches * batch
+            + self.batches * batch
             + in_batches * further_block
             + fresh * FRESH_SLOT
             + without_blobs * WITHOUT_BLOBS
@@ -206,6 +208,10 @@ impl Posting {
         };
         self.inputs.iter().filter(is_longer).count() as u64
     }
+}
+
+fn is_batch(input: &[u8]) -> bool {
+    SchemaId::of(input).is_ok_and(|schema| schema.batch_fork().is_some())
 }
 
 /// Ways in which as many of `count` blocks as possible go through blobs in one call: each begins with inputs of one

@@ -15,8 +15,8 @@ use std::{
     collections::BTreeMap,
 };
 use support::l2::{L2, call, resealed, with_transactions};
-use testkit::{ETHER, Forgery, Key, Transaction, rich_genesis, uniform_storage};
-use wire::{ByteLists, ProtocolFork, StatelessInput};
+use testkit::{ETHER, Forgery, Key, Transaction, hostile_states, rich_genesis, uniform_storage};
+use wire::{BatchWitness, ByteLists, ProtocolFork, StatelessBatch, StatelessInput};
 
 /// Bytes for each byte of input.
 const PER_BYTE: usize = 16;
@@ -120,6 +120,18 @@ fn surplus_items_take_no_more_than_sixteen_times_their_bytes() {
     let large = items(65_536);
     let codes = resealed(&good, |input| input.witness.codes = ByteLists::from(large));
     assert_bounded("codes of 64 KiB", &codes, 0);
+}
+
+#[test]
+fn a_state_in_compact_form_takes_no_more_than_sixteen_times_its_bytes() {
+    let good = L2::new(FORK).calldata(1);
+    let good = StatelessInput::decode(&good).unwrap();
+    for (name, state) in hostile_states() {
+        let headers = good.witness.headers;
+        let witness = BatchWitness::new(&state, ByteLists::EMPTY, headers).unwrap();
+        let batch = StatelessBatch::of(std::slice::from_ref(&good), witness).unwrap().encode();
+        assert_bounded(name, &batch, 0);
+    }
 }
 
 #[test]

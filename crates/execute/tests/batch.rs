@@ -6,7 +6,7 @@ use alloy_primitives::{B256, Bytes, U256};
 use chain::{Block, BlockWithWitness};
 use enshrine_execute::{
     Answer, Dialect, Drake, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS, Flat,
-    GasSchedule, Pricing, RuleViolation,
+    GasSchedule, Items, Pricing, RuleViolation,
 };
 use executor::Invalid;
 use stateless::Stage;
@@ -16,8 +16,8 @@ use support::{
     l2::{L2, transfer},
 };
 use wire::{
-    DecodeError, ProtocolFork, Records, SchemaId, StatelessBatch, StatelessInput, StatelessResult,
-    convert::RawBlock,
+    DecodeError, ExecutionWitness, ProtocolFork, Records, SchemaId, StatelessBatch, StatelessInput,
+    StatelessResult, convert::RawBlock,
 };
 
 const PLENTY: u64 = 50_000_000;
@@ -109,6 +109,32 @@ fn a_batch_is_paid_once_and_each_further_block_for_its_own_work() {
         assert_eq!(short, ExecuteError::OutOfGas { got: reserve - 1, reserve });
         assert_eq!(stages, [], "nothing was looked at");
     }
+}
+
+#[test]
+fn what_a_batch_expands_into_is_paid_for_as_if_it_had_been_carried() {
+    let (l2, blocks, calldata) = batch_on(ProtocolFork::Osaka, &[2, 1]);
+    let StatelessBatch { witness, requests, .. } = StatelessBatch::decode(&calldata).unwrap();
+    let known = |new: &BlockWithWitness| l2.chain.block(&new.block.hash).unwrap();
+    let listed = l2.chain.batch(blocks.iter().map(known).collect()).unwrap().witness.state;
+    assert_eq!(listed.len(), witness.state.len(), "none is embedded");
+    let rlp: usize = listed.iter().map(|node| node.len()).sum();
+    // Headers of lists that are a byte shorter than the longest.
+    let bound = witness.state.expanded_len();
+    assert!((rlp..rlp + listed.len()).contains(&bound), "{rlp} bytes, at most {bound}");
+    let transactions: usize = requests.iter().map(|it| it.payload.transactions.len()).sum();
+    let items = listed.len() + witness.codes.len() + witness.headers.len() + transactions;
+    let carried = calldata.len() + bound - witness.state.stream_len();
+    let prices = Items { base: 5, request_byte: 1, witness_byte: 1, item: 1_000 };
+    let execute = Execute { gas: Arc::new(prices), ..execute() };
+    // The call holds what its bytes cost, and not what the input does.
+    let got = 5 + calldata.len() as u64;
+    let input = 5 + (carried + 1_000 * items) as u64;
+    let short = |got, reserve| ExecuteError::OutOfGas { got, reserve };
+    assert_eq!(execute.run(&calldata, got).unwrap_err(), short(got, input));
+    assert_eq!(execute.run(&calldata, input - 1).unwrap_err(), short(input - 1, input));
+    let next = input + FURTHER_BLOCK_GAS + 3 * 25_000;
+    assert_eq!(execute.run(&calldata, input).unwrap_err(), short(input, next));
 }
 
 #[test]
@@ -248,7 +274,7 @@ fn a_signature_of_a_later_block_is_named_by_its_place_in_that_block() {
     let mut single = StatelessInput {
         fork: batch.fork,
         request: batch.requests[1].clone(),
-        witness: batch.witness,
+        witness: ExecutionWitness::EMPTY,
         chain_id: batch.chain_id,
     };
     let header = stateless::header_of(&single.request, single.fork).unwrap();

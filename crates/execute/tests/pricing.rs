@@ -82,6 +82,7 @@ fn a_schedule_is_shown_what_the_input_holds() {
             // Two bytes of schema id, two offsets and the chain id stand in front.
             request_bytes: calldata - 2 - 16 - witness_bytes,
             witness_bytes,
+            expansion_bytes: 0,
             nodes: state.len() as u64,
             codes: codes.len() as u64,
             headers: headers.len() as u64,

@@ -4,7 +4,8 @@ use crate::transactions::decode_transactions;
 use core::{error::Error, fmt, slice};
 use executor::{BlockError, Invalid, Transaction};
 use wire::{
-    DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, StatelessBatch, StatelessInput,
+    BatchWitness, ByteLists, DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork,
+    StatelessBatch, StatelessInput, compact::CompactState,
 };
 
 /// What an input holds, whether it is for one block or for several.
@@ -14,20 +15,24 @@ pub struct Blocks<'i, 'a> {
     pub(crate) chain_id: u64,
     pub(crate) requests: &'i [NewPayloadRequest<'a>],
     pub(crate) witness: ExecutionWitness<'a>,
+    /// The state of a batch, whose witness lists no nodes.
+    pub(crate) compact: Option<CompactState<'a>>,
 }
 
 impl<'i, 'a> From<&'i StatelessInput<'a>> for Blocks<'i, 'a> {
     fn from(input: &'i StatelessInput<'a>) -> Self {
         let StatelessInput { fork, chain_id, request, witness } = input;
         let requests = slice::from_ref(request);
-        Self { fork: *fork, chain_id: *chain_id, requests, witness: *witness }
+        Self { fork: *fork, chain_id: *chain_id, requests, witness: *witness, compact: None }
     }
 }
 
 impl<'i, 'a> From<&'i StatelessBatch<'a>> for Blocks<'i, 'a> {
     fn from(batch: &'i StatelessBatch<'a>) -> Self {
         let StatelessBatch { fork, chain_id, requests, witness } = batch;
-        Self { fork: *fork, chain_id: *chain_id, requests, witness: *witness }
+        let BatchWitness { state, codes, headers } = *witness;
+        let witness = ExecutionWitness { state: ByteLists::EMPTY, codes, headers };
+        Self { fork: *fork, chain_id: *chain_id, requests, witness, compact: Some(state) }
     }
 }
 
@@ -106,11 +111,6 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
     #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
     pub const fn len(&self) -> usize {
         self.ends.len()
-    }
-
-    /// The witness of all of them.
-    pub const fn witness(&self) -> &ExecutionWitness<'a> {
-        &self.blocks.witness
     }
 
     /// The blocks in their order.

@@ -112,7 +112,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
     ) -> Result<Vec<Verdict>, BlockRefused> {
         enter(Stage::Header);
         let (headers, ancestors) = self.check_headers(spec)?;
-        let work = SharedWork::new(self.witness(), &self.transactions, options.senders);
+        let work = SharedWork::new(&self.blocks.witness, &self.transactions, options.senders);
         thread::scope(|scope| {
             if work.is_worth_sharing() {
                 for _ in 1..options.threads.get() {
@@ -126,7 +126,11 @@ impl<'a> UncheckedBlocks<'_, 'a> {
             }
             enter(Stage::Link);
             let meter = options.evm.meter();
-            let mut witness = LinkedWitness::new(&work.nodes, &work.codes, ancestors, meter);
+            let compact = self.blocks.compact.as_ref();
+            let mut witness =
+                LinkedWitness::new(&work.nodes, compact, &work.codes, ancestors, meter).map_err(
+                    |reason| BlockRefused { block: 0, reason: Invalid::from(reason).into() },
+                )?;
             enter(Stage::Senders);
             if options.threads == NonZeroUsize::MIN {
                 work.senders.work();
@@ -200,13 +204,13 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                 let expected = payload.parent_hash;
                 if got != expected {
                     // Where it would stand if the headers of the blocks followed those of the witness.
-                    let index = self.witness().headers.len() + index - 1;
+                    let index = self.blocks.witness.headers.len() + index - 1;
                     return Err(Invalid::BrokenAncestry { index, got, expected });
                 }
                 parent
             }
             _ => ancestors
-                .insert(Ancestors::verify(self.witness().headers, payload.parent_hash)?)
+                .insert(Ancestors::verify(self.blocks.witness.headers, payload.parent_hash)?)
                 .parent(),
         };
         validate_header(&header, parent, fork, spec)?;

@@ -1,6 +1,6 @@
 //! The state that a witness proves, found by hash.
 
-use crate::Ancestors;
+use crate::{Ancestors, compact::expand};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
 use core::cell::Cell;
@@ -14,8 +14,8 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
-use trie::{NodeIndex, NodePath, NodeSource, SourceError};
-use wire::{ByteLists, ExecutionWitness};
+use trie::{ExpandedNodes, NodeIndex, NodePath, NodeSource, SourceError};
+use wire::{ByteLists, DecodeError, ExecutionWitness, compact::CompactState};
 
 /// Which nodes have been found at their first place, and who is told of every further one.
 #[derive(Debug)]
@@ -130,6 +130,8 @@ fn analyse(code: Bytes) -> Bytecode {
 #[derive(Debug)]
 pub struct LinkedWitness<'w, 'a> {
     nodes: ByteLists<'a>,
+    /// The nodes instead, if they came in compact form.
+    expanded: Option<ExpandedNodes>,
     node_index: NodeIndex,
     places: Option<Places>,
     codes: &'w AnalysedCodes<'a>,
@@ -147,25 +149,32 @@ struct Written {
 }
 
 impl<'w, 'a> LinkedWitness<'w, 'a> {
-    /// Links a witness: hashes what nobody has hashed yet, and indexes it. The meter is told of each
-    /// node that is loaded at more than one place, or by more than one block.
+    /// Links a witness: hashes what nobody has hashed yet, expands what is compact, and indexes it. The
+    /// meter is told of each node that is loaded at more than one place, or by more than one block.
     pub(crate) fn new(
         nodes: &HashedList<'a>,
+        compact: Option<&CompactState<'a>>,
         codes: &'w AnalysedCodes<'a>,
         ancestors: Ancestors,
         meter: Option<Arc<dyn WorkMeter>>,
-    ) -> Self {
-        let places =
-            meter.map(|meter| Places { found: vec![Cell::new(false); nodes.list.len()], meter });
-        Self {
+    ) -> Result<Self, DecodeError> {
+        let code_index = NodeIndex::new(codes.hashed.digests());
+        let expanded = compact.map(|state| expand(state, &code_index)).transpose()?;
+        let digests = match &expanded {
+            Some(nodes) => vec![Arc::clone(nodes.digests())],
+            None => nodes.digests(),
+        };
+        let count = digests.iter().map(|part| part.len()).sum();
+        Ok(Self {
             nodes: nodes.list,
-            node_index: NodeIndex::new(nodes.digests()),
-            places,
+            expanded,
+            node_index: NodeIndex::new(digests),
+            places: meter.map(|meter| Places { found: vec![Cell::new(false); count], meter }),
             codes,
-            code_index: NodeIndex::new(codes.hashed.digests()),
+            code_index,
             ancestors,
             written: Written::default(),
-        }
+        })
     }
 
     /// Header of the block whose state it is.
@@ -205,7 +214,10 @@ impl<'l> NodeSource for LinkedState<'l> {
         let Some(position) = linked.node_index.position(hash) else {
             return Ok(linked.written.nodes.get(hash).map(AsRef::as_ref));
         };
-        let node = linked.nodes.get(position);
+        let node = match &linked.expanded {
+            Some(nodes) => nodes.get(position),
+            None => linked.nodes.get(position),
+        };
         if let (Some(places), Some(node)) = (&linked.places, node) {
             places.admit(position, node.len())?;
         }
@@ -254,6 +266,7 @@ impl<'a> Witness<'a> {
 
     /// The state by hash.
     pub fn link(&self) -> LinkedWitness<'_, 'a> {
-        LinkedWitness::new(&self.nodes, &self.codes, self.ancestors.clone(), None)
+        LinkedWitness::new(&self.nodes, None, &self.codes, self.ancestors.clone(), None)
+            .unwrap_or_else(|_| unreachable!("nothing is in compact form"))
     }
 }

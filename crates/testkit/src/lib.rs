@@ -2,10 +2,10 @@
 //!
 //! [Named keys](Key) and what they sign, accounts of a genesis, the [test vectors](vectors), the
 //! compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an [`L2`] in this
-//! process, [blocks on states](Forgery) that only an attacker has, nodes in [processes of their own](NodeProcess),
-//! [something that lies](Proxy) between them, and a rollup [deployed](deploy) over RPC. It knows where the
-//! checkout lies that it was built in, so nothing that is shipped may link it: crates have it for their tests,
-//! examples and measurements.
+//! process, [blocks on states](Forgery) and [compact states](hostile_states) that only an attacker has, nodes in
+//! [processes of their own](NodeProcess), [something that lies](Proxy) between them, and a rollup [deployed](deploy)
+//! over RPC. It knows where the checkout lies that it was built in, so nothing that is shipped may link it: crates
+//! have it for their tests, examples and measurements.
 //!
 //! This crate owns no rule of a chain or of a rollup, only the tedium of setting one up.
 
@@ -13,6 +13,7 @@
 
 mod artifacts;
 mod blobs;
+mod compact;
 mod deployed;
 mod error;
 mod forged;
@@ -27,6 +28,7 @@ pub mod vectors;
 
 pub use artifacts::{Artifact, Artifacts};
 pub use blobs::Blobs;
+pub use compact::hostile_states;
 pub use deployed::{deploy, write_deployment};
 pub use error::HarnessError;
 pub use forged::{Forgery, deep_storage, uniform_storage};

@@ -45,13 +45,13 @@ fn reference<B>(slots: &[Slot<B>], id: NodeId) -> Reference {
     slots[id.0 as usize].reference.expect("children are hashed before their parents")
 }
 
-fn put_list_header(len: usize, out: &mut Vec<u8>) {
+pub(crate) fn put_list_header(len: usize, out: &mut Vec<u8>) {
     put_header(0xc0, len, out);
 }
 
 /// Lengths here are those of nodes and values, far below 64 KiB.
 #[allow(clippy::cast_possible_truncation, reason = "each branch has checked the length")]
-fn put_header(base: u8, len: usize, out: &mut Vec<u8>) {
+pub(crate) fn put_header(base: u8, len: usize, out: &mut Vec<u8>) {
     match len {
         0..=55 => out.push(base + len as u8),
         56..=0xff => out.extend_from_slice(&[base + 56, len as u8]),
@@ -80,7 +80,7 @@ const fn header_len(len: usize) -> usize {
     }
 }
 
-fn put_string(string: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn put_string(string: &[u8], out: &mut Vec<u8>) {
     if !matches!(string, [0..=0x7f]) {
         put_header(0x80, string.len(), out);
     }

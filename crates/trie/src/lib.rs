@@ -5,7 +5,8 @@
 //! path leads to them. Loaded nodes stay slices of the bytes they came from; only changed nodes are
 //! encoded and hashed again, level by level, in batches over many tries at once.
 //!
-//! This crate owns node encoding, walking, changing, hashing and proving. It knows nothing of
+//! This crate owns node encoding, walking, changing, hashing and proving, and the [expansion](Expansion) of
+//! nodes from what cannot be computed of them. It knows nothing of
 //! accounts or storage: keys are 32-byte hashes, values are bytes. It trusts no node: whatever the
 //! bytes are, walking them ends in a value, an absence or a [`TrieError`], never in a panic, in
 //! unbounded recursion or in a root that the nodes do not prove. A source that fails is neither: its
@@ -20,6 +21,7 @@
 mod change;
 mod encode;
 mod error;
+mod expand;
 mod node;
 mod prove;
 mod root;
@@ -28,6 +30,7 @@ mod trie;
 mod walk;
 
 pub use error::TrieError;
+pub use expand::{ExpandedNodes, Expansion};
 pub use node::NodeBytes;
 pub use nybbles::Nibbles;
 pub use prove::{Proven, prove};

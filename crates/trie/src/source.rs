@@ -140,6 +140,12 @@ impl NodeIndex {
             .map(|position| *position as usize)
     }
 
+    /// The digest at a position.
+    pub fn digest(&self, position: usize) -> Option<&B256> {
+        let Parts { parts, length } = &self.digests;
+        parts.get(position / length)?.get(position % length)
+    }
+
     /// The digests in their order.
     pub fn digests(&self) -> impl Iterator<Item = &B256> {
         self.digests.parts.iter().flat_map(|part| &**part)

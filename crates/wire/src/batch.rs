@@ -1,7 +1,7 @@
 //! The input of EXECUTE for several blocks at once.
 
 use crate::{
-    ByteLists, DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, RootConvention,
+    BatchWitness, ByteLists, DecodeError, NewPayloadRequest, ProtocolFork, RootConvention,
     SchemaId, StatelessInput,
     layout::batch as at,
     list::{OFFSET, put_offset, u64_at, variable_fields},
@@ -15,8 +15,8 @@ const REQUESTS: &str = "requests of the batch";
 /// Blocks that follow one another, and one witness for all of them: what the first reads of the state
 /// before it, what the second reads that the first has not written, and so on.
 ///
-/// It differs from a [`StatelessInput`] in the schema id, and in that there is a list of requests where
-/// that has one. All blocks are of one fork.
+/// It differs from a [`StatelessInput`] in the schema id, in that there is a list of requests where that has
+/// one, and in the [form](crate::compact) of the state. All blocks are of one fork.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatelessBatch<'a> {
     /// The fork whose shapes and rules hold for all blocks.
@@ -24,7 +24,7 @@ pub struct StatelessBatch<'a> {
     /// The blocks, from one to [`Self::MAX_BLOCKS`].
     pub requests: Vec<NewPayloadRequest<'a>>,
     /// The state that they read; its last header is the parent of the first block.
-    pub witness: ExecutionWitness<'a>,
+    pub witness: BatchWitness<'a>,
     /// EIP-155 chain id.
     pub chain_id: u64,
 }
@@ -50,7 +50,7 @@ impl<'a> StatelessBatch<'a> {
                 .iter()
                 .map(|request| NewPayloadRequest::decode(request, fork))
                 .collect::<Result<_, _>>()?,
-            witness: ExecutionWitness::decode(witness)?,
+            witness: BatchWitness::decode(witness)?,
             chain_id: u64_at(body, at::CHAIN_ID),
         })
     }
@@ -63,7 +63,7 @@ impl<'a> StatelessBatch<'a> {
     /// fork. Whether each follows the one before it is not looked at.
     pub fn of(
         inputs: &[StatelessInput<'a>],
-        witness: ExecutionWitness<'a>,
+        witness: BatchWitness<'a>,
     ) -> Result<Self, DecodeError> {
         let [StatelessInput { fork, chain_id, .. }, ..] = *inputs else {
             return Err(DecodeError::Empty { what: REQUESTS });

@@ -1,6 +1,7 @@
 //! Why an input could not be decoded.
 
 use crate::SchemaId;
+use alloy_primitives::B256;
 
 /// A stateless input, or a part of one, that is not in the format it claims to be in.
 ///
@@ -167,5 +168,141 @@ pub enum DecodeError {
         got: String,
         /// Value expected.
         expected: String,
+    },
+    /// The state of a batch's witness is not written as it must be.
+    #[error("state of the batch, node {node}: {reason}")]
+    State {
+        /// Which node of the stream, counted from zero.
+        node: usize,
+        /// What is wrong there.
+        reason: StreamError,
+    },
+    /// What a witness lists as a trie node is none, or none at its place.
+    #[error("trie node {index} on the way from the root: {reason}")]
+    TrieNode {
+        /// Which node in preorder, counted from one.
+        index: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A witness lists trie nodes to which no others lead.
+    #[error("{reached} of {nodes} trie nodes are reached from the root, and {hash} is not")]
+    Unreachable {
+        /// The first of those that are not.
+        hash: B256,
+        /// How many are.
+        reached: usize,
+        /// How many there are.
+        nodes: usize,
+    },
+}
+
+/// Why a stream of trie nodes is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError {
+    /// It ends within a node.
+    #[error("{what}: {got} bytes are left, expected {expected}")]
+    End {
+        /// What was to be read.
+        what: &'static str,
+        /// Bytes left.
+        got: usize,
+        /// Bytes that it takes.
+        expected: usize,
+    },
+    /// It ends before as many nodes have come as it declares.
+    #[error("{got} nodes, but {declared} are declared")]
+    Fewer {
+        /// Nodes read.
+        got: usize,
+        /// Nodes declared.
+        declared: usize,
+    },
+    /// More nodes must come than it declares.
+    #[error("another node must come, but {declared} are declared")]
+    More {
+        /// Nodes declared.
+        declared: usize,
+    },
+    /// Something stands behind the last node.
+    #[error("{got} bytes behind the last node")]
+    Surplus {
+        /// Bytes left.
+        got: usize,
+    },
+    /// No node of this trie begins like this.
+    #[error("{got:#04x} begins no node of {}", if *.in_storage { "a storage trie" } else { "the account trie" })]
+    Tag {
+        /// The byte found.
+        got: u8,
+        /// Whether it stands in a storage trie.
+        in_storage: bool,
+    },
+    /// Children of a branch are both carried and hashes.
+    #[error("children {carried:#06x} are carried and {hashed:#06x} hashes, expected none in both")]
+    Masks {
+        /// Those that are carried, by bit.
+        carried: u16,
+        /// Those that are hashes.
+        hashed: u16,
+    },
+    /// A branch leads to one child or none.
+    #[error("a branch with {got} children, expected at least 2")]
+    Children {
+        /// How many it has.
+        got: u32,
+    },
+    /// A branch stands where keys end.
+    #[error("a branch below the end of a key")]
+    BelowKey,
+    /// An extension adds no nibble, or so many that no branch fits below it.
+    #[error("an extension by {got} nibbles, expected 1 to {limit}")]
+    PathLength {
+        /// Nibbles found.
+        got: usize,
+        /// Most that there may be.
+        limit: usize,
+    },
+    /// The first byte of a path with an odd number of nibbles holds two.
+    #[error("a path of an odd number of nibbles begins with {got:#04x}, expected less than 0x10")]
+    Padding {
+        /// The byte found.
+        got: u8,
+    },
+    /// The child of an extension is no branch.
+    #[error("the child of an extension is no branch")]
+    BelowExtension,
+    /// A number has too many bytes.
+    #[error("{what}: {got} bytes, at most {limit} are allowed")]
+    TooLarge {
+        /// The number.
+        what: &'static str,
+        /// Bytes found.
+        got: usize,
+        /// Most that there may be.
+        limit: usize,
+    },
+    /// A number is not written in the shortest way.
+    #[error("{what}: not the shortest RLP of a number")]
+    NotShortest {
+        /// The number.
+        what: &'static str,
+    },
+    /// A slot holds zero, and so should not be there.
+    #[error("a slot of zero")]
+    NoValue,
+    /// The hash of nothing is spelled out.
+    #[error("{what}: the hash of nothing is spelled out")]
+    HashOfNothing {
+        /// Which hash.
+        what: &'static str,
+    },
+    /// An account has a code that the witness does not have.
+    #[error("code {got} of a witness with {codes}")]
+    Code {
+        /// Its position.
+        got: usize,
+        /// How many codes there are.
+        codes: usize,
     },
 }

@@ -2,7 +2,8 @@
 //!
 //! This crate owns how things look on the wire and nothing else: the SSZ `StatelessInput` of the
 //! execution-specs (an `engine_newPayload` request, an execution witness and a chain id, behind a
-//! two-byte schema id), the same for several blocks ([`StatelessBatch`]), either with its end in blobs
+//! two-byte schema id), the same for several blocks ([`StatelessBatch`]) over one state in compact form
+//! ([`compact`]), either with its end in blobs
 //! ([`blob_tail`]), the 43-byte result, the hash tree root of the request, and the other
 //! dialects in which blocks and witnesses travel (`debug_executionWitness` JSON, geth's witness
 //! RLP, raw block RLP, the bodies of the Engine API over REST). It does not know what a valid block is: that is the `stateless` crate.
@@ -23,6 +24,7 @@
 
 mod batch;
 pub mod blob_tail;
+pub mod compact;
 pub mod convert;
 mod engine;
 mod error;
@@ -38,7 +40,7 @@ mod witness;
 
 pub use batch::StatelessBatch;
 pub use engine::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, PayloadVerdict};
-pub use error::DecodeError;
+pub use error::{DecodeError, StreamError};
 pub use input::StatelessInput;
 pub use list::{ByteLists, Records};
 pub use payload::{ExecutionPayload, PayloadShape, Withdrawal};
@@ -46,4 +48,4 @@ pub use request::{ExecutionRequests, NewPayloadRequest};
 pub use result::StatelessResult;
 pub use root::RootConvention;
 pub use schema::{ProtocolFork, SchemaId, UnknownFork};
-pub use witness::{ExecutionWitness, OwnedWitness};
+pub use witness::{BatchWitness, ExecutionWitness, OwnedWitness};

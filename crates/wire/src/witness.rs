@@ -2,6 +2,7 @@
 
 use crate::{
     DecodeError,
+    compact::CompactState,
     list::{ByteLists, put_offset, variable_fields},
 };
 use alloy_primitives::Bytes;
@@ -39,13 +40,8 @@ impl<'a> ExecutionWitness<'a> {
         let [state, codes, headers] = variable_fields(WHAT, bytes, FIXED, [0, 4, 8])?;
         Ok(Self {
             state: ByteLists::decode("witness state", state, usize::MAX, Self::MAX_NODE)?,
-            codes: ByteLists::decode("witness codes", codes, usize::MAX, Self::MAX_CODE)?,
-            headers: ByteLists::decode(
-                "witness headers",
-                headers,
-                Self::MAX_HEADERS,
-                Self::MAX_HEADER,
-            )?,
+            codes: decode_codes(codes)?,
+            headers: decode_headers(headers)?,
         })
     }
 
@@ -64,6 +60,67 @@ impl<'a> ExecutionWitness<'a> {
         for list in lists {
             list.encode(out);
         }
+    }
+}
+
+fn decode_codes(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
+    ByteLists::decode("witness codes", bytes, usize::MAX, ExecutionWitness::MAX_CODE)
+}
+
+fn decode_headers(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
+    let (most, longest) = (ExecutionWitness::MAX_HEADERS, ExecutionWitness::MAX_HEADER);
+    ByteLists::decode("witness headers", bytes, most, longest)
+}
+
+/// The state that the blocks of a batch read: as an [`ExecutionWitness`], with trie nodes in compact form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchWitness<'a> {
+    /// Trie nodes, of the account trie and of storage tries alike.
+    pub state: CompactState<'a>,
+    /// As [`ExecutionWitness::codes`].
+    pub codes: ByteLists<'a>,
+    /// As [`ExecutionWitness::headers`].
+    pub headers: ByteLists<'a>,
+}
+
+impl<'a> BatchWitness<'a> {
+    /// A witness that holds nothing.
+    pub const EMPTY: Self =
+        Self { state: CompactState::EMPTY, codes: ByteLists::EMPTY, headers: ByteLists::EMPTY };
+
+    /// A witness with this [state](crate::compact::compact).
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if that is not the state of a witness with these codes.
+    pub fn new(
+        state: &'a [u8],
+        codes: ByteLists<'a>,
+        headers: ByteLists<'a>,
+    ) -> Result<Self, DecodeError> {
+        Ok(Self { state: CompactState::decode(state, codes.len())?, codes, headers })
+    }
+
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let [state, codes, headers] = variable_fields(WHAT, bytes, FIXED, [0, 4, 8])?;
+        Self::new(state, decode_codes(codes)?, decode_headers(headers)?)
+    }
+
+    /// Bytes of the SSZ encoding.
+    pub fn encoded_len(&self) -> usize {
+        FIXED + self.state.encoded_len() + self.codes.encoded_len() + self.headers.encoded_len()
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let mut offset = FIXED;
+        let lengths = [self.state.encoded_len(), self.codes.encoded_len()];
+        for length in lengths.into_iter().chain([0]) {
+            put_offset(out, offset);
+            offset += length;
+        }
+        self.state.encode(out);
+        self.codes.encode(out);
+        self.headers.encode(out);
     }
 }
 

@@ -3,7 +3,7 @@
 mod support;
 
 use enshrine_wire::{
-    ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput,
+    BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput,
     blob_tail::{BlobTailError, MIN_HEAD, REQUEST_HEAD, Trailer, cut, to_blobs},
     layout::REQUEST_IN_CALLDATA as LIST,
 };
@@ -13,7 +13,8 @@ use support::{KnownAnswer, minimal};
 /// The specification's known answer and a minimal block, whose requests differ in length.
 fn known() -> Vec<u8> {
     KnownAnswer::new().with(|known| {
-        let witness = known.witness;
+        let ExecutionWitness { codes, headers, .. } = known.witness;
+        let witness = BatchWitness { codes, headers, ..BatchWitness::EMPTY };
         let inputs = [known, minimal(ProtocolFork::Amsterdam)];
         StatelessBatch::of(&inputs, witness).unwrap().encode()
     })
@@ -24,7 +25,7 @@ fn shortest(count: usize) -> Vec<u8> {
     let input = minimal(ProtocolFork::Osaka);
     let requests = vec![input.request; count];
     let (fork, chain_id) = (input.fork, 1);
-    StatelessBatch { fork, requests, witness: ExecutionWitness::EMPTY, chain_id }.encode()
+    StatelessBatch { fork, requests, witness: BatchWitness::EMPTY, chain_id }.encode()
 }
 
 fn offset(bytes: &[u8], index: usize) -> usize {
@@ -80,7 +81,7 @@ fn a_batch_that_spreads_over_several_blobs_comes_back() {
     let batch = StatelessBatch::decode(&short).unwrap();
     let codes: Vec<_> = (1..=5_u8).map(|byte| vec![byte; 60_000]).collect();
     let codes: Vec<_> = codes.iter().map(Vec::as_slice).collect();
-    let witness = ExecutionWitness { codes: codes.as_slice().into(), ..batch.witness };
+    let witness = BatchWitness { codes: codes.as_slice().into(), ..batch.witness };
     let long = StatelessBatch { witness, ..batch }.encode();
     let (head, tail) = cut(&long).unwrap();
     assert_eq!(to_blobs(&tail).len(), 3);

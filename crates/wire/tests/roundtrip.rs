@@ -5,8 +5,8 @@ mod support;
 
 use alloy_primitives::{Bytes, U256};
 use enshrine_wire::{
-    ExecutionWitness, PayloadShape, ProtocolFork, Records, RootConvention, StatelessBatch,
-    StatelessInput,
+    BatchWitness, ExecutionWitness, PayloadShape, ProtocolFork, Records, RootConvention,
+    StatelessBatch, StatelessInput,
 };
 use proptest::prelude::*;
 use support::minimal;
@@ -181,7 +181,9 @@ proptest! {
             (other.fork, other.numbers[7]) = (fork, chain_id);
         }
         let inputs: Vec<_> = parts.iter().map(Parts::input).collect();
-        let batch = StatelessBatch::of(&inputs, inputs[0].witness).unwrap();
+        let ExecutionWitness { codes, headers, .. } = inputs[0].witness;
+        let witness = BatchWitness { codes, headers, ..BatchWitness::EMPTY };
+        let batch = StatelessBatch::of(&inputs, witness).unwrap();
         let bytes = batch.encode();
         let decoded = StatelessBatch::decode(&bytes).unwrap();
         prop_assert_eq!(&decoded, &batch);

@@ -16,9 +16,12 @@ use eyre::{Result, ensure};
 use revm::bytecode::opcode as op;
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::{
-    CHAIN_ID, ETHER, Forgery, Key, Transaction, deep_storage, rich_genesis, uniform_storage,
+    CHAIN_ID, ETHER, Forgery, Key, Transaction, deep_storage, hostile_states, rich_genesis,
+    uniform_storage,
 };
-use wire::{ProtocolFork, StatelessInput, convert::RawBlock};
+use wire::{
+    BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput, convert::RawBlock,
+};
 
 /// What is measured.
 pub(crate) struct Input {
@@ -55,6 +58,7 @@ pub(crate) fn hostile(row: Row<'_>) -> Result<()> {
     transactions(row)?;
     ancestors(row)?;
     tries(row)?;
+    compact(row)?;
     instructions(row)?;
     for precompiles::Job { name, address, input, gas } in precompiles::jobs() {
         program(row, &name, programs::calls_with_calldata(address, gas), input)?;
@@ -270,6 +274,20 @@ fn tries(row: Row<'_>) -> Result<()> {
             let name = format!("16 slots below 64 branches of {width}, {verb}");
             osaka(row, &name, forged(code.into(), deep_storage(&slots, width))?)?;
         }
+    }
+    Ok(())
+}
+
+/// Batches whose states are made to be dear: of none is the root that of a block, which shows when all is
+/// expanded and hashed.
+fn compact(row: Row<'_>) -> Result<()> {
+    let empty = built(&genesis(), vec![])?;
+    let input = StatelessInput::decode(&empty)?;
+    let ExecutionWitness { codes, headers, .. } = input.witness;
+    for (name, state) in hostile_states() {
+        let witness = BatchWitness::new(&state, codes, headers)?;
+        let batch = StatelessBatch::of(std::slice::from_ref(&input), witness)?;
+        osaka(row, &format!("compact: {name}"), batch.encode())?;
     }
     Ok(())
 }

@@ -4,13 +4,13 @@ use super::load::{Source, decode};
 use crate::output::say;
 use alloy_consensus::Typed2718;
 use clap::Args;
-use execute::{DeclaredGas, GasSchedule};
+use execute::{DeclaredGas, FURTHER_BLOCK_GAS, GasSchedule};
 use executor::decode_transaction;
-use eyre::{Result, bail};
+use eyre::{Context, Result, bail};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode};
-use wire::{ProtocolFork, RootConvention, StatelessInput};
+use wire::{ProtocolFork, RootConvention, SchemaId, StatelessBatch, StatelessInput};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -37,8 +37,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for (file, loaded) in arguments.source.load() {
         let loaded = loaded?;
         let input = {
-            let input = decode(&file, &loaded.calldata)?;
-            describe(&input, loaded.calldata.len(), arguments.execute_gas)
+            let (calldata, schedule) = (&loaded.calldata[..], arguments.execute_gas);
+            if SchemaId::of(calldata).is_ok_and(|schema| schema.batch_fork().is_some()) {
+                describe_batch(calldata, schedule)
+                    .wrap_err_with(|| format!("{file} is not an input of EXECUTE"))?
+            } else {
+                describe(&decode(&file, calldata)?, calldata.len(), schedule)
+            }
         };
         if arguments.json {
             documents.push(Document { file, input });
@@ -80,14 +85,7 @@ fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) ->
     }
     let known: Vec<_> = decoded.iter().flatten().cloned().collect();
     let declared = DeclaredGas::of(calldata, input, &known);
-    let mut gas = Fields::default();
-    for (name, schedule) in core::iter::once(("enshrine", chosen)).chain(GasSchedule::NAMED) {
-        let priced = Fields::default()
-            .with("schedule", schedule.to_string(), "")
-            .with("reserve", schedule.reserve(&declared), "gas")
-            .with("charge", schedule.charge(&declared, payload.gas_used), "gas");
-        gas = gas.group(name, priced);
-    }
+    let gas = gas_fields(&declared, payload.gas_used, chosen);
     let root = |convention| json!(request.hash_tree_root(input.fork, convention));
     let requests = request.execution_requests.typed();
     let request_bytes = requests.iter().map(|(_, data)| data.len()).sum::<usize>();
@@ -141,6 +139,59 @@ fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) ->
         .with("chain id", input.chain_id, "")
         .group("request root", roots)
         .group("gas", gas)
+}
+
+/// What each schedule makes of an input whose blocks have used this much gas.
+fn gas_fields(declared: &DeclaredGas, gas_used: u64, chosen: GasSchedule) -> Fields {
+    let mut gas = Fields::default();
+    for (name, schedule) in core::iter::once(("enshrine", chosen)).chain(GasSchedule::NAMED) {
+        let priced = Fields::default()
+            .with("schedule", schedule.to_string(), "")
+            .with("reserve", schedule.reserve(declared), "gas")
+            .with("charge", schedule.charge(declared, gas_used), "gas");
+        gas = gas.group(name, priced);
+    }
+    gas
+}
+
+/// As [`describe`], for a batch: a few words on each block, and what they share.
+fn describe_batch(calldata: &[u8], chosen: GasSchedule) -> Result<Fields> {
+    let batch = StatelessBatch::decode(calldata)?;
+    let mut fields = Fields::default()
+        .with("schema", batch.schema().to_string(), "")
+        .with("fork", batch.fork.name(), "")
+        .with("bytes", calldata.len(), "bytes")
+        .with("blocks", batch.requests.len(), "");
+    let mut gas_used = FURTHER_BLOCK_GAS * (batch.requests.len() as u64 - 1);
+    for request in &batch.requests {
+        let payload = &request.payload;
+        gas_used = gas_used.saturating_add(payload.gas_used);
+        let block = Fields::default()
+            .with("block hash", json!(payload.block_hash), "")
+            .with("state root", json!(payload.state_root), "")
+            .with("gas limit", payload.gas_limit, "gas")
+            .with("gas used", payload.gas_used, "gas")
+            .with("timestamp", payload.timestamp, "seconds since 1970")
+            .with("transactions", payload.transactions.len(), "")
+            .with("transaction bytes", payload.transactions.total_bytes(), "bytes");
+        fields = fields.group(&format!("block {}", payload.block_number), block);
+    }
+    let witness = &batch.witness;
+    let witness_fields = Fields::default()
+        .with("bytes", witness.encoded_len(), "bytes")
+        .with("nodes", witness.state.len(), "")
+        .with("compact node bytes", witness.state.stream_len(), "bytes")
+        .with("node bytes", witness.state.expanded_len(), "bytes")
+        .with("codes", witness.codes.len(), "")
+        .with("code bytes", witness.codes.total_bytes(), "bytes")
+        .with("headers", witness.headers.len(), "");
+    let declared = DeclaredGas::of_calldata(calldata)?;
+    let root = Fields::default().with("execution-specs", json!(batch.requests_root()), "");
+    Ok(fields
+        .group("witness", witness_fields)
+        .with("chain id", batch.chain_id, "")
+        .group("request root", root)
+        .group("gas", gas_fields(&declared, gas_used, chosen)))
 }
 
 /// Named values in order. People read the names as they are; as JSON they are written together

@@ -146,16 +146,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 fn print(path: &str, finding: Finding, outcome: &Result<(usize, Executed)>, milliseconds: f64) {
     match outcome {
-        Ok((bytes, Executed { verdict, .. })) => say!(
-            "valid    {path}  block {} of chain {}, {} transactions, {:.2} Mgas, {bytes} bytes, \
-             {milliseconds:.1} ms",
-            verdict.header.number,
-            verdict.chain_id,
-            verdict.executed.receipts.len(),
-            verdict.header.gas_used as f64 / 1e6,
-        ),
+        Ok((bytes, executed)) => {
+            let last = &executed.verdict;
+            let blocks = match executed.earlier.first() {
+                None => format!("block {}", last.header.number),
+                Some(first) => format!("blocks {} to {}", first.header.number, last.header.number),
+            };
+            say!(
+                "valid    {path}  {blocks} of chain {}, {} transactions, {:.2} Mgas, {bytes} bytes, \
+                 {milliseconds:.1} ms",
+                last.chain_id,
+                transactions(executed),
+                executed.gas_used() as f64 / 1e6,
+            );
+        }
         Err(error) => say!("{}  {path}  {}", finding.name().to_uppercase(), told(error)),
     }
+}
+
+/// Transactions of all blocks.
+fn transactions(executed: &Executed) -> usize {
+    executed.verdicts().map(|verdict| verdict.executed.receipts.len()).sum()
 }
 
 fn document(
@@ -169,13 +180,14 @@ fn document(
             "file": path,
             "valid": true,
             "verdict": finding.name(),
+            "blocks": executed.verdicts().count(),
             "blockNumber": executed.verdict.header.number,
             "chainId": executed.verdict.chain_id,
             "blockHash": executed.verdict.block_hash,
             "stateRoot": executed.verdict.header.state_root,
             "requestRoot": executed.result.request_root,
-            "transactions": executed.verdict.executed.receipts.len(),
-            "gasUsed": executed.verdict.header.gas_used,
+            "transactions": transactions(executed),
+            "gasUsed": executed.gas_used(),
             "bytes": bytes,
             "milliseconds": milliseconds,
         }),

@@ -30,12 +30,17 @@ impl Harness {
 
     /// One input for these blocks: a batch if there are several.
     fn input_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
-        let bytes = if let [block] = blocks {
-            let state = self.l2.chain().state_before(block)?.expect("it has a parent");
-            block.input(FORK, L2_CHAIN, &state.witness_of(block)?)?
-        } else {
-            self.l2.chain().batch(blocks.to_vec())?.input()?
-        };
+        let [block] = blocks else { return self.batch_of(blocks) };
+        let state = self.l2.chain().state_before(block)?.expect("it has a parent");
+        Self::measured(blocks, block.input(FORK, L2_CHAIN, &state.witness_of(block)?)?)
+    }
+
+    /// A batch of these blocks.
+    fn batch_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
+        Self::measured(blocks, self.l2.chain().batch(blocks.to_vec())?.input()?)
+    }
+
+    fn measured(blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<Input> {
         let execute = Execute::on(FORK);
         let executed = execute.run(&bytes, u64::MAX)?;
         let (charge, reserve) = (executed.gas, executed.reserve);
@@ -60,8 +65,9 @@ impl Harness {
     }
 }
 
-/// Groups of blocks, each of which gets an input, in one call.
-const SHAPES: [&[usize]; 7] = [&[1], &[1, 1], &[1, 1, 1], &[2], &[3], &[2, 1], &[3, 2]];
+/// Groups of blocks, each of which gets an input, in one call; none is a block that gets a batch of its own.
+const SHAPES: [&[usize]; 9] =
+    [&[1], &[1, 1], &[1, 1, 1], &[2], &[3], &[2, 1], &[3, 2], &[0], &[0, 1, 2]];
 
 #[test]
 fn each_way_costs_what_is_said_of_it_before() -> Result<()> {
@@ -76,8 +82,10 @@ fn each_way_costs_what_is_said_of_it_before() -> Result<()> {
         for shape in SHAPES {
             let mut inputs = Vec::new();
             for count in shape {
-                let blocks = harness.blocks(*count)?;
-                inputs.push(harness.input_of(&blocks)?);
+                let blocks = harness.blocks((*count).max(1))?;
+                let input =
+                    if *count == 0 { harness.batch_of(&blocks) } else { harness.input_of(&blocks) };
+                inputs.push(input?);
             }
             harness.l1.skip(100);
             let posting = if by_blobs {
@@ -126,6 +134,12 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
     let dear = Input { charge: TRANSACTION_GAS_CAP, ..batch.clone() };
     let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
     assert_eq!(cheapest([Posting::in_calldata(&[dear])], &prices, 130_000, 0, 1), None);
+    // Of one block, the batch has fewer bytes, and costs less as calldata.
+    let alone = harness.batch_of(&blocks[..1])?;
+    let ways = [&single, &alone].map(|input| Posting::in_calldata(from_ref(input)));
+    let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
+    let (way, _) = cheapest(ways, &prices, 130_000, 0, 1).expect("either is admitted");
+    assert_eq!(way.inputs, [alone.bytes.clone()]);
     // And the dearer one really is.
     let cost = |posting: &Posting| posting.cost(FORK, 0, 1);
     let [one, three, ..] = &candidates();

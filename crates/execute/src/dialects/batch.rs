@@ -5,8 +5,8 @@ use alloy_primitives::B256;
 use core::slice;
 use stateless::{BlockError, BlockRefused, UncheckedBlocks, declared_gas};
 use wire::{
-    DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, RootConvention, SchemaId,
-    StatelessBatch, StatelessInput,
+    DecodeError, NewPayloadRequest, ProtocolFork, RootConvention, SchemaId, StatelessBatch,
+    StatelessInput,
 };
 
 /// Gas that a call is charged for each block of a batch but the first, whose price is in the call's
@@ -22,6 +22,18 @@ pub const FURTHER_BLOCK_GAS: u64 = 10_000;
 pub(crate) enum Input<'c> {
     Block(StatelessInput<'c>),
     Batch(StatelessBatch<'c>),
+}
+
+impl DeclaredGas {
+    /// What a call with this calldata declares, of a block or a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`] if that is no input, or a transaction is malformed.
+    pub fn of_calldata(calldata: &[u8]) -> Result<Self, ExecuteError> {
+        let input = Input::decode(calldata)?;
+        input.with_gas_limits(input.declared(calldata.len()))
+    }
 }
 
 impl<'c> Input<'c> {
@@ -54,13 +66,6 @@ impl<'c> Input<'c> {
         match self {
             Self::Block(input) => input.chain_id,
             Self::Batch(batch) => batch.chain_id,
-        }
-    }
-
-    const fn witness(&self) -> &ExecutionWitness<'c> {
-        match self {
-            Self::Block(input) => &input.witness,
-            Self::Batch(batch) => &batch.witness,
         }
     }
 
@@ -99,16 +104,14 @@ impl<'c> Input<'c> {
     /// What a call that brings this many bytes declares before its transactions are decoded: as each of the
     /// blocks does, with one witness.
     pub(crate) fn declared(&self, bytes: usize) -> DeclaredGas {
-        let witness = self.witness();
         let mut declared = DeclaredGas {
             calldata: bytes as u64,
             request_bytes: self.request_bytes() as u64,
-            witness_bytes: witness.encoded_len() as u64,
-            nodes: witness.state.len() as u64,
-            codes: witness.codes.len() as u64,
-            headers: witness.headers.len() as u64,
             gas_limit: self.own_gas(),
-            ..DeclaredGas::default()
+            ..match self {
+                Self::Block(input) => DeclaredGas::of_witness(&input.witness),
+                Self::Batch(batch) => DeclaredGas::of_batch_witness(&batch.witness),
+            }
         };
         for request in self.requests() {
             declared.transactions += request.payload.transactions.len() as u64;

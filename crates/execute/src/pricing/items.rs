@@ -10,8 +10,8 @@ use stateless::DearWork;
 /// is known from the offsets of the encoding alone, so that it can be paid before anything is hashed.
 ///
 /// The input costs `base + request · request_byte + rest · witness_byte + items · item`, where the
-/// rest of the calldata is the witness and what the dialect puts around it, and items are nodes,
-/// codes, headers and transactions. The call must hold this and `min(gas limit, Σ gas limits of the
+/// rest of the calldata is the witness and what the dialect puts around it, with what its nodes have more
+/// bytes as RLP, and items are nodes, codes, headers and transactions. The call must hold this and `min(gas limit, Σ gas limits of the
 /// transactions)`; a success is charged this and the gas used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Items {
@@ -19,7 +19,8 @@ pub struct Items {
     pub base: u64,
     /// Of every byte of the payload request, which is hashed twice: into its root and the block's.
     pub request_byte: u64,
-    /// Of every other byte of calldata: nearly all are the witness.
+    /// Of every other byte of calldata, which are nearly all the witness, and of every byte that is written
+    /// when the nodes of a batch are expanded.
     pub witness_byte: u64,
     /// Of every node, code, header and transaction.
     pub item: u64,
@@ -39,6 +40,7 @@ impl Pricing for Items {
 
     fn input(&self, declared: &DeclaredGas) -> u64 {
         let rest = declared.calldata.saturating_sub(declared.request_bytes);
+        let rest = rest.saturating_add(declared.expansion_bytes);
         let request = declared.request_bytes.saturating_mul(self.request_byte);
         self.base
             .saturating_add(request)
@@ -72,6 +74,7 @@ mod tests {
         calldata: 10_018,
         request_bytes: 1_000,
         witness_bytes: 9_000,
+        expansion_bytes: 0,
         nodes: 20,
         codes: 3,
         headers: 2,
@@ -87,6 +90,8 @@ mod tests {
         assert_eq!(schedule.input(&DECLARED), input);
         assert_eq!(schedule.reserve(&DECLARED), input + 42_000);
         assert_eq!(schedule.charge(&DECLARED, 21_000), input + 21_000);
+        let batch = DeclaredGas { expansion_bytes: 700, ..DECLARED };
+        assert_eq!(schedule.input(&batch), input + 10 * 700);
         let greedy = DeclaredGas { transaction_gas: u64::MAX, ..DECLARED };
         assert_eq!(schedule.reserve(&greedy), input + 500_000);
     }

@@ -17,7 +17,7 @@ use alloy_consensus::Transaction as _;
 use core::{fmt, ops::Deref, str::FromStr};
 use stateless::{DearWork, Transaction};
 use std::sync::Arc;
-use wire::StatelessInput;
+use wire::{BatchWitness, ExecutionWitness, StatelessInput};
 
 /// What a call declares about the work that it asks for.
 ///
@@ -31,6 +31,8 @@ pub struct DeclaredGas {
     pub request_bytes: u64,
     /// Bytes of the witness in the input.
     pub witness_bytes: u64,
+    /// Bytes that the nodes of a batch have as RLP beyond those that the calldata holds of them.
+    pub expansion_bytes: u64,
     /// Trie nodes in the witness.
     pub nodes: u64,
     /// Codes in the witness.
@@ -56,17 +58,36 @@ impl DeclaredGas {
     /// What a call with this much calldata declares before its transactions are decoded: all but their
     /// gas limits.
     pub fn of_input(calldata: usize, input: &StatelessInput<'_>) -> Self {
-        let witness = &input.witness;
         Self {
             calldata: calldata as u64,
             request_bytes: input.request.encoded_len(input.fork) as u64,
+            transactions: input.request.payload.transactions.len() as u64,
+            gas_limit: input.request.payload.gas_limit,
+            ..Self::of_witness(&input.witness)
+        }
+    }
+
+    /// What a witness adds.
+    pub(crate) fn of_witness(witness: &ExecutionWitness<'_>) -> Self {
+        Self {
             witness_bytes: witness.encoded_len() as u64,
             nodes: witness.state.len() as u64,
             codes: witness.codes.len() as u64,
             headers: witness.headers.len() as u64,
-            transactions: input.request.payload.transactions.len() as u64,
-            gas_limit: input.request.payload.gas_limit,
-            transaction_gas: 0,
+            ..Self::default()
+        }
+    }
+
+    /// What the witness of a batch adds.
+    pub(crate) fn of_batch_witness(witness: &BatchWitness<'_>) -> Self {
+        let state = &witness.state;
+        Self {
+            witness_bytes: witness.encoded_len() as u64,
+            expansion_bytes: state.expanded_len().saturating_sub(state.stream_len()) as u64,
+            nodes: state.len() as u64,
+            codes: witness.codes.len() as u64,
+            headers: witness.headers.len() as u64,
+            ..Self::default()
         }
     }
 
@@ -239,6 +260,7 @@ mod tests {
             calldata: u64::MAX,
             request_bytes: u64::MAX,
             witness_bytes: u64::MAX,
+            expansion_bytes: u64::MAX,
             nodes: u64::MAX,
             codes: u64::MAX,
             headers: u64::MAX,

@@ -73,8 +73,8 @@ impl Sequencer {
         sent
     }
 
-    /// As many of the oldest blocks as one L1 transaction carries, and what it carries: one input for one
-    /// block, and one batch for several, which share a witness and a fork.
+    /// As many of the oldest blocks as one L1 transaction carries, and what it carries: one batch of all, which
+    /// share a witness and a fork, or of one block its own input if that is shorter.
     fn what_fits(&mut self, mut blocks: Vec<Arc<Block>>) -> Result<Option<Fitting>, RollupError> {
         let (chain, time) = (self.chain(), self.l1_time());
         blocks.truncate(self.most_blocks);
@@ -100,7 +100,13 @@ impl Sequencer {
         }
         blocks.truncate(count);
         let Some(block) = blocks.first().map(Arc::clone) else { return Ok(None) };
-        let input = self.input_of(&block)?;
+        let mut input = self.input_of(&block)?;
+        // A block by itself is shorter as a batch of one, unless its witness has next to no nodes. What stands
+        // in the way of that does not stand in the way of the input that is there.
+        let batch = chain.batch(vec![block]).ok().and_then(|batch| batch.input().ok());
+        if let Some(batch) = batch.filter(|batch| batch.len() < input.len()) {
+            input = batch.into();
+        }
         Ok(Some((blocks, vec![input])))
     }
 

@@ -1,6 +1,7 @@
 //! Batches: what is said of blocks together is what is said of each by itself, and their witness holds
 //! each thing once.
 
+use super::compact::{expanded, nodes_of, set_of};
 use crate::support::{
     Case,
     generated::{FORKS, Line, line},
@@ -15,7 +16,10 @@ use enshrine_stateless::{
 use executor::StateError;
 use std::{ops::Range, sync::LazyLock};
 use trie::TrieError;
-use wire::{ByteLists, DecodeError, ExecutionWitness, StatelessBatch, StatelessInput};
+use wire::{
+    BatchWitness, ByteLists, DecodeError, ExecutionWitness, StatelessBatch, StatelessInput,
+    compact::compact_reachable,
+};
 
 fn lines() -> &'static [Line] {
     static LINES: LazyLock<Vec<Line>> = LazyLock::new(|| FORKS.map(line).into());
@@ -58,8 +62,9 @@ fn each_block_of_a_batch_gets_the_verdict_that_it_gets_by_itself() {
             let singles: usize = cases.iter().map(|case| case.bytes.len()).sum();
             assert!(bytes.len() <= singles + 4 * cases.len(), "{range:?}");
             if range.len() == 1 {
-                let witness = decoded(&bytes).witness;
-                assert_eq!(witness, cases[0].input().witness, "the least is the same");
+                let (witness, single) = (decoded(&bytes).witness, cases[0].input().witness);
+                assert_eq!((witness.codes, witness.headers), (single.codes, single.headers));
+                assert_eq!(expanded(&witness), set_of(single.state), "the least is the same");
             }
         }
     }
@@ -126,7 +131,7 @@ fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
 }
 
 /// Why a batch with another witness is refused.
-fn refusal_of(line: &Line, batch: &StatelessBatch<'_>, witness: ExecutionWitness<'_>) -> Invalid {
+fn refusal_of(line: &Line, batch: &StatelessBatch<'_>, witness: BatchWitness<'_>) -> Invalid {
     let batch = StatelessBatch { witness, ..batch.clone() };
     verdicts(line, &batch).expect_err("was needed").1
 }
@@ -140,23 +145,25 @@ fn whatever_is_left_out_of_the_witness_is_missed() {
         for range in some.chain(std::iter::once(0..line.cases.len())) {
             let bytes = batch_of(line, range.clone());
             let batch = decoded(&bytes);
-            for index in 0..batch.witness.state.len() {
-                let rest = without(batch.witness.state, index);
-                let reason = refusal_of(
-                    line,
-                    &batch,
-                    ExecutionWitness { state: rest[..].into(), ..batch.witness },
-                );
-                let hash = keccak256(batch.witness.state.get(index).expect("is there"));
+            let nodes = nodes_of(&batch.witness);
+            let root = line.cases[range.start].verdict.pre_state_root;
+            for (index, node) in nodes.iter().enumerate() {
+                // What hangs below it goes with it, but is looked for later.
+                let mut rest = nodes.clone();
+                rest.remove(index);
+                let BatchWitness { codes, headers, .. } = batch.witness;
+                let state = compact_reachable(root, (&rest).into(), codes).expect("encodes");
+                let fewer = BatchWitness::new(&state, codes, headers).expect("decodes");
+                let reason = refusal_of(line, &batch, fewer);
+                let hash = keccak256(node);
                 assert!(names_as_missing(&reason, hash), "{range:?}, {index}: {reason}");
             }
             for index in 0..batch.witness.codes.len() {
                 let rest = without(batch.witness.codes, index);
-                let reason = refusal_of(
-                    line,
-                    &batch,
-                    ExecutionWitness { codes: rest[..].into(), ..batch.witness },
-                );
+                let (codes, headers) = (rest[..].into(), batch.witness.headers);
+                let state = compact_reachable(root, (&nodes).into(), codes).expect("encodes");
+                let fewer = BatchWitness::new(&state, codes, headers).expect("decodes");
+                let reason = refusal_of(line, &batch, fewer);
                 let hash = keccak256(batch.witness.codes.get(index).expect("is there"));
                 assert!(names_as_missing(&reason, hash), "{range:?}, {index}: {reason}");
             }
@@ -164,7 +171,7 @@ fn whatever_is_left_out_of_the_witness_is_missed() {
             let reason = refusal_of(
                 line,
                 &batch,
-                ExecutionWitness { headers: headers[..].into(), ..batch.witness },
+                BatchWitness { headers: headers[..].into(), ..batch.witness },
             );
             let named = match &reason {
                 Invalid::NoParent => batch.witness.headers.len() == 1,
@@ -193,20 +200,16 @@ fn surplus_in_the_witness_changes_nothing() {
     let line = &lines()[2];
     let bytes = batch_of(line, 2..6);
     let batch = decoded(&bytes);
-    let foreign = batch_of(line, 0..line.cases.len());
-    let foreign = decoded(&foreign).witness;
-    let both = |own: ByteLists<'_>, other: ByteLists<'_>| -> Vec<Vec<u8>> {
-        own.iter().chain(other.iter()).map(<[u8]>::to_vec).collect()
-    };
-    let (state, codes) =
-        (both(batch.witness.state, foreign.state), both(batch.witness.codes, foreign.codes));
-    let [state, codes] =
-        [&state, &codes].map(|list| list.iter().map(Vec::as_slice).collect::<Vec<_>>());
-    let witness = ExecutionWitness {
-        state: state[..].into(),
-        codes: codes[..].into(),
-        headers: batch.witness.headers,
-    };
+    // More of the state before it, as all blocks up to the last read it, and codes of theirs.
+    let longer = batch_of(line, 2..line.cases.len());
+    let longer = decoded(&longer).witness;
+    assert!(longer.state.len() > batch.witness.state.len());
+    let codes: Vec<_> = longer.codes.iter().chain(batch.witness.codes.iter()).collect();
+    let root = line.cases[2].verdict.pre_state_root;
+    let nodes = nodes_of(&longer);
+    let state = compact_reachable(root, (&nodes).into(), codes[..].into()).expect("encodes");
+    let witness = BatchWitness::new(&state, codes[..].into(), batch.witness.headers);
+    let witness = witness.expect("decodes");
     let padded = StatelessBatch { witness, ..batch.clone() };
     assert_eq!(verdicts(line, &padded), verdicts(line, &batch));
 }

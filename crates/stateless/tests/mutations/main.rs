@@ -3,6 +3,7 @@
 
 mod batch;
 mod body;
+mod compact;
 mod complete;
 mod header;
 mod parent;

@@ -1,0 +1,261 @@
+//! Writing the stream, from nodes as a witness lists them.
+
+use super::{
+    CompactState,
+    read::{EMPTY_ROOT, KEY_NIBBLES},
+    tag,
+};
+use crate::{ByteLists, DecodeError, list::put_offset};
+use alloy_primitives::{B256, KECCAK256_EMPTY, keccak256};
+use alloy_rlp::{Decodable as _, Header, PayloadView};
+use std::collections::{HashMap, HashSet};
+
+/// The `state` of a [`BatchWitness`](crate::BatchWitness): these nodes below this root, of a witness with
+/// these codes.
+///
+/// # Errors
+///
+/// [`DecodeError`] if one of the nodes is none of the state trie or a storage trie below `root`, or if the
+/// others do not lead to it.
+pub fn compact(
+    root: B256,
+    nodes: ByteLists<'_>,
+    codes: ByteLists<'_>,
+) -> Result<Vec<u8>, DecodeError> {
+    let mut encoder = Encoder::new(nodes, codes);
+    let state = encoder.state(root)?;
+    let lost = encoder.nodes.keys().filter(|hash| !encoder.carried.contains(*hash)).min();
+    match lost {
+        None => Ok(state),
+        Some(hash) => Err(DecodeError::Unreachable {
+            hash: *hash,
+            reached: encoder.carried.len(),
+            nodes: encoder.nodes.len(),
+        }),
+    }
+}
+
+/// As [`compact`], without the nodes to which no others lead.
+///
+/// # Errors
+///
+/// [`DecodeError`] if one of the nodes on the way is no node of a trie.
+pub fn compact_reachable(
+    root: B256,
+    nodes: ByteLists<'_>,
+    codes: ByteLists<'_>,
+) -> Result<Vec<u8>, DecodeError> {
+    Encoder::new(nodes, codes).state(root)
+}
+
+/// A child as its parent names it.
+enum Child<'n> {
+    Empty,
+    Hash(B256),
+    /// Carried, or embedded in the parent.
+    Carried(&'n [u8]),
+}
+
+struct Encoder<'n> {
+    nodes: HashMap<B256, &'n [u8]>,
+    codes: HashMap<B256, usize>,
+    code_count: usize,
+    /// Nodes that have a place in the stream. A second place gets the hash.
+    carried: HashSet<B256>,
+    stream: Vec<u8>,
+    count: usize,
+}
+
+/// Why some bytes are no node.
+type Reason = &'static str;
+
+impl<'n> Encoder<'n> {
+    fn new(nodes: ByteLists<'n>, codes: ByteLists<'_>) -> Self {
+        Self {
+            nodes: nodes.iter().map(|node| (keccak256(node), node)).collect(),
+            // Of equal codes the first.
+            codes: codes.iter().enumerate().rev().map(|(at, code)| (keccak256(code), at)).collect(),
+            code_count: codes.len(),
+            carried: HashSet::new(),
+            stream: Vec::new(),
+            count: 0,
+        }
+    }
+
+    fn state(&mut self, root: B256) -> Result<Vec<u8>, DecodeError> {
+        if let Some(node) = self.find(&root) {
+            self.node(node, 0, false)
+                .map_err(|reason| DecodeError::TrieNode { index: self.count, reason })?;
+        }
+        let mut state = Vec::with_capacity(4 + self.stream.len());
+        put_offset(&mut state, self.count);
+        state.append(&mut self.stream);
+        // Of a trie that no hashed keys make, there may be too few bytes for so many nodes.
+        CompactState::decode(&state, self.code_count)?;
+        Ok(state)
+    }
+
+    /// The node with this hash, if it is there and has no place yet; this is its place.
+    fn find(&mut self, hash: &B256) -> Option<&'n [u8]> {
+        let node = self.nodes.get(hash).copied()?;
+        self.carried.insert(*hash).then_some(node)
+    }
+
+    fn child(&mut self, item: &'n [u8]) -> Result<Child<'n>, Reason> {
+        match item {
+            [0x80] => Ok(Child::Empty),
+            [0xa0, hash @ ..] if hash.len() == 32 => {
+                let hash = B256::from_slice(hash);
+                // What is shorter would be embedded and not referred to.
+                let is_referred_to = self.nodes.get(&hash).is_some_and(|node| node.len() >= 32);
+                let found = if is_referred_to { self.find(&hash) } else { None };
+                Ok(found.map_or(Child::Hash(hash), Child::Carried))
+            }
+            [0xc0..=0xff, ..] if item.len() < 32 => Ok(Child::Carried(item)),
+            _ => Err("a child is neither a hash nor an embedded node"),
+        }
+    }
+
+    /// Appends a node and what is carried below it. This calls itself no deeper than both tries are.
+    fn node(&mut self, node: &'n [u8], depth: usize, in_storage: bool) -> Result<(), Reason> {
+        self.count += 1;
+        match items(node)?[..] {
+            [ref children @ .., [0x80]] if children.len() == 16 => {
+                self.branch(children, depth, in_storage)
+            }
+            [mut prefix, item] => {
+                let prefix = Header::decode_bytes(&mut prefix, false)
+                    .map_err(|_| "a path is not a string")?;
+                let (path, is_leaf) = Path::of(prefix).ok_or("a path is no hex prefix")?;
+                let left = KEY_NIBBLES.saturating_sub(depth);
+                if is_leaf && path.nibbles != left || !is_leaf && path.nibbles >= left {
+                    return Err("a path does not fit the key");
+                }
+                match (is_leaf, in_storage) {
+                    (false, _) => self.extension(&path, item, depth, in_storage),
+                    (true, true) => self.slot(&path, item),
+                    (true, false) => self.account(&path, item),
+                }
+            }
+            _ => Err("neither two items nor a branch without a value"),
+        }
+    }
+
+    fn branch(&mut self, items: &[&'n [u8]], depth: usize, in_storage: bool) -> Result<(), Reason> {
+        if depth >= KEY_NIBBLES {
+            return Err("a branch stands below the end of a key");
+        }
+        let (mut carried, mut hashed) = (Vec::new(), Vec::new());
+        let mut masks = [0_u16; 2];
+        for (index, item) in items.iter().enumerate() {
+            match self.child(item)? {
+                Child::Empty => {}
+                Child::Carried(node) => {
+                    masks[0] |= 1 << index;
+                    carried.push(node);
+                }
+                Child::Hash(hash) => {
+                    masks[1] |= 1 << index;
+                    hashed.push(hash);
+                }
+            }
+        }
+        self.stream.push(tag::BRANCH);
+        self.stream.extend(masks.iter().flat_map(|mask| mask.to_le_bytes()));
+        hashed.iter().for_each(|hash| self.stream.extend_from_slice(hash.as_slice()));
+        carried.into_iter().try_for_each(|node| self.node(node, depth + 1, in_storage))
+    }
+
+    fn extension(
+        &mut self,
+        path: &Path,
+        item: &'n [u8],
+        depth: usize,
+        in_storage: bool,
+    ) -> Result<(), Reason> {
+        let child = self.child(item)?;
+        let is_hash = matches!(child, Child::Hash(_));
+        self.stream.push(if is_hash { tag::EXTENSION_OF_HASH } else { tag::EXTENSION });
+        #[allow(clippy::cast_possible_truncation, reason = "no more than a key has")]
+        self.stream.push(path.nibbles as u8);
+        self.stream.extend_from_slice(&path.packed);
+        match child {
+            Child::Empty => Err("an extension leads to nothing"),
+            Child::Hash(hash) => {
+                self.stream.extend_from_slice(hash.as_slice());
+                Ok(())
+            }
+            Child::Carried(node) => self.node(node, depth + path.nibbles, in_storage),
+        }
+    }
+
+    fn slot(&mut self, path: &Path, mut item: &'n [u8]) -> Result<(), Reason> {
+        self.stream.push(tag::SLOT);
+        self.stream.extend_from_slice(&path.packed);
+        // What is no number is found when the stream is read again.
+        let value = Header::decode_bytes(&mut item, false).map_err(|_| "a value is no string")?;
+        self.stream.extend_from_slice(value);
+        Ok(())
+    }
+
+    fn account(&mut self, path: &Path, mut item: &'n [u8]) -> Result<(), Reason> {
+        const NONE: Reason = "an account is not made of two numbers and two hashes";
+        let account = Header::decode_bytes(&mut item, false).map_err(|_| NONE)?;
+        let [nonce, balance, mut storage, mut code] = items(account)?[..] else { return Err(NONE) };
+        let storage = B256::decode(&mut storage).map_err(|_| NONE)?;
+        let code = B256::decode(&mut code).map_err(|_| NONE)?;
+        let (is_empty, trie) = (storage == EMPTY_ROOT, self.find(&storage));
+        let place = self.codes.get(&code).copied();
+        let form = |is_empty: bool, is_carried: bool| match (is_empty, is_carried) {
+            (true, _) => tag::EMPTY,
+            (false, true) => tag::CARRIED,
+            (false, false) => tag::HASH,
+        };
+        let code_form = form(code == KECCAK256_EMPTY, place.is_some());
+        let storage_form = form(is_empty, trie.is_some());
+        self.stream.push(tag::ACCOUNT | storage_form << 2 | code_form);
+        self.stream.extend_from_slice(&path.packed);
+        self.stream.extend_from_slice(nonce);
+        self.stream.extend_from_slice(balance);
+        if storage_form == tag::HASH {
+            self.stream.extend_from_slice(storage.as_slice());
+        }
+        match (code_form, place) {
+            (tag::CARRIED, Some(place)) => alloy_rlp::Encodable::encode(&place, &mut self.stream),
+            (tag::HASH, _) => self.stream.extend_from_slice(code.as_slice()),
+            _ => {}
+        }
+        match trie {
+            Some(root) if !is_empty => self.node(root, 0, true),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The items of a list that is all there is.
+fn items(mut bytes: &[u8]) -> Result<Vec<&[u8]>, Reason> {
+    match Header::decode_raw(&mut bytes) {
+        Ok(PayloadView::List(items)) if bytes.is_empty() => Ok(items),
+        _ => Err("not an RLP list"),
+    }
+}
+
+/// A path as the stream has it.
+struct Path {
+    nibbles: usize,
+    packed: Vec<u8>,
+}
+
+impl Path {
+    /// From hex prefix form, with whether it is that of a leaf.
+    fn of(prefix: &[u8]) -> Option<(Self, bool)> {
+        let (first, rest) = prefix.split_first()?;
+        let (flags, nibble) = (first >> 4, first & 0x0f);
+        let path = match flags & 1 {
+            1 => Self { nibbles: 2 * rest.len() + 1, packed: [&[nibble], rest].concat() },
+            _ if nibble == 0 => Self { nibbles: 2 * rest.len(), packed: rest.to_vec() },
+            _ => return None,
+        };
+        (flags < 4).then_some((path, flags & 2 != 0))
+    }
+}
