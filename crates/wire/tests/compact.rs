@@ -293,9 +293,9 @@ fn known_nodes_have_their_stream_whatever_their_order() {
 
     let decoded = CompactState::decode(&expected, CODES).unwrap();
     let rlp: usize = nodes[1..].iter().map(|node| node.len()).sum();
-    // The header of the smaller branches has a byte less than that of the largest.
+    // Headers of what is short have a byte less than those of what is long.
     let bound = decoded.expanded_len();
-    assert!((rlp..rlp + 8).contains(&bound), "{rlp} bytes, at most {bound}");
+    assert!((rlp..rlp + 12).contains(&bound), "{rlp} bytes, at most {bound}");
     let mut reader = decoded.nodes(CODES);
     let mut next = || reader.next_node().unwrap();
     let Some(Node::Branch(Branch { carried: 0x8001, hashed: 0x0200, hashes })) = next() else {
