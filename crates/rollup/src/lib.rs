@@ -47,4 +47,4 @@ pub use role::RollupNode;
 pub use sequencer::Sequencer;
 pub use signer::Signer;
 pub use status::Status;
-pub use submitter::{Blobs, Load, Submitter, SubmitterConfig};
+pub use submitter::{Blobs, InFlight, Load, Shipment, Submitter, SubmitterConfig};

@@ -107,6 +107,9 @@ struct Values {
     /// Most gwei per blob gas; while blobs cost more, blocks go to L1 as calldata.
     #[arg(long, value_name = "GWEI")]
     blob_fee_limit_gwei: Option<u64>,
+    /// Most transactions on their way to L1 at once.
+    #[arg(long, value_name = "COUNT")]
+    l1_in_flight: Option<usize>,
     /// Most transactions that wait in the pool of a sequencer.
     #[arg(long, value_name = "COUNT")]
     pool_transactions: Option<usize>,
@@ -225,6 +228,7 @@ impl Values {
             operator_key: text(),
             daily_limit_gwei: Some(0),
             blob_fee_limit_gwei: Some(0),
+            l1_in_flight: Some(0),
             pool_transactions: Some(0),
             pool_per_account: Some(0),
             pool_local: Some(Vec::new()),
@@ -277,6 +281,10 @@ impl Values {
                 }
                 if let Some(limit) = self.blob_fee_limit_gwei {
                     submitter.max_blob_fee = u128::from(limit) * 1_000_000_000;
+                }
+                if let Some(most) = self.l1_in_flight {
+                    ensure!(most > 0, "--l1-in-flight: at least one");
+                    submitter.max_in_flight = most;
                 }
                 Role::Sequencer(Box::new(SequencerConfig {
                     advance_key: Signer::new("advance_key", advance)?,

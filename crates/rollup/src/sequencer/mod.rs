@@ -101,7 +101,8 @@ impl Sequencer {
             address: self.submitter.address(),
             balance: self.submitter.balance(),
             spent_today: self.submitter.spent(),
-            in_flight: self.submitter.in_flight().map(|sent| sent.hash),
+            in_flight: self.submitter.in_flight().next().map(|sent| sent.hash),
+            transactions_in_flight: self.submitter.in_flight().count(),
             unsafe_blocks: head.saturating_sub(safe),
         }
     }
