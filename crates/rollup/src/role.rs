@@ -6,7 +6,7 @@ use crate::{
     heads::Heads,
     l1::BlobClient,
     metrics::{Levels, Readiness},
-    pool_log::{self, PoolLog},
+    pool_log::{self, Offered, PoolLog},
     rpc_methods::{RollupApi, Shared, registry},
     status::BlockId,
     sync::{self, Sync},
@@ -14,7 +14,7 @@ use crate::{
 use alloy_primitives::Bytes;
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
 use alloy_rpc_types_eth::Block;
-use chain::{Chain, ChainConfig, DiskOptions, spec_of};
+use chain::{Chain, ChainConfig, DiskOptions, RecoveredTransaction, spec_of};
 use contracts::Deployment;
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
@@ -98,8 +98,13 @@ impl RollupNode {
             ..Settings::default()
         };
         let node = Node::new(chain, Clock::default(), settings);
+        let mut kept = Vec::new();
         let pool_log = match (&config.data_dir, &config.role) {
-            (Some(folder), Role::Sequencer(_)) => Some(keep_pool(&node, folder)?),
+            (Some(folder), Role::Sequencer(_)) => {
+                let KeptPool { log, refused } = keep_pool(&node, folder)?;
+                kept = refused;
+                Some(log)
+            }
             _ => None,
         };
         let mut journal = Journal::default();
@@ -127,7 +132,8 @@ impl RollupNode {
         let (inputs, receiver) = channel();
         let (worker, feed) = match config.role {
             Role::Sequencer(sequencer) => {
-                let sequencer = Sequencer::new(sync, rules, *sequencer, pool_log);
+                let mut sequencer = Sequencer::new(sync, rules, *sequencer, pool_log);
+                sequencer.keep(kept);
                 (Worker::Sequencer(Box::new(sequencer)), None)
             }
             Role::Follower { sequencer } => {
@@ -240,17 +246,24 @@ fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupE
 }
 
 /// The pool's file in the folder of the chain, and what was in it, in the pool again.
-fn keep_pool(node: &Node, folder: &Path) -> Result<Arc<PoolLog>, RollupError> {
+fn keep_pool(node: &Node, folder: &Path) -> Result<KeptPool, RollupError> {
     let path = folder.join("pool");
     let opened = PoolLog::open(&path);
     let (log, kept) = opened.map_err(|source| RollupError::Pool { path, source })?;
-    let taken = pool_log::offer(node, &kept);
-    if taken > 0 {
-        tracing::info!(taken, "transactions wait since before the restart");
+    let Offered { taken, refused } = pool_log::offer(node, &kept);
+    if taken + refused.len() > 0 {
+        let not_yet = refused.len();
+        tracing::info!(taken, not_yet, "transactions wait since before the restart");
     }
     let log = Arc::new(log);
     node.execute(SetPoolJournal(Arc::clone(&log) as _));
-    Ok(log)
+    Ok(KeptPool { log, refused })
+}
+
+/// The pool's file, and what was in it that the pool does not take now.
+struct KeptPool {
+    log: Arc<PoolLog>,
+    refused: Vec<RecoveredTransaction>,
 }
 
 impl Worker {

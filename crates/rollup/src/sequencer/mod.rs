@@ -205,8 +205,8 @@ impl Sequencer {
         let rejected = sealed.rejected.clone();
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
-        self.forget_kept(&block, &rejected);
         self.inputs.insert(block.hash, input.into());
+        self.forget_kept(&block, &rejected)?;
         self.expect_plain_block();
         if let Some(log) = &self.pool_log
             && let Err(error) = log.tidy(self.node(), self.sync.safe()?.header.number, &self.again)
