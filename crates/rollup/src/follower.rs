@@ -22,6 +22,11 @@ impl Follower {
         Self { sync, has_feed, is_reverted: false }
     }
 
+    /// What another role goes on with.
+    pub(crate) fn into_sync(self) -> Sync {
+        self.sync
+    }
+
     pub(crate) const fn sync(&self) -> &Sync {
         &self.sync
     }

@@ -110,6 +110,26 @@ impl Submitter {
         Self { key, chain_id, rollup, config, in_flight, spent, balance: U256::ZERO }
     }
 
+    /// How many nonces an account has used on L1, and how many with those of transactions that wait there.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::Funds`] if it has nothing to pay with; [`RollupError::L1`] if L1 cannot be asked.
+    pub(crate) fn is_ready(view: &L1View, account: Address) -> Result<(u64, u64), RollupError> {
+        let provider = view.client().inner().provider().clone();
+        let asked = view.client().inner().wait(async move {
+            let balance = provider.get_balance(account).await?;
+            let used = provider.get_transaction_count(account).await?;
+            let taken = provider.get_transaction_count(account).pending().await?;
+            Ok::<_, alloy_provider::transport::TransportError>((balance, used, taken))
+        });
+        let (balance, used, taken) = asked.map_err(L1Error::from)?;
+        if balance.is_zero() {
+            return Err(RollupError::Funds { account, balance, cost: U256::ONE });
+        }
+        Ok((used, taken))
+    }
+
     /// Its account.
     pub const fn address(&self) -> Address {
         self.key.address()
