@@ -204,6 +204,22 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     until("the follower", || second.nonce(alice.address()) == 8);
     assert_eq!(second.status()["safeHead"]["number"], json!(0));
     first.kill();
+    // While a transaction of the one that died may wait at L1, its nonces are not known.
+    let _: Value = l1.client().request("evm_setAutomine", (false,)).unwrap();
+    let chain: U64 = l1.client().request("eth_chainId", ()).unwrap();
+    let waits = Key::named("advance").sign(TxEip1559 {
+        chain_id: chain.to(),
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: bob.into(),
+        ..Default::default()
+    });
+    let raw = Bytes::from(waits.encoded_2718());
+    let _: B256 = l1.client().request("eth_sendRawTransaction", (raw,)).unwrap();
+    second.refused("rollup_promote", "has used 0 nonces on L1, and 1 with what waits there");
+    assert_eq!(second.role(), "follower");
+    let _: Value = l1.client().request("evm_mine", ()).unwrap();
+    let _: Value = l1.client().request("evm_setAutomine", (true,)).unwrap();
     second.promote();
     assert_eq!(second.balance(bob), U256::from(8), "nothing that it had is lost");
     for nonce in 8..12 {
