@@ -1,19 +1,20 @@
 //! Building blocks.
 
 use crate::{
-    BlockAttributes, BlockWithWitness, ChainError, ChainReader, Rejection, State,
+    BlockAttributes, BlockWithWitness, ChainError, ChainReader, InputLimits, Rejection, State,
     gas_pool::GasPool,
     header::check_header,
-    record::{LIST_OFFSET, Recording},
+    record::Recording,
+    room::{Filling, Room},
     sender,
 };
 use alloy_consensus::{Header, Transaction as _};
-use alloy_eips::{eip2718::Encodable2718 as _, eip4895::Withdrawal};
+use alloy_eips::eip4895::Withdrawal;
 use alloy_evm::Evm as _;
 use alloy_primitives::{Address, map::AddressSet};
 use executor::{
-    BlockError, BlockExecution, BlockState, ChainSpec, Environment, EvmOverrides as _, Invalid,
-    StateSource, Transaction, check_system_code, recover_sender,
+    BlockError, BlockExecution, BlockState, ChainSpec, Environment, EvmOverrides, Invalid,
+    SYSTEM_CONTRACTS, StateSource, SystemContract, Transaction, check_system_code, recover_sender,
 };
 use revm::Database as _;
 use stateless::check_access_list_size;
@@ -130,31 +131,31 @@ impl State {
         withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
     ) -> Result<BuiltBlock, ChainError> {
-        self.build_within(header, withdrawals, transactions, None)
+        self.build_within(header, withdrawals, transactions, InputLimits::default())
     }
 
     /// As [`Self::build_recorded`], with so many transactions only that the input of EXECUTE for the
-    /// block has at most `max_input` bytes. A block without transactions may be longer.
+    /// block stays within `limits`. A block without transactions may exceed them.
     ///
-    /// A transaction that alone makes its block longer is [too large](Rejection::TooLarge) there: no
-    /// block can hold it.
+    /// A transaction whose block would exceed them with it alone is [too large](Rejection::TooLarge): no
+    /// block can hold it. One that turns out not to fit is taken back with all that it has read, as if it
+    /// had not been offered, and the block goes on from there. It begins anew only if what is read behind
+    /// the last transaction, for the root of the state, makes it too long after all.
     pub fn build_within<'c>(
         &self,
         header: &Header,
         withdrawals: &[Withdrawal],
         transactions: impl IntoIterator<Item = &'c RecoveredTransaction>,
-        max_input: Option<usize>,
+        limits: InputLimits,
     ) -> Result<BuiltBlock, ChainError> {
         let all: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut offered = all.clone();
         let mut all_rejected: Vec<(usize, Rejection)> = Vec::new();
         let (mut too_long, mut cut) = (0, false);
-        // A transaction that was rejected after it had read state that the block does not need makes the
-        // record start afresh, once it is known what stands in the block.
         loop {
             let recording = Recording::new(self);
             let mut rejected = Vec::new();
-            let room = InputRoom { max: max_input.unwrap_or(usize::MAX), recording: &recording };
+            let room = Room::new(limits, &self.config, header, &recording);
             let (executed, surplus) = self.execute(
                 &recording,
                 header,
@@ -170,10 +171,11 @@ impl State {
             if again {
                 continue;
             }
+            drop(room);
             let witness = Some(recording.into_witness()?);
             let built = BuiltBlock { executed, witness, rejected: Vec::new() };
             let length = built.input_length(&self.config.spec)?;
-            let Some((max, length)) = max_input.zip(length).filter(|(max, it)| it > max) else {
+            let Some((max, length)) = limits.bytes.zip(length).filter(|(max, it)| it > max) else {
                 all_rejected.sort_by_key(|(index, _)| *index);
                 return Ok(BuiltBlock { rejected: all_rejected, ..built });
             };
@@ -222,7 +224,7 @@ impl State {
         withdrawals: &[Withdrawal],
         offered: &[(usize, &RecoveredTransaction)],
         rejected: &mut Vec<Rejected>,
-        room: Option<&InputRoom<'_, '_>>,
+        room: Option<&Room<'_, '_>>,
     ) -> Result<(ExecutedBlock, Option<Rejected>), ChainError> {
         let spec = &self.config.spec;
         let mut state = BlockState::new(source, self.root);
@@ -230,13 +232,18 @@ impl State {
             state = state.with_access_list();
         }
         let environment = Environment { header, ommers: &[], withdrawals, spec };
-        let mut execution = BlockExecution::begin(&mut state, environment, self.config())?;
+        let overrides =
+            room.map_or(self.config() as &dyn EvmOverrides, |room| room.overrides(self.config()));
+        let mut execution = BlockExecution::begin(&mut state, environment, overrides)?;
+        if room.is_some_and(Room::is_bounded) {
+            read_ahead(execution.evm_mut().db_mut(), spec.fork_at(header.timestamp))?;
+        }
+        let mut filling = Filling::new(room);
         let (mut transactions, mut senders) = (Vec::new(), Vec::new());
         let mut gas_pool = GasPool::new(self, header, withdrawals);
         // Whose turn has not come: a transaction before theirs waits for a later block.
         let mut waiting = AddressSet::default();
         let mut last = None;
-        let mut payload_bytes = 0;
         // The parent's state, to look at senders without a record of that.
         let mut unrecorded = self.open();
         let mut provable = self.root == self.block.header.state_root
@@ -258,11 +265,7 @@ impl State {
                 rejected.push(Rejected { index, reason, left_a_mark: false });
                 continue;
             }
-            let bytes = transaction.encode_2718_len() + LIST_OFFSET;
-            if let Some(room) = room
-                && !transactions.is_empty()
-                && let Some(reason) = room.shortage(index, payload_bytes + bytes)
-            {
+            if let Some(reason) = filling.shortage(index, transaction) {
                 waiting.insert(*sender);
                 rejected.push(Rejected { index, reason, left_a_mark: false });
                 continue;
@@ -281,20 +284,41 @@ impl State {
                 rejected.push(Rejected { index, reason, left_a_mark: false });
                 continue;
             }
-            let before = room.map(|room| room.recording.extent());
-            match execution.transact(transaction, *sender) {
-                Ok(()) => {
-                    payload_bytes += bytes;
+            let mark = execution.evm_mut().db_mut().mark();
+            let before = room.map(|room| (room.recording().extent(), room.work().spent()));
+            let bytes = room.map_or(0, |room| room.recording().bytes());
+            let mut unfit = None;
+            let outcome = execution.transact_if(transaction, *sender, |executed| {
+                unfit = filling.take(index, transaction, bytes, executed);
+                unfit.is_none()
+            });
+            if !matches!(outcome, Ok(true))
+                && execution.evm_mut().db_mut().forget_reads(mark)
+                && let Some((room, (extent, work))) = room.zip(before)
+            {
+                room.recording().rewind(extent);
+                room.work().rewind(work);
+            }
+            let left_a_mark =
+                || room.map(|room| room.recording().extent()) != before.map(|(extent, _)| extent);
+            match outcome {
+                Ok(true) => {
                     gas_pool.take(transaction);
                     provable &= *signed;
                     transactions.push(transaction.clone());
                     senders.push(*sender);
                     last = Some(index);
                 }
+                Ok(false) => {
+                    let Some(reason) = unfit else { continue };
+                    if matches!(reason, Rejection::NoRoom(_)) {
+                        waiting.insert(*sender);
+                    }
+                    rejected.push(Rejected { index, reason, left_a_mark: left_a_mark() });
+                }
                 Err(BlockError::Invalid(reason)) if !matches!(reason, Invalid::State(_)) => {
-                    let left_a_mark = room.map(|room| room.recording.extent()) != before;
                     let reason = Rejection::Invalid(reason);
-                    rejected.push(Rejected { index, reason, left_a_mark });
+                    rejected.push(Rejected { index, reason, left_a_mark: left_a_mark() });
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -328,6 +352,21 @@ impl State {
     }
 }
 
+/// Reads what the block reads behind its transactions whatever these do, so that it is counted before
+/// they are.
+fn read_ahead<S: StateSource>(
+    state: &mut BlockState<'_, S>,
+    fork: Option<ProtocolFork>,
+) -> Result<(), BlockError> {
+    let called = |it: &&SystemContract| !it.optional && fork.is_some_and(|fork| fork >= it.since);
+    for contract in SYSTEM_CONTRACTS.iter().filter(called) {
+        if let Some(account) = state.basic(contract.address)? {
+            state.code_by_hash(account.code_hash)?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether what stands at the system addresses is what a verifier lets stand there.
 fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
     match checked {
@@ -345,32 +384,9 @@ struct Rejected {
     left_a_mark: bool,
 }
 
-/// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header, what
-/// the bloom and the roots of a payload take. What is read behind the last transaction, a sibling here
-/// and there, has its place here too.
-const INPUT_OVERHEAD: usize = 4_096;
-
 /// Transactions whose block would be too long with each of them alone, of which a builder finds out so
 /// many: each has cost it an execution.
 const MOST_TOO_LONG: usize = 16;
-
-/// What an input may still take, as far as that is known while its block is filled.
-struct InputRoom<'r, 's> {
-    max: usize,
-    recording: &'r Recording<'s>,
-}
-
-impl InputRoom<'_, '_> {
-    /// Why there is none for a transaction with which all of them have so many bytes, if there is none
-    /// even if it reads nothing.
-    fn shortage(&self, index: usize, payload_bytes: usize) -> Option<Rejection> {
-        let length = self.recording.bytes().saturating_add(payload_bytes + INPUT_OVERHEAD);
-        (length > self.max).then(|| {
-            let reason = format!("{length} bytes of input with it, {} are allowed", self.max);
-            Rejection::NoRoom(Invalid::Transaction { index, reason })
-        })
-    }
-}
 
 /// How many of `count` transactions, at least one, make an input of `length` bytes too long: as if all
 /// were alike.

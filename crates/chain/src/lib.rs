@@ -31,6 +31,7 @@ mod proof;
 mod reader;
 mod record;
 mod replay;
+mod room;
 mod sender;
 mod state;
 mod witness;
@@ -48,6 +49,7 @@ pub use genesis::{empty_genesis, genesis_header};
 pub use proof::{AccountProof, SlotProof};
 pub use reader::ChainReader;
 pub use replay::Replay;
+pub use room::InputLimits;
 pub use state::State;
 pub use witness::{BatchWithWitness, BlockWithWitness};
 

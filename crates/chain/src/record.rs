@@ -11,12 +11,21 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
 };
-use store::{Block, Store};
+use store::{Block, Store, StoreError};
 use trie::{Recorder, SourceError};
 use wire::OwnedWitness;
 
 /// Bytes that an item of an SSZ list takes besides its own.
 pub(crate) const LIST_OFFSET: usize = 4;
+
+/// How much was read up to some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    nodes: usize,
+    codes: usize,
+    oldest_ancestor: u64,
+    header_bytes: usize,
+}
 
 /// State for a child of the block of `state` and for those that follow it, with a record of all that is
 /// read.
@@ -24,8 +33,12 @@ pub(crate) struct Recording<'s> {
     state: &'s State,
     nodes: Recorder<&'s dyn Store>,
     codes: RefCell<BTreeSet<Bytes>>,
+    /// The same in the order in which they were read.
+    code_order: RefCell<Vec<Bytes>>,
     code_bytes: Cell<usize>,
     oldest_ancestor: Cell<u64>,
+    /// Bytes of the headers from the oldest ancestor on, without the parent's.
+    header_bytes: Cell<usize>,
     /// Hashes of the blocks so far.
     blocks: RefCell<Vec<B256>>,
     /// Hashes of the codes that they have made.
@@ -38,22 +51,70 @@ impl<'s> Recording<'s> {
             state,
             nodes: Recorder::new(&*state.store),
             codes: RefCell::default(),
+            code_order: RefCell::default(),
             code_bytes: Cell::new(0),
             oldest_ancestor: Cell::new(state.block.header.number),
+            header_bytes: Cell::new(0),
             blocks: RefCell::default(),
             made: RefCell::default(),
         }
     }
 
-    /// Bytes that a witness of what has been read so far takes, without its headers.
+    /// Bytes that a witness of what has been read so far takes, without the header of the parent.
     pub(crate) fn bytes(&self) -> usize {
         let items = self.nodes.count() + self.codes.borrow().len();
-        self.nodes.bytes() + self.code_bytes.get() + LIST_OFFSET * items
+        self.nodes.bytes() + self.code_bytes.get() + LIST_OFFSET * items + self.header_bytes.get()
+    }
+
+    /// Nodes, codes and headers of a witness of what has been read so far.
+    pub(crate) fn items(&self) -> (usize, usize, u64) {
+        let parent = self.state.block.header.number;
+        let headers = parent.saturating_sub(self.oldest_ancestor.get()).saturating_add(1);
+        (self.nodes.count(), self.codes.borrow().len(), headers)
     }
 
     /// How much has been read so far: as long as this stays, the witness does.
-    pub(crate) fn extent(&self) -> (usize, u64) {
-        (self.bytes(), self.oldest_ancestor.get())
+    pub(crate) fn extent(&self) -> Extent {
+        Extent {
+            nodes: self.nodes.count(),
+            codes: self.codes.borrow().len(),
+            oldest_ancestor: self.oldest_ancestor.get(),
+            header_bytes: self.header_bytes.get(),
+        }
+    }
+
+    /// Forgets what was read since the record had this extent.
+    pub(crate) fn rewind(&self, extent: Extent) {
+        self.nodes.rewind(extent.nodes);
+        let mut codes = self.codes.borrow_mut();
+        for code in self.code_order.borrow_mut().drain(extent.codes..) {
+            codes.remove(&code);
+            self.code_bytes.set(self.code_bytes.get() - code.len());
+        }
+        self.oldest_ancestor.set(extent.oldest_ancestor);
+        self.header_bytes.set(extent.header_bytes);
+    }
+
+    /// Notes that a verifier needs the headers from this one on.
+    fn reach_back_to(&self, number: u64) -> Result<(), StoreError> {
+        let parent = &self.state.block.header;
+        let oldest = self.oldest_ancestor.get();
+        if number >= oldest {
+            return Ok(());
+        }
+        let (mut hash, mut bytes) = (parent.parent_hash, self.header_bytes.get());
+        while let Some(ancestor) = self.state.store.block(&hash)? {
+            if ancestor.header.number < oldest {
+                bytes += alloy_rlp::Encodable::length(&ancestor.header) + LIST_OFFSET;
+            }
+            if ancestor.header.number <= number {
+                break;
+            }
+            hash = ancestor.header.parent_hash;
+        }
+        self.oldest_ancestor.set(number);
+        self.header_bytes.set(bytes);
+        Ok(())
     }
 
     /// Goes on to the block after one with this hash, which has made these nodes and codes.
@@ -104,7 +165,8 @@ impl<'s> StateSource for Recording<'s> {
         }
         if let Some(bytes) = code.as_ref().map(Bytecode::original_bytes) {
             let length = bytes.len();
-            if self.codes.borrow_mut().insert(bytes) {
+            if self.codes.borrow_mut().insert(bytes.clone()) {
+                self.code_order.borrow_mut().push(bytes);
                 self.code_bytes.set(self.code_bytes.get() + length);
             }
         }
@@ -117,7 +179,7 @@ impl<'s> StateSource for Recording<'s> {
             return Ok(own.and_then(|own| self.blocks.borrow().get(own).copied()));
         }
         if let Some(hash) = ancestor_hash(&*self.state.store, &self.state.block.header, number)? {
-            self.oldest_ancestor.set(self.oldest_ancestor.get().min(number));
+            self.reach_back_to(number)?;
             return Ok(Some(hash));
         }
         self.fork_backend().map_or(Ok(None), |backend| backend.block_hash(number))

@@ -125,8 +125,8 @@ impl Engine {
         let node = self.api.node();
         let chain = self.api.chain();
         let parent = chain.state_after(&chain.block(&job.parent)?);
-        let (extra_data, max_input) =
-            node.read(|node| (node.settings.extra_data.clone(), node.settings.max_input));
+        let (extra_data, limits) =
+            node.read(|node| (node.settings.extra_data.clone(), node.settings.input_limits()));
         let attributes = job.attributes.for_block(extra_data);
         let header = parent.open_header(&attributes)?;
         let base_fee = header.base_fee_per_gas.unwrap_or_default();
@@ -137,7 +137,7 @@ impl Engine {
             let ready = ready.iter().map(|pooled| pooled.recovered.clone());
             ready.filter(|it| !it.transaction.is_eip4844()).collect()
         });
-        let built = parent.build_within(&header, &attributes.withdrawals, &offered, max_input)?;
+        let built = parent.build_within(&header, &attributes.withdrawals, &offered, limits)?;
         for (index, reason) in &built.rejected {
             let transaction = offered.get(*index).map(|it| *it.transaction.hash());
             tracing::debug!(?transaction, %reason, "left out");

@@ -37,6 +37,7 @@ pub use observer::{ObservedCall, Observer};
 pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Circumstances, Execute, ExecuteError, Executed, Networks, Refused};
+pub use tab::WorkCount;
 
 // The words in which a schedule is asked for what shows only during execution, and in which a block
 // counts what its calls take.

@@ -132,6 +132,33 @@ impl EvmOverrides for Metered<'_> {
     }
 }
 
+/// Counts the [`DearWork`] of a block while it is built, so that it is known what EXECUTE will ask for
+/// it.
+#[derive(Debug)]
+pub struct WorkCount<'c>(Metered<'c>);
+
+impl<'c> WorkCount<'c> {
+    /// Counts, at these prices, what blocks of this chain do.
+    pub fn new(gas: &Arc<dyn Pricing>, chain: &'c dyn EvmOverrides) -> Self {
+        Self(Metered { chain, tab: Arc::new(Tab::new(gas, 0, u64::MAX)) })
+    }
+
+    /// The chain, with the meter.
+    pub fn overrides(&self) -> &dyn EvmOverrides {
+        &self.0
+    }
+
+    /// What all work so far costs.
+    pub fn spent(&self) -> u64 {
+        self.0.tab.spent()
+    }
+
+    /// Goes back to what it was: the work since then is no part of the block.
+    pub fn rewind(&self, spent: u64) {
+        self.0.tab.spent.store(spent, Ordering::Relaxed);
+    }
+}
+
 /// A precompile whose calls go onto a tab. One that the tab does not cover stops the block.
 fn metered(address: Address, inner: DynPrecompile, tab: Arc<Tab>) -> DynPrecompile {
     use alloy_evm::precompiles::Precompile as _;

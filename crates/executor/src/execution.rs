@@ -168,6 +168,21 @@ where
         sender: Address,
         observe: impl FnOnce(&ResultAndState),
     ) -> Result<(), BlockError> {
+        let keep = |executed: &ResultAndState| {
+            observe(executed);
+            true
+        };
+        self.transact_if(transaction, sender, keep).map(drop)
+    }
+
+    /// As [`Self::transact`], if the block is to keep what comes of it. If not, only what was read is
+    /// left of it, which [`BlockState::forget_reads`] takes back. Returns whether it was kept.
+    pub fn transact_if(
+        &mut self,
+        transaction: &Transaction,
+        sender: Address,
+        keep: impl FnOnce(&ResultAndState) -> bool,
+    ) -> Result<bool, BlockError> {
         let (index, fork) = (self.transactions, self.fork);
         self.set_access_index(index as u64 + 1);
         self.before_transaction(transaction, sender)?;
@@ -194,22 +209,22 @@ where
                 if unfit.is_some() {
                     return CommitChanges::No;
                 }
-                observe(&executed.result);
-                CommitChanges::Yes
+                if keep(&executed.result) { CommitChanges::Yes } else { CommitChanges::No }
             },
         );
         if let Some(reason) = unfit {
             return Err(Invalid::Transaction { index, reason: reason.to_owned() }.into());
         }
         match self.check(executed) {
-            Ok(_) => {
+            Ok(None) => Ok(false),
+            Ok(Some(_)) => {
                 self.tally.settle();
                 self.transactions += 1;
                 if fork < EthereumHardfork::Byzantium {
                     let root = self.executor.evm_mut().db_mut().root_so_far()?;
                     self.roots.push(root);
                 }
-                Ok(())
+                Ok(true)
             }
             Err(BlockError::Invalid(Invalid::Execution(reason))) => {
                 Err(Invalid::Transaction { index, reason }.into())

@@ -38,7 +38,7 @@ pub use meter::{DearWork, Unpaid, WorkMeter};
 pub use overrides::{EvmOverrides, HookState, take_authorities};
 pub use receipts::{ExecutionOutcome, Receipt};
 pub use spec::ChainSpec;
-pub use state::{BlockState, ForkBackend, PostState, StateSource};
+pub use state::{BlockState, ForkBackend, PostState, ReadMark, StateSource};
 pub use system::{SYSTEM_CONTRACTS, SystemCode, SystemContract, check_system_code};
 pub use tally::BlockTally;
 pub use transactions::{

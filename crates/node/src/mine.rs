@@ -5,7 +5,7 @@ use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, keccak256};
 use chain::{
-    Block, BlockAttributes, BlockWithWitness, BuiltBlock, ChainError, ExecutedBlock,
+    Block, BlockAttributes, BlockWithWitness, BuiltBlock, ChainError, ExecutedBlock, InputLimits,
     RecoveredTransaction, Rejection, State,
 };
 use execute::{Circumstances, Execute, Networks, Rules};
@@ -74,7 +74,7 @@ struct Draft {
     withdrawals: Vec<Withdrawal>,
     first: Vec<RecoveredTransaction>,
     offered: Vec<Arc<PoolTransaction>>,
-    max_input: Option<usize>,
+    limits: InputLimits,
     pool: u64,
     commands: u64,
 }
@@ -148,7 +148,7 @@ impl NodeState {
             withdrawals: attributes.withdrawals,
             first: request.transactions.clone(),
             offered,
-            max_input: settings.max_input,
+            limits: settings.input_limits(),
             pool: self.pool.version(),
             commands: self.commands,
         })
@@ -174,8 +174,8 @@ impl Draft {
     /// Builds the block, with its witness if it is to be verified, or its length matters.
     fn build(&self, verify: bool) -> Result<BuiltBlock, ChainError> {
         let (header, withdrawals) = (&self.header, &self.withdrawals);
-        if verify || self.max_input.is_some() {
-            self.state.build_within(header, withdrawals, self.transactions(), self.max_input)
+        if verify || self.limits.any() {
+            self.state.build_within(header, withdrawals, self.transactions(), self.limits)
         } else {
             self.state.build(header, withdrawals, self.transactions())
         }
@@ -240,7 +240,8 @@ impl Node {
             let Some((got, max)) = gas.zip(max_gas).filter(|(got, max)| got > max) else {
                 break (built, rejected, gas);
             };
-            // Fewer of the pool, and in the end none: one that is too dear by itself stays out for good.
+            // The builder has kept to what it knew; what the verifier found beyond that makes it fewer of the
+            // pool, and in the end none: one that is too dear by itself stays out for good.
             draft.offered.retain(|it| rejected.iter().all(|(left, _)| left != it.hash()));
             match draft.offered.len() {
                 0 => break (built, rejected, gas),

@@ -2,6 +2,7 @@
 
 use crate::PoolLimits;
 use alloy_primitives::{Address, Bytes};
+use chain::InputLimits;
 use execute::Rules;
 use std::time::Duration;
 
@@ -94,6 +95,15 @@ pub struct Settings {
     /// By which rules of EXECUTE every block that is made is verified from its own witness; `None` if
     /// none is.
     pub verify_blocks: Option<Rules>,
+}
+
+impl Settings {
+    /// What L1 can carry of a block.
+    pub fn input_limits(&self) -> InputLimits {
+        // Nobody asks EXECUTE about a block that is not verified.
+        let gas = self.max_execute_gas.filter(|_| self.verify_blocks.is_some());
+        InputLimits { bytes: self.max_input, gas }
+    }
 }
 
 impl Default for Settings {

@@ -66,8 +66,15 @@ pub struct Config {
     pub poll_interval: Duration,
     /// Where the chain lies; `None` to keep it in memory.
     pub data_dir: Option<PathBuf>,
-    /// What the node does.
+    /// What the node does at first.
     pub role: Role,
+    /// How a follower works once it is promoted, if it can be.
+    pub standby: Option<Box<SequencerConfig>>,
+    /// Of a sequencer, WebSocket URL of the node that may have become the sequencer in its place. If that is so,
+    /// this one follows it.
+    pub peer: Option<String>,
+    /// Loopback address at which the role can be changed, if it can.
+    pub admin: Option<SocketAddr>,
     /// Where it listens.
     pub server: ServerConfig,
     /// The Engine API, if it is used at all.

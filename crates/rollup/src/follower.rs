@@ -13,11 +13,18 @@ pub struct Follower {
     sync: Sync,
     /// Whether somebody says more than L1 does: a sequencer, or a caller of the Engine API.
     has_feed: bool,
+    /// Whether L1 was reorganised, and the L2 has not followed: that may have failed.
+    is_reverted: bool,
 }
 
 impl Follower {
     pub(crate) const fn new(sync: Sync, has_feed: bool) -> Self {
-        Self { sync, has_feed }
+        Self { sync, has_feed, is_reverted: false }
+    }
+
+    /// What another role goes on with.
+    pub(crate) fn into_sync(self) -> Sync {
+        self.sync
     }
 
     pub(crate) const fn sync(&self) -> &Sync {
@@ -33,13 +40,16 @@ impl Follower {
     /// [`RollupError`]; whatever was done before stays, and the next call goes on.
     pub fn follow_l1(&mut self) -> Result<bool, RollupError> {
         let update = self.sync.poll()?;
+        self.is_reverted |= update.reverted;
         // Who knows the L2 from L1 alone knows nothing of blocks that L1 has given up.
-        if update.reverted && !self.has_feed {
-            let safe = self.sync.safe()?;
-            if self.sync.chain().head().hash != safe.hash {
-                self.sync.set_head(safe.hash)?;
+        let (sync, has_feed) = (&self.sync, self.has_feed);
+        once_done(&mut self.is_reverted, || {
+            let safe = sync.safe()?;
+            if !has_feed && sync.chain().head().hash != safe.hash {
+                sync.set_head(safe.hash)?;
             }
-        }
+            Ok::<_, RollupError>(())
+        })?;
         // Whatever a sequencer or a caller of the Engine API has made of it meanwhile: what L1 has taken
         // stands.
         let safe = self.sync.safe()?;
@@ -83,5 +93,33 @@ impl Follower {
         let new = self.sync.node.read(|node| derivation::import(&node.chain, input, hash))?;
         self.sync.adopt(new)?;
         Ok(Some(Arc::clone(self.sync.chain().head())))
+    }
+}
+
+/// Does what is owed; it stays owed until it has not failed.
+fn once_done<E>(owed: &mut bool, work: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    if *owed {
+        work()?;
+        *owed = false;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_done_stays_owed_until_it_is_done_and_no_longer() {
+        let (mut owed, mut done) = (true, 0);
+        assert_eq!(once_done(&mut owed, || Err("the disk")), Err("the disk"));
+        for _ in 0..2 {
+            let work = || {
+                done += 1;
+                Ok::<_, ()>(())
+            };
+            assert_eq!(once_done(&mut owed, work), Ok(()));
+        }
+        assert_eq!((owed, done), (false, 1));
     }
 }

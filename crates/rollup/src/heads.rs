@@ -3,20 +3,19 @@
 use crate::rpc_methods::Shared;
 use chain::{Block, ChainReader};
 use engine::HeadPolicy;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 /// L1 has the first word about the head of a rollup's node, and a sequencer the second.
 #[derive(Debug)]
 pub(crate) struct Heads {
-    /// Whether this node makes the blocks itself. Others may build for it, but what comes behind its head
-    /// it decides: it has to be able to bring it to L1.
-    pub(crate) makes_blocks: bool,
     pub(crate) shared: Arc<Shared>,
 }
 
 impl HeadPolicy for Heads {
     fn check(&self, chain: &ChainReader, head: &Block) -> Result<(), String> {
-        if self.makes_blocks {
+        // Others may build for who makes the blocks itself, but what comes behind its head it decides: it
+        // has to be able to bring it to L1.
+        if self.shared.makes_blocks.load(Ordering::Relaxed) {
             let is_own = chain.head().hash == head.hash;
             return is_own
                 .then_some(())

@@ -14,6 +14,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod admin;
 mod anchor;
 mod config;
 mod derivation;
@@ -34,7 +35,10 @@ mod signer;
 mod status;
 mod submitter;
 mod sync;
+mod unsafe_feed;
+mod worker;
 
+pub use admin::RoleError;
 pub use config::{Config, EngineConfig, Role, SequencerConfig};
 pub use derivation::import;
 pub use duties::{Duties, DutyError, Rules, evidence};
@@ -47,4 +51,4 @@ pub use role::RollupNode;
 pub use sequencer::Sequencer;
 pub use signer::Signer;
 pub use status::Status;
-pub use submitter::{Blobs, Load, Submitter, SubmitterConfig};
+pub use submitter::{Blobs, InFlight, Load, Shipment, Submitter, SubmitterConfig};

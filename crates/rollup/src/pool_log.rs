@@ -5,6 +5,7 @@
 //! acknowledged to nobody. It is written without waiting for the disk: it outlives the process, and most of
 //! it the machine.
 
+use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Bytes, map::B256Set};
 use alloy_rlp::{Decodable as _, Encodable as _};
@@ -118,10 +119,33 @@ impl PoolJournal for PoolLog {
     }
 }
 
-/// Offers what a file held to the pool again; how many it takes.
-pub(crate) fn offer(node: &Node, kept: &[Bytes]) -> usize {
-    let taken = kept.iter().filter_map(|raw| rpc::decode_pooled(raw).ok());
-    taken.filter_map(|transaction| node.submit(transaction).ok()).count()
+/// What a file held, offered to the pool again.
+#[derive(Debug, Default)]
+pub(crate) struct Offered {
+    /// How many the pool takes.
+    pub(crate) taken: usize,
+    /// Those that it refuses, oldest first, but for those whose nonces are used. They may need what the next blocks
+    /// bring: a deposit that stood in a block which is gone.
+    pub(crate) refused: Vec<RecoveredTransaction>,
+}
+
+/// Offers what a file held to the pool again.
+pub(crate) fn offer(node: &Node, kept: &[Bytes]) -> Offered {
+    let mut offered = Offered::default();
+    let state = node.read(|node| node.chain.state());
+    for transaction in kept.iter().filter_map(|raw| rpc::decode_pooled(raw).ok()) {
+        let recovered = transaction.recovered.clone();
+        if node.submit(transaction).is_ok() {
+            offered.taken += 1;
+            continue;
+        }
+        // A chain that cannot be read says so when it is asked for a block.
+        let next = state.nonce(recovered.sender).unwrap_or_default();
+        if recovered.transaction.nonce() >= next {
+            offered.refused.push(recovered);
+        }
+    }
+    offered
 }
 
 #[cfg(test)]

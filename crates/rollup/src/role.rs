@@ -2,45 +2,36 @@
 //! server.
 
 use crate::{
-    Config, EngineConfig, Follower, L1Client, L1View, Role, RollupError, Sequencer,
+    Config, EngineConfig, L1Client, L1View, Role, RollupError,
+    admin::{self, Orders},
     heads::Heads,
     l1::BlobClient,
     metrics::{Levels, Readiness},
-    pool_log::{self, PoolLog},
     rpc_methods::{RollupApi, Shared, registry},
-    status::BlockId,
     sync::{self, Sync},
+    unsafe_feed::Feed,
+    worker::{Start, Worker},
 };
-use alloy_primitives::Bytes;
-use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
-use alloy_rpc_types_eth::Block;
 use chain::{Chain, ChainConfig, DiskOptions, spec_of};
 use contracts::Deployment;
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
-use node::{Clock, Mining, Node, SetPoolJournal, Settings};
+use node::{Clock, Mining, Node, Settings};
 use rpc::{Api, Journal, Options, Pages, RunningServer, WorkerOptions, Workers};
 use std::{
     io,
     net::SocketAddr,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::channel,
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-/// The pause of the working thread when there is nothing to do.
-const PAUSE: Duration = Duration::from_millis(20);
-/// The longest pause after faults in a row.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long the working thread is waited for in the end: it may hang at an L1 that does not answer.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// The pause before a sequencer that is gone is looked for again.
-const RECONNECT: Duration = Duration::from_secs(1);
 
 /// A node that runs until it is stopped.
 #[derive(Debug)]
@@ -50,15 +41,10 @@ pub struct RollupNode {
     server: RunningServer,
     stop: Arc<AtomicBool>,
     worker: Option<JoinHandle<()>>,
-    feed: Option<tokio::task::JoinHandle<()>>,
+    feed: tokio::task::JoinHandle<()>,
+    admin: Option<RunningServer>,
     engine: Option<EngineServer>,
     driver: Option<RunningDriver>,
-}
-
-/// Either role, as the working thread has it.
-enum Worker {
-    Sequencer(Box<Sequencer>),
-    Follower(Box<Follower>),
 }
 
 impl RollupNode {
@@ -69,6 +55,7 @@ impl RollupNode {
     /// [`RollupError`]: if the deployment cannot be read, is not the one on this L1, or the server cannot
     /// listen. Nothing runs then.
     pub async fn start(config: Config) -> Result<Self, RollupError> {
+        admin::check(config.admin)?;
         let deployment = Deployment::read(&config.deployment)?;
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
         let read = deployment.clone();
@@ -83,7 +70,10 @@ impl RollupNode {
         let chain = open_chain(&config, &deployment)?;
         let (coinbase, pool_limits) = match &config.role {
             Role::Sequencer(it) => (it.operator_key.address(), it.pool.clone()),
-            Role::Follower { .. } => Default::default(),
+            Role::Follower { .. } => {
+                let standby = config.standby.as_ref().map(|it| it.pool.clone());
+                (Default::default(), standby.unwrap_or_default())
+            }
         };
         let settings = Settings {
             mining: Mining::Manual,
@@ -98,10 +88,6 @@ impl RollupNode {
             ..Settings::default()
         };
         let node = Node::new(chain, Clock::default(), settings);
-        let pool_log = match (&config.data_dir, &config.role) {
-            (Some(folder), Role::Sequencer(_)) => Some(keep_pool(&node, folder)?),
-            _ => None,
-        };
         let mut journal = Journal::default();
         let levels = Levels::new(&mut journal);
         let journal = Arc::new(journal);
@@ -113,6 +99,7 @@ impl RollupNode {
         let workers = WorkerOptions { inline_reads, ..WorkerOptions::default() };
         let workers = Arc::new(Workers::new(&workers));
         let shared = Arc::<Shared>::default();
+        let orders_workers = Arc::clone(&workers);
         let rollup = Arc::new(RollupApi { api: api.clone(), shared: Arc::clone(&shared) });
         let own = registry(rollup, Arc::clone(&workers)).into_methods();
         let served = serve_engine(&config, &api, &shared).await?;
@@ -125,27 +112,43 @@ impl RollupNode {
         let view = L1View::new(client, deployment).with_blobs(blobs);
         let sync = Sync::new(Arc::clone(&node), view);
         let (inputs, receiver) = channel();
-        let (worker, feed) = match config.role {
-            Role::Sequencer(sequencer) => {
-                let sequencer = Sequencer::new(sync, rules, *sequencer, pool_log);
-                (Worker::Sequencer(Box::new(sequencer)), None)
+        let (orders, asked) = channel();
+        let admin = match config.admin {
+            Some(address) => Some(admin::serve(address, Orders(orders), orders_workers).await?),
+            None => None,
+        };
+        let mut start = Start {
+            rules,
+            node: Arc::clone(&node),
+            shared: Arc::clone(&shared),
+            data_dir: config.data_dir.clone(),
+            sequencing: config.standby,
+            peer: config.peer,
+            has_callers: served.is_some(),
+            feed: Feed::default(),
+            runtime: tokio::runtime::Handle::current(),
+        };
+        let is_sequencer = match config.role {
+            Role::Sequencer(sequencing) => {
+                start.sequencing = Some(sequencing);
+                true
             }
             Role::Follower { sequencer } => {
-                let follower = Follower::new(sync, sequencer.is_some() || served.is_some());
-                let feed = sequencer.map(|url| {
-                    tokio::spawn(read_feed(url, Arc::clone(&node), Arc::clone(&shared), inputs))
-                });
-                (Worker::Follower(Box::new(follower)), feed)
+                start.peer = sequencer.or(start.peer);
+                false
             }
         };
+        let feed =
+            tokio::spawn(start.feed.clone().read(Arc::clone(&node), Arc::clone(&shared), inputs));
+        let worker = Worker::start(start, sync, is_sequencer).await?;
         let stop = Arc::<AtomicBool>::default();
         let (ended, told, poll) = (Arc::clone(&stop), Arc::clone(&shared), config.poll_interval);
         let worker = thread::Builder::new()
             .name("rollup".to_owned())
-            .spawn(move || worker.work(&ended, &told, &levels, &receiver, poll))
+            .spawn(move || worker.work(&ended, &told, &levels, &receiver, &asked, poll))
             .map_err(|error| RollupError::Config { field: "threads", reason: error.to_string() })?;
         let worker = Some(worker);
-        Ok(Self { node, shared, server, stop, worker, feed, engine: served, driver })
+        Ok(Self { node, shared, server, stop, worker, feed, admin, engine: served, driver })
     }
 
     /// The L2's node.
@@ -163,6 +166,11 @@ impl RollupNode {
         &self.server
     }
 
+    /// Where its role can be changed, if it can.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|admin| admin.addresses().first().copied())
+    }
+
     /// Where it serves the Engine API, if it does.
     pub fn engine_address(&self) -> Option<SocketAddr> {
         self.engine.as_ref().map(EngineServer::address)
@@ -172,9 +180,7 @@ impl RollupNode {
     /// by itself.
     pub async fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(feed) = self.feed.take() {
-            feed.abort();
-        }
+        self.feed.abort();
         if let Some(driver) = &self.driver {
             driver.end();
         }
@@ -196,6 +202,9 @@ impl RollupNode {
         if let Some(engine) = self.engine.take() {
             engine.stop().await;
         }
+        if let Some(admin) = self.admin.take() {
+            admin.stop().await;
+        }
         self.server.stop().await;
     }
 }
@@ -209,8 +218,7 @@ async fn serve_engine(
     let Some(EngineConfig { secret, serve: Some(address), .. }) = &config.engine else {
         return Ok(None);
     };
-    let makes_blocks = matches!(config.role, Role::Sequencer(_));
-    let heads = Arc::new(Heads { makes_blocks, shared: Arc::clone(shared) });
+    let heads = Arc::new(Heads { shared: Arc::clone(shared) });
     let engine = Arc::new(Engine::new(api.clone(), heads));
     Ok(Some(EngineServer::start(*address, secret.clone(), engine).await?))
 }
@@ -236,181 +244,5 @@ fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupE
     match &config.data_dir {
         None => Ok(Chain::new(&deployment.genesis, rules)?),
         Some(folder) => Ok(Chain::open(folder, &deployment.genesis, rules)?),
-    }
-}
-
-/// The pool's file in the folder of the chain, and what was in it, in the pool again.
-fn keep_pool(node: &Node, folder: &Path) -> Result<Arc<PoolLog>, RollupError> {
-    let path = folder.join("pool");
-    let opened = PoolLog::open(&path);
-    let (log, kept) = opened.map_err(|source| RollupError::Pool { path, source })?;
-    let taken = pool_log::offer(node, &kept);
-    if taken > 0 {
-        tracing::info!(taken, "transactions wait since before the restart");
-    }
-    let log = Arc::new(log);
-    node.execute(SetPoolJournal(Arc::clone(&log) as _));
-    Ok(log)
-}
-
-impl Worker {
-    fn work(
-        mut self,
-        stop: &AtomicBool,
-        shared: &Shared,
-        levels: &Levels,
-        inputs: &Receiver<Vec<Bytes>>,
-        poll: Duration,
-    ) {
-        let (mut looked, mut pause, mut is_synced) = (None::<Instant>, poll, false);
-        // Stays until L1 was looked at again.
-        let mut unread = None;
-        while !stop.load(Ordering::Relaxed) {
-            if looked.is_none_or(|at| at.elapsed() >= pause) {
-                let read = self.follow_l1();
-                looked = Some(Instant::now());
-                match read {
-                    Ok(more) => {
-                        is_synced = !more;
-                        unread = None;
-                        pause = if more { Duration::ZERO } else { poll };
-                    }
-                    Err(error) => {
-                        // L1 may be gone for an hour: what is there already is served meanwhile.
-                        pause = (pause * 2).clamp(poll, LONGEST_PAUSE);
-                        unread = Some(error.to_string());
-                    }
-                }
-            }
-            let mut outcome = Ok(());
-            if is_synced
-                && unread.is_none()
-                && let Self::Sequencer(sequencer) = &mut self
-            {
-                let made = sequencer.make_block().map(drop);
-                let submitted = sequencer.submit();
-                outcome = made.and(submitted);
-            }
-            let mut taken = Ok(());
-            match inputs.recv_timeout(PAUSE.min(poll)) {
-                Ok(inputs) => taken = self.take_unsafe(&inputs),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => thread::sleep(PAUSE.min(poll)),
-            }
-            let failed = outcome.and(taken).err().map(|error| error.to_string());
-            let fault = unread.clone().or(failed);
-            if let Some(error) = &fault
-                && shared.status.lock().fault.as_ref() != Some(error)
-            {
-                tracing::error!(error, "not done, and tried again");
-            }
-            self.tell(shared, is_synced, fault);
-            levels.show(&shared.status(&self.sync().node));
-        }
-    }
-
-    const fn sync(&self) -> &Sync {
-        match self {
-            Self::Sequencer(sequencer) => sequencer.sync(),
-            Self::Follower(follower) => follower.sync(),
-        }
-    }
-
-    /// Whether there is more to be read.
-    fn follow_l1(&mut self) -> Result<bool, RollupError> {
-        match self {
-            Self::Sequencer(sequencer) => sequencer.follow_l1().map(|()| false),
-            Self::Follower(follower) => follower.follow_l1(),
-        }
-    }
-
-    fn take_unsafe(&mut self, inputs: &[Bytes]) -> Result<(), RollupError> {
-        let Self::Follower(follower) = self else { return Ok(()) };
-        inputs.iter().try_for_each(|input| follower.take_unsafe(input).map(drop))
-    }
-
-    fn tell(&self, shared: &Shared, is_synced: bool, fault: Option<String>) {
-        let Sync { node, view, .. } = self.sync();
-        let head = node.read(|node| Arc::clone(node.chain.head()));
-        let genesis = (0, view.deployment().genesis_hash);
-        let id = |(number, hash)| BlockId { number, hash };
-        let mut status = shared.status.lock();
-        status.role = match self {
-            Self::Sequencer(_) => "sequencer",
-            Self::Follower(_) => "follower",
-        };
-        status.l1_head = view.head().map(|head| id((head.number, head.hash)));
-        status.l1_timestamp = view.head().map_or(0, |head| head.timestamp);
-        status.l1_finalized = view.finalized();
-        status.unsafe_head = id((head.header.number, head.hash));
-        status.safe_head = id(view.advanced_head().unwrap_or(genesis));
-        status.finalized_head = id(view.finalized_head().unwrap_or(genesis));
-        status.synced = is_synced;
-        status.fault = fault;
-        if let Self::Sequencer(sequencer) = self {
-            status.submitter = Some(sequencer.submitter_status());
-        }
-        drop(status);
-        let mut messages = shared.messages.lock();
-        let count = view.messages().len();
-        if messages.len() as u64 != count
-            || messages.last().copied()
-                != view
-                    .messages()
-                    .range(count.saturating_sub(1), count)
-                    .next()
-                    .map(contracts::Message::hash)
-        {
-            *messages = view.messages().range(0, count).map(contracts::Message::hash).collect();
-        }
-        drop(messages);
-        let entries = view.forced_from(0);
-        let mut forced = shared.forced.lock();
-        if forced.len() != entries.len()
-            || forced.last().map(|(hash, _)| *hash) != entries.last().map(|it| it.transaction.hash)
-        {
-            *forced = entries.iter().map(|it| (it.transaction.hash, it.l1_block)).collect();
-        }
-        *shared.forced_next.lock() = view.forced_next();
-    }
-}
-
-/// Listens to a sequencer for new heads, and hands on the inputs of blocks that this node does not have.
-async fn read_feed(url: String, node: Arc<Node>, shared: Arc<Shared>, inputs: Sender<Vec<Bytes>>) {
-    loop {
-        if let Err(error) = listen(&url, &node, &shared, &inputs).await {
-            tracing::warn!(%error, url, "the sequencer is not heard");
-        }
-        tokio::time::sleep(RECONNECT).await;
-    }
-}
-
-async fn listen(
-    url: &str,
-    node: &Node,
-    shared: &Shared,
-    inputs: &Sender<Vec<Bytes>>,
-) -> Result<(), alloy_provider::transport::TransportError> {
-    let provider =
-        ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
-    let mut heads = provider.subscribe_blocks().await?;
-    loop {
-        let own = node.read(|node| Arc::clone(node.chain.head()));
-        let theirs: Option<Block> = provider.get_block_by_number(own.header.number.into()).await?;
-        // Above what both have; if they have another block there, above what L1 has.
-        let agreed = theirs.is_some_and(|theirs| theirs.header.hash == own.hash);
-        let from = if agreed { own.header.number } else { shared.status.lock().safe_head.number };
-        let new: Vec<Bytes> =
-            provider.raw_request("rollup_inputsAfter".into(), (format!("{from:#x}"),)).await?;
-        let is_behind = !new.is_empty();
-        if is_behind && inputs.send(new).is_err() {
-            return Ok(());
-        }
-        if is_behind {
-            // The thread that takes them needs a moment.
-            tokio::time::sleep(PAUSE).await;
-        } else if heads.recv().await.is_err() {
-            return Ok(());
-        }
     }
 }

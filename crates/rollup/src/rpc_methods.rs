@@ -18,7 +18,7 @@ use node::Node;
 use parking_lot::Mutex;
 use rpc::{Api, Args, Context, Number, Registry, RpcError, Wording, Workers};
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 /// Inputs that one answer holds at most.
 const MOST_INPUTS: u64 = 64;
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) forced: Mutex<Vec<(B256, u64)>>,
     /// Number of the first forced transaction that is not discharged.
     pub(crate) forced_next: Mutex<u64>,
+    /// Whether this node makes the blocks.
+    pub(crate) makes_blocks: AtomicBool,
     /// How far a driven client has come.
     pub(crate) driven: Mutex<Option<Arc<Mutex<Driven>>>>,
 }

@@ -51,8 +51,10 @@ pub struct SubmitterStatus {
     pub balance: U256,
     /// Wei that were spent within a day, at most.
     pub spent_today: u128,
-    /// The transaction that L1 does not have yet.
+    /// The first transaction that L1 does not have yet.
     pub in_flight: Option<B256>,
+    /// How many there are.
+    pub transactions_in_flight: usize,
     /// L2 blocks that L1 does not have yet.
     pub unsafe_blocks: u64,
 }

@@ -166,6 +166,8 @@ fn bucket(key: u64, digest: &B256) -> u64 {
 pub struct Recorder<S: NodeSource> {
     source: S,
     read: RefCell<BTreeMap<B256, S::Bytes>>,
+    /// Hashes of what was read, in that order.
+    order: RefCell<Vec<B256>>,
     bytes: Cell<usize>,
     known: RefCell<HashSet<B256>>,
 }
@@ -173,8 +175,8 @@ pub struct Recorder<S: NodeSource> {
 impl<S: NodeSource> Recorder<S> {
     /// Starts recording.
     pub fn new(source: S) -> Self {
-        let (read, known) = (RefCell::default(), RefCell::default());
-        Self { source, read, bytes: Cell::new(0), known }
+        let (read, order, known) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { source, read, order, bytes: Cell::new(0), known }
     }
 
     /// How many nodes have been read so far.
@@ -185,6 +187,17 @@ impl<S: NodeSource> Recorder<S> {
     /// Bytes of the nodes read so far.
     pub const fn bytes(&self) -> usize {
         self.bytes.get()
+    }
+
+    /// Forgets all but the first `count` nodes that were read. Whoever goes on must not have the others
+    /// at hand, or they are needed and not read again.
+    pub fn rewind(&self, count: usize) {
+        let (mut read, mut order) = (self.read.borrow_mut(), self.order.borrow_mut());
+        let gone = count.min(order.len())..;
+        for hash in order.drain(gone) {
+            let length = read.remove(&hash).map_or(0, |node| node.as_ref().len());
+            self.bytes.set(self.bytes.get() - length);
+        }
     }
 
     /// From now on these nodes are not remembered: whoever reads what is read here has them by then. What
@@ -209,6 +222,7 @@ impl<S: NodeSource> NodeSource for Recorder<S> {
         {
             self.read.borrow_mut().entry(*hash).or_insert_with(|| {
                 self.bytes.set(self.bytes.get() + node.as_ref().len());
+                self.order.borrow_mut().push(*hash);
                 node.clone()
             });
         }

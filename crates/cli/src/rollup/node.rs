@@ -107,6 +107,9 @@ struct Values {
     /// Most gwei per blob gas; while blobs cost more, blocks go to L1 as calldata.
     #[arg(long, value_name = "GWEI")]
     blob_fee_limit_gwei: Option<u64>,
+    /// Most transactions on their way to L1 at once.
+    #[arg(long, value_name = "COUNT")]
+    l1_in_flight: Option<usize>,
     /// Most transactions that wait in the pool of a sequencer.
     #[arg(long, value_name = "COUNT")]
     pool_transactions: Option<usize>,
@@ -116,9 +119,13 @@ struct Values {
     /// Accounts to which neither limit applies, and whose transactions never give way.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pool_local: Option<Vec<Address>>,
-    /// WebSocket URL of a sequencer, for blocks that L1 does not have yet.
+    /// WebSocket URL of a sequencer, for blocks that L1 does not have yet. A sequencer follows the one there if
+    /// that is a sequencer already.
     #[arg(long, value_name = "URL")]
     sequencer: Option<String>,
+    /// Loopback address and port at which the role can be changed (rollup_promote, rollup_demote).
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin_addr: Option<SocketAddr>,
     /// Address and port at which the Engine API is served; needs --jwt-secret.
     #[arg(long, value_name = "ADDRESS:PORT")]
     engine_addr: Option<SocketAddr>,
@@ -225,10 +232,12 @@ impl Values {
             operator_key: text(),
             daily_limit_gwei: Some(0),
             blob_fee_limit_gwei: Some(0),
+            l1_in_flight: Some(0),
             pool_transactions: Some(0),
             pool_per_account: Some(0),
             pool_local: Some(Vec::new()),
             sequencer: text(),
+            admin_addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             engine_addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             engine: text(),
             jwt_secret: Some(PathBuf::new()),
@@ -257,44 +266,57 @@ impl Values {
         }
     }
 
+    /// How blocks are made.
+    fn sequencing(&self) -> Result<SequencerConfig> {
+        let ms = |value: Option<u64>, default| Duration::from_millis(value.unwrap_or(default));
+        let missing = |flag: &str| eyre!("{flag} is missing, and it has no default");
+        let key = |flag, value: &Option<String>, of: fn(Keys) -> B256| {
+            let value = value.as_deref().ok_or_else(|| missing(flag))?;
+            secret(value, of).wrap_err(flag)
+        };
+        let advance = key("--advance-key", &self.advance_key, |keys| keys.advance.secret())?;
+        let operator = key("--operator-key", &self.operator_key, |keys| keys.operator.secret())?;
+        let mut submitter = SubmitterConfig::default();
+        if let Some(limit) = self.daily_limit_gwei {
+            submitter.daily_limit = u128::from(limit) * 1_000_000_000;
+        }
+        if let Some(limit) = self.blob_fee_limit_gwei {
+            submitter.max_blob_fee = u128::from(limit) * 1_000_000_000;
+        }
+        if let Some(most) = self.l1_in_flight {
+            ensure!(most > 0, "--l1-in-flight: at least one");
+            submitter.max_in_flight = most;
+        }
+        Ok(SequencerConfig {
+            advance_key: Signer::new("advance_key", advance)?,
+            operator_key: Signer::new("operator_key", operator)?,
+            block_time: ms(self.block_time_ms, 1_000),
+            idle_block_time: ms(self.idle_block_time_ms, 600_000),
+            submit_interval: ms(self.submit_interval_ms, 12_000),
+            confirmations: self.l1_confirmations.unwrap_or(0),
+            submitter,
+            pool: PoolLimits {
+                transactions: self.pool_transactions.unwrap_or(POOL_TRANSACTIONS),
+                bytes: POOL_BYTES,
+                per_sender: self.pool_per_account.unwrap_or(POOL_PER_ACCOUNT),
+                local: self.pool_local.iter().flatten().copied().collect(),
+            },
+        })
+    }
+
     fn config(self) -> Result<Config> {
         let ms = |value: Option<u64>, default| Duration::from_millis(value.unwrap_or(default));
         let missing = |flag: &str| eyre!("{flag} is missing, and it has no default");
-        let role = match self.role.unwrap_or(RoleName::Follower) {
-            RoleName::Sequencer => {
-                ensure!(self.sequencer.is_none(), "--sequencer: a sequencer follows no other");
-                let key = |flag, value: &Option<String>, of: fn(Keys) -> B256| {
-                    let value = value.as_deref().ok_or_else(|| missing(flag))?;
-                    secret(value, of).wrap_err(flag)
-                };
-                let advance =
-                    key("--advance-key", &self.advance_key, |keys| keys.advance.secret())?;
-                let operator =
-                    key("--operator-key", &self.operator_key, |keys| keys.operator.secret())?;
-                let mut submitter = SubmitterConfig::default();
-                if let Some(limit) = self.daily_limit_gwei {
-                    submitter.daily_limit = u128::from(limit) * 1_000_000_000;
-                }
-                if let Some(limit) = self.blob_fee_limit_gwei {
-                    submitter.max_blob_fee = u128::from(limit) * 1_000_000_000;
-                }
-                Role::Sequencer(Box::new(SequencerConfig {
-                    advance_key: Signer::new("advance_key", advance)?,
-                    operator_key: Signer::new("operator_key", operator)?,
-                    block_time: ms(self.block_time_ms, 1_000),
-                    idle_block_time: ms(self.idle_block_time_ms, 600_000),
-                    submit_interval: ms(self.submit_interval_ms, 12_000),
-                    confirmations: self.l1_confirmations.unwrap_or(0),
-                    submitter,
-                    pool: PoolLimits {
-                        transactions: self.pool_transactions.unwrap_or(POOL_TRANSACTIONS),
-                        bytes: POOL_BYTES,
-                        per_sender: self.pool_per_account.unwrap_or(POOL_PER_ACCOUNT),
-                        local: self.pool_local.unwrap_or_default().into_iter().collect(),
-                    },
-                }))
-            }
-            RoleName::Follower => Role::Follower { sequencer: self.sequencer },
+        let is_sequencer = self.role == Some(RoleName::Sequencer);
+        // A follower that has both keys can be promoted.
+        let has_keys = self.advance_key.is_some() && self.operator_key.is_some();
+        let sequencing = match is_sequencer || has_keys {
+            true => Some(Box::new(self.sequencing()?)),
+            false => None,
+        };
+        let (role, standby, peer) = match sequencing {
+            Some(sequencing) if is_sequencer => (Role::Sequencer(sequencing), None, self.sequencer),
+            standby => (Role::Follower { sequencer: self.sequencer }, standby, None),
         };
         let engine = match (self.jwt_secret, self.engine_addr, self.engine) {
             (None, None, None) => None,
@@ -315,6 +337,9 @@ impl Values {
             poll_interval: ms(self.poll_interval_ms, 500),
             data_dir: self.data_dir,
             role,
+            standby,
+            peer,
+            admin: self.admin_addr,
             server: ServerConfig {
                 hosts: vec![self.http_host.unwrap_or([127, 0, 0, 1].into())],
                 port: self.http_port.unwrap_or(9_545),

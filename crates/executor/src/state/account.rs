@@ -193,6 +193,15 @@ impl<B: NodeBytes> AccountState<B> {
             .now = value;
     }
 
+    /// Forgets what has been loaded of its trie, into which nothing has been written yet: it is read
+    /// again when it is needed again.
+    pub(super) fn forget_nodes(&mut self) {
+        if !self.wiped {
+            let root = self.before.map(|account| account.storage_root);
+            self.trie = root.map_or_else(Trie::default, |root| Trie::storage(self.place, root));
+        }
+    }
+
     /// Forgets all storage, that of the pre-state included.
     pub(super) fn wipe_storage(&mut self) {
         self.trie = Trie::default();

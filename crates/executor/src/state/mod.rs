@@ -3,6 +3,7 @@
 mod account;
 mod edit;
 mod post;
+mod reads;
 
 use crate::{DearWork, ReadError, StateError, SystemCode, Unpaid, WorkMeter};
 use account::AccountState;
@@ -13,6 +14,7 @@ use alloy_primitives::{
     map::{AddressMap, B256Map},
 };
 pub use post::PostState;
+pub use reads::ReadMark;
 use revm::{
     Database, DatabaseCommit,
     bytecode::Bytecode,
@@ -90,10 +92,14 @@ type Node<S> = <<S as StateSource>::Nodes as NodeSource>::Bytes;
 /// block must not pass because one of them was overlooked. See [`Self::failure`].
 pub struct BlockState<'s, S: StateSource> {
     source: &'s S,
+    /// Root of the state before the block.
+    root: B256,
     trie: Trie<Node<S>>,
     ids: AddressMap<u32>,
     accounts: Vec<AccountState<Node<S>>>,
     created_codes: B256Map<Bytecode>,
+    /// Slots that were read since the last mark, if there is one.
+    marked_slots: Option<Vec<(usize, StorageKey)>>,
     /// Nodes of roots in the middle of the block, for the database that keeps the last.
     hashed_nodes: Vec<(B256, Vec<u8>)>,
     failure: Failure,
@@ -122,10 +128,12 @@ impl<'s, S: StateSource> BlockState<'s, S> {
     pub fn new(source: &'s S, root: B256) -> Self {
         Self {
             source,
+            root,
             trie: Trie::new(root),
             ids: AddressMap::default(),
             accounts: Vec::new(),
             created_codes: B256Map::default(),
+            marked_slots: None,
             hashed_nodes: Vec::new(),
             failure: Failure::default(),
             access_list: BalState::new(),
@@ -237,8 +245,17 @@ impl<'s, S: StateSource> BlockState<'s, S> {
     }
 
     fn slot(&mut self, id: usize, key: StorageKey) -> Result<StorageValue, ReadError> {
-        match self.accounts[id].slot(self.source.nodes(), self.source.fork_backend(), key) {
-            Ok(value) => Ok(value),
+        let account = &mut self.accounts[id];
+        let known = account.slots.len();
+        match account.slot(self.source.nodes(), self.source.fork_backend(), key) {
+            Ok(value) => {
+                if account.slots.len() > known
+                    && let Some(slots) = &mut self.marked_slots
+                {
+                    slots.push((id, key));
+                }
+                Ok(value)
+            }
             Err(error) => self.fail(error),
         }
     }

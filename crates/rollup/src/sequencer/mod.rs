@@ -52,6 +52,8 @@ pub struct Sequencer {
     known: Option<(B256, Duties)>,
     clock: L1Clock,
     pool_log: Option<Arc<PoolLog>>,
+    /// Whether L1 has taken blocks in the places of this node's since somebody looked.
+    pub(crate) is_overtaken: bool,
 }
 
 impl Sequencer {
@@ -85,9 +87,16 @@ impl Sequencer {
             known: None,
             clock: L1Clock::new(),
             pool_log,
+            is_overtaken: false,
         };
         sequencer.expect_plain_block();
         sequencer
+    }
+
+    /// What another role goes on with, and the transactions that wait for their place in a block.
+    pub(crate) fn into_parts(self) -> (Sync, Vec<RecoveredTransaction>) {
+        self.expect_plain_block();
+        (self.sync, self.again)
     }
 
     pub(crate) const fn sync(&self) -> &Sync {
@@ -101,7 +110,8 @@ impl Sequencer {
             address: self.submitter.address(),
             balance: self.submitter.balance(),
             spent_today: self.submitter.spent(),
-            in_flight: self.submitter.in_flight().map(|sent| sent.hash),
+            in_flight: self.submitter.in_flight().next().map(|sent| sent.hash),
+            transactions_in_flight: self.submitter.in_flight().count(),
             unsafe_blocks: head.saturating_sub(safe),
         }
     }
@@ -134,6 +144,7 @@ impl Sequencer {
             if update.reverted {
                 self.submitter.forget();
             }
+            self.is_overtaken |= !update.reverted && !update.displaced.is_empty();
             self.keep(update.displaced);
             if !update.more {
                 break;
@@ -204,8 +215,8 @@ impl Sequencer {
         let rejected = sealed.rejected.clone();
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
-        self.forget_kept(&block, &rejected);
         self.inputs.insert(block.hash, input.into());
+        self.forget_kept(&block, &rejected)?;
         self.expect_plain_block();
         if let Some(log) = &self.pool_log
             && let Err(error) = log.tidy(self.node(), self.sync.safe()?.header.number, &self.again)

@@ -118,6 +118,31 @@ impl Sequencer {
         Ok(Some(Plan { blocks, load }))
     }
 
+    /// Whether blocks may go through blobs now, as far as is known.
+    pub(super) fn may_use_blobs(&self) -> bool {
+        self.view().reads_blobs() && self.blobs.allows(self.l1_head()) && self.blobs.said.is_none()
+    }
+
+    /// Gas for these inputs as calldata, of blocks whose parent L1 does not have yet.
+    pub(super) fn gas_of_calldata(
+        &self,
+        blocks: &[Arc<Block>],
+        inputs: &[Bytes],
+        evidence: &Evidence,
+    ) -> Result<Option<u64>, RollupError> {
+        let Some(first) = blocks.first() else { return Ok(None) };
+        let chain = self.chain();
+        let Some(fork) = chain.config().spec.fork_at(first.header.timestamp) else {
+            return Ok(None);
+        };
+        let execute = Execute::on(fork);
+        let inputs: Result<Vec<_>, _> =
+            inputs.iter().map(|input| measured(&execute, input, first.hash)).collect();
+        let posting = Posting::in_calldata(&inputs?);
+        let cost = posting.cost(fork, chain.first_number(), first.header.number);
+        Ok(Some(limit_with(&posting, &cost, evidence, fork)))
+    }
+
     /// How many of the oldest blocks L1 can take now, under the rules of this fork.
     fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
         let (chain, time) = (self.chain(), self.l1_time());

@@ -1,7 +1,7 @@
 //! Blocks that L1 can never take, and what stood in them.
 
 use super::Sequencer;
-use crate::{RollupError, anchor::anchor_of};
+use crate::{RollupError, anchor::anchor_of, sync::relayed_after};
 use alloy_primitives::B256;
 use chain::{Block, RecoveredTransaction, Rejection};
 use contracts::Anchor;
@@ -48,25 +48,38 @@ impl Sequencer {
     }
 
     /// Keeps transactions of blocks that gave way, but for the operator's, which are made anew.
-    pub(super) fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
+    pub(crate) fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
         let operator = self.config.operator_key.address();
         let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
         kept.append(&mut self.again);
         self.again = kept;
     }
 
-    /// Forgets kept transactions that stand in a block now, or that no block can hold any more.
-    pub(super) fn forget_kept(&mut self, block: &Arc<Block>, rejected: &[(B256, Rejection)]) {
+    /// Forgets kept transactions that stand in a block now, or that no block can hold any more. As long as messages
+    /// of L1 are not relayed, one may bring what a transaction wants for.
+    pub(super) fn forget_kept(
+        &mut self,
+        block: &Arc<Block>,
+        rejected: &[(B256, Rejection)],
+    ) -> Result<(), RollupError> {
+        if self.again.is_empty() {
+            return Ok(());
+        }
+        let is_behind = relayed_after(&self.chain(), block)? < self.view().messages().len();
         self.again.retain(|kept| {
             let hash = kept.transaction.hash();
             let included = block.transactions.iter().any(|it| it.hash() == hash);
             let reason = rejected.iter().find(|(rejected, _)| rejected == hash);
-            let Some((transaction, reason)) = reason.filter(|(_, it)| it.is_final()) else {
+            let is_out = |it: &Rejection| {
+                it.is_final() && (!is_behind || matches!(it, Rejection::TooLarge(_)))
+            };
+            let Some((transaction, reason)) = reason.filter(|(_, it)| is_out(it)) else {
                 return !included;
             };
             tracing::warn!(%transaction, %reason, "a transaction fell out");
             false
         });
+        Ok(())
     }
 
     /// Whether L1 still names this block and these messages.

@@ -5,9 +5,9 @@ use crate::{
     RollupError,
     duties::evidence,
     feed,
-    submitter::{InFlight, Load, Progress},
+    submitter::{InFlight, Load, Progress, Shipment},
 };
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, map::B256Set};
 use alloy_sol_types::SolCall as _;
 use chain::Block;
 use contracts::bindings::INativeRollup::advanceCall;
@@ -30,9 +30,8 @@ impl Sequencer {
     ///
     /// [`RollupError`]; the blocks wait for the next call.
     pub fn submit(&mut self) -> Result<(), RollupError> {
-        let had_blobs = self.submitter.in_flight().is_some_and(InFlight::has_blobs);
+        let had_blobs = self.submitter.in_flight().any(InFlight::has_blobs);
         match self.submitter.step(&self.sync.view)? {
-            Progress::Waiting => return Ok(()),
             Progress::Done(blocks) => {
                 for (_, hash) in &blocks {
                     self.inputs.remove(hash);
@@ -42,34 +41,59 @@ impl Sequencer {
                 }
             }
             Progress::NotByBlobs => self.blobs.has_failed(self.l1_head()),
-            Progress::Idle | Progress::Failed(_) => {}
+            Progress::Waiting | Progress::Idle | Progress::Failed(_) => {}
         }
-        let blocks = self.unsafe_blocks()?;
+        let mut blocks = self.unsafe_blocks()?;
+        let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.blocks);
+        let on_their_way: B256Set = on_their_way.map(|(_, hash)| *hash).collect();
+        blocks.retain(|block| !on_their_way.contains(&block.hash));
+        let is_first = self.submitter.in_flight().next().is_none();
+        // Which way is cheaper is decided for what comes first: transactions of both kinds do not wait together.
+        let has_room = is_first || self.submitter.has_room() && !self.may_use_blobs();
         let is_due = self.last_submission.elapsed() >= self.config.submit_interval;
-        if blocks.is_empty() || blocks.len() < MAX_BLOCKS && !is_due {
+        if blocks.is_empty() || !has_room || blocks.len() < MAX_BLOCKS && !is_due {
             return Ok(());
         }
         self.last_submission = Instant::now();
         let waiting = blocks.clone();
         let Some((blocks, inputs)) = self.what_fits(blocks)? else { return Ok(()) };
         let known = self.known_duties()?;
-        let Plan { blocks, load } = match self.by_blobs(&waiting, &inputs, known)? {
-            Some(cheaper) => cheaper,
+        let by_blobs = match is_first {
+            true => self.by_blobs(&waiting, &inputs, known)?,
+            false => None,
+        };
+        let id = |block: &Arc<Block>| (block.header.number, block.hash);
+        let shipment = match by_blobs {
+            Some(Plan { blocks, load }) => {
+                let gas_limit = load.blobs.as_ref().map(|blobs| blobs.gas_limit);
+                let blocks = blocks.iter().map(id).collect();
+                Shipment { blocks, load, gas_limit, goes_alone: true }
+            }
             None => {
                 let evidence = evidence(&self.chain(), self.view(), &self.rules, known, &blocks);
                 let (evidence, _) = evidence??;
+                // What L1 will know of the duties then is not known yet.
+                let goes_alone = !evidence.relays.is_empty() || !evidence.forced.is_empty();
+                if goes_alone && !is_first {
+                    return Ok(());
+                }
+                let gas_limit = match is_first {
+                    true => None,
+                    false => self.gas_of_calldata(&blocks, &inputs, &evidence)?,
+                };
                 let input = advanceCall { inputs, evidence }.abi_encode().into();
-                Plan { blocks, load: Load { input, blobs: None } }
+                let blocks = blocks.iter().map(id).collect();
+                Shipment { blocks, load: Load { input, blobs: None }, gas_limit, goes_alone }
             }
         };
-        let ids = blocks.iter().map(|block| (block.header.number, block.hash)).collect();
-        let sent = self.submitter.submit(&self.sync.view, load, ids);
+        let count = shipment.blocks.len();
+        let sent = self.submitter.submit(&self.sync.view, shipment);
         if let Err(RollupError::BlobsRefused(_)) = &sent {
             self.blobs.has_failed(self.l1_head());
             return sent;
         }
         // What L1 does not take of several blocks, it may take of fewer.
-        self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (blocks.len() / 2).max(1) };
+        self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (count / 2).max(1) };
         sent
     }
 

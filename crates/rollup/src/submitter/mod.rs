@@ -1,12 +1,15 @@
-//! The way of L2 blocks to L1: one key, one transaction at a time, the same bytes until L1 has them.
+//! The way of L2 blocks to L1: one key, some transactions in the order of their nonces, the same bytes until L1 has
+//! them.
 
+mod in_flight;
 mod transaction;
 
+pub use in_flight::InFlight;
 pub use transaction::{Blobs, Load};
 
 use crate::{L1Error, RollupError, Signer, l1::L1View};
 use alloy_eips::{BlockNumberOrTag, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use client::ClientError;
@@ -36,6 +39,8 @@ pub struct SubmitterConfig {
     pub daily_limit: u128,
     /// Balance, in wei, below which it warns.
     pub low_balance: u128,
+    /// Most transactions that L1 does not have yet.
+    pub max_in_flight: usize,
 }
 
 impl Default for SubmitterConfig {
@@ -48,48 +53,36 @@ impl Default for SubmitterConfig {
             resend_after: Duration::from_secs(12),
             daily_limit: 10_000_000_000_000_000_000,
             low_balance: 1_000_000_000_000_000_000,
+            max_in_flight: 4,
         }
     }
 }
 
-/// A transaction that L1 does not have yet.
+/// Blocks on their way to L1.
 #[derive(Debug, Clone)]
-pub struct InFlight {
-    /// The L2 blocks that it brings, as number and hash.
+pub struct Shipment {
+    /// The blocks, as number and hash.
     pub blocks: Vec<(u64, B256)>,
-    /// Its hash.
-    pub hash: B256,
-    nonce: u64,
-    raw: Bytes,
-    load: Load,
-    gas_limit: u64,
-    fees: Fees,
-    /// The L1 head at which these bytes were sent last, and those of before.
-    sent_at: u64,
-    first_sent_at: u64,
-    sent_when: Instant,
-    cost: u128,
-    /// Whether it waits for others to go first: L1 does not take it for what it may cost at most.
-    is_given_up: bool,
+    /// What carries them.
+    pub load: Load,
+    /// Gas that its transaction needs, where L1 cannot be asked: it knows nothing of blobs that it does not have, nor
+    /// of blocks that stand before these ones.
+    pub gas_limit: Option<u64>,
+    /// Whether nothing may go behind it before L1 has it: what L1 asks of the next one depends on when it takes this.
+    pub goes_alone: bool,
 }
 
-impl InFlight {
-    /// Whether it carries blobs.
-    pub const fn has_blobs(&self) -> bool {
-        self.load.blobs.is_some()
-    }
-}
-
-/// What has become of the transaction in flight.
+/// What has become of the transactions in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// There is none.
     Idle,
-    /// L1 does not have it yet.
+    /// L1 has none of them yet.
     Waiting,
     /// L1 has taken these blocks.
     Done(Vec<(u64, B256)>),
-    /// It failed, or another transaction took its nonce: L1 does not have the blocks.
+    /// The first failed, or another transaction took its nonce: L1 does not have its blocks, and will not take those
+    /// behind them. The next ones take the places of these.
     Failed(Vec<(u64, B256)>),
     /// The same of a transaction with blobs, or L1 does not take those for what they may cost at most: the blocks
     /// have to go another way. If the transaction is there yet, the next one replaces it.
@@ -103,7 +96,8 @@ pub struct Submitter {
     chain_id: u64,
     rollup: Address,
     config: SubmitterConfig,
-    in_flight: Option<InFlight>,
+    /// Ascending by nonce.
+    in_flight: Vec<InFlight>,
     spent: VecDeque<(Instant, u128)>,
     balance: U256,
 }
@@ -112,7 +106,28 @@ impl Submitter {
     /// A submitter with this key, which nobody else uses.
     pub const fn new(key: Signer, chain_id: u64, rollup: Address, config: SubmitterConfig) -> Self {
         let spent = VecDeque::new();
-        Self { key, chain_id, rollup, config, in_flight: None, spent, balance: U256::ZERO }
+        let in_flight = Vec::new();
+        Self { key, chain_id, rollup, config, in_flight, spent, balance: U256::ZERO }
+    }
+
+    /// How many nonces an account has used on L1, and how many with those of transactions that wait there.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::Funds`] if it has nothing to pay with; [`RollupError::L1`] if L1 cannot be asked.
+    pub(crate) fn is_ready(view: &L1View, account: Address) -> Result<(u64, u64), RollupError> {
+        let provider = view.client().inner().provider().clone();
+        let asked = view.client().inner().wait(async move {
+            let balance = provider.get_balance(account).await?;
+            let used = provider.get_transaction_count(account).await?;
+            let taken = provider.get_transaction_count(account).pending().await?;
+            Ok::<_, alloy_provider::transport::TransportError>((balance, used, taken))
+        });
+        let (balance, used, taken) = asked.map_err(L1Error::from)?;
+        if balance.is_zero() {
+            return Err(RollupError::Funds { account, balance, cost: U256::ONE });
+        }
+        Ok((used, taken))
     }
 
     /// Its account.
@@ -120,9 +135,15 @@ impl Submitter {
         self.key.address()
     }
 
-    /// The transaction that L1 does not have yet.
-    pub const fn in_flight(&self) -> Option<&InFlight> {
-        self.in_flight.as_ref()
+    /// The transactions that L1 does not have yet, in order.
+    pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
+        self.in_flight.iter().filter(|sent| !sent.is_void)
+    }
+
+    /// Whether another may go behind those in flight.
+    pub fn has_room(&self) -> bool {
+        self.in_flight().all(|sent| !sent.goes_alone)
+            && self.in_flight().count() < self.config.max_in_flight.max(1)
     }
 
     /// Balance of its account on L1 when it was asked last, in wei.
@@ -135,33 +156,21 @@ impl Submitter {
         self.spent.iter().filter(|(at, _)| at.elapsed() < DAY).map(|(_, cost)| cost).sum()
     }
 
-    /// Sends `advance` for these blocks, after L1 was asked whether it would take it. About blobs it cannot be
-    /// asked before it has them. What is in flight is replaced.
+    /// Sends `advance` for these blocks, behind what is in flight. Unless its gas limit is known, L1 is asked before
+    /// whether it would take it.
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] with what L1 says; [`RollupError::Funds`] and [`RollupError::SpendingLimit`]
-    /// before anything is sent; [`RollupError::BlobsRefused`] if L1 wants the transaction for its blobs neither now
-    /// nor later: nothing is in flight then.
-    pub fn submit(
-        &mut self,
-        view: &L1View,
-        load: Load,
-        blocks: Vec<(u64, B256)>,
-    ) -> Result<(), RollupError> {
+    /// [`RollupError::L1`] with what L1 says; [`RollupError::Funds`] and [`RollupError::SpendingLimit`], of all that is
+    /// in flight together, before anything is sent; [`RollupError::BlobsRefused`] if L1 wants the transaction for its
+    /// blobs neither now nor later: it is not in flight then.
+    pub fn submit(&mut self, view: &L1View, shipment: Shipment) -> Result<(), RollupError> {
+        let Shipment { blocks, load, gas_limit: known_limit, goes_alone } = shipment;
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let tip = self.config.tip;
         let max = base_fee.saturating_mul(2).saturating_add(tip);
         let blob = load.blobs.as_ref().map_or(0, |blobs| blobs.price.saturating_mul(2).max(1));
-        let mut fees = Fees { max, tip, blob };
-        if let Some(before) = &self.in_flight {
-            let least = before.fees.dearer(before.load.bump());
-            (fees.max, fees.tip) = (fees.max.max(least.max), fees.tip.max(least.tip));
-        }
-        fees.max = fees.max.min(self.config.max_fee);
-        fees.blob = fees.blob.min(self.config.max_blob_fee);
-        let known_limit = load.blobs.as_ref().map(|blobs| blobs.gas_limit);
         let (account, rollup) = (self.key.address(), self.rollup);
         let request = TransactionRequest::default()
             .from(account)
@@ -170,75 +179,102 @@ impl Submitter {
             .input(load.input.clone().into());
         let provider = view.client().inner().provider().clone();
         let asked = view.client().inner().wait(async move {
-            let nonce = provider.get_transaction_count(account).await?;
+            let used = provider.get_transaction_count(account).await?;
             let balance = provider.get_balance(account).await?;
             let gas = match known_limit {
                 Some(limit) => limit,
                 None => provider.estimate_gas(request).await?,
             };
-            Ok::<_, alloy_provider::transport::TransportError>((nonce, balance, gas))
+            Ok::<_, alloy_provider::transport::TransportError>((used, balance, gas))
         });
-        let (nonce, balance, estimate) = asked.map_err(L1Error::from)?;
+        let (used, balance, estimate) = asked.map_err(L1Error::from)?;
         self.balance = balance;
+        let nonce = self.in_flight().fold(used, |next, sent| next + u64::from(sent.nonce == next));
+        let before = self.in_flight.iter().find(|sent| sent.nonce == nonce);
+        let mut fees = Fees { max, tip, blob };
+        if let Some(before) = before {
+            let least = before.fees.dearer(before.load.bump());
+            (fees.max, fees.tip) = (fees.max.max(least.max), fees.tip.max(least.tip));
+        }
+        fees.max = fees.max.min(self.config.max_fee);
+        fees.blob = fees.blob.min(self.config.max_blob_fee);
         // What others do in the L1 block before it may make it dearer.
         let gas_limit = (estimate + estimate / 8).min(MAX_TX_GAS_LIMIT_OSAKA);
         let cost = fees.cost(gas_limit, &load);
-        if balance < U256::from(cost) {
-            return Err(RollupError::Funds { account, balance, cost: U256::from(cost) });
+        let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);
+        let owed = others.fold(cost, |sum, sent| sum.saturating_add(sent.cost));
+        if balance < U256::from(owed) {
+            return Err(RollupError::Funds { account, balance, cost: U256::from(owed) });
         }
         if balance < U256::from(self.config.low_balance) {
             tracing::warn!(%account, %balance, "little is left to advance the rollup with");
         }
-        let spent = self.spent().saturating_add(cost);
+        let spent = self.spent().saturating_add(owed);
         if spent > self.config.daily_limit {
             return Err(RollupError::SpendingLimit { spent, limit: self.config.daily_limit });
         }
         let (raw, hash) = self.unsigned(nonce, gas_limit, fees, &load).sign(&self.key)?;
         let has_blobs = load.blobs.is_some();
-        tracing::info!(%hash, blocks = blocks.len(), gas_limit, has_blobs, "advancing");
-        let before = self.in_flight.replace(InFlight {
+        let is_first = self.in_flight().next().is_none();
+        tracing::info!(%hash, nonce, blocks = blocks.len(), gas_limit, has_blobs, "advancing");
+        let before = self.take(nonce);
+        let sent = InFlight {
             blocks,
             hash,
             nonce,
             raw,
-            load,
             gas_limit,
             fees,
             sent_at: head,
             first_sent_at: head,
             sent_when: Instant::now(),
             cost,
-            is_given_up: false,
-        });
-        match self.send(view) {
-            // Who refuses it does not have it; without an answer it may be on its way.
-            Err(error) if is_refusal(&error) && (before.is_some() || has_blobs) => {
-                self.in_flight = before;
-                Err(match has_blobs {
-                    true => RollupError::BlobsRefused(error.to_string()),
-                    false => error,
-                })
-            }
-            outcome => outcome,
+            goes_alone: goes_alone || has_blobs,
+            is_void: false,
+            load,
+        };
+        let outcome = send(view, &sent);
+        // Who refuses it does not have it; without an answer it may be on its way.
+        let is_refused = outcome.as_ref().is_err_and(is_refusal);
+        if is_refused && (before.is_some() || has_blobs || !is_first) {
+            self.put(before);
+            return outcome.map_err(|error| match has_blobs {
+                true => RollupError::BlobsRefused(error.to_string()),
+                false => error,
+            });
         }
+        self.put(Some(sent));
+        outcome
     }
 
-    /// Looks what has become of the transaction in flight: sends the same bytes again for each new L1 block,
-    /// or after a slot without one, and dearer ones if it waits for long.
+    /// Takes out what stands at a nonce.
+    fn take(&mut self, nonce: u64) -> Option<InFlight> {
+        let at = self.in_flight.iter().position(|sent| sent.nonce == nonce)?;
+        Some(self.in_flight.remove(at))
+    }
+
+    /// Puts a transaction to its place, where none is.
+    fn put(&mut self, sent: Option<InFlight>) {
+        self.in_flight.extend(sent);
+        self.in_flight.sort_by_key(|sent| sent.nonce);
+    }
+
+    /// Looks what has become of the transactions in flight: sends the same bytes again for each new L1 block,
+    /// or after a slot without one, and dearer ones for the first if it waits for long.
     ///
     /// # Errors
     ///
-    /// [`RollupError::L1`] if L1 cannot be asked; the transaction stays in flight.
+    /// [`RollupError::L1`] if L1 cannot be asked; the transactions stay in flight.
     pub fn step(&mut self, view: &L1View) -> Result<Progress, RollupError> {
-        let Some(sent) = &self.in_flight else { return Ok(Progress::Idle) };
-        let taken = |(number, hash): &(u64, B256)| view.advanced_hash(*number) == Some(*hash);
-        if sent.blocks.iter().all(taken) {
-            return Ok(Progress::Done(self.settle()));
-        }
+        let Some(sent) = self.in_flight.first() else { return Ok(Progress::Idle) };
         let head = view.head().map_or(0, |head| head.number);
-        if head <= sent.sent_at && sent.sent_when.elapsed() < self.config.resend_after {
-            let waits = !sent.is_given_up;
-            return Ok(if waits { Progress::Waiting } else { Progress::NotByBlobs });
+        let is_taken = |sent: &InFlight| {
+            let taken = |(number, hash): &(u64, B256)| view.advanced_hash(*number) == Some(*hash);
+            !sent.is_void && sent.blocks.iter().all(taken)
+        };
+        let is_early = head <= sent.sent_at && sent.sent_when.elapsed() < self.config.resend_after;
+        if is_early && !is_taken(sent) {
+            return Ok(Progress::Waiting);
         }
         let (account, block) = (self.key.address(), BlockNumberOrTag::Number(head));
         let provider = view.client().inner().provider().clone();
@@ -249,52 +285,96 @@ impl Submitter {
                 async move { provider.get_transaction_count(account).block_id(block.into()).await },
             )
             .map_err(L1Error::from)?;
-        if used > sent.nonce {
+        let mut done = Vec::new();
+        for sent in self.in_flight.iter_mut().filter(|sent| is_taken(sent)) {
+            done.append(&mut sent.blocks);
+            // If somebody else has brought its blocks, it is to give its nonce to others.
+            sent.is_void = true;
+        }
+        let mut failed = None;
+        while self.in_flight.first().is_some_and(|first| first.nonce < used) {
+            let sent = self.in_flight.remove(0);
+            self.spent.retain(|(at, _)| at.elapsed() < DAY);
+            self.spent.push_back((Instant::now(), sent.cost));
             // It is in a block that this view has read, and the rollup has not moved: it failed.
+            if !sent.is_void {
+                failed.get_or_insert(sent);
+            }
+        }
+        // What is behind a nonce that may never be used would wait for ever.
+        if self.in_flight.first().is_some_and(|first| first.is_void) {
+            self.forget();
+        }
+        if let Some(sent) = failed {
             let has_blobs = sent.has_blobs();
             tracing::warn!(hash = %sent.hash, has_blobs, "the rollup was not advanced");
-            let blocks = self.settle();
-            return Ok(if has_blobs { Progress::NotByBlobs } else { Progress::Failed(blocks) });
+            self.forget();
+            return Ok(if has_blobs {
+                Progress::NotByBlobs
+            } else {
+                Progress::Failed(sent.blocks)
+            });
+        }
+        if !done.is_empty() {
+            // The next one is the first now, and has waited for nothing but that.
+            if let Some(first) = self.in_flight.first_mut() {
+                first.first_sent_at = head;
+            }
+            return Ok(Progress::Done(done));
         }
         self.rebroadcast(view, head)
     }
 
-    /// Forgets the transaction in flight. It may still be taken.
+    /// Gives up the transactions in flight. They may still be taken; the next ones have their nonces.
     pub fn forget(&mut self) {
-        self.in_flight = None;
-    }
-
-    /// Books what the transaction in flight may have cost, and gives back its blocks.
-    fn settle(&mut self) -> Vec<(u64, B256)> {
-        let Some(sent) = self.in_flight.take() else { return Vec::new() };
-        self.spent.retain(|(at, _)| at.elapsed() < DAY);
-        self.spent.push_back((Instant::now(), sent.cost));
-        sent.blocks
+        for sent in &mut self.in_flight {
+            sent.is_void = true;
+        }
     }
 
     fn rebroadcast(&mut self, view: &L1View, head: u64) -> Result<Progress, RollupError> {
-        let Some(mut sent) = self.in_flight.clone() else { return Ok(Progress::Idle) };
-        let fees = sent.fees.dearer(sent.load.bump());
-        let has_blobs = sent.has_blobs();
-        if head.saturating_sub(sent.first_sent_at) >= self.config.bump_after {
-            let is_allowed = fees.max <= self.config.max_fee
-                && (!has_blobs || fees.blob <= self.config.max_blob_fee);
-            if is_allowed {
-                let dearer = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.load);
-                (sent.raw, sent.hash) = dearer.sign(&self.key)?;
-                sent.cost = fees.cost(sent.gas_limit, &sent.load);
-                (sent.fees, sent.first_sent_at) = (fees, head);
-                tracing::warn!(hash = %sent.hash, max_fee = fees.max, "L1 does not take it: paying more");
+        let others: u128 = self.in_flight.iter().skip(1).map(|sent| sent.cost).sum();
+        let mut all = core::mem::take(&mut self.in_flight);
+        let mut outcome = Ok(Progress::Waiting);
+        if let Some(first) = all.first_mut().filter(|first| !first.is_void)
+            && head.saturating_sub(first.first_sent_at) >= self.config.bump_after
+        {
+            match self.bump(first, others, head) {
+                Ok(true) => {}
+                Ok(false) => {
+                    first.is_void = true;
+                    outcome = Ok(Progress::NotByBlobs);
+                }
+                Err(error) => outcome = Err(error),
             }
-            sent.is_given_up = has_blobs && !is_allowed;
         }
-        (sent.sent_at, sent.sent_when) = (head, Instant::now());
-        let is_given_up = sent.is_given_up;
-        self.in_flight = Some(sent);
-        if is_given_up {
-            return Ok(Progress::NotByBlobs);
+        for sent in &mut all {
+            (sent.sent_at, sent.sent_when) = (head, Instant::now());
+            if !sent.is_void && outcome.is_ok() {
+                outcome = send(view, sent).and(outcome);
+            }
         }
-        self.send(view).map(|()| Progress::Waiting)
+        self.in_flight = all;
+        outcome
+    }
+
+    /// Makes a transaction pay more, if that is allowed; whether it goes on waiting. One with blobs does not, if
+    /// L1 leaves it for the most that it may cost.
+    fn bump(&self, sent: &mut InFlight, others: u128, head: u64) -> Result<bool, RollupError> {
+        let fees = sent.fees.dearer(sent.load.bump());
+        let cost = fees.cost(sent.gas_limit, &sent.load);
+        let spent = self.spent().saturating_add(others).saturating_add(cost);
+        let is_allowed = fees.max <= self.config.max_fee
+            && (!sent.has_blobs() || fees.blob <= self.config.max_blob_fee)
+            && spent <= self.config.daily_limit;
+        if !is_allowed {
+            return Ok(!sent.has_blobs());
+        }
+        let dearer = self.unsigned(sent.nonce, sent.gas_limit, fees, &sent.load);
+        (sent.raw, sent.hash) = dearer.sign(&self.key)?;
+        (sent.cost, sent.fees, sent.first_sent_at) = (cost, fees, head);
+        tracing::warn!(hash = %sent.hash, max_fee = fees.max, "L1 does not take it: paying more");
+        Ok(true)
     }
 
     const fn unsigned<'a>(
@@ -307,19 +387,17 @@ impl Submitter {
         let (chain_id, rollup) = (self.chain_id, self.rollup);
         Unsigned { chain_id, rollup, nonce, gas_limit, fees, load }
     }
+}
 
-    fn send(&self, view: &L1View) -> Result<(), RollupError> {
-        let Some(sent) = &self.in_flight else { return Ok(()) };
-        let (provider, raw) = (view.client().inner().provider().clone(), sent.raw.clone());
-        let client = view.client().inner();
-        let outcome =
-            client.wait(async move { provider.send_raw_transaction(&raw).await.map(drop) });
-        match outcome {
-            Ok(()) => Ok(()),
-            // It is there, or was taken already: the next look at L1 tells.
-            Err(error) if is_known(&error.to_string()) => Ok(()),
-            Err(error) => Err(L1Error::from(error).into()),
-        }
+fn send(view: &L1View, sent: &InFlight) -> Result<(), RollupError> {
+    let (provider, raw) = (view.client().inner().provider().clone(), sent.raw.clone());
+    let client = view.client().inner();
+    let outcome = client.wait(async move { provider.send_raw_transaction(&raw).await.map(drop) });
+    match outcome {
+        Ok(()) => Ok(()),
+        // It is there, or was taken already: the next look at L1 tells.
+        Err(error) if is_known(&error.to_string()) => Ok(()),
+        Err(error) => Err(L1Error::from(error).into()),
     }
 }
 

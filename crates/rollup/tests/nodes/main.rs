@@ -3,6 +3,7 @@
 mod blobs_of_l1;
 mod engine_api;
 mod faults_of_l1;
+mod in_flight;
 mod messages;
 mod monitoring;
 mod round_trip;

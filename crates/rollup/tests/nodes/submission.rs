@@ -150,3 +150,64 @@ async fn what_the_pool_has_acknowledged_waits_there_after_a_restart() -> Result<
     sequencer.stop().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_a_deposit_that_is_not_there_yet_outlives_a_restart_and_what_needs_more_does_not()
+-> Result<()> {
+    let world = World::new().await?;
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let mut sequencing = world.sequencer_config()?;
+    // Nothing gets to L1, so that the chain is nowhere but on disk.
+    sequencing.submitter.daily_limit = 1;
+    let mut config = world.config(Role::Sequencer(Box::new(sequencing.clone())));
+    config.data_dir = Some(data.clone());
+    let sequencer = RollupNode::start(config.clone()).await?;
+    let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
+    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
+    let l2 = provider_of(&sequencer)?;
+    until("the deposit", &sequencer, || async {
+        Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
+    })
+    .await?;
+    let first = support::signed_with(&alice, 0, bob, 1, Bytes::new(), 21_000);
+    let _ = l2.send_raw_transaction(&first.encoded_2718()).await?;
+    until("the transfer", &sequencer, || async { Ok(l2.get_balance(bob).await? == U256::ONE) })
+        .await?;
+    sequencer.stop().await;
+
+    // The disk loses the chain, and keeps the pool; one in it will never be paid for.
+    for entry in std::fs::read_dir(&data)? {
+        let path = entry?.path();
+        match path.file_name().is_some_and(|name| name == "pool") {
+            true => {}
+            false if path.is_dir() => std::fs::remove_dir_all(path)?,
+            false => std::fs::remove_file(path)?,
+        }
+    }
+    let pauper = Key::named("pauper");
+    let unpaid = support::signed_with(&pauper, 0, bob, 1, Bytes::new(), 21_000);
+    let mut text = std::fs::read(data.join("pool"))?;
+    alloy_rlp::Encodable::encode(&Bytes::from(unpaid.encoded_2718()), &mut text);
+    std::fs::write(data.join("pool"), text)?;
+    // The deposit comes some L1 blocks after the first block is made.
+    sequencing.confirmations = 3;
+    let config = enshrine_rollup::Config { role: Role::Sequencer(Box::new(sequencing)), ..config };
+    let sequencer = RollupNode::start(config).await?;
+    let l2 = provider_of(&sequencer)?;
+    until("blocks without the deposit", &sequencer, || async {
+        Ok(l2.get_block_number().await? >= 2)
+    })
+    .await?;
+    assert_eq!(l2.get_balance(bob).await?, U256::ZERO);
+    world.provider.anvil_mine(Some(4), None).await?;
+    until("the transfer", &sequencer, || async { Ok(l2.get_balance(bob).await? == U256::ONE) })
+        .await?;
+    // Then nothing is left to be tried, and no more blocks are made for it.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let still = l2.get_block_number().await?;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(l2.get_block_number().await?, still);
+    sequencer.stop().await;
+    Ok(())
+}

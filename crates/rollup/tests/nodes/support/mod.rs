@@ -97,6 +97,9 @@ impl World {
             poll_interval: Duration::from_millis(50),
             data_dir: None,
             role,
+            standby: None,
+            peer: None,
+            admin: None,
             server: ServerConfig { port: 0, ..ServerConfig::default() },
             engine: None,
         }

@@ -1,0 +1,348 @@
+//! A transaction that turns out not to fit is taken back: the block is the one that never saw it.
+
+use alloy_consensus::{Header, TxEip1559, TxEip7702};
+use alloy_eips::eip7702::Authorization;
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
+use enshrine_chain::{
+    BlockAttributes, BuiltBlock, Chain, ChainConfig, InputLimits, RecoveredTransaction, Rejection,
+    empty_genesis,
+};
+use execute::{Execute, Networks};
+use executor::{BlockError, ChainSpec, EvmOverrides, HookState, Transaction};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+use testkit::Key;
+use wire::ProtocolFork;
+
+const CHAIN_ID: u64 = 8_079;
+const GAS_LIMIT: u64 = 30_000_000;
+
+/// SSTORE(calldata[0], calldata[1])
+const WRITER: Address = Address::repeat_byte(0x31);
+/// SELFDESTRUCT(calldata[0])
+const DESTROYER: Address = Address::repeat_byte(0x32);
+/// BLOCKHASH(calldata[0])
+const HISTORIAN: Address = Address::repeat_byte(0x33);
+/// CALL(calldata[0])
+const PROBE: Address = Address::repeat_byte(0x34);
+/// CALL(calldata[0]), REVERT
+const REVERTING: Address = Address::repeat_byte(0x35);
+/// KECCAK256 of ten kilobytes as long as there is gas
+const HASHER: Address = Address::repeat_byte(0x36);
+/// Without anything, and there since genesis.
+const EMPTY: Address = Address::repeat_byte(0x37);
+const CODES: u8 = 8;
+
+fn code(number: u8) -> Address {
+    Address::repeat_byte(0x10 + number)
+}
+
+fn sender(number: usize) -> Key {
+    Key::named(&format!("sender {number}"))
+}
+
+fn chain(fork: ProtocolFork) -> Chain {
+    let mut genesis = empty_genesis(fork);
+    genesis.gas_limit = GAS_LIMIT;
+    let rich = U256::from(10).pow(U256::from(24));
+    for number in 0..16 {
+        let account = GenesisAccount { balance: rich, ..Default::default() };
+        genesis.alloc.insert(sender(number).address(), account);
+    }
+    for number in 0..400_u16 {
+        let address = Address::from_word(keccak256(number.to_be_bytes()));
+        let account = GenesisAccount { balance: U256::ONE, ..Default::default() };
+        genesis.alloc.insert(address, account);
+    }
+    let mut contract = |at: Address, code: Vec<u8>| {
+        let slot = |n: u64| (B256::from(U256::from(n)), B256::from(U256::from(n + 1)));
+        let storage = (at == WRITER).then(|| (0..200).map(slot).collect());
+        let balance = U256::from(1_000);
+        let account =
+            GenesisAccount { code: Some(code.into()), storage, balance, ..Default::default() };
+        genesis.alloc.insert(at, account);
+    };
+    contract(WRITER, vec![0x60, 0x20, 0x35, 0x5f, 0x35, 0x55, 0x00]);
+    contract(DESTROYER, vec![0x5f, 0x35, 0xff]);
+    contract(HISTORIAN, vec![0x5f, 0x35, 0x40, 0x50, 0x00]);
+    let call = [0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x35, 0x5a, 0xf1, 0x50];
+    contract(PROBE, [&call[..], &[0x00]].concat());
+    contract(REVERTING, [&call[..], &[0x5f, 0x5f, 0xfd]].concat());
+    contract(HASHER, vec![0x5b, 0x61, 0x27, 0x10, 0x5f, 0x20, 0x50, 0x5f, 0x56]);
+    for number in 0..CODES {
+        contract(code(number), [vec![0], vec![number; 2_500 * (1 + usize::from(number))]].concat());
+    }
+    genesis.alloc.insert(EMPTY, GenesisAccount::default());
+    start(&genesis, fork)
+}
+
+/// A chain with some blocks, so that there are ancestors to be named.
+fn start(genesis: &Genesis, fork: ProtocolFork) -> Chain {
+    let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork));
+    let mut chain = Chain::new(genesis, config).unwrap();
+    for _ in 0..40 {
+        let state = chain.state();
+        let header = state.open_header(&next(&chain)).unwrap();
+        let none: [RecoveredTransaction; 0] = [];
+        let built = state.build_recorded(&header, &[], &none).unwrap();
+        chain.append(built.executed).unwrap();
+    }
+    chain
+}
+
+fn next(chain: &Chain) -> BlockAttributes {
+    let parent = &chain.head().header;
+    BlockAttributes {
+        timestamp: parent.timestamp + 12,
+        slot_number: parent.number + 1,
+        ..Default::default()
+    }
+}
+
+/// Counts how often blocks are begun, and each transaction is run.
+#[derive(Debug, Default)]
+struct Runs(Mutex<(usize, HashMap<B256, usize>)>);
+
+impl EvmOverrides for Runs {
+    fn begin_block(&self, _: &Header, _: &mut dyn HookState) -> Result<(), BlockError> {
+        self.0.lock().unwrap().0 += 1;
+        Ok(())
+    }
+
+    fn before_transaction(
+        &self,
+        _: usize,
+        transaction: &Transaction,
+        _: Address,
+        _: &mut dyn HookState,
+    ) -> Result<(), BlockError> {
+        *self.0.lock().unwrap().1.entry(*transaction.hash()).or_default() += 1;
+        Ok(())
+    }
+}
+
+/// Builds a block; how often it was begun, and each transaction run, for that.
+fn build(
+    chain: &Chain,
+    offered: &[RecoveredTransaction],
+    limits: InputLimits,
+) -> (BuiltBlock, usize, HashMap<B256, usize>) {
+    let runs = Arc::<Runs>::default();
+    let extension: Arc<dyn EvmOverrides> = Arc::clone(&runs) as _;
+    let config = ChainConfig { extension: Some(extension), ..chain.config().clone() };
+    let state = chain.state().with_config(config);
+    let header = state.open_header(&next(chain)).unwrap();
+    let built = state.build_within(&header, &[], offered, limits).unwrap();
+    let (begun, of_each) = core::mem::take(&mut *runs.0.lock().unwrap());
+    (built, begun, of_each)
+}
+
+/// EXECUTE accepts a block from its witness alone; bytes of its input, and what EXECUTE has to hold.
+fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, u64) {
+    let (spec, block) = (&chain.config().spec, &built.executed.block);
+    let fork = spec.fork_at(block.header.timestamp).unwrap();
+    let input = block.input(fork, CHAIN_ID, built.witness.as_ref().unwrap()).unwrap();
+    let networks = Networks::Only(Arc::new(spec.clone()));
+    let executed = Execute { networks, ..Execute::on(fork) }.run(&input, u64::MAX).unwrap();
+    (input.len(), executed.reserve)
+}
+
+/// SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    fn number(&mut self, bound: u8) -> u8 {
+        u8::try_from(self.below(bound.into())).unwrap()
+    }
+}
+
+fn word(address: Address) -> Vec<u8> {
+    address.into_word().to_vec()
+}
+
+fn signed(
+    key: &Key,
+    nonce: u64,
+    to: TxKind,
+    input: Vec<u8>,
+    gas_limit: u64,
+) -> RecoveredTransaction {
+    let transaction = key.sign(TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit,
+        max_fee_per_gas: 10_000_000_000,
+        to,
+        input: input.into(),
+        ..Default::default()
+    });
+    RecoveredTransaction { sender: key.address(), transaction, signed: true }
+}
+
+/// Something of each kind: reading much, writing, removing, deploying, destroying, delegating, failing.
+fn random_transaction(
+    dice: &mut Dice,
+    nonces: &mut [u64],
+    head: u64,
+    has_delegations: bool,
+) -> RecoveredTransaction {
+    let from = usize::try_from(dice.below(nonces.len() as u64)).unwrap();
+    let (key, mut nonce) = (sender(from), nonces[from]);
+    nonces[from] += 1;
+    if dice.below(12) == 0 {
+        nonce += dice.below(3);
+    }
+    let anybody = match dice.below(4) {
+        0 => sender(usize::from(dice.number(16))).address(),
+        1 => EMPTY,
+        _ => Address::from_word(keccak256(u16::from(dice.number(200)).to_be_bytes())),
+    };
+    let slot = U256::from(dice.below(220));
+    let call = |to: Address, input: Vec<u8>| signed(&key, nonce, TxKind::Call(to), input, 200_000);
+    match dice.below(13) {
+        0 => call(anybody, vec![]),
+        1 => call(code(dice.number(CODES)), vec![1; 600]),
+        2 => call(PROBE, word(code(dice.number(CODES)))),
+        3 => call(REVERTING, word(code(dice.number(CODES)))),
+        4 => call(PROBE, word(anybody)),
+        5 => call(WRITER, [slot.to_be_bytes::<32>(), U256::ZERO.to_be_bytes()].concat()),
+        6 => call(WRITER, [slot.to_be_bytes::<32>(), U256::from(9).to_be_bytes()].concat()),
+        7 => call(HISTORIAN, U256::from(head - dice.below(40)).to_be_bytes::<32>().to_vec()),
+        8 => call(DESTROYER, word(anybody)),
+        // RETURN 500 bytes of code; SELFDESTRUCT while it is deployed.
+        9 => signed(&key, nonce, TxKind::Create, vec![0x61, 0x01, 0xf4, 0x5f, 0xf3], 300_000),
+        10 => signed(&key, nonce, TxKind::Create, vec![0x33, 0xff], 300_000),
+        11 => call(HASHER, vec![]),
+        _ if has_delegations => {
+            let authority = sender(usize::from(dice.number(16)));
+            let address = if dice.below(2) == 0 { WRITER } else { code(dice.number(CODES)) };
+            let nonce_of_authority = dice.below(2);
+            let authorization = Authorization {
+                chain_id: U256::from(CHAIN_ID),
+                address,
+                nonce: nonce_of_authority,
+            };
+            let transaction = key.sign(TxEip7702 {
+                chain_id: CHAIN_ID,
+                nonce,
+                gas_limit: 200_000,
+                max_fee_per_gas: 10_000_000_000,
+                to: authority.address(),
+                input: Bytes::from(vec![0; 64]),
+                authorization_list: vec![authority.authorize(authorization)],
+                ..Default::default()
+            });
+            RecoveredTransaction { sender: key.address(), transaction, signed: true }
+        }
+        _ => call(anybody, vec![7; 40]),
+    }
+}
+
+fn without(
+    offered: &[RecoveredTransaction],
+    rejected: &[(usize, Rejection)],
+) -> Vec<RecoveredTransaction> {
+    let stays = |index: &usize| rejected.iter().all(|(out, _)| out != index);
+    (0..offered.len()).filter(stays).map(|index| offered[index].clone()).collect()
+}
+
+#[test]
+fn a_block_with_rejected_transactions_in_between_is_the_block_without_them() {
+    let (mut taken_back, mut accepted, mut for_gas) = (0, 0, 0);
+    for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
+        let chain = chain(fork);
+        for seed in 0..60 {
+            let mut dice = Dice(seed);
+            let mut nonces = [0; 16];
+            let head = chain.head().header.number;
+            let delegates = fork >= ProtocolFork::Osaka;
+            let offered: Vec<_> = (0..10 + dice.below(40))
+                .map(|_| random_transaction(&mut dice, &mut nonces, head, delegates))
+                .collect();
+            let bytes = usize::try_from(15_000 + dice.below(60_000)).unwrap();
+            let gas = 1_500_000 + dice.below(6_000_000);
+            let limits = InputLimits {
+                bytes: (dice.below(4) > 0).then_some(bytes),
+                gas: (dice.below(3) > 0).then_some(gas),
+            };
+            let (built, begun, runs) = build(&chain, &offered, limits);
+            let about = format!("{fork} {seed} {limits:?}");
+            assert_eq!(begun, 1, "{about}");
+            assert!(runs.values().all(|times| *times == 1), "{about}: executed again");
+            let (length, reserve) = execute(&chain, &built);
+            assert!(limits.bytes.is_none_or(|max| length <= max), "{about}: {length}");
+            assert!(limits.gas.is_none_or(|max| reserve <= max), "{about}: {reserve}");
+
+            let rest = without(&offered, &built.rejected);
+            assert_eq!(rest.len(), built.executed.block.transactions.len(), "{about}");
+            for limits in [limits, InputLimits::default()] {
+                let (alone, _, _) = build(&chain, &rest, limits);
+                assert!(alone.rejected.is_empty(), "{about}: {:?}", alone.rejected);
+                assert_eq!(alone.executed.block.hash, built.executed.block.hash, "{about}");
+                assert_eq!(alone.witness, built.witness, "{about}");
+                let (left, right) =
+                    (&alone.executed.block.executed, &built.executed.block.executed);
+                assert_eq!(left.receipts, right.receipts, "{about}");
+            }
+            accepted += rest.len();
+            let was_run = |(index, _): &&(usize, Rejection)| {
+                runs.contains_key(offered[*index].transaction.hash())
+            };
+            let left: Vec<_> = built.rejected.iter().filter(was_run).collect();
+            taken_back += left.len();
+            for_gas +=
+                left.iter().filter(|(_, it)| it.to_string().contains("EXECUTE asks")).count();
+        }
+    }
+    // It was worth trying.
+    assert!(
+        accepted > 1_000 && taken_back > 300 && for_gas > 10,
+        "{accepted} {taken_back} {for_gas}"
+    );
+}
+
+#[test]
+fn what_did_not_fit_leaves_no_mark_on_who_may_go_when_it_is_touched() {
+    for fork in [ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
+        let chain = chain(fork);
+        // It leaves its balance to an empty account, and brings too many bytes for that to stand.
+        let mut input = word(EMPTY);
+        input.resize(6_000, 1);
+        let greedy = signed(&sender(0), 0, TxKind::Call(DESTROYER), input, 1_000_000);
+        let reads = signed(&sender(1), 0, TxKind::Call(code(1)), vec![], 200_000);
+        let touches = signed(&sender(2), 0, TxKind::Call(EMPTY), vec![], 200_000);
+        let offered = [reads.clone(), greedy, touches.clone()];
+        let all = build(&chain, &offered, InputLimits::default()).0;
+        let (length, _) = execute(&chain, &all);
+        assert!(all.rejected.is_empty());
+
+        // With less room it is executed, since it might have fitted, and taken back.
+        let (mut tried, plain) =
+            (false, build(&chain, &[reads, touches], InputLimits::default()).0);
+        for less in (0..6_000).step_by(50) {
+            let limits = InputLimits { bytes: Some(length + 4_096 - less), gas: None };
+            let (built, begun, runs) = build(&chain, &offered, limits);
+            assert_eq!(begun, 1);
+            // Where it stays there may be no room for the last.
+            if built.rejected.iter().map(|(index, _)| *index).ne([1]) {
+                continue;
+            }
+            assert_eq!(built.executed.block.hash, plain.executed.block.hash, "{fork}");
+            assert_eq!(built.witness, plain.witness, "{fork}");
+            execute(&chain, &built);
+            tried |= runs.len() == 3;
+        }
+        assert!(tried, "{fork}");
+    }
+}

@@ -1,0 +1,259 @@
+//! A sequencer that dies, a follower that takes its place, and the first one when it comes back: as processes.
+
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use client::{Client, Options};
+use contracts::{l2_chain_config, l2_genesis};
+use serde_json::{Value, json};
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+use testkit::{Artifacts, ETHER, Key, NodeProcess, deploy, rich, write_deployment};
+use wire::ProtocolFork;
+
+const L2_CHAIN: u64 = 8_079;
+const PATIENCE: Duration = Duration::from_secs(90);
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{what} does not come");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// A node at ports that stay its own.
+struct Node {
+    process: Option<Child>,
+    arguments: Vec<String>,
+    port: u16,
+    admin: Client,
+    public: Client,
+}
+
+impl Node {
+    fn new(arguments: &[&str], folder: &Path, port: u16) -> Self {
+        let admin = free_port();
+        let own = [
+            "--http-port".to_owned(),
+            port.to_string(),
+            "--admin-addr".to_owned(),
+            format!("127.0.0.1:{admin}"),
+            "--data-dir".to_owned(),
+            folder.join(port.to_string()).display().to_string(),
+        ];
+        let at = |port| {
+            let options =
+                Options { timeout: Duration::from_secs(5), tries: 1, ..Options::default() };
+            Client::new(&format!("http://127.0.0.1:{port}"), options).unwrap()
+        };
+        let arguments = arguments.iter().map(|it| (*it).to_owned()).chain(own).collect();
+        Self { process: None, arguments, port, admin: at(admin), public: at(port) }
+    }
+
+    fn start(&mut self, further: &[&str]) {
+        let program = env!("CARGO_BIN_EXE_enshrine");
+        let mut command = Command::new(program);
+        command.arg("node").args(&self.arguments).args(further).stdin(Stdio::null());
+        self.process = Some(command.stdout(Stdio::null()).spawn().unwrap());
+        until("a node", || self.public.request::<_, U64>("eth_chainId", ()).is_ok());
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    fn socket(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.port)
+    }
+
+    fn status(&self) -> Value {
+        self.public.request("rollup_syncStatus", ()).unwrap()
+    }
+
+    fn role(&self) -> String {
+        self.status()["role"].as_str().unwrap().to_owned()
+    }
+
+    fn change(&self, method: &str, parameters: Value) -> Result<Value, String> {
+        self.admin.request(method, parameters).map_err(|error| error.to_string())
+    }
+
+    fn refused(&self, method: &str, reason: &str) {
+        let said = self.change(method, json!([])).unwrap_err();
+        assert!(said.contains(reason), "{said}");
+    }
+
+    /// Promotes it as soon as it is ready: until then it says why not.
+    fn promote(&self) {
+        let mut said = String::new();
+        until("the promotion", || match self.change("rollup_promote", json!([])) {
+            Ok(_) => true,
+            Err(reason) => {
+                assert!(reason.contains("L1") || reason.contains("nonces"), "{reason}");
+                said = reason;
+                false
+            }
+        });
+        until("the role", || self.role() == "sequencer");
+    }
+
+    fn nonce(&self, of: Address) -> u64 {
+        self.public.request::<_, U64>("eth_getTransactionCount", (of, "latest")).unwrap().to()
+    }
+
+    fn balance(&self, of: Address) -> U256 {
+        self.public.request("eth_getBalance", (of, "latest")).unwrap()
+    }
+
+    /// Sends one wei, which is acknowledged.
+    fn send(&self, from: &Key, nonce: u64, to: Address) {
+        let signed = from.sign(TxEip1559 {
+            chain_id: L2_CHAIN,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 10_000_000_000,
+            max_priority_fee_per_gas: 1_000_000,
+            to: to.into(),
+            value: U256::ONE,
+            ..Default::default()
+        });
+        let raw = Bytes::from(signed.encoded_2718());
+        let _: B256 = self.public.request("eth_sendRawTransaction", (raw,)).unwrap();
+    }
+
+    fn is_on_l1(&self) -> bool {
+        let status = self.status();
+        status["safeHead"] == status["unsafeHead"]
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[test]
+fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follower() {
+    let program = env!("CARGO_BIN_EXE_enshrine");
+    let l1 = NodeProcess::start(Command::new(program).arg("devnet")).unwrap();
+    let (deployer, operator, advance) =
+        (Key::named("deployer"), Key::named("operator"), Key::named("advance"));
+    for account in [deployer.address(), advance.address()] {
+        let wealth = U256::from(1_000 * ETHER);
+        let _: Value = l1.client().request("anvil_setBalance", (account, wealth)).unwrap();
+    }
+    let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false)).unwrap();
+    let time: U64 = serde_json::from_value(head["timestamp"].clone()).unwrap();
+    let artifacts = Artifacts::load(&toolchain::progress_to_stderr).unwrap();
+    let predeploys = artifacts.predeploys().unwrap();
+    let mut genesis = l2_genesis(&predeploys, ProtocolFork::Osaka, 10_000_000, time.to());
+    genesis.config = l2_chain_config(L2_CHAIN, ProtocolFork::Osaka);
+    let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
+    genesis.alloc.insert(operator.address(), rich(ETHER));
+    genesis.alloc.insert(alice.address(), rich(ETHER));
+    let deployment = deploy(l1.client(), &deployer, genesis).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let deployment = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
+    let (advance, operator) = (advance.secret().to_string(), operator.secret().to_string());
+    let common = [
+        &["--deployment", &deployment, "--l1", l1.client().url()][..],
+        &["--block-time-ms", "200", "--submit-interval-ms", "300", "--poll-interval-ms", "50"],
+    ]
+    .concat();
+    let keys = ["--advance-key", &advance, "--operator-key", &operator];
+    let with_keys = [&common[..], &keys].concat();
+
+    let mut first = Node::new(&with_keys, folder.path(), free_port());
+    let mut second = Node::new(&with_keys, folder.path(), free_port());
+    let mut keyless = Node::new(&common, folder.path(), free_port());
+    let (to_first, to_second) = (first.socket(), second.socket());
+    let leads = ["--role", "sequencer", "--sequencer", &to_second];
+    // It gets nothing to L1, so that what it has acknowledged is with its follower alone.
+    first.start(&[&leads[..], &["--daily-limit-gwei", "1"]].concat());
+    second.start(&["--role", "follower", "--sequencer", &to_first]);
+    keyless.start(&["--role", "follower", "--sequencer", &to_first]);
+    until("the roles", || first.role() == "sequencer" && second.role() == "follower");
+
+    let ready = |node: &Node| node.status()["synced"] == json!(true);
+    until("L1", || ready(&second) && ready(&keyless));
+    second.refused("rollup_promote", "is the sequencer");
+    second.refused("rollup_demote", "a follower already");
+    first.refused("rollup_promote", "a sequencer already");
+    keyless.refused("rollup_promote", "without the keys");
+    // Who is asked in public does not know the methods.
+    let said = second.public.request::<_, Value>("rollup_promote", ()).unwrap_err().to_string();
+    assert!(said.contains("-32601") || said.contains("not found"), "{said}");
+
+    for nonce in 0..8 {
+        first.send(&alice, nonce, bob);
+    }
+    until("the follower", || second.nonce(alice.address()) == 8);
+    assert_eq!(second.status()["safeHead"]["number"], json!(0));
+    first.kill();
+    // While a transaction of the one that died may wait at L1, its nonces are not known.
+    let _: Value = l1.client().request("evm_setAutomine", (false,)).unwrap();
+    let chain: U64 = l1.client().request("eth_chainId", ()).unwrap();
+    let waits = Key::named("advance").sign(TxEip1559 {
+        chain_id: chain.to(),
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: bob.into(),
+        ..Default::default()
+    });
+    let raw = Bytes::from(waits.encoded_2718());
+    let _: B256 = l1.client().request("eth_sendRawTransaction", (raw,)).unwrap();
+    second.refused("rollup_promote", "has used 0 nonces on L1, and 1 with what waits there");
+    assert_eq!(second.role(), "follower");
+    let _: Value = l1.client().request("evm_mine", ()).unwrap();
+    let _: Value = l1.client().request("evm_setAutomine", (true,)).unwrap();
+    second.promote();
+    assert_eq!(second.balance(bob), U256::from(8), "nothing that it had is lost");
+    for nonce in 8..12 {
+        second.send(&alice, nonce, bob);
+    }
+    until("the chain goes on", || second.balance(bob) == U256::from(12));
+    until("all on L1", || second.is_on_l1());
+
+    // The first believes that it is the sequencer; there is one.
+    first.start(&leads);
+    until("it follows", || first.role() == "follower" && first.balance(bob) == U256::from(12));
+    until("L1", || ready(&first));
+    first.refused("rollup_promote", "is the sequencer");
+    second.send(&alice, 12, bob);
+    until("it hears of blocks", || first.balance(bob) == U256::from(13));
+
+    // Back again, in good order and without a restart.
+    until("all on L1", || second.is_on_l1());
+    second.change("rollup_demote", json!([to_first])).unwrap();
+    until("the role", || second.role() == "follower");
+    first.promote();
+    first.send(&alice, 13, bob);
+    until("both", || [&first, &second].iter().all(|it| it.balance(bob) == U256::from(14)));
+    until("all on L1", || first.is_on_l1() && second.is_on_l1());
+    assert_eq!(first.status()["safeHead"], second.status()["safeHead"]);
+}
+
+#[test]
+fn the_role_is_changed_from_this_machine_alone() {
+    let output = Command::new(env!("CARGO_BIN_EXE_enshrine"))
+        .args(["node", "--deployment", "/nowhere.json", "--l1", "http://127.0.0.1:1"])
+        .args(["--admin-addr", "0.0.0.0:0"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("loopback"), "{said}");
+}

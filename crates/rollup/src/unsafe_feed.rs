@@ -1,0 +1,82 @@
+//! Listening to a sequencer for blocks that L1 does not have yet.
+
+use crate::rpc_methods::Shared;
+use alloy_primitives::Bytes;
+use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
+use alloy_rpc_types_eth::Block;
+use node::Node;
+use std::{
+    sync::{Arc, mpsc::Sender},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// The pause before a sequencer that is gone is looked for again.
+const RECONNECT: Duration = Duration::from_secs(1);
+/// The moment that the thread which takes blocks needs.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Whom a node listens to, if to anybody.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Feed(Arc<watch::Sender<Option<String>>>);
+
+impl Feed {
+    /// From now on it is this one, or nobody.
+    pub(crate) fn follow(&self, url: Option<String>) {
+        self.0.send_replace(url);
+    }
+
+    /// Hands on the inputs of blocks that this node does not have, without end.
+    pub(crate) async fn read(
+        self,
+        node: Arc<Node>,
+        shared: Arc<Shared>,
+        inputs: Sender<Vec<Bytes>>,
+    ) {
+        let mut followed = self.0.subscribe();
+        loop {
+            let url = followed.borrow_and_update().clone();
+            let listening = async {
+                let Some(url) = &url else { return core::future::pending().await };
+                if let Err(error) = listen(url, &node, &shared, &inputs).await {
+                    tracing::warn!(%error, url, "the sequencer is not heard");
+                }
+                tokio::time::sleep(RECONNECT).await;
+            };
+            tokio::select! {
+                () = listening => {}
+                changed = followed.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}
+
+async fn listen(
+    url: &str,
+    node: &Node,
+    shared: &Shared,
+    inputs: &Sender<Vec<Bytes>>,
+) -> Result<(), alloy_provider::transport::TransportError> {
+    let provider =
+        ProviderBuilder::<_, _, Ethereum>::default().connect_ws(WsConnect::new(url)).await?;
+    let mut heads = provider.subscribe_blocks().await?;
+    loop {
+        let own = node.read(|node| Arc::clone(node.chain.head()));
+        let theirs: Option<Block> = provider.get_block_by_number(own.header.number.into()).await?;
+        // Above what both have; if they have another block there, above what L1 has.
+        let agreed = theirs.is_some_and(|theirs| theirs.header.hash == own.hash);
+        let from = if agreed { own.header.number } else { shared.status.lock().safe_head.number };
+        let new: Vec<Bytes> =
+            provider.raw_request("rollup_inputsAfter".into(), (format!("{from:#x}"),)).await?;
+        let is_behind = !new.is_empty();
+        if is_behind && inputs.send(new).is_err() {
+            return Ok(());
+        }
+        if is_behind {
+            // The thread that takes them needs a moment.
+            tokio::time::sleep(PAUSE).await;
+        } else if heads.recv().await.is_err() {
+            return Ok(());
+        }
+    }
+}

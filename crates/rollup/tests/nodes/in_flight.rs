@@ -1,0 +1,291 @@
+//! Several transactions on their way to L1 at once.
+
+use crate::support::{World, provider_of, signed_with, until};
+use alloy_consensus::Transaction as _;
+use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_provider::{DynProvider, Provider, ext::AnvilApi};
+use alloy_rpc_types_eth::{Transaction, TransactionRequest};
+use contracts::Deployment;
+use enshrine_rollup::{
+    L1Client, L1View, Load, Role, RollupError, RollupNode, Shipment, Signer, Submitter,
+    SubmitterConfig,
+};
+use eyre::{OptionExt as _, Result, ensure};
+use std::{collections::HashMap, time::Duration};
+use testkit::{ETHER, GWEI, Key};
+
+/// Nonce, fee and gas limit of what waits at L1 of an account, by nonce.
+async fn waiting(l1: &DynProvider, account: Address) -> Result<Vec<(u64, u128, u64)>> {
+    type Waiting = HashMap<String, HashMap<String, Transaction>>;
+    let content: Waiting = l1.raw_request("txpool_contentFrom".into(), (account,)).await?;
+    let all = content.into_values().flat_map(HashMap::into_values);
+    let mut all: Vec<_> =
+        all.map(|it| (it.nonce(), it.max_fee_per_gas(), it.gas_limit())).collect();
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// A sequencer whose L1 has taken its first block, and takes no more by itself; and who has money on the L2.
+async fn stalled(world: &World, most: usize) -> Result<(RollupNode, Key)> {
+    let mut config = world.sequencer_config()?;
+    config.submit_interval = Duration::from_millis(50);
+    config.submitter.max_in_flight = most;
+    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let alice = Key::named("alice");
+    world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
+    until("the deposit on L1", &sequencer, || async {
+        Ok(sequencer.status().safe_head.number > 0)
+    })
+    .await?;
+    world.provider.anvil_set_auto_mine(false).await?;
+    Ok((sequencer, alice))
+}
+
+fn count(node: &RollupNode) -> usize {
+    node.status().submitter.map_or(0, |it| it.transactions_in_flight)
+}
+
+/// Makes blocks of the L2 until so many transactions are on their way, and two blocks more. There are never more
+/// than `most`.
+async fn fill(node: &RollupNode, alice: &Key, nonces: &mut u64, most: usize) -> Result<()> {
+    let l2 = provider_of(node)?;
+    let mut behind = 0;
+    while behind < 2 {
+        let transfer =
+            signed_with(alice, *nonces, Address::repeat_byte(0xb0), 1, Bytes::new(), 21_000);
+        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        *nonces += 1;
+        let nonce = *nonces;
+        until("a block", node, || async {
+            Ok(l2.get_transaction_count(alice.address()).await? == nonce)
+        })
+        .await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        ensure!(count(node) <= most, "{:?}", node.status());
+        behind += u64::from(count(node) == most);
+    }
+    Ok(())
+}
+
+async fn until_safe(node: &RollupNode, l1: &DynProvider) -> Result<()> {
+    let number = node.status().unsafe_head.number;
+    until("all on L1", node, || async {
+        l1.anvil_mine(Some(1), None).await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Ok(node.status().safe_head.number >= number)
+    })
+    .await
+}
+
+/// How many transactions of an account L1 has taken, and how many of them failed.
+async fn taken(l1: &DynProvider, account: Address) -> Result<(usize, usize)> {
+    let (mut all, mut failed) = (0, 0);
+    for number in 0..=l1.get_block_number().await? {
+        let receipts = l1.get_block_receipts(BlockNumberOrTag::Number(number).into()).await?;
+        for receipt in receipts.into_iter().flatten().filter(|it| it.from == account) {
+            all += 1;
+            failed += usize::from(!receipt.status());
+        }
+    }
+    Ok((all, failed))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_wait_for_l1_as_are_allowed_and_one_l1_block_takes_them_all() -> Result<()> {
+    for most in [1, 3] {
+        let world = World::new().await?;
+        let account = world.sequencer_config()?.advance_key.address();
+        let (sequencer, alice) = stalled(&world, most).await?;
+        let first = world.provider.get_transaction_count(account).await?;
+        let mut nonces = 0;
+        fill(&sequencer, &alice, &mut nonces, most).await?;
+        let sent = waiting(&world.provider, account).await?;
+        let expected: Vec<u64> = (first..first + most as u64).collect();
+        assert_eq!(sent.iter().map(|it| it.0).collect::<Vec<_>>(), expected);
+
+        world.provider.anvil_mine(Some(1), None).await?;
+        assert_eq!(
+            world.provider.get_transaction_count(account).await?,
+            first + most as u64,
+            "one L1 block takes all"
+        );
+        until_safe(&sequencer, &world.provider).await?;
+        let (_, failed) = taken(&world.provider, account).await?;
+        assert_eq!(failed, 0, "no gas was wasted");
+        sequencer.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn if_the_first_is_lost_to_another_with_its_nonce_all_go_again() -> Result<()> {
+    let world = World::new().await?;
+    let account = world.sequencer_config()?.advance_key.address();
+    let (sequencer, alice) = stalled(&world, 3).await?;
+    let mut nonces = 0;
+    fill(&sequencer, &alice, &mut nonces, 3).await?;
+    let l1 = &world.provider;
+    // Somebody with the same key takes the nonce of the first: what stands behind it fails on L1.
+    let sent = waiting(l1, account).await?;
+    let (nonce, fee, _) = *sent.first().ok_or_eyre("nothing waits")?;
+    l1.anvil_impersonate_account(account).await?;
+    let other = TransactionRequest::default()
+        .from(account)
+        .to(account)
+        .nonce(nonce)
+        .gas_limit(50_000)
+        .max_fee_per_gas(10 * fee)
+        .max_priority_fee_per_gas(5 * fee);
+    let _ = l1.send_transaction(other).await?;
+    l1.anvil_mine(Some(1), None).await?;
+    assert_eq!(l1.get_transaction_count(account).await?, nonce + 3);
+    assert_eq!(taken(l1, account).await?.1, 2, "those behind it have failed");
+    until_safe(&sequencer, l1).await?;
+    // It goes on as before, and nothing that failed was sent twice.
+    fill(&sequencer, &alice, &mut nonces, 3).await?;
+    until_safe(&sequencer, l1).await?;
+    assert_eq!(taken(l1, account).await?.1, 2);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_reorganisation_takes_away_while_others_wait_gets_to_l1_again() -> Result<()> {
+    let world = World::new().await?;
+    let (sequencer, alice) = stalled(&world, 3).await?;
+    let mut nonces = 0;
+    fill(&sequencer, &alice, &mut nonces, 3).await?;
+    let l1 = &world.provider;
+    l1.anvil_mine(Some(1), None).await?;
+    let safe = sequencer.status().unsafe_head.number - 2;
+    until("some on L1", &sequencer, || async {
+        Ok(sequencer.status().safe_head.number >= safe.min(3))
+    })
+    .await?;
+    // More are sent behind what L1 has taken, and that is taken away.
+    fill(&sequencer, &alice, &mut nonces, 3).await?;
+    let head = l1.get_block_number().await?;
+    let nothing: [(); 0] = [];
+    l1.raw_request::<_, ()>("anvil_reorg".into(), (1_u64, nothing)).await?;
+    l1.anvil_mine(Some(1), None).await?;
+    assert!(l1.get_block_number().await? > head);
+    until_safe(&sequencer, l1).await?;
+    let l2 = provider_of(&sequencer)?;
+    assert_eq!(l2.get_balance(Address::repeat_byte(0xb0)).await?, U256::from(nonces));
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// A submitter by itself, over the L1 of a world that makes no blocks.
+fn submitter(world: &Direct, config: SubmitterConfig) -> Result<(Submitter, L1View)> {
+    let deployment = Deployment::read(&world.deployment)?;
+    let client = L1Client::new(&world.url, Duration::from_secs(10))?;
+    let (chain, rollup) = (deployment.l1_chain_id, deployment.rollup);
+    let mut view = L1View::new(client, deployment);
+    while view.poll(&|_| false)?.more {}
+    Ok((Submitter::new(world.key.clone(), chain, rollup, config), view))
+}
+
+struct Direct {
+    deployment: std::path::PathBuf,
+    url: String,
+    key: Signer,
+}
+
+fn shipment(number: u64) -> Shipment {
+    let load = Load { input: Bytes::from(vec![1]), blobs: None };
+    let blocks = vec![(number, B256::repeat_byte(1))];
+    Shipment { blocks, load, gas_limit: Some(800_000), goes_alone: false }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> Result<()> {
+    let world = World::new().await?;
+    world.provider.anvil_set_auto_mine(false).await?;
+    let key = world.sequencer_config()?.advance_key;
+    let account = key.address();
+    let direct = Direct { deployment: world.deployment(), url: world.l1.endpoint(), key };
+    let spending = {
+        let l1 = world.provider.clone();
+        tokio::task::spawn_blocking(move || -> Result<_> {
+            let runtime = tokio::runtime::Handle::current();
+            let config = SubmitterConfig { max_fee: 10 * GWEI, ..SubmitterConfig::default() };
+            // What one of them may cost at most, by a submitter whose limit is no limit.
+            let (mut free, view) = submitter(&direct, config.clone())?;
+            free.submit(&view, shipment(1))?;
+            let sent = runtime.block_on(waiting(&l1, account))?;
+            let (nonce, fee, gas) = *sent.first().ok_or_eyre("nothing waits")?;
+            let cost = fee * u128::from(gas);
+            runtime.block_on(l1.anvil_drop_all_transactions())?;
+
+            for fitting in 1..4_u128 {
+                let limit = cost * fitting + cost / 2;
+                let config = SubmitterConfig { daily_limit: limit, ..config.clone() };
+                let (mut bounded, view) = submitter(&direct, config)?;
+                for number in 0..fitting {
+                    bounded.submit(&view, shipment(u64::try_from(number)?))?;
+                }
+                match bounded.submit(&view, shipment(9)) {
+                    Err(RollupError::SpendingLimit { spent, limit: said }) => {
+                        assert_eq!((spent, said), (cost * (fitting + 1), limit));
+                    }
+                    other => panic!("{other:?}"),
+                }
+                let sent = runtime.block_on(waiting(&l1, account))?;
+                let nonces: Vec<u64> = sent.iter().map(|it| it.0).collect();
+                let expected: Vec<u64> = (nonce..).take(nonces.len()).collect();
+                assert_eq!((nonces.len() as u128, &nonces), (fitting, &expected));
+                runtime.block_on(l1.anvil_drop_all_transactions())?;
+            }
+
+            // The same of what the account has.
+            runtime.block_on(l1.anvil_set_balance(account, U256::from(cost * 2 + cost / 2)))?;
+            let config = SubmitterConfig { low_balance: 0, ..config };
+            let (mut poor, view) = submitter(&direct, config)?;
+            poor.submit(&view, shipment(1))?;
+            poor.submit(&view, shipment(2))?;
+            match poor.submit(&view, shipment(3)) {
+                Err(RollupError::Funds { cost: said, .. }) => {
+                    assert_eq!(said, U256::from(3 * cost))
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(poor.in_flight().map(|it| it.nonce).collect::<Vec<_>>(), [nonce, nonce + 1]);
+
+            // Given up, they give their nonces to the next ones, which pay a tenth more at least.
+            runtime.block_on(l1.anvil_set_balance(account, U256::from(100 * cost)))?;
+            let before = runtime.block_on(waiting(&l1, account))?;
+            poor.forget();
+            assert_eq!(poor.in_flight().count(), 0);
+            poor.submit(&view, shipment(4))?;
+            poor.submit(&view, shipment(5))?;
+            let after = runtime.block_on(waiting(&l1, account))?;
+            assert_eq!(after.len(), 2);
+            for (before, after) in before.iter().zip(&after) {
+                assert_eq!(before.0, after.0);
+                assert!(after.1 * 10 >= before.1 * 11, "{before:?} {after:?}");
+            }
+            Ok(())
+        })
+    };
+    spending.await?
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_behind_what_goes_alone() -> Result<()> {
+    let world = World::new().await?;
+    world.provider.anvil_set_auto_mine(false).await?;
+    let key = world.sequencer_config()?.advance_key;
+    let direct = Direct { deployment: world.deployment(), url: world.l1.endpoint(), key };
+    let done = tokio::task::spawn_blocking(move || -> Result<()> {
+        let (mut submitter, view) = submitter(&direct, SubmitterConfig::default())?;
+        assert!(submitter.has_room());
+        submitter.submit(&view, shipment(1))?;
+        assert!(submitter.has_room());
+        submitter.submit(&view, Shipment { goes_alone: true, ..shipment(2) })?;
+        assert!(!submitter.has_room());
+        Ok(())
+    });
+    done.await?
+}
