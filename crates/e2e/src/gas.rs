@@ -44,7 +44,7 @@ struct Frame {
     to: Option<Address>,
     gas_used: U64,
     #[serde(default)]
-    calls: Vec<Frame>,
+    calls: Vec<Self>,
 }
 
 /// Gas that the calls of EXECUTE in this frame and below it have used.

@@ -8,17 +8,22 @@ use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use client::Client;
 use eyre::{Result, ensure};
+use interfaces::{IL1TokenBridge, IL2TokenBridge, IToken};
 use testkit::{Artifacts, Key};
 
-alloy_sol_types::sol!("../../contracts/interfaces/IL1TokenBridge.sol");
-alloy_sol_types::sol!("../../contracts/interfaces/IL2TokenBridge.sol");
-alloy_sol_types::sol! {
-    interface IToken {
-        function give(address to, uint256 amount) external;
-        function approve(address spender, uint256 amount) external returns (bool);
-        function transfer(address to, uint256 amount) external returns (bool);
-        function balanceOf(address account) external view returns (uint256);
-        function totalSupply() external view returns (uint256);
+/// The interfaces of the bridge, as the contracts have them, and of a token.
+#[allow(clippy::all, reason = "generated code")]
+mod interfaces {
+    alloy_sol_types::sol!("../../contracts/interfaces/IL1TokenBridge.sol");
+    alloy_sol_types::sol!("../../contracts/interfaces/IL2TokenBridge.sol");
+    alloy_sol_types::sol! {
+        interface IToken {
+            function give(address to, uint256 amount) external;
+            function approve(address spender, uint256 amount) external returns (bool);
+            function transfer(address to, uint256 amount) external returns (bool);
+            function balanceOf(address account) external view returns (uint256);
+            function totalSupply() external view returns (uint256);
+        }
     }
 }
 
