@@ -307,7 +307,7 @@ fn a_block_with_rejected_transactions_in_between_is_the_block_without_them() {
     }
     // It was worth trying.
     assert!(
-        accepted > 1_000 && taken_back > 300 && for_gas > 10,
+        accepted > 1_000 && taken_back > 300 && for_gas > 5,
         "{accepted} {taken_back} {for_gas}"
     );
 }
