@@ -171,7 +171,7 @@ fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
 }
 
 /// What each call of EXECUTE takes under a flat schedule whose bytes are free, whatever comes of it.
-fn flat(base: u64) -> GasSchedule {
+const fn flat(base: u64) -> GasSchedule {
     GasSchedule::Flat(Flat { base, per_byte: 0 })
 }
 

@@ -45,7 +45,7 @@ fn reference_next(excess: U512, used: U512, base_fee: U512, price: U512) -> U512
 }
 
 /// Numbers of all sizes.
-fn any_size(rng: &mut Rng, bits: u64) -> u64 {
+const fn any_size(rng: &mut Rng, bits: u64) -> u64 {
     let bits = 1 + rng.below(bits);
     rng.next() >> (64 - bits)
 }
