@@ -36,7 +36,7 @@ const HASHER: Address = Address::repeat_byte(0x36);
 const EMPTY: Address = Address::repeat_byte(0x37);
 const CODES: u8 = 8;
 
-fn code(number: u8) -> Address {
+const fn code(number: u8) -> Address {
     Address::repeat_byte(0x10 + number)
 }
 
@@ -154,7 +154,7 @@ fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, u64) {
 struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
+    const fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

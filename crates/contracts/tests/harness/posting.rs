@@ -139,7 +139,7 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
     let ways = [&single, &alone].map(|input| Posting::in_calldata(from_ref(input)));
     let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
     let (way, _) = cheapest(ways, &prices, 130_000, 0, 1).expect("either is admitted");
-    assert_eq!(way.inputs, [alone.bytes.clone()]);
+    assert_eq!(way.inputs, std::slice::from_ref(&alone.bytes));
     // And the dearer one really is.
     let cost = |posting: &Posting| posting.cost(FORK, 0, 1);
     let [one, three, ..] = &candidates();

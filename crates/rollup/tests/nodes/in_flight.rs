@@ -247,7 +247,7 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
             poor.submit(&view, shipment(2))?;
             match poor.submit(&view, shipment(3)) {
                 Err(RollupError::Funds { cost: said, .. }) => {
-                    assert_eq!(said, U256::from(3 * cost))
+                    assert_eq!(said, U256::from(3 * cost));
                 }
                 other => panic!("{other:?}"),
             }

@@ -78,7 +78,7 @@ fn every_block_is_a_batch_of_one_with_the_same_nodes_and_the_same_verdict() {
             let decoded = StatelessBatch::decode(&bytes).expect("decodes");
             assert_eq!(decoded, *batch);
             let verdicts = verify_batch(&decoded, &case.spec).expect("is valid");
-            assert_eq!(verdicts, [case.verdict.clone()], "{}", case.name);
+            assert_eq!(verdicts, std::slice::from_ref(&case.verdict), "{}", case.name);
             listed += rlp + 4 * nodes.len();
             streams += batch.witness.state.stream_len();
         });
@@ -296,7 +296,7 @@ fn a_storage_of_two_accounts_is_carried_once_and_may_be_twice() {
     assert_eq!(one.digests().last(), two.digests().last());
     let root = *one.digests().last().expect("has a root");
     let list: Vec<_> = (0..one.len()).filter_map(|at| one.get(at)).collect();
-    assert_eq!(compact(root, list[..].into(), none), Ok(once.clone()));
+    assert_eq!(compact(root, list[..].into(), none).as_deref(), Ok(&once[..]));
     // Another hash is another state.
     let other = twins(4, 0x14, &[9; 32]);
     assert_ne!(expanded_state(&decode(&other), none).digests().last(), Some(&root));
