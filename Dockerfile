@@ -13,9 +13,9 @@ RUN cargo build --release --workspace --bin enshrine --locked
 
 FROM debian:bookworm-slim
 COPY --from=build /enshrine/target/release/enshrine /usr/local/bin/enshrine
-RUN useradd --create-home --uid 10001 enshrine
+RUN useradd --create-home --home-dir /var/lib/enshrine --uid 10001 enshrine
 USER enshrine
-WORKDIR /home/enshrine
+WORKDIR /var/lib/enshrine
 EXPOSE 8545
 ENTRYPOINT ["enshrine"]
 CMD ["devnet", "--host", "0.0.0.0"]
