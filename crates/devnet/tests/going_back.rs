@@ -356,9 +356,11 @@ fn what_comes_in_the_midst_of_a_reorganisation_does_not_wait_for_somebody_else()
         client.request::<_, Value>(method, params).unwrap()
     };
     let accounts = ask("eth_accounts", json!([]));
-    let transfer = json!({ "from": accounts[0], "to": accounts[1], "value": "0x1" });
     ask("anvil_mine", json!([16]));
-    for _ in 0..100 {
+    for round in 0..100 {
+        // Each sender in turn: by the time that it sends again, no reorganisation takes its last transaction away.
+        // If one did, a nonce that was given out before would have to wait for another.
+        let transfer = json!({ "from": accounts[round % 10], "to": accounts[0], "value": "0x1" });
         std::thread::scope(|scope| {
             scope.spawn(|| ask("anvil_reorg", json!([8, []])));
             scope.spawn(|| ask("eth_sendTransaction", json!([transfer])));
