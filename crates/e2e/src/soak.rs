@@ -163,7 +163,12 @@ impl Soak {
         let theirs = block_hash(self.follower.client(), safe)?;
         ensure!(block_hash(l2, safe)? == theirs, "two L2s at block {safe}");
         if looks_back {
-            self.ledger.look_back(l2)?;
+            let (ledger, mut lost) = (&self.ledger, None);
+            let whole = until("what was in blocks to be there", || {
+                lost = ledger.look_back(l2)?;
+                Ok(lost.is_none())
+            });
+            whole.wrap_err_with(|| format!("was in a block, and is lost: {lost:?}"))?;
         }
 
         let sent: U256 = messages(&self.rollup)?.into_iter().sum();

@@ -119,12 +119,15 @@ impl Ledger {
         format!("{} of {} are in no block: {missing:?}", missing.len(), new.len())
     }
 
-    /// That what was in blocks some time ago still is.
-    pub(super) fn look_back(&self, node: &Client) -> Result<()> {
+    /// What was in a block some time ago and is not now, if there is anything. It may come back: a node that
+    /// hears late of a reorganisation of L1 makes its newest blocks again.
+    pub(super) fn look_back(&self, node: &Client) -> Result<Option<B256>> {
         for sent in &self.all[self.settled.saturating_sub(RECENT)..self.settled] {
-            ensure!(find(node, sent.hash)?.is_some(), "{} was in a block, and is lost", sent.hash);
+            if find(node, sent.hash)?.is_none() {
+                return Ok(Some(sent.hash));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// That everything that was ever acknowledged is in blocks of a node.
