@@ -13,9 +13,8 @@ use eyre::{Result, WrapErr as _, bail, ensure};
 use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::{
-    checks,
+    checks, files,
     links::{self, Broken},
-    package,
 };
 
 /// The heading of the table of contents below which the pages stand that are made here.
@@ -25,8 +24,8 @@ const REFERENCE: &str = "# Reference\n";
 /// lead somewhere.
 pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
     let pages = root.join("target/book-pages");
-    empty(&pages)?;
-    package::copy(&root.join("docs"), &pages, |_| true)?;
+    files::empty(&pages)?;
+    files::copy(&root.join("docs"), &pages, |_| true)?;
     let summary = pages.join("SUMMARY.md");
     let contents = read(&summary)?;
     ensure!(contents.contains(REFERENCE), "docs/SUMMARY.md has no {:?}", REFERENCE.trim());
@@ -39,10 +38,10 @@ pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
     let contents = contents.replacen(REFERENCE, &made, 1);
     fs::write(&summary, &contents)?;
 
-    let (mut files, mut documents) = (Vec::new(), Vec::new());
-    for path in files_below(&pages)? {
+    let (mut known, mut documents) = (Vec::new(), Vec::new());
+    for path in files::below(&pages)? {
         let inside = path.strip_prefix(&pages)?.to_owned();
-        files.push(inside.clone());
+        known.push(inside.clone());
         if path.extension().is_some_and(|extension| extension == "md") {
             let text = outward(&inside, &read(&path)?);
             fs::write(&path, &text)?;
@@ -53,7 +52,7 @@ pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
     for page in &left_out {
         println!("docs/{}: is not in docs/SUMMARY.md", page.display());
     }
-    let broken: Vec<Broken> = links::broken(&documents, &files);
+    let broken: Vec<Broken> = links::broken(&documents, &known);
     for (path, line, what) in &broken {
         println!("{}:{line}: {what}", path.display());
     }
@@ -98,7 +97,7 @@ fn commands(enshrine: &Path) -> Result<String> {
 /// Puts the pages of the contracts below `pages`; returns their entries in the table of contents.
 fn contracts(root: &Path, pages: &Path) -> Result<String> {
     let made = root.join("target/forge-doc");
-    empty(&made)?;
+    files::empty(&made)?;
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     let status = tools.forge_command().args(["doc", "--out"]).arg(&made).status()?;
     ensure!(status.success(), "forge doc failed: {status}");
@@ -106,7 +105,7 @@ fn contracts(root: &Path, pages: &Path) -> Result<String> {
     let (_, contents) = contents
         .split_once("# contracts\n")
         .ok_or_else(|| eyre::eyre!("forge doc has no contracts"))?;
-    for path in files_below(&made.join("src/contracts"))? {
+    for path in files::below(&made.join("src/contracts"))? {
         let inside = path.strip_prefix(made.join("src"))?;
         // It links from the top of its own book.
         let up = "../".repeat(inside.components().count() - 1);
@@ -120,30 +119,6 @@ fn contracts(root: &Path, pages: &Path) -> Result<String> {
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).wrap_err_with(|| format!("cannot read {}", path.display()))
-}
-
-fn empty(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)
-            .wrap_err_with(|| format!("cannot remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make {}", folder.display()))
-}
-
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in
-        fs::read_dir(folder).wrap_err_with(|| format!("cannot list {}", folder.display()))?
-    {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(files_below(&path)?);
-        } else {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 #[cfg(test)]

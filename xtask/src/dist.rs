@@ -3,18 +3,14 @@
 //! An archive depends on nothing but what is in it: files are in the order of their names and have neither time
 //! nor owner, so that whoever builds the same commit with the same compiler can compare hashes.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use alloy_primitives::hex;
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest as _, Sha256};
 
-use crate::{bench, stages::BUILD_ENSHRINE};
+use crate::{bench, files, stages::BUILD_ENSHRINE};
 
 /// What goes along as it is.
 const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
@@ -44,9 +40,7 @@ pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
     let name = format!("enshrine-{}-{triple}", env!("CARGO_PKG_VERSION"));
     let dist = root.join("target/dist");
     let folder = dist.join(&name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
+    files::empty(&folder)?;
     fs::create_dir_all(folder.join("completions"))?;
     fs::copy(&binary, folder.join("enshrine"))
         .wrap_err_with(|| format!("cannot copy {}", binary.display()))?;
@@ -103,12 +97,9 @@ fn said(program: &Path, arguments: &[&str]) -> Result<String> {
 
 /// The folder `name` below `parent`, as a compressed archive.
 fn pack(parent: &Path, name: &str) -> Result<Vec<u8>> {
-    let mut files = Vec::new();
-    list(&parent.join(name), &mut files)?;
-    files.sort();
     let zip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     let mut archive = tar::Builder::new(zip);
-    for file in files {
+    for file in files::below(&parent.join(name))? {
         let content =
             fs::read(&file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
         let inside = file.strip_prefix(parent)?;
@@ -121,16 +112,6 @@ fn pack(parent: &Path, name: &str) -> Result<Vec<u8>> {
         archive.append_data(&mut header, inside, &content[..])?;
     }
     Ok(archive.into_inner()?.finish()?)
-}
-
-fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in
-        fs::read_dir(folder).wrap_err_with(|| format!("cannot list {}", folder.display()))?
-    {
-        let path = entry?.path();
-        if path.is_dir() { list(&path, files)? } else { files.push(path) }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

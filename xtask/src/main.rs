@@ -12,6 +12,7 @@ mod book;
 mod checks;
 mod coverage;
 mod dist;
+mod files;
 mod links;
 mod lint;
 mod mutants;

@@ -5,13 +5,15 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use eyre::{Result, WrapErr as _, ensure, eyre};
 use serde_json::Value;
+
+use crate::files;
 
 /// What is packed as it is: folders of Solidity.
 const FOLDERS: [&str; 2] = ["contracts", "test/utils"];
@@ -30,16 +32,11 @@ pub(crate) fn run(root: &Path, out: Option<&Path>) -> Result<bool> {
 /// Makes the package anew, and an archive of it.
 fn pack(root: &Path, out: &Path) -> Result<PathBuf> {
     let package = out.join("enshrine");
-    match fs::remove_dir_all(&package) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).wrap_err_with(|| format!("cannot remove {}", package.display()));
-        }
-        _ => fs::create_dir_all(&package)?,
-    }
-    copy(&root.join("tools/package"), &package, |_| true)?;
+    files::empty(&package)?;
+    files::copy(&root.join("tools/package"), &package, |_| true)?;
     for folder in FOLDERS {
         let is_solidity = |path: &Path| path.extension() == Some(OsStr::new("sol"));
-        copy(&root.join(folder), &package.join(folder), is_solidity)?;
+        files::copy(&root.join(folder), &package.join(folder), is_solidity)?;
     }
     for license in LICENSES {
         fs::copy(root.join(license), package.join(license))
@@ -57,21 +54,4 @@ fn pack(root: &Path, out: &Path) -> Result<PathBuf> {
     let answer: Value = serde_json::from_slice(&output.stdout).wrap_err("what npm pack answers")?;
     let name = answer[0]["filename"].as_str();
     Ok(out.join(name.ok_or_else(|| eyre!("npm pack names no archive"))?))
-}
-
-/// Copies the files of a folder that are wanted, and those of the folders in it.
-pub(crate) fn copy(from: &Path, to: &Path, wanted: fn(&Path) -> bool) -> Result<()> {
-    fs::create_dir_all(to)?;
-    let entries = fs::read_dir(from).wrap_err_with(|| format!("cannot list {}", from.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        let Some(name) = path.file_name() else { continue };
-        if path.is_dir() {
-            copy(&path, &to.join(name), wanted)?;
-        } else if wanted(&path) {
-            fs::copy(&path, to.join(name))
-                .wrap_err_with(|| format!("cannot copy {}", path.display()))?;
-        }
-    }
-    Ok(())
 }
