@@ -40,7 +40,7 @@ contract NativeRollup is RelayDuty, ForcedDuty {
         // block of which it can be demanded shows what is due.
         uint64 time = uint64(block.timestamp);
         uint64 start = _forks[0].from;
-        bool sent = IL1MessageQueue(INBOX).checkpoint().count != 0;
+        bool sent = IL1MessageQueue(MESSAGE_QUEUE).checkpoint().count != 0;
         bool submitted = IForcedInbox(FORCED).count() != 0;
         _startDuties(sent ? start : time + RELAY_DEADLINE, submitted ? start : time + _FORCED_DELAY);
     }

@@ -107,13 +107,15 @@ contract Deploy is RollupPlan {
 
     function _requireLinks(Plan memory plan) private view {
         INativeRollup rollup = INativeRollup(plan.rollup);
-        _requireLink("inbox of the rollup", rollup.INBOX(), plan.inbox);
+        _requireLink("message queue of the rollup", rollup.MESSAGE_QUEUE(), plan.messageQueue);
         _requireLink("forced inbox of the rollup", rollup.FORCED(), plan.forced);
-        _requireLink("rollup of the inbox", L1MessageQueue(plan.inbox).ROLLUP(), plan.rollup);
+        _requireLink(
+            "rollup of the message queue", L1MessageQueue(plan.messageQueue).ROLLUP(), plan.rollup
+        );
         _requireLink("rollup of the forced inbox", ForcedInbox(plan.forced).ROLLUP(), plan.rollup);
         if (plan.l1Bridge == address(0)) return;
         L1TokenBridge bridge = L1TokenBridge(plan.l1Bridge);
-        _requireLink("queue of the bridge", bridge.QUEUE(), plan.inbox);
+        _requireLink("queue of the bridge", bridge.QUEUE(), plan.messageQueue);
         _requireLink("other side of the bridge", bridge.L2_BRIDGE(), plan.l2Bridge);
     }
 
@@ -210,7 +212,7 @@ contract Deploy is RollupPlan {
         vm.serializeBytes32(key, "genesisStateRoot", plan.genesis.stateRoot);
         vm.serializeAddress(key, "deployer", plan.deployer);
         vm.serializeAddress(key, "rollup", plan.rollup);
-        vm.serializeAddress(key, "inbox", plan.inbox);
+        vm.serializeAddress(key, "messageQueue", plan.messageQueue);
         vm.serializeAddress(key, "forced", plan.forced);
         vm.serializeAddress(key, "policy", plan.policy);
         vm.serializeAddress(key, "l1Bridge", plan.l1Bridge);

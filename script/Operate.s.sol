@@ -29,13 +29,13 @@ contract Operate is RollupPlan {
 
     /// @notice Sends ETH to an account on the L2, which may also take it back if the delivery fails.
     function deposit(string calldata file, address to, uint256 value) external {
-        IL1MessageQueue inbox = IL1MessageQueue(_address(file, ".inbox"));
+        IL1MessageQueue queue = IL1MessageQueue(_address(file, ".messageQueue"));
         // The base fee may rise until the deposit is in a block.
-        uint256 fee = inbox.minimumFee(0) * 5 / 4;
+        uint256 fee = queue.minimumFee(0) * 5 / 4;
         vm.broadcast(msg.sender);
         // No base fee comes near 2^128.
         // forge-lint: disable-next-line(unsafe-typecast)
-        uint64 index = inbox.send{value: value + fee}(to, to, 0, uint128(fee), "");
+        uint64 index = queue.send{value: value + fee}(to, to, 0, uint128(fee), "");
         console.log("message", index);
     }
 
@@ -52,11 +52,11 @@ contract Operate is RollupPlan {
 
     /// @notice Claims a message of the L2, with the calldata of `IL1MessageQueue.claim`.
     function claim(string calldata file, string calldata calldataFile) external {
-        address inbox = _address(file, ".inbox");
+        address messageQueue = _address(file, ".messageQueue");
         bytes memory data = _calldata(calldataFile, IL1MessageQueue.claim.selector);
         uint256 gas = _claimGas(data);
         vm.broadcast(msg.sender);
-        (bool ok, bytes memory answer) = inbox.call{gas: gas}(data);
+        (bool ok, bytes memory answer) = messageQueue.call{gas: gas}(data);
         _require(ok, answer);
     }
 

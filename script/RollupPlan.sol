@@ -46,7 +46,7 @@ abstract contract RollupPlan is PlanChecks {
         /// In the order in which their constructors need one another.
         Part[] parts;
         address rollup;
-        address inbox;
+        address messageQueue;
         address forced;
         /// Zero if anyone may advance.
         address policy;
@@ -90,7 +90,7 @@ abstract contract RollupPlan is PlanChecks {
         plan.owner = vm.parseTomlAddress(toml, ".rollup.owner");
         string memory salt = vm.parseTomlString(toml, ".deployment.salt");
         plan.rollup = _at(deployer, salt, "rollup");
-        plan.inbox = _at(deployer, salt, "inbox");
+        plan.messageQueue = _at(deployer, salt, "message queue");
         plan.forced = _at(deployer, salt, "forced");
         if (vm.parseTomlBool(toml, ".bridge.enabled")) {
             plan.l1Bridge = _at(deployer, salt, "bridge");
@@ -110,8 +110,12 @@ abstract contract RollupPlan is PlanChecks {
         uint256 more = (policy.length == 0 ? 0 : 1) + (plan.l1Bridge == address(0) ? 0 : 1);
         plan.parts = new Part[](3 + more);
         uint256 next = 0;
-        plan.parts[next++] =
-            Part("L1MessageQueue", _salt(salt, "inbox"), plan.inbox, _inbox(toml, plan));
+        plan.parts[next++] = Part(
+            "L1MessageQueue",
+            _salt(salt, "message queue"),
+            plan.messageQueue,
+            _messageQueue(toml, plan)
+        );
         plan.parts[next++] =
             Part("ForcedInbox", _salt(salt, "forced"), plan.forced, _forced(toml, plan));
         if (policy.length != 0) {
@@ -122,7 +126,7 @@ abstract contract RollupPlan is PlanChecks {
             Part("NativeRollup", _salt(salt, "rollup"), plan.rollup, _rollup(toml, plan));
         if (plan.l1Bridge != address(0)) {
             bytes memory bridge = abi.encodePacked(
-                type(L1TokenBridge).creationCode, abi.encode(plan.inbox, plan.l2Bridge)
+                type(L1TokenBridge).creationCode, abi.encode(plan.messageQueue, plan.l2Bridge)
             );
             plan.parts[next++] = Part("L1TokenBridge", _salt(salt, "bridge"), plan.l1Bridge, bridge);
         }
@@ -138,7 +142,11 @@ abstract contract RollupPlan is PlanChecks {
         return vm.computeCreate2Address(0, keccak256(l2BridgeCode(l1Bridge)), PROXY);
     }
 
-    function _inbox(string memory toml, Plan memory plan) private pure returns (bytes memory) {
+    function _messageQueue(string memory toml, Plan memory plan)
+        private
+        pure
+        returns (bytes memory)
+    {
         return abi.encodePacked(
             type(L1MessageQueue).creationCode,
             abi.encode(
@@ -175,7 +183,7 @@ abstract contract RollupPlan is PlanChecks {
             openAfter: _u64(toml, ".rollup.open_after"),
             relayDeadline: _u64(toml, ".rollup.relay_deadline"),
             upgradeDelay: _u64(toml, ".rollup.upgrade_delay"),
-            inbox: plan.inbox,
+            messageQueue: plan.messageQueue,
             forced: plan.forced,
             policy: plan.policy,
             owner: plan.owner

@@ -274,7 +274,7 @@ contract NativeRollupConstructorTest is RollupFixture {
         assertEq(rollup.OPEN_AFTER(), OPEN_AFTER);
         assertEq(rollup.RELAY_DEADLINE(), RELAY_DEADLINE);
         assertEq(rollup.UPGRADE_DELAY(), UPGRADE_DELAY);
-        assertEq(rollup.INBOX(), address(queue));
+        assertEq(rollup.MESSAGE_QUEUE(), address(queue));
         assertEq(rollup.FORCED(), address(inbox));
         assertEq(rollup.policy(), address(0));
         assertEq(rollup.owner(), address(0));

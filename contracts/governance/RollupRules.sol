@@ -72,7 +72,7 @@ abstract contract RollupRules is RollupState {
     uint64 public immutable UPGRADE_DELAY;
 
     /// @inheritdoc INativeRollup
-    address public immutable INBOX;
+    address public immutable MESSAGE_QUEUE;
 
     /// @inheritdoc INativeRollup
     address public immutable FORCED;
@@ -94,12 +94,12 @@ abstract contract RollupRules is RollupState {
         OPEN_AFTER = config.openAfter;
         RELAY_DEADLINE = config.relayDeadline;
         UPGRADE_DELAY = config.upgradeDelay;
-        INBOX = config.inbox;
+        MESSAGE_QUEUE = config.messageQueue;
         FORCED = config.forced;
 
         IForcedInbox forced = IForcedInbox(config.forced);
-        if (IL1MessageQueue(config.inbox).ROLLUP() != address(this)) {
-            revert QueueMismatch(config.inbox);
+        if (IL1MessageQueue(config.messageQueue).ROLLUP() != address(this)) {
+            revert QueueMismatch(config.messageQueue);
         }
         if (forced.ROLLUP() != address(this) || forced.CHAIN_ID() != config.chainId) {
             revert QueueMismatch(config.forced);
@@ -109,7 +109,7 @@ abstract contract RollupRules is RollupState {
         _requireRingOutlasts(config);
         uint256 limit = genesis.gasLimit;
         if (limit >> 32 != 0) revert GenesisOutOfBounds(genesis.gasLimit, type(uint32).max);
-        _requireCapacity(limit, config.inbox, config.forced);
+        _requireCapacity(limit, config.messageQueue, config.forced);
 
         _forks.push(Fork(config.schema, genesis.timestamp));
         _rules = uint256(uint160(config.policy)) | limit << 160 | limit << 192
@@ -272,7 +272,7 @@ abstract contract RollupRules is RollupState {
 
     function _setGasLimit(uint256 value) private {
         if (value >> 32 != 0) revert ChangeInvalid(Change.GasLimit, value);
-        _requireCapacity(value, INBOX, FORCED);
+        _requireCapacity(value, MESSAGE_QUEUE, FORCED);
         _rules = _rules & ~(uint256(type(uint32).max) << 192) | value << 192;
     }
 
@@ -321,7 +321,7 @@ abstract contract RollupRules is RollupState {
         bool forcedDone = d.forcedDue > until + _FORCED_DELAY || _forcedBefore() <= d.forcedNext;
         return forcedDone
             && (d.relayDue > until + RELAY_DEADLINE
-                || IL1MessageQueue(INBOX).countBefore() <= d.relayed);
+                || IL1MessageQueue(MESSAGE_QUEUE).countBefore() <= d.relayed);
     }
 
     /// @dev How many forced transactions were submitted before this L1 block.
@@ -389,7 +389,7 @@ abstract contract RollupRules is RollupState {
     /// first message is due in a block that anyone can add. One message per L1 block takes a place of it
     /// per slot, and when all are taken nobody can send.
     function _requireRingOutlasts(Config memory config) private view {
-        uint256 places = IL1MessageQueue(config.inbox).CHECKPOINTS();
+        uint256 places = IL1MessageQueue(config.messageQueue).CHECKPOINTS();
         uint256 idle = uint256(config.relayDeadline) + config.maxLag + config.openAfter;
         _requireAtLeast(places * L1_SLOT, idle);
     }
@@ -400,9 +400,9 @@ abstract contract RollupRules is RollupState {
 
     /// @dev A block with this gas limit, and L1, can hold the largest message, all the relays that can be
     /// demanded, and the largest forced transaction. Their bytes fit by construction, see `Capacity`.
-    function _requireCapacity(uint256 gasLimit, address inbox, address forced) private view {
+    function _requireCapacity(uint256 gasLimit, address messageQueue, address forced) private view {
         if (gasLimit < MIN_GAS_LIMIT) revert ChangeInvalid(Change.GasLimit, gasLimit);
-        IL1MessageQueue queue = IL1MessageQueue(inbox);
+        IL1MessageQueue queue = IL1MessageQueue(messageQueue);
         uint256 room = gasLimit < Capacity.TRANSACTION_GAS ? gasLimit : Capacity.TRANSACTION_GAS;
         uint256 gas = Messages.relayGas(queue.MAX_GAS(), queue.MAX_DATA());
         if (gas > room) revert MessageCapsTooHigh(gas, room);

@@ -64,7 +64,7 @@ interface INativeRollup {
         /// Seconds between the announcement of an upgrade and the upgrade.
         uint64 upgradeDelay;
         /// The queue of messages to the L2, an `IL1MessageQueue`.
-        address inbox;
+        address messageQueue;
         /// The queue of forced transactions, an `IForcedInbox`.
         address forced;
         /// Who may advance, an `ISequencing`; zero for anyone.
@@ -426,7 +426,7 @@ interface INativeRollup {
     function UPGRADE_DELAY() external view returns (uint64);
 
     /// @notice The queue whose messages the anchors name, an `IL1MessageQueue`.
-    function INBOX() external view returns (address);
+    function MESSAGE_QUEUE() external view returns (address);
 
     /// @notice The queue of forced transactions, an `IForcedInbox`.
     function FORCED() external view returns (address);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
+import {KeptCodes} from "./KeptCodes.sol";
+
 /// @title Call of the EXECUTE precompile, and the fields of its input
 /// @notice The input of EXECUTE is a schema id (two bytes, big endian) and an SSZ `StatelessInput`.
-/// It is copied to memory once, as it came; the fields that a rollup governs are read in place, and
-/// the same bytes go to EXECUTE. Nothing is encoded again, so what was compared is what was executed.
+/// It is copied to memory once, as it came, with what L1 keeps of it (`KeptCodes`); the fields that a
+/// rollup governs are read in place, and the same bytes go to EXECUTE. Nothing is encoded again, so what
+/// was compared is what was executed.
 ///
 /// @dev Why fields may be read at constant offsets. An SSZ container begins with a fixed part, in
 /// which a field of variable size is only an offset from the container's start. `StatelessInput` holds
@@ -148,7 +151,7 @@ library Execute {
     function allocate(bytes[] calldata inputs) internal pure returns (bytes memory buffer) {
         uint256 capacity = MIN_LENGTH;
         for (uint256 i = 0; i < inputs.length; ++i) {
-            uint256 length = inputs[i].length;
+            uint256 length = KeptCodes.lengthOf(inputs[i]);
             if (length > capacity) capacity = length;
         }
         // Unlike `new bytes`, this neither clears the memory nor pays for that.
@@ -163,11 +166,16 @@ library Execute {
     /// @return count How many blocks a batch has, which `blockAt` finds; zero if the input is none, and is
     /// read as its block.
     function load(bytes memory buffer, bytes calldata input) internal view returns (uint256 count) {
-        if (input.length < MIN_LENGTH) revert InputTooShort(input.length, MIN_LENGTH);
-        assembly ("memory-safe") {
-            mstore(buffer, input.length)
-            calldatacopy(add(buffer, 0x20), input.offset, input.length)
+        if (KeptCodes.refers(input)) {
+            KeptCodes.assemble(buffer, input);
+        } else {
+            assembly ("memory-safe") {
+                mstore(buffer, input.length)
+                calldatacopy(add(buffer, 0x20), input.offset, input.length)
+            }
         }
+        uint256 length = buffer.length;
+        if (length < MIN_LENGTH) revert InputTooShort(length, MIN_LENGTH);
         // Schema id at byte 0 and both offsets, at bytes 2 and 18, stand in one word.
         uint256 head = uint256(_word(buffer, 0));
         if (uint32(head >> 208) != INPUT_FIXED << 24) {
@@ -183,7 +191,7 @@ library Execute {
         if (first != 4 * count) revert OffsetNotCanonical(REQUEST_AT, first, 4 * count);
         if (!hasTrailer()) return count;
         uint256 expected = REQUEST_AT + (4 + REQUEST_HEAD) * count + TRAILER_LENGTH;
-        if (input.length != expected) revert HeadLengthMismatch(input.length, expected);
+        if (length != expected) revert HeadLengthMismatch(length, expected);
     }
 
     /// @notice A block of a loaded batch, for the functions that read of blocks, and for no others.

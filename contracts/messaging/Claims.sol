@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {LibBitmap} from "solady/utils/LibBitmap.sol";
 import {IL1MessageQueue} from "../interfaces/IL1MessageQueue.sol";
 import {INativeRollup} from "../interfaces/INativeRollup.sol";
-import {Bitmap} from "../libraries/Bitmap.sol";
 import {Delivery} from "../libraries/Delivery.sol";
 import {Predeploys} from "../libraries/Predeploys.sol";
 import {StateProof} from "../libraries/StateProof.sol";
@@ -22,7 +22,7 @@ import {Messages} from "./Messages.sol";
 /// @dev ETH leaves the escrow as value and fee of such messages and in no other way. On the L2 that ETH
 /// went into the messenger when the message was sent, so what is paid here is no longer there.
 abstract contract Claims is Escrow {
-    using Bitmap for Bitmap.Bits;
+    using LibBitmap for LibBitmap.Bitmap;
 
     /// @inheritdoc IL1MessageQueue
     uint64 public constant STORAGE_ROOTS = 8191;
@@ -31,7 +31,7 @@ abstract contract Claims is Escrow {
     bytes32[STORAGE_ROOTS] private _storageRoots;
 
     /// @dev Indices of the messages that were claimed or refunded.
-    Bitmap.Bits private _claimed;
+    LibBitmap.Bitmap private _claimed;
 
     /// @dev Zero while nothing is under way; during a call that delivers or pays, a bit that says so, and
     /// during a delivery the L2 sender of the message below it.
@@ -114,7 +114,8 @@ abstract contract Claims is Escrow {
         }
         header.dataHash = keccak256(data);
         uint64 index = header.index;
-        if (!_claimed.add(index)) revert AlreadyClaimed(index);
+        // Out again if it was in; but then nothing of this call stays.
+        if (!_claimed.toggle(index)) revert AlreadyClaimed(index);
         bytes32 got = Messages.hash(header);
         _requireStorageRoot(proof);
         uint256 expected =

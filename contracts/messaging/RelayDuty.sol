@@ -45,7 +45,7 @@ abstract contract RelayDuty is RollupRules {
             revert CheckpointAfterAnchor(update.checkpointBlock, number);
         }
         bytes32 l1Hash = L1History.hashOf(number);
-        bool known = IL1MessageQueue(INBOX)
+        bool known = IL1MessageQueue(MESSAGE_QUEUE)
             .isCheckpoint(
                 update.checkpointId, count, root, update.checkpointBlock, update.checkpointTimestamp
             );
@@ -71,7 +71,7 @@ abstract contract RelayDuty is RollupRules {
             return _settle(tip, proofs[tip.relaysUsed++], demanded);
         }
         if (tip.timestamp < d.relayDue) return false;
-        uint64 since = IL1MessageQueue(INBOX).settleIfIdle(d.relayed);
+        uint64 since = IL1MessageQueue(MESSAGE_QUEUE).settleIfIdle(d.relayed);
         if (since != 0) {
             d.relayDue = since + RELAY_DEADLINE;
             emit RelayProven(d.relayed, since);
@@ -86,7 +86,7 @@ abstract contract RelayDuty is RollupRules {
         returns (bool worked)
     {
         Duties memory d = tip.duties;
-        IL1MessageQueue queue = IL1MessageQueue(INBOX);
+        IL1MessageQueue queue = IL1MessageQueue(MESSAGE_QUEUE);
         uint64 relayed = queue.relayedAfter(tip.stateRoot, proof.accountProof, proof.storageProof);
         // The messenger never counts back; the comparison below depends on that.
         if (relayed < d.relayed) revert RelayedWentBack(relayed, d.relayed);

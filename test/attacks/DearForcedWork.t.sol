@@ -12,7 +12,7 @@ import {RealRollup} from "../utils/RealRollup.sol";
 /// @title Forced work that costs more on L1 than on the L2
 /// @notice A precompile has no code, so a transaction to one looks like a transfer with data. But L2 gas of
 /// some buys several times the work of other gas, and EXECUTE asks its caller for the rest: 8 million gas of
-/// BLAKE2F take nearly 6 million more. Beside a block as large as `Capacity` supposes, that is more than an
+/// BLAKE2F take nearly 14 million more. Beside a block as large as `Capacity` supposes, that is more than an
 /// L1 transaction has. If it could be forced, the chain would stand still until it expires, for the price of
 /// one transaction.
 contract DearForcedWorkTest is RealRollup {

@@ -371,7 +371,11 @@ contract VerifyTest is RollupParts {
         p.parts[0].initCode = honest;
         vm.expectRevert(
             abi.encodeWithSelector(
-                Deploy.InitCodeMismatch.selector, "L1MessageQueue", p.inbox, got, keccak256(honest)
+                Deploy.InitCodeMismatch.selector,
+                "L1MessageQueue",
+                p.messageQueue,
+                got,
+                keccak256(honest)
             )
         );
         certifier.certify(p);

@@ -6,6 +6,7 @@ import {OpenSequencing} from "../../contracts/sequencing/OpenSequencing.sol";
 import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {RotatingSequencing} from "../../contracts/sequencing/RotatingSequencing.sol";
 import {IL2} from "../utils/IL2.sol";
+import {KeptInputs} from "../utils/KeptInputs.sol";
 import {L2} from "../utils/L2.sol";
 import {GasFixture} from "./GasFixture.sol";
 
@@ -185,6 +186,26 @@ contract AdvanceGasTest is GasFixture {
         assertHead();
         nextL1Block();
         return all;
+    }
+
+    /// @dev What keeping the codes of a block on L1 costs the contract, and what it saves in all.
+    function test_gas_of_codes_that_are_kept_on_l1() public {
+        fillRing();
+        l2.transfer("alice", address(0xb0b), 1);
+        bytes[] memory inputs = one(l2.seal());
+        uint256 charges = chargesOf(inputs);
+        bytes[] memory short = one(KeptInputs.shorten(inputs[0], KeptInputs.codesOf(inputs[0])));
+        uint256 state = vm.snapshotState();
+        Cost memory plain = cost(address(rollup), 0, advanceCall(inputs, none()));
+        vm.revertToState(state);
+        Cost memory kept = cost(address(rollup), 0, advanceCall(short, none()));
+        assertHead();
+        emit log_named_uint("charge of EXECUTE", charges);
+        uint256 more = kept.beyondCalldata - plain.beyondCalldata;
+        vm.snapshotValue("gas", "advance: codes that L1 keeps, without calldata", more);
+        vm.snapshotValue("gas", "advance: codes that L1 keeps, saved", plain.inAll - kept.inAll);
+        assertLe(more, 6000);
+        assertGt(plain.inAll, kept.inAll + 30_000);
     }
 
     function test_gas_of_an_advance_in_all() public {

@@ -3,45 +3,21 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 import {IL1MessageQueue} from "../../contracts/interfaces/IL1MessageQueue.sol";
-import {Bitmap} from "../../contracts/libraries/Bitmap.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {SVM} from "./Svm.sol";
 
-/// @dev No message of the L2 is claimed twice. From any state of the bitmap, one step: what is in stays
-/// in, nothing but the number itself comes in, and `add` says whether it did. By induction over the
-/// steps a number is added once. And the real queue, from any state: once a claim has succeeded, no claim
-/// and no refund with that number does.
+/// @dev No message of the L2 is claimed twice. The real queue, from any state: once a claim has succeeded,
+/// no claim and no refund with that number does.
 contract ClaimedOnceProof is Test {
-    using Bitmap for Bitmap.Bits;
-
     address private constant TARGET = address(0xbeef);
 
     /// @dev Which one makes no difference, and the executor cannot look up any.
     uint64 private constant L2_BLOCK = 7;
 
-    Bitmap.Bits private bits;
     L1MessageQueue private queue;
 
     function setUp() public {
         queue = new L1MessageQueue(address(0xabcd), 1_000_000, 10_000, 0);
-    }
-
-    function check_a_step_adds_one_number_and_removes_none(uint256 added, uint256 other) external {
-        SVM.enableSymbolicStorage(address(this));
-        bool addedBefore = bits.get(added);
-        bool otherBefore = bits.get(other);
-        bool isNew = bits.add(added);
-        assert(isNew == !addedBefore);
-        assert(bits.get(added));
-        assert(bits.get(other) == (otherBefore || other == added));
-    }
-
-    function check_a_number_is_not_added_again(uint256 number, uint256 a, uint256 b) external {
-        SVM.enableSymbolicStorage(address(this));
-        bits.add(number);
-        bits.add(a);
-        bits.add(b);
-        assert(!bits.add(number));
     }
 
     /// @dev Any state of the queue; any message of the L2 to an account without code, proven by a trie

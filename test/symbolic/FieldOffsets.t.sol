@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Test} from "forge-std/Test.sol";
 import {Execute} from "../../contracts/libraries/Execute.sol";
+import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 
 /// @dev For every input for one block up to a bound, whatever its bytes: the fields that a rollup governs are read
 /// where a strict SSZ decoder finds them, by a model of SSZ that knows the types and no offsets.
@@ -17,6 +18,8 @@ contract FieldOffsetsProof is Test {
     {
         // Where the blocks of a batch stand is tested in `test/libraries/ExecuteBatch.t.sol`.
         vm.assume(uint8(input[1]) != uint8(Execute.BATCH_REVISION));
+        // What inputs with references stand for is tested in `test/libraries/KeptCodes.t.sol`.
+        vm.assume(!KeptCodes.refers(input));
         (bool valid, uint256 request, uint256 payload) = places(input, amsterdam);
         bytes memory buffer = new bytes(input.length);
         try this.load(buffer, input) returns (bytes memory loaded) {

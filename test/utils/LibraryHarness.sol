@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Bitmap} from "../../contracts/libraries/Bitmap.sol";
+import {KeptCodes} from "../../contracts/libraries/KeptCodes.sol";
 import {Rlp} from "../../contracts/libraries/Rlp.sol";
 import {StateProof} from "../../contracts/libraries/StateProof.sol";
 import {Transactions} from "../../contracts/libraries/Transactions.sol";
@@ -12,10 +12,6 @@ import {Messages} from "../../contracts/messaging/Messages.sol";
 contract LibraryHarness {
     /// @notice The two ways to read a storage root give different ones.
     error ReadersDisagree(bytes32 storageRoot);
-
-    using Bitmap for Bitmap.Bits;
-
-    Bitmap.Bits private _bits;
 
     // ------------------------------------------------------------------ Rlp
 
@@ -166,18 +162,13 @@ contract LibraryHarness {
         return Messages.sentSlot(index);
     }
 
-    // ------------------------------------------------------------------ Bitmap
+    // ------------------------------------------------------------------ KeptCodes
 
-    /// @notice Adds numbers one after another; whether each was new, and whether `probe` is in then.
-    function add(uint256[] calldata numbers, uint256 probe)
-        external
-        returns (bool[] memory added, bool found)
-    {
-        added = new bool[](numbers.length);
-        for (uint256 i = 0; i < numbers.length; ++i) {
-            added[i] = _bits.add(numbers[i]);
-        }
-        found = _bits.get(probe);
+    /// @notice What an input stands for, with what is kept of it; another one is what it is.
+    function assembled(bytes calldata input) external view returns (bytes memory whole) {
+        if (!KeptCodes.refers(input)) return input;
+        whole = new bytes(KeptCodes.lengthOf(input));
+        KeptCodes.assemble(whole, input);
     }
 
     function _start(bytes calldata data) private pure returns (uint256 pos) {

@@ -49,7 +49,7 @@ abstract contract RollupFixture is RollupParts {
         returns (INativeRollup.Config memory)
     {
         makeQueues(maxGas, maxData);
-        c.inbox = address(queue);
+        c.messageQueue = address(queue);
         c.forced = address(inbox);
         return c;
     }

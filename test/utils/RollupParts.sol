@@ -56,7 +56,7 @@ abstract contract RollupParts is Test, SystemContracts {
             openAfter: OPEN_AFTER,
             relayDeadline: RELAY_DEADLINE,
             upgradeDelay: UPGRADE_DELAY,
-            inbox: address(queue),
+            messageQueue: address(queue),
             forced: address(inbox),
             policy: address(0),
             owner: address(0)

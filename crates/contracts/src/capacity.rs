@@ -16,3 +16,9 @@ pub const AHEAD: u64 = 256;
 pub const MAX_DISCHARGES: usize = 64;
 /// Messages that lie between two checkpoints at most (`SendQueue.CHECKPOINT_INTERVAL`).
 pub const CHECKPOINT_INTERVAL: u64 = 256;
+/// Most bytes of a transaction that public pools of L1 take (`Capacity.TRANSACTION_BYTES`).
+pub const TRANSACTION_BYTES: usize = 131_072;
+/// Bytes of it around the calldata of `advance` (`Capacity.ENVELOPE_BYTES`).
+pub const ENVELOPE_BYTES: usize = 1_072;
+/// Gas of an `advance` beside calldata, memory and EXECUTE (`Capacity.CONTRACT_GAS`).
+pub const CONTRACT_GAS: u64 = 1_000_000;

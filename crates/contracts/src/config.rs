@@ -112,7 +112,12 @@ impl RollupConfig {
 
     /// Arguments of the constructor of `NativeRollup`, for an L2 that starts at `genesis` and these
     /// two queues.
-    pub fn rollup_arguments(&self, genesis: &Block, inbox: Address, forced: Address) -> Vec<u8> {
+    pub fn rollup_arguments(
+        &self,
+        genesis: &Block,
+        message_queue: Address,
+        forced: Address,
+    ) -> Vec<u8> {
         let header = Bytes::from(alloy_rlp::encode(&genesis.header));
         let rules = INativeRollup::Config {
             chainId: self.chain_id,
@@ -121,7 +126,7 @@ impl RollupConfig {
             openAfter: self.open_after,
             relayDeadline: self.relay_deadline,
             upgradeDelay: self.upgrade_delay,
-            inbox,
+            messageQueue: message_queue,
             forced,
             policy: self.policy,
             owner: self.owner,

@@ -38,7 +38,7 @@ pub struct Deployment {
     /// `NativeRollup`.
     pub rollup: Address,
     /// `L1MessageQueue`.
-    pub inbox: Address,
+    pub message_queue: Address,
     /// `ForcedInbox`.
     pub forced: Address,
     /// The sequencing policy, or zero if anyone may advance.
@@ -179,7 +179,7 @@ impl Deployment {
             genesis_state_root: fields.parse("genesisStateRoot", HASH)?,
             deployer: fields.address("deployer")?,
             rollup: fields.contract("rollup")?,
-            inbox: fields.contract("inbox")?,
+            message_queue: fields.contract("messageQueue")?,
             forced: fields.contract("forced")?,
             policy: fields.address("policy")?,
             l1_bridge: fields.address("l1Bridge")?,

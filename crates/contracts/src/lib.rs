@@ -13,6 +13,7 @@ pub mod capacity;
 mod config;
 mod deployment;
 mod genesis;
+pub mod kept;
 mod messages;
 pub mod posting;
 mod proofs;

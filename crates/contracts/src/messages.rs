@@ -120,10 +120,13 @@ impl Message {
     }
 }
 
-/// The messages that these logs of L1 say were sent through the queue at `inbox`, in order.
-pub fn sent_in<'l>(inbox: Address, logs: impl IntoIterator<Item = &'l Log>) -> Vec<Message> {
+/// The messages that these logs of L1 say were sent through the queue at `message_queue`, in order.
+pub fn sent_in<'l>(
+    message_queue: Address,
+    logs: impl IntoIterator<Item = &'l Log>,
+) -> Vec<Message> {
     logs.into_iter()
-        .filter(|log| log.address == inbox)
+        .filter(|log| log.address == message_queue)
         .filter_map(|log| MessageSent::decode_log(log).ok())
         .filter_map(|event| Message::from_event(&event))
         .collect()

@@ -1,14 +1,19 @@
 //! The ways in which L2 blocks come to L1, and what each costs there.
 //!
-//! A [`Posting`] is what one `advance` carries: inputs of EXECUTE as calldata, or in blobs but for their heads.
+//! A [`Posting`] is what one `advance` carries: inputs of EXECUTE as calldata, with references to what L1 keeps of
+//! them ([`crate::kept`]), or in blobs but for their heads.
 //! [`Posting::cost`] is the gas that L1 takes for it, to the unit, for a call in which nothing is due and no
 //! evidence goes along: whatever is due costs the same in every way. [`cheapest`] chooses.
 
-use crate::bindings::INativeRollup::{Evidence, advanceCall};
-use alloy_primitives::Bytes;
+use crate::{
+    bindings::INativeRollup::{Evidence, advanceCall},
+    capacity::{CONTRACT_GAS, ENVELOPE_BYTES, TRANSACTION_BYTES},
+    kept::{INIT_HEAD, KeptCode, Shortened, WORTH_A_REFERENCE, shorten},
+};
+use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall as _;
 use core::{iter, ops::Range};
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use wire::{
     ProtocolFork, SchemaId, StatelessBatch,
     blob_tail::{Trailer, blobs_for, cut, to_blobs},
@@ -26,9 +31,9 @@ const STATE_ROOTS: u64 = 8_191;
 // What `advance` costs beside what depends on bytes: held to the contract by a test that sends each way.
 
 /// A call with one input of one block: storage, loops and events, without memory for the input.
-const CALL: u64 = 28_106;
+const CALL: u64 = 28_256;
 /// Each further input.
-const FURTHER_INPUT: u64 = 10_798;
+const FURTHER_INPUT: u64 = 10_948;
 /// Each further block of a batch.
 const FURTHER_BLOCK: u64 = 11_132;
 /// The same in blobs, where it is found without reading where the batch says that it is.
@@ -45,6 +50,59 @@ const MEMORY_BELOW: u64 = 27;
 const WITHOUT_BLOBS: u64 = 10;
 /// More for each input that is longer than all before it, when room for the longest is sought.
 const LONGER: u64 = 8;
+/// More for an input that has references.
+const WITH_REFERENCES: u64 = 835;
+/// Each of them, whatever is kept there.
+const REFERENCE: u64 = 1_066;
+/// More for one to an account that is seen for the first time in a transaction (EIP-2929).
+const COLD_ACCOUNT: u64 = 2_500;
+
+/// Bytes that are always kept for evidence and encoding beside the inputs. Outcomes of forced transactions may take
+/// more.
+pub const EVIDENCE_BYTES: usize = 6_000;
+/// Least gas that a byte of calldata costs under the rules of any fork (EIP-7976).
+const DEAREST_FLOOR: u64 = 64;
+
+/// What a transaction on L1 may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct L1Limits {
+    /// Most gas.
+    pub gas: u64,
+    /// Most bytes, blobs aside.
+    pub bytes: usize,
+}
+
+impl Default for L1Limits {
+    /// Those of mainnet: EIP-7825, and what its public pools take.
+    fn default() -> Self {
+        Self { gas: TRANSACTION_GAS_CAP, bytes: TRANSACTION_BYTES }
+    }
+}
+
+impl L1Limits {
+    /// Most bytes of the inputs of one `advance`: as many as there are beside the transaction and the evidence,
+    /// and as can be paid for at the least price of a byte.
+    pub const fn input_bytes(&self) -> usize {
+        let by_size = self.beside_evidence();
+        let by_price = (self.gas.saturating_sub(21_000) / DEAREST_FLOOR) as usize;
+        let by_price = by_price.saturating_sub(EVIDENCE_BYTES);
+        if by_size < by_price { by_size } else { by_price }
+    }
+
+    /// Bytes beside the transaction and the evidence, whatever they cost.
+    const fn beside_evidence(&self) -> usize {
+        self.bytes.saturating_sub(ENVELOPE_BYTES + EVIDENCE_BYTES)
+    }
+
+    /// Most gas that EXECUTE may ask for one of them, however many bytes it has: 63 of 64 parts of what is left
+    /// beside its bytes as calldata and in memory, and what the contract does.
+    pub const fn execute_gas(&self) -> u64 {
+        let length = words(self.bytes);
+        let memory = 3 * length + memory_gas(MEMORY_BELOW + length);
+        let beside = 16 * self.bytes as u64 + memory + CONTRACT_GAS;
+        self.gas.saturating_sub(beside) / 64 * 63
+    }
+}
 
 /// What is known of an input before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,10 +132,41 @@ pub struct Posting {
     counts: Vec<u64>,
     /// How many of the inputs are batches, of however many blocks.
     batches: u64,
+    /// How each input comes to memory.
+    loads: Vec<Load>,
     /// What EXECUTE charges for all inputs.
     charge: u64,
     /// By how much it must hold more for one of them.
     surplus: u64,
+}
+
+/// How an input comes to memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Load {
+    /// Its bytes there.
+    length: usize,
+    /// Gas of copying it.
+    gas: u64,
+    /// The accounts of which a part is copied.
+    accounts: Vec<Address>,
+}
+
+impl Load {
+    /// As it stands in the calldata.
+    const fn plain(length: usize) -> Self {
+        Self { length, gas: 3 * words(length), accounts: Vec::new() }
+    }
+
+    /// With parts that L1 keeps, which are copied and hashed.
+    fn assembled(length: usize, shortened: &Shortened) -> Self {
+        let kept = |(_, length): &(Address, usize)| {
+            REFERENCE + 3 * words(*length) + 6 * words(INIT_HEAD.len() + length)
+        };
+        let copied: u64 = shortened.pieces.iter().map(|length| 3 * words(*length)).sum();
+        let kept: u64 = shortened.kept.iter().map(kept).sum();
+        let accounts = shortened.kept.iter().map(|(account, _)| *account).collect();
+        Self { length, gas: WITH_REFERENCES + copied + kept, accounts }
+    }
 }
 
 /// What a transaction costs.
@@ -120,6 +209,35 @@ impl Posting {
         Self::of(inputs, inputs.iter().map(|input| input.bytes.clone()).collect(), Vec::new())
     }
 
+    /// All bytes of the inputs as calldata, but for those that L1 keeps; `None` if it keeps none of them.
+    pub fn with_kept(inputs: &[Input], kept: &[KeptCode]) -> Option<Self> {
+        let shortened: Vec<_> = inputs.iter().map(|input| shorten(&input.bytes, kept)).collect();
+        shortened.iter().any(Option::is_some).then_some(())?;
+        let (calldata, loads) = inputs
+            .iter()
+            .zip(shortened)
+            .map(|(input, shortened)| match shortened {
+                None => (input.bytes.clone(), Load::plain(input.bytes.len())),
+                Some(shortened) => {
+                    let load = Load::assembled(input.bytes.len(), &shortened);
+                    (shortened.bytes, load)
+                }
+            })
+            .unzip();
+        Some(Self { loads, ..Self::of(inputs, calldata, Vec::new()) })
+    }
+
+    /// The ways of these inputs as calldata: plain, with references to all that L1 keeps of them, and with references
+    /// to what is long enough to pay for them wherever.
+    pub fn ways_in_calldata(inputs: &[Input], kept: &[KeptCode]) -> Vec<Self> {
+        let long: Vec<_> =
+            kept.iter().filter(|it| it.bytes().len() >= WORTH_A_REFERENCE).cloned().collect();
+        let mut ways = vec![Self::in_calldata(inputs)];
+        ways.extend(Self::with_kept(inputs, kept));
+        ways.extend(Self::with_kept(inputs, &long).filter(|_| long.len() < kept.len()));
+        ways
+    }
+
     /// As much as possible of each input in blobs; `None` if they take more than a transaction has, or if one is
     /// too short for that.
     pub fn in_blobs(inputs: &[Input]) -> Option<Self> {
@@ -141,6 +259,7 @@ impl Posting {
 
     fn of(inputs: &[Input], calldata: Vec<Bytes>, blobs: Vec<Vec<u8>>) -> Self {
         Self {
+            loads: calldata.iter().map(|input| Load::plain(input.len())).collect(),
             inputs: calldata,
             blobs,
             blocks: inputs.iter().map(|input| input.blocks).sum(),
@@ -170,8 +289,9 @@ impl Posting {
     pub fn cost(&self, fork: ProtocolFork, genesis: u64, first: u64) -> Cost {
         let data = self.calldata(Evidence::default());
         let fresh = (genesis + STATE_ROOTS).saturating_sub(first).min(self.blocks);
-        let longest = self.inputs.iter().map(|input| input.len()).max().unwrap_or_default();
-        let copied: u64 = self.inputs.iter().map(|input| words(input.len())).sum();
+        let longest = self.loads.iter().map(|load| load.length).max().unwrap_or_default();
+        let copied: u64 = self.loads.iter().map(|load| load.gas).sum();
+        let accounts: BTreeSet<_> = self.loads.iter().flat_map(|load| &load.accounts).collect();
         let further = self.inputs.len().saturating_sub(1) as u64;
         let in_batches: u64 = self.counts.iter().map(|count| count - 1).sum();
         let (without_blobs, batch, further_block) = if self.blobs.is_empty() {
@@ -187,7 +307,8 @@ impl Posting {
             + fresh * FRESH_SLOT
             + without_blobs * WITHOUT_BLOBS
             + self.longer() * LONGER
-            + 3 * copied
+            + accounts.len() as u64 * COLD_ACCOUNT
+            + copied
             + memory;
         let (intrinsic, floor) = transaction_gas(fork, &data);
         let gas = (intrinsic + contract + self.charge).max(floor);
@@ -200,13 +321,13 @@ impl Posting {
 
     /// How many inputs are longer than all before them, of which the first is always one.
     fn longer(&self) -> u64 {
-        let mut longest = self.inputs.first().map_or(0, |input| input.len());
-        let is_longer = |input: &&Bytes| {
-            let is_longer = input.len() > longest;
-            longest = longest.max(input.len());
+        let mut longest = self.loads.first().map_or(0, |load| load.length);
+        let is_longer = |load: &&Load| {
+            let is_longer = load.length > longest;
+            longest = longest.max(load.length);
             is_longer
         };
-        self.inputs.iter().filter(is_longer).count() as u64
+        self.loads.iter().filter(is_longer).count() as u64
     }
 }
 
@@ -260,7 +381,7 @@ pub fn ways_in_blobs<E>(
 pub fn cheapest(
     candidates: impl IntoIterator<Item = Posting>,
     prices: &L1Prices,
-    max_calldata: usize,
+    limits: &L1Limits,
     genesis: u64,
     first: u64,
 ) -> Option<(Posting, Cost)> {
@@ -273,7 +394,8 @@ pub fn cheapest(
         })
         .filter(|(posting, cost)| {
             let bytes: usize = posting.inputs.iter().map(|input| input.len()).sum();
-            cost.limit <= TRANSACTION_GAS_CAP && bytes <= max_calldata && posting.blocks > 0
+            // What the bytes cost under the rules of this fork is in the limit.
+            cost.limit <= limits.gas && bytes <= limits.beside_evidence() && posting.blocks > 0
         })
         .min_by_key(|(posting, cost)| cost.wei(prices) / u128::from(posting.blocks))
 }
@@ -285,7 +407,7 @@ pub fn transaction_gas(fork: ProtocolFork, data: &[u8]) -> (u64, u64) {
     let zeros = data.iter().filter(|byte| **byte == 0).count() as u64;
     let others = data.len() as u64 - zeros;
     let floor = if fork >= ProtocolFork::Amsterdam {
-        64 * (zeros + others)
+        DEAREST_FLOOR * (zeros + others)
     } else if fork >= ProtocolFork::Prague {
         10 * zeros + 40 * others
     } else {

@@ -1,7 +1,9 @@
 //! Constants that stand in Solidity and in Rust, read from the Solidity sources.
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
-use enshrine_contracts::{Anchor, L1_ANCHOR, L2_MESSENGER, Message, capacity, extend, sent_slot};
+use enshrine_contracts::{
+    Anchor, L1_ANCHOR, L2_MESSENGER, Message, capacity, extend, kept, posting::L1Limits, sent_slot,
+};
 use eyre::{Context, OptionExt, Result};
 use std::{collections::BTreeMap, fs};
 use toolchain::find_root;
@@ -101,6 +103,23 @@ fn offsets_and_lengths_are_those_of_the_wire_format() -> Result<()> {
 }
 
 #[test]
+fn what_l1_keeps_is_named_and_kept_alike() -> Result<()> {
+    let kept_codes = Constants::read("libraries/KeptCodes.sol")?;
+    for (name, expected) in
+        [("REFERENCES_AT", kept::REFERENCES_AT), ("REFERENCE_LENGTH", kept::REFERENCE_LENGTH)]
+    {
+        kept_codes.assert(name, expected);
+    }
+    kept_codes.assert("MAGIC", u16::from_be_bytes(kept::MAGIC).into());
+    kept_codes.assert("INIT_HEAD_LENGTH", kept::INIT_HEAD.len());
+    assert_eq!(kept_codes.get("INIT_HEAD")?, U256::from_be_slice(&kept::INIT_HEAD));
+    assert_eq!(kept_codes.address("PROXY")?, kept::PROXY);
+    // STOP begins the code, and the rest is bound by EIP-170.
+    assert_eq!((kept::INIT_HEAD.last(), kept::MOST_KEPT), (Some(&0), 24_576 - 1));
+    Ok(())
+}
+
+#[test]
 fn addresses_are_those_of_the_genesis_and_of_the_eips() -> Result<()> {
     let predeploys = Constants::read("libraries/Predeploys.sol")?;
     assert_eq!(predeploys.address("L1_ANCHOR")?, L1_ANCHOR);
@@ -115,10 +134,15 @@ fn addresses_are_those_of_the_genesis_and_of_the_eips() -> Result<()> {
 }
 
 #[test]
-fn the_gas_cap_of_a_transaction_is_that_of_eip_7825() -> Result<()> {
-    let capacity = Constants::read("libraries/Capacity.sol")?;
+fn the_limits_of_an_l1_transaction_are_those_of_the_contracts() -> Result<()> {
+    let demanded = Constants::read("libraries/Capacity.sol")?;
     let cap = usize::try_from(testkit::TRANSACTION_GAS_CAP)?;
-    capacity.assert("TRANSACTION_GAS", cap);
+    demanded.assert("TRANSACTION_GAS", cap);
+    let limits = L1Limits::default();
+    assert_eq!(limits.gas, testkit::TRANSACTION_GAS_CAP);
+    demanded.assert("TRANSACTION_BYTES", limits.bytes);
+    demanded.assert("ENVELOPE_BYTES", capacity::ENVELOPE_BYTES);
+    demanded.assert("CONTRACT_GAS", usize::try_from(capacity::CONTRACT_GAS)?);
     Constants::read("RollupState.sol")?.assert("STATE_ROOTS", 8191);
     let messages = Constants::read("messaging/Messages.sol")?;
     messages.assert("PACKED_HEADER", Message::PACKED_HEADER);
@@ -127,6 +151,29 @@ fn the_gas_cap_of_a_transaction_is_that_of_eip_7825() -> Result<()> {
     );
     assert_eq!(sent_slot(7), U256::from_be_bytes(slot.0));
     Ok(())
+}
+
+#[test]
+fn what_l1_takes_of_a_block_grows_with_what_it_lets_a_transaction_have() {
+    let mainnet = L1Limits::default();
+    assert_eq!(mainnet.input_bytes(), 124_000);
+    // More bytes than can be paid for, at the least that one costs, are of no use.
+    let long = L1Limits { bytes: 10_000_000, ..mainnet };
+    assert_eq!(long.input_bytes(), (mainnet.gas as usize - 21_000) / 64 - 6_000);
+    assert_eq!(L1Limits { gas: 1 << 30, ..long }.input_bytes(), 10_000_000 - 1_072 - 6_000);
+    // Nor is more gas for the bytes than there is.
+    assert_eq!(long.execute_gas(), 0);
+    for limits in [mainnet, L1Limits { gas: 1 << 34, bytes: 6_000_000 }] {
+        let words = limits.bytes.div_ceil(32) as u64;
+        let memory = |words: u64| 3 * words + words * words / 512;
+        // Bytes as calldata and in memory, copied once; the contract; EXECUTE, with the 64th part that stays.
+        let all = |execute: u64| {
+            let bytes = 16 * limits.bytes as u64 + 3 * words + memory(words + 27);
+            bytes + capacity::CONTRACT_GAS + execute / 63 * 64
+        };
+        let most = limits.execute_gas();
+        assert!(all(most) <= limits.gas && all(most + 126) > limits.gas, "{limits:?}");
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Files {
             "genesisStateRoot": chain.head().header.state_root,
             "deployer": Address::repeat_byte(1),
             "rollup": Address::repeat_byte(2),
-            "inbox": Address::repeat_byte(3),
+            "messageQueue": Address::repeat_byte(3),
             "forced": Address::repeat_byte(4),
             "policy": Address::ZERO,
             "l1Bridge": Address::repeat_byte(6),
@@ -69,7 +69,7 @@ fn a_deployment_is_read_with_the_genesis_in_it_or_beside_it() -> Result<()> {
     assert_eq!(inside.l2_chain_id, 8_079);
     assert_eq!(inside.deployer, Address::repeat_byte(1));
     assert_eq!(inside.rollup, Address::repeat_byte(2));
-    assert_eq!(inside.inbox, Address::repeat_byte(3));
+    assert_eq!(inside.message_queue, Address::repeat_byte(3));
     assert_eq!(inside.forced, Address::repeat_byte(4));
     assert_eq!(inside.policy, Address::ZERO);
     assert_eq!(inside.l1_bridge, Address::repeat_byte(6));
@@ -103,7 +103,7 @@ fn each_wrong_field_is_refused_with_its_name_its_value_and_the_rule() -> Result<
         ("/genesisStateRoot", json!(hash), "another genesis"),
         ("/deployer", json!("nobody"), "40 hexadecimal digits"),
         ("/rollup", json!(Address::ZERO), "the address of a contract"),
-        ("/inbox", json!(Address::ZERO), "the address of a contract"),
+        ("/messageQueue", json!(Address::ZERO), "the address of a contract"),
         ("/forced", json!(Address::ZERO), "the address of a contract"),
         ("/policy", json!("0202020202020202020202020202020202020202"), "0x and 40"),
         ("/l1Bridge", json!(null), "40 hexadecimal digits"),

@@ -1,4 +1,5 @@
-//! The npm packages that `package.json` pins: the Foundry tools, the compiler, solady.
+//! The npm packages that `package.json` pins: the Foundry tools, the compiler, solady,
+//! and OpenZeppelin, against which libraries are measured.
 
 use std::{
     env::consts,
@@ -18,7 +19,11 @@ const PINS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 const STAMP: &str = "node_modules/.enshrine-stamp";
 
 /// What must exist besides the executables.
-const OTHERS: [&str; 2] = ["node_modules/solc/soljson.js", "node_modules/solady/src"];
+const OTHERS: [&str; 3] = [
+    "node_modules/solc/soljson.js",
+    "node_modules/solady/src",
+    "node_modules/@openzeppelin/contracts/utils",
+];
 
 /// The executables of the Foundry tools.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -45,11 +45,11 @@ impl Duty {
     /// All that an anchor can cover is overdue, and is refused by its target.
     pub(crate) fn relays(scene: &mut Scene) -> Result<Self> {
         let relays = capacity::RELAYS as usize;
-        let (alice, inbox) = (Key::named(SENDERS[0]), scene.rollup.inbox);
+        let (alice, message_queue) = (Key::named(SENDERS[0]), scene.rollup.message_queue);
         let (mut messages, mut around) = (Vec::new(), Vec::new());
         for number in 0..capacity::AHEAD {
             if number as usize == relays || number as usize == relays + 1 {
-                let now = scene.l1.read(inbox, &IL1MessageQueue::checkpointCall {})?;
+                let now = scene.l1.read(message_queue, &IL1MessageQueue::checkpointCall {})?;
                 around.push(Checkpoint::from(now));
             }
             let send = IL1MessageQueue::sendCall {
@@ -61,7 +61,7 @@ impl Duty {
             };
             let sent = scene.l1.send(
                 &alice,
-                inbox.into(),
+                message_queue.into(),
                 U256::ONE,
                 send.abi_encode().into(),
                 1_000_000,

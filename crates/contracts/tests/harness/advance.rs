@@ -223,7 +223,7 @@ fn eth_sent_on_l1_arrives_on_l2_and_the_gas_of_advance_stays_within_its_budget()
     };
     let five = U256::from(5 * ETHER);
     let alice = harness.alice.clone();
-    let sent = harness.l1.transact(&alice, harness.rollup.inbox, five, &send)?;
+    let sent = harness.l1.transact(&alice, harness.rollup.message_queue, five, &send)?;
     let messages = harness.rollup.messages_in(&sent.block);
     assert_eq!(messages.len(), 1);
     assert_eq!((messages[0].value, messages[0].to), (5 * ETHER, charlie));
@@ -241,7 +241,7 @@ fn eth_sent_on_l1_arrives_on_l2_and_the_gas_of_advance_stays_within_its_budget()
     harness.l2.append(block.clone())?;
     assert_eq!(harness.l2.chain().balance(charlie)?, five);
     assert_eq!(harness.l2.chain().balance(L2_MESSENGER)?, PREMINT - five);
-    assert_eq!(harness.l1.chain().balance(harness.rollup.inbox)?, five);
+    assert_eq!(harness.l1.chain().balance(harness.rollup.message_queue)?, five);
 
     harness.advance(vec![block.input()?], vec![update])?;
     harness.assert_head_is(&block)?;
@@ -274,7 +274,7 @@ fn a_message_that_fails_is_kept_and_the_next_ones_are_delivered() -> Result<()> 
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let (alice, operator) = (harness.alice.clone(), harness.operator.clone());
     let charlie = Key::named("charlie").address();
-    let inbox = harness.rollup.inbox;
+    let message_queue = harness.rollup.message_queue;
     let mut messages: Vec<Message> = Vec::new();
     // The 4788 contract refuses value: a delivery to it fails.
     let refusing = alloy_primitives::address!("0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02");
@@ -286,7 +286,7 @@ fn a_message_that_fails_is_kept_and_the_next_ones_are_delivered() -> Result<()> 
             fee: 0,
             data: Bytes::from_static(&[1]),
         };
-        let sent = harness.l1.transact(&alice, inbox, U256::from(ETHER), &send)?;
+        let sent = harness.l1.transact(&alice, message_queue, U256::from(ETHER), &send)?;
         messages.extend(harness.rollup.messages_in(&sent.block));
     }
     let (anchor, update) = harness.rollup.newest_anchor(&harness.l1, 0)?;

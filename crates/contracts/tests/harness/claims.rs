@@ -24,7 +24,7 @@ fn withdrawal(harness: &mut Harness, to: Address, value: u128) -> Result<Transac
 
 /// Puts 9 ETH into the escrow, for there is none behind what the genesis gives to Alice.
 fn fill_escrow(harness: &mut Harness) -> Result<()> {
-    let (alice, inbox) = (harness.alice.clone(), harness.rollup.inbox);
+    let (alice, message_queue) = (harness.alice.clone(), harness.rollup.message_queue);
     let send = IL1MessageQueue::sendCall {
         to: alice.address(),
         refundTo: Address::ZERO,
@@ -32,7 +32,7 @@ fn fill_escrow(harness: &mut Harness) -> Result<()> {
         fee: 0,
         data: Bytes::new(),
     };
-    harness.l1.transact(&alice, inbox, U256::from(9 * ETHER), &send)?;
+    harness.l1.transact(&alice, message_queue, U256::from(9 * ETHER), &send)?;
     Ok(())
 }
 
@@ -92,17 +92,17 @@ fn what_is_sent_on_l2_is_claimed_on_l1_once() -> Result<()> {
         let mut proofs = (0..3)
             .map(|index| harness.l2.message_proof(chain.head(), index))
             .collect::<Result<Vec<_>, _>>()?;
-        let inbox = harness.rollup.inbox;
+        let message_queue = harness.rollup.message_queue;
 
         // Before L1 has the block, nothing can be claimed by it.
         let early = claim(&messages[0], &proofs[0], operator.address());
-        assert!(harness.l1.transact(&operator, inbox, U256::ZERO, &early).is_err());
+        assert!(harness.l1.transact(&operator, message_queue, U256::ZERO, &early).is_err());
         harness.advance(vec![block.input()?], vec![])?;
 
         // Without an account proof only after somebody has brought one for this block.
         let account_proof = core::mem::take(&mut proofs[1].accountProof);
         let later = claim(&messages[1], &proofs[1], operator.address());
-        let result = harness.l1.transact(&operator, inbox, U256::ZERO, &later);
+        let result = harness.l1.transact(&operator, message_queue, U256::ZERO, &later);
         assert_reverts::<IL1MessageQueue::StorageRootUnknown>(result)?;
 
         // So that Charlie's account exists.
@@ -112,7 +112,7 @@ fn what_is_sent_on_l2_is_claimed_on_l1_once() -> Result<()> {
         let mut gas = Vec::new();
         for index in 0..3 {
             let call = claim(&messages[index], &proofs[index], operator.address());
-            let sent = harness.l1.transact(&operator, inbox, U256::ZERO, &call)?;
+            let sent = harness.l1.transact(&operator, message_queue, U256::ZERO, &call)?;
             gas.push((sent.gas_used, sent.gas_used - calldata_gas(&sent.input)));
             if index == 1 {
                 proofs[2].accountProof.clear();
@@ -120,12 +120,12 @@ fn what_is_sent_on_l2_is_claimed_on_l1_once() -> Result<()> {
         }
         println!("{fork:?}: claims, gas and gas without calldata: {gas:?}");
         assert_eq!(harness.l1.chain().balance(charlie)?, before + U256::from(6 * ETHER));
-        assert_eq!(harness.l1.chain().balance(inbox)?, U256::from(3 * ETHER));
+        assert_eq!(harness.l1.chain().balance(message_queue)?, U256::from(3 * ETHER));
 
         proofs[1].accountProof = account_proof;
         for index in 0..3 {
             let again = claim(&messages[index], &proofs[index], operator.address());
-            let result = harness.l1.transact(&operator, inbox, U256::ZERO, &again);
+            let result = harness.l1.transact(&operator, message_queue, U256::ZERO, &again);
             let error = assert_reverts::<IL1MessageQueue::AlreadyClaimed>(result)?;
             assert_eq!(error.index, messages[index].index);
         }
@@ -181,13 +181,13 @@ fn a_claim_with_anything_changed_is_refused() -> Result<()> {
         |m| m.index += 1,
         |m| m.data = Bytes::from_static(&[0]),
     ];
-    let inbox = harness.rollup.inbox;
+    let message_queue = harness.rollup.message_queue;
     for (which, change) in changes.into_iter().enumerate() {
         let mut changed = message.clone();
         change(&mut changed);
         let call = claim(&changed, &proof, operator.address());
         assert!(
-            harness.l1.transact(&operator, inbox, U256::ZERO, &call).is_err(),
+            harness.l1.transact(&operator, message_queue, U256::ZERO, &call).is_err(),
             "change {which}"
         );
     }
@@ -208,12 +208,12 @@ fn a_claim_with_anything_changed_is_refused() -> Result<()> {
         change(&mut changed);
         let call = claim(&message, &changed, operator.address());
         assert!(
-            harness.l1.transact(&operator, inbox, U256::ZERO, &call).is_err(),
+            harness.l1.transact(&operator, message_queue, U256::ZERO, &call).is_err(),
             "change {which}"
         );
     }
     let call = claim(&message, &proof, operator.address());
-    harness.l1.transact(&operator, inbox, U256::ZERO, &call)?;
+    harness.l1.transact(&operator, message_queue, U256::ZERO, &call)?;
     assert_eq!(harness.l1.chain().balance(charlie)?, U256::from(ETHER));
     Ok(())
 }

@@ -64,7 +64,7 @@ impl Harness {
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {
-        let c = self.l1.read(self.rollup.inbox, &IL1MessageQueue::checkpointCall {})?;
+        let c = self.l1.read(self.rollup.message_queue, &IL1MessageQueue::checkpointCall {})?;
         Ok(c.into())
     }
 
@@ -84,8 +84,8 @@ impl Harness {
     fn deposit(&mut self, to: Address) -> Result<(Message, Checkpoint)> {
         let send =
             IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
-        let (alice, inbox) = (self.alice.clone(), self.rollup.inbox);
-        let sent = self.l1.transact(&alice, inbox, U256::from(ETHER), &send)?;
+        let (alice, message_queue) = (self.alice.clone(), self.rollup.message_queue);
+        let sent = self.l1.transact(&alice, message_queue, U256::from(ETHER), &send)?;
         let message = self.rollup.messages_in(&sent.block).pop().ok_or_eyre("no message")?;
         Ok((message, self.checkpoint()?))
     }

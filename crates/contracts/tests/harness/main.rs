@@ -3,5 +3,6 @@
 mod advance;
 mod claims;
 mod duties;
+mod kept;
 mod posting;
 mod support;

@@ -6,7 +6,8 @@ use chain::Block;
 use enshrine_contracts::{
     bindings::INativeRollup::Evidence,
     posting::{
-        Cost, Input, L1Prices, MAX_BLOBS, Posting, TRANSACTION_GAS_CAP, cheapest, ways_in_blobs,
+        Cost, Input, L1Limits, L1Prices, MAX_BLOBS, Posting, TRANSACTION_GAS_CAP, cheapest,
+        ways_in_blobs,
     },
 };
 use execute::Execute;
@@ -19,7 +20,7 @@ const FORK: ProtocolFork = ProtocolFork::Osaka;
 
 impl Harness {
     /// Blocks of one transfer each, which L1 does not have yet.
-    fn blocks(&mut self, count: usize) -> Result<Vec<Arc<Block>>> {
+    pub(crate) fn blocks(&mut self, count: usize) -> Result<Vec<Arc<Block>>> {
         (0..count)
             .map(|_| {
                 self.next_block()?;
@@ -29,15 +30,26 @@ impl Harness {
     }
 
     /// One input for these blocks: a batch if there are several.
-    fn input_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
+    pub(crate) fn input_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
         let [block] = blocks else { return self.batch_of(blocks) };
         let state = self.l2.chain().state_before(block)?.expect("it has a parent");
         Self::measured(blocks, block.input(FORK, L2_CHAIN, &state.witness_of(block)?)?)
     }
 
     /// A batch of these blocks.
-    fn batch_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
+    pub(crate) fn batch_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
         Self::measured(blocks, self.l2.chain().batch(blocks.to_vec())?.input()?)
+    }
+
+    /// Inputs for new blocks, so many for each; of none, for a block by itself that is a batch.
+    pub(crate) fn inputs(&mut self, shape: &[usize]) -> Result<Vec<Input>> {
+        shape
+            .iter()
+            .map(|count| {
+                let blocks = self.blocks((*count).max(1))?;
+                if *count == 0 { self.batch_of(&blocks) } else { self.input_of(&blocks) }
+            })
+            .collect()
     }
 
     fn measured(blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<Input> {
@@ -49,7 +61,7 @@ impl Harness {
     }
 
     /// Sends a posting with the gas that it asks for.
-    fn post(&mut self, posting: &Posting) -> Result<(Sent, Cost)> {
+    pub(crate) fn post(&mut self, posting: &Posting) -> Result<(Sent, Cost)> {
         let head = self.rollup.head(&self.l1)?;
         let cost = posting.cost(FORK, 0, head.number + 1);
         let (to, data) = (self.rollup.address, posting.calldata(Evidence::default()));
@@ -80,13 +92,7 @@ fn each_way_costs_what_is_said_of_it_before() -> Result<()> {
     let mut differences = Vec::new();
     for by_blobs in [false, true] {
         for shape in SHAPES {
-            let mut inputs = Vec::new();
-            for count in shape {
-                let blocks = harness.blocks((*count).max(1))?;
-                let input =
-                    if *count == 0 { harness.batch_of(&blocks) } else { harness.input_of(&blocks) };
-                inputs.push(input?);
-            }
+            let inputs = harness.inputs(shape)?;
             harness.l1.skip(100);
             let posting = if by_blobs {
                 Posting::in_blobs(&inputs).expect("few blobs")
@@ -102,6 +108,12 @@ fn each_way_costs_what_is_said_of_it_before() -> Result<()> {
     }
     assert_eq!(differences, []);
     Ok(())
+}
+
+/// Limits of an L1 that takes so many bytes of inputs.
+fn limits(inputs: usize) -> L1Limits {
+    let mainnet = L1Limits::default();
+    L1Limits { bytes: mainnet.bytes - mainnet.input_bytes() + inputs, ..mainnet }
 }
 
 #[test]
@@ -120,7 +132,7 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
     };
     let chosen = |gas: u128, blob_gas: Option<u128>, max_calldata: usize| {
         let prices = L1Prices { fork: FORK, gas, blob_gas };
-        cheapest(candidates(), &prices, max_calldata, 0, 1)
+        cheapest(candidates(), &prices, &limits(max_calldata), 0, 1)
             .map(|(posting, _)| (posting.blocks, posting.blobs.len()))
     };
     // Blobs cost next to nothing, as much as the calldata that they save, or cannot be had.
@@ -133,12 +145,12 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
     assert_eq!(chosen(1_000_000_000, None, 1_000), None);
     let dear = Input { charge: TRANSACTION_GAS_CAP, ..batch.clone() };
     let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
-    assert_eq!(cheapest([Posting::in_calldata(&[dear])], &prices, 130_000, 0, 1), None);
+    assert_eq!(cheapest([Posting::in_calldata(&[dear])], &prices, &limits(130_000), 0, 1), None);
     // Of one block, the batch has fewer bytes, and costs less as calldata.
     let alone = harness.batch_of(&blocks[..1])?;
     let ways = [&single, &alone].map(|input| Posting::in_calldata(from_ref(input)));
     let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
-    let (way, _) = cheapest(ways, &prices, 130_000, 0, 1).expect("either is admitted");
+    let (way, _) = cheapest(ways, &prices, &limits(130_000), 0, 1).expect("either is admitted");
     assert_eq!(way.inputs, std::slice::from_ref(&alone.bytes));
     // And the dearer one really is.
     let cost = |posting: &Posting| posting.cost(FORK, 0, 1);

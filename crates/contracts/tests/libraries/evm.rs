@@ -75,7 +75,7 @@ sol! {
         function extend(bytes32 root, bytes32 hash) returns (bytes32 extended);
         function unpack(bytes batch, uint64 first) returns (bytes32[] hashes, bool[] parked);
         function sentSlot(uint256 index) returns (bytes32 slot);
-        function add(uint256[] numbers, uint256 probe) returns (bool[] added, bool found);
+        function assembled(bytes input) returns (bytes whole);
     }
 
     /// All that the libraries may revert with.
@@ -102,6 +102,12 @@ sol! {
         error GasBelowIntrinsic(uint256 got, uint256 minimum);
         error MessageTruncated(uint256 position, uint256 length);
         error ParkedLengthInvalid(uint256 position, uint256 length);
+        error ReferencesTooShort(uint256 got, uint256 minimum);
+        error NoReferences();
+        error ReferenceOutOfPlace(uint256 index, uint256 got, uint256 minimum, uint256 maximum);
+        error NothingKept(uint256 index, address account);
+        error NotKept(uint256 index, address got, address expected);
+        error AssembledLengthMismatch(uint256 got, uint256 expected);
     }
 }
 
@@ -111,6 +117,14 @@ pub(crate) use Refusal::RefusalErrors as Refused;
 ///
 /// Panics if it fails in any other way: runs out of gas, overflows, reads where nothing is.
 pub(crate) fn call<C: SolCall>(call: &C) -> Result<C::Return, Refused> {
+    call_beside(&[], call)
+}
+
+/// As [`call`], where these accounts have these codes.
+pub(crate) fn call_beside<C: SolCall>(
+    accounts: &[(Address, Bytes)],
+    call: &C,
+) -> Result<C::Return, Refused> {
     let cfg = {
         let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA);
         cfg.tx_gas_limit_cap = Some(u64::MAX);
@@ -118,6 +132,10 @@ pub(crate) fn call<C: SolCall>(call: &C) -> Result<C::Return, Refused> {
     };
     let mut db = CacheDB::new(EmptyDB::new());
     db.insert_account_info(HARNESS, AccountInfo::from_bytecode(code().clone()));
+    for (account, code) in accounts {
+        let info = AccountInfo::from_bytecode(Bytecode::new_raw(code.clone()));
+        db.insert_account_info(*account, info);
+    }
     let mut evm = Context::mainnet()
         .with_db(db)
         .with_cfg(cfg)

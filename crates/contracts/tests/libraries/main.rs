@@ -2,6 +2,7 @@
 //! read, and what those refuse is refused.
 
 mod evm;
+mod kept;
 mod messages;
 mod proofs;
 mod real_proofs;

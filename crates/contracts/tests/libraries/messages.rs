@@ -1,4 +1,4 @@
-//! `Messages` against the mirror in this crate, and `Bitmap` against a set.
+//! `Messages` against the mirror in this crate.
 
 use crate::{
     cases,
@@ -7,7 +7,6 @@ use crate::{
 use alloy_primitives::{Address, B256, U256, keccak256};
 use enshrine_contracts::{Message, extend, sent_slot};
 use proptest::{array::uniform32, collection::vec, prelude::*};
-use std::collections::HashSet;
 
 prop_compose! {
     fn message()(
@@ -34,15 +33,6 @@ fn header(message: &Message) -> Header {
         index: message.index,
         dataHash: keccak256(&message.data),
     }
-}
-
-/// Numbers of which some share a word of the bitmap, and some are the same.
-fn number() -> impl Strategy<Value = U256> {
-    prop_oneof![
-        (0..4_u64, 250..260_u64).prop_map(|(word, bit)| U256::from(word * 256 + bit)),
-        uniform32(any::<u8>()).prop_map(U256::from_be_bytes),
-        (0..3_u64).prop_map(|less| U256::MAX - U256::from(less)),
-    ]
 }
 
 proptest! {
@@ -132,14 +122,5 @@ proptest! {
         let (root, hash) = (B256::from(root), B256::from(hash));
         let got = call(&Harness::extendCall { root, hash }).expect("is pure");
         prop_assert_eq!(got, extend(root, hash));
-    }
-
-    #[test]
-    fn a_bitmap_is_a_set(numbers in vec(number(), 0..40), probe in number()) {
-        let mut set = HashSet::new();
-        let expected: Vec<bool> = numbers.iter().map(|n| set.insert(*n)).collect();
-        let got = call(&Harness::addCall { numbers, probe }).expect("takes any numbers");
-        prop_assert_eq!(got.added, expected);
-        prop_assert_eq!(got.found, set.contains(&probe));
     }
 }

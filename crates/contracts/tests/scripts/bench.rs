@@ -204,9 +204,9 @@ impl Bench {
     }
 
     /// The messages that were sent to the L2.
-    pub(crate) fn messages(&self, inbox: Address) -> Result<Vec<Message>> {
+    pub(crate) fn messages(&self, message_queue: Address) -> Result<Vec<Message>> {
         let client = self.node.client();
-        let queue = IL1MessageQueue::new(inbox, client.provider().clone());
+        let queue = IL1MessageQueue::new(message_queue, client.provider().clone());
         let sent = client.wait(async move {
             queue.MessageSent_filter().from_block(BlockNumberOrTag::Earliest).query().await
         })?;
@@ -215,9 +215,13 @@ impl Bench {
     }
 
     /// An anchor of the latest block of L1, for the input with this index.
-    pub(crate) fn anchor(&self, inbox: Address, index: u64) -> Result<(Anchor, AnchorUpdate)> {
+    pub(crate) fn anchor(
+        &self,
+        message_queue: Address,
+        index: u64,
+    ) -> Result<(Anchor, AnchorUpdate)> {
         let client = self.node.client();
-        let queue = IL1MessageQueue::new(inbox, client.provider().clone());
+        let queue = IL1MessageQueue::new(message_queue, client.provider().clone());
         let checkpoint = client.wait(async move { queue.checkpoint().call().await })?;
         let head = self.head()?;
         let anchor = Anchor {

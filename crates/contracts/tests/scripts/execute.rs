@@ -90,7 +90,7 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     let config = bench.configure("rollup.toml", &[])?;
     bench.run("Deploy", RUN, &[&config])?;
     let file = bench.file("deployment.json");
-    let (inbox, rollup) = (bench.deployed("inbox")?, bench.deployed("rollup")?);
+    let (message_queue, rollup) = (bench.deployed("messageQueue")?, bench.deployed("rollup")?);
     let (l1_bridge, l2_bridge) = (bench.deployed("l1Bridge")?, bench.deployed("l2Bridge")?);
     let alice = Key::named("alice");
 
@@ -127,9 +127,9 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     assert_eq!(bench.call(token, &["balanceOf(address)(uint256)", &l1_bridge.to_string()])?, "600");
 
     // The L2 takes both messages, and alice sends some of the tokens to somebody on L1.
-    let messages = bench.messages(inbox)?;
+    let messages = bench.messages(message_queue)?;
     assert_eq!(messages.len(), 2);
-    let (anchor, update) = bench.anchor(inbox, 1)?;
+    let (anchor, update) = bench.anchor(message_queue, 1)?;
     let prove = bench.l2.prove_anchor(&alice, &anchor)?;
     let relay = bench.l2.relay(&alice, &messages, alice.address())?;
     let (second, rejected) = bench.l2.seal(bench.now()? - 1, anchor.hash(), vec![prove, relay])?;

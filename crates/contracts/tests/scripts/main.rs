@@ -31,7 +31,9 @@ fn a_rollup_is_deployed_once_and_verified_ever_after() -> Result<()> {
     let hash = bench.call(rollup, &["blockHash()(bytes32)"])?;
     assert_eq!(hash, bench.genesis.0.to_string());
     assert_eq!(bench.call(rollup, &["owner()(address)"])?, Address::ZERO.to_string());
-    for (key, getter) in [("inbox", "INBOX()(address)"), ("forced", "FORCED()(address)")] {
+    for (key, getter) in
+        [("messageQueue", "MESSAGE_QUEUE()(address)"), ("forced", "FORCED()(address)")]
+    {
         assert_eq!(bench.call(rollup, &[getter])?, bench.deployed(key)?.to_string());
     }
     let target = bench.call(bench.deployed("forced")?, &["BOUNDED_TARGET()(address)"])?;
@@ -131,8 +133,8 @@ fn users_operators_and_owners_find_their_way() -> Result<()> {
     let config = bench.configure("rollup.toml", &[(zero, &mine)])?;
     bench.run("Deploy", RUN, &[&config])?;
     let file = bench.file("deployment.json");
-    let (rollup, inbox, forced) =
-        (bench.deployed("rollup")?, bench.deployed("inbox")?, bench.deployed("forced")?);
+    let (rollup, message_queue, forced) =
+        (bench.deployed("rollup")?, bench.deployed("messageQueue")?, bench.deployed("forced")?);
 
     // An upgrade, through its time lock, while nothing is pending.
     let change = [&file, "1", "12000000"];
@@ -159,7 +161,7 @@ fn users_operators_and_owners_find_their_way() -> Result<()> {
         &[&file, &to, ether],
     )?;
     // And what it costs to have it relayed.
-    let escrowed: U256 = bench.cast(&["balance", &inbox.to_string()])?.trim().parse()?;
+    let escrowed: U256 = bench.cast(&["balance", &message_queue.to_string()])?.trim().parse()?;
     assert!(escrowed > ether.parse::<U256>()?, "{escrowed}");
 
     // A forced transaction, and one that the queue refuses.

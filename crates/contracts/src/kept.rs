@@ -1,0 +1,291 @@
+//! Inputs of `advance` of which a part is kept as code on L1, as `contracts/libraries/KeptCodes.sol` has them.
+//!
+//! ```text
+//! 0xc0de ‖ length (4) ‖ number of references (1) ‖ references ‖ all that is not kept
+//! reference: where the kept bytes begin in the input (4) ‖ the account that keeps them (20)
+//! ```
+//!
+//! with numbers big endian. What keeps bytes is an account that the common CREATE2 proxy has made, whose code is
+//! STOP and these bytes: its address follows from them, so nobody has to be believed.
+
+use alloy_primitives::{Address, B256, Bytes, address, hex, keccak256};
+use std::collections::HashMap;
+use wire::{SchemaId, layout::input};
+
+/// Who makes the accounts that keep bytes (`KeptCodes.PROXY`).
+pub const PROXY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
+/// What stands before the bytes in the init code (`KeptCodes.INIT_HEAD`): a loader, and STOP.
+pub const INIT_HEAD: [u8; 12] = hex!("600b5981380380925939f300");
+/// What an input with references begins with (`KeptCodes.MAGIC`).
+pub const MAGIC: [u8; 2] = [0xc0, 0xde];
+/// Bytes before the references (`KeptCodes.REFERENCES_AT`).
+pub const REFERENCES_AT: usize = 7;
+/// Bytes of a reference (`KeptCodes.REFERENCE_LENGTH`).
+pub const REFERENCE_LENGTH: usize = 24;
+/// Most bytes that an account keeps: those of a code (EIP-170), but for the first.
+pub const MOST_KEPT: usize = 24_575;
+
+/// From so many bytes on those that L1 keeps cost less by a reference where calldata costs 16 a byte. Where the floor
+/// of EIP-7623 decides, what the contract does costs nothing more.
+pub(crate) const WORTH_A_REFERENCE: usize = 256;
+
+/// Most references of an input.
+const MOST_REFERENCES: usize = 255;
+/// By so many bytes kept bytes are looked for. Fewer are not worth a reference.
+const KEY: usize = 8;
+
+/// Why an input with references stands for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeptError {
+    /// It ends within them.
+    #[error("{got} bytes, expected at least {minimum}: the references of the input")]
+    TooShort {
+        /// Bytes present.
+        got: usize,
+        /// The fewest.
+        minimum: usize,
+    },
+    /// It has none.
+    #[error("an input with references has none")]
+    NoReferences,
+    /// A reference begins before what stands in front of it ends, or too late for what is there to stand there.
+    #[error("reference {index} begins at byte {got} of the input, expected {minimum} to {maximum}")]
+    OutOfPlace {
+        /// Its position.
+        index: usize,
+        /// Where it begins.
+        got: usize,
+        /// The first place where it can.
+        minimum: usize,
+        /// The last.
+        maximum: usize,
+    },
+    /// The account does not keep anything.
+    #[error("reference {index}: nothing is kept at {account}")]
+    NothingKept {
+        /// Position of the reference.
+        index: usize,
+        /// The account.
+        account: Address,
+    },
+    /// The parts are not as long together as the input says.
+    #[error("the parts of the input have {got} bytes, and it says {expected}")]
+    Length {
+        /// Their bytes, as far as they were put together.
+        got: usize,
+        /// What it says.
+        expected: usize,
+    },
+}
+
+/// Bytes that L1 keeps, or can, and the account that does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptCode {
+    bytes: Bytes,
+    account: Address,
+}
+
+impl KeptCode {
+    /// Who keeps these bytes; `None` for none, or for more than an account can keep.
+    pub fn new(bytes: Bytes) -> Option<Self> {
+        let account = account_of(&bytes);
+        ((1..=MOST_KEPT).contains(&bytes.len())).then_some(Self { bytes, account })
+    }
+
+    /// The [codes of an input](codes_in), in as few parts as accounts can keep.
+    pub fn of_codes_in(input: &[u8]) -> Vec<Self> {
+        let parts = codes_in(input).chunks(MOST_KEPT);
+        parts.filter_map(|part| Self::new(Bytes::copy_from_slice(part))).collect()
+    }
+
+    /// Each code of an input by itself that is worth a reference and fits into an account: inputs that share some of
+    /// their codes share these.
+    pub fn of_each_code_in(input: &[u8]) -> Vec<Self> {
+        let is_worth_it = |code: &&[u8]| code.len() >= WORTH_A_REFERENCE;
+        let codes = split(codes_in(input)).filter(is_worth_it);
+        codes.filter_map(|code| Self::new(Bytes::copy_from_slice(code))).collect()
+    }
+
+    /// What an account with this code keeps; `None` if it could have another code at another time.
+    pub fn at(account: Address, code: &[u8]) -> Option<Self> {
+        let (0, bytes) = code.split_first()? else { return None };
+        (account_of(bytes) == account)
+            .then(|| Self { bytes: Bytes::copy_from_slice(bytes), account })
+    }
+
+    /// The account.
+    pub const fn account(&self) -> Address {
+        self.account
+    }
+
+    /// What it keeps.
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Calldata for [`PROXY`] that makes the account. Anyone can send it, once.
+    pub fn creation(&self) -> Bytes {
+        [&B256::ZERO[..], &INIT_HEAD, &self.bytes].concat().into()
+    }
+}
+
+/// The codes of the witness of an input, single or batch, as they stand there with their offsets: what is worth
+/// keeping if other inputs have just these too. Empty if the input is none.
+pub fn codes_in(input: &[u8]) -> &[u8] {
+    let offset = |at: usize| {
+        let bytes = input.get(at..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes) as usize)
+    };
+    let find = || {
+        let witness = SchemaId::LEN + offset(SchemaId::LEN + input::WITNESS)?;
+        let (codes, headers) = (offset(witness + 4)?, offset(witness + 8)?);
+        input.get(witness + codes..witness + headers)
+    };
+    find().unwrap_or_default()
+}
+
+/// The items of an SSZ list of byte lists, as far as its offsets lead somewhere.
+fn split(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let offset = |at: usize| {
+        let bytes = list.get(at..at + 4)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes) as usize)
+    };
+    let count = offset(0).unwrap_or_default().min(list.len()) / 4;
+    (0..count).filter_map(move |index| {
+        let end = if index + 1 == count { list.len() } else { offset(4 * index + 4)? };
+        list.get(offset(4 * index)?..end)
+    })
+}
+
+fn account_of(bytes: &[u8]) -> Address {
+    PROXY.create2(B256::ZERO, keccak256([&INIT_HEAD[..], bytes].concat()))
+}
+
+/// An input with references.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct References<'a> {
+    length: usize,
+    references: Vec<(usize, Address)>,
+    rest: &'a [u8],
+}
+
+impl<'a> References<'a> {
+    /// Those of an input; `None` if it has the form of one without.
+    ///
+    /// # Errors
+    ///
+    /// [`KeptError`] if it ends within them, or has none although it has the form.
+    pub fn of(input: &'a [u8]) -> Result<Option<Self>, KeptError> {
+        let Some((&[a, b, c, d, e, f, count], rest)) =
+            input.split_first_chunk::<REFERENCES_AT>().filter(|(head, _)| head[..2] == MAGIC)
+        else {
+            return Ok(None);
+        };
+        debug_assert_eq!([a, b], MAGIC);
+        if count == 0 {
+            return Err(KeptError::NoReferences);
+        }
+        let references = usize::from(count) * REFERENCE_LENGTH;
+        let (references, rest) = rest
+            .split_at_checked(references)
+            .ok_or(KeptError::TooShort { got: input.len(), minimum: REFERENCES_AT + references })?;
+        let reference = |bytes: &[u8; REFERENCE_LENGTH]| {
+            let [a, b, c, d, account @ ..] = *bytes;
+            (u32::from_be_bytes([a, b, c, d]) as usize, Address::from(account))
+        };
+        let (references, _) = references.as_chunks::<REFERENCE_LENGTH>();
+        Ok(Some(Self {
+            length: u32::from_be_bytes([c, d, e, f]) as usize,
+            references: references.iter().map(reference).collect(),
+            rest,
+        }))
+    }
+
+    /// The accounts that they name, in order.
+    pub fn accounts(&self) -> impl Iterator<Item = Address> {
+        self.references.iter().map(|(_, account)| *account)
+    }
+
+    /// What the input stands for, if these accounts keep what `kept` finds.
+    ///
+    /// # Errors
+    ///
+    /// [`KeptError`] if the parts do not fill it.
+    pub fn assemble<'k>(
+        &self,
+        kept: impl Fn(Address) -> Option<&'k KeptCode>,
+    ) -> Result<Vec<u8>, KeptError> {
+        let mut input = Vec::new();
+        let mut rest = self.rest;
+        for (index, (position, account)) in self.references.iter().enumerate() {
+            let (got, minimum) = (*position, input.len());
+            let out_of_place =
+                KeptError::OutOfPlace { index, got, minimum, maximum: minimum + rest.len() };
+            let piece = got.checked_sub(minimum).and_then(|piece| rest.split_at_checked(piece));
+            let (piece, behind) = piece.ok_or(out_of_place)?;
+            let found =
+                kept(*account).ok_or(KeptError::NothingKept { index, account: *account })?;
+            let end = position + found.bytes.len();
+            if end > self.length {
+                return Err(KeptError::Length { got: end, expected: self.length });
+            }
+            input.extend_from_slice(piece);
+            input.extend_from_slice(&found.bytes);
+            rest = behind;
+        }
+        let end = input.len() + rest.len();
+        if end != self.length {
+            return Err(KeptError::Length { got: end, expected: self.length });
+        }
+        input.extend_from_slice(rest);
+        Ok(input)
+    }
+}
+
+/// An input with references in place of some of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortened {
+    /// The input.
+    pub bytes: Bytes,
+    /// The accounts that it names, and how many bytes each keeps.
+    pub kept: Vec<(Address, usize)>,
+    /// Bytes of each piece between them, from the first before any to the last behind all.
+    pub pieces: Vec<usize>,
+}
+
+/// The input with references to what L1 keeps wherever it has these bytes, the longest of those that begin at a
+/// place; `None` if it has none of them, or is too long.
+pub fn shorten(input: &[u8], kept: &[KeptCode]) -> Option<Shortened> {
+    let length = u32::try_from(input.len()).ok()?;
+    let mut by_key = HashMap::<[u8; KEY], Vec<&KeptCode>>::new();
+    for code in kept {
+        if let Some(key) = code.bytes.first_chunk() {
+            by_key.entry(*key).or_default().push(code);
+        }
+    }
+    by_key.values_mut().for_each(|codes| codes.sort_by_key(|code| code.bytes.len()));
+    let (mut references, mut found, mut pieces) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rest = Vec::with_capacity(input.len());
+    let (mut at, mut done) = (0, 0);
+    while let Some(key) = input[at..].first_chunk::<KEY>()
+        && found.len() < MOST_REFERENCES
+    {
+        let codes = by_key.get(key).into_iter().flatten();
+        let Some(code) = codes.rev().find(|code| input[at..].starts_with(&code.bytes)) else {
+            at += 1;
+            continue;
+        };
+        references.extend_from_slice(&u32::try_from(at).ok()?.to_be_bytes());
+        references.extend_from_slice(code.account.as_slice());
+        found.push((code.account, code.bytes.len()));
+        pieces.push(at - done);
+        rest.extend_from_slice(&input[done..at]);
+        at += code.bytes.len();
+        done = at;
+    }
+    pieces.push(input.len() - done);
+    rest.extend_from_slice(&input[done..]);
+    let count = u8::try_from(found.len()).ok().filter(|count| *count > 0)?;
+    let head = [&MAGIC[..], &length.to_be_bytes(), &[count]].concat();
+    Some(Shortened { bytes: [head, references, rest].concat().into(), kept: found, pieces })
+}

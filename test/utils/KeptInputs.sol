@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Vm} from "forge-std/Vm.sol";
+import {BatchBytes} from "./BatchBytes.sol";
+
+/// @title Inputs of which a part is kept as code on L1, by the description of the format
+library KeptInputs {
+    using BatchBytes for bytes;
+
+    Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    /// @dev The proxy that deploys by CREATE2 on most chains, and the loader that it is given here.
+    address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
+    bytes internal constant LOADER = hex"600b5981380380925939f3";
+
+    /// @notice The account that keeps bytes, whether it is there or not.
+    function accountOf(bytes memory data) internal pure returns (address) {
+        bytes32 hash = keccak256(abi.encodePacked(LOADER, hex"00", data));
+        return VM.computeCreate2Address(0, hash, PROXY);
+    }
+
+    /// @notice Keeps bytes.
+    function keep(bytes memory data) internal returns (address account) {
+        account = accountOf(data);
+        VM.etch(account, abi.encodePacked(hex"00", data));
+    }
+
+    /// @notice An input with a reference in place of each of these ranges of it; what stands there is kept.
+    /// @param ranges Where each begins and ends, in order.
+    function shorten(bytes memory input, uint256[] memory ranges)
+        internal
+        returns (bytes memory short)
+    {
+        bytes memory references;
+        bytes memory rest;
+        uint256 used = 0;
+        for (uint256 i = 0; i < ranges.length; i += 2) {
+            address account = keep(input.slice(ranges[i], ranges[i + 1]));
+            // forge-lint: disable-next-line(unsafe-typecast)
+            references = abi.encodePacked(references, uint32(ranges[i]), account);
+            rest = bytes.concat(rest, input.slice(used, ranges[i]));
+            used = ranges[i + 1];
+        }
+        rest = bytes.concat(rest, input.slice(used, input.length));
+        return compose(input.length, references, rest);
+    }
+
+    /// @notice An input that declares this length, with these references, 24 bytes each.
+    function compose(uint256 length, bytes memory references, bytes memory rest)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint8 count = uint8(references.length / 24);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return abi.encodePacked(hex"c0de", uint32(length), count, references, rest);
+    }
+
+    /// @notice Where the list of codes of an input begins and ends.
+    function codesOf(bytes memory input) internal pure returns (uint256[] memory range) {
+        uint256 witness = 2 + input.little(6, 4);
+        range = new uint256[](2);
+        range[0] = witness + input.little(witness + 4, 4);
+        range[1] = witness + input.little(witness + 8, 4);
+    }
+}
