@@ -508,6 +508,28 @@ mod tests {
     use ProtocolFork::{Amsterdam, Bpo1, Bpo2, Cancun, Osaka, Paris, Prague};
 
     #[test]
+    fn a_purse_holds_what_both_the_call_and_its_block_have_and_says_which_of_them_has_not() {
+        let purse = |gas, used| Purse::new(gas, Room { used, limit: 100 });
+        let held = |mut purse: Purse, reserve| purse.hold(reserve).map(|()| purse.held());
+        assert_eq!(held(purse(5, 95), 5), Ok(5));
+        assert_eq!(held(purse(6, 95), 5), Ok(5));
+        let beyond = ExecuteError::BeyondLimit { got: 101, limit: 100 };
+        assert_eq!(held(purse(5, 96), 5), Err(beyond.clone()));
+        assert_eq!(held(purse(9, 96), 5), Err(beyond));
+        // Who cannot pay is told that, whatever the block has left.
+        let short = ExecuteError::OutOfGas { got: 4, reserve: 5 };
+        assert_eq!(held(purse(4, 95), 5), Err(short.clone()));
+        assert_eq!(held(purse(4, 96), 5), Err(short));
+        // What was held before a step that fails stays held.
+        let mut both = purse(5, 95);
+        assert_eq!(both.hold(3), Ok(()));
+        assert!(both.hold(6).is_err());
+        assert_eq!(both.held(), 3);
+        // A block that has taken more than it may, by whatever fault, has nothing left.
+        assert_eq!(purse(5, 101).most(), 0);
+    }
+
+    #[test]
     fn an_l1_accepts_its_own_fork_and_none_with_other_rules() {
         let accepted = |fork| Execute::on(fork).forks;
         assert_eq!(accepted(Paris), []);

@@ -216,5 +216,12 @@ fn nodes_that_stand_at_many_places_take_no_more_memory_than_is_paid_for() {
         let calldata = forgery.input().unwrap();
         assert!(calldata.len() < 80_000);
         assert_bounded(name, &calldata, PER_GAS);
+        // And again by blocks that walk what this one has written.
+        let again = |nonce| {
+            let call = crate::call(nonce, WORKER, 1_000_000, U256::ZERO, Bytes::new());
+            vec![Key::named("alice").sign(call)]
+        };
+        let calldata = forgery.batch(&[1, 2, 3].map(again)).unwrap();
+        assert_bounded(&format!("{name}, and again"), &calldata, PER_GAS);
     }
 }

@@ -5,11 +5,14 @@ mod support;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use enshrine_execute::{
-    DeclaredGas, Drake, Execute, ExecuteError, ExecutionSpecs, GasSchedule, Items,
+    DeclaredGas, Drake, Execute, ExecuteError, ExecutionSpecs, GasSchedule, Items, Pricing,
 };
 use executor::{ChainSpec, DearWork};
 use revm::bytecode::opcode as op;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use support::l2::{CHAIN_ID, L2, call};
 use testkit::{ETHER, Forgery, Key, rich_genesis, uniform_storage};
 use wire::{ProtocolFork, StatelessInput};
@@ -74,22 +77,102 @@ fn assert_costs(execute: &Execute, calldata: &[u8], gas: u64) {
     }
 }
 
-#[test]
-fn a_node_that_stands_at_many_places_is_paid_for_at_each_as_if_it_were_carried_again() {
-    let slots: Vec<u8> = (1..=40).collect();
-    let calldata = shared_nodes(&slots);
+/// The places of all nodes on the ways to these slots, where each way has 64 branches: nibbles from the root.
+fn places_of(slots: &[u8]) -> BTreeSet<Vec<u8>> {
     let mut places = BTreeSet::new();
-    for slot in &slots {
+    for slot in slots {
         let nibbles: Vec<u8> = keccak256(U256::from(*slot).to_be_bytes::<32>())
             .iter()
             .flat_map(|byte| [byte >> 4, byte & 0xf])
             .collect();
         places.extend((0..=64).map(|depth| nibbles[..depth].to_vec()));
     }
+    places
+}
+
+/// What carrying a node once more would cost.
+fn carried(node: &Bytes) -> u64 {
+    let Items { witness_byte, item, .. } = Items::DEFAULT;
+    item + witness_byte * (node.len() as u64 + 4)
+}
+
+/// Charges for dear work, and for nothing else.
+#[derive(Debug)]
+struct DearAlone;
+
+impl Pricing for DearAlone {
+    fn bytes(&self, _: u64) -> u64 {
+        0
+    }
+
+    fn reserve(&self, _: &DeclaredGas) -> u64 {
+        0
+    }
+
+    fn charge(&self, _: &DeclaredGas, _: u64) -> u64 {
+        0
+    }
+
+    fn dear_work(&self, work: &DearWork) -> u64 {
+        GasSchedule::DEFAULT.dear_work(work)
+    }
+}
+
+/// Dear work of a batch of two blocks on a storage in which all paths have 64 branches. The first sets these
+/// slots, the second reads those.
+fn dear_work_of_two(set: &[u8], read: &[u8]) -> u64 {
+    // Without calldata, the second program runs.
+    let mut code = vec![op::CALLDATASIZE, op::ISZERO, op::PUSH2, 0, 0, op::JUMPI];
+    for slot in set {
+        code.extend([op::NUMBER, op::NOT, op::PUSH1, *slot, op::SSTORE]);
+    }
+    code.push(op::STOP);
+    let second = u16::try_from(code.len()).unwrap().to_be_bytes();
+    code[3..5].copy_from_slice(&second);
+    code.push(op::JUMPDEST);
+    for slot in read {
+        code.extend([op::PUSH1, *slot, op::SLOAD, op::POP]);
+    }
+    let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
+    genesis.alloc.insert(WORKER, contract(code));
+    let (root, nodes) = uniform_storage();
+    let call = |nonce, input: &'static [u8]| {
+        let call = call(nonce, WORKER, 500_000, U256::ZERO, Bytes::from_static(input));
+        Key::named("alice").sign(call)
+    };
+    let storage_roots = BTreeMap::from([(WORKER, root)]);
+    let transactions = vec![call(0, &[1])];
+    let forgery = Forgery { genesis, fork: FORK, storage_roots, nodes, transactions };
+    let calldata = forgery.batch(&[vec![call(1, &[])]]).unwrap();
+    let execute = Execute { gas: Arc::new(DearAlone), ..Execute::default() };
+    execute.run(&calldata, u64::MAX).unwrap().gas
+}
+
+#[test]
+fn a_node_that_an_earlier_block_of_the_batch_has_written_is_paid_for_when_a_later_one_walks_it() {
+    let (_, nodes) = uniform_storage();
+    let ways = |slots: &[u8]| {
+        let places = places_of(slots);
+        let leaves = places.iter().filter(|path| path.len() == 64).count() as u64;
+        leaves * carried(&nodes[0]) + (places.len() as u64 - leaves) * carried(&nodes[1])
+    };
+    let none = dear_work_of_two(&[1, 2, 3], &[]);
+    for slots in [&[1_u8][..], &[1, 2], &[1, 2, 3]] {
+        // Nothing of these ways is as the witness has it.
+        assert_eq!(dear_work_of_two(&[1, 2, 3], slots), none + ways(slots), "{slots:?}");
+    }
+    // Ways on which nothing was written are those of the witness, and as dear.
+    assert_eq!(dear_work_of_two(&[1, 2, 3], &[9]), none + ways(&[9]));
+    assert!(ways(&[9]) > 64 * 600);
+}
+
+#[test]
+fn a_node_that_stands_at_many_places_is_paid_for_at_each_as_if_it_were_carried_again() {
+    let slots: Vec<u8> = (1..=40).collect();
+    let calldata = shared_nodes(&slots);
+    let places = places_of(&slots);
     let (leaves, branches): (Vec<_>, Vec<_>) = places.iter().partition(|path| path.len() == 64);
     let (_, nodes) = uniform_storage();
-    let Items { witness_byte, item, .. } = Items::DEFAULT;
-    let carried = |node: &Bytes| item + witness_byte * (node.len() as u64 + 4);
     // All nodes have been carried for one place.
     let again = (branches.len() as u64 - 64) * carried(&nodes[1])
         + (leaves.len() as u64 - 1) * carried(&nodes[0]);

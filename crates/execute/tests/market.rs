@@ -116,6 +116,16 @@ fn below_the_reserve_price_use_raises_the_price_and_above_it_falls_with_idleness
 }
 
 #[test]
+fn the_reserve_ends_where_the_price_is_its_part_of_the_base_fee() {
+    for wei in [1, GWEI, 77 * GWEI] {
+        let excess = excess_at(wei).max(TARGET);
+        let base_fee = RESERVE_RATIO * price(excess);
+        assert_eq!(next_excess(excess, 1_000, base_fee), excess + 1_000 - TARGET, "{wei}");
+        assert_eq!(next_excess(excess, 1_000, base_fee + 1), excess + 500, "{wei}");
+    }
+}
+
+#[test]
 fn the_excess_of_a_price_is_the_least_with_it() {
     assert_eq!(excess_at(0), 0);
     assert_eq!(excess_at(1), 0);

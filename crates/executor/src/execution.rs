@@ -19,7 +19,7 @@ use alloy_evm::{
     },
     eth::{EthBlockExecutionCtx, EthBlockExecutor, EthEvmContext, spec::EthExecutorSpec},
 };
-use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
+use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{Address, B256, U256, map::AddressMap};
 use revm::{
     Database, DatabaseCommit, Inspector,
@@ -57,7 +57,31 @@ pub struct Environment<'x> {
     pub spec: &'x ChainSpec,
 }
 
-type Executor<'x, DB, I> = EthBlockExecutor<'x, BlockEvm<DB, I>, &'x ChainSpec, Receipts>;
+type Executor<'x, DB, I> = EthBlockExecutor<'x, BlockEvm<DB, I>, Rewarding<'x>, Receipts>;
+
+/// The rules of a chain as the executor reads them, which before the merge pays for a block to be made:
+/// but not for one without difficulty, in which there is no work.
+#[derive(Debug, Clone, Copy)]
+struct Rewarding<'x> {
+    spec: &'x ChainSpec,
+    has_difficulty: bool,
+}
+
+impl EthereumHardforks for Rewarding<'_> {
+    fn ethereum_fork_activation(&self, fork: EthereumHardfork) -> ForkCondition {
+        self.spec.ethereum_fork_activation(fork)
+    }
+
+    fn is_paris_active_at_block(&self, number: u64) -> bool {
+        !self.has_difficulty || self.spec.is_paris_active_at_block(number)
+    }
+}
+
+impl EthExecutorSpec for Rewarding<'_> {
+    fn deposit_contract_address(&self) -> Option<Address> {
+        self.spec.deposit_contract_address()
+    }
+}
 
 /// A block in execution: system calls, then transactions one by one, then withdrawals, rewards and
 /// requests.
@@ -133,8 +157,9 @@ where
             tx_count_hint: None,
             slot_number: header.slot_number,
         };
+        let rewarding = Rewarding { spec, has_difficulty: !header.difficulty.is_zero() };
         let mut execution = Self {
-            executor: EthBlockExecutor::new(evm, ctx, spec, Receipts),
+            executor: EthBlockExecutor::new(evm, ctx, rewarding, Receipts),
             header,
             overrides,
             spec,

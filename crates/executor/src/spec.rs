@@ -71,8 +71,18 @@ impl ChainSpec {
     /// A chain on which the rules of `first` hold from genesis and those of later forks from the
     /// given timestamps on, without a deposit contract.
     pub fn scheduled(chain_id: u64, first: ProtocolFork, later: &[(ProtocolFork, u64)]) -> Self {
-        let first = hardfork(first);
+        Self::from_first(chain_id, hardfork(first), later)
+    }
+
+    /// A chain on which the rules of one fork hold from genesis, which may be one from before the merge.
+    /// Then its blocks have the difficulty that they are given: none, where nobody works for them.
+    pub fn of_hardfork(chain_id: u64, fork: EthereumHardfork) -> Self {
+        Self::from_first(chain_id, fork, &[])
+    }
+
+    fn from_first(chain_id: u64, first: EthereumHardfork, later: &[(ProtocolFork, u64)]) -> Self {
         let activation = |fork: EthereumHardfork| match fork {
+            fork if fork > first && fork <= EthereumHardfork::Paris => ForkCondition::Never,
             // Not a change of rules but of one chain's state.
             EthereumHardfork::Dao => ForkCondition::Never,
             // Numbered forks beyond the last with a schema id change nothing.

@@ -1,6 +1,6 @@
 //! The state of a batch's witness, expanded into trie nodes.
 
-use trie::{ExpandedNodes, Expansion, NodeIndex};
+use trie::{ExpandedNodes, Expansion, ExpansionTooLong, NodeIndex};
 use wire::{
     DecodeError,
     compact::{Child, CompactState, Node},
@@ -10,10 +10,34 @@ use wire::{
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if the state names a code that is not there.
+/// [`DecodeError`] if the state names a code that is not there, or if its nodes have 4 GiB and more: half a
+/// gigabyte of a file can say so much.
 pub fn expand(state: &CompactState<'_>, codes: &NodeIndex) -> Result<ExpandedNodes, DecodeError> {
+    expand_within(state, codes, Expansion::MAX_LEN)
+}
+
+/// As [`expand`], of nodes that have no more bytes than this, as [`CompactState::expanded_len`] counts them.
+///
+/// # Errors
+///
+/// As [`expand`].
+pub fn expand_within(
+    state: &CompactState<'_>,
+    codes: &NodeIndex,
+    limit: usize,
+) -> Result<ExpandedNodes, DecodeError> {
+    let too_long = |ExpansionTooLong { got, limit }| DecodeError::TooLong {
+        what: "nodes of the state of the batch",
+        index: 0,
+        got,
+        limit,
+    };
+    let bytes = state.expanded_len();
+    if bytes > limit {
+        return Err(too_long(ExpansionTooLong { got: bytes, limit }));
+    }
     let mut nodes = state.nodes(codes.digests().count());
-    let mut expansion = Expansion::with_capacity(state.len(), state.expanded_len());
+    let mut expansion = Expansion::within(state.len(), bytes).map_err(too_long)?;
     let mut value = Vec::new();
     while let Some(node) = nodes.next_node()? {
         match node {
@@ -38,5 +62,5 @@ pub fn expand(state: &CompactState<'_>, codes: &NodeIndex) -> Result<ExpandedNod
             }
         }
     }
-    Ok(expansion.finish())
+    expansion.finish().map_err(too_long)
 }

@@ -35,7 +35,7 @@ mod witness;
 
 pub use ancestors::Ancestors;
 pub use block::{RlpSize, header_of};
-pub use compact::expand;
+pub use compact::{expand, expand_within};
 pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
 pub use input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks};
 pub use process::{UnprovenBlock, check_access_list_size, process_block};

@@ -27,11 +27,18 @@ struct Places {
 impl Places {
     /// Whether the node at `position`, which has this length, may be loaded at one more place.
     fn admit(&self, position: usize, bytes: usize) -> Result<(), SourceError> {
-        let again = self.found[position].replace(true);
-        if again && !self.meter.spend(DearWork::RepeatedNode { bytes }) {
-            return Err(SourceError::new(Unpaid));
+        match self.found[position].replace(true) {
+            true => self.admit_again(bytes),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The same for one that the witness does not carry at all, because a block before has written it.
+    fn admit_again(&self, bytes: usize) -> Result<(), SourceError> {
+        match self.meter.spend(DearWork::RepeatedNode { bytes }) {
+            true => Ok(()),
+            false => Err(SourceError::new(Unpaid)),
+        }
     }
 }
 
@@ -150,7 +157,8 @@ struct Written {
 
 impl<'w, 'a> LinkedWitness<'w, 'a> {
     /// Links a witness: hashes what nobody has hashed yet, expands what is compact, and indexes it. The
-    /// meter is told of each node that is loaded at more than one place, or by more than one block.
+    /// meter is told of each node that is loaded at more than one place, by more than one block, or by a block after
+    /// the one that has written it.
     pub(crate) fn new(
         nodes: &HashedList<'a>,
         compact: Option<&CompactState<'a>>,
@@ -212,7 +220,11 @@ impl<'l> NodeSource for LinkedState<'l> {
     fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<&'l [u8]>, SourceError> {
         let Self(linked) = *self;
         let Some(position) = linked.node_index.position(hash) else {
-            return Ok(linked.written.nodes.get(hash).map(AsRef::as_ref));
+            let written = linked.written.nodes.get(hash).map(AsRef::as_ref);
+            if let (Some(places), Some(node)) = (&linked.places, written) {
+                places.admit_again(node.len())?;
+            }
+            return Ok(written);
         };
         let node = match &linked.expanded {
             Some(nodes) => nodes.get(position),

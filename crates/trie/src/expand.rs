@@ -26,6 +26,10 @@ const NOWHERE: u32 = u32::MAX;
 #[derive(Debug)]
 pub struct Expansion<'s> {
     rlp: Vec<u8>,
+    /// Most bytes of it.
+    limit: usize,
+    /// How many there would have been, if that was not enough.
+    surplus: Option<usize>,
     nodes: Vec<Place>,
     /// Nodes whose children are still to come, from the root down.
     open: Vec<Open<'s>>,
@@ -33,6 +37,16 @@ pub struct Expansion<'s> {
     payload: Vec<u8>,
     /// Which hashes are missing there, and where.
     missing: Vec<(u32, usize)>,
+}
+
+/// Nodes that are longer together than whoever tells of them has said, or than they can be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("trie nodes of {got} bytes, expected at most {limit}")]
+pub struct ExpansionTooLong {
+    /// Bytes of their RLP, as far as it was known then.
+    pub got: usize,
+    /// The most.
+    pub limit: usize,
 }
 
 /// Where a node lies in the RLP of all.
@@ -69,15 +83,27 @@ enum Rest<'s> {
 }
 
 impl<'s> Expansion<'s> {
-    /// For so many nodes, with so many bytes of RLP. With more of either it grows.
-    pub fn with_capacity(nodes: usize, bytes: usize) -> Self {
-        Self {
+    /// Most bytes that there is room for.
+    pub const MAX_LEN: usize = u32::MAX as usize;
+
+    /// For so many nodes, with so many bytes of RLP at most. With more nodes it grows.
+    ///
+    /// # Errors
+    ///
+    /// [`ExpansionTooLong`] if that is more than [`Self::MAX_LEN`].
+    pub fn within(nodes: usize, bytes: usize) -> Result<Self, ExpansionTooLong> {
+        if bytes > Self::MAX_LEN {
+            return Err(ExpansionTooLong { got: bytes, limit: Self::MAX_LEN });
+        }
+        Ok(Self {
             rlp: Vec::with_capacity(bytes),
+            limit: bytes,
+            surplus: None,
             nodes: Vec::with_capacity(nodes),
             open: Vec::new(),
             payload: Vec::new(),
             missing: Vec::new(),
-        }
+        })
     }
 
     /// A branch. Its children of the mask `carried` follow; those of `hashed` are the hashes, in order.
@@ -115,8 +141,15 @@ impl<'s> Expansion<'s> {
     }
 
     /// All nodes but those that are embedded, hashed.
-    pub fn finish(self) -> ExpandedNodes {
-        let Self { mut rlp, nodes, .. } = self;
+    ///
+    /// # Errors
+    ///
+    /// [`ExpansionTooLong`] if they have more bytes than there was room for.
+    pub fn finish(self) -> Result<ExpandedNodes, ExpansionTooLong> {
+        let Self { mut rlp, nodes, limit, surplus, .. } = self;
+        if let Some(got) = surplus {
+            return Err(ExpansionTooLong { got, limit });
+        }
         let mut digests: Arc<[B256]> = core::iter::repeat_n(B256::ZERO, nodes.len()).collect();
         let all = Arc::get_mut(&mut digests).unwrap_or_else(|| unreachable!("it is new"));
         // The lowest first: what hangs below a node stands in it before it is hashed.
@@ -136,7 +169,7 @@ impl<'s> Expansion<'s> {
                 }
             }
         }
-        ExpandedNodes { rlp, nodes, digests }
+        Ok(ExpandedNodes { rlp, nodes, digests })
     }
 
     fn open(&mut self, rest: Rest<'s>) {
@@ -204,6 +237,14 @@ impl<'s> Expansion<'s> {
             return;
         }
         let start = self.rlp.len();
+        let header = list_header_len(len);
+        if self.surplus.is_some() || start + header + len > self.limit {
+            // Nothing is kept from here on but what is open.
+            self.surplus.get_or_insert(start + header + len);
+            self.payload.truncate(payload);
+            self.missing.truncate(missing);
+            return;
+        }
         put_list_header(len, &mut self.rlp);
         let list = self.rlp.len();
         self.rlp.extend_from_slice(&self.payload[payload..]);
@@ -229,8 +270,14 @@ fn range(nodes: &[Place], index: usize, end: usize) -> Range<usize> {
     start_of(&nodes[index])..nodes.get(index + 1).map_or(end, start_of)
 }
 
+/// A position in what is no longer than [`Expansion::MAX_LEN`].
 fn position(at: usize) -> u32 {
-    u32::try_from(at).expect("no input has nodes of 4 GiB")
+    u32::try_from(at).unwrap_or(NOWHERE)
+}
+
+/// Bytes of the header of a list with so many.
+const fn list_header_len(len: usize) -> usize {
+    if len < 56 { 1 } else { 1 + (usize::BITS - len.leading_zeros()).div_ceil(8) as usize }
 }
 
 fn put_hash(hash: &[u8; 32], out: &mut Vec<u8>) {

@@ -30,11 +30,11 @@ mod trie;
 mod walk;
 
 pub use error::TrieError;
-pub use expand::{ExpandedNodes, Expansion};
+pub use expand::{ExpandedNodes, Expansion, ExpansionTooLong};
 pub use node::NodeBytes;
 pub use nybbles::Nibbles;
 pub use prove::{Proven, prove};
 pub use root::{NewNode, hash_tries};
-pub use source::{NodeIndex, NodePath, NodeSource, Recorder, SourceError};
+pub use source::{Measure, NodeIndex, NodePath, NodeSource, Recorder, SourceError};
 pub use trie::{EMPTY_ROOT, Trie};
 pub use walk::{Visitor, walk};

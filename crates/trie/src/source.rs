@@ -161,22 +161,33 @@ fn bucket(key: u64, digest: &B256) -> u64 {
     folded
 }
 
+/// What is measured of each node that is recorded: two numbers, of which the sums are kept.
+pub type Measure = fn(NodePath<'_>, &[u8]) -> [usize; 2];
+
 /// A source that remembers which nodes were read through it: they are the witness.
 #[derive(Debug)]
 pub struct Recorder<S: NodeSource> {
     source: S,
     read: RefCell<BTreeMap<B256, S::Bytes>>,
-    /// Hashes of what was read, in that order.
-    order: RefCell<Vec<B256>>,
+    /// Hashes of what was read, in that order, and what was measured of it.
+    order: RefCell<Vec<(B256, [usize; 2])>>,
     bytes: Cell<usize>,
+    measure: Measure,
+    measured: Cell<[usize; 2]>,
     known: RefCell<HashSet<B256>>,
 }
 
 impl<S: NodeSource> Recorder<S> {
     /// Starts recording.
     pub fn new(source: S) -> Self {
+        Self::measuring(source, |_, _| [0; 2])
+    }
+
+    /// Starts recording, and measures what is recorded.
+    pub fn measuring(source: S, measure: Measure) -> Self {
         let (read, order, known) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { source, read, order, bytes: Cell::new(0), known }
+        let (bytes, measured) = (Cell::new(0), Cell::new([0; 2]));
+        Self { source, read, order, bytes, measure, measured, known }
     }
 
     /// How many nodes have been read so far.
@@ -189,14 +200,21 @@ impl<S: NodeSource> Recorder<S> {
         self.bytes.get()
     }
 
+    /// Sums of what was measured of the nodes read so far.
+    pub const fn measured(&self) -> [usize; 2] {
+        self.measured.get()
+    }
+
     /// Forgets all but the first `count` nodes that were read. Whoever goes on must not have the others
     /// at hand, or they are needed and not read again.
     pub fn rewind(&self, count: usize) {
         let (mut read, mut order) = (self.read.borrow_mut(), self.order.borrow_mut());
         let gone = count.min(order.len())..;
-        for hash in order.drain(gone) {
+        for (hash, [first, second]) in order.drain(gone) {
             let length = read.remove(&hash).map_or(0, |node| node.as_ref().len());
             self.bytes.set(self.bytes.get() - length);
+            let [one, other] = self.measured.get();
+            self.measured.set([one - first, other - second]);
         }
     }
 
@@ -222,7 +240,10 @@ impl<S: NodeSource> NodeSource for Recorder<S> {
         {
             self.read.borrow_mut().entry(*hash).or_insert_with(|| {
                 self.bytes.set(self.bytes.get() + node.as_ref().len());
-                self.order.borrow_mut().push(*hash);
+                let measured @ [first, second] = (self.measure)(path, node.as_ref());
+                let [one, other] = self.measured.get();
+                self.measured.set([one + first, other + second]);
+                self.order.borrow_mut().push((*hash, measured));
                 node.clone()
             });
         }

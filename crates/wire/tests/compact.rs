@@ -4,7 +4,7 @@
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, b256, hex, keccak256};
 use enshrine_wire::{
     BatchWitness, ByteLists, DecodeError, StreamError,
-    compact::{Account, Branch, Child, Code, CompactState, Node, Storage, compact},
+    compact::{Account, Branch, Child, Code, CompactState, LengthAlone, Node, Storage, compact},
 };
 
 const EMPTY_ROOT: B256 = b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
@@ -315,6 +315,29 @@ fn known_nodes_have_their_stream_whatever_their_order() {
     let numbers = &[0x80, 0x82, 0x0d, 0xe0];
     assert_eq!(account, Account { numbers, storage: Storage::Empty, code: Code::Empty });
     assert_eq!((next(), next()), (None, None));
+}
+
+#[test]
+fn a_stream_is_as_long_as_its_nodes_alone_without_the_hash_of_each_but_the_root() {
+    let (_, nodes, root) = known();
+    let places = [(0, false), (1, false), (1, false), (0, true), (1, true), (2, true), (2, true)];
+    let alone = |(node, (depth, in_storage)): (&Bytes, _)| LengthAlone::of(node, depth, in_storage);
+    let alone: Vec<_> = nodes.iter().zip(places).map(alone).collect();
+    // Parents come first, so that any number of them is all that hangs together.
+    for count in 1..=nodes.len() {
+        let length = |codes: &[Bytes]| {
+            let nodes = ByteLists::from(&nodes[..count]);
+            compact(root, nodes, codes.into()).unwrap().len()
+        };
+        let sum = |of: fn(&LengthAlone) -> usize| {
+            4 + alone[..count].iter().map(of).sum::<usize>() - LengthAlone::HASH * (count - 1)
+        };
+        // With the code that an account has, and without.
+        assert_eq!(sum(|alone| alone.least), length(&known_codes()), "{count}");
+        assert_eq!(sum(|alone| alone.most), length(&[]), "{count}");
+    }
+    let none = LengthAlone::of(&[0x80; 40], 0, false);
+    assert_eq!(none, LengthAlone { least: 40, most: 40 });
 }
 
 #[test]

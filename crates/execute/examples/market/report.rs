@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 /// How long a unit of EXECUTE gas takes on one core, in picoseconds, by `docs/gas.md`: in the real block that
 /// takes longest for what it is charged, and in the dearest input that is known.
 pub(crate) const REAL: u64 = 2_100;
-pub(crate) const WORST: u64 = 4_320;
+pub(crate) const WORST: u64 = 3_990;
 
 /// Numbers of rollups.
 const ROLLUPS: [u64; 3] = [1, 10, 100];

@@ -4,14 +4,14 @@
 use super::support::{Case, all, generated, random::Random};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::TrieAccount;
-use enshrine_stateless::{expand, verify_batch};
+use enshrine_stateless::{expand, expand_within, verify_batch};
 use std::collections::BTreeMap;
 use trie::{
     EMPTY_ROOT, ExpandedNodes, NodeIndex, NodePath, NodeSource, SourceError, Trie, TrieError,
     Visitor, hash_tries, walk,
 };
 use wire::{
-    BatchWitness, ByteLists, StatelessBatch,
+    BatchWitness, ByteLists, DecodeError, StatelessBatch,
     compact::{CompactState, compact, compact_reachable},
 };
 
@@ -85,6 +85,23 @@ fn every_block_is_a_batch_of_one_with_the_same_nodes_and_the_same_verdict() {
     }
     println!("{listed} bytes of nodes in lists, {streams} in streams");
     assert!(10 * streams < 9 * listed);
+}
+
+#[test]
+fn nodes_that_are_longer_than_there_is_room_for_are_refused_before_any_is_written() {
+    let case = &generated()[0];
+    batch_of_one(case, |batch| {
+        let state = &batch.witness.state;
+        let codes = NodeIndex::new(vec![batch.witness.codes.iter().map(keccak256).collect()]);
+        let bytes = state.expanded_len();
+        let whole = expand_within(state, &codes, bytes).expect("there is room");
+        assert_eq!(whole.digests(), expand(state, &codes).expect("there is room").digests());
+        let refused = expand_within(state, &codes, bytes - 1).expect_err("there is none");
+        assert!(
+            matches!(refused, DecodeError::TooLong { got, limit, .. } if (got, limit) == (bytes, bytes - 1)),
+            "{refused}"
+        );
+    });
 }
 
 #[test]

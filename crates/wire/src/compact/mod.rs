@@ -9,7 +9,7 @@ mod read;
 mod write;
 
 pub use read::{Account, Branch, Child, Code, Node, Path, Reader, Storage};
-pub use write::{compact, compact_reachable};
+pub use write::{LengthAlone, compact, compact_reachable};
 
 use crate::{
     DecodeError,

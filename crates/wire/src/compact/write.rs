@@ -48,6 +48,41 @@ pub fn compact_reachable(
     Encoder::new(nodes, codes).state(root)
 }
 
+/// Bytes that a node takes in a stream, if all its children are hashes.
+///
+/// Of a witness whose nodes are those on the way from the root, each but the root has a parent that names it no
+/// more: such a stream has the sum of these, and [`HASH`](LengthAlone::HASH) bytes less for every node but one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LengthAlone {
+    /// If the witness holds its code, if it has any, and at a position below 128.
+    pub least: usize,
+    /// If it does not.
+    pub most: usize,
+}
+
+impl LengthAlone {
+    /// Bytes of a hash.
+    pub const HASH: usize = 32;
+
+    /// Of a node so many nibbles below the root of a storage trie, or of the account trie.
+    ///
+    /// What is no node has no place in a stream, and takes as much as it has bytes.
+    pub fn of(node: &[u8], depth: usize, in_storage: bool) -> Self {
+        let mut encoder = Encoder::new(ByteLists::EMPTY, ByteLists::EMPTY);
+        if encoder.node(node, depth, in_storage).is_err() {
+            return Self { least: node.len(), most: node.len() };
+        }
+        let most = encoder.stream.len();
+        let names_code = !in_storage
+            && encoder
+                .stream
+                .first()
+                .is_some_and(|first| *first >= tag::ACCOUNT && first & 3 == tag::HASH);
+        let position = Self::HASH - 1;
+        Self { least: if names_code { most - position } else { most }, most }
+    }
+}
+
 /// A child as its parent names it.
 enum Child<'n> {
     Empty,
