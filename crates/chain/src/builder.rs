@@ -1,12 +1,13 @@
 //! Building blocks.
 
 use crate::{
-    BlockAttributes, BlockWithWitness, ChainError, ChainReader, InputLimits, Rejection, State,
+    BlockAttributes, BlockWithWitness, ChainError, ChainReader, InputLimits, InputUse, Rejection,
+    State,
     gas_pool::GasPool,
     header::check_header,
     record::Recording,
     room::{Filling, Room},
-    sender,
+    sender, shortest_input,
 };
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
@@ -39,18 +40,34 @@ pub struct BuiltBlock {
     pub executed: ExecutedBlock,
     /// What it read, in canonical form, if that was asked for.
     pub witness: Option<OwnedWitness>,
+    /// What its input takes of what L1 can carry, if its witness was asked for.
+    pub used: Option<InputUse>,
     /// Position of each transaction that is not in it, ascending, and why.
     pub rejected: Vec<(usize, Rejection)>,
 }
 
 impl BuiltBlock {
-    /// Bytes of the input of EXECUTE for the block; `None` before Cancun.
-    fn input_length(&self, spec: &ChainSpec) -> Result<Option<usize>, ChainError> {
+    /// Bytes of the [shortest](shortest_input) input of EXECUTE for the block, if they are more than `max`. What
+    /// was read takes so many at most. Before Cancun there is none.
+    fn surplus_length(
+        &self,
+        spec: &ChainSpec,
+        read: usize,
+        max: usize,
+    ) -> Result<Option<usize>, ChainError> {
         let (block, Some(witness)) = (&self.executed.block, &self.witness) else { return Ok(None) };
         let fork = spec.fork_at(block.header.timestamp);
         let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
-        let input = block.input(fork, spec.chain_id(), witness);
-        Ok(Some(input.map_err(Invalid::from)?.len()))
+        // Mostly there is less for sure, and no node has to be hashed to know it.
+        let parents = witness.headers.last().cloned().into_iter().collect();
+        let rest = OwnedWitness { headers: parents, ..OwnedWitness::default() };
+        let rest = block.input(fork, spec.chain_id(), &rest).map_err(Invalid::from)?.len();
+        if rest + BATCH_OVERHEAD + read <= max {
+            return Ok(None);
+        }
+        let input = shortest_input(block, fork, spec.chain_id(), witness);
+        let length = input.map_err(Invalid::from)?.len();
+        Ok((length > max).then_some(length))
     }
 
     /// The block with its witness, which is empty if it was not asked for.
@@ -112,12 +129,12 @@ impl State {
         let mut offered: Vec<_> = transactions.into_iter().enumerate().collect();
         let mut rejected = Vec::new();
         loop {
-            let (executed, surplus) =
+            let Executed { executed, surplus, .. } =
                 self.execute(self, header, withdrawals, &offered, &mut rejected, None)?;
             let Some(surplus) = surplus else {
                 rejected.sort_by_key(|left: &Rejected| left.index);
                 let rejected = rejected.into_iter().map(|left| (left.index, left.reason)).collect();
-                return Ok(BuiltBlock { executed, witness: None, rejected });
+                return Ok(BuiltBlock { executed, witness: None, used: None, rejected });
             };
             rejected.push(surplus);
             offered.retain(|(index, _)| rejected.iter().all(|left| left.index != *index));
@@ -156,7 +173,7 @@ impl State {
             let recording = Recording::new(self);
             let mut rejected = Vec::new();
             let room = Room::new(limits, &self.config, header, &recording);
-            let (executed, surplus) = self.execute(
+            let Executed { executed, surplus, used } = self.execute(
                 &recording,
                 header,
                 withdrawals,
@@ -172,10 +189,12 @@ impl State {
                 continue;
             }
             drop(room);
+            let read = recording.size().most;
             let witness = Some(recording.into_witness()?);
-            let built = BuiltBlock { executed, witness, rejected: Vec::new() };
-            let length = built.input_length(&self.config.spec)?;
-            let Some((max, length)) = limits.bytes.zip(length).filter(|(max, it)| it > max) else {
+            let built = BuiltBlock { executed, witness, used, rejected: Vec::new() };
+            let surplus = |max| built.surplus_length(&self.config.spec, read, max);
+            let length = limits.bytes.map(surplus).transpose()?.flatten();
+            let Some((max, length)) = limits.bytes.zip(length) else {
                 all_rejected.sort_by_key(|(index, _)| *index);
                 return Ok(BuiltBlock { rejected: all_rejected, ..built });
             };
@@ -215,8 +234,7 @@ impl State {
         }
     }
 
-    /// Executes those of `offered` that can stand in the block. If the block that comes of it cannot
-    /// be sealed, it also returns the transaction without which it is to be tried again.
+    /// Executes those of `offered` that can stand in the block.
     fn execute<S: StateSource>(
         &self,
         source: &S,
@@ -225,7 +243,7 @@ impl State {
         offered: &[(usize, &RecoveredTransaction)],
         rejected: &mut Vec<Rejected>,
         room: Option<&Room<'_, '_>>,
-    ) -> Result<(ExecutedBlock, Option<Rejected>), ChainError> {
+    ) -> Result<Executed, ChainError> {
         let spec = &self.config.spec;
         let mut state = BlockState::new(source, self.root);
         if header.slot_number.is_some() {
@@ -286,10 +304,10 @@ impl State {
             }
             let mark = execution.evm_mut().db_mut().mark();
             let before = room.map(|room| (room.recording().extent(), room.work().spent()));
-            let bytes = room.map_or(0, |room| room.recording().bytes());
+            let size = room.map(|room| room.recording().size()).unwrap_or_default();
             let mut unfit = None;
             let outcome = execution.transact_if(transaction, *sender, |executed| {
-                unfit = filling.take(index, transaction, bytes, executed);
+                unfit = filling.take(index, transaction, size, executed);
                 unfit.is_none()
             });
             if !matches!(outcome, Ok(true))
@@ -323,6 +341,7 @@ impl State {
                 Err(error) => return Err(error.into()),
             }
         }
+        let used = filling.used();
         let executed = execution.finish()?;
         // The gas limit must pay for the access list too (EIP-7928).
         let surplus = match (check_access_list_size(&executed, header.gas_limit), last) {
@@ -348,7 +367,7 @@ impl State {
         block.provable = provable;
         block.total_difficulty = self.block.total_difficulty;
         block.pre_state_root = self.root;
-        Ok((ExecutedBlock { block, changes }, surplus))
+        Ok(Executed { executed: ExecutedBlock { block, changes }, surplus, used })
     }
 }
 
@@ -376,6 +395,14 @@ fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
     }
 }
 
+/// What comes of some transactions.
+struct Executed {
+    executed: ExecutedBlock,
+    /// If the block cannot be sealed, the transaction without which it is to be tried again.
+    surplus: Option<Rejected>,
+    used: Option<InputUse>,
+}
+
 /// A transaction that is not in the block.
 struct Rejected {
     index: usize,
@@ -383,6 +410,10 @@ struct Rejected {
     /// Whether more is on the record of what was read than the block needs.
     left_a_mark: bool,
 }
+
+/// Bytes of a batch of one beyond those of the block's own input without nodes: the offset of the one request,
+/// and the number of nodes.
+const BATCH_OVERHEAD: usize = 8;
 
 /// Transactions whose block would be too long with each of them alone, of which a builder finds out so
 /// many: each has cost it an execution.

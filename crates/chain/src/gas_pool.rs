@@ -19,17 +19,23 @@ pub enum Rejection {
     /// L1 cannot carry what EXECUTE needs for it, even alone in a block.
     #[error("too large for L1: {0}")]
     TooLarge(Invalid),
+    /// It pays too little for what it makes the block longer.
+    #[error("underpaid: {0}")]
+    Underpaid(Invalid),
 }
 
 impl Rejection {
     /// What the verifier would say of a block with the transaction.
     pub fn into_invalid(self) -> Invalid {
         match self {
-            Self::NoRoom(reason) | Self::Invalid(reason) | Self::TooLarge(reason) => reason,
+            Self::NoRoom(reason)
+            | Self::Invalid(reason)
+            | Self::TooLarge(reason)
+            | Self::Underpaid(reason) => reason,
         }
     }
 
-    /// Whether no later block can have it either.
+    /// Whether no later block is to have it either.
     pub const fn is_final(&self) -> bool {
         !matches!(self, Self::NoRoom(_))
     }

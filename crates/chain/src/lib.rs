@@ -49,9 +49,9 @@ pub use genesis::{empty_genesis, genesis_header};
 pub use proof::{AccountProof, SlotProof};
 pub use reader::ChainReader;
 pub use replay::Replay;
-pub use room::InputLimits;
+pub use room::{InputLimits, InputUse};
 pub use state::State;
-pub use witness::{BatchWithWitness, BlockWithWitness};
+pub use witness::{BatchWithWitness, BlockWithWitness, shortest_input};
 
 // What a chain is made of.
 pub use disk::DiskOptions;

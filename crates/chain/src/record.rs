@@ -12,8 +12,8 @@ use std::{
     collections::BTreeSet,
 };
 use store::{Block, Store, StoreError};
-use trie::{Recorder, SourceError};
-use wire::OwnedWitness;
+use trie::{NodePath, Recorder, SourceError};
+use wire::{OwnedWitness, compact::LengthAlone};
 
 /// Bytes that an item of an SSZ list takes besides its own.
 pub(crate) const LIST_OFFSET: usize = 4;
@@ -25,6 +25,28 @@ pub(crate) struct Extent {
     codes: usize,
     oldest_ancestor: u64,
     header_bytes: usize,
+}
+
+/// How long a witness of what was read so far is, without the header of the parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Size {
+    /// Bytes in compact form, at least: whether codes are named by their positions or by their hashes is not
+    /// looked at.
+    pub(crate) least: usize,
+    /// Bytes in compact form, at most.
+    pub(crate) most: usize,
+    /// Bytes of the nodes as RLP, and of codes and headers.
+    pub(crate) expanded: usize,
+    pub(crate) nodes: usize,
+    pub(crate) codes: usize,
+    pub(crate) headers: u64,
+}
+
+/// Bytes of a node in compact form, at least and at most, with its hash in the parent.
+fn compact_length(path: NodePath<'_>, node: &[u8]) -> [usize; 2] {
+    let LengthAlone { least, most } =
+        LengthAlone::of(node, path.nibbles.len(), path.owner.is_some());
+    [least, most]
 }
 
 /// State for a child of the block of `state` and for those that follow it, with a record of all that is
@@ -49,7 +71,7 @@ impl<'s> Recording<'s> {
     pub(crate) fn new(state: &'s State) -> Self {
         Self {
             state,
-            nodes: Recorder::new(&*state.store),
+            nodes: Recorder::measuring(&*state.store, compact_length),
             codes: RefCell::default(),
             code_order: RefCell::default(),
             code_bytes: Cell::new(0),
@@ -60,17 +82,16 @@ impl<'s> Recording<'s> {
         }
     }
 
-    /// Bytes that a witness of what has been read so far takes, without the header of the parent.
-    pub(crate) fn bytes(&self) -> usize {
-        let items = self.nodes.count() + self.codes.borrow().len();
-        self.nodes.bytes() + self.code_bytes.get() + LIST_OFFSET * items + self.header_bytes.get()
-    }
-
-    /// Nodes, codes and headers of a witness of what has been read so far.
-    pub(crate) fn items(&self) -> (usize, usize, u64) {
+    /// How long a witness of what has been read so far is.
+    pub(crate) fn size(&self) -> Size {
+        let (nodes, codes) = (self.nodes.count(), self.codes.borrow().len());
+        let others = self.code_bytes.get() + LIST_OFFSET * codes + self.header_bytes.get();
+        // A node that is there is not named by its parent, and only the root of the state has none.
+        let named = LengthAlone::HASH * nodes.saturating_sub(1);
+        let [least, most] = self.nodes.measured().map(|sum| sum.saturating_sub(named) + others);
         let parent = self.state.block.header.number;
         let headers = parent.saturating_sub(self.oldest_ancestor.get()).saturating_add(1);
-        (self.nodes.count(), self.codes.borrow().len(), headers)
+        Size { least, most, expanded: self.nodes.bytes() + others, nodes, codes, headers }
     }
 
     /// How much has been read so far: as long as this stays, the witness does.

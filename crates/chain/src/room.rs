@@ -2,7 +2,7 @@
 
 use crate::{
     ChainConfig, Rejection,
-    record::{LIST_OFFSET, Recording},
+    record::{LIST_OFFSET, Recording, Size},
 };
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -15,17 +15,32 @@ use wire::ProtocolFork;
 /// Bounds on the input of EXECUTE for a block that is built. A block without transactions may exceed them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InputLimits {
-    /// Most bytes of the input.
+    /// Most bytes of the input in its shortest form, see [`shortest_input`](crate::shortest_input).
     pub bytes: Option<usize>,
     /// Most gas that EXECUTE may ask for before it has done its work.
     pub gas: Option<u64>,
+    /// Least that a transaction pays in tips for each byte that it makes the input longer, in wei: its own, and those
+    /// of what it is the first to read.
+    pub byte_price: u128,
+    /// How many of the transactions, the first ones, pay no such price: what the block owes.
+    pub exempt: usize,
 }
 
 impl InputLimits {
     /// Whether there are any.
     pub const fn any(&self) -> bool {
-        self.bytes.is_some() || self.gas.is_some()
+        self.bytes.is_some() || self.gas.is_some() || self.byte_price > 0
     }
+}
+
+/// What the input of EXECUTE for a block takes at most, with what is set aside for what is read behind its last
+/// transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InputUse {
+    /// Bytes of the input in its shortest form.
+    pub bytes: usize,
+    /// Gas that EXECUTE asks for before it has done its work.
+    pub gas: u64,
 }
 
 /// Bytes of an input beyond nodes, codes and transactions: its fixed parts, the parent's header, what
@@ -54,6 +69,29 @@ struct Load {
     removals: usize,
 }
 
+/// What the input of any block with some transaction holds at least.
+#[derive(Debug, Clone, Copy)]
+struct Own {
+    /// Bytes, those of nodes in compact form.
+    bytes: usize,
+    /// Bytes, those of nodes as RLP.
+    expanded: usize,
+    /// Its gas limit.
+    gas: u64,
+}
+
+impl Own {
+    /// Of a transaction that has brought what there is now beyond what there was.
+    fn of(transaction: &Transaction, before: Size, now: Size) -> Self {
+        let bytes = own_bytes(transaction);
+        Self {
+            bytes: bytes + now.least.saturating_sub(before.least),
+            expanded: bytes + now.expanded.saturating_sub(before.expanded),
+            gas: transaction.gas_limit(),
+        }
+    }
+}
+
 /// What an input may still take while its block is filled.
 pub(crate) struct Room<'r, 's> {
     limits: InputLimits,
@@ -61,6 +99,7 @@ pub(crate) struct Room<'r, 's> {
     work: WorkCount<'r>,
     pricing: Arc<dyn Pricing>,
     block_gas_limit: u64,
+    base_fee: u64,
 }
 
 impl<'r, 's> Room<'r, 's> {
@@ -76,7 +115,8 @@ impl<'r, 's> Room<'r, 's> {
         let limits = if fork.is_some() { limits } else { InputLimits::default() };
         let pricing = Execute::on(fork.unwrap_or(ProtocolFork::Cancun)).gas;
         let work = WorkCount::new(&pricing, config);
-        Self { limits, recording, work, pricing, block_gas_limit: header.gas_limit }
+        let base_fee = header.base_fee_per_gas.unwrap_or_default();
+        Self { limits, recording, work, pricing, block_gas_limit: header.gas_limit, base_fee }
     }
 
     /// The rules of the chain; where EXECUTE's gas is bounded, dear work is counted.
@@ -99,12 +139,11 @@ impl<'r, 's> Room<'r, 's> {
 
     /// Why a block with this much more does not fit, if it does not; `own` is what the input of any block
     /// with that transaction holds at least.
-    fn refusal(&self, index: usize, load: Load, own: usize, own_gas: u64) -> Option<Rejection> {
-        let least = self.recording.bytes() + load.bytes;
-        let likely = least + INPUT_OVERHEAD + SIBLING * load.removals;
+    fn refusal(&self, index: usize, load: Load, own: Own) -> Option<Rejection> {
+        let size = self.recording.size();
         let is_alone = load.transactions == 1;
         // What there is at least decides for good, and what it may come to for this block.
-        let (least, likely) = if is_alone { (least.max(own), None) } else { (own, Some(likely)) };
+        let least = if is_alone { own.bytes.max(size.least + load.bytes) } else { own.bytes };
         let invalid = |reason| Invalid::Transaction { index, reason };
         if let Some(max) = self.limits.bytes {
             let reason =
@@ -112,7 +151,8 @@ impl<'r, 's> Room<'r, 's> {
             if least > max {
                 return Some(Rejection::TooLarge(reason(least)));
             }
-            if let Some(likely) = likely.filter(|likely| *likely > max) {
+            let likely = size.most + load.bytes + behind(load);
+            if !is_alone && likely > max {
                 return Some(Rejection::NoRoom(reason(likely)));
             }
         }
@@ -120,32 +160,58 @@ impl<'r, 's> Room<'r, 's> {
             let reason =
                 |gas| invalid(format!("EXECUTE asks for {gas} gas with it, {max} are allowed"));
             let asked = match is_alone {
-                true => self.asked(least, load, 0),
-                false => self.asked_of_any(own, own_gas),
+                true => self.asked(&size, size.expanded + load.bytes, load, 0),
+                false => self.asked_of_any(own),
             };
             if asked > max {
                 return Some(Rejection::TooLarge(reason(asked)));
             }
-            let asked = likely.map(|likely| self.asked(likely, load, NODES_BEHIND + load.removals));
-            if let Some(asked) = asked.filter(|asked| *asked > max) {
+            let asked = self.likely_asked(&size, load);
+            if !is_alone && asked > max {
                 return Some(Rejection::NoRoom(reason(asked)));
             }
         }
         None
     }
 
-    /// Gas that EXECUTE asks for an input of so many bytes, which has so many nodes beside those that were
-    /// read.
-    fn asked(&self, bytes: usize, load: Load, further_nodes: usize) -> u64 {
-        let (nodes, codes, headers) = self.recording.items();
+    /// Why a transaction that has used so much gas pays too little for its bytes, if it does.
+    fn debt(
+        &self,
+        index: usize,
+        transaction: &Transaction,
+        own: Own,
+        gas_used: u64,
+    ) -> Option<Rejection> {
+        if index < self.limits.exempt {
+            return None;
+        }
+        let tip = transaction.effective_tip_per_gas(self.base_fee).unwrap_or_default();
+        let paid = tip.saturating_mul(gas_used.into());
+        let owed = self.limits.byte_price.saturating_mul(own.bytes as u128);
+        (paid < owed).then(|| {
+            let bytes = own.bytes;
+            let reason = format!("it pays {paid} wei in tips for {bytes} bytes, {owed} are asked");
+            Rejection::Underpaid(Invalid::Transaction { index, reason })
+        })
+    }
+
+    /// Gas that EXECUTE may come to ask for.
+    fn likely_asked(&self, size: &Size, load: Load) -> u64 {
+        let bytes = size.expanded + LIST_OFFSET * size.nodes + load.bytes + behind(load);
+        self.asked(size, bytes, load, NODES_BEHIND + load.removals)
+    }
+
+    /// Gas that EXECUTE asks for an input of so many bytes, its nodes as RLP, which has so many nodes beside
+    /// those that were read.
+    fn asked(&self, size: &Size, bytes: usize, load: Load, further_nodes: usize) -> u64 {
         let fixed = if further_nodes > 0 { REQUEST_OVERHEAD } else { 0 };
         let declared = DeclaredGas {
             calldata: bytes as u64,
             request_bytes: (load.bytes + fixed) as u64,
             witness_bytes: bytes.saturating_sub(load.bytes + fixed) as u64,
-            nodes: (nodes + further_nodes) as u64,
-            codes: codes as u64,
-            headers,
+            nodes: (size.nodes + further_nodes) as u64,
+            codes: size.codes as u64,
+            headers: size.headers,
             transactions: load.transactions as u64,
             gas_limit: self.block_gas_limit,
             transaction_gas: load.gas,
@@ -155,16 +221,13 @@ impl<'r, 's> Room<'r, 's> {
         self.pricing.reserve(&declared).saturating_add(self.work.spent().saturating_sub(covered))
     }
 
-    /// The same of any input with a transaction that has this gas limit, and brings so many bytes.
-    fn asked_of_any(&self, bytes: usize, transaction_gas: u64) -> u64 {
-        let calldata = bytes as u64;
-        let gas_limit = self.block_gas_limit;
-        let transactions = 1;
+    /// The same of any input with a transaction of which this is known.
+    fn asked_of_any(&self, own: Own) -> u64 {
         let declared = DeclaredGas {
-            calldata,
-            transactions,
-            gas_limit,
-            transaction_gas,
+            calldata: own.expanded as u64,
+            transactions: 1,
+            gas_limit: self.block_gas_limit,
+            transaction_gas: own.gas,
             ..DeclaredGas::default()
         };
         self.pricing.reserve(&declared)
@@ -194,6 +257,14 @@ impl<'f, 'r, 's> Filling<'f, 'r, 's> {
         }
     }
 
+    /// What the block takes as it is.
+    pub(crate) fn used(&self) -> Option<InputUse> {
+        let room = self.room?;
+        let size = room.recording.size();
+        let bytes = size.most + self.load.bytes + behind(self.load);
+        Some(InputUse { bytes, gas: room.likely_asked(&size, self.load) })
+    }
+
     /// Why there is no room for a transaction even if it reads nothing, if there is none.
     pub(crate) fn shortage(&self, index: usize, transaction: &Transaction) -> Option<Rejection> {
         let room = self.room?;
@@ -201,17 +272,19 @@ impl<'f, 'r, 's> Filling<'f, 'r, 's> {
             let reason = "too much was executed in vain for this block".to_owned();
             return Some(Rejection::NoRoom(Invalid::Transaction { index, reason }));
         }
-        let load = self.with(transaction, 0);
-        room.refusal(index, load, own_bytes(transaction), transaction.gas_limit())
+        let own = Own::of(transaction, Size::default(), Size::default());
+        // It uses no more gas than its limit.
+        room.refusal(index, self.with(transaction, 0), own)
+            .or_else(|| room.debt(index, transaction, own, transaction.gas_limit()))
     }
 
-    /// Takes a transaction that was executed and has read all that was recorded since there were `before`
-    /// bytes, or says why it does not fit.
+    /// Takes a transaction that was executed and has read all that was recorded since the record had this
+    /// size, or says why it does not fit.
     pub(crate) fn take(
         &mut self,
         index: usize,
         transaction: &Transaction,
-        before: usize,
+        before: Size,
         executed: &ResultAndState,
     ) -> Option<Rejection> {
         let Some(room) = self.room else {
@@ -219,8 +292,10 @@ impl<'f, 'r, 's> Filling<'f, 'r, 's> {
             return None;
         };
         let load = self.with(transaction, removals(executed));
-        let own = room.recording.bytes().saturating_sub(before) + own_bytes(transaction);
-        let refusal = room.refusal(index, load, own, transaction.gas_limit());
+        let own = Own::of(transaction, before, room.recording.size());
+        let refusal = room
+            .refusal(index, load, own)
+            .or_else(|| room.debt(index, transaction, own, executed.result.tx_gas_used()));
         if refusal.is_some() {
             self.in_vain = self.in_vain.saturating_add(executed.result.tx_gas_used());
         } else {
@@ -228,6 +303,11 @@ impl<'f, 'r, 's> Filling<'f, 'r, 's> {
         }
         refusal
     }
+}
+
+/// Bytes that may come behind the last transaction.
+const fn behind(load: Load) -> usize {
+    INPUT_OVERHEAD + SIBLING * load.removals
 }
 
 /// Bytes of a transaction in an input.
@@ -240,7 +320,9 @@ fn removals(executed: &ResultAndState) -> usize {
     let of_account = |account: &revm::state::Account| {
         let slots = account.storage.values();
         let cleared = slots.filter(|slot| slot.is_changed() && slot.present_value.is_zero());
-        cleared.count() + usize::from(account.is_selfdestructed() || account.is_empty())
+        let is_gone = account.is_selfdestructed() || account.is_empty();
+        // What was not there before has no place to be removed from.
+        cleared.count() + usize::from(is_gone && !account.is_loaded_as_not_existing())
     };
     executed.state.values().map(of_account).sum()
 }

@@ -3,7 +3,7 @@
 use crate::{ChainConfig, ChainError, header::base_fee_after};
 use alloy_consensus::Header;
 use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
-use alloy_hardforks::EthereumHardfork;
+use alloy_hardforks::{EthereumHardfork, EthereumHardforks};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use executor::{BlockState, Environment, ForkBackend, ReadError, StateSource};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
@@ -87,9 +87,14 @@ impl State {
         Self { root, ..self.clone() }
     }
 
-    /// Base fee of a child of its block, in wei.
+    /// Whether a child of its block has a base fee (EIP-1559).
+    pub fn has_base_fee(&self) -> bool {
+        self.config.spec.is_london_active_at_block(self.block.header.number.saturating_add(1))
+    }
+
+    /// Base fee of a child of its block, in wei; 0 where it has none.
     pub fn next_base_fee(&self) -> Result<u64, ChainError> {
-        Ok(base_fee_after(&self.block.header)?)
+        Ok(if self.has_base_fee() { base_fee_after(&self.block.header)? } else { 0 })
     }
 
     /// Most gas that a transaction in a child of its block may have (EIP-7825). From Amsterdam on that is

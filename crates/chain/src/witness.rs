@@ -1,7 +1,7 @@
 //! Blocks with the witness of what they read.
 
 use crate::{ChainError, ChainReader};
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use std::sync::Arc;
 use store::{Block, Changes, ExecutedBlock};
 use trie::EMPTY_ROOT;
@@ -81,16 +81,45 @@ impl BatchWithWitness {
         let none = OwnedWitness::default();
         let single = |block: &Arc<Block>| block.input(self.fork, self.chain_id, &none);
         let singles = self.blocks.iter().map(single).collect::<Result<Vec<_>, _>>()?;
-        let inputs = singles
-            .iter()
-            .map(|input| StatelessInput::decode(input))
-            .collect::<Result<Vec<_>, _>>()?;
         let root = self.blocks.first().map_or(EMPTY_ROOT, |block| block.pre_state_root);
-        let witness = self.witness.view();
-        let state = compact(root, witness.state, witness.codes)?;
-        let witness = BatchWitness::new(&state, witness.codes, witness.headers)?;
-        Ok(StatelessBatch::of(&inputs, witness)?.encode())
+        batch_of(&singles, root, &self.witness)
     }
+}
+
+/// The calldata with which EXECUTE verifies a block alone: as a batch of one, whose nodes are in compact form, or
+/// as it is by itself where that is shorter. So it goes to L1.
+///
+/// # Errors
+///
+/// [`DecodeError`] if the block is of a fork that has no such input.
+pub fn shortest_input(
+    block: &Block,
+    fork: ProtocolFork,
+    chain_id: u64,
+    witness: &OwnedWitness,
+) -> Result<Vec<u8>, DecodeError> {
+    let none = OwnedWitness::default();
+    let without = block.input(fork, chain_id, &none)?;
+    let single = without.len() - none.view().encoded_len() + witness.view().encoded_len();
+    match batch_of(&[without], block.pre_state_root, witness) {
+        Ok(batch) if batch.len() < single => Ok(batch),
+        // A witness that has more than the block reads has no compact form, and the other one stands by itself.
+        _ => block.input(fork, chain_id, witness),
+    }
+}
+
+/// A batch of blocks of which there are inputs without a witness.
+fn batch_of(
+    inputs: &[Vec<u8>],
+    pre_state_root: B256,
+    witness: &OwnedWitness,
+) -> Result<Vec<u8>, DecodeError> {
+    let inputs =
+        inputs.iter().map(|input| StatelessInput::decode(input)).collect::<Result<Vec<_>, _>>()?;
+    let witness = witness.view();
+    let state = compact(pre_state_root, witness.state, witness.codes)?;
+    let witness = BatchWitness::new(&state, witness.codes, witness.headers)?;
+    Ok(StatelessBatch::of(&inputs, witness)?.encode())
 }
 
 impl ChainReader {

@@ -1,11 +1,12 @@
 //! What a builder leaves out of a block, and whether a later block may have it.
 
 use alloy_consensus::{Header, TxEip1559};
+use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, TxKind, U256};
+use alloy_primitives::{Address, TxKind, U256, keccak256};
 use enshrine_chain::{
     BlockAttributes, BuiltBlock, Chain, ChainConfig, InputLimits, RecoveredTransaction, Rejection,
-    empty_genesis,
+    empty_genesis, shortest_input,
 };
 use execute::{Execute, Networks};
 use executor::{BlockError, ChainSpec, EvmOverrides, HookState, Transaction, recover_sender};
@@ -53,14 +54,19 @@ fn next(chain: &Chain) -> BlockAttributes {
     }
 }
 
-/// EXECUTE accepts a block; bytes of its input.
-fn execute(chain: &Chain, built: &BuiltBlock) -> usize {
+/// EXECUTE accepts a block in either form; bytes of the input that goes to L1, and of its own.
+fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, usize) {
     let (spec, block) = (&chain.config().spec, &built.executed.block);
     let fork = spec.fork_at(block.header.timestamp).unwrap();
-    let input = block.input(fork, CHAIN_ID, built.witness.as_ref().unwrap()).unwrap();
+    let witness = built.witness.as_ref().unwrap();
+    let own = block.input(fork, CHAIN_ID, witness).unwrap();
+    let shortest = shortest_input(block, fork, CHAIN_ID, witness).unwrap();
     let networks = Networks::Only(Arc::new(spec.clone()));
-    Execute { networks, ..Execute::l1() }.run(&input, u64::MAX).unwrap();
-    input.len()
+    let execute = Execute { networks, ..Execute::l1() };
+    for input in [&own, &shortest] {
+        execute.run(input, u64::MAX).unwrap();
+    }
+    (shortest.len(), own.len())
 }
 
 /// Builds with and without a record: the two agree, and EXECUTE accepts what they build.
@@ -322,7 +328,7 @@ fn build_within(
     let state = chain.state();
     let header = state.open_header(&next(chain)).unwrap();
     let built = state.build_within(&header, &[], offered, bytes(max)).unwrap();
-    let length = execute(chain, &built);
+    let (length, _) = execute(chain, &built);
     (built, length)
 }
 
@@ -366,5 +372,80 @@ fn a_transaction_that_no_block_can_carry_takes_no_place_from_others() {
 
         let (all, _) = build_within(&chain, 4 * MAX_INPUT, &offered);
         assert_eq!(left(&all), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn a_block_is_filled_with_what_fits_in_the_form_that_goes_to_l1() {
+    let to = |number: u64| Address::from_word(keccak256(number.to_be_bytes()));
+    for fork in FORKS {
+        let chain = chain(fork, |genesis| {
+            genesis.gas_limit = 30_000_000;
+            for number in 0..2_000 {
+                let account = GenesisAccount { balance: U256::ONE, ..Default::default() };
+                genesis.alloc.insert(to(number), account);
+            }
+        });
+        let offered: Vec<_> = (0..150).map(|nonce| call("alice", nonce, to(nonce))).collect();
+        let max = 40_000;
+        let state = chain.state();
+        let header = state.open_header(&next(&chain)).unwrap();
+        let built = state.build_within(&header, &[], &offered, bytes(max)).unwrap();
+        let (length, own) = execute(&chain, &built);
+        let count = built.executed.block.transactions.len();
+        assert!(length <= max && count < offered.len(), "{fork}: {length}, {count}");
+        // There is room for what may be read behind the last transaction, and no more.
+        assert!(length + 4_096 + 1_200 > max, "{fork}: {length} of {max}");
+        // By its own input it would be too long.
+        assert!(own > max * 5 / 4, "{fork}: {own}");
+        assert_eq!(left(&built), ((count..offered.len()).collect(), vec![]), "{fork}");
+    }
+}
+
+#[test]
+fn who_pays_too_little_for_the_bytes_it_brings_is_out_for_good_unless_the_block_owes_it() {
+    /// Wei per gas.
+    const TIP: u128 = 1_000;
+    let tipping = |name: &str, input: usize| {
+        let transaction = Key::named(name).sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            gas_limit: 400_000,
+            max_fee_per_gas: 10_000_000_000,
+            max_priority_fee_per_gas: TIP,
+            to: TxKind::Call(Key::named("bob").address()),
+            input: vec![0; input].into(),
+            ..Default::default()
+        });
+        RecoveredTransaction { sender: Key::named(name).address(), transaction, signed: true }
+    };
+    for fork in FORKS {
+        let chain = chain(fork, |_| {});
+        // The first reads what both need; the other has many bytes of its own.
+        let offered = [tipping("alice", 10), tipping("bob", 2_000)];
+        let built = |byte_price: u128, exempt: usize| {
+            let state = chain.state();
+            let header = state.open_header(&next(&chain)).unwrap();
+            let limits = InputLimits { byte_price, exempt, ..InputLimits::default() };
+            let built = state.build_within(&header, &[], &offered, limits).unwrap();
+            execute(&chain, &built);
+            left(&built)
+        };
+        let gas = {
+            let state = chain.state();
+            let header = state.open_header(&next(&chain)).unwrap();
+            let built = state.build_recorded(&header, &[], &offered).unwrap();
+            let receipts = &built.executed.block.executed.receipts;
+            receipts[1].cumulative_gas_used - receipts[0].cumulative_gas_used
+        };
+        // Bob brings his transaction and nothing else: all is known to the byte.
+        let bytes = offered[1].transaction.encode_2718_len() as u128 + 4;
+        let most = TIP * u128::from(gas) / bytes;
+        assert_eq!(built(0, 0), (vec![], vec![]), "{fork}");
+        assert_eq!(built(most, 0), (vec![], vec![]), "{fork}");
+        assert_eq!(built(most + 1, 0), (vec![], vec![1]), "{fork}");
+        assert_eq!(built(most + 1, 1), (vec![], vec![1]), "{fork}");
+        assert_eq!(built(most + 1, 2), (vec![], vec![]), "{fork}");
+        // Who is alone brings the way to both accounts.
+        assert_eq!(built(1_000 * TIP * u128::from(gas), 0), (vec![], vec![0, 1]), "{fork}");
     }
 }

@@ -37,6 +37,18 @@ const AROUND: (Address, [u8; 36]) = (
     Address::repeat_byte(0xc0),
     hex!("365f5f375f5f365f5f73b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b05af150000000"),
 );
+/// Calls EXECUTE four times with its calldata, each time with three million gas, and goes on.
+const FOUR_TIMES: (Address, [u8; 61]) = (
+    Address::repeat_byte(0xd0),
+    hex!(
+        "365f5f37"
+        "5f5f365f5f610101622dc6c0f150"
+        "5f5f365f5f610101622dc6c0f150"
+        "5f5f365f5f610101622dc6c0f150"
+        "5f5f365f5f610101622dc6c0f150"
+        "00"
+    ),
+);
 /// Who can hold no fees.
 const FULL: Address = Address::repeat_byte(0xf0);
 
@@ -67,7 +79,12 @@ fn genesis(fork: ProtocolFork, excess: u64) -> Genesis {
     }
     let full = GenesisAccount { balance: U256::MAX, ..Default::default() };
     genesis.alloc.insert(FULL, full);
-    let contracts = [(GOES_ON.0, &GOES_ON.1[..]), (REVERTS.0, &REVERTS.1), (AROUND.0, &AROUND.1)];
+    let contracts = [
+        (GOES_ON.0, &GOES_ON.1[..]),
+        (REVERTS.0, &REVERTS.1),
+        (AROUND.0, &AROUND.1),
+        (FOUR_TIMES.0, &FOUR_TIMES.1),
+    ];
     for (address, code) in contracts.into_iter().chain([(MARKET_ADDRESS, MARKET_CODE)]) {
         let storage = (address == MARKET_ADDRESS)
             .then(|| [(B256::ZERO, B256::from(U256::from(excess)))].into());
@@ -288,6 +305,22 @@ fn what_is_beyond_the_limit_halts_with_all_its_gas_gone_and_the_next_block_has_r
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(LIMIT), excess_at(GWEI / 8));
     let (block, _) = l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 10_000_000, &input)]);
     assert!(block.block.executed.receipts[0].success);
+}
+
+#[test]
+fn calls_of_one_transaction_share_the_limit_as_those_of_several_do() {
+    let input = empty_l2_block(ProtocolFork::Osaka);
+    let mut l1 = L1::new(ProtocolFork::Osaka, flat(CALL), excess_at(GWEI / 8));
+    let excess = l1.excess();
+    let (block, used) = l1.block(vec![send("alice", 0, FOUR_TIMES.0, 14_000_000, &input)]);
+    assert!(block.block.executed.receipts[0].success);
+    assert_eq!(l1.reasons(), [ExecuteError::BeyondLimit { got: LIMIT + CALL, limit: LIMIT }]);
+    assert_eq!(l1.excess(), excess + LIMIT - TARGET, "three of them, and nothing of the fourth");
+    assert!(used[0] > 10_000_000, "all that the fourth had is gone: {used:?}");
+    // Four that are smaller are within it.
+    let mut l1 = L1::new(ProtocolFork::Osaka, flat(LIMIT / 4), excess_at(GWEI / 8));
+    l1.block(vec![send("alice", 0, FOUR_TIMES.0, 14_000_000, &input)]);
+    assert_eq!((l1.reasons(), l1.excess()), (vec![], excess + LIMIT - TARGET));
 }
 
 /// What a call costs besides the dear work that it does, and what a hash of the L2 costs on top.

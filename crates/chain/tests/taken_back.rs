@@ -6,7 +6,7 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use enshrine_chain::{
     BlockAttributes, BuiltBlock, Chain, ChainConfig, InputLimits, RecoveredTransaction, Rejection,
-    empty_genesis,
+    empty_genesis, shortest_input,
 };
 use execute::{Execute, Networks};
 use executor::{BlockError, ChainSpec, EvmOverrides, HookState, Transaction};
@@ -140,11 +140,13 @@ fn build(
     (built, begun, of_each)
 }
 
-/// EXECUTE accepts a block from its witness alone; bytes of its input, and what EXECUTE has to hold.
+/// EXECUTE accepts a block from its witness alone, as it goes to L1; bytes of its input, and what EXECUTE has to
+/// hold.
 fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, u64) {
     let (spec, block) = (&chain.config().spec, &built.executed.block);
     let fork = spec.fork_at(block.header.timestamp).unwrap();
-    let input = block.input(fork, CHAIN_ID, built.witness.as_ref().unwrap()).unwrap();
+    let witness = built.witness.as_ref().unwrap();
+    let input = shortest_input(block, fork, CHAIN_ID, witness).unwrap();
     let networks = Networks::Only(Arc::new(spec.clone()));
     let executed = Execute { networks, ..Execute::on(fork) }.run(&input, u64::MAX).unwrap();
     (input.len(), executed.reserve)
@@ -275,6 +277,7 @@ fn a_block_with_rejected_transactions_in_between_is_the_block_without_them() {
             let limits = InputLimits {
                 bytes: (dice.below(4) > 0).then_some(bytes),
                 gas: (dice.below(3) > 0).then_some(gas),
+                ..InputLimits::default()
             };
             let (built, begun, runs) = build(&chain, &offered, limits);
             let about = format!("{fork} {seed} {limits:?}");
@@ -331,7 +334,8 @@ fn what_did_not_fit_leaves_no_mark_on_who_may_go_when_it_is_touched() {
         let (mut tried, plain) =
             (false, build(&chain, &[reads, touches], InputLimits::default()).0);
         for less in (0..6_000).step_by(50) {
-            let limits = InputLimits { bytes: Some(length + 4_096 - less), gas: None };
+            let limits =
+                InputLimits { bytes: Some(length + 4_096 - less), ..InputLimits::default() };
             let (built, begun, runs) = build(&chain, &offered, limits);
             assert_eq!(begun, 1);
             // Where it stays there may be no room for the last.

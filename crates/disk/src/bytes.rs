@@ -9,32 +9,41 @@ use alloy_primitives::Bytes;
 
 /// Writes fields.
 #[derive(Debug, Default)]
-pub(crate) struct Writer(pub(crate) Vec<u8>);
+pub struct Writer(
+    /// What was written.
+    pub Vec<u8>,
+);
 
 impl Writer {
-    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+    /// Bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
-    pub(crate) fn byte(&mut self, byte: u8) {
+    /// One byte.
+    pub fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
 
-    pub(crate) fn word(&mut self, word: u64) {
+    /// Eight bytes.
+    pub fn word(&mut self, word: u64) {
         self.raw(&word.to_be_bytes());
     }
 
-    pub(crate) fn length(&mut self, length: usize) {
+    /// How many bytes or items follow.
+    pub fn length(&mut self, length: usize) {
         // A record is refused long before it could hold as many.
         self.raw(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
     }
 
-    pub(crate) fn string(&mut self, bytes: &[u8]) {
+    /// Bytes behind their length.
+    pub fn string(&mut self, bytes: &[u8]) {
         self.length(bytes.len());
         self.raw(bytes);
     }
 
-    pub(crate) fn list<T>(
+    /// Items behind their number.
+    pub fn list<T>(
         &mut self,
         items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
         mut put: impl FnMut(&mut Self, T),
@@ -46,7 +55,8 @@ impl Writer {
         }
     }
 
-    pub(crate) fn option<T>(&mut self, item: Option<T>, put: impl FnOnce(&mut Self, T)) {
+    /// Whether there is an item, and the item.
+    pub fn option<T>(&mut self, item: Option<T>, put: impl FnOnce(&mut Self, T)) {
         self.byte(u8::from(item.is_some()));
         if let Some(item) = item {
             put(self, item);
@@ -56,7 +66,7 @@ impl Writer {
 
 /// Reads fields; what it hands out are slices of the same bytes.
 #[derive(Debug)]
-pub(crate) struct Reader<'b> {
+pub struct Reader<'b> {
     what: &'static str,
     bytes: &'b Bytes,
     at: usize,
@@ -64,7 +74,7 @@ pub(crate) struct Reader<'b> {
 
 impl<'b> Reader<'b> {
     /// Starts to read; `what` names the bytes in errors.
-    pub(crate) const fn new(what: &'static str, bytes: &'b Bytes) -> Self {
+    pub const fn new(what: &'static str, bytes: &'b Bytes) -> Self {
         Self { what, bytes, at: 0 }
     }
 
@@ -82,18 +92,21 @@ impl<'b> Reader<'b> {
         Ok(range)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DiskError> {
+    /// So many bytes as they are.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DiskError> {
         let range = self.take(N)?;
         let mut array = [0; N];
         array.copy_from_slice(&self.bytes[range]);
         Ok(array)
     }
 
-    pub(crate) fn byte(&mut self) -> Result<u8, DiskError> {
+    /// One byte.
+    pub fn byte(&mut self) -> Result<u8, DiskError> {
         Ok(self.array::<1>()?[0])
     }
 
-    pub(crate) fn flag(&mut self) -> Result<bool, DiskError> {
+    /// Whether something is so.
+    pub fn flag(&mut self) -> Result<bool, DiskError> {
         match self.byte()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -101,7 +114,8 @@ impl<'b> Reader<'b> {
         }
     }
 
-    pub(crate) fn word(&mut self) -> Result<u64, DiskError> {
+    /// Eight bytes.
+    pub fn word(&mut self) -> Result<u64, DiskError> {
         Ok(u64::from_be_bytes(self.array()?))
     }
 
@@ -109,14 +123,15 @@ impl<'b> Reader<'b> {
         Ok(u32::from_be_bytes(self.array()?) as usize)
     }
 
-    pub(crate) fn string(&mut self) -> Result<Bytes, DiskError> {
+    /// Bytes behind their length.
+    pub fn string(&mut self) -> Result<Bytes, DiskError> {
         let length = self.length()?;
         let range = self.take(length)?;
         Ok(self.bytes.slice(range))
     }
 
     /// A list of items of which none is shorter than one byte.
-    pub(crate) fn list<T>(
+    pub fn list<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<T, DiskError>,
     ) -> Result<Vec<T>, DiskError> {
@@ -132,7 +147,8 @@ impl<'b> Reader<'b> {
         Ok(items)
     }
 
-    pub(crate) fn option<T>(
+    /// An item, if there is one.
+    pub fn option<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, DiskError>,
     ) -> Result<Option<T>, DiskError> {
@@ -140,7 +156,7 @@ impl<'b> Reader<'b> {
     }
 
     /// That nothing is left over.
-    pub(crate) fn end(self) -> Result<(), DiskError> {
+    pub fn end(self) -> Result<(), DiskError> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.error("bytes are left over")) }
     }
 }

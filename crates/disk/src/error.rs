@@ -59,6 +59,16 @@ pub enum DiskError {
         /// Hash of the first block of the chain that was to be opened.
         expected: B256,
     },
+    /// A file of records is about something else: another deployment.
+    #[error("{}: about {got}, expected {expected}", path.display())]
+    OtherSubject {
+        /// The file.
+        path: PathBuf,
+        /// What it is about.
+        got: B256,
+        /// What it was to be about.
+        expected: B256,
+    },
     /// A segment of the log that is still needed is not there.
     #[error("{}: segment {segment} of the block log is missing", path.display())]
     MissingSegment {
@@ -162,8 +172,9 @@ impl DiskError {
         move |source| Self::Io { what, path, source }
     }
 
+    /// Something that passes its checksum and makes no sense.
     #[allow(clippy::needless_pass_by_value, reason = "errors are handed on as they arise")]
-    pub(crate) fn malformed(what: &'static str, reason: impl ToString) -> Self {
+    pub fn malformed(what: &'static str, reason: impl ToString) -> Self {
         Self::Malformed { what, reason: reason.to_string() }
     }
 

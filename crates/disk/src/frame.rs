@@ -12,8 +12,7 @@
 
 use crate::{DiskError, Position};
 use std::{
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read},
     path::Path,
 };
 
@@ -63,13 +62,14 @@ pub(crate) enum Found {
     },
 }
 
-/// Reads what stands at `position` of a segment of `length` bytes.
+/// Reads what stands at `position` of a segment of `length` bytes, at which `file` is. Behind a record, `file` is
+/// at what follows it.
 ///
 /// A record is torn if the file ends before it does, or if all is zero from some byte of it on: so a
 /// file looks that was made longer before its bytes were written. Whatever else does not hold is an
 /// error: a finished record was changed.
 pub(crate) fn read_frame(
-    file: &mut File,
+    file: &mut impl Read,
     path: &Path,
     length: u64,
     position: Position,
@@ -83,7 +83,6 @@ pub(crate) fn read_frame(
     if left < OVERHEAD {
         return Ok(Found::Torn { needs: OVERHEAD });
     }
-    file.seek(SeekFrom::Start(offset)).map_err(fault())?;
     let mut head = [0; HEAD];
     file.read_exact(&mut head).map_err(fault())?;
     let field =
@@ -128,7 +127,7 @@ pub(crate) fn read_frame(
 }
 
 /// Whether all that is left of a file is zero.
-fn is_zero(file: &mut File) -> io::Result<bool> {
+fn is_zero(file: &mut impl Read) -> io::Result<bool> {
     let mut chunk = [0; 8_192];
     loop {
         match file.read(&mut chunk)? {

@@ -10,6 +10,9 @@
 //! Trie nodes are kept side by side for all states of the newest blocks, and forgotten as blocks leave
 //! that window.
 //!
+//! What a node has read elsewhere and can read again is kept in a [`RecordFile`] of the same records: one that
+//! is damaged is cut back, and not refused.
+//!
 //! This crate owns the files: their formats, what is done when one is damaged, torn or full, and which
 //! states are still there. It does not own the seam (`store`), executing blocks or which of them are
 //! canonical (`chain`).
@@ -32,12 +35,15 @@ mod place;
 mod prune;
 mod read;
 mod record;
+mod record_file;
 mod replay;
 mod state;
 mod value;
 mod write;
 
+pub use bytes::{Reader, Writer};
 pub use disk_store::{DiskStore, Held};
 pub use error::DiskError;
 pub use log::{Position, TornTail};
 pub use options::DiskOptions;
+pub use record_file::{CutOff, RecordFile};

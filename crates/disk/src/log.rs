@@ -13,7 +13,7 @@ use core::fmt;
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Read, Seek as _, SeekFrom, Write},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
@@ -135,6 +135,7 @@ impl BlockLog {
                 let log = Position { segment: number, offset: length };
                 return Err(DiskError::LogLostBlocks { log, states: applied });
             }
+            go_to(&mut file, &path, position)?;
             loop {
                 match read_frame(&mut file, &path, length, position)? {
                     Found::Record(body) => {
@@ -251,6 +252,7 @@ pub(crate) fn read_record(
 ) -> Result<Vec<u8>, DiskError> {
     let path = segment_path(folder, position.segment);
     let (mut file, length) = open_segment(&path, genesis, position.segment, false)?;
+    go_to(&mut file, &path, position)?;
     let expected = match read_frame(&mut file, &path, length, position)? {
         Found::Record(body) => return Ok(body),
         Found::End => OVERHEAD,
@@ -258,6 +260,11 @@ pub(crate) fn read_record(
     };
     let (offset, got) = (position.offset, length.saturating_sub(position.offset));
     Err(DiskError::CutShort { path, offset, got, expected })
+}
+
+fn go_to(file: &mut File, path: &Path, position: Position) -> Result<(), DiskError> {
+    let at = SeekFrom::Start(position.offset);
+    file.seek(at).map(drop).map_err(DiskError::io("read", path))
 }
 
 fn segment_path(folder: &Path, number: u64) -> PathBuf {

@@ -24,6 +24,11 @@ pub(crate) fn admit(
     let spec = &config.spec;
     let fork = spec.hardfork_at(next.number, next.timestamp);
     check_shape(transaction, new.sidecar.as_deref(), fork, settings)?;
+    let got = transaction.blob_versioned_hashes().map_or(0, <[_]>::len);
+    let limit = spec.blob_params_at(next.timestamp).map_or(0, |params| params.max_blobs_per_tx);
+    if got as u64 > limit {
+        return Err(Rejected::TooManyBlobs { got, limit });
+    }
 
     let (got, expected) = (transaction.chain_id(), spec.chain_id());
     if let Some(got) = got.filter(|got| *got != expected) {

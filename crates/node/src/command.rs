@@ -118,6 +118,18 @@ impl Command for SetCoinbase {
     }
 }
 
+/// Changes what is suggested as the price of gas, in wei.
+#[derive(Debug, Clone, Copy)]
+pub struct SetGasPrice(pub u128);
+
+impl Command for SetGasPrice {
+    type Output = ();
+
+    fn apply(self, node: &mut NodeState) {
+        node.settings.gas_price = Some(self.0);
+    }
+}
+
 /// Changes what the next block is to be.
 #[derive(Debug, Clone)]
 pub struct SetAttributes(pub MineRequest);

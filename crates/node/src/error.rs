@@ -139,6 +139,14 @@ pub enum Rejected {
         /// The greatest allowed.
         limit: usize,
     },
+    /// It has more blobs than a transaction may have.
+    #[error("too many blobs in one transaction, have: {got}, max: {limit}")]
+    TooManyBlobs {
+        /// How many it has.
+        got: usize,
+        /// The most that are allowed.
+        limit: u64,
+    },
     /// What it says of its blobs is wrong.
     #[error("blobs: {0}")]
     Blobs(String),

@@ -19,7 +19,7 @@ impl Node {
         let before = chain
             .state_before(block)?
             .ok_or(ChainError::UnknownParent { block: block.hash, parent })?;
-        verify_from_witness(&before, block, &new.witness, rules).map(drop)
+        verify_from_witness(&before, block, &new.witness, rules, false).map(drop)
     }
 
     /// Keeps a block that this node has executed, a child of any known one, and leaves the head where it

@@ -30,13 +30,13 @@ pub use blobs::BlobStore;
 pub use clock::Clock;
 pub use command::{
     ClearPool, Command, RemoveSender, RemoveTransaction, Restore, RestoreChain, SetAttributes,
-    SetBlobStore, SetClock, SetCoinbase, SetForkchoice, SetHead, SetMining, SetObserver,
-    SetPoolJournal, SetState,
+    SetBlobStore, SetClock, SetCoinbase, SetForkchoice, SetGasPrice, SetHead, SetMining,
+    SetObserver, SetPoolJournal, SetState,
 };
 pub use error::{NodeError, Rejected, Unverified};
 pub use event::Event;
 pub use header_policy::HeaderPolicy;
-pub use mine::{MineRequest, Pending, SealedBlock};
+pub use mine::{MineRequest, Pending, Posted, SealedBlock};
 pub use node::{Forkchoice, Node, NodeState, Snapshot};
 pub use observer::Observer;
 pub use pool::{Pool, PoolLimits, PoolTransaction, Sidecar};

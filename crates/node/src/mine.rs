@@ -6,7 +6,7 @@ use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{B256, keccak256};
 use chain::{
     Block, BlockAttributes, BlockWithWitness, BuiltBlock, ChainError, ExecutedBlock, InputLimits,
-    RecoveredTransaction, Rejection, State,
+    InputUse, RecoveredTransaction, Rejection, State, shortest_input,
 };
 use execute::{Circumstances, Execute, Networks, Rules};
 use executor::Invalid;
@@ -34,6 +34,8 @@ pub struct MineRequest {
     pub withdrawals: Vec<Withdrawal>,
     /// Its anchor.
     pub parent_beacon_block_root: B256,
+    /// Bytes by which its input of EXECUTE stays shorter than the settings allow: what goes to L1 beside it.
+    pub reserved_bytes: usize,
 }
 
 /// The block that would be made now, and the state after it.
@@ -41,6 +43,10 @@ pub struct MineRequest {
 pub struct Pending {
     /// The state after the block, over a store of its own. [`State::block`] is the block.
     pub state: State,
+    /// What its input of EXECUTE takes of what L1 can carry, if that is bounded.
+    pub used: Option<InputUse>,
+    /// How many transactions that could stand in it have no room there.
+    pub waiting: usize,
     /// What was asked when it was made.
     key: PendingKey,
 }
@@ -50,11 +56,20 @@ pub struct Pending {
 pub struct SealedBlock {
     /// The block. Its witness is there if it was verified, or if inputs of EXECUTE are bounded.
     pub new: BlockWithWitness,
-    /// Gas that a call of EXECUTE has to hold to verify it, if it was verified.
-    pub execute_gas: Option<u64>,
+    /// What a call of EXECUTE took to verify it, if it was verified.
+    pub posted: Option<Posted>,
     /// The transactions that were offered and are not in it, and why.
     pub rejected: Vec<(B256, Rejection)>,
     begun: Instant,
+}
+
+/// What the call of EXECUTE takes that verifies a block alone, in the form in which it goes to L1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posted {
+    /// Bytes of its input.
+    pub bytes: usize,
+    /// Gas that it has to hold.
+    pub gas: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +163,11 @@ impl NodeState {
             withdrawals: attributes.withdrawals,
             first: request.transactions.clone(),
             offered,
-            limits: settings.input_limits(),
+            limits: InputLimits {
+                bytes: settings.max_input.map(|max| max.saturating_sub(request.reserved_bytes)),
+                exempt: request.transactions.len(),
+                ..settings.input_limits()
+            },
             pool: self.pool.version(),
             commands: self.commands,
         })
@@ -223,7 +242,7 @@ impl Node {
         let number = draft.state.block().header.number + 1;
         let _span = tracing::info_span!("block", number).entered();
         let mut too_dear = Vec::new();
-        let (built, rejected, execute_gas) = loop {
+        let (built, rejected, posted) = loop {
             let mut built = draft.build(rules.is_some())?;
             let hashes: Vec<B256> =
                 draft.transactions().map(|offered| *offered.transaction.hash()).collect();
@@ -231,20 +250,22 @@ impl Node {
                 .into_iter()
                 .map(|(index, reason)| (hashes[index], reason))
                 .collect();
-            let mut gas = None;
+            let mut posted = None;
             if let (Some(rules), Some(witness)) = (rules, &built.witness)
                 && built.executed.block.provable
             {
-                gas = verify_from_witness(&draft.state, &built.executed.block, witness, rules)?;
+                let (state, block) = (&draft.state, &built.executed.block);
+                posted = verify_from_witness(state, block, witness, rules, draft.limits.any())?;
             }
+            let gas = posted.map(|posted| posted.gas);
             let Some((got, max)) = gas.zip(max_gas).filter(|(got, max)| got > max) else {
-                break (built, rejected, gas);
+                break (built, rejected, posted);
             };
             // The builder has kept to what it knew; what the verifier found beyond that makes it fewer of the
             // pool, and in the end none: one that is too dear by itself stays out for good.
             draft.offered.retain(|it| rejected.iter().all(|(left, _)| left != it.hash()));
             match draft.offered.len() {
-                0 => break (built, rejected, gas),
+                0 => break (built, rejected, posted),
                 1 if draft.first.is_empty() => {
                     let index = 0;
                     let reason = format!("EXECUTE asks for {got} gas with it, {max} are allowed");
@@ -259,7 +280,7 @@ impl Node {
             tracing::debug!(%transaction, %reason, "left out");
         }
         let new = built.into_block_with_witness(&draft.state.config().spec);
-        Ok(SealedBlock { new, execute_gas, rejected, begun })
+        Ok(SealedBlock { new, posted, rejected, begun })
     }
 
     /// Makes a sealed block the head, if it was built on this one.
@@ -334,7 +355,10 @@ impl Node {
             return Ok(pending.clone());
         }
         let built = draft.build(false)?;
-        let pending = Pending { state: draft.state.after(built.executed)?, key };
+        let is_waiting = |(_, reason): &&(usize, Rejection)| !reason.is_final();
+        let waiting = built.rejected.iter().filter(is_waiting).count();
+        let (used, state) = (built.used, draft.state.after(built.executed)?);
+        let pending = Pending { state, used, waiting, key };
         *cached = Some(pending.clone());
         Ok(pending)
     }
@@ -379,22 +403,23 @@ impl Node {
     }
 }
 
-/// Verifies a block as EXECUTE would, from what it reads and nothing else, and returns the gas that a call
-/// has to hold for that; `None` before Cancun, when there is no input. Its senders alone are
-/// taken from the pool, which has recovered them from the same signatures.
+/// Verifies a block as EXECUTE would, from what it reads and nothing else, and returns what a call takes for that;
+/// `None` before Cancun, when there is no input. If it goes to L1, the input is the one that goes there. Its senders
+/// alone are taken from the pool, which has recovered them from the same signatures.
 pub(crate) fn verify_from_witness(
     parent: &State,
     block: &Block,
     witness: &OwnedWitness,
     rules: Rules,
-) -> Result<Option<u64>, NodeError> {
+    goes_to_l1: bool,
+) -> Result<Option<Posted>, NodeError> {
     let config = parent.config();
     let number = block.header.number;
     let unverified = |reason| NodeError::Unverified { number, reason: Box::new(reason) };
     let fork = config.spec.fork_at(block.header.timestamp);
     let Some(fork) = fork.filter(|fork| *fork >= ProtocolFork::Cancun) else { return Ok(None) };
-    let calldata = block
-        .input(fork, config.spec.chain_id(), witness)
+    let input = if goes_to_l1 { shortest_input } else { Block::input };
+    let calldata = input(block, fork, config.spec.chain_id(), witness)
         .map_err(|error| unverified(error.into()))?;
     let execute = Execute {
         rules,
@@ -404,5 +429,6 @@ pub(crate) fn verify_from_witness(
     };
     let circumstances = Circumstances { evm: config, senders: &block.senders };
     let done = execute.run_under(&calldata, u64::MAX, circumstances, |_| {});
-    done.map(|done| Some(done.reserve)).map_err(|error| unverified(error.into()))
+    let posted = |gas| Posted { bytes: calldata.len(), gas };
+    done.map(|done| Some(posted(done.reserve))).map_err(|error| unverified(error.into()))
 }

@@ -153,23 +153,28 @@ impl NodeState {
         self.next_header(&BlockAttributes { timestamp, ..BlockAttributes::default() })
     }
 
-    /// Takes a transaction into the pool.
-    pub fn admit(&mut self, new: PoolTransaction) -> Result<Arc<PoolTransaction>, Rejected> {
+    /// Checks a transaction as far as that needs nobody to wait: against chain and state.
+    fn check(&self, new: &PoolTransaction) -> Result<(), Rejected> {
         if self.pool.get(new.hash()).is_some() || self.chain.transaction(new.hash())?.is_some() {
             return Err(Rejected::Known(*new.hash()));
         }
-        let state = self.chain.state();
-        admit(&new, &state, &self.settings, &self.pending_header()?)?;
+        admit(new, &self.chain.state(), &self.settings, &self.pending_header()?)
+    }
+
+    /// What a check has to do with: as long as it stays, so does what was found.
+    fn checked_at(&self) -> (B256, u64) {
+        (self.chain.head().hash, self.commands)
+    }
+
+    /// Takes a transaction that was checked into the pool; also, the number by which it is to be kept.
+    fn admit(&mut self, new: PoolTransaction) -> Result<(Arc<PoolTransaction>, u64), Rejected> {
         let (bump, limits) = (self.settings.replacement_bump, &self.settings.pool_limits);
         let added = self.pool.add(new, bump, limits)?;
-        if let Err(error) = self.pool_journal.keep(&added) {
-            self.pool.remove(added.hash());
-            return Err(Rejected::NotKept(error.to_string()));
-        }
+        let noted = self.pool_journal.note(&added);
         if let Some(sidecar) = &added.sidecar {
             self.blobs.insert(sidecar);
         }
-        Ok(added)
+        Ok((added, noted))
     }
 }
 
@@ -260,11 +265,25 @@ impl Node {
     ///
     /// The block stands before this returns: who sends a transaction finds its receipt.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
-        let (added, auto) = {
+        // Others check at the same time, and nobody waits for what a disk says of the sender.
+        let checked_at = {
+            let node = self.inner.read();
+            node.check(&new)?;
+            node.checked_at()
+        };
+        let (added, noted, journal, auto) = {
             let mut node = self.inner.write();
-            (node.admit(new)?, node.settings.mining.is_auto())
+            if node.checked_at() != checked_at {
+                node.check(&new)?;
+            }
+            let (added, noted) = node.admit(new)?;
+            (added, noted, Arc::clone(&node.pool_journal), node.settings.mining.is_auto())
         };
         let hash = *added.hash();
+        if let Err(error) = journal.keep(noted) {
+            self.inner.write().pool.remove(&hash);
+            return Err(Rejected::NotKept(error.to_string()));
+        }
         self.emit(Event::Pooled(added));
         if auto {
             match self.mine_ready() {

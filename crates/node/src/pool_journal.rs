@@ -6,18 +6,28 @@ use std::io;
 
 /// Is told of each transaction that comes into the pool, before whoever sent it has an answer: so that an
 /// acknowledged transaction outlives the process.
+///
+/// That has two parts, so that what is sent side by side is kept with one write: each is noted while the pool is
+/// held, and kept when it is free again.
 pub trait PoolJournal: fmt::Debug + Send + Sync {
-    /// Keeps a transaction. If it cannot, the pool does not take it.
+    /// Notes a transaction, and says by which number it is to be kept. Numbers rise.
+    fn note(&self, transaction: &PoolTransaction) -> u64;
+
+    /// Waits until a transaction that was noted is kept. If it cannot be, the pool forgets it.
     ///
     /// # Errors
     ///
-    /// Why not.
-    fn keep(&self, transaction: &PoolTransaction) -> io::Result<()>;
+    /// Why it cannot.
+    fn keep(&self, noted: u64) -> io::Result<()>;
 }
 
 /// Nobody.
 impl PoolJournal for () {
-    fn keep(&self, _: &PoolTransaction) -> io::Result<()> {
+    fn note(&self, _: &PoolTransaction) -> u64 {
+        0
+    }
+
+    fn keep(&self, _: u64) -> io::Result<()> {
         Ok(())
     }
 }

@@ -78,8 +78,8 @@ pub struct Settings {
     pub history: Option<u64>,
     /// Of how many blocks, the head included, transactions and receipts are kept; `None` for all.
     pub bodies: Option<u64>,
-    /// Most bytes of the input of EXECUTE for each block that is made, but for one without transactions;
-    /// `None` if L1 need not carry them.
+    /// Most bytes of the input of EXECUTE for each block that is made, in its [shortest](chain::shortest_input)
+    /// form, but for one without transactions; `None` if L1 need not carry them.
     pub max_input: Option<usize>,
     /// Most transactions of a block.
     pub max_transactions: Option<usize>,
@@ -92,6 +92,9 @@ pub struct Settings {
     /// Most gas that EXECUTE may ask for each block that is made and verified, but for one without
     /// transactions of the pool; `None` if L1 need not carry them.
     pub max_execute_gas: Option<u64>,
+    /// Least that a transaction of the pool pays in tips for each byte that it makes the input of EXECUTE longer, in
+    /// wei. One that pays less is dropped when its turn comes.
+    pub byte_price: u128,
     /// By which rules of EXECUTE every block that is made is verified from its own witness; `None` if
     /// none is.
     pub verify_blocks: Option<Rules>,
@@ -102,7 +105,7 @@ impl Settings {
     pub fn input_limits(&self) -> InputLimits {
         // Nobody asks EXECUTE about a block that is not verified.
         let gas = self.max_execute_gas.filter(|_| self.verify_blocks.is_some());
-        InputLimits { bytes: self.max_input, gas }
+        InputLimits { bytes: self.max_input, gas, byte_price: self.byte_price, exempt: 0 }
     }
 }
 
@@ -128,6 +131,7 @@ impl Default for Settings {
             replacement_bump: 10,
             pool_limits: PoolLimits::default(),
             refuse_unpaid: true,
+            byte_price: 0,
             verify_blocks: None,
         }
     }

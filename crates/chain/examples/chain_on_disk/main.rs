@@ -1,10 +1,11 @@
 //! Measures a chain on disk: commits, reopening after a kill, disk space, and proofs of old states, as
-//! the state grows. `docs/benchmarks.md` has the figures.
+//! the state grows; and the same commits in another kind of store. `docs/benchmarks.md` has the figures.
 //!
 //! `cargo run --release -p enshrine-chain --example chain_on_disk -- FOLDER [SVG]`; the folder must not
 //! exist, and needs 3 GB. Into the other file goes a drawing of how block time and witness grow.
 
 mod plot;
+mod stores;
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
@@ -61,6 +62,7 @@ fn main() -> Result<()> {
     let largest = folder.join("1000000");
     reopen(&largest, 1_000_000)?;
     space(&largest)?;
+    stores::compare(&largest.join("state"), &folder.join("stores"))?;
     fs::remove_dir_all(&largest)?;
     proofs(&folder.join("proofs"), 1_000_000)?;
     fs::remove_dir_all(folder)?;

@@ -17,7 +17,7 @@ use revm::bytecode::opcode as op;
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::{
     CHAIN_ID, ETHER, Forgery, Key, Transaction, deep_storage, hostile_states, rich_genesis,
-    uniform_storage,
+    uniform_storage, vectors::fixture,
 };
 use wire::{
     BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput, convert::RawBlock,
@@ -52,12 +52,35 @@ pub(crate) fn real(row: Row<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The blocks of the official fixtures that are made to be dear.
+pub(crate) fn worst_cases(row: Row<'_>) -> Result<()> {
+    fixture::each("worst_case_10M", |test| {
+        let spec = ChainSpec::scheduled(fixture::CHAIN_ID, test.fork, test.later.as_slice())
+            .with_deposit_contract(fixture::DEPOSIT_CONTRACT);
+        let config = ChainConfig::new(spec.clone());
+        let mut chain = Chain::from_header(test.header.clone(), &test.genesis, config)?;
+        // What stands before the last block prepares it.
+        let mut calldata = Vec::new();
+        for block in &test.blocks {
+            let new = chain.import(&RawBlock::decode(&block.rlp)?)?;
+            calldata = new.input()?;
+            chain.append(new)?;
+        }
+        let name = test.name.split("::").last().unwrap_or(&test.name);
+        let name: String = name.chars().filter(|it| !"[]".contains(*it)).collect();
+        let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
+        row(Input { name: format!("worst case: {name}"), execute, calldata })
+    })?;
+    Ok(())
+}
+
 /// All that is made to be dear.
 pub(crate) fn hostile(row: Row<'_>) -> Result<()> {
     bytes(row)?;
     transactions(row)?;
     ancestors(row)?;
     tries(row)?;
+    batches(row)?;
     compact(row)?;
     instructions(row)?;
     for precompiles::Job { name, address, input, gas } in precompiles::jobs() {
@@ -274,6 +297,35 @@ fn tries(row: Row<'_>) -> Result<()> {
             let name = format!("16 slots below 64 branches of {width}, {verb}");
             osaka(row, &name, forged(code.into(), deep_storage(&slots, width))?)?;
         }
+    }
+    Ok(())
+}
+
+/// Batches whose blocks walk the same nodes again and again: those that the witness carries, and those that the first
+/// block has written.
+fn batches(row: Row<'_>) -> Result<()> {
+    const BLOCKS: usize = 8;
+    /// Gas of each of their transactions.
+    const SHARE: u64 = 1_500_000;
+    let (root, nodes) = uniform_storage();
+    for (name, first, later) in
+        [("read", false, false), ("set", true, true), ("read after one has set them", true, false)]
+    {
+        let mut genesis = genesis();
+        genesis.alloc.insert(WORKER, contract(programs::sstore_or_sload()));
+        let block = |nonce: usize, sets: bool| {
+            vec![call(nonce as u64, WORKER, SHARE, vec![1; usize::from(sets)])]
+        };
+        let forgery = Forgery {
+            genesis,
+            fork: FORK,
+            storage_roots: BTreeMap::from([(WORKER, root)]),
+            nodes: nodes.clone(),
+            transactions: block(0, first),
+        };
+        let more: Vec<_> = (1..BLOCKS).map(|nonce| block(nonce, later)).collect();
+        let name = format!("batch: slots below 64 nodes, {name}");
+        osaka(row, &name, forgery.batch(&more)?)?;
     }
     Ok(())
 }

@@ -52,6 +52,7 @@ fn main() -> Result<ExitCode> {
         Ok(())
     };
     inputs::real(&mut row)?;
+    inputs::worst_cases(&mut row)?;
     inputs::hostile(&mut row)?;
     if measured == 0 {
         bail!("no input has a name like this");

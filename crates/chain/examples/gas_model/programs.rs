@@ -22,7 +22,12 @@ fn push_address(address: Address) -> Vec<u8> {
 /// `first` once, then `body` until little gas is left. What `first` leaves on the stack is there in each
 /// round, and each round leaves the stack as it was.
 pub(crate) fn looped(first: &[u8], body: &[u8]) -> Bytes {
-    let start = first.len() as u64;
+    looped_from(0, first, body)
+}
+
+/// The same behind so many bytes of other code.
+fn looped_from(behind: usize, first: &[u8], body: &[u8]) -> Bytes {
+    let start = (behind + first.len()) as u64;
     let mut code = first.to_vec();
     code.push(op::JUMPDEST);
     code.extend_from_slice(body);
@@ -48,8 +53,13 @@ pub(crate) fn calls_with_calldata(callee: Address, gas: u64) -> Bytes {
 /// With a counter on the stack that grows by one each round and is copied to the top for `body`, which
 /// takes it from there.
 pub(crate) fn counting(body: &[u8]) -> Bytes {
+    counting_from(0, body)
+}
+
+/// The same behind so many bytes of other code.
+fn counting_from(behind: usize, body: &[u8]) -> Bytes {
     let round = [&[op::PUSH1, 1, op::ADD, op::DUP1][..], body].concat();
-    looped(&[op::PUSH0], &round)
+    looped_from(behind, &[op::PUSH0], &round)
 }
 
 /// Reads slot after slot.
@@ -60,6 +70,17 @@ pub(crate) fn sload() -> Bytes {
 /// Sets slot after slot to this number.
 pub(crate) fn sstore(value: u8) -> Bytes {
     counting(&[op::PUSH1, value, op::SWAP1, op::SSTORE])
+}
+
+/// Sets slot after slot to the number of the block, or without calldata reads them.
+pub(crate) fn sstore_or_sload() -> Bytes {
+    let (set, read) =
+        (counting_from(6, &[op::NUMBER, op::SWAP1, op::SSTORE]), &[op::SLOAD, op::POP][..]);
+    let to_read = u8::try_from(6 + set.len()).unwrap_or(u8::MAX);
+    // A jump over what sets.
+    let head = [op::CALLDATASIZE, op::ISZERO, op::PUSH1, to_read, op::JUMPI, op::JUMPDEST];
+    let read = counting_from(usize::from(to_read) + 1, read);
+    [&head[..], &set, &[op::JUMPDEST], &read].concat().into()
 }
 
 /// Sets transient slot after slot.

@@ -1,0 +1,169 @@
+//! A file of records of what can be had again from where it was read.
+
+use crate::{
+    DiskError, Position,
+    frame::{END, Found, OVERHEAD, head, read_frame},
+    log::LogFile,
+};
+use alloy_primitives::{B256, Bytes, hex};
+use std::{
+    fs::OpenOptions,
+    io::{BufReader, Read as _},
+    path::{Path, PathBuf},
+};
+
+const MAGIC: [u8; 8] = *b"ENSHREC\x01";
+/// Magic, what the file is about, CRC-32 of these.
+const FILE_HEAD: usize = 8 + 32 + 4;
+
+/// A file that records are added to at its end, as they stand in the log of a chain.
+///
+/// It holds what can be had again, so it is not synced, and nothing is made of what is damaged: the file is
+/// cut back to what stands before that. A loss of power may have left anything behind the records that had
+/// reached the disk.
+#[derive(Debug)]
+pub struct RecordFile {
+    path: PathBuf,
+    pub(crate) file: Box<dyn LogFile>,
+    end: u64,
+    /// Why nothing can be added any more.
+    broken: Option<String>,
+}
+
+/// What was cut off the end of a file when it was opened.
+#[derive(Debug)]
+pub struct CutOff {
+    /// Where that began; 0 if all of it was.
+    pub offset: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// What was wrong with it.
+    pub reason: DiskError,
+}
+
+impl RecordFile {
+    /// Opens the file of what `subject` stands for, or starts one, and hands over its records, oldest first,
+    /// with where each begins. From the first on that is damaged, or that is refused, the file is cut off; a
+    /// file about something else as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError::Io`]: nothing is cut off then.
+    pub fn open(
+        path: &Path,
+        subject: B256,
+        mut take: impl FnMut(u64, &Bytes) -> Result<(), DiskError>,
+    ) -> Result<(Self, Option<CutOff>), DiskError> {
+        let fault = |what| DiskError::io(what, path);
+        let mut options = OpenOptions::new();
+        let opened = options.read(true).write(true).create(true).truncate(false).open(path);
+        let file = opened.map_err(fault("open"))?;
+        let length = file.metadata().map_err(fault("open"))?.len();
+        let mut reader = BufReader::with_capacity(1 << 20, &file);
+        let mut found = Vec::new();
+        let read = reader.by_ref().take(FILE_HEAD as u64).read_to_end(&mut found);
+        read.map_err(fault("read"))?;
+        let expected = file_head(subject);
+        let mut position = Position { segment: 0, offset: 0 };
+        let reason = if found == expected {
+            position.offset = FILE_HEAD as u64;
+            loop {
+                let body = match read_frame(&mut reader, path, length, position) {
+                    Ok(Found::Record(body)) => Bytes::from(body),
+                    Ok(Found::End) => break None,
+                    Ok(Found::Torn { needs: expected }) => {
+                        let (offset, got) = (position.offset, length - position.offset);
+                        break Some(DiskError::CutShort {
+                            path: path.into(),
+                            offset,
+                            got,
+                            expected,
+                        });
+                    }
+                    Err(error @ DiskError::Io { .. }) => return Err(error),
+                    Err(damage) => break Some(damage),
+                };
+                if let Err(refusal) = take(position.offset, &body) {
+                    break Some(refusal);
+                }
+                position.offset += body.len() as u64 + OVERHEAD;
+            }
+        } else {
+            (length > 0).then(|| foreign(path, &found, subject))
+        };
+        drop(reader);
+        let mut opened =
+            Self { path: path.into(), file: Box::new(file), end: position.offset, broken: None };
+        if reason.is_some() {
+            opened.cut_back(position.offset)?;
+        }
+        if opened.end == 0 {
+            opened.write_at_end(&expected)?;
+        }
+        let (offset, bytes) = (position.offset, length.saturating_sub(position.offset));
+        Ok((opened, reason.map(|reason| CutOff { offset, bytes, reason })))
+    }
+
+    /// Adds a record; where it begins.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError::Io`], and [`DiskError::TooLong`]: the file is as it was then. [`DiskError::Unusable`] if that
+    /// could not be had: it takes nothing more until it is opened anew.
+    pub fn append(&mut self, body: &[u8]) -> Result<u64, DiskError> {
+        let offset = self.end;
+        let head = head(Position { segment: 0, offset }, body)?;
+        self.write_at_end(&[&head[..], body, &END].concat())?;
+        Ok(offset)
+    }
+
+    /// Removes the records from the one on that begins here.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError::Io`].
+    pub fn cut_back(&mut self, offset: u64) -> Result<(), DiskError> {
+        self.file.truncate(offset).map_err(DiskError::io("cut back", &self.path))?;
+        self.end = offset;
+        Ok(())
+    }
+
+    fn write_at_end(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
+        if let Some(reason) = &self.broken {
+            return Err(DiskError::Unusable(reason.clone()));
+        }
+        if let Err(error) = self.file.write_at(self.end, bytes) {
+            if let Err(error) = self.file.truncate(self.end) {
+                self.broken = Some(format!("cannot undo it: {error}"));
+            }
+            return Err(DiskError::io("write", &self.path)(error));
+        }
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+fn file_head(subject: B256) -> [u8; FILE_HEAD] {
+    let mut head = [0; FILE_HEAD];
+    head[..8].copy_from_slice(&MAGIC);
+    head[8..40].copy_from_slice(subject.as_slice());
+    let sum = crc32fast::hash(&head[..40]);
+    head[40..].copy_from_slice(&sum.to_be_bytes());
+    head
+}
+
+/// What a file is that does not begin as it must.
+fn foreign(path: &Path, found: &[u8], subject: B256) -> DiskError {
+    let path = path.into();
+    let other = found.get(8..40).map(B256::from_slice);
+    match other.filter(|other| found == file_head(*other)) {
+        Some(got) => DiskError::OtherSubject { path, got, expected: subject },
+        None => {
+            let (got, expected) = (hex::encode(found), hex::encode(file_head(subject)));
+            DiskError::NotALog { path, got, expected }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! Files of records that can be had again: whatever happens to one, what stands before it is read, and nothing else.
+
+use alloy_primitives::{B256, Bytes};
+use enshrine_disk::{CutOff, DiskError, RecordFile};
+use std::{fs, path::Path};
+use tempfile::tempdir;
+
+const SUBJECT: B256 = B256::repeat_byte(0x51);
+
+/// Opens a file; what it holds, with where each record begins, and what was cut off.
+fn open(path: &Path) -> (RecordFile, Vec<(u64, Bytes)>, Option<CutOff>) {
+    let mut found = Vec::new();
+    let take = |at, body: &Bytes| {
+        found.push((at, body.clone()));
+        Ok(())
+    };
+    let (file, cut) = RecordFile::open(path, SUBJECT, take).unwrap();
+    (file, found, cut)
+}
+
+/// Three records in a file, and where they begin and end.
+fn three(path: &Path) -> (Vec<Bytes>, [u64; 4]) {
+    let bodies: Vec<Bytes> = [vec![7; 40], [vec![1; 20], vec![0; 30]].concat(), vec![0; 25]]
+        .into_iter()
+        .map(Bytes::from)
+        .collect();
+    let (mut file, found, cut) = open(path);
+    assert!(found.is_empty() && cut.is_none());
+    let begin: Vec<_> = bodies.iter().map(|body| file.append(body).unwrap()).collect();
+    let end = fs::metadata(path).unwrap().len();
+    (bodies, [begin[0], begin[1], begin[2], end])
+}
+
+#[test]
+fn a_file_gives_back_what_was_added_and_goes_on_behind_it() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("records");
+    let (mut bodies, at) = three(&path);
+    let (mut file, found, cut) = open(&path);
+    assert!(cut.is_none());
+    let expected: Vec<_> = at.into_iter().zip(bodies.clone()).collect();
+    assert_eq!(found, expected);
+    assert_eq!(file.append(&[9; 5]).unwrap(), at[3]);
+    bodies.push(vec![9; 5].into());
+    let (_, found, _) = open(&path);
+    assert_eq!(found.into_iter().map(|(_, body)| body).collect::<Vec<_>>(), bodies);
+}
+
+#[test]
+fn a_file_that_ends_at_any_byte_is_cut_back_to_whole_records_and_says_so() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("records");
+    let (bodies, at) = three(&path);
+    let whole = fs::read(&path).unwrap();
+    for length in 0..=whole.len() {
+        for zeros in [0, 1, 5_000] {
+            let mut torn = whole[..length].to_vec();
+            torn.resize(length + zeros, 0);
+            fs::write(&path, &torn).unwrap();
+            let kept = at[1..].iter().filter(|end| **end <= length as u64).count();
+            let (mut file, found, cut) = open(&path);
+            assert_eq!(found.len(), kept, "{length}, {zeros}");
+            let begin = if length as u64 >= at[0] { at[kept] } else { 0 };
+            let bytes = torn.len() as u64 - begin;
+            assert_eq!(
+                cut.map(|cut| (cut.offset, cut.bytes)),
+                (bytes > 0).then_some((begin, bytes))
+            );
+            // What comes next is found, too.
+            assert_eq!(file.append(b"next").unwrap(), at[kept]);
+            let (_, found, cut) = open(&path);
+            let next = Bytes::from_static(b"next");
+            assert!(
+                found.into_iter().map(|it| it.1).eq(bodies[..kept].iter().cloned().chain([next]))
+            );
+            assert!(cut.is_none());
+        }
+    }
+}
+
+#[test]
+fn from_the_record_with_a_flipped_bit_on_nothing_is_handed_over() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("records");
+    let (bodies, at) = three(&path);
+    let whole = fs::read(&path).unwrap();
+    for byte in 0..whole.len() {
+        for bit in 0..8 {
+            let mut flipped = whole.clone();
+            flipped[byte] ^= 1 << bit;
+            fs::write(&path, &flipped).unwrap();
+            let (_, found, cut) = open(&path);
+            let kept = at[1..].iter().filter(|end| **end <= byte as u64).count();
+            assert!(found.into_iter().map(|it| it.1).eq(bodies[..kept].iter().cloned()));
+            let cut = cut.unwrap();
+            assert!(!matches!(cut.reason, DiskError::Io { .. }), "{:?}", cut.reason);
+            assert_eq!(cut.offset, if (byte as u64) < at[0] { 0 } else { at[kept] });
+        }
+    }
+}
+
+#[test]
+fn a_record_that_was_moved_is_none() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("records");
+    let (_, at) = three(&path);
+    let mut whole = fs::read(&path).unwrap();
+    let third = whole[at[2] as usize..].to_vec();
+    whole.extend(third);
+    fs::write(&path, &whole).unwrap();
+    let (_, found, cut) = open(&path);
+    assert_eq!(found.len(), 3);
+    let cut = cut.unwrap();
+    assert_eq!(cut.offset, at[3]);
+    assert!(matches!(cut.reason, DiskError::Checksum { part: "head", .. }), "{:?}", cut.reason);
+}
+
+#[test]
+fn a_file_about_something_else_is_begun_anew_and_one_about_the_same_is_not() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("records");
+    three(&path);
+    let (_, found, cut) = open(&path);
+    assert!(found.len() == 3 && cut.is_none());
+    let other = B256::repeat_byte(0x52);
+    let (_, cut) = RecordFile::open(&path, other, |_, _| panic!("nothing is handed over")).unwrap();
+    let CutOff { offset, reason, .. } = cut.unwrap();
+    assert_eq!(offset, 0);
+    assert!(
+        matches!(reason, DiskError::OtherSubject { got, expected, .. }
+            if got == SUBJECT && expected == other),
+        "{reason:?}"
+    );
+    let (_, found, cut) = open(&path);
+    assert!(found.is_empty() && cut.is_some());
+}
+
+#[test]
+fn what_is_refused_is_cut_off_with_all_that_follows() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("records");
+    let (bodies, at) = three(&path);
+    let refuse = |begin, _: &Bytes| {
+        if begin == at[1] { Err(DiskError::malformed("a record", "none of ours")) } else { Ok(()) }
+    };
+    let (_, cut) = RecordFile::open(&path, SUBJECT, refuse).unwrap();
+    assert_eq!(cut.map(|cut| (cut.offset, cut.bytes)), Some((at[1], at[3] - at[1])));
+    let (mut file, found, cut) = open(&path);
+    assert!(cut.is_none() && found.into_iter().map(|it| it.1).eq(bodies[..1].iter().cloned()));
+    // And so it is by whoever wants to.
+    file.append(b"more").unwrap();
+    file.cut_back(at[1]).unwrap();
+    assert_eq!(open(&path).1.len(), 1);
+}
+
+#[test]
+fn a_disk_without_room_is_an_error() {
+    let opened = RecordFile::open(Path::new("/dev/full"), SUBJECT, |_, _| Ok(()));
+    assert!(matches!(opened, Err(DiskError::Io { .. })), "{opened:?}");
+}
