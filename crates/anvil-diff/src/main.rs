@@ -81,21 +81,13 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
     let walks = if wanted("random") { arguments.random.div_ceil(arguments.walk) } else { 0 };
     for index in 0..walks as u64 {
         let seed = arguments.seed + index;
-        let mut player =
-            Player::start(launches, &format!("random seed {seed}"), &Walk::arguments())?;
-        let (mut requests, mut differ) = (0, 0);
-        for step in Walk::new(seed) {
-            if requests >= arguments.walk {
-                break;
-            }
-            if let Some(record) = player.step(&step)? {
-                requests += 1;
-                differ += usize::from(!record.differences.is_empty());
-                report.records.push(record);
-            }
-        }
-        eprintln!("random seed {seed}: {requests} requests, {differ} differ");
-        report.random += requests;
+        let name = format!("random seed {seed}");
+        walk(launches, &name, &[], Walk::new(seed), arguments.walk, &mut report)?;
+    }
+    for (fork, has_base_fee) in Walk::EARLY.into_iter().filter(|_| walks > 0) {
+        let (name, early) = (format!("random {fork}"), ["--hardfork", fork]);
+        let steps = Walk::early(arguments.seed, has_base_fee);
+        walk(launches, &name, &early, steps, EARLY.min(arguments.walk), &mut report)?;
     }
     if report.records.is_empty() {
         bail!("nothing was played: no script is called like that");
@@ -127,6 +119,37 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
     }
     println!("{}", report.summary());
     Ok(report.unexplained().next().is_none())
+}
+
+/// Requests of a walk under a fork from before the merge.
+const EARLY: usize = 300;
+
+/// Plays so many requests of a walk to fresh nodes.
+fn walk(
+    launches: [&Launch; 2],
+    name: &str,
+    flags: &[&str],
+    steps: Walk,
+    count: usize,
+    report: &mut Report,
+) -> eyre::Result<()> {
+    let flags = flags.iter().map(|flag| (*flag).to_owned());
+    let started: Vec<_> = Walk::arguments().into_iter().chain(flags).collect();
+    let mut player = Player::start(launches, name, &started)?;
+    let (mut requests, mut differ) = (0, 0);
+    for step in steps {
+        if requests >= count {
+            break;
+        }
+        if let Some(record) = player.step(&step)? {
+            requests += 1;
+            differ += usize::from(!record.differences.is_empty());
+            report.records.push(record);
+        }
+    }
+    eprintln!("{name}: {requests} requests, {differ} differ");
+    report.random += requests;
+    Ok(())
 }
 
 fn shorten(text: &str) -> String {

@@ -38,6 +38,8 @@ pub struct Walk {
     ready: u64,
     automine: bool,
     time: u64,
+    /// Whether blocks have a base fee. If not, each transaction has a price.
+    has_base_fee: bool,
     queue: Vec<Step>,
 }
 
@@ -47,6 +49,18 @@ impl Walk {
 
     /// The walk of this seed.
     pub fn new(seed: u64) -> Self {
+        Self::begin(seed, "$Probe", true)
+    }
+
+    /// Forks from before the merge that walks are made under, and whether they have a base fee.
+    pub const EARLY: [(&str, bool); 2] = [("london", true), ("berlin", false)];
+
+    /// The walk of this seed for a fork from before the merge.
+    pub fn early(seed: u64, has_base_fee: bool) -> Self {
+        Self::begin(seed, "$ProbeIstanbul", has_base_fee)
+    }
+
+    fn begin(seed: u64, probe: &str, has_base_fee: bool) -> Self {
         let mut walk = Self {
             dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             line: 0,
@@ -56,11 +70,14 @@ impl Walk {
             ready: 1,
             automine: true,
             time: Self::GENESIS,
+            has_base_fee,
             queue: Vec::new(),
         };
         // The clock of the chain must not follow that of the machine.
         walk.call("anvil_setBlockTimestampInterval", json!([1]));
-        walk.bind("probe", "eth_sendTransaction", json!([{ "from": "$a0", "data": "$Probe" }]));
+        let price = if has_base_fee { Value::Null } else { json!("0x77359400") };
+        let probe = json!([{ "from": "$a0", "data": probe, "gasPrice": price }]);
+        walk.bind("probe", "eth_sendTransaction", probe);
         walk.bind("made", "eth_getTransactionReceipt", json!(["$probe"]));
         walk.queue.reverse();
         walk
@@ -137,6 +154,11 @@ impl Walk {
                 transaction["maxPriorityFeePerGas"] = json!(format!("{:#x}", place * 100_000_000));
             }
         }
+        if let Some(fields) = transaction.as_object_mut().filter(|_| !self.has_base_fee) {
+            fields.remove("maxPriorityFeePerGas");
+            let fee = fields.remove("maxFeePerGas").unwrap_or_else(|| json!("0x77359400"));
+            fields.entry("gasPrice").or_insert(fee);
+        }
         self.transactions += 1;
         if transaction.get("nonce").is_none() {
             self.ready = self.transactions;
@@ -183,10 +205,10 @@ impl Walk {
         let data = self.compute("call", argument);
         let from = self.account();
         let mut transaction = json!({ "from": from, "to": "$made/contractAddress", "data": data });
-        // A call that is refused has no estimate, and asks for all the gas of a block. If it has to wait for the
-        // next one, anvil throws away what follows it; a script shows it.
-        let is_refused = which == REFUSED;
-        if self.dice.below(3) > 0 || (is_refused && !self.automine) {
+        // A call that fails has no estimate, and is sent with all the gas there is, which is not the same on both
+        // nodes; a script shows it.
+        let may_fail = which >= REFUSED;
+        if may_fail || self.dice.below(3) > 0 {
             transaction["gas"] = json!("0x100000");
         }
         self.send(transaction);

@@ -62,8 +62,9 @@ pub struct DevnetArgs {
     #[arg(long, value_name = "ID", value_parser = flags::chain_id, help_heading = "Chain")]
     pub chain_id: Option<u64>,
 
-    /// Rules that hold from genesis on: paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or
-    /// amsterdam
+    /// Rules that hold from genesis on: frontier, homestead, dao, tangerine, spuriousdragon, byzantium,
+    /// constantinople, petersburg, istanbul, muirglacier, berlin, london, arrowglacier, grayglacier,
+    /// paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam
     #[arg(
         long,
         value_parser = flags::hardfork,
@@ -458,7 +459,8 @@ mod tests {
         assert!(parse("--hardfork 0x1102").unwrap_err().contains("schema id"));
         assert_eq!(parse("--hardfork shanghai").unwrap().hardfork, Hardfork::Shanghai);
         assert_eq!(parse("--hardfork merge").unwrap().hardfork, Hardfork::Paris);
-        assert!(parse("--hardfork london").unwrap_err().contains("use paris"));
+        assert_eq!(parse("--hardfork london").unwrap().hardfork, Hardfork::London);
+        assert_eq!(parse("--hardfork spuriousdragon").unwrap().hardfork, Hardfork::SpuriousDragon);
         assert!(parse("--hardfork nonsense").unwrap_err().contains("amsterdam"));
     }
 

@@ -14,6 +14,39 @@ use wire::ProtocolFork;
 /// The rules that hold from genesis on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
 pub enum Hardfork {
+    /// The first rules, July 2015.
+    Frontier,
+    /// March 2016.
+    Homestead,
+    /// The rules of Homestead: what this fork changed was the state of one chain.
+    Dao,
+    /// October 2016.
+    #[value(alias = "eip150")]
+    Tangerine,
+    /// November 2016.
+    #[value(name = "spuriousdragon", aliases = ["spurious-dragon", "spurious_dragon"])]
+    SpuriousDragon,
+    /// October 2017.
+    Byzantium,
+    /// The rules of Petersburg, which began at the same block.
+    Constantinople,
+    /// February 2019.
+    Petersburg,
+    /// December 2019.
+    Istanbul,
+    /// Istanbul with the difficulty bomb put off.
+    #[value(name = "muirglacier", alias = "muir-glacier")]
+    MuirGlacier,
+    /// April 2021: access lists.
+    Berlin,
+    /// August 2021: the base fee.
+    London,
+    /// London with the difficulty bomb put off.
+    #[value(name = "arrowglacier", alias = "arrow-glacier")]
+    ArrowGlacier,
+    /// The same once more.
+    #[value(name = "grayglacier", alias = "gray-glacier")]
+    GrayGlacier,
     /// The merge, September 2022.
     #[value(alias = "merge")]
     Paris,
@@ -173,6 +206,8 @@ impl Config {
     pub const BASE_FEE: u64 = 1_000_000_000;
     /// What clients of Ethereum take into their pools (128 KiB).
     pub const MAX_TX_SIZE: usize = 128 * 1024;
+    /// Gas price of a chain without a base fee where nothing says another, in wei: anvil's.
+    pub const LEGACY_GAS_PRICE: u128 = 1_875_000_000;
     /// What is suggested as a tip where nothing says another: a gwei.
     pub const TIP: u128 = 1_000_000_000;
     /// Gas limit of a block that has as much gas as anybody wants.

@@ -82,7 +82,9 @@ impl Devnet {
         let settings = Settings {
             mining: config.mining.into(),
             order: if config.order_by_fees { Order::Offers } else { Order::Arrival },
-            gas_price: config.gas_price,
+            gas_price: config
+                .gas_price
+                .or_else(|| (!chain.state().has_base_fee()).then_some(Config::LEGACY_GAS_PRICE)),
             refuse_below_base_fee: true,
             slots_in_an_epoch: config.slots_in_an_epoch,
             final_number: chain.head().header.number,
@@ -99,10 +101,14 @@ impl Devnet {
         let forced_header = Arc::<ForcedHeader>::default();
         let policy: Arc<dyn HeaderPolicy> = Arc::<ForcedHeader>::clone(&forced_header);
         let node = Node::with_header_policy(chain, clock, settings, policy);
+        let gas_cap = Options::default().gas_cap;
         let options = Options {
+            // What may be sent may be tried before.
+            gas_cap: if config.tx_gas_cap { gas_cap } else { u64::MAX },
             client_version: CLIENT_VERSION.to_owned(),
             gas_cap_flag: Some("--no-tx-gas-cap"),
             plain_senders: true,
+            old_sidecars: true,
             estimate_at: BlockNumberOrTag::Pending,
             journal: Arc::clone(&journal),
             ..Options::default()

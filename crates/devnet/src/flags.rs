@@ -224,39 +224,12 @@ fn header(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "a name and a value with a colon between them".to_owned())
 }
 
-/// Names of forks that anvil knows and the devnet does not.
-const EARLIER: [&str; 16] = [
-    "frontier",
-    "homestead",
-    "dao",
-    "tangerine",
-    "eip150",
-    "spuriousdragon",
-    "spurious_dragon",
-    "byzantium",
-    "constantinople",
-    "petersburg",
-    "istanbul",
-    "muirglacier",
-    "berlin",
-    "london",
-    "arrowglacier",
-    "grayglacier",
-];
-
 /// The fork of this name.
 pub(crate) fn hardfork(text: &str) -> Result<crate::Hardfork, String> {
-    if EARLIER.iter().any(|name| name.eq_ignore_ascii_case(text)) {
-        return Err(
-            "the devnet makes blocks of proof of stake alone, and this fork is one of proof of \
-             work: use paris, the first that is not, or import such a chain with --init and --import"
-                .to_owned(),
-        );
-    }
     let all = crate::Hardfork::value_variants();
     let by_schema_id = || {
         let fork: ProtocolFork = text.parse().ok()?;
-        all.iter().copied().find(|known| ProtocolFork::from(*known) == fork)
+        all.iter().copied().find(|known| known.merged() == Some(fork))
     };
     crate::Hardfork::from_str(text, true).ok().or_else(by_schema_id).ok_or_else(|| {
         let known = all.iter().filter_map(|fork| fork.to_possible_value());

@@ -4,6 +4,7 @@ use crate::{
     Accounts, Config, DevnetError, Hardfork, cheats::EvmCheats, config::Origin, fork::Remote,
 };
 use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
 use execute::{
@@ -29,9 +30,40 @@ const CREATE2_DEPLOYER_CODE: Bytes = bytes!(
     "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
 );
 
-impl From<Hardfork> for ProtocolFork {
+impl Hardfork {
+    /// The same among the forks since the merge.
+    pub(crate) const fn merged(self) -> Option<ProtocolFork> {
+        Some(match self {
+            Self::Paris => ProtocolFork::Paris,
+            Self::Shanghai => ProtocolFork::Shanghai,
+            Self::Cancun => ProtocolFork::Cancun,
+            Self::Prague => ProtocolFork::Prague,
+            Self::Osaka => ProtocolFork::Osaka,
+            Self::Bpo1 => ProtocolFork::Bpo1,
+            Self::Bpo2 => ProtocolFork::Bpo2,
+            Self::Amsterdam => ProtocolFork::Amsterdam,
+            _ => return None,
+        })
+    }
+}
+
+impl From<Hardfork> for EthereumHardfork {
     fn from(fork: Hardfork) -> Self {
         match fork {
+            Hardfork::Frontier => Self::Frontier,
+            Hardfork::Homestead => Self::Homestead,
+            Hardfork::Dao => Self::Dao,
+            Hardfork::Tangerine => Self::Tangerine,
+            Hardfork::SpuriousDragon => Self::SpuriousDragon,
+            Hardfork::Byzantium => Self::Byzantium,
+            Hardfork::Constantinople => Self::Constantinople,
+            Hardfork::Petersburg => Self::Petersburg,
+            Hardfork::Istanbul => Self::Istanbul,
+            Hardfork::MuirGlacier => Self::MuirGlacier,
+            Hardfork::Berlin => Self::Berlin,
+            Hardfork::London => Self::London,
+            Hardfork::ArrowGlacier => Self::ArrowGlacier,
+            Hardfork::GrayGlacier => Self::GrayGlacier,
             Hardfork::Paris => Self::Paris,
             Hardfork::Shanghai => Self::Shanghai,
             Hardfork::Cancun => Self::Cancun,
@@ -41,6 +73,35 @@ impl From<Hardfork> for ProtocolFork {
             Hardfork::Bpo2 => Self::Bpo2,
             Hardfork::Amsterdam => Self::Amsterdam,
         }
+    }
+}
+
+/// A chain on which the rules of a fork hold from genesis on.
+fn constant(chain_id: u64, fork: Hardfork) -> ChainSpec {
+    // The same block of Ethereum began both: what the second took back never held.
+    let fork = if fork == Hardfork::Constantinople { Hardfork::Petersburg } else { fork };
+    ChainSpec::of_hardfork(chain_id, fork.into())
+}
+
+/// Refuses what needs EXECUTE or a witness on a chain from before the merge, which has neither.
+fn check_fork(config: &Config) -> Result<(), DevnetError> {
+    let is_early =
+        config.hardfork < Hardfork::Paris && !matches!(config.origin, Origin::Genesis { .. });
+    let asked = [
+        ("--verify-blocks", config.verify_blocks),
+        ("--execute-schema", !config.execute_forks.is_empty()),
+        ("--execute-blobs", config.execute_blobs),
+        ("--execute-any-block", config.execute_any_block),
+        ("--execute-market", config.execute_market),
+    ];
+    match asked.into_iter().find(|(_, is_asked)| is_early && *is_asked) {
+        Some((flag, _)) => Err(DevnetError::Flag {
+            flag,
+            reason: "before the merge there is neither EXECUTE nor a witness that a block is \
+                     verified from: use --hardfork cancun or later"
+                .to_owned(),
+        }),
+        None => Ok(()),
     }
 }
 
@@ -66,6 +127,7 @@ pub(crate) fn start(
     journal: &Arc<Journal>,
     blobs: &Arc<BlobStore>,
 ) -> Result<(Chain, Clock), DevnetError> {
+    check_fork(config)?;
     let rules = |spec: ChainSpec| ChainConfig {
         execute: config.execute.then(|| execute(config, &spec, journal, blobs).into()),
         spec,
@@ -78,13 +140,13 @@ pub(crate) fn start(
     };
     if let Some(remote) = remote {
         let chain_id = config.chain_id.unwrap_or(remote.chain_id);
-        let spec = ChainSpec::constant(chain_id, config.hardfork.into());
+        let spec = constant(chain_id, config.hardfork);
         return forked(config, accounts, remote, rules(spec));
     }
     let Origin::Genesis { genesis, blocks } = &config.origin else {
         let chain_id = config.chain_id.unwrap_or(Config::CHAIN_ID);
         let (genesis, clock) = own_genesis(config, accounts);
-        let spec = ChainSpec::constant(chain_id, config.hardfork.into());
+        let spec = constant(chain_id, config.hardfork);
         return Ok((Chain::new(&genesis, rules(spec))?, clock));
     };
     let mut genesis = (**genesis).clone();
@@ -130,7 +192,7 @@ fn forked(
     let clock = Clock::starting_at(config.timestamp.unwrap_or(remote.header.timestamp));
     let fork_backend: Arc<dyn ForkBackend> = Arc::<Remote>::clone(remote);
     let mut chain = Chain::forked(remote.header.clone(), fork_backend, rules)?;
-    let fork: ProtocolFork = config.hardfork.into();
+    let fork = config.hardfork.merged();
     let failed = |error: chain::ChainError| DevnetError::Flag {
         flag: "--fork-url",
         reason: error.to_string(),
@@ -140,7 +202,7 @@ fn forked(
     remote
         .fetch_accounts(system.chain(accounts.addresses()))
         .map_err(|error| DevnetError::Flag { flag: "--fork-url", reason: error.to_string() })?;
-    for contract in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
+    for contract in SYSTEM_CONTRACTS.iter().filter(|contract| Some(contract.since) <= fork) {
         if chain.code(contract.address).map_err(failed)?.is_empty() {
             chain
                 .edit(|state| state.set_code(contract.address, contract.code()))
@@ -198,7 +260,7 @@ fn now() -> u64 {
 
 fn own_genesis(config: &Config, accounts: &Accounts) -> (Genesis, Clock) {
     let timestamp = config.timestamp.unwrap_or_else(now);
-    let mut genesis = empty_genesis(config.hardfork.into());
+    let mut genesis = empty_genesis(config.hardfork.merged().unwrap_or(ProtocolFork::Paris));
     genesis.number = Some(config.number);
     genesis.timestamp = timestamp;
     genesis.gas_limit = config.gas_limit;

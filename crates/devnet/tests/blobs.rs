@@ -160,6 +160,20 @@ fn what_waits_can_be_executed_and_what_has_no_blobs_does_not_wait() {
 }
 
 #[test]
+fn a_transaction_with_more_blobs_than_the_fork_lets_one_have_does_not_wait() {
+    let scene = Scene::new();
+    scene.ask("evm_setAutomine", json!([false]));
+    let with = |count: usize| sidecar(&vec![1; (count - 1) * 31 * 4_096 + 1]);
+    let (raw, _) = scene.transaction(0, Vec::new(), &with(7));
+    let said = scene.error("eth_sendRawTransaction", json!([raw]));
+    assert!(said.contains("too many blobs in one transaction, have: 7, max: 6"), "{said}");
+    assert_eq!(scene.ask("txpool_status", json!([]))["pending"], "0x0");
+    let (raw, hash) = scene.transaction(0, Vec::new(), &with(6));
+    assert_eq!(scene.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
+    assert_eq!(scene.ask("txpool_status", json!([]))["pending"], "0x1");
+}
+
+#[test]
 fn blobs_are_served_as_a_consensus_client_serves_them() {
     let scene = Scene::new();
     let own = sidecar(&scene.tail);
@@ -186,6 +200,8 @@ fn blobs_are_served_as_a_consensus_client_serves_them() {
     let path = format!("/eth/v1/beacon/blobs/{slot}?versioned_hashes={hash}");
     assert_eq!(scene.page(&path).1["data"], json!([]));
     assert_eq!(scene.page("/eth/v1/beacon/blobs/head").1["data"], json!([]));
+    let (status, answer) = scene.page(&format!("/eth/v1/beacon/blob_sidecars/{slot}"));
+    assert_eq!((status, &answer["code"]), (410, &json!(410)));
     assert_eq!(scene.page("/eth/v1/beacon/blobs/999999999").0, 404);
     assert_eq!(scene.page(&format!("/eth/v1/beacon/blobs/{hash}")).0, 404);
     for nonsense in ["x", "-1", "0x12", "99999999999999999999", "head?versioned_hashes=1"] {

@@ -215,23 +215,6 @@ fn subscriptions_over_ipc_have_hexadecimal_ids_that_only_their_own_connection_en
 }
 
 #[test]
-fn chains_of_earlier_forks_work() {
-    for fork in [enshrine_devnet::Hardfork::Paris, enshrine_devnet::Hardfork::Shanghai] {
-        let served = serve(|config| config.hardfork = fork);
-        let client = client(&served);
-        let from = served.devnet.addresses()[0];
-        let sent = json!([{ "from": from, "to": SINK, "value": "0x1" }]);
-        let hash = ask(&client, "eth_sendTransaction", sent);
-        let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
-        assert_eq!(receipt["status"], "0x1");
-        let block = ask(&client, "eth_getBlockByNumber", json!(["latest", false]));
-        let has_withdrawals = block.get("withdrawalsRoot").is_some_and(|root| !root.is_null());
-        assert_eq!(has_withdrawals, fork == enshrine_devnet::Hardfork::Shanghai);
-        assert!(block.get("blobGasUsed").is_none_or(Value::is_null));
-    }
-}
-
-#[test]
 fn the_pool_names_senders_as_clients_of_anvil_look_for_them() {
     let served = serve(|config| config.mining = enshrine_devnet::Mining::Manual);
     let (client, from) = (client(&served), served.devnet.addresses()[0]);

@@ -118,7 +118,7 @@ fn blobs_are_taken_with_a_request_and_the_node_proves_them() {
     assert!(error.contains("131072 bytes"), "{error}");
     let many = json!([{ "to": SINK, "blobs": vec![blob(1); 7] }]);
     let error = refused(&client, "eth_sendTransaction", many);
-    assert!(error.contains("7 blobs, at most 6"), "{error}");
+    assert!(error.contains("too many blobs in one transaction, have: 7, max: 6"), "{error}");
     let torn = json!([{ "to": SINK, "blobs": [blob(1)], "commitments": ["0x"], "proofs": [] }]);
     assert!(client.request::<_, Value>("eth_sendTransaction", torn).is_err());
     let bare = json!([{ "to": SINK, "blobVersionedHashes": named }]);
@@ -151,4 +151,43 @@ fn proofs_of_whole_blobs_are_made_into_those_of_cells_where_the_fork_wants_them(
     request["proofs"][0] = json!(format!("0xc0{}", "00".repeat(47)));
     let error = refused(&new, "eth_sendTransaction", json!([request]));
     assert!(error.contains("blob"), "{error}");
+
+    // So are those of a transaction that comes signed; one with more blobs than the fork allows does not
+    // wait for a block that could have it.
+    let signed = |count: u8| {
+        let blobs: Vec<_> = (1..=count).map(blob).collect();
+        let request = json!([{ "to": to, "blobs": blobs, "nonce": "0x1" }]);
+        ask(&old, "eth_signTransaction", request)
+    };
+    let error = refused(&new, "eth_sendRawTransaction", json!([signed(7)]));
+    assert!(error.contains("too many blobs in one transaction, have: 7, max: 6"), "{error}");
+    assert_eq!(ask(&new, "txpool_status", json!([]))["pending"], "0x0");
+    let hash = ask(&new, "eth_sendRawTransaction", json!([signed(6)]));
+    assert_eq!(receipt(&new, &hash)["blobGasUsed"], "0xc0000");
+    let sidecar = ask(&new, "eth_getBlobSidecarByTxHash", json!([hash]));
+    assert_eq!(sidecar["cellProofs"].as_array().map(Vec::len), Some(6 * 128));
+    // Nothing is turned back.
+    let request = json!([{ "to": to, "blobs": [blob(1)], "nonce": "0x1" }]);
+    let raw = ask(&new, "eth_signTransaction", request);
+    let error = refused(&old, "eth_sendRawTransaction", json!([raw]));
+    assert!(error.contains("cell proofs are not those of this fork"), "{error}");
+}
+
+#[test]
+fn a_call_with_blobs_that_offers_nothing_for_them_pays_nothing() {
+    let served = serve(|_| {});
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    // Returns the fee for blobs that it is told of.
+    let state = json!({ SINK: { "code": "0x4a5f5260205ff3" } });
+    let hash = format!("0x01{}", "00".repeat(31));
+    for (offered, fee) in [(Value::Null, 0), (json!("0x0"), 0), (json!("0x5"), 1)] {
+        let call = json!({
+            "from": from, "to": SINK, "blobVersionedHashes": [hash], "maxFeePerBlobGas": offered,
+        });
+        let told = ask(&client, "eth_call", json!([call, "latest", state]));
+        assert_eq!(told, json!(B256::left_padding_from(&[fee])));
+        ask(&client, "eth_estimateGas", json!([call]));
+    }
+    let told = ask(&client, "eth_call", json!([{ "to": SINK }, "latest", state]));
+    assert_eq!(told, json!(B256::left_padding_from(&[1])));
 }

@@ -6,6 +6,7 @@
 
 use alloy_primitives::Bytes;
 use clap::Parser;
+use comfy_table::{CellAlignment, Table, presets};
 use enshrine_differential::{RealBlock, ethrex, real_blocks};
 use execute::Execute;
 use eyre::{Result, bail};
@@ -123,21 +124,24 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn print(measured: &[Measured], geomean: f64) {
     println!("one thread each, milliseconds, medians of rounds in turn");
-    println!(
-        "{:<18}{:>7}{:>8}{:>8}{:>10}{:>10}{:>8}",
-        "block", "Mgas", "MB", "rounds", "ours", "ethrex", "ratio"
-    );
-    for block in measured {
-        println!(
-            "{:<18}{:>7.2}{:>8.3}{:>8}{:>10.2}{:>10.2}{:>8.3}",
-            block.name,
-            block.gas as f64 / 1e6,
-            block.input_bytes as f64 / 1e6,
-            block.rounds,
-            block.ours_ms,
-            block.ethrex_ms,
-            block.ratio,
-        );
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_header(["block", "Mgas", "MB", "rounds", "ours", "ethrex", "ratio"]);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
     }
+    for block in measured {
+        table.add_row([
+            block.name.clone(),
+            format!("{:.2}", block.gas as f64 / 1e6),
+            format!("{:.3}", block.input_bytes as f64 / 1e6),
+            block.rounds.to_string(),
+            format!("{:.2}", block.ours_ms),
+            format!("{:.2}", block.ethrex_ms),
+            format!("{:.3}", block.ratio),
+        ]);
+    }
+    println!("{}", table.trim_fmt());
     println!("geometric mean of ours / ethrex: {geomean:.3}");
 }

@@ -1,6 +1,6 @@
 //! What all methods share: the node, and how blocks are named.
 
-use crate::{Journal, RpcError, filters::Filters};
+use crate::{Journal, RpcError, blobs, filters::Filters};
 use alloy_eips::{BlockId, BlockNumberOrTag, RpcBlockHash};
 use alloy_primitives::B256;
 use chain::{Block, ChainReader, State};
@@ -25,6 +25,9 @@ pub struct Options {
     pub estimate_at: BlockNumberOrTag,
     /// The flag of the node that lifts the cap on a transaction's gas, if there is one.
     pub gas_cap_flag: Option<&'static str>,
+    /// Whether blobs may be sent with proofs of the form before EIP-7594 where the fork wants the other,
+    /// which the node computes then. That takes long, so it is not for who serves strangers.
+    pub old_sidecars: bool,
     /// What the node tells of itself.
     pub journal: Arc<Journal>,
 }
@@ -39,6 +42,7 @@ impl Default for Options {
             plain_senders: false,
             estimate_at: BlockNumberOrTag::Latest,
             gas_cap_flag: None,
+            old_sidecars: false,
             journal: Arc::default(),
         }
     }
@@ -72,6 +76,7 @@ impl Api {
     /// Takes a transaction into the pool, and makes a block if the node does so for each. Who is
     /// refused is told what can be done about it.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, RpcError> {
+        let new = if self.options.old_sidecars { blobs::renewed(self, new)? } else { new };
         self.node.submit(new).map_err(|reason| {
             let is_capped = matches!(reason, Rejected::GasCap { .. });
             let mut error = RpcError::from(reason);

@@ -19,6 +19,8 @@ const SLOT: u64 = 1;
 const RETENTION: u64 = 4_096;
 
 const BLOBS: &str = "/eth/v1/beacon/blobs/";
+/// Where blobs were served with proofs of the form before EIP-7594.
+const SIDECARS: &str = "/eth/v1/beacon/blob_sidecars/";
 
 /// The pages for a node.
 pub struct BeaconPages(Api);
@@ -67,6 +69,10 @@ impl MorePages for BeaconPages {
                 "SECONDS_PER_SLOT": SLOT.to_string(),
                 "MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS": RETENTION.to_string(),
             } })),
+            _ if path.starts_with(SIDECARS) => Err(Refusal {
+                status: 410,
+                message: format!("this endpoint is deprecated: use {BLOBS}{{block_id}}"),
+            }),
             _ => self.blobs(path.strip_prefix(BLOBS)?, query.unwrap_or_default()),
         };
         Some(match answer {

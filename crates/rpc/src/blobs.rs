@@ -1,14 +1,20 @@
 //! Blobs: checked when they come, served as long as the node lives.
 
 use crate::{Api, Hash, Registry, RpcError};
+use alloy_consensus::{
+    Signed, Transaction as _, TxEip4844Variant, TxEip4844WithSidecar, TxEnvelope,
+};
 use alloy_eips::{
+    eip2718::Encodable2718,
     eip4844::{Blob, BlobTransactionSidecar, env_settings::EnvKzgSettings, kzg_to_versioned_hash},
     eip7594::BlobTransactionSidecarEip7594,
 };
-use alloy_primitives::B256;
-use node::{Rejected, Sidecar};
+use alloy_primitives::{B256, Bytes};
+use executor::Transaction;
+use node::{PoolTransaction, Rejected, Sidecar};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use wire::ProtocolFork;
 
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.read("eth_getBlobSidecars", |api, args| {
@@ -66,6 +72,51 @@ pub fn of_fork(sidecar: Sidecar, hashes: &[B256], cells: bool) -> Result<Sidecar
     sidecar
         .try_convert_into_eip7594_with_settings(EnvKzgSettings::Default.get())
         .map_err(|error| Rejected::Blobs(error.to_string()).into())
+}
+
+/// Whether blobs are proven cell by cell (EIP-7594) in the next block, and not as a whole; and how many a
+/// transaction may have.
+pub fn limits(api: &Api) -> (bool, u64) {
+    api.node().read(|node| {
+        let spec = &node.chain.config().spec;
+        let timestamp = node.clock.peek(node.chain.head().header.timestamp);
+        let cells = spec.fork_at(timestamp).is_some_and(|fork| fork >= ProtocolFork::Osaka);
+        let most = spec.blob_params_at(timestamp).map_or(0, |params| params.max_blobs_per_tx);
+        (cells, most)
+    })
+}
+
+/// A transaction with proofs of whole blobs becomes one with those of their cells, if the next block
+/// wants them.
+pub(crate) fn renewed(api: &Api, mut pooled: PoolTransaction) -> Result<PoolTransaction, RpcError> {
+    let hashes = pooled.recovered.transaction.blob_versioned_hashes().unwrap_or_default();
+    let Some(old) = pooled.sidecar.as_deref().filter(|sidecar| !sidecar.is_eip7594()) else {
+        return Ok(pooled);
+    };
+    let (cells, limit) = limits(api);
+    // It takes long for each blob.
+    if hashes.len() as u64 > limit {
+        return Err(Rejected::TooManyBlobs { got: hashes.len(), limit }.into());
+    }
+    if cells {
+        let sidecar = of_fork(old.clone(), hashes, cells)?;
+        pooled.raw = encoded(&pooled.recovered.transaction, Some(&sidecar));
+        pooled.sidecar = Some(Arc::new(sidecar));
+    }
+    Ok(pooled)
+}
+
+/// A transaction as it is sent, with its blobs if it has any.
+pub fn encoded(transaction: &Transaction, sidecar: Option<&Sidecar>) -> Bytes {
+    match (transaction, sidecar) {
+        (Transaction::Eip4844(signed), Some(sidecar)) => {
+            let (tx, signature, hash) = signed.clone().into_parts();
+            let whole = TxEip4844WithSidecar { tx, sidecar: sidecar.clone() };
+            let whole = TxEip4844Variant::TxEip4844WithSidecar(whole);
+            TxEnvelope::Eip4844(Signed::new_unchecked(whole, signature, hash)).encoded_2718().into()
+        }
+        _ => transaction.encoded_2718().into(),
+    }
 }
 
 /// The blobs are those that a transaction names, and their proofs hold.

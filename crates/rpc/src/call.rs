@@ -134,8 +134,15 @@ impl CallRequest {
             tx_env(&self.transaction, nonce, chain_id, api.options().gas_cap, base_fee)?;
         let signed = self.transaction.authorization_list.as_deref().unwrap_or_default();
         take_authorities(&mut transaction, signed, source.config());
+        // As without a base fee, so without a fee for blobs where nothing is offered.
         if transaction.gas_price == 0 {
             env.block_env.basefee = 0;
+        }
+        if !transaction.blob_hashes.is_empty()
+            && transaction.max_fee_per_blob_gas == 0
+            && let Some(blobs) = &mut env.block_env.blob_excess_gas_and_price
+        {
+            blobs.blob_gasprice = 0;
         }
         let tally = Arc::new(BlockTally::new(base_fee));
         Ok(Prepared { request: self, source, env, transaction, tally })

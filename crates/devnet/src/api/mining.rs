@@ -7,7 +7,7 @@ use super::{
 use crate::{cheats::ForceHeader, state::DevnetState};
 use alloy_primitives::{Address, U256};
 use jsonrpsee::types::ErrorObjectOwned;
-use node::{MineRequest, Mining, SetClock, SetCoinbase, SetMining};
+use node::{MineRequest, Mining, SetClock, SetCoinbase, SetGasPrice, SetMining};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -162,6 +162,10 @@ fn set_coinbase(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObj
 
 fn set_next_base_fee(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let fee = args.required::<Number>()?.u64()?;
+    if !has_base_fee(devnet) {
+        let name = "anvil_setNextBlockBaseFeePerGas";
+        return Err(invalid(format!("{name} is only supported when EIP-1559 is active")));
+    }
     ForceHeader::NextBaseFee(fee).apply(&devnet.forced_header);
     Ok(Value::Null)
 }
@@ -172,9 +176,18 @@ fn set_gas_limit(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
     Ok(json!(true))
 }
 
-fn set_min_gas_price(_: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
-    args.required::<Number>()?;
-    Err(invalid("anvil_setMinGasPrice is not supported when EIP-1559 is active"))
+fn set_min_gas_price(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let price: Number = args.required()?;
+    if has_base_fee(devnet) {
+        return Err(invalid("anvil_setMinGasPrice is not supported when EIP-1559 is active"));
+    }
+    devnet.node.execute(SetGasPrice(price.0.saturating_to()));
+    Ok(Value::Null)
+}
+
+/// Whether the next block has a base fee.
+fn has_base_fee(devnet: &DevnetState) -> bool {
+    devnet.node.read(|node| node.chain.state().has_base_fee())
 }
 
 fn set_prev_randao(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

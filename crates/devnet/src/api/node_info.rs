@@ -4,7 +4,8 @@ use super::{
     Method,
     args::{Args, Number, internal},
 };
-use crate::{CLIENT_VERSION, Hardfork, cheats::SetChainId, state::DevnetState};
+use crate::{CLIENT_VERSION, cheats::SetChainId, state::DevnetState};
+use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{B256, Bytes, map::HashMap};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::{Value, json};
@@ -24,22 +25,6 @@ pub(super) const METHODS: &[Method] = &[
     (&["anvil_getBlobsByTransactionHash"], blobs_of_transaction),
 ];
 
-impl Hardfork {
-    /// The name that anvil shows.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Paris => "Paris",
-            Self::Shanghai => "Shanghai",
-            Self::Cancun => "Cancun",
-            Self::Prague => "Prague",
-            Self::Osaka => "Osaka",
-            Self::Bpo1 => "Bpo1",
-            Self::Bpo2 => "Bpo2",
-            Self::Amsterdam => "Amsterdam",
-        }
-    }
-}
-
 fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
     Ok(devnet.node.read(|node| {
@@ -51,7 +36,7 @@ fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObject
             "currentBlockNumber": format!("{:#x}", head.header.number),
             "currentBlockTimestamp": head.header.timestamp,
             "currentBlockHash": head.hash,
-            "hardFork": devnet.config.hardfork.name(),
+            "hardFork": EthereumHardfork::from(devnet.config.hardfork).name(),
             "transactionOrder": if devnet.config.order_by_fees { "fees" } else { "fifo" },
             "environment": {
                 "baseFee": format!("{base_fee:#x}"),

@@ -2,14 +2,12 @@
 
 use super::args::invalid;
 use crate::state::DevnetState;
-use alloy_consensus::{Signed, TxEip4844Variant, TxEip4844WithSidecar, TxEnvelope};
-use alloy_eips::{eip2718::Encodable2718, eip4844::Blob};
+use alloy_eips::eip4844::Blob;
 use alloy_primitives::Bytes;
 use alloy_rpc_types_eth::TransactionRequest;
-use executor::Transaction;
 use jsonrpsee::types::ErrorObjectOwned;
-use node::Sidecar;
-use rpc::blobs;
+use node::{Rejected, Sidecar};
+use rpc::{RpcError, blobs};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
@@ -64,11 +62,11 @@ impl Request {
         if given.is_none() && bare.is_empty() {
             return Ok((transaction, None));
         }
-        let (cells, most) = limits(devnet);
+        let (cells, most) = blobs::limits(&devnet.api);
         let got = given.as_ref().map_or(bare.len(), |given| given.blobs().len());
         // To prove a blob takes as long as a small block.
-        if got > most {
-            return Err(invalid(format!("{got} blobs, at most {most} are taken")));
+        if got as u64 > most {
+            return Err(RpcError::from(Rejected::TooManyBlobs { got, limit: most }).into());
         }
         let sidecar = match given {
             Some(given) => given,
@@ -86,30 +84,5 @@ impl Request {
         let hashes = transaction.blob_versioned_hashes.get_or_insert(named);
         let sidecar = blobs::of_fork(sidecar, hashes, cells)?;
         Ok((transaction, Some(sidecar)))
-    }
-}
-
-/// Whether blobs are proven cell by cell (EIP-7594) in the next block, and how many a transaction may
-/// have.
-fn limits(devnet: &DevnetState) -> (bool, usize) {
-    devnet.node.read(|node| {
-        let spec = &node.chain.config().spec;
-        let timestamp = node.clock.peek(node.chain.head().header.timestamp);
-        let cells = spec.fork_at(timestamp).is_some_and(|fork| fork >= wire::ProtocolFork::Osaka);
-        let most = spec.blob_params_at(timestamp).map_or(0, |params| params.max_blobs_per_tx);
-        (cells, usize::try_from(most).unwrap_or(usize::MAX))
-    })
-}
-
-/// A transaction as it is sent, with its blobs if it has any.
-pub(super) fn encoded(transaction: &Transaction, sidecar: Option<&Sidecar>) -> Bytes {
-    match (transaction, sidecar) {
-        (Transaction::Eip4844(signed), Some(sidecar)) => {
-            let (tx, signature, hash) = signed.clone().into_parts();
-            let whole = TxEip4844WithSidecar { tx, sidecar: sidecar.clone() };
-            let whole = TxEip4844Variant::TxEip4844WithSidecar(whole);
-            TxEnvelope::Eip4844(Signed::new_unchecked(whole, signature, hash)).encoded_2718().into()
-        }
-        _ => transaction.encoded_2718().into(),
     }
 }

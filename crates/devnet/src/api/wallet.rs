@@ -4,12 +4,13 @@
 use super::{
     Method,
     args::{Args, internal, invalid},
-    request::{Request, encoded},
+    request::Request,
 };
 use crate::state::DevnetState;
 use alloy_consensus::{SignableTransaction, TxType};
 use alloy_dyn_abi::TypedData;
 use alloy_eips::eip2718::Encodable2718;
+use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, Signature, U256, keccak256};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync;
@@ -19,7 +20,7 @@ use executor::Transaction;
 use jsonrpsee::types::ErrorObjectOwned;
 use node::{Event, PoolTransaction, Sidecar};
 use rpc::{
-    CallRequest, codes,
+    CallRequest, blobs, codes,
     typed::{Unsigned, nobody, with_signature},
 };
 use serde_json::{Value, json};
@@ -100,7 +101,9 @@ fn filled(
     if request.blob_versioned_hashes.is_some() && request.max_fee_per_blob_gas.is_none() {
         request.max_fee_per_blob_gas = rpc::fees::blob_base_fee(&devnet.api);
     }
-    let dynamic = request.gas_price.is_none()
+    check_type(devnet, &request)?;
+    let has_base_fee = devnet.node.read(|node| node.chain.state().has_base_fee());
+    let dynamic = (request.gas_price.is_none() && has_base_fee)
         || request.max_fee_per_gas.is_some()
         || request.max_priority_fee_per_gas.is_some();
     if request.gas.is_none() {
@@ -119,8 +122,36 @@ fn filled(
         let fee = *request.max_fee_per_gas.get_or_insert(price);
         let tip = devnet.config.suggested_tip.min(fee);
         request.max_priority_fee_per_gas.get_or_insert(tip);
+    } else if request.gas_price.is_none() {
+        request.gas_price = Some(rpc::fees::gas_price(&devnet.api));
     }
     Ok(Filled { from, request, sidecar })
+}
+
+/// What a request brings exists by the rules of the next block.
+fn check_type(devnet: &DevnetState, request: &TransactionRequest) -> Result<(), ErrorObjectOwned> {
+    let (what, since) = match rpc::typed::tx_type(request) {
+        // An empty list makes no transaction of that type, but says what is wanted.
+        _ if request.authorization_list.is_some() => {
+            ("authorizationList", EthereumHardfork::Prague)
+        }
+        TxType::Legacy => return Ok(()),
+        TxType::Eip2930 => ("accessList", EthereumHardfork::Berlin),
+        TxType::Eip1559 => ("maxFeePerGas and maxPriorityFeePerGas", EthereumHardfork::London),
+        TxType::Eip4844 => ("blobVersionedHashes", EthereumHardfork::Cancun),
+        TxType::Eip7702 => ("authorizationList", EthereumHardfork::Prague),
+    };
+    let fork = devnet.node.read(|node| {
+        let head = &node.chain.head().header;
+        node.chain.config().spec.hardfork_at(head.number + 1, node.clock.peek(head.timestamp))
+    });
+    if fork >= since {
+        return Ok(());
+    }
+    let name = since.name().to_lowercase();
+    Err(invalid(format!(
+        "{what} is not supported by the current hardfork: use --hardfork {name} or later"
+    )))
 }
 
 /// The most gas that a transaction may ask for.
@@ -168,7 +199,7 @@ fn submit(
     sender: Address,
     signed: bool,
 ) -> Result<B256, ErrorObjectOwned> {
-    let raw = encoded(&transaction, sidecar.as_ref());
+    let raw = blobs::encoded(&transaction, sidecar.as_ref());
     let recovered = RecoveredTransaction { transaction, sender, signed };
     Ok(devnet.api.submit(PoolTransaction::new(recovered, sidecar.map(Arc::new), raw))?)
 }
@@ -261,13 +292,13 @@ fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
 fn sign_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Goes)?;
     let transaction = signed(signer(devnet, from)?, typed(request)?)?;
-    Ok(json!(encoded(&transaction, sidecar.as_ref())))
+    Ok(json!(blobs::encoded(&transaction, sidecar.as_ref())))
 }
 
 fn fill_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let Filled { from, request, sidecar } = filled(devnet, args.required()?, Failing::Stops)?;
     let transaction = nobody(typed(request)?);
-    let raw = encoded(&transaction, sidecar.as_ref());
+    let raw = blobs::encoded(&transaction, sidecar.as_ref());
     Ok(json!({ "raw": raw, "tx": rpc::convert::pooled(&transaction, from) }))
 }
 

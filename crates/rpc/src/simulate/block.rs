@@ -29,7 +29,7 @@ use revm::{
     state::AccountInfo,
 };
 use revm_inspectors::transfer::TRANSFER_LOG_EMITTER;
-use stateless::{next_base_fee, next_excess_blob_gas};
+use stateless::next_excess_blob_gas;
 use std::sync::Arc;
 use store::Changes;
 
@@ -95,7 +95,7 @@ impl Simulation {
         };
         let base_fee = match overrides.base_fee {
             Some(fee) => fee.saturating_to(),
-            None if self.validation => next_base_fee(&parent.header).map_err(ChainError::from)?,
+            None if self.validation => self.state.next_base_fee()?,
             None => 0,
         };
         let excess_blob_gas = spec
