@@ -1,14 +1,17 @@
 //! Who makes the blocks: a node that changes its role while it runs, and the port at which that is asked of it.
 
 use crate::{RollupError, status::BlockId};
+use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider as _, ProviderBuilder, WsConnect, network::Ethereum};
 use rpc::{Context, Registry, RpcError, RunningServer, ServerConfig, Wording, Workers};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        mpsc::{Sender, SyncSender, sync_channel},
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
     time::Duration,
 };
@@ -58,12 +61,81 @@ pub enum RoleError {
         /// Nonces that are used or taken.
         expected: u64,
     },
-    /// Its account on L1 has nothing to pay with, or may not advance, or L1 cannot be asked.
-    #[error(transparent)]
-    Unready(#[from] RollupError),
-    /// The thread that works has ended, or hangs.
-    #[error("the node does not answer itself: L1 may hang")]
+    /// Its account on L1 has nothing to pay with.
+    #[error("{account} has {got} wei on L1, and {expected} at least are needed")]
+    Funds {
+        /// Who pays.
+        account: Address,
+        /// What it has.
+        got: U256,
+        /// The least that it needs.
+        expected: U256,
+    },
+    /// The sequencing policy does not let its account advance now.
+    #[error("{account} may not advance the rollup now: {reason}")]
+    NotAuthorized {
+        /// The account.
+        account: Address,
+        /// What the policy says.
+        reason: String,
+    },
+    /// L1 cannot be asked, or the node cannot begin in its new role.
+    #[error("not ready: {0}")]
+    Unready(RollupError),
+    /// The thread that works has ended, or hangs: the order is withdrawn.
+    #[error("the node is busy, perhaps with an L1 that does not answer: its role stays as it is")]
     Silent,
+}
+
+impl From<RollupError> for RoleError {
+    fn from(error: RollupError) -> Self {
+        match error {
+            RollupError::Funds { account, balance: got, cost: expected } => {
+                Self::Funds { account, got, expected }
+            }
+            RollupError::NotAuthorized { account, reason } => {
+                Self::NotAuthorized { account, reason }
+            }
+            other => Self::Unready(other),
+        }
+    }
+}
+
+impl RoleError {
+    /// The code of the answer, one for each reason.
+    const fn code(&self) -> i32 {
+        match self {
+            Self::Already { .. } => -32_021,
+            Self::NoKeys => -32_022,
+            Self::NotSynced { .. } => -32_023,
+            Self::SequencerLives { .. } => -32_024,
+            Self::Nonce { .. } => -32_025,
+            Self::Funds { .. } => -32_026,
+            Self::NotAuthorized { .. } => -32_027,
+            Self::Unready(_) => -32_028,
+            Self::Silent => -32_029,
+        }
+    }
+
+    /// What was found and what was wanted, for programs.
+    fn data(&self) -> Option<Value> {
+        Some(match self {
+            Self::Already { got } => json!({ "got": got }),
+            Self::NotSynced { got, expected, fault } => {
+                json!({ "got": got, "expected": expected, "fault": fault })
+            }
+            Self::SequencerLives { url, head } => json!({ "url": url, "head": head }),
+            Self::Nonce { got, expected } => json!({ "got": got, "expected": expected }),
+            Self::Funds { account, got, expected } => {
+                json!({ "account": account, "got": got, "expected": expected })
+            }
+            Self::NotAuthorized { account, reason } => {
+                json!({ "account": account, "reason": reason })
+            }
+            Self::Unready(error) => json!({ "reason": error.to_string() }),
+            Self::NoKeys | Self::Silent => return None,
+        })
+    }
 }
 
 /// What is asked of the thread that works.
@@ -78,20 +150,61 @@ pub(crate) enum Order {
 /// An order, and who waits for what becomes of it.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    pub(crate) order: Order,
-    pub(crate) answer: SyncSender<Result<BlockId, RoleError>>,
+    order: Order,
+    answer: SyncSender<Result<BlockId, RoleError>>,
+    /// Whether it was begun or withdrawn, whichever came first.
+    is_settled: Arc<AtomicBool>,
+}
+
+impl Asked {
+    /// Carries the order out, unless who gave it was told already that it was not.
+    pub(crate) fn carry_out(self, change: impl FnOnce(Order) -> Result<BlockId, RoleError>) {
+        if !self.is_settled.swap(true, Ordering::SeqCst) {
+            // The connection may be gone: the order was given all the same.
+            let _ = self.answer.send(change(self.order));
+        }
+    }
 }
 
 /// Gives orders to the thread that works.
 #[derive(Debug, Clone)]
-pub(crate) struct Orders(pub(crate) Sender<Asked>);
+pub(crate) struct Orders(Sender<Asked>);
 
 impl Orders {
-    /// The head of the L2 at which the node has changed its role.
-    pub(crate) fn give(&self, order: Order) -> Result<BlockId, RoleError> {
+    /// Orders, and where they arrive.
+    pub(crate) fn new() -> (Self, Receiver<Asked>) {
+        let (sender, asked) = channel();
+        (Self(sender), asked)
+    }
+
+    fn give(&self, order: Order) -> Result<Given, RoleError> {
         let (answer, answered) = sync_channel(1);
-        self.0.send(Asked { order, answer }).map_err(|_| RoleError::Silent)?;
-        answered.recv_timeout(PATIENCE).map_err(|_| RoleError::Silent)?
+        let is_settled = Arc::<AtomicBool>::default();
+        let given = Given { answered, is_settled: Arc::clone(&is_settled) };
+        self.0.send(Asked { order, answer, is_settled }).map_err(|_| RoleError::Silent)?;
+        Ok(given)
+    }
+}
+
+/// An order that was given.
+#[derive(Debug)]
+struct Given {
+    answered: Receiver<Result<BlockId, RoleError>>,
+    is_settled: Arc<AtomicBool>,
+}
+
+impl Given {
+    /// The head of the L2 at which the node has changed its role. If it does not begin in time, the order is
+    /// withdrawn.
+    fn outcome(&self, patience: Duration) -> Result<BlockId, RoleError> {
+        match self.answered.recv_timeout(patience) {
+            Ok(done) => done,
+            // It was begun, and each question to L1 has an end.
+            Err(_) if self.is_settled.swap(true, Ordering::SeqCst) => {
+                self.answered.recv().map_err(|_| RoleError::Silent)?
+            }
+            Err(_) => Err(RoleError::Silent),
+        }
     }
 }
 
@@ -123,11 +236,14 @@ pub(crate) async fn serve(
     let mut methods = Registry::new(Arc::new(orders), workers, Wording::Geth);
     methods.execute("rollup_promote", |orders: &Orders, args| {
         let force = args.optional()?.unwrap_or(false);
-        orders.give(Order::Promote { force }).map_err(refused)
+        orders.give(Order::Promote { force }).and_then(|it| it.outcome(PATIENCE)).map_err(refused)
     });
     methods.execute("rollup_demote", |orders: &Orders, args| {
         let sequencer = args.optional()?;
-        orders.give(Order::Demote { sequencer }).map_err(refused)
+        orders
+            .give(Order::Demote { sequencer })
+            .and_then(|it| it.outcome(PATIENCE))
+            .map_err(refused)
     });
     let config = ServerConfig {
         hosts: vec![address.ip()],
@@ -142,7 +258,7 @@ pub(crate) async fn serve(
 
 #[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn refused(error: RoleError) -> RpcError {
-    RpcError::server(error.to_string())
+    RpcError { data: error.data(), ..RpcError::new(error.code(), error.to_string()) }
 }
 
 /// What a node says of itself, as far as it matters here.
@@ -167,4 +283,43 @@ pub(crate) async fn sequencer_at(url: &str) -> Option<u64> {
     };
     let status = tokio::time::timeout(PEER_PATIENCE, asked).await.ok()?.ok()?;
     (status.role == "sequencer").then_some(status.unsafe_head.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::B256;
+    use std::thread;
+
+    const HEAD: BlockId = BlockId { number: 7, hash: B256::ZERO };
+
+    #[test]
+    fn an_order_that_the_node_was_too_busy_for_is_not_carried_out_later() {
+        let (orders, asked) = Orders::new();
+        let given = orders.give(Order::Promote { force: true }).unwrap();
+        let error = given.outcome(Duration::ZERO).unwrap_err();
+        assert!(matches!(error, RoleError::Silent), "{error}");
+        assert_eq!(refused(error).code, -32_029);
+        asked.recv().unwrap().carry_out(|_| panic!("it was withdrawn"));
+
+        // One that was begun in time is waited for, however long it takes.
+        let given = orders.give(Order::Promote { force: false }).unwrap();
+        let (goes_on, waits) = channel();
+        let (begun, begins) = channel();
+        let works = thread::spawn(move || {
+            asked.recv().unwrap().carry_out(|_| {
+                begun.send(()).unwrap();
+                waits.recv().unwrap();
+                Ok(HEAD)
+            });
+        });
+        begins.recv().unwrap();
+        let waiting = thread::spawn(move || given.outcome(Duration::ZERO));
+        goes_on.send(()).unwrap();
+        assert_eq!(waiting.join().unwrap().unwrap(), HEAD);
+
+        // Nobody is there any more.
+        works.join().unwrap();
+        assert!(matches!(orders.give(Order::Demote { sequencer: None }), Err(RoleError::Silent)));
+    }
 }

@@ -37,6 +37,18 @@ pub struct SequencerConfig {
     pub submitter: SubmitterConfig,
     /// How much the pool holds.
     pub pool: PoolLimits,
+    /// What transactions of the pool pay at least.
+    pub prices: Prices,
+}
+
+/// What a transaction pays at least to whoever takes it into a block, in tips. What L1 forces upon a block pays
+/// neither.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Prices {
+    /// Per gas, in wei: the pool refuses what offers less.
+    pub gas: u128,
+    /// Per byte that it makes the input of EXECUTE longer, in wei: what pays less is dropped when its turn comes.
+    pub byte: u128,
 }
 
 /// The Engine API, in either direction.

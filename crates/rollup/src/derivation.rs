@@ -72,6 +72,6 @@ pub fn import(chain: &Chain, bytes: &[u8], hash: B256) -> Result<BlockWithWitnes
     let raw = block_of(request, decoded.fork()).map_err(chain::ChainError::from)?;
     let Some(witness) = decoded.own_witness() else { return Ok(chain.import(&raw)?) };
     let executed = chain.import_with_ommers(&raw, &[])?;
-    let built = BuiltBlock { executed, witness: Some(witness), rejected: Vec::new() };
+    let built = BuiltBlock { executed, witness: Some(witness), used: None, rejected: Vec::new() };
     Ok(built.into_block_with_witness(&chain.config().spec))
 }

@@ -5,6 +5,7 @@ use alloy_primitives::{Address, B256, U256};
 use chain::{ChainError, Rejection};
 use client::ClientError;
 use core::fmt::Display;
+use disk::DiskError;
 use execute::ExecuteError;
 use node::NodeError;
 use std::{io, path::PathBuf};
@@ -88,6 +89,9 @@ pub enum RollupError {
     /// L1 could not be followed.
     #[error(transparent)]
     L1(#[from] L1Error),
+    /// What was read of L1 cannot be kept, or what was kept cannot be read.
+    #[error("what was read of L1: {0}")]
+    L1Log(#[from] DiskError),
     /// A contract of the rollup could not be asked.
     #[error("a contract on L1: {0}")]
     Contract(#[from] alloy_contract::Error),
@@ -162,6 +166,19 @@ pub enum RollupError {
         account: Address,
         /// What the policy says.
         reason: String,
+    },
+    /// L1's time has gone back behind that of the newest L2 block, which L1 does not take yet.
+    #[error(
+        "L1's time has gone back: L2 block {number} is of {got}, and L1's next block would be of {expected}; \
+         blocks go on when L1 gets there, or are made again if it does not soon"
+    )]
+    AheadOfL1 {
+        /// The L2 block.
+        number: u64,
+        /// Its time, in seconds.
+        got: u64,
+        /// That of L1's next block.
+        expected: u64,
     },
     /// A block has left something undone.
     #[error(transparent)]
@@ -240,4 +257,18 @@ pub enum RollupError {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl RollupError {
+    /// Whether L1 has not answered at all, so that it is worth asking again.
+    pub(crate) const fn is_silence(&self) -> bool {
+        match self {
+            Self::L1(L1Error::Client(ClientError::Http(_))) => true,
+            Self::L1(L1Error::Client(ClientError::Rpc(error)))
+            | Self::Contract(alloy_contract::Error::TransportError(error)) => {
+                error.is_transport_error()
+            }
+            _ => false,
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Following L1, and a sequencer.
 
 use crate::{RollupError, derivation, sync::Sync};
-use alloy_primitives::Bytes;
-use chain::Block;
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{Bytes, map::B256Set};
+use chain::{Block, RecoveredTransaction};
 use execute::{Execute, Networks};
 use std::sync::Arc;
 use wire::StatelessInput;
@@ -15,16 +16,18 @@ pub struct Follower {
     has_feed: bool,
     /// Whether L1 was reorganised, and the L2 has not followed: that may have failed.
     is_reverted: bool,
+    /// Transactions of blocks that gave way, and that may stand in later ones.
+    displaced: Vec<RecoveredTransaction>,
 }
 
 impl Follower {
     pub(crate) const fn new(sync: Sync, has_feed: bool) -> Self {
-        Self { sync, has_feed, is_reverted: false }
+        Self { sync, has_feed, is_reverted: false, displaced: Vec::new() }
     }
 
-    /// What another role goes on with.
-    pub(crate) fn into_sync(self) -> Sync {
-        self.sync
+    /// What another role goes on with, and transactions that wait for their place in a block.
+    pub(crate) fn into_parts(self) -> (Sync, Vec<RecoveredTransaction>) {
+        (self.sync, self.displaced)
     }
 
     pub(crate) const fn sync(&self) -> &Sync {
@@ -43,10 +46,11 @@ impl Follower {
         self.is_reverted |= update.reverted;
         // Who knows the L2 from L1 alone knows nothing of blocks that L1 has given up.
         let (sync, has_feed) = (&self.sync, self.has_feed);
+        let displaced = &mut self.displaced;
         once_done(&mut self.is_reverted, || {
             let safe = sync.safe()?;
             if !has_feed && sync.chain().head().hash != safe.hash {
-                sync.set_head(safe.hash)?;
+                displaced.extend(sync.set_head(safe.hash)?);
             }
             Ok::<_, RollupError>(())
         })?;
@@ -54,9 +58,29 @@ impl Follower {
         // stands.
         let safe = self.sync.safe()?;
         if self.sync.chain().canonical_hash(safe.header.number)? != Some(safe.hash) {
-            self.sync.set_head(safe.hash)?;
+            self.displaced.extend(self.sync.set_head(safe.hash)?);
         }
+        self.forget_used()?;
         Ok(update.more)
+    }
+
+    /// Forgets transactions of blocks that gave way once their nonces are used. Until then L1 may have been
+    /// reorganised, and whoever brings them there again may be this node.
+    fn forget_used(&mut self) -> Result<(), RollupError> {
+        if self.displaced.is_empty() {
+            return Ok(());
+        }
+        let chain = self.sync.chain();
+        let state = chain.state_after(chain.head());
+        let (mut seen, mut waiting) = (B256Set::default(), Vec::new());
+        for it in &self.displaced {
+            let is_used = it.transaction.nonce() < state.nonce(it.sender)?;
+            if !is_used && seen.insert(*it.transaction.hash()) {
+                waiting.push(it.clone());
+            }
+        }
+        self.displaced = waiting;
+        Ok(())
     }
 
     /// Takes a block that a sequencer shows before L1 has it: after EXECUTE has found it valid, and only on

@@ -2,10 +2,10 @@
 //!
 //! Both keep an L2 in a [`node::Node`], the same as a devnet, and follow L1: [`L1View`] reads headers, and
 //! in the blocks that concern the rollup the transactions and logs that they commit to; what does not hash
-//! to a header is not believed. From that alone a [`Follower`] rebuilds the whole L2. A [`Sequencer`]
-//! makes blocks: anchors and messages first, then forced transactions, then those of its pool, as many as
-//! L1 can carry; it verifies each by EXECUTE before anybody sees it, and its [`Submitter`] brings them to
-//! L1.
+//! to a header is not believed, and what does is kept in a file for the next start. From that alone a
+//! [`Follower`] rebuilds the whole L2. A [`Sequencer`] makes blocks: anchors and messages first, then forced
+//! transactions, then those of its pool, as many as L1 can carry; it verifies each by EXECUTE before anybody
+//! sees it, and its [`Submitter`] brings them to L1.
 //!
 //! This crate owns the roles of an L2: derivation, production, submission, and what is said of them over
 //! RPC. It does not own the L2's chain, pool and `eth_` methods (`chain`, `node`, `rpc`), the Engine API
@@ -16,6 +16,7 @@
 
 mod admin;
 mod anchor;
+mod budget;
 mod config;
 mod derivation;
 mod duties;
@@ -39,7 +40,8 @@ mod unsafe_feed;
 mod worker;
 
 pub use admin::RoleError;
-pub use config::{Config, EngineConfig, Role, SequencerConfig};
+pub use config::{Config, EngineConfig, Prices, Role, SequencerConfig};
+pub use contracts::posting::L1Limits;
 pub use derivation::import;
 pub use duties::{Duties, DutyError, Rules, evidence};
 pub use error::{L1Error, RollupError};
@@ -51,4 +53,4 @@ pub use role::RollupNode;
 pub use sequencer::Sequencer;
 pub use signer::Signer;
 pub use status::Status;
-pub use submitter::{Blobs, InFlight, Load, Shipment, Submitter, SubmitterConfig};
+pub use submitter::{Blobs, InFlight, Load, Progress, Shipment, Submitter, SubmitterConfig};

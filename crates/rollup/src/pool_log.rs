@@ -13,6 +13,7 @@ use chain::RecoveredTransaction;
 use node::{Node, PoolJournal, PoolTransaction};
 use parking_lot::Mutex;
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -22,10 +23,22 @@ use std::{
 const REWRITE_FROM: u64 = 1 << 20;
 
 /// The file, open at its end.
+///
+/// Whoever comes to the end first writes for all who have noted something by then; those who had to wait for that find
+/// it done.
 #[derive(Debug)]
 pub(crate) struct PoolLog {
     path: PathBuf,
+    noted: Mutex<Noted>,
     end: Mutex<End>,
+}
+
+/// What is yet to be written.
+#[derive(Debug, Default)]
+struct Noted {
+    text: Vec<u8>,
+    /// Number of the last.
+    last: u64,
 }
 
 #[derive(Debug)]
@@ -34,6 +47,26 @@ struct End {
     bytes: u64,
     /// Bytes when it was written anew last.
     rewritten: u64,
+    /// Number of the last that somebody has tried to write.
+    tried: u64,
+    /// Those that could not be written, until whoever waits for them is told why.
+    lost: BTreeMap<u64, String>,
+}
+
+impl End {
+    const fn of(file: File, bytes: u64) -> Self {
+        Self { file, bytes, rewritten: 0, tried: 0, lost: BTreeMap::new() }
+    }
+
+    fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(text) {
+            // A part of it would hide what comes behind.
+            self.file.set_len(self.bytes)?;
+            return Err(error);
+        }
+        self.bytes += text.len() as u64;
+        Ok(())
+    }
 }
 
 impl PoolLog {
@@ -57,19 +90,25 @@ impl PoolLog {
         }
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         file.set_len(good as u64)?;
-        let end = End { file, bytes: good as u64, rewritten: 0 };
-        Ok((Self { path: path.to_owned(), end: Mutex::new(end) }, kept))
+        let end = Mutex::new(End::of(file, good as u64));
+        Ok((Self { path: path.to_owned(), noted: Mutex::default(), end }, kept))
     }
 
     /// Writes the file anew if it has grown: with what stands in blocks above `safe`, which may still give
     /// way, what stood in some that did, and what waits in the pool.
-    pub(crate) fn tidy(
+    pub(crate) fn tidy(&self, node: &Node, safe: u64, displaced: &[RecoveredTransaction]) {
+        if let Err(error) = self.rewrite(node, safe, displaced) {
+            tracing::warn!(%error, "the pool's file grows: it cannot be written anew");
+        }
+    }
+
+    fn rewrite(
         &self,
         node: &Node,
         safe: u64,
         displaced: &[RecoveredTransaction],
     ) -> io::Result<()> {
-        // Nothing is added meanwhile: whoever adds holds the node.
+        // Nothing is noted meanwhile: whoever notes holds the node.
         node.read(|node| {
             let mut end = self.end.lock();
             if end.bytes < REWRITE_FROM.max(end.rewritten * 4) {
@@ -97,25 +136,38 @@ impl PoolLog {
             file.sync_data()?;
             fs::rename(&fresh, &self.path)?;
             let bytes = text.len() as u64;
-            *end = End { file, bytes, rewritten: bytes };
+            (end.file, end.bytes, end.rewritten) = (file, bytes, bytes);
+            // What was noted and not written was in the pool.
+            let mut noted = self.noted.lock();
+            noted.text.clear();
+            end.tried = noted.last;
             Ok(())
         })
     }
 }
 
 impl PoolJournal for PoolLog {
-    fn keep(&self, transaction: &PoolTransaction) -> io::Result<()> {
-        let mut text = Vec::with_capacity(transaction.raw.len() + 9);
-        transaction.raw.encode(&mut text);
+    fn note(&self, transaction: &PoolTransaction) -> u64 {
+        let mut noted = self.noted.lock();
+        transaction.raw.encode(&mut noted.text);
+        noted.last += 1;
+        noted.last
+    }
+
+    fn keep(&self, number: u64) -> io::Result<()> {
         let mut end = self.end.lock();
-        let before = end.bytes;
-        if let Err(error) = end.file.write_all(&text) {
-            // A part of it would hide what comes behind.
-            end.file.set_len(before)?;
-            return Err(error);
+        if end.tried < number {
+            let (text, last) = {
+                let mut noted = self.noted.lock();
+                (core::mem::take(&mut noted.text), noted.last)
+            };
+            let all = end.tried + 1..=last;
+            end.tried = last;
+            if let Err(error) = end.write(&text) {
+                end.lost.extend(all.map(|number| (number, error.to_string())));
+            }
         }
-        end.bytes += text.len() as u64;
-        Ok(())
+        end.lost.remove(&number).map_or(Ok(()), |reason| Err(io::Error::other(reason)))
     }
 }
 
@@ -170,7 +222,7 @@ mod tests {
         let raws: Vec<_> = all.iter().map(|it| it.raw.clone()).collect();
         let (log, kept) = PoolLog::open(&path).unwrap();
         assert!(kept.is_empty());
-        all.iter().for_each(|transaction| log.keep(transaction).unwrap());
+        all.iter().for_each(|transaction| log.keep(log.note(transaction)).unwrap());
         drop(log);
         let whole = fs::read(&path).unwrap();
 
@@ -181,10 +233,39 @@ mod tests {
             assert_eq!(kept, raws[..count]);
             assert_eq!(count == 3, length == whole.len());
             // What comes next stands behind what is whole.
-            log.keep(&all[0]).unwrap();
+            log.keep(log.note(&all[0])).unwrap();
             let (_, again) = PoolLog::open(&path).unwrap();
             assert_eq!(again, [&raws[..count], &raws[..1]].concat());
         }
         assert_eq!(fs::read(path.with_extension("torn")).unwrap(), &whole[..whole.len() - 1]);
+    }
+
+    #[test]
+    fn what_was_noted_side_by_side_is_written_at_once_and_each_is_told_once_if_it_was_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pool");
+        let (log, _) = PoolLog::open(&path).unwrap();
+        let all: Vec<_> = (0..4).map(waiting).collect();
+        let numbers: Vec<_> = all.iter().map(|transaction| log.note(transaction)).collect();
+        assert!(fs::read(&path).unwrap().is_empty(), "noted, and not kept");
+        log.keep(numbers[2]).unwrap();
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(PoolLog::open(&path).unwrap().1.len(), 4);
+        // Those beside it, and those that are noted behind.
+        log.keep(numbers[0]).unwrap();
+        log.keep(numbers[3]).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole);
+
+        // A file that cannot be written.
+        log.end.lock().file = File::open(&path).unwrap();
+        let lost = [log.note(&all[0]), log.note(&all[1])];
+        assert!(log.keep(lost[1]).is_err());
+        log.end.lock().file = OpenOptions::new().append(true).open(&path).unwrap();
+        let kept = log.note(&all[2]);
+        log.keep(kept).unwrap();
+        assert!(log.keep(lost[0]).is_err(), "it was not written with the later one");
+        let (_, found) = PoolLog::open(&path).unwrap();
+        assert_eq!(found.len(), 5);
+        assert!(log.end.lock().lost.is_empty());
     }
 }

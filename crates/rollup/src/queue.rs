@@ -1,6 +1,6 @@
 //! The queue of messages to the L2, as `SendQueue` keeps it on L1.
 
-use crate::{L1Error, RollupError};
+use crate::L1Error;
 use alloy_primitives::B256;
 use contracts::{
     Message, bindings::INativeRollup::Checkpoint, capacity::CHECKPOINT_INTERVAL, extend,
@@ -19,17 +19,22 @@ pub struct MessageQueue {
 }
 
 impl MessageQueue {
-    /// Takes the next message, as `SendQueue._nextIndex` counts it.
-    pub(crate) fn push(
-        &mut self,
-        message: Message,
-        l1_block: u64,
-        timestamp: u64,
-    ) -> Result<(), RollupError> {
-        let index = self.len();
-        if message.index != index {
-            return Err(L1Error::mismatch("index of a message", message.index, index).into());
+    /// Whether these messages come next.
+    pub(crate) fn accepts<'m>(
+        &self,
+        messages: impl Iterator<Item = &'m Message>,
+    ) -> Result<(), L1Error> {
+        for (message, next) in messages.zip(self.len()..) {
+            if message.index != next {
+                return Err(L1Error::mismatch("index of a message", message.index, next));
+            }
         }
+        Ok(())
+    }
+
+    /// Takes the next message, [which was accepted](Self::accepts), as `SendQueue._nextIndex` counts it.
+    pub(crate) fn push(&mut self, message: Message, l1_block: u64, timestamp: u64) {
+        let index = self.len();
         let (id, last_block, _) = self.last;
         if last_block != l1_block || index.is_multiple_of(CHECKPOINT_INTERVAL) {
             self.checkpoints.push(self.state());
@@ -37,7 +42,6 @@ impl MessageQueue {
         }
         self.roots.push(extend(self.root_at(index), message.hash()));
         self.messages.push((message, l1_block));
-        Ok(())
     }
 
     /// Forgets what was sent behind this L1 block.
@@ -148,7 +152,7 @@ mod tests {
         let mut queue = MessageQueue::default();
         for (l1_block, count) in blocks {
             for _ in 0..*count {
-                queue.push(message(queue.len()), *l1_block, 1_000 + l1_block).unwrap();
+                queue.push(message(queue.len()), *l1_block, 1_000 + l1_block);
             }
         }
         queue
@@ -180,7 +184,7 @@ mod tests {
                 [(2, 1), (5, 2), (7, 3)].into_iter().filter(|(at, _)| *at <= stayed).collect();
             let mut fresh = filled(&blocks);
             for queue in [&mut queue, &mut fresh] {
-                queue.push(message(queue.len()), 20, 1_020).unwrap();
+                queue.push(message(queue.len()), 20, 1_020);
             }
             let states = |queue: &MessageQueue| {
                 queue
@@ -196,8 +200,12 @@ mod tests {
 
     #[test]
     fn a_message_that_is_not_the_next_is_refused() {
-        let mut queue = filled(&[(1, 2)]);
-        assert!(queue.push(message(3), 2, 0).is_err());
-        assert!(queue.push(message(2), 2, 0).is_ok());
+        let queue = filled(&[(1, 2)]);
+        let accepted = |indexes: &[u64]| {
+            let messages: Vec<_> = indexes.iter().map(|index| message(*index)).collect();
+            queue.accepts(messages.iter()).is_ok()
+        };
+        assert!(accepted(&[]) && accepted(&[2]) && accepted(&[2, 3]));
+        assert!(!accepted(&[3]) && !accepted(&[2, 4]) && !accepted(&[1]));
     }
 }

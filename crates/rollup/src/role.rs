@@ -2,7 +2,7 @@
 //! server.
 
 use crate::{
-    Config, EngineConfig, L1Client, L1View, Role, RollupError,
+    Config, EngineConfig, L1Client, L1Error, L1View, Prices, Role, RollupError, Rules,
     admin::{self, Orders},
     heads::Heads,
     l1::BlobClient,
@@ -10,13 +10,16 @@ use crate::{
     rpc_methods::{RollupApi, Shared, registry},
     sync::{self, Sync},
     unsafe_feed::Feed,
-    worker::{Start, Worker},
+    worker::{LONGEST_PAUSE, Start, Worker},
 };
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::B256;
+use alloy_provider::Provider as _;
 use chain::{Chain, ChainConfig, DiskOptions, spec_of};
-use contracts::Deployment;
+use contracts::{Deployment, posting::L1Limits};
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
-use node::{Clock, Mining, Node, Settings};
+use node::{Clock, Mining, Node, PoolLimits, Settings};
 use rpc::{Api, Journal, Options, Pages, RunningServer, WorkerOptions, Workers};
 use std::{
     io,
@@ -48,42 +51,50 @@ pub struct RollupNode {
 }
 
 impl RollupNode {
-    /// Starts a node. Must be called inside a Tokio runtime of several threads.
+    /// Starts a node. Must be called inside a Tokio runtime of several threads. An L1 that does not answer is
+    /// waited for.
     ///
     /// # Errors
     ///
     /// [`RollupError`]: if the deployment cannot be read, is not the one on this L1, or the server cannot
     /// listen. Nothing runs then.
-    pub async fn start(config: Config) -> Result<Self, RollupError> {
+    pub async fn start(mut config: Config) -> Result<Self, RollupError> {
         admin::check(config.admin)?;
         let deployment = Deployment::read(&config.deployment)?;
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
-        let read = deployment.clone();
-        let connecting = tokio::task::spawn_blocking(move || {
-            let client = L1Client::new(&l1, timeout)?;
-            let rules = sync::rules(&client, &read)?;
-            Ok::<_, RollupError>((client, rules))
-        });
         let beacon = config.l1_beacon.as_deref();
         let blobs = beacon.map(|url| BlobClient::new(url, timeout)).transpose()?;
-        let (client, rules) = connecting.await.map_err(|_| crate::L1Error::Thread)??;
+        let (client, rules, l1_gas_limit) =
+            connect(L1Client::new(&l1, timeout)?, &deployment).await?;
         let chain = open_chain(&config, &deployment)?;
-        let (coinbase, pool_limits) = match &config.role {
-            Role::Sequencer(it) => (it.operator_key.address(), it.pool.clone()),
-            Role::Follower { .. } => {
-                let standby = config.standby.as_ref().map(|it| it.pool.clone());
-                (Default::default(), standby.unwrap_or_default())
-            }
+        let coinbase = match &config.role {
+            Role::Sequencer(it) => it.operator_key.address(),
+            Role::Follower { .. } => Default::default(),
         };
+        let sequencing = match &mut config.role {
+            Role::Sequencer(it) => Some(it),
+            Role::Follower { .. } => config.standby.as_mut(),
+        };
+        let (mut pool_limits, mut limits) = (PoolLimits::default(), L1Limits::default());
+        let mut prices = Prices::default();
+        if let Some(sequencing) = sequencing {
+            (pool_limits, prices) = (sequencing.pool.clone(), sequencing.prices);
+            let of_l1 = &mut sequencing.submitter.limits;
+            // No transaction has more than the block that it stands in.
+            of_l1.gas = of_l1.gas.min(l1_gas_limit.unwrap_or(u64::MAX));
+            limits = *of_l1;
+        }
         let settings = Settings {
             mining: Mining::Manual,
             coinbase,
             pool_limits,
             history: config.data_dir.as_ref().map(|_| DiskOptions::default().states),
-            suggested_tip: 1_000_000,
+            min_tip: prices.gas,
+            byte_price: prices.byte,
+            suggested_tip: prices.gas.max(1_000_000),
             refuse_below_base_fee: true,
-            max_input: Some(crate::sequencer::max_input()),
-            max_execute_gas: Some(crate::sequencer::MAX_EXECUTE_GAS),
+            max_input: Some(limits.input_bytes()),
+            max_execute_gas: Some(limits.execute_gas()),
             verify_blocks: Some(ExecuteRules::default()),
             ..Settings::default()
         };
@@ -109,12 +120,17 @@ impl RollupNode {
         let pages = Some(Pages { name, journal, health, more: None });
         let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
 
-        let view = L1View::new(client, deployment).with_blobs(blobs);
+        let mut view = L1View::new(client, deployment).with_blobs(blobs);
+        if let Some(folder) = &config.data_dir {
+            let chain = node.read(|node| node.chain.reader().clone());
+            let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
+            view = view.with_log(&folder.join("l1.log"), &known)?;
+        }
         let sync = Sync::new(Arc::clone(&node), view);
         let (inputs, receiver) = channel();
-        let (orders, asked) = channel();
+        let (orders, asked) = Orders::new();
         let admin = match config.admin {
-            Some(address) => Some(admin::serve(address, Orders(orders), orders_workers).await?),
+            Some(address) => Some(admin::serve(address, orders, orders_workers).await?),
             None => None,
         };
         let mut start = Start {
@@ -237,6 +253,44 @@ fn drive(
     let driver = Driver::new(Arc::clone(node), url, secret.clone())?.start().map_err(no_thread)?;
     *shared.driven.lock() = Some(driver.share());
     Ok(Some(driver))
+}
+
+/// Gas limit of L1's newest block.
+/// What is on L1 of a deployment, once L1 answers: a node that is started again while its L1 is away does not
+/// need anybody who starts it a third time.
+async fn connect(
+    client: L1Client,
+    deployment: &Deployment,
+) -> Result<(L1Client, Rules, Option<u64>), RollupError> {
+    let client = Arc::new(client);
+    let mut pause = Duration::from_secs(1);
+    loop {
+        let (asked, deployment) = (Arc::clone(&client), deployment.clone());
+        let asking = tokio::task::spawn_blocking(move || {
+            let rules = sync::rules(&asked, &deployment)?;
+            Ok::<_, RollupError>((rules, gas_limit(&asked)?))
+        });
+        match asking.await.map_err(|_| L1Error::Thread)? {
+            Ok((rules, gas_limit)) => {
+                let client = Arc::into_inner(client).ok_or(L1Error::Thread)?;
+                return Ok((client, rules, gas_limit));
+            }
+            Err(error) if error.is_silence() => {
+                let seconds = pause.as_secs();
+                tracing::warn!(%error, "L1 does not answer: it is asked again in {seconds} s");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn gas_limit(client: &L1Client) -> Result<Option<u64>, L1Error> {
+    let provider = client.inner().provider().clone();
+    let latest = BlockNumberOrTag::Latest;
+    let block = client.inner().wait(async move { provider.get_block_by_number(latest).await })?;
+    Ok(block.map(|block| block.header.gas_limit))
 }
 
 fn open_chain(config: &Config, deployment: &Deployment) -> Result<Chain, RollupError> {

@@ -1,7 +1,9 @@
 //! What a node answers about its rollup: the `rollup_` methods.
 
 use crate::{
-    Status, feed,
+    Status,
+    budget::Budget,
+    feed,
     status::BlockId,
     sync::{covered_by, relayed_after},
 };
@@ -110,6 +112,9 @@ pub(crate) fn registry(context: Arc<RollupApi>, workers: Arc<Workers>) -> Regist
     methods.execute("rollup_inputsAfter", |rollup, args| {
         let number = number(args)?;
         rollup.inputs_after(number)
+    });
+    methods.execute("rollup_budget", |rollup, _| {
+        Budget::of(rollup.api.node()).map_err(|error| RpcError::internal(error.to_string()))
     });
     methods
 }

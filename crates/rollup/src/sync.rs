@@ -48,6 +48,7 @@ impl Sync {
             self.followed.reverted = true;
         }
         self.waiting.extend(advanced);
+        self.skip_canonical()?;
         while let Some(next) = self.waiting.front() {
             let displaced = self.take(next)?;
             self.followed.displaced.extend(displaced);
@@ -62,6 +63,26 @@ impl Sync {
             self.progress.end();
         }
         Ok(Followed { more, ..core::mem::take(&mut self.followed) })
+    }
+
+    /// Leaves out what is in its place already, which is all that was taken before a restart: what waits is one
+    /// chain, so no block of it is behind one that is not.
+    fn skip_canonical(&mut self) -> Result<(), RollupError> {
+        let chain = self.chain();
+        let (mut first, mut end) = (0, self.waiting.len());
+        while first < end {
+            let middle = first + (end - first) / 2;
+            let Advanced { number, hash, .. } = &self.waiting[middle];
+            match chain.canonical_hash(*number)? == Some(*hash) {
+                true => first = middle + 1,
+                false => end = middle,
+            }
+        }
+        self.waiting.drain(..first);
+        if self.waiting.is_empty() {
+            self.waiting.shrink_to(1_024);
+        }
+        Ok(())
     }
 
     /// The newest block on which L1 and this node agree, and that L1 has taken; genesis if there is none.
@@ -163,7 +184,7 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rules,
     }
     let (rollup, forced) = (deployment.rollup, deployment.forced);
     let provider = client.inner().provider().clone();
-    let (rules, chain_id, inbox, forced_inbox) = client.inner().wait(async move {
+    let (rules, chain_id, message_queue, forced_inbox) = client.inner().wait(async move {
         let contract = INativeRollup::new(rollup, &provider);
         let queue = IForcedInbox::new(forced, &provider);
         let rules = Rules {
@@ -175,8 +196,9 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rules,
             forced_expiry: queue.EXPIRY().call().await?,
         };
         let chain_id = contract.CHAIN_ID().call().await?;
-        let (inbox, forced) = (contract.INBOX().call().await?, contract.FORCED().call().await?);
-        Ok::<_, alloy_contract::Error>((rules, chain_id, inbox, forced))
+        let (message_queue, forced) =
+            (contract.MESSAGE_QUEUE().call().await?, contract.FORCED().call().await?);
+        Ok::<_, alloy_contract::Error>((rules, chain_id, message_queue, forced))
     })?;
     let differs = |what: &str, got: String, expected: String| RollupError::OtherRollup {
         rollup,
@@ -186,9 +208,10 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rules,
         let expected = deployment.l2_chain_id.to_string();
         return Err(differs("the L2's chain id", chain_id.to_string(), expected));
     }
-    for (what, got, expected) in
-        [("the inbox", inbox, deployment.inbox), ("the forced inbox", forced_inbox, forced)]
-    {
+    for (what, got, expected) in [
+        ("the message queue", message_queue, deployment.message_queue),
+        ("the forced inbox", forced_inbox, forced),
+    ] {
         if got != expected {
             return Err(differs(what, got.to_string(), expected.to_string()));
         }

@@ -27,7 +27,7 @@ use std::{
 /// The pause when there is nothing to do.
 const PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause after faults in a row.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What both roles are made from.
 #[derive(Debug)]
@@ -70,6 +70,11 @@ impl Worker {
         is_sequencer: bool,
     ) -> Result<Self, RollupError> {
         let mut worker = Self { start, acting: None, pool_log: None, kept: Vec::new() };
+        // In either role: what was acknowledged goes into a block once this node makes them.
+        if let Some(folder) = &worker.start.data_dir {
+            let KeptPool { log, refused } = keep_pool(&worker.start.node, folder)?;
+            (worker.pool_log, worker.kept) = (Some(log), refused);
+        }
         let other = match (is_sequencer, &worker.start.peer) {
             (true, Some(peer)) => sequencer_at(peer).await,
             _ => None,
@@ -82,39 +87,24 @@ impl Worker {
             );
         }
         match is_sequencer && other.is_none() {
-            true => worker.lead(sync)?,
+            true => worker.lead(sync),
             false => worker.follow(sync),
         }
         Ok(worker)
     }
 
     /// Makes blocks from now on.
-    fn lead(&mut self, sync: Sync) -> Result<(), RollupError> {
-        let Start { rules, node, data_dir, sequencing, .. } = &self.start;
-        if self.pool_log.is_none()
-            && let Some(folder) = data_dir
-        {
-            match keep_pool(node, folder) {
-                Ok(KeptPool { log, refused }) => {
-                    self.pool_log = Some(log);
-                    self.kept.extend(refused);
-                }
-                Err(error) => {
-                    self.follow(sync);
-                    return Err(error);
-                }
-            }
-        }
+    fn lead(&mut self, sync: Sync) {
+        let Start { rules, sequencing, .. } = &self.start;
         let Some(config) = sequencing.as_deref().cloned() else {
             self.follow(sync);
-            return Ok(());
+            return;
         };
         let mut sequencer = Sequencer::new(sync, *rules, config, self.pool_log.clone());
         sequencer.keep(core::mem::take(&mut self.kept));
         self.start.feed.follow(None);
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
         self.acting = Some(Acting::Sequencer(Box::new(sequencer)));
-        Ok(())
     }
 
     /// Makes no blocks from now on, and listens to whoever does.
@@ -178,7 +168,9 @@ impl Worker {
         let (client, rollup) = (view.client(), view.deployment().rollup);
         sync::fee_recipient(client, rollup, account, &self.start.rules, time)?;
         if let Some(Acting::Follower(follower)) = self.acting.take() {
-            self.lead(follower.into_sync())?;
+            let (sync, displaced) = follower.into_parts();
+            self.kept.extend(displaced);
+            self.lead(sync);
         }
         Ok(())
     }
@@ -275,10 +267,8 @@ impl Worker {
                 let submitted = sequencer.submit();
                 outcome = made.and(submitted);
             }
-            while let Ok(Asked { order, answer }) = asked.try_recv() {
-                let done = self.change_role(order, is_synced, unread.as_ref());
-                // Who does not wait any more has asked for it all the same.
-                let _ = answer.send(done);
+            while let Ok(asked) = asked.try_recv() {
+                asked.carry_out(|order| self.change_role(order, is_synced, unread.as_ref()));
             }
             self.yield_to_another();
             let mut taken = Ok(());
@@ -311,7 +301,14 @@ impl Worker {
     fn follow_l1(&mut self) -> Result<bool, RollupError> {
         match &mut self.acting {
             Some(Acting::Sequencer(sequencer)) => sequencer.follow_l1().map(|()| false),
-            Some(Acting::Follower(follower)) => follower.follow_l1(),
+            Some(Acting::Follower(follower)) => {
+                let more = follower.follow_l1()?;
+                if let Some(log) = &self.pool_log {
+                    let safe = follower.sync().safe()?.header.number;
+                    log.tidy(&self.start.node, safe, &self.kept);
+                }
+                Ok(more)
+            }
             None => Ok(false),
         }
     }

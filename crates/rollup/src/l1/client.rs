@@ -1,6 +1,9 @@
 //! What an L1 node says, believed only as far as it hashes to a header.
 
-use crate::{L1Error, l1::L1Header};
+use crate::{
+    L1Error,
+    l1::{L1Header, ReadHeader},
+};
 use alloy_consensus::{
     Header,
     proofs::{calculate_receipt_root, calculate_transaction_root},
@@ -62,22 +65,33 @@ impl L1Client {
         Ok(self.client.wait(async move { provider.get_chain_id().await })?)
     }
 
+    /// The code of an account at the newest block. It is not proven by anything.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Client`].
+    pub(super) fn code(&self, account: Address) -> Result<Bytes, L1Error> {
+        let provider = self.client.provider().clone();
+        Ok(self.client.wait(async move { provider.get_code_at(account).await })?)
+    }
+
     /// The header with this number or tag, if there is one. Its hash is that of its content.
     ///
     /// # Errors
     ///
     /// [`L1Error::Client`], and [`L1Error::Mismatch`] if the node lies.
-    pub fn header(&self, tag: BlockNumberOrTag) -> Result<Option<L1Header>, L1Error> {
+    pub fn header(&self, tag: BlockNumberOrTag) -> Result<Option<ReadHeader>, L1Error> {
         let provider = self.client.provider().clone();
         let block = self.client.wait(async move { provider.get_block_by_number(tag).await })?;
         let Some(block) = block else { return Ok(None) };
-        let header = checked(&block.header.inner, block.header.hash)?;
+        let read = checked(&block.header.inner, block.header.hash)?;
+        let got = read.header.number;
         if let BlockNumberOrTag::Number(expected) = tag
-            && header.number != expected
+            && got != expected
         {
-            return Err(L1Error::mismatch("block number", header.number, expected));
+            return Err(L1Error::mismatch("block number", got, expected));
         }
-        Ok(Some(header))
+        Ok(Some(read))
     }
 
     /// The time that a block made now would have, if the node says so. It is not proven by anything.
@@ -97,7 +111,7 @@ impl L1Client {
     /// # Errors
     ///
     /// As [`Self::header`], if the first of them cannot be had.
-    pub fn headers(&self, from: u64, count: usize) -> Result<Vec<L1Header>, L1Error> {
+    pub fn headers(&self, from: u64, count: usize) -> Result<Vec<ReadHeader>, L1Error> {
         let numbers: Vec<u64> = (from..).take(count).collect();
         let asked = thread::scope(|scope| {
             let share = numbers.len().div_ceil(PARALLEL).max(1);
@@ -131,7 +145,7 @@ impl L1Client {
     /// addresses is not asked for.
     pub(super) fn transactions_of(
         &self,
-        headers: &[L1Header],
+        headers: &[ReadHeader],
         addresses: &[Address],
     ) -> Vec<Result<Vec<L1Transaction>, L1Error>> {
         thread::scope(|scope| {
@@ -160,10 +174,10 @@ impl L1Client {
     /// [`L1Error::Mismatch`] if it lies.
     pub fn transactions(
         &self,
-        header: &L1Header,
+        header: &ReadHeader,
         addresses: &[Address],
     ) -> Result<Vec<L1Transaction>, L1Error> {
-        let hash = header.hash;
+        let hash = header.header.hash;
         let provider = self.client.provider().clone();
         let (block, receipts) = self.client.wait(async move {
             let block = provider.get_block_by_hash(hash).full();
@@ -199,17 +213,20 @@ fn may_concern(bloom: &Bloom, addresses: &[Address]) -> bool {
     addresses.iter().any(|address| bloom.contains_input(BloomInput::Raw(address.as_slice())))
 }
 
-fn checked(header: &Header, claimed: B256) -> Result<L1Header, L1Error> {
+fn checked(header: &Header, claimed: B256) -> Result<ReadHeader, L1Error> {
     let hash = header.hash_slow();
     if hash != claimed {
         return Err(L1Error::mismatch("block hash", claimed, hash));
     }
-    Ok(L1Header {
+    let kept = L1Header {
         number: header.number,
         hash,
         parent: header.parent_hash,
         timestamp: header.timestamp,
         base_fee: header.base_fee_per_gas.unwrap_or_default(),
+    };
+    Ok(ReadHeader {
+        header: kept,
         transactions_root: header.transactions_root,
         receipts_root: header.receipts_root,
         bloom: header.logs_bloom,
@@ -217,7 +234,7 @@ fn checked(header: &Header, claimed: B256) -> Result<L1Header, L1Error> {
 }
 
 fn check_lists(
-    header: &L1Header,
+    header: &ReadHeader,
     block: &Block,
     receipts: &[TransactionReceipt],
 ) -> Result<(), L1Error> {

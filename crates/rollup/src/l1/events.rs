@@ -67,13 +67,15 @@ pub(crate) struct Events {
 
 impl Events {
     /// Reads the logs of a block in their order. `trace` finds the calldata of calls of the rollup inside a
-    /// transaction that does not call it itself, and `blobs` those of a transaction with these versioned hashes,
-    /// which are kept for some weeks alone: of blocks that are `known` they are not asked for.
+    /// transaction that does not call it itself, `assemble` what an input with references stands for, and `blobs`
+    /// those of a transaction with these versioned hashes, which are kept for some weeks alone: of blocks that
+    /// are `known` they are not asked for.
     pub(crate) fn read(
         deployment: &Deployment,
         header: &L1Header,
         transactions: &[L1Transaction],
         trace: impl Fn(B256) -> Result<Vec<Bytes>, RollupError>,
+        assemble: impl Fn(Bytes) -> Result<Option<Bytes>, L1Error>,
         blobs: impl Fn(B256, &[B256]) -> Result<Vec<Bytes>, L1Error>,
         known: impl Fn(&B256) -> bool,
     ) -> Result<Self, RollupError> {
@@ -81,7 +83,7 @@ impl Events {
         for transaction in transactions {
             let mut added = Vec::new();
             for log in &transaction.logs {
-                if log.address == deployment.inbox {
+                if log.address == deployment.message_queue {
                     let sent = MessageSent::decode_log(log).ok();
                     if let Some(message) = sent.and_then(|sent| Message::from_event(&sent)) {
                         events.messages.push(SentMessage {
@@ -124,7 +126,7 @@ impl Events {
                     transaction: transaction_hash,
                 }));
             } else if !added.is_empty() {
-                let inputs = inputs(deployment.rollup, transaction, &trace, &blobs)?;
+                let inputs = inputs(deployment.rollup, transaction, &trace, &assemble, &blobs)?;
                 events.advanced.extend(matched(added, &inputs, l1_block, transaction_hash)?);
             }
         }
@@ -137,6 +139,7 @@ fn inputs(
     rollup: Address,
     transaction: &L1Transaction,
     trace: &impl Fn(B256) -> Result<Vec<Bytes>, RollupError>,
+    assemble: &impl Fn(Bytes) -> Result<Option<Bytes>, L1Error>,
     blobs: &impl Fn(B256, &[B256]) -> Result<Vec<Bytes>, L1Error>,
 ) -> Result<Vec<Bytes>, RollupError> {
     let calls = match transaction.to == Some(rollup) {
@@ -145,12 +148,14 @@ fn inputs(
     };
     let calls = calls.iter().filter_map(|data| advanceCall::abi_decode(data).ok());
     let given = calls.flat_map(|call| call.inputs);
+    let given: Vec<_> =
+        given.filter_map(|input| assemble(input).transpose()).collect::<Result<_, _>>()?;
     let hashes = &transaction.blob_hashes;
     if hashes.is_empty() {
-        return Ok(given.collect());
+        return Ok(given);
     }
     let blobs = blobs(transaction.hash, hashes)?;
-    Ok(given.filter_map(|input| whole_input(&input, &blobs)).collect())
+    Ok(given.iter().filter_map(|input| whole_input(input, &blobs)).collect())
 }
 
 /// Brings together the blocks that L1 has named and the inputs that hold them. The order is the same;

@@ -4,6 +4,8 @@
 mod blobs;
 mod client;
 mod events;
+mod kept;
+mod log;
 mod view;
 
 pub use blobs::BlobClient;
@@ -26,6 +28,13 @@ pub struct L1Header {
     pub timestamp: u64,
     /// Base fee, in wei.
     pub base_fee: u64,
+}
+
+/// A header as a node has given it, which hashes to its hash, and what it says of its block.
+#[derive(Debug, Clone)]
+pub struct ReadHeader {
+    /// What is kept of it.
+    pub header: L1Header,
     pub(crate) transactions_root: B256,
     pub(crate) receipts_root: B256,
     pub(crate) bloom: Bloom,

@@ -29,6 +29,11 @@ impl L1Clock {
         self.at(Instant::now())
     }
 
+    /// Time of L1's next block, as its node says.
+    pub(super) const fn next_block(&self) -> u64 {
+        self.bounds.1
+    }
+
     fn set_at(&mut self, now: Instant, head: u64, next: u64) {
         self.bounds = (head, next);
         let running = self.shown.map(|(time, at)| time + (now - at).as_secs());

@@ -9,8 +9,6 @@ mod recovery;
 mod sealing;
 mod submission;
 
-pub(crate) use submission::max_input;
-
 use crate::{
     Duties, RollupError, Rules, SequencerConfig, Submitter,
     l1::L1View,
@@ -21,13 +19,10 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, map::B256Map};
 use chain::{Block, ChainReader, RecoveredTransaction};
 use clock::L1Clock;
-use node::{MineRequest, Node, SetAttributes};
+use contracts::posting::L1Limits;
+use node::{MineRequest, Node, Posted, SetAttributes};
 use planning::BlobTrust;
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
-
-/// Gas that EXECUTE may ask for a block: what an L1 transaction has (EIP-7825), without its calldata, which
-/// may be 16 gas a byte, and half a million for the contract; and 63/64 of that.
-pub(crate) const MAX_EXECUTE_GAS: u64 = ((1 << 24) - 16 * 131_072 - 500_000) / 64 * 63;
 
 /// Makes the blocks of an L2.
 #[derive(Debug)]
@@ -38,6 +33,8 @@ pub struct Sequencer {
     submitter: Submitter,
     /// Inputs of EXECUTE of blocks that L1 does not have yet.
     inputs: B256Map<Bytes>,
+    /// What such a block takes of an L1 transaction if it goes alone, for those that this process has sealed.
+    posted: B256Map<Posted>,
     /// Messages whose delivery makes a block that L1 cannot carry.
     parked: BTreeSet<u64>,
     /// Transactions of blocks that were given up. They may need what stood before them, a deposit for
@@ -48,9 +45,13 @@ pub struct Sequencer {
     /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
     most_blocks: usize,
     blobs: BlobTrust,
+    /// The L1 block from which on inputs name what L1 keeps.
+    kept_again_at: u64,
     /// What L1 knew of the duties at its block with this hash.
     known: Option<(B256, Duties)>,
     clock: L1Clock,
+    /// Since when L1's time has been behind that of the newest block.
+    ahead_since: Option<Instant>,
     pool_log: Option<Arc<PoolLog>>,
     /// Whether L1 has taken blocks in the places of this node's since somebody looked.
     pub(crate) is_overtaken: bool,
@@ -78,14 +79,17 @@ impl Sequencer {
             config,
             submitter,
             inputs: B256Map::default(),
+            posted: B256Map::default(),
             parked: BTreeSet::new(),
             again: Vec::new(),
             last_block: now,
             last_submission: now,
             most_blocks: submission::MAX_BLOCKS,
             blobs: BlobTrust::default(),
+            kept_again_at: 0,
             known: None,
             clock: L1Clock::new(),
+            ahead_since: None,
             pool_log,
             is_overtaken: false,
         };
@@ -130,6 +134,11 @@ impl Sequencer {
 
     const fn rollup(&self) -> Address {
         self.view().deployment().rollup
+    }
+
+    /// What a transaction on L1 may have.
+    const fn limits(&self) -> &L1Limits {
+        &self.config.submitter.limits
     }
 
     /// Reads L1 until nothing is left to be read, and does what follows from it: blocks that L1 cannot take
@@ -197,6 +206,10 @@ impl Sequencer {
         let chain = self.chain();
         let head = Arc::clone(chain.head());
         let time = self.l1_time();
+        if self.ahead_since.is_some() {
+            let (number, got) = (head.header.number, head.header.timestamp);
+            return Err(RollupError::AheadOfL1 { number, got, expected: self.clock.next_block() });
+        }
         if self.last_block.elapsed() < self.config.block_time || time <= head.header.timestamp {
             return Ok(None);
         }
@@ -212,16 +225,15 @@ impl Sequencer {
             number: sealed.new.block.header.number,
             source,
         })?;
-        let rejected = sealed.rejected.clone();
+        let (rejected, posted) = (sealed.rejected.clone(), sealed.posted);
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
         self.inputs.insert(block.hash, input.into());
+        self.posted.extend(posted.map(|posted| (block.hash, posted)));
         self.forget_kept(&block, &rejected)?;
         self.expect_plain_block();
-        if let Some(log) = &self.pool_log
-            && let Err(error) = log.tidy(self.node(), self.sync.safe()?.header.number, &self.again)
-        {
-            tracing::warn!(%error, "the pool's file grows: it cannot be written anew");
+        if let Some(log) = &self.pool_log {
+            log.tidy(self.node(), self.sync.safe()?.header.number, &self.again);
         }
         Ok(Some(block))
     }

@@ -1,6 +1,6 @@
 //! Which way blocks go to L1: as calldata, or in blobs but for the heads of their inputs.
 
-use super::{Sequencer, submission::max_input};
+use super::Sequencer;
 use crate::{
     Duties, L1Error, RollupError,
     duties::evidence,
@@ -13,9 +13,10 @@ use alloy_rpc_types_eth::TransactionRequest;
 use chain::Block;
 use contracts::{
     bindings::INativeRollup::Evidence,
-    posting::{self, Cost, Input, L1Prices, Posting, TRANSACTION_GAS_CAP},
+    kept::KeptCode,
+    posting::{self, Cost, Input, L1Prices, Posting},
 };
-use execute::{BLOB_EXECUTE_ADDRESS, Execute};
+use execute::{BLOB_EXECUTE_ADDRESS, Execute, FURTHER_BLOCK_GAS};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
@@ -23,7 +24,8 @@ use wire::ProtocolFork;
 const UPDATE_GAS: u64 = 100_000;
 /// Gas that is set aside for a proof of what has been relayed.
 const PROOF_GAS: u64 = 400_000;
-/// L1 blocks without a transaction with blobs after L1 has not taken one; twice as many each further time.
+/// L1 blocks without a transaction with blobs, or without references, after L1 has not taken one. With blobs they are
+/// twice as many each further time.
 const PAUSE: u64 = 32;
 const LONGEST_PAUSE: u64 = 8_192;
 
@@ -79,6 +81,7 @@ impl Sequencer {
         &mut self,
         waiting: &[Arc<Block>],
         calldata: &[Bytes],
+        kept: &[KeptCode],
         known: Duties,
     ) -> Result<Option<Plan>, RollupError> {
         let Some(first) = waiting.first() else { return Ok(None) };
@@ -92,15 +95,16 @@ impl Sequencer {
         let execute = Execute::on(fork);
         let genesis = self.chain().first_number();
         let number = first.header.number;
-        let plain: Result<Vec<_>, _> =
-            calldata.iter().map(|input| measured(&execute, input, first.hash)).collect();
-        let mut candidates = vec![Posting::in_calldata(&plain?)];
-        candidates.extend(self.in_blobs(waiting, &execute, fork, genesis)?);
-        if candidates.len() == 1 {
+        let in_blobs = self.in_blobs(waiting, &execute, fork, genesis)?;
+        if in_blobs.is_empty() {
             return Ok(None);
         }
+        let plain: Result<Vec<_>, _> =
+            calldata.iter().map(|input| measured(&execute, input, first.hash)).collect();
+        let mut candidates = Posting::ways_in_calldata(&plain?, kept);
+        candidates.extend(in_blobs);
         let Some(prices) = self.prices(fork)? else { return Ok(None) };
-        let chosen = posting::cheapest(candidates, &prices, max_input(), genesis, number);
+        let chosen = posting::cheapest(candidates, &prices, self.limits(), genesis, number);
         let Some((posting, cost)) = chosen.filter(|(posting, _)| !posting.blobs.is_empty()) else {
             return Ok(None);
         };
@@ -111,7 +115,7 @@ impl Sequencer {
         if !evidence.forced.is_empty() {
             return Ok(None);
         }
-        let gas_limit = limit_with(&posting, &cost, &evidence, fork);
+        let gas_limit = limit_with(&posting, &cost, &evidence, fork).min(self.limits().gas);
         let price = prices.blob_gas.unwrap_or_default();
         let blobs = Blobs { sidecar: Arc::new(sidecar_of(&posting)?), gas_limit, price };
         let load = Load { input: posting.calldata(evidence), blobs: Some(blobs) };
@@ -123,24 +127,77 @@ impl Sequencer {
         self.view().reads_blobs() && self.blobs.allows(self.l1_head()) && self.blobs.said.is_none()
     }
 
-    /// Gas for these inputs as calldata, of blocks whose parent L1 does not have yet.
-    pub(super) fn gas_of_calldata(
+    /// What L1 keeps of inputs, so that they only name it. None after an `advance` failed, for a while: if the node of
+    /// L1 is wrong about it, the next one is not to fail too.
+    pub(super) fn kept_of(&self, inputs: &[Bytes]) -> Vec<KeptCode> {
+        if self.l1_head() < self.kept_again_at {
+            return Vec::new();
+        }
+        let kept: Result<Vec<_>, _> =
+            inputs.iter().map(|input| self.view().kept_of(input)).collect();
+        // It saves gas, and nothing waits for it.
+        kept.map(|kept| kept.concat()).unwrap_or_else(|error| {
+            tracing::debug!(%error, "L1 does not say what it keeps");
+            Vec::new()
+        })
+    }
+
+    /// L1 has not taken an `advance`.
+    pub(super) fn distrust_kept(&mut self) {
+        self.view().forget_kept();
+        self.kept_again_at = self.l1_head().saturating_add(PAUSE);
+    }
+
+    /// These inputs as calldata, with references to what L1 keeps where that is cheaper, and the gas for them; without
+    /// gas if only L1 can tell, which `may_be_asked`.
+    pub(super) fn in_calldata(
         &self,
         blocks: &[Arc<Block>],
-        inputs: &[Bytes],
+        inputs: Vec<Bytes>,
+        kept: &[KeptCode],
         evidence: &Evidence,
-    ) -> Result<Option<u64>, RollupError> {
-        let Some(first) = blocks.first() else { return Ok(None) };
+        may_be_asked: bool,
+    ) -> Result<(Vec<Bytes>, Option<u64>), RollupError> {
+        let Some(first) = blocks.first() else { return Ok((inputs, None)) };
         let chain = self.chain();
         let Some(fork) = chain.config().spec.fork_at(first.header.timestamp) else {
-            return Ok(None);
+            return Ok((inputs, None));
         };
+        let way = |inputs: &[Input]| {
+            let ways = Posting::ways_in_calldata(inputs, kept).into_iter().map(|posting| {
+                let cost = posting.cost(fork, chain.first_number(), first.header.number);
+                (posting, cost)
+            });
+            let (posting, cost) = ways.min_by_key(|(_, cost)| cost.gas)?;
+            let limit = limit_with(&posting, &cost, evidence, fork);
+            Some((posting.inputs, limit))
+        };
+        let most = self.limits().gas;
+        let bound = self.reserve_of(blocks).and_then(|reserve| {
+            let [bytes] = &*inputs else { return None };
+            let blocks = blocks.len() as u64;
+            let bytes = bytes.clone();
+            way(&[Input { bytes, blocks, charge: reserve, reserve, trailer: 0 }])
+        });
+        if let Some((inputs, limit)) = bound.filter(|(_, limit)| *limit <= most) {
+            return Ok((inputs, Some(limit)));
+        }
+        if may_be_asked && kept.is_empty() {
+            return Ok((inputs, None));
+        }
         let execute = Execute::on(fork);
-        let inputs: Result<Vec<_>, _> =
+        let measured: Result<Vec<_>, _> =
             inputs.iter().map(|input| measured(&execute, input, first.hash)).collect();
-        let posting = Posting::in_calldata(&inputs?);
-        let cost = posting.cost(fork, chain.first_number(), first.header.number);
-        Ok(Some(limit_with(&posting, &cost, evidence, fork)))
+        let Some((inputs, limit)) = way(&measured?) else { return Ok((inputs, None)) };
+        Ok((inputs, (!may_be_asked).then(|| limit.min(most))))
+    }
+
+    /// What a call of EXECUTE with these blocks has to hold at most, if all were sealed here: what each of them took
+    /// when it was verified. Together they share what they read.
+    fn reserve_of(&self, blocks: &[Arc<Block>]) -> Option<u64> {
+        let reserves = blocks.iter().map(|block| self.posted.get(&block.hash).map(|it| it.gas));
+        let sum: u64 = reserves.sum::<Option<u64>>()?;
+        Some(sum + FURTHER_BLOCK_GAS * (blocks.len() as u64).saturating_sub(1))
     }
 
     /// How many of the oldest blocks L1 can take now, under the rules of this fork.
@@ -164,8 +221,8 @@ impl Sequencer {
         let Some(first) = waiting.first().map(|block| block.header.number) else {
             return Ok(Vec::new());
         };
-        let admits =
-            |posting: &Posting| posting.cost(fork, genesis, first).limit <= TRANSACTION_GAS_CAP;
+        let max_gas = self.limits().gas;
+        let admits = |posting: &Posting| posting.cost(fork, genesis, first).limit <= max_gas;
         posting::ways_in_blobs(count, admits, |range| {
             let blocks = &waiting[range];
             let (hash, number) = (blocks[0].hash, blocks[0].header.number);
@@ -233,7 +290,7 @@ fn limit_with(posting: &Posting, cost: &Cost, evidence: &Evidence, fork: Protoco
     let ((plain, _), (whole, floor)) = (of(Evidence::default()), of(evidence.clone()));
     let pieces =
         UPDATE_GAS * evidence.updates.len() as u64 + PROOF_GAS * evidence.relays.len() as u64;
-    (cost.limit + (whole - plain) + pieces).max(floor).min(TRANSACTION_GAS_CAP)
+    (cost.limit + (whole - plain) + pieces).max(floor)
 }
 
 /// The blobs of a posting as a transaction carries them.

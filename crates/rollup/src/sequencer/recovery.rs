@@ -5,27 +5,43 @@ use crate::{RollupError, anchor::anchor_of, sync::relayed_after};
 use alloy_primitives::B256;
 use chain::{Block, RecoveredTransaction, Rejection};
 use contracts::Anchor;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Seconds before it is too old for L1 in which a block is given up.
 const LAG_MARGIN: u64 = 12;
+/// How long L1's time may be behind that of a block before the block is given up: two slots. An L1 whose slots go on
+/// has caught up by then, however it was reorganised.
+const AHEAD: Duration = Duration::from_secs(24);
 
 impl Sequencer {
     /// Goes back below the first block that L1 can never take: because it is too old, or because its anchor
-    /// names an L1 block or messages that are gone. What stood in it and on top of it is kept.
+    /// names an L1 block or messages that are gone; or that L1 will not take for long, because its own time has gone
+    /// back. What stood in it and on top of it is kept.
     pub(super) fn rebuild_lost(&mut self) -> Result<(), RollupError> {
-        let now = self.l1_time();
+        let (now, next) = (self.l1_time(), self.clock.next_block());
+        let is_ahead = self.chain().head().header.timestamp > next;
+        self.ahead_since = is_ahead.then(|| self.ahead_since.unwrap_or_else(Instant::now));
+        let waits_too_long = self.ahead_since.is_some_and(|since| since.elapsed() >= AHEAD);
         let mut parent = self.sync.safe()?.hash;
         for block in self.unsafe_blocks()? {
             let too_old = block.header.timestamp + self.rules.max_lag < now + LAG_MARGIN;
             let lost = anchor_of(&block).is_some_and(|anchor| !self.is_nameable(&anchor));
-            if too_old || lost {
-                let reason = if too_old { "too old for L1" } else { "its anchor is gone" };
+            let too_new = waits_too_long && block.header.timestamp > next;
+            if too_old || lost || too_new {
+                let reason = match (too_old, lost) {
+                    (true, _) => "too old for L1",
+                    (_, true) => "its anchor is gone",
+                    _ => "L1's time has gone back behind it",
+                };
                 tracing::warn!(number = block.header.number, reason, "blocks are made again");
                 self.submitter.forget();
                 let displaced = self.sync.set_head(parent)?;
                 self.keep(displaced);
                 self.expect_plain_block();
+                self.ahead_since = None;
                 break;
             }
             parent = block.hash;
@@ -42,6 +58,7 @@ impl Sequencer {
             let canonical = number.map(|number| chain.canonical_hash(number)).transpose()?;
             if canonical.flatten() != Some(hash) {
                 self.inputs.remove(&hash);
+                self.posted.remove(&hash);
             }
         }
         Ok(())

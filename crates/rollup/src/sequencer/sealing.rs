@@ -1,6 +1,6 @@
 //! What the next block is made of, and whether L1 could take it.
 
-use super::{MAX_EXECUTE_GAS, Sequencer, max_input};
+use super::Sequencer;
 use crate::{
     Duties, RollupError,
     anchor::{self, Opening, Operator},
@@ -9,10 +9,16 @@ use crate::{
 };
 use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::Address;
+use alloy_sol_types::SolCall as _;
 use chain::{Block, ChainReader, RecoveredTransaction, Rejection};
-use contracts::{Anchor, capacity::DUTY_GAS};
+use contracts::{
+    Anchor,
+    bindings::INativeRollup::{Evidence, advanceCall},
+    capacity::DUTY_GAS,
+    posting::{EVIDENCE_BYTES, L1Limits},
+};
 use executor::{Transaction, recover_sender};
-use node::{MineRequest, SealedBlock, SetAttributes, SetCoinbase};
+use node::{MineRequest, Posted, SealedBlock, SetAttributes, SetCoinbase};
 use std::sync::Arc;
 
 /// Bytes of forced transactions that a block starts with at most.
@@ -61,7 +67,7 @@ impl Sequencer {
             forced.iter().any(|forced| forced.transaction.hash() == kept.transaction.hash())
         };
         let again: Vec<_> = self.again.iter().filter(|kept| !is_forced(kept)).cloned().collect();
-        let (mut most, mut kept) = (usize::MAX, again.len());
+        let (mut most, mut kept, mut reserved) = (usize::MAX, again.len(), 0);
         loop {
             let opening = self.opening(chain, &takeover, most)?;
             let users = forced.iter().chain(&again[..kept]).cloned();
@@ -72,12 +78,25 @@ impl Sequencer {
                     None => head.header.parent_beacon_block_root.unwrap_or_default(),
                 },
                 transactions: opening.transactions.iter().cloned().chain(users).collect(),
+                reserved_bytes: reserved,
                 ..MineRequest::default()
             };
             self.node().execute(SetAttributes(request.clone()));
             let sealed = self.node().seal(&request)?;
-            match opened(&sealed, &opening) {
-                Opened::Yes => return self.judged(sealed, known).map(Some),
+            match opened(&sealed, &opening, self.limits()) {
+                Opened::Yes => {
+                    let (sealed, beside) = self.judged(sealed, known)?;
+                    let more = beside.saturating_sub(EVIDENCE_BYTES);
+                    let bytes = sealed.posted.map_or(0, |posted| posted.bytes);
+                    if bytes + more <= self.limits().input_bytes() {
+                        return Ok(Some(sealed));
+                    }
+                    // What is said of forced transactions takes room from those of the pool.
+                    if more <= reserved {
+                        return Err(too_large(&sealed, self.limits()));
+                    }
+                    reserved = more;
+                }
                 Opened::OperatorRefused(reason) if has_users => {
                     tracing::error!(%reason, "the operator cannot take anything over from L1");
                     takeover.anchor = None;
@@ -90,8 +109,10 @@ impl Sequencer {
                 Opened::TooMuch => {
                     let index = takeover.relayed;
                     match opening.relayed - index {
-                        0 => return Err(too_large(&sealed)),
-                        1 if !self.parked.insert(index) => return Err(too_large(&sealed)),
+                        0 => return Err(too_large(&sealed, self.limits())),
+                        1 if !self.parked.insert(index) => {
+                            return Err(too_large(&sealed, self.limits()));
+                        }
                         1 => tracing::warn!(
                             index,
                             "a message is parked: L1 cannot carry a block with it"
@@ -188,19 +209,30 @@ impl Sequencer {
         Ok(forced)
     }
 
-    /// A sealed block, if it owes nothing that it has not done.
-    fn judged(&self, sealed: SealedBlock, known: Duties) -> Result<SealedBlock, RollupError> {
+    /// A sealed block, if it owes nothing that it has not done; also, how many bytes go to L1 beside its input.
+    fn judged(
+        &self,
+        sealed: SealedBlock,
+        known: Duties,
+    ) -> Result<(SealedBlock, usize), RollupError> {
         let mut after = self.node().read(|node| node.chain.detached());
         let block = after.append(sealed.new.clone())?;
         let mut blocks = self.unsafe_blocks()?;
+        let last = blocks.len() as u64;
         blocks.push(block);
-        evidence(after.reader(), self.view(), &self.rules, known, &blocks)??;
-        Ok(sealed)
+        let (all, _) = evidence(after.reader(), self.view(), &self.rules, known, &blocks)??;
+        let Evidence { mut updates, mut forced, mut relays } = all;
+        updates.retain(|it| it.index == last);
+        forced.retain(|it| it.index == last);
+        relays.retain(|it| it.index == last);
+        let own = Evidence { updates, forced, relays };
+        let beside = advanceCall { inputs: Vec::new(), evidence: own }.abi_encoded_size();
+        Ok((sealed, beside))
     }
 }
 
 /// Whether a block begins with all that it was to begin with, and L1 can carry it.
-fn opened(sealed: &SealedBlock, opening: &Opening) -> Opened {
+fn opened(sealed: &SealedBlock, opening: &Opening, limits: &L1Limits) -> Opened {
     let block = &sealed.new.block;
     let is_own = |hash| opening.transactions.iter().any(|it| it.transaction.hash() == hash);
     let refused = sealed.rejected.iter().find(|(hash, _)| is_own(hash));
@@ -212,17 +244,14 @@ fn opened(sealed: &SealedBlock, opening: &Opening) -> Opened {
         expected.transaction.hash() == got.hash() && receipt.success
     });
     let all = done.count() == opening.transactions.len();
-    let length = sealed.new.input().map_or(usize::MAX, |input| input.len());
-    let gas = sealed.execute_gas.unwrap_or_default();
-    if all && length <= max_input() && gas <= MAX_EXECUTE_GAS {
-        Opened::Yes
-    } else {
-        Opened::TooMuch
-    }
+    let fits = |Posted { bytes, gas }: &Posted| {
+        *bytes <= limits.input_bytes() && *gas <= limits.execute_gas()
+    };
+    if all && sealed.posted.as_ref().is_some_and(fits) { Opened::Yes } else { Opened::TooMuch }
 }
 
-fn too_large(sealed: &SealedBlock) -> RollupError {
-    let bytes = sealed.new.input().map_or(0, |input| input.len());
-    let gas = sealed.execute_gas.unwrap_or_default();
-    RollupError::TooLarge { bytes, max_bytes: max_input(), gas, max_gas: MAX_EXECUTE_GAS }
+fn too_large(sealed: &SealedBlock, limits: &L1Limits) -> RollupError {
+    let Posted { bytes, gas } = sealed.posted.unwrap_or(Posted { bytes: 0, gas: 0 });
+    let (max_bytes, max_gas) = (limits.input_bytes(), limits.execute_gas());
+    RollupError::TooLarge { bytes, max_bytes, gas, max_gas }
 }

@@ -9,14 +9,11 @@ use crate::{
 };
 use alloy_primitives::{Bytes, map::B256Set};
 use alloy_sol_types::SolCall as _;
-use chain::Block;
+use chain::{Block, ChainError, shortest_input};
 use contracts::bindings::INativeRollup::advanceCall;
 use std::{sync::Arc, time::Instant};
+use wire::ProtocolFork;
 
-/// Most bytes of calldata of an `advance` that public pools of L1 take, around them the transaction.
-const MAX_CALLDATA: usize = 131_072 - 1_072;
-/// Bytes that evidence and encoding take beside the inputs, as far as `Capacity` knows.
-const EVIDENCE: usize = 6_000;
 /// L2 blocks in one `advance` at most.
 pub(super) const MAX_BLOCKS: usize = 32;
 
@@ -35,13 +32,15 @@ impl Sequencer {
             Progress::Done(blocks) => {
                 for (_, hash) in &blocks {
                     self.inputs.remove(hash);
+                    self.posted.remove(hash);
                 }
                 if had_blobs {
                     self.blobs.has_worked();
                 }
             }
             Progress::NotByBlobs => self.blobs.has_failed(self.l1_head()),
-            Progress::Waiting | Progress::Idle | Progress::Failed(_) => {}
+            Progress::Failed(_) => self.distrust_kept(),
+            Progress::Waiting | Progress::Idle => {}
         }
         let mut blocks = self.unsafe_blocks()?;
         let on_their_way = self.submitter.in_flight().flat_map(|sent| &sent.blocks);
@@ -51,15 +50,17 @@ impl Sequencer {
         // Which way is cheaper is decided for what comes first: transactions of both kinds do not wait together.
         let has_room = is_first || self.submitter.has_room() && !self.may_use_blobs();
         let is_due = self.last_submission.elapsed() >= self.config.submit_interval;
-        if blocks.is_empty() || !has_room || blocks.len() < MAX_BLOCKS && !is_due {
+        let is_full = blocks.len() >= MAX_BLOCKS || self.fills_a_transaction(&blocks);
+        if blocks.is_empty() || !has_room || !is_full && !is_due {
             return Ok(());
         }
         self.last_submission = Instant::now();
         let waiting = blocks.clone();
         let Some((blocks, inputs)) = self.what_fits(blocks)? else { return Ok(()) };
+        let kept = self.kept_of(&inputs);
         let known = self.known_duties()?;
         let by_blobs = match is_first {
-            true => self.by_blobs(&waiting, &inputs, known)?,
+            true => self.by_blobs(&waiting, &inputs, &kept, known)?,
             false => None,
         };
         let id = |block: &Arc<Block>| (block.header.number, block.hash);
@@ -67,7 +68,7 @@ impl Sequencer {
             Some(Plan { blocks, load }) => {
                 let gas_limit = load.blobs.as_ref().map(|blobs| blobs.gas_limit);
                 let blocks = blocks.iter().map(id).collect();
-                Shipment { blocks, load, gas_limit, goes_alone: true }
+                Shipment { blocks, load, gas_limit, can_be_tried: false, goes_alone: true }
             }
             None => {
                 let evidence = evidence(&self.chain(), self.view(), &self.rules, known, &blocks);
@@ -77,13 +78,15 @@ impl Sequencer {
                 if goes_alone && !is_first {
                     return Ok(());
                 }
-                let gas_limit = match is_first {
-                    true => None,
-                    false => self.gas_of_calldata(&blocks, &inputs, &evidence)?,
-                };
+                // Checking evidence takes what only L1 can tell.
+                let is_plain = evidence.updates.is_empty() && !goes_alone;
+                let (inputs, gas_limit) =
+                    self.in_calldata(&blocks, inputs, &kept, &evidence, is_first)?;
+                let gas_limit = gas_limit.filter(|_| is_plain || !is_first);
                 let input = advanceCall { inputs, evidence }.abi_encode().into();
                 let blocks = blocks.iter().map(id).collect();
-                Shipment { blocks, load: Load { input, blobs: None }, gas_limit, goes_alone }
+                let load = Load { input, blobs: None };
+                Shipment { blocks, load, gas_limit, can_be_tried: is_first, goes_alone }
             }
         };
         let count = shipment.blocks.len();
@@ -92,13 +95,24 @@ impl Sequencer {
             self.blobs.has_failed(self.l1_head());
             return sent;
         }
+        if sent.is_err() {
+            self.distrust_kept();
+        }
         // What L1 does not take of several blocks, it may take of fewer.
         self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (count / 2).max(1) };
         sent
     }
 
+    /// Whether these blocks, each by itself, would fill an L1 transaction: nothing is gained by waiting for more. Of
+    /// blocks that were not sealed by this process nothing is known.
+    fn fills_a_transaction(&self, blocks: &[Arc<Block>]) -> bool {
+        let posted = |block: &Arc<Block>| self.posted.get(&block.hash).map(|posted| posted.bytes);
+        let bytes: usize = blocks.iter().filter_map(posted).sum();
+        bytes >= self.limits().input_bytes()
+    }
+
     /// As many of the oldest blocks as one L1 transaction carries, and what it carries: one batch of all, which
-    /// share a witness and a fork, or of one block its own input if that is shorter.
+    /// share a witness and a fork, or of one block its shortest input.
     fn what_fits(&mut self, mut blocks: Vec<Arc<Block>>) -> Result<Option<Fitting>, RollupError> {
         let (chain, time) = (self.chain(), self.l1_time());
         blocks.truncate(self.most_blocks);
@@ -111,27 +125,31 @@ impl Sequencer {
             header.timestamp <= time && gas <= header.gas_limit && fork_of(block) == fork
         });
         let mut count = fitting.count();
+        let max_bytes = self.limits().input_bytes();
         while count > 1 {
             let batch = chain.batch(blocks[..count].to_vec())?;
             let number = blocks[0].header.number;
             let input = batch.input().map_err(|source| RollupError::Input { number, source })?;
-            if input.len() <= max_input() {
+            if input.len() <= max_bytes {
                 blocks.truncate(count);
                 return Ok(Some((blocks, vec![input.into()])));
             }
             // As if all were alike, and at least one fewer.
-            count = (count * max_input() / input.len()).clamp(1, count - 1);
+            count = (count * max_bytes / input.len()).clamp(1, count - 1);
         }
         blocks.truncate(count);
         let Some(block) = blocks.first().map(Arc::clone) else { return Ok(None) };
-        let mut input = self.input_of(&block)?;
-        // A block by itself is shorter as a batch of one, unless its witness has next to no nodes. What stands
-        // in the way of that does not stand in the way of the input that is there.
-        let batch = chain.batch(vec![block]).ok().and_then(|batch| batch.input().ok());
-        if let Some(batch) = batch.filter(|batch| batch.len() < input.len()) {
-            input = batch.into();
-        }
-        Ok(Some((blocks, vec![input])))
+        Ok(Some((blocks, vec![self.input_alone(&block)?])))
+    }
+
+    /// The input with which a block goes to L1 as calldata if it goes alone. It had room there when it was sealed.
+    fn input_alone(&self, block: &Arc<Block>) -> Result<Bytes, RollupError> {
+        let (chain, number) = (self.chain(), block.header.number);
+        let witness = chain.witness_of(block)?.ok_or(ChainError::Pruned(number))?;
+        let spec = &chain.config().spec;
+        let fork = spec.fork_at(block.header.timestamp).unwrap_or(ProtocolFork::Paris);
+        let input = shortest_input(block, fork, spec.chain_id(), &witness);
+        Ok(input.map_err(|source| RollupError::Input { number, source })?.into())
     }
 
     /// The input of EXECUTE for a block; made again if it was lost with a process.
@@ -143,9 +161,4 @@ impl Sequencer {
         self.inputs.insert(block.hash, input.clone());
         Ok(input)
     }
-}
-
-/// Most bytes of the inputs of one `advance`.
-pub(crate) const fn max_input() -> usize {
-    MAX_CALLDATA - EVIDENCE
 }

@@ -8,11 +8,12 @@ pub use in_flight::InFlight;
 pub use transaction::{Blobs, Load};
 
 use crate::{L1Error, RollupError, Signer, l1::L1View};
-use alloy_eips::{BlockNumberOrTag, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
+use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, U256};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::TransactionRequest;
 use client::ClientError;
+use contracts::posting::L1Limits;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -41,6 +42,8 @@ pub struct SubmitterConfig {
     pub low_balance: u128,
     /// Most transactions that L1 does not have yet.
     pub max_in_flight: usize,
+    /// What L1 lets each of them have.
+    pub limits: L1Limits,
 }
 
 impl Default for SubmitterConfig {
@@ -54,6 +57,7 @@ impl Default for SubmitterConfig {
             daily_limit: 10_000_000_000_000_000_000,
             low_balance: 1_000_000_000_000_000_000,
             max_in_flight: 4,
+            limits: L1Limits::default(),
         }
     }
 }
@@ -65,9 +69,11 @@ pub struct Shipment {
     pub blocks: Vec<(u64, B256)>,
     /// What carries them.
     pub load: Load,
-    /// Gas that its transaction needs, where L1 cannot be asked: it knows nothing of blobs that it does not have, nor
-    /// of blocks that stand before these ones.
+    /// Gas that its transaction needs; `None` to ask L1 for it.
     pub gas_limit: Option<u64>,
+    /// Whether L1 can say that it would take the transaction: it knows nothing of blobs that it does not have, nor of
+    /// blocks that stand before these ones.
+    pub can_be_tried: bool,
     /// Whether nothing may go behind it before L1 has it: what L1 asks of the next one depends on when it takes this.
     pub goes_alone: bool,
 }
@@ -81,8 +87,8 @@ pub enum Progress {
     Waiting,
     /// L1 has taken these blocks.
     Done(Vec<(u64, B256)>),
-    /// The first failed, or another transaction took its nonce: L1 does not have its blocks, and will not take those
-    /// behind them. The next ones take the places of these.
+    /// The first failed, another transaction took its nonce, or L1 has not come to its nonce: L1 does not have its
+    /// blocks, and will not take those behind them. The next ones take the places of these.
     Failed(Vec<(u64, B256)>),
     /// The same of a transaction with blobs, or L1 does not take those for what they may cost at most: the blocks
     /// have to go another way. If the transaction is there yet, the next one replaces it.
@@ -156,8 +162,8 @@ impl Submitter {
         self.spent.iter().filter(|(at, _)| at.elapsed() < DAY).map(|(_, cost)| cost).sum()
     }
 
-    /// Sends `advance` for these blocks, behind what is in flight. Unless its gas limit is known, L1 is asked before
-    /// whether it would take it.
+    /// Sends `advance` for these blocks, behind what is in flight. If it can be tried, L1 is asked before whether it
+    /// would take it.
     ///
     /// # Errors
     ///
@@ -165,7 +171,7 @@ impl Submitter {
     /// in flight together, before anything is sent; [`RollupError::BlobsRefused`] if L1 wants the transaction for its
     /// blobs neither now nor later: it is not in flight then.
     pub fn submit(&mut self, view: &L1View, shipment: Shipment) -> Result<(), RollupError> {
-        let Shipment { blocks, load, gas_limit: known_limit, goes_alone } = shipment;
+        let Shipment { blocks, load, gas_limit: known_limit, can_be_tried, goes_alone } = shipment;
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
         let tip = self.config.tip;
@@ -175,14 +181,20 @@ impl Submitter {
         let request = TransactionRequest::default()
             .from(account)
             .to(rollup)
-            .gas_limit(MAX_TX_GAS_LIMIT_OSAKA)
+            .gas_limit(self.config.limits.gas)
             .input(load.input.clone().into());
         let provider = view.client().inner().provider().clone();
         let asked = view.client().inner().wait(async move {
             let used = provider.get_transaction_count(account).await?;
             let balance = provider.get_balance(account).await?;
             let gas = match known_limit {
-                Some(limit) => limit,
+                Some(limit) => {
+                    if can_be_tried {
+                        // Once, and not as often as it takes to find out how little gas would do.
+                        let _ = provider.call(request.gas_limit(limit)).await?;
+                    }
+                    limit
+                }
                 None => provider.estimate_gas(request).await?,
             };
             Ok::<_, alloy_provider::transport::TransportError>((used, balance, gas))
@@ -199,7 +211,7 @@ impl Submitter {
         fees.max = fees.max.min(self.config.max_fee);
         fees.blob = fees.blob.min(self.config.max_blob_fee);
         // What others do in the L1 block before it may make it dearer.
-        let gas_limit = (estimate + estimate / 8).min(MAX_TX_GAS_LIMIT_OSAKA);
+        let gas_limit = (estimate + estimate / 8).min(self.config.limits.gas);
         let cost = fees.cost(gas_limit, &load);
         let others = self.in_flight.iter().filter(|sent| sent.nonce != nonce);
         let owed = others.fold(cost, |sum, sent| sum.saturating_add(sent.cost));
@@ -321,6 +333,13 @@ impl Submitter {
                 first.first_sent_at = head;
             }
             return Ok(Progress::Done(done));
+        }
+        // L1 was wrong when it was asked for the nonce, or has gone back since: nothing comes to fill the gap.
+        if let Some(first) = self.in_flight.first().filter(|it| !it.is_void && it.nonce > used) {
+            tracing::warn!(hash = %first.hash, got = first.nonce, expected = used, "a nonce is skipped");
+            let blocks = first.blocks.clone();
+            self.forget();
+            return Ok(Progress::Failed(blocks));
         }
         self.rebroadcast(view, head)
     }

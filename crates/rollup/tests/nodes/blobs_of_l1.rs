@@ -1,6 +1,6 @@
 //! L2 blocks that come to L1 in blobs, and who reads them there.
 
-use crate::support::{World, provider_of, signed, until};
+use crate::support::{World, answer, provider_of, refusal, signed, until};
 use alloy_consensus::{Transaction as _, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
@@ -20,7 +20,7 @@ use std::{
     thread,
     time::Duration,
 };
-use testkit::{ETHER, Key, id_of};
+use testkit::{ETHER, Key};
 use wire::{
     SchemaId,
     blob_tail::{REQUEST_HEAD, Trailer},
@@ -141,15 +141,30 @@ const fn is_calldata(advance: &Advance) -> bool {
     advance.hashes.is_empty() && advance.success
 }
 
+/// A transaction that a request is about to send.
+fn sent(request: &str) -> Option<Vec<u8>> {
+    let (_, raw) = request.split_once("eth_sendRawTransaction")?;
+    let raw = &raw[raw.find("0x")?..];
+    hex::decode(&raw[..raw.find('"')?]).ok()
+}
+
 /// A transaction with blobs that a request is about to send.
 fn sent_with_blobs(request: &str) -> Option<TxEip4844> {
-    let (_, raw) = request.split_once("eth_sendRawTransaction")?;
-    let raw = &raw[raw.find("0x03")?..];
-    let raw = hex::decode(&raw[..raw.find('"')?]).ok()?;
+    let raw = sent(request)?;
     let TxEnvelope::Eip4844(signed) = TxEnvelope::decode_2718_exact(&raw).ok()? else {
         return None;
     };
     Some(signed.tx().tx().clone())
+}
+
+/// What the pool of an L1 that keeps transactions with blobs apart, as geth does, has of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pool {
+    Empty,
+    /// A transaction with blobs, which no block takes for what it pays: none of another kind comes in.
+    Holds(Bytes),
+    /// Anything is taken.
+    Open,
 }
 
 async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> Result<()> {
@@ -168,6 +183,18 @@ async fn deposit_and_spend(world: &World, sequencer: &RollupNode) -> Result<()> 
         Ok(number.is_some_and(|number| sequencer.status().safe_head.number >= number))
     })
     .await
+}
+
+/// Another deposit, until L1 has the block that brings it over.
+async fn deposit_once_more(world: &World, sequencer: &RollupNode) -> Result<()> {
+    let to = Address::repeat_byte(0xa2);
+    world.deposit(to, U256::ONE).await?;
+    until("another deposit", sequencer, || async {
+        Ok(balance(sequencer, to).await? == U256::ONE)
+    })
+    .await?;
+    let head = sequencer.status().unsafe_head.number;
+    until("it on L1", sequencer, || async { Ok(sequencer.status().safe_head.number >= head) }).await
 }
 
 async fn balance(node: &RollupNode, address: Address) -> Result<U256> {
@@ -373,14 +400,69 @@ async fn blobs_that_l1_refuses_are_not_tried_again_soon_and_their_blocks_go_as_c
     proxy.intercept(move |request| {
         sent_with_blobs(request)?;
         count.fetch_add(1, Ordering::Relaxed);
-        let (id, error) = (id_of(request), r#"{"code":-32000,"message":"no blobs here"}"#);
-        Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))
+        Some(refusal(request, "no blobs here"))
     });
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
     deposit_and_spend(&world, &sequencer).await?;
     let advances = advances(&world).await?;
     assert!(!advances.is_empty() && advances.iter().all(is_calldata), "{advances:?}");
     assert_eq!(refused.load(Ordering::Relaxed), 1);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_other_kind_replaces_a_transaction_with_blobs_its_blocks_wait_for_it() -> Result<()>
+{
+    let world = World::with_blobs().await?;
+    let mut config = world.sequencer_config()?;
+    // It pays as much as it may from the start, and is given up soon.
+    config.submitter.max_blob_fee = world.provider.get_blob_base_fee().await?;
+    config.submitter.bump_after = 2;
+    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let (pool, refused) = (Arc::new(Mutex::new(Pool::Empty)), Arc::<AtomicUsize>::default());
+    let (geth, count) = (Arc::clone(&pool), Arc::clone(&refused));
+    proxy.intercept(move |request| {
+        let raw = sent(request)?;
+        let mut pool = geth.lock().expect("no thread panics with it");
+        if *pool == Pool::Open {
+            return None;
+        }
+        if let Ok(TxEnvelope::Eip4844(held)) = TxEnvelope::decode_2718_exact(&raw) {
+            *pool = Pool::Holds(raw.into());
+            return Some(answer(request, held.hash()));
+        }
+        // What geth says of an account that has a transaction in its other pool.
+        count.fetch_add(usize::from(*pool != Pool::Empty), Ordering::Relaxed);
+        Some(refusal(request, "address already reserved"))
+    });
+    let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
+    let alice = Key::named("alice").address();
+    world.deposit(alice, U256::from(ETHER)).await?;
+    until("a refusal", &sequencer, || async {
+        world.provider.anvil_mine(Some(1), None).await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok(refused.load(Ordering::Relaxed) > 1)
+    })
+    .await?;
+    let status = sequencer.status();
+    assert_eq!(status.safe_head.number, 0);
+    let fault = status.fault.unwrap_or_default();
+    assert!(fault.contains("address already reserved"), "{fault}");
+    assert_eq!(advances(&world).await?.len(), 0);
+
+    // It goes after all, and what comes behind it has the next nonce and no blobs.
+    let held = core::mem::replace(&mut *pool.lock().expect("no thread panics with it"), Pool::Open);
+    let Pool::Holds(raw) = held else { panic!("{held:?}") };
+    let _ = world.provider.send_raw_transaction(&raw).await?;
+    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    deposit_once_more(&world, &sequencer).await?;
+    let advances = advances(&world).await?;
+    let [first, others @ ..] = &advances[..] else { panic!("nothing is on L1") };
+    assert!(first.success && !first.hashes.is_empty(), "{first:?}");
+    assert!(!others.is_empty() && others.iter().all(is_calldata), "{others:?}");
+    let nonces: Vec<_> = advances.iter().map(|it| it.nonce - first.nonce).collect();
+    assert_eq!(nonces, (0..advances.len() as u64).collect::<Vec<_>>());
     sequencer.stop().await;
     Ok(())
 }
@@ -436,8 +518,7 @@ async fn blobs_that_l1_leaves_for_what_they_may_cost_give_way_to_calldata() -> R
     proxy.intercept(move |request| {
         let transaction = sent_with_blobs(request)?;
         seen.lock().ok()?.push(transaction);
-        let (id, hash) = (id_of(request), B256::ZERO);
-        Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{hash}"}}"#))
+        Some(answer(request, B256::ZERO))
     });
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;

@@ -2,12 +2,14 @@
 
 use crate::support::{self, World, provider_of, signed, until};
 use alloy_eips::Encodable2718;
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
-use enshrine_rollup::{Role, RollupNode};
-use eyre::Result;
+use alloy_rpc_types_eth::Header;
+use enshrine_rollup::{Role, RollupError, RollupNode};
+use eyre::{OptionExt, Result};
+use serde_json::Value;
 use std::time::Duration;
-use testkit::{ETHER, Key};
+use testkit::{ETHER, Interception, Key, rich};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_reorganisations_of_l1_deposits_are_there_once_and_all_agree() -> Result<()> {
@@ -55,7 +57,7 @@ async fn after_reorganisations_of_l1_deposits_are_there_once_and_all_agree() -> 
 async fn deposits_in_last(world: &World, depth: u64) -> Result<u64> {
     let head = world.provider.get_block_number().await?;
     let filter = alloy_rpc_types_eth::Filter::new()
-        .address(world.inbox)
+        .address(world.message_queue)
         .from_block(head + 1 - depth)
         .to_block(head);
     Ok(world.provider.get_logs(&filter).await?.len() as u64)
@@ -183,6 +185,39 @@ async fn a_node_that_is_started_again_goes_on_where_it_was() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_starts_while_l1_is_away_waits_for_it_and_not_for_another_l1() -> Result<()> {
+    let world = World::new().await?;
+    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    let (asked, questions) = std::sync::mpsc::channel();
+    proxy.set(move |_, _| {
+        let _ = asked.send(());
+        None
+    });
+    let starting = tokio::spawn(RollupNode::start(config.clone()));
+    // More than the client tries by itself.
+    let patient = move |_| questions.recv_timeout(support::PATIENCE).map(drop);
+    tokio::task::spawn_blocking(move || (0..7).try_for_each(patient)).await??;
+    assert!(!starting.is_finished());
+    proxy.set(|_, answer| Some(answer));
+    let follower = tokio::time::timeout(support::PATIENCE, starting).await???;
+    let sequencer = world.sequencer().await?;
+    world.deposit(Key::named("alice").address(), U256::from(ETHER)).await?;
+    until("the deposit", &follower, || async { Ok(follower.status().safe_head.number > 0) })
+        .await?;
+    sequencer.stop().await;
+    follower.stop().await;
+
+    // An L1 that answers, and is another one, does not become the right one.
+    proxy.set(|request, answer| {
+        let lies = request.contains("eth_chainId");
+        Some(if lies { answer.replace("\"result\":\"0x", "\"result\":\"0x1") } else { answer })
+    });
+    let refused = tokio::time::timeout(support::PATIENCE, RollupNode::start(config)).await?;
+    assert!(matches!(refused, Err(RollupError::OtherL1 { .. })), "{refused:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_ends_although_l1_never_answers() -> Result<()> {
     let world = World::new().await?;
     let role = Role::Sequencer(Box::new(world.sequencer_config()?));
@@ -236,9 +271,13 @@ async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -
         Ok(l2.get_balance(alice.address()).await? == U256::from(5 * ETHER))
     })
     .await?;
+    let heard = world.follower(Some(&sequencer)).await?;
     let mut sent = 0;
     for hours in [1, 24] {
-        // Each request takes its time, and then there is nobody.
+        // Each request takes its time, L1 gets no block any more, and then there is nobody.
+        proxy.intercept(|request| {
+            request.contains("eth_sendRawTransaction").then_some(Interception::Refused(503))
+        });
         proxy.set(|_, answer| {
             std::thread::sleep(Duration::from_millis(100));
             Some(answer)
@@ -249,6 +288,7 @@ async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -
             Ok(l2.get_transaction_receipt(before).await?.is_some())
         })
         .await?;
+        let made = l2.get_transaction_receipt(before).await?.and_then(|it| it.block_hash);
         proxy.set(|_, _| None);
         until("silence", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
         // Users go on, and somebody deposits.
@@ -257,7 +297,7 @@ async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -
         world.deposit(bob, U256::from(ETHER)).await?;
         world.provider.anvil_increase_time(hours * 3_600).await?;
         world.provider.anvil_mine(Some(1), None).await?;
-        proxy.set(|_, answer| Some(answer));
+        proxy.honest();
         until("both transactions on L1", &sequencer, || async {
             let safe = sequencer.status().safe_head.number;
             let mut all = true;
@@ -268,6 +308,9 @@ async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -
             Ok(all)
         })
         .await?;
+        // The block was older than L1 takes them, and was made again.
+        let again = l2.get_transaction_receipt(before).await?.and_then(|it| it.block_hash);
+        assert_ne!(again, made);
         sent += 2;
         until("the deposit", &sequencer, || async {
             let expected = U256::from(sent) + U256::from(ETHER) * U256::from(sent / 2);
@@ -275,12 +318,110 @@ async fn after_an_hour_and_after_a_day_without_l1_the_node_goes_on_by_itself() -
         })
         .await?;
     }
-    let follower = world.follower(None).await?;
-    until("the follower", &follower, || async {
-        Ok(follower.status().safe_head == sequencer.status().safe_head)
+    // Who has followed it all the while, and who comes anew, agree.
+    for follower in [heard, world.follower(None).await?] {
+        until("the follower", &follower, || async {
+            let (ours, theirs) = (sequencer.status(), follower.status());
+            Ok(theirs.safe_head == ours.safe_head && theirs.unsafe_head == ours.unsafe_head)
+        })
+        .await?;
+        follower.stop().await;
+    }
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// A sequencer with a block that L1 has taken at a time that L1 then gives up, with all it has made since; and the
+/// block's transaction.
+async fn ahead_of_l1(by: u64) -> Result<(World, RollupNode, B256)> {
+    let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
+    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let sequencer = world.sequencer().await?;
+    let l2 = provider_of(&sequencer)?;
+    let snapshot: U256 = world.provider.raw_request("evm_snapshot".into(), ()).await?;
+    world.provider.anvil_increase_time(by).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
+    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    until("the transfer on L1", &sequencer, || async {
+        let status = sequencer.status();
+        Ok(status.safe_head.number > 0 && status.safe_head == status.unsafe_head)
     })
     .await?;
-    follower.stop().await;
+    let back: bool = world.provider.raw_request("evm_revert".into(), (snapshot,)).await?;
+    assert!(back);
+    world.provider.anvil_mine(Some(1), None).await?;
+    let health = format!("http://{}/health", sequencer.server().addresses()[0]);
+    until("a fault that says so", &sequencer, || async {
+        let fault = sequencer.status().fault.unwrap_or_default();
+        Ok(fault.contains("L1's time has gone back")
+            && reqwest::get(&health).await?.status() == 503)
+    })
+    .await?;
+    Ok((world, sequencer, hash))
+}
+
+/// Waits until a transaction is on L1 and nothing is wrong; its block.
+async fn settled(sequencer: &RollupNode, transaction: B256) -> Result<Header> {
+    let l2 = provider_of(sequencer)?;
+    let health = format!("http://{}/health", sequencer.server().addresses()[0]);
+    until("the transaction on L1", sequencer, || async {
+        let number = l2.get_transaction_receipt(transaction).await?.and_then(|it| it.block_number);
+        Ok(number.is_some_and(|number| sequencer.status().safe_head.number >= number)
+            && reqwest::get(&health).await?.status() == 200)
+    })
+    .await?;
+    let number = l2.get_transaction_receipt(transaction).await?.and_then(|it| it.block_number);
+    let block = l2.get_block_by_number(number.unwrap_or_default().into()).await?;
+    Ok(block.ok_or_eyre("no block")?.header)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_l1_goes_back_an_hour_blocks_are_made_again_and_nothing_is_lost() -> Result<()> {
+    let (world, sequencer, transaction) = ahead_of_l1(3_600).await?;
+    let made = sequencer.status().unsafe_head.hash;
+    let block = settled(&sequencer, transaction).await?;
+    assert_ne!(block.hash, made);
+    let l1 = world.provider.get_block_by_number(Default::default()).await?.ok_or_eyre("no head")?;
+    assert!(block.timestamp <= l1.header.timestamp);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_l1_catches_up_soon_its_blocks_stay() -> Result<()> {
+    let (world, sequencer, transaction) = ahead_of_l1(3_600).await?;
+    let made = sequencer.status().unsafe_head.hash;
+    world.provider.anvil_increase_time(3_610).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    assert_eq!(settled(&sequencer, transaction).await?.hash, made);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_clock_of_l1_is_set_back_an_hour_deposits_arrive_all_the_same() -> Result<()> {
+    let alice = Key::named("alice");
+    let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
+    let sequencer = world.sequencer().await?;
+    let l2 = provider_of(&sequencer)?;
+    let bob = Address::repeat_byte(0xb0);
+    // The L2 is at the present, and L1's newest block some while ago.
+    world.provider.anvil_increase_time(600).await?;
+    let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
+    let hash = *l2.send_raw_transaction(&transfer.encoded_2718()).await?.tx_hash();
+    until("a block", &sequencer, || async { Ok(l2.get_balance(bob).await? == U256::ONE) }).await?;
+    settled(&sequencer, hash).await?;
+    let head = world.provider.get_block_by_number(Default::default()).await?;
+    let time = head.ok_or_eyre("no head")?.header.timestamp;
+    world.provider.raw_request::<_, Value>("evm_setTime".into(), (time - 3_600,)).await?;
+    world.deposit(bob, U256::from(ETHER)).await?;
+    until("the deposit on L1", &sequencer, || async {
+        let status = sequencer.status();
+        Ok(l2.get_balance(bob).await? == U256::from(ETHER + 1)
+            && status.safe_head == status.unsafe_head)
+    })
+    .await?;
     sequencer.stop().await;
     Ok(())
 }

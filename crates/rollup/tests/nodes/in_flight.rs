@@ -1,6 +1,6 @@
 //! Several transactions on their way to L1 at once.
 
-use crate::support::{World, provider_of, signed_with, until};
+use crate::support::{World, answer, provider_of, signed_with, until};
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockNumberOrTag, eip2718::Encodable2718 as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -8,7 +8,7 @@ use alloy_provider::{DynProvider, Provider, ext::AnvilApi};
 use alloy_rpc_types_eth::{Transaction, TransactionRequest};
 use contracts::Deployment;
 use enshrine_rollup::{
-    L1Client, L1View, Load, Role, RollupError, RollupNode, Shipment, Signer, Submitter,
+    L1Client, L1View, Load, Progress, Role, RollupError, RollupNode, Shipment, Signer, Submitter,
     SubmitterConfig,
 };
 use eyre::{OptionExt as _, Result, ensure};
@@ -196,7 +196,7 @@ struct Direct {
 fn shipment(number: u64) -> Shipment {
     let load = Load { input: Bytes::from(vec![1]), blobs: None };
     let blocks = vec![(number, B256::repeat_byte(1))];
-    Shipment { blocks, load, gas_limit: Some(800_000), goes_alone: false }
+    Shipment { blocks, load, gas_limit: Some(800_000), can_be_tried: false, goes_alone: false }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -285,6 +285,44 @@ async fn nothing_goes_behind_what_goes_alone() -> Result<()> {
         assert!(submitter.has_room());
         submitter.submit(&view, Shipment { goes_alone: true, ..shipment(2) })?;
         assert!(!submitter.has_room());
+        Ok(())
+    });
+    done.await?
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_behind_a_nonce_that_nobody_has_is_given_up_and_what_is_next_waits() -> Result<()>
+{
+    let world = World::new().await?;
+    world.provider.anvil_set_auto_mine(false).await?;
+    let key = world.sequencer_config()?.advance_key;
+    let used = world.provider.get_transaction_count(key.address()).await?;
+    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    let direct = Direct { deployment: world.deployment(), url: config.l1, key };
+    let done = tokio::task::spawn_blocking(move || -> Result<()> {
+        for goes_alone in [false, true] {
+            let config =
+                SubmitterConfig { resend_after: Duration::ZERO, ..SubmitterConfig::default() };
+            let (mut submitter, view) = submitter(&direct, config)?;
+            proxy.intercept(move |request| {
+                let nonce = used + 5;
+                request
+                    .contains("eth_getTransactionCount")
+                    .then(|| answer(request, format_args!("{nonce:#x}")))
+            });
+            let shipment = || Shipment { goes_alone, ..shipment(1) };
+            let nonces = |submitter: &Submitter| {
+                submitter.in_flight().map(|it| it.nonce).collect::<Vec<_>>()
+            };
+            submitter.submit(&view, shipment())?;
+            assert_eq!(nonces(&submitter), [used + 5]);
+            proxy.honest();
+            assert_eq!(submitter.step(&view)?, Progress::Failed(shipment().blocks));
+            assert!(submitter.has_room());
+            submitter.submit(&view, shipment())?;
+            assert_eq!(nonces(&submitter), [used]);
+            assert_eq!(submitter.step(&view)?, Progress::Waiting);
+        }
         Ok(())
     });
     done.await?

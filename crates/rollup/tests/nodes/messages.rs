@@ -25,7 +25,7 @@ async fn send_together(world: &World, messages: Vec<(sendCall, u64)>) -> Result<
     for (at, (call, value)) in (nonce..).zip(messages) {
         let request = TransactionRequest::default()
             .from(from)
-            .to(world.inbox)
+            .to(world.message_queue)
             .nonce(at)
             .value(U256::from(value))
             .gas_limit(200_000)

@@ -65,7 +65,7 @@ async fn what_is_deposited_is_spent_withdrawn_and_claimed_and_a_follower_agrees(
 
     // It is claimed on L1.
     let claim: Bytes = l2.raw_request("rollup_claimProof".into(), ("0x0",)).await?;
-    world.l1_call(world.inbox, U256::ZERO, claim.to_vec()).await?;
+    world.l1_call(world.message_queue, U256::ZERO, claim.to_vec()).await?;
     assert_eq!(world.provider.get_balance(target).await?, U256::from(2 * ETHER));
 
     // A transaction that nobody on the L2 was given comes by way of L1.

@@ -1,9 +1,9 @@
 //! How blocks get to an L1 that does not take them at once.
 
-use crate::support::{self, World, provider_of, signed, until};
+use crate::support::{self, World, answer, provider_of, signed, until};
 use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
 use enshrine_rollup::{Role, RollupNode, SubmitterConfig};
 use eyre::{OptionExt as _, Result};
@@ -14,7 +14,7 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{ETHER, GWEI, Key, id_of};
+use testkit::{ETHER, GWEI, Key};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end() -> Result<()> {
@@ -32,9 +32,9 @@ async fn what_l1_does_not_take_pays_more_up_to_the_limit_and_is_taken_in_the_end
         let raw = &raw[raw.find("0x")?..];
         let raw = alloy_primitives::hex::decode(&raw[..raw.find('"')?]).ok()?;
         let transaction = TxEnvelope::decode_2718_exact(&raw).ok()?;
-        let (id, hash) = (id_of(request), *transaction.tx_hash());
+        let hash = *transaction.tx_hash();
         seen.lock().ok()?.push(transaction);
-        Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{hash}"}}"#))
+        Some(answer(request, hash))
     });
     let sequencer = RollupNode::start(config).await?;
     let count = || sent.lock().map_or(0, |sent| sent.len());
@@ -110,14 +110,32 @@ async fn what_was_lost_on_its_way_is_sent_again_although_l1_makes_no_block() -> 
     let seen = Arc::clone(&lost);
     proxy.intercept(move |request| {
         let is_sent = request.contains("eth_sendRawTransaction");
-        (is_sent && seen.fetch_add(1, Ordering::SeqCst) < 2).then(|| {
-            let hash = alloy_primitives::B256::ZERO;
-            format!(r#"{{"jsonrpc":"2.0","id":{},"result":"{hash}"}}"#, id_of(request))
-        })
+        (is_sent && seen.fetch_add(1, Ordering::SeqCst) < 2).then(|| answer(request, B256::ZERO))
     });
     let sequencer = RollupNode::start(config).await?;
     until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
     assert!(lost.load(Ordering::SeqCst) > 2);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_with_a_nonce_that_l1_made_up_is_sent_again_with_the_next_one() -> Result<()>
+{
+    let world = World::new().await?;
+    let mut config = world.sequencer_config()?;
+    config.submitter.resend_after = Duration::from_millis(300);
+    let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(config)))?;
+    let asked = Arc::<AtomicUsize>::default();
+    let told = Arc::clone(&asked);
+    proxy.intercept(move |request| {
+        let is_asked = request.contains("eth_getTransactionCount");
+        (is_asked && told.fetch_add(1, Ordering::SeqCst) == 0).then(|| answer(request, "0x99"))
+    });
+    let sequencer = RollupNode::start(config).await?;
+    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.number > 0) }).await?;
+    assert!(asked.load(Ordering::SeqCst) > 1, "it was asked again");
     sequencer.stop().await;
     Ok(())
 }

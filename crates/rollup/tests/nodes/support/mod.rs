@@ -13,7 +13,7 @@ use client::{Client, Options};
 use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
 use devnet::{Devnet, DevnetBuilder};
 use enshrine_rollup::{
-    Config, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
+    Config, PoolLimits, Prices, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
 };
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::ServerConfig;
@@ -22,7 +22,10 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-use testkit::{Artifacts, ETHER, Key, Proxy, Transaction, deploy, rich, write_deployment};
+use testkit::{
+    Artifacts, ETHER, Key, Proxy, Transaction, deploy, deploy_permissioned, id_of, rich,
+    write_deployment,
+};
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
@@ -33,7 +36,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct World {
     pub(crate) l1: Devnet,
     pub(crate) provider: DynProvider,
-    pub(crate) inbox: Address,
+    pub(crate) message_queue: Address,
     pub(crate) forced: Address,
     folder: TempDir,
 }
@@ -41,25 +44,35 @@ pub(crate) struct World {
 impl World {
     /// Deploys a rollup that anyone may advance on a devnet of its own.
     pub(crate) async fn new() -> Result<Self> {
-        Self::on(Devnet::builder(), Vec::new()).await
+        Self::on(Devnet::builder(), Vec::new(), None).await
+    }
+
+    /// As above, for this sequencer alone.
+    pub(crate) async fn with_sequencer(sequencer: Address) -> Result<Self> {
+        Self::on(Devnet::builder(), Vec::new(), Some(sequencer)).await
     }
 
     /// As above, on an L1 that starts at this time.
     pub(crate) async fn starting_at(time: u64) -> Result<Self> {
-        Self::on(Devnet::builder().timestamp(time), Vec::new()).await
+        Self::on(Devnet::builder().timestamp(time), Vec::new(), None).await
     }
 
     /// As above, with these accounts on the L2 from the start.
     pub(crate) async fn with(accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
-        Self::on(Devnet::builder(), accounts).await
+        Self::on(Devnet::builder(), accounts, None).await
     }
 
     /// As above, on an L1 that takes inputs that end in blobs.
     pub(crate) async fn with_blobs() -> Result<Self> {
-        Self::on(Devnet::builder().with(|config| config.execute_blobs = true), Vec::new()).await
+        Self::on(Devnet::builder().with(|config| config.execute_blobs = true), Vec::new(), None)
+            .await
     }
 
-    async fn on(l1: DevnetBuilder, accounts: Vec<(Address, GenesisAccount)>) -> Result<Self> {
+    async fn on(
+        l1: DevnetBuilder,
+        accounts: Vec<(Address, GenesisAccount)>,
+        sequencer: Option<Address>,
+    ) -> Result<Self> {
         let l1 = l1.spawn().await?;
         let provider = l1.provider();
         let time = head_time(&provider).await?;
@@ -67,13 +80,17 @@ impl World {
         provider.anvil_set_balance(deployer.address(), rich(1_000 * ETHER).balance).await?;
         let deployed = tokio::task::spawn_blocking(move || {
             let client = Client::new(&url, Options::default())?;
-            deploy(&client, &deployer, genesis(time, accounts)?)
+            let genesis = genesis(time, accounts)?;
+            match sequencer {
+                Some(sequencer) => deploy_permissioned(&client, &deployer, genesis, sequencer),
+                None => deploy(&client, &deployer, genesis),
+            }
         });
         let deployment = deployed.await??;
         let folder = tempfile::tempdir()?;
         write_deployment(&deployment, folder.path())?;
-        let Deployment { inbox, forced, .. } = deployment;
-        Ok(Self { l1, provider, inbox, forced, folder })
+        let Deployment { message_queue, forced, .. } = deployment;
+        Ok(Self { l1, provider, message_queue, forced, folder })
     }
 
     pub(crate) fn deployment(&self) -> PathBuf {
@@ -116,6 +133,7 @@ impl World {
             confirmations: 0,
             submitter: SubmitterConfig::default(),
             pool: PoolLimits::default(),
+            prices: Prices::default(),
         })
     }
 
@@ -135,7 +153,7 @@ impl World {
     pub(crate) async fn deposit(&self, to: Address, value: U256) -> Result<TransactionReceipt> {
         let call =
             IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
-        self.l1_call(self.inbox, value, call.abi_encode()).await
+        self.l1_call(self.message_queue, value, call.abi_encode()).await
     }
 
     pub(crate) async fn l1_call(
@@ -178,6 +196,17 @@ async fn head_time(provider: &DynProvider) -> Result<u64> {
 pub(crate) fn provider_of(node: &RollupNode) -> Result<DynProvider> {
     let url = format!("http://{}", node.server().addresses()[0]).parse()?;
     Ok(ProviderBuilder::new().disable_recommended_fillers().connect_http(url).erased())
+}
+
+/// The answer of a node to a request, with this text as its result.
+pub(crate) fn answer(request: &str, result: impl core::fmt::Display) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{},"result":"{result}"}}"#, id_of(request))
+}
+
+/// Its refusal of a request.
+pub(crate) fn refusal(request: &str, message: &str) -> String {
+    let id = id_of(request);
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32000,"message":"{message}"}}}}"#)
 }
 
 /// Waits until something holds.

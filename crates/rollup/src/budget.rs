@@ -1,0 +1,82 @@
+//! What the block that is being built takes of what its `advance` can carry.
+
+use node::{Node, NodeError};
+use serde::Serialize;
+
+/// What `rollup_budget` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Budget {
+    /// Number of the block.
+    block: u64,
+    /// Transactions in it.
+    transactions: usize,
+    /// Transactions that could stand in it, and have no room there.
+    waiting: usize,
+    /// Bytes of the input of EXECUTE in its shortest form.
+    input_bytes: Account,
+    /// Gas that EXECUTE asks for.
+    execute_gas: Account,
+    /// Gas of the L2.
+    gas: Account,
+    /// Which of the three is nearest to its limit.
+    nearest: Bound,
+}
+
+/// What is used, allowed and left of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct Account {
+    used: u64,
+    limit: u64,
+    left: u64,
+}
+
+/// What bounds a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Bound {
+    InputBytes,
+    ExecuteGas,
+    Gas,
+}
+
+impl Account {
+    const fn new(used: u64, limit: u64) -> Self {
+        Self { used, limit, left: limit.saturating_sub(used) }
+    }
+
+    /// Parts in a million that are left.
+    fn share_left(&self) -> u128 {
+        u128::from(self.left) * 1_000_000 / u128::from(self.limit.max(1))
+    }
+}
+
+impl Budget {
+    /// Of the block that would be sealed now. Bytes and EXECUTE gas count what is set aside for what is read behind
+    /// the last transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError`] if no block can be built.
+    pub(crate) fn of(node: &Node) -> Result<Self, NodeError> {
+        let pending = node.pending()?;
+        let limits = node.read(|node| node.settings.input_limits());
+        let (used, block) = (pending.used.unwrap_or_default(), pending.state.block());
+        let (bytes, most) = (used.bytes as u64, limits.bytes.map_or(u64::MAX, |max| max as u64));
+        let input_bytes = Account::new(bytes, most);
+        let execute_gas = Account::new(used.gas, limits.gas.unwrap_or(u64::MAX));
+        let gas = Account::new(block.header.gas_used, block.header.gas_limit);
+        let bounds =
+            [(Bound::InputBytes, input_bytes), (Bound::ExecuteGas, execute_gas), (Bound::Gas, gas)];
+        let nearest = bounds.into_iter().min_by_key(|(_, account)| account.share_left());
+        Ok(Self {
+            block: block.header.number,
+            transactions: block.transactions.len(),
+            waiting: pending.waiting,
+            input_bytes,
+            execute_gas,
+            gas,
+            nearest: nearest.map_or(Bound::Gas, |(bound, _)| bound),
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! What L1 keeps of inputs, so that they only name it.
+
+use crate::{L1Error, l1::L1Client};
+use alloy_primitives::{Address, Bytes};
+use contracts::kept::{KeptCode, References};
+use core::cell::Cell;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+
+/// How much of what was read is remembered.
+const REMEMBERED: usize = 256;
+/// L1 blocks after which it is asked again for what it did not keep.
+const AGAIN: u64 = 32;
+/// Accounts that L1 is asked for on behalf of one input: whoever calls many contracts does not hold up the rest.
+const ASKED: usize = 16;
+
+/// What accounts of L1 keep, as its node says. It is not believed: an account keeps what its address follows
+/// from, or nothing.
+#[derive(Debug, Default)]
+pub(super) struct KeptCodes {
+    known: Mutex<BTreeMap<Address, KeptCode>>,
+    /// Accounts that kept nothing when L1 was at this block.
+    missing: Mutex<BTreeMap<Address, u64>>,
+}
+
+impl KeptCodes {
+    /// What an input stands for; `None` if the contract cannot have taken it, as far as the node knows.
+    pub(super) fn whole_input(
+        &self,
+        client: &L1Client,
+        given: Bytes,
+    ) -> Result<Option<Bytes>, L1Error> {
+        self.assembled(given, |account| client.code(account))
+    }
+
+    /// Those of the codes that L1 keeps at its block `head`, or kept when it was asked last. Of those of which nothing
+    /// is known it is asked for the first few.
+    pub(super) fn among(
+        &self,
+        codes: Vec<KeptCode>,
+        head: u64,
+        code_of: impl Fn(Address) -> Result<Bytes, L1Error>,
+    ) -> Result<Vec<KeptCode>, L1Error> {
+        let (mut found, asked) = (Vec::new(), Cell::new(0));
+        let code_of = |account| {
+            asked.set(asked.get() + 1);
+            code_of(account)
+        };
+        for code in codes {
+            let account = code.account();
+            let last = self.missing.lock().get(&account).copied();
+            let is_missing = last.is_some_and(|last| (last..last + AGAIN).contains(&head));
+            if is_missing || asked.get() == ASKED && !self.known.lock().contains_key(&account) {
+                continue;
+            }
+            if self.kept_at(account, &code_of)?.is_some() {
+                self.missing.lock().remove(&account);
+                found.push(code);
+            } else {
+                let mut missing = self.missing.lock();
+                if missing.len() == REMEMBERED {
+                    missing.clear();
+                }
+                missing.insert(account, head);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Forgets what L1 keeps: it may have been in a block that is gone.
+    pub(super) fn forget(&self) {
+        self.known.lock().clear();
+    }
+
+    fn assembled(
+        &self,
+        given: Bytes,
+        code_of: impl Fn(Address) -> Result<Bytes, L1Error>,
+    ) -> Result<Option<Bytes>, L1Error> {
+        let references = match References::of(&given) {
+            Ok(None) => return Ok(Some(given)),
+            Ok(Some(references)) => references,
+            Err(_) => return Ok(None),
+        };
+        let mut kept = BTreeMap::new();
+        for account in references.accounts() {
+            if !kept.contains_key(&account)
+                && let Some(found) = self.kept_at(account, &code_of)?
+            {
+                kept.insert(account, found);
+            }
+        }
+        let whole = references.assemble(|account| kept.get(&account));
+        if let Err(reason) = &whole {
+            tracing::warn!(%reason, "L1 was given an input with references that stands for nothing");
+        }
+        Ok(whole.ok().map(Bytes::from))
+    }
+
+    fn kept_at(
+        &self,
+        account: Address,
+        code_of: &impl Fn(Address) -> Result<Bytes, L1Error>,
+    ) -> Result<Option<KeptCode>, L1Error> {
+        if let Some(known) = self.known.lock().get(&account) {
+            return Ok(Some(known.clone()));
+        }
+        let Some(kept) = KeptCode::at(account, &code_of(account)?) else { return Ok(None) };
+        let mut known = self.known.lock();
+        if known.len() == REMEMBERED {
+            known.clear();
+        }
+        known.insert(account, kept.clone());
+        Ok(Some(kept))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contracts::kept::shorten;
+    use std::slice::from_ref;
+
+    #[test]
+    fn what_is_kept_is_asked_for_once_and_not_believed() {
+        let input = Bytes::from((0..200_u8).collect::<Vec<_>>());
+        let kept = KeptCode::new(input.slice(20..180)).unwrap();
+        let short = shorten(&input, from_ref(&kept)).unwrap().bytes;
+        let (codes, asked) = (KeptCodes::default(), Cell::new(0));
+        let given = |given: &Bytes, code: Result<Vec<u8>, L1Error>| {
+            let code = Cell::new(Some(code));
+            codes.assembled(given.clone(), |account| {
+                assert_eq!(account, kept.account());
+                asked.set(asked.get() + 1);
+                code.take().unwrap().map(Bytes::from)
+            })
+        };
+        // Not there yet, another one, and a node that does not answer.
+        assert_eq!(given(&short, Ok(Vec::new())).unwrap(), None);
+        assert_eq!(given(&short, Ok([&[0], &input[21..180]].concat())).unwrap(), None);
+        assert!(given(&short, Err(L1Error::Thread)).is_err());
+        assert_eq!(given(&short, Ok([&[0], &input[20..180]].concat())).unwrap().unwrap(), input);
+        assert_eq!(asked.get(), 4);
+        assert_eq!(given(&short, Err(L1Error::Thread)).unwrap().unwrap(), input);
+        assert_eq!(asked.get(), 4, "it is remembered");
+        // What has no references is what it is, and what has none but should is nothing.
+        assert_eq!(given(&input, Err(L1Error::Thread)).unwrap().unwrap(), input);
+        assert_eq!(given(&short.slice(..40), Err(L1Error::Thread)).unwrap(), None);
+        assert_eq!(asked.get(), 4);
+    }
+
+    #[test]
+    fn l1_is_asked_again_for_what_it_did_not_keep_after_some_blocks_and_for_all_after_it_forgets() {
+        let codes = KeptCodes::default();
+        let kept = KeptCode::new(Bytes::from_static(b"some code")).unwrap();
+        let code = Bytes::from([&[0], &kept.bytes()[..]].concat());
+        let (none, asked) = (Bytes::new(), Cell::new(0));
+        let found = |head: u64, code: &Bytes| {
+            let answer = |account| {
+                assert_eq!(account, kept.account());
+                asked.set(asked.get() + 1);
+                Ok(code.clone())
+            };
+            codes.among(vec![kept.clone()], head, answer).unwrap()
+        };
+        assert!(found(100, &none).is_empty());
+        assert!(found(100 + AGAIN - 1, &code).is_empty());
+        assert_eq!(asked.get(), 1);
+        assert_eq!(found(100 + AGAIN, &code), from_ref(&kept));
+        assert_eq!(found(100, &none), from_ref(&kept), "it is remembered");
+        assert_eq!(asked.get(), 2);
+        codes.forget();
+        assert!(found(99, &none).is_empty());
+        assert_eq!(asked.get(), 3);
+        // Others are not what the account is for.
+        assert!(found(99 + AGAIN, &Bytes::from_static(b"\0other code")).is_empty());
+    }
+
+    #[test]
+    fn an_input_with_many_codes_does_not_hold_up_the_node_and_what_is_known_costs_nothing() {
+        let codes = KeptCodes::default();
+        let kept: Vec<_> =
+            (0..40_u8).map(|it| KeptCode::new(vec![it; 9].into()).unwrap()).collect();
+        let asked = Cell::new(0);
+        let found = |kept: Vec<KeptCode>| {
+            let answer = |account| {
+                asked.set(asked.get() + 1);
+                let code = kept.iter().find(|code| code.account() == account).unwrap();
+                Ok([&[0], &code.bytes()[..]].concat().into())
+            };
+            codes.among(kept.clone(), 0, answer).unwrap().len()
+        };
+        for (times, expected) in [(1, ASKED), (2, 2 * ASKED), (3, kept.len()), (4, kept.len())] {
+            assert_eq!(found(kept.clone()), expected, "{times}");
+            assert_eq!(asked.get(), expected);
+        }
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_there_is_room_for() {
+        let codes = KeptCodes::default();
+        for number in 0..=REMEMBERED {
+            let kept = KeptCode::new(number.to_be_bytes().to_vec().into()).unwrap();
+            let code = Bytes::from([&[0], &kept.bytes()[..]].concat());
+            let found = codes.kept_at(kept.account(), &|_| Ok(code.clone())).unwrap();
+            assert_eq!(found, Some(kept));
+        }
+        assert_eq!(codes.known.lock().len(), 1);
+    }
+}

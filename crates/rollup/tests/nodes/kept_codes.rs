@@ -1,0 +1,216 @@
+//! L2 blocks whose inputs L1 has a part of, and who reads them there.
+
+use crate::support::{L2_CHAIN, World, answer, provider_of, refusal, signed, until};
+use alloy_consensus::Transaction as _;
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_provider::{Provider as _, ext::AnvilApi as _};
+use alloy_sol_types::SolCall as _;
+use contracts::{
+    Deployment,
+    bindings::INativeRollup::{Evidence, advanceCall},
+    kept::{KeptCode, PROXY, References, codes_in, shorten},
+};
+use enshrine_rollup::{Role, RollupNode};
+use eyre::{OptionExt, Result, ensure};
+use std::{
+    slice::from_ref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use testkit::{ETHER, Key, L2};
+use wire::ProtocolFork;
+
+/// Advances the rollup by two blocks of one transfer each, by inputs that name their codes; the hash of the
+/// second.
+async fn advance_by_references(world: &World) -> Result<B256> {
+    let deployment = Deployment::read(&world.deployment())?;
+    let mut l2 = L2::new(L2_CHAIN, ProtocolFork::Osaka, &deployment.genesis)?;
+    let mut hash = B256::ZERO;
+    for _ in 0..2 {
+        let (from, to) = (Key::named("operator"), Key::named("bob").address());
+        let transfer = l2.sign(&from, to.into(), U256::ONE, Bytes::new(), 21_000)?;
+        let time = l2.chain().head().header.timestamp + 1;
+        let (block, rejected) = l2.seal(time, B256::ZERO, vec![transfer])?;
+        ensure!(rejected.is_empty(), "{rejected:?}");
+        let input = block.input()?;
+        hash = block.block.hash;
+        l2.append(block)?;
+        let codes = KeptCode::new(Bytes::copy_from_slice(codes_in(&input))).ok_or_eyre("none")?;
+        if world.provider.get_code_at(codes.account()).await?.is_empty() {
+            world.l1_call(PROXY, U256::ZERO, codes.creation().into()).await?;
+        }
+        let short = shorten(&input, from_ref(&codes)).ok_or_eyre("nothing is kept")?;
+        let call = advanceCall { inputs: vec![short.bytes], evidence: Evidence::default() };
+        world.l1_call(deployment.rollup, U256::ZERO, call.abi_encode()).await?;
+    }
+    Ok(hash)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_finds_blocks_whose_codes_l1_keeps_and_believes_no_other_codes() -> Result<()> {
+    let world = World::new().await?;
+    let hash = advance_by_references(&world).await?;
+    let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    // A node that does not have the codes, or says that they are others.
+    for code in ["0x", "0x0033ff"] {
+        proxy.intercept(move |request| {
+            request.contains("eth_getCode").then(|| answer(request, code))
+        });
+        let follower = RollupNode::start(config.clone()).await?;
+        until("the fault", &follower, || async { Ok(follower.status().fault.is_some()) }).await?;
+        assert_eq!(follower.status().safe_head.number, 0);
+        // As soon as it tells the truth, it is believed.
+        proxy.honest();
+        until("the follower", &follower, || async { Ok(follower.status().safe_head.hash == hash) })
+            .await?;
+        assert_eq!(follower.status().safe_head.number, 2);
+        follower.stop().await;
+    }
+    Ok(())
+}
+
+/// A deposit, and the inputs of the `advance` that has brought it to L1.
+async fn deposited(world: &World, sequencer: &RollupNode) -> Result<Vec<Bytes>> {
+    let (l2, alice) = (provider_of(sequencer)?, Key::named("alice").address());
+    let expected = l2.get_balance(alice).await? + U256::from(ETHER);
+    world.deposit(alice, U256::from(ETHER)).await?;
+    until("the deposit on L1", sequencer, || async {
+        let status = sequencer.status();
+        Ok(l2.get_balance(alice).await? == expected && status.safe_head == status.unsafe_head)
+    })
+    .await?;
+    for number in (0..=world.provider.get_block_number().await?).rev() {
+        let block = world.provider.get_block_by_number(number.into()).full().await?;
+        for transaction in block.ok_or_eyre("no block")?.transactions.into_transactions() {
+            let hash = *transaction.inner.tx_hash();
+            if let Ok(call) = advanceCall::abi_decode(transaction.input()) {
+                let receipt = world.provider.get_transaction_receipt(hash).await?;
+                ensure!(receipt.is_some_and(|it| it.status()), "an advance failed");
+                return Ok(call.inputs);
+            }
+        }
+    }
+    Err(eyre::eyre!("nothing has advanced the rollup"))
+}
+
+fn accounts_in(inputs: &[Bytes]) -> Result<usize> {
+    let references = inputs.iter().map(|input| {
+        let references = References::of(input)?;
+        Ok::<_, eyre::Report>(references.map_or(0, |references| references.accounts().count()))
+    });
+    references.sum()
+}
+
+/// L1 blocks after which it is asked again for what it did not keep.
+const LATER: u64 = 32;
+
+/// How often a deposit is brought to L1 until the sequencer has asked what is kept: after an `advance` that did not get
+/// to L1 at once, it does not ask for a while.
+const ATTEMPTS: usize = 5;
+
+/// So much later, as the sequencer knows.
+async fn later(world: &World, sequencer: &RollupNode) -> Result<()> {
+    world.provider.anvil_mine(Some(LATER), None).await?;
+    let head = world.provider.get_block_number().await?;
+    until("L1's head", sequencer, || async {
+        Ok(sequencer.status().l1_head.is_some_and(|read| read.number >= head))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequencer_names_the_codes_that_l1_keeps_and_a_follower_finds_them() -> Result<()> {
+    let world = World::new().await?;
+    let sequencer = world.sequencer().await?;
+    let plain = deposited(&world, &sequencer).await?;
+    assert_eq!(accounts_in(&plain)?, 0);
+    let codes = KeptCode::of_each_code_in(&plain[0]);
+    assert!(codes.len() > 1, "the system contracts, and those of the rollup");
+    for code in &codes {
+        world.l1_call(PROXY, U256::ZERO, code.creation().into()).await?;
+    }
+    let mut named = Vec::new();
+    for _ in 0..ATTEMPTS {
+        later(&world, &sequencer).await?;
+        named = deposited(&world, &sequencer).await?;
+        if accounts_in(&named)? > 0 {
+            break;
+        }
+    }
+    assert!(accounts_in(&named)? > 1, "{named:?}");
+    let length = |inputs: &[Bytes]| inputs.iter().map(|input| input.len()).sum::<usize>();
+    let kept: usize = codes.iter().map(|code| code.bytes().len()).sum();
+    assert!(length(&named) + kept / 2 < length(&plain));
+    let follower = world.follower(None).await?;
+    until("the follower", &follower, || async {
+        Ok(follower.status().safe_head == sequencer.status().safe_head)
+    })
+    .await?;
+    follower.stop().await;
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequencer_whose_l1_node_says_that_it_keeps_codes_and_does_not_goes_on_without()
+-> Result<()> {
+    let world = World::new().await?;
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (proxy, config) = world.behind_proxy(role)?;
+    let sequencer = RollupNode::start(config).await?;
+    // One that does not say it is no reason to wait.
+    proxy.intercept(|request| {
+        request.contains("eth_getCode").then(|| refusal(request, "no such method"))
+    });
+    let plain = deposited(&world, &sequencer).await?;
+    let codes = KeptCode::of_each_code_in(&plain[0]);
+    let has_lied = Arc::new(AtomicBool::new(false));
+    let lies = Arc::clone(&has_lied);
+    proxy.intercept(move |request| {
+        let request_text = request.to_lowercase();
+        let named = |code: &&KeptCode| {
+            let account = code.account().to_string().to_lowercase();
+            request_text.contains("eth_getcode") && request_text.contains(&account)
+        };
+        let code = codes.iter().find(named)?;
+        lies.store(true, Ordering::SeqCst);
+        let code = Bytes::from([&[0], &code.bytes()[..]].concat());
+        Some(answer(request, code))
+    });
+    for _ in 0..ATTEMPTS {
+        later(&world, &sequencer).await?;
+        let inputs = deposited(&world, &sequencer).await?;
+        assert_eq!(accounts_in(&inputs)?, 0);
+        if has_lied.load(Ordering::SeqCst) {
+            break;
+        }
+    }
+    assert!(has_lied.swap(false, Ordering::SeqCst), "it was asked");
+    // Blocks that say nothing new of L1.
+    let (l2, alice) = (provider_of(&sequencer)?, Key::named("alice"));
+    for count in 1..=ATTEMPTS as u64 {
+        later(&world, &sequencer).await?;
+        let transfer = signed(&l2, &alice, Address::ZERO, 1, Bytes::new(), 21_000).await?;
+        let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        until("the transfer on L1", &sequencer, || async {
+            let sent = l2.get_transaction_count(alice.address()).await?;
+            let status = sequencer.status();
+            Ok(sent == count && status.safe_head == status.unsafe_head)
+        })
+        .await?;
+        if has_lied.load(Ordering::SeqCst) {
+            break;
+        }
+    }
+    assert!(has_lied.load(Ordering::SeqCst), "it was asked");
+    // What L1 would not have taken was tried, and not sent.
+    for number in 0..=world.provider.get_block_number().await? {
+        let receipts = world.provider.get_block_receipts(number.into()).await?;
+        assert!(receipts.into_iter().flatten().all(|receipt| receipt.status()), "{number}");
+    }
+    sequencer.stop().await;
+    Ok(())
+}

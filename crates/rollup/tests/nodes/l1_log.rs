@@ -1,0 +1,383 @@
+//! What was read of L1 is kept on disk, and is what would be read again.
+
+use crate::support::{World, provider_of, signed, signed_with, until};
+use alloy_eips::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_provider::{Provider, ext::AnvilApi};
+use alloy_sol_types::SolCall;
+use contracts::{Deployment, bindings::IForcedInbox};
+use devnet::Devnet;
+use enshrine_rollup::{L1Client, L1View, Role, RollupError, RollupNode};
+use eyre::{OptionExt, Result};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tempfile::TempDir;
+use testkit::{ETHER, Key, Proxy};
+
+/// Blocks that a node is asked for, by what they are asked for.
+#[derive(Debug, Default, Clone)]
+struct Asked {
+    numbers: Vec<u64>,
+    bodies: usize,
+}
+
+/// Writes down from now on which blocks are asked for behind a proxy.
+fn record(proxy: &Proxy) -> Arc<Mutex<Asked>> {
+    let asked = Arc::<Mutex<Asked>>::default();
+    let kept = Arc::clone(&asked);
+    proxy.set(move |request, answer| {
+        let request: Value = serde_json::from_str(request).unwrap();
+        let mut asked = kept.lock().unwrap();
+        let number = request["params"][0].as_str().and_then(|it| it.strip_prefix("0x"));
+        match request["method"].as_str() {
+            Some("eth_getBlockByNumber") => {
+                let number = number.and_then(|it| u64::from_str_radix(it, 16).ok());
+                asked.numbers.extend(number);
+            }
+            Some("eth_getBlockReceipts" | "eth_getBlockByHash") => asked.bodies += 1,
+            _ => {}
+        }
+        Some(answer)
+    });
+    asked
+}
+
+/// A deployment on an L1, and whom to ask there.
+#[derive(Clone)]
+struct Seen {
+    url: String,
+    deployment: Deployment,
+}
+
+impl Seen {
+    fn of(world: &World) -> Result<Self> {
+        Ok(Self { url: world.l1.endpoint(), deployment: Deployment::read(&world.deployment())? })
+    }
+
+    fn behind(&self, proxy: &Proxy) -> Self {
+        Self { url: proxy.url(), ..self.clone() }
+    }
+
+    /// What a view comes to that reads all that there is, and with a file goes on from what is in that.
+    async fn read(&self, log: Option<&Path>) -> Result<String> {
+        self.read_knowing(log, |_| true).await
+    }
+
+    async fn read_knowing(
+        &self,
+        log: Option<&Path>,
+        known: impl Fn(&B256) -> bool + Send + 'static,
+    ) -> Result<String> {
+        let (seen, log) = (self.clone(), log.map(PathBuf::from));
+        let read = tokio::task::spawn_blocking(move || {
+            let mut view = seen.view(log.as_deref(), &known)?;
+            while view.poll(&known)?.more {}
+            Ok::<_, RollupError>(facts(&view))
+        });
+        Ok(read.await??)
+    }
+
+    fn view(
+        &self,
+        log: Option<&Path>,
+        known: &dyn Fn(&B256) -> bool,
+    ) -> Result<L1View, RollupError> {
+        let client = L1Client::new(&self.url, Duration::from_secs(10))?;
+        let view = L1View::new(client, self.deployment.clone());
+        match log {
+            Some(path) => view.with_log(path, known),
+            None => Ok(view),
+        }
+    }
+}
+
+/// All that a view says.
+fn facts(view: &L1View) -> String {
+    let head = view.head().map_or(0, |head| head.number);
+    let headers: Vec<_> = (0..=head).rev().take(1_024).map(|it| view.header(it)).collect();
+    let messages: Vec<_> = view.messages().range(0, u64::MAX).collect();
+    let states: Vec<_> = (0..=view.messages().len()).map(|it| view.messages().around(it)).collect();
+    let advanced = view.advanced_head();
+    let hashes: Vec<_> =
+        (0..=advanced.map_or(0, |(number, _)| number)).map(|it| view.advanced_hash(it)).collect();
+    let forced = (view.forced_from(0), view.forced_next());
+    let finalized = (view.finalized(), view.finalized_head());
+    format!("{headers:?} {messages:?} {states:?} {advanced:?} {hashes:?} {forced:?} {finalized:?}")
+}
+
+/// An L1 with deposits, forced transactions and L2 blocks.
+async fn told_world() -> Result<World> {
+    let world = World::new().await?;
+    // What is deployed stays, however deep L1 is reorganised.
+    world.provider.anvil_mine(Some(70), None).await?;
+    let sequencer = world.sequencer().await?;
+    let alice = Key::named("alice");
+    let l2 = provider_of(&sequencer)?;
+    for count in 1..=3_u128 {
+        world.deposit(alice.address(), U256::from(ETHER)).await?;
+        until("a deposit on L1", &sequencer, || async {
+            let status = sequencer.status();
+            Ok(l2.get_balance(alice.address()).await? == U256::from(count * ETHER)
+                && status.safe_head == status.unsafe_head)
+        })
+        .await?;
+    }
+    let forced = signed(&l2, &alice, Address::repeat_byte(2), 1, Bytes::new(), 21_000).await?;
+    let submit = IForcedInbox::submitCall { raw: forced.encoded_2718().into() };
+    world.l1_call(world.forced, U256::ZERO, submit.abi_encode()).await?;
+    until("the forced transaction", &sequencer, || async {
+        let status: Value =
+            l2.raw_request("rollup_forcedStatus".into(), ("0x0",)).await.unwrap_or_default();
+        Ok(status["discharged"] == true)
+    })
+    .await?;
+    sequencer.stop().await;
+    // One that is not dealt with.
+    let waits = signed_with(&alice, 9, Address::repeat_byte(2), 1, Bytes::new(), 21_000);
+    let submit = IForcedInbox::submitCall { raw: waits.encoded_2718().into() };
+    world.l1_call(world.forced, U256::ZERO, submit.abi_encode()).await?;
+    Ok(world)
+}
+
+/// Such an L1, whom to ask there, and a file for what is read of it, in a folder of its own.
+async fn told() -> Result<(World, Seen, TempDir, PathBuf)> {
+    let world = told_world().await?;
+    let seen = Seen::of(&world)?;
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("l1.log");
+    Ok((world, seen, folder, log))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_is_not_read_again_and_comes_to_the_same() -> Result<()> {
+    let (world, seen, _folder, log) = told().await?;
+    let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
+    let proxy = Proxy::start(server.addresses()[0])?;
+    let head = world.provider.get_block_number().await?;
+
+    let asked = record(&proxy);
+    let first = seen.behind(&proxy).read(Some(&log)).await?;
+    let all = asked.lock().unwrap().clone();
+    assert_eq!(all.numbers.len() as u64, head + 1 - seen.deployment.l1_block);
+    assert!(all.bodies > 8, "{all:?}");
+
+    let asked = record(&proxy);
+    let again = seen.behind(&proxy).read(Some(&log)).await?;
+    let none = asked.lock().unwrap().clone();
+    assert!(none.numbers.is_empty() && none.bodies == 0, "{none:?}");
+
+    // What has come since, and the block before it.
+    world.provider.anvil_mine(Some(5), None).await?;
+    world.deposit(Address::repeat_byte(3), U256::ONE).await?;
+    let asked = record(&proxy);
+    let later = seen.behind(&proxy).read(Some(&log)).await?;
+    let some = asked.lock().unwrap().clone();
+    let mut numbers = some.numbers;
+    numbers.sort_unstable();
+    assert_eq!(numbers, (head..=head + 6).collect::<Vec<_>>());
+    assert_eq!(some.bodies, 2, "the block with the deposit, and its receipts");
+
+    let fresh = seen.read(None).await?;
+    assert_eq!(later, fresh);
+    assert_eq!(again, first);
+    assert_ne!(first, fresh);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_l1_that_was_reorganised_meanwhile_is_followed_from_the_last_common_block() -> Result<()>
+{
+    let (world, seen, _folder, log) = told().await?;
+    let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
+    let proxy = Proxy::start(server.addresses()[0])?;
+    for depth in [1_u64, 2, 7, 64] {
+        // The oldest block that goes is none that would be made alike again.
+        world.deposit(Address::repeat_byte(4), U256::from(depth)).await?;
+        world.provider.anvil_mine(Some(depth - 1), None).await?;
+        let before = seen.read(Some(&log)).await?;
+        let head = world.provider.get_block_number().await?;
+        let nothing = Vec::<()>::new();
+        world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+        let asked = record(&proxy);
+        let after = seen.behind(&proxy).read(Some(&log)).await?;
+        let asked = asked.lock().unwrap().clone();
+        assert_eq!(after, seen.read(None).await?, "{depth}");
+        assert_ne!(after, before);
+        // In steps that double, and between two of them: not one by one, and nothing that stayed in full.
+        let stayed = head - depth;
+        let old = asked.numbers.iter().filter(|number| **number <= stayed).count();
+        assert!((1..=8).contains(&old), "{depth}: {asked:?}");
+        // And the file is that of the chain that there is.
+        assert_eq!(seen.read(Some(&log)).await?, after);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_starts_again_follows_a_reorganisation_that_is_too_deep_for_who_runs() -> Result<()> {
+    let (world, seen, _folder, log) = told().await?;
+    world.deposit(Address::repeat_byte(6), U256::ONE).await?;
+    world.provider.anvil_mine(Some(1_399), None).await?;
+    seen.read(Some(&log)).await?;
+    let (running, kept) = (seen.clone(), log.clone());
+    let running = tokio::task::spawn_blocking(move || {
+        let mut view = running.view(Some(&kept), &|_| true)?;
+        while view.poll(&|_| true)?.more {}
+        Ok::<_, RollupError>(view)
+    });
+    let mut running = running.await??;
+    let nothing = Vec::<()>::new();
+    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (1_400_u64, nothing)).await?;
+    let refused = tokio::task::spawn_blocking(move || running.poll(&|_| true).map(drop)).await?;
+    assert!(refused.unwrap_err().to_string().contains("reorganised below block"));
+    assert_eq!(seen.read(Some(&log)).await?, seen.read(None).await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_made_of_a_file_that_is_damaged_cut_short_or_of_another_l1() -> Result<()> {
+    let (_world, seen, _folder, log) = told().await?;
+    let expected = seen.read(Some(&log)).await?;
+    let whole = fs::read(&log)?;
+    for part in 0..40 {
+        let at = whole.len() * part / 40;
+        fs::write(&log, &whole[..at])?;
+        assert_eq!(seen.read(Some(&log)).await?, expected, "cut at {at}");
+        let mut flipped = whole.clone();
+        flipped[at + 1] ^= 1 << (part % 8);
+        fs::write(&log, &flipped)?;
+        assert_eq!(seen.read(Some(&log)).await?, expected, "flipped at {at}");
+        assert_eq!(fs::read(&log)?, whole, "what was cut off is there again");
+    }
+    // Of another deployment: nothing is taken over, and the file is begun anew.
+    let mut other = seen.clone();
+    other.deployment.message_queue = Address::repeat_byte(5);
+    let without = other.read(None).await?;
+    assert_ne!(without, expected);
+    assert_eq!(other.read(Some(&log)).await?, without);
+    assert_eq!(seen.read(Some(&log)).await?, expected);
+    // Of the same, on an L1 that has none of those blocks.
+    let elsewhere = Devnet::builder().timestamp(1_000_000_000).spawn().await?;
+    elsewhere.provider().anvil_mine(Some(200), None).await?;
+    let moved = Seen { url: elsewhere.endpoint(), ..seen.clone() };
+    assert_eq!(moved.read(Some(&log)).await?, moved.read(None).await?);
+    assert_eq!(seen.read(Some(&log)).await?, expected);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_loss_of_power_left_of_another_chain_behind_the_records_is_cut_off() -> Result<()> {
+    let (world, seen, _folder, log) = told().await?;
+    // A block that says nothing to the rollup, so that its record is as long as that of an empty one.
+    world.l1_call(Address::repeat_byte(8), U256::ONE, Vec::new()).await?;
+    world.provider.anvil_mine(Some(5), None).await?;
+    seen.read(Some(&log)).await?;
+    let before = fs::read(&log)?;
+    let head = world.provider.get_block_number().await?;
+    let nothing = Vec::<()>::new();
+    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (6_u64, nothing)).await?;
+    fs::remove_file(&log)?;
+    let after = seen.read(Some(&log)).await?;
+    let whole = fs::read(&log)?;
+    // The newest records are those of the other chain, of the same length and at the same place: each is whole.
+    let stale = whole.len() - 3 * 121;
+    assert!(before.len() == whole.len() && before[stale..] != whole[stale..]);
+    fs::write(&log, [&whole[..stale], &before[stale..]].concat())?;
+    let (opened, path) = (seen.clone(), log.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        let view = opened.view(Some(&path), &|_| true)?;
+        Ok::<_, RollupError>(view.head().map(|head| head.number))
+    });
+    assert_eq!(read.await??, Some(head - 3));
+    assert_eq!(seen.read(Some(&log)).await?, after);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l1_is_read_again_from_the_first_l2_block_on_that_the_chain_lacks() -> Result<()> {
+    let (world, seen, _folder, log) = told().await?;
+    let expected = seen.read(Some(&log)).await?;
+    let counted = seen.clone();
+    let hashes = tokio::task::spawn_blocking(move || {
+        let mut view = counted.view(None, &|_| true)?;
+        let mut hashes = Vec::new();
+        loop {
+            let update = view.poll(&|_| true)?;
+            hashes.extend(update.advanced.into_iter().map(|it| (it.hash, it.l1_block)));
+            if !update.more {
+                return Ok::<_, RollupError>(hashes);
+            }
+        }
+    });
+    let hashes = hashes.await??;
+    assert!(hashes.len() >= 3);
+    let server = world.l1.server().ok_or_eyre("the devnet serves HTTP")?;
+    let proxy = Proxy::start(server.addresses()[0])?;
+    for (count, missing) in hashes.iter().enumerate() {
+        let asked = record(&proxy);
+        let held: Vec<_> = hashes[..count].iter().map(|(hash, _)| *hash).collect();
+        let known = move |hash: &B256| held.contains(hash);
+        let read = seen.behind(&proxy).read_knowing(Some(&log), known).await?;
+        assert_eq!(read, expected);
+        let asked = asked.lock().unwrap().clone();
+        let first = asked.numbers.iter().min().copied();
+        assert_eq!(first, Some(missing.1 - 1), "behind the block before it");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_starts_again_fetches_no_block_that_it_has() -> Result<()> {
+    let world = told_world().await?;
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let (proxy, mut config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+    config.data_dir = Some(data.clone());
+    let safe = |node: &RollupNode| (node.status().safe_head, node.status().unsafe_head);
+    let mut stood = None;
+    for chain in ["none", "whole", "lost"] {
+        if chain == "lost" {
+            for part in ["blocks", "state"] {
+                fs::remove_dir_all(data.join(part))?;
+            }
+        }
+        let asked = record(&proxy);
+        let follower = RollupNode::start(config.clone()).await?;
+        until("L1", &follower, || async { Ok(follower.status().synced) }).await?;
+        let (stands, bodies) = (safe(&follower), asked.lock().unwrap().bodies);
+        assert!(stands.0.number >= 3 && stands.0 == stands.1, "{stands:?}");
+        assert_eq!(*stood.get_or_insert(stands), stands);
+        assert_eq!(bodies == 0, chain == "whole", "{bodies} lists of an L2 that is {chain}");
+        follower.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_whose_l1_was_reorganised_meanwhile_gives_up_what_is_gone() -> Result<()> {
+    let world = told_world().await?;
+    let folder = tempfile::tempdir()?;
+    let mut config = world.config(Role::Follower { sequencer: None });
+    config.data_dir = Some(folder.path().join("data"));
+    let follower = RollupNode::start(config.clone()).await?;
+    until("L1", &follower, || async { Ok(follower.status().synced) }).await?;
+    let before = follower.status().unsafe_head;
+    follower.stop().await;
+    let nothing = Vec::<()>::new();
+    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
+    let (again, fresh) = (RollupNode::start(config).await?, world.follower(None).await?);
+    for node in [&again, &fresh] {
+        until("L1", node, || async { Ok(node.status().synced) }).await?;
+    }
+    let after = again.status().unsafe_head;
+    assert!(after.number < before.number, "{after:?}");
+    assert_eq!((after, again.status().safe_head), (fresh.status().unsafe_head, after));
+    fresh.stop().await;
+    again.stop().await;
+    Ok(())
+}

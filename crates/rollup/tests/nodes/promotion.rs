@@ -1,0 +1,247 @@
+//! When a follower does not become the sequencer, and that it does as soon as nothing stands in the way.
+
+use crate::support::{World, provider_of, signed, until};
+use alloy_eips::Encodable2718 as _;
+use alloy_primitives::{Address, Bytes, U256};
+use alloy_provider::{DynProvider, Provider, ProviderBuilder, ext::AnvilApi};
+use enshrine_rollup::{Config, Role, RollupNode};
+use eyre::{Result, bail, ensure};
+use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use testkit::{ETHER, Key, Proxy};
+
+const DOCUMENT: &str = include_str!("../../../../docs/rollup-node.md");
+
+/// A follower that can be promoted, what is between it and L1, and its administrator.
+struct Standby {
+    node: RollupNode,
+    l1: Proxy,
+    admin: DynProvider,
+}
+
+impl Standby {
+    async fn start(world: &World, change: impl FnOnce(&mut Config)) -> Result<Self> {
+        let (l1, mut config) = world.behind_proxy(Role::Follower { sequencer: None })?;
+        config.standby = Some(Box::new(world.sequencer_config()?));
+        config.admin = Some("127.0.0.1:0".parse()?);
+        change(&mut config);
+        let node = RollupNode::start(config).await?;
+        let address = node.admin_address().unwrap();
+        let admin = ProviderBuilder::new()
+            .disable_recommended_fillers()
+            .connect_http(format!("http://{address}").parse()?)
+            .erased();
+        let standby = Self { node, l1, admin };
+        until("L1", &standby.node, || async { Ok(standby.node.status().synced) }).await?;
+        Ok(standby)
+    }
+
+    async fn ask(&self, method: &'static str, parameters: Value) -> Result<Value> {
+        Ok(self.admin.raw_request(method.into(), parameters).await?)
+    }
+
+    /// It refuses, with this code, which stands in the document, and this evidence.
+    async fn refuses(&self, method: &'static str, code: i64, evidence: Value) -> Result<()> {
+        let refused = self.admin.raw_request::<_, Value>(method.into(), json!([])).await;
+        let Err(error) = refused else { bail!("{method} is not refused") };
+        let answer = error.as_error_resp().cloned().unwrap();
+        ensure!(answer.code == code, "{answer:?}");
+        let data: Value =
+            answer.data.map_or(Ok(Value::Null), |it| serde_json::from_str(it.get()))?;
+        for (key, expected) in evidence.as_object().into_iter().flatten() {
+            ensure!(data[key] == *expected, "{key} of {data}, expected {expected}");
+        }
+        ensure!(DOCUMENT.contains(&format!("| `{code}` |")), "{code} is not in the document");
+        Ok(())
+    }
+
+    async fn promote(&self) -> Result<()> {
+        let head = self.ask("rollup_promote", json!([])).await?;
+        ensure!(head == serde_json::to_value(self.node.status().unsafe_head)?, "{head}");
+        until("the role", &self.node, || async { Ok(self.node.status().role == "sequencer") }).await
+    }
+
+    async fn demote(&self) -> Result<()> {
+        self.ask("rollup_demote", json!([])).await?;
+        until("the role", &self.node, || async { Ok(self.node.status().role == "follower") }).await
+    }
+}
+
+fn is_follower(standby: &Standby) {
+    assert_eq!(standby.node.status().role, "follower");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_a_node_has_and_keys_that_it_lacks_are_refused_and_else_it_changes()
+-> Result<()> {
+    let world = World::new().await?;
+    let standby = Standby::start(&world, |_| {}).await?;
+    standby.refuses("rollup_demote", -32_021, json!({ "got": "follower" })).await?;
+    standby.promote().await?;
+    standby.refuses("rollup_promote", -32_021, json!({ "got": "sequencer" })).await?;
+    standby.demote().await?;
+    let keyless = Standby::start(&world, |config| config.standby = None).await?;
+    keyless.refuses("rollup_promote", -32_022, json!({})).await?;
+    is_follower(&keyless);
+    keyless.node.stop().await;
+    standby.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_not_read_l1_is_not_promoted_until_it_has() -> Result<()> {
+    let world = World::new().await?;
+    let standby = Standby::start(&world, |_| {}).await?;
+    // It hears of blocks that it cannot read.
+    standby.l1.set(|request, answer| (!request.contains("eth_getBlockReceipts")).then_some(answer));
+    world.provider.anvil_mine(Some(3), None).await?;
+    world.deposit(Address::repeat_byte(1), U256::ONE).await?;
+    until("a fault", &standby.node, || async { Ok(standby.node.status().fault.is_some()) }).await?;
+    let head = world.provider.get_block_number().await?;
+    standby
+        .refuses("rollup_promote", -32_023, json!({ "expected": head, "got": head - 1 }))
+        .await?;
+    is_follower(&standby);
+    standby.l1.honest();
+    until("no fault", &standby.node, || async { Ok(standby.node.status().fault.is_none()) })
+        .await?;
+    standby.promote().await?;
+    standby.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_promoted_beside_a_living_sequencer() -> Result<()> {
+    let world = World::new().await?;
+    let sequencer = world.sequencer().await?;
+    let url = format!("ws://{}", sequencer.server().addresses()[0]);
+    let standby = Standby::start(&world, |config| {
+        config.role = Role::Follower { sequencer: Some(url.clone()) };
+    })
+    .await?;
+    let head = sequencer.status().unsafe_head.number;
+    standby.refuses("rollup_promote", -32_024, json!({ "url": url, "head": head })).await?;
+    is_follower(&standby);
+    sequencer.stop().await;
+    standby.promote().await?;
+    standby.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_transactions_of_its_account_wait_at_l1_only_force_promotes() -> Result<()> {
+    let world = World::new().await?;
+    let standby = Standby::start(&world, |_| {}).await?;
+    let account = world.l1.addresses()[1];
+    world.provider.anvil_set_auto_mine(false).await?;
+    let waits = alloy_rpc_types_eth::TransactionRequest::default().from(account).to(account);
+    let _pending = world.provider.send_transaction(waits).await?;
+    standby.refuses("rollup_promote", -32_025, json!({ "got": 0, "expected": 1 })).await?;
+    is_follower(&standby);
+    standby.ask("rollup_promote", json!([true])).await?;
+    until("the role", &standby.node, || async { Ok(standby.node.status().role == "sequencer") })
+        .await?;
+    standby.demote().await?;
+    standby.refuses("rollup_promote", -32_025, json!({ "got": 0, "expected": 1 })).await?;
+    // Once it is in a block, nothing has to be forced.
+    world.provider.anvil_set_auto_mine(true).await?;
+    world.provider.anvil_mine(Some(1), None).await?;
+    standby.promote().await?;
+    standby.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_without_ether_is_not_promoted_until_it_has_some() -> Result<()> {
+    let world = World::new().await?;
+    let standby = Standby::start(&world, |_| {}).await?;
+    let account = world.l1.addresses()[1];
+    world.provider.anvil_set_balance(account, U256::ZERO).await?;
+    let evidence = json!({ "account": account, "got": "0x0", "expected": "0x1" });
+    standby.refuses("rollup_promote", -32_026, evidence).await?;
+    is_follower(&standby);
+    world.provider.anvil_set_balance(account, U256::from(ETHER)).await?;
+    standby.promote().await?;
+    standby.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_the_policy_does_not_let_in_is_not_promoted_until_it_does() -> Result<()> {
+    let somebody = Address::repeat_byte(7);
+    let world = World::with_sequencer(somebody).await?;
+    let standby = Standby::start(&world, |_| {}).await?;
+    let account = world.l1.addresses()[1];
+    standby.refuses("rollup_promote", -32_027, json!({ "account": account })).await?;
+    is_follower(&standby);
+    standby.node.stop().await;
+
+    let world = World::with_sequencer(account).await?;
+    let standby = Standby::start(&world, |_| {}).await?;
+    standby.promote().await?;
+    standby.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_l1_cannot_be_asked_for_the_account_nobody_is_promoted() -> Result<()> {
+    let world = World::new().await?;
+    let standby = Standby::start(&world, |_| {}).await?;
+    let is_gone = Arc::new(AtomicBool::new(true));
+    let gone = Arc::clone(&is_gone);
+    standby.l1.set(move |request, answer| {
+        let refused = gone.load(Ordering::Relaxed) && request.contains("eth_getBalance");
+        (!refused).then_some(answer)
+    });
+    standby.refuses("rollup_promote", -32_028, json!({})).await?;
+    is_follower(&standby);
+    is_gone.store(false, Ordering::Relaxed);
+    standby.promote().await?;
+    standby.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_reorganisation_of_l1_takes_from_a_follower_comes_back_when_it_makes_blocks()
+-> Result<()> {
+    let world = World::new().await?;
+    let sequencer = world.sequencer().await?;
+    let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
+    let l2 = provider_of(&sequencer)?;
+    let is_settled = || {
+        let status = sequencer.status();
+        status.safe_head == status.unsafe_head
+    };
+    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    until("the deposit", &sequencer, || async {
+        Ok(!l2.get_balance(alice.address()).await?.is_zero() && is_settled())
+    })
+    .await?;
+    let stays = world.provider.get_block_number().await?;
+    let standby = Standby::start(&world, |_| {}).await?;
+    let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
+    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    until("the transfer", &sequencer, || async {
+        Ok(!l2.get_balance(bob).await?.is_zero() && is_settled())
+    })
+    .await?;
+    let l2 = provider_of(&standby.node)?;
+    let has_it = || async { Ok(!l2.get_balance(bob).await?.is_zero()) };
+    until("the follower", &standby.node, has_it).await?;
+    sequencer.stop().await;
+
+    // L1 takes back what stood behind the deposit, and nobody brings it again.
+    let depth = world.provider.get_block_number().await? - stays;
+    let nothing = Vec::<()>::new();
+    world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
+    until("the way back", &standby.node, || async { Ok(!has_it().await?) }).await?;
+    standby.promote().await?;
+    until("the transfer again", &standby.node, has_it).await?;
+    let again = l2.get_transaction_receipt(*transfer.tx_hash()).await?;
+    assert!(again.is_some_and(|receipt| receipt.status()));
+    standby.node.stop().await;
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! How much a block may hold: what L1 can carry of it.
+
+use crate::support::{L2_CHAIN, World, provider_of, until};
+use alloy_consensus::{Transaction as _, TxEip1559};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, U256, keccak256};
+use alloy_provider::{DynProvider, Provider};
+use alloy_sol_types::{SolCall as _, SolValue as _};
+use contracts::bindings::{IForcedInbox::submitCall, INativeRollup::advanceCall};
+use enshrine_rollup::{L1Limits, Prices, Role, RollupNode, SequencerConfig};
+use eyre::{OptionExt as _, Result, ensure};
+use serde_json::Value;
+use std::{ops::Range, time::Duration};
+use testkit::{ETHER, Key, rich};
+
+/// Accounts of the L2, so that the way to each is long.
+const ACCOUNTS: u64 = 4_000;
+/// More transfers than a block has room for.
+const TRANSFERS: u64 = 450;
+
+fn account(number: u64) -> Address {
+    Address::from_word(keccak256(number.to_be_bytes()))
+}
+
+/// An L2 with many accounts, two of them rich.
+async fn world() -> Result<World> {
+    let small = GenesisAccount { balance: U256::ONE, ..Default::default() };
+    let mut accounts: Vec<_> =
+        (0..ACCOUNTS).map(|number| (account(number), small.clone())).collect();
+    accounts.extend(["alice", "bob"].map(|name| (Key::named(name).address(), rich(ETHER))));
+    World::with(accounts).await
+}
+
+/// A sequencer that makes no block before all is sent.
+async fn sequencer(world: &World, block_time: Duration) -> Result<RollupNode> {
+    let mut config = world.sequencer_config()?;
+    config.block_time = block_time;
+    Ok(RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?)
+}
+
+/// Transfers of an account to others, one behind the other.
+fn transfers(name: &str, nonces: Range<u64>) -> impl Iterator<Item = Bytes> {
+    let key = Key::named(name);
+    nonces.map(move |nonce| {
+        let transfer = key.sign(TxEip1559 {
+            chain_id: L2_CHAIN,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 10_000_000_000,
+            max_priority_fee_per_gas: 1_000_000,
+            to: account(nonce * 8).into(),
+            value: U256::ONE,
+            ..Default::default()
+        });
+        transfer.encoded_2718().into()
+    })
+}
+
+/// Sends transfers of Alice.
+async fn send(l2: &DynProvider, nonces: Range<u64>) -> Result<()> {
+    for raw in transfers("alice", nonces) {
+        let _ = l2.send_raw_transaction(&raw).await?;
+    }
+    Ok(())
+}
+
+/// Calldata of what has advanced the rollup.
+async fn advances(world: &World) -> Result<Vec<Bytes>> {
+    let mut all = Vec::new();
+    for number in 0..=world.provider.get_block_number().await? {
+        let block = world.provider.get_block_by_number(number.into()).full().await?;
+        for transaction in block.ok_or_eyre("no block")?.transactions.into_transactions() {
+            if transaction.inner.signer() == world.l1.addresses()[1] {
+                all.push(transaction.input().clone());
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Waits until L1 has a block with all transfers of Alice, and all before it.
+async fn until_settled(sequencer: &RollupNode, l2: &DynProvider) -> Result<()> {
+    until("all transfers on L1", sequencer, || async {
+        let done = l2.get_transaction_count(Key::named("alice").address()).await? == TRANSFERS;
+        let status = sequencer.status();
+        Ok(done && status.safe_head == status.unsafe_head)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_is_as_long_as_l1_takes_it_as_calldata_in_compact_form() -> Result<()> {
+    let world = world().await?;
+    let sequencer = sequencer(&world, Duration::from_secs(4)).await?;
+    let l2 = provider_of(&sequencer)?;
+    send(&l2, 0..TRANSFERS).await?;
+    until_settled(&sequencer, &l2).await?;
+    let limit = L1Limits::default().input_bytes();
+    let inputs: Vec<Bytes> = l2.raw_request("rollup_inputsAfter".into(), ("0x0",)).await?;
+    let longest = inputs.iter().map(|input| input.len()).max().ok_or_eyre("no block")?;
+    ensure!(longest > limit, "no input is longer than {limit} bytes by itself: {longest}");
+    let lengths: Vec<_> = advances(&world).await?.iter().map(|data| data.len()).collect();
+    let most = lengths.iter().max().ok_or_eyre("no advance")?;
+    ensure!((limit / 2..L1Limits::default().bytes).contains(most), "{lengths:?}");
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_forced_transactions_takes_room_from_those_of_the_pool() -> Result<()> {
+    /// Entries of the queue, each of which takes more than half a kilobyte beside the block.
+    const FORCED: u64 = 40;
+    let world = world().await?;
+    let sequencer = sequencer(&world, Duration::from_secs(8)).await?;
+    let l2 = provider_of(&sequencer)?;
+    for raw in transfers("bob", 0..FORCED) {
+        world.l1_call(world.forced, U256::ZERO, submitCall { raw }.abi_encode()).await?;
+    }
+    send(&l2, 0..TRANSFERS).await?;
+    until_settled(&sequencer, &l2).await?;
+    assert_eq!(l2.get_transaction_count(Key::named("bob").address()).await?, FORCED);
+
+    let sizes: Vec<_> = advances(&world)
+        .await?
+        .iter()
+        .map(|data| {
+            let call = advanceCall::abi_decode(data)?;
+            Ok((data.len(), call.evidence.abi_encoded_size()))
+        })
+        .collect::<Result<_>>()?;
+    // Without that, such a block would be too long.
+    let limits = L1Limits::default();
+    let is_full =
+        |(all, beside): &(usize, usize)| *beside > 20_000 && *all > limits.input_bytes() - 5_000;
+    ensure!(sizes.iter().any(is_full), "{sizes:?}");
+    ensure!(sizes.iter().all(|(all, _)| *all < limits.bytes), "{sizes:?}");
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_budget_is_that_of_the_block_being_built_and_names_what_it_is_nearest_to() -> Result<()>
+{
+    let world = world().await?;
+    let sequencer = sequencer(&world, Duration::from_secs(3_600)).await?;
+    let l2 = provider_of(&sequencer)?;
+    let budget =
+        || async { Ok::<Value, eyre::Report>(l2.raw_request("rollup_budget".into(), ()).await?) };
+    let number = |value: &Value| value.as_u64().ok_or_eyre("no number");
+    let empty = budget().await?;
+    let limits = L1Limits::default();
+    let expected = [
+        ("inputBytes", limits.input_bytes() as u64),
+        ("executeGas", limits.execute_gas()),
+        ("gas", 10_000_000),
+    ];
+    let mut before = Vec::new();
+    for (name, limit) in expected {
+        let [used, most, left] = [
+            number(&empty[name]["used"])?,
+            number(&empty[name]["limit"])?,
+            number(&empty[name]["left"])?,
+        ];
+        assert_eq!((most, left), (limit, limit - used), "{name}");
+        before.push(used);
+    }
+    assert_eq!((number(&empty["block"])?, number(&empty["transactions"])?), (1, 0));
+    assert_eq!(number(&empty["waiting"])?, 0);
+
+    // One transfer: the bytes of the two ways, and gas for it.
+    send(&l2, 0..1).await?;
+    let one = budget().await?;
+    assert_eq!(number(&one["transactions"])?, 1);
+    assert_eq!(number(&one["gas"]["used"])?, 21_000);
+    let more = number(&one["inputBytes"]["used"])? - before[0];
+    assert!((200..3_000).contains(&more), "{more}");
+    assert!(number(&one["executeGas"]["used"])? > before[1] + 21_000);
+
+    // More than there is room for: bytes are short, and what is used stays within the limit.
+    send(&l2, 1..TRANSFERS).await?;
+    let full = budget().await?;
+    assert_eq!(full["nearest"], "inputBytes", "{full}");
+    let (held, waiting) = (number(&full["transactions"])?, number(&full["waiting"])?);
+    assert!(held > 100 && waiting > 0 && held + waiting == TRANSFERS, "{full}");
+    let [used, left] = ["used", "left"].map(|name| number(&full["inputBytes"][name]));
+    let (used, left) = (used?, left?);
+    assert!(used <= limits.input_bytes() as u64 && left < 2_000, "{full}");
+    sequencer.stop().await;
+    Ok(())
+}
+
+/// Whether a sequencer with these prices takes the transfer, and it comes into a block.
+async fn is_taken(world: &World, prices: Prices) -> Result<bool> {
+    let config = SequencerConfig { prices, ..world.sequencer_config()? };
+    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let l2 = provider_of(&sequencer)?;
+    let accepted = send(&l2, 0..1).await;
+    let is_underpriced = accepted.is_err();
+    if !is_underpriced {
+        until("the transfer to leave the pool", &sequencer, || async {
+            let status: Value = l2.raw_request("txpool_status".into(), ()).await?;
+            Ok(status["pending"] == "0x0")
+        })
+        .await?;
+    }
+    let taken = l2.get_transaction_count(Key::named("alice").address()).await? == 1;
+    sequencer.stop().await;
+    if is_underpriced {
+        ensure!(!taken);
+        accepted?;
+    }
+    Ok(taken)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_pays_less_than_the_sequencer_asks_is_not_taken() -> Result<()> {
+    let world = world().await?;
+    // The transfer pays this per gas, and some hundred times as much for each of its bytes.
+    let tip = 1_000_000;
+    let dear = is_taken(&world, Prices { gas: tip + 1, byte: 0 }).await;
+    let reason = dear.expect_err("the pool takes less than the least").to_string();
+    ensure!(reason.contains("tip") && reason.contains("1000001"), "{reason}");
+    ensure!(!is_taken(&world, Prices { gas: tip, byte: 21_000 * tip }).await?);
+    ensure!(is_taken(&world, Prices { gas: tip, byte: 2 * tip }).await?);
+
+    // What L1 asks for pays nothing of it: a deposit, which the operator relays, and what is forced.
+    let prices = Prices { gas: 2 * tip, byte: 21_000 * tip };
+    let config = SequencerConfig { prices, ..world.sequencer_config()? };
+    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    let (l2, carol) = (provider_of(&sequencer)?, Key::named("carol").address());
+    world.deposit(carol, U256::from(ETHER)).await?;
+    for raw in transfers("bob", 0..1) {
+        world.l1_call(world.forced, U256::ZERO, submitCall { raw }.abi_encode()).await?;
+    }
+    until("what L1 asks for", &sequencer, || async {
+        let bob = Key::named("bob").address();
+        Ok(!l2.get_balance(carol).await?.is_zero() && l2.get_transaction_count(bob).await? == 1)
+    })
+    .await?;
+    sequencer.stop().await;
+    Ok(())
+}
