@@ -41,12 +41,6 @@ pub(crate) fn complain(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Shows what is being done, on a line of standard error that the next call writes over.
-pub(crate) fn progress(text: fmt::Arguments<'_>) {
-    let mut err = io::stderr();
-    let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
-}
-
 /// An error with all that led to it, each said once: some errors repeat the one below them in their own
 /// text.
 pub(crate) fn told(error: &eyre::Report) -> String {

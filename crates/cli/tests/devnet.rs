@@ -22,7 +22,7 @@ fn launches() -> [Launch; 2] {
     let devnet = Launch {
         name: "the devnet".to_owned(),
         program: env!("CARGO_BIN_EXE_enshrine").into(),
-        arguments: vec!["devnet".to_owned(), "--no-tx-gas-cap".to_owned()],
+        arguments: vec!["devnet".to_owned()],
     };
     [anvil, devnet]
 }
@@ -66,6 +66,22 @@ fn random_steps_lead_to_the_same_answers() {
         }
     }
     assert!(report.records.len() > 2_000, "only {} requests", report.records.len());
+    assert_eq!(unexplained(&report), Vec::<String>::new());
+}
+
+#[test]
+fn random_steps_under_forks_from_before_the_merge_lead_to_the_same_answers() {
+    let [anvil, devnet] = launches();
+    let mut report = Report::default();
+    for ((fork, has_base_fee), seed) in Walk::EARLY.into_iter().zip(3..) {
+        let arguments = [Walk::arguments(), vec!["--hardfork".to_owned(), fork.to_owned()]];
+        let name = format!("random {fork}");
+        let mut player = Player::start([&anvil, &devnet], &name, &arguments.concat()).unwrap();
+        for step in Walk::early(seed, has_base_fee).take(300) {
+            report.records.extend(player.step(&step).unwrap());
+        }
+    }
+    assert!(report.records.len() > 450, "only {} requests", report.records.len());
     assert_eq!(unexplained(&report), Vec::<String>::new());
 }
 

@@ -163,8 +163,10 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     let mut genesis = l2_genesis(&predeploys, ProtocolFork::Osaka, 10_000_000, time.to());
     genesis.config = l2_chain_config(L2_CHAIN, ProtocolFork::Osaka);
     let (alice, bob) = (Key::named("alice"), Address::repeat_byte(0xb0));
-    genesis.alloc.insert(operator.address(), rich(ETHER));
-    genesis.alloc.insert(alice.address(), rich(ETHER));
+    let (carol, dave) = (Key::named("carol"), Address::repeat_byte(0xda));
+    for account in [operator.address(), alice.address(), carol.address()] {
+        genesis.alloc.insert(account, rich(ETHER));
+    }
     let deployment = deploy(l1.client(), &deployer, genesis).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let deployment = write_deployment(&deployment, folder.path()).unwrap().display().to_string();
@@ -184,7 +186,8 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     let leads = ["--role", "sequencer", "--sequencer", &to_second];
     // It gets nothing to L1, so that what it has acknowledged is with its follower alone.
     first.start(&[&leads[..], &["--daily-limit-gwei", "1"]].concat());
-    second.start(&["--role", "follower", "--sequencer", &to_first]);
+    let follows = ["--role", "follower", "--sequencer", &to_first];
+    second.start(&follows);
     keyless.start(&["--role", "follower", "--sequencer", &to_first]);
     until("the roles", || first.role() == "sequencer" && second.role() == "follower");
 
@@ -203,6 +206,11 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     }
     until("the follower", || second.nonce(alice.address()) == 8);
     assert_eq!(second.status()["safeHead"]["number"], json!(0));
+    // A follower that is killed still has what it has acknowledged.
+    second.send(&carol, 0, dave);
+    second.kill();
+    second.start(&follows);
+    until("L1", || ready(&second));
     first.kill();
     // While a transaction of the one that died may wait at L1, its nonces are not known.
     let _: Value = l1.client().request("evm_setAutomine", (false,)).unwrap();
@@ -222,6 +230,7 @@ fn a_follower_takes_the_place_of_a_killed_sequencer_which_comes_back_as_a_follow
     let _: Value = l1.client().request("evm_setAutomine", (true,)).unwrap();
     second.promote();
     assert_eq!(second.balance(bob), U256::from(8), "nothing that it had is lost");
+    until("what the follower had acknowledged", || second.balance(dave) == U256::ONE);
     for nonce in 8..12 {
         second.send(&alice, nonce, bob);
     }

@@ -46,3 +46,21 @@ fn the_engine_api_needs_a_secret_and_a_secret_a_use() {
     assert_eq!(shown["jwt_secret"].as_str(), Some(&*good));
     assert!(!said.contains("5a5a"), "the file is named, and not read");
 }
+
+#[test]
+fn what_l1_lets_a_transaction_have_is_never_less_than_on_mainnet() {
+    let key = format!("0x{}", "11".repeat(32));
+    let common = ["--role", "sequencer", "--deployment", "/nowhere/nothing.json"];
+    let keys = ["--l1", "http://127.0.0.1:1", "--advance-key", &key, "--operator-key", &key];
+    for (flags, expected) in [
+        (["--l1-transaction-bytes", "131071"], "--l1-transaction-bytes: at least 131072"),
+        (["--l1-transaction-gas", "16777215"], "--l1-transaction-gas: at least 16777216"),
+        // These are understood, and the first thing that is missing is the deployment.
+        (["--l1-transaction-bytes", "131072"], "nothing.json"),
+        (["--l1-transaction-gas", "16777216"], "nothing.json"),
+        (["--l1-transaction-bytes", "6000000"], "nothing.json"),
+    ] {
+        let (succeeded, said) = node(&[&common[..], &keys, &flags].concat());
+        assert!(!succeeded && said.contains(expected), "{flags:?}: {said}");
+    }
+}

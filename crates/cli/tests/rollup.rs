@@ -16,6 +16,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::{SystemTime, UNIX_EPOCH},
 };
 use testkit::{ETHER, Key, NodeProcess};
 use toolchain::{Toolchain, progress_to_stderr};
@@ -173,6 +174,28 @@ fn init_overwrites_nothing_and_uses_keys_that_are_there() {
     // Other keys make another L2, and so other addresses.
     fs::remove_file(path(Path::new(&folder), "keys.json")).unwrap();
     assert_ne!(json_of(&["init", &folder])["genesisHash"], first["genesisHash"]);
+}
+
+#[test]
+fn init_begins_an_l2_no_later_than_the_latest_block_of_l1() {
+    let begins = |l1: &str| {
+        let (_parent, folder) = place();
+        json_of(&["init", &folder, "--l1", l1]);
+        let genesis = json_of(&["genesis", &path(Path::new(&folder), "genesis.json")]);
+        genesis["timestamp"].as_u64().unwrap()
+    };
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let l1_at = |time: u64| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_enshrine"));
+        NodeProcess::start(command.args(["devnet", "--timestamp", &time.to_string()])).unwrap()
+    };
+    assert_eq!(begins(l1_at(1_700_000_000).client().url()), 1_700_000_000);
+    // An L1 whose clock is ahead of ours: a block of the L2 is not made in the future.
+    let before = now();
+    assert!((before..=now()).contains(&begins(l1_at(before + 3_600).client().url())));
+    // Nobody listens.
+    let before = now();
+    assert!((before - 60..=now() - 60).contains(&begins("http://127.0.0.1:1")));
 }
 
 #[test]
@@ -407,7 +430,7 @@ impl L1 {
         let top = self.tools.root();
         let folder = format!("{}/{name}", self.folder);
         let output = Command::new(env!("CARGO_BIN_EXE_enshrine"))
-            .args(["init", &folder, "--json"])
+            .args(["init", &folder, "--json", "--l1", self.url()])
             .args(flags)
             .current_dir(top)
             .output()
@@ -522,7 +545,17 @@ fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
     fs::write(&garbage, [7; 700]).unwrap();
     let said = refuse(&["calldata", "advance", &input, &garbage]);
     assert!(said.contains("garbage"), "{said}");
-    assert!(l1.send(deployment.rollup, &calldata), "the block is advanced");
+    // With its codes kept on L1: first somebody has to keep them.
+    let named = run(&["calldata", "advance", "--kept", &input]);
+    assert!(named.len() + 2_000 < calldata.len());
+    assert!(!l1.send(deployment.rollup, &named), "nobody keeps the codes");
+    let kept = json_of(&["calldata", "keep", &input]);
+    let proxy = kept[0]["to"].as_str().unwrap().parse().unwrap();
+    let keep = run(&["calldata", "keep", &input]);
+    assert_eq!(keep.trim(), kept[0]["calldata"]);
+    assert!(l1.send(proxy, &keep), "the codes are kept");
+    assert!(refuse(&["calldata", "keep", &garbage]).contains("garbage"));
+    assert!(l1.send(deployment.rollup, &named), "the block is advanced");
 
     // A node with another block in its place proves nothing that L1 would take.
     let (other, _) = bare_l2(&folder);
@@ -530,10 +563,10 @@ fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
     let said = refuse(&[&prove[..], &["--l2", other.client().url()]].concat());
     assert!(said.contains("is on another chain"), "{said}");
 
-    let escrow = json!([deployment.inbox, "0x64"]);
+    let escrow = json!([deployment.message_queue, "0x64"]);
     let _: Value = l1.node.client().request("anvil_setBalance", escrow).unwrap();
     let claim = run(&honest);
-    assert!(l1.send(deployment.inbox, &claim), "the message is claimed");
+    assert!(l1.send(deployment.message_queue, &claim), "the message is claimed");
     let balance: U256 = l1.node.client().request("eth_getBalance", (bob, "latest")).unwrap();
     assert_eq!(balance, U256::from(7));
     let said = refuse(&honest);

@@ -1,7 +1,11 @@
 //! An L2 under load: how many transactions it takes, how soon others see them, and how fast they are on
 //! L1 and rebuilt from it. Devnet, sequencer and followers are processes, and share this machine.
 
+mod large;
+mod lifted;
+
 use crate::{
+    budget::Budget,
     processes::{
         Deploying, L2_CHAIN, Rollup, balance, number as head, status, transfer, until, until_safe,
     },
@@ -10,12 +14,14 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use client::{Client, Options};
 use eyre::{OptionExt as _, Result, ensure, eyre};
+use large::Large;
+use lifted::Lifted;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread::{self, sleep},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use testkit::{ETHER, Key, NodeProcess, rich};
 
@@ -53,8 +59,8 @@ impl Spread {
 pub(crate) struct Load {
     /// Transfers of the load.
     transfers: u64,
-    /// Transfers that the sequencer takes in a second, and those that a devnet does.
-    accepted_per_second: [f64; 2],
+    /// Transfers that the sequencer takes in a second, and those that devnets do.
+    accepted_per_second: Accepted,
     /// From the answer to a transfer until the pending block has it.
     pending_ms: Spread,
     /// From a head of the sequencer to the same head of a follower that listens to it.
@@ -65,21 +71,42 @@ pub(crate) struct Load {
     /// millions of gas.
     settled_per_second: f64,
     settled_mgas_per_second: f64,
+    /// What bounds a block of them, on an L1 with the limits of mainnet.
+    bound: Budget,
     /// L1 gas of all that was brought there meanwhile, by the transfer.
     l1_gas_per_transfer: u64,
     /// What a follower that has nothing rebuilds from L1 in a second, its start included.
     rebuilt_mgas_per_second: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifted: Option<Lifted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    large: Option<Large>,
+}
+
+/// Transfers that are taken in a second.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Accepted {
+    sequencer: f64,
+    /// By a devnet that makes a block each second, as the sequencer does.
+    devnet: f64,
+    /// By one that makes none.
+    idle_devnet: f64,
+}
+
+/// A line of the table.
+fn row(what: &str, value: impl std::fmt::Display) {
+    let value = value.to_string();
+    println!("  {what:<58}{value:>18}");
 }
 
 impl Load {
     pub(crate) fn print(&self) {
-        let row = |what: &str, value: String| println!("  {what:<58}{value:>18}");
-        let [ours, devnet] = self.accepted_per_second;
+        let Accepted { sequencer, devnet, idle_devnet } = self.accepted_per_second;
         let of = |it: Spread| format!("{:.1} / {:.1}", it.p50, it.p99);
         println!("\nAn L2 of processes on this machine, {} transfers", self.transfers);
         row(
-            "accepted by the sequencer / by a devnet, per second",
-            format!("{ours:.0} / {devnet:.0}"),
+            "accepted by the sequencer / a devnet / an idle one, per s",
+            format!("{sequencer:.0} / {devnet:.0} / {idle_devnet:.0}"),
         );
         row("accepted until pending, ms, p50 / p99", of(self.pending_ms));
         row("head of the sequencer until the follower's, ms, p50 / p99", of(self.follower_lag_ms));
@@ -88,11 +115,29 @@ impl Load {
         row("settled on L1, Mgas per second", format!("{:.1}", self.settled_mgas_per_second));
         row("L1 gas per transfer", self.l1_gas_per_transfer.to_string());
         row("rebuilt from L1, Mgas per second", format!("{:.0}", self.rebuilt_mgas_per_second));
+        println!("  what bounds a full block is {}", self.bound.shown());
+        if let Some(lifted) = &self.lifted {
+            lifted.print();
+        }
+        if let Some(large) = &self.large {
+            large.print();
+        }
     }
 }
 
-/// Measures all of it.
-pub(crate) fn run(report: &mut Report) -> Result<()> {
+/// Measures all of it, the last part with so many accounts.
+pub(crate) fn run(accounts: u64, report: &mut Report) -> Result<()> {
+    let mut load = of_a_small_one(report)?;
+    load.lifted = Some(lifted::run(report)?);
+    if accounts > 0 {
+        load.large = Some(large::run(accounts, report)?);
+    }
+    report.load = Some(load);
+    Ok(())
+}
+
+/// On an L1 with the limits of mainnet, and with next to no state.
+fn of_a_small_one(report: &mut Report) -> Result<Load> {
     report.part("An L2 under load");
     let rollup = Rollup::create(Deploying::Plainly, report)?;
     let many = (PAYERS as u64 * TRANSFERS * 2).to_string();
@@ -123,27 +168,39 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let deposit_blocks = head(sequencer.client())? - before;
 
     let raw: Vec<Vec<Bytes>> = payers.iter().map(transfers).collect();
-    let devnet = rollup.devnet(&["--no-mining", "--chain-id", &L2_CHAIN.to_string()])?;
-    for key in &payers {
-        let request = (key.address(), rich(ETHER).balance);
-        devnet.client().request::<_, Value>("anvil_setBalance", request)?;
-    }
-    let by_the_devnet = send_all(devnet.client().url(), &raw)?;
-    drop(devnet);
-    report.step("the devnet has taken them all".to_owned());
+    let [devnet, idle_devnet] = [&["--block-time", "1"][..], &["--no-mining"]].map(|mining| {
+        let chain = ["--chain-id", &L2_CHAIN.to_string()];
+        let devnet = rollup.devnet(&[mining, &chain].concat())?;
+        for key in &payers {
+            let request = (key.address(), rich(ETHER).balance);
+            devnet.client().request::<_, Value>("anvil_setBalance", request)?;
+        }
+        send_all(devnet.client().url(), &raw)
+    });
+    let (devnet, idle_devnet) = (devnet?, idle_devnet?);
+    report.step("two devnets have taken them all".to_owned());
+    // Each deposit was an L1 block, a second later than the one before. Until that time has come the L2, which keeps
+    // to L1's clock, has a second more with each L1 block alone.
+    until("the time of L1's head", || {
+        let head: Value = rollup.l1.client().request("eth_getBlockByNumber", ("latest", false))?;
+        let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
+        Ok(SystemTime::now() >= UNIX_EPOCH + Duration::from_secs(time.to()))
+    })?;
 
     let first = head(sequencer.client())?;
     let l1_before = head(rollup.l1.client())?;
     let done = AtomicBool::new(false);
     let begun = Instant::now();
     let accepted = send_all(sequencer.client().url(), &raw)?;
-    report.step("the sequencer has taken them all".to_owned());
+    let accepted = Accepted { sequencer: accepted, devnet, idle_devnet };
+    let bound = Budget::of(sequencer.client())?;
+    report.step(format!("the sequencer has taken them all; bound by {}", bound.shown()));
     let follower = rollup.follower_of(&sequencer)?;
     let (pending, seen) = thread::scope(|scope| {
         let looks =
             [&sequencer, &follower].map(|node| scope.spawn(|| heads(node.client().url(), &done)));
         let probes = scope.spawn(|| probe_pending(sequencer.client().url(), &probe, &done));
-        let settled = until_settled(&sequencer, &payers);
+        let settled = until_settled(&sequencer, &payers, TRANSFERS);
         done.store(true, Ordering::Relaxed);
         let pending = probes.join().map_err(|_| eyre!("the probes have panicked"))?;
         let mut seen = Vec::new();
@@ -164,29 +221,37 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     let l1_gas = advances(rollup.l1.client(), rollup.deployment.rollup, l1_before + 1)?;
 
     let (_, all_gas) = blocks(sequencer.client(), 1, last)?;
+    drop(follower);
+    let rebuilding = rebuild(&rollup, sequencer, report)?;
+
+    Ok(Load {
+        transfers,
+        accepted_per_second: accepted,
+        pending_ms: Spread::of(pending)?,
+        follower_lag_ms: Spread::of(lags)?,
+        deposit_blocks,
+        settled_per_second: transfers as f64 / took,
+        settled_mgas_per_second: gas as f64 / 1e6 / took,
+        bound,
+        l1_gas_per_transfer: l1_gas / transfers,
+        rebuilt_mgas_per_second: all_gas as f64 / 1e6 / rebuilding,
+        lifted: None,
+        large: None,
+    })
+}
+
+/// Ends a sequencer; seconds until a follower with nothing has all that it has brought to L1.
+fn rebuild(rollup: &Rollup, sequencer: NodeProcess, report: &mut Report) -> Result<f64> {
     let expected = until_safe(sequencer.client())?;
-    drop((follower, sequencer));
+    drop(sequencer);
     let begun = Instant::now();
     let rebuilt = rollup.follower()?;
     until(
         "the chain to be rebuilt",
         || Ok(status(rebuilt.client())?.safe_head.number >= expected),
     )?;
-    let rebuilding = begun.elapsed().as_secs_f64();
     report.step("a follower has rebuilt it from L1".to_owned());
-
-    report.load = Some(Load {
-        transfers,
-        accepted_per_second: [accepted, by_the_devnet],
-        pending_ms: Spread::of(pending)?,
-        follower_lag_ms: Spread::of(lags)?,
-        deposit_blocks,
-        settled_per_second: transfers as f64 / took,
-        settled_mgas_per_second: gas as f64 / 1e6 / took,
-        l1_gas_per_transfer: l1_gas / transfers,
-        rebuilt_mgas_per_second: all_gas as f64 / 1e6 / rebuilding,
-    });
-    Ok(())
+    Ok(begun.elapsed().as_secs_f64())
 }
 
 /// An account that nobody has.
@@ -273,13 +338,13 @@ fn lags(seen: &[Vec<(u64, Instant)>]) -> Vec<f64> {
     sequencer.iter().skip(1).filter_map(lag).collect()
 }
 
-/// Waits until blocks that L1 has hold all transfers.
-fn until_settled(sequencer: &NodeProcess, payers: &[Key]) -> Result<()> {
+/// Waits until blocks that L1 has hold all that each of them has sent, up to this nonce.
+fn until_settled(sequencer: &NodeProcess, payers: &[Key], sent: u64) -> Result<()> {
     let client = sequencer.client();
     let is_done = |payer: &Key| -> Result<bool> {
         let request = (payer.address(), "latest");
         let nonce: U64 = client.request("eth_getTransactionCount", request)?;
-        Ok(nonce.to::<u64>() == TRANSFERS)
+        Ok(nonce.to::<u64>() == sent)
     };
     // As long as it goes on it is only slow.
     let mut number = 0;

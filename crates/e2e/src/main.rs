@@ -7,6 +7,8 @@
 //! Everything is real: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code tells whether all went as it must.
 
+mod bridge;
+mod budget;
 mod devnet;
 mod gas;
 mod load;
@@ -66,6 +68,10 @@ struct Arguments {
     #[arg(long, conflicts_with_all = ["block", "in_process", "quick", "keep", "soak"])]
     load: bool,
 
+    /// Accounts of the L2 whose blocks --load times; 0 leaves that out.
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, requires = "load")]
+    accounts: u64,
+
     /// One JSON document instead of text.
     #[arg(long)]
     json: bool,
@@ -111,7 +117,7 @@ fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
         return Ok((report, None));
     }
     if arguments.load {
-        load::run(&mut report)?;
+        load::run(arguments.accounts, &mut report)?;
         return Ok((report, None));
     }
     story::tell(arguments.in_process, &mut report)?;

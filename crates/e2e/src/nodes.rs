@@ -6,8 +6,10 @@ mod faults;
 mod traffic;
 
 use crate::{
+    bridge::Token,
+    budget::Budget,
     processes::{
-        Deploying, L1_CHAIN, L2_CHAIN, Rollup, balance, block_hash, nonce, receipt, send, shown,
+        Deploying, L2_CHAIN, Rollup, balance, block_hash, claim, nonce, receipt, send, shown,
         signed, status, until, until_safe,
     },
     report::{Figures, Report},
@@ -15,7 +17,6 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
-use bridge::Token;
 use client::Client;
 use contracts::{L2_MESSENGER, PREMINT, bindings::IL2Messenger};
 use eyre::{OptionExt, Result, ensure};
@@ -108,11 +109,11 @@ pub(crate) fn tell(report: &mut Report) -> Result<Nodes> {
     report.part("What is locked up, and what is owed");
     let l2 = sequencer.client();
     until_safe(l2)?;
-    let escrow = balance(rollup.l1.client(), rollup.deployment.inbox)?;
+    let escrow = balance(rollup.l1.client(), rollup.deployment.message_queue)?;
     let owed = PREMINT - balance(l2, L2_MESSENGER)?;
     ensure!(escrow == owed, "{escrow} wei are locked up, and {owed} are on the L2");
     report.step(format!("{escrow} wei are locked up on L1, and as many have come to the L2"));
-    token.check(&rollup, l2, report)?;
+    bridge::check(&token, &rollup, l2, report)?;
     report.figures = Some(figures);
     Ok(Nodes { rollup, sequencer, follower })
 }
@@ -132,6 +133,7 @@ fn throughput(
         last = l2.request("eth_sendRawTransaction", (raw,))?;
     }
     let accepted = begun.elapsed().as_secs_f64();
+    let budget = Budget::of(l2)?;
     let number = receipt(l2, last)?.block_number.ok_or_eyre("a receipt without a block")?;
     let included = begun.elapsed().as_secs_f64();
     until("L1", || Ok(status(l2)?.safe_head.number >= number))?;
@@ -144,6 +146,8 @@ fn throughput(
         "{TRANSFERS} transfers: accepted in {accepted:.1} s, in blocks after {included:.1} s, on L1 after \
          {settled:.1} s"
     ));
+    report
+        .step(format!("with the limits of mainnet a block of them is bound by {}", budget.shown()));
     Ok(())
 }
 
@@ -168,24 +172,16 @@ fn withdraw(
     let input = call.abi_encode().into();
     let hash = send(l2, L2_CHAIN, alice, L2_MESSENGER.into(), 2 * ETHER, input, 200_000)?;
     let number = receipt(l2, hash)?.block_number.ok_or_eyre("a receipt without a block")?;
-    claim(rollup, l2, alice, 0, number)?;
+    until("L1", || Ok(status(l2)?.safe_head.number >= number))?;
+    claim(rollup, l2, alice, 0)?;
     ensure!(
         balance(rollup.l1.client(), target)? == U256::from(2 * ETHER),
         "Dave was paid something else"
     );
     figures.withdrawal_seconds = begun.elapsed().as_secs_f64();
     report.step(format!("2 ETH withdrawn, proven and claimed on L1 after {}", shown(begun)));
-    let number = token.withdraw(rollup, l2, alice)?;
-    claim(rollup, l2, alice, 1, number)?;
-    token.check(rollup, l2, report)
-}
-
-/// Claims a message to L1, which stands in an L2 block.
-fn claim(rollup: &Rollup, l2: &Client, from: &Key, index: u64, block: u64) -> Result<()> {
-    until("L1", || Ok(status(l2)?.safe_head.number >= block))?;
-    let claim: Bytes = l2.request("rollup_claimProof", (format!("{index:#x}"),))?;
-    let (l1, inbox) = (rollup.l1.client(), rollup.deployment.inbox);
-    let hash = send(l1, L1_CHAIN, from, inbox.into(), 0, claim, 1_500_000)?;
-    ensure!(receipt(l1, hash)?.status(), "the claim failed");
-    Ok(())
+    let number = bridge::withdraw(token, l2, alice)?;
+    until("L1", || Ok(status(l2)?.safe_head.number >= number))?;
+    claim(rollup, l2, alice, 1)?;
+    bridge::check(token, rollup, l2, report)
 }

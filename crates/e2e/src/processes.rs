@@ -3,7 +3,7 @@
 use crate::{devnet, report::Report, scripts::Scripts};
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_genesis::Genesis;
+use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_sol_types::SolCall;
@@ -54,32 +54,48 @@ pub(crate) enum Deploying {
     ByScripts,
 }
 
+/// What a rollup is made of.
+#[derive(Debug)]
+pub(crate) struct Design {
+    pub(crate) deploying: Deploying,
+    /// Flags of its L1.
+    pub(crate) l1: &'static [&'static str],
+    /// Gas limit of the L2's blocks, if not the usual one.
+    pub(crate) gas_limit: Option<u64>,
+    /// Accounts that are on the L2 from its beginning, if it is deployed plainly.
+    pub(crate) accounts: Vec<(Address, GenesisAccount)>,
+}
+
+impl From<Deploying> for Design {
+    fn from(deploying: Deploying) -> Self {
+        Self { deploying, l1: &["--verify-blocks"], gas_limit: None, accounts: Vec::new() }
+    }
+}
+
 impl Rollup {
-    pub(crate) fn create(deploying: Deploying, report: &mut Report) -> Result<Self> {
+    pub(crate) fn create(design: impl Into<Design>, report: &mut Report) -> Result<Self> {
+        let Design { deploying, l1, gas_limit, accounts } = design.into();
         let program = devnet::build()?;
-        let l1 = NodeProcess::start(&mut l1_command(&program))?;
+        let l1 = NodeProcess::start(l1_command(&program).args(l1))?;
         // The scripts may write there.
         let caches = toolchain::find_root()?.join("cache");
         fs::create_dir_all(&caches)?;
         let folder = tempfile::Builder::new().prefix("e2e-").tempdir_in(caches)?;
         let place = folder.path().join("rollup");
-        let head: Value = l1.client().request("eth_getBlockByNumber", ("latest", false))?;
-        let time: U64 = serde_json::from_value(head["timestamp"].clone())?;
         let policy = match deploying {
             Deploying::Plainly => "none",
             Deploying::ByScripts => "permissioned",
         };
-        run(Command::new(&program).arg("init").arg(&place).args([
-            "--dev",
-            "--policy",
-            policy,
-            "--timestamp",
-            &time.to::<u64>().to_string(),
-            "--l1",
-            l1.client().url(),
-        ]))?;
+        let mut init = Command::new(&program);
+        init.arg("init").arg(&place).args(["--dev", "--policy", policy]);
+        init.args(["--l1", l1.client().url()]);
+        if let Some(gas_limit) = gas_limit {
+            init.args(["--gas-limit", &gas_limit.to_string()]);
+        }
+        run(&mut init)?;
         report.step("enshrine init has made genesis, keys and configurations".to_owned());
-        let genesis: Genesis = serde_json::from_slice(&fs::read(place.join("genesis.json"))?)?;
+        let mut genesis: Genesis = serde_json::from_slice(&fs::read(place.join("genesis.json"))?)?;
+        genesis.alloc.extend(accounts);
         let keys: Value = serde_json::from_slice(&fs::read(place.join("keys.json"))?)?;
         let advance: Address = serde_json::from_value(keys["advance"]["address"].clone())?;
         let operator = Key::named("operator");
@@ -130,7 +146,9 @@ impl Rollup {
     pub(crate) fn revive_l1(&mut self, state: &Path, down: Duration) -> Result<()> {
         self.l1.kill();
         sleep(down);
-        self.l1 = NodeProcess::start(l1_command(&self.program).arg("--load-state").arg(state))?;
+        let mut command = l1_command(&self.program);
+        command.args(["--verify-blocks", "--load-state"]).arg(state);
+        self.l1 = NodeProcess::start(&mut command)?;
         if let Some(proxy) = &self.proxy {
             proxy.redirect(self.l1.address());
         }
@@ -151,6 +169,19 @@ impl Rollup {
 
     pub(crate) fn sequencer_with(&self, flags: &[&str]) -> Result<NodeProcess> {
         self.start(&mut self.sequencer_command(flags), "sequencer.log")
+    }
+
+    /// A sequencer that writes what it does with each block to its log, as JSON, and may take minutes to begin.
+    pub(crate) fn telling_sequencer(&self, flags: &[&str]) -> Result<NodeProcess> {
+        let mut command = self.sequencer_command(flags);
+        command.env("RUST_LOG", "warn,enshrine_node=info").args(["--log-format", "json"]);
+        let mut node = self.spawn(&mut command, "sequencer.log")?;
+        let begun = Instant::now();
+        while let Err(error) = node.until_ready() {
+            let is_slow = node.ended()?.is_none() && begun.elapsed() < PATIENCE;
+            ensure!(is_slow, "{error}, {}", self.last_words("sequencer.log"));
+        }
+        Ok(node)
     }
 
     /// A sequencer that may not answer yet.
@@ -247,14 +278,19 @@ impl Rollup {
         self.folder.path()
     }
 
+    /// Where a node writes its log.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// The end of what a node has written.
     pub(crate) fn last_words(&self, log: &str) -> String {
-        tail(&self.folder.path().join(log))
+        tail(&self.log(log))
     }
 
     pub(crate) fn deposit(&self, from: &Key, to: Address, value: u128) -> Result<()> {
         let l1 = self.l1.client();
-        let hash = send_deposit(l1, self.deployment.inbox, from, to, value)?;
+        let hash = send_deposit(l1, self.deployment.message_queue, from, to, value)?;
         ensure!(receipt(l1, hash)?.status(), "the deposit failed");
         Ok(())
     }
@@ -263,14 +299,23 @@ impl Rollup {
 /// Sends a deposit, which is in no block yet.
 pub(crate) fn send_deposit(
     l1: &Client,
-    inbox: Address,
+    message_queue: Address,
     from: &Key,
     to: Address,
     value: u128,
 ) -> Result<B256> {
     let call =
         IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
-    send(l1, L1_CHAIN, from, inbox.into(), value, call.abi_encode().into(), 300_000)
+    send(l1, L1_CHAIN, from, message_queue.into(), value, call.abi_encode().into(), 300_000)
+}
+
+/// Claims a message to L1 that stands in an L2 block which L1 has.
+pub(crate) fn claim(rollup: &Rollup, l2: &Client, from: &Key, index: u64) -> Result<()> {
+    let claim: Bytes = l2.request("rollup_claimProof", (format!("{index:#x}"),))?;
+    let (l1, message_queue) = (rollup.l1.client(), rollup.deployment.message_queue);
+    let hash = send(l1, L1_CHAIN, from, message_queue.into(), 0, claim, 1_500_000)?;
+    ensure!(receipt(l1, hash)?.status(), "the claim of message {index} failed");
+    Ok(())
 }
 
 /// A part of what `rollup_syncStatus` answers.
@@ -410,7 +455,7 @@ fn l1_command(program: &Path) -> Command {
     let mut command = Command::new(program);
     // What EXECUTE refuses there is no news: scripts ask it with nothing, to see whether it is there.
     command.env("RUST_LOG", "error");
-    command.args(["devnet", "--silent", "--verify-blocks", "--chain-id", "31337"]);
+    command.args(["devnet", "--silent", "--chain-id", "31337"]);
     command
 }
 
@@ -431,8 +476,8 @@ fn tail(log: &Path) -> String {
     format!("its last words: {}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
 }
 
-pub(crate) fn has_deposit(l1: &Client, inbox: Address, number: u64) -> Result<bool> {
+pub(crate) fn has_deposit(l1: &Client, message_queue: Address, number: u64) -> Result<bool> {
     let number = format!("{number:#x}");
-    let filter = json!({ "address": inbox, "fromBlock": number, "toBlock": number });
+    let filter = json!({ "address": message_queue, "fromBlock": number, "toBlock": number });
     Ok(!l1.request::<_, Vec<Value>>("eth_getLogs", (filter,))?.is_empty())
 }

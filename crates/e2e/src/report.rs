@@ -1,6 +1,7 @@
 //! What the run says of itself.
 
 use crate::{load::Load, progress::Progress};
+use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -33,6 +34,20 @@ impl Advanced {
     pub(crate) fn overhead_gas(&self) -> Option<u64> {
         (self.l1_gas > self.floor_gas).then(|| self.l1_gas - self.execute_gas - self.calldata_gas)
     }
+
+    fn cells(&self) -> [String; 9] {
+        [
+            self.name.clone(),
+            self.gas.to_string(),
+            self.witness_bytes.to_string(),
+            self.input_bytes.to_string(),
+            self.l1_gas.to_string(),
+            self.execute_gas.to_string(),
+            self.calldata_gas.to_string(),
+            self.overhead_gas().map_or_else(|| "floor".to_owned(), |gas| gas.to_string()),
+            format!("{:.1}", self.ms),
+        ]
+    }
 }
 
 /// A real block that went through EXECUTE.
@@ -54,6 +69,21 @@ pub(crate) struct RealBlock {
     pub(crate) ms: f64,
     /// Why it is no block of an L2, if it is none.
     pub(crate) refused_under_l2_rules: Option<String>,
+}
+
+impl RealBlock {
+    fn cells(&self) -> [String; 8] {
+        [
+            self.name.clone(),
+            self.gas.to_string(),
+            self.transactions.to_string(),
+            self.witness_bytes.to_string(),
+            self.input_bytes.to_string(),
+            self.execute_gas.to_string(),
+            format!("{:.1}", self.ms),
+            self.refused_under_l2_rules.clone().unwrap_or_else(|| "valid".to_owned()),
+        ]
+    }
 }
 
 /// How fast the L2 of processes is for its users, all of them on one machine.
@@ -191,54 +221,28 @@ impl Report {
             return;
         }
         println!("\nBlocks advanced on L1 (sizes in bytes)");
-        println!(
-            "  {:<34}{:>9}{:>9}{:>9}{:>10}{:>10}{:>10}{:>10}{:>8}",
-            "block",
-            "L2 gas",
-            "witness",
-            "input",
-            "L1 gas",
-            "EXECUTE",
-            "calldata",
-            "overhead",
+        let heads = [
+            "block", "L2 gas", "witness", "input", "L1 gas", "EXECUTE", "calldata", "overhead",
             "ms",
-        );
-        for row in &self.advanced {
-            println!(
-                "  {:<34}{:>9}{:>9}{:>9}{:>10}{:>10}{:>10}{:>10}{:>8.1}",
-                row.name,
-                row.gas,
-                row.witness_bytes,
-                row.input_bytes,
-                row.l1_gas,
-                row.execute_gas,
-                row.calldata_gas,
-                row.overhead_gas().map_or_else(|| "floor".to_owned(), |gas| gas.to_string()),
-                row.ms,
-            );
-        }
+        ];
+        print_table(&heads, self.advanced.iter().map(Advanced::cells));
         if self.real_blocks.is_empty() {
             return;
         }
         println!(
             "\nReal blocks through the same EXECUTE (L1 profile, gas limits lifted; sizes in bytes)"
         );
-        println!(
-            "  {:<20}{:>12}{:>6}{:>10}{:>10}{:>12}{:>8}  under L2 rules",
-            "block", "gas", "txs", "witness", "input", "EXECUTE", "ms",
-        );
-        for row in &self.real_blocks {
-            println!(
-                "  {:<20}{:>12}{:>6}{:>10}{:>10}{:>12}{:>8.1}  {}",
-                row.name,
-                row.gas,
-                row.transactions,
-                row.witness_bytes,
-                row.input_bytes,
-                row.execute_gas,
-                row.ms,
-                row.refused_under_l2_rules.as_deref().unwrap_or("valid"),
-            );
-        }
+        let heads = ["block", "gas", "txs", "witness", "input", "EXECUTE", "ms", "under L2 rules"];
+        print_table(&heads, self.real_blocks.iter().map(RealBlock::cells));
     }
+}
+
+/// Prints what is in rows below heads: numbers end where others of their column do.
+fn print_table<const N: usize>(heads: &[&str; N], rows: impl Iterator<Item = [String; N]>) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(heads).add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{}", table.trim_fmt());
 }

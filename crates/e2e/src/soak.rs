@@ -2,6 +2,7 @@
 //!
 //! The choices follow from the seed; what the processes are doing when a fault meets them does not.
 
+mod crossing;
 mod faults;
 mod ledger;
 mod plan;
@@ -17,8 +18,9 @@ use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_eth::Log;
 use client::Client;
 use contracts::{L2_MESSENGER, PREMINT, bindings::INativeRollup, sent_in};
+use crossing::Crossing;
 use eyre::{Result, WrapErr as _, ensure, eyre};
-use ledger::{Ledger, send_all};
+use ledger::{Ledger, Ways, send_all};
 use plan::{Fault, Random, Step};
 use serde_json::{Value, json};
 use std::{
@@ -40,9 +42,11 @@ struct Soak {
     sequencer: NodeProcess,
     follower: NodeProcess,
     users: Vec<Key>,
+    crossing: Crossing,
     random: Random,
     ledger: Ledger,
     steps: u64,
+    claims: u64,
     kills: u64,
     faults: u64,
 }
@@ -62,11 +66,14 @@ pub(crate) fn run(minutes: f64, seed: u64, report: &mut Report) -> Result<()> {
     }
     soak.check_all()?;
     report.step(format!(
-        "{} steps, {} faults, {} times kill -9; {} transactions acknowledged, all of them on L1",
+        "{} steps, {} faults, {} times kill -9; {} transactions acknowledged, all of them on L1; {} claims, {} \
+         forced transactions",
         soak.steps,
         soak.faults,
         soak.kills,
-        soak.ledger.acknowledged()
+        soak.ledger.acknowledged(),
+        soak.claims,
+        soak.crossing.check_forced(&soak.rollup, soak.sequencer.client())?
     ));
     Ok(())
 }
@@ -85,6 +92,7 @@ impl Soak {
                 Ok(balance(sequencer.client(), user.address())? >= U256::from(100 * ETHER))
             })?;
         }
+        let crossing = Crossing::begin(&rollup, sequencer.client(), &users)?;
         until_safe(sequencer.client())?;
         rollup.l1.client().request::<_, Value>("anvil_mine", (BURIED,))?;
         // What stands there is nothing that a reorganisation may take away.
@@ -95,9 +103,11 @@ impl Soak {
             sequencer,
             follower,
             users,
+            crossing,
             random: Random(seed),
             ledger: Ledger::default(),
             steps: 0,
+            claims: 0,
             kills: 0,
             faults: 0,
         })
@@ -114,11 +124,15 @@ impl Soak {
         let fault = step.fault;
         faults::save_l1(self, fault)?;
         // The fault meets the nodes in the midst of the traffic, whatever they are at then.
-        let l2 = self.sequencer.client().url().to_owned();
-        let l1 = self.rollup.l1.client().url().to_owned();
-        let (users, inbox) = (self.users.clone(), self.rollup.deployment.inbox);
+        let ways = Ways {
+            l2: self.sequencer.client().url().to_owned(),
+            l1: self.rollup.l1.client().url().to_owned(),
+            message_queue: self.rollup.deployment.message_queue,
+            users: self.users.clone(),
+            crossing: self.crossing.clone(),
+        };
         let sent = thread::scope(|scope| {
-            let traffic = scope.spawn(|| send_all(&l2, &l1, inbox, &users, &step));
+            let traffic = scope.spawn(|| send_all(&ways, &step));
             sleep(Duration::from_millis(step.delay));
             let suffered = self.suffer(fault, step.seed);
             let sent = traffic.join().map_err(|_| eyre!("the traffic has panicked"))?;
@@ -132,6 +146,8 @@ impl Soak {
         let count = sent.transactions.iter().filter(|sent| sent.acknowledged).count();
         self.ledger.add(sent.transactions);
         let safe = self.check(fault).wrap_err_with(|| format!("after {fault:?}"))?;
+        let claims = self.crossing.claim_some(&self.rollup, self.sequencer.client());
+        self.claims += claims.wrap_err("claims")?;
         self.steps += 1;
         report.step(format!(
             "{fault:?}: {count} transactions more, all on L1 in block {safe}, after {}; {} times kill -9",
@@ -172,8 +188,14 @@ impl Soak {
         }
 
         let sent: U256 = messages(&self.rollup)?.into_iter().sum();
-        let escrow = balance(l1, self.rollup.deployment.inbox)?;
-        ensure!(escrow == sent, "{escrow} wei are locked up, and {sent} were deposited");
+        let paid = self.crossing.claimed_wei(&self.rollup, l2)?;
+        let escrow = balance(l1, self.rollup.deployment.message_queue)?;
+        ensure!(
+            escrow == sent - paid,
+            "{escrow} wei are locked up, {sent} were deposited, and {paid} claimed"
+        );
+        self.crossing.check_tokens(&self.rollup, l2)?;
+        self.crossing.check_forced(&self.rollup, l2)?;
         // What nobody has acknowledged may stand in a block all the same, now or later.
         let (mut held, mut expected) = (U256::ZERO, U256::ZERO);
         let ledger = &mut self.ledger;
@@ -213,9 +235,9 @@ impl Soak {
 
 /// Values of the messages that L1 has, in wei.
 fn messages(rollup: &Rollup) -> Result<Vec<U256>> {
-    let filter = json!({ "address": rollup.deployment.inbox, "fromBlock": "0x0" });
+    let filter = json!({ "address": rollup.deployment.message_queue, "fromBlock": "0x0" });
     let logs: Vec<Log> = rollup.l1.client().request("eth_getLogs", (filter,))?;
-    let sent = sent_in(rollup.deployment.inbox, logs.iter().map(|log| &log.inner));
+    let sent = sent_in(rollup.deployment.message_queue, logs.iter().map(|log| &log.inner));
     Ok(sent.into_iter().map(|message| U256::from(message.value)).collect())
 }
 

@@ -15,6 +15,7 @@ use contracts::{
         IL1MessageQueue,
         INativeRollup::{self, AnchorUpdate, Evidence},
     },
+    kept::{KeptCode, codes_in, shorten},
     l2_genesis,
 };
 use execute::{DeclaredGas, Execute, GasSchedule};
@@ -22,7 +23,7 @@ use eyre::{OptionExt, Result, ensure, eyre};
 use serde_json::Value;
 use std::time::Instant;
 use testkit::{Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich};
-use wire::{ProtocolFork, StatelessInput};
+use wire::{ProtocolFork, StatelessBatch, StatelessInput};
 
 const L1_CHAIN: u64 = 31_337;
 const L2_CHAIN: u64 = 8_079;
@@ -34,8 +35,20 @@ const ANSWERER: &[u8] = &hex!("67 602a5f5260205ff3 5f52 6008 6018 f3");
 /// The code that it leaves: return 42.
 const ANSWERER_CODE: &[u8] = &hex!("602a5f5260205ff3");
 
+/// Most L1 gas for a block with one transfer, as calldata, on an L2 as small as this one.
+const ONE_TRANSFER: u64 = 165_000;
+
 alloy_sol_types::sol! {
     error ExecuteFailed();
+}
+
+/// What is known of an input before it is sent.
+struct Sizes {
+    /// Gas of its block.
+    gas: u64,
+    witness_bytes: usize,
+    /// What EXECUTE charges.
+    execute_gas: u64,
 }
 
 struct World {
@@ -109,12 +122,23 @@ pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
     let transfer = world.l2.sign(&alice, bob.address().into(), to_bob, Bytes::new(), 21_000)?;
     let block = world.seal(anchor, vec![transfer])?;
     let advanced = world.advance("one transfer", &block, vec![], report)?;
+    let whole = advanced.l1_gas;
     report.advanced.push(advanced);
     world.l2.append(block)?;
     report.step(format!(
         "the honest block is taken: L2 is at {}",
         world.rollup.head(&world.l1)?.number
     ));
+
+    let transfer = world.l2.sign(&alice, bob.address().into(), to_bob, Bytes::new(), 21_000)?;
+    let block = world.seal(anchor, vec![transfer])?;
+    let advanced = world.advance_compact("one transfer, compact", block, report)?;
+    report.step(format!(
+        "a block like that, in compact form and with its codes kept on L1: {} L1 gas in place of {whole}",
+        advanced.l1_gas
+    ));
+    ensure!(advanced.l1_gas <= ONE_TRANSFER, "one transfer takes more than {ONE_TRANSFER} L1 gas");
+    report.advanced.push(advanced);
     Ok(())
 }
 
@@ -146,7 +170,7 @@ impl World {
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
         report.step(format!(
             "NativeRollup at {}, its message queue at {}",
-            rollup.address, rollup.inbox
+            rollup.address, rollup.message_queue
         ));
         report.step("Alice has 10 ETH on L2".to_owned());
         Ok(Self { l1, l2, rollup, operator })
@@ -166,7 +190,8 @@ impl World {
             fee: 0,
             data: Bytes::new(),
         };
-        let sent = self.l1.transact(alice, self.rollup.inbox, U256::from(5 * ETHER), &send)?;
+        let sent =
+            self.l1.transact(alice, self.rollup.message_queue, U256::from(5 * ETHER), &send)?;
         report.step(format!("Alice sends 5 ETH to Charlie on L2: {} L1 gas", sent.gas_used));
         let messages = self.rollup.messages_in(&sent.block);
         ensure!(messages.len() == 1, "{} messages", messages.len());
@@ -198,12 +223,50 @@ impl World {
         report: &mut Report,
     ) -> Result<Advanced> {
         let input = block.input()?;
-        let input_bytes = input.len();
         let decoded = StatelessInput::decode(&input)?;
         let witness_bytes = decoded.witness.encoded_len();
-        let declared = DeclaredGas::of_input(input_bytes, &decoded);
+        let declared = DeclaredGas::of_input(input.len(), &decoded);
+        let gas = block.block.header.gas_used;
+        let execute_gas = GasSchedule::DEFAULT.charge(&declared, gas);
+        let sizes = Sizes { gas, witness_bytes, execute_gas };
+        self.advance_by(name, input.into(), &sizes, updates, report)
+    }
+
+    /// The same with the state in compact form, and the codes kept on L1.
+    fn advance_compact(
+        &mut self,
+        name: &str,
+        block: BlockWithWitness,
+        report: &mut Report,
+    ) -> Result<Advanced> {
+        let gas = block.block.header.gas_used;
+        let block = self.l2.append(block)?;
+        let input = self.l2.chain().batch(vec![block])?.input()?;
+        let witness = StatelessBatch::decode(&input)?.witness;
+        let execute_gas = Execute::default().run(&input, u64::MAX)?.gas;
+        let sizes = Sizes { gas, witness_bytes: witness.encoded_len(), execute_gas };
+        let codes = KeptCode::new(codes_in(&input).to_vec().into());
+        let codes = codes.ok_or_eyre("more codes than an account keeps")?;
+        let cost = self.l1.keep(&self.operator, &codes)?;
+        let length = codes.bytes().len();
+        report.step(format!("L1 keeps the codes of such a block, {length} bytes, for {cost} gas"));
+        let short = shorten(&input, &[codes]).ok_or_eyre("the codes are not in the input")?;
+        self.advance_by(name, short.bytes, &sizes, vec![], report)
+    }
+
+    /// Advances L1 by an input.
+    fn advance_by(
+        &mut self,
+        name: &str,
+        input: Bytes,
+        sizes: &Sizes,
+        updates: Vec<AnchorUpdate>,
+        report: &mut Report,
+    ) -> Result<Advanced> {
+        let Sizes { gas, witness_bytes, execute_gas } = *sizes;
+        let input_bytes = input.len();
         let evidence = Evidence { updates, ..Default::default() };
-        let call = INativeRollup::advanceCall { inputs: vec![input.into()], evidence };
+        let call = INativeRollup::advanceCall { inputs: vec![input], evidence };
         let calldata = Bytes::from(call.abi_encode());
         let start = Instant::now();
         let to = self.rollup.address.into();
@@ -211,8 +274,6 @@ impl World {
             self.l1.send(&self.operator, to, U256::ZERO, calldata.clone(), TRANSACTION_GAS_CAP)?;
         let ms = start.elapsed().as_secs_f64() * 1e3;
         ensure!(sent.receipt.success, "advance failed");
-        let gas = block.block.header.gas_used;
-        let execute_gas = GasSchedule::DEFAULT.charge(&declared, gas);
         if let Some(node) = self.l1.node() {
             let hash = *sent.block.transactions[0].hash();
             let measured = measure(node.client(), hash, TRANSACTION_GAS_CAP, &calldata)?;

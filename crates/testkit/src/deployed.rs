@@ -6,6 +6,7 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
 use alloy_rpc_types_eth::TransactionReceipt;
+use alloy_sol_types::SolValue as _;
 use chain::{Chain, ChainConfig, spec_of};
 use client::Client;
 use contracts::{Deployment, RollupConfig};
@@ -24,6 +25,9 @@ const MAX_FEE: u128 = 20_000_000_000;
 /// How often a receipt is asked for, and how long the pause is.
 const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
 
+/// Age of the head, in seconds, from which on others than the sequencer may advance.
+const SILENCE: u64 = 3_600;
+
 /// Deploys the contracts of a rollup whom anyone may advance, for an L2 with this genesis, and takes no
 /// fees. The deployer has to have ETH on L1.
 ///
@@ -31,6 +35,29 @@ const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
 ///
 /// If the node refuses anything.
 pub fn deploy(l1: &Client, deployer: &Key, genesis: Genesis) -> Result<Deployment> {
+    deploy_for(l1, deployer, genesis, None)
+}
+
+/// As [`deploy`], for one sequencer: anyone else may advance when the head is an hour old.
+///
+/// # Errors
+///
+/// If the node refuses anything.
+pub fn deploy_permissioned(
+    l1: &Client,
+    deployer: &Key,
+    genesis: Genesis,
+    sequencer: Address,
+) -> Result<Deployment> {
+    deploy_for(l1, deployer, genesis, Some(sequencer))
+}
+
+fn deploy_for(
+    l1: &Client,
+    deployer: &Key,
+    genesis: Genesis,
+    sequencer: Option<Address>,
+) -> Result<Deployment> {
     let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
     let spec = spec_of(&genesis.config);
     let first = Chain::new(&genesis, ChainConfig::new(spec))?.head().clone();
@@ -45,7 +72,7 @@ pub fn deploy(l1: &Client, deployer: &Key, genesis: Genesis) -> Result<Deploymen
     let number = |method: &str| l1.request::<_, U64>(method, ()).map(|it| it.to::<u64>());
     let (l1_chain_id, l1_block) = (number("eth_chainId")?, number("eth_blockNumber")?);
     let mut nonce: u64 = l1.request::<_, U64>("eth_getTransactionCount", (account, "latest"))?.to();
-    let rollup = account.create(nonce + 2);
+    let rollup = account.create(nonce + 2 + u64::from(sequencer.is_some()));
     let mut create = |name: &str, arguments: Vec<u8>| {
         let code = &artifacts.get(name)?.init_code;
         let transaction = deployer.sign(TxEip1559 {
@@ -64,9 +91,13 @@ pub fn deploy(l1: &Client, deployer: &Key, genesis: Genesis) -> Result<Deploymen
         ensure!(receipt.status(), "{name} is not deployed");
         receipt.contract_address.ok_or_eyre("a creation without an address")
     };
-    let inbox = create("L1MessageQueue", config.message_queue_arguments(rollup))?;
+    if let Some(sequencer) = sequencer {
+        let arguments = (sequencer, Address::ZERO, SILENCE).abi_encode_params();
+        config.policy = create("PermissionedSequencing", arguments)?;
+    }
+    let message_queue = create("L1MessageQueue", config.message_queue_arguments(rollup))?;
     let forced = create("ForcedInbox", config.forced_inbox_arguments(rollup))?;
-    let made = create("NativeRollup", config.rollup_arguments(&first, inbox, forced))?;
+    let made = create("NativeRollup", config.rollup_arguments(&first, message_queue, forced))?;
     ensure!(made == rollup, "the rollup is at {made}, and its queues expect it at {rollup}");
     Ok(Deployment {
         l1_chain_id,
@@ -76,9 +107,9 @@ pub fn deploy(l1: &Client, deployer: &Key, genesis: Genesis) -> Result<Deploymen
         genesis_state_root: first.header.state_root,
         deployer: account,
         rollup,
-        inbox,
+        message_queue,
         forced,
-        policy: Address::ZERO,
+        policy: config.policy,
         l1_bridge: Address::ZERO,
         l2_bridge: Address::ZERO,
         genesis,
@@ -95,7 +126,7 @@ pub fn write_deployment(deployment: &Deployment, folder: &Path) -> Result<PathBu
     let text = json!({
         "l1ChainId": it.l1_chain_id, "l1Block": it.l1_block, "l2ChainId": it.l2_chain_id,
         "genesisHash": it.genesis_hash, "genesisStateRoot": it.genesis_state_root,
-        "deployer": it.deployer, "rollup": it.rollup, "inbox": it.inbox, "forced": it.forced,
+        "deployer": it.deployer, "rollup": it.rollup, "messageQueue": it.message_queue, "forced": it.forced,
         "policy": it.policy, "l1Bridge": it.l1_bridge, "l2Bridge": it.l2_bridge,
         "genesis": it.genesis,
     });

@@ -4,17 +4,19 @@
 //! parent with its root. So an attacker's trie need not be one of hashed keys.
 
 use crate::{CHAIN_ID, Transaction};
-use alloy_eips::eip2718::Encodable2718;
+use alloy_eips::{eip1559::BaseFeeParams, eip2718::Encodable2718};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::TrieAccount;
 use chain::{BlockAttributes, Chain, ChainConfig, genesis_header};
 use execute::{Execute, ExecuteError};
 use executor::{ChainSpec, Invalid};
-use eyre::{Result, bail};
+use eyre::{Result, bail, eyre};
 use std::collections::BTreeMap;
 use trie::{NodePath, NodeSource, SourceError, Trie, hash_tries};
-use wire::{ProtocolFork, StatelessInput};
+use wire::{
+    BatchWitness, ProtocolFork, StatelessBatch, StatelessInput, compact::compact_reachable,
+};
 
 /// A state, and what happens on it in one block.
 #[derive(Debug, Clone)]
@@ -60,20 +62,68 @@ impl Forgery {
         payload.parent_hash = parent.hash_slow();
         payload.transactions = transactions.as_slice().into();
         payload.gas_used = payload.gas_limit;
-        self.settle(input)
+        Ok(self.settle(input, |input| Ok(input.encode()))?.encode())
     }
 
-    /// States what execution finds until there is nothing left to correct.
-    fn settle(&self, mut input: StatelessInput<'_>) -> Result<Vec<u8>> {
+    /// As [`Self::input`], of a batch that goes on with blocks of these transactions, on the same witness.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::input`].
+    pub fn batch(&self, more: &[Vec<Transaction>]) -> Result<Vec<u8>> {
+        let first = self.input()?;
+        let first = StatelessInput::decode(&first)?;
+        let (root, ..) = self.state()?;
+        let (nodes, codes) = (first.witness.state, first.witness.codes);
+        let state = compact_reachable(root, nodes, codes)?;
+        let witness = BatchWitness::new(&state, codes, first.witness.headers)?;
+        let more: Vec<Vec<Bytes>> = more
+            .iter()
+            .map(|block| block.iter().map(|tx| tx.encoded_2718().into()).collect())
+            .collect();
+        let (mut inputs, mut calldata) = (vec![first], Vec::new());
+        for transactions in &more {
+            let mut next = inputs[inputs.len() - 1].clone();
+            let parent = stateless::header_of(&next.request, next.fork);
+            let parent = parent.ok_or_else(|| eyre!("a payload without a header"))?;
+            let payload = &mut next.request.payload;
+            payload.parent_hash = parent.hash_slow();
+            payload.block_number += 1;
+            payload.timestamp += 12;
+            let base_fee = parent.next_block_base_fee(BaseFeeParams::ethereum());
+            payload.base_fee_per_gas = U256::from(base_fee.unwrap_or_default());
+            payload.transactions = transactions.as_slice().into();
+            payload.gas_used = payload.gas_limit;
+            let settled = inputs.clone();
+            next = self.settle(next, |next| {
+                let all: Vec<_> = settled.iter().chain([next]).cloned().collect();
+                Ok(StatelessBatch::of(&all, witness)?.encode())
+            })?;
+            inputs.push(next);
+            calldata = StatelessBatch::of(&inputs, witness)?.encode();
+        }
+        Ok(calldata)
+    }
+
+    /// States what execution finds until there is nothing left to correct in a block, which comes as this calldata.
+    fn settle<'a>(
+        &self,
+        mut input: StatelessInput<'a>,
+        encode: impl Fn(&StatelessInput<'a>) -> Result<Vec<u8>>,
+    ) -> Result<StatelessInput<'a>> {
         let execute = Execute::on(self.fork);
         for _ in 0..8 {
             if let Some(header) = stateless::header_of(&input.request, input.fork) {
                 input.request.payload.block_hash = header.hash_slow();
             }
-            let calldata = input.encode();
+            let calldata = encode(&input)?;
             let payload = &mut input.request.payload;
-            match execute.run(&calldata, u64::MAX) {
-                Ok(_) => return Ok(calldata),
+            let refused = match execute.run(&calldata, u64::MAX) {
+                Err(ExecuteError::InBatch { reason, .. }) => Err(*reason),
+                other => other,
+            };
+            match refused {
+                Ok(_) => return Ok(input),
                 Err(ExecuteError::Invalid(Invalid::Amount {
                     what: "gas used", expected, ..
                 })) => {

@@ -13,6 +13,7 @@ use chain::{
     empty_genesis,
 };
 use client::{Client, ClientError};
+use contracts::kept::{KeptCode, PROXY};
 use execute::{BlobSource, BlobTail, Execute};
 use executor::{BlockState, ChainSpec, ReadError, Receipt};
 use std::sync::Arc;
@@ -113,8 +114,8 @@ impl L1 {
         self.node.as_ref()
     }
 
-    /// The genesis of an L1 with this chain id, whose named accounts are rich; its configuration has
-    /// all forks up to Osaka from the start.
+    /// The genesis of an L1 with this chain id, whose named accounts are rich, with the proxy that deploys by
+    /// CREATE2; its configuration has all forks up to Osaka from the start.
     pub fn genesis(chain_id: u64, names: &[&str]) -> Genesis {
         Self::genesis_on(ProtocolFork::Osaka, chain_id, names)
     }
@@ -150,6 +151,9 @@ impl L1 {
         genesis.timestamp = 1_800_000_000;
         let accounts = names.iter().map(|name| (Key::named(name).address(), rich(10_000 * ETHER)));
         genesis.alloc.extend(accounts);
+        // Amsterdam has it from its first block on (EIP-7997), and nearly all chains have it.
+        let proxy = empty_genesis(ProtocolFork::Amsterdam).alloc.remove(&PROXY).unwrap_or_default();
+        genesis.alloc.insert(PROXY, proxy);
         genesis
     }
 
@@ -270,6 +274,23 @@ impl L1 {
         }
         let call = Call { from: from.address(), data: input, ..Default::default() };
         Err(HarnessError::Reverted { to: None, output: self.chain.call(call)?.output })
+    }
+
+    /// Has bytes kept for inputs to refer to, if they are not; gas that it took.
+    pub fn keep(&mut self, from: &Key, code: &KeptCode) -> Result<u64, HarnessError> {
+        if self.kept_at(code.account())?.is_some() {
+            return Ok(0);
+        }
+        let gas = self.deployment_gas();
+        let sent = self.send(from, PROXY.into(), U256::ZERO, code.creation(), gas)?;
+        let reverted = HarnessError::Reverted { to: Some(PROXY), output: Bytes::new() };
+        self.kept_at(code.account())?.map(|_| sent.gas_used).ok_or(reverted)
+    }
+
+    /// What an account keeps for inputs to refer to.
+    pub fn kept_at(&self, account: Address) -> Result<Option<KeptCode>, HarnessError> {
+        let code = self.chain.code(account)?;
+        Ok(KeptCode::at(account, &code))
     }
 
     /// Gas for deploying any contract. From Amsterdam on the cap is one of computation alone, and code

@@ -18,7 +18,7 @@ pub struct Rollup {
     /// `NativeRollup`.
     pub address: Address,
     /// `L1MessageQueue`.
-    pub inbox: Address,
+    pub message_queue: Address,
     /// `ForcedInbox`.
     pub forced: Address,
 }
@@ -39,17 +39,20 @@ impl Rollup {
         // The queues name the rollup, which comes after them.
         let rollup = deployer.address().create(l1.chain().nonce(deployer.address())? + 2);
         let arguments = config.message_queue_arguments(rollup);
-        let inbox = l1.deploy(deployer, with_arguments("L1MessageQueue", arguments)?)?;
+        let message_queue = l1.deploy(deployer, with_arguments("L1MessageQueue", arguments)?)?;
         let arguments = config.forced_inbox_arguments(rollup);
         let forced = l1.deploy(deployer, with_arguments("ForcedInbox", arguments)?)?;
-        let arguments = config.rollup_arguments(genesis, inbox, forced);
+        let arguments = config.rollup_arguments(genesis, message_queue, forced);
         let address = l1.deploy(deployer, with_arguments("NativeRollup", arguments)?)?;
-        Ok(Self { address, inbox, forced })
+        Ok(Self { address, message_queue, forced })
     }
 
     /// Messages that were sent in an L1 block, in order.
     pub fn messages_in(&self, block: &Block) -> Vec<Message> {
-        sent_in(self.inbox, block.executed.receipts.iter().flat_map(|receipt| &receipt.logs))
+        sent_in(
+            self.message_queue,
+            block.executed.receipts.iter().flat_map(|receipt| &receipt.logs),
+        )
     }
 
     /// The newest anchor that the next L1 block can name: the head of L1 with all messages sent so
@@ -60,7 +63,7 @@ impl Rollup {
         index: u64,
     ) -> Result<(Anchor, AnchorUpdate), HarnessError> {
         let head = l1.chain().head();
-        let checkpoint = l1.read(self.inbox, &IL1MessageQueue::checkpointCall {})?;
+        let checkpoint = l1.read(self.message_queue, &IL1MessageQueue::checkpointCall {})?;
         let anchor = Anchor {
             l1_block_number: head.header.number,
             l1_block_hash: head.hash,

@@ -83,7 +83,13 @@ impl Content {
             Answer { error: Some(Refusal { message }), .. } => {
                 bail!("it holds a node's error and no result: {message}")
             }
-            Answer { result: Some(result), .. } => Self::plain(result.get().as_bytes()),
+            Answer { result: Some(result), .. } => match result.get().as_bytes().first() {
+                Some(b'{' | b'"') => Self::plain(result.get().as_bytes()),
+                _ => {
+                    let result: String = result.get().chars().take(40).collect();
+                    bail!("its result is {result}, expected an object or a string of bytes")
+                }
+            },
             Answer { jsonrpc: Some(_), .. } => {
                 bail!("it holds the answer of a node that has no such block")
             }
@@ -151,6 +157,8 @@ mod tests {
             (r#"{"a":"#, "it is no JSON"),
             (r#""0xzz""#, "not hex"),
             (r#"{"jsonrpc":"2.0","result":null}"#, "no such block"),
+            (r#"{"result":5}"#, "its result is 5, expected an object or a string"),
+            (r#"{"result":["0x12"]}"#, r#"its result is ["0x12"], expected"#),
             (r#"{"error":{"code":-32601,"message":"no method"}}"#, "no method"),
         ] {
             let error = format!("{:#}", Content::of(text.as_bytes()).unwrap_err());

@@ -16,6 +16,7 @@ use contracts::{
         IForcedInbox::submitCall,
         INativeRollup::{Evidence, advanceCall},
     },
+    kept::{KeptCode, PROXY, shorten},
 };
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde_json::json;
@@ -30,6 +31,9 @@ pub(crate) enum Command {
     /// Of `NativeRollup.advance`, for L2 blocks that name no new anchor and owe nothing: the input of
     /// EXECUTE for each goes into it as it is, and no evidence.
     Advance(Advance),
+    /// Of the CREATE2 proxy, to have L1 keep the codes that an input of EXECUTE carries: others with the same codes
+    /// need not carry them then.
+    Keep(Keep),
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +57,30 @@ pub(crate) struct Advance {
     /// `enshrine execute fetch --format ssz` write them.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+
+    /// Name the codes of each input by the accounts that `enshrine calldata keep` makes of them, in place of the
+    /// codes themselves.
+    #[arg(long)]
+    kept: bool,
+
+    /// With --kept: those that `enshrine calldata keep --each` makes.
+    #[arg(long, requires = "kept")]
+    each: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keep {
+    /// An input of EXECUTE in a file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Each code by itself, if it has 256 bytes or more: for inputs that have some of these codes, and not all.
+    #[arg(long)]
+    each: bool,
+
+    /// JSON instead of the calldata alone.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(command: &Command) -> Result<ExitCode> {
@@ -60,6 +88,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
         Command::Force(arguments) => force(arguments),
         Command::Claim(arguments) => prove::run(arguments),
         Command::Advance(arguments) => advance(arguments),
+        Command::Keep(arguments) => keep(arguments),
     }
 }
 
@@ -93,9 +122,40 @@ fn force(arguments: &Force) -> Result<ExitCode> {
 }
 
 fn advance(arguments: &Advance) -> Result<ExitCode> {
-    let inputs = arguments.files.iter().map(|path| load_input(path).map(Bytes::from));
-    let inputs = inputs.collect::<Result<_>>()?;
+    let input = |path: &PathBuf| {
+        let input = load_input(path)?;
+        let codes = if arguments.kept { codes(&input, arguments.each) } else { Vec::new() };
+        let named = shorten(&input, &codes).map(|shortened| shortened.bytes);
+        Ok(named.unwrap_or_else(|| input.into()))
+    };
+    let inputs = arguments.files.iter().map(input).collect::<Result<_>>()?;
     let call = advanceCall { inputs, evidence: Evidence::default() };
     say!("{}", hex::encode_prefixed(call.abi_encode()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn codes(input: &[u8], each: bool) -> Vec<KeptCode> {
+    if each { KeptCode::of_each_code_in(input) } else { KeptCode::of_codes_in(input) }
+}
+
+fn keep(arguments: &Keep) -> Result<ExitCode> {
+    let codes = codes(&load_input(&arguments.file)?, arguments.each);
+    ensure!(!codes.is_empty(), "{} carries no codes", arguments.file.display());
+    if !arguments.json {
+        for code in &codes {
+            say!("{}", hex::encode_prefixed(code.creation()));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let part = |code: &KeptCode| {
+        json!({
+            "to": PROXY,
+            "account": code.account(),
+            "bytes": code.bytes().len(),
+            "calldata": code.creation(),
+        })
+    };
+    let document = codes.iter().map(part).collect::<Vec<_>>();
+    say!("{}", serde_json::to_string_pretty(&document)?);
     Ok(ExitCode::SUCCESS)
 }

@@ -8,8 +8,10 @@ use super::{
 use crate::{execute::fork_since, output::say};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, U256, address, utils::format_ether, utils::parse_ether};
+use alloy_rpc_types_eth::Block;
 use chain::empty_genesis;
 use clap::Args;
+use client::{Client, Options};
 use contracts::{Predeploys, l2_chain_config, l2_genesis};
 use executor::ChainSpec;
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
@@ -19,7 +21,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use wire::ProtocolFork;
 
@@ -44,7 +46,7 @@ pub(crate) struct Arguments {
     gas_limit: u64,
 
     /// Time of the L2's first block, in seconds since 1970: no later than L1's when the contracts are
-    /// deployed [default: now]
+    /// deployed [default: that of L1's latest block, or a minute ago if L1 does not answer]
     #[arg(long, value_name = "SECONDS")]
     timestamp: Option<u64>,
 
@@ -89,6 +91,9 @@ pub(crate) struct Arguments {
 /// The factory of contracts at addresses that are the same on every chain: the L2 side of the token
 /// bridge comes by it.
 const CREATE2_PROXY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
+
+/// How long `init` waits for L1, which it can do without.
+const L1_TIMEOUT: Duration = Duration::from_secs(3);
 
 fn parse_fork(text: &str) -> Result<ProtocolFork, String> {
     fork_since(ProtocolFork::Prague, text)
@@ -155,10 +160,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let keys = Keys::read_or_make(Path::new(&files.keys))?;
     let genesis = arguments.genesis(keys.operator.address)?;
     let first = First::of(&genesis)?;
-    let salt = arguments
-        .salt
-        .clone()
-        .unwrap_or_else(|| format!("{} {}", arguments.chain_id, first.block.hash));
+    let salt = arguments.salt.clone().unwrap_or_else(|| {
+        format!("{} {} {}", arguments.chain_id, first.block.hash, keys.advance.address)
+    });
     let sequencer = arguments.sequencer.unwrap_or(keys.advance.address);
     let plan = Plan {
         salt: &salt,
@@ -236,11 +240,7 @@ impl Arguments {
 
     /// The genesis of an L2 whose operator can pay for its first transactions.
     fn genesis(&self, operator: Address) -> Result<Genesis> {
-        let now = || SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_secs());
-        let timestamp = match self.timestamp {
-            Some(timestamp) => timestamp,
-            None => now().wrap_err("the clock of this machine is before 1970: give --timestamp")?,
-        };
+        let timestamp = self.timestamp.map_or_else(|| self.begins(), Ok)?;
         let predeploys = Predeploys::built_in();
         let mut genesis = l2_genesis(&predeploys, self.fork, self.gas_limit, timestamp);
         genesis.config = l2_chain_config(self.chain_id, self.fork);
@@ -254,6 +254,23 @@ impl Arguments {
             genesis.alloc.insert(operator, account);
         }
         Ok(genesis)
+    }
+
+    /// A time at which an L2 may begin whose contracts are deployed from now on. `forge script` tries them
+    /// out on L1's latest block first, which may be a slot old, or hours on an L1 that makes blocks when
+    /// there is something to put into them.
+    fn begins(&self) -> Result<u64> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .wrap_err("the clock of this machine is before 1970: give --timestamp")?
+            .as_secs();
+        let options = Options { timeout: L1_TIMEOUT, ..Options::default() };
+        let latest = Client::new(&self.l1, options)
+            .and_then(|l1| l1.request::<_, Block>("eth_getBlockByNumber", ("latest", false)));
+        Ok(match latest {
+            Ok(block) => now.min(block.header.timestamp),
+            Err(_) => now.saturating_sub(60),
+        })
     }
 
     /// What was made, and what to do next.

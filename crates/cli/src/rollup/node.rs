@@ -3,7 +3,8 @@
 use super::keys::Keys;
 use crate::output::{self, say};
 use ::rollup::{
-    Config, EngineConfig, PoolLimits, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
+    Config, EngineConfig, L1Limits, PoolLimits, Prices, Role, RollupNode, SequencerConfig, Signer,
+    SubmitterConfig,
 };
 use alloy_primitives::{Address, B256};
 use clap::{Args, ValueEnum};
@@ -110,6 +111,13 @@ struct Values {
     /// Most transactions on their way to L1 at once.
     #[arg(long, value_name = "COUNT")]
     l1_in_flight: Option<usize>,
+    /// Most bytes of a transaction on L1, if it takes more than the public pools of mainnet do [default: 131072].
+    #[arg(long, value_name = "BYTES")]
+    l1_transaction_bytes: Option<usize>,
+    /// Most gas of a transaction on L1, if it allows more than EIP-7825, and no more than its blocks have [default:
+    /// 16777216].
+    #[arg(long, value_name = "GAS")]
+    l1_transaction_gas: Option<u64>,
     /// Most transactions that wait in the pool of a sequencer.
     #[arg(long, value_name = "COUNT")]
     pool_transactions: Option<usize>,
@@ -119,6 +127,12 @@ struct Values {
     /// Accounts to which neither limit applies, and whose transactions never give way.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pool_local: Option<Vec<Address>>,
+    /// Least tip, in wei per gas, of what the pool of a sequencer takes [default: 0].
+    #[arg(long, value_name = "WEI")]
+    min_tip: Option<u64>,
+    /// Least that a transaction pays in tips for each byte that it makes a block longer on L1, in wei [default: 0].
+    #[arg(long, value_name = "WEI")]
+    byte_price: Option<u64>,
     /// WebSocket URL of a sequencer, for blocks that L1 does not have yet. A sequencer follows the one there if
     /// that is a sequencer already.
     #[arg(long, value_name = "URL")]
@@ -233,9 +247,13 @@ impl Values {
             daily_limit_gwei: Some(0),
             blob_fee_limit_gwei: Some(0),
             l1_in_flight: Some(0),
+            l1_transaction_bytes: Some(0),
+            l1_transaction_gas: Some(0),
             pool_transactions: Some(0),
             pool_per_account: Some(0),
             pool_local: Some(Vec::new()),
+            min_tip: Some(0),
+            byte_price: Some(0),
             sequencer: text(),
             admin_addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             engine_addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
@@ -287,6 +305,13 @@ impl Values {
             ensure!(most > 0, "--l1-in-flight: at least one");
             submitter.max_in_flight = most;
         }
+        // What an L2 block can owe has to fit into a transaction, so neither is less than on mainnet.
+        let mainnet = L1Limits::default();
+        let bytes = self.l1_transaction_bytes.unwrap_or(mainnet.bytes);
+        ensure!(bytes >= mainnet.bytes, "--l1-transaction-bytes: at least {}", mainnet.bytes);
+        let gas = self.l1_transaction_gas.unwrap_or(mainnet.gas);
+        ensure!(gas >= mainnet.gas, "--l1-transaction-gas: at least {}", mainnet.gas);
+        submitter.limits = L1Limits { gas, bytes };
         Ok(SequencerConfig {
             advance_key: Signer::new("advance_key", advance)?,
             operator_key: Signer::new("operator_key", operator)?,
@@ -300,6 +325,10 @@ impl Values {
                 bytes: POOL_BYTES,
                 per_sender: self.pool_per_account.unwrap_or(POOL_PER_ACCOUNT),
                 local: self.pool_local.iter().flatten().copied().collect(),
+            },
+            prices: Prices {
+                gas: self.min_tip.unwrap_or(0).into(),
+                byte: self.byte_price.unwrap_or(0).into(),
             },
         })
     }

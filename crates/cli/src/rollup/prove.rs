@@ -110,7 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let document = json!({
-        "to": deployment.as_ref().map(|deployment| deployment.inbox),
+        "to": deployment.as_ref().map(|deployment| deployment.message_queue),
         "message": message.index,
         "messageHash": message.hash(),
         "sentInBlock": sent,
@@ -140,7 +140,7 @@ impl<'d> L1<'d> {
     }
 
     fn require_unclaimed(&self, index: u64) -> Result<()> {
-        let claimed = self.node.call(self.deployment.inbox, &isClaimedCall { index })?;
+        let claimed = self.node.call(self.deployment.message_queue, &isClaimedCall { index })?;
         ensure!(!claimed, "message {index} has been claimed already");
         Ok(())
     }

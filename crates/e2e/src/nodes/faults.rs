@@ -96,7 +96,7 @@ pub(super) fn reorganise(rollup: &Rollup, l2: &Client, report: &mut Report) -> R
     // Deep enough for the deposit and all that the L2 made of it.
     let before = number(l1)?;
     let mut depth = 1;
-    while !has_deposit(l1, rollup.deployment.inbox, before + 1 - depth)? {
+    while !has_deposit(l1, rollup.deployment.message_queue, before + 1 - depth)? {
         depth += 1;
         ensure!(depth <= before, "no block holds the deposit");
     }

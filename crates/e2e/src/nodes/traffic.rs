@@ -103,8 +103,9 @@ fn call_from_l1(
         fee: 0,
         data: word(43),
     };
-    let (l1, inbox) = (rollup.l1.client(), rollup.deployment.inbox);
-    let hash = send(l1, L1_CHAIN, alice, inbox.into(), 0, call.abi_encode().into(), 300_000)?;
+    let (l1, message_queue) = (rollup.l1.client(), rollup.deployment.message_queue);
+    let hash =
+        send(l1, L1_CHAIN, alice, message_queue.into(), 0, call.abi_encode().into(), 300_000)?;
     ensure!(receipt(l1, hash)?.status(), "the message is not sent");
     until("the call from L1", || Ok(kept(l2, keeper)? == U256::from(43)))?;
     report.step("a call from L1 has reached the contract".to_owned());

@@ -1,6 +1,9 @@
 //! What was sent, what of it was acknowledged, and where it is.
 
-use super::plan::Step;
+use super::{
+    crossing::Crossing,
+    plan::{Kind, Step},
+};
 use crate::processes::{L2_CHAIN, send_deposit, signed};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rpc_types_eth::TransactionReceipt;
@@ -30,32 +33,40 @@ pub(super) struct Traffic {
     pub(super) refusal: Option<String>,
 }
 
-/// Transfers, withdrawals and a deposit, as far as they are taken.
-pub(super) fn send_all(l2: &str, l1: &str, inbox: Address, users: &[Key], step: &Step) -> Traffic {
+/// Where traffic goes, and from whom.
+pub(super) struct Ways {
+    /// URLs of the two chains' nodes.
+    pub(super) l2: String,
+    pub(super) l1: String,
+    pub(super) message_queue: Address,
+    pub(super) users: Vec<Key>,
+    pub(super) crossing: Crossing,
+}
+
+/// Transfers, withdrawals, and what goes through L1, as far as they are taken.
+pub(super) fn send_all(ways: &Ways, step: &Step) -> Traffic {
     let mut traffic = Traffic { transactions: Vec::new(), refusal: None };
-    if let Err(refusal) = try_send_all(l2, l1, inbox, users, step, &mut traffic.transactions) {
+    if let Err(refusal) = try_send_all(ways, step, &mut traffic.transactions) {
         traffic.refusal = Some(format!("{refusal:#}"));
     }
     traffic
 }
 
-fn try_send_all(
-    l2: &str,
-    l1: &str,
-    inbox: Address,
-    users: &[Key],
-    step: &Step,
-    sent: &mut Vec<Sent>,
-) -> Result<()> {
+fn try_send_all(ways: &Ways, step: &Step, sent: &mut Vec<Sent>) -> Result<()> {
+    let Ways { l2, l1, message_queue, users, crossing } = ways;
     let client = Client::new(l2, Options::default())?;
     for burst in &step.bursts {
         let user = &users[burst.user];
         let next = pending_nonce(&client, user.address())?;
         for (nonce, value) in (next..).zip(burst.values.iter().copied()) {
-            let (to, input, gas, withdraws) = if burst.withdraws {
-                (L2_MESSENGER, withdrawal(user.address()), 200_000, value)
-            } else {
-                (Address::repeat_byte(0x5e), Bytes::new(), 21_000, 0)
+            let ((to, input), value, gas, withdraws) = match burst.kind {
+                Kind::Transfer => ((Address::repeat_byte(0x5e), Bytes::new()), value, 21_000, 0),
+                Kind::Withdrawal => {
+                    ((L2_MESSENGER, withdrawal(user.address())), value, 200_000, value)
+                }
+                Kind::TokenWithdrawal => {
+                    (crossing.withdrawal(user.address(), value), 0, 300_000, 0)
+                }
             };
             let raw = signed(L2_CHAIN, user, nonce, to.into(), value, input, gas);
             let hash = keccak256(&raw);
@@ -68,11 +79,11 @@ fn try_send_all(
             }
         }
     }
+    let l1 = Client::new(l1, Options::default())?;
     if let Some(gwei) = step.deposit {
-        let l1 = Client::new(l1, Options::default())?;
-        send_deposit(&l1, inbox, &Key::named("alice"), users[0].address(), gwei * GWEI)?;
+        send_deposit(&l1, *message_queue, &Key::named("alice"), users[0].address(), gwei * GWEI)?;
     }
-    Ok(())
+    crossing.send(&l1, &client, users, step)
 }
 
 /// All transactions that were sent.

@@ -128,11 +128,21 @@ impl Fault {
     }
 }
 
-/// Transactions that a user sends one after another, of these amounts in wei.
+/// What a transaction does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Transfer,
+    /// Ether goes back to L1.
+    Withdrawal,
+    /// Units of the token do.
+    TokenWithdrawal,
+}
+
+/// Transactions that a user sends one after another, of these amounts in wei, or units of the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Burst {
     pub(super) user: usize,
-    pub(super) withdraws: bool,
+    pub(super) kind: Kind,
     pub(super) values: Vec<u128>,
 }
 
@@ -142,6 +152,10 @@ pub(super) struct Step {
     pub(super) bursts: Vec<Burst>,
     /// Gwei that somebody deposits behind that.
     pub(super) deposit: Option<u128>,
+    /// Units of the token that somebody deposits then.
+    pub(super) token_deposit: Option<u64>,
+    /// Whether L1 forces a transaction upon the L2.
+    pub(super) forces: bool,
     /// Milliseconds from the beginning of the traffic to the fault.
     pub(super) delay: u64,
     pub(super) fault: Fault,
@@ -155,15 +169,22 @@ impl Step {
         let bursts = (0..random.below(4))
             .map(|_| {
                 let user = random.below(users) as usize;
-                let withdraws = random.below(4) == 0;
+                let kind = match random.below(8) {
+                    0 | 1 => Kind::Withdrawal,
+                    2 => Kind::TokenWithdrawal,
+                    _ => Kind::Transfer,
+                };
                 let count = 1 + random.below(12);
                 let values = (0..count).map(|_| u128::from(1 + random.below(1_000))).collect();
-                Burst { user, withdraws, values }
+                Burst { user, kind, values }
             })
             .collect();
         let deposit = (random.below(2) == 0).then(|| u128::from(1 + random.below(1_000)));
-        let delay = random.below(900);
-        Self { bursts, deposit, delay, fault: Fault::draw(random), seed: random.next() }
+        let token_deposit = (random.below(3) == 0).then(|| 1 + random.below(1_000));
+        let forces = random.below(3) == 0;
+        let (delay, fault) = (random.below(900), Fault::draw(random));
+        let seed = random.next();
+        Self { bursts, deposit, token_deposit, forces, delay, fault, seed }
     }
 }
 
@@ -181,6 +202,23 @@ mod tests {
     fn a_seed_plans_the_same_steps_again_and_another_seed_others() {
         assert_eq!(plan(7), plan(7));
         assert_ne!(plan(7), plan(8));
+    }
+
+    #[test]
+    fn every_kind_of_traffic_comes() {
+        let steps = plan(1);
+        for kind in [Kind::Transfer, Kind::Withdrawal, Kind::TokenWithdrawal] {
+            let comes = steps.iter().any(|step| step.bursts.iter().any(|it| it.kind == kind));
+            assert!(comes, "{kind:?}");
+        }
+        for comes in [
+            |step: &Step| step.deposit.is_some(),
+            |step: &Step| step.token_deposit.is_some(),
+            |step: &Step| step.forces,
+        ] {
+            let times = steps.iter().filter(|step| comes(step)).count();
+            assert!((steps.len() / 5..steps.len() * 4 / 5).contains(&times), "{times} times");
+        }
     }
 
     #[test]

@@ -7,12 +7,13 @@ mod floor;
 mod report;
 
 use super::load::{Loaded, Source, load_path};
-use crate::output::{progress, say};
+use crate::output::say;
 use clap::Args;
 use core::num::NonZeroUsize;
 use execute::Execute;
 use eyre::{Result, WrapErr, bail, ensure};
 use floor::{Floor, FloorTimes};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use stateless::Stage;
 use std::{
@@ -80,14 +81,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         None => thread::available_parallelism()?,
     };
     let mut all = Vec::new();
-    for (path, loaded) in blocks(&arguments.source)? {
+    let blocks = blocks(&arguments.source)?;
+    // On a terminal only: elsewhere nothing is written.
+    let bar = ProgressBar::new(blocks.len() as u64)
+        .with_style(ProgressStyle::with_template("{pos} of {len} measured, {eta} left: {msg}")?);
+    for (path, loaded) in blocks {
         let loaded = loaded?;
-        progress(format_args!("measuring {} …", loaded.name));
+        bar.set_message(loaded.name.clone());
         let measured = measure(&loaded, arguments, threads)
             .wrap_err_with(|| format!("cannot measure {path}"))?;
         all.push(measured);
+        bar.inc(1);
     }
-    progress(format_args!(""));
+    bar.finish_and_clear();
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&report::document(&all, threads))?);
     } else {

@@ -2,6 +2,7 @@
 
 use super::Measured;
 use crate::output::say;
+use comfy_table::{CellAlignment, Table, presets};
 use core::num::NonZeroUsize;
 use serde_json::{Value, json};
 
@@ -39,49 +40,53 @@ pub(super) fn document(all: &[Measured], threads: NonZeroUsize) -> Value {
 
 pub(super) fn print(all: &[Measured], threads: NonZeroUsize) {
     say!("one thread, milliseconds by stage; floor by part; all = {threads} threads");
-    say!(
-        "{:<18}{:>7}{:>8} │{:>7}{:>7}{:>8}{:>7}{:>7}{:>8} │{:>8}{:>8}{:>7}{:>7} │{:>8}{:>6}{:>6}{:>6}",
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
         "block",
         "Mgas",
         "MB",
-        "decode",
+        "│ decode",
         "link",
         "senders",
         "exec",
         "roots",
         "total",
-        "keccak",
+        "│ keccak",
         "senders",
         "evm",
         "floor",
-        "all",
+        "│ all",
         "1/fl",
         "n/fl",
         "peak",
-    );
+    ]);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let ms = |value: f64| format!("{value:.2}");
     for m in all {
         let (stages, floor) = (&m.stages_ms, &m.floor_parts_ms);
-        say!(
-            "{:<18}{:>7.2}{:>8.3} │{:>7.2}{:>7.2}{:>8.2}{:>7.2}{:>7.2}{:>8.2} │{:>8.2}{:>8.2}{:>7.2}{:>7.2} │{:>8.2}{:>6.2}{:>6.2}{:>5.1}x",
-            m.name,
-            m.gas as f64 / 1e6,
-            m.input_bytes as f64 / 1e6,
-            stages.decode,
-            stages.link,
-            stages.senders,
-            stages.execution,
-            stages.roots,
-            m.single_ms,
-            floor.keccak,
-            floor.senders,
-            floor.evm,
-            m.floor_ms,
-            m.parallel_ms,
-            m.single_ms / m.floor_ms,
-            m.parallel_ms / m.floor_ms,
-            m.peak_bytes as f64 / m.input_bytes as f64,
-        );
+        table.add_row([
+            m.name.clone(),
+            ms(m.gas as f64 / 1e6),
+            format!("{:.3}", m.input_bytes as f64 / 1e6),
+            ms(stages.decode),
+            ms(stages.link),
+            ms(stages.senders),
+            ms(stages.execution),
+            ms(stages.roots),
+            ms(m.single_ms),
+            ms(floor.keccak),
+            ms(floor.senders),
+            ms(floor.evm),
+            ms(m.floor_ms),
+            ms(m.parallel_ms),
+            ms(m.single_ms / m.floor_ms),
+            ms(m.parallel_ms / m.floor_ms),
+            format!("{:.1}x", m.peak_bytes as f64 / m.input_bytes as f64),
+        ]);
     }
+    say!("{}", table.trim_fmt());
     say!(
         "geometric mean: one thread {:.2}× the floor, all threads {:.2}×",
         geomean(all, |m| m.single_ms / m.floor_ms),

@@ -3,17 +3,22 @@
 //! this process, for an L2 of ten thousand accounts, or of as many as stand behind `--accounts`.
 //!
 //! Prints a table for each schedule of EXECUTE that has a name, or for the default alone with `--accounts`; with
-//! `--json` a document, with the figures of the default schedule on top.
+//! `--json` a document, with the figures of the default schedule on top. With `--bytes` it says of what the inputs
+//! consist instead.
 
+mod bytes;
+
+use crate::bytes::{Count, Parts};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use alloy_sol_types::{SolCall, sol};
 use chain::Block;
 use contracts::{
     RollupConfig,
-    bindings::INativeRollup::{self, Evidence},
+    bindings::INativeRollup::Evidence,
+    kept::{KeptCode, codes_in},
     l2_genesis,
-    posting::{Input, L1Prices, Posting, cheapest, ways_in_blobs},
+    posting::{Input, L1Limits, L1Prices, Posting, cheapest, ways_in_blobs},
 };
 use core::ops::AddAssign;
 use enshrine_testkit::{
@@ -54,6 +59,8 @@ struct Scene {
     execute: Execute,
     /// Addresses of the accounts that have ether and tokens.
     people: Arc<[Address]>,
+    /// Codes of L2 contracts that L1 keeps.
+    kept: Vec<KeptCode>,
     random: u64,
 }
 
@@ -79,7 +86,10 @@ struct Cost {
 /// How the inputs come to L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
+    /// With references to codes that L1 keeps, where that is cheaper.
     Calldata,
+    /// All of it.
+    Plain,
     Blobs,
 }
 
@@ -149,12 +159,28 @@ impl Scene {
         let head = l2.chain().head();
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, head, &settings)?;
         let people = Arc::clone(people);
-        let mut scene = Self { l1, l2, rollup, operator, execute, people, random: 1 };
+        let kept = Vec::new();
+        let mut scene = Self { l1, l2, rollup, operator, execute, people, kept, random: 1 };
         // The first block is no common one, nor is one before the ring has seen a round.
         let first = scene.block(Load::Ether, 1)?;
-        scene.advance(&[first], Way::Calldata)?;
+        let input = scene.shortest_input(core::slice::from_ref(&first))?;
+        let data = Posting::in_calldata(&[scene.measured_as(&[first], input)?])
+            .calldata(Evidence::default());
+        let (to, gas) = (scene.rollup.address, TRANSACTION_GAS_CAP);
+        let sent = scene.l1.send(&scene.operator, to.into(), U256::ZERO, data, gas)?;
+        ensure!(sent.receipt.success, "the first advance fails");
         scene.fill_ring()?;
         Ok(scene)
+    }
+
+    /// Has L1 keep the codes that these blocks have in common, for all that come later.
+    fn keep_codes(&mut self, blocks: &[Arc<Block>]) -> Result<()> {
+        let input = self.l2.chain().batch(blocks.to_vec())?.input()?;
+        let codes = KeptCode::new(codes_in(&input).to_vec().into());
+        let codes = codes.ok_or_else(|| eyre!("more codes than an account keeps"))?;
+        self.l1.keep(&self.operator, &codes)?;
+        self.kept.push(codes);
+        Ok(())
     }
 
     fn fill_ring(&mut self) -> Result<()> {
@@ -231,6 +257,16 @@ impl Scene {
         Ok(self.l2.chain().batch(blocks.to_vec())?.input()?)
     }
 
+    /// Advances by blocks full of transfers of a token.
+    fn tokens(&mut self, way: Way) -> Result<Cost> {
+        let many = |_| self.block(Load::Token, TRANSFERS);
+        let blocks = (0..BLOCKS).map(many).collect::<Result<Vec<_>>>()?;
+        if way == Way::Calldata {
+            self.keep_codes(&blocks)?;
+        }
+        self.advance(&blocks, way)
+    }
+
     /// Advances by blocks in one call, or, if L1 does not admit that, by each half of them in turn.
     fn advance(&mut self, blocks: &[Arc<Block>], way: Way) -> Result<Cost> {
         if way == Way::Blobs {
@@ -238,27 +274,28 @@ impl Scene {
         }
         let input = self.shortest_input(blocks)?;
         let bytes = input.len();
-        let inputs = vec![input.into()];
-        let call = INativeRollup::advanceCall { inputs, evidence: Evidence::default() };
-        let data = Bytes::from(call.abi_encode());
-        let (from, to) = (self.operator.address(), self.rollup.address);
-        let fits = floor_gas(&data) <= TRANSACTION_GAS_CAP
-            && self.l1.try_call(from, to, U256::ZERO, data.clone())?.success;
-        if !fits {
+        let input = self.measured_as(blocks, input)?;
+        let kept = if way == Way::Plain { &[][..] } else { &self.kept };
+        let ways = Posting::ways_in_calldata(&[input], kept);
+        let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
+        let limits = L1Limits { bytes: usize::MAX, ..L1Limits::default() };
+        let Some((posting, cost)) = cheapest(ways, &prices, &limits, 0, RING.end) else {
             ensure!(blocks.len() > 1, "a block of {bytes} bytes cannot be advanced");
             let (first, second) = blocks.split_at(blocks.len() / 2);
             let mut cost = self.advance(first, way)?;
             cost += self.advance(second, way)?;
             return Ok(cost);
-        }
-        let gas = TRANSACTION_GAS_CAP;
+        };
+        let data = posting.calldata(Evidence::default());
+        let (to, gas) = (self.rollup.address, TRANSACTION_GAS_CAP);
         let sent = self.l1.send(&self.operator, to.into(), U256::ZERO, data, gas)?;
         ensure!(sent.receipt.success, "advance fails");
+        ensure!(sent.gas_used == cost.gas, "the planner says {}, L1 {}", cost.gas, sent.gas_used);
         Ok(Cost {
             l1_gas: sent.gas_used,
             l2_gas: blocks.iter().map(|block| block.header.gas_used).sum(),
             calldata_gas: calldata_gas(&sent.input),
-            bytes,
+            bytes: posting.inputs.iter().map(|input| input.len()).sum(),
             calls: 1,
             blobs: 0,
             ways: Vec::new(),
@@ -276,7 +313,8 @@ impl Scene {
                 ways_in_blobs(waiting.len(), admits, |range| self.measured(&waiting[range]))?;
             // Blob gas is listed apart.
             let prices = L1Prices { fork: FORK, gas: 1, blob_gas: Some(0) };
-            let chosen = cheapest(ways, &prices, usize::MAX, 0, RING.end);
+            let limits = L1Limits { bytes: usize::MAX, ..L1Limits::default() };
+            let chosen = cheapest(ways, &prices, &limits, 0, RING.end);
             let (posting, cost) = chosen.ok_or_else(|| eyre!("a block in no blobs"))?;
             let (now, later) = waiting.split_at(usize::try_from(posting.blocks)?);
             waiting = later;
@@ -308,7 +346,11 @@ impl Scene {
 
     /// One input for these blocks, and what EXECUTE asks for it.
     fn measured(&self, blocks: &[Arc<Block>]) -> Result<Input> {
-        let bytes = self.input(blocks)?;
+        self.measured_as(blocks, self.input(blocks)?)
+    }
+
+    /// This input for these blocks, and what EXECUTE asks for it.
+    fn measured_as(&self, blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<Input> {
         let executed = self.execute.run(&bytes, u64::MAX)?;
         let (charge, reserve) = (executed.gas, executed.reserve);
         let trailer = self.execute.trailer_charge();
@@ -327,11 +369,6 @@ fn calldata_gas(data: &[u8]) -> u64 {
     data.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
 }
 
-/// What a transaction with this calldata costs at least (EIP-7623).
-fn floor_gas(data: &[u8]) -> u64 {
-    21_000 + calldata_gas(data) / 4 * 10
-}
-
 /// What was measured under one schedule.
 #[derive(Debug, Clone)]
 struct Figures {
@@ -341,6 +378,12 @@ struct Figures {
     apart: Cost,
     /// A block with one transfer.
     single: Cost,
+    /// The blocks as a batch, and the block with one transfer, where L1 keeps no codes.
+    plain_batch: Cost,
+    plain_single: Cost,
+    /// Blocks of transfers of a token as calldata, and where L1 keeps no codes.
+    token_calldata: Cost,
+    plain_token: Cost,
     /// The same blocks through blobs, and others of transfers of a token.
     blobs: Cost,
     token: Cost,
@@ -353,6 +396,7 @@ impl Figures {
         let scene = |schedule, way| {
             let mut scene = Scene::new(schedule, people)?;
             let block = [scene.block(Load::Ether, 1)?];
+            scene.keep_codes(&block)?;
             let single = scene.advance(&block, way)?;
             let many = |_| scene.block(Load::Ether, TRANSFERS);
             let blocks = (0..BLOCKS).map(many).collect::<Result<Vec<_>>>()?;
@@ -360,19 +404,32 @@ impl Figures {
         };
         let (mut together, single, blocks) = scene(schedule, Way::Calldata)?;
         let batch = together.advance(&blocks, Way::Calldata)?;
+        let token_calldata = together.tokens(Way::Calldata)?;
+        let (mut plain, plain_single, same) = scene(schedule, Way::Plain)?;
+        let plain_batch = plain.advance(&same, Way::Plain)?;
+        let plain_token = plain.tokens(Way::Plain)?;
         let (mut posted, single_blobs, same) = scene(schedule, Way::Blobs)?;
         ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
         let blobs = posted.advance(&same, Way::Blobs)?;
-        let many = |_| posted.block(Load::Token, TRANSFERS);
-        let tokens = (0..BLOCKS).map(many).collect::<Result<Vec<_>>>()?;
-        let token = posted.advance(&tokens, Way::Blobs)?;
+        let token = posted.tokens(Way::Blobs)?;
         let (mut one_by_one, _, same) = scene(schedule, Way::Calldata)?;
         ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
         let mut apart = Cost::default();
         for block in same {
             apart += one_by_one.advance(&[block], Way::Calldata)?;
         }
-        Ok(Self { batch, apart, single, blobs, token, single_blobs })
+        Ok(Self {
+            batch,
+            apart,
+            single,
+            plain_batch,
+            plain_single,
+            token_calldata,
+            plain_token,
+            blobs,
+            token,
+            single_blobs,
+        })
     }
 
     fn json(&self) -> Map<String, Value> {
@@ -380,7 +437,11 @@ impl Figures {
         let document = json!({
             "transfer_calldata": self.batch.l1_gas / transfers,
             "transfer_calldata_apart": self.apart.l1_gas / transfers,
+            "transfer_calldata_plain": self.plain_batch.l1_gas / transfers,
             "single_calldata": self.single.l1_gas,
+            "single_calldata_plain": self.plain_single.l1_gas,
+            "erc20_calldata": self.token_calldata.l1_gas / transfers,
+            "erc20_calldata_plain": self.plain_token.l1_gas / transfers,
             "transfer_blobs": self.blobs.l1_gas / transfers,
             "erc20_blobs": self.token.l1_gas / transfers,
             "erc20_blobs_beyond": (self.token.l1_gas - self.token.l2_gas) / transfers,
@@ -425,17 +486,58 @@ impl Figures {
         row("transfer, the same blocks one by one", &self.apart, transfers);
         row("transfer, the same blocks in blobs", &self.blobs, transfers);
         row("token transfer, as many in blobs", &self.token, transfers);
+        row("the batches where L1 keeps no codes", &self.plain_batch, transfers);
+        row("token transfer, as many in batches", &self.token_calldata, transfers);
+        row("the same where L1 keeps no codes", &self.plain_token, transfers);
         row("block with one transfer", &self.single, 1);
+        row("the same where L1 keeps no codes", &self.plain_single, 1);
         row("block with one transfer, in blobs", &self.single_blobs, 1);
     }
 }
 
+/// Prints of what the inputs consist: of a block with one transfer, and of blocks full of either load.
+fn print_bytes(people: &Arc<[Address]>) -> Result<()> {
+    let names = [
+        ("EIP-4788", address!("0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02")),
+        ("EIP-2935", address!("0x0000F90827F1C53a10cb7A02335B175320002935")),
+        ("EIP-7002", address!("0x00000961Ef480Eb55e80D19ad83579A64c007002")),
+        ("EIP-7251", address!("0x0000BBdDc7CE488642fb579F8B00f3a590007251")),
+        ("L1Anchor", contracts::L1_ANCHOR),
+        ("L2Messenger", contracts::L2_MESSENGER),
+        ("token", TOKEN),
+        ("fee recipient", Address::ZERO),
+    ];
+    let mut scene = Scene::new(GasSchedule::DEFAULT, people)?;
+    for (what, load, blocks, transfers) in [
+        ("a block with one transfer", Load::Ether, 1, 1),
+        ("transfers", Load::Ether, BLOCKS, TRANSFERS),
+        ("transfers of a token", Load::Token, BLOCKS, TRANSFERS),
+    ] {
+        let blocks =
+            (0..blocks).map(|_| scene.block(load, transfers)).collect::<Result<Vec<_>>>()?;
+        let input = scene.l2.chain().batch(blocks)?.input()?;
+        println!("{:<44} {:>8} {:>8} {:>10}", what, "bytes", "zeros", "floor");
+        let mut all = Count::default();
+        for (part, count) in Parts::of(&input, &names)?.parts {
+            println!("{part:<44} {:>8} {:>8} {:>10}", count.bytes, count.zeros, count.floor());
+            all.bytes += count.bytes;
+            all.zeros += count.zeros;
+        }
+        println!("{:<44} {:>8} {:>8} {:>10}\n", "", all.bytes, all.zeros, all.floor());
+    }
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let mut arguments = std::env::args();
+    let by_bytes = std::env::args().any(|argument| argument == "--bytes");
     let as_json = std::env::args().any(|argument| argument == "--json");
     let accounts = arguments.by_ref().any(|argument| argument == "--accounts");
     let accounts = accounts.then(|| arguments.next().unwrap_or_default().parse()).transpose()?;
     let people = (0..accounts.unwrap_or(ACCOUNTS)).map(|index| account(index).address()).collect();
+    if by_bytes {
+        return print_bytes(&people);
+    }
     let mut document = Map::new();
     let mut schedules = Map::new();
     for (name, schedule) in GasSchedule::NAMED {
