@@ -6,7 +6,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use eyre::{Result, WrapErr as _, bail, ensure};
@@ -56,6 +56,8 @@ pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
     for (path, line, what) in &broken {
         println!("{}:{line}: {what}", path.display());
     }
+    // Last, since it is no page.
+    diagrams(root, &pages)?;
     let program = checks::mdbook(root)?;
     let status = Command::new(program)
         .arg("build")
@@ -80,6 +82,30 @@ fn outward(page: &Path, text: &str) -> String {
     let depth = page.components().count();
     let up = "../".repeat(depth);
     text.replace(&format!("]({up}"), concat!("](", env!("CARGO_PKG_REPOSITORY"), "/blob/main/"))
+}
+
+/// Puts beside the pages what draws their diagrams in a browser.
+fn diagrams(root: &Path, pages: &Path) -> Result<()> {
+    let (wanted, there) = (root.join("tools/book"), root.join("target/book-tools"));
+    let lock = |folder: &Path| fs::read(folder.join("package-lock.json")).ok();
+    let library = there.join("node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js");
+    if !library.exists() || lock(&wanted) != lock(&there) {
+        files::empty(&there)?;
+        files::copy(&wanted, &there, |_| true)?;
+        let status = Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--loglevel=error"])
+            .current_dir(&there)
+            .stdout(Stdio::null())
+            .status()
+            .wrap_err("cannot run npm, which comes with Node.js")?;
+        ensure!(status.success(), "npm ci failed in {}: {status}", there.display());
+    }
+    for (from, name) in [(library, "mermaid.tiny.js"), (wanted.join("diagrams.js"), "diagrams.js")]
+    {
+        fs::copy(&from, pages.join(name))
+            .wrap_err_with(|| format!("cannot copy {}", from.display()))?;
+    }
+    Ok(())
 }
 
 /// What the binary says of its commands and flags.
@@ -132,6 +158,55 @@ mod tests {
         assert_eq!(outward(Path::new("x.md"), text), format!("[a]({web}README.md) [b](gas.md)"));
         let text = "[a](../../x) [b](../gas.md)";
         assert_eq!(outward(Path::new("y/x.md"), text), format!("[a]({web}x) [b](../gas.md)"));
+    }
+
+    /// A page with these diagrams, as a browser shows it; `None`, said loudly, if there is no browser.
+    fn drawn(folder: &Path, diagrams: &[String]) -> Option<String> {
+        let blocks: String = diagrams
+            .iter()
+            .map(|text| text.replace('&', "&amp;").replace('<', "&lt;"))
+            .map(|text| format!("<pre><code class=\"language-mermaid\">{text}</code></pre>"))
+            .collect();
+        let scripts =
+            "<script src=\"mermaid.tiny.js\"></script><script src=\"diagrams.js\"></script>";
+        let page = folder.join("page.html");
+        fs::write(&page, format!("<!doctype html><body>{blocks}{scripts}</body>")).unwrap();
+        for browser in ["chromium", "chromium-browser", "google-chrome"] {
+            let shown = Command::new(browser)
+                .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+                .args(["--disable-background-networking", "--no-first-run", "--dump-dom"])
+                .arg("--virtual-time-budget=10000")
+                .arg(format!("--user-data-dir={}", folder.join("profile").display()))
+                .arg(format!("file://{}", page.display()))
+                .output();
+            if let Ok(shown) = shown {
+                return Some(String::from_utf8_lossy(&shown.stdout).into_owned());
+            }
+        }
+        eprintln!("\n*** SKIPPED: diagrams in a browser: no Chromium (Debian's `chromium`) ***\n");
+        None
+    }
+
+    #[test]
+    fn a_browser_draws_every_diagram() {
+        let root = toolchain::find_root().unwrap();
+        let mut all = Vec::new();
+        for path in files::below(&root.join("docs")).unwrap() {
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let text = read(&path).unwrap();
+                let blocks = text.split("```mermaid\n").skip(1);
+                all.extend(blocks.filter_map(|block| Some(block.split_once("```")?.0.to_owned())));
+            }
+        }
+        assert!(all.len() >= 3, "{all:?}");
+        let folder = tempfile::tempdir().unwrap();
+        diagrams(&root, folder.path()).unwrap();
+        let Some(page) = drawn(folder.path(), &all) else { return };
+        assert_eq!(page.matches("<svg id=\"mermaid").count(), all.len(), "{page}");
+        assert!(!page.contains("aria-roledescription=\"error\""), "{page}");
+        // One that is none is seen to be none.
+        let page = drawn(folder.path(), &["flowchart LR\n  A --".to_owned()]).unwrap();
+        assert!(page.contains("aria-roledescription=\"error\""), "{page}");
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! Release archives: the `enshrine` command for one platform, its completions and manual pages, and the terms.
 //!
 //! An archive depends on nothing but what is in it: files are in the order of their names and have neither time
-//! nor owner, so that whoever builds the same commit with the same compiler can compare hashes.
+//! nor owner, so that whoever builds the same commit with the same compiler can compare hashes. For the same
+//! reason, and because it is nobody's business, the program does not say in which folders it was built.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use alloy_primitives::hex;
-use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
+use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest as _, Sha256};
 
@@ -26,17 +31,22 @@ const COMPLETIONS: [(&str, &str); 5] = [
 
 /// Builds the command, for this platform or for `target`, and packs it; prints the paths of what was made.
 pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
+    let host = host()?;
+    let triple = target.map_or_else(|| host.clone(), str::to_owned);
+    let folders = Folders::here(root)?;
+    build(root, &triple, &folders)?;
+    let ordinary = bench::enshrine(root);
+    let below = ordinary.ancestors().nth(2).ok_or_eyre("no target folder")?;
+    let built = |triple: &str| below.join(triple).join("release/enshrine");
+    let binary = built(&triple);
+    if let Some(text) = folders.named_in(&fs::read(&binary)?) {
+        bail!("{} says where it was built: {text}", binary.display());
+    }
     // Completions and manual pages come from the command itself, which has to run here.
-    build(root, None)?;
-    let native = bench::enshrine(root);
-    let (triple, binary) = match target {
-        None => (host()?, native.clone()),
-        Some(target) => {
-            build(root, Some(target))?;
-            let folder = native.ancestors().nth(2).ok_or_eyre("no target folder")?;
-            (target.to_owned(), folder.join(target).join("release/enshrine"))
-        }
-    };
+    let native = built(&host);
+    if triple != host {
+        build(root, &host, &folders)?;
+    }
     let name = format!("enshrine-{}-{triple}", env!("CARGO_PKG_VERSION"));
     let dist = root.join("target/dist");
     let folder = dist.join(&name);
@@ -63,20 +73,67 @@ pub(crate) fn run(root: &Path, target: Option<&str>) -> Result<bool> {
     Ok(true)
 }
 
-fn build(root: &Path, target: Option<&str>) -> Result<()> {
+/// Builds for a platform that is named, even if it is this one: then what runs while cargo builds is built as
+/// ever, and the ordinary builds stay as they are.
+fn build(root: &Path, triple: &str, folders: &Folders) -> Result<()> {
     let mut cargo = toolchain::cargo();
-    cargo.args(BUILD_ENSHRINE).arg("--locked").current_dir(root);
-    if let Some(target) = target {
-        cargo.args(["--target", target]);
-    }
+    cargo.args(BUILD_ENSHRINE).args(["--locked", "--target", triple]).current_dir(root);
+    let own = match env::var("CARGO_ENCODED_RUSTFLAGS") {
+        Ok(flags) => flags.split('\x1f').map(str::to_owned).collect(),
+        Err(_) => env::var("RUSTFLAGS").map_or_else(
+            |_| Vec::new(),
+            |flags| flags.split_whitespace().map(str::to_owned).collect(),
+        ),
+    };
+    let flags: Vec<_> = own.into_iter().chain(folders.rust_flags()).collect();
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env_remove("RUSTFLAGS");
+    let name = format!("CFLAGS_{}", triple.replace('-', "_"));
+    let own = env::var(&name).or_else(|_| env::var("CFLAGS")).unwrap_or_default();
+    cargo.env(name, format!("{own} {}", folders.c_flags().join(" ")).trim());
     let status = cargo.status().wrap_err("cannot run cargo")?;
-    let platform = target.unwrap_or("this platform");
     ensure!(
         status.success(),
-        "enshrine does not build for {platform}: another platform takes `rustup target add`, and a C compiler and a \
+        "enshrine does not build for {triple}: another platform takes `rustup target add`, and a C compiler and a \
          linker for it"
     );
     Ok(())
+}
+
+/// Folders of this machine, and what stands for each in the program. One that lies in another stands behind it.
+struct Folders(Vec<(PathBuf, &'static str)>);
+
+impl Folders {
+    /// The home of who builds, that of cargo, which holds the sources of libraries, and the checkout.
+    fn here(root: &Path) -> Result<Self> {
+        let home = env::home_dir().ok_or_eyre("there is no home directory")?;
+        let cargo = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
+        let all = [(home, "/home"), (cargo, "/cargo"), (root.to_owned(), "/enshrine")];
+        // One at the top, such as /root, is nobody's own, and what is called so is often something else.
+        Ok(Self(all.into_iter().filter(|(folder, _)| folder.components().count() > 2).collect()))
+    }
+
+    fn each(&self, flag: &str) -> Vec<String> {
+        let one = |(folder, name): &(PathBuf, _)| format!("{flag}={}={name}", folder.display());
+        self.0.iter().map(one).collect()
+    }
+
+    fn rust_flags(&self) -> Vec<String> {
+        self.each("--remap-path-prefix")
+    }
+
+    fn c_flags(&self) -> Vec<String> {
+        self.each("-ffile-prefix-map")
+    }
+
+    /// The first place where a program names a folder.
+    fn named_in(&self, program: &[u8]) -> Option<String> {
+        self.0.iter().find_map(|(folder, _)| {
+            let name = format!("{}/", folder.display()).into_bytes();
+            let at = program.windows(name.len()).position(|window| window == name)?;
+            let text = &program[at..program.len().min(at + 120)];
+            Some(String::from_utf8_lossy(text).escape_debug().to_string())
+        })
+    }
 }
 
 /// The platform that the compiler builds for unless told otherwise.
@@ -142,6 +199,43 @@ mod tests {
         assert!(
             of("RUN").iter().any(|run| run.starts_with("useradd") && run.ends_with(" enshrine"))
         );
+    }
+
+    #[test]
+    fn a_program_does_not_name_the_folders_of_its_sources_if_the_compiler_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (registry, checkout) = (folder.path().join("cargo/registry"), folder.path().join("x"));
+        for folder in [&registry, &checkout] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        let library = registry.join("library.rs");
+        fs::write(&library, "#[inline(never)] pub fn f(x: Option<u8>) -> u8 { x.unwrap() }")
+            .unwrap();
+        let main = checkout.join("main.rs");
+        let text = format!(
+            "#[path = {library:?}] mod library; fn main() {{ library::f(None); panic!() }}"
+        );
+        fs::write(&main, text).unwrap();
+        let folders = Folders(vec![
+            (folder.path().to_owned(), "/home"),
+            (folder.path().join("cargo"), "/cargo"),
+            (checkout, "/enshrine"),
+        ]);
+        let compiled = |flags: &[String]| {
+            let program = folder.path().join("program");
+            let status =
+                Command::new("rustc").arg(&main).args(flags).arg("-o").arg(&program).status();
+            assert!(status.unwrap().success());
+            fs::read(program).unwrap()
+        };
+        let found = folders.named_in(&compiled(&[])).unwrap();
+        assert!(found.starts_with(&format!("{}/", folder.path().display())), "{found}");
+        let program = compiled(&folders.rust_flags());
+        assert_eq!(folders.named_in(&program), None);
+        for named in ["/cargo/registry/library.rs", "/enshrine/main.rs"] {
+            let named = named.as_bytes();
+            assert!(program.windows(named.len()).any(|window| window == named));
+        }
     }
 
     #[test]

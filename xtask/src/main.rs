@@ -128,7 +128,8 @@ enum Task {
 
     /// Build a release archive of the command, with completions and manual pages
     ///
-    /// Prints its path and SHA-256; it lies below target/dist.
+    /// Prints its path and SHA-256; it lies below target/dist. All is compiled once more for it, so that the
+    /// program does not name the folders it was built in.
     Dist {
         /// Another platform; needs `rustup target add` and a C compiler and linker for it
         #[arg(long, value_name = "TRIPLE")]

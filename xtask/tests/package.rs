@@ -1,4 +1,4 @@
-//! The package of the contracts, as a project uses it that has installed it below `lib/`.
+//! The package of the contracts, as a project uses it: below `lib/` or below `dependencies/`.
 
 use std::{
     fs,
@@ -9,8 +9,28 @@ use std::{
 
 use toolchain::{Toolchain, progress_to_stderr};
 
-/// Packs, and unpacks the archive where `forge install` would put it.
-fn install(project: &Path, packed: &Path) -> PathBuf {
+/// Where a project keeps what it depends on.
+struct Layout {
+    /// Its place among the settings that the package's README shows.
+    documented: usize,
+    folder: &'static str,
+    /// Names of the folders of this package, of forge-std and of solady.
+    names: [&'static str; 3],
+}
+
+/// That of `forge install`.
+const FORGE: Layout =
+    Layout { documented: 0, folder: "lib", names: ["enshrine", "forge-std", "solady"] };
+
+/// That of soldeer: the folders have their versions in their names.
+const SOLDEER: Layout = Layout {
+    documented: 1,
+    folder: "dependencies",
+    names: ["enshrine-contracts-0.1.0", "forge-std-1.16.0", "solady-0.1.26"],
+};
+
+/// Packs, and unpacks the archive where the layout wants it.
+fn install(folder: &Path, packed: &Path) {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["package", "--out"])
         .arg(packed)
@@ -19,20 +39,18 @@ fn install(project: &Path, packed: &Path) -> PathBuf {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let archive = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
     assert!(archive.starts_with(packed) && archive.extension().unwrap() == "tgz");
-    let lib = project.join("lib/enshrine");
-    fs::create_dir_all(&lib).unwrap();
+    fs::create_dir_all(folder).unwrap();
     let unpacked = Command::new("tar")
         .args(["-xzf", archive.to_str().unwrap(), "--strip-components", "1", "-C"])
-        .arg(&lib)
+        .arg(folder)
         .status()
         .unwrap();
     assert!(unpacked.success());
-    lib
 }
 
-/// The settings that the package's README asks for.
-fn documented(readme: &str) -> &str {
-    let (_, rest) = readme.split_once("```toml\n").unwrap();
+/// The settings that the package's README asks for in this layout.
+fn documented<'r>(readme: &'r str, layout: &Layout) -> &'r str {
+    let rest = readme.split("```toml\n").nth(layout.documented + 1).unwrap();
     rest.split_once("```").unwrap().0
 }
 
@@ -40,29 +58,30 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 
-#[test]
-fn a_project_builds_with_the_package_as_its_readme_says() {
+/// A project with the package builds as the README says, and not without what it asks for.
+fn builds_as_documented(layout: &Layout) {
     let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
     let (folder, packed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let project = folder.path();
-    let lib = install(project, packed.path());
-    for name in ["forge-std", "solady"] {
-        symlink(tools.root().join("lib").join(name), project.join("lib").join(name)).unwrap();
+    let [own, others @ ..] = layout.names.map(|name| project.join(layout.folder).join(name));
+    install(&own, packed.path());
+    for (name, there) in ["forge-std", "solady"].iter().zip(others) {
+        symlink(tools.root().join("lib").join(name), there).unwrap();
     }
     // What a package has to have, and nothing of what is only here.
     for name in ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "contracts/NativeRollup.sol"] {
-        assert!(lib.join(name).is_file(), "{name}");
+        assert!(own.join(name).is_file(), "{name}");
     }
     for name in ["test/attacks", "script", "node_modules", "test/utils/node_modules"] {
-        assert!(!lib.join(name).exists(), "{name}");
+        assert!(!own.join(name).exists(), "{name}");
     }
-    let readme = fs::read_to_string(lib.join("README.md")).unwrap();
+    let readme = fs::read_to_string(own.join("README.md")).unwrap();
     let allowed = tools.root().display();
     let settings = format!(
         "[profile.default]\nauto_detect_remappings = false\nsolc = \"{}\"\nallow_paths = [\"{allowed}\"]\n\
          bytecode_hash = \"none\"\n{}",
         tools.solc().display(),
-        documented(&readme),
+        documented(&readme, layout),
     );
     fs::write(project.join("foundry.toml"), &settings).unwrap();
     fs::create_dir(project.join("src")).unwrap();
@@ -113,4 +132,20 @@ contract WatcherTest is ExecuteTest {
         "{}",
         said(&output)
     );
+}
+
+#[test]
+fn a_project_builds_with_the_package_as_its_readme_says() {
+    builds_as_documented(&FORGE);
+}
+
+#[test]
+fn a_project_in_the_layout_of_soldeer_does_so_too() {
+    // The version that its folder bears is the package's.
+    let manifest = include_str!("../../tools/package/package.json");
+    let (name, version) = SOLDEER.names[0].rsplit_once('-').unwrap();
+    for (key, value) in [("name", name), ("version", version)] {
+        assert!(manifest.contains(&format!("\"{key}\": \"{value}\"")), "{key} {value}");
+    }
+    builds_as_documented(&SOLDEER);
 }
