@@ -1,6 +1,6 @@
 //! Following L1, and a sequencer.
 
-use crate::{RollupError, derivation, sync::Sync};
+use crate::{RollupError, derivation, pool_log::PoolLog, sync::Sync};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Bytes, map::B256Set};
 use chain::{Block, RecoveredTransaction};
@@ -18,11 +18,19 @@ pub struct Follower {
     is_reverted: bool,
     /// Transactions of blocks that gave way, and that may stand in later ones.
     displaced: Vec<RecoveredTransaction>,
+    /// Where they are kept over a restart.
+    pool_log: Option<Arc<PoolLog>>,
 }
 
 impl Follower {
-    pub(crate) const fn new(sync: Sync, has_feed: bool) -> Self {
-        Self { sync, has_feed, is_reverted: false, displaced: Vec::new() }
+    /// A follower, with transactions that wait for their place in a block and not in the pool.
+    pub(crate) const fn new(
+        sync: Sync,
+        has_feed: bool,
+        displaced: Vec<RecoveredTransaction>,
+        pool_log: Option<Arc<PoolLog>>,
+    ) -> Self {
+        Self { sync, has_feed, is_reverted: false, displaced, pool_log }
     }
 
     /// What another role goes on with, and transactions that wait for their place in a block.
@@ -44,9 +52,19 @@ impl Follower {
     pub fn follow_l1(&mut self) -> Result<bool, RollupError> {
         let update = self.sync.poll()?;
         self.is_reverted |= update.reverted;
+        let mut displaced = update.displaced;
+        let settled = self.settle(&mut displaced);
+        self.keep(displaced);
+        settled?;
+        self.forget_used()?;
+        self.tidy()?;
+        Ok(update.more)
+    }
+
+    /// Goes back to what L1 has taken, where the L2 has something else.
+    fn settle(&mut self, displaced: &mut Vec<RecoveredTransaction>) -> Result<(), RollupError> {
         // Who knows the L2 from L1 alone knows nothing of blocks that L1 has given up.
         let (sync, has_feed) = (&self.sync, self.has_feed);
-        let displaced = &mut self.displaced;
         once_done(&mut self.is_reverted, || {
             let safe = sync.safe()?;
             if !has_feed && sync.chain().head().hash != safe.hash {
@@ -56,12 +74,25 @@ impl Follower {
         })?;
         // Whatever a sequencer or a caller of the Engine API has made of it meanwhile: what L1 has taken
         // stands.
-        let safe = self.sync.safe()?;
-        if self.sync.chain().canonical_hash(safe.header.number)? != Some(safe.hash) {
-            self.displaced.extend(self.sync.set_head(safe.hash)?);
+        let safe = sync.safe()?;
+        if sync.chain().canonical_hash(safe.header.number)? != Some(safe.hash) {
+            displaced.extend(sync.set_head(safe.hash)?);
         }
-        self.forget_used()?;
-        Ok(update.more)
+        Ok(())
+    }
+
+    fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
+        if let Some(log) = &self.pool_log {
+            log.keep_displaced(&displaced);
+        }
+        self.displaced.extend(displaced);
+    }
+
+    fn tidy(&self) -> Result<(), RollupError> {
+        if let Some(log) = &self.pool_log {
+            log.tidy(&self.sync.node, self.sync.safe()?.header.number, &self.displaced);
+        }
+        Ok(())
     }
 
     /// Forgets transactions of blocks that gave way once their nonces are used. Until then L1 may have been

@@ -7,7 +7,7 @@
 
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Bytes, map::B256Set};
+use alloy_primitives::{Address, Bytes, map::B256Set};
 use alloy_rlp::{Decodable as _, Encodable as _};
 use chain::RecoveredTransaction;
 use node::{Node, PoolJournal, PoolTransaction};
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -41,6 +41,12 @@ struct Noted {
     last: u64,
 }
 
+impl Noted {
+    fn take(&mut self) -> Self {
+        Self { text: core::mem::take(&mut self.text), last: self.last }
+    }
+}
+
 #[derive(Debug)]
 struct End {
     file: File,
@@ -62,10 +68,19 @@ impl End {
         if let Err(error) = self.file.write_all(text) {
             // A part of it would hide what comes behind.
             self.file.set_len(self.bytes)?;
+            self.file.seek(SeekFrom::Start(self.bytes))?;
             return Err(error);
         }
         self.bytes += text.len() as u64;
         Ok(())
+    }
+
+    fn write_noted(&mut self, noted: &Noted) {
+        let all = self.tried + 1..=noted.last;
+        self.tried = noted.last;
+        if let Err(error) = self.write(&noted.text) {
+            self.lost.extend(all.map(|number| (number, error.to_string())));
+        }
     }
 }
 
@@ -94,6 +109,25 @@ impl PoolLog {
         Ok((Self { path: path.to_owned(), noted: Mutex::default(), end }, kept))
     }
 
+    /// Keeps transactions of blocks that gave way too: not all of them came to this node first.
+    pub(crate) fn keep_displaced(&self, displaced: &[RecoveredTransaction]) {
+        if displaced.is_empty() {
+            return;
+        }
+        let number = {
+            let mut noted = self.noted.lock();
+            for it in displaced {
+                Bytes::from(it.transaction.encoded_2718()).encode(&mut noted.text);
+            }
+            noted.last += 1;
+            noted.last
+        };
+        if let Err(error) = self.keep(number) {
+            let transactions = displaced.len();
+            tracing::error!(%error, transactions, "what gave way will not outlive a restart");
+        }
+    }
+
     /// Writes the file anew if it has grown: with what stands in blocks above `safe`, which may still give
     /// way, what stood in some that did, and what waits in the pool.
     pub(crate) fn tidy(&self, node: &Node, safe: u64, displaced: &[RecoveredTransaction]) {
@@ -108,12 +142,13 @@ impl PoolLog {
         safe: u64,
         displaced: &[RecoveredTransaction],
     ) -> io::Result<()> {
-        // Nothing is noted meanwhile: whoever notes holds the node.
-        node.read(|node| {
-            let mut end = self.end.lock();
-            if end.bytes < REWRITE_FROM.max(end.rewritten * 4) {
-                return Ok(());
-            }
+        let mut end = self.end.lock();
+        if end.bytes < REWRITE_FROM.max(end.rewritten * 4) {
+            return Ok(());
+        }
+        // Nothing is noted meanwhile: whoever notes holds the node, or is the thread that tidies. What was noted before
+        // is in the pool, or gave way.
+        let (text, noted) = node.read(|node| {
             let (mut text, mut seen) = (Vec::new(), B256Set::default());
             let head = node.chain.head().header.number;
             for number in safe + 1..=head {
@@ -130,19 +165,31 @@ impl PoolLog {
             for waiting in node.pool.iter().filter(|waiting| seen.insert(*waiting.hash())) {
                 waiting.raw.encode(&mut text);
             }
-            let fresh = self.path.with_extension("new");
-            let mut file = File::create(&fresh)?;
-            file.write_all(&text)?;
-            file.sync_data()?;
-            fs::rename(&fresh, &self.path)?;
-            let bytes = text.len() as u64;
-            (end.file, end.bytes, end.rewritten) = (file, bytes, bytes);
-            // What was noted and not written was in the pool.
-            let mut noted = self.noted.lock();
-            noted.text.clear();
-            end.tried = noted.last;
-            Ok(())
-        })
+            Ok::<_, io::Error>((text, self.noted.lock().take()))
+        })?;
+        // Blocks are made while the disk takes it.
+        match self.replace(&text) {
+            Ok(file) => {
+                let bytes = text.len() as u64;
+                (end.file, end.bytes, end.rewritten) = (file, bytes, bytes);
+                end.tried = noted.last;
+                Ok(())
+            }
+            Err(error) => {
+                end.write_noted(&noted);
+                Err(error)
+            }
+        }
+    }
+
+    /// A file with this text in the place of the one that is there.
+    fn replace(&self, text: &[u8]) -> io::Result<File> {
+        let fresh = self.path.with_extension("new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(text)?;
+        file.sync_data()?;
+        fs::rename(&fresh, &self.path)?;
+        Ok(file)
     }
 }
 
@@ -157,15 +204,8 @@ impl PoolJournal for PoolLog {
     fn keep(&self, number: u64) -> io::Result<()> {
         let mut end = self.end.lock();
         if end.tried < number {
-            let (text, last) = {
-                let mut noted = self.noted.lock();
-                (core::mem::take(&mut noted.text), noted.last)
-            };
-            let all = end.tried + 1..=last;
-            end.tried = last;
-            if let Err(error) = end.write(&text) {
-                end.lost.extend(all.map(|number| (number, error.to_string())));
-            }
+            let noted = self.noted.lock().take();
+            end.write_noted(&noted);
         }
         end.lost.remove(&number).map_or(Ok(()), |reason| Err(io::Error::other(reason)))
     }
@@ -181,12 +221,16 @@ pub(crate) struct Offered {
     pub(crate) refused: Vec<RecoveredTransaction>,
 }
 
-/// Offers what a file held to the pool again.
-pub(crate) fn offer(node: &Node, kept: &[Bytes]) -> Offered {
+/// Offers what a file held to the pool again, but for the transactions of this operator, which are made anew.
+pub(crate) fn offer(node: &Node, kept: &[Bytes], operator: Option<Address>) -> Offered {
     let mut offered = Offered::default();
     let state = node.read(|node| node.chain.state());
+    let mut seen = B256Set::default();
     for transaction in kept.iter().filter_map(|raw| rpc::decode_pooled(raw).ok()) {
         let recovered = transaction.recovered.clone();
+        if Some(recovered.sender) == operator || !seen.insert(*recovered.transaction.hash()) {
+            continue;
+        }
         if node.submit(transaction).is_ok() {
             offered.taken += 1;
             continue;

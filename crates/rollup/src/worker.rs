@@ -10,7 +10,7 @@ use crate::{
     sync::{self, Sync},
     unsafe_feed::Feed,
 };
-use alloy_primitives::Bytes;
+use alloy_primitives::{Address, Bytes};
 use chain::RecoveredTransaction;
 use node::{Node, SetPoolJournal};
 use std::{
@@ -58,7 +58,7 @@ pub(crate) struct Worker {
     /// Always there, but for the moment in which it changes.
     acting: Option<Acting>,
     pool_log: Option<Arc<PoolLog>>,
-    /// Transactions that wait for their place in a block, and not in the pool, while another makes the blocks.
+    /// Transactions that wait for their place in a block, and not in the pool, until the next role takes them over.
     kept: Vec<RecoveredTransaction>,
 }
 
@@ -72,7 +72,8 @@ impl Worker {
         let mut worker = Self { start, acting: None, pool_log: None, kept: Vec::new() };
         // In either role: what was acknowledged goes into a block once this node makes them.
         if let Some(folder) = &worker.start.data_dir {
-            let KeptPool { log, refused } = keep_pool(&worker.start.node, folder)?;
+            let operator = worker.start.sequencing.as_ref().map(|it| it.operator_key.address());
+            let KeptPool { log, refused } = keep_pool(&worker.start.node, folder, operator)?;
             (worker.pool_log, worker.kept) = (Some(log), refused);
         }
         let other = match (is_sequencer, &worker.start.peer) {
@@ -113,7 +114,9 @@ impl Worker {
         let has_feed = peer.is_some() || self.start.has_callers;
         self.start.shared.makes_blocks.store(false, Ordering::Relaxed);
         self.start.feed.follow(peer);
-        self.acting = Some(Acting::Follower(Box::new(Follower::new(sync, has_feed))));
+        let kept = core::mem::take(&mut self.kept);
+        let follower = Follower::new(sync, has_feed, kept, self.pool_log.clone());
+        self.acting = Some(Acting::Follower(Box::new(follower)));
     }
 
     /// Changes the role, or says why not; the head at which it has.
@@ -168,8 +171,8 @@ impl Worker {
         let (client, rollup) = (view.client(), view.deployment().rollup);
         sync::fee_recipient(client, rollup, account, &self.start.rules, time)?;
         if let Some(Acting::Follower(follower)) = self.acting.take() {
-            let (sync, displaced) = follower.into_parts();
-            self.kept.extend(displaced);
+            let (sync, kept) = follower.into_parts();
+            self.kept = kept;
             self.lead(sync);
         }
         Ok(())
@@ -208,11 +211,15 @@ impl Worker {
 }
 
 /// The pool's file in the folder of the chain, and what was in it, in the pool again.
-fn keep_pool(node: &Node, folder: &Path) -> Result<KeptPool, RollupError> {
+fn keep_pool(
+    node: &Node,
+    folder: &Path,
+    operator: Option<Address>,
+) -> Result<KeptPool, RollupError> {
     let path = folder.join("pool");
     let opened = PoolLog::open(&path);
     let (log, kept) = opened.map_err(|source| RollupError::Pool { path, source })?;
-    let Offered { taken, refused } = pool_log::offer(node, &kept);
+    let Offered { taken, refused } = pool_log::offer(node, &kept, operator);
     if taken + refused.len() > 0 {
         let not_yet = refused.len();
         tracing::info!(taken, not_yet, "transactions wait since before the restart");
@@ -301,14 +308,7 @@ impl Worker {
     fn follow_l1(&mut self) -> Result<bool, RollupError> {
         match &mut self.acting {
             Some(Acting::Sequencer(sequencer)) => sequencer.follow_l1().map(|()| false),
-            Some(Acting::Follower(follower)) => {
-                let more = follower.follow_l1()?;
-                if let Some(log) = &self.pool_log {
-                    let safe = follower.sync().safe()?.header.number;
-                    log.tidy(&self.start.node, safe, &self.kept);
-                }
-                Ok(more)
-            }
+            Some(Acting::Follower(follower)) => follower.follow_l1(),
             None => Ok(false),
         }
     }

@@ -68,6 +68,9 @@ impl Sequencer {
     pub(crate) fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
         let operator = self.config.operator_key.address();
         let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
+        if let Some(log) = &self.pool_log {
+            log.keep_displaced(&kept);
+        }
         kept.append(&mut self.again);
         self.again = kept;
     }

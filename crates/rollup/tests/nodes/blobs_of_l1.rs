@@ -240,7 +240,7 @@ async fn blocks_that_wait_together_go_through_blobs_as_one_batch_and_a_follower_
 -> Result<()> {
     let world = World::with_blobs().await?;
     let mut config = world.sequencer_config()?;
-    config.submit_interval = Duration::from_secs(4);
+    config.submit_interval = Duration::from_secs(8);
     let config = world.config(Role::Sequencer(Box::new(config)));
     let sequencer = RollupNode::start(with_beacon(config, &world.l1.endpoint())).await?;
     deposit_and_spend(&world, &sequencer).await?;

@@ -1,6 +1,6 @@
 //! An L1 that is reorganised, jumps in time, lies or is gone.
 
-use crate::support::{self, World, provider_of, signed, until};
+use crate::support::{self, World, provider_of, refusal, signed, until};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
@@ -66,11 +66,13 @@ async fn deposits_in_last(world: &World, depth: u64) -> Result<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_that_got_too_old_for_l1_are_made_again_with_their_transactions() -> Result<()> {
     let world = World::new().await?;
-    let mut config = world.sequencer_config()?;
+    let (proxy, config) =
+        world.behind_proxy(Role::Sequencer(Box::new(world.sequencer_config()?)))?;
     // They wait longer than L1 would take them.
-    config.submit_interval = Duration::from_secs(5);
-    let role = Role::Sequencer(Box::new(config));
-    let sequencer = RollupNode::start(world.config(role)).await?;
+    proxy.intercept(|request| {
+        request.contains("eth_sendRawTransaction").then(|| refusal(request, "not now"))
+    });
+    let sequencer = RollupNode::start(config).await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
     world.deposit(alice.address(), U256::from(5 * ETHER)).await?;
@@ -88,6 +90,7 @@ async fn blocks_that_got_too_old_for_l1_are_made_again_with_their_transactions()
     // Two hours pass on L1: the lag is one.
     world.provider.anvil_increase_time(7_200).await?;
     world.provider.anvil_mine(Some(1), None).await?;
+    proxy.honest();
     until("blocks of the new time", &sequencer, || async {
         let receipt = l2.get_transaction_receipt(hash).await?;
         let number = receipt.as_ref().and_then(|it| it.block_number);

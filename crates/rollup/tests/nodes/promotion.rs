@@ -221,16 +221,25 @@ async fn what_a_reorganisation_of_l1_takes_from_a_follower_comes_back_when_it_ma
     })
     .await?;
     let stays = world.provider.get_block_number().await?;
-    let standby = Standby::start(&world, |_| {}).await?;
+    let folder = tempfile::tempdir()?;
+    let standby =
+        Standby::start(&world, |config| config.data_dir = Some(folder.path().into())).await?;
     let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
     let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    // A deposit goes with it, which the operator brings to the L2.
+    let carol = Key::named("carol").address();
+    world.deposit(carol, U256::from(ETHER)).await?;
     until("the transfer", &sequencer, || async {
-        Ok(!l2.get_balance(bob).await?.is_zero() && is_settled())
+        let [bob, carol] = [l2.get_balance(bob).await?, l2.get_balance(carol).await?];
+        Ok(!bob.is_zero() && !carol.is_zero() && is_settled())
     })
     .await?;
     let l2 = provider_of(&standby.node)?;
-    let has_it = || async { Ok(!l2.get_balance(bob).await?.is_zero()) };
-    until("the follower", &standby.node, has_it).await?;
+    let has_it = || async { eyre::Ok(!l2.get_balance(bob).await?.is_zero()) };
+    until("the follower", &standby.node, || async {
+        Ok(standby.node.status().safe_head == sequencer.status().safe_head && has_it().await?)
+    })
+    .await?;
     sequencer.stop().await;
 
     // L1 takes back what stood behind the deposit, and nobody brings it again.
@@ -238,10 +247,21 @@ async fn what_a_reorganisation_of_l1_takes_from_a_follower_comes_back_when_it_ma
     let nothing = Vec::<()>::new();
     world.provider.raw_request::<_, ()>("anvil_reorg".into(), (depth, nothing)).await?;
     until("the way back", &standby.node, || async { Ok(!has_it().await?) }).await?;
+    // Nor does it forget it over a restart.
+    standby.node.stop().await;
+    let standby =
+        Standby::start(&world, |config| config.data_dir = Some(folder.path().into())).await?;
+    let l2 = provider_of(&standby.node)?;
+    let has_it = || async { eyre::Ok(!l2.get_balance(bob).await?.is_zero()) };
+    ensure!(!has_it().await?, "nobody has brought it again");
     standby.promote().await?;
     until("the transfer again", &standby.node, has_it).await?;
-    let again = l2.get_transaction_receipt(*transfer.tx_hash()).await?;
-    assert!(again.is_some_and(|receipt| receipt.status()));
+    let again = l2.get_transaction_receipt(*transfer.tx_hash()).await?.unwrap();
+    assert!(again.status());
+    // What the operator sent for a deposit that is gone does not come back.
+    let block = l2.get_block_by_number(again.block_number.unwrap().into()).await?.unwrap();
+    assert_eq!(block.transactions.len(), 1);
+    assert!(l2.get_balance(carol).await?.is_zero());
     standby.node.stop().await;
     Ok(())
 }

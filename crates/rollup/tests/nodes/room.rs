@@ -92,7 +92,7 @@ async fn until_settled(sequencer: &RollupNode, l2: &DynProvider) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_is_as_long_as_l1_takes_it_as_calldata_in_compact_form() -> Result<()> {
     let world = world().await?;
-    let sequencer = sequencer(&world, Duration::from_secs(4)).await?;
+    let sequencer = sequencer(&world, Duration::from_secs(8)).await?;
     let l2 = provider_of(&sequencer)?;
     send(&l2, 0..TRANSFERS).await?;
     until_settled(&sequencer, &l2).await?;
@@ -112,7 +112,7 @@ async fn what_is_said_of_forced_transactions_takes_room_from_those_of_the_pool()
     /// Entries of the queue, each of which takes more than half a kilobyte beside the block.
     const FORCED: u64 = 40;
     let world = world().await?;
-    let sequencer = sequencer(&world, Duration::from_secs(8)).await?;
+    let sequencer = sequencer(&world, Duration::from_secs(16)).await?;
     let l2 = provider_of(&sequencer)?;
     for raw in transfers("bob", 0..FORCED) {
         world.l1_call(world.forced, U256::ZERO, submitCall { raw }.abi_encode()).await?;
