@@ -1,5 +1,6 @@
 //! What is being done just now, told as long as it takes.
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::{self, IsTerminal as _, Write},
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -9,117 +10,117 @@ use std::{
 
 /// How often a terminal is told.
 const TICK: Duration = Duration::from_secs(1);
-/// How many ticks pass before a file is told, in which each line stays.
-const TICKS_PER_LINE: u32 = 15;
+/// How often a file is told, in which each line stays.
+const LINE: Duration = Duration::from_secs(15);
 
-/// Tells what is being done, with the time since the start, until it is dropped.
+/// Tells on standard error what is being done, with the time since the start, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Progress {
-    line: Arc<Mutex<Line>>,
-    /// Ends the thread that tells.
-    _alive: mpsc::Sender<()>,
-}
-
-/// What is written, and where.
-struct Line {
-    out: Box<dyn Write + Send>,
-    /// Whether a line can be written over by the next one.
-    on_terminal: bool,
-    start: Instant,
-    doing: String,
-    ticks: u32,
-}
-
-impl std::fmt::Debug for Line {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Line").field("doing", &self.doing).finish_non_exhaustive()
-    }
+pub(crate) enum Progress {
+    /// One line, drawn anew.
+    Terminal(ProgressBar),
+    /// A line now and then.
+    File(Lines),
 }
 
 impl Progress {
-    /// On standard error.
     pub(crate) fn start(start: Instant) -> Self {
         let err = io::stderr();
-        let on_terminal = err.is_terminal();
-        Self::to(Box::new(err), on_terminal, start)
-    }
-
-    fn to(out: Box<dyn Write + Send>, on_terminal: bool, start: Instant) -> Self {
-        let line = Line { out, on_terminal, start, doing: String::new(), ticks: 0 };
-        let line = Arc::new(Mutex::new(line));
-        let (alive, ended) = mpsc::channel::<()>();
-        let told = Arc::clone(&line);
-        thread::spawn(move || {
-            while ended.recv_timeout(TICK) == Err(mpsc::RecvTimeoutError::Timeout) {
-                lock(&told).tick();
-            }
-        });
-        Self { line, _alive: alive }
-    }
-
-    /// From now on, this is being done.
-    pub(crate) fn begin(&self, doing: &str) {
-        let mut line = lock(&self.line);
-        doing.clone_into(&mut line.doing);
-        line.ticks = 0;
-        if line.on_terminal {
-            line.tell();
+        match err.is_terminal() {
+            true => Self::on_terminal(ProgressDrawTarget::stderr(), start),
+            false => Self::File(Lines::to(err, start, LINE)),
         }
     }
 
-    /// Makes room for something that is printed elsewhere.
-    pub(crate) fn clear(&self) {
-        lock(&self.line).clear();
+    fn on_terminal(target: ProgressDrawTarget, start: Instant) -> Self {
+        let style = ProgressStyle::with_template("  {elapsed:>4}  {wide_msg}");
+        let bar = ProgressBar::with_draw_target(None, target)
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+            .with_elapsed(start.elapsed());
+        Self::Terminal(bar)
+    }
+
+    /// From now on, this is being done; nothing, if it is empty.
+    pub(crate) fn begin(&self, doing: &str) {
+        match self {
+            Self::Terminal(bar) if doing.is_empty() => {
+                bar.disable_steady_tick();
+                bar.finish_and_clear();
+            }
+            Self::Terminal(bar) => {
+                bar.set_message(format!("{doing} …"));
+                bar.enable_steady_tick(TICK);
+            }
+            Self::File(lines) => lines.begin(doing),
+        }
+    }
+
+    /// Has something printed elsewhere, which may be the same terminal.
+    pub(crate) fn beside(&self, print: impl FnOnce()) {
+        match self {
+            Self::Terminal(bar) => bar.suspend(print),
+            Self::File(_) => print(),
+        }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        let mut line = lock(&self.line);
-        line.doing.clear();
-        line.clear();
+        self.begin("");
     }
 }
 
-/// A line that somebody has failed to write is written again.
-fn lock(line: &Mutex<Line>) -> std::sync::MutexGuard<'_, Line> {
-    line.lock().unwrap_or_else(PoisonError::into_inner)
+/// Lines for a file.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    doing: Arc<Mutex<String>>,
+    /// Ends the thread that writes them.
+    _alive: mpsc::Sender<()>,
 }
 
-impl Line {
-    fn tick(&mut self) {
-        self.ticks += 1;
-        if !self.doing.is_empty() && (self.on_terminal || self.ticks.is_multiple_of(TICKS_PER_LINE))
-        {
-            self.tell();
-        }
+impl Lines {
+    fn to(mut out: impl Write + Send + 'static, start: Instant, every: Duration) -> Self {
+        let doing = Arc::new(Mutex::new(String::new()));
+        let (alive, ended) = mpsc::channel::<()>();
+        let told = Arc::clone(&doing);
+        thread::spawn(move || {
+            while ended.recv_timeout(every) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let doing = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if !doing.is_empty() {
+                    // Nobody may be there to read it, which is no reason to stop.
+                    let _ = writeln!(out, "  {:>4} s  {doing} …", start.elapsed().as_secs());
+                }
+            }
+        });
+        Self { doing, _alive: alive }
     }
 
-    /// Nobody may be there to read it, which is no reason to stop.
-    fn tell(&mut self) {
-        let seconds = self.start.elapsed().as_secs();
-        let (begin, end) = if self.on_terminal { ("\r\x1b[K", "") } else { ("", "\n") };
-        let _ = write!(self.out, "{begin}  {seconds:>4} s  {} …{end}", self.doing);
-        let _ = self.out.flush();
-    }
-
-    fn clear(&mut self) {
-        if self.on_terminal {
-            let _ = write!(self.out, "\r\x1b[K").and_then(|()| self.out.flush());
-        }
+    fn begin(&self, doing: &str) {
+        doing.clone_into(&mut self.doing.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use indicatif::TermLike;
 
-    #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
+    #[derive(Debug, Clone, Default)]
+    struct Shared(Arc<Mutex<String>>);
+
+    impl Shared {
+        fn text(&self) -> String {
+            self.0.lock().unwrap().clone()
+        }
+
+        fn put(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+    }
 
     impl Write for Shared {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.put(core::str::from_utf8(bytes).unwrap())?;
             Ok(bytes.len())
         }
 
@@ -128,30 +129,68 @@ mod tests {
         }
     }
 
-    fn told(on_terminal: bool, ticks: u32) -> String {
-        let out = Shared::default();
-        let progress = Progress::to(Box::new(out.clone()), on_terminal, Instant::now());
-        progress.begin("compiling");
-        for _ in 0..ticks {
-            lock(&progress.line).tick();
+    impl TermLike for Shared {
+        fn width(&self) -> u16 {
+            80
         }
-        let bytes = out.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.put(&format!("{text}\n"))
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.put(text)
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            self.put("<cleared>")
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]
-    fn a_terminal_is_told_at_once_and_with_each_tick_on_one_line() {
-        let first = told(true, 0);
-        assert!(first.starts_with("\r\x1b[K     0 s  compiling …"), "{first:?}");
-        assert!(told(true, 2).matches("compiling").count() >= 3);
-        assert!(!told(true, 20).contains('\n'));
+    fn a_terminal_is_told_at_once_and_what_is_printed_beside_stands_alone() {
+        let out = Shared::default();
+        let target = ProgressDrawTarget::term_like(Box::new(out.clone()));
+        let progress = Progress::on_terminal(target, Instant::now());
+        progress.begin("compiling");
+        let told = out.text();
+        assert!(told.contains("0s  compiling …"), "{told:?}");
+        progress.beside(|| out.put("(a step)").unwrap());
+        assert!(out.text().contains("<cleared>(a step)"), "{:?}", out.text());
+        drop(progress);
+        assert!(out.text().ends_with("<cleared>"), "{:?}", out.text());
     }
 
     #[test]
-    fn a_file_is_told_a_line_now_and_then() {
-        assert_eq!(told(false, 0), "");
-        let later = told(false, TICKS_PER_LINE);
-        assert!(later.ends_with("compiling …\n") && !later.contains('\r'), "{later:?}");
-        assert_eq!(later.lines().count(), 1);
+    fn a_file_is_told_a_line_now_and_then_while_something_is_done() {
+        let out = Shared::default();
+        let lines = Lines::to(out.clone(), Instant::now(), Duration::from_millis(1));
+        lines.begin("compiling");
+        while out.text().lines().count() < 3 {
+            thread::yield_now();
+        }
+        assert!(out.text().lines().all(|line| line == "     0 s  compiling …"), "{:?}", out.text());
+        lines.begin("");
+        let _ = Progress::File(lines);
     }
 }

@@ -171,9 +171,8 @@ impl Report {
 
     /// Announces a part of the run.
     pub(crate) fn part(&self, title: &str) {
-        self.progress.clear();
         if !self.quiet {
-            println!("\n{title}");
+            self.progress.beside(|| println!("\n{title}"));
         }
         self.progress.begin(title);
     }
@@ -185,9 +184,9 @@ impl Report {
 
     /// Tells something that has just been shown to be true.
     pub(crate) fn step(&mut self, text: String) {
-        self.progress.clear();
         if !self.quiet {
-            println!("  {:6.2}s  {text}", self.start.elapsed().as_secs_f64());
+            let seconds = self.start.elapsed().as_secs_f64();
+            self.progress.beside(|| println!("  {seconds:6.2}s  {text}"));
         }
         self.steps.push(text);
     }
@@ -203,7 +202,6 @@ impl Report {
 
     pub(crate) fn print_tables(&self) {
         self.progress.begin("");
-        self.progress.clear();
         if let Some(load) = &self.load {
             load.print();
             return;
