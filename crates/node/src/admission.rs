@@ -1,6 +1,6 @@
 //! Which transactions a node takes into its pool.
 
-use crate::{PoolTransaction, Rejected, Settings, Sidecar};
+use crate::{PoolTransaction, Rejected, Settings};
 use alloy_consensus::{Header, Transaction as _, Typed2718};
 use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
@@ -10,7 +10,8 @@ use executor::{Transaction, intrinsic_gas};
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
 use wire::ProtocolFork;
 
-/// Checks a transaction against the state at the head, as far as it can be said before its block.
+/// Checks a transaction against the state at the head, as far as it can be said before its block; the next nonce of
+/// its sender.
 ///
 /// `next` is the header of the next block, as far as it is known.
 pub(crate) fn admit(
@@ -18,16 +19,23 @@ pub(crate) fn admit(
     state: &State,
     settings: &Settings,
     next: &Header,
-) -> Result<(), Rejected> {
+) -> Result<u64, Rejected> {
     let transaction = &new.recovered.transaction;
     let config = state.config();
     let spec = &config.spec;
     let fork = spec.hardfork_at(next.number, next.timestamp);
-    check_shape(transaction, new.sidecar.as_deref(), fork, settings)?;
+    check_shape(new, fork, settings)?;
     let got = transaction.blob_versioned_hashes().map_or(0, <[_]>::len);
     let limit = spec.blob_params_at(next.timestamp).map_or(0, |params| params.max_blobs_per_tx);
     if got as u64 > limit {
         return Err(Rejected::TooManyBlobs { got, limit });
+    }
+
+    let blob_fee = spec.blob_params_at(next.timestamp).and_then(|params| next.blob_fee(params));
+    if let (Some(got), Some(least)) = (transaction.max_fee_per_blob_gas(), blob_fee)
+        && got < least
+    {
+        return Err(Rejected::BlobFee { got, least });
     }
 
     let (got, expected) = (transaction.chain_id(), spec.chain_id());
@@ -65,11 +73,11 @@ pub(crate) fn admit(
 
 /// What can be said without a state.
 fn check_shape(
-    transaction: &Transaction,
-    sidecar: Option<&Sidecar>,
+    new: &PoolTransaction,
     fork: EthereumHardfork,
     settings: &Settings,
 ) -> Result<(), Rejected> {
+    let transaction = &new.recovered.transaction;
     let since = match transaction.ty() {
         0 => EthereumHardfork::Frontier,
         1 => EthereumHardfork::Berlin,
@@ -94,8 +102,12 @@ fn check_shape(
         if hashes.is_empty() {
             return Err(Rejected::Blobs("a blob transaction needs a blob".to_owned()));
         }
-        let Some(sidecar) = sidecar else {
-            return Err(Rejected::Blobs("the blobs are missing".to_owned()));
+        let Some(sidecar) = &new.sidecar else {
+            // One that nobody has signed stands for one of another chain, whose blobs are there.
+            return match new.recovered.signed {
+                true => Err(Rejected::Blobs("the blobs are missing".to_owned())),
+                false => Ok(()),
+            };
         };
         if sidecar.is_eip7594() != (fork >= EthereumHardfork::Osaka) {
             let form = if sidecar.is_eip7594() { "cell proofs" } else { "blob proofs" };
@@ -121,7 +133,12 @@ fn check_fees(
     if got < least { Err(Rejected::Tip { got, least }) } else { Ok(()) }
 }
 
-fn check_sender(new: &PoolTransaction, state: &State, settings: &Settings) -> Result<(), Rejected> {
+/// The next nonce of the sender.
+fn check_sender(
+    new: &PoolTransaction,
+    state: &State,
+    settings: &Settings,
+) -> Result<u64, Rejected> {
     let (transaction, sender) = (&new.recovered.transaction, new.recovered.sender);
     let mut open = state.open();
     let account = open.basic(sender).map_err(chain::ChainError::from)?.unwrap_or_default();
@@ -143,5 +160,5 @@ fn check_sender(new: &PoolTransaction, state: &State, settings: &Settings) -> Re
     {
         return Err(Rejected::SenderHasCode(sender));
     }
-    Ok(())
+    Ok(account.nonce)
 }

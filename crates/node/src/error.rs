@@ -139,6 +139,14 @@ pub enum Rejected {
         /// The greatest allowed.
         limit: usize,
     },
+    /// It offers less for its blobs than the next block asks.
+    #[error("max fee per blob gas less than block blob gas fee: {got} < {least}")]
+    BlobFee {
+        /// What it offers, in wei for a unit of blob gas.
+        got: u128,
+        /// What the next block asks.
+        least: u128,
+    },
     /// It has more blobs than a transaction may have.
     #[error("too many blobs in one transaction, have: {got}, max: {limit}")]
     TooManyBlobs {

@@ -14,7 +14,7 @@ pub enum Event {
         /// Blocks that are canonical now, oldest first.
         added: Vec<Arc<Block>>,
     },
-    /// A transaction came into the pool.
+    /// A transaction of the pool can stand in a block: it has just come, or the one before it has.
     Pooled(Arc<PoolTransaction>),
 }
 

@@ -153,8 +153,9 @@ impl NodeState {
         self.next_header(&BlockAttributes { timestamp, ..BlockAttributes::default() })
     }
 
-    /// Checks a transaction as far as that needs nobody to wait: against chain and state.
-    fn check(&self, new: &PoolTransaction) -> Result<(), Rejected> {
+    /// Checks a transaction as far as that needs nobody to wait: against chain and state. The next nonce of its
+    /// sender.
+    fn check(&self, new: &PoolTransaction) -> Result<u64, Rejected> {
         if self.pool.get(new.hash()).is_some() || self.chain.transaction(new.hash())?.is_some() {
             return Err(Rejected::Known(*new.hash()));
         }
@@ -266,25 +267,31 @@ impl Node {
     /// The block stands before this returns: who sends a transaction finds its receipt.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
         // Others check at the same time, and nobody waits for what a disk says of the sender.
-        let checked_at = {
+        let (mut next, checked_at) = {
             let node = self.inner.read();
-            node.check(&new)?;
-            node.checked_at()
+            (node.check(&new)?, node.checked_at())
         };
-        let (added, noted, journal, auto) = {
+        let hash = *new.hash();
+        let (executable, noted, journal, auto) = {
             let mut node = self.inner.write();
             if node.checked_at() != checked_at {
-                node.check(&new)?;
+                next = node.check(&new)?;
             }
+            let is_replacement = node.pool.has(new.sender(), new.nonce());
             let (added, noted) = node.admit(new)?;
-            (added, noted, Arc::clone(&node.pool_journal), node.settings.mining.is_auto())
+            // Whoever listens is told of those that a block can take, and nobody else waits for that.
+            let mut executable = match self.events.receiver_count() {
+                0 => Vec::new(),
+                _ => node.pool.executable_from(&added, next),
+            };
+            executable.truncate(if is_replacement { 1 } else { usize::MAX });
+            (executable, noted, Arc::clone(&node.pool_journal), node.settings.mining.is_auto())
         };
-        let hash = *added.hash();
         if let Err(error) = journal.keep(noted) {
             self.inner.write().pool.remove(&hash);
             return Err(Rejected::NotKept(error.to_string()));
         }
-        self.emit(Event::Pooled(added));
+        executable.into_iter().for_each(|waiting| self.emit(Event::Pooled(waiting)));
         if auto {
             match self.mine_ready() {
                 Ok(_) => {}

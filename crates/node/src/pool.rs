@@ -247,6 +247,23 @@ impl Pool {
         next + run.count() as u64
     }
 
+    /// Whether a sender has a transaction with this nonce here.
+    pub fn has(&self, sender: Address, nonce: u64) -> bool {
+        self.by_sender.get(&sender).is_some_and(|nonces| nonces.contains_key(&nonce))
+    }
+
+    /// This transaction and those of its sender that follow it, if none is missing from `next` on.
+    pub(crate) fn executable_from(
+        &self,
+        first: &PoolTransaction,
+        next: u64,
+    ) -> Vec<Arc<PoolTransaction>> {
+        let end = self.next_nonce(first.sender(), next).max(first.nonce());
+        let nonces = self.by_sender.get(&first.sender());
+        let run = nonces.into_iter().flat_map(|nonces| nonces.range(first.nonce()..end));
+        run.map(|(_, waiting)| Arc::clone(waiting)).collect()
+    }
+
     /// Removes a transaction.
     pub fn remove(&mut self, hash: &B256) -> Option<Arc<PoolTransaction>> {
         let gone = self.by_hash.remove(hash)?;
