@@ -107,7 +107,9 @@ impl RollupNode {
         let api = Api::new(Arc::clone(&node), options);
         // Who reads from a disk waits for it, and not on the threads that serve connections.
         let inline_reads = config.data_dir.is_none();
-        let workers = WorkerOptions { inline_reads, ..WorkerOptions::default() };
+        // No block is made of a transaction while its sender waits.
+        let workers =
+            WorkerOptions { inline_reads, inline_sends: true, ..WorkerOptions::default() };
         let workers = Arc::new(Workers::new(&workers));
         let shared = Arc::<Shared>::default();
         let orders_workers = Arc::clone(&workers);

@@ -164,7 +164,7 @@ fn register_transactions(methods: &mut Registry<Api>) {
         let block = api.block_by_hash(hash)?;
         Ok(block.and_then(|block| block.raw_transactions().get(index.0).cloned()))
     });
-    methods.write("eth_sendRawTransaction", |api, args| send_raw(api, &args.required()?));
+    methods.send("eth_sendRawTransaction", |api, args| send_raw(api, &args.required()?));
     methods.execute("eth_pendingTransactions", |api, _| {
         Ok(api.node().read(|node| {
             let pooled = node.pool.iter();

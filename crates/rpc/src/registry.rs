@@ -91,6 +91,15 @@ impl<C: Context> Registry<C> {
         self.add(Lane::Execute, name, method);
     }
 
+    /// Adds a method that takes a signed transaction into the pool.
+    pub fn send<T, F>(&mut self, name: &'static str, method: F)
+    where
+        T: Serialize + Clone + Send + 'static,
+        F: Fn(&C, &mut Args) -> Result<T, RpcError> + Send + Sync + 'static,
+    {
+        self.add(Lane::Send, name, method);
+    }
+
     /// Adds a method that changes the node.
     pub fn write<T, F>(&mut self, name: &'static str, method: F)
     where

@@ -29,7 +29,10 @@ pub enum Lane {
     Read,
     /// Executes, or reads as much as the caller likes.
     Execute,
-    /// Changes the node: sends transactions, makes blocks. At most one of these gets far at once.
+    /// Takes a signed transaction into the pool. Where no block is made of it at once, on the thread that
+    /// serves the connection ([`WorkerOptions::inline_sends`]); else as [`Self::Write`].
+    Send,
+    /// Changes the node: cheats, makes blocks. At most one of these gets far at once.
     Write,
     /// Waits for something that others have to do, such as a block.
     Wait,
@@ -50,6 +53,9 @@ pub struct WorkerOptions {
     /// Whether [`Lane::Read`] runs on the threads that serve connections: if all that it reads is in
     /// memory.
     pub inline_reads: bool,
+    /// Whether [`Lane::Send`] runs on the threads that serve connections: if nobody makes a block of a
+    /// transaction while its sender waits.
+    pub inline_sends: bool,
     /// Those that read.
     pub read: LaneLimits,
     /// Those that execute.
@@ -68,6 +74,7 @@ impl Default for WorkerOptions {
         let lane = |queue| LaneLimits { threads: cores, queue };
         Self {
             inline_reads: true,
+            inline_sends: false,
             read: lane(32_768),
             execute: lane(4_096),
             write: lane(32_768),
@@ -101,6 +108,7 @@ pub struct Overloaded {
 #[derive(Debug)]
 pub struct Workers {
     inline_reads: bool,
+    inline_sends: bool,
     read: Pool,
     execute: Pool,
     write: Pool,
@@ -113,6 +121,7 @@ impl Workers {
         let pool = |name, limits| Pool::new(name, limits, options.queued_bytes);
         Self {
             inline_reads: options.inline_reads,
+            inline_sends: options.inline_sends,
             read: pool("rpc-read", options.read),
             execute: pool("rpc-execute", options.execute),
             write: pool("rpc-write", options.write),
@@ -125,6 +134,7 @@ impl Workers {
         match lane {
             Lane::Inline => true,
             Lane::Read => self.inline_reads,
+            Lane::Send => self.inline_sends,
             Lane::Execute | Lane::Write | Lane::Wait => false,
         }
     }
@@ -140,7 +150,7 @@ impl Workers {
         let pool = match lane {
             Lane::Inline | Lane::Read => &self.read,
             Lane::Execute => &self.execute,
-            Lane::Write => &self.write,
+            Lane::Send | Lane::Write => &self.write,
             Lane::Wait => &self.wait,
         };
         pool.run(connection, Job { bytes, run: Box::new(job) })
