@@ -14,7 +14,7 @@ use reqwest::{
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -69,6 +69,8 @@ pub struct Http {
     options: Options,
     /// Requests that have been posted.
     posted: Arc<AtomicUsize>,
+    /// Whether any of the addresses has ever answered.
+    has_answered: Arc<AtomicBool>,
     /// Requests that wait because the provider has said that there are too many.
     throttled: Arc<AtomicU64>,
     batches: Arc<Batches>,
@@ -91,6 +93,7 @@ impl Http {
             urls: urls.into(),
             options,
             posted: Arc::default(),
+            has_answered: Arc::default(),
             throttled: Arc::default(),
             batches: Arc::default(),
         })
@@ -166,6 +169,7 @@ impl Http {
                     }
                     retry_after.unwrap_or_default().max(pause)
                 }
+                Err(error) if self.is_nobody_there(&error) => return Err(error),
                 Err(error) if may_pass(&error) => pause,
                 Err(error) => return Err(error),
             };
@@ -173,6 +177,12 @@ impl Http {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         self.ask_once(&request).await
+    }
+
+    /// Whether nothing listens at the one address, and nothing ever has: it is wrong, more likely than not.
+    fn is_nobody_there(&self, error: &HttpError) -> bool {
+        let is_refused = matches!(error, HttpError::Request(error) if error.is_connect());
+        is_refused && self.urls.len() == 1 && !self.has_answered.load(Ordering::Relaxed)
     }
 
     /// Waits before the next try; longer, the more others wait too.
@@ -197,6 +207,7 @@ impl Http {
         };
         let turn = self.posted.fetch_add(1, Ordering::Relaxed) % self.urls.len();
         let mut response = request(self.urls[turn].clone()).send().await.map_err(failed)?;
+        self.has_answered.store(true, Ordering::Relaxed);
         let status = response.status();
         let retry_after = response
             .headers()
@@ -212,6 +223,10 @@ impl Http {
         // JSON-RPC says in the body what is wrong, whatever the status is.
         if serde_json::from_slice::<serde::de::IgnoredAny>(&answer).is_err() {
             return Err(HttpError::NotJson { status: status.as_u16(), excerpt: excerpt(&answer) });
+        }
+        let is_refused = status.is_client_error() && !OVERLOADED.contains(&status);
+        if is_refused && serde_json::from_slice::<ResponsePacket>(&answer).is_err() {
+            return Err(HttpError::Status { status: status.as_u16(), excerpt: excerpt(&answer) });
         }
         Ok(Answer { status, retry_after, body: answer })
     }
