@@ -12,7 +12,7 @@ use crate::{
 use alloy_consensus::Header;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{
-    Address, B256, Bytes, U256, keccak256,
+    Address, B256, Bytes, U64, U256, keccak256,
     map::{AddressMap, HashMap},
 };
 use alloy_provider::{Provider as _, RootProvider};
@@ -22,7 +22,7 @@ use executor::ForkBackend;
 use parking_lot::Mutex;
 use revm::{bytecode::Bytecode, state::AccountInfo};
 use rpc::STORY;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     path::PathBuf,
     sync::atomic::{AtomicUsize, Ordering},
@@ -52,6 +52,8 @@ pub(crate) struct Remote {
     accounts: Mutex<AddressMap<Option<AccountInfo>>>,
     slots: Mutex<HashMap<(Address, U256), U256>>,
     hashes: Mutex<HashMap<u64, B256>>,
+    /// Numbers of blocks that somebody has named by their hash.
+    numbers: Mutex<HashMap<B256, u64>>,
     /// Where the answers are kept, and how many are there already.
     cache: Option<(Cache, AtomicUsize)>,
 }
@@ -142,6 +144,7 @@ impl Remote {
             accounts: Mutex::new(accounts),
             slots: Mutex::new(slots),
             hashes: Mutex::new(hashes),
+            numbers: Mutex::default(),
             cache,
         })
     }
@@ -176,6 +179,28 @@ impl Remote {
     /// Asks the other node.
     pub(crate) fn call(&self, method: &str, params: &Value) -> Result<Value, RemoteError> {
         Ok(self.client.request(method, params.clone())?)
+    }
+
+    /// The number of its block with this hash, if it has one. That may be a block behind the one
+    /// that is continued, and then it is none of the chain here.
+    pub(crate) fn number_of(&self, hash: B256) -> Result<Option<u64>, RemoteError> {
+        if hash == self.hash {
+            return Ok(Some(self.number()));
+        }
+        if let Some(known) = self.numbers.lock().get(&hash) {
+            return Ok(Some(*known));
+        }
+        let block = self.call("eth_getBlockByHash", &json!([hash, false]))?;
+        if block.is_null() {
+            return Ok(None);
+        }
+        let number = block.get("number").and_then(Value::as_str);
+        let number = number.and_then(|text| text.parse::<U64>().ok()).ok_or_else(|| {
+            RemoteError::NoAnswer(format!("its block {hash} comes without a number"))
+        })?;
+        let number: u64 = number.to();
+        self.numbers.lock().insert(hash, number);
+        Ok(Some(number))
     }
 
     /// The state behind the block that is continued.

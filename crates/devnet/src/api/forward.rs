@@ -1,16 +1,24 @@
 //! What a fork knows only from the other node: its older blocks, transactions, logs and states.
 
-use super::args::{internal, invalid};
+mod joined;
+
+use super::{
+    args::{internal, invalid},
+    ots,
+};
 use crate::{
     fork::{Remote, RemoteError},
     state::DevnetState,
 };
-use alloy_primitives::U64;
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::B256;
 use jsonrpsee::{
     IntoResponse, MethodResponse, Methods,
     core::server::MethodCallback,
     types::{ErrorCode, ErrorObjectOwned, Params},
 };
+use rpc::RpcError;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::{future::ready, sync::Arc};
 
@@ -19,41 +27,79 @@ use std::{future::ready, sync::Arc};
 enum By {
     /// A block, in this parameter; blocks up to the one that is continued are the other node's.
     Block(usize),
-    /// A block whose state is asked for, in this parameter: the state behind the block that is
-    /// continued is here.
+    /// A block of which the state or the raw header is asked for, in this parameter: both are here of
+    /// the block that is continued.
     State(usize),
     /// A hash: what is not found here may be there.
     Hash,
+    /// The hash of a transaction in a block: one that is in none of the blocks here may be there.
+    Mined,
     /// A filter of logs.
     Logs,
+    /// A filter of traces.
+    Traces,
+    /// A number of blocks, and the newest of them.
+    Fees,
 }
 
 const FORWARDED: &[(&str, By)] = &[
     ("eth_getBlockByNumber", By::Block(0)),
+    ("eth_getBlockByHash", By::Block(0)),
+    ("eth_getHeaderByNumber", By::Block(0)),
+    ("eth_getHeaderByHash", By::Block(0)),
     ("eth_getBlockReceipts", By::Block(0)),
     ("eth_getBlockTransactionCountByNumber", By::Block(0)),
+    ("eth_getBlockTransactionCountByHash", By::Block(0)),
     ("eth_getTransactionByBlockNumberAndIndex", By::Block(0)),
+    ("eth_getTransactionByBlockHashAndIndex", By::Block(0)),
     ("eth_getRawTransactionByBlockNumberAndIndex", By::Block(0)),
+    ("eth_getRawTransactionByBlockHashAndIndex", By::Block(0)),
     ("eth_getUncleCountByBlockNumber", By::Block(0)),
+    ("eth_getUncleCountByBlockHash", By::Block(0)),
+    ("eth_getUncleByBlockNumberAndIndex", By::Block(0)),
+    ("eth_getUncleByBlockHashAndIndex", By::Block(0)),
+    ("debug_getRawBlock", By::Block(0)),
+    ("debug_getRawReceipts", By::Block(0)),
+    ("debug_getRawTransactions", By::Block(0)),
     ("debug_traceBlockByNumber", By::Block(0)),
+    ("debug_traceBlockByHash", By::Block(0)),
     ("trace_block", By::Block(0)),
+    ("trace_replayBlockTransactions", By::Block(0)),
+    ("ots_getBlockDetails", By::Block(0)),
+    ("ots_getBlockDetailsByHash", By::Block(0)),
+    ("ots_getBlockTransactions", By::Block(0)),
+    ("erigon_getHeaderByNumber", By::Block(0)),
+    ("debug_getRawHeader", By::State(0)),
     ("eth_getBalance", By::State(1)),
     ("eth_getCode", By::State(1)),
     ("eth_getTransactionCount", By::State(1)),
     ("eth_getStorageAt", By::State(2)),
+    ("eth_getStorageValues", By::State(1)),
+    ("eth_getAccount", By::State(1)),
     ("eth_getAccountInfo", By::State(1)),
     ("eth_getProof", By::State(2)),
     ("eth_call", By::State(1)),
     ("eth_estimateGas", By::State(1)),
-    ("eth_getBlockByHash", By::Hash),
-    ("eth_getBlockTransactionCountByHash", By::Hash),
+    ("eth_createAccessList", By::State(1)),
+    ("eth_simulateV1", By::State(1)),
+    ("debug_traceCall", By::State(1)),
+    ("trace_call", By::State(2)),
+    ("trace_callMany", By::State(1)),
+    ("ots_hasCode", By::State(1)),
     ("eth_getTransactionByHash", By::Hash),
     ("eth_getTransactionReceipt", By::Hash),
     ("eth_getRawTransactionByHash", By::Hash),
-    ("eth_getTransactionByBlockHashAndIndex", By::Hash),
+    ("debug_getRawTransaction", By::Hash),
     ("debug_traceTransaction", By::Hash),
     ("trace_transaction", By::Hash),
+    ("trace_replayTransaction", By::Mined),
+    ("trace_get", By::Mined),
+    ("ots_getInternalOperations", By::Mined),
+    ("ots_getTransactionError", By::Mined),
+    ("ots_traceTransaction", By::Mined),
     ("eth_getLogs", By::Logs),
+    ("trace_filter", By::Traces),
+    ("eth_feeHistory", By::Fees),
 ];
 
 /// The same methods, with those forwarded that another node has to answer, as long as there is one.
@@ -117,97 +163,143 @@ fn answer(
         None => Value::Null,
         Some(text) => serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?,
     };
-    let there = |params: &Value| remote.call(name, params).map_err(error);
-    let asked = || devnet.journal().asked(name);
+    let request = Request { name, params, here, devnet, remote };
     match by {
-        By::Block(index) => {
-            let head = devnet.node.read(|node| node.chain.head().header.number);
-            let number = number(&params, index).or_else(|| {
-                // While nothing was mined here, the newest block is the other node's.
-                let newest = matches!(tag(&params, index), Some("latest" | "safe" | "finalized"));
-                (newest && head <= remote.number()).then_some(head)
-            });
-            let earliest = tag(&params, index) == Some("earliest");
-            match number.or(earliest.then_some(0)) {
-                Some(number) if number <= remote.number() => {
-                    asked();
-                    let mut params = params;
-                    params[index] = json!(format!("{number:#x}"));
-                    remote.call(name, &params).map_err(error)
-                }
-                _ => locally(here, name, &params),
-            }
+        By::Block(index) => request.of_block(index, |number| number <= remote.number()),
+        By::State(index) => request.of_block(index, |number| number < remote.number()),
+        By::Hash => request.by_hash(),
+        By::Mined => request.of_transaction(),
+        By::Logs => request.logs(),
+        By::Traces => request.traces(),
+        By::Fees => request.fees(),
+    }
+}
+
+/// A request that one of two nodes answers, or both together.
+struct Request<'a> {
+    name: &'static str,
+    params: Value,
+    here: &'a Methods,
+    devnet: &'a DevnetState,
+    remote: &'a Remote,
+}
+
+impl Request<'_> {
+    /// The answer to these parameters from what is here.
+    fn ours(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
+        locally(self.here, self.name, params)
+    }
+
+    /// The answer of the other node to these parameters.
+    fn theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
+        match ots::ELSEWHERE.iter().find(|(name, _)| *name == self.name) {
+            Some((_, answer)) => answer(self.remote, params),
+            None => ask(self.remote, self.name, params),
         }
-        By::State(index) => match number(&params, index) {
-            Some(number) if number < remote.number() => {
-                asked();
-                there(&params)
-            }
-            _ => locally(here, name, &params),
-        },
-        By::Hash => match locally(here, name, &params) {
-            Ok(Value::Null) => there(&params),
-            Ok(Value::Array(found)) if found.is_empty() => there(&params),
-            Err(refusal) => there(&params).map_err(|_| refusal),
-            found => found,
-        },
-        By::Logs => logs(name, &params, here, devnet, remote),
     }
-}
 
-/// Logs of both nodes, in order.
-fn logs(
-    name: &str,
-    params: &Value,
-    here: &Methods,
-    devnet: &DevnetState,
-    remote: &Remote,
-) -> Result<Value, ErrorObjectOwned> {
-    let filter = params.get(0).cloned().unwrap_or_default();
-    if filter.get("blockHash").is_some_and(|hash| !hash.is_null()) {
-        return match locally(here, name, params) {
-            Ok(found) => Ok(found),
-            Err(_) => remote.call(name, params).map_err(error),
+    /// The same, where the node here is not asked, and so does not tell of the request.
+    fn only_theirs(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
+        self.devnet.journal().asked(self.name);
+        self.theirs(params)
+    }
+
+    fn head(&self) -> u64 {
+        self.devnet.node.read(|node| node.chain.head().header.number)
+    }
+
+    /// Number of the block that a tag names, which may be one of the other node; `None` for the
+    /// pending one.
+    fn number_of_tag(&self, tag: BlockNumberOrTag) -> Option<u64> {
+        let (head, epoch) = self
+            .devnet
+            .node
+            .read(|node| (node.chain.head().header.number, node.settings.slots_in_an_epoch));
+        let behind = |epochs: u64| head.saturating_sub(epoch.saturating_mul(epochs));
+        match tag {
+            BlockNumberOrTag::Number(number) => Some(number),
+            BlockNumberOrTag::Latest => Some(head),
+            BlockNumberOrTag::Safe => Some(behind(1)),
+            BlockNumberOrTag::Finalized => Some(behind(2)),
+            BlockNumberOrTag::Earliest => Some(0),
+            BlockNumberOrTag::Pending => None,
+        }
+    }
+
+    /// Number of the block with a hash. What is found here is ours; what is not may be there.
+    fn number_of_hash(&self, hash: B256) -> Result<Option<u64>, ErrorObjectOwned> {
+        match self.devnet.api.block_by_hash(hash)? {
+            Some(block) => Ok(Some(block.header.number)),
+            None => self.remote.number_of(hash).map_err(refusal),
+        }
+    }
+
+    /// What is asked of a block, which the other node answers for some numbers.
+    fn of_block(
+        mut self,
+        index: usize,
+        is_theirs: impl Fn(u64) -> bool,
+    ) -> Result<Value, ErrorObjectOwned> {
+        let Some(id) = self.params.get(index).and_then(block_id) else {
+            return self.ours(&self.params);
         };
+        let number = match id {
+            BlockId::Hash(hash) => self.number_of_hash(hash.block_hash)?,
+            BlockId::Number(tag) => self.number_of_tag(tag),
+        };
+        match number {
+            Some(number) if is_theirs(number) => {
+                // Its own tags name other blocks.
+                if matches!(id, BlockId::Number(_)) {
+                    self.params[index] = hex(number);
+                }
+                self.only_theirs(&self.params)
+            }
+            _ => self.ours(&self.params),
+        }
     }
-    let head = devnet.node.read(|node| node.chain.head().header.number);
-    let end = |member: &str| match filter.get(member).and_then(Value::as_str) {
-        Some("earliest") => 0,
-        Some(text) => text.parse::<U64>().map_or(head, |number| number.to()),
-        None => head,
-    };
-    let (from, to) = (end("fromBlock"), end("toBlock"));
-    let fork = remote.number();
-    let part = |from: u64, to: u64| {
-        let mut filter = filter.clone();
-        filter["fromBlock"] = json!(format!("{from:#x}"));
-        filter["toBlock"] = json!(format!("{to:#x}"));
-        json!([filter])
-    };
-    let mut found = Vec::new();
-    if from <= fork && from <= to {
-        let theirs = remote.call(name, &part(from, to.min(fork))).map_err(error)?;
-        found.extend(theirs.as_array().cloned().unwrap_or_default());
+
+    fn by_hash(&self) -> Result<Value, ErrorObjectOwned> {
+        match self.ours(&self.params) {
+            Ok(Value::Null) => self.theirs(&self.params),
+            Ok(Value::Array(found)) if found.is_empty() => self.theirs(&self.params),
+            Err(refused) => self.theirs(&self.params).map_err(|_| refused),
+            found => found,
+        }
     }
-    if to > fork {
-        let ours = locally(here, name, &part(from.max(fork + 1), to))?;
-        found.extend(ours.as_array().cloned().unwrap_or_default());
+
+    fn of_transaction(&self) -> Result<Value, ErrorObjectOwned> {
+        let hash = self.params.get(0).and_then(|hash| B256::deserialize(hash).ok());
+        let Some(hash) = hash else { return self.ours(&self.params) };
+        match self.devnet.api.chain().transaction(&hash).map_err(RpcError::from)? {
+            Some(_) => self.ours(&self.params),
+            None => self.only_theirs(&self.params),
+        }
     }
-    Ok(found.into())
 }
 
-/// The number that a parameter names, if it names one.
-fn number(params: &Value, index: usize) -> Option<u64> {
-    let value = params.get(index)?;
-    let text = value.as_str().or_else(|| value.get("blockNumber")?.as_str())?;
-    text.parse::<U64>().ok().map(|number| number.to())
+/// The block that a parameter names. Some methods take plain numbers.
+fn block_id(value: &Value) -> Option<BlockId> {
+    match value.as_u64() {
+        Some(number) => Some(BlockId::number(number)),
+        None => BlockId::deserialize(value).ok(),
+    }
 }
 
-fn tag(params: &Value, index: usize) -> Option<&str> {
-    params.get(index)?.as_str()
+fn hex(number: u64) -> Value {
+    json!(format!("{number:#x}"))
 }
 
-fn error(error: RemoteError) -> ErrorObjectOwned {
+/// Asks the other node.
+pub(super) fn ask(
+    remote: &Remote,
+    method: &str,
+    params: &Value,
+) -> Result<Value, ErrorObjectOwned> {
+    remote.call(method, params).map_err(refusal)
+}
+
+fn refusal(error: RemoteError) -> ErrorObjectOwned {
     match error {
         // As it stands: a client of this node may know the words of the other.
         RemoteError::Refused { code, message, data } => {

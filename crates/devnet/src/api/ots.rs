@@ -1,16 +1,19 @@
 //! What the block explorer Otterscan asks for, and Erigon's header.
 
+mod elsewhere;
+
 use super::{
     Method,
-    args::{Args, Number, invalid},
+    args::{Args, Number, internal, invalid},
     trace::{block_at, call_traces, creator, replay_one},
 };
 use crate::state::DevnetState;
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, U256};
-use alloy_rpc_types_trace::parity::{Action, TraceOutput};
+use alloy_rpc_types_trace::parity::{Action, LocalizedTransactionTrace, TraceOutput};
 use chain::Block;
+pub(super) use elsewhere::ELSEWHERE;
 use jsonrpsee::types::ErrorObjectOwned;
 use revm::context::result::ExecutionResult;
 use serde_json::{Value, json};
@@ -54,7 +57,11 @@ fn location(
 fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = location(devnet, &hash)? else { return Ok(json!([])) };
-    let traces = call_traces(devnet, &block, Some(index))?.concat();
+    Ok(operations(&call_traces(devnet, &block, Some(index))?.concat()))
+}
+
+/// What a transaction has moved, created and ended.
+fn operations(traces: &[LocalizedTransactionTrace]) -> Value {
     let operations = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
         let (kind, from, to, value) = match (&trace.action, &trace.result) {
@@ -69,7 +76,7 @@ fn internal_operations(devnet: &DevnetState, args: &mut Args) -> Result<Value, E
         };
         Some(json!({ "type": kind, "from": from, "to": to, "value": value }))
     });
-    Ok(operations.collect())
+    operations.collect()
 }
 
 fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
@@ -85,7 +92,11 @@ fn transaction_error(devnet: &DevnetState, args: &mut Args) -> Result<Value, Err
 fn trace_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.required()?;
     let Some((block, index)) = location(devnet, &hash)? else { return Ok(json!([])) };
-    let traces = call_traces(devnet, &block, Some(index))?.concat();
+    Ok(steps(&call_traces(devnet, &block, Some(index))?.concat()))
+}
+
+/// The calls of a transaction.
+fn steps(traces: &[LocalizedTransactionTrace]) -> Value {
     let steps = traces.iter().filter_map(|trace| {
         let trace = &trace.trace;
         let Action::Call(call) = &trace.action else { return None };
@@ -94,7 +105,7 @@ fn trace_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, Err
             _ => Default::default(),
         };
         let kind = format!("{:?}", call.call_type).to_uppercase();
-        let value = (kind == "CALL").then_some(call.value);
+        let value = if kind == "CALL" { call.value } else { U256::ZERO };
         Some(json!({
             "type": kind,
             "depth": trace.trace_address.len(),
@@ -105,16 +116,24 @@ fn trace_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, Err
             "output": output,
         }))
     });
-    Ok(steps.collect())
+    steps.collect()
 }
 
-/// A block as Otterscan shows it: without what it does not need.
-fn details(block: &Block) -> Value {
-    let mut shape = json!(rpc::convert::block(block, false));
+/// A block, in its usual shape, as Otterscan shows it: without what it does not need.
+fn details(mut shape: Value, fees: U256) -> Value {
     if let Some(members) = shape.as_object_mut() {
-        members.remove("transactions");
-        members.insert("transactionCount".to_owned(), json!(block.transactions.len()));
+        let transactions = members.remove("transactions");
+        let count = transactions.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+        members.insert("transactionCount".to_owned(), json!(count));
     }
+    json!({
+        "block": shape,
+        "totalFees": fees,
+        "issuance": { "blockReward": "0x0", "uncleReward": "0x0", "issuance": "0x0" },
+    })
+}
+
+fn details_here(block: &Block) -> Value {
     let receipts = block.executed.receipts.len();
     let fees: U256 = (0..receipts)
         .map(|index| {
@@ -123,17 +142,13 @@ fn details(block: &Block) -> Value {
             U256::from(price) * U256::from(block.transaction_gas(index))
         })
         .sum();
-    json!({
-        "block": shape,
-        "totalFees": fees,
-        "issuance": { "blockReward": "0x0", "uncleReward": "0x0", "issuance": "0x0" },
-    })
+    details(json!(rpc::convert::block(block, false)), fees)
 }
 
 fn block_details(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let at: Tag = args.required()?;
     let Some(block) = block_at(devnet, at.0)? else { return Err(invalid("block not found")) };
-    Ok(details(&block))
+    Ok(details_here(&block))
 }
 
 /// A block number, plain or as elsewhere.
@@ -152,7 +167,7 @@ impl<'de> serde::Deserialize<'de> for Tag {
 fn block_details_by_hash(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let hash: B256 = args.required()?;
     let block = devnet.api.block_by_hash(hash)?.ok_or_else(|| invalid("block not found"))?;
-    Ok(details(&block))
+    Ok(details_here(&block))
 }
 
 fn receipts(devnet: &DevnetState, block: &Block) -> Vec<Value> {
@@ -166,14 +181,28 @@ fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, Er
     let (number, page, size): (u64, usize, usize) =
         (args.required()?, args.required()?, args.required()?);
     let block = block_at(devnet, number.into())?.ok_or_else(|| invalid("block not found"))?;
-    let range = |length: usize| {
-        // Pages count from the newest transaction.
-        let end = length.saturating_sub(page.saturating_mul(size));
-        end.saturating_sub(size)..end
-    };
-    let mut shape = json!(rpc::convert::block(&block, true));
-    let chosen = range(block.transactions.len());
+    let shape = json!(rpc::convert::block(&block, true));
+    page_of(shape, receipts(devnet, &block), page, size)
+}
+
+/// Some transactions of a block, which comes with all of them, and their receipts.
+fn page_of(
+    mut shape: Value,
+    mut receipts: Vec<Value>,
+    page: usize,
+    size: usize,
+) -> Result<Value, ErrorObjectOwned> {
+    let timestamp = shape.get("timestamp").cloned().unwrap_or_default();
+    let count = receipts.len();
+    // Pages count from the newest transaction.
+    let end = count.saturating_sub(page.saturating_mul(size));
+    let chosen = end.saturating_sub(size)..end;
     if let Some(Value::Array(transactions)) = shape.get_mut("transactions") {
+        // Another node may answer with anything.
+        if transactions.len() != count {
+            let got = transactions.len();
+            return Err(internal(format!("{got} transactions in a block of {count} receipts")));
+        }
         let mut kept: Vec<Value> = transactions.drain(chosen.clone()).collect();
         for transaction in &mut kept {
             // Only the selector is shown.
@@ -183,10 +212,13 @@ fn block_transactions(devnet: &DevnetState, args: &mut Args) -> Result<Value, Er
         }
         *transactions = kept;
     }
-    shape["transactionCount"] = json!(block.transactions.len());
-    let mut shown: Vec<Value> = receipts(devnet, &block).drain(chosen).collect();
-    for receipt in &mut shown {
-        receipt["timestamp"] = json!(format!("{:#x}", block.header.timestamp));
+    if let Some(members) = shape.as_object_mut() {
+        // As anvil counts: those that are shown.
+        members.insert("transactionCount".to_owned(), json!(chosen.len()));
+    }
+    let mut shown: Vec<Value> = receipts.drain(chosen).collect();
+    for receipt in shown.iter_mut().filter_map(Value::as_object_mut) {
+        receipt.insert("timestamp".to_owned(), timestamp.clone());
     }
     Ok(json!({ "fullblock": shape, "receipts": shown }))
 }
