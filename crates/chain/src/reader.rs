@@ -109,8 +109,13 @@ impl ChainReader {
 
     /// The state that a block was executed on; `None` for genesis.
     pub fn state_before(&self, block: &Block) -> Result<Option<State>, ChainError> {
-        let parent = self.find_block(&block.header.parent_hash)?;
-        Ok(parent.map(|parent| self.state_after(&parent).with_root(block.pre_state_root)))
+        let Some(parent) = self.find_block(&block.header.parent_hash)? else { return Ok(None) };
+        let state = self.state_after(&parent).with_root(block.pre_state_root);
+        if state.is_here()? {
+            Ok(Some(state))
+        } else {
+            Err(ChainError::NotLoaded(parent.header.number))
+        }
     }
 
     /// An account as it is at the head.

@@ -31,8 +31,13 @@ impl State {
         I: Inspector<EthEvmContext<&'x mut BlockState<'s, Self>>>,
     {
         let environment = self.environment(child);
-        let execution =
+        let mut execution =
             BlockExecution::begin_inspected(state, environment, self.config(), inspector)?;
+        // The chain may have had another id when the block was made.
+        let ids = child.transactions.iter().filter_map(alloy_consensus::Transaction::chain_id);
+        if let Some(id) = ids.into_iter().next() {
+            execution.evm_mut().ctx_mut().cfg.chain_id = id;
+        }
         Ok(Replay { execution, block: child, next: 0 })
     }
 

@@ -7,8 +7,9 @@ use crate::{
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
     config::{Origin, ether},
     flags,
-    genesis::read_genesis,
+    genesis::{base_fee_before, read_genesis},
 };
+use alloy_genesis::Genesis;
 use clap::{Args, ValueEnum};
 use execute::GasSchedule;
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
@@ -359,12 +360,13 @@ impl DevnetArgs {
             execute_blobs: self.execute_blobs,
             execute_any_block: self.execute_any_block,
             execute_market: self.execute_market,
-            origin: match &self.init {
-                Some(path) => Origin::Genesis {
-                    genesis: Box::new(read_genesis(path)?),
+            origin: match (&self.init, self.fork.fork()) {
+                (Some(_), Some(_)) => return Err(flags::init_of_a_fork()),
+                (Some(path), None) => Origin::Genesis {
+                    genesis: Box::new(self.over(read_genesis(path)?)),
                     blocks: self.import.clone(),
                 },
-                None => self.fork.fork().map_or(Origin::Own, Origin::Fork),
+                (None, fork) => fork.map_or(Origin::Own, Origin::Fork),
             },
             verify_blocks: self.verify_blocks,
             console: !self.display.disable_console_log,
@@ -388,6 +390,15 @@ impl DevnetArgs {
                 ..ServerConfig::default()
             },
         })
+    }
+
+    /// A genesis, but for what flags say of its block.
+    fn over(&self, mut genesis: Genesis) -> Genesis {
+        genesis.number = self.number.or(genesis.number);
+        genesis.gas_limit = self.gas_limit.unwrap_or(genesis.gas_limit);
+        let base_fee = self.base_fee.map(|wanted| base_fee_before(wanted).into());
+        genesis.base_fee_per_gas = base_fee.or(genesis.base_fee_per_gas);
+        genesis
     }
 
     /// The file to start from.

@@ -72,6 +72,11 @@ pub(crate) struct ForcedFields {
 }
 
 impl ForcedHeader {
+    /// The fields.
+    pub(crate) fn fields(&self) -> ForcedFields {
+        *self.0.lock()
+    }
+
     /// Changes the fields.
     pub(crate) fn change(&self, change: impl FnOnce(&mut ForcedFields)) {
         change(&mut self.0.lock());
@@ -80,7 +85,7 @@ impl ForcedHeader {
 
 impl HeaderPolicy for ForcedHeader {
     fn apply(&self, header: &mut Header) {
-        let forced = *self.0.lock();
+        let forced = self.fields();
         header.gas_limit = forced.gas_limit.unwrap_or(header.gas_limit);
         header.mix_hash = forced.next_prev_randao.unwrap_or(header.mix_hash);
         if let Some(base_fee) = forced.next_base_fee

@@ -109,6 +109,7 @@ impl Devnet {
             gas_cap_flag: Some("--no-tx-gas-cap"),
             plain_senders: true,
             old_sidecars: true,
+            past_logs: true,
             estimate_at: BlockNumberOrTag::Pending,
             journal: Arc::clone(&journal),
             ..Options::default()

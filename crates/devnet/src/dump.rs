@@ -195,6 +195,11 @@ impl Command for LoadState<'_> {
 
     fn apply(self, node: &mut NodeState) -> Self::Output {
         let Self { file, mut blocks, past, is_fork } = self;
+        if let Some(best) = file.best_block_number.filter(|_| !is_fork && !blocks.is_empty())
+            && !blocks.iter().any(|block| block.header.number == best)
+        {
+            return Err(format!("the best block, {best}, is not among the blocks of the file"));
+        }
         let edited = apply(&node.chain.state(), file)?;
         blocks
             .retain(|block| file.best_block_number.is_none_or(|best| block.header.number <= best));

@@ -13,7 +13,7 @@ use wire::ProtocolFork;
 pub struct ForkArgs {
     /// Read state from this node; `@NUM` at its end names the block. Given more than once, the
     /// addresses take turns
-    #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", conflicts_with = "init")]
+    #[arg(short, long, value_name = "URL", visible_alias = "rpc-url")]
     pub fork_url: Vec<String>,
 
     /// The block to start from [default: the newest]
@@ -236,6 +236,14 @@ pub(crate) fn hardfork(text: &str) -> Result<crate::Hardfork, String> {
         let names: Vec<_> = known.map(|value| value.get_name().to_owned()).collect();
         format!("a fork is one of {}, or its schema id, such as 0x1201", names.join(", "))
     })
+}
+
+/// Why a chain that continues another node's takes no genesis of its own.
+pub(crate) fn init_of_a_fork() -> DevnetError {
+    let reason = "with --fork-url the chain begins at a block of the other node, and has its genesis: leave \
+                  --init out, give the chain an id with --chain-id, and put accounts into it with \
+                  anvil_setBalance, anvil_setCode and anvil_setStorageAt";
+    DevnetError::Flag { flag: "--init", reason: reason.to_owned() }
 }
 
 /// The gas of a block, as the flags have it.

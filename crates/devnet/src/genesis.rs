@@ -288,7 +288,7 @@ fn open_market(genesis: &mut Genesis, base_fee: u64) {
 
 /// The base fee of an empty block whose child has the base fee `wanted`: what the flag speaks of is
 /// the first block that anybody pays for.
-const fn base_fee_before(wanted: u64) -> u64 {
+pub(crate) const fn base_fee_before(wanted: u64) -> u64 {
     wanted.saturating_add(wanted / 7)
 }
 

@@ -42,20 +42,28 @@ pub(crate) struct DevnetState {
 #[derive(Debug, Default)]
 pub(crate) struct Snapshots {
     next: u64,
-    taken: BTreeMap<u64, Snapshot>,
+    taken: BTreeMap<u64, Moment>,
+}
+
+/// A moment to come back to.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    pub(crate) chain: Snapshot,
+    /// What the next blocks had to have.
+    pub(crate) forced: ForcedFields,
 }
 
 impl Snapshots {
     /// Keeps a moment; its number.
-    pub(crate) fn put(&mut self, snapshot: Snapshot) -> u64 {
+    pub(crate) fn put(&mut self, moment: Moment) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.taken.insert(number, snapshot);
+        self.taken.insert(number, moment);
         number
     }
 
     /// Takes a moment out. It and all that are younger are gone then.
-    pub(crate) fn take(&mut self, number: u64) -> Option<Snapshot> {
+    pub(crate) fn take(&mut self, number: u64) -> Option<Moment> {
         if !self.taken.contains_key(&number) {
             return None;
         }
@@ -69,7 +77,7 @@ impl Snapshots {
     }
 
     /// All moments.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&u64, &Snapshot)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&u64, &Moment)> {
         self.taken.iter()
     }
 }
@@ -135,8 +143,8 @@ impl DevnetState {
         self.remote.read().clone()
     }
 
-    /// From here on the chain is one that continues this node's.
-    pub(crate) fn continue_another(&self, remote: Arc<Remote>) {
-        *self.remote.write() = Some(remote);
+    /// From here on the chain is one that continues this node's, or none.
+    pub(crate) fn continue_another(&self, remote: Option<Arc<Remote>>) {
+        *self.remote.write() = remote;
     }
 }

@@ -92,10 +92,14 @@ fn check(remote: &str) {
     assert_eq!(hash_of, cast(remote, &["block", "2", "--field", "hash"]));
     assert_eq!(cast(&url, &logs).matches("topics").count(), 2);
 
-    // And back to where it began.
-    cast(&url, &["rpc", "anvil_reset"]);
+    // And back to where it began, and to no fork at all.
+    cast(&url, &["rpc", "anvil_reset", r#"{"forking":{}}"#]);
     assert_eq!(cast(&url, &["block-number"]), "3");
     assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "42");
+    cast(&url, &["rpc", "anvil_reset"]);
+    assert_eq!(cast(&url, &["block-number"]), "0");
+    assert_eq!(cast(&url, &["code", CONTRACT]), "0x");
+    assert!(!cast(&url, &["rpc", "anvil_metadata"]).contains("forkBlockNumber"));
 }
 
 #[test]
@@ -141,11 +145,13 @@ fn a_reset_goes_to_another_block_of_the_same_node_and_to_another_node() {
     assert_eq!(cast(&devnet.url(), &["balance", SINK]), "0");
     assert_eq!(cast(&devnet.url(), &["call", CONTRACT, "value()(uint256)"]), "1");
 
-    // A plain reset goes back to where the last one went, and the chain goes on from there.
-    cast(&devnet.url(), &["send", SINK, "--value", "1", "--private-key", SECRET]);
+    // A plain reset leaves the fork, and the chain goes on from there.
     cast(&devnet.url(), &["rpc", "anvil_reset"]);
+    assert_eq!(cast(&devnet.url(), &["block-number"]), "0");
+    assert_eq!(cast(&devnet.url(), &["code", CONTRACT]), "0x");
+    cast(&devnet.url(), &["send", SINK, "--value", "1", "--private-key", SECRET]);
     assert_eq!(cast(&devnet.url(), &["block-number"]), "1");
-    assert_eq!(cast(&devnet.url(), &["balance", SINK]), "0");
+    assert_eq!(cast(&devnet.url(), &["balance", SINK]), "1");
 
     cast(&devnet.url(), &["rpc", "anvil_reset", &url(&second)]);
     assert_eq!(cast(&devnet.url(), &["chain-id"]), "77");

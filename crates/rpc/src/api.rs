@@ -28,6 +28,8 @@ pub struct Options {
     /// Whether blobs may be sent with proofs of the form before EIP-7594 where the fork wants the other,
     /// which the node computes then. That takes long, so it is not for who serves strangers.
     pub old_sidecars: bool,
+    /// Whether a filter of logs that names its first block begins with the logs that are there.
+    pub past_logs: bool,
     /// What the node tells of itself.
     pub journal: Arc<Journal>,
 }
@@ -43,6 +45,7 @@ impl Default for Options {
             estimate_at: BlockNumberOrTag::Latest,
             gas_cap_flag: None,
             old_sidecars: false,
+            past_logs: false,
             journal: Arc::default(),
         }
     }

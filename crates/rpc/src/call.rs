@@ -260,7 +260,10 @@ fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResu
     for _ in 0..ACCESS_LIST_ROUNDS {
         let mut request = request.clone();
         request.transaction.access_list = Some(list.clone());
-        let call = request.prepare(api)?;
+        let mut call = request.prepare(api)?;
+        // What is touched may depend on it, and what offers no fee is not refused for that.
+        call.env.block_env.basefee = call.tally.base_fee();
+        call.env.cfg_env.disable_base_fee = true;
         let mut state = call.source.open();
         let mut evm = call.evm(&mut state, AccessListInspector::new(list.clone()), true)?;
         let done = evm.transact_raw(call.transaction.clone()).map_err(transaction_error)?;

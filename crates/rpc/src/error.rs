@@ -134,7 +134,10 @@ impl From<Rejected> for RpcError {
                 format!("nonce too low: next nonce {expected}, tx nonce {got}")
             }
             Rejected::NonceMax => "nonce has max value".to_owned(),
-            Rejected::GasLimit { .. } => "exceeds block gas limit".to_owned(),
+            // geth's words, and those by which viem knows it.
+            Rejected::GasLimit { got, limit } => {
+                format!("exceeds block gas limit: intrinsic gas too high: {got} > {limit}")
+            }
             Rejected::GasCap { got, limit } => {
                 format!("transaction gas limit too high (cap: {limit}, tx: {got})")
             }

@@ -2,7 +2,7 @@
 
 use crate::{Api, CallRequest, Outcome, RpcError, call::transaction_error, notes};
 use alloy_evm::Evm;
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 use executor::{BlockEvm, BlockState, BlockTally};
 use revm::{
     Database,
@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// Gas of a plain transfer.
 const TRANSFER: u64 = 21_000;
+/// How an error begins that says that no gas limit is enough.
+const ALLOWANCE: &str = "gas required exceeds allowance";
 /// What a call with value keeps back for the callee.
 const STIPEND: u64 = 2_300;
 
@@ -39,6 +41,9 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
         return Err(RpcError::params("the list of authorizations is empty: leave it out"));
     }
     request.transaction.gas = request.transaction.gas.filter(|gas| *gas >= TRANSFER);
+    if request.transaction.from.is_none() {
+        pay_for_nobody(&mut request);
+    }
     let mut call = request.prepare(api)?;
     let base_fee = lowered(call.tally.base_fee(), request.block.is_pending());
     call.tally = Arc::new(BlockTally::new(base_fee));
@@ -48,10 +53,30 @@ pub fn estimate(api: &Api, request: &CallRequest) -> Result<u64, RpcError> {
     let fork_cap = call.source.transaction_gas_cap();
     let most = request.transaction.gas.unwrap_or(call.env.block_env.gas_limit);
     let mut high = most.min(api.options().gas_cap).min(fork_cap);
+    let mut is_poor = false;
     if transaction.gas_price > 0 {
-        high = high.min(affordable(evm.db_mut(), &transaction)?);
+        let affordable = affordable(evm.db_mut(), &transaction)?;
+        is_poor = affordable < high;
+        high = high.min(affordable);
     }
-    search(&mut evm, &call.tally, &mut transaction, high)
+    search(&mut evm, &call.tally, &mut transaction, high).map_err(|mut error| {
+        // Clients tell by these words what is missing.
+        if is_poor && error.message.starts_with(ALLOWANCE) {
+            error.message.push_str(": insufficient funds for gas * price + value");
+        }
+        error
+    })
+}
+
+/// What has no sender is paid for by nobody: no fee is asked for, and the value is there.
+fn pay_for_nobody(request: &mut CallRequest) {
+    let transaction = &mut request.transaction;
+    (transaction.gas_price, transaction.max_fee_per_gas) = (None, None);
+    transaction.max_priority_fee_per_gas = None;
+    if let Some(value) = transaction.value.filter(|value| !value.is_zero()) {
+        let nobody = request.state.entry(Address::ZERO).or_default();
+        nobody.balance.get_or_insert(value);
+    }
 }
 
 /// The greatest gas limit that the sender can pay for.
@@ -109,13 +134,13 @@ fn search(
         Err(EVMError::Transaction(
             InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
             | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
-        )) => return Err(RpcError::server(format!("gas required exceeds allowance ({high})"))),
+        )) => return Err(RpcError::server(format!("{ALLOWANCE} ({high})"))),
         Err(error) => return Err(transaction_error(error)),
     };
     let used = match &first {
         ExecutionResult::Success { .. } => first.tx_gas_used(),
         ExecutionResult::Halt { reason: HaltReason::OutOfGas(_), .. } => {
-            return Err(RpcError::server(format!("gas required exceeds allowance ({high})")));
+            return Err(RpcError::server(format!("{ALLOWANCE} ({high})")));
         }
         ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => {
             return Outcome { result: first, notes }.into_output().map(|_| high);

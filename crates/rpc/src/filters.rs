@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
@@ -31,6 +32,10 @@ struct Inner {
 #[derive(Debug)]
 struct Installed {
     kind: Kind,
+    /// Logs of before it was installed, until somebody asks.
+    earlier: Vec<RpcLog>,
+    /// The head then, of which the first event may tell again.
+    head: B256,
     events: Receiver<Event>,
     asked: Instant,
 }
@@ -48,6 +53,11 @@ impl Filters {
     }
 
     fn install(&self, node: &Node, kind: Kind) -> Result<U256, RpcError> {
+        let (events, asked) = (node.subscribe(), Instant::now());
+        self.put(Installed { kind, earlier: Vec::new(), head: B256::ZERO, events, asked })
+    }
+
+    fn put(&self, installed: Installed) -> Result<U256, RpcError> {
         let mut inner = self.inner.lock();
         let lifetime = self.lifetime;
         inner.filters.retain(|_, filter| filter.asked.elapsed() < lifetime);
@@ -58,7 +68,6 @@ impl Filters {
         }
         inner.last += 1;
         let id = U256::from(inner.last);
-        let installed = Installed { kind, events: node.subscribe(), asked: Instant::now() };
         inner.filters.insert(id, installed);
         Ok(id)
     }
@@ -82,7 +91,17 @@ impl Filters {
         Ok(match &filter.kind {
             Kind::Blocks => json!(new_blocks(&events)),
             Kind::Pending => json!(pooled(&events)),
-            Kind::Logs(wanted) => json!(log_changes(&events, wanted)),
+            Kind::Logs(wanted) => {
+                let head = core::mem::take(&mut filter.head);
+                let is_told = |event: &&Event| match event {
+                    Event::Head { added, .. } => added.last().is_some_and(|it| it.hash == head),
+                    Event::Pooled(_) => true,
+                };
+                let told = events.iter().take_while(is_told).count();
+                let mut changes = core::mem::take(&mut filter.earlier);
+                changes.extend(log_changes(&events[told..], wanted));
+                json!(changes)
+            }
         })
     }
 }
@@ -138,16 +157,37 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.read("eth_newPendingTransactionFilter", |api, _| {
         api.filters.install(api.node(), Kind::Pending)
     });
-    methods.read("eth_newFilter", |api, args| {
-        let filter = Box::new(args.required::<Filter>()?);
-        api.filters.install(api.node(), Kind::Logs(filter))
-    });
+    methods.execute("eth_newFilter", |api, args| new_log_filter(api, args.required()?));
     methods.read("eth_getFilterChanges", |api, args| api.filters.changes(args.required()?));
     methods.execute("eth_getFilterLogs", |api, args| filter_logs(api, args.required()?));
     methods.read("eth_uninstallFilter", |api, args| {
         let id: U256 = args.required()?;
         Ok(api.filters.inner.lock().filters.remove(&id).is_some())
     });
+}
+
+/// Installs a filter of logs; if the node is to, with those that it wants of the blocks that are there.
+fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
+    // Events first, so that none is missed.
+    let events = api.node().subscribe();
+    let head = api.node().read(|node| Arc::clone(node.chain.head()));
+    let mut past = filter.clone();
+    let earlier = match &mut past.block_option {
+        FilterBlockOption::Range { from_block: Some(from), to_block }
+            if api.options().past_logs =>
+        {
+            let end = api.number_of(to_block.unwrap_or_default()).min(head.header.number);
+            if from.is_pending() || api.number_of(*from) > end {
+                Vec::new()
+            } else {
+                *to_block = Some(end.into());
+                logs::find(api, &past)?
+            }
+        }
+        _ => Vec::new(),
+    };
+    let (kind, asked) = (Kind::Logs(Box::new(filter)), Instant::now());
+    api.filters.put(Installed { kind, earlier, head: head.hash, events, asked })
 }
 
 /// All logs that a filter wants, those of before it included.

@@ -30,6 +30,9 @@ pub(super) const METHODS: &[Method] = &[
     ),
 ];
 
+/// With less there would be no base fee for the next block (EIP-1559).
+const LEAST_GAS_LIMIT: u64 = 2;
+
 /// Makes a block.
 pub(super) fn mine_one(devnet: &DevnetState) -> Result<(), ErrorObjectOwned> {
     devnet.node.mine(&MineRequest::default()).map(|_| ()).map_err(internal)
@@ -40,11 +43,24 @@ fn mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned
     let gap = args.optional::<Number>()?.map(Number::u64).transpose()?;
     for _ in 0..count {
         if let Some(gap) = gap {
-            devnet.node.execute(SetClock::Advance(gap.into()));
+            advance(devnet, gap);
         }
         mine_one(devnet)?;
     }
     Ok(Value::Null)
+}
+
+/// Moves the clock by some seconds, and as far behind the head if that is ahead of it.
+fn advance(devnet: &DevnetState, seconds: u64) {
+    devnet.node.execute(SetClock::Advance(seconds.into()));
+    let (shown, head) = devnet.node.read(|node| {
+        let head = node.chain.head().header.timestamp;
+        (node.clock.peek(head), head)
+    });
+    let least = head.saturating_add(seconds);
+    if shown < least && !devnet.config.loose_timestamps {
+        devnet.node.execute(SetClock::NextBlock(least));
+    }
 }
 
 /// What `evm_mine` is told.
@@ -172,6 +188,12 @@ fn set_next_base_fee(devnet: &DevnetState, args: &mut Args) -> Result<Value, Err
 
 fn set_gas_limit(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let limit = args.required::<Number>()?.u64()?;
+    if limit < LEAST_GAS_LIMIT {
+        return Err(invalid(format!(
+            "a block has a gas limit of {LEAST_GAS_LIMIT} at least, got {limit}: the base fee of the next block \
+             follows from half of it"
+        )));
+    }
     ForceHeader::GasLimit(Some(limit)).apply(&devnet.forced_header);
     Ok(json!(true))
 }

@@ -59,8 +59,8 @@ fn metadata(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectO
         .snapshots
         .lock()
         .iter()
-        .map(|(number, snapshot)| {
-            let block = snapshot.state().block();
+        .map(|(number, moment)| {
+            let block = moment.chain.state().block();
             (format!("{number:#x}"), json!([block.header.number, block.hash]))
         })
         .collect();

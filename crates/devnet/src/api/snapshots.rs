@@ -6,10 +6,15 @@ use super::{
     mining::mine_waiting,
 };
 use crate::{
-    DevnetError, Fork, Origin, dump, fork::Remote, genesis, state::DevnetState,
+    DevnetError, Fork, Origin,
+    cheats::ForceHeader,
+    dump,
+    fork::Remote,
+    genesis,
+    state::{DevnetState, Moment},
     state_file::StateFile,
 };
-use alloy_primitives::{B256, Bytes, map::B256Set};
+use alloy_primitives::{B256, Bytes, keccak256, map::B256Set};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{Chain, ChainError};
 use jsonrpsee::types::ErrorObjectOwned;
@@ -33,15 +38,17 @@ pub(super) const METHODS: &[Method] = &[
 
 fn snapshot(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     args.none()?;
-    let snapshot = devnet.node.read(node::NodeState::snapshot);
-    Ok(json!(format!("{:#x}", devnet.snapshots.lock().put(snapshot))))
+    let chain = devnet.node.read(node::NodeState::snapshot);
+    let moment = Moment { chain, forced: devnet.forced_header.fields() };
+    Ok(json!(format!("{:#x}", devnet.snapshots.lock().put(moment))))
 }
 
 fn revert(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let number = args.required::<Number>()?.u64()?;
-    let Some(snapshot) = devnet.snapshots.lock().take(number) else { return Ok(json!(false)) };
+    let Some(moment) = devnet.snapshots.lock().take(number) else { return Ok(json!(false)) };
     // What waits and how blocks are made stays as it is: a snapshot is one of the chain.
-    devnet.node.execute(RestoreChain(snapshot)).map_err(RpcError::from)?;
+    devnet.node.execute(RestoreChain(moment.chain)).map_err(RpcError::from)?;
+    devnet.forced_header.change(|fields| *fields = moment.forced);
     Ok(json!(true))
 }
 
@@ -94,9 +101,13 @@ struct Forking {
 fn fork_again(
     devnet: &DevnetState,
     forking: Forking,
-) -> Result<(Arc<Remote>, Chain, Clock), ErrorObjectOwned> {
+) -> Result<(Option<Arc<Remote>>, Chain, Clock), ErrorObjectOwned> {
     let known = devnet.remote().map(|remote| remote.url.clone());
-    let url = forking.json_rpc_url.or(known).ok_or_else(|| {
+    let began_with = || match &devnet.config.origin {
+        Origin::Fork(fork) => Some(fork.url.clone()),
+        _ => None,
+    };
+    let url = forking.json_rpc_url.or(known).or_else(began_with).ok_or_else(|| {
         invalid("this devnet does not fork another node: `jsonRpcUrl` says which it is to be")
     })?;
     let block = forking.block_number.map(Number::u64).transpose()?;
@@ -107,19 +118,33 @@ fn fork_again(
         _ => Fork::at(url, block),
     };
     let remote = Arc::new(Remote::connect(&fork).map_err(failed)?);
+    let (chain, clock) = start(devnet, Some(&remote))?;
+    Ok((Some(remote), chain, clock))
+}
+
+/// A chain as at the start of a devnet that continues this node's, or none.
+fn start(
+    devnet: &DevnetState,
+    remote: Option<&Arc<Remote>>,
+) -> Result<(Chain, Clock), ErrorObjectOwned> {
     let blobs = devnet.node.read(|node| Arc::clone(&node.blobs));
     let (own, accounts) = (&devnet.config, &devnet.accounts);
-    let (chain, clock) =
-        genesis::start(own, accounts, Some(&remote), devnet.journal(), &blobs).map_err(failed)?;
+    let (chain, clock) = genesis::start(own, accounts, remote, devnet.journal(), &blobs)
+        .map_err(|error| internal(error.to_string()))?;
     let clock = if devnet.config.loose_timestamps { clock.loose() } else { clock };
-    Ok((remote, chain, clock))
+    Ok((chain, clock))
 }
 
 fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let options: Option<ResetOptions> = args.optional()?;
-    let another = match options.and_then(|options| options.forking) {
-        Some(forking) => Some(fork_again(devnet, forking)?),
-        None => None,
+    let another = match (options.and_then(|options| options.forking), devnet.remote()) {
+        (Some(forking), _) => Some(fork_again(devnet, forking)?),
+        // As anvil does: without a word of a fork there is none.
+        (None, Some(_)) => {
+            let (chain, clock) = start(devnet, None)?;
+            Some((None, chain, clock))
+        }
+        (None, None) => None,
     };
     devnet.snapshots.lock().clear();
     *devnet.instance.lock() = B256::random();
@@ -197,6 +222,7 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
         )));
     }
     let waited = waiting(devnet);
+    let replaced = newest(devnet, depth)?;
     go_back(devnet, depth, "Reorg")?;
     // Nothing mines between the new blocks, and they hold nothing but what was given.
     let mining = devnet.node.execute(SetMining(Mining::Manual));
@@ -217,6 +243,10 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
                     }
                 });
             }
+            // Another block, also where it has nothing else to differ in.
+            if let Some(old) = replaced.get(number as usize) {
+                ForceHeader::NextPrevRandao(keccak256(old)).apply(&devnet.forced_header);
+            }
             let request = MineRequest { only: Some(only), ..MineRequest::default() };
             devnet.node.mine(&request).map_err(internal)?;
         }
@@ -230,6 +260,16 @@ fn reorg(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
         mine_waiting(devnet)?;
     }
     Ok(Value::Null)
+}
+
+/// Hashes of the newest blocks, so many, oldest first; fewer, if there are not as many.
+fn newest(devnet: &DevnetState, count: u64) -> Result<Vec<B256>, ErrorObjectOwned> {
+    let chain = devnet.api.chain();
+    let head = chain.head().header.number;
+    let numbers = head.saturating_sub(count).saturating_add(1)..=head;
+    let hashes = numbers.map(|number| chain.canonical_hash(number));
+    let hashes: Result<Vec<_>, _> = hashes.collect();
+    Ok(hashes.map_err(RpcError::from)?.into_iter().flatten().collect())
 }
 
 /// The transactions of the pool.

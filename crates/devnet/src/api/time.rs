@@ -63,7 +63,7 @@ fn set(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned>
     if timestamp > LARGEST_SECONDS {
         timestamp /= 1000;
     }
-    let before = devnet.node.read(|node| node.clock.peek(node.chain.head().header.timestamp));
+    let before = devnet.node.read(|node| node.clock.now());
     devnet.node.execute(SetClock::Now(timestamp));
     Ok(json!(timestamp.saturating_sub(before)))
 }

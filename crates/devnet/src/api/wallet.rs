@@ -110,6 +110,11 @@ fn filled(
         let mut transaction = request.clone();
         // The estimate is one of gas: it must not fail for want of fees that are not known yet.
         transaction.nonce = None;
+        let fee = transaction.max_fee_per_gas.unwrap_or(u128::MAX);
+        if transaction.max_priority_fee_per_gas.is_some_and(|tip| tip > fee) {
+            transaction.max_fee_per_gas = None;
+            transaction.max_priority_fee_per_gas = None;
+        }
         let call = CallRequest { transaction, ..CallRequest::default() };
         request.gas = Some(match rpc::estimate(&devnet.api, &call) {
             Err(error) if failing == Failing::Stops => return Err(error.into()),
@@ -279,6 +284,8 @@ fn send_raw_sync(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorOb
 
 fn send_unsigned(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let request: Request = args.required()?;
+    // Whose it is to be follows from no signature.
+    request.transaction.from.ok_or_else(no_signer)?;
     let wants_nonce = request.transaction.nonce.is_none();
     let Filled { from, mut request, sidecar } = filled(devnet, request, Failing::Goes)?;
     let _turn = wants_nonce.then(|| devnet.nonces.lock());

@@ -5,10 +5,12 @@
 //! head or by its body, goes to the full server, and the connection with it.
 
 use super::{Handover, call, listen::Connection, next_connection};
+use crate::codes;
 use jsonrpsee::{
     ConnectionId, MethodResponse,
+    core::server::MethodCallback,
     server::Methods,
-    types::{Id, Request, TwoPointZero},
+    types::{ErrorObjectOwned, Id, Request, TwoPointZero},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -112,6 +114,15 @@ impl<'m> Plain<'m> {
     /// The answer to the request at the start of the input, and where the request ends.
     async fn answer(&self, body: usize, end: usize) -> Option<(MethodResponse, usize)> {
         let request = request(&self.input[body..end])?;
+        let is_subscription = self.methods.method(&request.method).is_some_and(|method| {
+            use MethodCallback::{Subscription, Unsubscription};
+            matches!(method, Subscription(_) | Unsubscription(_))
+        });
+        if is_subscription {
+            let message = format!("{} is there over WebSocket and IPC alone", request.method);
+            let error = ErrorObjectOwned::owned(codes::METHOD, message, None::<()>);
+            return Some((MethodResponse::error(request.id.into_owned(), error), end));
+        }
         let answer = call(self.methods, &request, self.id, self.max_response).await?;
         Some((answer, end))
     }
