@@ -115,7 +115,7 @@ contract Deploy is RollupPlan {
         _requireLink("rollup of the forced inbox", ForcedInbox(plan.forced).ROLLUP(), plan.rollup);
         if (plan.l1Bridge == address(0)) return;
         L1TokenBridge bridge = L1TokenBridge(plan.l1Bridge);
-        _requireLink("queue of the bridge", bridge.QUEUE(), plan.messageQueue);
+        _requireLink("message queue of the bridge", bridge.MESSAGE_QUEUE(), plan.messageQueue);
         _requireLink("other side of the bridge", bridge.L2_BRIDGE(), plan.l2Bridge);
     }
 

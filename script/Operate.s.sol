@@ -140,7 +140,7 @@ contract Operate is RollupPlan {
 
     /// @dev The base fee may rise until the message is in a block.
     function _fee(IL1TokenBridge bridge, uint64 gas) private view returns (uint256) {
-        return IL1MessageQueue(bridge.QUEUE()).minimumFee(gas) * 5 / 4;
+        return IL1MessageQueue(bridge.MESSAGE_QUEUE()).minimumFee(gas) * 5 / 4;
     }
 
     function _address(string memory file, string memory key) private view returns (address) {

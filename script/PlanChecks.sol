@@ -14,6 +14,9 @@ abstract contract PlanChecks is Chain {
     /// @dev What stands in the example, in place of a header.
     bytes private constant PLACEHOLDER = hex"c0";
 
+    string private constant FORK_RULE =
+        "a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id";
+
     /// @dev As in `RollupRules`.
     uint256 private constant NOTICE = 1 days;
     uint256 private constant EXIT_MARGIN = 1 days;
@@ -24,21 +27,96 @@ abstract contract PlanChecks is Chain {
 
     /// @dev A number of the file that fits into 64 bits.
     function _u64(string memory toml, string memory key) internal pure returns (uint64) {
-        uint256 value = vm.parseTomlUint(toml, key);
-        _require(value <= type(uint64).max, key, value, "below 2^64");
-        // Just checked.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        return uint64(value);
+        try vm.parseTomlUint(toml, key) returns (uint256 value) {
+            _require(value <= type(uint64).max, key, value, "below 2^64");
+            // Just checked.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            return uint64(value);
+        } catch {
+            revert ValueInvalid(_name(key), _text(toml, key), "a whole number below 2^64");
+        }
     }
 
-    /// @dev Schema of the first blocks.
+    /// @dev An account of the file.
+    function _account(string memory toml, string memory key) internal pure returns (address) {
+        try vm.parseTomlAddress(toml, key) returns (address account) {
+            return account;
+        } catch {
+            revert ValueInvalid(
+                _name(key), _text(toml, key), "an address: 0x and 40 hexadecimal digits"
+            );
+        }
+    }
+
+    /// @dev Schema of the first blocks, by the name of their fork or by its number.
     function _schema(string memory toml) internal pure returns (uint16) {
-        uint256 value = vm.parseTomlUint(toml, ".l2.schema");
-        bool fits = value >= Execute.FIRST_SCHEMA && value <= type(uint16).max;
-        _require(fits, ".l2.schema", value, "a schema id of Prague (4353) or later");
+        string memory key = ".l2.schema";
+        try vm.parseTomlUint(toml, key) returns (uint256 value) {
+            return _known(key, vm.toString(value), value);
+        } catch {
+            string memory name = _text(toml, key);
+            return _known(key, name, _schemaOf(name));
+        }
+    }
+
+    /// @dev Schemas of later forks, by name or by number; none if the file has none.
+    function _schemas(string memory toml, string memory key)
+        internal
+        view
+        returns (uint16[] memory schemas)
+    {
+        if (!vm.keyExistsToml(toml, key)) return schemas;
+        try vm.parseTomlUintArray(toml, key) returns (uint256[] memory numbers) {
+            schemas = new uint16[](numbers.length);
+            for (uint256 i = 0; i < numbers.length; ++i) {
+                schemas[i] = _known(key, vm.toString(numbers[i]), numbers[i]);
+            }
+        } catch {
+            string[] memory names = vm.parseTomlStringArray(toml, key);
+            schemas = new uint16[](names.length);
+            for (uint256 i = 0; i < names.length; ++i) {
+                schemas[i] = _known(key, names[i], _schemaOf(names[i]));
+            }
+        }
+    }
+
+    /// @dev A schema that EXECUTE may know.
+    function _known(string memory key, string memory value, uint256 schema)
+        private
+        pure
+        returns (uint16)
+    {
+        bool fits = schema % 256 == Execute.FIRST_SCHEMA % 256 && schema >= Execute.FIRST_SCHEMA
+            && schema < Execute.FIRST_SCHEMA + 256 * _forks().length;
+        if (!fits) revert ValueInvalid(_name(key), value, FORK_RULE);
         // Just checked.
         // forge-lint: disable-next-line(unsafe-typecast)
-        return uint16(value);
+        return uint16(schema);
+    }
+
+    /// @dev The schema of the fork with this name; zero if there is none.
+    function _schemaOf(string memory name) private pure returns (uint256) {
+        string[5] memory forks = _forks();
+        for (uint256 i = 0; i < forks.length; ++i) {
+            if (keccak256(bytes(forks[i])) == keccak256(bytes(name))) {
+                return Execute.FIRST_SCHEMA + 256 * i;
+            }
+        }
+        return 0;
+    }
+
+    /// @dev The forks that a rollup may begin with, in order: the schema of each is 256 more.
+    function _forks() private pure returns (string[5] memory) {
+        return ["prague", "osaka", "bpo1", "bpo2", "amsterdam"];
+    }
+
+    /// @dev What the file has there, as far as it is text.
+    function _text(string memory toml, string memory key) private pure returns (string memory) {
+        try vm.parseTomlString(toml, key) returns (string memory text) {
+            return text;
+        } catch {
+            return "a value of another kind, or none";
+        }
     }
 
     /// @dev RLP of the header of the first block.
@@ -55,6 +133,7 @@ abstract contract PlanChecks is Chain {
     /// @dev Times that leave room for one another, see `RollupRules`.
     function _requireDelays(string memory toml) internal view virtual {
         uint256 lag = _u64(toml, ".rollup.max_lag");
+        _atLeast(".rollup.max_lag", lag, 1, "a block is on L1 later than it is made");
         uint256 open = _u64(toml, ".rollup.open_after");
         uint256 relay = _u64(toml, ".rollup.relay_deadline");
         uint256 upgrade = _u64(toml, ".rollup.upgrade_delay");

@@ -66,8 +66,6 @@ abstract contract RollupPlan is PlanChecks {
         string genesisFile;
     }
 
-    /// @notice The file asks for a policy that there is not.
-    error PolicyUnknown(string policy);
     /// @notice The file names schemas of forks without their times, or the other way round.
     error ForksIncomplete(uint256 schemas, uint256 times);
 
@@ -87,7 +85,7 @@ abstract contract RollupPlan is PlanChecks {
         plan.deployer = deployer;
         plan.chainId = _u64(toml, ".l2.chain_id");
         plan.file = vm.parseTomlString(toml, ".deployment.file");
-        plan.owner = vm.parseTomlAddress(toml, ".rollup.owner");
+        plan.owner = _account(toml, ".rollup.owner");
         string memory salt = vm.parseTomlString(toml, ".deployment.salt");
         plan.rollup = _at(deployer, salt, "rollup");
         plan.messageQueue = _at(deployer, salt, "message queue");
@@ -168,7 +166,7 @@ abstract contract RollupPlan is PlanChecks {
             maxGas: _u64(toml, ".forced.max_gas"),
             maxBoundedGas: _u64(toml, ".forced.max_bounded_gas"),
             feePercent: _u64(toml, ".forced.fee_percent"),
-            feeRecipient: vm.parseTomlAddress(toml, ".forced.fee_recipient"),
+            feeRecipient: _account(toml, ".forced.fee_recipient"),
             // The bridge reads a bounded amount whatever it is called with.
             boundedTarget: plan.l2Bridge
         });
@@ -202,25 +200,23 @@ abstract contract RollupPlan is PlanChecks {
     {
         now_.owner = plan.owner;
         if (vm.keyExistsToml(toml, ".in_force.owner")) {
-            now_.owner = vm.parseTomlAddress(toml, ".in_force.owner");
+            now_.owner = _account(toml, ".in_force.owner");
         }
         now_.policy = plan.policy;
         if (vm.keyExistsToml(toml, ".in_force.policy")) {
-            now_.policy = vm.parseTomlAddress(toml, ".in_force.policy");
+            now_.policy = _account(toml, ".in_force.policy");
         }
         now_.gasLimit = plan.genesis.gasLimit;
         if (vm.keyExistsToml(toml, ".in_force.gas_limit")) {
             now_.gasLimit = _u64(toml, ".in_force.gas_limit");
         }
-        uint256[] memory schemas = _numbers(toml, ".in_force.fork_schemas");
+        uint16[] memory schemas = _schemas(toml, ".in_force.fork_schemas");
         uint256[] memory times = _numbers(toml, ".in_force.fork_times");
         if (schemas.length != times.length) revert ForksIncomplete(schemas.length, times.length);
         now_.forks = new INativeRollup.Fork[](1 + schemas.length);
         now_.forks[0] = INativeRollup.Fork(_schema(toml), plan.genesis.timestamp);
         for (uint256 i = 0; i < schemas.length; ++i) {
-            now_.forks[i + 1] = INativeRollup.Fork(
-                SafeCastLib.toUint16(schemas[i]), SafeCastLib.toUint64(times[i])
-            );
+            now_.forks[i + 1] = INativeRollup.Fork(schemas[i], SafeCastLib.toUint64(times[i]));
         }
     }
 
@@ -231,18 +227,26 @@ abstract contract RollupPlan is PlanChecks {
         if (_is(kind, "open")) {
             OpenSequencing.Fees fees =
                 OpenSequencing.Fees(vm.parseTomlUint(toml, ".sequencing.fees"));
-            address recipient = vm.parseTomlAddress(toml, ".sequencing.fee_recipient");
+            address recipient = _account(toml, ".sequencing.fee_recipient");
             return abi.encodePacked(type(OpenSequencing).creationCode, abi.encode(fees, recipient));
         }
+        bool isPermissioned = _is(kind, "permissioned");
+        if (!isPermissioned && !_is(kind, "rotating")) {
+            revert ValueInvalid("sequencing.policy", kind, "none, open, permissioned or rotating");
+        }
         uint64 timeout = _u64(toml, ".sequencing.timeout");
-        if (_is(kind, "permissioned")) {
-            address sequencer = vm.parseTomlAddress(toml, ".sequencing.sequencer");
-            address recipient = vm.parseTomlAddress(toml, ".sequencing.fee_recipient");
+        if (isPermissioned) {
+            address sequencer = _account(toml, ".sequencing.sequencer");
+            if (sequencer == address(0)) {
+                revert ValueInvalid(
+                    "sequencing.sequencer", vm.toString(sequencer), "the account that may advance"
+                );
+            }
+            address recipient = _account(toml, ".sequencing.fee_recipient");
             return abi.encodePacked(
                 type(PermissionedSequencing).creationCode, abi.encode(sequencer, recipient, timeout)
             );
         }
-        if (!_is(kind, "rotating")) revert PolicyUnknown(kind);
         address[] memory members = vm.parseTomlAddressArray(toml, ".sequencing.members");
         uint64 start = _u64(toml, ".sequencing.start");
         uint64 slot = _u64(toml, ".sequencing.slot_length");

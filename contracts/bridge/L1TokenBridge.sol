@@ -44,7 +44,7 @@ contract L1TokenBridge is IL1TokenBridge {
     uint256 private constant MIN_REGISTER_GAS = 450_000;
 
     /// @inheritdoc IL1TokenBridge
-    address public immutable QUEUE;
+    address public immutable MESSAGE_QUEUE;
 
     /// @inheritdoc IL1TokenBridge
     address public immutable L2_BRIDGE;
@@ -68,7 +68,7 @@ contract L1TokenBridge is IL1TokenBridge {
     /// @param queue The queue of a rollup.
     /// @param l2Bridge The other side, which may be deployed later at an address that is known.
     constructor(address queue, address l2Bridge) {
-        QUEUE = queue;
+        MESSAGE_QUEUE = queue;
         L2_BRIDGE = l2Bridge;
     }
 
@@ -114,7 +114,7 @@ contract L1TokenBridge is IL1TokenBridge {
         external
         exclusive
     {
-        if (msg.sender != QUEUE || IL1MessageQueue(QUEUE).l2Sender() != L2_BRIDGE) {
+        if (msg.sender != MESSAGE_QUEUE || IL1MessageQueue(MESSAGE_QUEUE).l2Sender() != L2_BRIDGE) {
             revert NotPeer(msg.sender);
         }
         uint256 due = owed[l1Token];
@@ -144,7 +144,7 @@ contract L1TokenBridge is IL1TokenBridge {
         if (msg.sender != w.refundTo) {
             revert NotRefundable(msg.sender, w.refundTo);
         }
-        released = IL1MessageQueue(QUEUE).refund(_message(w), _proof(proof), feeRecipient);
+        released = IL1MessageQueue(MESSAGE_QUEUE).refund(_message(w), _proof(proof), feeRecipient);
         if (released) {
             if (msg.value == 0) return true;
             (bool ok,) = msg.sender.call{value: msg.value}("");
@@ -181,7 +181,7 @@ contract L1TokenBridge is IL1TokenBridge {
 
     /// @dev Sends a message to the other side, with all ETH of the call as its fee.
     function _send(uint64 gasLimit, bytes memory data) private returns (uint64) {
-        return IL1MessageQueue(QUEUE).send{value: msg.value}(
+        return IL1MessageQueue(MESSAGE_QUEUE).send{value: msg.value}(
             L2_BRIDGE, L2_BRIDGE, gasLimit, SafeCastLib.toUint128(msg.value), data
         );
     }

@@ -122,7 +122,7 @@ interface IL1TokenBridge {
     function owed(address l1Token) external view returns (uint256);
 
     /// @notice The queue through which both sides talk, an `IL1MessageQueue`.
-    function QUEUE() external view returns (address);
+    function MESSAGE_QUEUE() external view returns (address);
 
     /// @notice The other side, an `IL2TokenBridge`.
     function L2_BRIDGE() external view returns (address);

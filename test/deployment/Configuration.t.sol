@@ -53,7 +53,7 @@ contract ConfigurationTest is RollupFixture {
 
     function testFuzz_both_sides_of_a_bridge_name_one_another(address one_, address other) public {
         L1TokenBridge l1 = new L1TokenBridge(one_, other);
-        assertEq(l1.QUEUE(), one_);
+        assertEq(l1.MESSAGE_QUEUE(), one_);
         assertEq(l1.L2_BRIDGE(), other);
         assertEq(l1.REGISTER_GAS(), 500_000);
         assertEq(l1.DEPOSIT_GAS(), 150_000);

@@ -96,10 +96,61 @@ contract PlanChecksTest is RollupParts {
             large,
             "below 2^64"
         );
-        string memory rule = "a schema id of Prague (4353) or later";
-        expectRefused("schema = 4609", "schema = 4352", "l2.schema", "4352", rule);
-        expectRefused("schema = 4609", "schema = 65536", "l2.schema", "65536", rule);
-        planner.parse(fileWith("schema = 4609", "schema = 4353"), address(planner));
+    }
+
+    function test_a_fork_goes_by_its_name_or_its_schema_and_others_are_refused() public {
+        string memory line = "schema = \"osaka\"";
+        string memory rule = "a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id";
+        string[5] memory bad = ["4352", "4354", "4610", "5633", "65536"];
+        for (uint256 i = 0; i < bad.length; ++i) {
+            expectRefused(line, string.concat("schema = ", bad[i]), "l2.schema", bad[i], rule);
+        }
+        expectRefused(line, "schema = \"berlin\"", "l2.schema", "berlin", rule);
+        string[5] memory names = ["prague", "osaka", "bpo1", "bpo2", "amsterdam"];
+        // Amsterdam has another header.
+        for (uint256 i = 0; i < 4; ++i) {
+            RollupPlan.Plan memory plan = planner.parse(
+                fileWith(line, string.concat("schema = \"", names[i], "\"")), address(planner)
+            );
+            assertEq(plan.inForce.forks[0].schema, 0x1101 + 256 * i);
+        }
+        planner.parse(fileWith(line, "schema = 4353"), address(planner));
+    }
+
+    function test_values_of_another_kind_are_named() public {
+        string memory rule = "a whole number below 2^64";
+        expectRefused("max_lag = 3600", "max_lag = \"x\"", "rollup.max_lag", "x", rule);
+        string memory other = "a value of another kind, or none";
+        expectRefused("max_lag = 3600", "max_lag = [1]", "rollup.max_lag", other, rule);
+        expectRefused("max_lag = 3600", "# max_lag", "rollup.max_lag", other, rule);
+        expectRefused(
+            "owner = \"0x0000000000000000000000000000000000000000\"",
+            "owner = \"0x12\"",
+            "rollup.owner",
+            "0x12",
+            "an address: 0x and 40 hexadecimal digits"
+        );
+        expectRefused(
+            "policy = \"none\"",
+            "policy = \"foo\"",
+            "sequencing.policy",
+            "foo",
+            "none, open, permissioned or rotating"
+        );
+    }
+
+    function test_a_sequencer_that_is_nobody_is_refused() public {
+        string memory policy = "policy = \"permissioned\"\ntimeout = 5400\n"
+            "fee_recipient = \"0x0000000000000000000000000000000000000000\"\nsequencer = ";
+        expectRefused(
+            "policy = \"none\"",
+            string.concat(policy, "\"", vm.toString(address(0)), "\""),
+            "sequencing.sequencer",
+            vm.toString(address(0)),
+            "the account that may advance"
+        );
+        string memory one = string.concat(policy, "\"", vm.toString(address(1)), "\"");
+        planner.parse(fileWith("policy = \"none\"", one), address(planner));
     }
 
     function test_a_genesis_later_than_l1_is_refused() public {

@@ -150,7 +150,9 @@ contract VerifyTest is RollupParts {
         );
         expectRefused(NO_OWNER, OWNER, Deploy.OwnerMismatch.selector);
         expectRefused("policy = \"none\"", PERMISSIONED, Deploy.PolicyMismatch.selector);
-        expectRefused("schema = 4609", "schema = 4353", Deploy.ForkSchemaMismatch.selector);
+        expectRefused(
+            "schema = \"osaka\"", "schema = \"prague\"", Deploy.ForkSchemaMismatch.selector
+        );
     }
 
     /// @dev Deploys for another L2, and verifies with the file for this one.

@@ -13,7 +13,7 @@ import {Target} from "../utils/Targets.sol";
 
 /// @dev Keeps what it was called with, and refuses while it is told to.
 contract L1Target is Target {
-    address internal immutable QUEUE;
+    address internal immutable MESSAGE_QUEUE;
     bool public refusing;
     address public caller;
     address public l2Sender;
@@ -23,7 +23,7 @@ contract L1Target is Target {
     uint256 public count;
 
     constructor(address queue) {
-        QUEUE = queue;
+        MESSAGE_QUEUE = queue;
     }
 
     function refuse(bool refusing_) external {
@@ -34,7 +34,7 @@ contract L1Target is Target {
         gas = gasleft();
         require(!refusing, "no");
         caller = msg.sender;
-        l2Sender = IL1MessageQueue(QUEUE).l2Sender();
+        l2Sender = IL1MessageQueue(MESSAGE_QUEUE).l2Sender();
         value = msg.value;
         data = msg.data;
         ++count;

@@ -204,6 +204,21 @@ fn headers_have_more_fields_from_the_fork_on_that_the_wire_format_says() -> Resu
 }
 
 #[test]
+fn a_configuration_names_the_forks_that_a_rollup_may_begin_with_by_their_schemas() -> Result<()> {
+    let source = fs::read_to_string(find_root()?.join("script/PlanChecks.sol"))?;
+    let execute = Constants::read("libraries/Execute.sol")?;
+    let first = execute.get("FIRST_SCHEMA")?;
+    let forks = ProtocolFork::ALL.map(|fork| (U256::from(fork.schema().get()), fork.name()));
+    let forks: Vec<_> = forks.into_iter().filter(|(schema, _)| *schema >= first).collect();
+    let names: Vec<_> = forks.iter().map(|(_, name)| format!("\"{name}\"")).collect();
+    assert!(source.contains(&format!("return [{}];", names.join(", "))), "{names:?}");
+    for (index, (schema, name)) in forks.iter().enumerate() {
+        assert_eq!(*schema, first + U256::from(256 * index), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
 fn the_reader_of_constants_finds_what_is_there_and_nothing_else() -> Result<()> {
     let execute = Constants::read("libraries/Execute.sol")?;
     assert!(execute.0.len() >= 15, "{:?}", execute.0.keys());

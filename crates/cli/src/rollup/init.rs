@@ -169,7 +169,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         deployment: &files.deployment,
         genesis: &files.genesis,
         chain_id: arguments.chain_id,
-        schema: arguments.fork.schema(),
+        fork: arguments.fork,
         header: first.header(),
         owner: arguments.owner.unwrap_or_default(),
         policy: arguments.policy,

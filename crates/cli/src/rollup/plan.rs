@@ -4,7 +4,7 @@
 use alloy_primitives::{Address, Bytes};
 use clap::ValueEnum;
 use eyre::{Result, ensure};
-use wire::SchemaId;
+use wire::ProtocolFork;
 
 /// What `script/Deploy.s.sol` reads, with the values for trying it out.
 const EXAMPLE: &str = include_str!("../../../../script/rollup.example.toml");
@@ -74,7 +74,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) deployment: &'a str,
     pub(crate) genesis: &'a str,
     pub(crate) chain_id: u64,
-    pub(crate) schema: SchemaId,
+    pub(crate) fork: ProtocolFork,
     pub(crate) header: Bytes,
     pub(crate) owner: Address,
     pub(crate) policy: Policy,
@@ -90,7 +90,7 @@ impl Plan<'_> {
         file.set("deployment", "salt", &quoted(self.salt))?;
         file.set("deployment", "file", &quoted(self.deployment))?;
         file.set("l2", "chain_id", &self.chain_id.to_string())?;
-        file.set("l2", "schema", &self.schema.get().to_string())?;
+        file.set("l2", "schema", &quoted(self.fork.name()))?;
         file.set("l2.genesis", "header", &quoted(&self.header.to_string()))?;
         file.set("l2.genesis", "file", &quoted(self.genesis))?;
         file.set("rollup", "owner", &quoted(&self.owner.to_string()))?;
