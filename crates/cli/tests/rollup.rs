@@ -78,8 +78,8 @@ fn init_makes_files_that_agree_with_one_another() {
     assert_eq!(first["fork"], "osaka");
     assert_eq!(first["timestamp"], 1_700_000_000);
     assert_eq!(rollup["l2"]["chain_id"].as_integer(), first["chainId"].as_i64());
-    let schema = rollup["l2"]["schema"].as_integer().expect("a number");
-    assert_eq!(first["schema"].as_str(), Some(format!("{schema:#06x}").as_str()));
+    let fork = rollup["l2"]["schema"].as_str().expect("a name");
+    assert_eq!(first["fork"].as_str(), Some(fork));
     assert_eq!(rollup["l2"]["genesis"]["header"].as_str(), first["header"].as_str());
     assert_eq!(rollup["l2"]["genesis"]["file"].as_str(), Some(&*genesis));
     assert_eq!(rollup["deployment"]["file"], node["deployment"]);
@@ -245,7 +245,7 @@ fn init_writes_down_what_it_is_asked_for_and_refuses_what_no_rollup_can_have() {
         (toml_of(&path(folder, "rollup.toml")), toml_of(&path(folder, "node.toml")));
     assert_eq!(rollup["deployment"]["salt"].as_str(), Some("a \"salt\""));
     assert_eq!(rollup["l2"]["chain_id"].as_integer(), Some(90));
-    assert_eq!(rollup["l2"]["schema"].as_integer(), Some(0x1501));
+    assert_eq!(rollup["l2"]["schema"].as_str(), Some("amsterdam"));
     assert_eq!(rollup["rollup"]["owner"].as_str(), Some(&*owner));
     assert_eq!(rollup["rollup"]["max_lag"].as_integer(), Some(60));
     assert_eq!(rollup["forced"]["delay"].as_integer(), Some(90));

@@ -43,24 +43,11 @@ fn mine(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned
     let gap = args.optional::<Number>()?.map(Number::u64).transpose()?;
     for _ in 0..count {
         if let Some(gap) = gap {
-            advance(devnet, gap);
+            devnet.node.execute(SetClock::Advance(gap.into()));
         }
         mine_one(devnet)?;
     }
     Ok(Value::Null)
-}
-
-/// Moves the clock by some seconds, and as far behind the head if that is ahead of it.
-fn advance(devnet: &DevnetState, seconds: u64) {
-    devnet.node.execute(SetClock::Advance(seconds.into()));
-    let (shown, head) = devnet.node.read(|node| {
-        let head = node.chain.head().header.timestamp;
-        (node.clock.peek(head), head)
-    });
-    let least = head.saturating_add(seconds);
-    if shown < least && !devnet.config.loose_timestamps {
-        devnet.node.execute(SetClock::NextBlock(least));
-    }
 }
 
 /// What `evm_mine` is told.
