@@ -215,3 +215,20 @@ async fn a_method_that_panics_is_an_internal_error_of_its_own() {
     asking.await.unwrap();
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_send_stays_with_its_connection_where_no_block_is_made_of_it_and_nobody_is_in_its_way() {
+    for (inline_sends, busy, stays) in
+        [(true, false, true), (false, false, false), (true, true, false)]
+    {
+        let gate = Arc::new(Gate { busy, ..Gate::default() });
+        let options = WorkerOptions { inline_sends, ..WorkerOptions::default() };
+        let mut methods = Registry::new(gate, Arc::new(Workers::new(&options)), Wording::Plain);
+        methods.send("where", |_, _| Ok(std::thread::current().name().map(str::to_owned)));
+        let request = request("where", &json!([])).to_string();
+        let answer = methods.into_methods().raw_json_request(&request, 1).await.unwrap().0;
+        let answer: Value = serde_json::from_str(answer.get()).unwrap();
+        let name = answer["result"].as_str().unwrap_or_default();
+        assert_eq!(!name.starts_with("rpc-write"), stays, "{inline_sends}, {busy}: {answer}");
+    }
+}
