@@ -107,7 +107,11 @@ impl Http {
             Ok(answer) => Ok(Batch::of(&answer)),
             // Too much for this node, or for this client, is not too much one by one.
             Err(HttpError::TooLong(_)) => Ok(Batch::default()),
-            Err(HttpError::NotJson { status, .. }) if is_refusal(status) => Ok(Batch::Refused),
+            Err(HttpError::NotJson { status, .. } | HttpError::Status { status, .. })
+                if is_refusal(status) =>
+            {
+                Ok(Batch::Refused)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -174,6 +174,29 @@ fn what_is_not_json_is_said_with_its_status() {
 }
 
 #[test]
+fn a_refusal_by_status_is_told_with_its_words_and_not_asked_for_again() {
+    let words = r#"{"error":"forbidden: no key"}"#;
+    let server = Server::new(move |_, _| Reply::Answer(403, words.to_owned()));
+    let refused = server.client(tries(3)).post("{}").unwrap_err();
+    assert!(
+        matches!(&refused, ClientError::Http(HttpError::Status { status: 403, excerpt }) if excerpt == words),
+        "{refused:?}"
+    );
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
+fn where_nothing_has_ever_listened_nobody_is_waited_for() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let options = Options { first_pause: Duration::from_secs(60), ..tries(3) };
+    let client = Client::new(&format!("http://{free}"), options).unwrap();
+    let (told, tells) = std::sync::mpsc::channel();
+    thread::spawn(move || told.send(client.post("{}")));
+    let refused = tells.recv_timeout(Duration::from_secs(8)).expect("an answer").unwrap_err();
+    assert!(matches!(refused, ClientError::Http(HttpError::Request(_))), "{refused:?}");
+}
+
+#[test]
 fn a_node_that_says_nothing_is_given_up() {
     let server = Server::new(|_, _| Reply::Silence);
     let options = Options { timeout: Duration::from_millis(50), ..Options::default() };

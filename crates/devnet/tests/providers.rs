@@ -245,7 +245,13 @@ fn a_provider_that_takes_no_batches_is_asked_for_all_at_once_one_by_one() {
     let (node, runtime) = (node(), runtime());
     let error = json!({ "code": -32_600, "message": "batches are not for you" });
     let refusal = json!({ "jsonrpc": "2.0", "id": null, "error": error }).to_string();
-    for (status, text) in [(200, refusal.clone()), (400, refusal), (413, "too long".to_owned())] {
+    let refusals = [
+        (200, refusal.clone()),
+        (400, refusal),
+        (400, r#"{"error":"one at a time"}"#.to_owned()),
+        (413, "too long".to_owned()),
+    ];
+    for (status, text) in refusals {
         let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let (counted, peak) = (Arc::clone(&now), Arc::clone(&most));
         let provider = Provider::start(&node, move |_, request| {
