@@ -226,3 +226,51 @@ fn a_subscription_over_plain_http_is_no_method() {
     let words = refused(&client(&served), "eth_subscribe", json!(["newHeads"]));
     assert!(words.contains("-32601") && words.contains("WebSocket"), "{words}");
 }
+
+#[test]
+fn an_unsigned_transaction_needs_a_sender_and_one_to_sign_is_estimated_whatever_it_offers() {
+    let served = serve(|_| {});
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    let words = refused(&client, "eth_sendUnsignedTransaction", json!([{ "to": SINK }]));
+    assert!(words.contains("No Signer available"), "{words}");
+    ask(&client, "eth_sendUnsignedTransaction", json!([{ "from": from, "to": SINK }]));
+    // A tip above the fee is not for the estimate to refuse.
+    let sign = |gas: Value| {
+        let mut request = json!({
+            "from": from, "to": SINK, "nonce": "0xa",
+            "maxFeePerGas": "0x64", "maxPriorityFeePerGas": "0x65",
+        });
+        request["gas"] = gas;
+        ask(&client, "eth_signTransaction", json!([request]))
+    };
+    assert_eq!(sign(Value::Null), sign(json!("0x5208")));
+}
+
+#[test]
+fn what_an_access_list_is_made_of_may_depend_on_the_base_fee() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    // Reads the slot that the base fee names.
+    ask(&client, "anvil_setCode", json!([EMITTER, "0x485400"]));
+    let made = ask(&client, "eth_createAccessList", json!([{ "to": EMITTER }, "latest"]));
+    let slot = made["accessList"][0]["storageKeys"][0].as_str().unwrap();
+    let fee = number(&block(&client, "latest")["baseFeePerGas"]);
+    assert_eq!(slot, format!("0x{fee:064x}"));
+}
+
+#[test]
+fn of_blocks_that_came_without_their_states_it_is_said_when_they_are_to_be_traced() {
+    let (first, second) = (serve(|_| {}), serve(|_| {}));
+    let (old, new) = (client(&first), client(&second));
+    let from = first.devnet.addresses()[0];
+    let send = || ask(&old, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
+    let hashes = [send(), send()];
+    ask(&new, "anvil_loadState", json!([ask(&old, "anvil_dumpState", json!([]))]));
+    for method in ["trace_transaction", "debug_traceTransaction"] {
+        let words = refused(&new, method, json!([hashes[1]]));
+        assert!(words.contains("the state of block 1 is not in the file"), "{words}");
+    }
+    // What has come since is traced.
+    let own = ask(&new, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
+    assert_eq!(ask(&new, "trace_transaction", json!([own])).as_array().unwrap().len(), 1);
+}
