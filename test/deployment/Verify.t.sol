@@ -7,6 +7,7 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Chain as ScriptChain} from "../../script/Chain.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
+import {PlanChecks} from "../../script/PlanChecks.sol";
 import {RollupPlan} from "../../script/RollupPlan.sol";
 import {ForgedQueue, ForgedRollup, Forgery} from "../utils/Forgeries.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
@@ -448,6 +449,34 @@ contract VerifyTest is RollupParts {
             file(one(["# [in_force]", "[in_force]\nfork_schemas = [5377]\nfork_times = []"]));
         vm.expectRevert(abi.encodeWithSelector(RollupPlan.ForksIncomplete.selector, 1, 0));
         certifier.parse(text, address(certifier));
+    }
+
+    function test_forks_in_force_go_by_name_or_by_schema_and_others_are_refused() public {
+        string[2] memory good = ["[\"amsterdam\"]", "[5377]"];
+        for (uint256 i = 0; i < good.length; ++i) {
+            RollupPlan.Plan memory p = certifier.parse(withForks(good[i]), address(certifier));
+            assertEq(p.inForce.forks[1].schema, 0x1501);
+        }
+        string[2] memory bad = ["berlin", "5378"];
+        string[2] memory lists = ["[\"berlin\"]", "[5378]"];
+        for (uint256 i = 0; i < bad.length; ++i) {
+            string memory text = withForks(lists[i]);
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    PlanChecks.ValueInvalid.selector,
+                    "in_force.fork_schemas",
+                    bad[i],
+                    "a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id"
+                )
+            );
+            certifier.parse(text, address(certifier));
+        }
+    }
+
+    function withForks(string memory list) private returns (string memory) {
+        string memory forks =
+            string.concat("[in_force]\nfork_schemas = ", list, "\nfork_times = [1800000000]");
+        return file(one(["# [in_force]", forks]));
     }
 
     function one(string[2] memory change) private pure returns (string[2][] memory changes) {

@@ -1,6 +1,7 @@
 //! Executing blocks again that are part of the chain.
 
 use crate::{ChainError, State, record::Recording};
+use alloy_consensus::Transaction as _;
 use alloy_evm::eth::EthEvmContext;
 use executor::{BlockEvm, BlockExecution, BlockState, execute_block};
 use revm::{
@@ -34,8 +35,7 @@ impl State {
         let mut execution =
             BlockExecution::begin_inspected(state, environment, self.config(), inspector)?;
         // The chain may have had another id when the block was made.
-        let ids = child.transactions.iter().filter_map(alloy_consensus::Transaction::chain_id);
-        if let Some(id) = ids.into_iter().next() {
+        if let Some(id) = child.transactions.iter().find_map(|it| it.chain_id()) {
             execution.evm_mut().ctx_mut().cfg.chain_id = id;
         }
         Ok(Replay { execution, block: child, next: 0 })

@@ -459,13 +459,30 @@ mod tests {
     }
 
     #[test]
+    fn flags_win_over_the_file_of_a_genesis() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("genesis.json");
+        let genesis = Genesis { gas_limit: 73, number: Some(1), ..Genesis::default() };
+        std::fs::write(&file, serde_json::to_string(&genesis).unwrap()).unwrap();
+        let read = |flags: &str| {
+            let config = parse(&format!("--init {} {flags}", file.display())).unwrap();
+            let Origin::Genesis { genesis, .. } = config.origin else { panic!("no genesis") };
+            (genesis.number, genesis.gas_limit, genesis.base_fee_per_gas)
+        };
+        assert_eq!(read(""), (Some(1), 73, None));
+        let given = read("--number 9 --gas-limit 9000000 --base-fee 7");
+        assert_eq!(given, (Some(9), 9_000_000, Some(base_fee_before(7).into())));
+    }
+
+    #[test]
     fn chains_and_forks_go_by_their_names() {
         assert_eq!(parse("--chain-id mainnet").unwrap().chain_id, Some(1));
         assert_eq!(parse("--chain-id 0x7a69").ok().and_then(|it| it.chain_id), None);
         assert_eq!(parse("--chain-id 31337").unwrap().chain_id, Some(31_337));
         assert!(parse("--chain-id nowhere").is_err());
         assert!(parse("--fork-url http://localhost:1 --load-state state.json").is_ok());
-        assert!(parse("--fork-url http://localhost:1 --init genesis.json").is_err());
+        let words = parse("--fork-url http://localhost:1 --init genesis.json").unwrap_err();
+        assert!(words.contains("--init") && words.contains("leave --init out"), "{words}");
         assert_eq!(parse("--hardfork 0x1101").unwrap().hardfork, Hardfork::Prague);
         assert!(parse("--hardfork 0x1102").unwrap_err().contains("schema id"));
         assert_eq!(parse("--hardfork shanghai").unwrap().hardfork, Hardfork::Shanghai);

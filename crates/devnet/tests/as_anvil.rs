@@ -2,38 +2,17 @@
 
 mod support;
 
-use client::{Client, Options};
+use alloy_primitives::Bytes;
+use client::Client;
 use enshrine_devnet::{Hardfork, Mining};
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
-use support::{Served, serve};
+use support::{ask, client, number, refused, serve};
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 const EMITTER: &str = "0x00000000000000000000000000000000000000ee";
 /// Logs without data or topics.
 const EMIT: &str = "0x5f5fa0";
-
-fn client(served: &Served) -> Client {
-    Client::new(&served.url(), Options::default()).unwrap()
-}
-
-fn ask(client: &Client, method: &str, params: Value) -> Value {
-    let asked = format!("{method} {params}");
-    client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
-}
-
-/// The words with which a request is refused.
-fn refused(client: &Client, method: &str, params: Value) -> String {
-    let asked = format!("{method} {params}");
-    match client.request::<_, Value>(method, params) {
-        Ok(answer) => panic!("{asked}: {answer}"),
-        Err(error) => error.to_string(),
-    }
-}
-
-fn number(value: &Value) -> u64 {
-    let text = value.as_str().unwrap_or_else(|| panic!("{value}"));
-    u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap()
-}
 
 fn block(client: &Client, tag: &str) -> Value {
     ask(client, "eth_getBlockByNumber", json!([tag, false]))
@@ -270,6 +249,13 @@ fn of_blocks_that_came_without_their_states_it_is_said_when_they_are_to_be_trace
         let words = refused(&new, method, json!([hashes[1]]));
         assert!(words.contains("the state of block 1 is not in the file"), "{words}");
     }
+    // One whose newest block is not in it is not loaded.
+    let packed: Bytes = serde_json::from_value(ask(&old, "anvil_dumpState", json!([]))).unwrap();
+    let mut file: Value = serde_json::from_reader(GzDecoder::new(&packed[..])).unwrap();
+    file["best_block_number"] = json!(7);
+    let file = Bytes::from(file.to_string().into_bytes());
+    let words = refused(&new, "anvil_loadState", json!([file]));
+    assert!(words.contains("the best block, 7, is not among the blocks"), "{words}");
     // What has come since is traced.
     let own = ask(&new, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
     assert_eq!(ask(&new, "trace_transaction", json!([own])).as_array().unwrap().len(), 1);

@@ -2,10 +2,10 @@
 
 mod support;
 
-use client::{Client, Options};
+use client::Client;
 use enshrine_devnet::{Fork, Origin};
 use serde_json::{Value, json};
-use support::{PROBE, Served, serve};
+use support::{PROBE, Served, ask, client, refused, serve};
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 /// Reverts with a word of zeros.
@@ -16,21 +16,6 @@ const VALUE: &str = "0x3fa4f245";
 const SET: &str = "0x60fe47b1";
 /// The block that is continued.
 const FORK: u64 = 4;
-
-fn client(served: &Served) -> Client {
-    Client::new(&served.url(), Options::default()).unwrap()
-}
-
-fn ask(client: &Client, method: &str, params: Value) -> Value {
-    let asked = format!("{method} {params}");
-    client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
-}
-
-fn refused(client: &Client, method: &str, params: Value) -> String {
-    let asked = format!("{method} {params}");
-    let answer = client.request::<_, Value>(method, params);
-    answer.expect_err(&asked).to_string()
-}
 
 fn list(value: &Value) -> Vec<Value> {
     value.as_array().unwrap_or_else(|| panic!("{value}")).clone()

@@ -2,12 +2,10 @@
 
 mod support;
 
-use alloy_primitives::U256;
 use clap::ValueEnum as _;
-use client::{Client, Options};
 use enshrine_devnet::{Config, Devnet, Hardfork};
 use serde_json::{Value, json};
-use support::{Served, serve};
+use support::{Served, ask, client, number, refused, serve};
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 const MINER: &str = "0x00000000000000000000000000000000000000c0";
@@ -17,23 +15,6 @@ fn under(fork: Hardfork) -> Served {
         config.hardfork = fork;
         config.verify_blocks = false;
     })
-}
-
-fn client(served: &Served) -> Client {
-    Client::new(&served.url(), Options::default()).unwrap()
-}
-
-fn ask(client: &Client, method: &str, params: Value) -> Value {
-    let asked = format!("{method} {params}");
-    client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
-}
-
-fn refused(client: &Client, method: &str, params: Value) -> String {
-    client.request::<_, Value>(method, params).unwrap_err().to_string()
-}
-
-fn number(value: &Value) -> u64 {
-    serde_json::from_value::<U256>(value.clone()).unwrap().to()
 }
 
 #[test]

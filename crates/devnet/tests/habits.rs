@@ -10,26 +10,12 @@ use std::{
     os::unix::net::UnixStream,
     thread,
 };
-use support::{PROBE, Served, serve};
+use support::{PROBE, Served, ask, client, number, serve};
 
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 /// Returns the word in slot 0, and then writes the word that it is called with there.
 const SWAP: &str = "0x5f545f525f355f5560205ff3";
 const SWAPPER: &str = "0x00000000000000000000000000000000000000cc";
-
-fn client(served: &Served) -> Client {
-    Client::new(&served.url(), Options::default()).unwrap()
-}
-
-fn ask(client: &Client, method: &str, params: Value) -> Value {
-    let asked = format!("{method} {params}");
-    client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
-}
-
-fn number(value: &Value) -> u64 {
-    let number: U256 = serde_json::from_value(value.clone()).unwrap();
-    number.to()
-}
 
 #[test]
 fn transactions_without_a_nonce_never_collide_however_many_are_sent_at_once() {

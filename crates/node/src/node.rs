@@ -312,6 +312,14 @@ impl Node {
         self.events.subscribe()
     }
 
+    /// Listens from the head on, which comes with it: nothing up to it is told, and all behind it is. Waits for a block
+    /// that is being made.
+    pub fn subscribe_at_head(&self) -> (broadcast::Receiver<Event>, Arc<Block>) {
+        // Whoever moves the head tells of it before this is free again.
+        let _one = self.mining.lock();
+        (self.subscribe(), self.read(|node| Arc::clone(node.chain.head())))
+    }
+
     pub(crate) fn emit(&self, event: Event) {
         // Nobody listens: that is no error.
         drop(self.events.send(event));

@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
-    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
@@ -34,8 +33,6 @@ struct Installed {
     kind: Kind,
     /// Logs of before it was installed, until somebody asks.
     earlier: Vec<RpcLog>,
-    /// The head then, of which the first event may tell again.
-    head: B256,
     events: Receiver<Event>,
     asked: Instant,
 }
@@ -53,11 +50,15 @@ impl Filters {
     }
 
     fn install(&self, node: &Node, kind: Kind) -> Result<U256, RpcError> {
-        let (events, asked) = (node.subscribe(), Instant::now());
-        self.put(Installed { kind, earlier: Vec::new(), head: B256::ZERO, events, asked })
+        self.install_from(node.subscribe(), kind, Vec::new())
     }
 
-    fn put(&self, installed: Installed) -> Result<U256, RpcError> {
+    fn install_from(
+        &self,
+        events: Receiver<Event>,
+        kind: Kind,
+        earlier: Vec<RpcLog>,
+    ) -> Result<U256, RpcError> {
         let mut inner = self.inner.lock();
         let lifetime = self.lifetime;
         inner.filters.retain(|_, filter| filter.asked.elapsed() < lifetime);
@@ -68,6 +69,7 @@ impl Filters {
         }
         inner.last += 1;
         let id = U256::from(inner.last);
+        let installed = Installed { kind, earlier, events, asked: Instant::now() };
         inner.filters.insert(id, installed);
         Ok(id)
     }
@@ -92,14 +94,8 @@ impl Filters {
             Kind::Blocks => json!(new_blocks(&events)),
             Kind::Pending => json!(pooled(&events)),
             Kind::Logs(wanted) => {
-                let head = core::mem::take(&mut filter.head);
-                let is_told = |event: &&Event| match event {
-                    Event::Head { added, .. } => added.last().is_some_and(|it| it.hash == head),
-                    Event::Pooled(_) => true,
-                };
-                let told = events.iter().take_while(is_told).count();
                 let mut changes = core::mem::take(&mut filter.earlier);
-                changes.extend(log_changes(&events[told..], wanted));
+                changes.extend(log_changes(&events, wanted));
                 json!(changes)
             }
         })
@@ -168,9 +164,7 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
 
 /// Installs a filter of logs; if the node is to, with those that it wants of the blocks that are there.
 fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
-    // Events first, so that none is missed.
-    let events = api.node().subscribe();
-    let head = api.node().read(|node| Arc::clone(node.chain.head()));
+    let (events, head) = api.node().subscribe_at_head();
     let mut past = filter.clone();
     let earlier = match &mut past.block_option {
         FilterBlockOption::Range { from_block: Some(from), to_block }
@@ -186,8 +180,7 @@ fn new_log_filter(api: &Api, filter: Filter) -> Result<U256, RpcError> {
         }
         _ => Vec::new(),
     };
-    let (kind, asked) = (Kind::Logs(Box::new(filter)), Instant::now());
-    api.filters.put(Installed { kind, earlier, head: head.hash, events, asked })
+    api.filters.install_from(events, Kind::Logs(Box::new(filter)), earlier)
 }
 
 /// All logs that a filter wants, those of before it included.

@@ -32,7 +32,7 @@ pub enum Lane {
     /// Takes a signed transaction into the pool. Where no block is made of it at once, on the thread that
     /// serves the connection ([`WorkerOptions::inline_sends`]); else as [`Self::Write`].
     Send,
-    /// Changes the node: cheats, makes blocks. At most one of these gets far at once.
+    /// Changes the node: cheats, sends for accounts, makes blocks. At most one of these gets far at once.
     Write,
     /// Waits for something that others have to do, such as a block.
     Wait,

@@ -2,9 +2,12 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use alloy_eips::eip4895::Withdrawal;
+use alloy_primitives::U256;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
+use client::{Client, Options};
 use enshrine_devnet::{Config, Devnet};
 use executor::ChainSpec;
+use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -56,6 +59,27 @@ impl Served {
     pub(crate) fn forge(&self, project: &Path, arguments: &[&str]) -> String {
         run(tool(TOOLS.forge()).args(arguments).current_dir(project))
     }
+}
+
+pub(crate) fn client(served: &Served) -> Client {
+    Client::new(&served.url(), Options::default()).unwrap()
+}
+
+/// The answer to a request.
+pub(crate) fn ask(client: &Client, method: &str, params: Value) -> Value {
+    let asked = format!("{method} {params}");
+    client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
+}
+
+/// The words with which a request is refused.
+pub(crate) fn refused(client: &Client, method: &str, params: Value) -> String {
+    let asked = format!("{method} {params}");
+    client.request::<_, Value>(method, params).expect_err(&asked).to_string()
+}
+
+/// A quantity.
+pub(crate) fn number(value: &Value) -> u64 {
+    serde_json::from_value::<U256>(value.clone()).unwrap().to()
 }
 
 /// A tool with a home of its own: what it has cached for its user is not ours to rely on.

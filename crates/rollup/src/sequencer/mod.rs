@@ -154,7 +154,7 @@ impl Sequencer {
                 self.submitter.forget();
             }
             self.is_overtaken |= !update.reverted && !update.displaced.is_empty();
-            self.keep(update.displaced);
+            self.displace(update.displaced);
             if !update.more {
                 break;
             }

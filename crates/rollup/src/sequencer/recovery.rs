@@ -39,7 +39,7 @@ impl Sequencer {
                 tracing::warn!(number = block.header.number, reason, "blocks are made again");
                 self.submitter.forget();
                 let displaced = self.sync.set_head(parent)?;
-                self.keep(displaced);
+                self.displace(displaced);
                 self.expect_plain_block();
                 self.ahead_since = None;
                 break;
@@ -64,13 +64,18 @@ impl Sequencer {
         Ok(())
     }
 
+    /// Keeps transactions of blocks that give way now, over a restart too.
+    pub(super) fn displace(&mut self, displaced: Vec<RecoveredTransaction>) {
+        if let Some(log) = &self.pool_log {
+            log.keep_displaced(&displaced);
+        }
+        self.keep(displaced);
+    }
+
     /// Keeps transactions of blocks that gave way, but for the operator's, which are made anew.
     pub(crate) fn keep(&mut self, displaced: Vec<RecoveredTransaction>) {
         let operator = self.config.operator_key.address();
         let mut kept: Vec<_> = displaced.into_iter().filter(|it| it.sender != operator).collect();
-        if let Some(log) = &self.pool_log {
-            log.keep_displaced(&kept);
-        }
         kept.append(&mut self.again);
         self.again = kept;
     }
