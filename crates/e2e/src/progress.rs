@@ -86,8 +86,10 @@ impl Lines {
             while ended.recv_timeout(every) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let doing = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if !doing.is_empty() {
-                    // Nobody may be there to read it, which is no reason to stop.
-                    let _ = writeln!(out, "  {:>4} s  {doing} …", start.elapsed().as_secs());
+                    let line = format!("  {:>4} s  {doing} …\n", start.elapsed().as_secs());
+                    // One write, which nothing is printed into. Nobody may be there to read it,
+                    // which is no reason to stop.
+                    let _ = out.write_all(line.as_bytes());
                 }
             }
         });

@@ -75,8 +75,6 @@ fn find_program(search_path: &OsStr, name: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -93,22 +91,25 @@ mod tests {
     #[test]
     fn a_node_older_than_required_is_refused_and_the_required_one_accepted() {
         let dir = tempfile::tempdir().unwrap();
-        let install = |name: &str, prints: &str, mode: u32| {
-            let file = dir.path().join(name);
-            fs::write(&file, format!("#!/bin/sh\necho {prints}\n")).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        // Another process writes them: what this one has open for writing, a child that another
+        // test starts at that moment has open too, and a file that is open so cannot be run.
+        let install = |name: &str, prints: &str, mode: &str| {
+            let script = format!("#!/bin/sh\necho {prints}\n");
+            let write = "printf %s \"$1\" > \"$2\" && chmod \"$3\" \"$2\"";
+            let args = ["-c", write, "sh", &script, name, mode];
+            run(Command::new("/bin/sh").args(args).current_dir(dir.path())).unwrap();
         };
-        install("node", "v20.0.0", 0o755);
+        install("node", "v20.0.0", "755");
         let missing = Npm::find(dir.path().as_os_str()).unwrap_err();
         assert!(matches!(missing, SetupError::NodeMissing { program: "npm", .. }), "{missing}");
-        install("npm", "11.0.0", 0o644);
+        install("npm", "11.0.0", "644");
         let not_executable = Npm::find(dir.path().as_os_str()).unwrap_err();
         assert!(matches!(not_executable, SetupError::NodeMissing { program: "npm", .. }));
-        install("npm", "11.0.0", 0o755);
+        install("npm", "11.0.0", "755");
         Npm::find(dir.path().as_os_str()).unwrap();
 
         for old in ["v19.9.0", "v4.0.0", "nonsense"] {
-            install("node", old, 0o755);
+            install("node", old, "755");
             let error = Npm::find(dir.path().as_os_str()).unwrap_err();
             assert!(
                 matches!(&error, SetupError::NodeTooOld { found, required: 20, .. } if found == old)
