@@ -207,7 +207,7 @@ fn a_program_reads_one_object_a_line_with_the_same_in_it() {
     assert_eq!(sent.len(), 4);
     assert_eq!(sent[0]["created"], CONTRACT);
     assert_eq!(sent[1]["error"], "refused with words");
-    assert_eq!(sent[1]["block"], 2);
+    assert_eq!(sent[1]["blockNumber"], 2);
     assert_eq!(of("block").count(), 5);
     assert!(of("console").all(|line| line["line"] == "hello 7"));
     assert_eq!(of("console").count(), 2);
@@ -223,7 +223,16 @@ fn traces_are_told_of_what_fails_or_of_all() {
         let said = node.said();
         let traces = said.iter().filter(|line| *line == "Traces:").count();
         assert_eq!(traces, count, "{flags:?}: {said:#?}");
-        assert!(said.iter().any(|line| line.contains("[Revert]")), "{said:#?}");
+        for words in ["[Revert] refused with words", "[Revert] custom error 0xc246547f: 00"] {
+            assert!(said.iter().any(|line| line.contains(words)), "{words}: {said:#?}");
+        }
+    }
+    // A call of EXECUTE is drawn with the length of what nobody reads, and with what was wrong with it.
+    let node = Node::devnet(&["-vvv"]);
+    node.send("0x0000000000000000000000000000000000000101", "0x1201");
+    let said = node.said();
+    for words in ["EXECUTE::execute(2 bytes)", "] EXECUTE refused: stateless input: 0 bytes"] {
+        assert!(said.iter().any(|line| line.contains(words)), "{words}: {said:#?}");
     }
     let node = Node::devnet(&["--disable-console-log"]);
     node.story();

@@ -10,10 +10,11 @@ use crate::{
     history::{PastState, Values},
 };
 use alloy_consensus::Header;
-use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_eips::{BlockId, BlockNumberOrTag, eip4788::BEACON_ROOTS_ADDRESS};
 use alloy_primitives::{
     Address, B256, Bytes, U64, U256, keccak256,
     map::{AddressMap, HashMap},
+    uint,
 };
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_transport::TransportError;
@@ -57,6 +58,9 @@ pub(crate) struct Remote {
     /// Where the answers are kept, and how many are there already.
     cache: Option<(Cache, AtomicUsize)>,
 }
+
+/// Times that the contract of EIP-4788 keeps; the roots come behind them (`HISTORY_BUFFER_LENGTH`).
+const BEACON_ROOTS: U256 = uint!(8191_U256);
 
 /// An error of the other node, or on the way to it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -149,24 +153,46 @@ impl Remote {
         })
     }
 
-    /// Asks for accounts that will be needed, all at once.
-    pub(crate) fn fetch_accounts(
+    /// Asks for accounts and slots that will be needed, all at once. A slot that is not answered is asked
+    /// for again by who needs it.
+    pub(crate) fn fetch(
         &self,
         addresses: impl Iterator<Item = Address>,
+        slots: impl Iterator<Item = (Address, U256)>,
     ) -> Result<(), RemoteError> {
-        let known = self.accounts.lock().clone();
-        let addresses: Vec<_> = addresses.filter(|address| !known.contains_key(address)).collect();
-        for part in addresses.chunks(AT_ONCE) {
+        let wanted: Vec<_> = {
+            let (accounts, known) = (self.accounts.lock(), self.slots.lock());
+            let addresses = addresses.filter(|address| !accounts.contains_key(address));
+            let slots = slots.filter(|slot| !known.contains_key(slot));
+            addresses.map(Wanted::Account).chain(slots.map(Wanted::Slot)).collect()
+        };
+        for part in wanted.chunks(AT_ONCE) {
             let (part, at) = (part.to_vec(), self.state());
-            let accounts = ask(&self.client, move |node| async move {
+            let answers = ask(&self.client, move |node| async move {
                 let mut asked = JoinSet::new();
-                for address in part {
+                for wanted in part {
                     let node = node.clone();
-                    asked.spawn(async move { Ok((address, account(&node, address, at).await?)) });
+                    asked.spawn(async move {
+                        Ok(match wanted {
+                            Wanted::Account(address) => {
+                                Answer::Account(address, account(&node, address, at).await?)
+                            }
+                            Wanted::Slot(slot) => {
+                                let asked = node.get_storage_at(slot.0, slot.1).block_id(at);
+                                Answer::Slot(slot, asked.await.ok())
+                            }
+                        })
+                    });
                 }
                 asked.join_all().await.into_iter().collect::<Result<Vec<_>, TransportError>>()
             })?;
-            self.accounts.lock().extend(accounts);
+            let (mut accounts, mut slots) = (self.accounts.lock(), self.slots.lock());
+            for answer in answers {
+                match answer {
+                    Answer::Account(address, account) => drop(accounts.insert(address, account)),
+                    Answer::Slot(slot, value) => slots.extend(value.map(|value| (slot, value))),
+                }
+            }
         }
         Ok(())
     }
@@ -212,6 +238,20 @@ impl Remote {
         let at = self.state();
         ask(&self.client, move |node| async move { account(&node, address, at).await })
     }
+}
+
+/// What is asked for ahead of its use.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Account(Address),
+    Slot((Address, U256)),
+}
+
+/// What the other node has answered.
+#[derive(Debug)]
+enum Answer {
+    Account(Address, Option<AccountInfo>),
+    Slot((Address, U256), Option<U256>),
 }
 
 /// An account of another node.
@@ -302,12 +342,22 @@ impl ForkBackend for Remote {
         if let Some(known) = self.slots.lock().get(&(address, slot)) {
             return Ok(*known);
         }
-        let at = self.state();
-        let value = ask(&self.client, move |node| async move {
-            node.get_storage_at(address, slot).block_id(at).await
+        // Each block writes a time and the root that belongs to it (EIP-4788): both at once.
+        let is_time = address == BEACON_ROOTS_ADDRESS && slot < BEACON_ROOTS;
+        let (at, root) = (self.state(), is_time.then(|| slot + BEACON_ROOTS));
+        let (value, of_root) = ask(&self.client, move |node| async move {
+            let value = |slot| node.get_storage_at(address, slot).block_id(at).into_future();
+            Ok(match root {
+                Some(root) => {
+                    let (value, of_root) = tokio::try_join!(value(slot), value(root))?;
+                    (value, Some((root, of_root)))
+                }
+                None => (value(slot).await?, None),
+            })
         })
         .map_err(SourceError::new)?;
-        self.slots.lock().insert((address, slot), value);
+        let read = [(slot, value)].into_iter().chain(of_root);
+        self.slots.lock().extend(read.map(|(slot, value)| ((address, slot), value)));
         Ok(value)
     }
 

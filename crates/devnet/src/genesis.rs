@@ -3,6 +3,11 @@
 use crate::{
     Accounts, Config, DevnetError, Hardfork, cheats::EvmCheats, config::Origin, fork::Remote,
 };
+use alloy_eips::{
+    eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS},
+    eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+    eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
+};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
@@ -181,6 +186,19 @@ pub(crate) fn start(
     }
 }
 
+/// The slots that the system calls of the next block read, as far as the block behind which it comes
+/// tells: the queues of requests (EIP-7002, EIP-7251), and the place of that block's hash (EIP-2935).
+fn system_slots(number: u64) -> impl Iterator<Item = (Address, U256)> {
+    /// Excess, count, head and tail of a queue.
+    const QUEUE_FIELDS: u64 = 4;
+    let queues = [WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS];
+    let fields = queues
+        .into_iter()
+        .flat_map(|queue| (0..QUEUE_FIELDS).map(move |field| (queue, U256::from(field))));
+    let hash = U256::from(number % HISTORY_SERVE_WINDOW as u64);
+    fields.chain([(HISTORY_STORAGE_ADDRESS, hash)])
+}
+
 /// A chain that continues that of another node, with what the rules need and the accounts' balances
 /// put into its state.
 fn forked(
@@ -199,8 +217,9 @@ fn forked(
     };
     // All at once: one after another they would take as long as the way to the other node, each.
     let system = SYSTEM_CONTRACTS.iter().map(|contract| contract.address);
+    let slots = system_slots(remote.number()).filter(|_| fork >= Some(ProtocolFork::Prague));
     remote
-        .fetch_accounts(system.chain(accounts.addresses()))
+        .fetch(system.chain(accounts.addresses()), slots)
         .map_err(|error| DevnetError::Flag { flag: "--fork-url", reason: error.to_string() })?;
     for contract in SYSTEM_CONTRACTS.iter().filter(|contract| Some(contract.since) <= fork) {
         if chain.code(contract.address).map_err(failed)?.is_empty() {

@@ -1,13 +1,13 @@
 //! What a devnet tells its user of each block: transactions, why they failed, what they have printed.
 
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{Bytes, hex};
 use chain::{Block, ChainError};
 use node::{Node, Observer};
 use revm::context::result::{ExecutionResult, HaltReason};
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
 use rpc::{ExecuteCall, Journal, Note, STORY, Telling};
 use std::{
+    mem,
     sync::{Arc, Weak},
     time::{Duration, UNIX_EPOCH},
 };
@@ -46,14 +46,14 @@ impl Story {
             let (seen, notes) = rpc::watch(|| {
                 replay.inspect(|_, evm, _, done| -> Result<_, ChainError> {
                     let inspector = alloy_evm::Evm::inspector_mut(evm);
-                    let trace =
-                        if traced { rpc::traces(inspector, storage) } else { String::new() };
+                    let calls = traced.then(|| mem::take(inspector.traces_mut()));
                     inspector.fuse();
-                    Ok((done.result.clone(), trace))
+                    Ok((done.result.clone(), calls))
                 })
             });
-            let Some((result, trace)) = seen? else { return Ok(all) };
-            all.push(Seen { result, notes, trace });
+            let Some((result, calls)) = seen? else { return Ok(all) };
+            let trace = calls.map(|calls| rpc::call_tree(calls, &notes, storage));
+            all.push(Seen { result, notes, trace: trace.unwrap_or_default() });
         }
     }
 
@@ -86,9 +86,9 @@ impl Story {
         tracing::info!(
             target: STORY,
             text,
-            %hash,
-            gas,
-            block = block.header.number,
+            transactionHash = %hash,
+            gasUsed = gas,
+            blockNumber = block.header.number,
             created = created.map(tracing::field::display),
             error,
             refused = (!refusals.is_empty()).then(|| refusals.join("; ")),
@@ -126,10 +126,10 @@ impl Observer for Story {
         tracing::info!(
             target: STORY,
             text,
-            number,
-            %hash,
+            blockNumber = number,
+            blockHash = %hash,
             timestamp = header.timestamp,
-            gas = header.gas_used,
+            gasUsed = header.gas_used,
             transactions = block.transactions.len(),
             "block"
         );
@@ -148,22 +148,8 @@ fn refusals(notes: &[Note]) -> Vec<String> {
 fn failure(result: &ExecutionResult<HaltReason>) -> String {
     match result {
         ExecutionResult::Success { .. } => String::new(),
-        ExecutionResult::Revert { output, .. } => reverted(output),
+        ExecutionResult::Revert { output, .. } => rpc::revert_words(output),
         ExecutionResult::Halt { reason, .. } => chain::halt_reason(reason),
-    }
-}
-
-fn reverted(output: &Bytes) -> String {
-    if let Some(reason) = chain::revert_reason(output) {
-        return reason;
-    }
-    match output.split_first_chunk::<4>() {
-        Some((selector, [])) => format!("custom error {}", hex::encode_prefixed(selector)),
-        Some((selector, rest)) => {
-            format!("custom error {}: {}", hex::encode_prefixed(selector), hex::encode(rest))
-        }
-        None if output.is_empty() => "no reason".to_owned(),
-        None => output.to_string(),
     }
 }
 
@@ -186,13 +172,5 @@ mod tests {
     fn times_are_dates_as_long_as_there_are_any() {
         assert_eq!(date(1_795_216_493), "Fri, 20 Nov 2026 23:14:53 +0000");
         assert_eq!(date(u64::MAX), u64::MAX.to_string());
-    }
-
-    #[test]
-    fn a_revert_says_what_it_can() {
-        assert_eq!(reverted(&Bytes::new()), "no reason");
-        assert_eq!(reverted(&hex!("0102").into()), "0x0102");
-        assert_eq!(reverted(&hex!("c246547f").into()), "custom error 0xc246547f");
-        assert_eq!(reverted(&hex!("c246547f07").into()), "custom error 0xc246547f: 07");
     }
 }

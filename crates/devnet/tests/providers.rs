@@ -238,6 +238,10 @@ fn what_is_asked_at_the_same_time_is_posted_as_one() {
     check_balances(&devnet);
     // Balance, nonce and code of an account.
     assert_eq!((provider.posts() - posts, provider.requests() - asked), (12, 36));
+    // What each block's system calls read is there, but for what depends on its time.
+    let (posts, asked) = (provider.posts(), provider.requests());
+    let _: Value = client(&devnet).request("evm_mine", ()).unwrap();
+    assert_eq!((provider.posts() - posts, provider.requests() - asked), (1, 2));
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn a_call_is_explained_whatever_became_of_it() {
     assert_eq!(refused["verdict"], "refused");
     assert!(refused["reason"].as_str().unwrap().contains(REASON), "{refused}");
     assert_eq!((&refused["calldataBytes"], &refused["address"]), (&json!(2), &json!(EXECUTE)));
-    assert_eq!(refused["gasUsed"], refused["gas"]);
+    assert_eq!((&refused["gasUsed"], &refused["kind"]), (&refused["gas"], &json!("decode")));
 
     let valid = explain(&execute_input());
     assert_eq!((&valid["verdict"], &valid["reason"]), (&json!("valid"), &Value::Null));
@@ -101,6 +101,7 @@ fn a_call_is_explained_whatever_became_of_it() {
     let poor = json!({ "to": CALLER, "data": execute_input(), "gas": "0x20000" });
     let poor = dear.ask("enshrine_explainExecute", json!([poor]));
     assert_eq!(poor[0]["verdict"], "outOfGas", "{poor}");
+    assert_eq!(poor[0]["kind"], "outOfGas", "{poor}");
 
     let other = json!({ "to": scene.served.devnet.addresses()[1] });
     assert_eq!(scene.ask("enshrine_explainExecute", json!([other])), json!([]));
@@ -124,6 +125,7 @@ fn a_block_with_withdrawals_is_valid_only_where_any_block_is() {
     let [with, without] = verdicts(false);
     assert_eq!((&with["verdict"], &without["verdict"]), (&json!("refused"), &json!("valid")));
     assert!(with["reason"].as_str().unwrap().contains("withdrawals"), "{with}");
+    assert_eq!(with["kind"], "withdrawals");
     let [with, without] = verdicts(true);
     assert_eq!((&with["verdict"], &without["verdict"]), (&json!("valid"), &json!("valid")));
 }

@@ -35,7 +35,8 @@ impl Default for Rules {
 }
 
 /// Why a block that may be valid by consensus cannot be a block of an L2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
 pub enum RuleViolation {
     /// A blob field of the header is not zero.
     #[error("L2 rules: {field} is {got}, expected 0")]

@@ -151,7 +151,8 @@ pub struct Refused {
 }
 
 /// Why a call failed. The EVM never sees the reason: it is for logs, tests and tools.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
 pub enum ExecuteError {
     /// The call was not given enough gas.
     #[error("out of gas: the call holds {got}, the reserve is {reserve}")]
@@ -221,6 +222,17 @@ pub enum ExecuteError {
 }
 
 impl ExecuteError {
+    /// Why, in one word for programs: the name of the variant that says most, such as `outOfGas`,
+    /// `withdrawals` or `commitment`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Rules(violation) => violation.into(),
+            Self::Invalid(invalid) => invalid.kind(),
+            Self::InBatch { reason, .. } => reason.kind(),
+            error => error.into(),
+        }
+    }
+
     /// Whether the call is over in every dialect: it could not pay, the block had no room, or we are at
     /// fault.
     const fn ends_call(&self) -> bool {

@@ -62,7 +62,8 @@ impl ReadError {
 impl revm::database_interface::DBErrorMarker for ReadError {}
 
 /// Why an input does not verify. Every variant carries what was found and what was expected.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
 pub enum Invalid {
     /// The input is not in the format it claims to be in.
     #[error(transparent)]
@@ -270,6 +271,18 @@ pub enum Invalid {
 }
 
 impl Invalid {
+    /// What went wrong, in one word for programs: the name of the variant that says most, such as
+    /// `commitment` or `missingNode`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::State(
+                StateError::Account { source, .. } | StateError::Storage { source, .. },
+            ) => source.into(),
+            Self::State(state) => state.into(),
+            invalid => invalid.into(),
+        }
+    }
+
     /// Whether the witness lacks what a verdict on the block needs: of the block itself nothing is known
     /// then.
     pub const fn lacks_witness(&self) -> bool {
@@ -300,7 +313,8 @@ impl StateError {
 }
 
 /// What a state lacks or holds malformed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
 pub enum StateError {
     /// In the account trie.
     #[error("account trie, account {address}: {source}")]

@@ -85,7 +85,7 @@ fn shape(call: &ExecuteCall) -> Value {
                 ExecuteError::Internal(_) => "internal",
                 _ => "refused",
             };
-            (verdict, call.gas, None, Some(error.to_string()), Some(format!("{error:?}")))
+            (verdict, call.gas, None, Some(error.to_string()), Some(error.kind()))
         }
     };
     json!({

@@ -2,7 +2,7 @@
 
 use crate::{
     Api, CallRequest, ExecuteCall, Note, Outcome as Called, RpcError, call::transaction_error,
-    notes,
+    call_tree::call_tree, notes,
 };
 use alloy_evm::Evm as _;
 use execute::{ExecuteError, ObservedCall};
@@ -16,9 +16,9 @@ use prometheus_client::{
     },
     registry::Registry,
 };
-use revm_inspectors::tracing::{TraceWriter, TracingInspector, TracingInspectorConfig};
+use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
 use std::{
-    fmt,
+    fmt, mem,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -254,9 +254,10 @@ impl Journal {
         let mut state = call.source.open();
         let inspector = TracingInspector::new(TracingInspectorConfig::all());
         let mut evm = call.evm(&mut state, inspector, true)?;
-        let done = notes::watch(|| evm.transact_raw(call.transaction.clone())).0;
+        let (done, notes) = notes::watch(|| evm.transact_raw(call.transaction.clone()));
         done.map_err(transaction_error)?;
-        Ok(traces(evm.inspector(), self.telling.storage))
+        let calls = mem::take(evm.inspector_mut().traces_mut());
+        Ok(call_tree(calls, &notes, self.telling.storage))
     }
 
     /// Tells what contracts have printed.
@@ -294,14 +295,6 @@ impl Journal {
         let _ = text::encode(&mut page, &self.registry);
         page
     }
-}
-
-/// What an inspector has seen, as a tree of calls.
-pub fn traces(inspector: &TracingInspector, storage: bool) -> String {
-    let mut writer = TraceWriter::new(Vec::new()).with_storage_changes(storage);
-    // Writing to memory does not fail.
-    let _ = writer.write_arena(inspector.traces());
-    String::from_utf8_lossy(&writer.into_writer()).into_owned()
 }
 
 /// Memory of this process, in bytes, where the system tells.
@@ -344,7 +337,7 @@ impl execute::Observer for ExecuteObserver {
                 tracing::info!(%reason, bytes, gas = call.gas, "EXECUTE is not paid");
             }
             Err(reason) => {
-                tracing::warn!(%reason, kind = ?reason, bytes, gas = call.gas, "EXECUTE refuses");
+                tracing::warn!(%reason, kind = reason.kind(), bytes, gas = call.gas, "EXECUTE refuses");
             }
         }
         notes::note(Note::Execute(ExecuteCall::of(call)));

@@ -6,7 +6,8 @@ use core::fmt;
 use nybbles::Nibbles;
 
 /// A node that the operation needs cannot be had, is missing or is no trie node.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "camelCase")]
 pub enum TrieError {
     /// The source does not hold the node.
     #[error("trie node {hash} at {} is missing", Place(path))]
@@ -18,6 +19,7 @@ pub enum TrieError {
     },
     /// The bytes of a node are not those of a node of a trie with 32-byte keys.
     #[error("trie node at {} is malformed: {reason}", Place(path))]
+    #[strum(serialize = "malformedNode")]
     Malformed {
         /// Nibbles from the root to the node.
         path: Nibbles,

@@ -1,0 +1,78 @@
+//! The calls of a transaction as a tree of text, for people.
+
+use crate::{ExecuteCall, Note};
+use alloy_primitives::hex;
+use revm_inspectors::tracing::{
+    CallTraceArena, TraceWriter,
+    types::{CallTrace, DecodedCallData},
+};
+
+/// Draws the calls that an inspector has seen, with what changed in storage if that is wanted. What was
+/// reverted says why in words, and so does EXECUTE, by what `notes` tell of its calls.
+pub fn call_tree(mut calls: CallTraceArena, notes: &[Note], storage: bool) -> String {
+    let mut executed = notes.iter().filter_map(|note| match note {
+        Note::Execute(call) => Some(call),
+        Note::Console(_) => None,
+    });
+    let mut next = executed.next();
+    // A call of a precompile makes none itself: such calls begin in the order in which they end.
+    for node in calls.nodes_mut() {
+        let trace = &mut node.trace;
+        let execute =
+            next.filter(|call| trace.address == call.address && trace.data.len() == call.bytes);
+        if let Some(call) = execute {
+            // Its input is a block and a witness, which nobody reads as digits.
+            let signature = "execute(bytes)".to_owned();
+            let call_data =
+                DecodedCallData { signature, args: vec![format!("{} bytes", call.bytes)] };
+            let decoded = trace.decoded();
+            (decoded.label, decoded.call_data) = (Some("EXECUTE".to_owned()), Some(call_data));
+            next = executed.next();
+        }
+        let words = words(trace, execute);
+        if words.is_some() {
+            trace.decoded().return_data = words;
+        }
+    }
+    let mut writer = TraceWriter::new(Vec::new()).with_storage_changes(storage);
+    // Writing to memory does not fail.
+    let _ = writer.write_arena(&calls);
+    String::from_utf8_lossy(&writer.into_writer()).into_owned()
+}
+
+/// Why a call has failed, if there is more to say than that it has.
+fn words(trace: &CallTrace, execute: Option<&ExecuteCall>) -> Option<String> {
+    if let Some(ExecuteCall { outcome: Err(reason), .. }) = execute {
+        return Some(format!("EXECUTE refused: {reason}"));
+    }
+    (trace.is_revert() && !trace.output.is_empty()).then(|| revert_words(&trace.output))
+}
+
+/// Why a contract has reverted, in words: the reason that it gave, a panic of Solidity, or the custom
+/// error in hexadecimal digits.
+pub fn revert_words(output: &[u8]) -> String {
+    if let Some(reason) = chain::revert_reason(output) {
+        return reason;
+    }
+    match output.split_first_chunk::<4>() {
+        Some((selector, [])) => format!("custom error {}", hex::encode_prefixed(selector)),
+        Some((selector, rest)) => {
+            format!("custom error {}: {}", hex::encode_prefixed(selector), hex::encode(rest))
+        }
+        None if output.is_empty() => "no reason".to_owned(),
+        None => hex::encode_prefixed(output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revert_says_what_it_can() {
+        assert_eq!(revert_words(&[]), "no reason");
+        assert_eq!(revert_words(&hex!("0102")), "0x0102");
+        assert_eq!(revert_words(&hex!("c246547f")), "custom error 0xc246547f");
+        assert_eq!(revert_words(&hex!("c246547f07")), "custom error 0xc246547f: 07");
+    }
+}
