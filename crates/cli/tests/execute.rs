@@ -1,5 +1,7 @@
 //! `enshrine execute` as a process: its output, its exit codes, its errors.
 
+mod support;
+
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, TxKind, U256, hex, keccak256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
@@ -13,6 +15,7 @@ use std::{
     process::{Command, Output, Stdio},
     thread,
 };
+use support::document;
 use tempfile::TempDir;
 use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
 use wire::{OwnedWitness, ProtocolFork, convert::Bundle};
@@ -94,7 +97,7 @@ fn verify_as_json_tells_the_same() {
     let (good, bad) = (files.path("good.ssz"), files.path("bad.ssz"));
     let output = enshrine(&["execute", "verify", "--json", &good, &bad]);
     assert_eq!(output.status.code(), Some(1));
-    let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let documents = document(&output.stdout);
     assert_eq!(documents[0]["valid"], json!(true));
     assert_eq!(documents[0]["gasUsed"], json!(21_000));
     assert_eq!(documents[0]["chainId"], json!(8_079));
@@ -120,6 +123,49 @@ fn what_cannot_be_read_is_said_with_its_path_and_what_to_do() {
     let output = enshrine(&["execute", "inspect", &garbage.display().to_string()]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("garbage.json"), "{}", text(&output.stderr));
+    // The others are shown, and a program is told in its own form.
+    let (good, garbage) = (files.path("good.ssz"), files.path("garbage.json"));
+    let output = enshrine(&["execute", "inspect", "--json", &garbage, &good]);
+    assert_eq!(output.status.code(), Some(2));
+    let documents = document(&output.stdout);
+    assert!(documents[0]["reason"].as_str().expect("a reason").contains("garbage.json"));
+    assert_eq!(documents[1]["input"]["schema"], json!("0x1201"));
+}
+
+#[test]
+fn what_to_do_next_is_what_helps_there() {
+    let files = Files::new();
+    let next = |arguments: &[&str]| {
+        let output = enshrine(&[&["execute", "verify", "--json"], arguments].concat());
+        let documents = document(&output.stdout);
+        let (kind, next) = (&documents[0]["kind"], &documents[0]["next"]);
+        (kind.as_str().map(str::to_owned), next.as_str().unwrap_or_default().to_owned())
+    };
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(files.folder.path().join(name), bytes).expect("writes");
+        files.path(name)
+    };
+    let is = |kind: &str| Some(kind.to_owned());
+    let (kind, hint) = next(&[&files.path("absent.ssz")]);
+    assert_eq!(kind, is("input"));
+    assert!(hint.contains("that are there"), "{hint}");
+    let (kind, hint) = next(&[&write("garbage.ssz", b"\x12\x01 and then nothing of use")]);
+    assert_eq!(kind, is("decode"));
+    assert!(hint.contains("in binary or hex"), "{hint}");
+    let (kind, hint) = next(&[&files.path("bad.ssz")]);
+    assert_eq!(kind, is("blockHash"));
+    assert!(hint.contains("inspect"), "{hint}");
+    // A bundle of a chain that nobody knows says itself what it wants.
+    let built = block(ProtocolFork::Osaka);
+    let bundle = Bundle {
+        chain_id: CHAIN_ID,
+        block: built.block.rlp(),
+        pre_state_root: None,
+        witness: built.witness,
+    };
+    let bundle = write("bundle.json", bundle.to_json().as_bytes());
+    assert_eq!(next(&[&bundle]), (is("input"), String::new()));
+    assert_eq!(next(&["--fork", "osaka", &bundle]), (None, String::new()));
 }
 
 #[test]
@@ -128,7 +174,7 @@ fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
     let good = files.path("good.ssz");
     let output = enshrine(&["execute", "inspect", "--json", &good]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let documents = document(&output.stdout);
     let input = &documents[0]["input"];
     assert_eq!(input["schema"], json!("0x1201"));
     assert_eq!(input["payload"]["transactionTypes"], json!({ "type2": 1 }));
@@ -136,12 +182,12 @@ fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
     let bytes = input["bytes"].as_u64().expect("a number");
     let gas = &input["gas"];
     assert_eq!(gas["ethrex"]["charge"], json!(30_000_000 + 16 * bytes));
-    assert_eq!(gas["enshrine"]["reserve"], gas["enshrine"]["charge"]);
-    assert_eq!(gas["enshrine"], gas["default"]);
+    assert_eq!(gas["default"]["reserve"], gas["default"]["charge"]);
+    assert_eq!(gas["chosen"], Value::Null, "the default one has its name");
     assert_eq!(gas["flat"]["charge"], json!(21_000 + 25_000 + 16 * bytes));
     let chosen = enshrine(&["execute", "inspect", "--json", "--execute-gas", "7+2", &good]);
-    let documents: Value = serde_json::from_slice(&chosen.stdout).expect("JSON");
-    let chosen = &documents[0]["input"]["gas"]["enshrine"];
+    let documents = document(&chosen.stdout);
+    let chosen = &documents[0]["input"]["gas"]["chosen"];
     assert_eq!(chosen["schedule"], json!("7+2"));
     assert_eq!(chosen["charge"], json!(21_000 + 7 + 2 * bytes));
     let refused = enshrine(&["execute", "inspect", "--execute-gas", "cheap", &good]);
@@ -180,7 +226,7 @@ fn a_batch_is_inspected_and_verified_as_a_block_is() {
     fs::write(&good, &calldata).expect("writes");
     let output = enshrine(&["execute", "inspect", "--json", &good]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let documents = document(&output.stdout);
     let input = &documents[0]["input"];
     assert_eq!((&input["schema"], &input["blocks"]), (&json!("0x12ba"), &json!(3)));
     assert_eq!(input["block3"]["transactions"], json!(1));
@@ -195,7 +241,7 @@ fn a_batch_is_inspected_and_verified_as_a_block_is() {
 
     let verified = enshrine(&["execute", "verify", "--json", "--l2", &good]);
     assert!(verified.status.success(), "{}", text(&verified.stdout));
-    let documents: Value = serde_json::from_slice(&verified.stdout).expect("JSON");
+    let documents = document(&verified.stdout);
     assert_eq!(documents[0]["blocks"], json!(3));
     assert_eq!(documents[0]["gasUsed"], json!(63_000));
     assert_eq!(documents[0]["transactions"], json!(3));
@@ -284,7 +330,7 @@ fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_a
         assert_eq!(text(&output.stderr).is_empty(), code == 0);
         let output = enshrine(&["execute", "verify", "--json", name]);
         assert_eq!(output.status.code(), Some(code));
-        let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let documents = document(&output.stdout);
         assert_eq!(documents[0]["verdict"], verdict);
         assert_eq!(documents[0]["valid"], json!(code == 0));
         assert_eq!(documents[0]["next"].is_null(), code == 0);
@@ -394,13 +440,13 @@ fn bench_as_json_holds_the_figures_and_their_geometric_means() {
     let good = files.path("good.ssz");
     let output = enshrine(&["execute", "bench", "--json", "--rounds", "2", "--budget", "0", &good]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let document = document(&output.stdout);
     let measured = &document["blocks"][0];
-    assert_eq!(measured["gas"], json!(21_000));
-    for figure in ["singleMs", "parallelMs", "floorMs"] {
+    assert_eq!(measured["gasUsed"], json!(21_000));
+    for figure in ["singleMilliseconds", "parallelMilliseconds", "floorMilliseconds"] {
         assert!(measured[figure].as_f64().expect("a number") > 0.0, "{figure}");
     }
-    let (peak, input) = (&measured["peakBytes"], &measured["inputBytes"]);
+    let (peak, input) = (&measured["peakBytes"], &measured["bytes"]);
     assert!(peak.as_u64() > input.as_u64());
     assert!(document["geomean"]["singleOverFloor"].as_f64().expect("a number") > 0.0);
     assert!(document["geomean"]["parallelOverFloor"].as_f64().expect("a number") > 0.0);
@@ -572,12 +618,12 @@ fn a_real_block_is_charged_little_more_than_its_gas_so_that_one_transaction_can_
     let file = blocks.join("mainnet_24628608.json.zst").display().to_string();
     let output = enshrine(&["execute", "inspect", "--json", &file]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let documents: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let documents = document(&output.stdout);
     let input = &documents[0]["input"];
     let number = |value: &Value| value.as_u64().expect("a number");
     let used = number(&input["payload"]["gasUsed"]);
     assert!(used > 12_800_000, "{used}");
-    let charge = number(&input["gas"]["enshrine"]["charge"]);
+    let charge = number(&input["gas"]["default"]["charge"]);
     assert!(charge > used && charge <= 17_500_000, "{charge}");
     // One price for any byte makes it four times as dear.
     assert!(number(&input["gas"]["flat"]["charge"]) > 65_000_000);

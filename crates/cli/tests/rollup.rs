@@ -1,5 +1,7 @@
 //! `enshrine init`, `genesis`, `prove` and `calldata` as processes.
 
+mod support;
+
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, U256, address, hex};
@@ -18,6 +20,7 @@ use std::{
     process::{Command, Output},
     time::{SystemTime, UNIX_EPOCH},
 };
+use support::document;
 use testkit::{ETHER, Key, NodeProcess};
 use toolchain::{Toolchain, progress_to_stderr};
 
@@ -43,7 +46,7 @@ fn refuse(arguments: &[&str]) -> String {
 }
 
 fn json_of(arguments: &[&str]) -> Value {
-    serde_json::from_str(&run(&[arguments, &["--json"]].concat())).unwrap()
+    document(run(&[arguments, &["--json"]].concat()).as_bytes())
 }
 
 fn path(folder: &Path, name: &str) -> String {
@@ -72,7 +75,7 @@ fn init_makes_files_that_agree_with_one_another() {
         toml_of(&path(folder, "node.toml")),
     );
     let first = json_of(&["genesis", &genesis]);
-    assert_eq!(first["hash"], told["genesisHash"]);
+    assert_eq!(first["blockHash"], told["genesisHash"]);
     assert_eq!(first["stateRoot"], told["genesisStateRoot"]);
     assert_eq!(first["chainId"], 8_079);
     assert_eq!(first["fork"], "osaka");
@@ -283,11 +286,11 @@ fn genesis_says_what_is_missing_in_a_file_that_is_none() {
     let first = json_of(&["genesis", &file]);
     assert_eq!(first["fork"], "prague");
     assert_eq!(first["accounts"], 0);
-    assert!(run(&["genesis", &file]).contains(first["hash"].as_str().unwrap()));
+    assert!(run(&["genesis", &file]).contains(first["blockHash"].as_str().unwrap()));
     // A deployment file holds one.
     let inside = json!({ "rollup": Address::ZERO, "genesis": { "alloc": {}, "config": config } });
     fs::write(&file, inside.to_string()).unwrap();
-    assert_eq!(json_of(&["genesis", &file])["hash"], first["hash"]);
+    assert_eq!(json_of(&["genesis", &file])["blockHash"], first["blockHash"]);
 }
 
 /// An L2 that is a devnet with the genesis of a rollup; nothing but L1 is missing to it.
@@ -328,7 +331,7 @@ fn prove_gives_the_claim_of_a_message_from_a_state_that_holds_it() {
     for (index, block, value) in [(0, 1, 7), (0, 2, 7)] {
         let (message, number) = (index.to_string(), block.to_string());
         let told = json_of(&["prove", "--l2", &url, "--message", &message, "--block", &number]);
-        assert_eq!(told["block"], block);
+        assert_eq!(told["blockNumber"], block);
         assert_eq!(told["sentInBlock"], 1);
         assert_eq!(told["knownToL1"], false);
         let calldata = hex::decode(told["calldata"].as_str().unwrap()).unwrap();
@@ -387,7 +390,7 @@ fn forced_calldata_holds_the_transaction_as_it_was_signed() {
     let told = json_of(&["calldata", "force", &raw]);
     assert_eq!(told["sender"].as_str().unwrap().parse(), Ok(alice.address()));
     assert_eq!(told["nonce"], 3);
-    assert_eq!(told["hash"].as_str().unwrap().parse(), Ok(*signed.tx_hash()));
+    assert_eq!(told["transactionHash"].as_str().unwrap().parse(), Ok(*signed.tx_hash()));
     for (raw, reason) in [
         (&raw[..raw.len() - 2], "not a signed transaction"),
         (&*format!("{raw}00"), "not a signed transaction"),
@@ -543,6 +546,13 @@ fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
     let calldata = run(&["calldata", "advance", &input]);
     let call = advanceCall::abi_decode(&hex::decode(calldata.trim()).unwrap()).unwrap();
     assert_eq!(call.inputs, [fs::read(&input).unwrap()]);
+    let told = json_of(&["calldata", "advance", &input, "--deployment", &file]);
+    assert_eq!(told["to"].as_str().unwrap().parse(), Ok(deployment.rollup));
+    assert_eq!(told["calldata"], calldata.trim());
+    let (other, _) = l1.rollup("other", &["--policy", "none", "--chain-id", "8080"]);
+    let other = path(&other, "deployment.json");
+    let said = refuse(&["calldata", "advance", &input, "--deployment", &other]);
+    assert!(said.contains("block.ssz is of chain 8079, and the L2 is chain 8080"), "{said}");
     let garbage = path(&folder, "garbage.ssz");
     fs::write(&garbage, [7; 700]).unwrap();
     let said = refuse(&["calldata", "advance", &input, &garbage]);

@@ -56,14 +56,17 @@ impl Spread {
 
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Load {
     /// Transfers of the load.
     transfers: u64,
     /// Transfers that the sequencer takes in a second, and those that devnets do.
     accepted_per_second: Accepted,
     /// From the answer to a transfer until the pending block has it.
+    #[serde(rename = "pendingMilliseconds")]
     pending_ms: Spread,
     /// From a head of the sequencer to the same head of a follower that listens to it.
+    #[serde(rename = "followerLagMilliseconds")]
     follower_lag_ms: Spread,
     /// L2 blocks from the L1 block with a deposit to the one that has it.
     deposit_blocks: u64,
@@ -85,6 +88,7 @@ pub(crate) struct Load {
 
 /// Transfers that are taken in a second.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Accepted {
     sequencer: f64,
     /// By a devnet that makes a block each second, as the sequencer does.

@@ -7,14 +7,17 @@ use std::time::Instant;
 
 /// An L2 block that was advanced on L1.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Advanced {
     /// What the block is about.
     pub(crate) name: String,
     /// L2 gas that it used.
+    #[serde(rename = "gasUsed")]
     pub(crate) gas: u64,
     /// Bytes of its witness.
     pub(crate) witness_bytes: usize,
     /// Bytes of the input of EXECUTE.
+    #[serde(rename = "bytes")]
     pub(crate) input_bytes: usize,
     /// L1 gas of the transaction.
     pub(crate) l1_gas: u64,
@@ -25,6 +28,7 @@ pub(crate) struct Advanced {
     /// The least that a transaction with this calldata costs.
     pub(crate) floor_gas: u64,
     /// Milliseconds that the L1 block with it took to build.
+    #[serde(rename = "milliseconds")]
     pub(crate) ms: f64,
 }
 
@@ -52,20 +56,24 @@ impl Advanced {
 
 /// A real block that went through EXECUTE.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct RealBlock {
     /// Chain and number.
     pub(crate) name: String,
     /// Gas that it used.
+    #[serde(rename = "gasUsed")]
     pub(crate) gas: u64,
     /// Its transactions.
     pub(crate) transactions: usize,
     /// Bytes of its witness.
     pub(crate) witness_bytes: usize,
     /// Bytes of the input of EXECUTE.
+    #[serde(rename = "bytes")]
     pub(crate) input_bytes: usize,
     /// What EXECUTE charged.
     pub(crate) execute_gas: u64,
     /// Milliseconds of the call.
+    #[serde(rename = "milliseconds")]
     pub(crate) ms: f64,
     /// Why it is no block of an L2, if it is none.
     pub(crate) refused_under_l2_rules: Option<String>,
@@ -88,6 +96,7 @@ impl RealBlock {
 
 /// How fast the L2 of processes is for its users, all of them on one machine.
 #[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Figures {
     /// From a deposit on L1 to the balance on the L2.
     pub(crate) deposit_seconds: f64,
@@ -135,6 +144,7 @@ impl Figures {
 
 /// The whole run.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     #[serde(skip)]
     quiet: bool,

@@ -1,7 +1,7 @@
 //! `enshrine execute inspect`.
 
 use super::load::{Source, decode};
-use crate::output::say;
+use crate::output::{complain, say, told};
 use alloy_consensus::Typed2718;
 use clap::Args;
 use execute::{DeclaredGas, FURTHER_BLOCK_GAS, GasSchedule};
@@ -34,34 +34,45 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         );
     }
     let mut documents = Vec::new();
+    let mut exit = ExitCode::SUCCESS;
     for (file, loaded) in arguments.source.load() {
-        let loaded = loaded?;
-        let input = {
+        let input = loaded.and_then(|loaded| {
             let (calldata, schedule) = (&loaded.calldata[..], arguments.execute_gas);
             if SchemaId::of(calldata).is_ok_and(|schema| schema.batch_fork().is_some()) {
-                describe_batch(calldata, schedule)
-                    .wrap_err_with(|| format!("{file} is not an input of EXECUTE"))?
-            } else {
-                describe(&decode(&file, calldata)?, calldata.len(), schedule)
+                return describe_batch(calldata, schedule)
+                    .wrap_err_with(|| format!("{file} is not an input of EXECUTE"));
             }
-        };
-        if arguments.json {
-            documents.push(Document { file, input });
-        } else {
-            say!("{file}");
-            input.print(1);
+            Ok(describe(&decode(&file, calldata)?, calldata.len(), schedule))
+        });
+        if input.is_err() {
+            exit = UNREADABLE.into();
+        }
+        match input {
+            Ok(input) if arguments.json => documents.push(Document::Input { file, input }),
+            Err(error) if arguments.json => {
+                documents.push(Document::Unreadable { file, reason: told(&error) });
+            }
+            Ok(input) => {
+                say!("{file}");
+                input.print(1);
+            }
+            Err(error) => complain(format_args!("error: {}", told(&error))),
         }
     }
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&documents)?);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(exit)
 }
 
+/// What the program ends with if a file is no input; the others are shown all the same.
+const UNREADABLE: u8 = 2;
+
 #[derive(Serialize)]
-struct Document {
-    file: String,
-    input: Fields,
+#[serde(untagged)]
+enum Document {
+    Input { file: String, input: Fields },
+    Unreadable { file: String, reason: String },
 }
 
 /// What an input holds, in the order in which it stands there.
@@ -144,7 +155,9 @@ fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) ->
 /// What each schedule makes of an input whose blocks have used this much gas.
 fn gas_fields(declared: &DeclaredGas, gas_used: u64, chosen: GasSchedule) -> Fields {
     let mut gas = Fields::default();
-    for (name, schedule) in core::iter::once(("enshrine", chosen)).chain(GasSchedule::NAMED) {
+    let is_named = GasSchedule::NAMED.iter().any(|(_, schedule)| *schedule == chosen);
+    let chosen = (!is_named).then_some(("chosen", chosen));
+    for (name, schedule) in chosen.into_iter().chain(GasSchedule::NAMED) {
         let priced = Fields::default()
             .with("schedule", schedule.to_string(), "")
             .with("reserve", schedule.reserve(declared), "gas")

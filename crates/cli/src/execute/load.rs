@@ -134,16 +134,19 @@ pub(crate) fn calldata_of(bundle: &Bundle, fork: Option<ProtocolFork>) -> Result
     encode(&RawBlock::decode(&bundle.block)?, &bundle.witness, &spec)
 }
 
+/// A chain whose forks nobody has named.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "chain {0} is not mainnet, sepolia or hoodi: name the fork whose rules hold on it with --fork, or \
+     give an SSZ input, whose schema id names it"
+)]
+pub(super) struct UnknownFork(pub(super) u64);
+
 /// The rules of a chain.
-fn spec_of(chain_id: u64, fork: Option<ProtocolFork>) -> Result<ChainSpec> {
+fn spec_of(chain_id: u64, fork: Option<ProtocolFork>) -> Result<ChainSpec, UnknownFork> {
     ChainSpec::known(chain_id)
         .or_else(|| fork.map(|fork| ChainSpec::constant(chain_id, fork)))
-        .ok_or_else(|| {
-            eyre!(
-                "chain {chain_id} is not mainnet, sepolia or hoodi: name the fork whose rules hold \
-                 on it with --fork, or give an SSZ input, whose schema id names it"
-            )
-        })
+        .ok_or(UnknownFork(chain_id))
 }
 
 fn encode(block: &RawBlock, witness: &OwnedWitness, spec: &ChainSpec) -> Result<Vec<u8>> {

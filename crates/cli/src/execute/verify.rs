@@ -1,13 +1,13 @@
 //! `enshrine execute verify`.
 
-use super::load::{Loaded, Source};
+use super::load::{Loaded, Source, UnknownFork};
 use crate::output::{complain, say, told};
 use clap::Args;
 use execute::{Execute, ExecuteError, Executed, Rules};
-use executor::BlockError;
+use executor::{BlockError, Invalid};
 use eyre::{Report, Result, bail};
 use serde_json::json;
-use std::{collections::BTreeSet, process::ExitCode, thread, time::Instant};
+use std::{collections::BTreeSet, io, process::ExitCode, thread, time::Instant};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -38,29 +38,25 @@ enum Finding {
 }
 
 impl Finding {
-    /// What an error says about the block; `None` if it is a fault of ours, which says nothing.
-    fn of(error: &Report) -> Option<Self> {
-        for cause in error.chain() {
-            let (is_internal, lacks_witness, is_unreadable) =
-                if let Some(error) = cause.downcast_ref::<ExecuteError>() {
-                    let is_internal = matches!(error, ExecuteError::Internal(_));
-                    (is_internal, error.lacks_witness(), error.is_unreadable())
-                } else if let Some(error) = cause.downcast_ref::<BlockError>() {
-                    match error {
-                        BlockError::Internal(_) => (true, false, false),
-                        BlockError::Invalid(it) => (false, it.lacks_witness(), it.is_unreadable()),
-                    }
-                } else {
-                    continue;
-                };
-            return match () {
-                () if is_internal => None,
-                () if lacks_witness => Some(Self::WitnessTooSmall),
-                () if is_unreadable => Some(Self::Unreadable),
-                () => Some(Self::Invalid),
-            };
+    /// What a cause says about the block; `None` if it is a fault of ours, which says nothing.
+    fn of(cause: &Cause<'_>) -> Option<Self> {
+        let (is_internal, lacks_witness, is_unreadable) = match cause {
+            Cause::Execute(error) => {
+                let is_internal = matches!(error, ExecuteError::Internal(_));
+                (is_internal, error.lacks_witness(), error.is_unreadable())
+            }
+            Cause::Block(BlockError::Internal(_)) => (true, false, false),
+            Cause::Block(BlockError::Invalid(it)) => {
+                (false, it.lacks_witness(), it.is_unreadable())
+            }
+            Cause::Input(_) => (false, false, true),
+        };
+        match () {
+            () if is_internal => None,
+            () if lacks_witness => Some(Self::WitnessTooSmall),
+            () if is_unreadable => Some(Self::Unreadable),
+            () => Some(Self::Invalid),
         }
-        Some(Self::Unreadable)
     }
 
     const fn exit_code(self) -> u8 {
@@ -80,23 +76,78 @@ impl Finding {
             Self::WitnessTooSmall => "witness too small",
         }
     }
+}
 
-    /// What to do about it.
-    const fn next(self) -> Option<&'static str> {
+/// What an error comes from.
+enum Cause<'e> {
+    /// A call of EXECUTE that it refused.
+    Execute(&'e ExecuteError),
+    /// A block that could not be executed to find what its input needs.
+    Block(&'e BlockError),
+    /// The input, which is none that EXECUTE could be called with.
+    Input(&'e Report),
+}
+
+impl<'e> Cause<'e> {
+    fn of(error: &'e Report) -> Self {
+        let mut causes = error.chain();
+        let cause = causes.find_map(|cause| {
+            let executed = cause.downcast_ref().map(Cause::Execute);
+            executed.or_else(|| cause.downcast_ref().map(Cause::Block))
+        });
+        cause.unwrap_or(Self::Input(error))
+    }
+
+    const fn invalid(&self) -> Option<&'e Invalid> {
         match self {
-            Self::Valid => None,
-            Self::Invalid => Some("`enshrine execute inspect` shows what the block claims"),
-            Self::Unreadable => Some(
-                "give the calldata of EXECUTE in binary or hex, or a bundle of block and witness, as \
-                 `enshrine execute fetch` writes them for blocks from Cancun on",
-            ),
-            Self::WitnessTooSmall => Some(
+            Self::Execute(ExecuteError::Invalid(invalid))
+            | Self::Block(BlockError::Invalid(invalid)) => Some(invalid),
+            _ => None,
+        }
+    }
+
+    /// The reason in one word, for programs.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Execute(error) => error.kind(),
+            Self::Block(BlockError::Invalid(invalid)) => invalid.kind(),
+            Self::Block(BlockError::Internal(_)) => "internal",
+            Self::Input(_) => "input",
+        }
+    }
+
+    /// What to do about it; nothing, where its own words say that.
+    fn next(&self, finding: Finding) -> Option<&'static str> {
+        match (finding, self) {
+            (Finding::Valid, _) => None,
+            (Finding::WitnessTooSmall, _) => Some(
                 "the block may be valid all the same: fetch its witness again, from a node that puts \
                  all into it that the block reads (`enshrine execute fetch`)",
             ),
+            (Finding::Unreadable, _)
+                if matches!(self.invalid(), Some(Invalid::UnsupportedFork(_))) =>
+            {
+                Some("take a block from Cancun on: older ones are not verified")
+            }
+            (Finding::Unreadable, Self::Input(error)) => match error.downcast_ref() {
+                Some(UnknownFork(_)) => None,
+                None if error.chain().any(|cause| cause.is::<io::Error>()) => {
+                    Some("name files that are there and can be read, or - for standard input")
+                }
+                None => Some(FORMS),
+            },
+            (Finding::Unreadable, _) => Some(FORMS),
+            (Finding::Invalid, Self::Execute(ExecuteError::Rules(_))) => Some(
+                "no L2 may have such a block; without --l2 it is judged as any block of Ethereum is",
+            ),
+            (Finding::Invalid, _) => Some("`enshrine execute inspect` shows what the block claims"),
         }
     }
 }
+
+/// The forms in which an input is read.
+const FORMS: &str = "give the calldata of EXECUTE in binary or hex, or a bundle of block and witness, as \
+                     `enshrine execute fetch` writes them for blocks from Cancun on";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.source.is_empty() {
@@ -111,20 +162,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let mut documents = Vec::new();
     let mut findings = BTreeSet::new();
+    let mut next = BTreeSet::new();
     for (path, loaded) in arguments.source.load() {
         let start = Instant::now();
         let outcome = loaded.and_then(|Loaded { calldata, .. }| {
             Ok((calldata.len(), execute.run(&calldata, u64::MAX)?))
         });
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
-        let finding = match &outcome {
-            Ok(_) => Finding::Valid,
-            Err(error) => match Finding::of(error) {
-                Some(finding) => finding,
-                None => bail!("{path}: {}: nothing is said about the block", told(error)),
-            },
+        let cause = outcome.as_ref().err().map(Cause::of);
+        let Some(finding) = cause.as_ref().map_or(Some(Finding::Valid), Finding::of) else {
+            let reason = outcome.as_ref().map_or_else(told, |_| String::new());
+            bail!("{path}: {reason}: nothing is said about the block")
         };
         findings.insert(finding);
+        next.extend(cause.and_then(|cause| cause.next(finding)));
         if arguments.json {
             documents.push(document(&path, finding, &outcome, milliseconds));
         } else {
@@ -134,7 +185,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&documents)?);
     } else {
-        for next in findings.iter().filter_map(|finding| finding.next()) {
+        for next in next {
             complain(format_args!("{next}"));
         }
     }
@@ -160,7 +211,13 @@ fn print(path: &str, finding: Finding, outcome: &Result<(usize, Executed)>, mill
                 executed.gas_used() as f64 / 1e6,
             );
         }
-        Err(error) => say!("{}  {path}  {}", finding.name().to_uppercase(), told(error)),
+        Err(error) => {
+            let reason = told(error);
+            // Whose it is stands before it already.
+            let own = format!("cannot read {path}: ");
+            let reason = reason.strip_prefix(&own).unwrap_or(&reason);
+            say!("{}  {path}  {reason}", finding.name().to_uppercase());
+        }
     }
 }
 
@@ -191,12 +248,16 @@ fn document(
             "bytes": bytes,
             "milliseconds": milliseconds,
         }),
-        Err(error) => json!({
-            "file": path,
-            "valid": false,
-            "verdict": finding.name(),
-            "reason": told(error),
-            "next": finding.next(),
-        }),
+        Err(error) => {
+            let cause = Cause::of(error);
+            json!({
+                "file": path,
+                "valid": false,
+                "verdict": finding.name(),
+                "reason": told(error),
+                "kind": cause.kind(),
+                "next": cause.next(finding),
+            })
+        }
     }
 }

@@ -21,6 +21,7 @@ use contracts::{
 use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode};
+use wire::StatelessInput;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -66,6 +67,14 @@ pub(crate) struct Advance {
     /// With --kept: those that `enshrine calldata keep --each` makes.
     #[arg(long, requires = "kept")]
     each: bool,
+
+    /// The file that script/Deploy.s.sol has written, to check that the blocks are of this L2.
+    #[arg(long, value_name = "FILE")]
+    deployment: Option<PathBuf>,
+
+    /// JSON instead of the calldata alone.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -111,7 +120,7 @@ fn force(arguments: &Force) -> Result<ExitCode> {
     }
     let document = json!({
         "to": deployment.map(|deployment| deployment.forced),
-        "hash": transaction.trie_hash(),
+        "transactionHash": transaction.trie_hash(),
         "sender": sender,
         "nonce": transaction.nonce(),
         "gasLimit": transaction.gas_limit(),
@@ -122,15 +131,31 @@ fn force(arguments: &Force) -> Result<ExitCode> {
 }
 
 fn advance(arguments: &Advance) -> Result<ExitCode> {
+    let deployment = arguments.deployment.as_deref().map(Deployment::read).transpose()?;
     let input = |path: &PathBuf| {
         let input = load_input(path)?;
+        if let Some(Deployment { l2_chain_id: expected, .. }) = &deployment {
+            let got = StatelessInput::decode(&input)?.chain_id;
+            let path = path.display();
+            ensure!(got == *expected, "{path} is of chain {got}, and the L2 is chain {expected}");
+        }
         let codes = if arguments.kept { codes(&input, arguments.each) } else { Vec::new() };
         let named = shorten(&input, &codes).map(|shortened| shortened.bytes);
         Ok(named.unwrap_or_else(|| input.into()))
     };
     let inputs = arguments.files.iter().map(input).collect::<Result<_>>()?;
     let call = advanceCall { inputs, evidence: Evidence::default() };
-    say!("{}", hex::encode_prefixed(call.abi_encode()));
+    let calldata = Bytes::from(call.abi_encode());
+    if !arguments.json {
+        say!("{calldata}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let document = json!({
+        "to": deployment.map(|deployment| deployment.rollup),
+        "bytes": calldata.len(),
+        "calldata": calldata,
+    });
+    say!("{}", serde_json::to_string_pretty(&document)?);
     Ok(ExitCode::SUCCESS)
 }
 

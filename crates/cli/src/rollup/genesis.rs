@@ -41,11 +41,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "chainId": genesis.config.chain_id,
             "fork": first.fork.name(),
             "schema": first.fork.schema().to_string(),
-            "number": header.number,
+            "blockNumber": header.number,
             "timestamp": header.timestamp,
             "gasLimit": header.gas_limit,
             "accounts": genesis.alloc.len(),
-            "hash": first.block.hash,
+            "blockHash": first.block.hash,
             "stateRoot": header.state_root,
             "header": first.header(),
         });

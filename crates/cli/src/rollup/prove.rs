@@ -118,7 +118,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         "recipient": message.to,
         "value": message.value.to_string(),
         "fee": message.fee.to_string(),
-        "block": number,
+        "blockNumber": number,
         "stateRoot": state_root,
         "knownToL1": l1.is_some(),
         "calldata": calldata,

@@ -19,13 +19,16 @@ const TRANSFERS: u64 = 312;
 
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Large {
     accounts: u64,
     /// Full blocks.
     blocks: usize,
     /// From the beginning of such a block until it is on disk: filled, verified by EXECUTE from its witness,
     /// judged, appended.
+    #[serde(rename = "buildMilliseconds")]
     build_ms: Spread,
+    #[serde(rename = "longestMilliseconds")]
     longest_ms: f64,
     transactions_of_a_block: u64,
     /// From one such block to the next, in seconds by their timestamps, at most.

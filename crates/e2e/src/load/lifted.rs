@@ -53,6 +53,7 @@ const CALL_GAS: u64 = 230_000;
 
 /// What one kind of transactions comes to.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Rate {
     transactions: u64,
     mgas: f64,
@@ -67,6 +68,7 @@ impl Rate {
 
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Lifted {
     /// From the first that is sent to the last that L1 has: transfers to new accounts alone, and as many calls of
     /// a contract as transfers.

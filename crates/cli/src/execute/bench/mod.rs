@@ -64,14 +64,21 @@ pub(crate) struct StageTimes {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Measured {
     pub(crate) name: String,
+    #[serde(rename = "gasUsed")]
     pub(crate) gas: u64,
+    #[serde(rename = "bytes")]
     pub(crate) input_bytes: usize,
+    #[serde(rename = "singleMilliseconds")]
     pub(crate) single_ms: f64,
+    #[serde(rename = "parallelMilliseconds")]
     pub(crate) parallel_ms: f64,
+    #[serde(rename = "floorMilliseconds")]
     pub(crate) floor_ms: f64,
     /// Most bytes held at once, the input included.
     pub(crate) peak_bytes: usize,
+    #[serde(rename = "stagesMilliseconds")]
     pub(crate) stages_ms: StageTimes,
+    #[serde(rename = "floorPartsMilliseconds")]
     pub(crate) floor_parts_ms: FloorTimes,
 }
 
