@@ -135,7 +135,8 @@ fn node_url(url: &str) -> Result<reqwest::Url, ClientError> {
         .parse()
         .map_err(|error: <reqwest::Url as core::str::FromStr>::Err| bad(error.to_string()))?;
     if !["http", "https"].contains(&parsed.scheme()) {
-        return Err(bad("it begins with neither http:// nor https://".to_owned()));
+        return Err(bad("it begins with neither http:// nor https://, where providers of WebSocket answer as well"
+                .to_owned()));
     }
     Ok(parsed)
 }

@@ -10,7 +10,9 @@ use crate::{
     history::{PastState, Values},
 };
 use alloy_consensus::Header;
-use alloy_eips::{BlockId, BlockNumberOrTag, eip4788::BEACON_ROOTS_ADDRESS};
+use alloy_eips::{
+    BlockId, BlockNumberOrTag, eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS,
+};
 use alloy_primitives::{
     Address, B256, Bytes, U64, U256, keccak256,
     map::{AddressMap, HashMap},
@@ -25,6 +27,7 @@ use revm::{bytecode::Bytecode, state::AccountInfo};
 use rpc::STORY;
 use serde_json::{Value, json};
 use std::{
+    iter,
     path::PathBuf,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -58,9 +61,6 @@ pub(crate) struct Remote {
     /// Where the answers are kept, and how many are there already.
     cache: Option<(Cache, AtomicUsize)>,
 }
-
-/// Times that the contract of EIP-4788 keeps; the roots come behind them (`HISTORY_BUFFER_LENGTH`).
-const BEACON_ROOTS: U256 = uint!(8191_U256);
 
 /// An error of the other node, or on the way to it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -328,6 +328,23 @@ impl From<ClientError> for RemoteError {
     }
 }
 
+/// Slots of a system contract that are read soon after another: with a time its beacon root (EIP-4788),
+/// and with the hash of a block those of the next ones (EIP-2935).
+fn asked_along(address: Address, slot: U256) -> Vec<U256> {
+    /// What either contract keeps (`HISTORY_BUFFER_LENGTH`, `HISTORY_SERVE_WINDOW`).
+    const WINDOW: U256 = uint!(8191_U256);
+    /// Blocks for which one question is enough.
+    const AHEAD: u64 = 8;
+    match address {
+        _ if slot >= WINDOW => Vec::new(),
+        BEACON_ROOTS_ADDRESS => vec![slot + WINDOW],
+        HISTORY_STORAGE_ADDRESS => {
+            (1..AHEAD).map(|next| (slot + U256::from(next)) % WINDOW).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 impl ForkBackend for Remote {
     fn account(&self, address: Address) -> Result<Option<AccountInfo>, SourceError> {
         if let Some(known) = self.accounts.lock().get(&address) {
@@ -342,22 +359,20 @@ impl ForkBackend for Remote {
         if let Some(known) = self.slots.lock().get(&(address, slot)) {
             return Ok(*known);
         }
-        // Each block writes a time and the root that belongs to it (EIP-4788): both at once.
-        let is_time = address == BEACON_ROOTS_ADDRESS && slot < BEACON_ROOTS;
-        let (at, root) = (self.state(), is_time.then(|| slot + BEACON_ROOTS));
-        let (value, of_root) = ask(&self.client, move |node| async move {
-            let value = |slot| node.get_storage_at(address, slot).block_id(at).into_future();
-            Ok(match root {
-                Some(root) => {
-                    let (value, of_root) = tokio::try_join!(value(slot), value(root))?;
-                    (value, Some((root, of_root)))
-                }
-                None => (value(slot).await?, None),
-            })
+        let along = asked_along(address, slot);
+        if !along.is_empty() {
+            let slots = iter::once(slot).chain(along).map(|slot| (address, slot));
+            self.fetch(iter::empty(), slots).map_err(SourceError::new)?;
+            if let Some(known) = self.slots.lock().get(&(address, slot)) {
+                return Ok(*known);
+            }
+        }
+        let at = self.state();
+        let value = ask(&self.client, move |node| async move {
+            node.get_storage_at(address, slot).block_id(at).await
         })
         .map_err(SourceError::new)?;
-        let read = [(slot, value)].into_iter().chain(of_root);
-        self.slots.lock().extend(read.map(|(slot, value)| ((address, slot), value)));
+        self.slots.lock().insert((address, slot), value);
         Ok(value)
     }
 

@@ -224,6 +224,20 @@ fn what_a_provider_refuses_for_good_is_said_in_its_own_words() {
     let asked = json!([account(2), "latest"]);
     let balance: U256 = client(&devnet).request("eth_getBalance", asked).unwrap();
     assert_eq!(balance, U256::from(2_000));
+
+    // A transaction that needs what is refused is in nobody's way.
+    let send = |to: u64| {
+        let from = devnet.addresses()[0];
+        let request = json!([{ "from": from, "to": account(to), "value": "0x1", "gas": "0x5208" }]);
+        client(&devnet).request::<_, Value>("eth_sendTransaction", request)
+    };
+    let error = send(1).unwrap_err();
+    assert!(error.to_string().contains("not for you"), "{error}");
+    let status: Value = client(&devnet).request("txpool_status", ()).unwrap();
+    assert_eq!(status, json!({ "pending": "0x0", "queued": "0x0" }));
+    let sent = send(2).unwrap();
+    let receipt: Value = client(&devnet).request("eth_getTransactionReceipt", [sent]).unwrap();
+    assert_eq!(receipt["status"], "0x1");
 }
 
 #[test]
@@ -238,10 +252,13 @@ fn what_is_asked_at_the_same_time_is_posted_as_one() {
     check_balances(&devnet);
     // Balance, nonce and code of an account.
     assert_eq!((provider.posts() - posts, provider.requests() - asked), (12, 36));
-    // What each block's system calls read is there, but for what depends on its time.
-    let (posts, asked) = (provider.posts(), provider.requests());
-    let _: Value = client(&devnet).request("evm_mine", ()).unwrap();
-    assert_eq!((provider.posts() - posts, provider.requests() - asked), (1, 2));
+    // What the system calls of a block read is there, but for what depends on its time; of hashes, one
+    // question is enough for eight blocks.
+    for expected in [(1, 2), (2, 10), (1, 2)] {
+        let (posts, asked) = (provider.posts(), provider.requests());
+        let _: Value = client(&devnet).request("evm_mine", ()).unwrap();
+        assert_eq!((provider.posts() - posts, provider.requests() - asked), expected);
+    }
 }
 
 #[test]

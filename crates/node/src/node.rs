@@ -264,7 +264,8 @@ impl Node {
 
     /// Takes a transaction into the pool, and makes a block if the node does so for each.
     ///
-    /// The block stands before this returns: who sends a transaction finds its receipt.
+    /// The block stands before this returns: who sends a transaction finds its receipt. If no block can
+    /// be made, the transaction is not in the pool either.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
         // Others check at the same time, and nobody waits for what a disk says of the sender.
         let (mut next, checked_at) = {
@@ -297,6 +298,14 @@ impl Node {
                 Ok(_) => {}
                 Err(error) => {
                     tracing::error!(%error, transaction = %hash, "no block for a transaction");
+                    // Its sender takes it for refused; and if it is what cannot be executed, no block
+                    // could be made while it is there.
+                    let mut node = self.inner.write();
+                    if node.pool.remove(&hash).is_none()
+                        && matches!(node.chain.transaction(&hash), Ok(Some(_)))
+                    {
+                        return Ok(hash);
+                    }
                     return Err(match error {
                         NodeError::Chain(error) => error.into(),
                         error => Rejected::Mining(Box::new(error)),

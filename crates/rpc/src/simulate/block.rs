@@ -11,7 +11,7 @@ use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
 use alloy_eips::eip4844::DATA_GAS_PER_BLOB;
 use alloy_evm::{Evm, precompiles::PrecompilesMap};
 use alloy_hardforks::EthereumHardfork;
-use alloy_primitives::{U256, map::AddressSet};
+use alloy_primitives::{Log, U256, map::AddressSet};
 use alloy_rpc_types_eth::state::StateOverride;
 use alloy_rpc_types_eth::{TransactionRequest, simulate::SimCallResult};
 use chain::{Block, ChainConfig, ChainError, ExecutedBlock, State};
@@ -28,7 +28,7 @@ use revm::{
     context_interface::block::BlobExcessGasAndPrice,
     state::AccountInfo,
 };
-use revm_inspectors::transfer::TRANSFER_LOG_EMITTER;
+use revm_inspectors::transfer::{TRANSFER_EVENT_TOPIC, TRANSFER_LOG_EMITTER};
 use stateless::next_excess_blob_gas;
 use std::sync::Arc;
 use store::Changes;
@@ -199,7 +199,12 @@ impl Simulation {
             let logs = done.result.logs().to_vec();
             used += done.result.tx_gas_used();
             self.gas = self.gas.saturating_sub(done.result.tx_gas_used());
-            let own = logs.iter().filter(|log| log.address != TRANSFER_LOG_EMITTER);
+            // There may be code at that address, which logs what it likes.
+            let is_own = |log: &&Log| {
+                log.address != TRANSFER_LOG_EMITTER
+                    || log.topics().first() != Some(&TRANSFER_EVENT_TOPIC)
+            };
+            let own = logs.iter().filter(is_own);
             let receipt = Receipt {
                 tx_type: transaction.tx_type(),
                 success: done.result.is_success(),
