@@ -1,0 +1,276 @@
+//! What suites that were written for anvil ask for.
+
+use crate::support::{ask, client, number, refused, serve};
+use alloy_primitives::Bytes;
+use client::Client;
+use enshrine_devnet::{Hardfork, Mining};
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+
+const SINK: &str = "0x00000000000000000000000000000000000000aa";
+const EMITTER: &str = "0x00000000000000000000000000000000000000ee";
+/// Logs without data or topics.
+const EMIT: &str = "0x5f5fa0";
+
+fn block(client: &Client, tag: &str) -> Value {
+    ask(client, "eth_getBlockByNumber", json!([tag, false]))
+}
+
+#[test]
+fn with_loose_timestamps_blocks_that_are_mined_with_a_gap_have_it_however_many_were_mined_before() {
+    let served = serve(|config| config.loose_timestamps = true);
+    let client = client(&served);
+    ask(&client, "anvil_mine", json!(["0x14"]));
+    for gap in [4, 12] {
+        ask(&client, "anvil_mine", json!(["0x3", format!("{gap:#x}")]));
+        let head = number(&block(&client, "latest")["number"]);
+        let times: Vec<u64> = (head - 2..=head)
+            .map(|at| number(&block(&client, &format!("{at:#x}"))["timestamp"]))
+            .collect();
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] == gap), "{times:?}");
+    }
+}
+
+#[test]
+fn a_reorganisation_brings_other_blocks_also_if_they_are_as_empty() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    ask(&client, "anvil_mine", json!(["0x3"]));
+    let hashes = || ["0x1", "0x2", "0x3"].map(|tag| block(&client, tag)["hash"].clone());
+    let before = hashes();
+    ask(&client, "anvil_reorg", json!([2, []]));
+    let after = hashes();
+    assert_eq!(before[0], after[0]);
+    assert!(before[1] != after[1] && before[2] != after[2]);
+    ask(&client, "anvil_reorg", json!([2, []]));
+    assert!(after[1] != hashes()[1], "once more");
+}
+
+#[test]
+fn a_blob_transaction_that_offers_too_little_for_its_blobs_is_refused_and_not_lost() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    let fee = number(&ask(&client, "eth_blobBaseFee", json!([])));
+    let send = |fee: u64| {
+        let blob = format!("0x{}", "00".repeat(131_072));
+        let from = served.devnet.addresses()[0];
+        json!([{
+            "from": from, "to": SINK, "blobs": [blob], "maxFeePerBlobGas": format!("{fee:#x}"),
+        }])
+    };
+    let words = refused(&client, "eth_sendTransaction", send(fee - 1));
+    assert!(words.contains("max fee per blob gas less than block blob gas fee: 0 < 1"), "{words}");
+    let hash = ask(&client, "eth_sendTransaction", send(fee));
+    let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+    assert_eq!(receipt["status"], "0x1");
+}
+
+#[test]
+fn a_filter_begins_with_the_logs_that_are_there_if_it_says_from_where() {
+    let served = serve(|_| {});
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    ask(&client, "anvil_setCode", json!([EMITTER, EMIT]));
+    let emit = || {
+        ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": EMITTER }]));
+    };
+    (0..3).for_each(|_| emit());
+    let filter = |filter: Value| ask(&client, "eth_newFilter", json!([filter]));
+    let changes = |id: &Value| {
+        let changes = ask(&client, "eth_getFilterChanges", json!([id]));
+        changes.as_array().unwrap().len()
+    };
+    let all = filter(json!({ "fromBlock": "earliest", "address": EMITTER }));
+    let first = filter(json!({ "fromBlock": "0x0", "toBlock": "0x1" }));
+    let new = filter(json!({ "address": EMITTER }));
+    let later = filter(json!({ "fromBlock": "0x4" }));
+    emit();
+    assert_eq!([&all, &first, &new, &later].map(changes), [4, 1, 1, 1]);
+    assert_eq!([&all, &first, &new, &later].map(changes), [0; 4]);
+    emit();
+    assert_eq!([&all, &first, &new, &later].map(changes), [1, 0, 1, 1]);
+}
+
+#[test]
+fn setting_the_time_says_by_how_much_it_went_on() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    ask(&client, "evm_setTime", json!([1_000]));
+    // A second may pass.
+    let moved = ask(&client, "evm_setTime", json!([5_000])).as_u64().unwrap();
+    assert!((3_990..=4_000).contains(&moved), "{moved}");
+    assert_eq!(ask(&client, "evm_setTime", json!([2_000])), 0);
+}
+
+#[test]
+fn who_waits_for_pending_transactions_hears_of_those_that_a_block_can_take() {
+    let served = serve(|config| config.mining = Mining::Manual);
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    let id = ask(&client, "eth_newPendingTransactionFilter", json!([]));
+    let changes = || ask(&client, "eth_getFilterChanges", json!([id]));
+    let send = |nonce: u64, fee: u64| {
+        let (nonce, fee) = (format!("{nonce:#x}"), format!("{fee:#x}"));
+        let request = json!([{ "from": from, "to": SINK, "nonce": nonce, "gasPrice": fee }]);
+        ask(&client, "eth_sendTransaction", request)
+    };
+    let late = send(2, 2_000_000_000);
+    let second = send(1, 2_000_000_000);
+    assert_eq!(changes(), json!([]));
+    let first = send(0, 2_000_000_000);
+    assert_eq!(changes(), json!([first, second, late]));
+    // What replaces another is new, and what follows it is not.
+    let better = send(0, 3_000_000_000);
+    assert_eq!(changes(), json!([better]));
+    let last = send(3, 2_000_000_000);
+    assert_eq!(changes(), json!([last]));
+}
+
+#[test]
+fn a_gas_limit_from_which_no_base_fee_follows_is_refused_and_a_snapshot_knows_the_one_before() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    let limit = || {
+        ask(&client, "evm_mine", json!([]));
+        number(&block(&client, "latest")["gasLimit"])
+    };
+    for wrong in ["0x0", "0x1"] {
+        let words = refused(&client, "evm_setBlockGasLimit", json!([wrong]));
+        assert!(words.contains("a gas limit of 2 at least"), "{words}");
+    }
+    let before = limit();
+    let snapshot = ask(&client, "evm_snapshot", json!([]));
+    ask(&client, "evm_setBlockGasLimit", json!(["0x2"]));
+    assert_eq!([limit(), limit()], [2, 2]);
+    ask(&client, "evm_revert", json!([snapshot]));
+    assert_eq!(limit(), before);
+}
+
+#[test]
+fn what_was_mined_under_another_chain_id_is_traced() {
+    let served = serve(|_| {});
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    let hash = ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
+    let traces = || ask(&client, "trace_transaction", json!([hash]));
+    let before = traces();
+    assert_eq!(before.as_array().unwrap().len(), 1);
+    ask(&client, "anvil_setChainId", json!([56]));
+    assert_eq!(traces(), before);
+    ask(&client, "debug_traceTransaction", json!([hash]));
+}
+
+#[test]
+fn an_estimate_without_a_sender_needs_nobody_to_pay() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    for request in [
+        json!({ "to": SINK, "value": "0xde0b6b3a7640000" }),
+        json!({ "to": SINK, "gasPrice": "0x77359400" }),
+        json!({ "to": SINK, "value": "0x1", "maxFeePerGas": "0x77359400" }),
+    ] {
+        assert_eq!(ask(&client, "eth_estimateGas", json!([request])), "0x5208");
+    }
+    // Who is named has to pay.
+    let poor = json!({ "from": EMITTER, "to": SINK, "gasPrice": "0x77359400" });
+    let words = refused(&client, "eth_estimateGas", json!([poor]));
+    assert!(words.contains("insufficient funds"), "{words}");
+}
+
+#[test]
+fn a_blob_transaction_that_nobody_has_signed_needs_no_blobs_and_a_signed_one_does() {
+    let served = serve(|config| {
+        config.hardfork = Hardfork::Cancun;
+        config.auto_impersonate = true;
+    });
+    let client = client(&served);
+    let from = served.devnet.addresses()[0];
+    let hash = format!("0x01{}", "22".repeat(31));
+    let request = json!([{
+        "from": from, "to": SINK, "blobVersionedHashes": [hash], "maxFeePerBlobGas": "0x1",
+    }]);
+    let sent = ask(&client, "eth_sendTransaction", request.clone());
+    let receipt = ask(&client, "eth_getTransactionReceipt", json!([sent]));
+    assert_eq!(receipt["status"], "0x1");
+    ask(&client, "anvil_autoImpersonateAccount", json!([false]));
+    let words = refused(&client, "eth_sendTransaction", request);
+    assert!(words.contains("the blobs are missing"), "{words}");
+}
+
+#[test]
+fn a_subscription_over_plain_http_is_no_method() {
+    let served = serve(|_| {});
+    let words = refused(&client(&served), "eth_subscribe", json!(["newHeads"]));
+    assert!(words.contains("-32601") && words.contains("WebSocket"), "{words}");
+}
+
+#[test]
+fn an_unsigned_transaction_needs_a_sender_and_one_to_sign_is_estimated_whatever_it_offers() {
+    let served = serve(|_| {});
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    let words = refused(&client, "eth_sendUnsignedTransaction", json!([{ "to": SINK }]));
+    assert!(words.contains("No Signer available"), "{words}");
+    ask(&client, "eth_sendUnsignedTransaction", json!([{ "from": from, "to": SINK }]));
+    // A tip above the fee is not for the estimate to refuse.
+    let sign = |gas: Value| {
+        let mut request = json!({
+            "from": from, "to": SINK, "nonce": "0xa",
+            "maxFeePerGas": "0x64", "maxPriorityFeePerGas": "0x65",
+        });
+        request["gas"] = gas;
+        ask(&client, "eth_signTransaction", json!([request]))
+    };
+    assert_eq!(sign(Value::Null), sign(json!("0x5208")));
+}
+
+#[test]
+fn what_an_access_list_is_made_of_may_depend_on_the_base_fee() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    // Reads the slot that the base fee names.
+    ask(&client, "anvil_setCode", json!([EMITTER, "0x485400"]));
+    let made = ask(&client, "eth_createAccessList", json!([{ "to": EMITTER }, "latest"]));
+    let slot = made["accessList"][0]["storageKeys"][0].as_str().unwrap();
+    let fee = number(&block(&client, "latest")["baseFeePerGas"]);
+    assert_eq!(slot, format!("0x{fee:064x}"));
+}
+
+#[test]
+fn of_blocks_that_came_without_their_states_it_is_said_when_they_are_to_be_traced() {
+    let (first, second) = (serve(|_| {}), serve(|_| {}));
+    let (old, new) = (client(&first), client(&second));
+    let from = first.devnet.addresses()[0];
+    let send = || ask(&old, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
+    let hashes = [send(), send()];
+    ask(&new, "anvil_loadState", json!([ask(&old, "anvil_dumpState", json!([]))]));
+    for method in ["trace_transaction", "debug_traceTransaction"] {
+        let words = refused(&new, method, json!([hashes[1]]));
+        assert!(words.contains("the state of block 1 is not in the file"), "{words}");
+    }
+    // One whose newest block is not in it is not loaded.
+    let packed: Bytes = serde_json::from_value(ask(&old, "anvil_dumpState", json!([]))).unwrap();
+    let mut file: Value = serde_json::from_reader(GzDecoder::new(&packed[..])).unwrap();
+    file["best_block_number"] = json!(7);
+    let file = Bytes::from(file.to_string().into_bytes());
+    let words = refused(&new, "anvil_loadState", json!([file]));
+    assert!(words.contains("the best block, 7, is not among the blocks"), "{words}");
+    // What has come since is traced.
+    let own = ask(&new, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
+    assert_eq!(ask(&new, "trace_transaction", json!([own])).as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_a_contract_logs_in_a_simulation_is_in_the_bloom_and_what_the_simulation_adds_is_not() {
+    // Where the logs of transfers come from.
+    const TRANSFERS: &str = "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
+    let served = serve(|_| {});
+    let client = client(&served);
+    let from = served.devnet.addresses()[0];
+    let bloom = |to: &str, value: &str| {
+        let calls = json!([{ "from": from, "to": to, "value": value }]);
+        let asked = json!([{ "blockStateCalls": [{ "calls": calls }], "traceTransfers": true }]);
+        let block = ask(&client, "eth_simulateV1", asked)[0].clone();
+        assert_eq!(block["calls"][0]["logs"].as_array().map(Vec::len), Some(1), "{block}");
+        block["logsBloom"].as_str().unwrap().contains(|digit| !"0x".contains(digit))
+    };
+    assert!(!bloom(SINK, "0x1"));
+    ask(&client, "anvil_setCode", json!([TRANSFERS, EMIT]));
+    assert!(bloom(TRANSFERS, "0x0"));
+}

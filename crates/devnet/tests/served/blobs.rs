@@ -1,0 +1,237 @@
+//! EXECUTE of inputs that end in blobs of their own transaction, from the pool to the beacon endpoint.
+
+use crate::support::{Served, execute_input, serve};
+use alloy_consensus::{TxEip4844, TxEip4844WithSidecar, TxEnvelope};
+use alloy_eips::{
+    eip2718::Encodable2718,
+    eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant},
+};
+use alloy_primitives::{B256, Bytes, hex};
+use client::{Client, Options};
+use execute::BLOB_EXECUTE_ADDRESS;
+use serde_json::{Value, json};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+use testkit::Key;
+use wire::blob_tail::{MIN_HEAD, Trailer, to_blobs};
+
+struct Scene {
+    served: Served,
+    client: Client,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let served = serve(|config| config.execute_blobs = true);
+        let client = Client::new(&served.url(), Options::default()).unwrap();
+        let input = hex::decode(execute_input()).unwrap();
+        let (head, tail) = input.split_at(MIN_HEAD);
+        Self { served, client, head: head.to_vec(), tail: tail.to_vec() }
+    }
+
+    fn ask(&self, method: &str, params: Value) -> Value {
+        self.client.request(method, params).unwrap()
+    }
+
+    fn error(&self, method: &str, params: Value) -> String {
+        self.client.request::<_, Value>(method, params).unwrap_err().to_string()
+    }
+
+    fn calldata(&self) -> Vec<u8> {
+        let trailer = Trailer::new(self.tail.len(), 0).unwrap().encode();
+        [&self.head[..], &trailer].concat()
+    }
+
+    /// A transaction that calls EXECUTE with this calldata, signed by the first account; its hash too.
+    fn transaction(
+        &self,
+        nonce: u64,
+        input: Vec<u8>,
+        sidecar: &BlobTransactionSidecarEip7594,
+    ) -> (Bytes, B256) {
+        let tx = TxEip4844 {
+            chain_id: self.served.devnet.chain_id(),
+            nonce,
+            gas_limit: 1_000_000,
+            max_fee_per_gas: 20_000_000_000,
+            max_fee_per_blob_gas: 1_000_000_000,
+            to: BLOB_EXECUTE_ADDRESS,
+            input: input.into(),
+            blob_versioned_hashes: sidecar.versioned_hashes().collect(),
+            ..Default::default()
+        };
+        let secret = B256::from_slice(&self.served.devnet.keys()[0].to_bytes()[..]);
+        let signed = Key::from_secret(secret).unwrap().sign(tx.clone());
+        let sidecar = BlobTransactionSidecarVariant::Eip7594(sidecar.clone());
+        let with = TxEip4844WithSidecar { tx, sidecar };
+        let (signature, hash) = (*signed.signature(), *signed.hash());
+        let signed = alloy_consensus::Signed::new_unchecked(with.into(), signature, hash);
+        (TxEnvelope::Eip4844(signed).encoded_2718().into(), hash)
+    }
+
+    /// Status and text of a page.
+    fn page(&self, path: &str) -> (u16, Value) {
+        let address = self.served.url().replace("http://", "");
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_default())
+    }
+}
+
+fn sidecar(tail: &[u8]) -> BlobTransactionSidecarEip7594 {
+    let blobs = to_blobs(tail).iter().map(|blob| blob.as_slice().try_into().unwrap()).collect();
+    BlobTransactionSidecarEip7594::try_from_blobs(blobs).unwrap()
+}
+
+#[test]
+fn a_transaction_executes_what_its_own_blobs_end() {
+    let scene = Scene::new();
+    let own = sidecar(&scene.tail);
+    // The block is verified from its witness too, and the blobs of another transaction do not count.
+    let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
+    assert_eq!(scene.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
+    let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
+    assert_eq!((&receipt["status"], &receipt["blobGasUsed"]), (&json!("0x1"), &json!("0x20000")));
+    let (raw, other) = scene.transaction(1, scene.calldata(), &sidecar(&scene.tail[1..]));
+    scene.ask("eth_sendRawTransaction", json!([raw]));
+    let refused = scene.ask("eth_getTransactionReceipt", json!([other]));
+    assert_eq!((&refused["status"], &refused["gasUsed"]), (&json!("0x0"), &json!("0xf4240")));
+
+    // Whoever executes it again finds the same.
+    let trace = scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
+    assert_eq!(trace["gasUsed"], receipt["gasUsed"]);
+    assert_eq!(trace["output"].as_str().map(str::len), Some(2 + 2 * 43), "{trace}");
+    let trace = scene.ask("debug_traceTransaction", json!([other, { "tracer": "callTracer" }]));
+    assert!(trace["error"].is_string(), "{trace}");
+
+    // So does a call that names its blobs, and one that names what is nowhere is not answered.
+    let hashes: Vec<B256> = own.versioned_hashes().collect();
+    let call = |hashes: &[B256]| {
+        json!([{
+            "from": scene.served.devnet.addresses()[0],
+            "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()),
+            "blobVersionedHashes": hashes, "maxFeePerBlobGas": "0x3b9aca00",
+        }, "latest"])
+    };
+    let answer = scene.ask("eth_call", call(&hashes));
+    assert_eq!(answer.as_str().map(str::len), Some(2 + 2 * 43));
+    let mut nowhere = hashes[0];
+    nowhere[31] ^= 1;
+    let said = scene.error("eth_call", call(&[nowhere]));
+    assert!(said.contains(&format!("blob {nowhere} is not here")), "{said}");
+    // The next block is made as if nothing had been.
+    scene.ask("evm_mine", json!([]));
+}
+
+#[test]
+fn what_waits_can_be_executed_and_what_has_no_blobs_does_not_wait() {
+    let scene = Scene::new();
+    scene.ask("evm_setAutomine", json!([false]));
+    let own = sidecar(&scene.tail);
+    let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
+    // Without its blobs it is not taken.
+    let bare = scene.transaction(0, scene.calldata(), &own).0;
+    let bare = TxEnvelope::decode_bare(&bare);
+    let said = scene.error("eth_sendRawTransaction", json!([bare]));
+    assert!(said.contains("blobs are missing"), "{said}");
+    scene.ask("eth_sendRawTransaction", json!([raw]));
+    let call = json!([{
+        "from": scene.served.devnet.addresses()[0],
+        "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()),
+        "blobVersionedHashes": own.versioned_hashes().collect::<Vec<_>>(),
+        "maxFeePerBlobGas": "0x3b9aca00",
+    }, "latest"]);
+    assert_eq!(scene.ask("eth_call", call).as_str().map(str::len), Some(2 + 2 * 43));
+    scene.ask("evm_mine", json!([]));
+    let receipt = scene.ask("eth_getTransactionReceipt", json!([hash]));
+    assert_eq!(receipt["status"], "0x1");
+}
+
+#[test]
+fn a_transaction_with_more_blobs_than_the_fork_lets_one_have_does_not_wait() {
+    let scene = Scene::new();
+    scene.ask("evm_setAutomine", json!([false]));
+    let with = |count: usize| sidecar(&vec![1; (count - 1) * 31 * 4_096 + 1]);
+    let (raw, _) = scene.transaction(0, Vec::new(), &with(7));
+    let said = scene.error("eth_sendRawTransaction", json!([raw]));
+    assert!(said.contains("too many blobs in one transaction, have: 7, max: 6"), "{said}");
+    assert_eq!(scene.ask("txpool_status", json!([]))["pending"], "0x0");
+    let (raw, hash) = scene.transaction(0, Vec::new(), &with(6));
+    assert_eq!(scene.ask("eth_sendRawTransaction", json!([raw])), json!(hash));
+    assert_eq!(scene.ask("txpool_status", json!([]))["pending"], "0x1");
+}
+
+#[test]
+fn blobs_are_served_as_a_consensus_client_serves_them() {
+    let scene = Scene::new();
+    let own = sidecar(&scene.tail);
+    let (raw, hash) = scene.transaction(0, scene.calldata(), &own);
+    scene.ask("eth_sendRawTransaction", json!([raw]));
+    let block = scene.ask("eth_getBlockByNumber", json!(["latest", false]));
+    let number = |text: &Value| u64::from_str_radix(&text.as_str().unwrap()[2..], 16).unwrap();
+    let timestamp = number(&block["timestamp"]);
+    scene.ask("evm_mine", json!([]));
+
+    let (_, genesis) = scene.page("/eth/v1/beacon/genesis");
+    let (_, spec) = scene.page("/eth/v1/config/spec");
+    let seconds = |text: &Value| text.as_str().unwrap().parse::<u64>().unwrap();
+    let since = timestamp - seconds(&genesis["data"]["genesis_time"]);
+    let slot = since / seconds(&spec["data"]["SECONDS_PER_SLOT"]);
+    let named = own.versioned_hashes().next().unwrap();
+    let blob = json!([own.blobs[0]]);
+    for id in [slot.to_string(), block["hash"].as_str().unwrap().to_owned()] {
+        for query in [String::new(), format!("?versioned_hashes={named}")] {
+            let (status, answer) = scene.page(&format!("/eth/v1/beacon/blobs/{id}{query}"));
+            assert_eq!((status, &answer["data"]), (200, &blob));
+        }
+    }
+    let path = format!("/eth/v1/beacon/blobs/{slot}?versioned_hashes={hash}");
+    assert_eq!(scene.page(&path).1["data"], json!([]));
+    assert_eq!(scene.page("/eth/v1/beacon/blobs/head").1["data"], json!([]));
+    let (status, answer) = scene.page(&format!("/eth/v1/beacon/blob_sidecars/{slot}"));
+    assert_eq!((status, &answer["code"]), (410, &json!(410)));
+    assert_eq!(scene.page("/eth/v1/beacon/blobs/999999999").0, 404);
+    assert_eq!(scene.page(&format!("/eth/v1/beacon/blobs/{hash}")).0, 404);
+    for nonsense in ["x", "-1", "0x12", "99999999999999999999", "head?versioned_hashes=1"] {
+        assert_eq!(scene.page(&format!("/eth/v1/beacon/blobs/{nonsense}")).0, 400, "{nonsense}");
+    }
+}
+
+#[test]
+fn nothing_stands_there_unless_it_is_asked_for() {
+    let scene = Scene { served: serve(|_| {}), ..Scene::new() };
+    let client = Client::new(&scene.served.url(), Options::default()).unwrap();
+    let call =
+        json!([{ "to": BLOB_EXECUTE_ADDRESS, "data": Bytes::from(scene.calldata()) }, "latest"]);
+    let answer: Value = client.request("eth_call", call).unwrap();
+    assert_eq!(answer, "0x");
+}
+
+/// A transaction as it stands in a block, from its form in the pool.
+trait Bare {
+    fn decode_bare(raw: &Bytes) -> Bytes;
+}
+
+impl Bare for TxEnvelope {
+    fn decode_bare(raw: &Bytes) -> Bytes {
+        use alloy_consensus::TxEip4844Variant;
+        use alloy_eips::eip2718::Decodable2718;
+        let Ok(Self::Eip4844(signed)) = Self::decode_2718(&mut raw.as_ref()) else {
+            panic!("a blob transaction")
+        };
+        let (transaction, signature, hash) = signed.into_parts();
+        let TxEip4844Variant::TxEip4844WithSidecar(with) = transaction else { panic!("blobs") };
+        let bare = alloy_consensus::Signed::new_unchecked(with.tx.into(), signature, hash);
+        Self::Eip4844(bare).encoded_2718().into()
+    }
+}

@@ -1,0 +1,158 @@
+//! Forks from before the merge, as anvil has them: without work, and so without pay for it.
+
+use crate::support::{Served, ask, client, number, refused, serve};
+use clap::ValueEnum as _;
+use enshrine_devnet::{Config, Devnet, Hardfork};
+use serde_json::{Value, json};
+
+const SINK: &str = "0x00000000000000000000000000000000000000aa";
+const MINER: &str = "0x00000000000000000000000000000000000000c0";
+
+fn under(fork: Hardfork) -> Served {
+    serve(|config| {
+        config.hardfork = fork;
+        config.verify_blocks = false;
+    })
+}
+
+#[test]
+fn a_chain_works_under_each_fork_from_the_first_on() {
+    for fork in Hardfork::value_variants() {
+        let served = under(*fork);
+        let (client, from) = (client(&served), served.devnet.addresses()[0]);
+        ask(&client, "anvil_setCoinbase", json!([MINER]));
+        let sent = json!([{ "from": from, "to": SINK, "value": "0x7" }]);
+        let snapshot = ask(&client, "evm_snapshot", json!([]));
+        let hash = ask(&client, "eth_sendTransaction", sent);
+        let transaction = ask(&client, "eth_getTransactionByHash", json!([hash]));
+        let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+        // Receipts have had a status since Byzantium, and before that the root of the state.
+        let has_status = *fork >= Hardfork::Byzantium;
+        assert_eq!(receipt["status"] == "0x1", has_status, "{fork:?}: {receipt}");
+        assert_eq!(receipt["root"].is_string(), !has_status, "{fork:?}: {receipt}");
+        assert_eq!(number(&ask(&client, "eth_getBalance", json!([SINK, "latest"]))), 7, "{fork:?}");
+
+        let block = ask(&client, "eth_getBlockByNumber", json!(["latest", false]));
+        let has = |field: &str| block.get(field).is_some_and(|value| !value.is_null());
+        assert_eq!(block["difficulty"], "0x0", "{fork:?}");
+        assert_eq!(has("baseFeePerGas"), *fork >= Hardfork::London, "{fork:?}");
+        assert_eq!(has("withdrawalsRoot"), *fork >= Hardfork::Shanghai, "{fork:?}");
+        assert_eq!(has("blobGasUsed"), *fork >= Hardfork::Cancun, "{fork:?}");
+        let kind = if *fork >= Hardfork::London { "0x2" } else { "0x0" };
+        assert_eq!(transaction["type"], kind, "{fork:?}");
+        // The miner has what the transaction has left, and nothing for the block.
+        let price = number(&receipt["effectiveGasPrice"]);
+        let base_fee = if has("baseFeePerGas") { number(&block["baseFeePerGas"]) } else { 0 };
+        let paid = ask(&client, "eth_getBalance", json!([MINER, "latest"]));
+        let gas = number(&receipt["gasUsed"]);
+        assert_eq!(number(&paid), gas * (price - base_fee), "{fork:?}");
+
+        assert_eq!(ask(&client, "evm_revert", json!([snapshot])), json!(true));
+        assert_eq!(number(&ask(&client, "eth_blockNumber", json!([]))), 0, "{fork:?}");
+        let dumped = ask(&client, "anvil_dumpState", json!([]));
+        assert_eq!(ask(&client, "anvil_loadState", json!([dumped])), json!(true), "{fork:?}");
+        ask(&client, "evm_mine", json!([]));
+    }
+}
+
+#[test]
+fn a_transaction_of_a_type_that_is_not_there_yet_is_refused_with_the_fork_that_has_it() {
+    let tip = json!({ "maxPriorityFeePerGas": "0x1" });
+    let list = json!({ "gasPrice": "0x77359400", "accessList": [] });
+    let authorized = json!({ "authorizationList": [] });
+    for (fork, bring, advice) in [
+        (Hardfork::Istanbul, &list, Some("--hardfork berlin")),
+        (Hardfork::Berlin, &list, None),
+        (Hardfork::GrayGlacier, &tip, None),
+        (Hardfork::Berlin, &tip, Some("--hardfork london")),
+        (Hardfork::London, &tip, None),
+        (Hardfork::London, &authorized, Some("--hardfork prague")),
+    ] {
+        let served = under(fork);
+        let client = client(&served);
+        let mut request = bring.clone();
+        request["from"] = json!(served.devnet.addresses()[0]);
+        request["to"] = json!(SINK);
+        match advice {
+            None => drop(ask(&client, "eth_sendTransaction", json!([request]))),
+            Some(advice) => {
+                let error = refused(&client, "eth_sendTransaction", json!([request]));
+                assert!(error.contains(advice), "{fork:?}: {error}");
+            }
+        }
+    }
+    // So is one that comes signed.
+    let (new, old) = (under(Hardfork::London), under(Hardfork::Berlin));
+    let request = json!([{ "from": new.devnet.addresses()[0], "to": SINK }]);
+    let raw = ask(&client(&new), "eth_signTransaction", request);
+    let error = refused(&client(&old), "eth_sendRawTransaction", json!([raw]));
+    assert!(error.contains("transaction type not supported"), "{error}");
+    ask(&client(&new), "eth_sendRawTransaction", json!([raw]));
+}
+
+#[test]
+fn opcodes_are_those_of_the_fork() {
+    // PUSH0, BASEFEE, CHAINID and SHL, each returned as a word.
+    let programs = [
+        ("5f60005260206000f3", Hardfork::Shanghai),
+        ("4860005260206000f3", Hardfork::London),
+        ("4660005260206000f3", Hardfork::Istanbul),
+        ("600160011b60005260206000f3", Hardfork::Constantinople),
+    ];
+    for (code, since) in programs {
+        for fork in [Hardfork::Frontier, Hardfork::Berlin, Hardfork::GrayGlacier, since] {
+            let served = under(fork);
+            let call = json!([{ "data": format!("0x{code}") }, "latest"]);
+            let ran = client(&served).request::<_, Value>("eth_call", call).is_ok();
+            assert_eq!(ran, fork >= since, "{code} under {fork:?}");
+        }
+    }
+}
+
+#[test]
+fn the_price_of_gas_can_be_set_where_there_is_no_base_fee_and_the_base_fee_where_there_is() {
+    for (fork, has_base_fee) in [(Hardfork::Berlin, false), (Hardfork::London, true)] {
+        let served = under(fork);
+        let client = client(&served);
+        let price = client.request::<_, Value>("anvil_setMinGasPrice", json!(["0x10"]));
+        assert_eq!(price.is_err(), has_base_fee);
+        let fee = client.request::<_, Value>("anvil_setNextBlockBaseFeePerGas", json!(["0x10"]));
+        assert_eq!(fee.is_ok(), has_base_fee);
+        let expected = if has_base_fee { 16 + 1_000_000_000 } else { 16 };
+        assert_eq!(number(&ask(&client, "eth_gasPrice", json!([]))), expected);
+    }
+    let berlin = under(Hardfork::Berlin);
+    let price = number(&ask(&client(&berlin), "eth_gasPrice", json!([])));
+    assert_eq!(u128::from(price), Config::LEGACY_GAS_PRICE);
+}
+
+#[test]
+fn execute_takes_nothing_there_and_what_needs_it_is_refused_at_the_start() {
+    let served = under(Hardfork::London);
+    let call = json!([{ "to": execute::EXECUTE_ADDRESS, "data": "0x1001" }, "latest"]);
+    let error = refused(&client(&served), "eth_call", call);
+    assert!(error.contains("EXECUTE refused"), "{error}");
+
+    let start = |change: fn(&mut Config), fork| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let with = |config: &mut Config| {
+            change(config);
+            config.hardfork = fork;
+        };
+        runtime.block_on(Devnet::builder().with(with).spawn()).map(|devnet| devnet.chain_id())
+    };
+    type Change = fn(&mut Config);
+    let flags: [(Change, &str); 5] = [
+        (|config| config.verify_blocks = true, "--verify-blocks"),
+        (|config| config.execute_forks = vec![wire::ProtocolFork::Cancun], "--execute-schema"),
+        (|config| config.execute_blobs = true, "--execute-blobs"),
+        (|config| config.execute_any_block = true, "--execute-any-block"),
+        (|config| config.execute_market = true, "--execute-market"),
+    ];
+    for (change, flag) in flags {
+        let error = start(change, Hardfork::GrayGlacier).unwrap_err().to_string();
+        assert!(error.contains(flag) && error.contains("use --hardfork cancun"), "{error}");
+        start(change, Hardfork::Cancun).unwrap();
+    }
+    start(|_| {}, Hardfork::GrayGlacier).unwrap();
+}

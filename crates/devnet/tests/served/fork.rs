@@ -1,0 +1,239 @@
+//! A devnet that continues the chain of another node: of stock anvil, and of a devnet.
+
+use crate::support::{PROBE, Served, TOOLS, run, serve, tool};
+use alloy_primitives::U256;
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// A stock anvil; ended when dropped.
+struct Anvil(Child, String);
+
+impl Anvil {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new(TOOLS.anvil())
+            .args(["--silent", "--port", &port.to_string()])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let anvil = Self(child, format!("http://127.0.0.1:{port}"));
+        let asked = || Command::new(TOOLS.cast()).args(["chain-id", "-r", &anvil.1]).output();
+        while !asked().unwrap().status.success() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        anvil
+    }
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const SECRET: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+/// What the first account creates first.
+const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
+const SINK: &str = "0x00000000000000000000000000000000000000aa";
+
+fn cast(url: &str, arguments: &[&str]) -> String {
+    run(tool(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", url))
+}
+
+/// Puts a contract, a value, a log and a balance on a node: three blocks.
+fn prepare(url: &str) {
+    cast(url, &["send", "--private-key", SECRET, "--create", PROBE.trim()]);
+    cast(url, &["send", CONTRACT, "set(uint256)", "42", "--private-key", SECRET]);
+    cast(url, &["send", SINK, "--value", "5", "--private-key", SECRET]);
+}
+
+/// Everything that a fork owes its user.
+fn check(remote: &str) {
+    prepare(remote);
+    let fork: Served = serve(|config| *config = config.clone().forking(remote, None));
+    let url = fork.url();
+
+    // State, code, storage, block hashes and logs read through.
+    assert_eq!(cast(&url, &["block-number"]), "3");
+    assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "42");
+    assert_eq!(cast(&url, &["code", CONTRACT]), cast(remote, &["code", CONTRACT]));
+    let slot: U256 = cast(&url, &["storage", CONTRACT, "0"]).parse().unwrap();
+    assert_eq!(slot, U256::from(42));
+    assert_eq!(cast(&url, &["balance", SINK]), "5");
+    for number in ["0", "2", "3"] {
+        let hash = ["block", number, "--field", "hash"];
+        assert_eq!(cast(&url, &hash), cast(remote, &hash));
+    }
+    let logs = ["logs", "--from-block", "0", "--address", CONTRACT];
+    assert_eq!(cast(&url, &logs), cast(remote, &logs));
+    let block = cast(remote, &["block", "2", "--json"]);
+    let block: serde_json::Value = serde_json::from_str(&block).unwrap();
+    let hash = block["transactions"][0].as_str().unwrap();
+    assert_eq!(cast(&url, &["receipt", hash, "blockNumber"]), "2");
+
+    // Changes go on top, and the other node does not see them.
+    cast(&url, &["send", CONTRACT, "set(uint256)", "0", "--private-key", SECRET]);
+    cast(&url, &["send", SINK, "--value", "1", "--private-key", SECRET]);
+    assert_eq!(cast(&url, &["block-number"]), "5");
+    assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "0");
+    assert_eq!(cast(&url, &["balance", SINK]), "6");
+    assert_eq!(cast(remote, &["call", CONTRACT, "value()(uint256)"]), "42");
+    assert_eq!(cast(remote, &["balance", SINK]), "5");
+    assert_eq!(cast(&url, &["balance", SINK, "--block", "2"]), "0");
+    let parent = cast(&url, &["block", "4", "--field", "parentHash"]);
+    assert_eq!(parent, cast(remote, &["block", "3", "--field", "hash"]));
+    let hash_of = cast(&url, &["call", CONTRACT, "hashOf(uint256)(bytes32)", "2"]);
+    assert_eq!(hash_of, cast(remote, &["block", "2", "--field", "hash"]));
+    assert_eq!(cast(&url, &logs).matches("topics").count(), 2);
+
+    // And back to where it began, and to no fork at all.
+    cast(&url, &["rpc", "anvil_reset", r#"{"forking":{}}"#]);
+    assert_eq!(cast(&url, &["block-number"]), "3");
+    assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "42");
+    cast(&url, &["rpc", "anvil_reset"]);
+    assert_eq!(cast(&url, &["block-number"]), "0");
+    assert_eq!(cast(&url, &["code", CONTRACT]), "0x");
+    assert!(!cast(&url, &["rpc", "anvil_metadata"]).contains("forkBlockNumber"));
+}
+
+#[test]
+fn stock_anvil_is_continued() {
+    let anvil = Anvil::start();
+    check(&anvil.1.clone());
+}
+
+#[test]
+fn a_devnet_is_continued() {
+    let other = serve(|_| {});
+    check(&other.url());
+}
+
+#[test]
+fn an_earlier_block_may_be_continued() {
+    let other = serve(|_| {});
+    prepare(&other.url());
+    let at = format!("{}@1", other.url());
+    let fork = serve(|config| *config = config.clone().forking(at, None));
+    assert_eq!(cast(&fork.url(), &["block-number"]), "1");
+    assert_eq!(cast(&fork.url(), &["call", CONTRACT, "value()(uint256)"]), "1");
+    assert_eq!(cast(&fork.url(), &["balance", SINK]), "0");
+}
+
+#[test]
+fn a_reset_goes_to_another_block_of_the_same_node_and_to_another_node() {
+    let (first, second) = (serve(|_| {}), serve(|config| config.chain_id = Some(77)));
+    prepare(&first.url());
+    let url = |node: &Served| format!(r#"{{"forking":{{"jsonRpcUrl":"{}"}}}}"#, node.url());
+    // Not a fork yet.
+    let devnet = serve(|_| {});
+    cast(&devnet.url(), &["send", SINK, "--value", "9", "--private-key", SECRET]);
+    cast(&devnet.url(), &["rpc", "anvil_reset", &url(&first)]);
+    assert_eq!(cast(&devnet.url(), &["block-number"]), "3");
+    assert_eq!(cast(&devnet.url(), &["balance", SINK]), "5");
+    assert_eq!(cast(&devnet.url(), &["call", CONTRACT, "value()(uint256)"]), "42");
+
+    // An earlier block of the same node; what was done since is gone.
+    cast(&devnet.url(), &["send", SINK, "--value", "1", "--private-key", SECRET]);
+    cast(&devnet.url(), &["rpc", "hardhat_reset", r#"{"forking":{"blockNumber":"0x1"}}"#]);
+    assert_eq!(cast(&devnet.url(), &["block-number"]), "1");
+    assert_eq!(cast(&devnet.url(), &["balance", SINK]), "0");
+    assert_eq!(cast(&devnet.url(), &["call", CONTRACT, "value()(uint256)"]), "1");
+
+    // A plain reset leaves the fork, and the chain goes on from there.
+    cast(&devnet.url(), &["rpc", "anvil_reset"]);
+    assert_eq!(cast(&devnet.url(), &["block-number"]), "0");
+    assert_eq!(cast(&devnet.url(), &["code", CONTRACT]), "0x");
+    cast(&devnet.url(), &["send", SINK, "--value", "1", "--private-key", SECRET]);
+    assert_eq!(cast(&devnet.url(), &["block-number"]), "1");
+    assert_eq!(cast(&devnet.url(), &["balance", SINK]), "1");
+
+    cast(&devnet.url(), &["rpc", "anvil_reset", &url(&second)]);
+    assert_eq!(cast(&devnet.url(), &["chain-id"]), "77");
+    assert_eq!(cast(&devnet.url(), &["code", CONTRACT]), "0x");
+}
+
+#[test]
+fn a_state_file_is_put_on_top_of_another_nodes_chain() {
+    let other = serve(|_| {});
+    prepare(&other.url());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.json");
+    // A fork whose state is written, and taken up by another fork of the same block.
+    let fork = |load: bool| {
+        let fork = serve(|config| *config = config.clone().forking(other.url(), None));
+        if load {
+            fork.devnet.load_state(&file).unwrap();
+        }
+        fork
+    };
+    let first = fork(false);
+    cast(&first.url(), &["send", SINK, "--value", "3", "--private-key", SECRET]);
+    cast(&first.url(), &["send", CONTRACT, "set(uint256)", "7", "--private-key", SECRET]);
+    first.devnet.dump_state(&file).unwrap();
+    let second = fork(true);
+    let url = second.url();
+    assert_eq!(cast(&url, &["block-number"]), "5");
+    assert_eq!(cast(&url, &["balance", SINK]), "8");
+    assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "7");
+    // What is not in the file is asked for there, as before.
+    assert_eq!(cast(&url, &["code", CONTRACT]), cast(&other.url(), &["code", CONTRACT]));
+    assert_eq!(cast(&url, &["balance", SINK, "--block", "3"]), "5");
+    cast(&url, &["send", SINK, "--value", "1", "--private-key", SECRET]);
+    assert_eq!(
+        (cast(&url, &["block-number"]), cast(&url, &["balance", SINK])),
+        ("6".into(), "9".into())
+    );
+
+    // One that was written elsewhere brings its accounts alone.
+    let elsewhere = serve(|_| {});
+    cast(&elsewhere.url(), &["rpc", "anvil_setBalance", SINK, "0x64"]);
+    cast(&elsewhere.url(), &["rpc", "evm_mine"]);
+    elsewhere.devnet.dump_state(&file).unwrap();
+    let third = fork(true);
+    assert_eq!(cast(&third.url(), &["block-number"]), "3");
+    assert_eq!(cast(&third.url(), &["balance", SINK]), "100");
+}
+
+#[test]
+fn a_state_that_is_not_in_a_file_is_said_to_be_missing_and_never_taken_for_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.json");
+    let first = serve(|_| {});
+    prepare(&first.url());
+    for (with_past, expected) in [(false, None), (true, Some("42"))] {
+        let written = serve(|config| config.preserve_states = with_past);
+        prepare(&written.url());
+        written.devnet.dump_state(&file).unwrap();
+        // Headers may name any state, that of nothing at all too.
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let empty = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421";
+        value["blocks"][1]["header"]["stateRoot"] = empty.into();
+        if !with_past {
+            std::fs::write(&file, value.to_string()).unwrap();
+        }
+        let loaded = serve(|_| {});
+        loaded.devnet.load_state(&file).unwrap();
+        let url = loaded.url();
+        assert_eq!(cast(&url, &["call", CONTRACT, "value()(uint256)"]), "42");
+        let earlier = ["call", CONTRACT, "value()(uint256)", "--block", "2"];
+        let output = tool(TOOLS.cast()).args(earlier).env("ETH_RPC_URL", &url).output().unwrap();
+        let (out, err) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        match expected {
+            Some(expected) => assert_eq!(out.trim(), expected, "{err}"),
+            None => {
+                assert!(err.contains("the state of block 2 is not in the file"), "{out} {err}");
+                let balance = ["balance", SINK, "--block", "1"];
+                let output =
+                    tool(TOOLS.cast()).args(balance).env("ETH_RPC_URL", &url).output().unwrap();
+                let err = String::from_utf8(output.stderr).unwrap();
+                assert!(err.contains("the state of block 1 is not in the file"), "{err}");
+            }
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Going back: whatever was done on a branch that is gone, the chain that goes on is the one that
+//! there would be if nobody had done it.
+
+use crate::support::{Served, serve};
+use alloy_genesis::ChainConfig;
+use alloy_primitives::{Address, B256, Bytes, U256, hex};
+use client::{Client, Options};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Writes the word that it is called with to slot 0.
+const STORE: [u8; 5] = hex!("5f355f5500");
+/// Does nothing.
+const STOP: [u8; 1] = hex!("00");
+const CONTRACT: Address = Address::repeat_byte(0xc0);
+/// Those whose balance and code are changed.
+const OTHERS: [Address; 2] = [Address::repeat_byte(0xa1), Address::repeat_byte(0xa2)];
+
+/// Numbers without a pattern (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    const fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (word ^ (word >> 31)) % bound
+    }
+}
+
+/// What the walk may change, so little that the same happens again and again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct State {
+    slot: u64,
+    balances: [u64; 2],
+    codes: [u8; 2],
+    /// What was written, whether it changed anything or not: the tries of a fork hold that alone.
+    written: BTreeSet<Written>,
+}
+
+/// Which of the values was written: by whom, and whether it was another one before.
+type Written = (&'static str, usize, bool);
+
+/// What stands in a block of the walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Content {
+    Nothing,
+    /// A wei for one of the others.
+    Transfer(usize),
+    /// A word for slot 0.
+    Store(u64),
+}
+
+#[derive(Debug, Clone)]
+struct Block {
+    hash: B256,
+    /// The state after it, with what was done behind it.
+    state: State,
+}
+
+/// The chain as it has to be.
+#[derive(Debug, Clone)]
+struct Model {
+    blocks: Vec<Block>,
+}
+
+struct Walk {
+    client: Client,
+    dice: Dice,
+    start: Model,
+    model: Model,
+    snapshots: BTreeMap<u64, Model>,
+    /// The hash of each block that was made, by all that may decide it.
+    made: HashMap<(B256, State, Content), B256>,
+    /// Number of the first block.
+    first: u64,
+    first_time: u64,
+    /// How many older states can be read.
+    history: u64,
+    sender: Address,
+    /// Blocks that were made again.
+    again: usize,
+    /// Whether it goes back to the start now and then.
+    resets: bool,
+}
+
+fn hex_number(value: &Value) -> u64 {
+    u64::from_str_radix(value.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
+}
+
+impl Walk {
+    fn new(served: &Served, seed: u64, history: u64) -> Self {
+        let client = Client::new(&served.url(), Options::default()).unwrap();
+        let block: Value = client.request("eth_getBlockByNumber", ("latest", false)).unwrap();
+        let block_of =
+            |state| Block { hash: block["hash"].as_str().unwrap().parse().unwrap(), state };
+        let start = Model { blocks: vec![block_of(State::default())] };
+        Self {
+            client,
+            dice: Dice(seed),
+            model: start.clone(),
+            start,
+            snapshots: BTreeMap::new(),
+            made: HashMap::new(),
+            first: hex_number(&block["number"]),
+            first_time: hex_number(&block["timestamp"]),
+            history,
+            sender: served.devnet.addresses()[0],
+            again: 0,
+            resets: true,
+        }
+    }
+
+    fn ask(&self, method: &str, params: Value) -> Value {
+        let asked = format!("{method} {params}");
+        self.client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
+    }
+
+    fn head(&mut self) -> &mut Block {
+        self.model.blocks.last_mut().unwrap()
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(16) {
+            0 | 1 => {
+                let value = self.dice.below(3);
+                let state = &mut self.head().state;
+                state.written.insert(("slot", 0, state.slot != value));
+                state.slot = value;
+                let word = B256::from(U256::from(value));
+                self.ask("anvil_setStorageAt", json!([CONTRACT, "0x0", word]));
+            }
+            2 => {
+                let (other, value) = (self.dice.below(2) as usize, self.dice.below(3));
+                let state = &mut self.head().state;
+                state.written.insert(("balance", other, state.balances[other] != value));
+                state.balances[other] = value;
+                self.ask("anvil_setBalance", json!([OTHERS[other], format!("{value:#x}")]));
+            }
+            3 => {
+                let (other, code) = (self.dice.below(2) as usize, self.dice.below(3) as u8);
+                let state = &mut self.head().state;
+                state.written.insert(("code", other, state.codes[other] != code));
+                state.codes[other] = code;
+                self.ask("anvil_setCode", json!([OTHERS[other], code_of(code)]));
+            }
+            4 | 5 => {
+                let id = hex_number(&self.ask("evm_snapshot", json!([])));
+                self.snapshots.insert(id, self.model.clone());
+            }
+            6 | 7 => self.revert(),
+            8 | 9 => {
+                let depth = self.dice.below(self.model.blocks.len().min(4) as u64);
+                let depth = depth.min(self.history);
+                self.ask("anvil_rollback", json!([depth]));
+                let left = self.model.blocks.len() - depth as usize;
+                self.model.blocks.truncate(left);
+            }
+            10 if self.resets && self.dice.below(6) == 0 => {
+                self.ask("anvil_reset", json!([]));
+                self.model = self.start.clone();
+                self.snapshots.clear();
+            }
+            _ => self.mine(),
+        }
+    }
+
+    fn revert(&mut self) {
+        let ids: Vec<_> = self.snapshots.keys().copied().collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = ids[self.dice.below(ids.len() as u64) as usize];
+        assert_eq!(self.ask("evm_revert", json!([format!("{id:#x}")])), json!(true));
+        // It and all that are younger are gone.
+        self.model = self.snapshots.split_off(&id).remove(&id).unwrap();
+    }
+
+    fn mine(&mut self) {
+        let content = match self.dice.below(4) {
+            0 => Content::Nothing,
+            1 => Content::Transfer(self.dice.below(2) as usize),
+            _ => Content::Store(self.dice.below(3)),
+        };
+        let Block { hash: parent, state: before } = self.head().clone();
+        let mut after = before.clone();
+        let time = self.first_time + 10 * self.model.blocks.len() as u64;
+        self.ask("evm_setNextBlockTimestamp", json!([time]));
+        let (to, value, data) = match content {
+            Content::Nothing => {
+                self.ask("evm_mine", json!([]));
+                (None, 0, Bytes::new())
+            }
+            Content::Transfer(other) => {
+                after.balances[other] += 1;
+                after.written.insert(("transfer", other, true));
+                (Some(OTHERS[other]), 1, Bytes::new())
+            }
+            Content::Store(word) => {
+                after.written.insert(("store", 0, after.slot != word));
+                after.slot = word;
+                (Some(CONTRACT), 0, B256::from(U256::from(word)).0.into())
+            }
+        };
+        let sent = to.map(|to| {
+            let request = json!({
+                "from": self.sender, "to": to, "value": format!("{value:#x}"), "data": data,
+                "gas": "0x186a0", "maxFeePerGas": "0x174876e800", "maxPriorityFeePerGas": "0x1",
+            });
+            self.ask("eth_sendTransaction", json!([request]))
+        });
+        let block = self.ask("eth_getBlockByNumber", json!(["latest", false]));
+        assert_eq!(hex_number(&block["timestamp"]), time);
+        assert_eq!(block["parentHash"], json!(parent));
+        let hash: B256 = block["hash"].as_str().unwrap().parse().unwrap();
+        let key = (parent, before.clone(), content);
+        if let Some(known) = self.made.insert(key, hash) {
+            assert_eq!(hash, known, "{content:?} on {before:?}");
+            self.again += 1;
+        }
+        self.model.blocks.push(Block { hash, state: after });
+        // What it is traced on is the state that it was made on this time.
+        if let (Some(sent), Content::Store(_)) = (sent, content) {
+            let options = json!({ "tracer": "prestateTracer" });
+            let traced = self.ask("debug_traceTransaction", json!([sent, options]));
+            let account = &traced[format!("{CONTRACT:#x}")];
+            let slot = account["storage"].get(B256::ZERO.to_string());
+            let slot = slot.map_or(0, hex_number);
+            assert_eq!(slot, before.slot, "{account}");
+        }
+    }
+
+    /// Compares all that can be read.
+    fn check(&self) {
+        let height = self.first + self.model.blocks.len() as u64 - 1;
+        assert_eq!(hex_number(&self.ask("eth_blockNumber", json!([]))), height);
+        let pending = (height, "pending".to_owned());
+        let numbered = (self.first.max(height.saturating_sub(self.history))..=height)
+            .map(|number| (number, format!("{number:#x}")));
+        for (number, tag) in numbered.chain([pending]) {
+            let Block { hash, state } = &self.model.blocks[(number - self.first) as usize];
+            if tag != "pending" {
+                let block = self.ask("eth_getBlockByNumber", json!([tag, false]));
+                assert_eq!(block["hash"], json!(hash), "block {number}");
+            }
+            let slot = self.ask("eth_getStorageAt", json!([CONTRACT, "0x0", tag]));
+            assert_eq!(hex_number(&slot), state.slot, "slot at {tag}");
+            for (other, address) in OTHERS.iter().enumerate() {
+                let balance = self.ask("eth_getBalance", json!([address, tag]));
+                assert_eq!(hex_number(&balance), state.balances[other], "balance at {tag}");
+                let code = self.ask("eth_getCode", json!([address, tag]));
+                assert_eq!(code, json!(code_of(state.codes[other])), "code at {tag}");
+            }
+        }
+    }
+
+    fn go(&mut self, steps: usize) {
+        for _ in 0..steps {
+            self.step();
+            self.check();
+        }
+        assert!(self.again > steps / 100, "only {} blocks were made again", self.again);
+    }
+}
+
+fn code_of(code: u8) -> Bytes {
+    match code {
+        0 => Bytes::new(),
+        1 => STORE.into(),
+        _ => STOP.into(),
+    }
+}
+
+/// A devnet that has the contract from its first block on.
+fn with_contract(change: impl FnOnce(&mut enshrine_devnet::Config)) -> Served {
+    let mut genesis = chain::empty_genesis(wire::ProtocolFork::Osaka);
+    let at_once = Some(0);
+    genesis.config = ChainConfig {
+        chain_id: 31_337,
+        terminal_total_difficulty: Some(U256::ZERO),
+        homestead_block: at_once,
+        eip150_block: at_once,
+        eip155_block: at_once,
+        eip158_block: at_once,
+        byzantium_block: at_once,
+        constantinople_block: at_once,
+        petersburg_block: at_once,
+        istanbul_block: at_once,
+        berlin_block: at_once,
+        london_block: at_once,
+        shanghai_time: at_once,
+        cancun_time: at_once,
+        prague_time: at_once,
+        osaka_time: at_once,
+        ..ChainConfig::default()
+    };
+    let contract = genesis.alloc.entry(CONTRACT).or_default();
+    contract.code = Some(STORE.into());
+    serve(|config| {
+        let genesis = Box::new(genesis);
+        config.origin = enshrine_devnet::Origin::Genesis { genesis, blocks: None };
+        change(config);
+    })
+}
+
+#[test]
+fn what_was_done_on_a_branch_that_is_gone_never_comes_back() {
+    let served = with_contract(|_| {});
+    Walk::new(&served, 1, u64::MAX).go(600);
+}
+
+#[test]
+fn nor_does_it_where_few_states_are_kept() {
+    let served = with_contract(|config| config.history = Some(2));
+    Walk::new(&served, 2, 2).go(600);
+}
+
+#[test]
+fn nor_does_it_where_another_chain_is_continued() {
+    let other = with_contract(|_| {});
+    let fork = serve(|config| *config = config.clone().forking(other.url(), None));
+    // A reset would leave that chain.
+    Walk { resets: false, ..Walk::new(&fork, 3, u64::MAX) }.go(500);
+}
+
+#[test]
+fn a_block_that_is_made_again_on_another_state_is_traced_on_that_one() {
+    let served = with_contract(|_| {});
+    let walk = Walk::new(&served, 0, u64::MAX);
+    let made = |word: u64| {
+        walk.ask("anvil_setStorageAt", json!([CONTRACT, "0x0", B256::from(U256::from(word))]));
+        walk.ask("evm_setNextBlockTimestamp", json!([walk.first_time + 10]));
+        let request = json!({
+            "from": walk.sender, "to": CONTRACT, "data": B256::ZERO, "gas": "0x186a0",
+            "maxFeePerGas": "0x174876e800", "maxPriorityFeePerGas": "0x1",
+        });
+        let sent = walk.ask("eth_sendTransaction", json!([request]));
+        let block = walk.ask("eth_getBlockByNumber", json!(["latest", false]));
+        let traced =
+            walk.ask("debug_traceTransaction", json!([sent, { "tracer": "prestateTracer" }]));
+        let slot = &traced[format!("{CONTRACT:#x}")]["storage"][B256::ZERO.to_string()];
+        (block["hash"].clone(), hex_number(slot))
+    };
+    let first = made(1);
+    walk.ask("anvil_rollback", json!([1]));
+    let second = made(2);
+    // Both blocks write 0 over another word, which costs the same and leaves the same behind.
+    assert_eq!(first.0, second.0);
+    assert_eq!((first.1, second.1), (1, 2));
+}
+
+#[test]
+fn what_comes_in_the_midst_of_a_reorganisation_does_not_wait_for_somebody_else() {
+    let served = serve(|_| {});
+    let ask = |method: &str, params: Value| {
+        let client = Client::new(&served.url(), Options::default()).unwrap();
+        client.request::<_, Value>(method, params).unwrap()
+    };
+    let accounts = ask("eth_accounts", json!([]));
+    ask("anvil_mine", json!([16]));
+    for round in 0..100 {
+        // Each sender in turn: by the time that it sends again, no reorganisation takes its last transaction away.
+        // If one did, a nonce that was given out before would have to wait for another.
+        let transfer = json!({ "from": accounts[round % 10], "to": accounts[0], "value": "0x1" });
+        std::thread::scope(|scope| {
+            scope.spawn(|| ask("anvil_reorg", json!([8, []])));
+            scope.spawn(|| ask("eth_sendTransaction", json!([transfer])));
+        });
+        let waits = ask("txpool_status", json!([]));
+        assert_eq!(waits, json!({ "pending": "0x0", "queued": "0x0" }));
+    }
+}

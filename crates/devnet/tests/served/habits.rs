@@ -1,0 +1,255 @@
+//! What users of anvil count on.
+
+use crate::support::{PROBE, Served, ask, client, number, serve};
+use alloy_primitives::U256;
+use client::{Client, Options};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+    thread,
+};
+
+const SINK: &str = "0x00000000000000000000000000000000000000aa";
+/// Returns the word in slot 0, and then writes the word that it is called with there.
+const SWAP: &str = "0x5f545f525f355f5560205ff3";
+const SWAPPER: &str = "0x00000000000000000000000000000000000000cc";
+
+#[test]
+fn transactions_without_a_nonce_never_collide_however_many_are_sent_at_once() {
+    const EACH: u64 = 25;
+    for mining in [enshrine_devnet::Mining::Instant, enshrine_devnet::Mining::Manual] {
+        let served = serve(|config| config.mining = mining);
+        let from = served.devnet.addresses()[0];
+        let senders = (0..8).map(|_| {
+            let client = client(&served);
+            thread::spawn(move || {
+                for _ in 0..EACH {
+                    let request = json!([{ "from": from, "to": SINK, "value": "0x1" }]);
+                    ask(&client, "eth_sendTransaction", request);
+                }
+            })
+        });
+        senders.collect::<Vec<_>>().into_iter().for_each(|sender| sender.join().unwrap());
+        let client = client(&served);
+        ask(&client, "evm_mine", json!([]));
+        let balance = ask(&client, "eth_getBalance", json!([SINK, "latest"]));
+        assert_eq!(number(&balance), 8 * EACH);
+    }
+}
+
+#[test]
+fn an_estimate_sees_what_waits_and_a_replacement_needs_to_offer_more_alone() {
+    let served = serve(|config| config.mining = enshrine_devnet::Mining::Manual);
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    ask(&client, "anvil_setCode", json!([SWAPPER, SWAP]));
+    let set = json!({ "from": from, "to": SWAPPER, "data": format!("0x{:064x}", 7) });
+    let cost = |block: &[&str]| {
+        let mut params = vec![set.clone()];
+        params.extend(block.iter().map(|block| json!(block)));
+        number(&ask(&client, "eth_estimateGas", json!(params)))
+    };
+    let before = cost(&[]);
+    ask(&client, "eth_sendTransaction", json!([set]));
+    assert!(cost(&[]) < before, "the slot is written by then");
+    assert_eq!(cost(&[]), cost(&["pending"]));
+    assert_eq!(cost(&["latest"]), before);
+
+    let offer = |fee: &str| {
+        let mut again = set.clone();
+        again["nonce"] = json!("0x5");
+        again["gas"] = json!("0x186a0");
+        again["maxFeePerGas"] = json!(fee);
+        again["maxPriorityFeePerGas"] = json!("0x1");
+        client.request::<_, Value>("eth_sendTransaction", json!([again]))
+    };
+    offer("0x77359400").unwrap();
+    assert!(offer("0x77359400").is_err(), "as much is not more");
+    offer("0x77359401").unwrap();
+}
+
+#[test]
+fn blocks_have_the_time_of_the_clock_if_that_is_wanted_and_rise_if_not() {
+    let times = |loose: bool| {
+        let served = serve(|config| {
+            config.loose_timestamps = loose;
+            config.timestamp = Some(1_000_000);
+        });
+        let client = client(&served);
+        let time = |client: &Client| {
+            let block = ask(client, "eth_getBlockByNumber", json!(["latest", false]));
+            number(&block["timestamp"])
+        };
+        ask(&client, "anvil_mine", json!(["0x7d0"]));
+        let ahead = time(&client);
+        ask(&client, "evm_setTime", json!([500_000]));
+        ask(&client, "evm_mine", json!([]));
+        (ahead, time(&client))
+    };
+    let (ahead, back) = times(false);
+    assert!(ahead >= 1_002_000 && back == ahead + 1);
+    let (ahead, back) = times(true);
+    assert!(ahead < 1_002_000 && (500_000..501_000).contains(&back), "{ahead} {back}");
+}
+
+#[test]
+fn rolling_back_without_a_depth_takes_one_block() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    ask(&client, "anvil_mine", json!(["0x3"]));
+    ask(&client, "anvil_rollback", json!([null]));
+    assert_eq!(number(&ask(&client, "eth_blockNumber", json!([]))), 2);
+    assert!(client.request::<_, Value>("anvil_rollback", json!([])).is_err());
+}
+
+#[test]
+fn calls_are_traced_alone_and_one_after_another() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    ask(&client, "anvil_setCode", json!([SWAPPER, SWAP]));
+    let swap = |word: u64| json!({ "to": SWAPPER, "data": format!("0x{word:064x}") });
+    let word = |word: u64| json!(format!("0x{word:064x}"));
+    let traced = ask(&client, "trace_call", json!([swap(1), ["trace", "stateDiff"]]));
+    assert_eq!(traced["output"], word(0));
+    assert_eq!(traced["trace"].as_array().unwrap().len(), 1);
+    assert!(traced["stateDiff"][SWAPPER]["storage"].is_object(), "{traced}");
+
+    let calls = json!([[swap(1), ["trace"]], [swap(2), ["trace"]], [swap(3), ["trace"]]]);
+    let traced = ask(&client, "trace_callMany", json!([calls, "latest"]));
+    let outputs: Vec<_> =
+        traced.as_array().unwrap().iter().map(|it| it["output"].clone()).collect();
+    assert_eq!(outputs, [word(0), word(1), word(2)]);
+
+    let bundles = json!([
+        { "transactions": [swap(5), { "to": SWAPPER, "gas": "0x5300" }] },
+        { "transactions": [swap(6)] },
+    ]);
+    let pretended = json!({ SWAPPER: { "stateDiff": { word(0).as_str().unwrap(): word(4) } } });
+    let results = ask(&client, "eth_callMany", json!([bundles, {}, pretended]));
+    assert_eq!(results[0][0]["value"], word(4));
+    assert!(results[0][1]["error"].as_str().unwrap().contains("out of gas"), "{results}");
+    assert_eq!(results[1][0]["value"], word(5));
+    // None of it is there afterwards.
+    assert_eq!(ask(&client, "eth_getStorageAt", json!([SWAPPER, "0x0", "latest"])), word(0));
+}
+
+#[test]
+fn a_block_is_traced_from_its_bytes() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    let from = served.devnet.addresses()[0];
+    let create = json!([{ "from": from, "data": PROBE.trim() }]);
+    ask(&client, "eth_sendTransaction", create);
+    let raw = ask(&client, "debug_getRawBlock", json!(["latest"]));
+    let tracer = json!({ "tracer": "callTracer" });
+    let traced = ask(&client, "debug_traceBlock", json!([raw, tracer]));
+    assert_eq!(traced, ask(&client, "debug_traceBlockByNumber", json!(["latest", tracer])));
+    assert!(client.request::<_, Value>("debug_traceBlock", json!(["0x00"])).is_err());
+}
+
+#[test]
+fn the_next_block_has_the_randomness_that_was_asked_for() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    let wanted = json!(format!("0x{:064x}", 77));
+    ask(&client, "anvil_setNextBlockPrevRandao", json!([wanted]));
+    ask(&client, "evm_mine", json!([]));
+    let block = ask(&client, "eth_getBlockByNumber", json!(["latest", false]));
+    assert_eq!(block["mixHash"], wanted);
+}
+
+#[test]
+fn a_transaction_with_too_much_gas_is_told_the_flag_that_allows_it() {
+    let send = |served: &Served| {
+        let request =
+            json!([{ "from": served.devnet.addresses()[0], "to": SINK, "gas": "0x1312d00" }]);
+        client(served).request::<_, Value>("eth_sendTransaction", request)
+    };
+    let error = send(&serve(|_| {})).unwrap_err().to_string();
+    assert!(error.contains("--no-tx-gas-cap"), "{error}");
+    send(&serve(|config| config.tx_gas_cap = false)).unwrap();
+}
+
+#[test]
+fn subscriptions_over_ipc_have_hexadecimal_ids_that_only_their_own_connection_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ipc");
+    let served = serve(|config| config.server.ipc = Some(path.clone()));
+    let connect = || {
+        let stream = UnixStream::connect(&path).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut stream = stream;
+        move |method: &str, params: Value| -> Value {
+            if !method.is_empty() {
+                let request =
+                    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+                writeln!(stream, "{request}").unwrap();
+            }
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
+        }
+    };
+    let (mut own, mut other) = (connect(), connect());
+    let id = own("eth_subscribe", json!(["newHeads"]))["result"].clone();
+    assert!(id.as_str().unwrap().starts_with("0x"), "{id}");
+    assert_eq!(other("eth_unsubscribe", json!([id]))["result"], json!(false));
+    ask(&client(&served), "evm_mine", json!([]));
+    let seen = own("", Value::Null);
+    assert_eq!(seen["params"]["subscription"], id);
+    assert_eq!(own("eth_unsubscribe", json!([id]))["result"], json!(true));
+}
+
+#[test]
+fn the_pool_names_senders_as_clients_of_anvil_look_for_them() {
+    let served = serve(|config| config.mining = enshrine_devnet::Mining::Manual);
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": SINK }]));
+    let pool = ask(&client, "txpool_content", json!([]));
+    assert!(pool["pending"][format!("{from:#x}")]["0"].is_object(), "{pool}");
+}
+
+#[test]
+fn who_has_a_transaction_filled_that_fails_is_told_so() {
+    let served = serve(|_| {});
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    let failing = json!({ "from": from, "data": "0xfe" });
+    assert!(client.request::<_, Value>("eth_fillTransaction", json!([failing])).is_err());
+    // Sent, it fails on the chain.
+    let sent = ask(&client, "eth_sendTransaction", json!([failing]));
+    assert_eq!(ask(&client, "eth_getTransactionReceipt", json!([sent]))["status"], "0x0");
+    let good = json!({ "from": from, "to": SINK });
+    assert_eq!(ask(&client, "eth_fillTransaction", json!([good]))["tx"]["nonce"], "0x1");
+}
+
+#[test]
+fn a_reorganisation_is_asked_for_by_an_object_too() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    ask(&client, "anvil_mine", json!(["0x3"]));
+    let sent = json!([{ "from": served.devnet.addresses()[0], "to": SINK, "value": "0x7" }, 0]);
+    let options = json!({ "depth": 2, "tx_block_pairs": [sent] });
+    ask(&client, "anvil_reorg", json!([options]));
+    assert_eq!(number(&ask(&client, "eth_getBalance", json!([SINK, "0x2"]))), 7);
+    ask(&client, "anvil_reorg", json!({ "depth": 1, "txBlockPairs": [] }));
+    assert_eq!(number(&ask(&client, "eth_blockNumber", json!([]))), 3);
+}
+
+#[test]
+fn a_dump_holds_earlier_states_if_it_is_asked_to() {
+    let served = serve(|_| {});
+    let client = client(&served);
+    let send = json!([{ "from": served.devnet.addresses()[0], "to": SINK, "value": "0x1" }]);
+    for _ in 0..3 {
+        ask(&client, "eth_sendTransaction", send.clone());
+    }
+    let dump = |past: Value| ask(&client, "anvil_dumpState", past);
+    let (plain, whole) = (dump(json!([])), dump(json!([true])));
+    for (packed, is_there) in [(plain, false), (whole, true)] {
+        let other = serve(|_| {});
+        let url = other.url();
+        let other_client = Client::new(&url, Options::default()).unwrap();
+        ask(&other_client, "anvil_loadState", json!([packed]));
+        let asked = json!([SINK, "0x2"]);
+        let balance = other_client.request::<_, U256>("eth_getBalance", asked);
+        assert_eq!(balance.is_ok_and(|balance| balance == U256::from(2)), is_there);
+    }
+}

@@ -1,0 +1,20 @@
+//! A devnet over its port, asked as clients and tools ask it.
+
+mod alloy;
+mod as_anvil;
+mod before_the_fork;
+mod blobs;
+mod cast;
+mod early_forks;
+mod flags;
+mod forge;
+mod fork;
+mod going_back;
+mod habits;
+mod javascript;
+mod market;
+mod providers;
+mod refusals;
+mod state_file;
+mod support;
+mod unsigned;

@@ -1,0 +1,281 @@
+//! The market for EXECUTE gas on a devnet: what calls, estimates, traces, snapshots and state files see.
+
+use crate::support::{Served, execute_input, serve};
+use alloy_consensus::TxEip1559;
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{B256, Bytes, TxKind, U256, hex};
+use client::{Client, ClientError, Options};
+use execute::market::{LIMIT, MARKET_ADDRESS, excess_at, next_excess, price};
+use serde_json::{Value, json};
+use testkit::Key;
+
+const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
+const BASE_FEE: u64 = 1_000_000_000;
+/// What a call of EXECUTE takes here, whatever it brings.
+const CALL: u64 = 400_000;
+/// Flat schedules: three calls of the second fill a block.
+const CHEAP: &str = "400000+0";
+const FILLING: &str = "20000000+0";
+
+struct Scene {
+    served: Served,
+    client: Client,
+    input: String,
+}
+
+impl Scene {
+    fn new(schedule: &str) -> Self {
+        Self::of(serve(|config| {
+            config.execute_market = true;
+            config.execute_gas = schedule.parse().unwrap();
+            config.tx_gas_cap = false;
+            config.gas_limit = 100_000_000;
+        }))
+    }
+
+    fn of(served: Served) -> Self {
+        let client = Client::new(&served.url(), Options::default()).unwrap();
+        Self { served, client, input: execute_input() }
+    }
+
+    fn ask(&self, method: &str, params: Value) -> Value {
+        self.client.request(method, params).unwrap()
+    }
+
+    fn number(&self, method: &str, params: Value) -> u64 {
+        number(&self.ask(method, params))
+    }
+
+    fn error(&self, method: &str, params: Value) -> String {
+        match self.client.request::<_, Value>(method, params) {
+            Err(ClientError::Rpc(error)) => error.as_error_resp().unwrap().message.to_string(),
+            other => panic!("{method}: {other:?}"),
+        }
+    }
+
+    fn call(&self, gas: u64) -> Value {
+        let from = self.served.devnet.addresses()[0];
+        json!({ "from": from, "to": EXECUTE, "data": self.input, "gas": format!("{gas:#x}") })
+    }
+
+    /// Signs a call of EXECUTE and sends it; its hash.
+    fn send(&self, nonce: u64, gas: u64) -> B256 {
+        let tx = TxEip1559 {
+            chain_id: self.served.devnet.chain_id(),
+            nonce,
+            gas_limit: gas,
+            max_fee_per_gas: 50_000_000_000,
+            to: TxKind::Call(EXECUTE.parse().unwrap()),
+            input: hex::decode(&self.input).unwrap().into(),
+            ..Default::default()
+        };
+        let secret = B256::from_slice(&self.served.devnet.keys()[0].to_bytes()[..]);
+        let signed = Key::from_secret(secret).unwrap().sign(tx);
+        let raw = json!([Bytes::from(signed.encoded_2718())]);
+        serde_json::from_value(self.ask("eth_sendRawTransaction", raw)).unwrap()
+    }
+
+    /// Price, excess and limit, as a contract would be told.
+    fn market(&self, at: &str) -> [u64; 3] {
+        let call = json!([{ "to": MARKET_ADDRESS }, at]);
+        let words: Bytes = serde_json::from_value(self.ask("eth_call", call)).unwrap();
+        assert_eq!(words.len(), 96);
+        [0, 1, 2].map(|at| U256::from_be_slice(&words[32 * at..][..32]).to())
+    }
+}
+
+fn number(value: &Value) -> u64 {
+    value
+        .as_str()
+        .and_then(|text| text.strip_prefix("0x"))
+        .map_or_else(|| panic!("{value}"), |digits| u64::from_str_radix(digits, 16).unwrap())
+}
+
+#[test]
+fn the_price_begins_where_execute_costs_what_it_does_without_a_market_and_follows_demand() {
+    let scene = Scene::new(FILLING);
+    let [wei, excess, limit] = scene.market("latest");
+    assert_eq!((excess, limit), (excess_at(BASE_FEE), LIMIT));
+    assert!(wei.abs_diff(BASE_FEE) < 100, "{wei}");
+    scene.ask("evm_setAutomine", json!([false]));
+    let hashes: Vec<_> = (0..4).map(|nonce| scene.send(nonce, 24_000_000)).collect();
+    scene.ask("evm_mine", json!([]));
+    let receipt = |hash: &B256| scene.ask("eth_getTransactionReceipt", json!([hash]));
+    let status: Vec<_> = hashes.iter().map(|hash| receipt(hash)["status"].clone()).collect();
+    assert_eq!(status, ["0x1", "0x1", "0x1", "0x0"]);
+    assert_eq!(number(&receipt(&hashes[3])["gasUsed"]), 24_000_000, "all its gas is gone");
+    assert_eq!(scene.market("latest")[1], next_excess(excess, LIMIT, BASE_FEE));
+    assert_eq!(scene.market("0x0")[1], excess, "states that are past have theirs");
+
+    // Why, wherever one looks.
+    let refused = "beyond the block's limit of EXECUTE gas: with this call the block takes 80000000, \
+                   the limit is 60000000";
+    let explained = scene.ask("enshrine_explainExecute", json!([hashes[3]]));
+    assert_eq!(explained[0]["verdict"], "refused");
+    assert_eq!(explained[0]["reason"], refused);
+    assert_eq!(scene.ask("enshrine_explainExecute", json!([hashes[2]]))[0]["verdict"], "valid");
+    // Of blocks that are traced as a whole, too, in which each finds what those before have taken.
+    let at = scene.ask("eth_blockNumber", json!([]));
+    let traces = scene.ask("debug_traceBlockByNumber", json!([at, { "tracer": "callTracer" }]));
+    let parity = scene.ask("trace_block", json!([at]));
+    for index in 0..4 {
+        let error = traces[index]["result"]["error"].as_str().unwrap_or_default();
+        assert_eq!(error.contains(refused), index == 3, "{traces}");
+        assert_eq!(parity[index].get("error").is_some(), index == 3, "{parity}");
+    }
+    for hash in &hashes {
+        let trace = scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
+        assert_eq!(trace["gasUsed"], receipt(hash)["gasUsed"]);
+        let error = trace["error"].as_str().unwrap_or_default();
+        assert_eq!(error.contains(refused), *hash == hashes[3], "{trace}");
+        let replayed = scene.ask("trace_transaction", json!([hash]));
+        assert_eq!(replayed[0].get("error").is_some(), *hash == hashes[3], "{replayed}");
+    }
+}
+
+#[test]
+fn a_call_costs_by_the_price_and_base_fee_of_the_block_that_it_is_made_at() {
+    let scene = Scene::new(CHEAP);
+    // What the call has left shows what it has taken: the gas that is asked of it to succeed.
+    let least = |at: &str| {
+        let (mut low, mut high) = (21_000, 2_000_000);
+        while high - low > 1 {
+            let middle = u64::midpoint(low, high);
+            let call = json!([scene.call(middle), at]);
+            match scene.client.request::<_, Value>("eth_call", call) {
+                Ok(_) => high = middle,
+                Err(_) => low = middle,
+            }
+        }
+        high
+    };
+    let blocks: Vec<_> = (0..4)
+        .map(|nonce| {
+            scene.send(nonce, 2_000_000);
+            let number = scene.number("eth_blockNumber", json!([]));
+            let block = scene.ask("eth_getBlockByNumber", json!([format!("{number:#x}"), false]));
+            let at = block["number"].as_str().unwrap().to_owned();
+            let wei = u128::from(scene.market(&at)[0]);
+            let base_fee = u128::from(self::number(&block["baseFeePerGas"]));
+            let charge = (u128::from(CALL) * wei).div_ceil(base_fee);
+            (at, u64::try_from(charge).unwrap())
+        })
+        .collect();
+    let besides: Vec<_> = blocks.iter().map(|(at, charge)| least(at) - charge).collect();
+    assert_eq!(besides, [besides[0]; 4]);
+    assert!(blocks[0].1 != blocks[3].1);
+}
+
+#[test]
+fn an_estimate_is_enough_though_the_price_rises_and_the_base_fee_falls_meanwhile() {
+    let scene = Scene::new(FILLING);
+    let plain = serve(|config| {
+        config.execute_gas = FILLING.parse().unwrap();
+        config.tx_gas_cap = false;
+        config.gas_limit = 100_000_000;
+    });
+    let plain = Scene::of(plain);
+    let request = |scene: &Scene| {
+        let mut call = scene.call(0);
+        call.as_object_mut().unwrap().remove("gas");
+        json!([call])
+    };
+    let (estimate, without) = (
+        scene.number("eth_estimateGas", request(&scene)),
+        plain.number("eth_estimateGas", request(&plain)),
+    );
+    let ratio = estimate as f64 / without as f64;
+    assert!((ratio - 9.0 / 7.0).abs() < 0.01, "{estimate} {without}");
+    assert_eq!(scene.number("eth_estimateGas", request(&scene)), estimate, "it leaves no trace");
+    // By the block behind which the next one comes, whose base fee it knows to be an eighth lower.
+    let at_head = json!([request(&scene)[0], "latest"]);
+    let ratio = scene.number("eth_estimateGas", at_head) as f64 / without as f64;
+    assert!((ratio - 9.0 / 8.0).abs() < 0.01, "{ratio}");
+    // A block that fills the limit, with a base fee that has fallen as far as it can behind it.
+    scene.ask("evm_setAutomine", json!([false]));
+    for nonce in 0..3 {
+        scene.send(nonce, 26_000_000);
+    }
+    scene.ask("evm_mine", json!([]));
+    assert!(scene.market("latest")[0] > BASE_FEE * 112 / 100);
+    scene.ask("anvil_setNextBlockBaseFeePerGas", json!([format!("{:#x}", BASE_FEE * 7 / 8)]));
+    let sent = scene.send(3, estimate);
+    let short = scene.send(4, estimate * 9 / 10);
+    scene.ask("evm_mine", json!([]));
+    let status = |hash| scene.ask("eth_getTransactionReceipt", json!([hash]))["status"].clone();
+    assert_eq!((status(sent), status(short)), (json!("0x1"), json!("0x0")));
+    let error = scene.error("eth_estimateGas", json!([scene.call(21_500)]));
+    assert!(error.contains("gas required exceeds allowance"), "{error}");
+}
+
+#[test]
+fn snapshots_state_files_and_resets_take_the_price_with_them() {
+    let scene = Scene::new(FILLING);
+    let begin = scene.market("latest");
+    let snapshot = scene.ask("evm_snapshot", json!([]));
+    scene.send(0, 26_000_000);
+    let then = scene.market("latest");
+    assert_ne!(then, begin);
+    let dump = scene.ask("anvil_dumpState", json!([]));
+    assert_eq!(scene.ask("evm_revert", json!([snapshot])), json!(true));
+    assert_eq!(scene.market("latest"), begin);
+    assert_eq!(scene.ask("anvil_loadState", json!([dump])), json!(true));
+    assert_eq!(scene.market("latest"), then);
+    // A pending block is priced as the block will be.
+    assert_eq!(scene.market("pending")[2], LIMIT);
+    scene.ask("evm_mine", json!([]));
+    assert_eq!(scene.market("latest")[1], then[1] - LIMIT / 2);
+    assert_eq!(scene.market("latest")[0], price(then[1] - LIMIT / 2));
+}
+
+#[test]
+fn a_fork_opens_a_market_where_there_is_none_and_goes_on_with_one_that_there_is() {
+    let first = Scene::new(FILLING);
+    first.send(0, 26_000_000);
+    let remote = first.served.url();
+    let forking = |market: bool, url: &str| {
+        serve(|config| {
+            *config = config.clone().forking(url, None);
+            config.execute_market = market;
+            config.execute_gas = FILLING.parse().unwrap();
+            config.tx_gas_cap = false;
+        })
+    };
+    let second = Scene::of(forking(true, &remote));
+    assert_eq!(second.market("latest"), first.market("latest"));
+    let sent = second.send(1, 26_000_000);
+    let receipt = second.ask("eth_getTransactionReceipt", json!([sent]));
+    assert_eq!(receipt["status"], "0x1");
+    assert_ne!(second.market("latest"), first.market("latest"));
+
+    let plain = serve(|_| {});
+    let opened = Scene::of(forking(true, &plain.url()));
+    let [wei, ..] = opened.market("latest");
+    assert!(wei.abs_diff(BASE_FEE) < BASE_FEE / 7, "{wei}");
+    // Without the flag there is none.
+    let none = Scene::of(forking(false, &plain.url()));
+    assert_eq!(none.ask("eth_getCode", json!([MARKET_ADDRESS, "latest"])), json!("0x"));
+    let nothing = json!([{ "to": MARKET_ADDRESS }, "latest"]);
+    assert_eq!(none.ask("eth_call", nothing), json!("0x"));
+}
+
+#[test]
+fn simulated_blocks_move_the_price_as_blocks_do() {
+    let scene = Scene::new(FILLING);
+    let [_, excess, _] = scene.market("latest");
+    let call = |count: usize| {
+        let ask = json!({ "to": MARKET_ADDRESS });
+        let calls = vec![scene.call(25_000_000); count];
+        json!([{ "blockStateCalls": [
+            { "blockOverrides": { "baseFeePerGas": format!("{BASE_FEE:#x}") }, "calls": calls },
+            { "calls": [ask] },
+        ] }, "latest"])
+    };
+    for count in [0, 1, 2] {
+        let done = scene.ask("eth_simulateV1", call(count));
+        let words = done[1]["calls"][0]["returnData"].as_str().unwrap();
+        let after = U256::from_str_radix(&words[2 + 64..][..64], 16).unwrap();
+        let expected = next_excess(excess, 20_000_000 * count as u64, BASE_FEE);
+        assert_eq!(after, U256::from(expected), "{count}: {done}");
+    }
+}

@@ -1,0 +1,401 @@
+//! Fork mode against providers as they are: busy, slow, silent, wrong.
+
+use crate::support::{Served, serve};
+use alloy_primitives::U256;
+use client::{Client, Options};
+use enshrine_devnet::{Devnet, Fork, Origin};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use tokio::runtime::{Builder, Runtime};
+
+/// What a provider makes of a request, given the number of what is posted: an answer of its own, with
+/// its status, or that of the node behind it. A batch is shown to it as a whole, then part by part.
+type Manners = dyn Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync;
+
+/// A provider in front of a node.
+struct Provider {
+    url: String,
+    counts: Arc<Counts>,
+}
+
+/// What has been asked for.
+#[derive(Default)]
+struct Counts {
+    posts: AtomicUsize,
+    batches: AtomicUsize,
+    requests: AtomicUsize,
+}
+
+impl Provider {
+    fn start(
+        node: &Served,
+        manners: impl Fn(usize, &Value) -> Option<(u16, String)> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let counts = Arc::<Counts>::default();
+        let (behind, count) = (node.url(), Arc::clone(&counts));
+        let manners: Arc<Manners> = Arc::new(manners);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (behind, manners) = (behind.clone(), Arc::clone(&manners));
+                let count = Arc::clone(&count);
+                thread::spawn(move || serve_connection(stream, &behind, &*manners, &count));
+            }
+        });
+        Self { url, counts }
+    }
+
+    fn posts(&self) -> usize {
+        self.counts.posts.load(Ordering::SeqCst)
+    }
+
+    fn batches(&self) -> usize {
+        self.counts.batches.load(Ordering::SeqCst)
+    }
+
+    fn requests(&self) -> usize {
+        self.counts.requests.load(Ordering::SeqCst)
+    }
+}
+
+/// Reads requests until the client is gone. What it cannot read or write ends the connection.
+fn serve_connection(stream: TcpStream, behind: &str, manners: &Manners, count: &Counts) {
+    let node = Client::new(behind, Options::default()).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut writer = stream;
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            let line = line.trim().to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        if reader.read_exact(&mut body).is_err() {
+            return;
+        }
+        let request: Value = serde_json::from_slice(&body).unwrap();
+        let number = count.posts.fetch_add(1, Ordering::SeqCst) + 1;
+        let of_node = |request: &Value| {
+            let answer = node.post(request.to_string()).unwrap();
+            (200, String::from_utf8(answer).unwrap())
+        };
+        let (status, text) = match &request {
+            Value::Array(parts) => {
+                count.batches.fetch_add(1, Ordering::SeqCst);
+                count.requests.fetch_add(parts.len(), Ordering::SeqCst);
+                manners(number, &request).unwrap_or_else(|| {
+                    let answer = |part| manners(number, part).unwrap_or_else(|| of_node(part));
+                    let answers: Vec<_> = parts.iter().map(answer).collect();
+                    let failed = answers.iter().find(|(status, _)| *status != 200).cloned();
+                    failed.unwrap_or_else(|| {
+                        let texts: Vec<_> = answers.into_iter().map(|(_, text)| text).collect();
+                        (200, format!("[{}]", texts.join(",")))
+                    })
+                })
+            }
+            request => {
+                count.requests.fetch_add(1, Ordering::SeqCst);
+                manners(number, request).unwrap_or_else(|| of_node(request))
+            }
+        };
+        let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", text.len());
+        if writer.write_all(format!("{head}{text}").as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
+/// A fork that tries again soon.
+fn patient(url: &str) -> Fork {
+    Fork { backoff: Duration::from_millis(1), ..Fork::at(url, None) }
+}
+
+fn start(runtime: &Runtime, fork: Fork) -> Result<Devnet, String> {
+    let devnet = Devnet::builder().with(|config| config.origin = Origin::Fork(fork));
+    runtime.block_on(devnet.spawn()).map_err(|error| error.to_string())
+}
+
+fn client(devnet: &Devnet) -> Client {
+    Client::new(&devnet.endpoint(), Options::default()).unwrap()
+}
+
+/// A node with balances that nobody else has.
+fn node() -> Served {
+    let node = serve(|_| {});
+    let client = client(&node.devnet);
+    for number in 1_u64..=12 {
+        let set = json!([account(number), format!("{:#x}", number * 1_000)]);
+        let _: Value = client.request("anvil_setBalance", set).unwrap();
+    }
+    let _: Value = client.request("evm_mine", json!([])).unwrap();
+    node
+}
+
+fn account(number: u64) -> String {
+    format!("0x{number:0>38}aa")
+}
+
+fn check_balances(devnet: &Devnet) {
+    let client = client(devnet);
+    for number in 1_u64..=12 {
+        let asked = json!([account(number), "latest"]);
+        let balance: U256 = client.request("eth_getBalance", asked).unwrap();
+        assert_eq!(balance, U256::from(number * 1_000));
+    }
+}
+
+/// Too many requests; of a batch, for the batch.
+fn busy(request: &Value) -> String {
+    let error = json!({ "code": 429, "message": "Too Many Requests" });
+    json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }).to_string()
+}
+
+#[test]
+fn a_provider_that_is_busy_for_every_third_request_gives_all_that_it_has() {
+    let (node, runtime) = (node(), runtime());
+    for status in [200, 429] {
+        let provider = Provider::start(&node, move |number, request| {
+            (number % 3 == 0).then(|| (status, busy(request)))
+        });
+        let devnet = start(&runtime, patient(&provider.url)).unwrap();
+        check_balances(&devnet);
+    }
+    // As HTTP alone knows it, and with a server that has failed.
+    for (status, text) in [(429, "slow down"), (503, "")] {
+        let provider = Provider::start(&node, move |number, _| {
+            (number % 3 == 0).then(|| (status, text.to_owned()))
+        });
+        let devnet = start(&runtime, patient(&provider.url)).unwrap();
+        check_balances(&devnet);
+    }
+}
+
+#[test]
+fn what_a_provider_refuses_for_good_is_said_in_its_own_words() {
+    let (node, runtime) = (node(), runtime());
+    let always = Provider::start(&node, |_, request| Some((200, busy(request))));
+    let fork = Fork { retries: 2, ..patient(&always.url) };
+    let error = start(&runtime, fork).unwrap_err();
+    assert!(error.contains("Too Many Requests") && error.contains("429"), "{error}");
+    // Two questions at once, each asked thrice.
+    assert!(always.requests() <= 6, "{} requests", always.requests());
+
+    let page = Provider::start(&node, |_, _| Some((502, "<h1>bad gateway</h1>".to_owned())));
+    let error = start(&runtime, Fork { retries: 0, ..patient(&page.url) }).unwrap_err();
+    assert!(error.contains("502") && error.contains("bad gateway"), "{error}");
+
+    // Later on, too: who asks here is told what was said there.
+    let unwilling = Provider::start(&node, |_, request| {
+        let asked = request["params"][0] == json!(account(1));
+        let error = json!({ "code": -32_001, "message": "not for you" });
+        asked.then(|| {
+            (200, json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }).to_string())
+        })
+    });
+    let devnet = start(&runtime, patient(&unwilling.url)).unwrap();
+    let asked = json!([account(1), "latest"]);
+    let error = client(&devnet).request::<_, Value>("eth_getBalance", asked).unwrap_err();
+    assert!(error.to_string().contains("not for you"), "{error}");
+    let asked = json!([account(2), "latest"]);
+    let balance: U256 = client(&devnet).request("eth_getBalance", asked).unwrap();
+    assert_eq!(balance, U256::from(2_000));
+
+    // A transaction that needs what is refused is in nobody's way.
+    let send = |to: u64| {
+        let from = devnet.addresses()[0];
+        let request = json!([{ "from": from, "to": account(to), "value": "0x1", "gas": "0x5208" }]);
+        client(&devnet).request::<_, Value>("eth_sendTransaction", request)
+    };
+    let error = send(1).unwrap_err();
+    assert!(error.to_string().contains("not for you"), "{error}");
+    let status: Value = client(&devnet).request("txpool_status", ()).unwrap();
+    assert_eq!(status, json!({ "pending": "0x0", "queued": "0x0" }));
+    let sent = send(2).unwrap();
+    let receipt: Value = client(&devnet).request("eth_getTransactionReceipt", [sent]).unwrap();
+    assert_eq!(receipt["status"], "0x1");
+}
+
+#[test]
+fn what_is_asked_at_the_same_time_is_posted_as_one() {
+    let (node, runtime) = (node(), runtime());
+    let provider = Provider::start(&node, |_, _| None);
+    let devnet = start(&runtime, Fork::at(&provider.url, None)).unwrap();
+    // One after another they would be twenty times as long on their way.
+    let (posts, asked) = (provider.posts(), provider.requests());
+    assert!(asked >= 30, "{asked} requests");
+    assert!(posts <= 5, "{posts} posts for {asked} requests");
+    check_balances(&devnet);
+    // Balance, nonce and code of an account.
+    assert_eq!((provider.posts() - posts, provider.requests() - asked), (12, 36));
+    // What the system calls of a block read is there, but for what depends on its time; of hashes, one
+    // question is enough for eight blocks.
+    for expected in [(1, 2), (2, 10), (1, 2)] {
+        let (posts, asked) = (provider.posts(), provider.requests());
+        let _: Value = client(&devnet).request("evm_mine", ()).unwrap();
+        assert_eq!((provider.posts() - posts, provider.requests() - asked), expected);
+    }
+}
+
+#[test]
+fn a_provider_that_takes_no_batches_is_asked_for_all_at_once_one_by_one() {
+    let (node, runtime) = (node(), runtime());
+    let error = json!({ "code": -32_600, "message": "batches are not for you" });
+    let refusal = json!({ "jsonrpc": "2.0", "id": null, "error": error }).to_string();
+    let refusals = [
+        (200, refusal.clone()),
+        (400, refusal),
+        (400, r#"{"error":"one at a time"}"#.to_owned()),
+        (413, "too long".to_owned()),
+    ];
+    for (status, text) in refusals {
+        let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (counted, peak) = (Arc::clone(&now), Arc::clone(&most));
+        let provider = Provider::start(&node, move |_, request| {
+            if request.is_array() {
+                return Some((status, text.clone()));
+            }
+            let at_once = counted.fetch_add(1, Ordering::SeqCst) + 1;
+            peak.fetch_max(at_once, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(100));
+            counted.fetch_sub(1, Ordering::SeqCst);
+            None
+        });
+        let devnet = start(&runtime, patient(&provider.url)).unwrap();
+        let (asked, at_once) = (provider.requests(), most.load(Ordering::SeqCst));
+        assert!(at_once >= 20, "at most {at_once} of {asked} at once");
+        check_balances(&devnet);
+        assert_eq!(provider.batches(), 1, "it is not offered another");
+    }
+}
+
+#[test]
+fn of_a_batch_that_is_answered_in_part_and_in_another_order_the_rest_is_asked_for_again() {
+    let (node, runtime) = (node(), runtime());
+    let behind = client(&node.devnet);
+    let provider = Provider::start(&node, move |_, request| {
+        let parts = request.as_array()?;
+        let answer = |(index, part): (usize, &Value)| match index % 3 {
+            0 => serde_json::from_slice(&behind.post(part.to_string()).unwrap()).unwrap(),
+            1 => serde_json::from_str(&busy(part)).unwrap(),
+            // Of nobody who has asked.
+            _ => json!({ "jsonrpc": "2.0", "id": 1_000_000 + index, "result": "0x7" }),
+        };
+        let answers: Vec<Value> = parts.iter().enumerate().map(answer).rev().collect();
+        Some((200, Value::from(answers).to_string()))
+    });
+    let devnet = start(&runtime, patient(&provider.url)).unwrap();
+    check_balances(&devnet);
+    assert!(provider.batches() > 12, "it goes on with batches");
+}
+
+#[test]
+fn a_provider_that_does_not_answer_is_given_up() {
+    let (node, runtime) = (node(), runtime());
+    let silent = Provider::start(&node, |number, _| {
+        // It answers what a fork begins with, and then no more.
+        if number > 1_000 {
+            loop {
+                thread::park();
+            }
+        }
+        None
+    });
+    let timeout = Duration::from_millis(200);
+    let fork = Fork { timeout, retries: 1, ..patient(&silent.url) };
+    let devnet = start(&runtime, fork).unwrap();
+    silent.counts.posts.store(1_001, Ordering::SeqCst);
+    let asked = json!([account(1), "latest"]);
+    let error = client(&devnet).request::<_, Value>("eth_getBalance", asked).unwrap_err();
+    assert!(error.to_string().contains("no answer within 0.2 s"), "{error}");
+    // What is known here is still told.
+    let number: U256 = client(&devnet).request("eth_blockNumber", json!([])).unwrap();
+    assert_eq!(number, U256::ONE);
+}
+
+#[test]
+fn a_provider_that_lies_breaks_nothing_but_the_answer() {
+    let (node, runtime) = (node(), runtime());
+    let lie = |method: &'static str, result: Value| {
+        Provider::start(&node, move |_, request| {
+            let answer = json!({ "jsonrpc": "2.0", "id": request["id"], "result": result });
+            (request["method"] == method).then(|| (200, answer.to_string()))
+        })
+    };
+    // At the start.
+    let block: Value =
+        client(&node.devnet).request("eth_getBlockByNumber", json!(["0x1", false])).unwrap();
+    let other = lie("eth_getBlockByNumber", block);
+    let error = start(&runtime, Fork { block: Some(0), ..patient(&other.url) }).unwrap_err();
+    assert!(error.contains("it answers with 1"), "{error}");
+    for (method, result) in [
+        ("eth_getBlockByNumber", Value::Null),
+        ("eth_getBlockByNumber", json!("0x")),
+        ("eth_chainId", json!("yes")),
+        ("eth_getBalance", json!([1])),
+        ("eth_getCode", json!("0x0")),
+    ] {
+        let started = start(&runtime, patient(&lie(method, result.clone()).url));
+        let error = started.err().unwrap_or_else(|| panic!("{method} {result} is believed"));
+        assert!(error.contains("--fork-url"), "{method} {result}: {error}");
+    }
+    // And later.
+    let long = lie("eth_getStorageAt", json!(format!("0x{}", "1".repeat(100))));
+    let devnet = start(&runtime, patient(&long.url)).unwrap();
+    let asked = json!([account(1), "0x0", "latest"]);
+    assert!(client(&devnet).request::<_, Value>("eth_getStorageAt", asked).is_err());
+    check_balances(&devnet);
+}
+
+#[test]
+fn what_was_answered_once_is_not_asked_again_until_the_block_is_another() {
+    let (node, runtime) = (node(), runtime());
+    let folder = tempfile::tempdir().unwrap();
+    let provider = Provider::start(&node, |_, _| None);
+    let fork = Fork { cache: Some(folder.path().to_owned()), ..patient(&provider.url) };
+    let asked = |fork: &Fork| {
+        let before = provider.requests();
+        let devnet = start(&runtime, fork.clone()).unwrap();
+        check_balances(&devnet);
+        devnet.keep_answers();
+        provider.requests() - before
+    };
+    let (first, second) = (asked(&fork), asked(&fork));
+    assert!(first > 30, "{first} requests");
+    assert_eq!(second, 2, "the chain id and the block are asked for alone");
+    assert!(asked(&Fork { cache: None, ..fork.clone() }) >= first);
+
+    // What cannot be read is passed over.
+    let chain = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+    let file = chain.path().join("1/enshrine.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, &text[..text.len() / 2]).unwrap();
+    assert_eq!(asked(&fork), first);
+    // And what was written of another block with that number.
+    let hash: Value = serde_json::from_str(&text).unwrap();
+    let other = text.replace(hash["block"].as_str().unwrap(), &format!("0x{:064x}", 7));
+    std::fs::write(&file, other).unwrap();
+    assert_eq!(asked(&fork), first);
+}

@@ -1,0 +1,206 @@
+//! Why EXECUTE refused is never lost: not in errors, not in traces, not afterwards.
+
+use crate::support::{Served, TOOLS, execute_input, execute_input_with, serve, tool};
+use alloy_eips::eip4895::Withdrawal;
+use client::{Client, ClientError, Options};
+use serde_json::{Value, json};
+
+const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
+/// Passes its calldata on to EXECUTE, and reverts with nothing if that fails.
+const FORWARDER: &str = "0x365f5f375f5f365f5f6101015af16014575f5ffd5b00";
+const CALLER: &str = "0x00000000000000000000000000000000000000cc";
+/// Calls the precompile at 0x02 with nothing.
+const HASHING: &str = "0x5f5f5f5f60025afa00";
+const SHA256: &str = "0x00000000000000000000000000000000000000dd";
+/// A schema id with nothing behind it.
+const EMPTY: &str = "0x1201";
+const REASON: &str = "stateless input: 0 bytes";
+
+struct Scene {
+    served: Served,
+    client: Client,
+}
+
+impl Scene {
+    fn new() -> Self {
+        // What is sent unsigned cannot be verified.
+        Self::of(serve(|config| config.verify_blocks = false))
+    }
+
+    fn of(served: Served) -> Self {
+        let client = Client::new(&served.url(), Options::default()).unwrap();
+        let scene = Self { served, client };
+        scene.ask("anvil_setCode", json!([CALLER, FORWARDER]));
+        scene
+    }
+
+    fn ask(&self, method: &str, params: Value) -> Value {
+        self.client.request(method, params).unwrap()
+    }
+
+    /// Message and data of the error that a request gets.
+    fn error(&self, method: &str, params: Value) -> (String, Value) {
+        match self.client.request::<_, Value>(method, params) {
+            Err(ClientError::Rpc(error)) => {
+                let error = error.as_error_resp().unwrap();
+                let data = error.data.as_ref().map(|data| serde_json::from_str(data.get()));
+                (error.message.to_string(), data.transpose().unwrap().unwrap_or_default())
+            }
+            other => panic!("{method}: {other:?}"),
+        }
+    }
+
+    fn call(&self, to: &str, data: &str) -> Value {
+        json!({ "from": self.served.devnet.addresses()[0], "to": to, "data": data, "gas": "0xf42400" })
+    }
+}
+
+#[test]
+fn calls_and_estimates_that_fail_say_why_execute_refused() {
+    let scene = Scene::new();
+    for method in ["eth_call", "eth_estimateGas"] {
+        let (message, data) = scene.error(method, json!([scene.call(EXECUTE, EMPTY), "latest"]));
+        assert!(message.contains(REASON), "{method}: {message}");
+        assert!(data["execute"][0].as_str().unwrap().contains(REASON), "{method}: {data}");
+        // What a contract returns stays what it is.
+        let (message, data) = scene.error(method, json!([scene.call(CALLER, EMPTY), "latest"]));
+        assert!(message.starts_with("execution reverted; EXECUTE refused: "), "{message}");
+        assert!(message.contains(REASON), "{method}: {message}");
+        assert_eq!(data, json!("0x"));
+    }
+    let valid = scene.call(CALLER, &execute_input());
+    assert_eq!(scene.ask("eth_call", json!([valid, "latest"])), json!("0x"));
+
+    let cast = tool(TOOLS.cast())
+        .args(["call", CALLER, "--data", EMPTY, "--rpc-url", &scene.served.url()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&cast.stderr);
+    assert!(!cast.status.success() && said.contains(REASON), "{said}");
+}
+
+#[test]
+fn a_call_is_explained_whatever_became_of_it() {
+    let scene = Scene::new();
+    let explain = |data: &str| {
+        scene.ask("enshrine_explainExecute", json!([scene.call(CALLER, data)]))[0].clone()
+    };
+    let refused = explain(EMPTY);
+    assert_eq!(refused["verdict"], "refused");
+    assert!(refused["reason"].as_str().unwrap().contains(REASON), "{refused}");
+    assert_eq!((&refused["calldataBytes"], &refused["address"]), (&json!(2), &json!(EXECUTE)));
+    assert_eq!((&refused["gasUsed"], &refused["kind"]), (&refused["gas"], &json!("decode")));
+
+    let valid = explain(&execute_input());
+    assert_eq!((&valid["verdict"], &valid["reason"]), (&json!("valid"), &Value::Null));
+    assert_eq!(valid["output"].as_str().unwrap().len(), 2 + 2 * 43);
+
+    let dear = Scene::of(serve(|config| config.execute_gas = "1000000+0".parse().unwrap()));
+    let poor = json!({ "to": CALLER, "data": execute_input(), "gas": "0x20000" });
+    let poor = dear.ask("enshrine_explainExecute", json!([poor]));
+    assert_eq!(poor[0]["verdict"], "outOfGas", "{poor}");
+    assert_eq!(poor[0]["kind"], "outOfGas", "{poor}");
+
+    let other = json!({ "to": scene.served.devnet.addresses()[1] });
+    assert_eq!(scene.ask("enshrine_explainExecute", json!([other])), json!([]));
+    let without = serve(|config| config.execute = false);
+    let client = Client::new(&without.url(), Options::default()).unwrap();
+    let asked = client.request::<_, Value>("enshrine_explainExecute", json!([{}]));
+    assert!(asked.unwrap_err().to_string().contains("has no EXECUTE"));
+}
+
+#[test]
+fn a_block_with_withdrawals_is_valid_only_where_any_block_is() {
+    let withdrawals = vec![Withdrawal { amount: 1, ..Withdrawal::default() }];
+    let (with, without) = (execute_input_with(withdrawals), execute_input());
+    let verdicts = |any: bool| {
+        let scene = Scene::of(serve(|config| config.execute_any_block = any));
+        [&with, &without].map(|input| {
+            let call = json!({ "to": EXECUTE, "data": input, "gas": "0xf42400" });
+            scene.ask("enshrine_explainExecute", json!([call]))[0].clone()
+        })
+    };
+    let [with, without] = verdicts(false);
+    assert_eq!((&with["verdict"], &without["verdict"]), (&json!("refused"), &json!("valid")));
+    assert!(with["reason"].as_str().unwrap().contains("withdrawals"), "{with}");
+    assert_eq!(with["kind"], "withdrawals");
+    let [with, without] = verdicts(true);
+    assert_eq!((&with["verdict"], &without["verdict"]), (&json!("valid"), &json!("valid")));
+}
+
+#[test]
+fn a_transaction_is_explained_and_its_trace_names_the_reason() {
+    let scene = Scene::new();
+    let send = |data: &str| scene.ask("eth_sendTransaction", json!([scene.call(CALLER, data)]));
+    let (failed, worked) = (send(EMPTY), send(&execute_input()));
+    let explained = scene.ask("enshrine_explainExecute", json!([failed]));
+    assert!(explained[0]["reason"].as_str().unwrap().contains(REASON), "{explained}");
+    assert_eq!(scene.ask("enshrine_explainExecute", json!([worked]))[0]["verdict"], "valid");
+    let trace = |hash: &Value| {
+        scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]))
+    };
+    let frame = &trace(&failed)["calls"][0];
+    assert_eq!(frame["to"], EXECUTE);
+    let error = frame["error"].as_str().unwrap();
+    assert!(error.starts_with("EXECUTE refused: ") && error.contains(REASON), "{error}");
+    assert_eq!(trace(&worked)["calls"][0].get("error"), None);
+
+    // In parity's form, too, where precompiles have no frames: the caller's, and that of EXECUTE.
+    let replayed = |hash: &Value| {
+        let of_kind = |kinds: Value| {
+            scene.ask("trace_replayTransaction", json!([hash, kinds]))["trace"].clone()
+        };
+        assert_eq!(of_kind(json!(["vmTrace"])), json!([]));
+        of_kind(json!(["trace", "vmTrace"]))
+    };
+    for (hash, refused) in [(&failed, true), (&worked, false)] {
+        for traces in [scene.ask("trace_transaction", json!([hash])), replayed(hash)] {
+            assert_eq!(traces.as_array().unwrap().len(), 2, "{traces}");
+            assert_eq!((&traces[0]["subtraces"], &traces[1]["subtraces"]), (&json!(1), &json!(0)));
+            assert_eq!(traces[1]["traceAddress"], json!([0]));
+            assert_eq!(traces[1]["action"]["to"], EXECUTE);
+            let error = traces[1]["error"].as_str().unwrap_or_default();
+            assert_eq!(error.contains(REASON), refused, "{traces}");
+            assert_eq!(error.starts_with("EXECUTE refused: "), refused, "{traces}");
+        }
+    }
+    // Others have none, as with anvil.
+    scene.ask("anvil_setCode", json!([SHA256, HASHING]));
+    let hashing =
+        json!({ "from": scene.served.devnet.addresses()[0], "to": SHA256, "gas": "0xf4240" });
+    let hash = scene.ask("eth_sendTransaction", json!([hashing]));
+    let traces = scene.ask("trace_transaction", json!([hash]));
+    assert_eq!(traces.as_array().unwrap().len(), 1, "{traces}");
+
+    // Both stand in the numbers of the node.
+    let page = get(&scene.served.url(), "/metrics");
+    for verdict in ["Ok", "Refused"] {
+        let line = format!(r#"enshrine_execute_calls_total{{outcome="{verdict}"}}"#);
+        assert!(page.contains(&line), "{line} is not in\n{page}");
+    }
+}
+
+/// The answer to a GET.
+fn get(url: &str, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn a_monitor_that_asks_by_get_is_answered_and_json_rpc_goes_on() {
+    let scene = Scene::new();
+    let url = scene.served.url();
+    scene.ask("eth_blockNumber", json!([]));
+    assert!(get(&url, "/").contains("JSON-RPC"));
+    assert!(get(&url, "/health").ends_with(r#"{"health":true}"#));
+    let metrics = get(&url, "/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200") && metrics.ends_with("# EOF\n"), "{metrics}");
+    let line = r#"enshrine_rpc_requests_total{method="eth_blockNumber",outcome="Ok"} 1"#;
+    assert!(metrics.contains(line), "{metrics}");
+    assert!(!get(&url, "/nothing").starts_with("HTTP/1.1 200"));
+    scene.ask("eth_chainId", json!([]));
+}

@@ -1,0 +1,139 @@
+//! What the tests of clients share: a devnet of their own, tools, and an input of EXECUTE.
+use alloy_eips::eip4895::Withdrawal;
+use alloy_primitives::U256;
+use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
+use client::{Client, Options};
+use enshrine_devnet::{Config, Devnet};
+use executor::ChainSpec;
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+use toolchain::{Toolchain, progress_to_stderr};
+use wire::ProtocolFork;
+
+/// Creation code of the contract that the parity scripts use.
+pub(crate) const PROBE: &str = include_str!("../../../../anvil-diff/contracts/Probe.hex");
+
+pub(crate) static TOOLS: LazyLock<Toolchain> =
+    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));
+
+static HOME: LazyLock<TempDir> =
+    LazyLock::new(|| tempfile::tempdir().expect("a folder of its own"));
+
+/// A devnet that ends with the test.
+pub(crate) struct Served {
+    pub(crate) devnet: Devnet,
+    _runtime: Runtime,
+}
+
+pub(crate) fn serve(change: impl FnOnce(&mut Config)) -> Served {
+    let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+    // Whatever is tested, each block has to verify from its own witness.
+    let builder = Devnet::builder().with(|config| config.verify_blocks = true).with(change);
+    let devnet = runtime.block_on(builder.spawn()).unwrap();
+    Served { devnet, _runtime: runtime }
+}
+
+impl Served {
+    pub(crate) fn url(&self) -> String {
+        self.devnet.endpoint()
+    }
+
+    pub(crate) fn secret(&self, index: usize) -> String {
+        self.devnet.keys()[index].to_bytes().to_string()
+    }
+
+    /// Runs cast, which must succeed; what it prints.
+    pub(crate) fn cast(&self, arguments: &[&str]) -> String {
+        run(tool(TOOLS.cast()).args(arguments).env("ETH_RPC_URL", self.url()))
+    }
+
+    /// Runs forge in a project, which must succeed; what it prints.
+    pub(crate) fn forge(&self, project: &Path, arguments: &[&str]) -> String {
+        run(tool(TOOLS.forge()).args(arguments).current_dir(project))
+    }
+}
+
+pub(crate) fn client(served: &Served) -> Client {
+    Client::new(&served.url(), Options::default()).unwrap()
+}
+
+/// The answer to a request.
+pub(crate) fn ask(client: &Client, method: &str, params: Value) -> Value {
+    let asked = format!("{method} {params}");
+    client.request(method, params).unwrap_or_else(|error| panic!("{asked}: {error}"))
+}
+
+/// The words with which a request is refused.
+pub(crate) fn refused(client: &Client, method: &str, params: Value) -> String {
+    let asked = format!("{method} {params}");
+    client.request::<_, Value>(method, params).expect_err(&asked).to_string()
+}
+
+/// A quantity.
+pub(crate) fn number(value: &Value) -> u64 {
+    serde_json::from_value::<U256>(value.clone()).unwrap().to()
+}
+
+/// A tool with a home of its own: what it has cached for its user is not ours to rely on.
+pub(crate) fn tool(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("HOME", HOME.path());
+    command
+}
+
+/// Runs a command, which must succeed; what it prints.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.env("NO_COLOR", "1").env("FOUNDRY_DISABLE_NIGHTLY_WARNING", "1").output();
+    let output = output.unwrap();
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}\n{out}\n{err}");
+    out.trim().to_owned()
+}
+
+/// The calldata of EXECUTE for an empty L2 block.
+pub(crate) fn execute_input() -> String {
+    execute_input_with(Vec::new())
+}
+
+/// An input whose block has these withdrawals, which no L2 may hold.
+pub(crate) fn execute_input_with(withdrawals: Vec<Withdrawal>) -> String {
+    let fork = ProtocolFork::Osaka;
+    let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
+    let chain = Chain::new(&empty_genesis(fork), config).unwrap();
+    let attributes = BlockAttributes { timestamp: 12, withdrawals, ..BlockAttributes::default() };
+    let (block, left_out) = chain.build(&attributes, Vec::new()).unwrap();
+    assert!(left_out.is_empty());
+    alloy_primitives::hex::encode_prefixed(block.input().unwrap())
+}
+
+/// A forge project without dependencies: one contract that calls EXECUTE, a script, a test.
+pub(crate) fn project() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let solc = TOOLS.solc();
+    let files = [
+        (
+            "foundry.toml",
+            format!(
+                "[profile.default]\nsolc = \"{}\"\nevm_version = \"osaka\"\noffline = true\n",
+                solc.display()
+            ),
+        ),
+        ("src/Caller.sol", include_str!("Caller.sol").to_owned()),
+        ("script/Deploy.s.sol", include_str!("Deploy.s.sol").to_owned()),
+        ("test/Fork.t.sol", include_str!("Fork.t.sol").to_owned()),
+    ];
+    for (name, text) in files {
+        let file = path.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    (folder, path)
+}

@@ -1,0 +1,191 @@
+//! Transactions that the node signs or nobody does, of the types that carry more than a call.
+
+use crate::support::{Served, serve};
+use alloy_eips::eip4844::{BYTES_PER_BLOB, kzg_to_versioned_hash};
+use alloy_primitives::{Address, B256, Bytes, U256, hex};
+use client::{Client, Options};
+use serde_json::{Value, json};
+
+const SINK: &str = "0x00000000000000000000000000000000000000aa";
+const STRANGER: &str = "0x00000000000000000000000000000000000000ee";
+/// Returns 42.
+const CODE: &str = "0x602a5f5260205ff3";
+const IMPLEMENTATION: &str = "0x00000000000000000000000000000000000000cc";
+
+fn client(served: &Served) -> Client {
+    Client::new(&served.url(), Options::default()).unwrap()
+}
+
+fn ask(client: &Client, method: &str, params: Value) -> Value {
+    let asked = format!("{method} {params}");
+    let shown = &asked[..asked.len().min(300)];
+    client.request(method, params).unwrap_or_else(|error| panic!("{shown}: {error}"))
+}
+
+fn refused(client: &Client, method: &str, params: Value) -> String {
+    client.request::<_, Value>(method, params).unwrap_err().to_string()
+}
+
+fn receipt(client: &Client, hash: &Value) -> Value {
+    ask(client, "eth_getTransactionReceipt", json!([hash]))
+}
+
+/// A signature that is none: no point has this coordinate.
+fn forged() -> (U256, U256, Bytes) {
+    let (r, s) = (U256::from(5), U256::from(7));
+    let mut bytes = [r.to_be_bytes::<32>(), s.to_be_bytes::<32>()].concat();
+    bytes.push(27);
+    (r, s, bytes.into())
+}
+
+#[test]
+fn an_authorization_is_of_whom_its_signature_is_said_to_be() {
+    let served = serve(|config| config.verify_blocks = false);
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    ask(&client, "anvil_setCode", json!([IMPLEMENTATION, CODE]));
+    let (r, s, signature) = forged();
+    let chain_id: U256 = serde_json::from_value(ask(&client, "eth_chainId", json!([]))).unwrap();
+    let authorization = json!({
+        "chainId": chain_id, "address": IMPLEMENTATION, "nonce": "0x0", "yParity": "0x0",
+        "r": r, "s": s,
+    });
+    let request = json!([{
+        "from": from, "to": SINK, "gas": "0x30d40", "authorizationList": [authorization],
+    }]);
+    let code = || ask(&client, "eth_getCode", json!([STRANGER, "latest"]));
+    // Nobody has said yet whose it is.
+    let hash = ask(&client, "eth_sendTransaction", request.clone());
+    assert_eq!((receipt(&client, &hash)["type"].clone(), code()), (json!("0x4"), json!("0x")));
+
+    ask(&client, "anvil_impersonateSignature", json!([signature, STRANGER]));
+    let call = json!({ "from": from, "to": STRANGER, "authorizationList": [authorization] });
+    let pretended = ask(&client, "eth_call", json!([call, "latest"]));
+    assert_eq!(pretended, json!(B256::left_padding_from(&[42])));
+    assert_eq!(code(), json!("0x"), "a call changes nothing");
+    let hash = ask(&client, "eth_sendTransaction", request);
+    assert_eq!(receipt(&client, &hash)["status"], "0x1");
+    let delegated = format!("0xef0100{}", &IMPLEMENTATION[2..]);
+    assert_eq!(code(), json!(delegated));
+    let answer = ask(&client, "eth_call", json!([{ "to": STRANGER }, "latest"]));
+    assert_eq!(answer, json!(B256::left_padding_from(&[42])));
+    // Executed again, it is what it was.
+    let changes = json!({ "tracer": "prestateTracer", "tracerConfig": { "diffMode": true } });
+    let trace = ask(&client, "debug_traceTransaction", json!([hash, changes]));
+    assert_eq!(trace["post"][STRANGER]["code"], json!(delegated), "{trace}");
+}
+
+fn blob(byte: u8) -> String {
+    let mut blob = vec![0; BYTES_PER_BLOB];
+    blob[1] = byte;
+    hex::encode_prefixed(blob)
+}
+
+#[test]
+fn blobs_are_taken_with_a_request_and_the_node_proves_them() {
+    let served = serve(|config| config.verify_blocks = false);
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    ask(&client, "anvil_impersonateAccount", json!([STRANGER]));
+    ask(&client, "anvil_setBalance", json!([STRANGER, "0xde0b6b3a7640000"]));
+    for sender in [json!(from), json!(STRANGER)] {
+        let request = json!({ "from": sender, "to": SINK, "blobs": [blob(1), blob(2)] });
+        let filled = ask(&client, "eth_fillTransaction", json!([request]));
+        assert_eq!(filled["tx"]["type"], "0x3");
+        let hash = ask(&client, "eth_sendTransaction", json!([request]));
+        let receipt = receipt(&client, &hash);
+        assert_eq!(
+            (&receipt["status"], &receipt["blobGasUsed"]),
+            (&json!("0x1"), &json!("0x40000"))
+        );
+        let sent = ask(&client, "eth_getTransactionByHash", json!([hash]));
+        assert_eq!(sent["blobVersionedHashes"], filled["tx"]["blobVersionedHashes"]);
+        let sidecar = ask(&client, "eth_getBlobSidecarByTxHash", json!([hash]));
+        assert_eq!(sidecar["blobs"], json!([blob(1), blob(2)]));
+        let commitment: Bytes = serde_json::from_value(sidecar["commitments"][0].clone()).unwrap();
+        assert_eq!(sent["blobVersionedHashes"][0], json!(kzg_to_versioned_hash(&commitment)));
+    }
+    // What is signed here is what anybody would take.
+    let request = json!({ "from": from, "to": SINK, "blobs": [blob(3)] });
+    let raw = ask(&client, "eth_signTransaction", json!([request]));
+    ask(&client, "eth_sendRawTransaction", json!([raw]));
+
+    let named = json!([format!("0x01{}", "00".repeat(31))]);
+    let wrong = json!([{ "to": SINK, "blobs": [blob(1)], "blobVersionedHashes": named }]);
+    let error = refused(&client, "eth_sendTransaction", wrong);
+    assert!(error.contains("commitments are not those"), "{error}");
+    let error = refused(&client, "eth_sendTransaction", json!([{ "to": SINK, "blobs": ["0x00"] }]));
+    assert!(error.contains("131072 bytes"), "{error}");
+    let many = json!([{ "to": SINK, "blobs": vec![blob(1); 7] }]);
+    let error = refused(&client, "eth_sendTransaction", many);
+    assert!(error.contains("too many blobs in one transaction, have: 7, max: 6"), "{error}");
+    let torn = json!([{ "to": SINK, "blobs": [blob(1)], "commitments": ["0x"], "proofs": [] }]);
+    assert!(client.request::<_, Value>("eth_sendTransaction", torn).is_err());
+    let bare = json!([{ "to": SINK, "blobVersionedHashes": named }]);
+    let error = refused(&client, "eth_sendTransaction", bare);
+    assert!(error.contains("the blobs are missing"), "{error}");
+}
+
+#[test]
+fn proofs_of_whole_blobs_are_made_into_those_of_cells_where_the_fork_wants_them() {
+    let other = serve(|config| {
+        config.hardfork = enshrine_devnet::Hardfork::Prague;
+        config.verify_blocks = false;
+    });
+    let (old, to) = (client(&other), Address::repeat_byte(0xaa));
+    let hash = ask(&old, "eth_sendTransaction", json!([{ "to": to, "blobs": [blob(9)] }]));
+    let mut request = ask(&old, "eth_getBlobSidecarByTxHash", json!([hash]));
+    assert_eq!(request["proofs"].as_array().unwrap().len(), 1);
+    request["to"] = json!(to);
+    let served = serve(|config| config.verify_blocks = false);
+    let new = client(&served);
+    let hash = ask(&new, "eth_sendTransaction", json!([request]));
+    assert_eq!(receipt(&new, &hash)["status"], "0x1");
+    let sidecar = ask(&new, "eth_getBlobSidecarByTxHash", json!([hash]));
+    assert!(
+        sidecar
+            .get("cellProofs")
+            .or(sidecar.get("proofs"))
+            .is_some_and(|proofs| { proofs.as_array().is_some_and(|proofs| proofs.len() == 128) })
+    );
+    request["proofs"][0] = json!(format!("0xc0{}", "00".repeat(47)));
+    let error = refused(&new, "eth_sendTransaction", json!([request]));
+    assert!(error.contains("blob"), "{error}");
+
+    // So are those of a transaction that comes signed; one with more blobs than the fork allows does not
+    // wait for a block that could have it.
+    let signed = |count: u8| {
+        let blobs: Vec<_> = (1..=count).map(blob).collect();
+        let request = json!([{ "to": to, "blobs": blobs, "nonce": "0x1" }]);
+        ask(&old, "eth_signTransaction", request)
+    };
+    let error = refused(&new, "eth_sendRawTransaction", json!([signed(7)]));
+    assert!(error.contains("too many blobs in one transaction, have: 7, max: 6"), "{error}");
+    assert_eq!(ask(&new, "txpool_status", json!([]))["pending"], "0x0");
+    let hash = ask(&new, "eth_sendRawTransaction", json!([signed(6)]));
+    assert_eq!(receipt(&new, &hash)["blobGasUsed"], "0xc0000");
+    let sidecar = ask(&new, "eth_getBlobSidecarByTxHash", json!([hash]));
+    assert_eq!(sidecar["cellProofs"].as_array().map(Vec::len), Some(6 * 128));
+    // Nothing is turned back.
+    let request = json!([{ "to": to, "blobs": [blob(1)], "nonce": "0x1" }]);
+    let raw = ask(&new, "eth_signTransaction", request);
+    let error = refused(&old, "eth_sendRawTransaction", json!([raw]));
+    assert!(error.contains("cell proofs are not those of this fork"), "{error}");
+}
+
+#[test]
+fn a_call_with_blobs_that_offers_nothing_for_them_pays_nothing() {
+    let served = serve(|_| {});
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    // Returns the fee for blobs that it is told of.
+    let state = json!({ SINK: { "code": "0x4a5f5260205ff3" } });
+    let hash = format!("0x01{}", "00".repeat(31));
+    for (offered, fee) in [(Value::Null, 0), (json!("0x0"), 0), (json!("0x5"), 1)] {
+        let call = json!({
+            "from": from, "to": SINK, "blobVersionedHashes": [hash], "maxFeePerBlobGas": offered,
+        });
+        let told = ask(&client, "eth_call", json!([call, "latest", state]));
+        assert_eq!(told, json!(B256::left_padding_from(&[fee])));
+        ask(&client, "eth_estimateGas", json!([call]));
+    }
+    let told = ask(&client, "eth_call", json!([{ "to": SINK }, "latest", state]));
+    assert_eq!(told, json!(B256::left_padding_from(&[1])));
+}

@@ -1,0 +1,407 @@
+//! Inputs that lie in blobs but for their heads: the verdict, the answer and the price are those of the same input in
+//! calldata, and only the blobs of the transaction itself count.
+
+use crate::support::{
+    host::{CALL, Host, Seen, WARM_CALL},
+    l2::{L2, mutations, mutations_of_batch, transfer},
+};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
+use enshrine_execute::{
+    Answer, BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Call, Execute, ExecuteError,
+    ExecutionSpecs, Flat, Refused,
+};
+use executor::InternalError;
+use std::{collections::BTreeMap, sync::Arc};
+use wire::{
+    ProtocolFork, StatelessInput,
+    blob_tail::{BLOB_CAPACITY, BlobTailError, MIN_HEAD, Trailer, cut, to_blobs},
+};
+
+const PLENTY: u64 = 50_000_000;
+const PRICES: Flat = Flat { base: 1_000, per_byte: 2 };
+/// Any hash: who fills a source answers for what it says.
+const FIRST: B256 = b256!("0x0100000000000000000000000000000000000000000000000000000000000000");
+
+/// What a node holds.
+#[derive(Debug, Clone, Default)]
+struct Held(BTreeMap<B256, Bytes>);
+
+impl BlobSource for Held {
+    fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
+        self.0.get(versioned_hash).cloned()
+    }
+}
+
+fn hash_number(number: u64) -> B256 {
+    B256::from(U256::from_be_bytes(FIRST.0) + U256::from(number))
+}
+
+/// A call whose input ends in blobs, the hashes of the transaction around it, and who holds them.
+#[derive(Debug, Clone)]
+struct Scene {
+    calldata: Vec<u8>,
+    hashes: Vec<B256>,
+    held: Held,
+}
+
+impl Scene {
+    /// The tail begins there; in front of its blobs the transaction has others.
+    fn split(input: &[u8], at: usize, others: u8) -> Self {
+        let (head, tail) = input.split_at(at);
+        Self::of(head, tail, others)
+    }
+
+    /// With as little in the calldata as may be there.
+    fn cut(input: &[u8]) -> Self {
+        let (head, tail) = cut(input).unwrap();
+        Self::of(&head, &tail, 0)
+    }
+
+    fn of(head: &[u8], tail: &[u8], others: u8) -> Self {
+        let trailer = Trailer::new(tail.len(), others).unwrap().encode();
+        let other = || vec![0x11; 131_072];
+        let blobs = (0..others).map(|_| other()).chain(to_blobs(tail));
+        let held: BTreeMap<_, _> = (0..).map(hash_number).zip(blobs.map(Bytes::from)).collect();
+        let hashes = held.keys().copied().collect();
+        Self { calldata: [head, &trailer].concat(), hashes, held: Held(held) }
+    }
+
+    fn dialect(&self) -> BlobTail {
+        BlobTail::new(Arc::new(self.held.clone()))
+    }
+
+    fn execute(&self) -> Execute {
+        let dialect = self.dialect();
+        Execute {
+            gas: Arc::new(PRICES),
+            dialects: vec![Arc::new(ExecutionSpecs), Arc::new(dialect)],
+            ..Execute::default()
+        }
+    }
+
+    fn ask(&self, gas: u64) -> Result<Answer, ExecuteError> {
+        let call = Call { calldata: &self.calldata, blob_hashes: &self.hashes };
+        self.execute().answer(&self.dialect(), call, gas)
+    }
+}
+
+fn good() -> Vec<u8> {
+    L2::new(ProtocolFork::Osaka).calldata(2)
+}
+
+/// A batch of blocks with this many transfers.
+fn batch(transfers: &[u64]) -> Vec<u8> {
+    let mut l2 = L2::new(ProtocolFork::Osaka);
+    let mut nonces = 0..;
+    let mut append = |count: &u64| {
+        let nonces = nonces.by_ref().take(usize::try_from(*count).unwrap());
+        let block = l2.build(nonces.map(|nonce| transfer(nonce, 25_000)).collect());
+        let hash = block.block.hash;
+        l2.chain.append(block).unwrap();
+        l2.chain.block(&hash).unwrap()
+    };
+    let blocks = transfers.iter().map(&mut append).collect();
+    l2.chain.batch(blocks).unwrap().input().unwrap()
+}
+
+fn plain(input: &[u8]) -> Answer {
+    let execute = Execute { gas: Arc::new(PRICES), ..Execute::default() };
+    execute.answer(&ExecutionSpecs, input, PLENTY).unwrap()
+}
+
+#[test]
+fn wherever_the_tail_begins_the_answer_is_that_of_the_whole_input_and_each_byte_is_paid_once() {
+    let input = good();
+    let whole = plain(&input);
+    for at in [MIN_HEAD, MIN_HEAD + 1, input.len() / 2, input.len() - 1, input.len()] {
+        for others in [0, 3] {
+            let answer = Scene::split(&input, at, others).ask(PLENTY).unwrap();
+            assert_eq!(answer.output, whole.output, "{at}");
+            // The trailer is calldata like any other.
+            assert_eq!(answer.gas, whole.gas + 2 * 8, "{at}");
+        }
+    }
+}
+
+#[test]
+fn a_tail_of_several_blobs_is_one_tail() {
+    // Surplus codes make the witness long enough; they are allowed to be there.
+    let short = good();
+    let mut input = StatelessInput::decode(&short).unwrap();
+    let own = input.witness.codes.iter().map(Bytes::copy_from_slice);
+    let codes: Vec<Bytes> = own.chain((1..=5).map(|byte| vec![byte; 60_000].into())).collect();
+    input.witness.codes = codes.as_slice().into();
+    let long = input.encode();
+    assert!((2 * BLOB_CAPACITY..3 * BLOB_CAPACITY).contains(&(long.len() - MIN_HEAD)));
+    let scene = Scene::split(&long, MIN_HEAD, 1);
+    assert_eq!(scene.hashes.len(), 1 + 3);
+    assert_eq!(scene.ask(PLENTY).unwrap().output, plain(&long).output);
+}
+
+#[test]
+fn a_batch_in_blobs_is_answered_and_paid_as_the_whole_batch() {
+    for transfers in [&[2][..], &[0, 0, 0], &[3, 0, 1], &[1; 20]] {
+        let batch = batch(transfers);
+        let (scene, whole) = (Scene::cut(&batch), plain(&batch));
+        assert_eq!(scene.calldata.len(), 18 + 588 * transfers.len() + 8);
+        let answer = scene.ask(PLENTY).unwrap();
+        assert_eq!((answer.output, answer.gas), (whole.output, whole.gas + 2 * 8), "{transfers:?}");
+        // No other way to cut it is one.
+        for at in [MIN_HEAD, batch.len() / 2, batch.len()] {
+            let refused = Scene::split(&batch, at, 0).ask(PLENTY);
+            let expected = 18 + 588 * transfers.len();
+            let (blocks, got) = (transfers.len(), at);
+            let error = BlobTailError::HeadLength { blocks, got, expected };
+            assert_eq!(refused, Err(ExecuteError::BlobTail(error)), "{transfers:?}");
+        }
+    }
+}
+
+#[test]
+fn the_head_of_a_batch_is_looked_at_before_its_blobs_and_after_its_bytes_are_paid_for() {
+    let batch = batch(&[1, 2]);
+    let absent = |at: usize, bit: u8| {
+        let mut scene = Scene::cut(&batch);
+        scene.calldata[at] ^= bit;
+        Scene { held: Held::default(), ..scene }
+    };
+    let missing = Err(ExecuteError::Internal(InternalError::BlobAbsent(FIRST)));
+    assert_eq!(absent(0, 0).ask(PLENTY), missing);
+    let refused = absent(18, 4).ask(PLENTY);
+    assert!(
+        matches!(refused, Err(ExecuteError::BlobTail(BlobTailError::HeadLength { .. }))),
+        "{refused:?}"
+    );
+    let refused = absent(18 + 4 + 3, 1).ask(PLENTY);
+    assert!(
+        matches!(
+            refused,
+            Err(ExecuteError::BlobTail(BlobTailError::RequestOutOfPlace { index: 1, .. }))
+        ),
+        "{refused:?}"
+    );
+    let reserve = 1_000 + 2 * (batch.len() as u64 + 8);
+    for (at, bit) in [(0, 0), (18, 4), (18 + 4 + 3, 1)] {
+        let short = Err(ExecuteError::OutOfGas { got: reserve - 1, reserve });
+        assert_eq!(absent(at, bit).ask(reserve - 1), short);
+    }
+}
+
+#[test]
+fn what_a_head_has_of_a_block_is_what_is_executed_wherever_the_batch_says_it_is() {
+    let batch = batch(&[2, 1, 2]);
+    let scene = Scene::cut(&batch);
+    let output = plain(&batch).output;
+    assert_eq!(scene.ask(PLENTY).unwrap().output, output);
+    // A bit of what a contract reads there, and of where it belongs.
+    for at in (2..scene.calldata.len()).step_by(3) {
+        let mut calldata = scene.calldata.clone();
+        calldata[at] ^= 1 << (at % 8);
+        let answer = Scene { calldata, ..scene.clone() }.ask(PLENTY);
+        assert!(answer.is_err(), "{at}: {answer:?}");
+    }
+    // The parts of two blocks in each other's place.
+    let mut calldata = scene.calldata.clone();
+    let (first, second) = (18 + 12, 18 + 12 + 584);
+    calldata[first..second + 584].rotate_left(584);
+    assert!(Scene { calldata, ..scene.clone() }.ask(PLENTY).is_err());
+    // The boundaries moved, each byte of the batch being somewhere.
+    for shift in [-1_i32, 1, 584] {
+        let mut calldata = scene.calldata.clone();
+        let at = 18 + 4;
+        let offset = u32::from_le_bytes(calldata[at..at + 4].try_into().unwrap());
+        calldata[at..at + 4].copy_from_slice(&(offset.wrapping_add_signed(shift)).to_le_bytes());
+        assert!(Scene { calldata, ..scene.clone() }.ask(PLENTY).is_err(), "{shift}");
+    }
+}
+
+#[test]
+fn two_batches_of_a_transaction_have_blobs_of_their_own() {
+    let (one, other) = (batch(&[1, 1]), batch(&[2, 3]));
+    let (head, tail) = cut(&other).unwrap();
+    let mut second = Scene::of(&head, &tail, 1);
+    let first = Scene::cut(&one);
+    second.held.0.insert(FIRST, first.held.blob(&FIRST).unwrap());
+    let with = |scene: &Scene, first: u8| {
+        let mut calldata = scene.calldata.clone();
+        let at = calldata.len() - 4;
+        calldata[at] = first;
+        Scene { calldata, ..second.clone() }.ask(PLENTY)
+    };
+    assert_eq!(with(&first, 0).unwrap().output, plain(&one).output);
+    assert_eq!(with(&second, 1).unwrap().output, plain(&other).output);
+    // Each with the blob of the other.
+    assert!(with(&first, 1).is_err());
+    assert!(with(&second, 0).is_err());
+}
+
+#[test]
+fn a_contract_reaches_it_with_the_blobs_of_its_own_transaction_and_no_others() {
+    let input = good();
+    let scene = Scene::split(&input, MIN_HEAD, 0);
+    let mut host = Host::new(scene.execute());
+    host.blob_hashes.clone_from(&scene.hashes);
+    let gas = WARM_CALL + plain(&input).gas + 2 * 8;
+    let returned = plain(&input).output.to_vec();
+    let seen = host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY);
+    assert_eq!(seen, Seen { success: true, returned, gas });
+    // The node holds the blob, but the transaction has none, or another one.
+    let failed = Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
+    host.blob_hashes.clear();
+    assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY), failed);
+    let mut held = scene.held.clone();
+    held.0.insert(hash_number(7), to_blobs(&input[MIN_HEAD + 1..])[0].clone().into());
+    let mut host = Host::new(Scene { held, ..scene.clone() }.execute());
+    host.blob_hashes = vec![hash_number(7)];
+    assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY), failed);
+    // Each address understands its own calldata only.
+    host.blob_hashes.clone_from(&scene.hashes);
+    assert!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY).success);
+    assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &input, PLENTY), failed);
+    assert_eq!(host.see(CALL, &scene.calldata, PLENTY), failed);
+    // Where it is not installed there is an account like any other.
+    let seen =
+        Host::new(Execute::default()).see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY);
+    assert!(seen.success && seen.returned.is_empty());
+    assert_eq!(BLOB_EXECUTE_ADDRESS, Address::from_word(B256::from(U256::from(0x103))));
+}
+
+#[test]
+fn a_blob_that_the_node_does_not_hold_is_no_verdict() {
+    let mut scene = Scene::split(&good(), MIN_HEAD, 0);
+    assert!(scene.ask(PLENTY).is_ok());
+    scene.held = Held::default();
+    let absent = InternalError::BlobAbsent(FIRST);
+    assert_eq!(scene.ask(PLENTY), Err(ExecuteError::Internal(absent)));
+    let mut host = Host::new(scene.execute());
+    host.blob_hashes.clone_from(&scene.hashes);
+    let call = TxKind::Call(BLOB_EXECUTE_ADDRESS);
+    let stopped = host.try_transact(call, &scene.calldata, PLENTY).unwrap_err();
+    assert!(stopped.contains(&format!("blob {FIRST} is not here")), "{stopped}");
+}
+
+#[test]
+fn blobs_beyond_those_of_the_transaction_are_refused_before_any_is_looked_for() {
+    let mut scene = Scene::split(&good(), MIN_HEAD, 2);
+    assert!(scene.ask(PLENTY).is_ok());
+    scene.hashes.pop();
+    scene.held = Held::default();
+    assert_eq!(scene.ask(PLENTY), Err(ExecuteError::NoSuchBlob { asked: 3, has: 2 }));
+    scene.hashes.clear();
+    assert_eq!(scene.ask(PLENTY), Err(ExecuteError::NoSuchBlob { asked: 3, has: 0 }));
+}
+
+#[test]
+fn nothing_is_looked_for_that_the_call_cannot_pay_for() {
+    let input = good();
+    let scene = Scene::split(&input, MIN_HEAD, 0);
+    let reserve = 1_000 + 2 * (input.len() as u64 + 8);
+    let absent = Scene { held: Held::default(), ..scene };
+    let short = Err(ExecuteError::OutOfGas { got: reserve - 1, reserve });
+    assert_eq!(absent.ask(reserve - 1), short);
+    assert!(matches!(absent.ask(reserve), Err(ExecuteError::Internal(_))));
+}
+
+#[test]
+fn a_blob_that_is_not_encoded_as_a_tail_fails_the_call() {
+    let input = good();
+    let scene = Scene::split(&input, MIN_HEAD, 0);
+    assert!(scene.ask(PLENTY).is_ok());
+    let with = |at: usize, byte: u8| {
+        let mut blob = scene.held.blob(&FIRST).unwrap().to_vec();
+        blob[at] = byte;
+        let held = Held([(FIRST, blob.into())].into());
+        Scene { held, ..scene.clone() }.ask(PLENTY).unwrap_err()
+    };
+    let tail = u32::try_from(input.len() - MIN_HEAD).unwrap();
+    assert_eq!(
+        with(64, 1),
+        ExecuteError::BlobTail(BlobTailError::Element { blob: 0, element: 2, got: 1 })
+    );
+    assert_eq!(with(131_071, 1), ExecuteError::BlobTail(BlobTailError::Padding { tail }));
+    // What is a tail, but of another input, is judged as that input.
+    assert!(matches!(with(1, 0xee), ExecuteError::Decode(_) | ExecuteError::Invalid(_)));
+}
+
+#[test]
+fn a_claim_to_a_longer_tail_costs_gas_and_never_memory() {
+    let mut scene = Scene::split(&good(), MIN_HEAD, 0);
+    let claimed = 255 * BLOB_CAPACITY;
+    scene.calldata.truncate(MIN_HEAD);
+    scene.calldata.extend(Trailer::new(claimed, 0).unwrap().encode());
+    assert_eq!(scene.ask(PLENTY), Err(ExecuteError::NoSuchBlob { asked: 255, has: 1 }));
+    scene.hashes = vec![FIRST; 255];
+    let reserve = 1_000 + 2 * (claimed + MIN_HEAD + 8) as u64;
+    assert_eq!(scene.ask(PLENTY), Err(ExecuteError::OutOfGas { got: PLENTY, reserve }));
+}
+
+#[test]
+fn no_mutation_of_a_batch_comes_to_another_end_than_in_calldata() {
+    let good = batch(&[1, 2, 0]);
+    let (mut valid, mut cuts) = (0, 0);
+    for bad in mutations_of_batch(&good, 2_000) {
+        // What cannot be cut cannot be decoded.
+        let execute = Execute { gas: Arc::new(PRICES), ..Execute::default() };
+        let whole = execute.answer(&ExecutionSpecs, &bad, PLENTY);
+        let Some((head, tail)) = cut(&bad) else {
+            assert!(whole.is_err());
+            continue;
+        };
+        cuts += 1;
+        match (whole, Scene::of(&head, &tail, 0).ask(PLENTY)) {
+            (Ok(whole), Ok(split)) => {
+                valid += 1;
+                assert_eq!((whole.output, whole.gas + 16), (split.output, split.gas));
+            }
+            (Err(ExecuteError::OutOfGas { .. }), Err(ExecuteError::OutOfGas { .. })) => {}
+            (whole, split) => assert_eq!(whole, split),
+        }
+    }
+    assert!(valid < cuts && cuts > 500, "{valid} of {cuts}");
+}
+
+#[test]
+fn no_mutation_of_input_or_trailer_comes_to_another_end_than_in_calldata() {
+    let good = good();
+    let mut valid = 0;
+    for bad in mutations(&good, 2_000) {
+        if bad.len() < MIN_HEAD {
+            continue;
+        }
+        let execute = Execute { gas: Arc::new(PRICES), ..Execute::default() };
+        let whole = execute.answer(&ExecutionSpecs, &bad, PLENTY);
+        let split = Scene::split(&bad, MIN_HEAD, 0).ask(PLENTY);
+        match (whole, split) {
+            (Ok(whole), Ok(split)) => {
+                valid += 1;
+                assert_eq!((whole.output, whole.gas + 16), (split.output, split.gas));
+            }
+            (Err(ExecuteError::OutOfGas { .. }), Err(ExecuteError::OutOfGas { .. })) => {}
+            (whole, split) => assert_eq!(whole, split),
+        }
+    }
+    assert!(valid < 2_000);
+    // The trailer, byte by byte.
+    let scene = Scene::split(&good, MIN_HEAD, 0);
+    let output = plain(&good).output;
+    for at in MIN_HEAD..scene.calldata.len() {
+        for bit in 0..8 {
+            let mut calldata = scene.calldata.clone();
+            calldata[at] ^= 1 << bit;
+            let answer = Scene { calldata, ..scene.clone() }.ask(PLENTY);
+            assert!(answer.is_err(), "{at} {bit}: {answer:?} {output}");
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_has_paid_for_the_bytes_that_it_named() {
+    let input = good();
+    let mut scene = Scene::split(&input, MIN_HEAD, 0);
+    let blob = to_blobs(&vec![0xee; input.len() - MIN_HEAD])[0].clone();
+    scene.held = Held([(FIRST, blob.into())].into());
+    let call = Call { calldata: &scene.calldata, blob_hashes: &scene.hashes };
+    let outcome = scene.execute().run_as(&scene.dialect(), call, PLENTY, |_| {});
+    let Refused { held, .. } = outcome.unwrap_err();
+    assert!(held >= 1_000 + 2 * (input.len() as u64 + 8));
+}

@@ -1,0 +1,297 @@
+//! Work that neither the gas of a block nor the bytes of its witness pay for is paid for all the same.
+
+use crate::support::l2::{CHAIN_ID, L2, call};
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, Bytes, U256, keccak256};
+use enshrine_execute::{
+    DeclaredGas, Drake, Execute, ExecuteError, ExecutionSpecs, GasSchedule, Items, Pricing,
+};
+use executor::{ChainSpec, DearWork};
+use revm::bytecode::opcode as op;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use testkit::{ETHER, Forgery, Key, rich_genesis, uniform_storage};
+use wire::{ProtocolFork, StatelessInput};
+
+const FORK: ProtocolFork = ProtocolFork::Osaka;
+const WORKER: Address = Address::repeat_byte(0x77);
+
+fn contract(code: Vec<u8>) -> GenesisAccount {
+    GenesisAccount { nonce: Some(1), code: Some(code.into()), ..Default::default() }
+}
+
+/// What a call costs by its bytes, items and gas alone.
+fn plain_charge(schedule: GasSchedule, calldata: &[u8]) -> u64 {
+    let input = StatelessInput::decode(calldata).unwrap();
+    let declared = DeclaredGas::of_input(calldata.len(), &input);
+    schedule.charge(&declared, input.request.payload.gas_used)
+}
+
+fn used(calldata: &[u8]) -> u64 {
+    StatelessInput::decode(calldata).unwrap().request.payload.gas_used
+}
+
+/// A block in which Alice calls a contract with this code.
+fn block(code: Vec<u8>, input: Vec<u8>, gas: u64) -> Vec<u8> {
+    let l2 = L2::with_genesis(FORK, |genesis| {
+        genesis.alloc.insert(WORKER, contract(code));
+    });
+    let call = Key::named("alice").sign(call(0, WORKER, gas, U256::ZERO, input.into()));
+    l2.build(vec![call]).input().unwrap()
+}
+
+/// The same with a storage in which all paths have 64 branches, each child of which is the same. All of
+/// these slots are read.
+fn shared_nodes(slots: &[u8]) -> Vec<u8> {
+    let mut code = Vec::new();
+    for slot in slots {
+        code.extend([op::PUSH1, *slot, op::SLOAD, op::POP]);
+    }
+    let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
+    genesis.alloc.insert(WORKER, contract(code));
+    let (root, nodes) = uniform_storage();
+    let call = Key::named("alice").sign(call(0, WORKER, 500_000, U256::ZERO, Bytes::new()));
+    let storage_roots = BTreeMap::from([(WORKER, root)]);
+    Forgery { genesis, fork: FORK, storage_roots, nodes, transactions: vec![call] }.input().unwrap()
+}
+
+/// A call with just so much gas succeeds, is charged `gas`, and with one less is out of gas.
+fn assert_costs(execute: &Execute, calldata: &[u8], gas: u64) {
+    let executed = execute.run(calldata, u64::MAX).unwrap();
+    assert_eq!(executed.gas, gas);
+    assert!(executed.reserve >= gas);
+    let enough = execute.run(calldata, executed.reserve).unwrap();
+    assert_eq!((enough.gas, enough.reserve), (gas, executed.reserve));
+    let short =
+        execute.run_as(&ExecutionSpecs, calldata, executed.reserve - 1, |_| {}).unwrap_err();
+    match short.reason {
+        ExecuteError::OutOfGas { got, reserve } => {
+            assert!(got == executed.reserve - 1 && reserve > got, "{reserve}");
+            assert!(short.held <= got, "{}", short.held);
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// The places of all nodes on the ways to these slots, where each way has 64 branches: nibbles from the root.
+fn places_of(slots: &[u8]) -> BTreeSet<Vec<u8>> {
+    let mut places = BTreeSet::new();
+    for slot in slots {
+        let nibbles: Vec<u8> = keccak256(U256::from(*slot).to_be_bytes::<32>())
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 0xf])
+            .collect();
+        places.extend((0..=64).map(|depth| nibbles[..depth].to_vec()));
+    }
+    places
+}
+
+/// What carrying a node once more would cost.
+fn carried(node: &Bytes) -> u64 {
+    let Items { witness_byte, item, .. } = Items::DEFAULT;
+    item + witness_byte * (node.len() as u64 + 4)
+}
+
+/// Charges for dear work, and for nothing else.
+#[derive(Debug)]
+struct DearAlone;
+
+impl Pricing for DearAlone {
+    fn bytes(&self, _: u64) -> u64 {
+        0
+    }
+
+    fn reserve(&self, _: &DeclaredGas) -> u64 {
+        0
+    }
+
+    fn charge(&self, _: &DeclaredGas, _: u64) -> u64 {
+        0
+    }
+
+    fn dear_work(&self, work: &DearWork) -> u64 {
+        GasSchedule::DEFAULT.dear_work(work)
+    }
+}
+
+/// Dear work of a batch of two blocks on a storage in which all paths have 64 branches. The first sets these
+/// slots, the second reads those.
+fn dear_work_of_two(set: &[u8], read: &[u8]) -> u64 {
+    // Without calldata, the second program runs.
+    let mut code = vec![op::CALLDATASIZE, op::ISZERO, op::PUSH2, 0, 0, op::JUMPI];
+    for slot in set {
+        code.extend([op::NUMBER, op::NOT, op::PUSH1, *slot, op::SSTORE]);
+    }
+    code.push(op::STOP);
+    let second = u16::try_from(code.len()).unwrap().to_be_bytes();
+    code[3..5].copy_from_slice(&second);
+    code.push(op::JUMPDEST);
+    for slot in read {
+        code.extend([op::PUSH1, *slot, op::SLOAD, op::POP]);
+    }
+    let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
+    genesis.alloc.insert(WORKER, contract(code));
+    let (root, nodes) = uniform_storage();
+    let call = |nonce, input: &'static [u8]| {
+        let call = call(nonce, WORKER, 500_000, U256::ZERO, Bytes::from_static(input));
+        Key::named("alice").sign(call)
+    };
+    let storage_roots = BTreeMap::from([(WORKER, root)]);
+    let transactions = vec![call(0, &[1])];
+    let forgery = Forgery { genesis, fork: FORK, storage_roots, nodes, transactions };
+    let calldata = forgery.batch(&[vec![call(1, &[])]]).unwrap();
+    let execute = Execute { gas: Arc::new(DearAlone), ..Execute::default() };
+    execute.run(&calldata, u64::MAX).unwrap().gas
+}
+
+#[test]
+fn a_node_that_an_earlier_block_of_the_batch_has_written_is_paid_for_when_a_later_one_walks_it() {
+    let (_, nodes) = uniform_storage();
+    let ways = |slots: &[u8]| {
+        let places = places_of(slots);
+        let leaves = places.iter().filter(|path| path.len() == 64).count() as u64;
+        leaves * carried(&nodes[0]) + (places.len() as u64 - leaves) * carried(&nodes[1])
+    };
+    let none = dear_work_of_two(&[1, 2, 3], &[]);
+    for slots in [&[1_u8][..], &[1, 2], &[1, 2, 3]] {
+        // Nothing of these ways is as the witness has it.
+        assert_eq!(dear_work_of_two(&[1, 2, 3], slots), none + ways(slots), "{slots:?}");
+    }
+    // Ways on which nothing was written are those of the witness, and as dear.
+    assert_eq!(dear_work_of_two(&[1, 2, 3], &[9]), none + ways(&[9]));
+    assert!(ways(&[9]) > 64 * 600);
+}
+
+#[test]
+fn a_node_that_stands_at_many_places_is_paid_for_at_each_as_if_it_were_carried_again() {
+    let slots: Vec<u8> = (1..=40).collect();
+    let calldata = shared_nodes(&slots);
+    let places = places_of(&slots);
+    let (leaves, branches): (Vec<_>, Vec<_>) = places.iter().partition(|path| path.len() == 64);
+    let (_, nodes) = uniform_storage();
+    // All nodes have been carried for one place.
+    let again = (branches.len() as u64 - 64) * carried(&nodes[1])
+        + (leaves.len() as u64 - 1) * carried(&nodes[0]);
+    assert!(again > 40 * 60 * 600, "{again}");
+    let covered = used(&calldata) / 4;
+    let expected = plain_charge(GasSchedule::DEFAULT, &calldata) + again - covered;
+    assert_costs(&Execute::default(), &calldata, expected);
+
+    // One price for any byte covers it as well; ethrex's rule does not ask.
+    let flat = Execute { gas: GasSchedule::FLAT.into(), ..Execute::default() };
+    let more = flat.run(&calldata, u64::MAX).unwrap().gas;
+    assert!(more > plain_charge(GasSchedule::FLAT, &calldata) + 16 * 532 * 40 * 50);
+    let ethrex = Execute { gas: GasSchedule::ETHREX.into(), ..Execute::default() };
+    let gas = ethrex.run(&calldata, u64::MAX).unwrap().gas;
+    assert_eq!(gas, plain_charge(GasSchedule::ETHREX, &calldata));
+}
+
+#[test]
+fn a_block_in_which_no_node_stands_twice_is_charged_for_no_repetition() {
+    let calldata = shared_nodes(&[1]);
+    assert_costs(&Execute::default(), &calldata, plain_charge(GasSchedule::DEFAULT, &calldata));
+}
+
+#[test]
+fn contracts_with_equal_storage_are_covered_by_the_gas_that_reading_them_takes() {
+    // Twenty contracts, all of which have the same five slots: their tries are one, carried once.
+    let twin = |number: u8| Address::repeat_byte(0x80 + number);
+    let reader = [[op::PUSH1, 3, op::SLOAD, op::STOP]].concat();
+    let mut code = Vec::new();
+    for number in 0..20 {
+        code.extend([op::PUSH0; 5]);
+        code.extend(
+            [&[op::PUSH20][..], twin(number).as_slice(), &[op::GAS, op::CALL, op::POP]].concat(),
+        );
+    }
+    let l2 = L2::with_genesis(FORK, |genesis| {
+        genesis.alloc.insert(WORKER, contract(code));
+        for number in 0..20 {
+            let storage = (1_u8..=5)
+                .map(|slot| (U256::from(slot).into(), U256::from(u64::MAX).into()))
+                .collect();
+            let account = GenesisAccount { storage: Some(storage), ..contract(reader.clone()) };
+            genesis.alloc.insert(twin(number), account);
+        }
+    });
+    let call = Key::named("alice").sign(call(0, WORKER, 500_000, U256::ZERO, Bytes::new()));
+    let calldata = l2.build(vec![call]).input().unwrap();
+    assert_costs(&Execute::default(), &calldata, plain_charge(GasSchedule::DEFAULT, &calldata));
+}
+
+/// Code that calls a precompile with its calldata `times` times, with this much gas.
+fn calling(precompile: u8, times: usize, gas: u32) -> Vec<u8> {
+    let mut code = vec![op::CALLDATASIZE, op::PUSH0, op::PUSH0, op::CALLDATACOPY];
+    let mut round = vec![op::PUSH0, op::PUSH0, op::CALLDATASIZE, op::PUSH0, op::PUSH1, precompile];
+    round.push(op::PUSH4);
+    round.extend(gas.to_be_bytes());
+    round.extend([op::STATICCALL, op::POP]);
+    code.extend(round.repeat(times));
+    code
+}
+
+#[test]
+fn a_precompile_that_is_dear_is_paid_several_times_and_one_that_is_not_once() {
+    let schedule = GasSchedule::DEFAULT;
+    // ECADD: 150 gas each. SHA-256 of 64 bytes: 84 gas each.
+    for (precompile, gas, is_dear) in [(6_u8, 150, true), (2, 84, false)] {
+        let calldata = block(calling(precompile, 2_000, 100_000), vec![0; 64], 2_000_000);
+        let address = Address::with_last_byte(precompile);
+        let work = 2_000 * schedule.dear_work(&DearWork::Precompile { address, gas });
+        let owed = work.saturating_sub(used(&calldata) / 4);
+        assert_eq!(owed > 0, is_dear, "{precompile}");
+        assert_costs(&Execute::default(), &calldata, plain_charge(schedule, &calldata) + owed);
+        // Who only verifies asks for nothing.
+        let input = StatelessInput::decode(&calldata).unwrap();
+        stateless::verify(&input, &ChainSpec::constant(CHAIN_ID, FORK)).unwrap();
+    }
+}
+
+#[test]
+fn a_precompile_that_fails_is_paid_for_its_work_and_not_for_all_that_it_burns() {
+    // Point evaluation of what is no proof, which burns all of three million gas.
+    let calldata = block(calling(10, 1, 3_000_000), vec![0; 192], 4_000_000);
+    assert!(used(&calldata) > 3_000_000);
+    // At most 50,000 and a little for its bytes, five times over: the gas that is burnt covers it.
+    let plain = plain_charge(GasSchedule::DEFAULT, &calldata);
+    assert_costs(&Execute::default(), &calldata, plain);
+}
+
+#[test]
+fn hashing_is_paid_by_the_word() {
+    let mut code = Vec::new();
+    for _ in 0..500 {
+        code.extend([op::PUSH2, 0x10, 0x00, op::PUSH0, op::KECCAK256, op::POP]);
+    }
+    let calldata = block(code, vec![], 2_000_000);
+    let work = 500 * GasSchedule::DEFAULT.dear_work(&DearWork::Keccak { bytes: 0x1000 });
+    let owed = work - used(&calldata) / 4;
+    let plain = plain_charge(GasSchedule::DEFAULT, &calldata);
+    assert_costs(&Execute::default(), &calldata, plain + owed);
+}
+
+#[test]
+fn a_claim_that_is_refused_is_charged_for_dear_work_too() {
+    let calldata = shared_nodes(&(1..=40).collect::<Vec<_>>());
+    let execute = Execute::default();
+    let executed = execute.run(&calldata, u64::MAX).unwrap();
+    let word = |bytes: [u8; 32]| bytes;
+    let mut claim = Vec::new();
+    for part in [
+        word(executed.verdict.pre_state_root.0),
+        word(executed.verdict.header.state_root.0),
+        word(U256::from(128).to_be_bytes()),
+        // One gas too little.
+        word(U256::from(executed.verdict.header.gas_used - 1).to_be_bytes()),
+        word(U256::from(calldata.len()).to_be_bytes()),
+    ] {
+        claim.extend(part);
+    }
+    claim.extend(&calldata);
+    claim.resize(claim.len().next_multiple_of(32), 0);
+    let answer = execute.answer(&Drake, &claim, u64::MAX).unwrap();
+    assert_eq!(answer.output.last(), Some(&0));
+    assert!(answer.gas > executed.reserve, "{} {}", answer.gas, executed.reserve);
+}

@@ -1,0 +1,253 @@
+//! Other ways to call EXECUTE: the verdict is the same in all of them.
+
+use crate::support::{
+    host::{CALL, Host, Seen, WARM_CALL},
+    l2::{L2, mutations, resealed, without_witness},
+};
+use alloy_primitives::{Address, B256, TxKind, U256};
+use enshrine_execute::{
+    Answer, Call, Dialect, Drake, EXECUTE_ADDRESS, Execute, ExecuteError, Executed, ExecutionSpecs,
+    Flat, Refused,
+};
+use executor::InternalError;
+use std::{borrow::Cow, sync::Arc};
+use wire::{ProtocolFork, StatelessInput};
+
+const PLENTY: u64 = 50_000_000;
+const PRICES: Flat = Flat { base: 1_000, per_byte: 2 };
+
+fn execute() -> Execute {
+    Execute {
+        gas: Arc::new(PRICES),
+        dialects: vec![Arc::new(ExecutionSpecs), Arc::new(Drake)],
+        ..Execute::default()
+    }
+}
+
+/// What a caller of Drake's form claims of a block.
+#[derive(Debug, Clone)]
+struct Claim {
+    pre: B256,
+    post: B256,
+    gas_used: U256,
+}
+
+impl Claim {
+    /// What the input itself says, true or not; the state before is what the chain says.
+    fn of(input: &[u8], pre: B256) -> Self {
+        StatelessInput::decode(input).map_or(
+            Self { pre, post: B256::ZERO, gas_used: U256::ZERO },
+            |input| {
+                let payload = &input.request.payload;
+                Self { pre, post: payload.state_root, gas_used: U256::from(payload.gas_used) }
+            },
+        )
+    }
+
+    /// `abi.encode(pre, post, trace, gasUsed)`, by hand.
+    fn encode(&self, trace: &[u8]) -> Vec<u8> {
+        let mut out = [self.pre, self.post, U256::from(0x80).into(), self.gas_used.into()].concat();
+        out.extend(U256::from(trace.len()).to_be_bytes::<32>());
+        out.extend(trace);
+        out.resize(out.len().next_multiple_of(32), 0);
+        out
+    }
+}
+
+/// A good block, the root of the state before it, and the gas that it and its transactions have.
+fn good() -> (Vec<u8>, B256) {
+    let l2 = L2::new(ProtocolFork::Osaka);
+    let pre = l2.chain.head().header.state_root;
+    (l2.calldata(2), pre)
+}
+
+fn ask(calldata: &[u8], gas: u64) -> Result<(bool, u64), ExecuteError> {
+    let Answer { gas, output } = execute().answer(&Drake, calldata, gas)?;
+    assert_eq!(output.len(), 32);
+    let word = U256::from_be_slice(&output);
+    assert!(word <= U256::ONE);
+    Ok((word == U256::ONE, gas))
+}
+
+#[test]
+fn both_dialects_stand_at_their_addresses_and_by_default_the_first_alone() {
+    let (input, pre) = good();
+    let calldata = Claim::of(&input, pre).encode(&input);
+    let drake = Drake.address();
+    assert_eq!(drake, Address::from_word(B256::from(U256::from(0x102))));
+    let mut host = Host::new(execute());
+    let seen = host.see(CALL, &input, PLENTY);
+    assert!(seen.success && seen.returned.len() == 43);
+    let seen = host.see_at(drake, CALL, &calldata, PLENTY);
+    let gas = WARM_CALL + 1_000 + 2 * calldata.len() as u64 + 42_000;
+    assert_eq!(seen, Seen { success: true, returned: B256::with_last_byte(1).to_vec(), gas });
+    // Each understands its own calldata only.
+    assert!(!host.see(CALL, &calldata, PLENTY).success);
+    assert!(!host.see_at(drake, CALL, &input, PLENTY).success);
+    // Where it is not installed there is an account like any other.
+    let seen = Host::new(Execute::default()).see_at(drake, CALL, &calldata, PLENTY);
+    assert!(seen.success && seen.returned.is_empty());
+}
+
+#[test]
+fn a_true_claim_is_charged_what_was_used_and_a_false_one_the_whole_reserve() {
+    let (input, pre) = good();
+    let claim = Claim::of(&input, pre);
+    let bytes = 1_000 + 2 * claim.encode(&input).len() as u64;
+    let (used, reserve) = (bytes + 42_000, bytes + 50_000);
+    assert_eq!(ask(&claim.encode(&input), PLENTY), Ok((true, used)));
+    for wrong in [
+        Claim { pre: B256::ZERO, ..claim.clone() },
+        Claim { post: B256::ZERO, ..claim.clone() },
+        Claim { gas_used: U256::from(41_999), ..claim.clone() },
+        Claim { gas_used: U256::from(42_001), ..claim.clone() },
+        // The right number in the low bits.
+        Claim { gas_used: U256::from(42_000) + (U256::ONE << 64), ..claim },
+    ] {
+        assert_eq!(ask(&wrong.encode(&input), PLENTY), Ok((false, reserve)), "{wrong:?}");
+    }
+    // A block that is invalid is a claim that is false, and has made work.
+    for (what, bad) in [
+        ("state root", resealed(&input, |input| input.request.payload.state_root = B256::ZERO)),
+        ("witness", without_witness(&input)),
+    ] {
+        let calldata = Claim::of(&bad, pre).encode(&bad);
+        let held = 1_000 + 2 * calldata.len() as u64 + 50_000;
+        assert_eq!(ask(&calldata, PLENTY), Ok((false, held)), "{what}");
+    }
+    // What cannot be decoded has made no work beyond its bytes.
+    let calldata = Claim::of(&input, pre).encode(&input[..600]);
+    let held = 1_000 + 2 * calldata.len() as u64;
+    assert_eq!(ask(&calldata, PLENTY), Ok((false, held)));
+}
+
+#[test]
+fn gas_comes_before_work_in_every_dialect() {
+    let (input, pre) = good();
+    let calldata = Claim::of(&input, pre).encode(&input);
+    let bytes = 1_000 + 2 * calldata.len() as u64;
+    let reserve = bytes + 50_000;
+    assert!(ask(&calldata, reserve).is_ok());
+    let short = |got, reserve| Err(ExecuteError::OutOfGas { got, reserve });
+    assert_eq!(ask(&calldata, reserve - 1), short(reserve - 1, reserve));
+    assert_eq!(ask(&calldata, bytes - 1), short(bytes - 1, bytes));
+    // Bytes are paid for before they are looked at, whatever they are.
+    let junk = vec![0xff; 1_000];
+    assert_eq!(ask(&junk, 2_999), short(2_999, 3_000));
+    assert!(matches!(ask(&junk, 3_000), Err(ExecuteError::Calldata { .. })));
+}
+
+#[test]
+fn calldata_that_is_no_canonical_encoding_fails_the_call() {
+    let (input, pre) = good();
+    let claim = Claim::of(&input, pre);
+    // A trace whose length is no multiple of a word, so that there is padding.
+    assert_ne!(input.len() % 32, 0);
+    let good = claim.encode(&input);
+    assert!(ask(&good, PLENTY).unwrap().0);
+    let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut calldata = good.clone();
+        change(&mut calldata);
+        calldata
+    };
+    for (what, calldata) in [
+        ("empty", vec![]),
+        ("within the head", good[..159].to_vec()),
+        ("another offset", changed(&|bytes| bytes[95] = 0xa0)),
+        ("an offset of 2^64", changed(&|bytes| bytes[64 + 23] = 1)),
+        ("dirty padding", changed(&|bytes| *bytes.last_mut().unwrap() = 1)),
+        ("a word too many", changed(&|bytes| bytes.extend([0; 32]))),
+        ("a byte too many", changed(&|bytes| bytes.push(0))),
+        ("a word too few", changed(&|bytes| bytes.truncate(bytes.len() - 32))),
+        ("without padding", changed(&|bytes| bytes.truncate(160 + input.len()))),
+        ("a length beyond the end", changed(&|bytes| bytes[128] = 0xff)),
+        ("a length of 2^64", changed(&|bytes| bytes[128 + 23] = 1)),
+    ] {
+        let refused = ask(&calldata, PLENTY);
+        assert!(matches!(refused, Err(ExecuteError::Calldata { .. })), "{what}: {refused:?}");
+        let seen = Host::new(execute()).see_at(Drake.address(), CALL, &calldata, PLENTY);
+        assert_eq!(seen, Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY });
+    }
+    // A trace that ends with a word has none.
+    let even = vec![0; 64];
+    assert!(!ask(&claim.encode(&even), PLENTY).unwrap().0);
+}
+
+#[test]
+fn drake_answers_true_just_where_the_call_of_the_execution_specs_succeeds() {
+    let (input, pre) = good();
+    let execute = execute();
+    let (mut valid, mut invalid) = (0, 0);
+    for mutated in mutations(&input, 10_000).chain([input.clone()]) {
+        let verdict = execute.run(&mutated, PLENTY).is_ok();
+        let calldata = Claim::of(&mutated, pre).encode(&mutated);
+        assert_eq!(ask(&calldata, PLENTY).unwrap().0, verdict);
+        if verdict { valid += 1 } else { invalid += 1 }
+    }
+    assert!(valid >= 1 && invalid > 9_000, "{valid} valid, {invalid} invalid");
+}
+
+#[test]
+fn no_input_makes_a_fault_of_ours() {
+    let (input, _) = good();
+    let execute = execute();
+    let mut reasons = std::collections::BTreeSet::new();
+    for mutated in mutations(&input, 10_000) {
+        match execute.run(&mutated, PLENTY) {
+            Err(reason @ (ExecuteError::Internal(_) | ExecuteError::Panic(_))) => {
+                panic!("{reason}")
+            }
+            Err(ExecuteError::Invalid(_)) => reasons.insert("invalid"),
+            Err(ExecuteError::Decode(_)) => reasons.insert("decode"),
+            Err(ExecuteError::Rules(_)) => reasons.insert("rules"),
+            Err(_) => reasons.insert("other"),
+            Ok(_) => reasons.insert("valid"),
+        };
+    }
+    assert!(["invalid", "decode", "rules"].iter().all(|reason| reasons.contains(reason)));
+}
+
+/// Breaks as its calldata says.
+#[derive(Debug)]
+struct Breaking;
+
+impl Dialect for Breaking {
+    fn name(&self) -> &'static str {
+        "breaking"
+    }
+
+    fn address(&self) -> Address {
+        EXECUTE_ADDRESS
+    }
+
+    fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
+        match call.calldata {
+            [0, ..] => Err(InternalError::Executor("the disk is gone".to_owned()).into()),
+            [1, ..] => panic!("an assertion of a library"),
+            calldata => Ok(Cow::Borrowed(calldata)),
+        }
+    }
+
+    fn answer(&self, _: &[u8], outcome: Result<Executed, Refused>) -> Result<Answer, ExecuteError> {
+        let refused = outcome.map(|_| ()).expect_err("nothing here is valid");
+        assert!(!matches!(refused.reason, ExecuteError::Internal(_)), "nobody answers for that");
+        Err(refused.reason)
+    }
+}
+
+#[test]
+fn a_fault_of_ours_stops_the_evm_and_an_assertion_against_the_input_fails_the_call() {
+    let breaking = Execute { dialects: vec![Arc::new(Breaking)], ..execute() };
+    let mut host = Host::new(breaking.clone());
+    let call = TxKind::Call(EXECUTE_ADDRESS);
+    let stopped = host.try_transact(call, &[0], PLENTY).unwrap_err();
+    assert!(stopped.contains("the disk is gone"), "{stopped}");
+    // Its neighbours fail like any other call, and who calls goes on.
+    for calldata in [&[1][..], &[2], &[]] {
+        let seen = host.see(CALL, calldata, PLENTY);
+        assert_eq!(seen, Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY });
+    }
+    let refused = breaking.run_as(&Breaking, &[1], PLENTY, |_| {}).unwrap_err();
+    assert_eq!(refused.reason, ExecuteError::Panic("an assertion of a library".to_owned()));
+    assert_eq!(refused.held, 1_002, "its byte was paid for");
+}

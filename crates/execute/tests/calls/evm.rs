@@ -1,0 +1,259 @@
+//! EXECUTE as contracts see it.
+
+use crate::support::{
+    host::{CALL, CALLER, Host, How, Seen, WARM_CALL, caller_code, push, seen},
+    l2::{L2, resealed, without_witness},
+};
+use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
+use enshrine_execute::{
+    DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, RequestPolicy, Rules,
+};
+use executor::Invalid;
+use revm::{
+    bytecode::opcode as op,
+    context::result::{ExecutionResult, Output},
+};
+use wire::{ProtocolFork, Records, SchemaId, StatelessInput, StatelessResult};
+
+const PLENTY: u64 = 50_000_000;
+const WITHDRAWALS: &[[u8; 44]] = &[[1; 44]];
+const HASHES: &[[u8; 32]] = &[[1; 32]];
+
+fn declared_by(calldata: &[u8]) -> (DeclaredGas, u64) {
+    let input = StatelessInput::decode(calldata).unwrap();
+    let declared = DeclaredGas {
+        transaction_gas: input.request.payload.transactions.len() as u64 * 25_000,
+        ..DeclaredGas::of_input(calldata.len(), &input)
+    };
+    (declared, input.request.payload.gas_used)
+}
+
+/// The reason behind a failed call.
+fn refusal(execute: &Execute, calldata: &[u8]) -> ExecuteError {
+    execute.run(calldata, PLENTY).expect_err("must be refused")
+}
+
+/// A failed call takes all the gas that it was given, returns nothing, and its caller goes on.
+fn assert_burns(execute: &Execute, calldata: &[u8], what: &str) {
+    let seen = Host::new(execute.clone()).see(CALL, calldata, PLENTY);
+    let expected = Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY };
+    assert_eq!(seen, expected, "{what}");
+}
+
+#[test]
+fn a_valid_block_returns_43_bytes_and_costs_what_it_used_by_every_kind_of_call() {
+    for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
+        let calldata = L2::new(fork).calldata(3);
+        let (declared, gas_used) = declared_by(&calldata);
+        let charge = GasSchedule::DEFAULT.charge(&declared, gas_used);
+        for how in [CALL, How::StaticCall, How::DelegateCall] {
+            let seen = Host::new(Execute::on(fork)).see(how, &calldata, PLENTY);
+            assert!(seen.success, "{fork} {how:?}");
+            assert_eq!(seen.gas, WARM_CALL + charge, "{fork} {how:?}");
+            let result = StatelessResult::decode(&seen.returned).unwrap();
+            assert!(result.valid);
+            assert_eq!((result.chain_id, result.schema), (8_079, fork.schema()));
+        }
+    }
+}
+
+#[test]
+fn a_call_with_value_succeeds_and_moves_the_value() {
+    let calldata = L2::new(ProtocolFork::Osaka).calldata(1);
+    let mut host = Host::new(Execute::default());
+    assert!(host.see(How::Call { value: 7 }, &calldata, PLENTY).success);
+    assert_eq!(host.last_balance_of_execute, U256::from(7));
+    // A call that fails gives the value back.
+    assert!(!host.see(How::Call { value: 7 }, &calldata[1..], PLENTY).success);
+    assert_eq!(host.last_balance_of_execute, U256::ZERO);
+}
+
+#[test]
+fn a_constructor_can_call_it() {
+    let calldata = L2::new(ProtocolFork::Osaka).calldata(1);
+    // Initialisation code is program and data in one: copy the data behind the program to memory,
+    // call, and become a contract whose code is the result.
+    let mut program = vec![];
+    let len = u32::try_from(calldata.len()).unwrap().to_be_bytes();
+    let program_len = 46_u8;
+    push(&mut program, &len);
+    push(&mut program, &[program_len]);
+    program.extend([op::PUSH0, op::CODECOPY, op::PUSH1, 43, op::PUSH0]);
+    push(&mut program, &len);
+    program.extend([op::PUSH0]);
+    push(&mut program, EXECUTE_ADDRESS.as_slice());
+    program.extend([op::GAS, op::STATICCALL, op::POP, op::PUSH1, 43, op::PUSH0, op::RETURN]);
+    program.resize(program_len.into(), op::INVALID);
+    // The result starts with a root, which must not start with 0xef (EIP-3541).
+    let root = Execute::default().run(&calldata, PLENTY).unwrap().result.encode();
+    assert_ne!(root[0], 0xef);
+    program.splice(program.len().., calldata);
+    let result = Host::new(Execute::default()).transact(TxKind::Create, &program, 1 << 40);
+    match result.output() {
+        Some(code) if result.is_success() => assert_eq!(code[..], root),
+        _ => panic!("{result:?}"),
+    }
+}
+
+#[test]
+fn at_the_deepest_call_it_works_and_one_deeper_there_is_no_call() {
+    let calldata = L2::new(ProtocolFork::Osaka).calldata(1);
+    // Calls itself with a counter in the first word in front of the calldata, down to zero; then
+    // calls EXECUTE; hands up whatever comes back.
+    let recursive = {
+        let mut code = vec![op::CALLDATASIZE, op::PUSH0, op::PUSH0, op::CALLDATACOPY];
+        code.extend([op::PUSH0, op::MLOAD, op::ISZERO, op::PUSH1, 0, op::JUMPI]);
+        let jump = code.len() - 2;
+        code.extend([op::PUSH1, 1, op::PUSH0, op::MLOAD, op::SUB, op::PUSH0, op::MSTORE]);
+        code.extend([op::PUSH0, op::PUSH0, op::CALLDATASIZE, op::PUSH0, op::PUSH0]);
+        code.extend([op::ADDRESS, op::GAS, op::CALL]);
+        let finish = |code: &mut Vec<u8>| {
+            code.extend([op::POP, op::RETURNDATASIZE, op::PUSH0, op::PUSH0, op::RETURNDATACOPY]);
+            code.extend([op::RETURNDATASIZE, op::PUSH0, op::RETURN]);
+        };
+        finish(&mut code);
+        code[jump] = u8::try_from(code.len()).unwrap();
+        code.push(op::JUMPDEST);
+        code.extend([op::PUSH0, op::PUSH0, op::PUSH1, 32, op::CALLDATASIZE, op::SUB]);
+        code.extend([op::PUSH1, 32, op::PUSH0]);
+        push(&mut code, EXECUTE_ADDRESS.as_slice());
+        code.extend([op::GAS, op::CALL]);
+        finish(&mut code);
+        code
+    };
+    let mut host = Host::new(Execute::default());
+    host.put_code(CALLER, recursive);
+    let mut at_depth = |depth: u64| {
+        let mut data = U256::from(depth).to_be_bytes::<32>().to_vec();
+        data.extend(&calldata);
+        let result = host.transact(TxKind::Call(CALLER), &data, 1 << 60);
+        result.output().cloned().unwrap_or_default()
+    };
+    assert_eq!(at_depth(0).len(), StatelessResult::LEN);
+    // The transaction's own frame is the first of 1,024 below the limit; EXECUTE takes the last.
+    assert_eq!(at_depth(1_023).len(), StatelessResult::LEN);
+    assert!(at_depth(1_024).is_empty());
+}
+
+#[test]
+fn one_gas_short_of_the_reserve_is_refused_and_exactly_the_reserve_succeeds() {
+    let calldata = L2::new(ProtocolFork::Osaka).calldata(3);
+    let (declared, gas_used) = declared_by(&calldata);
+    for (_, gas) in GasSchedule::NAMED {
+        let execute = Execute { gas: gas.into(), ..Execute::default() };
+        let reserve = gas.reserve(&declared);
+        let charge = gas.charge(&declared, gas_used);
+        assert!(charge <= reserve);
+        let enough = Host::new(execute.clone()).see(CALL, &calldata, reserve);
+        assert!(enough.success);
+        assert_eq!(enough.gas, WARM_CALL + charge);
+        let short = Host::new(execute.clone()).see(CALL, &calldata, reserve - 1);
+        let expected = Seen { success: false, returned: vec![], gas: WARM_CALL + reserve - 1 };
+        assert_eq!(short, expected);
+        assert_eq!(
+            execute.run(&calldata, reserve - 1).unwrap_err(),
+            ExecuteError::OutOfGas { got: reserve - 1, reserve }
+        );
+    }
+}
+
+#[test]
+fn every_kind_of_refusal_burns_the_gas_of_the_call_and_lets_the_caller_go_on() {
+    let l2 = L2::new(ProtocolFork::Osaka);
+    let good = l2.calldata(2);
+    let execute = Execute::default();
+    assert!(execute.run(&good, PLENTY).is_ok());
+
+    let mut undecodable = good.clone();
+    undecodable.pop();
+    undecodable.pop();
+    undecodable.truncate(600);
+    assert!(matches!(refusal(&execute, &undecodable), ExecuteError::Decode(_)));
+    assert_burns(&execute, &undecodable, "undecodable");
+    assert_burns(&execute, &[], "empty calldata");
+
+    let old = Execute { forks: vec![ProtocolFork::Amsterdam], ..Execute::default() };
+    assert_eq!(refusal(&old, &good), ExecuteError::Schema(SchemaId::OSAKA));
+    assert_burns(&old, &good, "schema that is not accepted");
+
+    let withdrawing = resealed(&good, |input| {
+        input.request.payload.withdrawals = Records::new(WITHDRAWALS);
+    });
+    assert!(matches!(refusal(&execute, &withdrawing), ExecuteError::Rules(_)));
+    assert_burns(&execute, &withdrawing, "withdrawals on an L2");
+
+    let wrong_state = resealed(&good, |input| input.request.payload.state_root = keccak256("no"));
+    assert!(matches!(
+        refusal(&execute, &wrong_state),
+        ExecuteError::Invalid(Invalid::Commitment { what: "state root", .. })
+    ));
+    assert_burns(&execute, &wrong_state, "wrong state root");
+
+    let blind = without_witness(&good);
+    assert!(matches!(refusal(&execute, &blind), ExecuteError::Invalid(Invalid::State(_))));
+    assert_burns(&execute, &blind, "no witness");
+}
+
+#[test]
+fn the_l2_rules_refuse_blobs_and_withdrawals_and_the_l1_profile_does_not_ask() {
+    let good = L2::new(ProtocolFork::Osaka).calldata(1);
+    let cases: [(&str, Vec<u8>); 4] = [
+        ("blob_gas_used", resealed(&good, |i| i.request.payload.blob_gas_used = 131_072)),
+        ("excess_blob_gas", resealed(&good, |i| i.request.payload.excess_blob_gas = 1)),
+        (
+            "versioned hashes",
+            resealed(&good, |i| i.request.versioned_hashes = Records::new(HASHES)),
+        ),
+        (
+            "withdrawals",
+            resealed(&good, |i| i.request.payload.withdrawals = Records::new(WITHDRAWALS)),
+        ),
+    ];
+    for (what, calldata) in cases {
+        let l2 = refusal(&Execute::default(), &calldata);
+        assert!(matches!(l2, ExecuteError::Rules(_)) && l2.to_string().contains(what), "{l2}");
+        // Under L1 rules the same blocks fail for what execution finds, not for the rule.
+        let l1 = refusal(&Execute::l1(), &calldata);
+        assert!(matches!(l1, ExecuteError::Invalid(_)), "{what}: {l1}");
+    }
+}
+
+#[test]
+fn execution_requests_are_ignored_unless_the_policy_refuses_them() {
+    use alloy_eips::eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS;
+    let l2 = L2::new(ProtocolFork::Osaka);
+    // Any user can do this: a withdrawal request for one wei.
+    let mut request = [7; 56];
+    request[48..].fill(0);
+    let tx = crate::support::l2::call(
+        0,
+        WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+        300_000,
+        U256::ONE,
+        Bytes::copy_from_slice(&request),
+    );
+    let block = l2.build(vec![testkit::Key::named("alice").sign(tx)]);
+    let calldata = block.input().unwrap();
+    let input = StatelessInput::decode(&calldata).unwrap();
+    assert_eq!(input.request.execution_requests.withdrawals.len(), 1);
+    assert!(Execute::default().run(&calldata, PLENTY).is_ok());
+    let strict =
+        Execute { rules: Rules::L2 { requests: RequestPolicy::Refuse }, ..Execute::default() };
+    assert!(matches!(refusal(&strict, &calldata), ExecuteError::Rules(_)));
+    assert!(strict.run(&l2.calldata(1), PLENTY).is_ok());
+}
+
+#[test]
+fn what_a_contract_sees_in_a_create_is_what_a_call_returns() {
+    // The helper that the tests above rely on reports success, gas and data of a call as they are:
+    // checked against a precompile whose answer is known.
+    let mut host = Host::new(Execute::default());
+    let identity = Address::with_last_byte(4);
+    host.put_code(CALLER, caller_code(identity, CALL, 10_000));
+    let result = host.transact(TxKind::Call(CALLER), &[1, 2, 3], 1 << 40);
+    let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
+        panic!("{result:?}");
+    };
+    let identity = Seen { success: true, returned: vec![1, 2, 3], gas: WARM_CALL + 15 + 3 };
+    assert_eq!(seen(CALL, &output), identity);
+}

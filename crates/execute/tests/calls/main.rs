@@ -1,0 +1,12 @@
+//! Calls of EXECUTE: verdicts, prices, dialects, attacks.
+
+mod batch;
+mod blob_tail;
+mod circumstances;
+mod dear_work;
+mod dialects;
+mod evm;
+mod pricing;
+#[path = "../support/mod.rs"]
+mod support;
+mod unmetered;
