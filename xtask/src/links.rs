@@ -1,4 +1,4 @@
-//! Links of documents to files and headings of the repository.
+//! Links of documents to files and headings of the repository, and the files that they name.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,13 +13,15 @@ struct Document {
     anchors: HashSet<String>,
     /// Target and line of each link.
     links: Vec<(String, usize)>,
+    /// What stands there as code and may be the path of a file, and its line.
+    paths: Vec<(String, usize)>,
 }
 
-/// A link that leads nowhere: file, line, and what is wrong.
+/// A link that leads nowhere, or a file that is named and not there: file, line, and what is wrong.
 pub(crate) type Broken = (PathBuf, usize, String);
 
 /// The broken ones among the links of Markdown `documents` (path and text) to one another and to other
-/// `files`. Links to the web are not followed.
+/// `files`, and the paths that they name in folders of the repository. Links to the web are not followed.
 pub(crate) fn broken(documents: &[(PathBuf, String)], files: &[PathBuf]) -> Vec<Broken> {
     let read: HashMap<_, _> =
         documents.iter().map(|(path, text)| (path.as_path(), Document::of(text))).collect();
@@ -30,6 +32,13 @@ pub(crate) fn broken(documents: &[(PathBuf, String)], files: &[PathBuf]) -> Vec<
         for (target, line) in &read[path.as_path()].links {
             if let Some(what) = wrong(path, target, &read, &known) {
                 found.push((path.clone(), *line, what));
+            }
+        }
+        for (named, line) in &read[path.as_path()].paths {
+            let first = Path::new(named).components().next();
+            let is_ours = first.is_some_and(|first| known.contains(Path::new(&first)));
+            if is_ours && !known.contains(Path::new(named.trim_end_matches('/'))) {
+                found.push((path.clone(), *line, format!("there is no {named}")));
             }
         }
     }
@@ -88,6 +97,12 @@ impl Document {
         let mut counts: HashMap<String, usize> = HashMap::new();
         let mut heading: Option<String> = None;
         for (event, range) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
+            let line = || 1 + text[..range.start].matches('\n').count();
+            if let Event::Code(part) = &event
+                && is_path(part)
+            {
+                document.paths.push((part.to_string(), line()));
+            }
             match event {
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
                 Event::End(TagEnd::Heading(_)) => {
@@ -103,14 +118,19 @@ impl Document {
                     }
                 }
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                    let line = 1 + text[..range.start].matches('\n').count();
-                    document.links.push((dest_url.into_string(), line));
+                    document.links.push((dest_url.into_string(), line()));
                 }
                 _ => {}
             }
         }
         document
     }
+}
+
+/// Whether a piece of code may be the path of a file in a folder.
+fn is_path(code: &str) -> bool {
+    let is_part = |char: char| char.is_ascii_alphanumeric() || "/._-".contains(char);
+    code.contains('/') && !code.starts_with(['/', '.']) && code.chars().all(is_part)
 }
 
 /// The name by which a heading is linked to: as GitHub makes it, and mdBook.
@@ -149,6 +169,15 @@ mod tests {
                     [6](b.md#execute-and-more) [7](b.md#twice) [8](b.md#twice-1) [9](https://x.org/no.md#no)\n\
                     | [10](../crates/x/src/lib.rs) |\n";
         assert_eq!(broken_in(text), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_that_is_named_in_a_folder_of_ours_is_there() {
+        let text = "`crates/x/src/lib.rs`, `crates/x/`, `src/main.rs`, `crates/<name>`, `a/b`, `/crates/y`\n\
+                    ```\ncrates/y\n```\n";
+        assert_eq!(broken_in(text), [""; 0]);
+        let text = "Here\nis `crates/y/lib.rs`.";
+        assert_eq!(broken_in(text), ["docs/a.md:2 there is no crates/y/lib.rs"]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use executor::{
 };
 use revm::Database as _;
 use stateless::check_access_list_size;
+use std::collections::HashSet;
 use store::{Block, Changes, ExecutedBlock};
 use wire::{OwnedWitness, ProtocolFork};
 
@@ -137,7 +138,9 @@ impl State {
                 return Ok(BuiltBlock { executed, witness: None, used: None, rejected });
             };
             rejected.push(surplus);
-            offered.retain(|(index, _)| rejected.iter().all(|left| left.index != *index));
+            // A pool may offer thousands, of which a block holds some tens.
+            let out: HashSet<usize> = rejected.iter().map(|left| left.index).collect();
+            offered.retain(|(index, _)| !out.contains(index));
         }
     }
 
@@ -213,8 +216,9 @@ impl State {
                     too_long += 1;
                     if too_long <= MOST_TOO_LONG {
                         all_rejected.retain(|(_, reason)| reason.is_final());
-                        let is_out = |index| all_rejected.iter().any(|(out, _)| *out == index);
-                        offered = all.iter().copied().filter(|(it, _)| !is_out(*it)).collect();
+                        let out: HashSet<usize> =
+                            all_rejected.iter().map(|(index, _)| *index).collect();
+                        offered = all.iter().copied().filter(|(it, _)| !out.contains(it)).collect();
                         cut = false;
                     } else {
                         offered.clear();

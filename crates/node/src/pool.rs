@@ -243,8 +243,21 @@ impl Pool {
     /// The nonce behind those of a sender that follow each other from `next` on.
     pub fn next_nonce(&self, sender: Address, next: u64) -> u64 {
         let Some(nonces) = self.by_sender.get(&sender) else { return next };
+        // None is missing, mostly, and then none needs to be looked at.
+        if let (Some((&first, _)), Some((&last, _))) =
+            (nonces.first_key_value(), nonces.last_key_value())
+            && first == next
+            && last - first == nonces.len() as u64 - 1
+        {
+            return last.saturating_add(1);
+        }
         let run = nonces.range(next..).zip(next..).take_while(|((nonce, _), at)| *nonce == at);
         next + run.count() as u64
+    }
+
+    /// How many of a sender there are.
+    pub fn count_of(&self, sender: Address) -> usize {
+        self.by_sender.get(&sender).map_or(0, BTreeMap::len)
     }
 
     /// Whether a sender has a transaction with this nonce here.

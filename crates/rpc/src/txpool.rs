@@ -12,11 +12,13 @@ type ByNonce<T> = BTreeMap<String, T>;
 pub(crate) fn register(methods: &mut Registry<Api>) {
     methods.execute("txpool_status", |api, _| {
         api.node().read(|node| {
-            let (mut pending, mut queued) = (0, 0);
+            let (mut pending, mut queued) = (0_u64, 0_u64);
+            // Counted and not collected: whoever watches a full pool asks for this again and again.
             for sender in node.pool.senders() {
-                let split = split(node, sender)?;
-                pending += split.0.len();
-                queued += split.1.len();
+                let next = node.chain.nonce(sender)?;
+                let run = node.pool.next_nonce(sender, next) - next;
+                pending += run;
+                queued += node.pool.count_of(sender) as u64 - run;
             }
             Ok(json!({ "pending": U64::from(pending), "queued": U64::from(queued) }))
         })
