@@ -138,9 +138,7 @@ impl State {
                 return Ok(BuiltBlock { executed, witness: None, used: None, rejected });
             };
             rejected.push(surplus);
-            // A pool may offer thousands, of which a block holds some tens.
-            let out: HashSet<usize> = rejected.iter().map(|left| left.index).collect();
-            offered.retain(|(index, _)| !out.contains(index));
+            leave_out(&mut offered, &rejected);
         }
     }
 
@@ -186,7 +184,7 @@ impl State {
             )?;
             rejected.extend(surplus);
             let again = rejected.iter().any(|left: &Rejected| left.left_a_mark);
-            offered.retain(|(index, _)| rejected.iter().all(|left| left.index != *index));
+            leave_out(&mut offered, &rejected);
             all_rejected.extend(rejected.into_iter().map(|left| (left.index, left.reason)));
             if again {
                 continue;
@@ -373,6 +371,12 @@ impl State {
         block.pre_state_root = self.root;
         Ok(Executed { executed: ExecutedBlock { block, changes }, surplus, used })
     }
+}
+
+/// Takes what was rejected out of what is offered: thousands, it may be, of which a block holds some tens.
+fn leave_out(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
+    let out: HashSet<usize> = rejected.iter().map(|left| left.index).collect();
+    offered.retain(|(index, _)| !out.contains(index));
 }
 
 /// Reads what the block reads behind its transactions whatever these do, so that it is counted before
