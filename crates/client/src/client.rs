@@ -135,8 +135,9 @@ fn node_url(url: &str) -> Result<reqwest::Url, ClientError> {
         .parse()
         .map_err(|error: <reqwest::Url as core::str::FromStr>::Err| bad(error.to_string()))?;
     if !["http", "https"].contains(&parsed.scheme()) {
-        return Err(bad("it begins with neither http:// nor https://, where providers of WebSocket answer as well"
-                .to_owned()));
+        let reason = "it begins with neither http:// nor https://, by which providers of WebSocket \
+                      can be asked as well";
+        return Err(bad(reason.to_owned()));
     }
     Ok(parsed)
 }

@@ -169,13 +169,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             Ok((calldata.len(), execute.run(&calldata, u64::MAX)?))
         });
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
-        let cause = outcome.as_ref().err().map(Cause::of);
-        let Some(finding) = cause.as_ref().map_or(Some(Finding::Valid), Finding::of) else {
-            let reason = outcome.as_ref().map_or_else(told, |_| String::new());
-            bail!("{path}: {reason}: nothing is said about the block")
+        let finding = match &outcome {
+            Ok(_) => Finding::Valid,
+            Err(error) => {
+                let cause = Cause::of(error);
+                let Some(finding) = Finding::of(&cause) else {
+                    bail!("{path}: {}: nothing is said about the block", told(error))
+                };
+                next.extend(cause.next(finding));
+                finding
+            }
         };
         findings.insert(finding);
-        next.extend(cause.and_then(|cause| cause.next(finding)));
         if arguments.json {
             documents.push(document(&path, finding, &outcome, milliseconds));
         } else {
