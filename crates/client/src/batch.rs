@@ -183,6 +183,11 @@ pub(crate) fn is_busy(response: &Response) -> bool {
     matches!(&response.payload, ResponsePayload::Failure(error) if error.is_retry_err())
 }
 
+/// Whether a node has too much to do for one of the requests that it answers.
+pub(crate) fn is_any_busy(packet: &ResponsePacket) -> bool {
+    packet.responses().iter().any(is_busy)
+}
+
 /// Whether a node has too much to do for each request of a batch: what it has answered of one is kept.
 fn is_busy_as_a_whole(packet: &ResponsePacket) -> bool {
     match packet {

@@ -1,6 +1,6 @@
 //! A node as it is asked.
 
-use crate::{ClientError, Http, Options};
+use crate::{ClientError, Http, Options, socket::Socket};
 use alloy_json_rpc::{RpcRecv, RpcSend};
 use alloy_provider::{Provider as _, RootProvider};
 use alloy_rpc_client::RpcClient;
@@ -8,13 +8,20 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::mpsc;
 use tokio::runtime::{Builder, Runtime};
 
-/// A node that is asked over HTTP.
+/// A node that is asked over HTTP, or over a WebSocket.
 #[derive(Debug)]
 pub struct Client {
-    http: Http,
+    way: Way,
     provider: RootProvider,
     /// Does the work while somebody waits; `None` only while it is dropped.
     runtime: Option<Runtime>,
+}
+
+/// How requests get to a node.
+#[derive(Debug)]
+enum Way {
+    Http(Http),
+    Socket(Socket),
 }
 
 impl Client {
@@ -28,7 +35,8 @@ impl Client {
     }
 
     /// A client of a node with several addresses, which are asked in turn, that sends these headers
-    /// (name and value) with each request. Nothing is sent yet.
+    /// (name and value) with each request. A WebSocket has one address and takes no headers. Nothing is
+    /// sent yet.
     ///
     /// # Errors
     ///
@@ -54,19 +62,46 @@ impl Client {
             };
             map.append(name, value);
         }
-        let http = Http::new(parsed, map, options)?;
+        let way = match parsed.iter().find(|url| url.scheme().starts_with("ws")) {
+            None => Way::Http(Http::new(parsed, map, options)?),
+            Some(url) => {
+                let reason = match (parsed.len(), map.is_empty()) {
+                    (1, true) => None,
+                    (1, false) => Some("headers go with requests over HTTP only"),
+                    _ => Some("a WebSocket cannot be one of several addresses"),
+                };
+                if let Some(reason) = reason {
+                    let reason = reason.to_owned();
+                    return Err(ClientError::Url { url: url.to_string(), reason });
+                }
+                Way::Socket(Socket::new(url.clone(), options))
+            }
+        };
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("json-rpc-client")
             .enable_all()
             .build()?;
-        let provider = RootProvider::new(RpcClient::new(http.clone(), true));
-        Ok(Self { http, provider, runtime: Some(runtime) })
+        let provider = RootProvider::new(match &way {
+            Way::Http(http) => RpcClient::new(http.clone(), true),
+            Way::Socket(socket) => RpcClient::new(socket.clone(), true),
+        });
+        Ok(Self { way, provider, runtime: Some(runtime) })
     }
 
     /// Where the node answers.
     pub fn url(&self) -> &str {
-        self.http.url().as_str()
+        match &self.way {
+            Way::Http(http) => http.url().as_str(),
+            Way::Socket(socket) => socket.url().as_str(),
+        }
+    }
+
+    fn http(&self) -> Result<Http, ClientError> {
+        match &self.way {
+            Way::Http(http) => Ok(http.clone()),
+            Way::Socket(socket) => Err(ClientError::NoPages(socket.url().to_string())),
+        }
     }
 
     /// The provider that bindings of contracts and typed methods go through.
@@ -109,9 +144,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Http`].
+    /// [`ClientError::Http`]; [`ClientError::NoPages`] over a WebSocket.
     pub fn post(&self, body: impl Into<Vec<u8>>) -> Result<Vec<u8>, ClientError> {
-        let (http, body) = (self.http.clone(), body.into());
+        let (http, body) = (self.http()?, body.into());
         Ok(self.wait(async move { http.post(body).await })?)
     }
 }
@@ -121,23 +156,21 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Http`].
+    /// [`ClientError::Http`]; [`ClientError::NoPages`] over a WebSocket.
     pub fn get(&self, path: &str, query: Option<&str>) -> Result<Vec<u8>, ClientError> {
-        let (http, path, query) = (self.http.clone(), path.to_owned(), query.map(str::to_owned));
+        let (http, path, query) = (self.http()?, path.to_owned(), query.map(str::to_owned));
         Ok(self.wait(async move { http.get(&path, query.as_deref()).await })?)
     }
 }
 
-/// The address of a node, if it is one that can be posted to.
+/// The address of a node, if it is one that can be asked.
 fn node_url(url: &str) -> Result<reqwest::Url, ClientError> {
     let bad = |reason: String| ClientError::Url { url: url.to_owned(), reason };
     let parsed: reqwest::Url = url
         .parse()
         .map_err(|error: <reqwest::Url as core::str::FromStr>::Err| bad(error.to_string()))?;
-    if !["http", "https"].contains(&parsed.scheme()) {
-        let reason = "it begins with neither http:// nor https://, by which providers of WebSocket \
-                      can be asked as well";
-        return Err(bad(reason.to_owned()));
+    if !["http", "https", "ws", "wss"].contains(&parsed.scheme()) {
+        return Err(bad("it begins with none of http://, https://, ws:// and wss://".to_owned()));
     }
     Ok(parsed)
 }

@@ -17,6 +17,11 @@ pub enum ClientError {
     /// What was given cannot stand in the head of a request. The value may be a secret.
     #[error("the header {0:?} cannot be sent")]
     Header(String),
+    /// A page is asked for, or what is not JSON-RPC, where only requests of JSON-RPC go.
+    #[error(
+        "{0} is a WebSocket, which has answers to JSON-RPC only: this needs an address of HTTP"
+    )]
+    NoPages(String),
     /// The client itself could not be set up.
     #[error("cannot set up the client: {0}")]
     Setup(#[from] io::Error),
@@ -56,6 +61,17 @@ pub enum HttpError {
         /// The beginning of the answer.
         excerpt: String,
     },
+}
+
+/// Why there is no answer over a WebSocket.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// The answer, or the connection, took too long.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The connection has ended, be it that an answer is longer than the client reads.
+    #[error("the connection ended before the answer, or the answer is longer than {0} bytes")]
+    Ended(usize),
 }
 
 /// An error with its causes: reqwest says only "error sending request" by itself.

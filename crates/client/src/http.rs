@@ -2,7 +2,8 @@
 
 use crate::{
     HttpError,
-    batch::{Batches, is_busy},
+    batch::{Batches, is_any_busy},
+    patience::Patience,
 };
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
@@ -14,15 +15,11 @@ use reqwest::{
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-/// No pause between two tries is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Compute units of a request, as providers count them on average.
-const UNITS_OF_REQUEST: u64 = 17;
 /// No answer that is an error is longer.
 const LONGEST_ERROR: usize = 1 << 16;
 /// Bytes of an answer that an error shows.
@@ -71,8 +68,7 @@ pub struct Http {
     posted: Arc<AtomicUsize>,
     /// Whether any of the addresses has ever answered.
     has_answered: Arc<AtomicBool>,
-    /// Requests that wait because the provider has said that there are too many.
-    throttled: Arc<AtomicU64>,
+    patience: Patience,
     batches: Arc<Batches>,
 }
 
@@ -94,7 +90,7 @@ impl Http {
             options,
             posted: Arc::default(),
             has_answered: Arc::default(),
-            throttled: Arc::default(),
+            patience: Patience::new(&options),
             batches: Arc::default(),
         })
     }
@@ -160,8 +156,8 @@ impl Http {
         request: impl Fn(Url) -> RequestBuilder,
         busy: impl Fn(&ResponsePacket) -> bool,
     ) -> Result<Answer, HttpError> {
-        let mut pause = self.options.first_pause;
-        for _ in 1..self.options.tries {
+        let tries_before_the_last = self.options.tries.saturating_sub(1) as usize;
+        for pause in self.patience.pauses().take(tries_before_the_last) {
             let wait = match self.ask_once(&request).await {
                 Ok(answer @ Answer { status, retry_after, .. }) => {
                     if !is_overloaded(status, &answer.body, &busy) {
@@ -173,8 +169,7 @@ impl Http {
                 Err(error) if may_pass(&error) => pause,
                 Err(error) => return Err(error),
             };
-            self.wait(wait).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.patience.wait(wait).await;
         }
         self.ask_once(&request).await
     }
@@ -183,18 +178,6 @@ impl Http {
     fn is_nobody_there(&self, error: &HttpError) -> bool {
         let is_refused = matches!(error, HttpError::Request(error) if error.is_connect());
         is_refused && self.urls.len() == 1 && !self.has_answered.load(Ordering::Relaxed)
-    }
-
-    /// Waits before the next try; longer, the more others wait too.
-    async fn wait(&self, pause: Duration) {
-        let ahead = self.throttled.fetch_add(1, Ordering::Relaxed);
-        let queue = self.options.units_per_second.map_or(Duration::ZERO, |units| {
-            let units = ahead.saturating_mul(UNITS_OF_REQUEST) as f64 / units.max(1) as f64;
-            Duration::from_secs_f64(units)
-        });
-        let waiting = Waiting(&self.throttled);
-        tokio::time::sleep((pause + queue).min(LONGEST_PAUSE)).await;
-        drop(waiting);
     }
 
     async fn ask_once(
@@ -245,15 +228,6 @@ struct Answer {
     body: Vec<u8>,
 }
 
-/// Counts as waiting until it is dropped.
-struct Waiting<'c>(&'c AtomicU64);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// What servers answer that have too much to do, or stand before one that does not answer.
 const OVERLOADED: [StatusCode; 4] = [
     StatusCode::TOO_MANY_REQUESTS,
@@ -272,10 +246,6 @@ fn is_overloaded(status: StatusCode, body: &[u8], busy: impl Fn(&ResponsePacket)
         return false;
     }
     serde_json::from_slice(body).map_or_else(|_| status.is_server_error(), |packet| busy(&packet))
-}
-
-fn is_any_busy(packet: &ResponsePacket) -> bool {
-    packet.responses().iter().any(is_busy)
 }
 
 /// Whether the same request may succeed a moment later.

@@ -1,4 +1,4 @@
-//! The JSON-RPC client of the house: alloy's provider over HTTP.
+//! The JSON-RPC client of the house: alloy's provider over HTTP, or over a WebSocket.
 //!
 //! [`Client::provider`] is what typed bindings (`sol!(#[sol(rpc)] …)`) and alloy's extensions speak
 //! through; [`Client::request`] is for methods that have none. Whoever is not async [waits](Client::wait)
@@ -13,7 +13,9 @@ mod batch;
 mod client;
 mod error;
 mod http;
+mod patience;
+mod socket;
 
 pub use client::Client;
-pub use error::{ClientError, HttpError};
+pub use error::{ClientError, HttpError, SocketError};
 pub use http::{Http, Options};

@@ -113,6 +113,12 @@ fn a_devnet_is_continued() {
 }
 
 #[test]
+fn a_chain_is_continued_over_a_websocket() {
+    let other = serve(|_| {});
+    check(&other.url().replacen("http", "ws", 1));
+}
+
+#[test]
 fn an_earlier_block_may_be_continued() {
     let other = serve(|_| {});
     prepare(&other.url());

@@ -1,0 +1,128 @@
+//! JSON-RPC over one WebSocket, within bounds.
+
+use crate::{Options, SocketError, batch::is_any_busy, patience::Patience};
+use alloy_json_rpc::{RequestPacket, ResponsePacket, RpcError};
+use alloy_pubsub::{ConnectionHandle, PubSubConnect, PubSubFrontend};
+use alloy_transport::{TransportError, TransportErrorKind, TransportFut, TransportResult};
+use alloy_transport_ws::{WebSocketConfig, WsConnect};
+use core::{
+    future::poll_fn,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll},
+};
+use reqwest::Url;
+use std::sync::Arc;
+use tokio::{sync::Mutex, time::timeout};
+use tower::Service;
+
+/// A node at the other end of a WebSocket, which is connected to by the first request, and again by the
+/// next one after the connection has ended; a transport of alloy's.
+#[derive(Debug, Clone)]
+pub(crate) struct Socket {
+    url: Url,
+    connection: Arc<Mutex<Option<PubSubFrontend>>>,
+    /// Whether there ever was a connection.
+    has_connected: Arc<AtomicBool>,
+    options: Options,
+    patience: Patience,
+}
+
+impl Socket {
+    pub(crate) fn new(url: Url, options: Options) -> Self {
+        Self {
+            url,
+            connection: Arc::default(),
+            has_connected: Arc::default(),
+            options,
+            patience: Patience::new(&options),
+        }
+    }
+
+    pub(crate) const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Sends requests as often as it takes.
+    async fn exchange(&self, requests: RequestPacket) -> TransportResult<ResponsePacket> {
+        let tries_before_the_last = self.options.tries.saturating_sub(1) as usize;
+        for pause in self.patience.pauses().take(tries_before_the_last) {
+            match self.exchange_once(requests.clone()).await {
+                Ok(answer) if !is_any_busy(&answer) => return Ok(answer),
+                // Nothing listens there: the address is wrong, more likely than not.
+                Err(error) if !self.has_connected.load(Ordering::Relaxed) => return Err(error),
+                Ok(_) | Err(_) => self.patience.wait(pause).await,
+            }
+        }
+        self.exchange_once(requests).await
+    }
+
+    async fn exchange_once(&self, requests: RequestPacket) -> TransportResult<ResponsePacket> {
+        let Options { timeout: limit, longest_answer, .. } = self.options;
+        let answer = timeout(limit, async {
+            let connection = self.connect().await?;
+            let answer = connection.send_packet(requests).await;
+            answer.map_err(|error| match error {
+                RpcError::Transport(kind) if kind.is_backend_gone() => {
+                    TransportErrorKind::custom(SocketError::Ended(longest_answer))
+                }
+                error => error,
+            })
+        });
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(TransportErrorKind::custom(SocketError::Timeout(limit))),
+        }
+    }
+
+    /// The connection that there is, or a new one.
+    async fn connect(&self) -> TransportResult<PubSubFrontend> {
+        let mut connection = self.connection.lock().await;
+        if let Some(connection) = connection.as_mut() {
+            // Ready as long as it has not ended.
+            let ready = poll_fn(|context| connection.poll_ready(context)).await;
+            if ready.is_ok() {
+                return Ok(connection.clone());
+            }
+        }
+        let config = WebSocketConfig::default().max_message_size(Some(self.options.longest_answer));
+        let config = config.max_frame_size(Some(self.options.longest_answer));
+        let made =
+            Once(WsConnect::new(self.url.as_str()).with_config(config)).into_service().await?;
+        self.has_connected.store(true, Ordering::Relaxed);
+        Ok(connection.insert(made).clone())
+    }
+}
+
+impl Service<RequestPacket> for Socket {
+    type Response = ResponsePacket;
+    type Error = TransportError;
+    type Future = TransportFut<'static>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, requests: RequestPacket) -> Self::Future {
+        let socket = self.clone();
+        Box::pin(async move { socket.exchange(requests).await })
+    }
+}
+
+/// A connection that is not made again behind the back of those who wait for answers: each of them counts
+/// his own tries, and what one of them gets too much of shall not be asked for without end.
+#[derive(Debug, Clone)]
+struct Once(WsConnect);
+
+impl PubSubConnect for Once {
+    fn is_local(&self) -> bool {
+        self.0.is_local()
+    }
+
+    async fn connect(&self) -> TransportResult<ConnectionHandle> {
+        self.0.connect().await
+    }
+
+    async fn try_reconnect(&self) -> TransportResult<ConnectionHandle> {
+        Err(TransportErrorKind::non_retryable_str("the connection has ended"))
+    }
+}

@@ -1,0 +1,38 @@
+//! The client against servers of a few lines, which answer as they are told.
+
+mod http;
+mod socket;
+
+use enshrine_client::{Client, ClientError, Options};
+
+fn tries(tries: u32) -> Options {
+    Options { tries, first_pause: core::time::Duration::from_millis(1), ..Options::default() }
+}
+
+#[test]
+fn only_addresses_of_http_and_of_websockets_are_taken() {
+    for bad in ["", "localhost:8545", "ftp://localhost", "wsx://localhost", "not a url"] {
+        let refused = Client::new(bad, Options::default());
+        assert!(matches!(refused, Err(ClientError::Url { .. })), "{bad}: {refused:?}");
+    }
+    for good in
+        ["http://localhost:8545", "https://localhost", "ws://localhost", "wss://localhost/key"]
+    {
+        assert!(Client::new(good, Options::default()).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn a_websocket_stands_alone_and_takes_no_headers() {
+    let (http, ws) = ("http://localhost", "ws://localhost");
+    let header = [("x-key".to_owned(), "secret".to_owned())];
+    assert!(Client::of_several(&[http, http], &header, Options::default()).is_ok());
+    assert!(Client::of_several(&[ws], &[], Options::default()).is_ok());
+    for (urls, headers) in [(&[ws][..], &header[..]), (&[ws, ws], &[]), (&[http, ws], &[])] {
+        let refused = Client::of_several(urls, headers, Options::default());
+        assert!(
+            matches!(&refused, Err(ClientError::Url { url, .. }) if url.starts_with(ws)),
+            "{refused:?}"
+        );
+    }
+}
