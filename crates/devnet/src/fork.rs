@@ -153,8 +153,8 @@ impl Remote {
         })
     }
 
-    /// Asks for accounts and slots that will be needed, all at once. A slot that is not answered is asked
-    /// for again by who needs it.
+    /// Asks for accounts and slots that will be needed, all at once. A slot that is refused is asked for
+    /// again by who needs it.
     pub(crate) fn fetch(
         &self,
         addresses: impl Iterator<Item = Address>,
@@ -178,8 +178,11 @@ impl Remote {
                                 Answer::Account(address, account(&node, address, at).await?)
                             }
                             Wanted::Slot(slot) => {
-                                let asked = node.get_storage_at(slot.0, slot.1).block_id(at);
-                                Answer::Slot(slot, asked.await.ok())
+                                match node.get_storage_at(slot.0, slot.1).block_id(at).await {
+                                    Ok(value) => Answer::Slot(slot, Some(value)),
+                                    Err(error) if error.is_error_resp() => Answer::Slot(slot, None),
+                                    Err(error) => return Err(error),
+                                }
                             }
                         })
                     });

@@ -330,6 +330,11 @@ fn a_provider_that_does_not_answer_is_given_up() {
     let asked = json!([account(1), "latest"]);
     let error = client(&devnet).request::<_, Value>("eth_getBalance", asked).unwrap_err();
     assert!(error.to_string().contains("no answer within 0.2 s"), "{error}");
+    // What a block needs of the system contracts is asked for once, with one retry.
+    let posts = silent.posts();
+    let error = client(&devnet).request::<_, Value>("evm_mine", json!([])).unwrap_err();
+    assert!(error.to_string().contains("no answer within 0.2 s"), "{error}");
+    assert_eq!(silent.posts() - posts, 2);
     // What is known here is still told.
     let number: U256 = client(&devnet).request("eth_blockNumber", json!([])).unwrap();
     assert_eq!(number, U256::ONE);
