@@ -3,8 +3,13 @@
 //!
 //! There are no slots behind it. Each second since the genesis counts as one, so that, as everywhere, the
 //! slot of a block follows from its timestamp, the genesis time and the length of a slot.
+//! Blobs are given as JSON, or as SSZ to whoever prefers that: as a list of elements of fixed length they are
+//! their bytes, one behind the other.
 
-use crate::{Api, RpcError, server::MorePages};
+use crate::{
+    Api, RpcError,
+    server::{Content, MorePages, PageRequest},
+};
 use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockNumberOrTag, eip4844::DATA_GAS_PER_BLOB};
 use alloy_primitives::B256;
@@ -62,23 +67,23 @@ impl From<RpcError> for Refusal {
 }
 
 impl MorePages for BeaconPages {
-    fn page(&self, path: &str, query: Option<&str>) -> Option<(u16, Value)> {
-        let answer = match path {
-            "/eth/v1/beacon/genesis" => self.genesis(),
-            "/eth/v1/config/spec" => Ok(json!({ "data": {
+    fn page(&self, request: &PageRequest<'_>) -> Option<(u16, Content)> {
+        let answer = match request.path {
+            "/eth/v1/beacon/genesis" => self.genesis().map(Content::Json),
+            "/eth/v1/config/spec" => Ok(Content::Json(json!({ "data": {
                 "SECONDS_PER_SLOT": SLOT.to_string(),
                 "MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS": RETENTION.to_string(),
-            } })),
-            _ if path.starts_with(SIDECARS) => Err(Refusal {
+            } }))),
+            path if path.starts_with(SIDECARS) => Err(Refusal {
                 status: 410,
                 message: format!("this endpoint is deprecated: use {BLOBS}{{block_id}}"),
             }),
-            _ => self.blobs(path.strip_prefix(BLOBS)?, query.unwrap_or_default()),
+            path => self.blobs(path.strip_prefix(BLOBS)?, request),
         };
         Some(match answer {
             Ok(answer) => (200, answer),
             Err(Refusal { status, message }) => {
-                (status, json!({ "code": status, "message": message }))
+                (status, Content::Json(json!({ "code": status, "message": message })))
             }
         })
     }
@@ -99,8 +104,8 @@ impl BeaconPages {
         first.ok_or_else(|| Refusal::absent("there is no genesis".to_owned()))
     }
 
-    fn blobs(&self, id: &str, query: &str) -> Result<Value, Refusal> {
-        let wanted = wanted(query)?;
+    fn blobs(&self, id: &str, request: &PageRequest<'_>) -> Result<Content, Refusal> {
+        let wanted = wanted(request.query.unwrap_or_default())?;
         let block = self.block(id)?.ok_or_else(|| Refusal::absent(format!("no block at {id}")))?;
         let finalized = self.0.number_of(BlockNumberOrTag::Finalized);
         let named: u64 =
@@ -118,11 +123,15 @@ impl BeaconPages {
             .iter()
             .filter(|(hash, _)| wanted.is_empty() || wanted.contains(hash))
             .map(|(_, blob)| blob);
-        Ok(json!({
+        if request.wants_bytes() {
+            let bytes: Vec<&[u8]> = chosen.map(|blob| blob.as_slice()).collect();
+            return Ok(Content::Bytes(bytes.concat()));
+        }
+        Ok(Content::Json(json!({
             "execution_optimistic": false,
             "finalized": block.header.number <= finalized,
             "data": chosen.collect::<Vec<_>>(),
-        }))
+        })))
     }
 
     /// The block with this id: `head`, `finalized`, `justified`, `genesis`, the hash of an execution block,

@@ -60,8 +60,8 @@ pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Tellin
 pub use notes::{ExecuteCall, Note, note, take_missed, watch};
 pub use registry::{Context, Registry, overlaid};
 pub use server::{
-    Health, MorePages, Pages, RunningServer, ServeError, ServerConfig, allow_open_files,
-    termination,
+    Content, Health, MorePages, PageRequest, Pages, RunningServer, ServeError, ServerConfig,
+    allow_open_files, termination,
 };
 pub use workers::{Lane, LaneLimits, Overloaded, WorkerOptions, Workers};
 

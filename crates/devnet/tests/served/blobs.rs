@@ -75,16 +75,23 @@ impl Scene {
 
     /// Status and text of a page.
     fn page(&self, path: &str) -> (u16, Value) {
+        let (status, body) = self.page_as(path, "application/json");
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// Status and content of a page for whoever accepts this type.
+    fn page_as(&self, path: &str, accept: &str) -> (u16, Vec<u8>) {
         let address = self.served.url().replace("http://", "");
         let mut stream = TcpStream::connect(&address).unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: {accept}\r\nconnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_default())
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+        let head = std::str::from_utf8(&answer[..end]).unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), answer[end + 4..].to_vec())
     }
 }
 
@@ -195,6 +202,12 @@ fn blobs_are_served_as_a_consensus_client_serves_them() {
             assert_eq!((status, &answer["data"]), (200, &blob));
         }
     }
+    let ssz = scene.page_as(&format!("/eth/v1/beacon/blobs/{slot}"), "application/octet-stream");
+    assert_eq!(ssz, (200, own.blobs[0].to_vec()));
+    assert_eq!(
+        scene.page_as("/eth/v1/beacon/blobs/head", "application/octet-stream"),
+        (200, vec![])
+    );
     let path = format!("/eth/v1/beacon/blobs/{slot}?versioned_hashes={hash}");
     assert_eq!(scene.page(&path).1["data"], json!([]));
     assert_eq!(scene.page("/eth/v1/beacon/blobs/head").1["data"], json!([]));

@@ -10,7 +10,7 @@ mod pages;
 mod signals;
 
 pub use listen::allow_open_files;
-pub use pages::{Health, MorePages, Pages};
+pub use pages::{Content, Health, MorePages, PageRequest, Pages};
 pub use signals::termination;
 
 use jsonrpsee::{

@@ -25,10 +25,51 @@ impl Health for () {
     }
 }
 
-/// Pages in JSON that a node has beside the usual ones.
+/// Pages that a node has beside the usual ones.
 pub trait MorePages: fmt::Debug + Send + Sync {
-    /// Status and content of the page at this path, if there is one.
-    fn page(&self, path: &str, query: Option<&str>) -> Option<(u16, Value)>;
+    /// Status and content of the page that is asked for, if there is one.
+    fn page(&self, request: &PageRequest<'_>) -> Option<(u16, Content)>;
+}
+
+/// What is asked for by GET.
+#[derive(Debug, Clone, Copy)]
+pub struct PageRequest<'r> {
+    /// The path, beginning with a slash.
+    pub path: &'r str,
+    /// What stands behind the question mark.
+    pub query: Option<&'r str>,
+    /// The `Accept` header; empty if there is none.
+    pub accept: &'r str,
+}
+
+impl PageRequest<'_> {
+    /// Whether bytes are wanted rather than JSON: by the weights of the two types, and if those are equal,
+    /// by which is named first (RFC 9110, section 12.5.1).
+    pub fn wants_bytes(&self) -> bool {
+        let weight_of = |wanted| {
+            let ranges = self.accept.split(',').enumerate();
+            let mut named = ranges.filter_map(|(place, range)| {
+                let mut parts = range.split(';').map(str::trim);
+                let is_it = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(wanted));
+                let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok());
+                is_it.then(|| (weight.unwrap_or(1.0_f32), core::cmp::Reverse(place)))
+            });
+            named.next()
+        };
+        match (weight_of(BYTES), weight_of(JSON)) {
+            (Some((weight, _)), None) => weight > 0.0,
+            (bytes, json) => bytes > json,
+        }
+    }
+}
+
+/// What stands on a page.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// A document.
+    Json(Value),
+    /// Bytes, such as SSZ.
+    Bytes(Vec<u8>),
 }
 
 /// The pages of a node: `/` says what it is, `/health` how it is (with status 503 if it does not do its
@@ -46,7 +87,10 @@ pub struct Pages {
 }
 
 /// A page: status, type of the content, and content.
-type Page = (u16, &'static str, String);
+type Page = (u16, &'static str, Vec<u8>);
+
+const JSON: &str = "application/json";
+const BYTES: &str = "application/octet-stream";
 
 /// The node does its work.
 const OK: u16 = 200;
@@ -54,28 +98,31 @@ const OK: u16 = 200;
 const UNAVAILABLE: u16 = 503;
 
 impl Pages {
-    /// The answer to a GET of this path, if there is a page.
-    fn get(&self, path: &str, query: Option<&str>) -> Option<Page> {
-        match path {
+    /// The answer to a GET, if there is a page.
+    fn get(&self, request: &PageRequest<'_>) -> Option<Page> {
+        match request.path {
             "/" => {
                 let text = format!(
                     "{}\nJSON-RPC by POST or WebSocket at this address; GET /health, /metrics\n",
                     self.name
                 );
-                Some((OK, "text/plain; charset=utf-8", text))
+                Some((OK, "text/plain; charset=utf-8", text.into_bytes()))
             }
             "/health" => {
                 let (is_well, said) = self.health.health();
                 let status = if is_well { OK } else { UNAVAILABLE };
-                Some((status, "application/json", said.to_string()))
+                Some((status, JSON, said.to_string().into_bytes()))
             }
             "/metrics" => {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                Some((OK, kind, self.journal.metrics()))
+                Some((OK, kind, self.journal.metrics().into_bytes()))
             }
             _ => {
-                let (status, content) = self.more.as_ref()?.page(path, query)?;
-                Some((status, "application/json", content.to_string()))
+                let (status, content) = self.more.as_ref()?.page(request)?;
+                Some(match content {
+                    Content::Json(document) => (status, JSON, document.to_string().into_bytes()),
+                    Content::Bytes(bytes) => (status, BYTES, bytes),
+                })
             }
         }
     }
@@ -113,10 +160,15 @@ where
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
         // A WebSocket begins with a GET too.
         let is_get = request.method() == "GET" && !request.headers().contains_key("upgrade");
-        let (path, query) = (request.uri().path(), request.uri().query());
-        match is_get.then(|| self.pages.get(path, query)).flatten() {
-            Some((status, kind, text)) => {
-                let mut response = HttpResponse::new(HttpBody::from(text));
+        let accept = request.headers().get("accept").and_then(|value| value.to_str().ok());
+        let wanted = PageRequest {
+            path: request.uri().path(),
+            query: request.uri().query(),
+            accept: accept.unwrap_or_default(),
+        };
+        match is_get.then(|| self.pages.get(&wanted)).flatten() {
+            Some((status, kind, content)) => {
+                let mut response = HttpResponse::new(HttpBody::from(content));
                 if let Ok(status) = status.try_into() {
                     *response.status_mut() = status;
                 }
@@ -126,6 +178,37 @@ where
                 Box::pin(ready(Ok(response)))
             }
             None => Box::pin(self.rpc.call(request)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_given_to_whoever_prefers_them() {
+        let wants_bytes = |accept| PageRequest { path: "/", query: None, accept }.wants_bytes();
+        for accept in [
+            BYTES,
+            "Application/Octet-Stream",
+            "application/octet-stream, application/json",
+            "application/octet-stream;q=1.0,application/json;q=0.9",
+            "application/json; q=0.5, application/octet-stream; q=0.6",
+            "text/html, application/octet-stream",
+        ] {
+            assert!(wants_bytes(accept), "{accept}");
+        }
+        for accept in [
+            "",
+            "*/*",
+            JSON,
+            "application/json, application/octet-stream",
+            "application/octet-stream;q=0.9,application/json;q=1.0",
+            "application/octet-stream;q=0",
+            "application/octet-streams",
+        ] {
+            assert!(!wants_bytes(accept), "{accept}");
         }
     }
 }
