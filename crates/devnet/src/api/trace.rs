@@ -9,11 +9,12 @@ use crate::{
     state::DevnetState,
 };
 use alloy_consensus::Transaction as _;
-use alloy_eips::BlockNumberOrTag;
+use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, map::HashSet};
 use alloy_rpc_types_eth::TransactionInfo;
 use alloy_rpc_types_trace::{
     filter::TraceFilter,
+    opcode::{BlockOpcodeGas, TransactionOpcodeGas},
     parity::{LocalizedTransactionTrace, TraceResults, TraceResultsWithTransactionHash, TraceType},
 };
 use chain::Block;
@@ -22,10 +23,13 @@ use revm::{
     context::result::{ExecutionResult, HaltReason},
     inspector::NoOpInspector,
 };
-use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
+use revm_inspectors::{
+    opcode::OpcodeGasInspector,
+    tracing::{TracingInspector, TracingInspectorConfig},
+};
 use rpc::RpcError;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 pub(super) const METHODS: &[Method] = &[
     (&["trace_transaction"], transaction),
@@ -34,6 +38,8 @@ pub(super) const METHODS: &[Method] = &[
     (&["trace_replayBlockTransactions"], replay_block),
     (&["trace_replayTransaction"], replay_transaction),
     (&["trace_get"], get),
+    (&["trace_transactionOpcodeGas"], transaction_opcode_gas),
+    (&["trace_blockOpcodeGas"], block_opcode_gas),
 ];
 
 /// Blocks that one `trace_filter` may look at.
@@ -242,6 +248,52 @@ fn replay_transaction(devnet: &DevnetState, args: &mut Args) -> Result<Value, Er
         return Err(internal(format!("transaction {hash} not found")));
     };
     Ok(json!(replayed(devnet, &block, Some(index), &kinds)?.pop()))
+}
+
+/// How often each instruction ran in the transactions of a block, or in one, and for how much gas of its own:
+/// what a call hands on counts for the instructions that are called.
+fn opcode_gas(
+    devnet: &DevnetState,
+    block: &Arc<Block>,
+    only: Option<usize>,
+) -> Result<Vec<TransactionOpcodeGas>, ErrorObjectOwned> {
+    let Some(parent) = devnet.api.chain().state_before(block).map_err(RpcError::from)? else {
+        return Ok(Vec::new());
+    };
+    let wanted = |index| only.is_none_or(|only| only == index);
+    let inspector = OpcodeGasInspector::default();
+    let seen = replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
+        let mut opcode_gas: Vec<_> = mem::take(traced.inspector).opcode_gas_iter().collect();
+        opcode_gas.sort_by(|one, other| one.opcode.cmp(&other.opcode));
+        let transaction_hash = *block.transactions[traced.index].hash();
+        Ok(TransactionOpcodeGas { transaction_hash, opcode_gas })
+    });
+    Ok(seen?.into_iter().map(|(seen, _)| seen).collect())
+}
+
+fn transaction_opcode_gas(
+    devnet: &DevnetState,
+    args: &mut Args,
+) -> Result<Value, ErrorObjectOwned> {
+    let hash: B256 = args.required()?;
+    let Some((block, index)) = devnet.api.chain().transaction(&hash).map_err(RpcError::from)?
+    else {
+        return Ok(Value::Null);
+    };
+    Ok(json!(opcode_gas(devnet, &block, Some(index))?.pop()))
+}
+
+fn block_opcode_gas(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
+    let block = match args.required()? {
+        BlockId::Hash(hash) => devnet.api.block_by_hash(hash.block_hash)?,
+        BlockId::Number(at) => block_at(devnet, at)?,
+    };
+    let Some(block) = block else { return Ok(Value::Null) };
+    Ok(json!(BlockOpcodeGas {
+        block_hash: block.hash,
+        block_number: block.header.number,
+        transactions: opcode_gas(devnet, &block, None)?,
+    }))
 }
 
 /// Who created a contract: the transaction and its sender, from the traces.

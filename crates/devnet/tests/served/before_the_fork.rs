@@ -212,6 +212,7 @@ fn a_transaction_before_the_fork_is_traced_by_the_other_node() {
             ("trace_transaction", json!([hash])),
             ("trace_replayTransaction", json!([hash, ["trace"]])),
             ("trace_get", json!([hash, []])),
+            ("trace_transactionOpcodeGas", json!([hash])),
             ("ots_traceTransaction", json!([hash])),
             ("ots_getTransactionError", json!([hash])),
         ] {

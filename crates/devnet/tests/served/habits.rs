@@ -253,3 +253,49 @@ fn a_dump_holds_earlier_states_if_it_is_asked_to() {
         assert_eq!(balance.is_ok_and(|balance| balance == U256::from(2)), is_there);
     }
 }
+
+#[test]
+fn the_gas_of_all_instructions_and_of_the_transaction_itself_is_what_is_used() {
+    const CALLER: &str = "0x00000000000000000000000000000000000000dd";
+    const INTRINSIC: u64 = 21_000;
+    let served = serve(|_| {});
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    ask(&client, "anvil_setCode", json!([SWAPPER, SWAP]));
+    // Calls the swapper without arguments, with all gas but a 64th, and stops.
+    let call = format!("0x5f5f5f5f5f73{}5af100", &SWAPPER[2..]);
+    ask(&client, "anvil_setCode", json!([CALLER, call]));
+    let hash = ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": CALLER }]));
+    let receipt = ask(&client, "eth_getTransactionReceipt", json!([hash]));
+    let of_transaction = ask(&client, "trace_transactionOpcodeGas", json!([hash]));
+    assert_eq!(of_transaction["transactionHash"], hash);
+    let opcodes = of_transaction["opcodeGas"].as_array().unwrap();
+    let of = |name: &str| opcodes.iter().find(|opcode| opcode["opcode"] == name).unwrap();
+    assert_eq!(of("PUSH0"), &json!({ "opcode": "PUSH0", "count": 10, "gasUsed": 20 }));
+    assert_eq!(of("CALL"), &json!({ "opcode": "CALL", "count": 1, "gasUsed": 2_600 }));
+    assert_eq!(of("SLOAD"), &json!({ "opcode": "SLOAD", "count": 1, "gasUsed": 2_100 }));
+    let gas = opcodes.iter().map(|opcode| opcode["gasUsed"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(gas + INTRINSIC, number(&receipt["gasUsed"]));
+
+    for at in [json!("latest"), receipt["blockNumber"].clone(), receipt["blockHash"].clone()] {
+        let of_block = ask(&client, "trace_blockOpcodeGas", json!([at]));
+        assert_eq!(of_block["blockHash"], receipt["blockHash"]);
+        assert_eq!(of_block["transactions"], json!([of_transaction]));
+    }
+    // Each of two in one block has its own.
+    ask(&client, "evm_setAutomine", json!([false]));
+    for _ in 0..2 {
+        ask(&client, "eth_sendTransaction", json!([{ "from": from, "to": CALLER }]));
+    }
+    ask(&client, "evm_mine", json!([]));
+    let of_block = ask(&client, "trace_blockOpcodeGas", json!(["latest"]));
+    let each: Vec<_> = of_block["transactions"].as_array().unwrap().iter().collect();
+    assert_eq!(each.len(), 2);
+    assert!(each.iter().all(|each| each["opcodeGas"] == of_transaction["opcodeGas"]), "{of_block}");
+
+    let none = json!(format!("{:#066x}", 1));
+    assert!(ask(&client, "trace_transactionOpcodeGas", json!([none])).is_null());
+    assert!(ask(&client, "trace_blockOpcodeGas", json!([none])).is_null());
+    assert!(ask(&client, "trace_blockOpcodeGas", json!(["0x64"])).is_null());
+    let genesis = ask(&client, "trace_blockOpcodeGas", json!(["earliest"]));
+    assert_eq!((&genesis["blockNumber"], &genesis["transactions"]), (&json!(0), &json!([])));
+}
