@@ -3,7 +3,7 @@
 use crate::{Event, Node, NodeError, NodeState, PoolTransaction};
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip4895::Withdrawal;
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{B256, keccak256, map::B256Set};
 use chain::{
     Block, BlockAttributes, BlockWithWitness, BuiltBlock, ChainError, ExecutedBlock, InputLimits,
     InputUse, RecoveredTransaction, Rejection, State, shortest_input,
@@ -263,7 +263,8 @@ impl Node {
             };
             // The builder has kept to what it knew; what the verifier found beyond that makes it fewer of the
             // pool, and in the end none: one that is too dear by itself stays out for good.
-            draft.offered.retain(|it| rejected.iter().all(|(left, _)| left != it.hash()));
+            let left: B256Set = rejected.iter().map(|(left, _)| *left).collect();
+            draft.offered.retain(|it| !left.contains(it.hash()));
             match draft.offered.len() {
                 0 => break (built, rejected, posted),
                 1 if draft.first.is_empty() => {
