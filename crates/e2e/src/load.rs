@@ -1,16 +1,16 @@
 //! An L2 under load: how many transactions it takes, how soon others see them, and how fast they are on
 //! L1 and rebuilt from it. Devnet, sequencer and followers are processes, and share this machine.
 
+mod accepted;
 mod large;
 mod lifted;
 
 use crate::{
     budget::Budget,
-    processes::{
-        Deploying, L2_CHAIN, Rollup, balance, number as head, status, transfer, until, until_safe,
-    },
+    processes::{Deploying, Rollup, balance, number as head, status, transfer, until, until_safe},
     report::Report,
 };
+use accepted::Accepted;
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use client::{Client, Options};
 use eyre::{OptionExt as _, Result, ensure, eyre};
@@ -19,6 +19,7 @@ use lifted::Lifted;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
+    ops::Range,
     sync::atomic::{AtomicBool, Ordering},
     thread::{self, sleep},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -86,17 +87,6 @@ pub(crate) struct Load {
     large: Option<Large>,
 }
 
-/// Transfers that are taken in a second.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Accepted {
-    sequencer: f64,
-    /// By a devnet that makes a block each second, as the sequencer does.
-    devnet: f64,
-    /// By one that makes none.
-    idle_devnet: f64,
-}
-
 /// A line of the table.
 fn row(what: &str, value: impl std::fmt::Display) {
     let value = value.to_string();
@@ -105,13 +95,9 @@ fn row(what: &str, value: impl std::fmt::Display) {
 
 impl Load {
     pub(crate) fn print(&self) {
-        let Accepted { sequencer, devnet, idle_devnet } = self.accepted_per_second;
         let of = |it: Spread| format!("{:.1} / {:.1}", it.p50, it.p99);
         println!("\nAn L2 of processes on this machine, {} transfers", self.transfers);
-        row(
-            "accepted by the sequencer / a devnet / an idle one, per s",
-            format!("{sequencer:.0} / {devnet:.0} / {idle_devnet:.0}"),
-        );
+        self.accepted_per_second.print();
         row("accepted until pending, ms, p50 / p99", of(self.pending_ms));
         row("head of the sequencer until the follower's, ms, p50 / p99", of(self.follower_lag_ms));
         row("deposit on L1 until on L2, blocks", self.deposit_blocks.to_string());
@@ -131,7 +117,8 @@ impl Load {
 
 /// Measures all of it, the last part with so many accounts.
 pub(crate) fn run(accounts: u64, report: &mut Report) -> Result<()> {
-    let mut load = of_a_small_one(report)?;
+    let accepted = accepted::run(report)?;
+    let mut load = of_a_small_one(accepted, report)?;
     load.lifted = Some(lifted::run(report)?);
     if accounts > 0 {
         load.large = Some(large::run(accounts, report)?);
@@ -141,7 +128,7 @@ pub(crate) fn run(accounts: u64, report: &mut Report) -> Result<()> {
 }
 
 /// On an L1 with the limits of mainnet, and with next to no state.
-fn of_a_small_one(report: &mut Report) -> Result<Load> {
+fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
     report.part("An L2 under load");
     let rollup = Rollup::create(Deploying::Plainly, report)?;
     let many = (PAYERS as u64 * TRANSFERS * 2).to_string();
@@ -171,18 +158,7 @@ fn of_a_small_one(report: &mut Report) -> Result<Load> {
     until("a deposit", has(&late))?;
     let deposit_blocks = head(sequencer.client())? - before;
 
-    let raw: Vec<Vec<Bytes>> = payers.iter().map(transfers).collect();
-    let [devnet, idle_devnet] = [&["--block-time", "1"][..], &["--no-mining"]].map(|mining| {
-        let chain = ["--chain-id", &L2_CHAIN.to_string()];
-        let devnet = rollup.devnet(&[mining, &chain].concat())?;
-        for key in &payers {
-            let request = (key.address(), rich(ETHER).balance);
-            devnet.client().request::<_, Value>("anvil_setBalance", request)?;
-        }
-        send_all(devnet.client().url(), &raw)
-    });
-    let (devnet, idle_devnet) = (devnet?, idle_devnet?);
-    report.step("two devnets have taken them all".to_owned());
+    let raw: Vec<_> = payers.iter().map(|payer| transfers(payer, 0..TRANSFERS)).collect();
     // Each deposit was an L1 block, a second later than the one before. Until that time has come the L2, which keeps
     // to L1's clock, has a second more with each L1 block alone.
     until("the time of L1's head", || {
@@ -195,8 +171,7 @@ fn of_a_small_one(report: &mut Report) -> Result<Load> {
     let l1_before = head(rollup.l1.client())?;
     let done = AtomicBool::new(false);
     let begun = Instant::now();
-    let accepted = send_all(sequencer.client().url(), &raw)?;
-    let accepted = Accepted { sequencer: accepted, devnet, idle_devnet };
+    send_all(sequencer.client().url(), &raw)?;
     let bound = Budget::of(sequencer.client())?;
     report.step(format!("the sequencer has taken them all; bound by {}", bound.shown()));
     let follower = rollup.follower_of(&sequencer)?;
@@ -263,14 +238,14 @@ fn stranger(kind: &str, number: u64) -> Address {
     Address::from_word(keccak256(format!("{kind} {number}")))
 }
 
-/// The transfers of an account, each to somebody new.
-fn transfers(payer: &Key) -> Vec<Bytes> {
+/// The transfers of an account with these nonces, each to somebody new.
+fn transfers(payer: &Key, nonces: Range<u64>) -> Vec<Bytes> {
     let name = payer.address().to_string();
-    (0..TRANSFERS).map(|nonce| transfer(payer, nonce, stranger(&name, nonce), TIP)).collect()
+    nonces.map(|nonce| transfer(payer, nonce, stranger(&name, nonce), TIP)).collect()
 }
 
-/// Sends transactions, those of an account one after another; how many are taken in a second.
-fn send_all(url: &str, raw: &[Vec<Bytes>]) -> Result<f64> {
+/// Sends transactions, those of an account one after another; how long it takes until all are taken.
+fn send_all(url: &str, raw: &[Vec<Bytes>]) -> Result<Duration> {
     let part = |accounts: &[Vec<Bytes>]| -> Result<()> {
         let client = Client::new(url, Options::default())?;
         for index in 0..accounts.first().map_or(0, Vec::len) {
@@ -291,8 +266,7 @@ fn send_all(url: &str, raw: &[Vec<Bytes>]) -> Result<f64> {
         }
         eyre::Ok(())
     })?;
-    let count: usize = raw.iter().map(Vec::len).sum();
-    Ok(count as f64 / begun.elapsed().as_secs_f64())
+    Ok(begun.elapsed())
 }
 
 /// Transfers one after another, each with a tip that lets it go first; milliseconds until the pending
