@@ -86,7 +86,12 @@ fn default_targets(verbosity: u8) -> Targets {
         2..=4 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    Targets::new().with_default(LevelFilter::WARN).with_target("enshrine", level)
+    // That a connection has ended is said by whoever needed it.
+    let quiet = ["alloy_pubsub", "alloy_transport_ws"].map(|target| (target, LevelFilter::OFF));
+    Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("enshrine", level)
+        .with_targets(quiet)
 }
 
 /// The story for people: the text of each event, and nothing else.

@@ -67,7 +67,9 @@ impl Client {
             Some(url) => {
                 let reason = match (parsed.len(), map.is_empty()) {
                     (1, true) => None,
-                    (1, false) => Some("headers go with requests over HTTP only"),
+                    (1, false) => Some(
+                        "a WebSocket takes no headers: use the provider's address of HTTP, or leave them out",
+                    ),
                     _ => Some("a WebSocket cannot be one of several addresses"),
                 };
                 if let Some(reason) = reason {
@@ -166,7 +168,14 @@ impl Client {
 /// The address of a node, if it is one that can be asked.
 fn node_url(url: &str) -> Result<reqwest::Url, ClientError> {
     let bad = |reason: String| ClientError::Url { url: url.to_owned(), reason };
-    let parsed: reqwest::Url = url
+    if url.starts_with(['/', '.']) {
+        return Err(bad(
+            "it is a path, and nodes are not asked over IPC: use HTTP or a WebSocket".to_owned()
+        ));
+    }
+    // As elsewhere, `localhost:8545` is meant as an address of HTTP.
+    let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let parsed: reqwest::Url = whole
         .parse()
         .map_err(|error: <reqwest::Url as core::str::FromStr>::Err| bad(error.to_string()))?;
     if !["http", "https", "ws", "wss"].contains(&parsed.scheme()) {

@@ -11,8 +11,9 @@ use core::{
     task::{Context, Poll},
 };
 use reqwest::Url;
-use std::sync::Arc;
+use std::{io, sync::Arc};
 use tokio::{sync::Mutex, time::timeout};
+use tokio_tungstenite::tungstenite;
 use tower::Service;
 
 /// A node at the other end of a WebSocket, which is connected to by the first request, and again by the
@@ -48,12 +49,27 @@ impl Socket {
         for pause in self.patience.pauses().take(tries_before_the_last) {
             match self.exchange_once(requests.clone()).await {
                 Ok(answer) if !is_any_busy(&answer) => return Ok(answer),
-                // Nothing listens there: the address is wrong, more likely than not.
-                Err(error) if !self.has_connected.load(Ordering::Relaxed) => return Err(error),
+                Err(error) if self.is_in_vain(&error) => return Err(error),
                 Ok(_) | Err(_) => self.patience.wait(pause).await,
             }
         }
         self.exchange_once(requests).await
+    }
+
+    /// Whether there never was a connection, and what hinders it is no trouble that passes: the address is
+    /// wrong, more likely than not, or the key in it.
+    fn is_in_vain(&self, error: &TransportError) -> bool {
+        let RpcError::Transport(TransportErrorKind::Custom(error)) = error else { return false };
+        let Some(error) = error.downcast_ref::<tungstenite::Error>() else { return false };
+        let may_pass = match error {
+            tungstenite::Error::Io(error) => error.kind() != io::ErrorKind::ConnectionRefused,
+            tungstenite::Error::Http(answer) => {
+                let status = answer.status();
+                status.is_server_error() || status.as_u16() == 429
+            }
+            _ => false,
+        };
+        !may_pass && !self.has_connected.load(Ordering::Relaxed)
     }
 
     async fn exchange_once(&self, requests: RequestPacket) -> TransportResult<ResponsePacket> {
@@ -70,7 +86,13 @@ impl Socket {
         });
         match answer.await {
             Ok(answer) => answer,
-            Err(_) => Err(TransportErrorKind::custom(SocketError::Timeout(limit))),
+            Err(_) => {
+                // It may be silent for good without having ended. Those who wait for it still may.
+                if let Ok(mut connection) = self.connection.try_lock() {
+                    *connection = None;
+                }
+                Err(TransportErrorKind::custom(SocketError::Timeout(limit)))
+            }
         }
     }
 

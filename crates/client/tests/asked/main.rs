@@ -11,13 +11,20 @@ fn tries(tries: u32) -> Options {
 
 #[test]
 fn only_addresses_of_http_and_of_websockets_are_taken() {
-    for bad in ["", "localhost:8545", "ftp://localhost", "wsx://localhost", "not a url"] {
+    for bad in
+        ["", "ftp://localhost", "wsx://localhost", "not a url", "localhost:port", "/a/socket"]
+    {
         let refused = Client::new(bad, Options::default());
         assert!(matches!(refused, Err(ClientError::Url { .. })), "{bad}: {refused:?}");
     }
-    for good in
-        ["http://localhost:8545", "https://localhost", "ws://localhost", "wss://localhost/key"]
-    {
+    for good in [
+        "http://localhost:8545",
+        "https://localhost",
+        "ws://localhost",
+        "wss://localhost/key",
+        "localhost:8545",
+        "127.0.0.1:8545/path",
+    ] {
         assert!(Client::new(good, Options::default()).is_ok(), "{good}");
     }
 }

@@ -5,6 +5,7 @@ use enshrine_client::{Client, ClientError, Options};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::{
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener},
     sync::{
         Arc,
@@ -142,14 +143,14 @@ fn an_answer_of_the_length_that_is_allowed_is_read_and_a_longer_one_is_not() {
 }
 
 #[test]
-fn a_node_that_says_nothing_is_given_up_and_the_connection_kept_for_others() {
+fn a_connection_over_which_nothing_is_said_is_given_up_for_another() {
     let server = Server::new(|n| if n == 0 { Reply::Silence } else { Reply::Result(json!(n)) });
     let client =
         server.client(Options { timeout: Duration::from_millis(300), ..Options::default() });
     let refused = ask(&client).unwrap_err().to_string();
     assert!(refused.contains("no answer within 0.3 s"), "{refused}");
     assert_eq!(ask(&client).unwrap(), json!(1));
-    assert_eq!(server.counts(), (1, 2));
+    assert_eq!(server.counts(), (2, 2));
 }
 
 #[test]
@@ -168,4 +169,26 @@ fn pages_are_not_had_over_a_websocket() {
     let client = Client::new("ws://localhost", Options::default()).unwrap();
     assert!(matches!(client.get("/eth/v1/beacon/genesis", None), Err(ClientError::NoPages(_))));
     assert!(matches!(client.post("{}"), Err(ClientError::NoPages(_))));
+}
+
+#[test]
+fn a_handshake_that_a_busy_server_refuses_is_tried_again_and_one_that_is_forbidden_is_not() {
+    for (status, expected) in [("429 Too Many Requests", 2), ("503 Busy", 2), ("401 No", 1)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = format!("ws://{}", listener.local_addr().unwrap());
+        let client = Client::new(&client, tries(2)).unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                count.fetch_add(1, Ordering::SeqCst);
+                let mut head = [0; 1_024];
+                let _ = stream.read(&mut head);
+                let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            }
+        });
+        let refused = ask(&client).unwrap_err().to_string();
+        assert!(refused.contains(&status[..3]), "{refused}");
+        assert_eq!(asked.load(Ordering::SeqCst), expected, "{status}");
+    }
 }
