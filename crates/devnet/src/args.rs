@@ -3,7 +3,7 @@
 
 pub use crate::flags::{AnvilArgs, Color, DisplayArgs, ForkArgs, Network};
 use crate::{
-    Config, DevnetError, Hardfork, Mining, MnemonicSource, ServerConfig,
+    Config, DevnetError, Fork, Hardfork, Mining, MnemonicSource, ServerConfig,
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
     config::{Origin, ether},
     flags,
@@ -337,7 +337,7 @@ impl DevnetArgs {
             derivation_path: self.derivation_path.clone(),
             timestamp: self.timestamp,
             number: self.number.unwrap_or_default(),
-            gas_limit: flags::gas_limit(self.gas_limit, self.disable_block_gas_limit)?,
+            gas_limit: self.block_gas_limit()?.unwrap_or(Config::GAS_LIMIT),
             base_fee: self.base_fee.unwrap_or(Config::BASE_FEE),
             gas_price: self.gas_price,
             mining,
@@ -366,7 +366,11 @@ impl DevnetArgs {
                     genesis: Box::new(self.over(read_genesis(path)?)),
                     blocks: self.import.clone(),
                 },
-                (None, fork) => fork.map_or(Origin::Own, Origin::Fork),
+                (None, Some(fork)) => {
+                    let gas_limit = self.block_gas_limit()?;
+                    Origin::Fork(Fork { gas_limit, base_fee: self.base_fee, ..fork })
+                }
+                (None, None) => Origin::Own,
             },
             verify_blocks: self.verify_blocks,
             console: !self.display.disable_console_log,
@@ -390,6 +394,11 @@ impl DevnetArgs {
                 ..ServerConfig::default()
             },
         })
+    }
+
+    /// The gas limit of blocks, if flags say which.
+    fn block_gas_limit(&self) -> Result<Option<u64>, DevnetError> {
+        flags::gas_limit(self.gas_limit, self.disable_block_gas_limit)
     }
 
     /// A genesis, but for what flags say of its block.
@@ -418,7 +427,7 @@ impl DevnetArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Fork, Traces};
+    use crate::Traces;
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -496,6 +505,8 @@ mod tests {
     fn what_cannot_be_had_is_refused_with_what_to_use() {
         for (flags, advice) in [
             ("--celo", "use anvil"),
+            ("--optimism", "use anvil"),
+            ("--tempo", "use anvil"),
             ("--network optimism", "use anvil"),
             ("--memory-limit 1000", "--gas-limit"),
             (
@@ -514,7 +525,7 @@ mod tests {
     fn another_node_is_asked_as_the_flags_say() {
         let flags = "--fork-url http://a@7 --rpc-url http://b --retries 2 --timeout 300 \
                      --fork-retry-backoff 10 --no-rate-limit --fork-chain-id sepolia \
-                     --fork-header A:b";
+                     --fork-header A:b --gas-limit 40000000 --base-fee 77";
         let Origin::Fork(fork) = parse(flags).unwrap().origin else { panic!("it is no fork") };
         let expected = Fork {
             more_urls: vec!["http://b".to_owned()],
@@ -524,6 +535,8 @@ mod tests {
             retries: 2,
             backoff: Duration::from_millis(10),
             units_per_second: None,
+            gas_limit: Some(40_000_000),
+            base_fee: Some(77),
             cache: fork.cache.clone(),
             ..Fork::at("http://a@7", None)
         };
@@ -531,8 +544,7 @@ mod tests {
         let Origin::Fork(fork) = parse("-f http://a").unwrap().origin else { panic!("no fork") };
         let default = Fork { cache: fork.cache.clone(), ..Fork::at("http://a", None) };
         assert_eq!(fork, default, "what is not said is as anvil has it");
-        for flags in
-            ["-f http://a --no-storage-caching", "-f http://127.0.0.1:1", "-f http://localhost"]
+        for flags in ["-f http://a --no-storage-caching", "-f http://127.0.0.1:1", "-f localhost:1"]
         {
             let Origin::Fork(fork) = parse(flags).unwrap().origin else { panic!("no fork") };
             assert_eq!(fork.cache, None, "{flags}");

@@ -1,6 +1,6 @@
 //! What a devnet may do and no other node: the cheats, and the commands that set them.
 
-use crate::{console, signatures::Signatures};
+use crate::{Config, Origin, console, signatures::Signatures};
 use alloy_consensus::Header;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::PrecompilesMap;
@@ -71,7 +71,26 @@ pub(crate) struct ForcedFields {
     pub(crate) next_prev_randao: Option<B256>,
 }
 
+impl ForcedFields {
+    /// Those that a devnet begins with: what its flags say of blocks on top of another node's.
+    pub(crate) fn at_start(config: &Config) -> Self {
+        match &config.origin {
+            Origin::Fork(fork) => Self {
+                gas_limit: fork.gas_limit,
+                next_base_fee: fork.base_fee,
+                next_prev_randao: None,
+            },
+            Origin::Own | Origin::Genesis { .. } => Self::default(),
+        }
+    }
+}
+
 impl ForcedHeader {
+    /// With the fields that a devnet begins with.
+    pub(crate) fn at_start(config: &Config) -> Self {
+        Self(Mutex::new(ForcedFields::at_start(config)))
+    }
+
     /// The fields.
     pub(crate) fn fields(&self) -> ForcedFields {
         *self.0.lock()

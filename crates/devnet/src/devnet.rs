@@ -98,7 +98,7 @@ impl Devnet {
             replacement_bump: 0,
             ..Settings::default()
         };
-        let forced_header = Arc::<ForcedHeader>::default();
+        let forced_header = Arc::new(ForcedHeader::at_start(&config));
         let policy: Arc<dyn HeaderPolicy> = Arc::<ForcedHeader>::clone(&forced_header);
         let node = Node::with_header_policy(chain, clock, settings, policy);
         let gas_cap = Options::default().gas_cap;

@@ -67,6 +67,8 @@ impl ForkArgs {
             retries: self.retries,
             backoff: Duration::from_millis(self.fork_retry_backoff),
             units_per_second: (!self.no_rate_limit).then_some(self.compute_units_per_second),
+            gas_limit: None,
+            base_fee: None,
             cache: cache::default_folder().filter(|_| !self.no_storage_caching && !is_near(url)),
         })
     }
@@ -75,7 +77,10 @@ impl ForkArgs {
 /// Whether a node is on this machine: its chain may be another one tomorrow, and its answers are not
 /// worth keeping.
 fn is_near(url: &str) -> bool {
-    ["//localhost", "//127.0.0.1", "//[::1]"].iter().any(|host| url.contains(host))
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    ["localhost", "127.0.0.1", "[::1]"]
+        .iter()
+        .any(|near| host.starts_with(near) || host.contains(&format!("@{near}")))
 }
 
 /// What is printed.
@@ -172,6 +177,14 @@ pub struct AnvilArgs {
     #[arg(long, hide = true)]
     pub celo: bool,
 
+    /// Refused: this is Ethereum
+    #[arg(long, hide = true)]
+    pub optimism: bool,
+
+    /// Refused: this is Ethereum
+    #[arg(long, hide = true)]
+    pub tempo: bool,
+
     /// Refused: gas bounds the memory of the EVM
     #[arg(long, hide = true, value_name = "BYTES")]
     pub memory_limit: Option<u64>,
@@ -186,8 +199,13 @@ impl AnvilArgs {
     pub(crate) fn check(&self) -> Result<(), DevnetError> {
         let refused =
             |flag, reason: &str| Err(DevnetError::Flag { flag, reason: reason.to_owned() });
-        if self.celo || self.network.is_some_and(|network| network != Network::Ethereum) {
-            let flag = if self.celo { "--celo" } else { "--network" };
+        let of_another_network = [
+            ("--celo", self.celo),
+            ("--optimism", self.optimism),
+            ("--tempo", self.tempo),
+            ("--network", self.network.is_some_and(|network| network != Network::Ethereum)),
+        ];
+        if let Some((flag, _)) = of_another_network.into_iter().find(|(_, is_given)| *is_given) {
             return refused(
                 flag,
                 "the devnet is an L1 by Ethereum's rules; for those of another network use anvil",
@@ -246,12 +264,11 @@ pub(crate) fn init_of_a_fork() -> DevnetError {
     DevnetError::Flag { flag: "--init", reason: reason.to_owned() }
 }
 
-/// The gas of a block, as the flags have it.
-pub(crate) fn gas_limit(limit: Option<u64>, unlimited: bool) -> Result<u64, DevnetError> {
+/// The gas of a block, if the flags say it.
+pub(crate) fn gas_limit(limit: Option<u64>, unlimited: bool) -> Result<Option<u64>, DevnetError> {
     if limit.is_some_and(|limit| limit < 5000) {
         let reason = "a block has at least 5000".to_owned();
         return Err(DevnetError::Flag { flag: "--gas-limit", reason });
     }
-    let default = if unlimited { Config::NO_GAS_LIMIT } else { Config::GAS_LIMIT };
-    Ok(limit.unwrap_or(default))
+    Ok(limit.or(unlimited.then_some(Config::NO_GAS_LIMIT)))
 }

@@ -153,8 +153,8 @@ impl Remote {
         })
     }
 
-    /// Asks for accounts and slots that will be needed, all at once. A slot that is refused is asked for
-    /// again by who needs it.
+    /// Asks for accounts and slots that will be needed, all at once. A slot that is not answered as it should
+    /// be is asked for again by who needs it.
     pub(crate) fn fetch(
         &self,
         addresses: impl Iterator<Item = Address>,
@@ -180,8 +180,9 @@ impl Remote {
                             Wanted::Slot(slot) => {
                                 match node.get_storage_at(slot.0, slot.1).block_id(at).await {
                                     Ok(value) => Answer::Slot(slot, Some(value)),
-                                    Err(error) if error.is_error_resp() => Answer::Slot(slot, None),
-                                    Err(error) => return Err(error),
+                                    // Nobody gets an answer just now, however he asks.
+                                    Err(error @ TransportError::Transport(_)) => return Err(error),
+                                    Err(_) => Answer::Slot(slot, None),
                                 }
                             }
                         })
@@ -426,6 +427,10 @@ pub struct Fork {
     pub backoff: Duration,
     /// Compute units that its provider gives each second; `None` does not count them.
     pub units_per_second: Option<u64>,
+    /// Gas limit of the blocks that are put on top; by default that of the block which is continued.
+    pub gas_limit: Option<u64>,
+    /// Base fee of the first of them, in wei; by default what follows from the block which is continued.
+    pub base_fee: Option<u64>,
     /// The folder in which its answers are kept for the next fork of the same block, if they are.
     pub cache: Option<PathBuf>,
 }
@@ -443,6 +448,8 @@ impl Fork {
             retries: 5,
             backoff: Duration::from_secs(1),
             units_per_second: Some(330),
+            gas_limit: None,
+            base_fee: None,
             cache: None,
         }
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     DevnetError, Fork, Origin,
-    cheats::ForceHeader,
+    cheats::{ForceHeader, ForcedFields},
     dump,
     fork::Remote,
     genesis,
@@ -151,6 +151,10 @@ fn reset(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwne
     devnet.forget_cheats();
     let mut start = devnet.start.lock();
     let continued = another.map(|(remote, chain, clock)| {
+        if remote.is_some() {
+            let fields = ForcedFields::at_start(&devnet.config);
+            devnet.forced_header.change(|forced| *forced = fields);
+        }
         devnet.continue_another(remote);
         (chain, clock)
     });

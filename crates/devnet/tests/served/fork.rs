@@ -2,6 +2,7 @@
 
 use crate::support::{PROBE, Served, TOOLS, run, serve, tool};
 use alloy_primitives::U256;
+use enshrine_devnet::{Fork, Origin};
 use std::{
     net::TcpListener,
     process::{Child, Command, Stdio},
@@ -242,4 +243,35 @@ fn a_state_that_is_not_in_a_file_is_said_to_be_missing_and_never_taken_for_zero(
             }
         }
     }
+}
+
+#[test]
+fn blocks_on_top_have_the_gas_limit_and_the_base_fee_of_the_flags_if_there_are_any() {
+    let other = serve(|_| {});
+    prepare(&other.url());
+    let header = |url: &str| {
+        cast(url, &["rpc", "evm_mine"]);
+        ["gasLimit", "baseFeePerGas"].map(|field| cast(url, &["block", "--field", field]))
+    };
+    let plain = serve(|config| *config = config.clone().forking(other.url(), None));
+    let own = header(&plain.url());
+    let forced = serve(|config| {
+        let fork =
+            Fork { gas_limit: Some(40_000_000), base_fee: Some(77), ..Fork::at(other.url(), None) };
+        config.origin = Origin::Fork(fork);
+    });
+    let url = forced.url();
+    for again in [false, true] {
+        if again {
+            cast(&url, &["rpc", "anvil_reset", r#"{"forking":{}}"#]);
+        }
+        assert_eq!(header(&url), ["40000000", "77"]);
+        // What the base fee follows from is a block like any other.
+        assert_eq!(header(&url)[0], "40000000");
+        assert_ne!(own, ["40000000", "77"].map(str::to_owned));
+    }
+    let sent = ["send", SINK, "--private-key", SECRET, "--gas-limit", "16000000", "--json"];
+    assert!(cast(&url, &sent).contains(r#""status":"0x1""#));
+    cast(&url, &["rpc", "anvil_reset"]);
+    assert_eq!(header(&url)[0], "30000000");
 }
