@@ -25,7 +25,7 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 #[command(name = "enshrine", version, propagate_version = true)]
 struct Cli {
     /// How log lines are written, to standard error. Which ones is for RUST_LOG to say; by default
-    /// warnings and errors are.
+    /// warnings and errors are, and what a node of a rollup tells of its work.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: logging::Format,
     #[command(subcommand)]

@@ -29,6 +29,8 @@ const PROBE: &str = include_str!("../../anvil-diff/contracts/Probe.hex");
 struct Node {
     child: Child,
     address: String,
+    /// What it said before it listened.
+    banner: String,
     lines: mpsc::Receiver<String>,
     /// What has been read of them.
     said: RefCell<Vec<String>>,
@@ -53,7 +55,8 @@ impl Node {
                 }
             }
         });
-        let mut node = Self { child, address: String::new(), lines, said: RefCell::default() };
+        let (address, banner) = (String::new(), String::new());
+        let mut node = Self { child, address, banner, lines, said: RefCell::default() };
         while node.address.is_empty() {
             let line = node.lines.recv_timeout(PATIENCE).expect("it says where it listens");
             let value: Option<Value> = serde_json::from_str(&line).ok();
@@ -62,6 +65,9 @@ impl Node {
                 None => line.strip_prefix("Listening on "),
             };
             node.address = address.unwrap_or_default().to_owned();
+            if node.address.is_empty() {
+                node.banner.push_str(&line);
+            }
         }
         node
     }
@@ -199,7 +205,13 @@ fn who_turns_logging_off_reads_nothing_until_it_is_on_again() {
 #[test]
 fn a_program_reads_one_object_a_line_with_the_same_in_it() {
     let node = Node::devnet(&["--json"]);
+    let started: Value = serde_json::from_str(&node.banner).unwrap();
+    assert_eq!(started["event"], "started");
+    assert_eq!((&started["chainId"], &started["blockNumber"]), (&31_337.into(), &0.into()));
     node.story();
+    // refuseCustom(7)
+    let call = format!(r#"[{{"to":"{CONTRACT}","data":"0xdadb2823{:064x}"}},"latest"]"#, 7);
+    node.ask("eth_call", &call);
     let said: Vec<Value> =
         node.said().iter().map(|line| serde_json::from_str(line).expect(line)).collect();
     let of = |event: &'static str| said.iter().filter(move |line| line["event"] == event);
@@ -211,7 +223,10 @@ fn a_program_reads_one_object_a_line_with_the_same_in_it() {
     assert_eq!(of("block").count(), 5);
     assert!(of("console").all(|line| line["line"] == "hello 7"));
     assert_eq!(of("console").count(), 2);
-    assert_eq!(of("request failed").count(), 1);
+    let failed: Vec<_> = of("request failed").map(|line| line["error"].as_str().unwrap()).collect();
+    let [words, custom] = failed[..] else { panic!("{failed:?}") };
+    assert_eq!(words, "execution reverted: refused with words");
+    assert!(custom.starts_with("execution reverted: custom error 0xc246547f: 00"), "{custom}");
     assert!(of("request").any(|line| line["method"] == "evm_mine"));
 }
 
@@ -226,6 +241,8 @@ fn traces_are_told_of_what_fails_or_of_all() {
         for words in ["[Revert] refused with words", "[Revert] custom error 0xc246547f: 00"] {
             assert!(said.iter().any(|line| line.contains(words)), "{words}: {said:#?}");
         }
+        let printed = said.iter().any(|line| line.contains(r#"console::log("hello 7")"#));
+        assert_eq!(printed, count == 6, "{said:#?}");
     }
     // A call of EXECUTE is drawn with the length of what nobody reads, and with what was wrong with it.
     let node = Node::devnet(&["-vvv"]);

@@ -6,17 +6,14 @@
 
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
-use alloy_primitives::{Address, Bytes, U256, address, keccak256};
+use alloy_primitives::{Address, Bytes, U256, keccak256};
 use revm::precompile::{PrecompileId, PrecompileOutput};
-use rpc::Note;
+use rpc::{CONSOLE, Note};
 use std::{
     collections::HashMap,
     fmt::Write as _,
     sync::{Arc, LazyLock},
 };
-
-/// Where the library calls: "console.log" in ASCII.
-pub(crate) const CONSOLE: Address = address!("0x000000000000000000636F6e736F6c652e6c6f67");
 
 /// Bytes of a call that are passed on.
 const MOST: usize = 1 << 16;

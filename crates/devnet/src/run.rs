@@ -44,8 +44,8 @@ pub async fn run(args: &DevnetArgs) -> Result<(), DevnetError> {
 fn announce(devnet: &Devnet) {
     let facts = devnet.facts();
     let text = banner(devnet.config(), devnet.accounts(), &facts);
-    let chain_id = facts.chain_id;
-    tracing::info!(target: STORY, text, chain_id, number = facts.genesis_number, "started");
+    let (id, number) = (facts.chain_id, facts.genesis_number);
+    tracing::info!(target: STORY, text, chainId = id, blockNumber = number, "started");
     for address in devnet.server().into_iter().flat_map(RunningServer::addresses) {
         let text = format!("Listening on {address}");
         tracing::info!(target: STORY, text, %address, port = address.port(), "listening");

@@ -40,7 +40,6 @@ impl Story {
             if traced { TracingInspectorConfig::all() } else { TracingInspectorConfig::none() };
         let mut state = parent.open();
         let mut replay = parent.replay(&mut state, block, TracingInspector::new(config))?;
-        let storage = self.journal.telling.storage;
         let mut all = Vec::new();
         loop {
             let (seen, notes) = rpc::watch(|| {
@@ -52,7 +51,7 @@ impl Story {
                 })
             });
             let Some((result, calls)) = seen? else { return Ok(all) };
-            let trace = calls.map(|calls| rpc::call_tree(calls, &notes, storage));
+            let trace = calls.map(|calls| rpc::call_tree(calls, &notes, &self.journal.telling));
             all.push(Seen { result, notes, trace: trace.unwrap_or_default() });
         }
     }

@@ -1,7 +1,9 @@
 //! Calls: `eth_call` and what is like it.
 
 use crate::{
-    Api, Note, Registry, RpcError, codes, estimate, notes, overrides, precompiles,
+    Api, Note, Registry, RpcError, codes,
+    error::REVERTED,
+    estimate, notes, overrides, precompiles,
     typed::{self, Filled},
 };
 use alloy_eips::BlockId;
@@ -278,7 +280,7 @@ fn create_access_list(api: &Api, request: &CallRequest) -> Result<AccessListResu
     let Some(result) = last else { return Err(RpcError::internal("no round was run")) };
     let error = match &result {
         ExecutionResult::Success { .. } => None,
-        ExecutionResult::Revert { .. } => Some("execution reverted".to_owned()),
+        ExecutionResult::Revert { .. } => Some(REVERTED.to_owned()),
         ExecutionResult::Halt { reason, .. } => Some(halt_reason(reason)),
     };
     Ok(AccessListResult { access_list: list, gas_used: U256::from(result.tx_gas_used()), error })

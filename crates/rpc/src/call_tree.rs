@@ -1,48 +1,63 @@
 //! The calls of a transaction as a tree of text, for people.
 
-use crate::{ExecuteCall, Note};
+use crate::{CONSOLE, ExecuteCall, Note, Telling};
 use alloy_primitives::hex;
 use revm_inspectors::tracing::{
     CallTraceArena, TraceWriter,
     types::{CallTrace, DecodedCallData},
 };
 
-/// Draws the calls that an inspector has seen, with what changed in storage if that is wanted. What was
-/// reverted says why in words, and so does EXECUTE, by what `notes` tell of its calls.
-pub fn call_tree(mut calls: CallTraceArena, notes: &[Note], storage: bool) -> String {
-    let mut executed = notes.iter().filter_map(|note| match note {
-        Note::Execute(call) => Some(call),
-        Note::Console(_) => None,
-    });
-    let mut next = executed.next();
+/// Draws the calls that an inspector has seen, with what `telling` wants of storage and of what is printed.
+/// What was reverted says why in words, and so does EXECUTE, by what `notes` tell of its calls.
+pub fn call_tree(mut calls: CallTraceArena, notes: &[Note], telling: &Telling) -> String {
+    let mut notes = notes.iter();
+    let mut next = notes.next();
     // A call of a precompile makes none itself: such calls begin in the order in which they end.
     for node in calls.nodes_mut() {
         let trace = &mut node.trace;
-        let execute =
-            next.filter(|call| trace.address == call.address && trace.data.len() == call.bytes);
-        if let Some(call) = execute {
-            // Its input is a block and a witness, which nobody reads as digits.
-            let signature = "execute(bytes)".to_owned();
-            let call_data =
-                DecodedCallData { signature, args: vec![format!("{} bytes", call.bytes)] };
-            let decoded = trace.decoded();
-            (decoded.label, decoded.call_data) = (Some("EXECUTE".to_owned()), Some(call_data));
-            next = executed.next();
+        let noted = next.filter(|note| is_of(note, trace));
+        if noted.is_some() {
+            next = notes.next();
         }
-        let words = words(trace, execute);
+        let named = match noted {
+            // Its input is a block and a witness, which nobody reads as digits.
+            Some(Note::Execute(call)) => {
+                Some(("EXECUTE", "execute(bytes)", format!("{} bytes", call.bytes)))
+            }
+            Some(Note::Console(data)) => {
+                let line = telling.console.and_then(|read| read(data));
+                line.map(|line| ("console", "log(string)", format!("{line:?}")))
+            }
+            None => None,
+        };
+        if let Some((label, signature, argument)) = named {
+            let call_data =
+                DecodedCallData { signature: signature.to_owned(), args: vec![argument] };
+            let decoded = trace.decoded();
+            (decoded.label, decoded.call_data) = (Some(label.to_owned()), Some(call_data));
+        }
+        let words = words(trace, noted);
         if words.is_some() {
             trace.decoded().return_data = words;
         }
     }
-    let mut writer = TraceWriter::new(Vec::new()).with_storage_changes(storage);
+    let mut writer = TraceWriter::new(Vec::new()).with_storage_changes(telling.storage);
     // Writing to memory does not fail.
     let _ = writer.write_arena(&calls);
     String::from_utf8_lossy(&writer.into_writer()).into_owned()
 }
 
+/// Whether a note is of this call.
+fn is_of(note: &Note, trace: &CallTrace) -> bool {
+    match note {
+        Note::Execute(call) => trace.address == call.address && trace.data.len() == call.bytes,
+        Note::Console(data) => trace.address == CONSOLE && trace.data.starts_with(data),
+    }
+}
+
 /// Why a call has failed, if there is more to say than that it has.
-fn words(trace: &CallTrace, execute: Option<&ExecuteCall>) -> Option<String> {
-    if let Some(ExecuteCall { outcome: Err(reason), .. }) = execute {
+fn words(trace: &CallTrace, noted: Option<&Note>) -> Option<String> {
+    if let Some(Note::Execute(ExecuteCall { outcome: Err(reason), .. })) = noted {
         return Some(format!("EXECUTE refused: {reason}"));
     }
     (trace.is_revert() && !trace.output.is_empty()).then(|| revert_words(&trace.output))

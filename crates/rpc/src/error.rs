@@ -7,6 +7,9 @@ use jsonrpsee::types::ErrorObjectOwned;
 use node::{NodeError, Rejected};
 use serde_json::{Value, json};
 
+/// What a call that reverted is told to have done, in the words of geth.
+pub(crate) const REVERTED: &str = "execution reverted";
+
 /// Error codes.
 pub mod codes {
     /// A call reverted; `data` is what it returned.
@@ -61,8 +64,8 @@ impl RpcError {
     /// A call reverted with `output`.
     pub fn reverted(output: &Bytes) -> Self {
         let message = match revert_reason(output) {
-            Some(reason) => format!("execution reverted: {reason}"),
-            None => "execution reverted".to_owned(),
+            Some(reason) => format!("{REVERTED}: {reason}"),
+            None => REVERTED.to_owned(),
         };
         let data = Some(json!(hex::encode_prefixed(output)));
         Self { code: codes::REVERTED, message, data }

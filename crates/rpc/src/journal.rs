@@ -257,7 +257,7 @@ impl Journal {
         let (done, notes) = notes::watch(|| evm.transact_raw(call.transaction.clone()));
         done.map_err(transaction_error)?;
         let calls = mem::take(evm.inspector_mut().traces_mut());
-        Ok(call_tree(calls, &notes, self.telling.storage))
+        Ok(call_tree(calls, &notes, &self.telling))
     }
 
     /// Tells what contracts have printed.

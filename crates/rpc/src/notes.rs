@@ -3,12 +3,15 @@
 //! Precompiles are run on the thread of the EVM around them, and so whoever runs an EVM can be told
 //! what its precompiles have seen: [`watch`] collects what they [`note`].
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, Bytes, address};
 use execute::{ExecuteError, ObservedCall};
 use std::{
     cell::{Cell, RefCell},
     time::Duration,
 };
+
+/// Where `console.log` calls: its name in ASCII.
+pub const CONSOLE: Address = address!("0x000000000000000000636F6e736F6c652e6c6f67");
 
 /// Notes of one watch; what is beyond is left out.
 const MOST: usize = 1024;

@@ -1,10 +1,14 @@
 //! Methods by name, and how they are called.
 
 use crate::{
-    Api, Args, Journal, RpcError, Wording, codes,
+    Api, Args, Journal, RpcError, Wording,
+    call_tree::revert_words,
+    codes,
+    error::REVERTED,
     journal::Answers,
     workers::{Lane, Workers},
 };
+use alloy_primitives::Bytes;
 use jsonrpsee::{
     ConnectionId, IntoResponse, MethodResponse, Methods,
     core::server::MethodCallback,
@@ -12,6 +16,7 @@ use jsonrpsee::{
 };
 use serde::Serialize;
 use std::{
+    borrow::Cow,
     fmt,
     future::ready,
     sync::{Arc, OnceLock},
@@ -225,10 +230,20 @@ impl<F> Method<F> {
             let answers = self.answers.get_or_init(|| journal.answers_of(self.name));
             answers.count(arrived.elapsed(), result.is_ok());
             if let Err(error) = &result {
-                journal.failed(self.name, params.unwrap_or_default(), error.message());
+                journal.failed(self.name, params.unwrap_or_default(), &words(error));
             }
         }
         MethodResponse::response(id, result.into_response(), limit)
+    }
+}
+
+/// What an error says, with the reason of a contract if only its bytes are there.
+fn words(error: &ErrorObjectOwned) -> Cow<'_, str> {
+    let message = error.message();
+    let data = error.data().filter(|_| message == REVERTED);
+    match data.and_then(|data| serde_json::from_str::<Bytes>(data.get()).ok()) {
+        Some(data) if !data.is_empty() => format!("{message}: {}", revert_words(&data)).into(),
+        _ => message.into(),
     }
 }
 

@@ -158,8 +158,9 @@ where
     }
 
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
-        // A WebSocket begins with a GET too.
-        let is_get = request.method() == "GET" && !request.headers().contains_key("upgrade");
+        // A WebSocket begins with a GET too. Of an answer to HEAD the server leaves out the content.
+        let is_get = ["GET", "HEAD"].contains(&request.method().as_str())
+            && !request.headers().contains_key("upgrade");
         let accept = request.headers().get("accept").and_then(|value| value.to_str().ok());
         let wanted = PageRequest {
             path: request.uri().path(),
