@@ -31,7 +31,7 @@ pub fn halt_reason(reason: &HaltReason) -> String {
         HaltReason::OutOfGas(OutOfGasError::Basic | OutOfGasError::ReentrancySentry) => {
             "out of gas".to_owned()
         }
-        HaltReason::OutOfGas(error) => format!("out of gas: {error}"),
+        HaltReason::OutOfGas(error) => error.to_string(),
         HaltReason::OpcodeNotFound => "invalid opcode".to_owned(),
         HaltReason::InvalidFEOpcode => "invalid opcode: INVALID".to_owned(),
         HaltReason::StackUnderflow => "stack underflow".to_owned(),
@@ -47,6 +47,23 @@ pub fn halt_reason(reason: &HaltReason) -> String {
 mod tests {
     use super::*;
     use alloy_primitives::{U256, hex};
+
+    #[test]
+    fn how_gas_ran_out_is_said_once() {
+        use OutOfGasError::*;
+        for (error, more) in [
+            (Basic, ""),
+            (ReentrancySentry, ""),
+            (MemoryLimit, ": memory"),
+            (Memory, ": memory"),
+            (Precompile, ": precompile"),
+            (InvalidOperand, ": invalid operand"),
+        ] {
+            let words = halt_reason(&HaltReason::OutOfGas(error));
+            assert!(words.starts_with(&format!("out of gas{more}")), "{words}");
+            assert_eq!(words.matches("out of gas").count(), 1, "{words}");
+        }
+    }
 
     #[test]
     fn the_errors_of_solidity_are_read_and_nothing_else_is() {

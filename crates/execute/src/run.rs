@@ -195,7 +195,7 @@ pub enum ExecuteError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The schema id is one that this L1 does not accept.
-    #[error("schema id {0} is not accepted here")]
+    #[error("schema id {0}{fork} is not accepted here", fork = fork_of(*.0))]
     Schema(SchemaId),
     /// The block breaks the rules for blocks of an L2.
     #[error(transparent)]
@@ -219,6 +219,12 @@ pub enum ExecuteError {
     /// Verification itself broke: a fault of ours, and no verdict. The EVM around the call stops.
     #[error("internal error: {0}")]
     Internal(#[from] InternalError),
+}
+
+/// The fork that a schema id stands for, as an aside.
+fn fork_of(schema: SchemaId) -> String {
+    let fork = schema.fork().or_else(|| schema.batch_fork());
+    fork.map_or_else(String::new, |fork| format!(" ({fork})"))
 }
 
 impl ExecuteError {

@@ -31,11 +31,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     fs::write(&arguments.output, &loaded.calldata)
         .wrap_err_with(|| format!("cannot write {}", arguments.output.display()))?;
     let (bytes, schema) = (loaded.calldata.len(), input.schema().to_string());
+    let fork = input.fork;
     if arguments.json {
-        let document = json!({ "file": arguments.output, "schema": schema, "bytes": bytes });
+        let document = json!({
+            "file": arguments.output,
+            "schema": schema,
+            "fork": fork.name(),
+            "bytes": bytes,
+        });
         say!("{}", serde_json::to_string_pretty(&document)?);
     } else {
-        say!("wrote {bytes} bytes, schema {schema}, to {}", arguments.output.display());
+        say!("wrote {bytes} bytes, schema {schema} ({fork}), to {}", arguments.output.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -148,7 +148,7 @@ fn describe(input: &StatelessInput<'_>, calldata: usize, chosen: GasSchedule) ->
         .with("execution request bytes", request_bytes, "bytes")
         .group("witness", witness_fields)
         .with("chain id", input.chain_id, "")
-        .group("request root", roots)
+        .group("request roots", roots)
         .group("gas", gas)
 }
 
@@ -203,7 +203,7 @@ fn describe_batch(calldata: &[u8], chosen: GasSchedule) -> Result<Fields> {
     Ok(fields
         .group("witness", witness_fields)
         .with("chain id", batch.chain_id, "")
-        .group("request root", root)
+        .group("request roots", root)
         .group("gas", gas_fields(&declared, gas_used, chosen)))
 }
 

@@ -69,6 +69,8 @@ pub(super) fn seal(
     if let Some((index, reason)) = rejected.first()
         && !request.leaveOutInvalid
     {
+        let words = reason.to_string();
+        let reason = words.strip_prefix(&format!("transaction {index}: ")).unwrap_or(&words);
         return Err(ForgeError::Refused(format!(
             "transaction {index}{} cannot stand in this block: {reason}; take it out of the queue, or \
              set leaveOutInvalid",
