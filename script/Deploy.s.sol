@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {VmSafe} from "forge-std/Vm.sol";
 import {console} from "forge-std/console.sol";
 import {L1TokenBridge} from "../contracts/bridge/L1TokenBridge.sol";
 import {DeterministicDeployer} from "../contracts/deployment/DeterministicDeployer.sol";
@@ -16,9 +17,10 @@ import {RollupPlan} from "./RollupPlan.sol";
 ///
 /// `run` deploys what is missing and verifies what is there, so it can be run again after it was
 /// interrupted, and does nothing once all is deployed. It writes the addresses down in the file that the
-/// configuration names. `verify` does nothing but verify: the code of each contract, the init code that
-/// made it and so the state in which it began, how they name one another, and what of the rollup is in
-/// force: owner, policy, gas limit, fork schedule, genesis.
+/// configuration names; without `--broadcast`, which deploys nothing, it writes nothing. `verify` does
+/// nothing but verify: the code of each contract, the init code that made it and so the state in which it
+/// began, how they name one another, and what of the rollup is in force: owner, policy, gas limit, fork
+/// schedule, genesis.
 contract Deploy is RollupPlan {
     /// @notice The contract at this address is another than the configuration asks for.
     error CodeMismatch(string name, address place, bytes32 got, bytes32 expected);
@@ -202,7 +204,17 @@ contract Deploy is RollupPlan {
         return same ? vm.parseJsonUint(json, ".l1Block") : 0;
     }
 
-    function _write(Plan memory plan, bool isNew) private {
+    /// @dev Whether forge only tries the script out, and sends nothing.
+    function _isDryRun() internal view virtual returns (bool) {
+        return vm.isContext(VmSafe.ForgeContext.ScriptDryRun);
+    }
+
+    function _write(Plan memory plan, bool isNew) internal {
+        if (_isDryRun()) {
+            // The file may be of a rollup that there is, and these contracts there are not.
+            console.log("a dry run; with --broadcast the addresses would be written to", plan.file);
+            return;
+        }
         uint256 l1Block = isNew ? vm.getBlockNumber() : _writtenBlock(plan);
         string memory key = "deployment";
         vm.serializeUint(key, "l1ChainId", block.chainid);

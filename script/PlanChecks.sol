@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
+import {GenesisReader} from "../contracts/deployment/GenesisReader.sol";
+import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
+import {Capacity} from "../contracts/libraries/Capacity.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
+import {Rlp} from "../contracts/libraries/Rlp.sol";
+import {Messages} from "../contracts/messaging/Messages.sol";
 import {Chain} from "./Chain.sol";
 
 /// @title What the values of a configuration file have to be
 /// @notice The constructors of the contracts refuse the same, but say neither which line of the file is
-/// wrong nor what it has to be. `test/deployment/PlanChecks.t.sol` holds both against one another.
+/// wrong nor what it has to be. `test/deployment/PlanChecks.t.sol` holds both against one another. What the
+/// constructors take and nobody can mean is refused here alone.
 abstract contract PlanChecks is Chain {
     /// @notice A value of the file is none that a rollup can have.
     error ValueInvalid(string field, string value, string rule);
 
     /// @dev What stands in the example, in place of a header.
     bytes private constant PLACEHOLDER = hex"c0";
+
+    string private constant HEADER_RULE =
+        "RLP of the header of your L2's first block, as `enshrine genesis` prints it; ";
+
+    /// @dev Where the header lies in the calldata of `GenesisReader.read`, from which it counts.
+    uint256 private constant HEADER_AT = 100;
+
+    /// @dev The first fork with more fields in a header than those before it.
+    uint16 private constant AMSTERDAM = Execute.FIRST_SCHEMA + 4 * 256;
 
     string private constant FORK_RULE =
         "a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id";
@@ -21,6 +36,11 @@ abstract contract PlanChecks is Chain {
     uint256 private constant NOTICE = 1 days;
     uint256 private constant EXIT_MARGIN = 1 days;
     uint256 private constant RESCUE = 1 days;
+
+    /// @dev What any transaction takes, under each fork.
+    uint256 private constant LEAST_GAS = 21_000;
+
+    uint256 private constant MOST_PERCENT = 10_000;
 
     /// @dev Seconds for which the checkpoints of a queue last, if each L1 block takes one.
     uint256 private constant RING = 8191 * 12;
@@ -37,6 +57,22 @@ abstract contract PlanChecks is Chain {
         }
     }
 
+    /// @dev The chain id of the L2.
+    function _chainId(string memory toml) internal pure returns (uint64 id) {
+        string memory key = ".l2.chain_id";
+        id = _u64(toml, key);
+        _atLeast(key, id, 1, "transactions are signed for one chain");
+    }
+
+    /// @dev What gas costs at least, in percent of the L1 base fee.
+    function _percent(string memory toml, string memory key) internal pure returns (uint64 value) {
+        value = _u64(toml, key);
+        string memory rule = string.concat(
+            "at most ", vm.toString(MOST_PERCENT), ": a hundred times the base fee of L1"
+        );
+        _require(value <= MOST_PERCENT, key, value, rule);
+    }
+
     /// @dev An account of the file.
     function _account(string memory toml, string memory key) internal pure returns (address) {
         try vm.parseTomlAddress(toml, key) returns (address account) {
@@ -45,6 +81,22 @@ abstract contract PlanChecks is Chain {
             revert ValueInvalid(
                 _name(key), _text(toml, key), "an address: 0x and 40 hexadecimal digits"
             );
+        }
+    }
+
+    /// @dev The sequencers that take turns.
+    function _members(string memory toml) internal pure returns (address[] memory members) {
+        string memory field = "sequencing.members";
+        string memory rule = "one or more accounts that may advance, in the order of their slots";
+        try vm.parseTomlAddressArray(toml, ".sequencing.members") returns (address[] memory list) {
+            members = list;
+        } catch {
+            revert ValueInvalid(field, "a value of another kind, or none", rule);
+        }
+        if (members.length == 0) revert ValueInvalid(field, "an empty list", rule);
+        for (uint256 i = 0; i < members.length; ++i) {
+            if (members[i] != address(0)) continue;
+            revert ValueInvalid(field, vm.toString(members[i]), rule);
         }
     }
 
@@ -126,8 +178,55 @@ abstract contract PlanChecks is Chain {
         revert ValueInvalid(
             "l2.genesis.header",
             vm.toString(header),
-            "RLP of the header of your L2's first block, as `enshrine genesis` prints it; this is the placeholder of the example"
+            string.concat(HEADER_RULE, "this is the placeholder of the example")
         );
+    }
+
+    /// @dev What the header of the first block says, if it is one of the fork that the file names.
+    function _genesis(string memory toml, bytes memory header)
+        internal
+        returns (INativeRollup.Genesis memory)
+    {
+        uint16 schema = _schema(toml);
+        GenesisReader reader = new GenesisReader();
+        try reader.read(header, schema) returns (INativeRollup.Genesis memory genesis) {
+            return genesis;
+        } catch (bytes memory reason) {
+            // Only Amsterdam has other fields; which of the forks before it is meant, no header tells.
+            bool before = schema < AMSTERDAM;
+            try reader.read(header, before ? AMSTERDAM : Execute.FIRST_SCHEMA) {
+                revert ValueInvalid(
+                    "l2.schema",
+                    _forks()[(schema - Execute.FIRST_SCHEMA) / 256],
+                    before
+                        ? "amsterdam: l2.genesis.header has the fields that came with it"
+                        : "a fork before amsterdam: l2.genesis.header lacks the fields that came with it"
+                );
+            } catch {
+                revert ValueInvalid(
+                    "l2.genesis.header",
+                    header.length > 32
+                        ? string.concat("of ", vm.toString(header.length), " bytes")
+                        : vm.toString(header),
+                    string.concat(HEADER_RULE, _whatIsWrong(reason))
+                );
+            }
+        }
+    }
+
+    /// @dev What an error of `Rlp` says of a header. All of them begin with a position.
+    function _whatIsWrong(bytes memory reason) private pure returns (string memory) {
+        uint256 pos;
+        assembly ("memory-safe") {
+            pos := mload(add(reason, 0x24))
+        }
+        string memory place = vm.toString(pos - HEADER_AT);
+        // The first four bytes.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        if (bytes4(reason) == Rlp.RlpTruncated.selector) {
+            return string.concat("this one lacks bytes of what should stand at byte ", place);
+        }
+        return string.concat("what stands at byte ", place, " of this one does not belong there");
     }
 
     /// @dev Times that leave room for one another, see `RollupRules`.
@@ -177,6 +276,55 @@ abstract contract PlanChecks is Chain {
         );
     }
 
+    /// @dev What can be demanded of a block has to fit into it, and into L1; see `RollupRules`.
+    function _requireCapacity(string memory toml, uint256 gasLimit) internal view virtual {
+        if (gasLimit < Capacity.RELAY_GAS || gasLimit > type(uint32).max) {
+            revert ValueInvalid(
+                "l2.genesis.header",
+                string.concat("of a block with a gas limit of ", vm.toString(gasLimit)),
+                string.concat(
+                    "that of a block with a gas limit from ",
+                    vm.toString(Capacity.RELAY_GAS),
+                    ", which relays may take, to ",
+                    vm.toString(type(uint32).max)
+                )
+            );
+        }
+        uint256 room = gasLimit < Capacity.TRANSACTION_GAS ? gasLimit : Capacity.TRANSACTION_GAS;
+        _requireRelayable(toml, room);
+        if (room > Capacity.DUTY_GAS) room = Capacity.DUTY_GAS;
+        _requireForceable(toml, ".forced.max_gas", room);
+        _requireForceable(toml, ".forced.max_bounded_gas", room);
+    }
+
+    /// @dev One transaction of the L2 can relay the largest message.
+    function _requireRelayable(string memory toml, uint256 room) private pure {
+        uint256 gas = _u64(toml, ".messages.max_gas");
+        uint256 data = _u64(toml, ".messages.max_data");
+        string memory why =
+            string.concat("relayed in one L2 transaction, of ", vm.toString(room), " gas at most");
+        // A call keeps back a 64th of the gas, see `Delivery.required`.
+        uint256 spare = room - Messages.relayGas(0, 0);
+        uint256 most = spare / 64 * 63 + (spare % 64 == 63 ? 62 : spare % 64);
+        string memory rule =
+            string.concat("at most ", vm.toString(most), ": a message without data is ", why);
+        _require(gas <= most, ".messages.max_gas", gas, rule);
+        most = (room - Messages.relayGas(gas, 0)) / Messages.RELAY_PER_BYTE;
+        rule = string.concat(
+            "at most ", vm.toString(most), ": a message with messages.max_gas is ", why
+        );
+        _require(data <= most, ".messages.max_data", data, rule);
+    }
+
+    /// @dev There are transactions with so little gas, and a block can hold them.
+    function _requireForceable(string memory toml, string memory key, uint256 room) private pure {
+        uint256 gas = _u64(toml, key);
+        _atLeast(key, gas, LEAST_GAS, "no transaction takes less");
+        string memory rule =
+            string.concat("at most ", vm.toString(room), ": what can be demanded of a block");
+        _require(gas <= room, key, gas, rule);
+    }
+
     /// @dev Not later than L1, or the rollup could not have any block.
     function _requireBegun(uint64 timestamp) internal view {
         // Seconds do not matter.
@@ -206,7 +354,16 @@ abstract contract PlanChecks is Chain {
         uint256 most,
         string memory what
     ) private pure {
-        string memory rule = string.concat("at most ", vm.toString(most), " ", what);
+        string memory rule = string.concat(
+            "at most ",
+            vm.toString(most),
+            " ",
+            what,
+            ", which make ",
+            vm.toString(others),
+            "; together that is ",
+            vm.toString(value + others)
+        );
         _require(value + others <= most, key, value, rule);
     }
 

@@ -7,7 +7,6 @@ import {NativeRollup} from "../contracts/NativeRollup.sol";
 import {L1TokenBridge} from "../contracts/bridge/L1TokenBridge.sol";
 import {L2TokenBridge} from "../contracts/bridge/L2TokenBridge.sol";
 import {DeterministicDeployer} from "../contracts/deployment/DeterministicDeployer.sol";
-import {GenesisReader} from "../contracts/deployment/GenesisReader.sol";
 import {ForcedInbox} from "../contracts/forced/ForcedInbox.sol";
 import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
 import {L1MessageQueue} from "../contracts/messaging/L1MessageQueue.sol";
@@ -83,7 +82,7 @@ abstract contract RollupPlan is PlanChecks {
     /// @notice Reads the text of a configuration file.
     function parse(string memory toml, address deployer) public returns (Plan memory plan) {
         plan.deployer = deployer;
-        plan.chainId = _u64(toml, ".l2.chain_id");
+        plan.chainId = _chainId(toml);
         plan.file = vm.parseTomlString(toml, ".deployment.file");
         plan.owner = _account(toml, ".rollup.owner");
         string memory salt = vm.parseTomlString(toml, ".deployment.salt");
@@ -99,8 +98,9 @@ abstract contract RollupPlan is PlanChecks {
         }
         _requireDelays(toml);
         plan.genesisHeader = _header(toml);
-        plan.genesis = new GenesisReader().read(plan.genesisHeader, _schema(toml));
+        plan.genesis = _genesis(toml, plan.genesisHeader);
         _requireBegun(plan.genesis.timestamp);
+        _requireCapacity(toml, plan.genesis.gasLimit);
 
         bytes memory policy = _policy(toml);
         if (policy.length != 0) plan.policy = _at(deployer, salt, "policy");
@@ -151,7 +151,7 @@ abstract contract RollupPlan is PlanChecks {
                 plan.rollup,
                 _u64(toml, ".messages.max_gas"),
                 _u64(toml, ".messages.max_data"),
-                _u64(toml, ".messages.fee_percent")
+                _percent(toml, ".messages.fee_percent")
             )
         );
     }
@@ -165,7 +165,7 @@ abstract contract RollupPlan is PlanChecks {
             expiry: _u64(toml, ".forced.expiry"),
             maxGas: _u64(toml, ".forced.max_gas"),
             maxBoundedGas: _u64(toml, ".forced.max_bounded_gas"),
-            feePercent: _u64(toml, ".forced.fee_percent"),
+            feePercent: _percent(toml, ".forced.fee_percent"),
             feeRecipient: _account(toml, ".forced.fee_recipient"),
             // The bridge reads a bounded amount whatever it is called with.
             boundedTarget: plan.l2Bridge
@@ -247,7 +247,7 @@ abstract contract RollupPlan is PlanChecks {
                 type(PermissionedSequencing).creationCode, abi.encode(sequencer, recipient, timeout)
             );
         }
-        address[] memory members = vm.parseTomlAddressArray(toml, ".sequencing.members");
+        address[] memory members = _members(toml);
         uint64 start = _u64(toml, ".sequencing.start");
         uint64 slot = _u64(toml, ".sequencing.slot_length");
         return abi.encodePacked(

@@ -23,6 +23,10 @@ contract Planner is RollupPlan {
         if (!unchecked_) super._requireDelays(toml);
     }
 
+    function _requireCapacity(string memory toml, uint256 gasLimit) internal view override {
+        if (!unchecked_) super._requireCapacity(toml, gasLimit);
+    }
+
     function deployAll(Plan calldata plan) external {
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             factory().deploy(plan.parts[i].salt, plan.parts[i].initCode);
@@ -153,6 +157,128 @@ contract PlanChecksTest is RollupParts {
         planner.parse(fileWith("policy = \"none\"", one), address(planner));
     }
 
+    function test_rotating_sequencers_are_one_or_more_and_somebody() public {
+        string memory policy =
+            "policy = \"rotating\"\ntimeout = 5400\nstart = 1700000000\nslot_length = 60\n";
+        string memory one_ = vm.toString(address(1));
+        string memory zero = vm.toString(address(0));
+        string memory field = "sequencing.members";
+        string memory rule = "one or more accounts that may advance, in the order of their slots";
+        string memory line = "policy = \"none\"";
+        expectRefused(line, policy, field, "a value of another kind, or none", rule);
+        policy = string.concat(policy, "members = [");
+        expectRefused(line, string.concat(policy, "]"), field, "an empty list", rule);
+        policy = string.concat(policy, "\"", one_);
+        string memory two = string.concat(policy, "\", \"", zero, "\"]");
+        expectRefused(line, two, field, zero, rule);
+        planner.parse(fileWith(line, string.concat(policy, "\"]")), address(planner));
+    }
+
+    function test_a_chain_has_an_id() public {
+        string memory line = "chain_id = 8079";
+        string memory rule = "at least 1: transactions are signed for one chain";
+        expectRefused(line, "chain_id = 0", "l2.chain_id", "0", rule);
+        planner.parse(fileWith(line, "chain_id = 1"), address(planner));
+    }
+
+    function test_prices_are_a_hundred_base_fees_at_most() public {
+        string memory rule = "at most 10000: a hundred times the base fee of L1";
+        string[2] memory lines =
+            ["max_data = 10000\nfee_percent = ", "max_bounded_gas = 1000000\nfee_percent = "];
+        string[2] memory fields = ["messages.fee_percent", "forced.fee_percent"];
+        for (uint256 i = 0; i < lines.length; ++i) {
+            string memory line = string.concat(lines[i], "100");
+            expectRefused(line, string.concat(lines[i], "10001"), fields[i], "10001", rule);
+            planner.parse(fileWith(line, string.concat(lines[i], "10000")), address(planner));
+        }
+    }
+
+    function test_what_can_be_forced_has_the_gas_of_a_transaction() public {
+        string memory rule = "at least 21000: no transaction takes less";
+        string[2] memory lines = ["\nmax_gas = 300000", "max_bounded_gas = 1000000"];
+        string[2] memory keys = ["\nmax_gas = ", "max_bounded_gas = "];
+        string[2] memory fields = ["forced.max_gas", "forced.max_bounded_gas"];
+        for (uint256 i = 0; i < lines.length; ++i) {
+            expectRefused(lines[i], string.concat(keys[i], "0"), fields[i], "0", rule);
+            expectRefused(lines[i], string.concat(keys[i], "20999"), fields[i], "20999", rule);
+            planner.parse(fileWith(lines[i], string.concat(keys[i], "21000")), address(planner));
+        }
+    }
+
+    // ------------------------------------------------------------------ the first block
+
+    function expectHeaderRefused(bytes memory header, string memory value, string memory problem)
+        private
+    {
+        string memory text = vm.readFile("script/rollup.example.toml");
+        text = vm.replace(text, "0xc0", vm.toString(header));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PlanChecks.ValueInvalid.selector,
+                "l2.genesis.header",
+                value,
+                string.concat(
+                    "RLP of the header of your L2's first block, as `enshrine genesis` prints it; ",
+                    problem
+                )
+            )
+        );
+        planner.parse(text, address(planner));
+    }
+
+    function test_what_is_not_rlp_of_a_header_is_refused_with_the_place() public {
+        expectHeaderRefused(
+            hex"1234", "0x1234", "what stands at byte 0 of this one does not belong there"
+        );
+        expectHeaderRefused("", "0x", "this one lacks bytes of what should stand at byte 0");
+        // A list that ends before the hash of the parent.
+        expectHeaderRefused(
+            hex"c180", "0xc180", "what stands at byte 1 of this one does not belong there"
+        );
+        bytes memory header = GenesisHeaders.encode(l2);
+        string memory size = vm.toString(header.length - 1);
+        bytes memory cut = bytes.concat(header);
+        assembly ("memory-safe") {
+            mstore(cut, sub(mload(cut), 1))
+        }
+        expectHeaderRefused(
+            cut,
+            string.concat("of ", size, " bytes"),
+            "this one lacks bytes of what should stand at byte 0"
+        );
+        size = vm.toString(header.length);
+        expectHeaderRefused(
+            bytes.concat(header, hex"00"),
+            string.concat("of ", vm.toString(header.length + 1), " bytes"),
+            string.concat("what stands at byte ", size, " of this one does not belong there")
+        );
+        planner.parse(file(), address(planner));
+    }
+
+    function test_a_fork_without_the_fields_of_the_header_is_refused() public {
+        string memory line = "schema = \"osaka\"";
+        string memory amsterdam = "schema = \"amsterdam\"";
+        expectRefused(
+            line,
+            amsterdam,
+            "l2.schema",
+            "amsterdam",
+            "a fork before amsterdam: l2.genesis.header lacks the fields that came with it"
+        );
+        l2.schema = 0x1501;
+        string[4] memory names = ["prague", "osaka", "bpo1", "bpo2"];
+        for (uint256 i = 0; i < names.length; ++i) {
+            expectRefused(
+                line,
+                string.concat("schema = \"", names[i], "\""),
+                "l2.schema",
+                names[i],
+                "amsterdam: l2.genesis.header has the fields that came with it"
+            );
+        }
+        planner.parse(fileWith(line, amsterdam), address(planner));
+    }
+
     function test_a_genesis_later_than_l1_is_refused() public {
         l2.timestamp = uint64(vm.getBlockTimestamp());
         planner.parse(file(), address(planner));
@@ -219,7 +345,7 @@ contract PlanChecksTest is RollupParts {
             87_492,
             87_493,
             "rollup.relay_deadline",
-            "at most 98292 with rollup.max_lag and rollup.open_after"
+            "at most 98292 with rollup.max_lag and rollup.open_after, which make 10800; together that is 98293"
         );
         expectBound(
             "\ndelay = 86400",
@@ -243,7 +369,7 @@ contract PlanChecksTest is RollupParts {
             4_294_787_295,
             4_294_787_296,
             "forced.expiry",
-            "at most 4294967295 with rollup.relay_deadline, forced.delay and forced.grace"
+            "at most 4294967295 with rollup.relay_deadline, forced.delay and forced.grace, which make 180000; together that is 4294967296"
         );
         expectBound(
             "upgrade_delay = 604800",
@@ -253,6 +379,76 @@ contract PlanChecksTest is RollupParts {
             "rollup.upgrade_delay",
             "at least 284400: two days, forced.delay, forced.grace, rollup.max_lag and twice rollup.open_after together"
         );
+    }
+
+    function test_caps_are_refused_where_the_contracts_refuse_them_with_their_names() public {
+        // The gas limit of the block is less than what a transaction can have.
+        string memory why = "relayed in one L2 transaction, of 10000000 gas at most";
+        expectBound(
+            "max_data = 10000",
+            "max_data",
+            124_361,
+            124_362,
+            "messages.max_data",
+            string.concat("at most 124361: a message with messages.max_gas is ", why)
+        );
+        expectBound(
+            "max_gas = 1000000\nmax_data = 10000",
+            "max_data = 0\nmax_gas",
+            8_834_765,
+            8_834_766,
+            "messages.max_gas",
+            string.concat("at most 8834765: a message without data is ", why)
+        );
+        string memory rule = "at most 8000000: what can be demanded of a block";
+        expectBound("\nmax_gas = 300000", "\nmax_gas", 8_000_000, 8_000_001, "forced.max_gas", rule);
+        expectBound(
+            "max_bounded_gas = 1000000",
+            "max_bounded_gas",
+            8_000_000,
+            8_000_001,
+            "forced.max_bounded_gas",
+            rule
+        );
+        // A transaction can have less than this block.
+        l2.gasLimit = 30_000_000;
+        expectBound(
+            "max_gas = 1000000\nmax_data = 10000",
+            "max_data = 0\nmax_gas",
+            15_506_087,
+            15_506_088,
+            "messages.max_gas",
+            "at most 15506087: a message without data is relayed in one L2 transaction, of 16777216 gas at most"
+        );
+    }
+
+    function test_the_gas_limit_of_the_first_block_is_refused_where_the_contracts_refuse_it()
+        public
+    {
+        expectGasLimit(3_000_000, 2_999_999);
+        expectGasLimit(type(uint32).max, uint64(type(uint32).max) + 1);
+    }
+
+    function expectGasLimit(uint64 good, uint64 bad) private {
+        uint256 before = vm.snapshotState();
+        l2.gasLimit = good;
+        planner.deployAll(planner.parse(file(), address(planner)));
+        vm.revertToState(before);
+        l2.gasLimit = bad;
+        string memory text = file();
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PlanChecks.ValueInvalid.selector,
+                "l2.genesis.header",
+                string.concat("of a block with a gas limit of ", vm.toString(bad)),
+                "that of a block with a gas limit from 3000000, which relays may take, to 4294967295"
+            )
+        );
+        planner.parse(text, address(planner));
+        RollupPlan.Plan memory plan = planner.without().parse(text, address(planner));
+        vm.expectRevert();
+        planner.deployAll(plan);
+        vm.revertToState(before);
     }
 
     function test_a_forced_transaction_expires_no_earlier_than_twice_what_a_head_may_age() public {

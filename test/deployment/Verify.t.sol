@@ -16,6 +16,20 @@ import {RollupParts} from "../utils/RollupParts.sol";
 
 /// @dev The script, without broadcasts.
 contract Certifier is Deploy {
+    bool private dry_;
+
+    function dry(bool dry__) external {
+        dry_ = dry__;
+    }
+
+    function _isDryRun() internal view override returns (bool) {
+        return dry_ || super._isDryRun();
+    }
+
+    function write(Plan calldata plan) external {
+        _write(plan, true);
+    }
+
     function deployAll(Plan calldata plan) external {
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             address place = factory().deploy(plan.parts[i].salt, plan.parts[i].initCode);
@@ -497,6 +511,34 @@ contract VerifyTest is RollupParts {
         // Block 8191 has taken its place.
         vm.store(p.rollup, 0, bytes32(head + 8191 + (uint256(1) << 56)));
         certifier.certify(p);
+    }
+
+    // ------------------------------------------------------------------ what is written down
+
+    function test_a_dry_run_leaves_the_file_and_its_folder_as_they_are() public {
+        string memory folder = "cache/verify-dry-run";
+        Deploy.Plan memory p = plan();
+        p.file = string.concat(folder, "/deployment.json");
+        if (vm.exists(folder)) vm.removeDir(folder, true);
+        certifier.dry(true);
+        certifier.write(p);
+        assertFalse(vm.exists(folder));
+
+        certifier.dry(false);
+        certifier.write(p);
+        string memory written = vm.readFile(p.file);
+        assertEq(vm.parseJsonAddress(written, ".rollup"), p.rollup);
+
+        Deploy.Plan memory other = planOf("my rollup", "another rollup");
+        other.file = p.file;
+        certifier.dry(true);
+        certifier.write(other);
+        assertEq(vm.readFile(p.file), written);
+
+        certifier.dry(false);
+        certifier.write(other);
+        assertEq(vm.parseJsonAddress(vm.readFile(p.file), ".rollup"), other.rollup);
+        vm.removeDir(folder, true);
     }
 
     // ------------------------------------------------------------------ EXECUTE

@@ -10,9 +10,11 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, U256, hex};
 use alloy_sol_types::SolCall;
-use bench::{Bench, DEPLOYER, L2_CHAIN, RUN, STRANGER, STRANGER_KEY, VERIFY, WITHOUT_EXECUTE};
+use bench::{
+    Bench, DEPLOYER, DEPLOYER_KEY, L2_CHAIN, RUN, STRANGER, STRANGER_KEY, VERIFY, WITHOUT_EXECUTE,
+};
 use enshrine_contracts::bindings::INativeRollup::{Evidence, advanceCall};
-use eyre::Result;
+use eyre::{Result, ensure};
 use std::fs;
 use testkit::Key;
 
@@ -48,6 +50,13 @@ fn a_rollup_is_deployed_once_and_verified_ever_after() -> Result<()> {
     assert_eq!(bench.nonce(DEPLOYER)?, nonce);
     assert_eq!(fs::read_to_string(&file)?, written);
     bench.run("Deploy", VERIFY, &[&config])?;
+
+    // A dry run of another deployment leaves the file of this one alone.
+    let other = bench.configure("other.toml", &[("my rollup", "another rollup")])?;
+    let dry = bench.forge("Deploy", RUN, &[&other], &["--private-key", DEPLOYER_KEY])?;
+    let said = String::from_utf8_lossy(&dry.stdout).into_owned();
+    ensure!(dry.status.success() && said.contains("a dry run"), "{said}");
+    assert_eq!(fs::read_to_string(&file)?, written);
 
     // Another configuration for the same addresses is not what is there.
     let changed: [(&str, &str, &str); 3] = [
@@ -90,10 +99,15 @@ fn a_deployment_that_was_interrupted_goes_on_where_it_was() -> Result<()> {
     )?;
     let said = bench.refuse("Deploy", RUN, &[&early])?;
     assert!(said.contains("ValueInvalid") && said.contains("rollup.upgrade_delay"), "{said}");
-    // One that only a constructor refuses, and one that nobody has filled in.
+    // Messages with more gas than a block could relay, a policy that only its constructor refuses, and what
+    // nobody has filled in.
     let large = [("policy = \"none\"", &*members), ("max_gas = 1000000", "max_gas = 20000000")];
     let large = bench.configure("large.toml", &large)?;
     let said = bench.refuse("Deploy", RUN, &[&large])?;
+    assert!(said.contains("ValueInvalid") && said.contains("messages.max_gas"), "{said}");
+    let late = members.replace("start = 1700000000", "start = 9999999999");
+    let late = bench.configure("late.toml", &[("policy = \"none\"", &late)])?;
+    let said = bench.refuse("Deploy", RUN, &[&late])?;
     assert!(said.contains("InitCodeFailed"), "{said}");
     let said = bench.refuse("Deploy", RUN, &["script/rollup.example.toml"])?;
     assert!(said.contains("this is the placeholder of the example"), "{said}");
