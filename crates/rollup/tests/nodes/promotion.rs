@@ -1,6 +1,6 @@
 //! When a follower does not become the sequencer, and that it does as soon as nothing stands in the way.
 
-use crate::support::{World, provider_of, signed, until};
+use crate::support::{World, provider_of, refusal, signed, until};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{DynProvider, Provider, ProviderBuilder, ext::AnvilApi};
@@ -262,6 +262,56 @@ async fn what_a_reorganisation_of_l1_takes_from_a_follower_comes_back_when_it_ma
     let block = l2.get_block_by_number(again.block_number.unwrap().into()).await?.unwrap();
     assert_eq!(block.transactions.len(), 1);
     assert!(l2.get_balance(carol).await?.is_zero());
+    standby.node.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_sequencer_takes_from_a_follower_comes_back_when_it_makes_blocks() -> Result<()>
+{
+    let world = World::new().await?;
+    let alice = Key::named("alice");
+    let (bob, carol) = (Key::named("bob").address(), Key::named("carol").address());
+    // This one makes blocks that do not get to L1.
+    let role = Role::Sequencer(Box::new(world.sequencer_config()?));
+    let (l1, config) = world.behind_proxy(role)?;
+    let first = RollupNode::start(config).await?;
+    let l2 = provider_of(&first)?;
+    world.deposit(alice.address(), U256::from(ETHER)).await?;
+    until("the deposit", &first, || async {
+        let status = first.status();
+        let is_settled = status.safe_head == status.unsafe_head;
+        Ok(!l2.get_balance(alice.address()).await?.is_zero() && is_settled)
+    })
+    .await?;
+    let feed = format!("ws://{}", first.server().addresses()[0]);
+    let standby = Standby::start(&world, |config| {
+        config.role = Role::Follower { sequencer: Some(feed) };
+    })
+    .await?;
+    l1.intercept(|request| {
+        request.contains("eth_sendRawTransaction").then(|| refusal(request, "not now"))
+    });
+    let transfer = signed(&l2, &alice, bob, 1, Bytes::new(), 21_000).await?;
+    let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+    let l2 = provider_of(&standby.node)?;
+    let has_it = || async { eyre::Ok(!l2.get_balance(bob).await?.is_zero()) };
+    until("the transfer", &standby.node, has_it).await?;
+    first.stop().await;
+    ensure!(standby.node.status().safe_head != standby.node.status().unsafe_head, "L1 has it");
+
+    // Another one makes a block in its place, and that gets there.
+    let second = world.sequencer().await?;
+    world.deposit(carol, U256::from(ETHER)).await?;
+    until("the way back", &standby.node, || async { Ok(!has_it().await?) }).await?;
+    until("the other block", &standby.node, || async {
+        Ok(!l2.get_balance(carol).await?.is_zero())
+    })
+    .await?;
+    second.stop().await;
+    ensure!(!has_it().await?, "nobody has brought it again");
+    standby.promote().await?;
+    until("the transfer again", &standby.node, has_it).await?;
     standby.node.stop().await;
     Ok(())
 }
