@@ -24,7 +24,7 @@ use std::{
     thread::{self, sleep},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use testkit::{ETHER, Key, NodeProcess, rich};
+use testkit::{ETHER, Key, NodeProcess};
 
 /// Accounts that pay, transfers of each, and threads that send them.
 const PAYERS: usize = 32;
