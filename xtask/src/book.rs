@@ -1,7 +1,7 @@
 //! The documents as a book: what stands in `docs/`, and what the programs say of themselves.
 //!
 //! A page that is made here cannot be out of date: the commands and flags come from the `enshrine` binary, the
-//! contracts from their NatSpec by `forge doc`.
+//! crates from `cargo metadata`, the contracts from their NatSpec by `forge doc`.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use eyre::{Result, WrapErr as _, bail, ensure};
 use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::{
-    checks, files,
+    checks, crates, files,
     links::{self, Broken},
 };
 
@@ -31,9 +31,11 @@ pub(crate) fn build(root: &Path, enshrine: &Path) -> Result<bool> {
     ensure!(contents.contains(REFERENCE), "docs/SUMMARY.md has no {:?}", REFERENCE.trim());
     let commands = commands(enshrine)?;
     fs::write(pages.join("commands.md"), commands)?;
+    fs::write(pages.join("crates.md"), crates::page(root)?)?;
     let contracts = contracts(root, &pages)?;
     let made = format!(
-        "{REFERENCE}\n- [Commands and flags](commands.md)\n- [Contracts](contracts/README.md)\n{contracts}"
+        "{REFERENCE}\n- [Commands and flags](commands.md)\n- [Crates](crates.md)\n\
+         - [Contracts](contracts/README.md)\n{contracts}"
     );
     let contents = contents.replacen(REFERENCE, &made, 1);
     fs::write(&summary, &contents)?;

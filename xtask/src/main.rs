@@ -11,6 +11,7 @@ mod bench;
 mod book;
 mod checks;
 mod coverage;
+mod crates;
 mod dist;
 mod files;
 mod links;

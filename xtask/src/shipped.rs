@@ -5,8 +5,10 @@ use std::{
     path::Path,
 };
 
-use eyre::{OptionExt as _, WrapErr as _, bail};
+use eyre::OptionExt as _;
 use serde_json::Value;
+
+use crate::crates;
 
 /// Crates that reach users; what they link does too.
 const SHIPPED: [&str; 2] = ["enshrine-cli", "enshrine-contracts"];
@@ -16,15 +18,7 @@ const FOR_TESTS: [&str; 2] = ["enshrine-testkit", "enshrine-toolchain"];
 
 /// The ways by which crates for tests get into what is shipped.
 pub(crate) fn check(root: &Path) -> eyre::Result<Vec<String>> {
-    let output = toolchain::cargo()
-        .args(["metadata", "--format-version", "1"])
-        .current_dir(root)
-        .output()
-        .wrap_err("cannot run cargo metadata")?;
-    if !output.status.success() {
-        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    let metadata = serde_json::from_slice(&output.stdout).wrap_err("cargo metadata")?;
+    let metadata = crates::metadata(root, &[])?;
     let graph = Graph::read(&metadata).ok_or_eyre("cargo metadata has another form")?;
     let mut ways = Vec::new();
     for shipped in SHIPPED {

@@ -309,6 +309,7 @@ async fn what_another_sequencer_takes_from_a_follower_comes_back_when_it_makes_b
     })
     .await?;
     second.stop().await;
+    until("L1", &standby.node, || async { Ok(standby.node.status().synced) }).await?;
     ensure!(!has_it().await?, "nobody has brought it again");
     standby.promote().await?;
     until("the transfer again", &standby.node, has_it).await?;
