@@ -34,7 +34,7 @@ impl Chain {
     /// The parent may be any known block. The block becomes part of the chain with
     /// [`Chain::append`].
     pub fn import(&self, raw: &RawBlock) -> Result<BlockWithWitness, ChainError> {
-        let unchecked = self.examine(raw, &[])?;
+        let unchecked = self.examine(raw, &[], None)?;
         let recording = Recording::new(&unchecked.parent);
         let ExecutedBlock { block, changes } = unchecked.execute(&recording)?;
         let spec = &self.config().spec;
@@ -53,8 +53,17 @@ impl Chain {
         raw: &RawBlock,
         ommers: &[Header],
     ) -> Result<ExecutedBlock, ChainError> {
-        let unchecked = self.examine(raw, ommers)?;
+        let unchecked = self.examine(raw, ommers, None)?;
         unchecked.execute(&unchecked.parent)
+    }
+
+    /// Executes a block of the own log again. Who sent its transactions stands there too, and takes
+    /// long to recover: under another sender the state root would be another.
+    pub(crate) fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
+        let (raw, ommers) = RawBlock::decode_with_ommers(&block.rlp())
+            .map_err(|source| ChainError::Malformed { index: 0, source })?;
+        let unchecked = self.examine(&raw, &ommers, Some(&block.senders))?;
+        Ok(unchecked.execute(&unchecked.parent)?.changes)
     }
 
     /// Imports blocks whose RLP stands one behind another, as in the files of `geth export`, and
@@ -85,10 +94,12 @@ impl Chain {
         Ok(count)
     }
 
+    /// `senders` are those of the transactions, if they are known.
     fn examine<'b>(
         &self,
         raw: &'b RawBlock,
         ommers: &'b [Header],
+        senders: Option<&[Address]>,
     ) -> Result<UncheckedBlock<'b>, ChainError> {
         let header = &raw.header;
         let parent = self
@@ -122,11 +133,14 @@ impl Chain {
             RlpSize::check(header, raw.transactions.iter().map(AsRef::as_ref), &withdrawals, fork)?;
             check_transactions(&transactions, header.gas_limit, fork)?;
         }
-        let senders = transactions
-            .iter()
-            .enumerate()
-            .map(|(index, tx)| recover_sender(tx).ok_or(Invalid::Signature { index }))
-            .collect::<Result<Vec<_>, _>>()?;
+        let senders = match senders {
+            Some(senders) => senders.to_vec(),
+            None => transactions
+                .iter()
+                .enumerate()
+                .map(|(index, tx)| recover_sender(tx).ok_or(Invalid::Signature { index }))
+                .collect::<Result<_, _>>()?,
+        };
         let mut config = self.config().clone();
         config.spec = spec;
         // The parent's state as its header has it, whatever somebody did to it since.

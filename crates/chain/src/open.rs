@@ -8,9 +8,8 @@ use alloy_genesis::Genesis;
 use alloy_primitives::{B256, Keccak256};
 use disk::{DiskOptions, DiskStore};
 use executor::ChainSpec;
-use std::{path::Path, sync::Arc};
-use store::{Block, Changes, Store as _, StoreError};
-use wire::convert::RawBlock;
+use std::{panic::resume_unwind, path::Path, sync::Arc, thread};
+use store::{Changes, Store as _, StoreError};
 
 impl Chain {
     /// Opens the chain in the folder `path`, or starts one there at `genesis`.
@@ -39,9 +38,15 @@ impl Chain {
         config: ChainConfig,
         options: DiskOptions,
     ) -> Result<Self, ChainError> {
-        let opened = DiskStore::open(path, options);
+        // With a million accounts either takes a good part of a second.
+        let (opened, digest) = thread::scope(|scope| {
+            let digest = scope.spawn(|| digest(genesis, &config.spec));
+            (
+                DiskStore::open(path, options),
+                digest.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            )
+        });
         let store = Arc::new(opened.map_err(|fault| StoreError::new("open the chain", fault))?);
-        let digest = digest(genesis, &config.spec);
         let mut chain = match (store.head()?, store.first_number()?) {
             (Some(head), Some(first)) => {
                 if store.mark()? != Some(digest) {
@@ -73,12 +78,6 @@ impl Chain {
     /// chain that is just dropped does the same, and tells nobody if that fails.
     pub fn close(self) -> Result<(), ChainError> {
         Ok(self.store().flush()?)
-    }
-
-    fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
-        let (raw, ommers) = RawBlock::decode_with_ommers(&block.rlp())
-            .map_err(|source| ChainError::Malformed { index: 0, source })?;
-        Ok(self.import_with_ommers(&raw, &ommers)?.changes)
     }
 }
 

@@ -75,8 +75,8 @@ impl State {
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, DiskError> {
         let db = Database::builder(folder)
             .cache_size(cache)
-            // What is in the journals is read when the store is opened: little of it, so that this
-            // is quick.
+            // What is in the journals is read when the store is opened, so full ones are to go early:
+            // mostly by `State::write_tables`.
             .max_journaling_size(96 << 20)
             .worker_threads(2)
             .open()?;
@@ -137,13 +137,38 @@ impl State {
 
     /// Writes memtables into tables and merges these.
     pub(crate) fn compact(&self) -> Result<(), DiskError> {
-        let small = [&self.codes, &self.blocks, &self.records, &self.canonical];
-        let others = [&self.transactions, &self.preimages, &self.written, &self.meta, &self.nodes];
-        for keyspace in small.into_iter().chain(others) {
+        for keyspace in self.keyspaces() {
             keyspace.rotate_memtable_and_wait()?;
             keyspace.major_compact()?;
         }
         Ok(())
+    }
+
+    /// Journals that are full, and stay until all that is in them is in tables.
+    pub(crate) fn full_journals(&self) -> usize {
+        self.db.journal_count().saturating_sub(1)
+    }
+
+    /// Has memtables written into tables, in the background.
+    pub(crate) fn write_tables(&self) -> Result<(), DiskError> {
+        for keyspace in self.keyspaces() {
+            keyspace.rotate_memtable()?;
+        }
+        Ok(())
+    }
+
+    const fn keyspaces(&self) -> [&Keyspace; 9] {
+        [
+            &self.codes,
+            &self.blocks,
+            &self.records,
+            &self.canonical,
+            &self.transactions,
+            &self.preimages,
+            &self.written,
+            &self.meta,
+            &self.nodes,
+        ]
     }
 
     fn meta<const N: usize>(&self, name: Meta) -> Result<Option<[u8; N]>, DiskError> {

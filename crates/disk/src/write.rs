@@ -46,6 +46,13 @@ impl Inner {
         if writer.unsynced >= self.options.lag {
             self.sync(&mut writer)?;
         }
+        // A small table that is seldom written would keep a full journal for long, and whoever opens
+        // the store reads it all.
+        let full_journals = self.state.full_journals();
+        if full_journals > writer.full_journals {
+            self.state.write_tables()?;
+        }
+        writer.full_journals = full_journals;
         Ok(())
     }
 

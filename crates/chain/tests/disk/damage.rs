@@ -1,6 +1,6 @@
 //! Torn and damaged files: an error or no effect, never a wrong answer.
 
-use crate::scene::{Twin, copy_folder, files, open, random};
+use crate::scene::{Twin, account, copy_folder, files, open, random};
 use disk::{DiskError, DiskOptions, DiskStore};
 use enshrine_chain::{Chain, ChainError};
 use std::{
@@ -9,6 +9,7 @@ use std::{
     path::Path,
 };
 use tempfile::tempdir;
+use testkit::Key;
 
 fn fault(error: &ChainError) -> &DiskError {
     let ChainError::Store(error) = error else { panic!("{error}") };
@@ -143,6 +144,32 @@ fn a_flipped_bit_in_the_log_is_an_error_with_its_place() {
     }
     assert!(kinds[..3].iter().all(|count| *count > 3), "{kinds:?}");
     fs::write(&path, &log).unwrap();
+    four.assert_same(&open(&folder).unwrap(), 0);
+}
+
+/// Who can write the checksums too can put another sender into the log: executing the block shows it.
+#[test]
+fn a_sender_in_the_log_who_did_not_sign_is_found_out() {
+    let work = tempdir().unwrap();
+    let (_, four, start) = before_and_after(work.path());
+    let folder = work.path().join("before");
+    let path = folder.join("blocks/0000000000.log");
+    let log = fs::read(work.path().join("after/blocks/0000000000.log")).unwrap();
+    let at = usize::try_from(start).unwrap();
+    let (body, end) = (at + 12, log.len() - 4);
+    let senders = Key::named("alice").address().repeat(7);
+    let found = log[body..end].windows(senders.len()).position(|window| window == senders);
+    let last = body + found.unwrap() + senders.len() - 20;
+    let mut changed = log.clone();
+    changed[last..last + 20].copy_from_slice(account(1).as_slice());
+    let sum = crc32fast::hash(&changed[body..end]).to_be_bytes();
+    changed[at + 4..at + 8].copy_from_slice(&sum);
+    let head = [&0_u64.to_be_bytes()[..], &start.to_be_bytes(), &changed[at..at + 8]].concat();
+    changed[at + 8..body].copy_from_slice(&crc32fast::hash(&head).to_be_bytes());
+    fs::write(&path, changed).unwrap();
+    let refused = open(&folder).unwrap_err();
+    assert!(matches!(refused, ChainError::Replay { number: 4, .. }), "{refused}");
+    fs::write(&path, log).unwrap();
     four.assert_same(&open(&folder).unwrap(), 0);
 }
 

@@ -197,3 +197,29 @@ fn a_state_store_that_is_laid_out_otherwise_is_left_alone() {
     let refused = open().unwrap_err();
     assert!(matches!(refused, DiskError::OtherLayout { got: 3, expected: 2, .. }), "{refused}");
 }
+
+#[test]
+fn a_full_journal_goes_though_most_tables_are_seldom_written() {
+    let folder = tempdir().unwrap();
+    let store = DiskStore::open(folder.path(), DiskOptions::default()).unwrap();
+    for number in 0..80_u64 {
+        let mut changes = block(number, B256::ZERO);
+        changes.put_code(number.to_be_bytes().repeat(125_000).into());
+        store.commit(changes).unwrap();
+    }
+    // Tables are written in the background, while small commits go on.
+    let journals = || -> Vec<String> {
+        let entries = fs::read_dir(folder.path().join("state")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".jnl")).collect()
+    };
+    let begun = Instant::now();
+    for number in 80.. {
+        advance(&store, number).unwrap();
+        if journals() == ["1.jnl"] {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", journals());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
