@@ -404,7 +404,10 @@ contract L2BlocksTest is L2TestBase {
         try this.seal() {
             revert("sealed");
         } catch (bytes memory reason) {
-            assertHelperRefused(reason, "transaction 1 of alice cannot stand in this block");
+            // The reason follows at once: the number is not said twice.
+            assertHelperRefused(
+                reason, "transaction 1 of alice cannot stand in this block: nonce 5 too high"
+            );
         }
 
         IL2.Block memory b = l2.next();

@@ -16,7 +16,7 @@ abstract contract ExecuteTest is Test {
     }
 
     /// @dev Puts EXECUTE onto the chain. `profile` chooses another than the default one: parts like
-    /// `rules=l1`, `gas=ethrex`, `forks=osaka/amsterdam`, `threads=2`, separated by commas.
+    /// `rules=l1`, `gas=ethrex`, `forks=osaka,amsterdam`, `threads=2`, separated by commas.
     function installExecute(string memory profile) internal {
         vm.etch(EXECUTE, Helper.shim(profile));
         vm.label(EXECUTE, "EXECUTE");

@@ -79,11 +79,18 @@ impl Node {
 
     fn ask(&self, method: &str, params: &str) -> String {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json";
         let length = body.len();
-        write!(stream, "{head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
-            .unwrap();
+        let kind = "Content-Type: application/json";
+        self.exchange(&format!("POST / HTTP/1.1\r\n{kind}\r\nContent-Length: {length}"), &body)
+    }
+
+    fn metrics(&self) -> String {
+        self.exchange("GET /metrics HTTP/1.1", "")
+    }
+
+    fn exchange(&self, head: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "{head}\r\nHost: x\r\nConnection: close\r\n\r\n{body}").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -251,6 +258,10 @@ fn traces_are_told_of_what_fails_or_of_all() {
     for words in ["EXECUTE::execute(2 bytes)", "] EXECUTE refused: stateless input: 0 bytes"] {
         assert!(said.iter().any(|line| line.contains(words)), "{words}: {said:#?}");
     }
+    // Looking at the block again for that is no call that somebody made.
+    let metrics = node.metrics();
+    let refused = r#"enshrine_execute_calls_total{outcome="Refused"} 1"#;
+    assert!(metrics.lines().any(|line| line == refused), "{metrics}");
     let node = Node::devnet(&["--disable-console-log"]);
     node.story();
     assert!(!node.said().iter().any(|line| line.contains("hello")));

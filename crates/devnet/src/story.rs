@@ -42,7 +42,7 @@ impl Story {
         let mut replay = parent.replay(&mut state, block, TracingInspector::new(config))?;
         let mut all = Vec::new();
         loop {
-            let (seen, notes) = rpc::watch(|| {
+            let (seen, notes) = rpc::watch_again(|| {
                 replay.inspect(|_, evm, _, done| -> Result<_, ChainError> {
                     let inspector = alloy_evm::Evm::inspector_mut(evm);
                     let calls = traced.then(|| mem::take(inspector.traces_mut()));

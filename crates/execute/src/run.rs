@@ -560,4 +560,12 @@ mod tests {
         assert_eq!(Execute::default().forks, [Osaka]);
         assert_eq!(Execute::l1().forks, [Cancun, Prague, Osaka, Bpo1, Bpo2, Amsterdam]);
     }
+
+    #[test]
+    fn a_refused_schema_is_named_with_the_fork_it_stands_for() {
+        let words = |schema| ExecuteError::Schema(schema).to_string();
+        assert_eq!(words(Cancun.schema()), "schema id 0x1001 (cancun) is not accepted here");
+        assert_eq!(words(Osaka.batch_schema()), "schema id 0x12ba (osaka) is not accepted here");
+        assert_eq!(words(SchemaId::new(0x1202)), "schema id 0x1202 is not accepted here");
+    }
 }

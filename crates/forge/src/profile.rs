@@ -9,7 +9,7 @@ use execute::{Execute, GasSchedule, RequestPolicy, Rules};
 /// |---|---|---|
 /// | `rules` | `l2`, `l2-without-requests`, `l1` | `l2` |
 /// | `gas` | a [`GasSchedule`], such as `flat`, `ethrex` or `25000+16` | `default` |
-/// | `forks` | schema forks that are accepted, `osaka/amsterdam` | all from Cancun on |
+/// | `forks` | forks of the schemas that are accepted, `osaka,amsterdam` | all from Cancun on |
 /// | `threads` | threads per call | 1 |
 ///
 /// The empty line is the default EXECUTE.
@@ -46,11 +46,23 @@ impl FromStr for Profile {
     fn from_str(line: &str) -> Result<Self, ProfileError> {
         // What the L2 of a test runs is for the test to say, not for the EVM of forge.
         let mut execute = Execute { forks: Execute::l1().forks, ..Execute::default() };
+        let mut key = "";
         for part in line.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let unknown = |expected| move || ProfileError { part: part.to_owned(), expected };
-            let (key, value) = part.split_once('=').ok_or_else(unknown(
-                "`key=value` with one of the keys rules, gas, forks, threads",
-            ))?;
+            let setting = part.split_once('=');
+            let value = match setting {
+                Some((other, value)) => {
+                    key = other;
+                    value
+                }
+                // Forks are separated by commas too.
+                None if key == "forks" => part,
+                None => {
+                    return Err(unknown(
+                        "`key=value` with one of the keys rules, gas, forks, threads",
+                    )());
+                }
+            };
             match key {
                 "rules" => {
                     execute.rules = rules(value)
@@ -65,13 +77,13 @@ impl FromStr for Profile {
                         .into();
                 }
                 "forks" => {
-                    execute.forks = value
-                        .split('/')
-                        .map(|fork| fork.parse().ok())
-                        .collect::<Option<_>>()
-                        .ok_or_else(unknown(
-                            "names of forks or their schema ids: forks=osaka/amsterdam",
-                        ))?;
+                    let fork = value.parse().ok().ok_or_else(unknown(
+                        "names of forks or their schema ids: forks=osaka,amsterdam",
+                    ))?;
+                    if setting.is_some() {
+                        execute.forks.clear();
+                    }
+                    execute.forks.push(fork);
                 }
                 "threads" => {
                     execute.threads = value
@@ -103,7 +115,7 @@ mod tests {
     #[test]
     fn every_key_changes_what_it_names() {
         let profile: Profile =
-            "rules=l1, gas=100+3,forks=osaka/amsterdam,threads=2".parse().unwrap();
+            "rules=l1, gas=100+3,forks=osaka, amsterdam,threads=2".parse().unwrap();
         let execute = profile.execute();
         assert_eq!(execute.rules, Rules::L1);
         assert_eq!(execute.gas.bytes(1_000), 3_100);
@@ -120,8 +132,17 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused_with_what_would_be() {
-        for line in ["rule=l1", "rules", "rules=l3", "gas=25000", "forks=osaka,prague", "threads=0"]
-        {
+        for line in [
+            "rule=l1",
+            "rules",
+            "rules=l3",
+            "gas=25000",
+            "forks=",
+            "forks=osaka/prague",
+            "forks=osaka,prag",
+            "forks=osaka,threads=2,prague",
+            "threads=0",
+        ] {
             let error = line.parse::<Profile>().unwrap_err().to_string();
             assert!(error.contains("is not known; write"), "{error}");
         }

@@ -254,7 +254,7 @@ impl Journal {
         let mut state = call.source.open();
         let inspector = TracingInspector::new(TracingInspectorConfig::all());
         let mut evm = call.evm(&mut state, inspector, true)?;
-        let (done, notes) = notes::watch(|| evm.transact_raw(call.transaction.clone()));
+        let (done, notes) = notes::watch_again(|| evm.transact_raw(call.transaction.clone()));
         done.map_err(transaction_error)?;
         let calls = mem::take(evm.inspector_mut().traces_mut());
         Ok(call_tree(calls, &notes, &self.telling))
@@ -283,6 +283,30 @@ impl Journal {
     pub fn state(&self, number: u64, waiting: usize) {
         self.height.set(i64::try_from(number).unwrap_or(i64::MAX));
         self.pool.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// EXECUTE was called.
+    fn executed(&self, call: &ObservedCall<'_>) {
+        let bytes = call.calldata.len();
+        let outcome = match call.outcome {
+            Ok(_) => Outcome::Ok,
+            Err(ExecuteError::OutOfGas { .. }) => Outcome::OutOfGas,
+            Err(ExecuteError::Internal(_)) => Outcome::Error,
+            Err(_) => Outcome::Refused,
+        };
+        let verdict = Verdict { outcome };
+        self.execute.get_or_create(&verdict).inc();
+        self.execute_bytes.get_or_create(&verdict).inc_by(bytes as u64);
+        self.execute_seconds.get_or_create(&verdict).observe(call.took.as_secs_f64());
+        match call.outcome {
+            Ok(_) => tracing::debug!(bytes, gas = call.gas, took = ?call.took, "EXECUTE accepts"),
+            Err(reason @ ExecuteError::OutOfGas { .. }) => {
+                tracing::info!(%reason, bytes, gas = call.gas, "EXECUTE is not paid");
+            }
+            Err(reason) => {
+                tracing::warn!(%reason, kind = reason.kind(), bytes, gas = call.gas, "EXECUTE refuses");
+            }
+        }
     }
 
     /// All numbers, in the text format of Prometheus.
@@ -320,25 +344,8 @@ pub struct ExecuteObserver(pub Arc<Journal>);
 
 impl execute::Observer for ExecuteObserver {
     fn called(&self, call: &ObservedCall<'_>) {
-        let bytes = call.calldata.len();
-        let outcome = match call.outcome {
-            Ok(_) => Outcome::Ok,
-            Err(ExecuteError::OutOfGas { .. }) => Outcome::OutOfGas,
-            Err(ExecuteError::Internal(_)) => Outcome::Error,
-            Err(_) => Outcome::Refused,
-        };
-        let verdict = Verdict { outcome };
-        self.0.execute.get_or_create(&verdict).inc();
-        self.0.execute_bytes.get_or_create(&verdict).inc_by(bytes as u64);
-        self.0.execute_seconds.get_or_create(&verdict).observe(call.took.as_secs_f64());
-        match call.outcome {
-            Ok(_) => tracing::debug!(bytes, gas = call.gas, took = ?call.took, "EXECUTE accepts"),
-            Err(reason @ ExecuteError::OutOfGas { .. }) => {
-                tracing::info!(%reason, bytes, gas = call.gas, "EXECUTE is not paid");
-            }
-            Err(reason) => {
-                tracing::warn!(%reason, kind = reason.kind(), bytes, gas = call.gas, "EXECUTE refuses");
-            }
+        if !notes::is_again() {
+            self.0.executed(call);
         }
         notes::note(Note::Execute(ExecuteCall::of(call)));
     }

@@ -57,7 +57,7 @@ pub use estimate::estimate;
 pub use eth::{decode_pooled, receipt};
 pub use explain::refused_traces;
 pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Telling};
-pub use notes::{CONSOLE, ExecuteCall, Note, note, take_missed, watch};
+pub use notes::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
 pub use registry::{Context, Registry, overlaid};
 pub use server::{
     Content, Health, MorePages, PageRequest, Pages, RunningServer, ServeError, ServerConfig,

@@ -20,6 +20,8 @@ thread_local! {
     static WATCHED: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
     /// Whether something was printed while nobody watched.
     static MISSED: Cell<bool> = const { Cell::new(false) };
+    /// Whether what happens has happened before, and was told then.
+    static AGAIN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Something that a precompile has seen.
@@ -73,6 +75,24 @@ pub fn watch<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
     (result, WATCHED.replace(before).unwrap_or_default())
 }
 
+/// As [`watch`], for what is executed again to learn more of it: its calls of EXECUTE were counted and
+/// logged the first time.
+pub fn watch_again<T>(work: impl FnOnce() -> T) -> (T, Vec<Note>) {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            AGAIN.set(self.0);
+        }
+    }
+    let _restore = Restore(AGAIN.replace(true));
+    watch(work)
+}
+
+/// Whether this thread does [something again](watch_again).
+pub(crate) fn is_again() -> bool {
+    AGAIN.get()
+}
+
 /// Tells whoever watches this thread.
 pub fn note(note: Note) {
     WATCHED.with_borrow_mut(|watched| match watched {
@@ -118,5 +138,18 @@ mod tests {
             note(console(5));
         }
         assert_eq!(watch(|| (0..2 * MOST).for_each(|_| note(console(6)))).1.len(), MOST);
+    }
+
+    #[test]
+    fn what_is_done_again_is_noted_and_known_to_be_so_until_it_ends_even_by_a_panic() {
+        let console = || note(Note::Console(Bytes::new()));
+        let (known, notes) = watch_again(|| {
+            console();
+            is_again()
+        });
+        assert_eq!((known, notes.len()), (true, 1));
+        assert!(!watch(is_again).0);
+        assert!(std::panic::catch_unwind(|| watch_again(|| panic!("on purpose"))).is_err());
+        assert!(!is_again());
     }
 }

@@ -1,6 +1,9 @@
 //! `enshrine execute inspect`.
 
-use super::load::{Source, decode};
+use super::{
+    load::{Source, decode},
+    verify::Cause,
+};
 use crate::output::{complain, say, told};
 use alloy_consensus::Typed2718;
 use clap::Args;
@@ -50,7 +53,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         match input {
             Ok(input) if arguments.json => documents.push(Document::Input { file, input }),
             Err(error) if arguments.json => {
-                documents.push(Document::Unreadable { file, reason: told(&error) });
+                let (reason, kind) = (told(&error), Cause::of(&error).kind());
+                documents.push(Document::Unreadable { file, reason, kind });
             }
             Ok(input) => {
                 say!("{file}");
@@ -72,7 +76,7 @@ const UNREADABLE: u8 = 2;
 #[serde(untagged)]
 enum Document {
     Input { file: String, input: Fields },
-    Unreadable { file: String, reason: String },
+    Unreadable { file: String, reason: String, kind: &'static str },
 }
 
 /// What an input holds, in the order in which it stands there.

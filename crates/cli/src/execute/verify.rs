@@ -79,7 +79,7 @@ impl Finding {
 }
 
 /// What an error comes from.
-enum Cause<'e> {
+pub(super) enum Cause<'e> {
     /// A call of EXECUTE that it refused.
     Execute(&'e ExecuteError),
     /// A block that could not be executed to find what its input needs.
@@ -89,7 +89,7 @@ enum Cause<'e> {
 }
 
 impl<'e> Cause<'e> {
-    fn of(error: &'e Report) -> Self {
+    pub(super) fn of(error: &'e Report) -> Self {
         let mut causes = error.chain();
         let cause = causes.find_map(|cause| {
             let executed = cause.downcast_ref().map(Cause::Execute);
@@ -107,7 +107,7 @@ impl<'e> Cause<'e> {
     }
 
     /// The reason in one word, for programs.
-    fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Execute(error) => error.kind(),
             Self::Block(BlockError::Invalid(invalid)) => invalid.kind(),

@@ -129,6 +129,7 @@ fn what_cannot_be_read_is_said_with_its_path_and_what_to_do() {
     assert_eq!(output.status.code(), Some(2));
     let documents = document(&output.stdout);
     assert!(documents[0]["reason"].as_str().expect("a reason").contains("garbage.json"));
+    assert_eq!(documents[0]["kind"], "input");
     assert_eq!(documents[1]["input"]["schema"], json!("0x1201"));
 }
 

@@ -182,9 +182,13 @@ fn a_transaction_is_explained_and_its_trace_names_the_reason() {
 
 /// The answer to a GET.
 fn get(url: &str, path: &str) -> String {
+    answer(url, "GET", path)
+}
+
+fn answer(url: &str, verb: &str, path: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://")).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "{verb} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text
@@ -203,4 +207,14 @@ fn a_monitor_that_asks_by_get_is_answered_and_json_rpc_goes_on() {
     assert!(metrics.contains(line), "{metrics}");
     assert!(!get(&url, "/nothing").starts_with("HTTP/1.1 200"));
     scene.ask("eth_chainId", json!([]));
+}
+
+#[test]
+fn a_monitor_that_asks_by_head_learns_the_status_and_gets_no_body() {
+    let url = Scene::new().served.url();
+    for path in ["/", "/health", "/metrics"] {
+        let head = answer(&url, "HEAD", path);
+        assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{path}: {head}");
+    }
+    assert!(!answer(&url, "HEAD", "/nothing").starts_with("HTTP/1.1 200"));
 }
