@@ -90,8 +90,8 @@ pub(crate) struct Writer {
     pub(crate) epoch: u64,
     /// Commits since the state store was synced.
     pub(crate) unsynced: u64,
-    /// Journals of the state store that were full after the last commit.
-    pub(crate) full_journals: usize,
+    /// For how many commits a journal of the state store has been full.
+    pub(crate) journal_full_for: u64,
 }
 
 /// As long as this is there, the state store takes in nothing.
@@ -148,7 +148,7 @@ impl DiskStore {
             folder: folder.into(),
             log: Mutex::new(end),
             pending: Pending::new(options.queue),
-            writer: Mutex::new(Writer { epoch, unsynced: 0, full_journals: 0 }),
+            writer: Mutex::new(Writer { epoch, unsynced: 0, journal_full_for: 0 }),
             canonical: RwLock::new(state.range()?),
             kept: RwLock::new(kept),
             nodes: Shards::new(node_cache),

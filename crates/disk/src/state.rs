@@ -144,9 +144,9 @@ impl State {
         Ok(())
     }
 
-    /// Journals that are full, and stay until all that is in them is in tables.
-    pub(crate) fn full_journals(&self) -> usize {
-        self.db.journal_count().saturating_sub(1)
+    /// Whether a journal is full, which stays until all that is in it is in tables.
+    pub(crate) fn has_full_journal(&self) -> bool {
+        self.db.journal_count() > 1
     }
 
     /// Has memtables written into tables, in the background.

@@ -20,6 +20,12 @@ use std::{
 /// Nodes from which on they go into batches of their own: a batch is held in memory.
 const NODES_PER_BATCH: usize = 20_000;
 
+/// How many commits after a journal of the state store has become full, and how often from then on, all is
+/// written into tables: a small one that is seldom written by itself would keep the journal for long, and
+/// whoever opens the store reads it. A few commits later each table has something that is newer than what
+/// is in the journal and stays; the mark of a removal, merging tables may drop.
+const EVICTION: u64 = 4;
+
 impl Inner {
     /// Takes in one commit after another, until there will be no more or nothing can be written.
     pub(crate) fn keep_writing(&self, wake: &SyncSender<()>) {
@@ -46,13 +52,11 @@ impl Inner {
         if writer.unsynced >= self.options.lag {
             self.sync(&mut writer)?;
         }
-        // A small table that is seldom written would keep a full journal for long, and whoever opens
-        // the store reads it all.
-        let full_journals = self.state.full_journals();
-        if full_journals > writer.full_journals {
+        writer.journal_full_for =
+            if self.state.has_full_journal() { writer.journal_full_for + 1 } else { 0 };
+        if writer.journal_full_for % EVICTION == EVICTION - 1 {
             self.state.write_tables()?;
         }
-        writer.full_journals = full_journals;
         Ok(())
     }
 
