@@ -211,7 +211,8 @@ fn a_monitor_that_asks_by_get_is_answered_and_json_rpc_goes_on() {
 
 #[test]
 fn a_monitor_that_asks_by_head_learns_the_status_and_gets_no_body() {
-    let url = Scene::new().served.url();
+    let scene = Scene::new();
+    let url = scene.served.url();
     for path in ["/", "/health", "/metrics"] {
         let head = answer(&url, "HEAD", path);
         assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{path}: {head}");
