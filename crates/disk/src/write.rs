@@ -54,7 +54,7 @@ impl Inner {
         }
         writer.journal_full_for =
             if self.state.has_full_journal() { writer.journal_full_for + 1 } else { 0 };
-        if writer.journal_full_for % EVICTION == EVICTION - 1 {
+        if writer.journal_full_for != 0 && writer.journal_full_for.is_multiple_of(EVICTION) {
             self.state.write_tables()?;
         }
         Ok(())
