@@ -8,6 +8,7 @@ use crate::{
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
 use core::task::{Context, Poll};
+use futures_util::future::BoxFuture;
 use reqwest::{
     RequestBuilder, StatusCode, Url,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
@@ -113,8 +114,8 @@ impl Http {
     /// # Errors
     ///
     /// [`HttpError`] of the last try.
-    pub async fn post(&self, body: Vec<u8>) -> Result<Vec<u8>, HttpError> {
-        self.post_unless(body, is_any_busy).await
+    pub fn post(&self, body: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, HttpError>> {
+        Box::pin(self.post_unless(body, is_any_busy))
     }
 
     /// As [`Self::post`]; `busy` says of an answer whether to try again.
@@ -136,7 +137,15 @@ impl Http {
     ///
     /// [`HttpError`] of the last try; [`HttpError::Status`] if the server says that there is no such page, or
     /// that it cannot give it.
-    pub async fn get(&self, path: &str, query: Option<&str>) -> Result<Vec<u8>, HttpError> {
+    pub fn get<'a>(
+        &'a self,
+        path: &'a str,
+        query: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, HttpError>> {
+        Box::pin(self.get_page(path, query))
+    }
+
+    async fn get_page(&self, path: &str, query: Option<&str>) -> Result<Vec<u8>, HttpError> {
         let request = |mut url: Url| {
             let path = [url.path().trim_end_matches('/'), path].concat();
             url.set_path(&path);

@@ -8,6 +8,7 @@ use crate::{
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
+use futures_util::future::BoxFuture;
 use node::{BlobStore, HeaderPolicy, Node, Order, SetBlobStore, SetObserver, Settings};
 use rpc::{Api, BeaconPages, Journal, MorePages, Options, Pages, Telling, WorkerOptions, Workers};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -43,8 +44,8 @@ impl Devnet {
     /// # Errors
     ///
     /// Any [`DevnetError`]; nothing runs then.
-    pub async fn start(config: Config) -> Result<Self, DevnetError> {
-        Self::start_from(config, None).await
+    pub fn start(config: Config) -> BoxFuture<'static, Result<Self, DevnetError>> {
+        Self::start_from(config, None)
     }
 
     /// As [`Self::start`], with the state of a file: nobody is answered before it is there.
@@ -52,7 +53,14 @@ impl Devnet {
     /// # Errors
     ///
     /// As [`Self::start`] and [`Self::load_state`].
-    pub async fn start_from(config: Config, file: Option<&Path>) -> Result<Self, DevnetError> {
+    pub fn start_from(
+        config: Config,
+        file: Option<&Path>,
+    ) -> BoxFuture<'_, Result<Self, DevnetError>> {
+        Box::pin(Self::open(config, file))
+    }
+
+    async fn open(config: Config, file: Option<&Path>) -> Result<Self, DevnetError> {
         let accounts =
             Accounts::derive(&config.mnemonic, &config.derivation_path, config.accounts)?;
         let journal = Arc::new(Journal::new(Telling {
@@ -243,10 +251,12 @@ impl Devnet {
     }
 
     /// Stops it, and waits until its connections have ended.
-    pub async fn stop(mut self) {
-        if let Some(server) = self.server.take() {
-            server.stop().await;
-        }
+    pub fn stop(mut self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            if let Some(server) = self.server.take() {
+                server.stop().await;
+            }
+        })
     }
 }
 

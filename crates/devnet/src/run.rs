@@ -4,6 +4,7 @@ use crate::{
     Devnet, DevnetError, STORY, allow_open_files, args::DevnetArgs, banner, config_out,
     server::RunningServer,
 };
+use futures_util::future::BoxFuture;
 use std::{fs, path::PathBuf, time::Duration};
 use tokio::{sync::oneshot, time};
 
@@ -16,7 +17,11 @@ const FAREWELL: Duration = Duration::from_millis(300);
 /// # Errors
 ///
 /// Any [`DevnetError`] on the way up, and those of writing the state on the way down.
-pub async fn run(args: &DevnetArgs) -> Result<(), DevnetError> {
+pub fn run(args: &DevnetArgs) -> BoxFuture<'_, Result<(), DevnetError>> {
+    Box::pin(run_until_told_to_end(args))
+}
+
+async fn run_until_told_to_end(args: &DevnetArgs) -> Result<(), DevnetError> {
     let mut end = rpc::termination().map_err(DevnetError::Signals)?;
     let devnet = tokio::select! {
         started = start(args) => started?,

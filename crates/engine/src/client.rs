@@ -4,6 +4,7 @@ use crate::{
     BuiltPayload, ForkchoiceState, ForkchoiceUpdated, JwtSecret, NewPayload, PayloadAttributes,
 };
 use alloy_primitives::{B256, FixedBytes, U64};
+use futures_util::future::BoxFuture;
 use reqwest::{RequestBuilder, Url};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -121,6 +122,15 @@ impl EngineClient {
         method: &str,
         params: Value,
     ) -> Result<T, EngineError> {
+        let result = self.call_for_value(method, params).await?;
+        serde_json::from_value(result).map_err(|error| not_an_answer(method, &error))
+    }
+
+    fn call_for_value<'a>(
+        &'a self,
+        method: &'a str,
+        params: Value,
+    ) -> BoxFuture<'a, Result<Value, EngineError>> {
         #[derive(Deserialize)]
         struct Failure {
             code: i64,
@@ -132,23 +142,22 @@ impl EngineClient {
             result: Value,
             error: Option<Failure>,
         }
-        let id = self.asked.fetch_add(1, Ordering::Relaxed);
-        let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        let request = self
-            .http
-            .post(self.url.clone())
-            .header("content-type", "application/json")
-            .body(body.to_string());
-        let wrong = |error: serde_json::Error| EngineError::Answer {
-            method: method.to_owned(),
-            reason: error.to_string(),
-        };
-        let bytes = self.send(request).await?;
-        let answer: Answer = serde_json::from_slice(&bytes).map_err(wrong)?;
-        if let Some(Failure { code, message }) = answer.error {
-            return Err(EngineError::Refused { method: method.to_owned(), code, message });
-        }
-        serde_json::from_value(answer.result).map_err(wrong)
+        Box::pin(async move {
+            let id = self.asked.fetch_add(1, Ordering::Relaxed);
+            let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+            let request = self
+                .http
+                .post(self.url.clone())
+                .header("content-type", "application/json")
+                .body(body.to_string());
+            let bytes = self.send(request).await?;
+            let answer: Answer =
+                serde_json::from_slice(&bytes).map_err(|error| not_an_answer(method, &error))?;
+            if let Some(Failure { code, message }) = answer.error {
+                return Err(EngineError::Refused { method: method.to_owned(), code, message });
+            }
+            Ok(answer.result)
+        })
     }
 
     /// Gives it a payload to execute.
@@ -292,30 +301,38 @@ impl EngineClient {
         self.call("eth_getBlockByNumber", json!([tag, false])).await
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, EngineError> {
-        let request = request.bearer_auth(self.secret.token());
-        let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
-        let status = response.status();
-        let mut answer = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-            if answer.len() + part.len() > LONGEST {
-                return Err(EngineError::TooLong);
+    fn send(&self, request: RequestBuilder) -> BoxFuture<'_, Result<Vec<u8>, EngineError>> {
+        Box::pin(async move {
+            let request = request.bearer_auth(self.secret.token());
+            let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
+            let status = response.status();
+            let mut answer = Vec::new();
+            while let Some(part) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+                if answer.len() + part.len() > LONGEST {
+                    return Err(EngineError::TooLong);
+                }
+                answer.extend_from_slice(&part);
             }
-            answer.extend_from_slice(&part);
-        }
-        // JSON-RPC says in the body what is wrong, whatever the status is.
-        let is_rpc_error = || {
-            let body: Option<Value> = serde_json::from_slice(&answer).ok();
-            body.is_some_and(|body| body.get("jsonrpc").is_some() && body["error"]["code"].is_i64())
-        };
-        let is_unauthorized = status.as_u16() == 401;
-        if !status.is_success() && (is_unauthorized || !is_rpc_error()) {
-            let excerpt = String::from_utf8_lossy(&answer[..answer.len().min(EXCERPT)]);
-            let (status, excerpt) = (status.as_u16(), excerpt.into_owned());
-            return Err(EngineError::Status { status, excerpt });
-        }
-        Ok(answer)
+            // JSON-RPC says in the body what is wrong, whatever the status is.
+            let is_rpc_error = || {
+                let body: Option<Value> = serde_json::from_slice(&answer).ok();
+                body.is_some_and(|body| {
+                    body.get("jsonrpc").is_some() && body["error"]["code"].is_i64()
+                })
+            };
+            let is_unauthorized = status.as_u16() == 401;
+            if !status.is_success() && (is_unauthorized || !is_rpc_error()) {
+                let excerpt = String::from_utf8_lossy(&answer[..answer.len().min(EXCERPT)]);
+                let (status, excerpt) = (status.as_u16(), excerpt.into_owned());
+                return Err(EngineError::Status { status, excerpt });
+            }
+            Ok(answer)
+        })
     }
+}
+
+fn not_an_answer(method: &str, error: &serde_json::Error) -> EngineError {
+    EngineError::Answer { method: method.to_owned(), reason: error.to_string() }
 }
 
 impl BuiltPayload {

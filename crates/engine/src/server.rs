@@ -5,6 +5,7 @@ use crate::{
     methods::registry,
     rest::{PREFIX, Rest, response},
 };
+use futures_util::future::BoxFuture;
 use jsonrpsee::server::{
     BatchRequestConfig, HttpBody, HttpRequest, HttpResponse, Server, ServerConfig, ServerHandle,
 };
@@ -50,31 +51,33 @@ impl EngineServer {
     /// # Errors
     ///
     /// [`EngineServerError`]; nothing runs then.
-    pub async fn start(
+    pub fn start(
         address: SocketAddr,
         secret: JwtSecret,
         engine: Arc<Engine>,
-    ) -> Result<Self, EngineServerError> {
-        let workers = Arc::new(Workers::new(&WorkerOptions::default()));
-        let others = rpc::methods(engine.api.clone(), Arc::clone(&workers));
-        let own = registry(Arc::clone(&engine), workers).into_methods();
-        let gate = Gate { secret, rest: Rest::new(engine) };
-        let config = ServerConfig::builder()
-            .max_request_body_size(LONGEST)
-            .max_response_body_size(LONGEST)
-            .max_connections(MOST_CONNECTIONS)
-            .set_batch_request_config(BatchRequestConfig::Limit(MOST_IN_BATCH))
-            .build();
-        let failed = |source| EngineServerError { address, source };
-        let server = Server::builder()
-            .set_config(config)
-            .set_http_middleware(tower::ServiceBuilder::new().layer(gate))
-            .build(address)
-            .await
-            .map_err(failed)?;
-        let address = server.local_addr().map_err(failed)?;
-        tracing::info!(%address, "the Engine API is served");
-        Ok(Self { address, handle: server.start(overlaid(own, &others)) })
+    ) -> BoxFuture<'static, Result<Self, EngineServerError>> {
+        Box::pin(async move {
+            let workers = Arc::new(Workers::new(&WorkerOptions::default()));
+            let others = rpc::methods(engine.api.clone(), Arc::clone(&workers));
+            let own = registry(Arc::clone(&engine), workers).into_methods();
+            let gate = Gate { secret, rest: Rest::new(engine) };
+            let config = ServerConfig::builder()
+                .max_request_body_size(LONGEST)
+                .max_response_body_size(LONGEST)
+                .max_connections(MOST_CONNECTIONS)
+                .set_batch_request_config(BatchRequestConfig::Limit(MOST_IN_BATCH))
+                .build();
+            let failed = |source| EngineServerError { address, source };
+            let server = Server::builder()
+                .set_config(config)
+                .set_http_middleware(tower::ServiceBuilder::new().layer(gate))
+                .build(address)
+                .await
+                .map_err(failed)?;
+            let address = server.local_addr().map_err(failed)?;
+            tracing::info!(%address, "the Engine API is served");
+            Ok(Self { address, handle: server.start(overlaid(own, &others)) })
+        })
     }
 
     /// Where it listens.
@@ -83,10 +86,12 @@ impl EngineServer {
     }
 
     /// Stops it, and waits until its connections have ended.
-    pub async fn stop(self) {
-        // An error says that it has stopped already.
-        let _ = self.handle.stop();
-        self.handle.stopped().await;
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            // An error says that it has stopped already.
+            let _ = self.handle.stop();
+            self.handle.stopped().await;
+        })
     }
 }
 

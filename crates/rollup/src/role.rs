@@ -19,6 +19,7 @@ use chain::{Chain, ChainConfig, DiskOptions, spec_of};
 use contracts::{Deployment, posting::L1Limits};
 use engine::{Driver, Engine, EngineServer, RunningDriver};
 use execute::Rules as ExecuteRules;
+use futures_util::future::BoxFuture;
 use node::{Clock, Mining, Node, PoolLimits, Settings};
 use rpc::{Api, Journal, Options, Pages, RunningServer, WorkerOptions, Workers};
 use std::{
@@ -58,7 +59,11 @@ impl RollupNode {
     ///
     /// [`RollupError`]: if the deployment cannot be read, is not the one on this L1, or the server cannot
     /// listen. Nothing runs then.
-    pub async fn start(mut config: Config) -> Result<Self, RollupError> {
+    pub fn start(config: Config) -> BoxFuture<'static, Result<Self, RollupError>> {
+        Box::pin(Self::open(config))
+    }
+
+    async fn open(mut config: Config) -> Result<Self, RollupError> {
         admin::check(config.admin)?;
         let deployment = Deployment::read(&config.deployment)?;
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
@@ -196,34 +201,36 @@ impl RollupNode {
 
     /// Stops it: no more blocks, and no connection stays open. A thread that waits for L1 is left to end
     /// by itself.
-    pub async fn stop(mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.feed.abort();
-        if let Some(driver) = &self.driver {
-            driver.end();
-        }
-        if let Some(worker) = self.worker.take() {
-            let begun = Instant::now();
-            while !worker.is_finished() && begun.elapsed() < FAREWELL {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+    pub fn stop(mut self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.stop.store(true, Ordering::Relaxed);
+            self.feed.abort();
+            if let Some(driver) = &self.driver {
+                driver.end();
             }
-            if worker.is_finished() {
-                // A panic of it was logged.
-                let _ = worker.join();
-            } else {
-                tracing::warn!("L1 does not answer: its request is left");
+            if let Some(worker) = self.worker.take() {
+                let begun = Instant::now();
+                while !worker.is_finished() && begun.elapsed() < FAREWELL {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                if worker.is_finished() {
+                    // A panic of it was logged.
+                    let _ = worker.join();
+                } else {
+                    tracing::warn!("L1 does not answer: its request is left");
+                }
             }
-        }
-        if let Some(driver) = self.driver.take() {
-            let _ = tokio::task::spawn_blocking(move || driver.stop()).await;
-        }
-        if let Some(engine) = self.engine.take() {
-            engine.stop().await;
-        }
-        if let Some(admin) = self.admin.take() {
-            admin.stop().await;
-        }
-        self.server.stop().await;
+            if let Some(driver) = self.driver.take() {
+                let _ = tokio::task::spawn_blocking(move || driver.stop()).await;
+            }
+            if let Some(engine) = self.engine.take() {
+                engine.stop().await;
+            }
+            if let Some(admin) = self.admin.take() {
+                admin.stop().await;
+            }
+            self.server.stop().await;
+        })
     }
 }
 

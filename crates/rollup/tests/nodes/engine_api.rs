@@ -6,7 +6,7 @@ use crate::support::{
 use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
-use alloy_provider::{DynProvider, Provider};
+use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
 use chain::{Chain, ChainConfig, spec_of};
@@ -31,7 +31,7 @@ const COUNTER: [u8; 28] =
 
 /// A transaction on the L2 through a node that makes blocks, and its receipt.
 async fn send(
-    l2: &DynProvider,
+    l2: &RootProvider,
     from: &Key,
     to: TxKind,
     value: u128,
@@ -59,13 +59,13 @@ async fn send(
     }
 }
 
-async fn hash_at(provider: &DynProvider, number: u64) -> Result<B256> {
+async fn hash_at(provider: &RootProvider, number: u64) -> Result<B256> {
     let block = provider.get_block_by_number(BlockNumberOrTag::Number(number)).await?;
     Ok(block.ok_or_eyre("no such block")?.header.hash)
 }
 
 /// Both have the same blocks, all of them.
-async fn assert_equal(ours: &DynProvider, theirs: &DynProvider) -> Result<u64> {
+async fn assert_equal(ours: &RootProvider, theirs: &RootProvider) -> Result<u64> {
     let head = ours.get_block_number().await?;
     assert_eq!(theirs.get_block_number().await?, head);
     for number in 0..=head {

@@ -3,7 +3,7 @@
 use crate::support::{World, provider_of, refusal, signed, until};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
-use alloy_provider::{DynProvider, Provider, ProviderBuilder, ext::AnvilApi};
+use alloy_provider::{Provider, RootProvider, ext::AnvilApi};
 use enshrine_rollup::{Config, Role, RollupNode};
 use eyre::{Result, bail, ensure};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const DOCUMENT: &str = include_str!("../../../../docs/rollup-node.md");
 struct Standby {
     node: RollupNode,
     l1: Proxy,
-    admin: DynProvider,
+    admin: RootProvider,
 }
 
 impl Standby {
@@ -30,10 +30,7 @@ impl Standby {
         change(&mut config);
         let node = RollupNode::start(config).await?;
         let address = node.admin_address().unwrap();
-        let admin = ProviderBuilder::new()
-            .disable_recommended_fillers()
-            .connect_http(format!("http://{address}").parse()?)
-            .erased();
+        let admin = RootProvider::new_http(format!("http://{address}").parse()?);
         let standby = Self { node, l1, admin };
         until("L1", &standby.node, || async { Ok(standby.node.status().synced) }).await?;
         Ok(standby)

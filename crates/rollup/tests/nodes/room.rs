@@ -5,7 +5,7 @@ use alloy_consensus::{Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256, keccak256};
-use alloy_provider::{DynProvider, Provider};
+use alloy_provider::{Provider, RootProvider};
 use alloy_sol_types::{SolCall as _, SolValue as _};
 use contracts::bindings::{IForcedInbox::submitCall, INativeRollup::advanceCall};
 use enshrine_rollup::{L1Limits, Prices, Role, RollupNode, SequencerConfig};
@@ -58,7 +58,7 @@ fn transfers(name: &str, nonces: Range<u64>) -> impl Iterator<Item = Bytes> {
 }
 
 /// Sends transfers of Alice.
-async fn send(l2: &DynProvider, nonces: Range<u64>) -> Result<()> {
+async fn send(l2: &RootProvider, nonces: Range<u64>) -> Result<()> {
     for raw in transfers("alice", nonces) {
         let _ = l2.send_raw_transaction(&raw).await?;
     }
@@ -80,7 +80,7 @@ async fn advances(world: &World) -> Result<Vec<Bytes>> {
 }
 
 /// Waits until L1 has a block with all transfers of Alice, and all before it.
-async fn until_settled(sequencer: &RollupNode, l2: &DynProvider) -> Result<()> {
+async fn until_settled(sequencer: &RollupNode, l2: &RootProvider) -> Result<()> {
     until("all transfers on L1", sequencer, || async {
         let done = l2.get_transaction_count(Key::named("alice").address()).await? == TRANSFERS;
         let status = sequencer.status();

@@ -13,6 +13,7 @@ pub use listen::allow_open_files;
 pub use pages::{Content, Health, MorePages, PageRequest, Pages};
 pub use signals::termination;
 
+use futures_util::future::BoxFuture;
 use jsonrpsee::{
     ConnectionId, MethodResponse,
     core::{server::MethodCallback, traits::IdProvider},
@@ -121,8 +122,11 @@ impl RunningServer {
     /// # Errors
     ///
     /// [`ServeError`]; nothing runs then.
-    pub async fn start(config: &ServerConfig, methods: Methods) -> Result<Self, ServeError> {
-        Self::start_with_pages(config, methods, None).await
+    pub fn start(
+        config: &ServerConfig,
+        methods: Methods,
+    ) -> BoxFuture<'_, Result<Self, ServeError>> {
+        Self::start_with_pages(config, methods, None)
     }
 
     /// As [`Self::start`], with pages for those who ask by GET.
@@ -130,7 +134,15 @@ impl RunningServer {
     /// # Errors
     ///
     /// [`ServeError`]; nothing runs then.
-    pub async fn start_with_pages(
+    pub fn start_with_pages(
+        config: &ServerConfig,
+        methods: Methods,
+        pages: Option<Pages>,
+    ) -> BoxFuture<'_, Result<Self, ServeError>> {
+        Box::pin(Self::listen(config, methods, pages))
+    }
+
+    async fn listen(
         config: &ServerConfig,
         methods: Methods,
         pages: Option<Pages>,
@@ -214,13 +226,15 @@ impl RunningServer {
     }
 
     /// Stops it, and waits until its connections have ended.
-    pub async fn stop(self) {
-        drop(self.ipc);
-        for handle in self.handles {
-            // An error says that it has stopped already.
-            let _ = handle.stop();
-            handle.stopped().await;
-        }
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            drop(self.ipc);
+            for handle in self.handles {
+                // An error says that it has stopped already.
+                let _ = handle.stop();
+                handle.stopped().await;
+            }
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! packages are installed once, below `target`, at the versions and hashes that `test/ethereumjs` pins.
 
 use alloy_genesis::Genesis;
-use alloy_provider::{DynProvider, Provider, ProviderBuilder};
+use alloy_provider::{Provider, RootProvider};
 use engine::JwtSecret;
 use enshrine_rollup::EngineConfig;
 use eyre::{OptionExt, Result, ensure, eyre};
@@ -100,9 +100,8 @@ impl EthereumJs {
     }
 
     /// What it serves to its users.
-    pub(crate) fn provider(&self) -> Result<DynProvider> {
-        let url = format!("http://127.0.0.1:{}", self.rpc).parse()?;
-        Ok(ProviderBuilder::new().disable_recommended_fillers().connect_http(url).erased())
+    pub(crate) fn provider(&self) -> Result<RootProvider> {
+        Ok(RootProvider::new_http(format!("http://127.0.0.1:{}", self.rpc).parse()?))
     }
 
     /// What it has said.

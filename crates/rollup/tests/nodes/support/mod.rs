@@ -6,7 +6,7 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::BlockNumberOrTag;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use alloy_provider::{DynProvider, Provider, ProviderBuilder, ext::AnvilApi as _};
+use alloy_provider::{DynProvider, Provider, RootProvider, ext::AnvilApi as _};
 use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
 use client::{Client, Options};
@@ -192,10 +192,9 @@ async fn head_time(provider: &DynProvider) -> Result<u64> {
     Ok(block.ok_or_eyre("no head")?.header.timestamp)
 }
 
-/// A provider of a node's RPC.
-pub(crate) fn provider_of(node: &RollupNode) -> Result<DynProvider> {
-    let url = format!("http://{}", node.server().addresses()[0]).parse()?;
-    Ok(ProviderBuilder::new().disable_recommended_fillers().connect_http(url).erased())
+/// A provider of a node's RPC. Not one behind a trait, for which all that providers can do would be compiled.
+pub(crate) fn provider_of(node: &RollupNode) -> Result<RootProvider> {
+    Ok(RootProvider::new_http(format!("http://{}", node.server().addresses()[0]).parse()?))
 }
 
 /// The answer of a node to a request, with this text as its result.
@@ -227,7 +226,7 @@ pub(crate) async fn until<F: Future<Output = Result<bool>>>(
 
 /// A transfer or call on the L2, behind what the account has sent before.
 pub(crate) async fn signed(
-    l2: &DynProvider,
+    l2: &RootProvider,
     from: &Key,
     to: Address,
     value: u128,
