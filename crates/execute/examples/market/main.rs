@@ -6,6 +6,7 @@
 //! cargo xtask market --check      fails if they are not what is there
 //! ```
 
+mod l1;
 mod plot;
 mod random;
 mod report;

@@ -1,26 +1,33 @@
 //! What the worlds come to, for `docs/market.md`.
 
 use crate::{
+    l1::Payment,
     plot::{Curve, Plot},
-    world::{ATTACK, BASE_FEE, BLOCKS, Demand, History, SETTLED, run},
+    world::{ATTACK, BLOCKS, Demand, History, SETTLED, TRANSFER, run},
 };
-use enshrine_execute::market::LIMIT;
-use std::fmt::Write as _;
+use enshrine_execute::market::{LIMIT, TARGET};
+use std::{fmt::Write as _, ops::Range};
 
 /// How long a unit of EXECUTE gas takes on one core, in picoseconds, by `docs/gas.md`: in the real block that
 /// takes longest for what it is charged, and in the dearest input that is known.
 pub(crate) const REAL: u64 = 2_100;
-pub(crate) const WORST: u64 = 3_990;
+pub(crate) const WORST: u64 = 4_020;
 
 /// Numbers of rollups.
 const ROLLUPS: [u64; 3] = [1, 10, 100];
-/// How many the plots show.
+/// How many there are where ways to pay are compared, and in the plots.
 const SHOWN: u64 = 10;
+/// Blocks around the attack that a plot shows.
+const AROUND: Range<usize> = ATTACK - 20..ATTACK + 180;
 
 /// All that is generated: the part of the document between its marks, and its plots by file name.
 pub(crate) struct Report {
     pub(crate) text: String,
     pub(crate) plots: [(&'static str, String); 2],
+}
+
+fn gwei(wei: u64) -> f64 {
+    wei as f64 / 1e9
 }
 
 /// Of sorted numbers the one below which so many of a hundred are.
@@ -53,30 +60,55 @@ fn milliseconds(gas: u64, picoseconds: u64) -> String {
     format!("{}", (time + 500_000_000) / 1_000_000_000)
 }
 
-fn row(rollups: u64, demand: Demand, history: &History, equilibrium: f64) -> String {
-    let History { prices, used, waits, costs, .. } = history;
-    let fee = BASE_FEE as f64;
+fn millions(number: u64) -> String {
+    thousands((number + 500_000) / 1_000_000)
+}
+
+const HEAD: &str = "demand | price, gwei: p1 / p50 / p99 | blocks to ±10 % | L1 Mgas per block: p50 / p99 | \
+     advances that wait | blocks waited: p99 / most | waits at the end, in blocks | \
+     L1 gas for each L2 transaction: p50 / p99 | EXECUTE ms per block, real: p50 / p99 | \
+     EXECUTE ms per block, worst: p50 / p99 |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
+
+fn row(name: &str, demand: Demand, history: &History, equilibrium: f64) -> String {
+    let History { prices, used, gas, waits, costs, .. } = history;
     let path = sorted(&prices[SETTLED..]);
-    let [low, middle, high] = [1, 50, 99].map(|percent| percentile(&path, percent) as f64 / fee);
+    let [low, middle, high] = [1, 50, 99].map(|percent| gwei(percentile(&path, percent)));
     let begin = if demand == Demand::Hostile { ATTACK + history.filled } else { 0 };
     let until = settled(prices, begin, equilibrium)
         .map_or_else(|| "–".to_owned(), |blocks| blocks.to_string());
     let late = waits.iter().filter(|wait| **wait > 0).count() as f64 / waits.len().max(1) as f64;
-    let (waits, costs, used) = (sorted(waits), sorted(costs), sorted(&used[SETTLED..]));
+    let (waits, costs) = (sorted(waits), sorted(costs));
+    let (used, gas) = (sorted(&used[SETTLED..]), sorted(&gas[SETTLED..]));
     let (half, most) = (percentile(&used, 50), percentile(&used, 99));
-    format!(
-        "| {rollups} | {} | {low:.2} / {middle:.2} / {high:.2} | {until} | {:.0} % | {} / {} | {} / {} | {} / {} | {} / {} |\n",
-        demand.name(),
-        late * 100.0,
-        percentile(&waits, 99),
-        waits.last().copied().unwrap_or_default(),
-        thousands(percentile(&costs, 50)),
-        thousands(percentile(&costs, 99)),
-        milliseconds(half, REAL),
-        milliseconds(most, REAL),
-        milliseconds(half, WORST),
-        milliseconds(most, WORST),
-    )
+    let cells = [
+        name.to_owned(),
+        demand.name().to_owned(),
+        format!("{low:.2} / {middle:.2} / {high:.2}"),
+        until,
+        format!("{} / {}", millions(percentile(&gas, 50)), millions(percentile(&gas, 99))),
+        format!("{:.0} %", late * 100.0),
+        format!("{} / {}", percentile(&waits, 99), waits.last().copied().unwrap_or_default()),
+        thousands((history.left * TRANSFER + TARGET / 2) / TARGET),
+        format!("{} / {}", thousands(percentile(&costs, 50)), thousands(percentile(&costs, 99))),
+        format!("{} / {}", milliseconds(half, REAL), milliseconds(most, REAL)),
+        format!("{} / {}", milliseconds(half, WORST), milliseconds(most, WORST)),
+    ];
+    format!("| {} |\n", cells.join(" | "))
+}
+
+type Worlds = [History; Demand::ALL.len()];
+
+/// A world for each kind of demand, with this many rollups.
+fn worlds(rollups: u64, payment: Payment) -> Worlds {
+    Demand::ALL.map(|demand| run(rollups, demand, payment))
+}
+
+/// The rows of worlds that differ in their demand.
+fn rows(name: &str, worlds: &Worlds) -> String {
+    let [steady, ..] = worlds;
+    let equilibrium = mean(&steady.prices[BLOCKS / 2..]);
+    let named = Demand::ALL.iter().zip(worlds);
+    named.map(|(demand, history)| row(name, *demand, history, equilibrium)).collect()
 }
 
 /// A number with commas.
@@ -92,68 +124,82 @@ fn thousands(number: u64) -> String {
     text
 }
 
-/// Runs all worlds.
-pub(crate) fn report() -> Report {
-    let mut text = String::from(
-        "| rollups | demand | price, in base fees: p1 / p50 / p99 | blocks to ±10 % | advances that wait | \
-         blocks waited: p99 / most | L1 gas for each L2 transaction: p50 / p99 | EXECUTE ms per block, real: p50 / p99 | \
-         EXECUTE ms per block, worst: p50 / p99 |\n|---|---|---|---|---|---|---|---|---|\n",
-    );
-    let mut shown = Vec::new();
-    let mut attack = None;
-    for rollups in ROLLUPS {
-        let steady = run(rollups, Demand::Steady);
-        let equilibrium = mean(&steady.prices[BLOCKS / 2..]);
-        for demand in Demand::ALL {
-            let history = run(rollups, demand);
-            text += &row(rollups, demand, &history, equilibrium);
-            if rollups == SHOWN {
-                shown.push(Curve {
-                    name: demand.name(),
-                    points: history
-                        .prices
-                        .iter()
-                        .map(|wei| *wei as f64 / BASE_FEE as f64)
-                        .collect(),
-                });
-                if demand == Demand::Hostile {
-                    attack = Some(history);
-                }
-            }
-        }
-    }
-    let attack = attack.unwrap_or_default();
-    let around = &attack.prices[ATTACK - 20..ATTACK + 180];
-    let most = around.iter().max().copied().unwrap_or_default();
-    let spent = attack.spent / 10_u128.pow(16);
-    let _ = write!(
-        text,
-        "\nThe attacker of the ten rollups fills {} blocks for {}.{:02} ether, and the price reaches {:.0} base fees.\n\
-         \nWhat a full block takes on one core, in milliseconds, by the limit:\n\n\
-         | limit | blocks as real ones | the dearest known input | the same at half the speed |\n|---|---|---|---|\n",
-        attack.filled,
+/// What the attacker has come to.
+fn attacked(name: &str, history: &History) -> String {
+    let spent = history.spent / 10_u128.pow(16);
+    let most = |path: &[u64]| gwei(path[AROUND].iter().max().copied().unwrap_or_default());
+    format!(
+        "| {name} | {} | {}.{:02} | {:.2} | {:.2} |\n",
+        thousands(history.filled as u64),
         spent / 100,
         spent % 100,
-        most as f64 / BASE_FEE as f64,
+        most(&history.prices),
+        most(&history.fees),
+    )
+}
+
+/// What a full block takes, by the limit.
+fn limits() -> String {
+    let mut text = String::from(
+        "| limit | blocks as real ones | the dearest known input | the same at half the speed |\n\
+         |---|---|---|---|\n",
     );
     for limit in [LIMIT / 2, LIMIT, 2 * LIMIT, 4 * LIMIT] {
         let times = [REAL, WORST, 2 * WORST].map(|each| milliseconds(limit, each));
         let _ = writeln!(text, "| {} | {} |", thousands(limit), times.join(" | "));
     }
-    let prices =
-        Plot { title: "price of EXECUTE gas, in base fees; ten rollups", first: 0, curves: shown };
-    let used = attack.used[ATTACK - 20..ATTACK + 180].iter().map(|gas| *gas as f64 / 1e6);
-    let prices_around = around.iter().map(|wei| *wei as f64 / BASE_FEE as f64);
-    let attacked = Plot {
-        title: "somebody fills the limit: price in base fees, and Mgas of EXECUTE used",
-        first: ATTACK - 20,
-        curves: vec![
-            Curve { name: "price", points: prices_around.collect() },
-            Curve { name: "used", points: used.collect() },
-        ],
+    text
+}
+
+fn curve(name: &'static str, prices: &[u64]) -> Curve {
+    Curve { name, points: prices.iter().map(|wei| gwei(*wei)).collect() }
+}
+
+/// Prices under each kind of demand, and those around the attack by how EXECUTE gas is paid.
+fn plots(compared: &[(Payment, Worlds)]) -> [(&'static str, String); 2] {
+    let follows = compared.iter().filter(|(payment, _)| *payment == Payment::Follows);
+    let prices = Plot {
+        title: "price of EXECUTE gas, in gwei; ten rollups, the base fee follows",
+        first: 0,
+        curves: follows
+            .flat_map(|(_, worlds)| Demand::ALL.iter().zip(worlds))
+            .map(|(demand, history)| curve(demand.name(), &history.prices))
+            .collect(),
     };
-    let plots = [("market-price.svg", prices.svg()), ("market-attack.svg", attacked.svg())];
-    Report { text, plots }
+    let attack = Plot {
+        title: "somebody fills the blocks: price of EXECUTE gas, in gwei",
+        first: AROUND.start,
+        curves: compared
+            .iter()
+            .map(|(payment, [.., hostile])| curve(payment.name(), &hostile.prices[AROUND]))
+            .collect(),
+    };
+    [("market-price.svg", prices.svg()), ("market-attack.svg", attack.svg())]
+}
+
+/// Runs all worlds.
+pub(crate) fn report() -> Report {
+    let mut text = format!("| rollups | {HEAD}");
+    for rollups in ROLLUPS {
+        text += &rows(&rollups.to_string(), &worlds(rollups, Payment::Follows));
+    }
+    let compared = Payment::ALL.map(|payment| (payment, worlds(SHOWN, payment)));
+    let _ = write!(text, "\nTen rollups, by what becomes of L1:\n\n| | {HEAD}");
+    for (payment, worlds) in &compared {
+        text += &rows(payment.name(), worlds);
+    }
+    text += "\nThe attacker of the ten rollups:\n\n\
+         | | blocks filled | for ether | most that the price reaches, gwei | most that the base fee reaches, gwei |\n\
+         |---|---|---|---|---|\n";
+    for (payment, [.., hostile]) in &compared {
+        text += &attacked(payment.name(), hostile);
+    }
+    let _ = write!(
+        text,
+        "\nWhat a full block takes on one core, in milliseconds, by the limit:\n\n{}",
+        limits()
+    );
+    Report { text, plots: plots(&compared) }
 }
 
 /// Where the generated part of a document begins and ends.

@@ -3,16 +3,18 @@
 //! The market is the real one; who executes is not there: an advance is what it would be charged. All
 //! choices follow from a seed, by operations that every machine rounds alike.
 
-use crate::random::Rng;
-use enshrine_execute::market::{LIMIT, Rate, excess_at, next_excess, price};
+use crate::{
+    l1::{BASE_FEE, Block, Payment},
+    random::Rng,
+};
+use enshrine_execute::market::{Rate, excess_at, next_excess, price};
+use std::collections::VecDeque;
 
-/// Base fee of all blocks, in wei.
-pub(crate) const BASE_FEE: u64 = 1_000_000_000;
 /// EXECUTE gas of an advance beside its transactions, and of a transfer, by `docs/gas.md`.
 const ADVANCE: u64 = 30_000;
-const TRANSFER: u64 = 24_000;
-/// What all rollups together would ask for in each block at a price of the base fee: half more than the
-/// target.
+pub(crate) const TRANSFER: u64 = 24_000;
+/// What all rollups together would ask for in each block at a price of the first base fee: half more
+/// than the target.
 const DEMAND: u64 = 45_000_000;
 /// Blocks that a world lives, and those behind which figures are taken.
 pub(crate) const BLOCKS: usize = 2_000;
@@ -67,14 +69,62 @@ impl Burst {
     }
 }
 
+/// Transfers that have come in the same block.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    block: usize,
+    transfers: u64,
+}
+
 #[derive(Debug, Clone)]
 struct Rollup {
-    waiting: u64,
-    /// The block in which the first that waits has come.
-    since: usize,
+    /// What waits, the oldest first.
+    waiting: VecDeque<Arrival>,
     /// What it takes for the usual price: it looks back some hundred blocks.
     usual: f64,
     burst: Burst,
+}
+
+impl Rollup {
+    /// Blocks that the first transfer has waited, if there is one.
+    fn age(&self, block: usize) -> Option<u64> {
+        self.waiting.front().map(|oldest| (block - oldest.block) as u64)
+    }
+
+    /// Whether it advances in this block. What it takes for usual follows the price either way.
+    fn decide(&mut self, block: usize, wei: u64) -> bool {
+        let wei = wei as f64;
+        let bears = |age| age >= PATIENCE || wei <= self.usual * (1.3 + 0.05 * age as f64);
+        let decided = self.age(block).is_some_and(bears);
+        self.usual += (wei - self.usual) / 128.0;
+        decided
+    }
+
+    /// Takes up to so many transfers, the oldest first, and says how many there were.
+    fn pop(&mut self, most: u64) -> u64 {
+        let mut taken = 0;
+        while taken < most
+            && let Some(oldest) = self.waiting.front_mut()
+        {
+            let part = oldest.transfers.min(most - taken);
+            taken += part;
+            oldest.transfers -= part;
+            if oldest.transfers == 0 {
+                self.waiting.pop_front();
+            }
+        }
+        taken
+    }
+}
+
+/// One transaction on L1.
+#[derive(Debug, Clone, Copy)]
+struct Advance {
+    /// Blocks that its first transfer has waited.
+    waited: u64,
+    transfers: u64,
+    /// Gas of L1, of EXECUTE alone.
+    gas: u64,
 }
 
 /// What became of a world.
@@ -82,84 +132,139 @@ struct Rollup {
 pub(crate) struct History {
     /// Price of each block, in wei.
     pub(crate) prices: Vec<u64>,
+    /// Base fee of each, in wei.
+    pub(crate) fees: Vec<u64>,
     /// EXECUTE gas that each has used.
     pub(crate) used: Vec<u64>,
+    /// Gas of L1 that each has used for it.
+    pub(crate) gas: Vec<u64>,
+    /// Most gas of L1 that a transaction has used for it.
+    pub(crate) largest: u64,
     /// For each advance, how many blocks it has waited.
     pub(crate) waits: Vec<u64>,
     /// For each advance, gas of the L1 for each of its transactions, of EXECUTE alone.
     pub(crate) costs: Vec<u64>,
+    /// Transfers that users have sent, that advances have carried, and that wait after the last block.
+    pub(crate) sent: u64,
+    pub(crate) carried: u64,
+    pub(crate) left: u64,
     /// Blocks that the attacker has filled, and what he has paid, in wei.
     pub(crate) filled: usize,
     pub(crate) spent: u128,
 }
 
+impl History {
+    fn record(&mut self, block: &Block) {
+        self.prices.push(block.rate.price);
+        self.fees.push(block.rate.base_fee);
+        self.used.push(block.used);
+        self.gas.push(block.gas);
+        self.largest = self.largest.max(block.largest);
+    }
+}
+
 /// Lets so many rollups live for [`BLOCKS`] blocks.
-pub(crate) fn run(rollups: u64, demand: Demand) -> History {
+pub(crate) fn run(rollups: u64, demand: Demand, payment: Payment) -> History {
     let mut rng = Rng::new(rollups * 31 + demand as u64);
     let mut excess = excess_at(BASE_FEE);
-    let usual = BASE_FEE as f64;
-    let mut all =
-        vec![Rollup { waiting: 0, since: 0, usual, burst: Burst::default() }; rollups as usize];
+    let mut base_fee = BASE_FEE;
+    let rollup =
+        Rollup { waiting: VecDeque::new(), usual: BASE_FEE as f64, burst: Burst::default() };
+    let mut all = vec![rollup; rollups as usize];
     let mut common = Burst::default();
-    let share = DEMAND as f64 / TRANSFER as f64 / rollups as f64;
     let mut history = History::default();
-    for block in 0..BLOCKS {
-        let wei = price(excess);
-        let rate = Rate { price: wei, base_fee: BASE_FEE };
-        let mut used = 0;
-        if demand == Demand::Hostile && block >= ATTACK {
-            let asked = u128::from(LIMIT) * u128::from(wei);
-            if history.spent + asked <= BUDGET {
-                used = LIMIT;
-                history.spent += asked;
-                history.filled += 1;
-            }
+    for number in 0..BLOCKS {
+        let rate = Rate { price: price(excess), base_fee };
+        let mut block = Block::new(rate, payment);
+        // He is gone for good with the first block that he cannot fill.
+        if demand == Demand::Hostile && number == ATTACK + history.filled {
+            attack(&mut block, &mut history);
         }
-        // Users send half as much where it costs four times as much.
-        let elastic = (BASE_FEE as f64 / wei as f64).sqrt();
-        let together = common.factor(&mut rng);
-        for rollup in &mut all {
-            let factor = match demand {
-                Demand::Steady | Demand::Hostile => 1.0,
-                Demand::Bursty => rollup.burst.factor(&mut rng),
-                Demand::Correlated => together,
-            };
-            let mean = share * elastic * factor;
-            let come = (mean * (0.5 + unit(&mut rng)) + unit(&mut rng)) as u64;
-            if rollup.waiting == 0 {
-                rollup.since = block;
-            }
-            rollup.waiting += come;
-        }
-        // Whoever builds the block takes them as they come, and none that would halt.
+        history.sent += arrive(&mut all, &mut common, demand, (number, rate.price), &mut rng);
         let first = rng.below(rollups) as usize;
-        for offset in 0..all.len() {
-            let rollup = &mut all[(first + offset) % rollups as usize];
-            let age = (block - rollup.since) as u64;
-            let bearable = rollup.usual * (1.3 + 0.05 * age as f64);
-            rollup.usual += (wei as f64 - rollup.usual) / 128.0;
-            if rollup.waiting == 0 || (wei as f64 > bearable && age < PATIENCE) {
-                continue;
-            }
-            let room = (LIMIT - used).saturating_sub(ADVANCE) / TRANSFER;
-            let taken = rollup.waiting.min(room);
-            if taken == 0 {
-                continue;
-            }
-            let charge = ADVANCE + taken * TRANSFER;
-            used += charge;
-            rollup.waiting -= taken;
-            rollup.since = block + 1;
-            if block >= SETTLED {
-                history.waits.push(age);
-                history.costs.push(rate.gas(charge) / taken);
+        all.rotate_left(first);
+        for advance in fill(&mut block, number, &mut all) {
+            history.carried += advance.transfers;
+            if number >= SETTLED {
+                history.waits.push(advance.waited);
+                history.costs.push(advance.gas / advance.transfers);
             }
         }
-        history.prices.push(wei);
-        history.used.push(used);
-        excess = next_excess(excess, used, BASE_FEE);
+        all.rotate_right(first);
+        history.record(&block);
+        excess = next_excess(excess, block.used, base_fee);
+        base_fee = payment.next_base_fee(base_fee, block.gas);
     }
+    let waiting = all.iter().flat_map(|rollup| &rollup.waiting);
+    history.left = waiting.map(|arrival| arrival.transfers).sum();
     history
+}
+
+/// Fills a block before anyone else, if what the attacker has left pays for all of it.
+fn attack(block: &mut Block, history: &mut History) {
+    let filled = block.filled();
+    let asked = u128::from(filled.gas) * u128::from(filled.rate.base_fee);
+    if history.spent + asked <= BUDGET {
+        *block = filled;
+        history.spent += asked;
+        history.filled += 1;
+    }
+}
+
+/// What users send to each rollup until a block with this number and price, and how much that is.
+fn arrive(
+    all: &mut [Rollup],
+    common: &mut Burst,
+    demand: Demand,
+    (block, wei): (usize, u64),
+    rng: &mut Rng,
+) -> u64 {
+    let mut sent = 0;
+    let share = DEMAND as f64 / TRANSFER as f64 / all.len() as f64;
+    // Users send half as much where it costs four times as much.
+    let elastic = (BASE_FEE as f64 / wei as f64).sqrt();
+    let together = common.factor(rng);
+    for rollup in all {
+        let factor = match demand {
+            Demand::Steady | Demand::Hostile => 1.0,
+            Demand::Bursty => rollup.burst.factor(rng),
+            Demand::Correlated => together,
+        };
+        let mean = share * elastic * factor;
+        let transfers = (mean * (0.5 + unit(rng)) + unit(rng)) as u64;
+        if transfers > 0 {
+            rollup.waiting.push_back(Arrival { block, transfers });
+        }
+        sent += transfers;
+    }
+    sent
+}
+
+/// Whoever builds the block takes one transaction of each rollup in turn, and none that would halt,
+/// until nobody has another or there is no room.
+fn fill(block: &mut Block, number: usize, all: &mut [Rollup]) -> Vec<Advance> {
+    let wei = block.rate.price;
+    let mut willing: Vec<_> =
+        all.iter_mut().filter_map(|it| it.decide(number, wei).then_some(it)).collect();
+    let mut advances = Vec::new();
+    while !willing.is_empty() {
+        willing.retain_mut(|rollup| {
+            let advance = advance(block, number, rollup);
+            advances.extend(advance);
+            advance.is_some()
+        });
+    }
+    advances
+}
+
+/// One transaction with as much of what waits as it can hold.
+fn advance(block: &mut Block, number: usize, rollup: &mut Rollup) -> Option<Advance> {
+    let waited = rollup.age(number)?;
+    let transfers = rollup.pop(block.room().saturating_sub(ADVANCE) / TRANSFER);
+    (transfers > 0).then(|| {
+        let gas = block.take(ADVANCE + transfers * TRANSFER);
+        Advance { waited, transfers, gas }
+    })
 }
 
 /// A number from 0 up to 1.
