@@ -8,18 +8,18 @@ use enshrine_chain::{
     ChainReader, empty_genesis,
 };
 use execute::{
-    DearWork, DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, Flat, GasSchedule, ObservedCall,
-    Observer, Pricing,
+    BLOB_EXECUTE_ADDRESS, BlobTail, DearWork, DeclaredGas, Dialect, Drake, EXECUTE_ADDRESS,
+    Execute, ExecuteError, ExecutionSpecs, Flat, GasSchedule, ObservedCall, Observer, Pricing,
     market::{
-        LIMIT, MARKET_ADDRESS, MARKET_CODE, RESERVE_RATIO, Rate, TARGET, excess_at, next_excess,
-        price,
+        LIMIT, MARKET_ADDRESS, MARKET_CODE, MAX_EXCESS, RESERVE_RATIO, Rate, TARGET, excess_at,
+        next_excess, price,
     },
 };
 use executor::{BlockError, ChainSpec, EvmOverrides, Invalid, Transaction};
 use stateless::{Options, UncheckedBlocks};
 use std::sync::{Arc, Mutex};
 use testkit::Key;
-use wire::{ProtocolFork, StatelessInput, convert::RawBlock};
+use wire::{ProtocolFork, StatelessInput, blob_tail::Trailer, convert::RawBlock};
 
 const CHAIN_ID: u64 = 8_079;
 const GWEI: u64 = 1_000_000_000;
@@ -105,6 +105,16 @@ impl L1 {
         let execute = Execute { gas: schedule.into(), market: true, observer, ..Execute::on(fork) };
         let config = ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)).with_execute(execute);
         Self { chain: Chain::new(genesis, config).unwrap(), reasons }
+    }
+
+    /// The same L1, where EXECUTE is changed.
+    fn with(mut self, change: impl FnOnce(&mut Execute)) -> Self {
+        self.chain.configure(|config| {
+            let mut execute = Execute::clone(config.execute.as_deref().unwrap());
+            change(&mut execute);
+            config.execute = Some(Arc::new(execute));
+        });
+        self
     }
 
     fn excess(&self) -> u64 {
@@ -323,6 +333,54 @@ fn calls_of_one_transaction_share_the_limit_as_those_of_several_do() {
     assert_eq!((l1.reasons(), l1.excess()), (vec![], excess + LIMIT - TARGET));
 }
 
+/// A true claim about an L2 block without transactions, in Drake's form.
+fn claim(input: &[u8], pre: B256) -> Vec<u8> {
+    let post = StatelessInput::decode(input).unwrap().request.payload.state_root;
+    let words = [pre, post, U256::from(128).into(), B256::ZERO, U256::from(input.len()).into()];
+    let mut claim = [&words.concat(), input].concat();
+    claim.resize(claim.len().next_multiple_of(32), 0);
+    claim
+}
+
+#[test]
+fn calls_of_all_dialects_count_for_one_limit_and_the_next_price() {
+    for fork in FORKS {
+        let input = empty_l2_block(fork);
+        let config = ChainConfig::new(ChainSpec::constant(9_999, fork));
+        let l2 = Chain::new(&empty_genesis(fork), config).unwrap();
+        let trailer = Trailer::new(0, 0).unwrap().encode();
+        let ways = [
+            (EXECUTE_ADDRESS, input.clone()),
+            (Drake.address(), claim(&input, l2.head().header.state_root)),
+            // Nothing of it is in blobs, so that the transaction needs none.
+            (BLOB_EXECUTE_ADDRESS, [&input[..], &trailer].concat()),
+        ];
+        // Each of them is once the one that comes too late.
+        for (last, calldata) in &ways {
+            let mut l1 = L1::new(fork, flat(CALL), excess_at(GWEI / 8)).with(|execute| {
+                let blobs = BlobTail::new(Arc::new(()));
+                execute.dialects = vec![Arc::new(ExecutionSpecs), Arc::new(Drake), Arc::new(blobs)];
+            });
+            let excess = l1.excess();
+            let calls = (0..)
+                .zip(&ways)
+                .map(|(nonce, (to, calldata))| send("alice", nonce, *to, 10_000_000, calldata));
+            let mut transactions: Vec<_> = calls.collect();
+            transactions.push(send("bob", 0, *last, 10_000_000, calldata));
+            let (block, used) = l1.block(transactions);
+            let receipts = &block.block.executed.receipts;
+            let succeeded: Vec<_> = receipts.iter().map(|receipt| receipt.success).collect();
+            assert_eq!(succeeded, [true, true, true, false], "{fork} {last}");
+            assert_eq!(used[3], 10_000_000, "{fork} {last}: all its gas is gone");
+            let refused = ExecuteError::BeyondLimit { got: LIMIT + CALL, limit: LIMIT };
+            assert_eq!(l1.reasons(), [refused], "{fork} {last}");
+            assert_eq!(l1.excess(), excess + LIMIT - TARGET, "{fork} {last}");
+            let (block, _) = l1.block(vec![send("bob", 1, *last, 10_000_000, calldata)]);
+            assert!(block.block.executed.receipts[0].success, "{fork} {last}: there is room again");
+        }
+    }
+}
+
 /// What a call costs besides the dear work that it does, and what a hash of the L2 costs on top.
 #[derive(Debug)]
 struct DearHashes(u64);
@@ -362,12 +420,8 @@ fn dear_work_that_shows_during_execution_is_within_the_limit_as_well() {
     for (beyond, reason) in
         [(0, None), (1, Some(ExecuteError::BeyondLimit { got: LIMIT + 1, limit: LIMIT }))]
     {
-        let mut l1 = L1::new(fork, flat(0), excess_at(GWEI / 8));
         let dear = Arc::new(DearHashes(LIMIT - 100_000 + beyond));
-        l1.chain.configure(|config| {
-            let execute = Execute::clone(config.execute.as_deref().unwrap());
-            config.execute = Some(Arc::new(Execute { gas: dear, ..execute }));
-        });
+        let mut l1 = L1::new(fork, flat(0), excess_at(GWEI / 8)).with(|execute| execute.gas = dear);
         let excess = l1.excess();
         let (block, _) = l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 16_000_000, &input)]);
         assert_eq!(block.block.executed.receipts[0].success, beyond == 0);
@@ -480,6 +534,38 @@ fn a_block_without_the_contract_cannot_be_closed() {
     }
     let l1 = L1::new(ProtocolFork::Osaka, flat(CALL), 0);
     assert!(l1.chain.build(&l1.attributes(), vec![]).is_ok());
+}
+
+#[test]
+fn an_excess_that_no_block_can_have_written_is_the_most_there_is_from_the_next_block_on() {
+    let beyond = U256::from(u64::MAX);
+    let most = U256::from(MAX_EXCESS);
+    for (excess, next) in [
+        // As from any other.
+        (most - U256::from(TARGET), MAX_EXCESS - 2 * TARGET),
+        (most, MAX_EXCESS - TARGET),
+        (most + U256::from(TARGET - 1), MAX_EXCESS - 1),
+        (most + U256::from(TARGET), MAX_EXCESS),
+        // The slot is a word, which a genesis can fill.
+        (beyond, MAX_EXCESS),
+        (beyond + U256::ONE, MAX_EXCESS),
+        (U256::MAX, MAX_EXCESS),
+    ] {
+        let mut genesis = genesis(ProtocolFork::Osaka, 0);
+        let contract = genesis.alloc.get_mut(&MARKET_ADDRESS).unwrap();
+        contract.storage = Some([(B256::ZERO, excess.into())].into());
+        let mut l1 = L1::of(&genesis, ProtocolFork::Osaka, flat(1));
+        // A call finds the price in the state before the block.
+        let input = empty_l2_block(ProtocolFork::Osaka);
+        let (block, _) = l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 16_000_000, &input)]);
+        let base_fee = block.block.header.base_fee_per_gas.unwrap();
+        let rate = Rate { price: price(excess.saturating_to()), base_fee };
+        let reasons = l1.reasons();
+        let [ExecuteError::OutOfGas { reserve, .. }] = reasons[..] else { panic!("{reasons:?}") };
+        assert_eq!((reserve, l1.excess()), (rate.gas(1), next), "{excess}");
+        l1.block(vec![]);
+        assert_eq!(l1.excess(), next - TARGET, "{excess}");
+    }
 }
 
 #[test]

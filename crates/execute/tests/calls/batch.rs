@@ -7,8 +7,8 @@ use crate::support::{
 use alloy_primitives::{B256, Bytes, U256};
 use chain::{Block, BlockWithWitness};
 use enshrine_execute::{
-    Answer, Dialect, Drake, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS, Flat,
-    GasSchedule, Items, Pricing, RuleViolation,
+    Answer, DeclaredGas, Dialect, Drake, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS,
+    Flat, GasSchedule, Items, Pricing, RuleViolation,
 };
 use executor::Invalid;
 use stateless::Stage;
@@ -133,6 +133,33 @@ fn what_a_batch_expands_into_is_paid_for_as_if_it_had_been_carried() {
     assert_eq!(execute.run(&calldata, input - 1).unwrap_err(), short(input - 1, input));
     let next = input + FURTHER_BLOCK_GAS + 3 * 25_000;
     assert_eq!(execute.run(&calldata, input).unwrap_err(), short(input, next));
+}
+
+#[test]
+fn each_request_of_a_batch_is_paid_by_the_byte_as_that_of_a_single_block_is() {
+    let prices = Items { base: 5, request_byte: 3, witness_byte: 1, item: 100 };
+    let execute = Execute { gas: Arc::new(prices), ..execute() };
+    for transfers in [&[3][..], &[3, 0], &[0, 3], &[1, 5, 2]] {
+        let (_, blocks, calldata) = batch_on(ProtocolFork::Osaka, transfers);
+        // A single block has no request but its own.
+        let request_bytes = |new: &BlockWithWitness| {
+            DeclaredGas::of_calldata(&new.input().unwrap()).unwrap().request_bytes
+        };
+        let requests: u64 = blocks.iter().map(request_bytes).sum();
+        assert!(requests > 500 * transfers.len() as u64, "{requests}");
+        let declared = DeclaredGas::of_calldata(&calldata).unwrap();
+        let rest = declared.calldata - requests + declared.expansion_bytes;
+        let input = 5 + 3 * requests + rest + 100 * declared.items();
+        // That much must be there before any transaction is decoded.
+        let reserve = input
+            + FURTHER_BLOCK_GAS * (transfers.len() as u64 - 1)
+            + 25_000 * transfers.iter().sum::<u64>();
+        let short = |got, reserve| ExecuteError::OutOfGas { got, reserve };
+        let refused = |gas| execute.run(&calldata, gas).unwrap_err();
+        assert_eq!(refused(input - 1), short(input - 1, input), "{transfers:?}");
+        assert_eq!(refused(input), short(input, reserve), "{transfers:?}");
+        assert!(execute.run(&calldata, PLENTY).is_ok(), "{transfers:?}");
+    }
 }
 
 #[test]

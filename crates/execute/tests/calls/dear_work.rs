@@ -1,10 +1,14 @@
 //! Work that neither the gas of a block nor the bytes of its witness pay for is paid for all the same.
 
-use crate::support::l2::{CHAIN_ID, L2, call};
+use crate::support::{
+    host::{CALL, Host, Seen, WARM_CALL},
+    l2::{CHAIN_ID, L2, call},
+};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use enshrine_execute::{
-    DeclaredGas, Drake, Execute, ExecuteError, ExecutionSpecs, GasSchedule, Items, Pricing,
+    BlockTally, DeclaredGas, Drake, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS,
+    GasSchedule, Items, Pricing,
 };
 use executor::{ChainSpec, DearWork};
 use revm::bytecode::opcode as op;
@@ -259,17 +263,70 @@ fn a_precompile_that_fails_is_paid_for_its_work_and_not_for_all_that_it_burns() 
     assert_costs(&Execute::default(), &calldata, plain);
 }
 
+/// Code that hashes so many bytes 500 times.
+fn hashing(bytes: u16) -> Vec<u8> {
+    let [high, low] = bytes.to_be_bytes();
+    [op::PUSH2, high, low, op::PUSH0, op::KECCAK256, op::POP].repeat(500)
+}
+
 #[test]
 fn hashing_is_paid_by_the_word() {
-    let mut code = Vec::new();
-    for _ in 0..500 {
-        code.extend([op::PUSH2, 0x10, 0x00, op::PUSH0, op::KECCAK256, op::POP]);
-    }
-    let calldata = block(code, vec![], 2_000_000);
+    let calldata = block(hashing(0x1000), vec![], 2_000_000);
     let work = 500 * GasSchedule::DEFAULT.dear_work(&DearWork::Keccak { bytes: 0x1000 });
     let owed = work - used(&calldata) / 4;
     let plain = plain_charge(GasSchedule::DEFAULT, &calldata);
     assert_costs(&Execute::default(), &calldata, plain + owed);
+}
+
+#[test]
+fn what_a_further_block_of_a_batch_costs_itself_covers_no_dear_work() {
+    const GAS_LIMIT: u64 = 2_000_000;
+    for count in 1..=4 {
+        let mut l2 = L2::with_genesis(FORK, |genesis| {
+            genesis.alloc.insert(WORKER, contract(hashing(0x1000)));
+        });
+        let (mut blocks, mut used) = (Vec::new(), 0);
+        for nonce in 0..count {
+            let call = call(nonce, WORKER, GAS_LIMIT, U256::ZERO, Bytes::new());
+            let block = l2.build(vec![Key::named("alice").sign(call)]);
+            used += block.block.header.gas_used;
+            let hash = block.block.hash;
+            l2.chain.append(block).unwrap();
+            blocks.push(l2.chain.block(&hash).unwrap());
+        }
+        let calldata = l2.chain.batch(blocks).unwrap().input().unwrap();
+        // All of the work, at the prices of the default schedule.
+        let alone = Execute { gas: Arc::new(DearAlone), ..Execute::default() };
+        let work = alone.run(&calldata, u64::MAX).unwrap().gas;
+        let input = GasSchedule::DEFAULT.input(&DeclaredGas::of_calldata(&calldata).unwrap());
+        let further = FURTHER_BLOCK_GAS * (count - 1);
+        // A quarter of the gas of the blocks covers some of it, and nothing else does: neither of what is
+        // charged nor of what must be held.
+        let bound = GAS_LIMIT * count;
+        assert!(work > bound / 4 && used < bound, "{work} {used}");
+        assert_costs(&Execute::default(), &calldata, input + further + used + work - used / 4);
+        let executed = Execute::default().run(&calldata, u64::MAX).unwrap();
+        assert_eq!(executed.reserve, input + further + bound + work - bound / 4, "{count} blocks");
+    }
+}
+
+#[test]
+fn dear_work_that_the_gas_of_a_call_does_not_cover_counts_on_the_market_with_all_of_that_gas() {
+    let calldata = block(hashing(0x1000), vec![], 2_000_000);
+    let execute = Execute { market: true, ..Execute::default() };
+    let executed = execute.run(&calldata, u64::MAX).unwrap();
+    for (gas, success, counted) in [
+        (executed.reserve, true, executed.gas),
+        // How much of the last piece was done nobody can say.
+        (executed.reserve - 1, false, executed.reserve - 1),
+    ] {
+        // Where the base fee is the price, a unit of gas buys a unit.
+        let tally = Arc::new(BlockTally::new(1));
+        let seen = Host::in_block(execute.clone(), U256::ZERO, &tally).see(CALL, &calldata, gas);
+        assert_eq!((seen.success, tally.used()), (success, counted), "{gas}");
+        let all = Seen { success: false, returned: vec![], gas: WARM_CALL + gas };
+        assert_eq!(seen == all, !success, "who fails loses all gas: {seen:?}");
+    }
 }
 
 #[test]

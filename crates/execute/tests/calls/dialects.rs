@@ -26,15 +26,15 @@ fn execute() -> Execute {
 
 /// What a caller of Drake's form claims of a block.
 #[derive(Debug, Clone)]
-struct Claim {
-    pre: B256,
-    post: B256,
-    gas_used: U256,
+pub(crate) struct Claim {
+    pub(crate) pre: B256,
+    pub(crate) post: B256,
+    pub(crate) gas_used: U256,
 }
 
 impl Claim {
     /// What the input itself says, true or not; the state before is what the chain says.
-    fn of(input: &[u8], pre: B256) -> Self {
+    pub(crate) fn of(input: &[u8], pre: B256) -> Self {
         StatelessInput::decode(input).map_or(
             Self { pre, post: B256::ZERO, gas_used: U256::ZERO },
             |input| {
@@ -45,7 +45,7 @@ impl Claim {
     }
 
     /// `abi.encode(pre, post, trace, gasUsed)`, by hand.
-    fn encode(&self, trace: &[u8]) -> Vec<u8> {
+    pub(crate) fn encode(&self, trace: &[u8]) -> Vec<u8> {
         let mut out = [self.pre, self.post, U256::from(0x80).into(), self.gas_used.into()].concat();
         out.extend(U256::from(trace.len()).to_be_bytes::<32>());
         out.extend(trace);

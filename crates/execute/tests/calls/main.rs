@@ -6,6 +6,7 @@ mod circumstances;
 mod dear_work;
 mod dialects;
 mod evm;
+mod market;
 mod pricing;
 #[path = "../support/mod.rs"]
 mod support;

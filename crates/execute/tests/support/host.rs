@@ -2,7 +2,7 @@
 
 use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
 use alloy_primitives::{Address, B256, Bytes, U256, address};
-use enshrine_execute::{EXECUTE_ADDRESS, Execute};
+use enshrine_execute::{BlockTally, EXECUTE_ADDRESS, Execute, market::MARKET_ADDRESS};
 use revm::{
     bytecode::{Bytecode, opcode as op},
     context::{
@@ -85,6 +85,8 @@ const fn around(how: How) -> u64 {
 pub(crate) struct Host {
     db: CacheDB<EmptyDB>,
     execute: Arc<Execute>,
+    /// That of the block that all transactions stand in, if they stand in one.
+    tally: Option<Arc<BlockTally>>,
     /// Versioned hashes of the blobs that each transaction has.
     pub(crate) blob_hashes: Vec<B256>,
     /// Wei at the address of EXECUTE after the last transaction.
@@ -98,7 +100,16 @@ impl Host {
         db.insert_account_info(SENDER, rich.clone());
         db.insert_account_info(CALLER, rich);
         let (execute, blob_hashes) = (Arc::new(execute), Vec::new());
-        Self { db, execute, blob_hashes, last_balance_of_execute: U256::ZERO }
+        let last_balance_of_execute = U256::ZERO;
+        Self { db, execute, tally: None, blob_hashes, last_balance_of_execute }
+    }
+
+    /// The EVM of a block that keeps this tally, on a state whose market has this excess.
+    pub(crate) fn in_block(execute: Execute, excess: U256, tally: &Arc<BlockTally>) -> Self {
+        let mut host = Self::new(execute);
+        let stored = host.db.insert_account_storage(MARKET_ADDRESS, U256::ZERO, excess);
+        stored.expect("nothing is read for it");
+        Self { tally: Some(Arc::clone(tally)), ..host }
     }
 
     pub(crate) fn put_code(&mut self, address: Address, code: Vec<u8>) {
@@ -129,7 +140,10 @@ impl Host {
         let block = BlockEnv { gas_limit: u64::MAX, ..Default::default() };
         let mut evm = EthEvmFactory::default()
             .create_evm(self.db.clone(), EvmEnv { cfg_env: cfg, block_env: block });
-        self.execute.install(evm.precompiles_mut());
+        match &self.tally {
+            Some(tally) => self.execute.install_in_block(evm.precompiles_mut(), tally),
+            None => self.execute.install(evm.precompiles_mut()),
+        }
         let transaction = TxEnv {
             caller: SENDER,
             kind,

@@ -1,0 +1,243 @@
+//! Calls that are sold on the market: in every dialect, at one price, out of one limit; and what was worked on counts,
+//! whatever came of it.
+
+use crate::{
+    dialects::Claim,
+    support::{
+        host::{CALL, Host, Seen, WARM_CALL},
+        l2::L2,
+    },
+};
+use alloy_primitives::{Address, B256, Bytes, U256, b256};
+use enshrine_execute::{
+    BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, BlockTally, DeclaredGas, Dialect, Drake,
+    EXECUTE_ADDRESS, Execute, ExecutionSpecs, Flat, Items, Pricing,
+    market::{LIMIT, MAX_EXCESS, Rate, TARGET, UPDATE_FRACTION, excess_at, price},
+};
+use std::sync::Arc;
+use wire::{
+    ProtocolFork,
+    blob_tail::{MIN_HEAD, Trailer, to_blobs},
+};
+
+const PLENTY: u64 = 500_000_000;
+/// Each step of a call asks for more than the one before it.
+const PRICES: Items = Items { base: 1_000, request_byte: 3, witness_byte: 1, item: 100 };
+/// Any hash: who fills a source answers for what it says.
+const BLOB: B256 = b256!("0x0100000000000000000000000000000000000000000000000000000000000000");
+
+/// Holds one blob, whatever its hash.
+#[derive(Debug, Clone)]
+struct OneBlob(Bytes);
+
+impl BlobSource for OneBlob {
+    fn blob(&self, _: &B256) -> Option<Bytes> {
+        Some(self.0.clone())
+    }
+}
+
+/// A block with so many transfers, as a call brings it in each of the dialects.
+struct Scene {
+    input: Vec<u8>,
+    /// Root of the state before the block.
+    pre: B256,
+}
+
+/// A call in one of the dialects.
+#[derive(Debug)]
+struct Way {
+    address: Address,
+    calldata: Vec<u8>,
+    /// What it must hold before its calldata is looked at, before the input, before transactions are decoded,
+    /// before they are executed.
+    steps: [u64; 4],
+    charge: u64,
+}
+
+impl Scene {
+    fn new(transfers: u64) -> Self {
+        let l2 = L2::new(ProtocolFork::Osaka);
+        let pre = l2.chain.head().header.state_root;
+        Self { input: l2.calldata(transfers), pre }
+    }
+
+    fn execute(&self, gas: impl Pricing + 'static) -> Execute {
+        let blob = to_blobs(&self.input[MIN_HEAD..]).swap_remove(0);
+        let blobs = BlobTail::new(Arc::new(OneBlob(blob.into())));
+        Execute {
+            gas: Arc::new(gas),
+            dialects: vec![Arc::new(ExecutionSpecs), Arc::new(Drake), Arc::new(blobs)],
+            market: true,
+            ..Execute::default()
+        }
+    }
+
+    /// The EVM of a block with this tally, in a transaction that has the blob.
+    fn host(&self, gas: impl Pricing + 'static, excess: U256, tally: &Arc<BlockTally>) -> Host {
+        let mut host = Host::in_block(self.execute(gas), excess, tally);
+        host.blob_hashes = vec![BLOB];
+        host
+    }
+
+    /// Each dialect's call. The bytes that are paid for are those of the calldata and of the blobs that it
+    /// names.
+    fn ways(&self) -> [Way; 3] {
+        let (head, tail) = self.input.split_at(MIN_HEAD);
+        let trailer = Trailer::new(tail.len(), 0).unwrap().encode();
+        let claim = Claim::of(&self.input, self.pre);
+        let of_block = DeclaredGas::of_calldata(&self.input).unwrap();
+        [
+            (EXECUTE_ADDRESS, self.input.clone(), 0),
+            (Drake.address(), claim.encode(&self.input), 0),
+            (BLOB_EXECUTE_ADDRESS, [head, &trailer].concat(), tail.len()),
+        ]
+        .map(|(address, calldata, named)| {
+            let bytes = (calldata.len() + named) as u64;
+            let declared = DeclaredGas { calldata: bytes, ..of_block };
+            let steps = [
+                PRICES.bytes(calldata.len() as u64),
+                PRICES.bytes(bytes),
+                PRICES.input(&declared),
+                PRICES.reserve(&declared),
+            ];
+            let charge = PRICES.charge(&declared, claim.gas_used.to());
+            Way { address, calldata, steps, charge }
+        })
+    }
+}
+
+impl Way {
+    const fn reserve(&self) -> u64 {
+        self.steps[3]
+    }
+
+    fn call(&self, host: &mut Host, gas: u64) -> Seen {
+        host.see_at(self.address, CALL, &self.calldata, gas)
+    }
+}
+
+/// A block in which a unit of gas buys a unit of EXECUTE gas, and of which so much is left.
+fn at_par(left: u64) -> Arc<BlockTally> {
+    let tally = BlockTally::new(price(0));
+    tally.count(LIMIT - left);
+    Arc::new(tally)
+}
+
+/// What a contract sees of a call that fails.
+const fn halted(gas: u64) -> Seen {
+    Seen { success: false, returned: vec![], gas: WARM_CALL + gas }
+}
+
+#[test]
+fn a_call_in_any_dialect_pays_the_price_of_the_market_and_counts_on_it() {
+    let scene = Scene::new(2);
+    for (wei, base_fee) in [(1, 1), (7, 2), (2, 7)] {
+        let excess = excess_at(wei);
+        let rate = Rate { price: price(excess), base_fee };
+        for way in scene.ways() {
+            let tally = Arc::new(BlockTally::new(base_fee));
+            let mut host = scene.host(PRICES, U256::from(excess), &tally);
+            let seen = way.call(&mut host, PLENTY);
+            let expected = (true, WARM_CALL + rate.gas(way.charge));
+            assert_eq!((seen.success, seen.gas), expected, "{way:?}");
+            assert_eq!(tally.used(), way.charge, "{way:?}");
+            // It needs just as much as the price says.
+            let reserve = rate.gas(way.reserve());
+            assert!(way.call(&mut host, reserve).success, "{way:?}");
+            assert_eq!(way.call(&mut host, reserve - 1), halted(reserve - 1), "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn calls_of_all_dialects_share_the_limit_of_their_block() {
+    const THIRD: u64 = LIMIT / 3;
+    let scene = Scene::new(0);
+    let prices = Flat { base: THIRD, per_byte: 0 };
+    for last in scene.ways() {
+        let tally = at_par(LIMIT);
+        let mut host = scene.host(prices, U256::ZERO, &tally);
+        for (count, way) in (1..).zip(scene.ways()) {
+            assert!(way.call(&mut host, PLENTY).success, "{way:?}");
+            assert_eq!(tally.used(), count * THIRD, "{way:?}");
+        }
+        // Whichever dialect comes then finds nothing left, and did find it in a block of its own.
+        assert_eq!(last.call(&mut host, PLENTY), halted(PLENTY), "{last:?}");
+        assert_eq!(tally.used(), LIMIT, "{last:?}");
+        let mut next = scene.host(prices, U256::ZERO, &at_par(LIMIT));
+        assert!(last.call(&mut next, PLENTY).success, "{last:?}");
+    }
+}
+
+#[test]
+fn a_claim_is_answered_where_its_block_has_room_and_halts_where_it_has_not() {
+    let scene = Scene::new(2);
+    let [_, way, _] = scene.ways();
+    let answer = |claim: &[u8], left| {
+        let mut host = scene.host(PRICES, U256::ZERO, &at_par(left));
+        host.see_at(Drake.address(), CALL, claim, PLENTY)
+    };
+    let word = |answer: u8| (true, B256::with_last_byte(answer).to_vec());
+    let reserve = way.reserve();
+    let seen = answer(&way.calldata, reserve);
+    assert_eq!((seen.success, seen.returned), word(1));
+    // *No* would say of a valid block that it is not, because others were there before.
+    for left in way.steps.map(|step| step - 1).into_iter().chain([0]) {
+        assert_eq!(answer(&way.calldata, left), halted(PLENTY), "{left}");
+    }
+    // A claim that is false is told so where there is room, and halts as well where there is none.
+    let claim = Claim { gas_used: U256::ZERO, ..Claim::of(&scene.input, scene.pre) };
+    let wrong = claim.encode(&scene.input);
+    let seen = answer(&wrong, reserve);
+    assert_eq!((seen.success, seen.returned), word(0));
+    assert_eq!(answer(&wrong, reserve - 1), halted(PLENTY));
+}
+
+#[test]
+fn a_call_counts_with_what_it_was_shown_to_hold_whether_gas_or_room_is_short() {
+    let scene = Scene::new(2);
+    for way in scene.ways() {
+        let [calldata, bytes, input, reserve] = way.steps;
+        assert!(calldata <= bytes && bytes < input && input < way.charge && way.charge < reserve);
+        for most in way.steps.into_iter().flat_map(|step| [step - 1, step]) {
+            // What it cannot hold makes no work, and what it could hold before has been worked on.
+            let held = way.steps.into_iter().filter(|step| *step <= most).max();
+            let success = held == Some(reserve);
+            let counted = if success { way.charge } else { held.unwrap_or(0) };
+            for (gas, left) in [(most, LIMIT), (PLENTY, most), (most, most)] {
+                let tally = at_par(left);
+                let before = tally.used();
+                let seen = way.call(&mut scene.host(PRICES, U256::ZERO, &tally), gas);
+                assert_eq!(seen.success, success, "{gas} {left} {way:?}");
+                assert_eq!(tally.used() - before, counted, "{gas} {left} {way:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_number_a_state_has_for_the_excess_calls_pay_at_most_the_highest_price() {
+    let scene = Scene::new(2);
+    let [way, ..] = scene.ways();
+    let base_fee = 2 * price(MAX_EXCESS);
+    let paid = |excess: U256| {
+        let tally = Arc::new(BlockTally::new(base_fee));
+        let seen = way.call(&mut scene.host(PRICES, excess, &tally), PLENTY);
+        assert!(seen.success, "{excess}: {seen:?}");
+        seen.gas - WARM_CALL
+    };
+    let highest = way.charge.div_ceil(2);
+    assert_eq!(paid(U256::from(MAX_EXCESS)), highest);
+    assert!(paid(U256::from(MAX_EXCESS - UPDATE_FRACTION)) < highest / 2);
+    // The slot is a word: a genesis can have there what no block can write.
+    let beyond = U256::from(u64::MAX);
+    for excess in [
+        U256::from(MAX_EXCESS + TARGET),
+        beyond,
+        beyond + U256::ONE,
+        (U256::ONE << 64) + U256::from(TARGET),
+        U256::MAX,
+    ] {
+        assert_eq!(paid(excess), highest, "{excess}");
+    }
+}
