@@ -26,36 +26,82 @@ pub const BLOB_GAS: u64 = 131_072;
 /// Most gas of a transaction (EIP-7825).
 pub const TRANSACTION_GAS_CAP: u64 = 1 << 24;
 /// Slots of the ring of state roots (`RollupState.STATE_ROOTS`).
-const STATE_ROOTS: u64 = 8_191;
+pub const STATE_ROOTS: u64 = 8_191;
 
-// What `advance` costs beside what depends on bytes: held to the contract by a test that sends each way.
-
-/// A call with one input of one block: storage, loops and events, without memory for the input.
-const CALL: u64 = 28_256;
-/// Each further input.
-const FURTHER_INPUT: u64 = 10_948;
-/// Each further block of a batch.
-const FURTHER_BLOCK: u64 = 11_132;
-/// The same in blobs, where it is found without reading where the batch says that it is.
-const FURTHER_BLOCK_IN_BLOBS: u64 = 10_091;
-/// More for a batch, of however many blocks.
-const BATCH: u64 = 1_579;
-/// The same in blobs.
-const BATCH_IN_BLOBS: u64 = 1_483;
-/// A slot of the ring that held nothing before, instead of an older root.
-const FRESH_SLOT: u64 = 17_100;
 /// Words of memory below the inputs.
 const MEMORY_BELOW: u64 = 27;
-/// More for each input without blobs: the way to the other EXECUTE.
-const WITHOUT_BLOBS: u64 = 10;
-/// More for each input that is longer than all before it, when room for the longest is sought.
-const LONGER: u64 = 8;
-/// More for an input that has references.
-const WITH_REFERENCES: u64 = 835;
-/// Each of them, whatever is kept there.
-const REFERENCE: u64 = 1_066;
-/// More for one to an account that is seen for the first time in a transaction (EIP-2929).
-const COLD_ACCOUNT: u64 = 2_500;
+
+/// What `advance` costs beside what depends on bytes: held to the contract by a test that sends each way.
+#[derive(Debug)]
+struct ContractGas {
+    /// A transaction that calls the contract, before anything is executed.
+    transaction: u64,
+    /// A call with one input of one block: storage, loops and events, without memory for the input.
+    call: u64,
+    /// Each further input.
+    further_input: u64,
+    /// Each further block of a batch.
+    further_block: u64,
+    /// The same in blobs, where it is found without reading where the batch says that it is.
+    further_block_in_blobs: u64,
+    /// More for a batch, of however many blocks.
+    batch: u64,
+    /// The same in blobs.
+    batch_in_blobs: u64,
+    /// A slot of the ring that held nothing before, instead of an older root.
+    fresh_slot: u64,
+    /// More for each input without blobs: the way to the other EXECUTE.
+    without_blobs: u64,
+    /// More for each input that is longer than all before it, when room for the longest is sought.
+    longer: u64,
+    /// More for an input that has references.
+    with_references: u64,
+    /// Each of them, whatever is kept there.
+    reference: u64,
+    /// More for one to an account that is seen for the first time in a transaction (EIP-2929).
+    cold_account: u64,
+    /// Room for what others do on L1 before, which makes some slots more expensive.
+    margin: u64,
+}
+
+/// Up to Osaka and its blob schedules.
+const OSAKA: ContractGas = ContractGas {
+    transaction: 21_000,
+    call: 28_256,
+    further_input: 10_948,
+    further_block: 11_132,
+    further_block_in_blobs: 10_091,
+    batch: 1_579,
+    batch_in_blobs: 1_483,
+    fresh_slot: 17_100,
+    without_blobs: 10,
+    longer: 8,
+    with_references: 835,
+    reference: 1_066,
+    cold_account: 2_500,
+    margin: 50_000,
+};
+
+/// Amsterdam: a transaction has less by itself (EIP-2780), what it writes costs more (EIP-8038), and a new slot pays
+/// for the state that stays (EIP-8037).
+const AMSTERDAM: ContractGas = ContractGas {
+    transaction: 15_000,
+    call: 49_756,
+    further_input: 18_048,
+    further_block: 18_232,
+    further_block_in_blobs: 17_191,
+    fresh_slot: 97_920,
+    reference: 1_266,
+    cold_account: 2_900,
+    margin: 250_000,
+    ..OSAKA
+};
+
+impl ContractGas {
+    const fn on(fork: ProtocolFork) -> &'static Self {
+        if fork as u8 >= ProtocolFork::Amsterdam as u8 { &AMSTERDAM } else { &OSAKA }
+    }
+}
 
 /// Bytes that are always kept for evidence and encoding beside the inputs. Outcomes of forced transactions may take
 /// more.
@@ -160,12 +206,12 @@ impl Load {
     /// With parts that L1 keeps, which are copied and hashed.
     fn assembled(length: usize, shortened: &Shortened) -> Self {
         let kept = |(_, length): &(Address, usize)| {
-            REFERENCE + 3 * words(*length) + 6 * words(INIT_HEAD.len() + length)
+            3 * words(*length) + 6 * words(INIT_HEAD.len() + length)
         };
         let copied: u64 = shortened.pieces.iter().map(|length| 3 * words(*length)).sum();
         let kept: u64 = shortened.kept.iter().map(kept).sum();
         let accounts = shortened.kept.iter().map(|(account, _)| *account).collect();
-        Self { length, gas: WITH_REFERENCES + copied + kept, accounts }
+        Self { length, gas: copied + kept, accounts }
     }
 }
 
@@ -289,33 +335,38 @@ impl Posting {
     pub fn cost(&self, fork: ProtocolFork, genesis: u64, first: u64) -> Cost {
         let data = self.calldata(Evidence::default());
         let fresh = (genesis + STATE_ROOTS).saturating_sub(first).min(self.blocks);
+        let gas_of = ContractGas::on(fork);
         let longest = self.loads.iter().map(|load| load.length).max().unwrap_or_default();
         let copied: u64 = self.loads.iter().map(|load| load.gas).sum();
-        let accounts: BTreeSet<_> = self.loads.iter().flat_map(|load| &load.accounts).collect();
+        let references = self.loads.iter().map(|load| &load.accounts);
+        let accounts: BTreeSet<_> = references.clone().flatten().collect();
+        let assembled = references.clone().filter(|accounts| !accounts.is_empty()).count() as u64;
+        let references: usize = references.map(Vec::len).sum();
         let further = self.inputs.len().saturating_sub(1) as u64;
         let in_batches: u64 = self.counts.iter().map(|count| count - 1).sum();
         let (without_blobs, batch, further_block) = if self.blobs.is_empty() {
-            (self.inputs.len() as u64, BATCH, FURTHER_BLOCK)
+            (self.inputs.len() as u64, gas_of.batch, gas_of.further_block)
         } else {
-            (0, BATCH_IN_BLOBS, FURTHER_BLOCK_IN_BLOBS)
+            (0, gas_of.batch_in_blobs, gas_of.further_block_in_blobs)
         };
         let memory = memory_gas(MEMORY_BELOW + words(longest)) - memory_gas(MEMORY_BELOW);
-        let contract = CALL
-            + further * FURTHER_INPUT
+        let contract = gas_of.call
+            + further * gas_of.further_input
             + self.batches * batch
             + in_batches * further_block
-            + fresh * FRESH_SLOT
-            + without_blobs * WITHOUT_BLOBS
-            + self.longer() * LONGER
-            + accounts.len() as u64 * COLD_ACCOUNT
+            + fresh * gas_of.fresh_slot
+            + without_blobs * gas_of.without_blobs
+            + self.longer() * gas_of.longer
+            + assembled * gas_of.with_references
+            + references as u64 * gas_of.reference
+            + accounts.len() as u64 * gas_of.cold_account
             + copied
             + memory;
         let (intrinsic, floor) = transaction_gas(fork, &data);
         let gas = (intrinsic + contract + self.charge).max(floor);
-        // A call passes on 63 of 64 parts of what is left, and what others do on L1 before makes some slots
-        // dearer.
+        // A call passes on 63 of 64 parts of what is left.
         let needed = intrinsic + contract + self.charge + self.surplus;
-        let limit = (needed + needed / 63 + 50_000).max(floor);
+        let limit = (needed + needed / 63 + gas_of.margin).max(floor);
         Cost { gas, limit, blob_gas: self.blobs.len() as u64 * BLOB_GAS }
     }
 
@@ -400,7 +451,8 @@ pub fn cheapest(
         .min_by_key(|(posting, cost)| cost.wei(prices) / u128::from(posting.blocks))
 }
 
-/// What a transaction with this calldata costs before anything is executed, and what it costs at least.
+/// What a transaction that calls a contract with this calldata costs before anything is executed, and what it costs
+/// at least.
 ///
 /// From Amsterdam on all bytes count alike for the least (EIP-7976).
 pub fn transaction_gas(fork: ProtocolFork, data: &[u8]) -> (u64, u64) {
@@ -413,7 +465,8 @@ pub fn transaction_gas(fork: ProtocolFork, data: &[u8]) -> (u64, u64) {
     } else {
         0
     };
-    (21_000 + 4 * zeros + 16 * others, 21_000 + floor)
+    let base = ContractGas::on(fork).transaction;
+    (base + 4 * zeros + 16 * others, base + floor)
 }
 
 const fn words(bytes: usize) -> u64 {

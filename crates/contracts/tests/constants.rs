@@ -2,7 +2,9 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use enshrine_contracts::{
-    Anchor, L1_ANCHOR, L2_MESSENGER, Message, capacity, extend, kept, posting::L1Limits, sent_slot,
+    Anchor, L1_ANCHOR, L2_MESSENGER, Message, capacity, extend, kept,
+    posting::{L1Limits, STATE_ROOTS},
+    sent_slot,
 };
 use eyre::{Context, OptionExt, Result};
 use std::{collections::BTreeMap, fs};
@@ -143,7 +145,7 @@ fn the_limits_of_an_l1_transaction_are_those_of_the_contracts() -> Result<()> {
     demanded.assert("TRANSACTION_BYTES", limits.bytes);
     demanded.assert("ENVELOPE_BYTES", capacity::ENVELOPE_BYTES);
     demanded.assert("CONTRACT_GAS", usize::try_from(capacity::CONTRACT_GAS)?);
-    Constants::read("RollupState.sol")?.assert("STATE_ROOTS", 8191);
+    Constants::read("RollupState.sol")?.assert("STATE_ROOTS", STATE_ROOTS.try_into()?);
     let messages = Constants::read("messaging/Messages.sol")?;
     messages.assert("PACKED_HEADER", Message::PACKED_HEADER);
     let slot = keccak256(

@@ -11,19 +11,41 @@ use contracts::{
     capacity::AHEAD,
     pack,
 };
+use wire::ProtocolFork;
 
-/// Gas of `L1Anchor.prove`.
-const PROVE_GAS: u64 = 300_000;
-/// Gas of `L2Messenger.relay`, and of `addWaypoint`, beside what each message or hash takes.
-const RELAY_GAS: u64 = 300_000;
-/// Gas of relaying a message, beside what its target gets: hashing, calling, keeping it if it fails.
-const MESSAGE_GAS: u64 = 250_000;
 /// Gas of a hash in a waypoint.
 const HASH_GAS: u64 = 3_000;
 /// Gas that the relays of one block may ask for.
 const RELAYS_GAS: u64 = 6_000_000;
 /// Bytes of messages that one block relays.
 const RELAYS_BYTES: usize = 24_000;
+
+/// Gas that the transactions of an opening may use at most, by the rules of a fork.
+#[derive(Debug)]
+pub(crate) struct OpeningGas {
+    /// `L1Anchor.prove`.
+    prove: u64,
+    /// `L2Messenger.relay`, and `addWaypoint`, beside what each message or hash takes.
+    relay: u64,
+    /// Relaying a message, beside what its target gets: hashing, calling, keeping it if it fails.
+    message: u64,
+}
+
+impl OpeningGas {
+    const OSAKA: Self = Self { prove: 300_000, relay: 300_000, message: 250_000 };
+    /// With 107,920 for each new slot and 183,600 for a new account (EIP-8037, EIP-8038).
+    const AMSTERDAM: Self = Self { prove: 700_000, relay: 600_000, message: 650_000 };
+
+    pub(crate) fn on(fork: ProtocolFork) -> &'static Self {
+        if fork >= ProtocolFork::Amsterdam { &Self::AMSTERDAM } else { &Self::OSAKA }
+    }
+
+    fn of(&self, message: &Message) -> u64 {
+        let asked = u64::from(message.gas_limit);
+        // What the target gets is at most 63/64 of what is left; each byte is copied, hashed and paid for.
+        self.message + asked + asked / 63 + 40 * message.data.len() as u64
+    }
+}
 
 /// The account that proves anchors and relays messages on the L2, and what it pays.
 #[derive(Debug)]
@@ -33,6 +55,7 @@ pub(crate) struct Operator {
     /// Next nonce.
     pub(crate) nonce: u64,
     pub(crate) base_fee: u64,
+    pub(crate) gas: &'static OpeningGas,
 }
 
 /// What a block begins with.
@@ -84,12 +107,13 @@ pub(crate) fn opening(
     parked: impl Fn(u64) -> bool,
 ) -> Result<Opening, RollupError> {
     let mut opening = Opening { transactions: Vec::new(), relayed };
+    let cost = operator.gas;
     if let Some(anchor) = anchor {
         let call = anchor.prove_call();
-        opening.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), PROVE_GAS)?);
+        opening.transactions.push(operator.sign(L1_ANCHOR, call.abi_encode(), cost.prove)?);
     }
     let pending: Vec<&Message> = view.messages().range(relayed, covered).collect();
-    let count = how_many(&pending).min(most);
+    let count = how_many(&pending, cost).min(most);
     if count == 0 {
         return Ok(opening);
     }
@@ -97,13 +121,13 @@ pub(crate) fn opening(
     if end < covered {
         // A relay ends at the anchor or at a waypoint on the way to it.
         let hashes: Vec<_> = pending[count..].iter().map(|message| message.hash()).collect();
-        let gas = RELAY_GAS + HASH_GAS * hashes.len() as u64;
+        let gas = cost.relay + HASH_GAS * hashes.len() as u64;
         let root = view.messages().root_at(end);
         let call = IL2Messenger::addWaypointCall { from: covered, root, hashes };
         opening.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
     }
     let messages = packed(&pending[..count], parked);
-    let gas = RELAY_GAS + pending[..count].iter().map(|message| gas_of(message)).sum::<u64>();
+    let gas = cost.relay + pending[..count].iter().map(|message| cost.of(message)).sum::<u64>();
     let call = IL2Messenger::relayCall { messages, feeRecipient: operator.key.address() };
     opening.transactions.push(operator.sign(L2_MESSENGER, call.abi_encode(), gas)?);
     opening.relayed = end;
@@ -111,20 +135,14 @@ pub(crate) fn opening(
 }
 
 /// How many of the pending messages one block relays: one at least.
-fn how_many(pending: &[&Message]) -> usize {
+fn how_many(pending: &[&Message], cost: &OpeningGas) -> usize {
     let (mut gas, mut bytes) = (0, 0);
     let fitting = pending.iter().take_while(|message| {
-        gas += gas_of(message);
+        gas += cost.of(message);
         bytes += Message::PACKED_HEADER + message.data.len();
         gas <= RELAYS_GAS && bytes <= RELAYS_BYTES
     });
     fitting.count().max(1).min(pending.len())
-}
-
-fn gas_of(message: &Message) -> u64 {
-    let asked = u64::from(message.gas_limit);
-    // What the target gets is at most 63/64 of what is left; each byte is copied, hashed and paid for.
-    MESSAGE_GAS + asked + asked / 63 + 40 * message.data.len() as u64
 }
 
 fn packed(messages: &[&Message], parked: impl Fn(u64) -> bool) -> Bytes {

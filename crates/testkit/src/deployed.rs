@@ -60,12 +60,15 @@ fn deploy_for(
 ) -> Result<Deployment> {
     let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
     let spec = spec_of(&genesis.config);
-    let first = Chain::new(&genesis, ChainConfig::new(spec))?.head().clone();
+    let first = Chain::new(&genesis, ChainConfig::new(spec.clone()))?.head().clone();
     let l2_chain_id = genesis.config.chain_id;
-    let mut config = RollupConfig {
-        fee_percent: 0,
-        ..RollupConfig::new(l2_chain_id, ProtocolFork::Osaka.schema())
-    };
+    let fork = spec.fork_at(first.header.timestamp).ok_or_eyre("a genesis before all forks")?;
+    let mut config =
+        RollupConfig { fee_percent: 0, ..RollupConfig::new(l2_chain_id, fork.schema()) };
+    // The rules of L1 are those of its L2s. From Amsterdam on what stays in the state is paid beside the cap of a
+    // transaction (EIP-8037).
+    let gas_limit =
+        if fork >= ProtocolFork::Amsterdam { 3 * TRANSACTION_GAS_CAP } else { TRANSACTION_GAS_CAP };
     config.forced.fee_percent = 0;
 
     let account = deployer.address();
@@ -78,7 +81,7 @@ fn deploy_for(
         let transaction = deployer.sign(TxEip1559 {
             chain_id: l1_chain_id,
             nonce,
-            gas_limit: TRANSACTION_GAS_CAP,
+            gas_limit,
             max_fee_per_gas: MAX_FEE,
             to: TxKind::Create,
             value: U256::ZERO,

@@ -1,8 +1,9 @@
 //! Accounts that tests start with.
 
 use crate::Key;
+use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS};
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, Bytes, U256, hex};
+use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use chain::empty_genesis;
 use wire::ProtocolFork;
 
@@ -12,6 +13,9 @@ pub const ETHER: u128 = 1_000_000_000_000_000_000;
 pub const GWEI: u128 = 1_000_000_000;
 /// EIP-155 id of the chains of tests that need no other.
 pub const CHAIN_ID: u64 = 8_079;
+
+/// Slots of a ring of EIP-4788 (timestamps, and then as many roots) and of EIP-2935.
+const SYSTEM_RING: u64 = 8_191;
 
 /// Where [`logger`] stands by custom.
 pub const LOGGER: Address = Address::repeat_byte(0x10);
@@ -36,4 +40,20 @@ pub fn rich_genesis<'n>(
     let mut genesis = empty_genesis(fork);
     genesis.alloc.extend(names.into_iter().map(|name| (Key::named(name).address(), rich(wei))));
     genesis
+}
+
+/// Puts into a genesis what a round of blocks leaves in the rings of EIP-4788 and EIP-2935: a chain is in such a state
+/// for nearly all of its life.
+pub fn fill_system_rings(genesis: &mut Genesis) {
+    let mut fill = |contract: Address, slots: &mut dyn Iterator<Item = (u64, B256)>| {
+        let account = genesis.alloc.entry(contract).or_default();
+        let storage = account.storage.get_or_insert_default();
+        storage.extend(slots.map(|(slot, value)| (U256::from(slot).into(), value)));
+    };
+    let time = |slot| U256::from(1_700_000_000 / SYSTEM_RING * SYSTEM_RING + slot).into();
+    let hash = |slot: u64| keccak256(slot.to_be_bytes());
+    let times = (0..SYSTEM_RING).map(|slot| (slot, time(slot)));
+    let roots = (SYSTEM_RING..2 * SYSTEM_RING).map(|slot| (slot, hash(slot)));
+    fill(BEACON_ROOTS_ADDRESS, &mut times.chain(roots));
+    fill(HISTORY_STORAGE_ADDRESS, &mut (0..SYSTEM_RING).map(|slot| (slot, hash(slot))));
 }

@@ -72,8 +72,9 @@ impl L1 {
         Ok(Self { chain, skipped: 0, node: None, blobs: Arc::default() })
     }
 
-    /// As [`Self::new`], with EXECUTE for inputs that end in blobs too.
+    /// As [`Self::on`], with EXECUTE for inputs that end in blobs too.
     pub fn with_blobs(
+        fork: ProtocolFork,
         chain_id: u64,
         mut execute: Execute,
         rich: &[&str],
@@ -81,7 +82,7 @@ impl L1 {
         let blobs = Arc::<Blobs>::default();
         let source: Arc<dyn BlobSource> = Arc::<Blobs>::clone(&blobs);
         execute.dialects.push(Arc::new(BlobTail::new(source)));
-        Ok(Self { blobs, ..Self::new(chain_id, execute, rich)? })
+        Ok(Self { blobs, ..Self::on(fork, chain_id, execute, rich)? })
     }
 
     /// The L1 that a node keeps, which was started at [`Self::genesis`] with EXECUTE as it is by

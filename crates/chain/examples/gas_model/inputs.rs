@@ -16,8 +16,8 @@ use eyre::{Result, ensure};
 use revm::bytecode::opcode as op;
 use std::{collections::BTreeMap, sync::Arc};
 use testkit::{
-    CHAIN_ID, ETHER, Forgery, Key, Transaction, deep_storage, hostile_states, rich_genesis,
-    uniform_storage, vectors::fixture,
+    CHAIN_ID, ETHER, Forgery, Key, Transaction, deep_storage, fill_system_rings, hostile_states,
+    rich_genesis, uniform_storage, vectors::fixture,
 };
 use wire::{
     BatchWitness, ExecutionWitness, ProtocolFork, StatelessBatch, StatelessInput, convert::RawBlock,
@@ -40,20 +40,23 @@ const TOTAL: usize = 1_000_000;
 const WORKER: Address = Address::repeat_byte(0x77);
 const LARGE_CODE: Address = Address::repeat_byte(0x64);
 
-/// The real blocks of the vectors.
-pub(crate) fn real(row: Row<'_>) -> Result<()> {
+/// The real blocks of the vectors; how many there are.
+pub(crate) fn real(row: Row<'_>) -> Result<usize> {
+    let mut count = 0;
     for block in testkit::vectors::blocks("blocks", "time against price of real blocks")? {
         let raw = RawBlock::decode(&block.bundle.block)?;
         let Some(spec) = ChainSpec::known(block.bundle.chain_id) else { continue };
         let calldata = to_stateless_input(&raw, &block.bundle.witness, &spec)?;
         let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
         row(Input { name: block.name, execute, calldata })?;
+        count += 1;
     }
-    Ok(())
+    Ok(count)
 }
 
-/// The blocks of the official fixtures that are made to be dear.
-pub(crate) fn worst_cases(row: Row<'_>) -> Result<()> {
+/// The blocks of the official fixtures that are made to be dear; how many there are.
+pub(crate) fn worst_cases(row: Row<'_>) -> Result<usize> {
+    let mut count = 0;
     fixture::each("worst_case_10M", |test| {
         let spec = ChainSpec::scheduled(fixture::CHAIN_ID, test.fork, test.later.as_slice())
             .with_deposit_contract(fixture::DEPOSIT_CONTRACT);
@@ -69,9 +72,10 @@ pub(crate) fn worst_cases(row: Row<'_>) -> Result<()> {
         let name = test.name.split("::").last().unwrap_or(&test.name);
         let name: String = name.chars().filter(|it| !"[]".contains(*it)).collect();
         let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
+        count += 1;
         row(Input { name: format!("worst case: {name}"), execute, calldata })
     })?;
-    Ok(())
+    Ok(count)
 }
 
 /// All that is made to be dear.
@@ -327,7 +331,26 @@ fn batches(row: Row<'_>) -> Result<()> {
         let name = format!("batch: slots below 64 nodes, {name}");
         osaka(row, &name, forgery.batch(&more)?)?;
     }
-    Ok(())
+    osaka(row, "batch: 256 blocks without transactions", empty_blocks(StatelessBatch::MAX_BLOCKS)?)
+}
+
+/// A batch of blocks that do nothing but what every block does, on a chain whose rings are full.
+fn empty_blocks(count: usize) -> Result<Vec<u8>> {
+    let mut genesis = genesis();
+    fill_system_rings(&mut genesis);
+    let mut chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, FORK)))?;
+    let blocks: Result<Vec<_>> = (1..=count as u64)
+        .map(|number| {
+            let attributes = BlockAttributes {
+                timestamp: 12 * number,
+                parent_beacon_block_root: B256::repeat_byte(1),
+                ..Default::default()
+            };
+            let (block, _) = chain.build(&attributes, Vec::new())?;
+            Ok(chain.append(block)?)
+        })
+        .collect();
+    Ok(chain.batch(blocks?)?.input()?)
 }
 
 /// Batches whose states are made to be dear: of none is the root that of a block, which shows when all is

@@ -1,12 +1,12 @@
 //! Inputs of which L1 keeps a part: they move the head as the whole inputs do, and cost what is said before.
 
-use crate::support::Harness;
+use crate::{posting::L1_FORKS, support::Harness};
 use alloy_primitives::{Address, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall as _, sol};
 use enshrine_contracts::{
     bindings::INativeRollup::{self, Evidence},
     kept::{KeptCode, MOST_KEPT, PROXY, codes_in, shorten},
-    posting::{L1Limits, L1Prices, Posting, cheapest},
+    posting::{L1Limits, L1Prices, Posting, STATE_ROOTS, cheapest},
 };
 use eyre::Result;
 use std::slice::from_ref;
@@ -148,7 +148,11 @@ fn the_head_of_an_input_in_blobs_may_have_references() -> Result<()> {
 
 #[test]
 fn a_way_with_references_costs_what_is_said_of_it_before() -> Result<()> {
-    let mut harness = Harness::new(FORK)?;
+    L1_FORKS.into_iter().try_for_each(assert_references_cost_what_is_said)
+}
+
+fn assert_references_cost_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
+    let mut harness = Harness::on_l1(l1_fork)?;
     let first = harness.blocks(1)?;
     let input = harness.input_of(&first)?;
     harness.l1.skip(100);
@@ -176,7 +180,7 @@ fn a_way_with_references_costs_what_is_said_of_it_before() -> Result<()> {
             differences.push((shape, known.len(), sent.gas_used as i64 - cost.gas as i64));
         }
     }
-    assert_eq!(differences, []);
+    assert_eq!(differences, [], "{l1_fork:?}");
     Ok(())
 }
 
@@ -225,7 +229,8 @@ fn the_planner_takes_references_where_they_are_cheaper() -> Result<()> {
     let chosen = |fork: ProtocolFork, kept: &[KeptCode]| {
         let prices = L1Prices { fork, gas: 1, blob_gas: None };
         let ways = Posting::ways_in_calldata(from_ref(&input), kept);
-        cheapest(ways, &prices, &L1Limits::default(), 0, 1).expect("L1 admits it")
+        // No slot of the ring is new.
+        cheapest(ways, &prices, &L1Limits::default(), 0, STATE_ROOTS).expect("L1 admits it")
     };
     let (plain, whole) = chosen(FORK, &[]);
     assert_eq!(plain.inputs, from_ref(&input.bytes));

@@ -1,13 +1,13 @@
 //! What is said of a posting before it is sent is what L1 takes for it, in every way.
 
 use crate::support::{Harness, L2_CHAIN};
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, U256};
 use chain::Block;
 use enshrine_contracts::{
     bindings::INativeRollup::Evidence,
     posting::{
-        Cost, Input, L1Limits, L1Prices, MAX_BLOBS, Posting, TRANSACTION_GAS_CAP, cheapest,
-        ways_in_blobs,
+        Cost, Input, L1Limits, L1Prices, MAX_BLOBS, Posting, STATE_ROOTS, TRANSACTION_GAS_CAP,
+        cheapest, ways_in_blobs,
     },
 };
 use execute::Execute;
@@ -17,6 +17,8 @@ use testkit::Sent;
 use wire::ProtocolFork;
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
+/// Where the ring of state roots begins, in the storage of the rollup.
+const RING_OF_ROOTS: U256 = U256::from_limbs([5, 0, 0, 0]);
 
 impl Harness {
     /// Blocks of one transfer each, which L1 does not have yet.
@@ -63,7 +65,7 @@ impl Harness {
     /// Sends a posting with the gas that it asks for.
     pub(crate) fn post(&mut self, posting: &Posting) -> Result<(Sent, Cost)> {
         let head = self.rollup.head(&self.l1)?;
-        let cost = posting.cost(FORK, 0, head.number + 1);
+        let cost = posting.cost(self.l1_fork(), 0, head.number + 1);
         let (to, data) = (self.rollup.address, posting.calldata(Evidence::default()));
         let sent = if posting.blobs.is_empty() {
             self.l1.send(&self.operator, to.into(), Default::default(), data, cost.limit)?
@@ -81,9 +83,16 @@ impl Harness {
 const SHAPES: [&[usize]; 9] =
     [&[1], &[1, 1], &[1, 1, 1], &[2], &[3], &[2, 1], &[3, 2], &[0], &[0, 1, 2]];
 
+/// The two schedules of gas that L1 may have.
+pub(crate) const L1_FORKS: [ProtocolFork; 2] = [ProtocolFork::Osaka, ProtocolFork::Amsterdam];
+
 #[test]
 fn each_way_costs_what_is_said_of_it_before() -> Result<()> {
-    let mut harness = Harness::new(FORK)?;
+    L1_FORKS.into_iter().try_for_each(assert_each_way_costs_what_is_said)
+}
+
+fn assert_each_way_costs_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
+    let mut harness = Harness::on_l1(l1_fork)?;
     let first = harness.blocks(1)?;
     // The first block of a rollup makes slots that stay.
     let input = harness.input_of(&first)?;
@@ -102,11 +111,61 @@ fn each_way_costs_what_is_said_of_it_before() -> Result<()> {
             let (sent, cost) = harness.post(&posting)?;
             assert_eq!(cost.blob_gas, 131_072 * posting.blobs.len() as u64);
             if sent.gas_used != cost.gas {
-                differences.push((by_blobs, shape, sent.gas_used, cost.gas));
+                differences.push((by_blobs, shape, sent.gas_used as i64 - cost.gas as i64));
             }
         }
     }
-    assert_eq!(differences, []);
+    assert_eq!(differences, [], "{l1_fork:?}");
+    Ok(())
+}
+
+#[test]
+fn a_block_costs_less_where_the_ring_holds_an_older_root() -> Result<()> {
+    for l1_fork in L1_FORKS {
+        let mut harness = Harness::on_l1(l1_fork)?;
+        let inputs = harness.inputs(&[1])?;
+        harness.l1.skip(100);
+        harness.post(&Posting::in_calldata(&inputs))?;
+        // As if the rollup were older: two slots hold roots, and the one behind them does not.
+        let first = harness.rollup.head(&harness.l1)?.number + 1;
+        let rollup = harness.rollup.address;
+        harness.l1.edit(|state| {
+            (first..first + 2).try_for_each(|number| {
+                state.set_slot(rollup, RING_OF_ROOTS + U256::from(number), U256::ONE)
+            })
+        })?;
+        let inputs = harness.inputs(&[1, 2])?;
+        harness.l1.skip(100);
+        let posting = Posting::in_blobs(&inputs).expect("few blobs");
+        let said = |last_fresh: u64| {
+            let genesis = last_fresh + 1 - STATE_ROOTS;
+            posting.cost(l1_fork, genesis, first + STATE_ROOTS).gas
+        };
+        let (third, none) = (said(first + STATE_ROOTS), said(first + STATE_ROOTS - 1));
+        let fresh = third - none;
+        let (sent, cost) = harness.post(&posting)?;
+        // The two before are not new, the third is.
+        assert_eq!((sent.gas_used, cost.gas), (third, none + 3 * fresh), "{l1_fork:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_gas_that_is_asked_for_is_enough_for_the_input_whose_transactions_may_use_most() -> Result<()>
+{
+    let mut harness = Harness::new(FORK)?;
+    let [one, other] = &harness.inputs(&[1, 1])?[..] else { unreachable!("two were made") };
+    let cost = |inputs: &[Input]| Posting::in_calldata(inputs).cost(FORK, 0, 1);
+    let plain = cost(&[one.clone(), other.clone()]);
+    let more = 6_300_000;
+    for reserves in [[more, 0], [0, more], [more, more]] {
+        let with = |input: &Input, more| Input { reserve: input.charge + more, ..input.clone() };
+        let asked = cost(&[with(one, reserves[0]), with(other, reserves[1])]);
+        assert_eq!(asked.gas, plain.gas);
+        // What one input has not used, the next may.
+        let difference = asked.limit - plain.limit;
+        assert!((more..more + more / 63 + 2).contains(&difference), "{reserves:?}: {difference}");
+    }
     Ok(())
 }
 
@@ -146,6 +205,16 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
     let dear = Input { charge: TRANSACTION_GAS_CAP, ..batch.clone() };
     let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
     assert_eq!(cheapest([Posting::in_calldata(&[dear])], &prices, &limits(130_000), 0, 1), None);
+    // L1 admits what a transaction has to be given, not what it will have used.
+    let (_, cost) =
+        cheapest([Posting::in_calldata(from_ref(&batch))], &prices, &limits(130_000), 0, 1)
+            .expect("L1 admits it");
+    assert!(cost.gas < cost.limit);
+    for (gas, admitted) in [(cost.limit, true), (cost.limit - 1, false)] {
+        let limits = L1Limits { gas, ..limits(130_000) };
+        let ways = [Posting::in_calldata(from_ref(&batch))];
+        assert_eq!(cheapest(ways, &prices, &limits, 0, 1).is_some(), admitted, "{gas}");
+    }
     // Of one block, the batch has fewer bytes, and costs less as calldata.
     let alone = harness.batch_of(&blocks[..1])?;
     let ways = [&single, &alone].map(|input| Posting::in_calldata(from_ref(input)));

@@ -29,15 +29,25 @@ pub(crate) struct Harness {
 }
 
 impl Harness {
+    /// An L2 by the rules of this fork, on an L1 at Osaka.
     pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
         Self::with_execute(fork, Execute::on(fork))
     }
 
     pub(crate) fn with_execute(fork: ProtocolFork, execute: Execute) -> Result<Self> {
+        Self::of_both(ProtocolFork::Osaka, fork, execute)
+    }
+
+    /// An L2 at Osaka, on an L1 by the rules of this fork.
+    pub(crate) fn on_l1(fork: ProtocolFork) -> Result<Self> {
+        Self::of_both(fork, ProtocolFork::Osaka, Execute::on(ProtocolFork::Osaka))
+    }
+
+    fn of_both(l1_fork: ProtocolFork, fork: ProtocolFork, execute: Execute) -> Result<Self> {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let operator = Key::named("operator");
         let alice = Key::named("alice");
-        let mut l1 = L1::with_blobs(31_337, execute, &["operator", "alice"])?;
+        let mut l1 = L1::with_blobs(l1_fork, 31_337, execute, &["operator", "alice"])?;
         let time = l1.chain().head().header.timestamp;
         let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, time);
         for key in [&operator, &alice] {
@@ -49,6 +59,11 @@ impl Harness {
         config.forced.fee_percent = 0;
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
         Ok(Self { l1, l2, rollup, operator, alice, anchor: B256::ZERO })
+    }
+
+    pub(crate) fn l1_fork(&self) -> ProtocolFork {
+        let chain = self.l1.chain();
+        chain.config().spec.fork_at(chain.head().header.timestamp).expect("it has one")
     }
 
     pub(crate) fn transfer(&mut self) -> Result<Transaction> {

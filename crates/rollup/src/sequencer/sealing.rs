@@ -3,7 +3,7 @@
 use super::Sequencer;
 use crate::{
     Duties, RollupError,
-    anchor::{self, Opening, Operator},
+    anchor::{self, Opening, OpeningGas, Operator},
     duties::evidence,
     sync::{self, covered_by, relayed_after},
 };
@@ -20,6 +20,7 @@ use contracts::{
 use executor::{Transaction, recover_sender};
 use node::{MineRequest, Posted, SealedBlock, SetAttributes, SetCoinbase};
 use std::sync::Arc;
+use wire::ProtocolFork;
 
 /// Bytes of forced transactions that a block starts with at most.
 const FORCED_BYTES: usize = 32_000;
@@ -69,7 +70,7 @@ impl Sequencer {
         let again: Vec<_> = self.again.iter().filter(|kept| !is_forced(kept)).cloned().collect();
         let (mut most, mut kept, mut reserved) = (usize::MAX, again.len(), 0);
         loop {
-            let opening = self.opening(chain, &takeover, most)?;
+            let opening = self.opening(chain, &takeover, most, time)?;
             let users = forced.iter().chain(&again[..kept]).cloned();
             let request = MineRequest {
                 timestamp: Some(time),
@@ -159,13 +160,16 @@ impl Sequencer {
         chain: &ChainReader,
         takeover: &Takeover,
         most: usize,
+        time: u64,
     ) -> Result<Opening, RollupError> {
         let key = self.config.operator_key.clone();
+        let spec = &chain.config().spec;
         let mut operator = Operator {
             nonce: chain.nonce(key.address())?,
             base_fee: chain.state().next_base_fee()?,
-            chain_id: chain.config().spec.chain_id(),
+            chain_id: spec.chain_id(),
             key,
+            gas: OpeningGas::on(spec.fork_at(time).unwrap_or(ProtocolFork::Amsterdam)),
         };
         let parked = |index| self.parked.contains(&index);
         let Takeover { anchor, covered, relayed } = takeover;

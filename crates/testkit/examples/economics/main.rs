@@ -2,6 +2,10 @@
 //! blocks, as calldata of `NativeRollup.advance` and through blobs in the cheapest way, on an L1 of Osaka in
 //! this process, for an L2 of ten thousand accounts, or of as many as stand behind `--accounts`.
 //!
+//! The L2 is one that has run for a while: the rings of EIP-4788 and EIP-2935 are full, so that what each block writes
+//! there lies in tries of thousands of slots, and so is the ring of state roots on L1. With `--young` the L2 is a few
+//! blocks old.
+//!
 //! Prints a table for each schedule of EXECUTE that has a name, or for the default alone with `--accounts`; with
 //! `--json` a document, with the figures of the default schedule on top. With `--bytes` it says of what the inputs
 //! consist instead.
@@ -9,6 +13,7 @@
 mod bytes;
 
 use crate::bytes::{Count, Parts};
+use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
 use alloy_sol_types::{SolCall, sol};
@@ -22,7 +27,8 @@ use contracts::{
 };
 use core::ops::AddAssign;
 use enshrine_testkit::{
-    Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich,
+    Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, fill_system_rings,
+    rich,
 };
 use execute::{Execute, GasSchedule};
 use eyre::{Result, ensure, eyre};
@@ -49,6 +55,10 @@ const TRANSFERS: usize = 50;
 const TOKEN_GAS: u64 = 40_000;
 /// Slots of the ring of state roots.
 const RING: core::ops::Range<u64> = 5..5 + 8_191;
+/// The slot of the anchor on L1.
+const ANCHOR_SLOT: U256 = U256::from_limbs([2, 0, 0, 0]);
+/// What every block says of L1, as if messages had come from there.
+const ANCHOR: B256 = B256::repeat_byte(0xa5);
 
 /// A rollup whose L2 has many accounts. Made again, it is the same one.
 struct Scene {
@@ -62,6 +72,14 @@ struct Scene {
     /// Codes of L2 contracts that L1 keeps.
     kept: Vec<KeptCode>,
     random: u64,
+}
+
+/// Of what the L2 has many, and how old it is.
+#[derive(Debug, Clone)]
+struct Past {
+    /// Addresses of the accounts that have ether and tokens.
+    people: Arc<[Address]>,
+    is_young: bool,
 }
 
 /// What advancing by some blocks took.
@@ -138,28 +156,32 @@ fn account(index: u64) -> Key {
 }
 
 impl Scene {
-    fn new(schedule: GasSchedule, people: &Arc<[Address]>) -> Result<Self> {
+    fn new(schedule: GasSchedule, past: &Past) -> Result<Self> {
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
         let operator = Key::named("operator");
         let execute = Execute { gas: schedule.into(), ..Execute::default() };
-        let mut l1 = L1::with_blobs(L1_CHAIN, execute.clone(), &["operator"])?;
+        let mut l1 = L1::with_blobs(ProtocolFork::Osaka, L1_CHAIN, execute.clone(), &["operator"])?;
         let mut genesis =
             l2_genesis(&artifacts.predeploys()?, FORK, 10_000_000, l1.next_timestamp());
         let mut balances = BTreeMap::new();
-        for person in people.iter() {
+        for person in past.people.iter() {
             genesis.alloc.insert(*person, rich(ETHER));
             balances.insert(balance_slot(*person), U256::from(ETHER).into());
         }
         let code = Some(artifacts.get("BridgedToken")?.runtime_code.clone());
         let token = GenesisAccount { code, storage: Some(balances), ..Default::default() };
         genesis.alloc.insert(TOKEN, token);
+        if !past.is_young {
+            fill_system_rings(&mut genesis);
+        }
         let l2 = L2::new(L2_CHAIN, FORK, &genesis)?;
         let settings =
             RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, FORK.schema()) };
         let head = l2.chain().head();
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, head, &settings)?;
-        let people = Arc::clone(people);
+        let people = Arc::clone(&past.people);
         let kept = Vec::new();
+        l1.edit(|state| state.set_slot(rollup.address, ANCHOR_SLOT, ANCHOR.into()))?;
         let mut scene = Self { l1, l2, rollup, operator, execute, people, kept, random: 1 };
         // The first block is no common one, nor is one before the ring has seen a round.
         let first = scene.block(Load::Ether, 1)?;
@@ -230,7 +252,7 @@ impl Scene {
         };
         let transactions = (0..transfers).map(one).collect::<Result<Vec<_>>>()?;
         let time = self.l2.chain().head().header.timestamp + 1;
-        let (new, rejected) = self.l2.seal(time, B256::ZERO, transactions)?;
+        let (new, rejected) = self.l2.seal(time, ANCHOR, transactions)?;
         ensure!(rejected.is_empty(), "the L2 block leaves out {rejected:?}");
         let block = self.l2.append(new)?;
         let succeeded = block.executed.receipts.iter().all(|receipt| receipt.success);
@@ -392,9 +414,9 @@ struct Figures {
 }
 
 impl Figures {
-    fn measure(schedule: GasSchedule, people: &Arc<[Address]>) -> Result<Self> {
+    fn measure(schedule: GasSchedule, past: &Past) -> Result<Self> {
         let scene = |schedule, way| {
-            let mut scene = Scene::new(schedule, people)?;
+            let mut scene = Scene::new(schedule, past)?;
             let block = [scene.block(Load::Ether, 1)?];
             scene.keep_codes(&block)?;
             let single = scene.advance(&block, way)?;
@@ -496,10 +518,10 @@ impl Figures {
 }
 
 /// Prints of what the inputs consist: of a block with one transfer, and of blocks full of either load.
-fn print_bytes(people: &Arc<[Address]>) -> Result<()> {
+fn print_bytes(past: &Past) -> Result<()> {
     let names = [
-        ("EIP-4788", address!("0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02")),
-        ("EIP-2935", address!("0x0000F90827F1C53a10cb7A02335B175320002935")),
+        ("EIP-4788", BEACON_ROOTS_ADDRESS),
+        ("EIP-2935", HISTORY_STORAGE_ADDRESS),
         ("EIP-7002", address!("0x00000961Ef480Eb55e80D19ad83579A64c007002")),
         ("EIP-7251", address!("0x0000BBdDc7CE488642fb579F8B00f3a590007251")),
         ("L1Anchor", contracts::L1_ANCHOR),
@@ -507,7 +529,7 @@ fn print_bytes(people: &Arc<[Address]>) -> Result<()> {
         ("token", TOKEN),
         ("fee recipient", Address::ZERO),
     ];
-    let mut scene = Scene::new(GasSchedule::DEFAULT, people)?;
+    let mut scene = Scene::new(GasSchedule::DEFAULT, past)?;
     for (what, load, blocks, transfers) in [
         ("a block with one transfer", Load::Ether, 1, 1),
         ("transfers", Load::Ether, BLOCKS, TRANSFERS),
@@ -535,8 +557,9 @@ fn main() -> Result<()> {
     let accounts = arguments.by_ref().any(|argument| argument == "--accounts");
     let accounts = accounts.then(|| arguments.next().unwrap_or_default().parse()).transpose()?;
     let people = (0..accounts.unwrap_or(ACCOUNTS)).map(|index| account(index).address()).collect();
+    let past = Past { people, is_young: std::env::args().any(|argument| argument == "--young") };
     if by_bytes {
-        return print_bytes(&people);
+        return print_bytes(&past);
     }
     let mut document = Map::new();
     let mut schedules = Map::new();
@@ -544,7 +567,7 @@ fn main() -> Result<()> {
         if accounts.is_some() && schedule != GasSchedule::DEFAULT {
             continue;
         }
-        let figures = Figures::measure(schedule, &people)?;
+        let figures = Figures::measure(schedule, &past)?;
         if schedule == GasSchedule::DEFAULT {
             document = figures.json();
         }

@@ -11,7 +11,7 @@ use alloy_rpc_types_eth::{TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
 use client::{Client, Options};
 use contracts::{Deployment, bindings::IL1MessageQueue, l2_chain_config, l2_genesis};
-use devnet::{Devnet, DevnetBuilder};
+use devnet::{Devnet, DevnetBuilder, Hardfork};
 use enshrine_rollup::{
     Config, PoolLimits, Prices, Role, RollupNode, SequencerConfig, Signer, SubmitterConfig,
 };
@@ -64,11 +64,30 @@ impl World {
 
     /// As above, on an L1 that takes inputs that end in blobs.
     pub(crate) async fn with_blobs() -> Result<Self> {
-        Self::on(Devnet::builder().with(|config| config.execute_blobs = true), Vec::new(), None)
-            .await
+        let l1 = Devnet::builder().with(|config| config.execute_blobs = true);
+        Self::on(l1, Vec::new(), None).await
+    }
+
+    /// As above, where the rules of L1 and L2 are those of Amsterdam.
+    pub(crate) async fn at_amsterdam_with_blobs() -> Result<Self> {
+        let l1 = Devnet::builder().hardfork(Hardfork::Amsterdam).with(|config| {
+            config.execute_blobs = true;
+            // What the contracts keep in the state is more than all of a block by default.
+            config.gas_limit = 60_000_000;
+        });
+        Self::of_fork(ProtocolFork::Amsterdam, l1, Vec::new(), None).await
     }
 
     async fn on(
+        l1: DevnetBuilder,
+        accounts: Vec<(Address, GenesisAccount)>,
+        sequencer: Option<Address>,
+    ) -> Result<Self> {
+        Self::of_fork(ProtocolFork::Osaka, l1, accounts, sequencer).await
+    }
+
+    async fn of_fork(
+        fork: ProtocolFork,
         l1: DevnetBuilder,
         accounts: Vec<(Address, GenesisAccount)>,
         sequencer: Option<Address>,
@@ -80,7 +99,7 @@ impl World {
         provider.anvil_set_balance(deployer.address(), rich(1_000 * ETHER).balance).await?;
         let deployed = tokio::task::spawn_blocking(move || {
             let client = Client::new(&url, Options::default())?;
-            let genesis = genesis(time, accounts)?;
+            let genesis = genesis(fork, time, accounts)?;
             match sequencer {
                 Some(sequencer) => deploy_permissioned(&client, &deployer, genesis, sequencer),
                 None => deploy(&client, &deployer, genesis),
@@ -177,9 +196,12 @@ impl World {
     }
 }
 
-fn genesis(time: u64, accounts: Vec<(Address, GenesisAccount)>) -> Result<Genesis> {
+fn genesis(
+    fork: ProtocolFork,
+    time: u64,
+    accounts: Vec<(Address, GenesisAccount)>,
+) -> Result<Genesis> {
     let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-    let fork = ProtocolFork::Osaka;
     let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, 10_000_000, time);
     genesis.config = l2_chain_config(L2_CHAIN, fork);
     genesis.alloc.insert(Key::named("operator").address(), rich(ETHER));
