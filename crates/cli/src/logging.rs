@@ -38,6 +38,8 @@ pub(crate) struct Shown {
     pub(crate) format: Format,
     /// How many levels more than warnings and errors are shown, where `RUST_LOG` does not say.
     pub(crate) verbosity: u8,
+    /// Whether nothing is shown but what `RUST_LOG` asks for.
+    pub(crate) quiet: bool,
     /// How the [story](devnet::STORY) is written, if it is.
     pub(crate) story: Option<Format>,
 }
@@ -46,7 +48,7 @@ pub(crate) struct Shown {
 /// or `warn,enshrine_rpc=debug`. The story goes to standard output.
 pub(crate) fn start(shown: Shown) {
     let asked = env::var("RUST_LOG").unwrap_or_default();
-    let default = default_targets(shown.verbosity);
+    let default = if shown.quiet { Targets::new() } else { default_targets(shown.verbosity) };
     let (targets, wrong) = match asked.parse::<Targets>() {
         Ok(targets) if !asked.is_empty() => (targets, None),
         Ok(_) => (default, None),

@@ -94,7 +94,7 @@ fn shown(format: logging::Format, command: &Command) -> logging::Shown {
     let format = if display.json { logging::Format::Json } else { format };
     let story = if display.json { logging::Format::Json } else { logging::Format::Text };
     let story = (!display.quiet).then_some(story);
-    logging::Shown { format, verbosity: display.verbosity, story }
+    logging::Shown { format, verbosity: display.verbosity, quiet: display.quiet, story }
 }
 
 fn run_devnet(args: &devnet::args::DevnetArgs) -> eyre::Result<ExitCode> {

@@ -5,9 +5,15 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
+
+use testkit::{Interception, Proxy};
 
 /// How long is waited for what comes soon.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,9 +24,14 @@ struct Devnet(Child);
 
 impl Devnet {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
             .args(["devnet", "--port", "0"])
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -99,6 +110,61 @@ fn it_ends_while_it_starts_and_the_other_node_does_not_answer() {
         let _held = silent.accept().unwrap();
         devnet.signal(signal);
         assert!(devnet.ended().is_some(), "{signal}");
+    }
+}
+
+#[test]
+fn it_ends_and_writes_its_state_while_a_cheat_waits_for_the_other_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.json");
+    let mut other = Devnet::start(&[]);
+    let proxy = Proxy::start(other.address().parse().unwrap()).unwrap();
+    let (fork, dump) = (proxy.url(), path.to_str().unwrap());
+    let mut devnet = Devnet::start(&["--fork-url", &fork, "--dump-state", dump]);
+    let address = devnet.address();
+
+    let account = "0x00000000000000000000000000000000000000aa";
+    let is_asked = Arc::<AtomicBool>::default();
+    let seen = Arc::clone(&is_asked);
+    proxy.intercept(move |request| {
+        let is_meant = request.contains(account);
+        seen.fetch_or(is_meant, Ordering::SeqCst);
+        is_meant.then_some(Interception::Silence)
+    });
+    let _request = ask(&address, "anvil_setBalance", &format!(r#"["{account}","0x7"]"#));
+    while !is_asked.load(Ordering::SeqCst) {
+        thread::sleep(PAUSE);
+    }
+    let height = answer(&address, "eth_blockNumber", "[]");
+    assert!(height.contains(r#""0x0""#), "{height}");
+    devnet.signal("-TERM");
+    assert!(devnet.ended().is_some_and(|status| status.success()));
+    assert!(path.exists());
+}
+
+#[test]
+fn it_listens_where_its_flag_says_and_without_one_where_anvils_variable_does() {
+    let variable = [("ANVIL_IP_ADDR", "127.0.0.2")];
+    for (flags, host) in [(["--host", "127.0.0.3"].as_slice(), "127.0.0.3:"), (&[], "127.0.0.2:")] {
+        let address = Devnet::start_with(flags, &variable).address();
+        assert!(address.starts_with(host), "{address}");
+    }
+    let address = Devnet::start(&[]).address();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+}
+
+#[test]
+fn a_state_folder_is_begun_where_there_is_no_state_yet_and_read_where_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for height in [0, 1] {
+        let mut devnet = Devnet::start(&["--state", folder.path().to_str().unwrap()]);
+        let address = devnet.address();
+        let found = answer(&address, "eth_blockNumber", "[]");
+        assert!(found.contains(&format!(r#""{height:#x}""#)), "{found}");
+        answer(&address, "evm_mine", "[]");
+        devnet.signal("-TERM");
+        assert!(devnet.ended().is_some_and(|status| status.success()));
+        assert!(folder.path().join("state.json").exists());
     }
 }
 

@@ -280,6 +280,15 @@ fn who_wants_quiet_has_it() {
     while node().is_err() {
         thread::sleep(Duration::from_millis(20));
     }
+    // What EXECUTE refuses is a warning in the log.
+    let call = r#"{"to":"0x0000000000000000000000000000000000000101","data":"0x1201"}"#;
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[{call}]}}"#);
+    let mut request = node().unwrap();
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close";
+    write!(request, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    request.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("EXECUTE refused"), "{answer}");
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     let (mut out, mut err) = (String::new(), String::new());

@@ -8,6 +8,7 @@ use crate::{
     config::{Origin, ether},
     flags,
     genesis::{base_fee_before, read_genesis},
+    state_file::StateFile,
 };
 use alloy_genesis::Genesis;
 use clap::{Args, ValueEnum};
@@ -170,6 +171,7 @@ pub struct DevnetArgs {
         long,
         value_name = "IP",
         value_delimiter = ',',
+        env = "ANVIL_IP_ADDR",
         default_value = "127.0.0.1",
         help_heading = "Server"
     )]
@@ -244,6 +246,7 @@ pub struct DevnetArgs {
         long,
         value_name = "FORKS",
         value_delimiter = ',',
+        value_parser = flags::execute_fork,
         conflicts_with = "no_execute",
         help_heading = "EXECUTE"
     )]
@@ -410,9 +413,10 @@ impl DevnetArgs {
         genesis
     }
 
-    /// The file to start from.
+    /// The file to start from, or its folder.
     pub fn state_to_load(&self) -> Option<&PathBuf> {
-        self.load_state.as_ref().or_else(|| self.state.as_ref().filter(|path| path.exists()))
+        let is_there = |path: &&PathBuf| StateFile::at(path).exists();
+        self.load_state.as_ref().or_else(|| self.state.as_ref().filter(is_there))
     }
 
     /// The file to write on exit.
@@ -552,6 +556,36 @@ mod tests {
     }
 
     #[test]
+    fn another_node_is_named_by_an_address_and_not_by_an_alias() {
+        for alias in ["mynet", "mynet@7", "main-net"] {
+            let words = parse(&format!("--fork-url {alias}")).unwrap_err();
+            assert!(words.contains("aliases of foundry.toml are not read"), "{alias}: {words}");
+        }
+        for address in ["localhost", "localhost@7", "mynet:8545", "my.net", "http://mynet@7"] {
+            let Origin::Fork(fork) = parse(&format!("--fork-url {address}")).unwrap().origin else {
+                panic!("no fork")
+            };
+            assert_eq!(fork.url, address);
+        }
+    }
+
+    #[test]
+    fn a_state_is_loaded_from_its_file_or_folder_if_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state.json");
+        let to_load = |path: &std::path::Path| {
+            let words = ["devnet".as_ref(), "--state".as_ref(), path.as_os_str()];
+            let args = Command::try_parse_from(words).unwrap().devnet;
+            assert_eq!(args.state_to_dump().map(PathBuf::as_path), Some(path));
+            args.state_to_load().cloned()
+        };
+        assert_eq!((to_load(folder.path()), to_load(&file)), (None, None));
+        std::fs::write(&file, "{}").unwrap();
+        assert_eq!(to_load(folder.path()).as_deref(), Some(folder.path()));
+        assert_eq!(to_load(&file), Some(file));
+    }
+
+    #[test]
     fn each_step_of_verbosity_tells_more_traces() {
         let traces = |flags| parse(flags).unwrap().traces;
         assert_eq!(traces("-vv"), Traces::None);
@@ -574,6 +608,11 @@ mod tests {
         }
         assert_eq!(parse("--execute-gas 5+4+3+2").unwrap().execute_gas.to_string(), "5+4+3+2");
         assert!(parse("--execute-schema 0x15010").is_err());
+        for early in ["shanghai", "paris", "0x0e01", "osaka,shanghai"] {
+            let words = parse(&format!("--execute-schema {early}")).unwrap_err();
+            assert!(words.contains("EXECUTE takes blocks of cancun, prague"), "{early}: {words}");
+        }
+        assert_eq!(parse("--execute-schema cancun").unwrap().execute_forks, [ProtocolFork::Cancun]);
         assert!(parse("--execute-market").unwrap().execute_market);
         assert!(!parse("").unwrap().execute_market);
         assert!(parse("--execute-market --no-execute").is_err());

@@ -1,7 +1,7 @@
 //! What a devnet says when it starts, for people and for programs.
 
-use crate::{Accounts, Config};
-use alloy_primitives::{B256, U256, utils::format_ether};
+use crate::{Accounts, Config, Origin, genesis::base_fee_before};
+use alloy_primitives::{B256, utils::format_ether};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -27,8 +27,21 @@ pub struct Facts {
     pub genesis_time: u64,
     /// Number of its first block.
     pub genesis_number: u64,
-    /// The block that it continues, if it does: address of the other node, number and hash.
-    pub fork: Option<(String, u64, B256)>,
+    /// The block that it continues, if it does.
+    pub fork: Option<Continued>,
+}
+
+/// The block of another node that a chain continues.
+#[derive(Debug, Clone)]
+pub struct Continued {
+    /// Where the other node answers.
+    pub url: String,
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// Its base fee, in wei.
+    pub base_fee: u64,
 }
 
 /// What is printed before the node listens: the accounts with their keys, and the chain. The
@@ -47,7 +60,7 @@ pub fn banner(config: &Config, accounts: &Accounts, facts: &Facts) -> String {
     text += &section("Wallet");
     let _ = writeln!(text, "Mnemonic:          {}", accounts.mnemonic);
     let _ = writeln!(text, "Derivation path:   {}", accounts.derivation_path);
-    if let Some((url, number, hash)) = &facts.fork {
+    if let Some(Continued { url, number, hash, .. }) = &facts.fork {
         text += &section("Fork");
         let _ = writeln!(text, "Endpoint:       {url}");
         let _ = writeln!(text, "Block number:   {number}");
@@ -72,27 +85,54 @@ fn section(title: &str) -> String {
 }
 
 /// What `--config-out` writes: the same members as anvil's.
-pub fn config_out(config: &Config, accounts: &Accounts, genesis_time: u64) -> Value {
-    let gas_price = config.gas_price.map_or_else(|| suggested(config.base_fee), U256::from);
+pub fn config_out(config: &Config, accounts: &Accounts, facts: &Facts) -> Value {
     let lower = |address: alloy_primitives::Address| format!("{address:#x}");
-    json!({
+    let mut out = json!({
         "available_accounts": accounts.addresses().map(lower).collect::<Vec<_>>(),
         "private_keys": accounts.secrets().collect::<Vec<_>>(),
         "wallet": {
             "mnemonic": accounts.mnemonic,
             "derivation_path": accounts.derivation_path,
         },
-        "base_fee": config.base_fee.to_string(),
-        "gas_price": gas_price.to_string(),
-        "gas_limit": (config.gas_limit != Config::GAS_LIMIT).then(|| config.gas_limit.to_string()),
-        "genesis_timestamp": genesis_time.to_string(),
-    })
+        "base_fee": told_base_fee(config, facts).to_string(),
+    });
+    // What another node suggests is the base fee of its next block and a tip.
+    let suggested = match &facts.fork {
+        Some(_) => u128::from(facts.base_fee) + Config::TIP,
+        None => Config::LEGACY_GAS_PRICE,
+    };
+    out["gas_price"] = config.gas_price.unwrap_or(suggested).to_string().into();
+    match &facts.fork {
+        Some(Continued { url, number, hash, .. }) => {
+            out["endpoint"] = url.as_str().into();
+            out["block_number"] = (*number).into();
+            out["block_hash"] = hash.to_string().into();
+            out["chain_id"] = facts.chain_id.into();
+            out["gas_limit"] = facts.gas_limit.to_string().into();
+        }
+        None => {
+            let limit = Some(config.gas_limit).filter(|limit| *limit != Config::GAS_LIMIT);
+            out["gas_limit"] = limit.map(|limit| limit.to_string()).into();
+            out["genesis_timestamp"] = facts.genesis_time.to_string().into();
+        }
+    }
+    out
 }
 
-/// What anvil writes as the price of gas of a fresh chain: the base fee of the block after an empty
-/// one, and a tip of one gwei.
-fn suggested(base_fee: u64) -> U256 {
-    U256::from(base_fee - base_fee / 8) + U256::from(1_000_000_000_u64)
+/// The base fee that anvil tells: the one that a flag asks for, or that of the block which the chain begins
+/// with.
+fn told_base_fee(config: &Config, facts: &Facts) -> u64 {
+    match (&config.origin, &facts.fork) {
+        (Origin::Fork(fork), Some(continued)) => fork.base_fee.unwrap_or(continued.base_fee),
+        (Origin::Genesis { genesis, .. }, _) => match genesis.base_fee_per_gas {
+            // The flag speaks of the block after it.
+            Some(fee) if fee != u128::from(base_fee_before(config.base_fee)) => {
+                fee.try_into().unwrap_or(u64::MAX)
+            }
+            _ => config.base_fee,
+        },
+        _ => config.base_fee,
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +152,12 @@ mod tests {
             gas_limit: 88,
             genesis_time: 1_700_000_000,
             genesis_number: 5,
-            fork: Some(("http://there".to_owned(), 5, B256::ZERO)),
+            fork: Some(Continued {
+                url: "http://there".to_owned(),
+                number: 5,
+                hash: B256::ZERO,
+                base_fee: 88,
+            }),
         };
         let text = banner(&config, &accounts(&config), &facts);
         for line in [
@@ -131,23 +176,5 @@ mod tests {
         assert!(
             !banner(&config, &accounts(&config), &Facts { fork: None, ..facts }).contains("Fork")
         );
-    }
-
-    #[test]
-    fn the_machine_readable_form_is_anvils() {
-        let config = Config { accounts: 1, ..Config::default() };
-        let expected = json!({
-            "available_accounts": ["0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"],
-            "private_keys": ["0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"],
-            "wallet": {
-                "mnemonic": "test test test test test test test test test test test junk",
-                "derivation_path": "m/44'/60'/0'/0/",
-            },
-            "base_fee": "1000000000",
-            "gas_price": "1875000000",
-            "gas_limit": null,
-            "genesis_timestamp": "1700000000",
-        });
-        assert_eq!(config_out(&config, &accounts(&config), 1_700_000_000), expected);
     }
 }

@@ -5,7 +5,7 @@ use alloy_consensus::Header;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_evm::precompiles::PrecompilesMap;
 use alloy_primitives::{Address, B256, Bytes, U256, map::AddressSet};
-use chain::ChainError;
+use chain::{ChainError, State};
 use executor::{BlockTally, EvmOverrides, ReadError};
 use node::{Command, HeaderPolicy, NodeState};
 use parking_lot::Mutex;
@@ -150,17 +150,16 @@ pub(crate) enum EditState {
     Slot(Address, U256, U256),
 }
 
-impl Command for EditState {
-    type Output = Result<(), ChainError>;
-
-    fn apply(self, node: &mut NodeState) -> Self::Output {
+impl EditState {
+    /// A state with the change. It goes into the store of the state.
+    pub(crate) fn edit(self, state: &State) -> Result<State, ChainError> {
         let added = match &self {
             Self::AddBalance(address, amount) => {
-                Some(node.chain.balance(*address)?.saturating_add(*amount))
+                Some(state.balance(*address)?.saturating_add(*amount))
             }
             _ => None,
         };
-        node.chain.edit(|state| -> Result<(), ReadError> {
+        state.edit(|state| -> Result<(), ReadError> {
             match self {
                 Self::Balance(address, balance) => state.set_balance(address, balance),
                 Self::AddBalance(address, _) => {
@@ -171,6 +170,15 @@ impl Command for EditState {
                 Self::Slot(address, slot, value) => state.set_slot(address, slot, value),
             }
         })
+    }
+}
+
+impl Command for EditState {
+    type Output = Result<(), ChainError>;
+
+    fn apply(self, node: &mut NodeState) -> Self::Output {
+        let edited = self.edit(&node.chain.state())?;
+        node.chain.set_state(&edited)
     }
 }
 

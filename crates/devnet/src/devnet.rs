@@ -1,8 +1,8 @@
 //! A devnet from its configuration to its end.
 
 use crate::{
-    Accounts, CLIENT_VERSION, Config, DevnetError, Facts, Fork, Mining, Origin, Traces, api,
-    cheats::ForcedHeader, console, dump, fork::Remote, genesis, server::RunningServer,
+    Accounts, CLIENT_VERSION, Config, Continued, DevnetError, Facts, Fork, Mining, Origin, Traces,
+    api, cheats::ForcedHeader, console, dump, fork::Remote, genesis, server::RunningServer,
     state::DevnetState, story::Story,
 };
 use alloy_eips::BlockNumberOrTag;
@@ -209,7 +209,12 @@ impl Devnet {
             gas_limit: node.next_gas_limit(),
             genesis_time: self.state.genesis_time,
             genesis_number: node.chain.first_number(),
-            fork: fork.map(|remote| (remote.url.clone(), remote.number(), remote.hash)),
+            fork: fork.map(|remote| Continued {
+                url: remote.url.clone(),
+                number: remote.number(),
+                hash: remote.hash,
+                base_fee: remote.header.base_fee_per_gas.unwrap_or_default(),
+            }),
         })
     }
 

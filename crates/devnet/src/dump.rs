@@ -176,6 +176,10 @@ pub(crate) fn load(devnet: &DevnetState, file: &StateFile) -> Result<(), String>
     };
     ForceHeader::GasLimit(None).apply(&devnet.forced_header);
     let is_fork = devnet.remote().is_some();
+    if is_fork {
+        // As with single changes, the other node is asked while nobody waits for the chain.
+        apply(&devnet.node.state().detached(), file)?;
+    }
     devnet.node.execute(LoadState { file, blocks, past, is_fork })
 }
 

@@ -1,6 +1,6 @@
 //! Why a devnet does not start.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// Why a devnet does not start, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,14 @@ pub enum DevnetError {
         expected: &'static str,
         /// Where it fails.
         reason: String,
+    },
+    /// The chain did not stand still for long enough to be written.
+    #[error("the state is not written to {}: something has changed it for {} s", path.display(), waited.as_secs_f64())]
+    NotWritten {
+        /// The file.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
     },
     /// The port or socket cannot be had.
     #[error("cannot listen on {address}: {source}; choose another with {flag}")]

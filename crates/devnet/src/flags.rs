@@ -13,7 +13,7 @@ use wire::ProtocolFork;
 pub struct ForkArgs {
     /// Read state from this node; `@NUM` at its end names the block. Given more than once, the
     /// addresses take turns
-    #[arg(short, long, value_name = "URL", visible_alias = "rpc-url")]
+    #[arg(short, long, value_name = "URL", visible_alias = "rpc-url", value_parser = node_address)]
     pub fork_url: Vec<String>,
 
     /// The block to start from [default: the newest]
@@ -74,6 +74,17 @@ impl ForkArgs {
     }
 }
 
+/// An address, and not the name that `foundry.toml` may give to one.
+fn node_address(text: &str) -> Result<String, String> {
+    let host = text.split_once('@').map_or(text, |(host, _)| host);
+    if host == "localhost" || text.contains(['.', ':', '/']) {
+        return Ok(text.to_owned());
+    }
+    Err("it has neither a scheme nor a host; aliases of foundry.toml are not read: give the address, such \
+         as https://host/path"
+        .to_owned())
+}
+
 /// Whether a node is on this machine: its chain may be another one tomorrow, and its answers are not
 /// worth keeping.
 fn is_near(url: &str) -> bool {
@@ -87,7 +98,7 @@ fn is_near(url: &str) -> bool {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct DisplayArgs {
-    /// Print nothing
+    /// Print nothing, and log only what RUST_LOG asks for
     #[arg(short = 'q', long, visible_alias = "silent")]
     pub quiet: bool,
 
@@ -254,6 +265,18 @@ pub(crate) fn hardfork(text: &str) -> Result<crate::Hardfork, String> {
         let names: Vec<_> = known.map(|value| value.get_name().to_owned()).collect();
         format!("a fork is one of {}, or its schema id, such as 0x1201", names.join(", "))
     })
+}
+
+/// A fork whose blocks EXECUTE can take.
+pub(crate) fn execute_fork(text: &str) -> Result<ProtocolFork, String> {
+    let oldest = ProtocolFork::Cancun;
+    let fork: ProtocolFork = text.parse().map_err(|error| format!("{error}"))?;
+    if fork < oldest {
+        let known = ProtocolFork::ALL.into_iter().filter(|fork| *fork >= oldest);
+        let names: Vec<_> = known.map(ProtocolFork::name).collect();
+        return Err(format!("EXECUTE takes blocks of {}, and none of before", names.join(", ")));
+    }
+    Ok(fork)
 }
 
 /// Why a chain that continues another node's takes no genesis of its own.

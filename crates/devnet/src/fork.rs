@@ -68,9 +68,9 @@ pub(crate) enum RemoteError {
     /// It refuses.
     #[error("the forked node answers: {message} (code {code})")]
     Refused { code: i32, message: String, data: Option<Value> },
-    /// It says nothing that could be understood.
-    #[error("the forked node gives no answer: {0}")]
-    NoAnswer(String),
+    /// It does not answer, or says nothing that could be understood.
+    #[error("the forked node fails: {0}")]
+    Failed(String),
     /// It gives another block.
     #[error("the forked node, asked for block {expected}, answers with {got}")]
     OtherBlock { got: u64, expected: u64 },
@@ -95,8 +95,12 @@ impl Remote {
         };
         let urls: Vec<&str> =
             std::iter::once(url).chain(fork.more_urls.iter().map(String::as_str)).collect();
-        let client =
-            Client::of_several(&urls, &fork.headers, options).map_err(|error| flag(&error))?;
+        // What is wrong here names its address or header itself.
+        let client = Client::of_several(&urls, &fork.headers, options).map_err(|error| {
+            let is_header = matches!(error, ClientError::Header(_));
+            let flag = if is_header { "--fork-header" } else { "--fork-url" };
+            DevnetError::Flag { flag, reason: error.to_string() }
+        })?;
         tracing::info!(target: STORY, text = format!("Forking {url}"), url, "forking");
         let (block, known_id) = (fork.block.or(at), fork.chain_id);
         let asked = ask(&client, move |node| async move {
@@ -226,7 +230,7 @@ impl Remote {
         }
         let number = block.get("number").and_then(Value::as_str);
         let number = number.and_then(|text| text.parse::<U64>().ok()).ok_or_else(|| {
-            RemoteError::NoAnswer(format!("its block {hash} comes without a number"))
+            RemoteError::Failed(format!("its block {hash} comes without a number"))
         })?;
         let number: u64 = number.to();
         self.numbers.lock().insert(hash, number);
@@ -322,7 +326,7 @@ where
 impl From<ClientError> for RemoteError {
     fn from(error: ClientError) -> Self {
         let ClientError::Rpc(TransportError::ErrorResp(refusal)) = &error else {
-            return Self::NoAnswer(error.to_string());
+            return Self::Failed(error.to_string());
         };
         Self::Refused {
             code: refusal.code.try_into().unwrap_or(-32603),

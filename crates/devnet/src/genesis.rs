@@ -88,23 +88,26 @@ fn constant(chain_id: u64, fork: Hardfork) -> ChainSpec {
     ChainSpec::of_hardfork(chain_id, fork.into())
 }
 
-/// Refuses what needs EXECUTE or a witness on a chain from before the merge, which has neither.
+/// Refuses what needs EXECUTE on a chain from before the merge, and a witness on one from before Cancun.
 fn check_fork(config: &Config) -> Result<(), DevnetError> {
-    let is_early =
-        config.hardfork < Hardfork::Paris && !matches!(config.origin, Origin::Genesis { .. });
+    // A genesis file says itself which rules hold when.
+    if matches!(config.origin, Origin::Genesis { .. }) {
+        return Ok(());
+    }
+    let witness = (Hardfork::Cancun, "no block from before Cancun is verified from a witness");
+    let execute = (Hardfork::Paris, "before the merge there is no EXECUTE");
     let asked = [
-        ("--verify-blocks", config.verify_blocks),
-        ("--execute-schema", !config.execute_forks.is_empty()),
-        ("--execute-blobs", config.execute_blobs),
-        ("--execute-any-block", config.execute_any_block),
-        ("--execute-market", config.execute_market),
+        ("--verify-blocks", config.verify_blocks, witness),
+        ("--execute-schema", !config.execute_forks.is_empty(), execute),
+        ("--execute-blobs", config.execute_blobs, execute),
+        ("--execute-any-block", config.execute_any_block, execute),
+        ("--execute-market", config.execute_market, execute),
     ];
-    match asked.into_iter().find(|(_, is_asked)| is_early && *is_asked) {
-        Some((flag, _)) => Err(DevnetError::Flag {
+    let is_early = |since| config.hardfork < since;
+    match asked.into_iter().find(|(_, is_asked, (since, _))| *is_asked && is_early(*since)) {
+        Some((flag, _, (_, reason))) => Err(DevnetError::Flag {
             flag,
-            reason: "before the merge there is neither EXECUTE nor a witness that a block is \
-                     verified from: use --hardfork cancun or later"
-                .to_owned(),
+            reason: format!("{reason}: use --hardfork cancun or later"),
         }),
         None => Ok(()),
     }

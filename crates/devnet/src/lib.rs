@@ -31,7 +31,7 @@ pub mod state_file;
 mod story;
 
 pub use accounts::{Accounts, MnemonicSource};
-pub use banner::{Facts, banner, config_out};
+pub use banner::{Continued, Facts, banner, config_out};
 pub use config::{Config, Hardfork, Mining, Origin, ServerConfig, Traces};
 pub use devnet::{Devnet, DevnetBuilder};
 pub use error::DevnetError;

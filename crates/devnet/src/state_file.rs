@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{Read, Write},
+    fs::{self, File},
+    io::{self, BufWriter, Read},
     path::{Path, PathBuf},
 };
 
@@ -169,7 +169,7 @@ impl StateFile {
     const NAME: &'static str = "state.json";
 
     /// Where a path that may be a directory leads to.
-    fn at(path: &Path) -> PathBuf {
+    pub(crate) fn at(path: &Path) -> PathBuf {
         if path.is_dir() { path.join(Self::NAME) } else { path.to_owned() }
     }
 
@@ -199,8 +199,16 @@ impl StateFile {
             fs::create_dir_all(folder).map_err(DevnetError::file("create", folder))?;
         }
         let unfinished = path.with_extension("tmp");
-        fs::write(&unfinished, self.json()).map_err(DevnetError::file("write", &unfinished))?;
+        self.write_whole(&unfinished).map_err(DevnetError::file("write", &unfinished))?;
         fs::rename(&unfinished, &path).map_err(DevnetError::file("write", path))
+    }
+
+    /// Writes the text piece by piece, since all of it may be larger than the state in memory, and waits until
+    /// the disk has it.
+    fn write_whole(&self, path: &Path) -> io::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        serde_json::to_writer(&mut file, self)?;
+        file.into_inner()?.sync_all()
     }
 
     /// The state in JSON or in gzipped JSON.
@@ -221,14 +229,11 @@ impl StateFile {
 
     /// The state in gzipped JSON.
     pub fn pack(&self) -> Bytes {
-        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-        let written = packed.write_all(&self.json()).and_then(|()| packed.finish());
-        written.map(Bytes::from).unwrap_or_default()
-    }
-
-    fn json(&self) -> Vec<u8> {
-        // Maps have strings for keys and no value can refuse: there is nothing to fail.
-        serde_json::to_vec(self).unwrap_or_default()
+        let mut text = BufWriter::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        let written = serde_json::to_writer(&mut text, self).map_err(io::Error::from);
+        let packed = written.and_then(|()| text.into_inner()?.finish());
+        // Maps have strings for keys, no value can refuse, and neither can memory: there is nothing to fail.
+        packed.map(Bytes::from).unwrap_or_default()
     }
 }
 

@@ -25,36 +25,41 @@ sol! {
     function allowance(address owner, address spender) external returns (uint256);
 }
 
-/// Whether a value was written, as a devnet answers such requests.
-fn done<E: std::fmt::Display>(result: Result<(), E>) -> Result<Value, ErrorObjectOwned> {
-    result.map(|()| Value::Null).map_err(internal)
+/// Changes the state behind the head.
+fn edit(devnet: &DevnetState, change: EditState) -> Result<Value, ErrorObjectOwned> {
+    // Nobody can read the chain while a command changes it. What another node has to be asked for is
+    // asked for before, on a copy that is thrown away: its answers are kept.
+    if devnet.remote().is_some() {
+        change.clone().edit(&devnet.node.state().detached()).map_err(internal)?;
+    }
+    devnet.node.execute(change).map(|()| Value::Null).map_err(internal)
 }
 
 fn set_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, balance): (Address, Number) = (args.required()?, args.required()?);
-    done(devnet.node.execute(EditState::Balance(address, balance.0)))
+    edit(devnet, EditState::Balance(address, balance.0))
 }
 
 fn add_balance(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, more): (Address, Number) = (args.required()?, args.required()?);
-    done(devnet.node.execute(EditState::AddBalance(address, more.0)))
+    edit(devnet, EditState::AddBalance(address, more.0))
 }
 
 fn set_nonce(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let address: Address = args.required()?;
     let nonce = args.required::<Number>()?.u64()?;
-    done(devnet.node.execute(EditState::Nonce(address, nonce)))
+    edit(devnet, EditState::Nonce(address, nonce))
 }
 
 fn set_code(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, code): (Address, Bytes) = (args.required()?, args.required()?);
-    done(devnet.node.execute(EditState::Code(address, code)))
+    edit(devnet, EditState::Code(address, code))
 }
 
 fn set_storage(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {
     let (address, slot, value): (Address, Number, B256) =
         (args.required()?, args.required()?, args.required()?);
-    done(devnet.node.execute(EditState::Slot(address, slot.0, value.into())))?;
+    edit(devnet, EditState::Slot(address, slot.0, value.into()))?;
     Ok(json!(true))
 }
 
@@ -78,7 +83,7 @@ fn set_returned(
         returned.is_some_and(|(output, _)| output.as_ref() == value.to_be_bytes::<32>())
     });
     let (address, slot) = slot.ok_or_else(not_found)?;
-    done(devnet.node.execute(EditState::Slot(address, slot, value)))
+    edit(devnet, EditState::Slot(address, slot, value))
 }
 
 fn deal(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

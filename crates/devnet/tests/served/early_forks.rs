@@ -127,7 +127,7 @@ fn the_price_of_gas_can_be_set_where_there_is_no_base_fee_and_the_base_fee_where
 }
 
 #[test]
-fn execute_takes_nothing_there_and_what_needs_it_is_refused_at_the_start() {
+fn execute_takes_nothing_there_and_what_needs_it_or_a_witness_is_refused_at_the_start() {
     let served = under(Hardfork::London);
     let call = json!([{ "to": execute::EXECUTE_ADDRESS, "data": "0x1001" }, "latest"]);
     let error = refused(&client(&served), "eth_call", call);
@@ -142,17 +142,24 @@ fn execute_takes_nothing_there_and_what_needs_it_is_refused_at_the_start() {
         runtime.block_on(Devnet::builder().with(with).spawn()).map(|devnet| devnet.chain_id())
     };
     type Change = fn(&mut Config);
-    let flags: [(Change, &str); 5] = [
-        (|config| config.verify_blocks = true, "--verify-blocks"),
-        (|config| config.execute_forks = vec![wire::ProtocolFork::Cancun], "--execute-schema"),
-        (|config| config.execute_blobs = true, "--execute-blobs"),
-        (|config| config.execute_any_block = true, "--execute-any-block"),
-        (|config| config.execute_market = true, "--execute-market"),
+    let cancun = |config: &mut Config| config.execute_forks = vec![wire::ProtocolFork::Cancun];
+    // Each with the first fork that has what it needs.
+    let flags: [(Change, &str, Hardfork); 5] = [
+        (|config| config.verify_blocks = true, "--verify-blocks", Hardfork::Cancun),
+        (cancun, "--execute-schema", Hardfork::Paris),
+        (|config| config.execute_blobs = true, "--execute-blobs", Hardfork::Paris),
+        (|config| config.execute_any_block = true, "--execute-any-block", Hardfork::Paris),
+        (|config| config.execute_market = true, "--execute-market", Hardfork::Paris),
     ];
-    for (change, flag) in flags {
-        let error = start(change, Hardfork::GrayGlacier).unwrap_err().to_string();
-        assert!(error.contains(flag) && error.contains("use --hardfork cancun"), "{error}");
-        start(change, Hardfork::Cancun).unwrap();
+    for (change, flag, since) in flags {
+        for fork in [Hardfork::GrayGlacier, Hardfork::Paris, Hardfork::Shanghai, Hardfork::Cancun] {
+            let started = start(change, fork);
+            assert_eq!(started.is_ok(), fork >= since, "{flag} under {fork:?}: {started:?}");
+            if let Err(error) = started {
+                let error = error.to_string();
+                assert!(error.contains(flag) && error.contains("use --hardfork cancun"), "{error}");
+            }
+        }
     }
     start(|_| {}, Hardfork::GrayGlacier).unwrap();
 }

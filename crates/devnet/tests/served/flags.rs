@@ -1,9 +1,18 @@
-//! Each flag of stock anvil is one of the devnet's too, or is refused with what to use instead.
+//! Each flag of stock anvil is one of the devnet's too, or is refused with what to use instead; and what they
+//! lead to is told as anvil tells it.
 
-use crate::support::TOOLS;
-use clap::Parser;
-use enshrine_devnet::{DevnetError, args::DevnetArgs};
-use std::process::Command;
+use crate::support::{TOOLS, serve, tool};
+use clap::{CommandFactory as _, Parser};
+use enshrine_devnet::{DevnetError, args::DevnetArgs, config_out};
+use serde_json::Value;
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+use tokio::runtime::Runtime;
 
 #[derive(Debug, Parser)]
 struct Devnet {
@@ -16,6 +25,8 @@ struct Devnet {
 struct Flag {
     names: Vec<String>,
     takes_value: bool,
+    /// The variable that has its value where it is not given.
+    variable: Option<String>,
 }
 
 /// The flags of anvil, with their other names.
@@ -28,7 +39,10 @@ fn flags_of_anvil() -> Vec<Flag> {
             let words = line.split([' ', ',']).filter(|word| word.starts_with('-'));
             // `--verbosity...` may be repeated.
             let names = words.map(|word| word.trim_end_matches('.').to_owned()).collect();
-            flags.push(Flag { names, takes_value: line.contains('<') });
+            flags.push(Flag { names, takes_value: line.contains('<'), variable: None });
+        }
+        if let (Some(variable), Some(flag)) = (line.strip_prefix("[env: "), flags.last_mut()) {
+            flag.variable = variable.split_once('=').map(|(name, _)| name.to_owned());
         }
         if let (Some(aliases), Some(flag)) = (line.strip_prefix("[aliases: "), flags.last_mut()) {
             let aliases = aliases.trim_end_matches(']').split(", ");
@@ -105,4 +119,80 @@ fn every_flag_of_anvil_is_taken_or_refused_with_advice() {
     }
     refused.dedup();
     assert_eq!(refused, ["--fork-transaction-hash", "--memory-limit", "--celo"]);
+}
+
+#[test]
+fn every_variable_that_anvil_reads_says_the_same_here() {
+    let devnet = Devnet::command();
+    let flags = flags_of_anvil();
+    let with_variables: Vec<_> = flags.iter().filter(|flag| flag.variable.is_some()).collect();
+    assert!(!with_variables.is_empty());
+    for flag in with_variables {
+        let is_it =
+            |name: &str| flag.names.iter().any(|known| known.trim_start_matches('-') == name);
+        let argument = devnet.get_arguments().find(|known| known.get_long().is_some_and(is_it));
+        let variable = argument.and_then(|argument| argument.get_env()?.to_str());
+        assert_eq!(variable, flag.variable.as_deref(), "{flag:?}");
+    }
+}
+
+/// What anvil writes to the file of `--config-out`.
+fn config_of_anvil(path: &Path, flags: &[&str]) -> Value {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut anvil = tool(TOOLS.anvil())
+        .args(["--port", &port.to_string(), "--config-out"])
+        .arg(path)
+        .args(flags)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let written = loop {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        if let Ok(written) = serde_json::from_str(&text) {
+            break written;
+        }
+        assert_eq!(anvil.try_wait().unwrap(), None, "{flags:?}");
+        thread::sleep(Duration::from_millis(20));
+    };
+    anvil.kill().unwrap();
+    anvil.wait().unwrap();
+    written
+}
+
+#[test]
+fn the_configuration_that_is_written_is_anvils() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, members: &str| {
+        let path = folder.path().join(name);
+        let text =
+            format!(r#"{{"config":{{"chainId":99}},"alloc":{{}},"difficulty":"0x0",{members}}}"#);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let limit = r#""timestamp":"0x10","gasLimit":"0x1c9c380""#;
+    let (plain, cheap) =
+        (file("plain", limit), file("cheap", &format!(r#"{limit},"baseFeePerGas":"0x77""#)));
+    let other = serve(|config| config.base_fee = 1_234_567);
+    let url = other.url();
+    let runtime = Runtime::new().unwrap();
+    for flags in [
+        ["--timestamp", "5"].as_slice(),
+        &["--timestamp", "5", "--base-fee", "7", "--gas-limit", "40000000", "--gas-price", "33"],
+        &["--timestamp", "5", "--hardfork", "berlin"],
+        &["--init", &plain],
+        &["--init", &cheap],
+        &["--init", &cheap, "--base-fee", "7"],
+        &["--fork-url", &url],
+        &["--fork-url", &url, "--chain-id", "5", "--gas-limit", "50000000"],
+        &["--fork-url", &url, "--base-fee", "9", "--gas-price", "11"],
+    ] {
+        let path = folder.path().join("config.json");
+        let expected = config_of_anvil(&path, flags);
+        std::fs::remove_file(&path).unwrap();
+        let words = ["devnet", "--port", "0"].iter().chain(flags);
+        let config = Devnet::try_parse_from(words).unwrap().args.config().unwrap();
+        let devnet = runtime.block_on(enshrine_devnet::Devnet::start(config)).unwrap();
+        let got = config_out(devnet.config(), devnet.accounts(), &devnet.facts());
+        assert_eq!(got, expected, "{flags:?}");
+    }
 }

@@ -10,7 +10,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -205,7 +205,8 @@ fn what_a_provider_refuses_for_good_is_said_in_its_own_words() {
 
     let page = Provider::start(&node, |_, _| Some((502, "<h1>bad gateway</h1>".to_owned())));
     let error = start(&runtime, Fork { retries: 0, ..patient(&page.url) }).unwrap_err();
-    assert!(error.contains("502") && error.contains("bad gateway"), "{error}");
+    assert!(error.contains("the forked node fails: HTTP 502"), "{error}");
+    assert!(error.contains("bad gateway"), "{error}");
 
     // Later on, too: who asks here is told what was said there.
     let unwilling = Provider::start(&node, |_, request| {
@@ -338,6 +339,61 @@ fn a_provider_that_does_not_answer_is_given_up() {
     // What is known here is still told.
     let number: U256 = client(&devnet).request("eth_blockNumber", json!([])).unwrap();
     assert_eq!(number, U256::ONE);
+}
+
+#[test]
+fn who_reads_does_not_wait_for_a_cheat_that_waits_for_the_provider() {
+    let (node, runtime) = (node(), runtime());
+    let (holds, is_asked) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+    let (held, seen) = (Arc::clone(&holds), Arc::clone(&is_asked));
+    let provider = Provider::start(&node, move |_, request| {
+        let of_state = ["eth_getBalance", "eth_getStorageAt"];
+        if of_state.iter().any(|method| request["method"] == *method) {
+            while held.load(Ordering::SeqCst) {
+                seen.store(true, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+        None
+    });
+    let dumped: Value = client(&node.devnet).request("anvil_dumpState", ()).unwrap();
+    let word = format!("{:#066x}", U256::from(7));
+    for (method, params) in [
+        ("anvil_setBalance", json!([account(21), "0x7"])),
+        ("anvil_addBalance", json!([account(21), "0x7"])),
+        ("anvil_setNonce", json!([account(21), "0x7"])),
+        ("anvil_setCode", json!([account(21), "0x5f"])),
+        ("anvil_setStorageAt", json!([account(21), "0x7", word])),
+        ("anvil_loadState", json!([dumped])),
+    ] {
+        let devnet = start(&runtime, Fork { cache: None, ..patient(&provider.url) }).unwrap();
+        let number = || client(&devnet).request::<_, Value>("eth_blockNumber", ());
+        holds.store(true, Ordering::SeqCst);
+        is_asked.store(false, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let cheat = scope.spawn(|| client(&devnet).request::<_, Value>(method, params));
+            while !is_asked.load(Ordering::SeqCst) {
+                assert!(!cheat.is_finished(), "{method} asks for nothing");
+                thread::sleep(Duration::from_millis(5));
+            }
+            let read = number();
+            // Whoever does wait is not to wait forever.
+            holds.store(false, Ordering::SeqCst);
+            assert_eq!(read.unwrap(), "0x1", "{method}");
+            assert!(cheat.join().unwrap().is_ok(), "{method}");
+        });
+    }
+}
+
+#[test]
+fn an_address_that_is_none_is_named_once() {
+    let runtime = runtime();
+    let error = start(&runtime, Fork::at("ftp://x", None)).unwrap_err();
+    assert_eq!(error.matches("ftp://x").count(), 1, "{error}");
+    assert!(error.starts_with("--fork-url: \"ftp://x\" is not the URL of a node"), "{error}");
+    let headers = vec![("no name".to_owned(), "x".to_owned())];
+    let error = start(&runtime, Fork { headers, ..Fork::at("http://x", None) }).unwrap_err();
+    assert!(error.starts_with("--fork-header: "), "{error}");
 }
 
 #[test]
