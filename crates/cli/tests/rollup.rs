@@ -278,6 +278,9 @@ fn genesis_says_what_is_missing_in_a_file_that_is_none() {
     fs::write(&file, "{\"alloc\": {}, \"config\": {\"chainId\": 7}}").unwrap();
     let said = refuse(&["genesis", &file]);
     assert!(said.contains("older than Shanghai"), "{said}");
+    fs::write(&file, "{\"config\": {\"chainId\": 7},\n\"alloc\": {\"0x12\": {}}}").unwrap();
+    let said = refuse(&["genesis", &file]);
+    assert!(said.contains("genesis.json") && said.contains("line 2 column"), "{said}");
     let config = json!({
         "chainId": 7, "londonBlock": 0, "terminalTotalDifficulty": 0, "shanghaiTime": 0,
         "cancunTime": 0, "pragueTime": 0,
@@ -291,6 +294,12 @@ fn genesis_says_what_is_missing_in_a_file_that_is_none() {
     let inside = json!({ "rollup": Address::ZERO, "genesis": { "alloc": {}, "config": config } });
     fs::write(&file, inside.to_string()).unwrap();
     assert_eq!(json_of(&["genesis", &file])["blockHash"], first["blockHash"]);
+    let fed = Command::new(env!("CARGO_BIN_EXE_enshrine"))
+        .args(["genesis", "-", "--json"])
+        .stdin(fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(document(&fed.stdout)["blockHash"], first["blockHash"]);
 }
 
 /// An L2 that is a devnet with the genesis of a rollup; nothing but L1 is missing to it.

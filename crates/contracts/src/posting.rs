@@ -2,8 +2,9 @@
 //!
 //! A [`Posting`] is what one `advance` carries: inputs of EXECUTE as calldata, with references to what L1 keeps of
 //! them ([`crate::kept`]), or in blobs but for their heads.
-//! [`Posting::cost`] is the gas that L1 takes for it, to the unit, for a call in which nothing is due and no
-//! evidence goes along: whatever is due costs the same in every way. [`cheapest`] chooses.
+//! [`Posting::cost`] is the gas that L1 takes for it, to the unit, by the rules of its fork, for a call in which nothing
+//! is due and no evidence goes along: but for the price of its bytes as calldata, whatever is due costs the same in
+//! every way. [`cheapest`] chooses.
 
 use crate::{
     bindings::INativeRollup::{Evidence, advanceCall},

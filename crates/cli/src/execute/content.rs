@@ -17,12 +17,12 @@ const LONGEST: u64 = 1 << 30;
 /// The first bytes of what zstd has packed.
 const ZSTD: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
 
-/// Standard input, where a file is asked for.
-const STDIN: &str = "-";
+/// Standard input or output, where a file is asked for.
+pub(super) const STDIO: &str = "-";
 
 /// What a file holds, whatever was around it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// The text of a JSON object.
     Object(Vec<u8>),
     /// Bytes, which may have been written in hex.
@@ -31,9 +31,9 @@ pub(super) enum Content {
 
 /// Reads a file, or standard input for `-`; unpacks it, takes the result out of the answer of a node, and
 /// reads hex digits as the bytes that they stand for.
-pub(super) fn read(path: &Path) -> Result<Content> {
+pub(crate) fn read(path: &Path) -> Result<Content> {
     let read = || {
-        let bytes = match path.as_os_str() == STDIN {
+        let bytes = match path.as_os_str() == STDIO {
             true => read_all(io::stdin().lock())?,
             false => read_all(File::open(path)?)?,
         };
@@ -42,7 +42,7 @@ pub(super) fn read(path: &Path) -> Result<Content> {
             false => Content::of(&bytes),
         }
     };
-    read().wrap_err_with(|| match path.as_os_str() == STDIN {
+    read().wrap_err_with(|| match path.as_os_str() == STDIO {
         true => "cannot read standard input".to_owned(),
         false => format!("cannot read {}", path.display()),
     })

@@ -1,18 +1,26 @@
 //! `enshrine execute encode`.
 
-use super::load::{Source, decode};
+use super::{
+    content::STDIO,
+    load::{Source, decode},
+};
 use crate::output::say;
 use clap::Args;
 use eyre::{Context, Result, bail};
 use serde_json::json;
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: Source,
 
-    /// Where to write the calldata of EXECUTE.
+    /// Where to write the calldata of EXECUTE; `-` is standard output, with nothing else on it.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -28,6 +36,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let loaded = loaded?;
     let input = decode(&path, &loaded.calldata)?;
+    if arguments.output.as_os_str() == STDIO {
+        return match io::stdout().lock().write_all(&loaded.calldata) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(ExitCode::SUCCESS),
+        };
+    }
     fs::write(&arguments.output, &loaded.calldata)
         .wrap_err_with(|| format!("cannot write {}", arguments.output.display()))?;
     let (bytes, schema) = (loaded.calldata.len(), input.schema().to_string());

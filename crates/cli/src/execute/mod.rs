@@ -1,7 +1,7 @@
 //! `enshrine execute`: everything about the input of EXECUTE.
 
 mod bench;
-mod content;
+pub(crate) mod content;
 mod encode;
 mod fetch;
 mod inspect;

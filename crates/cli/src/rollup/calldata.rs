@@ -102,8 +102,9 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
 }
 
 fn force(arguments: &Force) -> Result<ExitCode> {
-    let raw = hex::decode(arguments.raw.trim())
-        .wrap_err("RAWTX is a signed transaction in hexadecimal digits")?;
+    let raw = hex::decode(arguments.raw.trim()).wrap_err(
+        "RAWTX is a signed transaction in hexadecimal digits, as `cast mktx` prints it",
+    )?;
     let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&raw)
         .wrap_err("RAWTX is not a signed transaction")?;
     let sender = transaction.recover_signer().wrap_err("nobody has signed RAWTX")?;

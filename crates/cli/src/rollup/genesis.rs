@@ -1,19 +1,23 @@
 //! `enshrine genesis`.
 
-use crate::output::say;
+use crate::{
+    execute::content::{self, Content},
+    output::say,
+};
 use alloy_genesis::Genesis;
 use alloy_primitives::{Bytes, hex};
 use chain::{Block, Chain, ChainConfig, spec_of};
 use clap::Args;
 use eyre::{Result, WrapErr as _, bail, ensure};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use wire::ProtocolFork;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// A genesis file with alloc and config, as common clients read it; or a deployment file that
-    /// holds one.
+    /// holds one. `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -24,16 +28,23 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let context = || format!("cannot read {}", arguments.file.display());
-    let text = fs::read(&arguments.file).wrap_err_with(context)?;
-    let mut value: Value = serde_json::from_slice(&text).wrap_err_with(context)?;
-    let inner = value.get_mut("genesis").map(Value::take);
-    let value = inner.unwrap_or(value);
+    let Content::Object(text) = content::read(&arguments.file)? else {
+        bail!("{} is not a genesis file: it is no JSON object", arguments.file.display())
+    };
+    let value: Value = serde_json::from_slice(&text).wrap_err_with(context)?;
+    let inner = value.get("genesis");
+    let is_there = |name| inner.unwrap_or(&value).get(name).is_some();
     ensure!(
-        value.get("alloc").is_some() && value.get("config").is_some(),
+        is_there("alloc") && is_there("config"),
         "{} is not a genesis file: it needs both `config` (chainId, forks) and `alloc` (accounts)",
         arguments.file.display()
     );
-    let genesis: Genesis = serde_json::from_value(value).wrap_err_with(context)?;
+    // Out of the text, where an error has a line and a column.
+    let genesis = match inner {
+        Some(_) => serde_json::from_slice(&text).map(|Deployed { genesis }| genesis),
+        None => serde_json::from_slice(&text),
+    };
+    let genesis: Genesis = genesis.wrap_err_with(context)?;
     let first = First::of(&genesis)?;
     let header = &first.block.header;
     if arguments.json {
@@ -62,6 +73,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     say!("state root  {}", header.state_root);
     say!("header RLP  {}", hex::encode_prefixed(first.header()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a deployment file holds of a genesis.
+#[derive(Debug, Deserialize)]
+struct Deployed {
+    genesis: Genesis,
 }
 
 /// The first block of an L2, and the fork by whose rules it is.

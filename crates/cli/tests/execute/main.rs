@@ -436,6 +436,19 @@ fn encode_writes_the_exact_calldata() {
 }
 
 #[test]
+fn encode_writes_nothing_but_the_calldata_to_standard_output() {
+    let files = Files::new();
+    let input = fs::read(files.path("good.ssz")).expect("there");
+    let hex = hex::encode_prefixed(&input).into_bytes();
+    for flags in [&[][..], &["--json"]] {
+        let arguments = [&["execute", "encode", "-", "-o", "-"], flags].concat();
+        let output = enshrine_fed(&arguments, &hex, true);
+        assert!(output.status.success() && output.stdout == input, "{}", text(&output.stderr));
+    }
+    assert!(!std::path::Path::new("-").exists());
+}
+
+#[test]
 fn bench_as_json_holds_the_figures_and_their_geometric_means() {
     let files = Files::new();
     let good = files.path("good.ssz");

@@ -33,7 +33,7 @@ use enshrine_testkit::{
 use execute::{Execute, GasSchedule};
 use eyre::{Result, ensure, eyre};
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, slice::from_ref, sync::Arc, time::Instant};
 use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;
@@ -53,6 +53,8 @@ const BLOCKS: usize = 10;
 const TRANSFERS: usize = 50;
 /// Gas limit of a transfer of a token, a sixth above what it uses: wallets ask a node for an estimate.
 const TOKEN_GAS: u64 = 40_000;
+/// How often the time of EXECUTE is measured.
+const ROUNDS: usize = 9;
 /// Slots of the ring of state roots.
 const RING: core::ops::Range<u64> = 5..5 + 8_191;
 /// The slot of the anchor on L1.
@@ -185,7 +187,7 @@ impl Scene {
         let mut scene = Self { l1, l2, rollup, operator, execute, people, kept, random: 1 };
         // The first block is no common one, nor is one before the ring has seen a round.
         let first = scene.block(Load::Ether, 1)?;
-        let input = scene.shortest_input(core::slice::from_ref(&first))?;
+        let input = scene.shortest_input(from_ref(&first))?;
         let data = Posting::in_calldata(&[scene.measured_as(&[first], input)?])
             .calldata(Evidence::default());
         let (to, gas) = (scene.rollup.address, TRANSACTION_GAS_CAP);
@@ -371,6 +373,23 @@ impl Scene {
         self.measured_as(blocks, self.input(blocks)?)
     }
 
+    /// Milliseconds that EXECUTE takes for these blocks, as one batch and each by itself: the least of some rounds.
+    fn execute_ms(&self, blocks: &[Arc<Block>]) -> Result<[f64; 2]> {
+        let apart = blocks.iter().map(|block| self.input(from_ref(block)));
+        let ways = [vec![self.input(blocks)?], apart.collect::<Result<Vec<_>>>()?];
+        let mut least = [f64::INFINITY; 2];
+        for _ in 0..ROUNDS {
+            for (inputs, least) in ways.iter().zip(&mut least) {
+                let begun = Instant::now();
+                for input in inputs {
+                    self.execute.run(input, u64::MAX)?;
+                }
+                *least = least.min(begun.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        Ok(least)
+    }
+
     /// This input for these blocks, and what EXECUTE asks for it.
     fn measured_as(&self, blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<Input> {
         let executed = self.execute.run(&bytes, u64::MAX)?;
@@ -411,6 +430,8 @@ struct Figures {
     token: Cost,
     /// A block with one transfer through blobs.
     single_blobs: Cost,
+    /// Milliseconds of EXECUTE for the blocks of transfers: as one batch, and each by itself.
+    execute_ms: [f64; 2],
 }
 
 impl Figures {
@@ -425,6 +446,7 @@ impl Figures {
             Ok::<_, eyre::Report>((scene, single, blocks))
         };
         let (mut together, single, blocks) = scene(schedule, Way::Calldata)?;
+        let execute_ms = together.execute_ms(&blocks)?;
         let batch = together.advance(&blocks, Way::Calldata)?;
         let token_calldata = together.tokens(Way::Calldata)?;
         let (mut plain, plain_single, same) = scene(schedule, Way::Plain)?;
@@ -451,6 +473,7 @@ impl Figures {
             blobs,
             token,
             single_blobs,
+            execute_ms,
         })
     }
 
@@ -474,6 +497,8 @@ impl Figures {
             "erc20_blob_way": self.token.way(),
             "single_blob_way": self.single_blobs.way(),
             "overhead_share": self.batch.overhead_share(),
+            "execute_ms_batch": self.execute_ms[0],
+            "execute_ms_apart": self.execute_ms[1],
             "batch_bytes": self.batch.bytes,
             "apart_bytes": self.apart.bytes,
             "batch_calls": self.batch.calls,
@@ -514,6 +539,8 @@ impl Figures {
         row("block with one transfer", &self.single, 1);
         row("the same where L1 keeps no codes", &self.plain_single, 1);
         row("block with one transfer, in blobs", &self.single_blobs, 1);
+        let [batch, apart] = self.execute_ms;
+        println!("EXECUTE of the transfers: {batch:.1} ms as one batch, {apart:.1} ms one by one");
     }
 }
 
