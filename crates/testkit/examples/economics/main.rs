@@ -11,8 +11,12 @@
 //! consist instead.
 
 mod bytes;
+mod figures;
 
-use crate::bytes::{Count, Parts};
+use crate::{
+    bytes::{Count, Parts},
+    figures::Figures,
+};
 use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
@@ -32,7 +36,7 @@ use enshrine_testkit::{
 };
 use execute::{Execute, GasSchedule};
 use eyre::{Result, ensure, eyre};
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 use std::{collections::BTreeMap, slice::from_ref, sync::Arc, time::Instant};
 use wire::ProtocolFork;
 
@@ -408,140 +412,6 @@ fn balance_slot(account: Address) -> B256 {
 
 fn calldata_gas(data: &[u8]) -> u64 {
     data.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
-}
-
-/// What was measured under one schedule.
-#[derive(Debug, Clone)]
-struct Figures {
-    /// Blocks of transfers as a batch.
-    batch: Cost,
-    /// The same blocks, each in a call of its own.
-    apart: Cost,
-    /// A block with one transfer.
-    single: Cost,
-    /// The blocks as a batch, and the block with one transfer, where L1 keeps no codes.
-    plain_batch: Cost,
-    plain_single: Cost,
-    /// Blocks of transfers of a token as calldata, and where L1 keeps no codes.
-    token_calldata: Cost,
-    plain_token: Cost,
-    /// The same blocks through blobs, and others of transfers of a token.
-    blobs: Cost,
-    token: Cost,
-    /// A block with one transfer through blobs.
-    single_blobs: Cost,
-    /// Milliseconds of EXECUTE for the blocks of transfers: as one batch, and each by itself.
-    execute_ms: [f64; 2],
-}
-
-impl Figures {
-    fn measure(schedule: GasSchedule, past: &Past) -> Result<Self> {
-        let scene = |schedule, way| {
-            let mut scene = Scene::new(schedule, past)?;
-            let block = [scene.block(Load::Ether, 1)?];
-            scene.keep_codes(&block)?;
-            let single = scene.advance(&block, way)?;
-            let many = |_| scene.block(Load::Ether, TRANSFERS);
-            let blocks = (0..BLOCKS).map(many).collect::<Result<Vec<_>>>()?;
-            Ok::<_, eyre::Report>((scene, single, blocks))
-        };
-        let (mut together, single, blocks) = scene(schedule, Way::Calldata)?;
-        let execute_ms = together.execute_ms(&blocks)?;
-        let batch = together.advance(&blocks, Way::Calldata)?;
-        let token_calldata = together.tokens(Way::Calldata)?;
-        let (mut plain, plain_single, same) = scene(schedule, Way::Plain)?;
-        let plain_batch = plain.advance(&same, Way::Plain)?;
-        let plain_token = plain.tokens(Way::Plain)?;
-        let (mut posted, single_blobs, same) = scene(schedule, Way::Blobs)?;
-        ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
-        let blobs = posted.advance(&same, Way::Blobs)?;
-        let token = posted.tokens(Way::Blobs)?;
-        let (mut one_by_one, _, same) = scene(schedule, Way::Calldata)?;
-        ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
-        let mut apart = Cost::default();
-        for block in same {
-            apart += one_by_one.advance(&[block], Way::Calldata)?;
-        }
-        Ok(Self {
-            batch,
-            apart,
-            single,
-            plain_batch,
-            plain_single,
-            token_calldata,
-            plain_token,
-            blobs,
-            token,
-            single_blobs,
-            execute_ms,
-        })
-    }
-
-    fn json(&self) -> Map<String, Value> {
-        let transfers = (BLOCKS * TRANSFERS) as u64;
-        let document = json!({
-            "transfer_calldata": self.batch.l1_gas / transfers,
-            "transfer_calldata_apart": self.apart.l1_gas / transfers,
-            "transfer_calldata_plain": self.plain_batch.l1_gas / transfers,
-            "single_calldata": self.single.l1_gas,
-            "single_calldata_plain": self.plain_single.l1_gas,
-            "erc20_calldata": self.token_calldata.l1_gas / transfers,
-            "erc20_calldata_plain": self.plain_token.l1_gas / transfers,
-            "transfer_blobs": self.blobs.l1_gas / transfers,
-            "erc20_blobs": self.token.l1_gas / transfers,
-            "erc20_blobs_beyond": (self.token.l1_gas - self.token.l2_gas) / transfers,
-            "single_blobs": self.single_blobs.l1_gas,
-            "batch_blobs": self.blobs.blobs,
-            "batch_blob_calls": self.blobs.calls,
-            "batch_blob_way": self.blobs.way(),
-            "erc20_blob_way": self.token.way(),
-            "single_blob_way": self.single_blobs.way(),
-            "overhead_share": self.batch.overhead_share(),
-            "execute_ms_batch": self.execute_ms[0],
-            "execute_ms_apart": self.execute_ms[1],
-            "batch_bytes": self.batch.bytes,
-            "apart_bytes": self.apart.bytes,
-            "batch_calls": self.batch.calls,
-        });
-        document.as_object().cloned().unwrap_or_default()
-    }
-
-    fn print(&self, name: &str) {
-        let transfers = (BLOCKS * TRANSFERS) as u64;
-        let row = |what: &str, cost: &Cost, count: u64| {
-            println!(
-                "{what:<44} {:>10} {:>8} {:>6} {:>6} {:>8.1} %  {}",
-                cost.l1_gas / count,
-                cost.bytes,
-                cost.calls,
-                cost.blobs,
-                100.0 * cost.overhead_share(),
-                cost.way(),
-            );
-        };
-        println!(
-            "{:<44} {:>10} {:>8} {:>6} {:>6} {:>10}  way",
-            format!("schedule {name}"),
-            "L1 gas",
-            "bytes",
-            "calls",
-            "blobs",
-            "overhead",
-        );
-        let what = format!("transfer, {BLOCKS} blocks of {TRANSFERS} in batches");
-        row(&what, &self.batch, transfers);
-        row("transfer, the same blocks one by one", &self.apart, transfers);
-        row("transfer, the same blocks in blobs", &self.blobs, transfers);
-        row("token transfer, as many in blobs", &self.token, transfers);
-        row("the batches where L1 keeps no codes", &self.plain_batch, transfers);
-        row("token transfer, as many in batches", &self.token_calldata, transfers);
-        row("the same where L1 keeps no codes", &self.plain_token, transfers);
-        row("block with one transfer", &self.single, 1);
-        row("the same where L1 keeps no codes", &self.plain_single, 1);
-        row("block with one transfer, in blobs", &self.single_blobs, 1);
-        let [batch, apart] = self.execute_ms;
-        println!("EXECUTE of the transfers: {batch:.1} ms as one batch, {apart:.1} ms one by one");
-    }
 }
 
 /// Prints of what the inputs consist: of a block with one transfer, and of blocks full of either load.
