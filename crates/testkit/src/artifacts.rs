@@ -3,20 +3,12 @@
 use crate::HarnessError;
 use alloy_primitives::{Bytes, hex};
 use contracts::Predeploys;
-use foundry_compilers::{
-    ProjectBuilder, ProjectPathsConfig,
-    artifacts::{
-        BytecodeHash, ConfigurableContractArtifact, EvmVersion, Settings, SettingsMetadata,
-        output_selection::OutputSelection, remappings::Remapping,
-    },
-    solc::{Solc, SolcCompiler, SolcSettings},
-};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    path::{Path, PathBuf},
-    str::FromStr,
+    io,
+    path::Path,
     sync::OnceLock,
 };
 use toolchain::{Progress, Toolchain};
@@ -52,58 +44,49 @@ impl Artifacts {
 
     /// Compiles `contracts/` with these tools, as `foundry.toml` says.
     pub fn compile(toolchain: &Toolchain) -> Result<Self, HarnessError> {
-        Self::compile_into("contracts", None, toolchain)
+        Self::compile_into("contracts", &["contracts"], toolchain)
     }
 
     /// Compiles some Solidity files of the checkout, named by their paths in it, and what they import.
     pub fn compile_files(toolchain: &Toolchain, files: &[&str]) -> Result<Self, HarnessError> {
-        Self::compile_into("contracts-files", Some(files), toolchain)
+        Self::compile_into("contracts-files", files, toolchain)
     }
 
-    /// Compiles these files, or all contracts, with a cache of this name.
+    /// Has forge compile these files and folders, with a cache of this name: its own is that of whoever
+    /// works on the contracts.
     fn compile_into(
         cache: &str,
-        files: Option<&[&str]>,
+        paths: &[&str],
         toolchain: &Toolchain,
     ) -> Result<Self, HarnessError> {
-        let root = toolchain.root();
-        let settings = FoundryToml::read(&root.join("foundry.toml"))?;
-        let cache = root.join("cache").join(cache);
+        let cache = toolchain.root().join("cache").join(cache);
         let io = |error| HarnessError::Io { path: cache.clone(), error };
         fs::create_dir_all(&cache).map_err(io)?;
         let lock = File::create(cache.join("lock")).map_err(io)?;
         lock.lock().map_err(io)?;
 
-        let failed =
-            |error: foundry_compilers::error::SolcError| HarnessError::Compiler(error.to_string());
-        let paths = ProjectPathsConfig::builder()
-            .root(root)
-            .sources(root.join("contracts"))
-            .artifacts(cache.join("out"))
-            .cache(cache.join("cache.json"))
-            .build_infos(cache.join("build-info"))
-            .libs(settings.libs.iter().map(|lib| root.join(lib)))
-            .remappings(settings.remappings(root)?)
-            .build()
-            .map_err(|error| HarnessError::Compiler(error.to_string()))?;
-        let solc = Solc::new(toolchain.solc()).map_err(failed)?;
-        let project = ProjectBuilder::<SolcCompiler>::new(Default::default())
-            .paths(paths)
-            .settings(SolcSettings { settings: settings.solc()?, ..Default::default() })
-            .build(SolcCompiler::Specific(solc))
-            .map_err(failed)?;
-        let output = match files {
-            Some(files) => project.compile_files(files.iter().map(|file| root.join(file))),
-            None => project.compile(),
+        let out = cache.join("forge-out");
+        let built = toolchain
+            .forge_command()
+            .args(["build", "--color", "never", "--out"])
+            .arg(&out)
+            .arg("--cache-path")
+            .arg(cache.join("forge-cache"))
+            .args(paths)
+            .output()
+            .map_err(|error| HarnessError::Process { program: "forge".to_owned(), error })?;
+        if !built.status.success() {
+            let said = [built.stdout, built.stderr].concat();
+            return Err(HarnessError::Compiler(String::from_utf8_lossy(&said).into_owned()));
         }
-        .map_err(failed)?;
-        if output.has_compiler_errors() {
-            return Err(HarnessError::Compiler(output.to_string()));
+        let mut artifacts = BTreeMap::new();
+        for source in fs::read_dir(&out).map_err(io)? {
+            let source = source.map_err(io)?.path();
+            // forge keeps what it was given beside what came of it.
+            if source.extension().is_some_and(|extension| extension == "sol") {
+                read_all(&source, &mut artifacts)?;
+            }
         }
-        let artifacts = output
-            .into_artifacts()
-            .filter_map(|(id, artifact)| Some((id.name, read(&artifact)?)))
-            .collect();
         Ok(Self(artifacts))
     }
 
@@ -125,77 +108,48 @@ impl Artifacts {
     }
 }
 
-/// The code of an artifact, if it is a contract that has any.
-fn read(artifact: &ConfigurableContractArtifact) -> Option<Artifact> {
-    let init = artifact.bytecode.as_ref()?.object.as_bytes()?.clone();
-    let deployed = artifact.deployed_bytecode.as_ref()?;
-    let runtime = deployed.bytecode.as_ref()?.object.as_bytes()?.clone();
-    (!init.is_empty()).then(|| Artifact {
-        init_code: init,
-        runtime_code: runtime,
-        has_immutables: !deployed.immutable_references.is_empty(),
-    })
+/// What forge writes of a contract, as far as it matters here.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Compiled {
+    bytecode: CompiledCode,
+    deployed_bytecode: CompiledCode,
 }
 
-/// The part of `foundry.toml` that decides what code comes out: one source of truth for forge and
-/// for this crate.
 #[derive(Debug, Deserialize)]
-struct FoundryToml {
-    libs: Vec<PathBuf>,
-    remappings: Vec<String>,
-    evm_version: String,
-    optimizer: bool,
-    optimizer_runs: usize,
-    bytecode_hash: String,
-    cbor_metadata: bool,
+#[serde(rename_all = "camelCase")]
+struct CompiledCode {
+    object: String,
     #[serde(default)]
-    via_ir: bool,
+    immutable_references: BTreeMap<String, IgnoredAny>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Profiles {
-    profile: BTreeMap<String, toml::Table>,
+/// Adds the contracts of a folder of forge's, which are those of one source file.
+fn read_all(folder: &Path, artifacts: &mut BTreeMap<String, Artifact>) -> Result<(), HarnessError> {
+    let failed = |path: &Path, error| HarnessError::Io { path: path.to_owned(), error };
+    for file in fs::read_dir(folder).map_err(|error| failed(folder, error))? {
+        let path = file.map_err(|error| failed(folder, error))?.path();
+        let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
+        let text = fs::read(&path).map_err(|error| failed(&path, error))?;
+        let compiled: Compiled = serde_json::from_slice(&text)
+            .map_err(|error| failed(&path, io::Error::new(io::ErrorKind::InvalidData, error)))?;
+        if let Some(artifact) = Artifact::of(&compiled) {
+            artifacts.insert(name.to_owned(), artifact);
+        }
+    }
+    Ok(())
 }
 
-impl FoundryToml {
-    fn read(path: &Path) -> Result<Self, HarnessError> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| HarnessError::Io { path: path.to_owned(), error })?;
-        let failed = |error: toml::de::Error| HarnessError::Settings(error.to_string());
-        let Profiles { mut profile } = toml::from_str(&text).map_err(failed)?;
-        let default = profile.remove("default").unwrap_or_default();
-        default.try_into().map_err(failed)
-    }
-
-    fn remappings(&self, root: &Path) -> Result<Vec<Remapping>, HarnessError> {
-        let absolute = |text: &String| {
-            let mut remapping = Remapping::from_str(text)
-                .map_err(|error| HarnessError::Settings(error.to_string()))?;
-            remapping.path = root.join(&remapping.path).display().to_string();
-            Ok(remapping)
-        };
-        self.remappings.iter().map(absolute).collect()
-    }
-
-    fn solc(&self) -> Result<Settings, HarnessError> {
-        let unknown = |what: &str, value: &str| {
-            HarnessError::Settings(format!("foundry.toml: unknown {what} {value:?}"))
-        };
-        let bytecode_hash = BytecodeHash::from_str(&self.bytecode_hash)
-            .map_err(|_| unknown("bytecode_hash", &self.bytecode_hash))?;
-        let mut settings = Settings {
-            evm_version: Some(
-                EvmVersion::from_str(&self.evm_version)
-                    .map_err(|_| unknown("evm_version", &self.evm_version))?,
-            ),
-            metadata: Some(SettingsMetadata::new(bytecode_hash, self.cbor_metadata)),
-            output_selection: OutputSelection::default_output_selection(),
-            via_ir: self.via_ir.then_some(true),
-            ..Default::default()
-        };
-        settings.optimizer.enabled = Some(self.optimizer);
-        settings.optimizer.runs = Some(self.optimizer_runs);
-        Ok(settings)
+impl Artifact {
+    /// The code of a contract; `None` if it has none, as an interface, or is not linked.
+    fn of(compiled: &Compiled) -> Option<Self> {
+        let code = |code: &CompiledCode| hex::decode(&code.object).ok().map(Bytes::from);
+        let init_code = code(&compiled.bytecode)?;
+        (!init_code.is_empty()).then_some(Self {
+            init_code,
+            runtime_code: code(&compiled.deployed_bytecode)?,
+            has_immutables: !compiled.deployed_bytecode.immutable_references.is_empty(),
+        })
     }
 }
 

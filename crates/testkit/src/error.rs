@@ -21,9 +21,6 @@ pub enum HarnessError {
         /// Why not.
         error: io::Error,
     },
-    /// `foundry.toml` does not say what is needed.
-    #[error("{0}")]
-    Settings(String),
     /// The compiler refused the contracts.
     #[error("cannot compile contracts/: {0}")]
     Compiler(String),

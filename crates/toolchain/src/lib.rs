@@ -7,8 +7,8 @@
 //!
 //! It runs where forge runs scripts as compilers: on Linux and macOS.
 //!
-//! The compiler is `tools/solc`, a front end to the npm package `solc` that serves what forge and
-//! foundry-compilers ask of a compiler.
+//! The compiler is `tools/solc`, a front end to the npm package `solc` that serves what forge asks of a
+//! compiler.
 //!
 //! ```no_run
 //! use enshrine_toolchain::{Toolchain, progress_to_stderr};
@@ -121,7 +121,7 @@ impl Toolchain {
         &self.binaries.anvil
     }
 
-    /// The compiler, for `Solc::new` of foundry-compilers or `forge --use`.
+    /// The compiler, for `forge --use`.
     ///
     /// It serves `--version` and `--standard-json`, and needs `node` on the `PATH`.
     pub fn solc(&self) -> PathBuf {

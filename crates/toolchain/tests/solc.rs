@@ -1,4 +1,4 @@
-//! `tools/solc` as forge and foundry-compilers use it.
+//! `tools/solc` as forge uses it.
 
 use std::{
     fs,
