@@ -2,7 +2,7 @@
 
 use crate::{
     BlockError, BlockState, BlockTally, ChainSpec, EvmOverrides, ExecutionOutcome, InternalError,
-    Invalid, ReadError, Receipt, StateSource, Transaction,
+    Invalid, ReadError, Receipt, StateSource, SystemCode, Transaction,
     dao::move_dao_funds,
     deposits::is_malformed_deposit,
     evm::{BlockEvm, evm_over_state},
@@ -132,6 +132,18 @@ where
         overrides: &'x dyn EvmOverrides,
         inspector: I,
     ) -> Result<Self, BlockError> {
+        Self::start(state, block, overrides, inspector, true)
+    }
+
+    /// As [`Self::begin_inspected`]; if no code of the block calls a precompile, those that the chain has of its
+    /// own, and those with a meter, need not be made for it.
+    fn start(
+        state: &'x mut BlockState<'s, S>,
+        block: Environment<'x>,
+        overrides: &'x dyn EvmOverrides,
+        inspector: I,
+        calls_precompiles: bool,
+    ) -> Result<Self, BlockError> {
         let Environment { header, ommers, withdrawals, spec } = block;
         let fork = spec.hardfork_at(header.number, header.timestamp);
         let blob_params = spec.blob_params_at(header.timestamp);
@@ -147,7 +159,9 @@ where
         state.meter = overrides.meter();
         let mut evm = evm_over_state(state, env, inspector);
         let tally = Arc::new(BlockTally::new(header.base_fee_per_gas.unwrap_or_default()));
-        overrides.precompiles(evm.precompiles_mut(), &tally);
+        if calls_precompiles {
+            overrides.precompiles(evm.precompiles_mut(), &tally);
+        }
         let ctx = EthBlockExecutionCtx {
             parent_hash: header.parent_hash,
             parent_beacon_block_root: header.parent_beacon_block_root,
@@ -439,7 +453,11 @@ pub fn execute_block<'x, S: StateSource>(
     sender: impl Fn(usize) -> Result<Address, Invalid>,
     mut after: impl FnMut(usize, u64) -> Result<(), Invalid>,
 ) -> Result<ExecutionOutcome, BlockError> {
-    let mut execution = BlockExecution::begin(state, block, overrides)?;
+    // The code of the system contracts calls none.
+    let calls_precompiles =
+        !transactions.is_empty() || state.system_code != Some(SystemCode::Canonical);
+    let mut execution =
+        BlockExecution::start(state, block, overrides, NoOpInspector, calls_precompiles)?;
     for (index, transaction) in transactions.iter().enumerate() {
         execution.transact(transaction, sender(index)?)?;
         after(index, execution.gas_used())?;

@@ -17,6 +17,7 @@ use executor::{
     BlockError, ChainSpec, EvmOverrides, ExecutionOutcome, Invalid, SystemCode, Transaction,
     check_transactions,
 };
+use keccak::keccak256;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     thread,
@@ -286,7 +287,7 @@ fn sealed_header(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<
         min: U256::ZERO,
         max: U256::from(u64::MAX),
     })?;
-    let expected = header.hash_slow();
+    let expected = keccak256(&alloy_rlp::encode(&header));
     if payload.block_hash != expected {
         return Err(Invalid::BlockHash { got: payload.block_hash, expected });
     }

@@ -9,6 +9,7 @@ use crate::{
 };
 use alloy_primitives::B256;
 use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
 
 /// Whose rules shape the root of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +51,7 @@ type Chunk = [u8; 32];
 impl NewPayloadRequest<'_> {
     /// The hash tree root of this request as a request of `fork`.
     pub fn hash_tree_root(&self, fork: ProtocolFork, convention: RootConvention) -> B256 {
-        let merkle = Merkle::new();
+        let merkle = Merkle::get();
         B256::new(match convention {
             RootConvention::ConsensusSpecs if fork < ProtocolFork::Amsterdam => {
                 merkle.bounded_request(self, fork)
@@ -63,7 +64,7 @@ impl NewPayloadRequest<'_> {
 /// The hash tree root of a progressive list of requests with these roots (EIP-7916).
 pub(crate) fn root_of_requests(roots: impl ExactSizeIterator<Item = B256>) -> B256 {
     let count = roots.len();
-    B256::new(Merkle::new().progressive_list(roots.map(|root| root.0), count))
+    B256::new(Merkle::get().progressive_list(roots.map(|root| root.0), count))
 }
 
 fn hash_pair(left: &Chunk, right: &Chunk) -> Chunk {
@@ -90,14 +91,20 @@ fn mix_in_length(root: &Chunk, length: usize) -> Chunk {
     hash_pair(root, &number(length as u64))
 }
 
-/// Roots of zero subtrees by depth, shared by all merkleizations of one root.
+/// Roots of zero subtrees by depth, shared by all merkleizations.
 struct Merkle {
     zeros: [Chunk; Self::MAX_DEPTH + 1],
 }
 
+static MERKLE: LazyLock<Merkle> = LazyLock::new(Merkle::new);
+
 impl Merkle {
     /// Deep enough for every limit and for any progressive list that memory can hold.
     const MAX_DEPTH: usize = 48;
+
+    fn get() -> &'static Self {
+        &MERKLE
+    }
 
     fn new() -> Self {
         let mut zeros = [[0; 32]; Self::MAX_DEPTH + 1];
@@ -105,6 +112,15 @@ impl Merkle {
             zeros[depth] = hash_pair(&zeros[depth - 1], &zeros[depth - 1]);
         }
         Self { zeros }
+    }
+
+    /// Root of the tree over two subtrees of `depth`. Those of zeros are known: most blooms are nothing else.
+    fn join(&self, left: &Chunk, right: &Chunk, depth: usize) -> Chunk {
+        let zero = &self.zeros[depth];
+        if left == zero && right == zero {
+            return self.zeros[depth + 1];
+        }
+        hash_pair(left, right)
     }
 
     /// Root of a tree of `depth` over the chunks, padded with zero chunks.
@@ -117,7 +133,7 @@ impl Merkle {
         for mut node in chunks {
             let mut level = 0;
             while count >> level & 1 == 1 {
-                node = hash_pair(&pending[level], &node);
+                node = self.join(&pending[level], &node, level);
                 level += 1;
             }
             pending[level] = node;
@@ -130,9 +146,9 @@ impl Merkle {
         for (level, (left, zero)) in pending.iter().zip(&self.zeros).take(depth).enumerate() {
             let left = (count >> level & 1 == 1).then_some(left);
             node = match (left, node) {
-                (Some(left), Some(right)) => Some(hash_pair(left, &right)),
-                (Some(left), None) => Some(hash_pair(left, zero)),
-                (None, Some(left)) => Some(hash_pair(&left, zero)),
+                (Some(left), Some(right)) => Some(self.join(left, &right, level)),
+                (Some(left), None) => Some(self.join(left, zero, level)),
+                (None, Some(left)) => Some(self.join(&left, zero, level)),
                 (None, None) => None,
             };
         }
