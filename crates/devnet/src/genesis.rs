@@ -90,11 +90,16 @@ fn constant(chain_id: u64, fork: Hardfork) -> ChainSpec {
 
 /// Refuses what needs EXECUTE on a chain from before the merge, and a witness on one from before Cancun.
 fn check_fork(config: &Config) -> Result<(), DevnetError> {
+    const UNVERIFIED: &str = "no block from before Cancun is verified from a witness";
     // A genesis file says itself which rules hold when.
-    if matches!(config.origin, Origin::Genesis { .. }) {
+    if let Origin::Genesis { genesis, .. } = &config.origin {
+        if config.verify_blocks && genesis.config.cancun_time.is_none() {
+            let reason = format!("{UNVERIFIED}, and the genesis file has no cancunTime");
+            return Err(DevnetError::Flag { flag: "--verify-blocks", reason });
+        }
         return Ok(());
     }
-    let witness = (Hardfork::Cancun, "no block from before Cancun is verified from a witness");
+    let witness = (Hardfork::Cancun, UNVERIFIED);
     let execute = (Hardfork::Paris, "before the merge there is no EXECUTE");
     let asked = [
         ("--verify-blocks", config.verify_blocks, witness),

@@ -163,3 +163,26 @@ fn execute_takes_nothing_there_and_what_needs_it_or_a_witness_is_refused_at_the_
     }
     start(|_| {}, Hardfork::GrayGlacier).unwrap();
 }
+
+#[test]
+fn verification_is_refused_for_a_genesis_that_never_comes_to_cancun() {
+    let start = |cancun: Option<u64>| {
+        let mut genesis = alloy_genesis::Genesis::default();
+        genesis.config.chain_id = 1;
+        genesis.config.terminal_total_difficulty = Some(Default::default());
+        genesis.config.shanghai_time = Some(0);
+        genesis.config.cancun_time = cancun;
+        let origin = enshrine_devnet::Origin::Genesis { genesis: genesis.into(), blocks: None };
+        let with = |config: &mut Config| {
+            config.verify_blocks = true;
+            config.origin = origin;
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(Devnet::builder().with(with).spawn()).map(|devnet| devnet.chain_id())
+    };
+    let error = start(None).unwrap_err().to_string();
+    assert!(error.contains("--verify-blocks") && error.contains("cancunTime"), "{error}");
+    assert_eq!(start(Some(0)).unwrap(), 1);
+    // The blocks before it are verified by execution alone, as those of any chain before that fork.
+    assert_eq!(start(Some(u64::MAX)).unwrap(), 1);
+}

@@ -1,0 +1,190 @@
+//! What the flags come to.
+
+use super::*;
+use crate::Traces;
+use clap::Parser;
+
+#[derive(Debug, Parser)]
+struct Command {
+    #[command(flatten)]
+    devnet: DevnetArgs,
+}
+
+fn parse(flags: &str) -> Result<Config, String> {
+    let words = std::iter::once("devnet").chain(flags.split_whitespace());
+    let command = Command::try_parse_from(words).map_err(|error| error.to_string())?;
+    command.devnet.config().map_err(|error| error.to_string())
+}
+
+#[test]
+fn no_flags_make_the_default() {
+    let (said, default) = (parse("").unwrap(), Config::default());
+    assert_eq!(format!("{said:?}"), format!("{default:?}"));
+}
+
+#[test]
+fn each_way_of_mining_has_its_flags() {
+    let second = Duration::from_secs(1);
+    assert_eq!(parse("-b 1").unwrap().mining, Mining::Interval(second));
+    assert_eq!(parse("-b 1 --mixed-mining").unwrap().mining, Mining::Mixed(second));
+    assert_eq!(parse("--no-mining").unwrap().mining, Mining::Manual);
+    assert!(parse("--no-mining -b 1").is_err());
+    assert!(parse("-b 0").is_err());
+}
+
+#[test]
+fn anvils_other_spellings_are_understood() {
+    let config = parse("--silent --base-fee 7 --auto-unlock --hardfork PRAGUE --ipc").unwrap();
+    assert_eq!((config.base_fee, config.hardfork), (7, Hardfork::Prague));
+    assert!(config.auto_impersonate);
+    assert_eq!(config.server.ipc, Some(DEFAULT_IPC.into()));
+    assert_eq!(parse("--hardfork latest").unwrap().hardfork, Hardfork::default());
+}
+
+#[test]
+fn flags_win_over_the_file_of_a_genesis() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("genesis.json");
+    let genesis = Genesis { gas_limit: 73, number: Some(1), ..Genesis::default() };
+    std::fs::write(&file, serde_json::to_string(&genesis).unwrap()).unwrap();
+    let read = |flags: &str| {
+        let config = parse(&format!("--init {} {flags}", file.display())).unwrap();
+        let Origin::Genesis { genesis, .. } = config.origin else { panic!("no genesis") };
+        (genesis.number, genesis.gas_limit, genesis.base_fee_per_gas)
+    };
+    assert_eq!(read(""), (Some(1), 73, None));
+    let given = read("--number 9 --gas-limit 9000000 --base-fee 7");
+    assert_eq!(given, (Some(9), 9_000_000, Some(base_fee_before(7).into())));
+}
+
+#[test]
+fn chains_and_forks_go_by_their_names() {
+    assert_eq!(parse("--chain-id mainnet").unwrap().chain_id, Some(1));
+    assert_eq!(parse("--chain-id 0x7a69").ok().and_then(|it| it.chain_id), None);
+    assert_eq!(parse("--chain-id 31337").unwrap().chain_id, Some(31_337));
+    assert!(parse("--chain-id nowhere").is_err());
+    assert!(parse("--fork-url http://localhost:1 --load-state state.json").is_ok());
+    let words = parse("--fork-url http://localhost:1 --init genesis.json").unwrap_err();
+    assert!(words.contains("--init") && words.contains("leave --init out"), "{words}");
+    assert_eq!(parse("--hardfork 0x1101").unwrap().hardfork, Hardfork::Prague);
+    assert!(parse("--hardfork 0x1102").unwrap_err().contains("schema id"));
+    assert_eq!(parse("--hardfork shanghai").unwrap().hardfork, Hardfork::Shanghai);
+    assert_eq!(parse("--hardfork merge").unwrap().hardfork, Hardfork::Paris);
+    assert_eq!(parse("--hardfork london").unwrap().hardfork, Hardfork::London);
+    assert_eq!(parse("--hardfork spuriousdragon").unwrap().hardfork, Hardfork::SpuriousDragon);
+    assert!(parse("--hardfork nonsense").unwrap_err().contains("amsterdam"));
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_with_what_to_use() {
+    for (flags, advice) in [
+        ("--celo", "use anvil"),
+        ("--optimism", "use anvil"),
+        ("--tempo", "use anvil"),
+        ("--network optimism", "use anvil"),
+        ("--memory-limit 1000", "--gas-limit"),
+        (
+            "--fork-url http://x --fork-transaction-hash \
+             0x0000000000000000000000000000000000000000000000000000000000000001",
+            "--fork-block-number",
+        ),
+    ] {
+        let error = parse(flags).unwrap_err();
+        assert!(error.contains(advice), "{flags}: {error}");
+    }
+    assert!(parse("--network ethereum").is_ok());
+}
+
+#[test]
+fn another_node_is_asked_as_the_flags_say() {
+    let flags = "--fork-url http://a@7 --rpc-url http://b --retries 2 --timeout 300 \
+                 --fork-retry-backoff 10 --no-rate-limit --fork-chain-id sepolia \
+                 --fork-header A:b --gas-limit 40000000 --base-fee 77";
+    let Origin::Fork(fork) = parse(flags).unwrap().origin else { panic!("it is no fork") };
+    let expected = Fork {
+        more_urls: vec!["http://b".to_owned()],
+        chain_id: Some(11_155_111),
+        headers: vec![("A".to_owned(), "b".to_owned())],
+        timeout: Duration::from_millis(300),
+        retries: 2,
+        backoff: Duration::from_millis(10),
+        units_per_second: None,
+        gas_limit: Some(40_000_000),
+        base_fee: Some(77),
+        cache: fork.cache.clone(),
+        ..Fork::at("http://a@7", None)
+    };
+    assert_eq!(fork, expected);
+    let Origin::Fork(fork) = parse("-f http://a").unwrap().origin else { panic!("no fork") };
+    let default = Fork { cache: fork.cache.clone(), ..Fork::at("http://a", None) };
+    assert_eq!(fork, default, "what is not said is as anvil has it");
+    for flags in ["-f http://a --no-storage-caching", "-f http://127.0.0.1:1", "-f localhost:1"] {
+        let Origin::Fork(fork) = parse(flags).unwrap().origin else { panic!("no fork") };
+        assert_eq!(fork.cache, None, "{flags}");
+    }
+}
+
+#[test]
+fn another_node_is_named_by_an_address_and_not_by_an_alias() {
+    for alias in ["mynet", "mynet@7", "main-net"] {
+        let words = parse(&format!("--fork-url {alias}")).unwrap_err();
+        assert!(words.contains("aliases of foundry.toml are not read"), "{alias}: {words}");
+    }
+    for address in ["localhost", "localhost@7", "mynet:8545", "my.net", "http://mynet@7"] {
+        let Origin::Fork(fork) = parse(&format!("--fork-url {address}")).unwrap().origin else {
+            panic!("no fork")
+        };
+        assert_eq!(fork.url, address);
+    }
+}
+
+#[test]
+fn a_state_is_loaded_from_its_file_or_folder_if_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.json");
+    let to_load = |path: &std::path::Path| {
+        let words = ["devnet".as_ref(), "--state".as_ref(), path.as_os_str()];
+        let args = Command::try_parse_from(words).unwrap().devnet;
+        assert_eq!(args.state_to_dump().map(PathBuf::as_path), Some(path));
+        args.state_to_load().cloned()
+    };
+    assert_eq!((to_load(folder.path()), to_load(&file)), (None, None));
+    std::fs::write(&file, "{}").unwrap();
+    assert_eq!(to_load(folder.path()).as_deref(), Some(folder.path()));
+    assert_eq!(to_load(&file), Some(file));
+}
+
+#[test]
+fn each_step_of_verbosity_tells_more_traces() {
+    let traces = |flags| parse(flags).unwrap().traces;
+    assert_eq!(traces("-vv"), Traces::None);
+    assert_eq!(traces("-vvv"), Traces::Failures);
+    assert_eq!(traces("-vvvv"), Traces::All);
+    assert_eq!(traces("--print-traces"), Traces::All);
+    assert_eq!(traces("-vvvvv"), Traces::Storage);
+}
+
+#[test]
+fn the_values_of_execute_are_read_and_nonsense_is_not() {
+    assert!(parse("--execute-schema 0x1501,1201 --execute-gas 5,16").is_ok());
+    let named = parse("--execute-schema amsterdam,0x1101,Bpo1").unwrap();
+    let [amsterdam, prague, bpo1] = &named.execute_forks[..] else { panic!("{named:?}") };
+    let expected = (&ProtocolFork::Amsterdam, &ProtocolFork::Prague, &ProtocolFork::Bpo1);
+    assert_eq!((amsterdam, prague, bpo1), expected);
+    assert_eq!(parse("").unwrap().execute_gas, GasSchedule::DEFAULT);
+    for (name, schedule) in GasSchedule::NAMED {
+        assert_eq!(parse(&format!("--execute-gas {name}")).unwrap().execute_gas, schedule);
+    }
+    assert_eq!(parse("--execute-gas 5+4+3+2").unwrap().execute_gas.to_string(), "5+4+3+2");
+    assert!(parse("--execute-schema 0x15010").is_err());
+    for early in ["shanghai", "paris", "0x0e01", "osaka,shanghai"] {
+        let words = parse(&format!("--execute-schema {early}")).unwrap_err();
+        assert!(words.contains("EXECUTE takes blocks of cancun, prague"), "{early}: {words}");
+    }
+    assert_eq!(parse("--execute-schema cancun").unwrap().execute_forks, [ProtocolFork::Cancun]);
+    assert!(parse("--execute-market").unwrap().execute_market);
+    assert!(!parse("").unwrap().execute_market);
+    assert!(parse("--execute-market --no-execute").is_err());
+    assert!(parse("--execute-gas 5").is_err());
+    assert!(parse("--gas-limit 4999").unwrap_err().contains("--gas-limit"));
+}
