@@ -64,3 +64,34 @@ fn what_l1_lets_a_transaction_have_is_never_less_than_on_mainnet() {
         assert!(!succeeded && said.contains(expected), "{flags:?}: {said}");
     }
 }
+
+#[test]
+fn a_value_of_another_kind_is_named_with_the_place_where_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.toml");
+    let file = path.display().to_string();
+    let command = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_enshrine"));
+        command.args(["node", "--print-config", "--config", &file]);
+        command
+    };
+    let said = |command: &mut Command| {
+        let output = command.output().expect("runs");
+        let said = [&output.stdout[..], &output.stderr[..]].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    fs::write(&path, "http_port = \"high\"").unwrap();
+    let (succeeded, text) = said(&mut command());
+    assert!(!succeeded && text.contains(&file) && text.contains("http_port"), "{text}");
+    fs::write(&path, "http_prot = 1").unwrap();
+    let (succeeded, text) = said(&mut command());
+    assert!(!succeeded && text.contains(&file) && text.contains("http_prot"), "{text}");
+
+    fs::write(&path, "http_port = 1").unwrap();
+    let (succeeded, text) = said(command().env("ENSHRINE_HTTP_PORT", "high"));
+    assert!(!succeeded && text.contains("ENSHRINE_HTTP_PORT") && !text.contains(&file), "{text}");
+    let (succeeded, text) = said(command().env("ENSHRINE_HTTP_PORT", "2"));
+    assert!(succeeded && text.contains("http_port = 2"), "{text}");
+    let (succeeded, text) = said(&mut command());
+    assert!(succeeded && text.contains("http_port = 1"), "{text}");
+}

@@ -9,7 +9,7 @@ use ::rollup::{
 use alloy_primitives::{Address, B256};
 use clap::{Args, ValueEnum};
 use engine::JwtSecret;
-use eyre::{Result, WrapErr as _, bail, ensure, eyre};
+use eyre::{Report, Result, WrapErr as _, bail, ensure, eyre};
 use rpc::ServerConfig;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -197,14 +197,26 @@ impl Arguments {
             Some(path) => {
                 let text = fs::read_to_string(path)
                     .wrap_err_with(|| format!("cannot read {}", path.display()))?;
-                text.parse::<toml::Table>().wrap_err_with(|| path.display().to_string())?
+                let values = text.parse::<toml::Table>().map_err(Report::new);
+                values.and_then(checked).wrap_err_with(|| path.display().to_string())?
             }
             None => toml::Table::new(),
         };
-        all.extend(from_environment());
+        for (name, value) in from_environment() {
+            let variable = format!("{PREFIX}{}", name.to_uppercase());
+            let value = checked([(name, value)].into_iter().collect()).wrap_err(variable)?;
+            all.extend(value);
+        }
         all.extend(flags);
         all.try_into().wrap_err("the configuration")
     }
+}
+
+/// The table, if all of it are values of the configuration: so that whoever is told of another one is told
+/// where it stands, too.
+fn checked(table: toml::Table) -> Result<toml::Table> {
+    let _: Values = table.clone().try_into()?;
+    Ok(table)
 }
 
 /// The values in the environment. Numbers are numbers there too.
