@@ -7,16 +7,14 @@ import {Capacity} from "../contracts/libraries/Capacity.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {Rlp} from "../contracts/libraries/Rlp.sol";
 import {Messages} from "../contracts/messaging/Messages.sol";
-import {Chain} from "./Chain.sol";
+import {OpenSequencing} from "../contracts/sequencing/OpenSequencing.sol";
+import {TomlValues} from "./TomlValues.sol";
 
 /// @title What the values of a configuration file have to be
 /// @notice The constructors of the contracts refuse the same, but say neither which line of the file is
 /// wrong nor what it has to be. `test/deployment/PlanChecks.t.sol` holds both against one another. What the
 /// constructors take and nobody can mean is refused here alone.
-abstract contract PlanChecks is Chain {
-    /// @notice A value of the file is none that a rollup can have.
-    error ValueInvalid(string field, string value, string rule);
-
+abstract contract PlanChecks is TomlValues {
     /// @dev What stands in the example, in place of a header.
     bytes private constant PLACEHOLDER = hex"c0";
 
@@ -45,18 +43,6 @@ abstract contract PlanChecks is Chain {
     /// @dev Seconds for which the checkpoints of a queue last, if each L1 block takes one.
     uint256 private constant RING = 8191 * 12;
 
-    /// @dev A number of the file that fits into 64 bits.
-    function _u64(string memory toml, string memory key) internal pure returns (uint64) {
-        try vm.parseTomlUint(toml, key) returns (uint256 value) {
-            _require(value <= type(uint64).max, key, value, "below 2^64");
-            // Just checked.
-            // forge-lint: disable-next-line(unsafe-typecast)
-            return uint64(value);
-        } catch {
-            revert ValueInvalid(_name(key), _text(toml, key), "a whole number below 2^64");
-        }
-    }
-
     /// @dev The chain id of the L2.
     function _chainId(string memory toml) internal pure returns (uint64 id) {
         string memory key = ".l2.chain_id";
@@ -73,17 +59,6 @@ abstract contract PlanChecks is Chain {
         _require(value <= MOST_PERCENT, key, value, rule);
     }
 
-    /// @dev An account of the file.
-    function _account(string memory toml, string memory key) internal pure returns (address) {
-        try vm.parseTomlAddress(toml, key) returns (address account) {
-            return account;
-        } catch {
-            revert ValueInvalid(
-                _name(key), _text(toml, key), "an address: 0x and 40 hexadecimal digits"
-            );
-        }
-    }
-
     /// @dev The sequencers that take turns.
     function _members(string memory toml) internal pure returns (address[] memory members) {
         string memory field = "sequencing.members";
@@ -91,13 +66,37 @@ abstract contract PlanChecks is Chain {
         try vm.parseTomlAddressArray(toml, ".sequencing.members") returns (address[] memory list) {
             members = list;
         } catch {
-            revert ValueInvalid(field, "a value of another kind, or none", rule);
+            revert ValueInvalid(field, OTHER_KIND, rule);
         }
         if (members.length == 0) revert ValueInvalid(field, "an empty list", rule);
         for (uint256 i = 0; i < members.length; ++i) {
             if (members[i] != address(0)) continue;
             revert ValueInvalid(field, vm.toString(members[i]), rule);
         }
+    }
+
+    /// @dev Where the fees of blocks go if anyone may advance, and the account that gets all of them, which
+    /// is somebody if and only if that is where they go.
+    function _fees(string memory toml)
+        internal
+        pure
+        returns (OpenSequencing.Fees fees, address recipient)
+    {
+        string memory key = ".sequencing.fees";
+        uint64 value = _u64(toml, key);
+        uint64 most = uint64(type(OpenSequencing.Fees).max);
+        string memory rule = "0 (as the builder says), 1 (to the caller) or 2 (to the recipient)";
+        _require(value <= most, key, value, rule);
+        fees = OpenSequencing.Fees(value);
+        key = ".sequencing.fee_recipient";
+        recipient = _account(toml, key);
+        bool isFixed = fees == OpenSequencing.Fees.Fixed;
+        if (isFixed == (recipient != address(0))) return (fees, recipient);
+        revert ValueInvalid(
+            _name(key),
+            vm.toString(recipient),
+            isFixed ? "the account that gets the fees" : "zero, unless sequencing.fees is 2"
+        );
     }
 
     /// @dev Schema of the first blocks, by the name of their fork or by its number.
@@ -124,11 +123,25 @@ abstract contract PlanChecks is Chain {
                 schemas[i] = _known(key, vm.toString(numbers[i]), numbers[i]);
             }
         } catch {
-            string[] memory names = vm.parseTomlStringArray(toml, key);
+            return _schemasOf(toml, key);
+        }
+    }
+
+    /// @dev Schemas by the names of their forks.
+    function _schemasOf(string memory toml, string memory key)
+        private
+        pure
+        returns (uint16[] memory schemas)
+    {
+        try vm.parseTomlStringArray(toml, key) returns (string[] memory names) {
             schemas = new uint16[](names.length);
             for (uint256 i = 0; i < names.length; ++i) {
                 schemas[i] = _known(key, names[i], _schemaOf(names[i]));
             }
+        } catch {
+            revert ValueInvalid(
+                _name(key), _text(toml, key), string.concat("a list, each of it ", FORK_RULE)
+            );
         }
     }
 
@@ -162,21 +175,19 @@ abstract contract PlanChecks is Chain {
         return ["prague", "osaka", "bpo1", "bpo2", "amsterdam"];
     }
 
-    /// @dev What the file has there, as far as it is text.
-    function _text(string memory toml, string memory key) private pure returns (string memory) {
-        try vm.parseTomlString(toml, key) returns (string memory text) {
-            return text;
-        } catch {
-            return "a value of another kind, or none";
-        }
-    }
-
     /// @dev RLP of the header of the first block.
     function _header(string memory toml) internal pure returns (bytes memory header) {
-        header = vm.parseTomlBytes(toml, ".l2.genesis.header");
+        string memory key = ".l2.genesis.header";
+        try vm.parseTomlBytes(toml, key) returns (bytes memory value) {
+            header = value;
+        } catch {
+            revert ValueInvalid(
+                _name(key), _text(toml, key), string.concat(HEADER_RULE, "this is no hexadecimal")
+            );
+        }
         if (keccak256(header) != keccak256(PLACEHOLDER)) return header;
         revert ValueInvalid(
-            "l2.genesis.header",
+            _name(key),
             vm.toString(header),
             string.concat(HEADER_RULE, "this is the placeholder of the example")
         );
@@ -365,18 +376,5 @@ abstract contract PlanChecks is Chain {
             vm.toString(value + others)
         );
         _require(value + others <= most, key, value, rule);
-    }
-
-    function _require(bool ok, string memory key, uint256 value, string memory rule) private pure {
-        if (!ok) revert ValueInvalid(_name(key), vm.toString(value), rule);
-    }
-
-    /// @dev A key without the dot in front.
-    function _name(string memory key) private pure returns (string memory) {
-        bytes memory name = new bytes(bytes(key).length - 1);
-        for (uint256 i = 0; i < name.length; ++i) {
-            name[i] = bytes(key)[i + 1];
-        }
-        return string(name);
     }
 }

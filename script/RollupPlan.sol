@@ -2,7 +2,6 @@
 pragma solidity ^0.8.28;
 
 import {CREATE3} from "solady/utils/CREATE3.sol";
-import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {NativeRollup} from "../contracts/NativeRollup.sol";
 import {L1TokenBridge} from "../contracts/bridge/L1TokenBridge.sol";
 import {L2TokenBridge} from "../contracts/bridge/L2TokenBridge.sol";
@@ -83,18 +82,18 @@ abstract contract RollupPlan is PlanChecks {
     function parse(string memory toml, address deployer) public returns (Plan memory plan) {
         plan.deployer = deployer;
         plan.chainId = _chainId(toml);
-        plan.file = vm.parseTomlString(toml, ".deployment.file");
+        plan.file = _string(toml, ".deployment.file");
         plan.owner = _account(toml, ".rollup.owner");
-        string memory salt = vm.parseTomlString(toml, ".deployment.salt");
+        string memory salt = _string(toml, ".deployment.salt");
         plan.rollup = _at(deployer, salt, "rollup");
         plan.messageQueue = _at(deployer, salt, "message queue");
         plan.forced = _at(deployer, salt, "forced");
-        if (vm.parseTomlBool(toml, ".bridge.enabled")) {
+        if (_bool(toml, ".bridge.enabled")) {
             plan.l1Bridge = _at(deployer, salt, "bridge");
             plan.l2Bridge = l2BridgeOf(plan.l1Bridge);
         }
         if (vm.keyExistsToml(toml, ".l2.genesis.file")) {
-            plan.genesisFile = vm.parseTomlString(toml, ".l2.genesis.file");
+            plan.genesisFile = _string(toml, ".l2.genesis.file");
         }
         _requireDelays(toml);
         plan.genesisHeader = _header(toml);
@@ -211,23 +210,21 @@ abstract contract RollupPlan is PlanChecks {
             now_.gasLimit = _u64(toml, ".in_force.gas_limit");
         }
         uint16[] memory schemas = _schemas(toml, ".in_force.fork_schemas");
-        uint256[] memory times = _numbers(toml, ".in_force.fork_times");
+        uint64[] memory times = _u64s(toml, ".in_force.fork_times");
         if (schemas.length != times.length) revert ForksIncomplete(schemas.length, times.length);
         now_.forks = new INativeRollup.Fork[](1 + schemas.length);
         now_.forks[0] = INativeRollup.Fork(_schema(toml), plan.genesis.timestamp);
         for (uint256 i = 0; i < schemas.length; ++i) {
-            now_.forks[i + 1] = INativeRollup.Fork(schemas[i], SafeCastLib.toUint64(times[i]));
+            now_.forks[i + 1] = INativeRollup.Fork(schemas[i], times[i]);
         }
     }
 
     /// @dev Init code of the policy; none if anyone may advance and be paid as the blocks say.
     function _policy(string memory toml) private pure returns (bytes memory) {
-        string memory kind = vm.parseTomlString(toml, ".sequencing.policy");
+        string memory kind = _string(toml, ".sequencing.policy");
         if (_is(kind, "none")) return "";
         if (_is(kind, "open")) {
-            OpenSequencing.Fees fees =
-                OpenSequencing.Fees(vm.parseTomlUint(toml, ".sequencing.fees"));
-            address recipient = _account(toml, ".sequencing.fee_recipient");
+            (OpenSequencing.Fees fees, address recipient) = _fees(toml);
             return abi.encodePacked(type(OpenSequencing).creationCode, abi.encode(fees, recipient));
         }
         bool isPermissioned = _is(kind, "permissioned");
@@ -271,14 +268,5 @@ abstract contract RollupPlan is PlanChecks {
 
     function _is(string memory a, string memory b) private pure returns (bool) {
         return keccak256(bytes(a)) == keccak256(bytes(b));
-    }
-
-    /// @dev A list that may be missing.
-    function _numbers(string memory toml, string memory key)
-        private
-        view
-        returns (uint256[] memory)
-    {
-        return vm.keyExistsToml(toml, key) ? vm.parseTomlUintArray(toml, key) : new uint256[](0);
     }
 }

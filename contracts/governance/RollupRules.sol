@@ -398,8 +398,9 @@ abstract contract RollupRules is RollupState {
         if (got < least) revert DelaysInconsistent(got, least);
     }
 
-    /// @dev A block with this gas limit, and L1, can hold the largest message, all the relays that can be
-    /// demanded, and the largest forced transaction. Their bytes fit by construction, see `Capacity`.
+    /// @dev A block with this gas limit can hold the largest message, all the relays that can be demanded,
+    /// and the largest forced transaction. L1 carries what can be demanded by construction, see `Capacity`:
+    /// a message with more data than that is parked.
     function _requireCapacity(uint256 gasLimit, address messageQueue, address forced) private view {
         if (gasLimit < MIN_GAS_LIMIT) revert ChangeInvalid(Change.GasLimit, gasLimit);
         IL1MessageQueue queue = IL1MessageQueue(messageQueue);

@@ -143,6 +143,108 @@ contract PlanChecksTest is RollupParts {
         );
     }
 
+    function test_text_and_truth_of_another_kind_are_named() public {
+        string memory other = "a value of another kind, or none";
+        string memory rule = "text in quotation marks";
+        string memory line = "file = \"deployments/my-rollup.json\"";
+        expectRefused(line, "file = [1]", "deployment.file", other, rule);
+        line = "salt = \"my rollup\"";
+        expectRefused(line, "# salt", "deployment.salt", other, rule);
+        line = "policy = \"none\"";
+        expectRefused(line, "policy = []", "sequencing.policy", other, rule);
+        line = "# file = \"deployments/my-genesis.json\"";
+        expectRefused(line, "file = [1]", "l2.genesis.file", other, rule);
+        planner.parse(
+            fileWith(line, "file = \"deployments/my-genesis.json\""), address(planner)
+        );
+
+        line = "enabled = true";
+        expectRefused(line, "enabled = \"yes\"", "bridge.enabled", "yes", "true or false");
+        RollupPlan.Plan memory plan =
+            planner.parse(fileWith(line, "enabled = false"), address(planner));
+        assertEq(plan.l1Bridge, address(0));
+    }
+
+    function test_a_header_that_is_no_hexadecimal_is_named() public {
+        string memory text = vm.readFile("script/rollup.example.toml");
+        text = vm.replace(text, "0xc0", "header");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                PlanChecks.ValueInvalid.selector,
+                "l2.genesis.header",
+                "header",
+                "RLP of the header of your L2's first block, as `enshrine genesis` prints it; this is no hexadecimal"
+            )
+        );
+        planner.parse(text, address(planner));
+    }
+
+    function test_later_forks_are_lists_of_schemas_and_times() public {
+        string memory line = "enabled = true";
+        string memory part = "enabled = true\n[in_force]\nfork_schemas = ";
+        string memory times = "\nfork_times = [1800000000]";
+        expectRefused(
+            line,
+            string.concat(part, "true", times),
+            "in_force.fork_schemas",
+            "true",
+            "a list, each of it a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id"
+        );
+        part = string.concat(part, "[\"amsterdam\"]\nfork_times = ");
+        string memory rule = "a list of whole numbers below 2^64";
+        string memory field = "in_force.fork_times";
+        expectRefused(line, string.concat(part, "[\"soon\"]"), field, "a value of another kind, or none", rule);
+        expectRefused(line, string.concat(part, "\"soon\""), field, "soon", rule);
+        string memory large = "18446744073709551616";
+        expectRefused(
+            line,
+            string.concat(part, "[\"", large, "\"]"),
+            field,
+            large,
+            "below 2^64 each"
+        );
+        string memory last = string.concat(part, "[\"18446744073709551615\"]");
+        RollupPlan.Plan memory plan = planner.parse(fileWith(line, last), address(planner));
+        assertEq(plan.inForce.forks.length, 2);
+        assertEq(plan.inForce.forks[1].from, type(uint64).max);
+    }
+
+    function test_fees_go_where_there_is_one_of_three_and_a_recipient_is_named_for_the_last() public {
+        string memory line = "policy = \"none\"";
+        string memory part = "policy = \"open\"\nfee_recipient = \"";
+        string memory nobody = string.concat(vm.toString(address(0)), "\"\nfees = ");
+        string memory someone = string.concat(vm.toString(address(1)), "\"\nfees = ");
+        nobody = string.concat(part, nobody);
+        someone = string.concat(part, someone);
+        expectRefused(
+            line,
+            string.concat(someone, "3"),
+            "sequencing.fees",
+            "3",
+            "0 (as the builder says), 1 (to the caller) or 2 (to the recipient)"
+        );
+        string memory field = "sequencing.fee_recipient";
+        expectRefused(
+            line,
+            string.concat(nobody, "2"),
+            field,
+            vm.toString(address(0)),
+            "the account that gets the fees"
+        );
+        planner.parse(fileWith(line, string.concat(someone, "2")), address(planner));
+        for (uint256 fees = 0; fees < 2; ++fees) {
+            string memory number = vm.toString(fees);
+            expectRefused(
+                line,
+                string.concat(someone, number),
+                field,
+                vm.toString(address(1)),
+                "zero, unless sequencing.fees is 2"
+            );
+            planner.parse(fileWith(line, string.concat(nobody, number)), address(planner));
+        }
+    }
+
     function test_a_sequencer_that_is_nobody_is_refused() public {
         string memory policy = "policy = \"permissioned\"\ntimeout = 5400\n"
             "fee_recipient = \"0x0000000000000000000000000000000000000000\"\nsequencer = ";

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Chain} from "./Chain.sol";
+
+/// @title Values of a configuration file, each of its kind
+/// @notice The cheatcodes that parse TOML say that a value is of another kind, but neither of which line nor
+/// what it has to be. Keys are written with a dot in front.
+abstract contract TomlValues is Chain {
+    /// @notice A value of the file is none that a rollup can have.
+    error ValueInvalid(string field, string value, string rule);
+
+    string internal constant OTHER_KIND = "a value of another kind, or none";
+
+    /// @dev Text.
+    function _string(string memory toml, string memory key) internal pure returns (string memory) {
+        try vm.parseTomlString(toml, key) returns (string memory text) {
+            return text;
+        } catch {
+            revert ValueInvalid(_name(key), OTHER_KIND, "text in quotation marks");
+        }
+    }
+
+    /// @dev Yes or no.
+    function _bool(string memory toml, string memory key) internal pure returns (bool) {
+        try vm.parseTomlBool(toml, key) returns (bool value) {
+            return value;
+        } catch {
+            revert ValueInvalid(_name(key), _text(toml, key), "true or false");
+        }
+    }
+
+    /// @dev A number that fits into 64 bits.
+    function _u64(string memory toml, string memory key) internal pure returns (uint64) {
+        try vm.parseTomlUint(toml, key) returns (uint256 value) {
+            _require(value <= type(uint64).max, key, value, "below 2^64");
+            // Just checked.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            return uint64(value);
+        } catch {
+            revert ValueInvalid(_name(key), _text(toml, key), "a whole number below 2^64");
+        }
+    }
+
+    /// @dev A list of numbers that fit into 64 bits; none if the file has none.
+    function _u64s(string memory toml, string memory key)
+        internal
+        view
+        returns (uint64[] memory values)
+    {
+        if (!vm.keyExistsToml(toml, key)) return values;
+        try vm.parseTomlUintArray(toml, key) returns (uint256[] memory numbers) {
+            values = new uint64[](numbers.length);
+            for (uint256 i = 0; i < numbers.length; ++i) {
+                _require(numbers[i] <= type(uint64).max, key, numbers[i], "below 2^64 each");
+                // Just checked.
+                // forge-lint: disable-next-line(unsafe-typecast)
+                values[i] = uint64(numbers[i]);
+            }
+        } catch {
+            revert ValueInvalid(
+                _name(key), _text(toml, key), "a list of whole numbers below 2^64"
+            );
+        }
+    }
+
+    /// @dev An account.
+    function _account(string memory toml, string memory key) internal pure returns (address) {
+        try vm.parseTomlAddress(toml, key) returns (address account) {
+            return account;
+        } catch {
+            revert ValueInvalid(
+                _name(key), _text(toml, key), "an address: 0x and 40 hexadecimal digits"
+            );
+        }
+    }
+
+    /// @dev What the file has there, as far as it is text.
+    function _text(string memory toml, string memory key) internal pure returns (string memory) {
+        try vm.parseTomlString(toml, key) returns (string memory text) {
+            return text;
+        } catch {
+            return OTHER_KIND;
+        }
+    }
+
+    /// @dev Holds a number to a rule.
+    function _require(bool ok, string memory key, uint256 value, string memory rule) internal pure {
+        if (!ok) revert ValueInvalid(_name(key), vm.toString(value), rule);
+    }
+
+    /// @dev A key without the dot in front.
+    function _name(string memory key) internal pure returns (string memory) {
+        bytes memory name = new bytes(bytes(key).length - 1);
+        for (uint256 i = 0; i < name.length; ++i) {
+            name[i] = bytes(key)[i + 1];
+        }
+        return string(name);
+    }
+}
