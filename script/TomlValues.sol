@@ -58,9 +58,7 @@ abstract contract TomlValues is Chain {
                 values[i] = uint64(numbers[i]);
             }
         } catch {
-            revert ValueInvalid(
-                _name(key), _text(toml, key), "a list of whole numbers below 2^64"
-            );
+            revert ValueInvalid(_name(key), _text(toml, key), "a list of whole numbers below 2^64");
         }
     }
 

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
-import {PlanChecks} from "../../script/PlanChecks.sol";
+import {TomlValues} from "../../script/TomlValues.sol";
 import {RollupPlan} from "../../script/RollupPlan.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
@@ -72,7 +72,7 @@ contract PlanChecksTest is RollupParts {
     ) private {
         string memory text = fileWith(from, to);
         vm.expectRevert(
-            abi.encodeWithSelector(PlanChecks.ValueInvalid.selector, field, value, rule)
+            abi.encodeWithSelector(TomlValues.ValueInvalid.selector, field, value, rule)
         );
         planner.parse(text, address(planner));
     }
@@ -81,7 +81,7 @@ contract PlanChecksTest is RollupParts {
         string memory text = vm.readFile("script/rollup.example.toml");
         vm.expectRevert(
             abi.encodeWithSelector(
-                PlanChecks.ValueInvalid.selector,
+                TomlValues.ValueInvalid.selector,
                 "l2.genesis.header",
                 "0xc0",
                 "RLP of the header of your L2's first block, as `enshrine genesis` prints it; this is the placeholder of the example"
@@ -154,9 +154,7 @@ contract PlanChecksTest is RollupParts {
         expectRefused(line, "policy = []", "sequencing.policy", other, rule);
         line = "# file = \"deployments/my-genesis.json\"";
         expectRefused(line, "file = [1]", "l2.genesis.file", other, rule);
-        planner.parse(
-            fileWith(line, "file = \"deployments/my-genesis.json\""), address(planner)
-        );
+        planner.parse(fileWith(line, "file = \"deployments/my-genesis.json\""), address(planner));
 
         line = "enabled = true";
         expectRefused(line, "enabled = \"yes\"", "bridge.enabled", "yes", "true or false");
@@ -170,7 +168,7 @@ contract PlanChecksTest is RollupParts {
         text = vm.replace(text, "0xc0", "header");
         vm.expectRevert(
             abi.encodeWithSelector(
-                PlanChecks.ValueInvalid.selector,
+                TomlValues.ValueInvalid.selector,
                 "l2.genesis.header",
                 "header",
                 "RLP of the header of your L2's first block, as `enshrine genesis` prints it; this is no hexadecimal"
@@ -193,15 +191,13 @@ contract PlanChecksTest is RollupParts {
         part = string.concat(part, "[\"amsterdam\"]\nfork_times = ");
         string memory rule = "a list of whole numbers below 2^64";
         string memory field = "in_force.fork_times";
-        expectRefused(line, string.concat(part, "[\"soon\"]"), field, "a value of another kind, or none", rule);
+        expectRefused(
+            line, string.concat(part, "[\"soon\"]"), field, "a value of another kind, or none", rule
+        );
         expectRefused(line, string.concat(part, "\"soon\""), field, "soon", rule);
         string memory large = "18446744073709551616";
         expectRefused(
-            line,
-            string.concat(part, "[\"", large, "\"]"),
-            field,
-            large,
-            "below 2^64 each"
+            line, string.concat(part, "[\"", large, "\"]"), field, large, "below 2^64 each"
         );
         string memory last = string.concat(part, "[\"18446744073709551615\"]");
         RollupPlan.Plan memory plan = planner.parse(fileWith(line, last), address(planner));
@@ -209,7 +205,9 @@ contract PlanChecksTest is RollupParts {
         assertEq(plan.inForce.forks[1].from, type(uint64).max);
     }
 
-    function test_fees_go_where_there_is_one_of_three_and_a_recipient_is_named_for_the_last() public {
+    function test_fees_go_where_there_is_one_of_three_and_a_recipient_is_named_for_the_last()
+        public
+    {
         string memory line = "policy = \"none\"";
         string memory part = "policy = \"open\"\nfee_recipient = \"";
         string memory nobody = string.concat(vm.toString(address(0)), "\"\nfees = ");
@@ -316,7 +314,7 @@ contract PlanChecksTest is RollupParts {
         text = vm.replace(text, "0xc0", vm.toString(header));
         vm.expectRevert(
             abi.encodeWithSelector(
-                PlanChecks.ValueInvalid.selector,
+                TomlValues.ValueInvalid.selector,
                 "l2.genesis.header",
                 value,
                 string.concat(
@@ -388,7 +386,7 @@ contract PlanChecksTest is RollupParts {
         string memory text = file();
         vm.expectRevert(
             abi.encodeWithSelector(
-                PlanChecks.ValueInvalid.selector,
+                TomlValues.ValueInvalid.selector,
                 "l2.genesis.header",
                 "of a block at the time 1700000001",
                 "that of a block no later than L1, which is at 1700000000"
@@ -540,7 +538,7 @@ contract PlanChecksTest is RollupParts {
         string memory text = file();
         vm.expectRevert(
             abi.encodeWithSelector(
-                PlanChecks.ValueInvalid.selector,
+                TomlValues.ValueInvalid.selector,
                 "l2.genesis.header",
                 string.concat("of a block with a gas limit of ", vm.toString(bad)),
                 "that of a block with a gas limit from 3000000, which relays may take, to 4294967295"
@@ -560,7 +558,7 @@ contract PlanChecksTest is RollupParts {
         text = vm.replace(text, "expiry = 172800", "expiry = 187199");
         vm.expectRevert(
             abi.encodeWithSelector(
-                PlanChecks.ValueInvalid.selector,
+                TomlValues.ValueInvalid.selector,
                 "forced.expiry",
                 "187199",
                 "at least 187200: twice rollup.max_lag and rollup.open_after together"

@@ -7,7 +7,7 @@ import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {Chain as ScriptChain} from "../../script/Chain.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
-import {PlanChecks} from "../../script/PlanChecks.sol";
+import {TomlValues} from "../../script/TomlValues.sol";
 import {RollupPlan} from "../../script/RollupPlan.sol";
 import {ForgedQueue, ForgedRollup, Forgery} from "../utils/Forgeries.sol";
 import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
@@ -477,7 +477,7 @@ contract VerifyTest is RollupParts {
             string memory text = withForks(lists[i]);
             vm.expectRevert(
                 abi.encodeWithSelector(
-                    PlanChecks.ValueInvalid.selector,
+                    TomlValues.ValueInvalid.selector,
                     "in_force.fork_schemas",
                     bad[i],
                     "a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id"

@@ -20,9 +20,6 @@ struct Tool {
     package: &'static str,
     version: &'static str,
     program: &'static str,
-    /// How far it is optimized: as far as pays for a program that is built once and then runs for
-    /// seconds.
-    opt_level: &'static str,
     /// Whether it is built with more than what is always in it.
     default_features: bool,
 }
@@ -31,31 +28,19 @@ const DENY: Tool = Tool {
     package: "cargo-deny",
     version: "0.20.2",
     program: "cargo-deny",
-    opt_level: "0",
     default_features: true,
 };
 const MACHETE: Tool = Tool {
     package: "cargo-machete",
     version: "0.9.2",
     program: "cargo-machete",
-    opt_level: "1",
     default_features: true,
 };
-const TYPOS: Tool = Tool {
-    package: "typos-cli",
-    version: "1.52.0",
-    program: "typos",
-    opt_level: "0",
-    default_features: true,
-};
+const TYPOS: Tool =
+    Tool { package: "typos-cli", version: "1.52.0", program: "typos", default_features: true };
 /// Without its server and its search.
-const MDBOOK: Tool = Tool {
-    package: "mdbook",
-    version: "0.5.4",
-    program: "mdbook",
-    opt_level: "0",
-    default_features: false,
-};
+const MDBOOK: Tool =
+    Tool { package: "mdbook", version: "0.5.4", program: "mdbook", default_features: false };
 
 /// Longest wait for the database of advisories, which is a few megabytes.
 const ADVISORIES_DEADLINE: Duration = Duration::from_secs(120);
@@ -132,6 +117,15 @@ fn command(root: &Path, program: &Path) -> Command {
     command
 }
 
+/// Where tools are built, below their folder: what two of them need is compiled once.
+const BUILD: &str = "build";
+
+/// Removes what tools were built from.
+pub(crate) fn tidy(root: &Path) {
+    // There is nothing unless a tool has just been built.
+    let _ = fs::remove_dir_all(root.join("target/tools").join(BUILD));
+}
+
 /// Builds a tool unless it is there; the path of its program.
 fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
     let tools = root.join("target").join("tools");
@@ -142,7 +136,7 @@ fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
     }
     let package = format!("{}@{}", tool.package, tool.version);
     progress_to_stderr(&format!("building {package} into target/tools, once"));
-    let build = tools.join("build");
+    let build = tools.join(BUILD);
     let status = toolchain::cargo()
         .current_dir(root)
         .args(["install", "--locked", "--force", &package])
@@ -151,15 +145,14 @@ fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
         .arg(&tools)
         .arg("--target-dir")
         .arg(&build)
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", tool.opt_level)
+        // It is built once, and then runs for seconds.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "none")
         .status()
         .wrap_err_with(|| format!("cannot run `cargo install {package}`"))?;
     ensure!(status.success(), "`cargo install {package}` failed: {status}");
-    // What a build that was interrupted had done is used by the next; of one that is done nothing is.
-    let _ = fs::remove_dir_all(build);
     Ok(program)
 }
 

@@ -203,7 +203,12 @@ fn run(task: Task) -> eyre::Result<bool> {
         Task::Soak { minutes, seed } => stages::soak(minutes, seed),
         Task::Package { out } => package::run(&toolchain::find_root()?, out.as_deref()),
         Task::Dist { target } => dist::run(&toolchain::find_root()?, target.as_deref()),
-        Task::Book => stages::make_book(&toolchain::find_root()?),
+        Task::Book => {
+            let root = toolchain::find_root()?;
+            let made = stages::make_book(&root);
+            checks::tidy(&root);
+            made
+        }
         Task::LintRepo => lint::run(&toolchain::find_root()?),
     }
 }

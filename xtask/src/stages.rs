@@ -112,6 +112,7 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
             break;
         }
     }
+    checks::tidy(&root);
 
     println!("\nSummary");
     for (stage, outcome, took) in &done {
