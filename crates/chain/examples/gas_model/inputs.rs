@@ -1,6 +1,6 @@
 //! The inputs: real blocks, and those that are made to take long for their price.
 
-use crate::{precompiles, programs};
+use crate::{dialects, precompiles, programs};
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{
     eip2718::Encodable2718,
@@ -10,7 +10,7 @@ use alloy_eips::{
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use enshrine_chain::{BlockAttributes, Chain, ChainConfig, to_stateless_input};
-use execute::{Execute, Networks};
+use execute::{Dialect, Execute, ExecutionSpecs, Networks};
 use executor::ChainSpec;
 use eyre::{Result, ensure};
 use revm::bytecode::opcode as op;
@@ -27,12 +27,22 @@ use wire::{
 pub(crate) struct Input {
     pub(crate) name: String,
     pub(crate) execute: Execute,
+    pub(crate) dialect: Arc<dyn Dialect>,
     pub(crate) calldata: Vec<u8>,
+    pub(crate) blob_hashes: Vec<B256>,
 }
 
-type Row<'r> = &'r mut dyn FnMut(Input) -> Result<()>;
+impl Input {
+    /// One that is brought as the execution-specs have it.
+    pub(crate) fn new(name: &str, execute: Execute, calldata: Vec<u8>) -> Self {
+        let (name, dialect) = (name.to_owned(), Arc::new(ExecutionSpecs));
+        Self { name, execute, dialect, calldata, blob_hashes: Vec::new() }
+    }
+}
 
-const FORK: ProtocolFork = ProtocolFork::Osaka;
+pub(crate) type Row<'r> = &'r mut dyn FnMut(Input) -> Result<()>;
+
+pub(crate) const FORK: ProtocolFork = ProtocolFork::Osaka;
 /// Gas of one transaction that does nothing but one thing.
 const GAS: u64 = 6_000_000;
 /// Bytes of an input that is nothing but one thing.
@@ -48,7 +58,7 @@ pub(crate) fn real(row: Row<'_>) -> Result<usize> {
         let Some(spec) = ChainSpec::known(block.bundle.chain_id) else { continue };
         let calldata = to_stateless_input(&raw, &block.bundle.witness, &spec)?;
         let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
-        row(Input { name: block.name, execute, calldata })?;
+        row(Input::new(&block.name, execute, calldata))?;
         count += 1;
     }
     Ok(count)
@@ -73,7 +83,7 @@ pub(crate) fn worst_cases(row: Row<'_>) -> Result<usize> {
         let name: String = name.chars().filter(|it| !"[]".contains(*it)).collect();
         let execute = Execute { networks: Networks::Only(Arc::new(spec)), ..Execute::l1() };
         count += 1;
-        row(Input { name: format!("worst case: {name}"), execute, calldata })
+        row(Input::new(&format!("worst case: {name}"), execute, calldata))
     })?;
     Ok(count)
 }
@@ -126,7 +136,7 @@ fn built(genesis: &Genesis, transactions: Vec<Transaction>) -> Result<Vec<u8>> {
 }
 
 fn osaka(row: Row<'_>, name: &str, calldata: Vec<u8>) -> Result<()> {
-    row(Input { name: name.to_owned(), execute: Execute::on(FORK), calldata })
+    row(Input::new(name, Execute::on(FORK), calldata))
 }
 
 /// A block with one transaction, which calls a program.
@@ -162,6 +172,8 @@ fn items(length: usize) -> Vec<Bytes> {
 fn bytes(row: Row<'_>) -> Result<()> {
     let empty = built(&genesis(), vec![])?;
     osaka(row, "an empty block", empty.clone())?;
+    dialects::in_blobs(row, "an empty block", &empty)?;
+    dialects::claimed(row, "an empty block", &empty)?;
     let witness = StatelessInput::decode(&empty)?.witness;
     let with = |list: wire::ByteLists<'_>, length| -> Vec<Bytes> {
         list.iter().map(Bytes::copy_from_slice).chain(items(length)).collect()
@@ -169,7 +181,9 @@ fn bytes(row: Row<'_>) -> Result<()> {
     for length in [0, 1, 8, 32, 136, 532, 1_024] {
         let nodes = with(witness.state, length);
         let input = changed(&empty, |input| input.witness.state = leak(nodes).into())?;
-        osaka(row, &format!("surplus nodes of {length} bytes"), input)?;
+        let name = format!("surplus nodes of {length} bytes");
+        dialects::in_blobs(row, &name, &input)?;
+        osaka(row, &name, input)?;
     }
     for length in [0, 1, 136, 24_576, 65_536] {
         let codes = with(witness.codes, length);
@@ -184,7 +198,7 @@ fn bytes(row: Row<'_>) -> Result<()> {
     let list = vec![0x5b; TOTAL].leak();
     let calldata = changed(&empty, |input| input.request.payload.block_access_list = list)?;
     let execute = Execute::on(ProtocolFork::Amsterdam);
-    row(Input { name: "a block access list of a megabyte".to_owned(), execute, calldata })
+    row(Input::new("a block access list of a megabyte", execute, calldata))
 }
 
 fn transactions(row: Row<'_>) -> Result<()> {

@@ -8,11 +8,12 @@
 //! fewer times; names after the options choose inputs by a part of their name. Without the test vectors it fails
 //! too, unless `--without-vectors` says that real blocks and official fixtures are not to be measured.
 
+mod dialects;
 mod inputs;
 mod precompiles;
 mod programs;
 
-use execute::{Execute, ExecutionSpecs};
+use execute::{Call, Executed, Refused};
 use eyre::{Result, bail};
 use inputs::Input;
 use keccak::Backend;
@@ -82,21 +83,22 @@ fn main() -> Result<ExitCode> {
 
 /// Prints a row; time over price with the slowest Keccak.
 fn measure(input: &Input, backends: &[Backend], rounds: usize) -> f64 {
-    let Input { name, execute, calldata } = input;
-    let (gas, verdict) = price(execute, calldata);
-    print!("  {name:<44}{:>10}{gas:>12}", calldata.len());
+    let (gas, verdict) = price(input);
+    let call = input.call();
+    let bytes = input.dialect.bytes(&call).unwrap_or(call.calldata.len());
+    print!("  {:<44}{bytes:>10}{gas:>12}", input.name);
     let mut slowest = 0.0_f64;
     for backend in backends {
         keccak::restrict_to(*backend);
         // What is short is run several times over, so that the look at the clock does not count.
         let start = Timer::start();
-        drop(execute.run(calldata, u64::MAX));
+        drop(input.run());
         let times = (LONG_ENOUGH / start.nanoseconds().max(1.0)).clamp(1.0, 1_000.0) as usize;
         let shortest = (0..rounds)
             .map(|_| {
                 let start = Timer::start();
                 for _ in 0..times {
-                    drop(execute.run(calldata, u64::MAX));
+                    drop(input.run());
                 }
                 start.nanoseconds() / times as f64
             })
@@ -139,9 +141,23 @@ impl Timer {
 }
 
 /// What a call is charged; if it fails, what it had to hold until then, which is the least that it loses.
-fn price(execute: &Execute, calldata: &[u8]) -> (u64, String) {
-    match execute.run_as(&ExecutionSpecs, calldata, u64::MAX, |_| {}) {
-        Ok(executed) => (executed.gas, "valid".to_owned()),
-        Err(refused) => (refused.held, refused.reason.to_string().chars().take(40).collect()),
+fn price(input: &Input) -> (u64, String) {
+    let outcome = input.run();
+    let verdict = match &outcome {
+        Ok(_) => "valid".to_owned(),
+        Err(refused) => refused.reason.to_string().chars().take(40).collect(),
+    };
+    let held = outcome.as_ref().map_or_else(|refused| refused.held, |executed| executed.reserve);
+    let answer = input.dialect.answer(&input.calldata, outcome);
+    (answer.map_or(held, |answer| answer.gas), verdict)
+}
+
+impl Input {
+    fn call(&self) -> Call<'_> {
+        Call { calldata: &self.calldata, blob_hashes: &self.blob_hashes }
+    }
+
+    fn run(&self) -> Result<Executed, Refused> {
+        self.execute.run_as(&*self.dialect, self.call(), u64::MAX, |_| {})
     }
 }

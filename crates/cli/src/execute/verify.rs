@@ -219,8 +219,9 @@ fn print(path: &str, finding: Finding, outcome: &Result<(usize, Executed)>, mill
         Err(error) => {
             let reason = told(error);
             // Whose it is stands before it already.
-            let own = format!("cannot read {path}: ");
-            let reason = reason.strip_prefix(&own).unwrap_or(&reason);
+            let without =
+                |words: &&str| reason.strip_prefix(&format!("cannot {words} {path}: ")[..]);
+            let reason = ["read", "decode"].iter().find_map(without).unwrap_or(&reason);
             say!("{}  {path}  {reason}", finding.name().to_uppercase());
         }
     }

@@ -336,6 +336,12 @@ fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_a
         assert_eq!(documents[0]["valid"], json!(code == 0));
         assert_eq!(documents[0]["next"].is_null(), code == 0);
     }
+    // A block that is none is named once, too.
+    let pair = ["--block", &garbage, "--witness", &good, "--chain", "mainnet"];
+    let output = enshrine(&[&["execute", "verify"], &pair[..]].concat());
+    let line = text(&output.stdout);
+    assert!(line.starts_with("UNREADABLE  "), "{line}");
+    assert_eq!(line.matches(&*garbage).count(), 1, "{line}");
     // Of several files, the verdict that says most.
     for (named, code) in [
         ([&good, &garbage, &short, &bad].as_slice(), 1),

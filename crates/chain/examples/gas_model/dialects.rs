@@ -1,0 +1,61 @@
+//! Inputs that are brought in another way: what finding them takes has to be paid for, too.
+
+use crate::inputs::{FORK, Input, Row};
+use alloy_primitives::{B256, Bytes, U256};
+use execute::{BlobSource, BlobTail, Drake, Execute};
+use eyre::{OptionExt as _, Result};
+use std::{collections::HashMap, sync::Arc};
+use wire::{
+    StatelessInput,
+    blob_tail::{Trailer, cut, to_blobs},
+};
+
+/// The blobs that a node holds.
+#[derive(Debug)]
+struct Held(HashMap<B256, Bytes>);
+
+impl BlobSource for Held {
+    fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
+        self.0.get(versioned_hash).cloned()
+    }
+}
+
+/// The same input in blobs, but for its head.
+pub(crate) fn in_blobs(row: Row<'_>, name: &str, input: &[u8]) -> Result<()> {
+    let (head, tail) = cut(input).ok_or_eyre("an input has a head")?;
+    let trailer = Trailer::new(tail.len(), 0).ok_or_eyre("the tail fits")?;
+    let blobs = to_blobs(&tail).into_iter().map(Bytes::from);
+    let held: Vec<_> = (0..=u8::MAX).map(B256::repeat_byte).zip(blobs).collect();
+    row(Input {
+        blob_hashes: held.iter().map(|(hash, _)| *hash).collect(),
+        dialect: Arc::new(BlobTail::new(Arc::new(Held(held.into_iter().collect())))),
+        ..Input::new(
+            &format!("in blobs: {name}"),
+            Execute::on(FORK),
+            [head, trailer.encode().to_vec()].concat(),
+        )
+    })
+}
+
+/// The same input as Drake's proposal has it, with a true claim and with a false one.
+pub(crate) fn claimed(row: Row<'_>, name: &str, input: &[u8]) -> Result<()> {
+    let executed = Execute::on(FORK).run(input, u64::MAX)?;
+    let gas_used = StatelessInput::decode(input)?.request.payload.gas_used;
+    for (what, gas_used) in [("claimed", gas_used), ("falsely claimed", gas_used + 1)] {
+        let words = [
+            executed.pre_state_root(),
+            executed.verdict.header.state_root,
+            B256::from(U256::from(128)),
+            B256::from(U256::from(gas_used)),
+            B256::from(U256::from(input.len())),
+        ];
+        let mut calldata: Vec<u8> = words.iter().flatten().copied().collect();
+        calldata.extend_from_slice(input);
+        calldata.resize(calldata.len().next_multiple_of(32), 0);
+        row(Input {
+            dialect: Arc::new(Drake),
+            ..Input::new(&format!("{what}: {name}"), Execute::on(FORK), calldata)
+        })?;
+    }
+    Ok(())
+}
