@@ -14,11 +14,13 @@ use alloy_consensus::{EthereumReceipt, Transaction as _, TxType, transaction::Si
 use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
 use chain::{Block, Chain, ChainError, ChainReader, State};
 use executor::{ExecutionOutcome, Transaction};
+use futures_util::future::BoxFuture;
 use node::{Command, NodeState};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 use store::{Changes, ExecutedBlock, Overlay};
+use tokio::{task, time};
 
 impl Devnet {
     /// Writes the state to a file.
@@ -29,6 +31,27 @@ impl Devnet {
     pub fn dump_state(&self, path: &Path) -> Result<(), DevnetError> {
         let failed = |reason| DevnetError::Flag { flag: "--dump-state", reason };
         dump(self.state(), self.config().preserve_states).map_err(failed)?.write(path)
+    }
+
+    /// Writes the state to a file, unless something holds the chain for so long: whoever is to end does not
+    /// wait for that.
+    ///
+    /// # Errors
+    ///
+    /// [`DevnetError::NotWritten`], and those of [`Self::dump_state`].
+    pub fn dump_state_within<'a>(
+        &'a self,
+        path: &'a Path,
+        patience: Duration,
+    ) -> BoxFuture<'a, Result<(), DevnetError>> {
+        let node = Arc::clone(self.node());
+        let free = task::spawn_blocking(move || node.read(|_| ()));
+        Box::pin(async move {
+            if time::timeout(patience, free).await.is_err() {
+                return Err(DevnetError::NotWritten { path: path.to_owned(), waited: patience });
+            }
+            self.dump_state(path)
+        })
     }
 
     /// Takes over the state of a file.

@@ -5,13 +5,8 @@ use crate::{
     server::RunningServer,
 };
 use futures_util::future::BoxFuture;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{sync::oneshot, task, time};
+use std::{fs, path::PathBuf, time::Duration};
+use tokio::{sync::oneshot, time};
 
 /// How long connections may take to end. Those whose requests wait for something do not.
 const FAREWELL: Duration = Duration::from_millis(300);
@@ -45,7 +40,7 @@ async fn run_until_told_to_end(args: &DevnetArgs) -> Result<(), DevnetError> {
     let interval = args.state_interval.map(Duration::from_secs);
     wait(&devnet, end, dump.as_ref(), interval).await;
     let written = match &dump {
-        Some(path) => write_state(&devnet, path, STANDSTILL).await,
+        Some(path) => devnet.dump_state_within(path, STANDSTILL).await,
         None => Ok(()),
     };
     devnet.keep_answers();
@@ -53,16 +48,6 @@ async fn run_until_told_to_end(args: &DevnetArgs) -> Result<(), DevnetError> {
         tracing::info!("requests that are still at work are left");
     }
     written
-}
-
-/// Writes the state, unless something holds the chain: whoever is to end does not wait for that.
-async fn write_state(devnet: &Devnet, path: &Path, patience: Duration) -> Result<(), DevnetError> {
-    let node = Arc::clone(devnet.node());
-    let free = task::spawn_blocking(move || node.read(|_| ()));
-    if time::timeout(patience, free).await.is_err() {
-        return Err(DevnetError::NotWritten { path: path.to_owned(), waited: patience });
-    }
-    devnet.dump_state(path)
 }
 
 /// Tells what the devnet is and where it listens.
@@ -97,50 +82,11 @@ async fn wait(
             _ = &mut end => return,
             () = due => {
                 if let (Some(path), Some(_)) = (dump, interval)
-                    && let Err(error) = write_state(devnet, path, STANDSTILL).await
+                    && let Err(error) = devnet.dump_state_within(path, STANDSTILL).await
                 {
                     tracing::error!(%error, "the state is not written; it is tried again");
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use node::{Command, NodeState};
-    use std::sync::mpsc;
-
-    /// Holds the chain until it is told to let go.
-    #[derive(Debug)]
-    struct Hold(mpsc::Sender<()>, mpsc::Receiver<()>);
-
-    impl Command for Hold {
-        type Output = ();
-
-        fn apply(self, _: &mut NodeState) {
-            self.0.send(()).unwrap();
-            self.1.recv().unwrap();
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_state_is_written_unless_something_holds_the_chain() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state.json");
-        let devnet = Devnet::builder().spawn().await.unwrap();
-        let ((held, is_held), (let_go, is_let_go)) = (mpsc::channel(), mpsc::channel());
-        let node = Arc::clone(devnet.node());
-        let holding = task::spawn_blocking(move || node.execute(Hold(held, is_let_go)));
-        is_held.recv().unwrap();
-        let patience = Duration::from_millis(50);
-        let error = write_state(&devnet, &path, patience).await.unwrap_err();
-        assert!(matches!(error, DevnetError::NotWritten { waited, .. } if waited == patience));
-        assert!(!path.exists());
-        let_go.send(()).unwrap();
-        holding.await.unwrap();
-        write_state(&devnet, &path, STANDSTILL).await.unwrap();
-        assert!(path.exists());
     }
 }

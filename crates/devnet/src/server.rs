@@ -19,15 +19,3 @@ impl From<ServeError> for DevnetError {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::Devnet;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_taken_port_is_an_error_that_names_the_flag() {
-        let devnet = Devnet::builder().spawn().await.unwrap();
-        let error = Devnet::builder().port(devnet.port()).spawn().await.unwrap_err();
-        assert!(error.to_string().contains("--port"), "{error}");
-    }
-}

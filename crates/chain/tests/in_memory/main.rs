@@ -4,10 +4,10 @@ mod batch;
 mod building;
 mod chain;
 mod extension;
+mod faults;
 mod fixtures;
 mod fork_backend;
 mod layers;
 mod market;
-#[path = "../support/mod.rs"]
 mod support;
 mod taken_back;

@@ -196,3 +196,11 @@ fn the_configuration_that_is_written_is_anvils() {
         assert_eq!(got, expected, "{flags:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_an_error_that_names_the_flag() {
+    let devnet = enshrine_devnet::Devnet::builder().spawn().await.unwrap();
+    let again = enshrine_devnet::Devnet::builder().port(devnet.port());
+    let error = again.spawn().await.unwrap_err();
+    assert!(error.to_string().contains("--port"), "{error}");
+}

@@ -1,13 +1,19 @@
 //! State files that stock anvil has written are read, and anvil reads those that are written here.
 
 use alloy_primitives::{Address, B256, U256, address};
-use enshrine_devnet::state_file::{AccountState, StateFile};
+use enshrine_devnet::{
+    Devnet, DevnetError,
+    state_file::{AccountState, StateFile},
+};
+use node::{Command, NodeState};
 use std::{
     net::TcpListener,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{self, Child, Stdio},
+    sync::{Arc, mpsc},
     time::Duration,
 };
+use tokio::task;
 use toolchain::{Toolchain, progress_to_stderr};
 
 const ALICE: Address = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
@@ -19,7 +25,7 @@ impl Anvil {
     fn start(arguments: &[&str]) -> Self {
         let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(tools.anvil())
+        let child = process::Command::new(tools.anvil())
             .args(["--silent", "--port", &port.to_string()])
             .args(arguments)
             .stdout(Stdio::null())
@@ -33,7 +39,7 @@ impl Anvil {
     }
 
     fn cast(&self, arguments: &[&str]) -> Option<String> {
-        let output = Command::new(self.2.cast())
+        let output = process::Command::new(self.2.cast())
             .args(arguments)
             .args(["--rpc-url", &self.1])
             .output()
@@ -44,7 +50,7 @@ impl Anvil {
     /// Ends it as a user would, so that it writes its state.
     fn interrupt(mut self) {
         let id = self.0.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        assert!(process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
         self.0.wait().unwrap();
     }
 }
@@ -119,4 +125,36 @@ fn anvil_reads_what_is_written_here() {
     let hash = state.transactions[0].info.transaction_hash.to_string();
     let receipt = anvil.cast(&["receipt", &hash, "status"]).unwrap();
     assert_eq!(receipt, "true");
+}
+
+/// Holds the chain until it is told to let go.
+#[derive(Debug)]
+struct Hold(mpsc::Sender<()>, mpsc::Receiver<()>);
+
+impl Command for Hold {
+    type Output = ();
+
+    fn apply(self, _: &mut NodeState) {
+        self.0.send(()).unwrap();
+        self.1.recv().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_written_unless_something_holds_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.json");
+    let devnet = Devnet::builder().spawn().await.unwrap();
+    let ((held, is_held), (let_go, is_let_go)) = (mpsc::channel(), mpsc::channel());
+    let node = Arc::clone(devnet.node());
+    let holding = task::spawn_blocking(move || node.execute(Hold(held, is_let_go)));
+    is_held.recv().unwrap();
+    let patience = Duration::from_millis(50);
+    let error = devnet.dump_state_within(&path, patience).await.unwrap_err();
+    assert!(matches!(error, DevnetError::NotWritten { waited, .. } if waited == patience));
+    assert!(!path.exists());
+    let_go.send(()).unwrap();
+    holding.await.unwrap();
+    devnet.dump_state_within(&path, Duration::from_secs(60)).await.unwrap();
+    assert!(path.exists());
 }

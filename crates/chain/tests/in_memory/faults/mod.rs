@@ -1,0 +1,422 @@
+//! A store that fails at any one operation: exactly its error comes out, the chain is as it was, and
+//! the same can be done once the store works again.
+
+mod failing;
+mod scene;
+
+use alloy_consensus::Header;
+use alloy_genesis::Genesis;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use core::fmt::Debug;
+use enshrine_chain::{Call, CallBlock, Chain, ChainConfig, ChainError, ExecutedBlock, spec_of};
+use executor::Invalid;
+use failing::FailingStore;
+use revm::inspector::NoOpInspector;
+use scene::{
+    CHAIN_ID, READER, SETTER, SETTER_CODE, Scene, build, config, genesis, reader_code, set,
+};
+use std::sync::Arc;
+use store::Store;
+use testkit::Key;
+use wire::convert::RawBlock;
+
+/// A result that must be this one.
+#[allow(clippy::needless_pass_by_value, reason = "what is compared is made where this is called")]
+fn is<T: PartialEq + Debug>(got: T, expected: &T) {
+    assert_eq!(&got, expected);
+}
+
+#[test]
+fn building_hands_on_the_error_of_the_store() {
+    let mut scene = Scene::new();
+    let (attributes, offered) = (scene.attributes.clone(), scene.offered.clone());
+    let (recovered, next) = (scene.recovered(), scene.next.clone());
+    let count = scene.reads("build", |chain| {
+        let (block, rejected) = chain.build(&attributes, offered.clone())?;
+        is(block.block.hash, &next.block.hash);
+        is(block.witness, &next.witness);
+        is(rejected.len(), &1);
+        Ok(())
+    });
+    assert!(count > 40, "{count}");
+    scene.reads("State::build", |chain| {
+        let header = chain.state().open_header(&attributes)?;
+        let built = chain.state().build(&header, &[], &recovered)?;
+        is(built.executed.block.hash, &next.block.hash);
+        is(built.rejected.len(), &1);
+        Ok(())
+    });
+    scene.reads("build_recorded", |chain| {
+        let header = chain.state().open_header(&attributes)?;
+        let built = chain.state().build_recorded(&header, &[], &recovered)?;
+        is(built.executed.block.hash, &next.block.hash);
+        is(built.witness.as_ref(), &Some(&next.witness));
+        Ok(())
+    });
+}
+
+#[test]
+fn changing_the_chain_hands_on_the_error_of_the_store() {
+    let mut scene = Scene::new();
+    let next = scene.next.clone();
+    scene.at_each_operation("insert", |chain| chain.insert(next.clone()).map(drop));
+    assert_eq!(scene.chain.head().header.number, 6);
+    scene.at_each_operation("append", |chain| chain.append(next.clone()).map(drop));
+    assert_eq!(scene.chain.head().hash, next.block.hash);
+    assert_eq!(scene.block(7).hash, next.block.hash);
+
+    // A reorg of five blocks, and back.
+    let branch = scene.branch;
+    let count = scene.at_each_operation("set_head", |chain| chain.set_head(&branch));
+    assert!(count > 10, "{count}");
+    assert_eq!((scene.chain.head().hash, scene.block(7).hash), (branch, branch));
+    let old = scene.transactions.last().unwrap();
+    assert!(scene.chain.transaction(old).unwrap().is_none(), "it gave way");
+    scene.at_each_operation("set_head back", |chain| chain.set_head(&next.block.hash));
+    assert_eq!(scene.block(7).hash, next.block.hash);
+    assert!(scene.chain.transaction(scene.transactions.last().unwrap()).unwrap().is_some());
+
+    // Back to a state of before.
+    let earlier = scene.chain.state_after(&scene.block(3));
+    scene.at_each_operation("set_state", |chain| chain.set_state(&earlier));
+    assert_eq!(scene.chain.head().header.number, 3);
+}
+
+#[test]
+fn a_branch_that_starts_on_another_is_appended_or_nothing_is() {
+    let mut scene = Scene::new();
+    // The child of a block that is not canonical: appending it is a reorg.
+    let mut other = scene.chain.detached();
+    other.set_head(&scene.branch).unwrap();
+    let block = build(&other, 2, vec![set(7, 1, 1)]);
+    let count = scene.at_each_operation("append", |chain| chain.append(block.clone()).map(drop));
+    assert!(count > 10, "{count}");
+    assert_eq!(scene.block(7).hash, scene.branch);
+    assert_eq!(scene.block(8).hash, block.block.hash);
+}
+
+#[test]
+fn importing_hands_on_the_error_of_the_store() {
+    let mut scene = Scene::new();
+    let next = scene.next.clone();
+    let rlp = next.block.rlp();
+    let raw = RawBlock::decode(&rlp).unwrap();
+    scene.reads("import", |chain| {
+        let imported = chain.import(&raw)?;
+        is(imported.block.hash, &next.block.hash);
+        is(imported.witness, &next.witness);
+        Ok(())
+    });
+    scene.reads("import_with_ommers", |chain| {
+        is(chain.import_with_ommers(&raw, &[])?.block.hash, &next.block.hash);
+        Ok(())
+    });
+    // A block that is not valid is so only if the store works.
+    let mut bad = raw.clone();
+    bad.header.state_root = B256::ZERO;
+    scene.reads("import of an invalid block", |chain| match chain.import(&bad) {
+        Err(ChainError::Invalid(_)) => Ok(()),
+        other => other.map(|_| panic!("it is not valid")),
+    });
+    scene.at_each_operation("import_rlp", |chain| chain.import_rlp(&rlp).map(drop));
+    assert_eq!(scene.chain.head().hash, next.block.hash);
+}
+
+#[test]
+fn an_import_of_many_blocks_that_fails_in_the_middle_can_be_continued() {
+    let source = Scene::new();
+    let file: Vec<u8> = (0..=6).flat_map(|number| source.block(number).rlp()).collect();
+    let mut operations = 0;
+    for count in 0.. {
+        let store = Arc::new(FailingStore::default());
+        let shared = Arc::clone(&store) as Arc<dyn Store>;
+        let mut chain = Chain::with_store(&genesis(), config(), shared).unwrap();
+        store.fail_after(count);
+        let result = chain.import_rlp(&file);
+        let Some(injected) = store.heal() else {
+            assert_eq!(result, Ok(6));
+            break;
+        };
+        assert_eq!(result, Err(ChainError::Store(injected)), "operation {count}");
+        // A beginning of the file is there, whole.
+        let head = chain.head().header.number;
+        for number in 0..=6 {
+            let expected = (number <= head).then(|| source.block(number).hash);
+            assert_eq!(chain.canonical_hash(number).unwrap(), expected);
+        }
+        assert_eq!(chain.import_rlp(&file), Ok(6 - head as usize));
+        assert_eq!(chain.head().hash, source.chain.head().hash);
+        operations = count;
+    }
+    assert!(operations > 100, "{operations}");
+}
+
+#[test]
+fn calling_hands_on_the_error_of_the_store() {
+    let mut scene = Scene::new();
+    let somebody = U256::from_be_slice(Key::named("carol").address().as_slice());
+    let data = Bytes::from([somebody, U256::from(3)].map(|w| w.to_be_bytes::<32>()).concat());
+    let call = Call {
+        from: Key::named("alice").address(),
+        to: Some(READER),
+        data,
+        block: CallBlock::Next { timestamp: 1_000 },
+        ..Call::default()
+    };
+    let expected = scene.chain.call(call.clone()).unwrap();
+    assert!(expected.success);
+    let count = scene.reads("call", |chain| {
+        is(chain.call(call.clone())?, &expected);
+        Ok(())
+    });
+    assert!(count > 15, "{count}");
+}
+
+#[test]
+fn reading_and_proving_hand_on_the_error_of_the_store() {
+    let mut scene = Scene::new();
+    let head = Arc::clone(scene.chain.head());
+    let slots = [1_u64, 4, 999].map(U256::from);
+    let expected = scene.chain.prove(&head, SETTER, &slots).unwrap();
+    assert!(expected.account.is_some() && expected.slots.iter().any(|slot| !slot.value.is_zero()));
+    scene.reads("prove", |chain| {
+        is(chain.prove(&head, SETTER, &slots)?, &expected);
+        Ok(())
+    });
+    let absent = scene.chain.prove(&head, Address::ZERO, &[]).unwrap();
+    scene.reads("prove an absence", |chain| {
+        is(chain.prove(&head, Address::ZERO, &[])?, &absent);
+        Ok(())
+    });
+    let block = scene.block(4);
+    let transaction = *block.transactions[0].hash();
+    scene.reads("canonical_block", |chain| {
+        is(chain.canonical_block(4)?.map(|found| found.hash), &Some(block.hash));
+        Ok(())
+    });
+    scene.reads("transaction", |chain| {
+        let found = chain.transaction(&transaction)?.map(|(found, index)| (found.hash, index));
+        is(found, &Some((block.hash, 0)));
+        Ok(())
+    });
+    scene.reads("block", |chain| {
+        is(chain.block(&block.hash)?.hash, &block.hash);
+        Ok(())
+    });
+    scene.reads("storage", |chain| {
+        is(chain.storage(SETTER, U256::from(4))?, &U256::from(28));
+        Ok(())
+    });
+    scene.reads("code", |chain| {
+        is(chain.code(SETTER)?, &Bytes::from_static(&SETTER_CODE));
+        Ok(())
+    });
+    scene.reads("balance of nobody", |chain| {
+        is(chain.balance(Address::ZERO)?, &U256::ZERO);
+        Ok(())
+    });
+}
+
+#[test]
+fn replaying_hands_on_the_error_of_the_store() {
+    let mut scene = Scene::new();
+    let next = scene.next.clone();
+    scene.chain.append(next.clone()).unwrap();
+    let block = Arc::clone(scene.chain.head());
+    let count = scene.reads("witness_of", |chain| {
+        let state = chain.state_before(&block)?.expect("it has a parent");
+        is(state.witness_of(&block)?, &next.witness);
+        Ok(())
+    });
+    assert!(count > 30, "{count}");
+    scene.reads("replay", |chain| {
+        let before = chain.state_before(&block)?.expect("it has a parent");
+        let mut state = before.open();
+        let mut replay = before.replay(&mut state, &block, NoOpInspector)?;
+        replay.run_to(2)?;
+        let mut gas = Vec::new();
+        while let Some(used) = replay.inspect(|index, _, _, done| {
+            assert!(index >= 2);
+            Ok::<_, ChainError>(done.result.tx_gas_used())
+        })? {
+            gas.push(used);
+        }
+        is(gas, &(2..4).map(|index| block.transaction_gas(index)).collect());
+        Ok(())
+    });
+}
+
+#[test]
+fn editing_hands_on_the_error_of_the_store() {
+    let mut scene = Scene::new();
+    let carol = Key::named("carol").address();
+    let root = scene.chain.state().root();
+    let count = scene.at_each_operation("edit", |chain| {
+        chain.edit(|state| {
+            state.set_balance(carol, U256::from(5))?;
+            state.set_code(carol, SETTER_CODE.to_vec().into())?;
+            state.set_slot(SETTER, U256::from(1), U256::ZERO)?;
+            state.set_slot(SETTER, U256::from(100), U256::from(9))?;
+            state.remove_account(READER)
+        })
+    });
+    assert!(count > 5, "{count}");
+    assert_ne!(scene.chain.state().root(), root);
+    assert_eq!(scene.chain.balance(carol).unwrap(), U256::from(5));
+    assert_eq!(scene.chain.storage(SETTER, U256::from(100)).unwrap(), U256::from(9));
+    assert!(scene.chain.code(READER).unwrap().is_empty());
+}
+
+#[test]
+fn pruning_and_forgetting_hand_on_the_error_of_the_store() {
+    let mut scene = Scene::new();
+    for nonce in 6..40 {
+        let block = build(&scene.chain, 1, vec![set(nonce, nonce, nonce)]);
+        scene.chain.append(block).unwrap();
+    }
+    let old = scene.chain.state_after(&scene.block(3));
+    assert!(old.storage(SETTER, U256::from(1)).is_ok());
+    let count = scene.at_each_operation("prune", |chain| chain.prune(1, []));
+    assert!(count > 16, "{count}");
+    let pruned = old.storage(SETTER, U256::from(1)).unwrap_err();
+    assert!(matches!(pruned, ChainError::Incomplete(_)), "{pruned}");
+
+    let hashes: Vec<B256> =
+        (1..36).map(|number| *scene.block(number).transactions[0].hash()).collect();
+    let last = *scene.chain.head().transactions[0].hash();
+    let count = scene.at_each_operation("forget_bodies", |chain| {
+        let gone = chain.forget_bodies(5)?;
+        is(gone, &hashes);
+        Ok(())
+    });
+    assert!(count > 36, "{count}");
+    assert!(scene.block(35).transactions.is_empty() && !scene.block(36).transactions.is_empty());
+    assert!(hashes.iter().all(|hash| scene.chain.transaction(hash).unwrap().is_none()));
+    assert!(scene.chain.transaction(&last).unwrap().is_some());
+}
+
+#[test]
+fn a_chain_that_cannot_be_started_or_resumed_says_why() {
+    let store = Arc::new(FailingStore::default());
+    let start = || {
+        let shared = Arc::clone(&store) as Arc<dyn Store>;
+        Chain::with_store(&genesis(), config(), shared).map(|chain| chain.head().hash)
+    };
+    store.fail_after(0);
+    let refused = start();
+    assert_eq!(refused, Err(ChainError::Store(store.heal().unwrap())));
+    assert_eq!(store.first_number().unwrap(), None);
+    let genesis = start().unwrap();
+    assert_eq!(store.canonical_hash(0).unwrap(), Some(genesis));
+
+    let scene = Scene::new();
+    let shared = || Arc::clone(&scene.store) as Arc<dyn Store>;
+    for count in 0.. {
+        scene.store.fail_after(count);
+        let resumed = Chain::resume(config(), shared(), Arc::clone(scene.chain.head()));
+        let Some(injected) = scene.store.heal() else {
+            let resumed = resumed.unwrap();
+            assert_eq!((resumed.first_number(), resumed.head().header.number), (0, 6));
+            assert_eq!(resumed.storage(SETTER, U256::from(4)).unwrap(), U256::from(28));
+            assert!(count > 6, "{count}");
+            break;
+        };
+        assert_eq!(resumed.map(drop), Err(ChainError::Store(injected)));
+    }
+}
+
+#[test]
+fn a_state_is_advanced_whole_or_not_at_all() {
+    let mut scene = Scene::new();
+    let next = ExecutedBlock::from(scene.next.clone());
+    // Into the store itself: what a builder of several blocks in a row does.
+    let count = scene.at_each_operation("State::advance", |chain| {
+        let state = chain.state().advance(next.clone())?;
+        is(state.root(), &next.block.header.state_root);
+        Ok(())
+    });
+    assert_eq!(count, 1);
+    scene.reads("State::after", |chain| {
+        let after = chain.state().after(next.clone())?;
+        is(after.storage(SETTER, U256::from(5))?, &U256::ZERO);
+        // What the block has not changed is read from below.
+        is(after.code(READER)?, &reader_code().into());
+        Ok(())
+    });
+}
+
+/// Lets a chain of before the merge say what the header of a block must claim, one claim at a time.
+fn settle(chain: &Chain, header: Header, ommers: &[Header]) -> RawBlock {
+    let mut raw = RawBlock {
+        hash: header.hash_slow(),
+        header,
+        transactions: vec![],
+        withdrawals: None,
+        versioned_hashes: vec![],
+    };
+    for _ in 0..8 {
+        match chain.import_with_ommers(&raw, ommers) {
+            Ok(_) => return raw,
+            Err(ChainError::Invalid(Invalid::Header { field: "difficulty", expected, .. })) => {
+                raw.header.difficulty = expected;
+            }
+            Err(ChainError::Invalid(Invalid::Commitment { what, expected, .. })) => match what {
+                "ommers hash" => raw.header.ommers_hash = expected,
+                "state root" => raw.header.state_root = expected,
+                _ => panic!("{what}"),
+            },
+            Err(other) => panic!("{other}"),
+        }
+        raw.hash = raw.header.hash_slow();
+    }
+    panic!("there are not so many claims");
+}
+
+#[test]
+fn ommers_are_judged_only_if_the_store_works() {
+    let block = Some(0);
+    let rules = alloy_genesis::ChainConfig {
+        chain_id: CHAIN_ID,
+        homestead_block: block,
+        eip150_block: block,
+        eip155_block: block,
+        eip158_block: block,
+        byzantium_block: block,
+        ..Default::default()
+    };
+    let genesis =
+        Genesis { gas_limit: 8_000_000, difficulty: U256::from(1 << 20), ..Default::default() };
+    let store = Arc::new(FailingStore::default());
+    let shared = Arc::clone(&store) as Arc<dyn Store>;
+    let mut chain = Chain::with_store(&genesis, ChainConfig::new(spec_of(&rules)), shared).unwrap();
+    let child = |parent: &Header, mark: u8| Header {
+        parent_hash: parent.hash_slow(),
+        number: parent.number + 1,
+        timestamp: parent.timestamp + 13,
+        gas_limit: parent.gas_limit,
+        extra_data: vec![mark].into(),
+        ..Default::default()
+    };
+    let parent = chain.head().header.clone();
+    let sibling = settle(&chain, child(&parent, 2), &[]).header;
+    let mut append = |header, ommers: &[Header]| {
+        let raw = settle(&chain, header, ommers);
+        let executed = chain.import_with_ommers(&raw, ommers).unwrap();
+        chain.append(executed).unwrap().header.clone()
+    };
+    let first = append(child(&parent, 1), &[]);
+    let second = append(child(&first, 1), &[]);
+    let ommers = [sibling];
+    let raw = settle(&chain, child(&second, 1), &ommers);
+    assert_ne!(raw.header.ommers_hash, second.ommers_hash);
+    for count in 0.. {
+        store.fail_after(count);
+        let imported = chain.import_with_ommers(&raw, &ommers);
+        let Some(injected) = store.heal() else {
+            assert_eq!(imported.unwrap().block.hash, raw.hash);
+            assert!(count > 4, "{count}: the parent, and three ancestors");
+            break;
+        };
+        assert_eq!(imported.map(drop), Err(ChainError::Store(injected)), "operation {count}");
+    }
+}

@@ -1,0 +1,130 @@
+//! `enshrine execute fetch`, which asks a node.
+
+use super::{block, enshrine, text, witness_json};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    path::Path,
+    thread,
+};
+use wire::{ProtocolFork, convert::Bundle};
+
+/// A JSON-RPC server that answers from a table, one connection after another.
+struct Node {
+    url: String,
+}
+
+impl Node {
+    fn start(answers: impl Fn(&str, &Value) -> Value + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { break };
+                let mut reader = BufReader::new(stream.try_clone().expect("clones"));
+                loop {
+                    let mut length = 0;
+                    let mut line = String::new();
+                    while reader.read_line(&mut line).unwrap_or(0) > 2 {
+                        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                            length = value.trim().parse().expect("a length");
+                        }
+                        line.clear();
+                    }
+                    if length == 0 {
+                        break;
+                    }
+                    let mut body = vec![0; length];
+                    reader.read_exact(&mut body).expect("a body");
+                    let request: Value = serde_json::from_slice(&body).expect("JSON");
+                    let method = request["method"].as_str().expect("a method");
+                    let mut answer = answers(method, &request["params"]);
+                    answer["jsonrpc"] = json!("2.0");
+                    answer["id"] = request["id"].clone();
+                    let body = answer.to_string();
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                        body.len()
+                    );
+                    stream.write_all((head + &body).as_bytes()).expect("answers");
+                }
+            }
+        });
+        Self { url }
+    }
+}
+
+#[test]
+fn fetch_asks_a_node_and_writes_a_bundle_or_calldata() {
+    let built = block(ProtocolFork::Osaka);
+    let (raw, witness) = (built.block.rlp(), built.witness.clone());
+    let rlp = raw.clone();
+    let node = Node::start(move |method, params| match method {
+        "eth_chainId" => json!({ "result": "0x1f8f" }),
+        "debug_getRawBlock" => {
+            assert_eq!(params, &json!(["latest"]));
+            json!({ "result": rlp.to_string() })
+        }
+        // The number of the block that was answered, so that both are of the same one.
+        "debug_executionWitness" => {
+            assert_eq!(params, &json!(["0x1"]));
+            json!({ "result": witness_json(&witness) })
+        }
+        other => panic!("{other}"),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("block.json");
+    let path = out.display().to_string();
+    let output =
+        enshrine(&["execute", "fetch", "--rpc", &node.url, "--block", "latest", "-o", &path]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("wrote block 1"));
+    let bundle = Bundle::from_json(&fs::read(&out).expect("written")).expect("a bundle");
+    assert_eq!(bundle.chain_id, 8_079);
+    assert_eq!(bundle.block, raw);
+    assert_eq!(bundle.witness, built.witness);
+
+    // A chain of one's own: its fork has to be named.
+    let output = enshrine(&["execute", "verify", &path]);
+    assert!(text(&output.stdout).contains("--fork"), "{}", text(&output.stdout));
+    let output = enshrine(&["execute", "verify", "--fork", "osaka", &path]);
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    let ssz = folder.path().join("block.ssz").display().to_string();
+    let fetch = ["execute", "fetch", "--rpc", &node.url, "--block", "latest", "-o", &ssz];
+    let output = enshrine(&[&fetch[..], &["--format", "ssz", "--fork", "osaka"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(fs::read(&ssz).expect("written"), built.input().expect("encodes"));
+}
+
+#[test]
+fn fetch_says_what_a_node_refuses_and_what_to_do_about_it() {
+    let node = Node::start(|method, _| match method {
+        "eth_chainId" => json!({ "result": "0x1" }),
+        _ => json!({ "error": { "code": -32601, "message": "the method does not exist" } }),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("block.json").display().to_string();
+    let output = enshrine(&["execute", "fetch", "--rpc", &node.url, "--block", "7", "-o", &path]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("debug_getRawBlock") && error.contains("enable its debug API"),
+        "{error}"
+    );
+    assert!(!Path::new(&path).exists());
+
+    let absent = Node::start(|method, _| match method {
+        "eth_chainId" => json!({ "result": "0x1" }),
+        _ => json!({ "result": null }),
+    });
+    let output = enshrine(&["execute", "fetch", "--rpc", &absent.url, "--block", "7", "-o", &path]);
+    assert!(text(&output.stderr).contains("no such block"), "{}", text(&output.stderr));
+
+    let nobody = "http://127.0.0.1:1";
+    let output = enshrine(&["execute", "fetch", "--rpc", nobody, "--block", "7", "-o", &path]);
+    assert!(text(&output.stderr).contains(nobody), "{}", text(&output.stderr));
+    let output = enshrine(&["execute", "fetch", "--rpc", nobody, "--block", "soon", "-o", &path]);
+    assert!(text(&output.stderr).contains("neither a number nor"), "{}", text(&output.stderr));
+}

@@ -1,0 +1,531 @@
+//! `enshrine execute` as a process: its output, its exit codes, its errors.
+
+mod fetch;
+
+use crate::support::document;
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{Address, TxKind, U256, hex, keccak256};
+use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use executor::ChainSpec;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+use tempfile::TempDir;
+use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
+use wire::{OwnedWitness, ProtocolFork, convert::Bundle};
+
+fn enshrine(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_enshrine")).args(arguments).output().expect("runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// A block of a chain of our own.
+fn block(fork: ProtocolFork) -> BlockWithWitness {
+    let alice = Key::named("alice");
+    let genesis = rich_genesis(fork, ["alice"], ETHER);
+    let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))
+        .expect("starts");
+    let transfer = alice.sign(TxEip1559 {
+        chain_id: CHAIN_ID,
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: TxKind::Call(Address::repeat_byte(0xb0)),
+        value: U256::ONE,
+        ..Default::default()
+    });
+    let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
+    let (block, rejected) = chain.build(&attributes, vec![transfer]).expect("builds");
+    assert!(rejected.is_empty());
+    block
+}
+
+/// A folder with a good input, in binary and in hex, and a bad one.
+struct Files {
+    folder: TempDir,
+}
+
+impl Files {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let input = block(ProtocolFork::Osaka).input().expect("encodes");
+        fs::write(folder.path().join("good.ssz"), &input).expect("writes");
+        fs::write(folder.path().join("good.hex"), hex::encode_prefixed(&input)).expect("writes");
+        let mut bad = input;
+        bad[62 + 52] ^= 1;
+        fs::write(folder.path().join("bad.ssz"), &bad).expect("writes");
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+}
+
+#[test]
+fn verify_prints_a_line_per_file_and_succeeds_only_if_every_file_is_valid() {
+    let files = Files::new();
+    let (good, hex, bad) = (files.path("good.ssz"), files.path("good.hex"), files.path("bad.ssz"));
+    for flags in [&["--l2"][..], &[], &["--threads", "2"]] {
+        let mut arguments = vec!["execute", "verify", &good, &hex];
+        arguments.extend(flags);
+        let output = enshrine(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let lines = text(&output.stdout);
+        assert_eq!(lines.lines().filter(|line| line.starts_with("valid ")).count(), 2, "{lines}");
+        assert!(lines.contains("block 1 of chain 8079, 1 transactions"), "{lines}");
+    }
+    let output = enshrine(&["execute", "verify", &good, &bad, &hex]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = text(&output.stdout);
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    let line = lines.lines().nth(1).expect("three lines");
+    assert!(line.starts_with("INVALID") && line.contains("block hash"), "{line}");
+}
+
+#[test]
+fn verify_as_json_tells_the_same() {
+    let files = Files::new();
+    let (good, bad) = (files.path("good.ssz"), files.path("bad.ssz"));
+    let output = enshrine(&["execute", "verify", "--json", &good, &bad]);
+    assert_eq!(output.status.code(), Some(1));
+    let documents = document(&output.stdout);
+    assert_eq!(documents[0]["valid"], json!(true));
+    assert_eq!(documents[0]["gasUsed"], json!(21_000));
+    assert_eq!(documents[0]["chainId"], json!(8_079));
+    assert_eq!(documents[1]["valid"], json!(false));
+    assert!(documents[1]["reason"].as_str().expect("a reason").contains("block hash"));
+}
+
+#[test]
+fn what_cannot_be_read_is_said_with_its_path_and_what_to_do() {
+    let files = Files::new();
+    let absent = files.path("absent.ssz");
+    let output = enshrine(&["execute", "verify", &absent]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stdout).contains("absent.ssz"));
+    let output = enshrine(&["execute", "verify"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("name files"), "{}", text(&output.stderr));
+    let output = enshrine(&["execute", "verify", "--block", &absent]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("--witness"), "{}", text(&output.stderr));
+    let garbage = files.folder.path().join("garbage.json");
+    fs::write(&garbage, "{\"chainId\": 1").expect("writes");
+    let output = enshrine(&["execute", "inspect", &garbage.display().to_string()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("garbage.json"), "{}", text(&output.stderr));
+    // The others are shown, and a program is told in its own form.
+    let (good, garbage) = (files.path("good.ssz"), files.path("garbage.json"));
+    let output = enshrine(&["execute", "inspect", "--json", &garbage, &good]);
+    assert_eq!(output.status.code(), Some(2));
+    let documents = document(&output.stdout);
+    assert!(documents[0]["reason"].as_str().expect("a reason").contains("garbage.json"));
+    assert_eq!(documents[0]["kind"], "input");
+    assert_eq!(documents[1]["input"]["schema"], json!("0x1201"));
+}
+
+#[test]
+fn what_to_do_next_is_what_helps_there() {
+    let files = Files::new();
+    let next = |arguments: &[&str]| {
+        let output = enshrine(&[&["execute", "verify", "--json"], arguments].concat());
+        let documents = document(&output.stdout);
+        let (kind, next) = (&documents[0]["kind"], &documents[0]["next"]);
+        (kind.as_str().map(str::to_owned), next.as_str().unwrap_or_default().to_owned())
+    };
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(files.folder.path().join(name), bytes).expect("writes");
+        files.path(name)
+    };
+    let is = |kind: &str| Some(kind.to_owned());
+    let (kind, hint) = next(&[&files.path("absent.ssz")]);
+    assert_eq!(kind, is("input"));
+    assert!(hint.contains("that are there"), "{hint}");
+    let (kind, hint) = next(&[&write("garbage.ssz", b"\x12\x01 and then nothing of use")]);
+    assert_eq!(kind, is("decode"));
+    assert!(hint.contains("in binary or hex"), "{hint}");
+    let (kind, hint) = next(&[&files.path("bad.ssz")]);
+    assert_eq!(kind, is("blockHash"));
+    assert!(hint.contains("inspect"), "{hint}");
+    // A bundle of a chain that nobody knows says itself what it wants.
+    let built = block(ProtocolFork::Osaka);
+    let bundle = Bundle {
+        chain_id: CHAIN_ID,
+        block: built.block.rlp(),
+        pre_state_root: None,
+        witness: built.witness,
+    };
+    let bundle = write("bundle.json", bundle.to_json().as_bytes());
+    assert_eq!(next(&[&bundle]), (is("input"), String::new()));
+    assert_eq!(next(&["--fork", "osaka", &bundle]), (None, String::new()));
+}
+
+#[test]
+fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
+    let files = Files::new();
+    let good = files.path("good.ssz");
+    let output = enshrine(&["execute", "inspect", "--json", &good]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let documents = document(&output.stdout);
+    let input = &documents[0]["input"];
+    assert_eq!(input["schema"], json!("0x1201"));
+    assert_eq!(input["payload"]["transactionTypes"], json!({ "type2": 1 }));
+    assert_eq!(input["payload"]["sumOfGasLimits"], json!(21_000));
+    let bytes = input["bytes"].as_u64().expect("a number");
+    let gas = &input["gas"];
+    assert_eq!(gas["ethrex"]["charge"], json!(30_000_000 + 16 * bytes));
+    assert_eq!(gas["default"]["reserve"], gas["default"]["charge"]);
+    assert_eq!(gas["chosen"], Value::Null, "the default one has its name");
+    assert_eq!(gas["flat"]["charge"], json!(21_000 + 25_000 + 16 * bytes));
+    let chosen = enshrine(&["execute", "inspect", "--json", "--execute-gas", "7+2", &good]);
+    let documents = document(&chosen.stdout);
+    let chosen = &documents[0]["input"]["gas"]["chosen"];
+    assert_eq!(chosen["schedule"], json!("7+2"));
+    assert_eq!(chosen["charge"], json!(21_000 + 7 + 2 * bytes));
+    let refused = enshrine(&["execute", "inspect", "--execute-gas", "cheap", &good]);
+    assert!(text(&refused.stderr).contains("write default, flat, ethrex"), "{refused:?}");
+}
+
+/// The calldata of three blocks, with one transfer each.
+fn batch() -> Vec<u8> {
+    let genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], ETHER);
+    let spec = ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka);
+    let mut chain = Chain::new(&genesis, ChainConfig::new(spec)).expect("starts");
+    let mut block = |nonce: u64| {
+        let transfer = Key::named("alice").sign(TxEip1559 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 10_000_000_000,
+            to: TxKind::Call(Address::repeat_byte(0xb0)),
+            value: U256::ONE,
+            ..Default::default()
+        });
+        let attributes = BlockAttributes { timestamp: 12 * (nonce + 1), ..Default::default() };
+        let (block, rejected) = chain.build(&attributes, vec![transfer]).expect("builds");
+        assert!(rejected.is_empty());
+        chain.append(block).expect("follows")
+    };
+    let blocks = (0..3).map(&mut block).collect();
+    chain.batch(blocks).expect("follow").input().expect("encodes")
+}
+
+#[test]
+fn a_batch_is_inspected_and_verified_as_a_block_is() {
+    let files = Files::new();
+    let calldata = batch();
+    let (good, bad) = (files.path("batch.ssz"), files.path("bad batch.ssz"));
+    fs::write(&good, &calldata).expect("writes");
+    let output = enshrine(&["execute", "inspect", "--json", &good]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let documents = document(&output.stdout);
+    let input = &documents[0]["input"];
+    assert_eq!((&input["schema"], &input["blocks"]), (&json!("0x12ba"), &json!(3)));
+    assert_eq!(input["block3"]["transactions"], json!(1));
+    let number = |value: &Value| value.as_u64().expect("a number");
+    let (bytes, witness) = (number(&input["bytes"]), &input["witness"]);
+    assert!(number(&witness["compactNodeBytes"]) < number(&witness["nodeBytes"]));
+    // By the schedule that asks for nothing but bytes, and for the two further blocks.
+    let charge = number(&input["gas"]["flat"]["charge"]);
+    assert_eq!(charge, 25_000 + 16 * bytes + 3 * 21_000 + 2 * 10_000);
+    let people = text(&enshrine(&["execute", "inspect", &good]).stdout);
+    assert!(people.contains("compact node bytes"), "{people}");
+
+    let verified = enshrine(&["execute", "verify", "--json", "--l2", &good]);
+    assert!(verified.status.success(), "{}", text(&verified.stdout));
+    let documents = document(&verified.stdout);
+    assert_eq!(documents[0]["blocks"], json!(3));
+    assert_eq!(documents[0]["gasUsed"], json!(63_000));
+    assert_eq!(documents[0]["transactions"], json!(3));
+    let line = text(&enshrine(&["execute", "verify", &good]).stdout);
+    assert!(line.contains("blocks 1 to 3 of chain"), "{line}");
+
+    // A byte less is no input; another state root in the middle is no valid block.
+    fs::write(&bad, &calldata[..calldata.len() - 1]).expect("writes");
+    let cut = enshrine(&["execute", "verify", &bad]);
+    assert!(!cut.status.success());
+    let mut spoilt = calldata;
+    let second = usize::from(u16::from_le_bytes([spoilt[22], spoilt[23]]));
+    spoilt[18 + second + 44 + 52] ^= 1;
+    fs::write(&bad, &spoilt).expect("writes");
+    let refused = enshrine(&["execute", "verify", &bad]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stdout));
+}
+
+#[test]
+fn inspect_tells_the_fields_in_the_order_of_the_input_and_with_their_units() {
+    let files = Files::new();
+    let good = files.path("good.ssz");
+    let people = text(&enshrine(&["execute", "inspect", &good]).stdout);
+    let json = text(&enshrine(&["execute", "inspect", "--json", &good]).stdout);
+    let named = [
+        ("schema ", "\"schema\""),
+        ("parent hash", "\"parentHash\""),
+        ("state root", "\"stateRoot\""),
+        ("block number", "\"blockNumber\""),
+        ("gas limit", "\"gasLimit\""),
+        ("timestamp", "\"timestamp\""),
+        ("base fee per gas", "\"baseFeePerGas\""),
+        ("block hash", "\"blockHash\""),
+        ("versioned hashes", "\"versionedHashes\""),
+        ("parent beacon block root", "\"parentBeaconBlockRoot\""),
+        ("witness", "\"witness\""),
+        ("chain id", "\"chainId\""),
+    ];
+    let order = |all: &str, names: Vec<&str>| {
+        let places: Vec<_> = names.iter().map(|name| all.find(name).expect(name)).collect();
+        assert!(places.is_sorted(), "{names:?} at {places:?} in {all}");
+    };
+    order(&people, named.iter().map(|(name, _)| *name).collect());
+    order(&json, named.iter().map(|(_, key)| *key).collect());
+    let unit_of = |name: &str| {
+        let line = people.lines().find(|line| line.trim_start().starts_with(name)).expect(name);
+        line.split_whitespace().next_back().expect("a word").to_owned()
+    };
+    assert_eq!(unit_of("gas used"), "gas");
+    assert_eq!(unit_of("base fee per gas"), "wei");
+    assert_eq!(unit_of("node bytes"), "bytes");
+    assert_eq!(unit_of("transactions"), "1");
+}
+
+#[test]
+fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_apart() {
+    let files = Files::new();
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(files.folder.path().join(name), bytes).expect("writes");
+        files.path(name)
+    };
+    let (good, bad) = (files.path("good.ssz"), files.path("bad.ssz"));
+    let mut built = block(ProtocolFork::Osaka);
+    // Not the root, so that a path leads to it.
+    let root = built.block.pre_state_root;
+    let below = built.witness.state.iter().position(|node| keccak256(node) != root);
+    built.witness.state.remove(below.expect("a node"));
+    let short = write("short.ssz", &built.input().expect("encodes"));
+    let garbage = write("garbage.ssz", b"\x12\x01 and then nothing of use");
+    // A fork whose inputs are known, and whose blocks nobody verifies.
+    let mut early = fs::read(&good).expect("there");
+    early[0] = 0x0f;
+    let early = write("early.ssz", &early);
+    for (name, code, words, verdict) in [
+        (&good, 0, "valid  ", "valid"),
+        (&bad, 1, "INVALID  ", "invalid"),
+        (&short, 3, "WITNESS TOO SMALL  ", "witness too small"),
+        (&garbage, 2, "UNREADABLE  ", "unreadable"),
+        (&early, 2, "UNREADABLE  ", "unreadable"),
+    ] {
+        let output = enshrine(&["execute", "verify", name]);
+        let line = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{line}");
+        assert!(line.starts_with(words), "{line}");
+        // What to do next, if there is anything.
+        assert_eq!(text(&output.stderr).is_empty(), code == 0);
+        let output = enshrine(&["execute", "verify", "--json", name]);
+        assert_eq!(output.status.code(), Some(code));
+        let documents = document(&output.stdout);
+        assert_eq!(documents[0]["verdict"], verdict);
+        assert_eq!(documents[0]["valid"], json!(code == 0));
+        assert_eq!(documents[0]["next"].is_null(), code == 0);
+    }
+    // A block that is none is named once, too.
+    let pair = ["--block", &garbage, "--witness", &good, "--chain", "mainnet"];
+    let output = enshrine(&[&["execute", "verify"], &pair[..]].concat());
+    let line = text(&output.stdout);
+    assert!(line.starts_with("UNREADABLE  "), "{line}");
+    assert_eq!(line.matches(&*garbage).count(), 1, "{line}");
+    // Of several files, the verdict that says most.
+    for (named, code) in [
+        ([&good, &garbage, &short, &bad].as_slice(), 1),
+        (&[&short, &good, &garbage], 3),
+        (&[&garbage, &good], 2),
+    ] {
+        let mut arguments = vec!["execute", "verify"];
+        arguments.extend(named.iter().map(|name| name.as_str()));
+        assert_eq!(enshrine(&arguments).status.code(), Some(code), "{named:?}");
+    }
+    // What is missing is named once, with its place in hexadecimal digits.
+    let line = text(&enshrine(&["execute", "verify", &short]).stdout);
+    assert_eq!(line.matches("is missing").count(), 1, "{line}");
+    assert!(line.contains(" at path 0x") && !line.contains("Nibbles"), "{line}");
+    let empty = files.folder.path().join("empty");
+    fs::create_dir(&empty).expect("made");
+    let output = enshrine(&["execute", "verify", &empty.display().to_string()]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Runs the program with something on its standard input.
+fn enshrine_fed(arguments: &[&str], fed: &[u8], read: bool) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    if !read {
+        drop(child.stdout.take());
+    }
+    // It says nothing before it has read everything.
+    child.stdin.take().expect("a pipe").write_all(fed).expect("takes it");
+    child.wait_with_output().expect("ends")
+}
+
+#[test]
+fn an_input_is_known_by_what_it_holds_and_not_by_its_name() {
+    let files = Files::new();
+    let input = fs::read(files.path("good.ssz")).expect("there");
+    let hex = hex::encode_prefixed(&input);
+    let built = block(ProtocolFork::Osaka);
+    let bundle = Bundle {
+        chain_id: CHAIN_ID,
+        block: built.block.rlp(),
+        pre_state_root: None,
+        witness: built.witness,
+    };
+    let bundle: Value = serde_json::from_slice(bundle.to_json().as_bytes()).expect("JSON");
+    let packed = zstd::encode_all(&bundle.to_string().into_bytes()[..], 0).expect("packs");
+    for form in [
+        input,
+        hex.clone().into_bytes(),
+        format!("{}\n", &hex[2..]).into_bytes(),
+        json!({ "jsonrpc": "2.0", "id": 1, "result": hex }).to_string().into_bytes(),
+        json!({ "result": bundle }).to_string().into_bytes(),
+        packed,
+    ] {
+        for name in ["block.json", "block.zst", "block"] {
+            fs::write(files.folder.path().join(name), &form).expect("writes");
+            let output = enshrine(&["execute", "verify", "--fork", "0x1201", &files.path(name)]);
+            assert!(output.status.success(), "{name}: {}", text(&output.stdout));
+        }
+        let output = enshrine_fed(&["execute", "verify", "--fork", "osaka", "-"], &form, true);
+        assert!(output.status.success(), "{}", text(&output.stdout));
+    }
+    let refused = br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no such method"}}"#;
+    let output = enshrine_fed(&["execute", "verify", "-"], refused, true);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stdout).contains("no such method"), "{}", text(&output.stdout));
+    let output = enshrine(&["execute", "verify", "--fork", "shanghai", "x"]);
+    assert!(text(&output.stderr).contains("cancun, prague"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn nobody_panics_when_the_reader_goes() {
+    let files = Files::new();
+    let input = fs::read(files.path("good.ssz")).expect("there");
+    for command in ["inspect", "verify"] {
+        for flags in [&["-"][..], &["--json", "-"]] {
+            let arguments = [&["execute", command], flags].concat();
+            let output = enshrine_fed(&arguments, &input, false);
+            assert_eq!(text(&output.stderr), "", "{arguments:?}");
+            assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+            assert!(enshrine_fed(&arguments, &input, true).status.success());
+        }
+    }
+}
+
+#[test]
+fn encode_writes_the_exact_calldata() {
+    let files = Files::new();
+    let (hex, out) = (files.path("good.hex"), files.path("out.ssz"));
+    let output = enshrine(&["execute", "encode", &hex, "-o", &out]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(fs::read(out).expect("written"), fs::read(files.path("good.ssz")).expect("there"));
+}
+
+#[test]
+fn encode_writes_nothing_but_the_calldata_to_standard_output() {
+    let files = Files::new();
+    let input = fs::read(files.path("good.ssz")).expect("there");
+    let hex = hex::encode_prefixed(&input).into_bytes();
+    for flags in [&[][..], &["--json"]] {
+        let arguments = [&["execute", "encode", "-", "-o", "-"], flags].concat();
+        let output = enshrine_fed(&arguments, &hex, true);
+        assert!(output.status.success() && output.stdout == input, "{}", text(&output.stderr));
+    }
+    assert!(!std::path::Path::new("-").exists());
+}
+
+#[test]
+fn bench_as_json_holds_the_figures_and_their_geometric_means() {
+    let files = Files::new();
+    let good = files.path("good.ssz");
+    let output = enshrine(&["execute", "bench", "--json", "--rounds", "2", "--budget", "0", &good]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let document = document(&output.stdout);
+    let measured = &document["blocks"][0];
+    assert_eq!(measured["gasUsed"], json!(21_000));
+    for figure in ["singleMilliseconds", "parallelMilliseconds", "floorMilliseconds"] {
+        assert!(measured[figure].as_f64().expect("a number") > 0.0, "{figure}");
+    }
+    let (peak, input) = (&measured["peakBytes"], &measured["bytes"]);
+    assert!(peak.as_u64() > input.as_u64());
+    assert!(document["geomean"]["singleOverFloor"].as_f64().expect("a number") > 0.0);
+    assert!(document["geomean"]["parallelOverFloor"].as_f64().expect("a number") > 0.0);
+}
+
+/// A witness as a node answers it.
+fn witness_json(witness: &OwnedWitness) -> Value {
+    let hex =
+        |list: &[alloy_primitives::Bytes]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({
+        "state": hex(&witness.state), "codes": hex(&witness.codes),
+        "headers": hex(&witness.headers), "keys": [],
+    })
+}
+
+#[test]
+fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Result<()> {
+    let Some(folder) = testkit::vectors::part("blocks", "real blocks on the command line")? else {
+        return Ok(());
+    };
+    let bundle: PathBuf = folder.join("mainnet_21429020.json.zst");
+    let path = bundle.display().to_string();
+    let output = enshrine(&["execute", "verify", &path]);
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("block 21429020 of chain 1"));
+    // Under L2 rules it is refused: it pays for blobs.
+    let output = enshrine(&["execute", "verify", "--l2", &path]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("L2 rules"));
+
+    let real = testkit::vectors::read_block(&bundle)?;
+    let files = tempfile::tempdir()?;
+    let (block, witness) = (files.path().join("raw.rlp"), files.path().join("witness.json"));
+    fs::write(&block, &real.bundle.block)?;
+    fs::write(&witness, witness_json(&real.bundle.witness).to_string())?;
+    let (block, witness) = (block.display().to_string(), witness.display().to_string());
+    let pair = ["execute", "verify", "--block", &block, "--witness", &witness, "--chain"];
+    let output = enshrine(&[&pair[..], &["mainnet"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    // The wrong chain: other forks, another chain id.
+    let output = enshrine(&[&pair[..], &["sepolia"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let output = enshrine(&[&pair[..], &["atlantis"]].concat());
+    assert!(text(&output.stdout).contains("expected mainnet, sepolia, hoodi or a chain id"));
+    Ok(())
+}
+
+#[test]
+fn a_real_block_is_charged_little_more_than_its_gas_so_that_one_transaction_can_pay_for_it() {
+    let blocks = testkit::vectors::part("blocks", "what a real block costs").expect("readable");
+    let Some(blocks) = blocks else { return };
+    let file = blocks.join("mainnet_24628608.json.zst").display().to_string();
+    let output = enshrine(&["execute", "inspect", "--json", &file]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let documents = document(&output.stdout);
+    let input = &documents[0]["input"];
+    let number = |value: &Value| value.as_u64().expect("a number");
+    let used = number(&input["payload"]["gasUsed"]);
+    assert!(used > 12_800_000, "{used}");
+    let charge = number(&input["gas"]["default"]["charge"]);
+    assert!(charge > used && charge <= 17_500_000, "{charge}");
+    // One price for any byte makes it four times as dear.
+    assert!(number(&input["gas"]["flat"]["charge"]) > 65_000_000);
+}

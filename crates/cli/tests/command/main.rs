@@ -1,0 +1,13 @@
+//! The `enshrine` command as a process.
+
+mod as_documented;
+mod devnet;
+mod ending;
+mod execute;
+mod failover;
+mod forge;
+mod installed;
+mod node_flags;
+mod rollup;
+mod story;
+mod support;

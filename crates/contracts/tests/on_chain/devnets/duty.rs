@@ -1,0 +1,213 @@
+//! What a block owes at most, what goes into the block for it, and the evidence that it was done.
+
+use super::scene::{NO_ANCHOR, SENDERS, Scene};
+use alloy_consensus::TxEip1559;
+use alloy_eips::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::{SolCall, SolEvent};
+use enshrine_contracts::{
+    Anchor, L2_MESSENGER, Message,
+    bindings::{
+        IForcedInbox, IL1MessageQueue, IL2Messenger,
+        INativeRollup::{
+            AnchorUpdate, Checkpoint, Discharge, Evidence, ForcedBatch, ForcedTransaction, Outcome,
+            RelayProof,
+        },
+    },
+    capacity, extend, pack,
+};
+use eyre::{OptionExt, Result};
+use testkit::{Key, L2, Transaction};
+
+const DAY: u64 = 86_400;
+/// Not in anybody's interest to be lower.
+const GENEROUS: u128 = 100_000_000_000;
+/// Point evaluation, which refuses what is no proof, so that the messenger keeps the message.
+const REFUSING: Address = Address::with_last_byte(10);
+
+/// The most of one kind.
+pub(crate) enum Duty {
+    /// As many messages as can be demanded, the first of as many as an anchor can cover.
+    Relays(Box<Relays>),
+    /// Forced transactions, and what becomes of them.
+    Forced { transactions: Vec<Transaction>, entries: Vec<ForcedTransaction>, outcome: Outcome },
+}
+
+pub(crate) struct Relays {
+    messages: Vec<Message>,
+    anchor: Anchor,
+    update: AnchorUpdate,
+    /// Those between which the count of relayed messages lies afterwards.
+    around: [Checkpoint; 2],
+}
+
+impl Duty {
+    /// All that an anchor can cover is overdue, and is refused by its target.
+    pub(crate) fn relays(scene: &mut Scene) -> Result<Self> {
+        let relays = capacity::RELAYS as usize;
+        let (alice, message_queue) = (Key::named(SENDERS[0]), scene.rollup.message_queue);
+        let (mut messages, mut around) = (Vec::new(), Vec::new());
+        for number in 0..capacity::AHEAD {
+            if number as usize == relays || number as usize == relays + 1 {
+                let now = scene.l1.read(message_queue, &IL1MessageQueue::checkpointCall {})?;
+                around.push(Checkpoint::from(now));
+            }
+            let send = IL1MessageQueue::sendCall {
+                to: REFUSING,
+                refundTo: alice.address(),
+                gasLimit: 0,
+                fee: 0,
+                data: Bytes::new(),
+            };
+            let sent = scene.l1.send(
+                &alice,
+                message_queue.into(),
+                U256::ONE,
+                send.abi_encode().into(),
+                1_000_000,
+            )?;
+            messages.extend(scene.rollup.messages_in(&sent.block));
+        }
+        assert_eq!(messages.len() as u64, capacity::AHEAD);
+        scene.pass(DAY)?;
+        let (anchor, update) = scene.rollup.newest_anchor(&scene.l1, 0)?;
+        let around = around.try_into().map_err(|_| eyre::eyre!("two checkpoints"))?;
+        Ok(Self::Relays(Box::new(Relays { messages, anchor, update, around })))
+    }
+
+    /// Calls of the messenger that take all bytes and all gas that can be demanded.
+    pub(crate) fn forced(scene: &mut Scene) -> Result<Self> {
+        let (mut transactions, mut entries) = (Vec::new(), Vec::new());
+        for name in SENDERS {
+            let key = Key::named(name);
+            let call = IL2Messenger::sendCall {
+                to: key.address(),
+                refundTo: key.address(),
+                gasLimit: 0,
+                fee: 0,
+                data: vec![0xff; 3_380].into(),
+            };
+            let transaction = key.sign(TxEip1559 {
+                chain_id: scene.l2.chain().config().spec.chain_id(),
+                gas_limit: capacity::DUTY_GAS / SENDERS.len() as u64,
+                max_fee_per_gas: GENEROUS,
+                to: L2_MESSENGER.into(),
+                value: U256::ONE,
+                input: call.abi_encode().into(),
+                ..Default::default()
+            });
+            entries.push(submit(scene, &transaction)?);
+            transactions.push(transaction);
+        }
+        let footprint: u64 = entries.iter().map(|entry| entry.footprint).sum();
+        assert!((capacity::DUTY_BYTES - 1_000..=capacity::DUTY_BYTES).contains(&footprint));
+        scene.pass(DAY)?;
+        Ok(Self::Forced { transactions, entries, outcome: Outcome::Included })
+    }
+
+    /// As many as a block deals with, of as many accounts as proofs count for.
+    pub(crate) fn evidence(scene: &mut Scene) -> Result<Self> {
+        let proofs = PROVEN;
+        let mut entries = Vec::new();
+        for number in 0..capacity::MAX_DISCHARGES {
+            let transfer = Key::named(&format!("nobody {}", number % proofs)).sign(TxEip1559 {
+                chain_id: scene.l2.chain().config().spec.chain_id(),
+                nonce: (number / proofs) as u64,
+                gas_limit: 21_000,
+                max_fee_per_gas: GENEROUS,
+                to: Key::named("bob").address().into(),
+                ..Default::default()
+            });
+            entries.push(submit(scene, &transfer)?);
+        }
+        scene.pass(DAY)?;
+        Ok(Self::Forced { transactions: vec![], entries, outcome: Outcome::Invalid })
+    }
+
+    /// What stands in the block.
+    pub(crate) fn transactions(&self, l2: &mut L2, operator: &Key) -> Result<Vec<Transaction>> {
+        let Relays { messages, anchor, .. } = match self {
+            Self::Relays(relays) => &**relays,
+            Self::Forced { transactions, .. } => return Ok(transactions.clone()),
+        };
+        let (now, later) = messages.split_at(capacity::RELAYS as usize);
+        let root = now.iter().fold(B256::ZERO, |root, message| extend(root, message.hash()));
+        let waypoint = IL2Messenger::addWaypointCall {
+            from: messages.len() as u64,
+            root,
+            hashes: later.iter().map(Message::hash).collect(),
+        };
+        let relay =
+            IL2Messenger::relayCall { messages: pack(now), feeRecipient: operator.address() };
+        let messenger = L2_MESSENGER.into();
+        Ok(vec![
+            l2.prove_anchor(operator, anchor)?,
+            l2.sign(operator, messenger, U256::ZERO, waypoint.abi_encode().into(), 2_000_000)?,
+            l2.sign(operator, messenger, U256::ZERO, relay.abi_encode().into(), 3_000_000)?,
+        ])
+    }
+
+    /// The anchor of the block.
+    pub(crate) fn anchor(&self) -> B256 {
+        match self {
+            Self::Relays(relays) => relays.anchor.hash(),
+            Self::Forced { .. } => NO_ANCHOR,
+        }
+    }
+
+    /// The evidence, when the block is the head of `l2`.
+    pub(crate) fn evidence_after(&self, l2: &L2) -> Result<Evidence> {
+        let chain = l2.chain();
+        match self {
+            Self::Relays(relays) => {
+                let proof = chain.prove(chain.head(), L2_MESSENGER, &[U256::ZERO])?;
+                let [before, next] = relays.around.clone();
+                let relay = RelayProof {
+                    index: 0,
+                    accountProof: proof.nodes,
+                    storageProof: proof.slots[0].nodes.clone(),
+                    before,
+                    next,
+                };
+                let updates = vec![relays.update.clone()];
+                Ok(Evidence { updates, relays: vec![relay], ..Default::default() })
+            }
+            Self::Forced { entries, outcome, .. } => {
+                let discharge = |(number, entry): (usize, &ForcedTransaction)| {
+                    let (mut position, mut account_proof) = (number as u64, vec![]);
+                    if *outcome == Outcome::Invalid {
+                        position = (number % PROVEN) as u64;
+                        if number < PROVEN {
+                            account_proof = chain.prove(chain.head(), entry.sender, &[])?.nodes;
+                        }
+                    }
+                    Ok(Discharge {
+                        transaction: entry.clone(),
+                        outcome: *outcome,
+                        position,
+                        accountProof: account_proof,
+                        code: Bytes::new(),
+                    })
+                };
+                let discharges =
+                    entries.iter().enumerate().map(discharge).collect::<Result<_>>()?;
+                let batch = ForcedBatch { index: 0, discharges, next: vec![] };
+                Ok(Evidence { forced: vec![batch], ..Default::default() })
+            }
+        }
+    }
+}
+
+/// Accounts that are shown for all that a block deals with: of a ninth no block can be demanded, since it
+/// would go beyond the budget of bytes.
+const PROVEN: usize = 8;
+
+fn submit(scene: &mut Scene, transaction: &Transaction) -> Result<ForcedTransaction> {
+    let call = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
+    let alice = Key::named(SENDERS[0]);
+    let data = call.abi_encode().into();
+    let forced = scene.rollup.forced;
+    let sent = scene.l1.send(&alice, forced.into(), U256::ZERO, data, 1_000_000)?;
+    let log = sent.receipt.logs.first().ok_or_eyre("not submitted")?;
+    Ok((&IForcedInbox::ForcedSubmitted::decode_log(log)?.transaction).into())
+}

@@ -1,0 +1,206 @@
+//! An L1 that is a node of its own, a rollup on it, and an L2 of some size.
+
+use super::duty::Duty;
+use alloy_consensus::TxEip1559;
+use alloy_eips::Encodable2718;
+use alloy_genesis::GenesisAccount;
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_sol_types::SolCall;
+use chain::BlockWithWitness;
+use enshrine_contracts::{RollupConfig, bindings::INativeRollup, capacity, l2_genesis};
+use execute::{DeclaredGas, Execute, GasSchedule};
+use eyre::{Result, ensure};
+use std::{fs, process::Command};
+use testkit::{
+    Artifacts, ETHER, HarnessError, Key, L1, L2, NodeProcess, Rollup, TRANSACTION_GAS_CAP,
+    Transaction, enshrine, rich,
+};
+use wire::{ProtocolFork, StatelessInput};
+
+const L1_CHAIN: u64 = 31_337;
+const L2_CHAIN: u64 = 8_079;
+const L2_GAS_LIMIT: u64 = 12_000_000;
+/// Accounts of the L2 besides those that act: paths are five nodes long.
+const ACCOUNTS: u64 = 20_000;
+/// What public pools take of a transaction.
+const POOL_BYTES: usize = 128 * 1024;
+/// Lengths of the contracts that fill a block up by being called.
+const BALLAST: [usize; 9] = [16_384, 16_384, 16_384, 16_384, 16_384, 8_192, 4_096, 2_048, 1_024];
+
+/// A name of an account that has ether on both chains.
+pub(crate) const SENDERS: [&str; 3] = ["alice", "carol", "dave"];
+
+/// All of it.
+pub(crate) struct Scene {
+    fork: ProtocolFork,
+    pub(crate) l1: L1,
+    pub(crate) l2: L2,
+    pub(crate) rollup: Rollup,
+    pub(crate) operator: Key,
+}
+
+impl Scene {
+    /// A devnet as its flags have it by default, and a rollup whose L2 has the fork of its L1.
+    pub(crate) fn new(fork: ProtocolFork) -> Result<Self> {
+        let names = [&["operator"][..], &SENDERS].concat();
+        let file = tempfile::NamedTempFile::new()?;
+        let genesis = L1::genesis_on(fork, L1_CHAIN, &names);
+        fs::write(file.path(), serde_json::to_vec(&genesis)?)?;
+        let mut command = Command::new(enshrine()?);
+        command.args(["devnet", "--silent", "--accounts", "0", "--init"]).arg(file.path());
+        let node = NodeProcess::start(&mut command)?;
+        let mut l1 = L1::behind_on(fork, node, L1_CHAIN, &names)?;
+
+        let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
+        let time = l1.chain().head().header.timestamp;
+        let mut genesis = l2_genesis(&artifacts.predeploys()?, fork, L2_GAS_LIMIT, time);
+        for name in names {
+            genesis.alloc.insert(Key::named(name).address(), rich(1_000 * ETHER));
+        }
+        for number in 0..ACCOUNTS {
+            let word = keccak256(number.to_be_bytes());
+            genesis.alloc.insert(Address::from_word(word), rich(1));
+        }
+        for (place, length) in BALLAST.into_iter().enumerate() {
+            genesis.alloc.insert(ballast(place), filler(place, length));
+        }
+        let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
+        let mut config =
+            RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
+        config.forced.fee_percent = 0;
+        config.forced.max_gas = capacity::DUTY_GAS;
+        config.forced.max_bounded_gas = capacity::DUTY_GAS;
+        let operator = Key::named("operator");
+        let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
+        Ok(Self { fork, l1, l2, rollup, operator })
+    }
+
+    /// Lets L1 come this far, with a block at the end.
+    pub(crate) fn pass(&mut self, seconds: u64) -> Result<()> {
+        self.l1.skip(seconds);
+        let operator = self.operator.clone();
+        self.l1.send(&operator, operator.address().into(), U256::ZERO, Bytes::new(), 21_000)?;
+        Ok(())
+    }
+
+    /// Advances by a block that does its duty and is filled up to what a pool takes; with a little more it
+    /// is not taken.
+    pub(crate) fn advance_by_the_largest(&mut self, duty: &Duty) -> Result<()> {
+        let (_, call) = self.block(duty, &[], 0)?;
+        let least = self.transaction(&call)?.encode_2718_len();
+        let (mut chosen, mut length) = (Vec::new(), least);
+        for place in 0..BALLAST.len() {
+            chosen.push(place);
+            let (_, larger) = self.block(duty, &chosen, 0)?;
+            let larger = self.transaction(&larger)?.encode_2718_len();
+            if larger < POOL_BYTES {
+                length = larger;
+            } else {
+                chosen.pop();
+            }
+        }
+        let (block, call) = self.block(duty, &chosen, POOL_BYTES.saturating_sub(length + 64))?;
+        let length = self.transaction(&call)?.encode_2718_len();
+        ensure!(
+            (POOL_BYTES - 200..=POOL_BYTES).contains(&length),
+            "{length} bytes are not the most that a pool takes"
+        );
+        self.assert_nothing_is_dear(&block)?;
+
+        let mut longer = call.clone();
+        longer.inputs.push(vec![0xff; POOL_BYTES - length].into());
+        let refused = self.send(&longer);
+        assert!(matches!(refused, Err(HarnessError::Client(_))), "{refused:?}");
+
+        let gas_used = self.send(&call)?;
+        let (number, gas) = (block.block.header.number, block.block.header.gas_used);
+        assert_eq!(self.rollup.head(&self.l1)?.number, number);
+        println!(
+            "{:?}: {length} bytes, {least} without ballast, {gas} L2 gas: {gas_used} L1 gas",
+            self.fork
+        );
+        Ok(())
+    }
+
+    /// A block that does a duty, with calls of some of the ballast and as many bytes of calldata besides,
+    /// and the call that advances by it.
+    fn block(
+        &mut self,
+        duty: &Duty,
+        chosen: &[usize],
+        more: usize,
+    ) -> Result<(BlockWithWitness, INativeRollup::advanceCall)> {
+        self.l2.forget_pending();
+        let operator = self.operator.clone();
+        let mut transactions = duty.transactions(&mut self.l2, &operator)?;
+        for place in chosen {
+            let to = ballast(*place).into();
+            transactions.push(self.l2.sign(&operator, to, U256::ZERO, Bytes::new(), 40_000)?);
+        }
+        let (to, data) = (operator.address().into(), vec![0xff; more].into());
+        transactions.push(self.l2.sign(&operator, to, U256::ZERO, data, 300_000)?);
+        let time = self.l1.chain().head().header.timestamp;
+        let (block, rejected) = self.l2.seal(time, duty.anchor(), transactions)?;
+        ensure!(rejected.is_empty(), "{rejected:?}");
+        for receipt in &block.block.executed.receipts {
+            ensure!(receipt.success, "all that is in the block succeeds");
+        }
+        let mut after = self.l2.detached();
+        after.append(block.clone())?;
+        let evidence = duty.evidence_after(&after)?;
+        let inputs = vec![block.input()?.into()];
+        Ok((block, INativeRollup::advanceCall { inputs, evidence }))
+    }
+
+    /// The transaction that makes the call.
+    fn transaction(&self, call: &INativeRollup::advanceCall) -> Result<Transaction> {
+        Ok(self.operator.sign(TxEip1559 {
+            chain_id: L1_CHAIN,
+            nonce: self.l1.chain().nonce(self.operator.address())?,
+            gas_limit: TRANSACTION_GAS_CAP,
+            max_fee_per_gas: 100_000_000_000,
+            max_priority_fee_per_gas: 1_000_000_000,
+            to: self.rollup.address.into(),
+            input: call.abi_encode().into(),
+            ..Default::default()
+        }))
+    }
+
+    /// Puts the call into a block by a transaction to the node's pool; what it used. It has to succeed.
+    fn send(&mut self, call: &INativeRollup::advanceCall) -> Result<u64, HarnessError> {
+        let (operator, to) = (self.operator.clone(), self.rollup.address);
+        let data = call.abi_encode().into();
+        let sent = self.l1.send(&operator, to.into(), U256::ZERO, data, TRANSACTION_GAS_CAP)?;
+        assert!(sent.receipt.success, "{} gas used", sent.gas_used);
+        Ok(sent.gas_used)
+    }
+
+    /// Of what is demanded EXECUTE asks for no gas but for that of the input and of the block.
+    fn assert_nothing_is_dear(&self, block: &BlockWithWitness) -> Result<()> {
+        let calldata = block.input()?;
+        let input = StatelessInput::decode(&calldata)?;
+        let declared = DeclaredGas::of_input(calldata.len(), &input);
+        let executed = Execute::on(self.fork).run(&calldata, u64::MAX)?;
+        let used = input.request.payload.gas_used;
+        assert_eq!(executed.gas, GasSchedule::DEFAULT.charge(&declared, used));
+        Ok(())
+    }
+}
+
+fn ballast(place: usize) -> Address {
+    Address::with_last_byte(place as u8).create(8_079)
+}
+
+/// A contract of this many bytes, no two of which are alike, and none of which is zero but the first:
+/// it stops at once.
+fn filler(place: usize, length: usize) -> GenesisAccount {
+    let word =
+        |number: u64| keccak256([(place as u64).to_be_bytes(), number.to_be_bytes()].concat());
+    let noise = (0..).flat_map(|number| word(number).0);
+    let mut code: Vec<u8> = noise.map(|byte| byte | 1).take(length).collect();
+    code[0] = 0;
+    GenesisAccount { nonce: Some(1), code: Some(code.into()), ..Default::default() }
+}
+
+/// No anchor: that of the genesis.
+pub(crate) const NO_ANCHOR: B256 = B256::ZERO;

@@ -1,0 +1,289 @@
+//! What the rollup owes: messages relayed by their deadline, and forced transactions.
+
+use super::support::{ETHER, Harness};
+use alloy_consensus::TxEip1559;
+use alloy_eips::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::SolEvent;
+use chain::BlockWithWitness;
+use enshrine_contracts::{
+    L2_MESSENGER, Message,
+    bindings::{
+        IForcedInbox, IL1MessageQueue,
+        INativeRollup::{
+            self, Checkpoint, Discharge, Evidence, ForcedBatch, ForcedTransaction, Outcome,
+            RelayProof,
+        },
+    },
+};
+use eyre::{OptionExt, Result};
+use testkit::{Key, Transaction};
+use wire::ProtocolFork;
+
+const DAY: u64 = 86_400;
+
+impl Harness {
+    /// Lets L1 come this far, with a block at the end.
+    fn pass(&mut self, seconds: u64) -> Result<()> {
+        self.l1.skip(seconds);
+        let alice = self.alice.clone();
+        self.l1.send(&alice, alice.address().into(), U256::ZERO, Bytes::new(), 21_000)?;
+        Ok(())
+    }
+
+    /// Seals the next block at the time of L1, and appends it.
+    fn block_now(&mut self, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
+        let block = self.seal(self.l1.chain().head().header.timestamp, transactions)?;
+        self.l2.append(block.clone())?;
+        Ok(block)
+    }
+
+    fn submit(&mut self, transaction: &Transaction) -> Result<ForcedTransaction> {
+        let call = IForcedInbox::submitCall { raw: transaction.encoded_2718().into() };
+        let alice = self.alice.clone();
+        let sent = self.l1.transact(&alice, self.rollup.forced, U256::ZERO, &call)?;
+        let event = IForcedInbox::ForcedSubmitted::decode_log(&sent.receipt.logs[0])?;
+        Ok((&event.transaction).into())
+    }
+
+    fn discharge(&self, transaction: &ForcedTransaction, outcome: Outcome) -> Result<Discharge> {
+        let account_proof = match outcome {
+            Outcome::Invalid => {
+                let chain = self.l2.chain();
+                chain.prove(chain.head(), transaction.sender, &[])?.nodes
+            }
+            _ => vec![],
+        };
+        Ok(Discharge {
+            transaction: transaction.clone(),
+            outcome,
+            position: 0,
+            accountProof: account_proof,
+            code: Bytes::new(),
+        })
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        let c = self.l1.read(self.rollup.message_queue, &IL1MessageQueue::checkpointCall {})?;
+        Ok(c.into())
+    }
+
+    fn relay_proof(&self, before: &Checkpoint, next: &Checkpoint) -> Result<Evidence> {
+        let chain = self.l2.chain();
+        let proof = chain.prove(chain.head(), L2_MESSENGER, &[U256::ZERO])?;
+        let relay = RelayProof {
+            index: 0,
+            accountProof: proof.nodes,
+            storageProof: proof.slots[0].nodes.clone(),
+            before: before.clone(),
+            next: next.clone(),
+        };
+        Ok(Evidence { relays: vec![relay], ..Default::default() })
+    }
+
+    fn deposit(&mut self, to: Address) -> Result<(Message, Checkpoint)> {
+        let send =
+            IL1MessageQueue::sendCall { to, refundTo: to, gasLimit: 0, fee: 0, data: Bytes::new() };
+        let (alice, message_queue) = (self.alice.clone(), self.rollup.message_queue);
+        let sent = self.l1.transact(&alice, message_queue, U256::from(ETHER), &send)?;
+        let message = self.rollup.messages_in(&sent.block).pop().ok_or_eyre("no message")?;
+        Ok((message, self.checkpoint()?))
+    }
+}
+
+fn batch(discharges: Vec<Discharge>) -> Evidence {
+    let batch = ForcedBatch { index: 0, discharges, next: vec![] };
+    Evidence { forced: vec![batch], ..Default::default() }
+}
+
+/// A transfer from Alice with this nonce and price.
+fn transfer(harness: &Harness, nonce: u64, max_fee_per_gas: u128) -> Transaction {
+    harness.alice.sign(TxEip1559 {
+        chain_id: super::support::L2_CHAIN,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas,
+        max_priority_fee_per_gas: 0,
+        to: Key::named("bob").address().into(),
+        value: U256::ONE,
+        ..Default::default()
+    })
+}
+
+const GENEROUS: u128 = 100_000_000_000;
+
+#[test]
+fn a_due_forced_transaction_is_included_or_the_chain_does_not_move() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let forced = transfer(&harness, 0, GENEROUS);
+    let entry = harness.submit(&forced)?;
+    assert_eq!(entry.hash, *forced.tx_hash());
+    assert_eq!(entry.sender, harness.alice.address());
+
+    harness.pass(DAY)?;
+    // A block without it, with and without a word about it.
+    let before = harness.seal(harness.l1.chain().head().header.timestamp, vec![])?.input()?;
+    let error =
+        harness.assert_refused::<INativeRollup::ForcedTransactionOmitted>(before.clone())?;
+    assert_eq!(error.index, 0);
+    let said = batch(vec![]);
+    harness.assert_refused_with::<INativeRollup::ForcedTransactionOmitted>(before, said)?;
+    // Excuses that are not true.
+    let empty = harness.seal(harness.l1.chain().head().header.timestamp, vec![])?;
+    let mut l2 = harness.l2.chain().detached();
+    l2.append(empty.clone())?;
+    let still = l2.prove(l2.head(), entry.sender, &[])?.nodes;
+    let input = empty.input()?;
+    let invalid = Discharge {
+        transaction: entry.clone(),
+        outcome: Outcome::Invalid,
+        position: 0,
+        accountProof: still,
+        code: Bytes::new(),
+    };
+    let said = batch(vec![invalid]);
+    harness.assert_refused_with::<INativeRollup::StillValid>(input.clone(), said)?;
+    let said = batch(vec![harness.discharge(&entry, Outcome::Underpriced)?]);
+    harness.assert_refused_with::<INativeRollup::PricedEnough>(input.clone(), said)?;
+    let said = batch(vec![harness.discharge(&entry, Outcome::Expired)?]);
+    harness.assert_refused_with::<INativeRollup::NotExpired>(input.clone(), said)?;
+    let said = batch(vec![harness.discharge(&entry, Outcome::NoRoom)?]);
+    harness.assert_refused_with::<INativeRollup::RoomLeft>(input, said)?;
+
+    // With it: the second of the block.
+    let bob = Key::named("operator");
+    let own = harness.l2.sign(&bob, bob.address().into(), U256::ZERO, Bytes::new(), 21_000)?;
+    let block = harness.block_now(vec![own, forced])?;
+    let mut discharge = harness.discharge(&entry, Outcome::Included)?;
+    let said = batch(vec![discharge.clone()]);
+    let input = block.input()?;
+    let error = harness.assert_refused_with::<INativeRollup::NotIncluded>(input.clone(), said)?;
+    assert_eq!(error.expected, entry.hash);
+    discharge.position = 1;
+    let mut another = discharge.clone();
+    another.transaction.hash = *block.block.transactions[0].tx_hash();
+    another.position = 0;
+    let said = batch(vec![another]);
+    harness.assert_refused_with::<IForcedInbox::NotSubmitted>(input.clone(), said)?;
+    let sent = harness.advance_with(vec![input], batch(vec![discharge]))?;
+    let event = sent
+        .receipt
+        .logs
+        .iter()
+        .find_map(|log| INativeRollup::ForcedDischarged::decode_log(log).ok());
+    assert_eq!(event.ok_or_eyre("no event")?.hash, entry.hash);
+    harness.assert_head_is(&block)?;
+    let duties = harness.l1.read(harness.rollup.address, &INativeRollup::dutiesCall {})?;
+    assert_eq!(duties.forcedNext, 1);
+
+    // And on, without a word.
+    harness.pass(0)?;
+    let block = harness.block_now(vec![])?;
+    harness.advance(vec![block.input()?], vec![])?;
+    Ok(())
+}
+
+#[test]
+fn what_became_invalid_or_too_cheap_is_put_aside_by_evidence() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let used = harness.submit(&transfer(&harness, 0, GENEROUS))?;
+    let cheap = harness.submit(&transfer(&harness, 1, 0))?;
+    let poor = harness.submit(&transfer(&harness, 1, 1_000_000_000_000_000))?;
+    // The first nonce is used up otherwise.
+    let (alice, bob) = (harness.alice.clone(), Key::named("bob").address());
+    let other = harness.l2.sign(&alice, bob.into(), U256::from(7), Bytes::new(), 21_000)?;
+    let block = harness.block_now(vec![other])?;
+    harness.advance(vec![block.input()?], vec![])?;
+
+    harness.pass(DAY)?;
+    let block = harness.block_now(vec![])?;
+    let discharges = vec![
+        harness.discharge(&used, Outcome::Invalid)?,
+        harness.discharge(&cheap, Outcome::Underpriced)?,
+        harness.discharge(&poor, Outcome::Invalid)?,
+    ];
+    // Not the last of them only, nor another order.
+    let some = batch(discharges[..2].to_vec());
+    let input = block.input()?;
+    harness.assert_refused_with::<INativeRollup::ForcedTransactionOmitted>(input.clone(), some)?;
+    let swapped = batch(vec![discharges[1].clone(), discharges[0].clone()]);
+    harness.assert_refused_with::<IForcedInbox::NotSubmitted>(input.clone(), swapped)?;
+    harness.advance_with(vec![input], batch(discharges))?;
+    let duties = harness.l1.read(harness.rollup.address, &INativeRollup::dutiesCall {})?;
+    assert_eq!(duties.forcedNext, 3);
+    for index in 0..3 {
+        let call = IForcedInbox::commitmentCall { index };
+        assert_eq!(harness.l1.read(harness.rollup.forced, &call)?, B256::ZERO);
+    }
+    Ok(())
+}
+
+#[test]
+fn before_it_is_due_a_forced_transaction_can_only_be_included() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let forced = transfer(&harness, 0, 0);
+    let entry = harness.submit(&forced)?;
+    let block = harness.block_now(vec![])?;
+    let said = batch(vec![harness.discharge(&entry, Outcome::Underpriced)?]);
+    harness.assert_refused_with::<INativeRollup::NotDue>(block.input()?, said)?;
+    harness.advance(vec![block.input()?], vec![])?;
+
+    let other = harness.submit(&transfer(&harness, 0, GENEROUS))?;
+    harness.pass(0)?;
+    let block = harness.block_now(vec![transfer(&harness, 0, GENEROUS)])?;
+    let included = harness.discharge(&other, Outcome::Included)?;
+    let said = batch(vec![included]);
+    // Not before the one in front of it.
+    harness.assert_refused_with::<IForcedInbox::NotSubmitted>(block.input()?, said)?;
+    harness.advance(vec![block.input()?], vec![])?;
+    Ok(())
+}
+
+#[test]
+fn an_overdue_message_is_relayed_or_the_chain_does_not_move() -> Result<()> {
+    let mut harness = Harness::new(ProtocolFork::Osaka)?;
+    let charlie = Key::named("charlie").address();
+    let empty = harness.checkpoint()?;
+    let (message, first) = harness.deposit(charlie)?;
+    harness.pass(DAY)?;
+
+    let late = harness.seal(harness.l1.chain().head().header.timestamp, vec![])?;
+    let error = harness.assert_refused::<INativeRollup::RelayProofMissing>(late.input()?)?;
+    assert_eq!(error.relayed, 0);
+    let mut other = harness.l2.detached();
+    other.append(late.clone())?;
+    let real = core::mem::replace(&mut harness.l2, other);
+    let said = harness.relay_proof(&empty, &first)?;
+    harness.assert_refused_with::<INativeRollup::MessagesOverdue>(late.input()?, said)?;
+    harness.l2 = real;
+
+    let (anchor, update) = harness.rollup.newest_anchor(&harness.l1, 0)?;
+    harness.anchor = anchor.hash();
+    let operator = harness.operator.clone();
+    let transactions = vec![
+        harness.l2.prove_anchor(&operator, &anchor)?,
+        harness.l2.relay(&operator, &[message], operator.address())?,
+    ];
+    let block = harness.block_now(transactions)?;
+    let mut said = harness.relay_proof(&first, &empty)?;
+    said.updates.push(update.clone());
+    // The proof must name the checkpoints between which the count lies.
+    let mut wrong = harness.relay_proof(&empty, &first)?;
+    wrong.updates.push(update);
+    let input = block.input()?;
+    harness
+        .assert_refused_with::<IL1MessageQueue::CheckpointsDoNotEnclose>(input.clone(), wrong)?;
+    harness.advance_with(vec![input], said)?;
+    assert_eq!(harness.l2.chain().balance(charlie)?, U256::from(ETHER));
+    let duties = harness.l1.read(harness.rollup.address, &INativeRollup::dutiesCall {})?;
+    assert_eq!(duties.relayed, 1);
+
+    // Nothing is pending: a day later nothing is asked.
+    harness.pass(DAY + 100)?;
+    for _ in 0..2 {
+        let block = harness.block_now(vec![])?;
+        harness.advance(vec![block.input()?], vec![])?;
+        harness.pass(0)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! What is said of a posting before it is sent is what L1 takes for it, in every way.
+
+use super::support::{Harness, L2_CHAIN};
+use alloy_primitives::{Bytes, U256};
+use chain::Block;
+use enshrine_contracts::{
+    bindings::INativeRollup::Evidence,
+    posting::{
+        Cost, Input, L1Limits, L1Prices, MAX_BLOBS, Posting, STATE_ROOTS, TRANSACTION_GAS_CAP,
+        cheapest, ways_in_blobs,
+    },
+};
+use execute::Execute;
+use eyre::{Result, ensure};
+use std::{collections::BTreeSet, convert::Infallible, slice::from_ref, sync::Arc};
+use testkit::Sent;
+use wire::ProtocolFork;
+
+const FORK: ProtocolFork = ProtocolFork::Osaka;
+/// Where the ring of state roots begins, in the storage of the rollup.
+const RING_OF_ROOTS: U256 = U256::from_limbs([5, 0, 0, 0]);
+
+impl Harness {
+    /// Blocks of one transfer each, which L1 does not have yet.
+    pub(crate) fn blocks(&mut self, count: usize) -> Result<Vec<Arc<Block>>> {
+        (0..count)
+            .map(|_| {
+                self.next_block()?;
+                Ok(Arc::clone(self.l2.chain().head()))
+            })
+            .collect()
+    }
+
+    /// One input for these blocks: a batch if there are several.
+    pub(crate) fn input_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
+        let [block] = blocks else { return self.batch_of(blocks) };
+        let state = self.l2.chain().state_before(block)?.expect("it has a parent");
+        Self::measured(blocks, block.input(FORK, L2_CHAIN, &state.witness_of(block)?)?)
+    }
+
+    /// A batch of these blocks.
+    pub(crate) fn batch_of(&self, blocks: &[Arc<Block>]) -> Result<Input> {
+        Self::measured(blocks, self.l2.chain().batch(blocks.to_vec())?.input()?)
+    }
+
+    /// Inputs for new blocks, so many for each; of none, for a block by itself that is a batch.
+    pub(crate) fn inputs(&mut self, shape: &[usize]) -> Result<Vec<Input>> {
+        shape
+            .iter()
+            .map(|count| {
+                let blocks = self.blocks((*count).max(1))?;
+                if *count == 0 { self.batch_of(&blocks) } else { self.input_of(&blocks) }
+            })
+            .collect()
+    }
+
+    fn measured(blocks: &[Arc<Block>], bytes: Vec<u8>) -> Result<Input> {
+        let execute = Execute::on(FORK);
+        let executed = execute.run(&bytes, u64::MAX)?;
+        let (charge, reserve) = (executed.gas, executed.reserve);
+        let trailer = execute.trailer_charge();
+        Ok(Input { bytes: bytes.into(), blocks: blocks.len() as u64, charge, reserve, trailer })
+    }
+
+    /// Sends a posting with the gas that it asks for.
+    pub(crate) fn post(&mut self, posting: &Posting) -> Result<(Sent, Cost)> {
+        let head = self.rollup.head(&self.l1)?;
+        let cost = posting.cost(self.l1_fork(), 0, head.number + 1);
+        let (to, data) = (self.rollup.address, posting.calldata(Evidence::default()));
+        let sent = if posting.blobs.is_empty() {
+            self.l1.send(&self.operator, to.into(), Default::default(), data, cost.limit)?
+        } else {
+            self.l1.send_with_blobs(&self.operator, to, data, &posting.blobs, cost.limit)?
+        };
+        ensure!(sent.receipt.success, "L1 does not take it: {cost:?}");
+        let number = self.rollup.head(&self.l1)?.number;
+        ensure!(number == head.number + posting.blocks, "the rollup is at {number}");
+        Ok((sent, cost))
+    }
+}
+
+/// Groups of blocks, each of which gets an input, in one call; none is a block that gets a batch of its own.
+const SHAPES: [&[usize]; 9] =
+    [&[1], &[1, 1], &[1, 1, 1], &[2], &[3], &[2, 1], &[3, 2], &[0], &[0, 1, 2]];
+
+/// The two schedules of gas that L1 may have.
+pub(crate) const L1_FORKS: [ProtocolFork; 2] = [ProtocolFork::Osaka, ProtocolFork::Amsterdam];
+
+#[test]
+fn each_way_costs_what_is_said_of_it_before() -> Result<()> {
+    L1_FORKS.into_iter().try_for_each(assert_each_way_costs_what_is_said)
+}
+
+fn assert_each_way_costs_what_is_said(l1_fork: ProtocolFork) -> Result<()> {
+    let mut harness = Harness::on_l1(l1_fork)?;
+    let first = harness.blocks(1)?;
+    // The first block of a rollup makes slots that stay.
+    let input = harness.input_of(&first)?;
+    harness.l1.skip(100);
+    harness.post(&Posting::in_calldata(&[input]))?;
+    let mut differences = Vec::new();
+    for by_blobs in [false, true] {
+        for shape in SHAPES {
+            let inputs = harness.inputs(shape)?;
+            harness.l1.skip(100);
+            let posting = if by_blobs {
+                Posting::in_blobs(&inputs).expect("few blobs")
+            } else {
+                Posting::in_calldata(&inputs)
+            };
+            let (sent, cost) = harness.post(&posting)?;
+            assert_eq!(cost.blob_gas, 131_072 * posting.blobs.len() as u64);
+            if sent.gas_used != cost.gas {
+                differences.push((by_blobs, shape, sent.gas_used as i64 - cost.gas as i64));
+            }
+        }
+    }
+    assert_eq!(differences, [], "{l1_fork:?}");
+    Ok(())
+}
+
+#[test]
+fn a_block_costs_less_where_the_ring_holds_an_older_root() -> Result<()> {
+    for l1_fork in L1_FORKS {
+        let mut harness = Harness::on_l1(l1_fork)?;
+        let inputs = harness.inputs(&[1])?;
+        harness.l1.skip(100);
+        harness.post(&Posting::in_calldata(&inputs))?;
+        // As if the rollup were older: two slots hold roots, and the one behind them does not.
+        let first = harness.rollup.head(&harness.l1)?.number + 1;
+        let rollup = harness.rollup.address;
+        harness.l1.edit(|state| {
+            (first..first + 2).try_for_each(|number| {
+                state.set_slot(rollup, RING_OF_ROOTS + U256::from(number), U256::ONE)
+            })
+        })?;
+        let inputs = harness.inputs(&[1, 2])?;
+        harness.l1.skip(100);
+        let posting = Posting::in_blobs(&inputs).expect("few blobs");
+        let said = |last_fresh: u64| {
+            let genesis = last_fresh + 1 - STATE_ROOTS;
+            posting.cost(l1_fork, genesis, first + STATE_ROOTS).gas
+        };
+        let (third, none) = (said(first + STATE_ROOTS), said(first + STATE_ROOTS - 1));
+        let fresh = third - none;
+        let (sent, cost) = harness.post(&posting)?;
+        // The two before are not new, the third is.
+        assert_eq!((sent.gas_used, cost.gas), (third, none + 3 * fresh), "{l1_fork:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_gas_that_is_asked_for_is_enough_for_the_input_whose_transactions_may_use_most() -> Result<()>
+{
+    let mut harness = Harness::new(FORK)?;
+    let [one, other] = &harness.inputs(&[1, 1])?[..] else { unreachable!("two were made") };
+    let cost = |inputs: &[Input]| Posting::in_calldata(inputs).cost(FORK, 0, 1);
+    let plain = cost(&[one.clone(), other.clone()]);
+    let more = 6_300_000;
+    for reserves in [[more, 0], [0, more], [more, more]] {
+        let with = |input: &Input, more| Input { reserve: input.charge + more, ..input.clone() };
+        let asked = cost(&[with(one, reserves[0]), with(other, reserves[1])]);
+        assert_eq!(asked.gas, plain.gas);
+        // What one input has not used, the next may.
+        let difference = asked.limit - plain.limit;
+        assert!((more..more + more / 63 + 2).contains(&difference), "{reserves:?}: {difference}");
+    }
+    Ok(())
+}
+
+/// Limits of an L1 that takes so many bytes of inputs.
+fn limits(inputs: usize) -> L1Limits {
+    let mainnet = L1Limits::default();
+    L1Limits { bytes: mainnet.bytes - mainnet.input_bytes() + inputs, ..mainnet }
+}
+
+#[test]
+fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day() -> Result<()> {
+    let mut harness = Harness::new(FORK)?;
+    let blocks = harness.blocks(3)?;
+    let single = harness.input_of(&blocks[..1])?;
+    let batch = harness.input_of(&blocks)?;
+    let candidates = || {
+        [
+            Posting::in_calldata(from_ref(&single)),
+            Posting::in_calldata(from_ref(&batch)),
+            Posting::in_blobs(from_ref(&single)).expect("one blob"),
+            Posting::in_blobs(from_ref(&batch)).expect("one blob"),
+        ]
+    };
+    let chosen = |gas: u128, blob_gas: Option<u128>, max_calldata: usize| {
+        let prices = L1Prices { fork: FORK, gas, blob_gas };
+        cheapest(candidates(), &prices, &limits(max_calldata), 0, 1)
+            .map(|(posting, _)| (posting.blocks, posting.blobs.len()))
+    };
+    // Blobs cost next to nothing, as much as the calldata that they save, or cannot be had.
+    assert_eq!(chosen(1_000_000_000, Some(1), 130_000), Some((3, 1)));
+    assert_eq!(chosen(1, Some(1_000_000_000), 130_000), Some((3, 0)));
+    assert_eq!(chosen(1_000_000_000, None, 130_000), Some((3, 0)));
+    // What L1 does not admit is not chosen, however cheap.
+    let long = batch.bytes.len() - 1;
+    assert_eq!(chosen(1_000_000_000, None, long), Some((1, 0)));
+    assert_eq!(chosen(1_000_000_000, None, 1_000), None);
+    let dear = Input { charge: TRANSACTION_GAS_CAP, ..batch.clone() };
+    let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
+    assert_eq!(cheapest([Posting::in_calldata(&[dear])], &prices, &limits(130_000), 0, 1), None);
+    // L1 admits what a transaction has to be given, not what it will have used.
+    let (_, cost) =
+        cheapest([Posting::in_calldata(from_ref(&batch))], &prices, &limits(130_000), 0, 1)
+            .expect("L1 admits it");
+    assert!(cost.gas < cost.limit);
+    for (gas, admitted) in [(cost.limit, true), (cost.limit - 1, false)] {
+        let limits = L1Limits { gas, ..limits(130_000) };
+        let ways = [Posting::in_calldata(from_ref(&batch))];
+        assert_eq!(cheapest(ways, &prices, &limits, 0, 1).is_some(), admitted, "{gas}");
+    }
+    // Of one block, the batch has fewer bytes, and costs less as calldata.
+    let alone = harness.batch_of(&blocks[..1])?;
+    let ways = [&single, &alone].map(|input| Posting::in_calldata(from_ref(input)));
+    let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
+    let (way, _) = cheapest(ways, &prices, &limits(130_000), 0, 1).expect("either is admitted");
+    assert_eq!(way.inputs, std::slice::from_ref(&alone.bytes));
+    // And the dearer one really is.
+    let cost = |posting: &Posting| posting.cost(FORK, 0, 1);
+    let [one, three, ..] = &candidates();
+    assert!(cost(three).gas < 3 * cost(one).gas);
+    Ok(())
+}
+
+#[test]
+fn a_tail_takes_no_more_blobs_than_a_transaction_has() {
+    let input = |length: usize| Input {
+        bytes: Bytes::from([&[0x12, 0x01][..], &vec![7; length - 2]].concat()),
+        blocks: 1,
+        charge: 0,
+        reserve: 0,
+        trailer: 0,
+    };
+    let (head, most) = (602, 126_976);
+    let full = input(head + MAX_BLOBS * most);
+    let posting = Posting::in_blobs(&[full]).expect("six blobs");
+    assert_eq!((posting.blobs.len(), posting.inputs[0].len()), (6, head + 8));
+    assert_eq!(Posting::in_blobs(&[input(head + MAX_BLOBS * most + 1)]), None);
+    let small = input(head + 1);
+    assert!(Posting::in_blobs(&vec![small.clone(); 6]).is_some());
+    assert_eq!(Posting::in_blobs(&vec![small; 7]), None);
+    // Without a tail there is no blob, and so nothing that would be read as a trailer.
+    assert_eq!(Posting::in_blobs(&[input(head)]), None);
+    assert_eq!(Posting::in_blobs(&[input(head - 1)]), None);
+}
+
+#[test]
+fn ways_through_blobs_begin_with_each_size_and_go_on_with_smaller_ones_where_no_more_is_admitted() {
+    let sizes = |count: usize, admits: fn(&Posting) -> bool| {
+        let mut made = BTreeSet::new();
+        let ways = ways_in_blobs(count, admits, |blocks| {
+            assert!(made.insert((blocks.start, blocks.end)), "{blocks:?} once is enough");
+            Ok::<_, Infallible>(Input {
+                bytes: [&[0x12, 0x01][..], &[7; 601]].concat().into(),
+                blocks: blocks.len() as u64,
+                charge: 0,
+                reserve: 0,
+                trailer: 0,
+            })
+        });
+        let ways = ways.expect("nothing fails");
+        ways.iter().map(|posting| posting.blocks_of_inputs().to_vec()).collect::<Vec<_>>()
+    };
+    let any = |_: &Posting| true;
+    // Each input takes a blob, of which there are six.
+    assert_eq!(sizes(10, any), [vec![1; 6], vec![2; 5], vec![4, 4, 2], vec![8, 2], vec![10]]);
+    let five = |posting: &Posting| posting.blocks <= 5;
+    assert_eq!(sizes(10, five), [vec![1; 5], vec![2, 2, 1], vec![4, 1], vec![4, 1], vec![5]]);
+    assert_eq!(sizes(1, any), [[1]]);
+    assert_eq!(sizes(2, any), [vec![1, 1], vec![2]]);
+    assert_eq!(sizes(0, any), [[0; 0]; 0]);
+    assert_eq!(sizes(3, |_| false), [[0; 0]; 0]);
+    assert_eq!(sizes(300, any).last(), Some(&vec![256]));
+    let refused = ways_in_blobs(3, any, |blocks| Err::<Input, _>(blocks.len()));
+    assert_eq!(refused, Err(1));
+}

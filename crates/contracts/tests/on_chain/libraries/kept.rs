@@ -1,0 +1,252 @@
+//! `KeptCodes` against Rust: inputs of which a part is kept on L1.
+
+use super::{
+    cases,
+    evm::{Harness::assembledCall, Refused, call_beside},
+};
+use alloy_primitives::{Address, Bytes, U256, address, hex};
+use enshrine_contracts::kept::{
+    INIT_HEAD, KeptCode, KeptError, MOST_KEPT, REFERENCE_LENGTH, REFERENCES_AT, References, shorten,
+};
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+/// What Rust makes of an input.
+fn assembled(input: &[u8], kept: &[KeptCode]) -> Result<Vec<u8>, KeptError> {
+    let find = |account| kept.iter().find(|it| it.account() == account);
+    References::of(input)?.map_or_else(|| Ok(input.to_vec()), |found| found.assemble(find))
+}
+
+/// What the contracts make of it, where these accounts have these codes.
+fn on_chain(input: &[u8], accounts: &[(Address, Bytes)]) -> Result<Bytes, Refused> {
+    call_beside(accounts, &assembledCall { input: Bytes::copy_from_slice(input) })
+}
+
+/// The account that keeps it, and its code.
+fn account(kept: &KeptCode) -> (Address, Bytes) {
+    (kept.account(), [&[0], &kept.bytes()[..]].concat().into())
+}
+
+fn kept(bytes: &[u8]) -> KeptCode {
+    KeptCode::new(Bytes::copy_from_slice(bytes)).expect("neither empty nor long")
+}
+
+/// An input, and three parts of it, which are not next to one another.
+fn scene() -> (Vec<u8>, Vec<KeptCode>) {
+    let input: Vec<u8> =
+        (0..2_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let parts = [100..133, 500..1_400, 1_900..2_000].map(|range| kept(&input[range]));
+    (input, parts.into())
+}
+
+/// An input with another reference in place of one.
+fn with_reference(input: &[u8], index: usize, position: u32, account: Address) -> Vec<u8> {
+    let mut input = input.to_vec();
+    let at = REFERENCES_AT + REFERENCE_LENGTH * index;
+    input[at..at + 4].copy_from_slice(&position.to_be_bytes());
+    input[at + 4..at + REFERENCE_LENGTH].copy_from_slice(account.as_slice());
+    input
+}
+
+/// Both refuse it for the same reason.
+#[track_caller]
+fn assert_refused(
+    input: &[u8],
+    codes: &[KeptCode],
+    accounts: &[(Address, Bytes)],
+    error: KeptError,
+) {
+    assert_eq!(assembled(input, codes), Err(error));
+    let refused = on_chain(input, accounts).expect_err("the contract refuses");
+    assert_eq!(same(&refused), Some(error), "{refused:?}");
+}
+
+/// An error of the contract as Rust has it.
+fn same(refused: &Refused) -> Option<KeptError> {
+    let number = |number: &U256| usize::try_from(*number).expect("small");
+    Some(match refused {
+        Refused::ReferencesTooShort(e) => {
+            KeptError::TooShort { got: number(&e.got), minimum: number(&e.minimum) }
+        }
+        Refused::NoReferences(_) => KeptError::NoReferences,
+        Refused::ReferenceOutOfPlace(e) => KeptError::OutOfPlace {
+            index: number(&e.index),
+            got: number(&e.got),
+            minimum: number(&e.minimum),
+            maximum: number(&e.maximum),
+        },
+        Refused::NothingKept(e) => {
+            KeptError::NothingKept { index: number(&e.index), account: e.account }
+        }
+        Refused::NotKept(e) => KeptError::NothingKept { index: number(&e.index), account: e.got },
+        Refused::AssembledLengthMismatch(e) => {
+            KeptError::Length { got: number(&e.got), expected: number(&e.expected) }
+        }
+        _ => return None,
+    })
+}
+
+#[test]
+fn an_input_with_references_is_the_whole_input_again() {
+    let (input, codes) = scene();
+    let short = shorten(&input, &codes).expect("all are in it");
+    let accounts: Vec<_> = codes.iter().map(account).collect();
+    assert_eq!(short.bytes.len(), REFERENCES_AT + 3 * REFERENCE_LENGTH + 2_000 - 1_033);
+    assert_eq!(short.pieces, [100, 367, 500, 0]);
+    assert_eq!(
+        short.kept,
+        codes.iter().map(|it| (it.account(), it.bytes().len())).collect::<Vec<_>>()
+    );
+    assert_eq!(assembled(&short.bytes, &codes).as_ref(), Ok(&input));
+    assert_eq!(on_chain(&short.bytes, &accounts), Ok(Bytes::from(input.clone())));
+    // One without is what it is.
+    for plain in [&input[..], &[], &hex!("c0de"), &hex!("c0de00000000")] {
+        assert_eq!(assembled(plain, &codes).as_deref(), Ok(plain));
+        assert_eq!(on_chain(plain, &accounts).map(Vec::from), Ok(plain.to_vec()));
+    }
+    // All of it is kept, and the same twice in a row.
+    let twice = input.repeat(2);
+    let whole = [kept(&input)];
+    let short = shorten(&twice, &whole).expect("it is in there twice");
+    assert_eq!((short.bytes.len(), &short.pieces[..]), (7 + 48, &[0, 0, 0][..]));
+    assert_eq!(on_chain(&short.bytes, &[account(&whole[0])]), Ok(Bytes::from(twice)));
+}
+
+#[test]
+fn references_that_are_out_of_place_or_leave_a_gap_are_refused_by_both() {
+    let (input, codes) = scene();
+    let accounts: Vec<_> = codes.iter().map(account).collect();
+    let good = shorten(&input, &codes).expect("all are in it").bytes;
+    let refused = |input: &[u8], error| assert_refused(input, &codes, &accounts, error);
+    let out_of_place =
+        |index, got, minimum, maximum| KeptError::OutOfPlace { index, got, minimum, maximum };
+    let at = |index: usize| codes[index].account();
+    // The first may be anywhere in the bytes that are there, and the next not before its end.
+    refused(&with_reference(&good, 1, 132, at(1)), out_of_place(1, 132, 133, 1_000));
+    refused(&with_reference(&good, 0, 968, at(0)), out_of_place(0, 968, 0, 967));
+    refused(&with_reference(&good, 0, u32::MAX, at(0)), out_of_place(0, u32::MAX as usize, 0, 967));
+    refused(&with_reference(&good, 0, 501, at(0)), out_of_place(1, 500, 534, 1_000));
+    // Not in order.
+    let swapped = with_reference(&with_reference(&good, 0, 500, at(1)), 1, 100, at(0));
+    refused(&swapped, out_of_place(1, 100, 1_400, 1_867));
+    // The next one goes anywhere up to the one behind it: it is another input then.
+    let moved = with_reference(&good, 1, 133, at(1));
+    assert_eq!(on_chain(&moved, &accounts).map(Vec::from), Ok(assembled(&moved, &codes).unwrap()));
+    // A byte more than it says, or less; one that is declared more, or less.
+    let length = |got, expected| KeptError::Length { got, expected };
+    refused(&[&good[..], &[0]].concat(), length(2_001, 2_000));
+    refused(&good[..good.len() - 1], out_of_place(2, 1_900, 1_400, 1_899));
+    let declared = |length: u32| {
+        let mut input = good.to_vec();
+        input[2..6].copy_from_slice(&length.to_be_bytes());
+        input
+    };
+    refused(&declared(2_001), length(2_000, 2_001));
+    refused(&declared(1_999), length(2_000, 1_999));
+    refused(&declared(132), length(133, 132));
+    assert_eq!(on_chain(&declared(2_000), &accounts), Ok(Bytes::from(input)));
+    // None, or more than there are.
+    let counted = |count: u8| [&good[..6], &[count], &good[7..]].concat();
+    refused(&counted(0), KeptError::NoReferences);
+    refused(&counted(44), KeptError::TooShort { got: good.len(), minimum: 7 + 44 * 24 });
+    refused(&hex!("c0de0000000001"), KeptError::TooShort { got: 7, minimum: 31 });
+}
+
+#[test]
+fn only_what_nobody_can_change_is_kept() {
+    let (input, codes) = scene();
+    let accounts: Vec<_> = codes.iter().map(account).collect();
+    let good = shorten(&input, &codes).expect("all are in it").bytes;
+    let place = codes[1].account();
+    let missing = KeptError::NothingKept { index: 1, account: place };
+    assert_refused(&good, &[codes[0].clone(), codes[2].clone()], &accounts[..1], missing);
+    // With one byte changed, fewer of them, or at another account: another address would keep that for good, and
+    // this one may not.
+    let code = |index: usize, value: u8| {
+        let mut code = accounts[1].1.to_vec();
+        code[index] = value;
+        Bytes::from(code)
+    };
+    assert_eq!(KeptCode::at(place, &code(0, 0xfe)), None);
+    for code in [code(5, 77), accounts[1].1.slice(..800), Bytes::from(vec![0])] {
+        assert_eq!(KeptCode::at(place, &code), None);
+        let accounts = [accounts[0].clone(), (place, code.clone()), accounts[2].clone()];
+        let refused = on_chain(&good, &accounts).expect_err("refused");
+        let Refused::NotKept(error) = refused else { panic!("{refused:?}") };
+        assert_eq!((error.index, error.got), (U256::ONE, place));
+        assert_ne!(error.expected, place);
+    }
+    let elsewhere = address!("0x00000000000000000000000000000000000c0de1");
+    let moved = [accounts[0].clone(), (elsewhere, accounts[1].1.clone()), accounts[2].clone()];
+    let refused = on_chain(&with_reference(&good, 1, 500, elsewhere), &moved).expect_err("refused");
+    let Refused::NotKept(error) = refused else { panic!("{refused:?}") };
+    assert_eq!((error.got, error.expected), (elsewhere, place));
+    assert_eq!(KeptCode::at(elsewhere, &accounts[1].1), None);
+    // The neighbour of them all.
+    assert_eq!(KeptCode::at(place, &accounts[1].1).as_ref(), Some(&codes[1]));
+    assert_eq!(on_chain(&good, &accounts), Ok(Bytes::from(input)));
+}
+
+#[test]
+fn as_much_is_kept_as_a_code_has_room_for() {
+    assert_eq!(KeptCode::new(Bytes::new()), None);
+    assert_eq!(KeptCode::new(vec![1; MOST_KEPT + 1].into()), None);
+    let most = kept(&vec![1; MOST_KEPT]);
+    assert_eq!(most.creation().len(), 32 + INIT_HEAD.len() + MOST_KEPT);
+    let input = [&[9; 600][..], most.bytes(), &[8; 3]].concat();
+    let short = shorten(&input, std::slice::from_ref(&most)).expect("it is in there");
+    assert_eq!(on_chain(&short.bytes, &[account(&most)]), Ok(Bytes::from(input)));
+}
+
+#[test]
+fn the_longest_of_those_that_begin_at_a_place_is_named() {
+    let (input, _) = scene();
+    let codes = [kept(&input[10..40]), kept(&input[10..90]), kept(&input[10..60])];
+    let short = shorten(&input, &codes).expect("they are in it");
+    assert_eq!(short.kept, [(codes[1].account(), 80)]);
+    // Bytes that are not in the input, or fewer than are looked for.
+    assert_eq!(shorten(&input, &[kept(&[7; 40]), kept(&input[10..17])]), None);
+    assert_eq!(shorten(&[], &codes), None);
+    // No more references than an input can have; the rest stays.
+    let many = input[10..40].repeat(300);
+    let short = shorten(&many, &codes[..1]).expect("they are in it");
+    assert_eq!((short.kept.len(), *short.pieces.last().unwrap()), (255, 45 * 30));
+    assert_eq!(assembled(&short.bytes, &codes).as_ref(), Ok(&many));
+    assert_eq!(on_chain(&short.bytes, &[account(&codes[0])]), Ok(Bytes::from(many)));
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    /// Whatever is done to an input with references: both make the same of it, or refuse it alike.
+    #[test]
+    fn both_make_the_same_of_an_input_or_refuse_it_alike(
+        changes in vec((any::<Index>(), any::<u8>()), 0..4),
+        near_the_front in any::<bool>(),
+        cut in prop_oneof![3 => Just(None), 1 => any::<Index>().prop_map(Some)],
+        more in vec(any::<u8>(), 0..3),
+    ) {
+        let (input, codes) = scene();
+        let accounts: Vec<_> = codes.iter().map(account).collect();
+        let mut short = shorten(&input, &codes).expect("all are in it").bytes.to_vec();
+        for (at, value) in changes {
+            let end = if near_the_front { 7 + 3 * 24 } else { short.len() };
+            let at = at.index(end);
+            // Not the two upper bytes of the length: it is not for the harness to find that much memory.
+            if at != 2 && at != 3 {
+                short[at] = value;
+            }
+        }
+        if let Some(cut) = cut {
+            short.truncate(cut.index(short.len()));
+        }
+        short.extend(more);
+        let theirs = on_chain(&short, &accounts);
+        match assembled(&short, &codes) {
+            Ok(whole) => prop_assert_eq!(theirs.map(Vec::from), Ok(whole)),
+            Err(error) => {
+                let refused = theirs.expect_err("the contract refuses");
+                prop_assert_eq!(same(&refused), Some(error));
+            }
+        }
+    }
+}

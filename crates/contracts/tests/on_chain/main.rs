@@ -1,0 +1,9 @@
+//! The contracts, their libraries and their scripts, on chains that have EXECUTE.
+
+mod constants;
+mod deployment;
+mod devnets;
+mod genesis;
+mod harness;
+mod libraries;
+mod scripts;

@@ -1,0 +1,250 @@
+//! Answers have the shapes that execution-apis specifies: which members there are, and how each is written.
+
+use crate::support::{BOB, Peer, attributes, tampered, to};
+use eyre::{OptionExt as _, Result};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use wire::ProtocolFork;
+
+/// How a value is written.
+enum Shape {
+    /// `0x` and this many bytes, in lower case.
+    Bytes(usize),
+    /// `0x` and whole bytes, so many at most.
+    Data(usize),
+    /// `0x` and so many digits at most, without zeros in front.
+    Quantity(usize),
+    Boolean,
+    Text,
+    OneOf(&'static [&'static str]),
+    Null,
+    Any(&'static [Self]),
+    List(&'static Self),
+    Object(&'static [(&'static str, Self)]),
+}
+
+use Shape::{Any, Boolean, Bytes, Data, List, Null, Object, OneOf, Quantity, Text};
+
+fn digits(value: &Value) -> Option<&str> {
+    let digits = value.as_str()?.strip_prefix("0x")?;
+    digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')).then_some(digits)
+}
+
+/// Where a value is not of a shape.
+fn differs(value: &Value, shape: &Shape, at: &str) -> Option<String> {
+    let is = match shape {
+        Bytes(length) => digits(value).is_some_and(|digits| digits.len() == 2 * length),
+        Data(most) => digits(value)
+            .is_some_and(|digits| digits.len().is_multiple_of(2) && digits.len() / 2 <= *most),
+        Quantity(most) => digits(value).is_some_and(|digits| {
+            digits == "0" || !digits.is_empty() && !digits.starts_with('0') && digits.len() <= *most
+        }),
+        Boolean => value.is_boolean(),
+        Text => value.is_string(),
+        OneOf(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+        Null => value.is_null(),
+        Any(shapes) => shapes.iter().any(|shape| differs(value, shape, at).is_none()),
+        List(shape) => {
+            let Some(items) = value.as_array() else { return Some(format!("{at}: {value}")) };
+            return items.iter().find_map(|item| differs(item, shape, &format!("{at}[]")));
+        }
+        Object(members) => {
+            let Some(object) = value.as_object() else { return Some(format!("{at}: {value}")) };
+            let known = |name: &String| members.iter().any(|(member, _)| member == name);
+            if let Some(surplus) = object.keys().find(|name| !known(name)) {
+                return Some(format!("{at}: {surplus} is not specified"));
+            }
+            return members.iter().find_map(|(name, shape)| {
+                let at = format!("{at}.{name}");
+                let Some(member) = object.get(*name) else {
+                    return Some(format!("{at} is missing"));
+                };
+                differs(member, shape, &at)
+            });
+        }
+    };
+    (!is).then(|| format!("{at}: {value}"))
+}
+
+#[track_caller]
+fn assert_shape(value: &Value, shape: &Shape) {
+    assert_eq!(differs(value, shape, ""), None);
+}
+
+const ALL: usize = usize::MAX;
+const HASH: Shape = Bytes(32);
+const WITHDRAWALS: Shape = List(&Object(&[
+    ("index", Quantity(16)),
+    ("validatorIndex", Quantity(16)),
+    ("address", Bytes(20)),
+    ("amount", Quantity(16)),
+]));
+const STATUS: Shape = Object(&[
+    ("status", OneOf(&["VALID", "INVALID", "SYNCING", "ACCEPTED"])),
+    ("latestValidHash", Any(&[HASH, Null])),
+    ("validationError", Any(&[Text, Null])),
+]);
+const UPDATED: Shape = Object(&[
+    (
+        "payloadStatus",
+        Object(&[
+            ("status", OneOf(&["VALID", "INVALID", "SYNCING"])),
+            ("latestValidHash", Any(&[HASH, Null])),
+            ("validationError", Any(&[Text, Null])),
+        ]),
+    ),
+    ("payloadId", Any(&[Bytes(8), Null])),
+]);
+const PAYLOAD_V3: Shape = Object(&[
+    ("parentHash", HASH),
+    ("feeRecipient", Bytes(20)),
+    ("stateRoot", HASH),
+    ("receiptsRoot", HASH),
+    ("logsBloom", Bytes(256)),
+    ("prevRandao", HASH),
+    ("blockNumber", Quantity(16)),
+    ("gasLimit", Quantity(16)),
+    ("gasUsed", Quantity(16)),
+    ("timestamp", Quantity(16)),
+    ("extraData", Data(32)),
+    ("baseFeePerGas", Quantity(64)),
+    ("blockHash", HASH),
+    ("transactions", List(&Data(ALL))),
+    ("withdrawals", WITHDRAWALS),
+    ("blobGasUsed", Quantity(16)),
+    ("excessBlobGas", Quantity(16)),
+]);
+const PAYLOAD_V4: Shape = Object(&[
+    ("parentHash", HASH),
+    ("feeRecipient", Bytes(20)),
+    ("stateRoot", HASH),
+    ("receiptsRoot", HASH),
+    ("logsBloom", Bytes(256)),
+    ("prevRandao", HASH),
+    ("blockNumber", Quantity(16)),
+    ("gasLimit", Quantity(16)),
+    ("gasUsed", Quantity(16)),
+    ("timestamp", Quantity(16)),
+    ("extraData", Data(32)),
+    ("baseFeePerGas", Quantity(64)),
+    ("blockHash", HASH),
+    ("transactions", List(&Data(ALL))),
+    ("withdrawals", WITHDRAWALS),
+    ("blobGasUsed", Quantity(16)),
+    ("excessBlobGas", Quantity(16)),
+    ("blockAccessList", Data(ALL)),
+    ("slotNumber", Quantity(16)),
+]);
+const BUNDLE: Shape = Object(&[
+    ("commitments", List(&Bytes(48))),
+    ("proofs", List(&Bytes(48))),
+    ("blobs", List(&Bytes(131_072))),
+]);
+const BUILT_V3: Shape = Object(&[
+    ("executionPayload", PAYLOAD_V3),
+    ("blockValue", Quantity(64)),
+    ("blobsBundle", BUNDLE),
+    ("shouldOverrideBuilder", Boolean),
+]);
+const BUILT_V5: Shape = Object(&[
+    ("executionPayload", PAYLOAD_V3),
+    ("blockValue", Quantity(64)),
+    ("blobsBundle", BUNDLE),
+    ("shouldOverrideBuilder", Boolean),
+    ("executionRequests", List(&Data(ALL))),
+]);
+const BUILT_V6: Shape = Object(&[
+    ("executionPayload", PAYLOAD_V4),
+    ("blockValue", Quantity(64)),
+    ("blobsBundle", BUNDLE),
+    ("shouldOverrideBuilder", Boolean),
+    ("executionRequests", List(&Data(ALL))),
+]);
+const BODY_V1: Shape =
+    Object(&[("transactions", List(&Data(ALL))), ("withdrawals", Any(&[WITHDRAWALS, Null]))]);
+const BODY_V2: Shape = Object(&[
+    ("transactions", List(&Data(ALL))),
+    ("withdrawals", Any(&[WITHDRAWALS, Null])),
+    ("blockAccessList", Any(&[Data(ALL), Null])),
+]);
+const CLIENT: Shape =
+    Object(&[("code", Text), ("name", Text), ("version", Text), ("commit", Bytes(4))]);
+
+#[test]
+fn a_shape_is_strict() {
+    for (shape, good, bad) in [
+        (&HASH, json!(format!("0x{}", "0a".repeat(32))), json!(format!("0x{}", "0A".repeat(32)))),
+        (&Quantity(16), json!("0x0"), json!("0x00")),
+        (&Quantity(16), json!("0xffffffffffffffff"), json!("0x10000000000000000")),
+        (&Data(1), json!("0x"), json!("0x0")),
+        (&Data(1), json!("0x01"), json!("0x0101")),
+        (&List(&Boolean), json!([true]), json!([1])),
+        (&Object(&[("a", Null)]), json!({ "a": null }), json!({})),
+        (&Object(&[("a", Null)]), json!({ "a": null }), json!({ "a": null, "b": 1 })),
+    ] {
+        assert_shape(&good, shape);
+        assert!(differs(&bad, shape, "").is_some(), "{bad}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_answers_have_their_shapes() -> Result<()> {
+    for (fork, new_payload, update, get, built) in [
+        (ProtocolFork::Cancun, "V3", "V3", "V3", &BUILT_V3),
+        (ProtocolFork::Prague, "V4", "V3", "V4", &BUILT_V5),
+        (ProtocolFork::Osaka, "V4", "V3", "V5", &BUILT_V5),
+        (ProtocolFork::Amsterdam, "V5", "V4", "V6", &BUILT_V6),
+    ] {
+        let peer = Peer::with(fork, Default::default(), Arc::new(())).await?;
+        let call = async |method: String, params: Value| peer.client.call(&method, params).await;
+        peer.offer(0, BOB)?;
+        let head = peer.head();
+        let wanted = attributes(&head, fork);
+        let update = format!("engine_forkchoiceUpdated{update}");
+        let begun: Value = call(update.clone(), json!([to(head.hash), wanted])).await?;
+        assert_shape(&begun, &UPDATED);
+        let id = begun["payloadId"].as_str().ok_or_eyre("no payload")?;
+        let payload: Value = call(format!("engine_getPayload{get}"), json!([id])).await?;
+        assert_shape(&payload, built);
+        let mut params = json!([payload["executionPayload"], [], wanted.parent_beacon_block_root]);
+        if let (Some(params), Some(requests)) =
+            (params.as_array_mut(), payload.get("executionRequests"))
+        {
+            params.push(requests.clone());
+        }
+        let new_payload = format!("engine_newPayload{new_payload}");
+        let valid: Value = call(new_payload.clone(), params.clone()).await?;
+        assert_shape(&valid, &STATUS);
+        assert_eq!(valid["status"], "VALID");
+        let hash = payload["executionPayload"]["blockHash"].clone();
+        let moved: Value = call(
+            update,
+            json!([{ "headBlockHash": hash, "safeBlockHash": hash, "finalizedBlockHash": hash }]),
+        )
+        .await?;
+        assert_shape(&moved, &UPDATED);
+        params[0]["gasUsed"] = json!("0x1");
+        let invalid: Value = call(new_payload, params).await?;
+        assert_shape(&invalid, &STATUS);
+        assert_eq!(invalid["status"], "INVALID");
+
+        let bodies: Value =
+            call("engine_getPayloadBodiesByHashV1".to_owned(), json!([[hash]])).await?;
+        assert_shape(&bodies, &List(&BODY_V1));
+        let range = json!(["0x1", "0x1"]);
+        let bodies: Value = call("engine_getPayloadBodiesByRangeV2".to_owned(), range).await?;
+        assert_shape(&bodies, &List(&BODY_V2));
+        let clients: Value = call(
+            "engine_getClientVersionV1".to_owned(),
+            json!([{ "code": "XX", "name": "x", "version": "1", "commit": "0x00000000" }]),
+        )
+        .await?;
+        assert_shape(&clients, &List(&CLIENT));
+    }
+    // What reads a lie says so in the same shape.
+    let (maker, taker) = (Peer::new().await?, Peer::new().await?);
+    let lie = tampered(&*maker.make(2_000)?);
+    let status = taker.client.new_payload(&lie, taker.fork).await?;
+    assert_shape(&serde_json::to_value(status)?, &STATUS);
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! From a block and its witness to the input of EXECUTE.
+
+use super::support::{generated, relink::owned, verdict_on};
+use chain::to_stateless_input;
+use executor::{ChainSpec, Invalid, StateError};
+use wire::{ProtocolFork, convert::RawBlock};
+
+#[test]
+fn a_block_is_completed_with_the_requests_and_the_access_list_that_it_causes() {
+    for case in generated() {
+        let block = RawBlock::decode(&case.rlp).expect("a block");
+        let completed = verdict_on(to_stateless_input(&block, &owned(&case.input()), &case.spec));
+        assert_eq!(completed.as_ref(), Ok(&case.bytes), "{}", case.name);
+    }
+}
+
+#[test]
+fn what_must_be_executed_to_be_completed_needs_its_witness() {
+    let mut executed = 0;
+    for case in generated() {
+        let block = RawBlock::decode(&case.rlp).expect("a block");
+        let mut witness = owned(&case.input());
+        witness.state.clear();
+        let requests = !case.input().request.execution_requests.is_empty();
+        let completed = verdict_on(to_stateless_input(&block, &witness, &case.spec));
+        if requests || case.input().fork >= ProtocolFork::Amsterdam {
+            let missing = matches!(completed, Err(Invalid::State(StateError::Account { .. })));
+            assert!(missing, "{}: {completed:?}", case.name);
+            executed += 1;
+        } else {
+            assert!(completed.is_ok(), "{}: {completed:?}", case.name);
+        }
+    }
+    assert!(executed > 0);
+}
+
+#[test]
+fn blocks_from_before_cancun_cannot_be_completed() {
+    let case = &generated()[0];
+    let block = RawBlock::decode(&case.rlp).expect("a block");
+    for fork in [ProtocolFork::Paris, ProtocolFork::Shanghai] {
+        let older = ChainSpec::constant(case.spec.chain_id(), fork);
+        let completed = verdict_on(to_stateless_input(&block, &owned(&case.input()), &older));
+        assert_eq!(completed, Err(Invalid::UnsupportedFork(fork)));
+    }
+}

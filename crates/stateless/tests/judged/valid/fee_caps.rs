@@ -1,0 +1,68 @@
+//! What a transaction may offer to pay.
+
+use super::world::{CHAIN_ID, World};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, U256, keccak256};
+use alloy_rlp::{Encodable, Header};
+use enshrine_stateless::{BlockError, Invalid, Options, UncheckedBlocks, header_of};
+use executor::decode_transaction;
+use testkit::Key;
+use wire::{ByteLists, ProtocolFork, StatelessInput};
+
+/// Of a transaction of type 2 that is not signed, or is.
+fn encoded(fields: &[&dyn Encodable]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    fields.iter().for_each(|field| field.encode(&mut payload));
+    let mut bytes = vec![2];
+    Header { list: true, payload_length: payload.len() }.encode(&mut bytes);
+    bytes.extend(payload);
+    bytes
+}
+
+/// A transfer by Alice, by hand, since no library holds such a cap.
+fn transfer_with_cap(cap: U256) -> Vec<u8> {
+    let (to, data, list) = (Address::repeat_byte(0xb0), &b""[..], Vec::<u64>::new());
+    let fields: [&dyn Encodable; 9] =
+        [&CHAIN_ID, &0_u64, &0_u64, &cap, &21_000_u64, &to, &1_u64, &data, &list];
+    let signature = Key::named("alice").sign_digest(&keccak256(encoded(&fields)));
+    let (parity, r, s) = (u64::from(signature.v()), signature.r(), signature.s());
+    encoded(&[&fields[..], &[&parity, &r, &s]].concat())
+}
+
+/// What the specification takes from whoever owns as much. Here the gas of a transaction at its fee cap has
+/// to come to less than 2^128 wei, whoever the sender: no block with another passes.
+#[test]
+fn the_largest_fee_is_below_2_to_the_128() {
+    let largest = U256::from(u128::MAX / 21_000);
+    let mut world = World::new(ProtocolFork::Osaka, |genesis| {
+        let alice = genesis.alloc.get_mut(&Key::named("alice").address()).expect("is rich");
+        alice.balance = U256::MAX >> 1;
+    });
+    let transaction = decode_transaction(&transfer_with_cap(largest)).expect("can be read");
+    assert_eq!(transaction.encoded_2718(), transfer_with_cap(largest));
+    let block = world.block(vec![transaction]);
+    world.verify(&block, Options::default()).expect("a block with the largest cap");
+
+    let calldata = block.input().expect("encodes");
+    let verdict_with_cap = |cap: U256| {
+        let transaction = transfer_with_cap(cap);
+        let transactions = [&transaction[..]];
+        let mut input = StatelessInput::decode(&calldata).expect("decodes");
+        input.request.payload.transactions = ByteLists::from(&transactions[..]);
+        let header = header_of(&input.request, input.fork).expect("has a header");
+        input.request.payload.block_hash = header.hash_slow();
+        let spec = &world.chain.config().spec;
+        let verdict = UncheckedBlocks::decode(&input)
+            .and_then(|blocks| blocks.verify(spec, Options::default(), |_| {}));
+        verdict.map(|_| ()).map_err(BlockError::from)
+    };
+    assert_eq!(verdict_with_cap(largest), Ok(()));
+    for (cap, can_be_read) in [(largest + U256::ONE, true), (U256::ONE << 128, false)] {
+        match verdict_with_cap(cap) {
+            Err(BlockError::Invalid(Invalid::Transaction { index: 0, .. })) if can_be_read => {}
+            Err(BlockError::Invalid(Invalid::MalformedTransaction { index: 0, .. }))
+                if !can_be_read => {}
+            other => panic!("{cap}: {other:?}"),
+        }
+    }
+}

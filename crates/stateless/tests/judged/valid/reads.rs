@@ -1,0 +1,155 @@
+//! A witness holds what the specification reads, also where it then finds that there is no gas for
+//! it: an L1 of another client verifies by that.
+
+use super::world::{FORKS, World, contract};
+use alloy_genesis::{Genesis, GenesisAccount};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use chain::BlockWithWitness;
+use revm::bytecode::opcode as op;
+use wire::ProtocolFork;
+
+const CALLER: Address = Address::repeat_byte(0xca);
+const CALLEE: Address = Address::repeat_byte(0xce);
+/// What the callee looks at.
+const TARGET: Address = Address::repeat_byte(0x7a);
+/// What the target delegates to.
+const DELEGATE: Address = Address::repeat_byte(0xde);
+const SLOT: u8 = 9;
+
+fn push(code: &mut Vec<u8>, bytes: &[u8]) {
+    code.push(op::PUSH0 + u8::try_from(bytes.len()).expect("at most 32"));
+    code.extend(bytes);
+}
+
+/// Calls the callee with this much gas, whatever comes of it.
+fn calls(gas: u32, kind: u8) -> Vec<u8> {
+    let mut code = vec![op::PUSH0; if kind == op::CALL { 5 } else { 4 }];
+    push(&mut code, CALLEE.as_slice());
+    push(&mut code, &gas.to_be_bytes());
+    code.extend([kind, op::POP, op::STOP]);
+    code
+}
+
+/// One instruction on the target, with all the arguments that it takes.
+fn on_target(instruction: u8) -> Vec<u8> {
+    let mut code = Vec::new();
+    match instruction {
+        op::SSTORE => {
+            push(&mut code, &[1]);
+            push(&mut code, &[SLOT]);
+        }
+        op::SELFDESTRUCT => push(&mut code, TARGET.as_slice()),
+        _ => {
+            let below = if matches!(instruction, op::CALL | op::CALLCODE) { 5 } else { 4 };
+            code.extend(vec![op::PUSH0; below]);
+            push(&mut code, TARGET.as_slice());
+            code.push(op::PUSH0);
+        }
+    }
+    code.push(instruction);
+    code
+}
+
+fn genesis(callee: &[u8], caller: &[u8]) -> impl FnOnce(&mut Genesis) {
+    move |genesis| {
+        // Accounts and slots around, so that each has nodes of its own.
+        for number in 0..300_u64 {
+            let address = Address::from_word(keccak256(number.to_be_bytes()));
+            let account = GenesisAccount { balance: U256::ONE, ..Default::default() };
+            genesis.alloc.insert(address, account);
+        }
+        let storage = (0..300_u64).map(|slot| (B256::from(U256::from(slot)), B256::repeat_byte(1)));
+        let mut callee = contract(callee);
+        callee.storage = Some(storage.collect());
+        genesis.alloc.insert(CALLEE, callee);
+        genesis.alloc.insert(CALLER, contract(caller));
+        let delegation = [&[0xef, 0x01, 0x00][..], DELEGATE.as_slice()].concat();
+        genesis.alloc.insert(TARGET, contract(&delegation));
+        genesis.alloc.insert(DELEGATE, contract(&[op::JUMPDEST, op::STOP]));
+    }
+}
+
+/// The block in which Alice calls the caller, and the chain before it.
+fn block(fork: ProtocolFork, instruction: u8, gas: u32, kind: u8) -> (World, BlockWithWitness) {
+    let (callee, caller) = (on_target(instruction), calls(gas, kind));
+    let mut world = World::new(fork, genesis(&callee, &caller));
+    let call = world.call(CALLER, 1_000_000, vec![]);
+    let (block, rejected) = world.offer(vec![call]);
+    assert!(rejected.is_empty(), "{rejected:?}");
+    assert!(block.block.executed.receipts[0].success);
+    (world, block)
+}
+
+/// Whether the witness of a block holds all nodes on the way to an account and to a slot of it.
+fn holds(world: &World, block: &BlockWithWitness, address: Address, slot: Option<u8>) -> bool {
+    let slots: Vec<_> = slot.into_iter().map(U256::from).collect();
+    let head = world.chain.head();
+    let proof = world.chain.prove(head, address, &slots).expect("proves");
+    let nodes = proof.nodes.iter().chain(proof.slots.iter().flat_map(|slot| &slot.nodes));
+    let held = |node: &Bytes| block.witness.state.binary_search(node).is_ok();
+    nodes.into_iter().all(held)
+}
+
+const CALLS: [u8; 4] = [op::CALL, op::CALLCODE, op::DELEGATECALL, op::STATICCALL];
+
+#[test]
+fn a_call_without_gas_for_it_reads_whom_it_calls_and_what_runs_there() {
+    // The pushes, and then too little for a warm account, for a cold one, for a cold delegation.
+    for (fork, instruction) in FORKS.into_iter().flat_map(|fork| CALLS.map(|kind| (fork, kind))) {
+        for gas in [50, 400, 2_800] {
+            let (world, block) = block(fork, instruction, gas, op::CALL);
+            let read = fork < ProtocolFork::Amsterdam;
+            let what = format!("{fork}, {instruction:#x} with {gas}");
+            if read {
+                assert!(holds(&world, &block, TARGET, None), "{what}");
+                assert!(holds(&world, &block, DELEGATE, None), "{what}");
+                let code = Bytes::from_static(&[op::JUMPDEST, op::STOP]);
+                assert!(block.witness.codes.contains(&code), "{what}");
+            } else if gas < 2_000 {
+                assert!(!holds(&world, &block, TARGET, None), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn selfdestruct_without_gas_for_it_reads_the_beneficiary() {
+    for fork in FORKS {
+        for (gas, kind) in [(1_000, op::CALL), (5_100, op::CALL), (50_000, op::STATICCALL)] {
+            let (world, block) = block(fork, op::SELFDESTRUCT, gas, kind);
+            let read = fork < ProtocolFork::Amsterdam;
+            assert_eq!(holds(&world, &block, TARGET, None), read, "{fork} with {gas}");
+        }
+    }
+}
+
+#[test]
+fn sstore_where_nothing_may_be_written_reads_the_slot() {
+    for fork in FORKS {
+        for (gas, kind, enough) in [
+            (50_000, op::STATICCALL, true),
+            // No more than the stipend: it stops before it reads.
+            (2_300, op::STATICCALL, false),
+        ] {
+            let (world, block) = block(fork, op::SSTORE, gas, kind);
+            let read = enough && fork < ProtocolFork::Amsterdam;
+            assert_eq!(holds(&world, &block, CALLEE, Some(SLOT)), read, "{fork} with {gas}");
+        }
+    }
+}
+
+#[test]
+fn beyond_what_the_specification_reads_nothing_is_in_a_witness() {
+    // Too few arguments: nobody gets to look at anything.
+    for fork in FORKS {
+        for instruction in CALLS {
+            let mut code = on_target(instruction);
+            code.remove(0);
+            let caller = calls(50_000, op::CALL);
+            let mut world = World::new(fork, genesis(&code, &caller));
+            let call = world.call(CALLER, 1_000_000, vec![]);
+            let (block, _) = world.offer(vec![call]);
+            assert!(!holds(&world, &block, TARGET, None), "{fork} {instruction:#x}");
+        }
+    }
+}

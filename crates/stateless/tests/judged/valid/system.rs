@@ -1,0 +1,126 @@
+//! System contracts: what stands there when they are called.
+
+use super::world::{CHAIN_ID, World};
+use alloy_consensus::Header;
+use alloy_primitives::{Address, keccak256};
+use chain::ChainConfig;
+use enshrine_stateless::{BlockTally, ChainSpec, EvmOverrides, Invalid, Options, SystemCode};
+use executor::{BlockError, HookState, SYSTEM_CONTRACTS, SystemContract, Transaction};
+use revm::{
+    bytecode::Bytecode,
+    state::{Account, AccountInfo},
+};
+use std::sync::Arc;
+use wire::ProtocolFork;
+
+/// Deploys the contracts that are asked for requests in front of the first transaction, or behind the
+/// last: as a transaction of the block would.
+#[derive(Debug)]
+struct Deploys {
+    code: fn(&SystemContract) -> Bytecode,
+    at_the_end: bool,
+}
+
+impl Deploys {
+    fn deploy(&self, state: &mut dyn HookState) {
+        for contract in SYSTEM_CONTRACTS.iter().filter(|contract| !contract.optional) {
+            let code = (self.code)(contract);
+            let info = AccountInfo { nonce: 1, ..AccountInfo::from_bytecode(code) };
+            let mut account = Account::from(info);
+            account.mark_touch();
+            account.mark_created();
+            // The account is read before it is written, as everywhere.
+            let _ = state.basic(contract.address);
+            state.commit([(contract.address, account)].into_iter().collect());
+        }
+    }
+}
+
+impl EvmOverrides for Deploys {
+    fn before_transaction(
+        &self,
+        index: usize,
+        _: &Transaction,
+        _: Address,
+        state: &mut dyn HookState,
+    ) -> Result<(), BlockError> {
+        if index == 0 && !self.at_the_end {
+            self.deploy(state);
+        }
+        Ok(())
+    }
+
+    fn end_block(
+        &self,
+        _: &Header,
+        state: &mut dyn HookState,
+        _: &BlockTally,
+    ) -> Result<(), BlockError> {
+        if self.at_the_end {
+            self.deploy(state);
+        }
+        Ok(())
+    }
+}
+
+fn canonical(contract: &SystemContract) -> Bytecode {
+    Bytecode::new_legacy(contract.code())
+}
+
+fn foreign(_: &SystemContract) -> Bytecode {
+    Bytecode::new_legacy(vec![0].into())
+}
+
+#[test]
+fn a_system_contract_may_be_deployed_by_the_block_that_first_calls_it() {
+    // Prague comes with the first block that has a transaction.
+    let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
+    let deploys = Deploys { code: canonical, at_the_end: false };
+    let config = ChainConfig { extension: Some(Arc::new(deploys)), ..ChainConfig::new(spec) };
+    let mut world = World::on(ProtocolFork::Cancun, config, |_| {});
+    let transfer = world.call(Address::repeat_byte(1), 21_000, vec![]);
+    let block = world.block(vec![transfer]);
+    assert_eq!(block.fork, ProtocolFork::Prague);
+    assert!(!block.block.executed.receipts.is_empty());
+}
+
+#[test]
+fn one_that_is_not_there_when_it_is_called_makes_the_block_invalid_whatever_code_is_allowed() {
+    let fork = ProtocolFork::Osaka;
+    for missing in SYSTEM_CONTRACTS.iter().filter(|contract| contract.since <= fork) {
+        let world = World::new(fork, |genesis| {
+            genesis.alloc.remove(&missing.address);
+        });
+        let (block, _) = world.chain.build(&world.attributes(), vec![]).expect("builds");
+        assert_eq!(block.block.provable, missing.optional, "{}", missing.address);
+        for system_code in [SystemCode::Canonical, SystemCode::Any] {
+            let outcome = world.verify(&block, Options { system_code, ..Default::default() });
+            match outcome {
+                Ok(_) => assert!(missing.optional, "{}", missing.address),
+                Err(Invalid::SystemCode { address, got, .. }) => {
+                    assert!(!missing.optional, "{address}");
+                    assert_eq!((address, got), (missing.address, keccak256([])));
+                }
+                Err(reason) => panic!("{}: {reason}", missing.address),
+            }
+        }
+    }
+}
+
+#[test]
+fn foreign_code_that_a_block_deploys_is_refused_where_it_would_be_called() {
+    let spec = ChainSpec::scheduled(CHAIN_ID, ProtocolFork::Cancun, &[(ProtocolFork::Prague, 12)]);
+    let deploys = Arc::new(Deploys { code: foreign, at_the_end: true });
+    let config = ChainConfig { extension: Some(deploys), ..ChainConfig::new(spec) };
+    let world = World::on(ProtocolFork::Cancun, config, |_| {});
+    let (block, _) = world.chain.build(&world.attributes(), vec![]).expect("builds");
+    let verify = |system_code| {
+        let options = Options { system_code, evm: world.chain.config(), ..Default::default() };
+        world.verify(&block, options)
+    };
+    match verify(SystemCode::Canonical) {
+        Err(Invalid::SystemCode { got, .. }) => assert_eq!(got, keccak256([0])),
+        other => panic!("{other:?}"),
+    }
+    assert!(verify(SystemCode::Any).is_ok());
+}
