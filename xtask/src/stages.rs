@@ -2,8 +2,10 @@
 
 use std::{
     fs, io,
+    num::NonZero,
     path::Path,
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -12,7 +14,9 @@ use eyre::WrapErr as _;
 use toolchain::{Toolchain, progress_to_stderr};
 
 use crate::{
-    bench, book,
+    bench,
+    beside::Beside,
+    book,
     checks::{self, Checked},
     lint,
 };
@@ -27,6 +31,8 @@ pub(crate) enum Stage {
     LintRepo,
     /// cargo fmt --all --check
     RustFmt,
+    /// forge fmt --check
+    ForgeFmt,
     /// typos over all files
     Spelling,
     /// cargo machete: no dependency is declared and not used
@@ -39,12 +45,10 @@ pub(crate) enum Stage {
     Clippy,
     /// cargo doc over the whole workspace, warnings denied
     RustDoc,
-    /// cargo test over the whole workspace, the examples in its documentation included
-    RustTest,
-    /// forge fmt --check
-    ForgeFmt,
     /// forge build, warnings denied
     ForgeBuild,
+    /// cargo test over the whole workspace, the examples in its documentation included
+    RustTest,
     /// forge test, with the helper that its tests call
     ForgeTest,
     /// The book, of which every link leads somewhere
@@ -97,13 +101,27 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
         .filter(|stage| plan.only.is_empty() || plan.only.contains(stage))
         .collect();
     let mut done = Vec::new();
+    let mut forge_build = None;
     for &stage in &planned {
         println!("\n=== {} ===", stage.name());
         let started = Instant::now();
-        let outcome = stage.run(&root).unwrap_or_else(|error| {
+        let outcome = match (stage, forge_build.take()) {
+            (Stage::ForgeBuild, Some(begun)) => {
+                Beside::end(begun, &mut io::stdout()).map(Outcome::passed_if)
+            }
+            (_, begun) => {
+                forge_build = begun;
+                stage.run(&root)
+            }
+        };
+        let outcome = outcome.unwrap_or_else(|error| {
             println!("{error:#}");
             Outcome::Failed
         });
+        // It takes one core for minutes, and needs nothing of what comes before its turn.
+        if stage == Stage::Setup && planned.contains(&Stage::ForgeBuild) {
+            forge_build = begin_forge_build(&root)?;
+        }
         let took = started.elapsed();
         println!("=== {} {} ===", stage.name(), verdict(&outcome, took));
         let failed = outcome == Outcome::Failed;
@@ -170,7 +188,13 @@ impl Stage {
                 let mut cargo = toolchain::cargo();
                 stream(cargo.current_dir(root).env("RUSTDOCFLAGS", "-D warnings"), "cargo", &args)
             }
-            Self::RustTest => cargo(root, &RUST_TEST),
+            Self::RustTest => {
+                let mut cargo = toolchain::cargo();
+                // Those that take long wait for clocks and for other processes.
+                let threads = 2 * thread::available_parallelism().map_or(1, NonZero::get);
+                cargo.current_dir(root).env("RUST_TEST_THREADS", threads.to_string());
+                stream(&mut cargo, "cargo", &RUST_TEST)
+            }
             Self::ForgeFmt => forge(root, &["fmt", "--check"]),
             Self::ForgeBuild => forge(root, &["build"]),
             Self::ForgeTest => {
@@ -202,12 +226,25 @@ fn cargo(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
     stream(toolchain::cargo().current_dir(root), "cargo", args)
 }
 
-fn forge(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
+/// Starts `forge build`, if there is anything for it to build.
+fn begin_forge_build(root: &Path) -> eyre::Result<Option<Beside>> {
+    if !has_solidity(root)? {
+        return Ok(None);
+    }
+    let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
+    Beside::start(tools.forge_command().arg("build"), "forge build").map(Some)
+}
+
+fn has_solidity(root: &Path) -> eyre::Result<bool> {
     let mut any = false;
     for dir in ["contracts", "test"] {
         any |= holds_solidity(&root.join(dir)).wrap_err_with(|| format!("cannot list {dir}"))?;
     }
-    if !any {
+    Ok(any)
+}
+
+fn forge(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
+    if !has_solidity(root)? {
         return Ok(Outcome::Skipped(NO_SOLIDITY.to_owned()));
     }
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;

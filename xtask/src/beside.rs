@@ -1,0 +1,86 @@
+//! A command that runs beside others, and is heard when it is its turn.
+
+use std::{
+    fs::File,
+    io::{self, Seek as _},
+    process::{Child, Command, Stdio},
+};
+
+use eyre::WrapErr as _;
+
+/// A command that has been started; ended with this.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    line: String,
+    child: Child,
+    said: File,
+}
+
+impl Beside {
+    /// Starts it; `line` is what a reader would type.
+    pub(crate) fn start(command: &mut Command, line: &str) -> eyre::Result<Self> {
+        let said = tempfile::tempfile()?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said.try_clone()?)
+            .spawn()
+            .wrap_err_with(|| format!("cannot run `{line}`"))?;
+        Ok(Self { line: line.to_owned(), child, said })
+    }
+
+    /// Waits for its end, and writes what it has said; whether it succeeded.
+    pub(crate) fn end(mut self, out: &mut impl io::Write) -> eyre::Result<bool> {
+        let line = &self.line;
+        let status = self.child.wait().wrap_err_with(|| format!("cannot wait for `{line}`"))?;
+        writeln!(out, "$ {line}")?;
+        self.said.rewind()?;
+        io::copy(&mut self.said, out)?;
+        if !status.success() {
+            writeln!(out, "`{line}` failed: {status}")?;
+        }
+        Ok(status.success())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // What has ended already needs neither.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Beside {
+        Beside::start(Command::new("sh").args(["-c", script]), script).unwrap()
+    }
+
+    #[test]
+    fn what_it_has_said_and_how_it_ended_is_told_at_its_end() {
+        for (script, success, said) in [
+            ("echo a; echo b >&2", true, "$ echo a; echo b >&2\na\nb\n"),
+            (
+                "echo a; exit 3",
+                false,
+                "$ echo a; exit 3\na\n`echo a; exit 3` failed: exit status: 3\n",
+            ),
+        ] {
+            let mut out = Vec::new();
+            assert_eq!(shell(script).end(&mut out).unwrap(), success);
+            assert_eq!(String::from_utf8(out).unwrap(), said);
+        }
+    }
+
+    #[test]
+    fn one_that_nobody_waits_for_is_ended() {
+        let beside = shell("sleep 1000");
+        let process = format!("/proc/{}", beside.child.id());
+        assert!(std::path::Path::new(&process).exists());
+        drop(beside);
+        assert!(!std::path::Path::new(&process).exists());
+    }
+}
