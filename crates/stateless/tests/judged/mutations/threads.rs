@@ -91,7 +91,7 @@ fn a_machine_that_starts_no_thread_comes_to_the_same_verdicts() {
     }
     // This test alone, in a process whose threads would each have a stack beyond the address space.
     let this = std::env::current_exe().expect("has a path");
-    let name = "threads::a_machine_that_starts_no_thread_comes_to_the_same_verdicts";
+    let name = "mutations::threads::a_machine_that_starts_no_thread_comes_to_the_same_verdicts";
     let done = std::process::Command::new(this)
         .args([name, "--exact", "--test-threads=1"])
         .env(WITHOUT_THREADS, "1")
