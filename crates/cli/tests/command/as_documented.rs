@@ -1,9 +1,9 @@
 //! `docs/operating.md`, typed into a shell as it stands: a devnet, the deployment, a sequencer and a
 //! follower, a deposit, a withdrawal that is claimed, a forced transaction, and a rescue.
 
+use crate::support::free_port;
 use std::{
     fs,
-    net::TcpListener,
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
@@ -37,10 +37,6 @@ impl Drop for Group {
         // What has ended already needs no signal.
         let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.0)]).status();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port()
 }
 
 #[test]

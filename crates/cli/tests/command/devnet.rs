@@ -1,17 +1,13 @@
 //! `enshrine devnet` as a process: it answers as stock anvil does, and shares state files with it.
 
+use crate::support::TOOLS;
 use anvil_diff::{Launch, Player, Script, random::Walk, report::Report};
 use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::LazyLock,
     time::Duration,
 };
-use toolchain::{Toolchain, progress_to_stderr};
-
-static TOOLS: LazyLock<Toolchain> =
-    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));
 
 fn launches() -> [Launch; 2] {
     let anvil = Launch {

@@ -1,5 +1,6 @@
 //! A sequencer that dies, a follower that takes its place, and the first one when it comes back: as processes.
 
+use crate::support::free_port;
 use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
@@ -7,7 +8,6 @@ use client::{Client, Options};
 use contracts::{l2_chain_config, l2_genesis};
 use serde_json::{Value, json};
 use std::{
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -18,10 +18,6 @@ use wire::ProtocolFork;
 
 const L2_CHAIN: u64 = 8_079;
 const PATIENCE: Duration = Duration::from_secs(90);
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();

@@ -1,28 +1,15 @@
 //! What comes with the program when it is installed: completions, manual pages, and nothing of the
 //! place where it was built.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
-
-fn enshrine(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_enshrine")).args(arguments).output().expect("runs")
-}
-
-fn printed(arguments: &[&str]) -> String {
-    let output = enshrine(arguments);
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).expect("UTF-8")
-}
+use crate::support::{enshrine, run};
+use std::{fs, path::Path, process::Command};
 
 /// All commands, as `help` lists them, with the ones below them.
 fn commands() -> Vec<Vec<String>> {
     fn below(path: &[String], found: &mut Vec<Vec<String>>) {
         let mut arguments: Vec<&str> = path.iter().map(String::as_str).collect();
         arguments.push("--help");
-        let help = printed(&arguments);
+        let help = run(&arguments);
         let Some((_, listed)) = help.split_once("\nCommands:\n") else { return };
         let listed = listed.lines().take_while(|line| line.starts_with("  "));
         for name in listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()) {
@@ -43,7 +30,7 @@ fn every_command_is_completed_in_every_shell() {
     let commands = commands();
     assert!(commands.len() > 15, "{commands:?}");
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = printed(&["completions", shell]);
+        let script = run(&["completions", shell]);
         for name in commands.iter().flatten() {
             assert!(script.contains(name.as_str()), "{shell}: {name}");
         }
@@ -59,7 +46,7 @@ fn every_command_is_completed_in_every_shell() {
 fn bash_itself_completes_commands_and_flags() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = folder.path().join("enshrine.bash");
-    fs::write(&script, printed(&["completions", "bash"])).expect("writes");
+    fs::write(&script, run(&["completions", "bash"])).expect("writes");
     let complete = |words: &str| {
         let position = words.split(' ').count() - 1;
         let source = format!(
@@ -81,7 +68,7 @@ fn every_command_has_a_manual_page() {
     let folder = tempfile::tempdir().expect("a folder");
     let pages = folder.path().join("share/man/man1");
     let path = pages.display().to_string();
-    assert!(printed(&["completions", "--man", &path]).contains(&path));
+    assert!(run(&["completions", "--man", &path]).contains(&path));
     for command in commands() {
         let name = format!("enshrine-{}.1", command.join("-"));
         let page = fs::read_to_string(pages.join(&name)).unwrap_or_else(|_| panic!("{name}"));
@@ -118,7 +105,7 @@ fn the_program_does_not_say_where_it_was_built() {
 
 #[test]
 fn a_page_of_markdown_has_every_command_with_its_flags() {
-    let page = printed(&["completions", "--markdown"]);
+    let page = run(&["completions", "--markdown"]);
     assert!(page.starts_with("# Commands and flags\n"));
     for command in commands() {
         let heading = format!("\n## enshrine {}\n", command.join(" "));

@@ -6,6 +6,7 @@ mod ending;
 mod execute;
 mod failover;
 mod forge;
+mod init;
 mod installed;
 mod node_flags;
 mod rollup;

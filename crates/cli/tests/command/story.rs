@@ -1,5 +1,6 @@
 //! `enshrine devnet` prints what stock anvil prints.
 
+use crate::support::TOOLS;
 use serde_json::Value;
 use std::{
     cell::RefCell,
@@ -7,14 +8,10 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{LazyLock, mpsc},
+    sync::mpsc,
     thread,
     time::Duration,
 };
-use toolchain::{Toolchain, progress_to_stderr};
-
-static TOOLS: LazyLock<Toolchain> =
-    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ALICE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";

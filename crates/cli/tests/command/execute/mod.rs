@@ -2,7 +2,7 @@
 
 mod fetch;
 
-use crate::support::document;
+use crate::support::{document, enshrine};
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, TxKind, U256, hex, keccak256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
@@ -17,10 +17,6 @@ use std::{
 use tempfile::TempDir;
 use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
 use wire::{OwnedWitness, ProtocolFork, convert::Bundle};
-
-fn enshrine(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_enshrine")).args(arguments).output().expect("runs")
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")

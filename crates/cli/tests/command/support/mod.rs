@@ -1,6 +1,57 @@
-//! Documents for programs.
+//! The command, run to its end, and what it prints.
 
 use serde_json::Value;
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output},
+    sync::LazyLock,
+};
+use toolchain::{Toolchain, progress_to_stderr};
+
+pub(crate) static TOOLS: LazyLock<Toolchain> =
+    LazyLock::new(|| Toolchain::ensure(&progress_to_stderr).expect("the tools are there"));
+
+pub(crate) fn enshrine(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_enshrine")).args(arguments).output().expect("runs")
+}
+
+/// What a command says that succeeds.
+#[track_caller]
+pub(crate) fn run(arguments: &[&str]) -> String {
+    let output = enshrine(arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// What a command says that must fail.
+#[track_caller]
+pub(crate) fn refuse(arguments: &[&str]) -> String {
+    let output = enshrine(arguments);
+    assert!(!output.status.success(), "{arguments:?} was expected to fail");
+    String::from_utf8(output.stderr).expect("UTF-8")
+}
+
+pub(crate) fn json_of(arguments: &[&str]) -> Value {
+    document(run(&[arguments, &["--json"]].concat()).as_bytes())
+}
+
+pub(crate) fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).display().to_string()
+}
+
+/// A new folder's name, below one that is removed.
+pub(crate) fn place() -> (tempfile::TempDir, String) {
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = path(parent.path(), "deep/my-rollup");
+    (parent, folder)
+}
+
+pub(crate) fn free_port() -> u16 {
+    let listening = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    listening.expect("a port").port()
+}
 
 /// Names that each command would mean something else by: of what, they do not say.
 const VAGUE: [&str; 8] = ["number", "hash", "block", "gas", "ms", "size", "chain", "root"];

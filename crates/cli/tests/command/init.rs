@@ -1,0 +1,255 @@
+//! `enshrine init` and `genesis` as processes.
+
+use crate::support::{document, json_of, path, place, refuse, run};
+use alloy_primitives::{Address, B256, U256, address, hex};
+use contracts::{L1_ANCHOR, L2_MESSENGER, PREMINT, Predeploys};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use testkit::{ETHER, Key, NodeProcess};
+
+fn toml_of(file: &str) -> toml::Table {
+    fs::read_to_string(file).unwrap().parse().unwrap()
+}
+
+#[test]
+fn init_makes_files_that_agree_with_one_another() {
+    let (_parent, folder) = place();
+    let told = json_of(&["init", &folder, "--timestamp", "1700000000"]);
+    let folder = Path::new(&folder);
+    let (genesis, rollup, node) = (
+        path(folder, "genesis.json"),
+        toml_of(&path(folder, "rollup.toml")),
+        toml_of(&path(folder, "node.toml")),
+    );
+    let first = json_of(&["genesis", &genesis]);
+    assert_eq!(first["blockHash"], told["genesisHash"]);
+    assert_eq!(first["stateRoot"], told["genesisStateRoot"]);
+    assert_eq!(first["chainId"], 8_079);
+    assert_eq!(first["fork"], "osaka");
+    assert_eq!(first["timestamp"], 1_700_000_000);
+    assert_eq!(rollup["l2"]["chain_id"].as_integer(), first["chainId"].as_i64());
+    let fork = rollup["l2"]["schema"].as_str().expect("a name");
+    assert_eq!(first["fork"].as_str(), Some(fork));
+    assert_eq!(rollup["l2"]["genesis"]["header"].as_str(), first["header"].as_str());
+    assert_eq!(rollup["l2"]["genesis"]["file"].as_str(), Some(&*genesis));
+    assert_eq!(rollup["deployment"]["file"], node["deployment"]);
+    assert_eq!(rollup["deployment"]["file"].as_str(), Some(&*path(folder, "deployment.json")));
+    assert_eq!(rollup["sequencing"]["policy"].as_str(), Some("permissioned"));
+
+    let keys: Value =
+        serde_json::from_str(&fs::read_to_string(path(folder, "keys.json")).unwrap()).unwrap();
+    let account = |name: &str| {
+        let secret: B256 = keys[name]["key"].as_str().unwrap().parse().unwrap();
+        Key::from_secret(secret).unwrap().address().to_string()
+    };
+    let lower = |value: &Value| value.as_str().unwrap().parse::<Address>().unwrap().to_string();
+    assert_eq!(account("advance"), lower(&keys["advance"]["address"]));
+    assert_eq!(account("advance"), lower(&told["advance"]));
+    assert_eq!(rollup["sequencing"]["sequencer"].as_str(), Some(&*account("advance")));
+    for key in ["advance_key", "operator_key"] {
+        assert_eq!(node[key].as_str(), Some(&*path(folder, "keys.json")));
+    }
+    assert_eq!(node["role"].as_str(), Some("sequencer"));
+    for key in [
+        "l1",
+        "data_dir",
+        "http_port",
+        "block_time_ms",
+        "idle_block_time_ms",
+        "submit_interval_ms",
+        "l1_confirmations",
+    ] {
+        assert!(node.contains_key(key), "{key}");
+    }
+    let idle = node["idle_block_time_ms"].as_integer().unwrap() / 1_000;
+    assert!(idle < rollup["sequencing"]["timeout"].as_integer().unwrap(), "others would advance");
+
+    // Of all ether on the L2, nothing but the operator's float is outside the messenger.
+    let genesis: Value = serde_json::from_str(&fs::read_to_string(genesis).unwrap()).unwrap();
+    let accounts = genesis["alloc"].as_object().unwrap();
+    let rich: Vec<_> = accounts
+        .iter()
+        .map(|(address, account)| (address.parse::<Address>().unwrap(), &account["balance"]))
+        .map(|(address, wei)| (address, wei.as_str().unwrap().parse::<U256>().unwrap()))
+        .filter(|(_, wei)| !wei.is_zero())
+        .collect();
+    let operator: Address = account("operator").parse().unwrap();
+    assert_eq!(rich.len(), 2);
+    assert!(rich.contains(&(L2_MESSENGER, PREMINT)));
+    assert!(rich.contains(&(operator, U256::from(ETHER))));
+    let code = |address: Address| {
+        let (_, account) =
+            accounts.iter().find(|(name, _)| name.parse() == Ok(address)).expect("it is there");
+        hex::decode(account["code"].as_str().unwrap()).unwrap()
+    };
+    assert_eq!(code(L1_ANCHOR), Predeploys::built_in().l1_anchor);
+    assert!(!code(address!("0x4e59b44847b379578588920cA78FbF26c0B4956C")).is_empty());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(path(folder, "keys.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let ignored = fs::read_to_string(path(folder, ".gitignore")).unwrap();
+    assert!(ignored.lines().any(|line| line == "keys.json"));
+}
+
+#[test]
+fn init_overwrites_nothing_and_uses_keys_that_are_there() {
+    let (_parent, folder) = place();
+    let first = json_of(&["init", &folder]);
+    let keys = fs::read_to_string(path(Path::new(&folder), "keys.json")).unwrap();
+    for name in ["genesis.json", "rollup.toml", "node.toml"] {
+        let said = refuse(&["init", &folder]);
+        assert!(said.contains(&path(Path::new(&folder), name)), "{said}");
+        fs::remove_file(path(Path::new(&folder), name)).unwrap();
+    }
+    let again = json_of(&["init", &folder]);
+    assert_eq!(again["advance"], first["advance"]);
+    assert_eq!(again["operator"], first["operator"]);
+    assert_eq!(fs::read_to_string(path(Path::new(&folder), "keys.json")).unwrap(), keys);
+    // What a deployment has written is not forgotten either.
+    for name in ["genesis.json", "rollup.toml", "node.toml"] {
+        fs::remove_file(path(Path::new(&folder), name)).unwrap();
+    }
+    fs::write(path(Path::new(&folder), "deployment.json"), "{}").unwrap();
+    assert!(refuse(&["init", &folder]).contains("deployment.json"));
+    fs::remove_file(path(Path::new(&folder), "deployment.json")).unwrap();
+    // A key that is not that of its account is a mistake that somebody has to see.
+    let mut wrong: Value = serde_json::from_str(&keys).unwrap();
+    wrong["advance"]["address"] = json!(Address::repeat_byte(1));
+    fs::write(path(Path::new(&folder), "keys.json"), wrong.to_string()).unwrap();
+    let said = refuse(&["init", &folder]);
+    assert!(said.contains("advance.key is that of"), "{said}");
+    // Other keys make another L2, and so other addresses.
+    fs::remove_file(path(Path::new(&folder), "keys.json")).unwrap();
+    assert_ne!(json_of(&["init", &folder])["genesisHash"], first["genesisHash"]);
+}
+
+#[test]
+fn init_begins_an_l2_no_later_than_the_latest_block_of_l1() {
+    let begins = |l1: &str| {
+        let (_parent, folder) = place();
+        json_of(&["init", &folder, "--l1", l1]);
+        let genesis = json_of(&["genesis", &path(Path::new(&folder), "genesis.json")]);
+        genesis["timestamp"].as_u64().unwrap()
+    };
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let l1_at = |time: u64| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_enshrine"));
+        NodeProcess::start(command.args(["devnet", "--timestamp", &time.to_string()])).unwrap()
+    };
+    assert_eq!(begins(l1_at(1_700_000_000).client().url()), 1_700_000_000);
+    // An L1 whose clock is ahead of ours: a block of the L2 is not made in the future.
+    let before = now();
+    let begun = begins(l1_at(before + 3_600).client().url());
+    assert!((before..=now()).contains(&begun));
+    // Nobody listens.
+    let before = now();
+    let begun = begins("http://127.0.0.1:1");
+    assert!((before - 60..=now() - 60).contains(&begun));
+}
+
+#[test]
+fn init_writes_down_what_it_is_asked_for_and_refuses_what_no_rollup_can_have() {
+    let (_parent, folder) = place();
+    let owner = Address::repeat_byte(0xaa).to_string();
+    let sequencer = Address::repeat_byte(0xbb).to_string();
+    for (flags, reason) in [
+        (&["--chain-id", "1"][..], "a public network's"),
+        (&["--chain-id", "0"], "at least 1"),
+        (&["--gas-limit", "4294967296"], "at most 4294967295"),
+        (&["--fork", "cancun"], "prague, osaka"),
+        (&["--policy", "none", "--sequencer", &sequencer], "only --policy permissioned"),
+        (&["--sequencer", "0x0000000000000000000000000000000000000000"], "nobody has"),
+        (&["--operator-float", "a lot"], "an amount of ether"),
+        (&["--operator-float", "19"], "at most 18.44"),
+    ] {
+        let said = refuse(&[&["init", &folder], flags].concat());
+        assert!(said.contains(reason), "{flags:?}: {said}");
+        assert!(!Path::new(&folder).exists(), "{flags:?} has left something");
+    }
+    let flags = [
+        "--chain-id",
+        "90",
+        "--fork",
+        "amsterdam",
+        "--gas-limit",
+        "4294967295",
+        "--owner",
+        &owner,
+        "--sequencer",
+        &sequencer,
+        "--operator-float",
+        "0",
+        "--salt",
+        "a \"salt\"",
+        "--http-port",
+        "9000",
+        "--l1",
+        "http://l1.example:8545",
+        "--dev",
+    ];
+    let told = json_of(&[&["init", &folder][..], &flags].concat());
+    assert_eq!(told["fork"], "amsterdam");
+    let folder = Path::new(&folder);
+    let (rollup, node) =
+        (toml_of(&path(folder, "rollup.toml")), toml_of(&path(folder, "node.toml")));
+    assert_eq!(rollup["deployment"]["salt"].as_str(), Some("a \"salt\""));
+    assert_eq!(rollup["l2"]["chain_id"].as_integer(), Some(90));
+    assert_eq!(rollup["l2"]["schema"].as_str(), Some("amsterdam"));
+    assert_eq!(rollup["rollup"]["owner"].as_str(), Some(&*owner));
+    assert_eq!(rollup["rollup"]["max_lag"].as_integer(), Some(60));
+    assert_eq!(rollup["forced"]["delay"].as_integer(), Some(90));
+    assert_eq!(rollup["sequencing"]["sequencer"].as_str(), Some(&*sequencer));
+    let idle = node["idle_block_time_ms"].as_integer().unwrap() / 1_000;
+    assert!(idle < rollup["sequencing"]["timeout"].as_integer().unwrap(), "others would advance");
+    assert_eq!(node["http_port"].as_integer(), Some(9_000));
+    assert_eq!(node["l1"].as_str(), Some("http://l1.example:8545"));
+    let genesis = json_of(&["genesis", &path(folder, "genesis.json")]);
+    assert_eq!(genesis["chainId"], 90);
+    assert_eq!(genesis["gasLimit"], 4_294_967_295_u64);
+    let alloc: Value =
+        serde_json::from_str(&fs::read_to_string(path(folder, "genesis.json")).unwrap()).unwrap();
+    let operator = told["operator"].as_str().unwrap().to_lowercase();
+    assert!(alloc["alloc"].get(&operator).is_none(), "an operator without a float");
+}
+
+#[test]
+fn genesis_says_what_is_missing_in_a_file_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(folder.path(), "genesis.json");
+    fs::write(&file, "{\"alloc\": {}}").unwrap();
+    let said = refuse(&["genesis", &file]);
+    assert!(said.contains("it needs both `config`"), "{said}");
+    fs::write(&file, "{\"alloc\": {}, \"config\": {\"chainId\": 7}}").unwrap();
+    let said = refuse(&["genesis", &file]);
+    assert!(said.contains("older than Shanghai"), "{said}");
+    fs::write(&file, "{\"config\": {\"chainId\": 7},\n\"alloc\": {\"0x12\": {}}}").unwrap();
+    let said = refuse(&["genesis", &file]);
+    assert!(said.contains("genesis.json") && said.contains("line 2 column"), "{said}");
+    let config = json!({
+        "chainId": 7, "londonBlock": 0, "terminalTotalDifficulty": 0, "shanghaiTime": 0,
+        "cancunTime": 0, "pragueTime": 0,
+    });
+    fs::write(&file, json!({ "alloc": {}, "config": config }).to_string()).unwrap();
+    let first = json_of(&["genesis", &file]);
+    assert_eq!(first["fork"], "prague");
+    assert_eq!(first["accounts"], 0);
+    assert!(run(&["genesis", &file]).contains(first["blockHash"].as_str().unwrap()));
+    // A deployment file holds one.
+    let inside = json!({ "rollup": Address::ZERO, "genesis": { "alloc": {}, "config": config } });
+    fs::write(&file, inside.to_string()).unwrap();
+    assert_eq!(json_of(&["genesis", &file])["blockHash"], first["blockHash"]);
+    let fed = Command::new(env!("CARGO_BIN_EXE_enshrine"))
+        .args(["genesis", "-", "--json"])
+        .stdin(fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(document(&fed.stdout)["blockHash"], first["blockHash"]);
+}
