@@ -44,9 +44,9 @@ impl Devnet {
         path: &'a Path,
         patience: Duration,
     ) -> BoxFuture<'a, Result<(), DevnetError>> {
-        let node = Arc::clone(self.node());
-        let free = task::spawn_blocking(move || node.read(|_| ()));
         Box::pin(async move {
+            let node = Arc::clone(self.node());
+            let free = task::spawn_blocking(move || node.read(|_| ()));
             if time::timeout(patience, free).await.is_err() {
                 return Err(DevnetError::NotWritten { path: path.to_owned(), waited: patience });
             }

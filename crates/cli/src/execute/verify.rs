@@ -219,9 +219,9 @@ fn print(path: &str, finding: Finding, outcome: &Result<(usize, Executed)>, mill
         Err(error) => {
             let reason = told(error);
             // Whose it is stands before it already.
-            let without =
-                |words: &&str| reason.strip_prefix(&format!("cannot {words} {path}: ")[..]);
-            let reason = ["read", "decode"].iter().find_map(without).unwrap_or(&reason);
+            let mut own =
+                ["read", "decode"].map(|verb| format!("cannot {verb} {path}: ")).into_iter();
+            let reason = own.find_map(|own| reason.strip_prefix(&own)).unwrap_or(&reason);
             say!("{}  {path}  {reason}", finding.name().to_uppercase());
         }
     }
