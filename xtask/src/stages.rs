@@ -101,26 +101,22 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
         .filter(|stage| plan.only.is_empty() || plan.only.contains(stage))
         .collect();
     let mut done = Vec::new();
-    let mut forge_build = None;
+    let mut forge_build: Option<Beside> = None;
     for &stage in &planned {
         println!("\n=== {} ===", stage.name());
         let started = Instant::now();
-        let outcome = match (stage, forge_build.take()) {
-            (Stage::ForgeBuild, Some(begun)) => {
-                Beside::end(begun, &mut io::stdout()).map(Outcome::passed_if)
-            }
-            (_, begun) => {
-                forge_build = begun;
-                stage.run(&root)
-            }
+        let outcome = match forge_build.take_if(|_| stage == Stage::ForgeBuild) {
+            Some(begun) => begun.end(io::stdout()).map(Outcome::passed_if),
+            None => stage.run(&root),
         };
         let outcome = outcome.unwrap_or_else(|error| {
             println!("{error:#}");
             Outcome::Failed
         });
-        // It takes one core for minutes, and needs nothing of what comes before its turn.
         if stage == Stage::Setup && planned.contains(&Stage::ForgeBuild) {
-            forge_build = begin_forge_build(&root)?;
+            // It takes one core for minutes, and needs nothing of what comes before its turn. Where it cannot
+            // begin now, it fails then.
+            forge_build = begin_forge_build(&root).ok().flatten();
         }
         let took = started.elapsed();
         println!("=== {} {} ===", stage.name(), verdict(&outcome, took));
