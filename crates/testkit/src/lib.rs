@@ -24,6 +24,7 @@ mod l2;
 mod process;
 mod proxy;
 mod rollup;
+mod skip;
 pub mod vectors;
 
 pub use artifacts::{Artifact, Artifacts};
@@ -39,3 +40,4 @@ pub use l2::L2;
 pub use process::{NodeProcess, enshrine};
 pub use proxy::{Interception, Proxy, id_of};
 pub use rollup::Rollup;
+pub use skip::say_skipped;

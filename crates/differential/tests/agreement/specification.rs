@@ -41,7 +41,9 @@ impl Bundles {
     /// None yet; nothing if there is nobody to judge them.
     fn new() -> Result<Option<Self>> {
         let Ok(python) = env::var("ENSHRINE_SPECIFICATION") else {
-            eprintln!("SKIPPED: ENSHRINE_SPECIFICATION names no Python that has the specification");
+            testkit::say_skipped(
+                "ENSHRINE_SPECIFICATION names no Python that has the specification",
+            );
             return Ok(None);
         };
         Ok(Some(Self { python, folder: TempDir::new()?, count: 0 }))

@@ -69,9 +69,8 @@ fn show(page: &str) -> Option<Seen> {
             }
         }
     }
-    eprintln!(
-        "\n*** SKIPPED: the page in a browser: no Chromium (install Debian's `chromium`, or name one in \
-         CHROMIUM) ***\n"
+    testkit::say_skipped(
+        "the page in a browser: no Chromium (install Debian's `chromium`, or name one in CHROMIUM)",
     );
     None
 }

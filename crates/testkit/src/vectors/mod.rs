@@ -6,6 +6,7 @@
 
 pub mod fixture;
 
+use crate::say_skipped;
 use eyre::{Context, Result, ensure};
 use std::{
     env,
@@ -36,10 +37,9 @@ pub fn folder() -> Result<Option<PathBuf>> {
 pub fn part(name: &str, what: &str) -> Result<Option<PathBuf>> {
     let part = folder()?.map(|folder| folder.join(name)).filter(|part| part.exists());
     if part.is_none() {
-        eprintln!(
-            "\n*** SKIPPED: {what}: no test vectors at ${VARIABLE}/{name} ***\n\
-             *** set {VARIABLE} to the folder that holds them ***\n"
-        );
+        say_skipped(&format!(
+            "{what}: no test vectors at ${VARIABLE}/{name}; set {VARIABLE} to the folder that holds them"
+        ));
     }
     Ok(part)
 }
