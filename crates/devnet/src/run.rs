@@ -81,9 +81,12 @@ async fn wait(
         tokio::select! {
             _ = &mut end => return,
             () = due => {
-                if let (Some(path), Some(_)) = (dump, interval)
-                    && let Err(error) = devnet.dump_state_within(path, STANDSTILL).await
-                {
+                let (Some(path), Some(_)) = (dump, interval) else { continue };
+                let written = tokio::select! {
+                    written = devnet.dump_state_within(path, STANDSTILL) => written,
+                    _ = &mut end => return,
+                };
+                if let Err(error) = written {
                     tracing::error!(%error, "the state is not written; it is tried again");
                 }
             }

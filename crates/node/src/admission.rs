@@ -5,23 +5,21 @@ use alloy_consensus::{Header, Transaction as _, Typed2718};
 use alloy_eips::{eip2718::Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{KECCAK256_EMPTY, U256};
-use chain::State;
+use chain::{ChainConfig, State};
 use executor::{Transaction, intrinsic_gas};
 use revm::{Database, primitives::eip3860::MAX_INITCODE_SIZE};
 use wire::ProtocolFork;
 
-/// Checks a transaction against the state at the head, as far as it can be said before its block; the next nonce of
-/// its sender.
+/// Checks a transaction as far as it can be said before its block, and without its sender.
 ///
 /// `next` is the header of the next block, as far as it is known.
-pub(crate) fn admit(
+pub(crate) fn check_transaction(
     new: &PoolTransaction,
-    state: &State,
+    config: &ChainConfig,
     settings: &Settings,
     next: &Header,
-) -> Result<u64, Rejected> {
+) -> Result<(), Rejected> {
     let transaction = &new.recovered.transaction;
-    let config = state.config();
     let spec = &config.spec;
     let fork = spec.hardfork_at(next.number, next.timestamp);
     check_shape(new, fork, settings)?;
@@ -67,8 +65,7 @@ pub(crate) fn admit(
     {
         return Err(Rejected::InitCode { got: transaction.input().len(), limit: code_limit });
     }
-    check_fees(transaction, settings, next.base_fee_per_gas.unwrap_or_default())?;
-    check_sender(new, state, settings)
+    check_fees(transaction, settings, next.base_fee_per_gas.unwrap_or_default())
 }
 
 /// What can be said without a state.
@@ -133,11 +130,13 @@ fn check_fees(
     if got < least { Err(Rejected::Tip { got, least }) } else { Ok(()) }
 }
 
-/// The next nonce of the sender.
-fn check_sender(
+/// Checks the sender's nonce and, unless it `may_owe`, what it has; its next nonce.
+///
+/// A state of which a disk or another node has a part may keep whoever asks waiting.
+pub(crate) fn check_sender(
     new: &PoolTransaction,
     state: &State,
-    settings: &Settings,
+    may_owe: bool,
 ) -> Result<u64, Rejected> {
     let (transaction, sender) = (&new.recovered.transaction, new.recovered.sender);
     let mut open = state.open();
@@ -150,7 +149,7 @@ fn check_sender(
     let blobs = U256::from(transaction.max_fee_per_blob_gas().unwrap_or_default())
         * U256::from(transaction.blob_gas_used().unwrap_or_default());
     let cost = gas.saturating_add(blobs).saturating_add(transaction.value());
-    if settings.refuse_unpaid && cost > account.balance {
+    if !may_owe && cost > account.balance {
         return Err(Rejected::Funds { sender, balance: account.balance, cost });
     }
     if new.recovered.signed

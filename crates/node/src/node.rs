@@ -2,7 +2,8 @@
 
 use crate::{
     BlobStore, Clock, Command, Event, HeaderPolicy, MineRequest, NodeError, Observer, Pending,
-    Pool, PoolJournal, PoolTransaction, Rejected, Settings, Sidecar, admission::admit,
+    Pool, PoolJournal, PoolTransaction, Rejected, Settings, Sidecar,
+    admission::{check_sender, check_transaction},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, map::B256Map};
@@ -153,13 +154,15 @@ impl NodeState {
         self.next_header(&BlockAttributes { timestamp, ..BlockAttributes::default() })
     }
 
-    /// Checks a transaction as far as that needs nobody to wait: against chain and state. The next nonce of its
-    /// sender.
-    fn check(&self, new: &PoolTransaction) -> Result<u64, Rejected> {
+    /// Checks a transaction without its sender; the state that is to say the rest.
+    fn check(&self, new: &PoolTransaction) -> Result<SenderCheck, Rejected> {
         if self.pool.get(new.hash()).is_some() || self.chain.transaction(new.hash())?.is_some() {
             return Err(Rejected::Known(*new.hash()));
         }
-        admit(new, &self.chain.state(), &self.settings, &self.pending_header()?)
+        let state = self.chain.state();
+        check_transaction(new, state.config(), &self.settings, &self.pending_header()?)?;
+        let may_owe = !self.settings.refuse_unpaid;
+        Ok(SenderCheck { state, may_owe, at: self.checked_at() })
     }
 
     /// What a check has to do with: as long as it stays, so does what was found.
@@ -176,6 +179,20 @@ impl NodeState {
             self.blobs.insert(sidecar);
         }
         Ok((added, noted))
+    }
+}
+
+/// What is left to be checked of a transaction, for which the node need not be held.
+struct SenderCheck {
+    state: State,
+    may_owe: bool,
+    at: (B256, u64),
+}
+
+impl SenderCheck {
+    /// The next nonce of the sender.
+    fn run(&self, new: &PoolTransaction) -> Result<u64, Rejected> {
+        check_sender(new, &self.state, self.may_owe)
     }
 }
 
@@ -267,16 +284,14 @@ impl Node {
     /// The block stands before this returns: who sends a transaction finds its receipt. If no block can
     /// be made, the transaction is not in the pool either.
     pub fn submit(&self, new: PoolTransaction) -> Result<B256, Rejected> {
-        // Others check at the same time, and nobody waits for what a disk says of the sender.
-        let (mut next, checked_at) = {
-            let node = self.inner.read();
-            (node.check(&new)?, node.checked_at())
-        };
+        // Nobody waits for what a disk or another node says of the sender.
+        let sender = self.read(|node| node.check(&new))?;
+        let mut next = sender.run(&new)?;
         let hash = *new.hash();
         let (executable, noted, journal, auto) = {
             let mut node = self.inner.write();
-            if node.checked_at() != checked_at {
-                next = node.check(&new)?;
+            if node.checked_at() != sender.at {
+                next = node.check(&new)?.run(&new)?;
             }
             let is_replacement = node.pool.has(new.sender(), new.nonce());
             let (added, noted) = node.admit(new)?;

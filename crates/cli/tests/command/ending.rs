@@ -81,6 +81,7 @@ impl Drop for Devnet {
 fn ask(address: &str, method: &str, params: &str) -> TcpStream {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close";
     write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     stream
@@ -114,32 +115,41 @@ fn it_ends_while_it_starts_and_the_other_node_does_not_answer() {
 }
 
 #[test]
-fn it_ends_and_writes_its_state_while_a_cheat_waits_for_the_other_node() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("state.json");
-    let mut other = Devnet::start(&[]);
-    let proxy = Proxy::start(other.address().parse().unwrap()).unwrap();
-    let (fork, dump) = (proxy.url(), path.to_str().unwrap());
-    let mut devnet = Devnet::start(&["--fork-url", &fork, "--dump-state", dump]);
-    let address = devnet.address();
-
+fn it_makes_blocks_ends_and_writes_its_state_while_something_waits_for_the_other_node() {
     let account = "0x00000000000000000000000000000000000000aa";
-    let is_asked = Arc::<AtomicBool>::default();
-    let seen = Arc::clone(&is_asked);
-    proxy.intercept(move |request| {
-        let is_meant = request.contains(account);
-        seen.fetch_or(is_meant, Ordering::SeqCst);
-        is_meant.then_some(Interception::Silence)
-    });
-    let _request = ask(&address, "anvil_setBalance", &format!(r#"["{account}","0x7"]"#));
-    while !is_asked.load(Ordering::SeqCst) {
-        thread::sleep(PAUSE);
+    // Nothing is left to be asked of the other node but what its sender has.
+    let fields = r#""gas":"0x5208","gasPrice":"0x77359400","nonce":"0x0""#;
+    for (method, params) in [
+        ("anvil_setBalance", format!(r#"["{account}","0x7"]"#)),
+        ("eth_sendTransaction", format!(r#"[{{"from":"{account}","to":"{account}",{fields}}}]"#)),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let mut other = Devnet::start(&[]);
+        let proxy = Proxy::start(other.address().parse().unwrap()).unwrap();
+        let (fork, dump) = (proxy.url(), path.to_str().unwrap());
+        let mut devnet =
+            Devnet::start(&["--auto-impersonate", "--fork-url", &fork, "--dump-state", dump]);
+        let address = devnet.address();
+
+        let is_asked = Arc::<AtomicBool>::default();
+        let seen = Arc::clone(&is_asked);
+        proxy.intercept(move |request| {
+            let is_meant = request.contains(account);
+            seen.fetch_or(is_meant, Ordering::SeqCst);
+            is_meant.then_some(Interception::Silence)
+        });
+        let _request = ask(&address, method, &params);
+        while !is_asked.load(Ordering::SeqCst) {
+            thread::sleep(PAUSE);
+        }
+        answer(&address, "evm_mine", "[]");
+        let height = answer(&address, "eth_blockNumber", "[]");
+        assert!(height.contains(r#""0x1""#), "{method}: {height}");
+        devnet.signal("-TERM");
+        assert!(devnet.ended().is_some_and(|status| status.success()), "{method}");
+        assert!(path.exists(), "{method}");
     }
-    let height = answer(&address, "eth_blockNumber", "[]");
-    assert!(height.contains(r#""0x0""#), "{height}");
-    devnet.signal("-TERM");
-    assert!(devnet.ended().is_some_and(|status| status.success()));
-    assert!(path.exists());
 }
 
 #[test]
