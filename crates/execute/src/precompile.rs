@@ -2,14 +2,14 @@
 
 use crate::{
     Answer, Call, Dialect, Execute, ExecuteError, ObservedCall,
-    market::{self, Rate, Room},
+    market::{self, Quote, Rate, Room},
 };
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use revm::precompile::{
     PrecompileError, PrecompileHalt, PrecompileId, PrecompileOutput, PrecompileResult,
 };
 use stateless::BlockTally;
-use std::{sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 /// What a call pays and may take.
 struct Terms<'t> {
@@ -41,11 +41,13 @@ impl Execute {
         precompiles: &mut PrecompilesMap,
         tally: Option<&Arc<BlockTally>>,
     ) {
+        // An EVM runs one block, or one call, at one price in all dialects.
+        let quote = Rc::new(Quote::default());
         for dialect in &self.dialects {
             let (execute, own) = (Arc::clone(self), Arc::clone(dialect));
-            let tally = tally.cloned();
+            let (tally, quote) = (tally.cloned(), Rc::clone(&quote));
             let call = move |mut input: PrecompileInput<'_>| {
-                let terms = Terms::of(&mut input, tally.as_deref())?;
+                let terms = Terms::of(&mut input, tally.as_deref(), &quote)?;
                 let blob_hashes = input.internals.tx_env().blob_versioned_hashes();
                 let brought = Call { calldata: input.data, blob_hashes };
                 execute.call(&*own, brought, input.gas, input.reservoir, &terms)
@@ -99,9 +101,12 @@ impl Execute {
 
 impl<'t> Terms<'t> {
     /// Those of the block that keeps this tally; without one, gas is paid for gas, and nothing is limited.
+    /// No call has shown to hold anything by then, so that finding them is one read of the state, but for the
+    /// first call of a block.
     fn of(
         input: &mut PrecompileInput<'_>,
         tally: Option<&'t BlockTally>,
+        quote: &Quote,
     ) -> Result<Self, PrecompileError> {
         let Some(tally) = tally else {
             return Ok(Self { rate: Rate::PAR, room: Room::UNLIMITED, tally });
@@ -109,7 +114,7 @@ impl<'t> Terms<'t> {
         // Past the journal: reading it makes nothing warm for the caller.
         let excess = market::excess(&mut input.internals.db_mut())
             .map_err(|error| PrecompileError::Fatal(error.to_string()))?;
-        let rate = Rate { price: market::price(excess), base_fee: tally.base_fee() };
+        let rate = Rate { price: quote.at(excess, market::price), base_fee: tally.base_fee() };
         let room = Room { used: tally.used(), limit: market::LIMIT };
         Ok(Self { rate, room, tally: Some(tally) })
     }

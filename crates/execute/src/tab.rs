@@ -6,7 +6,7 @@ use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::Address;
 use revm::{
     context::{CfgEnv, transaction::SignedAuthorization},
-    precompile::{PrecompileError, PrecompileOutput},
+    precompile::{PrecompileError, PrecompileHalt, PrecompileOutput, PrecompileStatus},
 };
 use stateless::{
     BlockError, BlockTally, DearWork, EvmOverrides, HookState, Transaction, Unpaid, WorkMeter,
@@ -54,6 +54,22 @@ impl Tab {
     /// What is owed for it by a block that has used so much gas.
     pub(crate) fn owed_by(&self, gas_used: u64) -> u64 {
         self.spent().saturating_sub(self.gas.covered_work(gas_used))
+    }
+
+    /// Most gas, of what a precompile is given, for which its work can be paid; `None` if that of none can.
+    fn payable(&self, address: Address, given: u64) -> Option<u64> {
+        let left = self.beyond.saturating_add(self.covered).saturating_sub(self.spent());
+        let fits = |gas| self.gas.dear_work(&DearWork::Precompile { address, gas }) <= left;
+        if fits(given) {
+            return Some(given);
+        }
+        // Of one that fits and one that does not, until they are neighbours.
+        let (mut fitting, mut beyond) = (0, given);
+        while fitting + 1 < beyond {
+            let between = fitting.midpoint(beyond);
+            *(if fits(between) { &mut fitting } else { &mut beyond }) = between;
+        }
+        fits(fitting).then_some(fitting)
     }
 
     /// Whether more was asked for than there is: the block was not executed to its end.
@@ -159,23 +175,33 @@ impl<'c> WorkCount<'c> {
     }
 }
 
-/// A precompile whose calls go onto a tab. One that the tab does not cover stops the block.
+/// A precompile whose calls go onto a tab. One that the tab does not cover stops the block before it does anything: it is
+/// given no more gas than its work can be paid for, and compares its price with what it is given first of all.
 fn metered(address: Address, inner: DynPrecompile, tab: Arc<Tab>) -> DynPrecompile {
     use alloy_evm::precompiles::Precompile as _;
     let id = inner.precompile_id().clone();
     DynPrecompile::new(id, move |input: PrecompileInput<'_>| {
+        let unpaid = || PrecompileError::Fatal(Unpaid.to_string());
         if tab.is_short() {
-            return Err(PrecompileError::Fatal(Unpaid.to_string()));
+            return Err(unpaid());
         }
         let (given, length) = (input.gas, input.data.len());
-        let output = inner.call(input)?;
-        let gas = worth(&output, given, length);
-        if tab.spend(DearWork::Precompile { address, gas }) {
-            Ok(output)
-        } else {
-            Err(PrecompileError::Fatal(Unpaid.to_string()))
-        }
+        let payable = tab.payable(address, given);
+        let output = payable.map(|gas| inner.call(PrecompileInput { gas, ..input })).transpose()?;
+        let gas = match (&output, payable) {
+            (Some(output), Some(gas)) if gas == given || !is_out_of_gas(output) => {
+                worth(output, given, length)
+            }
+            // More than can be paid, however much that is.
+            (_, gas) => gas.map_or(0, |gas| gas + 1),
+        };
+        let is_paid = tab.spend(DearWork::Precompile { address, gas });
+        output.filter(|_| is_paid).ok_or_else(unpaid)
     })
+}
+
+fn is_out_of_gas(output: &PrecompileOutput) -> bool {
+    output.status == PrecompileStatus::Halt(PrecompileHalt::OutOfGas)
 }
 
 /// The gas that the work of a precompile is worth. What fails takes all that it was given, however
@@ -198,7 +224,6 @@ mod tests {
     use super::*;
     use crate::GasSchedule;
     use alloy_primitives::Bytes;
-    use revm::precompile::PrecompileHalt;
 
     #[test]
     fn a_tab_takes_what_its_limit_covers_and_nothing_after() {
@@ -218,6 +243,22 @@ mod tests {
         // What costs nothing is refused as well: the block is over.
         let free = DearWork::Precompile { address: Address::with_last_byte(2), gas: 60 };
         assert!(!tab.spend(free));
+    }
+
+    #[test]
+    fn a_precompile_gets_the_most_gas_for_which_its_work_can_be_paid() {
+        let gas: Arc<dyn Pricing> = GasSchedule::DEFAULT.into();
+        let (dear, cheap) = (Address::with_last_byte(6), Address::with_last_byte(2));
+        let tab = Tab::new(&gas, 0, 1_000);
+        let price = |gas| tab.gas.dear_work(&DearWork::Precompile { address: dear, gas });
+        let most = tab.payable(dear, u64::MAX).unwrap();
+        assert!(price(most) <= 1_000 && price(most + 1) > 1_000, "{most}");
+        for given in [0, 1, most - 1, most, most + 1, 10 * most] {
+            assert_eq!(tab.payable(dear, given), Some(given.min(most)));
+            assert_eq!(tab.payable(cheap, given), Some(given));
+        }
+        assert!(tab.spend(DearWork::Precompile { address: dear, gas: most }));
+        assert!(tab.payable(dear, most).unwrap() < most);
     }
 
     #[test]

@@ -6,17 +6,21 @@ mod support;
 use alloy_consensus::{SignableTransaction, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_genesis::GenesisAccount;
-use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
-use enshrine_execute::{Execute, ExecutionSpecs};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use enshrine_execute::{BlobSource, BlobTail, Call, Dialect, Execute, ExecutionSpecs};
 use revm::bytecode::opcode as op;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     collections::BTreeMap,
+    sync::Arc,
 };
 use support::l2::{L2, call, resealed, with_transactions};
 use testkit::{ETHER, Forgery, Key, Transaction, hostile_states, rich_genesis, uniform_storage};
-use wire::{BatchWitness, ByteLists, ProtocolFork, StatelessBatch, StatelessInput};
+use wire::{
+    BatchWitness, ByteLists, ProtocolFork, StatelessBatch, StatelessInput,
+    blob_tail::{Trailer, cut, to_blobs},
+};
 
 /// Bytes for each byte of input.
 const PER_BYTE: usize = 16;
@@ -80,16 +84,22 @@ fn peak_of(work: impl FnOnce()) -> usize {
 
 /// Runs an input and checks what it holds meanwhile, for whose gas so many bytes are allowed.
 fn assert_bounded(name: &str, calldata: &[u8], per_gas: usize) {
+    assert_call_bounded(name, &ExecutionSpecs, calldata.into(), per_gas);
+}
+
+/// As [`assert_bounded`], of a call in some dialect.
+fn assert_call_bounded(name: &str, dialect: &dyn Dialect, call: Call<'_>, per_gas: usize) {
     let execute = Execute::default();
+    let bytes = dialect.bytes(&call).unwrap();
     let mut gas = 0;
     let peak = peak_of(|| {
-        gas = match execute.run_as(&ExecutionSpecs, calldata, u64::MAX, |_| {}) {
+        gas = match execute.run_as(dialect, call, u64::MAX, |_| {}) {
             Ok(executed) => executed.gas,
             Err(refused) => refused.held,
         };
     });
-    let bound = PER_BYTE * calldata.len() + per_gas * usize::try_from(gas).unwrap() + ANY_CALL;
-    let (bytes, ratio) = (calldata.len(), peak as f64 / bound as f64);
+    let bound = PER_BYTE * bytes + per_gas * usize::try_from(gas).unwrap() + ANY_CALL;
+    let ratio = peak as f64 / bound as f64;
     println!("{name}: {peak} bytes for an input of {bytes} and {gas} gas, {ratio:.2} of the bound");
     assert!(peak <= bound, "{name}: {peak} bytes for an input of {bytes} and {gas} gas");
 }
@@ -131,6 +141,35 @@ fn a_state_in_compact_form_takes_no_more_than_sixteen_times_its_bytes() {
         let witness = BatchWitness::new(&state, ByteLists::EMPTY, headers).unwrap();
         let batch = StatelessBatch::of(std::slice::from_ref(&good), witness).unwrap().encode();
         assert_bounded(name, &batch, 0);
+    }
+}
+
+/// The blobs of one transaction, each under its number.
+#[derive(Debug)]
+struct Blobs(Vec<Bytes>);
+
+impl BlobSource for Blobs {
+    fn blob(&self, versioned_hash: &B256) -> Option<Bytes> {
+        self.0.get(usize::from(versioned_hash[31])).cloned()
+    }
+}
+
+#[test]
+fn an_input_that_ends_in_blobs_takes_no_more_than_sixteen_times_its_bytes() {
+    let good = L2::new(FORK).calldata(1);
+    for length in [0, 8, 1_024] {
+        // A transaction has no more than six blobs.
+        let surplus = items(length);
+        let surplus = &surplus[..surplus.len() * 3 / 4];
+        let input = resealed(&good, |input| input.witness.state = ByteLists::from(surplus));
+        let (head, tail) = cut(&input).unwrap();
+        let blobs: Vec<_> = to_blobs(&tail).into_iter().map(Bytes::from).collect();
+        assert_eq!(blobs.len(), 6);
+        let calldata = [head, Trailer::new(tail.len(), 0).unwrap().encode().to_vec()].concat();
+        let hashes = (0..6).map(B256::with_last_byte).collect::<Vec<_>>();
+        let call = Call { calldata: &calldata, blob_hashes: &hashes };
+        let dialect = BlobTail::new(Arc::new(Blobs(blobs)));
+        assert_call_bounded(&format!("nodes of {length} bytes in blobs"), &dialect, call, 0);
     }
 }
 

@@ -16,9 +16,9 @@ use revm::{
     inspector::NoOpInspector,
     interpreter::{
         Instruction, InstructionContext, InstructionResult, InterpreterTypes,
-        instructions::{gas_table_spec, host, system, utility::IntoAddress},
+        instructions::{contract, gas_table_spec, host, system, utility::IntoAddress},
         interpreter::EthInterpreter,
-        interpreter_types::StackTr,
+        interpreter_types::{LoopControl, StackTr},
     },
     precompile::{PrecompileSpecId, Precompiles},
     primitives::hardfork::SpecId,
@@ -57,9 +57,13 @@ pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
     let mut instructions = instructions(spec);
     reads::watch(&mut instructions, spec, state.is_recorded());
     if state.meter.is_some() {
-        let gas = gas_table_spec(spec)[usize::from(opcode::KECCAK256)];
-        let keccak = Instruction::new(metered_keccak256::<S>);
-        instructions.insert_instruction(opcode::KECCAK256, keccak, gas);
+        let mut insert = |opcode: u8, metered| {
+            let gas = gas_table_spec(spec)[usize::from(opcode)];
+            instructions.insert_instruction(opcode, metered, gas);
+        };
+        insert(opcode::KECCAK256, Instruction::new(metered_keccak256::<S>));
+        insert(opcode::CREATE, Instruction::new(metered_create::<false, S>));
+        insert(opcode::CREATE2, Instruction::new(metered_create::<true, S>));
     }
     assemble(state, env, inspector, false, instructions)
 }
@@ -108,6 +112,35 @@ fn metered_keccak256<'x, 's, S: StateSource>(
     if host.journaled_state.database.spend(DearWork::Keccak { bytes }) {
         Ok(())
     } else {
+        Err(InstructionResult::OutOfGas)
+    }
+}
+
+/// CREATE or CREATE2, of whose init code the meter of the state is told once its gas is paid. A block that it has ended
+/// creates no more.
+fn metered_create<'x, 's, const IS_CREATE2: bool, S: StateSource>(
+    context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
+) -> Result<(), InstructionResult> {
+    let InstructionContext { interpreter, host } = context;
+    if host.journaled_state.database.failure().is_some() {
+        return Err(InstructionResult::OutOfGas);
+    }
+    let length = interpreter.stack.peek(2);
+    let context = InstructionContext { interpreter: &mut *interpreter, host: &mut *host };
+    let created = contract::create::<IS_CREATE2, _, _>(context);
+    if !matches!(created, Ok(()) | Err(InstructionResult::Suspend)) {
+        return created;
+    }
+    // What was paid for was in memory, and so has a length.
+    let bytes = length.map_or(0, |length| length.saturating_to());
+    let work = DearWork::InitCode { bytes, is_hashed: IS_CREATE2 };
+    if host.journaled_state.database.spend(work) {
+        created
+    } else {
+        // No frame is made for it.
+        if interpreter.bytecode.action().take().is_some() {
+            interpreter.bytecode.reset_action();
+        }
         Err(InstructionResult::OutOfGas)
     }
 }

@@ -28,6 +28,13 @@ pub enum DearWork {
         /// Length of what it hashed.
         bytes: usize,
     },
+    /// CREATE or CREATE2, whose init code is copied, searched for jump destinations, and by the second hashed.
+    InitCode {
+        /// Its length.
+        bytes: usize,
+        /// Whether it is CREATE2.
+        is_hashed: bool,
+    },
 }
 
 /// Who is told of [`DearWork`].

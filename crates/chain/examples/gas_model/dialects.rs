@@ -1,6 +1,6 @@
 //! Inputs that are brought in another way: what finding them takes has to be paid for, too.
 
-use crate::inputs::{FORK, Input, Row};
+use crate::inputs::{Input, Rows};
 use alloy_primitives::{B256, Bytes, U256};
 use execute::{BlobSource, BlobTail, Drake, Execute};
 use eyre::{OptionExt as _, Result};
@@ -21,25 +21,25 @@ impl BlobSource for Held {
 }
 
 /// The same input in blobs, but for its head.
-pub(crate) fn in_blobs(row: Row<'_>, name: &str, input: &[u8]) -> Result<()> {
+pub(crate) fn in_blobs(rows: &mut Rows<'_>, name: &str, input: &[u8]) -> Result<()> {
     let (head, tail) = cut(input).ok_or_eyre("an input has a head")?;
     let trailer = Trailer::new(tail.len(), 0).ok_or_eyre("the tail fits")?;
     let blobs = to_blobs(&tail).into_iter().map(Bytes::from);
     let held: Vec<_> = (0..=u8::MAX).map(B256::repeat_byte).zip(blobs).collect();
-    row(Input {
+    (rows.measure)(Input {
         blob_hashes: held.iter().map(|(hash, _)| *hash).collect(),
         dialect: Arc::new(BlobTail::new(Arc::new(Held(held.into_iter().collect())))),
         ..Input::new(
             &format!("in blobs: {name}"),
-            Execute::on(FORK),
+            Execute::on(rows.fork),
             [head, trailer.encode().to_vec()].concat(),
         )
     })
 }
 
 /// The same input as Drake's proposal has it, with a true claim and with a false one.
-pub(crate) fn claimed(row: Row<'_>, name: &str, input: &[u8]) -> Result<()> {
-    let executed = Execute::on(FORK).run(input, u64::MAX)?;
+pub(crate) fn claimed(rows: &mut Rows<'_>, name: &str, input: &[u8]) -> Result<()> {
+    let executed = Execute::on(rows.fork).run(input, u64::MAX)?;
     let gas_used = StatelessInput::decode(input)?.request.payload.gas_used;
     for (what, gas_used) in [("claimed", gas_used), ("falsely claimed", gas_used + 1)] {
         let words = [
@@ -52,9 +52,9 @@ pub(crate) fn claimed(row: Row<'_>, name: &str, input: &[u8]) -> Result<()> {
         let mut calldata: Vec<u8> = words.iter().flatten().copied().collect();
         calldata.extend_from_slice(input);
         calldata.resize(calldata.len().next_multiple_of(32), 0);
-        row(Input {
+        (rows.measure)(Input {
             dialect: Arc::new(Drake),
-            ..Input::new(&format!("{what}: {name}"), Execute::on(FORK), calldata)
+            ..Input::new(&format!("{what}: {name}"), Execute::on(rows.fork), calldata)
         })?;
     }
     Ok(())

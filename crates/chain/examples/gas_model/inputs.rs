@@ -40,9 +40,29 @@ impl Input {
     }
 }
 
+/// Who measures an input.
 pub(crate) type Row<'r> = &'r mut dyn FnMut(Input) -> Result<()>;
 
-pub(crate) const FORK: ProtocolFork = ProtocolFork::Osaka;
+/// Where inputs go that are made for a fork.
+pub(crate) struct Rows<'r> {
+    pub(crate) fork: ProtocolFork,
+    pub(crate) measure: Row<'r>,
+}
+
+impl Rows<'_> {
+    fn add(&mut self, name: &str, calldata: Vec<u8>) -> Result<()> {
+        (self.measure)(Input::new(name, Execute::on(self.fork), calldata))
+    }
+
+    /// A block with one transaction, which calls a program.
+    fn program(&mut self, name: &str, code: Bytes, input: Vec<u8>) -> Result<()> {
+        let mut genesis = genesis(self.fork);
+        genesis.alloc.insert(WORKER, contract(code));
+        genesis.alloc.insert(LARGE_CODE, contract(vec![op::JUMPDEST; 1 << 16].into()));
+        self.add(name, built(self.fork, &genesis, vec![call(0, WORKER, GAS, input)])?)
+    }
+}
+
 /// Gas of one transaction that does nothing but one thing.
 const GAS: u64 = 6_000_000;
 /// Bytes of an input that is nothing but one thing.
@@ -89,22 +109,22 @@ pub(crate) fn worst_cases(row: Row<'_>) -> Result<usize> {
 }
 
 /// All that is made to be dear.
-pub(crate) fn hostile(row: Row<'_>) -> Result<()> {
-    bytes(row)?;
-    transactions(row)?;
-    ancestors(row)?;
-    tries(row)?;
-    batches(row)?;
-    compact(row)?;
-    instructions(row)?;
+pub(crate) fn hostile(rows: &mut Rows<'_>) -> Result<()> {
+    bytes(rows)?;
+    transactions(rows)?;
+    ancestors(rows)?;
+    tries(rows)?;
+    batches(rows)?;
+    compact(rows)?;
+    instructions(rows)?;
     for precompiles::Job { name, address, input, gas } in precompiles::jobs() {
-        program(row, &name, programs::calls_with_calldata(address, gas), input)?;
+        rows.program(&name, programs::calls_with_calldata(address, gas), input)?;
     }
     Ok(())
 }
 
-fn genesis() -> Genesis {
-    let mut genesis = rich_genesis(FORK, ["alice"], 1_000_000 * ETHER);
+fn genesis(fork: ProtocolFork) -> Genesis {
+    let mut genesis = rich_genesis(fork, ["alice"], 1_000_000 * ETHER);
     genesis.gas_limit = 60_000_000;
     genesis
 }
@@ -127,24 +147,12 @@ fn call(nonce: u64, to: Address, gas_limit: u64, input: Vec<u8>) -> Transaction 
 }
 
 /// The block that a chain builds of these transactions.
-fn built(genesis: &Genesis, transactions: Vec<Transaction>) -> Result<Vec<u8>> {
-    let chain = Chain::new(genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, FORK)))?;
+fn built(fork: ProtocolFork, genesis: &Genesis, transactions: Vec<Transaction>) -> Result<Vec<u8>> {
+    let chain = Chain::new(genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))?;
     let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
     let (block, rejected) = chain.build(&attributes, transactions)?;
     ensure!(rejected.is_empty(), "{rejected:?}");
     Ok(block.input()?)
-}
-
-fn osaka(row: Row<'_>, name: &str, calldata: Vec<u8>) -> Result<()> {
-    row(Input::new(name, Execute::on(FORK), calldata))
-}
-
-/// A block with one transaction, which calls a program.
-fn program(row: Row<'_>, name: &str, code: Bytes, input: Vec<u8>) -> Result<()> {
-    let mut genesis = genesis();
-    genesis.alloc.insert(WORKER, contract(code));
-    genesis.alloc.insert(LARGE_CODE, contract(vec![op::JUMPDEST; 1 << 16].into()));
-    osaka(row, name, built(&genesis, vec![call(0, WORKER, GAS, input)])?)
 }
 
 /// An input that is changed and sealed again.
@@ -169,11 +177,11 @@ fn items(length: usize) -> Vec<Bytes> {
     (0..TOTAL / (length + 4)).map(item).collect()
 }
 
-fn bytes(row: Row<'_>) -> Result<()> {
-    let empty = built(&genesis(), vec![])?;
-    osaka(row, "an empty block", empty.clone())?;
-    dialects::in_blobs(row, "an empty block", &empty)?;
-    dialects::claimed(row, "an empty block", &empty)?;
+fn bytes(rows: &mut Rows<'_>) -> Result<()> {
+    let empty = built(rows.fork, &genesis(rows.fork), vec![])?;
+    rows.add("an empty block", empty.clone())?;
+    dialects::in_blobs(rows, "an empty block", &empty)?;
+    dialects::claimed(rows, "an empty block", &empty)?;
     let witness = StatelessInput::decode(&empty)?.witness;
     let with = |list: wire::ByteLists<'_>, length| -> Vec<Bytes> {
         list.iter().map(Bytes::copy_from_slice).chain(items(length)).collect()
@@ -182,27 +190,24 @@ fn bytes(row: Row<'_>) -> Result<()> {
         let nodes = with(witness.state, length);
         let input = changed(&empty, |input| input.witness.state = leak(nodes).into())?;
         let name = format!("surplus nodes of {length} bytes");
-        dialects::in_blobs(row, &name, &input)?;
-        osaka(row, &name, input)?;
+        dialects::in_blobs(rows, &name, &input)?;
+        rows.add(&name, input)?;
     }
     for length in [0, 1, 136, 24_576, 65_536] {
         let codes = with(witness.codes, length);
         let input = changed(&empty, |input| input.witness.codes = leak(codes).into())?;
-        osaka(row, &format!("surplus codes of {length} bytes"), input)?;
+        rows.add(&format!("surplus codes of {length} bytes"), input)?;
     }
-    let amsterdam = rich_genesis(ProtocolFork::Amsterdam, ["alice"], ETHER);
-    let spec = ChainSpec::constant(CHAIN_ID, ProtocolFork::Amsterdam);
-    let chain = Chain::new(&amsterdam, ChainConfig::new(spec))?;
-    let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
-    let empty = chain.build(&attributes, vec![])?.0.input()?;
+    if rows.fork < ProtocolFork::Amsterdam {
+        return Ok(());
+    }
     let list = vec![0x5b; TOTAL].leak();
-    let calldata = changed(&empty, |input| input.request.payload.block_access_list = list)?;
-    let execute = Execute::on(ProtocolFork::Amsterdam);
-    row(Input::new("a block access list of a megabyte", execute, calldata))
+    let input = changed(&empty, |input| input.request.payload.block_access_list = list)?;
+    rows.add("a block access list of a megabyte", input)
 }
 
-fn transactions(row: Row<'_>) -> Result<()> {
-    let empty = built(&genesis(), vec![])?;
+fn transactions(rows: &mut Rows<'_>) -> Result<()> {
+    let empty = built(rows.fork, &genesis(rows.fork), vec![])?;
     let put = |transactions: Vec<Bytes>| {
         changed(&empty, |input| input.request.payload.transactions = leak(transactions).into())
     };
@@ -211,17 +216,20 @@ fn transactions(row: Row<'_>) -> Result<()> {
         let transaction = TxLegacy { gas_limit, to: TxKind::Create, ..Default::default() };
         Bytes::from(Transaction::from(transaction.into_signed(signature)).encoded_2718())
     };
-    osaka(row, "transactions of ten bytes", put(vec![nothing(0); TOTAL / 14])?)?;
-    osaka(row, "transactions of thirteen bytes", put(vec![nothing(53_000); TOTAL / 17])?)?;
-    osaka(row, "transactions that are none", put(vec![Bytes::from_static(&[0xff]); TOTAL / 5])?)?;
+    rows.add("transactions of ten bytes", put(vec![nothing(0); TOTAL / 14])?)?;
+    rows.add("transactions of thirteen bytes", put(vec![nothing(53_000); TOTAL / 17])?)?;
+    rows.add("transactions that are none", put(vec![Bytes::from_static(&[0xff]); TOTAL / 5])?)?;
     let transfers = (0..1_000).map(|nonce| call(nonce, Address::repeat_byte(1), 21_000, vec![]));
-    osaka(row, "a thousand transfers", built(&genesis(), transfers.collect())?)?;
+    rows.add("a thousand transfers", built(rows.fork, &genesis(rows.fork), transfers.collect())?)?;
     let data =
-        (0..4).map(|nonce| call(nonce, Address::repeat_byte(1), 4_200_000, vec![1; 100_000]));
-    osaka(row, "calldata of 400 kB", built(&genesis(), data.collect())?)?;
+        (0..4).map(|nonce| call(nonce, Address::repeat_byte(1), 6_500_000, vec![1; 100_000]));
+    rows.add("calldata of 400 kB", built(rows.fork, &genesis(rows.fork), data.collect())?)?;
     let zeros =
-        (0..4).map(|nonce| call(nonce, Address::repeat_byte(1), 1_100_000, vec![0; 100_000]));
-    osaka(row, "calldata of 400 kB of zeros", built(&genesis(), zeros.collect())?)?;
+        (0..4).map(|nonce| call(nonce, Address::repeat_byte(1), 6_500_000, vec![0; 100_000]));
+    rows.add(
+        "calldata of 400 kB of zeros",
+        built(rows.fork, &genesis(rows.fork), zeros.collect())?,
+    )?;
 
     let alice = Key::named("alice");
     let access_list = |accounts: u64, slots: u64| {
@@ -231,19 +239,24 @@ fn transactions(row: Row<'_>) -> Result<()> {
         };
         alice.sign(TxEip2930 {
             chain_id: CHAIN_ID,
-            gas_limit: 12_000_000,
+            gas_limit: 16_000_000,
             gas_price: 10_000_000_000,
             to: TxKind::Call(Address::repeat_byte(1)),
             access_list: AccessList((0..accounts).map(item).collect()),
             ..Default::default()
         })
     };
-    osaka(
-        row,
+    rows.add(
         "an access list of 3,000 accounts",
-        built(&genesis(), vec![access_list(3_000, 0)])?,
+        built(rows.fork, &genesis(rows.fork), vec![access_list(3_000, 0)])?,
     )?;
-    osaka(row, "an access list of 4,000 slots", built(&genesis(), vec![access_list(1, 4_000)])?)?;
+    rows.add(
+        "an access list of 4,000 slots",
+        built(rows.fork, &genesis(rows.fork), vec![access_list(1, 4_000)])?,
+    )?;
+    if rows.fork < ProtocolFork::Prague {
+        return Ok(());
+    }
     let authorize = |number: u64| {
         let chain_id = U256::from(CHAIN_ID);
         let authorization = Authorization { chain_id, address: WORKER, nonce: 0 };
@@ -251,19 +264,20 @@ fn transactions(row: Row<'_>) -> Result<()> {
     };
     let set_codes = alice.sign(TxEip7702 {
         chain_id: CHAIN_ID,
-        gas_limit: 13_000_000,
+        gas_limit: 16_000_000,
         max_fee_per_gas: 10_000_000_000,
         to: Address::repeat_byte(1),
         authorization_list: (0..500).map(authorize).collect(),
         ..Default::default()
     });
-    osaka(row, "500 authorizations", built(&genesis(), vec![set_codes])?)
+    rows.add("500 authorizations", built(rows.fork, &genesis(rows.fork), vec![set_codes])?)
 }
 
-fn ancestors(row: Row<'_>) -> Result<()> {
-    let mut genesis = genesis();
+fn ancestors(rows: &mut Rows<'_>) -> Result<()> {
+    let mut genesis = genesis(rows.fork);
     genesis.alloc.insert(WORKER, contract(programs::blockhash()));
-    let mut chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, FORK)))?;
+    let mut chain =
+        Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, rows.fork)))?;
     for number in 1..=256 {
         let attributes = BlockAttributes { timestamp: 12 * number, ..Default::default() };
         let (block, _) = chain.build(&attributes, vec![])?;
@@ -273,20 +287,21 @@ fn ancestors(row: Row<'_>) -> Result<()> {
     let (block, _) = chain.build(&attributes, vec![call(0, WORKER, 200_000, vec![])])?;
     let input = block.input()?;
     ensure!(StatelessInput::decode(&input)?.witness.headers.len() == 256, "all ancestors");
-    osaka(row, "256 ancestors", input)
+    rows.add("256 ancestors", input)
 }
 
-fn tries(row: Row<'_>) -> Result<()> {
+fn tries(rows: &mut Rows<'_>) -> Result<()> {
+    let fork = rows.fork;
     let forged = |code: Bytes, (root, nodes): (B256, Vec<Bytes>)| {
-        let mut genesis = genesis();
+        let mut genesis = genesis(fork);
         genesis.alloc.insert(WORKER, contract(code));
         let storage_roots = BTreeMap::from([(WORKER, root)]);
         let transactions = vec![call(0, WORKER, GAS, vec![])];
-        Forgery { genesis, fork: FORK, storage_roots, nodes, transactions }.input()
+        Forgery { genesis, fork: fork, storage_roots, nodes, transactions }.input()
     };
-    osaka(row, "SLOAD below 64 shared nodes", forged(programs::sload(), uniform_storage())?)?;
-    osaka(row, "SSTORE below 64 shared nodes", forged(programs::sstore(1), uniform_storage())?)?;
-    osaka(row, "clearing below 64 shared nodes", forged(programs::sstore(0), uniform_storage())?)?;
+    rows.add("SLOAD below 64 shared nodes", forged(programs::sload(), uniform_storage())?)?;
+    rows.add("SSTORE below 64 shared nodes", forged(programs::sstore(1), uniform_storage())?)?;
+    rows.add("clearing below 64 shared nodes", forged(programs::sstore(0), uniform_storage())?)?;
     // Slots whose places differ in their first nibble.
     let mut slots = BTreeMap::new();
     for slot in (1_u64..).map(U256::from) {
@@ -313,7 +328,7 @@ fn tries(row: Row<'_>) -> Result<()> {
                 continue;
             }
             let name = format!("16 slots below 64 branches of {width}, {verb}");
-            osaka(row, &name, forged(code.into(), deep_storage(&slots, width))?)?;
+            rows.add(&name, forged(code.into(), deep_storage(&slots, width))?)?;
         }
     }
     Ok(())
@@ -321,7 +336,7 @@ fn tries(row: Row<'_>) -> Result<()> {
 
 /// Batches whose blocks walk the same nodes again and again: those that the witness carries, and those that the first
 /// block has written.
-fn batches(row: Row<'_>) -> Result<()> {
+fn batches(rows: &mut Rows<'_>) -> Result<()> {
     const BLOCKS: usize = 8;
     /// Gas of each of their transactions.
     const SHARE: u64 = 1_500_000;
@@ -329,30 +344,33 @@ fn batches(row: Row<'_>) -> Result<()> {
     for (name, first, later) in
         [("read", false, false), ("set", true, true), ("read after one has set them", true, false)]
     {
-        let mut genesis = genesis();
+        let mut genesis = genesis(rows.fork);
         genesis.alloc.insert(WORKER, contract(programs::sstore_or_sload()));
         let block = |nonce: usize, sets: bool| {
             vec![call(nonce as u64, WORKER, SHARE, vec![1; usize::from(sets)])]
         };
         let forgery = Forgery {
             genesis,
-            fork: FORK,
+            fork: rows.fork,
             storage_roots: BTreeMap::from([(WORKER, root)]),
             nodes: nodes.clone(),
             transactions: block(0, first),
         };
         let more: Vec<_> = (1..BLOCKS).map(|nonce| block(nonce, later)).collect();
         let name = format!("batch: slots below 64 nodes, {name}");
-        osaka(row, &name, forgery.batch(&more)?)?;
+        rows.add(&name, forgery.batch(&more)?)?;
     }
-    osaka(row, "batch: 256 blocks without transactions", empty_blocks(StatelessBatch::MAX_BLOCKS)?)
+    rows.add(
+        "batch: 256 blocks without transactions",
+        empty_blocks(rows.fork, StatelessBatch::MAX_BLOCKS)?,
+    )
 }
 
 /// A batch of blocks that do nothing but what every block does, on a chain whose rings are full.
-fn empty_blocks(count: usize) -> Result<Vec<u8>> {
-    let mut genesis = genesis();
+fn empty_blocks(fork: ProtocolFork, count: usize) -> Result<Vec<u8>> {
+    let mut genesis = genesis(fork);
     fill_system_rings(&mut genesis);
-    let mut chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, FORK)))?;
+    let mut chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))?;
     let blocks: Result<Vec<_>> = (1..=count as u64)
         .map(|number| {
             let attributes = BlockAttributes {
@@ -369,36 +387,40 @@ fn empty_blocks(count: usize) -> Result<Vec<u8>> {
 
 /// Batches whose states are made to be dear: of none is the root that of a block, which shows when all is
 /// expanded and hashed.
-fn compact(row: Row<'_>) -> Result<()> {
-    let empty = built(&genesis(), vec![])?;
+fn compact(rows: &mut Rows<'_>) -> Result<()> {
+    let empty = built(rows.fork, &genesis(rows.fork), vec![])?;
     let input = StatelessInput::decode(&empty)?;
     let ExecutionWitness { codes, headers, .. } = input.witness;
     for (name, state) in hostile_states() {
         let witness = BatchWitness::new(&state, codes, headers)?;
         let batch = StatelessBatch::of(std::slice::from_ref(&input), witness)?;
-        osaka(row, &format!("compact: {name}"), batch.encode())?;
+        rows.add(&format!("compact: {name}"), batch.encode())?;
     }
     Ok(())
 }
 
-fn instructions(row: Row<'_>) -> Result<()> {
-    program(row, "SLOAD of slots that are not there", programs::sload(), vec![])?;
-    program(row, "SSTORE to new slots", programs::sstore(1), vec![])?;
-    program(row, "TSTORE", programs::tstore(), vec![])?;
-    program(row, "BALANCE of nobody", programs::balance(), vec![])?;
+fn instructions(rows: &mut Rows<'_>) -> Result<()> {
+    rows.program("SLOAD of slots that are not there", programs::sload(), vec![])?;
+    rows.program("SSTORE to new slots", programs::sstore(1), vec![])?;
+    rows.program("TSTORE", programs::tstore(), vec![])?;
+    rows.program("BALANCE of nobody", programs::balance(), vec![])?;
     for bytes in [0, 32, 135, 136, 1_000, 100_000] {
-        program(row, &format!("KECCAK256 of {bytes} bytes"), programs::keccak(bytes), vec![])?;
+        rows.program(&format!("KECCAK256 of {bytes} bytes"), programs::keccak(bytes), vec![])?;
     }
     for bytes in [0, 65_536] {
         let name = format!("EXTCODECOPY of {bytes} bytes");
-        program(row, &name, programs::extcodecopy(LARGE_CODE, bytes), vec![])?;
+        rows.program(&name, programs::extcodecopy(LARGE_CODE, bytes), vec![])?;
     }
     for bytes in [0, 10_000] {
-        program(row, &format!("LOG4 of {bytes} bytes"), programs::log(bytes), vec![])?;
+        rows.program(&format!("LOG4 of {bytes} bytes"), programs::log(bytes), vec![])?;
     }
-    for bytes in [0, 49_152] {
-        let name = format!("CREATE with {bytes} bytes of code");
-        program(row, &name, programs::create(bytes), vec![])?;
+    // As long as init code may be (EIP-3860, EIP-7954).
+    let longest = if rows.fork < ProtocolFork::Amsterdam { 49_152 } else { 131_072 };
+    for bytes in [32, longest] {
+        for (name, instruction) in [("CREATE", op::CREATE), ("CREATE2", op::CREATE2)] {
+            let name = format!("{name} with {bytes} bytes of code");
+            rows.program(&name, programs::create(instruction, bytes, LARGE_CODE), vec![])?;
+        }
     }
     let arithmetic = [
         ("ADD", op::ADD, 2),
@@ -413,10 +435,10 @@ fn instructions(row: Row<'_>) -> Result<()> {
         ("SIGNEXTEND", op::SIGNEXTEND, 2),
     ];
     for (name, code, operands) in arithmetic {
-        program(row, name, programs::arithmetic(code, operands), vec![])?;
+        rows.program(name, programs::arithmetic(code, operands), vec![])?;
     }
     // Codes of 64 KiB, each carried, hashed and analysed for one call.
-    let mut genesis = genesis();
+    let mut genesis = genesis(rows.fork);
     let callees: Vec<Address> =
         (0..40).map(|number| Address::with_last_byte(0x40 + number)).collect();
     for (number, callee) in callees.iter().enumerate() {
@@ -426,8 +448,8 @@ fn instructions(row: Row<'_>) -> Result<()> {
         genesis.alloc.insert(*callee, contract(code.into()));
     }
     genesis.alloc.insert(WORKER, contract(programs::call_each(&callees)));
-    let input = built(&genesis, vec![call(0, WORKER, GAS, vec![])])?;
-    osaka(row, "40 codes of 64 KiB, each called", input)
+    let input = built(rows.fork, &genesis, vec![call(0, WORKER, GAS, vec![])])?;
+    rows.add("40 codes of 64 KiB, each called", input)
 }
 
 /// Inputs borrow their parts; a program that ends soon may leave them where they are.

@@ -4,7 +4,8 @@
 //! `cargo run --release -p enshrine-chain --example gas_model`
 //!
 //! It fails if any input takes more than 1.5 times what it pays for, at three nanoseconds per unit of gas,
-//! on one thread, with Keccak as a CPU without wide vectors computes it. `--quick` measures each input
+//! on one thread, with Keccak as a CPU without wide vectors computes it. What is made to be dear is measured by the
+//! rules of each fork that EXECUTE verifies, or of the one in `--fork=`. `--quick` measures each input
 //! fewer times; names after the options choose inputs by a part of their name. Without the test vectors it fails
 //! too, unless `--without-vectors` says that real blocks and official fixtures are not to be measured.
 
@@ -13,12 +14,15 @@ mod inputs;
 mod precompiles;
 mod programs;
 
-use execute::{Call, Executed, Refused};
+use execute::{Call, Execute, Executed, Refused};
 use eyre::{Result, bail};
-use inputs::Input;
+use inputs::{Input, Rows};
 use keccak::Backend;
 use std::{env, fs, process::ExitCode, thread, time::Instant};
+use wire::ProtocolFork;
 
+/// How a fork is chosen.
+const FORK: &str = "--fork=";
 /// What a unit of gas buys, in nanoseconds.
 const NANOSECONDS: f64 = 3.0;
 /// What is measured at once takes about this long, in nanoseconds.
@@ -31,8 +35,17 @@ fn main() -> Result<ExitCode> {
     let (options, chosen): (Vec<_>, Vec<_>) =
         arguments.iter().partition(|argument| argument.starts_with("--"));
     let known = ["--quick", "--without-vectors"];
+    let (forks, options): (Vec<_>, Vec<_>) =
+        options.into_iter().partition(|option| option.starts_with(FORK));
     if let Some(unknown) = options.iter().find(|option| !known.contains(&option.as_str())) {
-        bail!("{unknown} is not known; there are {}", known.join(" and "));
+        bail!("{unknown} is not known; there are {}, and {FORK}NAME", known.join(", "));
+    }
+    let mut forks =
+        forks.iter().map(|fork| fork[FORK.len()..].parse()).collect::<Result<Vec<_>, _>>()?;
+    if forks.is_empty() {
+        // What schedules of blobs change is no price.
+        forks = Execute::l1().forks;
+        forks.retain(|fork| !matches!(fork, ProtocolFork::Bpo1 | ProtocolFork::Bpo2));
     }
     let given = |name: &str| options.iter().any(|option| option.as_str() == name);
     let rounds = if given("--quick") { 3 } else { 7 };
@@ -63,7 +76,10 @@ fn main() -> Result<ExitCode> {
             );
         }
     }
-    inputs::hostile(&mut row)?;
+    for fork in forks {
+        println!("\n{fork}");
+        inputs::hostile(&mut Rows { fork, measure: &mut row })?;
+    }
     if measured == 0 {
         bail!("no input has a name like this");
     }

@@ -127,10 +127,24 @@ pub(crate) fn call_each(callees: &[Address]) -> Bytes {
     code.into()
 }
 
-/// Creates contracts whose initialisation code is this long and stops at once.
-pub(crate) fn create(length: u64) -> Bytes {
-    let body = [push(length), vec![op::PUSH0, op::PUSH0, op::CREATE, op::POP]].concat();
-    looped(&[], &body)
+/// Creates contracts with CREATE or CREATE2. Their init code is this long, has a jump destination in each place, as
+/// `from` has, and gives up at once, so that the next one can stand where it would have stood.
+pub(crate) fn create(instruction: u8, length: u64, from: Address) -> Bytes {
+    let mut first = Vec::new();
+    for start in (0..length).step_by(1 << 16) {
+        first.extend(push((length - start).min(1 << 16)));
+        first.push(op::PUSH0);
+        first.extend(push(start));
+        first.extend(push_address(from));
+        first.push(op::EXTCODECOPY);
+    }
+    // PUSH0 PUSH0 REVERT
+    let mut word = [op::JUMPDEST; 32];
+    word[..3].copy_from_slice(&[op::PUSH0, op::PUSH0, op::REVERT]);
+    first.extend([&[op::PUSH32][..], &word, &[op::PUSH0, op::MSTORE]].concat());
+    let salt = if instruction == op::CREATE2 { vec![op::PUSH0] } else { Vec::new() };
+    let body = [salt, push(length), vec![op::PUSH0, op::PUSH0, instruction, op::POP]].concat();
+    looped(&first, &body)
 }
 
 /// Asks for the hash of each of the last ancestors.

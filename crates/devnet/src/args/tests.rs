@@ -166,7 +166,8 @@ fn each_step_of_verbosity_tells_more_traces() {
 
 #[test]
 fn the_values_of_execute_are_read_and_nonsense_is_not() {
-    assert!(parse("--execute-schema 0x1501,1201 --execute-gas 5,16").is_ok());
+    assert!(parse("--execute-schema 0x1501,1201 --execute-gas 5+16").is_ok());
+    assert!(parse("--execute-gas 5,16").is_err());
     let named = parse("--execute-schema amsterdam,0x1101,Bpo1").unwrap();
     let [amsterdam, prague, bpo1] = &named.execute_forks[..] else { panic!("{named:?}") };
     let expected = (&ProtocolFork::Amsterdam, &ProtocolFork::Prague, &ProtocolFork::Bpo1);

@@ -11,6 +11,7 @@ mod contract;
 
 pub(crate) use contract::excess;
 pub use contract::{MARKET_ADDRESS, MARKET_CODE, MARKET_CODE_HASH, close_block};
+use std::cell::Cell;
 
 /// EXECUTE gas that the calls of one L1 block may take together.
 pub const LIMIT: u64 = 60_000_000;
@@ -67,6 +68,29 @@ pub fn next_excess(excess: u64, used: u64, base_fee: u64) -> u64 {
     next.min(MAX_EXCESS)
 }
 
+/// The price of a block, from its first call on.
+///
+/// A call learns what it pays before it has shown to hold any gas, and the series takes a hundred
+/// divisions: each call that is made without gas would have them done for nothing. The excess stays as
+/// it is until a block ends, and reading it is cheap, so that the price is kept with the excess that it is
+/// the price of: on a state with another nobody is told the old one.
+#[derive(Debug, Default)]
+pub(crate) struct Quote(Cell<Option<(u64, u64)>>);
+
+impl Quote {
+    /// The price at this excess; it is computed unless it is that of the excess asked for last.
+    pub(crate) fn at(&self, excess: u64, compute: impl FnOnce(u64) -> u64) -> u64 {
+        match self.0.get() {
+            Some((known, wei)) if known == excess => wei,
+            _ => {
+                let wei = compute(excess);
+                self.0.set(Some((excess, wei)));
+                wei
+            }
+        }
+    }
+}
+
 /// What EXECUTE gas costs in the gas of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -116,5 +140,30 @@ impl Room {
 
     pub(crate) const fn left(self) -> u64 {
         self.limit.saturating_sub(self.used)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_computed_once_for_all_calls_of_a_block_and_anew_for_another_excess() {
+        let (quote, computed) = (Quote::default(), Cell::new(0));
+        let asked = |excess| {
+            quote.at(excess, |excess| {
+                computed.set(computed.get() + 1);
+                price(excess)
+            })
+        };
+        let excesses = [0, excess_at(7), MAX_EXCESS, 0];
+        for (blocks, excess) in (1..).zip(excesses) {
+            for _ in 0..100 {
+                assert_eq!(asked(excess), price(excess));
+            }
+            assert_eq!(computed.get(), blocks, "{excess}");
+        }
+        // Each block has its own.
+        assert_eq!(Quote::default().at(0, |_| 5), 5);
     }
 }

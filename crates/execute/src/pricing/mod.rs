@@ -139,7 +139,7 @@ pub trait Pricing: fmt::Debug + Send + Sync {
 
     /// What work costs that neither the gas of the block nor its bytes pay for. Nobody can know it
     /// before, so that it is no part of the reserve: a call goes on as long as it holds enough for this
-    /// too.
+    /// too. More gas of a precompile must not cost less.
     fn dear_work(&self, work: &DearWork) -> u64 {
         let _ = work;
         0
@@ -156,8 +156,7 @@ pub trait Pricing: fmt::Debug + Send + Sync {
 /// The schedules that have a name. Any other [`Pricing`] serves as well.
 ///
 /// It reads and prints as all tools write it: a name of [`Self::NAMED`]; `BASE+PER_BYTE` for a [`Flat`]
-/// schedule and `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM` for one by [`Items`] with other prices. Commas
-/// are read as well as plus signs.
+/// schedule and `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM` for one by [`Items`] with other prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GasSchedule {
     /// A bound is reserved, and what was used is charged; the input is paid by item and byte.
@@ -224,7 +223,7 @@ impl FromStr for GasSchedule {
             return Ok(schedule);
         }
         let unknown = || UnknownSchedule(line.to_owned());
-        let prices = line.split(['+', ',']).map(|price| price.parse().map_err(|_| unknown()));
+        let prices = line.split('+').map(|price| price.parse().map_err(|_| unknown()));
         match *prices.collect::<Result<Vec<u64>, _>>()? {
             [base, per_byte] => Ok(Self::Flat(Flat { base, per_byte })),
             [base, request_byte, witness_byte, item] => {

@@ -35,6 +35,9 @@ pub(crate) const DEAR_PRECOMPILES: [(Address, u64); 14] = [
 /// How often the gas of KECCAK256 is counted.
 const KECCAK_TIMES: u64 = 4;
 
+/// Bytes of init code of which the search for jump destinations is counted as a unit of gas.
+const SEARCHED_BYTES: u64 = 2;
+
 /// What work is charged; `carried` is the price of so many bytes as an item of the witness.
 pub(super) fn price(work: &DearWork, carried: impl FnOnce(u64) -> u64) -> u64 {
     /// Of an SSZ offset, which each item has.
@@ -43,6 +46,7 @@ pub(super) fn price(work: &DearWork, carried: impl FnOnce(u64) -> u64) -> u64 {
         DearWork::RepeatedNode { bytes } => carried((*bytes as u64).saturating_add(OFFSET)),
         DearWork::Precompile { address, gas } => precompile(address, *gas),
         DearWork::Keccak { bytes } => keccak(*bytes as u64),
+        DearWork::InitCode { bytes, is_hashed } => init_code(*bytes as u64, *is_hashed),
     }
 }
 
@@ -56,6 +60,12 @@ fn precompile(address: &Address, gas: u64) -> u64 {
 const fn keccak(bytes: u64) -> u64 {
     let gas = 30_u64.saturating_add(bytes.div_ceil(32).saturating_mul(6));
     gas.saturating_mul(KECCAK_TIMES - 1)
+}
+
+/// What init code is charged beyond its own 2 gas per word (EIP-3860), and the 6 of CREATE2 for hashing it.
+const fn init_code(bytes: u64, is_hashed: bool) -> u64 {
+    let searched = bytes / SEARCHED_BYTES;
+    if is_hashed { searched.saturating_add(keccak(bytes)) } else { searched }
 }
 
 /// How much of it the gas of a block covers by itself: what else a block does takes less time than it
@@ -79,11 +89,14 @@ mod tests {
         assert_eq!(precompile(&Address::with_last_byte(4), 1_000), 0);
         assert_eq!(keccak(0), 3 * 30);
         assert_eq!(keccak(33), 3 * (30 + 12));
+        assert_eq!(init_code(1_000, false), 500);
+        assert_eq!(init_code(1_000, true), 500 + keccak(1_000));
     }
 
     #[test]
     fn no_amount_overflows() {
         assert!(keccak(u64::MAX) > u64::MAX / 4);
+        assert!(init_code(u64::MAX, true) > u64::MAX / 4);
         assert_eq!(precompile(&DEAR_PRECOMPILES[0].0, u64::MAX), u64::MAX);
     }
 }

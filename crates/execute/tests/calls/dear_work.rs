@@ -19,10 +19,11 @@ use std::{
 use testkit::{ETHER, Forgery, Key, rich_genesis, uniform_storage};
 use wire::{ProtocolFork, StatelessInput};
 
-const FORK: ProtocolFork = ProtocolFork::Osaka;
-const WORKER: Address = Address::repeat_byte(0x77);
+pub(crate) const FORK: ProtocolFork = ProtocolFork::Osaka;
+/// Whom Alice calls.
+pub(crate) const WORKER: Address = Address::repeat_byte(0x77);
 
-fn contract(code: Vec<u8>) -> GenesisAccount {
+pub(crate) fn contract(code: Vec<u8>) -> GenesisAccount {
     GenesisAccount { nonce: Some(1), code: Some(code.into()), ..Default::default() }
 }
 
@@ -46,13 +47,19 @@ fn block(code: Vec<u8>, input: Vec<u8>, gas: u64) -> Vec<u8> {
     l2.build(vec![call]).input().unwrap()
 }
 
-/// The same with a storage in which all paths have 64 branches, each child of which is the same. All of
+/// Code that reads a slot.
+pub(crate) const fn reading(slot: u8) -> [u8; 4] {
+    [op::PUSH1, slot, op::SLOAD, op::POP]
+}
+
+/// The block on a storage in which all paths have 64 branches, each child of which is the same. All of
 /// these slots are read.
 fn shared_nodes(slots: &[u8]) -> Vec<u8> {
-    let mut code = Vec::new();
-    for slot in slots {
-        code.extend([op::PUSH1, *slot, op::SLOAD, op::POP]);
-    }
+    on_shared_nodes(slots.iter().copied().flat_map(reading).collect())
+}
+
+/// A block in which Alice calls a contract with this code and such a storage.
+pub(crate) fn on_shared_nodes(code: Vec<u8>) -> Vec<u8> {
     let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
     genesis.alloc.insert(WORKER, contract(code));
     let (root, nodes) = uniform_storage();
@@ -80,7 +87,7 @@ fn assert_costs(execute: &Execute, calldata: &[u8], gas: u64) {
 }
 
 /// The places of all nodes on the ways to these slots, where each way has 64 branches: nibbles from the root.
-fn places_of(slots: &[u8]) -> BTreeSet<Vec<u8>> {
+pub(crate) fn places_of(slots: &[u8]) -> BTreeSet<Vec<u8>> {
     let mut places = BTreeSet::new();
     for slot in slots {
         let nibbles: Vec<u8> = keccak256(U256::from(*slot).to_be_bytes::<32>())
@@ -120,9 +127,9 @@ impl Pricing for DearAlone {
     }
 }
 
-/// Dear work of a batch of two blocks on a storage in which all paths have 64 branches. The first sets these
-/// slots, the second reads those.
-fn dear_work_of_two(set: &[u8], read: &[u8]) -> u64 {
+/// A batch of two blocks on a storage in which all paths have 64 branches. The first sets these slots, the
+/// second reads those.
+pub(crate) fn two_on_shared_nodes(set: &[u8], read: &[u8]) -> Vec<u8> {
     // Without calldata, the second program runs.
     let mut code = vec![op::CALLDATASIZE, op::ISZERO, op::PUSH2, 0, 0, op::JUMPI];
     for slot in set {
@@ -132,9 +139,7 @@ fn dear_work_of_two(set: &[u8], read: &[u8]) -> u64 {
     let second = u16::try_from(code.len()).unwrap().to_be_bytes();
     code[3..5].copy_from_slice(&second);
     code.push(op::JUMPDEST);
-    for slot in read {
-        code.extend([op::PUSH1, *slot, op::SLOAD, op::POP]);
-    }
+    code.extend(read.iter().copied().flat_map(reading));
     let mut genesis = rich_genesis(FORK, ["alice"], ETHER);
     genesis.alloc.insert(WORKER, contract(code));
     let (root, nodes) = uniform_storage();
@@ -145,9 +150,13 @@ fn dear_work_of_two(set: &[u8], read: &[u8]) -> u64 {
     let storage_roots = BTreeMap::from([(WORKER, root)]);
     let transactions = vec![call(0, &[1])];
     let forgery = Forgery { genesis, fork: FORK, storage_roots, nodes, transactions };
-    let calldata = forgery.batch(&[vec![call(1, &[])]]).unwrap();
+    forgery.batch(&[vec![call(1, &[])]]).unwrap()
+}
+
+/// All dear work of such a batch.
+fn dear_work_of_two(set: &[u8], read: &[u8]) -> u64 {
     let execute = Execute { gas: Arc::new(DearAlone), ..Execute::default() };
-    execute.run(&calldata, u64::MAX).unwrap().gas
+    execute.run(&two_on_shared_nodes(set, read), u64::MAX).unwrap().gas
 }
 
 #[test]

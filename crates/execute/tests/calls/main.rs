@@ -8,6 +8,7 @@ mod dialects;
 mod evm;
 mod market;
 mod pricing;
+mod shortage;
 #[path = "../support/mod.rs"]
 mod support;
 mod unmetered;

@@ -4,17 +4,19 @@
 use crate::{
     dialects::Claim,
     support::{
-        host::{CALL, Host, Seen, WARM_CALL},
+        host::{CALL, Host, Seen, WARM_CALL, push},
         l2::L2,
     },
 };
 use alloy_primitives::{Address, B256, Bytes, U256, b256};
 use enshrine_execute::{
     BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, BlockTally, DeclaredGas, Dialect, Drake,
-    EXECUTE_ADDRESS, Execute, ExecutionSpecs, Flat, Items, Pricing,
+    EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs, Flat, Items, ObservedCall, Observer,
+    Pricing,
     market::{LIMIT, MAX_EXCESS, Rate, TARGET, UPDATE_FRACTION, excess_at, price},
 };
-use std::sync::Arc;
+use revm::bytecode::opcode as op;
+use std::sync::{Arc, Mutex};
 use wire::{
     ProtocolFork,
     blob_tail::{MIN_HEAD, Trailer, to_blobs},
@@ -33,6 +35,16 @@ struct OneBlob(Bytes);
 impl BlobSource for OneBlob {
     fn blob(&self, _: &B256) -> Option<Bytes> {
         Some(self.0.clone())
+    }
+}
+
+/// Reasons for which calls were refused.
+#[derive(Debug, Default)]
+struct Refusals(Mutex<Vec<ExecuteError>>);
+
+impl Observer for Refusals {
+    fn called(&self, call: &ObservedCall<'_>) {
+        self.0.lock().unwrap().extend(call.outcome.as_ref().err().cloned());
     }
 }
 
@@ -240,4 +252,58 @@ fn whatever_number_a_state_has_for_the_excess_calls_pay_at_most_the_highest_pric
     ] {
         assert_eq!(paid(excess), highest, "{excess}");
     }
+}
+
+#[test]
+fn calls_without_gas_are_all_refused_alike_and_those_behind_them_pay_as_if_they_were_the_first() {
+    const CALLS: usize = 1_000;
+    let scene = Scene::new(2);
+    for (wei, base_fee) in [(1, 1), (7, 2), (2, 7)] {
+        let excess = excess_at(wei);
+        let rate = Rate { price: price(excess), base_fee };
+        for way in scene.ways() {
+            let mut without_gas = Vec::new();
+            for _ in 0..CALLS {
+                without_gas.extend([op::PUSH0; 4]);
+                push(&mut without_gas, way.address.as_slice());
+                without_gas.extend([op::PUSH0, op::STATICCALL, op::POP]);
+            }
+            let see = |before: Vec<u8>| {
+                let tally = Arc::new(BlockTally::new(base_fee));
+                let refusals = Arc::new(Refusals::default());
+                let execute =
+                    Execute { observer: Arc::clone(&refusals) as _, ..scene.execute(PRICES) };
+                let mut host = Host::in_block(execute, U256::from(excess), &tally);
+                host.blob_hashes = vec![BLOB];
+                let seen = host.see_after(before, way.address, CALL, &way.calldata, PLENTY);
+                assert_eq!(tally.used(), way.charge, "{way:?}");
+                let refusals = refusals.0.lock().unwrap().clone();
+                (seen, refusals)
+            };
+            let (first, none) = see(vec![]);
+            assert_eq!((first.success, first.gas), (true, WARM_CALL + rate.gas(way.charge)));
+            assert_eq!(none, []);
+            let (behind, refusals) = see(without_gas);
+            assert_eq!(behind, first, "{way:?}");
+            let refused = ExecuteError::OutOfGas { got: 0, reserve: rate.gas(PRICES.bytes(0)) };
+            assert_eq!(refusals, vec![refused; CALLS], "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn a_call_pays_the_price_of_the_state_that_it_is_made_on_whatever_others_have_paid_before() {
+    const BASE_FEE: u64 = 3;
+    let scene = Scene::new(2);
+    let [way, ..] = scene.ways();
+    let excesses = [0, excess_at(7), excess_at(7), excess_at(2), 0, excess_at(1_000)];
+    let tally = Arc::new(BlockTally::new(BASE_FEE));
+    let mut host = scene.host(PRICES, U256::ZERO, &tally);
+    let seen = host.see_at_each(&excesses.map(U256::from), CALL, &way.calldata, PLENTY);
+    for (excess, seen) in excesses.into_iter().zip(&seen) {
+        let rate = Rate { price: price(excess), base_fee: BASE_FEE };
+        let paid = (seen.success, seen.gas);
+        assert_eq!(paid, (true, WARM_CALL + rate.gas(way.charge)), "{excess}");
+    }
+    assert_eq!(tally.used(), excesses.len() as u64 * way.charge);
 }

@@ -1,6 +1,10 @@
 //! Contracts that call EXECUTE, and the EVM that runs them.
 
-use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, eth::EthEvmFactory};
+use alloy_evm::{
+    Evm as _, EvmEnv, EvmFactory as _,
+    eth::{EthEvm, EthEvmFactory},
+    precompiles::PrecompilesMap,
+};
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use enshrine_execute::{BlockTally, EXECUTE_ADDRESS, Execute, market::MARKET_ADDRESS};
 use revm::{
@@ -10,6 +14,7 @@ use revm::{
         result::{ExecutionResult, Output},
     },
     database::{CacheDB, EmptyDB},
+    inspector::NoOpInspector,
     primitives::{TxKind, hardfork::SpecId},
     state::AccountInfo,
 };
@@ -17,6 +22,8 @@ use std::sync::Arc;
 
 pub(crate) const CALLER: Address = address!("0x00000000000000000000000000000000000ca11e");
 const SENDER: Address = address!("0x0000000000000000000000000000000000005e4d");
+/// Gas of a transaction that none of its calls can exhaust.
+const PLENTY: u64 = 1 << 50;
 
 /// Gas of a call to a warm account without value.
 pub(crate) const WARM_CALL: u64 = 100;
@@ -133,6 +140,16 @@ impl Host {
         data: &[u8],
         gas: u64,
     ) -> Result<ExecutionResult, String> {
+        let mut evm = self.evm();
+        let transaction = self.transaction(kind, data, gas);
+        let outcome = evm.transact(transaction).map_err(|error| error.to_string())?;
+        self.last_balance_of_execute =
+            outcome.state.get(&EXECUTE_ADDRESS).map_or(U256::ZERO, |account| account.info.balance);
+        Ok(outcome.result)
+    }
+
+    /// An EVM on the state as it is, with EXECUTE.
+    fn evm(&self) -> EthEvm<CacheDB<EmptyDB>, NoOpInspector, PrecompilesMap> {
         let mut cfg = CfgEnv::new_with_spec(SpecId::OSAKA);
         cfg.tx_gas_limit_cap = Some(u64::MAX);
         cfg.disable_nonce_check = true;
@@ -144,7 +161,11 @@ impl Host {
             Some(tally) => self.execute.install_in_block(evm.precompiles_mut(), tally),
             None => self.execute.install(evm.precompiles_mut()),
         }
-        let transaction = TxEnv {
+        evm
+    }
+
+    fn transaction(&self, kind: TxKind, data: &[u8], gas: u64) -> TxEnv {
+        TxEnv {
             caller: SENDER,
             kind,
             data: Bytes::copy_from_slice(data),
@@ -153,11 +174,7 @@ impl Host {
             blob_hashes: self.blob_hashes.clone(),
             max_fee_per_blob_gas: u128::from(u32::MAX),
             ..Default::default()
-        };
-        let outcome = evm.transact(transaction).map_err(|error| error.to_string())?;
-        self.last_balance_of_execute =
-            outcome.state.get(&EXECUTE_ADDRESS).map_or(U256::ZERO, |account| account.info.balance);
-        Ok(outcome.result)
+        }
     }
 
     /// What a contract sees that calls EXECUTE this way with this much gas.
@@ -167,13 +184,49 @@ impl Host {
 
     /// As [`Self::see`], of a call to any address.
     pub(crate) fn see_at(&mut self, callee: Address, how: How, calldata: &[u8], gas: u64) -> Seen {
-        self.put_code(CALLER, caller_code(callee, how, gas));
-        let result = self.transact(TxKind::Call(CALLER), calldata, 1 << 50);
-        let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
-            panic!("the caller goes on whatever EXECUTE does: {result:?}");
-        };
-        seen(how, &output)
+        self.see_after(vec![], callee, how, calldata, gas)
     }
+
+    /// As [`Self::see_at`], where the contract has run this code before, which leaves its memory as it was.
+    pub(crate) fn see_after(
+        &mut self,
+        mut code: Vec<u8>,
+        callee: Address,
+        how: How,
+        calldata: &[u8],
+        gas: u64,
+    ) -> Seen {
+        code.extend(caller_code(callee, how, gas));
+        self.put_code(CALLER, code);
+        seen_of(how, &self.transact(TxKind::Call(CALLER), calldata, PLENTY))
+    }
+
+    /// As [`Self::see`], by one EVM whose state has the next of these excesses for each call.
+    pub(crate) fn see_at_each(
+        &mut self,
+        excesses: &[U256],
+        how: How,
+        calldata: &[u8],
+        gas: u64,
+    ) -> Vec<Seen> {
+        self.put_code(CALLER, caller_code(EXECUTE_ADDRESS, how, gas));
+        let mut evm = self.evm();
+        let mut see = |excess: &U256| {
+            let stored = evm.db_mut().insert_account_storage(MARKET_ADDRESS, U256::ZERO, *excess);
+            stored.expect("nothing is read for it");
+            let transaction = self.transaction(TxKind::Call(CALLER), calldata, PLENTY);
+            seen_of(how, &evm.transact(transaction).expect("EXECUTE never aborts the EVM").result)
+        };
+        excesses.iter().map(&mut see).collect()
+    }
+}
+
+/// What a contract saw whose code is [`caller_code`].
+fn seen_of(how: How, result: &ExecutionResult) -> Seen {
+    let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
+        panic!("the caller goes on whatever EXECUTE does: {result:?}");
+    };
+    seen(how, output)
 }
 
 /// Reads what [`caller_code`] returns.

@@ -203,6 +203,11 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         paid
     }
 
+    /// Fails once a read has failed: whatever else the EVM asks for then, nobody needs, and nobody may have to pay.
+    fn go_on(&self) -> Result<(), ReadError> {
+        self.failure.get().map_or(Ok(()), |failed| Err(failed.clone()))
+    }
+
     fn fail<T>(&self, error: impl Into<ReadError>) -> Result<T, ReadError> {
         let error = error.into();
         self.failure.get_or_init(|| error.clone());
@@ -214,6 +219,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         if let Some(id) = self.ids.get(&address) {
             return Ok(*id as usize);
         }
+        self.go_on()?;
         match AccountState::read(&mut self.trie, self.source.nodes(), address) {
             Ok(mut account) => {
                 if account.now.is_none()
@@ -245,6 +251,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
     }
 
     fn slot(&mut self, id: usize, key: StorageKey) -> Result<StorageValue, ReadError> {
+        self.go_on()?;
         let account = &mut self.accounts[id];
         let known = account.slots.len();
         match account.slot(self.source.nodes(), self.source.fork_backend(), key) {

@@ -4,6 +4,7 @@
 mod accounts;
 mod deposits;
 mod fee_caps;
+mod meter;
 mod reads;
 mod refunds;
 mod system;

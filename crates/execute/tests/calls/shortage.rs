@@ -1,0 +1,220 @@
+//! Dear work that a call cannot pay ends its block where it comes up. That the call fails in the end is not enough:
+//! whoever gets the rest of the block done meanwhile gets it for nothing.
+
+use crate::{
+    dear_work::{FORK, WORKER, contract, on_shared_nodes, places_of, reading, two_on_shared_nodes},
+    support::l2::{L2, call},
+};
+use alloy_evm::precompiles::{DynPrecompile, Precompile as _, PrecompileInput, PrecompilesMap};
+use alloy_primitives::{Address, Bytes, U256};
+use enshrine_execute::{BlockTally, Circumstances, DeclaredGas, Execute, ExecuteError, Pricing};
+use executor::{DearWork, EvmOverrides};
+use revm::bytecode::opcode as op;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use testkit::Key;
+
+/// What a call must hold besides its dear work.
+const PLAIN: u64 = 1_000;
+/// Whom [`WORKER`] calls.
+const INNER: Address = Address::repeat_byte(0x78);
+/// Gas of each of these calls: more than any piece of work takes.
+const INNER_GAS: u32 = 60_000;
+
+const ECADD: Address = Address::with_last_byte(6);
+const IDENTITY: Address = Address::with_last_byte(4);
+
+/// Pieces of dear work that an instruction does.
+const HASH: &[u8] = &[op::PUSH1, 32, op::PUSH0, op::KECCAK256, op::POP];
+const CREATE: &[u8] = &[op::PUSH1, 32, op::PUSH0, op::PUSH0, op::CREATE, op::POP];
+/// One that a precompile does.
+const ADD: &[u8] =
+    &[op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH1, 6, op::GAS, op::STATICCALL, op::POP];
+/// A call of a precompile that is not dear: it tells how far a block has come.
+const MARK: &[u8] =
+    &[op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH1, 4, op::GAS, op::STATICCALL, op::POP];
+
+/// Asks for a unit of gas for each piece of some dear work, whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ByPiece {
+    /// For each node at one more place.
+    Nodes,
+    /// For each piece of other work.
+    Others,
+}
+
+impl Pricing for ByPiece {
+    fn bytes(&self, _: u64) -> u64 {
+        PLAIN
+    }
+
+    fn reserve(&self, _: &DeclaredGas) -> u64 {
+        PLAIN
+    }
+
+    fn charge(&self, _: &DeclaredGas, _: u64) -> u64 {
+        PLAIN
+    }
+
+    fn dear_work(&self, work: &DearWork) -> u64 {
+        let is_node = matches!(work, DearWork::RepeatedNode { .. });
+        (is_node == (*self == Self::Nodes)).into()
+    }
+}
+
+/// A chain that counts what its precompiles do.
+#[derive(Debug, Default)]
+struct Counted {
+    marks: Arc<AtomicU64>,
+    additions: Arc<AtomicU64>,
+}
+
+impl EvmOverrides for Counted {
+    fn precompiles(&self, precompiles: &mut PrecompilesMap, _: &Arc<BlockTally>) {
+        for (address, count) in [(IDENTITY, &self.marks), (ECADD, &self.additions)] {
+            let count = Arc::clone(count);
+            precompiles.map_precompile(&address, move |inner| {
+                let id = inner.precompile_id().clone();
+                DynPrecompile::new(id, move |input: PrecompileInput<'_>| {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    inner.call(input)
+                })
+            });
+        }
+    }
+}
+
+/// What became of a call that could pay for so many pieces of dear work.
+struct Ran {
+    paid: u64,
+    /// All pieces that it was made to pay for.
+    pieces: Result<u64, ExecuteError>,
+    marks: u64,
+    additions: u64,
+}
+
+impl Ran {
+    fn new(prices: ByPiece, calldata: &[u8], paid: u64) -> Self {
+        let execute = Execute { gas: Arc::new(prices), ..Execute::default() };
+        let counted = Counted::default();
+        let circumstances = Circumstances { evm: &counted, ..Circumstances::default() };
+        let ran = execute.run_under(calldata, PLAIN + paid, circumstances, |_| {});
+        Self {
+            paid,
+            pieces: ran.map(|executed| executed.reserve - PLAIN),
+            marks: counted.marks.load(Ordering::Relaxed),
+            additions: counted.additions.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Nobody asked the call for more than the first piece that it cannot pay.
+    #[track_caller]
+    fn assert_short_of_one(&self, what: &str) {
+        let got = PLAIN + self.paid;
+        let expected = Err(ExecuteError::OutOfGas { got, reserve: got + 1 });
+        assert_eq!(self.pieces, expected, "{what}: {} are paid", self.paid);
+    }
+}
+
+/// A block in which Alice calls a contract with this code, which may call one with that.
+fn block(code: Vec<u8>, inner: &[u8]) -> Vec<u8> {
+    let l2 = L2::with_genesis(FORK, |genesis| {
+        genesis.alloc.insert(WORKER, contract(code));
+        genesis.alloc.insert(INNER, contract(inner.to_vec()));
+    });
+    let call = call(0, WORKER, 2_000_000, U256::ZERO, Bytes::new());
+    l2.build(vec![Key::named("alice").sign(call)]).input().unwrap()
+}
+
+/// Code that calls the inner contract and goes on whatever comes of it.
+fn calling_inner() -> Vec<u8> {
+    let mut code = vec![op::PUSH0; 5];
+    code.push(op::PUSH20);
+    code.extend(INNER.as_slice());
+    code.push(op::PUSH4);
+    code.extend(INNER_GAS.to_be_bytes());
+    code.extend([op::CALL, op::POP]);
+    code
+}
+
+#[test]
+fn a_block_ends_at_the_first_piece_of_dear_work_that_its_call_cannot_pay() {
+    const PIECES: u64 = 6;
+    let rounds = |code: Vec<u8>| code.repeat(PIECES as usize);
+    for (name, piece) in [("hash", HASH), ("create", CREATE), ("add", ADD)] {
+        let marked = [piece, MARK].concat();
+        for (place, calldata) in [
+            ("one frame", block(rounds(marked.clone()), &[op::STOP])),
+            // The frame that is short ends, and those around it have gas left.
+            ("many frames", block(rounds(calling_inner()), &marked)),
+        ] {
+            let what = format!("{name} in {place}");
+            for paid in 0..PIECES {
+                let short = Ran::new(ByPiece::Others, &calldata, paid);
+                short.assert_short_of_one(&what);
+                assert_eq!(short.marks, paid, "{what}");
+                assert_eq!(short.additions, if name == "add" { paid } else { 0 }, "{what}");
+            }
+            let enough = Ran::new(ByPiece::Others, &calldata, PIECES);
+            assert_eq!((enough.pieces, enough.marks), (Ok(PIECES), PIECES), "{what}");
+            assert_eq!(enough.additions, if name == "add" { PIECES } else { 0 }, "{what}");
+        }
+    }
+}
+
+#[test]
+fn where_one_frame_is_short_the_frame_around_it_gets_no_dear_work_of_another_kind_either() {
+    const ROUNDS: u64 = 4;
+    for (inner_name, inner) in [("hash", HASH), ("create", CREATE)] {
+        for (outer_name, outer) in [("hash", HASH), ("create", CREATE), ("add", ADD)] {
+            let what = format!("{outer_name} around {inner_name}");
+            let round = [&calling_inner()[..], outer, MARK].concat();
+            let calldata = block(round.repeat(ROUNDS as usize), inner);
+            for paid in 0..2 * ROUNDS {
+                let short = Ran::new(ByPiece::Others, &calldata, paid);
+                short.assert_short_of_one(&what);
+                // Of each round the frame inside comes first.
+                assert_eq!(short.marks, paid / 2, "{what}");
+                let additions = if outer_name == "add" { paid / 2 } else { 0 };
+                assert_eq!(short.additions, additions, "{what}");
+            }
+            let enough = Ran::new(ByPiece::Others, &calldata, 2 * ROUNDS);
+            assert_eq!((enough.pieces, enough.marks), (Ok(2 * ROUNDS), ROUNDS), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_block_ends_at_the_first_node_whose_further_place_its_call_cannot_pay() {
+    let slots = [1, 2, 3, 4, 5];
+    let code = slots.iter().flat_map(|slot| [&reading(*slot)[..], MARK].concat()).collect();
+    let calldata = on_shared_nodes(code);
+    // What each read has walked by then, but for the 65 nodes that are carried for one place.
+    let walked: Vec<_> =
+        (1..=slots.len()).map(|count| places_of(&slots[..count]).len() as u64 - 65).collect();
+    let (second, all) = (walked[1], walked[4]);
+    assert!(walked[0] == 0 && second > 60 && all > 240, "{walked:?}");
+    for paid in [0, 1, second - 1, second, second + 1, all - second, all - 1] {
+        let short = Ran::new(ByPiece::Nodes, &calldata, paid);
+        short.assert_short_of_one("nodes");
+        let read = walked.iter().filter(|pieces| **pieces <= paid).count();
+        assert_eq!(short.marks, read as u64, "{paid}");
+    }
+    let enough = Ran::new(ByPiece::Nodes, &calldata, all);
+    assert_eq!((enough.pieces, enough.marks), (Ok(all), slots.len() as u64));
+}
+
+#[test]
+fn a_batch_ends_at_the_first_node_that_an_earlier_block_has_written_and_its_call_cannot_pay() {
+    let calldata = two_on_shared_nodes(&[1, 2], &[1]);
+    let all = Ran::new(ByPiece::Nodes, &calldata, 1 << 40).pieces.unwrap();
+    let first = Ran::new(ByPiece::Nodes, &two_on_shared_nodes(&[1, 2], &[]), 1 << 40);
+    // The way to a slot, all of which the first block has written.
+    assert_eq!(all, first.pieces.unwrap() + 65);
+    for paid in (0..all).step_by(7) {
+        Ran::new(ByPiece::Nodes, &calldata, paid).assert_short_of_one("batch");
+    }
+    assert_eq!(Ran::new(ByPiece::Nodes, &calldata, all).pieces, Ok(all));
+}
