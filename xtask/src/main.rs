@@ -89,6 +89,10 @@ enum Task {
         /// A document instead of a table (economics, rollup)
         #[arg(long)]
         json: bool,
+
+        /// Fail if the figures are not those of docs/gas.md (economics)
+        #[arg(long, conflicts_with = "json")]
+        check: bool,
     },
 
     /// Let rollups buy EXECUTE gas on its market, and print what price, waiting and load come to
@@ -192,8 +196,10 @@ fn run(task: Task) -> eyre::Result<bool> {
             Ok(true)
         }
         Task::Bench { what: Bench::Devnet, .. } => bench::devnet().map(|()| true),
-        Task::Bench { what: Bench::Economics, json } => bench::economics(json).map(|()| true),
-        Task::Bench { what: Bench::Rollup, json } => stages::load(json),
+        Task::Bench { what: Bench::Economics, json, check } => {
+            bench::economics(json, check).map(|()| true)
+        }
+        Task::Bench { what: Bench::Rollup, json, .. } => stages::load(json),
         Task::Market { write, check } => bench::market(write, check).map(|()| true),
         Task::Test { only, keep_going } => stages::run(&Plan { only, keep_going }),
         Task::Audit => audit::run(&toolchain::find_root()?),

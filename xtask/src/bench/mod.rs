@@ -160,18 +160,20 @@ fn advance() -> Result<()> {
 }
 
 /// What L2 transactions cost on L1.
-pub(crate) fn economics(json: bool) -> Result<()> {
+pub(crate) fn economics(json: bool, check: bool) -> Result<()> {
     // The contracts are compiled with the settings of the repository.
     Toolchain::ensure(&progress_to_stderr)?;
-    example("economics", if json { &["--json"] } else { &[] })
+    example("economics", &given([(json, "--json"), (check, "--check")]))
 }
 
 /// What the market for EXECUTE gas comes to.
 pub(crate) fn market(write: bool, check: bool) -> Result<()> {
-    let flags = [(write, "--write"), (check, "--check")];
-    let given: Vec<_> =
-        flags.into_iter().filter_map(|(given, flag)| given.then_some(flag)).collect();
-    example("market", &given)
+    example("market", &given([(write, "--write"), (check, "--check")]))
+}
+
+/// The flags that are given.
+fn given<const N: usize>(flags: [(bool, &'static str); N]) -> Vec<&'static str> {
+    flags.into_iter().filter_map(|(given, flag)| given.then_some(flag)).collect()
 }
 
 /// Builds and runs an example: it has the crates to make blocks, and this one has not.

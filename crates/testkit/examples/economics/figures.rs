@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Figures {
     /// Blocks of transfers as a batch.
     batch: Cost,
+    /// The same blocks in transactions as public pools take them.
+    public: Cost,
     /// The same blocks, each in a call of its own.
     apart: Cost,
     /// A block with one transfer.
@@ -51,6 +53,9 @@ impl Figures {
         ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
         let blobs = posted.advance(&same, Way::Blobs)?;
         let token = posted.tokens(Way::Blobs)?;
+        let (mut in_public, _, same) = scene(schedule, Way::Public)?;
+        ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
+        let public = in_public.advance(&same, Way::Public)?;
         let (mut one_by_one, _, same) = scene(schedule, Way::Calldata)?;
         ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
         let mut apart = Cost::default();
@@ -59,6 +64,7 @@ impl Figures {
         }
         Ok(Self {
             batch,
+            public,
             apart,
             single,
             plain_batch,
@@ -76,6 +82,7 @@ impl Figures {
         let transfers = (BLOCKS * TRANSFERS) as u64;
         let document = json!({
             "transfer_calldata": self.batch.l1_gas / transfers,
+            "transfer_calldata_public": self.public.l1_gas / transfers,
             "transfer_calldata_apart": self.apart.l1_gas / transfers,
             "transfer_calldata_plain": self.plain_batch.l1_gas / transfers,
             "single_calldata": self.single.l1_gas,
@@ -125,6 +132,7 @@ impl Figures {
         );
         let what = format!("transfer, {BLOCKS} blocks of {TRANSFERS} in batches");
         row(&what, &self.batch, transfers);
+        row("transfer, the same as public pools take it", &self.public, transfers);
         row("transfer, the same blocks one by one", &self.apart, transfers);
         row("transfer, the same blocks in blobs", &self.blobs, transfers);
         row("token transfer, as many in blobs", &self.token, transfers);

@@ -7,14 +7,16 @@
 //! blocks old.
 //!
 //! Prints a table for each schedule of EXECUTE that has a name, or for the default alone with `--accounts`; with
-//! `--json` a document, with the figures of the default schedule on top. With `--bytes` it says of what the inputs
-//! consist instead.
+//! `--json` a document, with the figures of the default schedule on top. With `--check` it fails if those are not
+//! the ones in docs/gas.md. With `--bytes` it says of what the inputs consist instead.
 
 mod bytes;
+mod documented;
 mod figures;
 
 use crate::{
     bytes::{Count, Parts},
+    documented::Column,
     figures::Figures,
 };
 use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS};
@@ -112,6 +114,8 @@ struct Cost {
 enum Way {
     /// With references to codes that L1 keeps, where that is cheaper.
     Calldata,
+    /// The same, in transactions as public pools take them.
+    Public,
     /// All of it.
     Plain,
     Blobs,
@@ -306,7 +310,10 @@ impl Scene {
         let kept = if way == Way::Plain { &[][..] } else { &self.kept };
         let ways = Posting::ways_in_calldata(&[input], kept);
         let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };
-        let limits = L1Limits { bytes: usize::MAX, ..L1Limits::default() };
+        let limits = match way {
+            Way::Public => L1Limits::default(),
+            _ => L1Limits { bytes: usize::MAX, ..L1Limits::default() },
+        };
         let Some((posting, cost)) = cheapest(ways, &prices, &limits, 0, RING.end) else {
             ensure!(blocks.len() > 1, "a block of {bytes} bytes cannot be advanced");
             let (first, second) = blocks.split_at(blocks.len() / 2);
@@ -449,14 +456,18 @@ fn print_bytes(past: &Past) -> Result<()> {
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args();
-    let by_bytes = std::env::args().any(|argument| argument == "--bytes");
-    let as_json = std::env::args().any(|argument| argument == "--json");
+    let has = |flag: &str| std::env::args().any(|argument| argument == flag);
+    let as_json = has("--json");
     let accounts = arguments.by_ref().any(|argument| argument == "--accounts");
     let accounts = accounts.then(|| arguments.next().unwrap_or_default().parse()).transpose()?;
     let people = (0..accounts.unwrap_or(ACCOUNTS)).map(|index| account(index).address()).collect();
-    let past = Past { people, is_young: std::env::args().any(|argument| argument == "--young") };
-    if by_bytes {
+    let past = Past { people, is_young: has("--young") };
+    if has("--bytes") {
         return print_bytes(&past);
+    }
+    if has("--check") {
+        let column = Column::of(past.people.len(), past.is_young)?;
+        return documented::check(&Figures::measure(GasSchedule::DEFAULT, &past)?, column);
     }
     let mut document = Map::new();
     let mut schedules = Map::new();

@@ -1,0 +1,85 @@
+//! What real blocks are charged, and that the document says so.
+
+use super::text;
+use crate::support::{document, enshrine};
+use serde_json::Value;
+use std::{fs, path::Path};
+
+const DOCUMENT: &str = include_str!("../../../../../docs/gas.md");
+
+/// A number as the document writes it.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
+
+/// What `inspect` says of some files.
+fn inspect(files: &[String]) -> Vec<Value> {
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
+    let output = enshrine(&[&["execute", "inspect", "--json"], &files[..]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    document(&output.stdout).as_array().expect("a document for each file").clone()
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().expect("a number")
+}
+
+/// The row that the document has to have for a block.
+fn row(found: &Value) -> String {
+    let file = Path::new(found["file"].as_str().expect("a file"));
+    let name = file.file_name().expect("a name").to_string_lossy();
+    let name = name.split('.').next().expect("a name").replace('_', " ");
+    let (input, witness) = (&found["input"], &found["input"]["witness"]);
+    let items = [
+        &witness["nodes"],
+        &witness["codes"],
+        &witness["headers"],
+        &input["payload"]["transactions"],
+    ];
+    let gas = &input["gas"];
+    let columns = [
+        number(&input["payload"]["gasUsed"]),
+        number(&input["bytes"]),
+        items.into_iter().map(number).sum(),
+        number(&gas["default"]["charge"]),
+        number(&gas["default"]["reserve"]),
+        number(&gas["flat"]["charge"]),
+        number(&gas["ethrex"]["charge"]),
+    ];
+    format!("| {name} | {} |", columns.map(grouped).join(" | "))
+}
+
+#[test]
+fn the_document_says_of_every_real_block_what_it_is_charged_and_has_to_hold() {
+    let blocks = testkit::vectors::part("blocks", "what real blocks cost").expect("readable");
+    let Some(blocks) = blocks else { return };
+    let files = fs::read_dir(blocks)
+        .expect("readable")
+        .map(|entry| entry.expect("readable").path().display().to_string());
+    let mut rows: Vec<_> = inspect(&files.collect::<Vec<_>>()).iter().map(row).collect();
+    rows.sort();
+    let table = DOCUMENT.lines().skip_while(|line| !line.starts_with("| block | L2 gas |"));
+    let documented: Vec<_> =
+        table.skip(2).take_while(|line| line.starts_with('|')).map(str::to_owned).collect();
+    assert_eq!(rows, documented);
+}
+
+#[test]
+fn a_real_block_is_charged_little_more_than_its_gas() {
+    let blocks = testkit::vectors::part("blocks", "what a real block costs").expect("readable");
+    let Some(blocks) = blocks else { return };
+    let file = blocks.join("mainnet_24628608.json.zst").display().to_string();
+    let found = inspect(&[file]);
+    let input = &found[0]["input"];
+    let used = number(&input["payload"]["gasUsed"]);
+    assert!(used > 12_800_000, "{used}");
+    let charge = number(&input["gas"]["default"]["charge"]);
+    assert!(charge > used && charge <= 17_500_000, "{charge}");
+    // It holds what its transactions may use, which is more.
+    let limits = number(&input["payload"]["sumOfGasLimits"]);
+    assert_eq!(number(&input["gas"]["default"]["reserve"]), charge - used + limits);
+    // One price for any byte makes it four times as dear.
+    assert!(number(&input["gas"]["flat"]["charge"]) > 65_000_000);
+}
