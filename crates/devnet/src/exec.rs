@@ -125,8 +125,8 @@ where
     let mut replay = parent.replay(state, block, inspector)?;
     let mut results = Vec::new();
     for wanted in (0..block.transactions.len()).filter(|index| wanted(*index)) {
-        replay.run_to(wanted)?;
-        let (result, notes) = rpc::watch(|| {
+        rpc::watch_again(|| replay.run_to(wanted)).0?;
+        let (result, notes) = rpc::watch_again(|| {
             replay.inspect(|index, evm, _, result| {
                 let (database, inspector, _) = evm.components_mut();
                 seen(Traced { index, inspector, result, database })

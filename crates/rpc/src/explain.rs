@@ -10,8 +10,10 @@ use alloy_rpc_types_trace::{
     geth::{CallFrame, GethTrace},
     parity::{Action, TransactionTrace},
 };
+use chain::ChainConfig;
 use execute::ExecuteError;
 use revm::inspector::NoOpInspector;
+use revm_inspectors::tracing::TracingInspector;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -70,8 +72,8 @@ fn replayed(api: &Api, hash: B256) -> Result<Vec<Note>, RpcError> {
         .ok_or_else(|| RpcError::server("the genesis block executes nothing"))?;
     let mut state = parent.open();
     let mut replay = parent.replay(&mut state, &block, NoOpInspector)?;
-    replay.run_to(index)?;
-    let (done, notes) = notes::watch(|| replay.inspect(|_, _, _, _| Ok::<_, RpcError>(())));
+    notes::watch_again(|| replay.run_to(index)).0?;
+    let (done, notes) = notes::watch_again(|| replay.inspect(|_, _, _, _| Ok::<_, RpcError>(())));
     done?;
     Ok(notes)
 }
@@ -102,23 +104,42 @@ fn shape(call: &ExecuteCall) -> Value {
     })
 }
 
-/// Writes into the frames of calls of EXECUTE why they failed.
+/// Puts calls of EXECUTE among the frames of a tracer that leaves out those of precompiles.
+pub fn show_execute(tracer: &mut TracingInspector, config: &ChainConfig) {
+    let Some(execute) = &config.execute else { return };
+    let is_execute = |at| execute.dialects.iter().any(|dialect| dialect.address() == at);
+    let nodes = tracer.traces_mut().nodes_mut();
+    for index in 0..nodes.len() {
+        let node = &mut nodes[index];
+        if !node.is_precompile() || !is_execute(node.trace.address) {
+            continue;
+        }
+        node.trace.maybe_precompile = None;
+        if let Some(parent) = node.parent {
+            let children = &mut nodes[parent].children;
+            // Nodes stand in the order in which they were called.
+            children.insert(children.partition_point(|child| *child < index), index);
+        }
+    }
+}
+
+/// Writes into the frames of calls of EXECUTE why they failed, in whatever has frames.
 pub(crate) fn refused_frames(trace: &mut GethTrace, notes: &[Note]) {
-    if let GethTrace::CallTracer(frame) = trace {
-        let mut refused = notes.iter().filter_map(|note| match note {
-            Note::Execute(call @ ExecuteCall { outcome: Err(reason), .. }) => Some((call, reason)),
-            Note::Execute(_) | Note::Console(_) => None,
-        });
-        explain_frame(frame, &mut refused);
+    match trace {
+        GethTrace::CallTracer(frame) => explain_frame(frame, &mut notes::refused(notes)),
+        GethTrace::FlatCallTracer(traces) => {
+            refused_traces(traces.iter_mut().map(|localized| &mut localized.trace), notes);
+        }
+        GethTrace::MuxTracer(traces) => {
+            traces.0.values_mut().for_each(|trace| refused_frames(trace, notes));
+        }
+        _ => {}
     }
 }
 
 /// Writes into the traces of a transaction, in parity's form, why calls of EXECUTE failed.
 pub fn refused_traces<'t>(traces: impl Iterator<Item = &'t mut TransactionTrace>, notes: &[Note]) {
-    let mut refused = notes.iter().filter_map(|note| match note {
-        Note::Execute(call @ ExecuteCall { outcome: Err(reason), .. }) => Some((call, reason)),
-        Note::Execute(_) | Note::Console(_) => None,
-    });
+    let mut refused = notes::refused(notes);
     let mut next = refused.next();
     // A call of a precompile makes none itself: such calls begin in the order in which they end.
     for trace in traces.filter(|trace| trace.error.is_some()) {

@@ -55,7 +55,7 @@ pub use convert::{RpcBlock, RpcLog, RpcReceipt, RpcTransaction};
 pub use error::{RpcError, codes};
 pub use estimate::estimate;
 pub use eth::{decode_pooled, receipt};
-pub use explain::refused_traces;
+pub use explain::{refused_traces, show_execute};
 pub use journal::{ConsoleDecoder, ExecuteObserver, Journal, Level, STORY, Telling};
 pub use notes::{CONSOLE, ExecuteCall, Note, note, take_missed, watch, watch_again};
 pub use registry::{Context, Registry, overlaid};

@@ -107,13 +107,19 @@ pub fn take_missed() -> bool {
     MISSED.take()
 }
 
+/// The calls that EXECUTE has refused, in the order in which they ended, and why it did.
+pub(crate) fn refused(
+    notes: &[Note],
+) -> impl Iterator<Item = (&ExecuteCall, &ExecuteError)> + Clone {
+    notes.iter().filter_map(|note| match note {
+        Note::Execute(call @ ExecuteCall { outcome: Err(reason), .. }) => Some((call, reason)),
+        Note::Execute(_) | Note::Console(_) => None,
+    })
+}
+
 /// Why EXECUTE refused, for each call that it did, in words.
 pub(crate) fn refusals(notes: &[Note]) -> Vec<String> {
-    let refusal = |note: &Note| match note {
-        Note::Execute(ExecuteCall { outcome: Err(reason), .. }) => Some(reason.to_string()),
-        Note::Execute(_) | Note::Console(_) => None,
-    };
-    notes.iter().filter_map(refusal).collect()
+    refused(notes).map(|(_, reason)| reason.to_string()).collect()
 }
 
 #[cfg(test)]

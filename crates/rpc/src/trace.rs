@@ -5,14 +5,18 @@ use alloy_eips::BlockId;
 use alloy_evm::Evm;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_trace::geth::{
+    GethDebugBuiltInTracerType::{FlatCallTracer, MuxTracer},
+    GethDebugTracerConfig,
+    GethDebugTracerType::{self, BuiltInTracer},
     GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult,
 };
-use chain::{Block, State};
+use chain::{Block, ChainConfig, State};
 use executor::{BlockState, ReadError};
 use revm::{
     Database, DatabaseRef,
     bytecode::Bytecode,
     context::{TxEnv, result::ResultAndState},
+    inspector::NoOpInspector,
     state::AccountInfo,
 };
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
@@ -64,8 +68,30 @@ pub(crate) fn register(methods: &mut Registry<Api>) {
     });
 }
 
-fn inspector(options: &GethDebugTracingOptions) -> Result<DebugInspector, RpcError> {
-    DebugInspector::new(options.clone()).map_err(|error| RpcError::params(error.to_string()))
+const MUX: GethDebugTracerType = BuiltInTracer(MuxTracer);
+const FLAT: GethDebugTracerType = BuiltInTracer(FlatCallTracer);
+
+/// The tracer that is asked for, and beside a `muxTracer` the `flatCallTracer` that is part of it. Inside
+/// they would share their frames: what it leaves out, others would miss, and nobody could put calls of
+/// EXECUTE among them.
+type Tracers = (DebugInspector, DebugInspector);
+
+fn tracers(options: &GethDebugTracingOptions) -> Result<Tracers, RpcError> {
+    let mut options = options.clone();
+    let is_mux = options.tracer == Some(MUX);
+    let members = options.tracer_config.0.as_object_mut().filter(|_| is_mux);
+    let flat = members.and_then(|members| members.remove("flatCallTracer"));
+    let made =
+        |options| DebugInspector::new(options).map_err(|error| RpcError::params(error.to_string()));
+    let flat = match flat {
+        Some(config) => made(GethDebugTracingOptions {
+            tracer: Some(FLAT),
+            tracer_config: GethDebugTracerConfig(config),
+            ..Default::default()
+        })?,
+        None => DebugInspector::Noop(NoOpInspector),
+    };
+    Ok((made(options)?, flat))
 }
 
 fn block_traces(
@@ -90,11 +116,11 @@ fn trace_block(
         .state_before(block)?
         .ok_or_else(|| RpcError::server("genesis is not traceable"))?;
     let mut state = parent.open();
-    let mut replay = parent.replay(&mut state, block, inspector(options)?)?;
-    replay.run_to(only.unwrap_or_default())?;
+    let mut replay = parent.replay(&mut state, block, tracers(options)?)?;
+    notes::watch_again(|| replay.run_to(only.unwrap_or_default())).0?;
     let mut traces = Vec::new();
     loop {
-        let (trace, notes) = notes::watch(|| {
+        let (trace, notes) = notes::watch_again(|| {
             replay.inspect(|index, evm, env, done| -> Result<_, RpcError> {
                 let hash = *block.transactions[index].hash();
                 let context = TransactionContext {
@@ -102,10 +128,11 @@ fn trace_block(
                     tx_index: Some(index),
                     tx_hash: Some(hash),
                 };
-                let trace = result(evm, Some(context), env, done)?;
-                evm.inspector_mut()
-                    .fuse()
-                    .map_err(|error| RpcError::internal(error.to_string()))?;
+                let trace = result(evm, parent.config(), Some(context), env, done)?;
+                let (tracer, flat) = evm.inspector_mut();
+                for used in [tracer, flat] {
+                    used.fuse().map_err(|error| RpcError::internal(error.to_string()))?;
+                }
                 Ok((hash, trace))
             })
         });
@@ -126,26 +153,40 @@ fn trace_call(
 ) -> Result<GethTrace, RpcError> {
     let call = request.prepare(api)?;
     let mut state = call.source.open();
-    let mut evm = call.evm(&mut state, inspector(options)?, true)?;
+    let mut evm = call.evm(&mut state, tracers(options)?, true)?;
     let env = call.transaction.clone();
     let (done, notes) = notes::watch(|| evm.transact_raw(env.clone()));
-    let mut trace = result(&mut evm, None, &env, &done.map_err(transaction_error)?)?;
+    let done = done.map_err(transaction_error)?;
+    let mut trace = result(&mut evm, call.source.config(), None, &env, &done)?;
     explain::refused_frames(&mut trace, &notes);
     Ok(trace)
 }
 
-/// What the inspector has seen of a transaction.
+/// What the tracers have seen of a transaction.
 fn result<'a, 's>(
-    evm: &mut executor::BlockEvm<&'a mut BlockState<'s, State>, DebugInspector>,
+    evm: &mut executor::BlockEvm<&'a mut BlockState<'s, State>, Tracers>,
+    config: &ChainConfig,
     context: Option<TransactionContext>,
     env: &TxEnv,
     done: &ResultAndState,
 ) -> Result<GethTrace, RpcError> {
     let block = evm.block().clone();
-    let (state, inspector, _) = evm.components_mut();
-    inspector
-        .get_result(context, env, &block, done, &mut Shared(RefCell::new(state)))
-        .map_err(|error| RpcError::internal(error.to_string()))
+    let (state, (tracer, flat), _) = evm.components_mut();
+    let mut before = Shared(RefCell::new(state));
+    let mut seen = |tracer: &mut DebugInspector| {
+        if let DebugInspector::FlatCallTracer(calls) = tracer {
+            explain::show_execute(calls, config);
+        }
+        tracer
+            .get_result(context, env, &block, done, &mut before)
+            .map_err(|error| RpcError::internal(error.to_string()))
+    };
+    let mut trace = seen(tracer)?;
+    if let (GethTrace::MuxTracer(traces), DebugInspector::FlatCallTracer(_)) = (&mut trace, &*flat)
+    {
+        traces.0.insert(FLAT, seen(flat)?);
+    }
+    Ok(trace)
 }
 
 /// A state behind a shared reference, as tracers read it.

@@ -1,7 +1,9 @@
 //! `enshrine devnet` prints what stock anvil prints.
 
-use crate::support::TOOLS;
-use serde_json::Value;
+use crate::support::{TOOLS, path};
+use alloy_primitives::U256;
+use client::{Client, Options};
+use serde_json::{Value, json};
 use std::{
     cell::RefCell,
     io::{BufRead, BufReader, Read, Write},
@@ -18,6 +20,7 @@ const ALICE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 /// What the first account creates first.
 const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 const CONSOLE: &str = "0x000000000000000000636F6e736F6c652e6c6f67";
+const EXECUTE: &str = "0x0000000000000000000000000000000000000101";
 /// `log(string,uint256)` with "hello" and 7.
 const HELLO: &str = "0xb60e72cc00000000000000000000000000000000000000000000000000000000000000400000000000000000000000000000000000000000000000000000000000000007000000000000000000000000000000000000000000000000000000000000000568656c6c6f000000000000000000000000000000000000000000000000000000";
 const PROBE: &str = include_str!("../../../anvil-diff/contracts/Probe.hex");
@@ -31,6 +34,41 @@ struct Node {
     lines: mpsc::Receiver<String>,
     /// What has been read of them.
     said: RefCell<Vec<String>>,
+    log: mpsc::Receiver<String>,
+}
+
+/// The lines of a stream as they come.
+fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+fn ask(address: &str, method: &str, params: &str) -> String {
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+    let (kind, length) = ("Content-Type: application/json", body.len());
+    exchange(address, &format!("POST / HTTP/1.1\r\n{kind}\r\nContent-Length: {length}"), &body)
+}
+
+fn exchange(address: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "{head}\r\nHost: x\r\nConnection: close\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Makes a call that EXECUTE refuses, which is a warning in the log.
+fn call_in_vain(address: &str) {
+    let call = format!(r#"[{{"to":"{EXECUTE}","data":"0x1201"}}]"#);
+    let answer = ask(address, "eth_call", &call);
+    assert!(answer.contains("EXECUTE refused"), "{answer}");
 }
 
 impl Node {
@@ -39,21 +77,15 @@ impl Node {
             .args(arguments)
             .args(["--port", "0"])
             .env("NO_COLOR", "1")
+            .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (sender, lines) = mpsc::channel();
-        let said = BufReader::new(child.stdout.take().unwrap());
-        thread::spawn(move || {
-            for line in said.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let lines = lines_of(child.stdout.take().unwrap());
+        let log = lines_of(child.stderr.take().unwrap());
         let (address, banner) = (String::new(), String::new());
-        let mut node = Self { child, address, banner, lines, said: RefCell::default() };
+        let mut node = Self { child, address, banner, lines, said: RefCell::default(), log };
         while node.address.is_empty() {
             let line = node.lines.recv_timeout(PATIENCE).expect("it says where it listens");
             let value: Option<Value> = serde_json::from_str(&line).ok();
@@ -63,10 +95,29 @@ impl Node {
             };
             node.address = address.unwrap_or_default().to_owned();
             if node.address.is_empty() {
-                node.banner.push_str(&line);
+                node.banner += &(line + "\n");
             }
         }
         node
+    }
+
+    /// What stands in a section of the banner.
+    fn told(&self, section: &str) -> &str {
+        let title = format!("\n{section}\n==================\n\n");
+        let (_, rest) = self.banner.split_once(&title).expect(section);
+        rest.split("\n\n").next().unwrap_or_default().trim()
+    }
+
+    fn head(&self) -> Value {
+        let client = Client::new(&format!("http://{}", self.address), Options::default()).unwrap();
+        client.request("eth_getBlockByNumber", json!(["latest", false])).unwrap()
+    }
+
+    /// The log line about a call that EXECUTE refuses, which this makes.
+    fn refusal(&self) -> String {
+        call_in_vain(&self.address);
+        let mut lines = std::iter::from_fn(|| self.log.recv_timeout(PATIENCE).ok());
+        lines.find(|line| line.contains("EXECUTE refuses")).expect("the log says so")
     }
 
     fn devnet(arguments: &[&str]) -> Self {
@@ -75,22 +126,11 @@ impl Node {
     }
 
     fn ask(&self, method: &str, params: &str) -> String {
-        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
-        let length = body.len();
-        let kind = "Content-Type: application/json";
-        self.exchange(&format!("POST / HTTP/1.1\r\n{kind}\r\nContent-Length: {length}"), &body)
+        ask(&self.address, method, params)
     }
 
     fn metrics(&self) -> String {
-        self.exchange("GET /metrics HTTP/1.1", "")
-    }
-
-    fn exchange(&self, head: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "{head}\r\nHost: x\r\nConnection: close\r\n\r\n{body}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        exchange(&self.address, "GET /metrics HTTP/1.1", "")
     }
 
     fn send(&self, to: &str, data: &str) {
@@ -250,7 +290,7 @@ fn traces_are_told_of_what_fails_or_of_all() {
     }
     // A call of EXECUTE is drawn with the length of what nobody reads, and with what was wrong with it.
     let node = Node::devnet(&["-vvv"]);
-    node.send("0x0000000000000000000000000000000000000101", "0x1201");
+    node.send(EXECUTE, "0x1201");
     let said = node.said();
     for words in ["EXECUTE::execute(2 bytes)", "] EXECUTE refused: stateless input: 0 bytes"] {
         assert!(said.iter().any(|line| line.contains(words)), "{words}: {said:#?}");
@@ -265,6 +305,91 @@ fn traces_are_told_of_what_fails_or_of_all() {
 }
 
 #[test]
+fn traces_with_storage_say_what_a_transaction_has_changed_there() {
+    for (flag, is_told) in [("-vvvv", false), ("-vvvvv", true)] {
+        let node = Node::devnet(&[flag]);
+        node.send("", "0x6007600155"); // PUSH1 7 PUSH1 1 SSTORE
+        node.wait_for_blocks(1);
+        let said = node.said();
+        assert!(said.iter().any(|line| line == "Traces:"), "{flag}: {said:#?}");
+        let changes = said.iter().any(|line| line.contains("@ 1: 0 → 7"));
+        assert_eq!(changes, is_told, "{flag}: {said:#?}");
+    }
+}
+
+#[test]
+fn the_log_says_why_execute_refuses_to_people_and_to_programs() {
+    let line = Node::devnet(&[]).refusal();
+    for words in [" WARN ", "reason=stateless input: 0 bytes", r#"kind="decode""#, "bytes=2"] {
+        assert!(line.contains(words), "{words}: {line}");
+    }
+    let line = Node::devnet(&["--log-format", "json"]).refusal();
+    let line: Value = serde_json::from_str(&line).expect(&line);
+    let fields = &line["fields"];
+    assert_eq!((&line["level"], &fields["message"]), (&"WARN".into(), &"EXECUTE refuses".into()));
+    assert!(fields["reason"].as_str().unwrap().starts_with("stateless input: 0 bytes"), "{line}");
+    assert_eq!((&fields["kind"], &fields["bytes"]), (&"decode".into(), &2.into()));
+}
+
+/// A quantity as people write it.
+fn decimal(value: &Value) -> String {
+    serde_json::from_value::<U256>(value.clone()).unwrap().to_string()
+}
+
+/// Makes the next block, of which the banner has said what it would have; the one before.
+fn check_next_block(node: &Node) -> Value {
+    let head = node.head();
+    node.ask("evm_mine", "[]");
+    let next = node.head();
+    assert_eq!(next["parentHash"], head["hash"]);
+    for (section, field) in [("Base Fee", "baseFeePerGas"), ("Gas Limit", "gasLimit")] {
+        assert_eq!(node.told(section), decimal(&next[field]), "{section}");
+    }
+    head
+}
+
+#[test]
+fn the_banner_is_true_of_a_chain_from_a_genesis_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(folder.path(), "genesis.json");
+    let config = json!({
+        "chainId": 4_242, "londonBlock": 0, "terminalTotalDifficulty": 0, "shanghaiTime": 0,
+        "cancunTime": 0,
+    });
+    let genesis = json!({
+        "config": config, "alloc": {}, "difficulty": "0x0", "timestamp": "0x65000000",
+        "number": "0x5", "gasLimit": "0x1312d00", "baseFeePerGas": "0x2540be400",
+    });
+    std::fs::write(&file, genesis.to_string()).unwrap();
+    let node = Node::devnet(&["--init", &file]);
+    let head = check_next_block(&node);
+    for (section, field) in [("Genesis Number", "number"), ("Genesis Timestamp", "timestamp")] {
+        assert_eq!(head[field], genesis[field]);
+        assert_eq!(node.told(section), decimal(&head[field]), "{section}");
+    }
+    // An eighth less than that of the genesis, which is empty.
+    assert_eq!((node.told("Base Fee"), node.told("Gas Limit")), ("8750000000", "20000000"));
+    assert_eq!(node.told("Chain ID"), "4242");
+}
+
+#[test]
+fn the_banner_is_true_of_a_chain_that_continues_another() {
+    let chain = ["--chain-id", "4242", "--gas-limit", "20000000", "--base-fee", "5000000000"];
+    let other = Node::devnet(&chain);
+    other.ask("evm_mine", "[]");
+    other.ask("evm_mine", "[]");
+    let url = format!("http://{}", other.address);
+    let node = Node::devnet(&["--fork-url", &url]);
+    let head = check_next_block(&node);
+    assert_eq!(head["hash"], other.head()["hash"]);
+    let (number, hash) = (decimal(&head["number"]), head["hash"].as_str().unwrap());
+    let told: Vec<_> = node.told("Fork").split_whitespace().collect();
+    let fork = format!("Endpoint: {url} Block number: {number} Block hash: {hash} Chain ID: 4242");
+    assert_eq!(told.join(" "), fork);
+    assert_eq!((&*number, node.told("Gas Limit")), ("2", "20000000"));
+}
+
+#[test]
 fn who_wants_quiet_has_it() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
@@ -273,19 +398,11 @@ fn who_wants_quiet_has_it() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let node = || TcpStream::connect(("127.0.0.1", port));
-    while node().is_err() {
+    let address = format!("127.0.0.1:{port}");
+    while TcpStream::connect(&address).is_err() {
         thread::sleep(Duration::from_millis(20));
     }
-    // What EXECUTE refuses is a warning in the log.
-    let call = r#"{"to":"0x0000000000000000000000000000000000000101","data":"0x1201"}"#;
-    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[{call}]}}"#);
-    let mut request = node().unwrap();
-    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close";
-    write!(request, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-    let mut answer = String::new();
-    request.read_to_string(&mut answer).unwrap();
-    assert!(answer.contains("EXECUTE refused"), "{answer}");
+    call_in_vain(&address);
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     let (mut out, mut err) = (String::new(), String::new());

@@ -1,6 +1,6 @@
 //! Calls beyond `eth_call`: traced as Parity does it, and many of them one after another.
 
-use super::{Method, args::Args};
+use super::{Method, args::Args, trace::trace_results};
 use crate::{exec::Shared, state::DevnetState};
 use alloy_eips::BlockId;
 use alloy_evm::Evm as _;
@@ -65,12 +65,12 @@ fn traced(
     let call = request.prepare(&devnet.api)?;
     let config = TracingInspectorConfig::from_parity_config(kinds);
     let mut evm = call.evm(state, TracingInspector::new(config), true)?;
-    let done = evm.transact_raw(call.transaction.clone()).map_err(rpc::transaction_error)?;
+    let (done, notes) = rpc::watch(|| evm.transact_raw(call.transaction.clone()));
+    let done = done.map_err(rpc::transaction_error)?;
     let (database, inspector, _) = evm.components_mut();
-    let builder = inspector.clone().into_parity_builder();
-    let results = builder
-        .into_trace_results_with_state(&done, kinds, &Shared::new(database))
-        .map_err(super::args::internal)?;
+    let (inspector, before) = (inspector.clone(), Shared::new(database));
+    let mut results = trace_results(devnet, inspector, &done, kinds, before)?;
+    rpc::refused_traces(results.trace.iter_mut(), &notes);
     drop(evm);
     state.commit(done.state);
     Ok(results)

@@ -18,9 +18,11 @@ use alloy_rpc_types_trace::{
     parity::{LocalizedTransactionTrace, TraceResults, TraceResultsWithTransactionHash, TraceType},
 };
 use chain::Block;
+use executor::ReadError;
 use jsonrpsee::types::ErrorObjectOwned;
 use revm::{
-    context::result::{ExecutionResult, HaltReason},
+    DatabaseRef,
+    context::result::{ExecutionResult, HaltReason, ResultAndState},
     inspector::NoOpInspector,
 };
 use revm_inspectors::{
@@ -85,26 +87,26 @@ pub(super) fn replay_one<T>(
     Ok(seen?.pop().map(|(seen, _)| seen))
 }
 
-/// What a tracer has seen, calls of EXECUTE included: they stand in traces, as those of other precompiles
-/// do not.
-fn with_execute(devnet: &DevnetState, mut inspector: TracingInspector) -> TracingInspector {
-    let config = devnet.api.chain().config().clone();
-    let Some(execute) = config.execute else { return inspector };
-    let is_execute = |at| execute.dialects.iter().any(|dialect| dialect.address() == at);
-    let nodes = inspector.traces_mut().nodes_mut();
-    for index in 0..nodes.len() {
-        let node = &mut nodes[index];
-        if !node.is_precompile() || !is_execute(node.trace.address) {
-            continue;
-        }
-        node.trace.maybe_precompile = None;
-        if let Some(parent) = node.parent {
-            let children = &mut nodes[parent].children;
-            // Nodes stand in the order in which they were called.
-            children.insert(children.partition_point(|child| *child < index), index);
-        }
+/// What a tracer has seen of a transaction, as far as it is asked for: calls of EXECUTE stand in traces, as
+/// those of other precompiles do not.
+pub(super) fn trace_results(
+    devnet: &DevnetState,
+    inspector: TracingInspector,
+    done: &ResultAndState<HaltReason>,
+    kinds: &HashSet<TraceType>,
+    before: impl DatabaseRef<Error = ReadError>,
+) -> Result<TraceResults, RpcError> {
+    // The trace of the machine knows no frame of a precompile.
+    let calls = kinds.contains(&TraceType::Trace).then(|| inspector.clone());
+    let mut results = inspector
+        .into_parity_builder()
+        .into_trace_results_with_state(done, kinds, before)
+        .map_err(|error| RpcError::internal(error.to_string()))?;
+    if let Some(mut calls) = calls {
+        rpc::show_execute(&mut calls, devnet.api.chain().config());
+        results.trace = calls.into_parity_builder().into_transaction_traces();
     }
-    inspector
+    Ok(results)
 }
 
 /// The call traces of a block, or of one of its transactions.
@@ -127,8 +129,9 @@ pub(super) fn call_traces(
             base_fee: block.header.base_fee_per_gas,
             ..Default::default()
         };
-        let inspector = with_execute(devnet, traced.inspector.clone());
+        let mut inspector = traced.inspector.clone();
         traced.inspector.fuse();
+        rpc::show_execute(&mut inspector, devnet.api.chain().config());
         Ok(inspector.into_parity_builder().into_localized_transaction_traces(info))
     });
     let explained = traces?.into_iter().map(|(mut traces, notes)| {
@@ -207,18 +210,7 @@ fn replayed(
     let results = replay(&parent, &mut parent.open(), block, inspector, wanted, |traced| {
         let inspector = traced.inspector.clone();
         traced.inspector.fuse();
-        // The trace of the machine knows no frame of a precompile.
-        let calls = kinds.contains(&TraceType::Trace).then(|| inspector.clone());
-        let before = Shared::new(traced.database);
-        let mut results = inspector
-            .into_parity_builder()
-            .into_trace_results_with_state(traced.result, kinds, &before)
-            .map_err(|error| RpcError::internal(error.to_string()))?;
-        if let Some(calls) = calls {
-            let calls = with_execute(devnet, calls).into_parity_builder();
-            results.trace = calls.into_transaction_traces();
-        }
-        Ok(results)
+        trace_results(devnet, inspector, traced.result, kinds, Shared::new(traced.database))
     });
     let explained = results?.into_iter().map(|(mut results, notes)| {
         rpc::refused_traces(results.trace.iter_mut(), &notes);

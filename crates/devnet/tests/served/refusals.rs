@@ -53,6 +53,37 @@ impl Scene {
     fn call(&self, to: &str, data: &str) -> Value {
         json!({ "from": self.served.devnet.addresses()[0], "to": to, "data": data, "gas": "0xf42400" })
     }
+
+    fn metrics(&self) -> String {
+        get(&self.served.url(), "/metrics")
+    }
+
+    /// What the metrics say of calls of EXECUTE.
+    fn counted(&self) -> Vec<String> {
+        let is_execute = |line: &&str| line.starts_with("enshrine_execute_");
+        let mut lines: Vec<_> =
+            self.metrics().lines().filter(is_execute).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+}
+
+/// Checks a frame of EXECUTE: it says why it was refused, if it was.
+#[track_caller]
+fn check_frame(to: &Value, error: &Value, refused: bool) {
+    let error = error.as_str().unwrap_or_default();
+    assert_eq!(to, EXECUTE);
+    assert_eq!(error.contains(REASON), refused, "{error}");
+    assert_eq!(error.starts_with("EXECUTE refused: "), refused, "{error}");
+}
+
+/// Checks traces in parity's form: the caller's frame, and that of EXECUTE.
+#[track_caller]
+fn check_traces(traces: &Value, refused: bool) {
+    assert_eq!(traces.as_array().unwrap().len(), 2, "{traces}");
+    assert_eq!((&traces[0]["subtraces"], &traces[1]["subtraces"]), (&json!(1), &json!(0)));
+    assert_eq!(traces[1]["traceAddress"], json!([0]));
+    check_frame(&traces[1]["action"]["to"], &traces[1]["error"], refused);
 }
 
 #[test]
@@ -140,9 +171,7 @@ fn a_transaction_is_explained_and_its_trace_names_the_reason() {
         scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]))
     };
     let frame = &trace(&failed)["calls"][0];
-    assert_eq!(frame["to"], EXECUTE);
-    let error = frame["error"].as_str().unwrap();
-    assert!(error.starts_with("EXECUTE refused: ") && error.contains(REASON), "{error}");
+    check_frame(&frame["to"], &frame["error"], true);
     assert_eq!(trace(&worked)["calls"][0].get("error"), None);
 
     // In parity's form, too, where precompiles have no frames: the caller's, and that of EXECUTE.
@@ -155,13 +184,7 @@ fn a_transaction_is_explained_and_its_trace_names_the_reason() {
     };
     for (hash, refused) in [(&failed, true), (&worked, false)] {
         for traces in [scene.ask("trace_transaction", json!([hash])), replayed(hash)] {
-            assert_eq!(traces.as_array().unwrap().len(), 2, "{traces}");
-            assert_eq!((&traces[0]["subtraces"], &traces[1]["subtraces"]), (&json!(1), &json!(0)));
-            assert_eq!(traces[1]["traceAddress"], json!([0]));
-            assert_eq!(traces[1]["action"]["to"], EXECUTE);
-            let error = traces[1]["error"].as_str().unwrap_or_default();
-            assert_eq!(error.contains(REASON), refused, "{traces}");
-            assert_eq!(error.starts_with("EXECUTE refused: "), refused, "{traces}");
+            check_traces(&traces, refused);
         }
     }
     // Others have none, as with anvil.
@@ -173,10 +196,110 @@ fn a_transaction_is_explained_and_its_trace_names_the_reason() {
     assert_eq!(traces.as_array().unwrap().len(), 1, "{traces}");
 
     // Both stand in the numbers of the node.
-    let page = get(&scene.served.url(), "/metrics");
+    let page = scene.metrics();
     for verdict in ["Ok", "Refused"] {
         let line = format!(r#"enshrine_execute_calls_total{{outcome="{verdict}"}}"#);
         assert!(page.contains(&line), "{line} is not in\n{page}");
+    }
+}
+
+#[test]
+fn calls_that_are_traced_and_each_tracer_that_has_frames_name_the_reason() {
+    let scene = Scene::new();
+    let flat = json!({ "tracer": "flatCallTracer" });
+    let members = json!({ "callTracer": {}, "flatCallTracer": {} });
+    let mux = json!({ "tracer": "muxTracer", "tracerConfig": members });
+    for (data, refused) in [(EMPTY, true), (&*execute_input(), false)] {
+        let call = scene.call(CALLER, data);
+        let hash = scene.ask("eth_sendTransaction", json!([call]));
+        let traced = |options: &Value| {
+            let sent = scene.ask("debug_traceTransaction", json!([hash, options]));
+            [sent, scene.ask("debug_traceCall", json!([call, "latest", options]))]
+        };
+        for traces in traced(&flat) {
+            check_traces(&traces, refused);
+        }
+        for traces in traced(&mux) {
+            check_traces(&traces["flatCallTracer"], refused);
+            let frame = &traces["callTracer"]["calls"][0];
+            check_frame(&frame["to"], &frame["error"], refused);
+        }
+        let kinds = json!(["trace", "stateDiff"]);
+        let one = scene.ask("trace_call", json!([call, kinds, "latest"]));
+        check_traces(&one["trace"], refused);
+        assert_eq!(scene.ask("trace_call", json!([call, ["vmTrace"]]))["trace"], json!([]));
+        // What one call was refused for is not said of the next.
+        let other = scene.call(CALLER, &execute_input());
+        let many = scene.ask("trace_callMany", json!([[[call, kinds], [other, kinds]], "latest"]));
+        check_traces(&many[0]["trace"], refused);
+        check_traces(&many[1]["trace"], false);
+    }
+    // Where another precompile has a frame is for the tracer to say.
+    scene.ask("anvil_setCode", json!([SHA256, HASHING]));
+    let hashing = scene.call(SHA256, "0x");
+    let traced =
+        |options: &Value| scene.ask("debug_traceCall", json!([hashing, "latest", options]));
+    assert_eq!(traced(&flat).as_array().unwrap().len(), 1);
+    let all = json!({ "tracer": "flatCallTracer", "tracerConfig": { "includePrecompiles": true } });
+    assert_eq!(traced(&all).as_array().unwrap().len(), 2);
+    let traces = traced(&mux);
+    assert_eq!(traces["flatCallTracer"].as_array().unwrap().len(), 1, "{traces}");
+    assert_eq!(traces["callTracer"]["calls"].as_array().unwrap().len(), 1, "{traces}");
+}
+
+#[test]
+fn metrics_count_each_call_of_execute_once_however_often_somebody_looks_at_it() {
+    let scene = Scene::new();
+    // Two in one block: whoever looks at the second executes the first as well.
+    scene.ask("evm_setAutomine", json!([false]));
+    let sender = scene.served.devnet.addresses()[0];
+    let call = json!({ "from": sender, "to": CALLER, "data": EMPTY, "gas": "0x200000" });
+    let send = || scene.ask("eth_sendTransaction", json!([call]));
+    let sent = [send(), send()];
+    scene.ask("evm_mine", json!([]));
+    let block = scene.ask("eth_getBlockByNumber", json!(["latest", false]));
+    assert_eq!(block["transactions"], json!(sent));
+    let before = scene.counted();
+    let twice = r#"enshrine_execute_calls_total{outcome="Refused"} 2"#;
+    assert!(before.iter().any(|line| line == twice), "{before:#?}");
+    let kinds = json!(["trace"]);
+    for hash in &sent {
+        let explained = scene.ask("enshrine_explainExecute", json!([hash]));
+        assert_eq!(explained[0]["verdict"], "refused");
+        scene.ask("debug_traceTransaction", json!([hash, { "tracer": "callTracer" }]));
+        scene.ask("trace_transaction", json!([hash]));
+        scene.ask("trace_replayTransaction", json!([hash, kinds]));
+    }
+    for method in ["debug_traceBlockByNumber", "trace_block", "debug_executionWitness"] {
+        scene.ask(method, json!([block["number"]]));
+    }
+    assert_eq!(scene.counted(), before);
+    // A call that somebody makes is one more.
+    scene.ask("trace_call", json!([call, kinds]));
+    assert_ne!(scene.counted(), before);
+}
+
+#[test]
+fn metrics_tell_what_calls_of_execute_took() {
+    let scene = Scene::new();
+    scene.error("eth_call", json!([scene.call(EXECUTE, EMPTY)]));
+    scene.ask("eth_call", json!([scene.call(EXECUTE, &execute_input())]));
+    let page = scene.metrics();
+    let value = |name: &str| -> f64 {
+        let line = page.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name} is not in\n{page}")).trim().parse().unwrap()
+    };
+    let bytes = (execute_input().len() - 2) / 2;
+    for (outcome, bytes) in [("Refused", 2), ("Ok", bytes)] {
+        let of = |name: &str| value(&format!("enshrine_execute_{name}{{outcome=\"{outcome}\"}}"));
+        assert_eq!(of("calls_total"), 1.0);
+        assert_eq!(of("calldata_bytes_total"), bytes as f64);
+        assert_eq!(of("seconds_count"), 1.0);
+        assert!(of("seconds_sum") > 0.0, "{page}");
+    }
+    // Elsewhere, the system does not tell.
+    if cfg!(target_os = "linux") {
+        assert!(value("enshrine_resident_memory_bytes") > 1e6, "{page}");
     }
 }
 

@@ -51,9 +51,14 @@ async fn parameters_of_other_kinds_are_refused_and_null_is_as_good_as_none() {
         ("eth_feeHistory", json!(["0x1", "latest", [50, 20]])),
         ("eth_feeHistory", json!(["0x1", "latest", [101]])),
         ("eth_getLogs", json!([{ "fromBlock": "0x2", "toBlock": "0x1" }])),
+        ("eth_getLogs", json!([{ "fromBlock": "0x90" }])),
+        ("eth_getLogs", json!([{ "fromBlock": "0x90", "toBlock": "0x91" }])),
     ] {
         assert_eq!(server.code(method, params.clone()).await, -32_602, "{method} {params}");
     }
+    // A range may end beyond the head, but not begin there.
+    let logs = json!([{ "fromBlock": "0x0", "toBlock": "0x90" }]);
+    assert_eq!(server.ask("eth_getLogs", logs).await, json!([]));
     assert_eq!(server.code("eth_noSuchThing", json!([])).await, -32_601);
     assert_eq!(server.code("eth_getBalance", json!([BOB, "0x64"])).await, -32_000);
     let history = server.ask("eth_feeHistory", json!([1, "latest", [20.5, 60.0]])).await;
