@@ -25,8 +25,17 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
 
 /// The same without an end of line.
 pub(crate) fn write(text: fmt::Arguments<'_>) {
+    print(|out| out.write_fmt(text));
+}
+
+/// The same for what is no text.
+pub(crate) fn write_bytes(bytes: &[u8]) {
+    print(|out| out.write_all(bytes));
+}
+
+fn print(write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) {
     let mut out = io::stdout().lock();
-    match out.write_fmt(text).and_then(|()| out.flush()) {
+    match write(&mut out).and_then(|()| out.flush()) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => process::exit(CLOSED_PIPE),
         Err(error) => {

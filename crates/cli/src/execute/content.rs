@@ -1,11 +1,12 @@
 //! What a file holds, told by its first bytes and not by its name.
 
+use crate::output;
 use eyre::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{
     borrow::Cow,
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::Path,
 };
@@ -18,7 +19,7 @@ const LONGEST: u64 = 1 << 30;
 const ZSTD: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
 
 /// Standard input or output, where a file is asked for.
-pub(super) const STDIO: &str = "-";
+const STDIO: &str = "-";
 
 /// What a file holds, whatever was around it.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,10 +43,26 @@ pub(crate) fn read(path: &Path) -> Result<Content> {
             false => Content::of(&bytes),
         }
     };
-    read().wrap_err_with(|| match path.as_os_str() == STDIO {
-        true => "cannot read standard input".to_owned(),
-        false => format!("cannot read {}", path.display()),
-    })
+    read().wrap_err_with(|| format!("cannot read {}", name_of(path)))
+}
+
+/// What a file that is read is called.
+pub(crate) fn name_of(path: &Path) -> String {
+    match path.as_os_str() == STDIO {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
+/// Writes a file, or standard output for `-`. Whether it was a file: nothing else may be said on standard
+/// output otherwise.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
+    if path.as_os_str() == STDIO {
+        output::write_bytes(bytes);
+        return Ok(false);
+    }
+    fs::write(path, bytes).wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    Ok(true)
 }
 
 fn read_all(from: impl Read) -> Result<Vec<u8>> {

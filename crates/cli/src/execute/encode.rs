@@ -1,19 +1,14 @@
 //! `enshrine execute encode`.
 
 use super::{
-    content::STDIO,
-    load::{Source, decode},
+    content,
+    load::{Input, Source},
 };
 use crate::output::say;
 use clap::Args;
-use eyre::{Context, Result, bail};
+use eyre::{Result, bail};
 use serde_json::json;
-use std::{
-    fs,
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -35,17 +30,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         bail!("name exactly one file, or --block with --witness and --chain");
     };
     let loaded = loaded?;
-    let input = decode(&path, &loaded.calldata)?;
-    if arguments.output.as_os_str() == STDIO {
-        return match io::stdout().lock().write_all(&loaded.calldata) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(ExitCode::SUCCESS),
-        };
+    let (fork, schema) = {
+        let input = Input::decode(&path, &loaded.calldata)?;
+        (input.fork(), input.schema().to_string())
+    };
+    if !content::write(&arguments.output, &loaded.calldata)? {
+        return Ok(ExitCode::SUCCESS);
     }
-    fs::write(&arguments.output, &loaded.calldata)
-        .wrap_err_with(|| format!("cannot write {}", arguments.output.display()))?;
-    let (bytes, schema) = (loaded.calldata.len(), input.schema().to_string());
-    let fork = input.fork;
+    let bytes = loaded.calldata.len();
     if arguments.json {
         let document = json!({
             "file": arguments.output,

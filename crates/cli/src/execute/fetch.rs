@@ -1,14 +1,17 @@
 //! `enshrine execute fetch`.
 
-use super::load::{calldata_of, parse_fork};
+use super::{
+    content,
+    load::{calldata_of, parse_fork},
+};
 use crate::output::say;
 use alloy_json_rpc::{RpcError, RpcRecv, RpcSend};
-use alloy_primitives::{Bytes, U64};
+use alloy_primitives::{B256, Bytes, U64};
 use clap::{Args, ValueEnum};
 use client::{Client, ClientError, Options};
 use eyre::{Context, Result, bail, eyre};
 use serde_json::json;
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 use wire::{
     OwnedWitness, ProtocolFork,
     convert::{Bundle, RawBlock},
@@ -24,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     block: String,
 
-    /// Where to write it.
+    /// Where to write it; `-` is standard output, with nothing else on it.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -37,7 +40,7 @@ pub(crate) struct Arguments {
     fork: Option<ProtocolFork>,
 
     /// Seconds to wait for each answer; witnesses of large blocks take some nodes a while.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT.as_secs())]
     timeout: u64,
 
     /// JSON instead of a line of text.
@@ -54,31 +57,23 @@ enum Format {
 /// Longest answer that is read: a witness of a full mainnet block in hex is a tenth of this.
 const LONGEST_ANSWER: usize = 1 << 30;
 
+/// How long is waited for each answer, unless somebody says otherwise.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
+
 /// What JSON-RPC answers to a method that it does not know.
 const METHOD_NOT_FOUND: i64 = -32601;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let options = Options {
-        timeout: Duration::from_secs(arguments.timeout),
-        longest_answer: LONGEST_ANSWER,
-        ..Options::default()
-    };
-    let node = Node(Client::new(&arguments.rpc, options)?);
-    let block = block_parameter(&arguments.block)?;
-    let chain_id = node.call::<U64>("eth_chainId", ())?.to::<u64>();
-    let raw: Bytes = node.call("debug_getRawBlock", [block])?;
-    let decoded = RawBlock::decode(&raw).wrap_err("debug_getRawBlock answered no block")?;
-    let number = [U64::from(decoded.header.number)];
-    let witness = OwnedWitness::from_json_value(node.call("debug_executionWitness", number)?)
-        .wrap_err("debug_executionWitness answered no witness")?;
-    let bundle = Bundle { chain_id, block: raw, pre_state_root: None, witness };
+    let timeout = Duration::from_secs(arguments.timeout);
+    let Fetched { bundle, number, hash } = fetch(&arguments.rpc, &arguments.block, timeout)?;
+    let chain_id = bundle.chain_id;
     let bytes = match arguments.format {
         Format::Bundle => bundle.to_json().into_bytes(),
         Format::Ssz => calldata_of(&bundle, arguments.fork)?,
     };
-    fs::write(&arguments.output, &bytes)
-        .wrap_err_with(|| format!("cannot write {}", arguments.output.display()))?;
-    let (number, hash) = (decoded.header.number, decoded.hash);
+    if !content::write(&arguments.output, &bytes)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     if arguments.json {
         let document = json!({
             "file": arguments.output, "chainId": chain_id, "blockNumber": number,
@@ -90,6 +85,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         say!("wrote block {number} ({hash}) of chain {chain_id} to {path}, {} bytes", bytes.len());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A block with its witness, as a node has given them.
+pub(super) struct Fetched {
+    pub(super) bundle: Bundle,
+    pub(super) number: u64,
+    hash: B256,
+}
+
+/// Asks the node at a URL for a block by its number or a tag, and for what the block reads.
+pub(super) fn fetch(url: &str, block: &str, timeout: Duration) -> Result<Fetched> {
+    let options = Options { timeout, longest_answer: LONGEST_ANSWER, ..Options::default() };
+    let node = Node(Client::new(url, options)?);
+    let block = block_parameter(block)?;
+    let chain_id = node.call::<U64>("eth_chainId", ())?.to::<u64>();
+    let raw: Bytes = node.call("debug_getRawBlock", [block])?;
+    let decoded = RawBlock::decode(&raw).wrap_err("debug_getRawBlock answered no block")?;
+    let number = [U64::from(decoded.header.number)];
+    let witness = OwnedWitness::from_json_value(node.call("debug_executionWitness", number)?)
+        .wrap_err("debug_executionWitness answered no witness")?;
+    let bundle = Bundle { chain_id, block: raw, pre_state_root: None, witness };
+    Ok(Fetched { bundle, number: decoded.header.number, hash: decoded.hash })
 }
 
 /// A block number in decimal or hex, or a tag, as JSON-RPC wants it.

@@ -1,7 +1,7 @@
 //! `enshrine execute inspect`.
 
 use super::{
-    load::{Source, decode},
+    load::{Input, Source},
     verify::Cause,
 };
 use crate::output::{complain, say, told};
@@ -13,7 +13,7 @@ use eyre::{Context, Result, bail};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode};
-use wire::{ProtocolFork, RootConvention, SchemaId, StatelessBatch, StatelessInput};
+use wire::{ProtocolFork, RootConvention, StatelessBatch, StatelessInput};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -41,11 +41,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for (file, loaded) in arguments.source.load() {
         let input = loaded.and_then(|loaded| {
             let (calldata, schedule) = (&loaded.calldata[..], arguments.execute_gas);
-            if SchemaId::of(calldata).is_ok_and(|schema| schema.batch_fork().is_some()) {
-                return describe_batch(calldata, schedule)
-                    .wrap_err_with(|| format!("{file} is not an input of EXECUTE"));
+            match Input::decode(&file, calldata)? {
+                Input::Block(input) => Ok(describe(&input, calldata.len(), schedule)),
+                Input::Batch(batch) => describe_batch(&batch, calldata, schedule)
+                    .wrap_err_with(|| format!("{file} is not an input of EXECUTE")),
             }
-            Ok(describe(&decode(&file, calldata)?, calldata.len(), schedule))
         });
         if input.is_err() {
             exit = UNREADABLE.into();
@@ -172,8 +172,11 @@ fn gas_fields(declared: &DeclaredGas, gas_used: u64, chosen: GasSchedule) -> Fie
 }
 
 /// As [`describe`], for a batch: a few words on each block, and what they share.
-fn describe_batch(calldata: &[u8], chosen: GasSchedule) -> Result<Fields> {
-    let batch = StatelessBatch::decode(calldata)?;
+fn describe_batch(
+    batch: &StatelessBatch<'_>,
+    calldata: &[u8],
+    chosen: GasSchedule,
+) -> Result<Fields> {
     let mut fields = Fields::default()
         .with("schema", batch.schema().to_string(), "")
         .with("fork", batch.fork.name(), "")

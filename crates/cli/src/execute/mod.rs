@@ -9,8 +9,10 @@ mod load;
 mod verify;
 
 use clap::Subcommand;
-use eyre::Result;
+use eyre::{Result, ensure};
+use load::Input;
 use std::{path::Path, process::ExitCode};
+use wire::ProtocolFork;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -29,13 +31,37 @@ pub(crate) enum Command {
     Fetch(fetch::Arguments),
 }
 
-pub(crate) use load::fork_since;
+pub(crate) use load::{fork_since, parse_fork};
 
-/// The input of EXECUTE that a file holds, in a form that names its fork.
-pub(crate) fn load_input(path: &Path) -> Result<Vec<u8>> {
-    let loaded = load::load_file(path, None)?;
-    load::decode(&loaded.name, &loaded.calldata)?;
-    Ok(loaded.calldata)
+/// The calldata of EXECUTE for a block or for a batch of blocks, where it comes from, and of which chain the
+/// blocks are.
+#[derive(Debug)]
+pub(crate) struct Calldata {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) chain_id: u64,
+}
+
+impl Calldata {
+    /// That which a file holds, or standard input for `-`; the fork is asked for where a block does not tell
+    /// its own.
+    pub(crate) fn read(path: &Path, fork: Option<ProtocolFork>) -> Result<Self> {
+        Self::of(content::name_of(path), load::load_file(path, fork)?.calldata)
+    }
+
+    /// That for a block of the node at a URL.
+    pub(crate) fn fetch(url: &str, number: u64, fork: Option<ProtocolFork>) -> Result<Self> {
+        let name = format!("block {number} of {url}");
+        let fetched = fetch::fetch(url, &number.to_string(), fetch::TIMEOUT)?;
+        let got = fetched.number;
+        ensure!(got == number, "{url} has given block {got}, and was asked for block {number}");
+        Self::of(name, load::calldata_of(&fetched.bundle, fork)?)
+    }
+
+    fn of(name: String, bytes: Vec<u8>) -> Result<Self> {
+        let chain_id = Input::decode(&name, &bytes)?.chain_id();
+        Ok(Self { name, bytes, chain_id })
+    }
 }
 
 pub(crate) fn run(command: Command) -> Result<ExitCode> {

@@ -1,14 +1,21 @@
 //! `enshrine calldata`.
 
 use super::prove;
-use crate::execute::load_input;
-use crate::output::say;
+use crate::{
+    execute::{
+        Calldata,
+        content::{self, Content},
+        parse_fork,
+    },
+    output::say,
+};
 use alloy_consensus::{
     EthereumTxEnvelope, Transaction as _, TxEip4844, transaction::SignerRecoverable as _,
 };
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::{Bytes, hex};
 use alloy_sol_types::SolCall as _;
+use chain::spec_of;
 use clap::{Args, Subcommand};
 use contracts::{
     Deployment,
@@ -18,10 +25,13 @@ use contracts::{
     },
     kept::{KeptCode, PROXY, shorten},
 };
-use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
+use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
 use serde_json::json;
-use std::{path::PathBuf, process::ExitCode};
-use wire::StatelessInput;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use wire::ProtocolFork;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -29,8 +39,8 @@ pub(crate) enum Command {
     Force(Force),
     /// Of `L1MessageQueue.claim`, for a message of the L2: the same as `enshrine prove`.
     Claim(prove::Arguments),
-    /// Of `NativeRollup.advance`, for L2 blocks that name no new anchor and owe nothing: the input of
-    /// EXECUTE for each goes into it as it is, and no evidence.
+    /// Of `NativeRollup.advance`, for L2 blocks that name no new anchor and owe nothing: the inputs of
+    /// EXECUTE go into it as they are, and no evidence.
     Advance(Advance),
     /// Of the CREATE2 proxy, to have L1 keep the codes that an input of EXECUTE carries: others with the same codes
     /// need not carry them then.
@@ -39,9 +49,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Force {
-    /// The transaction as `cast mktx` prints it, in hexadecimal digits.
+    /// The transaction as `cast mktx` prints it, in hexadecimal digits; or a file that holds it, in binary, in
+    /// hex or as the answer of a node. `-` is standard input.
     #[arg(value_name = "RAWTX")]
-    raw: String,
+    raw: PathBuf,
 
     /// The file that script/Deploy.s.sol has written, to check that the transaction is for this L2.
     #[arg(long, value_name = "FILE")]
@@ -54,10 +65,24 @@ pub(crate) struct Force {
 
 #[derive(Debug, Args)]
 pub(crate) struct Advance {
-    /// Inputs of EXECUTE in files, one for each block and in order; as `enshrine execute encode` and
-    /// `enshrine execute fetch --format ssz` write them.
-    #[arg(value_name = "FILE", required = true)]
+    /// Inputs of EXECUTE in files, each for a block or for a batch of blocks, and in order; as `enshrine execute
+    /// encode` and `enshrine execute fetch` write them. `-` is standard input.
+    #[arg(value_name = "FILE", required_unless_present = "l2", conflicts_with = "l2")]
     files: Vec<PathBuf>,
+
+    /// JSON-RPC address of a node of the L2 that has debug_executionWitness and debug_getRawBlock, in place of
+    /// files. What it gives is checked no further than a file is.
+    #[arg(long, value_name = "URL", requires = "block")]
+    l2: Option<String>,
+
+    /// With --l2: the block that is taken from there; may be given several times, in order.
+    #[arg(long, value_name = "NUMBER", requires = "l2")]
+    block: Vec<u64>,
+
+    /// The fork whose rules hold on the L2, for blocks that are no inputs of EXECUTE yet [default: with
+    /// --deployment that of the genesis]
+    #[arg(long, value_name = "FORK", value_parser = parse_fork)]
+    fork: Option<ProtocolFork>,
 
     /// Name the codes of each input by the accounts that `enshrine calldata keep` makes of them, in place of the
     /// codes themselves.
@@ -79,9 +104,13 @@ pub(crate) struct Advance {
 
 #[derive(Debug, Args)]
 pub(crate) struct Keep {
-    /// An input of EXECUTE in a file.
+    /// An input of EXECUTE in a file; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+
+    /// The fork whose rules hold on the L2, for a block that is no input of EXECUTE yet.
+    #[arg(long, value_name = "FORK", value_parser = parse_fork)]
+    fork: Option<ProtocolFork>,
 
     /// Each code by itself, if it has 256 bytes or more: for inputs that have some of these codes, and not all.
     #[arg(long)]
@@ -102,8 +131,8 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode> {
 }
 
 fn force(arguments: &Force) -> Result<ExitCode> {
-    let raw = hex::decode(arguments.raw.trim()).wrap_err(
-        "RAWTX is a signed transaction in hexadecimal digits, as `cast mktx` prints it",
+    let raw = raw_transaction(&arguments.raw).wrap_err(
+        "RAWTX is a signed transaction in hexadecimal digits, as `cast mktx` prints it, or a file with one",
     )?;
     let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(&raw)
         .wrap_err("RAWTX is not a signed transaction")?;
@@ -131,20 +160,40 @@ fn force(arguments: &Force) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The bytes of a transaction that is given in hexadecimal digits itself, or by the name of a file.
+fn raw_transaction(given: &Path) -> Result<Vec<u8>> {
+    let text = given.to_string_lossy();
+    let text = text.trim();
+    if text.starts_with("0x") || text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(hex::decode(text)?);
+    }
+    match content::read(given)? {
+        Content::Bytes(bytes) => Ok(bytes),
+        Content::Object(_) => bail!("{} holds a JSON object", content::name_of(given)),
+    }
+}
+
 fn advance(arguments: &Advance) -> Result<ExitCode> {
+    // Where there are files, the parser asks for no node.
+    ensure!(
+        arguments.block.is_empty() || arguments.l2.is_some(),
+        "--block is of a node, and none is named by --l2"
+    );
     let deployment = arguments.deployment.as_deref().map(Deployment::read).transpose()?;
-    let input = |path: &PathBuf| {
-        let input = load_input(path)?;
-        if let Some(Deployment { l2_chain_id: expected, .. }) = &deployment {
-            let got = StatelessInput::decode(&input)?.chain_id;
-            let path = path.display();
-            ensure!(got == *expected, "{path} is of chain {got}, and the L2 is chain {expected}");
-        }
-        let codes = if arguments.kept { codes(&input, arguments.each) } else { Vec::new() };
-        let named = shorten(&input, &codes).map(|shortened| shortened.bytes);
-        Ok(named.unwrap_or_else(|| input.into()))
+    let fork = arguments.fork.or_else(|| deployment.as_ref().and_then(first_fork));
+    let given: Result<Vec<_>> = match &arguments.l2 {
+        Some(url) => arguments.block.iter().map(|it| Calldata::fetch(url, *it, fork)).collect(),
+        None => arguments.files.iter().map(|path| Calldata::read(path, fork)).collect(),
     };
-    let inputs = arguments.files.iter().map(input).collect::<Result<_>>()?;
+    let input = |Calldata { name, bytes, chain_id: got }: Calldata| {
+        if let Some(Deployment { l2_chain_id: expected, .. }) = &deployment {
+            ensure!(got == *expected, "{name} is of chain {got}, and the L2 is chain {expected}");
+        }
+        let codes = if arguments.kept { codes(&bytes, arguments.each) } else { Vec::new() };
+        let named = shorten(&bytes, &codes).map(|shortened| shortened.bytes);
+        Ok(named.unwrap_or_else(|| bytes.into()))
+    };
+    let inputs = given?.into_iter().map(input).collect::<Result<_>>()?;
     let call = advanceCall { inputs, evidence: Evidence::default() };
     let calldata = Bytes::from(call.abi_encode());
     if !arguments.json {
@@ -160,13 +209,20 @@ fn advance(arguments: &Advance) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The fork with which an L2 has begun.
+fn first_fork(deployment: &Deployment) -> Option<ProtocolFork> {
+    let genesis = &deployment.genesis;
+    spec_of(&genesis.config).fork_at(genesis.timestamp)
+}
+
 fn codes(input: &[u8], each: bool) -> Vec<KeptCode> {
     if each { KeptCode::of_each_code_in(input) } else { KeptCode::of_codes_in(input) }
 }
 
 fn keep(arguments: &Keep) -> Result<ExitCode> {
-    let codes = codes(&load_input(&arguments.file)?, arguments.each);
-    ensure!(!codes.is_empty(), "{} carries no codes", arguments.file.display());
+    let input = Calldata::read(&arguments.file, arguments.fork)?;
+    let codes = codes(&input.bytes, arguments.each);
+    ensure!(!codes.is_empty(), "{} carries no codes", input.name);
     if !arguments.json {
         for code in &codes {
             say!("{}", hex::encode_prefixed(code.creation()));

@@ -1,6 +1,7 @@
 //! The `enshrine` command as a process.
 
 mod as_documented;
+mod calldata;
 mod devnet;
 mod ending;
 mod execute;
@@ -9,6 +10,7 @@ mod forge;
 mod init;
 mod installed;
 mod node_flags;
+mod printing;
 mod rollup;
 mod story;
 mod support;

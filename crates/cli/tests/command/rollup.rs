@@ -281,6 +281,11 @@ fn a_withdrawal_is_advanced_proven_and_claimed_with_calldata_of_the_commands() {
     let other = path(&other, "deployment.json");
     let said = refuse(&["calldata", "advance", &input, "--deployment", &other]);
     assert!(said.contains("block.ssz is of chain 8079, and the L2 is chain 8080"), "{said}");
+    // From the node itself, by the fork of the genesis in the deployment file.
+    let from_node = ["calldata", "advance", "--l2", &l2_url, "--block", "1", "--deployment"];
+    assert_eq!(run(&[&from_node[..], &[&file]].concat()), calldata);
+    let said = refuse(&[&from_node[..], &[&other]].concat());
+    assert!(said.contains("is of chain 8079, and the L2 is chain 8080"), "{said}");
     let garbage = path(&folder, "garbage.ssz");
     fs::write(&garbage, [7; 700]).unwrap();
     let said = refuse(&["calldata", "advance", &input, &garbage]);

@@ -1,60 +1,10 @@
 //! `enshrine execute fetch`, which asks a node.
 
-use super::{block, enshrine, text, witness_json};
-use serde_json::{Value, json};
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
-    path::Path,
-    thread,
-};
+use super::text;
+use crate::support::{Node, block, enshrine, unread, witness_json};
+use serde_json::json;
+use std::{fs, path::Path};
 use wire::{ProtocolFork, convert::Bundle};
-
-/// A JSON-RPC server that answers from a table, one connection after another.
-struct Node {
-    url: String,
-}
-
-impl Node {
-    fn start(answers: impl Fn(&str, &Value) -> Value + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("bound"));
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { break };
-                let mut reader = BufReader::new(stream.try_clone().expect("clones"));
-                loop {
-                    let mut length = 0;
-                    let mut line = String::new();
-                    while reader.read_line(&mut line).unwrap_or(0) > 2 {
-                        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                            length = value.trim().parse().expect("a length");
-                        }
-                        line.clear();
-                    }
-                    if length == 0 {
-                        break;
-                    }
-                    let mut body = vec![0; length];
-                    reader.read_exact(&mut body).expect("a body");
-                    let request: Value = serde_json::from_slice(&body).expect("JSON");
-                    let method = request["method"].as_str().expect("a method");
-                    let mut answer = answers(method, &request["params"]);
-                    answer["jsonrpc"] = json!("2.0");
-                    answer["id"] = request["id"].clone();
-                    let body = answer.to_string();
-                    let head = format!(
-                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-                        body.len()
-                    );
-                    stream.write_all((head + &body).as_bytes()).expect("answers");
-                }
-            }
-        });
-        Self { url }
-    }
-}
 
 #[test]
 fn fetch_asks_a_node_and_writes_a_bundle_or_calldata() {
@@ -96,6 +46,34 @@ fn fetch_asks_a_node_and_writes_a_bundle_or_calldata() {
     let output = enshrine(&[&fetch[..], &["--format", "ssz", "--fork", "osaka"]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(fs::read(&ssz).expect("written"), built.input().expect("encodes"));
+}
+
+#[test]
+fn fetch_writes_nothing_but_the_block_to_standard_output_and_ends_when_its_reader_goes() {
+    let built = block(ProtocolFork::Osaka);
+    let (rlp, witness) = (built.block.rlp().to_string(), witness_json(&built.witness));
+    let node = Node::start(move |method, _| match method {
+        "eth_chainId" => json!({ "result": "0x1f8f" }),
+        "debug_getRawBlock" => json!({ "result": rlp }),
+        _ => json!({ "result": witness }),
+    });
+    let fetch = ["execute", "fetch", "--rpc", &node.url, "--block", "1", "-o", "-"];
+    let input = built.input().expect("encodes");
+    for flags in [&[][..], &["--json"], &["--format", "ssz", "--fork", "osaka"]] {
+        let arguments = [&fetch[..], flags].concat();
+        let output = enshrine(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        match flags.contains(&"ssz") {
+            true => assert!(output.stdout == input, "{} bytes", output.stdout.len()),
+            false => {
+                let bundle = Bundle::from_json(&output.stdout).expect("a bundle and nothing else");
+                assert_eq!(bundle.witness, built.witness);
+            }
+        }
+        let output = unread(&arguments, b"");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(141), String::new()));
+    }
+    assert!(!Path::new("-").exists());
 }
 
 #[test]

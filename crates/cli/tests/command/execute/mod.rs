@@ -1,45 +1,18 @@
 //! `enshrine execute` as a process: its output, its exit codes, its errors.
 
+mod charged;
 mod fetch;
 
-use crate::support::{document, enshrine};
-use alloy_consensus::TxEip1559;
-use alloy_primitives::{Address, TxKind, U256, hex, keccak256};
-use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
-use executor::ChainSpec;
+use crate::support::{batch, block, document, enshrine, feed, witness_json};
+use alloy_primitives::{hex, keccak256};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    io::Write,
-    path::PathBuf,
-    process::{Command, Output, Stdio},
-};
+use std::{fs, path::PathBuf};
 use tempfile::TempDir;
-use testkit::{CHAIN_ID, ETHER, Key, rich_genesis};
-use wire::{OwnedWitness, ProtocolFork, convert::Bundle};
+use testkit::CHAIN_ID;
+use wire::{ProtocolFork, convert::Bundle};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
-}
-
-/// A block of a chain of our own.
-fn block(fork: ProtocolFork) -> BlockWithWitness {
-    let alice = Key::named("alice");
-    let genesis = rich_genesis(fork, ["alice"], ETHER);
-    let chain = Chain::new(&genesis, ChainConfig::new(ChainSpec::constant(CHAIN_ID, fork)))
-        .expect("starts");
-    let transfer = alice.sign(TxEip1559 {
-        chain_id: CHAIN_ID,
-        gas_limit: 21_000,
-        max_fee_per_gas: 10_000_000_000,
-        to: TxKind::Call(Address::repeat_byte(0xb0)),
-        value: U256::ONE,
-        ..Default::default()
-    });
-    let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
-    let (block, rejected) = chain.build(&attributes, vec![transfer]).expect("builds");
-    assert!(rejected.is_empty());
-    block
 }
 
 /// A folder with a good input, in binary and in hex, and a bad one.
@@ -189,30 +162,6 @@ fn inspect_shows_fields_counts_sizes_and_the_gas_of_each_schedule() {
     assert!(text(&refused.stderr).contains("write default, flat, ethrex"), "{refused:?}");
 }
 
-/// The calldata of three blocks, with one transfer each.
-fn batch() -> Vec<u8> {
-    let genesis = rich_genesis(ProtocolFork::Osaka, ["alice"], ETHER);
-    let spec = ChainSpec::constant(CHAIN_ID, ProtocolFork::Osaka);
-    let mut chain = Chain::new(&genesis, ChainConfig::new(spec)).expect("starts");
-    let mut block = |nonce: u64| {
-        let transfer = Key::named("alice").sign(TxEip1559 {
-            chain_id: CHAIN_ID,
-            nonce,
-            gas_limit: 21_000,
-            max_fee_per_gas: 10_000_000_000,
-            to: TxKind::Call(Address::repeat_byte(0xb0)),
-            value: U256::ONE,
-            ..Default::default()
-        });
-        let attributes = BlockAttributes { timestamp: 12 * (nonce + 1), ..Default::default() };
-        let (block, rejected) = chain.build(&attributes, vec![transfer]).expect("builds");
-        assert!(rejected.is_empty());
-        chain.append(block).expect("follows")
-    };
-    let blocks = (0..3).map(&mut block).collect();
-    chain.batch(blocks).expect("follow").input().expect("encodes")
-}
-
 #[test]
 fn a_batch_is_inspected_and_verified_as_a_block_is() {
     let files = Files::new();
@@ -356,23 +305,6 @@ fn the_exit_code_tells_an_invalid_block_a_small_witness_and_an_unreadable_file_a
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// Runs the program with something on its standard input.
-fn enshrine_fed(arguments: &[&str], fed: &[u8], read: bool) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("runs");
-    if !read {
-        drop(child.stdout.take());
-    }
-    // It says nothing before it has read everything.
-    child.stdin.take().expect("a pipe").write_all(fed).expect("takes it");
-    child.wait_with_output().expect("ends")
-}
-
 #[test]
 fn an_input_is_known_by_what_it_holds_and_not_by_its_name() {
     let files = Files::new();
@@ -400,30 +332,15 @@ fn an_input_is_known_by_what_it_holds_and_not_by_its_name() {
             let output = enshrine(&["execute", "verify", "--fork", "0x1201", &files.path(name)]);
             assert!(output.status.success(), "{name}: {}", text(&output.stdout));
         }
-        let output = enshrine_fed(&["execute", "verify", "--fork", "osaka", "-"], &form, true);
+        let output = feed(&["execute", "verify", "--fork", "osaka", "-"], &form);
         assert!(output.status.success(), "{}", text(&output.stdout));
     }
     let refused = br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no such method"}}"#;
-    let output = enshrine_fed(&["execute", "verify", "-"], refused, true);
+    let output = feed(&["execute", "verify", "-"], refused);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stdout).contains("no such method"), "{}", text(&output.stdout));
     let output = enshrine(&["execute", "verify", "--fork", "shanghai", "x"]);
     assert!(text(&output.stderr).contains("cancun, prague"), "{}", text(&output.stderr));
-}
-
-#[test]
-fn nobody_panics_when_the_reader_goes() {
-    let files = Files::new();
-    let input = fs::read(files.path("good.ssz")).expect("there");
-    for command in ["inspect", "verify"] {
-        for flags in [&["-"][..], &["--json", "-"]] {
-            let arguments = [&["execute", command], flags].concat();
-            let output = enshrine_fed(&arguments, &input, false);
-            assert_eq!(text(&output.stderr), "", "{arguments:?}");
-            assert_eq!(output.status.code(), Some(141), "{arguments:?}");
-            assert!(enshrine_fed(&arguments, &input, true).status.success());
-        }
-    }
 }
 
 #[test]
@@ -432,7 +349,16 @@ fn encode_writes_the_exact_calldata() {
     let (hex, out) = (files.path("good.hex"), files.path("out.ssz"));
     let output = enshrine(&["execute", "encode", &hex, "-o", &out]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(fs::read(out).expect("written"), fs::read(files.path("good.ssz")).expect("there"));
+    assert_eq!(fs::read(&out).expect("written"), fs::read(files.path("good.ssz")).expect("there"));
+    // A batch of blocks as well as one, and nothing that is cut off.
+    let batch = batch();
+    for (length, is_taken) in [(batch.len(), true), (100, false)] {
+        let hex = files.path("batch.hex");
+        fs::write(&hex, hex::encode_prefixed(&batch[..length])).expect("writes");
+        let output = enshrine(&["execute", "encode", &hex, "-o", &out]);
+        assert_eq!(output.status.success(), is_taken, "{}", text(&output.stderr));
+    }
+    assert_eq!(fs::read(&out).expect("written"), batch);
 }
 
 #[test]
@@ -442,7 +368,7 @@ fn encode_writes_nothing_but_the_calldata_to_standard_output() {
     let hex = hex::encode_prefixed(&input).into_bytes();
     for flags in [&[][..], &["--json"]] {
         let arguments = [&["execute", "encode", "-", "-o", "-"], flags].concat();
-        let output = enshrine_fed(&arguments, &hex, true);
+        let output = feed(&arguments, &hex);
         assert!(output.status.success() && output.stdout == input, "{}", text(&output.stderr));
     }
     assert!(!std::path::Path::new("-").exists());
@@ -464,16 +390,6 @@ fn bench_as_json_holds_the_figures_and_their_geometric_means() {
     assert!(peak.as_u64() > input.as_u64());
     assert!(document["geomean"]["singleOverFloor"].as_f64().expect("a number") > 0.0);
     assert!(document["geomean"]["parallelOverFloor"].as_f64().expect("a number") > 0.0);
-}
-
-/// A witness as a node answers it.
-fn witness_json(witness: &OwnedWitness) -> Value {
-    let hex =
-        |list: &[alloy_primitives::Bytes]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-    json!({
-        "state": hex(&witness.state), "codes": hex(&witness.codes),
-        "headers": hex(&witness.headers), "keys": [],
-    })
 }
 
 #[test]
@@ -506,22 +422,4 @@ fn real_blocks_verify_from_bundles_and_from_raw_block_and_witness() -> eyre::Res
     let output = enshrine(&[&pair[..], &["atlantis"]].concat());
     assert!(text(&output.stdout).contains("expected mainnet, sepolia, hoodi or a chain id"));
     Ok(())
-}
-
-#[test]
-fn a_real_block_is_charged_little_more_than_its_gas_so_that_one_transaction_can_pay_for_it() {
-    let blocks = testkit::vectors::part("blocks", "what a real block costs").expect("readable");
-    let Some(blocks) = blocks else { return };
-    let file = blocks.join("mainnet_24628608.json.zst").display().to_string();
-    let output = enshrine(&["execute", "inspect", "--json", &file]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let documents = document(&output.stdout);
-    let input = &documents[0]["input"];
-    let number = |value: &Value| value.as_u64().expect("a number");
-    let used = number(&input["payload"]["gasUsed"]);
-    assert!(used > 12_800_000, "{used}");
-    let charge = number(&input["gas"]["default"]["charge"]);
-    assert!(charge > used && charge <= 17_500_000, "{charge}");
-    // One price for any byte makes it four times as dear.
-    assert!(number(&input["gas"]["flat"]["charge"]) > 65_000_000);
 }

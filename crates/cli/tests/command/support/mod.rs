@@ -1,10 +1,17 @@
 //! The command, run to its end, and what it prints.
 
+mod blocks;
+mod node;
+
+pub(crate) use blocks::{batch, block, transfer, witness_json};
+pub(crate) use node::Node;
+
 use serde_json::Value;
 use std::{
+    io::{self, Write as _},
     net::TcpListener,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::LazyLock,
 };
 use toolchain::{Toolchain, progress_to_stderr};
@@ -14,6 +21,31 @@ pub(crate) static TOOLS: LazyLock<Toolchain> =
 
 pub(crate) fn enshrine(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_enshrine")).args(arguments).output().expect("runs")
+}
+
+/// Runs the command with something on its standard input.
+pub(crate) fn feed(arguments: &[&str], fed: &[u8]) -> Output {
+    run_between(fed, arguments, Stdio::piped())
+}
+
+/// The same, where nobody reads what it prints.
+pub(crate) fn unread(arguments: &[&str], fed: &[u8]) -> Output {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    drop(reader);
+    run_between(fed, arguments, writer.into())
+}
+
+fn run_between(fed: &[u8], arguments: &[&str], out: Stdio) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_enshrine"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(out)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    // It says nothing before it has read everything.
+    child.stdin.take().expect("a pipe").write_all(fed).expect("takes it");
+    child.wait_with_output().expect("ends")
 }
 
 /// What a command says that succeeds.

@@ -1,0 +1,41 @@
+//! What becomes of a command when nobody reads what it prints.
+
+use crate::support::{block, feed, path, place, run, transfer, unread};
+use alloy_eips::eip2718::Encodable2718 as _;
+use std::{fs, path::Path};
+use wire::ProtocolFork;
+
+#[test]
+fn nobody_panics_when_the_reader_goes() {
+    let (parent, folder) = place();
+    run(&["init", &folder, "--timestamp", "1700000000"]);
+    let genesis = fs::read(path(Path::new(&folder), "genesis.json")).expect("there");
+    let input = block(ProtocolFork::Osaka).input().expect("encodes");
+    let raw = transfer(0).encoded_2718();
+    let (file, again) = (path(parent.path(), "out.ssz"), path(parent.path(), "again"));
+    for (arguments, fed) in [
+        (&["execute", "inspect", "-"][..], &input),
+        (&["execute", "inspect", "--json", "-"], &input),
+        (&["execute", "verify", "-"], &input),
+        (&["execute", "verify", "--json", "-"], &input),
+        (&["execute", "encode", "-", "-o", "-"], &input),
+        (&["execute", "encode", "-", "-o", &file], &input),
+        (&["calldata", "advance", "-"], &input),
+        (&["calldata", "advance", "--json", "-"], &input),
+        (&["calldata", "keep", "-"], &input),
+        (&["calldata", "force", "-"], &raw),
+        (&["calldata", "force", "--json", "-"], &raw),
+        (&["genesis", "-"], &genesis),
+        (&["genesis", "--json", "-"], &genesis),
+        (&["completions", "bash"], &Vec::new()),
+        (&["completions", "--markdown"], &Vec::new()),
+        (&["init", &again, "--timestamp", "1700000000"], &Vec::new()),
+    ] {
+        let output = unread(arguments, fed);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+        if arguments[0] != "init" {
+            assert!(feed(arguments, fed).status.success(), "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Blocks of a chain of our own, and what a node answers about them.
+
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
+use executor::ChainSpec;
+use serde_json::{Value, json};
+use testkit::{CHAIN_ID, ETHER, Key, Transaction, rich_genesis};
+use wire::{OwnedWitness, ProtocolFork};
+
+/// Its beginning, where Alice has ether.
+fn chain(fork: ProtocolFork) -> Chain {
+    let genesis = rich_genesis(fork, ["alice"], ETHER);
+    let spec = ChainSpec::constant(CHAIN_ID, fork);
+    Chain::new(&genesis, ChainConfig::new(spec)).expect("starts")
+}
+
+/// A transfer of Alice's.
+pub(crate) fn transfer(nonce: u64) -> Transaction {
+    Key::named("alice").sign(TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        to: TxKind::Call(Address::repeat_byte(0xb0)),
+        value: U256::ONE,
+        ..Default::default()
+    })
+}
+
+/// Its first block, with a transfer.
+pub(crate) fn block(fork: ProtocolFork) -> BlockWithWitness {
+    let attributes = BlockAttributes { timestamp: 12, slot_number: 1, ..Default::default() };
+    let (block, rejected) = chain(fork).build(&attributes, vec![transfer(0)]).expect("builds");
+    assert!(rejected.is_empty());
+    block
+}
+
+/// The calldata of its first three blocks, with one transfer each.
+pub(crate) fn batch() -> Vec<u8> {
+    let mut chain = chain(ProtocolFork::Osaka);
+    let mut block = |nonce: u64| {
+        let attributes = BlockAttributes { timestamp: 12 * (nonce + 1), ..Default::default() };
+        let (block, rejected) = chain.build(&attributes, vec![transfer(nonce)]).expect("builds");
+        assert!(rejected.is_empty());
+        chain.append(block).expect("follows")
+    };
+    let blocks = (0..3).map(&mut block).collect();
+    chain.batch(blocks).expect("follow").input().expect("encodes")
+}
+
+/// A witness as a node answers it.
+pub(crate) fn witness_json(witness: &OwnedWitness) -> Value {
+    let hex = |list: &[Bytes]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({
+        "state": hex(&witness.state), "codes": hex(&witness.codes),
+        "headers": hex(&witness.headers), "keys": [],
+    })
+}
