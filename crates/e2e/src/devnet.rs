@@ -1,6 +1,7 @@
 //! The L1 as a process of its own: `enshrine devnet`, built and started here, gone when the story
 //! ends.
 
+use crate::output::complain;
 use alloy_genesis::Genesis;
 use eyre::{Result, WrapErr, ensure, eyre};
 use std::{
@@ -33,7 +34,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     let folder = here.parent().ok_or_else(|| eyre!("a program lies in a folder"))?;
     let root = toolchain::find_root()?;
     let release = folder.file_name().is_some_and(|name| name == "release");
-    eprintln!("building the enshrine binary");
+    complain(format_args!("building the enshrine binary"));
     // The whole workspace is chosen, as it is when this program is built by name: every crate then
     // has the same features, and nothing is built twice.
     let built = toolchain::cargo()

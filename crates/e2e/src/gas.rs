@@ -1,11 +1,14 @@
-//! What a transaction on L1 has cost, measured by tracing it.
+//! What a transaction on L1 has cost, measured by tracing it, and what the schedule of EXECUTE asks for.
 
 use alloy_primitives::{Address, B256, Bytes, U64};
 use client::Client;
-use execute::EXECUTE_ADDRESS;
+use execute::{EXECUTE_ADDRESS, FURTHER_BLOCK_GAS, GasSchedule, Items, Pricing, WorkCount};
 use eyre::{OptionExt as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use stateless::{Blocks, ChainSpec, Options, UncheckedBlocks};
+use std::sync::Arc;
+use wire::{NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessInput};
 
 /// The parts of what a transaction has cost, in gas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -88,4 +91,125 @@ pub(crate) fn measure(
     let floor = 21_000 + 10 * tokens;
     ensure!(measured.sum().max(floor) == receipt, "{hash}: {measured:?} does not sum up");
     Ok(measured)
+}
+
+/// What EXECUTE asks for a valid input by its default schedule, in gas: the parts that `docs/gas.md` names, each
+/// found here, without EXECUTE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scheduled {
+    /// The input itself: the call, bytes and items.
+    pub(crate) input: u64,
+    /// What the blocks have used, and what each but the first takes beyond that.
+    pub(crate) blocks: u64,
+    /// Dear work that the gas of the blocks does not cover.
+    pub(crate) dear_work: u64,
+}
+
+impl Scheduled {
+    /// The parts of an input of a block or of a batch, whose blocks are verified for that.
+    pub(crate) fn of(calldata: &[u8]) -> Result<Self> {
+        if SchemaId::of(calldata)?.batch_fork().is_some() {
+            let batch = StatelessBatch::decode(calldata)?;
+            let witness = &batch.witness;
+            let items = witness.state.len() + witness.codes.len() + witness.headers.len();
+            // As if its nodes had been carried whole.
+            let state = &witness.state;
+            let expansion = state.expanded_len().saturating_sub(state.stream_len());
+            let input = price(calldata.len() + expansion, batch.fork, &batch.requests, items);
+            return Self::verified(input, &batch, batch.chain_id, batch.fork);
+        }
+        let input = StatelessInput::decode(calldata)?;
+        let witness = &input.witness;
+        let items = witness.state.len() + witness.codes.len() + witness.headers.len();
+        let requests = core::slice::from_ref(&input.request);
+        let price = price(calldata.len(), input.fork, requests, items);
+        Self::verified(price, &input, input.chain_id, input.fork)
+    }
+
+    fn verified<'i, 'a: 'i>(
+        input: u64,
+        blocks: impl Into<Blocks<'i, 'a>>,
+        chain_id: u64,
+        fork: ProtocolFork,
+    ) -> Result<Self> {
+        let pricing: Arc<dyn Pricing> = GasSchedule::DEFAULT.into();
+        let work = WorkCount::new(&pricing, &());
+        let options = Options { evm: work.overrides(), ..Options::default() };
+        let spec = ChainSpec::for_input(chain_id, fork);
+        let verdicts = UncheckedBlocks::decode(blocks)?.verify(&spec, options, |_| {})?;
+        let used: u64 = verdicts.iter().map(|verdict| verdict.header.gas_used).sum();
+        Ok(Self {
+            input,
+            blocks: used + FURTHER_BLOCK_GAS * (verdicts.len() as u64 - 1),
+            // A quarter of what the blocks use.
+            dear_work: work.spent().saturating_sub(used / 4),
+        })
+    }
+
+    pub(crate) const fn sum(&self) -> u64 {
+        self.input + self.blocks + self.dear_work
+    }
+
+    pub(crate) fn shown(&self) -> String {
+        let Self { input, blocks, dear_work } = self;
+        let sum = self.sum();
+        format!("{sum}: {input} for the input, {blocks} for its gas, {dear_work} for dear work")
+    }
+}
+
+/// `base + request · request_byte + rest · witness_byte + items · item`, of so many bytes in all; transactions are
+/// items too.
+fn price(
+    bytes: usize,
+    fork: ProtocolFork,
+    requests: &[NewPayloadRequest<'_>],
+    items: usize,
+) -> u64 {
+    let Items { base, request_byte, witness_byte, item } = Items::DEFAULT;
+    let request: usize = requests.iter().map(|request| request.encoded_len(fork)).sum();
+    let transactions: usize = requests.iter().map(|it| it.payload.transactions.len()).sum();
+    base + request as u64 * request_byte
+        + (bytes - request) as u64 * witness_byte
+        + (items + transactions) as u64 * item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_genesis::GenesisAccount;
+    use alloy_primitives::{U256, hex};
+    use execute::Execute;
+    use testkit::{CHAIN_ID, ETHER, Key, L2, rich_genesis};
+
+    /// Hashes 100,000 bytes of its memory again and again, until the gas is used up.
+    const HASHER: &[u8] = &hex!("5b 620186a0 5f 20 50 5f 56");
+
+    #[test]
+    fn execute_charges_the_sum_of_the_parts_for_a_block_and_a_batch_with_and_without_dear_work() {
+        let fork = ProtocolFork::Osaka;
+        let (plain, hasher) = (Address::repeat_byte(0xb0), Address::repeat_byte(0x4a));
+        let mut genesis = rich_genesis(fork, ["alice"], ETHER);
+        let code = Some(Bytes::from_static(HASHER));
+        genesis.alloc.insert(hasher, GenesisAccount { code, ..Default::default() });
+        for (to, is_dear) in [(plain, false), (hasher, true)] {
+            let mut l2 = L2::new(CHAIN_ID, fork, &genesis).unwrap();
+            let mut inputs = Vec::new();
+            let mut blocks = Vec::new();
+            for number in 1..=2 {
+                let alice = Key::named("alice");
+                let call = l2.sign(&alice, to.into(), U256::ZERO, Bytes::new(), 300_000).unwrap();
+                let time = genesis.timestamp + 12 * number;
+                let (block, rejected) = l2.seal(time, B256::ZERO, vec![call]).unwrap();
+                assert!(rejected.is_empty(), "{rejected:?}");
+                inputs.push(block.input().unwrap());
+                blocks.push(l2.append(block).unwrap());
+            }
+            inputs.push(l2.chain().batch(blocks).unwrap().input().unwrap());
+            for input in inputs {
+                let parts = Scheduled::of(&input).unwrap();
+                assert_eq!(parts.sum(), Execute::default().run(&input, u64::MAX).unwrap().gas);
+                assert_eq!(parts.dear_work > 0, is_dear, "{parts:?}");
+            }
+        }
+    }
 }

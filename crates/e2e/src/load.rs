@@ -7,6 +7,7 @@ mod lifted;
 
 use crate::{
     budget::Budget,
+    output::say,
     processes::{Deploying, Rollup, balance, number as head, status, transfer, until, until_safe},
     report::Report,
 };
@@ -90,13 +91,13 @@ pub(crate) struct Load {
 /// A line of the table.
 fn row(what: &str, value: impl std::fmt::Display) {
     let value = value.to_string();
-    println!("  {what:<58}{value:>18}");
+    say!("  {what:<58}{value:>18}");
 }
 
 impl Load {
     pub(crate) fn print(&self) {
         let of = |it: Spread| format!("{:.1} / {:.1}", it.p50, it.p99);
-        println!("\nAn L2 of processes on this machine, {} transfers", self.transfers);
+        say!("\nAn L2 of processes on this machine, {} transfers", self.transfers);
         self.accepted_per_second.print();
         row("accepted until pending, ms, p50 / p99", of(self.pending_ms));
         row("head of the sequencer until the follower's, ms, p50 / p99", of(self.follower_lag_ms));
@@ -105,7 +106,7 @@ impl Load {
         row("settled on L1, Mgas per second", format!("{:.1}", self.settled_mgas_per_second));
         row("L1 gas per transfer", self.l1_gas_per_transfer.to_string());
         row("rebuilt from L1, Mgas per second", format!("{:.0}", self.rebuilt_mgas_per_second));
-        println!("  what bounds a full block is {}", self.bound.shown());
+        say!("  what bounds a full block is {}", self.bound.shown());
         if let Some(lifted) = &self.lifted {
             lifted.print();
         }

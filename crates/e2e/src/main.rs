@@ -1,11 +1,13 @@
 //! The whole of a native rollup in one run: an L1 with EXECUTE, an L2 that is a plain Ethereum
-//! chain, a deposit, a block advanced, balances proven from the root that L1 holds, a forged block
-//! refused; then the same L2 as users have it, a devnet, a sequencer and followers as processes, with a
-//! withdrawal claimed, a sequencer killed, a reorganisation of L1; and real mainnet blocks through the
-//! same precompile.
+//! chain, a deposit, a block advanced, balances proven from the root that L1 holds, forged blocks
+//! refused, and one that leaves out a forced transaction; then the same L2 as users have it, a devnet, a
+//! sequencer and followers as processes, with a withdrawal claimed, a sequencer killed, a reorganisation
+//! of L1; and real mainnet blocks through the same precompile.
 //!
 //! Everything is real: contracts are compiled and deployed, transactions are signed, blocks are
 //! executed, witnesses are recorded. The exit code tells whether all went as it must.
+
+#![warn(clippy::print_stdout)]
 
 mod bridge;
 mod budget;
@@ -14,6 +16,7 @@ mod gas;
 mod load;
 mod mainnet;
 mod nodes;
+mod output;
 mod page;
 mod processes;
 mod progress;
@@ -25,6 +28,7 @@ mod story;
 use clap::Parser;
 use eyre::{Result, WrapErr as _};
 use nodes::Nodes;
+use output::{complain, say, until_unheard};
 use report::Report;
 use std::{
     fs,
@@ -83,13 +87,18 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments) {
+    until_unheard(|| tell(&arguments))
+}
+
+/// Runs, and prints what there is to say.
+fn tell(arguments: &Arguments) -> ExitCode {
+    match run(arguments) {
         Ok((report, nodes)) => {
             if arguments.json {
-                println!("{}", report.to_json());
+                say!("{}", report.to_json());
             } else {
                 report.print_tables();
-                println!("\nAll as it must be.");
+                say!("\nAll as it must be.");
             }
             if arguments.keep
                 && let Some(nodes) = nodes
@@ -99,7 +108,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("\nFAILED: {error:#}");
+            complain(format_args!("\nFAILED: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -139,13 +148,13 @@ fn write_page(path: &Path, report: &Report) -> Result<()> {
 fn keep(nodes: &Nodes) -> ExitCode {
     match rpc::termination() {
         Ok(end) => {
-            println!("\n{}", nodes.what_to_try());
+            say!("\n{}", nodes.what_to_try());
             // Whoever listens to signals never gives up before one has come.
             let _ = end.blocking_recv();
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("\nFAILED: cannot listen to signals: {error}");
+            complain(format_args!("\nFAILED: cannot listen to signals: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     devnet::build,
+    gas::Scheduled,
     report::{RealBlock, Report},
 };
 use alloy_genesis::Genesis;
@@ -9,7 +10,7 @@ use alloy_primitives::{Address, B256, Bytes, U64};
 use alloy_rpc_types_eth::TransactionReceipt;
 use chain::to_stateless_input;
 use chain::{Call, Chain, ChainConfig, empty_genesis};
-use execute::{DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, Rules};
+use execute::{EXECUTE_ADDRESS, Execute, ExecuteError, Rules};
 use executor::ChainSpec;
 use eyre::{Result, ensure, eyre};
 use serde_json::{Value, json};
@@ -97,16 +98,18 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
             "{name}: under L2 rules: {refusal:?}"
         );
         let input = StatelessInput::decode(&calldata)?;
-        let declared = DeclaredGas::of_input(calldata.len(), &input);
-        // The schedule for what is declared and used, and what dear work comes to.
         let execute_gas = Execute::l1().run(&calldata, u64::MAX)?.gas;
-        let least = GasSchedule::DEFAULT.charge(&declared, raw.header.gas_used);
-        ensure!(execute_gas >= least, "{name}: {execute_gas} gas, and the schedule says {least}");
+        let scheduled = Scheduled::of(&calldata)?;
+        ensure!(
+            execute_gas == scheduled.sum(),
+            "{name}: EXECUTE charges {execute_gas}, and the schedule says {}",
+            scheduled.shown()
+        );
         let charged = through(&devnet, &name, &Bytes::copy_from_slice(&calldata))?;
         ensure!(charged == execute_gas, "{name}: the devnet charges {charged}, not {execute_gas}");
         report.step(format!(
-            "{name} is valid ({} gas), here and in a transaction of a devnet",
-            raw.header.gas_used
+            "{name} is valid, here and in a transaction of a devnet, and charged {}",
+            scheduled.shown()
         ));
         report.real_blocks.push(RealBlock {
             name,

@@ -36,21 +36,30 @@ pub(crate) struct Nodes {
 impl Nodes {
     /// Where they answer, and what can be asked of them.
     pub(crate) fn what_to_try(&self) -> String {
-        let (l1, l2) = (self.rollup.l1.client().url(), self.sequencer.client().url());
-        let alice = Key::named("alice");
+        let urls = [&self.rollup.l1, &self.sequencer, &self.follower].map(|it| it.client().url());
+        let [l1, l2, follower] = urls;
+        let commands = to_try(l2, follower, &Key::named("alice"));
         format!(
-            "Left running until it is interrupted:\n  L1         {l1}\n  sequencer  {l2}\n  follower   {}\n  \
-             files      {}\n\nTo try:\n  npx cast send 0x0000000000000000000000000000000000000b0b \
-             --value 1gwei --rpc-url {l2} --private-key {}\n  npx cast rpc rollup_syncStatus --rpc-url \
-             {l2}\n  npx cast balance {} --rpc-url {}\n  curl {}metrics",
-            self.follower.client().url(),
+            "Left running until it is interrupted:\n  L1         {l1}\n  sequencer  {l2}\n  follower   \
+             {follower}\n  files      {}\n\nTo try:\n  {}",
             self.rollup.place().display(),
-            alice.secret(),
-            alice.address(),
-            self.follower.client().url(),
-            l2,
+            commands.join("\n  ")
         )
     }
+}
+
+/// Commands for whoever has a sequencer and a follower at these URLs, and this key.
+fn to_try(l2: &str, follower: &str, key: &Key) -> [String; 4] {
+    let (secret, address) = (key.secret(), key.address());
+    [
+        format!(
+            "npx cast send 0x0000000000000000000000000000000000000b0b --value 1gwei --rpc-url {l2} \
+             --private-key {secret}"
+        ),
+        format!("npx cast rpc rollup_syncStatus --rpc-url {l2}"),
+        format!("npx cast balance {address} --rpc-url {follower}"),
+        format!("curl {l2}metrics"),
+    ]
 }
 
 pub(crate) fn tell(report: &mut Report) -> Result<Nodes> {
@@ -184,4 +193,59 @@ fn withdraw(
     until("L1", || Ok(status(l2)?.safe_head.number >= number))?;
     claim(rollup, l2, alice, 1)?;
     bridge::check(token, rollup, l2, report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use client::Options;
+    use std::process::Command;
+    use toolchain::{Toolchain, progress_to_stderr};
+
+    /// Whether a command can be typed as it stands: a program that this project needs anyway, with a command,
+    /// flags and a method that there are.
+    fn is_well_formed(tools: &Toolchain, command: &str) -> bool {
+        let words: Vec<_> = command.split(' ').collect();
+        match &words[..] {
+            ["curl", url] => {
+                let page = url.strip_prefix("http://127.0.0.1:").and_then(|it| it.split_once('/'));
+                page.is_some_and(|(port, page)| port.parse::<u16>().is_ok() && page == "metrics")
+            }
+            ["npx", "cast", name, rest @ ..] => {
+                let help = Command::new(tools.cast()).args([*name, "--help"]).output().unwrap();
+                let text = String::from_utf8(help.stdout).unwrap();
+                let is_there = |flag: &&str| {
+                    let mut known = text.split(|it: char| it != '-' && !it.is_alphanumeric());
+                    !flag.starts_with("--") || known.any(|known| known == *flag)
+                };
+                let methods = include_str!("../../../docs/methods.md");
+                let method = rest.first().filter(|_| *name == "rpc");
+                help.status.success()
+                    && rest.iter().all(is_there)
+                    && method.is_none_or(|method| methods.contains(&format!("`{method}`")))
+            }
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn what_there_is_to_try_can_be_typed_as_it_stands() {
+        let tools = Toolchain::ensure(&progress_to_stderr).unwrap();
+        let node = |port: u16| {
+            Client::new(&format!("http://127.0.0.1:{port}"), Options::default()).unwrap()
+        };
+        let (l2, follower) = (node(9_545), node(9_546));
+        for command in to_try(l2.url(), follower.url(), &Key::named("alice")) {
+            assert!(is_well_formed(&tools, &command), "{command}");
+        }
+        for command in [
+            "npx cast sned 0x0b --rpc-url http://127.0.0.1:9545/",
+            "npx cast balance 0x0b --rpc-ulr http://127.0.0.1:9545/",
+            "npx cast rpc rollup_syncstatus --rpc-url http://127.0.0.1:9545/",
+            "curl http://127.0.0.1:9545metrics",
+            "wget http://127.0.0.1:9545/metrics",
+        ] {
+            assert!(!is_well_formed(&tools, command), "{command}");
+        }
+    }
 }

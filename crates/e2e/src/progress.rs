@@ -54,8 +54,8 @@ impl Progress {
         }
     }
 
-    /// Has something printed elsewhere, which may be the same terminal.
-    pub(crate) fn beside(&self, print: impl FnOnce()) {
+    /// Has something printed elsewhere, which may be the same terminal. It must not panic.
+    pub(crate) fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
         match self {
             Self::Terminal(bar) => bar.suspend(print),
             Self::File(_) => print(),

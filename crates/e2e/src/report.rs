@@ -1,6 +1,10 @@
 //! What the run says of itself.
 
-use crate::{load::Load, progress::Progress};
+use crate::{
+    load::Load,
+    output::{must, say, try_line},
+    progress::Progress,
+};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use std::time::Instant;
@@ -132,12 +136,12 @@ impl Figures {
     }
 
     fn print(&self) {
-        println!("\nThe L2 of processes on this machine");
+        say!("\nThe L2 of processes on this machine");
         for (what, seconds) in self.latencies() {
-            println!("  {what:<40}{seconds:>10.2} s");
+            say!("  {what:<40}{seconds:>10.2} s");
         }
         for (what, rate) in self.rates() {
-            println!("  {:<40}{rate:>10.0} per second", format!("transfers {what}"));
+            say!("  {:<40}{rate:>10.0} per second", format!("transfers {what}"));
         }
     }
 }
@@ -182,7 +186,7 @@ impl Report {
     /// Announces a part of the run.
     pub(crate) fn part(&self, title: &str) {
         if !self.quiet {
-            self.progress.beside(|| println!("\n{title}"));
+            must(self.progress.beside(|| try_line(format_args!("\n{title}"))));
         }
         self.progress.begin(title);
     }
@@ -196,7 +200,8 @@ impl Report {
     pub(crate) fn step(&mut self, text: String) {
         if !self.quiet {
             let seconds = self.start.elapsed().as_secs_f64();
-            self.progress.beside(|| println!("  {seconds:6.2}s  {text}"));
+            let print = || try_line(format_args!("  {seconds:6.2}s  {text}"));
+            must(self.progress.beside(print));
         }
         self.steps.push(text);
     }
@@ -217,10 +222,10 @@ impl Report {
             return;
         }
         if !self.versions.is_empty() {
-            println!();
+            say!("");
         }
         for (name, version) in &self.versions {
-            println!("{name}: {version}");
+            say!("{name}: {version}");
         }
         if let Some(figures) = &self.figures {
             figures.print();
@@ -228,7 +233,7 @@ impl Report {
         if self.advanced.is_empty() {
             return;
         }
-        println!("\nBlocks advanced on L1 (sizes in bytes)");
+        say!("\nBlocks advanced on L1 (sizes in bytes)");
         let heads = [
             "block", "L2 gas", "witness", "input", "L1 gas", "EXECUTE", "calldata", "overhead",
             "ms",
@@ -237,7 +242,7 @@ impl Report {
         if self.real_blocks.is_empty() {
             return;
         }
-        println!(
+        say!(
             "\nReal blocks through the same EXECUTE (L1 profile, gas limits lifted; sizes in bytes)"
         );
         let heads = ["block", "gas", "txs", "witness", "input", "EXECUTE", "ms", "under L2 rules"];
@@ -252,5 +257,5 @@ fn print_table<const N: usize>(heads: &[&str; N], rows: impl Iterator<Item = [St
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{}", table.trim_fmt());
+    say!("{}", table.trim_fmt());
 }

@@ -1,12 +1,14 @@
 //! From a deposit on L1 to a balance on L2 that L1 can be shown.
 
+mod forgeries;
+
 use crate::{
     devnet,
-    gas::measure,
+    gas::{Scheduled, measure},
     report::{Advanced, Report},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
-use alloy_sol_types::{SolCall, SolError};
+use alloy_sol_types::SolCall;
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use chain::BlockWithWitness;
 use contracts::{
@@ -18,9 +20,8 @@ use contracts::{
     kept::{KeptCode, codes_in, shorten},
     l2_genesis,
 };
-use execute::{DeclaredGas, Execute, GasSchedule};
+use execute::Execute;
 use eyre::{OptionExt, Result, ensure, eyre};
-use serde_json::Value;
 use std::time::Instant;
 use testkit::{Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, rich};
 use wire::{ProtocolFork, StatelessBatch, StatelessInput};
@@ -35,12 +36,11 @@ const ANSWERER: &[u8] = &hex!("67 602a5f5260205ff3 5f52 6008 6018 f3");
 /// The code that it leaves: return 42.
 const ANSWERER_CODE: &[u8] = &hex!("602a5f5260205ff3");
 
+/// Seconds after which a block owes a forced transaction: longer than it may lie behind L1.
+const FORCED_DELAY: u64 = 2 * 3_600;
+
 /// Most L1 gas for a block with one transfer, as calldata, on an L2 as small as this one.
 const ONE_TRANSFER: u64 = 165_000;
-
-alloy_sol_types::sol! {
-    error ExecuteFailed();
-}
 
 /// What is known of an input before it is sent.
 struct Sizes {
@@ -139,7 +139,9 @@ pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
     ));
     ensure!(advanced.l1_gas <= ONE_TRANSFER, "one transfer takes more than {ONE_TRANSFER} L1 gas");
     report.advanced.push(advanced);
-    Ok(())
+
+    report.part("A forced transaction, and a sequencer that leaves it out");
+    world.force(&alice, bob.address(), anchor, report)
 }
 
 impl World {
@@ -166,7 +168,10 @@ impl World {
             genesis.alloc.insert(Key::named(name).address(), rich(ether * ETHER));
         }
         let l2 = L2::new(L2_CHAIN, fork, &genesis)?;
-        let config = RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
+        let mut config =
+            RollupConfig { fee_percent: 0, ..RollupConfig::new(L2_CHAIN, fork.schema()) };
+        config.forced.fee_percent = 0;
+        config.forced.delay = FORCED_DELAY;
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
         report.step(format!(
             "NativeRollup at {}, its message queue at {}",
@@ -206,7 +211,15 @@ impl World {
     }
 
     fn seal(&self, anchor: B256, transactions: Vec<Transaction>) -> Result<BlockWithWitness> {
-        let time = self.l2.chain().head().header.timestamp + 1;
+        self.seal_at(self.l2.chain().head().header.timestamp + 1, anchor, transactions)
+    }
+
+    fn seal_at(
+        &self,
+        time: u64,
+        anchor: B256,
+        transactions: Vec<Transaction>,
+    ) -> Result<BlockWithWitness> {
         let (block, rejected) = self.l2.seal(time, anchor, transactions)?;
         ensure!(rejected.is_empty(), "left out: {rejected:?}");
         let failed = block.block.executed.receipts.iter().position(|receipt| !receipt.success);
@@ -222,14 +235,24 @@ impl World {
         updates: Vec<AnchorUpdate>,
         report: &mut Report,
     ) -> Result<Advanced> {
+        let evidence = Evidence { updates, ..Default::default() };
+        self.advance_with(name, block, evidence, report)
+    }
+
+    /// The same with any evidence.
+    fn advance_with(
+        &mut self,
+        name: &str,
+        block: &BlockWithWitness,
+        evidence: Evidence,
+        report: &mut Report,
+    ) -> Result<Advanced> {
         let input = block.input()?;
-        let decoded = StatelessInput::decode(&input)?;
-        let witness_bytes = decoded.witness.encoded_len();
-        let declared = DeclaredGas::of_input(input.len(), &decoded);
+        let witness_bytes = StatelessInput::decode(&input)?.witness.encoded_len();
         let gas = block.block.header.gas_used;
-        let execute_gas = GasSchedule::DEFAULT.charge(&declared, gas);
+        let execute_gas = Scheduled::of(&input)?.sum();
         let sizes = Sizes { gas, witness_bytes, execute_gas };
-        self.advance_by(name, input.into(), &sizes, updates, report)
+        self.advance_by(name, input.into(), &sizes, evidence, report)
     }
 
     /// The same with the state in compact form, and the codes kept on L1.
@@ -243,7 +266,7 @@ impl World {
         let block = self.l2.append(block)?;
         let input = self.l2.chain().batch(vec![block])?.input()?;
         let witness = StatelessBatch::decode(&input)?.witness;
-        let execute_gas = Execute::default().run(&input, u64::MAX)?.gas;
+        let execute_gas = Scheduled::of(&input)?.sum();
         let sizes = Sizes { gas, witness_bytes: witness.encoded_len(), execute_gas };
         let codes = KeptCode::new(codes_in(&input).to_vec().into());
         let codes = codes.ok_or_eyre("more codes than an account keeps")?;
@@ -251,7 +274,7 @@ impl World {
         let length = codes.bytes().len();
         report.step(format!("L1 keeps the codes of such a block, {length} bytes, for {cost} gas"));
         let short = shorten(&input, &[codes]).ok_or_eyre("the codes are not in the input")?;
-        self.advance_by(name, short.bytes, &sizes, vec![], report)
+        self.advance_by(name, short.bytes, &sizes, Evidence::default(), report)
     }
 
     /// Advances L1 by an input.
@@ -260,12 +283,11 @@ impl World {
         name: &str,
         input: Bytes,
         sizes: &Sizes,
-        updates: Vec<AnchorUpdate>,
+        evidence: Evidence,
         report: &mut Report,
     ) -> Result<Advanced> {
         let Sizes { gas, witness_bytes, execute_gas } = *sizes;
         let input_bytes = input.len();
-        let evidence = Evidence { updates, ..Default::default() };
         let call = INativeRollup::advanceCall { inputs: vec![input], evidence };
         let calldata = Bytes::from(call.abi_encode());
         let start = Instant::now();
@@ -326,94 +348,4 @@ impl World {
         report.step("the devnet answers the same over JSON-RPC".to_owned());
         Ok(())
     }
-
-    /// Blocks that are not what they claim: each transaction fails and the head stays.
-    fn refuse_forgeries(&mut self, alice: &Key, anchor: B256, report: &mut Report) -> Result<()> {
-        let mallory = Key::named("mallory").address();
-        let theft = self.l2.sign(alice, mallory.into(), U256::ONE, Bytes::new(), 21_000)?;
-        let honest = self.seal(anchor, vec![theft])?.input()?;
-        self.l2.forget_pending();
-        let mut changed: Vec<Bytes> = StatelessInput::decode(&honest)?
-            .request
-            .payload
-            .transactions
-            .iter()
-            .map(Bytes::copy_from_slice)
-            .collect();
-        let mut transfer = changed[0].to_vec();
-        let last = transfer.len() - 1;
-        transfer[last] ^= 1;
-        changed[0] = transfer.into();
-        for (what, check, input) in [
-            (
-                "a state root that execution does not give",
-                "state root",
-                forged(&honest, |input| {
-                    input.request.payload.state_root = B256::repeat_byte(0xee);
-                })?,
-            ),
-            (
-                "a receipts root that execution does not give",
-                "receipts root",
-                forged(&honest, |input| {
-                    input.request.payload.receipts_root = B256::repeat_byte(0xee);
-                })?,
-            ),
-            (
-                "less gas than is used",
-                "gas used",
-                forged(&honest, |input| input.request.payload.gas_used -= 1)?,
-            ),
-            (
-                "a base fee that does not follow from the parent",
-                "base fee",
-                forged(&honest, |input| input.request.payload.base_fee_per_gas += U256::ONE)?,
-            ),
-            (
-                "a transaction changed after it was signed, so that it is somebody else's",
-                "transaction 0",
-                forged(&honest, |input| input.request.payload.transactions = (&changed).into())?,
-            ),
-        ] {
-            let before = self.rollup.head(&self.l1)?;
-            let refused = Execute::default().run(&input, u64::MAX);
-            let reason = refused.err().ok_or_else(|| eyre!("{what}: accepted"))?.to_string();
-            ensure!(reason.contains(check), "{what}: refused by another check: {reason}");
-            let call = INativeRollup::advanceCall {
-                inputs: vec![input.into()],
-                evidence: Evidence::default(),
-            };
-            let data = Bytes::from(call.abi_encode());
-            let to = self.rollup.address;
-            let tried = self.l1.try_call(self.operator.address(), to, U256::ZERO, data.clone())?;
-            ensure!(!tried.success, "{what}: accepted");
-            ensure!(
-                tried.output[..] == ExecuteFailed::SELECTOR,
-                "{what}: refused for another reason: {}",
-                tried.output
-            );
-            let operator = self.operator.clone();
-            let sent = self.l1.send(&operator, to.into(), U256::ZERO, data, TRANSACTION_GAS_CAP)?;
-            ensure!(!sent.receipt.success, "{what}: accepted");
-            let after = self.rollup.head(&self.l1)?;
-            ensure!(after.number == before.number, "{what}: the head has moved");
-            if let Some(node) = self.l1.node() {
-                let hash = *sent.block.transactions[0].hash();
-                let calls: Value = node.client().request("enshrine_explainExecute", (hash,))?;
-                let told = calls[0]["reason"].as_str().unwrap_or_default();
-                ensure!(told == reason, "{what}: the devnet says {told:?}, not {reason:?}");
-            }
-            report.step(format!("{what}: refused ({reason}), the head stays"));
-        }
-        Ok(())
-    }
-}
-
-/// A block with something changed in it and its header sealed again.
-fn forged<'a>(honest: &'a [u8], change: impl FnOnce(&mut StatelessInput<'a>)) -> Result<Vec<u8>> {
-    let mut input = StatelessInput::decode(honest)?;
-    change(&mut input);
-    let header = stateless::header_of(&input.request, input.fork).ok_or_eyre("no header")?;
-    input.request.payload.block_hash = header.hash_slow();
-    Ok(input.encode())
 }

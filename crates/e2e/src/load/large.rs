@@ -2,6 +2,7 @@
 
 use super::{Spread, row, send_all, stranger};
 use crate::{
+    output::say,
     processes::{Deploying, Design, L2_CHAIN, Rollup, number as head, signed, until},
     report::Report,
 };
@@ -37,10 +38,7 @@ pub(crate) struct Large {
 
 impl Large {
     pub(crate) fn print(&self) {
-        println!(
-            "\nAn L2 of {} accounts, {} full blocks, one a second",
-            self.accounts, self.blocks
-        );
+        say!("\nAn L2 of {} accounts, {} full blocks, one a second", self.accounts, self.blocks);
         let Spread { p50, p99 } = self.build_ms;
         row(
             "build and self-check, ms, p50 / p99 / longest",

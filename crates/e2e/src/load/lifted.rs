@@ -2,6 +2,7 @@
 
 use super::{blocks, rebuild, row, send_all, until_settled};
 use crate::{
+    output::say,
     processes::{Deploying, Design, L2_CHAIN, Rollup, number as head, signed},
     report::Report,
 };
@@ -80,7 +81,7 @@ pub(crate) struct Lifted {
 
 impl Lifted {
     pub(crate) fn print(&self) {
-        println!("\nThe limits of L1 lifted; transactions / Mgas per second");
+        say!("\nThe limits of L1 lifted; transactions / Mgas per second");
         row("settled on L1, transfers to new accounts", self.settled_transfers.shown());
         row("settled on L1, transfers and calls of a contract", self.settled_mixed.shown());
         row("rebuilt from L1 by a full follower", self.rebuilt.shown());
