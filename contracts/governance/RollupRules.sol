@@ -110,6 +110,7 @@ abstract contract RollupRules is RollupState {
         uint256 limit = genesis.gasLimit;
         if (limit >> 32 != 0) revert GenesisOutOfBounds(genesis.gasLimit, type(uint32).max);
         _requireCapacity(limit, config.messageQueue, config.forced);
+        _requireFootprints(forced);
 
         _forks.push(Fork(config.schema, genesis.timestamp));
         _rules = uint256(uint160(config.policy)) | limit << 160 | limit << 192
@@ -414,5 +415,14 @@ abstract contract RollupRules is RollupState {
             gas = IForcedInbox(forced).MAX_BOUNDED_GAS();
         }
         if (gas > room) revert DutiesTooLarge(gas, room);
+    }
+
+    /// @dev A block has room for any forced transaction by itself. For one that is too long there would never
+    /// be, and until it expires that would be an excuse to leave out all behind it. A change of the gas limit
+    /// does not touch that, so only the constructor asks.
+    function _requireFootprints(IForcedInbox forced) private view {
+        // Of as many bytes, none makes others carry more.
+        uint256 most = Capacity.ofBounded(forced.MAX_SIZE());
+        if (most > Capacity.DUTY_BYTES) revert FootprintTooLarge(most, Capacity.DUTY_BYTES);
     }
 }

@@ -106,7 +106,7 @@ interface IForcedInbox {
     /// @notice The most bytes that a transaction may have.
     function MAX_SIZE() external view returns (uint64);
 
-    /// @notice What each gas, and each byte at 40 gas, costs at least, in percent of the L1 base fee.
+    /// @notice What each gas, and each byte at 64 gas, costs at least, in percent of the L1 base fee.
     function FEE_PERCENT() external view returns (uint64);
 
     /// @notice Who gets the fees; zero if they are burned.

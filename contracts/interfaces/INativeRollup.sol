@@ -242,6 +242,8 @@ interface INativeRollup {
     error MessageCapsTooHigh(uint256 got, uint256 limit);
     /// @notice More gas can be demanded of a block than it, or L1, can carry.
     error DutiesTooLarge(uint256 gas, uint256 limit);
+    /// @notice The longest forced transaction of the queue takes more bytes than can be demanded of a block.
+    error FootprintTooLarge(uint256 got, uint256 limit);
 
     /// @notice A call without inputs.
     error NothingToAdvance();

@@ -78,8 +78,9 @@ library Capacity {
     /// @notice L2 gas of relaying as many messages as can be demanded: anchor, hashes, and messages.
     uint256 internal constant RELAY_GAS = 3_000_000;
 
-    /// @notice What a byte that others have to carry is sold for, in L1 gas.
-    uint256 internal constant GAS_PER_BYTE = 40;
+    /// @notice Gas that a byte of calldata costs on L1 at most (EIP-7976). One that others have to carry is
+    /// sold for as much, so that no duty makes whoever advances pay for bytes that it has not paid for.
+    uint256 internal constant GAS_PER_BYTE = 64;
 
     /// @notice What the contracts use at most to advance a block: 64 discharges, ten proofs, and new
     /// slots at the price of Amsterdam (EIP-8037).
@@ -123,7 +124,7 @@ library Capacity {
         uint256 execute = (20_000 + 4 * length + gas) * 64 / 63;
         uint256 standard = 21_000 + CONTRACT_GAS + 16 * length + memoryGas + 3 * words + execute;
         // EIP-7976. EIP-2780 makes no transaction dearer than 21,000 beyond its calldata.
-        uint256 least = 21_000 + 64 * length;
+        uint256 least = 21_000 + GAS_PER_BYTE * length;
         return standard > least ? standard : least;
     }
 }

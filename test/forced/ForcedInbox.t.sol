@@ -217,7 +217,7 @@ contract ForcedInboxTest is RealRollup {
         bytes memory raw = l2.sign(plain());
         vm.fee(baseFee);
         uint256 footprint = raw.length + 2 * 3200 + 800;
-        uint256 least = (21_000 + 40 * footprint) * baseFee * 150 / 100;
+        uint256 least = (21_000 + 64 * footprint) * baseFee * 150 / 100;
         assertEq(inbox.footprintOf(raw), footprint);
         assertEq(inbox.minimumFee(21_000, footprint), least);
         vm.deal(address(this), least);

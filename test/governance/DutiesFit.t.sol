@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {ForcedInbox} from "../../contracts/forced/ForcedInbox.sol";
+import {IForcedInbox} from "../../contracts/interfaces/IForcedInbox.sol";
+import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
+import {GenesisHeaders} from "../utils/GenesisHeaders.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
@@ -42,6 +45,21 @@ contract DutiesFitTest is RealRollup {
         expectTooLarge(8_000_001, 8_000_000);
     }
 
+    /// @dev A call of what the deployer vouches for takes 40,800 bytes besides its own.
+    function test_the_longest_forced_transaction_fits_what_can_be_demanded_of_a_block() public {
+        this.redeployWithSize(11_200);
+        expectTooLong(11_201, 52_001);
+        expectTooLong(16_384, 57_184);
+        expectTooLong(type(uint64).max, uint256(type(uint64).max) + 40_800);
+    }
+
+    function expectTooLong(uint64 size, uint256 footprint) internal {
+        vm.expectRevert(
+            abi.encodeWithSelector(INativeRollup.FootprintTooLarge.selector, footprint, 52_000)
+        );
+        this.redeployWithSize(size);
+    }
+
     function expectTooLarge(uint256 gas, uint256 limit) internal {
         vm.expectRevert(abi.encodeWithSelector(INativeRollup.DutiesTooLarge.selector, gas, limit));
         this.redeploy();
@@ -56,5 +74,13 @@ contract DutiesFitTest is RealRollup {
     function redeploy() external {
         l2.create(genesis());
         deploy();
+    }
+
+    /// @dev With a queue that says that it takes transactions of so many bytes.
+    function redeployWithSize(uint64 size) external {
+        l2.create(genesis());
+        makeQueues(1_000_000, 16_384);
+        vm.mockCall(address(inbox), abi.encodeCall(IForcedInbox.MAX_SIZE, ()), abi.encode(size));
+        rollup = new NativeRollup(GenesisHeaders.encode(l2.head), config());
     }
 }

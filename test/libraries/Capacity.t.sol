@@ -39,6 +39,29 @@ contract CapacityTest is Test {
         assertGe(cost, 21_000 + 20 * length + gas);
     }
 
+    /// @dev Whoever advances pays no more for a byte than whoever has made it necessary, whether the price of
+    /// calldata decides or the work.
+    function testFuzz_a_byte_is_sold_for_no_less_than_it_costs_who_advances(
+        uint256 length,
+        uint256 more,
+        uint256 gas
+    ) public pure {
+        more = bound(more, 1, Capacity.DUTY_BYTES);
+        length = bound(length, 0, Capacity.TRANSACTION_BYTES - more);
+        gas = bound(gas, 0, Capacity.DUTY_GAS);
+        uint256 cost = Capacity.advanceGas(length + more, gas) - Capacity.advanceGas(length, gas);
+        assertGe(Capacity.GAS_PER_BYTE * more, cost);
+    }
+
+    /// @dev Where a byte is dearest: below and above, the floor of EIP-7976 decides.
+    function test_a_full_duty_is_sold_for_no_less_than_it_costs_who_advances() public pure {
+        uint256 all = Capacity.TRANSACTION_BYTES;
+        uint256 without = all - Capacity.DUTY_BYTES;
+        uint256 cost = Capacity.advanceGas(all, 0) - Capacity.advanceGas(without, 0);
+        assertEq(cost, 64 * 52_000);
+        assertGe(Capacity.GAS_PER_BYTE * Capacity.DUTY_BYTES, cost);
+    }
+
     function test_what_an_amsterdam_l1_refuses_does_not_fit() public pure {
         assertGt(Capacity.advanceGas(262_500, 0), TRANSACTION_GAS);
         assertLe(Capacity.advanceGas(200_000, 0), TRANSACTION_GAS);

@@ -139,7 +139,7 @@ contract L1MessageQueueSendTest is QueueTest {
         gasLimit = uint64(bound(gasLimit, 1, MAX_GAS));
         baseFee = uint64(bound(baseFee, 1, 1e13));
         vm.fee(baseFee);
-        uint128 least = (uint128(gasLimit) + 40 * (100 + 3200)) * baseFee * 3 / 2;
+        uint128 least = (uint128(gasLimit) + 64 * (100 + 3200)) * baseFee * 3 / 2;
         assertEq(queue.minimumFee(gasLimit), least);
 
         queue.send{value: least}(address(3), address(0), gasLimit, least, "");
