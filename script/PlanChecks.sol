@@ -7,14 +7,13 @@ import {Capacity} from "../contracts/libraries/Capacity.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 import {Rlp} from "../contracts/libraries/Rlp.sol";
 import {Messages} from "../contracts/messaging/Messages.sol";
-import {OpenSequencing} from "../contracts/sequencing/OpenSequencing.sol";
-import {TomlValues} from "./TomlValues.sol";
+import {SequencingChecks} from "./SequencingChecks.sol";
 
 /// @title What the values of a configuration file have to be
 /// @notice The constructors of the contracts refuse the same, but say neither which line of the file is
 /// wrong nor what it has to be. `test/deployment/PlanChecks.t.sol` holds both against one another. What the
 /// constructors take and nobody can mean is refused here alone.
-abstract contract PlanChecks is TomlValues {
+abstract contract PlanChecks is SequencingChecks {
     /// @dev What stands in the example, in place of a header.
     bytes private constant PLACEHOLDER = hex"c0";
 
@@ -57,46 +56,6 @@ abstract contract PlanChecks is TomlValues {
             "at most ", vm.toString(MOST_PERCENT), ": a hundred times the base fee of L1"
         );
         _require(value <= MOST_PERCENT, key, value, rule);
-    }
-
-    /// @dev The sequencers that take turns.
-    function _members(string memory toml) internal pure returns (address[] memory members) {
-        string memory field = "sequencing.members";
-        string memory rule = "one or more accounts that may advance, in the order of their slots";
-        try vm.parseTomlAddressArray(toml, ".sequencing.members") returns (address[] memory list) {
-            members = list;
-        } catch {
-            revert ValueInvalid(field, OTHER_KIND, rule);
-        }
-        if (members.length == 0) revert ValueInvalid(field, "an empty list", rule);
-        for (uint256 i = 0; i < members.length; ++i) {
-            if (members[i] != address(0)) continue;
-            revert ValueInvalid(field, vm.toString(members[i]), rule);
-        }
-    }
-
-    /// @dev Where the fees of blocks go if anyone may advance, and the account that gets all of them, which
-    /// is somebody if and only if that is where they go.
-    function _fees(string memory toml)
-        internal
-        pure
-        returns (OpenSequencing.Fees fees, address recipient)
-    {
-        string memory key = ".sequencing.fees";
-        uint64 value = _u64(toml, key);
-        uint64 most = uint64(type(OpenSequencing.Fees).max);
-        string memory rule = "0 (as the builder says), 1 (to the caller) or 2 (to the recipient)";
-        _require(value <= most, key, value, rule);
-        fees = OpenSequencing.Fees(value);
-        key = ".sequencing.fee_recipient";
-        recipient = _account(toml, key);
-        bool isFixed = fees == OpenSequencing.Fees.Fixed;
-        if (isFixed == (recipient != address(0))) return (fees, recipient);
-        revert ValueInvalid(
-            _name(key),
-            vm.toString(recipient),
-            isFixed ? "the account that gets the fees" : "zero, unless sequencing.fees is 2"
-        );
     }
 
     /// @dev Schema of the first blocks, by the name of their fork or by its number.
@@ -348,14 +307,6 @@ abstract contract PlanChecks is TomlValues {
                 "that of a block no later than L1, which is at ", vm.toString(block.timestamp)
             )
         );
-    }
-
-    function _atLeast(string memory key, uint256 value, uint256 least, string memory why)
-        private
-        pure
-    {
-        string memory rule = string.concat("at least ", vm.toString(least), ": ", why);
-        _require(value >= least, key, value, rule);
     }
 
     function _atMost(

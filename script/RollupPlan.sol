@@ -220,7 +220,7 @@ abstract contract RollupPlan is PlanChecks {
     }
 
     /// @dev Init code of the policy; none if anyone may advance and be paid as the blocks say.
-    function _policy(string memory toml) private pure returns (bytes memory) {
+    function _policy(string memory toml) private view returns (bytes memory) {
         string memory kind = _string(toml, ".sequencing.policy");
         if (_is(kind, "none")) return "";
         if (_is(kind, "open")) {
@@ -231,6 +231,7 @@ abstract contract RollupPlan is PlanChecks {
         if (!isPermissioned && !_is(kind, "rotating")) {
             revert ValueInvalid("sequencing.policy", kind, "none, open, permissioned or rotating");
         }
+        _requireTimeout(toml);
         uint64 timeout = _u64(toml, ".sequencing.timeout");
         if (isPermissioned) {
             address sequencer = _account(toml, ".sequencing.sequencer");
@@ -245,6 +246,7 @@ abstract contract RollupPlan is PlanChecks {
             );
         }
         address[] memory members = _members(toml);
+        _requireTurns(toml);
         uint64 start = _u64(toml, ".sequencing.start");
         uint64 slot = _u64(toml, ".sequencing.slot_length");
         return abi.encodePacked(

@@ -87,6 +87,15 @@ abstract contract TomlValues is Chain {
         if (!ok) revert ValueInvalid(_name(key), vm.toString(value), rule);
     }
 
+    /// @dev Holds a number to a lower bound.
+    function _atLeast(string memory key, uint256 value, uint256 least, string memory why)
+        internal
+        pure
+    {
+        string memory rule = string.concat("at least ", vm.toString(least), ": ", why);
+        _require(value >= least, key, value, rule);
+    }
+
     /// @dev A key without the dot in front.
     function _name(string memory key) internal pure returns (string memory) {
         bytes memory name = new bytes(bytes(key).length - 1);

@@ -27,6 +27,14 @@ contract Planner is RollupPlan {
         if (!unchecked_) super._requireCapacity(toml, gasLimit);
     }
 
+    function _requireTimeout(string memory toml) internal view override {
+        if (!unchecked_) super._requireTimeout(toml);
+    }
+
+    function _requireTurns(string memory toml) internal view override {
+        if (!unchecked_) super._requireTurns(toml);
+    }
+
     function deployAll(Plan calldata plan) external {
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             factory().deploy(plan.parts[i].salt, plan.parts[i].initCode);
@@ -479,6 +487,60 @@ contract PlanChecksTest is RollupParts {
             "rollup.upgrade_delay",
             "at least 284400: two days, forced.delay, forced.grace, rollup.max_lag and twice rollup.open_after together"
         );
+    }
+
+    function test_turns_take_time_and_have_begun_or_are_refused_as_the_contracts_do() public {
+        string memory line = "policy = \"none\"";
+        string memory policy = string.concat(
+            "policy = \"rotating\"\ntimeout = 5400\nmembers = [\"", vm.toString(address(1)), "\"]\n"
+        );
+        expectBound(
+            line,
+            string.concat(policy, "start = 1700000000\nslot_length"),
+            1,
+            0,
+            "sequencing.slot_length",
+            "at least 1: a turn takes time"
+        );
+        expectBound(
+            line,
+            string.concat(policy, "slot_length = 60\nstart"),
+            1_700_000_000,
+            1_700_000_001,
+            "sequencing.start",
+            "at most 1700000000, the time of L1: until the first turn nobody could advance"
+        );
+    }
+
+    function test_a_policy_opens_after_what_a_head_may_age_and_no_later_than_the_rollup() public {
+        string memory line = "policy = \"none\"";
+        string memory someone = vm.toString(address(1));
+        string[2] memory policies = [
+            string.concat(
+                "policy = \"permissioned\"\nsequencer = \"",
+                someone,
+                "\"\nfee_recipient = \"",
+                someone,
+                "\"\ntimeout"
+            ),
+            string.concat(
+                "policy = \"rotating\"\nstart = 1700000000\nslot_length = 60\nmembers = [\"",
+                someone,
+                "\"]\ntimeout"
+            )
+        ];
+        string memory field = "sequencing.timeout";
+        string memory low =
+            "at least 3601: more than rollup.max_lag, as a head that was just advanced may be that old";
+        string memory high = "at most 7200: from rollup.open_after on anyone may advance anyway";
+        for (uint256 i = 0; i < policies.length; ++i) {
+            // None at all no constructor takes either.
+            expectBound(line, policies[i], 3601, 0, field, low);
+            string memory key = string.concat(policies[i], " = ");
+            expectRefused(line, string.concat(key, "3600"), field, "3600", low);
+            expectRefused(line, string.concat(key, "7201"), field, "7201", high);
+            planner.parse(fileWith(line, string.concat(key, "7200")), address(planner));
+        }
     }
 
     function test_caps_are_refused_where_the_contracts_refuse_them_with_their_names() public {

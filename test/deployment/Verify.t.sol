@@ -5,6 +5,7 @@ import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {DeterministicDeployer} from "../../contracts/deployment/DeterministicDeployer.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
+import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSequencing.sol";
 import {Chain as ScriptChain} from "../../script/Chain.sol";
 import {Deploy} from "../../script/Deploy.s.sol";
 import {TomlValues} from "../../script/TomlValues.sol";
@@ -126,6 +127,22 @@ contract VerifyTest is RollupParts {
     function test_what_is_not_there_is_missed() public {
         Deploy.Plan memory p = plan();
         vm.expectPartialRevert(Deploy.NotDeployed.selector);
+        certifier.certify(p);
+    }
+
+    /// @dev No value of a file is known to come so far; a plan is made by other means here.
+    function test_what_only_a_constructor_refuses_is_named_with_its_error() public {
+        Deploy.Plan memory p = planOf("policy = \"none\"", PERMISSIONED);
+        certifier.deployAll(p);
+        certifier.certify(p);
+        p.parts[2].initCode = abi.encodePacked(
+            type(PermissionedSequencing).creationCode,
+            abi.encode(address(0), address(0xcc), uint64(5400))
+        );
+        bytes memory reason = abi.encodeWithSelector(PermissionedSequencing.SequencerZero.selector);
+        vm.expectRevert(
+            abi.encodeWithSelector(Deploy.InitCodeFailed.selector, "sequencing policy", reason)
+        );
         certifier.certify(p);
     }
 

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.28;
+
+import {OpenSequencing} from "../contracts/sequencing/OpenSequencing.sol";
+import {TomlValues} from "./TomlValues.sol";
+
+/// @title What the values of a sequencing policy have to be
+/// @notice The part of `PlanChecks` that concerns who may advance.
+abstract contract SequencingChecks is TomlValues {
+    /// @dev The sequencers that take turns.
+    function _members(string memory toml) internal pure returns (address[] memory members) {
+        string memory field = "sequencing.members";
+        string memory rule = "one or more accounts that may advance, in the order of their slots";
+        try vm.parseTomlAddressArray(toml, ".sequencing.members") returns (address[] memory list) {
+            members = list;
+        } catch {
+            revert ValueInvalid(field, OTHER_KIND, rule);
+        }
+        if (members.length == 0) revert ValueInvalid(field, "an empty list", rule);
+        for (uint256 i = 0; i < members.length; ++i) {
+            if (members[i] != address(0)) continue;
+            revert ValueInvalid(field, vm.toString(members[i]), rule);
+        }
+    }
+
+    /// @dev Where the fees of blocks go if anyone may advance, and the account that gets all of them, which
+    /// is somebody if and only if that is where they go.
+    function _fees(string memory toml)
+        internal
+        pure
+        returns (OpenSequencing.Fees fees, address recipient)
+    {
+        string memory key = ".sequencing.fees";
+        uint64 value = _u64(toml, key);
+        uint64 most = uint64(type(OpenSequencing.Fees).max);
+        string memory rule = "0 (as the builder says), 1 (to the caller) or 2 (to the recipient)";
+        _require(value <= most, key, value, rule);
+        fees = OpenSequencing.Fees(value);
+        key = ".sequencing.fee_recipient";
+        recipient = _account(toml, key);
+        bool isFixed = fees == OpenSequencing.Fees.Fixed;
+        if (isFixed == (recipient != address(0))) return (fees, recipient);
+        revert ValueInvalid(
+            _name(key),
+            vm.toString(recipient),
+            isFixed ? "the account that gets the fees" : "zero, unless sequencing.fees is 2"
+        );
+    }
+
+    /// @dev A policy that opened for a head that was just advanced would do so although the rollup moves, and
+    /// one that opens later than the rollup is not asked any more; see `LivenessTimeout`.
+    function _requireTimeout(string memory toml) internal view virtual {
+        string memory key = ".sequencing.timeout";
+        uint256 timeout = _u64(toml, key);
+        uint256 lag = _u64(toml, ".rollup.max_lag");
+        _atLeast(
+            key,
+            timeout,
+            lag + 1,
+            "more than rollup.max_lag, as a head that was just advanced may be that old"
+        );
+        uint256 open = _u64(toml, ".rollup.open_after");
+        string memory rule = string.concat(
+            "at most ", vm.toString(open), ": from rollup.open_after on anyone may advance anyway"
+        );
+        _require(timeout <= open, key, timeout, rule);
+    }
+
+    /// @dev Turns have a length, and the first has begun; see `RotatingSequencing`.
+    function _requireTurns(string memory toml) internal view virtual {
+        string memory key = ".sequencing.slot_length";
+        _atLeast(key, _u64(toml, key), 1, "a turn takes time");
+        key = ".sequencing.start";
+        uint256 start = _u64(toml, key);
+        string memory rule = string.concat(
+            "at most ",
+            vm.toString(block.timestamp),
+            ", the time of L1: until the first turn nobody could advance"
+        );
+        // Seconds do not matter.
+        // forge-lint: disable-next-line(block-timestamp)
+        _require(start <= block.timestamp, key, start, rule);
+    }
+}
