@@ -1,12 +1,15 @@
 //! The package of the contracts, as a project uses it: below `lib/` or below `dependencies/`.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
+use serde_json::Value;
+use toml::Table;
 use toolchain::{Toolchain, progress_to_stderr};
 
 /// Where a project keeps what it depends on.
@@ -26,7 +29,7 @@ const FORGE: Layout =
 const SOLDEER: Layout = Layout {
     documented: 1,
     folder: "dependencies",
-    names: ["enshrine-contracts-0.1.0", "forge-std-1.16.0", "solady-0.1.26"],
+    names: ["enshrine-contracts-0.1.0", "forge-std-1.9.7", "solady-0.1.26"],
 };
 
 /// Packs, and unpacks the archive where the layout wants it.
@@ -56,6 +59,36 @@ fn documented<'r>(readme: &'r str, layout: &Layout) -> &'r str {
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+/// What the package says in its `foundry.toml`.
+fn settings(package: &Path) -> Table {
+    fs::read_to_string(package.join("foundry.toml")).unwrap().parse().unwrap()
+}
+
+/// What it declares there that it needs, and in which version.
+fn declared(settings: &Table) -> BTreeMap<String, String> {
+    let version = |value: &toml::Value| value.as_str().unwrap().to_owned();
+    let table = settings["dependencies"].as_table().unwrap();
+    table.iter().map(|(name, value)| (name.clone(), version(value))).collect()
+}
+
+/// The files that a source imports, as it names them.
+fn imports(source: &str) -> Vec<&str> {
+    let statements = source.split("\nimport ").skip(1).map(|rest| rest.split_once(';').unwrap().0);
+    statements.map(|statement| statement.rsplit('"').nth(1).unwrap()).collect()
+}
+
+/// Each Solidity file below a folder.
+fn solidity(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            solidity(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "sol") {
+            found.push(path);
+        }
+    }
 }
 
 /// A project with the package builds as the README says, and not without what it asks for.
@@ -135,6 +168,61 @@ contract WatcherTest is ExecuteTest {
 }
 
 #[test]
+fn what_packed_files_import_is_packed_or_declared() {
+    let (folder, packed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let package = folder.path();
+    install(package, packed.path());
+    let settings = settings(package);
+    let declared = declared(&settings);
+    let remappings = settings["profile"]["default"]["remappings"].as_array().unwrap();
+    let own: BTreeSet<_> =
+        remappings.iter().map(|one| one.as_str().unwrap().split('/').next().unwrap()).collect();
+    let mut files = Vec::new();
+    solidity(package, &mut files);
+    let mut needed = BTreeSet::new();
+    for file in &files {
+        let source = fs::read_to_string(file).unwrap();
+        for import in imports(&source) {
+            let name = file.strip_prefix(package).unwrap().display();
+            if import.starts_with('.') {
+                assert!(file.parent().unwrap().join(import).is_file(), "{name}: {import}");
+                continue;
+            }
+            let root = import.split('/').next().unwrap();
+            let known = own.contains(root) || declared.contains_key(root);
+            assert!(known, "{name}: {import} is of a package that foundry.toml does not declare");
+            needed.insert(root.to_owned());
+        }
+    }
+    // And nothing is declared for nothing.
+    assert!(declared.keys().all(|name| needed.contains(name)), "{declared:?}, of which {needed:?}");
+
+    // npm is told the same, of what it has; and the checkout builds with that too.
+    for manifest in
+        [include_str!("../../tools/package/package.json"), include_str!("../../package.json")]
+    {
+        let manifest: Value = serde_json::from_str(manifest).unwrap();
+        assert_eq!(manifest["dependencies"]["solady"], declared["solady"].as_str());
+    }
+}
+
+#[test]
+fn imports_are_found_however_they_are_written() {
+    let source = r#"pragma solidity ^0.8.24;
+
+import "a/A.sol";
+import {
+    B,
+    C
+} from "./B.sol";
+import * as D from "d/D.sol";
+// import {E} from "e/E.sol";
+string constant F = "f/F.sol";
+"#;
+    assert_eq!(imports(source), ["a/A.sol", "./B.sol", "d/D.sol"]);
+}
+
+#[test]
 fn a_project_builds_with_the_package_as_its_readme_says() {
     builds_as_documented(&FORGE);
 }
@@ -146,6 +234,12 @@ fn a_project_in_the_layout_of_soldeer_does_so_too() {
     let (name, version) = SOLDEER.names[0].rsplit_once('-').unwrap();
     for (key, value) in [("name", name), ("version", version)] {
         assert!(manifest.contains(&format!("\"{key}\": \"{value}\"")), "{key} {value}");
+    }
+    // And those of the others are what it says that it needs.
+    let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/package");
+    let declared = declared(&settings(Path::new(package)));
+    for (name, version) in SOLDEER.names[1..].iter().filter_map(|name| name.rsplit_once('-')) {
+        assert_eq!(declared[name], version, "{name}");
     }
     builds_as_documented(&SOLDEER);
 }
