@@ -1,0 +1,158 @@
+//! What differs in debugging, in the methods of anvil, in the pool and below JSON-RPC.
+
+use super::{ALWAYS, Impact, Reason, message, refusal};
+use serde_json::Value;
+
+/// The hash of no code.
+const NO_CODE: &str = "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
+
+/// The first that fits explains a difference.
+pub(super) const REASONS: &[Reason] = &[
+    Reason {
+        methods: &["trace_filter"],
+        paths: &["/error", "/result"],
+        when: |record, _| message(record).starts_with("block range too large"),
+        impact: Impact::More,
+        why: "One request may filter 100,000 blocks; with anvil 300.",
+    },
+    Reason {
+        methods: &["anvil_reorg"],
+        paths: &["/error", "/result"],
+        when: |record, _| message(record).starts_with("invalid type: map"),
+        impact: Impact::More,
+        why: "The options of a reorganisation may be an object, as anvil's documentation has them; anvil takes a list.",
+    },
+    Reason {
+        methods: &["debug_codeByHash"],
+        paths: &["/result"],
+        when: |record, _| record.params.contains(NO_CODE),
+        impact: Impact::Value,
+        why: "Only codes that somebody has put there are in the store.",
+    },
+    Reason {
+        methods: &["debug_trace*"],
+        paths: &["*/structLogs"],
+        when: |_, difference| difference.reference.as_deref() == Some("[]"),
+        impact: Impact::More,
+        why: "Struct logs are kept without `--steps-tracing` too, as in geth.",
+    },
+    Reason {
+        methods: &["debug_traceCall"],
+        paths: &["/result/gas", "/result/structLogs/*/gas"],
+        when: |record, _| !record.params.contains("\"gas\""),
+        impact: Impact::Value,
+        why: "A call that is traced, and says nothing of gas, has 50,000,000, as in geth; anvil gives it that of a block.",
+    },
+    Reason {
+        methods: &["debug_traceTransaction", "debug_traceBlock*"],
+        paths: &["/result/gas", "/result/*/result/gas"],
+        when: |record, _| record.params.contains("callTracer"),
+        impact: Impact::Value,
+        why: "The top call of a transaction shows the gas limit of that, as in geth; anvil shows what is left of it for the call.",
+    },
+    Reason {
+        methods: &["debug_traceTransaction"],
+        paths: &["/error", "/result"],
+        when: |record, _| refusal(record).contains("transaction not found"),
+        impact: Impact::Effect,
+        why: "A transaction that is not there has no trace, and that is an error, as in geth; anvil answers with an empty one.",
+    },
+    Reason {
+        methods: &["debug_traceTransaction"],
+        paths: &["/error", "/result"],
+        when: |record, _| refusal(record).contains("unexpected config for tracer"),
+        impact: Impact::Effect,
+        why: "A tracer within a `muxTracer` that knows no options is refused with some; anvil runs none of them and answers with nothing.",
+    },
+    Reason {
+        methods: &["debug_traceTransaction"],
+        paths: &["/result"],
+        when: |record, difference| {
+            let is_empty = difference.reference.as_deref() == Some("{}");
+            is_empty && record.params.contains("flatCallTracer")
+        },
+        impact: Impact::More,
+        why: "Every tracer of geth is there, but those in JavaScript.",
+    },
+    Reason {
+        methods: &["debug_traceTransaction"],
+        paths: &["/error/code"],
+        when: |record, _| message(record).starts_with("failed to evaluate JS code"),
+        impact: Impact::Error,
+        why: "What is no tracer of geth is a wrong parameter (-32602); anvil takes it for JavaScript, and has an internal error.",
+    },
+    Reason {
+        methods: &["trace_replay*"],
+        paths: &["*/vmTrace/ops/*"],
+        when: ALWAYS,
+        impact: Impact::Value,
+        why: "A newer version of the same tracing library: steps show memory, and gas after each.",
+    },
+    Reason {
+        methods: &["anvil_impersonateSignature"],
+        paths: &["/error", "/result"],
+        when: |record, _| message(record).contains("expected a tuple"),
+        impact: Impact::More,
+        why: "Signature and address may be two parameters, as clients send them; anvil takes a pair.",
+    },
+    Reason {
+        methods: &["anvil_nodeInfo"],
+        paths: &["/result/currentBlockTimestamp"],
+        when: |_, difference| difference.reference.as_deref() == Some("1"),
+        impact: Impact::Value,
+        why: "The genesis has a timestamp; anvil says 1.",
+    },
+    Reason {
+        methods: &["evm_revert", "eth_blockNumber"],
+        paths: &["*"],
+        when: |record, _| record.script == "07-going-back",
+        impact: Impact::Effect,
+        why: "A snapshot of a chain that is gone is gone too; anvil takes it for a block of the chain that is there, has an error and may lose its head.",
+    },
+    Reason {
+        methods: &["anvil_dropTransaction"],
+        paths: &["/result"],
+        when: |record, _| record.script == "06-pool",
+        impact: Impact::More,
+        why: "A transaction that waits for an earlier one can be dropped too.",
+    },
+    Reason {
+        methods: &["anvil_setTime", "evm_setTime", "evm_increaseTime"],
+        paths: &["/result"],
+        when: ALWAYS,
+        impact: Impact::Value,
+        why: "Depends on the time of day.",
+    },
+    Reason {
+        methods: &["txpool_*"],
+        paths: &["/result/pending*", "/result/queued*"],
+        when: |record, _| {
+            // What is missing in one is in the other.
+            let differs = |part: &str| record.differences.iter().any(|d| d.path.starts_with(part));
+            differs("/result/pending") && differs("/result/queued")
+        },
+        impact: Impact::Value,
+        why: "A transaction whose predecessor was dropped waits in `queued`; anvil leaves it in `pending`.",
+    },
+    Reason {
+        methods: &["post"],
+        paths: &[""],
+        when: |record, _| record.params.starts_with('['),
+        impact: Impact::More,
+        why: "Each request of a batch has its own answer, as JSON-RPC says; anvil refuses all of them for one.",
+    },
+    Reason {
+        methods: &["post"],
+        paths: &["/error/code"],
+        when: |record, _| serde_json::from_str::<Value>(&record.params).is_err(),
+        impact: Impact::Error,
+        why: "Malformed JSON is a parse error (-32700), as JSON-RPC says.",
+    },
+    Reason {
+        methods: &["post"],
+        paths: &["/error/code"],
+        when: |record, _| record.params == "{}",
+        impact: Impact::Error,
+        why: "An object without anything that a request has is a parse error (-32700) too; anvil calls it an invalid request.",
+    },
+];
