@@ -22,7 +22,8 @@ use crate::{
 };
 
 /// One stage. The order here is the order in which they run: what is quick and what the others
-/// need comes first.
+/// need comes first. Forge finds nothing compiled any more once scripts have run side by side in Rust's tests, so
+/// its own tests come before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Stage {
     /// Bring the Solidity tools into place
@@ -47,10 +48,10 @@ pub(crate) enum Stage {
     RustDoc,
     /// forge build, warnings denied
     ForgeBuild,
-    /// cargo test over the whole workspace, the examples in its documentation included
-    RustTest,
     /// forge test, with the helper that its tests call
     ForgeTest,
+    /// cargo test over the whole workspace, the examples in its documentation included
+    RustTest,
     /// The book, of which every link leads somewhere
     Book,
 }
