@@ -297,7 +297,7 @@ fn tries(rows: &mut Rows<'_>) -> Result<()> {
         genesis.alloc.insert(WORKER, contract(code));
         let storage_roots = BTreeMap::from([(WORKER, root)]);
         let transactions = vec![call(0, WORKER, GAS, vec![])];
-        Forgery { genesis, fork: fork, storage_roots, nodes, transactions }.input()
+        Forgery { genesis, fork, storage_roots, nodes, transactions }.input()
     };
     rows.add("SLOAD below 64 shared nodes", forged(programs::sload(), uniform_storage())?)?;
     rows.add("SSTORE below 64 shared nodes", forged(programs::sstore(1), uniform_storage())?)?;
