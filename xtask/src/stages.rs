@@ -52,6 +52,8 @@ pub(crate) enum Stage {
     ForgeTest,
     /// cargo test over the whole workspace, the examples in its documentation included
     RustTest,
+    /// What L2 transactions cost on L1 is what docs/gas.md says
+    Economics,
     /// The book, of which every link leads somewhere
     Book,
 }
@@ -201,6 +203,7 @@ impl Stage {
                     failed => Ok(failed),
                 }
             }
+            Self::Economics => bench::economics(false, true).map(|()| Outcome::Passed),
             Self::Book => make_book(root).map(Outcome::passed_if),
         }
     }

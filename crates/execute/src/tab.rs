@@ -1,6 +1,9 @@
 //! Work that shows only while a block is executed, and who pays for it.
 
-use crate::{Pricing, pricing::DEAR_PRECOMPILES};
+use crate::{
+    Pricing,
+    pricing::{CHEAP_MODEXP, DEAR_PRECOMPILES, P256VERIFY},
+};
 use alloy_consensus::Header;
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use alloy_primitives::Address;
@@ -104,7 +107,9 @@ impl EvmOverrides for Metered<'_> {
 
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
         self.chain.precompiles(precompiles, tally);
-        for (address, _) in DEAR_PRECOMPILES {
+        // The fork that brought the one has given the other its price.
+        let cheap = precompiles.get(&P256VERIFY).is_none().then_some(CHEAP_MODEXP);
+        for (address, _) in DEAR_PRECOMPILES.into_iter().chain(cheap) {
             if precompiles.get(&address).is_some() {
                 let tab = Arc::clone(&self.tab);
                 precompiles.map_precompile(&address, move |inner| metered(address, inner, tab));

@@ -11,7 +11,7 @@ mod work;
 pub use ethrex::Ethrex;
 pub use flat::Flat;
 pub use items::Items;
-pub(crate) use work::DEAR_PRECOMPILES;
+pub(crate) use work::{CHEAP_MODEXP, DEAR_PRECOMPILES, P256VERIFY};
 
 use alloy_consensus::Transaction as _;
 use core::{fmt, ops::Deref, str::FromStr};

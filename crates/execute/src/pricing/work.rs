@@ -29,8 +29,15 @@ pub(crate) const DEAR_PRECOMPILES: [(Address, u64); 14] = [
     (address!("0x0000000000000000000000000000000000000010"), 4),
     (address!("0x0000000000000000000000000000000000000011"), 4),
     // P256VERIFY
-    (address!("0x0000000000000000000000000000000000000100"), 3),
+    (P256VERIFY, 3),
 ];
+
+/// Where Osaka has put it (EIP-7951).
+pub(crate) const P256VERIFY: Address = address!("0x0000000000000000000000000000000000000100");
+
+/// MODEXP before Osaka, which has raised its gas (EIP-7883).
+pub(crate) const CHEAP_MODEXP: (Address, u64) =
+    (address!("0x0000000000000000000000000000000000000005"), 4);
 
 /// How often the gas of KECCAK256 is counted.
 const KECCAK_TIMES: u64 = 4;
@@ -50,9 +57,10 @@ pub(super) fn price(work: &DearWork, carried: impl FnOnce(u64) -> u64) -> u64 {
     }
 }
 
-/// What a precompile is charged beyond the gas that it has taken.
+/// What a precompile is charged beyond the gas that it has taken. Nobody tells of one that is not dear.
 fn precompile(address: &Address, gas: u64) -> u64 {
-    let dear = DEAR_PRECOMPILES.iter().find(|(dear, _)| dear == address);
+    let mut all = DEAR_PRECOMPILES.iter().chain([&CHEAP_MODEXP]);
+    let dear = all.find(|(dear, _)| dear == address);
     dear.map_or(0, |(_, times)| gas.saturating_mul(times - 1))
 }
 
@@ -80,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_is_dear_is_charged_several_times_and_what_is_not_is_not() {
-        for (address, times) in DEAR_PRECOMPILES {
+        for (address, times) in DEAR_PRECOMPILES.into_iter().chain([CHEAP_MODEXP]) {
             assert!(times > 1);
             assert_eq!(precompile(&address, 1_000) + 1_000, times * 1_000, "{address}");
         }

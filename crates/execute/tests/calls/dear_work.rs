@@ -40,7 +40,12 @@ fn used(calldata: &[u8]) -> u64 {
 
 /// A block in which Alice calls a contract with this code.
 fn block(code: Vec<u8>, input: Vec<u8>, gas: u64) -> Vec<u8> {
-    let l2 = L2::with_genesis(FORK, |genesis| {
+    block_on(FORK, code, input, gas)
+}
+
+/// The same by the rules of a fork.
+fn block_on(fork: ProtocolFork, code: Vec<u8>, input: Vec<u8>, gas: u64) -> Vec<u8> {
+    let l2 = L2::with_genesis(fork, |genesis| {
         genesis.alloc.insert(WORKER, contract(code));
     });
     let call = Key::named("alice").sign(call(0, WORKER, gas, U256::ZERO, input.into()));
@@ -263,6 +268,25 @@ fn a_precompile_that_is_dear_is_paid_several_times_and_one_that_is_not_once() {
 }
 
 #[test]
+fn modexp_is_paid_several_times_where_its_gas_is_that_of_the_time_before_osaka() {
+    let schedule = GasSchedule::DEFAULT;
+    // Of 32 bytes each.
+    let mut numbers = [[0; 32]; 6];
+    numbers[..3].iter_mut().for_each(|length| length[31] = 32);
+    numbers[3..].iter_mut().for_each(|number| *number = [0xff; 32]);
+    for (fork, gas) in [(ProtocolFork::Prague, Some(1_360)), (ProtocolFork::Osaka, None)] {
+        let code = calling(5, 300, 100_000);
+        let calldata = block_on(fork, code, numbers.as_flattened().to_vec(), 2_000_000);
+        let address = Address::with_last_byte(5);
+        let price = |gas| schedule.dear_work(&DearWork::Precompile { address, gas });
+        let work = gas.map_or(0, |gas| 300 * price(gas));
+        let owed = work.saturating_sub(used(&calldata) / 4);
+        assert_eq!(owed > 0, gas.is_some(), "{fork}");
+        assert_costs(&Execute::on(fork), &calldata, plain_charge(schedule, &calldata) + owed);
+    }
+}
+
+#[test]
 fn a_precompile_that_fails_is_paid_for_its_work_and_not_for_all_that_it_burns() {
     // Point evaluation of what is no proof, which burns all of three million gas.
     let calldata = block(calling(10, 1, 3_000_000), vec![0; 192], 4_000_000);
@@ -285,6 +309,23 @@ fn hashing_is_paid_by_the_word() {
     let owed = work - used(&calldata) / 4;
     let plain = plain_charge(GasSchedule::DEFAULT, &calldata);
     assert_costs(&Execute::default(), &calldata, plain + owed);
+}
+
+#[test]
+fn init_code_is_paid_by_its_length_and_by_its_hash_where_that_is_in_the_address() {
+    const BYTES: u16 = 0xc000;
+    let [high, low] = BYTES.to_be_bytes();
+    for (instruction, salt, is_hashed) in
+        [(op::CREATE, &[][..], false), (op::CREATE2, &[op::GAS], true)]
+    {
+        let create = [op::PUSH2, high, low, op::PUSH0, op::PUSH0, instruction, op::POP];
+        let calldata = block([salt, &create].concat().repeat(50), vec![], 4_000_000);
+        let bytes = usize::from(BYTES);
+        let work = 50 * GasSchedule::DEFAULT.dear_work(&DearWork::InitCode { bytes, is_hashed });
+        let owed = work - used(&calldata) / 4;
+        let plain = plain_charge(GasSchedule::DEFAULT, &calldata);
+        assert_costs(&Execute::default(), &calldata, plain + owed);
+    }
 }
 
 #[test]

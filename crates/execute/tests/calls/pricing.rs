@@ -160,10 +160,11 @@ fn the_default_prices_are_those_of_the_document_and_of_the_contracts() {
 #[test]
 fn the_document_says_how_often_the_gas_of_each_dear_precompile_is_counted() {
     let document = read("docs/gas.md");
-    let rows: [(&str, &[u16]); 3] = [
+    let rows: [(&str, &[u16]); 4] = [
         ("ECADD, ECMUL, point evaluation", &[0x06, 0x07, 0x0a]),
         ("BLS12-381", &[0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x10, 0x11]),
         ("ECRECOVER, ECPAIRING, BLAKE2F, P256VERIFY", &[0x01, 0x08, 0x09, 0x0100]),
+        ("MODEXP by the rules before Osaka (EIP-7883)", &[0x05]),
     ];
     let dear = |number: u16| {
         let address = Address::left_padding_from(&number.to_be_bytes());

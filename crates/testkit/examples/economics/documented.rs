@@ -62,8 +62,11 @@ fn cells(column: Column) -> impl Iterator<Item = (&'static str, &'static str)> {
     })
 }
 
-/// A figure as it is written there: a share in per cent, or gas.
+/// A figure as it is written there: a share in per cent, or gas; a dash if there is none.
 fn written(figure: &Value) -> Result<String> {
+    if figure.is_null() {
+        return Ok("–".to_owned());
+    }
     if let Some(gas) = figure.as_u64() {
         let digits = gas.to_string();
         let groups: Vec<_> =

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Figures {
     /// Blocks of transfers as a batch.
     batch: Cost,
-    /// The same blocks in transactions as public pools take them.
-    public: Cost,
+    /// The same blocks in transactions as public pools take them, if they take one with a block.
+    public: Option<Cost>,
     /// The same blocks, each in a call of its own.
     apart: Cost,
     /// A block with one transfer.
@@ -55,7 +55,9 @@ impl Figures {
         let token = posted.tokens(Way::Blobs)?;
         let (mut in_public, _, same) = scene(schedule, Way::Public)?;
         ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
-        let public = in_public.advance(&same, Way::Public)?;
+        let fitting = same.iter().map(|block| in_public.fits_public_pools(block));
+        let do_fit = fitting.collect::<Result<Vec<_>>>()?.into_iter().all(|fits| fits);
+        let public = do_fit.then(|| in_public.advance(&same, Way::Public)).transpose()?;
         let (mut one_by_one, _, same) = scene(schedule, Way::Calldata)?;
         ensure!(same.iter().map(|it| it.hash).eq(blocks.iter().map(|it| it.hash)), "other blocks");
         let mut apart = Cost::default();
@@ -82,7 +84,7 @@ impl Figures {
         let transfers = (BLOCKS * TRANSFERS) as u64;
         let document = json!({
             "transfer_calldata": self.batch.l1_gas / transfers,
-            "transfer_calldata_public": self.public.l1_gas / transfers,
+            "transfer_calldata_public": self.public.as_ref().map(|cost| cost.l1_gas / transfers),
             "transfer_calldata_apart": self.apart.l1_gas / transfers,
             "transfer_calldata_plain": self.plain_batch.l1_gas / transfers,
             "single_calldata": self.single.l1_gas,
@@ -132,7 +134,9 @@ impl Figures {
         );
         let what = format!("transfer, {BLOCKS} blocks of {TRANSFERS} in batches");
         row(&what, &self.batch, transfers);
-        row("transfer, the same as public pools take it", &self.public, transfers);
+        if let Some(public) = &self.public {
+            row("transfer, the same as public pools take it", public, transfers);
+        }
         row("transfer, the same blocks one by one", &self.apart, transfers);
         row("transfer, the same blocks in blobs", &self.blobs, transfers);
         row("token transfer, as many in blobs", &self.token, transfers);

@@ -299,6 +299,11 @@ impl Scene {
         self.advance(&blocks, way)
     }
 
+    /// Whether public pools take a transaction with this block as calldata.
+    fn fits_public_pools(&self, block: &Arc<Block>) -> Result<bool> {
+        Ok(self.shortest_input(from_ref(block))?.len() <= L1Limits::default().input_bytes())
+    }
+
     /// Advances by blocks in one call, or, if L1 does not admit that, by each half of them in turn.
     fn advance(&mut self, blocks: &[Arc<Block>], way: Way) -> Result<Cost> {
         if way == Way::Blobs {
