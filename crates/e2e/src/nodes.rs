@@ -239,7 +239,7 @@ mod tests {
             assert!(is_well_formed(&tools, &command), "{command}");
         }
         for command in [
-            "npx cast sned 0x0b --rpc-url http://127.0.0.1:9545/",
+            "npx cast dispatch 0x0b --rpc-url http://127.0.0.1:9545/",
             "npx cast balance 0x0b --rpc-ulr http://127.0.0.1:9545/",
             "npx cast rpc rollup_syncstatus --rpc-url http://127.0.0.1:9545/",
             "curl http://127.0.0.1:9545metrics",
