@@ -11,9 +11,12 @@ use enshrine_execute::{BlobSource, BlobTail, Call, Dialect, Execute, ExecutionSp
 use revm::bytecode::opcode as op;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
     collections::BTreeMap,
-    sync::Arc,
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicIsize, Ordering},
+    },
 };
 use support::l2::{L2, call, resealed, with_transactions};
 use testkit::{ETHER, Forgery, Key, Transaction, hostile_states, rich_genesis, uniform_storage};
@@ -32,18 +35,15 @@ const ANY_CALL: usize = 1 << 20;
 const FORK: ProtocolFork = ProtocolFork::Osaka;
 const WORKER: Address = Address::repeat_byte(0x77);
 
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+static PEAK: AtomicIsize = AtomicIsize::new(0);
 
-/// The system's allocator, counting what each thread holds.
+/// The system's allocator, counting what all threads hold.
 struct Counting;
 
 fn count(bytes: isize) {
-    let live = LIVE.get() + bytes;
-    LIVE.set(live);
-    PEAK.set(PEAK.get().max(live));
+    let live = LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    PEAK.fetch_max(live, Ordering::Relaxed);
 }
 
 // SAFETY: every method hands its arguments to the system's allocator as they are, whose contract is the
@@ -74,12 +74,18 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static HEAP: Counting = Counting;
 
+/// Lets no two tests run at once: what is counted must be one's own.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Most bytes that `work` holds at once.
 fn peak_of(work: impl FnOnce()) -> usize {
-    PEAK.set(LIVE.get());
-    let before = LIVE.get();
+    let before = LIVE.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
     work();
-    usize::try_from(PEAK.get() - before).unwrap()
+    usize::try_from(PEAK.load(Ordering::Relaxed) - before).unwrap()
 }
 
 /// Runs an input and checks what it holds meanwhile, for whose gas so many bytes are allowed.
@@ -87,21 +93,27 @@ fn assert_bounded(name: &str, calldata: &[u8], per_gas: usize) {
     assert_call_bounded(name, &ExecutionSpecs, calldata.into(), per_gas);
 }
 
-/// As [`assert_bounded`], of a call in some dialect.
+/// As [`assert_bounded`], of a call in some dialect: on one thread, and on several.
 fn assert_call_bounded(name: &str, dialect: &dyn Dialect, call: Call<'_>, per_gas: usize) {
-    let execute = Execute::default();
     let bytes = dialect.bytes(&call).unwrap();
-    let mut gas = 0;
-    let peak = peak_of(|| {
-        gas = match execute.run_as(dialect, call, u64::MAX, |_| {}) {
-            Ok(executed) => executed.gas,
-            Err(refused) => refused.held,
-        };
-    });
-    let bound = PER_BYTE * bytes + per_gas * usize::try_from(gas).unwrap() + ANY_CALL;
-    let ratio = peak as f64 / bound as f64;
-    println!("{name}: {peak} bytes for an input of {bytes} and {gas} gas, {ratio:.2} of the bound");
-    assert!(peak <= bound, "{name}: {peak} bytes for an input of {bytes} and {gas} gas");
+    for threads in [1, 3] {
+        let execute =
+            Execute { threads: NonZeroUsize::new(threads).unwrap(), ..Execute::default() };
+        let mut gas = 0;
+        let peak = peak_of(|| {
+            gas = match execute.run_as(dialect, call, u64::MAX, |_| {}) {
+                Ok(executed) => executed.gas,
+                Err(refused) => refused.held,
+            };
+        });
+        let bound = PER_BYTE * bytes + per_gas * usize::try_from(gas).unwrap() + ANY_CALL;
+        let ratio = peak as f64 / bound as f64;
+        let what = format!(
+            "{name}, {threads} threads: {peak} bytes for an input of {bytes} and {gas} gas"
+        );
+        println!("{what}, {ratio:.2} of the bound");
+        assert!(peak <= bound, "{what}");
+    }
 }
 
 /// As many different items of this length as make up a megabyte with their offsets. A test that ends
@@ -118,6 +130,7 @@ fn items(length: usize) -> &'static [Bytes] {
 
 #[test]
 fn surplus_items_take_no_more_than_sixteen_times_their_bytes() {
+    let _alone = alone();
     let good = L2::new(FORK).calldata(1);
     assert_bounded("a transfer", &good, 0);
     for length in [0, 1, 2, 8, 32, 1_024] {
@@ -134,6 +147,7 @@ fn surplus_items_take_no_more_than_sixteen_times_their_bytes() {
 
 #[test]
 fn a_state_in_compact_form_takes_no_more_than_sixteen_times_its_bytes() {
+    let _alone = alone();
     let good = L2::new(FORK).calldata(1);
     let good = StatelessInput::decode(&good).unwrap();
     for (name, state) in hostile_states() {
@@ -156,6 +170,7 @@ impl BlobSource for Blobs {
 
 #[test]
 fn an_input_that_ends_in_blobs_takes_no_more_than_sixteen_times_its_bytes() {
+    let _alone = alone();
     let good = L2::new(FORK).calldata(1);
     for length in [0, 8, 1_024] {
         // A transaction has no more than six blobs.
@@ -175,6 +190,7 @@ fn an_input_that_ends_in_blobs_takes_no_more_than_sixteen_times_its_bytes() {
 
 #[test]
 fn transactions_take_no_more_than_sixteen_times_their_bytes_until_their_gas_is_held() {
+    let _alone = alone();
     let good = L2::new(FORK).calldata(1);
     let nothing = |gas_limit, to| {
         let signature = Signature::new(U256::ONE, U256::ONE, false);
@@ -215,6 +231,7 @@ fn counting(body: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_a_block_does_takes_no_more_memory_than_its_gas_pays_for() {
+    let _alone = alone();
     let programs: [(&str, &[u8]); 5] = [
         ("TSTORE", &[op::DUP1, op::TSTORE]),
         ("SLOAD", &[op::SLOAD, op::POP]),
@@ -236,6 +253,7 @@ fn what_a_block_does_takes_no_more_memory_than_its_gas_pays_for() {
 
 #[test]
 fn nodes_that_stand_at_many_places_take_no_more_memory_than_is_paid_for() {
+    let _alone = alone();
     for (name, body) in
         [("read", &[op::SLOAD, op::POP][..]), ("written", &[op::DUP1, op::SSTORE][..])]
     {

@@ -257,7 +257,7 @@ impl<'a, 't> SharedWork<'a, 't> {
         self.nodes.work();
         self.codes.hash();
         self.senders.work();
-        self.codes.analyse_all();
+        self.codes.analyse_long();
     }
 }
 

@@ -113,9 +113,13 @@ impl<'a> AnalysedCodes<'a> {
         self.hashed.total_bytes()
     }
 
-    /// Analyses all codes.
-    pub(crate) fn analyse_all(&self) {
-        for position in 0..self.analysed.len() {
+    /// Analyses all codes that take long. Those that do not are analysed if they run: each takes some two hundred
+    /// bytes, however short it is, and a witness may have very many.
+    pub(crate) fn analyse_long(&self) {
+        /// A microsecond or so.
+        const LONG: usize = 1_024;
+        let codes = self.hashed.list.iter().enumerate();
+        for (position, _) in codes.filter(|(_, code)| code.len() >= LONG) {
             self.get(position);
         }
     }

@@ -4,7 +4,9 @@
 //! `cargo run --release -p enshrine-chain --example gas_model`
 //!
 //! It fails if any input takes more than 1.5 times what it pays for, at three nanoseconds per unit of gas,
-//! on one thread, with Keccak as a CPU without wide vectors computes it. What is made to be dear is measured by the
+//! on one thread, with Keccak as a CPU without wide vectors computes it. A machine that is slower than the one for
+//! which the prices are made is told from it by a yardstick, measured before and after each input, and its times are
+//! divided by how much slower it is. What is made to be dear is measured by the
 //! rules of each fork that EXECUTE verifies, or of the one in `--fork=`. `--quick` measures each input
 //! fewer times; names after the options choose inputs by a part of their name. Without the test vectors it fails
 //! too, unless `--without-vectors` says that real blocks and official fixtures are not to be measured.
@@ -13,12 +15,14 @@ mod dialects;
 mod inputs;
 mod precompiles;
 mod programs;
+mod speed;
 
 use execute::{Call, Execute, Executed, Refused};
 use eyre::{Result, bail};
 use inputs::{Input, Rows};
 use keccak::Backend;
-use std::{env, fs, process::ExitCode, thread, time::Instant};
+use speed::{Timer, Yardstick};
+use std::{env, process::ExitCode};
 use wire::ProtocolFork;
 
 /// How a fork is chosen.
@@ -50,19 +54,23 @@ fn main() -> Result<ExitCode> {
     let given = |name: &str| options.iter().any(|option| option.as_str() == name);
     let rounds = if given("--quick") { 3 } else { 7 };
     let backends: Vec<Backend> = Backend::available().collect();
-    println!("milliseconds and, of the slowest, nanoseconds per gas and time over price\n");
-    print!("  {:<44}{:>10}{:>12}", "", "bytes", "gas");
+    println!(
+        "milliseconds, how much slower this machine was than the one of the prices, and without that, of the slowest, \
+         nanoseconds per gas and time over price\n"
+    );
+    print!("  {:<60}{:>10}{:>12}", "", "bytes", "gas");
     for backend in &backends {
         print!("{:>10}", format!("{backend:?}"));
     }
-    println!("{:>9}{:>7}", "ns/gas", "ratio");
+    println!("{:>8}{:>9}{:>7}", "slower", "ns/gas", "ratio");
+    let yardstick = Yardstick::new();
     let (mut dear, mut measured) = (Vec::new(), 0);
     let mut row = |input: Input| -> Result<()> {
         if !chosen.is_empty() && !chosen.iter().any(|part| input.name.contains(part.as_str())) {
             return Ok(());
         }
         measured += 1;
-        let ratio = measure(&input, &backends, rounds);
+        let ratio = measure(&input, &backends, rounds, &yardstick);
         if ratio > TOLERANCE {
             dear.push((input.name, ratio));
         }
@@ -98,62 +106,45 @@ fn main() -> Result<ExitCode> {
 }
 
 /// Prints a row; time over price with the slowest Keccak.
-fn measure(input: &Input, backends: &[Backend], rounds: usize) -> f64 {
+fn measure(input: &Input, backends: &[Backend], rounds: usize, yardstick: &Yardstick) -> f64 {
     let (gas, verdict) = price(input);
     let call = input.call();
     let bytes = input.dialect.bytes(&call).unwrap_or(call.calldata.len());
-    print!("  {:<44}{bytes:>10}{gas:>12}", input.name);
-    let mut slowest = 0.0_f64;
+    print!("  {:<60}{bytes:>10}{gas:>12}", input.name);
+    let (mut slowest, mut slowness) = (0.0_f64, 1.0_f64);
     for backend in backends {
         keccak::restrict_to(*backend);
         // What is short is run several times over, so that the look at the clock does not count.
-        let start = Timer::start();
+        let timer = Timer::start();
         drop(input.run());
-        let times = (LONG_ENOUGH / start.nanoseconds().max(1.0)).clamp(1.0, 1_000.0) as usize;
-        let shortest = (0..rounds)
-            .map(|_| {
-                let start = Timer::start();
-                for _ in 0..times {
-                    drop(input.run());
-                }
-                start.nanoseconds() / times as f64
-            })
-            .fold(f64::INFINITY, f64::min);
-        slowest = slowest.max(shortest);
-        print!("{:>10.3}", shortest / 1e6);
+        let times = (LONG_ENOUGH / timer.nanoseconds().max(1.0)).clamp(1.0, 1_000.0) as usize;
+        let rounds = (0..rounds).map(|_| {
+            let before = yardstick.slowness();
+            let timer = Timer::start();
+            for _ in 0..times {
+                drop(input.run());
+            }
+            let taken = timer.nanoseconds() / times as f64;
+            (taken, f64::midpoint(before, yardstick.slowness()))
+        });
+        let rounds: Vec<_> = rounds.collect();
+        let taken = median(rounds.iter().map(|(taken, slower)| taken / slower));
+        let slower = median(rounds.iter().map(|(_, slower)| *slower));
+        print!("{:>10.3}", taken * slower / 1e6);
+        slowest = slowest.max(taken);
+        slowness = slowness.max(slower);
     }
     keccak::restrict_to(Backend::Avx512);
     let (per_gas, ratio) = (slowest / gas as f64, slowest / (gas as f64 * NANOSECONDS));
-    println!("{per_gas:>9.2}{ratio:>7.2}  {verdict}");
+    println!("{slowness:>8.2}{per_gas:>9.2}{ratio:>7.2}  {verdict}");
     ratio
 }
 
-/// Time of this thread on a core, where the system tells it: what else runs on the machine must not
-/// count. Elsewhere the time that passes.
-struct Timer {
-    start: Instant,
-    on_core: Option<u64>,
-}
-
-impl Timer {
-    fn start() -> Self {
-        Self { on_core: Self::on_core(), start: Instant::now() }
-    }
-
-    fn nanoseconds(&self) -> f64 {
-        let elapsed = self.start.elapsed().as_secs_f64() * 1e9;
-        match (Self::on_core(), self.on_core) {
-            (Some(now), Some(then)) => now.saturating_sub(then) as f64,
-            _ => elapsed,
-        }
-    }
-
-    /// The first number that Linux shows of the thread's scheduling, which it counts when it schedules.
-    fn on_core() -> Option<u64> {
-        thread::yield_now();
-        let statistics = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        statistics.split_whitespace().next()?.parse().ok()
-    }
+/// The middle one.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 /// What a call is charged; if it fails, what it had to hold until then, which is the least that it loses.
