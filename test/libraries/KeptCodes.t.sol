@@ -101,6 +101,11 @@ contract KeptCodesTest is Test {
         bytes memory rest = noise(40);
         vm.expectRevert(KeptCodes.NoReferences.selector);
         library_.assembled(KeptInputs.compose(40, "", rest));
+        // With nothing behind its head an input has the form already.
+        vm.expectRevert(KeptCodes.NoReferences.selector);
+        library_.assembled(hex"c0de0000000000");
+        vm.expectRevert(abi.encodeWithSelector(KeptCodes.ReferencesTooShort.selector, 7, 31));
+        library_.assembled(hex"c0de0000000001");
         vm.expectRevert(abi.encodeWithSelector(KeptCodes.ReferencesTooShort.selector, 54, 55));
         library_.assembled(abi.encodePacked(hex"c0de0000002802", rest, bytes7(0)));
         bytes memory kept = referTo(40, KeptInputs.keep("kept"));

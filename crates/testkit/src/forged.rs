@@ -4,14 +4,16 @@
 //! parent with its root. So an attacker's trie need not be one of hashed keys.
 
 use crate::{CHAIN_ID, Transaction};
+use alloy_consensus::transaction::SignerRecoverable as _;
 use alloy_eips::{eip1559::BaseFeeParams, eip2718::Encodable2718};
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::TrieAccount;
 use chain::{BlockAttributes, Chain, ChainConfig, genesis_header};
 use execute::{Execute, ExecuteError};
-use executor::{ChainSpec, Invalid};
+use executor::{BlockState, ChainSpec, Environment, Invalid, execute_block};
 use eyre::{Result, bail, eyre};
+use stateless::{Options, Witness};
 use std::collections::BTreeMap;
 use trie::{NodePath, NodeSource, SourceError, Trie, hash_tries};
 use wire::{
@@ -133,6 +135,10 @@ impl Forgery {
                     match what {
                         "receipts root" => payload.receipts_root = expected,
                         "state root" => payload.state_root = expected,
+                        "block access list hash" => {
+                            let list = self.access_list(&input)?;
+                            input.request.payload.block_access_list = list.leak();
+                        }
                         other => bail!("the {other} cannot be stated"),
                     }
                 }
@@ -140,6 +146,37 @@ impl Forgery {
             }
         }
         bail!("each correction makes another necessary")
+    }
+
+    /// The block access list (EIP-7928) of the first block, which is made anew each time that what the block states
+    /// changes.
+    fn access_list(&self, input: &StatelessInput<'_>) -> Result<Vec<u8>> {
+        let header = stateless::header_of(&input.request, input.fork)
+            .ok_or_else(|| eyre!("a payload without a header"))?;
+        let witness = Witness::new(&input.witness, header.parent_hash)?;
+        let linked = witness.link();
+        let (source, options) = (linked.state(), Options::default());
+        let mut state = BlockState::new(&source, witness.state_root())
+            .with_system_code(options.system_code)
+            .with_access_list();
+        let spec = ChainSpec::constant(CHAIN_ID, self.fork);
+        let environment =
+            Environment { header: &header, ommers: &[], withdrawals: &[], spec: &spec };
+        let sender = |index: usize| {
+            let transaction = self.transactions.get(index);
+            let sender = transaction.and_then(|transaction| transaction.recover_signer().ok());
+            sender.ok_or(Invalid::Signature { index })
+        };
+        let executed = execute_block(
+            &mut state,
+            environment,
+            options.evm,
+            &self.transactions,
+            sender,
+            |_, _| Ok(()),
+        )?;
+        let list = executed.block_access_list.ok_or_else(|| eyre!("a fork without such lists"))?;
+        Ok(list.to_vec())
     }
 
     /// Root, nodes and codes of the accounts.

@@ -4,11 +4,11 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::tries;
@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 enum Reply {
     /// Answers with this status and body.
     Answer(u16, String),
+    /// Has too much to do for so many seconds, and says so.
+    Later(u64),
     /// Hangs up.
     HangUp,
     /// Says nothing for as long as the client stays.
@@ -34,13 +36,22 @@ struct Server {
 impl Server {
     /// A server that asks `reply` what to do with the n-th request, counted from zero, and its body.
     fn new(reply: impl Fn(usize, &Value) -> Reply + Send + 'static) -> Self {
+        Self::that_reads_headers(move |n, _, body| reply(n, body))
+    }
+
+    /// As [`Self::new`], with the lines of the head, in lower case.
+    fn that_reads_headers(
+        reply: impl Fn(usize, &[String], &Value) -> Reply + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&requests);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                serve(stream.unwrap(), |body| reply(count.fetch_add(1, Ordering::SeqCst), body));
+                serve(stream.unwrap(), |head, body| {
+                    reply(count.fetch_add(1, Ordering::SeqCst), head, body)
+                });
             }
         });
         Self { url, requests }
@@ -55,9 +66,9 @@ impl Server {
     }
 }
 
-fn serve(mut stream: TcpStream, reply: impl FnOnce(&Value) -> Reply) {
+fn serve(mut stream: TcpStream, reply: impl FnOnce(&[String], &Value) -> Reply) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut length = 0;
+    let (mut head, mut length) = (Vec::new(), 0);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).unwrap_or(0) == 0 {
@@ -70,18 +81,21 @@ fn serve(mut stream: TcpStream, reply: impl FnOnce(&Value) -> Reply) {
         if line.is_empty() {
             break;
         }
+        head.push(line);
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    match reply(&serde_json::from_slice(&body).unwrap_or_default()) {
-        Reply::Answer(status, text) => {
-            let length = text.len();
-            let head = format!(
-                "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
-            );
-            // A client that has read enough may have hung up.
-            let _ = stream.write_all((head + &text).as_bytes());
-        }
+    let mut answer = |status: u16, more: &str, text: &str| {
+        let length = text.len();
+        let head = format!(
+            "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\n{more}connection: close\r\n\r\n"
+        );
+        // A client that has read enough may have hung up.
+        let _ = stream.write_all((head + text).as_bytes());
+    };
+    match reply(&head, &serde_json::from_slice(&body).unwrap_or_default()) {
+        Reply::Answer(status, text) => answer(status, "", &text),
+        Reply::Later(seconds) => answer(429, &format!("retry-after: {seconds}\r\n"), "{}"),
         Reply::HangUp => {}
         Reply::Silence => {
             let _ = reader.read(&mut [0]);
@@ -137,6 +151,50 @@ fn what_fails_on_its_way_is_tried_as_often_as_asked_and_no_oftener() {
     let server = flaky();
     assert!(server.client(tries(2)).request::<_, u64>("m", ()).is_err());
     assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn who_is_told_when_to_come_again_does_not_come_earlier() {
+    const SECONDS: u64 = 1;
+    let open = Mutex::new(None);
+    let server = Server::new(move |n, request| {
+        let mut open = open.lock().unwrap();
+        let at = *open.get_or_insert_with(|| Instant::now() + Duration::from_secs(SECONDS));
+        if Instant::now() < at { Reply::Later(SECONDS) } else { result(request, &json!(n)) }
+    });
+    // By itself it would come after a millisecond, and its second try is its last.
+    assert_eq!(server.client(tries(2)).request::<_, u64>("m", ()).unwrap(), 1);
+}
+
+#[test]
+fn headers_go_along_with_each_request() {
+    let server = Server::that_reads_headers(|n, head, request| {
+        let has = |line: &str| head.iter().any(|it| it == line);
+        assert!(has("authorization: bearer abc") && has("x-key: secret"), "{head:?}");
+        // And with each further try.
+        if n == 0 { Reply::HangUp } else { result(request, &json!(n)) }
+    });
+    let headers = [("Authorization", "Bearer abc"), ("x-key", "secret")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let client = Client::of_several(&[&*server.url], &headers, tries(2)).unwrap();
+    assert_eq!(client.request::<_, u64>("m", ()).unwrap(), 1);
+    assert_eq!(client.request::<_, u64>("m", ()).unwrap(), 2);
+}
+
+#[test]
+fn several_addresses_are_asked_in_turn_and_one_that_fails_is_left_for_the_next() {
+    let answers = || Server::new(|_, request| result(request, &json!(7)));
+    let (first, second) = (answers(), answers());
+    let client = Client::of_several(&[&*first.url, &second.url], &[], tries(1)).unwrap();
+    for _ in 0..6 {
+        assert_eq!(client.request::<_, u64>("m", ()).unwrap(), 7);
+    }
+    assert_eq!((first.requests(), second.requests()), (3, 3));
+
+    let (broken, good) = (Server::new(|_, _| Reply::HangUp), answers());
+    let client = Client::of_several(&[&*broken.url, &good.url], &[], tries(2)).unwrap();
+    assert_eq!(client.request::<_, u64>("m", ()).unwrap(), 7);
+    assert_eq!((broken.requests(), good.requests()), (1, 1));
 }
 
 #[test]
