@@ -459,4 +459,14 @@ fn what_was_answered_once_is_not_asked_again_until_the_block_is_another() {
     let other = text.replace(hash["block"].as_str().unwrap(), &format!("0x{:064x}", 7));
     std::fs::write(&file, other).unwrap();
     assert_eq!(asked(&fork), first);
+
+    // What anvil has kept is read too, and left as it is: it has no block, and says where it is from.
+    std::fs::remove_file(&file).unwrap();
+    let mut kept: Value = serde_json::from_str(&text).unwrap();
+    kept.as_object_mut().unwrap().remove("block");
+    kept["meta"] = json!({ "cfg_env": {}, "block_env": {}, "hosts": ["provider.example"] });
+    let (anvil, kept) = (file.with_file_name("storage.json"), kept.to_string());
+    std::fs::write(&anvil, &kept).unwrap();
+    assert_eq!(asked(&fork), 2);
+    assert_eq!(std::fs::read_to_string(&anvil).unwrap(), kept);
 }
