@@ -15,6 +15,8 @@ pub(crate) enum Column {
     Young,
     /// Of a million, with rings that are full.
     Million,
+    /// Of ten, some blocks old.
+    New,
 }
 
 impl Column {
@@ -23,6 +25,7 @@ impl Column {
             (10_000, false) => Ok(Self::TenThousand),
             (10_000, true) => Ok(Self::Young),
             (1_000_000, false) => Ok(Self::Million),
+            (10, true) => Ok(Self::New),
             _ => bail!("docs/gas.md has no figures of an L2 of {accounts} accounts like this one"),
         }
     }
