@@ -10,8 +10,8 @@ use std::{fmt::Write as _, ops::Range};
 
 /// How long a unit of EXECUTE gas takes on one core, in picoseconds, by `docs/gas.md`: in the real block that
 /// takes longest for what it is charged, and in the dearest input that is known.
-pub(crate) const REAL: u64 = 2_100;
-pub(crate) const WORST: u64 = 4_020;
+pub(crate) const REAL: u64 = 1_800;
+pub(crate) const WORST: u64 = 3_900;
 
 /// Numbers of rollups.
 const ROLLUPS: [u64; 3] = [1, 10, 100];
