@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{BlockNumberOrTag, Filter, TransactionReceipt, TransactionRequest};
 use alloy_sol_types::SolCall;
-use chain::{Chain, ChainConfig, spec_of};
+use chain::{Block, Chain, ChainConfig, spec_of};
 use contracts::{Deployment, Predeploys, bindings::IForcedInbox, l2_chain_config, l2_genesis};
 use engine::{Driver, EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use enshrine_rollup::{EngineConfig, Role, RollupNode};
@@ -62,6 +62,11 @@ async fn send(
 async fn hash_at(provider: &RootProvider, number: u64) -> Result<B256> {
     let block = provider.get_block_by_number(BlockNumberOrTag::Number(number)).await?;
     Ok(block.ok_or_eyre("no such block")?.header.hash)
+}
+
+/// The head of a node's chain itself: its status tells of it a moment later.
+fn head_of(node: &RollupNode) -> Arc<Block> {
+    node.node().read(|node| Arc::clone(node.chain.head()))
 }
 
 /// Both have the same blocks, all of them.
@@ -127,8 +132,9 @@ async fn an_unmodified_client_has_the_same_blocks_and_serves_users() -> Result<(
         }
     }
     assert!(forced >= 2, "{forced} forced transactions");
-    let head = sequencer.status().unsafe_head;
-    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head == head) }).await?;
+    let head = head_of(&sequencer);
+    until("L1", &sequencer, || async { Ok(sequencer.status().safe_head.hash == head.hash) })
+        .await?;
     theirs.until_at(head.hash).await?;
     assert!(assert_equal(&l2, &users).await? >= BLOCKS);
 
@@ -145,14 +151,13 @@ async fn an_unmodified_client_has_the_same_blocks_and_serves_users() -> Result<(
     assert_eq!(receipt.contract_address, Some(counter));
     assert_eq!(receipt.block_hash, deployed.block_hash);
     let driven = driver.status().driven.ok_or_eyre("nobody is driven")?;
-    assert_eq!((driven.number, driven.hash, driven.fault), (head.number, head.hash, None));
+    assert_eq!((driven.number, driven.hash, driven.fault), (head.header.number, head.hash, None));
 
     // A follower that begins from nothing finds out where the client is.
     driver.stop().await;
     send(&l2, &alice, TxKind::Call(bob), 1, Bytes::new()).await?;
     let driver = follower(&world, &sequencer, theirs.driven()?).await?;
-    let head = sequencer.status().unsafe_head;
-    theirs.until_at(head.hash).await?;
+    theirs.until_at(head_of(&sequencer).hash).await?;
     assert!(assert_equal(&l2, &users).await? > BLOCKS);
     driver.stop().await;
     sequencer.stop().await;
@@ -170,9 +175,8 @@ async fn a_reorganisation_of_l1_reaches_the_driven_client() -> Result<()> {
     let alice = Key::named("alice").address();
     let arrived = async |ether: u128| {
         until("the deposits", &sequencer, || async {
-            let status = sequencer.status();
             Ok(l2.get_balance(alice).await? == U256::from(ether * ETHER)
-                && status.safe_head == status.unsafe_head)
+                && sequencer.status().safe_head.hash == head_of(&sequencer).hash)
         })
         .await
     };
@@ -186,19 +190,16 @@ async fn a_reorganisation_of_l1_reaches_the_driven_client() -> Result<()> {
         world.deposit(alice, U256::from(ETHER)).await?;
         arrived(ether).await?;
     }
-    let before = sequencer.status().unsafe_head;
+    let before = head_of(&sequencer);
     theirs.until_at(before.hash).await?;
     // The newest blocks of L1 are replaced by others that hold nothing.
     let nothing = Vec::<()>::new();
     world.provider.raw_request::<_, ()>("anvil_reorg".into(), (8_u64, nothing)).await?;
     world.deposit(alice, U256::from(7 * ETHER)).await?;
-    until("the other blocks", &sequencer, || async {
-        let status = sequencer.status();
-        let is_other = hash_at(&l2, before.number).await.ok() != Some(before.hash);
-        Ok(is_other && status.safe_head == status.unsafe_head)
-    })
-    .await?;
-    theirs.until_at(sequencer.status().unsafe_head.hash).await?;
+    // What was deposited on the blocks that are gone is gone with them.
+    arrived(2 + 7).await?;
+    assert_ne!(hash_at(&l2, before.header.number).await.ok(), Some(before.hash));
+    theirs.until_at(head_of(&sequencer).hash).await?;
     assert_equal(&l2, &users).await?;
     assert_eq!(users.get_balance(alice).await?, l2.get_balance(alice).await?);
     driver.stop().await;
@@ -298,7 +299,7 @@ const fn to(head: B256) -> ForkchoiceState {
 
 /// A block that nobody but this node has, behind the head of its chain.
 async fn build(client: &EngineClient, node: &RollupNode) -> Result<NewPayload> {
-    let head = node.node().read(|node| Arc::clone(node.chain.head()));
+    let head = head_of(node);
     let attributes = json!({
         "timestamp": U64::from(head.header.timestamp + 1), "prevRandao": B256::ZERO,
         "suggestedFeeRecipient": Address::ZERO, "withdrawals": [],
