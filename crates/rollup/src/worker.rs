@@ -265,7 +265,7 @@ impl Worker {
                     }
                 }
             }
-            let mut outcome = Ok(());
+            let (mut outcome, mut not_submitted) = (Ok(()), None);
             if is_synced
                 && unread.is_none()
                 && let Some(Acting::Sequencer(sequencer)) = &mut self.acting
@@ -273,6 +273,7 @@ impl Worker {
                 let made = sequencer.make_block().map(drop);
                 let submitted = sequencer.submit();
                 outcome = made.and(submitted);
+                not_submitted = sequencer.not_submitted().cloned();
             }
             while let Ok(asked) = asked.try_recv() {
                 asked.carry_out(|order| self.change_role(order, is_synced, unread.as_ref()));
@@ -285,7 +286,7 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(PAUSE.min(poll)),
             }
             let failed = outcome.and(taken).err().map(|error| error.to_string());
-            let fault = unread.clone().or(failed);
+            let fault = unread.clone().or(failed).or(not_submitted);
             if let Some(error) = &fault
                 && shared.status.lock().fault.as_ref() != Some(error)
             {

@@ -42,6 +42,7 @@ pub struct Sequencer {
     again: Vec<RecoveredTransaction>,
     last_block: Instant,
     last_submission: Instant,
+    not_submitted: Option<String>,
     /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
     most_blocks: usize,
     blobs: BlobTrust,
@@ -84,6 +85,7 @@ impl Sequencer {
             again: Vec::new(),
             last_block: now,
             last_submission: now,
+            not_submitted: None,
             most_blocks: submission::MAX_BLOCKS,
             blobs: BlobTrust::default(),
             kept_again_at: 0,

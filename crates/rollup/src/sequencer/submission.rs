@@ -20,6 +20,15 @@ pub(super) const MAX_BLOCKS: usize = 32;
 /// Blocks, and their inputs.
 type Fitting = (Vec<Arc<Block>>, Vec<Bytes>);
 
+/// What a look at the blocks that wait has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// All of them are at L1 or on their way, or the next of them are now.
+    Brought,
+    /// It was not time to try, or L1 has not said yet.
+    Untried,
+}
+
 impl Sequencer {
     /// Brings blocks to L1, if any wait and it is time.
     ///
@@ -27,9 +36,29 @@ impl Sequencer {
     ///
     /// [`RollupError`]; the blocks wait for the next call.
     pub fn submit(&mut self) -> Result<(), RollupError> {
+        match self.try_to_submit() {
+            Ok(Outcome::Brought) => self.not_submitted = None,
+            Ok(Outcome::Untried) => {}
+            Err(error) => {
+                self.not_submitted = Some(error.to_string());
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why blocks wait that should be on their way to L1. It stands until they are: most calls of [`Self::submit`] come
+    /// before it is time to try again.
+    pub(crate) const fn not_submitted(&self) -> Option<&String> {
+        self.not_submitted.as_ref()
+    }
+
+    fn try_to_submit(&mut self) -> Result<Outcome, RollupError> {
         let had_blobs = self.submitter.in_flight().any(InFlight::has_blobs);
+        let mut has_news = false;
         match self.submitter.step(&self.sync.view)? {
             Progress::Done(blocks) => {
+                has_news = true;
                 for (_, hash) in &blocks {
                     self.inputs.remove(hash);
                     self.posted.remove(hash);
@@ -51,12 +80,15 @@ impl Sequencer {
         let has_room = is_first || self.submitter.has_room() && !self.may_use_blobs();
         let is_due = self.last_submission.elapsed() >= self.config.submit_interval;
         let is_full = blocks.len() >= MAX_BLOCKS || self.fills_a_transaction(&blocks);
+        if blocks.is_empty() && (is_first || has_news) {
+            return Ok(Outcome::Brought);
+        }
         if blocks.is_empty() || !has_room || !is_full && !is_due {
-            return Ok(());
+            return Ok(Outcome::Untried);
         }
         self.last_submission = Instant::now();
         let waiting = blocks.clone();
-        let Some((blocks, inputs)) = self.what_fits(blocks)? else { return Ok(()) };
+        let Some((blocks, inputs)) = self.what_fits(blocks)? else { return Ok(Outcome::Untried) };
         let kept = self.kept_of(&inputs);
         let known = self.known_duties()?;
         let by_blobs = match is_first {
@@ -76,7 +108,7 @@ impl Sequencer {
                 // What L1 will know of the duties then is not known yet.
                 let goes_alone = !evidence.relays.is_empty() || !evidence.forced.is_empty();
                 if goes_alone && !is_first {
-                    return Ok(());
+                    return Ok(Outcome::Untried);
                 }
                 // Checking evidence takes what only L1 can tell.
                 let is_plain = evidence.updates.is_empty() && !goes_alone;
@@ -93,14 +125,14 @@ impl Sequencer {
         let sent = self.submitter.submit(&self.sync.view, shipment);
         if let Err(RollupError::BlobsRefused(_)) = &sent {
             self.blobs.has_failed(self.l1_head());
-            return sent;
+            return sent.map(|()| Outcome::Brought);
         }
         if sent.is_err() {
             self.distrust_kept();
         }
         // What L1 does not take of several blocks, it may take of fewer.
         self.most_blocks = if sent.is_ok() { MAX_BLOCKS } else { (count / 2).max(1) };
-        sent
+        sent.map(|()| Outcome::Brought)
     }
 
     /// Whether these blocks, each by itself, would fill an L1 transaction: nothing is gained by waiting for more. Of

@@ -99,6 +99,36 @@ async fn who_may_spend_nothing_sends_nothing_and_says_so() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_blocks_from_l1_is_said_all_the_time_until_they_are_on_their_way() -> Result<()>
+{
+    let world = World::new().await?;
+    let config = world.sequencer_config()?;
+    let account = config.advance_key.address();
+    world.provider.anvil_set_balance(account, U256::ONE).await?;
+    let sequencer = RollupNode::start(world.config(Role::Sequencer(Box::new(config)))).await?;
+    world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
+    until("the fault", &sequencer, || async { Ok(sequencer.status().fault.is_some()) }).await?;
+    // Many of its turns, in few of which it tries.
+    for _ in 0..60 {
+        let fault = sequencer.status().fault.ok_or_eyre("nothing is said")?;
+        assert!(fault.contains(&account.to_string()), "{fault}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let url = format!("http://{}/health", sequencer.server().addresses()[0]);
+    assert_eq!(reqwest::get(&url).await?.status(), 503);
+
+    world.provider.anvil_set_balance(account, U256::from(ETHER)).await?;
+    until("L1", &sequencer, || async {
+        let status = sequencer.status();
+        Ok(status.safe_head.number > 0 && status.fault.is_none())
+    })
+    .await?;
+    assert_eq!(reqwest::get(&url).await?.status(), 200);
+    sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_lost_on_its_way_is_sent_again_although_l1_makes_no_block() -> Result<()> {
     let world = World::new().await?;
     world.deposit(Address::repeat_byte(0xa1), U256::from(ETHER)).await?;
