@@ -100,7 +100,7 @@ pub struct DevnetArgs {
     #[arg(long, conflicts_with = "gas_limit", help_heading = "Chain")]
     pub disable_block_gas_limit: bool,
 
-    /// Base fee of the genesis, in wei [default: 1000000000]
+    /// Base fee of the first block, in wei; that of the genesis is the one that it follows from [default: 1000000000]
     #[arg(
         long = "block-base-fee-per-gas",
         visible_alias = "base-fee",

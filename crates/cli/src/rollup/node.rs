@@ -23,11 +23,10 @@ use tokio::time;
 
 /// How long a node may take to end what it has begun.
 const FAREWELL: Duration = Duration::from_millis(1_500);
-/// Most transactions in the pool of a sequencer, their bytes, and most of one account, if nobody says
-/// otherwise.
-const POOL_TRANSACTIONS: usize = 20_000;
+/// Most bytes in the pool of a sequencer.
 const POOL_BYTES: usize = 64 << 20;
-const POOL_PER_ACCOUNT: usize = 1_024;
+/// Wei in a gwei.
+const GWEI: u128 = 1_000_000_000;
 /// What stands before the name of a value in the environment.
 const PREFIX: &str = "ENSHRINE_";
 
@@ -59,7 +58,7 @@ pub(crate) enum RoleName {
 #[derive(Debug, Default, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Values {
-    /// What the node does.
+    /// What the node does [default: follower].
     #[arg(long, value_enum)]
     role: Option<RoleName>,
     /// URL of an L1 node.
@@ -75,25 +74,25 @@ struct Values {
     /// Where the chain lies; without it, it is kept in memory.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Address of the RPC.
+    /// Address of the RPC [default: 127.0.0.1].
     #[arg(long, value_name = "ADDRESS")]
     http_host: Option<std::net::IpAddr>,
-    /// Port of the RPC, for HTTP and WebSocket; 0 for a free one.
+    /// Port of the RPC, for HTTP and WebSocket; 0 for a free one [default: 9545].
     #[arg(long, value_name = "PORT")]
     http_port: Option<u16>,
-    /// Milliseconds from one block to the next, if there is anything to put into it.
+    /// Milliseconds from one block to the next, if there is anything to put into it [default: 1000].
     #[arg(long, value_name = "MS")]
     block_time_ms: Option<u64>,
-    /// Milliseconds from one block to the next if there is nothing.
+    /// Milliseconds from one block to the next if there is nothing [default: 600000].
     #[arg(long, value_name = "MS")]
     idle_block_time_ms: Option<u64>,
-    /// Milliseconds for which blocks are collected before they go to L1.
+    /// Milliseconds for which blocks are collected before they go to L1 [default: 12000].
     #[arg(long, value_name = "MS")]
     submit_interval_ms: Option<u64>,
-    /// Milliseconds between two looks at L1.
+    /// Milliseconds between two looks at L1 [default: 500].
     #[arg(long, value_name = "MS")]
     poll_interval_ms: Option<u64>,
-    /// L1 blocks on top of one before its messages and forced transactions are taken over.
+    /// L1 blocks on top of one before its messages and forced transactions are taken over [default: 0].
     #[arg(long, value_name = "BLOCKS")]
     l1_confirmations: Option<u64>,
     /// Key that signs for L1, or the file of keys that holds it as `advance`.
@@ -102,13 +101,13 @@ struct Values {
     /// Key that signs for the L2, or the file of keys that holds it as `operator`.
     #[arg(long, value_name = "KEY | FILE")]
     operator_key: Option<String>,
-    /// Most gwei that are spent on L1 in a day.
+    /// Most gwei that are spent on L1 in a day [default: 10000000000].
     #[arg(long, value_name = "GWEI")]
     daily_limit_gwei: Option<u64>,
-    /// Most gwei per blob gas; while blobs cost more, blocks go to L1 as calldata.
+    /// Most gwei per blob gas; while blobs cost more, blocks go to L1 as calldata [default: 100].
     #[arg(long, value_name = "GWEI")]
     blob_fee_limit_gwei: Option<u64>,
-    /// Most transactions on their way to L1 at once.
+    /// Most transactions on their way to L1 at once [default: 4].
     #[arg(long, value_name = "COUNT")]
     l1_in_flight: Option<usize>,
     /// Most bytes of a transaction on L1, if it takes more than the public pools of mainnet do [default: 131072].
@@ -118,10 +117,10 @@ struct Values {
     /// 16777216].
     #[arg(long, value_name = "GAS")]
     l1_transaction_gas: Option<u64>,
-    /// Most transactions that wait in the pool of a sequencer.
+    /// Most transactions that wait in the pool of a sequencer [default: 20000].
     #[arg(long, value_name = "COUNT")]
     pool_transactions: Option<usize>,
-    /// Most of them that one account may have.
+    /// Most of them that one account may have [default: 1024].
     #[arg(long, value_name = "COUNT")]
     pool_per_account: Option<usize>,
     /// Accounts to which neither limit applies, and whose transactions never give way.
@@ -193,7 +192,8 @@ impl Arguments {
     /// The values from all places, the nearer ones first.
     fn values(&self) -> Result<Values> {
         let flags = toml::Table::try_from(&self.values).wrap_err("a flag cannot be understood")?;
-        let mut all = match &self.config {
+        let mut all = toml::Table::try_from(Values::defaults()).wrap_err("the defaults")?;
+        all.extend(match &self.config {
             Some(path) => {
                 let text = fs::read_to_string(path)
                     .wrap_err_with(|| format!("cannot read {}", path.display()))?;
@@ -201,7 +201,7 @@ impl Arguments {
                 values.and_then(checked).wrap_err_with(|| path.display().to_string())?
             }
             None => toml::Table::new(),
-        };
+        });
         for (name, value) in from_environment() {
             let variable = format!("{PREFIX}{}", name.to_uppercase());
             let value = checked([(name, value)].into_iter().collect()).wrap_err(variable)?;
@@ -274,80 +274,85 @@ impl Values {
         }
     }
 
-    /// The values with their defaults, and without secrets.
+    /// The values for which nobody says otherwise. What the node cannot do without, and what is off, has none.
+    fn defaults() -> Self {
+        let submitter = SubmitterConfig::default();
+        let gwei = |wei: u128| u64::try_from(wei / GWEI).ok();
+        Self {
+            role: Some(RoleName::Follower),
+            http_host: Some([127, 0, 0, 1].into()),
+            http_port: Some(9_545),
+            block_time_ms: Some(1_000),
+            idle_block_time_ms: Some(600_000),
+            submit_interval_ms: Some(12_000),
+            poll_interval_ms: Some(500),
+            l1_confirmations: Some(0),
+            daily_limit_gwei: gwei(submitter.daily_limit),
+            blob_fee_limit_gwei: gwei(submitter.max_blob_fee),
+            l1_in_flight: Some(submitter.max_in_flight),
+            l1_transaction_bytes: Some(submitter.limits.bytes),
+            l1_transaction_gas: Some(submitter.limits.gas),
+            pool_transactions: Some(20_000),
+            pool_per_account: Some(1_024),
+            min_tip: Some(0),
+            byte_price: Some(0),
+            ..Self::default()
+        }
+    }
+
+    /// The values without secrets.
     fn shown(self) -> Self {
         let hidden = |key: Option<String>| {
             key.map(|key| if Path::new(&key).exists() { key } else { "(a key)".to_owned() })
         };
-        Self {
-            role: Some(self.role.unwrap_or(RoleName::Follower)),
-            http_host: Some(self.http_host.unwrap_or([127, 0, 0, 1].into())),
-            http_port: Some(self.http_port.unwrap_or(9_545)),
-            block_time_ms: Some(self.block_time_ms.unwrap_or(1_000)),
-            idle_block_time_ms: Some(self.idle_block_time_ms.unwrap_or(600_000)),
-            submit_interval_ms: Some(self.submit_interval_ms.unwrap_or(12_000)),
-            poll_interval_ms: Some(self.poll_interval_ms.unwrap_or(500)),
-            l1_confirmations: Some(self.l1_confirmations.unwrap_or(0)),
-            pool_transactions: Some(self.pool_transactions.unwrap_or(POOL_TRANSACTIONS)),
-            pool_per_account: Some(self.pool_per_account.unwrap_or(POOL_PER_ACCOUNT)),
-            advance_key: hidden(self.advance_key),
-            operator_key: hidden(self.operator_key),
-            ..self
-        }
+        let (advance_key, operator_key) = (hidden(self.advance_key), hidden(self.operator_key));
+        Self { advance_key, operator_key, ..self }
     }
 
     /// How blocks are made.
     fn sequencing(&self) -> Result<SequencerConfig> {
-        let ms = |value: Option<u64>, default| Duration::from_millis(value.unwrap_or(default));
-        let missing = |flag: &str| eyre!("{flag} is missing, and it has no default");
         let key = |flag, value: &Option<String>, of: fn(Keys) -> B256| {
             let value = value.as_deref().ok_or_else(|| missing(flag))?;
             secret(value, of).wrap_err(flag)
         };
         let advance = key("--advance-key", &self.advance_key, |keys| keys.advance.secret())?;
         let operator = key("--operator-key", &self.operator_key, |keys| keys.operator.secret())?;
-        let mut submitter = SubmitterConfig::default();
-        if let Some(limit) = self.daily_limit_gwei {
-            submitter.daily_limit = u128::from(limit) * 1_000_000_000;
-        }
-        if let Some(limit) = self.blob_fee_limit_gwei {
-            submitter.max_blob_fee = u128::from(limit) * 1_000_000_000;
-        }
-        if let Some(most) = self.l1_in_flight {
-            ensure!(most > 0, "--l1-in-flight: at least one");
-            submitter.max_in_flight = most;
-        }
+        let in_flight = given("--l1-in-flight", self.l1_in_flight)?;
+        ensure!(in_flight > 0, "--l1-in-flight: at least one");
         // What an L2 block can owe has to fit into a transaction, so neither is less than on mainnet.
         let mainnet = L1Limits::default();
-        let bytes = self.l1_transaction_bytes.unwrap_or(mainnet.bytes);
+        let bytes = given("--l1-transaction-bytes", self.l1_transaction_bytes)?;
         ensure!(bytes >= mainnet.bytes, "--l1-transaction-bytes: at least {}", mainnet.bytes);
-        let gas = self.l1_transaction_gas.unwrap_or(mainnet.gas);
+        let gas = given("--l1-transaction-gas", self.l1_transaction_gas)?;
         ensure!(gas >= mainnet.gas, "--l1-transaction-gas: at least {}", mainnet.gas);
-        submitter.limits = L1Limits { gas, bytes };
         Ok(SequencerConfig {
             advance_key: Signer::new("advance_key", advance)?,
             operator_key: Signer::new("operator_key", operator)?,
-            block_time: ms(self.block_time_ms, 1_000),
-            idle_block_time: ms(self.idle_block_time_ms, 600_000),
-            submit_interval: ms(self.submit_interval_ms, 12_000),
-            confirmations: self.l1_confirmations.unwrap_or(0),
-            submitter,
+            block_time: milliseconds("--block-time-ms", self.block_time_ms)?,
+            idle_block_time: milliseconds("--idle-block-time-ms", self.idle_block_time_ms)?,
+            submit_interval: milliseconds("--submit-interval-ms", self.submit_interval_ms)?,
+            confirmations: given("--l1-confirmations", self.l1_confirmations)?,
+            submitter: SubmitterConfig {
+                daily_limit: wei("--daily-limit-gwei", self.daily_limit_gwei)?,
+                max_blob_fee: wei("--blob-fee-limit-gwei", self.blob_fee_limit_gwei)?,
+                max_in_flight: in_flight,
+                limits: L1Limits { gas, bytes },
+                ..SubmitterConfig::default()
+            },
             pool: PoolLimits {
-                transactions: self.pool_transactions.unwrap_or(POOL_TRANSACTIONS),
+                transactions: given("--pool-transactions", self.pool_transactions)?,
                 bytes: POOL_BYTES,
-                per_sender: self.pool_per_account.unwrap_or(POOL_PER_ACCOUNT),
+                per_sender: given("--pool-per-account", self.pool_per_account)?,
                 local: self.pool_local.iter().flatten().copied().collect(),
             },
             prices: Prices {
-                gas: self.min_tip.unwrap_or(0).into(),
-                byte: self.byte_price.unwrap_or(0).into(),
+                gas: given("--min-tip", self.min_tip)?.into(),
+                byte: given("--byte-price", self.byte_price)?.into(),
             },
         })
     }
 
     fn config(self) -> Result<Config> {
-        let ms = |value: Option<u64>, default| Duration::from_millis(value.unwrap_or(default));
-        let missing = |flag: &str| eyre!("{flag} is missing, and it has no default");
         let is_sequencer = self.role == Some(RoleName::Sequencer);
         // A follower that has both keys can be promoted.
         let has_keys = self.advance_key.is_some() && self.operator_key.is_some();
@@ -371,24 +376,41 @@ impl Values {
             }
         };
         Ok(Config {
-            deployment: self.deployment.ok_or_else(|| missing("--deployment"))?,
-            l1: self.l1.ok_or_else(|| missing("--l1"))?,
+            deployment: given("--deployment", self.deployment)?,
+            l1: given("--l1", self.l1)?,
             l1_beacon: self.l1_beacon,
             l1_timeout: Duration::from_secs(30),
-            poll_interval: ms(self.poll_interval_ms, 500),
+            poll_interval: milliseconds("--poll-interval-ms", self.poll_interval_ms)?,
             data_dir: self.data_dir,
             role,
             standby,
             peer,
             admin: self.admin_addr,
             server: ServerConfig {
-                hosts: vec![self.http_host.unwrap_or([127, 0, 0, 1].into())],
-                port: self.http_port.unwrap_or(9_545),
+                hosts: vec![given("--http-host", self.http_host)?],
+                port: given("--http-port", self.http_port)?,
                 ..ServerConfig::default()
             },
             engine,
         })
     }
+}
+
+fn missing(flag: &str) -> Report {
+    eyre!("{flag} is missing, and it has no default")
+}
+
+/// A value that somebody, or the default, has given.
+fn given<T>(flag: &str, value: Option<T>) -> Result<T> {
+    value.ok_or_else(|| missing(flag))
+}
+
+fn milliseconds(flag: &str, value: Option<u64>) -> Result<Duration> {
+    given(flag, value).map(Duration::from_millis)
+}
+
+fn wei(flag: &str, gwei: Option<u64>) -> Result<u128> {
+    given(flag, gwei).map(|gwei| u128::from(gwei) * GWEI)
 }
 
 /// A key that is given as such, or in a file of keys.

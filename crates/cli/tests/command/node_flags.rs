@@ -95,3 +95,29 @@ fn a_value_of_another_kind_is_named_with_the_place_where_it_stands() {
     let (succeeded, text) = said(&mut command());
     assert!(succeeded && text.contains("http_port = 1"), "{text}");
 }
+
+#[test]
+fn the_help_names_each_default_as_it_is() {
+    let (succeeded, shown) = node(&["--print-config"]);
+    assert!(succeeded, "{shown}");
+    let shown: toml::Table = shown.parse().unwrap();
+    let (succeeded, help) = node(&["--help"]);
+    assert!(succeeded, "{help}");
+    // Each flag begins a paragraph, which ends with its default.
+    let flags = help.split("\n      --").skip(1);
+    let named: toml::Table = flags
+        .filter_map(|flag| {
+            let name = flag.split([' ', '\n']).next()?.replace('-', "_");
+            // Of the whole command, and not of a node.
+            if name == "log_format" {
+                return None;
+            }
+            let said = flag.split_whitespace().collect::<Vec<_>>().join(" ");
+            let (_, default) = said.split_once("[default: ")?;
+            let default = default.split(']').next()?;
+            let number = default.parse::<i64>().map(toml::Value::from);
+            Some((name, number.unwrap_or_else(|_| default.into())))
+        })
+        .collect();
+    assert_eq!(named, shown);
+}
