@@ -207,7 +207,7 @@ contract StateProofNodesTest is Test {
         bytes[] memory proof = one(accountLeaf(body));
         bytes32 root = keccak256(proof[0]);
         vm.expectPartialRevert(Rlp.RlpLengthMismatch.selector);
-        harness.account(root, TARGET, proof);
+        harness.accountOf(root, TARGET, proof);
         vm.expectPartialRevert(Rlp.RlpLengthMismatch.selector);
         harness.rootOf(root, TARGET, proof);
     }
@@ -228,5 +228,17 @@ contract StateProofNodesTest is Test {
         // Hashes that are too short, and ones that are none.
         expectNoAccount(list(abi.encodePacked(hex"0105", hex"a0", root)));
         expectNoAccount(list(abi.encodePacked(hex"0105", hex"9f", root, hex"a0", code)));
+        // Who looks for the storage alone does not read the other hash.
+        proof = one(accountLeaf(list(abi.encodePacked(hex"0105", hex"a0", root, hex"9f", code))));
+        assertEq(harness.rootOf(keccak256(proof[0]), TARGET, proof), root);
+        vm.expectPartialRevert(Rlp.RlpLengthMismatch.selector);
+        harness.accountOf(keccak256(proof[0]), TARGET, proof);
+    }
+
+    /// @dev A path may end as a value begins: here as one of as many bytes as are left.
+    function test_the_end_of_a_path_is_not_taken_for_a_value() public view {
+        bytes32 key = bytes32(uint256(0x8433));
+        bytes memory leaf = list(abi.encodePacked(hex"a120", key, hex"820102"));
+        assertEq(value(leaf, key), hex"0102");
     }
 }

@@ -86,6 +86,15 @@ contract LibraryHarness {
         if (storageRoot != result.storageRoot) revert ReadersDisagree(storageRoot);
     }
 
+    /// @notice As the library reads it, compared with nothing.
+    function accountOf(bytes32 stateRoot, address target, bytes[] calldata nodes)
+        external
+        pure
+        returns (StateProof.Account memory result)
+    {
+        (, result) = StateProof.account(stateRoot, target, nodes);
+    }
+
     function rootOf(bytes32 stateRoot, address target, bytes[] calldata nodes)
         external
         pure
