@@ -102,6 +102,8 @@ contract StateProofNodesTest is Test {
         expectMalformed(list(bytes.concat(hex"a1", new bytes(33), hex"c20501")), 0);
         // An extension to nothing.
         expectMalformed(list(bytes.concat(hex"1080")), 0);
+        // One with a flag that there is not.
+        expectMalformed(list(abi.encodePacked(hex"824000a0", keccak256("child"))), 0);
         // A path that is a list, and one that is too long.
         expectMalformed(list(bytes.concat(hex"a2", new bytes(34), hex"05")), 0);
     }
