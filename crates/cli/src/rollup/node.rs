@@ -241,36 +241,21 @@ impl Values {
     /// Each value, to tell their names and kinds.
     fn all() -> Self {
         let text = || Some(String::new());
+        let address = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         Self {
-            role: Some(RoleName::Follower),
             l1: text(),
             l1_beacon: text(),
             deployment: Some(PathBuf::new()),
             data_dir: Some(PathBuf::new()),
-            http_host: Some([127, 0, 0, 1].into()),
-            http_port: Some(0),
-            block_time_ms: Some(0),
-            idle_block_time_ms: Some(0),
-            submit_interval_ms: Some(0),
-            poll_interval_ms: Some(0),
-            l1_confirmations: Some(0),
             advance_key: text(),
             operator_key: text(),
-            daily_limit_gwei: Some(0),
-            blob_fee_limit_gwei: Some(0),
-            l1_in_flight: Some(0),
-            l1_transaction_bytes: Some(0),
-            l1_transaction_gas: Some(0),
-            pool_transactions: Some(0),
-            pool_per_account: Some(0),
             pool_local: Some(Vec::new()),
-            min_tip: Some(0),
-            byte_price: Some(0),
             sequencer: text(),
-            admin_addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
-            engine_addr: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            admin_addr: address,
+            engine_addr: address,
             engine: text(),
             jwt_secret: Some(PathBuf::new()),
+            ..Self::defaults()
         }
     }
 
