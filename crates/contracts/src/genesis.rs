@@ -71,7 +71,22 @@ pub fn l2_genesis(
 /// block on, as common clients read it: the rules that EXECUTE knows for a chain of one's own, so no
 /// deposit contract, and the blob parameters of Ethereum.
 pub fn l2_chain_config(chain_id: u64, fork: ProtocolFork) -> ChainConfig {
-    let start = |first: ProtocolFork| (fork >= first).then_some(0);
+    l2_chain_config_following(chain_id, fork, &[])
+}
+
+/// As [`l2_chain_config`], for an L2 whose L1 has a fork schedule: later forks hold from their
+/// timestamps on, oldest first. A fork that the list passes over begins with the next one.
+///
+/// A client that is driven over the Engine API reads from it when to fork.
+pub fn l2_chain_config_following(
+    chain_id: u64,
+    fork: ProtocolFork,
+    later: &[(ProtocolFork, u64)],
+) -> ChainConfig {
+    let start = |first: ProtocolFork| {
+        let begins = later.iter().find(|(later, _)| *later >= first);
+        if fork >= first { Some(0) } else { begins.map(|(_, timestamp)| *timestamp) }
+    };
     let blobs = [
         (ProtocolFork::Cancun, BlobParams::cancun()),
         (ProtocolFork::Prague, BlobParams::prague()),
@@ -80,7 +95,7 @@ pub fn l2_chain_config(chain_id: u64, fork: ProtocolFork) -> ChainConfig {
         (ProtocolFork::Bpo2, BlobParams::bpo2()),
         (ProtocolFork::Amsterdam, BlobParams::bpo2()),
     ];
-    let blobs = blobs.into_iter().filter(|(first, _)| fork >= *first);
+    let blobs = blobs.into_iter().filter(|(first, _)| start(*first).is_some());
     ChainConfig {
         chain_id,
         homestead_block: Some(0),

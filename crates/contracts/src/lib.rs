@@ -20,6 +20,9 @@ mod proofs;
 
 pub use config::{ForcedConfig, RollupConfig};
 pub use deployment::{Deployment, DeploymentError};
-pub use genesis::{L1_ANCHOR, L2_MESSENGER, PREMINT, Predeploys, l2_chain_config, l2_genesis};
+pub use genesis::{
+    L1_ANCHOR, L2_MESSENGER, PREMINT, Predeploys, l2_chain_config, l2_chain_config_following,
+    l2_genesis,
+};
 pub use messages::{Anchor, Message, extend, kept_slot, pack, sent_in, sent_slot};
 pub use proofs::message_proof;

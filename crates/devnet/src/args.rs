@@ -1,9 +1,9 @@
 //! The flags of `enshrine devnet`: anvil's, as far as a devnet has what they speak of, and those of
 //! EXECUTE.
 
-pub use crate::flags::{AnvilArgs, Color, DisplayArgs, ForkArgs, Network};
+pub use crate::flags::{AnvilArgs, Color, DisplayArgs, ForkArgs, Hardforks, Network};
 use crate::{
-    Config, DevnetError, Fork, Hardfork, Mining, MnemonicSource, ServerConfig,
+    Config, DevnetError, Fork, Mining, MnemonicSource, ServerConfig,
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
     config::{Origin, ether},
     flags,
@@ -13,6 +13,7 @@ use crate::{
 use alloy_genesis::Genesis;
 use clap::{Args, ValueEnum};
 use execute::GasSchedule;
+use executor::ForkTime;
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use wire::ProtocolFork;
 
@@ -66,15 +67,17 @@ pub struct DevnetArgs {
 
     /// Rules that hold from genesis on: frontier, homestead, dao, tangerine, spuriousdragon, byzantium,
     /// constantinople, petersburg, istanbul, muirglacier, berlin, london, arrowglacier, grayglacier,
-    /// paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam
+    /// paris, shanghai, cancun, prague, osaka, bpo1, bpo2 or amsterdam; later forks from cancun on follow
+    /// with the times from which they hold: FORK@+SECONDS after genesis, FORK@TIMESTAMP, or with --block-time
+    /// FORK@#BLOCK, as in prague,osaka@+60,amsterdam@+120
     #[arg(
         long,
-        value_parser = flags::hardfork,
+        value_parser = flags::hardforks,
         default_value = "bpo1",
-        value_name = "FORK",
+        value_name = "FORKS",
         help_heading = "Chain"
     )]
-    pub hardfork: Hardfork,
+    pub hardfork: Hardforks,
 
     /// Genesis file (geth's format) to start from
     #[arg(long, value_name = "FILE", visible_alias = "genesis", help_heading = "Chain")]
@@ -319,6 +322,7 @@ impl DevnetArgs {
     /// [`DevnetError::Flag`] for what clap cannot see to be wrong.
     pub fn config(&self) -> Result<Config, DevnetError> {
         self.anvil.check()?;
+        self.check_times()?;
         let mnemonic = match (&self.mnemonic, self.mnemonic_random, self.mnemonic_seed) {
             (Some(phrase), ..) => MnemonicSource::Phrase(phrase.clone()),
             (_, Some(words), _) => MnemonicSource::Random(words),
@@ -333,7 +337,8 @@ impl DevnetArgs {
         };
         Ok(Config {
             chain_id: self.chain_id,
-            hardfork: self.hardfork,
+            hardfork: self.hardfork.first,
+            later_forks: self.hardfork.later.clone(),
             accounts: self.accounts,
             balance: ether(self.balance),
             mnemonic,
@@ -402,6 +407,22 @@ impl DevnetArgs {
     /// The gas limit of blocks, if flags say which.
     fn block_gas_limit(&self) -> Result<Option<u64>, DevnetError> {
         flags::gas_limit(self.gas_limit, self.disable_block_gas_limit)
+    }
+
+    /// Refuses forks at times that count from a genesis which a state file replaces.
+    fn check_times(&self) -> Result<(), DevnetError> {
+        let is_absolute = |(_, time): &(_, ForkTime)| matches!(time, ForkTime::At(_));
+        let relative = self.hardfork.later.iter().find(|later| !is_absolute(later));
+        match (relative, self.state_to_load()) {
+            (Some((fork, time)), Some(_)) => Err(DevnetError::Flag {
+                flag: "--hardfork",
+                reason: format!(
+                    "{fork}@{time} counts from the genesis, which the loaded state replaces: expected \
+                     {fork}@TIMESTAMP"
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// A genesis, but for what flags say of its block.

@@ -7,6 +7,7 @@ use crate::{
 use alloy_genesis::Genesis;
 use alloy_primitives::U256;
 use execute::GasSchedule;
+use executor::ForkTime;
 pub use rpc::ServerConfig;
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use wire::ProtocolFork;
@@ -118,8 +119,10 @@ pub enum Origin {
 pub struct Config {
     /// Chain id; `None` takes that of the genesis file, else 31337.
     pub chain_id: Option<u64>,
-    /// The rules.
+    /// The rules, from genesis on.
     pub hardfork: Hardfork,
+    /// Later forks, oldest first, and when they begin.
+    pub later_forks: Vec<(ProtocolFork, ForkTime)>,
     /// How many accounts there are.
     pub accounts: u32,
     /// What each of them has, in wei.
@@ -226,6 +229,7 @@ impl Default for Config {
         Self {
             chain_id: None,
             hardfork: Hardfork::default(),
+            later_forks: Vec::new(),
             accounts: 10,
             balance: ether(Self::BALANCE),
             mnemonic: MnemonicSource::Phrase(DEFAULT_MNEMONIC.to_owned()),

@@ -8,11 +8,13 @@ use crate::{
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
+use executor::ForkTime;
 use futures_util::future::BoxFuture;
 use node::{BlobStore, HeaderPolicy, Node, Order, SetBlobStore, SetObserver, Settings};
 use rpc::{Api, BeaconPages, Journal, MorePages, Options, Pages, Telling, WorkerOptions, Workers};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
+use wire::ProtocolFork;
 
 /// A devnet that runs inside this process until it is stopped or dropped.
 ///
@@ -349,6 +351,15 @@ impl DevnetBuilder {
     #[must_use]
     pub fn hardfork(self, fork: crate::Hardfork) -> Self {
         self.with(|config| config.hardfork = fork)
+    }
+
+    /// Other rules at genesis, and forks that follow, oldest first.
+    #[must_use]
+    pub fn hardforks(self, first: crate::Hardfork, later: Vec<(ProtocolFork, ForkTime)>) -> Self {
+        self.with(|config| {
+            config.hardfork = first;
+            config.later_forks = later;
+        })
     }
 
     /// Another time of the genesis, in seconds.

@@ -4,6 +4,7 @@
 use crate::{Config, DevnetError, Fork, Traces, cache};
 use alloy_primitives::B256;
 use clap::{ArgAction, Args, ValueEnum};
+use executor::{ForkTime, ForkTimes};
 use std::{path::PathBuf, time::Duration};
 use wire::ProtocolFork;
 
@@ -251,6 +252,24 @@ fn header(text: &str) -> Result<(String, String), String> {
     text.split_once(':')
         .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
         .ok_or_else(|| "a name and a value with a colon between them".to_owned())
+}
+
+/// Forks of the chain, as `--hardfork` names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hardforks {
+    /// The fork at genesis.
+    pub first: crate::Hardfork,
+    /// Later forks, oldest first, and when they begin.
+    pub later: Vec<(ProtocolFork, ForkTime)>,
+}
+
+/// A fork alone, or a [schedule](ForkTimes).
+pub(crate) fn hardforks(text: &str) -> Result<Hardforks, String> {
+    if !text.contains([',', '@']) {
+        return Ok(Hardforks { first: hardfork(text)?, later: Vec::new() });
+    }
+    let ForkTimes { first, later } = text.parse().map_err(|error| format!("{error}"))?;
+    Ok(Hardforks { first: hardfork(first.name())?, later })
 }
 
 /// The fork of this name.

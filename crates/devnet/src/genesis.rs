@@ -1,7 +1,8 @@
 //! Block 0 of a devnet.
 
 use crate::{
-    Accounts, Config, DevnetError, Hardfork, cheats::EvmCheats, config::Origin, fork::Remote,
+    Accounts, Config, DevnetError, Hardfork, Mining, cheats::EvmCheats, config::Origin,
+    fork::Remote,
 };
 use alloy_eips::{
     eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS},
@@ -13,10 +14,10 @@ use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes, U256, address, bytes};
 use chain::{Chain, ChainConfig, Limits, empty_genesis, spec_of};
 use execute::{
-    BlobSource, BlobTail, Execute, Rules,
+    BlobSource, BlobTail, Execute, ForkRule, Rules,
     market::{MARKET_ADDRESS, MARKET_CODE, excess_at},
 };
-use executor::{ChainSpec, ForkBackend, SYSTEM_CONTRACTS, SystemCode};
+use executor::{ChainSpec, ForkBackend, ForkTimes, ForkTimesError, SYSTEM_CONTRACTS, SystemCode};
 use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Journal};
 use std::{
@@ -81,16 +82,50 @@ impl From<Hardfork> for EthereumHardfork {
     }
 }
 
-/// A chain on which the rules of a fork hold from genesis on.
-fn constant(chain_id: u64, fork: Hardfork) -> ChainSpec {
+/// The fork schedule of a chain whose first block has this number and timestamp.
+fn scheduled(config: &Config, chain_id: u64, first: (u64, u64)) -> Result<ChainSpec, DevnetError> {
+    const FLAG: &str = "--hardfork";
     // The same block of Ethereum began both: what the second took back never held.
-    let fork = if fork == Hardfork::Constantinople { Hardfork::Petersburg } else { fork };
-    ChainSpec::of_hardfork(chain_id, fork.into())
+    let fork = match config.hardfork {
+        Hardfork::Constantinople => Hardfork::Petersburg,
+        fork => fork,
+    };
+    if config.later_forks.is_empty() {
+        return Ok(ChainSpec::of_hardfork(chain_id, fork.into()));
+    }
+    let Some(merged) = fork.merged() else {
+        let reason = "only forks from cancun on can be scheduled".to_owned();
+        return Err(DevnetError::Flag { flag: FLAG, reason });
+    };
+    let block_time = match config.mining {
+        Mining::Interval(time) | Mining::Mixed(time) => Some(time.as_secs()),
+        Mining::Instant | Mining::Manual => None,
+    };
+    let schedule = ForkTimes { first: merged, later: config.later_forks.clone() };
+    let later = schedule.timestamps(first, block_time.filter(|seconds| *seconds > 0));
+    let later = later.map_err(|error| {
+        let hint = match error {
+            ForkTimesError::NoBlockTime { .. } => "; use --block-time with whole seconds",
+            _ => "",
+        };
+        DevnetError::Flag { flag: FLAG, reason: format!("{error}{hint}") }
+    })?;
+    Ok(ChainSpec::scheduled(chain_id, merged, &later))
+}
+
+/// The newest fork that the chain ever has.
+fn last_fork(config: &Config) -> Option<ProtocolFork> {
+    config.later_forks.last().map(|(fork, _)| *fork).or_else(|| config.hardfork.merged())
 }
 
 /// Refuses what needs EXECUTE on a chain from before the merge, and a witness on one from before Cancun.
 fn check_fork(config: &Config) -> Result<(), DevnetError> {
     const UNVERIFIED: &str = "no block from before Cancun is verified from a witness";
+    if !config.later_forks.is_empty() && matches!(config.origin, Origin::Genesis { .. }) {
+        let reason =
+            "the genesis file schedules forks itself, by times such as amsterdamTime".to_owned();
+        return Err(DevnetError::Flag { flag: "--hardfork", reason });
+    }
     // A genesis file says itself which rules hold when.
     if let Origin::Genesis { genesis, .. } = &config.origin {
         if config.verify_blocks && genesis.config.cancun_time.is_none() {
@@ -153,13 +188,14 @@ pub(crate) fn start(
     };
     if let Some(remote) = remote {
         let chain_id = config.chain_id.unwrap_or(remote.chain_id);
-        let spec = constant(chain_id, config.hardfork);
+        let start = config.timestamp.unwrap_or(remote.header.timestamp);
+        let spec = scheduled(config, chain_id, (remote.number(), start))?;
         return forked(config, accounts, remote, rules(spec));
     }
     let Origin::Genesis { genesis, blocks } = &config.origin else {
         let chain_id = config.chain_id.unwrap_or(Config::CHAIN_ID);
         let (genesis, clock) = own_genesis(config, accounts);
-        let spec = constant(chain_id, config.hardfork);
+        let spec = scheduled(config, chain_id, (config.number, genesis.timestamp))?;
         return Ok((Chain::new(&genesis, rules(spec))?, clock));
     };
     let mut genesis = (**genesis).clone();
@@ -218,7 +254,7 @@ fn forked(
     let clock = Clock::starting_at(config.timestamp.unwrap_or(remote.header.timestamp));
     let fork_backend: Arc<dyn ForkBackend> = Arc::<Remote>::clone(remote);
     let mut chain = Chain::forked(remote.header.clone(), fork_backend, rules)?;
-    let fork = config.hardfork.merged();
+    let fork = last_fork(config);
     let failed = |error: chain::ChainError| DevnetError::Flag {
         flag: "--fork-url",
         reason: error.to_string(),
@@ -256,28 +292,31 @@ fn forked(
     Ok((chain, clock))
 }
 
-/// EXECUTE as the flags want it: for the forks of the chain itself, and those that are named.
+/// EXECUTE as the flags want it: by the fork schedule of the chain itself or, if forks are named, for these
+/// and the chain's at any timestamp.
 fn execute(
     config: &Config,
     spec: &ChainSpec,
     journal: &Arc<Journal>,
     blobs: &Arc<BlobStore>,
 ) -> Execute {
-    let own = spec.forks().into_iter().flat_map(|fork| Execute::on(fork).forks);
-    let mut execute = Execute {
+    let mut execute = Execute::following(spec.clone());
+    if !config.execute_forks.is_empty() {
+        let mut forks = execute.forks.forks();
+        forks.extend_from_slice(&config.execute_forks);
+        execute.forks = ForkRule::Any(forks);
+    }
+    execute = Execute {
         gas: config.execute_gas.into(),
         market: config.execute_market,
-        forks: own.chain(config.execute_forks.iter().copied()).collect(),
         observer: Arc::new(ExecuteObserver(Arc::clone(journal))),
         rules: if config.execute_any_block { Rules::L1 } else { Rules::default() },
-        ..Execute::default()
+        ..execute
     };
     if config.execute_blobs {
         let source: Arc<dyn BlobSource> = Arc::<BlobStore>::clone(blobs);
         execute.dialects.push(Arc::new(BlobTail::new(source)));
     }
-    execute.forks.sort_unstable();
-    execute.forks.dedup();
     execute
 }
 
@@ -287,7 +326,7 @@ fn now() -> u64 {
 
 fn own_genesis(config: &Config, accounts: &Accounts) -> (Genesis, Clock) {
     let timestamp = config.timestamp.unwrap_or_else(now);
-    let mut genesis = empty_genesis(config.hardfork.merged().unwrap_or(ProtocolFork::Paris));
+    let mut genesis = empty_genesis(last_fork(config).unwrap_or(ProtocolFork::Paris));
     genesis.number = Some(config.number);
     genesis.timestamp = timestamp;
     genesis.gas_limit = config.gas_limit;

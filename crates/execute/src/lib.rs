@@ -21,6 +21,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod dialects;
+mod forks;
 pub mod market;
 mod observer;
 mod precompile;
@@ -33,6 +34,7 @@ pub use dialects::{
     Answer, BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Call, Dialect, Drake, EXECUTE_ADDRESS,
     ExecutionSpecs, FURTHER_BLOCK_GAS,
 };
+pub use forks::ForkRule;
 pub use observer::{ObservedCall, Observer};
 pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};

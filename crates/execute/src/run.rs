@@ -1,7 +1,8 @@
 //! One call, from calldata to result.
 
 use crate::{
-    Answer, Call, Dialect, ExecutionSpecs, GasSchedule, Observer, Pricing, RuleViolation, Rules,
+    Answer, Call, Dialect, ExecutionSpecs, ForkRule, GasSchedule, Observer, Pricing, RuleViolation,
+    Rules,
     dialects::Input,
     market::Room,
     tab::{Metered, Tab},
@@ -32,9 +33,8 @@ pub struct Execute {
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// What a block may hold.
     pub rules: Rules,
-    /// Forks whose schema ids are accepted. The caller picks among them, so none may have rules that
-    /// are cheaper than those of this L1.
-    pub forks: Vec<ProtocolFork>,
+    /// Forks whose schema ids are accepted.
+    pub forks: ForkRule,
     /// Whether its gas is sold on [a market](crate::market), which the chain closes behind each block.
     pub market: bool,
     /// Whether a call may bring a batch of blocks, under the schema ids that batches of these forks have.
@@ -59,17 +59,20 @@ impl Default for Execute {
 }
 
 impl Execute {
-    /// EXECUTE of an L1 that runs `fork`: it accepts the schema id of that fork, and of those before
-    /// it that differ from it in blob parameters alone.
+    /// EXECUTE of an L1 that runs `fork` at all times: it accepts the schema id of that
+    /// fork, and of those before it that differ from it in blob parameters alone.
     pub fn on(fork: ProtocolFork) -> Self {
-        let has_its_rules = |other: &ProtocolFork| {
-            *other >= ProtocolFork::Cancun && *other <= fork && other.rules() == fork.rules()
-        };
+        Self::following(ChainSpec::constant(0, fork))
+    }
+
+    /// EXECUTE of an L1 with this fork schedule: it accepts the schema ids that
+    /// [the schedule](ForkRule::Scheduled) allows at the block's timestamp.
+    pub fn following(l1: ChainSpec) -> Self {
         Self {
             gas: GasSchedule::DEFAULT.into(),
             dialects: vec![Arc::new(ExecutionSpecs)],
             rules: Rules::default(),
-            forks: ProtocolFork::ALL.into_iter().filter(has_its_rules).collect(),
+            forks: ForkRule::Scheduled(l1.into()),
             market: false,
             batches: true,
             system_code: SystemCode::Canonical,
@@ -197,6 +200,19 @@ pub enum ExecuteError {
     /// The schema id is one that this L1 does not accept.
     #[error("schema id {0}{fork} is not accepted here", fork = fork_of(*.0))]
     Schema(SchemaId),
+    /// The schema id has other rules than L1 had at the block's timestamp.
+    #[error(
+        "schema id {got}{of_got} of a block with timestamp {timestamp}, at which L1 had {}",
+        l1_fork(*.expected), of_got = fork_of(*.got)
+    )]
+    ForkAt {
+        /// Schema id of the input.
+        got: SchemaId,
+        /// The fork that L1 had; `None` for a fork that EXECUTE does not verify.
+        expected: Option<ProtocolFork>,
+        /// Timestamp of the block.
+        timestamp: u64,
+    },
     /// The block breaks the rules for blocks of an L2.
     #[error(transparent)]
     Rules(#[from] RuleViolation),
@@ -227,6 +243,14 @@ fn fork_of(schema: SchemaId) -> String {
     fork.map_or_else(String::new, |fork| format!(" ({fork})"))
 }
 
+/// The fork that L1 had, with the schema id that it accepts.
+fn l1_fork(fork: Option<ProtocolFork>) -> String {
+    fork.map_or_else(
+        || "no fork that EXECUTE verifies".to_owned(),
+        |fork| format!("{fork}: expected {} or {}", fork.schema(), fork.batch_schema()),
+    )
+}
+
 impl ExecuteError {
     /// Why, in one word for programs: the name of the variant that says most, such as `outOfGas`,
     /// `withdrawals` or `commitment`.
@@ -255,11 +279,13 @@ impl ExecuteError {
         }
     }
 
-    /// Whether the call is no input that could be looked at: another format, or another fork.
-    pub const fn is_unreadable(&self) -> bool {
+    /// Returns `true` if the call brings no input that could be looked at: another format, or another
+    /// fork. A batch counts as unreadable if one of its blocks is.
+    pub fn is_unreadable(&self) -> bool {
         match self {
-            Self::Calldata { .. } | Self::Decode(_) | Self::Schema(_) => true,
+            Self::Calldata { .. } | Self::Decode(_) | Self::Schema(_) | Self::ForkAt { .. } => true,
             Self::Invalid(reason) => reason.is_unreadable(),
+            Self::InBatch { reason, .. } => reason.is_unreadable(),
             _ => false,
         }
     }
@@ -276,11 +302,9 @@ impl From<BlockError> for ExecuteError {
 
 impl Execute {
     /// EXECUTE for blocks of any L1 of any time, for tools and tests: no L2 rules, and all forks from
-    /// Cancun on.
+    /// Cancun on, at any timestamp.
     pub fn l1() -> Self {
-        let is_verified = |fork: &ProtocolFork| *fork >= ProtocolFork::Cancun;
-        let forks = ProtocolFork::ALL.into_iter().filter(is_verified).collect();
-        Self { rules: Rules::L1, forks, ..Self::default() }
+        Self { rules: Rules::L1, forks: ForkRule::every(), ..Self::default() }
     }
 
     /// Runs a call in the form of the execution-specs that was given `gas`.
@@ -404,9 +428,10 @@ impl Execute {
         purse.hold(self.gas.bytes(length as u64))?;
         let input = dialect.input(&call)?;
         let input = Input::decode(&input)?;
-        if !self.forks.contains(&input.fork()) || (input.is_batch() && !self.batches) {
+        if input.is_batch() && !self.batches {
             return Err(ExecuteError::Schema(input.schema()));
         }
+        self.check_fork(&input)?;
         // Decoding the transactions is paid by how many there are.
         let declared = input.declared(length);
         purse.hold(self.gas.input(&declared))?;
@@ -453,6 +478,26 @@ impl Execute {
         let gas = self.gas.charge(&declared, used).min(reserve).saturating_add(owed);
         let reserve = reserve.saturating_add(tab.owed());
         Ok(Executed { result, gas: gas.min(reserve), reserve, verdict, earlier })
+    }
+
+    /// Refuses an input whose schema id the [fork rule](Self::forks) does not accept. Nothing but
+    /// timestamps is read, so that the check costs nothing beyond decoding.
+    fn check_fork(&self, input: &Input<'_>) -> Result<(), ExecuteError> {
+        let is_public =
+            matches!(self.networks, Networks::ById) && ChainSpec::known(input.chain_id()).is_some();
+        if is_public {
+            // The network's own schedule decides, later on; here the rules must be some that L1 has.
+            return match self.forks.accepts_at_some_time(input.fork()) {
+                true => Ok(()),
+                false => Err(ExecuteError::Schema(input.schema())),
+            };
+        }
+        for (index, timestamp) in input.timestamps().enumerate() {
+            self.forks
+                .check(input.schema(), input.fork(), timestamp)
+                .map_err(|refused| input.in_block(index, refused))?;
+        }
+        Ok(())
     }
 
     /// Does `work`, and finds the root of the input's requests beside it if there is a thread for that
@@ -523,7 +568,7 @@ impl Purse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ProtocolFork::{Amsterdam, Bpo1, Bpo2, Cancun, Osaka, Paris, Prague};
+    use ProtocolFork::{Cancun, Osaka, Paris, Prague};
 
     #[test]
     fn a_purse_holds_what_both_the_call_and_its_block_have_and_says_which_of_them_has_not() {
@@ -548,24 +593,36 @@ mod tests {
     }
 
     #[test]
-    fn an_l1_accepts_its_own_fork_and_none_with_other_rules() {
-        let accepted = |fork| Execute::on(fork).forks;
-        assert_eq!(accepted(Paris), []);
-        assert_eq!(accepted(Cancun), [Cancun]);
-        assert_eq!(accepted(Prague), [Prague]);
-        assert_eq!(accepted(Osaka), [Osaka]);
-        assert_eq!(accepted(Bpo1), [Osaka, Bpo1]);
-        assert_eq!(accepted(Bpo2), [Osaka, Bpo1, Bpo2]);
-        assert_eq!(accepted(Amsterdam), [Amsterdam]);
-        assert_eq!(Execute::default().forks, [Osaka]);
-        assert_eq!(Execute::l1().forks, [Cancun, Prague, Osaka, Bpo1, Bpo2, Amsterdam]);
-    }
-
-    #[test]
     fn a_refused_schema_is_named_with_the_fork_it_stands_for() {
         let words = |schema| ExecuteError::Schema(schema).to_string();
         assert_eq!(words(Cancun.schema()), "schema id 0x1001 (cancun) is not accepted here");
         assert_eq!(words(Osaka.batch_schema()), "schema id 0x12ba (osaka) is not accepted here");
         assert_eq!(words(SchemaId::new(0x1202)), "schema id 0x1202 is not accepted here");
+        let at = |expected| ExecuteError::ForkAt { got: Osaka.schema(), expected, timestamp: 12 };
+        assert_eq!(
+            at(Some(Prague)).to_string(),
+            "schema id 0x1201 (osaka) of a block with timestamp 12, at which L1 had prague: expected \
+             0x1101 or 0x11ba"
+        );
+        assert_eq!(
+            at(None).to_string(),
+            "schema id 0x1201 (osaka) of a block with timestamp 12, at which L1 had no fork that \
+             EXECUTE verifies"
+        );
+    }
+
+    #[test]
+    fn a_batch_is_unreadable_if_one_of_its_blocks_is() {
+        let in_batch = |reason| ExecuteError::InBatch { block: 1, reason: Box::new(reason) };
+        let malformed = DecodeError::Empty { what: "requests" };
+        for (reason, expected) in [
+            (ExecuteError::Invalid(Invalid::UnsupportedFork(Paris)), true),
+            (ExecuteError::Decode(malformed), true),
+            (ExecuteError::Invalid(Invalid::NoParent), false),
+            (ExecuteError::Rules(RuleViolation::Requests), false),
+        ] {
+            assert_eq!(reason.is_unreadable(), expected, "{reason}");
+            assert_eq!(in_batch(reason.clone()).is_unreadable(), expected, "{reason} in a batch");
+        }
     }
 }

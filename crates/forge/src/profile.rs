@@ -1,7 +1,8 @@
 //! Which EXECUTE stands at `0x0101`.
 
 use core::{fmt, num::NonZeroUsize, str::FromStr};
-use execute::{Execute, GasSchedule, RequestPolicy, Rules};
+use execute::{Execute, ForkRule, GasSchedule, RequestPolicy, Rules};
+use executor::{ChainSpec, ForkTimes};
 
 /// A description of EXECUTE in one line, as Solidity names it: `key=value`, separated by commas.
 ///
@@ -9,7 +10,8 @@ use execute::{Execute, GasSchedule, RequestPolicy, Rules};
 /// |---|---|---|
 /// | `rules` | `l2`, `l2-without-requests`, `l1` | `l2` |
 /// | `gas` | a [`GasSchedule`], such as `flat`, `ethrex` or `25000+16` | `default` |
-/// | `forks` | forks of the schemas that are accepted, `osaka,amsterdam` | all from Cancun on |
+/// | `forks` | forks of the schemas that are accepted at any timestamp, `osaka,amsterdam` | all from Cancun on |
+/// | `l1` | fork schedule of L1, `prague,osaka@1800000000`: the fork at the block's timestamp is accepted | none |
 /// | `threads` | threads per call | 1 |
 ///
 /// The empty line is the default EXECUTE.
@@ -45,7 +47,8 @@ impl FromStr for Profile {
 
     fn from_str(line: &str) -> Result<Self, ProfileError> {
         // What the L2 of a test runs is for the test to say, not for the EVM of forge.
-        let mut execute = Execute { forks: Execute::l1().forks, ..Execute::default() };
+        let mut execute = Execute { forks: ForkRule::every(), ..Execute::default() };
+        let (mut forks, mut schedule) = (Vec::new(), String::new());
         let mut key = "";
         for part in line.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let unknown = |expected| move || ProfileError { part: part.to_owned(), expected };
@@ -56,10 +59,10 @@ impl FromStr for Profile {
                     value
                 }
                 // Forks are separated by commas too.
-                None if key == "forks" => part,
+                None if key == "forks" || key == "l1" => part,
                 None => {
                     return Err(unknown(
-                        "`key=value` with one of the keys rules, gas, forks, threads",
+                        "`key=value` with one of the keys rules, gas, forks, l1, threads",
                     )());
                 }
             };
@@ -81,9 +84,21 @@ impl FromStr for Profile {
                         "names of forks or their schema ids: forks=osaka,amsterdam",
                     ))?;
                     if setting.is_some() {
-                        execute.forks.clear();
+                        forks.clear();
                     }
-                    execute.forks.push(fork);
+                    forks.push(fork);
+                    execute.forks = ForkRule::Any(forks.clone());
+                }
+                "l1" => {
+                    if setting.is_some() {
+                        schedule.clear();
+                    } else {
+                        schedule.push(',');
+                    }
+                    schedule.push_str(value);
+                    execute.forks = scheduled(&schedule).ok_or_else(unknown(
+                        "a fork and later ones with ascending timestamps: l1=prague,osaka@1800000000",
+                    ))?;
                 }
                 "threads" => {
                     execute.threads = value
@@ -91,11 +106,18 @@ impl FromStr for Profile {
                         .ok()
                         .ok_or_else(unknown("a number from 1 on: threads=2"))?;
                 }
-                _ => return Err(unknown("one of the keys rules, gas, forks, threads")()),
+                _ => return Err(unknown("one of the keys rules, gas, forks, l1, threads")()),
             }
         }
         Ok(Self { line: line.to_owned(), execute })
     }
+}
+
+/// The rule of an L1 with this fork schedule, whose first fork holds at all times before the second.
+fn scheduled(schedule: &str) -> Option<ForkRule> {
+    let schedule: ForkTimes = schedule.parse().ok()?;
+    let later = schedule.timestamps((0, 0), None).ok()?;
+    Some(ForkRule::Scheduled(ChainSpec::scheduled(0, schedule.first, &later).into()))
 }
 
 fn rules(value: &str) -> Option<Rules> {
@@ -119,10 +141,17 @@ mod tests {
         let execute = profile.execute();
         assert_eq!(execute.rules, Rules::L1);
         assert_eq!(execute.gas.bytes(1_000), 3_100);
-        assert_eq!(execute.forks, [ProtocolFork::Osaka, ProtocolFork::Amsterdam]);
+        assert_eq!(execute.forks.forks(), [ProtocolFork::Osaka, ProtocolFork::Amsterdam]);
         assert_eq!(execute.threads.get(), 2);
         let by_id: Profile = "forks=0x1201".parse().unwrap();
-        assert_eq!(by_id.execute().forks, [ProtocolFork::Osaka]);
+        assert_eq!(by_id.execute().forks.forks(), [ProtocolFork::Osaka]);
+        let scheduled: Profile = "l1=prague, osaka@1800,gas=flat".parse().unwrap();
+        let ForkRule::Scheduled(l1) = &scheduled.execute().forks else { panic!("{scheduled:?}") };
+        assert_eq!(l1.fork_at(1_799), Some(ProtocolFork::Prague));
+        assert_eq!(l1.fork_at(1_800), Some(ProtocolFork::Osaka));
+        for malformed in ["l1=osaka@5", "l1=prague,osaka", "l1=osaka,prague@5"] {
+            assert!(malformed.parse::<Profile>().is_err(), "{malformed}");
+        }
         let flat: Profile = "gas=flat".parse().unwrap();
         assert_eq!(flat.execute().gas.bytes(1_000), GasSchedule::FLAT.bytes(1_000));
         let default: Profile = "".parse().unwrap();

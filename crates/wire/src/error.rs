@@ -177,6 +177,14 @@ pub enum DecodeError {
         /// What is wrong there.
         reason: StreamError,
     },
+    /// A code of a batch's witness is listed twice.
+    #[error("codes of the batch: code {index} is code {first} again, expected each once")]
+    DuplicateCode {
+        /// Index of the duplicate.
+        index: usize,
+        /// Index of the same code in front of it.
+        first: usize,
+    },
     /// What a witness lists as a trie node is none, or none at its place.
     #[error("trie node {index} on the way from the root: {reason}")]
     TrieNode {

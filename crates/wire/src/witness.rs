@@ -67,6 +67,22 @@ fn decode_codes(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
     ByteLists::decode("witness codes", bytes, usize::MAX, ExecutionWitness::MAX_CODE)
 }
 
+/// Refuses a code that is listed twice, which would give the accounts that have it two forms. Codes in
+/// ascending order, as our own writers have them, are compared once each; others are sorted, in memory of four
+/// words for each.
+fn check_unique(codes: ByteLists<'_>) -> Result<(), DecodeError> {
+    if codes.iter().zip(codes.iter().skip(1)).all(|(code, next)| code < next) {
+        return Ok(());
+    }
+    let mut sorted: Vec<(&[u8], usize)> = codes.iter().zip(0..).collect();
+    sorted.sort_unstable();
+    let twice = sorted.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+    match twice.map(|pair| (pair[1].1, pair[0].1)).min() {
+        Some((index, first)) => Err(DecodeError::DuplicateCode { index, first }),
+        None => Ok(()),
+    }
+}
+
 fn decode_headers(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
     let (most, longest) = (ExecutionWitness::MAX_HEADERS, ExecutionWitness::MAX_HEADER);
     ByteLists::decode("witness headers", bytes, most, longest)
@@ -77,7 +93,7 @@ fn decode_headers(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
 pub struct BatchWitness<'a> {
     /// Trie nodes, of the account trie and of storage tries alike.
     pub state: CompactState<'a>,
-    /// As [`ExecutionWitness::codes`].
+    /// As [`ExecutionWitness::codes`]; none is listed twice.
     pub codes: ByteLists<'a>,
     /// As [`ExecutionWitness::headers`].
     pub headers: ByteLists<'a>,
@@ -92,12 +108,14 @@ impl<'a> BatchWitness<'a> {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if that is not the state of a witness with these codes.
+    /// [`DecodeError`] if that is not the state of a witness with these codes, or if a code is
+    /// listed twice.
     pub fn new(
         state: &'a [u8],
         codes: ByteLists<'a>,
         headers: ByteLists<'a>,
     ) -> Result<Self, DecodeError> {
+        check_unique(codes)?;
         Ok(Self { state: CompactState::decode(state, codes.len())?, codes, headers })
     }
 

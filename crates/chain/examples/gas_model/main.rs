@@ -48,7 +48,7 @@ fn main() -> Result<ExitCode> {
         forks.iter().map(|fork| fork[FORK.len()..].parse()).collect::<Result<Vec<_>, _>>()?;
     if forks.is_empty() {
         // What schedules of blobs change is no price.
-        forks = Execute::l1().forks;
+        forks = Execute::l1().forks.forks();
         forks.retain(|fork| !matches!(fork, ProtocolFork::Bpo1 | ProtocolFork::Bpo2));
     }
     let given = |name: &str| options.iter().any(|option| option.as_str() == name);

@@ -3,8 +3,8 @@
 use super::load::{Loaded, Source, UnknownFork};
 use crate::output::{complain, say, told};
 use clap::Args;
-use execute::{Execute, ExecuteError, Executed, Rules};
-use executor::{BlockError, Invalid};
+use execute::{Execute, ExecuteError, Executed, ForkRule, Rules};
+use executor::{BlockError, ChainSpec, ForkTimes, ForkTimesError, Invalid};
 use eyre::{Report, Result, bail};
 use serde_json::json;
 use std::{collections::BTreeSet, io, process::ExitCode, thread, time::Instant};
@@ -17,6 +17,12 @@ pub(crate) struct Arguments {
     /// Also demand what an L2 demands: no blobs, no withdrawals.
     #[arg(long)]
     l2: bool,
+
+    /// Fork schedule of L1, such as prague,osaka@1800000000: refuse blocks of other forks than L1 had
+    /// at their timestamps, as EXECUTE does for chain ids of no public network. Without it each fork from
+    /// Cancun on is taken at any timestamp.
+    #[arg(long, value_name = "FORKS", value_parser = fork_rule)]
+    l1_forks: Option<ForkRule>,
 
     /// Threads per block.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -145,6 +151,13 @@ impl<'e> Cause<'e> {
     }
 }
 
+/// The rule of an L1 with this fork schedule.
+fn fork_rule(text: &str) -> Result<ForkRule, ForkTimesError> {
+    let schedule: ForkTimes = text.parse()?;
+    let later = schedule.timestamps((0, 0), None)?;
+    Ok(ForkRule::Scheduled(ChainSpec::scheduled(0, schedule.first, &later).into()))
+}
+
 /// The forms in which an input is read.
 const FORMS: &str = "give the calldata of EXECUTE in binary or hex, or a bundle of block and witness, as \
                      `enshrine execute fetch` writes them for blocks from Cancun on";
@@ -158,6 +171,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let execute = Execute {
         rules: if arguments.l2 { Rules::default() } else { Rules::L1 },
         threads: arguments.threads.try_into().or_else(|_| thread::available_parallelism())?,
+        forks: arguments.l1_forks.clone().unwrap_or_else(ForkRule::every),
         ..Execute::l1()
     };
     let mut documents = Vec::new();

@@ -7,14 +7,13 @@ use super::{
 };
 use crate::{execute::fork_since, output::say};
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, U256, address, utils::format_ether, utils::parse_ether};
+use alloy_primitives::{Address, U256, utils::format_ether, utils::parse_ether};
 use alloy_rpc_types_eth::Block;
-use chain::empty_genesis;
 use clap::Args;
 use client::{Client, Options};
-use contracts::{Predeploys, l2_chain_config, l2_genesis};
-use executor::ChainSpec;
-use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure};
+use contracts::{Predeploys, l2_chain_config_following, l2_genesis};
+use executor::{ChainSpec, ForkTimes};
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use serde_json::json;
 use std::{
     fs::{self, OpenOptions},
@@ -37,9 +36,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ID", default_value_t = 8_079)]
     chain_id: u64,
 
-    /// The rules by which the L2 begins: prague, osaka, bpo1, bpo2 or amsterdam.
-    #[arg(long, value_name = "FORK", value_parser = parse_fork, default_value = "osaka")]
-    fork: ProtocolFork,
+    /// The rules by which the L2 begins, those of L1: prague, osaka, bpo1, bpo2 or amsterdam; and the forks
+    /// that L1 has scheduled, with the times at which L1 forks, as in osaka,amsterdam@1800000000 or
+    /// osaka,amsterdam@+86400 (after the first block).
+    #[arg(long, value_name = "FORKS", value_parser = parse_forks, default_value = "osaka")]
+    fork: ForkTimes,
 
     /// Gas limit of the L2's blocks.
     #[arg(long, value_name = "GAS", default_value_t = 10_000_000)]
@@ -88,15 +89,17 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// The factory of contracts at addresses that are the same on every chain: the L2 side of the token
-/// bridge comes by it.
-const CREATE2_PROXY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
-
 /// How long `init` waits for L1, which it can do without.
 const L1_TIMEOUT: Duration = Duration::from_secs(3);
 
-fn parse_fork(text: &str) -> Result<ProtocolFork, String> {
-    fork_since(ProtocolFork::Prague, text)
+/// A fork, or a schedule that begins with one.
+fn parse_forks(text: &str) -> Result<ForkTimes, String> {
+    if !text.contains([',', '@']) {
+        return fork_since(ProtocolFork::Prague, text).map(ForkTimes::constant);
+    }
+    let forks: ForkTimes = text.parse().map_err(|error| format!("{error}"))?;
+    fork_since(ProtocolFork::Prague, forks.first.name())?;
+    Ok(forks)
 }
 
 fn parse_float(ether: &str) -> Result<U256, String> {
@@ -169,7 +172,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         deployment: &files.deployment,
         genesis: &files.genesis,
         chain_id: arguments.chain_id,
-        fork: arguments.fork,
+        fork: arguments.fork.first,
         header: first.header(),
         owner: arguments.owner.unwrap_or_default(),
         policy: arguments.policy,
@@ -193,7 +196,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.json {
         let document = json!({
             "chainId": arguments.chain_id,
-            "fork": arguments.fork.name(),
+            "fork": arguments.fork.first.name(),
             "genesisHash": first.block.hash,
             "genesisStateRoot": first.block.header.state_root,
             "genesis": files.genesis,
@@ -242,13 +245,12 @@ impl Arguments {
     fn genesis(&self, operator: Address) -> Result<Genesis> {
         let timestamp = self.timestamp.map_or_else(|| self.begins(), Ok)?;
         let predeploys = Predeploys::built_in();
-        let mut genesis = l2_genesis(&predeploys, self.fork, self.gas_limit, timestamp);
-        genesis.config = l2_chain_config(self.chain_id, self.fork);
-        // Newer forks have it from their first block on.
-        match empty_genesis(ProtocolFork::Amsterdam).alloc.remove(&CREATE2_PROXY) {
-            Some(proxy) => genesis.alloc.insert(CREATE2_PROXY, proxy),
-            None => bail!("Amsterdam has lost its factory"),
-        };
+        // With the contracts of the newest fork: an L2 that lacks those of a fork has no valid block from that
+        // fork on, and L1 may fork at a time that nobody knows yet.
+        let newest = ProtocolFork::ALL.into_iter().max().unwrap_or(self.fork.last());
+        let mut genesis = l2_genesis(&predeploys, newest, self.gas_limit, timestamp);
+        let later = self.fork.timestamps((0, timestamp), None).wrap_err("--fork")?;
+        genesis.config = l2_chain_config_following(self.chain_id, self.fork.first, &later);
         if !self.operator_float.is_zero() {
             let account = GenesisAccount { balance: self.operator_float, ..Default::default() };
             genesis.alloc.insert(operator, account);

@@ -3,7 +3,9 @@
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
 use alloy_primitives::U256;
 use chain::{Chain, ChainConfig, spec_of};
-use enshrine_contracts::{PREMINT, Predeploys, l2_chain_config, l2_genesis};
+use enshrine_contracts::{
+    PREMINT, Predeploys, l2_chain_config, l2_chain_config_following, l2_genesis,
+};
 use executor::ChainSpec;
 use eyre::Result;
 use testkit::Artifacts;
@@ -69,5 +71,29 @@ fn the_configuration_of_an_l2_gives_the_rules_that_execute_has_for_it() -> Resul
         let first = Chain::new(&genesis, ChainConfig::new(spec_of(&genesis.config)))?;
         assert_eq!(first.head().hash, expected, "{}", fork.name());
     }
+    Ok(())
+}
+
+/// A client that knows nothing of rollups forks when its genesis file says so: at the times of L1.
+#[test]
+fn the_configuration_of_an_l2_follows_the_forks_that_its_l1_has_scheduled() -> Result<()> {
+    use ProtocolFork::{Amsterdam, Bpo2, Osaka, Prague};
+    let later = [(Osaka, 1_000), (Bpo2, 2_000), (Amsterdam, 3_000)];
+    let l1 = ChainSpec::scheduled(1_337, Prague, &later);
+    let config = l2_chain_config_following(8_079, Prague, &later);
+    let read: alloy_genesis::ChainConfig = serde_json::from_str(&serde_json::to_string(&config)?)?;
+    let read = spec_of(&read);
+    for time in [0, 999, 1_000, 1_999, 2_000, 2_999, 3_000, u64::MAX] {
+        assert_eq!(read.fork_at(time), l1.fork_at(time), "{time}");
+        assert_eq!(read.blob_params_at(time), l1.blob_params_at(time), "{time}");
+    }
+    // BPO1 begins with BPO2, which passes over it.
+    assert_eq!(config.bpo1_time, config.bpo2_time);
+    // Clients refuse a fork without blob parameters.
+    let names = ["cancun", "prague", "osaka", "bpo1", "bpo2", "amsterdam"];
+    assert!(names.iter().all(|name| config.blob_schedule.contains_key(*name)));
+    let until_osaka = l2_chain_config_following(8_079, Prague, &later[..1]);
+    assert_eq!((until_osaka.osaka_time, until_osaka.bpo1_time), (Some(1_000), None));
+    assert!(!until_osaka.blob_schedule.contains_key("bpo1"));
     Ok(())
 }

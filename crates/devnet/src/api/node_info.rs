@@ -8,6 +8,7 @@ use crate::{CLIENT_VERSION, cheats::SetChainId, state::DevnetState};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{B256, Bytes, map::HashMap};
 use jsonrpsee::types::ErrorObjectOwned;
+use node::NodeState;
 use serde_json::{Value, json};
 
 pub(super) const METHODS: &[Method] = &[
@@ -36,7 +37,7 @@ fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObject
             "currentBlockNumber": format!("{:#x}", head.header.number),
             "currentBlockTimestamp": head.header.timestamp,
             "currentBlockHash": head.hash,
-            "hardFork": EthereumHardfork::from(devnet.config.hardfork).name(),
+            "hardFork": hard_fork(devnet, node).name(),
             "transactionOrder": if devnet.config.order_by_fees { "fees" } else { "fifo" },
             "environment": {
                 "baseFee": format!("{base_fee:#x}"),
@@ -51,6 +52,15 @@ fn node_info(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObject
             },
         })
     }))
+}
+
+/// The fork of the newest block where forks are scheduled, else the one of the flag.
+fn hard_fork(devnet: &DevnetState, node: &NodeState) -> EthereumHardfork {
+    if devnet.config.later_forks.is_empty() {
+        return devnet.config.hardfork.into();
+    }
+    let head = &node.chain.head().header;
+    node.chain.config().spec.hardfork_at(head.number, head.timestamp)
 }
 
 fn metadata(devnet: &DevnetState, args: &mut Args) -> Result<Value, ErrorObjectOwned> {

@@ -1,8 +1,9 @@
 //! What the flags come to.
 
 use super::*;
-use crate::Traces;
+use crate::{Hardfork, Traces};
 use clap::Parser;
+use executor::ForkTime;
 
 #[derive(Debug, Parser)]
 struct Command {
@@ -39,6 +40,38 @@ fn anvils_other_spellings_are_understood() {
     assert!(config.auto_impersonate);
     assert_eq!(config.server.ipc, Some(DEFAULT_IPC.into()));
     assert_eq!(parse("--hardfork latest").unwrap().hardfork, Hardfork::default());
+}
+
+#[test]
+fn forks_are_scheduled_by_time_and_by_block() {
+    let config = parse("--hardfork Prague,osaka@+60,amsterdam@1800000000").unwrap();
+    assert_eq!(config.hardfork, Hardfork::Prague);
+    let later = [
+        (ProtocolFork::Osaka, ForkTime::After(60)),
+        (ProtocolFork::Amsterdam, ForkTime::At(1_800_000_000)),
+    ];
+    assert_eq!(config.later_forks, later);
+    let by_block = parse("--hardfork osaka,bpo2@#25 --block-time 2").unwrap();
+    assert_eq!(by_block.later_forks, [(ProtocolFork::Bpo2, ForkTime::Block(25))]);
+    assert_eq!(parse("--hardfork osaka").unwrap().later_forks, []);
+    for (text, expected) in [
+        ("--hardfork osaka,amsterdam", "amsterdam has no time, expected amsterdam@+SECONDS"),
+        ("--hardfork osaka@+5", "the first fork holds from genesis on"),
+        ("--hardfork osaka,prague@+5", "prague comes after osaka"),
+        ("--hardfork london,osaka@+5", "\"london\" is no fork"),
+        ("--hardfork shanghai,osaka@+5", "expected cancun or later"),
+        ("--hardfork osaka,amsterdam@soon", "\"soon\" is no time of a fork"),
+        (
+            "--hardfork osaka,amsterdam@+5 --load-state state.json",
+            "amsterdam@+5 counts from the genesis, which the loaded state replaces: expected \
+             amsterdam@TIMESTAMP",
+        ),
+    ] {
+        let refused = parse(text).unwrap_err();
+        assert!(refused.contains(expected), "{text}: {refused}");
+    }
+    let absolute = "--hardfork osaka,amsterdam@1800000000 --load-state state.json";
+    assert!(parse(absolute).is_ok());
 }
 
 #[test]

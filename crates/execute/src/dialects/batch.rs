@@ -69,6 +69,11 @@ impl<'c> Input<'c> {
         }
     }
 
+    /// Timestamps of its blocks, in order.
+    pub(crate) fn timestamps(&self) -> impl Iterator<Item = u64> + '_ {
+        self.requests().iter().map(|request| request.payload.timestamp)
+    }
+
     /// What stands first in the result.
     pub(crate) fn request_root(&self) -> B256 {
         match self {

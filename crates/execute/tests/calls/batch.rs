@@ -204,9 +204,12 @@ fn who_takes_no_batches_takes_none_and_of_its_own_forks_alone() {
     assert_eq!(without.run(&calldata, PLENTY).unwrap_err(), ExecuteError::Schema(schema));
     assert!(without.run(&blocks[0].input().unwrap(), PLENTY).is_ok());
     assert!(execute().run(&calldata, PLENTY).is_ok());
-    let (_, _, amsterdam) = batch_on(ProtocolFork::Amsterdam, &[1, 1]);
-    let schema = ProtocolFork::Amsterdam.batch_schema();
-    assert_eq!(execute().run(&amsterdam, PLENTY).unwrap_err(), ExecuteError::Schema(schema));
+    let (_, blocks, amsterdam) = batch_on(ProtocolFork::Amsterdam, &[1, 1]);
+    let got = ProtocolFork::Amsterdam.batch_schema();
+    let timestamp = blocks[0].block.header.timestamp;
+    let reason = ExecuteError::ForkAt { got, expected: Some(ProtocolFork::Osaka), timestamp };
+    let expected = ExecuteError::InBatch { block: 0, reason: Box::new(reason) };
+    assert_eq!(execute().run(&amsterdam, PLENTY).unwrap_err(), expected);
 }
 
 #[test]

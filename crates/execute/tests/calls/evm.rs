@@ -6,7 +6,8 @@ use crate::support::{
 };
 use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use enshrine_execute::{
-    DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, GasSchedule, RequestPolicy, Rules,
+    DeclaredGas, EXECUTE_ADDRESS, Execute, ExecuteError, ForkRule, GasSchedule, RequestPolicy,
+    Rules,
 };
 use executor::Invalid;
 use revm::{
@@ -172,7 +173,8 @@ fn every_kind_of_refusal_burns_the_gas_of_the_call_and_lets_the_caller_go_on() {
     assert_burns(&execute, &undecodable, "undecodable");
     assert_burns(&execute, &[], "empty calldata");
 
-    let old = Execute { forks: vec![ProtocolFork::Amsterdam], ..Execute::default() };
+    let forks = ForkRule::Any(vec![ProtocolFork::Amsterdam]);
+    let old = Execute { forks, ..Execute::default() };
     assert_eq!(refusal(&old, &good), ExecuteError::Schema(SchemaId::OSAKA));
     assert_burns(&old, &good, "schema that is not accepted");
 

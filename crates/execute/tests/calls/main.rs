@@ -6,6 +6,7 @@ mod circumstances;
 mod dear_work;
 mod dialects;
 mod evm;
+mod forks;
 mod market;
 mod pricing;
 mod shortage;

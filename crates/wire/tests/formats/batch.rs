@@ -230,3 +230,23 @@ fn a_request_takes_no_more_memory_than_the_shortest_has_bytes() {
     let shortest = minimal(ProtocolFork::Paris).request.encoded_len(ProtocolFork::Paris);
     assert!(size_of::<NewPayloadRequest<'_>>() <= shortest);
 }
+
+#[test]
+fn no_code_is_listed_twice() {
+    let batch = of(1);
+    let encoded = |codes: &[&[u8]]| {
+        let witness = BatchWitness { codes: codes.into(), ..batch.witness };
+        StatelessBatch { witness, ..batch.clone() }.encode()
+    };
+    let accepted: [&[&[u8]]; 5] =
+        [&[], &[&[1]], &[&[1], &[2]], &[&[2], &[1]], &[&[1, 1], &[1], &[], &[2], &[1, 0]]];
+    for accepted in accepted {
+        assert!(StatelessBatch::decode(&encoded(accepted)).is_ok(), "{accepted:?}");
+    }
+    let twice = |index, first| DecodeError::DuplicateCode { index, first };
+    assert_eq!(refused(&encoded(&[&[1], &[1]])), twice(1, 0));
+    assert_eq!(refused(&encoded(&[&[1], &[2], &[2], &[3]])), twice(2, 1));
+    // A duplicate cannot hide behind another code.
+    assert_eq!(refused(&encoded(&[&[1], &[2], &[1]])), twice(2, 0));
+    assert_eq!(refused(&encoded(&[&[3], &[], &[2], &[2], &[]])), twice(3, 2));
+}

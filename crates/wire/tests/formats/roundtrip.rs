@@ -178,6 +178,9 @@ proptest! {
         for other in &mut parts {
             (other.fork, other.numbers[7]) = (fork, chain_id);
         }
+        // A batch lists no code twice.
+        let mut seen = std::collections::BTreeSet::new();
+        parts[0].codes.retain(|code| seen.insert(code.clone()));
         let inputs: Vec<_> = parts.iter().map(Parts::input).collect();
         let ExecutionWitness { codes, headers, .. } = inputs[0].witness;
         let witness = BatchWitness { codes, headers, ..BatchWitness::EMPTY };

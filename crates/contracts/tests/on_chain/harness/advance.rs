@@ -11,7 +11,7 @@ use enshrine_contracts::{
         INativeRollup::{self, BlockAdded},
     },
 };
-use execute::{DeclaredGas, Execute, GasSchedule};
+use execute::{DeclaredGas, Execute, ForkRule, GasSchedule};
 use eyre::Result;
 use stateless::header_of;
 use testkit::Key;
@@ -198,7 +198,7 @@ fn an_old_block_cannot_be_replayed() -> Result<()> {
 #[test]
 fn on_a_chain_without_execute_no_block_is_accepted() -> Result<()> {
     // An account without code answers every call with success and no data.
-    let elsewhere = Execute { forks: vec![], ..Execute::default() };
+    let elsewhere = Execute { forks: ForkRule::Any(vec![]), ..Execute::default() };
     let mut refused = Harness::with_execute(ProtocolFork::Osaka, elsewhere)?;
     let block = refused.next_block()?;
     refused.assert_refused::<ExecuteFailed>(block.input()?)?;

@@ -1,0 +1,209 @@
+//! An L1 that forks under its users: `--hardfork prague,osaka@+100,bpo2@+200,amsterdam@+300`.
+
+use crate::support::{Served, ask, client, number, refused, serve};
+use alloy_primitives::hex;
+use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
+use client::Client;
+use enshrine_devnet::{Config, Devnet, Hardfork, Mining};
+use executor::{ChainSpec, ForkTime};
+use serde_json::{Value, json};
+use std::time::Duration;
+use wire::ProtocolFork::{Amsterdam, Bpo2, Osaka, Prague};
+
+const START: u64 = 1_700_000_000;
+const L2_CHAIN: u64 = 9_999;
+
+fn schedule(config: &mut Config) {
+    config.timestamp = Some(START);
+    config.hardfork = Hardfork::Prague;
+    config.later_forks = vec![
+        (Osaka, ForkTime::After(100)),
+        (Bpo2, ForkTime::At(START + 200)),
+        (Amsterdam, ForkTime::After(300)),
+    ];
+}
+
+fn mine_at(client: &Client, timestamp: u64) -> Value {
+    ask(client, "evm_setNextBlockTimestamp", json!([timestamp]));
+    ask(client, "evm_mine", json!([]));
+    ask(client, "eth_getBlockByNumber", json!(["latest", false]))
+}
+
+fn fork_now(client: &Client) -> Value {
+    ask(client, "anvil_nodeInfo", json!([]))["hardFork"].clone()
+}
+
+/// Counts leading zeros of 1, with an instruction that came with Osaka (EIP-7939).
+fn has_clz(client: &Client) -> bool {
+    let call = json!([{ "data": "0x60011e60005260206000f3" }, "latest"]);
+    client.request::<_, Value>("eth_call", call).is_ok()
+}
+
+/// The blob parameters of `eth_config`.
+fn most_blobs(client: &Client, which: &str) -> Value {
+    ask(client, "eth_config", json!([]))[which]["blobSchedule"]["max"].clone()
+}
+
+#[test]
+fn rules_headers_and_answers_follow_the_schedule() {
+    let served = serve(schedule);
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    // Above the cap on the gas of a transaction (EIP-7825), which holds from Osaka on.
+    let large = json!([{ "from": from, "to": from, "gas": "0x1000001" }]);
+
+    let block = mine_at(&client, START + 99);
+    assert_eq!(fork_now(&client), "Prague");
+    assert!(block.get("requestsHash").is_some() && block.get("blockAccessListHash").is_none());
+    assert!(!has_clz(&client));
+    let config = ask(&client, "eth_config", json!([]));
+    assert_eq!(number(&config["next"]["activationTime"]), START + 100);
+    assert_eq!(number(&config["last"]["activationTime"]), START + 300);
+    assert_eq!(
+        (most_blobs(&client, "current"), most_blobs(&client, "last")),
+        (9.into(), 21.into())
+    );
+
+    let block = mine_at(&client, START + 100);
+    assert_eq!((number(&block["timestamp"]), fork_now(&client)), (START + 100, "Osaka".into()));
+    assert!(has_clz(&client));
+    assert!(refused(&client, "eth_sendTransaction", large.clone()).contains("gas"));
+    assert_eq!(most_blobs(&client, "current"), 9);
+
+    mine_at(&client, START + 200);
+    assert_eq!((fork_now(&client), most_blobs(&client, "current")), ("Bpo2".into(), 21.into()));
+
+    let block = mine_at(&client, START + 300);
+    assert_eq!(fork_now(&client), "Amsterdam");
+    assert!(block.get("blockAccessListHash").is_some(), "{block}");
+    ask(&client, "eth_sendTransaction", large);
+    let config = ask(&client, "eth_config", json!([]));
+    assert_eq!((&config["next"], &config["last"]), (&Value::Null, &Value::Null));
+
+    // Its first block is behind the fork, and the one before it is not.
+    ask(&client, "anvil_rollback", json!([2]));
+    assert_eq!(fork_now(&client), "Bpo2");
+}
+
+#[test]
+fn a_large_transaction_is_taken_until_the_fork_that_caps_it() {
+    let served = serve(schedule);
+    let (client, from) = (client(&served), served.devnet.addresses()[0]);
+    let large = json!([{ "from": from, "to": from, "gas": "0x1000001" }]);
+    ask(&client, "eth_sendTransaction", large.clone());
+    mine_at(&client, START + 100);
+    assert!(refused(&client, "eth_sendTransaction", large).contains("gas"));
+}
+
+/// Calldata of the blocks of an L2 whose forks are those of L1, one second before and at each fork.
+fn l2_blocks() -> Vec<(u64, String)> {
+    let later = [(Osaka, START + 100), (Bpo2, START + 200), (Amsterdam, START + 300)];
+    let spec = ChainSpec::scheduled(L2_CHAIN, Prague, &later);
+    let mut genesis = empty_genesis(Amsterdam);
+    genesis.timestamp = START;
+    let mut chain = Chain::new(&genesis, ChainConfig::new(spec)).unwrap();
+    let times = [99, 100, 199, 200, 299, 300].map(|after| START + after);
+    let mut inputs = Vec::new();
+    for timestamp in times {
+        let slot_number = if timestamp < START + 300 { 0 } else { 1 };
+        let attributes = BlockAttributes { timestamp, slot_number, ..Default::default() };
+        let (block, _) = chain.build(&attributes, Vec::new()).unwrap();
+        inputs.push((timestamp, hex::encode_prefixed(block.input().unwrap())));
+        chain.append(block).unwrap();
+    }
+    inputs
+}
+
+fn execute(client: &Client, input: &str) -> Result<Value, String> {
+    let call =
+        json!([{ "to": "0x0000000000000000000000000000000000000101", "data": input }, "latest"]);
+    client.request("eth_call", call).map_err(|error| error.to_string())
+}
+
+#[test]
+fn execute_takes_blocks_made_before_a_fork_of_l1_after_it() {
+    let served = serve(schedule);
+    let client = client(&served);
+    let blocks = l2_blocks();
+    for at in [1, 150, 250, 350] {
+        mine_at(&client, START + at);
+        for (timestamp, input) in &blocks {
+            assert!(execute(&client, input).is_ok(), "{timestamp} at {at}");
+            // The same block under the schema id of a fork that L1 did not have at its time.
+            let other = if *timestamp < START + 100 { "0x1201" } else { "0x1101" };
+            let claimed = format!("{other}{}", &input[6..]);
+            assert!(execute(&client, &claimed).is_err(), "{timestamp} at {at} as {other}");
+        }
+    }
+}
+
+#[test]
+fn with_named_schemas_the_caller_chooses_among_them() {
+    let served = serve(|config| {
+        schedule(config);
+        config.execute_forks = vec![Osaka];
+    });
+    let (client, blocks) = (client(&served), l2_blocks());
+    let (_, of_prague) = &blocks[0];
+    assert!(execute(&client, &format!("0x1201{}", &of_prague[6..])).is_ok());
+}
+
+#[test]
+fn a_loaded_state_goes_on_in_the_schedule() {
+    let later = vec![(Osaka, ForkTime::At(START + 100)), (Amsterdam, ForkTime::At(START + 300))];
+    let with = |config: &mut Config| {
+        config.timestamp = Some(START);
+        config.hardfork = Hardfork::Prague;
+        config.later_forks = later.clone();
+    };
+    let first = serve(with);
+    let before = client(&first);
+    mine_at(&before, START + 99);
+    mine_at(&before, START + 101);
+    let state = ask(&before, "anvil_dumpState", json!([]));
+    let second = serve(with);
+    let after = client(&second);
+    ask(&after, "anvil_loadState", json!([state]));
+    assert_eq!(fork_now(&after), "Osaka");
+    let block = mine_at(&after, START + 300);
+    assert_eq!((number(&block["number"]), fork_now(&after)), (3, "Amsterdam".into()));
+}
+
+fn start(change: impl FnOnce(&mut Config)) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let spawned = runtime.block_on(Devnet::builder().with(change).spawn());
+    spawned.map(drop).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_block_number_needs_a_block_time_and_times_ascend() {
+    let by_block = |mining| {
+        move |config: &mut Config| {
+            schedule(config);
+            config.later_forks = vec![(Osaka, ForkTime::Block(10))];
+            config.mining = mining;
+        }
+    };
+    assert!(start(by_block(Mining::Interval(Duration::from_secs(12)))).is_ok());
+    let reason = start(by_block(Mining::Instant)).unwrap_err();
+    assert!(
+        reason.contains("expected a block time") && reason.contains("--block-time"),
+        "{reason}"
+    );
+    let past = |config: &mut Config| {
+        schedule(config);
+        config.later_forks = vec![(Osaka, ForkTime::At(START))];
+    };
+    let reason = start(past).unwrap_err();
+    assert!(
+        reason.contains(&format!("osaka begins at {START}, expected a time after")),
+        "{reason}"
+    );
+}
+
+#[test]
+fn without_a_schedule_nothing_is_told_of_later_forks() {
+    let served: Served = serve(|config| config.hardfork = Hardfork::Osaka);
+    let config = ask(&client(&served), "eth_config", json!([]));
+    assert_eq!(config["next"], Value::Null);
+    assert_eq!(fork_now(&client(&served)), "Osaka");
+}
