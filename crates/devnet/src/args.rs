@@ -255,6 +255,10 @@ pub struct DevnetArgs {
     )]
     pub execute_schema: Vec<ProtocolFork>,
 
+    /// Deploy the registry of EIP-8357, which tells the schema of the fork in force
+    #[arg(long, conflicts_with = "no_execute", help_heading = "EXECUTE")]
+    pub fork_registry: bool,
+
     /// What EXECUTE costs: default, flat, ethrex, `BASE+PER_BYTE` or `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM`
     #[arg(
         long,
@@ -364,6 +368,7 @@ impl DevnetArgs {
             },
             execute: !self.no_execute,
             execute_forks: self.execute_schema.clone(),
+            fork_registry: self.fork_registry,
             execute_gas: self.execute_gas,
             execute_blobs: self.execute_blobs,
             execute_any_block: self.execute_any_block,

@@ -167,6 +167,8 @@ pub struct Config {
     pub execute: bool,
     /// Forks whose schema ids EXECUTE accepts beside those of the chain itself.
     pub execute_forks: Vec<ProtocolFork>,
+    /// `true` to deploy the [registry](crate::REGISTRY_ADDRESS) of EIP-8357.
+    pub fork_registry: bool,
     /// What EXECUTE costs.
     pub execute_gas: GasSchedule,
     /// Whether EXECUTE also takes inputs whose end lies in blobs of the transaction.
@@ -252,6 +254,7 @@ impl Default for Config {
             code_size_limit: None,
             execute: true,
             execute_forks: Vec::new(),
+            fork_registry: false,
             execute_gas: GasSchedule::DEFAULT,
             execute_blobs: false,
             execute_any_block: false,

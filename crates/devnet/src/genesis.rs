@@ -1,8 +1,11 @@
 //! Block 0 of a devnet.
 
 use crate::{
-    Accounts, Config, DevnetError, Hardfork, Mining, cheats::EvmCheats, config::Origin,
+    Accounts, Config, DevnetError, Hardfork, Mining,
+    cheats::EvmCheats,
+    config::Origin,
     fork::Remote,
+    registry::{REGISTRY_ADDRESS, registry_code},
 };
 use alloy_eips::{
     eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS},
@@ -142,6 +145,7 @@ fn check_fork(config: &Config) -> Result<(), DevnetError> {
         ("--execute-blobs", config.execute_blobs, execute),
         ("--execute-any-block", config.execute_any_block, execute),
         ("--execute-market", config.execute_market, execute),
+        ("--fork-registry", config.fork_registry, execute),
     ];
     let is_early = |since| config.hardfork < since;
     match asked.into_iter().find(|(_, is_asked, (since, _))| *is_asked && is_early(*since)) {
@@ -194,8 +198,11 @@ pub(crate) fn start(
     }
     let Origin::Genesis { genesis, blocks } = &config.origin else {
         let chain_id = config.chain_id.unwrap_or(Config::CHAIN_ID);
-        let (genesis, clock) = own_genesis(config, accounts);
+        let (mut genesis, clock) = own_genesis(config, accounts);
         let spec = scheduled(config, chain_id, (config.number, genesis.timestamp))?;
+        if config.fork_registry {
+            put_registry(&mut genesis, &spec);
+        }
         return Ok((Chain::new(&genesis, rules(spec))?, clock));
     };
     let mut genesis = (**genesis).clone();
@@ -220,6 +227,9 @@ pub(crate) fn start(
             if config.execute_market {
                 let base_fee = genesis.base_fee_per_gas.unwrap_or_default();
                 open_market(&mut genesis, u64::try_from(base_fee).unwrap_or(u64::MAX));
+            }
+            if config.fork_registry {
+                put_registry(&mut genesis, &rules.spec);
             }
             let clock = Clock::starting_at(match genesis.timestamp {
                 0 => now(),
@@ -271,6 +281,10 @@ fn forked(
                 .edit(|state| state.set_code(contract.address, contract.code()))
                 .map_err(failed)?;
         }
+    }
+    if config.fork_registry {
+        let code = registry_code(&chain.config().spec);
+        chain.edit(|state| state.set_code(REGISTRY_ADDRESS, code)).map_err(failed)?;
     }
     if config.execute_market && chain.code(MARKET_ADDRESS).map_err(failed)?.is_empty() {
         let base_fee = chain.state().next_base_fee().map_err(failed)?;
@@ -340,6 +354,13 @@ fn own_genesis(config: &Config, accounts: &Accounts) -> (Genesis, Clock) {
     }
     fund(&mut genesis, config, accounts);
     (genesis, Clock::starting_at(timestamp))
+}
+
+/// Puts the registry of a chain with this fork schedule into its genesis.
+fn put_registry(genesis: &mut Genesis, spec: &ChainSpec) {
+    let code = Some(registry_code(spec));
+    let account = GenesisAccount { nonce: Some(1), code, ..Default::default() };
+    genesis.alloc.insert(REGISTRY_ADDRESS, account);
 }
 
 /// Puts the contract of the market into a genesis that has none, at the price at which EXECUTE gas costs what

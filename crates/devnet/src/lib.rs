@@ -23,6 +23,7 @@ mod genesis;
 mod history;
 #[cfg(feature = "provider")]
 mod provider;
+mod registry;
 mod run;
 pub mod server;
 mod signatures;
@@ -37,6 +38,7 @@ pub use devnet::{Devnet, DevnetBuilder};
 pub use error::DevnetError;
 pub use fork::Fork;
 pub use genesis::read_genesis;
+pub use registry::{REGISTRY_ADDRESS, verification_key_hash};
 pub use rpc::{STORY, allow_open_files};
 pub use run::run;
 

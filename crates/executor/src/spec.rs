@@ -183,11 +183,17 @@ impl ChainSpec {
 
     /// The forks with a schema that are in force at some time, oldest first.
     pub fn forks(&self) -> Vec<ProtocolFork> {
-        let is_in_force = |fork: &ProtocolFork| {
-            let since = self.forks.ethereum_fork_activation(hardfork(*fork));
-            since.as_timestamp().is_some_and(|since| self.fork_at(since) == Some(*fork))
+        self.fork_times().into_iter().map(|(fork, _)| fork).collect()
+    }
+
+    /// The forks with a schema that are in force at some time, and the timestamps from which they are, oldest
+    /// first.
+    pub fn fork_times(&self) -> Vec<(ProtocolFork, u64)> {
+        let since = |fork: ProtocolFork| {
+            let since = self.forks.ethereum_fork_activation(hardfork(fork)).as_timestamp()?;
+            (self.fork_at(since) == Some(fork)).then_some((fork, since))
         };
-        ProtocolFork::ALL.into_iter().filter(is_in_force).collect()
+        ProtocolFork::ALL.into_iter().filter_map(since).collect()
     }
 
     /// The newest fork in force for a block: of all forks, from Frontier on.

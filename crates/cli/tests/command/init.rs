@@ -221,6 +221,44 @@ fn init_writes_down_what_it_is_asked_for_and_refuses_what_no_rollup_can_have() {
 }
 
 #[test]
+fn the_genesis_has_the_forks_that_l1_has_scheduled_and_what_each_needs() {
+    let (_parent, folder) = place();
+    let forks = "prague,osaka@+100,amsterdam@1700000300";
+    let told = json_of(&["init", &folder, "--timestamp", "1700000000", "--fork", forks]);
+    assert_eq!(told["fork"], "prague");
+    let file = path(Path::new(&folder), "genesis.json");
+    let genesis: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let config = &genesis["config"];
+    for (field, expected) in [
+        ("pragueTime", 0),
+        ("osakaTime", 1_700_000_100),
+        ("bpo1Time", 1_700_000_300_u64),
+        ("amsterdamTime", 1_700_000_300),
+    ] {
+        assert_eq!(config[field].as_u64(), Some(expected), "{field} in {config}");
+    }
+    assert_eq!(json_of(&["genesis", &file])["fork"], "prague");
+    // The deposits of builders (EIP-8282): without that contract Amsterdam has no valid block.
+    let genesis: alloy_genesis::Genesis = serde_json::from_value(genesis).unwrap();
+    for contract in executor::SYSTEM_CONTRACTS {
+        let account = &genesis.alloc[&contract.address];
+        assert_eq!(account.code, Some(contract.code()), "{}", contract.address);
+    }
+
+    for (forks, expected) in [
+        ("osaka,prague@+5", "prague comes after osaka"),
+        ("cancun,osaka@+5", "prague"),
+        ("osaka,amsterdam", "amsterdam has no time"),
+        ("osaka,amsterdam@1699999999", "amsterdam begins at 1699999999, expected a time after"),
+        ("osaka,amsterdam@#5", "expected a block time"),
+    ] {
+        let (_parent, folder) = place();
+        let said = refuse(&["init", &folder, "--timestamp", "1700000000", "--fork", forks]);
+        assert!(said.contains(expected), "{forks}: {said}");
+    }
+}
+
+#[test]
 fn genesis_says_what_is_missing_in_a_file_that_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let file = path(folder.path(), "genesis.json");

@@ -15,6 +15,7 @@ mod javascript;
 mod market;
 mod providers;
 mod refusals;
+mod registry;
 mod schedule;
 mod state_file;
 mod support;

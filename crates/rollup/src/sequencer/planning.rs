@@ -17,6 +17,7 @@ use contracts::{
     posting::{self, Cost, Input, L1Prices, Posting},
 };
 use execute::{BLOB_EXECUTE_ADDRESS, Execute, FURTHER_BLOCK_GAS};
+use executor::ChainSpec;
 use std::sync::Arc;
 use wire::ProtocolFork;
 
@@ -103,7 +104,8 @@ impl Sequencer {
             calldata.iter().map(|input| measured(&execute, input, first.hash)).collect();
         let mut candidates = Posting::ways_in_calldata(&plain?, kept);
         candidates.extend(in_blobs);
-        let Some(prices) = self.prices(fork)? else { return Ok(None) };
+        let of_l1 = self.fork_of_l1(fork);
+        let Some(prices) = self.prices(of_l1)? else { return Ok(None) };
         let chosen = posting::cheapest(candidates, &prices, self.limits(), genesis, number);
         let Some((posting, cost)) = chosen.filter(|(posting, _)| !posting.blobs.is_empty()) else {
             return Ok(None);
@@ -115,7 +117,7 @@ impl Sequencer {
         if !evidence.forced.is_empty() {
             return Ok(None);
         }
-        let gas_limit = limit_with(&posting, &cost, &evidence, fork).min(self.limits().gas);
+        let gas_limit = limit_with(&posting, &cost, &evidence, of_l1).min(self.limits().gas);
         let price = prices.blob_gas.unwrap_or_default();
         let blobs = Blobs { sidecar: Arc::new(sidecar_of(&posting)?), gas_limit, price };
         let load = Load { input: posting.calldata(evidence), blobs: Some(blobs) };
@@ -163,13 +165,14 @@ impl Sequencer {
         let Some(fork) = chain.config().spec.fork_at(first.header.timestamp) else {
             return Ok((inputs, None));
         };
+        let of_l1 = self.fork_of_l1(fork);
         let way = |inputs: &[Input]| {
             let ways = Posting::ways_in_calldata(inputs, kept).into_iter().map(|posting| {
-                let cost = posting.cost(fork, chain.first_number(), first.header.number);
+                let cost = posting.cost(of_l1, chain.first_number(), first.header.number);
                 (posting, cost)
             });
             let (posting, cost) = ways.min_by_key(|(_, cost)| cost.gas)?;
-            let limit = limit_with(&posting, &cost, evidence, fork);
+            let limit = limit_with(&posting, &cost, evidence, of_l1);
             Some((posting.inputs, limit))
         };
         let most = self.limits().gas;
@@ -200,6 +203,12 @@ impl Sequencer {
         Some(sum + FURTHER_BLOCK_GAS * (blocks.len() as u64).saturating_sub(1))
     }
 
+    /// Fork by whose gas rules L1 takes a transaction with blocks of this fork now. The L2 has the fork schedule of
+    /// L1, and blocks of the fork before may be posted after L1 has forked.
+    fn fork_of_l1(&self, of_block: ProtocolFork) -> ProtocolFork {
+        newest_fork(&self.chain().config().spec, self.l1_time(), of_block)
+    }
+
     /// How many of the oldest blocks L1 can take now, under the rules of this fork.
     fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
         let (chain, time) = (self.chain(), self.l1_time());
@@ -222,7 +231,8 @@ impl Sequencer {
             return Ok(Vec::new());
         };
         let max_gas = self.limits().gas;
-        let admits = |posting: &Posting| posting.cost(fork, genesis, first).limit <= max_gas;
+        let of_l1 = self.fork_of_l1(fork);
+        let admits = |posting: &Posting| posting.cost(of_l1, genesis, first).limit <= max_gas;
         posting::ways_in_blobs(count, admits, |range| {
             let blocks = &waiting[range];
             let (hash, number) = (blocks[0].hash, blocks[0].header.number);
@@ -274,6 +284,11 @@ impl Sequencer {
     }
 }
 
+/// The fork of a schedule at a timestamp, but none before `least`.
+fn newest_fork(schedule: &ChainSpec, timestamp: u64, least: ProtocolFork) -> ProtocolFork {
+    schedule.fork_at(timestamp).map_or(least, |fork| fork.max(least))
+}
+
 /// An input that begins with a block, and what EXECUTE asks for it.
 fn measured(execute: &Execute, bytes: &Bytes, hash: B256) -> Result<Input, RollupError> {
     let refused = |reason| RollupError::Refused { hash, reason };
@@ -307,6 +322,24 @@ fn sidecar_of(posting: &Posting) -> Result<BlobTransactionSidecarEip7594, Rollup
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_from_before_a_fork_of_l1_are_planned_by_the_gas_of_the_l1_that_takes_them() {
+        use ProtocolFork::{Amsterdam, Osaka, Prague};
+        let schedule = ChainSpec::scheduled(8_079, Prague, &[(Osaka, 100), (Amsterdam, 200)]);
+        for (block, posted, expected) in
+            [(99, 99, Prague), (99, 100, Osaka), (99, 200, Amsterdam), (199, 199, Osaka)]
+        {
+            let of_block = schedule.fork_at(block).unwrap();
+            assert_eq!(newest_fork(&schedule, posted, of_block), expected, "{block} at {posted}");
+        }
+        // A clock behind the block's time takes nothing back.
+        assert_eq!(newest_fork(&schedule, 150, Amsterdam), Amsterdam);
+        // L1 counts more gas for the same bytes after the fork.
+        let bytes = vec![0xff; 1_000];
+        let floor = |fork| posting::transaction_gas(fork, &bytes).1;
+        assert!(floor(newest_fork(&schedule, 200, Osaka)) > floor(Osaka));
+    }
 
     #[test]
     fn blobs_are_tried_again_after_a_while_that_doubles_until_they_work() {

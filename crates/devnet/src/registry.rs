@@ -1,0 +1,89 @@
+//! The registry of EIP-8357: which verification key and schema hold now.
+
+use alloy_primitives::{Address, B256, Bytes, address, keccak256};
+use executor::ChainSpec;
+use wire::{ProtocolFork, SchemaId};
+
+/// Address of the registry.
+pub const REGISTRY_ADDRESS: Address = address!("0x00005e9c1447C1A05A642ec9eB76D9C125468357");
+
+/// Verification key hash of a schema, on an L1 whose EXECUTE executes the blocks again.
+///
+/// Such an L1 has no verification key. The hash names the schema, so that it changes with every entry and is
+/// never zero.
+pub fn verification_key_hash(schema: SchemaId) -> B256 {
+    keccak256([b"enshrine: verified by execution".as_slice(), &schema.to_be_bytes()].concat())
+}
+
+/// Code of a registry for a chain with this fork schedule.
+///
+/// A call with a word of zero returns the current entry: verification key hash, then schema id, a word each.
+/// Any other calldata reverts. The code finds the entry by the timestamp of the block, so that the first block of
+/// a fork has the entry of that fork from its first transaction on, as a block's state after a system call would.
+pub(crate) fn registry_code(spec: &ChainSpec) -> Bytes {
+    use revm::bytecode::opcode as op;
+    let mut entries: Vec<(ProtocolFork, u64)> = spec.fork_times();
+    let mut code = Code::default();
+    // Calldata other than a word of zero.
+    code.ops(&[op::PUSH1, 32, op::CALLDATASIZE, op::XOR, op::PUSH0, op::CALLDATALOAD, op::OR]);
+    let refuse = code.jump_if();
+    let Some((first, _)) = (!entries.is_empty()).then(|| entries.remove(0)) else {
+        code.land(refuse);
+        code.ops(&[op::PUSH0, op::PUSH0, op::REVERT]);
+        return code.bytes.into();
+    };
+    let mut places = Vec::new();
+    for (fork, since) in entries.into_iter().rev() {
+        code.ops(&[op::PUSH8]);
+        code.ops(&since.to_be_bytes());
+        code.ops(&[op::TIMESTAMP, op::LT, op::ISZERO]);
+        places.push((code.jump_if(), fork));
+    }
+    code.answer(first);
+    for (place, fork) in places {
+        code.land(place);
+        code.answer(fork);
+    }
+    code.land(refuse);
+    code.ops(&[op::PUSH0, op::PUSH0, op::REVERT]);
+    code.bytes.into()
+}
+
+/// A program that is being written.
+#[derive(Debug, Default)]
+struct Code {
+    bytes: Vec<u8>,
+}
+
+impl Code {
+    fn ops(&mut self, ops: &[u8]) {
+        self.bytes.extend_from_slice(ops);
+    }
+
+    /// Jumps, if the top of the stack is not zero, to a place that [`Self::land`] decides later.
+    fn jump_if(&mut self) -> usize {
+        use revm::bytecode::opcode as op;
+        let operand = self.bytes.len() + 1;
+        self.ops(&[op::PUSH2, 0, 0, op::JUMPI]);
+        operand
+    }
+
+    /// Lets a jump arrive here.
+    fn land(&mut self, operand: usize) {
+        // A schedule has eight forks at most, and each takes less than a hundred bytes.
+        let here = u16::try_from(self.bytes.len()).unwrap_or(u16::MAX);
+        self.bytes[operand..operand + 2].copy_from_slice(&here.to_be_bytes());
+        self.ops(&[revm::bytecode::opcode::JUMPDEST]);
+    }
+
+    /// Returns the entry of a fork.
+    fn answer(&mut self, fork: ProtocolFork) {
+        use revm::bytecode::opcode as op;
+        let schema = fork.schema();
+        self.ops(&[op::PUSH32]);
+        self.ops(verification_key_hash(schema).as_slice());
+        self.ops(&[op::PUSH0, op::MSTORE, op::PUSH2]);
+        self.ops(&schema.to_be_bytes());
+        self.ops(&[op::PUSH1, 32, op::MSTORE, op::PUSH1, 64, op::PUSH0, op::RETURN]);
+    }
+}

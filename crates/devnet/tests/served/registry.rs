@@ -1,0 +1,84 @@
+//! The registry of EIP-8357, which a devnet deploys on demand: `--fork-registry`.
+
+use crate::support::{ask, client, serve};
+use alloy_primitives::{B256, U256, hex};
+use client::Client;
+use enshrine_devnet::{Config, Hardfork, REGISTRY_ADDRESS, verification_key_hash};
+use executor::ForkTime;
+use serde_json::{Value, json};
+use wire::ProtocolFork::{self, Amsterdam, Bpo2, Osaka, Prague};
+
+const START: u64 = 1_700_000_000;
+
+fn schedule(config: &mut Config) {
+    config.fork_registry = true;
+    config.timestamp = Some(START);
+    config.hardfork = Hardfork::Prague;
+    let later = [(Osaka, 100), (Bpo2, 200), (Amsterdam, 300)];
+    config.later_forks = later.map(|(fork, after)| (fork, ForkTime::After(after))).to_vec();
+}
+
+fn mine_at(client: &Client, timestamp: u64) {
+    ask(client, "evm_setNextBlockTimestamp", json!([timestamp]));
+    ask(client, "evm_mine", json!([]));
+}
+
+fn read(client: &Client, data: &str, block: &Value) -> Result<String, String> {
+    let call = json!([{ "to": REGISTRY_ADDRESS, "data": data }, block]);
+    client.request("eth_call", call).map_err(|error| error.to_string())
+}
+
+fn entry(fork: ProtocolFork) -> String {
+    let schema = fork.schema();
+    let words = [verification_key_hash(schema), B256::from(U256::from(schema.get()))];
+    hex::encode_prefixed(words.concat())
+}
+
+#[test]
+fn the_entry_is_that_of_the_fork_from_its_first_block_on() {
+    let served = serve(schedule);
+    let client = client(&served);
+    let current = format!("{:?}", B256::ZERO);
+    let mut seen = Vec::new();
+    let times =
+        [(1, Prague), (99, Prague), (100, Osaka), (199, Osaka), (200, Bpo2), (300, Amsterdam)];
+    for (after, fork) in times {
+        mine_at(&client, START + after);
+        seen.push(fork);
+        assert_eq!(read(&client, &current, &json!("latest")).unwrap(), entry(fork), "{after}");
+    }
+    // Blocks of the past have the entries of their time.
+    for (number, fork) in (1_u64..).zip(seen) {
+        let block = json!(format!("{number:#x}"));
+        assert_eq!(read(&client, &current, &block).unwrap(), entry(fork), "block {number}");
+    }
+    let hashes = [Prague, Osaka, Bpo2, Amsterdam].map(|it| verification_key_hash(it.schema()));
+    assert!(hashes.iter().all(|hash| !hash.is_zero()));
+    assert!((1..4).all(|index| !hashes[..index].contains(&hashes[index])));
+}
+
+#[test]
+fn a_query_other_than_a_word_of_zero_reverts() {
+    let served = serve(schedule);
+    let client = client(&served);
+    let latest = json!("latest");
+    let one = format!("{:?}", B256::with_last_byte(1));
+    let high = format!("{:?}", B256::repeat_byte(0x80));
+    let long = format!("0x{}", "00".repeat(33));
+    let short = format!("0x{}", "00".repeat(31));
+    for query in [&*one, &high, &long, &short, "0x"] {
+        assert!(read(&client, query, &latest).is_err(), "{query}");
+    }
+    assert!(read(&client, &format!("{:?}", B256::ZERO), &latest).is_ok());
+}
+
+#[test]
+fn without_the_flag_no_registry_is_there() {
+    let served = serve(|config| config.hardfork = Hardfork::Osaka);
+    let code = ask(&client(&served), "eth_getCode", json!([REGISTRY_ADDRESS, "latest"]));
+    assert_eq!(code, "0x");
+    let with = serve(|config| config.fork_registry = true);
+    let current = format!("{:?}", B256::ZERO);
+    let answer = read(&client(&with), &current, &json!("latest")).unwrap();
+    assert_eq!(answer, entry(ProtocolFork::Bpo1));
+}
