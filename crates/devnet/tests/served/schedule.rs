@@ -4,7 +4,7 @@ use crate::support::{Served, ask, client, number, refused, serve};
 use alloy_primitives::hex;
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
 use client::Client;
-use enshrine_devnet::{Config, Devnet, Hardfork, Mining};
+use enshrine_devnet::{Config, Devnet, Hardfork, Mining, Origin};
 use executor::{ChainSpec, ForkTime};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -206,4 +206,43 @@ fn without_a_schedule_nothing_is_told_of_later_forks() {
     let config = ask(&client(&served), "eth_config", json!([]));
     assert_eq!(config["next"], Value::Null);
     assert_eq!(fork_now(&client(&served)), "Osaka");
+}
+
+#[test]
+fn a_genesis_file_schedules_forks_and_execute_follows_it() {
+    let mut genesis = empty_genesis(Amsterdam);
+    genesis.timestamp = START;
+    genesis.config = serde_json::from_value(json!({
+        "chainId": 31_337, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0, "eip158Block": 0,
+        "byzantiumBlock": 0, "constantinopleBlock": 0, "petersburgBlock": 0, "istanbulBlock": 0,
+        "berlinBlock": 0, "londonBlock": 0, "terminalTotalDifficulty": "0x0",
+        "terminalTotalDifficultyPassed": true, "shanghaiTime": 0, "cancunTime": 0, "pragueTime": 0,
+        "osakaTime": START + 100, "bpo1Time": START + 200, "bpo2Time": START + 200,
+        "amsterdamTime": START + 300,
+    }))
+    .unwrap();
+    let served = serve(move |config| {
+        config.origin = Origin::Genesis { genesis: Box::new(genesis), blocks: None };
+    });
+    let client = client(&served);
+    let blocks = l2_blocks();
+    for at in [50, 150, 250, 350] {
+        let block = mine_at(&client, START + at);
+        assert_eq!(block.get("blockAccessListHash").is_some(), at > 300, "{at}");
+        assert_eq!(has_clz(&client), at > 100, "{at}");
+        assert!(blocks.iter().all(|(_, input)| execute(&client, input).is_ok()), "{at}");
+        let (_, of_prague) = &blocks[0];
+        assert!(execute(&client, &format!("0x1201{}", &of_prague[6..])).is_err(), "{at}");
+    }
+}
+
+#[test]
+fn a_genesis_file_and_a_schedule_of_the_flag_exclude_each_other() {
+    let reason = start(|config| {
+        schedule(config);
+        let genesis = Box::new(empty_genesis(Amsterdam));
+        config.origin = Origin::Genesis { genesis, blocks: None };
+    });
+    let reason = reason.unwrap_err();
+    assert!(reason.contains("amsterdamTime"), "{reason}");
 }
