@@ -1,46 +1,15 @@
-//! The checks that tools of others make: cargo-deny, cargo-machete and typos; and mdBook, which makes the book.
-//!
-//! They come from crates.io at the versions below, built for this checkout alone into
-//! `target/tools`, and only when that version is not there yet.
+//! Checks made by external tools: cargo-deny, cargo-machete and typos; and mdBook, which makes the book.
 
 use std::{
-    env, fs,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use eyre::{WrapErr as _, ensure};
-use toolchain::progress_to_stderr;
+use eyre::WrapErr as _;
 
-/// A program from crates.io.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Tool {
-    package: &'static str,
-    version: &'static str,
-    program: &'static str,
-    /// Whether it is built with more than what is always in it.
-    default_features: bool,
-}
-
-const DENY: Tool = Tool {
-    package: "cargo-deny",
-    version: "0.20.2",
-    program: "cargo-deny",
-    default_features: true,
-};
-const MACHETE: Tool = Tool {
-    package: "cargo-machete",
-    version: "0.9.2",
-    program: "cargo-machete",
-    default_features: true,
-};
-const TYPOS: Tool =
-    Tool { package: "typos-cli", version: "1.52.0", program: "typos", default_features: true };
-/// Without its server and its search.
-const MDBOOK: Tool =
-    Tool { package: "mdbook", version: "0.5.4", program: "mdbook", default_features: false };
+use crate::tools::{DENY, MACHETE, MDBOOK, TYPOS, Tool, install};
 
 /// Longest wait for the database of advisories, which is a few megabytes.
 const ADVISORIES_DEADLINE: Duration = Duration::from_secs(120);
@@ -117,52 +86,6 @@ fn command(root: &Path, program: &Path) -> Command {
     command
 }
 
-/// Where tools are built, below their folder: what two of them need is compiled once.
-const BUILD: &str = "build";
-
-/// Removes what tools were built from.
-pub(crate) fn tidy(root: &Path) {
-    // There is nothing unless a tool has just been built.
-    let _ = fs::remove_dir_all(root.join("target/tools").join(BUILD));
-}
-
-/// Builds a tool unless it is there; the path of its program.
-fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
-    let tools = root.join("target").join("tools");
-    let program = tools.join("bin").join(format!("{}{}", tool.program, env::consts::EXE_SUFFIX));
-    let installed = fs::read_to_string(tools.join(".crates.toml")).unwrap_or_default();
-    if tool.is_installed(&installed) && program.is_file() {
-        return Ok(program);
-    }
-    let package = format!("{}@{}", tool.package, tool.version);
-    progress_to_stderr(&format!("building {package} into target/tools, once"));
-    let build = tools.join(BUILD);
-    let status = toolchain::cargo()
-        .current_dir(root)
-        .args(["install", "--locked", "--force", &package])
-        .args((!tool.default_features).then_some("--no-default-features"))
-        .arg("--root")
-        .arg(&tools)
-        .arg("--target-dir")
-        .arg(&build)
-        // It is built once, and then runs for seconds.
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "none")
-        .status()
-        .wrap_err_with(|| format!("cannot run `cargo install {package}`"))?;
-    ensure!(status.success(), "`cargo install {package}` failed: {status}");
-    Ok(program)
-}
-
-impl Tool {
-    /// Whether cargo's list of what it has installed has this version.
-    fn is_installed(&self, list: &str) -> bool {
-        list.contains(&format!("\"{} {} (", self.package, self.version))
-    }
-}
-
 /// Waits for a program that writes to its standard error; why it has failed, if it has.
 fn failure_within(mut child: Child, deadline: Duration) -> eyre::Result<Option<String>> {
     let stderr = child.stderr.take();
@@ -197,20 +120,6 @@ fn last_words(said: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_pinned_version_counts_as_installed() {
-        let list = |version: &str| {
-            format!(
-                "[v1]\n\"cargo-deny {version} (registry+https://example.org)\" = [\"cargo-deny\"]\n"
-            )
-        };
-        assert!(DENY.is_installed(&list(DENY.version)));
-        assert!(!DENY.is_installed(&list("0.0.1")));
-        assert!(!DENY.is_installed(&list(&format!("{}0", DENY.version))));
-        assert!(!TYPOS.is_installed(&list(TYPOS.version)));
-        assert!(!DENY.is_installed(""));
-    }
 
     #[test]
     fn what_cannot_be_fetched_is_skipped_with_its_reason() {

@@ -14,7 +14,7 @@ use eyre::{WrapErr as _, bail};
 use serde_json::Value;
 use toml::Table;
 
-use crate::{links, shipped};
+use crate::{links, shipped, wall_clock};
 
 /// Beginnings of absolute paths that mean something on one machine only. (They are spelled in
 /// parts, since this file is checked too.)
@@ -59,6 +59,12 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
         };
         if let Ok(text) = str::from_utf8(&bytes) {
             findings.extend(check(file, text));
+            let clocks = wall_clock::asserted(file, text).into_iter();
+            findings.extend(clocks.map(|(line, what)| Finding {
+                file: file.clone(),
+                line: Some(line),
+                what,
+            }));
             if file.file_name().is_some_and(|name| name == "Cargo.toml") {
                 manifests.push((file.clone(), text.to_owned()));
             }

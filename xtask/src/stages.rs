@@ -18,7 +18,7 @@ use crate::{
     beside::Beside,
     book,
     checks::{self, Checked},
-    lint,
+    lint, tools,
 };
 
 /// One stage. The order here is the order in which they run: what is quick and what the others
@@ -65,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) only: Vec<Stage>,
     /// Whether a failure leaves the later stages to run.
     pub(crate) keep_going: bool,
+    /// Whether forge searches invariants for long ([`THOROUGH`]).
+    pub(crate) thorough: bool,
 }
 
 /// How a stage ended.
@@ -110,7 +112,7 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
         let started = Instant::now();
         let outcome = match forge_build.take_if(|_| stage == Stage::ForgeBuild) {
             Some(begun) => begun.end(io::stdout()).map(Outcome::passed_if),
-            None => stage.run(&root),
+            None => stage.run(&root, plan.thorough),
         };
         let outcome = outcome.unwrap_or_else(|error| {
             println!("{error:#}");
@@ -129,7 +131,7 @@ pub(crate) fn run(plan: &Plan) -> eyre::Result<bool> {
             break;
         }
     }
-    checks::tidy(&root);
+    tools::tidy(&root);
 
     println!("\nSummary");
     for (stage, outcome, took) in &done {
@@ -166,7 +168,7 @@ impl Stage {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    fn run(self, root: &Path) -> eyre::Result<Outcome> {
+    fn run(self, root: &Path, thorough: bool) -> eyre::Result<Outcome> {
         match self {
             Self::Setup => {
                 Toolchain::ensure_at(root, &progress_to_stderr)?;
@@ -194,12 +196,15 @@ impl Stage {
                 cargo.current_dir(root).env("RUST_TEST_THREADS", threads.to_string());
                 stream(&mut cargo, "cargo", &RUST_TEST)
             }
-            Self::ForgeFmt => forge(root, &["fmt", "--check"]),
-            Self::ForgeBuild => forge(root, &["build"]),
+            Self::ForgeFmt => forge(root, &["fmt", "--check"], DEFAULT),
+            Self::ForgeBuild => forge(root, &["build"], DEFAULT),
             Self::ForgeTest => {
                 // The tests reach EXECUTE through it, and find it where cargo puts it.
                 match cargo(root, &BUILD_ENSHRINE)? {
-                    Outcome::Passed => forge(root, &["test", "--fuzz-seed", FUZZ_SEED]),
+                    Outcome::Passed => {
+                        let profile = if thorough { THOROUGH } else { DEFAULT };
+                        forge(root, &["test", "--fuzz-seed", FUZZ_SEED], profile)
+                    }
                     failed => Ok(failed),
                 }
             }
@@ -216,6 +221,11 @@ const RUST_TEST: [&str; 4] = ["test", "--workspace", "--release", "--no-fail-fas
 /// The seed of forge's random inputs: the verdict on a commit depends on nothing but the commit. Run by
 /// hand, forge takes a new one each time, and so searches on.
 const FUZZ_SEED: &str = "0x656e736872696e65";
+
+/// Profile of foundry.toml that a run takes.
+const DEFAULT: &str = "default";
+/// Profile of foundry.toml under which invariants are searched several times as long.
+const THOROUGH: &str = "thorough";
 
 /// How cargo builds the binary. With the whole workspace chosen, each crate has the features that it
 /// has in every other build of the workspace, so that nothing is built twice.
@@ -243,14 +253,16 @@ fn has_solidity(root: &Path) -> eyre::Result<bool> {
     Ok(any)
 }
 
-fn forge(root: &Path, args: &[&str]) -> eyre::Result<Outcome> {
+fn forge(root: &Path, args: &[&str], profile: &str) -> eyre::Result<Outcome> {
     if !has_solidity(root)? {
         return Ok(Outcome::Skipped(NO_SOLIDITY.to_owned()));
     }
     let tools = Toolchain::ensure_at(root, &progress_to_stderr)?;
     // A test that measures gas fails if the figure is not the one in snapshots/; run by hand, forge
     // writes the new figure there.
-    stream(tools.forge_command().env("FORGE_SNAPSHOT_CHECK", "true"), "forge", args)
+    let mut command = tools.forge_command();
+    command.env("FORGE_SNAPSHOT_CHECK", "true").env("FOUNDRY_PROFILE", profile);
+    stream(&mut command, "forge", args)
 }
 
 /// Makes the book, with what the binary says of itself; whether all of it is in order.

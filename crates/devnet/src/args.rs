@@ -5,7 +5,7 @@ pub use crate::flags::{AnvilArgs, Color, DisplayArgs, ForkArgs, Hardforks, Netwo
 use crate::{
     Config, DevnetError, Fork, Mining, MnemonicSource, ServerConfig,
     accounts::{DEFAULT_DERIVATION_PATH, DEFAULT_MNEMONIC},
-    config::{Origin, ether},
+    config::{Origin, TimeOfDay, ether},
     flags,
     genesis::{base_fee_before, read_genesis},
     state_file::StateFile,
@@ -348,6 +348,7 @@ impl DevnetArgs {
             mnemonic,
             derivation_path: self.derivation_path.clone(),
             timestamp: self.timestamp,
+            time: TimeOfDay::System,
             number: self.number.unwrap_or_default(),
             gas_limit: self.block_gas_limit()?.unwrap_or(Config::GAS_LIMIT),
             base_fee: self.base_fee.unwrap_or(Config::BASE_FEE),

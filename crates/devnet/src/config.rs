@@ -8,6 +8,7 @@ use alloy_genesis::Genesis;
 use alloy_primitives::U256;
 use execute::GasSchedule;
 use executor::ForkTime;
+pub use node::TimeOfDay;
 pub use rpc::ServerConfig;
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use wire::ProtocolFork;
@@ -133,6 +134,8 @@ pub struct Config {
     pub derivation_path: String,
     /// Time of the genesis, in seconds; `None` takes the clock's.
     pub timestamp: Option<u64>,
+    /// Source of the time of day.
+    pub time: TimeOfDay,
     /// Number of the genesis.
     pub number: u64,
     /// Gas limit of a block.
@@ -237,6 +240,7 @@ impl Default for Config {
             mnemonic: MnemonicSource::Phrase(DEFAULT_MNEMONIC.to_owned()),
             derivation_path: DEFAULT_DERIVATION_PATH.to_owned(),
             timestamp: None,
+            time: TimeOfDay::System,
             number: 0,
             gas_limit: Self::GAS_LIMIT,
             base_fee: Self::BASE_FEE,

@@ -23,12 +23,7 @@ use execute::{
 use executor::{ChainSpec, ForkBackend, ForkTimes, ForkTimesError, SYSTEM_CONTRACTS, SystemCode};
 use node::{BlobStore, Clock};
 use rpc::{ExecuteObserver, Journal};
-use std::{
-    fs,
-    path::Path,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fs, path::Path, sync::Arc};
 use wire::{ProtocolFork, convert::RawBlock};
 
 /// The deployer that tools expect to make addresses with CREATE2 that do not depend on the sender.
@@ -219,7 +214,8 @@ pub(crate) fn start(
             rules.system_code = SystemCode::Any;
             let mut chain = Chain::new(&genesis, rules)?;
             import(&mut chain, blocks)?;
-            let clock = Clock::starting_at(now().max(chain.head().header.timestamp));
+            let begins = config.time.now().max(chain.head().header.timestamp);
+            let clock = Clock::starting_by(config.time.clone(), begins);
             Ok((chain, clock))
         }
         None => {
@@ -231,10 +227,11 @@ pub(crate) fn start(
             if config.fork_registry {
                 put_registry(&mut genesis, &rules.spec);
             }
-            let clock = Clock::starting_at(match genesis.timestamp {
-                0 => now(),
+            let begins = match genesis.timestamp {
+                0 => config.time.now(),
                 timestamp => timestamp,
-            });
+            };
+            let clock = Clock::starting_by(config.time.clone(), begins);
             Ok((Chain::new(&genesis, rules)?, clock))
         }
     }
@@ -261,7 +258,8 @@ fn forked(
     remote: &Arc<Remote>,
     rules: ChainConfig,
 ) -> Result<(Chain, Clock), DevnetError> {
-    let clock = Clock::starting_at(config.timestamp.unwrap_or(remote.header.timestamp));
+    let begins = config.timestamp.unwrap_or(remote.header.timestamp);
+    let clock = Clock::starting_by(config.time.clone(), begins);
     let fork_backend: Arc<dyn ForkBackend> = Arc::<Remote>::clone(remote);
     let mut chain = Chain::forked(remote.header.clone(), fork_backend, rules)?;
     let fork = last_fork(config);
@@ -334,12 +332,8 @@ fn execute(
     execute
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
 fn own_genesis(config: &Config, accounts: &Accounts) -> (Genesis, Clock) {
-    let timestamp = config.timestamp.unwrap_or_else(now);
+    let timestamp = config.timestamp.unwrap_or_else(|| config.time.now());
     let mut genesis = empty_genesis(last_fork(config).unwrap_or(ProtocolFork::Paris));
     genesis.number = Some(config.number);
     genesis.timestamp = timestamp;
@@ -353,7 +347,7 @@ fn own_genesis(config: &Config, accounts: &Accounts) -> (Genesis, Clock) {
         open_market(&mut genesis, config.base_fee);
     }
     fund(&mut genesis, config, accounts);
-    (genesis, Clock::starting_at(timestamp))
+    (genesis, Clock::starting_by(config.time.clone(), timestamp))
 }
 
 /// Puts the registry of a chain with this fork schedule into its genesis.

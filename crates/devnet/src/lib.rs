@@ -33,7 +33,7 @@ mod story;
 
 pub use accounts::{Accounts, MnemonicSource};
 pub use banner::{Continued, Facts, banner, config_out};
-pub use config::{Config, Hardfork, Mining, Origin, ServerConfig, Traces};
+pub use config::{Config, Hardfork, Mining, Origin, ServerConfig, TimeOfDay, Traces};
 pub use devnet::{Devnet, DevnetBuilder};
 pub use error::DevnetError;
 pub use fork::Fork;

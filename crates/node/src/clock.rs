@@ -1,10 +1,44 @@
 //! The time that blocks get.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Source of the time of day.
+#[derive(Debug, Clone, Default)]
+pub enum TimeOfDay {
+    /// The operating system.
+    #[default]
+    System,
+    /// Seconds since 1970 that its holder moves, so that a test does not depend on how long it runs.
+    Manual(Arc<AtomicU64>),
+}
+
+impl TimeOfDay {
+    /// Time that stands at `seconds` since 1970 until its holder moves it.
+    pub fn manual(seconds: u64) -> Self {
+        Self::Manual(Arc::new(AtomicU64::new(seconds)))
+    }
+
+    /// Seconds since 1970.
+    pub fn now(&self) -> u64 {
+        match self {
+            Self::System => {
+                SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+            }
+            Self::Manual(seconds) => seconds.load(Relaxed),
+        }
+    }
+}
 
 /// A clock that can be moved, for blocks whose timestamps rise.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
+    time: TimeOfDay,
     /// Seconds to add to the time of day.
     offset: i128,
     /// Seconds from each block to the next, whatever the time.
@@ -18,7 +52,14 @@ pub struct Clock {
 impl Clock {
     /// A clock that now shows `timestamp`.
     pub fn starting_at(timestamp: u64) -> Self {
-        Self { offset: i128::from(timestamp) - time_of_day(), ..Self::default() }
+        Self::starting_by(TimeOfDay::System, timestamp)
+    }
+
+    /// A clock that now shows `timestamp`, and goes on with `time`.
+    pub fn starting_by(time: TimeOfDay, timestamp: u64) -> Self {
+        let mut clock = Self { time, ..Self::default() };
+        clock.set(timestamp);
+        clock
     }
 
     /// The same clock, whose blocks get what it shows, even if that is the timestamp of their parent
@@ -31,7 +72,7 @@ impl Clock {
 
     /// What it shows now.
     pub fn now(&self) -> u64 {
-        u64::try_from((time_of_day() + self.offset).max(0)).unwrap_or(u64::MAX)
+        u64::try_from((i128::from(self.time.now()) + self.offset).max(0)).unwrap_or(u64::MAX)
     }
 
     /// Seconds that it is ahead of the time of day.
@@ -41,7 +82,7 @@ impl Clock {
 
     /// Makes it show `timestamp`.
     pub fn set(&mut self, timestamp: u64) {
-        self.offset = i128::from(timestamp) - time_of_day();
+        self.offset = i128::from(timestamp) - i128::from(self.time.now());
         self.next = None;
     }
 
@@ -78,45 +119,58 @@ impl Clock {
     /// Takes note that a block got `timestamp`.
     pub fn used(&mut self, timestamp: u64) {
         if self.next.take().is_some() {
-            self.offset = i128::from(timestamp) - time_of_day();
+            self.offset = i128::from(timestamp) - i128::from(self.time.now());
         }
     }
-}
-
-fn time_of_day() -> i128 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i128::from(since.as_secs())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A clock at `timestamp`, and the time by which it goes.
+    fn clock_at(timestamp: u64) -> (Clock, Arc<AtomicU64>) {
+        let seconds = Arc::new(AtomicU64::new(1_700_000_000));
+        (Clock::starting_by(TimeOfDay::Manual(Arc::clone(&seconds)), timestamp), seconds)
+    }
+
     #[test]
-    fn timestamps_rise_whatever_the_clock_shows() {
-        let mut clock = Clock::starting_at(1_000);
+    fn timestamps_rise_although_the_clock_shows_less() {
+        let (mut clock, time) = clock_at(1_000);
         assert_eq!(clock.peek(5_000), 5_001);
-        assert!((1_000..1_010).contains(&clock.peek(10)));
+        assert_eq!(clock.peek(10), 1_000);
+        time.fetch_add(3, Relaxed);
+        assert_eq!(clock.peek(10), 1_003);
         clock.set_interval(Some(7));
         assert_eq!(clock.peek(10), 17);
     }
 
     #[test]
     fn a_loose_clock_stands_still_and_goes_back() {
-        let mut clock = Clock::starting_at(1_000).loose();
-        assert!((1_000..1_010).contains(&clock.peek(5_000)));
+        let (clock, _) = clock_at(1_000);
+        let mut clock = clock.loose();
+        assert_eq!(clock.peek(5_000), 1_000);
         clock.set(10);
-        assert!((10..20).contains(&clock.peek(5_000)));
+        assert_eq!(clock.peek(5_000), 10);
         clock.set_next(7);
         assert_eq!(clock.peek(5_000), 7);
     }
 
     #[test]
     fn a_timestamp_that_is_set_holds_for_one_block_and_the_clock_goes_on_from_it() {
-        let mut clock = Clock::starting_at(1_000);
+        let (mut clock, time) = clock_at(1_000);
         clock.set_next(90_000);
         assert_eq!(clock.peek(1_000), 90_000);
         clock.used(90_000);
-        assert!((90_001..90_010).contains(&clock.peek(90_000)));
+        time.fetch_add(5, Relaxed);
+        assert_eq!(clock.peek(90_000), 90_005);
+    }
+
+    #[test]
+    fn a_clock_goes_by_the_time_of_the_system_unless_it_is_given_another() {
+        let begun = TimeOfDay::System.now();
+        let shown = Clock::default().now();
+        let ended = TimeOfDay::System.now();
+        assert!((begun..=ended).contains(&shown), "{begun} {shown} {ended}");
     }
 }

@@ -27,7 +27,7 @@ mod pool_journal;
 mod settings;
 
 pub use blobs::BlobStore;
-pub use clock::Clock;
+pub use clock::{Clock, TimeOfDay};
 pub use command::{
     ClearPool, Command, RemoveSender, RemoveTransaction, Restore, RestoreChain, SetAttributes,
     SetBlobStore, SetClock, SetCoinbase, SetForkchoice, SetGasPrice, SetHead, SetMining,

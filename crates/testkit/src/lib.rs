@@ -3,7 +3,7 @@
 //! [Named keys](Key) and what they sign, accounts of a genesis, the [test vectors](vectors), the
 //! compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an [`L2`] in this
 //! process, [blocks on states](Forgery) and [compact states](hostile_states) that only an attacker has, nodes in
-//! [processes of their own](NodeProcess), [something that lies](Proxy) between them, and a rollup [deployed](deploy)
+//! [processes of their own](NodeProcess), [something that lies](Proxy) between them, [a bound](Patience) on waiting for them, and a rollup [deployed](deploy)
 //! over RPC. It knows where the checkout lies that it was built in, so nothing that is shipped may link it: crates
 //! have it for their tests, examples and measurements.
 //!
@@ -21,6 +21,7 @@ mod genesis;
 mod keys;
 mod l1;
 mod l2;
+mod patience;
 mod process;
 mod proxy;
 mod rollup;
@@ -37,6 +38,7 @@ pub use genesis::{CHAIN_ID, ETHER, GWEI, LOGGER, fill_system_rings, logger, rich
 pub use keys::{Key, Transaction};
 pub use l1::{L1, Sent, TRANSACTION_GAS_CAP};
 pub use l2::L2;
+pub use patience::Patience;
 pub use process::{NodeProcess, enshrine};
 pub use proxy::{Interception, Proxy, id_of};
 pub use rollup::Rollup;

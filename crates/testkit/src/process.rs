@@ -1,6 +1,6 @@
 //! Nodes as processes of their own.
 
-use crate::HarnessError;
+use crate::{HarnessError, Patience};
 use client::{Client, Options};
 use std::{
     env,
@@ -8,11 +8,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// How long a node may take until it answers.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(120);
 
 /// A node that runs until this value is dropped.
 #[derive(Debug)]
@@ -55,12 +55,12 @@ impl NodeProcess {
 
     /// Waits until it answers.
     pub fn until_ready(&mut self) -> Result<(), HarnessError> {
-        let begun = Instant::now();
+        let patience = Patience::of(START);
         while self.client.request::<_, String>("eth_chainId", ()).is_err() {
             if let Some(status) = self.ended()? {
                 return Err(HarnessError::Ended(status));
             }
-            if begun.elapsed() > START {
+            if !patience.lasts() {
                 return Err(HarnessError::Silent(START));
             }
             sleep(Duration::from_millis(20));

@@ -11,18 +11,17 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
-use testkit::{Artifacts, ETHER, Key, NodeProcess, deploy, rich, write_deployment};
+use testkit::{Artifacts, ETHER, Key, NodeProcess, Patience, deploy, rich, write_deployment};
 use wire::ProtocolFork;
 
 const L2_CHAIN: u64 = 8_079;
-const PATIENCE: Duration = Duration::from_secs(90);
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let patience = Patience::begin();
     while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "{what} does not come");
+        assert!(patience.lasts(), "{what} does not come");
         sleep(Duration::from_millis(50));
     }
 }

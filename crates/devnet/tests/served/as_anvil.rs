@@ -3,10 +3,13 @@
 use crate::support::{ask, client, number, refused, serve};
 use alloy_primitives::Bytes;
 use client::Client;
-use enshrine_devnet::{Hardfork, Mining};
+use enshrine_devnet::{Hardfork, Mining, TimeOfDay};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
+/// Time of day of a devnet that does not go by the system's.
+const NOW: u64 = 1_800_000_000;
 const SINK: &str = "0x00000000000000000000000000000000000000aa";
 const EMITTER: &str = "0x00000000000000000000000000000000000000ee";
 /// Logs without data or topics.
@@ -18,7 +21,10 @@ fn block(client: &Client, tag: &str) -> Value {
 
 #[test]
 fn with_loose_timestamps_blocks_that_are_mined_with_a_gap_have_it_however_many_were_mined_before() {
-    let served = serve(|config| config.loose_timestamps = true);
+    let served = serve(|config| {
+        config.loose_timestamps = true;
+        config.time = TimeOfDay::manual(NOW);
+    });
     let client = client(&served);
     ask(&client, "anvil_mine", json!(["0x14"]));
     for gap in [4, 12] {
@@ -92,12 +98,15 @@ fn a_filter_begins_with_the_logs_that_are_there_if_it_says_from_where() {
 
 #[test]
 fn setting_the_time_says_by_how_much_it_went_on() {
-    let served = serve(|_| {});
+    let time = TimeOfDay::manual(NOW);
+    let served = serve(|config| config.time = time.clone());
     let client = client(&served);
     ask(&client, "evm_setTime", json!([1_000]));
-    // A second may pass.
-    let moved = ask(&client, "evm_setTime", json!([5_000])).as_u64().unwrap();
-    assert!((3_990..=4_000).contains(&moved), "{moved}");
+    assert_eq!(ask(&client, "evm_setTime", json!([5_000])), 4_000);
+    // Seven seconds pass, and the clock goes on by them.
+    let TimeOfDay::Manual(seconds) = time else { unreachable!("it is manual") };
+    seconds.fetch_add(7, Ordering::Relaxed);
+    assert_eq!(ask(&client, "evm_setTime", json!([6_000])), 993);
     assert_eq!(ask(&client, "evm_setTime", json!([2_000])), 0);
 }
 

@@ -6,25 +6,21 @@ use chain::{Block, ChainReader};
 use enshrine_engine::{Driven, Driver, HeadPolicy, JwtSecret, RunningDriver};
 use eyre::{Result, ensure};
 use node::{Forkchoice, SetForkchoice, SetHead};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use std::{sync::Arc, time::Duration};
+use testkit::Patience;
 
 fn drive(maker: &Peer, taker: &Peer) -> Result<RunningDriver> {
     Ok(Driver::new(Arc::clone(&maker.node), &taker.url(), secret())?.start()?)
 }
 
 async fn until(driver: &RunningDriver, holds: impl Fn(&Driven) -> bool) -> Result<Driven> {
-    let begun = Instant::now();
+    let patience = Patience::begin();
     loop {
         let driven = driver.driven();
         if holds(&driven) {
             return Ok(driven);
         }
-        ensure!(begun.elapsed() < PATIENCE, "{driven:?}");
+        ensure!(patience.lasts(), "{driven:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

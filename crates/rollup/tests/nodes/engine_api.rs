@@ -1,8 +1,6 @@
 //! The Engine API of a rollup's node: an unmodified client driven by it, and what others may do to it.
 
-use crate::support::{
-    L2_CHAIN, PATIENCE, World, ethereumjs::EthereumJs, provider_of, signed, until,
-};
+use crate::support::{L2_CHAIN, World, ethereumjs::EthereumJs, provider_of, signed, until};
 use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
@@ -16,11 +14,8 @@ use enshrine_rollup::{EngineConfig, Role, RollupNode};
 use eyre::{OptionExt, Result, ensure};
 use node::{Clock, MineRequest, Mining, Node, SetHead, Settings};
 use serde_json::{Value, json};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-use testkit::{ETHER, Key, rich};
+use std::{sync::Arc, time::Duration};
+use testkit::{ETHER, Key, Patience, rich};
 use wire::{PayloadStatus, ProtocolFork};
 
 /// Blocks that both clients must have in common.
@@ -49,12 +44,12 @@ async fn send(
         ..Default::default()
     });
     let hash = *l2.send_raw_transaction(&transaction.encoded_2718()).await?.tx_hash();
-    let begun = Instant::now();
+    let patience = Patience::begin();
     loop {
         if let Some(receipt) = l2.get_transaction_receipt(hash).await? {
             return Ok(receipt);
         }
-        ensure!(begun.elapsed() < PATIENCE, "{hash} does not come into a block");
+        ensure!(patience.lasts(), "{hash} does not come into a block");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -231,9 +226,9 @@ async fn a_client_that_does_not_go_back_comes_along_with_a_sibling() -> Result<(
 
     // Back, and on with another block.
     node.execute(SetHead(first.hash))?;
-    let told = Instant::now();
+    let patience = Patience::begin();
     while driver.driven().hash != first.hash {
-        ensure!(told.elapsed() < PATIENCE, "{:?}", driver.driven());
+        ensure!(patience.lasts(), "{:?}", driver.driven());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let sibling = make(9)?;
@@ -255,9 +250,9 @@ async fn a_client_that_does_not_go_back_comes_along_with_a_sibling() -> Result<(
     let newest = make(10)?;
     assert_eq!(newest.transactions.len(), 250);
     theirs.until_at(newest.hash).await?;
-    let told = Instant::now();
+    let patience = Patience::begin();
     while driver.driven().hash != newest.hash || driver.driven().fault.is_some() {
-        ensure!(told.elapsed() < PATIENCE, "{:?}", driver.driven());
+        ensure!(patience.lasts(), "{:?}", driver.driven());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     driver.stop();
@@ -268,9 +263,9 @@ async fn a_client_that_does_not_go_back_comes_along_with_a_sibling() -> Result<(
     let other = Node::new(chain, Clock::starting_at(1_700_000_001), Settings::default());
     let EngineConfig { secret, .. } = theirs.driven()?;
     let driver = Driver::new(other, &theirs.engine_url(), secret)?.start()?;
-    let told = Instant::now();
+    let patience = Patience::begin();
     while !driver.driven().fault.is_some_and(|fault| fault.contains("begins with")) {
-        ensure!(told.elapsed() < PATIENCE, "{:?}", driver.driven());
+        ensure!(patience.lasts(), "{:?}", driver.driven());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     driver.stop();

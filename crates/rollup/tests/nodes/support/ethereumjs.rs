@@ -11,12 +11,10 @@ use std::{
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::Instant,
 };
 use tempfile::TempDir;
+use testkit::Patience;
 use toolchain::{Toolchain, progress_to_stderr};
-
-use crate::support::PATIENCE;
 
 /// A client that runs until this value is dropped.
 pub(crate) struct EthereumJs {
@@ -81,9 +79,9 @@ impl EthereumJs {
             .stderr(log)
             .spawn()?;
         let started = Self { process, folder, rpc: a.port(), engine: b.port(), secret };
-        let begun = Instant::now();
+        let patience = Patience::begin();
         while started.provider()?.get_chain_id().await.is_err() {
-            ensure!(begun.elapsed() < PATIENCE, "EthereumJS does not start: {}", started.log());
+            ensure!(patience.lasts(), "EthereumJS does not start: {}", started.log());
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         Ok(started)
@@ -119,13 +117,13 @@ impl EthereumJs {
 
     /// Waits until its head is a block; as long as its head moves.
     pub(crate) async fn until_at(&self, hash: alloy_primitives::B256) -> Result<()> {
-        let (mut moved, mut head) = (Instant::now(), self.head().await?);
+        let (mut patience, mut head) = (Patience::begin(), self.head().await?);
         while head.1 != hash {
             let now = self.head().await?;
             if now != head {
-                (moved, head) = (Instant::now(), now);
+                (patience, head) = (Patience::begin(), now);
             }
-            if moved.elapsed() > PATIENCE {
+            if !patience.lasts() {
                 return Err(eyre!("EthereumJS does not come to {hash}: {}", self.log()));
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;

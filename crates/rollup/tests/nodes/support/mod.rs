@@ -17,20 +17,17 @@ use enshrine_rollup::{
 };
 use eyre::{OptionExt, Result, ensure, eyre};
 use rpc::ServerConfig;
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use testkit::{
-    Artifacts, ETHER, Key, Proxy, Transaction, deploy, deploy_permissioned, id_of, rich,
+    Artifacts, ETHER, Key, Patience, Proxy, Transaction, deploy, deploy_permissioned, id_of, rich,
     write_deployment,
 };
 use wire::ProtocolFork;
 
 pub(crate) const L2_CHAIN: u64 = 8_079;
 /// How long anything may take that a node does by itself.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Patience::LIMIT;
 
 /// A deployed rollup.
 pub(crate) struct World {
@@ -236,9 +233,9 @@ pub(crate) async fn until<F: Future<Output = Result<bool>>>(
     node: &RollupNode,
     mut holds: impl FnMut() -> F,
 ) -> Result<()> {
-    let begun = Instant::now();
+    let patience = Patience::begin();
     while !holds().await? {
-        if begun.elapsed() > PATIENCE {
+        if !patience.lasts() {
             return Err(eyre!("{what} does not come: {:?}", node.status()));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

