@@ -20,14 +20,14 @@ use contracts::{L2_MESSENGER, PREMINT, bindings::INativeRollup, sent_in};
 use crossing::Crossing;
 use eyre::{Result, WrapErr as _, ensure, eyre};
 use ledger::{Ledger, Ways, send_all};
-use plan::{Fault, Random, Step};
+use plan::{Fault, Step};
 use serde_json::{Value, json};
 use std::{
     path::PathBuf,
     thread::{self, sleep},
     time::{Duration, Instant},
 };
-use testkit::{ETHER, Key, NodeProcess};
+use testkit::{ETHER, Key, NodeProcess, Random};
 
 /// Blocks on top of the first deposits before faults begin.
 const BURIED: u64 = 16;
@@ -103,7 +103,7 @@ impl Soak {
             follower,
             users,
             crossing,
-            random: Random(seed),
+            random: Random::new(seed),
             ledger: Ledger::default(),
             steps: 0,
             claims: 0,

@@ -14,9 +14,7 @@ use revm::{
     state::AccountInfo,
 };
 
-#[path = "../examples/market/random.rs"]
-mod random;
-use random::Rng;
+use testkit::Random;
 
 const SYSTEM: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
 const GWEI: u64 = 1_000_000_000;
@@ -45,14 +43,14 @@ fn reference_next(excess: U512, used: U512, base_fee: U512, price: U512) -> U512
 }
 
 /// Numbers of all sizes.
-const fn any_size(rng: &mut Rng, bits: u64) -> u64 {
+const fn any_size(rng: &mut Random, bits: u64) -> u64 {
     let bits = 1 + rng.below(bits);
     rng.next() >> (64 - bits)
 }
 
 #[test]
 fn the_price_walks_as_the_reference_does_in_big_integers() {
-    let mut rng = Rng::new(8_079);
+    let mut rng = Random::new(8_079);
     let (mut reserved, mut free, mut capped) = (0, 0, 0);
     for _ in 0..100_000 {
         let mut excess = any_size(&mut rng, 34).min(MAX_EXCESS);
@@ -138,7 +136,7 @@ fn the_excess_of_a_price_is_the_least_with_it() {
 
 #[test]
 fn what_gas_buys_never_costs_more_and_one_unit_more_does() {
-    let mut rng = Rng::new(1);
+    let mut rng = Random::new(1);
     for _ in 0..10_000 {
         let rate = Rate { price: any_size(&mut rng, 50), base_fee: any_size(&mut rng, 50) };
         let gas = any_size(&mut rng, 40);
@@ -246,7 +244,7 @@ impl World {
 
 #[test]
 fn the_contract_answers_price_excess_and_limit_as_the_market_counts_them() {
-    let mut rng = Rng::new(2);
+    let mut rng = Random::new(2);
     let random = (0..50).map(|_| rng.below(MAX_EXCESS));
     for excess in [0, 1, TARGET, UPDATE_FRACTION, MAX_EXCESS].into_iter().chain(random) {
         let result = World::new(excess).call(Address::ZERO, 0, &[]);

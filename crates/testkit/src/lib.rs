@@ -1,6 +1,6 @@
 //! What the tests of several crates share.
 //!
-//! [Named keys](Key) and what they sign, accounts of a genesis, the [test vectors](vectors), the
+//! [Named keys](Key) and what they sign, [reproducible choices](Random), accounts of a genesis, the [test vectors](vectors), the
 //! compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an [`L2`] in this
 //! process, [blocks on states](Forgery) and [compact states](hostile_states) that only an attacker has, nodes in
 //! [processes of their own](NodeProcess), [something that lies](Proxy) between them, [a bound](Patience) on waiting for them, and a rollup [deployed](deploy)
@@ -24,6 +24,7 @@ mod l2;
 mod patience;
 mod process;
 mod proxy;
+mod random;
 mod rollup;
 mod skip;
 pub mod vectors;
@@ -41,5 +42,6 @@ pub use l2::L2;
 pub use patience::Patience;
 pub use process::{NodeProcess, enshrine};
 pub use proxy::{Interception, Proxy, id_of};
+pub use random::Random;
 pub use rollup::Rollup;
 pub use skip::say_skipped;

@@ -156,19 +156,19 @@ pub(crate) fn devnet() -> Result<()> {
 
 /// How long a block with one large `advance` takes beside EXECUTE.
 fn advance() -> Result<()> {
-    example("advance", &[])
+    run_built("--example", "advance", &[])
 }
 
 /// What L2 transactions cost on L1.
 pub(crate) fn economics(json: bool, check: bool) -> Result<()> {
     // The contracts are compiled with the settings of the repository.
     Toolchain::ensure(&progress_to_stderr)?;
-    example("economics", &given([(json, "--json"), (check, "--check")]))
+    sim("economics", &given([(json, "--json"), (check, "--check")]))
 }
 
 /// What the market for EXECUTE gas comes to.
 pub(crate) fn market(write: bool, check: bool) -> Result<()> {
-    example("market", &given([(write, "--write"), (check, "--check")]))
+    sim("market", &given([(write, "--write"), (check, "--check")]))
 }
 
 /// The flags that are given.
@@ -176,17 +176,23 @@ fn given<const N: usize>(flags: [(bool, &'static str); N]) -> Vec<&'static str> 
     flags.into_iter().filter_map(|(given, flag)| given.then_some(flag)).collect()
 }
 
-/// Builds and runs an example: it has the crates to make blocks, and this one has not.
-fn example(name: &str, arguments: &[&str]) -> Result<()> {
+/// Runs a simulation of crate `sim`.
+fn sim(name: &str, arguments: &[&str]) -> Result<()> {
+    run_built("--bin", "sim", &[&[name], arguments].concat())
+}
+
+/// Builds and runs a binary (`--bin`) or an example (`--example`) that links the crates which make blocks.
+fn run_built(kind: &str, name: &str, arguments: &[&str]) -> Result<()> {
     let root = find_root()?;
     let built = toolchain::cargo()
-        .args(["build", "--release", "--workspace", "--example", name])
+        .args(["build", "--release", "--workspace", kind, name])
         .current_dir(&root)
         .status()?;
-    ensure!(built.success(), "the example {name} does not build");
+    ensure!(built.success(), "{name} does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    let program = target.join("release/examples").join(name);
+    let folder = if kind == "--example" { "release/examples" } else { "release" };
+    let program = target.join(folder).join(name);
     let ran = Command::new(program).args(arguments).status()?;
-    ensure!(ran.success(), "the example {name} fails");
+    ensure!(ran.success(), "{name} fails");
     Ok(())
 }

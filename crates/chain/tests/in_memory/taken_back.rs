@@ -14,7 +14,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
 };
-use testkit::Key;
+use testkit::{Key, Random};
 use wire::ProtocolFork;
 
 const CHAIN_ID: u64 = 8_079;
@@ -152,23 +152,6 @@ fn execute(chain: &Chain, built: &BuiltBlock) -> (usize, u64) {
     (input.len(), executed.reserve)
 }
 
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    const fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    fn number(&mut self, bound: u8) -> u8 {
-        u8::try_from(self.below(bound.into())).unwrap()
-    }
-}
-
 fn word(address: Address) -> Vec<u8> {
     address.into_word().to_vec()
 }
@@ -194,7 +177,7 @@ fn signed(
 
 /// Something of each kind: reading much, writing, removing, deploying, destroying, delegating, failing.
 fn random_transaction(
-    dice: &mut Dice,
+    dice: &mut Random,
     nonces: &mut [u64],
     head: u64,
     has_delegations: bool,
@@ -206,17 +189,17 @@ fn random_transaction(
         nonce += dice.below(3);
     }
     let anybody = match dice.below(4) {
-        0 => sender(usize::from(dice.number(16))).address(),
+        0 => sender(dice.index(16)).address(),
         1 => EMPTY,
-        _ => Address::from_word(keccak256(u16::from(dice.number(200)).to_be_bytes())),
+        _ => Address::from_word(keccak256((dice.below(200) as u16).to_be_bytes())),
     };
     let slot = U256::from(dice.below(220));
     let call = |to: Address, input: Vec<u8>| signed(&key, nonce, TxKind::Call(to), input, 200_000);
     match dice.below(13) {
         0 => call(anybody, vec![]),
-        1 => call(code(dice.number(CODES)), vec![1; 600]),
-        2 => call(PROBE, word(code(dice.number(CODES)))),
-        3 => call(REVERTING, word(code(dice.number(CODES)))),
+        1 => call(code(dice.below(CODES.into()) as u8), vec![1; 600]),
+        2 => call(PROBE, word(code(dice.below(CODES.into()) as u8))),
+        3 => call(REVERTING, word(code(dice.below(CODES.into()) as u8))),
         4 => call(PROBE, word(anybody)),
         5 => call(WRITER, [slot.to_be_bytes::<32>(), U256::ZERO.to_be_bytes()].concat()),
         6 => call(WRITER, [slot.to_be_bytes::<32>(), U256::from(9).to_be_bytes()].concat()),
@@ -227,8 +210,9 @@ fn random_transaction(
         10 => signed(&key, nonce, TxKind::Create, vec![0x33, 0xff], 300_000),
         11 => call(HASHER, vec![]),
         _ if has_delegations => {
-            let authority = sender(usize::from(dice.number(16)));
-            let address = if dice.below(2) == 0 { WRITER } else { code(dice.number(CODES)) };
+            let authority = sender(dice.index(16));
+            let address =
+                if dice.below(2) == 0 { WRITER } else { code(dice.below(CODES.into()) as u8) };
             let nonce_of_authority = dice.below(2);
             let authorization = Authorization {
                 chain_id: U256::from(CHAIN_ID),
@@ -265,7 +249,7 @@ fn a_block_with_rejected_transactions_in_between_is_the_block_without_them() {
     for fork in [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam] {
         let chain = chain(fork);
         for seed in 0..60 {
-            let mut dice = Dice(seed);
+            let mut dice = Random::new(seed);
             let mut nonces = [0; 16];
             let head = chain.head().header.number;
             let delegates = fork >= ProtocolFork::Osaka;

@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use client::{Client, Options};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use testkit::Random;
 
 /// Writes the word that it is called with to slot 0.
 const STORE: [u8; 5] = hex!("5f355f5500");
@@ -15,19 +16,6 @@ const STOP: [u8; 1] = hex!("00");
 const CONTRACT: Address = Address::repeat_byte(0xc0);
 /// Those whose balance and code are changed.
 const OTHERS: [Address; 2] = [Address::repeat_byte(0xa1), Address::repeat_byte(0xa2)];
-
-/// Numbers without a pattern (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    const fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (word ^ (word >> 31)) % bound
-    }
-}
 
 /// What the walk may change, so little that the same happens again and again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -67,7 +55,7 @@ struct Model {
 
 struct Walk {
     client: Client,
-    dice: Dice,
+    dice: Random,
     start: Model,
     model: Model,
     snapshots: BTreeMap<u64, Model>,
@@ -98,7 +86,7 @@ impl Walk {
         let start = Model { blocks: vec![block_of(State::default())] };
         Self {
             client,
-            dice: Dice(seed),
+            dice: Random::new(seed),
             model: start.clone(),
             start,
             snapshots: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! What both verifiers hold to be so, whatever block they look at.
 
-use crate::{rng::Rng, tamper::Draft};
+use crate::tamper::Draft;
 use alloy_eips::eip7840::BlobParams;
 use alloy_primitives::{B256, Bytes, b256, hex};
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
@@ -12,6 +12,7 @@ use ethrex_common::{
 use executor::{ChainSpec, SYSTEM_CONTRACTS};
 use eyre::Result;
 use std::collections::BTreeSet;
+use testkit::Random;
 use wire::{ProtocolFork, RootConvention, StatelessInput};
 
 const FORKS: [ProtocolFork; 6] = [
@@ -184,7 +185,7 @@ fn amsterdam_requests_have_the_same_root_and_bytes() -> Result<()> {
     let calldata = new.input()?;
     let input = StatelessInput::decode(&calldata)?;
     for seed in 0..300 {
-        let mut rng = Rng::new(seed);
+        let mut rng = Random::new(seed);
         let mut draft = Draft::new(&input);
         fill(&mut draft, &mut rng);
         let calldata = draft.encode().expect("an input");
@@ -197,25 +198,25 @@ fn amsterdam_requests_have_the_same_root_and_bytes() -> Result<()> {
 }
 
 /// Lists of random bytes; among the lengths are those around the sizes of progressive subtrees.
-fn fill(draft: &mut Draft<'_>, rng: &mut Rng) {
+fn fill(draft: &mut Draft<'_>, rng: &mut Random) {
     const LENGTHS: [usize; 10] = [0, 1, 2, 4, 5, 6, 20, 21, 22, 90];
     let bytes =
-        |length: usize, rng: &mut Rng| -> Vec<u8> { (0..length).map(|_| rng.byte()).collect() };
-    let lists = |rng: &mut Rng| -> Vec<Bytes> {
+        |length: usize, rng: &mut Random| -> Vec<u8> { (0..length).map(|_| rng.byte()).collect() };
+    let lists = |rng: &mut Random| -> Vec<Bytes> {
         let count = *rng.pick(&LENGTHS);
-        (0..count).map(|_| bytes(32 * rng.below(6) + rng.below(3), rng).into()).collect()
+        (0..count).map(|_| bytes(32 * rng.index(6) + rng.index(3), rng).into()).collect()
     };
     draft.chain_id = rng.next();
     draft.request.payload.gas_used = rng.next();
     draft.request.payload.slot_number = rng.next();
-    draft.extra_data = bytes(rng.below(33), rng);
+    draft.extra_data = bytes(rng.index(33), rng);
     draft.logs_bloom = core::array::from_fn(|_| rng.byte());
     draft.transactions = lists(rng);
     draft.withdrawals =
         (0..*rng.pick(&LENGTHS)).map(|_| core::array::from_fn(|_| rng.byte())).collect();
     draft.versioned_hashes =
         (0..*rng.pick(&LENGTHS)).map(|_| core::array::from_fn(|_| rng.byte())).collect();
-    draft.access_list = bytes(32 * rng.pick(&LENGTHS) + rng.below(3), rng);
+    draft.access_list = bytes(32 * rng.pick(&LENGTHS) + rng.index(3), rng);
     for (list, length) in draft.requests.iter_mut().zip([192, 76, 116, 184, 68]) {
         list.truncate(1);
         list.extend(bytes(length * rng.pick(&LENGTHS), rng));

@@ -11,7 +11,6 @@ mod official;
 mod program;
 mod programs;
 mod real;
-mod rng;
 mod scenario;
 mod specification;
 mod tamper;

@@ -3,17 +3,17 @@
 //! Every opcode gets arguments, so that most programs get somewhere; what they do there makes no
 //! sense, runs out of gas in the most unlikely places, and calls back.
 
-use crate::rng::Rng;
 use alloy_primitives::{Address, B256, Bytes, U256};
+use testkit::Random;
 use wire::ProtocolFork;
 
 /// A word of one of the sizes that matter: mostly small, some huge.
-pub(crate) fn word(rng: &mut Rng) -> B256 {
-    let number = match rng.below(8) {
-        0..=3 => U256::from(rng.below(4)),
-        4 => U256::from(rng.below(256)),
-        5 => U256::from(rng.below(70_000)),
-        6 => U256::MAX - U256::from(rng.below(3)),
+pub(crate) fn word(rng: &mut Random) -> B256 {
+    let number = match rng.index(8) {
+        0..=3 => U256::from(rng.index(4)),
+        4 => U256::from(rng.index(256)),
+        5 => U256::from(rng.index(70_000)),
+        6 => U256::MAX - U256::from(rng.index(3)),
         _ => U256::from_limbs([rng.next(), rng.next(), rng.next(), rng.next()]),
     };
     number.into()
@@ -40,23 +40,23 @@ impl Assembler<'_> {
         self.push(&number.to_be_bytes());
     }
 
-    fn word(&mut self, rng: &mut Rng) {
+    fn word(&mut self, rng: &mut Random) {
         self.push(word(rng).as_slice());
     }
 
-    fn place(&mut self, rng: &mut Rng) {
+    fn place(&mut self, rng: &mut Random) {
         self.push(rng.pick(self.places).as_slice());
     }
 
     /// Offset and length of a piece of memory.
-    fn memory(&mut self, rng: &mut Rng) {
+    fn memory(&mut self, rng: &mut Random) {
         // Length first: it stands deeper in the stack.
         self.number(*rng.pick(&[0, 1, 31, 32, 48, 56, 96, 176, 500]));
         self.number(*rng.pick(&[0, 0, 7, 32, 64, 1_000]));
     }
 
-    fn statement(&mut self, fork: ProtocolFork, rng: &mut Rng) {
-        match rng.below(30) {
+    fn statement(&mut self, fork: ProtocolFork, rng: &mut Random) {
+        match rng.index(30) {
             // Two arguments, one result.
             0 | 1 => {
                 let ops = [
@@ -83,16 +83,16 @@ impl Assembler<'_> {
             }
             4..=6 => {
                 self.word(rng);
-                self.number(rng.below(6) as u64);
+                self.number(rng.index(6) as u64);
                 self.op(0x55);
             }
             7 => {
-                self.number(rng.below(6) as u64);
+                self.number(rng.index(6) as u64);
                 self.op(0x54);
             }
             8 => {
                 self.word(rng);
-                self.number(rng.below(3) as u64);
+                self.number(rng.index(3) as u64);
                 self.op(0x5d);
             }
             9..=11 => {
@@ -101,7 +101,7 @@ impl Assembler<'_> {
             }
             12 => {
                 self.memory(rng);
-                self.number(rng.below(64) as u64);
+                self.number(rng.index(64) as u64);
                 self.op(0x90);
                 self.place(rng);
                 self.op(0x3c);
@@ -109,7 +109,7 @@ impl Assembler<'_> {
             13..=17 => self.call(rng),
             18..=20 => self.create(rng),
             21 => {
-                let topics = rng.below(5);
+                let topics = rng.index(5);
                 for _ in 0..topics {
                     self.word(rng);
                 }
@@ -120,7 +120,7 @@ impl Assembler<'_> {
                 self.word(rng);
                 self.number(*rng.pick(&[0, 1, 32, 100]));
                 self.op(*rng.pick(&[0x52, 0x53]));
-                self.number(rng.below(64) as u64);
+                self.number(rng.index(64) as u64);
                 self.op(0x51);
             }
             23 => {
@@ -129,12 +129,12 @@ impl Assembler<'_> {
             }
             24 => {
                 self.memory(rng);
-                self.number(rng.below(80) as u64);
+                self.number(rng.index(80) as u64);
                 self.op(0x90);
                 self.op(*rng.pick(&[0x37, 0x39, 0x3e, 0x5e]));
             }
             // The far stack: Amsterdam's.
-            25 if fork >= ProtocolFork::Amsterdam || rng.chance(20) => {
+            25 if fork >= ProtocolFork::Amsterdam || rng.one_in(20) => {
                 for _ in 0..20 {
                     self.op(0x5f);
                 }
@@ -143,8 +143,8 @@ impl Assembler<'_> {
             }
             // A jump over garbage.
             26 => {
-                let skipped = rng.below(4);
-                self.number(rng.below(2) as u64);
+                let skipped = rng.index(4);
+                self.number(rng.index(2) as u64);
                 let destination = self.code.len() + 3 + 1 + skipped;
                 self.code.extend([0x61, (destination >> 8) as u8, destination as u8, 0x57]);
                 for _ in 0..skipped {
@@ -153,28 +153,28 @@ impl Assembler<'_> {
                 }
                 self.op(0x5b);
             }
-            27 if rng.chance(4) => {
+            27 if rng.one_in(4) => {
                 self.place(rng);
                 self.op(0xff);
             }
-            28 if rng.chance(4) => {
+            28 if rng.one_in(4) => {
                 self.memory(rng);
                 self.op(*rng.pick(&[0xf3, 0xfd]));
             }
-            29 if rng.chance(6) => self.op(rng.byte()),
+            29 if rng.one_in(6) => self.op(rng.byte()),
             _ => self.op(0x5a),
         }
     }
 
-    fn call(&mut self, rng: &mut Rng) {
+    fn call(&mut self, rng: &mut Random) {
         let kind = *rng.pick(&[0xf1, 0xf1, 0xf2, 0xf4, 0xfa]);
         self.memory(rng);
         self.memory(rng);
         if matches!(kind, 0xf1 | 0xf2) {
-            self.number(if rng.chance(2) { 0 } else { rng.below(3) as u64 });
+            self.number(if rng.one_in(2) { 0 } else { rng.index(3) as u64 });
         }
         self.place(rng);
-        match rng.below(4) {
+        match rng.index(4) {
             0 => self.number(*rng.pick(&[0, 100, 2_300, 2_600, 5_000, 30_000])),
             1 => self.word(rng),
             _ => self.op(0x5a),
@@ -182,13 +182,13 @@ impl Assembler<'_> {
         self.op(kind);
     }
 
-    fn create(&mut self, rng: &mut Rng) {
-        match rng.below(3) {
+    fn create(&mut self, rng: &mut Random) {
+        match rng.index(3) {
             // Its own code, from somewhere.
             0 => {
                 let length = *rng.pick(&[1, 40, 200]);
                 self.number(length);
-                self.number(rng.below(60) as u64);
+                self.number(rng.index(60) as u64);
                 self.number(0);
                 self.op(0x39);
                 self.salt_and_create(length, 0, rng);
@@ -198,10 +198,10 @@ impl Assembler<'_> {
                 let size = *rng.pick(&[0_u16, 1, 32, 100, 0x6000, 0x6001]);
                 let [high, low] = size.to_be_bytes();
                 let mut init = vec![0x61, high, low, 0x5f, 0xf3];
-                if rng.chance(3) {
+                if rng.one_in(3) {
                     init = vec![0x60, 0xef, 0x5f, 0x53, 0x60, 0x01, 0x5f, 0xf3];
                 }
-                if rng.chance(3) {
+                if rng.one_in(3) {
                     init.splice(0..0, [0x60, rng.byte(), 0x5f, 0x55]);
                 }
                 let length = init.len();
@@ -212,25 +212,25 @@ impl Assembler<'_> {
             }
             // Whatever memory holds.
             _ => {
-                let length = rng.below(40) as u64;
+                let length = rng.index(40) as u64;
                 self.salt_and_create(length, 0, rng);
             }
         }
     }
 
-    fn salt_and_create(&mut self, length: u64, offset: u64, rng: &mut Rng) {
-        let salted = rng.chance(2);
+    fn salt_and_create(&mut self, length: u64, offset: u64, rng: &mut Random) {
+        let salted = rng.one_in(2);
         if salted {
-            self.number(rng.below(2) as u64);
+            self.number(rng.index(2) as u64);
         }
         self.number(length);
         self.number(offset);
-        self.number(if rng.chance(3) { 1 } else { 0 });
+        self.number(if rng.one_in(3) { 1 } else { 0 });
         self.op(if salted { 0xf5 } else { 0xf0 });
         // Sometimes call what was created, or remember where it is.
-        match rng.below(3) {
+        match rng.index(3) {
             0 => {
-                self.number(rng.below(6) as u64);
+                self.number(rng.index(6) as u64);
                 self.op(0x55);
             }
             1 => {
@@ -252,14 +252,14 @@ fn since<T>(fork: ProtocolFork, first: ProtocolFork, items: &[T], few: usize) ->
 }
 
 /// A random program that knows of `places`.
-pub(crate) fn code(fork: ProtocolFork, places: &[Address], rng: &mut Rng) -> Bytes {
+pub(crate) fn code(fork: ProtocolFork, places: &[Address], rng: &mut Random) -> Bytes {
     let mut assembler = Assembler { code: Vec::new(), places };
-    for _ in 0..4 + rng.below(24) {
+    for _ in 0..4 + rng.index(24) {
         assembler.statement(fork, rng);
     }
-    if rng.chance(3) {
+    if rng.one_in(3) {
         assembler.memory(rng);
-        assembler.op(if rng.chance(3) { 0xfd } else { 0xf3 });
+        assembler.op(if rng.one_in(3) { 0xfd } else { 0xf3 });
     }
     assembler.code.into()
 }

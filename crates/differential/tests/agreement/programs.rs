@@ -2,7 +2,6 @@
 
 use crate::{
     judges::{Judges, Tally},
-    rng::Rng,
     world::{CHAIN_ID, World},
 };
 use alloy_primitives::{Address, B256, Bytes};
@@ -10,6 +9,7 @@ use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig};
 use executor::SystemCode;
 use eyre::Result;
 use std::{collections::BTreeSet, env};
+use testkit::Random;
 use wire::ProtocolFork;
 
 /// Worlds per fork; as many as `ENSHRINE_WORLDS` says, where somebody has more time.
@@ -79,12 +79,12 @@ pub(crate) fn each_block(
     mut each: impl FnMut(&str, &BlockWithWitness, usize) -> Result<()>,
 ) -> Result<()> {
     for seed in 0..worlds {
-        let mut rng = Rng::new(seed);
+        let mut rng = Random::new(seed);
         let mut world = World::new(fork, &mut rng);
         let mut chain = Chain::new(&world.genesis, ChainConfig::new(judges.spec.clone()))?;
         for number in 1..=3 {
             let candidates =
-                (0..1 + rng.below(4)).map(|_| world.transaction(fork, &mut rng)).collect();
+                (0..1 + rng.index(4)).map(|_| world.transaction(fork, &mut rng)).collect();
             let attributes = BlockAttributes {
                 timestamp: number * 12,
                 slot_number: number + 100,

@@ -1,8 +1,8 @@
 //! Inputs that somebody has tampered with.
 
-use crate::rng::Rng;
 use alloy_primitives::{Bytes, U256};
 use stateless::header_of;
+use testkit::Random;
 use wire::{
     ByteLists, ExecutionPayload, ExecutionRequests, NewPayloadRequest, OwnedWitness, ProtocolFork,
     Records, StatelessInput, Withdrawal,
@@ -80,7 +80,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-type Change = fn(&mut Draft<'_>, &mut Rng);
+type Change = fn(&mut Draft<'_>, &mut Random);
 
 /// What can be done to an input whose block hash is then made to fit.
 pub(crate) const CHANGES: &[(&str, Change)] = &[
@@ -104,7 +104,7 @@ pub(crate) const CHANGES: &[(&str, Change)] = &[
     ("blob gas used", |d, r| nudge(&mut d.request.payload.blob_gas_used, r)),
     ("excess blob gas", |d, r| nudge(&mut d.request.payload.excess_blob_gas, r)),
     ("slot number", |d, r| nudge(&mut d.request.payload.slot_number, r)),
-    ("extra data", |d, r| d.extra_data = (0..r.below(35)).map(|_| r.byte()).collect()),
+    ("extra data", |d, r| d.extra_data = (0..r.index(35)).map(|_| r.byte()).collect()),
     ("transaction dropped", |d, r| drop_one(&mut d.transactions, r)),
     ("transaction repeated", |d, r| repeat_one(&mut d.transactions, r)),
     ("transactions swapped", |d, r| swap_two(&mut d.transactions, r)),
@@ -122,7 +122,7 @@ pub(crate) const CHANGES: &[(&str, Change)] = &[
     ("withdrawal dropped", |d, r| drop_one(&mut d.withdrawals, r)),
     ("withdrawal repeated", |d, r| repeat_one(&mut d.withdrawals, r)),
     ("withdrawal flipped", |d, r| {
-        let at = r.below(d.withdrawals.len());
+        let at = r.index(d.withdrawals.len());
         if let Some(withdrawal) = d.withdrawals.get_mut(at) {
             r.flip(withdrawal);
         }
@@ -133,13 +133,13 @@ pub(crate) const CHANGES: &[(&str, Change)] = &[
     ("blob hash added", |d, r| d.versioned_hashes.push(core::array::from_fn(|_| r.byte()))),
     ("requests dropped", |d, r| drop_one(&mut d.requests, r)),
     ("request flipped", |d, r| {
-        let at = r.below(d.requests.len());
+        let at = r.index(d.requests.len());
         if let Some((_, records)) = d.requests.get_mut(at).and_then(|list| list.split_first_mut()) {
             r.flip(records);
         }
     }),
     ("request added", |d, r| {
-        let kind = r.below(if d.fork >= ProtocolFork::Amsterdam { 5 } else { 3 });
+        let kind = r.index(if d.fork >= ProtocolFork::Amsterdam { 5 } else { 3 });
         let length = [192, 76, 116, 184, 68][kind];
         if let Some(list) = d.requests.get_mut(kind) {
             list.extend((0..length).map(|_| 7));
@@ -147,7 +147,7 @@ pub(crate) const CHANGES: &[(&str, Change)] = &[
     }),
     ("access list flipped", |d, r| r.flip(&mut d.access_list)),
     ("access list cut", |d, r| {
-        let length = r.below(d.access_list.len());
+        let length = r.index(d.access_list.len());
         d.access_list.truncate(length);
     }),
     ("access list with a tail", |d, r| d.access_list.push(r.byte())),
@@ -155,11 +155,11 @@ pub(crate) const CHANGES: &[(&str, Change)] = &[
     ("node flipped", |d, r| flip_one(&mut d.witness.state, r)),
     ("node repeated", |d, r| repeat_one(&mut d.witness.state, r)),
     ("nodes swapped", |d, r| swap_two(&mut d.witness.state, r)),
-    ("node added", |d, r| d.witness.state.push((0..r.below(80)).map(|_| r.byte()).collect())),
+    ("node added", |d, r| d.witness.state.push((0..r.index(80)).map(|_| r.byte()).collect())),
     ("code dropped", |d, r| drop_one(&mut d.witness.codes, r)),
     ("code flipped", |d, r| flip_one(&mut d.witness.codes, r)),
     ("code repeated", |d, r| repeat_one(&mut d.witness.codes, r)),
-    ("code added", |d, r| d.witness.codes.push((0..r.below(80)).map(|_| r.byte()).collect())),
+    ("code added", |d, r| d.witness.codes.push((0..r.index(80)).map(|_| r.byte()).collect())),
     ("header dropped", |d, r| drop_one(&mut d.witness.headers, r)),
     ("header flipped", |d, r| flip_one(&mut d.witness.headers, r)),
     ("header repeated", |d, r| repeat_one(&mut d.witness.headers, r)),
@@ -174,17 +174,17 @@ pub(crate) const CHANGES: &[(&str, Change)] = &[
 ];
 
 /// Changes bytes without regard to what they mean.
-pub(crate) fn scramble(calldata: &Bytes, rng: &mut Rng) -> Bytes {
+pub(crate) fn scramble(calldata: &Bytes, rng: &mut Random) -> Bytes {
     let mut bytes = calldata.to_vec();
-    match rng.below(8) {
-        0 => bytes.truncate(rng.below(calldata.len())),
-        1 => bytes.extend((0..=rng.below(8)).map(|_| rng.byte())),
+    match rng.index(8) {
+        0 => bytes.truncate(rng.index(calldata.len())),
+        1 => bytes.extend((0..=rng.index(8)).map(|_| rng.byte())),
         2 => {
-            let at = rng.below(bytes.len());
+            let at = rng.index(bytes.len());
             bytes.insert(at, rng.byte());
         }
         3 => {
-            let at = rng.below(bytes.len());
+            let at = rng.index(bytes.len());
             bytes.remove(at);
         }
         // The fixed parts, where the offsets are.
@@ -197,8 +197,8 @@ pub(crate) fn scramble(calldata: &Bytes, rng: &mut Rng) -> Bytes {
     bytes.into()
 }
 
-const fn nudge(value: &mut u64, rng: &mut Rng) {
-    *value = match rng.below(8) {
+const fn nudge(value: &mut u64, rng: &mut Random) {
+    *value = match rng.index(8) {
         0 => 0,
         1 => u64::MAX,
         2 => rng.next(),
@@ -208,27 +208,31 @@ const fn nudge(value: &mut u64, rng: &mut Rng) {
     };
 }
 
-fn drop_one<T>(items: &mut Vec<T>, rng: &mut Rng) {
+fn drop_one<T>(items: &mut Vec<T>, rng: &mut Random) {
     if !items.is_empty() {
-        items.remove(rng.below(items.len()));
+        items.remove(rng.index(items.len()));
     }
 }
 
-fn repeat_one<T: Clone>(items: &mut Vec<T>, rng: &mut Rng) {
+fn repeat_one<T: Clone>(items: &mut Vec<T>, rng: &mut Random) {
     if !items.is_empty() {
         let item = rng.pick(items).clone();
-        items.insert(rng.below(items.len() + 1), item);
+        items.insert(rng.index(items.len() + 1), item);
     }
 }
 
-const fn swap_two<T>(items: &mut [T], rng: &mut Rng) {
+const fn swap_two<T>(items: &mut [T], rng: &mut Random) {
     if !items.is_empty() {
-        items.swap(rng.below(items.len()), rng.below(items.len()));
+        items.swap(rng.index(items.len()), rng.index(items.len()));
     }
 }
 
-fn change_one(items: &mut [Bytes], rng: &mut Rng, change: impl FnOnce(&mut Vec<u8>, &mut Rng)) {
-    let at = rng.below(items.len());
+fn change_one(
+    items: &mut [Bytes],
+    rng: &mut Random,
+    change: impl FnOnce(&mut Vec<u8>, &mut Random),
+) {
+    let at = rng.index(items.len());
     if let Some(item) = items.get_mut(at) {
         let mut bytes = item.to_vec();
         change(&mut bytes, rng);
@@ -236,14 +240,14 @@ fn change_one(items: &mut [Bytes], rng: &mut Rng, change: impl FnOnce(&mut Vec<u
     }
 }
 
-fn flip_one(items: &mut [Bytes], rng: &mut Rng) {
+fn flip_one(items: &mut [Bytes], rng: &mut Random) {
     change_one(items, rng, |bytes, rng| rng.flip(bytes));
 }
 
-fn cut_one(items: &mut [Bytes], rng: &mut Rng) {
-    change_one(items, rng, |bytes, rng| bytes.truncate(rng.below(bytes.len())));
+fn cut_one(items: &mut [Bytes], rng: &mut Random) {
+    change_one(items, rng, |bytes, rng| bytes.truncate(rng.index(bytes.len())));
 }
 
-fn extend_one(items: &mut [Bytes], rng: &mut Rng) {
+fn extend_one(items: &mut [Bytes], rng: &mut Random) {
     change_one(items, rng, |bytes, rng| bytes.push(rng.byte()));
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     judges::{Judges, Tally},
-    rng::Rng,
     scenario::{Scene, play},
     tamper::{CHANGES, Draft, scramble},
 };
 use alloy_primitives::Bytes;
 use enshrine_differential::real_blocks;
 use eyre::Result;
+use testkit::Random;
 use wire::{ProtocolFork, StatelessInput};
 
 #[test]
@@ -32,7 +32,7 @@ fn tampered_blocks_under_amsterdam() -> Result<()> {
 fn tampered_real_blocks() -> Result<()> {
     let (judges, mut tally) = (Judges::by_id(), Tally::default());
     for (seed, block) in real_blocks("real blocks, tampered with")?.iter().enumerate() {
-        let mut rng = Rng::new(seed as u64);
+        let mut rng = Random::new(seed as u64);
         let input = StatelessInput::decode(&block.calldata)?;
         for (what, change) in CHANGES {
             let mut draft = Draft::new(&input);
@@ -51,7 +51,7 @@ fn tamper_with_scenarios(pack: &str, fork: ProtocolFork, changes: usize) -> Resu
     let played = play(pack, Some(fork), |Scene { name, judges, new, .. }| {
         let calldata: Bytes = new.input()?.into();
         let Ok(input) = StatelessInput::decode(&calldata) else { return Ok(()) };
-        let mut rng = Rng::from_hash(&new.block.hash);
+        let mut rng = Random::from_hash(&new.block.hash);
         for _ in 0..changes {
             let (what, change) = rng.pick(CHANGES);
             let mut draft = Draft::new(&input);

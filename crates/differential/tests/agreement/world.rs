@@ -1,9 +1,6 @@
 //! Worlds that nobody made: accounts and transactions from a seed.
 
-use crate::{
-    program::{code, word},
-    rng::Rng,
-};
+use crate::program::{code, word};
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy};
 use alloy_eips::{
     eip2930::{AccessList, AccessListItem},
@@ -15,7 +12,7 @@ use alloy_eips::{
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address};
 use executor::{SYSTEM_CONTRACTS, Transaction};
-use testkit::Key;
+use testkit::{Key, Random};
 use wire::ProtocolFork;
 
 /// Contracts whose code is random.
@@ -39,7 +36,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(fork: ProtocolFork, rng: &mut Rng) -> Self {
+    pub(crate) fn new(fork: ProtocolFork, rng: &mut Random) -> Self {
         let mut genesis = chain::empty_genesis(fork);
         let keys: Vec<_> = SENDERS.into_iter().map(Key::named).collect();
         for key in &keys {
@@ -56,11 +53,11 @@ impl World {
         }
         let places = places(&keys);
         for contract in CONTRACTS {
-            let slots = 0..rng.below(4);
+            let slots = 0..rng.index(4);
             let storage = slots.map(|_| (word(rng), B256::from(U256::from(rng.next())))).collect();
             let account = GenesisAccount {
                 nonce: Some(1),
-                balance: U256::from(rng.below(3)),
+                balance: U256::from(rng.index(3)),
                 code: Some(code(fork, &places, rng)),
                 storage: Some(storage),
                 ..Default::default()
@@ -72,14 +69,14 @@ impl World {
     }
 
     /// A transaction that can most likely stand in a block of `fork`.
-    pub(crate) fn transaction(&mut self, fork: ProtocolFork, rng: &mut Rng) -> Transaction {
-        let sender = rng.below(self.keys.len());
+    pub(crate) fn transaction(&mut self, fork: ProtocolFork, rng: &mut Random) -> Transaction {
+        let sender = rng.index(self.keys.len());
         let places = places(&self.keys);
         let key = &self.keys[sender];
         let nonce = self.nonces[sender];
         self.nonces[sender] += 1;
-        let mut value = U256::from(if rng.chance(3) { rng.below(5) } else { 0 });
-        let (to, input): (TxKind, Bytes) = match rng.below(9) {
+        let mut value = U256::from(if rng.one_in(3) { rng.index(5) } else { 0 });
+        let (to, input): (TxKind, Bytes) = match rng.index(9) {
             0 => (TxKind::Create, code(fork, &places, rng)),
             1 => {
                 let (contract, input, price) = request(rng);
@@ -88,18 +85,18 @@ impl World {
             }
             kind => {
                 let to = *rng.pick(if kind == 2 { &places } else { &CONTRACTS[..] });
-                let byte = |rng: &mut Rng| if rng.chance(2) { 0 } else { rng.byte() };
-                (to.into(), (0..rng.below(70)).map(|_| byte(rng)).collect())
+                let byte = |rng: &mut Random| if rng.one_in(2) { 0 } else { rng.byte() };
+                (to.into(), (0..rng.index(70)).map(|_| byte(rng)).collect())
             }
         };
         let gas_limits = [90_000, 150_000, 300_000, 700_000, 2_000_000, 5_000_000, 8_000_000];
-        let gas_limit = *rng.pick(&gas_limits) + rng.below(3_000) as u64;
+        let gas_limit = *rng.pick(&gas_limits) + rng.index(3_000) as u64;
         let access_list =
-            if rng.chance(3) { access_list(&places, rng) } else { AccessList::default() };
-        let (max_fee_per_gas, max_priority_fee_per_gas) = (3_000_000_000, rng.below(3) as u128);
-        match rng.below(if fork >= ProtocolFork::Prague { 6 } else { 5 }) {
+            if rng.one_in(3) { access_list(&places, rng) } else { AccessList::default() };
+        let (max_fee_per_gas, max_priority_fee_per_gas) = (3_000_000_000, rng.index(3) as u128);
+        match rng.index(if fork >= ProtocolFork::Prague { 6 } else { 5 }) {
             0 => key.sign(TxLegacy {
-                chain_id: if rng.chance(2) { Some(CHAIN_ID) } else { None },
+                chain_id: if rng.one_in(2) { Some(CHAIN_ID) } else { None },
                 nonce,
                 gas_price: max_fee_per_gas,
                 gas_limit,
@@ -132,12 +129,12 @@ impl World {
                 input,
             }),
             5 => {
-                let delegated = rng.below(self.keys.len());
+                let delegated = rng.index(self.keys.len());
                 // A sender's own nonce is one ahead by the time its authorization is looked at.
-                let nonce_there = self.nonces[delegated] + u64::from(rng.chance(8));
+                let nonce_there = self.nonces[delegated] + u64::from(rng.one_in(8));
                 let authorization = self.keys[delegated].authorize(Authorization {
-                    chain_id: U256::from(if rng.chance(2) { CHAIN_ID } else { 0 }),
-                    address: if rng.chance(4) { Address::ZERO } else { *rng.pick(&places) },
+                    chain_id: U256::from(if rng.one_in(2) { CHAIN_ID } else { 0 }),
+                    address: if rng.one_in(4) { Address::ZERO } else { *rng.pick(&places) },
                     nonce: nonce_there,
                 });
                 self.nonces[delegated] += u64::from(nonce_there == self.nonces[delegated]);
@@ -170,7 +167,7 @@ impl World {
 }
 
 /// A call that makes one of the system contracts queue a request: contract, input, value.
-fn request(rng: &mut Rng) -> (Address, Bytes, U256) {
+fn request(rng: &mut Random) -> (Address, Bytes, U256) {
     let (address, length) = *rng.pick(&[
         (WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, 56),
         (CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, 96),
@@ -200,10 +197,10 @@ fn places(keys: &[Key]) -> Vec<Address> {
     places
 }
 
-fn access_list(places: &[Address], rng: &mut Rng) -> AccessList {
-    let item = |rng: &mut Rng| AccessListItem {
+fn access_list(places: &[Address], rng: &mut Random) -> AccessList {
+    let item = |rng: &mut Random| AccessListItem {
         address: *rng.pick(places),
-        storage_keys: (0..rng.below(3)).map(|_| word(rng)).collect(),
+        storage_keys: (0..rng.index(3)).map(|_| word(rng)).collect(),
     };
-    AccessList((0..rng.below(4)).map(|_| item(rng)).collect())
+    AccessList((0..rng.index(4)).map(|_| item(rng)).collect())
 }

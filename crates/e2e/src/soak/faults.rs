@@ -2,7 +2,7 @@
 
 use super::{
     Soak,
-    plan::{DEEPEST, Fault, Random, Trouble, Who},
+    plan::{DEEPEST, Fault, Trouble, Who},
 };
 use crate::processes::{block_hash, number, status};
 use alloy_primitives::{B256, Bytes};
@@ -15,7 +15,7 @@ use std::{
     thread::sleep,
     time::Duration,
 };
-use testkit::{Interception, NodeProcess, Proxy};
+use testkit::{Interception, NodeProcess, Proxy, Random};
 
 /// A block that a node has shown.
 type Shown = (u64, B256);
@@ -196,14 +196,14 @@ fn trouble_with(proxy: &Proxy, trouble: Trouble, seed: u64) {
         Trouble::Gone => proxy.intercept(|_| Some(Interception::Break)),
         Trouble::Silent => proxy.intercept(|_| Some(Interception::Silence)),
         Trouble::Limited => {
-            let random = Mutex::new(Random(seed));
+            let random = Mutex::new(Random::new(seed));
             proxy.intercept(move |_| {
                 let mut random = lock(&random);
                 (random.below(3) > 0).then_some(Interception::Refused(429))
             });
         }
         Trouble::Lying => {
-            let random = Mutex::new(Random(seed));
+            let random = Mutex::new(Random::new(seed));
             proxy.set(move |_, answer| {
                 let mut random = lock(&random);
                 Some(if random.below(3) == 0 { lie(answer, &mut random) } else { answer })
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_lie_differs_in_one_digit_of_what_is_answered_and_is_json() {
         let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"hash":"0xabcd","n":"0x7"}}"#.to_owned();
-        let mut random = Random(1);
+        let mut random = Random::new(1);
         for _ in 0..50 {
             let lied = lie(answer.clone(), &mut random);
             let differ = lied.bytes().zip(answer.bytes()).filter(|(one, two)| one != two).count();
@@ -284,6 +284,6 @@ mod tests {
     #[test]
     fn nothing_is_changed_where_there_is_no_digit() {
         let answer = r#"{"jsonrpc":"2.0","id":1,"result":null}"#.to_owned();
-        assert_eq!(lie(answer.clone(), &mut Random(1)), answer);
+        assert_eq!(lie(answer.clone(), &mut Random::new(1)), answer);
     }
 }

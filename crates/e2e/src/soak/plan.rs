@@ -1,28 +1,13 @@
 //! What a seed says that is to happen: traffic, and what goes wrong meanwhile.
 
+use testkit::Random;
+
 /// Deepest reorganisation.
 pub(super) const DEEPEST: u64 = 8;
 /// Longest jump of L1's clock, in seconds: more than the rollup waits for blocks.
 const LONGEST_JUMP: u64 = 7_200;
 /// Longest time that somebody is away or strange, in milliseconds.
 const LONGEST: u64 = 3_000;
-
-/// SplitMix64.
-#[derive(Debug, Clone)]
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(super) const fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
 
 /// Which of the nodes of the L2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +179,7 @@ mod tests {
     use std::mem::{Discriminant, discriminant};
 
     fn plan(seed: u64) -> Vec<Step> {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         (0..500).map(|_| Step::draw(&mut random, 4)).collect()
     }
 

@@ -5,7 +5,6 @@ use super::compact::{expanded, nodes_of, set_of};
 use super::support::{
     Case,
     generated::{FORKS, Line, line},
-    random::Random,
     rehash,
 };
 use alloy_primitives::{B256, U256, keccak256};
@@ -15,6 +14,7 @@ use enshrine_stateless::{
 };
 use executor::StateError;
 use std::{ops::Range, sync::LazyLock};
+use testkit::Random;
 use trie::TrieError;
 use wire::{
     BatchWitness, ByteLists, DecodeError, ExecutionWitness, StatelessBatch, StatelessInput,

@@ -4,12 +4,13 @@
 //! execution layer does not look at, the index and validator of a withdrawal and the order of
 //! withdrawals, makes another valid block.
 
-use super::support::{Case, all, generated, items, random::Random, verdict_on};
+use super::support::{Case, all, generated, items, verdict_on};
 use alloy_consensus::{EthereumTypedTransaction, Transaction as _};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, Bytes, Signature, U256, uint};
 use enshrine_stateless::verify;
 use executor::{ChainSpec, Invalid, Receipt, Transaction, decode_transaction};
+use testkit::Random;
 use wire::{ByteLists, ExecutionRequests, PayloadShape, ProtocolFork, Records, Withdrawal};
 
 /// Order of the curve.

@@ -1,11 +1,12 @@
 //! The state of a batch in compact form: it expands into the nodes of which it was made, into those of the
 //! root that it was made for, and into nothing else.
 
-use super::support::{Case, all, generated, random::Random};
+use super::support::{Case, all, generated};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::TrieAccount;
 use enshrine_stateless::{expand, expand_within, verify_batch};
 use std::collections::BTreeMap;
+use testkit::Random;
 use trie::{
     EMPTY_ROOT, ExpandedNodes, NodeIndex, NodePath, NodeSource, SourceError, Trie, TrieError,
     Visitor, hash_tries, walk,
@@ -118,10 +119,10 @@ fn a_stream_with_a_byte_changed_is_refused_or_proves_another_root() {
             assert_eq!(CompactState::decode(&good, codes.len()).as_ref(), Ok(state));
             for _ in 0..400 {
                 let mut bytes = good.clone();
-                let at = random.below(bytes.len());
+                let at = random.index(bytes.len());
                 bytes[at] ^= random.mask();
                 if random.one_in(8) {
-                    bytes.truncate(random.below(bytes.len()));
+                    bytes.truncate(random.index(bytes.len()));
                 }
                 match CompactState::decode(&bytes, codes.len()) {
                     Err(_) => refused += 1,
@@ -201,9 +202,9 @@ fn trie_of(values: &BTreeMap<B256, Vec<u8>>, nodes: &mut Nodes) -> B256 {
 
 /// Keys as hashes spread them, with long prefixes in common, and that differ only at their ends.
 fn key(random: &mut Random) -> B256 {
-    let number = random.below(60) as u8;
+    let number = random.index(60) as u8;
     let mut key = B256::repeat_byte(0x11);
-    match random.below(3) {
+    match random.index(3) {
         0 => key = keccak256([number]),
         1 => (key[10], key[20]) = (number % 3, number),
         _ => (key[30], key[31]) = (number % 3, number),
@@ -223,7 +224,7 @@ fn random_state(random: &mut Random) -> (B256, Nodes, Vec<Bytes>) {
     let mut accounts = BTreeMap::new();
     let mut last = EMPTY_ROOT;
     for _ in 0..random.in_range(1..40) {
-        let storage_root = match random.below(4) {
+        let storage_root = match random.index(4) {
             0 => EMPTY_ROOT,
             // Two accounts with one storage.
             1 => last,
@@ -238,7 +239,7 @@ fn random_state(random: &mut Random) -> (B256, Nodes, Vec<Bytes>) {
             }
         };
         last = storage_root;
-        let code_hash = match random.below(3) {
+        let code_hash = match random.index(3) {
             0 => KECCAK256_EMPTY,
             1 => B256::from_slice(&random.bytes(32)),
             _ => keccak256(random.pick(&codes)),

@@ -14,12 +14,13 @@
 //!
 //! A change of these is another valid block unless execution depends on the field.
 
-use super::support::{Case, all, generated, random::Random, rehash};
+use super::support::{Case, all, generated, rehash};
 use alloy_eips::eip4788::BEACON_ROOTS_CODE;
 use alloy_primitives::{B256, U256};
 use enshrine_stateless::{Ancestors, Verdict, header_of};
 use executor::{Invalid, decode_transaction};
 use std::collections::BTreeMap;
+use testkit::Random;
 use wire::{
     ProtocolFork, StatelessInput,
     layout::{self, payload as at},

@@ -1,9 +1,7 @@
 //! Whatever the bytes are, EXECUTE ends in a result or a refusal, never in a panic.
 
 use super::support::{
-    Case, generated, items,
-    random::Random,
-    real, rehash,
+    Case, generated, items, real, rehash,
     relink::{Part, owned, relink},
 };
 use alloy_consensus::{Header, Transaction as _, TxEip1559};
@@ -13,7 +11,7 @@ use enshrine_stateless::header_of;
 use execute::{Execute, ExecuteError};
 use executor::{SYSTEM_CONTRACTS, decode_transaction, recover_sender};
 use std::collections::BTreeMap;
-use testkit::Key;
+use testkit::{Key, Random};
 use wire::{
     ByteLists, ExecutionRequests, Records, StatelessInput,
     layout::{self, payload as at},
@@ -39,43 +37,43 @@ const EDGES: [u64; 12] = [
 
 /// Changes bytes anywhere, with a preference for the parts that are decoded.
 fn change_bytes(random: &mut Random, bytes: &mut Vec<u8>, others: &[&Case]) {
-    for _ in 0..=random.below(3) {
+    for _ in 0..=random.index(3) {
         if bytes.len() < 8 {
             return;
         }
         let len = bytes.len();
         let decoded = len.min(1_200);
-        match random.below(10) {
-            0..=2 => bytes[random.below(decoded)] ^= random.mask(),
-            3 => bytes[random.below(len)] ^= random.mask(),
+        match random.index(10) {
+            0..=2 => bytes[random.index(decoded)] ^= random.mask(),
+            3 => bytes[random.index(len)] ^= random.mask(),
             // A number of eight bytes, or an offset of four.
             4 => {
-                let place = random.below(decoded - 7);
+                let place = random.index(decoded - 7);
                 bytes[place..place + 8].copy_from_slice(&random.pick(&EDGES).to_le_bytes());
             }
             5 => {
-                let place = random.below(decoded - 3);
+                let place = random.index(decoded - 3);
                 let old = u32::from_le_bytes(bytes[place..place + 4].try_into().unwrap());
                 let near = [old.wrapping_add(4), old.wrapping_sub(4), len as u32, u32::MAX];
                 let new = *random.pick(&near);
                 bytes[place..place + 4].copy_from_slice(&new.to_le_bytes());
             }
-            6 => bytes.truncate(random.below(len)),
+            6 => bytes.truncate(random.index(len)),
             7 => {
-                let count = random.below(40);
+                let count = random.index(40);
                 let more = random.bytes(count);
-                let place = random.below(len);
+                let place = random.index(len);
                 bytes.splice(place..place, more);
             }
             8 => {
-                let place = random.below(len);
-                let end = len.min(place + random.below(64));
+                let place = random.index(len);
+                let end = len.min(place + random.index(64));
                 bytes.drain(place..end);
             }
             _ => {
                 let other = &random.pick(others).bytes;
-                let place = random.below(len.min(other.len()));
-                let end = len.min(other.len()).min(place + random.below(200));
+                let place = random.index(len.min(other.len()));
+                let end = len.min(other.len()).min(place + random.index(200));
                 bytes[place..end].copy_from_slice(&other[place..end]);
             }
         }
@@ -101,10 +99,10 @@ fn rehash_bytes(bytes: &mut [u8]) {
 fn make_up_state(random: &mut Random, case: &Case) -> Vec<u8> {
     let mut input = case.input();
     let witness = owned(&input);
-    let part = match random.below(10) {
-        0 if !witness.codes.is_empty() => Part::Code(random.below(witness.codes.len())),
-        1..=3 => Part::Header(random.below(witness.headers.len())),
-        _ => Part::Node(random.below(witness.state.len())),
+    let part = match random.index(10) {
+        0 if !witness.codes.is_empty() => Part::Code(random.index(witness.codes.len())),
+        1..=3 => Part::Header(random.index(witness.headers.len())),
+        _ => Part::Node(random.index(witness.state.len())),
     };
     let new = match part {
         Part::Header(index) if !random.one_in(4) => {
@@ -125,7 +123,7 @@ fn make_up_state(random: &mut Random, case: &Case) -> Vec<u8> {
 
 fn change_header(random: &mut Random, mut header: Header) -> Vec<u8> {
     let edge = *random.pick(&EDGES);
-    match random.below(8) {
+    match random.index(8) {
         0 => header.number = edge,
         1 => header.gas_limit = edge,
         2 => header.gas_used = edge,
@@ -140,12 +138,12 @@ fn change_header(random: &mut Random, mut header: Header) -> Vec<u8> {
 
 fn change_item(random: &mut Random, item: &[u8]) -> Vec<u8> {
     let mut item = item.to_vec();
-    for _ in 0..=random.below(3) {
+    for _ in 0..=random.index(3) {
         if item.is_empty() {
             break;
         }
-        let place = random.below(item.len());
-        match random.below(8) {
+        let place = random.index(item.len());
+        match random.index(8) {
             0 => item.truncate(place),
             1 => item.insert(place, random.mask()),
             2 => {
@@ -170,9 +168,9 @@ fn change_body(random: &mut Random, case: &Case, others: &[&Case]) -> Vec<u8> {
     let requests = input.request.execution_requests.typed();
     let mut requests: Vec<_> =
         requests.iter().map(|(kind, data)| [&[*kind][..], *data].concat()).collect();
-    match random.below(9) {
+    match random.index(9) {
         0..=1 if !transactions.is_empty() => {
-            let place = random.below(transactions.len());
+            let place = random.index(transactions.len());
             if let Some(signed) = sign_another(random, &transactions[place]) {
                 transactions[place] = signed;
                 // A claim that does not stop it halfway.
@@ -180,11 +178,11 @@ fn change_body(random: &mut Random, case: &Case, others: &[&Case]) -> Vec<u8> {
             }
         }
         2 if !transactions.is_empty() => {
-            let place = random.below(transactions.len());
+            let place = random.index(transactions.len());
             transactions[place] = change_item(random, &transactions[place]);
         }
         3 if !transactions.is_empty() => {
-            let place = random.below(transactions.len());
+            let place = random.index(transactions.len());
             transactions.remove(place);
         }
         4 => transactions
@@ -196,7 +194,7 @@ fn change_body(random: &mut Random, case: &Case, others: &[&Case]) -> Vec<u8> {
         }
         6 if !access_list.is_empty() => access_list = change_item(random, &access_list),
         7 => {
-            let kind = random.below(requests.len());
+            let kind = random.index(requests.len());
             requests[kind].extend(random.bytes([192, 76, 116, 184, 68][kind]));
         }
         _ => hashes = other.request.versioned_hashes.iter().copied().collect(),
@@ -219,18 +217,18 @@ fn sign_another(random: &mut Random, transaction: &[u8]) -> Option<Vec<u8>> {
     let keys = ["alice", "bob", "carol"].map(Key::named);
     let key = keys.into_iter().find(|key| key.address() == sender)?;
     // Precompiles, system contracts, contracts of the chain, and whoever was called.
-    let to = match random.below(4) {
-        0 => TxKind::Call(Address::with_last_byte(random.below(20) as u8)),
+    let to = match random.index(4) {
+        0 => TxKind::Call(Address::with_last_byte(random.index(20) as u8)),
         1 => TxKind::Call(random.pick(&SYSTEM_CONTRACTS).address),
         2 => TxKind::Create,
         _ => transaction.kind(),
     };
     let edge = *random.pick(&EDGES);
     let usual = transaction.gas_limit();
-    let input = match random.below(3) {
+    let input = match random.index(3) {
         0 => transaction.input().clone(),
         _ => {
-            let len = random.below(300);
+            let len = random.index(300);
             random.bytes(len).into()
         }
     };
@@ -269,7 +267,7 @@ fn no_bytes_make_execute_panic() {
         // Each run can be repeated by itself.
         let mut random = Random::new(0x00e8_c07e ^ run << 32);
         let case = *random.pick(&cases);
-        let mut bytes = match random.below(10) {
+        let mut bytes = match random.index(10) {
             0..=2 => make_up_state(&mut random, case),
             3..=4 => change_body(&mut random, case, &cases),
             _ => case.bytes.clone(),

@@ -1,12 +1,11 @@
 //! No witness makes another verdict: it shows the block valid, with the same effects, or it does not.
 
 use super::support::{
-    Case, all, generated, items,
-    random::Random,
-    rehash,
+    Case, all, generated, items, rehash,
     relink::{Part, owned, relink},
 };
 use enshrine_stateless::Invalid;
+use testkit::Random;
 use wire::ByteLists;
 
 /// The list with one to three things done to it.
@@ -15,19 +14,19 @@ fn spoil(random: &mut Random, list: &[&[u8]], foreign: &[&[u8]]) -> Vec<Vec<u8>>
     if list.is_empty() {
         return list;
     }
-    for _ in 0..=random.below(3) {
-        let index = random.below(list.len());
-        match random.below(9) {
+    for _ in 0..=random.index(3) {
+        let index = random.index(list.len());
+        match random.index(9) {
             // Changed in place.
             0 => {
                 let len = list[index].len();
                 if len > 0 {
-                    list[index][random.below(len)] ^= random.mask();
+                    list[index][random.index(len)] ^= random.mask();
                 }
             }
             1 => {
                 let len = list[index].len();
-                list[index].truncate(random.below(len + 1));
+                list[index].truncate(random.index(len + 1));
             }
             2 => list[index].push(random.mask()),
             3 => list[index] = random.pick(foreign).to_vec(),
@@ -41,7 +40,7 @@ fn spoil(random: &mut Random, list: &[&[u8]], foreign: &[&[u8]]) -> Vec<Vec<u8>>
             }
             5 => list.push(random.pick(foreign).to_vec()),
             6 => {
-                let other = random.below(list.len());
+                let other = random.index(list.len());
                 list.swap(index, other);
             }
             7 => {
@@ -118,9 +117,9 @@ fn a_made_up_state_is_that_of_another_parent() {
         let input = case.input();
         let original = owned(&input);
         for _ in 0..40 {
-            let index = random.below(original.state.len());
+            let index = random.index(original.state.len());
             let mut node = original.state[index].to_vec();
-            let at = random.below(node.len());
+            let at = random.index(node.len());
             node[at] ^= random.mask();
             let lie = relink(&original, Part::Node(index), node);
             let mut input = input.clone();

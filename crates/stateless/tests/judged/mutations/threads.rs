@@ -1,8 +1,9 @@
 //! The number of threads changes nothing: neither a verdict nor the reason of a refusal.
 
-use super::support::{Case, all, generated, input_of, items, random::Random, verdict_on};
+use super::support::{Case, all, generated, input_of, items, verdict_on};
 use core::num::NonZeroUsize;
 use enshrine_stateless::{ChainSpec, Invalid, Options, UncheckedBlocks, Verdict};
+use testkit::Random;
 use wire::{ByteLists, StatelessInput};
 
 fn with_threads(
@@ -56,8 +57,8 @@ fn refusals_of_spoilt_blocks_do_not_depend_on_the_number_of_threads() {
 fn refused_alike(case: &Case, random: &mut Random) {
     let mut input = case.input();
     let mut nodes = items(input.witness.state);
-    nodes.remove(random.below(nodes.len()));
-    nodes.remove(random.below(nodes.len()));
+    nodes.remove(random.index(nodes.len()));
+    nodes.remove(random.index(nodes.len()));
     input.witness.state = ByteLists::from(&nodes[..]);
     let mut transactions = items(input.request.payload.transactions);
     let mut changed = transactions.last().map_or(Vec::new(), |last| last.to_vec());

@@ -1,10 +1,11 @@
 //! The witness is advice: what is needed must be there, what else is there does not matter, and
 //! neither does the order.
 
-use super::support::{Case, all, generated, items, random::Random};
+use super::support::{Case, all, generated, items};
 use alloy_primitives::{B256, keccak256};
 use enshrine_stateless::{Ancestors, Verdict};
 use executor::{Invalid, StateError};
+use testkit::Random;
 use trie::TrieError;
 use wire::{ByteLists, ExecutionWitness};
 
@@ -172,7 +173,7 @@ fn what_is_not_needed_does_not_matter() {
         let input = case.input();
         let mut garbage = vec![vec![], vec![0x80], vec![0xc0], vec![0xff; 1024]];
         garbage.extend((0..20).map(|_| {
-            let len = random.below(600);
+            let len = random.index(600);
             random.bytes(len)
         }));
         let garbage: Vec<&[u8]> = garbage.iter().map(Vec::as_slice).collect();

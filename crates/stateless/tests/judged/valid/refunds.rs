@@ -11,7 +11,7 @@ use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use enshrine_stateless::{Invalid, Options};
 use executor::{Transaction, check_transactions, intrinsic_gas};
-use testkit::Key;
+use testkit::{Key, Random};
 use wire::ProtocolFork;
 
 /// Sets slots: the calldata is pairs of a slot and its value.
@@ -47,22 +47,13 @@ struct Filler {
     fork: ProtocolFork,
     next_slot: u64,
     authorized: u64,
-    seed: u64,
+    random: Random,
 }
 
 impl Filler {
     fn new(fork: ProtocolFork, gas_limit: u64, seed: u64) -> Self {
         let world = World::new(fork, genesis(gas_limit));
-        Self { world, fork, next_slot: 0, authorized: 0, seed }
-    }
-
-    /// SplitMix64.
-    const fn below(&mut self, end: u64) -> u64 {
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.seed;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
+        Self { world, fork, next_slot: 0, authorized: 0, random: Random::new(seed) }
     }
 
     /// Gas beyond what a transaction costs before it runs.
@@ -73,7 +64,7 @@ impl Filler {
 
     /// Clears slots; and an access list makes that cost most of its gas in advance.
     fn clearing(&mut self) -> Transaction {
-        let (clears, addresses) = (5 + self.below(3), 35 + self.below(15));
+        let (clears, addresses) = (5 + self.random.below(3), 35 + self.random.below(15));
         let slots = self.next_slot..(self.next_slot + clears).min(SLOTS);
         self.next_slot = slots.end;
         let keys = slots.clone().map(|slot| U256::from(slot).into()).collect();
@@ -93,7 +84,7 @@ impl Filler {
 
     /// Authorizations by accounts that are there already.
     fn authorizing(&mut self) -> Transaction {
-        let count = 1 + self.below(20);
+        let count = 1 + self.random.below(20);
         let authorizations = (0..count).map(|_| {
             let (number, nonce) = (self.authorized % 10, self.authorized / 10);
             self.authorized += 1;
@@ -130,7 +121,7 @@ fn full_blocks_with_the_largest_refunds_are_valid_under_every_fork() {
         for seed in 0..8 {
             let mut filler = Filler::new(fork, 3_000_000 + 500_000 * (seed % 4), seed);
             let offered: Vec<_> = (0..60)
-                .map(|_| match filler.below(2) {
+                .map(|_| match filler.random.below(2) {
                     0 if fork >= ProtocolFork::Prague => filler.authorizing(),
                     _ => filler.clearing(),
                 })

@@ -2,7 +2,6 @@
 
 pub(crate) mod contracts;
 pub(crate) mod generated;
-pub(crate) mod random;
 pub(crate) mod relink;
 
 use alloy_primitives::Bytes;

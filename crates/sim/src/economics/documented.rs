@@ -1,6 +1,6 @@
 //! The figures as docs/gas.md gives them.
 
-use crate::figures::Figures;
+use super::figures::Figures;
 use eyre::{OptionExt, Result, bail, ensure};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! What is measured under one schedule of EXECUTE, as a table and as a document.
 
-use crate::{BLOCKS, Cost, Load, Past, Scene, TRANSFERS, Way};
+use super::{BLOCKS, Cost, Load, Past, Scene, TRANSFERS, Way};
 use execute::GasSchedule;
 use eyre::{Result, ensure};
 use serde_json::{Map, Value, json};

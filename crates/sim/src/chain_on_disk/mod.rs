@@ -1,8 +1,5 @@
 //! Measures a chain on disk: commits, reopening after a kill, disk space, and proofs of old states, as
 //! the state grows; and the same commits in another kind of store. `docs/benchmarks.md` has the figures.
-//!
-//! `cargo run --release -p enshrine-chain --example chain_on_disk -- FOLDER [SVG]`; the folder must not
-//! exist, and needs 3 GB. Into the other file goes a drawing of how block time and witness grow.
 
 mod plot;
 mod stores;
@@ -10,7 +7,7 @@ mod stores;
 use alloy_consensus::TxEip1559;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
-use enshrine_chain::{BlockAttributes, Chain, ChainConfig, DiskOptions};
+use chain::{BlockAttributes, Chain, ChainConfig, DiskOptions};
 use executor::ChainSpec;
 use eyre::{OptionExt, Result, ensure};
 use plot::Point;
@@ -18,7 +15,7 @@ use std::{
     env,
     fs::{self, File},
     io::{BufRead, BufReader, Write, stdout},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Instant,
 };
@@ -35,12 +32,21 @@ const UPDATES: u64 = 500;
 /// As many as a claim may be old.
 const RING: u64 = 8_191;
 
-fn main() -> Result<()> {
-    let mut arguments = env::args().skip(1);
-    let folder = arguments.next().ok_or_eyre("which folder?")?;
-    let folder = Path::new(&folder);
-    let other = arguments.next();
-    if let Some(Ok(accounts)) = other.as_ref().map(|accounts| accounts.parse()) {
+/// Where a chain is measured.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder for the chains, which must not exist; they need 3 GB
+    folder: PathBuf,
+    /// File for a drawing of how block time and witness grow
+    svg: Option<PathBuf>,
+    /// Append blocks to the chain of so many accounts there until this process is killed
+    #[arg(long, value_name = "ACCOUNTS", hide = true)]
+    append: Option<u64>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let folder = &*arguments.folder;
+    if let Some(accounts) = arguments.append {
         return append_until_killed(folder, accounts);
     }
     ensure!(!folder.exists(), "{} is there already", folder.display());
@@ -56,7 +62,7 @@ fn main() -> Result<()> {
             fs::remove_dir_all(folder.join(accounts.to_string()))?;
         }
     }
-    if let Some(svg) = other {
+    if let Some(svg) = &arguments.svg {
         fs::write(svg, plot::draw(&points))?;
     }
     let largest = folder.join("1000000");
@@ -228,8 +234,9 @@ fn reopen(folder: &Path, accounts: u64) -> Result<()> {
     let mut times = Vec::new();
     for round in 0..5 {
         let mut process = Command::new(env::current_exe()?)
+            .arg("chain-on-disk")
             .arg(folder)
-            .arg(accounts.to_string())
+            .args(["--append", &accounts.to_string()])
             .stdout(Stdio::piped())
             .spawn()?;
         let output = BufReader::new(process.stdout.take().ok_or_eyre("no output")?);

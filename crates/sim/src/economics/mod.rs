@@ -1,20 +1,16 @@
 //! What L2 transactions cost on L1, by receipts: transfers of ETH and of a token in batches and in single
 //! blocks, as calldata of `NativeRollup.advance` and through blobs in the cheapest way, on an L1 of Osaka in
-//! this process, for an L2 of ten thousand accounts, or of as many as stand behind `--accounts`.
+//! this process, for an L2 of ten thousand accounts, or of as many as `--accounts` says.
 //!
 //! The L2 is one that has run for a while: the rings of EIP-4788 and EIP-2935 are full, so that what each block writes
 //! there lies in tries of thousands of slots, and so is the ring of state roots on L1. With `--young` the L2 is a few
 //! blocks old.
-//!
-//! Prints a table for each schedule of EXECUTE that has a name, or for the default alone with `--accounts`; with
-//! `--json` a document, with the figures of the default schedule on top. With `--check` it fails if those are not
-//! the ones in docs/gas.md. With `--bytes` it says of what the inputs consist instead.
 
 mod bytes;
 mod documented;
 mod figures;
 
-use crate::{
+use self::{
     bytes::{Count, Parts},
     documented::Column,
     figures::Figures,
@@ -32,14 +28,14 @@ use contracts::{
     posting::{Input, L1Limits, L1Prices, Posting, cheapest, ways_in_blobs},
 };
 use core::ops::AddAssign;
-use enshrine_testkit::{
-    Artifacts, ETHER, Key, L1, L2, Rollup, TRANSACTION_GAS_CAP, Transaction, fill_system_rings,
-    rich,
-};
 use execute::{Execute, GasSchedule};
 use eyre::{Result, ensure, eyre};
 use serde_json::Map;
 use std::{collections::BTreeMap, slice::from_ref, sync::Arc, time::Instant};
+use testkit::{
+    Artifacts, ETHER, Key, L1, L2, Random, Rollup, TRANSACTION_GAS_CAP, Transaction,
+    fill_system_rings, rich,
+};
 use wire::ProtocolFork;
 
 const L1_CHAIN: u64 = 31_337;
@@ -79,7 +75,7 @@ struct Scene {
     people: Arc<[Address]>,
     /// Codes of L2 contracts that L1 keeps.
     kept: Vec<KeptCode>,
-    random: u64,
+    random: Random,
 }
 
 /// Of what the L2 has many, and how old it is.
@@ -192,7 +188,8 @@ impl Scene {
         let people = Arc::clone(&past.people);
         let kept = Vec::new();
         l1.edit(|state| state.set_slot(rollup.address, ANCHOR_SLOT, ANCHOR.into()))?;
-        let mut scene = Self { l1, l2, rollup, operator, execute, people, kept, random: 1 };
+        let mut scene =
+            Self { l1, l2, rollup, operator, execute, people, kept, random: Random::new(1) };
         // The first block is no common one, nor is one before the ring has seen a round.
         let first = scene.block(Load::Ether, 1)?;
         let input = scene.shortest_input(from_ref(&first))?;
@@ -223,33 +220,24 @@ impl Scene {
         Ok(())
     }
 
-    /// A number below `end` (SplitMix64).
-    const fn below(&mut self, end: u64) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-
     /// Who sends to whom.
     fn pair(&mut self) -> (Key, Address) {
         let count = self.people.len() as u64;
-        let (from, to) = (self.below(count), self.below(count));
+        let (from, to) = (self.random.below(count), self.random.below(count));
         (account(from), account(to).address())
     }
 
     /// A transfer between random accounts.
     fn transfer(&mut self) -> Result<Transaction> {
         let (from, to) = self.pair();
-        let value = U256::from(self.below(1 << 50));
+        let value = U256::from(self.random.below(1 << 50));
         Ok(self.l2.sign(&from, to.into(), value, Bytes::new(), 21_000)?)
     }
 
     /// A transfer of the token between random accounts.
     fn token_transfer(&mut self) -> Result<Transaction> {
         let (from, to) = self.pair();
-        let amount = U256::from(self.below(1 << 50));
+        let amount = U256::from(self.random.below(1 << 50));
         let data = transferCall { to, amount }.abi_encode();
         Ok(self.l2.sign(&from, TOKEN.into(), U256::ZERO, data.into(), TOKEN_GAS)?)
     }
@@ -459,18 +447,34 @@ fn print_bytes(past: &Past) -> Result<()> {
     Ok(())
 }
 
-fn main() -> Result<()> {
-    let mut arguments = std::env::args();
-    let has = |flag: &str| std::env::args().any(|argument| argument == flag);
-    let as_json = has("--json");
-    let accounts = arguments.by_ref().any(|argument| argument == "--accounts");
-    let accounts = accounts.then(|| arguments.next().unwrap_or_default().parse()).transpose()?;
+/// The L2 of which figures are taken, and how they are given out.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Print a document (JSON), with the figures of the default schedule on top
+    #[arg(long)]
+    json: bool,
+    /// Fail if the figures of the default schedule are not those of docs/gas.md
+    #[arg(long)]
+    check: bool,
+    /// Accounts of the L2: 10,000 unless given, and with it the default schedule alone
+    #[arg(long)]
+    accounts: Option<u64>,
+    /// Let the L2 be a few blocks old
+    #[arg(long)]
+    young: bool,
+    /// Print what the inputs consist of instead
+    #[arg(long)]
+    bytes: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let (accounts, as_json) = (arguments.accounts, arguments.json);
     let people = (0..accounts.unwrap_or(ACCOUNTS)).map(|index| account(index).address()).collect();
-    let past = Past { people, is_young: has("--young") };
-    if has("--bytes") {
+    let past = Past { people, is_young: arguments.young };
+    if arguments.bytes {
         return print_bytes(&past);
     }
-    if has("--check") {
+    if arguments.check {
         let column = Column::of(past.people.len(), past.is_young)?;
         return documented::check(&Figures::measure(GasSchedule::DEFAULT, &past)?, column);
     }

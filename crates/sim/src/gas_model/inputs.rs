@@ -1,6 +1,6 @@
 //! The inputs: real blocks, and those that are made to take long for their price.
 
-use crate::{dialects, precompiles, programs};
+use super::{dialects, precompiles, programs};
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{
     eip2718::Encodable2718,
@@ -9,7 +9,7 @@ use alloy_eips::{
 };
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
-use enshrine_chain::{BlockAttributes, Chain, ChainConfig, to_stateless_input};
+use chain::{BlockAttributes, Chain, ChainConfig, to_stateless_input};
 use execute::{Dialect, Execute, ExecutionSpecs, Networks};
 use executor::ChainSpec;
 use eyre::{Result, ensure};

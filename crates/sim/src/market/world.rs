@@ -3,12 +3,10 @@
 //! The market is the real one; who executes is not there: an advance is what it would be charged. All
 //! choices follow from a seed, by operations that every machine rounds alike.
 
-use crate::{
-    l1::{BASE_FEE, Block, Payment},
-    random::Rng,
-};
-use enshrine_execute::market::{Rate, excess_at, next_excess, price};
+use super::l1::{BASE_FEE, Block, Payment};
+use execute::market::{Rate, excess_at, next_excess, price};
 use std::collections::VecDeque;
+use testkit::Random;
 
 /// EXECUTE gas of an advance beside its transactions, and of a transfer, by `docs/gas.md`.
 const ADVANCE: u64 = 30_000;
@@ -59,7 +57,7 @@ impl Burst {
     const LENGTH: u64 = 10;
     const ONE_IN: u64 = 90;
 
-    const fn factor(&mut self, rng: &mut Rng) -> f64 {
+    const fn factor(&mut self, rng: &mut Random) -> f64 {
         if self.0 > 0 {
             self.0 -= 1;
         } else if rng.below(Self::ONE_IN) == 0 {
@@ -165,7 +163,7 @@ impl History {
 
 /// Lets so many rollups live for [`BLOCKS`] blocks.
 pub(crate) fn run(rollups: u64, demand: Demand, payment: Payment) -> History {
-    let mut rng = Rng::new(rollups * 31 + demand as u64);
+    let mut rng = Random::new(rollups * 31 + demand as u64);
     let mut excess = excess_at(BASE_FEE);
     let mut base_fee = BASE_FEE;
     let rollup =
@@ -217,7 +215,7 @@ fn arrive(
     common: &mut Burst,
     demand: Demand,
     (block, wei): (usize, u64),
-    rng: &mut Rng,
+    rng: &mut Random,
 ) -> u64 {
     let mut sent = 0;
     let share = DEMAND as f64 / TRANSFER as f64 / all.len() as f64;
@@ -268,6 +266,6 @@ fn advance(block: &mut Block, number: usize, rollup: &mut Rollup) -> Option<Adva
 }
 
 /// A number from 0 up to 1.
-const fn unit(rng: &mut Rng) -> f64 {
+const fn unit(rng: &mut Random) -> f64 {
     rng.below(1 << 32) as f64 / (1_u64 << 32) as f64
 }

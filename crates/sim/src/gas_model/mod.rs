@@ -1,15 +1,12 @@
-//! Measures whether the prices of EXECUTE cover what a call can make a node do: time against price for
+//! Measures that the prices of EXECUTE cover what a call can make a node do: time against price for
 //! real blocks and for inputs that are made to be dear. `docs/gas.md` says how the prices follow.
-//!
-//! `cargo run --release -p enshrine-chain --example gas_model`
 //!
 //! It fails if any input takes more than 1.5 times what it pays for, at three nanoseconds per unit of gas,
 //! on one thread, with Keccak as a CPU without wide vectors computes it. A machine that is slower than the one for
 //! which the prices are made is told from it by a yardstick, measured before and after each input, and its times are
 //! divided by how much slower it is. What is made to be dear is measured by the
-//! rules of each fork that EXECUTE verifies, or of the one in `--fork=`. `--quick` measures each input
-//! fewer times; names after the options choose inputs by a part of their name. Without the test vectors it fails
-//! too, unless `--without-vectors` says that real blocks and official fixtures are not to be measured.
+//! rules of each fork that EXECUTE verifies. Without the test vectors it fails too, unless `--without-vectors` says
+//! that real blocks and official fixtures are not to be measured.
 
 mod dialects;
 mod inputs;
@@ -22,11 +19,9 @@ use eyre::{Result, bail};
 use inputs::{Input, Rows};
 use keccak::Backend;
 use speed::{Timer, Yardstick};
-use std::{env, process::ExitCode};
+use std::process::ExitCode;
 use wire::ProtocolFork;
 
-/// How a fork is chosen.
-const FORK: &str = "--fork=";
 /// What a unit of gas buys, in nanoseconds.
 const NANOSECONDS: f64 = 3.0;
 /// What is measured at once takes about this long, in nanoseconds.
@@ -34,25 +29,30 @@ const LONG_ENOUGH: f64 = 10e6;
 /// How many times as long as it pays for an input may take.
 const TOLERANCE: f64 = 1.5;
 
-fn main() -> Result<ExitCode> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let (options, chosen): (Vec<_>, Vec<_>) =
-        arguments.iter().partition(|argument| argument.starts_with("--"));
-    let known = ["--quick", "--without-vectors"];
-    let (forks, options): (Vec<_>, Vec<_>) =
-        options.into_iter().partition(|option| option.starts_with(FORK));
-    if let Some(unknown) = options.iter().find(|option| !known.contains(&option.as_str())) {
-        bail!("{unknown} is not known; there are {}, and {FORK}NAME", known.join(", "));
-    }
-    let mut forks =
-        forks.iter().map(|fork| fork[FORK.len()..].parse()).collect::<Result<Vec<_>, _>>()?;
+/// Inputs that are measured, and how often.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Parts of the names of inputs; all are measured if there are none
+    names: Vec<String>,
+    /// Fork by whose rules what is made to be dear is measured; may be given several times
+    #[arg(long = "fork", value_name = "FORK")]
+    forks: Vec<ProtocolFork>,
+    /// Measure each input fewer times
+    #[arg(long)]
+    quick: bool,
+    /// Leave out real blocks and official fixtures
+    #[arg(long)]
+    without_vectors: bool,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    let Arguments { names, mut forks, quick, without_vectors } = arguments;
     if forks.is_empty() {
         // What schedules of blobs change is no price.
         forks = Execute::l1().forks.forks();
         forks.retain(|fork| !matches!(fork, ProtocolFork::Bpo1 | ProtocolFork::Bpo2));
     }
-    let given = |name: &str| options.iter().any(|option| option.as_str() == name);
-    let rounds = if given("--quick") { 3 } else { 7 };
+    let rounds = if quick { 3 } else { 7 };
     let backends: Vec<Backend> = Backend::available().collect();
     println!(
         "milliseconds on the machine of the prices, how many times as long they took on this one, and of the slowest \
@@ -66,7 +66,7 @@ fn main() -> Result<ExitCode> {
     let yardstick = Yardstick::new();
     let (mut dear, mut measured) = (Vec::new(), 0);
     let mut row = |input: Input| -> Result<()> {
-        if !chosen.is_empty() && !chosen.iter().any(|part| input.name.contains(part.as_str())) {
+        if !names.is_empty() && !names.iter().any(|part| input.name.contains(part.as_str())) {
             return Ok(());
         }
         measured += 1;
@@ -76,7 +76,7 @@ fn main() -> Result<ExitCode> {
         }
         Ok(())
     };
-    if !given("--without-vectors") {
+    if !without_vectors {
         let found = [inputs::real(&mut row)?, inputs::worst_cases(&mut row)?];
         if found.contains(&0) {
             bail!(

@@ -1,11 +1,11 @@
 //! What the worlds come to, for `docs/market.md`.
 
-use crate::{
+use super::{
     l1::Payment,
     plot::{Curve, Plot},
     world::{ATTACK, BLOCKS, Demand, History, SETTLED, TRANSFER, run},
 };
-use enshrine_execute::market::{LIMIT, TARGET};
+use execute::market::{LIMIT, TARGET};
 use std::{fmt::Write as _, ops::Range};
 
 /// How long a unit of EXECUTE gas takes on one core, in picoseconds, by `docs/gas.md`: in the real block that

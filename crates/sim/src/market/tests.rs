@@ -1,21 +1,10 @@
 //! The figures of `docs/market.md` are what the market comes to.
 
-#[path = "../examples/market/l1.rs"]
-mod l1;
-#[path = "../examples/market/plot.rs"]
-mod plot;
-#[path = "../examples/market/random.rs"]
-mod random;
-#[path = "../examples/market/report.rs"]
-mod report;
-#[path = "../examples/market/world.rs"]
-mod world;
-
-use enshrine_execute::market::{LIMIT, RESERVE_RATIO, Rate, TARGET, UPDATE_FRACTION};
-use l1::{BASE_FEE, Block, L1_LIMIT, Payment, TRANSACTION_CAP};
-use report::{REAL, WORST, placed, report};
+use super::l1::{BASE_FEE, Block, L1_LIMIT, Payment, TRANSACTION_CAP};
+use super::report::{REAL, WORST, placed, report};
+use super::world::{ATTACK, BLOCKS, BUDGET, Demand, run};
+use execute::market::{LIMIT, RESERVE_RATIO, Rate, TARGET, UPDATE_FRACTION};
 use std::{fs, path::Path};
-use world::{ATTACK, BLOCKS, BUDGET, Demand, run};
 
 fn document(name: &str) -> String {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");

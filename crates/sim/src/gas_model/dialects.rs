@@ -1,6 +1,6 @@
 //! Inputs that are brought in another way: what finding them takes has to be paid for, too.
 
-use crate::inputs::{Input, Rows};
+use super::inputs::{Input, Rows};
 use alloy_primitives::{B256, Bytes, U256};
 use execute::{BlobSource, BlobTail, Drake, Execute};
 use eyre::{OptionExt as _, Result};

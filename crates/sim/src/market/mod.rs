@@ -1,0 +1,46 @@
+//! Rollups under the market for EXECUTE gas: what price, waiting and load come to, for docs/market.md.
+
+mod l1;
+mod plot;
+mod report;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use eyre::{OptionExt as _, Result, ensure};
+use report::{Report, placed, report};
+use std::{fs, path::Path};
+
+/// How the figures are given out.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Write figures and plots into docs/market.md, instead of printing the figures
+    #[arg(long, conflicts_with = "check")]
+    write: bool,
+    /// Fail if figures and plots are not those of docs/market.md
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let Report { text, plots } = report();
+    let document = docs.join("market.md");
+    let now = fs::read_to_string(&document)?;
+    let new = placed(&now, &text).ok_or_eyre("docs/market.md has no marks")?;
+    if arguments.write {
+        fs::write(document, new)?;
+        for (name, svg) in plots {
+            fs::write(docs.join(name), svg)?;
+        }
+    } else if arguments.check {
+        let mut is_same = now == new;
+        for (name, svg) in plots {
+            is_same &= fs::read_to_string(docs.join(name))? == svg;
+        }
+        ensure!(is_same, "docs/market.md is not what cargo xtask market --write makes");
+    } else {
+        print!("{text}");
+    }
+    Ok(())
+}
