@@ -33,6 +33,8 @@ pub struct SequencerConfig {
     pub submit_interval: Duration,
     /// L1 blocks on top of one before its messages and forced transactions are taken over.
     pub confirmations: u64,
+    /// Longest time for which blocks are made without a look at L1, if L1 allows them to lag twice as far.
+    pub l1_drift: Duration,
     /// How L1 transactions are paid for.
     pub submitter: SubmitterConfig,
     /// How much the pool holds.

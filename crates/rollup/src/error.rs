@@ -249,6 +249,16 @@ pub enum RollupError {
     /// The RPC of this node could not be served.
     #[error(transparent)]
     Serve(#[from] rpc::ServeError),
+    /// L1 has been silent for longer than blocks may be made without it.
+    #[error(
+        "L1 has not answered for {silent} s, and blocks are made without it for {limit} s at most: they would get too old for L1"
+    )]
+    L1Silent {
+        /// Seconds since the last complete look at L1.
+        silent: u64,
+        /// Most seconds for which blocks are made without L1.
+        limit: u64,
+    },
     /// A value of the configuration makes no sense.
     #[error("{field}: {reason}")]
     Config {
@@ -260,15 +270,46 @@ pub enum RollupError {
 }
 
 impl RollupError {
-    /// Whether L1 has not answered at all, so that it is worth asking again.
-    pub(crate) const fn is_silence(&self) -> bool {
+    /// Returns `true` if L1 has not answered at all, so that it is worth asking again.
+    pub(crate) fn is_silence(&self) -> bool {
         match self {
             Self::L1(L1Error::Client(ClientError::Http(_))) => true,
-            Self::L1(L1Error::Client(ClientError::Rpc(error)))
-            | Self::Contract(alloy_contract::Error::TransportError(error)) => {
-                error.is_transport_error()
-            }
+            Self::L1(L1Error::Client(ClientError::Rpc(error))) => error.is_silence(),
+            Self::Contract(error) => error.is_silence(),
             _ => false,
         }
+    }
+
+    /// Returns `true` if a service of L1 is out of order for now: nothing that it has said is in doubt, so what was read
+    /// before may be built upon for a while.
+    pub(crate) const fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::L1(
+                L1Error::Client(_)
+                    | L1Error::Gone(_)
+                    | L1Error::Beacon(_)
+                    | L1Error::BlobMissing { .. }
+                    | L1Error::BlobsRefused { .. }
+            ) | Self::Contract(alloy_contract::Error::TransportError(_))
+        )
+    }
+}
+
+/// Errors of requests, of which some mean that there was no answer.
+pub(crate) trait Silence {
+    /// Returns `true` if the node has not answered at all.
+    fn is_silence(&self) -> bool;
+}
+
+impl<E> Silence for alloy_provider::transport::RpcError<E> {
+    fn is_silence(&self) -> bool {
+        self.is_transport_error()
+    }
+}
+
+impl Silence for alloy_contract::Error {
+    fn is_silence(&self) -> bool {
+        matches!(self, Self::TransportError(error) if error.is_transport_error())
     }
 }

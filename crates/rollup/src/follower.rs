@@ -1,6 +1,6 @@
 //! Following L1, and a sequencer.
 
-use crate::{RollupError, derivation, pool_log::PoolLog, sync::Sync};
+use crate::{RollupError, derivation, l1::room::Look, pool_log::PoolLog, sync::Sync};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Bytes, map::B256Set};
 use chain::{Block, RecoveredTransaction};
@@ -42,23 +42,25 @@ impl Follower {
         &self.sync
     }
 
-    /// Reads L1 on, and takes the L2 blocks that it has taken.
-    ///
-    /// Returns whether there is more to be read.
+    /// Takes over what was read of L1; [`Self::follow_l1`] does what follows from it.
+    pub(crate) fn take_over(&mut self, look: Look) {
+        self.sync.take_over(look.update, look.snapshot.view);
+    }
+
+    /// Takes the L2 blocks that L1 has taken.
     ///
     /// # Errors
     ///
-    /// [`RollupError`]; whatever was done before stays, and the next call goes on.
-    pub fn follow_l1(&mut self) -> Result<bool, RollupError> {
-        let update = self.sync.poll()?;
+    /// [`RollupError`]; what was done before stays, and the next call goes on.
+    pub fn follow_l1(&mut self) -> Result<(), RollupError> {
+        let update = self.sync.catch_up()?;
         self.is_reverted |= update.reverted;
         let mut displaced = update.displaced;
         let settled = self.settle(&mut displaced);
         self.keep(displaced);
         settled?;
         self.forget_used()?;
-        self.tidy()?;
-        Ok(update.more)
+        self.tidy()
     }
 
     /// Goes back to what L1 has taken, where the L2 has something else.

@@ -16,6 +16,7 @@
 
 mod admin;
 mod anchor;
+mod batcher;
 mod budget;
 mod config;
 mod derivation;
@@ -46,7 +47,7 @@ pub use derivation::import;
 pub use duties::{Duties, DutyError, Rules, evidence};
 pub use error::{L1Error, RollupError};
 pub use follower::Follower;
-pub use l1::{L1Client, L1View};
+pub use l1::{L1Client, L1Reader, L1View};
 pub use node::PoolLimits;
 pub use queue::MessageQueue;
 pub use role::RollupNode;

@@ -1,10 +1,13 @@
 //! What a monitor sees of a node.
 
-use crate::{Status, rpc_methods::Shared};
+use crate::{Status, l1::Answered, rpc_methods::Shared};
 use alloy_primitives::U256;
 use rpc::{Health, Journal, Level};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The numbers of a rollup's node, as `/metrics` shows them.
 #[derive(Debug)]
@@ -62,23 +65,75 @@ impl Levels {
 /// Wei in a gwei.
 const GWEI: u128 = 1_000_000_000;
 
-/// Ready is a node that has read all of L1 and could do all that was to be done.
+/// A node is ready if it has read all of L1 and could do all that was to be done, and L1 has answered lately.
 #[derive(Debug)]
-pub(crate) struct Readiness(pub(crate) Arc<Shared>);
+pub(crate) struct Readiness {
+    pub(crate) shared: Arc<Shared>,
+    /// When L1 answered last.
+    pub(crate) answered: Answered,
+    /// Longest time since then.
+    pub(crate) longest_silence: Duration,
+}
 
-impl Health for Readiness {
-    fn health(&self) -> (bool, Value) {
-        let status = self.0.status.lock();
-        let is_ready = status.synced && status.fault.is_none();
+impl Readiness {
+    /// Longest silence of L1 where it is looked at more often than that.
+    pub(crate) const LONGEST_SILENCE: Duration = Duration::from_secs(5);
+
+    fn at(&self, now: Instant) -> (bool, Value) {
+        let status = self.shared.status.lock();
+        let age = self.answered.age(now);
+        let is_silent = age.is_none_or(|age| age > self.longest_silence);
+        let is_ready = status.synced && status.fault.is_none() && !is_silent;
+        let silence = || {
+            let limit = self.longest_silence.as_secs();
+            Some(format!("L1 has not answered for more than {limit} s"))
+        };
+        let fault = status.fault.clone().or_else(|| silence().filter(|_| is_silent));
         let said = json!({
             "alive": true,
             "ready": is_ready,
             "l1Head": status.l1_head.map(|head| head.number),
+            "l1AnswerAge": age.map(|age| age.as_secs()),
             "unsafeHead": status.unsafe_head.number,
             "safeHead": status.safe_head.number,
             "lag": status.unsafe_head.number.saturating_sub(status.safe_head.number),
-            "fault": status.fault,
+            "fault": fault,
         });
         (is_ready, said)
+    }
+}
+
+impl Health for Readiness {
+    fn health(&self) -> (bool, Value) {
+        self.at(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_whose_l1_is_silent_is_not_ready_whatever_its_threads_said_last() {
+        let (shared, answered) = (Arc::<Shared>::default(), Answered::default());
+        let longest_silence = Readiness::LONGEST_SILENCE;
+        shared.status.lock().synced = true;
+        let ready =
+            Readiness { shared: Arc::clone(&shared), answered: answered.clone(), longest_silence };
+        let begun = Instant::now();
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        assert!(!ready.at(begun).0, "L1 has never answered");
+        answered.note(begun);
+        for (seconds, expected) in [(0, true), (5, true), (6, false), (95, false)] {
+            let (is_ready, said) = ready.at(after(seconds));
+            assert_eq!((is_ready, &said["l1AnswerAge"]), (expected, &json!(seconds)), "{said}");
+            assert_eq!(said["fault"].is_null(), expected, "{said}");
+        }
+        answered.note(after(95));
+        assert!(ready.at(after(95)).0);
+        // What a thread could not do counts as before.
+        shared.status.lock().fault = Some("the disk".to_owned());
+        let (is_ready, said) = ready.at(after(95));
+        assert_eq!((is_ready, &said["fault"]), (false, &json!("the disk")));
     }
 }

@@ -7,7 +7,7 @@ use contracts::{
 };
 
 /// All messages that were sent, and the states of the queue that an anchor may name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MessageQueue {
     messages: Vec<(Message, u64)>,
     /// Rolling hash after each message.

@@ -1,14 +1,14 @@
-//! A node from its configuration to its end: one thread that follows L1 and makes or takes blocks, and a
-//! server.
+//! A node from its configuration to its end: a thread that reads L1, one that makes or takes blocks, one that brings
+//! them to L1, and a server.
 
 use crate::{
-    Config, EngineConfig, L1Client, L1Error, L1View, Prices, Role, RollupError, Rules,
+    Config, EngineConfig, L1Client, L1Error, L1Reader, Prices, Role, RollupError, Rules,
     admin::{self, Orders},
     heads::Heads,
     l1::BlobClient,
     metrics::{Levels, Readiness},
     rpc_methods::{RollupApi, Shared, registry},
-    sync::{self, Sync},
+    sync,
     unsafe_feed::Feed,
     worker::{LONGEST_PAUSE, Start, Worker},
 };
@@ -123,23 +123,28 @@ impl RollupNode {
         let served = serve_engine(&config, &api, &shared).await?;
         let driver = drive(&config, &node, &shared)?;
         let methods = rpc::overlaid(own, &rpc::methods(api, workers));
-        let health = Arc::new(Readiness(Arc::clone(&shared)));
+        let health = Readiness {
+            shared: Arc::clone(&shared),
+            answered: client.answered().clone(),
+            longest_silence: Readiness::LONGEST_SILENCE.max(2 * config.poll_interval),
+        };
+        let health = Arc::new(health);
         let pages = Some(Pages { name, journal, health, more: None });
         let server = RunningServer::start_with_pages(&config.server, methods, pages).await?;
 
-        let mut view = L1View::new(client, deployment).with_blobs(blobs);
+        let mut reader = L1Reader::new(client, deployment).with_blobs(blobs);
         if let Some(folder) = &config.data_dir {
             let chain = node.read(|node| node.chain.reader().clone());
             let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
-            view = view.with_log(&folder.join("l1.log"), &known)?;
+            reader = reader.with_log(&folder.join("l1.log"), &known)?;
         }
-        let sync = Sync::new(Arc::clone(&node), view);
         let (inputs, receiver) = channel();
         let (orders, asked) = Orders::new();
         let admin = match config.admin {
             Some(address) => Some(admin::serve(address, orders, orders_workers).await?),
             None => None,
         };
+        let stop = Arc::<AtomicBool>::default();
         let mut start = Start {
             rules,
             node: Arc::clone(&node),
@@ -150,6 +155,8 @@ impl RollupNode {
             has_callers: served.is_some(),
             feed: Feed::default(),
             runtime: tokio::runtime::Handle::current(),
+            poll: config.poll_interval,
+            stop: Arc::clone(&stop),
         };
         let is_sequencer = match config.role {
             Role::Sequencer(sequencing) => {
@@ -163,12 +170,11 @@ impl RollupNode {
         };
         let feed =
             tokio::spawn(start.feed.clone().read(Arc::clone(&node), Arc::clone(&shared), inputs));
-        let worker = Worker::start(start, sync, is_sequencer).await?;
-        let stop = Arc::<AtomicBool>::default();
-        let (ended, told, poll) = (Arc::clone(&stop), Arc::clone(&shared), config.poll_interval);
+        let worker = Worker::start(start, reader, is_sequencer).await?;
+        let told = Arc::clone(&shared);
         let worker = thread::Builder::new()
             .name("rollup".to_owned())
-            .spawn(move || worker.work(&ended, &told, &levels, &receiver, &asked, poll))
+            .spawn(move || worker.work(&told, &levels, &receiver, &asked))
             .map_err(|error| RollupError::Config { field: "threads", reason: error.to_string() })?;
         let worker = Some(worker);
         Ok(Self { node, shared, server, stop, worker, feed, admin, engine: served, driver })

@@ -5,6 +5,7 @@ use crate::{
     l1::{Advanced, L1Client, L1Update, L1View},
     progress::Progress,
 };
+use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, U256};
 use chain::{Block, BlockWithWitness, ChainReader, RecoveredTransaction};
 use contracts::{
@@ -18,7 +19,8 @@ use std::{collections::VecDeque, sync::Arc};
 #[derive(Debug)]
 pub(crate) struct Sync {
     pub(crate) node: Arc<Node>,
-    pub(crate) view: L1View,
+    /// What has been read of L1, as it was handed over last.
+    pub(crate) view: Arc<L1View>,
     /// Blocks that L1 has taken and this node has not: one of them may have failed for now.
     waiting: VecDeque<Advanced>,
     /// What [`Followed`] will say once a look at L1 has come to its end.
@@ -27,7 +29,7 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
-    pub(crate) fn new(node: Arc<Node>, view: L1View) -> Self {
+    pub(crate) fn new(node: Arc<Node>, view: Arc<L1View>) -> Self {
         Self {
             node,
             view,
@@ -37,17 +39,21 @@ impl Sync {
         }
     }
 
-    /// Reads on, and takes over the L2 blocks that L1 has taken. Blocks that this node has on top of what L1
-    /// knows stay, unless L1 has taken others in their places.
-    pub(crate) fn poll(&mut self) -> Result<Followed, RollupError> {
-        let chain = self.chain();
-        let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
-        let L1Update { reverted_to, advanced, more } = self.view.poll(&known)?;
+    /// Takes over what was read of L1; [`Self::catch_up`] does what follows from it.
+    pub(crate) fn take_over(&mut self, update: L1Update, view: Arc<L1View>) {
+        let L1Update { reverted_to, advanced, more } = update;
         if let Some(stayed) = reverted_to {
             self.waiting.retain(|block| block.l1_block <= stayed);
             self.followed.reverted = true;
         }
         self.waiting.extend(advanced);
+        self.followed.more = more;
+        self.view = view;
+    }
+
+    /// Takes the L2 blocks that L1 has taken. Blocks that this node has on top of what L1 knows stay, unless L1 has
+    /// taken others in their places. What fails is done by the next call.
+    pub(crate) fn catch_up(&mut self) -> Result<Followed, RollupError> {
         self.skip_canonical()?;
         while let Some(next) = self.waiting.front() {
             let displaced = self.take(next)?;
@@ -55,14 +61,14 @@ impl Sync {
             self.waiting.pop_front();
         }
         self.tell_forkchoice()?;
-        if more {
+        if self.followed.more {
             let read = self.view.head().map_or(0, |head| head.number);
             let l2 = self.chain().head().header.number;
             self.progress.note(read, self.view.latest(), l2);
         } else {
             self.progress.end();
         }
-        Ok(Followed { more, ..core::mem::take(&mut self.followed) })
+        Ok(core::mem::take(&mut self.followed))
     }
 
     /// Leaves out what is in its place already, which is all that was taken before a restart: what waits is one
@@ -184,7 +190,7 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rules,
     }
     let (rollup, forced) = (deployment.rollup, deployment.forced);
     let provider = client.inner().provider().clone();
-    let (rules, chain_id, message_queue, forced_inbox) = client.inner().wait(async move {
+    let (rules, chain_id, message_queue, forced_inbox) = client.wait(async move {
         let contract = INativeRollup::new(rollup, &provider);
         let queue = IForcedInbox::new(forced, &provider);
         let rules = Rules {
@@ -219,13 +225,13 @@ pub(crate) fn rules(client: &L1Client, deployment: &Deployment) -> Result<Rules,
     Ok(rules)
 }
 
-/// What L1 knows of the duties now. It is asked and not derived: who is told wrongly makes a transaction
-/// that fails.
-pub(crate) fn duties(client: &L1Client, rollup: Address) -> Result<Duties, RollupError> {
+/// What L1 knows of the duties at its block with this hash. It is asked and not derived: a sequencer that is told wrongly
+/// makes a transaction that fails.
+pub(crate) fn duties(client: &L1Client, rollup: Address, at: B256) -> Result<Duties, RollupError> {
     let provider = client.inner().provider().clone();
-    let duties = client
-        .inner()
-        .wait(async move { INativeRollup::new(rollup, &provider).duties().call().await })?;
+    let duties = client.wait(async move {
+        INativeRollup::new(rollup, &provider).duties().block(at.into()).call().await
+    })?;
     Ok(Duties {
         relayed: duties.relayed,
         relay_due: duties.relayDue,
@@ -235,41 +241,64 @@ pub(crate) fn duties(client: &L1Client, rollup: Address) -> Result<Duties, Rollu
     })
 }
 
-/// Where the fees of the next block must go for L1 to take it from this account, if the policy says so.
-///
-/// # Errors
-///
-/// [`RollupError::NotAuthorized`] if L1 would not take it at all.
-pub(crate) fn fee_recipient(
+/// Terms on which L1 takes blocks from an account.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission {
+    account: Address,
+    /// L1 time from which on anyone may advance; 0 without a policy.
+    open_at: u64,
+    /// Where the policy wants the fees, or why it does not let the account advance.
+    policy: Result<Option<Address>, String>,
+}
+
+impl Admission {
+    /// Where the fees of a block must go for L1 to take it at this time, if the policy says so.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::NotAuthorized`] if L1 would not take it at all.
+    pub(crate) fn fee_recipient(&self, l1_time: u64) -> Result<Option<Address>, RollupError> {
+        // What is overdue opens the rollup too; who is not let in for that reason waits a little longer.
+        if l1_time >= self.open_at {
+            return Ok(None);
+        }
+        let account = self.account;
+        let refused = |reason| RollupError::NotAuthorized { account, reason };
+        self.policy.clone().map_err(refused)
+    }
+}
+
+/// Terms on which L1 takes blocks from this account at one of its blocks.
+pub(crate) fn admission(
     client: &L1Client,
     rollup: Address,
     account: Address,
     rules: &Rules,
-    l1_time: u64,
-) -> Result<Option<Address>, RollupError> {
+    at: BlockId,
+) -> Result<Admission, RollupError> {
     let provider = client.inner().provider().clone();
-    let (policy, head) = client.inner().wait({
+    let (policy, head) = client.wait({
         let provider = provider.clone();
         async move {
             let contract = INativeRollup::new(rollup, &provider);
             Ok::<_, alloy_contract::Error>((
-                contract.policy().call().await?,
-                contract.head().call().await?,
+                contract.policy().block(at).call().await?,
+                contract.head().block(at).call().await?,
             ))
         }
     })?;
-    // What is overdue opens the rollup too; who is not let in for that reason waits a little longer.
-    if policy.is_zero() || l1_time >= head.timestamp.saturating_add(rules.open_after) {
-        return Ok(None);
+    if policy.is_zero() {
+        return Ok(Admission { account, open_at: 0, policy: Ok(None) });
     }
-    let answer = client.inner().wait(async move {
-        ISequencing::new(policy, &provider).authorize(account, head.timestamp).call().await
+    let open_at = head.timestamp.saturating_add(rules.open_after);
+    let answer = client.wait(async move {
+        let policy = ISequencing::new(policy, &provider);
+        policy.authorize(account, head.timestamp).block(at).call().await
     });
-    match answer {
+    let policy = match answer {
         Ok(recipient) => Ok(Some(recipient).filter(|recipient| !recipient.is_zero())),
-        Err(error) if error.as_revert_data().is_some() => {
-            Err(RollupError::NotAuthorized { account, reason: error.to_string() })
-        }
-        Err(error) => Err(error.into()),
-    }
+        Err(error) if error.as_revert_data().is_some() => Err(error.to_string()),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Admission { account, open_at, policy })
 }

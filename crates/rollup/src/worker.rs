@@ -1,8 +1,11 @@
-//! The thread that follows L1 and makes or takes blocks, in the one role or the other.
+//! The thread that makes or takes blocks, in the one role or the other. It reads L1 through the snapshots of the thread
+//! `l1`, and never waits for that but to change its role.
 
 use crate::{
-    Follower, RollupError, Rules, Sequencer, SequencerConfig, Submitter,
+    Follower, L1Client, L1Reader, RollupError, Rules, Sequencer, SequencerConfig, Submitter,
     admin::{Asked, Order, RoleError, sequencer_at},
+    batcher::{Batcher, BatcherRoom},
+    l1::room::{FailedLook, L1Looks, L1Room, Look, Sequencing},
     metrics::Levels,
     pool_log::{self, Offered, PoolLog},
     rpc_methods::Shared,
@@ -10,10 +13,12 @@ use crate::{
     sync::{self, Sync},
     unsafe_feed::Feed,
 };
+use alloy_eips::BlockId as L1BlockId;
 use alloy_primitives::{Address, Bytes};
 use chain::RecoveredTransaction;
 use node::{Node, SetPoolJournal};
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -24,10 +29,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use crate::l1::room::LONGEST_PAUSE;
+
 /// The pause when there is nothing to do.
 const PAUSE: Duration = Duration::from_millis(20);
-/// The longest pause after faults in a row.
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What both roles are made from.
 #[derive(Debug)]
@@ -44,6 +49,10 @@ pub(crate) struct Start {
     pub(crate) has_callers: bool,
     pub(crate) feed: Feed,
     pub(crate) runtime: tokio::runtime::Handle,
+    /// How often L1 is looked at.
+    pub(crate) poll: Duration,
+    /// Set when the node ends.
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 /// Either role.
@@ -52,9 +61,45 @@ enum Acting {
     Follower(Box<Follower>),
 }
 
+/// What has come of reading L1.
+#[derive(Debug)]
+struct Reading {
+    /// Whether all of L1 has been read, and the L2 brought to where that says it is.
+    is_synced: bool,
+    /// Whether L1 had more to be read at the last look.
+    has_more: bool,
+    /// Why the last look failed.
+    unread: Option<FailedLook>,
+    /// Why the L2 could not be brought to where L1 says that it is.
+    not_followed: Option<String>,
+    /// When that is tried again, and the pause after that.
+    again: Option<(Instant, Duration)>,
+}
+
+impl Reading {
+    const fn new() -> Self {
+        let (unread, not_followed, again) = (None, None, None);
+        Self { is_synced: false, has_more: true, unread, not_followed, again }
+    }
+
+    /// Returns `true` if blocks may be made: while L1 is out of order too, for as long as the sequencer does without it.
+    fn may_seal(&self) -> bool {
+        let is_believed = self.unread.as_ref().is_none_or(|failed| failed.error.is_outage());
+        self.is_synced && self.not_followed.is_none() && is_believed
+    }
+
+    fn fault(&self) -> Option<String> {
+        let unread = self.unread.as_ref().map(|failed| failed.error.to_string());
+        unread.or_else(|| self.not_followed.clone())
+    }
+}
+
 /// A node at work.
 pub(crate) struct Worker {
     start: Start,
+    client: Arc<L1Client>,
+    looks: L1Looks,
+    reads_blobs: bool,
     /// Always there, but for the moment in which it changes.
     acting: Option<Acting>,
     pool_log: Option<Arc<PoolLog>>,
@@ -63,45 +108,60 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Begins in a role. Who is to make blocks while its peer makes them follows that.
+    /// Begins in a role, and begins to read L1. A node that is to make blocks while its peer makes them follows that.
     pub(crate) async fn start(
         start: Start,
-        sync: Sync,
+        reader: L1Reader,
         is_sequencer: bool,
     ) -> Result<Self, RollupError> {
-        let mut worker = Self { start, acting: None, pool_log: None, kept: Vec::new() };
         // In either role: what was acknowledged goes into a block once this node makes them.
-        if let Some(folder) = &worker.start.data_dir {
-            let operator = worker.start.sequencing.as_ref().map(|it| it.operator_key.address());
-            let KeptPool { log, refused } = keep_pool(&worker.start.node, folder, operator)?;
-            (worker.pool_log, worker.kept) = (Some(log), refused);
+        let (mut pool_log, mut kept) = (None, Vec::new());
+        if let Some(folder) = &start.data_dir {
+            let operator = start.sequencing.as_ref().map(|it| it.operator_key.address());
+            let pool = keep_pool(&start.node, folder, operator)?;
+            (pool_log, kept) = (Some(pool.log), pool.refused);
         }
-        let other = match (is_sequencer, &worker.start.peer) {
+        let other = match (is_sequencer, &start.peer) {
             (true, Some(peer)) => sequencer_at(peer).await,
             _ => None,
         };
         if let Some(head) = other {
-            tracing::warn!(
-                head,
-                peer = worker.start.peer,
-                "another makes the blocks: following it"
-            );
+            let peer = start.peer.as_ref();
+            tracing::warn!(head, peer, "another sequencer is active, starting as follower");
         }
-        match is_sequencer && other.is_none() {
-            true => worker.lead(sync),
-            false => worker.follow(sync),
+        let (client, reads_blobs) = (Arc::clone(reader.client()), reader.reads_blobs());
+        let sync = Sync::new(Arc::clone(&start.node), Arc::clone(reader.view()));
+        let account = start.sequencing.as_ref().map(|it| it.advance_key.address());
+        let sequencing = Sequencing { account, rules: start.rules };
+        let room = L1Room::new(reader, Arc::clone(&start.node), sequencing);
+        let shared = Arc::clone(&start.shared);
+        let is_leading = move || shared.makes_blocks.load(Ordering::Relaxed);
+        let looks = room.start(start.poll, Arc::clone(&start.stop), is_leading);
+        let looks = looks.map_err(no_thread)?;
+        let mut worker = Self { start, client, looks, reads_blobs, acting: None, pool_log, kept };
+        match (is_sequencer && other.is_none()).then(|| worker.batcher(&sync)).flatten() {
+            Some(batcher) => worker.lead(sync, batcher?),
+            None => worker.follow(sync),
         }
         Ok(worker)
     }
 
+    /// The thread that brings blocks to L1; `None` for a node without the keys for it.
+    fn batcher(&self, sync: &Sync) -> Option<Result<BatcherRoom, RollupError>> {
+        let config = self.start.sequencing.as_deref()?;
+        let (client, deployment) = (Arc::clone(&self.client), sync.view.deployment());
+        let batcher = Batcher::new(client, deployment, self.start.rules, config, self.reads_blobs);
+        Some(batcher.start().map_err(no_thread))
+    }
+
     /// Makes blocks from now on.
-    fn lead(&mut self, sync: Sync) {
+    fn lead(&mut self, sync: Sync, batcher: BatcherRoom) {
         let Start { rules, sequencing, .. } = &self.start;
         let Some(config) = sequencing.as_deref().cloned() else {
             self.follow(sync);
             return;
         };
-        let mut sequencer = Sequencer::new(sync, *rules, config, self.pool_log.clone());
+        let mut sequencer = Sequencer::new(sync, *rules, config, self.pool_log.clone(), batcher);
         sequencer.keep(core::mem::take(&mut self.kept));
         self.start.feed.follow(None);
         self.start.shared.makes_blocks.store(true, Ordering::Relaxed);
@@ -120,14 +180,9 @@ impl Worker {
     }
 
     /// Changes the role, or says why not; the head at which it has.
-    fn change_role(
-        &mut self,
-        order: Order,
-        is_synced: bool,
-        fault: Option<&String>,
-    ) -> Result<BlockId, RoleError> {
+    fn change_role(&mut self, order: Order, reading: &Reading) -> Result<BlockId, RoleError> {
         match order {
-            Order::Promote { force } => self.promote(force, is_synced, fault)?,
+            Order::Promote { force } => self.promote(force, reading)?,
             Order::Demote { sequencer } => {
                 if !matches!(self.acting, Some(Acting::Sequencer(_))) {
                     return Err(RoleError::Already { got: self.role() });
@@ -141,20 +196,17 @@ impl Worker {
         Ok(BlockId { number: head.header.number, hash: head.hash })
     }
 
-    fn promote(
-        &mut self,
-        force: bool,
-        is_synced: bool,
-        fault: Option<&String>,
-    ) -> Result<(), RoleError> {
+    fn promote(&mut self, force: bool, reading: &Reading) -> Result<(), RoleError> {
         let Some(Acting::Follower(follower)) = &self.acting else {
             return Err(RoleError::Already { got: self.role() });
         };
         let config = self.start.sequencing.as_ref().ok_or(RoleError::NoKeys)?;
         let view = &follower.sync().view;
-        let got = view.head().map_or(0, |head| head.number);
-        if !is_synced || fault.is_some() {
-            let (expected, fault) = (view.latest(), fault.cloned());
+        let fault = reading.fault();
+        if !reading.is_synced || fault.is_some() {
+            let seen = (view.head().map_or(0, |head| head.number), view.latest());
+            let failed = reading.unread.as_ref().map(|failed| (failed.read, failed.latest));
+            let (got, expected) = failed.unwrap_or(seen);
             return Err(RoleError::NotSynced { got, expected, fault });
         }
         if let Some(url) = &self.start.peer
@@ -163,17 +215,19 @@ impl Worker {
             return Err(RoleError::SequencerLives { url: url.clone(), head });
         }
         let account = config.advance_key.address();
-        let (used, with_waiting) = Submitter::is_ready(view, account)?;
+        let (used, with_waiting) = Submitter::is_ready(&self.client, account)?;
         if used != with_waiting && !force {
             return Err(RoleError::Nonce { got: used, expected: with_waiting });
         }
         let time = view.head().map_or(0, |head| head.timestamp);
-        let (client, rollup) = (view.client(), view.deployment().rollup);
-        sync::fee_recipient(client, rollup, account, &self.start.rules, time)?;
+        let (rollup, latest) = (view.deployment().rollup, L1BlockId::latest());
+        sync::admission(&self.client, rollup, account, &self.start.rules, latest)?
+            .fee_recipient(time)?;
+        let batcher = self.batcher(follower.sync()).ok_or(RoleError::NoKeys)??;
         if let Some(Acting::Follower(follower)) = self.acting.take() {
             let (sync, kept) = follower.into_parts();
             self.kept = kept;
-            self.lead(sync);
+            self.lead(sync, batcher);
         }
         Ok(())
     }
@@ -235,65 +289,90 @@ struct KeptPool {
     refused: Vec<RecoveredTransaction>,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+fn no_thread(error: io::Error) -> RollupError {
+    RollupError::Config { field: "threads", reason: error.to_string() }
+}
+
 impl Worker {
     pub(crate) fn work(
         mut self,
-        stop: &AtomicBool,
         shared: &Shared,
         levels: &Levels,
         inputs: &Receiver<Vec<Bytes>>,
         asked: &Receiver<Asked>,
-        poll: Duration,
     ) {
-        let (mut looked, mut pause, mut is_synced) = (None::<Instant>, poll, false);
-        // Stays until L1 was looked at again.
-        let mut unread = None;
-        while !stop.load(Ordering::Relaxed) {
-            if looked.is_none_or(|at| at.elapsed() >= pause) {
-                let read = self.follow_l1();
-                looked = Some(Instant::now());
-                match read {
-                    Ok(more) => {
-                        is_synced = !more;
-                        unread = None;
-                        pause = if more { Duration::ZERO } else { poll };
-                    }
-                    Err(error) => {
-                        // L1 may be gone for an hour: what is there already is served meanwhile.
-                        pause = (pause * 2).clamp(poll, LONGEST_PAUSE);
-                        unread = Some(error.to_string());
-                    }
-                }
-            }
+        let (mut reading, pause) = (Reading::new(), PAUSE.min(self.start.poll));
+        while !self.start.stop.load(Ordering::Relaxed) {
+            self.read(&mut reading);
             let (mut outcome, mut not_submitted) = (Ok(()), None);
-            if is_synced
-                && unread.is_none()
-                && let Some(Acting::Sequencer(sequencer)) = &mut self.acting
-            {
-                let made = sequencer.make_block().map(drop);
-                let submitted = sequencer.submit();
-                outcome = made.and(submitted);
-                not_submitted = sequencer.not_submitted().cloned();
+            if let Some(Acting::Sequencer(sequencer)) = &mut self.acting {
+                if reading.may_seal() {
+                    outcome = sequencer.make_block().map(drop);
+                }
+                sequencer.submit(reading.may_seal() && reading.unread.is_none());
+                not_submitted = sequencer.not_submitted();
             }
             while let Ok(asked) = asked.try_recv() {
-                asked.carry_out(|order| self.change_role(order, is_synced, unread.as_ref()));
+                asked.carry_out(|order| self.change_role(order, &reading));
             }
             self.yield_to_another();
             let mut taken = Ok(());
-            match inputs.recv_timeout(PAUSE.min(poll)) {
+            match inputs.recv_timeout(pause) {
                 Ok(inputs) => taken = self.take_unsafe(&inputs),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => thread::sleep(PAUSE.min(poll)),
+                Err(RecvTimeoutError::Disconnected) => thread::sleep(pause),
             }
             let failed = outcome.and(taken).err().map(|error| error.to_string());
-            let fault = unread.clone().or(failed).or(not_submitted);
+            let fault = failed.or_else(|| reading.fault()).or(not_submitted);
             if let Some(error) = &fault
                 && shared.status.lock().fault.as_ref() != Some(error)
             {
-                tracing::error!(error, "not done, and tried again");
+                tracing::error!(error, "operation failed, retrying");
             }
-            self.tell(shared, is_synced, fault);
+            self.tell(shared, reading.is_synced, fault);
             levels.show(&shared.status(&self.sync().node));
+        }
+        // What they hold, files and the chain among it, is free for the next start then.
+        if let Some(Acting::Sequencer(sequencer)) = self.acting {
+            sequencer.end();
+        }
+        self.looks.end();
+    }
+
+    /// Takes over what has been read of L1, and does what follows from it.
+    fn read(&mut self, reading: &mut Reading) {
+        let poll = self.start.poll;
+        match self.looks.next() {
+            Some(Ok(look)) => {
+                (reading.has_more, reading.unread) = (look.update.more, None);
+                reading.again = Some((Instant::now(), poll));
+                self.take_over(look);
+            }
+            Some(Err(failed)) => reading.unread = Some(failed),
+            None => {}
+        }
+        let Some((_, pause)) = reading.again.filter(|(at, _)| *at <= Instant::now()) else {
+            return;
+        };
+        match self.follow_l1() {
+            Ok(()) => {
+                (reading.again, reading.not_followed) = (None, None);
+                reading.is_synced = !reading.has_more;
+            }
+            Err(error) => {
+                reading.not_followed = Some(error.to_string());
+                let longer = (2 * pause).clamp(poll, LONGEST_PAUSE.max(poll));
+                reading.again = Some((Instant::now() + pause, longer));
+            }
+        }
+    }
+
+    fn take_over(&mut self, look: Look) {
+        match &mut self.acting {
+            Some(Acting::Sequencer(sequencer)) => sequencer.take_over(look),
+            Some(Acting::Follower(follower)) => follower.take_over(look),
+            None => {}
         }
     }
 
@@ -305,12 +384,11 @@ impl Worker {
         }
     }
 
-    /// Whether there is more to be read.
-    fn follow_l1(&mut self) -> Result<bool, RollupError> {
+    fn follow_l1(&mut self) -> Result<(), RollupError> {
         match &mut self.acting {
-            Some(Acting::Sequencer(sequencer)) => sequencer.follow_l1().map(|()| false),
+            Some(Acting::Sequencer(sequencer)) => sequencer.follow_l1(),
             Some(Acting::Follower(follower)) => follower.follow_l1(),
-            None => Ok(false),
+            None => Ok(()),
         }
     }
 

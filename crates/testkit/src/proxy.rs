@@ -49,6 +49,7 @@ struct Shared {
     upstream: Mutex<SocketAddr>,
     change: Mutex<Change>,
     intercept: Mutex<Intercept>,
+    delay: Mutex<Duration>,
 }
 
 impl Proxy {
@@ -60,6 +61,7 @@ impl Proxy {
             upstream: Mutex::new(upstream),
             change: Mutex::new(Box::new(|_, answer| Some(answer))),
             intercept: Mutex::new(Box::new(|_| None)),
+            delay: Mutex::default(),
         });
         let served = Arc::clone(&shared);
         thread::spawn(move || {
@@ -88,6 +90,11 @@ impl Proxy {
         instead: impl Fn(&str) -> Option<I> + Send + 'static,
     ) {
         *lock(&self.shared.intercept) = Box::new(move |request| instead(request).map(Into::into));
+    }
+
+    /// From here on each answer takes so much longer, those of other connections not counted.
+    pub fn delay(&self, delay: Duration) {
+        *lock(&self.shared.delay) = delay;
     }
 
     /// From here on answers are changed like this, given the request; `None` breaks the connection.
@@ -151,6 +158,8 @@ impl Shared {
         node.get_mut().write_all(head.as_bytes())?;
         node.get_mut().write_all(request.as_bytes())?;
         let Some(answer) = read_message(&mut node)? else { return Ok(None) };
+        let delay = *lock(&self.delay);
+        thread::sleep(delay);
         Ok(lock(&self.change)(request, answer))
     }
 }

@@ -95,6 +95,10 @@ struct Values {
     /// L1 blocks on top of one before its messages and forced transactions are taken over [default: 0].
     #[arg(long, value_name = "BLOCKS")]
     l1_confirmations: Option<u64>,
+    /// Most milliseconds for which blocks are made while L1 does not answer; half of the rollup's lag, if that is less
+    /// [default: 300000].
+    #[arg(long, value_name = "MS")]
+    l1_drift_ms: Option<u64>,
     /// Key that signs for L1, or the file of keys that holds it as `advance`.
     #[arg(long, value_name = "KEY | FILE")]
     advance_key: Option<String>,
@@ -272,6 +276,7 @@ impl Values {
             submit_interval_ms: Some(12_000),
             poll_interval_ms: Some(500),
             l1_confirmations: Some(0),
+            l1_drift_ms: Some(300_000),
             daily_limit_gwei: gwei(submitter.daily_limit),
             blob_fee_limit_gwei: gwei(submitter.max_blob_fee),
             l1_in_flight: Some(submitter.max_in_flight),
@@ -317,6 +322,7 @@ impl Values {
             idle_block_time: milliseconds("--idle-block-time-ms", self.idle_block_time_ms)?,
             submit_interval: milliseconds("--submit-interval-ms", self.submit_interval_ms)?,
             confirmations: given("--l1-confirmations", self.l1_confirmations)?,
+            l1_drift: milliseconds("--l1-drift-ms", self.l1_drift_ms)?,
             submitter: SubmitterConfig {
                 daily_limit: wei("--daily-limit-gwei", self.daily_limit_gwei)?,
                 max_blob_fee: wei("--blob-fee-limit-gwei", self.blob_fee_limit_gwei)?,

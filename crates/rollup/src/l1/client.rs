@@ -2,7 +2,8 @@
 
 use crate::{
     L1Error,
-    l1::{L1Header, ReadHeader},
+    error::Silence,
+    l1::{Answered, L1Header, ReadHeader},
 };
 use alloy_consensus::{
     Header,
@@ -13,7 +14,10 @@ use alloy_primitives::{Address, B256, Bloom, BloomInput, Bytes, Log};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::{Block, TransactionReceipt};
 use client::{Client, Options};
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Headers, or blocks, that are asked for at once.
 pub(super) const PARALLEL: usize = 16;
@@ -22,6 +26,7 @@ pub(super) const PARALLEL: usize = 16;
 #[derive(Debug)]
 pub struct L1Client {
     client: Client,
+    answered: Answered,
 }
 
 /// A transaction of an L1 block, with what it has logged.
@@ -47,7 +52,26 @@ impl L1Client {
     /// [`L1Error::Client`] if that is no URL of a node. Nothing is sent yet.
     pub fn new(url: &str, timeout: Duration) -> Result<Self, L1Error> {
         let options = Options { timeout, tries: 3, ..Options::default() };
-        Ok(Self { client: Client::new(url, options)? })
+        Ok(Self { client: Client::new(url, options)?, answered: Answered::default() })
+    }
+
+    /// When it answered last.
+    pub(crate) const fn answered(&self) -> &Answered {
+        &self.answered
+    }
+
+    /// Waits for a request, and notes that L1 has answered if it has, were it with a refusal.
+    pub(crate) fn wait<T, E, F>(&self, request: F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Silence + Send + 'static,
+    {
+        let answer = self.client.wait(request);
+        if !answer.as_ref().is_err_and(Silence::is_silence) {
+            self.answered.note(Instant::now());
+        }
+        answer
     }
 
     /// The client itself, for what is not to be believed.
@@ -62,7 +86,7 @@ impl L1Client {
     /// [`L1Error::Client`].
     pub fn chain_id(&self) -> Result<u64, L1Error> {
         let provider = self.client.provider().clone();
-        Ok(self.client.wait(async move { provider.get_chain_id().await })?)
+        Ok(self.wait(async move { provider.get_chain_id().await })?)
     }
 
     /// The code of an account at the newest block. It is not proven by anything.
@@ -70,9 +94,9 @@ impl L1Client {
     /// # Errors
     ///
     /// [`L1Error::Client`].
-    pub(super) fn code(&self, account: Address) -> Result<Bytes, L1Error> {
+    pub(crate) fn code(&self, account: Address) -> Result<Bytes, L1Error> {
         let provider = self.client.provider().clone();
-        Ok(self.client.wait(async move { provider.get_code_at(account).await })?)
+        Ok(self.wait(async move { provider.get_code_at(account).await })?)
     }
 
     /// The header with this number or tag, if there is one. Its hash is that of its content.
@@ -82,7 +106,7 @@ impl L1Client {
     /// [`L1Error::Client`], and [`L1Error::Mismatch`] if the node lies.
     pub fn header(&self, tag: BlockNumberOrTag) -> Result<Option<ReadHeader>, L1Error> {
         let provider = self.client.provider().clone();
-        let block = self.client.wait(async move { provider.get_block_by_number(tag).await })?;
+        let block = self.wait(async move { provider.get_block_by_number(tag).await })?;
         let Some(block) = block else { return Ok(None) };
         let read = checked(&block.header.inner, block.header.hash)?;
         let got = read.header.number;
@@ -102,7 +126,7 @@ impl L1Client {
     pub fn next_timestamp(&self) -> Result<Option<u64>, L1Error> {
         let provider = self.client.provider().clone();
         let pending = BlockNumberOrTag::Pending;
-        let block = self.client.wait(async move { provider.get_block_by_number(pending).await })?;
+        let block = self.wait(async move { provider.get_block_by_number(pending).await })?;
         Ok(block.map(|block| block.header.timestamp))
     }
 
@@ -179,12 +203,12 @@ impl L1Client {
     ) -> Result<Vec<L1Transaction>, L1Error> {
         let hash = header.header.hash;
         let provider = self.client.provider().clone();
-        let (block, receipts) = self.client.wait(async move {
+        let (block, receipts) = self.wait(async move {
             let block = provider.get_block_by_hash(hash).full();
             let receipts = provider.get_block_receipts(BlockId::hash(hash));
-            tokio::join!(block, receipts)
-        });
-        let (Some(block), Some(receipts)) = (block?, receipts?) else {
+            tokio::try_join!(block, receipts)
+        })?;
+        let (Some(block), Some(receipts)) = (block, receipts) else {
             return Err(L1Error::Gone(hash));
         };
         check_lists(header, &block, &receipts)?;

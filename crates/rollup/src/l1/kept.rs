@@ -17,7 +17,7 @@ const ASKED: usize = 16;
 /// What accounts of L1 keep, as its node says. It is not believed: an account keeps what its address follows
 /// from, or nothing.
 #[derive(Debug, Default)]
-pub(super) struct KeptCodes {
+pub(crate) struct KeptCodes {
     known: Mutex<BTreeMap<Address, KeptCode>>,
     /// Accounts that kept nothing when L1 was at this block.
     missing: Mutex<BTreeMap<Address, u64>>,
@@ -35,7 +35,7 @@ impl KeptCodes {
 
     /// Those of the codes that L1 keeps at its block `head`, or kept when it was asked last. Of those of which nothing
     /// is known it is asked for the first few.
-    pub(super) fn among(
+    pub(crate) fn among(
         &self,
         codes: Vec<KeptCode>,
         head: u64,
@@ -68,7 +68,7 @@ impl KeptCodes {
     }
 
     /// Forgets what L1 keeps: it may have been in a block that is gone.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.known.lock().clear();
     }
 

@@ -1,17 +1,26 @@
 //! L1 as the node of a rollup sees it: headers that follow one another, and what the contracts of the
 //! rollup have logged in them.
 
+mod answered;
 mod blobs;
 mod client;
+mod clock;
 mod events;
 mod kept;
 mod log;
+mod reader;
+pub(crate) mod room;
 mod view;
 
 pub use blobs::BlobClient;
 pub use client::{L1Client, L1Transaction};
 pub use events::{Advanced, ForcedEntry, SentMessage};
-pub use view::{L1Update, L1View};
+pub use reader::{L1Reader, L1Update};
+pub use view::L1View;
+
+pub(crate) use answered::Answered;
+pub(crate) use clock::L1Clock;
+pub(crate) use kept::KeptCodes;
 
 use alloy_primitives::{B256, Bloom};
 

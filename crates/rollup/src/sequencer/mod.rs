@@ -1,28 +1,30 @@
-//! Making blocks and bringing them to L1.
+//! Making blocks, from the newest snapshot of L1. Nothing here asks L1 or waits for it.
 //!
-//! What a block is made of is in `sealing`, what goes to L1 and when in `submission`, which way in `planning`, and
-//! what becomes of blocks that L1 can never take in `recovery`.
+//! What a block is made of is in `sealing`, and what becomes of blocks that L1 can never take in `recovery`. The
+//! batcher brings them to L1, on a thread of its own.
 
-mod clock;
-mod planning;
 mod recovery;
 mod sealing;
-mod submission;
 
 use crate::{
-    Duties, RollupError, Rules, SequencerConfig, Submitter,
-    l1::L1View,
+    RollupError, Rules, SequencerConfig,
+    batcher::{BatcherRoom, Work},
+    l1::{
+        L1Clock, L1View,
+        room::{L1Snapshot, Look, Terms},
+    },
     pool_log::PoolLog,
     status::SubmitterStatus,
-    sync::{self, Sync},
+    sync::Sync,
 };
-use alloy_primitives::{Address, B256, Bytes, map::B256Map};
 use chain::{Block, ChainReader, RecoveredTransaction};
-use clock::L1Clock;
 use contracts::posting::L1Limits;
-use node::{MineRequest, Node, Posted, SetAttributes};
-use planning::BlobTrust;
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use node::{MineRequest, Node, SetAttributes};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Makes the blocks of an L2.
 #[derive(Debug)]
@@ -30,26 +32,15 @@ pub struct Sequencer {
     sync: Sync,
     rules: Rules,
     config: SequencerConfig,
-    submitter: Submitter,
-    /// Inputs of EXECUTE of blocks that L1 does not have yet.
-    inputs: B256Map<Bytes>,
-    /// What such a block takes of an L1 transaction if it goes alone, for those that this process has sealed.
-    posted: B256Map<Posted>,
+    batcher: BatcherRoom,
     /// Messages whose delivery makes a block that L1 cannot carry.
     parked: BTreeSet<u64>,
     /// Transactions of blocks that were given up. They may need what stood before them, a deposit for
     /// instance, so they wait here for the same place, and not in the pool.
     again: Vec<RecoveredTransaction>,
     last_block: Instant,
-    last_submission: Instant,
-    not_submitted: Option<String>,
-    /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
-    most_blocks: usize,
-    blobs: BlobTrust,
-    /// The L1 block from which on inputs name what L1 keeps.
-    kept_again_at: u64,
-    /// What L1 knew of the duties at its block with this hash.
-    known: Option<(B256, Duties)>,
+    /// State of the contracts at the head of the view.
+    terms: Option<Arc<Terms>>,
     clock: L1Clock,
     /// Since when L1's time has been behind that of the newest block.
     ahead_since: Option<Instant>,
@@ -59,37 +50,23 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    /// A sequencer over a node and a view of L1.
+    /// A sequencer over a node and a view of L1, and the batcher that brings its blocks there.
     pub(crate) fn new(
         sync: Sync,
         rules: Rules,
         config: SequencerConfig,
         pool_log: Option<Arc<PoolLog>>,
+        batcher: BatcherRoom,
     ) -> Self {
-        let deployment = sync.view.deployment();
-        let submitter = Submitter::new(
-            config.advance_key.clone(),
-            deployment.l1_chain_id,
-            deployment.rollup,
-            config.submitter.clone(),
-        );
-        let now = Instant::now();
         let sequencer = Self {
             sync,
             rules,
             config,
-            submitter,
-            inputs: B256Map::default(),
-            posted: B256Map::default(),
+            batcher,
             parked: BTreeSet::new(),
             again: Vec::new(),
-            last_block: now,
-            last_submission: now,
-            not_submitted: None,
-            most_blocks: submission::MAX_BLOCKS,
-            blobs: BlobTrust::default(),
-            kept_again_at: 0,
-            known: None,
+            last_block: Instant::now(),
+            terms: None,
             clock: L1Clock::new(),
             ahead_since: None,
             pool_log,
@@ -99,9 +76,11 @@ impl Sequencer {
         sequencer
     }
 
-    /// What another role goes on with, and the transactions that wait for their place in a block.
+    /// What another role goes on with, and the transactions that wait for their place in a block. The batcher has ended
+    /// then: its key may be used by another node.
     pub(crate) fn into_parts(self) -> (Sync, Vec<RecoveredTransaction>) {
         self.expect_plain_block();
+        self.batcher.end();
         (self.sync, self.again)
     }
 
@@ -112,14 +91,18 @@ impl Sequencer {
     pub(crate) fn submitter_status(&self) -> SubmitterStatus {
         let head = self.chain().head().header.number;
         let safe = self.sync.view.advanced_head().map_or(0, |(number, _)| number);
-        SubmitterStatus {
-            address: self.submitter.address(),
-            balance: self.submitter.balance(),
-            spent_today: self.submitter.spent(),
-            in_flight: self.submitter.in_flight().next().map(|sent| sent.hash),
-            transactions_in_flight: self.submitter.in_flight().count(),
-            unsafe_blocks: head.saturating_sub(safe),
-        }
+        let report = self.batcher.report();
+        SubmitterStatus { unsafe_blocks: head.saturating_sub(safe), ..report.status }
+    }
+
+    /// Why blocks wait that should be on their way to L1.
+    pub(crate) fn not_submitted(&self) -> Option<String> {
+        self.batcher.report().not_submitted
+    }
+
+    /// Ends the thread of the batcher, at the end of the node.
+    pub(crate) fn end(self) {
+        self.batcher.end();
     }
 
     const fn node(&self) -> &Arc<Node> {
@@ -130,12 +113,8 @@ impl Sequencer {
         self.sync.chain()
     }
 
-    const fn view(&self) -> &L1View {
+    fn view(&self) -> &L1View {
         &self.sync.view
-    }
-
-    const fn rollup(&self) -> Address {
-        self.view().deployment().rollup
     }
 
     /// What a transaction on L1 may have.
@@ -143,52 +122,46 @@ impl Sequencer {
         &self.config.submitter.limits
     }
 
-    /// Reads L1 until nothing is left to be read, and does what follows from it: blocks that L1 cannot take
-    /// any more are made again.
+    /// Takes over what was read of L1; [`Self::follow_l1`] does what follows from it.
+    pub(crate) fn take_over(&mut self, look: Look) {
+        let L1Snapshot { view, terms, clock } = look.snapshot;
+        self.sync.take_over(look.update, view);
+        (self.terms, self.clock) = (terms, clock);
+    }
+
+    /// Does what follows from what was read of L1: blocks that L1 cannot take any more are made again.
     ///
     /// # Errors
     ///
-    /// [`RollupError`]; whatever was done before stays, and the next call goes on.
+    /// [`RollupError`]; what was done before stays, and the next call goes on.
     pub fn follow_l1(&mut self) -> Result<(), RollupError> {
-        loop {
-            let update = self.sync.poll()?;
-            if update.reverted {
-                self.submitter.forget();
-            }
-            self.is_overtaken |= !update.reverted && !update.displaced.is_empty();
-            self.displace(update.displaced);
-            if !update.more {
-                break;
-            }
+        let update = self.sync.catch_up()?;
+        if update.reverted {
+            self.batcher.forget();
         }
-        self.set_clock()?;
+        self.is_overtaken |= !update.reverted && !update.displaced.is_empty();
+        self.displace(update.displaced);
         self.rebuild_lost()
     }
 
-    /// Sets the clock by L1's head and the block that it would make now.
-    fn set_clock(&mut self) -> Result<(), RollupError> {
-        let Some(head) = self.view().head().map(|head| head.timestamp) else { return Ok(()) };
-        let next = self.view().client().next_timestamp()?.unwrap_or(head);
-        self.clock.set(head, next.max(head + 1));
-        Ok(())
+    /// Has the batcher go on with what there is now; or wait, as long as L1 cannot be read.
+    pub(crate) fn submit(&self, is_readable: bool) {
+        let Some(terms) = self.terms.as_ref().filter(|_| is_readable) else {
+            self.batcher.hold();
+            return;
+        };
+        self.batcher.offer(Work {
+            chain: self.chain(),
+            view: Arc::clone(&self.sync.view),
+            duties: terms.duties,
+            clock: self.clock,
+        });
     }
 
-    /// L1's time now: not later than that of its next block.
-    fn l1_time(&self) -> u64 {
-        self.clock.now()
-    }
-
-    /// What L1 knows of the duties: asked once for each of its blocks.
-    fn known_duties(&mut self) -> Result<Duties, RollupError> {
-        let head = self.view().head().map_or(B256::ZERO, |head| head.hash);
-        match self.known {
-            Some((at, known)) if at == head => Ok(known),
-            _ => {
-                let known = sync::duties(self.view().client(), self.rollup())?;
-                self.known = Some((head, known));
-                Ok(known)
-            }
-        }
+    /// Longest time for which blocks are made without L1: with it at its end, half of the lag that L1 allows is left
+    /// for them to get there.
+    fn longest_silence(&self) -> Duration {
+        self.config.l1_drift.min(Duration::from_secs(self.rules.max_lag / 2))
     }
 
     /// Blocks that L1 does not have, oldest first.
@@ -205,17 +178,25 @@ impl Sequencer {
     ///
     /// [`RollupError`]; no block is shown then.
     pub fn make_block(&mut self) -> Result<Option<Arc<Block>>, RollupError> {
+        let now = Instant::now();
+        let (silent, limit) = (self.clock.age(now), self.longest_silence());
+        if silent > limit {
+            let (silent, limit) = (silent.as_secs(), limit.as_secs());
+            return Err(RollupError::L1Silent { silent, limit });
+        }
+        let Some(terms) = self.terms.clone() else { return Ok(None) };
         let chain = self.chain();
         let head = Arc::clone(chain.head());
-        let time = self.l1_time();
+        let time = self.clock.for_block(now);
         if self.ahead_since.is_some() {
             let (number, got) = (head.header.number, head.header.timestamp);
-            return Err(RollupError::AheadOfL1 { number, got, expected: self.clock.next_block() });
+            let expected = self.clock.next_block(now);
+            return Err(RollupError::AheadOfL1 { number, got, expected });
         }
         if self.last_block.elapsed() < self.config.block_time || time <= head.header.timestamp {
             return Ok(None);
         }
-        let sealed = self.seal(&chain, &head, time);
+        let sealed = self.seal(&chain, &head, time, &terms);
         let sealed = match sealed {
             Ok(Some(sealed)) => sealed,
             nothing => {
@@ -223,15 +204,10 @@ impl Sequencer {
                 return nothing.map(|_| None);
             }
         };
-        let input = sealed.new.input().map_err(|source| RollupError::Input {
-            number: sealed.new.block.header.number,
-            source,
-        })?;
         let (rejected, posted) = (sealed.rejected.clone(), sealed.posted);
         let block = self.node().append(sealed)?;
         self.last_block = Instant::now();
-        self.inputs.insert(block.hash, input.into());
-        self.posted.extend(posted.map(|posted| (block.hash, posted)));
+        self.batcher.sealed(&block, posted);
         self.forget_kept(&block, &rejected)?;
         self.expect_plain_block();
         if let Some(log) = &self.pool_log {

@@ -15,21 +15,25 @@ const LAG_MARGIN: u64 = 12;
 /// How long L1's time may be behind that of a block before the block is given up: two slots. An L1 whose slots go on
 /// has caught up by then, however it was reorganised.
 const AHEAD: Duration = Duration::from_secs(24);
+/// Seconds by which a block may be ahead of L1 without any fault: its time goes on while L1 does not answer, and is
+/// wrong by the time that an answer takes.
+const JITTER: u64 = 2;
 
 impl Sequencer {
     /// Goes back below the first block that L1 can never take: because it is too old, or because its anchor
     /// names an L1 block or messages that are gone; or that L1 will not take for long, because its own time has gone
     /// back. What stood in it and on top of it is kept.
     pub(super) fn rebuild_lost(&mut self) -> Result<(), RollupError> {
-        let (now, next) = (self.l1_time(), self.clock.next_block());
-        let is_ahead = self.chain().head().header.timestamp > next;
+        let instant = Instant::now();
+        let (now, next) = (self.clock.at(instant), self.clock.next_block(instant));
+        let is_ahead = self.chain().head().header.timestamp > next + JITTER;
         self.ahead_since = is_ahead.then(|| self.ahead_since.unwrap_or_else(Instant::now));
         let waits_too_long = self.ahead_since.is_some_and(|since| since.elapsed() >= AHEAD);
         let mut parent = self.sync.safe()?.hash;
         for block in self.unsafe_blocks()? {
             let too_old = block.header.timestamp + self.rules.max_lag < now + LAG_MARGIN;
             let lost = anchor_of(&block).is_some_and(|anchor| !self.is_nameable(&anchor));
-            let too_new = waits_too_long && block.header.timestamp > next;
+            let too_new = waits_too_long && block.header.timestamp > next + JITTER;
             if too_old || lost || too_new {
                 let reason = match (too_old, lost) {
                     (true, _) => "too old for L1",
@@ -37,7 +41,7 @@ impl Sequencer {
                     _ => "L1's time has gone back behind it",
                 };
                 tracing::warn!(number = block.header.number, reason, "blocks are made again");
-                self.submitter.forget();
+                self.batcher.forget();
                 let displaced = self.sync.set_head(parent)?;
                 self.displace(displaced);
                 self.expect_plain_block();
@@ -45,21 +49,6 @@ impl Sequencer {
                 break;
             }
             parent = block.hash;
-        }
-        self.forget_inputs()
-    }
-
-    /// Forgets inputs of blocks that are canonical no more.
-    fn forget_inputs(&mut self) -> Result<(), RollupError> {
-        let chain = self.chain();
-        let hashes: Vec<_> = self.inputs.keys().copied().collect();
-        for hash in hashes {
-            let number = chain.find_block(&hash)?.map(|block| block.header.number);
-            let canonical = number.map(|number| chain.canonical_hash(number)).transpose()?;
-            if canonical.flatten() != Some(hash) {
-                self.inputs.remove(&hash);
-                self.posted.remove(&hash);
-            }
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use crate::{
     Duties, RollupError,
     anchor::{self, Opening, OpeningGas, Operator},
     duties::evidence,
-    sync::{self, covered_by, relayed_after},
+    l1::room::Terms,
+    sync::{covered_by, relayed_after},
 };
 use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::Address;
@@ -52,8 +53,9 @@ impl Sequencer {
         chain: &ChainReader,
         head: &Arc<Block>,
         time: u64,
+        terms: &Terms,
     ) -> Result<Option<SealedBlock>, RollupError> {
-        let known = self.known_duties()?;
+        let known = terms.duties;
         let mut takeover = self.takeover(chain, head, &known)?;
         let forced = self.forced(chain, &known)?;
         let has_users = !forced.is_empty()
@@ -63,7 +65,7 @@ impl Sequencer {
         if idle && self.last_block.elapsed() < self.config.idle_block_time {
             return Ok(None);
         }
-        self.set_coinbase(time)?;
+        self.set_coinbase(terms, time)?;
         let is_forced = |kept: &RecoveredTransaction| {
             forced.iter().any(|forced| forced.transaction.hash() == kept.transaction.hash())
         };
@@ -126,9 +128,8 @@ impl Sequencer {
     }
 
     /// Fees go where the policy wants them, or to the operator.
-    fn set_coinbase(&self, time: u64) -> Result<(), RollupError> {
-        let (client, account) = (self.view().client(), self.submitter.address());
-        let recipient = sync::fee_recipient(client, self.rollup(), account, &self.rules, time)?;
+    fn set_coinbase(&self, terms: &Terms, time: u64) -> Result<(), RollupError> {
+        let recipient = terms.admission.fee_recipient(time)?;
         let coinbase = recipient.unwrap_or(self.config.operator_key.address());
         if self.node().read(|node| node.settings.coinbase) != coinbase {
             self.node().execute(SetCoinbase(coinbase));

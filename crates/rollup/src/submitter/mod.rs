@@ -7,7 +7,10 @@ mod transaction;
 pub use in_flight::InFlight;
 pub use transaction::{Blobs, Load};
 
-use crate::{L1Error, RollupError, Signer, l1::L1View};
+use crate::{
+    L1Error, RollupError, Signer,
+    l1::{L1Client, L1View},
+};
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, U256};
 use alloy_provider::Provider as _;
@@ -121,9 +124,9 @@ impl Submitter {
     /// # Errors
     ///
     /// [`RollupError::Funds`] if it has nothing to pay with; [`RollupError::L1`] if L1 cannot be asked.
-    pub(crate) fn is_ready(view: &L1View, account: Address) -> Result<(u64, u64), RollupError> {
-        let provider = view.client().inner().provider().clone();
-        let asked = view.client().inner().wait(async move {
+    pub(crate) fn is_ready(client: &L1Client, account: Address) -> Result<(u64, u64), RollupError> {
+        let provider = client.inner().provider().clone();
+        let asked = client.wait(async move {
             let balance = provider.get_balance(account).await?;
             let used = provider.get_transaction_count(account).await?;
             let taken = provider.get_transaction_count(account).pending().await?;
@@ -170,7 +173,12 @@ impl Submitter {
     /// [`RollupError::L1`] with what L1 says; [`RollupError::Funds`] and [`RollupError::SpendingLimit`], of all that is
     /// in flight together, before anything is sent; [`RollupError::BlobsRefused`] if L1 wants the transaction for its
     /// blobs neither now nor later: it is not in flight then.
-    pub fn submit(&mut self, view: &L1View, shipment: Shipment) -> Result<(), RollupError> {
+    pub fn submit(
+        &mut self,
+        client: &L1Client,
+        view: &L1View,
+        shipment: Shipment,
+    ) -> Result<(), RollupError> {
         let Shipment { blocks, load, gas_limit: known_limit, can_be_tried, goes_alone } = shipment;
         let head = view.head().map_or(0, |head| head.number);
         let base_fee = view.head().map_or(0, |head| u128::from(head.base_fee));
@@ -183,8 +191,8 @@ impl Submitter {
             .to(rollup)
             .gas_limit(self.config.limits.gas)
             .input(load.input.clone().into());
-        let provider = view.client().inner().provider().clone();
-        let asked = view.client().inner().wait(async move {
+        let provider = client.inner().provider().clone();
+        let asked = client.wait(async move {
             let used = provider.get_transaction_count(account).await?;
             let balance = provider.get_balance(account).await?;
             let gas = match known_limit {
@@ -245,7 +253,7 @@ impl Submitter {
             is_void: false,
             load,
         };
-        let outcome = send(view, &sent);
+        let outcome = send(client, &sent);
         // Who refuses it does not have it; without an answer it may be on its way.
         let is_refused = outcome.as_ref().is_err_and(is_refusal);
         if is_refused && (before.is_some() || has_blobs || !is_first) {
@@ -277,7 +285,7 @@ impl Submitter {
     /// # Errors
     ///
     /// [`RollupError::L1`] if L1 cannot be asked; the transactions stay in flight.
-    pub fn step(&mut self, view: &L1View) -> Result<Progress, RollupError> {
+    pub fn step(&mut self, client: &L1Client, view: &L1View) -> Result<Progress, RollupError> {
         let Some(sent) = self.in_flight.first() else { return Ok(Progress::Idle) };
         let head = view.head().map_or(0, |head| head.number);
         let is_taken = |sent: &InFlight| {
@@ -289,10 +297,8 @@ impl Submitter {
             return Ok(Progress::Waiting);
         }
         let (account, block) = (self.key.address(), BlockNumberOrTag::Number(head));
-        let provider = view.client().inner().provider().clone();
-        let used = view
-            .client()
-            .inner()
+        let provider = client.inner().provider().clone();
+        let used = client
             .wait(
                 async move { provider.get_transaction_count(account).block_id(block.into()).await },
             )
@@ -341,7 +347,7 @@ impl Submitter {
             self.forget();
             return Ok(Progress::Failed(blocks));
         }
-        self.rebroadcast(view, head)
+        self.rebroadcast(client, head)
     }
 
     /// Gives up the transactions in flight. They may still be taken; the next ones have their nonces.
@@ -351,7 +357,7 @@ impl Submitter {
         }
     }
 
-    fn rebroadcast(&mut self, view: &L1View, head: u64) -> Result<Progress, RollupError> {
+    fn rebroadcast(&mut self, client: &L1Client, head: u64) -> Result<Progress, RollupError> {
         let others: u128 = self.in_flight.iter().skip(1).map(|sent| sent.cost).sum();
         let mut all = core::mem::take(&mut self.in_flight);
         let mut outcome = Ok(Progress::Waiting);
@@ -370,7 +376,7 @@ impl Submitter {
         for sent in &mut all {
             (sent.sent_at, sent.sent_when) = (head, Instant::now());
             if !sent.is_void && outcome.is_ok() {
-                outcome = send(view, sent).and(outcome);
+                outcome = send(client, sent).and(outcome);
             }
         }
         self.in_flight = all;
@@ -408,9 +414,8 @@ impl Submitter {
     }
 }
 
-fn send(view: &L1View, sent: &InFlight) -> Result<(), RollupError> {
-    let (provider, raw) = (view.client().inner().provider().clone(), sent.raw.clone());
-    let client = view.client().inner();
+fn send(client: &L1Client, sent: &InFlight) -> Result<(), RollupError> {
+    let (provider, raw) = (client.inner().provider().clone(), sent.raw.clone());
     let outcome = client.wait(async move { provider.send_raw_transaction(&raw).await.map(drop) });
     match outcome {
         Ok(()) => Ok(()),

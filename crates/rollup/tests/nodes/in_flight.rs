@@ -8,7 +8,7 @@ use alloy_provider::{DynProvider, Provider, ext::AnvilApi};
 use alloy_rpc_types_eth::{Transaction, TransactionRequest};
 use contracts::Deployment;
 use enshrine_rollup::{
-    L1Client, L1View, Load, Progress, Role, RollupError, RollupNode, Shipment, Signer, Submitter,
+    L1Client, L1Reader, Load, Progress, Role, RollupError, RollupNode, Shipment, Signer, Submitter,
     SubmitterConfig,
 };
 use eyre::{OptionExt as _, Result, ensure};
@@ -178,13 +178,13 @@ async fn what_a_reorganisation_takes_away_while_others_wait_gets_to_l1_again() -
 }
 
 /// A submitter by itself, over the L1 of a world that makes no blocks.
-fn submitter(world: &Direct, config: SubmitterConfig) -> Result<(Submitter, L1View)> {
+fn submitter(world: &Direct, config: SubmitterConfig) -> Result<(Submitter, L1Reader)> {
     let deployment = Deployment::read(&world.deployment)?;
     let client = L1Client::new(&world.url, Duration::from_secs(10))?;
     let (chain, rollup) = (deployment.l1_chain_id, deployment.rollup);
-    let mut view = L1View::new(client, deployment);
-    while view.poll(&|_| false)?.more {}
-    Ok((Submitter::new(world.key.clone(), chain, rollup, config), view))
+    let mut l1 = L1Reader::new(client, deployment);
+    while l1.poll(&|_| false)?.more {}
+    Ok((Submitter::new(world.key.clone(), chain, rollup, config), l1))
 }
 
 struct Direct {
@@ -207,45 +207,46 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
     let account = key.address();
     let direct = Direct { deployment: world.deployment(), url: world.l1.endpoint(), key };
     let spending = {
-        let l1 = world.provider.clone();
+        let provider = world.provider.clone();
         tokio::task::spawn_blocking(move || -> Result<_> {
             let runtime = tokio::runtime::Handle::current();
             let config = SubmitterConfig { max_fee: 10 * GWEI, ..SubmitterConfig::default() };
             // What one of them may cost at most, by a submitter whose limit is no limit.
-            let (mut free, view) = submitter(&direct, config.clone())?;
-            free.submit(&view, shipment(1))?;
-            let sent = runtime.block_on(waiting(&l1, account))?;
+            let (mut free, l1) = submitter(&direct, config.clone())?;
+            free.submit(l1.client(), l1.view(), shipment(1))?;
+            let sent = runtime.block_on(waiting(&provider, account))?;
             let (nonce, fee, gas) = *sent.first().ok_or_eyre("nothing waits")?;
             let cost = fee * u128::from(gas);
-            runtime.block_on(l1.anvil_drop_all_transactions())?;
+            runtime.block_on(provider.anvil_drop_all_transactions())?;
 
             for fitting in 1..4_u128 {
                 let limit = cost * fitting + cost / 2;
                 let config = SubmitterConfig { daily_limit: limit, ..config.clone() };
-                let (mut bounded, view) = submitter(&direct, config)?;
+                let (mut bounded, l1) = submitter(&direct, config)?;
                 for number in 0..fitting {
-                    bounded.submit(&view, shipment(u64::try_from(number)?))?;
+                    bounded.submit(l1.client(), l1.view(), shipment(u64::try_from(number)?))?;
                 }
-                match bounded.submit(&view, shipment(9)) {
+                match bounded.submit(l1.client(), l1.view(), shipment(9)) {
                     Err(RollupError::SpendingLimit { spent, limit: said }) => {
                         assert_eq!((spent, said), (cost * (fitting + 1), limit));
                     }
                     other => panic!("{other:?}"),
                 }
-                let sent = runtime.block_on(waiting(&l1, account))?;
+                let sent = runtime.block_on(waiting(&provider, account))?;
                 let nonces: Vec<u64> = sent.iter().map(|it| it.0).collect();
                 let expected: Vec<u64> = (nonce..).take(nonces.len()).collect();
                 assert_eq!((nonces.len() as u128, &nonces), (fitting, &expected));
-                runtime.block_on(l1.anvil_drop_all_transactions())?;
+                runtime.block_on(provider.anvil_drop_all_transactions())?;
             }
 
             // The same of what the account has.
-            runtime.block_on(l1.anvil_set_balance(account, U256::from(cost * 2 + cost / 2)))?;
+            runtime
+                .block_on(provider.anvil_set_balance(account, U256::from(cost * 2 + cost / 2)))?;
             let config = SubmitterConfig { low_balance: 0, ..config };
-            let (mut poor, view) = submitter(&direct, config)?;
-            poor.submit(&view, shipment(1))?;
-            poor.submit(&view, shipment(2))?;
-            match poor.submit(&view, shipment(3)) {
+            let (mut poor, l1) = submitter(&direct, config)?;
+            poor.submit(l1.client(), l1.view(), shipment(1))?;
+            poor.submit(l1.client(), l1.view(), shipment(2))?;
+            match poor.submit(l1.client(), l1.view(), shipment(3)) {
                 Err(RollupError::Funds { cost: said, .. }) => {
                     assert_eq!(said, U256::from(3 * cost));
                 }
@@ -254,13 +255,13 @@ async fn limit_and_balance_are_held_against_all_that_is_in_flight_together() -> 
             assert_eq!(poor.in_flight().map(|it| it.nonce).collect::<Vec<_>>(), [nonce, nonce + 1]);
 
             // Given up, they give their nonces to the next ones, which pay a tenth more at least.
-            runtime.block_on(l1.anvil_set_balance(account, U256::from(100 * cost)))?;
-            let before = runtime.block_on(waiting(&l1, account))?;
+            runtime.block_on(provider.anvil_set_balance(account, U256::from(100 * cost)))?;
+            let before = runtime.block_on(waiting(&provider, account))?;
             poor.forget();
             assert_eq!(poor.in_flight().count(), 0);
-            poor.submit(&view, shipment(4))?;
-            poor.submit(&view, shipment(5))?;
-            let after = runtime.block_on(waiting(&l1, account))?;
+            poor.submit(l1.client(), l1.view(), shipment(4))?;
+            poor.submit(l1.client(), l1.view(), shipment(5))?;
+            let after = runtime.block_on(waiting(&provider, account))?;
             assert_eq!(after.len(), 2);
             for (before, after) in before.iter().zip(&after) {
                 assert_eq!(before.0, after.0);
@@ -279,11 +280,11 @@ async fn nothing_goes_behind_what_goes_alone() -> Result<()> {
     let key = world.sequencer_config()?.advance_key;
     let direct = Direct { deployment: world.deployment(), url: world.l1.endpoint(), key };
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
-        let (mut submitter, view) = submitter(&direct, SubmitterConfig::default())?;
+        let (mut submitter, l1) = submitter(&direct, SubmitterConfig::default())?;
         assert!(submitter.has_room());
-        submitter.submit(&view, shipment(1))?;
+        submitter.submit(l1.client(), l1.view(), shipment(1))?;
         assert!(submitter.has_room());
-        submitter.submit(&view, Shipment { goes_alone: true, ..shipment(2) })?;
+        submitter.submit(l1.client(), l1.view(), Shipment { goes_alone: true, ..shipment(2) })?;
         assert!(!submitter.has_room());
         Ok(())
     });
@@ -303,7 +304,7 @@ async fn what_waits_behind_a_nonce_that_nobody_has_is_given_up_and_what_is_next_
         for goes_alone in [false, true] {
             let config =
                 SubmitterConfig { resend_after: Duration::ZERO, ..SubmitterConfig::default() };
-            let (mut submitter, view) = submitter(&direct, config)?;
+            let (mut submitter, l1) = submitter(&direct, config)?;
             proxy.intercept(move |request| {
                 let nonce = used + 5;
                 request
@@ -314,14 +315,17 @@ async fn what_waits_behind_a_nonce_that_nobody_has_is_given_up_and_what_is_next_
             let nonces = |submitter: &Submitter| {
                 submitter.in_flight().map(|it| it.nonce).collect::<Vec<_>>()
             };
-            submitter.submit(&view, shipment())?;
+            submitter.submit(l1.client(), l1.view(), shipment())?;
             assert_eq!(nonces(&submitter), [used + 5]);
             proxy.honest();
-            assert_eq!(submitter.step(&view)?, Progress::Failed(shipment().blocks));
+            assert_eq!(
+                submitter.step(l1.client(), l1.view())?,
+                Progress::Failed(shipment().blocks)
+            );
             assert!(submitter.has_room());
-            submitter.submit(&view, shipment())?;
+            submitter.submit(l1.client(), l1.view(), shipment())?;
             assert_eq!(nonces(&submitter), [used]);
-            assert_eq!(submitter.step(&view)?, Progress::Waiting);
+            assert_eq!(submitter.step(l1.client(), l1.view())?, Progress::Waiting);
         }
         Ok(())
     });

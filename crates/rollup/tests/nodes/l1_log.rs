@@ -7,7 +7,7 @@ use alloy_provider::{Provider, ext::AnvilApi};
 use alloy_sol_types::SolCall;
 use contracts::{Deployment, bindings::IForcedInbox};
 use devnet::Devnet;
-use enshrine_rollup::{L1Client, L1View, Role, RollupError, RollupNode};
+use enshrine_rollup::{L1Client, L1Reader, L1View, Role, RollupError, RollupNode};
 use eyre::{OptionExt, Result};
 use serde_json::Value;
 use std::{
@@ -77,7 +77,7 @@ impl Seen {
         let read = tokio::task::spawn_blocking(move || {
             let mut view = seen.view(log.as_deref(), &known)?;
             while view.poll(&known)?.more {}
-            Ok::<_, RollupError>(facts(&view))
+            Ok::<_, RollupError>(facts(view.view()))
         });
         Ok(read.await??)
     }
@@ -86,9 +86,9 @@ impl Seen {
         &self,
         log: Option<&Path>,
         known: &dyn Fn(&B256) -> bool,
-    ) -> Result<L1View, RollupError> {
+    ) -> Result<L1Reader, RollupError> {
         let client = L1Client::new(&self.url, Duration::from_secs(10))?;
-        let view = L1View::new(client, self.deployment.clone());
+        let view = L1Reader::new(client, self.deployment.clone());
         match log {
             Some(path) => view.with_log(path, known),
             None => Ok(view),
@@ -291,7 +291,7 @@ async fn what_a_loss_of_power_left_of_another_chain_behind_the_records_is_cut_of
     let (opened, path) = (seen.clone(), log.clone());
     let read = tokio::task::spawn_blocking(move || {
         let view = opened.view(Some(&path), &|_| true)?;
-        Ok::<_, RollupError>(view.head().map(|head| head.number))
+        Ok::<_, RollupError>(view.view().head().map(|head| head.number))
     });
     assert_eq!(read.await??, Some(head - 3));
     assert_eq!(seen.read(Some(&log)).await?, after);

@@ -11,5 +11,6 @@ mod monitoring;
 mod promotion;
 mod room;
 mod round_trip;
+mod slow_l1;
 mod submission;
 mod support;

@@ -147,6 +147,7 @@ impl World {
             idle_block_time: Duration::from_secs(3_600),
             submit_interval: Duration::from_millis(300),
             confirmations: 0,
+            l1_drift: Duration::from_secs(300),
             submitter: SubmitterConfig::default(),
             pool: PoolLimits::default(),
             prices: Prices::default(),

@@ -1,8 +1,8 @@
 //! Which way blocks go to L1: as calldata, or in blobs but for the heads of their inputs.
 
-use super::Sequencer;
+use super::{Batcher, Work};
 use crate::{
-    Duties, L1Error, RollupError,
+    L1Error, RollupError,
     duties::evidence,
     submitter::{Blobs, Load},
 };
@@ -75,28 +75,28 @@ impl BlobTrust {
     }
 }
 
-impl Sequencer {
+impl Batcher {
     /// As many of the oldest waiting blocks as go through blobs, and what carries them, if each of them costs less
     /// that way than as `calldata`.
     pub(super) fn by_blobs(
         &mut self,
+        work: &Work,
         waiting: &[Arc<Block>],
         calldata: &[Bytes],
         kept: &[KeptCode],
-        known: Duties,
     ) -> Result<Option<Plan>, RollupError> {
         let Some(first) = waiting.first() else { return Ok(None) };
-        if !self.view().reads_blobs() || !self.blobs.allows(self.l1_head()) {
+        if !self.reads_blobs || !self.blobs.allows(work.l1_head()) {
             return Ok(None);
         }
         // L1 takes no schema with rules that are not its own.
-        let Some(fork) = self.chain().config().spec.fork_at(first.header.timestamp) else {
+        let Some(fork) = work.chain.config().spec.fork_at(first.header.timestamp) else {
             return Ok(None);
         };
         let execute = Execute::on(fork);
-        let genesis = self.chain().first_number();
+        let genesis = work.chain.first_number();
         let number = first.header.number;
-        let in_blobs = self.in_blobs(waiting, &execute, fork, genesis)?;
+        let in_blobs = self.in_blobs(work, waiting, &execute, fork)?;
         if in_blobs.is_empty() {
             return Ok(None);
         }
@@ -104,15 +104,15 @@ impl Sequencer {
             calldata.iter().map(|input| measured(&execute, input, first.hash)).collect();
         let mut candidates = Posting::ways_in_calldata(&plain?, kept);
         candidates.extend(in_blobs);
-        let of_l1 = self.fork_of_l1(fork);
-        let Some(prices) = self.prices(of_l1)? else { return Ok(None) };
+        let of_l1 = work.fork_of_l1(fork);
+        let Some(prices) = self.prices(work, of_l1)? else { return Ok(None) };
         let chosen = posting::cheapest(candidates, &prices, self.limits(), genesis, number);
         let Some((posting, cost)) = chosen.filter(|(posting, _)| !posting.blobs.is_empty()) else {
             return Ok(None);
         };
         let count = usize::try_from(posting.blocks).unwrap_or(usize::MAX).min(waiting.len());
         let blocks = waiting[..count].to_vec();
-        let (evidence, _) = evidence(&self.chain(), self.view(), &self.rules, known, &blocks)??;
+        let (evidence, _) = evidence(&work.chain, &work.view, &self.rules, work.duties, &blocks)??;
         // The contract finds forced transactions in calldata alone.
         if !evidence.forced.is_empty() {
             return Ok(None);
@@ -125,18 +125,21 @@ impl Sequencer {
     }
 
     /// Whether blocks may go through blobs now, as far as is known.
-    pub(super) fn may_use_blobs(&self) -> bool {
-        self.view().reads_blobs() && self.blobs.allows(self.l1_head()) && self.blobs.said.is_none()
+    pub(super) fn may_use_blobs(&self, work: &Work) -> bool {
+        self.reads_blobs && self.blobs.allows(work.l1_head()) && self.blobs.said.is_none()
     }
 
     /// What L1 keeps of inputs, so that they only name it. None after an `advance` failed, for a while: if the node of
     /// L1 is wrong about it, the next one is not to fail too.
-    pub(super) fn kept_of(&self, inputs: &[Bytes]) -> Vec<KeptCode> {
-        if self.l1_head() < self.kept_again_at {
+    pub(super) fn kept_of(&self, work: &Work, inputs: &[Bytes]) -> Vec<KeptCode> {
+        if work.l1_head() < self.kept_again_at {
             return Vec::new();
         }
-        let kept: Result<Vec<_>, _> =
-            inputs.iter().map(|input| self.view().kept_of(input)).collect();
+        let kept_of = |input: &Bytes| {
+            let codes = [KeptCode::of_codes_in(input), KeptCode::of_each_code_in(input)].concat();
+            self.codes.among(codes, work.l1_head(), |account| self.client.code(account))
+        };
+        let kept: Result<Vec<_>, _> = inputs.iter().map(kept_of).collect();
         // It saves gas, and nothing waits for it.
         kept.map(|kept| kept.concat()).unwrap_or_else(|error| {
             tracing::debug!(%error, "L1 does not say what it keeps");
@@ -145,15 +148,16 @@ impl Sequencer {
     }
 
     /// L1 has not taken an `advance`.
-    pub(super) fn distrust_kept(&mut self) {
-        self.view().forget_kept();
-        self.kept_again_at = self.l1_head().saturating_add(PAUSE);
+    pub(super) fn distrust_kept(&mut self, work: &Work) {
+        self.codes.forget();
+        self.kept_again_at = work.l1_head().saturating_add(PAUSE);
     }
 
     /// These inputs as calldata, with references to what L1 keeps where that is cheaper, and the gas for them; without
     /// gas if only L1 can tell, which `may_be_asked`.
     pub(super) fn in_calldata(
         &self,
+        work: &Work,
         blocks: &[Arc<Block>],
         inputs: Vec<Bytes>,
         kept: &[KeptCode],
@@ -161,11 +165,11 @@ impl Sequencer {
         may_be_asked: bool,
     ) -> Result<(Vec<Bytes>, Option<u64>), RollupError> {
         let Some(first) = blocks.first() else { return Ok((inputs, None)) };
-        let chain = self.chain();
+        let chain = &work.chain;
         let Some(fork) = chain.config().spec.fork_at(first.header.timestamp) else {
             return Ok((inputs, None));
         };
-        let of_l1 = self.fork_of_l1(fork);
+        let of_l1 = work.fork_of_l1(fork);
         let way = |inputs: &[Input]| {
             let ways = Posting::ways_in_calldata(inputs, kept).into_iter().map(|posting| {
                 let cost = posting.cost(of_l1, chain.first_number(), first.header.number);
@@ -198,67 +202,47 @@ impl Sequencer {
     /// What a call of EXECUTE with these blocks has to hold at most, if all were sealed here: what each of them took
     /// when it was verified. Together they share what they read.
     fn reserve_of(&self, blocks: &[Arc<Block>]) -> Option<u64> {
-        let reserves = blocks.iter().map(|block| self.posted.get(&block.hash).map(|it| it.gas));
+        let reserves =
+            blocks.iter().map(|block| self.posted.get(&block.hash).map(|it| it.posted.gas));
         let sum: u64 = reserves.sum::<Option<u64>>()?;
         Some(sum + FURTHER_BLOCK_GAS * (blocks.len() as u64).saturating_sub(1))
-    }
-
-    /// Fork by whose gas rules L1 takes a transaction with blocks of this fork now. The L2 has the fork schedule of
-    /// L1, and blocks of the fork before may be posted after L1 has forked.
-    fn fork_of_l1(&self, of_block: ProtocolFork) -> ProtocolFork {
-        newest_fork(&self.chain().config().spec, self.l1_time(), of_block)
-    }
-
-    /// How many of the oldest blocks L1 can take now, under the rules of this fork.
-    fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
-        let (chain, time) = (self.chain(), self.l1_time());
-        let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
-        let can =
-            |block: &&Arc<Block>| block.header.timestamp <= time && fork_of(block) == Some(fork);
-        waiting.iter().take_while(can).count()
     }
 
     /// Ways in which the oldest blocks go through blobs, as many as fit.
     fn in_blobs(
         &mut self,
+        work: &Work,
         waiting: &[Arc<Block>],
         execute: &Execute,
         fork: ProtocolFork,
-        genesis: u64,
     ) -> Result<Vec<Posting>, RollupError> {
-        let count = self.count_on(waiting, fork).min(self.most_blocks);
+        let count = work.count_on(waiting, fork).min(self.most_blocks);
         let Some(first) = waiting.first().map(|block| block.header.number) else {
             return Ok(Vec::new());
         };
-        let max_gas = self.limits().gas;
-        let of_l1 = self.fork_of_l1(fork);
+        let (max_gas, genesis) = (self.limits().gas, work.chain.first_number());
+        let of_l1 = work.fork_of_l1(fork);
         let admits = |posting: &Posting| posting.cost(of_l1, genesis, first).limit <= max_gas;
         posting::ways_in_blobs(count, admits, |range| {
             let blocks = &waiting[range];
             let (hash, number) = (blocks[0].hash, blocks[0].header.number);
             let input = if let [block] = blocks {
-                self.input_of(block)?
+                self.input_of(work, block)?
             } else {
-                let input = self.chain().batch(blocks.to_vec())?.input();
+                let input = work.chain.batch(blocks.to_vec())?.input();
                 input.map_err(|source| RollupError::Input { number, source })?.into()
             };
             measured(execute, &input, hash)
         })
     }
 
-    /// Number of the newest L1 block that was read.
-    pub(super) fn l1_head(&self) -> u64 {
-        self.view().head().map_or(0, |head| head.number)
-    }
-
     /// What L1 asks for now; `None` if it does not take inputs that end in blobs, or for more than may be paid.
-    fn prices(&mut self, fork: ProtocolFork) -> Result<Option<L1Prices>, RollupError> {
-        let client = self.view().client().inner();
-        let provider = client.provider().clone();
+    fn prices(&mut self, work: &Work, fork: ProtocolFork) -> Result<Option<L1Prices>, RollupError> {
+        let provider = self.client.inner().provider().clone();
         // Where EXECUTE takes such inputs, it refuses one without anything; elsewhere nothing is there, and a
         // call of it succeeds.
         let nothing = TransactionRequest::default().to(BLOB_EXECUTE_ADDRESS).gas_limit(100_000);
-        let (called, price) = client.wait(async move {
+        let (called, price) = self.client.inner().wait(async move {
             let called = provider.call(nothing).await;
             (called, provider.get_blob_base_fee().await)
         });
@@ -278,9 +262,26 @@ impl Sequencer {
             return Ok(None);
         }
         self.blobs.said = None;
-        let base_fee = self.view().head().map_or(0, |head| u128::from(head.base_fee));
+        let base_fee = work.view.head().map_or(0, |head| u128::from(head.base_fee));
         let gas = base_fee.saturating_add(self.config.submitter.tip);
         Ok(Some(L1Prices { fork, gas, blob_gas: Some(price) }))
+    }
+}
+
+impl Work {
+    /// Fork by whose gas rules L1 takes a transaction with blocks of this fork now. The L2 has the fork schedule of
+    /// L1, and blocks of the fork before may be posted after L1 has forked.
+    fn fork_of_l1(&self, of_block: ProtocolFork) -> ProtocolFork {
+        newest_fork(&self.chain.config().spec, self.l1_time(), of_block)
+    }
+
+    /// How many of the oldest blocks L1 can take now, under the rules of this fork.
+    fn count_on(&self, waiting: &[Arc<Block>], fork: ProtocolFork) -> usize {
+        let (chain, time) = (&self.chain, self.l1_time());
+        let fork_of = |block: &Arc<Block>| chain.config().spec.fork_at(block.header.timestamp);
+        let can =
+            |block: &&Arc<Block>| block.header.timestamp <= time && fork_of(block) == Some(fork);
+        waiting.iter().take_while(can).count()
     }
 }
 

@@ -1,0 +1,300 @@
+//! The way of sealed blocks to L1, on a thread of its own: the sequencer goes on while L1 is asked.
+//!
+//! What goes to L1 and when is in `submission`, which way in `planning`.
+
+mod planning;
+mod submission;
+
+use crate::{
+    Duties, RollupError, Rules, SequencerConfig, Submitter,
+    l1::{KeptCodes, L1Client, L1Clock, L1View},
+    status::SubmitterStatus,
+};
+use alloy_primitives::{
+    B256, Bytes,
+    map::{B256Map, B256Set},
+};
+use chain::{Block, ChainReader};
+use contracts::{Deployment, posting::L1Limits};
+use node::Posted;
+use parking_lot::{Condvar, Mutex};
+use planning::BlobTrust;
+use std::{
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// The longest pause between two looks at what has become of transactions.
+const PAUSE: Duration = Duration::from_millis(20);
+/// The pause after an error.
+const ERROR_PAUSE: Duration = Duration::from_millis(200);
+
+/// All that the batcher knows, as the sequencer saw it at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    /// The chain, which holds all blocks that `view` says L1 has taken.
+    pub(crate) chain: ChainReader,
+    pub(crate) view: Arc<L1View>,
+    /// What L1 knew of the duties at the head of `view`.
+    pub(crate) duties: Duties,
+    pub(crate) clock: L1Clock,
+}
+
+/// What is known of a block since it was sealed.
+#[derive(Debug, Clone, Copy)]
+struct Sealed {
+    number: u64,
+    posted: Posted,
+}
+
+/// What the sequencer leaves for the batcher.
+#[derive(Debug, Default)]
+struct Mailbox {
+    /// The newest work; `None` while L1 cannot be read.
+    work: Option<Work>,
+    /// Blocks that were sealed since, and what each takes of an L1 transaction if it goes alone.
+    sealed: Vec<(B256, Sealed)>,
+    /// `true` if blocks on their way to L1 have given way to others.
+    forget: bool,
+    stop: bool,
+}
+
+/// What the batcher says of itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Report {
+    pub(crate) status: SubmitterStatus,
+    /// Why blocks wait that should be on their way to L1.
+    pub(crate) not_submitted: Option<String>,
+}
+
+/// What both sides of the mailbox share.
+#[derive(Debug, Default)]
+struct Desk {
+    mailbox: Mutex<Mailbox>,
+    has_mail: Condvar,
+    report: Mutex<Report>,
+}
+
+/// The batcher as the sequencer sees it. No method but [`Self::end`] waits for L1.
+#[derive(Debug)]
+pub(crate) struct BatcherRoom {
+    desk: Arc<Desk>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl BatcherRoom {
+    /// Puts newer work in the place of the last.
+    pub(crate) fn offer(&self, work: Work) {
+        self.desk.mailbox.lock().work = Some(work);
+        self.desk.has_mail.notify_one();
+    }
+
+    /// Has it wait for the next work: L1 cannot be read.
+    pub(crate) fn hold(&self) {
+        self.desk.mailbox.lock().work = None;
+    }
+
+    /// Tells what a block takes of an L1 transaction if it goes alone.
+    pub(crate) fn sealed(&self, block: &Block, posted: Option<Posted>) {
+        let number = block.header.number;
+        let sealed = posted.map(|posted| (block.hash, Sealed { number, posted }));
+        self.desk.mailbox.lock().sealed.extend(sealed);
+    }
+
+    /// Has it give up what is in flight: blocks have given way to others.
+    pub(crate) fn forget(&self) {
+        let mut mailbox = self.desk.mailbox.lock();
+        // What it was offered before holds blocks that are gone.
+        (mailbox.forget, mailbox.work) = (true, None);
+    }
+
+    /// What it said last.
+    pub(crate) fn report(&self) -> Report {
+        let mut report = self.desk.report.lock().clone();
+        if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            report.not_submitted = Some("the thread that posts blocks to L1 has ended".to_owned());
+        }
+        report
+    }
+
+    /// Ends its thread, after the request to L1 that it waits for.
+    pub(crate) fn end(mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic of it was logged.
+            let _ = thread.join();
+        }
+    }
+
+    fn stop(&self) {
+        self.desk.mailbox.lock().stop = true;
+        self.desk.has_mail.notify_one();
+    }
+}
+
+impl Drop for BatcherRoom {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Brings blocks to L1.
+#[derive(Debug)]
+pub(crate) struct Batcher {
+    desk: Arc<Desk>,
+    client: Arc<L1Client>,
+    /// Codes that L1 keeps, as far as it was asked.
+    codes: KeptCodes,
+    rules: Rules,
+    config: SequencerConfig,
+    submitter: Submitter,
+    reads_blobs: bool,
+    /// Inputs of EXECUTE of blocks that L1 does not have yet.
+    inputs: B256Map<Bytes>,
+    /// What such a block takes of an L1 transaction if it goes alone, for those that this process has sealed.
+    posted: B256Map<Sealed>,
+    last_submission: Instant,
+    /// Blocks that the next `advance` has at most: fewer after one that L1 would not take.
+    most_blocks: usize,
+    blobs: BlobTrust,
+    /// The L1 block from which on inputs name what L1 keeps.
+    kept_again_at: u64,
+}
+
+impl Batcher {
+    pub(crate) fn new(
+        client: Arc<L1Client>,
+        deployment: &Deployment,
+        rules: Rules,
+        config: &SequencerConfig,
+        reads_blobs: bool,
+    ) -> Self {
+        let (chain_id, rollup) = (deployment.l1_chain_id, deployment.rollup);
+        let key = config.advance_key.clone();
+        Self {
+            desk: Arc::default(),
+            client,
+            codes: KeptCodes::default(),
+            rules,
+            config: config.clone(),
+            submitter: Submitter::new(key, chain_id, rollup, config.submitter.clone()),
+            reads_blobs,
+            inputs: B256Map::default(),
+            posted: B256Map::default(),
+            last_submission: Instant::now(),
+            most_blocks: submission::MAX_BLOCKS,
+            blobs: BlobTrust::default(),
+            kept_again_at: 0,
+        }
+    }
+
+    /// Starts its thread.
+    ///
+    /// # Errors
+    ///
+    /// [`io::Error`] if there is none to be had.
+    pub(crate) fn start(self) -> io::Result<BatcherRoom> {
+        let desk = Arc::clone(&self.desk);
+        self.tell(None);
+        let thread = thread::Builder::new().name("batcher".to_owned()).spawn(move || self.run())?;
+        Ok(BatcherRoom { desk, thread: Some(thread) })
+    }
+
+    fn run(mut self) {
+        let (mut pause, mut not_submitted) = (Duration::ZERO, None);
+        loop {
+            let work = {
+                let mut mailbox = self.desk.mailbox.lock();
+                if !mailbox.stop && !pause.is_zero() {
+                    self.desk.has_mail.wait_for(&mut mailbox, pause);
+                }
+                if mailbox.stop {
+                    return;
+                }
+                if core::mem::take(&mut mailbox.forget) {
+                    self.submitter.forget();
+                }
+                self.posted.extend(mailbox.sealed.drain(..));
+                mailbox.work.clone()
+            };
+            pause = PAUSE;
+            if let Some(work) = work {
+                match self.submit(&work) {
+                    Ok(submission::Outcome::Brought) => not_submitted = None,
+                    Ok(submission::Outcome::Untried) => {}
+                    Err(error) => {
+                        // It stands until the blocks are on their way: most looks come before it is time to try again.
+                        let error = error.to_string();
+                        if not_submitted.as_ref() != Some(&error) {
+                            tracing::error!(error, "blocks are not on their way to L1, retrying");
+                        }
+                        not_submitted = Some(error);
+                        pause = ERROR_PAUSE;
+                    }
+                }
+            }
+            self.tell(not_submitted.clone());
+        }
+    }
+
+    fn tell(&self, not_submitted: Option<String>) {
+        let status = SubmitterStatus {
+            address: self.submitter.address(),
+            balance: self.submitter.balance(),
+            spent_today: self.submitter.spent(),
+            in_flight: self.submitter.in_flight().next().map(|sent| sent.hash),
+            transactions_in_flight: self.submitter.in_flight().count(),
+            unsafe_blocks: 0,
+        };
+        *self.desk.report.lock() = Report { status, not_submitted };
+    }
+
+    /// Returns `true` if blocks have given way to others since the work was taken, or the thread is to end: nothing goes
+    /// to L1 then.
+    fn is_outdated(&self) -> bool {
+        let mailbox = self.desk.mailbox.lock();
+        mailbox.forget || mailbox.stop
+    }
+
+    /// What a transaction on L1 may have.
+    const fn limits(&self) -> &L1Limits {
+        &self.config.submitter.limits
+    }
+
+    /// Forgets what is known of blocks that L1 has, or that gave way; not of those that were sealed after `work`.
+    fn forget_others(&mut self, work: &Work, blocks: &[Arc<Block>]) {
+        let there: B256Set = blocks.iter().map(|block| block.hash).collect();
+        let head = work.chain.head().header.number;
+        self.inputs.retain(|hash, _| there.contains(hash));
+        self.posted.retain(|hash, sealed| sealed.number > head || there.contains(hash));
+    }
+}
+
+impl Work {
+    /// L1's time: not later than that of its next block.
+    fn l1_time(&self) -> u64 {
+        self.clock.at(Instant::now())
+    }
+
+    /// Number of the newest L1 block that was read.
+    fn l1_head(&self) -> u64 {
+        self.view.head().map_or(0, |head| head.number)
+    }
+
+    /// Blocks that L1 does not have, oldest first; none if some of them have given way meanwhile.
+    fn unsafe_blocks(&self) -> Result<Vec<Arc<Block>>, RollupError> {
+        let safe = self.view.advanced_head();
+        let safe = safe.map_or(self.view.deployment().genesis_hash, |(_, hash)| hash);
+        let mut blocks = Vec::new();
+        let mut next = Arc::clone(self.chain.head());
+        while next.hash != safe {
+            let parent = self.chain.find_block(&next.header.parent_hash)?;
+            let Some(parent) = parent else { return Ok(Vec::new()) };
+            blocks.push(core::mem::replace(&mut next, parent));
+        }
+        blocks.reverse();
+        Ok(blocks)
+    }
+}

@@ -1,0 +1,339 @@
+//! Reading L1: its headers, what stands in the blocks that concern the rollup, and the file that keeps it.
+
+use crate::{
+    L1Error, RollupError,
+    l1::{
+        Advanced, BlobClient, L1Client, L1Header, L1Transaction, L1View, ReadHeader,
+        client::PARALLEL, events::Events, kept::KeptCodes, log::L1Log,
+    },
+};
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_rpc_types_trace::geth::{CallFrame, GethDebugTracingOptions};
+use contracts::Deployment;
+use disk::DiskError;
+use std::{path::Path, sync::Arc};
+
+/// Headers that are asked for in one go.
+const BATCH: usize = 256;
+
+/// What errors call a block of the file.
+const RECORD: &str = "an L1 block";
+
+/// Where a view and the chain of its node part.
+enum Common {
+    /// Behind the head of the view.
+    Head,
+    /// Behind this block.
+    Block(u64),
+    /// They never met.
+    Nothing,
+}
+
+/// What a look at L1 has brought.
+#[derive(Debug, Default)]
+pub struct L1Update {
+    /// Number of the last L1 block that stayed, if L1 was reorganised.
+    pub reverted_to: Option<u64>,
+    /// The L2 blocks that L1 has taken since, in order.
+    pub advanced: Vec<Advanced>,
+    /// Whether there is more to be read already.
+    pub more: bool,
+}
+
+/// Reads L1 into an [`L1View`].
+#[derive(Debug)]
+pub struct L1Reader {
+    client: Arc<L1Client>,
+    /// The consensus client that keeps the blobs of L1.
+    blobs: Option<BlobClient>,
+    /// Codes that inputs refer to.
+    kept: KeptCodes,
+    /// File of what was read.
+    log: Option<L1Log>,
+    view: Arc<L1View>,
+    /// What was read and not handed over yet, because something behind it could not be read.
+    update: L1Update,
+}
+
+impl L1Reader {
+    /// A reader that has read nothing yet.
+    pub fn new(client: L1Client, deployment: Deployment) -> Self {
+        Self {
+            client: Arc::new(client),
+            blobs: None,
+            kept: KeptCodes::default(),
+            log: None,
+            view: Arc::new(L1View::new(deployment)),
+            update: L1Update::default(),
+        }
+    }
+
+    /// The same reader, for a rollup whose data may lie in blobs, which this client has.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Option<BlobClient>) -> Self {
+        Self { blobs, ..self }
+    }
+
+    /// The same reader, which keeps what it reads in a file and goes on from what is in it: as far as it holds, and
+    /// before the first block of L1 that has taken an L2 block which is not `known`, since inputs are not in it.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::L1Log`] if the file cannot be read or written. One that is damaged is cut back.
+    pub fn with_log(
+        mut self,
+        path: &Path,
+        known: &dyn Fn(&B256) -> bool,
+    ) -> Result<Self, RollupError> {
+        let subject = L1Log::subject(self.view.deployment());
+        let view = Arc::make_mut(&mut self.view);
+        let log = L1Log::open(path, subject, |header, events| {
+            view.accepts(&header, &events).map_err(|error| DiskError::malformed(RECORD, error))?;
+            // Whether they are where they should be in the L2 has to be looked at again.
+            self.update.advanced.extend(events.advanced.iter().cloned());
+            view.take(header, events);
+            Ok(())
+        })?;
+        self.log = Some(log);
+        if let Some((number, l1_block)) = self.view.first_unknown(known) {
+            tracing::warn!(
+                number,
+                l1_block,
+                "an L2 block is missing: L1 is read again from there on"
+            );
+            self.cut_back(l1_block.checked_sub(1))?;
+        }
+        if let Some(head) = self.view.head() {
+            let (number, blocks) = (head.number, self.view.remembered());
+            tracing::info!(number, blocks, "L1 was read up to here before");
+        }
+        Ok(self)
+    }
+
+    /// Returns `true` if L2 blocks that lie in blobs can be read.
+    pub const fn reads_blobs(&self) -> bool {
+        self.blobs.is_some()
+    }
+
+    /// The node that it reads from.
+    pub const fn client(&self) -> &Arc<L1Client> {
+        &self.client
+    }
+
+    /// What has been read.
+    pub const fn view(&self) -> &Arc<L1View> {
+        &self.view
+    }
+
+    /// Reads on, at most 256 blocks. Blobs of L2 blocks that are `known` are not asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`RollupError::L1`] if L1 cannot be read or contradicts itself; what was read before stays, and the
+    /// next call that does not fail hands it over.
+    pub fn poll(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<L1Update, RollupError> {
+        let more = self.read_more(known)?;
+        Ok(L1Update { more, ..self.hand_over() })
+    }
+
+    /// As [`Self::poll`], but keeps what was read for [`Self::hand_over`]. Returns `true` if there is more to be read.
+    pub(crate) fn read_more(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<bool, RollupError> {
+        self.read_on(known)?;
+        self.read_finalized()?;
+        Ok(self.view.head().is_some_and(|head| head.number < self.view.latest()))
+    }
+
+    /// Takes what was read since the last call.
+    pub(crate) fn hand_over(&mut self) -> L1Update {
+        core::mem::take(&mut self.update)
+    }
+
+    fn read_on(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<(), RollupError> {
+        let Some(latest) = self.client.header(BlockNumberOrTag::Latest)? else { return Ok(()) };
+        if self.view.latest() != latest.header.number {
+            Arc::make_mut(&mut self.view).set_latest(latest.header.number);
+        }
+        if self.view.head().is_some_and(|head| head.hash == latest.header.hash) {
+            self.forget_old_headers();
+            return Ok(());
+        }
+        match self.last_common(&latest.header)? {
+            Common::Head => {}
+            Common::Block(stayed) => self.revert_to(Some(stayed))?,
+            Common::Nothing => self.revert_to(None)?,
+        }
+        self.forget_old_headers();
+        let first = self.view.deployment().l1_block;
+        let next = self.view.head().map_or(first, |head| head.number + 1);
+        let missing = (self.view.latest() + 1).saturating_sub(next);
+        let count = usize::try_from(missing).unwrap_or(BATCH).min(BATCH);
+        let mut headers = match missing {
+            0 => Vec::new(),
+            1 if next == self.view.latest() => vec![latest],
+            _ => self.client.headers(next, count)?,
+        };
+        // What does not follow was reorganised meanwhile: the next look finds that.
+        let mut parent = self.view.head().map(|head| head.hash);
+        let following = headers
+            .iter()
+            .position(|ReadHeader { header, .. }| {
+                let follows = parent.is_none_or(|parent| header.parent == parent);
+                parent = Some(header.hash);
+                !follows
+            })
+            .unwrap_or(headers.len());
+        headers.truncate(following);
+        let &Deployment { rollup, message_queue, forced, .. } = self.view.deployment();
+        for some in headers.chunks(PARALLEL) {
+            let logged = self.client.transactions_of(some, &[rollup, message_queue, forced]);
+            for (read, transactions) in some.iter().zip(logged) {
+                self.read(read.header.clone(), &transactions?, known)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest block of this view on the chain of `latest`: looked for in steps that double, and then between
+    /// the last two of them.
+    fn last_common(&self, latest: &L1Header) -> Result<Common, RollupError> {
+        let (Some(first), Some(head)) = (self.view.oldest(), self.view.head()) else {
+            return Ok(Common::Head);
+        };
+        // A node that lags behind: what it does not know is not gone.
+        if latest.number <= head.number && self.view.is_canonical(latest.number, latest.hash) {
+            return Ok(Common::Head);
+        }
+        let too_deep = L1Error::TooDeep(first.number);
+        let top = head.number.min(latest.number);
+        if top < first.number {
+            return Err(too_deep.into());
+        }
+        if self.is_shared(top, latest)? {
+            return Ok(if top == head.number { Common::Head } else { Common::Block(top) });
+        }
+        let (mut gone, mut step) = (top, 1);
+        let mut stayed = loop {
+            if gone == first.number {
+                // Who remembers all from the deployment on can do without any of it.
+                let all = first.number == self.view.deployment().l1_block;
+                return if all { Ok(Common::Nothing) } else { Err(too_deep.into()) };
+            }
+            let number = gone.saturating_sub(step).max(first.number);
+            if self.is_shared(number, latest)? {
+                break number;
+            }
+            (gone, step) = (number, step.saturating_mul(2));
+        };
+        while gone - stayed > 1 {
+            let middle = stayed + (gone - stayed) / 2;
+            if self.is_shared(middle, latest)? { stayed = middle } else { gone = middle }
+        }
+        Ok(Common::Block(stayed))
+    }
+
+    /// Whether a remembered block is on the chain of `latest`.
+    fn is_shared(&self, number: u64, latest: &L1Header) -> Result<bool, RollupError> {
+        let theirs = match number == latest.number {
+            true => Some(latest.hash),
+            false => self.client.header(number.into())?.map(|read| read.header.hash),
+        };
+        Ok(theirs.is_some() && theirs == self.view.header(number).map(|own| own.hash))
+    }
+
+    /// L1 was reorganised down to this block; to before the deployment if there is none.
+    fn revert_to(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
+        let from = self.view.head().map(|head| head.number);
+        tracing::warn!(from, stayed, "L1 was reorganised");
+        self.cut_back(stayed)?;
+        let number = stayed.unwrap_or_default();
+        let before = self.update.reverted_to.unwrap_or(number);
+        self.update.reverted_to = Some(before.min(number));
+        Ok(())
+    }
+
+    /// Forgets what was read behind this block, or all of it.
+    fn cut_back(&mut self, stayed: Option<u64>) -> Result<(), RollupError> {
+        let is_kept = |number: u64| stayed.is_some_and(|stayed| number <= stayed);
+        if let Some(log) = &mut self.log {
+            log.keep(self.view.headers_up_to(stayed))?;
+        }
+        Arc::make_mut(&mut self.view).cut_back(stayed);
+        self.update.advanced.retain(|block| is_kept(block.l1_block));
+        Ok(())
+    }
+
+    /// Takes a block that follows the head, and its transactions that concern the rollup.
+    fn read(
+        &mut self,
+        header: L1Header,
+        transactions: &[L1Transaction],
+        known: &dyn Fn(&B256) -> bool,
+    ) -> Result<(), RollupError> {
+        let mut events = Events::default();
+        if !transactions.is_empty() {
+            let deployment = self.view.deployment();
+            let trace = |transaction| self.calls_of(deployment.rollup, transaction);
+            let blobs = |transaction, hashes: &[B256]| {
+                let client = self.blobs.as_ref().ok_or(L1Error::NoBeacon(transaction))?;
+                client.blobs(&header, hashes)
+            };
+            let assemble = |input| self.kept.whole_input(&self.client, input);
+            events =
+                Events::read(deployment, &header, transactions, trace, assemble, blobs, known)?;
+        }
+        self.view.accepts(&header, &events)?;
+        if let Some(log) = &mut self.log {
+            log.append(&header, &events)?;
+        }
+        self.update.advanced.extend(events.advanced.iter().cloned());
+        Arc::make_mut(&mut self.view).take(header, events);
+        self.forget_old_headers();
+        Ok(())
+    }
+
+    fn forget_old_headers(&mut self) {
+        let old = self.view.surplus_headers();
+        if old == 0 {
+            return;
+        }
+        Arc::make_mut(&mut self.view).forget_oldest(old);
+        if let Some(log) = &mut self.log {
+            log.forget_oldest(old);
+        }
+    }
+
+    fn read_finalized(&mut self) -> Result<(), RollupError> {
+        // A chain that has never been final does not know the tag.
+        let known = self.client.header(BlockNumberOrTag::Finalized);
+        if let Ok(Some(ReadHeader { header, .. })) = known
+            && header.number > self.view.finalized()
+            && self.view.is_canonical(header.number, header.hash)
+        {
+            Arc::make_mut(&mut self.view).set_finalized(header.number);
+        }
+        Ok(())
+    }
+
+    /// Calldata of all calls of the rollup in a transaction that did not fail, in order.
+    fn calls_of(&self, rollup: Address, transaction: B256) -> Result<Vec<Bytes>, RollupError> {
+        let options = GethDebugTracingOptions::call_tracer(Default::default());
+        let frame: CallFrame = self
+            .client
+            .inner()
+            .request("debug_traceTransaction", (transaction, options))
+            .map_err(L1Error::from)?;
+        let (mut calls, mut waiting) = (Vec::new(), vec![frame]);
+        while let Some(frame) = waiting.pop() {
+            if frame.error.is_some() {
+                continue;
+            }
+            // What runs its code elsewhere moves nothing, whatever it is given.
+            if frame.to == Some(rollup) && frame.typ == "CALL" {
+                calls.push(frame.input.clone());
+            }
+            waiting.extend(frame.calls.into_iter().rev());
+        }
+        Ok(calls)
+    }
+}

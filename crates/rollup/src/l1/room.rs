@@ -1,0 +1,199 @@
+//! The thread that asks L1, and waits for it, on behalf of those that do not.
+
+use crate::{
+    Duties, L1Error, RollupError, Rules,
+    l1::{L1Clock, L1Reader, L1Update, L1View},
+    sync::{self, Admission},
+};
+use alloy_primitives::{Address, B256};
+use node::Node;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// The longest pause after errors in a row.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest sleep without a look at whether the node ends.
+const NAP: Duration = Duration::from_millis(20);
+
+/// State of the contracts at the head of a view, which the node of L1 tells and nothing proves: a sequencer that is told
+/// wrongly makes blocks that L1 refuses.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) duties: Duties,
+    pub(crate) admission: Admission,
+}
+
+/// All that a sequencer knows of L1 while it makes a block. It never changes.
+#[derive(Debug, Clone)]
+pub(crate) struct L1Snapshot {
+    pub(crate) view: Arc<L1View>,
+    /// `None` for a node that makes no blocks, and as long as L1 has not been read to its head.
+    pub(crate) terms: Option<Arc<Terms>>,
+    pub(crate) clock: L1Clock,
+}
+
+/// Result of a look at L1.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) update: L1Update,
+    pub(crate) snapshot: L1Snapshot,
+}
+
+/// A look at L1 that failed.
+#[derive(Debug)]
+pub(crate) struct FailedLook {
+    pub(crate) error: RollupError,
+    /// Number of the newest L1 block that was read, and of the newest that there is.
+    pub(crate) read: u64,
+    pub(crate) latest: u64,
+}
+
+/// The account whose admission is asked for, while the node makes blocks.
+#[derive(Debug, Clone)]
+pub(crate) struct Sequencing {
+    pub(crate) account: Option<Address>,
+    pub(crate) rules: Rules,
+}
+
+/// Reads L1 on a thread of its own.
+#[derive(Debug)]
+pub(crate) struct L1Room {
+    reader: L1Reader,
+    node: Arc<Node>,
+    sequencing: Sequencing,
+    clock: L1Clock,
+    /// Terms at the L1 block with this hash.
+    terms: Option<(B256, Arc<Terms>)>,
+}
+
+/// Looks that arrive, and the thread that takes them. It ends soon after its [`L1Looks::end`], or after the request to
+/// L1 that it waits for.
+#[derive(Debug)]
+pub(crate) struct L1Looks {
+    looks: Receiver<Result<Look, FailedLook>>,
+    thread: JoinHandle<()>,
+}
+
+impl L1Room {
+    pub(crate) const fn new(reader: L1Reader, node: Arc<Node>, sequencing: Sequencing) -> Self {
+        Self { reader, node, sequencing, clock: L1Clock::new(), terms: None }
+    }
+
+    /// Starts the thread, which looks at L1 in this interval until it is told to `stop`; `is_leading` says whether the
+    /// node makes blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`io::Error`] if there is no thread to be had.
+    pub(crate) fn start(
+        mut self,
+        poll: Duration,
+        stop: Arc<AtomicBool>,
+        is_leading: impl Fn() -> bool + Send + 'static,
+    ) -> io::Result<L1Looks> {
+        // One waits while the next is taken: a follower that executes does not fill memory with inputs.
+        let (sender, looks) = sync_channel(1);
+        let thread = thread::Builder::new()
+            .name("l1".to_owned())
+            .spawn(move || self.run(poll, &stop, is_leading, &sender))?;
+        Ok(L1Looks { looks, thread })
+    }
+
+    fn run(
+        &mut self,
+        poll: Duration,
+        stop: &AtomicBool,
+        is_leading: impl Fn() -> bool,
+        looks: &SyncSender<Result<Look, FailedLook>>,
+    ) {
+        let mut pause = poll;
+        while !stop.load(Ordering::Relaxed) {
+            let look = self.look(is_leading()).map_err(|error| {
+                let view = self.reader.view();
+                let read = view.head().map_or(0, |head| head.number);
+                FailedLook { error, read, latest: view.latest() }
+            });
+            pause = match &look {
+                Ok(look) if look.update.more => Duration::ZERO,
+                Ok(_) => poll,
+                // L1 may be gone for an hour.
+                Err(_) => (pause * 2).clamp(poll, LONGEST_PAUSE.max(poll)),
+            };
+            if looks.send(look).is_err() {
+                return;
+            }
+            let until = Instant::now() + pause;
+            while !stop.load(Ordering::Relaxed)
+                && let Some(left) = until.checked_duration_since(Instant::now())
+            {
+                thread::sleep(left.min(NAP));
+            }
+        }
+    }
+
+    fn look(&mut self, is_leading: bool) -> Result<Look, RollupError> {
+        let chain = self.node.read(|node| node.chain.reader().clone());
+        let known = |hash: &B256| chain.find_block(hash).is_ok_and(|found| found.is_some());
+        let more = self.reader.read_more(&known)?;
+        let terms = match is_leading && !more {
+            true => self.terms()?,
+            false => None,
+        };
+        if let Some(head) = self.reader.view().head().map(|head| head.timestamp) {
+            let next = self.reader.client().next_timestamp()?.unwrap_or(head);
+            self.clock.set(Instant::now(), head, next.max(head + 1));
+        }
+        // All that can fail has been done: what was read is handed over once.
+        let update = L1Update { more, ..self.reader.hand_over() };
+        let view = Arc::clone(self.reader.view());
+        Ok(Look { update, snapshot: L1Snapshot { view, terms, clock: self.clock } })
+    }
+
+    /// Terms at the head of the view: asked once for each of L1's blocks.
+    fn terms(&mut self) -> Result<Option<Arc<Terms>>, RollupError> {
+        let (view, client) = (self.reader.view(), self.reader.client());
+        let (Some(head), Some(account)) = (view.head(), self.sequencing.account) else {
+            return Ok(None);
+        };
+        if let Some((at, terms)) = &self.terms
+            && *at == head.hash
+        {
+            return Ok(Some(Arc::clone(terms)));
+        }
+        let rollup = view.deployment().rollup;
+        let duties = sync::duties(client, rollup, head.hash)?;
+        let rules = &self.sequencing.rules;
+        let admission = sync::admission(client, rollup, account, rules, head.hash.into())?;
+        let terms = Arc::new(Terms { duties, admission });
+        self.terms = Some((head.hash, Arc::clone(&terms)));
+        Ok(Some(terms))
+    }
+}
+
+impl L1Looks {
+    /// The next look, if one has been taken. An error is told once for each look that failed.
+    pub(crate) fn next(&self) -> Option<Result<Look, FailedLook>> {
+        match self.looks.try_recv() {
+            Ok(look) => Some(look),
+            Err(_) if self.thread.is_finished() => {
+                Some(Err(FailedLook { error: L1Error::Thread.into(), read: 0, latest: 0 }))
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Waits for the end of the thread, which was told to stop.
+    pub(crate) fn end(self) {
+        drop(self.looks);
+        // A panic of it was logged.
+        let _ = self.thread.join();
+    }
+}

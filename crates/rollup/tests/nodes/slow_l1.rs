@@ -1,0 +1,154 @@
+//! An L1 that answers late, or not at all: the L2 goes on without it, for as long as it may.
+
+use crate::support::{World, provider_of, signed_with, until};
+use alloy_eips::Encodable2718;
+use alloy_primitives::{Address, Bytes};
+use alloy_provider::{Provider, RootProvider};
+use enshrine_rollup::{Role, RollupNode, SequencerConfig};
+use eyre::Result;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use testkit::{ETHER, Interception, Key, Proxy, rich};
+
+/// A sequencer whose L1 is behind a proxy, and an account that sends transfers.
+struct Behind {
+    world: World,
+    proxy: Proxy,
+    sequencer: RollupNode,
+    l2: RootProvider,
+    alice: Key,
+    sent: u64,
+}
+
+impl Behind {
+    async fn with(change: impl FnOnce(&mut SequencerConfig)) -> Result<Self> {
+        let alice = Key::named("alice");
+        let world = World::with(vec![(alice.address(), rich(ETHER))]).await?;
+        let mut sequencing = world.sequencer_config()?;
+        change(&mut sequencing);
+        let (proxy, config) = world.behind_proxy(Role::Sequencer(Box::new(sequencing)))?;
+        let sequencer = RollupNode::start(config).await?;
+        let l2 = provider_of(&sequencer)?;
+        let mut behind = Self { world, proxy, sequencer, l2, alice, sent: 0 };
+        // So that L1's time has been seen to go on.
+        for _ in 0..3 {
+            behind.next_block().await?;
+        }
+        Ok(behind)
+    }
+
+    async fn send(&mut self) -> Result<()> {
+        let to = Address::repeat_byte(0xb0);
+        let transfer = signed_with(&self.alice, self.sent, to, 1, Bytes::new(), 21_000);
+        let _ = self.l2.send_raw_transaction(&transfer.encoded_2718()).await?;
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// Sends a transfer, and waits for the block that holds it.
+    async fn next_block(&mut self) -> Result<()> {
+        self.send().await?;
+        self.has_blocks_with(self.sent).await
+    }
+
+    /// Waits until so many transfers stand in blocks.
+    async fn has_blocks_with(&self, count: u64) -> Result<()> {
+        let (l2, alice) = (&self.l2, self.alice.address());
+        until("a block with the transfer", &self.sequencer, || async {
+            Ok(l2.get_transaction_count(alice).await? >= count)
+        })
+        .await
+    }
+
+    /// Waits until L1 has all blocks, and the node is well.
+    async fn is_settled(&self) -> Result<()> {
+        let health = format!("http://{}/health", self.sequencer.server().addresses()[0]);
+        until("all blocks on L1", &self.sequencer, || async {
+            let status = self.sequencer.status();
+            Ok(status.safe_head == status.unsafe_head
+                && reqwest::get(&health).await?.status() == 200)
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_l2_needs_no_more_than_one_answer_of_l1_for_each_block() -> Result<()> {
+    let mut behind = Behind::with(|_| {}).await?;
+    // L1 holds all requests, but for as many as it is allowed to answer: one before each block. A block whose making
+    // asked for anything, or waited for what a posting asks, would need several.
+    let allowed = Arc::<AtomicU64>::default();
+    let permits = Arc::clone(&allowed);
+    behind.proxy.intercept(move |_| {
+        let take = |left: u64| left.checked_sub(1);
+        let taken = permits.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take);
+        taken.is_err().then_some(Interception::Silence)
+    });
+    for _ in 0..6 {
+        allowed.fetch_add(1, Ordering::SeqCst);
+        behind.next_block().await?;
+    }
+    behind.proxy.honest();
+    behind.is_settled().await?;
+    behind.sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_l1_is_silent_blocks_go_on_and_are_brought_to_it_once_it_answers() -> Result<()> {
+    let mut behind = Behind::with(|_| {}).await?;
+    behind.proxy.intercept(|_| Some(Interception::Silence));
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        behind.next_block().await?;
+        let head = behind.l2.get_block_by_number(Default::default()).await?;
+        times.extend(head.map(|head| head.header.timestamp));
+    }
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
+    // A monitor is told, although the threads that wait for L1 say nothing.
+    let health = format!("http://{}/health", behind.sequencer.server().addresses()[0]);
+    until("the alarm", &behind.sequencer, || async {
+        Ok(reqwest::get(&health).await?.status() == 503)
+    })
+    .await?;
+    behind.proxy.honest();
+    behind.is_settled().await?;
+    // None of them was made again.
+    for (number, expected) in (1..).zip(&times) {
+        let number = behind.sequencer.status().unsafe_head.number - 5 + number;
+        let block = behind.l2.get_block_by_number(number.into()).await?;
+        assert_eq!(block.map(|block| block.header.timestamp).as_ref(), Some(expected));
+    }
+    behind.sequencer.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_stop_with_a_fault_when_l1_has_been_silent_for_longer_than_they_may_drift()
+-> Result<()> {
+    let mut behind = Behind::with(|it| it.l1_drift = Duration::from_secs(3)).await?;
+    behind.proxy.intercept(|_| Some(Interception::Silence));
+    until("the fault", &behind.sequencer, || async {
+        let fault = behind.sequencer.status().fault.unwrap_or_default();
+        Ok(fault.contains("blocks are made without it for 3 s at most"))
+    })
+    .await?;
+    // What waits is not lost, and no block is made of it: a second fault would take the place of the first otherwise.
+    let head = behind.sequencer.status().unsafe_head;
+    behind.send().await?;
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(behind.sequencer.status().unsafe_head, head);
+    }
+    behind.proxy.honest();
+    behind.has_blocks_with(behind.sent).await?;
+    behind.is_settled().await?;
+    behind.sequencer.stop().await;
+    drop(behind.world);
+    Ok(())
+}
