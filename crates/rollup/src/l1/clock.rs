@@ -22,9 +22,9 @@ pub(crate) struct L1Clock {
     goes_on: bool,
 }
 
-/// Time for which L1's next block has had one time, and ours has reached it, after which L1 stands still. Clocks that tick
-/// at different moments of a second differ by less.
-const STANDSTILL: Duration = Duration::from_secs(2);
+/// Time without a later timestamp of L1's next block, with our clock there already, after which L1 counts as standing
+/// still. Clocks that tick at different moments of a second differ by less than one, and an answer may be late.
+const STANDSTILL: Duration = Duration::from_secs(4);
 
 impl L1Clock {
     /// A clock that is to be set.
@@ -143,7 +143,7 @@ mod tests {
         clock.set(begun + seconds(66), 1_060, 1_065);
         assert_eq!(clock.for_block(begun + seconds(70)), 1_069);
         // It stands still now: a block is not to be ahead of it.
-        clock.set(begun + seconds(67), 1_060, 1_065);
+        clock.set(begun + seconds(69), 1_060, 1_065);
         assert_eq!(clock.for_block(begun + seconds(90)), 1_065);
         clock.set(begun + seconds(91), 1_080, 1_081);
         assert_eq!(clock.for_block(begun + seconds(92)), 1_082);

@@ -1,6 +1,6 @@
 //! An L1 that is reorganised, jumps in time, lies or is gone.
 
-use crate::support::{self, World, provider_of, refusal, signed, until};
+use crate::support::{self, World, is_settled, provider_of, refusal, signed, until};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
@@ -248,9 +248,7 @@ async fn an_l1_whose_clock_is_years_away_is_followed_all_the_same() -> Result<()
         let l2 = provider_of(&sequencer)?;
         world.deposit(alice, U256::from(ETHER)).await?;
         until("the deposit on L1", &sequencer, || async {
-            let status = sequencer.status();
-            Ok(l2.get_balance(alice).await? == U256::from(ETHER)
-                && status.safe_head == status.unsafe_head)
+            Ok(l2.get_balance(alice).await? == U256::from(ETHER) && is_settled(&sequencer))
         })
         .await?;
         let head = l2.get_block_by_number(alloy_eips::BlockNumberOrTag::Latest).await?;
@@ -420,9 +418,7 @@ async fn when_the_clock_of_l1_is_set_back_an_hour_deposits_arrive_all_the_same()
     world.provider.raw_request::<_, Value>("evm_setTime".into(), (time - 3_600,)).await?;
     world.deposit(bob, U256::from(ETHER)).await?;
     until("the deposit on L1", &sequencer, || async {
-        let status = sequencer.status();
-        Ok(l2.get_balance(bob).await? == U256::from(ETHER + 1)
-            && status.safe_head == status.unsafe_head)
+        Ok(l2.get_balance(bob).await? == U256::from(ETHER + 1) && is_settled(&sequencer))
     })
     .await?;
     sequencer.stop().await;
@@ -438,9 +434,7 @@ async fn a_follower_whose_reads_fail_in_the_middle_misses_nothing() -> Result<()
     for count in 1..=6_u128 {
         world.deposit(alice, U256::from(ETHER)).await?;
         until("a block on L1", &sequencer, || async {
-            let status = sequencer.status();
-            Ok(l2.get_balance(alice).await? == U256::from(count * ETHER)
-                && status.safe_head == status.unsafe_head)
+            Ok(l2.get_balance(alice).await? == U256::from(count * ETHER) && is_settled(&sequencer))
         })
         .await?;
     }

@@ -1,6 +1,6 @@
 //! L2 blocks whose inputs L1 has a part of, and who reads them there.
 
-use crate::support::{L2_CHAIN, World, answer, provider_of, refusal, signed, until};
+use crate::support::{L2_CHAIN, World, answer, is_settled, provider_of, refusal, signed, until};
 use alloy_consensus::Transaction as _;
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -78,8 +78,7 @@ async fn deposited(world: &World, sequencer: &RollupNode) -> Result<Vec<Bytes>> 
     let expected = l2.get_balance(alice).await? + U256::from(ETHER);
     world.deposit(alice, U256::from(ETHER)).await?;
     until("the deposit on L1", sequencer, || async {
-        let status = sequencer.status();
-        Ok(l2.get_balance(alice).await? == expected && status.safe_head == status.unsafe_head)
+        Ok(l2.get_balance(alice).await? == expected && is_settled(sequencer))
     })
     .await?;
     for number in (0..=world.provider.get_block_number().await?).rev() {
@@ -197,8 +196,7 @@ async fn a_sequencer_whose_l1_node_says_that_it_keeps_codes_and_does_not_goes_on
         let _ = l2.send_raw_transaction(&transfer.encoded_2718()).await?;
         until("the transfer on L1", &sequencer, || async {
             let sent = l2.get_transaction_count(alice.address()).await?;
-            let status = sequencer.status();
-            Ok(sent == count && status.safe_head == status.unsafe_head)
+            Ok(sent == count && is_settled(&sequencer))
         })
         .await?;
         if has_lied.load(Ordering::SeqCst) {

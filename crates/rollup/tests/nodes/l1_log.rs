@@ -1,6 +1,6 @@
 //! What was read of L1 is kept on disk, and is what would be read again.
 
-use crate::support::{World, provider_of, signed, signed_with, until};
+use crate::support::{World, is_settled, provider_of, signed, signed_with, until};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
@@ -121,9 +121,8 @@ async fn told_world() -> Result<World> {
     for count in 1..=3_u128 {
         world.deposit(alice.address(), U256::from(ETHER)).await?;
         until("a deposit on L1", &sequencer, || async {
-            let status = sequencer.status();
             Ok(l2.get_balance(alice.address()).await? == U256::from(count * ETHER)
-                && status.safe_head == status.unsafe_head)
+                && is_settled(&sequencer))
         })
         .await?;
     }

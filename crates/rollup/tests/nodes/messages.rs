@@ -1,6 +1,6 @@
 //! Messages that do not fit into one block, or into any.
 
-use crate::support::{World, provider_of, until};
+use crate::support::{World, is_settled, provider_of, until};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, ext::AnvilApi};
@@ -47,9 +47,7 @@ async fn a_burst_of_deposits_is_relayed_over_several_blocks_each_once_and_in_ord
     let l2 = provider_of(&sequencer)?;
     let last = recipient(COUNT - 1);
     until("the last deposit", &sequencer, || async {
-        let status = sequencer.status();
-        Ok(l2.get_balance(last).await? == U256::from(COUNT)
-            && status.safe_head == status.unsafe_head)
+        Ok(l2.get_balance(last).await? == U256::from(COUNT) && is_settled(&sequencer))
     })
     .await?;
     for index in 0..COUNT {
@@ -100,8 +98,7 @@ async fn a_message_whose_delivery_l1_could_not_carry_is_kept_and_those_around_it
     send_together(&world, messages).await?;
     let l2 = provider_of(&sequencer)?;
     until("all of them", &sequencer, || async {
-        let status = sequencer.status();
-        Ok(l2.get_balance(after).await? == U256::from(2) && status.safe_head == status.unsafe_head)
+        Ok(l2.get_balance(after).await? == U256::from(2) && is_settled(&sequencer))
     })
     .await?;
     assert_eq!(l2.get_balance(before).await?, U256::ONE);

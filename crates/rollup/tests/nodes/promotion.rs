@@ -1,6 +1,6 @@
 //! When a follower does not become the sequencer, and that it does as soon as nothing stands in the way.
 
-use crate::support::{World, provider_of, refusal, signed, until};
+use crate::support::{World, is_settled, provider_of, refusal, signed, until};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::{Provider, RootProvider, ext::AnvilApi};
@@ -208,13 +208,9 @@ async fn what_a_reorganisation_of_l1_takes_from_a_follower_comes_back_when_it_ma
     let sequencer = world.sequencer().await?;
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let l2 = provider_of(&sequencer)?;
-    let is_settled = || {
-        let status = sequencer.status();
-        status.safe_head == status.unsafe_head
-    };
     world.deposit(alice.address(), U256::from(ETHER)).await?;
     until("the deposit", &sequencer, || async {
-        Ok(!l2.get_balance(alice.address()).await?.is_zero() && is_settled())
+        Ok(!l2.get_balance(alice.address()).await?.is_zero() && is_settled(&sequencer))
     })
     .await?;
     let stays = world.provider.get_block_number().await?;
@@ -228,7 +224,7 @@ async fn what_a_reorganisation_of_l1_takes_from_a_follower_comes_back_when_it_ma
     world.deposit(carol, U256::from(ETHER)).await?;
     until("the transfer", &sequencer, || async {
         let [bob, carol] = [l2.get_balance(bob).await?, l2.get_balance(carol).await?];
-        Ok(!bob.is_zero() && !carol.is_zero() && is_settled())
+        Ok(!bob.is_zero() && !carol.is_zero() && is_settled(&sequencer))
     })
     .await?;
     let l2 = provider_of(&standby.node)?;
@@ -276,9 +272,7 @@ async fn what_another_sequencer_takes_from_a_follower_comes_back_when_it_makes_b
     let l2 = provider_of(&first)?;
     world.deposit(alice.address(), U256::from(ETHER)).await?;
     until("the deposit", &first, || async {
-        let status = first.status();
-        let is_settled = status.safe_head == status.unsafe_head;
-        Ok(!l2.get_balance(alice.address()).await?.is_zero() && is_settled)
+        Ok(!l2.get_balance(alice.address()).await?.is_zero() && is_settled(&first))
     })
     .await?;
     let feed = format!("ws://{}", first.server().addresses()[0]);

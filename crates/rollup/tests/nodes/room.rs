@@ -1,6 +1,6 @@
 //! How much a block may hold: what L1 can carry of it.
 
-use crate::support::{L2_CHAIN, World, provider_of, until};
+use crate::support::{L2_CHAIN, World, is_settled, provider_of, until};
 use alloy_consensus::{Transaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_genesis::GenesisAccount;
@@ -83,8 +83,7 @@ async fn advances(world: &World) -> Result<Vec<Bytes>> {
 async fn until_settled(sequencer: &RollupNode, l2: &RootProvider) -> Result<()> {
     until("all transfers on L1", sequencer, || async {
         let done = l2.get_transaction_count(Key::named("alice").address()).await? == TRANSFERS;
-        let status = sequencer.status();
-        Ok(done && status.safe_head == status.unsafe_head)
+        Ok(done && is_settled(sequencer))
     })
     .await
 }

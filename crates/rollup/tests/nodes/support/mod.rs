@@ -244,6 +244,13 @@ pub(crate) async fn until<F: Future<Output = Result<bool>>>(
     Ok(())
 }
 
+/// Returns `true` if L1 has all blocks of a node. A test that waits for a block as well asks for that first: it may come
+/// between the two.
+pub(crate) fn is_settled(node: &RollupNode) -> bool {
+    let status = node.status();
+    status.safe_head == status.unsafe_head
+}
+
 /// A transfer or call on the L2, behind what the account has sent before.
 pub(crate) async fn signed(
     l2: &RootProvider,
