@@ -99,6 +99,14 @@ impl Client {
         }
     }
 
+    /// Sends the next requests to the next address, if there are several and the client stays with one
+    /// ([`crate::Rotation::OnFailure`]): for an address whose answers cannot be used.
+    pub fn leave_address(&self) {
+        if let Way::Http(http) = &self.way {
+            http.leave();
+        }
+    }
+
     fn http(&self) -> Result<Http, ClientError> {
         match &self.way {
             Way::Http(http) => Ok(http.clone()),

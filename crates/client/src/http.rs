@@ -26,6 +26,16 @@ const LONGEST_ERROR: usize = 1 << 16;
 /// Bytes of an answer that an error shows.
 const EXCERPT: usize = 200;
 
+/// Order in which the addresses of a node are asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Rotation {
+    /// Each request goes to the next address.
+    #[default]
+    EachRequest,
+    /// All requests go to one address, and to the next one from the first failure on.
+    OnFailure,
+}
+
 /// How patient a client is, and how much it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -44,6 +54,8 @@ pub struct Options {
     /// Most requests that are posted as one batch, of those that are made at the same time; below two,
     /// none are gathered. A node that takes no batch is asked one by one.
     pub batch: usize,
+    /// Order in which the addresses are asked, if there are several.
+    pub rotation: Rotation,
 }
 
 impl Default for Options {
@@ -55,6 +67,7 @@ impl Default for Options {
             first_pause: Duration::from_millis(50),
             units_per_second: None,
             batch: 1,
+            rotation: Rotation::EachRequest,
         }
     }
 }
@@ -65,8 +78,8 @@ pub struct Http {
     client: reqwest::Client,
     urls: Arc<[Url]>,
     options: Options,
-    /// Requests that have been posted.
-    posted: Arc<AtomicUsize>,
+    /// Turn of the next request: the address is the remainder by their number.
+    turn: Arc<AtomicUsize>,
     /// Whether any of the addresses has ever answered.
     has_answered: Arc<AtomicBool>,
     patience: Patience,
@@ -89,7 +102,7 @@ impl Http {
             client: client.build()?,
             urls: urls.into(),
             options,
-            posted: Arc::default(),
+            turn: Arc::default(),
             has_answered: Arc::default(),
             patience: Patience::new(&options),
             batches: Arc::default(),
@@ -167,7 +180,8 @@ impl Http {
     ) -> Result<Answer, HttpError> {
         let tries_before_the_last = self.options.tries.saturating_sub(1) as usize;
         for pause in self.patience.pauses().take(tries_before_the_last) {
-            let wait = match self.ask_once(&request).await {
+            let turn = self.next_turn();
+            let wait = match self.ask_once(turn, &request).await {
                 Ok(answer @ Answer { status, retry_after, .. }) => {
                     if !is_overloaded(status, &answer.body, &busy) {
                         return Ok(answer);
@@ -178,9 +192,44 @@ impl Http {
                 Err(error) if may_pass(&error) => pause,
                 Err(error) => return Err(error),
             };
+            // The pause is for the address that has failed, not for the next one.
+            let wait = if self.has_left(turn) { Duration::ZERO } else { wait };
             self.patience.wait(wait).await;
         }
-        self.ask_once(&request).await
+        let turn = self.next_turn();
+        let answer = self.ask_once(turn, &request).await;
+        if answer.as_ref().is_err_and(may_pass) {
+            self.has_left(turn);
+        }
+        answer
+    }
+
+    /// Turn of a request that is sent now.
+    fn next_turn(&self) -> usize {
+        match self.options.rotation {
+            Rotation::EachRequest => self.turn.fetch_add(1, Ordering::Relaxed),
+            Rotation::OnFailure => self.turn.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Leaves the address that is asked now.
+    pub(crate) fn leave(&self) {
+        self.has_left(self.turn.load(Ordering::Relaxed));
+    }
+
+    /// Leaves the address of a turn that has failed, if there is another and the client stays with one as long as it
+    /// answers. Requests that fail at the same address side by side leave it once.
+    fn has_left(&self, turn: usize) -> bool {
+        let leaves = self.options.rotation == Rotation::OnFailure && self.urls.len() > 1;
+        if leaves {
+            let _ = self.turn.compare_exchange(
+                turn,
+                turn.wrapping_add(1),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+        }
+        leaves
     }
 
     /// Whether nothing listens at the one address, and nothing ever has: it is wrong, more likely than not.
@@ -191,14 +240,15 @@ impl Http {
 
     async fn ask_once(
         &self,
+        turn: usize,
         request: &impl Fn(Url) -> RequestBuilder,
     ) -> Result<Answer, HttpError> {
         let failed = |error: reqwest::Error| match error.is_timeout() {
             true => HttpError::Timeout(self.options.timeout),
             false => HttpError::Request(error.without_url()),
         };
-        let turn = self.posted.fetch_add(1, Ordering::Relaxed) % self.urls.len();
-        let mut response = request(self.urls[turn].clone()).send().await.map_err(failed)?;
+        let mut response =
+            request(self.urls[turn % self.urls.len()].clone()).send().await.map_err(failed)?;
         self.has_answered.store(true, Ordering::Relaxed);
         let status = response.status();
         let retry_after = response

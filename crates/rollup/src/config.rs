@@ -69,11 +69,12 @@ pub struct EngineConfig {
 pub struct Config {
     /// The deployment file.
     pub deployment: PathBuf,
-    /// URL of an L1 node.
-    pub l1: String,
-    /// URL of a consensus client of L1, for L2 blocks that lie in blobs. A sequencer that has one posts
-    /// through blobs when that is cheaper.
-    pub l1_beacon: Option<String>,
+    /// URLs of L1 nodes. With several, the next one is asked when one fails, and a header is taken if more than half of
+    /// those that answer have it.
+    pub l1: Vec<String>,
+    /// URLs of consensus clients of L1, for L2 blocks that lie in blobs; the next one is asked for what one does not
+    /// give. A sequencer that has any posts through blobs when that is cheaper.
+    pub l1_beacon: Vec<String>,
     /// Time for one request to it.
     pub l1_timeout: Duration,
     /// How often L1 is looked at.

@@ -27,6 +27,22 @@ pub enum L1Error {
         /// What it must be.
         expected: String,
     },
+    /// The nodes of L1 have different blocks at one height.
+    #[error(
+        "the L1 nodes disagree on block {number}: got {got}, which {same} of {nodes} nodes have, another has {expected}"
+    )]
+    Disagreement {
+        /// Number of the block.
+        number: u64,
+        /// Hash that was read.
+        got: B256,
+        /// Hash that another node has.
+        expected: B256,
+        /// Number of nodes that have the hash that was read.
+        same: usize,
+        /// Number of nodes that have answered.
+        nodes: usize,
+    },
     /// A block that the node has named is not there any more.
     #[error("L1 block {0} is gone")]
     Gone(B256),
@@ -287,6 +303,7 @@ impl RollupError {
             self,
             Self::L1(
                 L1Error::Client(_)
+                    | L1Error::Disagreement { .. }
                     | L1Error::Gone(_)
                     | L1Error::Beacon(_)
                     | L1Error::BlobMissing { .. }

@@ -67,8 +67,8 @@ impl RollupNode {
         admin::check(config.admin)?;
         let deployment = Deployment::read(&config.deployment)?;
         let (l1, timeout) = (config.l1.clone(), config.l1_timeout);
-        let beacon = config.l1_beacon.as_deref();
-        let blobs = beacon.map(|url| BlobClient::new(url, timeout)).transpose()?;
+        let has_beacon = !config.l1_beacon.is_empty();
+        let blobs = has_beacon.then(|| BlobClient::new(&config.l1_beacon, timeout)).transpose()?;
         let (client, rules, l1_gas_limit) =
             connect(L1Client::new(&l1, timeout)?, &deployment).await?;
         let chain = open_chain(&config, &deployment)?;

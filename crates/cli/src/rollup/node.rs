@@ -61,12 +61,13 @@ struct Values {
     /// What the node does [default: follower].
     #[arg(long, value_enum)]
     role: Option<RoleName>,
-    /// URL of an L1 node.
-    #[arg(long, value_name = "URL")]
+    /// URLs of L1 nodes, separated by commas. With several, the next one is asked when one fails, and a header is taken
+    /// if more than half of those that answer have it.
+    #[arg(long, value_name = "URLS")]
     l1: Option<String>,
-    /// URL of a consensus client of L1, for L2 blocks in blobs; a sequencer that has one posts through blobs when
-    /// that is cheaper.
-    #[arg(long, value_name = "URL")]
+    /// URLs of consensus clients of L1, separated by commas, for L2 blocks in blobs. A sequencer that has any posts
+    /// through blobs when that is cheaper.
+    #[arg(long, value_name = "URLS")]
     l1_beacon: Option<String>,
     /// The deployment file.
     #[arg(long, value_name = "FILE")]
@@ -368,8 +369,8 @@ impl Values {
         };
         Ok(Config {
             deployment: given("--deployment", self.deployment)?,
-            l1: given("--l1", self.l1)?,
-            l1_beacon: self.l1_beacon,
+            l1: urls(&given("--l1", self.l1)?),
+            l1_beacon: self.l1_beacon.as_deref().map(urls).unwrap_or_default(),
             l1_timeout: Duration::from_secs(30),
             poll_interval: milliseconds("--poll-interval-ms", self.poll_interval_ms)?,
             data_dir: self.data_dir,
@@ -394,6 +395,11 @@ fn missing(flag: &str) -> Report {
 /// A value that somebody, or the default, has given.
 fn given<T>(flag: &str, value: Option<T>) -> Result<T> {
     value.ok_or_else(|| missing(flag))
+}
+
+/// Each URL of a list that commas separate.
+fn urls(list: &str) -> Vec<String> {
+    list.split(',').map(|url| url.trim().to_owned()).collect()
 }
 
 fn milliseconds(flag: &str, value: Option<u64>) -> Result<Duration> {

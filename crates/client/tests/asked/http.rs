@@ -5,7 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -13,7 +13,7 @@ use std::{
 
 use super::tries;
 use alloy_json_rpc::RpcError;
-use enshrine_client::{Client, ClientError, HttpError, Options};
+use enshrine_client::{Client, ClientError, HttpError, Options, Rotation};
 use serde_json::{Value, json};
 
 /// What the server does with a request.
@@ -195,6 +195,32 @@ fn several_addresses_are_asked_in_turn_and_one_that_fails_is_left_for_the_next()
     let client = Client::of_several(&[&*broken.url, &good.url], &[], tries(2)).unwrap();
     assert_eq!(client.request::<_, u64>("m", ()).unwrap(), 7);
     assert_eq!((broken.requests(), good.requests()), (1, 1));
+}
+
+#[test]
+fn one_address_is_asked_as_long_as_it_answers_and_the_next_one_from_its_failure_on() {
+    let fails = Arc::<AtomicBool>::default();
+    let is_failing = Arc::clone(&fails);
+    let first = Server::new(move |_, request| match is_failing.load(Ordering::SeqCst) {
+        true => Reply::HangUp,
+        false => result(request, &json!(7)),
+    });
+    let second = Server::new(|_, request| result(request, &json!(8)));
+    let options = Options { rotation: Rotation::OnFailure, ..tries(2) };
+    let client = Client::of_several(&[&*first.url, &second.url], &[], options).unwrap();
+    let ask = || client.request::<_, u64>("m", ()).unwrap();
+    assert_eq!([ask(), ask(), ask()], [7, 7, 7]);
+    fails.store(true, Ordering::SeqCst);
+    assert_eq!([ask(), ask()], [8, 8]);
+    assert_eq!((first.requests(), second.requests()), (4, 2));
+    // Answers that cannot be used are a reason too. With each address failing in turn, it comes back to the first.
+    fails.store(false, Ordering::SeqCst);
+    client.leave_address();
+    assert_eq!([ask(), ask()], [7, 7]);
+    // A client that asks each address in turn has none to leave.
+    let client = Client::of_several(&[&*first.url, &second.url], &[], tries(2)).unwrap();
+    client.leave_address();
+    assert_eq!(client.request::<_, u64>("m", ()).unwrap(), 7);
 }
 
 #[test]

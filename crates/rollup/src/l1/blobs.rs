@@ -12,10 +12,15 @@ use wire::blob_tail::{BLOB_LEN, Trailer};
 /// Blobs of an answer that are looked at: more than any block has.
 const MOST: usize = 128;
 
-/// A consensus client of L1, asked by the Beacon API. Nothing of what it says is believed: a blob is the one that
-/// a transaction names if the commitment to it hashes to the versioned hash.
+/// Consensus clients of L1, asked by the Beacon API one after another. Nothing of what they say is believed: a blob is
+/// the one that a transaction names if the commitment to it hashes to the versioned hash.
 #[derive(Debug)]
 pub struct BlobClient {
+    nodes: Vec<BlobNode>,
+}
+
+#[derive(Debug)]
+struct BlobNode {
     client: Client,
     /// Seconds of the genesis, and of a slot, as it has said them last and been found right with them.
     slots: Mutex<Option<(u64, u64)>>,
@@ -38,25 +43,45 @@ struct Spec {
 }
 
 impl BlobClient {
-    /// A client of the node at this URL.
+    /// A client of the nodes at these URLs.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if that is no URL of a node. Nothing is sent yet.
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, L1Error> {
+    /// [`L1Error::Client`] if one is no URL of a node. Nothing is sent yet.
+    pub fn new<U: AsRef<str>>(urls: &[U], timeout: Duration) -> Result<Self, L1Error> {
         // Two digits a byte, and what stands around them.
         let longest_answer = MOST * (2 * BLOB_LEN + 8) + 4_096;
-        let options = Options { timeout, tries: 3, longest_answer, ..Options::default() };
-        Ok(Self { client: Client::new(url, options)?, slots: Mutex::default() })
+        // Another node is a better try than the same one again.
+        let tries = if urls.len() > 1 { 1 } else { 3 };
+        let options = Options { timeout, tries, longest_answer, ..Options::default() };
+        let node = |url: &U| {
+            let client = Client::new(url.as_ref(), options)?;
+            Ok(BlobNode { client, slots: Mutex::default() })
+        };
+        Ok(Self { nodes: urls.iter().map(node).collect::<Result<_, L1Error>>()? })
     }
 
-    /// The blobs with these versioned hashes, in their order, which transactions of this L1 block have.
+    /// The blobs with these versioned hashes, in their order, which transactions of this L1 block have, from the first
+    /// node that gives them all.
     ///
     /// # Errors
     ///
-    /// [`L1Error::BlobsRefused`] if the node cannot be asked, does not have them or gives an answer that is none,
-    /// and [`L1Error::BlobMissing`] if one of them is not among what it gives.
+    /// Of the last node: [`L1Error::BlobsRefused`] if it cannot be asked, does not have them or gives an answer that is
+    /// none, and [`L1Error::BlobMissing`] if one of them is not among what it gives.
     pub fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
+        let mut given = Err(L1Error::Beacon("there is none".to_owned()));
+        for node in &self.nodes {
+            given = node.blobs(header, hashes);
+            if given.is_ok() {
+                break;
+            }
+        }
+        given
+    }
+}
+
+impl BlobNode {
+    fn blobs(&self, header: &L1Header, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let found = self.checked(header, hashes);
         if found.is_err() {
             // It may have been asked for another slot than it should, by what it has said of slots.

@@ -13,8 +13,9 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bloom, BloomInput, Bytes, Log};
 use alloy_provider::Provider as _;
 use alloy_rpc_types_eth::{Block, TransactionReceipt};
-use client::{Client, Options};
+use client::{Client, Options, Rotation};
 use std::{
+    sync::{Arc, mpsc::channel},
     thread,
     time::{Duration, Instant},
 };
@@ -22,10 +23,15 @@ use std::{
 /// Headers, or blocks, that are asked for at once.
 pub(super) const PARALLEL: usize = 16;
 
-/// An L1 node.
+/// Longest time for one request if there is another node to ask.
+const FAILOVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An L1 node; or several, of which one is asked as long as it answers.
 #[derive(Debug)]
 pub struct L1Client {
     client: Client,
+    /// Each node by itself, if there are several.
+    nodes: Vec<Arc<Client>>,
     answered: Answered,
 }
 
@@ -45,14 +51,68 @@ pub struct L1Transaction {
 }
 
 impl L1Client {
-    /// A client of the node at this URL.
+    /// A client of the nodes at these URLs. The first is asked until it fails or is silent for five seconds, then the
+    /// next one.
     ///
     /// # Errors
     ///
-    /// [`L1Error::Client`] if that is no URL of a node. Nothing is sent yet.
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, L1Error> {
-        let options = Options { timeout, tries: 3, ..Options::default() };
-        Ok(Self { client: Client::new(url, options)?, answered: Answered::default() })
+    /// [`L1Error::Client`] if one is no URL of a node, or there is none. Nothing is sent yet.
+    pub fn new<U: AsRef<str>>(urls: &[U], timeout: Duration) -> Result<Self, L1Error> {
+        let urls: Vec<&str> = urls.iter().map(AsRef::as_ref).collect();
+        let mut options =
+            Options { timeout, tries: 3, rotation: Rotation::OnFailure, ..Options::default() };
+        let mut nodes = Vec::new();
+        if urls.len() > 1 {
+            options.timeout = timeout.min(FAILOVER_TIMEOUT);
+            options.tries = options.tries.max(u32::try_from(urls.len()).unwrap_or(u32::MAX));
+            for url in &urls {
+                nodes.push(Arc::new(Client::new(url, Options { tries: 1, ..options })?));
+            }
+        }
+        let client = Client::of_several(&urls, &[], options)?;
+        Ok(Self { client, nodes, answered: Answered::default() })
+    }
+
+    /// Returns `true` if the L1 nodes agree on a header: more than half of those that answer have it. `false` says that
+    /// nodes lag behind and none has another header at that height. A node alone is always right. If they do not agree,
+    /// another node is asked from here on, since the one that was asked may be ahead of the others for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`L1Error::Disagreement`] if too few nodes have the header and one has another.
+    pub(crate) fn is_agreed(&self, header: &L1Header) -> Result<bool, L1Error> {
+        let number = BlockNumberOrTag::Number(header.number);
+        let (sender, answered) = channel();
+        for node in self.nodes.iter().map(Arc::clone) {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                // The receiver is gone if enough others have answered.
+                let _ = sender.send(hash_at(&node, number));
+            });
+        }
+        drop(sender);
+        let (mut answers, mut same) = (Vec::new(), 0);
+        for hash in answered.iter().flatten() {
+            same += usize::from(hash == Some(header.hash));
+            answers.push(hash);
+            if 2 * same > self.nodes.len() {
+                return Ok(true);
+            }
+        }
+        if answers.is_empty() || 2 * same > answers.len() {
+            return Ok(true);
+        }
+        self.client.leave_address();
+        match answers.iter().flatten().find(|hash| **hash != header.hash) {
+            None => Ok(false),
+            Some(other) => Err(L1Error::Disagreement {
+                number: header.number,
+                got: header.hash,
+                expected: *other,
+                same,
+                nodes: answers.len(),
+            }),
+        }
     }
 
     /// When it answered last.
@@ -230,6 +290,14 @@ impl L1Client {
             .filter(|it| it.logs.iter().any(|log| addresses.contains(&log.address)))
             .collect())
     }
+}
+
+/// Hash of the block with a number, which hashes to it; `Some(None)` if the node knows no such block, and `None` if it does
+/// not answer.
+fn hash_at(node: &Client, number: BlockNumberOrTag) -> Option<Option<B256>> {
+    let provider = node.provider().clone();
+    let block = node.wait(async move { provider.get_block_by_number(number).await }).ok()?;
+    Some(block.map(|block| block.header.inner.hash_slow()))
 }
 
 /// Whether a block may hold logs of one of these addresses: if not, it holds none.

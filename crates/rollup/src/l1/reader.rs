@@ -151,10 +151,15 @@ impl L1Reader {
 
     fn read_on(&mut self, known: &dyn Fn(&B256) -> bool) -> Result<(), RollupError> {
         let Some(latest) = self.client.header(BlockNumberOrTag::Latest)? else { return Ok(()) };
+        let is_known = self.view.head().is_some_and(|head| head.hash == latest.header.hash);
+        // Nothing is given up or taken for a header that one of several nodes makes up.
+        if !is_known && !self.client.is_agreed(&latest.header)? {
+            return Ok(());
+        }
         if self.view.latest() != latest.header.number {
             Arc::make_mut(&mut self.view).set_latest(latest.header.number);
         }
-        if self.view.head().is_some_and(|head| head.hash == latest.header.hash) {
+        if is_known {
             self.forget_old_headers();
             return Ok(());
         }
@@ -184,6 +189,11 @@ impl L1Reader {
             })
             .unwrap_or(headers.len());
         headers.truncate(following);
+        // Far behind L1's head, nothing says yet that what was read leads to it. A node without the block says nothing
+        // against it: most nodes have the head.
+        if let Some(last) = headers.last().filter(|it| it.header.number < self.view.latest()) {
+            self.client.is_agreed(&last.header)?;
+        }
         let &Deployment { rollup, message_queue, forced, .. } = self.view.deployment();
         for some in headers.chunks(PARALLEL) {
             let logged = self.client.transactions_of(some, &[rollup, message_queue, forced]);

@@ -88,7 +88,7 @@ fn pass_on(mut client: TcpStream, upstream: &str, change: &Mutex<Change>) -> Res
 }
 
 fn with_beacon(config: Config, url: &str) -> Config {
-    Config { l1_beacon: Some(url.to_owned()), ..config }
+    Config { l1_beacon: vec![url.to_owned()], ..config }
 }
 
 /// A transaction of the account that advances the rollup.

@@ -180,7 +180,7 @@ async fn what_a_reorganisation_takes_away_while_others_wait_gets_to_l1_again() -
 /// A submitter by itself, over the L1 of a world that makes no blocks.
 fn submitter(world: &Direct, config: SubmitterConfig) -> Result<(Submitter, L1Reader)> {
     let deployment = Deployment::read(&world.deployment)?;
-    let client = L1Client::new(&world.url, Duration::from_secs(10))?;
+    let client = L1Client::new(&[&world.url], Duration::from_secs(10))?;
     let (chain, rollup) = (deployment.l1_chain_id, deployment.rollup);
     let mut l1 = L1Reader::new(client, deployment);
     while l1.poll(&|_| false)?.more {}
@@ -299,7 +299,7 @@ async fn what_waits_behind_a_nonce_that_nobody_has_is_given_up_and_what_is_next_
     let key = world.sequencer_config()?.advance_key;
     let used = world.provider.get_transaction_count(key.address()).await?;
     let (proxy, config) = world.behind_proxy(Role::Follower { sequencer: None })?;
-    let direct = Direct { deployment: world.deployment(), url: config.l1, key };
+    let direct = Direct { deployment: world.deployment(), url: config.l1[0].clone(), key };
     let done = tokio::task::spawn_blocking(move || -> Result<()> {
         for goes_alone in [false, true] {
             let config =

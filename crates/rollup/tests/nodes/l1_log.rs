@@ -87,7 +87,7 @@ impl Seen {
         log: Option<&Path>,
         known: &dyn Fn(&B256) -> bool,
     ) -> Result<L1Reader, RollupError> {
-        let client = L1Client::new(&self.url, Duration::from_secs(10))?;
+        let client = L1Client::new(&[&self.url], Duration::from_secs(10))?;
         let view = L1Reader::new(client, self.deployment.clone());
         match log {
             Some(path) => view.with_log(path, known),

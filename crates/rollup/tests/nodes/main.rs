@@ -11,6 +11,7 @@ mod monitoring;
 mod promotion;
 mod room;
 mod round_trip;
+mod several_l1;
 mod slow_l1;
 mod submission;
 mod support;

@@ -117,15 +117,15 @@ impl World {
     pub(crate) fn behind_proxy(&self, role: Role) -> Result<(Proxy, Config)> {
         let server = self.l1.server().ok_or_eyre("the devnet serves HTTP")?;
         let proxy = Proxy::start(server.addresses()[0])?;
-        let config = Config { l1: proxy.url(), ..self.config(role) };
+        let config = Config { l1: vec![proxy.url()], ..self.config(role) };
         Ok((proxy, config))
     }
 
     pub(crate) fn config(&self, role: Role) -> Config {
         Config {
             deployment: self.deployment(),
-            l1: self.l1.endpoint(),
-            l1_beacon: None,
+            l1: vec![self.l1.endpoint()],
+            l1_beacon: Vec::new(),
             l1_timeout: Duration::from_secs(10),
             poll_interval: Duration::from_millis(50),
             data_dir: None,
