@@ -75,7 +75,7 @@ fn in_order(mut crates: Vec<Crate<'_>>) -> Vec<Crate<'_>> {
 }
 
 /// A name without that of the project.
-fn short(name: &str) -> &str {
+pub(crate) fn short(name: &str) -> &str {
     name.strip_prefix("enshrine-").unwrap_or(name)
 }
 

@@ -14,7 +14,7 @@ use eyre::{WrapErr as _, bail};
 use serde_json::Value;
 use toml::Table;
 
-use crate::{links, shipped, wall_clock};
+use crate::{links, shipped, trusted, wall_clock};
 
 /// Beginnings of absolute paths that mean something on one machine only. (They are spelled in
 /// parts, since this file is checked too.)
@@ -83,8 +83,13 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     for way in &ways {
         println!("{way}");
     }
-    println!("{} files checked, findings: {}", files.len(), findings.len() + ways.len());
-    Ok(findings.is_empty() && ways.is_empty())
+    let trusted = trusted::check(root)?;
+    for difference in &trusted {
+        println!("{difference}");
+    }
+    let count = findings.len() + ways.len() + trusted.len();
+    println!("{} files checked, findings: {count}", files.len());
+    Ok(count == 0)
 }
 
 /// The files that git holds, and those that it would take.

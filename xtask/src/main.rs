@@ -22,6 +22,7 @@ mod package;
 mod shipped;
 mod stages;
 mod tools;
+mod trusted;
 mod wall_clock;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -149,6 +150,15 @@ enum Task {
         target: Option<String>,
     },
 
+    /// Count the code that an L1 client has to trust: all crates of the workspace that the precompile links
+    ///
+    /// Exits with 1 above the limit. Blank lines, comments and tests do not count.
+    Trusted {
+        /// Write the table into SECURITY.md
+        #[arg(long)]
+        write: bool,
+    },
+
     /// Make the book out of docs/, the contracts' NatSpec and what the binary says of its flags
     ///
     /// Exits with 1 if a link leads nowhere or a page is not in docs/SUMMARY.md. mdBook is built into
@@ -219,6 +229,7 @@ fn run(task: Task) -> eyre::Result<bool> {
         Task::Soak { minutes, seed } => stages::soak(minutes, seed),
         Task::Package { out } => package::run(&toolchain::find_root()?, out.as_deref()),
         Task::Dist { target } => dist::run(&toolchain::find_root()?, target.as_deref()),
+        Task::Trusted { write } => trusted::run(&toolchain::find_root()?, write),
         Task::Book => {
             let root = toolchain::find_root()?;
             let made = stages::make_book(&root);
