@@ -1,4 +1,4 @@
-//! Which message each lane works on.
+//! Assignment of messages to lanes.
 //!
 //! Every lane absorbs its own message. A lane whose message ends takes the next one at once, so
 //! messages of different lengths keep all lanes busy until there are none left to take.

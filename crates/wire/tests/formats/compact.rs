@@ -1,5 +1,5 @@
-//! The state of a batch's witness: each rule of the stream with a stream beside it that keeps it, and what
-//! is made of lists of nodes.
+//! The state of a batch's witness: each rule of the stream is tested with a stream that breaks it and one
+//! that keeps it, and the encoder with lists of nodes.
 
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, b256, hex, keccak256};
 use enshrine_wire::{
@@ -350,7 +350,7 @@ fn a_node_to_which_no_other_leads_is_not_left_out_in_silence() {
     let with = [&nodes[..], std::slice::from_ref(&foreign)].concat();
     let lost = DecodeError::Unreachable { hash: keccak256(&foreign), reached: 7, nodes: 8 };
     assert_eq!(of(&with), Err(lost));
-    // Without the branch of the storage trie its slots hang in the air.
+    // Without the branch of the storage trie, its slots are unreachable.
     let without = [&nodes[..4], &nodes[5..]].concat();
     assert!(matches!(of(&without), Err(DecodeError::Unreachable { reached: 4, nodes: 6, .. })));
     // And without the slots, their hashes are there.
