@@ -5,7 +5,7 @@ use crate::{
     State,
     gas_pool::GasPool,
     header::check_header,
-    record::Recording,
+    record::WitnessRecorder,
     room::{Filling, Room},
     sender, shortest_input,
 };
@@ -171,7 +171,7 @@ impl State {
         let mut all_rejected: Vec<(usize, Rejection)> = Vec::new();
         let (mut too_long, mut cut) = (0, false);
         loop {
-            let recording = Recording::new(self);
+            let recording = WitnessRecorder::new(self);
             let mut rejected = Vec::new();
             let room = Room::new(limits, &self.config, header, &recording);
             let Executed { executed, surplus, used } = self.execute(
@@ -305,7 +305,7 @@ impl State {
                 continue;
             }
             let mark = execution.evm_mut().db_mut().mark();
-            let before = room.map(|room| (room.recording().extent(), room.work().spent()));
+            let before = room.map(|room| (room.recording().checkpoint(), room.work().spent()));
             let size = room.map(|room| room.recording().size()).unwrap_or_default();
             let mut unfit = None;
             let outcome = execution.transact_if(transaction, *sender, |executed| {
@@ -314,13 +314,15 @@ impl State {
             });
             if !matches!(outcome, Ok(true))
                 && execution.evm_mut().db_mut().forget_reads(mark)
-                && let Some((room, (extent, work))) = room.zip(before)
+                && let Some((room, (checkpoint, work))) = room.zip(before)
             {
-                room.recording().rewind(extent);
+                room.recording().rewind(checkpoint);
                 room.work().rewind(work);
             }
-            let left_a_mark =
-                || room.map(|room| room.recording().extent()) != before.map(|(extent, _)| extent);
+            let left_a_mark = || {
+                room.map(|room| room.recording().checkpoint())
+                    != before.map(|(checkpoint, _)| checkpoint)
+            };
             match outcome {
                 Ok(true) => {
                     gas_pool.take(transaction);

@@ -3,7 +3,7 @@
 use crate::{
     BlockWithWitness, Chain, ChainError, State,
     header::{check_header, check_ommers},
-    record::Recording,
+    record::WitnessRecorder,
 };
 use alloy_consensus::{Header, proofs};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
@@ -35,7 +35,7 @@ impl Chain {
     /// [`Chain::append`].
     pub fn import(&self, raw: &RawBlock) -> Result<BlockWithWitness, ChainError> {
         let unchecked = self.examine(raw, &[], None)?;
-        let recording = Recording::new(&unchecked.parent);
+        let recording = WitnessRecorder::new(&unchecked.parent);
         let ExecutedBlock { block, changes } = unchecked.execute(&recording)?;
         let spec = &self.config().spec;
         Ok(BlockWithWitness {

@@ -20,7 +20,7 @@ pub(crate) const LIST_OFFSET: usize = 4;
 
 /// How much was read up to some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Extent {
+pub(crate) struct Checkpoint {
     nodes: usize,
     codes: usize,
     oldest_ancestor: u64,
@@ -51,7 +51,7 @@ fn compact_length(path: NodePath<'_>, node: &[u8]) -> [usize; 2] {
 
 /// State for a child of the block of `state` and for those that follow it, with a record of all that is
 /// read.
-pub(crate) struct Recording<'s> {
+pub(crate) struct WitnessRecorder<'s> {
     state: &'s State,
     nodes: Recorder<&'s dyn Store>,
     codes: RefCell<BTreeSet<Bytes>>,
@@ -67,7 +67,7 @@ pub(crate) struct Recording<'s> {
     made: RefCell<B256Set>,
 }
 
-impl<'s> Recording<'s> {
+impl<'s> WitnessRecorder<'s> {
     pub(crate) fn new(state: &'s State) -> Self {
         Self {
             state,
@@ -95,8 +95,8 @@ impl<'s> Recording<'s> {
     }
 
     /// How much has been read so far: as long as this stays, the witness does.
-    pub(crate) fn extent(&self) -> Extent {
-        Extent {
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
             nodes: self.nodes.count(),
             codes: self.codes.borrow().len(),
             oldest_ancestor: self.oldest_ancestor.get(),
@@ -104,16 +104,16 @@ impl<'s> Recording<'s> {
         }
     }
 
-    /// Forgets what was read since the record had this extent.
-    pub(crate) fn rewind(&self, extent: Extent) {
-        self.nodes.rewind(extent.nodes);
+    /// Forgets what was read since the record had this checkpoint.
+    pub(crate) fn rewind(&self, checkpoint: Checkpoint) {
+        self.nodes.rewind(checkpoint.nodes);
         let mut codes = self.codes.borrow_mut();
-        for code in self.code_order.borrow_mut().drain(extent.codes..) {
+        for code in self.code_order.borrow_mut().drain(checkpoint.codes..) {
             codes.remove(&code);
             self.code_bytes.set(self.code_bytes.get() - code.len());
         }
-        self.oldest_ancestor.set(extent.oldest_ancestor);
-        self.header_bytes.set(extent.header_bytes);
+        self.oldest_ancestor.set(checkpoint.oldest_ancestor);
+        self.header_bytes.set(checkpoint.header_bytes);
     }
 
     /// Notes that a verifier needs the headers from this one on.
@@ -172,7 +172,7 @@ impl<'s> Recording<'s> {
     }
 }
 
-impl<'s> StateSource for Recording<'s> {
+impl<'s> StateSource for WitnessRecorder<'s> {
     type Nodes = Recorder<&'s dyn Store>;
 
     fn nodes(&self) -> &Self::Nodes {

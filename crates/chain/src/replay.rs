@@ -1,6 +1,6 @@
 //! Executing blocks again that are part of the chain.
 
-use crate::{ChainError, State, record::Recording};
+use crate::{ChainError, State, record::WitnessRecorder};
 use alloy_consensus::Transaction as _;
 use alloy_evm::eth::EthEvmContext;
 use executor::{BlockEvm, BlockExecution, BlockState, execute_block};
@@ -53,7 +53,7 @@ impl State {
         &self,
         blocks: impl IntoIterator<Item = &'b Block>,
     ) -> Result<OwnedWitness, ChainError> {
-        let recording = Recording::new(self);
+        let recording = WitnessRecorder::new(self);
         let (mut parent, mut root) = (self.block.hash, self.root);
         for block in blocks {
             let (hash, of_parent) = (block.hash, block.header.parent_hash);

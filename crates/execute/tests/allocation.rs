@@ -27,7 +27,7 @@ use wire::{
 
 /// Bytes for each byte of input.
 const PER_BYTE: usize = 16;
-/// Bytes for each unit of gas: the dearest are those of transient storage, at 100 gas a slot.
+/// Bytes for each unit of gas: transient storage costs the most bytes, at 100 gas a slot.
 const PER_GAS: usize = 4;
 /// Bytes that any call takes: frames, stacks, tables.
 const ANY_CALL: usize = 1 << 20;
@@ -93,7 +93,7 @@ fn assert_bounded(name: &str, calldata: &[u8], per_gas: usize) {
     assert_call_bounded(name, &ExecutionSpecs, calldata.into(), per_gas);
 }
 
-/// As [`assert_bounded`], of a call in some dialect: on one thread, and on several.
+/// Runs [`assert_bounded`] on a call in some dialect, on one thread and on several.
 fn assert_call_bounded(name: &str, dialect: &dyn Dialect, call: Call<'_>, per_gas: usize) {
     let bytes = dialect.bytes(&call).unwrap();
     for threads in [1, 3] {
@@ -116,8 +116,8 @@ fn assert_call_bounded(name: &str, dialect: &dyn Dialect, call: Call<'_>, per_ga
     }
 }
 
-/// As many different items of this length as make up a megabyte with their offsets. A test that ends
-/// soon may leave them where they are.
+/// Returns different items of this length that make up a megabyte with their offsets. Short-lived tests may
+/// leak them.
 fn items(length: usize) -> &'static [Bytes] {
     let item = |number: usize| {
         let mut item = vec![0x5b; length];

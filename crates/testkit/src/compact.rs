@@ -1,4 +1,4 @@
-//! States in compact form that are dear for their bytes. No chain has any of them.
+//! States in compact form that take much work for their bytes. No chain has any of them.
 
 /// Nibbles of a key.
 const KEY: usize = 64;

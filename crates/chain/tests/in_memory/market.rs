@@ -8,8 +8,9 @@ use enshrine_chain::{
     ChainReader, empty_genesis,
 };
 use execute::{
-    BLOB_EXECUTE_ADDRESS, BlobTail, DearWork, DeclaredGas, Dialect, Drake, EXECUTE_ADDRESS,
-    Execute, ExecuteError, ExecutionSpecs, Flat, GasSchedule, ObservedCall, Observer, Pricing,
+    BLOB_EXECUTE_ADDRESS, BlobTail, DeclaredGas, Dialect, Drake, EXECUTE_ADDRESS, Execute,
+    ExecuteError, ExecutionSpecs, Flat, GasSchedule, ObservedCall, Observer, Pricing,
+    UnderpricedWork,
     market::{
         LIMIT, MARKET_ADDRESS, MARKET_CODE, MAX_EXCESS, RESERVE_RATIO, Rate, TARGET, excess_at,
         next_excess, price,
@@ -398,8 +399,8 @@ impl Pricing for DearHashes {
         100_000
     }
 
-    fn dear_work(&self, work: &DearWork) -> u64 {
-        if matches!(work, DearWork::Keccak { .. }) { self.0 } else { 0 }
+    fn underpriced_work(&self, work: &UnderpricedWork) -> u64 {
+        if matches!(work, UnderpricedWork::Keccak { .. }) { self.0 } else { 0 }
     }
 }
 

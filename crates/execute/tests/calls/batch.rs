@@ -50,7 +50,7 @@ fn batch(transfers: &[u64]) -> (Vec<BlockWithWitness>, Vec<u8>) {
     (blocks, batch)
 }
 
-/// What a call with this calldata must hold, and what it is charged, by [`PRICES`].
+/// Reserve and charge of a call with this calldata, by [`PRICES`].
 fn prices(calldata: &[u8], transfers: &[u64]) -> (u64, u64) {
     let further = FURTHER_BLOCK_GAS * (transfers.len() as u64 - 1);
     let all: u64 = transfers.iter().sum();

@@ -22,7 +22,7 @@ const PRICES: Flat = Flat { base: 1_000, per_byte: 2 };
 /// Any hash: who fills a source answers for what it says.
 const FIRST: B256 = b256!("0x0100000000000000000000000000000000000000000000000000000000000000");
 
-/// What a node holds.
+/// Blobs of a node.
 #[derive(Debug, Clone, Default)]
 struct Held(BTreeMap<B256, Bytes>);
 
@@ -51,7 +51,7 @@ impl Scene {
         Self::of(head, tail, others)
     }
 
-    /// With as little in the calldata as may be there.
+    /// Cuts an input with the smallest head.
     fn cut(input: &[u8]) -> Self {
         let (head, tail) = cut(input).unwrap();
         Self::of(&head, &tail, 0)

@@ -24,7 +24,7 @@ fn execute() -> Execute {
     }
 }
 
-/// What a caller of Drake's form claims of a block.
+/// Claim of a caller in Drake's form about a block.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
     pub(crate) pre: B256,
@@ -33,7 +33,7 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// What the input itself says, true or not; the state before is what the chain says.
+    /// Creates the claim that the input itself makes, true or not; the chain provides the state before.
     pub(crate) fn of(input: &[u8], pre: B256) -> Self {
         StatelessInput::decode(input).map_or(
             Self { pre, post: B256::ZERO, gas_used: U256::ZERO },
@@ -131,7 +131,7 @@ fn gas_comes_before_work_in_every_dialect() {
     let short = |got, reserve| Err(ExecuteError::OutOfGas { got, reserve });
     assert_eq!(ask(&calldata, reserve - 1), short(reserve - 1, reserve));
     assert_eq!(ask(&calldata, bytes - 1), short(bytes - 1, bytes));
-    // Bytes are paid for before they are looked at, whatever they are.
+    // Bytes are paid before they are read, for any content.
     let junk = vec![0xff; 1_000];
     assert_eq!(ask(&junk, 2_999), short(2_999, 3_000));
     assert!(matches!(ask(&junk, 3_000), Err(ExecuteError::Calldata { .. })));
@@ -230,7 +230,7 @@ impl Dialect for Breaking {
 
     fn answer(&self, _: &[u8], outcome: Result<Executed, Refused>) -> Result<Answer, ExecuteError> {
         let refused = outcome.map(|_| ()).expect_err("nothing here is valid");
-        assert!(!matches!(refused.reason, ExecuteError::Internal(_)), "nobody answers for that");
+        assert!(!matches!(refused.reason, ExecuteError::Internal(_)), "not the fault of an input");
         Err(refused.reason)
     }
 }

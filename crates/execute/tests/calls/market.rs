@@ -1,5 +1,5 @@
-//! Calls that are sold on the market: in every dialect, at one price, out of one limit; and what was worked on counts,
-//! whatever came of it.
+//! Calls that the market sells: in every dialect, at one price, within one limit; work that was done counts,
+//! for every outcome.
 
 use crate::{
     dialects::Claim,
@@ -28,7 +28,7 @@ const PRICES: Items = Items { base: 1_000, request_byte: 3, witness_byte: 1, ite
 /// Any hash: who fills a source answers for what it says.
 const BLOB: B256 = b256!("0x0100000000000000000000000000000000000000000000000000000000000000");
 
-/// Holds one blob, whatever its hash.
+/// Holds one blob, returned for every hash.
 #[derive(Debug, Clone)]
 struct OneBlob(Bytes);
 
@@ -60,8 +60,8 @@ struct Scene {
 struct Way {
     address: Address,
     calldata: Vec<u8>,
-    /// What it must hold before its calldata is looked at, before the input, before transactions are decoded,
-    /// before they are executed.
+    /// Gas that it must hold before its calldata is read, before the input, before the transactions are
+    /// decoded, and before they are executed.
     steps: [u64; 4],
     charge: u64,
 }
@@ -135,7 +135,7 @@ fn at_par(left: u64) -> Arc<BlockTally> {
     Arc::new(tally)
 }
 
-/// What a contract sees of a call that fails.
+/// Result of a failed call, as a contract sees it.
 const fn halted(gas: u64) -> Seen {
     Seen { success: false, returned: vec![], gas: WARM_CALL + gas }
 }

@@ -35,7 +35,7 @@ const REASONS: [(&str, &str); 38] = [
     // Out of gas by the 30 million of the EIPs, and not by what revm gives (docs/security.md).
     ("SYSTEM_CONTRACT_CALL_FAILED", "state root"),
     ("GAS_ALLOWANCE_EXCEEDED", "available gas"),
-    ("GAS_ALLOWANCE_EXCEEDED", "does not cover what"),
+    ("GAS_ALLOWANCE_EXCEEDED", "the minimum gas of"),
     ("GAS_LIMIT_EXCEEDS_MAXIMUM", "is greater than the cap"),
     ("INITCODE_SIZE_EXCEEDED", "initcode size limit"),
     ("INSUFFICIENT_ACCOUNT_FUNDS", "lack of funds"),

@@ -110,7 +110,7 @@ fn senders_that_are_known_are_those_of_all_blocks_in_order() {
         assert_eq!(with(&senders), verify_batch(&batch, &line.spec));
         let last = senders.len() - 1;
         senders[last] = Default::default();
-        let refused = with(&senders).expect_err("somebody else has no money");
+        let refused = with(&senders).expect_err("another sender has no balance");
         assert_eq!(refused.block, line.cases.len() - 1);
     }
 }
@@ -119,7 +119,7 @@ fn without(list: ByteLists<'_>, index: usize) -> Vec<&[u8]> {
     list.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, item)| item).collect()
 }
 
-/// Whether a refusal says that just this node or code is missing.
+/// Returns `true` if a refusal names exactly this node or code as missing.
 fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
     match reason {
         Invalid::State(StateError::Account { source, .. } | StateError::Storage { source, .. }) => {
@@ -130,7 +130,7 @@ fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
     }
 }
 
-/// Why a batch with another witness is refused.
+/// Returns the reason for which a batch with another witness is refused.
 fn refusal_of(line: &Line, batch: &StatelessBatch<'_>, witness: BatchWitness<'_>) -> Invalid {
     let batch = StatelessBatch { witness, ..batch.clone() };
     verdicts(line, &batch).expect_err("was needed").1

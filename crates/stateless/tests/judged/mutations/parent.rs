@@ -1,5 +1,5 @@
-//! Parents that nobody built: a caller may choose the header that a block stands on, as long as its
-//! hash is the one that the block names. Whatever is in it, the arithmetic holds.
+//! Invented parents: a caller may choose any header as parent, if its hash is the one that the block names.
+//! The arithmetic holds for every content.
 
 use super::support::{
     Case, generated, rehash,

@@ -109,7 +109,7 @@ impl Filler {
     }
 }
 
-/// What the specification allows beyond the sum of what transactions cost before they run.
+/// Returns `true` if the specification allows a block that a plain sum of intrinsic gas would exceed.
 fn exceeds_the_plain_sum(transactions: &[Transaction], gas_limit: u64, fork: ProtocolFork) -> bool {
     transactions.iter().map(|tx| intrinsic_gas(tx, fork)).sum::<u64>() > gas_limit
 }

@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// What becomes of these transactions: a block that is verified, and who is not in it.
+    /// Offers these transactions: returns the verified block, and the rejected ones with their reasons.
     pub(crate) fn offer(
         &self,
         transactions: Vec<Transaction>,

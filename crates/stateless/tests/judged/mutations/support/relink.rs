@@ -4,7 +4,7 @@
 use alloy_primitives::{B256, Bytes, keccak256};
 use wire::{OwnedWitness, StatelessInput};
 
-/// What is replaced.
+/// The part to replace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part {
     Node(usize),
