@@ -1,4 +1,4 @@
-//! What a builder chooses, and the header that follows from it.
+//! Attributes that a builder chooses, and the header that follows from them.
 
 use crate::{ChainError, State, header::base_fee_after};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
@@ -7,12 +7,12 @@ use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes};
 use stateless::next_excess_blob_gas;
 
-/// What a builder is free to choose.
+/// Attributes that a builder chooses.
 #[derive(Debug, Clone, Default)]
 pub struct BlockAttributes {
     /// Seconds; later than the parent's.
     pub timestamp: u64,
-    /// Who gets the tips.
+    /// Recipient of the tips.
     pub fee_recipient: Address,
     /// Randomness.
     pub prev_randao: B256,

@@ -28,22 +28,22 @@ use wire::{OwnedWitness, ProtocolFork};
 pub struct RecoveredTransaction {
     /// The transaction.
     pub transaction: Transaction,
-    /// Who sends it.
+    /// Its sender.
     pub sender: Address,
-    /// Whether the sender has signed it; if not, the block is not [provable](Block::provable).
+    /// `true` if the sender has signed it; otherwise the block is not [provable](Block::provable).
     pub signed: bool,
 }
 
-/// What building has come to.
+/// Result of building.
 #[derive(Debug, Clone)]
 pub struct BuiltBlock {
-    /// The block, with those of the transactions that can stand in it.
+    /// The block, with the transactions that are valid in it.
     pub executed: ExecutedBlock,
-    /// What it read, in canonical form, if that was asked for.
+    /// Its witness in canonical form, if it was requested.
     pub witness: Option<OwnedWitness>,
-    /// What its input takes of what L1 can carry, if its witness was asked for.
+    /// Its use of the input limits of L1, if its witness was requested.
     pub used: Option<InputUse>,
-    /// Position of each transaction that is not in it, ascending, and why.
+    /// Position of each transaction that is not in the block, ascending, with the reason.
     pub rejected: Vec<(usize, Rejection)>,
 }
 
@@ -142,7 +142,7 @@ impl State {
         }
     }
 
-    /// As [`Self::build`], with the witness of the block.
+    /// Builds a block and its witness.
     pub fn build_recorded<'c>(
         &self,
         header: &Header,
@@ -152,8 +152,8 @@ impl State {
         self.build_within(header, withdrawals, transactions, InputLimits::default())
     }
 
-    /// As [`Self::build_recorded`], with so many transactions only that the input of EXECUTE for the
-    /// block stays within `limits`. A block without transactions may exceed them.
+    /// Builds a block and its witness from only as many transactions as keep the block's input of EXECUTE
+    /// within `limits`. A block without transactions may exceed them.
     ///
     /// A transaction whose block would exceed them with it alone is [too large](Rejection::TooLarge): no
     /// block can hold it. One that turns out not to fit is taken back with all that it has read, as if it
@@ -209,7 +209,7 @@ impl State {
                     return Ok(BuiltBlock { rejected: all_rejected, ..built });
                 }
                 [(index, _)] => {
-                    // No block can hold it; whoever found no room beside it is offered anew.
+                    // No block can hold it; transactions that found no room beside it are offered again.
                     all_rejected.push((index, Rejection::TooLarge(reason(index))));
                     too_long += 1;
                     if too_long <= MOST_TOO_LONG {
@@ -381,8 +381,7 @@ fn leave_out(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Reje
     offered.retain(|(index, _)| !out.contains(index));
 }
 
-/// Reads what the block reads behind its transactions whatever these do, so that it is counted before
-/// they are.
+/// Makes the reads that follow the transactions of every block, so that they are counted first.
 fn read_ahead<S: StateSource>(
     state: &mut BlockState<'_, S>,
     fork: Option<ProtocolFork>,
@@ -396,7 +395,7 @@ fn read_ahead<S: StateSource>(
     Ok(())
 }
 
-/// Whether what stands at the system addresses is what a verifier lets stand there.
+/// Returns `true` if a verifier accepts the code at the system addresses.
 fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
     match checked {
         Ok(()) => Ok(true),
@@ -405,10 +404,10 @@ fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
     }
 }
 
-/// What comes of some transactions.
+/// Result of executing some transactions.
 struct Executed {
     executed: ExecutedBlock,
-    /// If the block cannot be sealed, the transaction without which it is to be tried again.
+    /// If the block cannot be sealed, the transaction without which it is to be built again.
     surplus: Option<Rejected>,
     used: Option<InputUse>,
 }
@@ -417,7 +416,7 @@ struct Executed {
 struct Rejected {
     index: usize,
     reason: Rejection,
-    /// Whether more is on the record of what was read than the block needs.
+    /// `true` if more reads are recorded than the block needs.
     left_a_mark: bool,
 }
 
@@ -429,8 +428,8 @@ const BATCH_OVERHEAD: usize = 8;
 /// many: each has cost it an execution.
 const MOST_TOO_LONG: usize = 16;
 
-/// How many of `count` transactions, at least one, make an input of `length` bytes too long: as if all
-/// were alike.
+/// Returns the number of transactions, at least one of `count`, that make an input of `length` bytes too
+/// long, under the assumption that all have the same size.
 const fn surplus_count(count: usize, length: usize, max: usize) -> usize {
     let surplus = (length - max).saturating_mul(count).div_ceil(length);
     if surplus == 0 {

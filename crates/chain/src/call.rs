@@ -18,7 +18,7 @@ use store::Block;
 /// A call on the state of the head, as `eth_call` makes it: no signature, no fee, any nonce.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
-    /// Who calls.
+    /// Caller.
     pub from: Address,
     /// The contract; `None` runs `data` as initialisation code.
     pub to: Option<Address>,
@@ -28,7 +28,7 @@ pub struct Call {
     pub value: U256,
     /// Gas for the call; `None` for as much as a block has.
     pub gas: Option<u64>,
-    /// What the call takes for its block.
+    /// Block in which the call is executed.
     pub block: CallBlock,
 }
 
@@ -45,10 +45,10 @@ pub enum CallBlock {
     },
 }
 
-/// How a call ended.
+/// Outcome of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallOutcome {
-    /// Whether it succeeded.
+    /// `true` if it succeeded.
     pub success: bool,
     /// Return data, or the data of a revert.
     pub output: Bytes,

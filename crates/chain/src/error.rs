@@ -1,4 +1,4 @@
-//! What can go wrong on a chain.
+//! Errors of a chain.
 
 use alloy_primitives::B256;
 use executor::{BlockError, InternalError, Invalid, ReadError, StateError};
@@ -6,7 +6,7 @@ use store::StoreError;
 use trie::SourceError;
 use wire::DecodeError;
 
-/// Why a chain refused to do something.
+/// Reason for which a chain refused an operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     /// A block is not valid: the block's fault.
@@ -48,7 +48,7 @@ pub enum ChainError {
     /// A file of blocks does not hold blocks.
     #[error("block {index} of the file: {source}")]
     Malformed {
-        /// How many blocks were imported before.
+        /// Number of blocks imported before.
         index: usize,
         /// The decoder's reason.
         source: DecodeError,
@@ -78,7 +78,7 @@ pub enum ChainError {
         number: u64,
         /// Its hash.
         block: B256,
-        /// Why not.
+        /// The reason.
         reason: Box<Self>,
     },
     /// A call cannot be executed at all.
@@ -90,7 +90,7 @@ pub enum ChainError {
 }
 
 impl ChainError {
-    /// Whether it is our fault: the block, the call or whatever was asked may be fine.
+    /// Returns `true` for a local fault: the block, the call or the request may be valid.
     pub const fn is_internal(&self) -> bool {
         matches!(
             self,

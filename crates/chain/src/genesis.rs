@@ -38,7 +38,7 @@ pub fn empty_genesis(fork: ProtocolFork) -> Genesis {
     genesis
 }
 
-/// What stands behind a trie that is made from nothing: no node is ever asked for.
+/// Source of a trie that is built from scratch: no node is ever read.
 struct Nothing;
 
 impl NodeSource for Nothing {

@@ -1,4 +1,4 @@
-//! Importing blocks that somebody else has built.
+//! Import of blocks.
 
 use crate::{
     BlockWithWitness, Chain, ChainError, State,
@@ -47,7 +47,7 @@ impl Chain {
         })
     }
 
-    /// As [`Self::import`], for blocks of all times and without a record of what was read.
+    /// Imports a block of any fork without recording a witness.
     pub fn import_with_ommers(
         &self,
         raw: &RawBlock,
@@ -143,7 +143,7 @@ impl Chain {
         };
         let mut config = self.config().clone();
         config.spec = spec;
-        // The parent's state as its header has it, whatever somebody did to it since.
+        // The parent's state according to its header, without later edits.
         let parent = State { config: config.into(), root: parent.header.state_root, ..state };
         Ok(UncheckedBlock { header, ommers, parent, transactions, senders, withdrawals })
     }

@@ -2,7 +2,7 @@
 //!
 //! The chain lives on the same trie and the same block execution as the verifier, over a
 //! [`store::Store`] that holds every node: what a block reads from the store *is* its witness. Since
-//! state is found by hash, the state of every block stays readable until somebody prunes the chain,
+//! state is found by hash, the state of every block stays readable until the chain is pruned,
 //! and a [`State`] may be kept and read while the chain moves on. [`Chain`] writes, [`ChainReader`] is
 //! for all others.
 //!

@@ -18,7 +18,7 @@ use wire::{OwnedWitness, compact::LengthAlone};
 /// Bytes that an item of an SSZ list takes besides its own.
 pub(crate) const LIST_OFFSET: usize = 4;
 
-/// How much was read up to some moment.
+/// A position in the reads of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
     nodes: usize,
@@ -27,7 +27,7 @@ pub(crate) struct Checkpoint {
     header_bytes: usize,
 }
 
-/// How long a witness of what was read so far is, without the header of the parent.
+/// Length of a witness of the reads so far, without the header of the parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Size {
     /// Bytes in compact form, at least: whether codes are named by their positions or by their hashes is not
@@ -82,7 +82,7 @@ impl<'s> WitnessRecorder<'s> {
         }
     }
 
-    /// How long a witness of what has been read so far is.
+    /// Returns the length of a witness of the reads so far.
     pub(crate) fn size(&self) -> Size {
         let (nodes, codes) = (self.nodes.count(), self.codes.borrow().len());
         let others = self.code_bytes.get() + LIST_OFFSET * codes + self.header_bytes.get();
@@ -94,7 +94,7 @@ impl<'s> WitnessRecorder<'s> {
         Size { least, most, expanded: self.nodes.bytes() + others, nodes, codes, headers }
     }
 
-    /// How much has been read so far: as long as this stays, the witness does.
+    /// Returns the current position: as long as it is unchanged, so is the witness.
     pub(crate) fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             nodes: self.nodes.count(),
@@ -104,7 +104,7 @@ impl<'s> WitnessRecorder<'s> {
         }
     }
 
-    /// Forgets what was read since the record had this checkpoint.
+    /// Forgets the reads since a position.
     pub(crate) fn rewind(&self, checkpoint: Checkpoint) {
         self.nodes.rewind(checkpoint.nodes);
         let mut codes = self.codes.borrow_mut();
@@ -150,8 +150,8 @@ impl<'s> WitnessRecorder<'s> {
         self.made.borrow_mut().extend(codes);
     }
 
-    /// What was read, as a canonical witness: nodes and codes ascending, headers from the oldest
-    /// that BLOCKHASH asked for to the parent.
+    /// Returns the reads as a canonical witness: nodes and codes ascending, headers from the oldest that
+    /// BLOCKHASH has read to the parent.
     pub(crate) fn into_witness(self) -> Result<OwnedWitness, ChainError> {
         let parent: &Block = &self.state.block;
         let mut headers = vec![alloy_rlp::encode(&parent.header).into()];

@@ -47,8 +47,8 @@ impl State {
         self.witness_of_blocks([child])
     }
 
-    /// As [`Self::witness_of`], for a child of its block and those that follow it, each a child of the one
-    /// before: what they read and have not made themselves.
+    /// Returns the witness of a child of its block and of the blocks that follow, each a child of the
+    /// previous one: the items that they read and have not written themselves.
     pub fn witness_of_blocks<'b>(
         &self,
         blocks: impl IntoIterator<Item = &'b Block>,
@@ -121,7 +121,7 @@ where
     }
 }
 
-/// Why a replay stopped: by itself, or because of who was shown it.
+/// Reason for which a replay stopped: an error of its own, or of the observer.
 enum Stopped<E> {
     Block(executor::BlockError),
     Seen(E),

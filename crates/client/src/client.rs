@@ -13,11 +13,11 @@ use tokio::runtime::{Builder, Runtime};
 pub struct Client {
     way: Way,
     provider: RootProvider,
-    /// Does the work while somebody waits; `None` only while it is dropped.
+    /// Runtime for callers that wait; `None` only during drop.
     runtime: Option<Runtime>,
 }
 
-/// How requests get to a node.
+/// Transport of requests to a node.
 #[derive(Debug)]
 enum Way {
     Http(Http),
@@ -91,7 +91,7 @@ impl Client {
         Ok(Self { way, provider, runtime: Some(runtime) })
     }
 
-    /// Where the node answers.
+    /// Returns the URL of the node.
     pub fn url(&self) -> &str {
         match &self.way {
             Way::Http(http) => http.url().as_str(),

@@ -1,20 +1,20 @@
-//! What can go wrong on the way to a node and back.
+//! Errors of requests to a node.
 
 use alloy_transport::TransportError;
 use std::{io, time::Duration};
 
-/// Why a node could not be asked, or what it refused with.
+/// Reason for which a request failed, or error of the node.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// What was given is no address of a node.
+    /// The text is not the URL of a node.
     #[error("{url:?} is not the URL of a node: {reason}")]
     Url {
-        /// What was given.
+        /// The text.
         url: String,
-        /// Why not.
+        /// Reason of the parser.
         reason: String,
     },
-    /// What was given cannot stand in the head of a request. The value may be a secret.
+    /// The text is not valid in a request header. The value may be a secret.
     #[error("the header {0:?} cannot be sent")]
     Header(String),
     /// A page is asked for, or what is not JSON-RPC, where only requests of JSON-RPC go.
@@ -33,7 +33,7 @@ pub enum ClientError {
     Rpc(#[from] TransportError),
 }
 
-/// Why an HTTP request has no answer.
+/// Reason for which an HTTP request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The request failed on its way.
@@ -63,7 +63,7 @@ pub enum HttpError {
     },
 }
 
-/// Why there is no answer over a WebSocket.
+/// Reason for which a request over a WebSocket has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// The answer, or the connection, took too long.

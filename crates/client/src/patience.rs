@@ -1,4 +1,4 @@
-//! How long whoever is refused or left without an answer waits before the next try.
+//! Delay before a refused or unanswered request is tried again.
 
 use crate::Options;
 use std::{

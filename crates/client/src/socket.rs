@@ -22,7 +22,7 @@ use tower::Service;
 pub(crate) struct Socket {
     url: Url,
     connection: Arc<Mutex<Option<PubSubFrontend>>>,
-    /// Whether there ever was a connection.
+    /// `true` once there was a connection.
     has_connected: Arc<AtomicBool>,
     options: Options,
     patience: Patience,
@@ -56,8 +56,8 @@ impl Socket {
         self.exchange_once(requests).await
     }
 
-    /// Whether there never was a connection, and what hinders it is no trouble that passes: the address is
-    /// wrong, more likely than not, or the key in it.
+    /// Returns `true` if there never was a connection and the error is not transient: the address, or the key
+    /// in it, is probably wrong.
     fn is_in_vain(&self, error: &TransportError) -> bool {
         let RpcError::Transport(TransportErrorKind::Custom(error)) = error else { return false };
         let Some(error) = error.downcast_ref::<tungstenite::Error>() else { return false };

@@ -10,7 +10,7 @@ use alloy_primitives::Bytes;
 /// Writes fields.
 #[derive(Debug, Default)]
 pub struct Writer(
-    /// What was written.
+    /// The bytes written so far.
     pub Vec<u8>,
 );
 
@@ -30,7 +30,7 @@ impl Writer {
         self.raw(&word.to_be_bytes());
     }
 
-    /// How many bytes or items follow.
+    /// Appends the number of bytes or items that follow.
     pub fn length(&mut self, length: usize) {
         // A record is refused long before it could hold as many.
         self.raw(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
@@ -55,7 +55,7 @@ impl Writer {
         }
     }
 
-    /// Whether there is an item, and the item.
+    /// Appends a flag for the presence of an item, and the item.
     pub fn option<T>(&mut self, item: Option<T>, put: impl FnOnce(&mut Self, T)) {
         self.byte(u8::from(item.is_some()));
         if let Some(item) = item {
@@ -92,7 +92,7 @@ impl<'b> Reader<'b> {
         Ok(range)
     }
 
-    /// So many bytes as they are.
+    /// Reads `N` raw bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DiskError> {
         let range = self.take(N)?;
         let mut array = [0; N];
@@ -105,7 +105,7 @@ impl<'b> Reader<'b> {
         Ok(self.array::<1>()?[0])
     }
 
-    /// Whether something is so.
+    /// Reads a boolean.
     pub fn flag(&mut self) -> Result<bool, DiskError> {
         match self.byte()? {
             0 => Ok(false),
@@ -155,7 +155,7 @@ impl<'b> Reader<'b> {
         if self.flag()? { read(self).map(Some) } else { Ok(None) }
     }
 
-    /// That nothing is left over.
+    /// Checks that no bytes are left over.
     pub fn end(self) -> Result<(), DiskError> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.error("bytes are left over")) }
     }

@@ -1,4 +1,4 @@
-//! What was read lately, ready to be used again.
+//! Cache of recently read items.
 
 use alloy_primitives::{B256, map::B256Map};
 use parking_lot::Mutex;

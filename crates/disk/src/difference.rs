@@ -1,4 +1,4 @@
-//! What one state has that another has not.
+//! The difference between two states.
 
 use alloy_primitives::{
     B256, Bytes,
@@ -110,7 +110,7 @@ impl<'s, S: NodeSource<Bytes = Bytes> + ?Sized> Along<'s, S> {
         Self { source, owner, root, nodes: RefCell::default() }
     }
 
-    /// Whether the trie refers to `hash` at `path`. A trie that lacks a node cannot tell.
+    /// Returns `true` if the trie refers to `hash` at `path`. A trie that lacks a node cannot answer.
     fn has(&self, path: &Nibbles, hash: &B256) -> Result<bool, SourceError> {
         let (mut at, mut refers) = (Nibbles::new(), self.root);
         let mut nodes = self.nodes.borrow_mut();

@@ -28,8 +28,8 @@ use store::{Block, Changes, Preimages, Store, StoreError, StoredNodes, Transacti
 use trie::NodePath;
 use wire::OwnedWitness;
 
-/// How long whoever has the chain open is waited for.
-const FAREWELL: Duration = Duration::from_secs(3);
+/// Time to wait for another holder of the chain to close it.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of blocks and of codes that are kept ready.
 const BLOCK_CACHE: usize = 64 << 20;
 const CODE_CACHE: usize = 32 << 20;
@@ -49,7 +49,7 @@ pub struct DiskStore {
 pub(crate) struct Inner {
     pub(crate) folder: PathBuf,
     pub(crate) options: DiskOptions,
-    /// Held by the one who commits. Nobody who holds what stands below waits for it.
+    /// Held during a commit. A holder of any lock below must not wait for it.
     pub(crate) log: Mutex<LogEnd>,
     /// Commits between log and state store.
     pub(crate) pending: Pending,
@@ -65,14 +65,14 @@ pub(crate) struct Inner {
     pub(crate) codes: Cache<Bytecode>,
     /// Held by who forgets old states.
     pub(crate) pruning: Mutex<()>,
-    /// Keys of the nodes that were written since somebody began to look which are needed no more.
+    /// Keys of the nodes that were written during pruning and are unneeded.
     pub(crate) written_meanwhile: Mutex<Option<HashSet<Vec<u8>>>>,
     pub(crate) stop: AtomicBool,
     /// Locked as long as the chain is open.
     _lock: File,
 }
 
-/// What only the one who commits needs.
+/// State that only the committer needs.
 #[derive(Debug)]
 pub(crate) struct LogEnd {
     /// The log, once the chain has a first block.
@@ -83,18 +83,18 @@ pub(crate) struct LogEnd {
     pub(crate) next: Option<(Position, Record)>,
 }
 
-/// What only the one who writes to the state store needs.
+/// State that only the writer of the state store needs.
 #[derive(Debug)]
 pub(crate) struct Writer {
     /// The highest number of a block that was ever written.
     pub(crate) epoch: u64,
     /// Commits since the state store was synced.
     pub(crate) unsynced: u64,
-    /// For how many commits a journal of the state store has been full.
+    /// Number of commits since a journal of the state store became full.
     pub(crate) journal_full_for: u64,
 }
 
-/// As long as this is there, the state store takes in nothing.
+/// Guard that keeps the state store unchanged while it exists.
 #[derive(Debug)]
 pub struct Held<'s>(&'s Inner);
 
@@ -117,8 +117,8 @@ impl DiskStore {
         loop {
             match lock.try_lock() {
                 Ok(()) => break,
-                // Somebody may be about to close it.
-                Err(TryLockError::WouldBlock) if begun.elapsed() < FAREWELL => {
+                // Another holder may be about to close it.
+                Err(TryLockError::WouldBlock) if begun.elapsed() < SHUTDOWN_TIMEOUT => {
                     thread::sleep(Duration::from_millis(10));
                 }
                 Err(TryLockError::WouldBlock) => {
@@ -172,18 +172,17 @@ impl DiskStore {
         Ok(Self { inner, writer: Some(writer), pruner: Some(pruner), torn })
     }
 
-    /// What was cut off the end of the log when it was opened.
+    /// Returns the part that was cut off the end of the log when it was opened.
     pub const fn torn_tail(&self) -> Option<&TornTail> {
         self.torn.as_ref()
     }
 
-    /// How many records of the log the state store had not taken in when it was opened, and still has
-    /// not.
+    /// Number of log records that the state store had not applied when it was opened, and still has not.
     pub fn behind(&self) -> usize {
         self.inner.log.lock().waiting.len()
     }
 
-    /// How many commits are in the log and wait to be taken into the state store; never more than
+    /// Number of commits in the log that wait to be applied to the state store; at most
     /// [`DiskOptions::queue`].
     pub fn queued(&self) -> usize {
         self.inner.pending.len()

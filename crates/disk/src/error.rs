@@ -1,4 +1,4 @@
-//! What can be wrong with files, and with what stands in them.
+//! Errors of files and of their contents.
 
 use crate::Position;
 use alloy_primitives::B256;
@@ -6,21 +6,21 @@ use std::{io, path::PathBuf};
 use store::StoreError;
 use wire::DecodeError;
 
-/// Why a chain on disk cannot be opened, read or written: a fault of the disk or of whoever changed
+/// Reason for which a chain on disk cannot be opened, read or written: a fault of the disk or of a change to
 /// its files, and never a verdict on a block.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// The operating system refuses: no space, no permission, a broken disk.
     #[error("{what} {}: {source}", path.display())]
     Io {
-        /// What was to be done with the file.
+        /// Action on the file.
         what: &'static str,
         /// The file.
         path: PathBuf,
         /// The reason.
         source: io::Error,
     },
-    /// Another process has the chain open, or somebody in this one.
+    /// Another process, or another part of this one, has the chain open.
     #[error("{} is in use: only one process can have a chain open", path.display())]
     InUse {
         /// The folder of the chain.
@@ -44,9 +44,9 @@ pub enum DiskError {
     NotALog {
         /// The file.
         path: PathBuf,
-        /// What stands there.
+        /// Value found.
         got: String,
-        /// What would have to.
+        /// Value expected.
         expected: String,
     },
     /// The chain in the folder has another first block.
@@ -64,9 +64,9 @@ pub enum DiskError {
     OtherSubject {
         /// The file.
         path: PathBuf,
-        /// What it is about.
+        /// Subject found.
         got: B256,
-        /// What it was to be about.
+        /// Subject expected.
         expected: B256,
     },
     /// A segment of the log that is still needed is not there.
@@ -80,9 +80,9 @@ pub enum DiskError {
     /// The log ends before the state store does: it has lost blocks that were there.
     #[error("the block log ends at {log}, the states at {states}: the log has lost blocks")]
     LogLostBlocks {
-        /// Where the log ends.
+        /// End of the log.
         log: Position,
-        /// Up to where the state store has taken it in.
+        /// Position up to which the state store has applied it.
         states: Position,
     },
     /// The checksum over a record's head or body does not hold.
@@ -90,7 +90,7 @@ pub enum DiskError {
     Checksum {
         /// The file.
         path: PathBuf,
-        /// Where the record begins.
+        /// Offset of the record.
         offset: u64,
         /// Head or body.
         part: &'static str,
@@ -104,11 +104,11 @@ pub enum DiskError {
     EndMark {
         /// The file.
         path: PathBuf,
-        /// Where the record begins.
+        /// Offset of the record.
         offset: u64,
-        /// What stands there.
+        /// Value found.
         got: u32,
-        /// What would have to.
+        /// Value expected.
         expected: u32,
     },
     /// A record is longer than any may be.
@@ -124,7 +124,7 @@ pub enum DiskError {
     CutShort {
         /// The file.
         path: PathBuf,
-        /// Where the record begins.
+        /// Offset of the record.
         offset: u64,
         /// Bytes from there to the end of the file.
         got: u64,
@@ -144,15 +144,15 @@ pub enum DiskError {
     /// Something passes its checksum and yet cannot be read.
     #[error("{what} is malformed: {reason}")]
     Malformed {
-        /// What.
+        /// The malformed item.
         what: &'static str,
-        /// Where it stops making sense.
+        /// The violation.
         reason: String,
     },
     /// Blocks in the log have to be executed again before anything can be added.
     #[error("{blocks} records of the block log are not yet taken in")]
     Behind {
-        /// How many records.
+        /// Number of records.
         blocks: usize,
     },
     /// Nothing is waiting to be executed again.

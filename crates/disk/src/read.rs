@@ -117,7 +117,7 @@ impl Inner {
         }
     }
 
-    /// Where the record of a block with its witness stands in the log.
+    /// Returns the position in the log of the record of a block with its witness.
     fn record_of(&self, hash: &B256) -> Result<Option<Position>, DiskError> {
         let waits = self.pending.found().record(hash);
         waits.map_or_else(|| self.state.record_of(hash), |position| Ok(Some(position)))

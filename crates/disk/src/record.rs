@@ -1,4 +1,4 @@
-//! What a record of the log says: all that one commit changes.
+//! Content of a log record: all changes of one commit.
 
 use crate::{
     DiskError,
@@ -17,7 +17,7 @@ const WHAT: &str = "record";
 /// One commit as it stands in the log.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// What its block has read. If that is there, nodes and codes are not: executing the block gives
+    /// Witness of its block. If it is present, nodes and codes are absent: executing the block reproduces
     /// them.
     pub(crate) witness: Option<OwnedWitness>,
     pub(crate) roots: Vec<B256>,
@@ -25,7 +25,7 @@ pub(crate) struct Record {
     pub(crate) codes: Vec<Bytes>,
     pub(crate) preimages: Vec<(Address, Vec<U256>)>,
     pub(crate) blocks: Vec<Arc<Block>>,
-    /// From which number on the canonical chain moves, and to which blocks.
+    /// First number from which the canonical chain moves, and the blocks that it moves to.
     pub(crate) canonical: Option<(u64, Vec<B256>)>,
     pub(crate) forgotten: Vec<B256>,
 }

@@ -26,18 +26,18 @@ pub struct RecordFile {
     path: PathBuf,
     pub(crate) file: Box<dyn LogFile>,
     end: u64,
-    /// Why nothing can be added any more.
+    /// Reason for which nothing more can be added.
     broken: Option<String>,
 }
 
-/// What was cut off the end of a file when it was opened.
+/// The part that was cut off the end of a file when it was opened.
 #[derive(Debug)]
 pub struct CutOff {
-    /// Where that began; 0 if all of it was.
+    /// Offset of the part; 0 if it was the whole file.
     pub offset: u64,
-    /// How many bytes.
+    /// Length of the part in bytes.
     pub bytes: u64,
-    /// What was wrong with it.
+    /// The violation in it.
     pub reason: DiskError,
 }
 
@@ -152,7 +152,7 @@ fn file_head(subject: B256) -> [u8; FILE_HEAD] {
     head
 }
 
-/// What a file is that does not begin as it must.
+/// Returns the error for a file that does not begin as it must.
 fn foreign(path: &Path, found: &[u8], subject: B256) -> DiskError {
     let path = path.into();
     let other = found.get(8..40).map(B256::from_slice);

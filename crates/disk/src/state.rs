@@ -23,19 +23,19 @@ use std::{path::Path, sync::Arc};
 use store::{Block, Preimages, TransactionLocation};
 use trie::{NodePath, NodeSource, SourceError};
 
-/// How keys and values are laid out. A folder that says something else is left alone.
+/// Version of the layout of keys and values. A folder with another version is left alone.
 const LAYOUT: u64 = 2;
 
-/// What the state store knows of itself.
+/// Metadata of the state store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meta {
-    /// How keys and values are laid out.
+    /// Version of the layout of keys and values.
     Layout,
     /// Hash of the chain's first block. Until it is there, the store counts as empty.
     Genesis,
-    /// A word of whoever made the chain.
+    /// A hash stored for the creator of the chain.
     Mark,
-    /// Up to where the log has been taken in.
+    /// Position up to which the log has been applied.
     Applied,
     /// The highest number of a block that was ever written.
     Epoch,
@@ -109,7 +109,7 @@ impl State {
         Ok(state)
     }
 
-    /// That the store is laid out as is read here; if it is empty, it will be.
+    /// Checks that the store has this layout; gives it to an empty store.
     fn check_layout(&self, folder: &Path) -> Result<(), DiskError> {
         match self.number(Meta::Layout)? {
             Some(LAYOUT) => Ok(()),
@@ -144,7 +144,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether a journal is full, which stays until all that is in it is in tables.
+    /// Returns `true` if a journal is full, which it stays until all its content is in tables.
     pub(crate) fn has_full_journal(&self) -> bool {
         self.db.journal_count() > 1
     }
@@ -271,7 +271,7 @@ impl State {
         Ok(Some(code))
     }
 
-    /// Where the record of a block with its witness stands in the log.
+    /// Returns the position in the log of the record of a block with its witness.
     pub(crate) fn record_of(&self, hash: &B256) -> Result<Option<Position>, DiskError> {
         let Some(value) = self.records.get(hash.as_slice())? else { return Ok(None) };
         let value = <[u8; 16]>::try_from(&value[..])
@@ -341,8 +341,8 @@ impl core::fmt::Debug for State {
 /// hash
 /// ```
 ///
-/// The hash makes nodes of different states and branches live side by side at one place, and a look-up
-/// a single read whatever the age of the state.
+/// The hash lets nodes of different states and branches exist side by side at one location, and makes a
+/// look-up a single read for states of any age.
 pub(crate) fn node_key(place: NodePath<'_>, hash: &B256) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + 32 + 1 + 8 + 32);
     match place.owner {

@@ -1,4 +1,5 @@
-//! Files of records that can be had again: whatever happens to one, what stands before it is read, and nothing else.
+//! Files of records that can be read again: after any damage, the records before it are read, and nothing
+//! else.
 
 use alloy_primitives::{B256, Bytes};
 use enshrine_disk::{CutOff, DiskError, RecordFile};
@@ -147,7 +148,7 @@ fn what_is_refused_is_cut_off_with_all_that_follows() {
     assert_eq!(cut.map(|cut| (cut.offset, cut.bytes)), Some((at[1], at[3] - at[1])));
     let (mut file, found, cut) = open(&path);
     assert!(cut.is_none() && found.into_iter().map(|it| it.1).eq(bodies[..1].iter().cloned()));
-    // And so it is by whoever wants to.
+    // The caller may also cut the file back.
     file.append(b"more").unwrap();
     file.cut_back(at[1]).unwrap();
     assert_eq!(open(&path).1.len(), 1);

@@ -1,4 +1,4 @@
-//! What a call prints.
+//! Output of a call.
 
 use crate::ForgeError;
 use alloy_primitives::hex;
@@ -8,7 +8,7 @@ use alloy_primitives::hex;
 pub enum Answer {
     /// It is done; here is the result.
     Done(Vec<u8>),
-    /// What was given is refused, and why.
+    /// The request is refused, with the reason.
     Refused(String),
     /// The file with the request is not there as a whole: another call of the same content was at
     /// it. Write it again.

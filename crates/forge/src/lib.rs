@@ -30,8 +30,8 @@ pub use profile::{Profile, ProfileError};
 pub use shim::shim_code;
 pub use workspace::Workspace;
 
-/// What Solidity and this crate have agreed on. Each side names it, so that utilities and a helper
-/// that do not fit together say so instead of misunderstanding each other.
+/// Version of the protocol between Solidity and this crate. Each side names it, so that an incompatible pair
+/// reports an error instead of misreading each other.
 pub const PROTOCOL: u32 = 2;
 
 /// Refuses to talk to utilities that speak another protocol.

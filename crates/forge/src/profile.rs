@@ -1,4 +1,4 @@
-//! Which EXECUTE stands at `0x0101`.
+//! Configuration of EXECUTE at `0x0101`.
 
 use core::{fmt, num::NonZeroUsize, str::FromStr};
 use execute::{Execute, ForkRule, GasSchedule, RequestPolicy, Rules};
@@ -21,7 +21,7 @@ pub struct Profile {
     execute: Execute,
 }
 
-/// Why a line describes no EXECUTE.
+/// A line that describes no EXECUTE.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("profile of EXECUTE: {part:?} is not known; write {expected}")]
 pub struct ProfileError {

@@ -1,4 +1,4 @@
-//! What stands at `0x0101` inside forge.
+//! The code at `0x0101` inside forge.
 
 use crate::{Profile, Workspace, workspace::REQUESTS};
 use alloy_primitives::{Bytes, U256, hex};

@@ -18,9 +18,9 @@ pub struct Workspace {
     root: PathBuf,
 }
 
-/// Where requests are put by Solidity.
+/// Folder in which Solidity puts requests.
 pub(crate) const REQUESTS: &str = "requests";
-/// Where L2 blocks are.
+/// Folder of L2 blocks.
 const BLOCKS: &str = "l2";
 /// A file that was used this long ago is marked as used again.
 const TOUCH_AFTER: Duration = Duration::from_secs(600);
@@ -30,8 +30,7 @@ const KEEP: Duration = Duration::from_secs(3600);
 const BOUND: u64 = 1 << 30;
 
 impl Workspace {
-    /// Where it lies in a Foundry project, relative to the project's root, in which forge starts
-    /// helpers.
+    /// Path in a Foundry project, relative to the project's root, from which forge starts helpers.
     pub const IN_PROJECT: &'static str = "cache/enshrine";
 
     /// The workspace at this directory, which need not exist yet.
@@ -60,8 +59,8 @@ impl Workspace {
 
     /// Takes the request with this hash out of the workspace.
     ///
-    /// [`ForgeError::RequestGone`] if it is not there as a whole: somebody else is writing or has
-    /// taken the same one.
+    /// [`ForgeError::RequestGone`] if the file is not complete: another process is writing the same request,
+    /// or has taken it.
     pub(crate) fn take_request(&self, hash: B256) -> Result<Vec<u8>, ForgeError> {
         let path = self.root.join(REQUESTS).join(hex::encode(hash));
         let request = match fs::read(&path) {
@@ -138,7 +137,7 @@ impl Workspace {
         for directory in [REQUESTS, BLOCKS] {
             let path = self.root.join(directory);
             for entry in fs::read_dir(&path).map_err(io_error("list", &path))? {
-                // What vanishes while we look has been removed by somebody else.
+                // An entry that vanishes meanwhile has been removed by another process.
                 let Ok((path, metadata)) = entry.and_then(|e| Ok((e.path(), e.metadata()?))) else {
                     continue;
                 };

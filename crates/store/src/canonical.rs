@@ -1,10 +1,10 @@
-//! Which blocks are canonical, and where their transactions stand.
+//! The canonical blocks, and the locations of their transactions.
 
 use crate::{Block, CanonicalChange};
 use alloy_primitives::{B256, map::B256Map};
 use std::sync::Arc;
 
-/// Where a transaction stands.
+/// Location of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransactionLocation {
     /// Hash of its block.
@@ -33,7 +33,7 @@ impl Canonical {
         Some(self.first? + self.hashes.len() as u64)
     }
 
-    /// Whether a move leaves no gap.
+    /// Returns `true` if a move leaves no gap.
     pub(crate) fn accepts(&self, change: &CanonicalChange) -> bool {
         let numbers = change.blocks.iter().map(|block| block.header.number);
         self.end().is_none_or(|end| change.from <= end)

@@ -1,5 +1,5 @@
-//! What a chain keeps: blocks with their receipts, the canonical chain and its transactions, trie
-//! nodes and codes.
+//! Storage of a chain: blocks with their receipts, the canonical chain and its transactions, trie nodes and
+//! codes.
 //!
 //! [`Store`] is the seam: a chain asks it for single things by hash or number, and hands it all that a
 //! block changes in one [`Changes`], which a store keeps as a whole or not at all. Every method can

@@ -36,7 +36,7 @@ struct Contents {
 }
 
 impl MemoryStore {
-    /// How many trie nodes it holds.
+    /// Number of trie nodes in the store.
     pub fn node_count(&self) -> usize {
         self.contents.read().nodes.len()
     }

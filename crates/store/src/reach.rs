@@ -1,4 +1,4 @@
-//! What a set of states needs of all that is kept.
+//! The part of a store that a set of states needs.
 
 use alloy_primitives::{
     B256, Bytes,

@@ -39,7 +39,7 @@ pub use cargo::cargo;
 pub use error::SetupError;
 pub use root::{find_root, root_above};
 
-/// Where set-up reports what it is about to do, one line for a person at a time.
+/// Receiver of progress messages: one line for a person before each step.
 ///
 /// Nothing is reported when there is nothing to do.
 pub type Progress<'a> = &'a dyn Fn(&str);

@@ -19,11 +19,11 @@ use tempfile::tempdir;
 
 /// Names the folder to a test of this file that runs as the process to be killed.
 const FOLDER: &str = "ENSHRINE_DISK_APPEND";
-/// How often to kill, for longer runs.
+/// Number of kills, for longer runs.
 const KILLS: &str = "ENSHRINE_DISK_KILLS";
 const ACKNOWLEDGED: &str = "acknowledged ";
 
-/// So few states are kept that it is killed while old ones are forgotten too.
+/// Few enough that the process is also killed while old states are deleted.
 const STATES: u64 = 20;
 
 fn open(folder: &Path) -> Chain {
@@ -58,7 +58,7 @@ fn acknowledge(chain: &Chain) {
     out.flush().unwrap();
 }
 
-/// As [`appends_until_it_is_killed`], while the state store takes in nothing.
+/// Appends while the state store applies nothing.
 #[test]
 fn appends_until_nothing_more_may_wait() {
     let Some(folder) = env::var_os(FOLDER) else { return };

@@ -1,4 +1,4 @@
-//! Of old states, what is promised stays and the rest goes.
+//! Old states: the promised ones stay, and the rest is deleted.
 
 use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, config, genesis, options};
 use alloy_primitives::{B256, Bytes, U256};

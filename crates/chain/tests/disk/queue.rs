@@ -18,7 +18,7 @@ pub(crate) fn on_store(folder: &Path) -> (Arc<DiskStore>, Chain) {
     (store, chain)
 }
 
-/// How often each node and code is there.
+/// Counts each node and code.
 fn counted(all: StoredNodes) -> [HashMap<alloy_primitives::Bytes, usize>; 2] {
     [all.nodes, all.codes].map(|all| {
         let mut counts = HashMap::new();

@@ -1,4 +1,4 @@
-//! What was appended is there when the chain is opened again.
+//! A reopened chain has everything that was appended.
 
 use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, child, config, copy_folder, genesis, open};
 use alloy_primitives::U256;

@@ -1,4 +1,4 @@
-//! What a builder leaves out of a block, and whether a later block may have it.
+//! Transactions that a builder leaves out of a block, and whether a later block may contain them.
 
 use alloy_consensus::{Header, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -263,7 +263,7 @@ fn what_its_sender_cannot_send_costs_no_second_execution_and_leaves_nothing_in_t
 
         // Without funds, of a used nonce, early, and with less gas than any transaction takes.
         let bad = [
-            offer(transaction("nobody", 0, 100_000, vec![])),
+            offer(transaction("pauper", 0, 100_000, vec![])),
             offer(transaction("alice", 0, 90_000, vec![])),
             offer(transaction("bob", 7, 100_000, vec![])),
             offer(transaction("alice", 2, 1, vec![])),

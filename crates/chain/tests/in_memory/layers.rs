@@ -8,7 +8,7 @@ use std::{
 
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-/// What stands in a file beside comments.
+/// Returns a file without comments.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     text.lines()
@@ -28,7 +28,7 @@ fn words_behind<'c>(code: &'c str, marker: &str, end: char) -> Vec<&'c str> {
         .collect()
 }
 
-/// Which module of this crate uses which.
+/// Returns the modules that each module of this crate uses.
 fn arrows() -> Arrows {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let lib = code(&source.join("lib.rs"));

@@ -27,10 +27,10 @@ const GWEI: u64 = 1_000_000_000;
 const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
-/// Passes its calldata on to EXECUTE, and goes on whatever comes of it.
+/// Passes its calldata on to EXECUTE, and goes on after any outcome.
 const GOES_ON: (Address, [u8; 18]) =
     (Address::repeat_byte(0xa0), hex!("365f5f375f5f365f5f6101015af1500000ff"));
-/// As that, and reverts.
+/// Passes its calldata on to EXECUTE, and reverts.
 const REVERTS: (Address, [u8; 18]) =
     (Address::repeat_byte(0xb0), hex!("365f5f375f5f365f5f6101015af1505f5ffd"));
 /// Calls the one that reverts with all its calldata, and goes on.
@@ -50,7 +50,7 @@ const FOUR_TIMES: (Address, [u8; 61]) = (
         "00"
     ),
 );
-/// Who can hold no fees.
+/// Account whose balance cannot take fees.
 const FULL: Address = Address::repeat_byte(0xf0);
 
 /// Reasons for which EXECUTE has refused calls.
@@ -198,7 +198,7 @@ fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
     chain.build(&attributes, vec![]).unwrap().0.input().unwrap()
 }
 
-/// What each call of EXECUTE takes under a flat schedule whose bytes are free, whatever comes of it.
+/// Price of each call of EXECUTE under a flat schedule with free bytes, for any outcome.
 const fn flat(base: u64) -> GasSchedule {
     GasSchedule::Flat(Flat { base, per_byte: 0 })
 }
@@ -382,11 +382,11 @@ fn calls_of_all_dialects_count_for_one_limit_and_the_next_price() {
     }
 }
 
-/// What a call costs besides the dear work that it does, and what a hash of the L2 costs on top.
+/// Price of a call besides its underpriced work, and the extra price of a hash on the L2.
 #[derive(Debug)]
-struct DearHashes(u64);
+struct ExpensiveHashes(u64);
 
-impl Pricing for DearHashes {
+impl Pricing for ExpensiveHashes {
     fn bytes(&self, _: u64) -> u64 {
         100_000
     }
@@ -421,13 +421,14 @@ fn dear_work_that_shows_during_execution_is_within_the_limit_as_well() {
     for (beyond, reason) in
         [(0, None), (1, Some(ExecuteError::BeyondLimit { got: LIMIT + 1, limit: LIMIT }))]
     {
-        let dear = Arc::new(DearHashes(LIMIT - 100_000 + beyond));
-        let mut l1 = L1::new(fork, flat(0), excess_at(GWEI / 8)).with(|execute| execute.gas = dear);
+        let expensive = Arc::new(ExpensiveHashes(LIMIT - 100_000 + beyond));
+        let mut l1 =
+            L1::new(fork, flat(0), excess_at(GWEI / 8)).with(|execute| execute.gas = expensive);
         let excess = l1.excess();
         let (block, _) = l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 16_000_000, &input)]);
         assert_eq!(block.block.executed.receipts[0].success, beyond == 0);
         assert_eq!(l1.reasons(), Vec::from_iter(reason));
-        // How much of it was done nobody can say; what the call has paid for is all that there was.
+        // It is unknown how much of it was done; the call has paid with everything that there was.
         assert_eq!(l1.excess(), excess + LIMIT - TARGET);
     }
 }

@@ -9,8 +9,7 @@ use alloy_sol_types::sol;
 sol!("../../test/utils/IL2.sol");
 
 sol! {
-    /// What the state after a block has beyond that of its parent; or, every so many blocks and at
-    /// genesis, the whole state.
+    /// Changes of the state by a block; at regular intervals and at genesis, the whole state.
     struct StoredState {
         /// Blocks since one with the whole state; 0 if it is this one.
         uint64 distance;
@@ -24,7 +23,7 @@ sol! {
         bytes[] codes;
     }
 
-    /// What else is kept of a block.
+    /// Other stored data of a block.
     struct StoredBody {
         /// The calldata of EXECUTE; nothing for genesis.
         bytes input;
