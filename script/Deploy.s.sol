@@ -146,7 +146,7 @@ contract Deploy is RollupPlan {
         }
     }
 
-    /// @dev As far as a rollup that has moved still tells.
+    /// @dev Checks as much of the genesis as a rollup that has moved still tells.
     function _requireGenesis(INativeRollup rollup, INativeRollup.Genesis memory expected)
         private
         view
@@ -196,7 +196,7 @@ contract Deploy is RollupPlan {
         if (!ok) revert InitCodeFailed(part.name, answer);
     }
 
-    /// @dev Where the logs of the rollup begin, as far as that is written down.
+    /// @dev Returns the block at which the logs of the rollup begin, if the deployment file names it.
     function _writtenBlock(Plan memory plan) private view returns (uint256) {
         if (!vm.exists(plan.file)) return 0;
         string memory json = vm.readFile(plan.file);
@@ -204,7 +204,7 @@ contract Deploy is RollupPlan {
         return same ? vm.parseJsonUint(json, ".l1Block") : 0;
     }
 
-    /// @dev Whether forge only tries the script out, and sends nothing.
+    /// @dev Returns true if forge only simulates the script and sends nothing.
     function _isDryRun() internal view virtual returns (bool) {
         return vm.isContext(VmSafe.ForgeContext.ScriptDryRun);
     }
@@ -237,7 +237,7 @@ contract Deploy is RollupPlan {
         vm.writeJson(json, plan.file);
     }
 
-    /// @dev Where a file lies.
+    /// @dev Returns the folder of a file.
     function _folderOf(string memory path) internal pure returns (string memory) {
         bytes memory name = bytes(path);
         uint256 end = name.length;

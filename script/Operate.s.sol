@@ -158,8 +158,8 @@ contract Operate is RollupPlan {
         if (got != selector) revert SelectorMismatch(got, selector);
     }
 
-    /// @dev What a claim takes at most: what its target was promised has to be left when it is called,
-    /// which nobody learns from what the target then uses.
+    /// @dev Returns the maximum gas of a claim: the gas that its target was promised has to be left when it
+    /// is called, which does not follow from the gas that the target then uses.
     function _claimGas(bytes memory data) private pure returns (uint256) {
         bytes memory arguments = new bytes(data.length - 4);
         assembly ("memory-safe") {

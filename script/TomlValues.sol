@@ -73,7 +73,7 @@ abstract contract TomlValues is Chain {
         }
     }
 
-    /// @dev What the file has there, as far as it is text.
+    /// @dev Returns the value of a key as text.
     function _text(string memory toml, string memory key) internal pure returns (string memory) {
         try vm.parseTomlString(toml, key) returns (string memory text) {
             return text;

@@ -21,12 +21,12 @@ library BatchBytes {
         return little(batch, LIST, 4) / 4;
     }
 
-    /// @dev What the list says of a block.
+    /// @dev Returns the offset of a block in the list.
     function offset(bytes memory batch, uint256 index) internal pure returns (uint256) {
         return little(batch, LIST + 4 * index, 4);
     }
 
-    /// @dev What must be added to where a field stands in a single input.
+    /// @dev Returns the difference to the position of a field in a single input.
     function place(bytes memory batch, uint256 index) internal pure returns (uint256) {
         return offset(batch, index);
     }

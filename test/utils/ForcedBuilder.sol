@@ -27,8 +27,8 @@ abstract contract ForcedBuilder is RealRollup {
         forcedRaw.push(raw);
     }
 
-    /// @dev What is left out at first may be valid behind what comes later, and could then have been
-    /// appended. So each is tried again behind all others, as often as that can help.
+    /// @dev A transaction that is omitted at first may be valid after a later one, and could then have been
+    /// appended. Each is therefore tried again after all others, as often as that can help.
     function _queueForced(uint256 first) internal {
         for (uint256 round = first; round < forced.length; ++round) {
             for (uint256 i = first; i < forced.length; ++i) {
@@ -46,7 +46,7 @@ abstract contract ForcedBuilder is RealRollup {
         return due + FORCED_GRACE > vm.getBlockTimestamp();
     }
 
-    /// @dev What became of all that is due, as far as the budget goes.
+    /// @dev Returns the outcomes of all due transactions, up to the budget.
     function _batch(uint256 first, bytes32[] memory hashes)
         internal
         returns (INativeRollup.ForcedBatch[] memory batches)

@@ -18,13 +18,13 @@ library Helper {
 
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
-    /// @dev What these utilities and the helper have agreed on; `PROTOCOL` in crates/forge.
+    /// @dev Protocol version of these utilities and the helper; `PROTOCOL` in crates/forge.
     string private constant PROTOCOL = "2";
 
     /// @dev Below the project's root; `Workspace::IN_PROJECT` in crates/forge.
     string private constant REQUESTS = "cache/enshrine/requests/";
 
-    /// @dev Where the path of the helper is kept, so that it is looked for once per test contract.
+    /// @dev Slot of the helper's path, so that it is looked up once per test contract.
     bytes32 private constant PROGRAM_SLOT = keccak256("enshrine.test.helper.program");
 
     struct Program {
@@ -111,7 +111,7 @@ library Helper {
         return false;
     }
 
-    /// @dev What a cheatcode says when it fails, is said as it is.
+    /// @dev Errors of a failing cheatcode are passed on unchanged.
     function _mustRun(string memory path, string memory command, string[] memory arguments)
         private
         returns (bytes memory answer)

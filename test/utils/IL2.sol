@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title What the helper does for L2 chains
-/// @notice A request is the calldata of one of these functions, an answer what it returns. Nobody
-/// implements this in Solidity; `crates/forge` reads this file.
+/// @title Functions of the helper for L2 chains
+/// @notice A request is the calldata of one of these functions, an answer its return data. No Solidity
+/// contract implements this; `crates/forge` reads this file.
 interface IL2 {
     /// @dev A storage slot and what is in it.
     struct Slot {
@@ -34,7 +34,7 @@ interface IL2 {
         Account[] accounts;
     }
 
-    /// @dev What is known of a block by its header; `schema` is that of its fork.
+    /// @dev Fields of a block's header; `schema` is that of its fork.
     struct Head {
         bytes32 hash;
         bytes32 parentHash;
@@ -129,9 +129,9 @@ interface IL2 {
         bytes data;
     }
 
-    /// @dev What a transaction has done. `to` is zero for a creation, `created` for everything else. Of one
-    /// that failed, `output` is what it returned and `reason` why it failed, in words: the text of a revert,
-    /// what a panic means, the selector of an error of the contract's own, or why the EVM stopped.
+    /// @dev Outcome of a transaction. `to` is zero for a creation, `created` for everything else. For a
+    /// failed one, `output` is its return data and `reason` the cause in words: the text of a revert, the
+    /// meaning of a panic, the selector of a custom error, or the EVM's reason to stop.
     struct Receipt {
         bytes32 transactionHash;
         uint8 kind;
@@ -167,9 +167,9 @@ interface IL2 {
         SlotProof[] slots;
     }
 
-    /// @dev What can be changed in an input. Scalars take a word as value. `LogsBloom` takes 256 bytes,
+    /// @dev Parts of an input that can be changed. Scalars take a word as value. `LogsBloom` takes 256 bytes,
     /// `WithdrawalAdded` an SSZ record of 44, `TransactionSwapped` the index of the other one as a word;
-    /// what ends in `Dropped` takes nothing, and whatever else is a list or bytes takes bytes.
+    /// fields that end in `Dropped` take nothing, and all other lists and byte strings take bytes.
     enum Field {
         Schema,
         ChainId,

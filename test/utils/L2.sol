@@ -23,7 +23,7 @@ library L2 {
         IL2.Head head;
         /// @dev Transactions for the next block.
         bytes[] queue;
-        /// @dev Who gets the fees of the next blocks, and the schema of their fork.
+        /// @dev Fee recipient of the next blocks, and the schema of their fork.
         address feeRecipient;
         uint16 schema;
     }
@@ -33,7 +33,7 @@ library L2 {
     uint16 internal constant OSAKA = 0x1201;
     uint16 internal constant AMSTERDAM = 0x1501;
 
-    /// @dev What stands for the nonce that follows.
+    /// @dev Stands for the next nonce of the sender.
     uint64 internal constant NEXT_NONCE = type(uint64).max;
 
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
@@ -110,7 +110,7 @@ library L2 {
         send(self, transaction(from, to, value, ""));
     }
 
-    /// @dev Queues a call. (The linter takes whatever is named `call` for a call without a check.)
+    /// @dev Queues a call. (The linter takes any function named `call` for a call without a check.)
     function callFrom(Chain storage self, string memory from, address to, bytes memory data)
         internal
     {
@@ -185,8 +185,8 @@ library L2 {
 
     // ------------------------------------------------------------------ blocks
 
-    /// @dev What the next block is sealed with, to be changed at will: the time of this chain, if
-    /// that is later than the parent's, else the next second; the anchor of the parent.
+    /// @dev Returns the parameters of the next block, to be changed at will: the time of this chain, if it is
+    /// later than the parent's, else the next second; the anchor of the parent.
     function next(Chain storage self) internal view returns (IL2.Block memory b) {
         b.parentHash = self.head.hash;
         b.schema = self.schema;
@@ -201,19 +201,19 @@ library L2 {
         return sealBlock(self, next(self)).input;
     }
 
-    /// @dev As `seal()`, with another anchor.
+    /// @dev Seals a block with another anchor.
     function seal(Chain storage self, bytes32 anchor) internal returns (bytes memory input_) {
         IL2.Block memory b = next(self);
         b.anchor = anchor;
         return sealBlock(self, b).input;
     }
 
-    /// @dev As `seal()`, with everything chosen.
+    /// @dev Seals a block with the given parameters.
     function seal(Chain storage self, IL2.Block memory b) internal returns (bytes memory input_) {
         return sealBlock(self, b).input;
     }
 
-    /// @dev As `seal`, and returns all that is known of the block.
+    /// @dev Seals a block and returns all its details.
     function sealBlock(Chain storage self, IL2.Block memory b)
         internal
         returns (IL2.Sealed memory result)
@@ -331,12 +331,13 @@ library L2 {
         }
     }
 
-    /// @dev Whether EXECUTE accepts an input, and why not.
+    /// @dev Returns true if EXECUTE accepts an input, else the reason.
     function verify(bytes memory input_) internal returns (bool valid, string memory reason) {
         (valid, reason,) = verify(input_, "");
     }
 
-    /// @dev As above for another EXECUTE (see `ExecuteTest.installExecute`); also what it charges.
+    /// @dev Verifies an input with another EXECUTE (see `ExecuteTest.installExecute`); also returns the
+    /// charge.
     function verify(bytes memory input_, string memory profile)
         internal
         returns (bool valid, string memory reason, uint64 charge)
@@ -356,7 +357,7 @@ library L2 {
         return broken(input_, field, 0, abi.encode(value), rehash);
     }
 
-    /// @dev As above for item `index` of a list, and for values of any length.
+    /// @dev Changes item `index` of a list, or a value of any length.
     function broken(
         bytes memory input_,
         IL2.Field field,

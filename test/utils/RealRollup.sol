@@ -141,7 +141,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         return newAnchor(queue.checkpoint());
     }
 
-    /// @dev As above, with an earlier state of the queue.
+    /// @dev Returns an anchor with an earlier state of the queue.
     function newAnchor(IL1MessageQueue.Checkpoint memory c)
         internal
         returns (INativeRollup.Evidence memory evidence, bytes32 anchor)
@@ -214,13 +214,13 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         }
     }
 
-    /// @dev How many messages have been relayed after the head, by proof, for the first block of the
-    /// next call.
+    /// @dev Returns a proof of the number of messages relayed after the head, for the first block of the next
+    /// call.
     function relayProof() internal returns (INativeRollup.Evidence memory evidence) {
         return relayProof(relayedCount());
     }
 
-    /// @dev As above, with the checkpoints for another count.
+    /// @dev Returns a proof with the checkpoints for another count.
     function relayProof(uint64 count) internal returns (INativeRollup.Evidence memory evidence) {
         IL2.AccountProof memory p = l2.prove(MESSENGER, 0);
         evidence.relays = new INativeRollup.RelayProof[](1);
@@ -366,7 +366,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         evidence.forced[0].discharges[0] = d;
     }
 
-    /// @dev As above, with a transaction that follows and is not due.
+    /// @dev Returns a batch with a following transaction that is not due.
     function one(INativeRollup.Discharge memory d, INativeRollup.ForcedTransaction memory next)
         internal
         pure

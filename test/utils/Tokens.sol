@@ -64,7 +64,7 @@ contract ListingToken is Token {
     }
 }
 
-/// @dev Calls somebody during each transfer, and passes on what comes of it.
+/// @dev Calls a target during each transfer, and passes on the result.
 contract CallingToken is Token {
     address public target;
     bytes public inner;

@@ -11,13 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a node may take until it answers.
+/// Maximum time until a node answers.
 const START: Duration = Duration::from_secs(30);
 
-/// How to start one of the two nodes.
+/// Command that starts one of the two nodes.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// What the report calls it.
+    /// Name in the report.
     pub name: String,
     /// The executable.
     pub program: PathBuf,
@@ -25,7 +25,7 @@ pub struct Launch {
     pub arguments: Vec<String>,
 }
 
-/// Why a node could not be started or asked.
+/// Reason for which a node could not be started or asked.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The process could not be started or looked after.
@@ -33,7 +33,7 @@ pub enum NodeError {
     Process {
         /// The executable.
         program: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: std::io::Error,
     },
     /// It ended before it answered.
@@ -60,7 +60,7 @@ pub enum NodeError {
         name: String,
         /// The method.
         method: String,
-        /// What failed.
+        /// Error of the client.
         source: ClientError,
     },
 }
@@ -114,7 +114,7 @@ impl Node {
         }
     }
 
-    /// Where it answers.
+    /// Returns the URL of the node.
     pub fn url(&self) -> &str {
         self.client.url()
     }

@@ -21,12 +21,12 @@ const PROBE: &str = include_str!("../contracts/Probe.hex");
 /// fee.
 const PROBE_ISTANBUL: &str = include_str!("../contracts/ProbeIstanbul.hex");
 
-/// What anvil knows of a block only a moment after it is there: it is asked again where answers differ, and the other
-/// node stays with its first answer.
+/// Methods for which anvil knows a new block only after a moment: it is asked again if answers differ, while
+/// the other node keeps its first answer.
 const LATE: [&str; 2] = ["eth_feeHistory", "eth_gasPrice"];
 const LATE_TRIES: usize = 5;
 
-/// Why a script cannot go on.
+/// Reason for which a script cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayError {
     /// A node failed below JSON-RPC.
@@ -39,7 +39,7 @@ pub enum PlayError {
         script: String,
         /// The step.
         line: usize,
-        /// Why.
+        /// The reason.
         reason: WordError,
     },
 }
@@ -55,9 +55,9 @@ pub struct Record {
     pub method: String,
     /// The parameters as the reference got them.
     pub params: String,
-    /// What the reference answered.
+    /// Answer of the reference.
     pub answer: Value,
-    /// Where the answers differ.
+    /// Differences between the answers.
     pub differences: Vec<Difference>,
 }
 
@@ -66,7 +66,8 @@ pub struct Record {
 pub struct Player {
     nodes: [Node; 2],
     names: [HashMap<String, Value>; 2],
-    /// Whether each may know something [late](LATE): the reference, and whatever is the same program.
+    /// For each node, `true` if it may know something [late](LATE): the reference, and a subject that is the
+    /// same program.
     may_be_late: [bool; 2],
     comparison: Comparison,
     script: String,
@@ -185,7 +186,7 @@ impl Player {
         }))
     }
 
-    /// What the reference has called `name`.
+    /// Returns the value that the reference has bound to `name`.
     pub fn known(&self, name: &str) -> Option<&Value> {
         self.names[0].get(name)
     }

@@ -7,7 +7,7 @@ mod other;
 use crate::{Difference, Record};
 use serde_json::Value;
 
-/// What a difference means to somebody whose suite has run with the reference.
+/// Consequence of a difference for a test suite that has run with the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Impact {
     /// Something that is taken there is refused, or has another effect: a suite may fail.
@@ -21,7 +21,7 @@ pub enum Impact {
 }
 
 impl Impact {
-    /// What the report says above the differences of this kind.
+    /// Returns the heading in the report for the differences of this kind.
     pub const fn heading(self) -> &'static str {
         match self {
             Self::Effect => "What may break a suite",
@@ -41,21 +41,21 @@ pub struct Reason {
     pub paths: &'static [&'static str],
     /// A further condition on the difference.
     pub when: fn(&Record, &Difference) -> bool,
-    /// What it means to a user.
+    /// Consequence for a user.
     pub impact: Impact,
-    /// Why, for a reader who knows Ethereum and not this code.
+    /// Reason, for a reader who knows Ethereum and not this code.
     pub why: &'static str,
 }
 
 /// No further condition.
 const ALWAYS: fn(&Record, &Difference) -> bool = |_, _| true;
 
-/// What the reference says is wrong.
+/// Returns the error message of the reference.
 fn message(record: &Record) -> &str {
     record.answer.pointer("/error/message").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// What the subject says is wrong where the reference has an answer.
+/// Returns the error message of the subject if the reference has an answer.
 fn refusal(record: &Record) -> &str {
     let error =
         |difference: &&Difference| difference.path == "/error" && difference.reference.is_none();
@@ -63,7 +63,7 @@ fn refusal(record: &Record) -> &str {
     found.and_then(|difference| difference.subject.as_deref()).unwrap_or_default()
 }
 
-/// Whether it was asked under a fork from before the merge.
+/// Returns `true` if the request was made under a fork from before the merge.
 fn is_early(record: &Record) -> bool {
     ["london", "berlin", "frontier"].iter().any(|fork| record.script.contains(fork))
 }
@@ -97,7 +97,7 @@ mod tests {
     /// A place, and what the reference and the subject say there.
     type Place<'p> = (&'p str, Option<&'p str>, Option<&'p str>);
 
-    /// Whether all places of a request have a reason. `said` is the error of the reference.
+    /// Returns `true` if all differences of a request have a reason. `said` is the error of the reference.
     fn explained(method: &str, params: &str, said: &str, places: &[Place<'_>]) -> bool {
         let answer = match said {
             "" => json!({ "result": {} }),

@@ -7,15 +7,15 @@ use crate::{
 };
 use std::{cmp::Reverse, collections::BTreeMap, fmt::Write as _};
 
-/// What a user meets first, whatever the run finds.
+/// Introduction for users, independent of the run.
 const IMPACT: &str = include_str!("impact.md");
 
-/// What a run has found.
+/// Findings of a run.
 #[derive(Debug, Default)]
 pub struct Report {
     /// All requests.
     pub records: Vec<Record>,
-    /// How many of them were random steps.
+    /// Number of random steps among them.
     pub random: usize,
 }
 
@@ -42,7 +42,7 @@ impl Report {
         })
     }
 
-    /// How many requests have no difference at all.
+    /// Returns the number of requests without any difference.
     pub fn equal(&self) -> usize {
         self.records.iter().filter(|record| record.differences.is_empty()).count()
     }

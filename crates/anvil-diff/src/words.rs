@@ -30,7 +30,7 @@ pub fn key(index: usize) -> Key {
     Key::from_secret(secret).expect("a constant")
 }
 
-/// Why a word has no value.
+/// Reason for which a word has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
     /// There is no such word.

@@ -41,8 +41,7 @@ impl Predeploys {
 
 /// A genesis with the system contracts of `fork` and the rollup's predeploys.
 ///
-/// All ETH is in `L2Messenger`; whoever adds accounts with a balance adds ETH that nothing on L1
-/// backs.
+/// All ETH is in `L2Messenger`: an added account with a balance has ETH without backing on L1.
 pub fn l2_genesis(
     predeploys: &Predeploys,
     fork: ProtocolFork,
@@ -74,8 +73,8 @@ pub fn l2_chain_config(chain_id: u64, fork: ProtocolFork) -> ChainConfig {
     l2_chain_config_following(chain_id, fork, &[])
 }
 
-/// As [`l2_chain_config`], for an L2 whose L1 has a fork schedule: later forks hold from their
-/// timestamps on, oldest first. A fork that the list passes over begins with the next one.
+/// Returns the chain configuration of an L2 whose L1 has a fork schedule: later forks hold from their
+/// timestamps on, oldest first. A fork that the list skips begins with the next one.
 ///
 /// A client that is driven over the Engine API reads from it when to fork.
 pub fn l2_chain_config_following(

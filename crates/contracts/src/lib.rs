@@ -3,8 +3,8 @@
 //! This crate gives the interfaces of `contracts/` as types, also for calls over JSON-RPC, mirrors the
 //! formats that both sides must agree on, and knows what goes into an L2's genesis and into the
 //! constructors on L1, and what the file of a [`Deployment`] holds. It owns no protocol: that is
-//! written in Solidity, and tests hold the mirrors here against it. It compiles nothing and talks to
-//! nobody.
+//! written in Solidity, and tests hold the mirrors here against it. It compiles nothing and
+//! does no I/O over a network.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

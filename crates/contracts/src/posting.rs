@@ -1,10 +1,9 @@
-//! The ways in which L2 blocks come to L1, and what each costs there.
+//! The ways in which L2 blocks are posted to L1, and the cost of each.
 //!
-//! A [`Posting`] is what one `advance` carries: inputs of EXECUTE as calldata, with references to what L1 keeps of
-//! them ([`crate::kept`]), or in blobs but for their heads.
-//! [`Posting::cost`] is the gas that L1 takes for it, to the unit, by the rules of its fork, for a call in which nothing
-//! is due and no evidence goes along: but for the price of its bytes as calldata, whatever is due costs the same in
-//! every way. [`cheapest`] chooses.
+//! A [`Posting`] is the content of one `advance`: inputs of EXECUTE as calldata, with references to bytes that L1
+//! keeps ([`crate::kept`]), or in blobs except for their heads. [`Posting::cost`] is its exact gas on L1 by the rules
+//! of L1's fork, for a call without duties and evidence: apart from the price of their bytes as calldata, duties cost
+//! the same in every way. [`cheapest`] chooses.
 
 use crate::{
     bindings::INativeRollup::{Evidence, advanceCall},
@@ -32,7 +31,7 @@ pub const STATE_ROOTS: u64 = 8_191;
 /// Words of memory below the inputs.
 const MEMORY_BELOW: u64 = 27;
 
-/// What `advance` costs beside what depends on bytes: held to the contract by a test that sends each way.
+/// Gas of `advance` that does not depend on bytes: a test that sends each form compares it with the contract.
 #[derive(Debug)]
 struct ContractGas {
     /// A transaction that calls the contract, before anything is executed.
@@ -57,7 +56,7 @@ struct ContractGas {
     longer: u64,
     /// More for an input that has references.
     with_references: u64,
-    /// Each of them, whatever is kept there.
+    /// Gas of each reference, for any kept length.
     reference: u64,
     /// More for one to an account that is seen for the first time in a transaction (EIP-2929).
     cold_account: u64,
@@ -110,7 +109,7 @@ pub const EVIDENCE_BYTES: usize = 6_000;
 /// Least gas that a byte of calldata costs under the rules of any fork (EIP-7976).
 const DEAREST_FLOOR: u64 = 64;
 
-/// What a transaction on L1 may have.
+/// Limits of a transaction on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct L1Limits {
     /// Most gas.
@@ -120,7 +119,7 @@ pub struct L1Limits {
 }
 
 impl Default for L1Limits {
-    /// Those of mainnet: EIP-7825, and what its public pools take.
+    /// Returns the limits of mainnet: EIP-7825, and the size limit of its public pools.
     fn default() -> Self {
         Self { gas: TRANSACTION_GAS_CAP, bytes: TRANSACTION_BYTES }
     }
@@ -136,7 +135,7 @@ impl L1Limits {
         if by_size < by_price { by_size } else { by_price }
     }
 
-    /// Bytes beside the transaction and the evidence, whatever they cost.
+    /// Returns the bytes besides the transaction and the evidence, at any price.
     const fn beside_evidence(&self) -> usize {
         self.bytes.saturating_sub(ENVELOPE_BYTES + EVIDENCE_BYTES)
     }
@@ -151,43 +150,43 @@ impl L1Limits {
     }
 }
 
-/// What is known of an input before it is sent.
+/// Properties of an input that are known before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
     /// The input itself, of a block or a batch.
     pub bytes: Bytes,
-    /// How many blocks it has.
+    /// Number of blocks in it.
     pub blocks: u64,
-    /// What EXECUTE charges for it.
+    /// Charge of EXECUTE for it.
     pub charge: u64,
-    /// What the call of EXECUTE has to hold.
+    /// Gas that the call of EXECUTE has to hold.
     pub reserve: u64,
-    /// What EXECUTE charges for the bytes of a trailer.
+    /// Charge of EXECUTE for the bytes of a trailer.
     pub trailer: u64,
 }
 
-/// What one `advance` carries.
+/// Content of one `advance`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posting {
     /// The argument of the call.
     pub inputs: Vec<Bytes>,
     /// The blobs of its transaction, in their order.
     pub blobs: Vec<Vec<u8>>,
-    /// How many L2 blocks it brings.
+    /// Number of L2 blocks in it.
     pub blocks: u64,
     /// Blocks of each input.
     counts: Vec<u64>,
-    /// How many of the inputs are batches, of however many blocks.
+    /// Number of inputs that are batches, of any number of blocks.
     batches: u64,
-    /// How each input comes to memory.
+    /// Loading of each input into memory.
     loads: Vec<Load>,
-    /// What EXECUTE charges for all inputs.
+    /// Charge of EXECUTE for all inputs.
     charge: u64,
-    /// By how much it must hold more for one of them.
+    /// Gas that EXECUTE must hold beyond its charge, for the most demanding input.
     surplus: u64,
 }
 
-/// How an input comes to memory.
+/// Loading of an input into memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Load {
     /// Its bytes there.
@@ -199,7 +198,7 @@ struct Load {
 }
 
 impl Load {
-    /// As it stands in the calldata.
+    /// Creates the load of an input in plain calldata.
     const fn plain(length: usize) -> Self {
         Self { length, gas: 3 * words(length), accounts: Vec::new() }
     }
@@ -216,7 +215,7 @@ impl Load {
     }
 }
 
-/// What a transaction costs.
+/// Cost of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     /// Gas used.
@@ -227,7 +226,7 @@ pub struct Cost {
     pub blob_gas: u64,
 }
 
-/// What L1 asks for at the moment.
+/// Current prices of L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct L1Prices {
     /// Its rules.
@@ -239,7 +238,7 @@ pub struct L1Prices {
 }
 
 impl Cost {
-    /// What it is in wei.
+    /// Returns the cost in wei.
     pub fn wei(&self, prices: &L1Prices) -> u128 {
         let blobs = u128::from(self.blob_gas).saturating_mul(prices.blob_gas.unwrap_or(u128::MAX));
         u128::from(self.gas).saturating_mul(prices.gas).saturating_add(if self.blob_gas == 0 {
@@ -285,8 +284,8 @@ impl Posting {
         ways
     }
 
-    /// As much as possible of each input in blobs; `None` if they take more than a transaction has, or if one is
-    /// too short for that.
+    /// Puts as much as possible of each input into blobs; `None` if they need more blobs than a transaction
+    /// can have, or if an input is too short.
     pub fn in_blobs(inputs: &[Input]) -> Option<Self> {
         let (mut calldata, mut blobs) = (Vec::new(), Vec::new());
         for input in inputs {
@@ -321,7 +320,7 @@ impl Posting {
         }
     }
 
-    /// How many blocks each input has.
+    /// Returns the number of blocks of each input.
     pub fn blocks_of_inputs(&self) -> &[u64] {
         &self.counts
     }
@@ -331,8 +330,8 @@ impl Posting {
         advanceCall { inputs: self.inputs.clone(), evidence }.abi_encode().into()
     }
 
-    /// What it costs on an L1 of this fork, if its first block has this number, and the rollup started at
-    /// block `genesis`.
+    /// Returns its cost on an L1 of this fork, if its first block has number `first` and the rollup started
+    /// at block `genesis`.
     pub fn cost(&self, fork: ProtocolFork, genesis: u64, first: u64) -> Cost {
         let data = self.calldata(Evidence::default());
         let fresh = (genesis + STATE_ROOTS).saturating_sub(first).min(self.blocks);
@@ -371,7 +370,7 @@ impl Posting {
         Cost { gas, limit, blob_gas: self.blobs.len() as u64 * BLOB_GAS }
     }
 
-    /// How many inputs are longer than all before them, of which the first is always one.
+    /// Returns the number of inputs that are longer than all before them; the first always is.
     fn longer(&self) -> u64 {
         let mut longest = self.loads.first().map_or(0, |load| load.length);
         let is_longer = |load: &&Load| {
@@ -452,8 +451,8 @@ pub fn cheapest(
         .min_by_key(|(posting, cost)| cost.wei(prices) / u128::from(posting.blocks))
 }
 
-/// What a transaction that calls a contract with this calldata costs before anything is executed, and what it costs
-/// at least.
+/// Returns the cost of a transaction that calls a contract with this calldata before anything is executed,
+/// and its minimum cost.
 ///
 /// From Amsterdam on all bytes count alike for the least (EIP-7976).
 pub fn transaction_gas(fork: ProtocolFork, data: &[u8]) -> (u64, u64) {
@@ -474,7 +473,7 @@ const fn words(bytes: usize) -> u64 {
     bytes.div_ceil(32) as u64
 }
 
-/// What this much memory costs.
+/// Returns the gas of this much memory.
 const fn memory_gas(words: u64) -> u64 {
     3 * words + words * words / 512
 }

@@ -27,7 +27,7 @@ use input::Input;
 use std::sync::{Arc, PoisonError};
 use wire::DecodeError;
 
-/// Why ethrex does not accept an input.
+/// Reason for which ethrex refuses an input.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// Not an input, by this project's decoder: of forks before Amsterdam only.
@@ -60,7 +60,7 @@ pub enum ExecuteError {
     /// A claim of the request is not what ethrex computes.
     #[error("{what}: claimed {claimed:#x}, computed {computed:#x}")]
     Claim {
-        /// What was compared.
+        /// The value that was compared.
         what: &'static str,
         /// Claimed.
         claimed: H256,

@@ -33,7 +33,7 @@ struct Arguments {
     json: bool,
 }
 
-/// What was measured of one block.
+/// Measurements of one block.
 #[derive(Debug, Serialize)]
 struct Measured {
     name: String,

@@ -23,17 +23,17 @@ pub(crate) struct Job {
     built: Option<Arc<Block>>,
 }
 
-/// What `engine_getPayload` answers.
+/// Answer of `engine_getPayload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuiltPayload {
     /// The block.
     pub execution_payload: Payload,
-    /// What its transactions pay to the fee recipient, in wei.
+    /// Fees of its transactions for the fee recipient, in wei.
     pub block_value: U256,
     /// The blobs of its transactions.
     pub blobs_bundle: BlobsBundle,
-    /// Whether it is to be preferred to one that somebody else has built.
+    /// `true` if it is to be preferred to a payload of an external builder.
     pub should_override_builder: bool,
     /// Requests that the block causes, each with its type in front; Prague and later.
     #[serde(default, skip_serializing_if = "Option::is_none")]

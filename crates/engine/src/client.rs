@@ -24,7 +24,7 @@ const LONGEST: usize = 1 << 30;
 /// Bytes of an answer that an error shows.
 const EXCERPT: usize = 200;
 
-/// Why another client could not be asked, or what it says.
+/// Error of a request to another client, or of the client itself.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Its address is none.
@@ -32,7 +32,7 @@ pub enum EngineError {
     Url {
         /// The address.
         url: String,
-        /// What is wrong with it.
+        /// Reason of the parser.
         reason: String,
     },
     /// It cannot be reached, or breaks off.
@@ -54,7 +54,7 @@ pub enum EngineError {
     Answer {
         /// The method.
         method: String,
-        /// What is wrong with it.
+        /// The violation.
         reason: String,
     },
     /// It refuses.
@@ -107,7 +107,7 @@ impl EngineClient {
         Ok(Self { http: http.build()?, url: parsed, secret, asked: AtomicU64::new(0) })
     }
 
-    /// Where it answers.
+    /// Returns the URL of its Engine API.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
@@ -232,7 +232,7 @@ impl EngineClient {
     ) -> Result<(PayloadStatus, Option<OwnedWitness>), EngineError> {
         match self.witness_by_rest(new, fork).await {
             Ok(PayloadStatusWithWitness { status, witness, .. }) => Ok((status, witness)),
-            // Whatever it says of a path, a type or a fork that it does not know.
+            // Any refusal of an unknown path, media type or fork.
             Err(EngineError::Status { status, .. })
                 if (400..500).contains(&status) && status != 401 =>
             {
@@ -313,7 +313,7 @@ impl EngineClient {
                 }
                 answer.extend_from_slice(&part);
             }
-            // JSON-RPC says in the body what is wrong, whatever the status is.
+            // JSON-RPC reports errors in the body, independent of the HTTP status.
             let is_rpc_error = || {
                 let body: Option<Value> = serde_json::from_slice(&answer).ok();
                 body.is_some_and(|body| {
@@ -336,7 +336,7 @@ fn not_an_answer(method: &str, error: &serde_json::Error) -> EngineError {
 }
 
 impl BuiltPayload {
-    /// What the payload is given back with.
+    /// Returns the parameters of the `engine_newPayload` for this payload.
     pub fn into_new_payload(self, parent_beacon_block_root: B256) -> NewPayload {
         NewPayload {
             payload: self.execution_payload,

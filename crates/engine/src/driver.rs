@@ -25,21 +25,21 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause after faults in a row.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How far a driven client has come.
+/// Progress of a driven client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Driven {
-    /// Where its Engine API is.
+    /// URL of its Engine API.
     pub url: String,
     /// Number of the newest block that it has called valid as its head.
     pub number: u64,
     /// The block's hash.
     pub hash: B256,
-    /// What it could not do when it was last told something, if anything.
+    /// Error of its last update, if any.
     pub fault: Option<String>,
 }
 
-/// Why a client is not where it is to be.
+/// Reason for which a client is not at the intended head.
 #[derive(Debug, thiserror::Error)]
 enum DriveError {
     #[error(transparent)]
@@ -64,7 +64,7 @@ pub struct Driver {
     client: EngineClient,
     /// The newest block that the client has as its head, as far as is known.
     at: Option<Arc<Block>>,
-    /// What it was told last, and has agreed to.
+    /// Head and forkchoice that it was last told and has accepted.
     told: Option<(B256, Option<Forkchoice>)>,
 }
 
@@ -186,7 +186,7 @@ impl Driver {
         forkchoice: Option<Forkchoice>,
     ) -> Result<(), DriveError> {
         let hash = |number: u64| -> Result<B256, ChainError> {
-            // Of the first block nobody needs to be told.
+            // The first block need not be announced.
             match number.min(head.header.number) {
                 number if number <= chain.first_number() => Ok(B256::ZERO),
                 number => Ok(chain.canonical_hash(number)?.unwrap_or_default()),
@@ -255,7 +255,7 @@ fn not_valid(block: &Block, status: PayloadStatus) -> DriveError {
 }
 
 impl RunningDriver {
-    /// How far the client has come.
+    /// Returns the progress of the client.
     pub fn driven(&self) -> Driven {
         self.driven.lock().clone()
     }

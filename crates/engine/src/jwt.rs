@@ -10,7 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Seconds that a token may be older or younger than the clock of whoever reads it.
+/// Maximum difference between a token's time and the reader's clock, in seconds.
 const DRIFT: u64 = 60;
 /// Most bytes of a token that is looked at.
 const LONGEST: usize = 4 << 10;
@@ -25,7 +25,7 @@ impl fmt::Debug for JwtSecret {
     }
 }
 
-/// Why a secret cannot be had.
+/// Reason for which a secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read.
@@ -33,7 +33,7 @@ pub enum SecretError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// It is no secret.
@@ -44,7 +44,7 @@ pub enum SecretError {
     Hexadecimal,
 }
 
-/// Why a token opens nothing.
+/// Reason for which a token is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
     /// There is none.
@@ -99,7 +99,7 @@ impl JwtSecret {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &secret)))
     }
 
-    /// As [`Self::parse`], from a file.
+    /// Reads a secret from a file.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl JwtSecret {
         self.check_at(authorization, now())
     }
 
-    /// As [`Self::check`], at some time.
+    /// Checks a token at a given time.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(check(&format!("{unsigned}.")), Err(JwtError::Algorithm("none".to_owned())));
         let other = signed(r#"{"alg":"HS512"}"#, &claims);
         assert_eq!(check(&other), Err(JwtError::Algorithm("HS512".to_owned())));
-        // Other claims are nobody's business.
+        // Other claims are ignored.
         let more = format!(r#"{{"id":"x","iat":{NOW},"clv":"y"}}"#);
         assert_eq!(check(&signed(r#"{"alg":"HS256","kid":"1"}"#, &more)), Ok(()));
         for claims in ["{}", r#"{"iat":"1700000000"}"#, r#"{"iat":-1}"#, "[]", ""] {

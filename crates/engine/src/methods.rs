@@ -53,7 +53,7 @@ pub(crate) struct StatusWithWitness {
     pub(crate) witness: Option<Bytes>,
 }
 
-/// Who is behind a port (`ClientVersionV1`).
+/// Name and version of a client (`ClientVersionV1`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientVersion {
     pub(crate) code: String,

@@ -1,4 +1,4 @@
-//! `engine_newPayload`: a block of somebody else, executed before it is believed.
+//! `engine_newPayload`: a foreign block, executed before it is accepted.
 
 use crate::{Engine, engine::Invalid};
 use alloy_consensus::Transaction as _;
@@ -164,7 +164,7 @@ impl Engine {
             Err(reason) => return unrelated(reason),
         }
         let (hash, parent) = (raw.hash, raw.header.parent_hash);
-        // A chain of which nothing is seen elsewhere, so that nobody waits for the execution.
+        // A private copy of the chain, so that no reader waits for the execution.
         let chain = self.api.node().read(|node| node.chain.detached());
         if chain.find_block(&hash)?.is_some() {
             return Ok(PayloadStatus::valid(hash));

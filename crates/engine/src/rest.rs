@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wire::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, ProtocolFork};
 
-/// What the paths begin with.
+/// Prefix of the paths.
 pub(crate) const PREFIX: &str = "/engine/v1/";
 /// Most bytes of a request (`MAX_REQUEST_BODY_SIZE`).
 const LONGEST: usize = 1 << 26;
@@ -46,14 +46,14 @@ impl From<RpcError> for Problem {
     }
 }
 
-/// Which of the two endpoints for payloads is asked.
+/// One of the two endpoints for payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
     Payloads,
     Witness,
 }
 
-/// What answers below [`PREFIX`].
+/// Handler of the paths below [`PREFIX`].
 #[derive(Debug, Clone)]
 pub(crate) struct Rest {
     engine: Arc<Engine>,

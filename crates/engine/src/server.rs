@@ -33,11 +33,11 @@ const MOST_CONNECTIONS: u32 = 64;
 pub struct EngineServerError {
     /// The address.
     pub address: SocketAddr,
-    /// What the system says.
+    /// Error of the operating system.
     pub source: io::Error,
 }
 
-/// A port that serves the Engine API to whoever knows the secret, until it is stopped or dropped.
+/// A port that serves the Engine API to clients with the secret, until it is stopped or dropped.
 #[derive(Debug)]
 pub struct EngineServer {
     address: SocketAddr,
@@ -80,7 +80,7 @@ impl EngineServer {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address of the port.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }

@@ -24,7 +24,7 @@ pub struct Artifact {
     pub init_code: Bytes,
     /// Code of an instance. Immutables in it are zero until a constructor has run.
     pub runtime_code: Bytes,
-    /// Whether the contract has immutables.
+    /// `true` if the contract has immutables.
     pub has_immutables: bool,
 }
 
@@ -52,8 +52,8 @@ impl Artifacts {
         Self::compile_into("contracts-files", files, toolchain)
     }
 
-    /// Has forge compile these files and folders, with a cache of this name: its own is that of whoever
-    /// works on the contracts.
+    /// Compiles these files and folders with forge, with a cache of this name: forge's own cache belongs to
+    /// developers of the contracts.
     fn compile_into(
         cache: &str,
         paths: &[&str],
@@ -108,7 +108,7 @@ impl Artifacts {
     }
 }
 
-/// What forge writes of a contract, as far as it matters here.
+/// The part of forge's output for a contract that is needed here.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Compiled {

@@ -105,7 +105,8 @@ impl Stream {
         self.nodes += 1;
     }
 
-    /// What ends at the ends of keys: a branch of sixteen branches, below the upper ones.
+    /// Adds the lower part of the trie: a branch of sixteen branches at the ends of the keys, below the upper
+    /// ones.
     fn bottom(&mut self, carried: u32, hashed: u32, child: impl Fn(&mut Self)) {
         self.extension(KEY - 2 - TOP);
         self.full(|stream| stream.branch(carried, hashed, &child));
@@ -123,7 +124,7 @@ impl Stream {
         self.nodes += 1;
     }
 
-    /// So many branches, one below the other, and a hash beside each.
+    /// Adds `levels` branches, one below the other, each beside a hash.
     fn stairs(&mut self, levels: usize) {
         for _ in 1..levels {
             self.branch(1, 1, |_| {});

@@ -1,4 +1,4 @@
-//! What can go wrong between Solidity and a contract at work.
+//! Errors of compiling, deploying and calling contracts.
 
 use alloy_primitives::{Address, B256, Bytes};
 use chain::ChainError;
@@ -7,7 +7,7 @@ use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 use toolchain::SetupError;
 use wire::DecodeError;
 
-/// Why a contract could not be compiled, deployed or called, or a node not be had.
+/// Reason for which a contract could not be compiled, deployed or called, or a node could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
     /// The tools could not be brought into place.
@@ -18,7 +18,7 @@ pub enum HarnessError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The compiler refused the contracts.
@@ -44,7 +44,7 @@ pub enum HarnessError {
     Process {
         /// The program.
         program: String,
-        /// What the system says.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The binary of the house is not built.

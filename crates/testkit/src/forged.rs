@@ -1,7 +1,7 @@
 //! Blocks on states that no blocks have made.
 //!
-//! EXECUTE is not told how the state before a block came about: whoever calls it may make up the
-//! parent with its root. So an attacker's trie need not be one of hashed keys.
+//! EXECUTE does not know the history of the state before a block: the caller may invent the parent and its
+//! root. An attacker's trie therefore need not consist of hashed keys.
 
 use crate::{CHAIN_ID, Transaction};
 use alloy_consensus::transaction::SignerRecoverable as _;
@@ -31,7 +31,7 @@ pub struct Forgery {
     pub storage_roots: BTreeMap<Address, B256>,
     /// Nodes of that storage.
     pub nodes: Vec<Bytes>,
-    /// What the block holds.
+    /// Transactions of the block.
     pub transactions: Vec<Transaction>,
 }
 
@@ -67,7 +67,7 @@ impl Forgery {
         Ok(self.settle(input, |input| Ok(input.encode()))?.encode())
     }
 
-    /// As [`Self::input`], of a batch that goes on with blocks of these transactions, on the same witness.
+    /// Encodes a batch that continues with blocks of these transactions, on the same witness.
     ///
     /// # Errors
     ///
@@ -245,7 +245,7 @@ pub fn uniform_storage() -> (B256, Vec<Bytes>) {
 
 /// A storage trie in which each of these slots holds the largest number 64 branches below the root,
 /// none of which two slots share but for the topmost: their places must differ in their first nibble.
-/// Each branch has `width` children, all but one of which nobody can show.
+/// Each branch has `width` children, and only one of them can be proven.
 pub fn deep_storage(slots: &[U256], width: usize) -> (B256, Vec<Bytes>) {
     let mut nodes = Vec::new();
     let mut top = [B256::ZERO; 16];

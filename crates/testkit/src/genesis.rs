@@ -17,7 +17,7 @@ pub const CHAIN_ID: u64 = 8_079;
 /// Slots of a ring of EIP-4788 (timestamps, and then as many roots) and of EIP-2935.
 const SYSTEM_RING: u64 = 8_191;
 
-/// Where [`logger`] stands by custom.
+/// Customary address of [`logger`].
 pub const LOGGER: Address = Address::repeat_byte(0x10);
 
 /// An account with this much wei.

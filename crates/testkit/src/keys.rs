@@ -1,7 +1,7 @@
 //! Named test keys and the transactions that they sign.
 //!
-//! A name makes a key, so that tests and demonstrations speak of Alice and Bob and everybody can
-//! derive the same accounts. Nobody's money belongs at these addresses.
+//! A name determines a key, so that tests and demonstrations can name Alice and Bob, and every reader can
+//! derive the same accounts. These addresses must never hold real funds.
 //!
 //! Nonces, fees and limits are the caller's.
 

@@ -33,7 +33,7 @@ pub struct L1 {
     /// Seconds by which the next block is later than usual.
     skipped: u64,
     node: Option<NodeProcess>,
-    /// Those of its transactions.
+    /// Blobs of its transactions.
     blobs: Arc<Blobs>,
 }
 
@@ -59,7 +59,7 @@ impl L1 {
         Self::on(ProtocolFork::Osaka, chain_id, execute, rich)
     }
 
-    /// As [`Self::new`], by the rules of another fork.
+    /// Starts an L1 with the rules of another fork.
     pub fn on(
         fork: ProtocolFork,
         chain_id: u64,
@@ -72,7 +72,7 @@ impl L1 {
         Ok(Self { chain, skipped: 0, node: None, blobs: Arc::default() })
     }
 
-    /// As [`Self::on`], with EXECUTE for inputs that end in blobs too.
+    /// Starts an L1 that also has EXECUTE for inputs that end in blobs.
     pub fn with_blobs(
         fork: ProtocolFork,
         chain_id: u64,
@@ -91,7 +91,7 @@ impl L1 {
         Self::behind_on(ProtocolFork::Osaka, node, chain_id, rich)
     }
 
-    /// As [`Self::behind`], for a node that was started at [`Self::genesis_on`] another fork.
+    /// Connects to a node that was started at [`Self::genesis_on`] another fork.
     pub fn behind_on(
         fork: ProtocolFork,
         node: NodeProcess,
@@ -121,7 +121,7 @@ impl L1 {
         Self::genesis_on(ProtocolFork::Osaka, chain_id, names)
     }
 
-    /// As [`Self::genesis`], with all forks up to `fork`, which is Osaka or later.
+    /// Returns a genesis with all forks up to `fork`, which is Osaka or later.
     pub fn genesis_on(fork: ProtocolFork, chain_id: u64, names: &[&str]) -> Genesis {
         let from_start = |later: ProtocolFork| (fork >= later).then_some(0);
         let config = GenesisConfig {
@@ -216,7 +216,7 @@ impl L1 {
         self.include(transaction, input)
     }
 
-    /// As [`Self::send`], for a chain in this process: a call in a transaction with these blobs.
+    /// Sends a call in a transaction with these blobs, on a chain in this process.
     pub fn send_with_blobs<B: AsRef<[u8]>>(
         &mut self,
         from: &Key,
@@ -288,7 +288,7 @@ impl L1 {
         self.kept_at(code.account())?.map(|_| sent.gas_used).ok_or(reverted)
     }
 
-    /// What an account keeps for inputs to refer to.
+    /// Returns the bytes that an account keeps for references of inputs.
     pub fn kept_at(&self, account: Address) -> Result<Option<KeptCode>, HarnessError> {
         let code = self.chain.code(account)?;
         Ok(KeptCode::at(account, &code))

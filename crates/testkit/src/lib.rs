@@ -1,4 +1,4 @@
-//! What the tests of several crates share.
+//! Utilities that the tests of several crates share.
 //!
 //! [Named keys](Key) and what they sign, [reproducible choices](Random), accounts of a genesis, the [test vectors](vectors), the
 //! compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an [`L2`] in this

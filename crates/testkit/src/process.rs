@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// How long a node may take until it answers.
+/// Maximum time until a node answers.
 const START: Duration = Duration::from_secs(120);
 
 /// A node that runs until this value is dropped.
@@ -29,14 +29,14 @@ impl NodeProcess {
         Self::start_at("--port", command)
     }
 
-    /// As [`Self::start`], for a command that has another flag for its port.
+    /// Starts a node whose command has another flag for its port.
     pub fn start_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let mut node = Self::spawn_at(flag, command)?;
         node.until_ready()?;
         Ok(node)
     }
 
-    /// As [`Self::start_at`], without waiting for an answer.
+    /// Starts a node without waiting for its first answer.
     pub fn spawn_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |error| HarnessError::Process { program: program.clone(), error };
@@ -68,13 +68,13 @@ impl NodeProcess {
         Ok(())
     }
 
-    /// How it has ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>, HarnessError> {
         let failed = |error| HarnessError::Process { program: "the node".to_owned(), error };
         self.process.try_wait().map_err(failed)
     }
 
-    /// Where it answers.
+    /// Returns its address.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -113,7 +113,7 @@ impl NodeProcess {
         if status.success() { Ok(()) } else { Err(HarnessError::Ended(status)) }
     }
 
-    /// Who asks it.
+    /// Returns its client.
     pub const fn client(&self) -> &Client {
         &self.client
     }

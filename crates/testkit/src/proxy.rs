@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-/// How often a request that hangs is looked at again.
+/// Interval between checks of a hanging request.
 const LOOK: Duration = Duration::from_millis(20);
 
 type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
 type Intercept = Box<dyn Fn(&str) -> Option<Interception> + Send>;
 
-/// What becomes of a request that does not reach the node.
+/// Handling of a request that does not reach the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interception {
     /// It is answered.
@@ -74,7 +74,7 @@ impl Proxy {
         Ok(Self { address, shared })
     }
 
-    /// Where it answers.
+    /// Returns the URL of the proxy.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -136,7 +136,7 @@ impl Shared {
         Ok(())
     }
 
-    /// What becomes of a request, once it does not hang any more.
+    /// Returns the handling of a request, once it no longer hangs.
     fn instead(&self, request: &str) -> Option<Interception> {
         loop {
             let instead = lock(&self.intercept)(request);
@@ -164,7 +164,7 @@ impl Shared {
     }
 }
 
-/// What a thread that has panicked with it has left there is whole: it only reads.
+/// A mutex that a panicking thread has left behind is intact: threads only read under it.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

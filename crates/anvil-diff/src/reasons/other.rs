@@ -1,4 +1,4 @@
-//! What differs in debugging, in the methods of anvil, in the pool and below JSON-RPC.
+//! Differences in debugging, in the methods of anvil, in the pool and below JSON-RPC.
 
 use super::{ALWAYS, Impact, Reason, message, refusal};
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(super) const REASONS: &[Reason] = &[
         paths: &["/result"],
         when: |record, _| record.params.contains(NO_CODE),
         impact: Impact::Value,
-        why: "Only codes that somebody has put there are in the store.",
+        why: "The store has only codes of deployed contracts.",
     },
     Reason {
         methods: &["debug_trace*"],

@@ -1,4 +1,4 @@
-//! What an L2 starts with.
+//! Initial state of an L2.
 
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
 use alloy_primitives::U256;
@@ -36,8 +36,8 @@ fn the_built_in_predeploys_are_what_the_contracts_compile_to() -> Result<()> {
     Ok(())
 }
 
-/// A transaction whose gas at its fee cap comes to 2^128 wei is not taken, so nobody must own as much: it is
-/// all that there is, and most of it has to stay where it is.
+/// A transaction whose gas costs 2^128 wei at its fee cap is refused, so no account may own that much: it is
+/// the total supply, most of which has to stay in place.
 #[test]
 fn nobody_can_offer_a_fee_that_is_not_taken() {
     assert!(PREMINT <= U256::ONE << 128);

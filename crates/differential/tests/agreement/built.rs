@@ -76,8 +76,8 @@ fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tal
     Ok(played.map(|played| (played, tally)))
 }
 
-/// What the builder has left out, ethrex would have refused too, and for the transaction: not for
-/// what a block that holds it must have wrong.
+/// Checks that ethrex also refuses the transactions that the builder has left out, because of the transaction
+/// and not because of other errors that a block with it must have.
 fn check_rejected(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
     let Scene { name, judges, chain, offered, rejected, .. } = scene;
     if rejected.is_empty() {

@@ -1,4 +1,4 @@
-//! A node that is driven by another: it is where the other is, whatever that does.
+//! A driven node follows the head of its driver through every change.
 
 use crate::support::{BOB, Peer, secret};
 use alloy_primitives::B256;

@@ -1,4 +1,4 @@
-//! Payloads of somebody else: what is believed of them, what becomes the head, and what is built.
+//! Foreign payloads: their validation, the choice of the head, and building on it.
 
 use crate::support::{BOB, Peer, attributes, tampered, to};
 use alloy_eips::eip4895::Withdrawal;
@@ -180,7 +180,7 @@ async fn the_owner_of_a_node_has_the_last_word_about_its_head() -> Result<()> {
     assert_eq!(taker.code(method, json!([to(first.hash), null])).await?, -38_002);
     assert_eq!(taker.head().header.number, 0);
     taker.follow(&second).await?;
-    // What is safe and final somebody else says.
+    // Safe and finalized blocks are set elsewhere.
     assert_eq!(taker.node.read(|node| node.forkchoice), None);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Who is let in at the authenticated port, and what is served there.
+//! Access to the authenticated port, and the methods served there.
 
 use crate::support::{Peer, secret};
 use enshrine_engine::{CAPABILITIES, EngineClient, EngineError, JwtSecret};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// How a value is written.
+/// JSON form of a value.
 enum Shape {
     /// `0x` and this many bytes, in lower case.
     Bytes(usize),
@@ -30,7 +30,7 @@ fn digits(value: &Value) -> Option<&str> {
     digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')).then_some(digits)
 }
 
-/// Where a value is not of a shape.
+/// Returns the position at which a value differs from its shape.
 fn differs(value: &Value, shape: &Shape, at: &str) -> Option<String> {
     let is = match shape {
         Bytes(length) => digits(value).is_some_and(|digits| digits.len() == 2 * length),

@@ -42,7 +42,7 @@ pub struct Fixture {
 pub struct FixtureBlock {
     /// RLP of the block; need not decode if the block is invalid.
     pub rlp: Bytes,
-    /// Why the block is invalid, if it is.
+    /// Reason for which the block is invalid, if it is.
     #[serde(rename = "expectException", default)]
     pub exception: Option<String>,
 }

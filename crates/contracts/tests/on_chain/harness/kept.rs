@@ -110,7 +110,7 @@ fn what_is_not_kept_is_refused_until_somebody_keeps_it() -> Result<()> {
     let error = harness.assert_refused::<AssembledLengthMismatch>(longer)?;
     let length = U256::from(input.len());
     assert_eq!((error.got, error.expected), (length + U256::ONE, length));
-    // Whatever is put together is held to what any input is.
+    // An assembled input is held to the rules of any input.
     let little = shorten(&[code.bytes(), &[0; 8][..]].concat(), from_ref(&code)).expect("kept");
     let mut tiny = kept(&input[..100]);
     assert!(shorten(&little.bytes, from_ref(&tiny)).is_none());
@@ -237,8 +237,8 @@ fn the_planner_takes_references_where_they_are_cheaper() -> Result<()> {
     let (short, cost) = chosen(FORK, from_ref(&all));
     assert!(short.inputs[0].len() + 1_000 < input.bytes.len());
     assert!(cost.gas + 12_000 < whole.gas, "{} and {}", cost.gas, whole.gas);
-    // Some bytes are not worth an account; they are where each costs what it does on Amsterdam whatever else the
-    // transaction does.
+    // Some bytes are not worth an account; on Amsterdam they are, where each costs the same in every
+    // transaction.
     let small = kept(&input.bytes[620..770]);
     let (way, _) = chosen(FORK, from_ref(&small));
     assert_eq!(way.inputs, from_ref(&input.bytes));
@@ -273,7 +273,7 @@ fn who_keeps_bytes_is_the_proxy_and_what_it_keeps_cannot_be_called() -> Result<(
     assert_eq!(harness.l1.kept_at(code.account())?, Some(code.clone()));
     assert_eq!(harness.l1.kept_at(PROXY)?, None);
     assert_eq!(harness.l1.kept_at(Address::ZERO)?, None);
-    // Nobody makes it again.
+    // The account cannot be created again.
     let sent = harness.l1.send(&operator, PROXY.into(), U256::ZERO, code.creation(), 1_000_000)?;
     assert!(!sent.receipt.success);
     Ok(())

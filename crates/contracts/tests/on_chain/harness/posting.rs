@@ -1,4 +1,4 @@
-//! What is said of a posting before it is sent is what L1 takes for it, in every way.
+//! The predicted cost of a posting is the cost on L1, for every form.
 
 use super::support::{Harness, L2_CHAIN};
 use alloy_primitives::{Bytes, U256};
@@ -17,7 +17,7 @@ use testkit::Sent;
 use wire::ProtocolFork;
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
-/// Where the ring of state roots begins, in the storage of the rollup.
+/// First slot of the ring of state roots in the storage of the rollup.
 const RING_OF_ROOTS: U256 = U256::from_limbs([5, 0, 0, 0]);
 
 impl Harness {

@@ -71,7 +71,7 @@ impl Witness {
 /// Slots of accounts.
 type Slots = BTreeSet<(Address, B256)>;
 
-/// How much was proven.
+/// Number of proven items.
 #[derive(Debug, Default)]
 struct Tally {
     accounts: usize,
