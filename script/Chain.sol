@@ -42,7 +42,7 @@ abstract contract Chain is Script {
         return accepted == 0;
     }
 
-    /// @dev Says so if the chain has no EXECUTE.
+    /// @dev Prints a notice and returns false if the chain has no EXECUTE.
     function tellOfExecute() internal returns (bool present) {
         present = hasExecute();
         if (present) return true;

@@ -27,7 +27,7 @@ contract Deploy is RollupPlan {
     /// @notice The contract at this address was made by other init code than the configuration asks for,
     /// so its state began as another.
     error InitCodeMismatch(string name, address place, bytes32 got, bytes32 expected);
-    /// @notice There is no contract at this address.
+    /// @notice No contract is at this address.
     error NotDeployed(string name, address place);
     /// @notice The init code of a contract fails.
     error InitCodeFailed(string name, bytes reason);
@@ -37,7 +37,7 @@ contract Deploy is RollupPlan {
     error OwnerMismatch(address got, address expected);
     /// @notice Ownership is offered to an account, which may take it at any time.
     error OwnershipOffered(address to);
-    /// @notice Another policy is in force than the configuration says.
+    /// @notice The policy in force differs from the configuration.
     error PolicyMismatch(address got, address expected);
     /// @notice Blocks have, or move to, another gas limit than the configuration says.
     error GasLimitMismatch(string what, uint64 got, uint64 expected);

@@ -60,7 +60,7 @@ contract Operate is RollupPlan {
         _require(ok, answer);
     }
 
-    /// @notice Has the L2 make a token that stands for one of L1.
+    /// @notice Creates a token on the L2 that stands for one of L1.
     function register(string calldata file, address l1Token) external {
         IL1TokenBridge bridge = IL1TokenBridge(_address(file, ".l1Bridge"));
         uint64 gas = bridge.REGISTER_GAS();

@@ -268,7 +268,7 @@ abstract contract PlanChecks is SequencingChecks {
         _requireForceable(toml, ".forced.max_bounded_gas", room);
     }
 
-    /// @dev One transaction of the L2 can relay the largest message.
+    /// @dev Requires that one transaction of the L2 can relay the largest message.
     function _requireRelayable(string memory toml, uint256 room) private pure {
         uint256 gas = _u64(toml, ".messages.max_gas");
         uint256 data = _u64(toml, ".messages.max_data");
@@ -287,7 +287,7 @@ abstract contract PlanChecks is SequencingChecks {
         _require(data <= most, ".messages.max_data", data, rule);
     }
 
-    /// @dev There are transactions with so little gas, and a block can hold them.
+    /// @dev Requires that some transaction has so little gas, and that a block can hold it.
     function _requireForceable(string memory toml, string memory key, uint256 room) private pure {
         uint256 gas = _u64(toml, key);
         _atLeast(key, gas, LEAST_GAS, "no transaction takes less");
@@ -296,7 +296,7 @@ abstract contract PlanChecks is SequencingChecks {
         _require(gas <= room, key, gas, rule);
     }
 
-    /// @dev Not later than L1, or the rollup could not have any block.
+    /// @dev Requires a time no later than L1's, or the rollup could not have any block.
     function _requireBegun(uint64 timestamp) internal view {
         // Seconds do not matter.
         // forge-lint: disable-next-line(block-timestamp)

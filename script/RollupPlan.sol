@@ -39,9 +39,9 @@ abstract contract RollupPlan is PlanChecks {
 
     /// @notice A rollup on L1.
     struct Plan {
-        /// @notice Deployer.
+        /// Deployer.
         address deployer;
-        /// In the order in which their constructors need one another.
+        /// @notice Contracts in the order in which their constructors need one another.
         Part[] parts;
         address rollup;
         address messageQueue;
@@ -55,10 +55,10 @@ abstract contract RollupPlan is PlanChecks {
         bytes genesisHeader;
         INativeRollup.Genesis genesis;
         uint64 chainId;
-        /// @notice Owner at the creation of the rollup.
+        /// Owner at the creation of the rollup.
         address owner;
         InForce inForce;
-        /// @notice Path of the deployment file.
+        /// Path of the deployment file.
         string file;
         /// The genesis file of the L2, whose text goes there too; empty for none.
         string genesisFile;

@@ -52,7 +52,7 @@ library BatchBytes {
         return uint64(little(batch, place(batch, index) + 62 + 428, 8));
     }
 
-    /// @dev Another offset for a block.
+    /// @dev Returns the batch with another offset for a block.
     function withOffset(bytes memory batch, uint256 index, uint256 value)
         internal
         pure

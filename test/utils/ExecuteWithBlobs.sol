@@ -23,7 +23,7 @@ contract ExecuteWithBlobs {
     /// @dev Content of the blob behind a hash.
     mapping(bytes32 hash => bytes) private _held;
 
-    /// @notice Says what a hash stands for.
+    /// @notice Sets the content of the blob behind a hash.
     function hold(bytes32 hash, bytes calldata data) external {
         _held[hash] = data;
     }

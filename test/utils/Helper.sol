@@ -7,7 +7,7 @@ import {Vm} from "forge-std/Vm.sol";
 /// @notice It is looked for where `ENSHRINE_BIN` points to, then where cargo builds it in the project
 /// under test (`CARGO_TARGET_DIR` or `target`), then on the PATH.
 library Helper {
-    /// @notice There is no helper, or it does not run; and what to do about it.
+    /// @notice The helper is missing or does not run; `whatToDo` names the remedy.
     error HelperMissing(string whatToDo);
 
     /// @notice The helper cannot do its work; and why.

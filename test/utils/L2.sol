@@ -236,9 +236,9 @@ library L2 {
         return abi.decode(_ask(abi.encodeCall(IL2.batch, (inputs))), (bytes));
     }
 
-    /// @dev The same input with all state of the chain as its witness. A block that is changed often
-    /// reads what the original does not, and would be refused for that; with this input, what is
-    /// refused is the block.
+    /// @dev Returns the input with all state of the chain as its witness. A changed block often
+    /// reads more than the original and would be refused for that; with this input, the refusal
+    /// concerns the block.
     function wideInputOf(bytes32 blockHash) internal returns (bytes memory) {
         return abi.decode(_ask(abi.encodeCall(IL2.wideInput, (blockHash))), (bytes));
     }

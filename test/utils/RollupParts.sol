@@ -82,6 +82,6 @@ abstract contract RollupParts is Test, SystemContracts {
         skip(1 days);
     }
 
-    /// @dev Nothing goes with the inputs.
+    /// @dev Returns evidence without content.
     function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
 }

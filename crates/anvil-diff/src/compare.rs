@@ -56,7 +56,7 @@ const OPAQUE_RESULTS: [&str; 6] = [
     "eth_newPendingTransactionFilter",
 ];
 
-/// One place where two answers differ.
+/// A difference between two answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The place, as a JSON pointer without array indices (`*` stands for them).
@@ -152,8 +152,8 @@ impl Comparison {
     }
 }
 
-/// The same value with all hexadecimal digits in lower case, but for names of members: clients look
-/// for those as they are.
+/// Returns the value with all hexadecimal digits in lower case, except for the names of members, which
+/// clients read unchanged.
 fn lower(value: &Value) -> Value {
     let text = |text: &str| match text.strip_prefix("0x") {
         Some(_) => text.to_lowercase(),

@@ -36,7 +36,7 @@ pub enum NodeError {
         /// Error of the operating system.
         source: std::io::Error,
     },
-    /// It ended before it answered.
+    /// The node ended before it answered.
     #[error("{name} ended before it answered: {status}")]
     Ended {
         /// The node.
@@ -44,13 +44,13 @@ pub enum NodeError {
         /// Its exit status.
         status: String,
     },
-    /// It runs and does not answer.
+    /// The node runs and does not answer.
     #[error("{name} did not answer within {} s", START.as_secs())]
     Silent {
         /// The node.
         name: String,
     },
-    /// There is no client to ask it with.
+    /// The client for the node could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// A request failed below JSON-RPC.

@@ -44,7 +44,7 @@ pub enum PlayError {
     },
 }
 
-/// One request and what came of it.
+/// A request and its outcome.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// The script.

@@ -112,7 +112,7 @@ impl Walk {
         "$data"
     }
 
-    /// One change, and what is looked at after it.
+    /// Makes a change, and reads its effects.
     fn change(&mut self) {
         match self.dice.below(100) {
             0..30 => self.transfer(),

@@ -16,7 +16,7 @@ pub enum Impact {
     Value,
     /// An error has another code or other words: a suite may fail that compares those.
     Error,
-    /// There is an answer where there is an error or nothing: no suite fails.
+    /// An answer in place of an error or of nothing: no suite fails.
     More,
 }
 
@@ -68,7 +68,7 @@ fn is_early(record: &Record) -> bool {
     ["london", "berlin", "frontier"].iter().any(|fork| record.script.contains(fork))
 }
 
-/// All of them, in the order in which they are looked through.
+/// All reasons, in the order in which they are tried.
 const REASONS: [&[Reason]; 3] = [every::REASONS, eth::REASONS, other::REASONS];
 
 /// The reason of a difference, if it has one: the first that fits.

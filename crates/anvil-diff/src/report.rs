@@ -47,7 +47,7 @@ impl Report {
         self.records.iter().filter(|record| record.differences.is_empty()).count()
     }
 
-    /// One line that says it all.
+    /// Returns a summary in one line.
     pub fn summary(&self) -> String {
         let unexplained = self
             .records

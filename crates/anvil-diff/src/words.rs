@@ -33,7 +33,7 @@ pub fn key(index: usize) -> Key {
 /// Reason for which a word has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
-    /// There is no such word.
+    /// The word is unknown.
     #[error("no word is called {0}")]
     Unknown(String),
     /// The argument is not one that the word takes, and why.

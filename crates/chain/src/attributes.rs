@@ -20,7 +20,7 @@ pub struct BlockAttributes {
     pub parent_beacon_block_root: B256,
     /// Gas limit to move towards, as far as one block may; `None` keeps the parent's.
     pub gas_limit: Option<u64>,
-    /// At most 32 bytes.
+    /// Extra data, at most 32 bytes.
     pub extra_data: Bytes,
     /// Withdrawals; an L2 has none.
     pub withdrawals: Vec<Withdrawal>,

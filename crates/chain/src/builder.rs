@@ -407,7 +407,7 @@ fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
 /// Result of executing some transactions.
 struct Executed {
     executed: ExecutedBlock,
-    /// If the block cannot be sealed, the transaction without which it is to be built again.
+    /// The transaction without which a block that cannot be sealed is to be built again.
     surplus: Option<Rejected>,
     used: Option<InputUse>,
 }

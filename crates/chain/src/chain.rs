@@ -159,7 +159,7 @@ impl Chain {
         &self.reader
     }
 
-    /// The same chain over a store of its own: what is appended there is not seen here.
+    /// Returns the same chain over a private store: blocks appended there do not affect this one.
     #[must_use]
     pub fn detached(&self) -> Self {
         let store = Arc::new(Overlay::new(Arc::clone(&self.store)));

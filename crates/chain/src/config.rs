@@ -47,7 +47,7 @@ impl ChainConfig {
         Self { spec, execute: None, system_code: SystemCode::Canonical, limits, extension: None }
     }
 
-    /// The same chain with EXECUTE.
+    /// Returns the same chain with EXECUTE.
     #[must_use]
     pub fn with_execute(mut self, execute: Execute) -> Self {
         self.execute = Some(Arc::new(execute));

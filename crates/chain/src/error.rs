@@ -63,7 +63,7 @@ pub enum ChainError {
     #[error(transparent)]
     Internal(#[from] InternalError),
     /// A chain on disk begins with another block than the one that was to be opened.
-    #[error("chain begins with block {got}, and not with {expected} of this genesis")]
+    #[error("the first block of the chain is {got}, expected {expected} by this genesis")]
     OtherGenesis {
         /// Hash of its first block.
         got: B256,
@@ -74,9 +74,9 @@ pub enum ChainError {
     /// opened with other rules than before.
     #[error("block {number} ({block}) of the log cannot be executed again: {reason}")]
     Replay {
-        /// Its number.
+        /// Number of the block.
         number: u64,
-        /// Its hash.
+        /// Hash of the block.
         block: B256,
         /// The reason.
         reason: Box<Self>,
@@ -99,7 +99,7 @@ impl ChainError {
     }
 }
 
-/// On a chain's own store, a state that lacks something is the store's fault, and no verdict.
+/// On a chain's own store, a state with missing parts is a fault of the store, and no verdict.
 impl From<BlockError> for ChainError {
     fn from(error: BlockError) -> Self {
         match error {

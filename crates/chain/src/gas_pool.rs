@@ -10,16 +10,16 @@ use wire::ProtocolFork;
 /// Reason for which an offered transaction is not in a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// This block has no place for it; a later one may have.
+    /// The block has no room for the transaction; a later one may have.
     #[error("the block has no room for it: {0}")]
     NoRoom(Invalid),
-    /// It is not valid there.
+    /// The transaction is invalid at this position.
     #[error(transparent)]
     Invalid(Invalid),
     /// L1 cannot carry what EXECUTE needs for it, even alone in a block.
     #[error("too large for L1: {0}")]
     TooLarge(Invalid),
-    /// It pays too little for what it makes the block longer.
+    /// The transaction pays too little for its bytes in the input.
     #[error("underpaid: {0}")]
     Underpaid(Invalid),
 }

@@ -1,4 +1,4 @@
-//! From a block to the input of EXECUTE and back, and from such inputs to a batch.
+//! Conversion of blocks into inputs of EXECUTE and back, and of such inputs into batches.
 
 use crate::{BatchWithWitness, Chain, ChainConfig, ChainError};
 

@@ -32,7 +32,7 @@ impl ChainReader {
         &self.config
     }
 
-    /// All that the chain keeps.
+    /// Returns the store of the chain.
     pub const fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }

@@ -55,7 +55,7 @@ pub(crate) struct WitnessRecorder<'s> {
     state: &'s State,
     nodes: Recorder<&'s dyn Store>,
     codes: RefCell<BTreeSet<Bytes>>,
-    /// The same in the order in which they were read.
+    /// The codes in the order in which they were read.
     code_order: RefCell<Vec<Bytes>>,
     code_bytes: Cell<usize>,
     oldest_ancestor: Cell<u64>,
@@ -138,7 +138,7 @@ impl<'s> WitnessRecorder<'s> {
         Ok(())
     }
 
-    /// Goes on to the block after one with this hash, which has made these nodes and codes.
+    /// Advances to the block after one with this hash, which has written these nodes and codes.
     pub(crate) fn follow(
         &self,
         block: B256,

@@ -73,7 +73,7 @@ impl State {
         Ok(Self { root: block.header.state_root, block, ..self.clone() })
     }
 
-    /// The same state by other rules.
+    /// Returns the same state under other rules.
     #[must_use]
     pub fn with_config(&self, config: ChainConfig) -> Self {
         Self { config: Arc::new(config), ..self.clone() }

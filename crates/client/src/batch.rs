@@ -131,11 +131,11 @@ enum BatchError {
 enum Batch {
     /// Answers to some of the requests.
     Answers(HashMap<Id, Response>),
-    /// It has too much to do for any of them.
+    /// The node is too busy for each of the requests.
     Busy(ResponsePayload),
-    /// It takes none.
+    /// The node accepts no batches.
     Refused,
-    /// It did not answer.
+    /// The node did not answer.
     Failed(Arc<BatchError>),
 }
 

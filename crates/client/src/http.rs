@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-/// No answer that is an error is longer.
+/// Maximum bytes of an error answer.
 const LONGEST_ERROR: usize = 1 << 16;
 /// Bytes of an answer that an error shows.
 const EXCERPT: usize = 200;

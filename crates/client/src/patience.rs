@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// No pause between two tries is longer.
+/// Maximum pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Compute units of a request, as providers count them on average.
 const UNITS_OF_REQUEST: u64 = 17;

@@ -108,7 +108,7 @@ pub enum DeploymentError {
         /// Error of the parser.
         source: serde_json::Error,
     },
-    /// There is no genesis.
+    /// The genesis is missing.
     #[error(
         "{}: there is no genesis of the L2, neither under the key `genesis` nor in {}; its first \
          block has the hash {hash}", path.display(), beside.display()

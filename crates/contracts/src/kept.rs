@@ -37,7 +37,7 @@ const KEY: usize = 8;
 /// Reason for which an input with references is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeptError {
-    /// It ends within them.
+    /// The input ends within its references.
     #[error("{got} bytes, expected at least {minimum}: the references of the input")]
     TooShort {
         /// Bytes present.
@@ -45,13 +45,13 @@ pub enum KeptError {
         /// The fewest.
         minimum: usize,
     },
-    /// It has none.
+    /// The input has no references.
     #[error("an input with references has none")]
     NoReferences,
     /// A reference begins before what stands in front of it ends, or too late for what is there to stand there.
     #[error("reference {index} begins at byte {got} of the input, expected {minimum} to {maximum}")]
     OutOfPlace {
-        /// Its position.
+        /// Index of the reference.
         index: usize,
         /// Start of the reference.
         got: usize,
@@ -71,7 +71,7 @@ pub enum KeptError {
     /// The parts are not as long together as the input says.
     #[error("the parts of the input have {got} bytes, and it says {expected}")]
     Length {
-        /// Their bytes, as far as they were put together.
+        /// Bytes assembled so far.
         got: usize,
         /// Length according to the reference.
         expected: usize,
@@ -99,8 +99,8 @@ impl KeptCode {
         parts.filter_map(|part| Self::new(Bytes::copy_from_slice(part))).collect()
     }
 
-    /// Each code of an input by itself that is worth a reference and fits into an account: inputs that share some of
-    /// their codes share these.
+    /// Returns the codes of each input that are worth a reference and fit into an account, one by one: inputs
+    /// with common codes share them.
     pub fn of_each_code_in(input: &[u8]) -> Vec<Self> {
         let is_worth_it = |code: &&[u8]| code.len() >= WORTH_A_REFERENCE;
         let codes = split(codes_in(input)).filter(is_worth_it);

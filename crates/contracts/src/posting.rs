@@ -38,15 +38,15 @@ struct ContractGas {
     transaction: u64,
     /// A call with one input of one block: storage, loops and events, without memory for the input.
     call: u64,
-    /// Each further input.
+    /// Gas of each further input.
     further_input: u64,
-    /// Each further block of a batch.
+    /// Gas of each further block of a batch.
     further_block: u64,
-    /// The same in blobs, where it is found without reading where the batch says that it is.
+    /// Gas of each further block in blobs, whose position need not be read from the batch.
     further_block_in_blobs: u64,
     /// More for a batch, of however many blocks.
     batch: u64,
-    /// The same in blobs.
+    /// Gas of a batch in blobs.
     batch_in_blobs: u64,
     /// A slot of the ring that held nothing before, instead of an older root.
     fresh_slot: u64,
@@ -64,7 +64,7 @@ struct ContractGas {
     margin: u64,
 }
 
-/// Up to Osaka and its blob schedules.
+/// Gas up to Osaka and its blob schedules.
 const OSAKA: ContractGas = ContractGas {
     transaction: 21_000,
     call: 28_256,
@@ -189,7 +189,7 @@ pub struct Posting {
 /// Loading of an input into memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Load {
-    /// Its bytes there.
+    /// Length in memory, in bytes.
     length: usize,
     /// Gas of copying it.
     gas: u64,
@@ -203,7 +203,7 @@ impl Load {
         Self { length, gas: 3 * words(length), accounts: Vec::new() }
     }
 
-    /// With parts that L1 keeps, which are copied and hashed.
+    /// Creates the load of an input with kept parts, which are copied and hashed.
     fn assembled(length: usize, shortened: &Shortened) -> Self {
         let kept = |(_, length): &(Address, usize)| {
             3 * words(*length) + 6 * words(INIT_HEAD.len() + length)
@@ -229,7 +229,7 @@ pub struct Cost {
 /// Current prices of L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct L1Prices {
-    /// Its rules.
+    /// Fork of L1.
     pub fork: ProtocolFork,
     /// Wei per gas.
     pub gas: u128,

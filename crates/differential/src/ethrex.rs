@@ -30,7 +30,7 @@ use wire::DecodeError;
 /// Reason for which ethrex refuses an input.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
-    /// Not an input, by this project's decoder: of forks before Amsterdam only.
+    /// The input is not decodable by this project's decoder; only for forks before Amsterdam.
     #[error(transparent)]
     Wire(#[from] DecodeError),
     /// A part of the input is malformed, by ethrex's decoders.

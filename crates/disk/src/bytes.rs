@@ -20,7 +20,7 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// One byte.
+    /// Appends one byte.
     pub fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
@@ -86,7 +86,7 @@ impl<'b> Reader<'b> {
     fn take(&mut self, length: usize) -> Result<core::ops::Range<usize>, DiskError> {
         let range = self.at..self.at.saturating_add(length);
         if range.end > self.bytes.len() {
-            return Err(self.error("it ends early"));
+            return Err(self.error("unexpected end"));
         }
         self.at = range.end;
         Ok(range)
@@ -100,7 +100,7 @@ impl<'b> Reader<'b> {
         Ok(array)
     }
 
-    /// One byte.
+    /// Reads one byte.
     pub fn byte(&mut self) -> Result<u8, DiskError> {
         Ok(self.array::<1>()?[0])
     }
@@ -110,7 +110,7 @@ impl<'b> Reader<'b> {
         match self.byte()? {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(self.error("neither yes nor no")),
+            _ => Err(self.error("flag is neither 0 nor 1")),
         }
     }
 
@@ -137,7 +137,7 @@ impl<'b> Reader<'b> {
     ) -> Result<Vec<T>, DiskError> {
         let length = self.length()?;
         if length > self.bytes.len() - self.at {
-            return Err(self.error("a list of more items than bytes are left"));
+            return Err(self.error("list has more items than bytes left"));
         }
         // It grows as items turn out to be there.
         let mut items = Vec::new();
@@ -157,6 +157,6 @@ impl<'b> Reader<'b> {
 
     /// Checks that no bytes are left over.
     pub fn end(self) -> Result<(), DiskError> {
-        if self.at == self.bytes.len() { Ok(()) } else { Err(self.error("bytes are left over")) }
+        if self.at == self.bytes.len() { Ok(()) } else { Err(self.error("trailing bytes")) }
     }
 }

@@ -15,7 +15,7 @@ use store::{Block, Changes, StoreError};
 /// Additions and moves of a commit that concern the state store.
 #[derive(Debug, Default)]
 pub(crate) struct Commit {
-    /// Without the witness, which is in the log.
+    /// Changes without the witness, which is in the log.
     pub(crate) changes: Changes,
     /// Blocks that it adds or replaces, and canonical ones that were not here.
     pub(crate) blocks: B256Map<Arc<Block>>,

@@ -58,7 +58,7 @@ pub(crate) struct Inner {
     pub(crate) state: State,
     /// Numbers of the canonical blocks in the state store.
     pub(crate) canonical: RwLock<Option<Range>>,
-    /// Once the log has begun: hash of the chain's first block, and number of the oldest segment.
+    /// Hash of the chain's first block, and number of the oldest segment, once the log has begun.
     pub(crate) kept: RwLock<Option<(B256, u64)>>,
     pub(crate) nodes: Shards<Bytes>,
     pub(crate) blocks: Cache<Arc<Block>>,
@@ -140,7 +140,7 @@ impl DiskStore {
             (end.log, end.waiting, torn) = (Some(log), records, cut);
         }
         if let Some(TornTail { position, bytes }) = &torn {
-            tracing::warn!(%position, bytes, "cut off the end of the block log: it was torn");
+            tracing::warn!(%position, bytes, "truncated torn record at the end of the block log");
         }
         let epoch = state.number(Meta::Epoch)?.unwrap_or_default();
         let node_cache = usize::try_from(options.node_cache_bytes).unwrap_or(usize::MAX);
@@ -273,7 +273,7 @@ impl Drop for DiskStore {
             drop(thread.join());
         }
         if let Err(error) = self.flush() {
-            tracing::error!(%error, "the chain was closed and not flushed");
+            tracing::error!(%error, "failed to flush chain on close");
         }
     }
 }
@@ -281,7 +281,7 @@ impl Drop for DiskStore {
 fn keep_pruning(inner: &Inner, woken: &Receiver<()>) {
     while woken.recv().is_ok() {
         if let Err(error) = inner.prune() {
-            tracing::error!(%error, "old states stay: pruning has failed");
+            tracing::error!(%error, "failed to prune old states");
         }
     }
 }

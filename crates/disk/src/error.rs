@@ -30,7 +30,7 @@ pub enum DiskError {
     #[error("state store: {0}")]
     State(#[from] fjall::Error),
     /// The state store was written by a release that lays it out otherwise.
-    #[error("{}: laid out as version {got}, expected {expected}; it is made again from the log if it is removed", path.display())]
+    #[error("{}: layout version {got}, expected {expected}; remove it to rebuild it from the block log", path.display())]
     OtherLayout {
         /// The folder of the state store.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum DiskError {
     MissingSegment {
         /// The folder of the log.
         path: PathBuf,
-        /// Its number.
+        /// Number of the segment.
         segment: u64,
     },
     /// The log ends before the state store does: it has lost blocks that were there.
@@ -112,9 +112,9 @@ pub enum DiskError {
         expected: u32,
     },
     /// A record is longer than any may be.
-    #[error("a record of {got} bytes; the log takes up to {limit}")]
+    #[error("record of {got} bytes, the log accepts at most {limit}")]
     TooLong {
-        /// Its length.
+        /// Length of the record.
         got: u64,
         /// The greatest that is allowed.
         limit: u64,
@@ -150,16 +150,16 @@ pub enum DiskError {
         reason: String,
     },
     /// Blocks in the log have to be executed again before anything can be added.
-    #[error("{blocks} records of the block log are not yet taken in")]
+    #[error("{blocks} records of the block log are not applied yet")]
     Behind {
         /// Number of records.
         blocks: usize,
     },
-    /// Nothing is waiting to be executed again.
-    #[error("no block of the log waits to be executed again")]
+    /// No block of the log waits for re-execution.
+    #[error("no block of the log is waiting for re-execution")]
     NotBehind,
     /// A write has failed half way. Reading goes on; writing does when the chain is opened anew.
-    #[error("a write has failed, so that no more is written: {0}; reopen the chain")]
+    #[error("a write failed and the store accepts no more: {0}; reopen the chain")]
     Unusable(String),
 }
 
@@ -178,7 +178,7 @@ impl DiskError {
         Self::Malformed { what, reason: reason.to_string() }
     }
 
-    /// The same as the error of a store that was doing `operation`.
+    /// Converts the error into that of a store that was doing `operation`.
     pub(crate) fn during(self, operation: &'static str) -> StoreError {
         StoreError::new(operation, self)
     }

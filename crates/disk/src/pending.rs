@@ -37,7 +37,7 @@ struct Queue {
     gone: u64,
     /// Number of guards that keep the state store unchanged.
     held: usize,
-    /// Nothing comes any more.
+    /// `true` once the queue is closed.
     closed: bool,
     /// Reason for which nothing more can be written.
     broken: Option<String>,
@@ -64,7 +64,7 @@ impl Pending {
         self.queue.lock().check()
     }
 
-    /// From now on nothing can be written, for this reason or the one that was there first.
+    /// Makes all further writes fail, for this reason unless there is an earlier one.
     pub(crate) fn break_off(&self, reason: &dyn fmt::Display) {
         self.queue.lock().broken.get_or_insert_with(|| reason.to_string());
         self.moved.notify_all();

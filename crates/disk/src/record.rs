@@ -14,7 +14,7 @@ use wire::OwnedWitness;
 const VERSION: u8 = 1;
 const WHAT: &str = "record";
 
-/// One commit as it stands in the log.
+/// A commit in the log.
 #[derive(Debug)]
 pub(crate) struct Record {
     /// Witness of its block. If it is present, nodes and codes are absent: executing the block reproduces

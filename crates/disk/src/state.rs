@@ -149,7 +149,7 @@ impl State {
         self.db.journal_count() > 1
     }
 
-    /// Has memtables written into tables, in the background.
+    /// Starts writing memtables into tables, in the background.
     pub(crate) fn write_tables(&self) -> Result<(), DiskError> {
         for keyspace in self.keyspaces() {
             keyspace.rotate_memtable()?;
@@ -188,7 +188,7 @@ impl State {
         Ok(self.meta(name)?.map(u64::from_be_bytes))
     }
 
-    /// Up to where the log has been taken in.
+    /// Returns the position up to which the log has been applied.
     pub(crate) fn applied(&self) -> Result<Position, DiskError> {
         let value = self.meta::<16>(Meta::Applied)?;
         Ok(value.map_or(Position::start_of(0), |value| position_of(&value)))

@@ -33,7 +33,7 @@ impl Inner {
         while let Some(commit) = self.pending.next() {
             if let Err(error) = self.take_in(&commit) {
                 self.pending.break_off(&error);
-                tracing::error!(%error, "the state store takes in nothing more; the log has it all");
+                tracing::error!(%error, "state store stopped applying commits; the block log has all of them");
                 return;
             }
             self.pending.done(&commit);

@@ -140,7 +140,7 @@ impl Engine {
         let built = parent.build_within(&header, &attributes.withdrawals, &offered, limits)?;
         for (index, reason) in &built.rejected {
             let transaction = offered.get(*index).map(|it| *it.transaction.hash());
-            tracing::debug!(?transaction, %reason, "left out");
+            tracing::debug!(?transaction, %reason, "rejected transaction");
         }
         let new = built.into_block_with_witness(&chain.config().spec);
         if let Some(block) = chain.find_block(&new.block.hash)? {

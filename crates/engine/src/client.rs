@@ -1,4 +1,4 @@
-//! Another client, asked over its authenticated port.
+//! Client of another node's authenticated port.
 
 use crate::{
     BuiltPayload, ForkchoiceState, ForkchoiceUpdated, JwtSecret, NewPayload, PayloadAttributes,
@@ -27,7 +27,7 @@ const EXCERPT: usize = 200;
 /// Error of a request to another client, or of the client itself.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Its address is none.
+    /// The URL is invalid.
     #[error("{url:?} is not an HTTP URL: {reason}")]
     Url {
         /// The address.
@@ -35,13 +35,13 @@ pub enum EngineError {
         /// Reason of the parser.
         reason: String,
     },
-    /// It cannot be reached, or breaks off.
+    /// The client cannot be reached, or the connection breaks.
     #[error("the client does not answer: {0}")]
     Request(#[from] reqwest::Error),
-    /// Its answer is longer than any that is read.
-    #[error("an answer of more than {LONGEST} bytes")]
+    /// The answer exceeds the size limit.
+    #[error("answer of more than {LONGEST} bytes")]
     TooLong,
-    /// It answers with an HTTP status that is an error: 401 where the secrets differ.
+    /// The client answers with an HTTP error; 401 if the secrets differ.
     #[error("the client answers with status {status}: {excerpt}")]
     Status {
         /// The status.
@@ -49,7 +49,7 @@ pub enum EngineError {
         /// The beginning of the answer.
         excerpt: String,
     },
-    /// Its answer is not what the method answers.
+    /// The answer does not have the form of the method's result.
     #[error("{method}: {reason}")]
     Answer {
         /// The method.
@@ -57,14 +57,14 @@ pub enum EngineError {
         /// The violation.
         reason: String,
     },
-    /// It refuses.
+    /// The client answers with a JSON-RPC error.
     #[error("{method}: error {code}: {message}")]
     Refused {
         /// The method.
         method: String,
         /// The error's code.
         code: i64,
-        /// Its message.
+        /// Message of the error.
         message: String,
     },
     /// Something that was to be sent, or has come, is not in its format.
@@ -182,8 +182,8 @@ impl EngineClient {
         self.call(method, params).await
     }
 
-    /// Says which block is the head, and has it begin a payload if there are attributes for one. `fork` is
-    /// that of the payload, or of the head.
+    /// Sets the head, and starts a payload if there are attributes for one. `fork` is that of the payload, or
+    /// of the head.
     ///
     /// # Errors
     ///
@@ -242,7 +242,7 @@ impl EngineClient {
         }
     }
 
-    /// By `POST /engine/v1/payloads/witness`.
+    /// Asks for a witness by `POST /engine/v1/payloads/witness`.
     ///
     /// # Errors
     ///
@@ -272,7 +272,7 @@ impl EngineClient {
         Ok(PayloadStatusWithWitness::decode(&self.send(request).await?)?)
     }
 
-    /// By `engine_newPayloadWithWitness`, whose witness is geth's RLP.
+    /// Asks for a witness by `engine_newPayloadWithWitness`, whose witness is geth's RLP.
     ///
     /// # Errors
     ///

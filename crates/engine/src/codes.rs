@@ -1,6 +1,6 @@
 //! Error codes of the Engine API, beyond those of JSON-RPC.
 
-/// There is no build process with this id.
+/// No build process has this id.
 pub const UNKNOWN_PAYLOAD: i32 = -38_001;
 /// Head, safe and finalized block do not stand on one chain, or the head is not to be chosen.
 pub const INVALID_FORKCHOICE: i32 = -38_002;

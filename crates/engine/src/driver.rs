@@ -1,4 +1,4 @@
-//! Another client, kept at the head of a node.
+//! Driver that keeps another client at the head of a node.
 
 use crate::{EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use alloy_primitives::B256;
@@ -46,10 +46,10 @@ enum DriveError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// It is on another chain.
-    #[error("the client begins with block {got:?}, and this chain with {expected}")]
+    /// The client is on another chain.
+    #[error("the client's first block is {got:?}, expected {expected}")]
     OtherGenesis { got: Option<B256>, expected: B256 },
-    /// It does not agree.
+    /// The client does not accept a block.
     #[error("the client calls block {number} ({hash}) {status:?}: {reason}")]
     NotValid { number: u64, hash: B256, status: PayloadVerdict, reason: String },
 }
@@ -132,7 +132,11 @@ impl Driver {
                 (driven.number, driven.hash) = (at.header.number, at.hash);
             }
             if fault.is_some() && driven.fault != fault {
-                tracing::error!(fault, url = driven.url, "a client is not driven, and tried again");
+                tracing::error!(
+                    fault,
+                    url = driven.url,
+                    "failed to update driven client, retrying"
+                );
             }
             let wait = if fault.is_some() { pause } else { PAUSE };
             pause = if fault.is_some() { (pause * 2).min(LONGEST_PAUSE) } else { FIRST_PAUSE };
@@ -265,7 +269,7 @@ impl RunningDriver {
         Arc::clone(&self.driven)
     }
 
-    /// Tells it to end soon, and does not wait.
+    /// Tells the driver to end soon, and does not wait.
     pub fn end(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }

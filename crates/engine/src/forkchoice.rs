@@ -93,7 +93,7 @@ impl Engine {
             let hash = *recovered.transaction.hash();
             let offered = self.api.node().submit(PoolTransaction::new(recovered, None, raw));
             if let Err(reason) = offered {
-                tracing::debug!(%hash, %reason, "a transaction of a block that gave way is dropped");
+                tracing::debug!(%hash, %reason, "dropped transaction of a reorged block");
             }
         }
     }

@@ -36,37 +36,37 @@ pub enum SecretError {
         /// Error of the operating system.
         source: io::Error,
     },
-    /// It is no secret.
-    #[error("the secret of the Engine API is 32 bytes in hexadecimal, and not {0} digits of it")]
+    /// The secret has the wrong length.
+    #[error("the secret of the Engine API has {0} hexadecimal digits, expected 64")]
     Length(usize),
-    /// It is no hexadecimal.
-    #[error("the secret of the Engine API is not in hexadecimal")]
+    /// The secret is not hexadecimal.
+    #[error("the secret of the Engine API is not hexadecimal")]
     Hexadecimal,
 }
 
 /// Reason for which a token is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
-    /// There is none.
+    /// The request has no token.
     #[error("no bearer token")]
     Missing,
-    /// It is not made as tokens are.
+    /// The token is malformed.
     #[error("malformed token: {0}")]
     Malformed(&'static str),
-    /// It is signed in another way, or not at all.
+    /// The token is signed with another algorithm, or unsigned.
     #[error("the token's algorithm is {0:?}, expected HS256")]
     Algorithm(String),
-    /// It is signed with another secret.
-    #[error("the token's signature is not by the secret of this port")]
+    /// The token is signed with another secret.
+    #[error("the token's signature does not match the secret of this port")]
     Signature,
-    /// It is too old, or from the future.
+    /// The token is too old, or from the future.
     #[error(
         "the token was issued at {issued}, and the time is {now}: at most {DRIFT} s may lie between"
     )]
     Stale {
         /// Seconds since 1970 at which it says that it was issued.
         issued: u64,
-        /// The same of now.
+        /// The reader's time in Unix seconds.
         now: u64,
     },
 }

@@ -63,7 +63,7 @@ pub(crate) struct ClientVersion {
 }
 
 impl ClientVersion {
-    /// This software. Of a build that does not know its commit, that is zero.
+    /// Returns the version of this software; the commit is zero for a build that does not know it.
     pub(crate) fn own() -> Self {
         Self {
             code: "EN".to_owned(),

@@ -37,7 +37,7 @@ impl NewPayload {
         }
     }
 
-    /// Does something with the request that these parameters make.
+    /// Runs a function on the request that these parameters form.
     ///
     /// # Errors
     ///
@@ -140,7 +140,7 @@ impl Engine {
         let status = self.judge(request, fork)?;
         let payload = &request.payload;
         let (number, hash) = (payload.block_number, payload.block_hash);
-        tracing::debug!(number, %hash, ?status, "a payload");
+        tracing::debug!(number, %hash, ?status, "processed payload");
         Ok(status)
     }
 
@@ -203,7 +203,7 @@ impl Engine {
 
     fn refuse(&self, hash: B256, invalid: Invalid) -> PayloadStatus {
         let Invalid { latest_valid, reason } = invalid.clone();
-        tracing::warn!(%hash, reason, "a payload is invalid");
+        tracing::warn!(%hash, reason, "invalid payload");
         self.invalid.lock().insert(hash, invalid);
         PayloadStatus::invalid(Some(latest_valid), reason)
     }

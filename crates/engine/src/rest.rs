@@ -41,7 +41,7 @@ impl Problem {
 
 impl From<RpcError> for Problem {
     fn from(error: RpcError) -> Self {
-        tracing::error!(error = error.message, "a request failed by our fault");
+        tracing::error!(error = error.message, "request failed with an internal error");
         Self(500, "internal", Some(error.message))
     }
 }

@@ -75,7 +75,7 @@ impl EngineServer {
                 .await
                 .map_err(failed)?;
             let address = server.local_addr().map_err(failed)?;
-            tracing::info!(%address, "the Engine API is served");
+            tracing::info!(%address, "serving Engine API");
             Ok(Self { address, handle: server.start(overlaid(own, &others)) })
         })
     }
@@ -135,7 +135,7 @@ where
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
         let shown = request.headers().get("authorization").and_then(|it| it.to_str().ok());
         if let Err(error) = self.gate.secret.check(shown) {
-            tracing::warn!(%error, "a request to the Engine API is refused");
+            tracing::warn!(%error, "refused Engine API request");
             let body = error.to_string().into_bytes();
             return Box::pin(ready(Ok(response(401, "text/plain; charset=utf-8", body))));
         }

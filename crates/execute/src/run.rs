@@ -197,7 +197,7 @@ pub enum ExecuteError {
     /// The input is not a stateless input.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// This L1 does not accept the schema id.
+    /// The schema id is not accepted by this L1.
     #[error("schema id {0}{fork} is not accepted here", fork = fork_of(*.0))]
     Schema(SchemaId),
     /// The rules of the schema id differ from those of L1 at the block's timestamp.

@@ -6,7 +6,7 @@ use alloy_primitives::hex;
 /// The answer to a call from Solidity: one byte that says how it went, then the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It is done; here is the result.
+    /// The request was executed, with this result.
     Done(Vec<u8>),
     /// The request is refused, with the reason.
     Refused(String),

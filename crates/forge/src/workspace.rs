@@ -24,7 +24,7 @@ pub(crate) const REQUESTS: &str = "requests";
 const BLOCKS: &str = "l2";
 /// A file that was used this long ago is marked as used again.
 const TOUCH_AFTER: Duration = Duration::from_secs(600);
-/// Nothing younger than this is ever removed: a test may still be at work with it.
+/// Minimum age of a removed file: a test may still be using a younger one.
 const KEEP: Duration = Duration::from_secs(3600);
 /// Bytes of blocks beyond which the oldest are removed.
 const BOUND: u64 = 1 << 30;
@@ -115,7 +115,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// Says that a file is still in use, if it has not been said for a while.
+    /// Marks a file as used, unless it was marked recently.
     fn touch(&self, path: &Path) -> Result<(), ForgeError> {
         let Ok(modified) = fs::metadata(path).and_then(|metadata| metadata.modified()) else {
             return Ok(());

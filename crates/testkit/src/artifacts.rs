@@ -1,4 +1,4 @@
-//! From Solidity to code.
+//! Compilation of Solidity.
 
 use crate::HarnessError;
 use alloy_primitives::{Bytes, hex};

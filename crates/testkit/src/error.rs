@@ -24,7 +24,7 @@ pub enum HarnessError {
     /// The compiler refused the contracts.
     #[error("cannot compile contracts/: {0}")]
     Compiler(String),
-    /// There is no contract with this name.
+    /// No contract has this name.
     #[error("contracts/ holds no contract {0}")]
     NoSuchContract(String),
     /// A contract that must stand at genesis needs a constructor.

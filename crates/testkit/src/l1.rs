@@ -277,7 +277,7 @@ impl L1 {
         Err(HarnessError::Reverted { to: None, output: self.chain.call(call)?.output })
     }
 
-    /// Has bytes kept for inputs to refer to, if they are not; gas that it took.
+    /// Creates the account that keeps these bytes, unless it exists; returns the gas used.
     pub fn keep(&mut self, from: &Key, code: &KeptCode) -> Result<u64, HarnessError> {
         if self.kept_at(code.account())?.is_some() {
             return Ok(0);
@@ -351,7 +351,7 @@ impl L1 {
     }
 }
 
-/// Has a node put a transaction into a block with that timestamp; the RLP of the block.
+/// Makes a node include a transaction in a block with that timestamp; returns the RLP of the block.
 fn send_to(client: &Client, transaction: Bytes, timestamp: u64) -> Result<Bytes, HarnessError> {
     let provider = client.provider().clone();
     client.wait(async move {

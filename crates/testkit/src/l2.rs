@@ -35,7 +35,7 @@ impl L2 {
         &self.chain
     }
 
-    /// The same L2 once more, of which this one sees nothing.
+    /// Returns a copy of the L2 that develops independently.
     #[must_use]
     pub fn detached(&self) -> Self {
         Self { chain: self.chain.detached(), pending_nonces: self.pending_nonces.clone() }

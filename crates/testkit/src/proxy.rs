@@ -17,11 +17,11 @@ type Intercept = Box<dyn Fn(&str) -> Option<Interception> + Send>;
 /// Handling of a request that does not reach the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interception {
-    /// It is answered.
+    /// The proxy answers the request.
     Answer(String),
-    /// It is refused with this status.
+    /// The proxy refuses the request with this status.
     Refused(u16),
-    /// It hangs until something else is to become of requests.
+    /// The request hangs until the interception changes.
     Silence,
     /// The connection ends.
     Break,
@@ -79,12 +79,12 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// From here on another node is asked.
+    /// Forwards requests to another node from now on.
     pub fn redirect(&self, upstream: SocketAddr) {
         *lock(&self.shared.upstream) = upstream;
     }
 
-    /// From here on requests for which this has something do not reach the node.
+    /// Intercepts the requests for which `intercept` returns something; they do not reach the node.
     pub fn intercept<I: Into<Interception>>(
         &self,
         instead: impl Fn(&str) -> Option<I> + Send + 'static,
@@ -92,17 +92,17 @@ impl Proxy {
         *lock(&self.shared.intercept) = Box::new(move |request| instead(request).map(Into::into));
     }
 
-    /// From here on each answer takes so much longer, those of other connections not counted.
+    /// Delays each answer from now on, independently of other connections.
     pub fn delay(&self, delay: Duration) {
         *lock(&self.shared.delay) = delay;
     }
 
-    /// From here on answers are changed like this, given the request; `None` breaks the connection.
+    /// Changes answers from now on, given the request; `None` breaks the connection.
     pub fn set(&self, change: impl Fn(&str, String) -> Option<String> + Send + 'static) {
         *lock(&self.shared.change) = Box::new(change);
     }
 
-    /// From here on everything is passed on as it is.
+    /// Forwards everything unchanged from now on.
     pub fn honest(&self) {
         self.set(|_, answer| Some(answer));
         self.intercept(|_| None::<Interception>);

@@ -108,7 +108,7 @@ pub enum SetupError {
 }
 
 impl SetupError {
-    /// For `map_err`: an I/O error with what was being done to what.
+    /// Returns a conversion for `map_err` that adds the action and the path to an I/O error.
     pub(crate) fn io(
         action: &'static str,
         path: impl Into<PathBuf>,

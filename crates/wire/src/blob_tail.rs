@@ -40,7 +40,7 @@ const ELEMENT: usize = 32;
 /// Reasons for which an input cannot be assembled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlobTailError {
-    /// There is no room for a head and a trailer.
+    /// The calldata is too short for a head and a trailer.
     #[error("{got} bytes, expected at least {expected}: a head and a trailer")]
     TooShort {
         /// Bytes present.
@@ -67,7 +67,7 @@ pub enum BlobTailError {
     /// A trailer without blobs names a first blob.
     #[error("the first of no blobs is number {got}, expected 0")]
     First {
-        /// Its position.
+        /// Position of the first blob.
         got: u8,
     },
     /// The head of a batch does not begin as one with blocks does.
@@ -96,9 +96,9 @@ pub enum BlobTailError {
         "request {index} of the batch starts at {got} of their list, expected {minimum} to {maximum}"
     )]
     RequestOutOfPlace {
-        /// Its position.
+        /// Index of the request.
         index: usize,
-        /// Its offset.
+        /// Offset of the request.
         got: usize,
         /// The smallest valid offset.
         minimum: usize,
@@ -108,7 +108,7 @@ pub enum BlobTailError {
     /// A blob has the wrong length.
     #[error("blob {blob} of the tail: {got} bytes, expected {BLOB_LEN}")]
     BlobLength {
-        /// Its position among those of the tail.
+        /// Position of the blob in the tail.
         blob: usize,
         /// Bytes present.
         got: usize,
@@ -122,7 +122,7 @@ pub enum BlobTailError {
         blob: usize,
         /// The field element.
         element: usize,
-        /// Its first byte.
+        /// First byte of the field element.
         got: u8,
     },
     /// The last blob holds nonzero bytes behind the tail.

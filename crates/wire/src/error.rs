@@ -308,7 +308,7 @@ pub enum StreamError {
     /// An account refers to a code that the witness does not have.
     #[error("code {got} of a witness with {codes}")]
     Code {
-        /// Its position.
+        /// Position of the code.
         got: usize,
         /// Number of codes in the witness.
         codes: usize,

@@ -1,4 +1,4 @@
-//! From the calldata of EXECUTE to ethrex's block and witness.
+//! Conversion of EXECUTE's calldata into ethrex's block and witness.
 
 use super::{ExecuteError, equal};
 use alloy_primitives::{B256, Bytes};

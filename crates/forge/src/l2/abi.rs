@@ -16,8 +16,8 @@ sol! {
         uint64 chainId;
         uint16 schema;
         bytes header;
-        /// With the whole state, headers of the blocks before, as far as BLOCKHASH reaches, the
-        /// newest first.
+        /// Together with the whole state: headers of the previous blocks, as far as BLOCKHASH reaches, newest
+        /// first.
         bytes[] ancestors;
         bytes[] nodes;
         bytes[] codes;

@@ -39,7 +39,7 @@ pub struct Branch<'a> {
 pub enum Child<'a> {
     /// The next node of the stream.
     Carried,
-    /// This hash.
+    /// A child given as a hash.
     Hash(&'a [u8; 32]),
 }
 

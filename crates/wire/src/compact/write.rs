@@ -56,9 +56,9 @@ pub fn compact_reachable(
 /// the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LengthAlone {
-    /// If the account's code is empty or carried at a position below 128.
+    /// Bytes if the account's code is empty or carried at a position below 128.
     pub least: usize,
-    /// If the account's code is given as a hash.
+    /// Bytes if the account's code is given as a hash.
     pub most: usize,
 }
 
