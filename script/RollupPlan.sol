@@ -41,7 +41,7 @@ abstract contract RollupPlan is PlanChecks {
     struct Plan {
         /// Deployer.
         address deployer;
-        /// @notice Contracts in the order in which their constructors need one another.
+        /// Contracts in the order in which their constructors need one another.
         Part[] parts;
         address rollup;
         address messageQueue;

@@ -66,7 +66,7 @@ pub enum JwtError {
     Stale {
         /// Seconds since 1970 at which it says that it was issued.
         issued: u64,
-        /// The reader's time in Unix seconds.
+        /// Time of the reader, in seconds since 1970.
         now: u64,
     },
 }
