@@ -146,7 +146,7 @@ impl Node {
             method: method.to_owned(),
             source,
         };
-        // As it stands, with members that no typed client would look at.
+        // The raw answer, with members that no typed client would read.
         let answer = self.client.post(body).map_err(failed)?;
         serde_json::from_slice(&answer)
             .map_err(|error| failed(TransportError::deser_err(error, method).into()))

@@ -94,7 +94,7 @@ impl Report {
                     .or_insert(Kind { count: 1, record, difference });
             }
         }
-        // What costs a user most comes first, and of each kind what is seen most.
+        // The most expensive differences for a user come first, and within each kind the most frequent.
         let seen = |kinds: &Kinds<'_>| kinds.values().map(|kind| kind.count).sum::<usize>();
         let mut explained: Vec<_> = explained.into_values().collect();
         explained.sort_by_key(|(reason, kinds)| (reason.impact, Reverse(seen(kinds)), reason.why));

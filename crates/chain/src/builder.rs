@@ -261,7 +261,7 @@ impl State {
         let mut filling = Filling::new(room);
         let (mut transactions, mut senders) = (Vec::new(), Vec::new());
         let mut gas_pool = GasPool::new(self, header, withdrawals);
-        // Whose turn has not come: a transaction before theirs waits for a later block.
+        // Senders whose next transaction waits for a later block.
         let mut waiting = AddressSet::default();
         let mut last = None;
         // The parent's state, to look at senders without a record of that.

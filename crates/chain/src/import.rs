@@ -14,7 +14,7 @@ use alloy_trie::root::ordered_trie_root_with_encoder;
 use executor::{
     Invalid, StateSource, Transaction, check_transactions, decode_transaction, recover_sender,
 };
-use stateless::{Options, RlpSize, UnprovenBlock, process_block};
+use stateless::{RlpSize, UnprovenBlock, VerifyOptions, process_block};
 use store::{Block, Changes, ExecutedBlock};
 use wire::{DecodeError, ProtocolFork, Withdrawal, convert::RawBlock};
 
@@ -106,7 +106,7 @@ impl Chain {
             .find_block(&header.parent_hash)?
             .ok_or(ChainError::UnknownParent { block: raw.hash, parent: header.parent_hash })?;
         let state = self.state_after(&parent);
-        // Of a block after a merge by difficulty, the rules are those of the merge.
+        // A block after a merge by difficulty follows the rules of the merge.
         let mut spec = self.config().spec.clone();
         if let Some(total) = spec.pending_merge()
             && parent.total_difficulty >= total
@@ -161,8 +161,11 @@ impl UncheckedBlock<'_> {
             pre_state_root: self.parent.root,
         };
         let mut changes = Changes::default();
-        let options =
-            Options { system_code: config.system_code, evm: config, ..Options::default() };
+        let options = VerifyOptions {
+            system_code: config.system_code,
+            evm: config,
+            ..VerifyOptions::default()
+        };
         let (executed, post) = process_block(
             source,
             unproven,

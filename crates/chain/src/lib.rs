@@ -53,6 +53,6 @@ pub use room::{InputLimits, InputUse};
 pub use state::State;
 pub use witness::{BatchWithWitness, BlockWithWitness, shortest_input};
 
-// What a chain is made of.
+// Types that make up a chain.
 pub use disk::DiskOptions;
 pub use store::{Block, ExecutedBlock};

@@ -149,7 +149,7 @@ impl Batch {
     fn of(answer: &[u8]) -> Self {
         match serde_json::from_slice(answer) {
             Ok(ResponsePacket::Batch(responses)) => {
-                // Those for which there was no time are asked for again, if there was for others.
+                // Requests for which the node had no time are sent again, if it had time for others.
                 let is_busy_for_all = responses.iter().all(is_busy);
                 let kept = |response: &Response| is_busy_for_all || !is_busy(response);
                 let answers = responses.into_iter().filter(kept);

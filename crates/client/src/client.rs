@@ -173,7 +173,7 @@ fn node_url(url: &str) -> Result<reqwest::Url, ClientError> {
             "it is a path, and nodes are not asked over IPC: use HTTP or a WebSocket".to_owned()
         ));
     }
-    // As elsewhere, `localhost:8545` is meant as an address of HTTP.
+    // As in other tools, `localhost:8545` means an HTTP address.
     let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let parsed: reqwest::Url = whole
         .parse()

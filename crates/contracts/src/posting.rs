@@ -445,7 +445,7 @@ pub fn cheapest(
         })
         .filter(|(posting, cost)| {
             let bytes: usize = posting.inputs.iter().map(|input| input.len()).sum();
-            // What the bytes cost under the rules of this fork is in the limit.
+            // The limit includes the cost of the bytes under the rules of this fork.
             cost.limit <= limits.gas && bytes <= limits.beside_evidence() && posting.blocks > 0
         })
         .min_by_key(|(posting, cost)| cost.wei(prices) / u128::from(posting.blocks))

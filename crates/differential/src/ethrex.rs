@@ -29,7 +29,7 @@ use wire::DecodeError;
 
 /// Reason for which ethrex refuses an input.
 #[derive(Debug, thiserror::Error)]
-pub enum ExecuteError {
+pub enum EthrexError {
     /// The input is not decodable by this project's decoder; only for forks before Amsterdam.
     #[error(transparent)]
     Wire(#[from] DecodeError),
@@ -83,7 +83,7 @@ pub enum ExecuteError {
 
 /// Verifies an input by the rules of the public network that its chain id names, or, if it names
 /// none, by those of its schema's fork.
-pub fn verify(calldata: &Bytes) -> Result<(), ExecuteError> {
+pub fn verify(calldata: &Bytes) -> Result<(), EthrexError> {
     let input = Input::decode(calldata)?;
     let chain_id = input.chain_id();
     let config = network(chain_id).unwrap_or_else(|| constant(chain_id, input.fork()));
@@ -91,16 +91,16 @@ pub fn verify(calldata: &Bytes) -> Result<(), ExecuteError> {
 }
 
 /// Verifies an input as a block of one chain.
-pub fn verify_on(calldata: &Bytes, config: &ChainConfig) -> Result<(), ExecuteError> {
+pub fn verify_on(calldata: &Bytes, config: &ChainConfig) -> Result<(), EthrexError> {
     let input = Input::decode(calldata)?;
     let (got, expected) = (input.chain_id(), config.chain_id);
     if got != expected {
-        return Err(ExecuteError::ChainId { got, expected });
+        return Err(EthrexError::ChainId { got, expected });
     }
     verify_input(input, config)
 }
 
-fn verify_input(input: Input<'_>, config: &ChainConfig) -> Result<(), ExecuteError> {
+fn verify_input(input: Input<'_>, config: &ChainConfig) -> Result<(), EthrexError> {
     // Senders are kept by transaction hash for as long as the process lives. No verdict may rest on
     // an earlier one, nor may a second measurement find the work of the first done.
     GLOBAL_SIGNER_CACHE.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -114,7 +114,7 @@ fn execute(
     block: &Block,
     witness: ExecutionWitness,
     config: &ChainConfig,
-) -> Result<(), ExecuteError> {
+) -> Result<(), EthrexError> {
     let header = &block.header;
     let state = GuestProgramState::from_witness(witness, &NativeCrypto)?;
     let mut state = GuestProgramStateWrapper::new(state, Arc::new(NativeCrypto));
@@ -139,6 +139,6 @@ fn execute(
     equal("post-state root", header.state_root, state.state_trie_root()?)
 }
 
-fn equal(what: &'static str, claimed: H256, computed: H256) -> Result<(), ExecuteError> {
-    if claimed == computed { Ok(()) } else { Err(ExecuteError::Claim { what, claimed, computed }) }
+fn equal(what: &'static str, claimed: H256, computed: H256) -> Result<(), EthrexError> {
+    if claimed == computed { Ok(()) } else { Err(EthrexError::Claim { what, claimed, computed }) }
 }

@@ -83,7 +83,7 @@ fn measure(block: &RealBlock, arguments: &Arguments) -> Result<Measured> {
     let budget = Duration::from_millis(arguments.budget);
     let start = Instant::now();
     while our_times.len() < arguments.rounds.max(1) || start.elapsed() < budget {
-        // Who goes first finds the caches of the other.
+        // The first verifier finds the caches of the other.
         if our_times.len() % 2 == 0 {
             our_times.push(timed(|| ours(calldata))?);
             their_times.push(timed(|| theirs(calldata))?);

@@ -302,12 +302,12 @@ fn create_segment(folder: &Path, genesis: B256, number: u64) -> Result<File, Dis
         let mut file = options.read(true).write(true).create(true).truncate(true).open(&path)?;
         file.write_all(&segment_head(genesis, number))?;
         file.sync_all()?;
-        // So that the name of the file lasts as well.
+        // Makes the name of the file durable as well.
         File::open(folder)?.sync_all()?;
         Ok(file)
     };
     create().map_err(|error| {
-        // What is left of it would be taken for a segment that is being made, and made again.
+        // A rest of it would be taken for a segment under construction, and rebuilt.
         drop(fs::remove_file(&path));
         DiskError::io("create", &path)(error)
     })

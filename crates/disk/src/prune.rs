@@ -138,7 +138,7 @@ impl Inner {
         if first.is_none_or(|first| first >= position.segment) || self.pending.check().is_err() {
             return Ok(());
         }
-        // What the log forgets, the state store must have for good. It has taken in the record at
+        // The state store must have everything durably that the log forgets. It has applied the record at
         // `position`, so all before it too.
         self.sync(&mut self.writer.lock())?;
         let mut end = self.log.lock();

@@ -42,7 +42,7 @@ impl Inner {
 
     /// Hash of the canonical block with the highest number.
     pub(crate) fn head_hash(&self) -> Result<Option<B256>, DiskError> {
-        // As long as this is held the chain does not move.
+        // The chain does not move while this is held.
         let found = self.pending.found();
         let range = found.range().or_else(|| self.canonical.read().clone());
         let Some(number) = range.and_then(|range| range.end.checked_sub(1)) else {

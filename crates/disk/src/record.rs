@@ -150,7 +150,7 @@ mod tests {
             assert_eq!(record.blocks[0].hash, changes.blocks[0].hash);
             let canonical = changes.canonical.map(|it| (it.from, vec![it.blocks[0].hash]));
             assert_eq!(record.canonical, canonical);
-            // What executing the block gives again is left out.
+            // Data that executing the block reproduces is left out.
             let nodes: Vec<_> = changes.nodes.iter().map(|(_, node)| node.clone()).collect();
             assert_eq!(record.nodes, if in_full { nodes } else { vec![] });
             assert_eq!(record.codes.len(), usize::from(in_full));

@@ -75,7 +75,7 @@ impl State {
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, DiskError> {
         let db = Database::builder(folder)
             .cache_size(cache)
-            // What is in the journals is read when the store is opened, so full ones are to go early:
+            // Opening the store reads the journals, so full ones must be removed early:
             // mostly by `State::write_tables`.
             .max_journaling_size(96 << 20)
             .worker_threads(2)

@@ -37,7 +37,7 @@ impl Inner {
                 return;
             }
             self.pending.done(&commit);
-            // Who forgets old states is told already if that fails.
+            // If this fails, the pruning thread has been woken already.
             let _ = wake.try_send(());
         }
     }

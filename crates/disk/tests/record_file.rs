@@ -67,7 +67,7 @@ fn a_file_that_ends_at_any_byte_is_cut_back_to_whole_records_and_says_so() {
                 cut.map(|cut| (cut.offset, cut.bytes)),
                 (bytes > 0).then_some((begin, bytes))
             );
-            // What comes next is found, too.
+            // The next record is found, too.
             assert_eq!(file.append(b"next").unwrap(), at[kept]);
             let (_, found, cut) = open(&path);
             let next = Bytes::from_static(b"next");

@@ -6,7 +6,7 @@ use execute::{EXECUTE_ADDRESS, FURTHER_BLOCK_GAS, GasSchedule, Items, Pricing, W
 use eyre::{OptionExt as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stateless::{Blocks, ChainSpec, Options, UncheckedBlocks};
+use stateless::{Blocks, ChainSpec, UncheckedBlocks, VerifyOptions};
 use std::sync::Arc;
 use wire::{NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessInput};
 
@@ -134,7 +134,7 @@ impl Scheduled {
     ) -> Result<Self> {
         let pricing: Arc<dyn Pricing> = GasSchedule::DEFAULT.into();
         let work = WorkCount::new(&pricing, &());
-        let options = Options { evm: work.overrides(), ..Options::default() };
+        let options = VerifyOptions { evm: work.overrides(), ..VerifyOptions::default() };
         let spec = ChainSpec::for_input(chain_id, fork);
         let verdicts = UncheckedBlocks::decode(blocks)?.verify(&spec, options, |_| {})?;
         let used: u64 = verdicts.iter().map(|verdict| verdict.header.gas_used).sum();

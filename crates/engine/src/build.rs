@@ -111,7 +111,7 @@ impl Engine {
                 let block = self.build(&job)?;
                 let mut jobs = self.jobs.lock();
                 match jobs.iter_mut().find(|job| job.id == id.0) {
-                    // Of two who have asked at once, both get the same.
+                    // Two simultaneous requests get the same payload.
                     Some(job) => Arc::clone(job.built.get_or_insert(block)),
                     None => block,
                 }

@@ -255,7 +255,7 @@ mod tests {
         assert!(!deferred.is_short());
         assert!(!deferred.spend(work));
         assert!(deferred.is_short() && deferred.owed() > price);
-        // What costs nothing is refused as well: the block is over.
+        // Free work is refused as well: the block is over.
         let free = UnderpricedWork::Precompile { address: Address::with_last_byte(2), gas: 60 };
         assert!(!deferred.spend(free));
     }

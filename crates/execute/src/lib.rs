@@ -36,7 +36,7 @@ pub use dialects::{
     ExecutionSpecs, FURTHER_BLOCK_GAS,
 };
 pub use forks::ForkRule;
-pub use observer::{ObservedCall, Observer};
+pub use observer::{CallObserver, ObservedCall};
 pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
 pub use run::{Execute, ExecuteError, Executed, Networks, Refused, TrustedContext};

@@ -26,12 +26,12 @@ pub struct ObservedCall<'c> {
 /// runs on the EVM's thread, after each call and before the EVM goes on.
 ///
 /// Nothing that it does affects the outcome of the call.
-pub trait Observer: fmt::Debug + Send + Sync {
+pub trait CallObserver: fmt::Debug + Send + Sync {
     /// Receives a call that has ended.
     fn called(&self, call: &ObservedCall<'_>);
 }
 
 /// An observer that ignores all calls.
-impl Observer for () {
+impl CallObserver for () {
     fn called(&self, _: &ObservedCall<'_>) {}
 }

@@ -1,8 +1,8 @@
 //! A call from calldata to result.
 
 use crate::{
-    Answer, Call, Dialect, ExecutionSpecs, ForkRule, GasSchedule, Observer, Pricing, RuleViolation,
-    Rules,
+    Answer, Call, CallObserver, Dialect, ExecutionSpecs, ForkRule, GasSchedule, Pricing,
+    RuleViolation, Rules,
     deferred_gas::{DeferredGas, Metered},
     dialects::Input,
     market::Room,
@@ -10,8 +10,8 @@ use crate::{
 use alloy_primitives::{Address, B256};
 use core::num::NonZeroUsize;
 use stateless::{
-    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Options, Stage, SystemCode,
-    Verdict,
+    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Stage, SystemCode, Verdict,
+    VerifyOptions,
 };
 use std::{
     borrow::Cow,
@@ -48,7 +48,7 @@ pub struct Execute {
     /// request. The verdict does not depend on it.
     pub threads: NonZeroUsize,
     /// Receiver of the outcomes of the EVM's calls.
-    pub observer: Arc<dyn Observer>,
+    pub observer: Arc<dyn CallObserver>,
 }
 
 impl Default for Execute {
@@ -461,7 +461,7 @@ impl Execute {
         budget.deferred = Some(Arc::clone(&deferred));
         let evm = &Metered { chain: evm, deferred: Arc::clone(&deferred) };
         let options =
-            Options { threads: self.threads, system_code: self.system_code, evm, senders };
+            VerifyOptions { threads: self.threads, system_code: self.system_code, evm, senders };
         let (verified, request_root) =
             self.beside_root(&input, || blocks.verify(&spec, options, enter));
         // Asked before the verdict: a block that the meter stopped has an internal error, which must not stop

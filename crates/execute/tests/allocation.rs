@@ -62,7 +62,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // As if old and new were there at once, which they may be.
+        // Counted as if old and new allocation existed at once, which they may.
         count(new_size.cast_signed());
         // SAFETY: the caller's promises about `ptr`, `layout` and `new_size` are passed on.
         let moved = unsafe { System.realloc(ptr, layout, new_size) };
@@ -204,7 +204,7 @@ fn transactions_take_no_more_than_sixteen_times_their_bytes_until_their_gas_is_h
     ];
     for (name, transaction, count) in cases {
         let calldata = with_transactions(&good, &vec![transaction; count], |input| {
-            // So large that the gas limits do not exceed it.
+            // Large enough that the gas limits do not exceed it.
             input.request.payload.gas_limit = u64::MAX >> 1;
         });
         // The call cannot pay for the gas of so many.

@@ -162,7 +162,7 @@ fn assembled() -> Vec<u8> {
     let (mut labels, mut jumps) = (Vec::new(), Vec::new());
     for line in listing.nth(1).unwrap().lines().skip(1) {
         let line = line.trim_start_matches("///").trim_start();
-        // What is beside the instructions, or below them, is a remark.
+        // Text beside or below the instructions is a comment.
         if line.contains(" = ") && !line.contains("jumpdest") || line.starts_with("term,") {
             let instructions = line.split("  ").next().unwrap();
             if instructions.contains('=') || instructions.contains(',') {

@@ -46,7 +46,7 @@ impl FromStr for Profile {
     type Err = ProfileError;
 
     fn from_str(line: &str) -> Result<Self, ProfileError> {
-        // What the L2 of a test runs is for the test to say, not for the EVM of forge.
+        // The test decides what its L2 runs, not the EVM of forge.
         let mut execute = Execute { forks: ForkRule::every(), ..Execute::default() };
         let (mut forks, mut schedule) = (Vec::new(), String::new());
         let mut key = "";

@@ -40,7 +40,7 @@ pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
 pub use input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks};
 pub use process::{UnprovenBlock, check_access_list_size, process_block};
 pub use transactions::declared_gas;
-pub use verify::{Options, Stage, Verdict, verify, verify_batch};
+pub use verify::{Stage, Verdict, VerifyOptions, verify, verify_batch};
 pub use witness::{Witness, WitnessDb, WitnessState};
 
 // Types of the executor that appear in a verdict and in its options.

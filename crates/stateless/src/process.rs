@@ -1,6 +1,6 @@
 //! Execution of a block on the state of its parent, and comparison with the claims of its header.
 
-use crate::{Options, Stage};
+use crate::{Stage, VerifyOptions};
 use alloy_consensus::Header;
 use alloy_eips::{eip4895::Withdrawal, eip7928::ITEM_COST};
 use alloy_hardforks::EthereumHardforks;
@@ -34,7 +34,7 @@ pub fn process_block<S: StateSource>(
     source: &S,
     block: UnprovenBlock<'_>,
     spec: &ChainSpec,
-    options: &Options<'_>,
+    options: &VerifyOptions<'_>,
     sender: impl Fn(usize) -> Result<Address, Invalid>,
     mut enter: impl FnMut(Stage),
     sink: impl FnMut(NewNode<'_>),

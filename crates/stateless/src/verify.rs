@@ -57,9 +57,9 @@ pub enum Stage {
     Done,
 }
 
-/// Options of verification. They do not affect the verdict on a valid block.
+/// VerifyOptions of verification. They do not affect the verdict on a valid block.
 #[derive(Debug, Clone, Copy)]
-pub struct Options<'o> {
+pub struct VerifyOptions<'o> {
     /// Threads to use, the calling one included.
     pub threads: NonZeroUsize,
     /// Code that is allowed at the system addresses.
@@ -71,7 +71,7 @@ pub struct Options<'o> {
     pub senders: &'o [Address],
 }
 
-impl Default for Options<'_> {
+impl Default for VerifyOptions<'_> {
     fn default() -> Self {
         Self {
             threads: NonZeroUsize::MIN,
@@ -85,7 +85,8 @@ impl Default for Options<'_> {
 /// Verifies an input as a block of the chain `spec`, on the calling thread alone and with canonical system
 /// contracts.
 pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, BlockError> {
-    let mut verdicts = UncheckedBlocks::decode(input)?.verify(spec, Options::default(), |_| {})?;
+    let mut verdicts =
+        UncheckedBlocks::decode(input)?.verify(spec, VerifyOptions::default(), |_| {})?;
     Ok(verdicts.swap_remove(0))
 }
 
@@ -97,7 +98,7 @@ pub fn verify_batch(
     batch: &StatelessBatch<'_>,
     spec: &ChainSpec,
 ) -> Result<Vec<Verdict>, BlockRefused> {
-    UncheckedBlocks::decode(batch)?.verify(spec, Options::default(), |_| {})
+    UncheckedBlocks::decode(batch)?.verify(spec, VerifyOptions::default(), |_| {})
 }
 
 impl<'a> UncheckedBlocks<'_, 'a> {
@@ -108,7 +109,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
     pub fn verify(
         &self,
         spec: &ChainSpec,
-        options: Options<'_>,
+        options: VerifyOptions<'_>,
         mut enter: impl FnMut(Stage),
     ) -> Result<Vec<Verdict>, BlockRefused> {
         enter(Stage::Header);

@@ -13,7 +13,7 @@ use chain::{BlockAttributes, Chain, ChainConfig, genesis_header};
 use execute::{Execute, ExecuteError};
 use executor::{BlockState, ChainSpec, Environment, Invalid, execute_block};
 use eyre::{Result, bail, eyre};
-use stateless::{Options, Witness};
+use stateless::{VerifyOptions, Witness};
 use std::collections::BTreeMap;
 use trie::{NodePath, NodeSource, SourceError, Trie, hash_tries};
 use wire::{
@@ -155,7 +155,7 @@ impl Forgery {
             .ok_or_else(|| eyre!("a payload without a header"))?;
         let witness = Witness::new(&input.witness, header.parent_hash)?;
         let linked = witness.link();
-        let (source, options) = (linked.state(), Options::default());
+        let (source, options) = (linked.state(), VerifyOptions::default());
         let mut state = BlockState::new(&source, witness.state_root())
             .with_system_code(options.system_code)
             .with_access_list();

@@ -388,7 +388,7 @@ fn call_at(client: &Client, call: Call, timestamp: u64) -> Result<CallOutcome, H
         let call = provider.call(request).block(BlockId::latest()).with_block_overrides(next);
         match call.await {
             Ok(output) => Ok(CallOutcome { success: true, output, gas_used: 0 }),
-            // What a revert returns; anything else that ends a call returns nothing.
+            // The data of a revert; any other end of a call returns nothing.
             Err(error) => match error.as_error_resp() {
                 Some(refusal) => {
                     let output = refusal.as_revert_data().unwrap_or_default();

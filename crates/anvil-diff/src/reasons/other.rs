@@ -127,7 +127,7 @@ pub(super) const REASONS: &[Reason] = &[
         methods: &["txpool_*"],
         paths: &["/result/pending*", "/result/queued*"],
         when: |record, _| {
-            // What is missing in one is in the other.
+            // A member that one lacks is in the other.
             let differs = |part: &str| record.differences.iter().any(|d| d.path.starts_with(part));
             differs("/result/pending") && differs("/result/queued")
         },

@@ -96,7 +96,7 @@ impl Appender {
             if self.output.read_line(&mut line).unwrap() == 0 {
                 return None;
             }
-            // What stands before it on the line is the test runner's. A line may be cut off.
+            // The test runner prints the beginning of the line. A line may be cut off.
             if let Some((_, hash)) = line.split_once(ACKNOWLEDGED)
                 && line.ends_with('\n')
             {
@@ -148,7 +148,7 @@ fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
         }
         thread::sleep(Duration::from_micros(random(1_000_000 + kill) % 6_000));
         appender.process.kill().unwrap();
-        // What it has said in the meantime counts as well.
+        // Its output in the meantime counts as well.
         while let Some(hash) = appender.next() {
             assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
         }

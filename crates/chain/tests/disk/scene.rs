@@ -152,7 +152,7 @@ impl Twin {
             let block = child(&self.chain, branch);
             self.witnesses.push((block.block.hash, block.witness.clone()));
             for other in &mut *others {
-                // As it would be built there: each reads its own store.
+                // Built as the other chain would build it: each reads its own store.
                 let own = child(other, branch);
                 assert_eq!(own.block.hash, block.block.hash);
                 assert_eq!(own.witness, block.witness);
@@ -177,7 +177,7 @@ impl Twin {
         for (hash, witness) in &self.witnesses {
             assert_eq!(disk.witness(hash).unwrap().as_ref(), Some(witness));
         }
-        // What the newest state needs to go on is there.
+        // The newest state has everything to go on.
         assert_eq!(child(disk, 9).block.hash, child(memory, 9).block.hash);
     }
 

@@ -89,7 +89,7 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
     let block = &built.executed.block;
     assert!(block.provable);
     execute(chain, &built);
-    // Who is in the block and who is not: everybody, once.
+    // Each transaction is either in the block or rejected, once.
     assert_eq!(block.transactions.len() + built.rejected.len(), transactions.len());
     built
 }
@@ -445,7 +445,7 @@ fn who_pays_too_little_for_the_bytes_it_brings_is_out_for_good_unless_the_block_
         assert_eq!(built(most + 1, 0), (vec![], vec![1]), "{fork}");
         assert_eq!(built(most + 1, 1), (vec![], vec![1]), "{fork}");
         assert_eq!(built(most + 1, 2), (vec![], vec![]), "{fork}");
-        // Who is alone brings the way to both accounts.
+        // The only transaction of a block brings the paths to both accounts.
         assert_eq!(built(1_000 * TIP * u128::from(gas), 0), (vec![], vec![0, 1]), "{fork}");
     }
 }

@@ -18,7 +18,7 @@ use revm::{
     precompile::{PrecompileError, PrecompileId},
     state::{Account, EvmStorageSlot},
 };
-use stateless::{Options, UncheckedBlocks};
+use stateless::{UncheckedBlocks, VerifyOptions};
 use std::sync::Arc;
 use testkit::Key;
 use wire::{ProtocolFork, StatelessInput, convert::RawBlock};
@@ -135,7 +135,7 @@ fn verify(block: &BlockWithWitness, evm: &dyn EvmOverrides) -> Result<(), BlockE
     let calldata = block.input().unwrap();
     let input = StatelessInput::decode(&calldata).unwrap();
     let spec = ChainSpec::constant(CHAIN_ID, block.fork);
-    let options = Options { evm, ..Options::default() };
+    let options = VerifyOptions { evm, ..VerifyOptions::default() };
     UncheckedBlocks::decode(&input)?.verify(&spec, options, |_| {})?;
     Ok(())
 }
@@ -270,7 +270,7 @@ fn a_precompile_that_fails_by_its_own_account_is_never_a_verdict() {
             Err(BlockError::Internal(error)) => assert!(is_internal(&error)),
             other => panic!("{fork}: {other:?}"),
         }
-        // Where it works, the block is a block and the call a call.
+        // With a working precompile, the block is a block and the call a call.
         assert!(plain.import(&raw).is_ok() && plain.call(call).is_ok());
         assert_eq!(verify(&block, &()), Ok(()));
     }

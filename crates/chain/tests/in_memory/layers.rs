@@ -33,7 +33,7 @@ fn arrows() -> Arrows {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let lib = code(&source.join("lib.rs"));
     let modules: BTreeSet<&str> = words_behind(&lib, " mod ", ';').into_iter().collect();
-    // Where a name lives that the crate exports.
+    // Module of each name that the crate exports.
     let mut homes: BTreeMap<&str, &str> = modules.iter().map(|name| (*name, *name)).collect();
     for export in lib.split("pub use ").skip(1) {
         let export = export.split(';').next().unwrap();

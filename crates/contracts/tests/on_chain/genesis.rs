@@ -62,7 +62,7 @@ fn the_configuration_of_an_l2_gives_the_rules_that_execute_has_for_it() -> Resul
         assert_eq!(read.blob_params_at(0), own.blob_params_at(0), "{}", fork.name());
         assert_eq!(read.fork_at(0), Some(fork));
 
-        // What a file holds gives the same first block.
+        // The content of a file gives the same first block.
         let mut genesis = l2_genesis(&Predeploys::built_in(), fork, 10_000_000, 1_700_000_000);
         let expected = Chain::new(&genesis, ChainConfig::new(own))?.head().hash;
         genesis.config = l2_chain_config(8_079, fork);

@@ -8,7 +8,7 @@ use crate::{
 use alloy_consensus::Transaction as _;
 use alloy_eips::{eip2718::Encodable2718, eip4844::DATA_GAS_PER_BLOB};
 use alloy_primitives::Bytes;
-use enshrine_differential::ethrex::{self, ExecuteError};
+use enshrine_differential::ethrex::{self, EthrexError};
 use ethrex_common::InvalidBlockError;
 use ethrex_vm::EvmError;
 use executor::Transaction;
@@ -118,11 +118,11 @@ fn check_rejected(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
     Ok(())
 }
 
-const fn is_about_a_transaction(refusal: &ExecuteError) -> bool {
+const fn is_about_a_transaction(refusal: &EthrexError) -> bool {
     matches!(
         refusal,
-        ExecuteError::Execution(EvmError::Transaction(_) | EvmError::InvalidDepositRequest)
-            | ExecuteError::Block(
+        EthrexError::Execution(EvmError::Transaction(_) | EvmError::InvalidDepositRequest)
+            | EthrexError::Block(
                 InvalidBlockError::InvalidTransaction(_)
                     | InvalidBlockError::InvalidTransactionChainId { .. }
                     | InvalidBlockError::ExceededMaxBlobGasPerBlock

@@ -1,7 +1,7 @@
 //! Two verifiers, one input.
 
 use alloy_primitives::{Address, Bytes, keccak256};
-use enshrine_differential::ethrex::{self, ExecuteError};
+use enshrine_differential::ethrex::{self, EthrexError};
 use ethrex_common::types::ChainConfig;
 use execute::{Execute, Networks};
 use executor::{ChainSpec, SystemCode};
@@ -55,7 +55,7 @@ impl Judges {
     }
 
     /// ethrex's verdict; `None` if it panics.
-    pub(crate) fn theirs(&self, calldata: &Bytes) -> Option<Result<(), ExecuteError>> {
+    pub(crate) fn theirs(&self, calldata: &Bytes) -> Option<Result<(), EthrexError>> {
         let verify = || match &self.config {
             Some(config) => ethrex::verify_on(calldata, config),
             None => ethrex::verify(calldata),

@@ -190,7 +190,7 @@ fn a_state_store_that_is_laid_out_otherwise_is_left_alone() {
         batch.commit().unwrap();
     };
     drop(store);
-    // As it was made, it is opened.
+    // A store with the current layout is opened.
     let store = open().unwrap();
     lay_out(&store, 3);
     drop(store);

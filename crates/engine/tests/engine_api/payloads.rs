@@ -59,7 +59,7 @@ async fn a_payload_that_lies_is_invalid_and_so_is_what_builds_on_it() -> Result<
     assert_eq!(status.status, PayloadVerdict::Invalid);
     assert_eq!(status.latest_valid_hash, Some(genesis.hash));
 
-    // Of what is not even a block of its own hash, no ancestor is known.
+    // Bytes that do not hash to their own block hash have no known ancestor.
     let mut other = NewPayload::of(&block);
     other.payload.gas_used = U64::from(1);
     let status = ask(&other).await?;
@@ -195,7 +195,7 @@ async fn what_is_built_is_what_waits_and_others_find_it_valid() -> Result<()> {
         let client = &builder.client;
         let begun = client.forkchoice_updated(to(head.hash), Some(&wanted), fork).await?;
         let id = begun.payload_id.ok_or_eyre("no payload is being built")?;
-        // Those who came before it is fetched stand in it; those who come after do not.
+        // Transactions that arrive before it is fetched are in it; later ones are not.
         builder.offer(1, testkit::LOGGER)?;
         let built = client.get_payload(id, fork).await?;
         builder.offer(2, BOB)?;

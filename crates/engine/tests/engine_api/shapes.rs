@@ -241,7 +241,7 @@ async fn all_answers_have_their_shapes() -> Result<()> {
         .await?;
         assert_shape(&clients, &List(&CLIENT));
     }
-    // What reads a lie says so in the same shape.
+    // A refused value is reported in the same shape.
     let (maker, taker) = (Peer::new().await?, Peer::new().await?);
     let lie = tampered(&*maker.make(2_000)?);
     let status = taker.client.new_payload(&lie, taker.fork).await?;

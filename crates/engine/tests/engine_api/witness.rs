@@ -34,7 +34,7 @@ async fn what_another_client_builds_is_verified_from_the_witness_that_it_gives()
         let built = client.get_payload(id, fork).await?;
         let new = built.into_new_payload(wanted.parent_beacon_block_root);
 
-        // Who knows of the block nothing but this verifies it.
+        // A verifier with no other knowledge of the block verifies it with this.
         let (status, witness) = client.new_payload_with_witness(&new, fork).await?;
         assert_eq!(status, PayloadStatus::valid(new.payload.block_hash));
         let witness = witness.ok_or_eyre("no witness")?;

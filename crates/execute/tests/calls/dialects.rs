@@ -84,7 +84,7 @@ fn both_dialects_stand_at_their_addresses_and_by_default_the_first_alone() {
     // Each understands its own calldata only.
     assert!(!host.see(CALL, &calldata, PLENTY).success);
     assert!(!host.see_at(drake, CALL, &input, PLENTY).success);
-    // Where it is not installed there is an account like any other.
+    // Without the precompile, the address is an account like any other.
     let seen = Host::new(Execute::default()).see_at(drake, CALL, &calldata, PLENTY);
     assert!(seen.success && seen.returned.is_empty());
 }
@@ -115,7 +115,7 @@ fn a_true_claim_is_charged_what_was_used_and_a_false_one_the_whole_reserve() {
         let held = 1_000 + 2 * calldata.len() as u64 + 50_000;
         assert_eq!(ask(&calldata, PLENTY), Ok((false, held)), "{what}");
     }
-    // What cannot be decoded has made no work beyond its bytes.
+    // An undecodable input has caused no work beyond its bytes.
     let calldata = Claim::of(&input, pre).encode(&input[..600]);
     let held = 1_000 + 2 * calldata.len() as u64;
     assert_eq!(ask(&calldata, PLENTY), Ok((false, held)));

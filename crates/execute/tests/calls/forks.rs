@@ -71,7 +71,7 @@ fn a_caller_cannot_choose_rules_by_the_schema() {
             let claimed = under(calldata, other);
             let outcome = l1().run(&claimed, PLENTY);
             if other <= *fork && other.rules() == fork.rules() {
-                // Such forks differ in blob parameters, and an L2 has no blobs.
+                // These forks differ in blob parameters only, and an L2 has no blobs.
                 assert!(outcome.is_ok(), "{other} for {fork}: {outcome:?}");
                 continue;
             }

@@ -10,8 +10,8 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Bytes, U256, b256};
 use enshrine_execute::{
-    BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, BlockTally, DeclaredGas, Dialect, Drake,
-    EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs, Flat, Items, ObservedCall, Observer,
+    BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, BlockTally, CallObserver, DeclaredGas, Dialect,
+    Drake, EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs, Flat, Items, ObservedCall,
     Pricing,
     market::{LIMIT, MAX_EXCESS, Rate, TARGET, UPDATE_FRACTION, excess_at, price},
 };
@@ -42,7 +42,7 @@ impl BlobSource for OneBlob {
 #[derive(Debug, Default)]
 struct Refusals(Mutex<Vec<ExecuteError>>);
 
-impl Observer for Refusals {
+impl CallObserver for Refusals {
     fn called(&self, call: &ObservedCall<'_>) {
         self.0.lock().unwrap().extend(call.outcome.as_ref().err().cloned());
     }
@@ -212,7 +212,8 @@ fn a_call_counts_with_what_it_was_shown_to_hold_whether_gas_or_room_is_short() {
         let [calldata, bytes, input, reserve] = way.steps;
         assert!(calldata <= bytes && bytes < input && input < way.charge && way.charge < reserve);
         for most in way.steps.into_iter().flat_map(|step| [step - 1, step]) {
-            // What it cannot hold makes no work, and what it could hold before has been worked on.
+            // An amount that the call cannot hold causes no work; the amounts that it held before have paid
+            // for work.
             let held = way.steps.into_iter().filter(|step| *step <= most).max();
             let success = held == Some(reserve);
             let counted = if success { way.charge } else { held.unwrap_or(0) };

@@ -112,7 +112,7 @@ fn items_are_paid_for_before_they_are_hashed() {
     let expected = honest.unwrap() + 1_000 * item + more_bytes * witness_byte;
     let (charged, _) = run(&execute, &padded, PLENTY);
     assert_eq!(charged, Ok(expected));
-    // What is declared beyond what is used: the transfers' gas limits.
+    // The declared gas beyond the gas used: the transfers' gas limits.
     let reserve = expected + 2 * (25_000 - 21_000);
     let (charged, stages) = run(&execute, &padded, reserve);
     assert_eq!(charged, Ok(expected));

@@ -177,7 +177,7 @@ fn where_one_frame_is_short_the_frame_around_it_gets_no_underpriced_work_of_anot
             for paid in 0..2 * ROUNDS {
                 let short = Ran::new(ByPiece::Others, &calldata, paid);
                 short.assert_short_of_one(&what);
-                // Of each round the frame inside comes first.
+                // In each round the inner frame comes first.
                 assert_eq!(short.marks, paid / 2, "{what}");
                 let additions = if outer_name == "add" { paid / 2 } else { 0 };
                 assert_eq!(short.additions, additions, "{what}");
@@ -193,7 +193,7 @@ fn a_block_ends_at_the_first_node_whose_further_place_its_call_cannot_pay() {
     let slots = [1, 2, 3, 4, 5];
     let code = slots.iter().flat_map(|slot| [&reading(*slot)[..], MARK].concat()).collect();
     let calldata = on_shared_nodes(code);
-    // What each read has walked by then, but for the 65 nodes that are carried for one place.
+    // Nodes that each read has walked by then, except the 65 that are carried for one position.
     let walked: Vec<_> =
         (1..=slots.len()).map(|count| places_of(&slots[..count]).len() as u64 - 65).collect();
     let (second, all) = (walked[1], walked[4]);

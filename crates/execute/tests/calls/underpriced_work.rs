@@ -261,7 +261,7 @@ fn a_precompile_that_is_dear_is_paid_several_times_and_one_that_is_not_once() {
         let owed = work.saturating_sub(used(&calldata) / 4);
         assert_eq!(owed > 0, is_dear, "{precompile}");
         assert_costs(&Execute::default(), &calldata, plain_charge(schedule, &calldata) + owed);
-        // Who only verifies asks for nothing.
+        // A verifier outside EXECUTE charges nothing.
         let input = StatelessInput::decode(&calldata).unwrap();
         stateless::verify(&input, &ChainSpec::constant(CHAIN_ID, FORK)).unwrap();
     }
@@ -270,7 +270,7 @@ fn a_precompile_that_is_dear_is_paid_several_times_and_one_that_is_not_once() {
 #[test]
 fn modexp_is_paid_several_times_where_its_gas_is_that_of_the_time_before_osaka() {
     let schedule = GasSchedule::DEFAULT;
-    // Of 32 bytes each.
+    // Each of 32 bytes.
     let mut numbers = [[0; 32]; 6];
     numbers[..3].iter_mut().for_each(|length| length[31] = 32);
     numbers[3..].iter_mut().for_each(|number| *number = [0xff; 32]);
@@ -373,7 +373,7 @@ fn dear_work_that_the_gas_of_a_call_does_not_cover_counts_on_the_market_with_all
         // It is unknown how much of the last piece was done.
         (executed.reserve - 1, false, executed.reserve - 1),
     ] {
-        // Where the base fee is the price, a unit of gas buys a unit.
+        // At a base fee equal to the price, a unit of gas buys a unit.
         let tally = Arc::new(BlockTally::new(1));
         let seen = Host::in_block(execute.clone(), U256::ZERO, &tally).see(CALL, &calldata, gas);
         assert_eq!((seen.success, tally.used()), (success, counted), "{gas}");

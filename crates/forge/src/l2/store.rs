@@ -61,7 +61,7 @@ pub(super) fn load(
                 path: workspace.block_path(&hash, "block"),
                 what: "an ancestor cannot be decoded",
             })?;
-            // As a node, an ancestor is found by the hash that it has.
+            // An ancestor is found by its hash, like a node.
             changes.blocks.push(Arc::new(Block::from_header(header)));
         }
         let block = Arc::new(Block::from_header(header));

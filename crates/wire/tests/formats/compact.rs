@@ -126,7 +126,7 @@ fn an_extension_adds_nibbles_and_leads_to_a_branch_within_the_key() {
     refused(2, &[&extension(1, 3, 0x01), &leaf(3)], 1, StreamError::BelowExtension);
     let further = extension(2, 1, 0x01);
     refused(2, &[&extension(1, 3, 0x01), &further, &hash], 1, StreamError::BelowExtension);
-    // Of a key of 64 nibbles, a branch may take the last, and no more.
+    // A branch may take the last of the 64 nibbles of a key, and no more.
     let to_the_end = extension(1, 63, 0x01);
     accepted(3, &[&to_the_end, &branch(1, 0x8000), &leaf(64)]);
     refused(3, &[&to_the_end, &branch(1, 0x8000), &branch(0, 3)], 2, StreamError::BelowKey);

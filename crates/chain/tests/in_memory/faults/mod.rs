@@ -339,7 +339,7 @@ fn a_state_is_advanced_whole_or_not_at_all() {
     scene.reads("State::after", |chain| {
         let after = chain.state().after(next.clone())?;
         is(after.storage(SETTER, U256::from(5))?, &U256::ZERO);
-        // What the block has not changed is read from below.
+        // Values that the block has not changed are read from below.
         is(after.code(READER)?, &reader_code().into());
         Ok(())
     });

@@ -106,7 +106,7 @@ fn what_is_sent_on_l2_is_claimed_on_l1_once() -> Result<()> {
         let result = harness.l1.transact(&operator, message_queue, U256::ZERO, &later);
         assert_reverts::<IL1MessageQueue::StorageRootUnknown>(result)?;
 
-        // So that Charlie's account exists.
+        // Creates Charlie's account.
         let alice = harness.alice.clone();
         harness.l1.send(&alice, charlie.into(), U256::ONE, Bytes::new(), 21_000)?;
         let before = harness.l1.chain().balance(charlie)?;

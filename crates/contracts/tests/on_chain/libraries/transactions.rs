@@ -56,7 +56,7 @@ prop_compose! {
     ) -> SignedAuthorization {
         let chain_id = U256::from_limbs(chain).checked_shr(cut).unwrap_or_default();
         let inner = Authorization { chain_id, address: address.into(), nonce: nonce as u64 };
-        // What is in it need not be valid.
+        // The content need not be valid.
         let number = |limbs| U256::from_limbs(limbs).checked_shr(cut / 2).unwrap_or_default();
         SignedAuthorization::new_unchecked(inner, parity, number(r), number(s))
     }

@@ -208,7 +208,7 @@ fn users_operators_and_owners_find_their_way() -> Result<()> {
     let said = bench.refuse("Operate", "claim(string,string)", &[&file, &block])?;
     assert!(said.contains("SelectorMismatch"), "{said}");
 
-    // What is in force is no longer what the file says; then it is.
+    // The values in force differ from the file; then they agree.
     let said = bench.refuse("Deploy", VERIFY, &[&config])?;
     assert!(said.contains("GasLimitMismatch"), "{said}");
     let changes = [(zero, &*mine), ("# [in_force]", "[in_force]\ngas_limit = 12000000")];

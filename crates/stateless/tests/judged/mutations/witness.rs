@@ -91,7 +91,7 @@ fn a_node_or_code_that_is_left_out_is_named_if_it_was_needed_and_not_missed_if_i
                 real_needed += needed.len();
             }
             if tried.len() == all.len() {
-                // What was not needed one by one is not needed together.
+                // Nodes that are unnecessary one by one are unnecessary together.
                 let least: Vec<_> = needed.iter().map(|index| all[*index]).collect();
                 assert_eq!(with_list(case, list, &least).as_ref(), Ok(&case.verdict));
             }

@@ -4,7 +4,7 @@ use super::world::{CHAIN_ID, World};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, U256, keccak256};
 use alloy_rlp::{Encodable, Header};
-use enshrine_stateless::{BlockError, Invalid, Options, UncheckedBlocks, header_of};
+use enshrine_stateless::{BlockError, Invalid, UncheckedBlocks, VerifyOptions, header_of};
 use executor::decode_transaction;
 use testkit::Key;
 use wire::{ByteLists, ProtocolFork, StatelessInput};
@@ -41,7 +41,7 @@ fn the_largest_fee_is_below_2_to_the_128() {
     let transaction = decode_transaction(&transfer_with_cap(largest)).expect("can be read");
     assert_eq!(transaction.encoded_2718(), transfer_with_cap(largest));
     let block = world.block(vec![transaction]);
-    world.verify(&block, Options::default()).expect("a block with the largest cap");
+    world.verify(&block, VerifyOptions::default()).expect("a block with the largest cap");
 
     let calldata = block.input().expect("encodes");
     let verdict_with_cap = |cap: U256| {
@@ -53,7 +53,7 @@ fn the_largest_fee_is_below_2_to_the_128() {
         input.request.payload.block_hash = header.hash_slow();
         let spec = &world.chain.config().spec;
         let verdict = UncheckedBlocks::decode(&input)
-            .and_then(|blocks| blocks.verify(spec, Options::default(), |_| {}));
+            .and_then(|blocks| blocks.verify(spec, VerifyOptions::default(), |_| {}));
         verdict.map(|_| ()).map_err(BlockError::from)
     };
     assert_eq!(verdict_with_cap(largest), Ok(()));

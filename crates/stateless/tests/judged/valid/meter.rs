@@ -5,8 +5,8 @@ use alloy_consensus::TxEip1559;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, TxKind};
 use enshrine_stateless::{
-    BlockError, ChainSpec, EvmOverrides, InsufficientGas, InternalError, Options, UncheckedBlocks,
-    UnderpricedWork, WorkMeter,
+    BlockError, ChainSpec, EvmOverrides, InsufficientGas, InternalError, UncheckedBlocks,
+    UnderpricedWork, VerifyOptions, WorkMeter,
 };
 use revm::bytecode::opcode as op;
 use std::{
@@ -76,7 +76,7 @@ fn verify(calldata: &[u8], pieces: u64) -> (Result<(), BlockError>, u64) {
     let payer = Arc::new(Payer { pieces, asked: AtomicU64::new(0) });
     let input = StatelessInput::decode(calldata).expect("decodes");
     let (spec, evm) = (ChainSpec::constant(CHAIN_ID, FORK), Paid(Arc::clone(&payer)));
-    let options = Options { evm: &evm, ..Default::default() };
+    let options = VerifyOptions { evm: &evm, ..Default::default() };
     let blocks = UncheckedBlocks::decode(&input).expect("a block");
     let outcome = blocks.verify(&spec, options, |_| {});
     (outcome.map(drop).map_err(BlockError::from), payer.asked.load(Ordering::Relaxed))
