@@ -48,8 +48,8 @@ pub struct BuiltBlock {
 }
 
 impl BuiltBlock {
-    /// Bytes of the [shortest](shortest_input) input of EXECUTE for the block, if they are more than `max`. What
-    /// was read takes so many at most. Before Cancun there is none.
+    /// Bytes of the [shortest](shortest_input) input of EXECUTE for the block, if they are more than `max`.
+    /// The witness takes at most that many. Before Cancun there is none.
     fn surplus_length(
         &self,
         spec: &ChainSpec,
@@ -85,8 +85,8 @@ impl BuiltBlock {
 }
 
 impl ChainReader {
-    /// Builds a child of the head from those of `transactions` that can stand in it, in order, with
-    /// the least witness that a verifier needs.
+    /// Builds a child of the head from the valid ones of `transactions`, in order, with the minimal witness
+    /// for a verifier.
     ///
     /// Returns the block and, for each transaction that is not in it, its position and the reason.
     /// The block becomes part of the chain with [`Chain::append`](crate::Chain::append).
@@ -117,10 +117,9 @@ impl ChainReader {
 }
 
 impl State {
-    /// Builds a block on this state from those of `transactions` that can stand in it, in order,
-    /// without a record of what it reads. `header` is what [`Self::open_header`] makes of the block's
-    /// attributes; one that the rules do not allow makes a block that is not
-    /// [provable](Block::provable).
+    /// Builds a block on this state from the valid ones of `transactions`, in order, without recording a
+    /// witness. `header` comes from [`Self::open_header`] and the block's attributes; a header that the rules
+    /// forbid makes a block that is not [provable](Block::provable).
     pub fn build<'c>(
         &self,
         header: &Header,
@@ -155,10 +154,10 @@ impl State {
     /// Builds a block and its witness from only as many transactions as keep the block's input of EXECUTE
     /// within `limits`. A block without transactions may exceed them.
     ///
-    /// A transaction whose block would exceed them with it alone is [too large](Rejection::TooLarge): no
-    /// block can hold it. One that turns out not to fit is taken back with all that it has read, as if it
-    /// had not been offered, and the block goes on from there. It begins anew only if what is read behind
-    /// the last transaction, for the root of the state, makes it too long after all.
+    /// A transaction that exceeds them alone in a block is [too large](Rejection::TooLarge): no block can
+    /// hold it. A transaction that turns out not to fit is undone with all its reads, as if it had not been
+    /// offered, and building goes on from there. It starts over only if the reads behind the last
+    /// transaction, for the state root, make the block too long after all.
     pub fn build_within<'c>(
         &self,
         header: &Header,
@@ -236,7 +235,7 @@ impl State {
         }
     }
 
-    /// Executes those of `offered` that can stand in the block.
+    /// Executes the valid ones of `offered`.
     fn execute<S: StateSource>(
         &self,
         source: &S,
@@ -375,7 +374,8 @@ impl State {
     }
 }
 
-/// Takes what was rejected out of what is offered: thousands, it may be, of which a block holds some tens.
+/// Removes the rejected transactions from the offered ones, of which there may be thousands for a block of
+/// some tens.
 fn leave_out(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
     let out: HashSet<usize> = rejected.iter().map(|left| left.index).collect();
     offered.retain(|(index, _)| !out.contains(index));
@@ -424,8 +424,8 @@ struct Rejected {
 /// and the number of nodes.
 const BATCH_OVERHEAD: usize = 8;
 
-/// Transactions whose block would be too long with each of them alone, of which a builder finds out so
-/// many: each has cost it an execution.
+/// Maximum number of transactions found to be too long alone in a block, of which each has cost the builder
+/// an execution.
 const MOST_TOO_LONG: usize = 16;
 
 /// Returns the number of transactions, at least one of `count`, that make an input of `length` bytes too

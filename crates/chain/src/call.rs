@@ -32,13 +32,13 @@ pub struct Call {
     pub block: CallBlock,
 }
 
-/// The block that a call is told it is in.
+/// Block in which a call is executed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CallBlock {
     /// The head, as `eth_call` does.
     #[default]
     Head,
-    /// The one after it, with this timestamp: what a transaction will see.
+    /// The next block, with this timestamp, as a transaction will see it.
     Next {
         /// Seconds.
         timestamp: u64,
@@ -57,8 +57,8 @@ pub struct CallOutcome {
 }
 
 impl State {
-    /// The EVM of a call that is told it is in `block`: without the checks that only a transaction
-    /// has to stand. Precompiles are the caller's to install ([`ChainConfig`](crate::ChainConfig)).
+    /// Returns the EVM of a call in `block`, without the checks that apply to transactions only. The caller
+    /// installs precompiles ([`ChainConfig`](crate::ChainConfig)).
     pub fn call_env(&self, block: &Block) -> EvmEnv {
         let (spec, header) = (&self.config.spec, &block.header);
         let blob_params = spec.blob_params_at(header.timestamp);

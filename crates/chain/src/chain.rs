@@ -13,8 +13,8 @@ use executor::{BlockState, ForkBackend, ReadError};
 use std::sync::Arc;
 use store::{Block, CanonicalChange, Changes, ExecutedBlock, MemoryStore, Overlay, Store};
 
-/// States that are kept below the head in any case: who reads the newest state while blocks are
-/// made is done before it goes.
+/// Minimum number of states kept below the head: a reader of the newest state finishes before it is pruned,
+/// even while blocks are built.
 const LEAST_STATES: u64 = 16;
 
 /// An Ethereum chain over a store, and the only one that writes to it. All reading is that of the
@@ -119,8 +119,8 @@ impl Chain {
 
     /// Continues another chain behind `header`, whose state is read through `backend`.
     ///
-    /// The chain keeps what it changes itself. Its state roots are roots of that: they prove
-    /// nothing, and no block of it is [provable](Block::provable).
+    /// The chain stores only its own changes. Its state roots commit to those: they prove nothing, and none
+    /// of its blocks is [provable](Block::provable).
     pub fn forked(
         header: Header,
         backend: Arc<dyn ForkBackend>,
@@ -154,7 +154,7 @@ impl Chain {
         Ok(Some(Self::at(head, from, config, store)))
     }
 
-    /// The chain for those who only read.
+    /// Returns the chain for readers.
     pub const fn reader(&self) -> &ChainReader {
         &self.reader
     }
@@ -291,9 +291,8 @@ impl Chain {
         self.set_state(&state)
     }
 
-    /// Forgets states of blocks more than `states` below the head, but for those with the roots
-    /// `also`; blocks stay. To be called after each block, by who alone writes: it does something
-    /// only if enough has piled up.
+    /// Prunes states of blocks more than `states` below the head, except those with the roots `also`; blocks
+    /// stay. The only writer has to call this after each block: it acts only once enough has accumulated.
     pub fn prune(
         &mut self,
         states: u64,

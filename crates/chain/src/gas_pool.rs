@@ -16,7 +16,7 @@ pub enum Rejection {
     /// The transaction is invalid at this position.
     #[error(transparent)]
     Invalid(Invalid),
-    /// L1 cannot carry what EXECUTE needs for it, even alone in a block.
+    /// The input of EXECUTE for the transaction exceeds the limits of L1, even alone in a block.
     #[error("too large for L1: {0}")]
     TooLarge(Invalid),
     /// The transaction pays too little for its bytes in the input.
@@ -41,8 +41,7 @@ impl Rejection {
     }
 }
 
-/// Bytes of a header that are not there before execution: roots, hashes and amounts, and what the
-/// lengths of lists take.
+/// Bytes of a header that are unknown before execution: roots, hashes and amounts, and the lengths of lists.
 const HEADER_GROWTH: usize = 512;
 
 /// Resources besides gas that a block has left for transactions, and the decision whether a transaction

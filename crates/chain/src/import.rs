@@ -57,8 +57,8 @@ impl Chain {
         unchecked.execute(&unchecked.parent)
     }
 
-    /// Executes a block of the own log again. Who sent its transactions stands there too, and takes
-    /// long to recover: under another sender the state root would be another.
+    /// Executes a block of the chain's own log again. The log also has the senders, which take long to
+    /// recover: with a wrong sender the state root would differ.
     pub(crate) fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
         let (raw, ommers) = RawBlock::decode_with_ommers(&block.rlp())
             .map_err(|source| ChainError::Malformed { index: 0, source })?;
@@ -66,8 +66,8 @@ impl Chain {
         Ok(unchecked.execute(&unchecked.parent)?.changes)
     }
 
-    /// Imports blocks whose RLP stands one behind another, as in the files of `geth export`, and
-    /// makes the last one the head. Returns how many there are.
+    /// Imports consecutive blocks in RLP, the format of `geth export`, and makes the last one the head.
+    /// Returns their number.
     ///
     /// Blocks before the first that is refused stay.
     pub fn import_rlp(&mut self, mut rlp: &[u8]) -> Result<usize, ChainError> {

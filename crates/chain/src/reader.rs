@@ -1,4 +1,4 @@
-//! A chain as those see it who only read.
+//! The chain for readers.
 
 use crate::{ChainConfig, ChainError, State};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};

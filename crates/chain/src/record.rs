@@ -1,7 +1,7 @@
-//! A state that remembers what was read of it: the witness.
+//! A state that records the reads from it: the witness.
 //!
-//! Of blocks that follow one another it remembers what they read and have not made: what a verifier of
-//! all of them needs.
+//! For consecutive blocks it records the reads of items that they have not written: the witness for a
+//! verifier of all of them.
 
 use crate::{ChainError, State, state::ancestor_hash};
 use alloy_primitives::{B256, Bytes, map::B256Set};

@@ -20,8 +20,8 @@ pub struct Replay<'x, 's, I> {
 }
 
 impl State {
-    /// Starts to execute a child of its block again. `state` is this one, [opened](Self::open); the
-    /// inspector sees what [`Replay::inspect`] runs.
+    /// Starts to execute a child of its block again. `state` is this one, [opened](Self::open); the inspector
+    /// sees the transactions of [`Replay::inspect`].
     pub fn replay<'x, 's, I>(
         &'x self,
         state: &'x mut BlockState<'s, Self>,
@@ -41,8 +41,7 @@ impl State {
         Ok(Replay { execution, block: child, next: 0 })
     }
 
-    /// Executes a child of its block again, for what it reads: a canonical witness, the least that a
-    /// verifier needs.
+    /// Executes a child of its block again, and returns its canonical witness: the minimum for a verifier.
     pub fn witness_of(&self, child: &Block) -> Result<OwnedWitness, ChainError> {
         self.witness_of_blocks([child])
     }
@@ -92,8 +91,8 @@ where
         Ok(())
     }
 
-    /// Runs the next transaction under the inspector; `seen` is shown what came of it before it is
-    /// committed. `None` if there is none left.
+    /// Runs the next transaction under the inspector; `seen` receives the result before it is committed.
+    /// `None` if there is no further transaction.
     pub fn inspect<T, E: From<ChainError>>(
         &mut self,
         seen: impl FnOnce(

@@ -95,8 +95,8 @@ impl State {
         Ok(if self.has_base_fee() { base_fee_after(&self.block.header)? } else { 0 })
     }
 
-    /// Most gas that a transaction in a child of its block may have (EIP-7825). From Amsterdam on that is
-    /// the most for computation alone: new state is paid besides, by what exceeds it (EIP-8037).
+    /// Maximum gas of a transaction in a child of its block (EIP-7825). From Amsterdam on this limits
+    /// computation alone: gas beyond it pays for new state (EIP-8037).
     pub fn transaction_gas_cap(&self) -> u64 {
         let header = &self.block.header;
         let fork = self.config.spec.hardfork_at(header.number + 1, header.timestamp);

@@ -1,4 +1,4 @@
-//! Blocks with the witness of what they read.
+//! Blocks with their witnesses.
 
 use crate::{ChainError, ChainReader};
 use alloy_primitives::{B256, Bytes};
@@ -87,8 +87,8 @@ impl BatchWithWitness {
     }
 }
 
-/// The calldata with which EXECUTE verifies a block alone: as a batch of one, whose nodes are in compact form, or
-/// as it is by itself where that is shorter. So it goes to L1.
+/// Returns the calldata for EXECUTE to verify a block alone, in the form for L1: as a batch of one block in
+/// compact form, or as a single block if that is shorter.
 ///
 /// # Errors
 ///
@@ -138,7 +138,7 @@ impl ChainReader {
         before.map(|before| before.witness_of(block)).transpose()
     }
 
-    /// Executes blocks of the chain again, each a child of the one before, for what they read together.
+    /// Executes consecutive blocks of the chain again, and returns their combined witness.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::{sync::oneshot, task::yield_now};
 
-/// A request that waits, and who waits for its answer.
+/// A waiting request, and the receiver of its answer.
 type Waiting = (SerializedRequest, oneshot::Sender<Result<Response, TransportError>>);
 
 /// Requests of one client that wait to be posted together.
@@ -75,7 +75,7 @@ impl Http {
         }
     }
 
-    /// Posts requests as one, and asks by themselves for what has no answer that way.
+    /// Posts requests as one batch, and repeats those without an answer one by one.
     async fn post_gathered(self, waiting: Vec<Waiting>) {
         let batch = if waiting.len() > 1 {
             let requests = waiting.iter().map(|(request, _)| request.clone()).collect();

@@ -29,7 +29,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Url`], and what hinders the client from being set up.
+    /// [`ClientError::Url`], or the reason for which the client cannot be set up.
     pub fn new(url: &str, options: Options) -> Result<Self, ClientError> {
         Self::of_several(&[url], &[], options)
     }
@@ -40,7 +40,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Url`], [`ClientError::Header`], and what hinders the client from being set up.
+    /// [`ClientError::Url`], [`ClientError::Header`], or the reason for which the client cannot be set up.
     pub fn of_several(
         urls: &[&str],
         headers: &[(String, String)],

@@ -17,7 +17,7 @@ pub enum ClientError {
     /// The text is not valid in a request header. The value may be a secret.
     #[error("the header {0:?} cannot be sent")]
     Header(String),
-    /// A page is asked for, or what is not JSON-RPC, where only requests of JSON-RPC go.
+    /// The URL only accepts JSON-RPC, and the request is for a page or another format.
     #[error(
         "{0} is a WebSocket, which has answers to JSON-RPC only: this needs an address of HTTP"
     )]
@@ -50,7 +50,7 @@ pub enum HttpError {
     Status {
         /// The status.
         status: u16,
-        /// The beginning of what it says.
+        /// Beginning of the answer.
         excerpt: String,
     },
     /// The server answered something else than JSON.
@@ -74,7 +74,7 @@ pub enum SocketError {
     Ended(usize),
 }
 
-/// An error with its causes: reqwest says only "error sending request" by itself.
+/// An error with its causes: reqwest alone reports only "error sending request".
 fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -109,7 +109,7 @@ impl Http {
         &self.batches
     }
 
-    /// Posts a body as it stands; the body of the answer, which is JSON.
+    /// Posts a body unchanged, and returns the body of the answer, which is JSON.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ fn excerpt(answer: &[u8]) -> String {
     String::from_utf8_lossy(&answer[..answer.len().min(EXCERPT)]).into_owned()
 }
 
-/// A JSON document with what HTTP says of it.
+/// A JSON document with its HTTP status.
 struct Answer {
     status: StatusCode,
     /// Delay that the server asks for.
@@ -238,7 +238,7 @@ struct Answer {
     body: Vec<u8>,
 }
 
-/// Statuses of servers that are overloaded, or that stand in front of a server without an answer.
+/// Statuses of overloaded servers, and of proxies whose server does not answer.
 const OVERLOADED: [StatusCode; 4] = [
     StatusCode::TOO_MANY_REQUESTS,
     StatusCode::BAD_GATEWAY,
@@ -292,7 +292,7 @@ impl tower::Service<RequestPacket> for Http {
 }
 
 impl Http {
-    /// Posts a packet as it stands.
+    /// Posts a packet unchanged.
     pub(crate) async fn exchange(
         &self,
         request: &RequestPacket,

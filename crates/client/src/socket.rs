@@ -130,8 +130,8 @@ impl Service<RequestPacket> for Socket {
     }
 }
 
-/// A connection that is not made again behind the back of those who wait for answers: each of them counts
-/// his own tries, and what one of them gets too much of shall not be asked for without end.
+/// A connection that is not reopened unnoticed while callers wait for answers: each caller counts its own
+/// tries, and a request whose answer is too long must not be repeated without end.
 #[derive(Debug, Clone)]
 struct Once(WsConnect);
 

@@ -64,7 +64,7 @@ impl Writer {
     }
 }
 
-/// Reads fields; what it hands out are slices of the same bytes.
+/// Reader of fields, which it returns as slices of the same bytes.
 #[derive(Debug)]
 pub struct Reader<'b> {
     what: &'static str,

@@ -40,8 +40,8 @@ impl Commit {
 impl Inner {
     /// Keeps all of a commit: it lasts once this returns.
     ///
-    /// In the log; what happens to the state store behind it is made up for when the chain is opened
-    /// again. The very first blocks are not in the log: who opens a chain knows them.
+    /// The commit is in the log; if the state store lags behind it, opening the chain again catches up. The
+    /// very first blocks are not in the log: the caller of `open` knows them.
     pub(crate) fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
         let fault = |error: DiskError| error.during("commit");
         let mut end = self.log.lock();

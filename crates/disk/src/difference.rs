@@ -12,8 +12,8 @@ use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, Visitor,
 /// A node's place, and which of the nodes there it is.
 pub(crate) type Place = (Option<B256>, Nibbles, B256);
 
-/// Shows `visit` each node of the state `old`, at its place, that the state `new` does not have there.
-/// Nodes of `old` that are gone already are passed over, with what hung from them alone.
+/// Shows `visit` each node of the state `old`, at its location, that the state `new` does not have there.
+/// Nodes of `old` that are already gone are skipped, with everything that only they lead to.
 pub(crate) fn only_in_old<S>(
     source: &S,
     old: B256,
@@ -45,7 +45,7 @@ where
     Ok(())
 }
 
-/// The old state, of which the new one hides what they have in common.
+/// The old state; nodes that the new one shares are hidden.
 struct Old<'s, S: ?Sized> {
     source: &'s S,
     new: Along<'s, S>,
@@ -101,7 +101,7 @@ struct Along<'s, S: ?Sized> {
     source: &'s S,
     owner: Option<B256>,
     root: B256,
-    /// Nodes by where they stand.
+    /// Nodes by their location.
     nodes: RefCell<HashMap<Nibbles, TrieNode>>,
 }
 

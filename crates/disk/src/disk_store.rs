@@ -1,4 +1,4 @@
-//! The store: opening it, its threads, and what it is to a chain.
+//! The store: opening it, its threads, and its interface to a chain.
 
 use crate::{
     DiskError, DiskOptions, Position, TornTail,
@@ -53,7 +53,7 @@ pub(crate) struct Inner {
     pub(crate) log: Mutex<LogEnd>,
     /// Commits between log and state store.
     pub(crate) pending: Pending,
-    /// Held by the one who writes to the state store.
+    /// Held by the writer of the state store.
     pub(crate) writer: Mutex<Writer>,
     pub(crate) state: State,
     /// Numbers of the canonical blocks in the state store.
@@ -63,7 +63,7 @@ pub(crate) struct Inner {
     pub(crate) nodes: Shards<Bytes>,
     pub(crate) blocks: Cache<Arc<Block>>,
     pub(crate) codes: Cache<Bytecode>,
-    /// Held by who forgets old states.
+    /// Held by the pruning thread.
     pub(crate) pruning: Mutex<()>,
     /// Keys of the nodes that were written during pruning and are unneeded.
     pub(crate) written_meanwhile: Mutex<Option<HashSet<Vec<u8>>>>,
@@ -77,7 +77,7 @@ pub(crate) struct Inner {
 pub(crate) struct LogEnd {
     /// The log, once the chain has a first block.
     pub(crate) log: Option<BlockLog>,
-    /// Records that the state store had not taken in when the chain was opened.
+    /// Records that the state store had not applied when the chain was opened.
     pub(crate) waiting: VecDeque<Position>,
     /// The first of them and where it ends, if it is a block that is to be executed.
     pub(crate) next: Option<(Position, Record)>,
@@ -188,8 +188,8 @@ impl DiskStore {
         self.inner.pending.len()
     }
 
-    /// Lets the state store take in nothing as long as what this returns is there, so that commits
-    /// queue up. For looking at what a crash leaves at such a moment.
+    /// Keeps the state store from applying commits while the returned guard exists, so that commits queue up.
+    /// Tests use it to inspect the files of a crash at such a moment.
     pub fn hold(&self) -> Held<'_> {
         self.inner.pending.hold();
         Held(&self.inner)
@@ -204,12 +204,12 @@ impl DiskStore {
         head().map_err(|error| error.during("read the head"))
     }
 
-    /// The word that was [left here](Self::set_mark).
+    /// Returns the [stored mark](Self::set_mark).
     pub fn mark(&self) -> Result<Option<B256>, StoreError> {
         self.inner.state.hash(Meta::Mark).map_err(|error| error.during("read the mark"))
     }
 
-    /// Leaves a word for who opens the chain next: what it was made from, for instance.
+    /// Stores a mark for the next opener of the chain: for instance the origin of its state.
     pub fn set_mark(&self, mark: B256) -> Result<(), StoreError> {
         let set = || -> Result<_, DiskError> {
             let mut batch = self.inner.state.batch();
@@ -220,15 +220,14 @@ impl DiskStore {
         set().map_err(|error| error.during("leave a mark"))
     }
 
-    /// The next block of the log that has to be executed again, on the state of its parent, which is
-    /// there. What comes of it is handed to [`Self::replayed`]. `None` if the state store has taken in
-    /// all of the log.
+    /// Returns the next block of the log to execute again, on the state of its parent, which is present. The
+    /// result must be passed to [`Self::replayed`]. `None` if the state store has applied the whole log.
     pub fn next_to_replay(&self) -> Result<Option<Arc<Block>>, StoreError> {
         self.inner.next_to_replay().map_err(|error| error.during("read the log"))
     }
 
-    /// Takes in what executing the [next block](Self::next_to_replay) again has given: its nodes and
-    /// codes. All else is in the log.
+    /// Applies the results of executing the [next block](Self::next_to_replay) again: its nodes and codes.
+    /// Everything else is in the log.
     pub fn replayed(&self, executed: Changes) -> Result<(), StoreError> {
         self.inner.replayed(executed).map_err(|error| error.during("take in the log"))
     }
@@ -243,8 +242,8 @@ impl DiskStore {
         prune().map_err(|error| error.during("prune"))
     }
 
-    /// Writes what the state store holds in memory into its tables, and merges these: what was pruned
-    /// takes no space afterwards. That happens by itself in time.
+    /// Writes the memory of the state store into its tables, and merges them: pruned data takes no space
+    /// afterwards. In time this also happens without a call.
     pub fn compact(&self) -> Result<(), StoreError> {
         let compact = || {
             self.inner.pending.settle()?;

@@ -39,7 +39,7 @@ pub enum DiskError {
         /// The one that can be read.
         expected: u64,
     },
-    /// A file in the place of a log's segment is none, or its head is damaged.
+    /// A file in place of a log segment is not one, or its head is damaged.
     #[error("{}: not a segment of a block log: head is {got}, expected {expected}", path.display())]
     NotALog {
         /// The file.
@@ -94,9 +94,9 @@ pub enum DiskError {
         offset: u64,
         /// Head or body.
         part: &'static str,
-        /// Checksum of what stands there.
+        /// Checksum of the data found.
         got: u32,
-        /// The checksum that stands beside it.
+        /// Checksum stored with it.
         expected: u32,
     },
     /// A record is not closed by its end mark.
@@ -136,9 +136,9 @@ pub enum DiskError {
     Hash {
         /// Node, code or block.
         what: &'static str,
-        /// The hash of what stands there.
+        /// Hash of the data found.
         got: B256,
-        /// The hash under which it stands.
+        /// Hash under which it is stored.
         expected: B256,
     },
     /// Something passes its checksum and yet cannot be read.

@@ -8,7 +8,7 @@
 //! end mark              4 bytes, none of them zero
 //! ```
 //!
-//! The head's checksum covers where the record stands, so a record that was copied elsewhere is none.
+//! The head's checksum covers the position of the record, so a record that was copied elsewhere is invalid.
 
 use crate::{DiskError, Position};
 use std::{
@@ -62,8 +62,8 @@ pub(crate) enum Found {
     },
 }
 
-/// Reads what stands at `position` of a segment of `length` bytes, at which `file` is. Behind a record, `file` is
-/// at what follows it.
+/// Reads the content at `position` of a segment of `length` bytes; `file` is at that position, and after a
+/// record at the end of it.
 ///
 /// A record is torn if the file ends before it does, or if all its bytes from some offset on are zero: a file
 /// looks like this if it was extended before its bytes were written. Any other violation is an error: a

@@ -10,12 +10,11 @@
 //! Trie nodes of the states of all recent blocks are kept side by side, and deleted as blocks leave that
 //! window.
 //!
-//! What a node has read elsewhere and can read again is kept in a [`RecordFile`] of the same records: one that
-//! is damaged is cut back, and not refused.
+//! Data that a node has read elsewhere and can read again is kept in a [`RecordFile`] of the same records: a
+//! damaged one is cut back, and not refused.
 //!
-//! This crate owns the files: their formats, what is done when one is damaged, torn or full, and which
-//! states are still there. It does not own the seam (`store`), executing blocks or which of them are
-//! canonical (`chain`).
+//! This crate owns the files: their formats, the handling of damaged, torn and full ones, and the retention
+//! of states. It owns neither the interface (`store`) nor the execution and choice of blocks (`chain`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -1,5 +1,5 @@
-//! The block log: what a chain was told to keep, in the order in which it was told. It is the truth;
-//! all else on disk can be made from it again.
+//! The block log: all commits of a chain, in their order. It is the truth; everything else on disk can be
+//! rebuilt from it.
 //!
 //! A log is a folder of segments, files numbered without a gap. Records are only ever added at the end
 //! of the last segment, and forgotten by removing the oldest ones.
@@ -170,7 +170,7 @@ impl BlockLog {
         Ok(Opened { log, records, torn })
     }
 
-    /// Adds a record; it lasts once this returns. Where it stands.
+    /// Adds a record durably, and returns its position.
     ///
     /// If that fails, the log is as it was, or takes nothing more until it is opened anew.
     pub(crate) fn append(&mut self, body: &[u8]) -> Result<Position, DiskError> {
@@ -218,7 +218,7 @@ impl BlockLog {
         self.end
     }
 
-    /// Lets segments be no longer than so many bytes.
+    /// Limits the length of segments.
     #[cfg(test)]
     pub(crate) const fn limit_segments(&mut self, bytes: u64) {
         self.segment_bytes = bytes;

@@ -16,7 +16,7 @@ pub struct DiskOptions {
     pub lag: u64,
     /// Bytes from which on a segment of the log gets no further record.
     pub segment_bytes: u64,
-    /// Bytes of memory for what was read lately from the state store.
+    /// Bytes of memory for recently read items of the state store.
     pub cache_bytes: u64,
     /// Bytes of memory for trie nodes that were read or written lately.
     pub node_cache_bytes: u64,

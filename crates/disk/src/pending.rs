@@ -264,7 +264,7 @@ impl Found {
         }
     }
 
-    /// Forgets what no later commit has added or moved again.
+    /// Removes the items that no later commit has added or moved again.
     fn forget(&mut self, number: u64, commit: &Commit) {
         for (hash, _) in &commit.changes.nodes {
             self.nodes.forget(hash, number);

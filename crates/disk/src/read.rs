@@ -1,4 +1,4 @@
-//! Reading: first what waits to be taken in, then what was read lately, then the state store.
+//! Reads: first the waiting commits, then the cache, then the state store.
 
 use crate::{
     DiskError,

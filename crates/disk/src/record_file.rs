@@ -1,4 +1,4 @@
-//! A file of records of what can be had again from where it was read.
+//! A file of records of data that can be fetched again.
 
 use crate::{
     DiskError, Position,
@@ -13,14 +13,14 @@ use std::{
 };
 
 const MAGIC: [u8; 8] = *b"ENSHREC\x01";
-/// Magic, what the file is about, CRC-32 of these.
+/// Magic, subject of the file, CRC-32 of both.
 const FILE_HEAD: usize = 8 + 32 + 4;
 
-/// A file that records are added to at its end, as they stand in the log of a chain.
+/// A file to whose end records are added, in the format of a chain's log.
 ///
-/// It holds what can be had again, so it is not synced, and nothing is made of what is damaged: the file is
-/// cut back to what stands before that. A loss of power may have left anything behind the records that had
-/// reached the disk.
+/// Its data can be fetched again, so it is not synced, and damaged data is discarded: the file is cut back to
+/// the last intact record. A loss of power may leave arbitrary bytes behind the records that had reached the
+/// disk.
 #[derive(Debug)]
 pub struct RecordFile {
     path: PathBuf,
@@ -42,9 +42,9 @@ pub struct CutOff {
 }
 
 impl RecordFile {
-    /// Opens the file of what `subject` stands for, or starts one, and hands over its records, oldest first,
-    /// with where each begins. From the first on that is damaged, or that is refused, the file is cut off; a
-    /// file about something else as a whole.
+    /// Opens or creates the file of `subject`, and passes its records on with their positions, oldest first.
+    /// The file is cut back before the first record that is damaged or refused; a file with another subject
+    /// is emptied.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The state store: what can be made from the log again, kept where it is found quickly.
+//! The state store: data that can be rebuilt from the log, in a form for fast reads.
 //!
 //! | keyspace | key | value |
 //! |---|---|---|
@@ -71,7 +71,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Opens the store in `folder`, or makes one, with `cache` bytes for what was read lately.
+    /// Opens or creates the store in `folder`, with `cache` bytes for recently read items.
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, DiskError> {
         let db = Database::builder(folder)
             .cache_size(cache)
@@ -332,7 +332,7 @@ impl core::fmt::Debug for State {
     }
 }
 
-/// Key of a node: whose trie, how deep, where, and which of the nodes that ever stood there.
+/// Key of a node: its trie, depth and path, and the hash that tells it from other nodes at that location.
 ///
 /// ```text
 /// 0x00, or 0x01 and the owner's hash

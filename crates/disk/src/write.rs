@@ -27,7 +27,7 @@ const NODES_PER_BATCH: usize = 20_000;
 const EVICTION: u64 = 4;
 
 impl Inner {
-    /// Takes in one commit after another, until there will be no more or nothing can be written.
+    /// Applies one commit after another, until the queue is closed or writing fails.
     pub(crate) fn keep_writing(&self, wake: &SyncSender<()>) {
         let _taker = self.pending.taker();
         while let Some(commit) = self.pending.next() {
@@ -42,7 +42,7 @@ impl Inner {
         }
     }
 
-    /// Writes a commit that waited, and keeps ready what it has brought.
+    /// Writes a waiting commit, and caches its content.
     fn take_in(&self, commit: &Commit) -> Result<(), DiskError> {
         let mut writer = self.writer.lock();
         self.write(&mut writer, commit, None)?;
@@ -186,7 +186,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Takes in all that waits, and makes it outlive the machine.
+    /// Applies all waiting commits, and makes them durable.
     pub(crate) fn flush(&self) -> Result<(), DiskError> {
         self.pending.settle()?;
         let mut writer = self.writer.lock();

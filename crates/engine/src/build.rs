@@ -40,7 +40,7 @@ pub struct BuiltPayload {
     pub execution_requests: Option<Vec<Bytes>>,
 }
 
-/// Blobs with what proves them.
+/// Blobs with their proofs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are those of the Engine API, by their names there")]
 pub struct BlobsBundle {
@@ -89,8 +89,8 @@ impl Engine {
         Ok(id)
     }
 
-    /// The payload with this id, for a method that is for these forks. It is built when it is first asked
-    /// for, from what waits in the pool then, and stays the same.
+    /// Returns the payload with this id, for a method of these forks. It is built on the first request, from
+    /// the pool of that moment, and stays the same.
     ///
     /// # Errors
     ///

@@ -93,7 +93,7 @@ impl EngineClient {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Url`], and what hinders it from being set up.
+    /// [`EngineError::Url`], or the reason for which the client cannot be set up.
     pub fn new(url: &str, secret: JwtSecret) -> Result<Self, EngineError> {
         let wrong = |reason: String| EngineError::Url { url: url.to_owned(), reason };
         let parsed: Url = url.parse().map_err(|error| wrong(format!("{error}")))?;
@@ -219,8 +219,8 @@ impl EngineClient {
         self.call(method, json!([id])).await
     }
 
-    /// Gives it a payload to execute, for what the payload reads: by REST and SSZ, or by JSON-RPC where the
-    /// client knows nothing of that.
+    /// Makes the client execute a payload for its witness: by REST and SSZ, or by JSON-RPC if the client does
+    /// not support that.
     ///
     /// # Errors
     ///
@@ -348,7 +348,7 @@ impl BuiltPayload {
 }
 
 impl NewPayload {
-    /// The input of EXECUTE for a payload and what it reads.
+    /// Returns the input of EXECUTE for a payload and its witness.
     ///
     /// # Errors
     ///

@@ -91,7 +91,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// What the system says if it has no thread to give.
+    /// Error of the operating system if it cannot start a thread.
     pub fn start(mut self) -> io::Result<RunningDriver> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = Arc::<AtomicBool>::default();
@@ -264,7 +264,7 @@ impl RunningDriver {
         self.driven.lock().clone()
     }
 
-    /// A handle for those who tell others how far it has come.
+    /// Returns a handle that reports the progress of the client.
     pub fn share(&self) -> Arc<Mutex<Driven>> {
         Arc::clone(&self.driven)
     }

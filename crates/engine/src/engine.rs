@@ -1,4 +1,4 @@
-//! The node behind the methods, and what it remembers between calls.
+//! The node behind the methods, and the state between calls.
 
 use crate::{build::Job, codes};
 use alloy_primitives::B256;

@@ -85,7 +85,7 @@ impl Engine {
         Ok(ForkchoiceUpdated { payload_status: PayloadStatus::valid(head), payload_id })
     }
 
-    /// Transactions of blocks that gave way may stand in others.
+    /// Transactions of reorged blocks may be in other blocks.
     fn offer_again(&self, displaced: Vec<RecoveredTransaction>) {
         use alloy_eips::eip2718::Encodable2718 as _;
         for recovered in displaced {

@@ -125,7 +125,7 @@ impl JwtSecret {
         format!("{signed}.{}", BASE64.encode(signature))
     }
 
-    /// Checks what stands in an `Authorization` header.
+    /// Checks the value of an `Authorization` header.
     ///
     /// # Errors
     ///

@@ -131,7 +131,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`RpcError`] only for what is our fault: a payload that is wrong has a status.
+    /// [`RpcError`] only for a local fault: an invalid payload has a status.
     pub fn new_payload(
         &self,
         request: &NewPayloadRequest<'_>,

@@ -25,7 +25,7 @@ const AT_ONCE: usize = 2;
 const FORKS: [ProtocolFork; 4] =
     [ProtocolFork::Cancun, ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
-/// An answer that is none: its status, and the kind of its problem with what there is to say of it.
+/// An error answer: its status, the kind of its problem, and details.
 struct Problem(u16, &'static str, Option<String>);
 
 impl Problem {

@@ -24,7 +24,7 @@ use tower::{Layer, Service};
 const LONGEST: u32 = 1 << 28;
 /// Requests in a batch.
 const MOST_IN_BATCH: u32 = 128;
-/// Connections at once: those who know the secret are few.
+/// Maximum number of simultaneous connections: few clients know the secret.
 const MOST_CONNECTIONS: u32 = 64;
 
 /// The port cannot be had.
@@ -95,7 +95,7 @@ impl EngineServer {
     }
 }
 
-/// Lets in who shows a token, and sends on to REST what is for it.
+/// Admits requests with a valid token, and routes those for REST.
 #[derive(Debug, Clone)]
 struct Gate {
     secret: JwtSecret,

@@ -13,7 +13,7 @@ pub enum Answer {
     /// The file with the request is not there as a whole: another call of the same content was at
     /// it. Write it again.
     Again,
-    /// The helper cannot do its work, and what to do about it.
+    /// The helper cannot do its work; the text names the remedy.
     Broken(String),
 }
 

@@ -10,7 +10,7 @@ sol! {
     function ffi(string[] arguments) returns (bytes);
 }
 
-/// The compiled `shim/execute.yul`, whose head says what follows it.
+/// The compiled `shim/execute.yul`, whose head documents the rest.
 const CODE: &str = include_str!("../shim/execute.hex");
 /// Digits of a hash or a word.
 const DIGITS: usize = 64;

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Files below one directory, each named by a hash of what is in it.
+/// Files below one directory, each named by a hash of its content.
 ///
 /// A file appears whole or not at all, and never changes: writers of the same name write the same.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ impl Workspace {
         Self { root: root.into() }
     }
 
-    /// Makes the directories, and removes what is too old and too much.
+    /// Creates the directories, and removes old and excess files.
     pub fn prepare(&self) -> Result<(), ForgeError> {
         for directory in [REQUESTS, BLOCKS] {
             let path = self.root.join(directory);
@@ -85,7 +85,7 @@ impl Workspace {
         self.root.join(BLOCKS).join(format!("{}.{kind}", hex::encode(hash)))
     }
 
-    /// A file of a block; `None` if there is none.
+    /// Returns a file of a block; `None` if there is none.
     pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ForgeError> {
         let content = match fs::read(path) {
             Ok(content) => content,

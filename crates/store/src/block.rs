@@ -136,7 +136,7 @@ impl Block {
         *self.size.get_or_init(|| self.rlp().len())
     }
 
-    /// The encoded transactions, as they stand in a payload.
+    /// Returns the encoded transactions, as a payload contains them.
     pub fn raw_transactions(&self) -> Vec<Bytes> {
         self.transactions.iter().map(|transaction| transaction.encoded_2718().into()).collect()
     }

@@ -23,7 +23,7 @@ pub(crate) struct Canonical {
 }
 
 impl Canonical {
-    /// Number from which on it says what is canonical.
+    /// First number whose canonical block it determines.
     pub(crate) const fn first(&self) -> Option<u64> {
         self.first
     }
@@ -75,7 +75,7 @@ impl Canonical {
         }
     }
 
-    /// Forgets where a transaction stands.
+    /// Removes the location of a transaction.
     pub(crate) fn forget(&mut self, transaction: &B256) {
         self.transactions.remove(transaction);
     }

@@ -33,7 +33,7 @@ pub struct Changes {
     pub forgotten: Vec<B256>,
 }
 
-/// A move of the canonical chain: what stood from a number on gives way to other blocks.
+/// A move of the canonical chain: the blocks from a number on are replaced by others.
 #[derive(Debug, Clone)]
 pub struct CanonicalChange {
     /// Number of the first block that changes.
@@ -65,7 +65,7 @@ impl Changes {
     }
 }
 
-/// A block, and what its state adds to that of its parent.
+/// A block, and the additions of its state to that of its parent.
 #[derive(Debug, Clone)]
 pub struct ExecutedBlock {
     /// The block.

@@ -12,7 +12,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// `operation` says what the store was doing ("read a node"), `fault` what went wrong.
+    /// Creates the error: `operation` names the action of the store ("read a node"), `fault` its cause.
     pub fn new(operation: &'static str, fault: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { operation, fault: Arc::from(fault.into()) }
     }

@@ -41,7 +41,7 @@ impl MemoryStore {
         self.contents.read().nodes.len()
     }
 
-    /// Number from which on it says what is canonical; `None` if the head has never moved.
+    /// First number whose canonical block it determines; `None` if the head has never moved.
     pub(crate) fn canonical_from(&self) -> Option<u64> {
         self.contents.read().canonical.first()
     }

@@ -14,10 +14,10 @@ use wire::OwnedWitness;
 /// Accounts and their slots by name: a trie knows only hashes of both.
 pub type Preimages = BTreeMap<Address, BTreeSet<U256>>;
 
-/// Keeps what a chain knows.
+/// Storage of a chain.
 ///
-/// Nodes, codes and blocks are found by hash, so that adding to a store changes nothing for those who
-/// read; only the canonical chain moves. One writer at a time is the caller's business.
+/// Nodes, codes and blocks are found by hash, so additions to a store do not affect readers; only the
+/// canonical chain moves. The caller ensures that there is one writer at a time.
 ///
 /// # Errors
 ///

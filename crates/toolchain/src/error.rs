@@ -80,7 +80,7 @@ pub enum SetupError {
         path: PathBuf,
     },
 
-    /// A download is not what the repository pins.
+    /// A download differs from the pinned one.
     #[error(
         "the contents of {what} are not the pinned ones: expected {expected}, got {got}; nothing of \
          it was used. The registry or something on the way to it altered the package: do not work \
@@ -91,7 +91,7 @@ pub enum SetupError {
         what: &'static str,
         /// The pinned hash, in the form of subresource integrity.
         expected: &'static str,
-        /// The hash of what arrived, in the same form.
+        /// Hash of the download, in the same form.
         got: String,
     },
 

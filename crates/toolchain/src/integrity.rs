@@ -1,4 +1,4 @@
-//! Hashes of downloads and of files, compared with what the checkout pins.
+//! Hashes of downloads and of files, compared with the pinned ones.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256, Sha512};

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{Progress, SetupError, integrity::fingerprint, node::Npm};
 
-/// The files that decide what is installed.
+/// Files that determine the installed packages.
 const PINS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// File with the fingerprint of the installed [`PINS`]. It is among the packages, so that it vanishes with
@@ -97,7 +97,7 @@ pub(crate) fn install(
     Ok(())
 }
 
-/// The fingerprint of the files that decide what is installed.
+/// Returns the fingerprint of the files that determine the installed packages.
 fn pins(root: &Path) -> Result<String, SetupError> {
     let read = |name| {
         let path = root.join(name);

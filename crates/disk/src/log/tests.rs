@@ -195,7 +195,7 @@ fn the_log_of_another_chain_is_refused() {
         if (got, expected) == (GENESIS, other)));
 }
 
-/// A disk with so much room left; how much, others can change.
+/// A disk with a limited room, which the test can change.
 #[derive(Debug)]
 struct Small {
     file: File,

@@ -1,7 +1,7 @@
 use super::*;
 use std::{fs::File, io};
 
-/// A file that takes so many bytes more.
+/// A file with room for a limited number of further bytes.
 #[derive(Debug)]
 struct Full {
     file: File,

@@ -20,7 +20,7 @@ use alloy_sol_types::SolCall;
 use chain::{Block, BlockAttributes, Chain, State, halt_reason, revert_reason};
 use revm::{context::result::ExecutionResult, inspector::NoOpInspector};
 
-/// Every so many blocks the whole state is kept, so that loading a long chain takes no longer.
+/// Interval of blocks after which the whole state is stored, which bounds the time of loading a long chain.
 const WHOLE_EVERY: u64 = 32;
 /// Number of ancestors that BLOCKHASH reaches.
 const BLOCKHASH_REACH: usize = 256;
