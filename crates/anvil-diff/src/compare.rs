@@ -59,7 +59,7 @@ const OPAQUE_RESULTS: [&str; 6] = [
 /// A difference between two answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The place, as a JSON pointer without array indices (`*` stands for them).
+    /// Position as a JSON pointer, with `*` in place of array indices.
     pub path: String,
     /// Value of the reference at the path; `None` if it has none.
     pub reference: Option<String>,

@@ -135,7 +135,7 @@ impl Node {
         Ok(answer)
     }
 
-    /// Sends a body as it stands.
+    /// Sends a body unchanged.
     ///
     /// # Errors
     ///

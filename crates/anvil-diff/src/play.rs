@@ -61,7 +61,7 @@ pub struct Record {
     pub differences: Vec<Difference>,
 }
 
-/// Two fresh nodes and what is known of their answers.
+/// Two fresh nodes and the values of their answers.
 #[derive(Debug)]
 pub struct Player {
     nodes: [Node; 2],
@@ -192,7 +192,7 @@ impl Player {
     }
 }
 
-/// Waits until a node that mines by itself has mined what it can: it answers before it does.
+/// Waits until a node that mines by itself has mined everything that it can: it answers before it does.
 fn settle(node: &Node) -> Result<(), NodeError> {
     const LONGEST: Duration = Duration::from_millis(200);
     let nothing = json!([]);

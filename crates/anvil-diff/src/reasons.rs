@@ -35,7 +35,7 @@ impl Impact {
 /// A known difference: where it may appear, and why it is there.
 #[derive(Debug, Clone, Copy)]
 pub struct Reason {
-    /// Methods that it concerns; a `*` at an end stands for anything.
+    /// Methods that it concerns; a `*` at the end matches any rest.
     pub methods: &'static [&'static str],
     /// Paths in the answer, with the same rule.
     pub paths: &'static [&'static str],
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A place, and what the reference and the subject say there.
+    /// A position, and the values of reference and subject there.
     type Place<'p> = (&'p str, Option<&'p str>, Option<&'p str>);
 
     /// Returns `true` if all differences of a request have a reason. `said` is the error of the reference.
@@ -119,12 +119,12 @@ mod tests {
         record.differences.iter().all(|difference| reason(&record, difference).is_some())
     }
 
-    /// The subject refuses what the reference takes.
+    /// The subject refuses a request that the reference accepts.
     const fn refuses(words: &str) -> [Place<'_>; 2] {
         [("/error", None, Some(words)), ("/result", Some("[]"), None)]
     }
 
-    /// The subject takes what the reference refuses.
+    /// The subject accepts a request that the reference refuses.
     const TAKES: [Place<'_>; 2] = [("/error", Some("{}"), None), ("/result", None, Some("[]"))];
 
     #[test]

@@ -1,4 +1,4 @@
-//! Scripts: what is asked, in order.
+//! Scripts: lists of requests.
 //!
 //! A script file holds one step per line:
 //!
@@ -37,7 +37,7 @@ pub enum Action {
         /// The parameters, names not yet replaced.
         params: Value,
     },
-    /// A body as it stands, to both nodes.
+    /// A body that is sent unchanged to both nodes.
     Post(String),
     /// A value that the player computes; nothing is sent.
     Compute {

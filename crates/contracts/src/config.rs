@@ -25,8 +25,8 @@ pub struct RollupConfig {
     pub message_gas: u64,
     /// Most bytes of data of such a message.
     pub message_data: u64,
-    /// Least fee of a message, in percent of what its gas, and the witness that it can demand, cost on
-    /// L1 when it is sent.
+    /// Minimum fee of a message, in percent of the cost on L1, when it is sent, of its gas and of the witness
+    /// that it can demand.
     pub fee_percent: u64,
     /// The queue of forced transactions.
     pub forced: ForcedConfig,
@@ -49,7 +49,7 @@ pub struct ForcedConfig {
     pub max_gas: u64,
     /// Most gas of one that calls the messenger or the bounded target.
     pub max_bounded_gas: u64,
-    /// Least fee, in percent of what the transaction costs on L1 when it is submitted.
+    /// Minimum fee, in percent of the transaction's cost on L1 when it is submitted.
     pub fee_percent: u64,
     /// Recipient of the fees, or zero to burn them.
     pub fee_recipient: Address,

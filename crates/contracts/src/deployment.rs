@@ -100,7 +100,7 @@ pub enum DeploymentError {
         /// Rule for the value.
         rule: &'static str,
     },
-    /// The genesis is none.
+    /// The genesis is malformed.
     #[error("{}: the genesis of the L2 cannot be read: {source}", path.display())]
     Genesis {
         /// The file that holds it.

@@ -48,7 +48,7 @@ pub enum KeptError {
     /// The input has no references.
     #[error("an input with references has none")]
     NoReferences,
-    /// A reference begins before what stands in front of it ends, or too late for what is there to stand there.
+    /// A reference begins before the end of the previous one, or too late for the rest of the input.
     #[error("reference {index} begins at byte {got} of the input, expected {minimum} to {maximum}")]
     OutOfPlace {
         /// Index of the reference.
@@ -131,8 +131,8 @@ impl KeptCode {
     }
 }
 
-/// The codes of the witness of an input, single or batch, as they stand there with their offsets: what is worth
-/// keeping if other inputs have just these too. Empty if the input is none.
+/// Returns the codes of the witness of an input, single or batch, encoded with their offsets: they are worth
+/// keeping if other inputs have exactly the same ones. Empty if the bytes are not an input.
 pub fn codes_in(input: &[u8]) -> &[u8] {
     let offset = |at: usize| {
         let bytes = input.get(at..)?.first_chunk()?;
@@ -255,8 +255,8 @@ pub struct Shortened {
     pub pieces: Vec<usize>,
 }
 
-/// The input with references to what L1 keeps wherever it has these bytes, the longest of those that begin at a
-/// place; `None` if it has none of them, or is too long.
+/// Returns the input with a reference in place of each occurrence of bytes that L1 keeps, the longest at each
+/// position; `None` if there is none, or if it is too long.
 pub fn shorten(input: &[u8], kept: &[KeptCode]) -> Option<Shortened> {
     let length = u32::try_from(input.len()).ok()?;
     let mut by_key = HashMap::<[u8; KEY], Vec<&KeptCode>>::new();

@@ -60,7 +60,7 @@ struct ContractGas {
     reference: u64,
     /// More for one to an account that is seen for the first time in a transaction (EIP-2929).
     cold_account: u64,
-    /// Room for what others do on L1 before, which makes some slots more expensive.
+    /// Reserve for other transactions on L1 before this one, which make some slots more expensive.
     margin: u64,
 }
 
@@ -82,8 +82,8 @@ const OSAKA: ContractGas = ContractGas {
     margin: 50_000,
 };
 
-/// Amsterdam: a transaction has less by itself (EIP-2780), what it writes costs more (EIP-8038), and a new slot pays
-/// for the state that stays (EIP-8037).
+/// Gas under Amsterdam: a transaction starts with less (EIP-2780), its writes cost more (EIP-8038), and a new
+/// slot pays for permanent state (EIP-8037).
 const AMSTERDAM: ContractGas = ContractGas {
     transaction: 15_000,
     call: 49_756,
@@ -140,8 +140,8 @@ impl L1Limits {
         self.bytes.saturating_sub(ENVELOPE_BYTES + EVIDENCE_BYTES)
     }
 
-    /// Most gas that EXECUTE may ask for one of them, however many bytes it has: 63 of 64 parts of what is left
-    /// beside its bytes as calldata and in memory, and what the contract does.
+    /// Maximum gas that EXECUTE may ask for one input of any length: 63/64 of the rest besides its bytes as
+    /// calldata and in memory, and the contract's own gas.
     pub const fn execute_gas(&self) -> u64 {
         let length = words(self.bytes);
         let memory = 3 * length + memory_gas(MEMORY_BELOW + length);
@@ -273,8 +273,8 @@ impl Posting {
         Some(Self { loads, ..Self::of(inputs, calldata, Vec::new()) })
     }
 
-    /// The ways of these inputs as calldata: plain, with references to all that L1 keeps of them, and with references
-    /// to what is long enough to pay for them wherever.
+    /// Returns the forms of these inputs as calldata: plain, with references to all bytes that L1 keeps, and
+    /// with references only to bytes that are long enough to pay for them in every case.
     pub fn ways_in_calldata(inputs: &[Input], kept: &[KeptCode]) -> Vec<Self> {
         let long: Vec<_> =
             kept.iter().filter(|it| it.bytes().len() >= WORTH_A_REFERENCE).cloned().collect();
@@ -390,8 +390,8 @@ fn is_batch(input: &[u8]) -> bool {
 /// block, two, four and so on, or with one input of all of them, and goes on with smaller ones where L1 does not
 /// admit another of that size.
 ///
-/// The fewer inputs, the less is carried twice; but a call holds gas for all that the transactions of an input
-/// may use, and gets back what they have not used before the next input.
+/// Fewer inputs repeat less data; but a call holds gas for the gas limits of all transactions of an input,
+/// and gets the unused rest back only before the next input.
 ///
 /// # Errors
 ///

@@ -1,9 +1,9 @@
 //! ethrex as a stateless verifier.
 //!
-//! Everything that decides is ethrex's: decoding of blocks and witnesses, tries, sender recovery,
-//! block validation, EVM, roots. What is here puts these parts together as ethrex's own verifier
-//! does, which is not published. An Amsterdam input is decoded by ethrex as well; it knows no wire
-//! format of earlier forks, so those inputs are decoded by `wire` and handed over field by field.
+//! All decisions are made by ethrex: decoding of blocks and witnesses, tries, sender recovery, block
+//! validation, EVM, roots. This module combines the parts as ethrex's own verifier does, which is not
+//! published. ethrex also decodes Amsterdam inputs; it has no wire format for earlier forks, so `wire`
+//! decodes those inputs, and they are passed on field by field.
 
 mod input;
 mod networks;
@@ -57,7 +57,7 @@ pub enum EthrexError {
         /// Fork in force at the timestamp of the block.
         active: Fork,
     },
-    /// A claim of the request is not what ethrex computes.
+    /// A claim of the request differs from the value that ethrex computes.
     #[error("{what}: claimed {claimed:#x}, computed {computed:#x}")]
     Claim {
         /// The value that was compared.
@@ -70,7 +70,7 @@ pub enum EthrexError {
     /// The blob hashes of the transactions are not those of the request.
     #[error("versioned hashes are not those of the transactions")]
     VersionedHashes,
-    /// The witness does not hold what it should.
+    /// The witness lacks a required part.
     #[error("witness: {0}")]
     Witness(#[from] GuestProgramStateError),
     /// The block breaks a rule.

@@ -1,8 +1,8 @@
 //! `side-by-side`: EXECUTE and ethrex on the same blocks, in the same process, on one thread each.
 //!
-//! Times are medians over rounds in which the two take turns, so that a machine whose speed drifts
-//! slows both alike. Ratios are what to compare across machines. A time is that of one whole call,
-//! from calldata to verdict: decoding, linking the witness, senders, execution, roots.
+//! Times are medians over rounds in which the two alternate, so that a machine with drifting speed slows both
+//! alike. Only ratios can be compared across machines. A time is that of one whole call, from calldata to
+//! verdict: decoding, linking the witness, senders, execution, roots.
 
 use alloy_primitives::Bytes;
 use clap::Parser;

@@ -31,7 +31,7 @@ pub struct Artifact {
 impl Artifacts {
     /// Compiles `contracts/` of the surrounding checkout, bringing the compiler into place first.
     ///
-    /// What has not changed is not compiled again; one process compiles at a time.
+    /// Unchanged sources are not compiled again; one process compiles at a time.
     pub fn load(progress: Progress<'_>) -> Result<&'static Self, HarnessError> {
         static LOADED: OnceLock<Artifacts> = OnceLock::new();
         if let Some(loaded) = LOADED.get() {
@@ -47,7 +47,7 @@ impl Artifacts {
         Self::compile_into("contracts", &["contracts"], toolchain)
     }
 
-    /// Compiles some Solidity files of the checkout, named by their paths in it, and what they import.
+    /// Compiles Solidity files of the checkout, named by their paths in it, and their imports.
     pub fn compile_files(toolchain: &Toolchain, files: &[&str]) -> Result<Self, HarnessError> {
         Self::compile_into("contracts-files", files, toolchain)
     }

@@ -75,7 +75,7 @@ impl Stream {
         self.bytes.resize(self.bytes.len() + (KEY - depth).div_ceil(2), 0x01);
     }
 
-    /// A branch with so many children that follow, and so many hashes behind them.
+    /// Adds a branch with `carried` children that follow, and `hashed` hashes behind them.
     fn branch(&mut self, carried: u32, hashed: u32, child: impl Fn(&mut Self)) {
         let carried_mask = (1_u32 << carried) - 1;
         let hashed_mask = ((1_u32 << hashed) - 1) << carried;
@@ -97,7 +97,7 @@ impl Stream {
         self.branch(16, 0, child);
     }
 
-    /// An extension by so many nibbles, an even number.
+    /// Adds an extension by an even number of nibbles.
     fn extension(&mut self, nibbles: usize) {
         #[allow(clippy::cast_possible_truncation, reason = "below 64")]
         self.put(&[0x01, nibbles as u8]);

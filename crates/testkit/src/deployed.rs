@@ -28,8 +28,8 @@ const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
 /// Age of the head, in seconds, from which on others than the sequencer may advance.
 const SILENCE: u64 = 3_600;
 
-/// Deploys the contracts of a rollup whom anyone may advance, for an L2 with this genesis, and takes no
-/// fees. The deployer has to have ETH on L1.
+/// Deploys the contracts of a rollup that anyone may advance, for an L2 with this genesis, without fees. The
+/// deployer has to have ETH on L1.
 ///
 /// # Errors
 ///

@@ -27,7 +27,7 @@ pub enum HarnessError {
     /// No contract has this name.
     #[error("contracts/ holds no contract {0}")]
     NoSuchContract(String),
-    /// A contract that must stand at genesis needs a constructor.
+    /// A contract in the genesis needs a constructor.
     #[error("{0} has immutables, so its code is not known before a constructor has run")]
     HasImmutables(String),
     /// The chain refused.
@@ -73,7 +73,7 @@ pub enum HarnessError {
     /// The node has taken a transaction and put it into no block.
     #[error("transaction {0} has no receipt")]
     NoReceipt(B256),
-    /// The node gives a block that is none.
+    /// The node returns a malformed block.
     #[error("the node's block: {0}")]
     Block(#[from] DecodeError),
     /// A transaction reverted.

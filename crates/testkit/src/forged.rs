@@ -20,14 +20,14 @@ use wire::{
     BatchWitness, ProtocolFork, StatelessBatch, StatelessInput, compact::compact_reachable,
 };
 
-/// A state, and what happens on it in one block.
+/// A state, and the transactions of one block on it.
 #[derive(Debug, Clone)]
 pub struct Forgery {
     /// The accounts, with codes and ordinary storage.
     pub genesis: Genesis,
     /// The fork of the block.
     pub fork: ProtocolFork,
-    /// Roots of storage that is made up, in place of what the genesis says.
+    /// Invented storage roots, in place of those of the genesis.
     pub storage_roots: BTreeMap<Address, B256>,
     /// Nodes of that storage.
     pub nodes: Vec<Bytes>,
@@ -40,7 +40,7 @@ impl Forgery {
     ///
     /// # Errors
     ///
-    /// If the block cannot be made valid by stating what execution finds.
+    /// If the block cannot be made valid by correcting its claims.
     pub fn input(&self) -> Result<Vec<u8>> {
         let spec = ChainSpec::constant(CHAIN_ID, self.fork);
         let chain = Chain::new(&self.genesis, ChainConfig::new(spec.clone()))?;
@@ -107,7 +107,7 @@ impl Forgery {
         Ok(calldata)
     }
 
-    /// States what execution finds until there is nothing left to correct in a block, which comes as this calldata.
+    /// Corrects the claims of a block, given as calldata, until execution confirms all of them.
     fn settle<'a>(
         &self,
         mut input: StatelessInput<'a>,
@@ -148,8 +148,8 @@ impl Forgery {
         bail!("each correction makes another necessary")
     }
 
-    /// The block access list (EIP-7928) of the first block, which is made anew each time that what the block states
-    /// changes.
+    /// Returns the block access list (EIP-7928) of the first block, which is rebuilt whenever the claims of
+    /// the block change.
     fn access_list(&self, input: &StatelessInput<'_>) -> Result<Vec<u8>> {
         let header = stateless::header_of(&input.request, input.fork)
             .ok_or_else(|| eyre!("a payload without a header"))?;
@@ -278,7 +278,7 @@ fn leaf_at_the_end() -> Bytes {
     list(&[&[0x20][..], &alloy_rlp::encode(value.as_slice())].concat())
 }
 
-/// A branch; a child that is zero is none.
+/// Encodes a branch; a zero child is absent.
 fn branch(children: &[B256; 16]) -> Bytes {
     let mut items = Vec::with_capacity(16 * 33 + 1);
     for child in children {

@@ -11,7 +11,7 @@ use alloy_primitives::{Address, B256, Signature, keccak256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 
-/// A signed transaction as it stands in a block.
+/// A signed transaction in the form of a block.
 pub type Transaction = EthereumTxEnvelope<TxEip4844>;
 
 /// A key that signs.

@@ -367,7 +367,7 @@ fn send_to(client: &Client, transaction: Bytes, timestamp: u64) -> Result<Bytes,
     })
 }
 
-/// Makes a call in a block after a node's head, with that timestamp. What it uses is not known.
+/// Makes a call in a block after a node's head, with that timestamp. Its gas is unknown.
 fn call_at(client: &Client, call: Call, timestamp: u64) -> Result<CallOutcome, HarnessError> {
     let provider = client.provider().clone();
     let request = TransactionRequest {

@@ -1,5 +1,5 @@
-//! An L2 in this process: a plain Ethereum chain, and the transactions with which a sequencer brings
-//! over what L1 has to say.
+//! An L2 in this process: a plain Ethereum chain, and the transactions with which a sequencer relays data
+//! from L1.
 
 use crate::{HarnessError, Key, Transaction};
 use alloy_consensus::TxEip1559;

@@ -89,7 +89,7 @@ impl NodeProcess {
         if status.success() { Ok(()) } else { Err(HarnessError::Ended(status)) }
     }
 
-    /// Kills it at once (SIGKILL). What was asked of it after that fails.
+    /// Kills it at once (SIGKILL). Later requests fail.
     pub fn kill(&mut self) {
         // It is ours; that it may be gone already is no failure.
         let _ = self.process.kill();

@@ -1,4 +1,4 @@
-//! Something between a node and whom it asks, that changes what it passes on or keeps it to itself.
+//! A proxy between a node and its client that changes or withholds messages.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},

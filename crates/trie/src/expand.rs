@@ -13,7 +13,7 @@ use std::sync::Arc;
 const BATCH: usize = 64;
 /// Bytes of a hash. A parent embeds a node whose RLP is shorter, and refers to any other node by hash.
 const HASH: usize = 32;
-/// Position that stands for no place: the hash of a root is written nowhere.
+/// Marker for a digest that is written nowhere, because its node is the root of everything.
 const NOWHERE: u32 = u32::MAX;
 
 /// Writes tries as RLP. The caller announces the nodes in preorder, each with the parts that only it has:

@@ -80,14 +80,14 @@ pub enum BlobTailError {
         /// The first offset of a list with the maximum number of blocks.
         limit: usize,
     },
-    /// The head of a batch of so many blocks has another length.
+    /// The head of a batch with this number of blocks has the wrong length.
     #[error("{got} bytes in the head of a batch of {blocks} blocks, expected {expected}")]
     HeadLength {
         /// Number of blocks in the batch.
         blocks: usize,
         /// Bytes present.
         got: usize,
-        /// Bytes that a head of so many blocks takes.
+        /// Bytes that the head of such a batch takes.
         expected: usize,
     },
     /// A request of a batch begins before the head's part of the previous request ends, or too late to end

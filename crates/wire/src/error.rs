@@ -79,7 +79,7 @@ pub enum DecodeError {
         /// Length of the list in bytes.
         len: usize,
     },
-    /// An offset lies before its predecessor, so that fields would overlap.
+    /// An offset is less than its predecessor, so that fields would overlap.
     #[error("{what}: offset {index} is {got}, before its predecessor {previous}")]
     OffsetOrder {
         /// The container or list.
@@ -91,7 +91,7 @@ pub enum DecodeError {
         /// The offset before it.
         previous: usize,
     },
-    /// An offset lies behind the end.
+    /// An offset is beyond the end.
     #[error("{what}: offset {index} is {got}, beyond the end at {len}")]
     OffsetBeyondEnd {
         /// The container or list.

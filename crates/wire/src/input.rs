@@ -76,9 +76,9 @@ impl<'a> StatelessInput<'a> {
 
 /// Recognises a body that failed to decode as one of the dialects that still had public keys.
 ///
-/// The schema id stayed the same through all of them, so only the offsets tell: dialects 2 and 3
-/// have a fifth word in the fixed part; dialect 1 has four offsets where the chain id now stands,
-/// and read as a chain id two growing offsets make a number that no network uses.
+/// The schema id is the same in all of them, so only the offsets tell them apart: dialects 2 and 3 have a
+/// fifth word in the fixed part; dialect 1 has four offsets in place of the current chain id, and two growing
+/// offsets read as a chain id make a number that no network uses.
 fn older_dialect(body: &[u8]) -> Option<DecodeError> {
     if body.len() < at::FIXED {
         return None;

@@ -35,8 +35,8 @@ pub(crate) fn put_offset(out: &mut Vec<u8>, offset: usize) {
     out.extend_from_slice(&offset.to_le_bytes());
 }
 
-/// Checks that the variable fields of a container whose offsets stand at `positions` tile the bytes
-/// behind its fixed part, and returns them.
+/// Checks that the variable fields of a container, whose offsets are at `positions`, tile the bytes behind
+/// its fixed part, and returns them.
 pub(crate) fn variable_fields<'a, const N: usize>(
     what: &'static str,
     bytes: &'a [u8],

@@ -121,7 +121,7 @@ impl SchemaId {
     /// The revision of an input with a list of blocks ([`StatelessBatch`](crate::StatelessBatch)): an
     /// extension of this project, far above the revisions that the specification counts through.
     pub const BATCH_REVISION: u16 = 0xba;
-    /// Bytes that the id takes in front of an input.
+    /// Length of the id in front of an input, in bytes.
     pub const LEN: usize = 2;
     /// `0x1501`, the id of the specification.
     pub const AMSTERDAM: Self = ProtocolFork::Amsterdam.schema();

@@ -141,7 +141,7 @@ fn malformed(what: &'static str) -> impl FnOnce(&str) -> EthrexError {
     move |reason| EthrexError::Malformed { what, reason: reason.to_owned() }
 }
 
-/// The block that a request stands for under the rules of `fork`.
+/// Builds the block of a request under the rules of `fork`.
 fn block_of(request: &NewPayloadRequest, fork: Fork) -> Result<Block, EthrexError> {
     let payload = &request.execution_payload;
     let transactions = payload.transactions.iter().map(|bytes| transaction(bytes));

@@ -20,7 +20,7 @@ use wire::convert::Bundle;
 /// Environment variable that names the folder.
 pub const VARIABLE: &str = "ENSHRINE_VECTORS";
 
-/// The folder of the vectors, or `None` if there is none.
+/// Returns the folder of the vectors, or `None` if there is none.
 ///
 /// A folder that the variable names must exist: a misspelt path is an error, not an absence.
 pub fn folder() -> Result<Option<PathBuf>> {

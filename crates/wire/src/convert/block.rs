@@ -19,7 +19,7 @@ const WHAT: &str = "raw block";
 pub struct RawBlock {
     /// The header.
     pub header: Header,
-    /// Keccak-256 of the header's RLP as it stood in the block.
+    /// Keccak-256 of the header's RLP in the block.
     pub hash: B256,
     /// EIP-2718 encodings.
     pub transactions: Vec<Bytes>,
