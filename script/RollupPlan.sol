@@ -51,7 +51,7 @@ abstract contract RollupPlan is PlanChecks {
         /// Zeros without a bridge.
         address l1Bridge;
         address l2Bridge;
-        /// RLP of the header of the L2's first block, and what it says.
+        /// RLP of the header of the L2's first block, and its fields.
         bytes genesisHeader;
         INativeRollup.Genesis genesis;
         uint64 chainId;

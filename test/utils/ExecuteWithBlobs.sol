@@ -6,9 +6,9 @@ import {Execute} from "../../contracts/libraries/Execute.sol";
 import {BatchBytes} from "./BatchBytes.sol";
 
 /// @title EXECUTE for inputs in blobs, inside forge
-/// @notice forge has no blobs, only their hashes (`vm.blobhashes`). This contract stands where EXECUTE takes such
-/// inputs, knows what each hash stands for, and hands head and tail together to the real EXECUTE. The encoding of
-/// blobs and what a node does without one are the precompile's own, and tested there.
+/// @notice forge has no blobs, only their hashes (`vm.blobhashes`). This contract stands in for the
+/// precompile that takes such inputs, knows the content behind each hash, and passes head and tail together
+/// to the real EXECUTE. The precompile's own tests cover the encoding of blobs and a node without a blob.
 contract ExecuteWithBlobs {
     using BatchBytes for bytes;
 
@@ -93,7 +93,7 @@ library BlobInputs {
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
     uint256 private constant CAPACITY = 126_976;
 
-    /// @notice Puts the stand-in where EXECUTE takes such inputs.
+    /// @notice Puts the stand-in at the address of the precompile that takes such inputs.
     function install() internal {
         VM.etch(Execute.BLOB_PRECOMPILE, type(ExecuteWithBlobs).runtimeCode);
         VM.label(Execute.BLOB_PRECOMPILE, "EXECUTE (blobs)");

@@ -7,8 +7,8 @@ import {IL2} from "./IL2.sol";
 import {L2} from "./L2.sol";
 import {RealRollup} from "./RealRollup.sol";
 
-/// @title Builds blocks that owe forced transactions, and the evidence for them
-/// @dev No better than it has to be: what the budget of a block does not hold is put off.
+/// @title Builds blocks with due forced transactions, and the evidence for them
+/// @dev As strict as necessary: transactions beyond the budget of a block are deferred.
 abstract contract ForcedBuilder is RealRollup {
     using L2 for L2.Chain;
 

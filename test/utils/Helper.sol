@@ -13,7 +13,7 @@ library Helper {
     /// @notice The helper cannot do its work; and why.
     error HelperBroken(string reason);
 
-    /// @notice The helper refuses what it was given; and why.
+    /// @notice The helper refuses a request, for this reason.
     error HelperRefused(string reason);
 
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));

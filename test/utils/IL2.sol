@@ -5,7 +5,7 @@ pragma solidity ^0.8.24;
 /// @notice A request is the calldata of one of these functions, an answer its return data. No Solidity
 /// contract implements this; `crates/forge` reads this file.
 interface IL2 {
-    /// @dev A storage slot and what is in it.
+    /// @dev A storage slot and its value.
     struct Slot {
         bytes32 slot;
         bytes32 value;
@@ -20,8 +20,8 @@ interface IL2 {
         Slot[] slots;
     }
 
-    /// @dev Block 0 (or `number`) of a chain. The anchor is what its header has for the parent beacon
-    /// block root. The system contracts of all forks come without being asked for.
+    /// @dev Block 0 (or `number`) of a chain. The anchor is the parent beacon block root of its header. The
+    /// system contracts of all forks are always included.
     struct Genesis {
         uint64 chainId;
         uint16 schema;
@@ -65,7 +65,7 @@ interface IL2 {
         uint64 nonce;
     }
 
-    /// @dev `Raw` stands for bytes in `data` that are signed already.
+    /// @dev `Raw` marks `data` as a signed transaction.
     enum Kind {
         Legacy,
         AccessList,
@@ -93,9 +93,9 @@ interface IL2 {
         Authorization[] authorizations;
     }
 
-    /// @dev A block to be sealed on `parentHash`. Schema 0 is the parent's, gas limit 0 too (it moves by
-    /// a 1024th per block at most), slot number 0 the block's number. Transactions that cannot stand
-    /// in the block are an error, unless they may be left out.
+    /// @dev A block to be sealed on `parentHash`. Schema 0 means the parent's, and so does gas limit 0 (it
+    /// moves by at most a 1024th per block); slot number 0 means the block's number. Invalid transactions are
+    /// an error, unless they may be omitted.
     struct Block {
         bytes32 parentHash;
         uint16 schema;

@@ -6,10 +6,9 @@ import {Helper} from "./Helper.sol";
 import {IL2} from "./IL2.sol";
 
 /// @title L2 chains, scripted
-/// @notice A chain is what a test has put into it: a genesis, then blocks of queued transactions, each
-/// really built and executed. What is kept here is the hash of the newest block and the queue, in the
-/// test's own storage; so forge's snapshots, fuzz runs and parallel tests need no care. See
-/// docs/forge.md.
+/// @notice A chain consists of a genesis and of blocks of queued transactions, each really built and
+/// executed. The test's own storage holds only the hash of the newest block and the queue, so forge's
+/// snapshots, fuzz runs and parallel tests need no care. See docs/forge.md.
 ///
 ///     using L2 for L2.Chain;
 ///     L2.Chain internal l2;
@@ -40,8 +39,8 @@ library L2 {
 
     // ------------------------------------------------------------------ genesis
 
-    /// @dev A genesis for `create`: Osaka, 12 million gas, a base fee of 1 gwei, now, and the system
-    /// contracts of all forks besides what is added to it.
+    /// @dev Returns a genesis for `create`: Osaka, 12 million gas, a base fee of 1 gwei, the current time,
+    /// and the system contracts of all forks, besides the test's own additions.
     function defaults() internal view returns (IL2.Genesis memory g) {
         g.chainId = 80_790;
         g.schema = OSAKA;
@@ -128,7 +127,7 @@ library L2 {
         send(self, transaction(from, to, value, data));
     }
 
-    /// @dev Queues the creation of a contract; returns where it will stand.
+    /// @dev Queues the creation of a contract; returns its future address.
     function deploy(Chain storage self, string memory from, bytes memory initCode)
         internal
         returns (address)
@@ -170,7 +169,7 @@ library L2 {
         t.maxPriorityFeePerGas = 1 gwei;
     }
 
-    /// @dev Signs a transaction as if it were queued now, and does not queue it.
+    /// @dev Signs a transaction with the nonce of the queue, and does not queue it.
     function sign(Chain storage self, IL2.Transaction memory t) internal returns (bytes memory) {
         bytes memory request = abi.encodeCall(IL2.sign, (self.head.hash, _queued(self), t));
         return abi.decode(_ask(request), (bytes));
@@ -348,8 +347,8 @@ library L2 {
 
     // ------------------------------------------------------------------ broken inputs
 
-    /// @dev An input with one field changed: a number, a hash or an address. With `rehash`, the block
-    /// hash is that of the changed block, so that only what the field says is wrong.
+    /// @dev Returns an input with one changed field: a number, a hash or an address. With `rehash`, the block
+    /// hash is that of the changed block, so that only the field itself is wrong.
     function broken(bytes memory input_, IL2.Field field, bytes32 value, bool rehash)
         internal
         returns (bytes memory)
@@ -370,7 +369,7 @@ library L2 {
         return broken(input_, changes, rehash);
     }
 
-    /// @dev An input with several changes, made in this order.
+    /// @dev Returns an input with several changes, applied in this order.
     function broken(bytes memory input_, IL2.Change[] memory changes, bool rehash)
         internal
         returns (bytes memory)

@@ -77,7 +77,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         skip(12);
     }
 
-    /// @dev Seals what is queued, and advances by it.
+    /// @dev Seals the queued transactions, and advances by the block.
     function advance() internal {
         advance(none());
     }
@@ -229,7 +229,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         (evidence.relays[0].before, evidence.relays[0].next) = around(count);
     }
 
-    /// @dev The checkpoints between which a number of messages lies.
+    /// @dev Returns the checkpoints around a number of messages.
     function around(uint64 count)
         internal
         view
@@ -289,7 +289,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         );
     }
 
-    /// @dev Messages to L1 in the block that is being made.
+    /// @dev Messages to L1 in the block under construction.
     uint64 internal queuedSends;
 
     /// @dev Evidence that the L2 holds a message after the head.
@@ -306,7 +306,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         });
     }
 
-    /// @dev Advances by what is queued, and forgets how many messages were in it.
+    /// @dev Advances by the queued transactions, and resets the count of their messages.
     function advanceSends() internal {
         queuedSends = 0;
         advance();
