@@ -5,7 +5,7 @@ import {Script} from "forge-std/Script.sol";
 import {console} from "forge-std/console.sol";
 import {Execute} from "../contracts/libraries/Execute.sol";
 
-/// @title What scripts need to know of the chain that they work on
+/// @title Access of scripts to the chain that they work on
 abstract contract Chain is Script {
     /// @notice The proxy that deploys by CREATE2 is missing: `prepare` brings it.
     error ProxyAbsent(address proxy);
@@ -15,7 +15,7 @@ abstract contract Chain is Script {
     /// @dev Deploys by CREATE2 on most chains; anyone can bring it to the others.
     address internal constant PROXY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
 
-    /// @dev Who brings it, once per chain, by a transaction that nobody holds the key for.
+    /// @dev Sender of the transaction that deploys it, once per chain; its key is unknown.
     address private constant PROXY_SIGNER = 0x3fAB184622Dc19b6109349B94811493BF2a45362;
     uint256 private constant PROXY_COST = 0.01 ether;
     bytes private constant PROXY_TRANSACTION =
@@ -25,16 +25,16 @@ abstract contract Chain is Script {
     /// succeeds, as a word.
     bytes private constant PROBE = hex"5f5f5f5f610101620186a0fa5f5260205ff3";
 
-    /// @dev Whether the node behind `--rpc-url` has EXECUTE. Only the node knows: forge's own EVM, in
-    /// which scripts run, never has. EXECUTE fails on an empty input, and an account without code
-    /// accepts it. The node runs code that says which, because a node that cannot answer, or refuses to,
+    /// @dev Returns true if the node behind `--rpc-url` has EXECUTE. Only the node knows: forge's own EVM, in
+    /// which scripts run, never has it. EXECUTE fails on an empty input, and an account without code accepts
+    /// it. The node runs code that distinguishes the two, because a node that cannot answer, or refuses to,
     /// fails too: its errors go to the caller.
     function hasExecute() internal returns (bool) {
         string memory call = string.concat('[{"data":"', vm.toString(PROBE), '"},"latest"]');
         return _isExecute(vm.rpc("eth_call", call));
     }
 
-    /// @dev What the answer to `PROBE` says.
+    /// @dev Returns true if the answer to `PROBE` is that of EXECUTE.
     function _isExecute(bytes memory answer) internal pure returns (bool) {
         if (answer.length != 32) revert ProbeNotAnswered(answer);
         uint256 accepted = abi.decode(answer, (uint256));
@@ -42,7 +42,7 @@ abstract contract Chain is Script {
         return accepted == 0;
     }
 
-    /// @dev Says so if the chain has no EXECUTE.
+    /// @dev Prints a notice and returns false if the chain has no EXECUTE.
     function tellOfExecute() internal returns (bool present) {
         present = hasExecute();
         if (present) return true;

@@ -15,44 +15,43 @@ import {RollupPlan} from "./RollupPlan.sol";
 ///   forge script script/Deploy.s.sol --sig 'run(string)' rollup.toml --rpc-url URL --broadcast --slow …
 ///   forge script script/Deploy.s.sol --sig 'verify(string)' rollup.toml --rpc-url URL --sender DEPLOYER
 ///
-/// `run` deploys what is missing and verifies what is there, so it can be run again after it was
-/// interrupted, and does nothing once all is deployed. It writes the addresses down in the file that the
-/// configuration names; without `--broadcast`, which deploys nothing, it writes nothing. `verify` does
-/// nothing but verify: the code of each contract, the init code that made it and so the state in which it
-/// began, how they name one another, and what of the rollup is in force: owner, policy, gas limit, fork
-/// schedule, genesis.
+/// `run` deploys the missing contracts and verifies the present ones, so it can be run again after an
+/// interruption, and does nothing once everything is deployed. It writes the addresses into the file that the
+/// configuration names; without `--broadcast`, which deploys nothing, it writes nothing. `verify` only
+/// verifies: the code of each contract, its init code and so its initial state, the references between
+/// contracts, and the values in force: owner, policy, gas limit, fork schedule, genesis.
 contract Deploy is RollupPlan {
-    /// @notice The contract at this address is another than the configuration asks for.
+    /// @notice The contract at this address differs from the configured one.
     error CodeMismatch(string name, address place, bytes32 got, bytes32 expected);
-    /// @notice The contract at this address was made by other init code than the configuration asks for,
-    /// so its state began as another.
+    /// @notice The contract at this address was created by other init code than the configured one, so its
+    /// initial state differs.
     error InitCodeMismatch(string name, address place, bytes32 got, bytes32 expected);
-    /// @notice There is no contract at this address.
+    /// @notice No contract is at this address.
     error NotDeployed(string name, address place);
     /// @notice The init code of a contract fails.
     error InitCodeFailed(string name, bytes reason);
-    /// @notice The rollup starts from another L2 block than the configuration says.
+    /// @notice The rollup starts from another L2 block than the configured one.
     error GenesisMismatch(string what, bytes32 got, bytes32 expected);
-    /// @notice The rollup has another owner than the configuration says.
+    /// @notice The owner of the rollup differs from the configuration.
     error OwnerMismatch(address got, address expected);
     /// @notice Ownership is offered to an account, which may take it at any time.
     error OwnershipOffered(address to);
-    /// @notice Another policy is in force than the configuration says.
+    /// @notice The policy in force differs from the configuration.
     error PolicyMismatch(address got, address expected);
-    /// @notice Blocks have, or move to, another gas limit than the configuration says.
+    /// @notice The gas limit of blocks, or the one that they move to, differs from the configuration.
     error GasLimitMismatch(string what, uint64 got, uint64 expected);
-    /// @notice The fork schedule has another length than the configuration says.
+    /// @notice The length of the fork schedule differs from the configuration.
     error ForkCountMismatch(uint256 got, uint256 expected);
-    /// @notice A fork has another schema than the configuration says.
+    /// @notice The schema of a fork differs from the configuration.
     error ForkSchemaMismatch(uint256 index, uint16 got, uint16 expected);
-    /// @notice A fork begins at another time than the configuration says.
+    /// @notice The time of a fork differs from the configuration.
     error ForkTimeMismatch(uint256 index, uint64 got, uint64 expected);
-    /// @notice Two contracts do not name one another.
+    /// @notice Two contracts do not refer to each other.
     error LinkMismatch(string what, address got, address expected);
 
     function run(string calldata config) external {
         Plan memory plan = read(config, msg.sender);
-        // Before anything is deployed: what cannot be read then cannot be read now.
+        // Before anything is deployed: a file that cannot be read afterwards cannot be read now.
         if (bytes(plan.genesisFile).length != 0) vm.readFile(plan.genesisFile);
         tellOfExecute();
         requireProxy();
@@ -84,7 +83,7 @@ contract Deploy is RollupPlan {
         require(place == part.place, "the deployer computes other addresses");
     }
 
-    /// @dev Reverts unless all is there, was made, and is in force as planned.
+    /// @dev Reverts unless all contracts exist, were created and are configured as planned.
     function _verify(Plan memory plan) internal {
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             Part memory part = plan.parts[i];
@@ -97,8 +96,8 @@ contract Deploy is RollupPlan {
         _requireLinks(plan);
         _requireInForce(INativeRollup(plan.rollup), plan.inForce);
         _requireGenesis(INativeRollup(plan.rollup), plan.genesis);
-        // Last, because the others can say what is wrong. What no getter shows, as claims of messages
-        // that were never sent, or changes that were announced beforehand, only this one sees.
+        // Last, because the other checks name the fault. Only this one sees state without a getter, such as
+        // claims of messages that were never sent, or changes that were announced beforehand.
         for (uint256 i = 0; i < plan.parts.length; ++i) {
             Part memory part = plan.parts[i];
             bytes32 expected = keccak256(part.initCode);
@@ -146,7 +145,7 @@ contract Deploy is RollupPlan {
         }
     }
 
-    /// @dev As far as a rollup that has moved still tells.
+    /// @dev Checks as much of the genesis as a rollup that has moved still tells.
     function _requireGenesis(INativeRollup rollup, INativeRollup.Genesis memory expected)
         private
         view
@@ -185,8 +184,8 @@ contract Deploy is RollupPlan {
         if (got != expected) revert LinkMismatch(what, got, expected);
     }
 
-    /// @dev Hash of the code that a contract has if it is made as planned, with its immutables: the init
-    /// code is run at the contract's address, and all that it does is undone.
+    /// @dev Returns the hash of the code that a contract has if it is created as planned, with its
+    /// immutables: the init code is run at the contract's address, and all its effects are undone.
     function _runtimeHash(Part memory part) private returns (bytes32 hash) {
         uint256 before = vm.snapshotState();
         vm.etch(part.place, part.initCode);
@@ -196,7 +195,7 @@ contract Deploy is RollupPlan {
         if (!ok) revert InitCodeFailed(part.name, answer);
     }
 
-    /// @dev Where the logs of the rollup begin, as far as that is written down.
+    /// @dev Returns the block at which the logs of the rollup begin, if the deployment file names it.
     function _writtenBlock(Plan memory plan) private view returns (uint256) {
         if (!vm.exists(plan.file)) return 0;
         string memory json = vm.readFile(plan.file);
@@ -204,7 +203,7 @@ contract Deploy is RollupPlan {
         return same ? vm.parseJsonUint(json, ".l1Block") : 0;
     }
 
-    /// @dev Whether forge only tries the script out, and sends nothing.
+    /// @dev Returns true if forge only simulates the script and sends nothing.
     function _isDryRun() internal view virtual returns (bool) {
         return vm.isContext(VmSafe.ForgeContext.ScriptDryRun);
     }
@@ -237,7 +236,7 @@ contract Deploy is RollupPlan {
         vm.writeJson(json, plan.file);
     }
 
-    /// @dev Where a file lies.
+    /// @dev Returns the folder of a file.
     function _folderOf(string memory path) internal pure returns (string memory) {
         bytes memory name = bytes(path);
         uint256 end = name.length;

@@ -11,14 +11,13 @@ import {Execute} from "../contracts/libraries/Execute.sol";
 import {Transactions} from "../contracts/libraries/Transactions.sol";
 import {RollupPlan} from "./RollupPlan.sol";
 
-/// @title Works with a rollup that is deployed
+/// @title Operates a deployed rollup
 /// @notice
 ///   forge script script/Operate.s.sol --sig 'deposit(string,address,uint256)' FILE TO WEI
 ///       --rpc-url URL --broadcast …
 ///
-/// FILE is what `Deploy` has written. `advance` and `claim` take the calldata of the call from another
-/// file, as hexadecimal text; `advance` needs `--skip-simulation`, because forge's own EVM has no
-/// EXECUTE.
+/// FILE is the deployment file of `Deploy`. `advance` and `claim` read the calldata of the call from another
+/// file, as hexadecimal text; `advance` needs `--skip-simulation`, because forge's own EVM has no EXECUTE.
 contract Operate is RollupPlan {
     /// @notice The calldata in the file is for another function.
     error SelectorMismatch(bytes4 got, bytes4 expected);
@@ -60,13 +59,13 @@ contract Operate is RollupPlan {
         _require(ok, answer);
     }
 
-    /// @notice Has the L2 make a token that stands for one of L1.
+    /// @notice Creates a token on the L2 that stands for one of L1.
     function register(string calldata file, address l1Token) external {
         IL1TokenBridge bridge = IL1TokenBridge(_address(file, ".l1Bridge"));
         uint64 gas = bridge.REGISTER_GAS();
         uint256 fee = _fee(bridge, gas);
         vm.broadcast(msg.sender);
-        // More than it uses: what is left counts, as the bridge cannot trust the token with less.
+        // More than the call uses: the remaining gas matters, as the bridge cannot trust the token with less.
         bridge.register{value: fee, gas: 700_000}(l1Token, gas);
         console.log("on the L2 it is", bridge.l2TokenOf(l1Token));
     }
@@ -114,7 +113,7 @@ contract Operate is RollupPlan {
         console.log("it can be made from this time on:", rollup.readyAt(change, value));
     }
 
-    /// @notice Notes that nothing is pending from before an upgrade, which must be a day before it is made.
+    /// @notice Records that nothing is pending from before an upgrade, at least a day before the upgrade.
     function clear(string calldata file, INativeRollup.Change change, uint256 value) external {
         INativeRollup rollup = INativeRollup(_address(file, ".rollup"));
         vm.broadcast(msg.sender);
@@ -158,8 +157,8 @@ contract Operate is RollupPlan {
         if (got != selector) revert SelectorMismatch(got, selector);
     }
 
-    /// @dev What a claim takes at most: what its target was promised has to be left when it is called,
-    /// which nobody learns from what the target then uses.
+    /// @dev Returns the maximum gas of a claim: the gas that its target was promised has to be left when it
+    /// is called, which does not follow from the gas that the target then uses.
     function _claimGas(bytes memory data) private pure returns (uint256) {
         bytes memory arguments = new bytes(data.length - 4);
         assembly ("memory-safe") {
@@ -177,8 +176,8 @@ contract Operate is RollupPlan {
         }
     }
 
-    /// @dev Lets forge's own EVM go on where EXECUTE would be called, so that there is a transaction to
-    /// send. It says yes to everything; what counts is what the node says.
+    /// @dev Stands in for EXECUTE in forge's own EVM, so that there is a transaction to send. It accepts
+    /// everything; only the node's answer counts.
     function _standInForExecute(uint64 chainId, uint16 schema) private {
         bytes memory tail =
             abi.encodePacked(bytes1(0x01), _reversed(chainId, 8), _reversed(schema, 2));

@@ -9,18 +9,18 @@ import {Rlp} from "../contracts/libraries/Rlp.sol";
 import {Messages} from "../contracts/messaging/Messages.sol";
 import {SequencingChecks} from "./SequencingChecks.sol";
 
-/// @title What the values of a configuration file have to be
-/// @notice The constructors of the contracts refuse the same, but say neither which line of the file is
-/// wrong nor what it has to be. `test/deployment/PlanChecks.t.sol` holds both against one another. What the
-/// constructors take and nobody can mean is refused here alone.
+/// @title Rules for the values of a configuration file
+/// @notice The constructors of the contracts refuse the same, but name neither the line of the file nor the
+/// rule. `test/deployment/PlanChecks.t.sol` compares both. Values that the constructors accept but that make
+/// no sense are refused here alone.
 abstract contract PlanChecks is SequencingChecks {
-    /// @dev What stands in the example, in place of a header.
+    /// @dev Placeholder for a header in the example.
     bytes private constant PLACEHOLDER = hex"c0";
 
     string private constant HEADER_RULE =
         "RLP of the header of your L2's first block, as `enshrine genesis` prints it; ";
 
-    /// @dev Where the header lies in the calldata of `GenesisReader.read`, from which it counts.
+    /// @dev Position of the header in the calldata of `GenesisReader.read`, from which it counts.
     uint256 private constant HEADER_AT = 100;
 
     /// @dev The first fork with more fields in a header than those before it.
@@ -29,12 +29,12 @@ abstract contract PlanChecks is SequencingChecks {
     string private constant FORK_RULE =
         "a fork (prague, osaka, bpo1, bpo2 or amsterdam) or its schema id";
 
-    /// @dev As in `RollupRules`.
+    /// @dev Equal to the constants of `RollupRules`.
     uint256 private constant NOTICE = 1 days;
     uint256 private constant EXIT_MARGIN = 1 days;
     uint256 private constant RESCUE = 1 days;
 
-    /// @dev What any transaction takes, under each fork.
+    /// @dev Minimum gas of a transaction, under each fork.
     uint256 private constant LEAST_GAS = 21_000;
 
     uint256 private constant MOST_PERCENT = 10_000;
@@ -49,7 +49,7 @@ abstract contract PlanChecks is SequencingChecks {
         _atLeast(key, id, 1, "transactions are signed for one chain");
     }
 
-    /// @dev What gas costs at least, in percent of the L1 base fee.
+    /// @dev Returns a minimum price of gas, in percent of the L1 base fee.
     function _percent(string memory toml, string memory key) internal pure returns (uint64 value) {
         value = _u64(toml, key);
         string memory rule = string.concat(
@@ -152,7 +152,8 @@ abstract contract PlanChecks is SequencingChecks {
         );
     }
 
-    /// @dev What the header of the first block says, if it is one of the fork that the file names.
+    /// @dev Returns the genesis in the header of the first block, if it is one of the fork that the file
+    /// names.
     function _genesis(string memory toml, bytes memory header)
         internal
         returns (INativeRollup.Genesis memory)
@@ -184,7 +185,7 @@ abstract contract PlanChecks is SequencingChecks {
         }
     }
 
-    /// @dev What an error of `Rlp` says of a header. All of them begin with a position.
+    /// @dev Returns the meaning of an error of `Rlp` for a header. All of them begin with a position.
     function _whatIsWrong(bytes memory reason) private pure returns (string memory) {
         uint256 pos;
         assembly ("memory-safe") {
@@ -246,7 +247,7 @@ abstract contract PlanChecks is SequencingChecks {
         );
     }
 
-    /// @dev What can be demanded of a block has to fit into it, and into L1; see `RollupRules`.
+    /// @dev Requires that the demands on a block fit into it, and into L1; see `RollupRules`.
     function _requireCapacity(string memory toml, uint256 gasLimit) internal view virtual {
         if (gasLimit < Capacity.RELAY_GAS || gasLimit > type(uint32).max) {
             revert ValueInvalid(
@@ -267,7 +268,7 @@ abstract contract PlanChecks is SequencingChecks {
         _requireForceable(toml, ".forced.max_bounded_gas", room);
     }
 
-    /// @dev One transaction of the L2 can relay the largest message.
+    /// @dev Requires that one transaction of the L2 can relay the largest message.
     function _requireRelayable(string memory toml, uint256 room) private pure {
         uint256 gas = _u64(toml, ".messages.max_gas");
         uint256 data = _u64(toml, ".messages.max_data");
@@ -286,7 +287,7 @@ abstract contract PlanChecks is SequencingChecks {
         _require(data <= most, ".messages.max_data", data, rule);
     }
 
-    /// @dev There are transactions with so little gas, and a block can hold them.
+    /// @dev Requires that some transaction has so little gas, and that a block can hold it.
     function _requireForceable(string memory toml, string memory key, uint256 room) private pure {
         uint256 gas = _u64(toml, key);
         _atLeast(key, gas, LEAST_GAS, "no transaction takes less");
@@ -295,7 +296,7 @@ abstract contract PlanChecks is SequencingChecks {
         _require(gas <= room, key, gas, rule);
     }
 
-    /// @dev Not later than L1, or the rollup could not have any block.
+    /// @dev Requires a time no later than L1's, or the rollup could not have any block.
     function _requireBegun(uint64 timestamp) internal view {
         // Seconds do not matter.
         // forge-lint: disable-next-line(block-timestamp)

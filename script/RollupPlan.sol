@@ -14,10 +14,10 @@ import {PermissionedSequencing} from "../contracts/sequencing/PermissionedSequen
 import {RotatingSequencing} from "../contracts/sequencing/RotatingSequencing.sol";
 import {PlanChecks} from "./PlanChecks.sol";
 
-/// @title What a configuration file asks for, as contracts at addresses
-/// @notice All addresses follow from the deployer's account and the salt of the file, so each contract
-/// can be given those of the others, in whatever order they are deployed. The genesis of the L2 depends
-/// on nothing on L1: its predeploys have no constructor, and learn of L1 through the anchor.
+/// @title The contracts of a configuration file, at their addresses
+/// @notice All addresses follow from the deployer's account and the salt of the file, so each contract can be
+/// given those of the others, in any order of deployment. The genesis of the L2 is independent of L1: its
+/// predeploys have no constructor, and learn of L1 through the anchor.
 abstract contract RollupPlan is PlanChecks {
     /// @notice A contract to be deployed.
     struct Part {
@@ -27,7 +27,7 @@ abstract contract RollupPlan is PlanChecks {
         bytes initCode;
     }
 
-    /// @notice What an owner can have changed since the rollup was made.
+    /// @notice Values that an owner can have changed since the rollup was created.
     struct InForce {
         address owner;
         address policy;
@@ -39,9 +39,9 @@ abstract contract RollupPlan is PlanChecks {
 
     /// @notice A rollup on L1.
     struct Plan {
-        /// Who deploys.
+        /// Deployer.
         address deployer;
-        /// In the order in which their constructors need one another.
+        /// Contracts in the order in which their constructors need one another.
         Part[] parts;
         address rollup;
         address messageQueue;
@@ -51,14 +51,14 @@ abstract contract RollupPlan is PlanChecks {
         /// Zeros without a bridge.
         address l1Bridge;
         address l2Bridge;
-        /// RLP of the header of the L2's first block, and what it says.
+        /// RLP of the header of the L2's first block, and its fields.
         bytes genesisHeader;
         INativeRollup.Genesis genesis;
         uint64 chainId;
-        /// Who is the owner when the rollup is made.
+        /// Owner at the creation of the rollup.
         address owner;
         InForce inForce;
-        /// Where what was deployed is written down.
+        /// Path of the deployment file.
         string file;
         /// The genesis file of the L2, whose text goes there too; empty for none.
         string genesisFile;
@@ -134,7 +134,7 @@ abstract contract RollupPlan is PlanChecks {
         return abi.encodePacked(type(L2TokenBridge).creationCode, abi.encode(l1Bridge));
     }
 
-    /// @notice Where that goes.
+    /// @notice Returns the address of the L2 bridge.
     function l2BridgeOf(address l1Bridge) public pure returns (address) {
         return vm.computeCreate2Address(0, keccak256(l2BridgeCode(l1Bridge)), PROXY);
     }
@@ -166,7 +166,7 @@ abstract contract RollupPlan is PlanChecks {
             maxBoundedGas: _u64(toml, ".forced.max_bounded_gas"),
             feePercent: _percent(toml, ".forced.fee_percent"),
             feeRecipient: _account(toml, ".forced.fee_recipient"),
-            // The bridge reads a bounded amount whatever it is called with.
+            // The reads of the bridge are bounded for any calldata.
             boundedTarget: plan.l2Bridge
         });
         return abi.encodePacked(type(ForcedInbox).creationCode, abi.encode(config));
@@ -191,7 +191,7 @@ abstract contract RollupPlan is PlanChecks {
             );
     }
 
-    /// @dev What the rollup is made with, unless the file says what has been changed.
+    /// @dev Returns the values at creation, unless the file states those that have been changed.
     function _inForce(string memory toml, Plan memory plan)
         private
         view
@@ -254,7 +254,7 @@ abstract contract RollupPlan is PlanChecks {
         );
     }
 
-    /// @dev As `DeterministicDeployer.addressOf`, which is not there before it is deployed.
+    /// @dev Equals `DeterministicDeployer.addressOf`, which does not exist before it is deployed.
     function _at(address deployer, string memory salt, string memory name)
         private
         pure

@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 import {OpenSequencing} from "../contracts/sequencing/OpenSequencing.sol";
 import {TomlValues} from "./TomlValues.sol";
 
-/// @title What the values of a sequencing policy have to be
-/// @notice The part of `PlanChecks` that concerns who may advance.
+/// @title Rules for the values of a sequencing policy
+/// @notice The part of `PlanChecks` for the right to advance.
 abstract contract SequencingChecks is TomlValues {
     /// @dev The sequencers that take turns.
     function _members(string memory toml) internal pure returns (address[] memory members) {
@@ -23,8 +23,8 @@ abstract contract SequencingChecks is TomlValues {
         }
     }
 
-    /// @dev Where the fees of blocks go if anyone may advance, and the account that gets all of them, which
-    /// is somebody if and only if that is where they go.
+    /// @dev Returns the recipient of block fees if anyone may advance, and the account that gets all fees;
+    /// the latter is set if and only if it is that recipient.
     function _fees(string memory toml)
         internal
         pure
@@ -75,9 +75,9 @@ abstract contract SequencingChecks is TomlValues {
         string memory rule = string.concat(
             "at most ",
             vm.toString(block.timestamp),
-            ", the time of L1: until the first turn nobody could advance"
+            ", the time of L1: until the first turn no sequencer could advance"
         );
-        // Seconds do not matter.
+        // A deviation of seconds is irrelevant.
         // forge-lint: disable-next-line(block-timestamp)
         _require(start <= block.timestamp, key, start, rule);
     }

@@ -3,11 +3,11 @@ pragma solidity ^0.8.28;
 
 import {Chain} from "./Chain.sol";
 
-/// @title Values of a configuration file, each of its kind
-/// @notice The cheatcodes that parse TOML say that a value is of another kind, but neither of which line nor
-/// what it has to be. Keys are written with a dot in front.
+/// @title Typed values of a configuration file
+/// @notice The cheatcodes that parse TOML report a wrong type, but neither the line nor the expected type.
+/// Keys are written with a dot in front.
 abstract contract TomlValues is Chain {
-    /// @notice A value of the file is none that a rollup can have.
+    /// @notice A value of the file is invalid for a rollup.
     error ValueInvalid(string field, string value, string rule);
 
     string internal constant OTHER_KIND = "a value of another kind, or none";
@@ -73,7 +73,7 @@ abstract contract TomlValues is Chain {
         }
     }
 
-    /// @dev What the file has there, as far as it is text.
+    /// @dev Returns the value of a key as text.
     function _text(string memory toml, string memory key) internal pure returns (string memory) {
         try vm.parseTomlString(toml, key) returns (string memory text) {
             return text;

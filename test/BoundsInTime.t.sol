@@ -5,7 +5,7 @@ import {LibRLP} from "solady/utils/LibRLP.sol";
 import {INativeRollup} from "../contracts/interfaces/INativeRollup.sol";
 import {IL2} from "./utils/IL2.sol";
 import {L2} from "./utils/L2.sol";
-import {NobodyPolicy} from "./utils/NobodyPolicy.sol";
+import {ClosedPolicy} from "./utils/ClosedPolicy.sol";
 import {RealRollup} from "./utils/RealRollup.sol";
 import {RollupFixture} from "./utils/RollupFixture.sol";
 
@@ -20,7 +20,7 @@ contract BoundsInTimeTest is RealRollup {
         if (isClosed) c.policy = CLOSED;
     }
 
-    address private immutable CLOSED = address(new NobodyPolicy());
+    address private immutable CLOSED = address(new ClosedPolicy());
 
     function test_a_rollup_opens_at_the_second_at_which_its_head_is_old_enough() public {
         isClosed = true;

@@ -8,7 +8,7 @@ import {PermissionedSequencing} from "../../contracts/sequencing/PermissionedSeq
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
 import {ForcedBuilder} from "../utils/ForcedBuilder.sol";
-import {NobodyPolicy} from "../utils/NobodyPolicy.sol";
+import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 
 /// @title A queue filled before an upgrade
 /// @notice The queue of forced transactions is first in, first out, and each block deals with so many. An
@@ -32,7 +32,7 @@ contract CopiesInTheQueueTest is ForcedBuilder {
 
     function setUp() public override {
         permissioned = new PermissionedSequencing(sequencer, address(0), OPEN_AFTER);
-        policy = uint160(address(new NobodyPolicy()));
+        policy = uint160(address(new ClosedPolicy()));
         super.setUp();
         send(alice, 5 ether, 0, "");
         nextL1Block();

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {L2} from "../utils/L2.sol";
-import {NobodyPolicy} from "../utils/NobodyPolicy.sol";
+import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title A sequencer that is lost
@@ -22,7 +22,7 @@ contract LostSequencerTest is RealRollup {
     }
 
     function hostilePolicy() internal returns (uint256) {
-        return uint160(address(new NobodyPolicy()));
+        return uint160(address(new ClosedPolicy()));
     }
 
     function test_a_rollup_that_nobody_may_advance_is_anyones_after_a_while() public {
@@ -39,7 +39,7 @@ contract LostSequencerTest is RealRollup {
         bringOver();
         assertEq(l2.balanceOf(bob), before + 1 ether);
         bytes[] memory inputs = one(l2.seal());
-        vm.expectRevert(NobodyPolicy.Nobody.selector);
+        vm.expectRevert(ClosedPolicy.Closed.selector);
         rollup.advance(inputs, none());
     }
 }

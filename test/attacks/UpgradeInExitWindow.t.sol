@@ -6,7 +6,7 @@ import {IL2Messenger} from "../../contracts/interfaces/IL2Messenger.sol";
 import {INativeRollup} from "../../contracts/interfaces/INativeRollup.sol";
 import {IL2} from "../utils/IL2.sol";
 import {L2} from "../utils/L2.sol";
-import {NobodyPolicy} from "../utils/NobodyPolicy.sol";
+import {ClosedPolicy} from "../utils/ClosedPolicy.sol";
 import {RealRollup} from "../utils/RealRollup.sol";
 
 /// @title Rules that change before anyone can leave
@@ -26,7 +26,7 @@ contract UpgradeInExitWindowTest is RealRollup {
     }
 
     function hostilePolicy() internal returns (uint256) {
-        return uint160(address(new NobodyPolicy()));
+        return uint160(address(new ClosedPolicy()));
     }
 
     function test_after_a_hostile_change_is_announced_everyone_can_leave_before_it_is_made()

@@ -508,7 +508,7 @@ contract PlanChecksTest is RollupParts {
             1_700_000_000,
             1_700_000_001,
             "sequencing.start",
-            "at most 1700000000, the time of L1: until the first turn nobody could advance"
+            "at most 1700000000, the time of L1: until the first turn no sequencer could advance"
         );
     }
 

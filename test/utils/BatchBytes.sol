@@ -21,12 +21,12 @@ library BatchBytes {
         return little(batch, LIST, 4) / 4;
     }
 
-    /// @dev What the list says of a block.
+    /// @dev Returns the offset of a block in the list.
     function offset(bytes memory batch, uint256 index) internal pure returns (uint256) {
         return little(batch, LIST + 4 * index, 4);
     }
 
-    /// @dev What must be added to where a field stands in a single input.
+    /// @dev Returns the difference to the position of a field in a single input.
     function place(bytes memory batch, uint256 index) internal pure returns (uint256) {
         return offset(batch, index);
     }
@@ -52,7 +52,7 @@ library BatchBytes {
         return uint64(little(batch, place(batch, index) + 62 + 428, 8));
     }
 
-    /// @dev Another offset for a block.
+    /// @dev Returns the batch with another offset for a block.
     function withOffset(bytes memory batch, uint256 index, uint256 value)
         internal
         pure

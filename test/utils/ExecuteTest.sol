@@ -8,7 +8,7 @@ import {Helper} from "./Helper.sol";
 /// @notice Calls of `EXECUTE` reach the Rust verifier, with the precompile's result, failures and gas.
 /// See docs/forge.md.
 abstract contract ExecuteTest is Test {
-    /// @dev Where EXECUTE stands.
+    /// @dev Address of EXECUTE.
     address internal constant EXECUTE = address(0x0101);
 
     function setUp() public virtual {

@@ -6,9 +6,9 @@ import {Execute} from "../../contracts/libraries/Execute.sol";
 import {BatchBytes} from "./BatchBytes.sol";
 
 /// @title EXECUTE for inputs in blobs, inside forge
-/// @notice forge has no blobs, only their hashes (`vm.blobhashes`). This contract stands where EXECUTE takes such
-/// inputs, knows what each hash stands for, and hands head and tail together to the real EXECUTE. The encoding of
-/// blobs and what a node does without one are the precompile's own, and tested there.
+/// @notice forge has no blobs, only their hashes (`vm.blobhashes`). This contract stands in for the
+/// precompile that takes such inputs, knows the content behind each hash, and passes head and tail together
+/// to the real EXECUTE. The precompile's own tests cover the encoding of blobs and a node without a blob.
 contract ExecuteWithBlobs {
     using BatchBytes for bytes;
 
@@ -16,14 +16,14 @@ contract ExecuteWithBlobs {
     uint256 private constant CAPACITY = 126_976;
     /// @dev Bytes of a head at least.
     uint256 private constant MIN_HEAD = 602;
-    /// @dev Where the requests of a batch are listed, and how much of each is in the head.
+    /// @dev Offset of the list of requests in a batch, and the bytes of each request in the head.
     uint256 private constant LIST = 18;
     uint256 private constant REQUEST_HEAD = 584;
 
-    /// @dev What the blob behind a hash holds.
+    /// @dev Content of the blob behind a hash.
     mapping(bytes32 hash => bytes) private _held;
 
-    /// @notice Says what a hash stands for.
+    /// @notice Sets the content of the blob behind a hash.
     function hold(bytes32 hash, bytes calldata data) external {
         _held[hash] = data;
     }
@@ -52,7 +52,8 @@ contract ExecuteWithBlobs {
         return answer;
     }
 
-    /// @dev Of a batch, what the head has of each request goes where the batch says that the request starts.
+    /// @dev In a batch, the head's part of each request goes to the position at which the batch lists the
+    /// request.
     function _joined(bytes memory head, bytes memory tail)
         private
         pure
@@ -87,12 +88,12 @@ contract ExecuteWithBlobs {
     }
 }
 
-/// @title What goes into `advance` through blobs
+/// @title The part of `advance` that goes through blobs
 library BlobInputs {
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
     uint256 private constant CAPACITY = 126_976;
 
-    /// @notice Puts the stand-in where EXECUTE takes such inputs.
+    /// @notice Puts the stand-in at the address of the precompile that takes such inputs.
     function install() internal {
         VM.etch(Execute.BLOB_PRECOMPILE, type(ExecuteWithBlobs).runtimeCode);
         VM.label(Execute.BLOB_PRECOMPILE, "EXECUTE (blobs)");
@@ -159,7 +160,7 @@ library BlobInputs {
         tail = bytes.concat(tail, slice(input, used, input.length - used));
     }
 
-    /// @notice What stands behind a head.
+    /// @notice Returns the trailer of a head.
     function trailer(uint256 tail, uint256 first, uint256 count)
         internal
         pure

@@ -7,8 +7,8 @@ import {IL2} from "./IL2.sol";
 import {L2} from "./L2.sol";
 import {RealRollup} from "./RealRollup.sol";
 
-/// @title Builds blocks that owe forced transactions, and the evidence for them
-/// @dev No better than it has to be: what the budget of a block does not hold is put off.
+/// @title Builds blocks with due forced transactions, and the evidence for them
+/// @dev As strict as necessary: transactions beyond the budget of a block are deferred.
 abstract contract ForcedBuilder is RealRollup {
     using L2 for L2.Chain;
 
@@ -27,8 +27,8 @@ abstract contract ForcedBuilder is RealRollup {
         forcedRaw.push(raw);
     }
 
-    /// @dev What is left out at first may be valid behind what comes later, and could then have been
-    /// appended. So each is tried again behind all others, as often as that can help.
+    /// @dev A transaction that is omitted at first may be valid after a later one, and could then have been
+    /// appended. Each is therefore tried again after all others, as often as that can help.
     function _queueForced(uint256 first) internal {
         for (uint256 round = first; round < forced.length; ++round) {
             for (uint256 i = first; i < forced.length; ++i) {
@@ -46,7 +46,7 @@ abstract contract ForcedBuilder is RealRollup {
         return due + FORCED_GRACE > vm.getBlockTimestamp();
     }
 
-    /// @dev What became of all that is due, as far as the budget goes.
+    /// @dev Returns the outcomes of all due transactions, up to the budget.
     function _batch(uint256 first, bytes32[] memory hashes)
         internal
         returns (INativeRollup.ForcedBatch[] memory batches)

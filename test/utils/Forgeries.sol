@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {NativeRollup} from "../../contracts/NativeRollup.sol";
 import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 
-/// @dev A write to storage that a constructor should not have made.
+/// @dev A write to storage that the honest constructor does not make.
 struct Forgery {
     bytes32 slot;
     bytes32 value;

@@ -5,8 +5,8 @@ import {LibRLP} from "solady/utils/LibRLP.sol";
 import {IL2} from "./IL2.sol";
 
 /// @title Headers of first blocks
-/// @notice All that a header says and `IL2.Head` does not is what it is in a block without
-/// transactions. Whether that holds for the first block of a real L2, its hash shows.
+/// @notice Fields that `IL2.Head` lacks have the values of a block without transactions. The hash of the
+/// first block of a real L2 shows that this holds.
 library GenesisHeaders {
     using LibRLP for LibRLP.List;
 

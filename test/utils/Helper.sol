@@ -7,24 +7,24 @@ import {Vm} from "forge-std/Vm.sol";
 /// @notice It is looked for where `ENSHRINE_BIN` points to, then where cargo builds it in the project
 /// under test (`CARGO_TARGET_DIR` or `target`), then on the PATH.
 library Helper {
-    /// @notice There is no helper, or it does not run; and what to do about it.
+    /// @notice The helper is missing or does not run; `whatToDo` names the remedy.
     error HelperMissing(string whatToDo);
 
     /// @notice The helper cannot do its work; and why.
     error HelperBroken(string reason);
 
-    /// @notice The helper refuses what it was given; and why.
+    /// @notice The helper refuses a request, for this reason.
     error HelperRefused(string reason);
 
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
-    /// @dev What these utilities and the helper have agreed on; `PROTOCOL` in crates/forge.
+    /// @dev Protocol version of these utilities and the helper; `PROTOCOL` in crates/forge.
     string private constant PROTOCOL = "2";
 
     /// @dev Below the project's root; `Workspace::IN_PROJECT` in crates/forge.
     string private constant REQUESTS = "cache/enshrine/requests/";
 
-    /// @dev Where the path of the helper is kept, so that it is looked for once per test contract.
+    /// @dev Slot of the helper's path, so that it is looked up once per test contract.
     bytes32 private constant PROGRAM_SLOT = keccak256("enshrine.test.helper.program");
 
     struct Program {
@@ -111,7 +111,7 @@ library Helper {
         return false;
     }
 
-    /// @dev What a cheatcode says when it fails, is said as it is.
+    /// @dev Errors of a failing cheatcode are passed on unchanged.
     function _mustRun(string memory path, string memory command, string[] memory arguments)
         private
         returns (bytes memory answer)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.24;
 
-/// @title What the helper does for L2 chains
-/// @notice A request is the calldata of one of these functions, an answer what it returns. Nobody
-/// implements this in Solidity; `crates/forge` reads this file.
+/// @title Functions of the helper for L2 chains
+/// @notice A request is the calldata of one of these functions, an answer its return data. No Solidity
+/// contract implements this; `crates/forge` reads this file.
 interface IL2 {
-    /// @dev A storage slot and what is in it.
+    /// @dev A storage slot and its value.
     struct Slot {
         bytes32 slot;
         bytes32 value;
@@ -20,8 +20,8 @@ interface IL2 {
         Slot[] slots;
     }
 
-    /// @dev Block 0 (or `number`) of a chain. The anchor is what its header has for the parent beacon
-    /// block root. The system contracts of all forks come without being asked for.
+    /// @dev Block 0 (or `number`) of a chain. The anchor is the parent beacon block root of its header. The
+    /// system contracts of all forks are always included.
     struct Genesis {
         uint64 chainId;
         uint16 schema;
@@ -34,7 +34,7 @@ interface IL2 {
         Account[] accounts;
     }
 
-    /// @dev What is known of a block by its header; `schema` is that of its fork.
+    /// @dev Fields of a block's header; `schema` is that of its fork.
     struct Head {
         bytes32 hash;
         bytes32 parentHash;
@@ -65,7 +65,7 @@ interface IL2 {
         uint64 nonce;
     }
 
-    /// @dev `Raw` stands for bytes in `data` that are signed already.
+    /// @dev `Raw` marks `data` as a signed transaction.
     enum Kind {
         Legacy,
         AccessList,
@@ -93,9 +93,9 @@ interface IL2 {
         Authorization[] authorizations;
     }
 
-    /// @dev A block to be sealed on `parentHash`. Schema 0 is the parent's, gas limit 0 too (it moves by
-    /// a 1024th per block at most), slot number 0 the block's number. Transactions that cannot stand
-    /// in the block are an error, unless they may be left out.
+    /// @dev A block to be sealed on `parentHash`. Schema 0 means the parent's, and so does gas limit 0 (it
+    /// moves by at most a 1024th per block); slot number 0 means the block's number. Invalid transactions are
+    /// an error, unless they may be omitted.
     struct Block {
         bytes32 parentHash;
         uint16 schema;
@@ -129,9 +129,9 @@ interface IL2 {
         bytes data;
     }
 
-    /// @dev What a transaction has done. `to` is zero for a creation, `created` for everything else. Of one
-    /// that failed, `output` is what it returned and `reason` why it failed, in words: the text of a revert,
-    /// what a panic means, the selector of an error of the contract's own, or why the EVM stopped.
+    /// @dev Outcome of a transaction. `to` is zero for a creation, `created` for everything else. For a
+    /// failed one, `output` is its return data and `reason` the cause in words: the text of a revert, the
+    /// meaning of a panic, the selector of a custom error, or the EVM's reason to stop.
     struct Receipt {
         bytes32 transactionHash;
         uint8 kind;
@@ -167,9 +167,9 @@ interface IL2 {
         SlotProof[] slots;
     }
 
-    /// @dev What can be changed in an input. Scalars take a word as value. `LogsBloom` takes 256 bytes,
+    /// @dev Parts of an input that can be changed. Scalars take a word as value. `LogsBloom` takes 256 bytes,
     /// `WithdrawalAdded` an SSZ record of 44, `TransactionSwapped` the index of the other one as a word;
-    /// what ends in `Dropped` takes nothing, and whatever else is a list or bytes takes bytes.
+    /// fields that end in `Dropped` take nothing, and all other lists and byte strings take bytes.
     enum Field {
         Schema,
         ChainId,

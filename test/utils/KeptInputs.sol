@@ -26,8 +26,8 @@ library KeptInputs {
         VM.etch(account, abi.encodePacked(hex"00", data));
     }
 
-    /// @notice An input with a reference in place of each of these ranges of it; what stands there is kept.
-    /// @param ranges Where each begins and ends, in order.
+    /// @notice Replaces each of these ranges of an input by a reference; L1 keeps their bytes.
+    /// @param ranges Start and end of each, in order.
     function shorten(bytes memory input, uint256[] memory ranges)
         internal
         returns (bytes memory short)
@@ -58,7 +58,7 @@ library KeptInputs {
         return abi.encodePacked(hex"c0de", uint32(length), count, references, rest);
     }
 
-    /// @notice Where the list of codes of an input begins and ends.
+    /// @notice Returns start and end of the list of codes in an input.
     function codesOf(bytes memory input) internal pure returns (uint256[] memory range) {
         uint256 witness = 2 + input.little(6, 4);
         range = new uint256[](2);

@@ -6,10 +6,9 @@ import {Helper} from "./Helper.sol";
 import {IL2} from "./IL2.sol";
 
 /// @title L2 chains, scripted
-/// @notice A chain is what a test has put into it: a genesis, then blocks of queued transactions, each
-/// really built and executed. What is kept here is the hash of the newest block and the queue, in the
-/// test's own storage; so forge's snapshots, fuzz runs and parallel tests need no care. See
-/// docs/forge.md.
+/// @notice A chain consists of a genesis and of blocks of queued transactions, each really built and
+/// executed. The test's own storage holds only the hash of the newest block and the queue, so forge's
+/// snapshots, fuzz runs and parallel tests need no care. See docs/forge.md.
 ///
 ///     using L2 for L2.Chain;
 ///     L2.Chain internal l2;
@@ -23,7 +22,7 @@ library L2 {
         IL2.Head head;
         /// @dev Transactions for the next block.
         bytes[] queue;
-        /// @dev Who gets the fees of the next blocks, and the schema of their fork.
+        /// @dev Fee recipient of the next blocks, and the schema of their fork.
         address feeRecipient;
         uint16 schema;
     }
@@ -33,15 +32,15 @@ library L2 {
     uint16 internal constant OSAKA = 0x1201;
     uint16 internal constant AMSTERDAM = 0x1501;
 
-    /// @dev What stands for the nonce that follows.
+    /// @dev Stands for the next nonce of the sender.
     uint64 internal constant NEXT_NONCE = type(uint64).max;
 
     Vm private constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
     // ------------------------------------------------------------------ genesis
 
-    /// @dev A genesis for `create`: Osaka, 12 million gas, a base fee of 1 gwei, now, and the system
-    /// contracts of all forks besides what is added to it.
+    /// @dev Returns a genesis for `create`: Osaka, 12 million gas, a base fee of 1 gwei, the current time,
+    /// and the system contracts of all forks, besides the test's own additions.
     function defaults() internal view returns (IL2.Genesis memory g) {
         g.chainId = 80_790;
         g.schema = OSAKA;
@@ -110,7 +109,7 @@ library L2 {
         send(self, transaction(from, to, value, ""));
     }
 
-    /// @dev Queues a call. (The linter takes whatever is named `call` for a call without a check.)
+    /// @dev Queues a call. (The linter takes any function named `call` for a call without a check.)
     function callFrom(Chain storage self, string memory from, address to, bytes memory data)
         internal
     {
@@ -128,7 +127,7 @@ library L2 {
         send(self, transaction(from, to, value, data));
     }
 
-    /// @dev Queues the creation of a contract; returns where it will stand.
+    /// @dev Queues the creation of a contract; returns its future address.
     function deploy(Chain storage self, string memory from, bytes memory initCode)
         internal
         returns (address)
@@ -170,7 +169,7 @@ library L2 {
         t.maxPriorityFeePerGas = 1 gwei;
     }
 
-    /// @dev Signs a transaction as if it were queued now, and does not queue it.
+    /// @dev Signs a transaction with the nonce of the queue, and does not queue it.
     function sign(Chain storage self, IL2.Transaction memory t) internal returns (bytes memory) {
         bytes memory request = abi.encodeCall(IL2.sign, (self.head.hash, _queued(self), t));
         return abi.decode(_ask(request), (bytes));
@@ -185,8 +184,8 @@ library L2 {
 
     // ------------------------------------------------------------------ blocks
 
-    /// @dev What the next block is sealed with, to be changed at will: the time of this chain, if
-    /// that is later than the parent's, else the next second; the anchor of the parent.
+    /// @dev Returns the parameters of the next block, to be changed at will: the time of this chain, if it is
+    /// later than the parent's, else the next second; the anchor of the parent.
     function next(Chain storage self) internal view returns (IL2.Block memory b) {
         b.parentHash = self.head.hash;
         b.schema = self.schema;
@@ -201,19 +200,19 @@ library L2 {
         return sealBlock(self, next(self)).input;
     }
 
-    /// @dev As `seal()`, with another anchor.
+    /// @dev Seals a block with another anchor.
     function seal(Chain storage self, bytes32 anchor) internal returns (bytes memory input_) {
         IL2.Block memory b = next(self);
         b.anchor = anchor;
         return sealBlock(self, b).input;
     }
 
-    /// @dev As `seal()`, with everything chosen.
+    /// @dev Seals a block with the given parameters.
     function seal(Chain storage self, IL2.Block memory b) internal returns (bytes memory input_) {
         return sealBlock(self, b).input;
     }
 
-    /// @dev As `seal`, and returns all that is known of the block.
+    /// @dev Seals a block and returns all its details.
     function sealBlock(Chain storage self, IL2.Block memory b)
         internal
         returns (IL2.Sealed memory result)
@@ -236,9 +235,9 @@ library L2 {
         return abi.decode(_ask(abi.encodeCall(IL2.batch, (inputs))), (bytes));
     }
 
-    /// @dev The same input with all state of the chain as its witness. A block that is changed often
-    /// reads what the original does not, and would be refused for that; with this input, what is
-    /// refused is the block.
+    /// @dev Returns the input with all state of the chain as its witness. A changed block often
+    /// reads more than the original and would be refused for that; with this input, the refusal
+    /// concerns the block.
     function wideInputOf(bytes32 blockHash) internal returns (bytes memory) {
         return abi.decode(_ask(abi.encodeCall(IL2.wideInput, (blockHash))), (bytes));
     }
@@ -331,12 +330,13 @@ library L2 {
         }
     }
 
-    /// @dev Whether EXECUTE accepts an input, and why not.
+    /// @dev Returns true if EXECUTE accepts an input, else the reason.
     function verify(bytes memory input_) internal returns (bool valid, string memory reason) {
         (valid, reason,) = verify(input_, "");
     }
 
-    /// @dev As above for another EXECUTE (see `ExecuteTest.installExecute`); also what it charges.
+    /// @dev Verifies an input with another EXECUTE (see `ExecuteTest.installExecute`); also returns the
+    /// charge.
     function verify(bytes memory input_, string memory profile)
         internal
         returns (bool valid, string memory reason, uint64 charge)
@@ -347,8 +347,8 @@ library L2 {
 
     // ------------------------------------------------------------------ broken inputs
 
-    /// @dev An input with one field changed: a number, a hash or an address. With `rehash`, the block
-    /// hash is that of the changed block, so that only what the field says is wrong.
+    /// @dev Returns an input with one changed field: a number, a hash or an address. With `rehash`, the block
+    /// hash is that of the changed block, so that only the field itself is wrong.
     function broken(bytes memory input_, IL2.Field field, bytes32 value, bool rehash)
         internal
         returns (bytes memory)
@@ -356,7 +356,7 @@ library L2 {
         return broken(input_, field, 0, abi.encode(value), rehash);
     }
 
-    /// @dev As above for item `index` of a list, and for values of any length.
+    /// @dev Changes item `index` of a list, or a value of any length.
     function broken(
         bytes memory input_,
         IL2.Field field,
@@ -369,7 +369,7 @@ library L2 {
         return broken(input_, changes, rehash);
     }
 
-    /// @dev An input with several changes, made in this order.
+    /// @dev Returns an input with several changes, applied in this order.
     function broken(bytes memory input_, IL2.Change[] memory changes, bool rehash)
         internal
         returns (bytes memory)

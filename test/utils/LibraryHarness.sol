@@ -86,7 +86,7 @@ contract LibraryHarness {
         if (storageRoot != result.storageRoot) revert ReadersDisagree(storageRoot);
     }
 
-    /// @notice As the library reads it, compared with nothing.
+    /// @notice Reads an account like the library, without a comparison.
     function accountOf(bytes32 stateRoot, address target, bytes[] calldata nodes)
         external
         pure
@@ -173,7 +173,8 @@ contract LibraryHarness {
 
     // ------------------------------------------------------------------ KeptCodes
 
-    /// @notice What an input stands for, with what is kept of it; another one is what it is.
+    /// @notice Returns an input without references, assembled from kept bytes; an input without any is
+    /// returned unchanged.
     function assembled(bytes calldata input) external view returns (bytes memory whole) {
         if (!KeptCodes.refers(input)) return input;
         whole = new bytes(KeptCodes.lengthOf(input));

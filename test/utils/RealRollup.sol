@@ -77,7 +77,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         skip(12);
     }
 
-    /// @dev Seals what is queued, and advances by it.
+    /// @dev Seals the queued transactions, and advances by the block.
     function advance() internal {
         advance(none());
     }
@@ -141,7 +141,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         return newAnchor(queue.checkpoint());
     }
 
-    /// @dev As above, with an earlier state of the queue.
+    /// @dev Returns an anchor with an earlier state of the queue.
     function newAnchor(IL1MessageQueue.Checkpoint memory c)
         internal
         returns (INativeRollup.Evidence memory evidence, bytes32 anchor)
@@ -214,13 +214,13 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         }
     }
 
-    /// @dev How many messages have been relayed after the head, by proof, for the first block of the
-    /// next call.
+    /// @dev Returns a proof of the number of messages relayed after the head, for the first block of the next
+    /// call.
     function relayProof() internal returns (INativeRollup.Evidence memory evidence) {
         return relayProof(relayedCount());
     }
 
-    /// @dev As above, with the checkpoints for another count.
+    /// @dev Returns a proof with the checkpoints for another count.
     function relayProof(uint64 count) internal returns (INativeRollup.Evidence memory evidence) {
         IL2.AccountProof memory p = l2.prove(MESSENGER, 0);
         evidence.relays = new INativeRollup.RelayProof[](1);
@@ -229,7 +229,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         (evidence.relays[0].before, evidence.relays[0].next) = around(count);
     }
 
-    /// @dev The checkpoints between which a number of messages lies.
+    /// @dev Returns the checkpoints around a number of messages.
     function around(uint64 count)
         internal
         view
@@ -289,7 +289,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         );
     }
 
-    /// @dev Messages to L1 in the block that is being made.
+    /// @dev Messages to L1 in the block under construction.
     uint64 internal queuedSends;
 
     /// @dev Evidence that the L2 holds a message after the head.
@@ -306,7 +306,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         });
     }
 
-    /// @dev Advances by what is queued, and forgets how many messages were in it.
+    /// @dev Advances by the queued transactions, and resets the count of their messages.
     function advanceSends() internal {
         queuedSends = 0;
         advance();
@@ -366,7 +366,7 @@ abstract contract RealRollup is ExecuteTest, RollupParts {
         evidence.forced[0].discharges[0] = d;
     }
 
-    /// @dev As above, with a transaction that follows and is not due.
+    /// @dev Returns a batch with a following transaction that is not due.
     function one(INativeRollup.Discharge memory d, INativeRollup.ForcedTransaction memory next)
         internal
         pure

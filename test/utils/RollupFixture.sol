@@ -9,7 +9,7 @@ import {RollupParts} from "./RollupParts.sol";
 import {StatelessInputs} from "./StatelessInputs.sol";
 
 /// @title A rollup and its queues on an L1 without EXECUTE, and the next input for it
-/// @notice For what comes before EXECUTE is called, or where it is not; all else is tested with real
+/// @notice For checks that precede EXECUTE, or for an L1 without it; everything else is tested with real
 /// blocks, see `RealRollup`.
 abstract contract RollupFixture is RollupParts {
     address internal constant EXECUTE = address(0x0101);

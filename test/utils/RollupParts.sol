@@ -9,7 +9,7 @@ import {L1MessageQueue} from "../../contracts/messaging/L1MessageQueue.sol";
 import {SystemContracts} from "./SystemContracts.sol";
 
 /// @title A rollup with its queues, and the rules by which all tests deploy it
-/// @dev What is common to `RealRollup`, whose L1 has EXECUTE and whose L2 is real, and to `RollupFixture`,
+/// @dev Common parts of `RealRollup`, whose L1 has EXECUTE and whose L2 is real, and of `RollupFixture`,
 /// which has neither.
 abstract contract RollupParts is Test, SystemContracts {
     uint64 internal constant CHAIN_ID = 80_790;
@@ -82,6 +82,6 @@ abstract contract RollupParts is Test, SystemContracts {
         skip(1 days);
     }
 
-    /// @dev Nothing goes with the inputs.
+    /// @dev Returns evidence without content.
     function none() internal pure returns (INativeRollup.Evidence memory evidence) {}
 }

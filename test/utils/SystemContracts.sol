@@ -24,12 +24,12 @@ abstract contract SystemContracts is CommonBase {
         vm.etch(HISTORY, HISTORY_CODE);
     }
 
-    /// @dev What the start of a block does with its parent beacon block root.
+    /// @dev Stores the parent beacon block root, as the start of a block does.
     function beginBlock(bytes32 parentBeaconBlockRoot) internal {
         systemCall(BEACON_ROOTS, parentBeaconBlockRoot);
     }
 
-    /// @dev What the start of block `number + 1` does with the hash of block `number`.
+    /// @dev Stores the hash of block `number`, as the start of block `number + 1` does.
     function recordBlockHash(uint256 number, bytes32 hash) internal {
         uint256 current = vm.getBlockNumber();
         vm.roll(number + 1);

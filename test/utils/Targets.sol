@@ -17,7 +17,7 @@ abstract contract Target {
     }
 }
 
-/// @dev Keeps what it was called with.
+/// @dev Stores its calldata.
 contract Recorder is Target {
     struct Call {
         uint256 gas;
@@ -74,7 +74,7 @@ contract Burner is Target {
     }
 }
 
-/// @dev Calls back with what it is given, and passes on what comes of it.
+/// @dev Calls back with the given data, and passes on the result.
 contract Reentrant is Target {
     bytes public inner;
     address public target;
@@ -92,7 +92,7 @@ contract Reentrant is Target {
     }
 }
 
-/// @dev Catches the failure of what it does, as a bridge does that must not lose a message.
+/// @dev Catches the failure of its call, as a bridge does that must not lose a message.
 contract Catching is Target {
     bool public done;
     bool public gaveUp;

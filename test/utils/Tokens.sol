@@ -22,7 +22,7 @@ contract Token is ERC20 {
     }
 }
 
-/// @dev Keeps a part of what is transferred.
+/// @dev Keeps a part of each transferred amount.
 contract FeeToken is Token {
     uint256 public immutable PERCENT;
 
@@ -35,7 +35,7 @@ contract FeeToken is Token {
     }
 }
 
-/// @dev Takes a fee from the sender, on top of what is transferred.
+/// @dev Takes a fee from the sender, on top of the transferred amount.
 contract ToppingToken is Token {
     function _afterTokenTransfer(address from, address to, uint256 amount) internal override {
         if (from != address(0) && to != address(0)) _burn(from, amount / 10);
@@ -64,7 +64,7 @@ contract ListingToken is Token {
     }
 }
 
-/// @dev Calls somebody during each transfer, and passes on what comes of it.
+/// @dev Calls a target during each transfer, and passes on the result.
 contract CallingToken is Token {
     address public target;
     bytes public inner;

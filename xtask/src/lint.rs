@@ -14,7 +14,10 @@ use eyre::{WrapErr as _, bail};
 use serde_json::Value;
 use toml::Table;
 
-use crate::{links, shipped, trusted, wall_clock};
+use crate::{
+    language::{self, Tally},
+    links, shipped, trusted, wall_clock,
+};
 
 /// Beginnings of absolute paths that mean something on one machine only. (They are spelled in
 /// parts, since this file is checked too.)
@@ -46,11 +49,12 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Checks the files of the checkout at `root` and prints what it finds; whether that is nothing.
+/// Checks the files of the checkout at `root` and prints the findings. Returns `true` if there are none.
 pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     let files = repository_files(root)?;
     let mut findings = Vec::new();
     let (mut manifests, mut documents) = (Vec::new(), Vec::new());
+    let mut tally = Tally::default();
     for file in &files {
         let bytes = match fs::read(root.join(file)) {
             // Removed, and not yet removed from the index; or a link to nowhere.
@@ -59,6 +63,7 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
         };
         if let Ok(text) = str::from_utf8(&bytes) {
             findings.extend(check(file, text));
+            tally.add(file, text);
             let clocks = wall_clock::asserted(file, text).into_iter();
             findings.extend(clocks.map(|(line, what)| Finding {
                 file: file.clone(),
@@ -87,9 +92,28 @@ pub(crate) fn run(root: &Path) -> eyre::Result<bool> {
     for difference in &trusted {
         println!("{difference}");
     }
-    let count = findings.len() + ways.len() + trusted.len();
-    println!("{} files checked, findings: {count}", files.len());
-    Ok(count == 0)
+    let table = fs::read_to_string(root.join(language::TABLE))
+        .wrap_err_with(|| format!("cannot read {}", language::TABLE))?;
+    let (sentences, notes) = tally.check(&table);
+    for line in sentences.iter().chain(&notes) {
+        println!("{line}");
+    }
+    println!("{}", tally.summary());
+    let total = findings.len() + ways.len() + trusted.len() + sentences.len();
+    println!("{} files checked, findings: {total}", files.len());
+    Ok(total == 0)
+}
+
+/// Prints the headless doc comments and the four pronouns of one folder of the checkout at `root`.
+pub(crate) fn print_language(root: &Path, folder: &str) -> eyre::Result<()> {
+    let mut tally = Tally::default();
+    for file in repository_files(root)? {
+        if let Ok(text) = fs::read_to_string(root.join(&file)) {
+            tally.add(&file, &text);
+        }
+    }
+    tally.places(folder).iter().for_each(|place| println!("{place}"));
+    Ok(())
 }
 
 /// The files that git holds, and those that it would take.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.30;
 
-/// @notice What the parity scripts call: storage, logs, failures of each kind, calls and creations.
+/// @notice Target of the parity scripts: storage, logs, failures of each kind, calls and creations.
 contract Probe {
     event Noted(address indexed by, uint256 indexed value, uint256 other);
 

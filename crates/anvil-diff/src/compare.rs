@@ -8,7 +8,7 @@
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// What is not compared as it stands, and why.
+/// Values that are normalised before they are compared, with the reasons.
 pub const NORMALISATIONS: [(&str, &str); 7] = [
     (
         "hashes of blocks, state and tries",
@@ -56,14 +56,14 @@ const OPAQUE_RESULTS: [&str; 6] = [
     "eth_newPendingTransactionFilter",
 ];
 
-/// One place where two answers differ.
+/// A difference between two answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The place, as a JSON pointer without array indices (`*` stands for them).
+    /// Position as a JSON pointer, with `*` in place of array indices.
     pub path: String,
-    /// What the reference says there; `None` when it says nothing.
+    /// Value of the reference at the path; `None` if it has none.
     pub reference: Option<String>,
-    /// What the subject says there.
+    /// Value of the subject at the path.
     pub subject: Option<String>,
 }
 
@@ -75,7 +75,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Where two answers to one method differ.
+    /// Returns the differences between two answers to one method.
     pub fn compare(&mut self, method: &str, reference: &Value, subject: &Value) -> Vec<Difference> {
         let mut found = Vec::new();
         let (reference, subject) = (&lower(reference), &lower(subject));
@@ -138,7 +138,7 @@ impl Comparison {
         }
     }
 
-    /// Whether two different hashes are known, or may be taken, to name the same thing.
+    /// Returns `true` if two different hashes are known to name the same thing, or may be paired.
     fn same_hash(&mut self, a: &str, b: &str, may_pair: bool) -> bool {
         match (self.pairs.get(a), self.back.get(b)) {
             (Some(known), _) => known == b,
@@ -152,8 +152,8 @@ impl Comparison {
     }
 }
 
-/// The same value with all hexadecimal digits in lower case, but for names of members: clients look
-/// for those as they are.
+/// Returns the value with all hexadecimal digits in lower case, except for the names of members, which
+/// clients read unchanged.
 fn lower(value: &Value) -> Value {
     let text = |text: &str| match text.strip_prefix("0x") {
         Some(_) => text.to_lowercase(),

@@ -124,7 +124,7 @@ fn run(arguments: &Arguments) -> eyre::Result<bool> {
 /// Requests of a walk under a fork from before the merge.
 const EARLY: usize = 300;
 
-/// Plays so many requests of a walk to fresh nodes.
+/// Plays a number of random requests on fresh nodes.
 fn walk(
     launches: [&Launch; 2],
     name: &str,

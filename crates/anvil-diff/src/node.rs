@@ -11,13 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a node may take until it answers.
+/// Maximum time until a node answers.
 const START: Duration = Duration::from_secs(30);
 
-/// How to start one of the two nodes.
+/// Command that starts one of the two nodes.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// What the report calls it.
+    /// Name in the report.
     pub name: String,
     /// The executable.
     pub program: PathBuf,
@@ -25,7 +25,7 @@ pub struct Launch {
     pub arguments: Vec<String>,
 }
 
-/// Why a node could not be started or asked.
+/// Reason for which a node could not be started or asked.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The process could not be started or looked after.
@@ -33,10 +33,10 @@ pub enum NodeError {
     Process {
         /// The executable.
         program: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// It ended before it answered.
+    /// The node ended before it answered.
     #[error("{name} ended before it answered: {status}")]
     Ended {
         /// The node.
@@ -44,13 +44,13 @@ pub enum NodeError {
         /// Its exit status.
         status: String,
     },
-    /// It runs and does not answer.
+    /// The node runs and does not answer.
     #[error("{name} did not answer within {} s", START.as_secs())]
     Silent {
         /// The node.
         name: String,
     },
-    /// There is no client to ask it with.
+    /// The client for the node could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// A request failed below JSON-RPC.
@@ -60,7 +60,7 @@ pub enum NodeError {
         name: String,
         /// The method.
         method: String,
-        /// What failed.
+        /// Error of the client.
         source: ClientError,
     },
 }
@@ -114,7 +114,7 @@ impl Node {
         }
     }
 
-    /// Where it answers.
+    /// Returns the URL of the node.
     pub fn url(&self) -> &str {
         self.client.url()
     }
@@ -135,7 +135,7 @@ impl Node {
         Ok(answer)
     }
 
-    /// Sends a body as it stands.
+    /// Sends a body unchanged.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl Node {
             method: method.to_owned(),
             source,
         };
-        // As it stands, with members that no typed client would look at.
+        // The raw answer, with members that no typed client would read.
         let answer = self.client.post(body).map_err(failed)?;
         serde_json::from_slice(&answer)
             .map_err(|error| failed(TransportError::deser_err(error, method).into()))

@@ -21,12 +21,12 @@ const PROBE: &str = include_str!("../contracts/Probe.hex");
 /// fee.
 const PROBE_ISTANBUL: &str = include_str!("../contracts/ProbeIstanbul.hex");
 
-/// What anvil knows of a block only a moment after it is there: it is asked again where answers differ, and the other
-/// node stays with its first answer.
+/// Methods for which anvil knows a new block only after a moment: it is asked again if answers differ, while
+/// the other node keeps its first answer.
 const LATE: [&str; 2] = ["eth_feeHistory", "eth_gasPrice"];
 const LATE_TRIES: usize = 5;
 
-/// Why a script cannot go on.
+/// Reason for which a script cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayError {
     /// A node failed below JSON-RPC.
@@ -39,12 +39,12 @@ pub enum PlayError {
         script: String,
         /// The step.
         line: usize,
-        /// Why.
+        /// The reason.
         reason: WordError,
     },
 }
 
-/// One request and what came of it.
+/// A request and its outcome.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// The script.
@@ -55,18 +55,19 @@ pub struct Record {
     pub method: String,
     /// The parameters as the reference got them.
     pub params: String,
-    /// What the reference answered.
+    /// Answer of the reference.
     pub answer: Value,
-    /// Where the answers differ.
+    /// Differences between the answers.
     pub differences: Vec<Difference>,
 }
 
-/// Two fresh nodes and what is known of their answers.
+/// Two fresh nodes and the values of their answers.
 #[derive(Debug)]
 pub struct Player {
     nodes: [Node; 2],
     names: [HashMap<String, Value>; 2],
-    /// Whether each may know something [late](LATE): the reference, and whatever is the same program.
+    /// For each node, `true` if it may know something [late](LATE): the reference, and a subject that is the
+    /// same program.
     may_be_late: [bool; 2],
     comparison: Comparison,
     script: String,
@@ -185,13 +186,13 @@ impl Player {
         }))
     }
 
-    /// What the reference has called `name`.
+    /// Returns the value that the reference has bound to `name`.
     pub fn known(&self, name: &str) -> Option<&Value> {
         self.names[0].get(name)
     }
 }
 
-/// Waits until a node that mines by itself has mined what it can: it answers before it does.
+/// Waits until a node that mines by itself has mined everything that it can: it answers before it does.
 fn settle(node: &Node) -> Result<(), NodeError> {
     const LONGEST: Duration = Duration::from_millis(200);
     let nothing = json!([]);

@@ -31,14 +31,14 @@ pub struct Walk {
     line: usize,
     /// Names of the snapshots that can be gone back to, oldest first.
     snapshots: Vec<String>,
-    /// How many there have been.
+    /// Number of snapshots taken so far.
     taken: u64,
     transactions: u64,
     /// The newest that does not wait for an earlier one.
     ready: u64,
     automine: bool,
     time: u64,
-    /// Whether blocks have a base fee. If not, each transaction has a price.
+    /// `true` if blocks have a base fee. Otherwise each transaction has a gas price.
     has_base_fee: bool,
     queue: Vec<Step>,
 }
@@ -112,7 +112,7 @@ impl Walk {
         "$data"
     }
 
-    /// One change, and what is looked at after it.
+    /// Makes a change, and reads its effects.
     fn change(&mut self) {
         match self.dice.below(100) {
             0..30 => self.transfer(),

@@ -7,7 +7,7 @@ mod other;
 use crate::{Difference, Record};
 use serde_json::Value;
 
-/// What a difference means to somebody whose suite has run with the reference.
+/// Consequence of a difference for a test suite that has run with the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Impact {
     /// Something that is taken there is refused, or has another effect: a suite may fail.
@@ -16,12 +16,12 @@ pub enum Impact {
     Value,
     /// An error has another code or other words: a suite may fail that compares those.
     Error,
-    /// There is an answer where there is an error or nothing: no suite fails.
+    /// An answer in place of an error or of nothing: no suite fails.
     More,
 }
 
 impl Impact {
-    /// What the report says above the differences of this kind.
+    /// Returns the heading in the report for the differences of this kind.
     pub const fn heading(self) -> &'static str {
         match self {
             Self::Effect => "What may break a suite",
@@ -35,27 +35,27 @@ impl Impact {
 /// A known difference: where it may appear, and why it is there.
 #[derive(Debug, Clone, Copy)]
 pub struct Reason {
-    /// Methods that it concerns; a `*` at an end stands for anything.
+    /// Methods that it concerns; a `*` at the end matches any rest.
     pub methods: &'static [&'static str],
     /// Paths in the answer, with the same rule.
     pub paths: &'static [&'static str],
     /// A further condition on the difference.
     pub when: fn(&Record, &Difference) -> bool,
-    /// What it means to a user.
+    /// Consequence for a user.
     pub impact: Impact,
-    /// Why, for a reader who knows Ethereum and not this code.
+    /// Reason, for a reader who knows Ethereum and not this code.
     pub why: &'static str,
 }
 
 /// No further condition.
 const ALWAYS: fn(&Record, &Difference) -> bool = |_, _| true;
 
-/// What the reference says is wrong.
+/// Returns the error message of the reference.
 fn message(record: &Record) -> &str {
     record.answer.pointer("/error/message").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// What the subject says is wrong where the reference has an answer.
+/// Returns the error message of the subject if the reference has an answer.
 fn refusal(record: &Record) -> &str {
     let error =
         |difference: &&Difference| difference.path == "/error" && difference.reference.is_none();
@@ -63,12 +63,12 @@ fn refusal(record: &Record) -> &str {
     found.and_then(|difference| difference.subject.as_deref()).unwrap_or_default()
 }
 
-/// Whether it was asked under a fork from before the merge.
+/// Returns `true` if the request was made under a fork from before the merge.
 fn is_early(record: &Record) -> bool {
     ["london", "berlin", "frontier"].iter().any(|fork| record.script.contains(fork))
 }
 
-/// All of them, in the order in which they are looked through.
+/// All reasons, in the order in which they are tried.
 const REASONS: [&[Reason]; 3] = [every::REASONS, eth::REASONS, other::REASONS];
 
 /// The reason of a difference, if it has one: the first that fits.
@@ -94,10 +94,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A place, and what the reference and the subject say there.
+    /// A position, and the values of reference and subject there.
     type Place<'p> = (&'p str, Option<&'p str>, Option<&'p str>);
 
-    /// Whether all places of a request have a reason. `said` is the error of the reference.
+    /// Returns `true` if all differences of a request have a reason. `said` is the error of the reference.
     fn explained(method: &str, params: &str, said: &str, places: &[Place<'_>]) -> bool {
         let answer = match said {
             "" => json!({ "result": {} }),
@@ -119,12 +119,12 @@ mod tests {
         record.differences.iter().all(|difference| reason(&record, difference).is_some())
     }
 
-    /// The subject refuses what the reference takes.
+    /// The subject refuses a request that the reference accepts.
     const fn refuses(words: &str) -> [Place<'_>; 2] {
         [("/error", None, Some(words)), ("/result", Some("[]"), None)]
     }
 
-    /// The subject takes what the reference refuses.
+    /// The subject accepts a request that the reference refuses.
     const TAKES: [Place<'_>; 2] = [("/error", Some("{}"), None), ("/result", None, Some("[]"))];
 
     #[test]

@@ -7,15 +7,15 @@ use crate::{
 };
 use std::{cmp::Reverse, collections::BTreeMap, fmt::Write as _};
 
-/// What a user meets first, whatever the run finds.
+/// Introduction for users, independent of the run.
 const IMPACT: &str = include_str!("impact.md");
 
-/// What a run has found.
+/// Findings of a run.
 #[derive(Debug, Default)]
 pub struct Report {
     /// All requests.
     pub records: Vec<Record>,
-    /// How many of them were random steps.
+    /// Number of random steps among them.
     pub random: usize,
 }
 
@@ -42,12 +42,12 @@ impl Report {
         })
     }
 
-    /// How many requests have no difference at all.
+    /// Returns the number of requests without any difference.
     pub fn equal(&self) -> usize {
         self.records.iter().filter(|record| record.differences.is_empty()).count()
     }
 
-    /// One line that says it all.
+    /// Returns a summary in one line.
     pub fn summary(&self) -> String {
         let unexplained = self
             .records
@@ -94,7 +94,7 @@ impl Report {
                     .or_insert(Kind { count: 1, record, difference });
             }
         }
-        // What costs a user most comes first, and of each kind what is seen most.
+        // The most expensive differences for a user come first, and within each kind the most frequent.
         let seen = |kinds: &Kinds<'_>| kinds.values().map(|kind| kind.count).sum::<usize>();
         let mut explained: Vec<_> = explained.into_values().collect();
         explained.sort_by_key(|(reason, kinds)| (reason.impact, Reverse(seen(kinds)), reason.why));

@@ -1,4 +1,4 @@
-//! Scripts: what is asked, in order.
+//! Scripts: lists of requests.
 //!
 //! A script file holds one step per line:
 //!
@@ -19,15 +19,15 @@ use serde_json::Value;
 /// One request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// Where it stands: the line of a file, the number of a random step.
+    /// Position: the line of a file, or the number of a random step.
     pub line: usize,
-    /// What the result is called afterwards.
+    /// Name that is bound to the result.
     pub bind: Option<String>,
-    /// What is done.
+    /// Action of the step.
     pub action: Action,
 }
 
-/// What a step does.
+/// Action of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// A request to both nodes.
@@ -37,7 +37,7 @@ pub enum Action {
         /// The parameters, names not yet replaced.
         params: Value,
     },
-    /// A body as it stands, to both nodes.
+    /// A body that is sent unchanged to both nodes.
     Post(String),
     /// A value that the player computes; nothing is sent.
     Compute {
@@ -51,7 +51,7 @@ pub enum Action {
 /// Steps for two fresh nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Script {
-    /// What the report calls it.
+    /// Name in the report.
     pub name: String,
     /// Arguments that both nodes are started with.
     pub arguments: Vec<String>,
@@ -67,7 +67,7 @@ pub struct ScriptError {
     pub script: String,
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// The violation.
     pub reason: String,
 }
 
@@ -92,7 +92,7 @@ impl Script {
         Ok(script)
     }
 
-    /// How many requests it makes.
+    /// Returns the number of requests that it makes.
     pub fn requests(&self) -> usize {
         self.steps.iter().filter(|step| !matches!(step.action, Action::Compute { .. })).count()
     }

@@ -30,10 +30,10 @@ pub fn key(index: usize) -> Key {
     Key::from_secret(secret).expect("a constant")
 }
 
-/// Why a word has no value.
+/// Reason for which a word has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WordError {
-    /// There is no such word.
+    /// The word is unknown.
     #[error("no word is called {0}")]
     Unknown(String),
     /// The argument is not one that the word takes, and why.
@@ -51,7 +51,7 @@ pub enum WordError {
 ///
 /// # Errors
 ///
-/// What is wrong with the argument.
+/// The violation of the argument.
 pub fn compute(word: &str, argument: &Value) -> Result<Value, WordError> {
     let value = match word {
         "value" => Ok(argument.clone()),
@@ -94,8 +94,8 @@ fn number(value: &Value) -> Result<U256, String> {
     }
 }
 
-/// A signed transaction. Members are named as in `eth_sendTransaction`; what is missing has a
-/// default that a fresh node takes.
+/// A signed transaction. Members are named as in `eth_sendTransaction`; missing ones have a default that a
+/// fresh node accepts.
 fn signed(argument: &Value) -> Result<Bytes, String> {
     let field =
         |name: &str, default: u64| argument.get(name).map_or(Ok(U256::from(default)), number);

@@ -1,4 +1,4 @@
-//! What a builder chooses, and the header that follows from it.
+//! Attributes that a builder chooses, and the header that follows from them.
 
 use crate::{ChainError, State, header::base_fee_after};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, proofs};
@@ -7,12 +7,12 @@ use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, B256, Bytes};
 use stateless::next_excess_blob_gas;
 
-/// What a builder is free to choose.
+/// Attributes that a builder chooses.
 #[derive(Debug, Clone, Default)]
 pub struct BlockAttributes {
     /// Seconds; later than the parent's.
     pub timestamp: u64,
-    /// Who gets the tips.
+    /// Recipient of the tips.
     pub fee_recipient: Address,
     /// Randomness.
     pub prev_randao: B256,
@@ -20,7 +20,7 @@ pub struct BlockAttributes {
     pub parent_beacon_block_root: B256,
     /// Gas limit to move towards, as far as one block may; `None` keeps the parent's.
     pub gas_limit: Option<u64>,
-    /// At most 32 bytes.
+    /// Extra data, at most 32 bytes.
     pub extra_data: Bytes,
     /// Withdrawals; an L2 has none.
     pub withdrawals: Vec<Withdrawal>,

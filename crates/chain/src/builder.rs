@@ -5,7 +5,7 @@ use crate::{
     State,
     gas_pool::GasPool,
     header::check_header,
-    record::Recording,
+    record::WitnessRecorder,
     room::{Filling, Room},
     sender, shortest_input,
 };
@@ -28,28 +28,28 @@ use wire::{OwnedWitness, ProtocolFork};
 pub struct RecoveredTransaction {
     /// The transaction.
     pub transaction: Transaction,
-    /// Who sends it.
+    /// Its sender.
     pub sender: Address,
-    /// Whether the sender has signed it; if not, the block is not [provable](Block::provable).
+    /// `true` if the sender has signed it; otherwise the block is not [provable](Block::provable).
     pub signed: bool,
 }
 
-/// What building has come to.
+/// Result of building.
 #[derive(Debug, Clone)]
 pub struct BuiltBlock {
-    /// The block, with those of the transactions that can stand in it.
+    /// The block, with the transactions that are valid in it.
     pub executed: ExecutedBlock,
-    /// What it read, in canonical form, if that was asked for.
+    /// Its witness in canonical form, if it was requested.
     pub witness: Option<OwnedWitness>,
-    /// What its input takes of what L1 can carry, if its witness was asked for.
+    /// Its use of the input limits of L1, if its witness was requested.
     pub used: Option<InputUse>,
-    /// Position of each transaction that is not in it, ascending, and why.
+    /// Position of each transaction that is not in the block, ascending, with the reason.
     pub rejected: Vec<(usize, Rejection)>,
 }
 
 impl BuiltBlock {
-    /// Bytes of the [shortest](shortest_input) input of EXECUTE for the block, if they are more than `max`. What
-    /// was read takes so many at most. Before Cancun there is none.
+    /// Bytes of the [shortest](shortest_input) input of EXECUTE for the block, if they are more than `max`.
+    /// The witness takes at most that many. Before Cancun there is none.
     fn surplus_length(
         &self,
         spec: &ChainSpec,
@@ -85,8 +85,8 @@ impl BuiltBlock {
 }
 
 impl ChainReader {
-    /// Builds a child of the head from those of `transactions` that can stand in it, in order, with
-    /// the least witness that a verifier needs.
+    /// Builds a child of the head from the valid ones of `transactions`, in order, with the minimal witness
+    /// for a verifier.
     ///
     /// Returns the block and, for each transaction that is not in it, its position and the reason.
     /// The block becomes part of the chain with [`Chain::append`](crate::Chain::append).
@@ -117,10 +117,9 @@ impl ChainReader {
 }
 
 impl State {
-    /// Builds a block on this state from those of `transactions` that can stand in it, in order,
-    /// without a record of what it reads. `header` is what [`Self::open_header`] makes of the block's
-    /// attributes; one that the rules do not allow makes a block that is not
-    /// [provable](Block::provable).
+    /// Builds a block on this state from the valid ones of `transactions`, in order, without recording a
+    /// witness. `header` comes from [`Self::open_header`] and the block's attributes; a header that the rules
+    /// forbid makes a block that is not [provable](Block::provable).
     pub fn build<'c>(
         &self,
         header: &Header,
@@ -142,7 +141,7 @@ impl State {
         }
     }
 
-    /// As [`Self::build`], with the witness of the block.
+    /// Builds a block and its witness.
     pub fn build_recorded<'c>(
         &self,
         header: &Header,
@@ -152,13 +151,13 @@ impl State {
         self.build_within(header, withdrawals, transactions, InputLimits::default())
     }
 
-    /// As [`Self::build_recorded`], with so many transactions only that the input of EXECUTE for the
-    /// block stays within `limits`. A block without transactions may exceed them.
+    /// Builds a block and its witness from only as many transactions as keep the block's input of EXECUTE
+    /// within `limits`. A block without transactions may exceed them.
     ///
-    /// A transaction whose block would exceed them with it alone is [too large](Rejection::TooLarge): no
-    /// block can hold it. One that turns out not to fit is taken back with all that it has read, as if it
-    /// had not been offered, and the block goes on from there. It begins anew only if what is read behind
-    /// the last transaction, for the root of the state, makes it too long after all.
+    /// A transaction that exceeds them alone in a block is [too large](Rejection::TooLarge): no block can
+    /// hold it. A transaction that turns out not to fit is undone with all its reads, as if it had not been
+    /// offered, and building goes on from there. It starts over only if the reads behind the last
+    /// transaction, for the state root, make the block too long after all.
     pub fn build_within<'c>(
         &self,
         header: &Header,
@@ -171,7 +170,7 @@ impl State {
         let mut all_rejected: Vec<(usize, Rejection)> = Vec::new();
         let (mut too_long, mut cut) = (0, false);
         loop {
-            let recording = Recording::new(self);
+            let recording = WitnessRecorder::new(self);
             let mut rejected = Vec::new();
             let room = Room::new(limits, &self.config, header, &recording);
             let Executed { executed, surplus, used } = self.execute(
@@ -209,7 +208,7 @@ impl State {
                     return Ok(BuiltBlock { rejected: all_rejected, ..built });
                 }
                 [(index, _)] => {
-                    // No block can hold it; whoever found no room beside it is offered anew.
+                    // No block can hold it; transactions that found no room beside it are offered again.
                     all_rejected.push((index, Rejection::TooLarge(reason(index))));
                     too_long += 1;
                     if too_long <= MOST_TOO_LONG {
@@ -236,7 +235,7 @@ impl State {
         }
     }
 
-    /// Executes those of `offered` that can stand in the block.
+    /// Executes the valid ones of `offered`.
     fn execute<S: StateSource>(
         &self,
         source: &S,
@@ -261,7 +260,7 @@ impl State {
         let mut filling = Filling::new(room);
         let (mut transactions, mut senders) = (Vec::new(), Vec::new());
         let mut gas_pool = GasPool::new(self, header, withdrawals);
-        // Whose turn has not come: a transaction before theirs waits for a later block.
+        // Senders whose next transaction waits for a later block.
         let mut waiting = AddressSet::default();
         let mut last = None;
         // The parent's state, to look at senders without a record of that.
@@ -305,7 +304,7 @@ impl State {
                 continue;
             }
             let mark = execution.evm_mut().db_mut().mark();
-            let before = room.map(|room| (room.recording().extent(), room.work().spent()));
+            let before = room.map(|room| (room.recording().checkpoint(), room.work().spent()));
             let size = room.map(|room| room.recording().size()).unwrap_or_default();
             let mut unfit = None;
             let outcome = execution.transact_if(transaction, *sender, |executed| {
@@ -314,13 +313,15 @@ impl State {
             });
             if !matches!(outcome, Ok(true))
                 && execution.evm_mut().db_mut().forget_reads(mark)
-                && let Some((room, (extent, work))) = room.zip(before)
+                && let Some((room, (checkpoint, work))) = room.zip(before)
             {
-                room.recording().rewind(extent);
+                room.recording().rewind(checkpoint);
                 room.work().rewind(work);
             }
-            let left_a_mark =
-                || room.map(|room| room.recording().extent()) != before.map(|(extent, _)| extent);
+            let left_a_mark = || {
+                room.map(|room| room.recording().checkpoint())
+                    != before.map(|(checkpoint, _)| checkpoint)
+            };
             match outcome {
                 Ok(true) => {
                     gas_pool.take(transaction);
@@ -373,14 +374,14 @@ impl State {
     }
 }
 
-/// Takes what was rejected out of what is offered: thousands, it may be, of which a block holds some tens.
+/// Removes the rejected transactions from the offered ones, of which there may be thousands for a block of
+/// some tens.
 fn leave_out(offered: &mut Vec<(usize, &RecoveredTransaction)>, rejected: &[Rejected]) {
     let out: HashSet<usize> = rejected.iter().map(|left| left.index).collect();
     offered.retain(|(index, _)| !out.contains(index));
 }
 
-/// Reads what the block reads behind its transactions whatever these do, so that it is counted before
-/// they are.
+/// Makes the reads that follow the transactions of every block, so that they are counted first.
 fn read_ahead<S: StateSource>(
     state: &mut BlockState<'_, S>,
     fork: Option<ProtocolFork>,
@@ -394,7 +395,7 @@ fn read_ahead<S: StateSource>(
     Ok(())
 }
 
-/// Whether what stands at the system addresses is what a verifier lets stand there.
+/// Returns `true` if a verifier accepts the code at the system addresses.
 fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
     match checked {
         Ok(()) => Ok(true),
@@ -403,10 +404,10 @@ fn is_canonical(checked: Result<(), BlockError>) -> Result<bool, BlockError> {
     }
 }
 
-/// What comes of some transactions.
+/// Result of executing some transactions.
 struct Executed {
     executed: ExecutedBlock,
-    /// If the block cannot be sealed, the transaction without which it is to be tried again.
+    /// The transaction without which a block that cannot be sealed is to be built again.
     surplus: Option<Rejected>,
     used: Option<InputUse>,
 }
@@ -415,7 +416,7 @@ struct Executed {
 struct Rejected {
     index: usize,
     reason: Rejection,
-    /// Whether more is on the record of what was read than the block needs.
+    /// `true` if more reads are recorded than the block needs.
     left_a_mark: bool,
 }
 
@@ -423,12 +424,12 @@ struct Rejected {
 /// and the number of nodes.
 const BATCH_OVERHEAD: usize = 8;
 
-/// Transactions whose block would be too long with each of them alone, of which a builder finds out so
-/// many: each has cost it an execution.
+/// Maximum number of transactions found to be too long alone in a block, of which each has cost the builder
+/// an execution.
 const MOST_TOO_LONG: usize = 16;
 
-/// How many of `count` transactions, at least one, make an input of `length` bytes too long: as if all
-/// were alike.
+/// Returns the number of transactions, at least one of `count`, that make an input of `length` bytes too
+/// long, under the assumption that all have the same size.
 const fn surplus_count(count: usize, length: usize, max: usize) -> usize {
     let surplus = (length - max).saturating_mul(count).div_ceil(length);
     if surplus == 0 {

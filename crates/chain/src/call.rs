@@ -18,7 +18,7 @@ use store::Block;
 /// A call on the state of the head, as `eth_call` makes it: no signature, no fee, any nonce.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
-    /// Who calls.
+    /// Caller.
     pub from: Address,
     /// The contract; `None` runs `data` as initialisation code.
     pub to: Option<Address>,
@@ -28,27 +28,27 @@ pub struct Call {
     pub value: U256,
     /// Gas for the call; `None` for as much as a block has.
     pub gas: Option<u64>,
-    /// What the call takes for its block.
+    /// Block in which the call is executed.
     pub block: CallBlock,
 }
 
-/// The block that a call is told it is in.
+/// Block in which a call is executed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CallBlock {
     /// The head, as `eth_call` does.
     #[default]
     Head,
-    /// The one after it, with this timestamp: what a transaction will see.
+    /// The next block, with this timestamp, as a transaction will see it.
     Next {
         /// Seconds.
         timestamp: u64,
     },
 }
 
-/// How a call ended.
+/// Outcome of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallOutcome {
-    /// Whether it succeeded.
+    /// `true` if it succeeded.
     pub success: bool,
     /// Return data, or the data of a revert.
     pub output: Bytes,
@@ -57,8 +57,8 @@ pub struct CallOutcome {
 }
 
 impl State {
-    /// The EVM of a call that is told it is in `block`: without the checks that only a transaction
-    /// has to stand. Precompiles are the caller's to install ([`ChainConfig`](crate::ChainConfig)).
+    /// Returns the EVM of a call in `block`, without the checks that apply to transactions only. The caller
+    /// installs precompiles ([`ChainConfig`](crate::ChainConfig)).
     pub fn call_env(&self, block: &Block) -> EvmEnv {
         let (spec, header) = (&self.config.spec, &block.header);
         let blob_params = spec.blob_params_at(header.timestamp);

@@ -13,15 +13,15 @@ use executor::{BlockState, ForkBackend, ReadError};
 use std::sync::Arc;
 use store::{Block, CanonicalChange, Changes, ExecutedBlock, MemoryStore, Overlay, Store};
 
-/// States that are kept below the head in any case: who reads the newest state while blocks are
-/// made is done before it goes.
+/// Minimum number of states kept below the head: a reader of the newest state finishes before it is pruned,
+/// even while blocks are built.
 const LEAST_STATES: u64 = 16;
 
 /// An Ethereum chain over a store, and the only one that writes to it. All reading is that of the
 /// [`ChainReader`] to which it dereferences.
 ///
-/// Whatever fails leaves the chain as it was: each change is one commit of the store, and the head
-/// moves once that is done.
+/// Every failure leaves the chain unchanged: each change is one commit of the store, and the head moves
+/// afterwards.
 #[derive(Debug)]
 pub struct Chain {
     reader: ChainReader,
@@ -44,7 +44,7 @@ impl Chain {
         Self::with_store(genesis, config, Arc::new(MemoryStore::default()))
     }
 
-    /// As [`Self::new`], in a store that is empty.
+    /// Creates the chain in an empty store.
     pub fn with_store(
         genesis: &Genesis,
         config: ChainConfig,
@@ -100,8 +100,8 @@ impl Chain {
 
     /// A chain whose blocks and states are in `store` already, with `head` as its head.
     ///
-    /// The store has to hold the state of `head`, and as many of its ancestors as somebody will ask
-    /// for: what is missing shows when it is read.
+    /// The store has to hold the state of `head`, and as many of its ancestors as will be read: a missing one
+    /// shows when it is read.
     pub fn resume(
         config: ChainConfig,
         store: Arc<dyn Store>,
@@ -119,8 +119,8 @@ impl Chain {
 
     /// Continues another chain behind `header`, whose state is read through `backend`.
     ///
-    /// The chain keeps what it changes itself. Its state roots are roots of that: they prove
-    /// nothing, and no block of it is [provable](Block::provable).
+    /// The chain stores only its own changes. Its state roots commit to those: they prove nothing, and none
+    /// of its blocks is [provable](Block::provable).
     pub fn forked(
         header: Header,
         backend: Arc<dyn ForkBackend>,
@@ -154,12 +154,12 @@ impl Chain {
         Ok(Some(Self::at(head, from, config, store)))
     }
 
-    /// The chain for those who only read.
+    /// Returns the chain for readers.
     pub const fn reader(&self) -> &ChainReader {
         &self.reader
     }
 
-    /// The same chain over a store of its own: what is appended there is not seen here.
+    /// Returns the same chain over a private store: blocks appended there do not affect this one.
     #[must_use]
     pub fn detached(&self) -> Self {
         let store = Arc::new(Overlay::new(Arc::clone(&self.store)));
@@ -178,8 +178,8 @@ impl Chain {
         changes.canonical = self.canonical_change(&block)?;
         changes.blocks.push(Arc::clone(&block));
         self.store.commit(changes)?;
-        // A block that was there before and is made again has the state that it was made with, not
-        // what somebody did behind it on a branch that is gone.
+        // A block that is built again has the state that it was built with, without an edit that was made
+        // behind it on an abandoned branch.
         if self.roots.contains_key(&block.hash) {
             Arc::make_mut(&mut self.reader.roots).remove(&block.hash);
         }
@@ -209,7 +209,7 @@ impl Chain {
         Ok(())
     }
 
-    /// What makes the branch that ends in `head` canonical.
+    /// Returns the change that makes the branch up to `head` canonical.
     fn canonical_change(&self, head: &Arc<Block>) -> Result<Option<CanonicalChange>, ChainError> {
         let mut branch = vec![Arc::clone(head)];
         let (mut number, mut parent) = (head.header.number, head.header.parent_hash);
@@ -268,16 +268,16 @@ impl Chain {
         Ok(())
     }
 
-    /// Makes the chain what it was when `then` was taken out of it: its head, and what somebody had
-    /// changed behind each of its blocks. The rules stay as they are.
+    /// Restores the chain to the time at which `then` was taken from it: its head, and the edits of state
+    /// behind each of its blocks. The rules stay unchanged.
     pub fn restore(&mut self, then: &ChainReader) -> Result<(), ChainError> {
         self.set_state(&then.state())?;
         self.reader.roots = Arc::clone(&then.roots);
         Ok(())
     }
 
-    /// The state after a block, of which the store holds all, has this root, whatever the header
-    /// says.
+    /// Sets the root of the state after a block, regardless of its header. The store must hold the whole
+    /// state.
     pub fn override_root(&mut self, block: B256, root: B256) {
         Arc::make_mut(&mut self.reader.roots).insert(block, root);
     }
@@ -291,9 +291,8 @@ impl Chain {
         self.set_state(&state)
     }
 
-    /// Forgets states of blocks more than `states` below the head, but for those with the roots
-    /// `also`; blocks stay. To be called after each block, by who alone writes: it does something
-    /// only if enough has piled up.
+    /// Prunes states of blocks more than `states` below the head, except those with the roots `also`; blocks
+    /// stay. The only writer has to call this after each block: it acts only once enough has accumulated.
     pub fn prune(
         &mut self,
         states: u64,

@@ -13,21 +13,21 @@ use executor::{
 use revm::context::CfgEnv;
 use std::sync::Arc;
 
-/// What makes a chain this chain.
+/// Parameters of a chain.
 #[derive(Debug, Clone)]
 pub struct ChainConfig {
     /// Its id and forks.
     pub spec: ChainSpec,
     /// EXECUTE, if the chain is an L1 (or a lower layer) that has it.
     pub execute: Option<Arc<Execute>>,
-    /// What may stand at the system addresses. A chain of one's own keeps the canonical code;
-    /// official fixtures do not always.
+    /// Code that is allowed at the system addresses. A private chain keeps the canonical code; official
+    /// fixtures do not always.
     pub system_code: SystemCode,
-    /// Where its EVM is more generous than Ethereum's.
+    /// Limits of its EVM that exceed Ethereum's.
     pub limits: Limits,
-    /// What else it changes about the execution of its blocks. Unless that is
-    /// [verifiable](EvmOverrides::is_verifiable), blocks are not
-    /// [provable](store::Block::provable): no verifier but this chain knows of it.
+    /// Further changes of the execution of its blocks. Unless they are
+    /// [verifiable](EvmOverrides::is_verifiable), blocks are not [provable](store::Block::provable): only
+    /// this chain can verify them.
     pub extension: Option<Arc<dyn EvmOverrides>>,
 }
 
@@ -47,14 +47,14 @@ impl ChainConfig {
         Self { spec, execute: None, system_code: SystemCode::Canonical, limits, extension: None }
     }
 
-    /// The same chain with EXECUTE.
+    /// Returns the same chain with EXECUTE.
     #[must_use]
     pub fn with_execute(mut self, execute: Execute) -> Self {
         self.execute = Some(Arc::new(execute));
         self
     }
 
-    /// Whether EXECUTE is there and sold on its market.
+    /// Returns `true` if the chain has EXECUTE and sells its gas on the market.
     pub fn has_market(&self) -> bool {
         self.execute.as_ref().is_some_and(|execute| execute.market)
     }

@@ -1,4 +1,4 @@
-//! What can go wrong on a chain.
+//! Errors of a chain.
 
 use alloy_primitives::B256;
 use executor::{BlockError, InternalError, Invalid, ReadError, StateError};
@@ -6,7 +6,7 @@ use store::StoreError;
 use trie::SourceError;
 use wire::DecodeError;
 
-/// Why a chain refused to do something.
+/// Reason for which a chain refused an operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     /// A block is not valid: the block's fault.
@@ -48,7 +48,7 @@ pub enum ChainError {
     /// A file of blocks does not hold blocks.
     #[error("block {index} of the file: {source}")]
     Malformed {
-        /// How many blocks were imported before.
+        /// Number of blocks imported before.
         index: usize,
         /// The decoder's reason.
         source: DecodeError,
@@ -63,7 +63,7 @@ pub enum ChainError {
     #[error(transparent)]
     Internal(#[from] InternalError),
     /// A chain on disk begins with another block than the one that was to be opened.
-    #[error("chain begins with block {got}, and not with {expected} of this genesis")]
+    #[error("the first block of the chain is {got}, expected {expected} by this genesis")]
     OtherGenesis {
         /// Hash of its first block.
         got: B256,
@@ -74,11 +74,11 @@ pub enum ChainError {
     /// opened with other rules than before.
     #[error("block {number} ({block}) of the log cannot be executed again: {reason}")]
     Replay {
-        /// Its number.
+        /// Number of the block.
         number: u64,
-        /// Its hash.
+        /// Hash of the block.
         block: B256,
-        /// Why not.
+        /// The reason.
         reason: Box<Self>,
     },
     /// A call cannot be executed at all.
@@ -90,7 +90,7 @@ pub enum ChainError {
 }
 
 impl ChainError {
-    /// Whether it is our fault: the block, the call or whatever was asked may be fine.
+    /// Returns `true` for a local fault: the block, the call or the request may be valid.
     pub const fn is_internal(&self) -> bool {
         matches!(
             self,
@@ -99,7 +99,7 @@ impl ChainError {
     }
 }
 
-/// On a chain's own store, a state that lacks something is the store's fault, and no verdict.
+/// On a chain's own store, a state with missing parts is a fault of the store, and no verdict.
 impl From<BlockError> for ChainError {
     fn from(error: BlockError) -> Self {
         match error {

@@ -1,9 +1,9 @@
-//! Why an execution has failed, in geth's words: clients read them.
+//! Reasons for which an execution failed, in geth's words, which clients parse.
 
 use alloy_sol_types::{Panic, PanicKind, Revert, SolError as _};
 use revm::context_interface::result::{HaltReason, OutOfGasError};
 
-/// What a revert says, if it is one of Solidity's own errors.
+/// Returns the reason of a revert, if it is one of Solidity's own errors.
 pub fn revert_reason(output: &[u8]) -> Option<String> {
     if let Ok(Revert { reason }) = Revert::abi_decode(output) {
         return Some(reason);
@@ -25,7 +25,7 @@ pub fn revert_reason(output: &[u8]) -> Option<String> {
     Some(words.to_owned())
 }
 
-/// Why the EVM has stopped.
+/// Returns the reason for which the EVM has halted.
 pub fn halt_reason(reason: &HaltReason) -> String {
     match reason {
         HaltReason::OutOfGas(OutOfGasError::Basic | OutOfGasError::ReentrancySentry) => {

@@ -1,4 +1,4 @@
-//! What a block has left for transactions.
+//! Resources that a block has left for transactions.
 
 use crate::State;
 use alloy_consensus::{Header, Transaction as _};
@@ -7,25 +7,25 @@ use executor::{Invalid, Transaction};
 use stateless::RlpSize;
 use wire::ProtocolFork;
 
-/// Why a transaction that was offered is not in a block.
+/// Reason for which an offered transaction is not in a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// This block has no place for it; a later one may have.
+    /// The block has no room for the transaction; a later one may have.
     #[error("the block has no room for it: {0}")]
     NoRoom(Invalid),
-    /// It is not valid there.
+    /// The transaction is invalid at this position.
     #[error(transparent)]
     Invalid(Invalid),
-    /// L1 cannot carry what EXECUTE needs for it, even alone in a block.
+    /// The input of EXECUTE for the transaction exceeds the limits of L1, even alone in a block.
     #[error("too large for L1: {0}")]
     TooLarge(Invalid),
-    /// It pays too little for what it makes the block longer.
+    /// The transaction pays too little for its bytes in the input.
     #[error("underpaid: {0}")]
     Underpaid(Invalid),
 }
 
 impl Rejection {
-    /// What the verifier would say of a block with the transaction.
+    /// Returns the verifier's error for a block with the transaction.
     pub fn into_invalid(self) -> Invalid {
         match self {
             Self::NoRoom(reason)
@@ -35,18 +35,18 @@ impl Rejection {
         }
     }
 
-    /// Whether no later block is to have it either.
+    /// Returns `true` if no later block can contain it either.
     pub const fn is_final(&self) -> bool {
         !matches!(self, Self::NoRoom(_))
     }
 }
 
-/// Bytes of a header that are not there before execution: roots, hashes and amounts, and what the
-/// lengths of lists take.
+/// Bytes of a header that are unknown before execution: roots, hashes and amounts, and the lengths of lists.
 const HEADER_GROWTH: usize = 512;
 
-/// What a block has left for transactions beside gas, and whether one that finds no room would find
-/// it in an empty block: revm knows the limits of a transaction, not all of a block.
+/// Resources besides gas that a block has left for transactions, and the decision whether a transaction
+/// without room would fit into an empty block: revm knows the limits of a transaction, but not all limits of
+/// a block.
 pub(crate) struct GasPool {
     gas_limit: u64,
     blob_gas: u64,
@@ -72,8 +72,8 @@ impl GasPool {
         }
     }
 
-    /// Whether the block has room for a transaction. `shortage` is the gas that is left for it, if
-    /// that is too little.
+    /// Checks that the block has room for a transaction. `shortage` is the gas that is left for it, if that
+    /// is too little.
     pub(crate) fn check(
         &self,
         index: usize,

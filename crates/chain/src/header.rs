@@ -1,6 +1,6 @@
-//! What a header must be, given its parent, under every fork.
+//! Rules of a header, given its parent, under every fork.
 //!
-//! From the merge on this is `stateless`' business; before it, headers have difficulties and ommers.
+//! From the merge on the rules are those of `stateless`; before it, headers have difficulties and ommers.
 //! Seals are not checked.
 
 use crate::{ChainError, genesis::INITIAL_BASE_FEE};

@@ -1,9 +1,9 @@
-//! Importing blocks that somebody else has built.
+//! Import of blocks.
 
 use crate::{
     BlockWithWitness, Chain, ChainError, State,
     header::{check_header, check_ommers},
-    record::Recording,
+    record::WitnessRecorder,
 };
 use alloy_consensus::{Header, proofs};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
@@ -14,7 +14,7 @@ use alloy_trie::root::ordered_trie_root_with_encoder;
 use executor::{
     Invalid, StateSource, Transaction, check_transactions, decode_transaction, recover_sender,
 };
-use stateless::{Options, RlpSize, UnprovenBlock, process_block};
+use stateless::{RlpSize, UnprovenBlock, VerifyOptions, process_block};
 use store::{Block, Changes, ExecutedBlock};
 use wire::{DecodeError, ProtocolFork, Withdrawal, convert::RawBlock};
 
@@ -35,7 +35,7 @@ impl Chain {
     /// [`Chain::append`].
     pub fn import(&self, raw: &RawBlock) -> Result<BlockWithWitness, ChainError> {
         let unchecked = self.examine(raw, &[], None)?;
-        let recording = Recording::new(&unchecked.parent);
+        let recording = WitnessRecorder::new(&unchecked.parent);
         let ExecutedBlock { block, changes } = unchecked.execute(&recording)?;
         let spec = &self.config().spec;
         Ok(BlockWithWitness {
@@ -47,7 +47,7 @@ impl Chain {
         })
     }
 
-    /// As [`Self::import`], for blocks of all times and without a record of what was read.
+    /// Imports a block of any fork without recording a witness.
     pub fn import_with_ommers(
         &self,
         raw: &RawBlock,
@@ -57,8 +57,8 @@ impl Chain {
         unchecked.execute(&unchecked.parent)
     }
 
-    /// Executes a block of the own log again. Who sent its transactions stands there too, and takes
-    /// long to recover: under another sender the state root would be another.
+    /// Executes a block of the chain's own log again. The log also has the senders, which take long to
+    /// recover: with a wrong sender the state root would differ.
     pub(crate) fn execute_again(&self, block: &Block) -> Result<Changes, ChainError> {
         let (raw, ommers) = RawBlock::decode_with_ommers(&block.rlp())
             .map_err(|source| ChainError::Malformed { index: 0, source })?;
@@ -66,8 +66,8 @@ impl Chain {
         Ok(unchecked.execute(&unchecked.parent)?.changes)
     }
 
-    /// Imports blocks whose RLP stands one behind another, as in the files of `geth export`, and
-    /// makes the last one the head. Returns how many there are.
+    /// Imports consecutive blocks in RLP, the format of `geth export`, and makes the last one the head.
+    /// Returns their number.
     ///
     /// Blocks before the first that is refused stay.
     pub fn import_rlp(&mut self, mut rlp: &[u8]) -> Result<usize, ChainError> {
@@ -106,7 +106,7 @@ impl Chain {
             .find_block(&header.parent_hash)?
             .ok_or(ChainError::UnknownParent { block: raw.hash, parent: header.parent_hash })?;
         let state = self.state_after(&parent);
-        // Of a block after a merge by difficulty, the rules are those of the merge.
+        // A block after a merge by difficulty follows the rules of the merge.
         let mut spec = self.config().spec.clone();
         if let Some(total) = spec.pending_merge()
             && parent.total_difficulty >= total
@@ -143,7 +143,7 @@ impl Chain {
         };
         let mut config = self.config().clone();
         config.spec = spec;
-        // The parent's state as its header has it, whatever somebody did to it since.
+        // The parent's state according to its header, without later edits.
         let parent = State { config: config.into(), root: parent.header.state_root, ..state };
         Ok(UncheckedBlock { header, ommers, parent, transactions, senders, withdrawals })
     }
@@ -161,8 +161,11 @@ impl UncheckedBlock<'_> {
             pre_state_root: self.parent.root,
         };
         let mut changes = Changes::default();
-        let options =
-            Options { system_code: config.system_code, evm: config, ..Options::default() };
+        let options = VerifyOptions {
+            system_code: config.system_code,
+            evm: config,
+            ..VerifyOptions::default()
+        };
         let (executed, post) = process_block(
             source,
             unproven,

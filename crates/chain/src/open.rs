@@ -19,8 +19,8 @@ impl Chain {
     /// Blocks whose states were not written down in time are executed again. Only one can have a chain
     /// open; readers and states that are still held keep it open.
     ///
-    /// What is not kept is a state that somebody changed behind a block
-    /// ([`set_state`](Self::set_state)): the block's own is there instead.
+    /// An edited state behind a block ([`set_state`](Self::set_state)) is not stored: the block's own state
+    /// is restored instead.
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ impl Chain {
         Self::open_with(path, genesis, config, DiskOptions::default())
     }
 
-    /// As [`Self::open`]; `options` say how much is kept.
+    /// Opens a chain; `options` determine how much is kept.
     pub fn open_with(
         path: &Path,
         genesis: &Genesis,
@@ -74,14 +74,14 @@ impl Chain {
         Ok(chain)
     }
 
-    /// Writes down what would otherwise be worked out again when the chain is opened, and ends it. A
-    /// chain that is just dropped does the same, and tells nobody if that fails.
+    /// Writes data that would otherwise be recomputed when the chain is opened, and ends the chain. Dropping
+    /// a chain does the same, but reports no error.
     pub fn close(self) -> Result<(), ChainError> {
         Ok(self.store().flush()?)
     }
 }
 
-/// That the first block there is the one that `genesis` makes.
+/// Checks that the first stored block is the genesis block of `genesis`.
 fn check_genesis(
     store: &DiskStore,
     first: u64,

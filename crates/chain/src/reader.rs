@@ -1,4 +1,4 @@
-//! A chain as those see it who only read.
+//! The chain for readers.
 
 use crate::{ChainConfig, ChainError, State};
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
@@ -17,7 +17,7 @@ use wire::OwnedWitness;
 pub struct ChainReader {
     pub(crate) config: Arc<ChainConfig>,
     pub(crate) store: Arc<dyn Store>,
-    /// Where the rest of the state is kept, if the chain continues another one.
+    /// Source of the remaining state, if the chain continues another one.
     pub(crate) fork_backend: Option<Arc<dyn ForkBackend>>,
     pub(crate) head: Arc<Block>,
     /// Number of the oldest canonical block.
@@ -32,12 +32,12 @@ impl ChainReader {
         &self.config
     }
 
-    /// All that the chain keeps.
+    /// Returns the store of the chain.
     pub const fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
-    /// Whether it continues another chain, whose states somebody else has to be asked for.
+    /// Returns `true` if it continues another chain, whose states are fetched remotely.
     pub const fn is_forked(&self) -> bool {
         self.fork_backend.is_some()
     }
@@ -66,7 +66,7 @@ impl ChainReader {
         Ok(self.store.block(&hash)?)
     }
 
-    /// Where a canonical transaction stands.
+    /// Returns the block of a canonical transaction and its position there.
     pub fn transaction(&self, hash: &B256) -> Result<Option<(Arc<Block>, usize)>, ChainError> {
         let Some(TransactionLocation { block, index }) = self.store.transaction(hash)? else {
             return Ok(None);
@@ -74,8 +74,8 @@ impl ChainReader {
         Ok(self.store.block(&block)?.map(|block| (block, index)))
     }
 
-    /// What a block has read: its witness as it was when the block became part of the chain, if the
-    /// store has kept it. [`State::witness_of`] makes one anew.
+    /// Returns the witness of a block as recorded when the block joined the chain, if the store has kept it.
+    /// [`State::witness_of`] records one anew.
     pub fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, ChainError> {
         Ok(self.store.witness(block)?)
     }
@@ -95,7 +95,7 @@ impl ChainReader {
         self.state_after(&self.head)
     }
 
-    /// The state after a block, with what somebody has changed behind it.
+    /// Returns the state after a block, including edits behind it.
     pub fn state_after(&self, block: &Arc<Block>) -> State {
         let root = self.roots.get(&block.hash).copied().unwrap_or(block.header.state_root);
         State {

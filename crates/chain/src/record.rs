@@ -1,7 +1,7 @@
-//! A state that remembers what was read of it: the witness.
+//! A state that records the reads from it: the witness.
 //!
-//! Of blocks that follow one another it remembers what they read and have not made: what a verifier of
-//! all of them needs.
+//! For consecutive blocks it records the reads of items that they have not written: the witness for a
+//! verifier of all of them.
 
 use crate::{ChainError, State, state::ancestor_hash};
 use alloy_primitives::{B256, Bytes, map::B256Set};
@@ -18,16 +18,16 @@ use wire::{OwnedWitness, compact::LengthAlone};
 /// Bytes that an item of an SSZ list takes besides its own.
 pub(crate) const LIST_OFFSET: usize = 4;
 
-/// How much was read up to some moment.
+/// A position in the reads of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Extent {
+pub(crate) struct Checkpoint {
     nodes: usize,
     codes: usize,
     oldest_ancestor: u64,
     header_bytes: usize,
 }
 
-/// How long a witness of what was read so far is, without the header of the parent.
+/// Length of a witness of the reads so far, without the header of the parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Size {
     /// Bytes in compact form, at least: whether codes are named by their positions or by their hashes is not
@@ -51,11 +51,11 @@ fn compact_length(path: NodePath<'_>, node: &[u8]) -> [usize; 2] {
 
 /// State for a child of the block of `state` and for those that follow it, with a record of all that is
 /// read.
-pub(crate) struct Recording<'s> {
+pub(crate) struct WitnessRecorder<'s> {
     state: &'s State,
     nodes: Recorder<&'s dyn Store>,
     codes: RefCell<BTreeSet<Bytes>>,
-    /// The same in the order in which they were read.
+    /// The codes in the order in which they were read.
     code_order: RefCell<Vec<Bytes>>,
     code_bytes: Cell<usize>,
     oldest_ancestor: Cell<u64>,
@@ -67,7 +67,7 @@ pub(crate) struct Recording<'s> {
     made: RefCell<B256Set>,
 }
 
-impl<'s> Recording<'s> {
+impl<'s> WitnessRecorder<'s> {
     pub(crate) fn new(state: &'s State) -> Self {
         Self {
             state,
@@ -82,7 +82,7 @@ impl<'s> Recording<'s> {
         }
     }
 
-    /// How long a witness of what has been read so far is.
+    /// Returns the length of a witness of the reads so far.
     pub(crate) fn size(&self) -> Size {
         let (nodes, codes) = (self.nodes.count(), self.codes.borrow().len());
         let others = self.code_bytes.get() + LIST_OFFSET * codes + self.header_bytes.get();
@@ -94,9 +94,9 @@ impl<'s> Recording<'s> {
         Size { least, most, expanded: self.nodes.bytes() + others, nodes, codes, headers }
     }
 
-    /// How much has been read so far: as long as this stays, the witness does.
-    pub(crate) fn extent(&self) -> Extent {
-        Extent {
+    /// Returns the current position: as long as it is unchanged, so is the witness.
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
             nodes: self.nodes.count(),
             codes: self.codes.borrow().len(),
             oldest_ancestor: self.oldest_ancestor.get(),
@@ -104,16 +104,16 @@ impl<'s> Recording<'s> {
         }
     }
 
-    /// Forgets what was read since the record had this extent.
-    pub(crate) fn rewind(&self, extent: Extent) {
-        self.nodes.rewind(extent.nodes);
+    /// Forgets the reads since a position.
+    pub(crate) fn rewind(&self, checkpoint: Checkpoint) {
+        self.nodes.rewind(checkpoint.nodes);
         let mut codes = self.codes.borrow_mut();
-        for code in self.code_order.borrow_mut().drain(extent.codes..) {
+        for code in self.code_order.borrow_mut().drain(checkpoint.codes..) {
             codes.remove(&code);
             self.code_bytes.set(self.code_bytes.get() - code.len());
         }
-        self.oldest_ancestor.set(extent.oldest_ancestor);
-        self.header_bytes.set(extent.header_bytes);
+        self.oldest_ancestor.set(checkpoint.oldest_ancestor);
+        self.header_bytes.set(checkpoint.header_bytes);
     }
 
     /// Notes that a verifier needs the headers from this one on.
@@ -138,7 +138,7 @@ impl<'s> Recording<'s> {
         Ok(())
     }
 
-    /// Goes on to the block after one with this hash, which has made these nodes and codes.
+    /// Advances to the block after one with this hash, which has written these nodes and codes.
     pub(crate) fn follow(
         &self,
         block: B256,
@@ -150,8 +150,8 @@ impl<'s> Recording<'s> {
         self.made.borrow_mut().extend(codes);
     }
 
-    /// What was read, as a canonical witness: nodes and codes ascending, headers from the oldest
-    /// that BLOCKHASH asked for to the parent.
+    /// Returns the reads as a canonical witness: nodes and codes ascending, headers from the oldest that
+    /// BLOCKHASH has read to the parent.
     pub(crate) fn into_witness(self) -> Result<OwnedWitness, ChainError> {
         let parent: &Block = &self.state.block;
         let mut headers = vec![alloy_rlp::encode(&parent.header).into()];
@@ -172,7 +172,7 @@ impl<'s> Recording<'s> {
     }
 }
 
-impl<'s> StateSource for Recording<'s> {
+impl<'s> StateSource for WitnessRecorder<'s> {
     type Nodes = Recorder<&'s dyn Store>;
 
     fn nodes(&self) -> &Self::Nodes {

@@ -1,6 +1,6 @@
 //! Executing blocks again that are part of the chain.
 
-use crate::{ChainError, State, record::Recording};
+use crate::{ChainError, State, record::WitnessRecorder};
 use alloy_consensus::Transaction as _;
 use alloy_evm::eth::EthEvmContext;
 use executor::{BlockEvm, BlockExecution, BlockState, execute_block};
@@ -20,8 +20,8 @@ pub struct Replay<'x, 's, I> {
 }
 
 impl State {
-    /// Starts to execute a child of its block again. `state` is this one, [opened](Self::open); the
-    /// inspector sees what [`Replay::inspect`] runs.
+    /// Starts to execute a child of its block again. `state` is this one, [opened](Self::open); the inspector
+    /// sees the transactions of [`Replay::inspect`].
     pub fn replay<'x, 's, I>(
         &'x self,
         state: &'x mut BlockState<'s, Self>,
@@ -41,19 +41,18 @@ impl State {
         Ok(Replay { execution, block: child, next: 0 })
     }
 
-    /// Executes a child of its block again, for what it reads: a canonical witness, the least that a
-    /// verifier needs.
+    /// Executes a child of its block again, and returns its canonical witness: the minimum for a verifier.
     pub fn witness_of(&self, child: &Block) -> Result<OwnedWitness, ChainError> {
         self.witness_of_blocks([child])
     }
 
-    /// As [`Self::witness_of`], for a child of its block and those that follow it, each a child of the one
-    /// before: what they read and have not made themselves.
+    /// Returns the witness of a child of its block and of the blocks that follow, each a child of the
+    /// previous one: the items that they read and have not written themselves.
     pub fn witness_of_blocks<'b>(
         &self,
         blocks: impl IntoIterator<Item = &'b Block>,
     ) -> Result<OwnedWitness, ChainError> {
-        let recording = Recording::new(self);
+        let recording = WitnessRecorder::new(self);
         let (mut parent, mut root) = (self.block.hash, self.root);
         for block in blocks {
             let (hash, of_parent) = (block.hash, block.header.parent_hash);
@@ -92,8 +91,8 @@ where
         Ok(())
     }
 
-    /// Runs the next transaction under the inspector; `seen` is shown what came of it before it is
-    /// committed. `None` if there is none left.
+    /// Runs the next transaction under the inspector; `seen` receives the result before it is committed.
+    /// `None` if there is no further transaction.
     pub fn inspect<T, E: From<ChainError>>(
         &mut self,
         seen: impl FnOnce(
@@ -121,7 +120,7 @@ where
     }
 }
 
-/// Why a replay stopped: by itself, or because of who was shown it.
+/// Reason for which a replay stopped: an error of its own, or of the observer.
 enum Stopped<E> {
     Block(executor::BlockError),
     Seen(E),

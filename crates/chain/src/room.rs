@@ -2,7 +2,7 @@
 
 use crate::{
     ChainConfig, Rejection,
-    record::{LIST_OFFSET, Recording, Size},
+    record::{LIST_OFFSET, Size, WitnessRecorder},
 };
 use alloy_consensus::{Header, Transaction as _};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -95,7 +95,7 @@ impl Own {
 /// What an input may still take while its block is filled.
 pub(crate) struct Room<'r, 's> {
     limits: InputLimits,
-    recording: &'r Recording<'s>,
+    recording: &'r WitnessRecorder<'s>,
     work: WorkCount<'r>,
     pricing: Arc<dyn Pricing>,
     block_gas_limit: u64,
@@ -107,7 +107,7 @@ impl<'r, 's> Room<'r, 's> {
         limits: InputLimits,
         config: &'r ChainConfig,
         header: &Header,
-        recording: &'r Recording<'s>,
+        recording: &'r WitnessRecorder<'s>,
     ) -> Self {
         // Before Cancun nothing is verified, and nothing asked for.
         let fork = config.spec.fork_at(header.timestamp);
@@ -129,7 +129,7 @@ impl<'r, 's> Room<'r, 's> {
         self.limits.any()
     }
 
-    pub(crate) const fn recording(&self) -> &'r Recording<'s> {
+    pub(crate) const fn recording(&self) -> &'r WitnessRecorder<'s> {
         self.recording
     }
 

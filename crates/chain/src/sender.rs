@@ -1,12 +1,12 @@
-//! What can be said of a transaction from its sender alone.
+//! Checks of a transaction against the account of its sender.
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::U256;
 use executor::Transaction;
 use revm::{context::result::InvalidTransaction, context_interface::Cfg, state::AccountInfo};
 
-/// Why the EVM would refuse a transaction for the nonce or the balance of its sender; `None` if it would
-/// not, or for another reason.
+/// Returns the reason for which the EVM would refuse a transaction because of the nonce or the balance of its
+/// sender; `None` if it would not, or for another reason.
 pub(crate) fn refusal(
     cfg: &impl Cfg,
     transaction: &Transaction,

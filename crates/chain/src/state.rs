@@ -11,8 +11,8 @@ use std::sync::Arc;
 use store::{Block, Changes, ExecutedBlock, Overlay, Store, StoreError};
 use trie::{Nibbles, NodePath, SourceError};
 
-/// A state and the block that it belongs to. It is cheap to clone and stays what it is whatever the
-/// chain does, so that whoever reads it holds no lock.
+/// A state and the block that it belongs to. It is cheap to clone and independent of later changes of the
+/// chain, so that readers hold no lock.
 #[derive(Debug, Clone)]
 pub struct State {
     pub(crate) config: Arc<ChainConfig>,
@@ -33,13 +33,12 @@ impl State {
         &self.block
     }
 
-    /// Root of the state. It is not the one in the block's header if somebody changed the state
-    /// behind the block.
+    /// Root of the state. It differs from the root in the block's header if the state was edited.
     pub const fn root(&self) -> B256 {
         self.root
     }
 
-    /// Whether it is here, or was left out by who has brought its block.
+    /// Returns `true` if the store has the state; a foreign block can come without one.
     pub fn is_here(&self) -> Result<bool, ChainError> {
         if !self.block.is_foreign() {
             return Ok(true);
@@ -53,7 +52,7 @@ impl State {
         &self.store
     }
 
-    /// The same state over a store of its own, into which changes go that nobody else is to see.
+    /// Returns the same state over a private store, which keeps its changes apart from the chain.
     #[must_use]
     pub fn detached(&self) -> Self {
         Self { store: Arc::new(Overlay::new(Arc::clone(&self.store))), ..self.clone() }
@@ -65,8 +64,7 @@ impl State {
         self.detached().advance(child)
     }
 
-    /// As [`Self::after`], into the store of this state itself: for one that is
-    /// [detached](Self::detached) already.
+    /// Applies a child to the store of this state itself, which must already be [detached](Self::detached).
     pub fn advance(&self, child: ExecutedBlock) -> Result<Self, ChainError> {
         let ExecutedBlock { block, mut changes } = child;
         let block = Arc::new(block);
@@ -75,7 +73,7 @@ impl State {
         Ok(Self { root: block.header.state_root, block, ..self.clone() })
     }
 
-    /// The same state by other rules.
+    /// Returns the same state under other rules.
     #[must_use]
     pub fn with_config(&self, config: ChainConfig) -> Self {
         Self { config: Arc::new(config), ..self.clone() }
@@ -87,7 +85,7 @@ impl State {
         Self { root, ..self.clone() }
     }
 
-    /// Whether a child of its block has a base fee (EIP-1559).
+    /// Returns `true` if a child of its block has a base fee (EIP-1559).
     pub fn has_base_fee(&self) -> bool {
         self.config.spec.is_london_active_at_block(self.block.header.number.saturating_add(1))
     }
@@ -97,8 +95,8 @@ impl State {
         Ok(if self.has_base_fee() { base_fee_after(&self.block.header)? } else { 0 })
     }
 
-    /// Most gas that a transaction in a child of its block may have (EIP-7825). From Amsterdam on that is
-    /// the most for computation alone: new state is paid besides, by what exceeds it (EIP-8037).
+    /// Maximum gas of a transaction in a child of its block (EIP-7825). From Amsterdam on this limits
+    /// computation alone: gas beyond it pays for new state (EIP-8037).
     pub fn transaction_gas_cap(&self) -> u64 {
         let header = &self.block.header;
         let fork = self.config.spec.hardfork_at(header.number + 1, header.timestamp);

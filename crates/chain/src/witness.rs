@@ -1,4 +1,4 @@
-//! Blocks with the witness of what they read.
+//! Blocks with their witnesses.
 
 use crate::{ChainError, ChainReader};
 use alloy_primitives::{B256, Bytes};
@@ -19,7 +19,7 @@ pub struct BlockWithWitness {
     pub fork: ProtocolFork,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// What it read, in canonical form: the least that a verifier needs.
+    /// Its witness in canonical form: the minimum that a verifier needs.
     pub witness: OwnedWitness,
     pub(crate) changes: Changes,
 }
@@ -40,7 +40,7 @@ impl BlockWithWitness {
         self.input_with(&self.witness)
     }
 
-    /// As [`Self::input`], with another witness.
+    /// Encodes the block's input with another witness.
     pub fn input_with(&self, witness: &OwnedWitness) -> Result<Vec<u8>, DecodeError> {
         self.block.input(self.fork, self.chain_id, witness)
     }
@@ -49,8 +49,8 @@ impl BlockWithWitness {
 impl From<BlockWithWitness> for ExecutedBlock {
     fn from(new: BlockWithWitness) -> Self {
         let mut changes = new.changes;
-        // Of a block that nobody can execute again, it is no witness; and one that was recorded holds the
-        // parent's header at least.
+        // A block that cannot be executed again has no witness; a recorded one contains at least the parent's
+        // header.
         let provable = new.block.provable && !new.witness.headers.is_empty();
         changes.witness = provable.then_some(new.witness);
         Self { block: new.block, changes }
@@ -66,7 +66,8 @@ pub struct BatchWithWitness {
     pub fork: ProtocolFork,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// What they read and have not made, in canonical form: the least that a verifier needs.
+    /// Their witness in canonical form, without the items that they write themselves: the minimum that a
+    /// verifier needs.
     pub witness: OwnedWitness,
 }
 
@@ -86,8 +87,8 @@ impl BatchWithWitness {
     }
 }
 
-/// The calldata with which EXECUTE verifies a block alone: as a batch of one, whose nodes are in compact form, or
-/// as it is by itself where that is shorter. So it goes to L1.
+/// Returns the calldata for EXECUTE to verify a block alone, in the form for L1: as a batch of one block in
+/// compact form, or as a single block if that is shorter.
 ///
 /// # Errors
 ///
@@ -123,8 +124,8 @@ fn batch_of(
 }
 
 impl ChainReader {
-    /// What a block has read: as it was kept with it, or as it shows when the block is executed once more.
-    /// `None` for genesis.
+    /// Returns the witness of a block: the stored one, or one from executing the block again. `None` for
+    /// genesis.
     ///
     /// # Errors
     ///
@@ -137,7 +138,7 @@ impl ChainReader {
         before.map(|before| before.witness_of(block)).transpose()
     }
 
-    /// Executes blocks of the chain again, each a child of the one before, for what they read together.
+    /// Executes consecutive blocks of the chain again, and returns their combined witness.
     ///
     /// # Errors
     ///

@@ -15,14 +15,14 @@ use std::{
 };
 use tokio::{sync::oneshot, task::yield_now};
 
-/// A request that waits, and who waits for its answer.
+/// A waiting request, and the receiver of its answer.
 type Waiting = (SerializedRequest, oneshot::Sender<Result<Response, TransportError>>);
 
 /// Requests of one client that wait to be posted together.
 #[derive(Debug, Default)]
 pub(crate) struct Batches {
     waiting: Mutex<Vec<Waiting>>,
-    /// Whether the node has refused a batch: then it is not offered another.
+    /// `true` once the node has refused a batch: it gets no further ones.
     refused: AtomicBool,
 }
 
@@ -50,9 +50,9 @@ impl Http {
         }
         let (sender, receiver) = oneshot::channel();
         if self.batches().push((request, sender)) {
-            // Not a part of this future: whoever waits here may give up, and the others shall not.
+            // Spawned apart from this future: a caller may give up waiting, and the others must not suffer.
             tokio::spawn(async move {
-                // Whoever has been told to ask does so before this goes on.
+                // Other tasks that are ready to ask do so before this continues.
                 yield_now().await;
                 let mut all = self.batches().take();
                 while !all.is_empty() {
@@ -75,7 +75,7 @@ impl Http {
         }
     }
 
-    /// Posts requests as one, and asks by themselves for what has no answer that way.
+    /// Posts requests as one batch, and repeats those without an answer one by one.
     async fn post_gathered(self, waiting: Vec<Waiting>) {
         let batch = if waiting.len() > 1 {
             let requests = waiting.iter().map(|(request, _)| request.clone()).collect();
@@ -90,7 +90,7 @@ impl Http {
         for (request, sender) in waiting {
             match batch.answer_to(request.id()) {
                 Some(answer) => {
-                    // Whoever asked may have given up.
+                    // The caller may have given up.
                     let _ = sender.send(answer);
                 }
                 None => {
@@ -117,7 +117,7 @@ impl Http {
     }
 }
 
-/// Why a batch has no answer, and would have none in parts.
+/// Reason for which a batch has no answer, and would have none in parts.
 #[derive(Debug, thiserror::Error)]
 enum BatchError {
     #[error(transparent)]
@@ -126,16 +126,16 @@ enum BatchError {
     Json(#[from] serde_json::Error),
 }
 
-/// What a node makes of a batch.
+/// Outcome of a batch.
 #[derive(Debug)]
 enum Batch {
     /// Answers to some of the requests.
     Answers(HashMap<Id, Response>),
-    /// It has too much to do for any of them.
+    /// The node is too busy for each of the requests.
     Busy(ResponsePayload),
-    /// It takes none.
+    /// The node accepts no batches.
     Refused,
-    /// It did not answer.
+    /// The node did not answer.
     Failed(Arc<BatchError>),
 }
 
@@ -149,7 +149,7 @@ impl Batch {
     fn of(answer: &[u8]) -> Self {
         match serde_json::from_slice(answer) {
             Ok(ResponsePacket::Batch(responses)) => {
-                // Those for which there was no time are asked for again, if there was for others.
+                // Requests for which the node had no time are sent again, if it had time for others.
                 let is_busy_for_all = responses.iter().all(is_busy);
                 let kept = |response: &Response| is_busy_for_all || !is_busy(response);
                 let answers = responses.into_iter().filter(kept);
@@ -162,7 +162,7 @@ impl Batch {
         }
     }
 
-    /// What is answered to one of the requests, if anything is.
+    /// Returns the answer to one of the requests, if there is one.
     fn answer_to(&mut self, id: &Id) -> Option<Result<Response, TransportError>> {
         match self {
             Self::Answers(answers) => answers.remove(id).map(Ok),
@@ -173,22 +173,22 @@ impl Batch {
     }
 }
 
-/// Whether a status says that the request will not do, rather than not now.
+/// Returns `true` if a status refuses the request for good, not just for now.
 fn is_refusal(status: u16) -> bool {
     (400..500).contains(&status) && status != 429 && status != 408
 }
 
-/// Whether a node has too much to do for a request just now.
+/// Returns `true` if a node is too busy for a request at the moment.
 pub(crate) fn is_busy(response: &Response) -> bool {
     matches!(&response.payload, ResponsePayload::Failure(error) if error.is_retry_err())
 }
 
-/// Whether a node has too much to do for one of the requests that it answers.
+/// Returns `true` if a node is too busy for one of the answered requests.
 pub(crate) fn is_any_busy(packet: &ResponsePacket) -> bool {
     packet.responses().iter().any(is_busy)
 }
 
-/// Whether a node has too much to do for each request of a batch: what it has answered of one is kept.
+/// Returns `true` if a node is too busy for every request of a batch; otherwise its answers are kept.
 fn is_busy_as_a_whole(packet: &ResponsePacket) -> bool {
     match packet {
         ResponsePacket::Single(response) => is_busy(response),

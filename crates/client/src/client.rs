@@ -13,11 +13,11 @@ use tokio::runtime::{Builder, Runtime};
 pub struct Client {
     way: Way,
     provider: RootProvider,
-    /// Does the work while somebody waits; `None` only while it is dropped.
+    /// Runtime for callers that wait; `None` only during drop.
     runtime: Option<Runtime>,
 }
 
-/// How requests get to a node.
+/// Transport of requests to a node.
 #[derive(Debug)]
 enum Way {
     Http(Http),
@@ -29,7 +29,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Url`], and what hinders the client from being set up.
+    /// [`ClientError::Url`], or the reason for which the client cannot be set up.
     pub fn new(url: &str, options: Options) -> Result<Self, ClientError> {
         Self::of_several(&[url], &[], options)
     }
@@ -40,7 +40,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Url`], [`ClientError::Header`], and what hinders the client from being set up.
+    /// [`ClientError::Url`], [`ClientError::Header`], or the reason for which the client cannot be set up.
     pub fn of_several(
         urls: &[&str],
         headers: &[(String, String)],
@@ -91,7 +91,7 @@ impl Client {
         Ok(Self { way, provider, runtime: Some(runtime) })
     }
 
-    /// Where the node answers.
+    /// Returns the URL of the node.
     pub fn url(&self) -> &str {
         match &self.way {
             Way::Http(http) => http.url().as_str(),
@@ -181,7 +181,7 @@ fn node_url(url: &str) -> Result<reqwest::Url, ClientError> {
             "it is a path, and nodes are not asked over IPC: use HTTP or a WebSocket".to_owned()
         ));
     }
-    // As elsewhere, `localhost:8545` is meant as an address of HTTP.
+    // As in other tools, `localhost:8545` means an HTTP address.
     let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let parsed: reqwest::Url = whole
         .parse()

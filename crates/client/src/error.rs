@@ -1,23 +1,23 @@
-//! What can go wrong on the way to a node and back.
+//! Errors of requests to a node.
 
 use alloy_transport::TransportError;
 use std::{io, time::Duration};
 
-/// Why a node could not be asked, or what it refused with.
+/// Reason for which a request failed, or error of the node.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// What was given is no address of a node.
+    /// The text is not the URL of a node.
     #[error("{url:?} is not the URL of a node: {reason}")]
     Url {
-        /// What was given.
+        /// The text.
         url: String,
-        /// Why not.
+        /// Reason of the parser.
         reason: String,
     },
-    /// What was given cannot stand in the head of a request. The value may be a secret.
+    /// The text is not valid in a request header. The value may be a secret.
     #[error("the header {0:?} cannot be sent")]
     Header(String),
-    /// A page is asked for, or what is not JSON-RPC, where only requests of JSON-RPC go.
+    /// The URL only accepts JSON-RPC, and the request is for a page or another format.
     #[error(
         "{0} is a WebSocket, which has answers to JSON-RPC only: this needs an address of HTTP"
     )]
@@ -33,7 +33,7 @@ pub enum ClientError {
     Rpc(#[from] TransportError),
 }
 
-/// Why an HTTP request has no answer.
+/// Reason for which an HTTP request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The request failed on its way.
@@ -50,7 +50,7 @@ pub enum HttpError {
     Status {
         /// The status.
         status: u16,
-        /// The beginning of what it says.
+        /// Beginning of the answer.
         excerpt: String,
     },
     /// The server answered something else than JSON.
@@ -63,7 +63,7 @@ pub enum HttpError {
     },
 }
 
-/// Why there is no answer over a WebSocket.
+/// Reason for which a request over a WebSocket has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// The answer, or the connection, took too long.
@@ -74,7 +74,7 @@ pub enum SocketError {
     Ended(usize),
 }
 
-/// An error with its causes: reqwest says only "error sending request" by itself.
+/// An error with its causes: reqwest alone reports only "error sending request".
 fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-/// No answer that is an error is longer.
+/// Maximum bytes of an error answer.
 const LONGEST_ERROR: usize = 1 << 16;
 /// Bytes of an answer that an error shows.
 const EXCERPT: usize = 200;
@@ -36,15 +36,15 @@ pub enum Rotation {
     OnFailure,
 }
 
-/// How patient a client is, and how much it takes.
+/// Time limits, retries and size limits of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Time for one request, from connecting to the last byte of the answer.
     pub timeout: Duration,
     /// Most bytes of an answer.
     pub longest_answer: usize,
-    /// How often a request is tried that fails on its way. More than once only for requests that
-    /// change nothing: one whose answer is lost may have been heeded.
+    /// Number of tries for a request that fails on its way. More than one only for requests that change
+    /// nothing: a request whose answer is lost may have been executed.
     pub tries: u32,
     /// The pause after the first failure; each one after is twice as long.
     pub first_pause: Duration,
@@ -78,9 +78,9 @@ pub struct Http {
     client: reqwest::Client,
     urls: Arc<[Url]>,
     options: Options,
-    /// Turn of the next request: the address is the remainder by their number.
+    /// Turn of the next request: its remainder by the number of addresses is the address.
     turn: Arc<AtomicUsize>,
-    /// Whether any of the addresses has ever answered.
+    /// `true` once any of the addresses has answered.
     has_answered: Arc<AtomicBool>,
     patience: Patience,
     batches: Arc<Batches>,
@@ -109,7 +109,7 @@ impl Http {
         })
     }
 
-    /// Where it posts to first.
+    /// Returns the first URL that it posts to.
     pub fn url(&self) -> &Url {
         &self.urls[0]
     }
@@ -122,7 +122,7 @@ impl Http {
         &self.batches
     }
 
-    /// Posts a body as it stands; the body of the answer, which is JSON.
+    /// Posts a body unchanged, and returns the body of the answer, which is JSON.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Http {
         Box::pin(self.post_unless(body, is_any_busy))
     }
 
-    /// As [`Self::post`]; `busy` says of an answer whether to try again.
+    /// Posts a body; `busy` returns `true` for an answer that warrants a retry.
     pub(crate) async fn post_unless(
         &self,
         body: Vec<u8>,
@@ -232,7 +232,8 @@ impl Http {
         leaves
     }
 
-    /// Whether nothing listens at the one address, and nothing ever has: it is wrong, more likely than not.
+    /// Returns `true` if nothing listens at the only address and nothing ever has: the address is probably
+    /// wrong.
     fn is_nobody_there(&self, error: &HttpError) -> bool {
         let is_refused = matches!(error, HttpError::Request(error) if error.is_connect());
         is_refused && self.urls.len() == 1 && !self.has_answered.load(Ordering::Relaxed)
@@ -262,7 +263,7 @@ impl Http {
             }
             answer.extend_from_slice(&part);
         }
-        // JSON-RPC says in the body what is wrong, whatever the status is.
+        // JSON-RPC reports errors in the body, independent of the HTTP status.
         if serde_json::from_slice::<serde::de::IgnoredAny>(&answer).is_err() {
             return Err(HttpError::NotJson { status: status.as_u16(), excerpt: excerpt(&answer) });
         }
@@ -279,15 +280,15 @@ fn excerpt(answer: &[u8]) -> String {
     String::from_utf8_lossy(&answer[..answer.len().min(EXCERPT)]).into_owned()
 }
 
-/// A JSON document with what HTTP says of it.
+/// A JSON document with its HTTP status.
 struct Answer {
     status: StatusCode,
-    /// What the server asks for.
+    /// Delay that the server asks for.
     retry_after: Option<Duration>,
     body: Vec<u8>,
 }
 
-/// What servers answer that have too much to do, or stand before one that does not answer.
+/// Statuses of overloaded servers, and of proxies whose server does not answer.
 const OVERLOADED: [StatusCode; 4] = [
     StatusCode::TOO_MANY_REQUESTS,
     StatusCode::BAD_GATEWAY,
@@ -295,8 +296,8 @@ const OVERLOADED: [StatusCode; 4] = [
     StatusCode::GATEWAY_TIMEOUT,
 ];
 
-/// Whether an answer says that the node has too much to do just now: by its status, or by the error
-/// of a request. An error of the node is its answer, even with status 500.
+/// Returns `true` if an answer reports an overload, by its status or by the error of a request. Any other
+/// error of the node is an answer, even with status 500.
 fn is_overloaded(status: StatusCode, body: &[u8], busy: impl Fn(&ResponsePacket) -> bool) -> bool {
     if OVERLOADED.contains(&status) {
         return true;
@@ -307,7 +308,7 @@ fn is_overloaded(status: StatusCode, body: &[u8], busy: impl Fn(&ResponsePacket)
     serde_json::from_slice(body).map_or_else(|_| status.is_server_error(), |packet| busy(&packet))
 }
 
-/// Whether the same request may succeed a moment later.
+/// Returns `true` if the same request may succeed a moment later.
 fn may_pass(error: &HttpError) -> bool {
     match error {
         HttpError::Request(_) | HttpError::Timeout(_) => true,
@@ -341,7 +342,7 @@ impl tower::Service<RequestPacket> for Http {
 }
 
 impl Http {
-    /// Posts a packet as it stands.
+    /// Posts a packet unchanged.
     pub(crate) async fn exchange(
         &self,
         request: &RequestPacket,

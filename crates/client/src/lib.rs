@@ -1,11 +1,11 @@
 //! The JSON-RPC client of the house: alloy's provider over HTTP, or over a WebSocket.
 //!
-//! [`Client::provider`] is what typed bindings (`sol!(#[sol(rpc)] …)`) and alloy's extensions speak
-//! through; [`Client::request`] is for methods that have none. Whoever is not async [waits](Client::wait)
-//! in his own thread, which may be one of an async runtime too.
+//! [`Client::provider`] is the transport for typed bindings (`sol!(#[sol(rpc)] …)`) and alloy's extensions;
+//! [`Client::request`] is for methods without them. Synchronous callers [wait](Client::wait) in their own
+//! thread, which may also belong to an async runtime.
 //!
-//! This crate owns how a node is reached: time limits, how long an answer may be, what is tried again,
-//! and what is asked together. It knows no method of any node.
+//! This crate owns the connection to a node: time limits, size limits of answers, retries, and batching. It
+//! knows no method of any node.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -1,4 +1,4 @@
-//! How long whoever is refused or left without an answer waits before the next try.
+//! Delay before a refused or unanswered request is tried again.
 
 use crate::Options;
 use std::{
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// No pause between two tries is longer.
+/// Maximum pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Compute units of a request, as providers count them on average.
 const UNITS_OF_REQUEST: u64 = 17;

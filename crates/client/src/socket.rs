@@ -22,7 +22,7 @@ use tower::Service;
 pub(crate) struct Socket {
     url: Url,
     connection: Arc<Mutex<Option<PubSubFrontend>>>,
-    /// Whether there ever was a connection.
+    /// `true` once there was a connection.
     has_connected: Arc<AtomicBool>,
     options: Options,
     patience: Patience,
@@ -56,8 +56,8 @@ impl Socket {
         self.exchange_once(requests).await
     }
 
-    /// Whether there never was a connection, and what hinders it is no trouble that passes: the address is
-    /// wrong, more likely than not, or the key in it.
+    /// Returns `true` if there never was a connection and the error is not transient: the address, or the key
+    /// in it, is probably wrong.
     fn is_in_vain(&self, error: &TransportError) -> bool {
         let RpcError::Transport(TransportErrorKind::Custom(error)) = error else { return false };
         let Some(error) = error.downcast_ref::<tungstenite::Error>() else { return false };
@@ -130,8 +130,8 @@ impl Service<RequestPacket> for Socket {
     }
 }
 
-/// A connection that is not made again behind the back of those who wait for answers: each of them counts
-/// his own tries, and what one of them gets too much of shall not be asked for without end.
+/// A connection that is not reopened unnoticed while callers wait for answers: each caller counts its own
+/// tries, and a request whose answer is too long must not be repeated without end.
 #[derive(Debug, Clone)]
 struct Once(WsConnect);
 

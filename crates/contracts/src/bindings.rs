@@ -31,7 +31,7 @@ sol!(
 );
 
 impl Default for INativeRollup::Evidence {
-    /// Nothing that goes with the inputs of `advance`.
+    /// Empty evidence for the inputs of `advance`.
     fn default() -> Self {
         Self { updates: Vec::new(), forced: Vec::new(), relays: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! Bounds of what the rollup can demand of a block, as the contracts have them.
+//! Bounds of the demands of a rollup on a block, equal to those of the contracts.
 
 /// L2 gas of the forced transactions that a block owes at most (`Capacity.DUTY_GAS`).
 pub const DUTY_GAS: u64 = 8_000_000;

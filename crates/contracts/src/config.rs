@@ -1,4 +1,4 @@
-//! What a rollup is made with.
+//! Constructor parameters of a rollup.
 
 use crate::bindings::INativeRollup;
 use alloy_primitives::{Address, Bytes};
@@ -6,14 +6,14 @@ use alloy_sol_types::SolValue;
 use chain::Block;
 use wire::SchemaId;
 
-/// What makes a rollup this rollup.
+/// Parameters of a rollup.
 #[derive(Debug, Clone, Copy)]
 pub struct RollupConfig {
     /// Chain id of the L2.
     pub chain_id: u64,
     /// Schema id of its blocks.
     pub schema: SchemaId,
-    /// How far, in seconds, an L2 block may lie behind L1.
+    /// Maximum lag of an L2 block behind L1, in seconds.
     pub max_lag: u64,
     /// Age of the head, in seconds, from which on anyone may advance.
     pub open_after: u64,
@@ -25,18 +25,18 @@ pub struct RollupConfig {
     pub message_gas: u64,
     /// Most bytes of data of such a message.
     pub message_data: u64,
-    /// Least fee of a message, in percent of what its gas, and the witness that it can demand, cost on
-    /// L1 when it is sent.
+    /// Minimum fee of a message, in percent of the cost on L1, when it is sent, of its gas and of the witness
+    /// that it can demand.
     pub fee_percent: u64,
     /// The queue of forced transactions.
     pub forced: ForcedConfig,
-    /// Who may advance: an `ISequencing`, or zero for anyone.
+    /// Contract that decides who may advance: an `ISequencing`, or zero for anyone.
     pub policy: Address,
-    /// Who may announce upgrades, or zero for nobody ever.
+    /// Account that may announce upgrades, or zero for none.
     pub owner: Address,
 }
 
-/// What makes a queue of forced transactions.
+/// Parameters of a queue of forced transactions.
 #[derive(Debug, Clone, Copy)]
 pub struct ForcedConfig {
     /// Seconds after which a transaction is due.
@@ -49,17 +49,17 @@ pub struct ForcedConfig {
     pub max_gas: u64,
     /// Most gas of one that calls the messenger or the bounded target.
     pub max_bounded_gas: u64,
-    /// Least fee, in percent of what the transaction costs on L1 when it is submitted.
+    /// Minimum fee, in percent of the transaction's cost on L1 when it is submitted.
     pub fee_percent: u64,
-    /// Who gets the fees, or zero to burn them.
+    /// Recipient of the fees, or zero to burn them.
     pub fee_recipient: Address,
-    /// A contract that reads little whatever it is called with, or zero.
+    /// A contract whose reads are bounded for any calldata, or zero.
     pub bounded_target: Address,
 }
 
 impl RollupConfig {
-    /// A rollup that anyone may advance and nobody can change, with a day for messages and forced
-    /// transactions.
+    /// Creates the configuration of a rollup that anyone may advance and no account can change, with a day
+    /// for messages and forced transactions.
     pub const fn new(chain_id: u64, schema: SchemaId) -> Self {
         const HOUR: u64 = 3_600;
         const DAY: u64 = 24 * HOUR;

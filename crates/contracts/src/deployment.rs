@@ -1,4 +1,4 @@
-//! What `script/Deploy.s.sol` writes down of a rollup.
+//! The deployment file that `script/Deploy.s.sol` writes.
 
 use alloy_genesis::Genesis;
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
@@ -33,7 +33,7 @@ pub struct Deployment {
     pub genesis_hash: B256,
     /// Its state root.
     pub genesis_state_root: B256,
-    /// Who deployed the contracts, which decides their addresses.
+    /// Deployer of the contracts, which determines their addresses.
     pub deployer: Address,
     /// `NativeRollup`.
     pub rollup: Address,
@@ -51,21 +51,21 @@ pub struct Deployment {
     pub genesis: Genesis,
 }
 
-/// Why a deployment file cannot be used.
+/// Reason for which a deployment file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DeploymentError {
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Io {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// A file is longer than anything that this could be.
     #[error("{} is longer than {most} bytes", path.display())]
     TooLong {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Most bytes that are read.
         most: u64,
@@ -73,9 +73,9 @@ pub enum DeploymentError {
     /// A file is no JSON.
     #[error("{} is not a JSON object: {source}", path.display())]
     Json {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Error of the parser.
         source: serde_json::Error,
     },
     /// A field is not there.
@@ -85,7 +85,7 @@ pub enum DeploymentError {
         path: PathBuf,
         /// The field.
         field: &'static str,
-        /// What it has to be.
+        /// Rule for the value.
         rule: &'static str,
     },
     /// A field has a value that it cannot have.
@@ -97,18 +97,18 @@ pub enum DeploymentError {
         field: &'static str,
         /// Its value.
         value: String,
-        /// What it has to be.
+        /// Rule for the value.
         rule: &'static str,
     },
-    /// The genesis is none.
+    /// The genesis is malformed.
     #[error("{}: the genesis of the L2 cannot be read: {source}", path.display())]
     Genesis {
         /// The file that holds it.
         path: PathBuf,
-        /// Why not.
+        /// Error of the parser.
         source: serde_json::Error,
     },
-    /// There is no genesis.
+    /// The genesis is missing.
     #[error(
         "{}: there is no genesis of the L2, neither under the key `genesis` nor in {}; its first \
          block has the hash {hash}", path.display(), beside.display()
@@ -116,7 +116,7 @@ pub enum DeploymentError {
     NoGenesis {
         /// The deployment file.
         path: PathBuf,
-        /// Where it was looked for too.
+        /// Second path at which it was looked for.
         beside: PathBuf,
         /// Hash of the block that it has to give.
         hash: B256,
@@ -129,11 +129,11 @@ pub enum DeploymentError {
     GenesisMismatch {
         /// The file that holds the genesis.
         path: PathBuf,
-        /// What differs.
+        /// Name of the value that differs.
         what: &'static str,
-        /// What the genesis gives.
+        /// Value of the genesis.
         got: B256,
-        /// What the rollup has.
+        /// Value of the rollup.
         expected: B256,
     },
     /// The first block of the L2 cannot be made.
@@ -141,7 +141,7 @@ pub enum DeploymentError {
     Chain {
         /// The file that holds the genesis.
         path: PathBuf,
-        /// Why not.
+        /// Error of the chain.
         source: ChainError,
     },
 }
@@ -190,7 +190,7 @@ impl Deployment {
         Ok(deployment)
     }
 
-    /// Whether the genesis is that of this rollup, by rules that EXECUTE knows for its chain id.
+    /// Checks that the genesis is that of this rollup, by rules that EXECUTE knows for its chain id.
     fn check_genesis(&self, path: &Path) -> Result<(), DeploymentError> {
         let config = &self.genesis.config;
         let invalid = |field, value: String, rule| {

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, Bytes, U256, address, hex};
 use chain::empty_genesis;
 use wire::ProtocolFork;
 
-/// `L1Anchor`: what the L2 knows of L1.
+/// `L1Anchor`: the L2's view of L1.
 pub const L1_ANCHOR: Address = address!("0x8079000000000000000000000000000000000001");
 /// `L2Messenger`: delivers L1 messages, and holds the ETH of the L2 until then.
 pub const L2_MESSENGER: Address = address!("0x8079000000000000000000000000000000000002");
@@ -41,8 +41,7 @@ impl Predeploys {
 
 /// A genesis with the system contracts of `fork` and the rollup's predeploys.
 ///
-/// All ETH is in `L2Messenger`; whoever adds accounts with a balance adds ETH that nothing on L1
-/// backs.
+/// All ETH is in `L2Messenger`: an added account with a balance has ETH without backing on L1.
 pub fn l2_genesis(
     predeploys: &Predeploys,
     fork: ProtocolFork,
@@ -67,15 +66,15 @@ pub fn l2_genesis(
     genesis
 }
 
-/// The configuration for the genesis file of an L2 on which the rules of `fork` hold from its first
-/// block on, as common clients read it: the rules that EXECUTE knows for a chain of one's own, so no
-/// deposit contract, and the blob parameters of Ethereum.
+/// Returns the configuration for the genesis file of an L2 with the rules of `fork` from its first block on,
+/// in the form of common clients: the rules that EXECUTE assumes for a private chain, so no deposit contract,
+/// and the blob parameters of Ethereum.
 pub fn l2_chain_config(chain_id: u64, fork: ProtocolFork) -> ChainConfig {
     l2_chain_config_following(chain_id, fork, &[])
 }
 
-/// As [`l2_chain_config`], for an L2 whose L1 has a fork schedule: later forks hold from their
-/// timestamps on, oldest first. A fork that the list passes over begins with the next one.
+/// Returns the chain configuration of an L2 whose L1 has a fork schedule: later forks hold from their
+/// timestamps on, oldest first. A fork that the list skips begins with the next one.
 ///
 /// A client that is driven over the Engine API reads from it when to fork.
 pub fn l2_chain_config_following(

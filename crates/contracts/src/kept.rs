@@ -5,18 +5,18 @@
 //! reference: where the kept bytes begin in the input (4) ‖ the account that keeps them (20)
 //! ```
 //!
-//! with numbers big endian. What keeps bytes is an account that the common CREATE2 proxy has made, whose code is
-//! STOP and these bytes: its address follows from them, so nobody has to be believed.
+//! with numbers big endian. The bytes are kept by an account that the common CREATE2 proxy has created, whose code
+//! is STOP and these bytes: its address follows from them, so no party has to be trusted.
 
 use alloy_primitives::{Address, B256, Bytes, address, hex, keccak256};
 use std::collections::HashMap;
 use wire::{SchemaId, layout::input};
 
-/// Who makes the accounts that keep bytes (`KeptCodes.PROXY`).
+/// Proxy that creates the accounts which keep bytes (`KeptCodes.PROXY`).
 pub const PROXY: Address = address!("0x4e59b44847b379578588920cA78FbF26c0B4956C");
-/// What stands before the bytes in the init code (`KeptCodes.INIT_HEAD`): a loader, and STOP.
+/// Init code before the bytes (`KeptCodes.INIT_HEAD`): a loader, and STOP.
 pub const INIT_HEAD: [u8; 12] = hex!("600b5981380380925939f300");
-/// What an input with references begins with (`KeptCodes.MAGIC`).
+/// First bytes of an input with references (`KeptCodes.MAGIC`).
 pub const MAGIC: [u8; 2] = [0xc0, 0xde];
 /// Bytes before the references (`KeptCodes.REFERENCES_AT`).
 pub const REFERENCES_AT: usize = 7;
@@ -25,19 +25,19 @@ pub const REFERENCE_LENGTH: usize = 24;
 /// Most bytes that an account keeps: those of a code (EIP-170), but for the first.
 pub const MOST_KEPT: usize = 24_575;
 
-/// From so many bytes on those that L1 keeps cost less by a reference where calldata costs 16 a byte. Where the floor
-/// of EIP-7623 decides, what the contract does costs nothing more.
+/// Minimum bytes for which a reference costs less than calldata at 16 gas a byte. If the floor of EIP-7623
+/// decides, the contract's work costs nothing extra.
 pub(crate) const WORTH_A_REFERENCE: usize = 256;
 
 /// Most references of an input.
 const MOST_REFERENCES: usize = 255;
-/// By so many bytes kept bytes are looked for. Fewer are not worth a reference.
+/// Bytes by which kept bytes are looked up. Fewer are not worth a reference.
 const KEY: usize = 8;
 
-/// Why an input with references stands for nothing.
+/// Reason for which an input with references is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeptError {
-    /// It ends within them.
+    /// The input ends within its references.
     #[error("{got} bytes, expected at least {minimum}: the references of the input")]
     TooShort {
         /// Bytes present.
@@ -45,17 +45,17 @@ pub enum KeptError {
         /// The fewest.
         minimum: usize,
     },
-    /// It has none.
+    /// The input has no references.
     #[error("an input with references has none")]
     NoReferences,
-    /// A reference begins before what stands in front of it ends, or too late for what is there to stand there.
+    /// A reference begins before the end of the previous one, or too late for the rest of the input.
     #[error("reference {index} begins at byte {got} of the input, expected {minimum} to {maximum}")]
     OutOfPlace {
-        /// Its position.
+        /// Index of the reference.
         index: usize,
-        /// Where it begins.
+        /// Start of the reference.
         got: usize,
-        /// The first place where it can.
+        /// First possible start.
         minimum: usize,
         /// The last.
         maximum: usize,
@@ -71,9 +71,9 @@ pub enum KeptError {
     /// The parts are not as long together as the input says.
     #[error("the parts of the input have {got} bytes, and it says {expected}")]
     Length {
-        /// Their bytes, as far as they were put together.
+        /// Bytes assembled so far.
         got: usize,
-        /// What it says.
+        /// Length according to the reference.
         expected: usize,
     },
 }
@@ -86,7 +86,8 @@ pub struct KeptCode {
 }
 
 impl KeptCode {
-    /// Who keeps these bytes; `None` for none, or for more than an account can keep.
+    /// Returns the code of an account that keeps these bytes; `None` if there are none, or more than an
+    /// account can keep.
     pub fn new(bytes: Bytes) -> Option<Self> {
         let account = account_of(&bytes);
         ((1..=MOST_KEPT).contains(&bytes.len())).then_some(Self { bytes, account })
@@ -98,15 +99,16 @@ impl KeptCode {
         parts.filter_map(|part| Self::new(Bytes::copy_from_slice(part))).collect()
     }
 
-    /// Each code of an input by itself that is worth a reference and fits into an account: inputs that share some of
-    /// their codes share these.
+    /// Returns the codes of each input that are worth a reference and fit into an account, one by one: inputs
+    /// with common codes share them.
     pub fn of_each_code_in(input: &[u8]) -> Vec<Self> {
         let is_worth_it = |code: &&[u8]| code.len() >= WORTH_A_REFERENCE;
         let codes = split(codes_in(input)).filter(is_worth_it);
         codes.filter_map(|code| Self::new(Bytes::copy_from_slice(code))).collect()
     }
 
-    /// What an account with this code keeps; `None` if it could have another code at another time.
+    /// Returns the bytes that an account with this code keeps; `None` if the account could have another code
+    /// at another time.
     pub fn at(account: Address, code: &[u8]) -> Option<Self> {
         let (0, bytes) = code.split_first()? else { return None };
         (account_of(bytes) == account)
@@ -118,7 +120,7 @@ impl KeptCode {
         self.account
     }
 
-    /// What it keeps.
+    /// Returns the kept bytes.
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -129,8 +131,8 @@ impl KeptCode {
     }
 }
 
-/// The codes of the witness of an input, single or batch, as they stand there with their offsets: what is worth
-/// keeping if other inputs have just these too. Empty if the input is none.
+/// Returns the codes of the witness of an input, single or batch, encoded with their offsets: they are worth
+/// keeping if other inputs have exactly the same ones. Empty if the bytes are not an input.
 pub fn codes_in(input: &[u8]) -> &[u8] {
     let offset = |at: usize| {
         let bytes = input.get(at..)?.first_chunk()?;
@@ -170,7 +172,7 @@ pub struct References<'a> {
 }
 
 impl<'a> References<'a> {
-    /// Those of an input; `None` if it has the form of one without.
+    /// Returns the references of an input; `None` if it has none.
     ///
     /// # Errors
     ///
@@ -206,7 +208,7 @@ impl<'a> References<'a> {
         self.references.iter().map(|(_, account)| *account)
     }
 
-    /// What the input stands for, if these accounts keep what `kept` finds.
+    /// Returns the input without references, if these accounts keep the bytes that `kept` finds.
     ///
     /// # Errors
     ///
@@ -253,8 +255,8 @@ pub struct Shortened {
     pub pieces: Vec<usize>,
 }
 
-/// The input with references to what L1 keeps wherever it has these bytes, the longest of those that begin at a
-/// place; `None` if it has none of them, or is too long.
+/// Returns the input with a reference in place of each occurrence of bytes that L1 keeps, the longest at each
+/// position; `None` if there is none, or if it is too long.
 pub fn shorten(input: &[u8], kept: &[KeptCode]) -> Option<Shortened> {
     let length = u32::try_from(input.len()).ok()?;
     let mut by_key = HashMap::<[u8; KEY], Vec<&KeptCode>>::new();

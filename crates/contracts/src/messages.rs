@@ -12,15 +12,15 @@ use alloy_sol_types::{SolEvent as _, SolValue};
 /// A message on its way from L1 to L2 or back. The fields and the hash are the same both ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Who sent it.
+    /// Sender.
     pub sender: Address,
     /// The contract or account on the other side.
     pub to: Address,
-    /// Who may take the value back if delivery fails.
+    /// Account that may take the value back if delivery fails.
     pub refund_to: Address,
     /// Wei for the target.
     pub value: u128,
-    /// Wei for whoever delivers it.
+    /// Wei for the relayer.
     pub fee: u128,
     /// Gas that the target gets at least.
     pub gas_limit: u32,
@@ -159,14 +159,14 @@ pub fn extend(root: B256, message_hash: B256) -> B256 {
     keccak256([root.0, message_hash.0].concat())
 }
 
-/// What an L2 block says of L1 in its `parent_beacon_block_root`.
+/// Content of an L2 block's `parent_beacon_block_root`: its view of L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor {
     /// An L1 block.
     pub l1_block_number: u64,
     /// Its hash.
     pub l1_block_hash: B256,
-    /// How many messages had been sent by its end, of those that the L2 may relay.
+    /// Number of messages sent by its end, among those that the L2 may relay.
     pub message_count: u64,
     /// Rolling hash over them.
     pub message_root: B256,
@@ -208,8 +208,8 @@ impl Anchor {
         }
     }
 
-    /// What `advance` is told of it, if it is that of the block at `index`; `checkpoint` is the state of the
-    /// queue that it names.
+    /// Returns the anchor's argument of `advance` for the block at `index`; `checkpoint` is the state of the
+    /// queue that the anchor names.
     pub const fn update(&self, index: u64, checkpoint: &Checkpoint) -> AnchorUpdate {
         AnchorUpdate {
             index,

@@ -1,10 +1,9 @@
-//! The ways in which L2 blocks come to L1, and what each costs there.
+//! The ways in which L2 blocks are posted to L1, and the cost of each.
 //!
-//! A [`Posting`] is what one `advance` carries: inputs of EXECUTE as calldata, with references to what L1 keeps of
-//! them ([`crate::kept`]), or in blobs but for their heads.
-//! [`Posting::cost`] is the gas that L1 takes for it, to the unit, by the rules of its fork, for a call in which nothing
-//! is due and no evidence goes along: but for the price of its bytes as calldata, whatever is due costs the same in
-//! every way. [`cheapest`] chooses.
+//! A [`Posting`] is the content of one `advance`: inputs of EXECUTE as calldata, with references to bytes that L1
+//! keeps ([`crate::kept`]), or in blobs except for their heads. [`Posting::cost`] is its exact gas on L1 by the rules
+//! of L1's fork, for a call without duties and evidence: apart from the price of their bytes as calldata, duties cost
+//! the same in every way. [`cheapest`] chooses.
 
 use crate::{
     bindings::INativeRollup::{Evidence, advanceCall},
@@ -32,22 +31,22 @@ pub const STATE_ROOTS: u64 = 8_191;
 /// Words of memory below the inputs.
 const MEMORY_BELOW: u64 = 27;
 
-/// What `advance` costs beside what depends on bytes: held to the contract by a test that sends each way.
+/// Gas of `advance` that does not depend on bytes: a test that sends each form compares it with the contract.
 #[derive(Debug)]
 struct ContractGas {
     /// A transaction that calls the contract, before anything is executed.
     transaction: u64,
     /// A call with one input of one block: storage, loops and events, without memory for the input.
     call: u64,
-    /// Each further input.
+    /// Gas of each further input.
     further_input: u64,
-    /// Each further block of a batch.
+    /// Gas of each further block of a batch.
     further_block: u64,
-    /// The same in blobs, where it is found without reading where the batch says that it is.
+    /// Gas of each further block in blobs, whose position need not be read from the batch.
     further_block_in_blobs: u64,
     /// More for a batch, of however many blocks.
     batch: u64,
-    /// The same in blobs.
+    /// Gas of a batch in blobs.
     batch_in_blobs: u64,
     /// A slot of the ring that held nothing before, instead of an older root.
     fresh_slot: u64,
@@ -57,15 +56,15 @@ struct ContractGas {
     longer: u64,
     /// More for an input that has references.
     with_references: u64,
-    /// Each of them, whatever is kept there.
+    /// Gas of each reference, for any kept length.
     reference: u64,
     /// More for one to an account that is seen for the first time in a transaction (EIP-2929).
     cold_account: u64,
-    /// Room for what others do on L1 before, which makes some slots more expensive.
+    /// Reserve for other transactions on L1 before this one, which make some slots more expensive.
     margin: u64,
 }
 
-/// Up to Osaka and its blob schedules.
+/// Gas up to Osaka and its blob schedules.
 const OSAKA: ContractGas = ContractGas {
     transaction: 21_000,
     call: 28_256,
@@ -83,8 +82,8 @@ const OSAKA: ContractGas = ContractGas {
     margin: 50_000,
 };
 
-/// Amsterdam: a transaction has less by itself (EIP-2780), what it writes costs more (EIP-8038), and a new slot pays
-/// for the state that stays (EIP-8037).
+/// Gas under Amsterdam: a transaction starts with less (EIP-2780), its writes cost more (EIP-8038), and a new
+/// slot pays for permanent state (EIP-8037).
 const AMSTERDAM: ContractGas = ContractGas {
     transaction: 15_000,
     call: 49_756,
@@ -110,7 +109,7 @@ pub const EVIDENCE_BYTES: usize = 6_000;
 /// Least gas that a byte of calldata costs under the rules of any fork (EIP-7976).
 const DEAREST_FLOOR: u64 = 64;
 
-/// What a transaction on L1 may have.
+/// Limits of a transaction on L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct L1Limits {
     /// Most gas.
@@ -120,7 +119,7 @@ pub struct L1Limits {
 }
 
 impl Default for L1Limits {
-    /// Those of mainnet: EIP-7825, and what its public pools take.
+    /// Returns the limits of mainnet: EIP-7825, and the size limit of its public pools.
     fn default() -> Self {
         Self { gas: TRANSACTION_GAS_CAP, bytes: TRANSACTION_BYTES }
     }
@@ -136,13 +135,13 @@ impl L1Limits {
         if by_size < by_price { by_size } else { by_price }
     }
 
-    /// Bytes beside the transaction and the evidence, whatever they cost.
+    /// Returns the bytes besides the transaction and the evidence, at any price.
     const fn beside_evidence(&self) -> usize {
         self.bytes.saturating_sub(ENVELOPE_BYTES + EVIDENCE_BYTES)
     }
 
-    /// Most gas that EXECUTE may ask for one of them, however many bytes it has: 63 of 64 parts of what is left
-    /// beside its bytes as calldata and in memory, and what the contract does.
+    /// Maximum gas that EXECUTE may ask for one input of any length: 63/64 of the rest besides its bytes as
+    /// calldata and in memory, and the contract's own gas.
     pub const fn execute_gas(&self) -> u64 {
         let length = words(self.bytes);
         let memory = 3 * length + memory_gas(MEMORY_BELOW + length);
@@ -151,46 +150,46 @@ impl L1Limits {
     }
 }
 
-/// What is known of an input before it is sent.
+/// Properties of an input that are known before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
     /// The input itself, of a block or a batch.
     pub bytes: Bytes,
-    /// How many blocks it has.
+    /// Number of blocks in it.
     pub blocks: u64,
-    /// What EXECUTE charges for it.
+    /// Charge of EXECUTE for it.
     pub charge: u64,
-    /// What the call of EXECUTE has to hold.
+    /// Gas that the call of EXECUTE has to hold.
     pub reserve: u64,
-    /// What EXECUTE charges for the bytes of a trailer.
+    /// Charge of EXECUTE for the bytes of a trailer.
     pub trailer: u64,
 }
 
-/// What one `advance` carries.
+/// Content of one `advance`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posting {
     /// The argument of the call.
     pub inputs: Vec<Bytes>,
     /// The blobs of its transaction, in their order.
     pub blobs: Vec<Vec<u8>>,
-    /// How many L2 blocks it brings.
+    /// Number of L2 blocks in it.
     pub blocks: u64,
     /// Blocks of each input.
     counts: Vec<u64>,
-    /// How many of the inputs are batches, of however many blocks.
+    /// Number of inputs that are batches, of any number of blocks.
     batches: u64,
-    /// How each input comes to memory.
+    /// Loading of each input into memory.
     loads: Vec<Load>,
-    /// What EXECUTE charges for all inputs.
+    /// Charge of EXECUTE for all inputs.
     charge: u64,
-    /// By how much it must hold more for one of them.
+    /// Gas that EXECUTE must hold beyond its charge, for the most demanding input.
     surplus: u64,
 }
 
-/// How an input comes to memory.
+/// Loading of an input into memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Load {
-    /// Its bytes there.
+    /// Length in memory, in bytes.
     length: usize,
     /// Gas of copying it.
     gas: u64,
@@ -199,12 +198,12 @@ struct Load {
 }
 
 impl Load {
-    /// As it stands in the calldata.
+    /// Creates the load of an input in plain calldata.
     const fn plain(length: usize) -> Self {
         Self { length, gas: 3 * words(length), accounts: Vec::new() }
     }
 
-    /// With parts that L1 keeps, which are copied and hashed.
+    /// Creates the load of an input with kept parts, which are copied and hashed.
     fn assembled(length: usize, shortened: &Shortened) -> Self {
         let kept = |(_, length): &(Address, usize)| {
             3 * words(*length) + 6 * words(INIT_HEAD.len() + length)
@@ -216,7 +215,7 @@ impl Load {
     }
 }
 
-/// What a transaction costs.
+/// Cost of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
     /// Gas used.
@@ -227,10 +226,10 @@ pub struct Cost {
     pub blob_gas: u64,
 }
 
-/// What L1 asks for at the moment.
+/// Current prices of L1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct L1Prices {
-    /// Its rules.
+    /// Fork of L1.
     pub fork: ProtocolFork,
     /// Wei per gas.
     pub gas: u128,
@@ -239,7 +238,7 @@ pub struct L1Prices {
 }
 
 impl Cost {
-    /// What it is in wei.
+    /// Returns the cost in wei.
     pub fn wei(&self, prices: &L1Prices) -> u128 {
         let blobs = u128::from(self.blob_gas).saturating_mul(prices.blob_gas.unwrap_or(u128::MAX));
         u128::from(self.gas).saturating_mul(prices.gas).saturating_add(if self.blob_gas == 0 {
@@ -274,8 +273,8 @@ impl Posting {
         Some(Self { loads, ..Self::of(inputs, calldata, Vec::new()) })
     }
 
-    /// The ways of these inputs as calldata: plain, with references to all that L1 keeps of them, and with references
-    /// to what is long enough to pay for them wherever.
+    /// Returns the forms of these inputs as calldata: plain, with references to all bytes that L1 keeps, and
+    /// with references only to bytes that are long enough to pay for them in every case.
     pub fn ways_in_calldata(inputs: &[Input], kept: &[KeptCode]) -> Vec<Self> {
         let long: Vec<_> =
             kept.iter().filter(|it| it.bytes().len() >= WORTH_A_REFERENCE).cloned().collect();
@@ -285,8 +284,8 @@ impl Posting {
         ways
     }
 
-    /// As much as possible of each input in blobs; `None` if they take more than a transaction has, or if one is
-    /// too short for that.
+    /// Puts as much as possible of each input into blobs; `None` if they need more blobs than a transaction
+    /// can have, or if an input is too short.
     pub fn in_blobs(inputs: &[Input]) -> Option<Self> {
         let (mut calldata, mut blobs) = (Vec::new(), Vec::new());
         for input in inputs {
@@ -321,7 +320,7 @@ impl Posting {
         }
     }
 
-    /// How many blocks each input has.
+    /// Returns the number of blocks of each input.
     pub fn blocks_of_inputs(&self) -> &[u64] {
         &self.counts
     }
@@ -331,8 +330,8 @@ impl Posting {
         advanceCall { inputs: self.inputs.clone(), evidence }.abi_encode().into()
     }
 
-    /// What it costs on an L1 of this fork, if its first block has this number, and the rollup started at
-    /// block `genesis`.
+    /// Returns its cost on an L1 of this fork, if its first block has number `first` and the rollup started
+    /// at block `genesis`.
     pub fn cost(&self, fork: ProtocolFork, genesis: u64, first: u64) -> Cost {
         let data = self.calldata(Evidence::default());
         let fresh = (genesis + STATE_ROOTS).saturating_sub(first).min(self.blocks);
@@ -371,7 +370,7 @@ impl Posting {
         Cost { gas, limit, blob_gas: self.blobs.len() as u64 * BLOB_GAS }
     }
 
-    /// How many inputs are longer than all before them, of which the first is always one.
+    /// Returns the number of inputs that are longer than all before them; the first always is.
     fn longer(&self) -> u64 {
         let mut longest = self.loads.first().map_or(0, |load| load.length);
         let is_longer = |load: &&Load| {
@@ -391,8 +390,8 @@ fn is_batch(input: &[u8]) -> bool {
 /// block, two, four and so on, or with one input of all of them, and goes on with smaller ones where L1 does not
 /// admit another of that size.
 ///
-/// The fewer inputs, the less is carried twice; but a call holds gas for all that the transactions of an input
-/// may use, and gets back what they have not used before the next input.
+/// Fewer inputs repeat less data; but a call holds gas for the gas limits of all transactions of an input,
+/// and gets the unused rest back only before the next input.
 ///
 /// # Errors
 ///
@@ -446,14 +445,14 @@ pub fn cheapest(
         })
         .filter(|(posting, cost)| {
             let bytes: usize = posting.inputs.iter().map(|input| input.len()).sum();
-            // What the bytes cost under the rules of this fork is in the limit.
+            // The limit includes the cost of the bytes under the rules of this fork.
             cost.limit <= limits.gas && bytes <= limits.beside_evidence() && posting.blocks > 0
         })
         .min_by_key(|(posting, cost)| cost.wei(prices) / u128::from(posting.blocks))
 }
 
-/// What a transaction that calls a contract with this calldata costs before anything is executed, and what it costs
-/// at least.
+/// Returns the cost of a transaction that calls a contract with this calldata before anything is executed,
+/// and its minimum cost.
 ///
 /// From Amsterdam on all bytes count alike for the least (EIP-7976).
 pub fn transaction_gas(fork: ProtocolFork, data: &[u8]) -> (u64, u64) {
@@ -474,7 +473,7 @@ const fn words(bytes: usize) -> u64 {
     bytes.div_ceil(32) as u64
 }
 
-/// What this much memory costs.
+/// Returns the gas of this much memory.
 const fn memory_gas(words: u64) -> u64 {
     3 * words + words * words / 512
 }

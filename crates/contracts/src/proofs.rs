@@ -1,4 +1,4 @@
-//! What L1 is shown of the L2's state.
+//! Proofs of the L2's state for L1.
 
 use crate::bindings::IL1MessageQueue::MessageProof;
 use alloy_consensus::EMPTY_ROOT_HASH;

@@ -15,8 +15,7 @@ pub struct RealBlock {
     pub calldata: Bytes,
 }
 
-/// All real blocks of the vectors that verify; none if there are no vectors, which is said loudly as
-/// the absence of `what`.
+/// Returns all valid real blocks of the vectors; without vectors none, and a message that `what` is skipped.
 pub fn real_blocks(what: &str) -> Result<Vec<RealBlock>> {
     let blocks = testkit::vectors::blocks("blocks", what)?.into_iter().map(|block| {
         let bundle = &block.bundle;

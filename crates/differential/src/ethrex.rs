@@ -1,9 +1,9 @@
 //! ethrex as a stateless verifier.
 //!
-//! Everything that decides is ethrex's: decoding of blocks and witnesses, tries, sender recovery,
-//! block validation, EVM, roots. What is here puts these parts together as ethrex's own verifier
-//! does, which is not published. An Amsterdam input is decoded by ethrex as well; it knows no wire
-//! format of earlier forks, so those inputs are decoded by `wire` and handed over field by field.
+//! All decisions are made by ethrex: decoding of blocks and witnesses, tries, sender recovery, block
+//! validation, EVM, roots. This module combines the parts as ethrex's own verifier does, which is not
+//! published. ethrex also decodes Amsterdam inputs; it has no wire format for earlier forks, so `wire`
+//! decodes those inputs, and they are passed on field by field.
 
 mod input;
 mod networks;
@@ -27,10 +27,10 @@ use input::Input;
 use std::sync::{Arc, PoisonError};
 use wire::DecodeError;
 
-/// Why ethrex does not accept an input.
+/// Reason for which ethrex refuses an input.
 #[derive(Debug, thiserror::Error)]
-pub enum ExecuteError {
-    /// Not an input, by this project's decoder: of forks before Amsterdam only.
+pub enum EthrexError {
+    /// The input is not decodable by this project's decoder; only for forks before Amsterdam.
     #[error(transparent)]
     Wire(#[from] DecodeError),
     /// A part of the input is malformed, by ethrex's decoders.
@@ -57,10 +57,10 @@ pub enum ExecuteError {
         /// Fork in force at the timestamp of the block.
         active: Fork,
     },
-    /// A claim of the request is not what ethrex computes.
+    /// A claim of the request differs from the value that ethrex computes.
     #[error("{what}: claimed {claimed:#x}, computed {computed:#x}")]
     Claim {
-        /// What was compared.
+        /// The value that was compared.
         what: &'static str,
         /// Claimed.
         claimed: H256,
@@ -70,7 +70,7 @@ pub enum ExecuteError {
     /// The blob hashes of the transactions are not those of the request.
     #[error("versioned hashes are not those of the transactions")]
     VersionedHashes,
-    /// The witness does not hold what it should.
+    /// The witness lacks a required part.
     #[error("witness: {0}")]
     Witness(#[from] GuestProgramStateError),
     /// The block breaks a rule.
@@ -83,7 +83,7 @@ pub enum ExecuteError {
 
 /// Verifies an input by the rules of the public network that its chain id names, or, if it names
 /// none, by those of its schema's fork.
-pub fn verify(calldata: &Bytes) -> Result<(), ExecuteError> {
+pub fn verify(calldata: &Bytes) -> Result<(), EthrexError> {
     let input = Input::decode(calldata)?;
     let chain_id = input.chain_id();
     let config = network(chain_id).unwrap_or_else(|| constant(chain_id, input.fork()));
@@ -91,16 +91,16 @@ pub fn verify(calldata: &Bytes) -> Result<(), ExecuteError> {
 }
 
 /// Verifies an input as a block of one chain.
-pub fn verify_on(calldata: &Bytes, config: &ChainConfig) -> Result<(), ExecuteError> {
+pub fn verify_on(calldata: &Bytes, config: &ChainConfig) -> Result<(), EthrexError> {
     let input = Input::decode(calldata)?;
     let (got, expected) = (input.chain_id(), config.chain_id);
     if got != expected {
-        return Err(ExecuteError::ChainId { got, expected });
+        return Err(EthrexError::ChainId { got, expected });
     }
     verify_input(input, config)
 }
 
-fn verify_input(input: Input<'_>, config: &ChainConfig) -> Result<(), ExecuteError> {
+fn verify_input(input: Input<'_>, config: &ChainConfig) -> Result<(), EthrexError> {
     // Senders are kept by transaction hash for as long as the process lives. No verdict may rest on
     // an earlier one, nor may a second measurement find the work of the first done.
     GLOBAL_SIGNER_CACHE.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -114,7 +114,7 @@ fn execute(
     block: &Block,
     witness: ExecutionWitness,
     config: &ChainConfig,
-) -> Result<(), ExecuteError> {
+) -> Result<(), EthrexError> {
     let header = &block.header;
     let state = GuestProgramState::from_witness(witness, &NativeCrypto)?;
     let mut state = GuestProgramStateWrapper::new(state, Arc::new(NativeCrypto));
@@ -139,6 +139,6 @@ fn execute(
     equal("post-state root", header.state_root, state.state_trie_root()?)
 }
 
-fn equal(what: &'static str, claimed: H256, computed: H256) -> Result<(), ExecuteError> {
-    if claimed == computed { Ok(()) } else { Err(ExecuteError::Claim { what, claimed, computed }) }
+fn equal(what: &'static str, claimed: H256, computed: H256) -> Result<(), EthrexError> {
+    if claimed == computed { Ok(()) } else { Err(EthrexError::Claim { what, claimed, computed }) }
 }

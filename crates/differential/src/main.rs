@@ -1,8 +1,8 @@
 //! `side-by-side`: EXECUTE and ethrex on the same blocks, in the same process, on one thread each.
 //!
-//! Times are medians over rounds in which the two take turns, so that a machine whose speed drifts
-//! slows both alike. Ratios are what to compare across machines. A time is that of one whole call,
-//! from calldata to verdict: decoding, linking the witness, senders, execution, roots.
+//! Times are medians over rounds in which the two alternate, so that a machine with drifting speed slows both
+//! alike. Only ratios can be compared across machines. A time is that of one whole call, from calldata to
+//! verdict: decoding, linking the witness, senders, execution, roots.
 
 use alloy_primitives::Bytes;
 use clap::Parser;
@@ -33,7 +33,7 @@ struct Arguments {
     json: bool,
 }
 
-/// What was measured of one block.
+/// Measurements of one block.
 #[derive(Debug, Serialize)]
 struct Measured {
     name: String,
@@ -83,7 +83,7 @@ fn measure(block: &RealBlock, arguments: &Arguments) -> Result<Measured> {
     let budget = Duration::from_millis(arguments.budget);
     let start = Instant::now();
     while our_times.len() < arguments.rounds.max(1) || start.elapsed() < budget {
-        // Who goes first finds the caches of the other.
+        // The first verifier finds the caches of the other.
         if our_times.len() % 2 == 0 {
             our_times.push(timed(|| ours(calldata))?);
             their_times.push(timed(|| theirs(calldata))?);

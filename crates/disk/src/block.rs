@@ -42,7 +42,7 @@ pub(crate) fn encode_block(block: &Block) -> Vec<u8> {
     out.0
 }
 
-/// Reads a block. Its hash is that of the header that stands here, whatever was asked for.
+/// Reads a block. Its hash is that of the stored header, independent of the requested one.
 pub(crate) fn decode_block(bytes: &Bytes) -> Result<Block, DiskError> {
     let mut reader = Reader::new(WHAT, bytes);
     let (raw, ommers) = RawBlock::decode_with_ommers(&reader.string()?)?;

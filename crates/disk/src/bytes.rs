@@ -10,7 +10,7 @@ use alloy_primitives::Bytes;
 /// Writes fields.
 #[derive(Debug, Default)]
 pub struct Writer(
-    /// What was written.
+    /// The bytes written so far.
     pub Vec<u8>,
 );
 
@@ -20,7 +20,7 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// One byte.
+    /// Appends one byte.
     pub fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
@@ -30,7 +30,7 @@ impl Writer {
         self.raw(&word.to_be_bytes());
     }
 
-    /// How many bytes or items follow.
+    /// Appends the number of bytes or items that follow.
     pub fn length(&mut self, length: usize) {
         // A record is refused long before it could hold as many.
         self.raw(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
@@ -55,7 +55,7 @@ impl Writer {
         }
     }
 
-    /// Whether there is an item, and the item.
+    /// Appends a flag for the presence of an item, and the item.
     pub fn option<T>(&mut self, item: Option<T>, put: impl FnOnce(&mut Self, T)) {
         self.byte(u8::from(item.is_some()));
         if let Some(item) = item {
@@ -64,7 +64,7 @@ impl Writer {
     }
 }
 
-/// Reads fields; what it hands out are slices of the same bytes.
+/// Reader of fields, which it returns as slices of the same bytes.
 #[derive(Debug)]
 pub struct Reader<'b> {
     what: &'static str,
@@ -86,13 +86,13 @@ impl<'b> Reader<'b> {
     fn take(&mut self, length: usize) -> Result<core::ops::Range<usize>, DiskError> {
         let range = self.at..self.at.saturating_add(length);
         if range.end > self.bytes.len() {
-            return Err(self.error("it ends early"));
+            return Err(self.error("unexpected end"));
         }
         self.at = range.end;
         Ok(range)
     }
 
-    /// So many bytes as they are.
+    /// Reads `N` raw bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DiskError> {
         let range = self.take(N)?;
         let mut array = [0; N];
@@ -100,17 +100,17 @@ impl<'b> Reader<'b> {
         Ok(array)
     }
 
-    /// One byte.
+    /// Reads one byte.
     pub fn byte(&mut self) -> Result<u8, DiskError> {
         Ok(self.array::<1>()?[0])
     }
 
-    /// Whether something is so.
+    /// Reads a boolean.
     pub fn flag(&mut self) -> Result<bool, DiskError> {
         match self.byte()? {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(self.error("neither yes nor no")),
+            _ => Err(self.error("flag is neither 0 nor 1")),
         }
     }
 
@@ -137,7 +137,7 @@ impl<'b> Reader<'b> {
     ) -> Result<Vec<T>, DiskError> {
         let length = self.length()?;
         if length > self.bytes.len() - self.at {
-            return Err(self.error("a list of more items than bytes are left"));
+            return Err(self.error("list has more items than bytes left"));
         }
         // It grows as items turn out to be there.
         let mut items = Vec::new();
@@ -155,8 +155,8 @@ impl<'b> Reader<'b> {
         if self.flag()? { read(self).map(Some) } else { Ok(None) }
     }
 
-    /// That nothing is left over.
+    /// Checks that no bytes are left over.
     pub fn end(self) -> Result<(), DiskError> {
-        if self.at == self.bytes.len() { Ok(()) } else { Err(self.error("bytes are left over")) }
+        if self.at == self.bytes.len() { Ok(()) } else { Err(self.error("trailing bytes")) }
     }
 }

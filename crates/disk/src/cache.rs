@@ -1,10 +1,10 @@
-//! What was read lately, ready to be used again.
+//! Cache of recently read items.
 
 use alloy_primitives::{B256, map::B256Map};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 
-/// Values by hash, up to so many bytes; the oldest give way.
+/// Values by hash, up to a number of bytes; the oldest are evicted.
 #[derive(Debug)]
 pub(crate) struct Cache<V> {
     limit: usize,

@@ -1,4 +1,4 @@
-//! How the canonical chain moves in the state store.
+//! Moves of the canonical chain in the state store.
 
 use crate::{DiskError, disk_store::Inner};
 use alloy_primitives::{B256, map::B256Map};
@@ -8,14 +8,14 @@ use store::{CanonicalChange, Changes, TransactionLocation};
 /// Numbers of the canonical blocks: of the first, and behind the last.
 pub(crate) type Range = core::ops::Range<u64>;
 
-/// Whether a move leaves no gap.
+/// Returns `true` if a move leaves no gap.
 pub(crate) fn accepts(range: Option<&Range>, change: &CanonicalChange) -> bool {
     let numbers = change.blocks.iter().map(|block| block.header.number);
     range.is_none_or(|range| change.from <= range.end)
         && numbers.eq((change.from..).take(change.blocks.len()))
 }
 
-/// What a commit makes of numbers and transactions: each stands here once, with what it is in the end.
+/// Effect of a commit on numbers and transactions: each occurs once, with its final value.
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
     pub(crate) numbers: BTreeMap<u64, Option<B256>>,

@@ -12,19 +12,19 @@ use alloy_primitives::{B256, map::B256Map};
 use std::sync::Arc;
 use store::{Block, Changes, StoreError};
 
-/// What a commit adds and moves, as far as it concerns the state store.
+/// Additions and moves of a commit that concern the state store.
 #[derive(Debug, Default)]
 pub(crate) struct Commit {
-    /// Without the witness, which is in the log.
+    /// Changes without the witness, which is in the log.
     pub(crate) changes: Changes,
     /// Blocks that it adds or replaces, and canonical ones that were not here.
     pub(crate) blocks: B256Map<Arc<Block>>,
     pub(crate) moves: Moves,
-    /// Its nodes at their places, if somebody had to know them before it went into the log.
+    /// Its nodes with their locations, if these had to be known before it went into the log.
     pub(crate) placed: Option<Vec<Placed>>,
-    /// Its record: where it stands in the log, and where it ends.
+    /// Its record in the log: start and end.
     pub(crate) record: Option<(Position, Position)>,
-    /// Whether the record has the witness of its block.
+    /// `true` if the record has the witness of its block.
     pub(crate) has_witness: bool,
 }
 
@@ -40,8 +40,8 @@ impl Commit {
 impl Inner {
     /// Keeps all of a commit: it lasts once this returns.
     ///
-    /// In the log; what happens to the state store behind it is made up for when the chain is opened
-    /// again. The very first blocks are not in the log: who opens a chain knows them.
+    /// The commit is in the log; if the state store lags behind it, opening the chain again catches up. The
+    /// very first blocks are not in the log: the caller of `open` knows them.
     pub(crate) fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
         let fault = |error: DiskError| error.during("commit");
         let mut end = self.log.lock();
@@ -94,10 +94,10 @@ impl Inner {
         Ok(())
     }
 
-    /// What a commit comes to, on all that was committed before.
+    /// Returns the effect of a commit on top of all earlier ones.
     ///
-    /// Where its nodes stand is worked out now if the log is to keep them: a record that cannot be
-    /// taken in must not get there. If executing the block gives them again, it has time.
+    /// The locations of its nodes are determined at once if the log is to keep the nodes: a record that
+    /// cannot be applied must not get there. If executing the block reproduces them, that can wait.
     pub(crate) fn work_out(&self, changes: &Changes) -> Result<Commit, DiskError> {
         let in_full = changes.witness.is_none();
         Ok(Commit {
@@ -123,7 +123,7 @@ impl Inner {
 }
 
 impl LogEnd {
-    /// Whether something can be added: not before all that is there was taken in.
+    /// Checks that records can be added: all existing ones must have been applied first.
     fn check(&self) -> Result<(), DiskError> {
         match self.waiting.len() {
             0 => Ok(()),

@@ -1,4 +1,4 @@
-//! What one state has that another has not.
+//! The difference between two states.
 
 use alloy_primitives::{
     B256, Bytes,
@@ -12,8 +12,8 @@ use trie::{Nibbles, NodePath, NodeSource, SourceError, Trie, TrieError, Visitor,
 /// A node's place, and which of the nodes there it is.
 pub(crate) type Place = (Option<B256>, Nibbles, B256);
 
-/// Shows `visit` each node of the state `old`, at its place, that the state `new` does not have there.
-/// Nodes of `old` that are gone already are passed over, with what hung from them alone.
+/// Shows `visit` each node of the state `old`, at its location, that the state `new` does not have there.
+/// Nodes of `old` that are already gone are skipped, with everything that only they lead to.
 pub(crate) fn only_in_old<S>(
     source: &S,
     old: B256,
@@ -45,7 +45,7 @@ where
     Ok(())
 }
 
-/// The old state, of which the new one hides what they have in common.
+/// The old state; nodes that the new one shares are hidden.
 struct Old<'s, S: ?Sized> {
     source: &'s S,
     new: Along<'s, S>,
@@ -101,7 +101,7 @@ struct Along<'s, S: ?Sized> {
     source: &'s S,
     owner: Option<B256>,
     root: B256,
-    /// Nodes by where they stand.
+    /// Nodes by their location.
     nodes: RefCell<HashMap<Nibbles, TrieNode>>,
 }
 
@@ -110,7 +110,7 @@ impl<'s, S: NodeSource<Bytes = Bytes> + ?Sized> Along<'s, S> {
         Self { source, owner, root, nodes: RefCell::default() }
     }
 
-    /// Whether the trie refers to `hash` at `path`. A trie that lacks a node cannot tell.
+    /// Returns `true` if the trie refers to `hash` at `path`. A trie that lacks a node cannot answer.
     fn has(&self, path: &Nibbles, hash: &B256) -> Result<bool, SourceError> {
         let (mut at, mut refers) = (Nibbles::new(), self.root);
         let mut nodes = self.nodes.borrow_mut();

@@ -1,4 +1,4 @@
-//! The store: opening it, its threads, and what it is to a chain.
+//! The store: opening it, its threads, and its interface to a chain.
 
 use crate::{
     DiskError, DiskOptions, Position, TornTail,
@@ -28,8 +28,8 @@ use store::{Block, Changes, Preimages, Store, StoreError, StoredNodes, Transacti
 use trie::NodePath;
 use wire::OwnedWitness;
 
-/// How long whoever has the chain open is waited for.
-const FAREWELL: Duration = Duration::from_secs(3);
+/// Time to wait for another holder of the chain to close it.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of blocks and of codes that are kept ready.
 const BLOCK_CACHE: usize = 64 << 20;
 const CODE_CACHE: usize = 32 << 20;
@@ -49,52 +49,52 @@ pub struct DiskStore {
 pub(crate) struct Inner {
     pub(crate) folder: PathBuf,
     pub(crate) options: DiskOptions,
-    /// Held by the one who commits. Nobody who holds what stands below waits for it.
+    /// Held during a commit. A holder of any lock below must not wait for it.
     pub(crate) log: Mutex<LogEnd>,
     /// Commits between log and state store.
     pub(crate) pending: Pending,
-    /// Held by the one who writes to the state store.
+    /// Held by the writer of the state store.
     pub(crate) writer: Mutex<Writer>,
     pub(crate) state: State,
     /// Numbers of the canonical blocks in the state store.
     pub(crate) canonical: RwLock<Option<Range>>,
-    /// Once the log has begun: hash of the chain's first block, and number of the oldest segment.
+    /// Hash of the chain's first block, and number of the oldest segment, once the log has begun.
     pub(crate) kept: RwLock<Option<(B256, u64)>>,
     pub(crate) nodes: Shards<Bytes>,
     pub(crate) blocks: Cache<Arc<Block>>,
     pub(crate) codes: Cache<Bytecode>,
-    /// Held by who forgets old states.
+    /// Held by the pruning thread.
     pub(crate) pruning: Mutex<()>,
-    /// Keys of the nodes that were written since somebody began to look which are needed no more.
+    /// Keys of the nodes that were written during pruning and are unneeded.
     pub(crate) written_meanwhile: Mutex<Option<HashSet<Vec<u8>>>>,
     pub(crate) stop: AtomicBool,
     /// Locked as long as the chain is open.
     _lock: File,
 }
 
-/// What only the one who commits needs.
+/// State that only the committer needs.
 #[derive(Debug)]
 pub(crate) struct LogEnd {
     /// The log, once the chain has a first block.
     pub(crate) log: Option<BlockLog>,
-    /// Records that the state store had not taken in when the chain was opened.
+    /// Records that the state store had not applied when the chain was opened.
     pub(crate) waiting: VecDeque<Position>,
     /// The first of them and where it ends, if it is a block that is to be executed.
     pub(crate) next: Option<(Position, Record)>,
 }
 
-/// What only the one who writes to the state store needs.
+/// State that only the writer of the state store needs.
 #[derive(Debug)]
 pub(crate) struct Writer {
     /// The highest number of a block that was ever written.
     pub(crate) epoch: u64,
     /// Commits since the state store was synced.
     pub(crate) unsynced: u64,
-    /// For how many commits a journal of the state store has been full.
+    /// Number of commits since a journal of the state store became full.
     pub(crate) journal_full_for: u64,
 }
 
-/// As long as this is there, the state store takes in nothing.
+/// Guard that keeps the state store unchanged while it exists.
 #[derive(Debug)]
 pub struct Held<'s>(&'s Inner);
 
@@ -117,8 +117,8 @@ impl DiskStore {
         loop {
             match lock.try_lock() {
                 Ok(()) => break,
-                // Somebody may be about to close it.
-                Err(TryLockError::WouldBlock) if begun.elapsed() < FAREWELL => {
+                // Another holder may be about to close it.
+                Err(TryLockError::WouldBlock) if begun.elapsed() < SHUTDOWN_TIMEOUT => {
                     thread::sleep(Duration::from_millis(10));
                 }
                 Err(TryLockError::WouldBlock) => {
@@ -140,7 +140,7 @@ impl DiskStore {
             (end.log, end.waiting, torn) = (Some(log), records, cut);
         }
         if let Some(TornTail { position, bytes }) = &torn {
-            tracing::warn!(%position, bytes, "cut off the end of the block log: it was torn");
+            tracing::warn!(%position, bytes, "truncated torn record at the end of the block log");
         }
         let epoch = state.number(Meta::Epoch)?.unwrap_or_default();
         let node_cache = usize::try_from(options.node_cache_bytes).unwrap_or(usize::MAX);
@@ -172,25 +172,24 @@ impl DiskStore {
         Ok(Self { inner, writer: Some(writer), pruner: Some(pruner), torn })
     }
 
-    /// What was cut off the end of the log when it was opened.
+    /// Returns the part that was cut off the end of the log when it was opened.
     pub const fn torn_tail(&self) -> Option<&TornTail> {
         self.torn.as_ref()
     }
 
-    /// How many records of the log the state store had not taken in when it was opened, and still has
-    /// not.
+    /// Number of log records that the state store had not applied when it was opened, and still has not.
     pub fn behind(&self) -> usize {
         self.inner.log.lock().waiting.len()
     }
 
-    /// How many commits are in the log and wait to be taken into the state store; never more than
+    /// Number of commits in the log that wait to be applied to the state store; at most
     /// [`DiskOptions::queue`].
     pub fn queued(&self) -> usize {
         self.inner.pending.len()
     }
 
-    /// Lets the state store take in nothing as long as what this returns is there, so that commits
-    /// queue up. For looking at what a crash leaves at such a moment.
+    /// Keeps the state store from applying commits while the returned guard exists, so that commits queue up.
+    /// Tests use it to inspect the files of a crash at such a moment.
     pub fn hold(&self) -> Held<'_> {
         self.inner.pending.hold();
         Held(&self.inner)
@@ -205,12 +204,12 @@ impl DiskStore {
         head().map_err(|error| error.during("read the head"))
     }
 
-    /// The word that was [left here](Self::set_mark).
+    /// Returns the [stored mark](Self::set_mark).
     pub fn mark(&self) -> Result<Option<B256>, StoreError> {
         self.inner.state.hash(Meta::Mark).map_err(|error| error.during("read the mark"))
     }
 
-    /// Leaves a word for who opens the chain next: what it was made from, for instance.
+    /// Stores a mark for the next opener of the chain: for instance the origin of its state.
     pub fn set_mark(&self, mark: B256) -> Result<(), StoreError> {
         let set = || -> Result<_, DiskError> {
             let mut batch = self.inner.state.batch();
@@ -221,15 +220,14 @@ impl DiskStore {
         set().map_err(|error| error.during("leave a mark"))
     }
 
-    /// The next block of the log that has to be executed again, on the state of its parent, which is
-    /// there. What comes of it is handed to [`Self::replayed`]. `None` if the state store has taken in
-    /// all of the log.
+    /// Returns the next block of the log to execute again, on the state of its parent, which is present. The
+    /// result must be passed to [`Self::replayed`]. `None` if the state store has applied the whole log.
     pub fn next_to_replay(&self) -> Result<Option<Arc<Block>>, StoreError> {
         self.inner.next_to_replay().map_err(|error| error.during("read the log"))
     }
 
-    /// Takes in what executing the [next block](Self::next_to_replay) again has given: its nodes and
-    /// codes. All else is in the log.
+    /// Applies the results of executing the [next block](Self::next_to_replay) again: its nodes and codes.
+    /// Everything else is in the log.
     pub fn replayed(&self, executed: Changes) -> Result<(), StoreError> {
         self.inner.replayed(executed).map_err(|error| error.during("take in the log"))
     }
@@ -244,8 +242,8 @@ impl DiskStore {
         prune().map_err(|error| error.during("prune"))
     }
 
-    /// Writes what the state store holds in memory into its tables, and merges these: what was pruned
-    /// takes no space afterwards. That happens by itself in time.
+    /// Writes the memory of the state store into its tables, and merges them: pruned data takes no space
+    /// afterwards. In time this also happens without a call.
     pub fn compact(&self) -> Result<(), StoreError> {
         let compact = || {
             self.inner.pending.settle()?;
@@ -274,7 +272,7 @@ impl Drop for DiskStore {
             drop(thread.join());
         }
         if let Err(error) = self.flush() {
-            tracing::error!(%error, "the chain was closed and not flushed");
+            tracing::error!(%error, "failed to flush chain on close");
         }
     }
 }
@@ -282,7 +280,7 @@ impl Drop for DiskStore {
 fn keep_pruning(inner: &Inner, woken: &Receiver<()>) {
     while woken.recv().is_ok() {
         if let Err(error) = inner.prune() {
-            tracing::error!(%error, "old states stay: pruning has failed");
+            tracing::error!(%error, "failed to prune old states");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with files, and with what stands in them.
+//! Errors of files and of their contents.
 
 use crate::Position;
 use alloy_primitives::B256;
@@ -6,21 +6,21 @@ use std::{io, path::PathBuf};
 use store::StoreError;
 use wire::DecodeError;
 
-/// Why a chain on disk cannot be opened, read or written: a fault of the disk or of whoever changed
+/// Reason for which a chain on disk cannot be opened, read or written: a fault of the disk or of a change to
 /// its files, and never a verdict on a block.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// The operating system refuses: no space, no permission, a broken disk.
     #[error("{what} {}: {source}", path.display())]
     Io {
-        /// What was to be done with the file.
+        /// Action on the file.
         what: &'static str,
         /// The file.
         path: PathBuf,
         /// The reason.
         source: io::Error,
     },
-    /// Another process has the chain open, or somebody in this one.
+    /// Another process, or another part of this one, has the chain open.
     #[error("{} is in use: only one process can have a chain open", path.display())]
     InUse {
         /// The folder of the chain.
@@ -30,7 +30,7 @@ pub enum DiskError {
     #[error("state store: {0}")]
     State(#[from] fjall::Error),
     /// The state store was written by a release that lays it out otherwise.
-    #[error("{}: laid out as version {got}, expected {expected}; it is made again from the log if it is removed", path.display())]
+    #[error("{}: layout version {got}, expected {expected}; remove it to rebuild it from the block log", path.display())]
     OtherLayout {
         /// The folder of the state store.
         path: PathBuf,
@@ -39,14 +39,14 @@ pub enum DiskError {
         /// The one that can be read.
         expected: u64,
     },
-    /// A file in the place of a log's segment is none, or its head is damaged.
+    /// A file in place of a log segment is not one, or its head is damaged.
     #[error("{}: not a segment of a block log: head is {got}, expected {expected}", path.display())]
     NotALog {
         /// The file.
         path: PathBuf,
-        /// What stands there.
+        /// Value found.
         got: String,
-        /// What would have to.
+        /// Value expected.
         expected: String,
     },
     /// The chain in the folder has another first block.
@@ -64,9 +64,9 @@ pub enum DiskError {
     OtherSubject {
         /// The file.
         path: PathBuf,
-        /// What it is about.
+        /// Subject found.
         got: B256,
-        /// What it was to be about.
+        /// Subject expected.
         expected: B256,
     },
     /// A segment of the log that is still needed is not there.
@@ -74,15 +74,15 @@ pub enum DiskError {
     MissingSegment {
         /// The folder of the log.
         path: PathBuf,
-        /// Its number.
+        /// Number of the segment.
         segment: u64,
     },
     /// The log ends before the state store does: it has lost blocks that were there.
     #[error("the block log ends at {log}, the states at {states}: the log has lost blocks")]
     LogLostBlocks {
-        /// Where the log ends.
+        /// End of the log.
         log: Position,
-        /// Up to where the state store has taken it in.
+        /// Position up to which the state store has applied it.
         states: Position,
     },
     /// The checksum over a record's head or body does not hold.
@@ -90,13 +90,13 @@ pub enum DiskError {
     Checksum {
         /// The file.
         path: PathBuf,
-        /// Where the record begins.
+        /// Offset of the record.
         offset: u64,
         /// Head or body.
         part: &'static str,
-        /// Checksum of what stands there.
+        /// Checksum of the data found.
         got: u32,
-        /// The checksum that stands beside it.
+        /// Checksum stored with it.
         expected: u32,
     },
     /// A record is not closed by its end mark.
@@ -104,17 +104,17 @@ pub enum DiskError {
     EndMark {
         /// The file.
         path: PathBuf,
-        /// Where the record begins.
+        /// Offset of the record.
         offset: u64,
-        /// What stands there.
+        /// Value found.
         got: u32,
-        /// What would have to.
+        /// Value expected.
         expected: u32,
     },
     /// A record is longer than any may be.
-    #[error("a record of {got} bytes; the log takes up to {limit}")]
+    #[error("record of {got} bytes, the log accepts at most {limit}")]
     TooLong {
-        /// Its length.
+        /// Length of the record.
         got: u64,
         /// The greatest that is allowed.
         limit: u64,
@@ -124,7 +124,7 @@ pub enum DiskError {
     CutShort {
         /// The file.
         path: PathBuf,
-        /// Where the record begins.
+        /// Offset of the record.
         offset: u64,
         /// Bytes from there to the end of the file.
         got: u64,
@@ -136,30 +136,30 @@ pub enum DiskError {
     Hash {
         /// Node, code or block.
         what: &'static str,
-        /// The hash of what stands there.
+        /// Hash of the data found.
         got: B256,
-        /// The hash under which it stands.
+        /// Hash under which it is stored.
         expected: B256,
     },
     /// Something passes its checksum and yet cannot be read.
     #[error("{what} is malformed: {reason}")]
     Malformed {
-        /// What.
+        /// The malformed item.
         what: &'static str,
-        /// Where it stops making sense.
+        /// The violation.
         reason: String,
     },
     /// Blocks in the log have to be executed again before anything can be added.
-    #[error("{blocks} records of the block log are not yet taken in")]
+    #[error("{blocks} records of the block log are not applied yet")]
     Behind {
-        /// How many records.
+        /// Number of records.
         blocks: usize,
     },
-    /// Nothing is waiting to be executed again.
-    #[error("no block of the log waits to be executed again")]
+    /// No block of the log waits for re-execution.
+    #[error("no block of the log is waiting for re-execution")]
     NotBehind,
     /// A write has failed half way. Reading goes on; writing does when the chain is opened anew.
-    #[error("a write has failed, so that no more is written: {0}; reopen the chain")]
+    #[error("a write failed and the store accepts no more: {0}; reopen the chain")]
     Unusable(String),
 }
 
@@ -178,7 +178,7 @@ impl DiskError {
         Self::Malformed { what, reason: reason.to_string() }
     }
 
-    /// The same as the error of a store that was doing `operation`.
+    /// Converts the error into that of a store that was doing `operation`.
     pub(crate) fn during(self, operation: &'static str) -> StoreError {
         StoreError::new(operation, self)
     }

@@ -1,4 +1,4 @@
-//! How a record stands in the log: a head with checksums, the body, an end mark.
+//! Frame of a record in the log: a head with checksums, the body, an end mark.
 //!
 //! ```text
 //! length of the body    u32
@@ -8,7 +8,7 @@
 //! end mark              4 bytes, none of them zero
 //! ```
 //!
-//! The head's checksum covers where the record stands, so a record that was copied elsewhere is none.
+//! The head's checksum covers the position of the record, so a record that was copied elsewhere is invalid.
 
 use crate::{DiskError, Position};
 use std::{
@@ -25,7 +25,7 @@ pub(crate) const END: [u8; 4] = [0xe5, 0x9b, 0x37, 0xd1];
 /// Bytes that a record takes beside its body.
 pub(crate) const OVERHEAD: u64 = (HEAD + END.len()) as u64;
 
-/// What stands before a body at `position`.
+/// Returns the head of a body at `position`.
 pub(crate) fn head(position: Position, body: &[u8]) -> Result<[u8; HEAD], DiskError> {
     let length = u32::try_from(body.len())
         .ok()
@@ -48,26 +48,26 @@ pub(crate) fn head_sum(position: Position, length: u32, body_sum: u32) -> u32 {
     sum.finalize()
 }
 
-/// What stands at some place of a segment.
+/// Content of a segment at some offset.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// A record.
     Record(Vec<u8>),
     /// The end of the file.
     End,
-    /// A record that was never written to its end. It was acknowledged to nobody.
+    /// A record that was never completed, and so never acknowledged.
     Torn {
         /// Bytes that it needs, as far as one can tell.
         needs: u64,
     },
 }
 
-/// Reads what stands at `position` of a segment of `length` bytes, at which `file` is. Behind a record, `file` is
-/// at what follows it.
+/// Reads the content at `position` of a segment of `length` bytes; `file` is at that position, and after a
+/// record at the end of it.
 ///
-/// A record is torn if the file ends before it does, or if all is zero from some byte of it on: so a
-/// file looks that was made longer before its bytes were written. Whatever else does not hold is an
-/// error: a finished record was changed.
+/// A record is torn if the file ends before it does, or if all its bytes from some offset on are zero: a file
+/// looks like this if it was extended before its bytes were written. Any other violation is an error: a
+/// finished record was changed.
 pub(crate) fn read_frame(
     file: &mut impl Read,
     path: &Path,
@@ -126,7 +126,7 @@ pub(crate) fn read_frame(
     Ok(Found::Record(body))
 }
 
-/// Whether all that is left of a file is zero.
+/// Returns `true` if the rest of a file consists of zeros.
 fn is_zero(file: &mut impl Read) -> io::Result<bool> {
     let mut chunk = [0; 8_192];
     loop {

@@ -1,21 +1,20 @@
 //! A chain on disk that survives being killed at any moment.
 //!
 //! [`DiskStore`] is a [`store::Store`] of two parts. The block log is the truth: each commit is one
-//! checksummed record at its end, synced before anybody is told of it. The state store (an LSM tree)
-//! holds what can be made from the log again: trie nodes by place, codes, blocks with receipts, the
-//! canonical chain and its transactions. A thread takes one commit after another into it, and until then
-//! they are found in memory. So it lags behind the log by some records; blocks among them are executed
-//! again when the chain is opened, which is up to whoever can execute ([`DiskStore::next_to_replay`]).
+//! checksummed record at its end, synced before the commit is acknowledged. The state store (an LSM tree)
+//! holds data that can be rebuilt from the log: trie nodes by location, codes, blocks with receipts, the
+//! canonical chain and its transactions. A thread applies one commit after another to it; until then reads
+//! find them in memory. The state store therefore lags behind the log by some records; when the chain is
+//! opened, a caller that can execute blocks executes those among them again ([`DiskStore::next_to_replay`]).
 //!
-//! Trie nodes are kept side by side for all states of the newest blocks, and forgotten as blocks leave
-//! that window.
+//! Trie nodes of the states of all recent blocks are kept side by side, and deleted as blocks leave that
+//! window.
 //!
-//! What a node has read elsewhere and can read again is kept in a [`RecordFile`] of the same records: one that
-//! is damaged is cut back, and not refused.
+//! Data that a node has read elsewhere and can read again is kept in a [`RecordFile`] of the same records: a
+//! damaged one is cut back, and not refused.
 //!
-//! This crate owns the files: their formats, what is done when one is damaged, torn or full, and which
-//! states are still there. It does not own the seam (`store`), executing blocks or which of them are
-//! canonical (`chain`).
+//! This crate owns the files: their formats, the handling of damaged, torn and full ones, and the retention
+//! of states. It owns neither the interface (`store`) nor the execution and choice of blocks (`chain`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -1,5 +1,5 @@
-//! The block log: what a chain was told to keep, in the order in which it was told. It is the truth;
-//! all else on disk can be made from it again.
+//! The block log: all commits of a chain, in their order. It is the truth; everything else on disk can be
+//! rebuilt from it.
 //!
 //! A log is a folder of segments, files numbered without a gap. Records are only ever added at the end
 //! of the last segment, and forgotten by removing the oldest ones.
@@ -22,7 +22,7 @@ const MAGIC: [u8; 8] = *b"ENSHLOG\x01";
 /// Magic, hash of the chain's first block, number of the segment, CRC-32 of these.
 const SEGMENT_HEAD: usize = 8 + 32 + 8 + 4;
 
-/// Where a record stands in the log.
+/// Position of a record in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Number of the segment.
@@ -32,7 +32,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Where the first record of a segment stands.
+    /// Returns the position of the first record of a segment.
     pub(crate) const fn start_of(segment: u64) -> Self {
         Self { segment, offset: SEGMENT_HEAD as u64 }
     }
@@ -44,13 +44,13 @@ impl fmt::Display for Position {
     }
 }
 
-/// The end of a log that was cut off when it was opened: a record that was never written to its end,
-/// because the process or the machine went down. Nobody was told that it is there.
+/// The end of a log that was cut off when it was opened: an incomplete record, because the process or the
+/// machine went down. It was never acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TornTail {
-    /// Where the record begins.
+    /// Position of the record.
     pub position: Position,
-    /// How many bytes were cut off.
+    /// Number of bytes that were cut off.
     pub bytes: u64,
 }
 
@@ -86,7 +86,7 @@ pub(crate) struct BlockLog {
     first: u64,
     pub(crate) file: Box<dyn LogFile>,
     end: Position,
-    /// Why nothing can be added any more.
+    /// Reason for which nothing more can be added.
     broken: Option<String>,
 }
 
@@ -170,7 +170,7 @@ impl BlockLog {
         Ok(Opened { log, records, torn })
     }
 
-    /// Adds a record; it lasts once this returns. Where it stands.
+    /// Adds a record durably, and returns its position.
     ///
     /// If that fails, the log is as it was, or takes nothing more until it is opened anew.
     pub(crate) fn append(&mut self, body: &[u8]) -> Result<Position, DiskError> {
@@ -196,7 +196,7 @@ impl BlockLog {
             }
             return Err(DiskError::io("write", path)(error));
         }
-        // After a sync that failed nobody can say what has reached the disk.
+        // After a failed sync, it is unknown what has reached the disk.
         if let Err(error) = self.file.sync() {
             self.broken = Some(format!("cannot sync: {error}"));
             return Err(DiskError::io("sync", path)(error));
@@ -213,12 +213,12 @@ impl BlockLog {
         Ok(())
     }
 
-    /// Where the next record will stand, unless a new segment begins with it.
+    /// Returns the position of the next record, unless it begins a new segment.
     pub(crate) const fn end(&self) -> Position {
         self.end
     }
 
-    /// Lets segments be no longer than so many bytes.
+    /// Limits the length of segments.
     #[cfg(test)]
     pub(crate) const fn limit_segments(&mut self, bytes: u64) {
         self.segment_bytes = bytes;
@@ -302,12 +302,12 @@ fn create_segment(folder: &Path, genesis: B256, number: u64) -> Result<File, Dis
         let mut file = options.read(true).write(true).create(true).truncate(true).open(&path)?;
         file.write_all(&segment_head(genesis, number))?;
         file.sync_all()?;
-        // So that the name of the file lasts as well.
+        // Makes the name of the file durable as well.
         File::open(folder)?.sync_all()?;
         Ok(file)
     };
     create().map_err(|error| {
-        // What is left of it would be taken for a segment that is being made, and made again.
+        // A rest of it would be taken for a segment under construction, and rebuilt.
         drop(fs::remove_file(&path));
         DiskError::io("create", &path)(error)
     })

@@ -1,6 +1,6 @@
-//! How much a chain on disk keeps.
+//! Retention options of a chain on disk.
 
-/// How much a [`DiskStore`](crate::DiskStore) keeps, and how. The default is that of a rollup node.
+/// Retention and other options of a [`DiskStore`](crate::DiskStore). The default is that of a rollup node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskOptions {
     /// States of how many of the newest canonical blocks are kept, the head's among them. Nothing can be
@@ -8,15 +8,15 @@ pub struct DiskOptions {
     pub states: u64,
     /// Witnesses of how many of the newest canonical blocks are kept at least.
     pub witnesses: u64,
-    /// How many commits may wait to be taken into the state store; the next one waits for room. A process
-    /// that is killed leaves as many blocks to be executed again.
+    /// Maximum number of commits that wait to be applied to the state store; the next one waits for room. A
+    /// process that is killed leaves that many blocks to be executed again.
     pub queue: usize,
-    /// How many commits the state store takes in before it is synced: after a loss of power as many
-    /// blocks are executed again, beside those that waited.
+    /// Number of commits that the state store applies before it is synced: after a loss of power that many
+    /// blocks are executed again, besides those that waited.
     pub lag: u64,
     /// Bytes from which on a segment of the log gets no further record.
     pub segment_bytes: u64,
-    /// Bytes of memory for what was read lately from the state store.
+    /// Bytes of memory for recently read items of the state store.
     pub cache_bytes: u64,
     /// Bytes of memory for trie nodes that were read or written lately.
     pub node_cache_bytes: u64,

@@ -1,8 +1,7 @@
-//! Commits that are in the log and not yet in the state store: in order, and found by hash meanwhile.
+//! Commits that are in the log and not yet in the state store: in order, and found by hash.
 //!
-//! Whoever commits waits for the log alone. A thread takes the oldest commit, writes it into the state
-//! store, and only then is it forgotten here: who looks here first and there afterwards finds all that
-//! was ever committed.
+//! A committer waits for the log alone. A thread writes the oldest commit into the state store before it
+//! removes the commit here: a reader that looks here first and there afterwards finds every commit.
 
 use crate::{DiskError, Position, canonical::Range, commit::Commit};
 use alloy_primitives::{B256, Bytes, map::B256Map};
@@ -26,21 +25,21 @@ pub(crate) struct Pending {
     /// Notified whenever the queue changes.
     moved: Condvar,
     found: RwLock<Found>,
-    /// How many commits may wait.
+    /// Maximum number of waiting commits.
     limit: usize,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     commits: VecDeque<Arc<Commit>>,
-    /// How many commits have come, and how many of them have gone.
+    /// Number of commits that have arrived, and number of those that have left.
     come: u64,
     gone: u64,
-    /// How many want the state store to stay as it is.
+    /// Number of guards that keep the state store unchanged.
     held: usize,
-    /// Nothing comes any more.
+    /// `true` once the queue is closed.
     closed: bool,
-    /// Why nothing can be written any more.
+    /// Reason for which nothing more can be written.
     broken: Option<String>,
 }
 
@@ -60,12 +59,12 @@ impl Pending {
         }
     }
 
-    /// Whether something can be written.
+    /// Checks that writing is possible.
     pub(crate) fn check(&self) -> Result<(), DiskError> {
         self.queue.lock().check()
     }
 
-    /// From now on nothing can be written, for this reason or the one that was there first.
+    /// Makes all further writes fail, for this reason unless there is an earlier one.
     pub(crate) fn break_off(&self, reason: &dyn fmt::Display) {
         self.queue.lock().broken.get_or_insert_with(|| reason.to_string());
         self.moved.notify_all();
@@ -95,8 +94,8 @@ impl Pending {
         self.moved.notify_all();
     }
 
-    /// What whoever takes commits has to hold: if it panics, nothing can be written any more, and nobody
-    /// waits for it.
+    /// Returns the guard that the thread which applies commits must hold: if it panics, writing fails from
+    /// then on, and nothing waits for it.
     pub(crate) const fn taker(&self) -> Taker<'_> {
         Taker(self)
     }
@@ -153,7 +152,7 @@ impl Pending {
         self.moved.notify_all();
     }
 
-    /// Nothing comes any more: whoever takes commits ends after the last one.
+    /// Closes the queue: the thread that applies commits ends after the last one.
     pub(crate) fn close(&self) {
         self.queue.lock().closed = true;
         self.moved.notify_all();
@@ -168,8 +167,8 @@ impl Pending {
         self.queue.lock().commits.len()
     }
 
-    /// What can be found. As long as it is held, nothing comes and nothing goes: what is not found here
-    /// does not change in the state store.
+    /// Locks the contents of the waiting commits. Under the lock nothing arrives and nothing leaves: anything
+    /// that is not found here does not change in the state store.
     pub(crate) fn found(&self) -> RwLockReadGuard<'_, Found> {
         self.found.read()
     }
@@ -186,7 +185,7 @@ impl Drop for Taker<'_> {
     }
 }
 
-/// What commits that wait add and move, each with the number of the last commit that did.
+/// Additions and moves of the waiting commits, each with the number of the last commit that made it.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     nodes: Latest<B256Map<(Bytes, u64)>>,
@@ -211,17 +210,17 @@ impl Found {
         self.blocks.get(hash)
     }
 
-    /// Where the record of a block with its witness stands in the log.
+    /// Returns the position in the log of the record of a block with its witness.
     pub(crate) fn record(&self, block: &B256) -> Option<Position> {
         self.records.get(block)
     }
 
-    /// What stands at a number; `Some(None)` if nothing does any more.
+    /// Returns the hash at a number; `Some(None)` if the number is no longer canonical.
     pub(crate) fn canonical_hash(&self, number: u64) -> Option<Option<B256>> {
         self.numbers.get(&number)
     }
 
-    /// Where a transaction stands; `Some(None)` if it does nowhere any more.
+    /// Returns the location of a transaction; `Some(None)` if it is no longer canonical.
     pub(crate) fn transaction(&self, hash: &B256) -> Option<Option<TransactionLocation>> {
         self.transactions.get(hash)
     }
@@ -265,7 +264,7 @@ impl Found {
         }
     }
 
-    /// Forgets what no later commit has added or moved again.
+    /// Removes the items that no later commit has added or moved again.
     fn forget(&mut self, number: u64, commit: &Commit) {
         for (hash, _) in &commit.changes.nodes {
             self.nodes.forget(hash, number);

@@ -1,7 +1,7 @@
-//! Where the nodes of a commit stand.
+//! Locations of the nodes of a commit.
 //!
-//! A commit names its nodes by hash. The new nodes of a state are the upper part of its tries: whoever
-//! goes down from the root through new nodes alone meets each of them, and knows where.
+//! A commit names its nodes by hash. The new nodes of a state are the upper part of its tries: a walk from
+//! the root through new nodes alone meets each of them at its location.
 
 use crate::DiskError;
 use alloy_primitives::{B256, Bytes, map::B256Map};
@@ -30,7 +30,7 @@ impl Placed {
 /// once.
 struct New<'c> {
     nodes: B256Map<(&'c Bytes, usize)>,
-    /// Those that were met.
+    /// Nodes that the walk has met.
     met: RefCell<Vec<Placed>>,
 }
 

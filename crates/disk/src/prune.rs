@@ -1,15 +1,14 @@
-//! Forgetting states that have left the window, and segments of the log behind them.
+//! Deletion of states that have left the window, and of log segments behind them.
 //!
-//! Each node says in which epoch it was written last. An epoch is the highest number that a block had
-//! until then, so it never goes back, whatever branches are built and left. When the state of block `n`
-//! becomes the oldest that is kept, a node goes if the state of `n` does not have it and it was not
-//! written later than in epoch `n`: for then no newer state of the canonical chain has it either, nor
-//! has a branch that leaves that chain at `n` or above. Where to look for such nodes: in the state that
-//! was the oldest before, and in those that were written in an epoch up to `n`, of branches that were
-//! left too.
+//! Each node records the epoch of its last write. An epoch is the highest block number so far, so it never
+//! goes back, even across branches. When the state of block `n` becomes the oldest that is kept, a node is
+//! deleted if the state of `n` does not have it and its epoch is not later than `n`: then neither a newer
+//! state of the canonical chain has it, nor a branch that leaves that chain at `n` or above. Candidates are
+//! in the state that was the oldest before, and in those that were written in an epoch up to `n`, including
+//! those of abandoned branches.
 //!
-//! All this looks at the chain as the state store has it, which may be some commits behind: so it was
-//! once, and what was to be kept then is more than what is to be kept now.
+//! Pruning looks at the chain as the state store has it, which may be some commits behind: the states that
+//! were needed then include those that are needed now.
 
 use crate::{
     DiskError,
@@ -47,10 +46,11 @@ impl Inner {
         Ok((oldest < bound).then_some(oldest + 1))
     }
 
-    /// Whether that could be done: not if the chain has moved meanwhile, or if nothing can be written.
+    /// Prunes, and returns `true` if that was possible: not if the chain has moved meanwhile, or if nothing
+    /// can be written.
     fn prune_to(&self, oldest: u64) -> Result<bool, DiskError> {
         {
-            // Between two commits: of one that is under way nobody would know what it writes.
+            // Between two commits: the writes of a commit in progress would be unknown.
             let _writer = self.writer.lock();
             *self.written_meanwhile.lock() = Some(HashSet::new());
         }
@@ -138,7 +138,7 @@ impl Inner {
         if first.is_none_or(|first| first >= position.segment) || self.pending.check().is_err() {
             return Ok(());
         }
-        // What the log forgets, the state store must have for good. It has taken in the record at
+        // The state store must have everything durably that the log forgets. It has applied the record at
         // `position`, so all before it too.
         self.sync(&mut self.writer.lock())?;
         let mut end = self.log.lock();
@@ -153,7 +153,7 @@ impl Inner {
     }
 }
 
-/// What goes when a state becomes the oldest one.
+/// Garbage that results when a state becomes the oldest one.
 struct Garbage {
     /// Hash of the block whose state that is.
     keep: B256,

@@ -1,4 +1,4 @@
-//! Reading: first what waits to be taken in, then what was read lately, then the state store.
+//! Reads: first the waiting commits, then the cache, then the state store.
 
 use crate::{
     DiskError,
@@ -42,7 +42,7 @@ impl Inner {
 
     /// Hash of the canonical block with the highest number.
     pub(crate) fn head_hash(&self) -> Result<Option<B256>, DiskError> {
-        // As long as this is held the chain does not move.
+        // The chain does not move while this is held.
         let found = self.pending.found();
         let range = found.range().or_else(|| self.canonical.read().clone());
         let Some(number) = range.and_then(|range| range.end.checked_sub(1)) else {
@@ -117,7 +117,7 @@ impl Inner {
         }
     }
 
-    /// Where the record of a block with its witness stands in the log.
+    /// Returns the position in the log of the record of a block with its witness.
     fn record_of(&self, hash: &B256) -> Result<Option<Position>, DiskError> {
         let waits = self.pending.found().record(hash);
         waits.map_or_else(|| self.state.record_of(hash), |position| Ok(Some(position)))

@@ -1,4 +1,4 @@
-//! What a record of the log says: all that one commit changes.
+//! Content of a log record: all changes of one commit.
 
 use crate::{
     DiskError,
@@ -14,10 +14,10 @@ use wire::OwnedWitness;
 const VERSION: u8 = 1;
 const WHAT: &str = "record";
 
-/// One commit as it stands in the log.
+/// A commit in the log.
 #[derive(Debug)]
 pub(crate) struct Record {
-    /// What its block has read. If that is there, nodes and codes are not: executing the block gives
+    /// Witness of its block. If it is present, nodes and codes are absent: executing the block reproduces
     /// them.
     pub(crate) witness: Option<OwnedWitness>,
     pub(crate) roots: Vec<B256>,
@@ -25,7 +25,7 @@ pub(crate) struct Record {
     pub(crate) codes: Vec<Bytes>,
     pub(crate) preimages: Vec<(Address, Vec<U256>)>,
     pub(crate) blocks: Vec<Arc<Block>>,
-    /// From which number on the canonical chain moves, and to which blocks.
+    /// First number from which the canonical chain moves, and the blocks that it moves to.
     pub(crate) canonical: Option<(u64, Vec<B256>)>,
     pub(crate) forgotten: Vec<B256>,
 }
@@ -150,7 +150,7 @@ mod tests {
             assert_eq!(record.blocks[0].hash, changes.blocks[0].hash);
             let canonical = changes.canonical.map(|it| (it.from, vec![it.blocks[0].hash]));
             assert_eq!(record.canonical, canonical);
-            // What executing the block gives again is left out.
+            // Data that executing the block reproduces is left out.
             let nodes: Vec<_> = changes.nodes.iter().map(|(_, node)| node.clone()).collect();
             assert_eq!(record.nodes, if in_full { nodes } else { vec![] });
             assert_eq!(record.codes.len(), usize::from(in_full));

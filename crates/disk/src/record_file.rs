@@ -1,4 +1,4 @@
-//! A file of records of what can be had again from where it was read.
+//! A file of records of data that can be fetched again.
 
 use crate::{
     DiskError, Position,
@@ -13,38 +13,38 @@ use std::{
 };
 
 const MAGIC: [u8; 8] = *b"ENSHREC\x01";
-/// Magic, what the file is about, CRC-32 of these.
+/// Magic, subject of the file, CRC-32 of both.
 const FILE_HEAD: usize = 8 + 32 + 4;
 
-/// A file that records are added to at its end, as they stand in the log of a chain.
+/// A file to whose end records are added, in the format of a chain's log.
 ///
-/// It holds what can be had again, so it is not synced, and nothing is made of what is damaged: the file is
-/// cut back to what stands before that. A loss of power may have left anything behind the records that had
-/// reached the disk.
+/// Its data can be fetched again, so it is not synced, and damaged data is discarded: the file is cut back to
+/// the last intact record. A loss of power may leave arbitrary bytes behind the records that had reached the
+/// disk.
 #[derive(Debug)]
 pub struct RecordFile {
     path: PathBuf,
     pub(crate) file: Box<dyn LogFile>,
     end: u64,
-    /// Why nothing can be added any more.
+    /// Reason for which nothing more can be added.
     broken: Option<String>,
 }
 
-/// What was cut off the end of a file when it was opened.
+/// The part that was cut off the end of a file when it was opened.
 #[derive(Debug)]
 pub struct CutOff {
-    /// Where that began; 0 if all of it was.
+    /// Offset of the part; 0 if it was the whole file.
     pub offset: u64,
-    /// How many bytes.
+    /// Length of the part in bytes.
     pub bytes: u64,
-    /// What was wrong with it.
+    /// The violation in it.
     pub reason: DiskError,
 }
 
 impl RecordFile {
-    /// Opens the file of what `subject` stands for, or starts one, and hands over its records, oldest first,
-    /// with where each begins. From the first on that is damaged, or that is refused, the file is cut off; a
-    /// file about something else as a whole.
+    /// Opens or creates the file of `subject`, and passes its records on with their positions, oldest first.
+    /// The file is cut back before the first record that is damaged or refused; a file with another subject
+    /// is emptied.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ fn file_head(subject: B256) -> [u8; FILE_HEAD] {
     head
 }
 
-/// What a file is that does not begin as it must.
+/// Returns the error for a file that does not begin as it must.
 fn foreign(path: &Path, found: &[u8], subject: B256) -> DiskError {
     let path = path.into();
     let other = found.get(8..40).map(B256::from_slice);

@@ -1,4 +1,4 @@
-//! Taking in what the log has and the state store has not, when a chain is opened.
+//! Catching up of the state store with the log, when a chain is opened.
 
 use crate::{
     DiskError,
@@ -13,8 +13,7 @@ use std::sync::Arc;
 use store::{Block, CanonicalChange, Changes};
 
 impl Inner {
-    /// The next block that has to be executed again; records that need no executing are taken in on the
-    /// way to it.
+    /// Returns the next block to execute again; records that need no execution are applied on the way to it.
     pub(crate) fn next_to_replay(&self) -> Result<Option<Arc<Block>>, DiskError> {
         let mut end = self.log.lock();
         loop {
@@ -44,7 +43,7 @@ impl Inner {
         }
     }
 
-    /// Takes in what executing that block has given.
+    /// Applies the results of executing that block.
     pub(crate) fn replayed(&self, executed: Changes) -> Result<(), DiskError> {
         let mut end = self.log.lock();
         let Some(position) = end.waiting.front().copied() else {

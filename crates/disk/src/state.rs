@@ -1,4 +1,4 @@
-//! The state store: what can be made from the log again, kept where it is found quickly.
+//! The state store: data that can be rebuilt from the log, in a form for fast reads.
 //!
 //! | keyspace | key | value |
 //! |---|---|---|
@@ -23,19 +23,19 @@ use std::{path::Path, sync::Arc};
 use store::{Block, Preimages, TransactionLocation};
 use trie::{NodePath, NodeSource, SourceError};
 
-/// How keys and values are laid out. A folder that says something else is left alone.
+/// Version of the layout of keys and values. A folder with another version is left alone.
 const LAYOUT: u64 = 2;
 
-/// What the state store knows of itself.
+/// Metadata of the state store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meta {
-    /// How keys and values are laid out.
+    /// Version of the layout of keys and values.
     Layout,
     /// Hash of the chain's first block. Until it is there, the store counts as empty.
     Genesis,
-    /// A word of whoever made the chain.
+    /// A hash stored for the creator of the chain.
     Mark,
-    /// Up to where the log has been taken in.
+    /// Position up to which the log has been applied.
     Applied,
     /// The highest number of a block that was ever written.
     Epoch,
@@ -71,11 +71,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Opens the store in `folder`, or makes one, with `cache` bytes for what was read lately.
+    /// Opens or creates the store in `folder`, with `cache` bytes for recently read items.
     pub(crate) fn open(folder: &Path, cache: u64) -> Result<Self, DiskError> {
         let db = Database::builder(folder)
             .cache_size(cache)
-            // What is in the journals is read when the store is opened, so full ones are to go early:
+            // Opening the store reads the journals, so full ones must be removed early:
             // mostly by `State::write_tables`.
             .max_journaling_size(96 << 20)
             .worker_threads(2)
@@ -109,7 +109,7 @@ impl State {
         Ok(state)
     }
 
-    /// That the store is laid out as is read here; if it is empty, it will be.
+    /// Checks that the store has this layout; gives it to an empty store.
     fn check_layout(&self, folder: &Path) -> Result<(), DiskError> {
         match self.number(Meta::Layout)? {
             Some(LAYOUT) => Ok(()),
@@ -144,12 +144,12 @@ impl State {
         Ok(())
     }
 
-    /// Whether a journal is full, which stays until all that is in it is in tables.
+    /// Returns `true` if a journal is full, which it stays until all its content is in tables.
     pub(crate) fn has_full_journal(&self) -> bool {
         self.db.journal_count() > 1
     }
 
-    /// Has memtables written into tables, in the background.
+    /// Starts writing memtables into tables, in the background.
     pub(crate) fn write_tables(&self) -> Result<(), DiskError> {
         for keyspace in self.keyspaces() {
             keyspace.rotate_memtable()?;
@@ -188,7 +188,7 @@ impl State {
         Ok(self.meta(name)?.map(u64::from_be_bytes))
     }
 
-    /// Up to where the log has been taken in.
+    /// Returns the position up to which the log has been applied.
     pub(crate) fn applied(&self) -> Result<Position, DiskError> {
         let value = self.meta::<16>(Meta::Applied)?;
         Ok(value.map_or(Position::start_of(0), |value| position_of(&value)))
@@ -271,7 +271,7 @@ impl State {
         Ok(Some(code))
     }
 
-    /// Where the record of a block with its witness stands in the log.
+    /// Returns the position in the log of the record of a block with its witness.
     pub(crate) fn record_of(&self, hash: &B256) -> Result<Option<Position>, DiskError> {
         let Some(value) = self.records.get(hash.as_slice())? else { return Ok(None) };
         let value = <[u8; 16]>::try_from(&value[..])
@@ -332,7 +332,7 @@ impl core::fmt::Debug for State {
     }
 }
 
-/// Key of a node: whose trie, how deep, where, and which of the nodes that ever stood there.
+/// Key of a node: its trie, depth and path, and the hash that tells it from other nodes at that location.
 ///
 /// ```text
 /// 0x00, or 0x01 and the owner's hash
@@ -341,8 +341,8 @@ impl core::fmt::Debug for State {
 /// hash
 /// ```
 ///
-/// The hash makes nodes of different states and branches live side by side at one place, and a look-up
-/// a single read whatever the age of the state.
+/// The hash lets nodes of different states and branches exist side by side at one location, and makes a
+/// look-up a single read for states of any age.
 pub(crate) fn node_key(place: NodePath<'_>, hash: &B256) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + 32 + 1 + 8 + 32);
     match place.owner {

@@ -20,29 +20,29 @@ use std::{
 /// Nodes from which on they go into batches of their own: a batch is held in memory.
 const NODES_PER_BATCH: usize = 20_000;
 
-/// How many commits after a journal of the state store has become full, and how often from then on, all is
-/// written into tables: a small one that is seldom written by itself would keep the journal for long, and
-/// whoever opens the store reads it. A few commits later each table has something that is newer than what
-/// is in the journal and stays; the mark of a removal, merging tables may drop.
+/// Number of commits after which all data is written into tables, counted from a full journal of the state
+/// store, and again from there on. A small table that is seldom written would keep the journal for long, and
+/// opening the store reads the journal. A few commits later each table has newer data than the journal, and
+/// that stays; a removal's mark may vanish when tables are merged.
 const EVICTION: u64 = 4;
 
 impl Inner {
-    /// Takes in one commit after another, until there will be no more or nothing can be written.
+    /// Applies one commit after another, until the queue is closed or writing fails.
     pub(crate) fn keep_writing(&self, wake: &SyncSender<()>) {
         let _taker = self.pending.taker();
         while let Some(commit) = self.pending.next() {
             if let Err(error) = self.take_in(&commit) {
                 self.pending.break_off(&error);
-                tracing::error!(%error, "the state store takes in nothing more; the log has it all");
+                tracing::error!(%error, "state store stopped applying commits; the block log has all of them");
                 return;
             }
             self.pending.done(&commit);
-            // Who forgets old states is told already if that fails.
+            // If this fails, the pruning thread has been woken already.
             let _ = wake.try_send(());
         }
     }
 
-    /// Writes a commit that waited, and keeps ready what it has brought.
+    /// Writes a waiting commit, and caches its content.
     fn take_in(&self, commit: &Commit) -> Result<(), DiskError> {
         let mut writer = self.writer.lock();
         self.write(&mut writer, commit, None)?;
@@ -62,8 +62,8 @@ impl Inner {
 
     /// Writes a commit into the state store; with `genesis`, it is the first one of a chain.
     ///
-    /// If that fails nobody knows what is there, so nothing more is written: opening the chain again
-    /// makes it whole.
+    /// If that fails, the content of the store is unknown, so nothing more is written: opening the chain
+    /// again restores it.
     pub(crate) fn write(
         &self,
         writer: &mut Writer,
@@ -155,8 +155,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes most nodes if there are very many, and returns a batch with those that are left. Nobody
-    /// finds a node before something refers to it.
+    /// Writes most nodes if there are very many, and returns a batch with the rest. A node cannot be found
+    /// before something refers to it.
     fn put_nodes(&self, nodes: &[Placed], epoch: u64) -> Result<OwnedWriteBatch, DiskError> {
         // In the order of their keys, and each once: a batch must not name a key twice.
         let mut keyed: Vec<_> =
@@ -186,7 +186,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Takes in all that waits, and makes it outlive the machine.
+    /// Applies all waiting commits, and makes them durable.
     pub(crate) fn flush(&self) -> Result<(), DiskError> {
         self.pending.settle()?;
         let mut writer = self.writer.lock();

@@ -1,4 +1,5 @@
-//! Files of records that can be had again: whatever happens to one, what stands before it is read, and nothing else.
+//! Files of records that can be read again: after any damage, the records before it are read, and nothing
+//! else.
 
 use alloy_primitives::{B256, Bytes};
 use enshrine_disk::{CutOff, DiskError, RecordFile};
@@ -66,7 +67,7 @@ fn a_file_that_ends_at_any_byte_is_cut_back_to_whole_records_and_says_so() {
                 cut.map(|cut| (cut.offset, cut.bytes)),
                 (bytes > 0).then_some((begin, bytes))
             );
-            // What comes next is found, too.
+            // The next record is found, too.
             assert_eq!(file.append(b"next").unwrap(), at[kept]);
             let (_, found, cut) = open(&path);
             let next = Bytes::from_static(b"next");
@@ -147,7 +148,7 @@ fn what_is_refused_is_cut_off_with_all_that_follows() {
     assert_eq!(cut.map(|cut| (cut.offset, cut.bytes)), Some((at[1], at[3] - at[1])));
     let (mut file, found, cut) = open(&path);
     assert!(cut.is_none() && found.into_iter().map(|it| it.1).eq(bodies[..1].iter().cloned()));
-    // And so it is by whoever wants to.
+    // The caller may also cut the file back.
     file.append(b"more").unwrap();
     file.cut_back(at[1]).unwrap();
     assert_eq!(open(&path).1.len(), 1);

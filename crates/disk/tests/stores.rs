@@ -5,7 +5,7 @@ mod suite;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use enshrine_disk::{DiskOptions, DiskStore};
-// So that the suite finds it.
+// Named so that the suite finds it.
 use ::store as seam;
 use seam::{Changes, Store};
 use suite::{advance, at, child, first, found, hashes, move_to};

@@ -6,7 +6,7 @@ use execute::{EXECUTE_ADDRESS, FURTHER_BLOCK_GAS, GasSchedule, Items, Pricing, W
 use eyre::{OptionExt as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stateless::{Blocks, ChainSpec, Options, UncheckedBlocks};
+use stateless::{Blocks, ChainSpec, UncheckedBlocks, VerifyOptions};
 use std::sync::Arc;
 use wire::{NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessInput};
 
@@ -102,7 +102,7 @@ pub(crate) struct Scheduled {
     /// What the blocks have used, and what each but the first takes beyond that.
     pub(crate) blocks: u64,
     /// Dear work that the gas of the blocks does not cover.
-    pub(crate) dear_work: u64,
+    pub(crate) underpriced_work: u64,
 }
 
 impl Scheduled {
@@ -134,7 +134,7 @@ impl Scheduled {
     ) -> Result<Self> {
         let pricing: Arc<dyn Pricing> = GasSchedule::DEFAULT.into();
         let work = WorkCount::new(&pricing, &());
-        let options = Options { evm: work.overrides(), ..Options::default() };
+        let options = VerifyOptions { evm: work.overrides(), ..VerifyOptions::default() };
         let spec = ChainSpec::for_input(chain_id, fork);
         let verdicts = UncheckedBlocks::decode(blocks)?.verify(&spec, options, |_| {})?;
         let used: u64 = verdicts.iter().map(|verdict| verdict.header.gas_used).sum();
@@ -142,18 +142,20 @@ impl Scheduled {
             input,
             blocks: used + FURTHER_BLOCK_GAS * (verdicts.len() as u64 - 1),
             // A quarter of what the blocks use.
-            dear_work: work.spent().saturating_sub(used / 4),
+            underpriced_work: work.spent().saturating_sub(used / 4),
         })
     }
 
     pub(crate) const fn sum(&self) -> u64 {
-        self.input + self.blocks + self.dear_work
+        self.input + self.blocks + self.underpriced_work
     }
 
     pub(crate) fn shown(&self) -> String {
-        let Self { input, blocks, dear_work } = self;
+        let Self { input, blocks, underpriced_work } = self;
         let sum = self.sum();
-        format!("{sum}: {input} for the input, {blocks} for its gas, {dear_work} for dear work")
+        format!(
+            "{sum}: {input} for the input, {blocks} for its gas, {underpriced_work} for dear work"
+        )
     }
 }
 
@@ -208,7 +210,7 @@ mod tests {
             for input in inputs {
                 let parts = Scheduled::of(&input).unwrap();
                 assert_eq!(parts.sum(), Execute::default().run(&input, u64::MAX).unwrap().gas);
-                assert_eq!(parts.dear_work > 0, is_dear, "{parts:?}");
+                assert_eq!(parts.underpriced_work > 0, is_dear, "{parts:?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the next payload is to be.
+//! Attributes of the next payload.
 
 use crate::codes;
 use alloy_eips::eip4895::Withdrawal;

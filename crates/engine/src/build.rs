@@ -23,24 +23,24 @@ pub(crate) struct Job {
     built: Option<Arc<Block>>,
 }
 
-/// What `engine_getPayload` answers.
+/// Answer of `engine_getPayload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuiltPayload {
     /// The block.
     pub execution_payload: Payload,
-    /// What its transactions pay to the fee recipient, in wei.
+    /// Fees of its transactions for the fee recipient, in wei.
     pub block_value: U256,
     /// The blobs of its transactions.
     pub blobs_bundle: BlobsBundle,
-    /// Whether it is to be preferred to one that somebody else has built.
+    /// `true` if it is to be preferred to a payload of an external builder.
     pub should_override_builder: bool,
     /// Requests that the block causes, each with its type in front; Prague and later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_requests: Option<Vec<Bytes>>,
 }
 
-/// Blobs with what proves them.
+/// Blobs with their proofs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are those of the Engine API, by their names there")]
 pub struct BlobsBundle {
@@ -89,8 +89,8 @@ impl Engine {
         Ok(id)
     }
 
-    /// The payload with this id, for a method that is for these forks. It is built when it is first asked
-    /// for, from what waits in the pool then, and stays the same.
+    /// Returns the payload with this id, for a method of these forks. It is built on the first request, from
+    /// the pool of that moment, and stays the same.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Engine {
                 let block = self.build(&job)?;
                 let mut jobs = self.jobs.lock();
                 match jobs.iter_mut().find(|job| job.id == id.0) {
-                    // Of two who have asked at once, both get the same.
+                    // Two simultaneous requests get the same payload.
                     Some(job) => Arc::clone(job.built.get_or_insert(block)),
                     None => block,
                 }
@@ -140,7 +140,7 @@ impl Engine {
         let built = parent.build_within(&header, &attributes.withdrawals, &offered, limits)?;
         for (index, reason) in &built.rejected {
             let transaction = offered.get(*index).map(|it| *it.transaction.hash());
-            tracing::debug!(?transaction, %reason, "left out");
+            tracing::debug!(?transaction, %reason, "rejected transaction");
         }
         let new = built.into_block_with_witness(&chain.config().spec);
         if let Some(block) = chain.find_block(&new.block.hash)? {

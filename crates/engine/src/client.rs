@@ -1,4 +1,4 @@
-//! Another client, asked over its authenticated port.
+//! Client of another node's authenticated port.
 
 use crate::{
     BuiltPayload, ForkchoiceState, ForkchoiceUpdated, JwtSecret, NewPayload, PayloadAttributes,
@@ -24,24 +24,24 @@ const LONGEST: usize = 1 << 30;
 /// Bytes of an answer that an error shows.
 const EXCERPT: usize = 200;
 
-/// Why another client could not be asked, or what it says.
+/// Error of a request to another client, or of the client itself.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Its address is none.
+    /// The URL is invalid.
     #[error("{url:?} is not an HTTP URL: {reason}")]
     Url {
         /// The address.
         url: String,
-        /// What is wrong with it.
+        /// Reason of the parser.
         reason: String,
     },
-    /// It cannot be reached, or breaks off.
+    /// The client cannot be reached, or the connection breaks.
     #[error("the client does not answer: {0}")]
     Request(#[from] reqwest::Error),
-    /// Its answer is longer than any that is read.
-    #[error("an answer of more than {LONGEST} bytes")]
+    /// The answer exceeds the size limit.
+    #[error("answer of more than {LONGEST} bytes")]
     TooLong,
-    /// It answers with an HTTP status that is an error: 401 where the secrets differ.
+    /// The client answers with an HTTP error; 401 if the secrets differ.
     #[error("the client answers with status {status}: {excerpt}")]
     Status {
         /// The status.
@@ -49,22 +49,22 @@ pub enum EngineError {
         /// The beginning of the answer.
         excerpt: String,
     },
-    /// Its answer is not what the method answers.
+    /// The answer does not have the form of the method's result.
     #[error("{method}: {reason}")]
     Answer {
         /// The method.
         method: String,
-        /// What is wrong with it.
+        /// The violation.
         reason: String,
     },
-    /// It refuses.
+    /// The client answers with a JSON-RPC error.
     #[error("{method}: error {code}: {message}")]
     Refused {
         /// The method.
         method: String,
         /// The error's code.
         code: i64,
-        /// Its message.
+        /// Message of the error.
         message: String,
     },
     /// Something that was to be sent, or has come, is not in its format.
@@ -93,7 +93,7 @@ impl EngineClient {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Url`], and what hinders it from being set up.
+    /// [`EngineError::Url`], or the reason for which the client cannot be set up.
     pub fn new(url: &str, secret: JwtSecret) -> Result<Self, EngineError> {
         let wrong = |reason: String| EngineError::Url { url: url.to_owned(), reason };
         let parsed: Url = url.parse().map_err(|error| wrong(format!("{error}")))?;
@@ -107,7 +107,7 @@ impl EngineClient {
         Ok(Self { http: http.build()?, url: parsed, secret, asked: AtomicU64::new(0) })
     }
 
-    /// Where it answers.
+    /// Returns the URL of its Engine API.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
@@ -182,8 +182,8 @@ impl EngineClient {
         self.call(method, params).await
     }
 
-    /// Says which block is the head, and has it begin a payload if there are attributes for one. `fork` is
-    /// that of the payload, or of the head.
+    /// Sets the head, and starts a payload if there are attributes for one. `fork` is that of the payload, or
+    /// of the head.
     ///
     /// # Errors
     ///
@@ -219,8 +219,8 @@ impl EngineClient {
         self.call(method, json!([id])).await
     }
 
-    /// Gives it a payload to execute, for what the payload reads: by REST and SSZ, or by JSON-RPC where the
-    /// client knows nothing of that.
+    /// Makes the client execute a payload for its witness: by REST and SSZ, or by JSON-RPC if the client does
+    /// not support that.
     ///
     /// # Errors
     ///
@@ -232,7 +232,7 @@ impl EngineClient {
     ) -> Result<(PayloadStatus, Option<OwnedWitness>), EngineError> {
         match self.witness_by_rest(new, fork).await {
             Ok(PayloadStatusWithWitness { status, witness, .. }) => Ok((status, witness)),
-            // Whatever it says of a path, a type or a fork that it does not know.
+            // Any refusal of an unknown path, media type or fork.
             Err(EngineError::Status { status, .. })
                 if (400..500).contains(&status) && status != 401 =>
             {
@@ -242,7 +242,7 @@ impl EngineClient {
         }
     }
 
-    /// By `POST /engine/v1/payloads/witness`.
+    /// Asks for a witness by `POST /engine/v1/payloads/witness`.
     ///
     /// # Errors
     ///
@@ -272,7 +272,7 @@ impl EngineClient {
         Ok(PayloadStatusWithWitness::decode(&self.send(request).await?)?)
     }
 
-    /// By `engine_newPayloadWithWitness`, whose witness is geth's RLP.
+    /// Asks for a witness by `engine_newPayloadWithWitness`, whose witness is geth's RLP.
     ///
     /// # Errors
     ///
@@ -313,7 +313,7 @@ impl EngineClient {
                 }
                 answer.extend_from_slice(&part);
             }
-            // JSON-RPC says in the body what is wrong, whatever the status is.
+            // JSON-RPC reports errors in the body, independent of the HTTP status.
             let is_rpc_error = || {
                 let body: Option<Value> = serde_json::from_slice(&answer).ok();
                 body.is_some_and(|body| {
@@ -336,7 +336,7 @@ fn not_an_answer(method: &str, error: &serde_json::Error) -> EngineError {
 }
 
 impl BuiltPayload {
-    /// What the payload is given back with.
+    /// Returns the parameters of the `engine_newPayload` for this payload.
     pub fn into_new_payload(self, parent_beacon_block_root: B256) -> NewPayload {
         NewPayload {
             payload: self.execution_payload,
@@ -348,7 +348,7 @@ impl BuiltPayload {
 }
 
 impl NewPayload {
-    /// The input of EXECUTE for a payload and what it reads.
+    /// Returns the input of EXECUTE for a payload and its witness.
     ///
     /// # Errors
     ///

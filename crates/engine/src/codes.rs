@@ -1,8 +1,8 @@
 //! Error codes of the Engine API, beyond those of JSON-RPC.
 
-/// There is no build process with this id.
+/// No build process has this id.
 pub const UNKNOWN_PAYLOAD: i32 = -38_001;
-/// Head, safe and finalized block do not stand on one chain, or the head is not to be chosen.
+/// Head, safe and finalized block are not on one chain, or the policy refuses the head.
 pub const INVALID_FORKCHOICE: i32 = -38_002;
 /// The attributes of a payload are not those of the method, or not possible.
 pub const INVALID_ATTRIBUTES: i32 = -38_003;

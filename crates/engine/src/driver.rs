@@ -1,4 +1,4 @@
-//! Another client, kept at the head of a node.
+//! Driver that keeps another client at the head of a node.
 
 use crate::{EngineClient, EngineError, ForkchoiceState, JwtSecret, NewPayload};
 use alloy_primitives::B256;
@@ -25,31 +25,31 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause after faults in a row.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How far a driven client has come.
+/// Progress of a driven client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Driven {
-    /// Where its Engine API is.
+    /// URL of its Engine API.
     pub url: String,
     /// Number of the newest block that it has called valid as its head.
     pub number: u64,
     /// The block's hash.
     pub hash: B256,
-    /// What it could not do when it was last told something, if anything.
+    /// Error of its last update, if any.
     pub fault: Option<String>,
 }
 
-/// Why a client is not where it is to be.
+/// Reason for which a client is not at the intended head.
 #[derive(Debug, thiserror::Error)]
 enum DriveError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// It is on another chain.
-    #[error("the client begins with block {got:?}, and this chain with {expected}")]
+    /// The client is on another chain.
+    #[error("the client's first block is {got:?}, expected {expected}")]
     OtherGenesis { got: Option<B256>, expected: B256 },
-    /// It does not agree.
+    /// The client does not accept a block.
     #[error("the client calls block {number} ({hash}) {status:?}: {reason}")]
     NotValid { number: u64, hash: B256, status: PayloadVerdict, reason: String },
 }
@@ -64,7 +64,7 @@ pub struct Driver {
     client: EngineClient,
     /// The newest block that the client has as its head, as far as is known.
     at: Option<Arc<Block>>,
-    /// What it was told last, and has agreed to.
+    /// Head and forkchoice that it was last told and has accepted.
     told: Option<(B256, Option<Forkchoice>)>,
 }
 
@@ -91,7 +91,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// What the system says if it has no thread to give.
+    /// Error of the operating system if it cannot start a thread.
     pub fn start(mut self) -> io::Result<RunningDriver> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = Arc::<AtomicBool>::default();
@@ -132,7 +132,11 @@ impl Driver {
                 (driven.number, driven.hash) = (at.header.number, at.hash);
             }
             if fault.is_some() && driven.fault != fault {
-                tracing::error!(fault, url = driven.url, "a client is not driven, and tried again");
+                tracing::error!(
+                    fault,
+                    url = driven.url,
+                    "failed to update driven client, retrying"
+                );
             }
             let wait = if fault.is_some() { pause } else { PAUSE };
             pause = if fault.is_some() { (pause * 2).min(LONGEST_PAUSE) } else { FIRST_PAUSE };
@@ -186,7 +190,7 @@ impl Driver {
         forkchoice: Option<Forkchoice>,
     ) -> Result<(), DriveError> {
         let hash = |number: u64| -> Result<B256, ChainError> {
-            // Of the first block nobody needs to be told.
+            // The first block need not be announced.
             match number.min(head.header.number) {
                 number if number <= chain.first_number() => Ok(B256::ZERO),
                 number => Ok(chain.canonical_hash(number)?.unwrap_or_default()),
@@ -255,17 +259,17 @@ fn not_valid(block: &Block, status: PayloadStatus) -> DriveError {
 }
 
 impl RunningDriver {
-    /// How far the client has come.
+    /// Returns the progress of the client.
     pub fn driven(&self) -> Driven {
         self.driven.lock().clone()
     }
 
-    /// A handle for those who tell others how far it has come.
+    /// Returns a handle that reports the progress of the client.
     pub fn share(&self) -> Arc<Mutex<Driven>> {
         Arc::clone(&self.driven)
     }
 
-    /// Tells it to end soon, and does not wait.
+    /// Tells the driver to end soon, and does not wait.
     pub fn end(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! The node behind the methods, and what it remembers between calls.
+//! The node behind the methods, and the state between calls.
 
 use crate::{build::Job, codes};
 use alloy_primitives::B256;
@@ -11,22 +11,22 @@ use wire::ProtocolFork;
 /// Payloads that are remembered to be invalid.
 const MOST_INVALID: usize = 256;
 
-/// What the owner of a node has to say about heads that others choose.
+/// Policy of a node's owner for heads that other clients choose.
 pub trait HeadPolicy: fmt::Debug + Send + Sync {
-    /// Whether a block may become the head.
+    /// Checks that a block may become the head.
     ///
     /// # Errors
     ///
     /// Why it may not.
     fn check(&self, chain: &ChainReader, head: &Block) -> Result<(), String>;
 
-    /// Whether somebody else than the caller of the Engine API says which blocks are safe and final.
+    /// Returns `true` if safe and finalized blocks are not set by the caller of the Engine API.
     fn keeps_finality(&self) -> bool {
         false
     }
 }
 
-/// Whoever calls decides.
+/// Policy that leaves every decision to the caller.
 impl HeadPolicy for () {
     fn check(&self, _: &ChainReader, _: &Block) -> Result<(), String> {
         Ok(())
@@ -79,7 +79,7 @@ impl rpc::Context for Engine {
 #[derive(Debug, Default)]
 pub(crate) struct Invalids(VecDeque<(B256, Invalid)>);
 
-/// Why a payload is invalid.
+/// Reason for which a payload is invalid.
 #[derive(Debug, Clone)]
 pub(crate) struct Invalid {
     /// The newest valid block below it.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use wire::{PayloadStatus, ProtocolFork};
 
-/// Which blocks a consensus client wants (`ForkchoiceStateV1`). Zero stands for a safe or finalized block
+/// Blocks that a consensus client selects (`ForkchoiceStateV1`). Zero stands for a safe or finalized block
 /// that is not known yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,11 +21,11 @@ pub struct ForkchoiceState {
     pub finalized_block_hash: B256,
 }
 
-/// What came of it (`ForkchoiceUpdatedResponseV1`).
+/// Answer to a forkchoice (`ForkchoiceUpdatedResponseV1`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ForkchoiceUpdated {
-    /// What is made of the head.
+    /// Status of the head.
     pub payload_status: PayloadStatus,
     /// The id of the payload that is being built, if there were attributes for one.
     #[serde(default)]
@@ -85,7 +85,7 @@ impl Engine {
         Ok(ForkchoiceUpdated { payload_status: PayloadStatus::valid(head), payload_id })
     }
 
-    /// Transactions of blocks that gave way may stand in others.
+    /// Transactions of reorged blocks may be in other blocks.
     fn offer_again(&self, displaced: Vec<RecoveredTransaction>) {
         use alloy_eips::eip2718::Encodable2718 as _;
         for recovered in displaced {
@@ -93,7 +93,7 @@ impl Engine {
             let hash = *recovered.transaction.hash();
             let offered = self.api.node().submit(PoolTransaction::new(recovered, None, raw));
             if let Err(reason) = offered {
-                tracing::debug!(%hash, %reason, "a transaction of a block that gave way is dropped");
+                tracing::debug!(%hash, %reason, "dropped transaction of a reorged block");
             }
         }
     }

@@ -10,7 +10,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Seconds that a token may be older or younger than the clock of whoever reads it.
+/// Maximum difference between a token's time and the reader's clock, in seconds.
 const DRIFT: u64 = 60;
 /// Most bytes of a token that is looked at.
 const LONGEST: usize = 4 << 10;
@@ -25,7 +25,7 @@ impl fmt::Debug for JwtSecret {
     }
 }
 
-/// Why a secret cannot be had.
+/// Reason for which a secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read.
@@ -33,40 +33,40 @@ pub enum SecretError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// It is no secret.
-    #[error("the secret of the Engine API is 32 bytes in hexadecimal, and not {0} digits of it")]
+    /// The secret has the wrong length.
+    #[error("the secret of the Engine API has {0} hexadecimal digits, expected 64")]
     Length(usize),
-    /// It is no hexadecimal.
-    #[error("the secret of the Engine API is not in hexadecimal")]
+    /// The secret is not hexadecimal.
+    #[error("the secret of the Engine API is not hexadecimal")]
     Hexadecimal,
 }
 
-/// Why a token opens nothing.
+/// Reason for which a token is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
-    /// There is none.
+    /// The request has no token.
     #[error("no bearer token")]
     Missing,
-    /// It is not made as tokens are.
+    /// The token is malformed.
     #[error("malformed token: {0}")]
     Malformed(&'static str),
-    /// It is signed in another way, or not at all.
+    /// The token is signed with another algorithm, or unsigned.
     #[error("the token's algorithm is {0:?}, expected HS256")]
     Algorithm(String),
-    /// It is signed with another secret.
-    #[error("the token's signature is not by the secret of this port")]
+    /// The token is signed with another secret.
+    #[error("the token's signature does not match the secret of this port")]
     Signature,
-    /// It is too old, or from the future.
+    /// The token is too old, or from the future.
     #[error(
         "the token was issued at {issued}, and the time is {now}: at most {DRIFT} s may lie between"
     )]
     Stale {
         /// Seconds since 1970 at which it says that it was issued.
         issued: u64,
-        /// The same of now.
+        /// Time of the reader, in seconds since 1970.
         now: u64,
     },
 }
@@ -99,7 +99,7 @@ impl JwtSecret {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &secret)))
     }
 
-    /// As [`Self::parse`], from a file.
+    /// Reads a secret from a file.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl JwtSecret {
         format!("{signed}.{}", BASE64.encode(signature))
     }
 
-    /// Checks what stands in an `Authorization` header.
+    /// Checks the value of an `Authorization` header.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl JwtSecret {
         self.check_at(authorization, now())
     }
 
-    /// As [`Self::check`], at some time.
+    /// Checks a token at a given time.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(check(&format!("{unsigned}.")), Err(JwtError::Algorithm("none".to_owned())));
         let other = signed(r#"{"alg":"HS512"}"#, &claims);
         assert_eq!(check(&other), Err(JwtError::Algorithm("HS512".to_owned())));
-        // Other claims are nobody's business.
+        // Other claims are ignored.
         let more = format!(r#"{{"id":"x","iat":{NOW},"clv":"y"}}"#);
         assert_eq!(check(&signed(r#"{"alg":"HS256","kid":"1"}"#, &more)), Ok(()));
         for claims in ["{}", r#"{"iat":"1700000000"}"#, r#"{"iat":-1}"#, "[]", ""] {

@@ -44,7 +44,7 @@ pub const CAPABILITIES: [&str; 18] = [
 /// Most bodies in one answer.
 const MOST_BODIES: u64 = 32;
 
-/// A status, and what the payload reads in geth's RLP.
+/// A status, and the payload's witness in geth's RLP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StatusWithWitness {
     #[serde(flatten)]
@@ -53,7 +53,7 @@ pub(crate) struct StatusWithWitness {
     pub(crate) witness: Option<Bytes>,
 }
 
-/// Who is behind a port (`ClientVersionV1`).
+/// Name and version of a client (`ClientVersionV1`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientVersion {
     pub(crate) code: String,
@@ -63,7 +63,7 @@ pub(crate) struct ClientVersion {
 }
 
 impl ClientVersion {
-    /// This software. Of a build that does not know its commit, that is zero.
+    /// Returns the version of this software; the commit is zero for a build that does not know it.
     pub(crate) fn own() -> Self {
         Self {
             code: "EN".to_owned(),
@@ -212,7 +212,7 @@ impl Engine {
         judged.unwrap_or_else(|error| Ok(PayloadStatus::invalid(None, error.to_string())))
     }
 
-    /// A payload that was found to be valid, and what it reads.
+    /// A valid payload and its witness.
     pub(crate) fn witness_if_valid(
         &self,
         status: &PayloadStatus,
@@ -228,7 +228,7 @@ impl Engine {
     }
 }
 
-/// The uncompressed public keys of those who have signed the transactions of a block.
+/// Returns the uncompressed public keys of the signers of a block's transactions.
 pub(crate) fn public_keys(block: &Block) -> Result<Vec<[u8; 65]>, RpcError> {
     let key = |transaction: &executor::Transaction| {
         let hash: B256 = transaction.signature_hash();

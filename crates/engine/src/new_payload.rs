@@ -1,4 +1,4 @@
-//! `engine_newPayload`: a block of somebody else, executed before it is believed.
+//! `engine_newPayload`: a foreign block, executed before it is accepted.
 
 use crate::{Engine, engine::Invalid};
 use alloy_consensus::Transaction as _;
@@ -37,7 +37,7 @@ impl NewPayload {
         }
     }
 
-    /// Does something with the request that these parameters make.
+    /// Runs a function on the request that these parameters form.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`RpcError`] only for what is our fault: a payload that is wrong has a status.
+    /// [`RpcError`] only for a local fault: an invalid payload has a status.
     pub fn new_payload(
         &self,
         request: &NewPayloadRequest<'_>,
@@ -140,7 +140,7 @@ impl Engine {
         let status = self.judge(request, fork)?;
         let payload = &request.payload;
         let (number, hash) = (payload.block_number, payload.block_hash);
-        tracing::debug!(number, %hash, ?status, "a payload");
+        tracing::debug!(number, %hash, ?status, "processed payload");
         Ok(status)
     }
 
@@ -164,7 +164,7 @@ impl Engine {
             Err(reason) => return unrelated(reason),
         }
         let (hash, parent) = (raw.hash, raw.header.parent_hash);
-        // A chain of which nothing is seen elsewhere, so that nobody waits for the execution.
+        // A private copy of the chain, so that no reader waits for the execution.
         let chain = self.api.node().read(|node| node.chain.detached());
         if chain.find_block(&hash)?.is_some() {
             return Ok(PayloadStatus::valid(hash));
@@ -203,7 +203,7 @@ impl Engine {
 
     fn refuse(&self, hash: B256, invalid: Invalid) -> PayloadStatus {
         let Invalid { latest_valid, reason } = invalid.clone();
-        tracing::warn!(%hash, reason, "a payload is invalid");
+        tracing::warn!(%hash, reason, "invalid payload");
         self.invalid.lock().insert(hash, invalid);
         PayloadStatus::invalid(Some(latest_valid), reason)
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wire::{PayloadEnvelope, PayloadStatus, PayloadStatusWithWitness, ProtocolFork};
 
-/// What the paths begin with.
+/// Prefix of the paths.
 pub(crate) const PREFIX: &str = "/engine/v1/";
 /// Most bytes of a request (`MAX_REQUEST_BODY_SIZE`).
 const LONGEST: usize = 1 << 26;
@@ -25,7 +25,7 @@ const AT_ONCE: usize = 2;
 const FORKS: [ProtocolFork; 4] =
     [ProtocolFork::Cancun, ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
-/// An answer that is none: its status, and the kind of its problem with what there is to say of it.
+/// An error answer: its status, the kind of its problem, and details.
 struct Problem(u16, &'static str, Option<String>);
 
 impl Problem {
@@ -41,19 +41,19 @@ impl Problem {
 
 impl From<RpcError> for Problem {
     fn from(error: RpcError) -> Self {
-        tracing::error!(error = error.message, "a request failed by our fault");
+        tracing::error!(error = error.message, "request failed with an internal error");
         Self(500, "internal", Some(error.message))
     }
 }
 
-/// Which of the two endpoints for payloads is asked.
+/// One of the two endpoints for payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
     Payloads,
     Witness,
 }
 
-/// What answers below [`PREFIX`].
+/// Handler of the paths below [`PREFIX`].
 #[derive(Debug, Clone)]
 pub(crate) struct Rest {
     engine: Arc<Engine>,

@@ -24,7 +24,7 @@ use tower::{Layer, Service};
 const LONGEST: u32 = 1 << 28;
 /// Requests in a batch.
 const MOST_IN_BATCH: u32 = 128;
-/// Connections at once: those who know the secret are few.
+/// Maximum number of simultaneous connections: few clients know the secret.
 const MOST_CONNECTIONS: u32 = 64;
 
 /// The port cannot be had.
@@ -33,11 +33,11 @@ const MOST_CONNECTIONS: u32 = 64;
 pub struct EngineServerError {
     /// The address.
     pub address: SocketAddr,
-    /// What the system says.
+    /// Error of the operating system.
     pub source: io::Error,
 }
 
-/// A port that serves the Engine API to whoever knows the secret, until it is stopped or dropped.
+/// A port that serves the Engine API to clients with the secret, until it is stopped or dropped.
 #[derive(Debug)]
 pub struct EngineServer {
     address: SocketAddr,
@@ -75,12 +75,12 @@ impl EngineServer {
                 .await
                 .map_err(failed)?;
             let address = server.local_addr().map_err(failed)?;
-            tracing::info!(%address, "the Engine API is served");
+            tracing::info!(%address, "serving Engine API");
             Ok(Self { address, handle: server.start(overlaid(own, &others)) })
         })
     }
 
-    /// Where it listens.
+    /// Returns the address of the port.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -95,7 +95,7 @@ impl EngineServer {
     }
 }
 
-/// Lets in who shows a token, and sends on to REST what is for it.
+/// Admits requests with a valid token, and routes those for REST.
 #[derive(Debug, Clone)]
 struct Gate {
     secret: JwtSecret,
@@ -135,7 +135,7 @@ where
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
         let shown = request.headers().get("authorization").and_then(|it| it.to_str().ok());
         if let Err(error) = self.gate.secret.check(shown) {
-            tracing::warn!(%error, "a request to the Engine API is refused");
+            tracing::warn!(%error, "refused Engine API request");
             let body = error.to_string().into_bytes();
             return Box::pin(ready(Ok(response(401, "text/plain; charset=utf-8", body))));
         }

@@ -1,4 +1,4 @@
-//! Which forks EXECUTE accepts, and when.
+//! Forks that EXECUTE accepts, and the times at which it does.
 
 use crate::ExecuteError;
 use stateless::ChainSpec;
@@ -48,6 +48,7 @@ impl ForkRule {
     ) -> Result<(), ExecuteError> {
         match self {
             Self::Scheduled(l1) => {
+                // At a time of a fork that cannot be verified, no schema id is accepted.
                 let expected = l1.fork_at(timestamp).filter(is_verified);
                 match expected {
                     Some(of_l1) if covers(of_l1, fork) => Ok(()),
@@ -62,6 +63,7 @@ impl ForkRule {
 
 /// Returns `true` if an L1 at `of_l1` accepts blocks of `fork`.
 fn covers(of_l1: ProtocolFork, fork: ProtocolFork) -> bool {
+    // A fork with changed blob parameters only has the same rules for a chain without blobs.
     fork <= of_l1 && fork.rules() == of_l1.rules()
 }
 

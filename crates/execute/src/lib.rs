@@ -1,14 +1,14 @@
 //! EXECUTE: the precompile of a native rollup (EIP-8079), for revm.
 //!
 //! A call carries the schema id and the SSZ stateless input of one block, or of a batch of blocks, as
-//! calldata. If the block is valid, the call returns the 43-byte result. If anything is wrong, the call fails as a precompile
-//! fails: no return data, all its gas gone, and the transaction goes on. There is no third way:
-//! nothing in the calldata can abort the EVM around it.
+//! calldata. If the block is valid, the call returns the 43-byte result. Otherwise the call fails like any
+//! precompile: no return data, all its gas consumed, and the transaction goes on. There is no third outcome:
+//! no calldata can abort the EVM around it.
 //!
-//! This crate owns what EXECUTE demands beyond validity: what it costs ([`Pricing`]), in which order
-//! (gas before work), what an L2 may hold ([`Rules`]), and how it is called and answers
-//! ([`Dialect`]; the one above is [`ExecutionSpecs`]), and what its gas is sold for where a chain
-//! wants a [`market`]. Validity itself is the `stateless` crate's.
+//! This crate owns the demands of EXECUTE beyond validity: its price ([`Pricing`]) and the order of payment
+//! (gas before work), the contents of L2 blocks ([`Rules`]), its calling convention ([`Dialect`]; the one
+//! above is [`ExecutionSpecs`]), and, for chains that want one, the [`market`] that sells its gas. The
+//! `stateless` crate owns validity.
 //!
 //! ```
 //! use enshrine_execute::Execute;
@@ -20,6 +20,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod deferred_gas;
 mod dialects;
 mod forks;
 pub mod market;
@@ -28,19 +29,18 @@ mod precompile;
 mod pricing;
 mod rules;
 mod run;
-mod tab;
 
+pub use deferred_gas::WorkCount;
 pub use dialects::{
     Answer, BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, Call, Dialect, Drake, EXECUTE_ADDRESS,
     ExecutionSpecs, FURTHER_BLOCK_GAS,
 };
 pub use forks::ForkRule;
-pub use observer::{ObservedCall, Observer};
+pub use observer::{CallObserver, ObservedCall};
 pub use pricing::{DeclaredGas, Ethrex, Flat, GasSchedule, Items, Pricing, UnknownSchedule};
 pub use rules::{RequestPolicy, RuleViolation, Rules};
-pub use run::{Circumstances, Execute, ExecuteError, Executed, Networks, Refused};
-pub use tab::WorkCount;
+pub use run::{Execute, ExecuteError, Executed, Networks, Refused, TrustedContext};
 
-// The words in which a schedule is asked for what shows only during execution, and in which a block
-// counts what its calls take.
-pub use stateless::{BlockTally, DearWork};
+// Types by which a schedule prices work that becomes known only during execution, and by which a block counts
+// what its calls take.
+pub use stateless::{BlockTally, UnderpricedWork};

@@ -1,37 +1,37 @@
-//! Who is told what became of calls.
+//! Observation of calls and their outcomes.
 
 use crate::{Answer, ExecuteError};
 use alloy_primitives::Address;
 use core::fmt;
 use std::time::Duration;
 
-/// A call of the precompile, and what became of it.
+/// A call of the precompile and its outcome.
 #[derive(Debug, Clone)]
 pub struct ObservedCall<'c> {
-    /// The dialect that it was made in.
+    /// Name of its dialect.
     pub dialect: &'static str,
     /// The address that was called.
     pub address: Address,
     /// The calldata.
     pub calldata: &'c [u8],
-    /// Gas that it was given.
+    /// Gas given to the call.
     pub gas: u64,
-    /// How long it took.
+    /// Duration of the call.
     pub took: Duration,
-    /// What it answered, or why it failed.
+    /// Its answer, or the reason for its failure.
     pub outcome: &'c Result<Answer, ExecuteError>,
 }
 
-/// Whoever wants to know why calls fail, which the EVM never tells: logs, metrics, tools. It is told
-/// on the thread that the EVM runs on, of each call before the EVM goes on.
+/// Receiver of the outcomes of calls, for logs, metrics and tools: the EVM never tells why a call fails. It
+/// runs on the EVM's thread, after each call and before the EVM goes on.
 ///
-/// Nothing that it does changes what the call comes to.
-pub trait Observer: fmt::Debug + Send + Sync {
-    /// A call has ended.
+/// Nothing that it does affects the outcome of the call.
+pub trait CallObserver: fmt::Debug + Send + Sync {
+    /// Receives a call that has ended.
     fn called(&self, call: &ObservedCall<'_>);
 }
 
-/// Nobody.
-impl Observer for () {
+/// An observer that ignores all calls.
+impl CallObserver for () {
     fn called(&self, _: &ObservedCall<'_>) {}
 }

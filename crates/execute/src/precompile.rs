@@ -1,4 +1,4 @@
-//! EXECUTE as revm calls it.
+//! EXECUTE as a precompile of revm.
 
 use crate::{
     Answer, Call, Dialect, Execute, ExecuteError, ObservedCall,
@@ -11,23 +11,23 @@ use revm::precompile::{
 use stateless::BlockTally;
 use std::{rc::Rc, sync::Arc, time::Instant};
 
-/// What a call pays and may take.
+/// Price and limit of a call.
 struct Terms<'t> {
     rate: Rate,
     room: Room,
-    /// Where the block counts it.
+    /// Counter of the block, if there is a market.
     tally: Option<&'t BlockTally>,
 }
 
 impl Execute {
-    /// Adds EXECUTE to the precompiles of an EVM, in each of its dialects. There is no market: that takes
+    /// Adds EXECUTE to the precompiles of an EVM, in each of its dialects, without a market: a market needs
     /// [blocks](Self::install_in_block).
     pub fn install(self: &Arc<Self>, precompiles: &mut PrecompilesMap) {
         self.install_with(precompiles, None);
     }
 
-    /// As [`Self::install`], for the EVM of one block, or of a call as at the begin of one, whose tally
-    /// counts what the calls take if there is a [market](Self::market).
+    /// Adds EXECUTE to the EVM of one block, or of a call at the start of one, whose tally counts the calls
+    /// if there is a [market](Self::market).
     pub fn install_in_block(
         self: &Arc<Self>,
         precompiles: &mut PrecompilesMap,
@@ -58,9 +58,9 @@ impl Execute {
         }
     }
 
-    /// A call as a precompile's output: whatever the input is to blame for is a halt of that call
-    /// alone. A fault of ours says nothing about the input, so it stops the EVM: a node that cannot
-    /// tell must not decide.
+    /// Converts the outcome of a call into a precompile's output. A fault of the input halts that call alone.
+    /// An internal fault says nothing about the input, so it stops the EVM: a node that cannot verify must
+    /// not decide.
     fn call(
         &self,
         dialect: &dyn Dialect,
@@ -70,8 +70,10 @@ impl Execute {
         terms: &Terms<'_>,
     ) -> PrecompileResult {
         let begun = Instant::now();
+        // Rounded down, while charges are rounded up: no call gets work that it has not paid for.
         let given = terms.rate.execute_gas(gas);
         let (outcome, taken) = self.answer_within(dialect, brought, given, terms.room);
+        // Counted even if the call fails: a revert undoes state, but not the work.
         if let Some(tally) = terms.tally {
             tally.count(taken);
         }
@@ -100,9 +102,9 @@ impl Execute {
 }
 
 impl<'t> Terms<'t> {
-    /// Those of the block that keeps this tally; without one, gas is paid for gas, and nothing is limited.
-    /// No call has shown to hold anything by then, so that finding them is one read of the state, but for the
-    /// first call of a block.
+    /// Returns the terms in the block of this tally; without a tally, gas is paid one to one and nothing is
+    /// limited. The call has not shown to hold any gas yet, so this is a single read of the state, except for
+    /// the first call of a block.
     fn of(
         input: &mut PrecompileInput<'_>,
         tally: Option<&'t BlockTally>,
@@ -111,7 +113,7 @@ impl<'t> Terms<'t> {
         let Some(tally) = tally else {
             return Ok(Self { rate: Rate::PAR, room: Room::UNLIMITED, tally });
         };
-        // Past the journal: reading it makes nothing warm for the caller.
+        // Bypasses the journal, so that reading warms nothing for the caller.
         let excess = market::excess(&mut input.internals.db_mut())
             .map_err(|error| PrecompileError::Fatal(error.to_string()))?;
         let rate = Rate { price: quote.at(excess, market::price), base_fee: tally.base_fee() };
@@ -119,7 +121,7 @@ impl<'t> Terms<'t> {
         Ok(Self { rate, room, tally: Some(tally) })
     }
 
-    /// What a call comes to in the gas of its block, of which it was given so much.
+    /// Converts an outcome into the gas of the block, of which the call was given `given`.
     fn in_gas(
         &self,
         outcome: Result<Answer, ExecuteError>,

@@ -1,14 +1,14 @@
-//! What may stand in a block that EXECUTE verifies.
+//! Contents of blocks that EXECUTE verifies.
 
 use stateless::{Transaction, UncheckedBlock};
 
-/// Whether a block may cause execution requests (EIP-7685).
+/// Policy for blocks with execution requests (EIP-7685).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RequestPolicy {
-    /// Requests are verified with the block and go nowhere.
+    /// Requests are verified with the block and then ignored.
     ///
-    /// Under Prague and later any user can cause one by calling a predeploy, so an L2 that refuses
-    /// requests can be halted by any of its users.
+    /// From Prague on any user can cause a request by calling a predeploy, so any user can halt an L2 that
+    /// refuses requests.
     #[default]
     Ignore,
     /// A block that causes a request is refused, as ethrex does.
@@ -18,10 +18,9 @@ pub enum RequestPolicy {
 /// The rule profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rules {
-    /// What an L2 without blobs and validators may hold: blob fields zero, no blob transactions, no
-    /// withdrawals.
+    /// Blocks of an L2 without blobs and validators: blob fields zero, no blob transactions, no withdrawals.
     L2 {
-        /// What happens to execution requests.
+        /// Policy for execution requests.
         requests: RequestPolicy,
     },
     /// Any valid block: for blocks of L1 itself, and for fixtures.
@@ -34,7 +33,7 @@ impl Default for Rules {
     }
 }
 
-/// Why a block that may be valid by consensus cannot be a block of an L2.
+/// Reason for which a block that may be valid by consensus cannot be a block of an L2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum RuleViolation {
@@ -46,7 +45,7 @@ pub enum RuleViolation {
         /// Its value.
         got: u64,
     },
-    /// There are blob hashes.
+    /// The request has blob hashes.
     #[error("L2 rules: {0} versioned hashes, expected none")]
     VersionedHashes(usize),
     /// A transaction carries blobs.
@@ -55,20 +54,21 @@ pub enum RuleViolation {
         /// Position in the block.
         index: usize,
     },
-    /// There are withdrawals.
+    /// The payload has withdrawals.
     #[error("L2 rules: {0} withdrawals, expected none")]
     Withdrawals(usize),
-    /// There are execution requests, and the policy refuses them.
+    /// The block causes execution requests, and the policy refuses them.
     #[error("L2 rules: the block causes execution requests, which the policy refuses")]
     Requests,
 }
 
 impl Rules {
-    /// Checks a block by these rules. None of them looks at the state.
+    /// Checks a block by these rules, which do not depend on the state.
     pub fn check(&self, block: &UncheckedBlock<'_, '_>) -> Result<(), RuleViolation> {
         let Self::L2 { requests } = self else { return Ok(()) };
         let UncheckedBlock { request, transactions } = block;
         let payload = &request.payload;
+        // The excess as well: without any blob it would already change BLOBBASEFEE on the L2.
         for (field, got) in
             [("blob_gas_used", payload.blob_gas_used), ("excess_blob_gas", payload.excess_blob_gas)]
         {

@@ -1,17 +1,17 @@
-//! One call, from calldata to result.
+//! A call from calldata to result.
 
 use crate::{
-    Answer, Call, Dialect, ExecutionSpecs, ForkRule, GasSchedule, Observer, Pricing, RuleViolation,
-    Rules,
+    Answer, Call, CallObserver, Dialect, ExecutionSpecs, ForkRule, GasSchedule, Pricing,
+    RuleViolation, Rules,
+    deferred_gas::{DeferredGas, Metered},
     dialects::Input,
     market::Room,
-    tab::{Metered, Tab},
 };
 use alloy_primitives::{Address, B256};
 use core::num::NonZeroUsize;
 use stateless::{
-    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Options, Stage, SystemCode,
-    Verdict,
+    BlockError, ChainSpec, EvmOverrides, InternalError, Invalid, Stage, SystemCode, Verdict,
+    VerifyOptions,
 };
 use std::{
     borrow::Cow,
@@ -24,49 +24,49 @@ use wire::{
     blob_tail::{BlobTailError, Trailer},
 };
 
-/// EXECUTE as one L1 has it.
+/// EXECUTE with the parameters of an L1.
 #[derive(Debug, Clone)]
 pub struct Execute {
-    /// What a call costs.
+    /// Price of a call.
     pub gas: Arc<dyn Pricing>,
-    /// How it can be called.
+    /// Calling conventions.
     pub dialects: Vec<Arc<dyn Dialect>>,
-    /// What a block may hold.
+    /// Contents of blocks.
     pub rules: Rules,
     /// Forks whose schema ids are accepted.
     pub forks: ForkRule,
-    /// Whether its gas is sold on [a market](crate::market), which the chain closes behind each block.
+    /// `true` if its gas is sold on [a market](crate::market), which the chain closes after each block.
     pub market: bool,
-    /// Whether a call may bring a batch of blocks, under the schema ids that batches of these forks have.
+    /// `true` if a call may bring a batch of blocks, under the batch schema ids of these forks.
     pub batches: bool,
-    /// What may stand at the system addresses of the pre-state. Anything but the canonical code is
-    /// for tests alone: it makes work that nobody pays for.
+    /// Code that is allowed at the system addresses of the pre-state. Any value but the canonical code is for
+    /// tests only: it allows work that no gas pays for.
     pub system_code: SystemCode,
-    /// Which rules hold on the chain that an input names.
+    /// Source of the rules for the chain that an input names.
     pub networks: Networks,
-    /// Threads per call, the calling one included; if there is more than one, another hashes a long request
-    /// beside them. The verdict does not depend on it.
+    /// Threads per call, including the calling one; with more than one, a further thread hashes a long
+    /// request. The verdict does not depend on it.
     pub threads: NonZeroUsize,
-    /// Who is told of the calls that the EVM makes.
-    pub observer: Arc<dyn Observer>,
+    /// Receiver of the outcomes of the EVM's calls.
+    pub observer: Arc<dyn CallObserver>,
 }
 
 impl Default for Execute {
-    /// EXECUTE [on](Self::on) Osaka.
+    /// Creates EXECUTE [on](Self::on) Osaka.
     fn default() -> Self {
         Self::on(ProtocolFork::Osaka)
     }
 }
 
 impl Execute {
-    /// EXECUTE of an L1 that runs `fork` at all times: it accepts the schema id of that
-    /// fork, and of those before it that differ from it in blob parameters alone.
+    /// Creates EXECUTE of an L1 that always runs `fork`: it accepts the schema ids of that fork and of
+    /// earlier ones that differ from it in blob parameters only.
     pub fn on(fork: ProtocolFork) -> Self {
         Self::following(ChainSpec::constant(0, fork))
     }
 
-    /// EXECUTE of an L1 with this fork schedule: it accepts the schema ids that
-    /// [the schedule](ForkRule::Scheduled) allows at the block's timestamp.
+    /// Creates EXECUTE of an L1 with this fork schedule: it accepts the schema ids that [the
+    /// schedule](ForkRule::Scheduled) allows at the block's timestamp.
     pub fn following(l1: ChainSpec) -> Self {
         Self {
             gas: GasSchedule::DEFAULT.into(),
@@ -83,28 +83,28 @@ impl Execute {
     }
 }
 
-/// Where the rules of a chain come from.
+/// Source of the rules of a chain.
 #[derive(Debug, Clone, Default)]
 pub enum Networks {
-    /// Those of the public network, if the chain id is one's; for any other id, those of the schema
-    /// id's fork, from genesis.
+    /// The rules of the public network with the chain id, if there is one; for any other id, those of the
+    /// schema id's fork, from genesis on.
     #[default]
     ById,
-    /// One chain's alone: inputs of others are refused.
+    /// The rules of one chain; inputs of other chains are refused.
     Only(Arc<ChainSpec>),
 }
 
-/// What a node knows of a block that it has made itself. The precompile knows nothing of it.
+/// Knowledge of a node about a block that it has built itself. The precompile has none of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Circumstances<'c> {
-    /// How the EVM of the block's chain differs from that of its fork.
+pub struct TrustedContext<'c> {
+    /// Differences between the EVM of the block's chain and that of its fork.
     pub evm: &'c dyn EvmOverrides,
-    /// The senders, of all blocks one after another, which the node has recovered from the signatures
-    /// itself; empty if it has not.
+    /// Senders of all blocks one after another, which the node has recovered from the signatures itself;
+    /// empty if it has not.
     pub senders: &'c [Address],
 }
 
-impl Default for Circumstances<'_> {
+impl Default for TrustedContext<'_> {
     fn default() -> Self {
         Self { evm: &(), senders: &[] }
     }
@@ -113,47 +113,47 @@ impl Default for Circumstances<'_> {
 /// A call that succeeded.
 #[derive(Debug, Clone)]
 pub struct Executed {
-    /// What the call returns.
+    /// Result that the call returns.
     pub result: StatelessResult,
-    /// What it is charged.
+    /// Gas that the call is charged.
     pub gas: u64,
-    /// What it had to hold: before any work, and for dear work as it came.
+    /// Gas that the call had to hold: the reserve, and the gas owed for underpriced work.
     pub reserve: u64,
-    /// What is known of the block; of a batch, of its last.
+    /// Verdict on the block; for a batch, on its last block.
     pub verdict: Verdict,
-    /// What is known of the blocks of a batch before its last.
+    /// Verdicts on the blocks of a batch before the last.
     pub earlier: Vec<Verdict>,
 }
 
 impl Executed {
-    /// What is known of all blocks, in order.
+    /// Returns the verdicts on all blocks, in order.
     pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
         self.earlier.iter().chain([&self.verdict])
     }
 
-    /// Root of the state before the first block.
+    /// Returns the root of the state before the first block.
     pub fn pre_state_root(&self) -> B256 {
         self.earlier.first().unwrap_or(&self.verdict).pre_state_root
     }
 
-    /// Gas that all blocks have used.
+    /// Returns the gas that all blocks have used.
     pub fn gas_used(&self) -> u64 {
         self.verdicts().fold(0, |sum, verdict| sum.saturating_add(verdict.header.gas_used))
     }
 }
 
-/// A call that was refused, and how far it was paid for.
+/// A refused call, and the gas that it has paid with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refused {
-    /// Why.
+    /// Reason of the refusal.
     #[source]
     pub reason: ExecuteError,
-    /// Gas that the call had been shown to hold until then: what pays for the work on it.
+    /// Gas that the call was shown to hold: it pays for the work on the call.
     pub held: u64,
 }
 
-/// Why a call failed. The EVM never sees the reason: it is for logs, tests and tools.
+/// Reasons for which a call fails. The EVM never sees the reason: it is for logs, tests and tools.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum ExecuteError {
@@ -162,45 +162,45 @@ pub enum ExecuteError {
     OutOfGas {
         /// Gas given to the call.
         got: u64,
-        /// Gas that it must hold before any work.
+        /// Minimum gas that the call must hold.
         reserve: u64,
     },
-    /// The market has no more for this block.
+    /// The block's limit of the market is exhausted.
     #[error(
         "beyond the block's limit of EXECUTE gas: with this call the block takes {got}, the limit is {limit}"
     )]
     BeyondLimit {
-        /// EXECUTE gas that the block would have taken with what the call asks for.
+        /// EXECUTE gas of the block, including the request of this call.
         got: u64,
-        /// What the calls of a block may take together.
+        /// Maximum EXECUTE gas of all calls in a block.
         limit: u64,
     },
-    /// The calldata is not as its dialect encodes a call.
+    /// The calldata is not a canonical encoding of its dialect.
     #[error("calldata of {dialect} is not canonical: {what}")]
     Calldata {
         /// The dialect.
         dialect: &'static str,
-        /// What is wrong with it.
+        /// The violation.
         what: &'static str,
     },
-    /// The input cannot be put together from calldata and blobs.
+    /// The input cannot be assembled from calldata and blobs.
     #[error("input that ends in blobs: {0}")]
     BlobTail(#[source] BlobTailError),
     /// The call names a blob that the transaction around it does not have.
     #[error("the input ends in blob {asked} of its transaction, which has {has}")]
     NoSuchBlob {
-        /// How many blobs there must be.
+        /// Number of blobs that the call needs.
         asked: usize,
-        /// How many there are.
+        /// Number of blobs that the transaction has.
         has: usize,
     },
     /// The input is not a stateless input.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The schema id is one that this L1 does not accept.
+    /// The schema id is not accepted by this L1.
     #[error("schema id {0}{fork} is not accepted here", fork = fork_of(*.0))]
     Schema(SchemaId),
-    /// The schema id has other rules than L1 had at the block's timestamp.
+    /// The rules of the schema id differ from those of L1 at the block's timestamp.
     #[error(
         "schema id {got}{of_got} of a block with timestamp {timestamp}, at which L1 had {}",
         l1_fork(*.expected), of_got = fork_of(*.got)
@@ -216,34 +216,33 @@ pub enum ExecuteError {
     /// The block breaks the rules for blocks of an L2.
     #[error(transparent)]
     Rules(#[from] RuleViolation),
-    /// The block is not valid, or not shown to be.
+    /// The block is invalid, or the witness does not prove its validity.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// A block of a batch is not one that a call may bring, for a reason for which it could not come by
-    /// itself.
+    /// A block of a batch is refused, for a reason for which it would be refused on its own.
     #[error("block {block} of the batch: {reason}")]
     InBatch {
         /// Its position in the batch.
         block: usize,
-        /// What is wrong with it.
+        /// The violation.
         #[source]
         reason: Box<Self>,
     },
     /// A library asserted against the input. The call fails like any other.
     #[error("assertion in a library: {0}")]
     Panic(String),
-    /// Verification itself broke: a fault of ours, and no verdict. The EVM around the call stops.
+    /// Verification itself failed: a local fault, and no verdict. The EVM around the call stops.
     #[error("internal error: {0}")]
     Internal(#[from] InternalError),
 }
 
-/// The fork that a schema id stands for, as an aside.
+/// Formats the fork of a schema id for a message.
 fn fork_of(schema: SchemaId) -> String {
     let fork = schema.fork().or_else(|| schema.batch_fork());
     fork.map_or_else(String::new, |fork| format!(" ({fork})"))
 }
 
-/// The fork that L1 had, with the schema id that it accepts.
+/// Formats the fork of L1 with the schema ids that it accepts.
 fn l1_fork(fork: Option<ProtocolFork>) -> String {
     fork.map_or_else(
         || "no fork that EXECUTE verifies".to_owned(),
@@ -252,8 +251,8 @@ fn l1_fork(fork: Option<ProtocolFork>) -> String {
 }
 
 impl ExecuteError {
-    /// Why, in one word for programs: the name of the variant that says most, such as `outOfGas`,
-    /// `withdrawals` or `commitment`.
+    /// Returns the reason in one word for programs: the name of the most specific variant, such as
+    /// `outOfGas`, `withdrawals` or `commitment`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Rules(violation) => violation.into(),
@@ -263,14 +262,13 @@ impl ExecuteError {
         }
     }
 
-    /// Whether the call is over in every dialect: it could not pay, the block had no room, or we are at
-    /// fault.
+    /// Returns `true` if the call ends in every dialect: it could not pay, the block's limit was exhausted,
+    /// or this node failed.
     const fn ends_call(&self) -> bool {
         matches!(self, Self::OutOfGas { .. } | Self::BeyondLimit { .. } | Self::Internal(_))
     }
 
-    /// Whether the witness lacks what a verdict on a block needs: of the block itself nothing is known
-    /// then.
+    /// Returns `true` if the witness lacks a part that the verdict needs. The block itself may then be valid.
     pub fn lacks_witness(&self) -> bool {
         match self {
             Self::Invalid(reason) => reason.lacks_witness(),
@@ -279,8 +277,8 @@ impl ExecuteError {
         }
     }
 
-    /// Returns `true` if the call brings no input that could be looked at: another format, or another
-    /// fork. A batch counts as unreadable if one of its blocks is.
+    /// Returns `true` if the call has no input that can be examined: another format, or another fork. A batch
+    /// counts as unreadable if one of its blocks is.
     pub fn is_unreadable(&self) -> bool {
         match self {
             Self::Calldata { .. } | Self::Decode(_) | Self::Schema(_) | Self::ForkAt { .. } => true,
@@ -301,18 +299,18 @@ impl From<BlockError> for ExecuteError {
 }
 
 impl Execute {
-    /// EXECUTE for blocks of any L1 of any time, for tools and tests: no L2 rules, and all forks from
+    /// Creates EXECUTE for blocks of any L1 at any time, for tools and tests: no L2 rules, and all forks from
     /// Cancun on, at any timestamp.
     pub fn l1() -> Self {
         Self { rules: Rules::L1, forks: ForkRule::every(), ..Self::default() }
     }
 
-    /// Runs a call in the form of the execution-specs that was given `gas`.
+    /// Runs a call in the form of the execution-specs with `gas`.
     pub fn run(&self, calldata: &[u8], gas: u64) -> Result<Executed, ExecuteError> {
         self.run_observed(calldata, gas, |_| {})
     }
 
-    /// As [`Self::run`]; `enter` is told each stage of verification as it begins.
+    /// Runs a call and passes `enter` each stage of verification as it begins.
     pub fn run_observed(
         &self,
         calldata: &[u8],
@@ -322,25 +320,25 @@ impl Execute {
         self.run_as(&ExecutionSpecs, calldata, gas, enter).map_err(|refused| refused.reason)
     }
 
-    /// As [`Self::run_observed`], for whoever has made the block and so knows more than a call says.
+    /// Runs a call with the knowledge of the node that has built the block.
     pub fn run_under(
         &self,
         calldata: &[u8],
         gas: u64,
-        circumstances: Circumstances<'_>,
+        context: TrustedContext<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
         self.run_guarded(
             &ExecutionSpecs,
             calldata.into(),
-            Purse::new(gas, Room::UNLIMITED),
-            circumstances,
+            CallBudget::new(gas, Room::UNLIMITED),
+            context,
             enter,
         )
         .map_err(|refused| refused.reason)
     }
 
-    /// What a call in some dialect returns and costs.
+    /// Returns the answer and the charge of a call in a dialect.
     pub fn answer<'c>(
         &self,
         dialect: &dyn Dialect,
@@ -351,7 +349,8 @@ impl Execute {
         self.answer_within(dialect, call, gas, Room::UNLIMITED).0
     }
 
-    /// As [`Self::answer`], where the block has so much room for it; also, what the call takes of that.
+    /// Answers a call within the rest of the block's limit. Also returns the part of the limit that the call
+    /// takes.
     pub(crate) fn answer_within(
         &self,
         dialect: &dyn Dialect,
@@ -359,8 +358,8 @@ impl Execute {
         gas: u64,
         room: Room,
     ) -> (Result<Answer, ExecuteError>, u64) {
-        let purse = Purse::new(gas, room);
-        let ran = self.run_guarded(dialect, call, purse, Circumstances::default(), |_| {});
+        let budget = CallBudget::new(gas, room);
+        let ran = self.run_guarded(dialect, call, budget, TrustedContext::default(), |_| {});
         let held = match &ran {
             Ok(executed) => executed.reserve,
             Err(refused) => refused.held,
@@ -373,12 +372,13 @@ impl Execute {
         (answer, taken)
     }
 
-    /// What the bytes cost that a call whose input ends in blobs has more than one with the same input.
+    /// Returns the extra charge of a call whose input ends in blobs, compared with one that has the whole
+    /// input in its calldata.
     pub fn trailer_charge(&self) -> u64 {
         self.gas.bytes(Trailer::LEN as u64).saturating_sub(self.gas.bytes(0))
     }
 
-    /// Runs a call in some dialect that was given `gas`.
+    /// Runs a call in a dialect with `gas`.
     pub fn run_as<'c>(
         &self,
         dialect: &dyn Dialect,
@@ -386,21 +386,21 @@ impl Execute {
         gas: u64,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        let purse = Purse::new(gas, Room::UNLIMITED);
-        self.run_guarded(dialect, call.into(), purse, Circumstances::default(), enter)
+        let budget = CallBudget::new(gas, Room::UNLIMITED);
+        self.run_guarded(dialect, call.into(), budget, TrustedContext::default(), enter)
     }
 
     fn run_guarded(
         &self,
         dialect: &dyn Dialect,
         call: Call<'_>,
-        mut purse: Purse,
-        circumstances: Circumstances<'_>,
+        mut budget: CallBudget,
+        context: TrustedContext<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, Refused> {
-        // Whatever a library may assert against: one bad block must not take a node down, nor make
-        // it disagree with others about more than that block.
-        let run = || self.run_unguarded(dialect, call, &mut purse, circumstances, enter);
+        // A library may panic on an input. One bad block must not stop a node, nor make it disagree with
+        // other nodes about anything but that block.
+        let run = || self.run_unguarded(dialect, call, &mut budget, context, enter);
         catch_unwind(AssertUnwindSafe(run))
             .unwrap_or_else(|panic| {
                 let message = panic
@@ -410,37 +410,42 @@ impl Execute {
                     .unwrap_or("panic without a message");
                 Err(ExecuteError::Panic(message.to_owned()))
             })
-            .map_err(|reason| Refused { reason, held: purse.held() })
+            .map_err(|reason| Refused { reason, held: budget.held() })
     }
 
-    /// Gas before work: nothing is done that is not held before.
+    /// Runs a call. No step is taken before the call holds the gas for it.
     fn run_unguarded(
         &self,
         dialect: &dyn Dialect,
         call: Call<'_>,
-        purse: &mut Purse,
-        circumstances: Circumstances<'_>,
+        budget: &mut CallBudget,
+        context: TrustedContext<'_>,
         enter: impl FnMut(Stage),
     ) -> Result<Executed, ExecuteError> {
-        // Finding the parts is paid by the byte.
-        purse.hold(self.gas.bytes(call.calldata.len() as u64))?;
+        // The price per byte pays for finding the parts.
+        budget.hold(self.gas.bytes(call.calldata.len() as u64))?;
+        // Bytes that the call only refers to are paid before they are fetched.
         let length = dialect.bytes(&call)?;
-        purse.hold(self.gas.bytes(length as u64))?;
+        budget.hold(self.gas.bytes(length as u64))?;
         let input = dialect.input(&call)?;
         let input = Input::decode(&input)?;
+        // Without batches, their schema ids are refused like any unknown one.
         if input.is_batch() && !self.batches {
             return Err(ExecuteError::Schema(input.schema()));
         }
+        // Before the transactions: the fork decides which types exist and what they cost at least.
         self.check_fork(&input)?;
-        // Decoding the transactions is paid by how many there are.
+        // The price per transaction pays for decoding them.
         let declared = input.declared(length);
-        purse.hold(self.gas.input(&declared))?;
+        budget.hold(self.gas.input(&declared))?;
         let declared = input.with_gas_limits(declared)?;
 
-        // Keeping them, hashing, recovering and executing are paid by what decoding has shown.
+        // The full reserve, which follows from the decoded transactions, pays for keeping them, hashing,
+        // recovering and executing.
         let reserve = self.gas.reserve(&declared);
-        purse.hold(reserve)?;
+        budget.hold(reserve)?;
         let blocks = input.blocks()?;
+        // The rules need no state, so a block that breaks them costs no execution.
         for (index, block) in blocks.iter().enumerate() {
             self.rules.check(&block).map_err(|broken| input.in_block(index, broken.into()))?;
         }
@@ -448,19 +453,21 @@ impl Execute {
             Networks::ById => Cow::Owned(ChainSpec::for_input(input.chain_id(), input.fork())),
             Networks::Only(spec) => Cow::Borrowed(&**spec),
         };
-        let Circumstances { evm, senders } = circumstances;
-        // Dear work is paid by what the call holds beyond the reserve, as far as the gas of the blocks
-        // does not cover it.
+        let TrustedContext { evm, senders } = context;
+        // Gas beyond the reserve pays for underpriced work, as far as the gas of the blocks does not cover
+        // it.
         let bound = declared.gas_bound().saturating_sub(input.own_gas());
-        let tab = Arc::new(Tab::new(&self.gas, bound, purse.most() - reserve));
-        purse.tab = Some(Arc::clone(&tab));
-        let evm = &Metered { chain: evm, tab: Arc::clone(&tab) };
+        let deferred = Arc::new(DeferredGas::new(&self.gas, bound, budget.most() - reserve));
+        budget.deferred = Some(Arc::clone(&deferred));
+        let evm = &Metered { chain: evm, deferred: Arc::clone(&deferred) };
         let options =
-            Options { threads: self.threads, system_code: self.system_code, evm, senders };
+            VerifyOptions { threads: self.threads, system_code: self.system_code, evm, senders };
         let (verified, request_root) =
             self.beside_root(&input, || blocks.verify(&spec, options, enter));
-        if tab.is_short() {
-            return Err(purse.short_of(reserve.saturating_add(tab.owed())));
+        // Asked before the verdict: a block that the meter stopped has an internal error, which must not stop
+        // the EVM.
+        if deferred.is_short() {
+            return Err(budget.short_of(reserve.saturating_add(deferred.owed())));
         }
         let mut earlier = verified.map_err(|refused| input.refused(refused))?;
         let verdict = earlier.pop().unwrap_or_else(|| unreachable!("there is at least one block"));
@@ -471,22 +478,22 @@ impl Execute {
             schema: input.schema(),
         };
 
-        // A schedule whose prices move meanwhile does not take more than it has reserved.
+        // A schedule whose prices change meanwhile is limited to its reserve.
         let used = earlier.iter().chain([&verdict]).map(|verdict| verdict.header.gas_used);
         let used = input.gas_used(used);
-        let owed = tab.owed_by(used.saturating_sub(input.own_gas()));
+        let owed = deferred.owed_by(used.saturating_sub(input.own_gas()));
         let gas = self.gas.charge(&declared, used).min(reserve).saturating_add(owed);
-        let reserve = reserve.saturating_add(tab.owed());
+        let reserve = reserve.saturating_add(deferred.owed());
         Ok(Executed { result, gas: gas.min(reserve), reserve, verdict, earlier })
     }
 
-    /// Refuses an input whose schema id the [fork rule](Self::forks) does not accept. Nothing but
-    /// timestamps is read, so that the check costs nothing beyond decoding.
+    /// Refuses an input whose schema id the [fork rule](Self::forks) does not accept. It reads only
+    /// timestamps, so it costs nothing beyond decoding.
     fn check_fork(&self, input: &Input<'_>) -> Result<(), ExecuteError> {
         let is_public =
             matches!(self.networks, Networks::ById) && ChainSpec::known(input.chain_id()).is_some();
         if is_public {
-            // The network's own schedule decides, later on; here the rules must be some that L1 has.
+            // The network's own schedule decides later; here the rules only need to be some that L1 has.
             return match self.forks.accepts_at_some_time(input.fork()) {
                 true => Ok(()),
                 false => Err(ExecuteError::Schema(input.schema())),
@@ -500,14 +507,14 @@ impl Execute {
         Ok(())
     }
 
-    /// Does `work`, and finds the root of the input's requests beside it if there is a thread for that
-    /// and enough to hash. The root is had by calling what is returned with the outcome.
+    /// Runs `work`, and hashes the input's requests on another thread if one is allowed and there is enough
+    /// to hash. The returned function returns the root.
     fn beside_root<'i, T>(
         &self,
         input: &'i Input<'_>,
         work: impl FnOnce() -> T,
     ) -> (T, impl FnOnce() -> B256 + 'i) {
-        /// Fewer bytes are hashed sooner than a thread starts.
+        /// Bytes below which hashing takes less time than starting a thread.
         const WORTH_A_THREAD: usize = 32 * 1024;
         let is_shared = self.threads > NonZeroUsize::MIN && input.request_bytes() > WORTH_A_THREAD;
         let (done, root) = thread::scope(|scope| {
@@ -516,39 +523,41 @@ impl Execute {
             let done = work();
             (done, helper.flatten().and_then(|helper| helper.join().ok()))
         });
-        // A helper that could not start, or broke, decides nothing: its work is done here.
+        // A helper that failed to start or panicked decides nothing: its work is done here.
         (done, move || root.unwrap_or_else(|| input.request_root()))
     }
 }
 
-/// The gas that a call was given, what its block has left, and how much of both must be there.
-struct Purse {
+/// Gas of a call, the rest of its block's limit, and the amount that must be covered by both.
+struct CallBudget {
     gas: u64,
     room: Room,
     held: u64,
-    tab: Option<Arc<Tab>>,
+    deferred: Option<Arc<DeferredGas>>,
 }
 
-impl Purse {
+impl CallBudget {
     const fn new(gas: u64, room: Room) -> Self {
-        Self { gas, room, held: 0, tab: None }
+        Self { gas, room, held: 0, deferred: None }
     }
 
-    /// The most that the call may take.
+    /// Returns the maximum that the call may take.
     fn most(&self) -> u64 {
         self.gas.min(self.room.left())
     }
 
-    /// Goes on only if the call holds `reserve` in all, and the block has room for it.
+    /// Continues only if the call holds `reserve` in total and the block's limit has room for it.
     fn hold(&mut self, reserve: u64) -> Result<(), ExecuteError> {
         if self.most() < reserve {
             return Err(self.short_of(reserve));
         }
+        // Set only on success: what was held before a failing step has paid for the work so far.
         self.held = reserve;
         Ok(())
     }
 
-    /// Why the call may not take so much: who cannot pay is told that, whatever the block has left.
+    /// Returns the reason for which the call may not take `reserve`: a lack of gas comes before the block's
+    /// limit.
     const fn short_of(&self, reserve: u64) -> ExecuteError {
         let Room { used, limit } = self.room;
         if self.gas < reserve {
@@ -558,9 +567,9 @@ impl Purse {
         }
     }
 
-    /// What the call was shown to hold, dear work included.
+    /// Gas that the call was shown to hold, including underpriced work.
     fn held(&self) -> u64 {
-        let owed = self.tab.as_ref().map_or(0, |tab| tab.owed());
+        let owed = self.deferred.as_ref().map_or(0, |deferred| deferred.owed());
         self.held.saturating_add(owed).min(self.most())
     }
 }
@@ -571,25 +580,25 @@ mod tests {
     use ProtocolFork::{Cancun, Osaka, Paris, Prague};
 
     #[test]
-    fn a_purse_holds_what_both_the_call_and_its_block_have_and_says_which_of_them_has_not() {
-        let purse = |gas, used| Purse::new(gas, Room { used, limit: 100 });
-        let held = |mut purse: Purse, reserve| purse.hold(reserve).map(|()| purse.held());
-        assert_eq!(held(purse(5, 95), 5), Ok(5));
-        assert_eq!(held(purse(6, 95), 5), Ok(5));
+    fn a_call_budget_holds_what_both_the_call_and_its_block_have_and_names_the_one_that_lacks_it() {
+        let budget = |gas, used| CallBudget::new(gas, Room { used, limit: 100 });
+        let held = |mut budget: CallBudget, reserve| budget.hold(reserve).map(|()| budget.held());
+        assert_eq!(held(budget(5, 95), 5), Ok(5));
+        assert_eq!(held(budget(6, 95), 5), Ok(5));
         let beyond = ExecuteError::BeyondLimit { got: 101, limit: 100 };
-        assert_eq!(held(purse(5, 96), 5), Err(beyond.clone()));
-        assert_eq!(held(purse(9, 96), 5), Err(beyond));
-        // Who cannot pay is told that, whatever the block has left.
+        assert_eq!(held(budget(5, 96), 5), Err(beyond.clone()));
+        assert_eq!(held(budget(9, 96), 5), Err(beyond));
+        // A lack of gas comes before the block's limit.
         let short = ExecuteError::OutOfGas { got: 4, reserve: 5 };
-        assert_eq!(held(purse(4, 95), 5), Err(short.clone()));
-        assert_eq!(held(purse(4, 96), 5), Err(short));
-        // What was held before a step that fails stays held.
-        let mut both = purse(5, 95);
+        assert_eq!(held(budget(4, 95), 5), Err(short.clone()));
+        assert_eq!(held(budget(4, 96), 5), Err(short));
+        // Gas that was held before a failing step stays held.
+        let mut both = budget(5, 95);
         assert_eq!(both.hold(3), Ok(()));
         assert!(both.hold(6).is_err());
         assert_eq!(both.held(), 3);
-        // A block that has taken more than it may, by whatever fault, has nothing left.
-        assert_eq!(purse(5, 101).most(), 0);
+        // A block beyond its limit has nothing left.
+        assert_eq!(budget(5, 101).most(), 0);
     }
 
     #[test]

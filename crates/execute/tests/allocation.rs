@@ -27,7 +27,7 @@ use wire::{
 
 /// Bytes for each byte of input.
 const PER_BYTE: usize = 16;
-/// Bytes for each unit of gas: the dearest are those of transient storage, at 100 gas a slot.
+/// Bytes for each unit of gas: transient storage costs the most bytes, at 100 gas a slot.
 const PER_GAS: usize = 4;
 /// Bytes that any call takes: frames, stacks, tables.
 const ANY_CALL: usize = 1 << 20;
@@ -62,7 +62,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // As if old and new were there at once, which they may be.
+        // Counted as if old and new allocation existed at once, which they may.
         count(new_size.cast_signed());
         // SAFETY: the caller's promises about `ptr`, `layout` and `new_size` are passed on.
         let moved = unsafe { System.realloc(ptr, layout, new_size) };
@@ -93,7 +93,7 @@ fn assert_bounded(name: &str, calldata: &[u8], per_gas: usize) {
     assert_call_bounded(name, &ExecutionSpecs, calldata.into(), per_gas);
 }
 
-/// As [`assert_bounded`], of a call in some dialect: on one thread, and on several.
+/// Runs [`assert_bounded`] on a call in some dialect, on one thread and on several.
 fn assert_call_bounded(name: &str, dialect: &dyn Dialect, call: Call<'_>, per_gas: usize) {
     let bytes = dialect.bytes(&call).unwrap();
     for threads in [1, 3] {
@@ -116,8 +116,8 @@ fn assert_call_bounded(name: &str, dialect: &dyn Dialect, call: Call<'_>, per_ga
     }
 }
 
-/// As many different items of this length as make up a megabyte with their offsets. A test that ends
-/// soon may leave them where they are.
+/// Returns different items of this length that make up a megabyte with their offsets. Short-lived tests may
+/// leak them.
 fn items(length: usize) -> &'static [Bytes] {
     let item = |number: usize| {
         let mut item = vec![0x5b; length];
@@ -204,7 +204,7 @@ fn transactions_take_no_more_than_sixteen_times_their_bytes_until_their_gas_is_h
     ];
     for (name, transaction, count) in cases {
         let calldata = with_transactions(&good, &vec![transaction; count], |input| {
-            // So large that the gas limits do not exceed it.
+            // Large enough that the gas limits do not exceed it.
             input.request.payload.gas_limit = u64::MAX >> 1;
         });
         // The call cannot pay for the gas of so many.

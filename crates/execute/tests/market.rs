@@ -108,7 +108,7 @@ fn below_the_reserve_price_use_raises_the_price_and_above_it_falls_with_idleness
     let base_fee = 16 * GWEI;
     let reserve = excess_at(GWEI);
     assert_eq!(next_excess(reserve - 1, 1_000, base_fee), reserve + 499);
-    assert_eq!(next_excess(reserve - 1, 0, base_fee), reserve - 1, "nobody uses it");
+    assert_eq!(next_excess(reserve - 1, 0, base_fee), reserve - 1, "without use");
     assert_eq!(next_excess(reserve, 1_000, base_fee), reserve + 1_000 - TARGET);
     assert_eq!(next_excess(0, LIMIT, 0), TARGET, "where gas costs nothing there is no reserve");
 }
@@ -149,8 +149,8 @@ fn what_gas_buys_never_costs_more_and_one_unit_more_does() {
     }
     let same = Rate { price: GWEI, base_fee: GWEI };
     assert_eq!((same.gas(77), same.execute_gas(77)), (77, 77));
-    let dear = Rate { price: 3, base_fee: 2 };
-    assert_eq!((dear.gas(3), dear.execute_gas(4), dear.execute_gas(5)), (5, 2, 3));
+    let expensive = Rate { price: 3, base_fee: 2 };
+    assert_eq!((expensive.gas(3), expensive.execute_gas(4), expensive.execute_gas(5)), (5, 2, 3));
     let unpriced = Rate { price: GWEI, base_fee: 0 };
     assert_eq!((unpriced.gas(77), unpriced.execute_gas(77)), (77, 77));
 }
@@ -162,7 +162,7 @@ fn assembled() -> Vec<u8> {
     let (mut labels, mut jumps) = (Vec::new(), Vec::new());
     for line in listing.nth(1).unwrap().lines().skip(1) {
         let line = line.trim_start_matches("///").trim_start();
-        // What is beside the instructions, or below them, is a remark.
+        // Text beside or below the instructions is a comment.
         if line.contains(" = ") && !line.contains("jumpdest") || line.starts_with("term,") {
             let instructions = line.split("  ").next().unwrap();
             if instructions.contains('=') || instructions.contains(',') {

@@ -1,4 +1,4 @@
-//! What precompiles compute with, where revm's own choice is several times as slow.
+//! Faster cryptography for precompiles for which revm's own library is several times as slow.
 
 use aws_lc_rs::{
     digest::{Digest, SHA256},
@@ -7,7 +7,8 @@ use aws_lc_rs::{
 use revm::precompile::{Crypto, install_crypto};
 use std::sync::Once;
 
-/// revm's library for each curve and hash, but for P-256 that of AWS, which takes a fifth of the time.
+/// revm's library for each curve and hash, except that P-256 uses the library of AWS, which takes a fifth of
+/// the time.
 #[derive(Debug)]
 struct Backends;
 
@@ -17,20 +18,21 @@ impl Crypto for Backends {
     }
 }
 
-/// `Some` if the signature (r, s) of a digest is that of the key (x, y), a point of the curve that is
-/// not the one at infinity; s may be of either half.
+/// Returns `Some` if the signature (r, s) of a digest verifies under the key (x, y), a point of the curve
+/// other than infinity. Both halves of s are accepted.
 fn verify_p256(digest: &[u8; 32], signature: &[u8; 64], key: &[u8; 64]) -> Option<()> {
-    /// What stands in front of an uncompressed point (SEC 1).
+    /// Prefix byte of an uncompressed SEC 1 point.
     const UNCOMPRESSED: u8 = 4;
     let mut point = [UNCOMPRESSED; 65];
     point[1..].copy_from_slice(key);
-    // It is a digest already, whatever hash made it.
+    // The precompile passes a digest of any hash function; SHA256 only states its length.
     let digest = Digest::import_less_safe(digest, &SHA256).ok()?;
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify_digest(&digest, signature).ok()
 }
 
-/// Makes all EVMs of this process compute with these, unless the process has made another choice.
+/// Installs these backends for all EVMs of this process, unless the process has installed others.
 pub(crate) fn install() {
+    // The choice is global to the process, and only the first installation counts.
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         install_crypto(Backends);
@@ -55,7 +57,7 @@ mod tests {
     const FIELD: U256 =
         uint!(0xffffffff00000001000000000000000000000000ffffffffffffffffffffffff_U256);
 
-    /// As the precompile asks, and as revm's own choice answers.
+    /// Calls the backend as the precompile does, and compares the result with revm's own library.
     fn verify(input: &[u8; 160]) -> bool {
         let part = |at: usize| -> [u8; 64] { core::array::from_fn(|index| input[at + index]) };
         let digest = core::array::from_fn(|index| input[index]);
@@ -68,7 +70,7 @@ mod tests {
 
     use revm::precompile::DefaultCrypto;
 
-    /// The good input with word `index` as `change` makes it of what it was.
+    /// Returns the good input with word `index` replaced by `change` of it.
     fn with(index: usize, change: impl FnOnce(U256) -> U256) -> [u8; 160] {
         let mut input = GOOD;
         let word = &mut input[32 * index..][..32];

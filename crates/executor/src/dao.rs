@@ -1,12 +1,12 @@
-//! The one irregular change of state: that of the DAO fork.
+//! The irregular state change of the DAO fork.
 
 use crate::{BlockState, ReadError, StateSource};
 use alloy_evm::eth::dao_fork::{DAO_HARDFORK_ACCOUNTS, DAO_HARDFORK_BENEFICIARY};
 use revm::database::DatabaseCommitExt;
 
-/// Moves the funds that the DAO fork moves, before any transaction of the block sees them.
+/// Moves the funds of the DAO fork before any transaction of the block can see them.
 ///
-/// The executor would move them behind the transactions; it then finds nothing left.
+/// The executor of alloy-evm would move them after the transactions; it then finds the accounts drained.
 pub(crate) fn move_dao_funds<S: StateSource>(
     state: &mut BlockState<'_, S>,
 ) -> Result<(), ReadError> {

@@ -1,16 +1,16 @@
-//! Why a block is not valid, cannot be shown to be, or could not be looked at.
+//! Errors of execution: an invalid block, a state that does not prove its validity, or a local fault.
 
 use alloy_primitives::{Address, B256, U256};
 use trie::{SourceError, TrieError};
 use wire::ProtocolFork;
 
-/// Why a block was not executed to its end: its own fault, or ours.
+/// Reason for which a block was not executed to its end: a fault of the block, or a local one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BlockError {
-    /// The block is not valid, or the state that it brings does not show that it is.
+    /// The block is invalid, or the state that accompanies it does not prove its validity.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// Nothing can be said about the block.
+    /// A local fault; it says nothing about the block.
     #[error(transparent)]
     Internal(#[from] InternalError),
 }
@@ -24,33 +24,33 @@ impl From<ReadError> for BlockError {
     }
 }
 
-/// What went wrong on our side. It is never a verdict on a block.
+/// A local fault. It is never a verdict on a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InternalError {
     /// The store or the node behind a state failed.
     #[error("cannot read state: {0}")]
     Source(#[from] SourceError),
-    /// The block executor or the EVM failed by its own account.
+    /// The block executor or the EVM reported a fault of its own.
     #[error("block executor: {0}")]
     Executor(String),
-    /// A transaction has a blob that this node does not hold, and execution depends on what is in it.
-    #[error("blob {0} is not here, and without it the block cannot be executed")]
+    /// A transaction has a blob that this node does not hold, and execution depends on its content.
+    #[error("blob {0} is not available on this node, and the block cannot be executed without it")]
     BlobAbsent(B256),
 }
 
-/// Why something of the state could not be read.
+/// Reason for which a part of the state could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The state lacks it, or holds it malformed: the fault of who brought the state.
+    /// The state lacks it or holds it malformed: a fault of the state's provider.
     #[error(transparent)]
     State(#[from] StateError),
-    /// Whatever holds the state failed: ours.
+    /// The store or node behind the state failed: a local fault.
     #[error(transparent)]
     Source(#[from] SourceError),
 }
 
 impl ReadError {
-    /// The error of a trie operation; `state` says where it happened if the nodes are to blame.
+    /// Converts the error of a trie operation; `state` adds the position if the nodes are to blame.
     pub(crate) fn of_trie(error: TrieError, state: impl FnOnce(TrieError) -> StateError) -> Self {
         match error {
             TrieError::Source(source) => Self::Source(source),
@@ -61,7 +61,7 @@ impl ReadError {
 
 impl revm::database_interface::DBErrorMarker for ReadError {}
 
-/// Why an input does not verify. Every variant carries what was found and what was expected.
+/// Reasons for which an input does not verify. Every variant carries the values found and expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum Invalid {
@@ -69,7 +69,7 @@ pub enum Invalid {
     #[error(transparent)]
     Decode(#[from] wire::DecodeError),
 
-    /// The chain id is not that of the chain that the block is verified for.
+    /// The chain id differs from that of the chain for which the block is verified.
     #[error("chain id {got}, expected {expected}")]
     ChainId {
         /// Chain id of the input.
@@ -77,7 +77,7 @@ pub enum Invalid {
         /// Chain id of the chain specification.
         expected: u64,
     },
-    /// The schema id names another fork than the one in force at the block's timestamp.
+    /// The schema id names a fork that is not in force at the block's timestamp.
     #[error("schema of {got}, but {expected} is in force at timestamp {timestamp}")]
     Fork {
         /// Fork of the schema id.
@@ -99,7 +99,7 @@ pub enum Invalid {
         /// Keccak-256 of the header that the fields make.
         expected: B256,
     },
-    /// A field of the header is not what the parent or the rules of the fork demand.
+    /// A field of the header differs from the value that the parent or the rules of the fork demand.
     #[error("header field {field}: got {got}, expected {expected}")]
     Header {
         /// The field.
@@ -130,10 +130,10 @@ pub enum Invalid {
         limit: usize,
     },
 
-    /// The witness holds no header.
+    /// The witness has no header.
     #[error("the witness holds no header, so there is no pre-state")]
     NoParent,
-    /// A header of the witness is not a header.
+    /// An item of the witness is not a header.
     #[error("witness header {index}: {reason}")]
     MalformedHeader {
         /// Position in the witness.
@@ -141,7 +141,7 @@ pub enum Invalid {
         /// The decoder's reason.
         reason: alloy_rlp::Error,
     },
-    /// A header of the witness is not the parent of the one behind it.
+    /// A header of the witness is not the parent of the next one.
     #[error("witness header {index} hashes to {got}, but its child names {expected} as parent")]
     BrokenAncestry {
         /// Position in the witness.
@@ -152,7 +152,7 @@ pub enum Invalid {
         expected: B256,
     },
 
-    /// A transaction is not one.
+    /// An item of the block is not a transaction.
     #[error("transaction {index}: {reason}")]
     MalformedTransaction {
         /// Position in the block.
@@ -160,7 +160,7 @@ pub enum Invalid {
         /// The decoder's reason.
         reason: String,
     },
-    /// The blob hashes of the transactions are not those of the request.
+    /// The blob hashes of the transactions differ from those of the request.
     #[error("versioned hash {index}: got {got:?}, the transactions have {expected:?}")]
     VersionedHash {
         /// Position among all versioned hashes.
@@ -170,20 +170,20 @@ pub enum Invalid {
         /// Hash in the transactions.
         expected: Option<B256>,
     },
-    /// The gas limit does not pay for what the transactions cost before they run.
+    /// The gas limit does not cover the cost of the transactions before they run.
     #[error(
-        "gas limit {gas_limit} does not cover what {transactions} transactions use at least, {least}"
+        "gas limit {gas_limit} is below {least}, the minimum gas of {transactions} transactions"
     )]
     IntrinsicGas {
         /// Gas limit of the block.
         gas_limit: u64,
-        /// Least gas that the block counts for them, refunds as large as they can be, up to the
-        /// transaction that exceeds the limit.
+        /// Minimum gas that the block counts for them with maximum refunds, up to the transaction that
+        /// exceeds the limit.
         least: u64,
-        /// How many transactions that sum covers.
+        /// Number of transactions in that sum.
         transactions: usize,
     },
-    /// A transaction's gas limit does not pay for what it costs before it runs.
+    /// A transaction's gas limit does not cover its cost before it runs.
     #[error("transaction {index}: gas limit {gas_limit} is below its intrinsic gas {intrinsic}")]
     TransactionGas {
         /// Position in the block.
@@ -199,7 +199,7 @@ pub enum Invalid {
         /// Position in the block.
         index: usize,
     },
-    /// A transaction may not stand in this block at this place.
+    /// A transaction is not allowed at this position of the block.
     #[error("transaction {index}: {reason}")]
     Transaction {
         /// Position in the block.
@@ -207,7 +207,7 @@ pub enum Invalid {
         /// revm's reason.
         reason: String,
     },
-    /// A part of block execution that is no transaction failed.
+    /// A part of block execution other than a transaction failed.
     #[error("block execution: {0}")]
     Execution(String),
     /// The code at a system address is not the canonical one.
@@ -217,13 +217,13 @@ pub enum Invalid {
     SystemCode {
         /// The system address.
         address: Address,
-        /// Code hash found; that of no code if there is no account.
+        /// Code hash found; the hash of empty code if there is no account.
         got: B256,
         /// Canonical code hash.
         expected: B256,
     },
 
-    /// Execution needs a part of the state that the witness does not hold or holds malformed.
+    /// Execution needs a part of the state that the witness lacks or holds malformed.
     #[error(transparent)]
     State(#[from] StateError),
 
@@ -234,31 +234,31 @@ pub enum Invalid {
         index: usize,
         /// Gas used so far.
         got: u64,
-        /// Claimed for the whole block.
+        /// Claimed gas of the whole block.
         expected: u64,
     },
-    /// An amount that the header claims is not what execution produced.
+    /// An amount that the header claims differs from the result of execution.
     #[error("{what}: the header claims {got}, execution gives {expected}")]
     Amount {
-        /// What was compared.
+        /// The amount that was compared.
         what: &'static str,
-        /// Claimed.
+        /// Claimed value.
         got: u64,
-        /// Produced.
+        /// Value from execution.
         expected: u64,
     },
-    /// A commitment of the header is not what execution produced.
+    /// A commitment of the header differs from the result of execution.
     #[error("{what}: the header claims {got}, execution gives {expected}")]
     Commitment {
-        /// What was compared.
+        /// The commitment that was compared.
         what: &'static str,
-        /// Claimed.
+        /// Claimed value.
         got: B256,
-        /// Produced.
+        /// Value from execution.
         expected: B256,
     },
-    /// The bloom filter of the header is not what execution produced.
-    #[error("logs bloom: the header's is not that of the logs")]
+    /// The bloom filter of the header differs from the result of execution.
+    #[error("logs bloom: the header's bloom does not match the logs")]
     LogsBloom,
     /// The access list costs more gas than the block has (EIP-7928).
     #[error("block access list of {items} items, the gas limit allows {limit}")]
@@ -271,7 +271,7 @@ pub enum Invalid {
 }
 
 impl Invalid {
-    /// What went wrong, in one word for programs: the name of the variant that says most, such as
+    /// Returns the reason in one word for programs: the name of the most specific variant, such as
     /// `commitment` or `missingNode`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -283,8 +283,7 @@ impl Invalid {
         }
     }
 
-    /// Whether the witness lacks what a verdict on the block needs: of the block itself nothing is known
-    /// then.
+    /// Returns `true` if the witness lacks a part that the verdict needs. The block itself may then be valid.
     pub const fn lacks_witness(&self) -> bool {
         match self {
             Self::NoParent => true,
@@ -293,14 +292,14 @@ impl Invalid {
         }
     }
 
-    /// Whether it is no input that could be looked at: in another format, or of another time.
+    /// Returns `true` if the input cannot be examined: it has another format, or an unsupported fork.
     pub const fn is_unreadable(&self) -> bool {
         matches!(self, Self::Decode(_) | Self::UnsupportedFork(_))
     }
 }
 
 impl StateError {
-    /// Whether something is not there, rather than there and malformed.
+    /// Returns `true` if something is absent, rather than present and malformed.
     pub const fn is_missing(&self) -> bool {
         match self {
             Self::Account { source, .. } | Self::Storage { source, .. } => {
@@ -312,29 +311,29 @@ impl StateError {
     }
 }
 
-/// What a state lacks or holds malformed.
+/// A part that a state lacks or holds malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum StateError {
-    /// In the account trie.
+    /// A node of the account trie.
     #[error("account trie, account {address}: {source}")]
     Account {
-        /// The account that was asked for.
+        /// The account that was read or written.
         address: Address,
-        /// Why it could not be read or written.
+        /// The error of the trie.
         source: TrieError,
     },
-    /// In the storage trie of an account.
+    /// A node of the storage trie of an account.
     #[error("storage trie of {address}, slot {slot:#x}: {source}")]
     Storage {
         /// The account.
         address: Address,
-        /// The slot that was asked for.
+        /// The slot that was read or written.
         slot: U256,
-        /// Why it could not be read or written.
+        /// The error of the trie.
         source: TrieError,
     },
-    /// A leaf of the account trie is no account.
+    /// A leaf of the account trie is not an account.
     #[error("account {address} is malformed: {reason}")]
     MalformedAccount {
         /// The account.
@@ -342,7 +341,7 @@ pub enum StateError {
         /// The decoder's reason.
         reason: alloy_rlp::Error,
     },
-    /// A leaf of a storage trie is no storage value.
+    /// A leaf of a storage trie is not a storage value.
     #[error("slot {slot:#x} of {address} is malformed: {reason}")]
     MalformedSlot {
         /// The account.
@@ -355,7 +354,7 @@ pub enum StateError {
     /// A code is missing.
     #[error("code {0} is missing")]
     MissingCode(B256),
-    /// An ancestor's header is missing, so that BLOCKHASH has no proven answer.
+    /// An ancestor's header is missing, so BLOCKHASH has no proven answer.
     #[error("header of ancestor {0} is missing")]
     MissingAncestor(u64),
 }

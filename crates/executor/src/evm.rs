@@ -1,6 +1,6 @@
-//! The EVM that blocks run on.
+//! The EVM that executes blocks.
 
-use crate::{BlockState, DearWork, StateSource, crypto, reads, state::ZERO_CODE_HASH};
+use crate::{BlockState, StateSource, UnderpricedWork, crypto, reads, state::ZERO_CODE_HASH};
 use alloy_evm::{
     Database, EvmEnv,
     eth::{EthEvm, EthEvmContext},
@@ -24,19 +24,18 @@ use revm::{
     primitives::hardfork::SpecId,
 };
 
-/// revm with Ethereum's rules and precompiles, over a database, under the eyes of an inspector.
+/// revm with Ethereum's rules and precompiles, over a database, with an inspector.
 pub type BlockEvm<DB, I = NoOpInspector> = EthEvm<DB, I, PrecompilesMap>;
 
 /// Builds the EVM of a block.
 ///
-/// By hand rather than by alloy-evm's factory, because that makes room for eight call frames at
-/// once: 290 kB, more than all else that a small block takes. A deeper call adds its frame when it
-/// comes.
+/// This does not use alloy-evm's factory, because the factory preallocates eight call frames: 290 kB, more
+/// than everything else that a small block takes. A deeper call adds its frame when it runs.
 pub fn block_evm<DB: Database>(db: DB, env: EvmEnv) -> BlockEvm<DB> {
     inspected_evm(db, env, NoOpInspector, false)
 }
 
-/// As [`block_evm`], with an inspector that watches from the start or once it is enabled.
+/// Builds the EVM of a block with an inspector that is enabled from the start or later.
 pub fn inspected_evm<DB: Database, I>(
     db: DB,
     env: EvmEnv,
@@ -47,7 +46,7 @@ pub fn inspected_evm<DB: Database, I>(
     assemble(db, env, inspector, enabled, instructions)
 }
 
-/// The EVM of a block over its state, which it tells what revm itself does not ask for.
+/// Builds the EVM of a block over its state, which it informs of reads that revm does not make.
 pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
     state: &'x mut BlockState<'s, S>,
     env: EvmEnv,
@@ -55,7 +54,9 @@ pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
 ) -> BlockEvm<&'x mut BlockState<'s, S>, I> {
     let spec = env.cfg_env.spec;
     let mut instructions = instructions(spec);
+    // The recorder and the meter wrap different instructions, so neither replaces the other's.
     reads::watch(&mut instructions, spec, state.is_recorded());
+    // Without a meter, revm's instructions stay as they are.
     if state.meter.is_some() {
         let mut insert = |opcode: u8, metered| {
             let gas = gas_table_spec(spec)[usize::from(opcode)];
@@ -68,7 +69,7 @@ pub(crate) fn evm_over_state<'x, 's, S: StateSource, I>(
     assemble(state, env, inspector, false, instructions)
 }
 
-/// revm's instructions of a fork.
+/// revm's instructions for one fork.
 type Instructions<DB> = EthInstructions<EthInterpreter, EthEvmContext<DB>>;
 
 fn instructions<DB: Database>(spec: SpecId) -> Instructions<DB> {
@@ -92,32 +93,34 @@ fn assemble<DB: Database, I>(
         inspector,
         instruction,
         precompiles: PrecompilesMap::from_static(precompiles),
+        // One frame instead of revm's default of eight; see `block_evm`.
         frame_stack: FrameStack::new_prealloc(1),
     };
     EthEvm::new(evm, enabled)
 }
 
-/// KECCAK256, of which the meter of the state is told. A block that it has ended hashes no more.
+/// Runs KECCAK256 and reports it to the state's meter. A block that the meter has stopped hashes no more.
 fn metered_keccak256<'x, 's, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {
     let InstructionContext { interpreter, host } = context;
+    // A call that failed may return to its caller, which would go on hashing without a budget.
     if host.journaled_state.database.failure().is_some() {
         return Err(InstructionResult::OutOfGas);
     }
     let length = interpreter.stack.peek(1);
     system::keccak256(InstructionContext { interpreter: &mut *interpreter, host: &mut *host })?;
-    // What has been hashed was in memory, and so has a length.
+    // The hashed bytes were in memory, so their length fits `usize`.
     let bytes = length.map_or(0, |length| length.saturating_to());
-    if host.journaled_state.database.spend(DearWork::Keccak { bytes }) {
+    if host.journaled_state.database.spend(UnderpricedWork::Keccak { bytes }) {
         Ok(())
     } else {
         Err(InstructionResult::OutOfGas)
     }
 }
 
-/// CREATE or CREATE2, of whose init code the meter of the state is told once its gas is paid. A block that it has ended
-/// creates no more.
+/// Runs CREATE or CREATE2 and reports its init code to the state's meter once the gas is paid. A block that
+/// the meter has stopped creates no more.
 fn metered_create<'x, 's, const IS_CREATE2: bool, S: StateSource>(
     context: InstructionContext<'_, EthEvmContext<&'x mut BlockState<'s, S>>, EthInterpreter>,
 ) -> Result<(), InstructionResult> {
@@ -128,16 +131,17 @@ fn metered_create<'x, 's, const IS_CREATE2: bool, S: StateSource>(
     let length = interpreter.stack.peek(2);
     let context = InstructionContext { interpreter: &mut *interpreter, host: &mut *host };
     let created = contract::create::<IS_CREATE2, _, _>(context);
+    // Only init code whose gas was paid is copied and analysed; a failed instruction has done no work.
     if !matches!(created, Ok(()) | Err(InstructionResult::Suspend)) {
         return created;
     }
-    // What was paid for was in memory, and so has a length.
+    // The paid bytes were in memory, so their length fits `usize`.
     let bytes = length.map_or(0, |length| length.saturating_to());
-    let work = DearWork::InitCode { bytes, is_hashed: IS_CREATE2 };
+    let work = UnderpricedWork::InitCode { bytes, is_hashed: IS_CREATE2 };
     if host.journaled_state.database.spend(work) {
         created
     } else {
-        // No frame is made for it.
+        // The frame of the creation is discarded.
         if interpreter.bytecode.action().take().is_some() {
             interpreter.bytecode.reset_action();
         }
@@ -145,9 +149,9 @@ fn metered_create<'x, 's, const IS_CREATE2: bool, S: StateSource>(
     }
 }
 
-/// EXTCODEHASH, which must not show how accounts are marked for the EVM. One with storage but
-/// neither nonce nor code has the hash of no code, unless it is empty; one whose code hash is zero
-/// has just that.
+/// EXTCODEHASH, which must not reveal how accounts are marked for the EVM. An account with storage but
+/// neither nonce nor code has the hash of empty code, unless it is empty; an account whose code hash is zero
+/// has zero.
 fn extcodehash<W: InterpreterTypes, H: Host + ?Sized>(
     context: InstructionContext<'_, H, W>,
 ) -> Result<(), InstructionResult> {
@@ -163,6 +167,7 @@ fn extcodehash<W: InterpreterTypes, H: Host + ?Sized>(
     if !hash.is_zero() {
         return Ok(());
     }
+    // The instruction has just loaded the account, so this neither charges gas nor reads the state again.
     let marked = host
         .load_account_info_skip_cold_load(address, false, false)
         .is_ok_and(|account| !account.is_empty());

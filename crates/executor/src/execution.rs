@@ -32,8 +32,8 @@ use revm::{
 };
 use std::{borrow::Cow, sync::Arc};
 
-/// A transaction as the EVM takes it. Its authorizations are of those whom the chain takes for their
-/// signers.
+/// Builds the EVM's form of a transaction. The chain's overrides decide who counts as the signer of its
+/// authorizations.
 fn transaction_env(
     transaction: &Transaction,
     sender: Address,
@@ -44,12 +44,12 @@ fn transaction_env(
     env
 }
 
-/// The block that is to be executed.
+/// Environment of the block to execute.
 #[derive(Debug, Clone, Copy)]
 pub struct Environment<'x> {
-    /// Its header, of which only what the EVM can see matters.
+    /// Its header; only the fields that the EVM can see matter.
     pub header: &'x Header,
-    /// Headers of its ommers, which are paid for before the merge.
+    /// Headers of its ommers, which earn rewards before the merge.
     pub ommers: &'x [Header],
     /// Its withdrawals.
     pub withdrawals: &'x [Withdrawal],
@@ -59,8 +59,8 @@ pub struct Environment<'x> {
 
 type Executor<'x, DB, I> = EthBlockExecutor<'x, BlockEvm<DB, I>, Rewarding<'x>, Receipts>;
 
-/// The rules of a chain as the executor reads them, which before the merge pays for a block to be made:
-/// but not for one without difficulty, in which there is no work.
+/// The rules of a chain for the executor. Before the merge the executor pays a block reward, but not for a
+/// block without difficulty, which proves no work.
 #[derive(Debug, Clone, Copy)]
 struct Rewarding<'x> {
     spec: &'x ChainSpec,
@@ -83,11 +83,10 @@ impl EthExecutorSpec for Rewarding<'_> {
     }
 }
 
-/// A block in execution: system calls, then transactions one by one, then withdrawals, rewards and
-/// requests.
+/// A block in execution: system calls, then transactions one by one, then withdrawals, rewards and requests.
 ///
-/// The verifier feeds it the transactions of a payload, a block builder those that it finds, a tracer
-/// those of a block that is long done, under an inspector.
+/// The verifier feeds it the transactions of a payload, a block builder the candidates of its pool, and a
+/// tracer those of a past block under an inspector.
 pub struct BlockExecution<'x, 's, S: StateSource, I = NoOpInspector> {
     executor: Executor<'x, &'x mut BlockState<'s, S>, I>,
     header: &'x Header,
@@ -109,7 +108,7 @@ impl<S: StateSource, I> core::fmt::Debug for BlockExecution<'_, '_, S, I> {
 }
 
 impl<'x, 's, S: StateSource> BlockExecution<'x, 's, S> {
-    /// Starts a block on the state of its parent and runs what stands before the transactions.
+    /// Starts a block on the state of its parent and runs the system calls before its transactions.
     pub fn begin(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
@@ -124,8 +123,8 @@ where
     S: StateSource,
     I: Inspector<EthEvmContext<&'x mut BlockState<'s, S>>>,
 {
-    /// As [`Self::begin`], with an inspector, which sees nothing but what is run by
-    /// [`Self::inspect_transaction`] or on [`Self::evm_mut`].
+    /// Starts a block with an inspector, which sees only the calls of [`Self::inspect_transaction`] and those
+    /// made on [`Self::evm_mut`].
     pub fn begin_inspected(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
@@ -135,8 +134,8 @@ where
         Self::start(state, block, overrides, inspector, true)
     }
 
-    /// As [`Self::begin_inspected`]; if no code of the block calls a precompile, those that the chain has of its
-    /// own, and those with a meter, need not be made for it.
+    /// Starts a block. If none of its code calls a precompile, the chain's own precompiles and the metered
+    /// ones need not be built.
     fn start(
         state: &'x mut BlockState<'s, S>,
         block: Environment<'x>,
@@ -147,15 +146,20 @@ where
         let Environment { header, ommers, withdrawals, spec } = block;
         let fork = spec.hardfork_at(header.number, header.timestamp);
         let blob_params = spec.blob_params_at(header.timestamp);
+        // Limits first: the EVM is built from this environment and does not look at it again.
         let mut env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blob_params);
         overrides.limits(&mut env.cfg_env);
+        // The funds move before the first system call, so that the whole block sees the state of the DAO
+        // fork.
         if spec.ethereum_fork_activation(EthereumHardfork::Dao).transitions_at_block(header.number)
         {
             move_dao_funds(state)?;
         }
+        // From the merge on, only fee recipients and beneficiaries of SELFDESTRUCT are removed if empty.
         if fork >= EthereumHardfork::Paris {
             state.keep_empty_accounts_but(header.beneficiary);
         }
+        // The state holds the meter because nodes, instructions and precompiles all report to it.
         state.meter = overrides.meter();
         let mut evm = evm_over_state(state, env, inspector);
         let tally = Arc::new(BlockTally::new(header.base_fee_per_gas.unwrap_or_default()));
@@ -182,16 +186,18 @@ where
             roots: Vec::new(),
             tally,
         };
+        // Index 0 of the access list is everything before the first transaction (EIP-7928).
         execution.set_access_index(0);
         overrides.begin_block(header, execution.executor.evm_mut().db_mut())?;
+        // Checked right before the calls, on the state that they will run on.
         execution.check_system_code(SystemCalls::First)?;
         let applied = execution.executor.apply_pre_execution_changes();
         execution.check(applied)?;
         Ok(execution)
     }
 
-    /// Runs a transaction. An error leaves the state as it was, so that a builder can go on without
-    /// it; a verifier takes it as its verdict.
+    /// Runs a transaction. On error the state is unchanged: a builder goes on without the transaction, and a
+    /// verifier takes the error as its verdict.
     pub fn transact(
         &mut self,
         transaction: &Transaction,
@@ -200,7 +206,7 @@ where
         self.transact_observed(transaction, sender, |_| {})
     }
 
-    /// As [`Self::transact`]; `observe` is shown the result before it is committed.
+    /// Runs a transaction, and passes its result to `observe` before it is committed.
     pub fn transact_observed(
         &mut self,
         transaction: &Transaction,
@@ -214,8 +220,8 @@ where
         self.transact_if(transaction, sender, keep).map(drop)
     }
 
-    /// As [`Self::transact`], if the block is to keep what comes of it. If not, only what was read is
-    /// left of it, which [`BlockState::forget_reads`] takes back. Returns whether it was kept.
+    /// Runs a transaction, and commits its result if `keep` returns `true`. Otherwise only its reads remain,
+    /// which [`BlockState::forget_reads`] undoes. Returns `true` if the result was kept.
     pub fn transact_if(
         &mut self,
         transaction: &Transaction,
@@ -223,14 +229,18 @@ where
         keep: impl FnOnce(&ResultAndState) -> bool,
     ) -> Result<bool, BlockError> {
         let (index, fork) = (self.transactions, self.fork);
+        // Transaction `n` has index `n + 1` in the access list, behind the first system calls (EIP-7928).
         self.set_access_index(index as u64 + 1);
         self.before_transaction(transaction, sender)?;
         let contract = self.executor.spec.deposit_contract_address();
         let fee_recipient = self.header.beneficiary;
         let tip = self.tip(transaction);
+        // Both conditions are found inside the commit callback, which can only say no; the reason leaves it
+        // through this variable.
         let mut unfit = None;
         let env = transaction_env(transaction, sender, self.overrides);
         let executed = self.executor.execute_transaction_with_commit_condition(
+            // The caller has recovered the sender.
             (env, Recovered::new_unchecked(transaction, sender)),
             |executed| {
                 let logs = executed.result.result.logs();
@@ -239,11 +249,11 @@ where
                         .iter()
                         .any(|log| Some(log.address) == contract && is_malformed_deposit(log));
                 if malformed_deposit {
-                    unfit = Some("makes the deposit contract emit a log of another layout");
+                    unfit = Some("emits a deposit log with an invalid layout");
                 } else if !can_hold(&executed.result.state, fee_recipient, {
                     tip * U256::from(executed.result.result.tx_gas_used())
                 }) {
-                    unfit = Some("the fee recipient cannot hold its fees");
+                    unfit = Some("the fees overflow the balance of the fee recipient");
                 }
                 if unfit.is_some() {
                     return CommitChanges::No;
@@ -257,14 +267,18 @@ where
         match self.check(executed) {
             Ok(None) => Ok(false),
             Ok(Some(_)) => {
+                // Counted work becomes final only with the transaction.
                 self.tally.settle();
                 self.transactions += 1;
+                // Receipts before Byzantium commit to the state root after each transaction (EIP-658).
                 if fork < EthereumHardfork::Byzantium {
                     let root = self.executor.evm_mut().db_mut().root_so_far()?;
                     self.roots.push(root);
                 }
                 Ok(true)
             }
+            // The executor words an invalid transaction like a failure of the block; here it is known which
+            // transaction it was.
             Err(BlockError::Invalid(Invalid::Execution(reason))) => {
                 Err(Invalid::Transaction { index, reason }.into())
             }
@@ -272,8 +286,8 @@ where
         }
     }
 
-    /// Runs a transaction that is known to stand here, under the inspector, and shows what came of it
-    /// before it is committed. No receipt is made: this is for tracers, of blocks that are long done.
+    /// Runs a transaction of a past block under the inspector, and passes its result to `seen` before it is
+    /// committed. No receipt is made.
     pub fn inspect_transaction<T, E: From<BlockError>>(
         &mut self,
         transaction: &Transaction,
@@ -310,9 +324,8 @@ where
         overrides.before_transaction(index, transaction, sender, state)
     }
 
-    /// Takes what a call on the EVM of this block has changed as a transaction of the block: state,
-    /// receipt and gas, which its caller has found. For simulations, whose transactions nobody has
-    /// signed.
+    /// Commits the changes of a call on the EVM of this block as a transaction of the block, with the receipt
+    /// and the gas that the caller has determined. For simulations, whose transactions have no signatures.
     pub fn commit_call(&mut self, changes: EvmState, receipt: Receipt, blob_gas: u64) {
         self.set_access_index(self.transactions as u64 + 1);
         self.executor.evm_mut().db_mut().commit(changes);
@@ -323,7 +336,7 @@ where
         self.transactions += 1;
     }
 
-    /// The EVM that the transactions run on.
+    /// Returns the EVM that runs the transactions.
     pub fn evm_mut(&mut self) -> &mut BlockEvm<&'x mut BlockState<'s, S>, I> {
         self.executor.evm_mut()
     }
@@ -337,13 +350,14 @@ where
         }
     }
 
-    /// Gas that the block has left for a transaction with this gas limit, if that is not enough.
+    /// Returns the gas that the block has left for a transaction with this gas limit, if that is too little.
     ///
-    /// From Amsterdam on (EIP-8037) a block has its gas limit for execution and once more for state,
-    /// and a transaction must find room in both.
+    /// From Amsterdam on (EIP-8037) a block has its gas limit once for execution and once more for state, and
+    /// a transaction must fit into both.
     pub fn shortage(&self, gas_limit: u64) -> Option<u64> {
         let executor = &self.executor;
         let cfg = executor.evm().cfg_env();
+        // A transaction's regular gas is capped (EIP-7825), its state gas is not.
         let capped = gas_limit.min(cfg.tx_gas_limit_cap());
         let left = |used: u64| self.header.gas_limit.saturating_sub(used);
         let short = |asked: u64, left: u64| (asked > left).then_some(left);
@@ -360,8 +374,9 @@ where
         &self.executor.receipts
     }
 
-    /// Runs what stands behind the transactions: requests, withdrawals, rewards.
+    /// Runs the parts after the transactions: requests, withdrawals, rewards.
     pub fn finish(mut self) -> Result<ExecutionOutcome, BlockError> {
+        // The last index of the access list is everything after the transactions (EIP-7928).
         self.set_access_index(self.transactions as u64 + 1);
         let (fork, transactions) = (self.fork, self.transactions);
         let (overrides, tally) = (self.overrides, Arc::clone(&self.tally));
@@ -370,6 +385,7 @@ where
         self.check_system_code(SystemCalls::Last)?;
         self.check_withdrawals()?;
         let failure = self.executor.evm().db().failure_handle();
+        // Asked before and after: the executor must not run on a failed state, and may fail a read itself.
         if let Some(failure) = failure.get() {
             return Err(failure.clone().into());
         }
@@ -390,17 +406,18 @@ where
         })
     }
 
-    /// What is about to be called outside the gas limit is what may be called there.
+    /// Checks the code of the contracts that are about to be called outside the gas limit.
     fn check_system_code(&mut self, calls: SystemCalls) -> Result<(), BlockError> {
+        // Forks without a schema id make no such calls.
         let Some(fork) = self.spec.fork_at(self.header.timestamp) else { return Ok(()) };
         let state = &mut **self.executor.evm_mut().db_mut();
         let Some(allowed) = state.system_code else { return Ok(()) };
         check_called_code(state, fork, allowed, calls)
     }
 
-    /// No withdrawal brings an account beyond what a balance can hold: the executor would pass over
-    /// that.
+    /// Checks that no withdrawal overflows the balance of its account, which the executor would ignore.
     fn check_withdrawals(&mut self) -> Result<(), BlockError> {
+        // Several withdrawals may go to one account, so the sums are tracked here.
         let mut balances = AddressMap::default();
         for withdrawal in self.executor.ctx.withdrawals.clone().unwrap_or_default().iter() {
             let (address, amount) = (withdrawal.address, withdrawal.amount_wei());
@@ -412,7 +429,7 @@ where
                 }
             };
             let Some(balance) = balance.checked_add(amount) else {
-                let reason = format!("a withdrawal to {address} is more than it can hold");
+                let reason = format!("a withdrawal overflows the balance of {address}");
                 return Err(Invalid::Execution(reason).into());
             };
             balances.insert(address, balance);
@@ -420,7 +437,7 @@ where
         Ok(())
     }
 
-    /// What the fee recipient gets for each gas of a transaction, in wei.
+    /// Returns the fee recipient's income for each gas of a transaction, in wei.
     fn tip(&self, transaction: &Transaction) -> U256 {
         let base_fee = self.header.base_fee_per_gas.unwrap_or_default();
         U256::from(transaction.effective_tip_per_gas(base_fee).unwrap_or_default())
@@ -430,7 +447,7 @@ where
         BlockState::set_bal_index(self.executor.evm_mut().db_mut(), index);
     }
 
-    /// A read that failed is the reason, however the executor words it or passes over it.
+    /// Returns the first failed read as the reason, even if the executor rewords or ignores it.
     fn check<T>(&self, result: Result<T, BlockExecutionError>) -> Result<T, BlockError> {
         match self.executor.evm().db().failure() {
             Some(failure) => Err(failure.clone().into()),
@@ -439,12 +456,12 @@ where
     }
 }
 
-/// Executes all transactions of a block, and what stands before and behind them. `after` is told the
-/// gas that the block has used after each of them, and can end it.
+/// Executes all transactions of a block and the parts before and after them. `after` receives the position of
+/// each executed transaction and the gas used so far, and can stop the block.
 ///
 /// # Errors
 ///
-/// [`BlockError`] of the first thing that cannot stand, or of `sender` or `after`.
+/// [`BlockError`] of the first violation, or of `sender` or `after`.
 pub fn execute_block<'x, S: StateSource>(
     state: &'x mut BlockState<'_, S>,
     block: Environment<'x>,
@@ -453,27 +470,28 @@ pub fn execute_block<'x, S: StateSource>(
     sender: impl Fn(usize) -> Result<Address, Invalid>,
     mut after: impl FnMut(usize, u64) -> Result<(), Invalid>,
 ) -> Result<ExecutionOutcome, BlockError> {
-    // The code of the system contracts calls none.
+    // The system contracts call no precompiles, so an empty block over canonical code needs none.
     let calls_precompiles =
         !transactions.is_empty() || state.system_code != Some(SystemCode::Canonical);
     let mut execution =
         BlockExecution::start(state, block, overrides, NoOpInspector, calls_precompiles)?;
     for (index, transaction) in transactions.iter().enumerate() {
         execution.transact(transaction, sender(index)?)?;
+        // Asked after each transaction, so that a verifier can stop a block that exceeds its claimed gas.
         after(index, execution.gas_used())?;
     }
     execution.finish()
 }
 
-/// Whether an account can have been paid `fees`: where the sum would be larger than a balance can be,
-/// which no block may make it, revm pays nothing.
+/// Returns `true` if an account can have been paid `fees`. If the sum would exceed the largest balance, which
+/// no block may cause, revm pays nothing.
 ///
-/// Afterwards one cannot tell; so the last `fees` below the largest balance are out of reach.
+/// Afterwards the two cases look alike; so the last `fees` below the largest balance are out of reach.
 fn can_hold(state: &EvmState, address: Address, fees: U256) -> bool {
     state.get(&address).is_none_or(|account| account.info.balance.checked_add(fees).is_some())
 }
 
-/// Whose fault it is that the EVM did not run a transaction.
+/// Attributes the EVM's failure to run a transaction to the block or to this node.
 fn transaction_error(index: usize, error: EVMError<ReadError>) -> BlockError {
     match error {
         EVMError::Database(error) => error.into(),
@@ -484,7 +502,7 @@ fn transaction_error(index: usize, error: EVMError<ReadError>) -> BlockError {
     }
 }
 
-/// Whose fault it is that the executor stopped.
+/// Attributes the executor's failure to the block or to this node.
 fn execution_error(error: BlockExecutionError) -> BlockError {
     match error {
         BlockExecutionError::Validation(BlockValidationError::InvalidTx { error, .. }) => {

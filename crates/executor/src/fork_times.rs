@@ -1,12 +1,12 @@
-//! Fork schedules as people write them.
+//! Fork schedules in their textual form.
 
 use core::{fmt, str::FromStr};
 use wire::{ProtocolFork, UnknownFork};
 
 /// Fork schedule as text: `prague,osaka@+300,amsterdam@1800000000`.
 ///
-/// The first fork holds from genesis on; each further one names the time from which it holds. Forks
-/// that the list passes over begin with the next one that it names.
+/// The first fork holds from genesis on; each further fork names the time from which it holds. Forks that the
+/// list skips begin with the next fork that it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForkTimes {
     /// The fork at genesis.
@@ -77,10 +77,10 @@ pub enum ForkTimesError {
         fork: ProtocolFork,
         /// Its timestamp.
         got: u64,
-        /// Timestamp of the fork in front of it, or of the first block.
+        /// Timestamp of the previous fork, or of the first block.
         previous: u64,
     },
-    /// A block number names no time, because blocks have no fixed one.
+    /// A block number has no timestamp, because blocks have no fixed interval.
     #[error(
         "{fork} begins at block {number}: expected a block time, which gives block {number} a timestamp"
     )]
@@ -103,12 +103,12 @@ impl ForkTimes {
         self.later.last().map_or(self.first, |(fork, _)| *fork)
     }
 
-    /// Timestamps of the forks after the first, for a chain whose first block has this number and
+    /// Returns the timestamps of the forks after the first, for a chain whose first block has this number and
     /// timestamp and whose blocks come at this interval, in seconds.
     ///
     /// # Errors
     ///
-    /// [`ForkTimesError`] if they do not ascend, or if a block number has no timestamp.
+    /// [`ForkTimesError`] if the timestamps do not ascend, or if a block number has no timestamp.
     pub fn timestamps(
         &self,
         (first_number, start): (u64, u64),
@@ -119,6 +119,7 @@ impl ForkTimes {
         for &(fork, time) in &self.later {
             let got = match (time, block_time) {
                 (ForkTime::At(timestamp), _) => timestamp,
+                // Saturating: a time beyond the end of the clock is a fork that never comes, not an error.
                 (ForkTime::After(seconds), _) => start.saturating_add(seconds),
                 (ForkTime::Block(number), Some(interval)) => start
                     .saturating_add(number.saturating_sub(first_number).saturating_mul(interval)),
@@ -126,6 +127,7 @@ impl ForkTimes {
                     return Err(ForkTimesError::NoBlockTime { fork, number });
                 }
             };
+            // Two forks at one timestamp would leave the first without a block.
             if got <= previous {
                 return Err(ForkTimesError::TimeOrder { fork, got, previous });
             }
@@ -175,7 +177,7 @@ impl FromStr for ForkTime {
 
     fn from_str(text: &str) -> Result<Self, ForkTimesError> {
         let number = |digits: &str| {
-            // `u64` would take a sign too.
+            // `u64` parsing would also accept a sign.
             let is_number = digits.bytes().all(|digit| digit.is_ascii_digit());
             let malformed = || ForkTimesError::Time { got: text.to_owned() };
             is_number.then(|| digits.parse().ok()).flatten().ok_or_else(malformed)

@@ -1,17 +1,17 @@
 //! Executes Ethereum blocks on revm over a state of tries.
 //!
-//! [`BlockExecution`] runs a block on a [`BlockState`]: system calls, transactions one by one,
-//! withdrawals, rewards and requests, by the rules of a [`ChainSpec`]. Verifier, block builder,
-//! import and replay are all this one executor over different [`StateSource`]s: the witness of a
-//! stateless input, or the store of a chain. [`EvmOverrides`] is where a chain differs from its fork:
-//! limits, precompiles, hooks around blocks and transactions.
+//! [`BlockExecution`] runs a block on a [`BlockState`]: system calls, transactions one by one, withdrawals,
+//! rewards and requests, by the rules of a [`ChainSpec`]. Verifier, block builder, import and replay use this
+//! one executor over different [`StateSource`]s: the witness of a stateless input, or the store of a chain. A
+//! chain that differs from its fork implements [`EvmOverrides`]: limits, precompiles, hooks around blocks and
+//! transactions.
 //!
-//! This crate owns execution, from the transactions to receipts and the post-state root, for all
-//! forks since Frontier. It does not own what a header must be, nor the verdict on a block
-//! (`stateless`), the trie (`trie`), formats (`wire`) or where states are kept (`store`).
+//! This crate owns execution, from the transactions to receipts and the post-state root, for all forks since
+//! Frontier. It owns neither the rules of headers nor the verdict on a block (`stateless`), nor the trie
+//! (`trie`), formats (`wire`) or storage of states (`store`).
 //!
-//! Whose fault an error is shows in its type: [`Invalid`] speaks of the block, [`InternalError`] of
-//! us.
+//! The type of an error states whose fault it is: [`Invalid`] concerns the block, [`InternalError`] this
+//! node.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -36,7 +36,7 @@ pub use error::{BlockError, InternalError, Invalid, ReadError, StateError};
 pub use evm::{BlockEvm, block_evm, inspected_evm};
 pub use execution::{BlockExecution, Environment, execute_block};
 pub use fork_times::{ForkTime, ForkTimes, ForkTimesError};
-pub use meter::{DearWork, Unpaid, WorkMeter};
+pub use meter::{InsufficientGas, UnderpricedWork, WorkMeter};
 pub use overrides::{EvmOverrides, HookState, take_authorities};
 pub use receipts::{ExecutionOutcome, Receipt};
 pub use spec::ChainSpec;

@@ -1,57 +1,57 @@
-//! Work that somebody may want to be paid for beyond the gas of a block.
+//! Metering of work beyond the gas of a block.
 
 use alloy_primitives::Address;
 use core::{error::Error, fmt};
 
-/// A piece of work that takes more time than the gas of the block, or the bytes of its witness, have
-/// paid for. It is named when it is done, or about to be.
+/// A piece of work that takes more time than the gas of the block, or the bytes of its witness, have paid
+/// for. It is reported when it is done or about to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DearWork {
-    /// A node of a witness is loaded at one more place than it was carried for.
+pub enum UnderpricedWork {
+    /// A witness node is loaded at one more position than it was carried for.
     ///
-    /// Keys of a trie are hashes, so that in a state that blocks have made no node stands twice in one
-    /// trie. Whoever makes up a state can have each child of each branch be the same, and walk through
-    /// a hundred nodes as if they were all that there can be.
+    /// Keys of a trie are hashes, so in a state that blocks have produced, no node occurs twice in one trie.
+    /// The author of an invented state can make all children of every branch equal, and walk through a
+    /// hundred nodes as if they were a complete trie.
     RepeatedNode {
-        /// Its length.
+        /// Length of the node in bytes.
         bytes: usize,
     },
     /// A precompile ran.
     Precompile {
-        /// Which.
+        /// Its address.
         address: Address,
-        /// Gas that it took; of one that failed, the most that its work was worth.
+        /// Gas charged for it; for a failed one, the maximum gas of its work.
         gas: u64,
     },
     /// The instruction KECCAK256.
     Keccak {
-        /// Length of what it hashed.
+        /// Bytes hashed.
         bytes: usize,
     },
-    /// CREATE or CREATE2, whose init code is copied, searched for jump destinations, and by the second hashed.
+    /// CREATE or CREATE2: the init code is copied, searched for jump destinations, and, for CREATE2, hashed.
     InitCode {
-        /// Its length.
+        /// Length of the init code in bytes.
         bytes: usize,
-        /// Whether it is CREATE2.
+        /// `true` for CREATE2.
         is_hashed: bool,
     },
 }
 
-/// Who is told of [`DearWork`].
+/// Receiver of [`UnderpricedWork`] reports.
 pub trait WorkMeter: fmt::Debug + Send + Sync {
-    /// Takes note of it; whether the block may go on. One that may not is not executed to its end, and
-    /// that it was not is an [`InternalError`](crate::InternalError): it says nothing about the block.
-    fn spend(&self, work: DearWork) -> bool;
+    /// Records a piece of work and returns `true` if the block may go on. Otherwise execution stops with an
+    /// [`InternalError`](crate::InternalError), which says nothing about the block.
+    fn spend(&self, work: UnderpricedWork) -> bool;
 }
 
-/// A meter said no.
+/// A meter refused further work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unpaid;
+pub struct InsufficientGas;
 
-impl fmt::Display for Unpaid {
+impl fmt::Display for InsufficientGas {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nobody pays for more work on this block")
+        f.write_str("insufficient gas for further work on this block")
     }
 }
 
-impl Error for Unpaid {}
+impl Error for InsufficientGas {}

@@ -1,4 +1,4 @@
-//! What a chain changes about the execution of its blocks.
+//! Differences between a chain and its fork.
 
 use crate::{BlockError, BlockTally, ReadError, Transaction, WorkMeter};
 use alloy_consensus::Header;
@@ -21,12 +21,12 @@ pub trait HookState: Database<Error = ReadError> + DatabaseCommit {}
 
 impl<T: Database<Error = ReadError> + DatabaseCommit> HookState for T {}
 
-/// What a chain changes about the EVM of its fork, and what it does at the begin and end of its
-/// blocks and before each transaction: limits that it lifts, precompiles that it adds, a market that
-/// prices a resource per block, what a precompile must know of the transaction around its call.
+/// Changes of a chain to the EVM of its fork, and hooks at the begin and end of its blocks and before each
+/// transaction: limits that it lifts, precompiles that it adds, a market that prices a resource per block,
+/// context that a precompile needs of the transaction around its call.
 ///
-/// Builder, verifier, import and replay run all of it, at the same points. A hook that refuses with
-/// [`BlockError::Invalid`] speaks of the block or the transaction; a builder then goes on without the
+/// Builder, verifier, import and replay call all hooks at the same points. A hook that returns
+/// [`BlockError::Invalid`] rejects the block or the transaction; a builder then goes on without the
 /// transaction.
 pub trait EvmOverrides: fmt::Debug + Send + Sync {
     /// Changes the limits and checks of the EVM.
@@ -34,42 +34,42 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         let _ = cfg;
     }
 
-    /// Adds to the precompiles of the fork. They may count what they do in `tally`, which is that of the
-    /// block or the call whose precompiles they are.
+    /// Adds to the precompiles of the fork. They may count their work in `tally`, which belongs to the block
+    /// or call that they serve.
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
         let _ = (precompiles, tally);
     }
 
-    /// Who is taken for the signer of an authorization (EIP-7702), whoever has signed it; by default
-    /// nobody but the signer.
+    /// Returns the signer to assume for an authorization (EIP-7702), regardless of its signature; by default
+    /// none, so that the real signer counts.
     fn authority(&self, authorization: &SignedAuthorization) -> Option<Address> {
         let _ = authorization;
         None
     }
 
-    /// Who is told of work that gas does not pay for; nobody asks by default.
+    /// Returns the meter for work that gas does not pay for; none by default.
     fn meter(&self) -> Option<Arc<dyn WorkMeter>> {
         None
     }
 
-    /// Whether a verifier who does not know of it comes to the same verdict on the blocks of this
+    /// Returns `true` if a verifier without these overrides comes to the same verdict on the blocks of this
     /// chain.
     fn is_verifiable(&self) -> bool {
         false
     }
 
-    /// Before the system calls that open a block.
+    /// Runs before the system calls that open a block.
     ///
     /// # Errors
     ///
-    /// [`BlockError`] if the block cannot stand; so for all hooks.
+    /// [`BlockError`] if the block must not be executed; the same holds for all hooks.
     fn begin_block(&self, header: &Header, state: &mut dyn HookState) -> Result<(), BlockError> {
         let _ = (header, state);
         Ok(())
     }
 
-    /// Before a transaction; `index` is its position in the block. Of what a refusing hook has
-    /// committed to the state, nothing is undone: check first.
+    /// Runs before a transaction; `index` is its position in the block. A hook that refuses must not have
+    /// committed anything, since nothing is undone.
     fn before_transaction(
         &self,
         index: usize,
@@ -81,8 +81,8 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Behind the last transaction, before requests and withdrawals; `tally` has what the transactions of
-    /// the block have counted.
+    /// Runs after the last transaction, before requests and withdrawals; `tally` holds the counts of the
+    /// block's transactions.
     fn end_block(
         &self,
         header: &Header,
@@ -94,7 +94,7 @@ pub trait EvmOverrides: fmt::Debug + Send + Sync {
     }
 }
 
-/// Puts the signers whom a chain takes for those of authorizations into a transaction that has them.
+/// Replaces the signers of a transaction's authorizations by those that the chain assumes.
 pub fn take_authorities(
     transaction: &mut TxEnv,
     signed: &[SignedAuthorization],
@@ -110,7 +110,7 @@ pub fn take_authorities(
     }
 }
 
-/// A chain that is just what its forks say.
+/// A chain without differences from its forks.
 impl EvmOverrides for () {
     fn is_verifiable(&self) -> bool {
         true

@@ -1,10 +1,9 @@
-//! What the specification reads of the state and revm does not.
+//! Reads of the state that the specification makes and revm does not.
 //!
-//! Up to BPO2 the specification looks at an account or a slot before it charges for that, in SSTORE,
-//! SELFDESTRUCT and the calls; revm looks at the gas first, and where there is not enough it reads
-//! nothing. Who verifies a block by the specification needs what it reads, so where a witness is
-//! recorded the EVM reads it too, before each of these instructions. From Amsterdam on (EIP-7928)
-//! everybody charges first.
+//! Up to BPO2 the specification reads an account or a slot before it charges for the read, in SSTORE,
+//! SELFDESTRUCT and the calls; revm checks the gas first, and reads nothing if it does not suffice. A
+//! verifier by the specification needs these reads, so an EVM that records a witness makes them too, before
+//! each of these instructions. From Amsterdam on (EIP-7928) the specification charges first.
 
 use crate::{BlockState, StateSource};
 use alloy_evm::eth::EthEvmContext;
@@ -26,25 +25,26 @@ type Host<'x, 's, S> = EthEvmContext<State<'x, 's, S>>;
 type Frame<'f, 'x, 's, S> = InstructionContext<'f, Host<'x, 's, S>, EthInterpreter>;
 type Outcome = Result<(), InstructionResult>;
 
-/// Items that the calls take from the stack: with a value and without.
+/// Number of stack items that the calls take: with a value and without.
 const CALL_ITEMS: usize = 7;
 const DELEGATE_ITEMS: usize = 6;
 
-/// Makes the instructions tell the state what it has to know: who gets the balance of what destroys
-/// itself and, if what is read is recorded, what the specification reads.
+/// Wraps the instructions that must inform the state: of the beneficiaries of SELFDESTRUCT and, if reads are
+/// recorded, of the reads that the specification makes.
 pub(crate) fn watch<'x, 's, S: StateSource>(
     instructions: &mut EthInstructions<EthInterpreter, Host<'x, 's, S>>,
     spec: SpecId,
     recorded: bool,
 ) {
     let gas = |code: u8| gas_table_spec(spec)[usize::from(code)];
+    // Without a recorder, and from Amsterdam on, where the specification charges first, no extra reads are made.
     if !recorded || !spec.is_enabled_in(SpecId::BERLIN) || spec.is_enabled_in(SpecId::AMSTERDAM) {
         let selfdestruct = Instruction::new(noted_selfdestruct);
         let code = opcode::SELFDESTRUCT;
         instructions.insert_instruction(code, selfdestruct, gas(code));
         return;
     }
-    // What an instruction costs at least is charged behind what it reads.
+    // The minimum cost of an instruction is charged after its reads, as in the specification.
     for (code, instruction) in [
         (opcode::SELFDESTRUCT, Instruction::new(read_selfdestruct)),
         (opcode::SSTORE, Instruction::new(read_sstore)),
@@ -57,7 +57,7 @@ pub(crate) fn watch<'x, 's, S: StateSource>(
     }
 }
 
-/// Charges what an instruction costs at least.
+/// Charges the minimum cost of an instruction.
 fn charge<S: StateSource>(frame: &mut Frame<'_, '_, '_, S>, code: u8) -> Outcome {
     let spec = frame.host.cfg.spec;
     let gas = u64::from(gas_table_spec(spec)[usize::from(code)]);
@@ -81,6 +81,7 @@ fn read_selfdestruct<S: StateSource>(mut frame: Frame<'_, '_, '_, S>) -> Outcome
 
 fn read_sstore<S: StateSource>(frame: Frame<'_, '_, '_, S>) -> Outcome {
     let stipend = frame.host.cfg.gas_params.call_stipend();
+    // Only a well-formed SSTORE with more than the stipend reads its slot in the specification (EIP-2200).
     if frame.interpreter.stack.len() >= 2
         && frame.interpreter.gas.remaining() > stipend
         && let Ok(slot) = frame.interpreter.stack.peek(0)
@@ -95,6 +96,7 @@ fn read_call<const KIND: u8, S: StateSource>(mut frame: Frame<'_, '_, '_, S>) ->
         opcode::CALL | opcode::CALLCODE => CALL_ITEMS,
         _ => DELEGATE_ITEMS,
     };
+    // A delegated account (EIP-7702) is read together with the account that it delegates to.
     if frame.interpreter.stack.len() >= items
         && let Ok(callee) = frame.interpreter.stack.peek(1)
         && let Some(delegate) = read_account(frame.host, callee.into_address())
@@ -113,10 +115,10 @@ const fn state<'h, 'x, 's, S: StateSource>(
     &mut host.journaled_state.database
 }
 
-/// Reads an account with its code, which is returned. What the transaction has made of it stands in
-/// the journal; it has been read already.
+/// Reads an account and its code, and returns the code. An account in the journal has been read already and
+/// may have changed since.
 fn read_account<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address) -> Option<Bytecode> {
-    // A read that fails is kept by the state, and fails the block.
+    // The state keeps a failed read and fails the block, so the error can be dropped here.
     let (hash, code) = match host.journaled_state.inner.state.get(&address) {
         Some(account) => (account.info.code_hash, account.info.code.clone()),
         None => (state(host).basic(address).ok()??.code_hash, None),
@@ -127,7 +129,7 @@ fn read_account<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address) ->
 fn read_slot<S: StateSource>(host: &mut Host<'_, '_, S>, address: Address, slot: U256) {
     let account = host.journaled_state.inner.state.get(&address);
     if account.is_none_or(|account| !account.storage.contains_key(&slot)) {
-        // As above: a failure is kept.
+        // As above, the state keeps the failure.
         let _ = state(host).storage(address, slot);
     }
 }

@@ -1,4 +1,4 @@
-//! What execution leaves behind beside the state: receipts, requests, gas.
+//! Results of execution besides the state: receipts, requests, gas.
 
 use crate::Transaction;
 use alloy_consensus::{
@@ -16,7 +16,7 @@ use alloy_trie::root::ordered_trie_root_with_encoder;
 /// The receipt of a transaction, without its bloom filter.
 pub type Receipt = EthereumReceipt<TxType>;
 
-/// Makes receipts without bloom filters: those are computed for all receipts together.
+/// Builder of receipts without bloom filters, which are computed for all receipts together.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Receipts;
 
@@ -34,12 +34,12 @@ impl ReceiptBuilder for Receipts {
     }
 }
 
-/// What executing a block has produced, besides its state.
+/// Results of executing a block, besides its state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExecutionOutcome {
     /// One receipt per transaction.
     pub receipts: Vec<Receipt>,
-    /// The state root after each transaction, which receipts hold before Byzantium; empty since.
+    /// State root after each transaction, which receipts contain before Byzantium; empty since.
     pub roots: Vec<B256>,
     /// Gas used by the block.
     pub gas_used: u64,
@@ -54,7 +54,7 @@ pub struct ExecutionOutcome {
 }
 
 impl ExecutionOutcome {
-    /// The receipts with their bloom filters.
+    /// Returns the receipts with their bloom filters.
     fn with_blooms(&self) -> Vec<ReceiptWithBloom<&Receipt>> {
         self.receipts
             .iter()
@@ -62,10 +62,11 @@ impl ExecutionOutcome {
             .collect()
     }
 
-    /// Root of the receipts trie and bloom filter of all logs.
+    /// Returns the root of the receipts trie and the bloom filter of all logs.
     pub fn receipts_root_and_bloom(&self) -> (B256, Bloom) {
         let receipts = self.with_blooms();
         let bloom = receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.logs_bloom);
+        // Receipts before Byzantium contain a root in place of the status, which alloy's function cannot encode.
         let root = if self.roots.is_empty() {
             calculate_receipt_root(&receipts)
         } else {
@@ -75,8 +76,8 @@ impl ExecutionOutcome {
         (root, bloom)
     }
 
-    /// Fills in what execution has shown: roots, bloom filter, gas, and the hashes of the requests and
-    /// of the block access list. A header that has no blob gas is given none.
+    /// Completes a header with the results of execution: roots, bloom filter, gas, and the hashes of the
+    /// requests and of the block access list. A header without blob gas stays without.
     pub fn close_header(
         &self,
         mut header: Header,
@@ -95,7 +96,7 @@ impl ExecutionOutcome {
         header
     }
 
-    /// The receipts as the receipts trie holds them: EIP-2718 encodings.
+    /// Returns the receipts as EIP-2718 encodings, the values of the receipts trie.
     pub fn raw_receipts(&self) -> Vec<Bytes> {
         let receipts = self.with_blooms().into_iter();
         if self.roots.is_empty() {

@@ -1,4 +1,4 @@
-//! Which rules hold on a chain, and when.
+//! Rules of a chain, and the times from which they hold.
 
 use crate::state::unguessable;
 use alloy_eips::eip7840::BlobParams;
@@ -8,11 +8,11 @@ use alloy_primitives::{Address, U256, address};
 use std::sync::LazyLock;
 use wire::ProtocolFork;
 
-/// An account that no chain has, to stand for a deposit contract that a chain does not have.
+/// Address of an account that no chain has, in place of a missing deposit contract.
 ///
-/// The block executor takes "none" for "that of mainnet". On a chain of one's own, whatever stands
-/// at that address must not make deposits, nor what stands at any other that somebody could know:
-/// so it is drawn anew by each process.
+/// The block executor takes "none" for the deposit contract of mainnet. On another chain, the code at that
+/// address must not make deposits, and neither must code at any other predictable address: so each process
+/// draws this address anew.
 static NO_DEPOSIT_CONTRACT: LazyLock<Address> =
     LazyLock::new(|| Address::from_slice(&unguessable()[12..]));
 
@@ -22,9 +22,9 @@ pub struct ChainSpec {
     chain_id: u64,
     forks: EthereumChainHardforks,
     deposit_contract: Option<Address>,
-    /// Blob parameters from a timestamp on, ascending; empty for those of the forks.
+    /// Blob parameters by their first timestamp, ascending; empty to use those of the forks.
     blob_schedule: Vec<(u64, BlobParams)>,
-    /// The first block that is proof of stake, where the forks leave that to total difficulty.
+    /// First proof-of-stake block, if the forks define the merge by total difficulty.
     merged_at: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ impl ChainSpec {
     /// Chain id of Hoodi.
     pub const HOODI: u64 = 560_048;
 
-    /// A chain with forks of its own.
+    /// Creates a chain with its own forks.
     pub const fn new(
         chain_id: u64,
         forks: EthereumChainHardforks,
@@ -63,29 +63,31 @@ impl ChainSpec {
         Self::new(Self::HOODI, EthereumChainHardforks::hoodi(), Some(deposits))
     }
 
-    /// A chain on which the rules of one fork hold from genesis, without a deposit contract.
+    /// Creates a chain with the rules of one fork from genesis on, without a deposit contract.
     pub fn constant(chain_id: u64, fork: ProtocolFork) -> Self {
         Self::scheduled(chain_id, fork, &[])
     }
 
-    /// A chain on which the rules of `first` hold from genesis and those of later forks from the
-    /// given timestamps on, without a deposit contract.
+    /// Creates a chain with the rules of `first` from genesis on and those of later forks from the given
+    /// timestamps on, without a deposit contract.
     pub fn scheduled(chain_id: u64, first: ProtocolFork, later: &[(ProtocolFork, u64)]) -> Self {
         Self::from_first(chain_id, hardfork(first), later)
     }
 
-    /// A chain on which the rules of one fork hold from genesis, which may be one from before the merge.
-    /// Then its blocks have the difficulty that they are given: none, where nobody works for them.
+    /// Creates a chain with the rules of one fork from genesis on, which may precede the merge. Its blocks
+    /// then have the difficulty that they are given: zero if no work is done for them.
     pub fn of_hardfork(chain_id: u64, fork: EthereumHardfork) -> Self {
         Self::from_first(chain_id, fork, &[])
     }
 
     fn from_first(chain_id: u64, first: EthereumHardfork, later: &[(ProtocolFork, u64)]) -> Self {
         let activation = |fork: EthereumHardfork| match fork {
+            // Forks after `first` up to the merge activate by number or difficulty, which a schedule of
+            // timestamps does not have.
             fork if fork > first && fork <= EthereumHardfork::Paris => ForkCondition::Never,
-            // Not a change of rules but of one chain's state.
+            // The DAO fork changes the state of one chain, not the rules.
             EthereumHardfork::Dao => ForkCondition::Never,
-            // Numbered forks beyond the last with a schema id change nothing.
+            // These forks have no schema id and change no rules.
             EthereumHardfork::Bpo3 | EthereumHardfork::Bpo4 | EthereumHardfork::Bpo5 => {
                 ForkCondition::Never
             }
@@ -99,6 +101,7 @@ impl ChainSpec {
             fork => later
                 .iter()
                 .filter(|(later, _)| hardfork(*later) >= fork)
+                // A skipped fork begins with the next one that is named.
                 .map(|(_, timestamp)| *timestamp)
                 .min()
                 .map_or(ForkCondition::Never, ForkCondition::Timestamp),
@@ -107,15 +110,15 @@ impl ChainSpec {
         Self::new(chain_id, EthereumChainHardforks::new(forks), None)
     }
 
-    /// The same chain with a deposit contract (EIP-6110).
+    /// Returns the same chain with a deposit contract (EIP-6110).
     #[must_use]
     pub const fn with_deposit_contract(mut self, address: Address) -> Self {
         self.deposit_contract = Some(address);
         self
     }
 
-    /// The same chain with blob parameters of its own (EIP-7840), each from a timestamp on. Where
-    /// there are none the forks' own hold.
+    /// Returns the same chain with its own blob parameters (EIP-7840), each from a timestamp on. Before the
+    /// first of them, those of the forks hold.
     #[must_use]
     pub fn with_blob_schedule(mut self, mut schedule: Vec<(u64, BlobParams)>) -> Self {
         schedule.sort_by_key(|(timestamp, _)| *timestamp);
@@ -123,21 +126,21 @@ impl ChainSpec {
         self
     }
 
-    /// The same chain with another id.
+    /// Returns the same chain with another id.
     #[must_use]
     pub const fn with_chain_id(mut self, chain_id: u64) -> Self {
         self.chain_id = chain_id;
         self
     }
 
-    /// The same chain, on which block `number` is known to be the first of proof of stake.
+    /// Returns the same chain with block `number` as its first proof-of-stake block.
     #[must_use]
     pub const fn merged_at(mut self, number: u64) -> Self {
         self.merged_at = Some(number);
         self
     }
 
-    /// The total difficulty that ends proof of work, if it is not known yet at which block it did.
+    /// Returns the total difficulty that ends proof of work, if the block at which it did is unknown.
     pub fn pending_merge(&self) -> Option<U256> {
         match self.ethereum_fork_activation(EthereumHardfork::Paris) {
             ForkCondition::TTD { activation_block_number: u64::MAX, total_difficulty, .. } => {
@@ -147,13 +150,13 @@ impl ChainSpec {
         }
     }
 
-    /// The rules for an input that names `chain_id` and a schema of `fork`: those of the network if
-    /// the id is a known one, else `fork` from genesis.
+    /// Returns the rules for an input that names `chain_id` and a schema of `fork`: those of the network if
+    /// the id is known, otherwise `fork` from genesis on.
     pub fn for_input(chain_id: u64, fork: ProtocolFork) -> Self {
         Self::known(chain_id).unwrap_or_else(|| Self::constant(chain_id, fork))
     }
 
-    /// The public network with this id.
+    /// Returns the public network with this id.
     pub fn known(chain_id: u64) -> Option<Self> {
         match chain_id {
             Self::MAINNET => Some(Self::mainnet()),
@@ -163,30 +166,31 @@ impl ChainSpec {
         }
     }
 
-    /// The deposit contract (EIP-6110), if the chain has one.
+    /// Returns the deposit contract (EIP-6110), if the chain has one.
     pub const fn deposit_contract(&self) -> Option<Address> {
         self.deposit_contract
     }
 
-    /// EIP-155 chain id.
+    /// Returns the EIP-155 chain id.
     pub const fn chain_id(&self) -> u64 {
         self.chain_id
     }
 
-    /// The newest fork in force at a timestamp, or `None` before Paris' successors: blocks that old
-    /// have no schema.
+    /// Returns the newest fork in force at a timestamp, or `None` before Shanghai: older blocks have no
+    /// schema.
     pub fn fork_at(&self, timestamp: u64) -> Option<ProtocolFork> {
+        // Paris itself activates by total difficulty, so no timestamp names it.
         ProtocolFork::ALL.into_iter().rev().filter(|fork| *fork > ProtocolFork::Paris).find(
             |fork| self.forks.is_ethereum_fork_active_at_timestamp(hardfork(*fork), timestamp),
         )
     }
 
-    /// The forks with a schema that are in force at some time, oldest first.
+    /// Returns the forks with a schema that are ever in force, oldest first.
     pub fn forks(&self) -> Vec<ProtocolFork> {
         self.fork_times().into_iter().map(|(fork, _)| fork).collect()
     }
 
-    /// The forks with a schema that are in force at some time, and the timestamps from which they are, oldest
+    /// Returns the forks with a schema that are ever in force and the timestamps from which they are, oldest
     /// first.
     pub fn fork_times(&self) -> Vec<(ProtocolFork, u64)> {
         let since = |fork: ProtocolFork| {
@@ -196,9 +200,9 @@ impl ChainSpec {
         ProtocolFork::ALL.into_iter().filter_map(since).collect()
     }
 
-    /// The newest fork in force for a block: of all forks, from Frontier on.
+    /// Returns the newest fork in force for a block, of all forks since Frontier.
     ///
-    /// The DAO fork changes one chain's state and no rules, so it is never the answer.
+    /// The DAO fork changes one chain's state and no rules, so it is never returned.
     pub fn hardfork_at(&self, number: u64, timestamp: u64) -> EthereumHardfork {
         EthereumHardfork::VARIANTS
             .iter()
@@ -212,7 +216,7 @@ impl ChainSpec {
             .unwrap_or(EthereumHardfork::Frontier)
     }
 
-    /// Blob parameters in force at a timestamp (EIP-7840), if blobs are.
+    /// Returns the blob parameters in force at a timestamp (EIP-7840), if blobs exist then.
     pub fn blob_params_at(&self, timestamp: u64) -> Option<BlobParams> {
         let fork = self.fork_at(timestamp)?;
         let own = self.blob_schedule.iter().rev().find(|(from, _)| *from <= timestamp);
@@ -223,7 +227,7 @@ impl ChainSpec {
     }
 }
 
-/// Blob parameters of a fork.
+/// Returns the blob parameters of a fork.
 const fn blob_params(fork: ProtocolFork) -> Option<BlobParams> {
     match fork {
         ProtocolFork::Paris | ProtocolFork::Shanghai => None,

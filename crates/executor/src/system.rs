@@ -1,4 +1,4 @@
-//! The contracts that every block calls outside its gas limit.
+//! Contracts that every block calls outside its gas limit.
 
 use crate::{BlockError, BlockState, Invalid, StateSource};
 use alloy_eips::{eip2935, eip4788, eip7002, eip7251, eip8282};
@@ -6,13 +6,13 @@ use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, b256, hex};
 use revm::Database;
 use wire::ProtocolFork;
 
-/// What may stand at the addresses that the block executor calls by itself.
+/// Code that is allowed at the addresses that the block executor calls by itself.
 ///
-/// Such a call gets 30 million gas that no block pays for. Where the pre-state is somebody's
-/// choice, foreign code there is work that nobody pays for either.
+/// Such a call gets 30 million gas that no block pays for. If the pre-state comes from an adversary, foreign
+/// code there is work that no block pays for either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SystemCode {
-    /// The code of the EIPs; or none at the two addresses whose absence the rules allow.
+    /// The code of the EIPs, or none at the two addresses whose absence the rules allow.
     #[default]
     Canonical,
     /// Any code, as far as the rules of the fork allow it.
@@ -21,7 +21,7 @@ pub enum SystemCode {
 
 /// Code of the consolidation request contract as EIP-7251 deploys it.
 ///
-/// Not taken from `alloy-eips`: the code there is that of an earlier draft.
+/// This is not taken from `alloy-eips`, which has the code of an earlier draft.
 const CONSOLIDATION_REQUEST_CODE: &[u8] = &hex!(
     "3373fffffffffffffffffffffffffffffffffffffffe1460d35760115f54807fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff1461019a57600182026001905f5b5f82111560685781019083028483029004916001019190604d565b9093900492505050366060146088573661019a573461019a575f5260205ff35b341061019a57600154600101600155600354806004026004013381556001015f358155600101602035815560010160403590553360601b5f5260605f60143760745fa0600101600355005b6003546002548082038060021160e7575060025b5f5b8181146101295782810160040260040181607402815460601b815260140181600101548152602001816002015481526020019060030154905260010160e9565b910180921461013b5790600255610146565b90505f6002555f6003555b5f54807fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff141561017357505f5b6001546001828201116101885750505f61018e565b01600190035b5f555f6001556074025ff35b5f5ffd"
 );
@@ -29,18 +29,18 @@ const CONSOLIDATION_REQUEST_CODE: &[u8] = &hex!(
 /// A contract that every block calls outside its gas limit.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemContract {
-    /// Where it stands.
+    /// Its address.
     pub address: Address,
     /// The first fork whose blocks call it.
     pub since: ProtocolFork,
     /// Keccak-256 of its code.
     pub code_hash: B256,
-    /// Whether a block is valid without it.
+    /// `true` if a block without it is valid.
     pub optional: bool,
 }
 
 impl SystemContract {
-    /// Its code.
+    /// Returns its code.
     pub fn code(&self) -> Bytes {
         match self.address {
             eip2935::HISTORY_STORAGE_ADDRESS => eip2935::HISTORY_STORAGE_CODE.clone(),
@@ -97,13 +97,13 @@ pub const SYSTEM_CONTRACTS: [SystemContract; 6] = [
     },
 ];
 
-/// When a block calls its system contracts.
+/// Time at which a block calls a system contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SystemCalls {
-    /// Before its transactions: those that are told something. They may be absent.
+    /// Before its transactions: the contracts that receive data. They may be absent.
     First,
-    /// Behind its transactions: those that are asked for requests. A transaction of the same block
-    /// may have deployed them.
+    /// After its transactions: the contracts that return requests. A transaction of the same block may have
+    /// deployed them.
     Last,
 }
 
@@ -120,7 +120,7 @@ pub fn check_system_code<S: StateSource>(
     check_called_code(state, fork, allowed, SystemCalls::Last)
 }
 
-/// As [`check_system_code`], of the contracts that are about to be called.
+/// Checks the code of the contracts that are about to be called.
 pub(crate) fn check_called_code<S: StateSource>(
     state: &mut BlockState<'_, S>,
     fork: ProtocolFork,
@@ -135,6 +135,7 @@ pub(crate) fn check_called_code<S: StateSource>(
             state.basic(contract.address)?.map_or(KECCAK256_EMPTY, |account| account.code_hash);
         let present = got != KECCAK256_EMPTY;
         let accepted = match allowed {
+            // Absence is judged by the rules of the fork even if the code must be canonical.
             SystemCode::Canonical if present => got == contract.code_hash,
             _ => present || contract.optional,
         };

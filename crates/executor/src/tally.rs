@@ -1,56 +1,57 @@
-//! What the transactions of a block take of something that is not gas.
+//! Counters of a block for resources other than gas.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// A count that a block keeps of what its precompiles do, which no revert undoes: the state of the EVM
-/// forgets what a call has changed that fails, and work that was done stays done.
+/// A counter of precompile work in a block, which no revert undoes: the EVM's state forgets the changes of a
+/// failed call, but the work has been done.
 ///
-/// Each execution of a block has its own, and so has each call that is made outside of blocks. What a
-/// transaction counts stays only if the transaction does: a builder goes on as if one that it leaves out
-/// had never been tried.
+/// Each execution of a block has its own counter, and so has each call outside of blocks. The counts of a
+/// transaction stay only if the transaction does: a builder goes on as if a dropped one had never been tried.
 #[derive(Debug, Default)]
 pub struct BlockTally {
     base_fee: u64,
-    /// Of the transactions that stand in the block.
+    /// Counts of the included transactions.
     settled: AtomicU64,
-    /// Of the one in execution.
+    /// Counts of the transaction in execution.
     open: AtomicU64,
 }
 
 impl BlockTally {
-    /// Nothing is counted yet of a block with this base fee, in wei.
+    /// Creates the counter of a block with this base fee, in wei.
     pub const fn new(base_fee: u64) -> Self {
         Self { base_fee, settled: AtomicU64::new(0), open: AtomicU64::new(0) }
     }
 
-    /// Base fee of the block, in wei: 0 if gas costs nothing there.
+    /// Base fee of the block, in wei; 0 if gas is free.
     pub const fn base_fee(&self) -> u64 {
         self.base_fee
     }
 
-    /// Counts for the transaction in execution.
+    /// Adds to the transaction in execution.
     pub fn count(&self, amount: u64) {
+        // A block runs on one thread, so load and store need not be one step. Saturating: a count that wraps
+        // would be paid as a small one.
         let open = self.open.load(Ordering::Relaxed).saturating_add(amount);
         self.open.store(open, Ordering::Relaxed);
     }
 
-    /// All that was counted, by the transaction in execution too.
+    /// Returns the total, including the transaction in execution.
     pub fn used(&self) -> u64 {
         self.settled().saturating_add(self.open.load(Ordering::Relaxed))
     }
 
-    /// What the transactions that stand in the block have counted.
+    /// Returns the total of the included transactions.
     pub fn settled(&self) -> u64 {
         self.settled.load(Ordering::Relaxed)
     }
 
-    /// Another transaction begins; what one before it has counted that was not
-    /// [settled](Self::settle) is forgotten.
+    /// Begins another transaction; drops the counts of the previous one unless it was
+    /// [settled](Self::settle).
     pub fn open(&self) {
         self.open.store(0, Ordering::Relaxed);
     }
 
-    /// The transaction in execution stands in the block.
+    /// Includes the transaction in execution.
     pub fn settle(&self) {
         self.settled.store(self.used(), Ordering::Relaxed);
         self.open();

@@ -1,4 +1,4 @@
-//! Transactions as bytes, and what they cost before anything is known of the state.
+//! Transactions as bytes, and their cost before anything is known of the state.
 
 use crate::Invalid;
 use alloy_consensus::{
@@ -12,12 +12,13 @@ use revm::{
 };
 use wire::ProtocolFork;
 
-/// A transaction as it stands in a block: a blob transaction without its blobs.
+/// A transaction of a block: a blob transaction comes without its blobs.
 pub type Transaction = EthereumTxEnvelope<TxEip4844>;
 
-/// Decodes a transaction from its EIP-2718 encoding, all of it.
+/// Decodes a transaction from its whole EIP-2718 encoding.
 pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, String> {
     let transaction = Transaction::decode_2718(&mut bytes).map_err(|error| error.to_string())?;
+    // Trailing bytes would give one transaction several encodings.
     if bytes.is_empty() {
         Ok(transaction)
     } else {
@@ -25,12 +26,12 @@ pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, String> {
     }
 }
 
-/// The sender of one transaction: low-s signatures only (EIP-2).
+/// Recovers the sender of a transaction; accepts low-s signatures only (EIP-2).
 pub fn recover_sender(transaction: &Transaction) -> Option<Address> {
     transaction.recover_signer().ok()
 }
 
-/// revm's name of a fork.
+/// Returns revm's name of a fork.
 pub const fn spec_id(fork: ProtocolFork) -> SpecId {
     match fork.rules() {
         ProtocolFork::Paris => SpecId::MERGE,
@@ -42,26 +43,26 @@ pub const fn spec_id(fork: ProtocolFork) -> SpecId {
     }
 }
 
-/// What a transaction costs before it runs.
+/// Cost of a transaction before it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FixedGas {
-    /// Charged before the first instruction.
+    /// Gas charged before the first instruction.
     intrinsic: u64,
-    /// Least gas that the calldata makes it use (EIP-7623).
+    /// Minimum gas due to the calldata (EIP-7623).
     floor: u64,
 }
 
 impl FixedGas {
-    /// Refunds are at most this part of the gas spent (EIP-3529).
+    /// Maximum refund as a fraction of the gas spent (EIP-3529): one fifth.
     const MAX_REFUND_QUOTIENT: u64 = 5;
 
-    /// What the gas limit of the transaction must cover.
+    /// Returns the minimum gas limit of the transaction.
     fn limit(self) -> u64 {
         self.intrinsic.max(self.floor)
     }
 
-    /// The least that the block counts for it, refunds as large as they can be. From Amsterdam on
-    /// refunds do not lower what a block counts (EIP-7778).
+    /// Returns the minimum gas that the block counts for the transaction, with maximum refunds. From
+    /// Amsterdam on refunds do not lower what a block counts (EIP-7778).
     fn counted(self, fork: ProtocolFork) -> u64 {
         let refund = if fork < ProtocolFork::Amsterdam {
             self.intrinsic / Self::MAX_REFUND_QUOTIENT
@@ -72,10 +73,10 @@ impl FixedGas {
     }
 }
 
-/// What a transaction's gas limit must cover whatever the state: intrinsic gas and calldata floor.
+/// Returns the minimum gas limit of a transaction in any state: intrinsic gas and calldata floor.
 ///
-/// Exact up to BPO2. From Amsterdam on (EIP-2780) the price of the recipient depends on who the
-/// sender is, and the sender is not known yet, so this counts the cheaper case.
+/// The result is exact up to BPO2. From Amsterdam on (EIP-2780) the price depends on whether the recipient is
+/// the sender, who is not known yet, so this returns the cheaper case.
 pub fn intrinsic_gas(transaction: &Transaction, fork: ProtocolFork) -> u64 {
     fixed_gas(transaction, fork).limit()
 }
@@ -86,6 +87,7 @@ fn fixed_gas(transaction: &Transaction, fork: ProtocolFork) -> FixedGas {
         (list.len() as u64, list.iter().map(|item| item.storage_keys.len() as u64).sum())
     });
     let authorizations = transaction.authorization_list().map_or(0, <[_]>::len) as u64;
+    // The sender is unknown, and a check that runs before the block must never refuse a valid one.
     let cheapest = Eip2780TxInfo { value: U256::ZERO, is_self_transfer: true };
     let gas = GasParams::new_spec(spec).initial_tx_gas(
         transaction.input(),
@@ -99,30 +101,29 @@ fn fixed_gas(transaction: &Transaction, fork: ProtocolFork) -> FixedGas {
     FixedGas { intrinsic: gas.initial_total_gas(), floor }
 }
 
-/// Checks what can be said of transactions before anything is known of the state, of one after the
-/// other.
+/// Checks that need nothing of the state, for one transaction after another.
 ///
-/// The types exist in the fork; each gas limit covers its transaction's intrinsic gas; and the
-/// block's gas limit covers the least that the block must count for all of them together. A valid
-/// block satisfies all three. Checked before any signature is, so that recovering senders is work
-/// that the gas limit pays for.
+/// The types exist in the fork, each gas limit covers its transaction's intrinsic gas, and the block's gas
+/// limit covers the minimum that the block must count for all of them. A valid block satisfies all three.
+/// They are checked before any signature, so that the gas limit pays for recovering senders.
 #[derive(Debug, Clone, Copy)]
 pub struct TransactionCheck {
     fork: ProtocolFork,
     gas_limit: u64,
-    /// How many there were, the least that the block counts for them, and what they may use.
+    /// Number of checked transactions, the minimum gas that the block counts for them, and the sum of their
+    /// gas limits.
     checked: usize,
     least: u64,
     allowed: u64,
 }
 
 impl TransactionCheck {
-    /// Of a block with this gas limit.
+    /// Creates the check for a block with this gas limit.
     pub const fn new(gas_limit: u64, fork: ProtocolFork) -> Self {
         Self { fork, gas_limit, checked: 0, least: 0, allowed: 0 }
     }
 
-    /// Sum of the gas limits of the transactions so far, saturating.
+    /// Returns the sum of the gas limits of the transactions so far, saturating.
     pub const fn allowed(&self) -> u64 {
         self.allowed
     }
@@ -130,6 +131,7 @@ impl TransactionCheck {
     /// Checks the next transaction.
     pub fn add(&mut self, transaction: &Transaction) -> Result<(), Invalid> {
         let Self { fork, gas_limit, checked: index, .. } = *self;
+        // Every other type exists in all forks that have a schema and are verified, from Cancun on.
         if transaction.is_eip7702() && fork < ProtocolFork::Prague {
             let reason = format!("set-code transactions do not exist in {fork}");
             return Err(Invalid::Transaction { index, reason });
@@ -141,6 +143,8 @@ impl TransactionCheck {
             return Err(Invalid::TransactionGas { index, gas_limit, intrinsic });
         }
         self.checked += 1;
+        // Saturating sums cannot wrap below the limit: a saturated sum exceeds every gas limit but the
+        // largest.
         self.least = self.least.saturating_add(gas.counted(fork));
         self.allowed = self.allowed.saturating_add(transaction.gas_limit());
         if self.least > gas_limit {
@@ -151,7 +155,7 @@ impl TransactionCheck {
     }
 }
 
-/// As [`TransactionCheck`], for all transactions of a block.
+/// Runs [`TransactionCheck`] on all transactions of a block.
 pub fn check_transactions(
     transactions: &[Transaction],
     gas_limit: u64,

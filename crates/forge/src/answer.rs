@@ -1,4 +1,4 @@
-//! What a call prints.
+//! Output of a call.
 
 use crate::ForgeError;
 use alloy_primitives::hex;
@@ -6,14 +6,14 @@ use alloy_primitives::hex;
 /// The answer to a call from Solidity: one byte that says how it went, then the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It is done; here is the result.
+    /// The request was executed, with this result.
     Done(Vec<u8>),
-    /// What was given is refused, and why.
+    /// The request is refused, with the reason.
     Refused(String),
     /// The file with the request is not there as a whole: another call of the same content was at
     /// it. Write it again.
     Again,
-    /// The helper cannot do its work, and what to do about it.
+    /// The helper cannot do its work; the text names the remedy.
     Broken(String),
 }
 

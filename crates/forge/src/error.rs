@@ -1,4 +1,4 @@
-//! What can go wrong in a call.
+//! Errors of a call.
 
 use crate::ProfileError;
 use alloy_primitives::B256;
@@ -6,10 +6,10 @@ use chain::ChainError;
 use std::{io, path::PathBuf};
 use store::StoreError;
 
-/// Why a call has no result.
+/// Reason for which a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ForgeError {
-    /// What the caller gave is refused: a test may expect that.
+    /// The request is refused; a test may expect that.
     #[error("{0}")]
     Refused(String),
     /// The request's file is not there as a whole.
@@ -32,11 +32,11 @@ pub enum ForgeError {
     /// A file cannot be used.
     #[error("cannot {verb} {path}: {source}")]
     Io {
-        /// What was tried.
+        /// Verb for the failed action.
         verb: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// A file has other content than its name says.
@@ -44,7 +44,7 @@ pub enum ForgeError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The violation.
         what: &'static str,
     },
     /// A block that no call has built here.

@@ -1,4 +1,4 @@
-//! Which EXECUTE stands at `0x0101`.
+//! Configuration of EXECUTE at `0x0101`.
 
 use core::{fmt, num::NonZeroUsize, str::FromStr};
 use execute::{Execute, ForkRule, GasSchedule, RequestPolicy, Rules};
@@ -21,7 +21,7 @@ pub struct Profile {
     execute: Execute,
 }
 
-/// Why a line describes no EXECUTE.
+/// A line that describes no EXECUTE.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("profile of EXECUTE: {part:?} is not known; write {expected}")]
 pub struct ProfileError {
@@ -46,7 +46,7 @@ impl FromStr for Profile {
     type Err = ProfileError;
 
     fn from_str(line: &str) -> Result<Self, ProfileError> {
-        // What the L2 of a test runs is for the test to say, not for the EVM of forge.
+        // The test decides what its L2 runs, not the EVM of forge.
         let mut execute = Execute { forks: ForkRule::every(), ..Execute::default() };
         let (mut forks, mut schedule) = (Vec::new(), String::new());
         let mut key = "";

@@ -1,4 +1,4 @@
-//! What stands at `0x0101` inside forge.
+//! The code at `0x0101` inside forge.
 
 use crate::{Profile, Workspace, workspace::REQUESTS};
 use alloy_primitives::{Bytes, U256, hex};
@@ -10,7 +10,7 @@ sol! {
     function ffi(string[] arguments) returns (bytes);
 }
 
-/// The compiled `shim/execute.yul`, whose head says what follows it.
+/// The compiled `shim/execute.yul`, whose head documents the rest.
 const CODE: &str = include_str!("../shim/execute.hex");
 /// Digits of a hash or a word.
 const DIGITS: usize = 64;

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Files below one directory, each named by a hash of what is in it.
+/// Files below one directory, each named by a hash of its content.
 ///
 /// A file appears whole or not at all, and never changes: writers of the same name write the same.
 #[derive(Debug, Clone)]
@@ -18,20 +18,19 @@ pub struct Workspace {
     root: PathBuf,
 }
 
-/// Where requests are put by Solidity.
+/// Folder in which Solidity puts requests.
 pub(crate) const REQUESTS: &str = "requests";
-/// Where L2 blocks are.
+/// Folder of L2 blocks.
 const BLOCKS: &str = "l2";
 /// A file that was used this long ago is marked as used again.
 const TOUCH_AFTER: Duration = Duration::from_secs(600);
-/// Nothing younger than this is ever removed: a test may still be at work with it.
+/// Minimum age of a removed file: a test may still be using a younger one.
 const KEEP: Duration = Duration::from_secs(3600);
 /// Bytes of blocks beyond which the oldest are removed.
 const BOUND: u64 = 1 << 30;
 
 impl Workspace {
-    /// Where it lies in a Foundry project, relative to the project's root, in which forge starts
-    /// helpers.
+    /// Path in a Foundry project, relative to the project's root, from which forge starts helpers.
     pub const IN_PROJECT: &'static str = "cache/enshrine";
 
     /// The workspace at this directory, which need not exist yet.
@@ -39,7 +38,7 @@ impl Workspace {
         Self { root: root.into() }
     }
 
-    /// Makes the directories, and removes what is too old and too much.
+    /// Creates the directories, and removes old and excess files.
     pub fn prepare(&self) -> Result<(), ForgeError> {
         for directory in [REQUESTS, BLOCKS] {
             let path = self.root.join(directory);
@@ -60,8 +59,8 @@ impl Workspace {
 
     /// Takes the request with this hash out of the workspace.
     ///
-    /// [`ForgeError::RequestGone`] if it is not there as a whole: somebody else is writing or has
-    /// taken the same one.
+    /// [`ForgeError::RequestGone`] if the file is not complete: another process is writing the same request,
+    /// or has taken it.
     pub(crate) fn take_request(&self, hash: B256) -> Result<Vec<u8>, ForgeError> {
         let path = self.root.join(REQUESTS).join(hex::encode(hash));
         let request = match fs::read(&path) {
@@ -86,7 +85,7 @@ impl Workspace {
         self.root.join(BLOCKS).join(format!("{}.{kind}", hex::encode(hash)))
     }
 
-    /// A file of a block; `None` if there is none.
+    /// Returns a file of a block; `None` if there is none.
     pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, ForgeError> {
         let content = match fs::read(path) {
             Ok(content) => content,
@@ -116,7 +115,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// Says that a file is still in use, if it has not been said for a while.
+    /// Marks a file as used, unless it was marked recently.
     fn touch(&self, path: &Path) -> Result<(), ForgeError> {
         let Ok(modified) = fs::metadata(path).and_then(|metadata| metadata.modified()) else {
             return Ok(());
@@ -138,7 +137,7 @@ impl Workspace {
         for directory in [REQUESTS, BLOCKS] {
             let path = self.root.join(directory);
             for entry in fs::read_dir(&path).map_err(io_error("list", &path))? {
-                // What vanishes while we look has been removed by somebody else.
+                // An entry that vanishes meanwhile has been removed by another process.
                 let Ok((path, metadata)) = entry.and_then(|e| Ok((e.path(), e.metadata()?))) else {
                     continue;
                 };

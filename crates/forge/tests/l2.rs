@@ -136,7 +136,7 @@ impl Project {
     }
 }
 
-/// What a proof proves, by another implementation than the one that made it.
+/// Checks a proof with another implementation than the one that made it.
 fn assert_proves(proof: &IL2::AccountProof, address: Address) {
     assert_eq!(keccak256(&proof.header), proof.head.hash);
     let account = proof.exists.then(|| {

@@ -60,7 +60,7 @@ impl Backend {
             .filter(|backend| backend.is_available())
     }
 
-    /// Whether this CPU has what the backend needs, and [`restrict_to`] admits it.
+    /// Returns `true` if this CPU supports the backend and [`restrict_to`] admits it.
     #[inline]
     pub fn is_available(self) -> bool {
         if (self as u8) < FASTEST.load(Ordering::Relaxed) {
@@ -77,7 +77,7 @@ impl Backend {
         }
     }
 
-    /// How many inputs are hashed at a time.
+    /// Number of inputs that are hashed at a time.
     pub const fn lanes(self) -> usize {
         match self {
             Self::Avx512 => 8,
@@ -90,9 +90,8 @@ impl Backend {
 /// The fastest backend that this process may use, by its place in the order of backends.
 static FASTEST: AtomicU8 = AtomicU8::new(Backend::Avx512 as u8);
 
-/// Keeps this process from using any backend that is faster than `fastest`, from now on, as if the CPU
-/// did not have it. A measurement finds out so what hashing costs on a lesser CPU; digests are the
-/// same.
+/// Keeps this process from using any backend faster than `fastest` from now on, as if the CPU lacked it. A
+/// measurement uses this to find the cost of hashing on a lesser CPU. Digests do not change.
 pub fn restrict_to(fastest: Backend) {
     FASTEST.store(fastest as u8, Ordering::Relaxed);
 }

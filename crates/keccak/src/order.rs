@@ -1,4 +1,4 @@
-//! In which order messages are started: the long ones first, the longest of them before the others.
+//! Starting order of messages: long messages first, the longest of them before the others.
 //!
 //! A long message that starts last keeps one lane busy while the others have nothing left to do.
 //! Sorting needs memory for every message, and the digests are that memory: the slot of a message
@@ -71,7 +71,7 @@ fn class(message: &[u8]) -> usize {
     (message.len() / CLASS_SIZE).min(CLASSES - 1)
 }
 
-/// Where the slot of a message that has not been started holds the next head of its class.
+/// Returns the part of an unstarted message's slot that holds the next message of its class.
 #[inline]
 fn link(slot: &mut B256) -> &mut [u8; size_of::<usize>()] {
     &mut slot.0.as_chunks_mut().0[0]

@@ -16,7 +16,7 @@ pub(crate) const RATE_WORDS: usize = RATE / 8;
 /// 64-bit words of one state.
 pub(crate) const STATE_WORDS: usize = 25;
 
-/// What one permutation absorbs.
+/// Block of words that one permutation absorbs.
 pub(crate) type Block = [u8; RATE];
 
 /// The constants of the 24 rounds (step iota).

@@ -1,4 +1,4 @@
-//! Which message each lane works on.
+//! Assignment of messages to lanes.
 //!
 //! Every lane absorbs its own message. A lane whose message ends takes the next one at once, so
 //! messages of different lengths keep all lanes busy until there are none left to take.
@@ -42,7 +42,7 @@ pub(crate) fn run<'a, const LANES: usize>(
     let mut states = States([[0; LANES]; STATE_WORDS]);
     let mut last_blocks = [[0; RATE]; LANES];
 
-    // What is left of the message of each lane, and where its digest goes.
+    // Remaining bytes of each lane's message, and the position of its digest.
     let mut blocks: [&[Block]; LANES] = [&[]; LANES];
     let mut tails: [&[u8]; LANES] = [&[]; LANES];
     let mut indices = [0; LANES];
@@ -59,7 +59,7 @@ pub(crate) fn run<'a, const LANES: usize>(
                 (blocks[lane], tails[lane]) = get(index).as_chunks();
                 indices[lane] = index;
                 fresh |= 1 << lane;
-                // What some lane takes about when this message ends.
+                // The message that some lane takes at about the time at which this message ends.
                 if index + LANES < digests.len() {
                     prefetch(get(index + LANES));
                 }

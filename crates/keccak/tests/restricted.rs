@@ -1,5 +1,5 @@
-//! A process can be made to hash as a lesser CPU would. All of it is one test: the restriction is the
-//! process's.
+//! A process can be restricted to the hashing of a lesser CPU. This is one test, because the restriction
+//! applies to the whole process.
 
 use alloy_primitives::B256;
 use enshrine_keccak::{Backend, keccak256, keccak256_batch, restrict_to};

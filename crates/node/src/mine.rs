@@ -8,7 +8,7 @@ use chain::{
     Block, BlockAttributes, BlockWithWitness, BuiltBlock, ChainError, ExecutedBlock, InputLimits,
     InputUse, RecoveredTransaction, Rejection, State, shortest_input,
 };
-use execute::{Circumstances, Execute, Networks, Rules};
+use execute::{Execute, Networks, Rules, TrustedContext};
 use executor::Invalid;
 use std::{
     num::NonZeroUsize,
@@ -428,8 +428,8 @@ pub(crate) fn verify_from_witness(
         threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         ..Execute::on(fork)
     };
-    let circumstances = Circumstances { evm: config, senders: &block.senders };
-    let done = execute.run_under(&calldata, u64::MAX, circumstances, |_| {});
+    let context = TrustedContext { evm: config, senders: &block.senders };
+    let done = execute.run_under(&calldata, u64::MAX, context, |_| {});
     let posted = |gas| Posted { bytes: calldata.len(), gas };
     done.map(|done| Some(posted(done.reserve))).map_err(|error| unverified(error.into()))
 }

@@ -342,7 +342,7 @@ fn excerpt(text: &str) -> String {
 #[derive(Debug)]
 pub struct ExecuteObserver(pub Arc<Journal>);
 
-impl execute::Observer for ExecuteObserver {
+impl execute::CallObserver for ExecuteObserver {
     fn called(&self, call: &ObservedCall<'_>) {
         if !notes::is_again() {
             self.0.executed(call);

@@ -1,4 +1,4 @@
-//! The headers of a witness: the parent, and what BLOCKHASH may answer.
+//! Headers of a witness: the parent, and the ancestors that BLOCKHASH may return.
 
 use alloy_consensus::Header;
 use alloy_primitives::B256;
@@ -6,7 +6,7 @@ use executor::Invalid;
 use keccak::keccak256;
 use wire::ByteLists;
 
-/// A contiguous line of ancestors that ends with the parent, each proven by the hash in its child.
+/// A contiguous line of ancestors that ends with the parent. Each is proven by the parent hash of its child.
 #[derive(Debug, Clone)]
 pub struct Ancestors {
     parent: Header,
@@ -20,8 +20,10 @@ impl Ancestors {
         let mut expected = parent_hash;
         let mut parent = None;
         let mut hashes = Vec::with_capacity(headers.len());
+        // From the parent backwards: each header is trusted only because a trusted child names its hash.
         for (index, bytes) in headers.iter().enumerate().rev() {
             let got = keccak256(bytes);
+            // The hash is compared before the header is decoded, so that only committed bytes are parsed.
             if got != expected {
                 return Err(Invalid::BrokenAncestry { index, got, expected });
             }
@@ -36,19 +38,20 @@ impl Ancestors {
         Ok(Self { parent, hashes })
     }
 
-    /// Goes on to the next block: the child of the parent becomes the parent.
+    /// Advances to the next block: the child of the parent becomes the parent.
     pub(crate) fn push(&mut self, child: Header, hash: B256) {
         self.parent = child;
         self.hashes.push(hash);
     }
 
-    /// The parent's header.
+    /// Returns the parent's header.
     pub const fn parent(&self) -> &Header {
         &self.parent
     }
 
-    /// Hash of the ancestor with this number, if it is among the headers.
+    /// Returns the hash of the ancestor with this number, if it is among the headers.
     pub fn hash_of(&self, number: u64) -> Option<B256> {
+        // Numbers come from headers that the caller may have invented, so all arithmetic is checked.
         let back = usize::try_from(self.parent.number.checked_sub(number)?).ok()?;
         let index = self.hashes.len().checked_sub(1)?.checked_sub(back)?;
         self.hashes.get(index).copied()

@@ -1,4 +1,4 @@
-//! The header that a payload stands for.
+//! The header of a payload.
 
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_eips::eip4895::Withdrawal as RlpWithdrawal;
@@ -9,9 +9,9 @@ use executor::Invalid;
 use keccak::keccak256;
 use wire::{ExecutionPayload, NewPayloadRequest, ProtocolFork, Withdrawal};
 
-/// Builds the header that the fields of a request make under the rules of `fork`.
+/// Builds the header from the fields of a request under the rules of `fork`.
 ///
-/// `None` if the base fee exceeds 64 bits: no chain gets there, and nothing here can represent it.
+/// `None` if the base fee exceeds 64 bits: no chain reaches that, and a header cannot represent it.
 pub fn header_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Option<Header> {
     let payload = &request.payload;
     let transactions: Vec<&[u8]> = payload.transactions.iter().collect();
@@ -35,6 +35,7 @@ pub fn header_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Option<
         base_fee_per_gas: Some(payload.base_fee_per_gas.try_into().ok()?),
         ..Default::default()
     };
+    // Each fork appends fields. A field of a later fork must stay absent, or the hash would differ.
     if fork >= ProtocolFork::Shanghai {
         let withdrawals = withdrawals_of(payload);
         header.withdrawals_root =
@@ -55,7 +56,7 @@ pub fn header_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Option<
     Some(header)
 }
 
-/// The withdrawals of a payload as alloy's type.
+/// Returns the withdrawals of a payload as alloy's type.
 pub(crate) fn withdrawals_of(payload: &ExecutionPayload<'_>) -> Vec<RlpWithdrawal> {
     payload
         .withdrawals
@@ -68,15 +69,15 @@ pub(crate) fn withdrawals_of(payload: &ExecutionPayload<'_>) -> Vec<RlpWithdrawa
         .collect()
 }
 
-/// Length of a block as RLP, which EIP-7934 limits.
+/// Length of a block in RLP, which EIP-7934 limits.
 #[derive(Debug, Clone, Copy)]
 pub struct RlpSize;
 
 impl RlpSize {
-    /// Most bytes of a block from Osaka on: 10 MiB less 2 MiB for the consensus layer's own.
+    /// Maximum bytes of a block from Osaka on: 10 MiB, less 2 MiB for the consensus layer.
     pub const LIMIT: usize = (10 << 20) - (2 << 20);
 
-    /// Length of `rlp([header, transactions, [], withdrawals])`.
+    /// Returns the length of `rlp([header, transactions, [], withdrawals])`.
     pub fn of<'t>(
         header: &Header,
         transactions: impl Iterator<Item = &'t [u8]>,
@@ -91,6 +92,8 @@ impl RlpSize {
             })
             .sum();
         let withdrawals = withdrawals.iter().map(Encodable::length).sum();
+        // The length is computed, not encoded: a block of 8 MiB is not copied for it. `list(0)` are the
+        // ommers.
         list(header.length() + list(transactions) + list(0) + list(withdrawals))
     }
 

@@ -1,4 +1,4 @@
-//! The state of a batch's witness, expanded into trie nodes.
+//! Expansion of the state of a batch's witness into trie nodes.
 
 use trie::{ExpandedNodes, Expansion, ExpansionTooLong, NodeIndex};
 use wire::{
@@ -6,21 +6,21 @@ use wire::{
     compact::{Child, CompactState, Node},
 };
 
-/// Writes the nodes of a state as RLP and hashes them. `codes` has the hashes of the witness's codes.
+/// Writes the nodes of a state as RLP and hashes them. `codes` holds the hashes of the witness's codes.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if the state names a code that is not there, or if its nodes have 4 GiB and more: half a
-/// gigabyte of a file can say so much.
+/// [`DecodeError`] if the state refers to a missing code, or if its nodes have 4 GiB or more, which a file of
+/// half a gigabyte can declare.
 pub fn expand(state: &CompactState<'_>, codes: &NodeIndex) -> Result<ExpandedNodes, DecodeError> {
     expand_within(state, codes, Expansion::MAX_LEN)
 }
 
-/// As [`expand`], of nodes that have no more bytes than this, as [`CompactState::expanded_len`] counts them.
+/// Expands a state whose nodes have at most `limit` bytes, as [`CompactState::expanded_len`] counts them.
 ///
 /// # Errors
 ///
-/// As [`expand`].
+/// Those of [`expand`].
 pub fn expand_within(
     state: &CompactState<'_>,
     codes: &NodeIndex,
@@ -32,6 +32,7 @@ pub fn expand_within(
         got,
         limit,
     };
+    // The bound is known from decoding, so an oversized state is refused before memory is reserved.
     let bytes = state.expanded_len();
     if bytes > limit {
         return Err(too_long(ExpansionTooLong { got: bytes, limit }));
@@ -51,9 +52,12 @@ pub fn expand_within(
             Node::Slot { path, value } => expansion.leaf(path.nibbles, path.packed, value),
             Node::Account { path, account } => {
                 value.clear();
+                // A missing code was refused when the stream was decoded; the hash of zeros is never used.
                 let root = account.encode(|code| codes.digest(code).copied(), &mut value);
                 match root {
                     None => expansion.leaf(path.nibbles, path.packed, &value),
+                    // The root of a carried storage trie is known only after the trie, so the leaf is written
+                    // in two parts.
                     Some(at) => {
                         let (before, behind) = value.split_at(at);
                         expansion.leaf_above(path.nibbles, path.packed, before, behind);

@@ -1,7 +1,7 @@
-//! What a header must be, given its parent and the fork.
+//! Rules of a header, given its parent and the fork.
 //!
-//! All arithmetic is checked or wide: the headers of a witness are whatever the caller chose, and
-//! nothing but a hash that the caller may also have chosen vouches for them.
+//! All arithmetic is checked or wide: the caller chooses the headers of a witness, and possibly also the hash
+//! that vouches for them.
 
 use alloy_consensus::Header;
 use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip7840::BlobParams};
@@ -9,20 +9,20 @@ use alloy_primitives::U256;
 use executor::{ChainSpec, Invalid};
 use wire::ProtocolFork;
 
-/// Least gas limit of any block.
+/// Minimum gas limit of a block.
 const MIN_GAS_LIMIT: u64 = 5_000;
-/// A gas limit may differ from the parent's by less than this part of it.
+/// A gas limit may differ from the parent's by less than this fraction of it.
 const GAS_LIMIT_BOUND_DIVISOR: u64 = 1_024;
-/// EIP-1559: target is half the limit.
+/// EIP-1559: the target is half the limit.
 const ELASTICITY: u64 = 2;
-/// EIP-1559: the base fee moves by at most an eighth.
+/// EIP-1559: the base fee changes by at most an eighth.
 const BASE_FEE_CHANGE_DENOMINATOR: u128 = 8;
-/// Most bytes of extra data.
+/// Maximum bytes of extra data.
 const MAX_EXTRA_DATA: usize = 32;
 
 /// Checks a header of a proof-of-stake block against its parent by the rules of `fork`.
 ///
-/// That the header names the parent's hash is for the caller to check.
+/// The caller checks that the header names the parent's hash.
 pub fn validate_header(
     header: &Header,
     parent: &Header,
@@ -44,12 +44,14 @@ pub fn validate_header(
             max: U256::from(max),
         })
     };
+    // An invented parent can have the largest number; the sums below must not overflow.
     within("parent number", parent.number, 0, u64::MAX - 1)?;
     equal("number", header.number, parent.number + 1)?;
     within("parent timestamp", parent.timestamp, 0, u64::MAX - 1)?;
     within("timestamp", header.timestamp, parent.timestamp + 1, u64::MAX)?;
     within("extra data length", header.extra_data.len() as u64, 0, MAX_EXTRA_DATA as u64)?;
 
+    // Strictly less than a 1,024th (EIP-1559); a tiny limit of the parent allows no change at all.
     let slack = (parent.gas_limit / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
     let least = (parent.gas_limit - slack).max(MIN_GAS_LIMIT);
     within("gas limit", header.gas_limit, least, parent.gas_limit.saturating_add(slack))?;
@@ -58,6 +60,7 @@ pub fn validate_header(
     let base_fee = header.base_fee_per_gas.unwrap_or_default();
     equal("base fee", base_fee, next_base_fee(parent)?)?;
 
+    // Blob parameters depend on the timestamp, since they change without a fork (EIP-7892).
     if let Some(params) = spec.blob_params_at(header.timestamp)
         && fork >= ProtocolFork::Cancun
     {
@@ -70,10 +73,11 @@ pub fn validate_header(
     Ok(())
 }
 
-/// The base fee of the child of `parent`, in wei (EIP-1559).
+/// Returns the base fee of the child of `parent`, in wei (EIP-1559).
 pub fn next_base_fee(parent: &Header) -> Result<u64, Invalid> {
     let base_fee = u128::from(parent.base_fee_per_gas.unwrap_or_default());
     let target = parent.gas_limit / ELASTICITY;
+    // Only an invented parent has a gas limit below 2; it must not become a division by zero.
     if target == 0 {
         return Err(Invalid::HeaderRange {
             field: "parent gas limit",
@@ -82,12 +86,14 @@ pub fn next_base_fee(parent: &Header) -> Result<u64, Invalid> {
             max: U256::from(u64::MAX),
         });
     }
+    // 256 bits wide: base fee and gas of an invented parent have 64 bits each.
     let change = |gas: u64| {
         let product = U256::from(base_fee) * U256::from(gas);
         let change = product / U256::from(target) / U256::from(BASE_FEE_CHANGE_DENOMINATOR);
         change.saturating_to::<u128>()
     };
     let next = if parent.gas_used > target {
+        // A block above its target raises the fee by at least one wei, so that it cannot stay at zero.
         base_fee.saturating_add(change(parent.gas_used - target).max(1))
     } else if parent.gas_used < target {
         base_fee.saturating_sub(change(target - parent.gas_used))
@@ -102,7 +108,7 @@ pub fn next_base_fee(parent: &Header) -> Result<u64, Invalid> {
     })
 }
 
-/// The excess blob gas of the child of `parent` under the child's fork (EIP-4844, EIP-7918).
+/// Returns the excess blob gas of the child of `parent` under the child's fork (EIP-4844, EIP-7918).
 pub fn next_excess_blob_gas(
     parent: &Header,
     fork: ProtocolFork,
@@ -122,8 +128,8 @@ pub fn next_excess_blob_gas(
         return Ok(0);
     }
     if fork >= ProtocolFork::Osaka {
-        // Below the reserve price a blob costs less than the gas to check it, and the target then
-        // no longer lowers the fee.
+        // Below the reserve price a blob costs less than the gas to verify it, and the target no longer
+        // lowers the fee (EIP-7918).
         let base_fee = parent.base_fee_per_gas.unwrap_or_default();
         let reserve = U256::from(params.blob_base_cost) * U256::from(base_fee);
         let blob_fee = U256::from(params.calc_blob_fee(excess));

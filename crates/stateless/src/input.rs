@@ -1,4 +1,4 @@
-//! What there is to verify: one block or several, decoded and not yet checked.
+//! Input of verification: one or several blocks, decoded but unchecked.
 
 use crate::transactions::decode_transactions;
 use core::{error::Error, fmt, slice};
@@ -8,14 +8,14 @@ use wire::{
     StatelessBatch, StatelessInput, compact::CompactState,
 };
 
-/// What an input holds, whether it is for one block or for several.
+/// Contents of an input for one block or for several.
 #[derive(Debug, Clone, Copy)]
 pub struct Blocks<'i, 'a> {
     pub(crate) fork: ProtocolFork,
     pub(crate) chain_id: u64,
     pub(crate) requests: &'i [NewPayloadRequest<'a>],
     pub(crate) witness: ExecutionWitness<'a>,
-    /// The state of a batch, whose witness lists no nodes.
+    /// The state of a batch, whose witness has no list of nodes.
     pub(crate) compact: Option<CompactState<'a>>,
 }
 
@@ -36,12 +36,12 @@ impl<'i, 'a> From<&'i StatelessBatch<'a>> for Blocks<'i, 'a> {
     }
 }
 
-/// Why blocks were refused: the first that cannot stand, and the reason.
+/// Reason for refusing an input: the first invalid block, and its violation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockRefused {
-    /// Position among the blocks of the input.
+    /// Index of the block in the input.
     pub block: usize,
-    /// What is wrong with it.
+    /// The violation.
     pub reason: BlockError,
 }
 
@@ -57,32 +57,32 @@ impl Error for BlockRefused {
     }
 }
 
-/// Of an input with one block, it is clear which one is refused.
+/// Drops the index, which is always zero for an input with one block.
 impl From<BlockRefused> for BlockError {
     fn from(refused: BlockRefused) -> Self {
         refused.reason
     }
 }
 
-/// Blocks whose transactions have been decoded, and of which nothing else is known.
+/// Blocks with decoded transactions and no further checks.
 ///
-/// Decoding apart from verifying lets a caller look at the transactions, at what they may cost and
-/// at what kind they are, before any work is done for them.
+/// Decoding is separate from verifying, so that a caller can inspect the transactions, their kinds and their
+/// maximum cost before any work is done for them.
 #[derive(Debug)]
 pub struct UncheckedBlocks<'i, 'a> {
     pub(crate) blocks: Blocks<'i, 'a>,
-    /// Of all blocks, one after another.
+    /// Transactions of all blocks, one after another.
     pub(crate) transactions: Vec<Transaction>,
-    /// Where those of each block end.
+    /// End of each block's transactions in that list.
     ends: Vec<usize>,
 }
 
-/// One of [`UncheckedBlocks`].
+/// One block of [`UncheckedBlocks`].
 #[derive(Debug, Clone, Copy)]
 pub struct UncheckedBlock<'u, 'a> {
-    /// The block as it came.
+    /// The undecoded block.
     pub request: &'u NewPayloadRequest<'a>,
-    /// Its transactions, decoded.
+    /// Its decoded transactions.
     pub transactions: &'u [Transaction],
 }
 
@@ -91,9 +91,10 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
     ///
     /// # Errors
     ///
-    /// [`BlockRefused`] with an [`Invalid`] if one of them is malformed, or if there is no block.
+    /// [`BlockRefused`] with an [`Invalid`] if a transaction is malformed, or if there is no block.
     pub fn decode(blocks: impl Into<Blocks<'i, 'a>>) -> Result<Self, BlockRefused> {
         let blocks = blocks.into();
+        // An empty input would be valid without proving anything.
         if blocks.requests.is_empty() {
             let reason = Invalid::from(DecodeError::Empty { what: "blocks" }).into();
             return Err(BlockRefused { block: 0, reason });
@@ -107,13 +108,13 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
         Ok(Self { blocks, transactions, ends })
     }
 
-    /// How many there are: at least one.
+    /// Number of blocks: at least one.
     #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
     pub const fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The blocks in their order.
+    /// Returns the blocks in their order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = UncheckedBlock<'_, 'a>> {
         self.blocks.requests.iter().enumerate().map(|(index, request)| UncheckedBlock {
             request,
@@ -121,7 +122,7 @@ impl<'i, 'a> UncheckedBlocks<'i, 'a> {
         })
     }
 
-    /// Where the transactions of a block start among those of all.
+    /// Returns the start of a block's transactions in the list of all transactions.
     pub(crate) fn start(&self, block: usize) -> usize {
         block.checked_sub(1).map_or(0, |before| self.ends[before])
     }

@@ -1,24 +1,24 @@
 //! Verifies Ethereum blocks from a witness alone.
 //!
-//! [`verify`] takes a stateless input and says whether its payload is a valid child of the parent
-//! header in the witness, by everything that `engine_newPayload` checks without a database: the
-//! header against its parent, the transactions and their senders, execution by revm over the state
-//! that the witness proves, and all commitments of the header against what execution produced.
+//! [`verify`] decides whether the payload of a stateless input is a valid child of the parent header in the
+//! witness, with all checks that `engine_newPayload` makes without a database: the header against its parent,
+//! the transactions and their senders, execution by revm over the state that the witness proves, and all
+//! commitments of the header against the result of execution.
 //!
-//! [`verify_batch`] does the same for blocks that follow one another, over one witness: what it holds is
-//! hashed and linked once, and each block finds the state that the one before it has left.
+//! [`verify_batch`] does the same for consecutive blocks over one witness: the witness is hashed and linked
+//! once, and each block runs on the state that the previous one has left.
 //!
-//! The witness is advice. The verdict depends on the payload and the chain only: a witness that is
-//! too small makes the call fail, and no witness can make an invalid payload pass, because every
-//! byte of it that is used is found by a hash that the payload commits to.
+//! The witness is advice. The verdict depends on the payload and the chain only: a witness that is too small
+//! makes the call fail, and no witness can make an invalid payload pass, because every byte of it that is
+//! used is found by a hash that the payload commits to.
 //!
-//! This crate owns block validity. It does not own formats (`wire`), the trie (`trie`), or what a
-//! rollup or a gas schedule demands beyond validity (`execute`). It does no I/O, reads no clock and
-//! keeps no state between calls. Execution itself is the `executor` crate's, the same that builds
-//! blocks on a full store; a chain imports blocks with [`process_block`].
+//! This crate owns block validity. It owns neither formats (`wire`) nor the trie (`trie`), nor the demands of
+//! a rollup or a gas schedule beyond validity (`execute`). It does no I/O, reads no clock and keeps no state
+//! between calls. Execution is in the `executor` crate, which also builds blocks on a full store; a chain
+//! imports blocks with [`process_block`].
 //!
-//! An error says whose fault it is: [`Invalid`] is a verdict on the block, and
-//! [`BlockError::Internal`] is none.
+//! The type of an error states whose fault it is: [`Invalid`] is a verdict on the block, and
+//! [`BlockError::Internal`] is not.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
@@ -40,11 +40,11 @@ pub use header::{next_base_fee, next_excess_blob_gas, validate_header};
 pub use input::{BlockRefused, Blocks, UncheckedBlock, UncheckedBlocks};
 pub use process::{UnprovenBlock, check_access_list_size, process_block};
 pub use transactions::declared_gas;
-pub use verify::{Options, Stage, Verdict, verify, verify_batch};
-pub use witness::{LinkedState, LinkedWitness, Witness};
+pub use verify::{Stage, Verdict, VerifyOptions, verify, verify_batch};
+pub use witness::{Witness, WitnessDb, WitnessState};
 
-// The words in which a verdict is asked for and given.
+// Types of the executor that appear in a verdict and in its options.
 pub use executor::{
-    BlockError, BlockTally, ChainSpec, DearWork, EvmOverrides, HookState, InternalError, Invalid,
-    SystemCode, Transaction, Unpaid, WorkMeter,
+    BlockError, BlockTally, ChainSpec, EvmOverrides, HookState, InsufficientGas, InternalError,
+    Invalid, SystemCode, Transaction, UnderpricedWork, WorkMeter,
 };

@@ -1,6 +1,6 @@
-//! A block on the state of its parent: executed, and held to what its header claims.
+//! Execution of a block on the state of its parent, and comparison with the claims of its header.
 
-use crate::{Options, Stage};
+use crate::{Stage, VerifyOptions};
 use alloy_consensus::Header;
 use alloy_eips::{eip4895::Withdrawal, eip7928::ITEM_COST};
 use alloy_hardforks::EthereumHardforks;
@@ -14,7 +14,7 @@ use trie::NewNode;
 /// A block whose header has been checked against its parent's.
 #[derive(Debug, Clone, Copy)]
 pub struct UnprovenBlock<'b> {
-    /// The header, all of whose claims are yet to be shown.
+    /// The header, whose claims are still to be verified.
     pub header: &'b Header,
     /// The transactions.
     pub transactions: &'b [Transaction],
@@ -26,27 +26,29 @@ pub struct UnprovenBlock<'b> {
     pub pre_state_root: B256,
 }
 
-/// Executes a block over `source` and compares all that its header claims with the result.
+/// Executes a block over `source` and compares the claims of its header with the result.
 ///
-/// `sender` names the sender of each transaction; `enter` is told the stages; `sink` is told each new
+/// `sender` returns the sender of each transaction, `enter` receives each stage, and `sink` receives each new
 /// trie node. A verifier runs this over a witness, a chain that imports a block over its database.
 pub fn process_block<S: StateSource>(
     source: &S,
     block: UnprovenBlock<'_>,
     spec: &ChainSpec,
-    options: &Options<'_>,
+    options: &VerifyOptions<'_>,
     sender: impl Fn(usize) -> Result<Address, Invalid>,
     mut enter: impl FnMut(Stage),
     sink: impl FnMut(NewNode<'_>),
 ) -> Result<(ExecutionOutcome, PostState), BlockError> {
     let UnprovenBlock { header, transactions, ommers, withdrawals, pre_state_root } = block;
     enter(Stage::Execution);
+    // System calls get gas that no block pays for, so the option decides which code may run in them.
     let mut state = BlockState::new(source, pre_state_root).with_system_code(options.system_code);
     if spec.is_amsterdam_active_at_timestamp(header.timestamp) {
         state = state.with_access_list();
     }
     let environment = Environment { header, ommers, withdrawals, spec };
     let expected = header.gas_used;
+    // EXECUTE is paid by the claimed gas: a block that uses more ends at the transaction that exceeds it.
     let within_claim = |index, got| {
         (got <= expected).then_some(()).ok_or(Invalid::GasBeyondClaim { index, got, expected })
     };
@@ -54,13 +56,14 @@ pub fn process_block<S: StateSource>(
         execute_block(&mut state, environment, options.evm, transactions, sender, within_claim)?;
 
     enter(Stage::Roots);
+    // The post-state needs the most hashing, so it is computed only if everything else holds.
     check_executed(header, &executed)?;
     let post = state.into_post_state(sink)?;
     commitment("state root", header.state_root, post.root)?;
     Ok((executed, post))
 }
 
-/// Holds what the header claims against what execution produced, except for the state root.
+/// Compares the claims of the header with the result of execution, except for the state root.
 fn check_executed(header: &Header, executed: &ExecutionOutcome) -> Result<(), Invalid> {
     let amount = |what, got: u64, expected: u64| {
         (got == expected).then_some(()).ok_or(Invalid::Amount { what, got, expected })
@@ -88,7 +91,7 @@ fn commitment(what: &'static str, got: B256, expected: B256) -> Result<(), Inval
     (got == expected).then_some(()).ok_or(Invalid::Commitment { what, got, expected })
 }
 
-/// The gas limit pays for every item of the block access list (EIP-7928).
+/// Checks that the gas limit pays for every item of the block access list (EIP-7928).
 pub fn check_access_list_size(executed: &ExecutionOutcome, gas_limit: u64) -> Result<(), Invalid> {
     let (items, limit) = (executed.access_list_items, gas_limit / ITEM_COST as u64);
     (items <= limit).then_some(()).ok_or(Invalid::AccessListSize { items, limit })

@@ -1,4 +1,4 @@
-//! Who sent the transactions.
+//! Senders of transactions, recovered on several threads.
 
 use alloy_primitives::Address;
 use executor::{Transaction, recover_sender};
@@ -9,8 +9,8 @@ use std::sync::{
 
 /// Senders that several threads recover while one consumes them in order.
 ///
-/// Threads claim transactions from the front. The consumer does not wait for a sender that nobody
-/// has finished: it recovers it itself, so that it never depends on another thread's progress.
+/// Threads claim transactions from the front. The consumer never waits for an unfinished sender: it recovers
+/// that sender itself, so that its progress does not depend on another thread.
 pub(crate) struct Senders<'t> {
     transactions: &'t [Transaction],
     recovered: Vec<OnceLock<Option<Address>>>,
@@ -18,7 +18,7 @@ pub(crate) struct Senders<'t> {
 }
 
 impl<'t> Senders<'t> {
-    /// Senders of `transactions`, of which the first are `known`.
+    /// Creates the senders of `transactions`, of which the first are `known`.
     pub(crate) fn new(transactions: &'t [Transaction], known: &[Address]) -> Self {
         let known = known.iter().map(|sender| OnceLock::from(Some(*sender)));
         let unknown = transactions.iter().skip(known.len()).map(|_| OnceLock::new());
@@ -27,7 +27,7 @@ impl<'t> Senders<'t> {
         Self { transactions, recovered, next }
     }
 
-    /// How many are yet to be recovered.
+    /// Number of senders still to be recovered.
     pub(crate) fn left(&self) -> usize {
         self.transactions.len().saturating_sub(self.next.load(Ordering::Relaxed))
     }
@@ -35,13 +35,14 @@ impl<'t> Senders<'t> {
     /// Recovers senders until all are claimed.
     pub(crate) fn work(&self) {
         loop {
+            // Relaxed order suffices: the counter only assigns work, and `OnceLock` publishes the result.
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(transaction) = self.transactions.get(index) else { break };
             self.recovered[index].get_or_init(|| recover_sender(transaction));
         }
     }
 
-    /// The sender of transaction `index`; `None` if nobody has signed it.
+    /// Returns the sender of transaction `index`; `None` if its signature is invalid.
     pub(crate) fn get(&self, index: usize) -> Option<Address> {
         *self.recovered[index].get_or_init(|| recover_sender(&self.transactions[index]))
     }

@@ -25,18 +25,18 @@ pub(crate) fn decode_transactions(
     Ok(())
 }
 
-/// Sum of the gas limits of a block's transactions, saturating.
+/// Returns the sum of the gas limits of a block's transactions, saturating.
 ///
-/// Nothing is kept of what is decoded, and it ends at the first transaction that cannot be in any block
-/// with this gas limit: so whoever asks need not have been paid for more than reading. A decoded
-/// transaction takes many times as much memory as its bytes.
+/// Decoded transactions are dropped one by one, and decoding stops at the first one that no block with this
+/// gas limit can contain. The caller therefore needs payment for no more than reading the input: a decoded
+/// transaction takes many times the memory of its bytes.
 pub fn declared_gas(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<u64, Invalid> {
     let mut check = TransactionCheck::new(request.payload.gas_limit, fork);
     transactions(request).try_for_each(|transaction| check.add(&transaction?))?;
     Ok(check.allowed())
 }
 
-/// The blob hashes of the request are those of the transactions, in order.
+/// Checks that the blob hashes of the request are those of the transactions, in order.
 pub(crate) fn check_versioned_hashes(
     request: &NewPayloadRequest<'_>,
     transactions: &[Transaction],
@@ -46,6 +46,7 @@ pub(crate) fn check_versioned_hashes(
         .iter()
         .flat_map(|transaction| transaction.blob_versioned_hashes().unwrap_or_default())
         .copied();
+    // Both sequences are walked to the end of the longer one, so that neither may have surplus hashes.
     for index in 0.. {
         let (got, expected) = (claimed.next(), actual.next());
         if got != expected {

@@ -1,4 +1,4 @@
-//! The verdict.
+//! The verification of blocks.
 
 use crate::{
     Ancestors, RlpSize,
@@ -8,7 +8,7 @@ use crate::{
     process::{UnprovenBlock, process_block},
     senders::Senders,
     transactions::check_versioned_hashes,
-    witness::{AnalysedCodes, HashedList, LinkedWitness},
+    witness::{AnalysedCodes, HashedList, WitnessDb},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
@@ -25,7 +25,7 @@ use std::{
 use trie::NewNode;
 use wire::{ExecutionWitness, NewPayloadRequest, ProtocolFork, StatelessBatch, StatelessInput};
 
-/// What is known of a block that verifies.
+/// Result for a valid block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// EIP-155 id of its chain.
@@ -36,42 +36,42 @@ pub struct Verdict {
     pub header: Header,
     /// Root of the state before the block.
     pub pre_state_root: B256,
-    /// What execution produced.
+    /// Results of execution.
     pub executed: ExecutionOutcome,
 }
 
-/// Where verification is, for those who measure it.
+/// Stage of verification, for measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// Header and ancestors are being checked.
     Header,
     /// Nodes and codes are being hashed and indexed.
     Link,
-    /// Senders are being recovered. With several threads this goes on beside linking.
+    /// Senders are being recovered. With several threads this continues during linking.
     Senders,
     /// Transactions are being executed.
     Execution,
     /// Post-state and receipts roots are being computed.
     Roots,
-    /// All is done.
+    /// Verification is complete.
     Done,
 }
 
-/// How to verify. The verdict on a valid block does not depend on it.
+/// VerifyOptions of verification. They do not affect the verdict on a valid block.
 #[derive(Debug, Clone, Copy)]
-pub struct Options<'o> {
+pub struct VerifyOptions<'o> {
     /// Threads to use, the calling one included.
     pub threads: NonZeroUsize,
-    /// What may stand at the system addresses.
+    /// Code that is allowed at the system addresses.
     pub system_code: SystemCode,
-    /// How the EVM of the chain differs from that of its fork.
+    /// Differences between the chain's EVM and that of its fork.
     pub evm: &'o dyn EvmOverrides,
-    /// Senders of the transactions, of all blocks one after another, if the caller has recovered all of
-    /// them from the same signatures before: they are believed. Empty if not.
+    /// Senders of the transactions of all blocks, one after another, if the caller has recovered all of them
+    /// from the same signatures before. They are trusted. Otherwise empty.
     pub senders: &'o [Address],
 }
 
-impl Default for Options<'_> {
+impl Default for VerifyOptions<'_> {
     fn default() -> Self {
         Self {
             threads: NonZeroUsize::MIN,
@@ -82,33 +82,34 @@ impl Default for Options<'_> {
     }
 }
 
-/// Verifies an input as a block of the chain `spec`: on the calling thread alone, with canonical
-/// system contracts.
+/// Verifies an input as a block of the chain `spec`, on the calling thread alone and with canonical system
+/// contracts.
 pub fn verify(input: &StatelessInput<'_>, spec: &ChainSpec) -> Result<Verdict, BlockError> {
-    let mut verdicts = UncheckedBlocks::decode(input)?.verify(spec, Options::default(), |_| {})?;
+    let mut verdicts =
+        UncheckedBlocks::decode(input)?.verify(spec, VerifyOptions::default(), |_| {})?;
     Ok(verdicts.swap_remove(0))
 }
 
-/// Verifies a batch as blocks of the chain `spec`, as [`verify`] does: a verdict for each block, or why
-/// the first that is refused is.
+/// Verifies a batch as blocks of the chain `spec`, like [`verify`]. Returns a verdict for each block, or the
+/// violation of the first invalid one.
 ///
-/// The verdicts are those of [`verify`] on each block by itself, with a witness of its own.
+/// The verdicts equal those of [`verify`] on each block alone with a witness of its own.
 pub fn verify_batch(
     batch: &StatelessBatch<'_>,
     spec: &ChainSpec,
 ) -> Result<Vec<Verdict>, BlockRefused> {
-    UncheckedBlocks::decode(batch)?.verify(spec, Options::default(), |_| {})
+    UncheckedBlocks::decode(batch)?.verify(spec, VerifyOptions::default(), |_| {})
 }
 
 impl<'a> UncheckedBlocks<'_, 'a> {
-    /// Verifies the blocks, in order; `enter` is told each stage as it begins.
+    /// Verifies the blocks in order; `enter` receives each stage as it begins.
     ///
-    /// What can be said of them without the state is said of all of them first. Then each is executed on
-    /// the state that the one before it has left, and nothing else goes from one to the next.
+    /// Checks that need no state come first, for all blocks. Then each block is executed on the state that
+    /// the previous one has left; nothing else carries over from one block to the next.
     pub fn verify(
         &self,
         spec: &ChainSpec,
-        options: Options<'_>,
+        options: VerifyOptions<'_>,
         mut enter: impl FnMut(Stage),
     ) -> Result<Vec<Verdict>, BlockRefused> {
         enter(Stage::Header);
@@ -117,8 +118,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         thread::scope(|scope| {
             if work.is_worth_sharing() {
                 for _ in 1..options.threads.get() {
-                    // A thread that cannot start and one that panics are no reason to say anything
-                    // of the blocks: what they would have done is done here.
+                    // A thread that fails to start or panics says nothing about the blocks: this thread does
+                    // its work instead.
                     let help = || drop(catch_unwind(AssertUnwindSafe(|| work.help())));
                     if thread::Builder::new().spawn_scoped(scope, help).is_err() {
                         break;
@@ -129,10 +130,12 @@ impl<'a> UncheckedBlocks<'_, 'a> {
             let meter = options.evm.meter();
             let compact = self.blocks.compact.as_ref();
             let mut witness =
-                LinkedWitness::new(&work.nodes, compact, &work.codes, ancestors, meter).map_err(
+                WitnessDb::new(&work.nodes, compact, &work.codes, ancestors, meter).map_err(
                     |reason| BlockRefused { block: 0, reason: Invalid::from(reason).into() },
                 )?;
             enter(Stage::Senders);
+            // With a single thread there is no help during execution, so all senders are recovered in one
+            // stage.
             if options.threads == NonZeroUsize::MIN {
                 work.senders.work();
             }
@@ -140,6 +143,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
             let mut verdicts = Vec::with_capacity(headers.len());
             for (index, (block, header)) in self.iter().zip(headers).enumerate() {
                 let (payload, first) = (&block.request.payload, self.start(index));
+                // The state root is that of a verified header: the witness's parent, or the block before.
                 let pre_state_root = witness.parent().state_root;
                 let unproven = UnprovenBlock {
                     header: &header,
@@ -150,6 +154,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                 };
                 let sender =
                     |index| work.senders.get(first + index).ok_or(Invalid::Signature { index });
+                // Nodes of the last block have no reader, so they are not kept.
                 let is_followed = index + 1 < self.len();
                 let mut nodes = Vec::new();
                 let keep = |(hash, node): NewNode<'_>| {
@@ -163,6 +168,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
                         .map_err(|reason| BlockRefused { block: index, reason })?;
                 let (chain_id, block_hash) = (self.blocks.chain_id, payload.block_hash);
                 if is_followed {
+                    // Only now is the block proven, and the next one may build on its nodes and codes.
                     witness.advance(header.clone(), block_hash, nodes, post.codes);
                 }
                 verdicts.push(Verdict { chain_id, block_hash, header, pre_state_root, executed });
@@ -172,8 +178,8 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         })
     }
 
-    /// Checks all that can be checked without the state: each header, and that each block follows the
-    /// one before it. Returns the headers, and the ancestors of the first.
+    /// Makes all checks that need no state: each header, and that each block follows the previous one.
+    /// Returns the headers, and the ancestors of the first block.
     fn check_headers(&self, spec: &ChainSpec) -> Result<(Vec<Header>, Ancestors), BlockRefused> {
         let mut headers = Vec::<Header>::with_capacity(self.len());
         let mut ancestors = None;
@@ -187,7 +193,7 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         Ok((headers, ancestors))
     }
 
-    /// As [`Self::check_headers`], for the block that follows those with `headers`.
+    /// Checks the block that follows those with `headers`.
     fn check_header(
         &self,
         index: usize,
@@ -203,8 +209,10 @@ impl<'a> UncheckedBlocks<'_, 'a> {
             (Some(parent), Some(_)) => {
                 let got = self.blocks.requests[index - 1].payload.block_hash;
                 let expected = payload.parent_hash;
+                // The hash in the payload was checked against its own header, so comparing hashes links the
+                // blocks.
                 if got != expected {
-                    // Where it would stand if the headers of the blocks followed those of the witness.
+                    // Its index if the headers of the blocks followed those of the witness.
                     let index = self.blocks.witness.headers.len() + index - 1;
                     return Err(Invalid::BrokenAncestry { index, got, expected });
                 }
@@ -216,13 +224,14 @@ impl<'a> UncheckedBlocks<'_, 'a> {
         };
         validate_header(&header, parent, fork, spec)?;
         check_versioned_hashes(block.request, block.transactions)?;
+        // Before any signature is recovered: the gas limit must pay for that work.
         check_transactions(block.transactions, payload.gas_limit, fork)?;
         Ok(header)
     }
 }
 
-/// Work that threads share. Each kind is claimed piece by piece, so that it does not matter how
-/// many threads there are or when they start.
+/// Work that threads share. Each kind is claimed in pieces, so that neither the number of threads nor their
+/// starting times matter.
 struct SharedWork<'a, 't> {
     nodes: HashedList<'a>,
     codes: AnalysedCodes<'a>,
@@ -242,9 +251,10 @@ impl<'a, 't> SharedWork<'a, 't> {
         }
     }
 
-    /// Whether there is more to do than starting a thread costs.
+    /// Returns `true` if the work takes longer than starting a thread.
     fn is_worth_sharing(&self) -> bool {
-        // Nanoseconds, roughly: a signature, a byte hashed, a byte of code analysed.
+        // Approximate nanoseconds: to recover a signature, and to start a thread. A byte takes 0.2 ns to hash and
+        // 1 ns to analyse.
         const SENDER: usize = 27_000;
         const THREAD: usize = 100_000;
         let work =
@@ -252,7 +262,7 @@ impl<'a, 't> SharedWork<'a, 't> {
         work > THREAD
     }
 
-    /// What a helping thread does, in the order in which the main thread needs it.
+    /// Work items for a helper thread, in the order in which the main thread needs their results.
     fn help(&self) {
         self.nodes.work();
         self.codes.hash();
@@ -261,7 +271,7 @@ impl<'a, 't> SharedWork<'a, 't> {
     }
 }
 
-/// The input is one for this chain, in the fork that is in force.
+/// Checks that the input is for this chain and for the fork in force.
 fn check_chain(blocks: &Blocks<'_, '_>, timestamp: u64, spec: &ChainSpec) -> Result<(), Invalid> {
     let Blocks { fork, chain_id, .. } = *blocks;
     if chain_id != spec.chain_id() {
@@ -277,8 +287,7 @@ fn check_chain(blocks: &Blocks<'_, '_>, timestamp: u64, spec: &ChainSpec) -> Res
     Ok(())
 }
 
-/// The header that the fields of a request make: it has the hash that the payload says, and the block
-/// is no longer than a block may be.
+/// Builds the header of a request, and checks the block hash of the payload and the size of the block.
 fn sealed_header(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<Header, Invalid> {
     let payload = &request.payload;
     let header = header_of(request, fork).ok_or(Invalid::HeaderRange {

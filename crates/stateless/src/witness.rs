@@ -4,7 +4,7 @@ use crate::{Ancestors, compact::expand};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
 use core::cell::Cell;
-use executor::{DearWork, Invalid, StateSource, Unpaid, WorkMeter};
+use executor::{InsufficientGas, Invalid, StateSource, UnderpricedWork, WorkMeter};
 use keccak::keccak256_batch_by;
 use revm::bytecode::Bytecode;
 use std::{
@@ -17,15 +17,15 @@ use std::{
 use trie::{ExpandedNodes, NodeIndex, NodePath, NodeSource, SourceError};
 use wire::{ByteLists, DecodeError, ExecutionWitness, compact::CompactState};
 
-/// Which nodes have been found at their first place, and who is told of every further one.
+/// Nodes that have been used at their first position, and the meter for every further use.
 #[derive(Debug)]
-struct Places {
+struct NodeUse {
     found: Vec<Cell<bool>>,
     meter: Arc<dyn WorkMeter>,
 }
 
-impl Places {
-    /// Whether the node at `position`, which has this length, may be loaded at one more place.
+impl NodeUse {
+    /// Admits one more use of the node at `position`, which has `bytes` bytes.
     fn admit(&self, position: usize, bytes: usize) -> Result<(), SourceError> {
         match self.found[position].replace(true) {
             true => self.admit_again(bytes),
@@ -33,16 +33,16 @@ impl Places {
         }
     }
 
-    /// The same for one that the witness does not carry at all, because a block before has written it.
+    /// Admits a use of a node that the witness does not carry, because an earlier block has written it.
     fn admit_again(&self, bytes: usize) -> Result<(), SourceError> {
-        match self.meter.spend(DearWork::RepeatedNode { bytes }) {
+        match self.meter.spend(UnderpricedWork::RepeatedNode { bytes }) {
             true => Ok(()),
-            false => Err(SourceError::new(Unpaid)),
+            false => Err(SourceError::new(InsufficientGas)),
         }
     }
 }
 
-/// Items of a list that several threads hash, part by part.
+/// Items of a list that several threads hash in parts.
 #[derive(Debug)]
 pub(crate) struct HashedList<'a> {
     list: ByteLists<'a>,
@@ -51,7 +51,7 @@ pub(crate) struct HashedList<'a> {
 }
 
 impl<'a> HashedList<'a> {
-    /// Items per part: enough to fill all SIMD lanes for long, few enough to share evenly.
+    /// Items per part: enough to keep all SIMD lanes busy, few enough to share evenly.
     const PART: usize = 256;
 
     pub(crate) fn new(list: ByteLists<'a>) -> Self {
@@ -81,8 +81,8 @@ impl<'a> HashedList<'a> {
         (&*digests).into()
     }
 
-    /// All digests in order, in their parts. A part that somebody has claimed and not finished is hashed here: this
-    /// must not depend on another thread's progress.
+    /// Returns all digests in order, in their parts. A part that another thread has claimed and not finished
+    /// is hashed here, so that progress never depends on another thread.
     fn digests(&self) -> Vec<Arc<[B256]>> {
         self.work();
         let parts = self.parts.iter().enumerate();
@@ -90,8 +90,8 @@ impl<'a> HashedList<'a> {
     }
 }
 
-/// Codes that several threads hash and analyse. Which codes run is not known in advance, so the
-/// main thread analyses what it needs, and others may come before it.
+/// Codes that several threads hash and analyse. It is not known in advance which codes run, so the main
+/// thread analyses those that it needs, and helpers may do so earlier.
 #[derive(Debug)]
 pub(crate) struct AnalysedCodes<'a> {
     hashed: HashedList<'a>,
@@ -113,10 +113,10 @@ impl<'a> AnalysedCodes<'a> {
         self.hashed.total_bytes()
     }
 
-    /// Analyses all codes that take long. Those that do not are analysed if they run: each takes some two hundred
-    /// bytes, however short it is, and a witness may have very many.
+    /// Analyses all codes that take long. Short codes are analysed when they run: each analysis takes about
+    /// two hundred bytes, and a witness may have very many codes.
     pub(crate) fn analyse_long(&self) {
-        /// A microsecond or so.
+        /// Bytes of code whose analysis takes about a microsecond.
         const LONG: usize = 1_024;
         let codes = self.hashed.list.iter().enumerate();
         for (position, _) in codes.filter(|(_, code)| code.len() >= LONG) {
@@ -132,37 +132,38 @@ impl<'a> AnalysedCodes<'a> {
     }
 }
 
-/// Code as revm runs it. What looks like a delegation (EIP-7702) but is none is ordinary code.
+/// Analyses code for revm. Bytes that resemble a delegation (EIP-7702) but are malformed are ordinary code.
 fn analyse(code: Bytes) -> Bytecode {
     Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
 }
 
-/// What a witness proves, found by hash, and what blocks on it have written.
+/// A database of everything that a witness proves, found by hash, and of everything that blocks on it have
+/// written.
 #[derive(Debug)]
-pub struct LinkedWitness<'w, 'a> {
+pub struct WitnessDb<'w, 'a> {
     nodes: ByteLists<'a>,
-    /// The nodes instead, if they came in compact form.
+    /// The nodes if they came in compact form.
     expanded: Option<ExpandedNodes>,
     node_index: NodeIndex,
-    places: Option<Places>,
+    node_use: Option<NodeUse>,
     codes: &'w AnalysedCodes<'a>,
     code_index: NodeIndex,
     ancestors: Ancestors,
     written: Written,
 }
 
-/// What blocks have written that the witness need not hold for those after them. The maps are keyed at
-/// random: whoever makes the blocks chooses, by trial, some bits of the hashes.
+/// Nodes and codes that blocks have written, which the witness need not carry for later blocks. The maps are
+/// keyed at random, because the author of the blocks chooses, by trial, some bits of the hashes.
 #[derive(Debug, Default)]
 struct Written {
     nodes: HashMap<B256, Box<[u8]>>,
     codes: HashMap<B256, Bytecode>,
 }
 
-impl<'w, 'a> LinkedWitness<'w, 'a> {
-    /// Links a witness: hashes what nobody has hashed yet, expands what is compact, and indexes it. The
-    /// meter is told of each node that is loaded at more than one place, by more than one block, or by a block after
-    /// the one that has written it.
+impl<'w, 'a> WitnessDb<'w, 'a> {
+    /// Links a witness: hashes the items that are not hashed yet, expands compact nodes, and indexes
+    /// everything. The meter is informed of each node that is loaded at more than one position, by more than
+    /// one block, or by a block after the one that has written it.
     pub(crate) fn new(
         nodes: &HashedList<'a>,
         compact: Option<&CompactState<'a>>,
@@ -170,6 +171,7 @@ impl<'w, 'a> LinkedWitness<'w, 'a> {
         ancestors: Ancestors,
         meter: Option<Arc<dyn WorkMeter>>,
     ) -> Result<Self, DecodeError> {
+        // Codes first: the compact state names them by position, and its leaves contain their hashes.
         let code_index = NodeIndex::new(codes.hashed.digests());
         let expanded = compact.map(|state| expand(state, &code_index)).transpose()?;
         let digests = match &expanded {
@@ -181,7 +183,8 @@ impl<'w, 'a> LinkedWitness<'w, 'a> {
             nodes: nodes.list,
             expanded,
             node_index: NodeIndex::new(digests),
-            places: meter.map(|meter| Places { found: vec![Cell::new(false); count], meter }),
+            // One flag for each carried node, and only if a meter asks.
+            node_use: meter.map(|meter| NodeUse { found: vec![Cell::new(false); count], meter }),
             codes,
             code_index,
             ancestors,
@@ -189,18 +192,17 @@ impl<'w, 'a> LinkedWitness<'w, 'a> {
         })
     }
 
-    /// Header of the block whose state it is.
+    /// Header of the block after which the state is.
     pub(crate) const fn parent(&self) -> &Header {
         self.ancestors.parent()
     }
 
-    /// The state for the next block.
-    pub const fn state(&self) -> LinkedState<'_> {
-        LinkedState(self)
+    /// Returns the state for the next block.
+    pub const fn state(&self) -> WitnessState<'_> {
+        WitnessState(self)
     }
 
-    /// Goes on to the state after a block, which has made these nodes and codes. Nothing else of the
-    /// block is left.
+    /// Advances to the state after a block that has written these nodes and codes. Nothing else carries over.
     pub(crate) fn advance(
         &mut self,
         header: Header,
@@ -214,19 +216,21 @@ impl<'w, 'a> LinkedWitness<'w, 'a> {
     }
 }
 
-/// The state of a [`LinkedWitness`].
+/// State view of a [`WitnessDb`].
 #[derive(Debug, Clone, Copy)]
-pub struct LinkedState<'l>(&'l LinkedWitness<'l, 'l>);
+pub struct WitnessState<'l>(&'l WitnessDb<'l, 'l>);
 
-impl<'l> NodeSource for LinkedState<'l> {
+impl<'l> NodeSource for WitnessState<'l> {
     type Bytes = &'l [u8];
 
     fn node(&self, _: NodePath<'_>, hash: &B256) -> Result<Option<&'l [u8]>, SourceError> {
         let Self(linked) = *self;
+        // Carried nodes come before written ones: a hash names the same bytes in both, and only carried ones
+        // have a position.
         let Some(position) = linked.node_index.position(hash) else {
             let written = linked.written.nodes.get(hash).map(AsRef::as_ref);
-            if let (Some(places), Some(node)) = (&linked.places, written) {
-                places.admit_again(node.len())?;
+            if let (Some(node_use), Some(node)) = (&linked.node_use, written) {
+                node_use.admit_again(node.len())?;
             }
             return Ok(written);
         };
@@ -234,14 +238,14 @@ impl<'l> NodeSource for LinkedState<'l> {
             Some(nodes) => nodes.get(position),
             None => linked.nodes.get(position),
         };
-        if let (Some(places), Some(node)) = (&linked.places, node) {
-            places.admit(position, node.len())?;
+        if let (Some(node_use), Some(node)) = (&linked.node_use, node) {
+            node_use.admit(position, node.len())?;
         }
         Ok(node)
     }
 }
 
-impl StateSource for LinkedState<'_> {
+impl StateSource for WitnessState<'_> {
     type Nodes = Self;
 
     fn nodes(&self) -> &Self {
@@ -259,7 +263,7 @@ impl StateSource for LinkedState<'_> {
     }
 }
 
-/// A witness, hashed and not yet linked, for whoever wants to read the state that it proves.
+/// A witness that is hashed but not linked, for readers of the state that it proves.
 #[derive(Debug)]
 pub struct Witness<'a> {
     nodes: HashedList<'a>,
@@ -275,14 +279,14 @@ impl<'a> Witness<'a> {
         Ok(Self { nodes, codes, ancestors })
     }
 
-    /// Root of the state that it proves: that of the parent.
+    /// Returns the root of the proven state, which is that of the parent.
     pub const fn state_root(&self) -> B256 {
         self.ancestors.parent().state_root
     }
 
-    /// The state by hash.
-    pub fn link(&self) -> LinkedWitness<'_, 'a> {
-        LinkedWitness::new(&self.nodes, None, &self.codes, self.ancestors.clone(), None)
+    /// Links the witness and returns its state by hash.
+    pub fn link(&self) -> WitnessDb<'_, 'a> {
+        WitnessDb::new(&self.nodes, None, &self.codes, self.ancestors.clone(), None)
             .unwrap_or_else(|_| unreachable!("nothing is in compact form"))
     }
 }

@@ -23,15 +23,15 @@ pub struct Block {
     pub ommers: Vec<Header>,
     /// The withdrawals.
     pub withdrawals: Vec<Withdrawal>,
-    /// What execution produced; nothing for genesis.
+    /// Results of execution; empty for genesis.
     pub executed: ExecutionOutcome,
-    /// Root of the state that it was executed on. It is that of the parent, unless somebody changed
-    /// the state behind the parent.
+    /// Root of the state on which it was executed: the parent's, unless the state after the parent was
+    /// edited.
     pub pre_state_root: B256,
     /// Sum of the difficulties from genesis to this block.
     pub total_difficulty: U256,
-    /// Whether it stands by the rules of its chain: it was not executed on a state that somebody
-    /// changed, its header is what the rules demand, and its senders have signed.
+    /// `true` if the block follows the rules of its chain: it was executed on an unedited state, its header
+    /// is the one that the rules demand, and its senders have signed.
     pub provable: bool,
     size: OnceLock<usize>,
 }
@@ -47,8 +47,8 @@ impl Block {
         .executed_on(state_root)
     }
 
-    /// What is kept of a block whose transactions and receipts are forgotten. It is not
-    /// [provable](Self::provable): nobody can execute it again.
+    /// Returns the block without its transactions and receipts. It is not [provable](Self::provable), because
+    /// it cannot be executed again.
     #[must_use]
     pub fn without_body(&self) -> Self {
         Self {
@@ -60,8 +60,8 @@ impl Block {
         }
     }
 
-    /// A block that somebody else has executed, taken at his word. It is not
-    /// [provable](Self::provable), and the state after it is not here.
+    /// Creates a block of another chain, without executing it. It is not [provable](Self::provable), and the
+    /// state after it is not stored.
     pub fn foreign(
         header: Header,
         transactions: Vec<Transaction>,
@@ -75,9 +75,9 @@ impl Block {
         }
     }
 
-    /// Whether it was [taken at somebody's word](Self::foreign).
+    /// Returns `true` if the block was [not executed here](Self::foreign).
     pub fn is_foreign(&self) -> bool {
-        // No state has this root, so whatever was executed here was executed on another.
+        // No state has this root, so a block that was executed here has another one.
         !self.provable && self.pre_state_root.is_zero()
     }
 
@@ -136,7 +136,7 @@ impl Block {
         *self.size.get_or_init(|| self.rlp().len())
     }
 
-    /// The encoded transactions, as they stand in a payload.
+    /// Returns the encoded transactions, as a payload contains them.
     pub fn raw_transactions(&self) -> Vec<Bytes> {
         self.transactions.iter().map(|transaction| transaction.encoded_2718().into()).collect()
     }

@@ -1,10 +1,10 @@
-//! Which blocks are canonical, and where their transactions stand.
+//! The canonical blocks, and the locations of their transactions.
 
 use crate::{Block, CanonicalChange};
 use alloy_primitives::{B256, map::B256Map};
 use std::sync::Arc;
 
-/// Where a transaction stands.
+/// Location of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransactionLocation {
     /// Hash of its block.
@@ -23,7 +23,7 @@ pub(crate) struct Canonical {
 }
 
 impl Canonical {
-    /// Number from which on it says what is canonical.
+    /// First number whose canonical block it determines.
     pub(crate) const fn first(&self) -> Option<u64> {
         self.first
     }
@@ -33,7 +33,7 @@ impl Canonical {
         Some(self.first? + self.hashes.len() as u64)
     }
 
-    /// Whether a move leaves no gap.
+    /// Returns `true` if a move leaves no gap.
     pub(crate) fn accepts(&self, change: &CanonicalChange) -> bool {
         let numbers = change.blocks.iter().map(|block| block.header.number);
         self.end().is_none_or(|end| change.from <= end)
@@ -75,7 +75,7 @@ impl Canonical {
         }
     }
 
-    /// Forgets where a transaction stands.
+    /// Removes the location of a transaction.
     pub(crate) fn forget(&mut self, transaction: &B256) {
         self.transactions.remove(transaction);
     }

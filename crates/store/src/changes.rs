@@ -1,4 +1,4 @@
-//! What one commit adds to a store.
+//! Contents of one commit to a store.
 
 use crate::Block;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
@@ -8,7 +8,8 @@ use std::sync::Arc;
 use trie::NewNode;
 use wire::OwnedWitness;
 
-/// What a block, a change of the state or a move of the head adds to a store: all of it or nothing.
+/// Changes of a store by a block, an edit of the state or a move of the head: applied as a whole or not at
+/// all.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// Trie nodes by hash. Each is part of the state after one of the blocks or of one of the
@@ -22,17 +23,17 @@ pub struct Changes {
     pub preimages: Vec<(Address, Vec<U256>)>,
     /// Blocks, in place of those with the same hashes.
     pub blocks: Vec<Arc<Block>>,
-    /// What the only block among `blocks` has read. Who hands it over says with it that `nodes` and
-    /// `codes` are exactly what executing that block on the state of its parent gives, by the rules
-    /// of the chain: a store may execute it again instead of keeping them twice.
+    /// Witness of the only block among `blocks`. By passing it the caller asserts that `nodes` and `codes`
+    /// are exactly the results of executing that block on its parent's state by the rules of the chain: a
+    /// store may execute it again instead of keeping them twice.
     pub witness: Option<OwnedWitness>,
-    /// How the canonical chain moves, if it does.
+    /// Move of the canonical chain, if any.
     pub canonical: Option<CanonicalChange>,
     /// Transactions of canonical blocks that are to be found no more.
     pub forgotten: Vec<B256>,
 }
 
-/// A move of the canonical chain: what stood from a number on gives way to other blocks.
+/// A move of the canonical chain: the blocks from a number on are replaced by others.
 #[derive(Debug, Clone)]
 pub struct CanonicalChange {
     /// Number of the first block that changes.
@@ -47,7 +48,7 @@ impl Changes {
         self.nodes.push((hash, Bytes::copy_from_slice(node)));
     }
 
-    /// Takes down trie nodes that were made by somebody else, under the hashes that they have.
+    /// Adds foreign trie nodes under the hashes of their content.
     pub fn put_nodes(&mut self, nodes: Vec<Bytes>) {
         let mut hashes = vec![B256::ZERO; nodes.len()];
         keccak256_batch(&nodes.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &mut hashes);
@@ -64,7 +65,7 @@ impl Changes {
     }
 }
 
-/// A block, and what its state adds to that of its parent.
+/// A block, and the additions of its state to that of its parent.
 #[derive(Debug, Clone)]
 pub struct ExecutedBlock {
     /// The block.

@@ -1,10 +1,10 @@
-//! What can go wrong with a store.
+//! Errors of a store.
 
 use core::{error::Error, fmt};
 use std::sync::Arc;
 use trie::SourceError;
 
-/// A store could not read or write: a fault of ours, whatever was asked.
+/// A store failed to read or write: a local fault, independent of the request.
 #[derive(Debug, Clone)]
 pub struct StoreError {
     operation: &'static str,
@@ -12,7 +12,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// `operation` says what the store was doing ("read a node"), `fault` what went wrong.
+    /// Creates the error: `operation` names the action of the store ("read a node"), `fault` its cause.
     pub fn new(operation: &'static str, fault: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { operation, fault: Arc::from(fault.into()) }
     }
@@ -22,12 +22,12 @@ impl StoreError {
         Self::new("move the canonical chain", "it would have a gap")
     }
 
-    /// What went wrong.
+    /// Returns the underlying fault.
     pub fn fault(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.fault
     }
 
-    /// What the store was doing.
+    /// Returns the operation of the store that failed.
     pub const fn operation(&self) -> &'static str {
         self.operation
     }

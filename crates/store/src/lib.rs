@@ -1,15 +1,13 @@
-//! What a chain keeps: blocks with their receipts, the canonical chain and its transactions, trie
-//! nodes and codes.
+//! Storage of a chain: blocks with their receipts, the canonical chain and its transactions, trie nodes and
+//! codes.
 //!
-//! [`Store`] is the seam: a chain asks it for single things by hash or number, and hands it all that a
-//! block changes in one [`Changes`], which a store keeps as a whole or not at all. Every method can
-//! fail, and a failure is a [`StoreError`]: never an absence, never a verdict on a block.
-//! [`MemoryStore`] keeps everything in memory; an [`Overlay`] lies on another store and keeps what is
-//! added to itself.
+//! [`Store`] is the interface: a chain reads single items by hash or number, and passes all changes of a
+//! block in one [`Changes`], which a store applies as a whole or not at all. Every method can fail, and a
+//! failure is a [`StoreError`]: never an absence, never a verdict on a block. [`MemoryStore`] keeps
+//! everything in memory; an [`Overlay`] reads from another store and keeps its own additions.
 //!
-//! This crate owns the seam, what a block is once it has been executed, and the store in memory. It
-//! does not own which blocks there are and which of them are canonical (`chain`), nor what a node
-//! means (`trie`, `executor`).
+//! This crate owns the interface, the form of an executed block, and the store in memory. It owns neither the
+//! choice of blocks and of the canonical chain (`chain`) nor the meaning of a node (`trie`, `executor`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

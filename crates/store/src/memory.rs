@@ -36,12 +36,12 @@ struct Contents {
 }
 
 impl MemoryStore {
-    /// How many trie nodes it holds.
+    /// Number of trie nodes in the store.
     pub fn node_count(&self) -> usize {
         self.contents.read().nodes.len()
     }
 
-    /// Number from which on it says what is canonical; `None` if the head has never moved.
+    /// First number whose canonical block it determines; `None` if the head has never moved.
     pub(crate) fn canonical_from(&self) -> Option<u64> {
         self.contents.read().canonical.first()
     }

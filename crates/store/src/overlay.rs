@@ -1,4 +1,4 @@
-//! A store that lies on another.
+//! A store on top of another one.
 
 use crate::{
     Block, Changes, MemoryStore, Preimages, Store, StoreError, StoredNodes, TransactionLocation,
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use trie::NodePath;
 use wire::OwnedWitness;
 
-/// Finds all that another store holds, and keeps what is added for itself, in memory: so a pending
-/// block or a simulation leaves no trace. The other store is never written to.
+/// Reads from another store and keeps additions to itself, in memory, so that a pending block or a simulation
+/// leaves no trace. The other store is never written to.
 #[derive(Debug)]
 pub struct Overlay {
     below: Arc<dyn Store>,

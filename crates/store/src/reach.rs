@@ -1,4 +1,4 @@
-//! What a set of states needs of all that is kept.
+//! The part of a store that a set of states needs.
 
 use alloy_primitives::{
     B256, Bytes,
@@ -29,7 +29,7 @@ impl NodeSource for Nodes<'_> {
 }
 
 impl Reachable {
-    /// All that is reached from these state roots. What is not among `nodes` is kept below this
+    /// Nodes and codes reachable from these state roots. References outside of `nodes` are kept below this
     /// store or by another chain.
     pub(crate) fn from(roots: &[B256], nodes: &B256Map<Bytes>) -> Self {
         let mut reachable = Self::default();

@@ -1,4 +1,4 @@
-//! The seam between a chain and whatever keeps it.
+//! The interface between a chain and its storage.
 
 use crate::{Block, Changes, StoreError, TransactionLocation};
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -14,10 +14,10 @@ use wire::OwnedWitness;
 /// Accounts and their slots by name: a trie knows only hashes of both.
 pub type Preimages = BTreeMap<Address, BTreeSet<U256>>;
 
-/// Keeps what a chain knows.
+/// Storage of a chain.
 ///
-/// Nodes, codes and blocks are found by hash, so that adding to a store changes nothing for those who
-/// read; only the canonical chain moves. One writer at a time is the caller's business.
+/// Nodes, codes and blocks are found by hash, so additions to a store do not affect readers; only the
+/// canonical chain moves. The caller ensures that there is one writer at a time.
 ///
 /// # Errors
 ///
@@ -39,14 +39,14 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Hash of the canonical block with this number.
     fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StoreError>;
 
-    /// Where a transaction stands in the canonical chain.
+    /// Returns the location of a transaction in the canonical chain.
     fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StoreError>;
 
     /// Accounts and slots that any block built here, or any edit, has changed. Those of imported
     /// blocks are not among them.
     fn preimages(&self) -> Result<Preimages, StoreError>;
 
-    /// What a block has read, if its witness was [handed over](Changes::witness) and is kept.
+    /// Returns the witness of a block, if it was [passed](Changes::witness) and is kept.
     fn witness(&self, block: &B256) -> Result<Option<OwnedWitness>, StoreError> {
         let _ = block;
         Ok(None)
@@ -58,19 +58,19 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Keeps all of `changes`, or nothing of them.
     fn commit(&self, changes: Changes) -> Result<(), StoreError>;
 
-    /// Writes down whatever is not yet where it lasts. What was committed lasts without it; what is
-    /// flushed need not be worked out again when the store is opened.
+    /// Writes pending data to durable storage. Committed data is durable without it; flushed data need not be
+    /// recomputed when the store is opened.
     fn flush(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Whether so much has piled up that [`Self::retain`] is worth its time.
+    /// Returns `true` if enough data has accumulated for [`Self::retain`] to be worth its time.
     fn wants_pruning(&self) -> bool {
         false
     }
 
-    /// Forgets nodes and codes that none of the states with these roots needs. Nobody may commit
-    /// meanwhile. A store that forgets by itself does nothing here.
+    /// Deletes the nodes and codes that none of the states with these roots needs. No commit may run
+    /// meanwhile. A store that prunes by itself does nothing here.
     fn retain(&self, roots: &[B256]) -> Result<(), StoreError> {
         let _ = roots;
         Ok(())

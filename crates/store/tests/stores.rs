@@ -1,11 +1,11 @@
-//! What every store promises, of the one in memory and of overlays on it.
+//! Guarantees of every store, tested on the one in memory and on overlays over it.
 
 mod suite;
 
 use alloy_consensus::constants::KECCAK_EMPTY;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
-// So that the suite finds it, whoever includes it.
+// Named so that the suite finds it in every crate that includes it.
 use enshrine_store as seam;
 use seam::{Block, CanonicalChange, Changes, MemoryStore, Overlay, Store};
 use std::{collections::BTreeSet, sync::Arc};

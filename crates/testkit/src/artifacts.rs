@@ -1,4 +1,4 @@
-//! From Solidity to code.
+//! Compilation of Solidity.
 
 use crate::HarnessError;
 use alloy_primitives::{Bytes, hex};
@@ -24,14 +24,14 @@ pub struct Artifact {
     pub init_code: Bytes,
     /// Code of an instance. Immutables in it are zero until a constructor has run.
     pub runtime_code: Bytes,
-    /// Whether the contract has immutables.
+    /// `true` if the contract has immutables.
     pub has_immutables: bool,
 }
 
 impl Artifacts {
     /// Compiles `contracts/` of the surrounding checkout, bringing the compiler into place first.
     ///
-    /// What has not changed is not compiled again; one process compiles at a time.
+    /// Unchanged sources are not compiled again; one process compiles at a time.
     pub fn load(progress: Progress<'_>) -> Result<&'static Self, HarnessError> {
         static LOADED: OnceLock<Artifacts> = OnceLock::new();
         if let Some(loaded) = LOADED.get() {
@@ -47,13 +47,13 @@ impl Artifacts {
         Self::compile_into("contracts", &["contracts"], toolchain)
     }
 
-    /// Compiles some Solidity files of the checkout, named by their paths in it, and what they import.
+    /// Compiles Solidity files of the checkout, named by their paths in it, and their imports.
     pub fn compile_files(toolchain: &Toolchain, files: &[&str]) -> Result<Self, HarnessError> {
         Self::compile_into("contracts-files", files, toolchain)
     }
 
-    /// Has forge compile these files and folders, with a cache of this name: its own is that of whoever
-    /// works on the contracts.
+    /// Compiles these files and folders with forge, with a cache of this name: forge's own cache belongs to
+    /// developers of the contracts.
     fn compile_into(
         cache: &str,
         paths: &[&str],
@@ -108,7 +108,7 @@ impl Artifacts {
     }
 }
 
-/// What forge writes of a contract, as far as it matters here.
+/// The part of forge's output for a contract that is needed here.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Compiled {

@@ -18,7 +18,7 @@ impl Blobs {
     ///
     /// # Errors
     ///
-    /// [`HarnessError::Blob`] if that is none.
+    /// [`HarnessError::Blob`] if it is malformed.
     pub fn keep(&self, blob: &[u8]) -> Result<B256, HarnessError> {
         let failed = |error: c_kzg::Error| HarnessError::Blob(format!("{error:?}"));
         let whole = c_kzg::Blob::from_bytes(blob).map_err(failed)?;

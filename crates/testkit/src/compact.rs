@@ -1,4 +1,4 @@
-//! States in compact form that are dear for their bytes. No chain has any of them.
+//! States in compact form that take much work for their bytes. No chain has any of them.
 
 /// Nibbles of a key.
 const KEY: usize = 64;
@@ -75,7 +75,7 @@ impl Stream {
         self.bytes.resize(self.bytes.len() + (KEY - depth).div_ceil(2), 0x01);
     }
 
-    /// A branch with so many children that follow, and so many hashes behind them.
+    /// Adds a branch with `carried` children that follow, and `hashed` hashes behind them.
     fn branch(&mut self, carried: u32, hashed: u32, child: impl Fn(&mut Self)) {
         let carried_mask = (1_u32 << carried) - 1;
         let hashed_mask = ((1_u32 << hashed) - 1) << carried;
@@ -97,7 +97,7 @@ impl Stream {
         self.branch(16, 0, child);
     }
 
-    /// An extension by so many nibbles, an even number.
+    /// Adds an extension by an even number of nibbles.
     fn extension(&mut self, nibbles: usize) {
         #[allow(clippy::cast_possible_truncation, reason = "below 64")]
         self.put(&[0x01, nibbles as u8]);
@@ -105,7 +105,8 @@ impl Stream {
         self.nodes += 1;
     }
 
-    /// What ends at the ends of keys: a branch of sixteen branches, below the upper ones.
+    /// Adds the lower part of the trie: a branch of sixteen branches at the ends of the keys, below the upper
+    /// ones.
     fn bottom(&mut self, carried: u32, hashed: u32, child: impl Fn(&mut Self)) {
         self.extension(KEY - 2 - TOP);
         self.full(|stream| stream.branch(carried, hashed, &child));
@@ -123,7 +124,7 @@ impl Stream {
         self.nodes += 1;
     }
 
-    /// So many branches, one below the other, and a hash beside each.
+    /// Adds `levels` branches, one below the other, each beside a hash.
     fn stairs(&mut self, levels: usize) {
         for _ in 1..levels {
             self.branch(1, 1, |_| {});

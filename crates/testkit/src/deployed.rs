@@ -20,16 +20,16 @@ use std::{
 };
 use wire::ProtocolFork;
 
-/// What a creation offers per gas, in wei: more than a devnet asks.
+/// Fee per gas of a creation, in wei: more than a devnet demands.
 const MAX_FEE: u128 = 20_000_000_000;
-/// How often a receipt is asked for, and how long the pause is.
+/// Number of polls for a receipt, and the pause between them.
 const TRIES: (u32, Duration) = (1_000, Duration::from_millis(20));
 
 /// Age of the head, in seconds, from which on others than the sequencer may advance.
 const SILENCE: u64 = 3_600;
 
-/// Deploys the contracts of a rollup whom anyone may advance, for an L2 with this genesis, and takes no
-/// fees. The deployer has to have ETH on L1.
+/// Deploys the contracts of a rollup that anyone may advance, for an L2 with this genesis, without fees. The
+/// deployer has to have ETH on L1.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub fn deploy(l1: &Client, deployer: &Key, genesis: Genesis) -> Result<Deploymen
     deploy_for(l1, deployer, genesis, None)
 }
 
-/// As [`deploy`], for one sequencer: anyone else may advance when the head is an hour old.
+/// Deploys a rollup for one sequencer: others may advance when the head is an hour old.
 ///
 /// # Errors
 ///

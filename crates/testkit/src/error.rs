@@ -1,4 +1,4 @@
-//! What can go wrong between Solidity and a contract at work.
+//! Errors of compiling, deploying and calling contracts.
 
 use alloy_primitives::{Address, B256, Bytes};
 use chain::ChainError;
@@ -7,7 +7,7 @@ use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 use toolchain::SetupError;
 use wire::DecodeError;
 
-/// Why a contract could not be compiled, deployed or called, or a node not be had.
+/// Reason for which a contract could not be compiled, deployed or called, or a node could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
     /// The tools could not be brought into place.
@@ -18,16 +18,16 @@ pub enum HarnessError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The compiler refused the contracts.
     #[error("cannot compile contracts/: {0}")]
     Compiler(String),
-    /// There is no contract with this name.
+    /// No contract has this name.
     #[error("contracts/ holds no contract {0}")]
     NoSuchContract(String),
-    /// A contract that must stand at genesis needs a constructor.
+    /// A contract in the genesis needs a constructor.
     #[error("{0} has immutables, so its code is not known before a constructor has run")]
     HasImmutables(String),
     /// The chain refused.
@@ -44,7 +44,7 @@ pub enum HarnessError {
     Process {
         /// The program.
         program: String,
-        /// What the system says.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The binary of the house is not built.
@@ -73,7 +73,7 @@ pub enum HarnessError {
     /// The node has taken a transaction and put it into no block.
     #[error("transaction {0} has no receipt")]
     NoReceipt(B256),
-    /// The node gives a block that is none.
+    /// The node returns a malformed block.
     #[error("the node's block: {0}")]
     Block(#[from] DecodeError),
     /// A transaction reverted.

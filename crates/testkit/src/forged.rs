@@ -1,7 +1,7 @@
 //! Blocks on states that no blocks have made.
 //!
-//! EXECUTE is not told how the state before a block came about: whoever calls it may make up the
-//! parent with its root. So an attacker's trie need not be one of hashed keys.
+//! EXECUTE does not know the history of the state before a block: the caller may invent the parent and its
+//! root. An attacker's trie therefore need not consist of hashed keys.
 
 use crate::{CHAIN_ID, Transaction};
 use alloy_consensus::transaction::SignerRecoverable as _;
@@ -13,25 +13,25 @@ use chain::{BlockAttributes, Chain, ChainConfig, genesis_header};
 use execute::{Execute, ExecuteError};
 use executor::{BlockState, ChainSpec, Environment, Invalid, execute_block};
 use eyre::{Result, bail, eyre};
-use stateless::{Options, Witness};
+use stateless::{VerifyOptions, Witness};
 use std::collections::BTreeMap;
 use trie::{NodePath, NodeSource, SourceError, Trie, hash_tries};
 use wire::{
     BatchWitness, ProtocolFork, StatelessBatch, StatelessInput, compact::compact_reachable,
 };
 
-/// A state, and what happens on it in one block.
+/// A state, and the transactions of one block on it.
 #[derive(Debug, Clone)]
 pub struct Forgery {
     /// The accounts, with codes and ordinary storage.
     pub genesis: Genesis,
     /// The fork of the block.
     pub fork: ProtocolFork,
-    /// Roots of storage that is made up, in place of what the genesis says.
+    /// Invented storage roots, in place of those of the genesis.
     pub storage_roots: BTreeMap<Address, B256>,
     /// Nodes of that storage.
     pub nodes: Vec<Bytes>,
-    /// What the block holds.
+    /// Transactions of the block.
     pub transactions: Vec<Transaction>,
 }
 
@@ -40,7 +40,7 @@ impl Forgery {
     ///
     /// # Errors
     ///
-    /// If the block cannot be made valid by stating what execution finds.
+    /// If the block cannot be made valid by correcting its claims.
     pub fn input(&self) -> Result<Vec<u8>> {
         let spec = ChainSpec::constant(CHAIN_ID, self.fork);
         let chain = Chain::new(&self.genesis, ChainConfig::new(spec.clone()))?;
@@ -67,7 +67,7 @@ impl Forgery {
         Ok(self.settle(input, |input| Ok(input.encode()))?.encode())
     }
 
-    /// As [`Self::input`], of a batch that goes on with blocks of these transactions, on the same witness.
+    /// Encodes a batch that continues with blocks of these transactions, on the same witness.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Forgery {
         Ok(calldata)
     }
 
-    /// States what execution finds until there is nothing left to correct in a block, which comes as this calldata.
+    /// Corrects the claims of a block, given as calldata, until execution confirms all of them.
     fn settle<'a>(
         &self,
         mut input: StatelessInput<'a>,
@@ -148,14 +148,14 @@ impl Forgery {
         bail!("each correction makes another necessary")
     }
 
-    /// The block access list (EIP-7928) of the first block, which is made anew each time that what the block states
-    /// changes.
+    /// Returns the block access list (EIP-7928) of the first block, which is rebuilt whenever the claims of
+    /// the block change.
     fn access_list(&self, input: &StatelessInput<'_>) -> Result<Vec<u8>> {
         let header = stateless::header_of(&input.request, input.fork)
             .ok_or_else(|| eyre!("a payload without a header"))?;
         let witness = Witness::new(&input.witness, header.parent_hash)?;
         let linked = witness.link();
-        let (source, options) = (linked.state(), Options::default());
+        let (source, options) = (linked.state(), VerifyOptions::default());
         let mut state = BlockState::new(&source, witness.state_root())
             .with_system_code(options.system_code)
             .with_access_list();
@@ -245,7 +245,7 @@ pub fn uniform_storage() -> (B256, Vec<Bytes>) {
 
 /// A storage trie in which each of these slots holds the largest number 64 branches below the root,
 /// none of which two slots share but for the topmost: their places must differ in their first nibble.
-/// Each branch has `width` children, all but one of which nobody can show.
+/// Each branch has `width` children, and only one of them can be proven.
 pub fn deep_storage(slots: &[U256], width: usize) -> (B256, Vec<Bytes>) {
     let mut nodes = Vec::new();
     let mut top = [B256::ZERO; 16];
@@ -278,7 +278,7 @@ fn leaf_at_the_end() -> Bytes {
     list(&[&[0x20][..], &alloy_rlp::encode(value.as_slice())].concat())
 }
 
-/// A branch; a child that is zero is none.
+/// Encodes a branch; a zero child is absent.
 fn branch(children: &[B256; 16]) -> Bytes {
     let mut items = Vec::with_capacity(16 * 33 + 1);
     for child in children {

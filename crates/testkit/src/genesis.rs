@@ -17,7 +17,7 @@ pub const CHAIN_ID: u64 = 8_079;
 /// Slots of a ring of EIP-4788 (timestamps, and then as many roots) and of EIP-2935.
 const SYSTEM_RING: u64 = 8_191;
 
-/// Where [`logger`] stands by custom.
+/// Customary address of [`logger`].
 pub const LOGGER: Address = Address::repeat_byte(0x10);
 
 /// An account with this much wei.
@@ -42,8 +42,8 @@ pub fn rich_genesis<'n>(
     genesis
 }
 
-/// Puts into a genesis what a round of blocks leaves in the rings of EIP-4788 and EIP-2935: a chain is in such a state
-/// for nearly all of its life.
+/// Fills the rings of EIP-4788 and EIP-2935 in a genesis as a full round of blocks does: a chain is in such a
+/// state for nearly all of its life.
 pub fn fill_system_rings(genesis: &mut Genesis) {
     let mut fill = |contract: Address, slots: &mut dyn Iterator<Item = (u64, B256)>| {
         let account = genesis.alloc.entry(contract).or_default();

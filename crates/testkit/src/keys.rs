@@ -1,7 +1,7 @@
 //! Named test keys and the transactions that they sign.
 //!
-//! A name makes a key, so that tests and demonstrations speak of Alice and Bob and everybody can
-//! derive the same accounts. Nobody's money belongs at these addresses.
+//! A name determines a key, so that tests and demonstrations can name Alice and Bob, and every reader can
+//! derive the same accounts. These addresses must never hold real funds.
 //!
 //! Nonces, fees and limits are the caller's.
 
@@ -11,7 +11,7 @@ use alloy_primitives::{Address, B256, Signature, keccak256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 
-/// A signed transaction as it stands in a block.
+/// A signed transaction in the form of a block.
 pub type Transaction = EthereumTxEnvelope<TxEip4844>;
 
 /// A key that signs.

@@ -33,7 +33,7 @@ pub struct L1 {
     /// Seconds by which the next block is later than usual.
     skipped: u64,
     node: Option<NodeProcess>,
-    /// Those of its transactions.
+    /// Blobs of its transactions.
     blobs: Arc<Blobs>,
 }
 
@@ -59,7 +59,7 @@ impl L1 {
         Self::on(ProtocolFork::Osaka, chain_id, execute, rich)
     }
 
-    /// As [`Self::new`], by the rules of another fork.
+    /// Starts an L1 with the rules of another fork.
     pub fn on(
         fork: ProtocolFork,
         chain_id: u64,
@@ -72,7 +72,7 @@ impl L1 {
         Ok(Self { chain, skipped: 0, node: None, blobs: Arc::default() })
     }
 
-    /// As [`Self::on`], with EXECUTE for inputs that end in blobs too.
+    /// Starts an L1 that also has EXECUTE for inputs that end in blobs.
     pub fn with_blobs(
         fork: ProtocolFork,
         chain_id: u64,
@@ -91,7 +91,7 @@ impl L1 {
         Self::behind_on(ProtocolFork::Osaka, node, chain_id, rich)
     }
 
-    /// As [`Self::behind`], for a node that was started at [`Self::genesis_on`] another fork.
+    /// Connects to a node that was started at [`Self::genesis_on`] another fork.
     pub fn behind_on(
         fork: ProtocolFork,
         node: NodeProcess,
@@ -121,7 +121,7 @@ impl L1 {
         Self::genesis_on(ProtocolFork::Osaka, chain_id, names)
     }
 
-    /// As [`Self::genesis`], with all forks up to `fork`, which is Osaka or later.
+    /// Returns a genesis with all forks up to `fork`, which is Osaka or later.
     pub fn genesis_on(fork: ProtocolFork, chain_id: u64, names: &[&str]) -> Genesis {
         let from_start = |later: ProtocolFork| (fork >= later).then_some(0);
         let config = GenesisConfig {
@@ -216,7 +216,7 @@ impl L1 {
         self.include(transaction, input)
     }
 
-    /// As [`Self::send`], for a chain in this process: a call in a transaction with these blobs.
+    /// Sends a call in a transaction with these blobs, on a chain in this process.
     pub fn send_with_blobs<B: AsRef<[u8]>>(
         &mut self,
         from: &Key,
@@ -277,7 +277,7 @@ impl L1 {
         Err(HarnessError::Reverted { to: None, output: self.chain.call(call)?.output })
     }
 
-    /// Has bytes kept for inputs to refer to, if they are not; gas that it took.
+    /// Creates the account that keeps these bytes, unless it exists; returns the gas used.
     pub fn keep(&mut self, from: &Key, code: &KeptCode) -> Result<u64, HarnessError> {
         if self.kept_at(code.account())?.is_some() {
             return Ok(0);
@@ -288,7 +288,7 @@ impl L1 {
         self.kept_at(code.account())?.map(|_| sent.gas_used).ok_or(reverted)
     }
 
-    /// What an account keeps for inputs to refer to.
+    /// Returns the bytes that an account keeps for references of inputs.
     pub fn kept_at(&self, account: Address) -> Result<Option<KeptCode>, HarnessError> {
         let code = self.chain.code(account)?;
         Ok(KeptCode::at(account, &code))
@@ -351,7 +351,7 @@ impl L1 {
     }
 }
 
-/// Has a node put a transaction into a block with that timestamp; the RLP of the block.
+/// Makes a node include a transaction in a block with that timestamp; returns the RLP of the block.
 fn send_to(client: &Client, transaction: Bytes, timestamp: u64) -> Result<Bytes, HarnessError> {
     let provider = client.provider().clone();
     client.wait(async move {
@@ -367,7 +367,7 @@ fn send_to(client: &Client, transaction: Bytes, timestamp: u64) -> Result<Bytes,
     })
 }
 
-/// Makes a call in a block after a node's head, with that timestamp. What it uses is not known.
+/// Makes a call in a block after a node's head, with that timestamp. Its gas is unknown.
 fn call_at(client: &Client, call: Call, timestamp: u64) -> Result<CallOutcome, HarnessError> {
     let provider = client.provider().clone();
     let request = TransactionRequest {
@@ -388,7 +388,7 @@ fn call_at(client: &Client, call: Call, timestamp: u64) -> Result<CallOutcome, H
         let call = provider.call(request).block(BlockId::latest()).with_block_overrides(next);
         match call.await {
             Ok(output) => Ok(CallOutcome { success: true, output, gas_used: 0 }),
-            // What a revert returns; anything else that ends a call returns nothing.
+            // The data of a revert; any other end of a call returns nothing.
             Err(error) => match error.as_error_resp() {
                 Some(refusal) => {
                     let output = refusal.as_revert_data().unwrap_or_default();

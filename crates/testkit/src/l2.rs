@@ -1,5 +1,5 @@
-//! An L2 in this process: a plain Ethereum chain, and the transactions with which a sequencer brings
-//! over what L1 has to say.
+//! An L2 in this process: a plain Ethereum chain, and the transactions with which a sequencer relays data
+//! from L1.
 
 use crate::{HarnessError, Key, Transaction};
 use alloy_consensus::TxEip1559;
@@ -35,7 +35,7 @@ impl L2 {
         &self.chain
     }
 
-    /// The same L2 once more, of which this one sees nothing.
+    /// Returns a copy of the L2 that develops independently.
     #[must_use]
     pub fn detached(&self) -> Self {
         Self { chain: self.chain.detached(), pending_nonces: self.pending_nonces.clone() }

@@ -1,11 +1,12 @@
-//! What the tests of several crates share.
+//! Utilities that the tests of several crates share.
 //!
-//! [Named keys](Key) and what they sign, [reproducible choices](Random), accounts of a genesis, the [test vectors](vectors), the
-//! compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an [`L2`] in this
-//! process, [blocks on states](Forgery) and [compact states](hostile_states) that only an attacker has, nodes in
-//! [processes of their own](NodeProcess), [something that lies](Proxy) between them, [a bound](Patience) on waiting for them, and a rollup [deployed](deploy)
-//! over RPC. It knows where the checkout lies that it was built in, so nothing that is shipped may link it: crates
-//! have it for their tests, examples and measurements.
+//! [Named keys](Key) and signing, [reproducible choices](Random), accounts of a genesis, the [test
+//! vectors](vectors), the compiled contracts of the checkout ([`Artifacts`]), an [`L1`] with EXECUTE and an
+//! [`L2`] in this process, [blocks on states](Forgery) and [compact states](hostile_states) of an attacker,
+//! nodes in [processes of their own](NodeProcess), a [dishonest proxy](Proxy) between them, a
+//! [bound](Patience) on waiting, and a rollup [deployed](deploy) over RPC. The crate depends on the location
+//! of the checkout that it was built in, so no shipped crate may link it: it is for tests, examples and
+//! measurements.
 //!
 //! This crate owns no rule of a chain or of a rollup, only the tedium of setting one up.
 

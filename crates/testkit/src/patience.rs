@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// Bound on the wait for what must come, so that a test of what never comes fails and does not hang.
+/// Bound on waiting for an event, so that a test whose event never comes fails and does not hang.
 ///
-/// No claim depends on its length: it is many times what any wait takes on a machine with other work to do.
+/// No assertion depends on its length: it is many times the duration of any wait on a busy machine.
 #[derive(Debug)]
 pub struct Patience {
     begun: Instant,

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// How long a node may take until it answers.
+/// Maximum time until a node answers.
 const START: Duration = Duration::from_secs(120);
 
 /// A node that runs until this value is dropped.
@@ -29,14 +29,14 @@ impl NodeProcess {
         Self::start_at("--port", command)
     }
 
-    /// As [`Self::start`], for a command that has another flag for its port.
+    /// Starts a node whose command has another flag for its port.
     pub fn start_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let mut node = Self::spawn_at(flag, command)?;
         node.until_ready()?;
         Ok(node)
     }
 
-    /// As [`Self::start_at`], without waiting for an answer.
+    /// Starts a node without waiting for its first answer.
     pub fn spawn_at(flag: &str, command: &mut Command) -> Result<Self, HarnessError> {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |error| HarnessError::Process { program: program.clone(), error };
@@ -68,19 +68,19 @@ impl NodeProcess {
         Ok(())
     }
 
-    /// How it has ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>, HarnessError> {
         let failed = |error| HarnessError::Process { program: "the node".to_owned(), error };
         self.process.try_wait().map_err(failed)
     }
 
-    /// Where it answers.
+    /// Returns its address.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// No file of it may get longer than that (RLIMIT_FSIZE): writing more fails, as it does on a full
-    /// disk, if it ignores SIGXFSZ, and kills it otherwise.
+    /// Limits the size of the node's files (RLIMIT_FSIZE): writing more fails, as on a full disk, if the node
+    /// ignores SIGXFSZ, and kills it otherwise.
     pub fn limit_files(&self, bytes: u64) -> Result<(), HarnessError> {
         let failed = |error| HarnessError::Process { program: "prlimit".to_owned(), error };
         let (id, limit) = (self.process.id().to_string(), format!("--fsize={bytes}:"));
@@ -89,7 +89,7 @@ impl NodeProcess {
         if status.success() { Ok(()) } else { Err(HarnessError::Ended(status)) }
     }
 
-    /// Kills it at once (SIGKILL). What was asked of it after that fails.
+    /// Kills it at once (SIGKILL). Later requests fail.
     pub fn kill(&mut self) {
         // It is ours; that it may be gone already is no failure.
         let _ = self.process.kill();
@@ -113,7 +113,7 @@ impl NodeProcess {
         if status.success() { Ok(()) } else { Err(HarnessError::Ended(status)) }
     }
 
-    /// Who asks it.
+    /// Returns its client.
     pub const fn client(&self) -> &Client {
         &self.client
     }

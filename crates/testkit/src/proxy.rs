@@ -1,4 +1,4 @@
-//! Something between a node and whom it asks, that changes what it passes on or keeps it to itself.
+//! A proxy between a node and its client that changes or withholds messages.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -8,20 +8,20 @@ use std::{
     time::Duration,
 };
 
-/// How often a request that hangs is looked at again.
+/// Interval between checks of a hanging request.
 const LOOK: Duration = Duration::from_millis(20);
 
 type Change = Box<dyn Fn(&str, String) -> Option<String> + Send>;
 type Intercept = Box<dyn Fn(&str) -> Option<Interception> + Send>;
 
-/// What becomes of a request that does not reach the node.
+/// Handling of a request that does not reach the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interception {
-    /// It is answered.
+    /// The proxy answers the request.
     Answer(String),
-    /// It is refused with this status.
+    /// The proxy refuses the request with this status.
     Refused(u16),
-    /// It hangs until something else is to become of requests.
+    /// The request hangs until the interception changes.
     Silence,
     /// The connection ends.
     Break,
@@ -74,17 +74,17 @@ impl Proxy {
         Ok(Self { address, shared })
     }
 
-    /// Where it answers.
+    /// Returns the URL of the proxy.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// From here on another node is asked.
+    /// Forwards requests to another node from now on.
     pub fn redirect(&self, upstream: SocketAddr) {
         *lock(&self.shared.upstream) = upstream;
     }
 
-    /// From here on requests for which this has something do not reach the node.
+    /// Intercepts the requests for which `intercept` returns something; they do not reach the node.
     pub fn intercept<I: Into<Interception>>(
         &self,
         instead: impl Fn(&str) -> Option<I> + Send + 'static,
@@ -92,17 +92,17 @@ impl Proxy {
         *lock(&self.shared.intercept) = Box::new(move |request| instead(request).map(Into::into));
     }
 
-    /// From here on each answer takes so much longer, those of other connections not counted.
+    /// Delays each answer from now on, independently of other connections.
     pub fn delay(&self, delay: Duration) {
         *lock(&self.shared.delay) = delay;
     }
 
-    /// From here on answers are changed like this, given the request; `None` breaks the connection.
+    /// Changes answers from now on, given the request; `None` breaks the connection.
     pub fn set(&self, change: impl Fn(&str, String) -> Option<String> + Send + 'static) {
         *lock(&self.shared.change) = Box::new(change);
     }
 
-    /// From here on everything is passed on as it is.
+    /// Forwards everything unchanged from now on.
     pub fn honest(&self) {
         self.set(|_, answer| Some(answer));
         self.intercept(|_| None::<Interception>);
@@ -136,7 +136,7 @@ impl Shared {
         Ok(())
     }
 
-    /// What becomes of a request, once it does not hang any more.
+    /// Returns the handling of a request, once it no longer hangs.
     fn instead(&self, request: &str) -> Option<Interception> {
         loop {
             let instead = lock(&self.intercept)(request);
@@ -164,7 +164,7 @@ impl Shared {
     }
 }
 
-/// What a thread that has panicked with it has left there is whole: it only reads.
+/// A mutex that a panicking thread has left behind is intact: threads only read under it.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

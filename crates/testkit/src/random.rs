@@ -49,7 +49,7 @@ impl Random {
         self.index(n) == 0
     }
 
-    /// One of the items.
+    /// Returns one of the items.
     ///
     /// # Panics
     ///

@@ -1,10 +1,10 @@
-//! What a test says that leaves something out.
+//! Message of a test that skips a part.
 
 use std::io::{self, Write as _};
 
-/// Says that something is skipped, and why. Tests that pass keep back what they print; this stands in what `cargo test`
-/// says all the same.
+/// Reports a skipped part and the reason. Passing tests hide their output; this message appears in the output
+/// of `cargo test` all the same.
 pub fn say_skipped(what: &str) {
-    // Whoever has closed the stream does not read it.
+    // A closed stream has no reader.
     let _ = writeln!(io::stderr(), "\n*** SKIPPED: {what} ***");
 }

@@ -4,9 +4,8 @@ use std::{env, ffi::OsString, process::Command};
 
 /// cargo, as it would be called from a shell.
 ///
-/// What `cargo run` says of a program in its environment (`CARGO_PKG_NAME` and its like) is left
-/// out: some build scripts look at it, and would have their crates, and all that depends on them,
-/// built again for each program that calls cargo.
+/// The variables that `cargo run` sets for a program (`CARGO_PKG_NAME` and others) are removed: some build
+/// scripts read them, and would rebuild their crates, and all dependents, for each program that calls cargo.
 pub fn cargo() -> Command {
     let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);

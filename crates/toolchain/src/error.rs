@@ -1,8 +1,8 @@
-//! Why the tools could not be brought into place.
+//! Errors of installing the tools.
 
 use std::{io, path::PathBuf, process::ExitStatus};
 
-/// Why the tools could not be brought into place, and what to do about it.
+/// Reason for which the tools could not be installed, and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// No checkout surrounds the starting point.
@@ -12,7 +12,7 @@ pub enum SetupError {
         start.display()
     )]
     RootNotFound {
-        /// Where the search began.
+        /// Starting point of the search.
         start: PathBuf,
     },
 
@@ -37,7 +37,7 @@ pub enum SetupError {
     NodeTooOld {
         /// The Node that was asked.
         program: PathBuf,
-        /// What it answered.
+        /// Output of the program.
         found: String,
         /// The lowest major version that works.
         required: u32,
@@ -63,9 +63,9 @@ pub enum SetupError {
     CommandFailed {
         /// The command line.
         command: String,
-        /// How it ended.
+        /// Exit status of the command.
         status: ExitStatus,
-        /// What it wrote to standard error.
+        /// Its standard error.
         output: String,
     },
 
@@ -76,39 +76,39 @@ pub enum SetupError {
         path.display()
     )]
     PackageIncomplete {
-        /// What is missing.
+        /// Path of the missing part.
         path: PathBuf,
     },
 
-    /// A download is not what the repository pins.
+    /// A download differs from the pinned one.
     #[error(
         "the contents of {what} are not the pinned ones: expected {expected}, got {got}; nothing of \
          it was used. The registry or something on the way to it altered the package: do not work \
          around this before you know why"
     )]
     IntegrityMismatch {
-        /// Which download.
+        /// Name of the download.
         what: &'static str,
         /// The pinned hash, in the form of subresource integrity.
         expected: &'static str,
-        /// The hash of what arrived, in the same form.
+        /// Hash of the download, in the same form.
         got: String,
     },
 
     /// The file system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was being done: a verb.
+        /// Verb for the failed action.
         action: &'static str,
-        /// With which file or directory.
+        /// File or directory of the action.
         path: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         source: io::Error,
     },
 }
 
 impl SetupError {
-    /// For `map_err`: an I/O error with what was being done to what.
+    /// Returns a conversion for `map_err` that adds the action and the path to an I/O error.
     pub(crate) fn io(
         action: &'static str,
         path: impl Into<PathBuf>,

@@ -15,22 +15,22 @@ use crate::{Progress, SetupError, integrity, node::Npm, syntax::modernise};
 /// turn on a git address, which npm would have to clone.
 const PACKAGE: &str = "@chainlink/contracts@1.5.0";
 
-/// What that tarball must hash to.
+/// Integrity hash of that tarball.
 const INTEGRITY: &str = "sha512-1fGJwjvivqAxvVOTqZUEXGR54CATtg0vjcXgSIk4Cfoad2nUhSG/qaWHXjLg1CkNTeOoteoxGQcpP/HiA5HsUA==";
 
 /// The one folder of the tarball that is unpacked.
 const FOLDER: &str = "package/src/v0.8/vendor/forge-std/src";
 
-/// Where `foundry.toml` expects the library, above `src`.
+/// Location at which `foundry.toml` expects the library, above `src`.
 const TARGET: &str = "lib/forge-std";
 
-/// What `.stamp` in [`TARGET`] holds: all that decides what is unpacked. The last word names what
-/// [`modernise`] does.
+/// Content of `.stamp` in [`TARGET`]: everything that determines the unpacked files. The last word names the
+/// changes of [`modernise`].
 fn stamp() -> String {
     format!("{PACKAGE} {INTEGRITY} memory-safe-blocks\n")
 }
 
-/// Whether the library is there as this version of the crate unpacks it.
+/// Returns `true` if the library is present as this version of the crate unpacks it.
 pub(crate) fn in_place(root: &Path) -> bool {
     fs::read_to_string(root.join(TARGET).join(".stamp")).is_ok_and(|found| found == stamp())
 }

@@ -1,4 +1,4 @@
-//! Hashes of downloads and of files, compared with what the checkout pins.
+//! Hashes of downloads and of files, compared with the pinned ones.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256, Sha512};
@@ -20,8 +20,8 @@ pub(crate) fn verify(
     }
 }
 
-/// One SHA-256 over several byte strings, in base64. The length goes before each string, so that
-/// moving bytes from one to the next changes the result.
+/// Returns a SHA-256 over several byte strings, in base64. The length precedes each string, so that moving
+/// bytes from one to the next changes the result.
 pub(crate) fn fingerprint(parts: &[Vec<u8>]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

@@ -1,14 +1,13 @@
 //! The Solidity tools of the repository: forge, cast, anvil, the compiler, forge-std and solady.
 //!
-//! This crate owns how they get into a checkout and where they are. All of it lands inside the
-//! checkout, in directories that git ignores, at versions that the checkout pins; nothing is
-//! installed for the user or the system. It does not own what is done with them: compiling into
-//! typed bindings, running test suites and starting nodes are other crates' work.
+//! This crate owns the installation of the tools and their locations. All tools are inside the checkout, in
+//! directories that git ignores, at versions that the checkout pins; nothing is installed for the user or the
+//! system. Other crates use the tools: for typed bindings, test suites and nodes.
 //!
 //! It runs where forge runs scripts as compilers: on Linux and macOS.
 //!
-//! The compiler is `tools/solc`, a front end to the npm package `solc` that serves what forge asks of a
-//! compiler.
+//! The compiler is `tools/solc`, a front end to the npm package `solc` that implements the parts of a
+//! compiler's interface that forge uses.
 //!
 //! ```no_run
 //! use enshrine_toolchain::{Toolchain, progress_to_stderr};
@@ -39,7 +38,7 @@ pub use cargo::cargo;
 pub use error::SetupError;
 pub use root::{find_root, root_above};
 
-/// Where set-up reports what it is about to do, one line for a person at a time.
+/// Receiver of progress messages: one line for a person before each step.
 ///
 /// Nothing is reported when there is nothing to do.
 pub type Progress<'a> = &'a dyn Fn(&str);
@@ -74,8 +73,8 @@ impl Toolchain {
     ///
     /// # Errors
     ///
-    /// Any [`SetupError`]; each says what to do about it. An interrupted or failed set-up leaves
-    /// nothing that a later one would take for complete.
+    /// Any [`SetupError`], which names the remedy. An interrupted or failed set-up leaves nothing that a
+    /// later one would take for complete.
     pub fn ensure_at(root: &Path, progress: Progress<'_>) -> Result<Self, SetupError> {
         let toolchain = Self { root: root.to_owned(), binaries: packages::Binaries::below(root)? };
         if toolchain.in_place()? {

@@ -1,4 +1,4 @@
-//! One set-up at a time per checkout.
+//! Lock that allows one set-up at a time per checkout.
 
 use std::{
     fs::{self, File, TryLockError},

@@ -56,7 +56,7 @@ fn run(command: &mut Command) -> Result<Output, SetupError> {
     })
 }
 
-/// The major version in what `node --version` prints, such as `v20.20.2`.
+/// Returns the major version in the output of `node --version`, such as `v20.20.2`.
 fn major_version(text: &str) -> Option<u32> {
     text.strip_prefix('v')?.split('.').next()?.parse().ok()
 }

@@ -11,14 +11,14 @@ use std::{
 
 use crate::{Progress, SetupError, integrity::fingerprint, node::Npm};
 
-/// The files that decide what is installed.
+/// Files that determine the installed packages.
 const PINS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
-/// Where the fingerprint of the installed [`PINS`] is kept. It lies among the packages, so that it
-/// vanishes with them.
+/// File with the fingerprint of the installed [`PINS`]. It is among the packages, so that it vanishes with
+/// them.
 const STAMP: &str = "node_modules/.enshrine-stamp";
 
-/// What must exist besides the executables.
+/// Files that must exist besides the executables.
 const OTHERS: [&str; 3] = [
     "node_modules/solc/soljson.js",
     "node_modules/solady/src",
@@ -34,7 +34,7 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    /// Where npm puts the executables for this machine, whether or not they are there yet.
+    /// Returns the paths at which npm puts the executables for this machine, present or not.
     pub(crate) fn below(root: &Path) -> Result<Self, SetupError> {
         let (os, arch) = (consts::OS, consts::ARCH);
         let unsupported = || SetupError::UnsupportedPlatform { os, arch };
@@ -63,7 +63,7 @@ impl Binaries {
     }
 }
 
-/// Whether the packages are installed as the checkout pins them now.
+/// Returns `true` if the packages are installed as the checkout pins them now.
 pub(crate) fn in_place(root: &Path, binaries: &Binaries) -> Result<bool, SetupError> {
     let stamp = fs::read_to_string(root.join(STAMP)).unwrap_or_default();
     Ok(stamp == pins(root)? && binaries.first_missing(root).is_none())
@@ -97,7 +97,7 @@ pub(crate) fn install(
     Ok(())
 }
 
-/// The fingerprint of the files that decide what is installed.
+/// Returns the fingerprint of the files that determine the installed packages.
 fn pins(root: &Path) -> Result<String, SetupError> {
     let read = |name| {
         let path = root.join(name);

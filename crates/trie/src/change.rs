@@ -1,4 +1,4 @@
-//! How values are set and removed.
+//! Insertion and removal of values.
 
 use crate::{
     NodeBytes, NodeSource, Trie, TrieError,
@@ -10,7 +10,7 @@ use nybbles::Nibbles;
 impl<B: NodeBytes> Trie<B> {
     /// Sets the value of `key`, which must not be empty.
     ///
-    /// An error leaves the trie as it was.
+    /// On error, the trie is unchanged.
     pub fn insert<S>(&mut self, source: &S, key: &B256, value: &[u8]) -> Result<(), TrieError>
     where
         S: NodeSource<Bytes = B> + ?Sized,
@@ -19,7 +19,10 @@ impl<B: NodeBytes> Trie<B> {
         let value = Value::Set(value.into());
         let key = Nibbles::unpack_array(&key.0);
         let mut path = Vec::new();
+        // All loading happens here, before the first change: an error from the source leaves the trie as it
+        // was.
         let found = self.find(source, &key, |id, depth| path.push((id, depth)))?;
+        // Every ancestor of the change gets a new hash. A missing reference marks it for the next hashing.
         for (id, _) in &path {
             self.slots[id.0 as usize].reference = None;
         }
@@ -33,37 +36,41 @@ impl<B: NodeBytes> Trie<B> {
             }
             return Ok(());
         }
+        // The key leaves the trie at `last`: the rest decides where the new leaf is attached.
         let rest = key.slice(depth..);
         match core::mem::replace(&mut self.slots[last.0 as usize].node, Node::Unloaded) {
+            // The branch has a free slot at this nibble, otherwise `find` would have followed it.
             branch @ Node::Branch { .. } => {
                 self.slots[last.0 as usize].node = branch;
                 let leaf = self.push(Node::Leaf { key: rest.slice(1..), value }, None);
                 self.set_child(last, rest.get_unchecked(0), Child::At(leaf));
             }
             Node::Leaf { key: old, value: old_value } => {
+                // Both keys have the same length and differ, so neither is a prefix of the other.
                 let shared = old.common_prefix_length(&rest);
                 let sibling = Node::Leaf { key: old.slice(shared + 1..), value: old_value };
                 let sibling = self.push(sibling, None);
-                self.fork(last, shared, (old.get_unchecked(shared), sibling), &rest, value);
+                self.split(last, shared, (old.get_unchecked(shared), sibling), &rest, value);
             }
             Node::Extension { key: old, child } => {
                 let shared = old.common_prefix_length(&rest);
                 let below = old.slice(shared + 1..);
+                // An extension of no nibbles is not a valid node; the child itself takes its place.
                 let sibling = if below.is_empty() {
                     child
                 } else {
                     self.push(Node::Extension { key: below, child }, None)
                 };
-                self.fork(last, shared, (old.get_unchecked(shared), sibling), &rest, value);
+                self.split(last, shared, (old.get_unchecked(shared), sibling), &rest, value);
             }
             Node::Unloaded => unreachable!("find loads what it visits"),
         }
         Ok(())
     }
 
-    /// Replaces node `at` by a branch below the first `shared` nibbles of `rest`, with the sibling
-    /// that was there and a new leaf.
-    fn fork(
+    /// Replaces node `at` by a branch below the first `shared` nibbles of `rest`. The branch holds the old
+    /// node as sibling, and a new leaf.
+    fn split(
         &mut self,
         at: NodeId,
         shared: usize,
@@ -76,6 +83,7 @@ impl<B: NodeBytes> Trie<B> {
         children[usize::from(index)] = Child::At(sibling);
         children[usize::from(rest.get_unchecked(shared))] = Child::At(leaf);
         let branch = Node::Branch { bytes: None, children };
+        // The slot of the old node is reused, so that its parent need not be changed.
         self.slots[at.0 as usize].node = if shared == 0 {
             branch
         } else {
@@ -84,10 +92,10 @@ impl<B: NodeBytes> Trie<B> {
         };
     }
 
-    /// Removes `key`; whether it was there.
+    /// Removes `key` and returns `true` if it was present.
     ///
-    /// An error leaves the trie as it was. A removal that leaves a branch with one child reads that
-    /// child, to merge the two.
+    /// On error, the trie is unchanged. A removal that leaves a branch with one child reads that child, to
+    /// merge the two.
     pub fn remove<S>(&mut self, source: &S, key: &B256) -> Result<bool, TrieError>
     where
         S: NodeSource<Bytes = B> + ?Sized,
@@ -97,13 +105,15 @@ impl<B: NodeBytes> Trie<B> {
         if self.find(source, &key, |id, depth| path.push((id, depth)))?.is_none() {
             return Ok(false);
         }
-        // The leaf itself; above it stands a branch, or nothing.
+        // The last entry is the leaf itself. Its parent is a branch, or the leaf is the root.
         path.pop();
         let Some(&(branch, depth)) = path.last() else {
             self.root = None;
             return Ok(true);
         };
         let index = key.get_unchecked(depth);
+        // A branch with one child is not canonical; the remaining child has to be read before anything
+        // changes, because reading can fail.
         let remaining = self.only_other_child(branch, index);
         let remaining = match remaining {
             None => None,
@@ -117,6 +127,7 @@ impl<B: NodeBytes> Trie<B> {
                 Some((other, child))
             }
         };
+        // From here on nothing fails, so marking ancestors as changed is safe.
         for (id, _) in &path {
             self.slots[id.0 as usize].reference = None;
         }
@@ -128,7 +139,7 @@ impl<B: NodeBytes> Trie<B> {
         Ok(true)
     }
 
-    /// The index of the child of `branch` besides `index`, if there is exactly one.
+    /// Returns the index of the only child of `branch` besides `index`; `None` if there are several.
     fn only_other_child(&self, branch: NodeId, index: u8) -> Option<u8> {
         let Node::Branch { children, .. } = &self.slots[branch.0 as usize].node else {
             unreachable!("a leaf below another node is below a branch");
@@ -141,10 +152,11 @@ impl<B: NodeBytes> Trie<B> {
         if others.next().is_some() { None } else { first }
     }
 
-    /// Merges a branch that has one child left with that child, and with the extension above it.
+    /// Merges a branch with its only remaining child, and with the extension above it.
     fn collapse(&mut self, branch: NodeId, index: u8, child: NodeId, above: Option<NodeId>) {
         let mut prefix = Nibbles::new();
         let mut place = branch;
+        // Two extensions in a row are not canonical either, so an extension above takes part in the merge.
         if let Some(above) = above
             && let Node::Extension { key, .. } = &self.slots[above.0 as usize].node
         {
@@ -163,14 +175,16 @@ impl<B: NodeBytes> Trie<B> {
         self.slots[place.0 as usize].node = merged;
     }
 
-    /// Applies changes in the order that needs the fewest nodes: values first, then removals.
+    /// Applies changes in the order that reads the fewest nodes: insertions first, then removals.
     ///
-    /// An error leaves the trie with some of the changes applied; its root then means nothing.
+    /// On error, some of the changes have been applied, and the root of the trie is meaningless.
     pub fn apply<'v, S, I>(&mut self, source: &S, changes: I) -> Result<(), TrieError>
     where
         S: NodeSource<Bytes = B> + ?Sized,
         I: Iterator<Item = (B256, Option<&'v [u8]>)> + Clone,
     {
+        // A removal collapses a branch, and so reads a sibling, only if no insertion keeps the branch alive.
+        // A witness holds exactly the siblings of this order.
         for (key, value) in changes.clone() {
             if let Some(value) = value {
                 self.insert(source, &key, value)?;

@@ -1,12 +1,12 @@
-//! How changed nodes are written as RLP.
+//! RLP encoding of changed nodes.
 
 use crate::node::{Child, HASH_ITEM, Node, NodeId, Reference, Slot, branch_item};
 use nybbles::Nibbles;
 
-/// Longest encoding of a branch: sixteen hashes and an empty value.
+/// Maximum bytes of an encoded branch: sixteen hashes and an empty value.
 const LONGEST_BRANCH: usize = 3 + 16 * 33 + 1;
 
-/// Appends the RLP of node `id`; its changed children have their references already.
+/// Appends the RLP of node `id`. Its changed children must have their references.
 pub(crate) fn encode<B: AsRef<[u8]>>(slots: &[Slot<B>], id: NodeId, out: &mut Vec<u8>) {
     match &slots[id.0 as usize].node {
         Node::Leaf { key, value } => {
@@ -27,12 +27,14 @@ pub(crate) fn encode<B: AsRef<[u8]>>(slots: &[Slot<B>], id: NodeId, out: &mut Ve
                 match (child, bytes) {
                     (Child::At(id), _) => reference(slots, *id).put_item(&mut payload),
                     (Child::InBytes, Some(bytes)) => {
+                        // Unvisited children are copied as they are, without decoding them.
                         let bytes = bytes.as_ref();
                         payload.extend_from_slice(&bytes[branch_item(bytes, index)]);
                     }
                     (Child::Empty | Child::InBytes, _) => payload.push(0x80),
                 }
             }
+            // Keys have a fixed length, so no key ends at a branch, and its value is always empty.
             payload.push(0x80);
             put_list_header(payload.len(), out);
             out.extend_from_slice(&payload);
@@ -49,7 +51,7 @@ pub(crate) fn put_list_header(len: usize, out: &mut Vec<u8>) {
     put_header(0xc0, len, out);
 }
 
-/// Lengths here are those of nodes and values, far below 64 KiB.
+/// Lengths here are those of nodes and values, and far below 64 KiB.
 #[allow(clippy::cast_possible_truncation, reason = "each branch has checked the length")]
 pub(crate) fn put_header(base: u8, len: usize, out: &mut Vec<u8>) {
     match len {
@@ -87,7 +89,7 @@ pub(crate) fn put_string(string: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(string);
 }
 
-/// Length of a key in hex prefix form as an RLP string.
+/// Returns the bytes of a key in hex prefix form as an RLP string.
 const fn hex_prefix_len(key: &Nibbles) -> usize {
     match key.len() / 2 {
         0 => 1,

@@ -1,11 +1,11 @@
-//! Why a trie could not be walked or changed.
+//! Errors of walking and changing a trie.
 
 use crate::SourceError;
 use alloy_primitives::B256;
 use core::fmt;
 use nybbles::Nibbles;
 
-/// A node that the operation needs cannot be had, is missing or is no trie node.
+/// A node that the operation needs is missing, malformed, or cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub enum TrieError {
@@ -23,15 +23,15 @@ pub enum TrieError {
     Malformed {
         /// Nibbles from the root to the node.
         path: Nibbles,
-        /// What is wrong with it.
+        /// The violation of the format.
         reason: &'static str,
     },
-    /// The source failed: a fault of ours, which says nothing about the trie.
+    /// The source failed. This is a local fault and says nothing about the trie.
     #[error(transparent)]
     Source(#[from] SourceError),
 }
 
-/// Where a node is: one hexadecimal digit for each step from the root.
+/// Formats the position of a node: one hexadecimal digit for each step from the root.
 struct Place<'p>(&'p Nibbles);
 
 impl fmt::Display for Place<'_> {

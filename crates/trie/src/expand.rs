@@ -1,4 +1,4 @@
-//! Nodes from what cannot be computed of them.
+//! Expansion of tries: nodes as RLP, computed from the parts that cannot be derived.
 
 use crate::{
     encode::{put_header, put_list_header, put_string},
@@ -9,66 +9,68 @@ use core::ops::Range;
 use keccak::keccak256_batch_by;
 use std::sync::Arc;
 
-/// Nodes per batch, as elsewhere: enough for all lanes, few enough to stay in cache.
+/// Nodes per batch, as in the hashing of roots: enough for all lanes, few enough to stay in cache.
 const BATCH: usize = 64;
-/// A node is referred to by hash unless its RLP is shorter than one.
+/// Bytes of a hash. A parent embeds a node whose RLP is shorter, and refers to any other node by hash.
 const HASH: usize = 32;
-/// Where no digest is written: a root that stands in nothing.
+/// Marker for a digest that is written nowhere, because its node is the root of everything.
 const NOWHERE: u32 = u32::MAX;
 
-/// Writes tries as RLP of whose nodes somebody tells in preorder, each with what only it says: paths, values,
-/// and hashes of children that are not told of. Hashes of the others are computed.
+/// Writes tries as RLP. The caller announces the nodes in preorder, each with the parts that only it has:
+/// paths, values, and hashes of children that it does not announce. The expansion computes all other hashes.
 ///
-/// A child that is told of comes right behind its parent and what hangs below earlier children. It is
-/// embedded in its parent if it is short enough.
+/// An announced child follows its parent and everything below the parent's earlier children. A child that is
+/// short enough is embedded in its parent.
 ///
-/// It does not ask whether the nodes make a trie. Memory is that of the RLP, and of a path.
+/// The expansion does not check that the nodes form a canonical trie. Its memory is bounded by the RLP and
+/// one path.
 #[derive(Debug)]
 pub struct Expansion<'s> {
     rlp: Vec<u8>,
-    /// Most bytes of it.
+    /// Maximum bytes of the RLP.
     limit: usize,
-    /// How many there would have been, if that was not enough.
+    /// Bytes that the RLP would have had when it first exceeded the limit.
     surplus: Option<usize>,
     nodes: Vec<Place>,
-    /// Nodes whose children are still to come, from the root down.
+    /// Ancestors with children still to come, from the root down.
     open: Vec<Open<'s>>,
-    /// What has been written of those, one behind the other, without the headers of the lists.
+    /// Payloads of the ancestors, one after another, without list headers.
     payload: Vec<u8>,
-    /// Which hashes are missing there, and where.
+    /// Hashes that the payloads still lack: position of the node, and offset of its hash in `payload`.
     missing: Vec<(u32, usize)>,
 }
 
-/// Nodes that are longer together than whoever tells of them has said, or than they can be kept.
+/// The nodes are longer than the caller declared, or than an expansion can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("trie nodes of {got} bytes, expected at most {limit}")]
 pub struct ExpansionTooLong {
-    /// Bytes of their RLP, as far as it was known then.
+    /// Bytes of RLP at the point of failure.
     pub got: usize,
-    /// The most.
+    /// Maximum bytes.
     pub limit: usize,
 }
 
-/// Where a node lies in the RLP of all.
+/// Position of a node in the RLP of all nodes.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     start: u32,
-    /// Where in its parent, or in a leaf above its trie, its hash stands.
+    /// Offset at which its hash is written: in its parent, or in the leaf above its trie.
     hash_at: u32,
-    /// How many levels of nodes with a hash are below it.
+    /// Number of levels of hashed nodes below it.
     height: u16,
 }
 
-/// A node whose children are still to come.
+/// An ancestor with children still to come.
 #[derive(Debug)]
 struct Open<'s> {
-    /// Where its payload starts, and which hashes are missing in it.
+    /// Length of [`Expansion::payload`] when it was opened.
     payload: usize,
+    /// Length of [`Expansion::missing`] when it was opened.
     missing: usize,
     rest: Rest<'s>,
 }
 
-/// What comes behind a child.
+/// Parts of a node that follow a child.
 #[derive(Debug)]
 enum Rest<'s> {
     Branch {
@@ -78,24 +80,26 @@ enum Rest<'s> {
         hashes: &'s [[u8; 32]],
     },
     Nothing,
-    /// The rest of a leaf's value: its child is the root of another trie.
+    /// The rest of a leaf's value, whose child is the root of another trie.
     Value(Vec<u8>),
 }
 
 impl<'s> Expansion<'s> {
-    /// Most bytes that there is room for.
+    /// Maximum bytes of an expansion.
+    // Offsets are 32 bits wide to halve the index of a witness with millions of nodes.
     pub const MAX_LEN: usize = u32::MAX as usize;
 
-    /// For so many nodes, with so many bytes of RLP at most. With more nodes it grows.
+    /// Prepares for `nodes` nodes with at most `bytes` bytes of RLP. More nodes are possible and reallocate.
     ///
     /// # Errors
     ///
-    /// [`ExpansionTooLong`] if that is more than [`Self::MAX_LEN`].
+    /// [`ExpansionTooLong`] if `bytes` is more than [`Self::MAX_LEN`].
     pub fn within(nodes: usize, bytes: usize) -> Result<Self, ExpansionTooLong> {
         if bytes > Self::MAX_LEN {
             return Err(ExpansionTooLong { got: bytes, limit: Self::MAX_LEN });
         }
         Ok(Self {
+            // Reserved once, by a bound that the caller has derived from bytes it holds: the RLP never moves.
             rlp: Vec::with_capacity(bytes),
             limit: bytes,
             surplus: None,
@@ -106,13 +110,15 @@ impl<'s> Expansion<'s> {
         })
     }
 
-    /// A branch. Its children of the mask `carried` follow; those of `hashed` are the hashes, in order.
+    /// Adds a branch. The children of the mask `carried` follow; those of `hashed` are given as hashes, in
+    /// order.
     pub fn branch(&mut self, carried: u16, hashed: u16, hashes: &'s [[u8; 32]]) {
         self.open(Rest::Branch { next: 0, hashed, carried, hashes });
         self.go_on();
     }
 
-    /// An extension, by nibbles that are packed as in a [leaf](Self::leaf). Without a hash its child follows.
+    /// Adds an extension by nibbles that are packed as in a [leaf](Self::leaf). Without a hash, its child
+    /// follows.
     pub fn extension(&mut self, nibbles: usize, packed: &[u8], child: Option<&[u8; 32]>) {
         self.open(Rest::Nothing);
         self.put_path(0x00, nibbles, packed);
@@ -123,7 +129,7 @@ impl<'s> Expansion<'s> {
         }
     }
 
-    /// A leaf. Its nibbles are packed two to a byte; the first of an odd number has a byte to itself.
+    /// Adds a leaf. Its nibbles are packed two to a byte; an odd first nibble has a byte of its own.
     pub fn leaf(&mut self, nibbles: usize, packed: &[u8], value: &[u8]) {
         self.open(Rest::Nothing);
         self.put_path(0x20, nibbles, packed);
@@ -132,7 +138,8 @@ impl<'s> Expansion<'s> {
         self.go_on();
     }
 
-    /// A leaf whose value names the root of a trie, which follows, as RLP between other bytes.
+    /// Adds a leaf whose value contains the root of a trie as RLP between `before` and `behind`. The trie
+    /// follows.
     pub fn leaf_above(&mut self, nibbles: usize, packed: &[u8], before: &[u8], behind: &[u8]) {
         self.open(Rest::Value(behind.to_vec()));
         self.put_path(0x20, nibbles, packed);
@@ -140,11 +147,11 @@ impl<'s> Expansion<'s> {
         self.payload.extend_from_slice(before);
     }
 
-    /// All nodes but those that are embedded, hashed.
+    /// Hashes all nodes that are not embedded, and returns them.
     ///
     /// # Errors
     ///
-    /// [`ExpansionTooLong`] if they have more bytes than there was room for.
+    /// [`ExpansionTooLong`] if the nodes exceed the declared bytes.
     pub fn finish(self) -> Result<ExpandedNodes, ExpansionTooLong> {
         let Self { mut rlp, nodes, limit, surplus, .. } = self;
         if let Some(got) = surplus {
@@ -152,9 +159,10 @@ impl<'s> Expansion<'s> {
         }
         let mut digests: Arc<[B256]> = core::iter::repeat_n(B256::ZERO, nodes.len()).collect();
         let all = Arc::get_mut(&mut digests).unwrap_or_else(|| unreachable!("it is new"));
-        // The lowest first: what hangs below a node stands in it before it is hashed.
+        // Lowest level first: the hashes of the children must be in place before their parent is hashed.
         let order = by_height(&nodes);
         let mut some = [B256::ZERO; BATCH];
+        // A level never depends on itself, so all its nodes can fill the lanes together.
         for level in order.chunk_by(|a, b| nodes[*a as usize].height == nodes[*b as usize].height) {
             for batch in level.chunks(BATCH) {
                 let node = |index: usize| batch[index] as usize;
@@ -177,12 +185,13 @@ impl<'s> Expansion<'s> {
         self.open.push(Open { payload, missing, rest });
     }
 
-    /// Hex prefix form: the flag, with the first nibble if there is an odd number.
+    /// Appends a path in hex prefix form: the flag, with the first nibble if their number is odd.
     fn put_path(&mut self, flag: u8, nibbles: usize, packed: &[u8]) {
         let (first, rest) = match packed {
             [first, rest @ ..] if nibbles % 2 == 1 => (flag | 0x10 | first, rest),
             all => (flag, all),
         };
+        // A single byte is at most 0x3f here and is its own RLP encoding.
         if !rest.is_empty() {
             put_header(0x80, 1 + rest.len(), &mut self.payload);
         }
@@ -190,7 +199,7 @@ impl<'s> Expansion<'s> {
         self.payload.extend_from_slice(rest);
     }
 
-    /// Writes what comes behind a child, or in front of the first, up to the next child that follows.
+    /// Writes everything between two announced children, and closes each node that is complete.
     fn go_on(&mut self) {
         while let Some(open) = self.open.last_mut() {
             match &mut open.rest {
@@ -207,7 +216,7 @@ impl<'s> Expansion<'s> {
                         *next += 1;
                     }
                     if *next < 16 {
-                        // Comes next, and the one behind it after that.
+                        // This child is announced next; writing resumes behind it.
                         *next += 1;
                         return;
                     }
@@ -220,15 +229,16 @@ impl<'s> Expansion<'s> {
         }
     }
 
-    /// Ends the node that was opened last: it stands on its own from now on, with a place for its hash in its
-    /// parent, or in its parent.
+    /// Closes the node that was opened last. It is embedded in its parent if it is short enough; otherwise it
+    /// is written on its own, and its parent reserves space for its hash.
     fn close(&mut self) {
         let Some(Open { payload, missing, .. }) = self.open.pop() else { return };
         let len = self.payload.len() - payload;
+        // A root is hashed even if it is short: an account always names its storage by hash.
         let below_branch =
             !matches!(self.open.last(), None | Some(Open { rest: Rest::Value(_), .. }));
         if below_branch && 1 + len < HASH {
-            // The header goes in front. Nothing that has a hash is that short.
+            // Inserts the list header in front. A node with a reserved hash is never this short.
             self.payload.push(0);
             self.payload.copy_within(payload..payload + len, payload + 1);
             #[allow(clippy::cast_possible_truncation, reason = "shorter than a hash")]
@@ -239,7 +249,8 @@ impl<'s> Expansion<'s> {
         let start = self.rlp.len();
         let header = list_header_len(len);
         if self.surplus.is_some() || start + header + len > self.limit {
-            // Nothing is kept from here on but what is open.
+            // Beyond the limit, only the open ancestors are kept, so that memory stays bounded while the
+            // caller goes on.
             self.surplus.get_or_insert(start + header + len);
             self.payload.truncate(payload);
             self.missing.truncate(missing);
@@ -250,6 +261,8 @@ impl<'s> Expansion<'s> {
         self.rlp.extend_from_slice(&self.payload[payload..]);
         self.payload.truncate(payload);
         let mut height = 0;
+        // The offsets of missing hashes were relative to the payload buffer; the payload has just moved to
+        // its final place.
         for (child, at) in self.missing.drain(missing..) {
             let child = &mut self.nodes[child as usize];
             child.hash_at = position(list + at - payload);
@@ -257,6 +270,7 @@ impl<'s> Expansion<'s> {
         }
         let node = position(self.nodes.len());
         self.nodes.push(Place { start: position(start), hash_at: NOWHERE, height });
+        // A placeholder of zeros, overwritten in `finish` once the digest is known.
         if !self.open.is_empty() {
             put_hash(&[0; HASH], &mut self.payload);
             self.missing.push((node, self.payload.len() - HASH));
@@ -264,18 +278,18 @@ impl<'s> Expansion<'s> {
     }
 }
 
-/// Where node `index` lies: up to the next one.
+/// Returns the range of node `index`, which ends at the next node.
 fn range(nodes: &[Place], index: usize, end: usize) -> Range<usize> {
     let start_of = |place: &Place| place.start as usize;
     start_of(&nodes[index])..nodes.get(index + 1).map_or(end, start_of)
 }
 
-/// A position in what is no longer than [`Expansion::MAX_LEN`].
+/// Converts a position, which is at most [`Expansion::MAX_LEN`].
 fn position(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(NOWHERE)
 }
 
-/// Bytes of the header of a list with so many.
+/// Returns the bytes of the header of a list with `len` bytes.
 const fn list_header_len(len: usize) -> usize {
     if len < 56 { 1 } else { 1 + (usize::BITS - len.leading_zeros()).div_ceil(8) as usize }
 }
@@ -285,8 +299,10 @@ fn put_hash(hash: &[u8; 32], out: &mut Vec<u8>) {
     out.extend_from_slice(hash);
 }
 
-/// Positions of the nodes, the lowest first.
+/// Returns the positions of the nodes, lowest level first.
 fn by_height(nodes: &[Place]) -> Vec<u32> {
+    // Counting sort: heights are small, and a comparison sort of millions of nodes would show in the time of
+    // a block.
     let highest = nodes.iter().map(|node| usize::from(node.height)).max().unwrap_or_default();
     let mut starts = vec![0; highest + 2];
     for node in nodes {
@@ -313,22 +329,22 @@ pub struct ExpandedNodes {
 }
 
 impl ExpandedNodes {
-    /// How many there are.
+    /// Number of nodes.
     pub const fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether there is none.
+    /// Returns `true` if there are no nodes.
     pub const fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    /// A node by its position: children stand before their parents.
+    /// Returns a node by its position. Children precede their parents.
     pub fn get(&self, position: usize) -> Option<&[u8]> {
         (position < self.len()).then(|| &self.rlp[range(&self.nodes, position, self.rlp.len())])
     }
 
-    /// The hashes of all.
+    /// Hashes of all nodes, in their order.
     pub const fn digests(&self) -> &Arc<[B256]> {
         &self.digests
     }

@@ -1,20 +1,19 @@
 //! A sparse Merkle-Patricia trie.
 //!
-//! One trie serves the verifier and the chain. It is an arena of the nodes that have been walked;
-//! all others stay behind a [`NodeSource`] (a witness, a database) and are loaded by hash when a
-//! path leads to them. Loaded nodes stay slices of the bytes they came from; only changed nodes are
-//! encoded and hashed again, level by level, in batches over many tries at once.
+//! One trie serves the verifier and the chain. It is an arena of the nodes that have been walked; all other
+//! nodes stay behind a [`NodeSource`] (a witness, a database) and are loaded by hash when a path leads to
+//! them. Loaded nodes stay slices of their source's bytes; only changed nodes are encoded and hashed again,
+//! level by level, in batches over many tries at once.
 //!
 //! This crate owns node encoding, walking, changing, hashing and proving, and the [expansion](Expansion) of
-//! nodes from what cannot be computed of them. It knows nothing of
-//! accounts or storage: keys are 32-byte hashes, values are bytes. It trusts no node: whatever the
-//! bytes are, walking them ends in a value, an absence or a [`TrieError`], never in a panic, in
-//! unbounded recursion or in a root that the nodes do not prove. A source that fails is neither: its
-//! error comes out as [`TrieError::Source`].
+//! nodes from the parts that cannot be derived. It knows nothing of accounts or storage: keys are 32-byte
+//! hashes, values are bytes. It trusts no node: for all bytes, walking them ends in a value, an absence or a
+//! [`TrieError`], never in a panic, in unbounded recursion or in a root that the nodes do not prove. A
+//! failing source is none of these: its error is returned as [`TrieError::Source`].
 //!
-//! Where insertions, updates and removals come together, apply the removals last (or use
-//! [`Trie::apply`], which does): a removal that collapses a branch must read the sibling that
-//! remains, and a witness holds that sibling only if the collapse really happens.
+//! Apply removals after insertions and updates, or use [`Trie::apply`], which does: a removal that collapses
+//! a branch must read the remaining sibling, and a witness holds that sibling only if the collapse really
+//! happens.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

@@ -1,4 +1,4 @@
-//! Nodes as the arena holds them, and how they are read from their RLP.
+//! Nodes in the arena, and their decoding from RLP.
 
 use crate::TrieError;
 use alloy_primitives::{B256, Bytes};
@@ -7,7 +7,7 @@ use nybbles::Nibbles;
 
 /// Bytes of an encoded node, cheap to clone and to cut.
 pub trait NodeBytes: Clone + AsRef<[u8]> {
-    /// The part in `range`, which lies within the bytes.
+    /// Returns the part in `range`, which lies within the bytes.
     fn slice(&self, range: Range<usize>) -> Self;
 }
 
@@ -32,6 +32,7 @@ pub(crate) const HASH_ITEM: u8 = 0xa0;
 
 /// Range of the first byte of an embedded node: a list, not empty, shorter than 32 bytes in all
 /// (else it would be referred to by hash).
+// Bounded so that embedding cannot nest without end: each level is shorter than its parent.
 const EMBEDDED_FIRST: u8 = 0xc1;
 const EMBEDDED_LAST: u8 = 0xc0 + 30;
 
@@ -42,15 +43,15 @@ pub(crate) struct NodeId(pub(crate) u32);
 /// A child of a branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Child {
-    /// There is none.
+    /// No child.
     Empty,
-    /// It stands in the branch's own bytes and has not been walked.
+    /// The child is still in the branch's own bytes and has not been walked.
     InBytes,
-    /// It is in the arena.
+    /// The child is in the arena.
     At(NodeId),
 }
 
-/// How a parent refers to a node: by hash, or by its encoding if that is shorter than 32 bytes.
+/// A parent's reference to a node: the hash, or the encoding if that is shorter than 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reference {
     len: u8,
@@ -62,7 +63,7 @@ impl Reference {
         Self { len: 32, bytes: hash.0 }
     }
 
-    /// `encoding` is shorter than 32 bytes.
+    /// Creates a reference to an embedded node; `encoding` must be shorter than 32 bytes.
     pub(crate) fn embedded(encoding: &[u8]) -> Self {
         let mut bytes = [0; 32];
         bytes[..encoding.len()].copy_from_slice(encoding);
@@ -75,12 +76,12 @@ impl Reference {
         (self.len == 32).then_some(B256::new(self.bytes))
     }
 
-    /// Length as an item of a parent's RLP list.
+    /// Returns its length as an item of the parent's RLP list.
     pub(crate) const fn item_len(&self) -> usize {
         if self.len == 32 { 33 } else { self.len as usize }
     }
 
-    /// Appends the item.
+    /// Appends the item to the parent's RLP.
     pub(crate) fn put_item(&self, out: &mut Vec<u8>) {
         if self.len == 32 {
             out.push(HASH_ITEM);
@@ -89,7 +90,7 @@ impl Reference {
     }
 }
 
-/// A value as it came or as it was set.
+/// A value as loaded or as set.
 #[derive(Debug, Clone)]
 pub(crate) enum Value<B> {
     Loaded(B),
@@ -110,23 +111,23 @@ impl<B: AsRef<[u8]>> Value<B> {
 pub(crate) enum Node<B> {
     /// Known by hash only.
     Unloaded,
-    /// The rest of a key, and its value.
+    /// The remaining nibbles of a key, and its value.
     Leaf { key: Nibbles, value: Value<B> },
     /// Nibbles that all keys below share; the child is a branch.
     Extension { key: Nibbles, child: NodeId },
-    /// Sixteen ways to go on. `bytes` holds the children that are [`Child::InBytes`].
+    /// A branch of sixteen children. `bytes` holds the children that are [`Child::InBytes`].
     Branch { bytes: Option<B>, children: [Child; 16] },
 }
 
-/// A node with what its parent says of it.
+/// A node and its parent's reference to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot<B> {
     pub(crate) node: Node<B>,
-    /// `None` once the node has changed and until it is hashed again.
+    /// Reference in the parent; `None` from a change of the node until it is hashed again.
     pub(crate) reference: Option<Reference>,
 }
 
-/// A node as decoded: an extension's child is not yet in the arena.
+/// A decoded node; the child of an extension is not in the arena yet.
 pub(crate) enum Decoded<B> {
     Leaf { key: Nibbles, value: Value<B> },
     Extension { key: Nibbles, child: Range<usize> },
@@ -148,9 +149,10 @@ pub(crate) fn child_item<B: NodeBytes>(bytes: &B, range: Range<usize>) -> ChildI
     }
 }
 
-/// Where the item of child `index` stands in the bytes of a branch that [`decode`] has checked.
+/// Returns the range of child `index` in the bytes of a branch that [`decode`] has checked.
 pub(crate) fn branch_item(bytes: &[u8], index: usize) -> Range<usize> {
     let mut at = list_header(bytes).map_or(0, |(header, _)| header);
+    // Items are at most 33 bytes, so scanning costs less than an index of them would take in memory.
     for _ in 0..index {
         at += item_len(bytes[at]);
     }
@@ -166,10 +168,12 @@ const fn item_len(first: u8) -> usize {
     }
 }
 
-/// Splits an RLP list header: its own length and that of the payload, canonical forms only.
+/// Splits an RLP list header into the lengths of header and payload; accepts canonical forms only.
 fn list_header(bytes: &[u8]) -> Option<(usize, usize)> {
     match *bytes {
         [first @ 0xc0..=0xf7, ..] => Some((1, usize::from(first) - 0xc0)),
+        // Lengths that fit the short form must use it, and no length has a leading zero: otherwise one node
+        // would have several encodings, and the same trie several roots.
         [0xf8, len, ..] if len > 55 => Some((2, usize::from(len))),
         [0xf9, high, low, ..] if high > 0 => {
             Some((3, usize::from(u16::from_be_bytes([high, low]))))
@@ -178,12 +182,13 @@ fn list_header(bytes: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// Splits an RLP string: where its content stands, and where the next item starts.
+/// Splits an RLP string: returns the range of its content, and the start of the next item.
 fn string_at(bytes: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
     let first = *bytes.get(at)?;
     let (start, len) = match first {
         0x00..=0x7f => (at, 1),
         0x80..=0xb7 => {
+            // A byte below 0x80 is its own encoding; the form with a header is not canonical.
             let len = usize::from(first) - 0x80;
             if len == 1 && *bytes.get(at + 1)? < 0x80 {
                 return None;
@@ -206,11 +211,12 @@ fn string_at(bytes: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
         }
         _ => return None,
     };
+    // Checked addition, though lengths are 16 bits at most: offsets come from foreign bytes.
     let end = start.checked_add(len)?;
     (end <= bytes.len()).then_some((start..end, end))
 }
 
-/// Decodes a node strictly: RLP without slack, a branch without a value, paths in canonical hex
+/// Decodes a node strictly: canonical RLP without slack, a branch without a value, paths in canonical hex
 /// prefix form that fit between `path` and the end of a key.
 pub(crate) fn decode<B: NodeBytes>(bytes: &B, path: &Nibbles) -> Result<Decoded<B>, TrieError> {
     decode_at(bytes, KEY_NIBBLES - path.len())
@@ -220,12 +226,14 @@ pub(crate) fn decode<B: NodeBytes>(bytes: &B, path: &Nibbles) -> Result<Decoded<
 fn decode_at<B: NodeBytes>(bytes: &B, nibbles_left: usize) -> Result<Decoded<B>, &'static str> {
     let raw = bytes.as_ref();
     let (header, len) = list_header(raw).ok_or("not an RLP list")?;
+    // No byte may be left: surplus bytes would give one node several hashes.
     if header + len != raw.len() {
         return Err("list length does not match");
     }
-    // A branch starts with a child item, a leaf or extension with a hex prefix: the number of items
-    // tells them apart for certain.
+    // A branch starts with a child item, a leaf or extension with a hex prefix, so the number of items tells
+    // them apart with certainty.
     if let Some(children) = branch_children(raw, header) {
+        // All keys have 64 nibbles; this also bounds the depth of every walk.
         if nibbles_left == 0 {
             return Err("branch below the end of a key");
         }
@@ -238,9 +246,11 @@ fn decode_at<B: NodeBytes>(bytes: &B, nibbles_left: usize) -> Result<Decoded<B>,
         if end != raw.len() {
             return Err("neither two nor seventeen items");
         }
+        // An empty value means absence, and a trie holds no absent keys.
         if value.is_empty() {
             return Err("leaf without a value");
         }
+        // A leaf at another depth would answer for keys that do not exist.
         if key.len() != nibbles_left {
             return Err("leaf does not end at the end of a key");
         }
@@ -251,13 +261,14 @@ fn decode_at<B: NodeBytes>(bytes: &B, nibbles_left: usize) -> Result<Decoded<B>,
     if child.end != raw.len() || !matches!(first, HASH_ITEM | EMBEDDED_FIRST..=EMBEDDED_LAST) {
         return Err("extension child is neither a hash nor an embedded node");
     }
+    // An extension must add nibbles and leave at least one for the branch below it.
     if key.is_empty() || key.len() >= nibbles_left {
         return Err("extension is empty or reaches the end of a key");
     }
     Ok(Decoded::Extension { key, child })
 }
 
-/// The children of a branch, if the bytes are seventeen items that make one.
+/// Returns the children of a branch if the bytes are seventeen items that form one.
 fn branch_children(raw: &[u8], header: usize) -> Option<[Child; 16]> {
     let mut children = [Child::Empty; 16];
     let mut at = header;
@@ -273,9 +284,10 @@ fn branch_children(raw: &[u8], header: usize) -> Option<[Child; 16]> {
     (raw.get(at) == Some(&EMPTY_ITEM) && at + 1 == raw.len()).then_some(children)
 }
 
-/// Decodes hex prefix form: the nibbles, and whether they end in a leaf.
+/// Decodes hex prefix form: the nibbles, and `true` if they end in a leaf.
 fn hex_prefix(prefix: &[u8]) -> Option<(Nibbles, bool)> {
     let (&first, rest) = prefix.split_first()?;
+    // Checked before unpacking: `Nibbles` panics on more than 64 nibbles.
     if rest.len() > KEY_NIBBLES / 2 {
         return None;
     }

@@ -4,7 +4,7 @@ use crate::{NodePath, NodeSource, SourceError, Trie, TrieError};
 use alloy_primitives::B256;
 use std::cell::RefCell;
 
-/// Remembers nodes in the order in which they are read: from the root down.
+/// A source that records nodes in the order in which they are read, from the root down.
 struct Path<'s, S: NodeSource + ?Sized> {
     source: &'s S,
     nodes: RefCell<Vec<S::Bytes>>,
@@ -20,12 +20,12 @@ impl<S: NodeSource + ?Sized> NodeSource for Path<'_, S> {
     }
 }
 
-/// A value, or that there is none, and the nodes that prove it.
+/// A value, or `None` for its absence, with the nodes that prove it.
 pub type Proven<B> = (Option<Vec<u8>>, Vec<B>);
 
-/// The value of `key` in a trie of which nothing is loaded yet, and the nodes from its root to the
-/// key, or to where it turns out to be absent, as `eth_getProof` returns them: embedded nodes stand
-/// inside their parents, the proof of an empty trie is empty.
+/// Returns the value of `key` in a trie that has not loaded any nodes, and the nodes from its root to the key
+/// or to the point of its absence, as `eth_getProof` returns them: embedded nodes are inside their parents,
+/// and the proof of an empty trie is empty.
 pub fn prove<S: NodeSource + ?Sized>(
     source: &S,
     mut trie: Trie<S::Bytes>,

@@ -14,7 +14,7 @@ pub type NewNode<'a> = (B256, &'a [u8]);
 /// Nodes per batch: enough to keep all SIMD lanes busy, few enough to stay in cache.
 const BATCH: usize = 64;
 
-/// A changed node: how far below its root it stands, its trie, and its place there.
+/// A changed node: its depth below the root in nodes, its trie, and its position there.
 #[derive(Clone, Copy)]
 struct Changed {
     level: u8,
@@ -22,15 +22,15 @@ struct Changed {
     node: NodeId,
 }
 
-/// Hashes all changed nodes of many tries together and tells `sink` each node that a database must
-/// keep. Afterwards [`Trie::root`] is at hand.
+/// Hashes all changed nodes of many tries together and passes `sink` each node that a database must keep.
+/// Afterwards [`Trie::root`] returns a root.
 pub fn hash_tries<B: NodeBytes>(tries: &mut [&mut Trie<B>], mut sink: impl FnMut(NewNode<'_>)) {
     let mut changed = Vec::new();
     for (trie, index) in tries.iter().zip(0..) {
         trie.collect_changed(index, &mut changed);
     }
-    // Deepest first, so that the children of a node are hashed in an earlier batch than the node:
-    // hence a batch never spans two levels.
+    // Deepest level first: the children of a node are hashed in an earlier batch than the node. A batch
+    // therefore never spans two levels.
     changed.sort_unstable_by_key(|node| core::cmp::Reverse(node.level));
     let mut encodings = Vec::new();
     let mut ranges = Vec::with_capacity(BATCH);
@@ -49,6 +49,7 @@ pub fn hash_tries<B: NodeBytes>(tries: &mut [&mut Trie<B>], mut sink: impl FnMut
             for (index, (changed, hash)) in batch.iter().zip(&digests).enumerate() {
                 let encoding = encoding(index);
                 let trie = &mut *tries[changed.trie as usize];
+                // The root is always referred to by hash, even if its encoding is shorter than one.
                 let embedded = encoding.len() < 32 && trie.root != Some(changed.node);
                 let slot = &mut trie.slots[changed.node.0 as usize];
                 slot.reference = Some(if embedded {
@@ -63,9 +64,9 @@ pub fn hash_tries<B: NodeBytes>(tries: &mut [&mut Trie<B>], mut sink: impl FnMut
 }
 
 impl<B: NodeBytes> Trie<B> {
-    /// The root, once all changes have been hashed ([`hash_tries`], [`Self::hash`]).
+    /// Returns the root if all changes have been hashed ([`hash_tries`], [`Self::hash`]).
     ///
-    /// `None` while there are changes that have not.
+    /// `None` while unhashed changes remain.
     pub fn root(&self) -> Option<B256> {
         match self.root {
             None => Some(EMPTY_ROOT),
@@ -75,7 +76,7 @@ impl<B: NodeBytes> Trie<B> {
         }
     }
 
-    /// Hashes what has changed in this trie alone and returns its root.
+    /// Hashes the changes in this trie alone and returns its root.
     pub fn hash(&mut self) -> B256 {
         hash_tries(&mut [self], |_| {});
         self.root().unwrap_or_else(|| unreachable!("the root has just been hashed"))
@@ -83,6 +84,8 @@ impl<B: NodeBytes> Trie<B> {
 
     fn collect_changed(&self, trie: u32, changed: &mut Vec<Changed>) {
         let is_changed = |id: NodeId| self.slots[id.0 as usize].reference.is_none();
+        // A changed node has only changed ancestors, so the search can skip every unchanged subtree. It uses
+        // an explicit stack, not recursion.
         let mut pending: Vec<_> =
             self.root.filter(|root| is_changed(*root)).map(|root| (root, 0)).into_iter().collect();
         while let Some((node, level)) = pending.pop() {

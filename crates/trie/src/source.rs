@@ -1,4 +1,4 @@
-//! Where nodes come from.
+//! Sources of trie nodes.
 
 use crate::NodeBytes;
 use alloy_primitives::B256;
@@ -12,8 +12,8 @@ use std::{
     sync::Arc,
 };
 
-/// Why a source could not say whether it holds something: a disk, a connection, a lock. It says
-/// nothing about the trie, and never stands for a node that is missing.
+/// A fault of a source (a disk, a connection, a lock) that keeps it from answering. It says nothing about the
+/// trie, and never stands for a missing node.
 #[derive(Debug, Clone)]
 pub struct SourceError(Arc<dyn Error + Send + Sync>);
 
@@ -23,7 +23,7 @@ impl SourceError {
         Self(Arc::from(fault.into()))
     }
 
-    /// The fault itself.
+    /// Returns the underlying fault.
     pub fn fault(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.0
     }
@@ -41,7 +41,7 @@ impl Error for SourceError {
     }
 }
 
-/// Faults are equal if they read the same.
+/// Compares faults by their messages.
 impl PartialEq for SourceError {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0.to_string() == other.0.to_string()
@@ -50,7 +50,7 @@ impl PartialEq for SourceError {
 
 impl Eq for SourceError {}
 
-/// Where a node stands: a store that keeps nodes by path finds it there.
+/// Position of a node, for stores that keep nodes by path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodePath<'p> {
     /// Keccak-256 of the address whose storage trie it is in; `None` for the account trie.
@@ -59,18 +59,18 @@ pub struct NodePath<'p> {
     pub nibbles: &'p Nibbles,
 }
 
-/// Nodes by hash, and by where they stand.
+/// Nodes by hash and by position.
 pub trait NodeSource {
-    /// How the source hands out a node.
+    /// Type in which the source returns a node.
     type Bytes: NodeBytes;
 
-    /// The node at `path` whose Keccak-256 is `hash`, or `None` if the source does not hold it.
+    /// Returns the node at `path` whose Keccak-256 is `hash`, or `None` if the source does not hold it.
     ///
-    /// The trie trusts the source on the hash and does not hash again.
+    /// The trie trusts the source for the hash and does not hash again.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] if the source cannot tell.
+    /// [`SourceError`] if the source cannot answer.
     fn node(&self, path: NodePath<'_>, hash: &B256) -> Result<Option<Self::Bytes>, SourceError>;
 }
 
@@ -84,12 +84,12 @@ impl<S: NodeSource + ?Sized> NodeSource for &S {
 
 /// An index from hash to position over digests that are computed elsewhere.
 ///
-/// The table is keyed with a random number, so that an adversary who chooses the nodes (and with
-/// them, by trial, some bits of their hashes) cannot make them fall into one bucket. The key has no
-/// influence on what is found.
+/// The table is keyed with a random number, so that an adversary who chooses the nodes (and with them, by
+/// trial, some bits of their hashes) cannot make them collide in one bucket. The key does not affect the
+/// results.
 ///
-/// Digests stay in the parts in which they were computed: there may be millions, each of an input of a
-/// few bytes.
+/// Digests stay in the parts in which they were computed: a hostile input of a few bytes per node can have
+/// millions of them.
 #[derive(Debug)]
 pub struct NodeIndex {
     digests: Parts,
@@ -112,15 +112,17 @@ impl Parts {
 }
 
 impl NodeIndex {
-    /// Indexes digests by their position; of equal digests the first wins.
+    /// Indexes digests by their position; of equal digests, the first one wins.
     ///
-    /// All parts but the last are of one length.
+    /// All parts but the last must have the same length.
     pub fn new(parts: Vec<Arc<[B256]>>) -> Self {
+        // At least one, since it is a divisor.
         let length = parts.first().map_or(0, |part| part.len()).max(1);
         debug_assert!(parts.iter().rev().skip(1).all(|part| part.len() == length));
         let key = RandomState::new().hash_one(0_u8);
         let count = parts.iter().map(|part| part.len()).sum();
         let digests = Parts { parts, length };
+        // Allocated by the number of digests that exist, not by a declared number.
         let mut positions = HashTable::with_capacity(count);
         for (position, digest) in (0_u32..).zip(digests.parts.iter().flat_map(|part| &**part)) {
             let entry = positions.entry(
@@ -133,43 +135,45 @@ impl NodeIndex {
         Self { digests, positions, key }
     }
 
-    /// Position of the digest equal to `hash`.
+    /// Returns the position of the digest equal to `hash`.
     pub fn position(&self, hash: &B256) -> Option<usize> {
         self.positions
             .find(bucket(self.key, hash), |position| self.digests.get(*position) == hash)
             .map(|position| *position as usize)
     }
 
-    /// The digest at a position.
+    /// Returns the digest at a position.
     pub fn digest(&self, position: usize) -> Option<&B256> {
         let Parts { parts, length } = &self.digests;
         parts.get(position / length)?.get(position % length)
     }
 
-    /// The digests in their order.
+    /// Returns the digests in their order.
     pub fn digests(&self) -> impl Iterator<Item = &B256> {
         self.digests.parts.iter().flat_map(|part| &**part)
     }
 }
 
-/// Keyed bucket number: the digest's first eight bytes through a folded multiplication.
+/// Returns the keyed bucket number: the digest's first eight bytes, mixed by a folded multiplication.
 fn bucket(key: u64, digest: &B256) -> u64 {
     let prefix = digest.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    // The prefix alone would do for honest digests; the key keeps bucket numbers unpredictable for chosen
+    // ones.
     let product = u128::from(prefix ^ key) * u128::from(0x9e37_79b9_7f4a_7c15_u64 ^ (key << 1));
     #[allow(clippy::cast_possible_truncation, reason = "folding the halves is the point")]
     let folded = (product as u64) ^ ((product >> 64) as u64);
     folded
 }
 
-/// What is measured of each node that is recorded: two numbers, of which the sums are kept.
+/// Measurement of each recorded node: two numbers, which the recorder sums up.
 pub type Measure = fn(NodePath<'_>, &[u8]) -> [usize; 2];
 
-/// A source that remembers which nodes were read through it: they are the witness.
+/// A source that records the nodes read through it: they form the witness.
 #[derive(Debug)]
 pub struct Recorder<S: NodeSource> {
     source: S,
     read: RefCell<BTreeMap<B256, S::Bytes>>,
-    /// Hashes of what was read, in that order, and what was measured of it.
+    /// Hashes of the recorded nodes in reading order, and their measurements.
     order: RefCell<Vec<(B256, [usize; 2])>>,
     bytes: Cell<usize>,
     measure: Measure,
@@ -183,33 +187,34 @@ impl<S: NodeSource> Recorder<S> {
         Self::measuring(source, |_, _| [0; 2])
     }
 
-    /// Starts recording, and measures what is recorded.
+    /// Starts recording with a measurement of each recorded node.
     pub fn measuring(source: S, measure: Measure) -> Self {
         let (read, order, known) = (RefCell::default(), RefCell::default(), RefCell::default());
         let (bytes, measured) = (Cell::new(0), Cell::new([0; 2]));
         Self { source, read, order, bytes, measure, measured, known }
     }
 
-    /// How many nodes have been read so far.
+    /// Number of nodes recorded so far.
     pub fn count(&self) -> usize {
         self.read.borrow().len()
     }
 
-    /// Bytes of the nodes read so far.
+    /// Bytes of the nodes recorded so far.
     pub const fn bytes(&self) -> usize {
         self.bytes.get()
     }
 
-    /// Sums of what was measured of the nodes read so far.
+    /// Sums of the measurements of the nodes recorded so far.
     pub const fn measured(&self) -> [usize; 2] {
         self.measured.get()
     }
 
-    /// Forgets all but the first `count` nodes that were read. Whoever goes on must not have the others
-    /// at hand, or they are needed and not read again.
+    /// Forgets all but the first `count` recorded nodes. The caller must drop its loaded copies of the
+    /// others: a node that is still loaded is not read, and so not recorded, again.
     pub fn rewind(&self, count: usize) {
         let (mut read, mut order) = (self.read.borrow_mut(), self.order.borrow_mut());
         let gone = count.min(order.len())..;
+        // Each length and measurement is subtracted again, so that the sums never need a pass over all nodes.
         for (hash, [first, second]) in order.drain(gone) {
             let length = read.remove(&hash).map_or(0, |node| node.as_ref().len());
             self.bytes.set(self.bytes.get() - length);
@@ -218,13 +223,13 @@ impl<S: NodeSource> Recorder<S> {
         }
     }
 
-    /// From now on these nodes are not remembered: whoever reads what is read here has them by then. What
-    /// was read before stays.
+    /// Excludes these nodes from recording from now on, because the verifier has them already. Nodes that
+    /// were recorded before stay.
     pub fn know(&self, nodes: impl IntoIterator<Item = B256>) {
         self.known.borrow_mut().extend(nodes);
     }
 
-    /// The nodes read so far, by hash.
+    /// Returns the recorded nodes by hash.
     pub fn into_read(self) -> BTreeMap<B256, S::Bytes> {
         self.read.into_inner()
     }
@@ -238,6 +243,7 @@ impl<S: NodeSource> NodeSource for Recorder<S> {
         if let Some(node) = &node
             && !self.known.borrow().contains(hash)
         {
+            // A node counts once, however often it is read: the witness lists it once.
             self.read.borrow_mut().entry(*hash).or_insert_with(|| {
                 self.bytes.set(self.bytes.get() + node.as_ref().len());
                 let measured @ [first, second] = (self.measure)(path, node.as_ref());

@@ -1,4 +1,4 @@
-//! The arena, and how it is walked.
+//! The arena of loaded nodes, and walking in it.
 
 use crate::{
     NodeBytes, NodePath, NodeSource, TrieError,
@@ -9,18 +9,18 @@ use crate::{
 use alloy_primitives::{B256, b256};
 use nybbles::Nibbles;
 
-/// Root of the trie that holds nothing: Keccak-256 of the RLP of an empty string.
+/// Root of the empty trie: Keccak-256 of the RLP of an empty string.
 pub const EMPTY_ROOT: B256 =
     b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
 /// A sparse Merkle-Patricia trie with 32-byte keys.
 ///
-/// Keys are given as they stand in the trie: callers of a secure trie hash theirs first.
+/// Keys are used unchanged: callers of a secure trie hash their keys first.
 #[derive(Debug, Clone)]
 pub struct Trie<B> {
     pub(crate) slots: Vec<Slot<B>>,
     pub(crate) root: Option<NodeId>,
-    /// Whose storage it is, for sources that keep nodes by path.
+    /// Keccak-256 of the address whose storage this is, for sources that keep nodes by path.
     owner: Option<B256>,
 }
 
@@ -31,7 +31,7 @@ impl<B> Default for Trie<B> {
 }
 
 impl<B: NodeBytes> Trie<B> {
-    /// The account trie with this root, of which nothing is loaded yet.
+    /// Creates the account trie with this root, without loading a node.
     pub fn new(root: B256) -> Self {
         if root == EMPTY_ROOT {
             return Self::default();
@@ -41,17 +41,17 @@ impl<B: NodeBytes> Trie<B> {
         Self { slots, root: Some(NodeId(0)), owner: None }
     }
 
-    /// The storage trie with this root of the account at `owner`, the Keccak-256 of its address.
+    /// Creates the storage trie with this root for the account `owner`, the Keccak-256 of its address.
     pub fn storage(owner: B256, root: B256) -> Self {
         Self { owner: Some(owner), ..Self::new(root) }
     }
 
-    /// Whether the trie holds nothing.
+    /// Returns `true` if the trie is empty.
     pub const fn is_empty(&self) -> bool {
         self.root.is_none()
     }
 
-    /// The value of `key`, or `None` if the trie proves that there is none.
+    /// Returns the value of `key`, or `None` if the trie proves its absence.
     pub fn get<S>(&mut self, source: &S, key: &B256) -> Result<Option<&[u8]>, TrieError>
     where
         S: NodeSource<Bytes = B> + ?Sized,
@@ -66,7 +66,8 @@ impl<B: NodeBytes> Trie<B> {
         }
     }
 
-    /// Walks to the leaf of `key`, telling `visit` each node on the way and the nibbles above it.
+    /// Walks to the leaf of `key`, and passes `visit` each node on the way with the number of nibbles above
+    /// it.
     pub(crate) fn find<S>(
         &mut self,
         source: &S,
@@ -79,9 +80,13 @@ impl<B: NodeBytes> Trie<B> {
         let Some(mut id) = self.root else { return Ok(None) };
         let mut depth = 0;
         let mut below_extension = false;
+        // Each turn of the loop consumes at least one nibble: `decode` rejects empty extensions, so the loop
+        // ends after 64 of them.
         loop {
             self.load(source, id, || key.slice(..depth))?;
             let slot = &self.slots[id.0 as usize];
+            // An extension may only lead to a branch. `decode` sees one node at a time, so this is checked
+            // here.
             if below_extension && !matches!(slot.node, Node::Branch { .. }) {
                 return Err(TrieError::Malformed {
                     path: key.slice(..depth),
@@ -115,7 +120,7 @@ impl<B: NodeBytes> Trie<B> {
         }
     }
 
-    /// Makes sure that node `id`, which stands at `path`, is loaded.
+    /// Loads node `id` at `path` if it is not loaded.
     pub(crate) fn load<S>(
         &mut self,
         source: &S,
@@ -134,6 +139,8 @@ impl<B: NodeBytes> Trie<B> {
         let path = path();
         let place = NodePath { owner: self.owner.as_ref(), nibbles: &path };
         let bytes = source.node(place, &hash)?.ok_or(TrieError::MissingNode { path, hash })?;
+        // A node of less than 32 bytes must be embedded; referred to by hash, it would give one trie two
+        // encodings. Only a root may be that short.
         if bytes.as_ref().len() < 32 && !path.is_empty() {
             let reason = "shorter than the hash that refers to it";
             return Err(TrieError::Malformed { path, reason });
@@ -142,7 +149,7 @@ impl<B: NodeBytes> Trie<B> {
         Ok(())
     }
 
-    /// Child `index` of branch `id`, not necessarily loaded; `path` leads to the child.
+    /// Returns child `index` of branch `id`, which may be unloaded; `path` leads to the child.
     pub(crate) fn child(
         &mut self,
         id: NodeId,
@@ -165,7 +172,7 @@ impl<B: NodeBytes> Trie<B> {
         }
     }
 
-    /// Puts the node of a child item into the arena: unloaded if it is referred to by hash.
+    /// Adds the node of a child item to the arena, unloaded if the item is a hash.
     fn adopt(&mut self, item: ChildItem<B>, path: &Nibbles) -> Result<NodeId, TrieError> {
         let (node, reference) = match item {
             ChildItem::Hash(hash) => (Node::Unloaded, Reference::hash(hash)),
@@ -177,8 +184,8 @@ impl<B: NodeBytes> Trie<B> {
         Ok(self.push(node, Some(reference)))
     }
 
-    /// Decodes a node. Extensions embedded in extensions make this recursive, but only as deep as
-    /// nodes of fewer than 32 bytes can nest.
+    /// Decodes a node. Extensions embedded in extensions make this recursive, but nodes of fewer than 32
+    /// bytes limit the depth.
     fn parse(&mut self, bytes: B, path: &Nibbles) -> Result<Node<B>, TrieError> {
         Ok(match decode(&bytes, path)? {
             Decoded::Leaf { key, value } => Node::Leaf { key, value },

@@ -1,4 +1,4 @@
-//! All that hangs below a root.
+//! Walk over all nodes and values below a root.
 
 use crate::{
     EMPTY_ROOT, NodePath, NodeSource, TrieError,
@@ -7,32 +7,32 @@ use crate::{
 use alloy_primitives::B256;
 use nybbles::Nibbles;
 
-/// Who is shown a trie by [`walk`].
+/// Receiver of the nodes and values of a [`walk`].
 pub trait Visitor<B> {
-    /// A node that has a hash of its own, before what hangs below it; whether to go on below it.
+    /// Receives a node that has a hash of its own, before its children. Returns `true` to visit them.
     fn node(&mut self, hash: &B256, node: &B) -> bool;
 
-    /// A value, under its whole key.
+    /// Receives a value and its whole key.
     fn value(&mut self, key: &B256, value: &[u8]);
 
-    /// A node that the source does not hold. By default that ends the walk.
+    /// Receives a node that the source does not hold. By default, this ends the walk.
     ///
     /// # Errors
     ///
-    /// What the walk is to return; `Ok` to pass over what hangs below.
+    /// An error ends the walk; `Ok` skips everything below the node.
     fn missing(&mut self, path: Nibbles, hash: B256) -> Result<(), TrieError> {
         Err(TrieError::MissingNode { path, hash })
     }
 }
 
-/// Shows all nodes and values below `root`, each node before its children and values in ascending
-/// order of their keys. Nothing is kept: memory is that of one path.
+/// Visits all nodes and values below `root`: each node before its children, and values in ascending order of
+/// their keys. The walk keeps nothing but one path.
 ///
 /// `owner` is the Keccak-256 of the address whose storage trie it is; `None` for the account trie.
 ///
 /// # Errors
 ///
-/// [`TrieError`] if a node is malformed or cannot be had, or what the visitor says of a missing one.
+/// [`TrieError`] if a node is malformed or cannot be read, or the error of the visitor for a missing node.
 pub fn walk<S>(
     source: &S,
     owner: Option<&B256>,
@@ -45,6 +45,7 @@ where
     if root == EMPTY_ROOT {
         return Ok(());
     }
+    // An explicit stack: at most 16 entries for each of 64 levels, for any bytes that the source returns.
     let mut open = vec![(Nibbles::new(), ChildItem::Hash(root))];
     while let Some((path, item)) = open.pop() {
         let bytes = match item {
@@ -69,6 +70,7 @@ where
                 open.push((path.join(&key), child_item(&bytes, child)));
             }
             Decoded::Branch { children } => {
+                // Pushed in reverse, so that the smallest key is popped first.
                 for (index, child) in (0_u8..16).zip(children).rev() {
                     if child == Child::InBytes {
                         let mut path = path;

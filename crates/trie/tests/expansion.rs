@@ -1,4 +1,4 @@
-//! Nodes that are told of in preorder have no more bytes than there is room for.
+//! An expansion holds no more bytes of nodes than declared.
 
 use enshrine_trie::{Expansion, ExpansionTooLong};
 
@@ -27,7 +27,7 @@ fn nodes_have_as_many_bytes_as_there_is_room_for_and_no_more() {
         assert_eq!(refused.limit, limit);
         assert!((limit + 1..=all).contains(&refused.got), "{refused}");
     }
-    // The first that has no room is named, whatever would fit behind it.
+    // The error names the first node beyond the limit, even if later ones would fit.
     assert_eq!(expanded(lengths[0] - 1).expect_err("no room").got, lengths[0]);
 }
 

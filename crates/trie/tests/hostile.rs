@@ -1,4 +1,4 @@
-//! Nodes that no honest trie holds: each ends in a typed error, next to a neighbour that is read.
+//! Nodes that no honest trie holds: each ends in a typed error, beside an accepted neighbour.
 
 use alloy_primitives::{B256, Bytes, hex, keccak256};
 use enshrine_trie::{NodeIndex, NodePath, NodeSource, SourceError, Trie, TrieError};

@@ -1,10 +1,10 @@
-//! Nodes that are none, though their hash is right: each one beside the node that it is not.
+//! Malformed nodes with a correct hash, each beside a well-formed neighbour.
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use enshrine_trie::{NodePath, NodeSource, SourceError, Trie, TrieError};
 use std::collections::HashMap;
 
-/// Nodes by what they hash to, whatever they are.
+/// Nodes by the hash of their bytes, well-formed or not.
 #[derive(Default)]
 struct Nodes(HashMap<B256, Bytes>);
 

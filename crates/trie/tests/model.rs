@@ -119,7 +119,7 @@ fn commit(trie: &mut Trie<Bytes>, nodes: &mut Nodes) -> B256 {
     trie.root().expect("just hashed")
 }
 
-/// How often each way of the trie's code was needed, to know that the test reaches them all.
+/// Number of times each path of the trie's code was taken, to prove that the test reaches all of them.
 #[derive(Default, Debug)]
 struct Reached {
     operations: usize,
@@ -204,7 +204,7 @@ fn nodes_on_paths<'k>(nodes: &Nodes, root: B256, keys: impl Iterator<Item = &'k 
     seen.len()
 }
 
-/// Whether a branch or extension has a list among its items.
+/// Returns `true` if a branch or extension has a list among its items.
 fn holds_embedded_node(node: &[u8]) -> bool {
     let mut rest = node;
     match alloy_rlp_items(&mut rest) {

@@ -152,7 +152,7 @@ fn without_any_one_node_the_walk_ends_there_or_passes_over_what_hangs_below() {
         }
         let (seen, result) = walked(&fewer, root, Seen { patient: true, ..Seen::default() });
         assert_eq!((result, seen.missing), (Ok(()), vec![*missing]));
-        // What is not shown is just what is not shown either when the visitor stops there.
+        // A node that is not visited is not visited either when the visitor stops there.
         let closed = BTreeSet::from([*missing]);
         let (stopped, result) = walked(&nodes, root, Seen { closed, ..Seen::default() });
         assert_eq!(result, Ok(()));
@@ -196,7 +196,7 @@ fn reading_changing_and_proving_hand_on_the_error_of_the_source_too() {
         let mut trie = Trie::<Bytes>::storage(OWNER, root);
         failed(at);
         assert_eq!(trie.insert(&nodes, key, &[7]).map(|_| ()), Err(fault.clone()));
-        // What failed has changed nothing, and works once the source does.
+        // A failed operation has changed nothing, and succeeds once the source does.
         assert_eq!(trie.hash(), root);
         assert_eq!(trie.get(&nodes, key).unwrap(), model.get(key).map(Vec::as_slice));
         let mut trie = Trie::<Bytes>::storage(OWNER, root);

@@ -12,11 +12,11 @@ use alloy_primitives::B256;
 const WHAT: &str = "stateless batch";
 const REQUESTS: &str = "requests of the batch";
 
-/// Blocks that follow one another, and one witness for all of them: what the first reads of the state
-/// before it, what the second reads that the first has not written, and so on.
+/// Consecutive blocks, and one witness for all of them: the state that the first block reads, the state that
+/// the second block reads and the first has not written, and so on.
 ///
-/// It differs from a [`StatelessInput`] in the schema id, in that there is a list of requests where that has
-/// one, and in the [form](crate::compact) of the state. All blocks are of one fork.
+/// A batch differs from a [`StatelessInput`] in three ways: the schema id, a list of requests in place of one
+/// request, and the [form](crate::compact) of the state. All blocks are of one fork.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatelessBatch<'a> {
     /// The fork whose shapes and rules hold for all blocks.
@@ -30,17 +30,19 @@ pub struct StatelessBatch<'a> {
 }
 
 impl<'a> StatelessBatch<'a> {
-    /// Most blocks: as many as BLOCKHASH reaches.
+    /// Maximum number of blocks: the number of ancestors that BLOCKHASH reaches.
     pub const MAX_BLOCKS: usize = 256;
 
-    /// Decodes schema id and body. The parts stay slices of `bytes`; allocated is the list of the
-    /// requests alone, each of which takes more bytes of the input than of memory.
+    /// Decodes schema id and body. The parts stay slices of `bytes`. Only the list of requests is allocated,
+    /// and each request takes more bytes of the input than of memory.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (schema, body) = SchemaId::split(bytes)?;
+        // A single-block schema id is refused here, so that one calldata never has two readings.
         let fork = schema.batch_fork().ok_or(DecodeError::NoBatchSchema { got: schema })?;
         let [requests, witness] =
             variable_fields(WHAT, body, at::FIXED, [at::REQUESTS, at::WITNESS])?;
         let requests = ByteLists::decode(REQUESTS, requests, Self::MAX_BLOCKS, usize::MAX)?;
+        // An empty batch would prove nothing and yet return a valid result.
         if requests.is_empty() {
             return Err(DecodeError::Empty { what: REQUESTS });
         }
@@ -55,16 +57,17 @@ impl<'a> StatelessBatch<'a> {
         })
     }
 
-    /// The blocks of `inputs`, in their order, with another witness for all of them.
+    /// Combines the blocks of `inputs`, in their order, with one witness for all of them.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if there is none, if there are too many, or if not all are of one chain and one
-    /// fork. Whether each follows the one before it is not looked at.
+    /// [`DecodeError`] if there is no input, if there are too many, or if the inputs differ in chain or fork.
+    /// The caller checks that each block follows the one before it.
     pub fn of(
         inputs: &[StatelessInput<'a>],
         witness: BatchWitness<'a>,
     ) -> Result<Self, DecodeError> {
+        // Fork and chain id are encoded once for the whole batch, so the first input decides both.
         let [StatelessInput { fork, chain_id, .. }, ..] = *inputs else {
             return Err(DecodeError::Empty { what: REQUESTS });
         };
@@ -92,6 +95,7 @@ impl<'a> StatelessBatch<'a> {
     }
 
     /// Encodes schema id and body.
+    // Lengths first: every offset of the list must be known before the first request is written.
     pub fn encode(&self) -> Vec<u8> {
         let lengths: Vec<_> =
             self.requests.iter().map(|request| request.encoded_len(self.fork)).collect();
@@ -115,8 +119,8 @@ impl<'a> StatelessBatch<'a> {
         out
     }
 
-    /// Hash tree root of the requests, as a progressive list of them (EIP-7916) by the convention of the
-    /// execution-specs. It commits to each block, to their order and to their number.
+    /// Hash tree root of the requests, as a progressive list (EIP-7916) by the convention of the
+    /// execution-specs. The root commits to each block, to their order and to their number.
     pub fn requests_root(&self) -> B256 {
         let convention = RootConvention::ExecutionSpecs;
         let roots =

@@ -1,15 +1,16 @@
-//! An input of EXECUTE that lies in blobs, but for what a contract reads of it in place.
+//! An input of EXECUTE whose end is in blobs, while the fields that a contract reads in place stay in
+//! calldata.
 //!
 //! The calldata is the head of the input and a trailer of eight bytes: length of the tail (4 bytes, big
 //! endian), position of its first blob among those of the transaction, number of its blobs, and
 //! [`MAGIC`]. The input of a block is head ‖ tail.
 //!
-//! Of a batch the head is everything up to the requests, and behind it the first [`REQUEST_HEAD`] bytes of
-//! each request, one after another; the tail is all the rest, in its order. Where each part of the head goes
-//! follows from the offsets of the requests, which the head begins with, so nothing else says it.
+//! The head of a batch is everything up to the requests, followed by the first [`REQUEST_HEAD`] bytes of each
+//! request, one after another. The tail is the rest, in its order. The offsets of the requests, with which
+//! the head begins, determine the place of each part of the head, so no other field repeats it.
 //!
-//! Each tail begins a blob of its own and takes no more blobs than it needs. A blob holds 31 bytes in each of
-//! its field elements, behind a byte that is zero; what the tail leaves of the last blob is zero.
+//! Each tail begins a blob of its own and takes the fewest blobs that hold it. A blob holds 31 bytes in each
+//! of its field elements, behind a zero byte; the unused end of the last blob is zero.
 
 use crate::{
     SchemaId, StatelessBatch,
@@ -22,21 +23,24 @@ use core::ops::Range;
 pub const BLOB_LEN: usize = ELEMENT * 4_096;
 /// Bytes of a tail that one blob holds.
 pub const BLOB_CAPACITY: usize = (ELEMENT - 1) * 4_096;
-/// Bytes of a request that are in the head: up to the end of the fixed part of the longest payload, so that
-/// whoever reads fields of a block in place finds them whatever the tail is.
+/// Bytes of a request that are in the head: up to the end of the fixed part of the longest payload, so that a
+/// contract finds the fields of a block at fixed offsets, independent of the tail.
+// The longest fixed part is taken for every fork: one length keeps the offsets the same in all dialects.
 pub const REQUEST_HEAD: usize = request::FIXED + payload::FIXED_V4;
-/// Bytes of a head at least.
+/// Minimum number of bytes of a head.
 pub const MIN_HEAD: usize = REQUEST_IN_CALLDATA + REQUEST_HEAD;
-/// What a trailer ends with.
+/// Last two bytes of a trailer.
+// An SSZ input may end in any bytes; the length check and these two bytes make a plain input taken for a
+// trailer an error rather than another block.
 pub const MAGIC: [u8; 2] = [0xb1, 0x0b];
 
 /// Bytes of a field element.
 const ELEMENT: usize = 32;
 
-/// Why an input cannot be put together.
+/// Reasons for which an input cannot be assembled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlobTailError {
-    /// There is no room for a head and a trailer.
+    /// The calldata is too short for a head and a trailer.
     #[error("{got} bytes, expected at least {expected}: a head and a trailer")]
     TooShort {
         /// Bytes present.
@@ -57,13 +61,13 @@ pub enum BlobTailError {
         tail: u32,
         /// Blobs that the trailer names.
         got: u8,
-        /// Blobs that it takes.
+        /// Blobs that a tail of this length takes.
         expected: usize,
     },
-    /// A trailer without blobs names a first one.
+    /// A trailer without blobs names a first blob.
     #[error("the first of no blobs is number {got}, expected 0")]
     First {
-        /// Its position.
+        /// Position of the first blob.
         got: u8,
     },
     /// The head of a batch does not begin as one with blocks does.
@@ -73,38 +77,38 @@ pub enum BlobTailError {
     Blocks {
         /// The first offset.
         got: usize,
-        /// That of as many blocks as there may be.
+        /// The first offset of a list with the maximum number of blocks.
         limit: usize,
     },
-    /// The head of a batch of so many blocks has another length.
+    /// The head of a batch with this number of blocks has the wrong length.
     #[error("{got} bytes in the head of a batch of {blocks} blocks, expected {expected}")]
     HeadLength {
-        /// How many blocks it has.
+        /// Number of blocks in the batch.
         blocks: usize,
         /// Bytes present.
         got: usize,
-        /// Bytes that it takes.
+        /// Bytes that the head of such a batch takes.
         expected: usize,
     },
-    /// A request of a batch begins before what the head has of the one before it ends, or too late to end
+    /// A request of a batch begins before the head's part of the previous request ends, or too late to end
     /// within the input.
     #[error(
         "request {index} of the batch starts at {got} of their list, expected {minimum} to {maximum}"
     )]
     RequestOutOfPlace {
-        /// Its position.
+        /// Index of the request.
         index: usize,
-        /// Its offset.
+        /// Offset of the request.
         got: usize,
-        /// The least that it could be.
+        /// The smallest valid offset.
         minimum: usize,
-        /// The most.
+        /// The largest valid offset.
         maximum: usize,
     },
-    /// A blob does not have the length of one.
+    /// A blob has the wrong length.
     #[error("blob {blob} of the tail: {got} bytes, expected {BLOB_LEN}")]
     BlobLength {
-        /// Its position among those of the tail.
+        /// Position of the blob in the tail.
         blob: usize,
         /// Bytes present.
         got: usize,
@@ -118,10 +122,10 @@ pub enum BlobTailError {
         blob: usize,
         /// The field element.
         element: usize,
-        /// Its first byte.
+        /// First byte of the field element.
         got: u8,
     },
-    /// Behind the tail stands something.
+    /// The last blob holds nonzero bytes behind the tail.
     #[error("behind the tail of {tail} bytes the last blob is not zero")]
     Padding {
         /// Bytes of the tail.
@@ -129,7 +133,7 @@ pub enum BlobTailError {
     },
 }
 
-/// What the calldata says of the tail.
+/// The trailer of the calldata: length and blobs of the tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trailer {
     tail: u32,
@@ -138,13 +142,15 @@ pub struct Trailer {
 }
 
 impl Trailer {
-    /// Its length.
+    /// Length of a trailer in bytes.
     pub const LEN: usize = 8;
 
-    /// The trailer of a tail of this length whose first blob is this one of the transaction; `None` for
-    /// a tail that is longer than a transaction can have blobs.
+    /// Returns the trailer of a tail of `tail` bytes whose first blob is blob `first` of the transaction;
+    /// `None` if the tail needs more blobs than a trailer can name.
     pub fn new(tail: usize, first: u8) -> Option<Self> {
         let count = u8::try_from(blobs_for(tail)).ok()?;
+        // A tail without blobs has no first blob: zero is the only encoding of it, so that calldata is
+        // canonical.
         let first = if count == 0 { 0 } else { first };
         Some(Self { tail: u32::try_from(tail).ok()?, first, count })
     }
@@ -168,17 +174,20 @@ impl Trailer {
             return Err(BlobTailError::Magic { got: magic });
         }
         let tail = u32::from_be_bytes([a, b, c, d]);
+        // Exactly as many blobs as the length needs: surplus blobs would let one input have several
+        // encodings, each with another price.
         let expected = blobs_for(tail as usize);
         if usize::from(count) != expected {
             return Err(BlobTailError::Count { tail, got: count, expected });
         }
+        // The same for the position: an unused field must not carry a choice.
         if count == 0 && first != 0 {
             return Err(BlobTailError::First { got: first });
         }
         Ok((head, Self { tail, first, count }))
     }
 
-    /// As it stands behind a head.
+    /// Encodes the trailer as it follows a head.
     pub const fn encode(self) -> [u8; Self::LEN] {
         let [a, b, c, d] = self.tail.to_be_bytes();
         let [y, z] = MAGIC;
@@ -190,23 +199,24 @@ impl Trailer {
         self.tail as usize
     }
 
-    /// Positions of its blobs among those of the transaction.
+    /// Positions of the tail's blobs among the blobs of the transaction.
     pub fn blobs(self) -> Range<usize> {
         usize::from(self.first)..usize::from(self.first) + usize::from(self.count)
     }
 
-    /// What of the tail follows each part of this head.
+    /// Splits the head into parts, each with the number of tail bytes that follow it.
     ///
     /// # Errors
     ///
-    /// [`BlobTailError`] if it is the head of a batch, and not laid out as one, or if it says of the requests
-    /// that they are where its parts and the tail cannot be.
+    /// [`BlobTailError`] if the head belongs to a batch but is not laid out as one, or if it places a request
+    /// where neither its parts nor the tail can be.
     pub fn pieces(self, head: &[u8]) -> Result<Pieces<'_>, BlobTailError> {
         let Some(list) = list_of(head) else {
             return Ok(Pieces { trailer: self, parts: vec![(head, self.tail_len())] });
         };
         let blocks = blocks_of(list)?;
         let starts = REQUEST_IN_CALLDATA + blocks * OFFSET;
+        // The number of blocks fixes the length of the head, so no byte of it is left unread.
         let (got, expected) = (head.len(), starts + blocks * REQUEST_HEAD);
         if got != expected {
             return Err(BlobTailError::HeadLength { blocks, got, expected });
@@ -214,14 +224,18 @@ impl Trailer {
         let (first, requests) = head.split_at(starts);
         let mut parts = vec![(first, 0)];
         parts.reserve_exact(blocks);
+        // Offsets are relative to the list of requests; the list ends where head and tail together end.
         let end = blocks * (OFFSET + REQUEST_HEAD) + self.tail_len();
         let mut minimum = blocks * OFFSET;
         for (index, request) in requests.chunks_exact(REQUEST_HEAD).enumerate() {
             let got = offset_at(list, index * OFFSET);
+            // Each later request still needs its own head, which bounds this offset from above; the
+            // subtraction cannot underflow because `end` counts one head for every block.
             let maximum = end - (blocks - index) * REQUEST_HEAD;
             if !(minimum..=maximum).contains(&got) {
                 return Err(BlobTailError::RequestOutOfPlace { index, got, minimum, maximum });
             }
+            // The gap before this request is tail that belongs to the request before it.
             if let Some((_, follows)) = parts.last_mut() {
                 *follows = got - minimum;
             }
@@ -231,13 +245,14 @@ impl Trailer {
         Ok(Pieces { trailer: self, parts })
     }
 
-    /// Whether these are blobs as [`to_blobs`] makes them.
+    /// Checks that the blobs are exactly those that [`to_blobs`] makes.
     fn check<B: AsRef<[u8]>>(self, blobs: &[B]) -> Result<(), BlobTailError> {
         let tail = self.tail;
         if blobs.len() != usize::from(self.count) {
             let got = u8::try_from(blobs.len()).unwrap_or(u8::MAX);
             return Err(BlobTailError::Count { tail, got, expected: self.count.into() });
         }
+        // Counts down over all blobs: data comes first, and every byte after it is padding.
         let mut left = self.tail_len();
         for (at, blob) in blobs.iter().enumerate() {
             let blob = blob.as_ref();
@@ -246,12 +261,15 @@ impl Trailer {
             }
             for (element, bytes) in blob.chunks_exact(ELEMENT).enumerate() {
                 let [first, data @ ..] = bytes else { continue };
+                // A canonical field element is below the BLS modulus; a zero first byte guarantees this and
+                // leaves one encoding.
                 if *first != 0 {
                     return Err(BlobTailError::Element { blob: at, element, got: *first });
                 }
                 let used = data.len().min(left);
                 left -= used;
-                // Nobody pays for what stands behind a tail, so it is compared at once, not byte by byte.
+                // The price does not cover bytes behind a tail, so they are compared at once and not byte by
+                // byte.
                 if data[used..] != [0; ELEMENT - 1][used..] {
                     return Err(BlobTailError::Padding { tail });
                 }
@@ -269,15 +287,18 @@ pub struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    /// The input that they and these blobs are, which are those that [`Trailer::blobs`] names, in their order.
+    /// Assembles the input from the parts and the blobs that [`Trailer::blobs`] names, in their order.
     ///
     /// # Errors
     ///
     /// [`BlobTailError`] if the blobs are not as [`to_blobs`] makes them of a tail of this length.
     pub fn join<B: AsRef<[u8]>>(&self, blobs: &[B]) -> Result<Vec<u8>, BlobTailError> {
         let tail = self.trailer.tail_len();
+        // The padding is checked before a byte is copied: a refused input allocates nothing.
         self.trailer.check(blobs)?;
         let head: usize = self.parts.iter().map(|(part, _)| part.len()).sum();
+        // Both lengths are of bytes that are present in calldata and blobs, so a claimed length cannot
+        // inflate this.
         let mut input = Vec::with_capacity(head + tail);
         let mut at = 0;
         for (part, follows) in &self.parts {
@@ -289,9 +310,10 @@ impl Pieces<'_> {
     }
 }
 
-/// Appends these bytes of the tail that lies in these blobs.
+/// Appends a range of the tail that these blobs hold.
 fn copy_tail<B: AsRef<[u8]>>(blobs: &[B], range: Range<usize>, out: &mut Vec<u8>) {
     let mut at = range.start;
+    // Copies one field element at a time, since a zero byte stands in front of each.
     while at < range.end {
         let blob = blobs[at / BLOB_CAPACITY].as_ref();
         let (element, within) =
@@ -303,14 +325,15 @@ fn copy_tail<B: AsRef<[u8]>>(blobs: &[B], range: Range<usize>, out: &mut Vec<u8>
     }
 }
 
-/// What the list of requests begins with, if these bytes begin a batch and are as long as a head at least.
+/// Returns the list of requests if these bytes begin a batch and are at least as long as a head.
 fn list_of(head: &[u8]) -> Option<&[u8]> {
     SchemaId::of(head).ok()?.batch_fork()?;
     head.get(REQUEST_IN_CALLDATA..).filter(|list| list.len() >= REQUEST_HEAD)
 }
 
-/// How many blocks the batch with this list has.
+/// Returns the number of blocks in the batch with this list.
 fn blocks_of(list: &[u8]) -> Result<usize, BlobTailError> {
+    // The first offset points behind all offsets, so it states the number of blocks four times over.
     let (got, limit) = (offset_at(list, 0), StatelessBatch::MAX_BLOCKS * OFFSET);
     if got == 0 || got > limit || !got.is_multiple_of(OFFSET) {
         return Err(BlobTailError::Blocks { got, limit });
@@ -318,14 +341,15 @@ fn blocks_of(list: &[u8]) -> Result<usize, BlobTailError> {
     Ok(got / OFFSET)
 }
 
-/// Head and tail of an input, with as little in the head as may be there; `None` if it is too short for a head,
-/// or of a batch whose requests are not where they can be.
+/// Splits an input into the smallest head and its tail; `None` if the input is too short for a head, or if it
+/// is a batch whose offsets are out of range.
 pub fn cut(input: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let Some(list) = list_of(input) else {
         let (head, tail) = input.split_at_checked(MIN_HEAD)?;
         return Some((head.to_vec(), tail.to_vec()));
     };
     let blocks = blocks_of(list).ok()?;
+    // `blocks` is at most 256 here, which bounds the head; the tail is never longer than the input.
     let mut head = Vec::with_capacity(REQUEST_IN_CALLDATA + blocks * (OFFSET + REQUEST_HEAD));
     let mut tail = Vec::with_capacity(input.len());
     let starts = REQUEST_IN_CALLDATA + blocks * OFFSET;
@@ -341,7 +365,7 @@ pub fn cut(input: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((head, tail))
 }
 
-/// How many blobs hold a tail of this length.
+/// Returns the number of blobs that hold a tail of this length.
 pub const fn blobs_for(tail: usize) -> usize {
     tail.div_ceil(BLOB_CAPACITY)
 }

@@ -1,7 +1,7 @@
-//! The bodies of the Engine API over REST: an envelope around a payload, and what is said of it.
+//! Bodies of the Engine API over REST: the envelope around a payload, and the status of a payload.
 //!
-//! The containers are those of the REST and SSZ proposal of execution-apis: `Optional[T]` there is a
-//! list of at most one.
+//! The containers are those of the REST and SSZ proposal of execution-apis, where `Optional[T]` is a list of
+//! at most one element.
 
 use crate::{
     ByteLists, DecodeError, ExecutionPayload, ExecutionRequests, ExecutionWitness,
@@ -11,8 +11,7 @@ use crate::{
 use alloy_primitives::{B256, Bytes};
 use serde::{Deserialize, Serialize};
 
-/// What `POST /engine/v1/payloads` and `…/payloads/witness` are called with
-/// (`ExecutionPayloadEnvelope`).
+/// Request body of `POST /engine/v1/payloads` and `…/payloads/witness` (`ExecutionPayloadEnvelope`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayloadEnvelope<'a> {
     /// The block.
@@ -25,7 +24,7 @@ pub struct PayloadEnvelope<'a> {
 
 impl<'a> PayloadEnvelope<'a> {
     const WHAT: &'static str = "payload envelope";
-    /// Most execution requests.
+    /// Maximum number of execution requests: one for each type byte.
     pub const MAX_REQUESTS: usize = 1 << 8;
 
     const fn fixed_len(fork: ProtocolFork) -> usize {
@@ -59,7 +58,7 @@ impl<'a> PayloadEnvelope<'a> {
         })
     }
 
-    /// Encodes it for a fork.
+    /// Encodes the envelope for a fork.
     pub fn encode(&self, fork: ProtocolFork) -> Vec<u8> {
         let fixed = Self::fixed_len(fork);
         let mut out = Vec::new();
@@ -77,7 +76,7 @@ impl<'a> PayloadEnvelope<'a> {
         out
     }
 
-    /// The request that it stands for, given the versioned hashes of its transactions.
+    /// Builds the request of this envelope from the versioned hashes of its transactions.
     pub fn request<'r>(
         &'r self,
         requests: &'r [&'a [u8]],
@@ -92,23 +91,23 @@ impl<'a> PayloadEnvelope<'a> {
     }
 }
 
-/// What a client makes of a payload.
+/// A client's verdict on a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum PayloadVerdict {
-    /// It was executed, and all that it claims is true.
+    /// The payload was executed and is valid.
     Valid,
-    /// It can never be part of a chain.
+    /// The payload can never be part of a chain.
     #[serde(alias = "INVALID_BLOCK_HASH")]
     Invalid,
-    /// What it builds on is not there.
+    /// The parent of the payload is unknown.
     Syncing,
-    /// It is well-formed, on a side branch, and not executed.
+    /// The payload is well-formed, on a side branch, and not executed.
     Accepted,
 }
 
 impl PayloadVerdict {
-    /// All of them, at their numbers in SSZ.
+    /// All verdicts, at their numbers in SSZ.
     const ALL: [Self; 4] = [Self::Valid, Self::Invalid, Self::Syncing, Self::Accepted];
 }
 
@@ -118,10 +117,10 @@ impl PayloadVerdict {
 pub struct PayloadStatus {
     /// The verdict.
     pub status: PayloadVerdict,
-    /// The newest valid block on the branch of the payload, if that is known.
+    /// Hash of the newest valid block on the branch of the payload, if known.
     #[serde(default)]
     pub latest_valid_hash: Option<B256>,
-    /// What is wrong with it.
+    /// Reason why the payload is invalid.
     #[serde(default)]
     pub validation_error: Option<String>,
 }
@@ -129,10 +128,10 @@ pub struct PayloadStatus {
 impl PayloadStatus {
     const WHAT: &'static str = "payload status";
     const FIXED: usize = 1 + 2 * OFFSET;
-    /// Most bytes of an error in SSZ; it is cut to as many.
+    /// Maximum bytes of an error in SSZ; longer errors are cut.
     pub const MAX_ERROR: usize = 1_024;
 
-    /// The payload with this hash, and all before it, are valid.
+    /// Status of a payload that is valid together with its ancestors.
     pub const fn valid(hash: B256) -> Self {
         Self {
             status: PayloadVerdict::Valid,
@@ -141,18 +140,18 @@ impl PayloadStatus {
         }
     }
 
-    /// The payload is not valid; the branch is up to this block, if that is known.
+    /// Status of an invalid payload; the branch is valid up to `latest_valid_hash`, if known.
     pub const fn invalid(latest_valid_hash: Option<B256>, error: String) -> Self {
         let status = PayloadVerdict::Invalid;
         Self { status, latest_valid_hash, validation_error: Some(error) }
     }
 
-    /// What the payload builds on is not known.
+    /// Status of a payload whose parent is unknown.
     pub const fn syncing() -> Self {
         Self { status: PayloadVerdict::Syncing, latest_valid_hash: None, validation_error: None }
     }
 
-    /// Encodes it as SSZ.
+    /// Encodes the status as SSZ.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![self.status as u8];
         put_offset(&mut out, Self::FIXED);
@@ -166,7 +165,7 @@ impl PayloadStatus {
         out
     }
 
-    /// Decodes it from SSZ.
+    /// Decodes the status from SSZ.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let [hash, error] = variable_fields(Self::WHAT, bytes, Self::FIXED, [1, 1 + OFFSET])?;
         let mismatch = |what, got: String, expected: &str| DecodeError::Mismatch {
@@ -195,32 +194,33 @@ impl PayloadStatus {
     }
 }
 
-/// The longest beginning of a text that has at most so many bytes.
+/// Returns the longest prefix of a text that has at most `most` bytes.
 fn cut(text: &str, most: usize) -> &str {
+    // Cuts at a character boundary: the receiver refuses a text that is not UTF-8.
     &text[..text.floor_char_boundary(most)]
 }
 
-/// What `POST /engine/v1/payloads/witness` answers (`PayloadStatusWithWitness`).
+/// Response body of `POST /engine/v1/payloads/witness` (`PayloadStatusWithWitness`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayloadStatusWithWitness {
-    /// What is made of the payload.
+    /// Status of the payload.
     pub status: PayloadStatus,
-    /// What it reads, if it is valid.
+    /// Witness of the payload, if it is valid.
     pub witness: Option<OwnedWitness>,
-    /// The uncompressed public key of each sender, if the payload is valid. Advice, as the witness is:
-    /// who uses one has to check it against the signature.
+    /// Uncompressed public key of each sender, if the payload is valid. The keys are advice, as the witness
+    /// is: a user of a key has to check it against the signature.
     pub public_keys: Vec<[u8; Self::PUBLIC_KEY]>,
 }
 
 impl PayloadStatusWithWitness {
     const WHAT: &'static str = "payload status with witness";
     const FIXED: usize = 3 * OFFSET;
-    /// Before there were public keys.
+    /// Length of the fixed part in the older form without public keys.
     const FIXED_WITHOUT_KEYS: usize = 2 * OFFSET;
     /// Bytes of an uncompressed public key, with the `0x04` in front.
     pub const PUBLIC_KEY: usize = 65;
 
-    /// Encodes it as SSZ.
+    /// Encodes the status and the witness as SSZ.
     pub fn encode(&self) -> Vec<u8> {
         let status = self.status.encode();
         let mut witness = Vec::new();
@@ -238,8 +238,10 @@ impl PayloadStatusWithWitness {
         out
     }
 
-    /// Decodes it from SSZ; also in the form of clients that do not give public keys.
+    /// Decodes them from SSZ, also in the form of clients that send no public keys.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        // Only the first offset tells the two forms apart; bytes that are too short for an offset fail in the
+        // current form.
         let has_keys = bytes.len() < OFFSET || offset_at(bytes, 0) != Self::FIXED_WITHOUT_KEYS;
         let (status, witness, keys) = if has_keys {
             let [status, witness, keys] =
@@ -262,7 +264,7 @@ impl PayloadStatusWithWitness {
 }
 
 impl OwnedWitness {
-    /// A copy of a witness that is a view.
+    /// Copies a witness view into an owned witness.
     pub fn of(view: &ExecutionWitness<'_>) -> Self {
         let owned = |list: &ByteLists<'_>| list.iter().map(Bytes::copy_from_slice).collect();
         Self { state: owned(&view.state), codes: owned(&view.codes), headers: owned(&view.headers) }

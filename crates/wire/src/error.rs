@@ -1,4 +1,4 @@
-//! Why an input could not be decoded.
+//! Reasons for which an input cannot be decoded.
 
 use crate::SchemaId;
 use alloy_primitives::B256;
@@ -19,7 +19,7 @@ pub enum DecodeError {
         /// Bytes that the fixed part takes.
         expected: usize,
     },
-    /// A field of fixed length has another one.
+    /// A field of fixed length has the wrong length.
     #[error("{what}: {got} bytes, expected exactly {expected}")]
     Length {
         /// The field.
@@ -41,7 +41,7 @@ pub enum DecodeError {
         /// The id found.
         got: SchemaId,
     },
-    /// A list that must hold something holds nothing.
+    /// A list that must have an element is empty.
     #[error("{what}: none, expected at least one")]
     Empty {
         /// The list.
@@ -55,7 +55,7 @@ pub enum DecodeError {
     OlderDialect {
         /// The dialect, by the fixture releases that used it.
         dialect: &'static str,
-        /// What the older dialect carries and this one does not.
+        /// Fields of the older dialect that the current one does not have.
         surplus: &'static str,
     },
     /// The first offset does not point right behind the fixed part.
@@ -79,24 +79,24 @@ pub enum DecodeError {
         /// Length of the list in bytes.
         len: usize,
     },
-    /// An offset lies before its predecessor, so that fields would overlap.
+    /// An offset is less than its predecessor, so that fields would overlap.
     #[error("{what}: offset {index} is {got}, before its predecessor {previous}")]
     OffsetOrder {
         /// The container or list.
         what: &'static str,
-        /// Which offset, counted from zero.
+        /// Index of the offset, counted from zero.
         index: usize,
         /// Offset found.
         got: usize,
         /// The offset before it.
         previous: usize,
     },
-    /// An offset lies behind the end.
+    /// An offset is beyond the end.
     #[error("{what}: offset {index} is {got}, beyond the end at {len}")]
     OffsetBeyondEnd {
         /// The container or list.
         what: &'static str,
-        /// Which offset, counted from zero.
+        /// Index of the offset, counted from zero.
         index: usize,
         /// Offset found.
         got: usize,
@@ -128,7 +128,7 @@ pub enum DecodeError {
     TooLong {
         /// The list that holds the element, or the field itself (then `index` is zero).
         what: &'static str,
-        /// Which element, counted from zero.
+        /// Index of the element, counted from zero.
         index: usize,
         /// Bytes present.
         got: usize,
@@ -146,7 +146,7 @@ pub enum DecodeError {
     /// An RLP structure is malformed.
     #[error("{what}: {source}")]
     Rlp {
-        /// What was being decoded.
+        /// The structure that was being decoded.
         what: &'static str,
         /// The decoder's reason.
         source: alloy_rlp::Error,
@@ -154,7 +154,7 @@ pub enum DecodeError {
     /// A JSON document is malformed.
     #[error("{what}: {message}")]
     Json {
-        /// What was being decoded.
+        /// The document that was being decoded.
         what: &'static str,
         /// The parser's reason.
         message: String,
@@ -162,19 +162,19 @@ pub enum DecodeError {
     /// The parts of a block and its witness do not belong together.
     #[error("{what}: got {got}, expected {expected}")]
     Mismatch {
-        /// What was being compared.
+        /// The value that was being compared.
         what: &'static str,
         /// Value found.
         got: String,
         /// Value expected.
         expected: String,
     },
-    /// The state of a batch's witness is not written as it must be.
+    /// The state of a batch's witness is not in canonical form.
     #[error("state of the batch, node {node}: {reason}")]
     State {
-        /// Which node of the stream, counted from zero.
+        /// Index of the node in the stream, counted from zero.
         node: usize,
-        /// What is wrong there.
+        /// The violation at this node.
         reason: StreamError,
     },
     /// A code of a batch's witness is listed twice.
@@ -185,40 +185,40 @@ pub enum DecodeError {
         /// Index of the same code in front of it.
         first: usize,
     },
-    /// What a witness lists as a trie node is none, or none at its place.
+    /// An item that a witness lists as a trie node is not one, or not one at its position.
     #[error("trie node {index} on the way from the root: {reason}")]
     TrieNode {
-        /// Which node in preorder, counted from one.
+        /// Position of the node in preorder, counted from one.
         index: usize,
-        /// What is wrong with it.
+        /// The violation at this node.
         reason: &'static str,
     },
-    /// A witness lists trie nodes to which no others lead.
+    /// A witness lists trie nodes that are unreachable from the root.
     #[error("{reached} of {nodes} trie nodes are reached from the root, and {hash} is not")]
     Unreachable {
-        /// The first of those that are not.
+        /// Hash of the first unreachable node.
         hash: B256,
-        /// How many are.
+        /// Number of reachable nodes.
         reached: usize,
-        /// How many there are.
+        /// Number of listed nodes.
         nodes: usize,
     },
 }
 
-/// Why a stream of trie nodes is refused.
+/// Reasons for which a stream of trie nodes is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
-    /// It ends within a node.
+    /// The stream ends within a node.
     #[error("{what}: {got} bytes are left, expected {expected}")]
     End {
-        /// What was to be read.
+        /// The part that was being read.
         what: &'static str,
         /// Bytes left.
         got: usize,
-        /// Bytes that it takes.
+        /// Bytes that the part takes.
         expected: usize,
     },
-    /// It ends before as many nodes have come as it declares.
+    /// The stream ends before the declared number of nodes.
     #[error("{got} nodes, but {declared} are declared")]
     Fewer {
         /// Nodes read.
@@ -226,49 +226,49 @@ pub enum StreamError {
         /// Nodes declared.
         declared: usize,
     },
-    /// More nodes must come than it declares.
+    /// The stream needs more nodes than it declares.
     #[error("another node must come, but {declared} are declared")]
     More {
         /// Nodes declared.
         declared: usize,
     },
-    /// Something stands behind the last node.
+    /// Bytes follow the last node.
     #[error("{got} bytes behind the last node")]
     Surplus {
         /// Bytes left.
         got: usize,
     },
-    /// No node of this trie begins like this.
+    /// The byte is not a tag of a node in this trie.
     #[error("{got:#04x} begins no node of {}", if *.in_storage { "a storage trie" } else { "the account trie" })]
     Tag {
         /// The byte found.
         got: u8,
-        /// Whether it stands in a storage trie.
+        /// `true` if the node is in a storage trie.
         in_storage: bool,
     },
     /// Children of a branch are both carried and hashes.
     #[error("children {carried:#06x} are carried and {hashed:#06x} hashes, expected none in both")]
     Masks {
-        /// Those that are carried, by bit.
+        /// Bit mask of the carried children.
         carried: u16,
-        /// Those that are hashes.
+        /// Bit mask of the children given as hashes.
         hashed: u16,
     },
-    /// A branch leads to one child or none.
+    /// A branch has fewer than two children.
     #[error("a branch with {got} children, expected at least 2")]
     Children {
-        /// How many it has.
+        /// Number of its children.
         got: u32,
     },
-    /// A branch stands where keys end.
+    /// A branch is at the end of a key.
     #[error("a branch below the end of a key")]
     BelowKey,
-    /// An extension adds no nibble, or so many that no branch fits below it.
+    /// An extension has no nibbles, or so many that no branch fits below it.
     #[error("an extension by {got} nibbles, expected 1 to {limit}")]
     PathLength {
         /// Nibbles found.
         got: usize,
-        /// Most that there may be.
+        /// Maximum number of nibbles.
         limit: usize,
     },
     /// The first byte of a path with an odd number of nibbles holds two.
@@ -277,7 +277,7 @@ pub enum StreamError {
         /// The byte found.
         got: u8,
     },
-    /// The child of an extension is no branch.
+    /// The child of an extension is not a branch.
     #[error("the child of an extension is no branch")]
     BelowExtension,
     /// A number has too many bytes.
@@ -287,30 +287,30 @@ pub enum StreamError {
         what: &'static str,
         /// Bytes found.
         got: usize,
-        /// Most that there may be.
+        /// Maximum number of bytes.
         limit: usize,
     },
-    /// A number is not written in the shortest way.
+    /// An integer is not in its shortest form.
     #[error("{what}: not the shortest RLP of a number")]
     NotShortest {
         /// The number.
         what: &'static str,
     },
-    /// A slot holds zero, and so should not be there.
+    /// A slot holds zero and should be absent.
     #[error("a slot of zero")]
     NoValue,
-    /// The hash of nothing is spelled out.
+    /// The hash of an empty value is spelled out.
     #[error("{what}: the hash of nothing is spelled out")]
     HashOfNothing {
-        /// Which hash.
+        /// The field with the hash.
         what: &'static str,
     },
-    /// An account has a code that the witness does not have.
+    /// An account refers to a code that the witness does not have.
     #[error("code {got} of a witness with {codes}")]
     Code {
-        /// Its position.
+        /// Position of the code.
         got: usize,
-        /// How many codes there are.
+        /// Number of codes in the witness.
         codes: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! The whole input of EXECUTE.
+//! The input of EXECUTE for one block.
 
 use crate::{
     DecodeError, ExecutionWitness, NewPayloadRequest, ProtocolFork, SchemaId,
@@ -7,7 +7,7 @@ use crate::{
 };
 
 const WHAT: &str = "stateless input";
-/// What stood in front of the oldest dialect, before schema ids named forks.
+/// Schema id of the oldest dialect, before schema ids named forks.
 const DIALECT_0: SchemaId = SchemaId::new(0x0001);
 /// First offset of the dialects that carry public keys as a fourth field.
 const FIXED_WITH_PUBLIC_KEYS: usize = 20;
@@ -26,7 +26,7 @@ pub struct StatelessInput<'a> {
 }
 
 impl<'a> StatelessInput<'a> {
-    /// Decodes schema id and body. Nothing is allocated; the parts stay slices of `bytes`.
+    /// Decodes schema id and body. Allocates nothing: the parts stay slices of `bytes`.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (schema, body) = SchemaId::split(bytes)?;
         if schema == DIALECT_0 {
@@ -36,6 +36,8 @@ impl<'a> StatelessInput<'a> {
             });
         }
         let fork = schema.fork().ok_or(DecodeError::UnknownSchema { got: schema })?;
+        // The dialect is guessed only after a failure: a valid input is never refused for resembling an older
+        // one.
         Self::decode_body(body, fork).map_err(|error| older_dialect(body).unwrap_or(error))
     }
 
@@ -72,11 +74,11 @@ impl<'a> StatelessInput<'a> {
     }
 }
 
-/// Recognises a body that failed to decode as one of the dialects before public keys were removed.
+/// Recognises a body that failed to decode as one of the dialects that still had public keys.
 ///
-/// The schema id stayed the same through all of them, so only the offsets tell: dialects 2 and 3
-/// have a fifth word in the fixed part; dialect 1 has four offsets where the chain id now stands,
-/// and read as a chain id two growing offsets make a number that no network uses.
+/// The schema id is the same in all of them, so only the offsets tell them apart: dialects 2 and 3 have a
+/// fifth word in the fixed part; dialect 1 has four offsets in place of the current chain id, and two growing
+/// offsets read as a chain id make a number that no network uses.
 fn older_dialect(body: &[u8]) -> Option<DecodeError> {
     if body.len() < at::FIXED {
         return None;
@@ -94,6 +96,8 @@ fn older_dialect(body: &[u8]) -> Option<DecodeError> {
                 .try_into()
                 .map(|words: [[u8; 4]; 4]| words.map(|word| u32::from_le_bytes(word) as usize))
                 .ok()?;
+            // Growing offsets within the body: a chain id that happens to look like this does not exist, as
+            // noted above.
             (at::FIXED < witness && witness < config && config <= keys && keys <= len).then_some(
                 DecodeError::OlderDialect {
                     dialect: "dialect 1 (tests-zkevm v0.6)",

@@ -1,4 +1,4 @@
-//! Where fixed-size fields stand, in bytes from the start of their container.
+//! Offsets of fixed-size fields, in bytes from the start of their container.
 //!
 //! Contracts read governed fields in place at these offsets, so they are constants of the protocol
 //! and not an implementation detail; the Solidity side is held to them by a test.
@@ -15,8 +15,8 @@ pub mod input {
     pub const FIXED: usize = 16;
 }
 
-/// Offsets inside the SSZ body of a `StatelessBatch` (behind the schema id): as those of a
-/// `StatelessInput`, with a list of requests in place of one.
+/// Offsets inside the SSZ body of a `StatelessBatch` (behind the schema id): those of a `StatelessInput`,
+/// with a list of requests in place of one request.
 pub mod batch {
     /// Offset of the list of requests.
     pub const REQUESTS: usize = super::input::REQUEST;
@@ -96,10 +96,10 @@ pub mod payload {
     pub const FIXED_V4: usize = 540;
 }
 
-/// Where the payload starts in the calldata of EXECUTE (Prague and later): schema id, fixed part of
-/// the input, fixed part of the request.
+/// Offset of the payload in the calldata of EXECUTE (Prague and later): schema id, fixed part of the input,
+/// fixed part of the request.
 pub const PAYLOAD_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED + request::FIXED;
 
-/// Where the request starts in the calldata of EXECUTE; of a batch, where the list of requests does,
+/// Offset of the request in the calldata of EXECUTE. In a batch, offset of the list of requests, which begins
 /// with the offset of each request from there, four bytes each.
 pub const REQUEST_IN_CALLDATA: usize = crate::SchemaId::LEN + input::FIXED;

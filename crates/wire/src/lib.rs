@@ -1,16 +1,15 @@
 //! Byte formats of EXECUTE.
 //!
-//! This crate owns how things look on the wire and nothing else: the SSZ `StatelessInput` of the
-//! execution-specs (an `engine_newPayload` request, an execution witness and a chain id, behind a
-//! two-byte schema id), the same for several blocks ([`StatelessBatch`]) over one state in compact form
-//! ([`compact`]), either with its end in blobs
-//! ([`blob_tail`]), the 43-byte result, the hash tree root of the request, and the other
-//! dialects in which blocks and witnesses travel (`debug_executionWitness` JSON, geth's witness
-//! RLP, raw block RLP, the bodies of the Engine API over REST). It does not know what a valid block is: that is the `stateless` crate.
+//! This crate owns the encodings and nothing else: the SSZ `StatelessInput` of the execution-specs (an
+//! `engine_newPayload` request, an execution witness and a chain id, behind a two-byte schema id), the same
+//! for several blocks ([`StatelessBatch`]) over one state in compact form ([`compact`]), either of them with
+//! its end in blobs ([`blob_tail`]), the 43-byte result, the hash tree root of the request, and the other
+//! formats of blocks and witnesses (`debug_executionWitness` JSON, geth's witness RLP, raw block RLP, the
+//! bodies of the Engine API over REST). The `stateless` crate decides which blocks are valid.
 //!
-//! Decoding is strict and zero-copy: offsets must be canonical, every byte must belong to exactly
-//! one field, and variable parts stay slices of the input, so that what is allocated never depends
-//! on a number that the input merely claims.
+//! Decoding is strict and zero-copy: offsets must be canonical, every byte must belong to exactly one field,
+//! and variable parts stay slices of the input, so that an allocation never depends on a number that the
+//! input merely claims.
 //!
 //! ```
 //! use enshrine_wire::{SchemaId, StatelessInput};

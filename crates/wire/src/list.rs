@@ -9,7 +9,7 @@ pub(crate) const OFFSET: usize = 4;
 
 /// Copies `N` bytes at `at`.
 ///
-/// Panics when they are not there: callers have checked the length of the fixed part.
+/// Panics if they are not there: callers have checked the length of the fixed part.
 pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(&bytes[at..at + N]);
@@ -35,8 +35,8 @@ pub(crate) fn put_offset(out: &mut Vec<u8>, offset: usize) {
     out.extend_from_slice(&offset.to_le_bytes());
 }
 
-/// Checks that the variable fields of a container whose offsets stand at `positions` tile the bytes
-/// behind its fixed part, and returns them.
+/// Checks that the variable fields of a container, whose offsets are at `positions`, tile the bytes behind
+/// its fixed part, and returns them.
 pub(crate) fn variable_fields<'a, const N: usize>(
     what: &'static str,
     bytes: &'a [u8],
@@ -51,9 +51,11 @@ pub(crate) fn variable_fields<'a, const N: usize>(
     let mut previous = fixed;
     for (index, position) in positions.into_iter().enumerate() {
         let got = offset_at(bytes, position);
+        // Canonical SSZ has no gap behind the fixed part; a gap would be bytes that no hash covers.
         if index == 0 && got != fixed {
             return Err(DecodeError::FirstOffset { what, got, expected: fixed });
         }
+        // Ascending offsets mean that fields never overlap, so each byte is read, and paid for, once.
         if got < previous {
             return Err(DecodeError::OffsetOrder { what, index, got, previous });
         }
@@ -65,6 +67,7 @@ pub(crate) fn variable_fields<'a, const N: usize>(
     }
     let mut fields = [&[][..]; N];
     for index in 0..N {
+        // The last field takes all the rest, so no byte is left outside a field.
         let end = if index + 1 < N { starts[index + 1] } else { len };
         fields[index] = &bytes[starts[index]..end];
     }
@@ -73,8 +76,8 @@ pub(crate) fn variable_fields<'a, const N: usize>(
 
 /// A list of byte strings: transactions, trie nodes, codes or headers.
 ///
-/// Behind a decoded input it is the SSZ encoding itself, with its offsets already checked; for
-/// encoding it can also stand over slices or [`Bytes`] that live elsewhere.
+/// A decoded list is the SSZ encoding itself, with its offsets already checked. For encoding, a list can also
+/// refer to slices or [`Bytes`] elsewhere.
 #[derive(Clone, Copy)]
 pub struct ByteLists<'a>(Repr<'a>);
 
@@ -105,14 +108,19 @@ impl<'a> ByteLists<'a> {
             return Err(DecodeError::TooShort { what, got: len, expected: OFFSET });
         }
         let first = offset_at(bytes, 0);
+        // The first offset states the number of elements. Bounded by the length, it cannot claim more than
+        // the bytes can hold.
         if first == 0 || !first.is_multiple_of(OFFSET) || first > len {
             return Err(DecodeError::ListOffset { what, got: first, len });
         }
         let items = first / OFFSET;
+        // The count is checked before the loop, which bounds the loop for lists that the specification
+        // limits.
         if items > max_items {
             return Err(DecodeError::TooMany { what, got: items, limit: max_items });
         }
         let mut previous = first;
+        // All offsets are checked once here, which is what lets `get` slice without a check of its own.
         for index in 0..items {
             let end = if index + 1 < items { offset_at(bytes, (index + 1) * OFFSET) } else { len };
             if end < previous {
@@ -149,12 +157,12 @@ impl<'a> ByteLists<'a> {
         }
     }
 
-    /// Whether there is no element.
+    /// Returns `true` if the list has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Element `index`, or `None` behind the end.
+    /// Returns element `index`, or `None` behind the end.
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {
         let len = self.len();
         if index >= len {
@@ -175,12 +183,12 @@ impl<'a> ByteLists<'a> {
         })
     }
 
-    /// The last element.
+    /// Returns the last element.
     pub fn last(&self) -> Option<&'a [u8]> {
         self.len().checked_sub(1).and_then(|index| self.get(index))
     }
 
-    /// The elements in order.
+    /// Returns the elements in order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator {
         (0..self.len()).map(move |index| self.get(index).unwrap_or_default())
     }
@@ -252,12 +260,12 @@ impl<'a, const N: usize> Records<'a, N> {
     /// The empty list.
     pub const EMPTY: Self = Self(&[]);
 
-    /// A list over records that live elsewhere.
+    /// Creates a list over existing records.
     pub const fn new(records: &'a [[u8; N]]) -> Self {
         Self(records)
     }
 
-    /// The list whose records stand one after another in `bytes`; an error when they do not divide.
+    /// Creates the list of the records in `bytes`; an error if the bytes do not divide into records.
     pub const fn from_bytes(what: &'static str, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (records, rest) = bytes.as_chunks::<N>();
         if !rest.is_empty() {
@@ -271,17 +279,17 @@ impl<'a, const N: usize> Records<'a, N> {
         self.0.len()
     }
 
-    /// Whether there is no record.
+    /// Returns `true` if the list has no records.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The records in order.
+    /// Returns the records in order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8; N]> {
         self.0.iter()
     }
 
-    /// The records one after another.
+    /// Returns the bytes of all records.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.0.as_flattened()
     }

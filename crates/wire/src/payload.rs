@@ -8,9 +8,10 @@ use crate::{
 use alloy_primitives::{Address, B256, U256};
 
 const WHAT: &str = "execution payload";
+// The limit of the yellow paper; a longer one cannot be in a valid header.
 const MAX_EXTRA_DATA: usize = 32;
 
-/// Which fields a payload has (`ExecutionPayloadV1` to `V4` of the Engine API).
+/// The shape of a payload: which fields it has (`ExecutionPayloadV1` to `V4` of the Engine API).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PayloadShape {
     /// Paris.
@@ -24,7 +25,7 @@ pub enum PayloadShape {
 }
 
 impl PayloadShape {
-    /// The shape that a fork uses.
+    /// Returns the shape that a fork uses.
     pub const fn of(fork: ProtocolFork) -> Self {
         match fork {
             ProtocolFork::Paris => Self::V1,
@@ -51,7 +52,7 @@ impl PayloadShape {
 
 /// An execution payload: a block as the Engine API carries it.
 ///
-/// Fields that a shape does not have are empty or zero and are not encoded.
+/// Fields that a shape lacks are empty or zero, and are not encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the Engine API, by their names there")]
 pub struct ExecutionPayload<'a> {
@@ -69,22 +70,23 @@ pub struct ExecutionPayload<'a> {
     pub extra_data: &'a [u8],
     pub base_fee_per_gas: U256,
     pub block_hash: B256,
-    /// Each is the raw RLP list of a legacy transaction, or type byte and payload (EIP-2718).
+    /// Transactions: each is the raw RLP list of a legacy transaction, or type byte and payload (EIP-2718).
     pub transactions: ByteLists<'a>,
-    /// V2 and later; decode one with [`Withdrawal::from_record`].
+    /// Withdrawals (V2 and later); [`Withdrawal::from_record`] decodes one.
     pub withdrawals: Records<'a, { Withdrawal::LEN }>,
-    /// V3 and later.
+    /// Blob gas used (V3 and later).
     pub blob_gas_used: u64,
-    /// V3 and later.
+    /// Excess blob gas (V3 and later).
     pub excess_blob_gas: u64,
-    /// V4: RLP of the block access list (EIP-7928).
+    /// RLP of the block access list (V4, EIP-7928).
     pub block_access_list: &'a [u8],
-    /// V4 (EIP-7843).
+    /// Slot number (V4, EIP-7843).
     pub slot_number: u64,
 }
 
 impl<'a> ExecutionPayload<'a> {
     /// Decodes a payload of the given shape.
+    // The caller passes the shape of the schema id's fork: the payload itself never says which fields it has.
     pub(crate) fn decode(bytes: &'a [u8], shape: PayloadShape) -> Result<Self, DecodeError> {
         let fixed = shape.fixed_len();
         let none = &[][..];
@@ -139,9 +141,11 @@ impl<'a> ExecutionPayload<'a> {
             extra_data,
             base_fee_per_gas: U256::from_le_bytes(array_at::<32>(bytes, at::BASE_FEE_PER_GAS)),
             block_hash: array_at(bytes, at::BLOCK_HASH).into(),
-            // Progressive lists: they have no limit but that of the bytes.
+            // Progressive lists have no limit of their own: the length of the input bounds them.
             transactions: ByteLists::decode("transactions", transactions, usize::MAX, usize::MAX)?,
             withdrawals: Records::from_bytes("withdrawals", withdrawals)?,
+            // Zero where the shape lacks the field, so that every consumer can read it without knowing the
+            // shape.
             blob_gas_used: if blobs { u64_at(bytes, at::BLOB_GAS_USED) } else { 0 },
             excess_blob_gas: if blobs { u64_at(bytes, at::EXCESS_BLOB_GAS) } else { 0 },
             block_access_list,
@@ -165,6 +169,8 @@ impl<'a> ExecutionPayload<'a> {
     /// Appends the SSZ encoding.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let mut offset = self.shape.fixed_len();
+        // Field order is that of the container; offsets are written where the variable fields have their
+        // slots.
         out.extend_from_slice(self.parent_hash.as_slice());
         out.extend_from_slice(self.fee_recipient.as_slice());
         out.extend_from_slice(self.state_root.as_slice());
@@ -210,7 +216,7 @@ pub struct Withdrawal {
     pub index: u64,
     /// The validator it comes from.
     pub validator_index: u64,
-    /// Where the ETH goes.
+    /// Recipient of the ETH.
     pub address: Address,
     /// Amount in gwei.
     pub amount: u64,

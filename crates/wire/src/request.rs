@@ -10,16 +10,16 @@ use sha2::{Digest, Sha256};
 
 const WHAT: &str = "new payload request";
 
-/// What `engine_newPayload` is called with.
+/// The parameters of `engine_newPayload`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPayloadRequest<'a> {
     /// The block.
     pub payload: ExecutionPayload<'a>,
     /// Blob versioned hashes of all transactions in order (Cancun and later).
     pub versioned_hashes: Records<'a, 32>,
-    /// The header's `parent_beacon_block_root` (EIP-4788; Cancun and later). A rollup's anchor.
+    /// The header's `parent_beacon_block_root` (EIP-4788; Cancun and later): the anchor of a rollup.
     pub parent_beacon_block_root: B256,
-    /// Requests that the block causes (EIP-7685; Prague and later).
+    /// Execution requests of the block (EIP-7685; Prague and later).
     pub execution_requests: ExecutionRequests<'a>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> NewPayloadRequest<'a> {
 
 /// Requests from the execution layer to the consensus layer (EIP-7685), by type.
 ///
-/// The SSZ record of each kind equals its EIP-7685 encoding, so the same bytes serve both.
+/// The SSZ record of each kind equals its EIP-7685 encoding, so the same bytes serve both encodings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutionRequests<'a> {
     /// Type 0x00 (EIP-6110).
@@ -162,14 +162,17 @@ impl<'a> ExecutionRequests<'a> {
         })
     }
 
-    /// Sorts EIP-7685 request data (type byte, then records) into their lists.
+    /// Sorts EIP-7685 request data (type byte, then records) into lists by type.
     ///
-    /// Types must ascend, as in EIP-7685; so that none comes twice.
+    /// Types must ascend, as in EIP-7685, which also excludes duplicates.
     pub fn from_typed<T: AsRef<[u8]>>(requests: &'a [T]) -> Result<Self, DecodeError> {
         let mut lists = Self::default();
         let mut last = None;
         for request in requests {
+            // An empty item has no type byte; EIP-7685 leaves out types without records.
             let Some((kind, data)) = request.as_ref().split_first() else { continue };
+            // Descending or repeated types would give one list of requests several encodings, but only one
+            // hash.
             if let Some(last) = last.replace(*kind)
                 && last >= *kind
             {
@@ -199,7 +202,7 @@ impl<'a> ExecutionRequests<'a> {
         Ok(lists)
     }
 
-    /// Type bytes with the records of that type, in order, empty ones included.
+    /// Returns each type byte with the records of that type, in order, including empty types.
     pub const fn typed(&self) -> [(u8, &'a [u8]); 5] {
         [
             (0, self.deposits.as_bytes()),
@@ -210,10 +213,12 @@ impl<'a> ExecutionRequests<'a> {
         ]
     }
 
-    /// The header's `requests_hash` (EIP-7685): empty types are left out.
+    /// Returns the header's `requests_hash` (EIP-7685), which leaves out empty types.
     pub fn requests_hash(&self) -> B256 {
         let mut all = Sha256::new();
         for (kind, data) in self.typed() {
+            // Geth and the specification hash a type only if it has data; hashing the type byte alone would
+            // change the root.
             if !data.is_empty() {
                 all.update(Sha256::new().chain_update([kind]).chain_update(data).finalize());
             }
@@ -221,12 +226,13 @@ impl<'a> ExecutionRequests<'a> {
         B256::from_slice(&all.finalize())
     }
 
-    /// Whether the block causes no request.
+    /// Returns `true` if the block has no requests.
     pub fn is_empty(&self) -> bool {
         self.typed().iter().all(|(_, data)| data.is_empty())
     }
 
     const fn lists_of(fork: ProtocolFork) -> usize {
+        // Compared as numbers because the function is `const`; the order is that of the specification.
         if fork as u8 >= ProtocolFork::Amsterdam as u8 { 5 } else { 3 }
     }
 

@@ -1,4 +1,4 @@
-//! What EXECUTE returns.
+//! The result of EXECUTE.
 
 use crate::{
     DecodeError, SchemaId,
@@ -11,7 +11,7 @@ use alloy_primitives::B256;
 pub struct StatelessResult {
     /// Hash tree root of the request, execution-specs convention.
     pub request_root: B256,
-    /// Whether the payload is valid. EXECUTE only ever returns `true`: it fails otherwise.
+    /// `true` if the payload is valid. EXECUTE returns no other value: it fails otherwise.
     pub valid: bool,
     /// Chain id of the input.
     pub chain_id: u64,
@@ -22,11 +22,11 @@ pub struct StatelessResult {
 impl StatelessResult {
     /// Bytes of the encoding.
     pub const LEN: usize = 43;
-    /// Where the flag stands.
+    /// Offset of the flag.
     pub const VALID: usize = 32;
-    /// Where the chain id stands, eight bytes little endian.
+    /// Offset of the chain id, eight bytes little endian.
     pub const CHAIN_ID: usize = 33;
-    /// Where the schema id stands, two bytes little endian (unlike in front of the input).
+    /// Offset of the schema id, two bytes little endian (big endian in front of the input).
     pub const SCHEMA: usize = 41;
 
     /// Encodes the result.
@@ -42,12 +42,14 @@ impl StatelessResult {
     /// Decodes a result; its length must be exact and its flag a boolean.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         const WHAT: &str = "stateless result";
+        // Exact: a contract reads the result at fixed offsets and must not accept trailing bytes.
         if bytes.len() != Self::LEN {
             return Err(DecodeError::Length { what: WHAT, got: bytes.len(), expected: Self::LEN });
         }
         let valid = match bytes[Self::VALID] {
             0 => false,
             1 => true,
+            // Any other byte would make a second encoding of `true`.
             got => return Err(DecodeError::Boolean { what: "successful validation", got }),
         };
         Ok(Self {

@@ -1,7 +1,6 @@
 //! Hash tree root of a request (SSZ merkleization, EIP-7916 progressive lists).
 //!
-//! Two conventions are in circulation and nobody has aligned them yet, so both stand behind one
-//! function.
+//! Two conventions are in use and no specification has aligned them yet, so one function offers both.
 
 use crate::{
     ByteLists, ExecutionPayload, ExecutionRequests, NewPayloadRequest, ProtocolFork, Records,
@@ -11,7 +10,7 @@ use alloy_primitives::B256;
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
-/// Whose rules shape the root of a request.
+/// The specification whose rules shape the root of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RootConvention {
     /// execution-specs: under every fork payload and execution requests are progressive containers
@@ -23,8 +22,8 @@ pub enum RootConvention {
     /// Amsterdam (EIP-7688 and EIP-8025), the request too is a progressive container and its
     /// versioned hashes are a list of at most 4096.
     ///
-    /// A request with more of something than its list may hold has no root there. It gets that of a
-    /// list with room for it, which is nobody's.
+    /// A request with more elements than a bounded list allows has no root under this convention. The
+    /// function returns the root of a larger list instead, which equals no valid root.
     ConsensusSpecs,
 }
 
@@ -49,10 +48,12 @@ mod depth {
 type Chunk = [u8; 32];
 
 impl NewPayloadRequest<'_> {
-    /// The hash tree root of this request as a request of `fork`.
+    /// Returns the hash tree root of this request as a request of `fork`.
     pub fn hash_tree_root(&self, fork: ProtocolFork, convention: RootConvention) -> B256 {
         let merkle = Merkle::get();
         B256::new(match convention {
+            // Amsterdam is Gloas on the consensus side: from there both conventions use progressive
+            // containers.
             RootConvention::ConsensusSpecs if fork < ProtocolFork::Amsterdam => {
                 merkle.bounded_request(self, fork)
             }
@@ -61,7 +62,7 @@ impl NewPayloadRequest<'_> {
     }
 }
 
-/// The hash tree root of a progressive list of requests with these roots (EIP-7916).
+/// Returns the hash tree root of a progressive list of requests with these roots (EIP-7916).
 pub(crate) fn root_of_requests(roots: impl ExactSizeIterator<Item = B256>) -> B256 {
     let count = roots.len();
     B256::new(Merkle::get().progressive_list(roots.map(|root| root.0), count))
@@ -96,6 +97,7 @@ struct Merkle {
     zeros: [Chunk; Self::MAX_DEPTH + 1],
 }
 
+// Computed once for the process: 48 hashes for every root would be a cost that no price covers.
 static MERKLE: LazyLock<Merkle> = LazyLock::new(Merkle::new);
 
 impl Merkle {
@@ -114,7 +116,8 @@ impl Merkle {
         Self { zeros }
     }
 
-    /// Root of the tree over two subtrees of `depth`. Those of zeros are known: most blooms are nothing else.
+    /// Returns the root over two subtrees of `depth`. Roots of zero subtrees are known, and most blooms
+    /// consist of zeros.
     fn join(&self, left: &Chunk, right: &Chunk, depth: usize) -> Chunk {
         let zero = &self.zeros[depth];
         if left == zero && right == zero {
@@ -123,7 +126,7 @@ impl Merkle {
         hash_pair(left, right)
     }
 
-    /// Root of a tree of `depth` over the chunks, padded with zero chunks.
+    /// Returns the root of a tree of `depth` over the chunks, padded with zero chunks.
     ///
     /// Works like a binary counter: one pending subtree per set bit of the number of chunks, so
     /// that memory stays logarithmic.
@@ -132,6 +135,7 @@ impl Merkle {
         let mut count = 0_u64;
         for mut node in chunks {
             let mut level = 0;
+            // A set bit at `level` means that a complete subtree of that depth waits for its right sibling.
             while count >> level & 1 == 1 {
                 node = self.join(&pending[level], &node, level);
                 level += 1;
@@ -143,6 +147,7 @@ impl Merkle {
             return self.zeros[depth];
         }
         let mut node: Option<Chunk> = None;
+        // Closes the tree from the bottom: a missing right sibling is a subtree of zeros of the same depth.
         for (level, (left, zero)) in pending.iter().zip(&self.zeros).take(depth).enumerate() {
             let left = (count >> level & 1 == 1).then_some(left);
             node = match (left, node) {
@@ -152,37 +157,41 @@ impl Merkle {
                 (None, None) => None,
             };
         }
+        // With exactly `2^depth` chunks no bit below `depth` is set, and the whole tree is already complete.
         node.unwrap_or(pending[depth])
     }
 
-    /// A vector or plain container: as deep as its number of chunks needs.
+    /// Returns the root of a vector or plain container, as deep as its number of chunks needs.
     fn container<const N: usize>(&self, fields: [Chunk; N]) -> Chunk {
         self.tree(fields.into_iter(), N.next_power_of_two().trailing_zeros() as usize)
     }
 
-    /// A fixed byte vector.
+    /// Returns the root of a fixed byte vector.
     fn vector(&self, bytes: &[u8]) -> Chunk {
         let chunks = bytes.len().div_ceil(32);
         self.tree(pack(bytes), chunks.next_power_of_two().trailing_zeros() as usize)
     }
 
-    /// A list of chunks with a limit of `2^depth` chunks.
+    /// Returns the root of a list of chunks with a limit of `2^depth` chunks.
     fn bounded(
         &self,
         chunks: impl ExactSizeIterator<Item = Chunk>,
         depth: usize,
         length: usize,
     ) -> Chunk {
+        // Deeper than the limit if the list is over it: the root is then wrong rather than a panic, and no
+        // valid block has it.
         let depth = depth.max(chunks.len().next_power_of_two().trailing_zeros() as usize);
         mix_in_length(&self.tree(chunks, depth), length)
     }
 
-    /// The body of a progressive list (EIP-7916): subtrees of 1, 4, 16, … chunks, each hashed with
-    /// the root of what follows it.
+    /// Returns the body of a progressive list (EIP-7916): subtrees of 1, 4, 16, … chunks, each hashed with
+    /// the root of the rest.
     fn progressive(&self, mut chunks: impl Iterator<Item = Chunk>) -> Chunk {
         let mut subtrees = Vec::new();
         let mut next = chunks.next();
         while let Some(first) = next {
+            // Subtree `n` has depth `2n`; a list that fits in memory ends long before the shift overflows.
             let depth = 2 * subtrees.len();
             let mut left = (1_u64 << depth) - 1;
             let rest = core::iter::from_fn(|| {
@@ -192,6 +201,8 @@ impl Merkle {
             subtrees.push(self.tree(core::iter::once(first).chain(rest), depth));
             next = chunks.next();
         }
+        // The innermost rest is a zero chunk; the fold hashes from the last subtree outwards, as the type
+        // nests.
         subtrees.iter().rev().fold([0; 32], |rest, subtree| hash_pair(subtree, &rest))
     }
 
@@ -203,8 +214,9 @@ impl Merkle {
         self.progressive_list(pack(bytes), bytes.len())
     }
 
-    /// A progressive container (EIP-7495) all of whose fields are active; fewer than 64.
+    /// Returns the root of a progressive container (EIP-7495) with all its fields active; fewer than 64.
     fn progressive_container(&self, fields: &[Chunk]) -> Chunk {
+        // A bit vector with every bit set. The count of fields is a constant of the fork and never 64.
         let active = number((1_u64 << fields.len()) - 1);
         hash_pair(&self.progressive(fields.iter().copied()), &active)
     }
@@ -223,8 +235,8 @@ impl Merkle {
         ])
     }
 
-    /// A record of SSZ vectors and integers, cut at `widths`; an integer of eight bytes and a
-    /// vector of at most 32 both fill one right-padded chunk.
+    /// Returns the root of a record of SSZ vectors and integers, cut at `widths`; an integer of eight bytes
+    /// and a vector of at most 32 bytes both fill one right-padded chunk.
     fn record<const N: usize>(&self, record: &[u8], widths: [usize; N]) -> Chunk {
         let mut rest = record;
         self.container(widths.map(|width| {
@@ -246,7 +258,7 @@ impl Merkle {
         self.record(record, [20, 48, 48])
     }
 
-    /// The payload fields that all shapes have, with the root of the transactions.
+    /// Returns the payload fields that all shapes have, with the root of the transactions.
     fn payload_fields(&self, payload: &ExecutionPayload<'_>, transactions: Chunk) -> [Chunk; 14] {
         [
             payload.parent_hash.0,
@@ -273,6 +285,7 @@ impl Merkle {
         convention: RootConvention,
     ) -> Chunk {
         let payload = self.progressive_payload(&request.payload, fork);
+        // Before Cancun the request is the payload alone, and a container of one field has the field's root.
         if fork < ProtocolFork::Cancun {
             return payload;
         }

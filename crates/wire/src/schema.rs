@@ -1,4 +1,4 @@
-//! Schema ids: which fork's shapes and rules an input follows.
+//! Schema ids: the fork whose shapes and rules an input follows.
 
 use crate::DecodeError;
 use core::{fmt, str::FromStr};
@@ -39,8 +39,8 @@ impl ProtocolFork {
         Self::Amsterdam,
     ];
 
-    /// The fork whose rules of execution it has: one that changes blob parameters has those of the
-    /// fork before it.
+    /// Returns the fork whose execution rules apply: a blob-parameter fork has the rules of the fork before
+    /// it.
     pub const fn rules(self) -> Self {
         match self {
             Self::Bpo1 | Self::Bpo2 => Self::Osaka,
@@ -48,17 +48,17 @@ impl ProtocolFork {
         }
     }
 
-    /// The schema id of this fork's current revision.
+    /// Returns the schema id of this fork's current revision.
     pub const fn schema(self) -> SchemaId {
         SchemaId::new(((self as u16) << 8) | SchemaId::REVISION)
     }
 
-    /// The schema id of this fork for a batch of its blocks.
+    /// Returns the schema id of this fork for a batch of its blocks.
     pub const fn batch_schema(self) -> SchemaId {
         SchemaId::new(((self as u16) << 8) | SchemaId::BATCH_REVISION)
     }
 
-    /// The fork's name in lower case, as configuration files and messages use it.
+    /// Returns the fork's name in lower case, for configuration files and messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Paris => "paris",
@@ -72,13 +72,13 @@ impl ProtocolFork {
         }
     }
 
-    /// The fork of that name, in any case.
+    /// Returns the fork of that name, in any case.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|fork| fork.name().eq_ignore_ascii_case(name))
     }
 }
 
-/// A fork as people write it: by its name, in any case, or by its [schema id](SchemaId) in hexadecimal
+/// Parses a fork as users write it: its name, in any case, or its [schema id](SchemaId) in hexadecimal
 /// digits.
 impl FromStr for ProtocolFork {
     type Err = UnknownFork;
@@ -86,7 +86,7 @@ impl FromStr for ProtocolFork {
     fn from_str(text: &str) -> Result<Self, UnknownFork> {
         let of_schema = || {
             let digits = text.strip_prefix("0x").unwrap_or(text);
-            // `u16` would take a sign too.
+            // `u16::from_str_radix` would also accept a sign.
             let is_id = digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
             let id = u16::from_str_radix(digits, 16).ok().filter(|_| is_id)?;
             SchemaId::new(id).fork()
@@ -116,12 +116,12 @@ impl fmt::Display for ProtocolFork {
 pub struct SchemaId(u16);
 
 impl SchemaId {
-    /// The revision of an input with one block: that of the execution-specs.
+    /// The revision of an input with one block, as in the execution-specs.
     pub const REVISION: u16 = 0x01;
-    /// The revision of an input with a list of blocks ([`StatelessBatch`](crate::StatelessBatch)): our
-    /// own, far from where the specification counts on.
+    /// The revision of an input with a list of blocks ([`StatelessBatch`](crate::StatelessBatch)): an
+    /// extension of this project, far above the revisions that the specification counts through.
     pub const BATCH_REVISION: u16 = 0xba;
-    /// Bytes that the id takes in front of an input.
+    /// Length of the id in front of an input, in bytes.
     pub const LEN: usize = 2;
     /// `0x1501`, the id of the specification.
     pub const AMSTERDAM: Self = ProtocolFork::Amsterdam.schema();
@@ -133,27 +133,28 @@ impl SchemaId {
         Self(id)
     }
 
-    /// The raw id.
+    /// Returns the raw id.
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// The id as it stands in front of an input.
+    /// Returns the id as it precedes an input.
     pub const fn to_be_bytes(self) -> [u8; 2] {
         self.0.to_be_bytes()
     }
 
-    /// The fork of this id, if it is one that this crate knows.
+    /// Returns the fork of this id, if it is a single-block id that this crate knows.
     pub fn fork(self) -> Option<ProtocolFork> {
+        // An exact match: an unknown revision is refused, since its layout is unknown.
         ProtocolFork::ALL.into_iter().find(|fork| fork.schema() == self)
     }
 
-    /// The fork of this id, if it is that of a batch.
+    /// Returns the fork of this id, if it is the id of a batch.
     pub fn batch_fork(self) -> Option<ProtocolFork> {
         ProtocolFork::ALL.into_iter().find(|fork| fork.batch_schema() == self)
     }
 
-    /// The id in front of an input, and the rest.
+    /// Splits an input into its schema id and its body.
     pub(crate) fn split(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
         let (schema, body) = bytes.split_first_chunk().ok_or(DecodeError::TooShort {
             what: "schema id",
@@ -163,7 +164,7 @@ impl SchemaId {
         Ok((Self::new(u16::from_be_bytes(*schema)), body))
     }
 
-    /// The id in front of an input, whatever follows it.
+    /// Returns the schema id of an input, without a check of the body.
     pub fn of(input: &[u8]) -> Result<Self, DecodeError> {
         Ok(Self::split(input)?.0)
     }

@@ -23,16 +23,18 @@ pub struct ExecutionWitness<'a> {
 }
 
 impl<'a> ExecutionWitness<'a> {
-    /// Most bytes of a trie node.
+    /// Maximum bytes of a trie node.
+    // A branch of 16 hashes takes 532 bytes; the specification leaves room up to this limit.
     pub const MAX_NODE: usize = 1 << 10;
-    /// Most bytes of a code (EIP-7954).
+    /// Maximum bytes of a code (EIP-7954).
     pub const MAX_CODE: usize = 1 << 16;
-    /// Most bytes of a header.
+    /// Maximum bytes of a header.
     pub const MAX_HEADER: usize = 1 << 10;
-    /// Most headers: as many as BLOCKHASH reaches.
+    /// Maximum number of headers: the number of ancestors that BLOCKHASH reaches.
+    // A verifier hashes every header that it is given, so the number is limited to those that can be read.
     pub const MAX_HEADERS: usize = 256;
 
-    /// A witness that holds nothing.
+    /// The empty witness.
     pub const EMPTY: Self =
         Self { state: ByteLists::EMPTY, codes: ByteLists::EMPTY, headers: ByteLists::EMPTY };
 
@@ -67,15 +69,16 @@ fn decode_codes(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
     ByteLists::decode("witness codes", bytes, usize::MAX, ExecutionWitness::MAX_CODE)
 }
 
-/// Refuses a code that is listed twice, which would give the accounts that have it two forms. Codes in
-/// ascending order, as our own writers have them, are compared once each; others are sorted, in memory of four
-/// words for each.
+/// Refuses a code that is listed twice, because the accounts with that code would have two encodings. Codes
+/// in ascending order, as our own writers produce them, need one comparison each; others are sorted, in
+/// memory of four words for each code.
 fn check_unique(codes: ByteLists<'_>) -> Result<(), DecodeError> {
     if codes.iter().zip(codes.iter().skip(1)).all(|(code, next)| code < next) {
         return Ok(());
     }
     let mut sorted: Vec<(&[u8], usize)> = codes.iter().zip(0..).collect();
     sorted.sort_unstable();
+    // Only neighbours can be equal after sorting; the smallest index makes the error deterministic.
     let twice = sorted.windows(2).filter(|pair| pair[0].0 == pair[1].0);
     match twice.map(|pair| (pair[1].1, pair[0].1)).min() {
         Some((index, first)) => Err(DecodeError::DuplicateCode { index, first }),
@@ -88,33 +91,34 @@ fn decode_headers(bytes: &[u8]) -> Result<ByteLists<'_>, DecodeError> {
     ByteLists::decode("witness headers", bytes, most, longest)
 }
 
-/// The state that the blocks of a batch read: as an [`ExecutionWitness`], with trie nodes in compact form.
+/// The state that the blocks of a batch read: an [`ExecutionWitness`] with trie nodes in compact form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchWitness<'a> {
     /// Trie nodes, of the account trie and of storage tries alike.
     pub state: CompactState<'a>,
-    /// As [`ExecutionWitness::codes`]; none is listed twice.
+    /// Contract codes, like [`ExecutionWitness::codes`]; none is listed twice.
     pub codes: ByteLists<'a>,
-    /// As [`ExecutionWitness::headers`].
+    /// RLP of ancestor headers, like [`ExecutionWitness::headers`].
     pub headers: ByteLists<'a>,
 }
 
 impl<'a> BatchWitness<'a> {
-    /// A witness that holds nothing.
+    /// The empty witness.
     pub const EMPTY: Self =
         Self { state: CompactState::EMPTY, codes: ByteLists::EMPTY, headers: ByteLists::EMPTY };
 
-    /// A witness with this [state](crate::compact::compact).
+    /// Creates a witness with this [state](crate::compact::compact).
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if that is not the state of a witness with these codes, or if a code is
-    /// listed twice.
+    /// [`DecodeError`] if `state` does not belong to a witness with these codes, or if a code is listed
+    /// twice.
     pub fn new(
         state: &'a [u8],
         codes: ByteLists<'a>,
         headers: ByteLists<'a>,
     ) -> Result<Self, DecodeError> {
+        // Codes come first: the stream refers to them by position, and a duplicate would allow two positions.
         check_unique(codes)?;
         Ok(Self { state: CompactState::decode(state, codes.len())?, codes, headers })
     }
@@ -142,14 +146,14 @@ impl<'a> BatchWitness<'a> {
     }
 }
 
-/// A witness that owns its parts: what converters and witness recorders make.
+/// A witness that owns its parts, as converters and witness recorders produce it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnedWitness {
-    /// As [`ExecutionWitness::state`].
+    /// RLP of trie nodes, like [`ExecutionWitness::state`].
     pub state: Vec<Bytes>,
-    /// As [`ExecutionWitness::codes`].
+    /// Contract codes, like [`ExecutionWitness::codes`].
     pub codes: Vec<Bytes>,
-    /// As [`ExecutionWitness::headers`].
+    /// RLP of ancestor headers, like [`ExecutionWitness::headers`].
     pub headers: Vec<Bytes>,
 }
 
@@ -158,6 +162,8 @@ impl OwnedWitness {
     /// form demands. Headers are left as they are.
     pub fn canonicalize(&mut self) {
         const EMPTY_NODE: &[u8] = &[0x80];
+        // The empty node has a known hash and no parent refers to it, so a canonical witness does not list
+        // it.
         self.state.retain(|node| !node.is_empty() && node.as_ref() != EMPTY_NODE);
         self.codes.retain(|code| !code.is_empty());
         for list in [&mut self.state, &mut self.codes] {

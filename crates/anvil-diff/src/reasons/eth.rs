@@ -1,4 +1,4 @@
-//! What differs in the methods that any client has.
+//! Differences in the methods that every client has.
 
 use super::{ALWAYS, Impact, Reason, is_early, message, refusal};
 use serde_json::Value;
@@ -111,8 +111,8 @@ pub(super) const REASONS: &[Reason] = &[
         paths: &["/result/baseFeePerGas/*"],
         when: ALWAYS,
         impact: Impact::Value,
-        why: "The last base fee of a fee history follows from the newest block (EIP-1559), whatever \
-              `anvil_setNextBlockBaseFeePerGas` has set for the next.",
+        why: "The last base fee of a fee history follows from the newest block (EIP-1559), also after \
+              `anvil_setNextBlockBaseFeePerGas` has set another one for the next block.",
     },
     Reason {
         methods: &["eth_call"],
@@ -266,7 +266,7 @@ pub(super) const REASONS: &[Reason] = &[
         paths: &["/error/code"],
         when: |record, _| message(record).starts_with("invalid character"),
         impact: Impact::Error,
-        why: "There is no work, whatever the parameters.",
+        why: "There is no proof of work, for any parameters.",
     },
     Reason {
         methods: &["eth_sendTransaction"],

@@ -1,4 +1,4 @@
-//! What differs whatever the method.
+//! Differences that are independent of the method.
 
 use super::{ALWAYS, Impact, Reason, is_early, message};
 

@@ -1,4 +1,4 @@
-//! What differs in debugging, in the methods of anvil, in the pool and below JSON-RPC.
+//! Differences in debugging, in the methods of anvil, in the pool and below JSON-RPC.
 
 use super::{ALWAYS, Impact, Reason, message, refusal};
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(super) const REASONS: &[Reason] = &[
         paths: &["/result"],
         when: |record, _| record.params.contains(NO_CODE),
         impact: Impact::Value,
-        why: "Only codes that somebody has put there are in the store.",
+        why: "The store has only codes of deployed contracts.",
     },
     Reason {
         methods: &["debug_trace*"],
@@ -127,7 +127,7 @@ pub(super) const REASONS: &[Reason] = &[
         methods: &["txpool_*"],
         paths: &["/result/pending*", "/result/queued*"],
         when: |record, _| {
-            // What is missing in one is in the other.
+            // A member that one lacks is in the other.
             let differs = |part: &str| record.differences.iter().any(|d| d.path.starts_with(part));
             differs("/result/pending") && differs("/result/queued")
         },

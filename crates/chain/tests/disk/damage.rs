@@ -147,7 +147,8 @@ fn a_flipped_bit_in_the_log_is_an_error_with_its_place() {
     four.assert_same(&open(&folder).unwrap(), 0);
 }
 
-/// Who can write the checksums too can put another sender into the log: executing the block shows it.
+/// An attacker who can write the checksums can also put another sender into the log: executing the block
+/// detects it.
 #[test]
 fn a_sender_in_the_log_who_did_not_sign_is_found_out() {
     let work = tempdir().unwrap();

@@ -19,11 +19,11 @@ use tempfile::tempdir;
 
 /// Names the folder to a test of this file that runs as the process to be killed.
 const FOLDER: &str = "ENSHRINE_DISK_APPEND";
-/// How often to kill, for longer runs.
+/// Number of kills, for longer runs.
 const KILLS: &str = "ENSHRINE_DISK_KILLS";
 const ACKNOWLEDGED: &str = "acknowledged ";
 
-/// So few states are kept that it is killed while old ones are forgotten too.
+/// Few enough that the process is also killed while old states are deleted.
 const STATES: u64 = 20;
 
 fn open(folder: &Path) -> Chain {
@@ -58,7 +58,7 @@ fn acknowledge(chain: &Chain) {
     out.flush().unwrap();
 }
 
-/// As [`appends_until_it_is_killed`], while the state store takes in nothing.
+/// Appends while the state store applies nothing.
 #[test]
 fn appends_until_nothing_more_may_wait() {
     let Some(folder) = env::var_os(FOLDER) else { return };
@@ -96,7 +96,7 @@ impl Appender {
             if self.output.read_line(&mut line).unwrap() == 0 {
                 return None;
             }
-            // What stands before it on the line is the test runner's. A line may be cut off.
+            // The test runner prints the beginning of the line. A line may be cut off.
             if let Some((_, hash)) = line.split_once(ACKNOWLEDGED)
                 && line.ends_with('\n')
             {
@@ -148,7 +148,7 @@ fn every_acknowledged_block_is_there_after_kill_9_at_any_moment() {
         }
         thread::sleep(Duration::from_micros(random(1_000_000 + kill) % 6_000));
         appender.process.kill().unwrap();
-        // What it has said in the meantime counts as well.
+        // Its output in the meantime counts as well.
         while let Some(hash) = appender.next() {
             assert!(twin.follow(hash), "kill {kill}: {hash} is not what comes next");
         }

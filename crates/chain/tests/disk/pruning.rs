@@ -1,4 +1,4 @@
-//! Of old states, what is promised stays and the rest goes.
+//! Old states: the promised ones stay, and the rest is deleted.
 
 use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, config, genesis, options};
 use alloy_primitives::{B256, Bytes, U256};
@@ -102,7 +102,7 @@ fn the_newest_states_stay_and_exactly_their_nodes() {
         let head = chain.head().header.number;
         twin.assert_same(&chain, (head + 1).saturating_sub(STATES));
     }
-    // What is older is gone, and known to be: no answer is a wrong one.
+    // Older states are gone and known to be: no answer is wrong.
     let chain = open(folder.path(), few());
     let old = chain.canonical_block(20).unwrap().unwrap();
     let mut gone = 0;

@@ -18,7 +18,7 @@ pub(crate) fn on_store(folder: &Path) -> (Arc<DiskStore>, Chain) {
     (store, chain)
 }
 
-/// How often each node and code is there.
+/// Counts each node and code.
 fn counted(all: StoredNodes) -> [HashMap<alloy_primitives::Bytes, usize>; 2] {
     [all.nodes, all.codes].map(|all| {
         let mut counts = HashMap::new();
@@ -77,7 +77,7 @@ fn a_reorganisation_of_blocks_that_wait_is_what_any_other_is() {
         twin.assert_same(&chain, 0);
     }
     assert_eq!(store.queued(), 5 + 2 + 4);
-    // What a process leaves that is killed now.
+    // The files of a process that is killed now.
     let killed = work.path().join("killed");
     copy_folder(folder.path(), &killed);
     for chain in [&mut chain, &mut twin.chain] {

@@ -1,4 +1,4 @@
-//! What was appended is there when the chain is opened again.
+//! A reopened chain has everything that was appended.
 
 use crate::scene::{ACCOUNTS, CONTRACT, Twin, account, child, config, copy_folder, genesis, open};
 use alloy_primitives::U256;
@@ -152,7 +152,7 @@ fn a_chain_of_another_genesis_is_refused() {
     let expected = Chain::new(&other, config()).unwrap().head().hash;
     let refused = Chain::open(folder.path(), &other, config()).unwrap_err();
     assert_eq!(refused, ChainError::OtherGenesis { got: hash, expected });
-    // What makes no difference to the block makes none here.
+    // A change that does not affect the block does not matter here.
     let mut same = genesis();
     same.config.chain_id = 1;
     assert_eq!(Chain::open(folder.path(), &same, config()).unwrap().head().hash, hash);

@@ -91,7 +91,7 @@ pub(crate) fn child(chain: &ChainReader, branch: u64) -> BlockWithWitness {
                 sign(nonce + index, TxKind::Call(CONTRACT), words, 0)
             }
             _ => {
-                // Deploys ten bytes that nobody has deployed before.
+                // Deploys ten bytes that no other block has deployed.
                 let mut init = hex!("600a 600a 5f39 600a 5ff3").to_vec();
                 init.extend([0, 0]);
                 init.extend(seed(index).to_be_bytes());
@@ -152,7 +152,7 @@ impl Twin {
             let block = child(&self.chain, branch);
             self.witnesses.push((block.block.hash, block.witness.clone()));
             for other in &mut *others {
-                // As it would be built there: each reads its own store.
+                // Built as the other chain would build it: each reads its own store.
                 let own = child(other, branch);
                 assert_eq!(own.block.hash, block.block.hash);
                 assert_eq!(own.witness, block.witness);
@@ -177,11 +177,11 @@ impl Twin {
         for (hash, witness) in &self.witnesses {
             assert_eq!(disk.witness(hash).unwrap().as_ref(), Some(witness));
         }
-        // What the newest state needs to go on is there.
+        // The newest state has everything to go on.
         assert_eq!(child(disk, 9).block.hash, child(memory, 9).block.hash);
     }
 
-    /// As [`Self::assert_same`], of one block, its state and its neighbours.
+    /// Compares one block, its state and its neighbours.
     pub(crate) fn assert_same_at(&self, disk: &ChainReader, number: u64) {
         assert_eq!(disk.head().hash, self.chain.head().hash);
         for number in number.saturating_sub(1)..=(number + 1).min(disk.head().header.number) {
@@ -230,7 +230,7 @@ impl Twin {
         [(account(random(number) % ACCOUNTS), vec![]), (CONTRACT, vec![slot])]
     }
 
-    /// Whatever the chain on disk answers is what this one does; how often it answers with an error.
+    /// Checks that each answer of the chain on disk equals the answer here, and counts its errors.
     pub(crate) fn assert_never_wrong(&self, disk: &ChainReader) -> usize {
         let memory = &self.chain;
         let mut errors = 0;

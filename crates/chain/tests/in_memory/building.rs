@@ -1,4 +1,4 @@
-//! What a builder leaves out of a block, and whether a later block may have it.
+//! Transactions that a builder leaves out of a block, and whether a later block may contain them.
 
 use alloy_consensus::{Header, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -89,7 +89,7 @@ fn build(chain: &Chain, transactions: &[Transaction]) -> BuiltBlock {
     let block = &built.executed.block;
     assert!(block.provable);
     execute(chain, &built);
-    // Who is in the block and who is not: everybody, once.
+    // Each transaction is either in the block or rejected, once.
     assert_eq!(block.transactions.len() + built.rejected.len(), transactions.len());
     built
 }
@@ -263,7 +263,7 @@ fn what_its_sender_cannot_send_costs_no_second_execution_and_leaves_nothing_in_t
 
         // Without funds, of a used nonce, early, and with less gas than any transaction takes.
         let bad = [
-            offer(transaction("nobody", 0, 100_000, vec![])),
+            offer(transaction("pauper", 0, 100_000, vec![])),
             offer(transaction("alice", 0, 90_000, vec![])),
             offer(transaction("bob", 7, 100_000, vec![])),
             offer(transaction("alice", 2, 1, vec![])),
@@ -445,7 +445,7 @@ fn who_pays_too_little_for_the_bytes_it_brings_is_out_for_good_unless_the_block_
         assert_eq!(built(most + 1, 0), (vec![], vec![1]), "{fork}");
         assert_eq!(built(most + 1, 1), (vec![], vec![1]), "{fork}");
         assert_eq!(built(most + 1, 2), (vec![], vec![]), "{fork}");
-        // Who is alone brings the way to both accounts.
+        // The only transaction of a block brings the paths to both accounts.
         assert_eq!(built(1_000 * TIP * u128::from(gas), 0), (vec![], vec![0, 1]), "{fork}");
     }
 }

@@ -89,7 +89,7 @@ impl Test {
         }
     }
 
-    /// What the chain builds, EXECUTE accepts.
+    /// Builds a block and checks that EXECUTE accepts it.
     fn build(&self, transactions: Vec<Transaction>) -> BlockWithWitness {
         let (block, rejected) = self.chain.build(&self.attributes(), transactions).unwrap();
         assert!(rejected.is_empty(), "{rejected:?}");
@@ -321,10 +321,10 @@ fn proofs_of_accounts_and_slots_convince_an_independent_verifier() {
         let path = key(&slot.slot.to_be_bytes::<32>());
         verify_proof(account.storage_root, path, value, &slot.nodes).unwrap();
     }
-    let nobody = Address::repeat_byte(0xee);
-    let absent = test.chain.prove(&head, nobody, &[]).unwrap();
+    let stranger = Address::repeat_byte(0xee);
+    let absent = test.chain.prove(&head, stranger, &[]).unwrap();
     assert_eq!(absent.account, None);
-    verify_proof(head.header.state_root, key(nobody.as_slice()), None, &absent.nodes).unwrap();
+    verify_proof(head.header.state_root, key(stranger.as_slice()), None, &absent.nodes).unwrap();
 }
 
 #[test]

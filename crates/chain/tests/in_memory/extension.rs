@@ -18,7 +18,7 @@ use revm::{
     precompile::{PrecompileError, PrecompileId},
     state::{Account, EvmStorageSlot},
 };
-use stateless::{Options, UncheckedBlocks};
+use stateless::{UncheckedBlocks, VerifyOptions};
 use std::sync::Arc;
 use testkit::Key;
 use wire::{ProtocolFork, StatelessInput, convert::RawBlock};
@@ -27,7 +27,7 @@ const CHAIN_ID: u64 = 8_079;
 const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
-/// What the hooks write to: it has code, so that it is not empty.
+/// Contract that the hooks write to: it has code, so that it is not empty.
 const LEDGER: Address = Address::repeat_byte(0x1e);
 /// Blocks begun.
 const BEGUN: U256 = U256::ZERO;
@@ -35,7 +35,7 @@ const BEGUN: U256 = U256::ZERO;
 const ADMITTED: U256 = U256::from_limbs([1, 0, 0, 0]);
 /// Transactions admitted before the last block ended.
 const CLOSED: U256 = U256::from_limbs([2, 0, 0, 0]);
-/// What `CLOSED` was when the block began.
+/// Value of `CLOSED` at the start of the block.
 const CARRIED: U256 = U256::from_limbs([3, 0, 0, 0]);
 
 /// Counts blocks and transactions in a contract's storage, and admits none from one sender.
@@ -135,7 +135,7 @@ fn verify(block: &BlockWithWitness, evm: &dyn EvmOverrides) -> Result<(), BlockE
     let calldata = block.input().unwrap();
     let input = StatelessInput::decode(&calldata).unwrap();
     let spec = ChainSpec::constant(CHAIN_ID, block.fork);
-    let options = Options { evm, ..Options::default() };
+    let options = VerifyOptions { evm, ..VerifyOptions::default() };
     UncheckedBlocks::decode(&input)?.verify(&spec, options, |_| {})?;
     Ok(())
 }
@@ -174,7 +174,7 @@ fn a_builder_goes_on_without_a_transaction_that_a_hook_refuses() {
         assert_eq!(block.block.hash, clean.block.hash, "{fork}");
         assert_eq!(block.witness, clean.witness, "{fork}");
 
-        // Somebody who does not ask the hook builds a block with it; nobody takes it.
+        // A builder without the hook includes the transaction; no chain with the hook accepts the block.
         let lax = chain_without_refusal(fork);
         let (block, rejected) = build(&lax, vec![alice(0), mallory]);
         assert!(rejected.is_empty());
@@ -201,7 +201,7 @@ fn the_block_imports_replays_and_verifies_with_the_extension_and_is_refused_with
         let mut chain = with_ledger(fork);
         let bob = Key::named("bob").address();
         let (block, _) = build(&chain, vec![transfer("alice", 0, bob), transfer("alice", 1, bob)]);
-        assert!(!block.block.provable, "nobody else knows of the extension");
+        assert!(!block.block.provable, "only this chain knows the extension");
         let raw = RawBlock::decode(&block.block.rlp()).unwrap();
         let imported = chain.import(&raw).unwrap();
         assert_eq!(imported.block.hash, block.block.hash, "{fork}");
@@ -227,7 +227,7 @@ fn the_block_imports_replays_and_verifies_with_the_extension_and_is_refused_with
     }
 }
 
-/// Where a precompile stands that breaks.
+/// Address of a precompile that fails.
 const BROKEN: Address = Address::repeat_byte(0xbb);
 
 /// A chain with a precompile whose node has a fault.
@@ -270,7 +270,7 @@ fn a_precompile_that_fails_by_its_own_account_is_never_a_verdict() {
             Err(BlockError::Internal(error)) => assert!(is_internal(&error)),
             other => panic!("{fork}: {other:?}"),
         }
-        // Where it works, the block is a block and the call a call.
+        // With a working precompile, the block is a block and the call a call.
         assert!(plain.import(&raw).is_ok() && plain.call(call).is_ok());
         assert_eq!(verify(&block, &()), Ok(()));
     }

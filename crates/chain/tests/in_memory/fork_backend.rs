@@ -16,7 +16,7 @@ use wire::ProtocolFork;
 
 /// Runtime code: sets slot `calldata[0]` to `calldata[32]`.
 const STORE: [u8; 7] = hex!("6020355f355500");
-/// What the slots of the contract hold.
+/// Value of the contract's slots.
 const ONES: U256 = U256::from_be_bytes([1; 32]);
 const CONTRACT: Address = Address::repeat_byte(0x57);
 

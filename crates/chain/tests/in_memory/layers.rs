@@ -8,7 +8,7 @@ use std::{
 
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-/// What stands in a file beside comments.
+/// Returns a file without comments.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     text.lines()
@@ -28,12 +28,12 @@ fn words_behind<'c>(code: &'c str, marker: &str, end: char) -> Vec<&'c str> {
         .collect()
 }
 
-/// Which module of this crate uses which.
+/// Returns the modules that each module of this crate uses.
 fn arrows() -> Arrows {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let lib = code(&source.join("lib.rs"));
     let modules: BTreeSet<&str> = words_behind(&lib, " mod ", ';').into_iter().collect();
-    // Where a name lives that the crate exports.
+    // Module of each name that the crate exports.
     let mut homes: BTreeMap<&str, &str> = modules.iter().map(|name| (*name, *name)).collect();
     for export in lib.split("pub use ").skip(1) {
         let export = export.split(';').next().unwrap();

@@ -8,15 +8,16 @@ use enshrine_chain::{
     ChainReader, empty_genesis,
 };
 use execute::{
-    BLOB_EXECUTE_ADDRESS, BlobTail, DearWork, DeclaredGas, Dialect, Drake, EXECUTE_ADDRESS,
-    Execute, ExecuteError, ExecutionSpecs, Flat, GasSchedule, ObservedCall, Observer, Pricing,
+    BLOB_EXECUTE_ADDRESS, BlobTail, CallObserver, DeclaredGas, Dialect, Drake, EXECUTE_ADDRESS,
+    Execute, ExecuteError, ExecutionSpecs, Flat, GasSchedule, ObservedCall, Pricing,
+    UnderpricedWork,
     market::{
         LIMIT, MARKET_ADDRESS, MARKET_CODE, MAX_EXCESS, RESERVE_RATIO, Rate, TARGET, excess_at,
         next_excess, price,
     },
 };
 use executor::{BlockError, ChainSpec, EvmOverrides, Invalid, Transaction};
-use stateless::{Options, UncheckedBlocks};
+use stateless::{UncheckedBlocks, VerifyOptions};
 use std::sync::{Arc, Mutex};
 use testkit::Key;
 use wire::{ProtocolFork, StatelessInput, blob_tail::Trailer, convert::RawBlock};
@@ -26,10 +27,10 @@ const GWEI: u64 = 1_000_000_000;
 const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Cancun, ProtocolFork::Osaka, ProtocolFork::Amsterdam];
 
-/// Passes its calldata on to EXECUTE, and goes on whatever comes of it.
+/// Passes its calldata on to EXECUTE, and goes on after any outcome.
 const GOES_ON: (Address, [u8; 18]) =
     (Address::repeat_byte(0xa0), hex!("365f5f375f5f365f5f6101015af1500000ff"));
-/// As that, and reverts.
+/// Passes its calldata on to EXECUTE, and reverts.
 const REVERTS: (Address, [u8; 18]) =
     (Address::repeat_byte(0xb0), hex!("365f5f375f5f365f5f6101015af1505f5ffd"));
 /// Calls the one that reverts with all its calldata, and goes on.
@@ -49,14 +50,14 @@ const FOUR_TIMES: (Address, [u8; 61]) = (
         "00"
     ),
 );
-/// Who can hold no fees.
+/// Account whose balance cannot take fees.
 const FULL: Address = Address::repeat_byte(0xf0);
 
 /// Reasons for which EXECUTE has refused calls.
 #[derive(Debug, Default)]
 struct Reasons(Mutex<Vec<ExecuteError>>);
 
-impl Observer for Reasons {
+impl CallObserver for Reasons {
     fn called(&self, call: &ObservedCall<'_>) {
         if let Err(reason) = call.outcome {
             self.0.lock().unwrap().push(reason.clone());
@@ -172,7 +173,7 @@ fn verify(block: &BlockWithWitness, evm: &dyn EvmOverrides) -> Result<(), BlockE
     let calldata = block.input().unwrap();
     let input = StatelessInput::decode(&calldata).unwrap();
     let spec = ChainSpec::constant(CHAIN_ID, block.fork);
-    let options = Options { evm, ..Options::default() };
+    let options = VerifyOptions { evm, ..VerifyOptions::default() };
     UncheckedBlocks::decode(&input)?.verify(&spec, options, |_| {})?;
     Ok(())
 }
@@ -197,7 +198,7 @@ fn empty_l2_block(fork: ProtocolFork) -> Vec<u8> {
     chain.build(&attributes, vec![]).unwrap().0.input().unwrap()
 }
 
-/// What each call of EXECUTE takes under a flat schedule whose bytes are free, whatever comes of it.
+/// Price of each call of EXECUTE under a flat schedule with free bytes, for any outcome.
 const fn flat(base: u64) -> GasSchedule {
     GasSchedule::Flat(Flat { base, per_byte: 0 })
 }
@@ -218,7 +219,7 @@ fn a_call_pays_its_price_in_gas_of_the_block_and_the_block_counts_it() {
             assert_eq!(l1.excess(), next_excess(excess, 1_000_000, rate.base_fee));
             paid.push((used[0], rate.gas(1_000_000)));
         }
-        // What the transactions cost besides is the same.
+        // The other costs of the transactions are the same.
         let besides: Vec<_> = paid.iter().map(|(used, charge)| used - charge).collect();
         assert_eq!(besides, [besides[0]; 3], "{fork}: {paid:?}");
         assert!(paid[2].1 > 15 * paid[0].1);
@@ -308,7 +309,7 @@ fn what_is_beyond_the_limit_halts_with_all_its_gas_gone_and_the_next_block_has_r
     assert_eq!(l1.excess(), excess + LIMIT - TARGET, "the fourth did no work and counts nothing");
     let (block, _) = l1.block(vec![send("bob", 1, EXECUTE_ADDRESS, 9_000_000, &input)]);
     assert!(block.block.executed.receipts[0].success && l1.reasons().is_empty());
-    // Of one that asks for more than there is in all, nothing is worked on in any block.
+    // A call that asks for more than the whole limit causes no work in any block.
     let mut l1 = L1::new(ProtocolFork::Osaka, flat(LIMIT + 1), excess_at(GWEI / 8));
     l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 10_000_000, &input)]);
     assert_eq!(l1.reasons(), [ExecuteError::BeyondLimit { got: LIMIT + 1, limit: LIMIT }]);
@@ -381,11 +382,11 @@ fn calls_of_all_dialects_count_for_one_limit_and_the_next_price() {
     }
 }
 
-/// What a call costs besides the dear work that it does, and what a hash of the L2 costs on top.
+/// Price of a call besides its underpriced work, and the extra price of a hash on the L2.
 #[derive(Debug)]
-struct DearHashes(u64);
+struct ExpensiveHashes(u64);
 
-impl Pricing for DearHashes {
+impl Pricing for ExpensiveHashes {
     fn bytes(&self, _: u64) -> u64 {
         100_000
     }
@@ -398,8 +399,8 @@ impl Pricing for DearHashes {
         100_000
     }
 
-    fn dear_work(&self, work: &DearWork) -> u64 {
-        if matches!(work, DearWork::Keccak { .. }) { self.0 } else { 0 }
+    fn underpriced_work(&self, work: &UnderpricedWork) -> u64 {
+        if matches!(work, UnderpricedWork::Keccak { .. }) { self.0 } else { 0 }
     }
 }
 
@@ -420,13 +421,14 @@ fn dear_work_that_shows_during_execution_is_within_the_limit_as_well() {
     for (beyond, reason) in
         [(0, None), (1, Some(ExecuteError::BeyondLimit { got: LIMIT + 1, limit: LIMIT }))]
     {
-        let dear = Arc::new(DearHashes(LIMIT - 100_000 + beyond));
-        let mut l1 = L1::new(fork, flat(0), excess_at(GWEI / 8)).with(|execute| execute.gas = dear);
+        let expensive = Arc::new(ExpensiveHashes(LIMIT - 100_000 + beyond));
+        let mut l1 =
+            L1::new(fork, flat(0), excess_at(GWEI / 8)).with(|execute| execute.gas = expensive);
         let excess = l1.excess();
         let (block, _) = l1.block(vec![send("alice", 0, EXECUTE_ADDRESS, 16_000_000, &input)]);
         assert_eq!(block.block.executed.receipts[0].success, beyond == 0);
         assert_eq!(l1.reasons(), Vec::from_iter(reason));
-        // How much of it was done nobody can say; what the call has paid for is all that there was.
+        // It is unknown how much of it was done; the call has paid with everything that there was.
         assert_eq!(l1.excess(), excess + LIMIT - TARGET);
     }
 }
@@ -443,7 +445,7 @@ fn who_fills_the_limit_pays_an_eighth_more_for_each_block() {
         let (built, used) = l1.block(calls.collect());
         let success = built.block.executed.receipts.iter().all(|receipt| receipt.success);
         assert!(success && l1.reasons().is_empty());
-        // What EXECUTE has taken of their gas, at the base fee of the block: intrinsic gas is the rest.
+        // The gas that EXECUTE has taken, at the base fee of the block: intrinsic gas is the rest.
         let base_fee = u128::from(built.block.header.base_fee_per_gas.unwrap());
         let paid: u128 = used.iter().map(|gas| u128::from(*gas) * base_fee).sum();
         assert!(paid >= u128::from(LIMIT) * u128::from(price), "block {block}");
@@ -541,7 +543,7 @@ fn an_excess_that_no_block_can_have_written_is_the_most_there_is_from_the_next_b
     let beyond = U256::from(u64::MAX);
     let most = U256::from(MAX_EXCESS);
     for (excess, next) in [
-        // As from any other.
+        // The same as from any other contract.
         (most - U256::from(TARGET), MAX_EXCESS - 2 * TARGET),
         (most, MAX_EXCESS - TARGET),
         (most + U256::from(TARGET - 1), MAX_EXCESS - 1),

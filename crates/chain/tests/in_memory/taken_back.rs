@@ -322,7 +322,7 @@ fn what_did_not_fit_leaves_no_mark_on_who_may_go_when_it_is_touched() {
                 InputLimits { bytes: Some(length + 4_096 - less), ..InputLimits::default() };
             let (built, begun, runs) = build(&chain, &offered, limits);
             assert_eq!(begun, 1);
-            // Where it stays there may be no room for the last.
+            // If it stays, there may be no room for the last.
             if built.rejected.iter().map(|(index, _)| *index).ne([1]) {
                 continue;
             }

@@ -16,7 +16,7 @@ use alloy_json_rpc::RpcError;
 use enshrine_client::{Client, ClientError, HttpError, Options, Rotation};
 use serde_json::{Value, json};
 
-/// What the server does with a request.
+/// Reaction of the server to a request.
 enum Reply {
     /// Answers with this status and body.
     Answer(u16, String),
@@ -39,7 +39,7 @@ impl Server {
         Self::that_reads_headers(move |n, _, body| reply(n, body))
     }
 
-    /// As [`Self::new`], with the lines of the head, in lower case.
+    /// Creates a server whose `reply` also receives the header lines, in lower case.
     fn that_reads_headers(
         reply: impl Fn(usize, &[String], &Value) -> Reply + Send + 'static,
     ) -> Self {

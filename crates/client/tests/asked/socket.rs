@@ -17,7 +17,7 @@ use std::{
 use tokio::{net::TcpStream, runtime::Builder};
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
-/// What the server does with a request.
+/// Reaction of the server to a request.
 enum Reply {
     /// Answers with this result.
     Result(Value),

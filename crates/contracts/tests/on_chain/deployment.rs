@@ -101,7 +101,7 @@ fn each_wrong_field_is_refused_with_its_name_its_value_and_the_rule() -> Result<
         ("/genesisStateRoot", json!(7), "64 hexadecimal digits"),
         ("/genesisHash", json!(hash), "another genesis"),
         ("/genesisStateRoot", json!(hash), "another genesis"),
-        ("/deployer", json!("nobody"), "40 hexadecimal digits"),
+        ("/deployer", json!("alice"), "40 hexadecimal digits"),
         ("/rollup", json!(Address::ZERO), "the address of a contract"),
         ("/messageQueue", json!(Address::ZERO), "the address of a contract"),
         ("/forced", json!(Address::ZERO), "the address of a contract"),

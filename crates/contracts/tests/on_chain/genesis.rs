@@ -1,4 +1,4 @@
-//! What an L2 starts with.
+//! Initial state of an L2.
 
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks as _};
 use alloy_primitives::U256;
@@ -36,8 +36,8 @@ fn the_built_in_predeploys_are_what_the_contracts_compile_to() -> Result<()> {
     Ok(())
 }
 
-/// A transaction whose gas at its fee cap comes to 2^128 wei is not taken, so nobody must own as much: it is
-/// all that there is, and most of it has to stay where it is.
+/// A transaction whose gas costs 2^128 wei at its fee cap is refused, so no account may own that much: it is
+/// the total supply, most of which has to stay in place.
 #[test]
 fn nobody_can_offer_a_fee_that_is_not_taken() {
     assert!(PREMINT <= U256::ONE << 128);
@@ -62,7 +62,7 @@ fn the_configuration_of_an_l2_gives_the_rules_that_execute_has_for_it() -> Resul
         assert_eq!(read.blob_params_at(0), own.blob_params_at(0), "{}", fork.name());
         assert_eq!(read.fork_at(0), Some(fork));
 
-        // What a file holds gives the same first block.
+        // The content of a file gives the same first block.
         let mut genesis = l2_genesis(&Predeploys::built_in(), fork, 10_000_000, 1_700_000_000);
         let expected = Chain::new(&genesis, ChainConfig::new(own))?.head().hash;
         genesis.config = l2_chain_config(8_079, fork);

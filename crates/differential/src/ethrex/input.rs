@@ -1,6 +1,6 @@
-//! From the calldata of EXECUTE to ethrex's block and witness.
+//! Conversion of EXECUTE's calldata into ethrex's block and witness.
 
-use super::{ExecuteError, equal};
+use super::{EthrexError, equal};
 use alloy_primitives::{B256, Bytes};
 use ethrex_common::{
     Bloom, H160, H256, InvalidBlockError, U256,
@@ -39,7 +39,7 @@ pub(super) enum Input<'a> {
 }
 
 /// Root of an Amsterdam input's request, by ethrex's SSZ.
-pub fn request_root(calldata: &Bytes) -> Result<B256, ExecuteError> {
+pub fn request_root(calldata: &Bytes) -> Result<B256, EthrexError> {
     let Input::Amsterdam(input) = Input::decode(calldata)? else {
         return Err(malformed("schema id")("not Amsterdam's"));
     };
@@ -47,7 +47,7 @@ pub fn request_root(calldata: &Bytes) -> Result<B256, ExecuteError> {
 }
 
 /// An Amsterdam input, decoded and encoded by ethrex's SSZ.
-pub fn encode_again(calldata: &Bytes) -> Result<Vec<u8>, ExecuteError> {
+pub fn encode_again(calldata: &Bytes) -> Result<Vec<u8>, EthrexError> {
     let Input::Amsterdam(input) = Input::decode(calldata)? else {
         return Err(malformed("schema id")("not Amsterdam's"));
     };
@@ -57,7 +57,7 @@ pub fn encode_again(calldata: &Bytes) -> Result<Vec<u8>, ExecuteError> {
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn decode(calldata: &'a Bytes) -> Result<Self, ExecuteError> {
+    pub(super) fn decode(calldata: &'a Bytes) -> Result<Self, EthrexError> {
         if let Some(body) = calldata.strip_prefix(&STATELESS_INPUT_SCHEMA_ID.to_be_bytes()) {
             let input = SszStatelessInput::from_ssz_bytes(body)
                 .map_err(|reason| malformed("input")(&format!("{reason:?}")))?;
@@ -95,27 +95,24 @@ impl<'a> Input<'a> {
     }
 
     /// The block of the request; its hash and blob hashes are those that the request claims.
-    pub(super) fn block(&self, config: &ChainConfig) -> Result<Block, ExecuteError> {
+    pub(super) fn block(&self, config: &ChainConfig) -> Result<Block, EthrexError> {
         let request = self.request();
         let payload = &request.execution_payload;
         let (claimed, active) = (self.fork(), config.fork(payload.timestamp));
         if claimed != active {
-            return Err(ExecuteError::Fork { claimed, active });
+            return Err(EthrexError::Fork { claimed, active });
         }
         let block = block_of(request, active)?;
         equal("block hash", H256(payload.block_hash), block.hash())?;
         let hashes = block.body.transactions.iter().flat_map(Transaction::blob_versioned_hashes);
         if !hashes.map(|hash| hash.0).eq(request.versioned_hashes.iter().copied()) {
-            return Err(ExecuteError::VersionedHashes);
+            return Err(EthrexError::VersionedHashes);
         }
         Ok(block)
     }
 
     /// The witness, its nodes linked to tries.
-    pub(super) fn into_witness(
-        self,
-        config: ChainConfig,
-    ) -> Result<ExecutionWitness, ExecuteError> {
+    pub(super) fn into_witness(self, config: ChainConfig) -> Result<ExecutionWitness, EthrexError> {
         match self {
             Self::Amsterdam(input) => Ok(ExecutionWitness {
                 chain_config: config,
@@ -140,12 +137,12 @@ impl<'a> Input<'a> {
     }
 }
 
-fn malformed(what: &'static str) -> impl FnOnce(&str) -> ExecuteError {
-    move |reason| ExecuteError::Malformed { what, reason: reason.to_owned() }
+fn malformed(what: &'static str) -> impl FnOnce(&str) -> EthrexError {
+    move |reason| EthrexError::Malformed { what, reason: reason.to_owned() }
 }
 
-/// The block that a request stands for under the rules of `fork`.
-fn block_of(request: &NewPayloadRequest, fork: Fork) -> Result<Block, ExecuteError> {
+/// Builds the block of a request under the rules of `fork`.
+fn block_of(request: &NewPayloadRequest, fork: Fork) -> Result<Block, EthrexError> {
     let payload = &request.execution_payload;
     let transactions = payload.transactions.iter().map(|bytes| transaction(bytes));
     let transactions = transactions.collect::<Result<Vec<_>, _>>()?;
@@ -186,7 +183,7 @@ fn block_of(request: &NewPayloadRequest, fork: Fork) -> Result<Block, ExecuteErr
 }
 
 /// A transaction of a kind that Ethereum has: ethrex's own kinds are for its L2 and for later forks.
-fn transaction(bytes: &[u8]) -> Result<Transaction, ExecuteError> {
+fn transaction(bytes: &[u8]) -> Result<Transaction, EthrexError> {
     let transaction = Transaction::decode_canonical(bytes)
         .map_err(|reason| malformed("transaction")(&reason.to_string()))?;
     match transaction.tx_type() {
@@ -221,7 +218,7 @@ pub const fn fork_of(fork: ProtocolFork) -> Fork {
 }
 
 /// A request of an earlier fork in the shape of Amsterdam's, the later fields empty.
-fn request_of(input: &StatelessInput<'_>) -> Result<NewPayloadRequest, ExecuteError> {
+fn request_of(input: &StatelessInput<'_>) -> Result<NewPayloadRequest, EthrexError> {
     let request = &input.request;
     let payload = &request.payload;
     let requests = &request.execution_requests;
@@ -266,11 +263,11 @@ fn request_of(input: &StatelessInput<'_>) -> Result<NewPayloadRequest, ExecuteEr
     })
 }
 
-fn vector<T: TryFrom<Vec<u8>>>(what: &'static str, bytes: &[u8]) -> Result<T, ExecuteError> {
+fn vector<T: TryFrom<Vec<u8>>>(what: &'static str, bytes: &[u8]) -> Result<T, EthrexError> {
     bytes.to_vec().try_into().map_err(|_| malformed(what)("too long"))
 }
 
-fn records<T: SszDecode, const N: usize>(records: &Records<'_, N>) -> Result<Vec<T>, ExecuteError> {
+fn records<T: SszDecode, const N: usize>(records: &Records<'_, N>) -> Result<Vec<T>, EthrexError> {
     let decode = |record: &[u8; N]| {
         T::from_ssz_bytes(record).map_err(|reason| malformed("record")(&format!("{reason:?}")))
     };

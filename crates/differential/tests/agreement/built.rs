@@ -8,7 +8,7 @@ use crate::{
 use alloy_consensus::Transaction as _;
 use alloy_eips::{eip2718::Encodable2718, eip4844::DATA_GAS_PER_BLOB};
 use alloy_primitives::Bytes;
-use enshrine_differential::ethrex::{self, ExecuteError};
+use enshrine_differential::ethrex::{self, EthrexError};
 use ethrex_common::InvalidBlockError;
 use ethrex_vm::EvmError;
 use executor::Transaction;
@@ -76,8 +76,8 @@ fn compare(pack: &str, fork: Option<ProtocolFork>) -> Result<Option<(Played, Tal
     Ok(played.map(|played| (played, tally)))
 }
 
-/// What the builder has left out, ethrex would have refused too, and for the transaction: not for
-/// what a block that holds it must have wrong.
+/// Checks that ethrex also refuses the transactions that the builder has left out, because of the transaction
+/// and not because of other errors that a block with it must have.
 fn check_rejected(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
     let Scene { name, judges, chain, offered, rejected, .. } = scene;
     if rejected.is_empty() {
@@ -118,11 +118,11 @@ fn check_rejected(scene: &Scene<'_>, calldata: &Bytes) -> Result<()> {
     Ok(())
 }
 
-const fn is_about_a_transaction(refusal: &ExecuteError) -> bool {
+const fn is_about_a_transaction(refusal: &EthrexError) -> bool {
     matches!(
         refusal,
-        ExecuteError::Execution(EvmError::Transaction(_) | EvmError::InvalidDepositRequest)
-            | ExecuteError::Block(
+        EthrexError::Execution(EvmError::Transaction(_) | EvmError::InvalidDepositRequest)
+            | EthrexError::Block(
                 InvalidBlockError::InvalidTransaction(_)
                     | InvalidBlockError::InvalidTransactionChainId { .. }
                     | InvalidBlockError::ExceededMaxBlobGasPerBlock

@@ -1,4 +1,4 @@
-//! What both verifiers hold to be so, whatever block they look at.
+//! Constants that both verifiers share, for every block.
 
 use crate::tamper::Draft;
 use alloy_eips::eip7840::BlobParams;
@@ -122,7 +122,7 @@ fn fork_schedules_make_the_published_fork_ids() {
     for network in NETWORKS {
         let config = with_blocks(&network);
         let genesis = BlockHeader { timestamp: network.genesis_time, ..Default::default() };
-        genesis.hash.set(H256(network.genesis_hash.0)).expect("a hash that nobody has set");
+        genesis.hash.set(H256(network.genesis_hash.0)).expect("an unset hash");
         for (fork, id) in network.ids {
             let since = config.get_activation_timestamp_for_fork(ethrex::fork_of(*fork));
             let time = since.expect("scheduled").max(network.genesis_time);

@@ -1,4 +1,4 @@
-//! Where the two differ, and why.
+//! Differences between the two verifiers, with their reasons.
 
 use crate::{judges::Judges, tamper::Draft};
 use alloy_consensus::TxEip1559;
@@ -99,8 +99,8 @@ fn ethrex_takes_headers_behind_the_parent() -> Result<()> {
     Ok(())
 }
 
-/// ethrex decodes every node of a witness and asserts that no child of a branch is longer than a
-/// hash. A node that nobody asks for is none of our business.
+/// ethrex decodes every node of a witness and asserts that no child of a branch is longer than a hash.
+/// Enshrine ignores nodes that no read reaches.
 #[test]
 fn ethrex_panics_on_a_branch_with_an_overlong_child() -> Result<()> {
     let mut branch = vec![0xc0 + 34 + 16, 0x80 + 33];
@@ -115,9 +115,9 @@ fn ethrex_panics_on_a_branch_with_an_overlong_child() -> Result<()> {
     Ok(())
 }
 
-/// EXECUTE knows the deposit contracts of public networks; other chains have none. ethrex takes
-/// mainnet's for that of every chain, so that whatever stands there makes deposits, or, with another
-/// log under their topic, makes blocks invalid.
+/// EXECUTE knows the deposit contracts of public networks; other chains have none. ethrex uses mainnet's on
+/// every chain, so that any code at that address makes deposits, or, with another log under their topic,
+/// makes blocks invalid.
 #[test]
 fn ethrex_has_the_deposit_contract_of_mainnet_on_every_chain() -> Result<()> {
     let fork = ProtocolFork::Amsterdam;

@@ -1,7 +1,7 @@
 //! Two verifiers, one input.
 
 use alloy_primitives::{Address, Bytes, keccak256};
-use enshrine_differential::ethrex::{self, ExecuteError};
+use enshrine_differential::ethrex::{self, EthrexError};
 use ethrex_common::types::ChainConfig;
 use execute::{Execute, Networks};
 use executor::{ChainSpec, SystemCode};
@@ -14,7 +14,7 @@ use std::{
 };
 use wire::ProtocolFork;
 
-/// What a verifier says; the reason of a refusal in words.
+/// Verdict of a verifier, with the reason of a refusal.
 pub(crate) type Verdict = Result<(), String>;
 
 /// Both verifiers, by the rules of one chain.
@@ -55,7 +55,7 @@ impl Judges {
     }
 
     /// ethrex's verdict; `None` if it panics.
-    pub(crate) fn theirs(&self, calldata: &Bytes) -> Option<Result<(), ExecuteError>> {
+    pub(crate) fn theirs(&self, calldata: &Bytes) -> Option<Result<(), EthrexError>> {
         let verify = || match &self.config {
             Some(config) => ethrex::verify_on(calldata, config),
             None => ethrex::verify(calldata),
@@ -117,8 +117,8 @@ impl Tally {
         }
     }
 
-    /// As [`Self::ask`], about an input whose witness may have been damaged. A witness holds what any
-    /// client reads, some of which revm does not: a node of that kind that is gone stops ethrex alone.
+    /// Asks both about an input whose witness may be damaged. A witness holds the reads of every client, some
+    /// of which revm does not make: if such a node is missing, only ethrex stops.
     pub(crate) fn ask_damaged(
         &mut self,
         judges: &Judges,

@@ -1,4 +1,4 @@
-//! Programs that nobody wrote: code from a seed.
+//! Random programs: code from a seed.
 //!
 //! Every opcode gets arguments, so that most programs get somewhere; what they do there makes no
 //! sense, runs out of gas in the most unlikely places, and calls back.
@@ -210,7 +210,7 @@ impl Assembler<'_> {
                 self.op(0x52);
                 self.salt_and_create(length as u64, 32 - length as u64, rng);
             }
-            // Whatever memory holds.
+            // Uses the current content of memory.
             _ => {
                 let length = rng.index(40) as u64;
                 self.salt_and_create(length, 0, rng);

@@ -1,4 +1,4 @@
-//! Programs that nobody wrote, under every fork.
+//! Random programs, under every fork.
 
 use crate::{
     judges::{Judges, Tally},
@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, env};
 use testkit::Random;
 use wire::ProtocolFork;
 
-/// Worlds per fork; as many as `ENSHRINE_WORLDS` says, where somebody has more time.
+/// Number of worlds per fork; `ENSHRINE_WORLDS` sets another number for longer runs.
 fn worlds() -> u64 {
     const FEW: u64 = 400;
     env::var("ENSHRINE_WORLDS").ok().and_then(|number| number.parse().ok()).unwrap_or(FEW)

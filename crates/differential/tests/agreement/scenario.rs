@@ -1,5 +1,5 @@
-//! Fixtures as scenarios: pre-states and transactions, whatever the rules were when they were made,
-//! in blocks of our own under rules of our choice.
+//! Fixtures as scenarios: pre-states and transactions, independent of the rules that they were made for, in
+//! blocks of our own under chosen rules.
 
 use crate::judges::Judges;
 use alloy_consensus::Header;
@@ -11,7 +11,7 @@ use store::StoredNodes;
 use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::{OwnedWitness, ProtocolFork, Withdrawal, convert::RawBlock};
 
-/// What was played.
+/// Number of played items.
 #[derive(Debug, Default)]
 pub(crate) struct Played {
     pub(crate) blocks: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Scene<'s> {
     pub(crate) judges: &'s Judges,
     pub(crate) chain: &'s Chain,
     pub(crate) new: &'s BlockWithWitness,
-    /// What the block was built from.
+    /// Transactions that the block was built from.
     pub(crate) offered: &'s [Transaction],
     /// Positions of those that it does not hold, and why.
     pub(crate) rejected: &'s [(usize, Invalid)],

@@ -15,7 +15,7 @@ use std::{env, fs, path::Path, process::Command};
 use tempfile::TempDir;
 use wire::{OwnedWitness, ProtocolFork};
 
-/// Those that the published specification has.
+/// Forks of the published specification.
 const FORKS: [ProtocolFork; 5] = [
     ProtocolFork::Cancun,
     ProtocolFork::Prague,
@@ -27,7 +27,7 @@ const FORKS: [ProtocolFork; 5] = [
 /// Worlds per fork.
 const WORLDS: u64 = 20;
 
-/// Of the scenarios one in so many.
+/// Only one scenario of this many is used.
 const EVERY: usize = 40;
 
 /// Blocks for the specification to judge.
@@ -38,7 +38,7 @@ struct Bundles {
 }
 
 impl Bundles {
-    /// None yet; nothing if there is nobody to judge them.
+    /// Creates an empty list; `None` without a specification to judge it.
     fn new() -> Result<Option<Self>> {
         let Ok(python) = env::var("ENSHRINE_SPECIFICATION") else {
             testkit::say_skipped(
@@ -63,7 +63,7 @@ impl Bundles {
         Ok(fs::write(file, bundle.to_string())?)
     }
 
-    /// What the specification says of all of them.
+    /// Returns the verdict of the specification on all of them.
     fn judged(&self) -> Result<String> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("specification.py");
         let output = Command::new(&self.python).arg(script).arg(self.folder.path()).output()?;
@@ -105,7 +105,7 @@ fn the_specification_takes_scenarios_from_what_their_witness_holds() -> Result<(
     Ok(())
 }
 
-/// That it takes all the others means something: it looks at the root of the state, and for every node.
+/// Shows that its acceptance is meaningful: the specification reads the root of the state, and every node.
 #[test]
 fn the_specification_refuses_a_witness_without_one_of_its_nodes() -> Result<()> {
     let Some(mut bundles) = Bundles::new()? else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Inputs that somebody has tampered with.
+//! Tampered inputs.
 
 use alloy_primitives::{Bytes, U256};
 use stateless::header_of;
@@ -82,7 +82,7 @@ impl<'a> Draft<'a> {
 
 type Change = fn(&mut Draft<'_>, &mut Random);
 
-/// What can be done to an input whose block hash is then made to fit.
+/// Changes to an input, whose block hash is then recomputed.
 pub(crate) const CHANGES: &[(&str, Change)] = &[
     ("nothing", |_, _| {}),
     ("state root", |d, r| r.flip(&mut d.request.payload.state_root.0)),

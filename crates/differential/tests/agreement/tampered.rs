@@ -1,4 +1,4 @@
-//! Inputs that somebody has tampered with.
+//! Tests with tampered inputs.
 
 use crate::{
     judges::{Judges, Tally},

@@ -1,4 +1,4 @@
-//! Worlds that nobody made: accounts and transactions from a seed.
+//! Random worlds: accounts and transactions from a seed.
 
 use crate::program::{code, word};
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy};
@@ -24,7 +24,7 @@ const CONTRACTS: [Address; 5] = [
     address!("0x1000000000000000000000000000000000000005"),
 ];
 /// No account at genesis.
-const NOBODY: Address = address!("0x2000000000000000000000000000000000000001");
+const ABSENT: Address = address!("0x2000000000000000000000000000000000000001");
 const SENDERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 pub(crate) const CHAIN_ID: u64 = 1;
 
@@ -123,7 +123,7 @@ impl World {
                 to: to.to().copied().unwrap_or(CONTRACTS[0]),
                 value,
                 access_list,
-                // The version, then whatever a commitment hashes to.
+                // The version, then an arbitrary hash of a commitment.
                 blob_versioned_hashes: vec![B256::right_padding_from(&[1, rng.byte()])],
                 max_fee_per_blob_gas: 1_000,
                 input,
@@ -185,12 +185,12 @@ fn request(rng: &mut Random) -> (Address, Bytes, U256) {
     (address, input.into(), value)
 }
 
-/// All that programs know of: contracts, senders, precompiles, system contracts, nobody.
+/// Addresses that programs know: contracts, senders, precompiles, system contracts, an absent account.
 fn places(keys: &[Key]) -> Vec<Address> {
     let mut places = CONTRACTS.to_vec();
     places.extend(CONTRACTS);
     places.extend(keys.iter().map(Key::address));
-    places.push(NOBODY);
+    places.push(ABSENT);
     places.extend((1..=0x11).map(Address::with_last_byte));
     places.push(address!("0x0000000000000000000000000000000000000100"));
     places.extend(SYSTEM_CONTRACTS.iter().map(|contract| contract.address));

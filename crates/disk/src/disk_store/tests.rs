@@ -13,7 +13,7 @@ fn hash_fault(error: &StoreError) -> (&'static str, B256, B256) {
     }
 }
 
-/// What the state store's own checksums cannot see: something that was well written in a wrong place.
+/// A fault that the state store's own checksums cannot see: intact data in the wrong place.
 #[test]
 fn nothing_is_given_out_that_does_not_hash_to_what_was_asked_for() {
     let folder = tempdir().unwrap();
@@ -59,7 +59,7 @@ fn advance(store: &DiskStore, number: u64) -> Result<(), StoreError> {
     store.commit(block(number, B256::ZERO))
 }
 
-/// A block of which nobody can say where its only node stands.
+/// A block whose only node has an unknown location.
 fn unplaceable(number: u64) -> Changes {
     let node = Bytes::from_static(b"what is no node");
     let mut changes = block(number, keccak256(&node));
@@ -190,7 +190,7 @@ fn a_state_store_that_is_laid_out_otherwise_is_left_alone() {
         batch.commit().unwrap();
     };
     drop(store);
-    // As it was made, it is opened.
+    // A store with the current layout is opened.
     let store = open().unwrap();
     lay_out(&store, 3);
     drop(store);

@@ -155,7 +155,7 @@ fn segments_follow_each_other_and_the_oldest_can_go() {
     assert_eq!(open(positions[4]).unwrap().records.len(), 3);
     let refused = open(positions[3]).unwrap_err();
     assert!(matches!(refused, DiskError::MissingSegment { segment: 1, .. }));
-    // Of a segment that is not the last, no end is torn: others were acknowledged behind it.
+    // Only the last segment can have a torn end: in the others, later records were acknowledged.
     let path = segment_path(folder.path(), 2);
     let file = fs::read(&path).unwrap();
     fs::write(&path, &file[..file.len() - 1]).unwrap();
@@ -195,7 +195,7 @@ fn the_log_of_another_chain_is_refused() {
         if (got, expected) == (GENESIS, other)));
 }
 
-/// A disk with so much room left; how much, others can change.
+/// A disk with a limited room, which the test can change.
 #[derive(Debug)]
 struct Small {
     file: File,

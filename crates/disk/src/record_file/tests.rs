@@ -1,7 +1,7 @@
 use super::*;
 use std::{fs::File, io};
 
-/// A file that takes so many bytes more.
+/// A file with room for a limited number of further bytes.
 #[derive(Debug)]
 struct Full {
     file: File,
@@ -51,7 +51,7 @@ fn a_full_disk_leaves_the_file_as_it_was_and_it_goes_on_when_there_is_room() {
             records.file = Box::new(file);
             let again = records.append(&[3; 7]);
             assert_eq!(again.is_ok(), can_undo);
-            // What could not be undone is cut off when it is opened anew.
+            // A record that could not be undone is cut off when the file is opened again.
             let mut found = Vec::new();
             RecordFile::open(&path, B256::ZERO, |_, body| {
                 found.push(body.len());

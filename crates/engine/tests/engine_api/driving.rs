@@ -1,4 +1,4 @@
-//! A node that is driven by another: it is where the other is, whatever that does.
+//! A driven node follows the head of its driver through every change.
 
 use crate::support::{BOB, Peer, secret};
 use alloy_primitives::B256;
@@ -61,7 +61,7 @@ async fn a_driven_node_is_where_its_driver_is() -> Result<()> {
     assert_eq!(taker.head().hash, sibling.hash);
     driver.stop();
 
-    // Who drives anew asks where it is.
+    // A new driver asks for the client's position.
     let newest = maker.make(4_001)?;
     let driver = drive(&maker, &taker)?;
     until(&driver, at(&newest)).await?;

@@ -1,4 +1,4 @@
-//! Payloads of somebody else: what is believed of them, what becomes the head, and what is built.
+//! Foreign payloads: their validation, the choice of the head, and building on it.
 
 use crate::support::{BOB, Peer, attributes, tampered, to};
 use alloy_eips::eip4895::Withdrawal;
@@ -59,7 +59,7 @@ async fn a_payload_that_lies_is_invalid_and_so_is_what_builds_on_it() -> Result<
     assert_eq!(status.status, PayloadVerdict::Invalid);
     assert_eq!(status.latest_valid_hash, Some(genesis.hash));
 
-    // Of what is not even a block of its own hash, no ancestor is known.
+    // Bytes that do not hash to their own block hash have no known ancestor.
     let mut other = NewPayload::of(&block);
     other.payload.gas_used = U64::from(1);
     let status = ask(&other).await?;
@@ -180,7 +180,7 @@ async fn the_owner_of_a_node_has_the_last_word_about_its_head() -> Result<()> {
     assert_eq!(taker.code(method, json!([to(first.hash), null])).await?, -38_002);
     assert_eq!(taker.head().header.number, 0);
     taker.follow(&second).await?;
-    // What is safe and final somebody else says.
+    // Safe and finalized blocks are set elsewhere.
     assert_eq!(taker.node.read(|node| node.forkchoice), None);
     Ok(())
 }
@@ -195,7 +195,7 @@ async fn what_is_built_is_what_waits_and_others_find_it_valid() -> Result<()> {
         let client = &builder.client;
         let begun = client.forkchoice_updated(to(head.hash), Some(&wanted), fork).await?;
         let id = begun.payload_id.ok_or_eyre("no payload is being built")?;
-        // Those who came before it is fetched stand in it; those who come after do not.
+        // Transactions that arrive before it is fetched are in it; later ones are not.
         builder.offer(1, testkit::LOGGER)?;
         let built = client.get_payload(id, fork).await?;
         builder.offer(2, BOB)?;

@@ -1,4 +1,4 @@
-//! Who is let in at the authenticated port, and what is served there.
+//! Access to the authenticated port, and the methods served there.
 
 use crate::support::{Peer, secret};
 use enshrine_engine::{CAPABILITIES, EngineClient, EngineError, JwtSecret};
@@ -77,7 +77,7 @@ async fn what_is_listed_is_served() -> Result<()> {
     assert_eq!((commit.len(), &commit[..2]), (10, "0x"));
     assert_eq!(versions[0]["code"].as_str().map(str::len), Some(2));
 
-    // What consensus clients ask besides.
+    // Further methods that consensus clients call.
     for (method, params) in [
         ("eth_syncing", json!([])),
         ("eth_blockNumber", json!([])),

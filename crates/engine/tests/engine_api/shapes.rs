@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use wire::ProtocolFork;
 
-/// How a value is written.
+/// JSON form of a value.
 enum Shape {
     /// `0x` and this many bytes, in lower case.
     Bytes(usize),
@@ -30,7 +30,7 @@ fn digits(value: &Value) -> Option<&str> {
     digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')).then_some(digits)
 }
 
-/// Where a value is not of a shape.
+/// Returns the position at which a value differs from its shape.
 fn differs(value: &Value, shape: &Shape, at: &str) -> Option<String> {
     let is = match shape {
         Bytes(length) => digits(value).is_some_and(|digits| digits.len() == 2 * length),
@@ -241,7 +241,7 @@ async fn all_answers_have_their_shapes() -> Result<()> {
         .await?;
         assert_shape(&clients, &List(&CLIENT));
     }
-    // What reads a lie says so in the same shape.
+    // A refused value is reported in the same shape.
     let (maker, taker) = (Peer::new().await?, Peer::new().await?);
     let lie = tampered(&*maker.make(2_000)?);
     let status = taker.client.new_payload(&lie, taker.fork).await?;

@@ -13,7 +13,7 @@ use wire::{
     ProtocolFork,
 };
 
-/// What EXECUTE says of an input of the chain of these tests.
+/// Returns EXECUTE's verdict on an input of these tests' chain.
 fn verify(input: &[u8], fork: ProtocolFork) -> Result<B256> {
     let networks = Networks::Only(Arc::new(ChainSpec::constant(CHAIN_ID, fork)));
     let execute = Execute { networks, ..Execute::on(fork) };
@@ -34,7 +34,7 @@ async fn what_another_client_builds_is_verified_from_the_witness_that_it_gives()
         let built = client.get_payload(id, fork).await?;
         let new = built.into_new_payload(wanted.parent_beacon_block_root);
 
-        // Who knows of the block nothing but this verifies it.
+        // A verifier with no other knowledge of the block verifies it with this.
         let (status, witness) = client.new_payload_with_witness(&new, fork).await?;
         assert_eq!(status, PayloadStatus::valid(new.payload.block_hash));
         let witness = witness.ok_or_eyre("no witness")?;
@@ -43,7 +43,8 @@ async fn what_another_client_builds_is_verified_from_the_witness_that_it_gives()
         let short = wire::OwnedWitness { state: witness.state[1..].to_vec(), ..witness.clone() };
         assert!(verify(&new.stateless_input(fork, CHAIN_ID, &short)?, fork).is_err());
 
-        // By either way it is the same, of whoever has the block, and however often it is asked for.
+        // The witness is the same over both transports, from every client with the block, and for every
+        // repetition.
         let other = Peer::with(fork, Default::default(), Arc::new(())).await?;
         for client in [client, &other.client, &other.client] {
             let by_rest = client.witness_by_rest(&new, fork).await?;

@@ -1,4 +1,4 @@
-//! Several blocks in one call, and what a call of either form brings.
+//! Batches of blocks in one call, and the input that both forms share.
 
 use crate::{DeclaredGas, ExecuteError};
 use alloy_primitives::B256;
@@ -9,14 +9,15 @@ use wire::{
     StatelessInput,
 };
 
-/// Gas that a call is charged for each block of a batch but the first, whose price is in the call's
-/// own. It pays for what a block does outside its gas: system calls, header and roots.
+/// Gas charged for each block of a batch after the first, whose price is part of the call's own. It pays for
+/// the work of a block outside its gas: system calls, header and roots.
 pub const FURTHER_BLOCK_GAS: u64 = 10_000;
 
-/// The input of a call, told by its schema id: one block as the execution-specs have it, or a batch.
+/// The input of a call, identified by its schema id: one block in the form of the execution-specs, or a
+/// batch.
 ///
-/// A batch is called, answered, paid and refused like a single input, in every dialect: the call
-/// succeeds if each of its blocks would, and its result has the root of the list of the requests.
+/// A batch is called, answered, charged and refused like a single input, in every dialect: the call succeeds
+/// if each of its blocks would, and its result has the root of the list of requests.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one at a time, on the stack")]
 pub(crate) enum Input<'c> {
@@ -25,11 +26,11 @@ pub(crate) enum Input<'c> {
 }
 
 impl DeclaredGas {
-    /// What a call with this calldata declares, of a block or a batch.
+    /// Returns the amounts that a call with this calldata declares, for a block or a batch.
     ///
     /// # Errors
     ///
-    /// [`ExecuteError`] if that is no input, or a transaction is malformed.
+    /// [`ExecuteError`] if the calldata is not an input, or a transaction is malformed.
     pub fn of_calldata(calldata: &[u8]) -> Result<Self, ExecuteError> {
         let input = Input::decode(calldata)?;
         input.with_gas_limits(input.declared(calldata.len()))
@@ -38,6 +39,7 @@ impl DeclaredGas {
 
 impl<'c> Input<'c> {
     pub(crate) fn decode(bytes: &'c [u8]) -> Result<Self, DecodeError> {
+        // The schema id alone decides; the layouts behind it are never guessed.
         Ok(match SchemaId::of(bytes)?.batch_fork() {
             Some(_) => Self::Batch(StatelessBatch::decode(bytes)?),
             None => Self::Block(StatelessInput::decode(bytes)?),
@@ -74,7 +76,7 @@ impl<'c> Input<'c> {
         self.requests().iter().map(|request| request.payload.timestamp)
     }
 
-    /// What stands first in the result.
+    /// Root in the first 32 bytes of the result.
     pub(crate) fn request_root(&self) -> B256 {
         match self {
             Self::Block(input) => {
@@ -84,7 +86,7 @@ impl<'c> Input<'c> {
         }
     }
 
-    /// Its blocks, with their transactions decoded.
+    /// Returns its blocks with decoded transactions.
     pub(crate) fn blocks(&self) -> Result<UncheckedBlocks<'_, 'c>, ExecuteError> {
         let blocks = match self {
             Self::Block(input) => UncheckedBlocks::decode(input),
@@ -106,12 +108,14 @@ impl<'c> Input<'c> {
         }
     }
 
-    /// What a call that brings this many bytes declares before its transactions are decoded: as each of the
-    /// blocks does, with one witness.
+    /// Returns the amounts that a call with this many bytes declares before its transactions are decoded:
+    /// those of its blocks, with one witness.
     pub(crate) fn declared(&self, bytes: usize) -> DeclaredGas {
         let mut declared = DeclaredGas {
             calldata: bytes as u64,
             request_bytes: self.request_bytes() as u64,
+            // Included from the start, so that the reserve covers it however little the blocks themselves
+            // declare.
             gas_limit: self.own_gas(),
             ..match self {
                 Self::Block(input) => DeclaredGas::of_witness(&input.witness),
@@ -120,12 +124,13 @@ impl<'c> Input<'c> {
         };
         for request in self.requests() {
             declared.transactions += request.payload.transactions.len() as u64;
+            // Saturating: each block may declare the largest limit, and a sum that wraps would be cheap.
             declared.gas_limit = declared.gas_limit.saturating_add(request.payload.gas_limit);
         }
         declared
     }
 
-    /// As it is known once the transactions are decoded. Nothing is kept of them yet.
+    /// Adds the gas limits of the transactions, which are decoded one by one and not kept.
     pub(crate) fn with_gas_limits(
         &self,
         declared: DeclaredGas,
@@ -134,22 +139,23 @@ impl<'c> Input<'c> {
         for (index, request) in self.requests().iter().enumerate() {
             let sum = declared_gas(request, self.fork())
                 .map_err(|reason| self.in_block(index, reason.into()))?;
+            // No block can use more than its own limit, even if its transactions declare more.
             transaction_gas = transaction_gas.saturating_add(sum.min(request.payload.gas_limit));
         }
         Ok(DeclaredGas { transaction_gas, ..declared })
     }
 
-    /// What its blocks are charged for beyond their gas.
+    /// Gas charged for its blocks beyond the gas that they use.
     pub(crate) fn own_gas(&self) -> u64 {
         FURTHER_BLOCK_GAS * (self.requests().len() as u64).saturating_sub(1)
     }
 
-    /// Gas that its blocks have used together, by the measure of [`Self::declared`].
+    /// Returns the gas that its blocks have used together, by the measure of [`Self::declared`].
     pub(crate) fn gas_used(&self, gas_used: impl Iterator<Item = u64>) -> u64 {
         gas_used.fold(self.own_gas(), u64::saturating_add)
     }
 
-    /// The reason for which one of its blocks is refused, as that of the call.
+    /// Converts the refusal of one of its blocks into that of the call.
     pub(crate) fn refused(&self, refused: BlockRefused) -> ExecuteError {
         let BlockRefused { block, reason } = refused;
         match reason {
@@ -158,7 +164,7 @@ impl<'c> Input<'c> {
         }
     }
 
-    /// Says in which block of a batch something is wrong.
+    /// Adds the position of the block in a batch to a reason.
     pub(crate) fn in_block(&self, block: usize, reason: ExecuteError) -> ExecuteError {
         if self.is_batch() {
             ExecuteError::InBatch { block, reason: Box::new(reason) }

@@ -1,4 +1,4 @@
-//! Inputs that lie in blobs of the transaction around the call, but for their head.
+//! Inputs whose end is in blobs of the transaction around the call.
 
 use super::{Answer, Call, Dialect};
 use crate::{ExecuteError, Executed, ExecutionSpecs, Refused};
@@ -8,15 +8,15 @@ use stateless::InternalError;
 use std::{borrow::Cow, sync::Arc};
 use wire::blob_tail::{BlobTailError, Trailer};
 
-/// Where EXECUTE stands for inputs that lie in blobs.
+/// Address of EXECUTE for inputs with a tail in blobs.
 pub const BLOB_EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000103");
 
-/// Where a node finds the blobs of the transactions that it executes.
+/// Source of the blobs of the transactions that a node executes.
 ///
-/// A blob counts as the one with a versioned hash only after it was checked against the commitment
-/// behind that hash: nobody asks again.
+/// A source must check a blob against the commitment behind its versioned hash before it returns it: the
+/// caller does not check again.
 pub trait BlobSource: fmt::Debug + Send + Sync {
-    /// The blob with this versioned hash, if the node holds it.
+    /// Returns the blob with this versioned hash, if the node holds it.
     fn blob(&self, versioned_hash: &B256) -> Option<Bytes>;
 }
 
@@ -27,22 +27,22 @@ impl BlobSource for () {
     }
 }
 
-/// Calldata is the head of a stateless input, or of a batch, and a [`Trailer`] that says which blobs of
-/// the same transaction hold its tail ([`wire::blob_tail`]); the call is answered, paid and refused as one with the whole
-/// input in its calldata.
+/// EXECUTE for calldata that is the head of a stateless input or a batch, with a [`Trailer`] that names the
+/// blobs of the same transaction with its tail ([`wire::blob_tail`]). The call is answered, charged and
+/// refused like one with the whole input in its calldata.
 ///
-/// The blobs are bound to the call by the versioned hashes of the transaction, as the instruction
-/// BLOBHASH shows them. Blobs that the transaction does not have, and such that are not encoded as a
-/// tail is, make the call fail. A blob that the transaction has and this node does not hold is none of
-/// the caller's faults, and nodes that hold it come to a verdict: the EVM stops, and with it the block,
-/// of which this node can say nothing ([`InternalError::BlobAbsent`]).
+/// The versioned hashes of the transaction, as the instruction BLOBHASH shows them, bind the blobs to the
+/// call. The call fails if the transaction lacks a blob, or if a blob is not encoded as a tail. A blob that
+/// the transaction has and this node does not hold is not the caller's fault, and other nodes come to a
+/// verdict: the EVM stops and the block with it, of which this node can say nothing
+/// ([`InternalError::BlobAbsent`]).
 #[derive(Debug, Clone)]
 pub struct BlobTail {
     blobs: Arc<dyn BlobSource>,
 }
 
 impl BlobTail {
-    /// The dialect of a node that finds blobs there.
+    /// Creates the dialect of a node with this source of blobs.
     pub const fn new(blobs: Arc<dyn BlobSource>) -> Self {
         Self { blobs }
     }
@@ -63,6 +63,7 @@ impl Dialect for BlobTail {
 
     fn bytes(&self, call: &Call<'_>) -> Result<usize, ExecuteError> {
         let (_, trailer) = Self::split(call.calldata)?;
+        // Checked before the price of the tail, since a missing blob is never read.
         let (has, asked) = (call.blob_hashes.len(), trailer.blobs().end);
         if asked > has {
             return Err(ExecuteError::NoSuchBlob { asked, has });
@@ -72,7 +73,9 @@ impl Dialect for BlobTail {
 
     fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError> {
         let (head, trailer) = Self::split(call.calldata)?;
+        // Before any blob is fetched: a head that cannot be joined costs no look-up.
         let pieces = trailer.pieces(head)?;
+        // Without a tail the head is the whole input and need not be copied.
         if trailer.tail_len() == 0 {
             return Ok(Cow::Borrowed(head));
         }

@@ -1,24 +1,24 @@
-//! `EXECUTE(pre, post, trace, gas used) → bool`, as Drake's proposal has it.
+//! `EXECUTE(pre, post, trace, gas used) → bool`, the form of Drake's proposal.
 
 use super::{Answer, Call, Dialect};
 use crate::{ExecuteError, Executed, Refused};
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use std::borrow::Cow;
 
-/// The caller claims the state roots before and after and the gas used, and is told whether the
-/// trace bears that out.
+/// EXECUTE that answers a claim: the caller claims the state roots before and after and the gas used, and the
+/// answer states whether the trace proves the claim.
 ///
 /// Calldata is the canonical `abi.encode(bytes32 pre, bytes32 post, bytes trace, uint256 gasUsed)`,
 /// without a selector; the trace is a stateless input, or a batch, for which the claim is about all of
 /// its blocks together. The answer is a word, 0 or 1.
 ///
-/// *No* is an answer and not a failure, so that it must not be cheap: it is charged all that the call
-/// was made to hold, because a claim that turns out wrong has made as much work as one that does not.
-/// The call fails only if the calldata is no canonical encoding or the gas does not suffice.
+/// A negative answer is not a failure, so it must not be cheap: it is charged the full amount that the call
+/// had to hold, because a wrong claim takes as much work as a right one. The call fails only if the calldata
+/// is not canonical or the gas does not suffice.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Drake;
 
-/// What a call claims.
+/// Claim of a call.
 struct Claim<'c> {
     pre: B256,
     post: B256,
@@ -27,7 +27,7 @@ struct Claim<'c> {
 }
 
 const WORD: usize = 32;
-/// The words in front of the trace: four of the arguments, and its length.
+/// Bytes before the trace: the words of four arguments, and the length.
 const HEAD: usize = 5 * WORD;
 
 impl<'c> Claim<'c> {
@@ -38,9 +38,11 @@ impl<'c> Claim<'c> {
             .ok_or_else(|| not_canonical("it ends within its head"))?;
         let [pre, post, offset, gas_used, length] =
             core::array::from_fn(|index| B256::from_slice(&head[index * WORD..][..WORD]));
+        // An ABI decoder would accept other offsets; here each claim has a single encoding.
         if U256::from_be_bytes(offset.0) != U256::from(4 * WORD) {
             return Err(not_canonical("the trace does not follow the head"));
         }
+        // The trace is padded to whole words, and nothing follows it.
         let length = usize::try_from(U256::from_be_bytes(length.0))
             .ok()
             .filter(|length| length.checked_next_multiple_of(WORD) == Some(tail.len()))
@@ -81,6 +83,7 @@ impl Dialect for Drake {
         let (answer, gas) = match outcome {
             Ok(executed) if claim.holds(&executed) => (true, executed.gas),
             Ok(executed) => (false, executed.reserve),
+            // A refusal at an early step has held less, and has also caused less work.
             Err(refused) => (false, refused.held),
         };
         let output = Bytes::copy_from_slice(&B256::with_last_byte(answer.into()).0);

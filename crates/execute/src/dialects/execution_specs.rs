@@ -1,15 +1,15 @@
-//! The form of the execution-specs.
+//! The dialect of the execution-specs.
 
 use super::{Answer, Call, Dialect};
 use crate::{ExecuteError, Executed, Refused};
 use alloy_primitives::{Address, Bytes, address};
 use std::borrow::Cow;
 
-/// Where EXECUTE stands.
+/// Address of EXECUTE.
 pub const EXECUTE_ADDRESS: Address = address!("0x0000000000000000000000000000000000000101");
 
-/// Calldata is the stateless input itself, or a batch; a valid block returns the 43-byte result, and whatever is
-/// refused fails.
+/// EXECUTE for calldata that is the stateless input itself, or a batch. A valid block returns the 43-byte
+/// result, and a refused input fails.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExecutionSpecs;
 

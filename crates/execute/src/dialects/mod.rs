@@ -1,8 +1,8 @@
-//! How callers speak to EXECUTE: where it stands, what its calldata looks like, what it answers.
+//! Dialects of EXECUTE: address, calldata and answer.
 //!
-//! A dialect is one file here that implements [`Dialect`]. It owns address, calldata, answer and what
-//! a refusal looks like; never validity, nor the order of gas and work, which are those of
-//! [`Execute::run_as`](crate::Execute::run_as) for all of them.
+//! A dialect is one file here that implements [`Dialect`]. It owns address, calldata, answer and the form of
+//! a refusal; it owns neither validity nor the order of gas and work, which
+//! [`Execute::run_as`](crate::Execute::run_as) defines for all of them.
 
 mod batch;
 mod blob_tail;
@@ -20,12 +20,12 @@ use alloy_primitives::{Address, B256, Bytes};
 use core::fmt;
 use std::borrow::Cow;
 
-/// What a call brings.
+/// A call of EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Call<'c> {
     /// Its calldata.
     pub calldata: &'c [u8],
-    /// Versioned hashes of the blobs that the transaction around it has.
+    /// Versioned hashes of the blobs of the transaction around it.
     pub blob_hashes: &'c [B256],
 }
 
@@ -36,16 +36,16 @@ impl<'c, T: AsRef<[u8]> + ?Sized> From<&'c T> for Call<'c> {
     }
 }
 
-/// One way to call EXECUTE.
+/// A way to call EXECUTE.
 pub trait Dialect: fmt::Debug + Send + Sync {
-    /// What it is called in logs and tools.
+    /// Name for logs and tools.
     fn name(&self) -> &'static str;
 
-    /// Where its precompile stands.
+    /// Address of its precompile.
     fn address(&self) -> Address;
 
-    /// How many bytes the call brings, whether in its calldata or by naming them. The bytes of the calldata
-    /// have been paid for, and nothing else.
+    /// Returns the number of bytes that the call brings, in its calldata or by reference. So far only the
+    /// bytes of the calldata have been paid.
     ///
     /// # Errors
     ///
@@ -54,22 +54,22 @@ pub trait Dialect: fmt::Debug + Send + Sync {
         Ok(call.calldata.len())
     }
 
-    /// The stateless input or batch that the call brings, schema id in front. As many bytes have been paid
-    /// for as [`Self::bytes`] says, and nothing else.
+    /// Returns the stateless input or batch of the call, schema id first. So far only the bytes that
+    /// [`Self::bytes`] returned have been paid.
     ///
     /// # Errors
     ///
     /// [`ExecuteError`] if the call is not in this dialect.
     fn input<'c>(&self, call: &Call<'c>) -> Result<Cow<'c, [u8]>, ExecuteError>;
 
-    /// What the call returns and costs, now that it is known what came of it.
+    /// Returns the answer and the charge of a call, given its outcome.
     ///
-    /// It is never asked about a call that could not pay, nor about a fault of ours: those end the
-    /// call in every dialect.
+    /// It is never asked about a call that could not pay, nor about an internal fault: both end the call in
+    /// every dialect.
     ///
     /// # Errors
     ///
-    /// [`ExecuteError`] if the call is to fail: no return data, and all its gas gone.
+    /// [`ExecuteError`] if the call is to fail: no return data, and all its gas consumed.
     fn answer(
         &self,
         calldata: &[u8],
@@ -77,10 +77,10 @@ pub trait Dialect: fmt::Debug + Send + Sync {
     ) -> Result<Answer, ExecuteError>;
 }
 
-/// What a call that does not fail returns, and what it is charged.
+/// Return data and charge of a call that does not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Gas.
+    /// Gas charged.
     pub gas: u64,
     /// Return data.
     pub output: Bytes,

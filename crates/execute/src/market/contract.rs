@@ -1,20 +1,20 @@
-//! Where the market keeps its excess.
+//! The system contract that stores the market's excess.
 
 use super::next_excess;
 use alloy_primitives::{Address, B256, U256, address, b256, hex};
 use revm::{Context, Database, MainBuilder, MainContext, SystemCallEvm, context::result::EVMError};
 use stateless::{BlockError, BlockTally, HookState, InternalError, Invalid};
 
-/// Where the contract stands.
+/// Address of the contract.
 pub const MARKET_ADDRESS: Address = address!("0x0000000000000000000000000000000000008079");
 
-/// Who sets the excess, as of all system contracts (EIP-4788).
+/// Caller that sets the excess, as for all system contracts (EIP-4788).
 const SYSTEM_ADDRESS: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
 
-/// Its code.
+/// Code of the contract.
 ///
-/// A call without data and value returns price, excess and limit, a word each. A call of the system
-/// address with a word makes that the excess. All other calls revert.
+/// A call without data and value returns price, excess and limit, one word each. A call of the system address
+/// with one word sets the excess. All other calls revert.
 ///
 /// ```text
 ///       caller push20 SYSTEM_ADDRESS eq push1 set jumpi
@@ -38,27 +38,26 @@ pub const MARKET_CODE: &[u8] = &hex!(
     "3373fffffffffffffffffffffffffffffffffffffffe1460665736341760755760005460016000630f2e7fca5b801560495780910190830282630f2e7fca0290049160010191602c565b50630f2e7fca900460005250602052630393870060405260606000f35b36602018607557600035600055005b60006000fd"
 );
 
-/// Keccak-256 of its code.
+/// Keccak-256 of the code.
 pub const MARKET_CODE_HASH: B256 =
     b256!("0x7f561750573bf04dd3358d93efe79752a26d5d0d7807d2d064ccce012e0bec19");
 
-/// The slot that holds the excess.
+/// Slot of the excess.
 const EXCESS: U256 = U256::ZERO;
 
-/// The excess of a state. Nothing but the end of a block changes it, so that it is that of a block all
-/// through the block.
+/// Returns the excess of a state. Only the end of a block changes it, so it is constant throughout a block.
 pub(crate) fn excess<DB: Database + ?Sized>(state: &mut DB) -> Result<u64, DB::Error> {
     Ok(state.storage(MARKET_ADDRESS, EXCESS)?.saturating_to())
 }
 
-/// Closes the market of a block: the excess becomes that of the next, by what the calls of this one have
-/// taken.
+/// Closes the market of a block: sets the excess of the next block from the gas that the calls of this one
+/// have taken.
 ///
 /// # Errors
 ///
-/// [`Invalid::SystemCode`] if anything else stands at the contract's address, and whatever reading the
-/// state fails with.
+/// [`Invalid::SystemCode`] if other code is at the contract's address, or any error of reading the state.
 pub fn close_block(state: &mut dyn HookState, tally: &BlockTally) -> Result<(), BlockError> {
+    // Foreign code at this address would run in a system call, outside the gas limit.
     let got = state.basic(MARKET_ADDRESS)?.unwrap_or_default().code_hash;
     if got != MARKET_CODE_HASH {
         let (address, expected) = (MARKET_ADDRESS, MARKET_CODE_HASH);
@@ -72,7 +71,7 @@ pub fn close_block(state: &mut dyn HookState, tally: &BlockTally) -> Result<(), 
         EVMError::Database(error) => BlockError::from(error),
         error => InternalError::Executor(error.to_string()).into(),
     })?;
-    // Of a system call nothing stays but what the contract has done.
+    // A system call changes nothing but the contract; the rest of revm's state change is dropped.
     done.state.retain(|address, _| *address == MARKET_ADDRESS);
     state.commit(done.state);
     Ok(())

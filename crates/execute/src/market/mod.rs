@@ -1,11 +1,10 @@
 //! A market for EXECUTE gas: a limit for each L1 block, and a price that follows demand.
 //!
-//! What a call reserves and is charged is counted in EXECUTE gas, whatever [`Pricing`](crate::Pricing)
-//! says. With the market each unit of it costs [`price`] wei, which the call pays in L1 gas at the base
-//! fee of its block ([`Rate`]), and all calls of a block together take [`LIMIT`] at most. The price
-//! follows from an *excess*, which grows by what blocks use beyond [`TARGET`] and lies in the storage of
-//! a contract ([`MARKET_ADDRESS`]). `docs/market.md` has the formulas, what they withstand, and what
-//! they come to under load.
+//! Reserves and charges of calls are counted in EXECUTE gas, under any [`Pricing`](crate::Pricing). With the
+//! market each unit of it costs [`price`] wei, which the call pays in L1 gas at the base fee of its block
+//! ([`Rate`]), and all calls of a block together take at most [`LIMIT`]. The price follows from an *excess*,
+//! which grows by the use of blocks beyond [`TARGET`] and is stored in a contract ([`MARKET_ADDRESS`]).
+//! `docs/market.md` has the formulas, the attacks that they withstand, and their results under load.
 
 mod contract;
 
@@ -13,27 +12,27 @@ pub(crate) use contract::excess;
 pub use contract::{MARKET_ADDRESS, MARKET_CODE, MARKET_CODE_HASH, close_block};
 use std::cell::Cell;
 
-/// EXECUTE gas that the calls of one L1 block may take together.
+/// Maximum EXECUTE gas that the calls of one L1 block may take together.
 pub const LIMIT: u64 = 60_000_000;
 
-/// EXECUTE gas per L1 block at which the price stays as it is.
+/// EXECUTE gas per L1 block at which the price stays constant.
 pub const TARGET: u64 = LIMIT / 2;
 
-/// How slowly the price follows the excess: a full block raises it to nine eighths, an empty one lowers
-/// it to eight ninths (`TARGET / ln(9/8)`).
+/// Inertia of the price: a full block raises it to nine eighths, an empty one lowers it to eight ninths
+/// (`TARGET / ln(9/8)`).
 pub const UPDATE_FRACTION: u64 = 254_705_610;
 
-/// Part of the base fee below which the price does not fall as long as EXECUTE is used.
+/// Fraction of the base fee below which the price does not fall as long as EXECUTE is used.
 pub const RESERVE_RATIO: u64 = 16;
 
-/// Most excess: the price is a ninth of an ether for one unit of gas then, and stays there.
+/// Maximum excess, at which the price of a unit of gas is a ninth of an ether.
 pub const MAX_EXCESS: u64 = 10_000_000_000;
 
 /// Price of a unit of EXECUTE gas, in wei: `e^(excess / UPDATE_FRACTION)` as EIP-4844 approximates it.
 pub const fn price(excess: u64) -> u64 {
     let excess = if excess < MAX_EXCESS { excess } else { MAX_EXCESS } as u128;
     let denominator = UPDATE_FRACTION as u128;
-    // Terms of the series: none is beyond denominator · e^40, or 2^86, and with the next factor 2^120.
+    // No term of the series exceeds denominator · e^40, which is 2^86, and 2^120 with the next factor.
     let (mut term, mut sum, mut index) = (denominator, 0, 1);
     while term > 0 {
         sum += term;
@@ -43,7 +42,7 @@ pub const fn price(excess: u64) -> u64 {
     (sum / denominator) as u64
 }
 
-/// The least excess whose price is at least this, or [`MAX_EXCESS`].
+/// Returns the smallest excess with at least this price, or [`MAX_EXCESS`].
 pub const fn excess_at(wei: u64) -> u64 {
     let (mut low, mut high) = (0, MAX_EXCESS);
     while low < high {
@@ -53,13 +52,14 @@ pub const fn excess_at(wei: u64) -> u64 {
     low
 }
 
-/// The excess behind a block with this base fee, in wei, whose calls have used so much.
+/// Returns the excess after a block with this base fee, in wei, whose calls have used `used` gas.
 ///
-/// While the price is below a [`RESERVE_RATIO`]th of the base fee any use raises it (as EIP-7918 has it
-/// for blobs): what costs next to nothing is no signal of how much of it is wanted.
+/// While the price is below a [`RESERVE_RATIO`]th of the base fee, any use raises it (as EIP-7918 does for
+/// blobs): at a negligible price, use says nothing about demand.
 pub fn next_excess(excess: u64, used: u64, base_fee: u64) -> u64 {
     let is_reserve = u128::from(price(excess)) * u128::from(RESERVE_RATIO) < u128::from(base_fee);
     let next = if is_reserve {
+        // Grows in proportion to the use and never falls, as in EIP-7918.
         let above_target = u128::from(used) * u128::from(LIMIT - TARGET) / u128::from(LIMIT);
         excess.saturating_add(u64::try_from(above_target).unwrap_or(u64::MAX))
     } else {
@@ -68,17 +68,16 @@ pub fn next_excess(excess: u64, used: u64, base_fee: u64) -> u64 {
     next.min(MAX_EXCESS)
 }
 
-/// The price of a block, from its first call on.
+/// The price of a block, cached from its first call on.
 ///
-/// A call learns what it pays before it has shown to hold any gas, and the series takes a hundred
-/// divisions: each call that is made without gas would have them done for nothing. The excess stays as
-/// it is until a block ends, and reading it is cheap, so that the price is kept with the excess that it is
-/// the price of: on a state with another nobody is told the old one.
+/// A call learns its price before it has shown to hold any gas, and the series takes a hundred divisions,
+/// which calls without gas would cause for free. The excess is constant until the block ends and cheap to
+/// read, so the price is cached with its excess: a state with another excess never gets the old price.
 #[derive(Debug, Default)]
 pub(crate) struct Quote(Cell<Option<(u64, u64)>>);
 
 impl Quote {
-    /// The price at this excess; it is computed unless it is that of the excess asked for last.
+    /// Returns the price at this excess, and computes it only if the excess differs from the last one.
     pub(crate) fn at(&self, excess: u64, compute: impl FnOnce(u64) -> u64) -> u64 {
         match self.0.get() {
             Some((known, wei)) if known == excess => wei,
@@ -91,27 +90,27 @@ impl Quote {
     }
 }
 
-/// What EXECUTE gas costs in the gas of a block.
+/// Price of EXECUTE gas in the gas of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Of a unit of EXECUTE gas, in wei.
+    /// Price of a unit of EXECUTE gas, in wei.
     pub price: u64,
-    /// Of a unit of gas, in wei. Where gas costs nothing a unit of the one is a unit of the other.
+    /// Price of a unit of gas, in wei. If gas is free, one unit of each costs the same.
     pub base_fee: u64,
 }
 
 impl Rate {
-    /// The rate at which each unit costs one.
+    /// The rate at which both units cost the same.
     pub const PAR: Self = Self { price: 1, base_fee: 1 };
 
-    /// Gas that so much EXECUTE gas costs: rounded up, so that no work is free.
+    /// Returns the gas that `execute_gas` costs, rounded up, so that no work is free.
     pub fn gas(self, execute_gas: u64) -> u64 {
         let (price, base_fee) = self.terms();
         let wei = u128::from(execute_gas) * price;
         u64::try_from(wei.div_ceil(base_fee)).unwrap_or(u64::MAX)
     }
 
-    /// EXECUTE gas that so much gas buys: what [costs](Self::gas) no more.
+    /// Returns the EXECUTE gas that `gas` buys: the maximum that [costs](Self::gas) no more.
     pub fn execute_gas(self, gas: u64) -> u64 {
         let (price, base_fee) = self.terms();
         u64::try_from(u128::from(gas) * base_fee / price).unwrap_or(u64::MAX)
@@ -120,22 +119,23 @@ impl Rate {
     fn terms(self) -> (u128, u128) {
         match self.base_fee {
             0 => (1, 1),
+            // A price of zero would be a division by zero, and free work.
             base_fee => (self.price.max(1).into(), base_fee.into()),
         }
     }
 }
 
-/// What the calls of a block may still take.
+/// EXECUTE gas that the calls of a block may still take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Room {
-    /// EXECUTE gas that calls before have taken.
+    /// EXECUTE gas that earlier calls have taken.
     pub(crate) used: u64,
-    /// What all may take.
+    /// EXECUTE gas that all calls together may take.
     pub(crate) limit: u64,
 }
 
 impl Room {
-    /// A call by itself, outside of any market.
+    /// A call on its own, outside of any market.
     pub(crate) const UNLIMITED: Self = Self { used: 0, limit: u64::MAX };
 
     pub(crate) const fn left(self) -> u64 {

@@ -1,16 +1,16 @@
-//! ethrex's rule.
+//! The gas schedule of ethrex.
 
 use super::{DeclaredGas, Pricing};
 
-/// `gas limit + bytes · per_byte`, reserved and charged, whatever is used.
+/// `gas limit + bytes · per_byte`, reserved and charged, independent of the gas used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ethrex {
-    /// Of every byte of calldata.
+    /// Gas of every byte of calldata.
     pub per_byte: u64,
 }
 
 impl Ethrex {
-    /// ethrex's price.
+    /// The prices of ethrex.
     pub const DEFAULT: Self = Self { per_byte: 16 };
 }
 

@@ -1,17 +1,17 @@
-//! A price for the call, one for each byte, and the gas of the block.
+//! Gas schedule with a price for the call, one for each byte, and the gas of the block.
 
 use super::{DeclaredGas, Pricing, work};
-use stateless::DearWork;
+use stateless::UnderpricedWork;
 
-/// Reserve a bound, charge what was used.
+/// Reserves a bound and charges the actual use.
 ///
 /// The call must hold `base + bytes · per_byte + min(gas limit, Σ gas limits of the transactions)`; a
 /// success is charged `base + bytes · per_byte + gas used`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flat {
-    /// Of every call.
+    /// Gas of every call.
     pub base: u64,
-    /// Of every byte of calldata.
+    /// Gas of every byte of calldata.
     pub per_byte: u64,
 }
 
@@ -33,8 +33,8 @@ impl Pricing for Flat {
         self.bytes(declared.calldata).saturating_add(gas_used)
     }
 
-    /// A node at one more place costs what it would cost to carry it once more.
-    fn dear_work(&self, work: &DearWork) -> u64 {
+    /// A node at one more position costs as much as carrying it once more.
+    fn underpriced_work(&self, work: &UnderpricedWork) -> u64 {
         work::price(work, |bytes| self.per_byte.saturating_mul(bytes))
     }
 

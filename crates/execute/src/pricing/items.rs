@@ -1,28 +1,28 @@
-//! A price for the call, for bytes by what they are, for each item, and the gas of the block.
+//! Gas schedule with a price for the call, for bytes by their kind, for each item, and the gas of the block.
 
 use super::{DeclaredGas, Pricing, work};
-use stateless::DearWork;
+use stateless::UnderpricedWork;
 
-/// Reserve a bound, charge what was used; hashing is paid by the item, and moving bytes by the byte.
+/// Reserves a bound and charges the actual use; hashing is priced by item, and moving bytes by byte.
 ///
-/// A trie node of half a kilobyte costs little more to take in than one of a byte, so a price per
-/// byte that covers the small one is many times too high for the large one. How many items there are
-/// is known from the offsets of the encoding alone, so that it can be paid before anything is hashed.
+/// A trie node of half a kilobyte takes little more work than one of a byte, so a price per byte that covers
+/// the small one is many times too high for the large one. The number of items follows from the offsets of
+/// the encoding alone, so it can be charged before anything is hashed.
 ///
-/// The input costs `base + request · request_byte + rest · witness_byte + items · item`, where the
-/// rest of the calldata is the witness and what the dialect puts around it, with what its nodes have more
-/// bytes as RLP, and items are nodes, codes, headers and transactions. The call must hold this and `min(gas limit, Σ gas limits of the
-/// transactions)`; a success is charged this and the gas used.
+/// The input costs `base + request · request_byte + rest · witness_byte + items · item`. The rest of the
+/// calldata is the witness and the framing of the dialect, plus the bytes by which its nodes grow as RLP;
+/// items are nodes, codes, headers and transactions. The call must hold this and `min(gas limit, Σ gas limits
+/// of the transactions)`; a success is charged this and the gas used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Items {
-    /// Of every call.
+    /// Gas of every call.
     pub base: u64,
-    /// Of every byte of the payload request, which is hashed twice: into its root and the block's.
+    /// Gas of every byte of the payload request, which is hashed twice: into its root and the block's.
     pub request_byte: u64,
-    /// Of every other byte of calldata, which are nearly all the witness, and of every byte that is written
-    /// when the nodes of a batch are expanded.
+    /// Gas of every other byte of calldata, which are nearly all the witness, and of every byte written to
+    /// expand the nodes of a batch.
     pub witness_byte: u64,
-    /// Of every node, code, header and transaction.
+    /// Gas of every node, code, header and transaction.
     pub item: u64,
 }
 
@@ -32,7 +32,7 @@ impl Items {
 }
 
 impl Pricing for Items {
-    /// The cheaper byte for all: reading offsets is less work than either pays for.
+    /// The cheaper of both prices for all bytes: reading offsets is less work than either pays for.
     fn bytes(&self, calldata: u64) -> u64 {
         let per_byte = self.request_byte.min(self.witness_byte);
         self.base.saturating_add(calldata.saturating_mul(per_byte))
@@ -56,8 +56,8 @@ impl Pricing for Items {
         self.input(declared).saturating_add(gas_used)
     }
 
-    /// A node at one more place costs what it would cost to carry it once more.
-    fn dear_work(&self, work: &DearWork) -> u64 {
+    /// A node at one more position costs as much as carrying it once more.
+    fn underpriced_work(&self, work: &UnderpricedWork) -> u64 {
         work::price(work, |bytes| self.item.saturating_add(self.witness_byte.saturating_mul(bytes)))
     }
 
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn whichever_byte_is_cheaper_the_first_step_holds_no_more_than_the_second() {
-        let dear_witness = Items { request_byte: 1, witness_byte: 5, ..Items::DEFAULT };
-        for schedule in [Items::DEFAULT, dear_witness] {
+        let expensive_witness = Items { request_byte: 1, witness_byte: 5, ..Items::DEFAULT };
+        for schedule in [Items::DEFAULT, expensive_witness] {
             for request_bytes in [0, 1_000, DECLARED.calldata] {
                 let declared = DeclaredGas { request_bytes, ..DECLARED };
                 assert!(schedule.bytes(declared.calldata) <= schedule.input(&declared));

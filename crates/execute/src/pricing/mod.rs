@@ -1,7 +1,7 @@
-//! What a call costs.
+//! Prices of calls.
 //!
-//! A schedule is one file here that implements [`Pricing`]; [`GasSchedule`] lists those that have a
-//! name. `docs/gas.md` says what a schedule must cover and how to add one.
+//! A schedule is one file here that implements [`Pricing`]; [`GasSchedule`] lists the named ones.
+//! `docs/gas.md` defines what a schedule must cover and how to add one.
 
 mod ethrex;
 mod flat;
@@ -11,18 +11,18 @@ mod work;
 pub use ethrex::Ethrex;
 pub use flat::Flat;
 pub use items::Items;
-pub(crate) use work::{CHEAP_MODEXP, DEAR_PRECOMPILES, P256VERIFY};
+pub(crate) use work::{CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY};
 
 use alloy_consensus::Transaction as _;
 use core::{fmt, ops::Deref, str::FromStr};
-use stateless::{DearWork, Transaction};
+use stateless::{Transaction, UnderpricedWork};
 use std::sync::Arc;
 use wire::{BatchWitness, ExecutionWitness, StatelessInput};
 
-/// What a call declares about the work that it asks for.
+/// Amounts that a call declares about the work that it asks for.
 ///
-/// All of it is read off the offsets of the input and off the decoded transactions: nothing has been
-/// hashed, recovered or executed to know it, and nothing of it is known to be true.
+/// They follow from the offsets of the input and the decoded transactions: nothing has been hashed, recovered
+/// or executed for them, and none of them is known to be true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeclaredGas {
     /// Bytes of calldata, with all that the dialect puts around the input.
@@ -31,7 +31,7 @@ pub struct DeclaredGas {
     pub request_bytes: u64,
     /// Bytes of the witness in the input.
     pub witness_bytes: u64,
-    /// Bytes that the nodes of a batch have as RLP beyond those that the calldata holds of them.
+    /// Bytes by which the nodes of a batch grow as RLP, compared with the calldata.
     pub expansion_bytes: u64,
     /// Trie nodes in the witness.
     pub nodes: u64,
@@ -41,22 +41,22 @@ pub struct DeclaredGas {
     pub headers: u64,
     /// Transactions in the payload.
     pub transactions: u64,
-    /// Gas limit of the payload; of a batch, the sum of theirs, with [what each but the first takes
-    /// itself](crate::FURTHER_BLOCK_GAS).
+    /// Gas limit of the payload; for a batch, the sum over its blocks, plus [the own gas of each block after
+    /// the first](crate::FURTHER_BLOCK_GAS).
     pub gas_limit: u64,
-    /// Sum of the gas limits of its transactions, saturating; of a batch, the sum over its blocks, none of
-    /// which counts for more than its own gas limit, and the same on top.
+    /// Sum of the gas limits of its transactions, saturating; for a batch, the sum over its blocks, each
+    /// limited by its own gas limit, plus the same own gas.
     pub transaction_gas: u64,
 }
 
 impl DeclaredGas {
-    /// What a call with this much calldata declares by its input and that input's transactions.
+    /// Returns the amounts of a call with `calldata` bytes of calldata, this input and its decoded
+    /// transactions.
     pub fn of(calldata: usize, input: &StatelessInput<'_>, transactions: &[Transaction]) -> Self {
         Self::of_input(calldata, input).with_transactions(transactions)
     }
 
-    /// What a call with this much calldata declares before its transactions are decoded: all but their
-    /// gas limits.
+    /// Returns the amounts of a call before its transactions are decoded: all but their gas limits.
     pub fn of_input(calldata: usize, input: &StatelessInput<'_>) -> Self {
         Self {
             calldata: calldata as u64,
@@ -67,7 +67,7 @@ impl DeclaredGas {
         }
     }
 
-    /// What a witness adds.
+    /// Returns the amounts of a witness.
     pub(crate) fn of_witness(witness: &ExecutionWitness<'_>) -> Self {
         Self {
             witness_bytes: witness.encoded_len() as u64,
@@ -78,7 +78,7 @@ impl DeclaredGas {
         }
     }
 
-    /// What the witness of a batch adds.
+    /// Returns the amounts of a batch's witness.
     pub(crate) fn of_batch_witness(witness: &BatchWitness<'_>) -> Self {
         let state = &witness.state;
         Self {
@@ -91,7 +91,7 @@ impl DeclaredGas {
         }
     }
 
-    /// As it is known once the transactions are decoded.
+    /// Adds the gas limits of the decoded transactions.
     #[must_use]
     pub fn with_transactions(self, transactions: &[Transaction]) -> Self {
         let transaction_gas = transactions
@@ -100,7 +100,7 @@ impl DeclaredGas {
         Self { transaction_gas, ..self }
     }
 
-    /// Nodes, codes, headers and transactions.
+    /// Number of nodes, codes, headers and transactions.
     pub const fn items(&self) -> u64 {
         self.nodes
             .saturating_add(self.codes)
@@ -108,73 +108,73 @@ impl DeclaredGas {
             .saturating_add(self.transactions)
     }
 
-    /// Most gas that the block may use: its own limit, or what its transactions may use together.
+    /// Maximum gas that the block may use: its own limit, or the sum of its transactions' limits.
     pub fn gas_bound(&self) -> u64 {
         self.gas_limit.min(self.transaction_gas)
     }
 }
 
-/// How a call is charged, in gas.
+/// A gas schedule: the price of a call, in gas.
 ///
-/// A call has to hold [`bytes`](Self::bytes) before its calldata is looked at, [`input`](Self::input)
-/// before its transactions are decoded, and [`reserve`](Self::reserve) before anything is hashed or
-/// executed; if it succeeds it is charged [`charge`](Self::charge), and never more than the reserve.
-/// No method may panic, whatever is declared.
+/// A call has to hold [`bytes`](Self::bytes) before its calldata is read, [`input`](Self::input) before its
+/// transactions are decoded, and [`reserve`](Self::reserve) before anything is hashed or executed. A success
+/// is charged [`charge`](Self::charge), which never exceeds the reserve. No method may panic, for any
+/// declared amounts.
 pub trait Pricing: fmt::Debug + Send + Sync {
-    /// What finding the parts of this much calldata costs.
+    /// Price of finding the parts of this much calldata.
     fn bytes(&self, calldata: u64) -> u64;
 
-    /// What the whole input costs without the gas of its block, its bytes included. It is asked when
-    /// the transactions are counted and not yet decoded.
+    /// Price of the whole input without the gas of its block, including its bytes. It is asked when the
+    /// transactions are counted but not decoded.
     fn input(&self, declared: &DeclaredGas) -> u64 {
         self.bytes(declared.calldata)
     }
 
-    /// Bound of what the call may cost, its input included.
+    /// Maximum price of the call, including its input.
     fn reserve(&self, declared: &DeclaredGas) -> u64;
 
-    /// What a success costs whose block has used this much gas. A valid block uses no more than its
+    /// Price of a success whose block has used this much gas. A valid block uses no more than its
     /// [bound](DeclaredGas::gas_bound).
     fn charge(&self, declared: &DeclaredGas, gas_used: u64) -> u64;
 
-    /// What work costs that neither the gas of the block nor its bytes pay for. Nobody can know it
-    /// before, so that it is no part of the reserve: a call goes on as long as it holds enough for this
-    /// too. More gas of a precompile must not cost less.
-    fn dear_work(&self, work: &DearWork) -> u64 {
+    /// Price of work that neither the gas of the block nor its bytes pay for. It is unknown in advance, so it
+    /// is not part of the reserve: a call continues as long as it holds enough for this too. More gas of a
+    /// precompile must not cost less.
+    fn underpriced_work(&self, work: &UnderpricedWork) -> u64 {
         let _ = work;
         0
     }
 
-    /// How much of all its [`dear_work`](Self::dear_work) a block that uses this much gas is not charged
-    /// for. It must not grow faster than the gas.
+    /// Part of all [`underpriced_work`](Self::underpriced_work) that is free for a block that uses this much
+    /// gas. It must not grow faster than the gas.
     fn covered_work(&self, gas: u64) -> u64 {
         let _ = gas;
         0
     }
 }
 
-/// The schedules that have a name. Any other [`Pricing`] serves as well.
+/// The named schedules. Any other [`Pricing`] can be used as well.
 ///
-/// It reads and prints as all tools write it: a name of [`Self::NAMED`]; `BASE+PER_BYTE` for a [`Flat`]
-/// schedule and `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM` for one by [`Items`] with other prices.
+/// It parses and prints in the form of all tools: a name of [`Self::NAMED`], `BASE+PER_BYTE` for a [`Flat`]
+/// schedule, and `BASE+REQUEST_BYTE+WITNESS_BYTE+ITEM` for one by [`Items`] with other prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GasSchedule {
-    /// A bound is reserved, and what was used is charged; the input is paid by item and byte.
+    /// Reserves a bound and charges the actual use; the input is priced by item and byte.
     Items(Items),
-    /// As that, with one price for any byte of the input.
+    /// The same, with one price for all bytes of the input.
     Flat(Flat),
-    /// As ethrex charges.
+    /// The schedule of ethrex.
     Ethrex(Ethrex),
 }
 
 impl GasSchedule {
     /// The default schedule.
     pub const DEFAULT: Self = Self::Items(Items::DEFAULT);
-    /// One price for any byte.
+    /// The default [`Flat`] schedule.
     pub const FLAT: Self = Self::Flat(Flat::DEFAULT);
-    /// As ethrex charges.
+    /// The default [`Ethrex`] schedule.
     pub const ETHREX: Self = Self::Ethrex(Ethrex::DEFAULT);
-    /// All of them by name.
+    /// All named schedules.
     pub const NAMED: [(&str, Self); 3] =
         [("default", Self::DEFAULT), ("flat", Self::FLAT), ("ethrex", Self::ETHREX)];
 }
@@ -207,7 +207,7 @@ impl From<GasSchedule> for Arc<dyn Pricing> {
     }
 }
 
-/// A line that names no schedule.
+/// A text that is not a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "gas schedule {0:?} is not known; write default, flat, ethrex, BASE+PER_BYTE or \
@@ -223,6 +223,7 @@ impl FromStr for GasSchedule {
             return Ok(schedule);
         }
         let unknown = || UnknownSchedule(line.to_owned());
+        // `parse` would accept a leading sign; splitting at it leaves none.
         let prices = line.split('+').map(|price| price.parse().map_err(|_| unknown()));
         match *prices.collect::<Result<Vec<u64>, _>>()? {
             [base, per_byte] => Ok(Self::Flat(Flat { base, per_byte })),

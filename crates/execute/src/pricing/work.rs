@@ -1,15 +1,15 @@
-//! What work costs that neither the gas of a block nor its bytes pay for.
+//! Price of work that neither the gas of a block nor its bytes pay for.
 //!
-//! A unit of gas of the L1 buys three nanoseconds. Most instructions of the EVM take less for theirs,
-//! some take several times as much; a block made of nothing else would take that many times what
-//! EXECUTE charges. So what is dearer than twice the price is charged again within EXECUTE, as often
-//! as it takes. The L2 itself charges what Ethereum charges, and a verifier alone does not ask.
+//! A unit of L1 gas buys three nanoseconds. Most instructions of the EVM take less for their gas, some take
+//! several times as much; a block of only the latter would take that many times the time that EXECUTE
+//! charges. So work that costs more than twice its price is charged again within EXECUTE, in proportion. The
+//! L2 itself charges what Ethereum charges, and a verifier outside EXECUTE charges nothing.
 
 use alloy_primitives::{Address, address};
-use stateless::DearWork;
+use stateless::UnderpricedWork;
 
-/// Precompiles whose gas is counted several times, with how often, by the table of `docs/gas.md`.
-pub(crate) const DEAR_PRECOMPILES: [(Address, u64); 14] = [
+/// Precompiles whose gas is counted several times, with the factor, by the table of `docs/gas.md`.
+pub(crate) const EXPENSIVE_PRECOMPILES: [(Address, u64); 14] = [
     // ECRECOVER
     (address!("0x0000000000000000000000000000000000000001"), 3),
     // ECADD, ECMUL, ECPAIRING
@@ -32,53 +32,55 @@ pub(crate) const DEAR_PRECOMPILES: [(Address, u64); 14] = [
     (P256VERIFY, 3),
 ];
 
-/// Where Osaka has put it (EIP-7951).
+/// Address of P256VERIFY, since Osaka (EIP-7951).
 pub(crate) const P256VERIFY: Address = address!("0x0000000000000000000000000000000000000100");
 
-/// MODEXP before Osaka, which has raised its gas (EIP-7883).
+/// MODEXP before Osaka, which raised its gas (EIP-7883).
 pub(crate) const CHEAP_MODEXP: (Address, u64) =
     (address!("0x0000000000000000000000000000000000000005"), 4);
 
-/// How often the gas of KECCAK256 is counted.
+/// Factor for the gas of KECCAK256.
 const KECCAK_TIMES: u64 = 4;
 
-/// Bytes of init code of which the search for jump destinations is counted as a unit of gas.
+/// Bytes of init code whose search for jump destinations is counted as a unit of gas.
 const SEARCHED_BYTES: u64 = 2;
 
-/// What work is charged; `carried` is the price of so many bytes as an item of the witness.
-pub(super) fn price(work: &DearWork, carried: impl FnOnce(u64) -> u64) -> u64 {
-    /// Of an SSZ offset, which each item has.
+/// Returns the charge for a piece of work; `carried` returns the price of bytes as an item of the witness.
+pub(super) fn price(work: &UnderpricedWork, carried: impl FnOnce(u64) -> u64) -> u64 {
+    /// Bytes of an SSZ offset, which each item has.
     const OFFSET: u64 = 4;
     match work {
-        DearWork::RepeatedNode { bytes } => carried((*bytes as u64).saturating_add(OFFSET)),
-        DearWork::Precompile { address, gas } => precompile(address, *gas),
-        DearWork::Keccak { bytes } => keccak(*bytes as u64),
-        DearWork::InitCode { bytes, is_hashed } => init_code(*bytes as u64, *is_hashed),
+        UnderpricedWork::RepeatedNode { bytes } => carried((*bytes as u64).saturating_add(OFFSET)),
+        UnderpricedWork::Precompile { address, gas } => precompile(address, *gas),
+        UnderpricedWork::Keccak { bytes } => keccak(*bytes as u64),
+        UnderpricedWork::InitCode { bytes, is_hashed } => init_code(*bytes as u64, *is_hashed),
     }
 }
 
-/// What a precompile is charged beyond the gas that it has taken. Nobody tells of one that is not dear.
+/// Returns the charge for a precompile beyond its gas. Other precompiles are never reported.
 fn precompile(address: &Address, gas: u64) -> u64 {
-    let mut all = DEAR_PRECOMPILES.iter().chain([&CHEAP_MODEXP]);
-    let dear = all.find(|(dear, _)| dear == address);
-    dear.map_or(0, |(_, times)| gas.saturating_mul(times - 1))
+    let mut all = EXPENSIVE_PRECOMPILES.iter().chain([&CHEAP_MODEXP]);
+    let expensive = all.find(|(expensive, _)| expensive == address);
+    expensive.map_or(0, |(_, times)| gas.saturating_mul(times - 1))
 }
 
-/// What hashing is charged beyond the 30 gas and 6 per word of KECCAK256.
+/// Returns the charge for hashing beyond the 30 gas, and 6 per word, of KECCAK256.
 const fn keccak(bytes: u64) -> u64 {
     let gas = 30_u64.saturating_add(bytes.div_ceil(32).saturating_mul(6));
     gas.saturating_mul(KECCAK_TIMES - 1)
 }
 
-/// What init code is charged beyond its own 2 gas per word (EIP-3860), and the 6 of CREATE2 for hashing it.
+/// Returns the charge for init code beyond its own 2 gas per word (EIP-3860), and the 6 of CREATE2 for
+/// hashing it.
 const fn init_code(bytes: u64, is_hashed: bool) -> u64 {
     let searched = bytes / SEARCHED_BYTES;
     if is_hashed { searched.saturating_add(keccak(bytes)) } else { searched }
 }
 
-/// How much of it the gas of a block covers by itself: what else a block does takes less time than it
-/// pays for, so that a block of which little is dear work is not charged for that.
+/// Returns the part of all charges that the gas of a block covers: the other work of a block takes less time
+/// than its gas pays for, so a block with little underpriced work is not charged for it.
 pub(super) const fn covered(gas: u64) -> u64 {
+    // A quarter, measured on real blocks: they have too little underpriced work to be charged for any.
     gas / 4
 }
 
@@ -87,8 +89,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_dear_is_charged_several_times_and_what_is_not_is_not() {
-        for (address, times) in DEAR_PRECOMPILES.into_iter().chain([CHEAP_MODEXP]) {
+    fn underpriced_work_is_charged_several_times_and_other_work_is_not() {
+        for (address, times) in EXPENSIVE_PRECOMPILES.into_iter().chain([CHEAP_MODEXP]) {
             assert!(times > 1);
             assert_eq!(precompile(&address, 1_000) + 1_000, times * 1_000, "{address}");
         }
@@ -105,6 +107,6 @@ mod tests {
     fn no_amount_overflows() {
         assert!(keccak(u64::MAX) > u64::MAX / 4);
         assert!(init_code(u64::MAX, true) > u64::MAX / 4);
-        assert_eq!(precompile(&DEAR_PRECOMPILES[0].0, u64::MAX), u64::MAX);
+        assert_eq!(precompile(&EXPENSIVE_PRECOMPILES[0].0, u64::MAX), u64::MAX);
     }
 }

@@ -50,7 +50,7 @@ fn batch(transfers: &[u64]) -> (Vec<BlockWithWitness>, Vec<u8>) {
     (blocks, batch)
 }
 
-/// What a call with this calldata must hold, and what it is charged, by [`PRICES`].
+/// Reserve and charge of a call with this calldata, by [`PRICES`].
 fn prices(calldata: &[u8], transfers: &[u64]) -> (u64, u64) {
     let further = FURTHER_BLOCK_GAS * (transfers.len() as u64 - 1);
     let all: u64 = transfers.iter().sum();
@@ -88,8 +88,8 @@ fn a_batch_is_paid_once_and_each_further_block_for_its_own_work() {
     for transfers in [&[3][..], &[2, 1], &[0, 0, 0, 0], &[1, 0, 5]] {
         let (_, calldata) = batch(transfers);
         let (reserve, charge) = prices(&calldata, transfers);
-        // What a block walks again that an earlier one has walked is paid for as it comes, unless the gas
-        // of the blocks covers it.
+        // A block that walks again where an earlier one has walked pays for it as underpriced work, unless
+        // the gas of the blocks covers it.
         let executed = execute().run(&calldata, u64::MAX).unwrap();
         let again = executed.reserve - reserve;
         assert!(again == 0 || transfers.len() > 1, "{transfers:?}");
@@ -150,7 +150,7 @@ fn each_request_of_a_batch_is_paid_by_the_byte_as_that_of_a_single_block_is() {
         let declared = DeclaredGas::of_calldata(&calldata).unwrap();
         let rest = declared.calldata - requests + declared.expansion_bytes;
         let input = 5 + 3 * requests + rest + 100 * declared.items();
-        // That much must be there before any transaction is decoded.
+        // This much must be held before any transaction is decoded.
         let reserve = input
             + FURTHER_BLOCK_GAS * (transfers.len() as u64 - 1)
             + 25_000 * transfers.iter().sum::<u64>();
@@ -282,7 +282,7 @@ fn a_refusal_says_which_block_it_is_about() {
     let what = "requests of the batch";
     let refused = execute().run(&batch.encode(), PLENTY).unwrap_err();
     assert_eq!(refused, DecodeError::Empty { what }.into());
-    // As a contract sees it: like any other call that fails.
+    // A contract sees it like any other call that fails.
     let seen = Host::new(execute()).see(CALL, &batch.encode(), PLENTY);
     assert_eq!(seen, Seen { success: false, returned: vec![], gas: WARM_CALL + PLENTY });
 }
@@ -356,7 +356,7 @@ fn no_batch_makes_a_fault_of_ours_and_none_is_accepted_but_as_it_was_built() {
             Ok(executed) => {
                 let hashes: Vec<_> = executed.verdicts().map(|one| one.block_hash).collect();
                 let built: Vec<_> = blocks.iter().map(|new| new.block.hash).collect();
-                // What is free in a header makes another block, and with it others behind it.
+                // Changing a free field of a header makes another block, and changes the blocks after it.
                 if hashes == built { "the same" } else { "another" }
             }
         };

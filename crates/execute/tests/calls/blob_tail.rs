@@ -22,7 +22,7 @@ const PRICES: Flat = Flat { base: 1_000, per_byte: 2 };
 /// Any hash: who fills a source answers for what it says.
 const FIRST: B256 = b256!("0x0100000000000000000000000000000000000000000000000000000000000000");
 
-/// What a node holds.
+/// Blobs of a node.
 #[derive(Debug, Clone, Default)]
 struct Held(BTreeMap<B256, Bytes>);
 
@@ -51,7 +51,7 @@ impl Scene {
         Self::of(head, tail, others)
     }
 
-    /// With as little in the calldata as may be there.
+    /// Cuts an input with the smallest head.
     fn cut(input: &[u8]) -> Self {
         let (head, tail) = cut(input).unwrap();
         Self::of(&head, &tail, 0)
@@ -259,7 +259,7 @@ fn a_contract_reaches_it_with_the_blobs_of_its_own_transaction_and_no_others() {
     assert!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY).success);
     assert_eq!(host.see_at(BLOB_EXECUTE_ADDRESS, CALL, &input, PLENTY), failed);
     assert_eq!(host.see(CALL, &scene.calldata, PLENTY), failed);
-    // Where it is not installed there is an account like any other.
+    // Without the precompile, the address is an account like any other.
     let seen =
         Host::new(Execute::default()).see_at(BLOB_EXECUTE_ADDRESS, CALL, &scene.calldata, PLENTY);
     assert!(seen.success && seen.returned.is_empty());
@@ -319,7 +319,7 @@ fn a_blob_that_is_not_encoded_as_a_tail_fails_the_call() {
         ExecuteError::BlobTail(BlobTailError::Element { blob: 0, element: 2, got: 1 })
     );
     assert_eq!(with(131_071, 1), ExecuteError::BlobTail(BlobTailError::Padding { tail }));
-    // What is a tail, but of another input, is judged as that input.
+    // The tail of another input is judged as that input.
     assert!(matches!(with(1, 0xee), ExecuteError::Decode(_) | ExecuteError::Invalid(_)));
 }
 
@@ -340,7 +340,7 @@ fn no_mutation_of_a_batch_comes_to_another_end_than_in_calldata() {
     let good = batch(&[1, 2, 0]);
     let (mut valid, mut cuts) = (0, 0);
     for bad in mutations_of_batch(&good, 2_000) {
-        // What cannot be cut cannot be decoded.
+        // An input that cannot be cut cannot be decoded either.
         let execute = Execute { gas: Arc::new(PRICES), ..Execute::default() };
         let whole = execute.answer(&ExecutionSpecs, &bad, PLENTY);
         let Some((head, tail)) = cut(&bad) else {

@@ -24,7 +24,7 @@ fn execute() -> Execute {
     }
 }
 
-/// What a caller of Drake's form claims of a block.
+/// Claim of a caller in Drake's form about a block.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
     pub(crate) pre: B256,
@@ -33,7 +33,7 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// What the input itself says, true or not; the state before is what the chain says.
+    /// Creates the claim that the input itself makes, true or not; the chain provides the state before.
     pub(crate) fn of(input: &[u8], pre: B256) -> Self {
         StatelessInput::decode(input).map_or(
             Self { pre, post: B256::ZERO, gas_used: U256::ZERO },
@@ -84,7 +84,7 @@ fn both_dialects_stand_at_their_addresses_and_by_default_the_first_alone() {
     // Each understands its own calldata only.
     assert!(!host.see(CALL, &calldata, PLENTY).success);
     assert!(!host.see_at(drake, CALL, &input, PLENTY).success);
-    // Where it is not installed there is an account like any other.
+    // Without the precompile, the address is an account like any other.
     let seen = Host::new(Execute::default()).see_at(drake, CALL, &calldata, PLENTY);
     assert!(seen.success && seen.returned.is_empty());
 }
@@ -115,7 +115,7 @@ fn a_true_claim_is_charged_what_was_used_and_a_false_one_the_whole_reserve() {
         let held = 1_000 + 2 * calldata.len() as u64 + 50_000;
         assert_eq!(ask(&calldata, PLENTY), Ok((false, held)), "{what}");
     }
-    // What cannot be decoded has made no work beyond its bytes.
+    // An undecodable input has caused no work beyond its bytes.
     let calldata = Claim::of(&input, pre).encode(&input[..600]);
     let held = 1_000 + 2 * calldata.len() as u64;
     assert_eq!(ask(&calldata, PLENTY), Ok((false, held)));
@@ -131,7 +131,7 @@ fn gas_comes_before_work_in_every_dialect() {
     let short = |got, reserve| Err(ExecuteError::OutOfGas { got, reserve });
     assert_eq!(ask(&calldata, reserve - 1), short(reserve - 1, reserve));
     assert_eq!(ask(&calldata, bytes - 1), short(bytes - 1, bytes));
-    // Bytes are paid for before they are looked at, whatever they are.
+    // Bytes are paid before they are read, for any content.
     let junk = vec![0xff; 1_000];
     assert_eq!(ask(&junk, 2_999), short(2_999, 3_000));
     assert!(matches!(ask(&junk, 3_000), Err(ExecuteError::Calldata { .. })));
@@ -230,7 +230,7 @@ impl Dialect for Breaking {
 
     fn answer(&self, _: &[u8], outcome: Result<Executed, Refused>) -> Result<Answer, ExecuteError> {
         let refused = outcome.map(|_| ()).expect_err("nothing here is valid");
-        assert!(!matches!(refused.reason, ExecuteError::Internal(_)), "nobody answers for that");
+        assert!(!matches!(refused.reason, ExecuteError::Internal(_)), "not the fault of an input");
         Err(refused.reason)
     }
 }

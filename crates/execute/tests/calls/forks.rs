@@ -1,6 +1,6 @@
 //! Attacks on the choice of rules: EXECUTE takes the fork that L1 had at the block's timestamp.
 //!
-//! Threat: the schema id stands in the calldata, so whoever calls would choose among rules. With the
+//! Threat: the schema id is part of the calldata, so the caller would choose among rules. With the
 //! rules of another fork than L1's, work is priced as another fork prices it, and a block that an L1
 //! of that time refuses would become final. And a rollup whose EXECUTE forgot the rules of yesterday
 //! would lose every block that was made before a fork and posted after it.
@@ -71,7 +71,7 @@ fn a_caller_cannot_choose_rules_by_the_schema() {
             let claimed = under(calldata, other);
             let outcome = l1().run(&claimed, PLENTY);
             if other <= *fork && other.rules() == fork.rules() {
-                // Such forks differ in blob parameters, and an L2 has no blobs.
+                // These forks differ in blob parameters only, and an L2 has no blobs.
                 assert!(outcome.is_ok(), "{other} for {fork}: {outcome:?}");
                 continue;
             }

@@ -2,8 +2,6 @@
 
 mod batch;
 mod blob_tail;
-mod circumstances;
-mod dear_work;
 mod dialects;
 mod evm;
 mod forks;
@@ -12,4 +10,6 @@ mod pricing;
 mod shortage;
 #[path = "../support/mod.rs"]
 mod support;
+mod trusted_context;
+mod underpriced_work;
 mod unmetered;

@@ -1,5 +1,5 @@
-//! Calls that are sold on the market: in every dialect, at one price, out of one limit; and what was worked on counts,
-//! whatever came of it.
+//! Calls that the market sells: in every dialect, at one price, within one limit; work that was done counts,
+//! for every outcome.
 
 use crate::{
     dialects::Claim,
@@ -10,8 +10,8 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Bytes, U256, b256};
 use enshrine_execute::{
-    BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, BlockTally, DeclaredGas, Dialect, Drake,
-    EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs, Flat, Items, ObservedCall, Observer,
+    BLOB_EXECUTE_ADDRESS, BlobSource, BlobTail, BlockTally, CallObserver, DeclaredGas, Dialect,
+    Drake, EXECUTE_ADDRESS, Execute, ExecuteError, ExecutionSpecs, Flat, Items, ObservedCall,
     Pricing,
     market::{LIMIT, MAX_EXCESS, Rate, TARGET, UPDATE_FRACTION, excess_at, price},
 };
@@ -28,7 +28,7 @@ const PRICES: Items = Items { base: 1_000, request_byte: 3, witness_byte: 1, ite
 /// Any hash: who fills a source answers for what it says.
 const BLOB: B256 = b256!("0x0100000000000000000000000000000000000000000000000000000000000000");
 
-/// Holds one blob, whatever its hash.
+/// Holds one blob, returned for every hash.
 #[derive(Debug, Clone)]
 struct OneBlob(Bytes);
 
@@ -42,7 +42,7 @@ impl BlobSource for OneBlob {
 #[derive(Debug, Default)]
 struct Refusals(Mutex<Vec<ExecuteError>>);
 
-impl Observer for Refusals {
+impl CallObserver for Refusals {
     fn called(&self, call: &ObservedCall<'_>) {
         self.0.lock().unwrap().extend(call.outcome.as_ref().err().cloned());
     }
@@ -60,8 +60,8 @@ struct Scene {
 struct Way {
     address: Address,
     calldata: Vec<u8>,
-    /// What it must hold before its calldata is looked at, before the input, before transactions are decoded,
-    /// before they are executed.
+    /// Gas that it must hold before its calldata is read, before the input, before the transactions are
+    /// decoded, and before they are executed.
     steps: [u64; 4],
     charge: u64,
 }
@@ -135,7 +135,7 @@ fn at_par(left: u64) -> Arc<BlockTally> {
     Arc::new(tally)
 }
 
-/// What a contract sees of a call that fails.
+/// Result of a failed call, as a contract sees it.
 const fn halted(gas: u64) -> Seen {
     Seen { success: false, returned: vec![], gas: WARM_CALL + gas }
 }
@@ -212,7 +212,8 @@ fn a_call_counts_with_what_it_was_shown_to_hold_whether_gas_or_room_is_short() {
         let [calldata, bytes, input, reserve] = way.steps;
         assert!(calldata <= bytes && bytes < input && input < way.charge && way.charge < reserve);
         for most in way.steps.into_iter().flat_map(|step| [step - 1, step]) {
-            // What it cannot hold makes no work, and what it could hold before has been worked on.
+            // An amount that the call cannot hold causes no work; the amounts that it held before have paid
+            // for work.
             let held = way.steps.into_iter().filter(|step| *step <= most).max();
             let success = held == Some(reserve);
             let counted = if success { way.charge } else { held.unwrap_or(0) };

@@ -3,7 +3,9 @@
 
 use crate::support::l2::L2;
 use alloy_primitives::{Address, keccak256};
-use enshrine_execute::{DearWork, DeclaredGas, Execute, ExecuteError, GasSchedule, Items, Pricing};
+use enshrine_execute::{
+    DeclaredGas, Execute, ExecuteError, GasSchedule, Items, Pricing, UnderpricedWork,
+};
 use stateless::Stage;
 use std::{
     path::Path,
@@ -16,7 +18,7 @@ use wire::{OwnedWitness, ProtocolFork, StatelessInput};
 
 const PLENTY: u64 = 1 << 40;
 
-/// A price per unit of gas that changes with each call, whatever the call reserves.
+/// A price per unit of gas that changes with each call, independent of its reserve.
 #[derive(Debug, Default)]
 struct Rising(AtomicU64);
 
@@ -98,7 +100,7 @@ fn items_are_paid_for_before_they_are_hashed() {
     let calldata = L2::new(ProtocolFork::Osaka).calldata(2);
     let execute = Execute::default();
     let (honest, _) = run(&execute, &calldata, PLENTY);
-    // A thousand nodes that nobody needs.
+    // A thousand unnecessary nodes.
     let surplus: Vec<_> = (0_u64..1_000).map(|number| keccak256(number.to_be_bytes())).collect();
     let mut input = StatelessInput::decode(&calldata).unwrap();
     let mut nodes: Vec<&[u8]> = input.witness.state.iter().collect();
@@ -110,7 +112,7 @@ fn items_are_paid_for_before_they_are_hashed() {
     let expected = honest.unwrap() + 1_000 * item + more_bytes * witness_byte;
     let (charged, _) = run(&execute, &padded, PLENTY);
     assert_eq!(charged, Ok(expected));
-    // What is declared beyond what is used: the transfers' gas limits.
+    // The declared gas beyond the gas used: the transfers' gas limits.
     let reserve = expected + 2 * (25_000 - 21_000);
     let (charged, stages) = run(&execute, &padded, reserve);
     assert_eq!(charged, Ok(expected));
@@ -166,23 +168,23 @@ fn the_document_says_how_often_the_gas_of_each_dear_precompile_is_counted() {
         ("ECRECOVER, ECPAIRING, BLAKE2F, P256VERIFY", &[0x01, 0x08, 0x09, 0x0100]),
         ("MODEXP by the rules before Osaka (EIP-7883)", &[0x05]),
     ];
-    let dear = |number: u16| {
+    let extra = |number: u16| {
         let address = Address::left_padding_from(&number.to_be_bytes());
-        GasSchedule::DEFAULT.dear_work(&DearWork::Precompile { address, gas: 1 })
+        GasSchedule::DEFAULT.underpriced_work(&UnderpricedWork::Precompile { address, gas: 1 })
     };
     for (names, numbers) in rows {
         for number in numbers {
-            let row = format!("| {names} | {} times |", dear(*number) + 1);
+            let row = format!("| {names} | {} times |", extra(*number) + 1);
             assert!(document.contains(&row), "{number:#x}: {row}");
         }
     }
     let all: Vec<u16> = rows.into_iter().flat_map(|(_, numbers)| numbers).copied().collect();
     for number in (0..0x200).filter(|number| !all.contains(number)) {
-        assert_eq!(dear(number), 0, "{number:#x}");
+        assert_eq!(extra(number), 0, "{number:#x}");
     }
 }
 
-/// What `Capacity` counts for a byte of input, whatever it is.
+/// Gas that `Capacity` counts for any byte of input.
 const CAPACITY_BYTE: u64 = 4;
 
 #[test]
@@ -190,7 +192,7 @@ fn the_contracts_count_no_less_for_a_byte_than_any_input_without_surplus_costs()
     let Items { request_byte, witness_byte, item, .. } = Items::DEFAULT;
     // Bytes with the offset of each item, what of them is request, and how many items they are.
     let parts: [(&str, u64, u64, u64); 5] = [
-        // Whatever is shorter than a hash stands within its parent.
+        // Any node shorter than a hash is embedded in its parent.
         ("the shortest node", 32 + 4, 0, 1),
         // A code is there because an account has it: one leaf of the account trie for each code.
         ("the shortest code, and the account that has it", (1 + 4) + (104 + 4), 0, 2),

@@ -1,14 +1,16 @@
-//! Dear work that a call cannot pay ends its block where it comes up. That the call fails in the end is not enough:
-//! whoever gets the rest of the block done meanwhile gets it for nothing.
+//! A block ends at the first piece of underpriced work that the call cannot pay. It does not suffice that the
+//! call fails in the end: the caller would get the work of the rest of the block for free.
 
 use crate::{
-    dear_work::{FORK, WORKER, contract, on_shared_nodes, places_of, reading, two_on_shared_nodes},
     support::l2::{L2, call},
+    underpriced_work::{
+        FORK, WORKER, contract, on_shared_nodes, places_of, reading, two_on_shared_nodes,
+    },
 };
 use alloy_evm::precompiles::{DynPrecompile, Precompile as _, PrecompileInput, PrecompilesMap};
 use alloy_primitives::{Address, Bytes, U256};
-use enshrine_execute::{BlockTally, Circumstances, DeclaredGas, Execute, ExecuteError, Pricing};
-use executor::{DearWork, EvmOverrides};
+use enshrine_execute::{BlockTally, DeclaredGas, Execute, ExecuteError, Pricing, TrustedContext};
+use executor::{EvmOverrides, UnderpricedWork};
 use revm::bytecode::opcode as op;
 use std::sync::{
     Arc,
@@ -16,9 +18,9 @@ use std::sync::{
 };
 use testkit::Key;
 
-/// What a call must hold besides its dear work.
+/// Gas that a call must hold besides its underpriced work.
 const PLAIN: u64 = 1_000;
-/// Whom [`WORKER`] calls.
+/// Callee of [`WORKER`].
 const INNER: Address = Address::repeat_byte(0x78);
 /// Gas of each of these calls: more than any piece of work takes.
 const INNER_GAS: u32 = 60_000;
@@ -26,17 +28,17 @@ const INNER_GAS: u32 = 60_000;
 const ECADD: Address = Address::with_last_byte(6);
 const IDENTITY: Address = Address::with_last_byte(4);
 
-/// Pieces of dear work that an instruction does.
+/// Pieces of underpriced work of an instruction.
 const HASH: &[u8] = &[op::PUSH1, 32, op::PUSH0, op::KECCAK256, op::POP];
 const CREATE: &[u8] = &[op::PUSH1, 32, op::PUSH0, op::PUSH0, op::CREATE, op::POP];
 /// One that a precompile does.
 const ADD: &[u8] =
     &[op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH1, 6, op::GAS, op::STATICCALL, op::POP];
-/// A call of a precompile that is not dear: it tells how far a block has come.
+/// A call of a precompile without underpriced work: it tells how far a block has come.
 const MARK: &[u8] =
     &[op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH0, op::PUSH1, 4, op::GAS, op::STATICCALL, op::POP];
 
-/// Asks for a unit of gas for each piece of some dear work, whatever its size.
+/// Charges a unit of gas for each piece of one kind of underpriced work, of any size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ByPiece {
     /// For each node at one more place.
@@ -58,8 +60,8 @@ impl Pricing for ByPiece {
         PLAIN
     }
 
-    fn dear_work(&self, work: &DearWork) -> u64 {
-        let is_node = matches!(work, DearWork::RepeatedNode { .. });
+    fn underpriced_work(&self, work: &UnderpricedWork) -> u64 {
+        let is_node = matches!(work, UnderpricedWork::RepeatedNode { .. });
         (is_node == (*self == Self::Nodes)).into()
     }
 }
@@ -86,7 +88,7 @@ impl EvmOverrides for Counted {
     }
 }
 
-/// What became of a call that could pay for so many pieces of dear work.
+/// Outcome of a call that could pay for `paid` pieces of underpriced work.
 struct Ran {
     paid: u64,
     /// All pieces that it was made to pay for.
@@ -99,8 +101,8 @@ impl Ran {
     fn new(prices: ByPiece, calldata: &[u8], paid: u64) -> Self {
         let execute = Execute { gas: Arc::new(prices), ..Execute::default() };
         let counted = Counted::default();
-        let circumstances = Circumstances { evm: &counted, ..Circumstances::default() };
-        let ran = execute.run_under(calldata, PLAIN + paid, circumstances, |_| {});
+        let context = TrustedContext { evm: &counted, ..TrustedContext::default() };
+        let ran = execute.run_under(calldata, PLAIN + paid, context, |_| {});
         Self {
             paid,
             pieces: ran.map(|executed| executed.reserve - PLAIN),
@@ -109,7 +111,7 @@ impl Ran {
         }
     }
 
-    /// Nobody asked the call for more than the first piece that it cannot pay.
+    /// Checks that the call was asked for nothing beyond the first piece that it cannot pay.
     #[track_caller]
     fn assert_short_of_one(&self, what: &str) {
         let got = PLAIN + self.paid;
@@ -128,7 +130,7 @@ fn block(code: Vec<u8>, inner: &[u8]) -> Vec<u8> {
     l2.build(vec![Key::named("alice").sign(call)]).input().unwrap()
 }
 
-/// Code that calls the inner contract and goes on whatever comes of it.
+/// Code that calls the inner contract and goes on after any outcome.
 fn calling_inner() -> Vec<u8> {
     let mut code = vec![op::PUSH0; 5];
     code.push(op::PUSH20);
@@ -165,7 +167,7 @@ fn a_block_ends_at_the_first_piece_of_dear_work_that_its_call_cannot_pay() {
 }
 
 #[test]
-fn where_one_frame_is_short_the_frame_around_it_gets_no_dear_work_of_another_kind_either() {
+fn where_one_frame_is_short_the_frame_around_it_gets_no_underpriced_work_of_another_kind_either() {
     const ROUNDS: u64 = 4;
     for (inner_name, inner) in [("hash", HASH), ("create", CREATE)] {
         for (outer_name, outer) in [("hash", HASH), ("create", CREATE), ("add", ADD)] {
@@ -175,7 +177,7 @@ fn where_one_frame_is_short_the_frame_around_it_gets_no_dear_work_of_another_kin
             for paid in 0..2 * ROUNDS {
                 let short = Ran::new(ByPiece::Others, &calldata, paid);
                 short.assert_short_of_one(&what);
-                // Of each round the frame inside comes first.
+                // In each round the inner frame comes first.
                 assert_eq!(short.marks, paid / 2, "{what}");
                 let additions = if outer_name == "add" { paid / 2 } else { 0 };
                 assert_eq!(short.additions, additions, "{what}");
@@ -191,7 +193,7 @@ fn a_block_ends_at_the_first_node_whose_further_place_its_call_cannot_pay() {
     let slots = [1, 2, 3, 4, 5];
     let code = slots.iter().flat_map(|slot| [&reading(*slot)[..], MARK].concat()).collect();
     let calldata = on_shared_nodes(code);
-    // What each read has walked by then, but for the 65 nodes that are carried for one place.
+    // Nodes that each read has walked by then, except the 65 that are carried for one position.
     let walked: Vec<_> =
         (1..=slots.len()).map(|count| places_of(&slots[..count]).len() as u64 - 65).collect();
     let (second, all) = (walked[1], walked[4]);

@@ -1,4 +1,4 @@
-//! Work that somebody else would pay for: each try is refused before the work is done.
+//! Work at the expense of others: each attempt is refused before the work is done.
 
 use crate::support::l2::{L2, resealed, transfer, with_transactions};
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844};
@@ -55,7 +55,7 @@ fn a_gas_burner_at_a_system_address_is_refused_before_it_runs() {
 #[test]
 fn ten_thousand_transactions_that_cannot_pay_for_their_recovery_are_refused_before_any() {
     let good = L2::new(ProtocolFork::Osaka).calldata(1);
-    // Signatures that recover nobody: whoever tries to recover one finds out.
+    // Signatures that recover no sender, which only recovering them reveals.
     let unrecoverable = |gas_limit| {
         let to = TxKind::Call(Address::ZERO);
         let tx = TxEip1559 { chain_id: 8_079, gas_limit, to, ..Default::default() };
@@ -101,7 +101,7 @@ fn bytes_are_paid_for_before_they_are_looked_at() {
 #[test]
 fn items_are_paid_for_before_transactions_are_decoded() {
     let good = L2::new(ProtocolFork::Osaka).calldata(1);
-    // A thousand transactions that are none, to whoever looks.
+    // A thousand malformed transactions, which only decoding reveals.
     let calldata = with_transactions(&good, &vec![Bytes::from_static(&[0xff]); 1_000], |_| {});
     let declared =
         DeclaredGas::of_input(calldata.len(), &StatelessInput::decode(&calldata).unwrap());

@@ -28,7 +28,7 @@ const PLENTY: u64 = 1 << 50;
 /// Gas of a call to a warm account without value.
 pub(crate) const WARM_CALL: u64 = 100;
 
-/// How a contract calls EXECUTE.
+/// Kind of a contract's call to EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
     Call { value: u64 },
@@ -38,7 +38,7 @@ pub(crate) enum How {
 
 pub(crate) const CALL: How = How::Call { value: 0 };
 
-/// What a contract saw of its call.
+/// Result of a call, as the contract sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) success: bool,
@@ -92,7 +92,7 @@ const fn around(how: How) -> u64 {
 pub(crate) struct Host {
     db: CacheDB<EmptyDB>,
     execute: Arc<Execute>,
-    /// That of the block that all transactions stand in, if they stand in one.
+    /// Tally of the block that contains all transactions, if there is one.
     tally: Option<Arc<BlockTally>>,
     /// Versioned hashes of the blobs that each transaction has.
     pub(crate) blob_hashes: Vec<B256>,
@@ -133,7 +133,7 @@ impl Host {
         self.try_transact(kind, data, gas).expect("EXECUTE never aborts the EVM")
     }
 
-    /// As [`Self::transact`]; an error is the text of why the EVM stopped.
+    /// Runs a transaction; an error is the reason for which the EVM stopped.
     pub(crate) fn try_transact(
         &mut self,
         kind: TxKind,
@@ -177,17 +177,17 @@ impl Host {
         }
     }
 
-    /// What a contract sees that calls EXECUTE this way with this much gas.
+    /// Returns the result of a call of EXECUTE in this way with this gas, as a contract sees it.
     pub(crate) fn see(&mut self, how: How, calldata: &[u8], gas: u64) -> Seen {
         self.see_at(EXECUTE_ADDRESS, how, calldata, gas)
     }
 
-    /// As [`Self::see`], of a call to any address.
+    /// Returns the result of a call to any address.
     pub(crate) fn see_at(&mut self, callee: Address, how: How, calldata: &[u8], gas: u64) -> Seen {
         self.see_after(vec![], callee, how, calldata, gas)
     }
 
-    /// As [`Self::see_at`], where the contract has run this code before, which leaves its memory as it was.
+    /// Returns the result of a call after the contract has run `code`, which must leave its memory unchanged.
     pub(crate) fn see_after(
         &mut self,
         mut code: Vec<u8>,
@@ -201,7 +201,7 @@ impl Host {
         seen_of(how, &self.transact(TxKind::Call(CALLER), calldata, PLENTY))
     }
 
-    /// As [`Self::see`], by one EVM whose state has the next of these excesses for each call.
+    /// Returns the results of calls by one EVM whose state has the next of these excesses for each call.
     pub(crate) fn see_at_each(
         &mut self,
         excesses: &[U256],
@@ -221,10 +221,10 @@ impl Host {
     }
 }
 
-/// What a contract saw whose code is [`caller_code`].
+/// Decodes the result that a contract with [`caller_code`] has seen.
 fn seen_of(how: How, result: &ExecutionResult) -> Seen {
     let ExecutionResult::Success { output: Output::Call(output), .. } = result else {
-        panic!("the caller goes on whatever EXECUTE does: {result:?}");
+        panic!("the caller goes on after any outcome of EXECUTE: {result:?}");
     };
     seen(how, output)
 }

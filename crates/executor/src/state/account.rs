@@ -1,4 +1,4 @@
-//! One account in a block: as it was before, as it is now, and its storage likewise.
+//! An account in a block, before the block and now, with its storage.
 
 use super::ForkBackend;
 use crate::{ReadError, StateError};
@@ -15,13 +15,13 @@ use std::{
 };
 use trie::{NodeBytes, NodeSource, Trie};
 
-/// What stands for a code hash of zero, which the EVM takes for "no code": there is no code with that
-/// hash, and an account that has it is not empty. No block makes such an account, but a genesis may.
+/// Stand-in for a code hash of zero, which the EVM takes for "no code": no code has that hash, and an account
+/// with it is not empty. No block creates such an account, but a genesis may.
 ///
-/// Drawn anew by each process, so that no account has it.
+/// Each process draws it anew, so that no account has it.
 pub(crate) static ZERO_CODE_HASH: LazyLock<B256> = LazyLock::new(|| B256::new(unguessable()));
 
-/// Bytes that nobody can know in advance. No verdict may depend on what they are.
+/// Returns bytes that cannot be predicted. No verdict may depend on their value.
 pub(crate) fn unguessable() -> [u8; 32] {
     let keys = RandomState::new();
     let mut bytes = [0; 32];
@@ -31,8 +31,8 @@ pub(crate) fn unguessable() -> [u8; 32] {
     bytes
 }
 
-/// Takes back from an account of the EVM how [`AccountState::seen_by_evm`] marks one with storage but
-/// neither nonce nor code: to lose that mark is no change of code.
+/// Removes the mark that [`AccountState::seen_by_evm`] puts on an account with storage but neither nonce nor
+/// code: losing the mark is not a change of code.
 pub(super) fn without_mark(account: &mut Account) {
     if !account.original_info().code_hash.is_zero() {
         return;
@@ -46,11 +46,11 @@ pub(super) fn without_mark(account: &mut Account) {
 /// A storage slot that the block touched.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
-    /// Keccak-256 of the key: its place in the trie.
+    /// Keccak-256 of the key: its path in the trie.
     pub(super) place: B256,
     /// Value before the block, or since the storage was wiped.
     pub(super) before: StorageValue,
-    /// Value now.
+    /// Current value.
     pub(super) now: StorageValue,
 }
 
@@ -64,18 +64,18 @@ impl Slot {
 #[derive(Debug)]
 pub(super) struct AccountState<B> {
     pub(super) address: Address,
-    /// Keccak-256 of the address: its place in the trie.
+    /// Keccak-256 of the address: its path in the trie.
     pub(super) place: B256,
-    /// As it stands in the trie.
+    /// Account in the trie, before the block.
     pub(super) before: Option<TrieAccount>,
-    /// As it is after the transactions so far; without code.
+    /// Account after the transactions so far, without code.
     pub(super) now: Option<AccountInfo>,
     /// Storage before the block, or empty since it was wiped.
     pub(super) trie: Trie<B>,
     pub(super) slots: HashMap<StorageKey, Slot>,
-    /// Whether it was taken over from elsewhere.
+    /// `true` if the account was adopted from the fork backend.
     pub(super) adopted: bool,
-    /// Whether its storage was wiped: nothing is left of it, here or elsewhere.
+    /// `true` if its storage was wiped: neither the trie nor the fork backend applies any more.
     wiped: bool,
 }
 
@@ -111,12 +111,11 @@ impl<B: NodeBytes> AccountState<B> {
         Ok(Self { address, place, before, now, trie, slots, adopted: false, wiped: false })
     }
 
-    /// The account as the EVM is to see it.
+    /// Returns the account as the EVM is to see it.
     ///
-    /// A contract cannot be created where there is storage (EIP-7610), but revm looks at nonce and
-    /// code only. An account with storage and neither of them therefore gets a code hash that is
-    /// not that of no code and yet counts as no code, except for EXTCODEHASH, which the block's EVM
-    /// mends.
+    /// A contract cannot be created at an address with storage (EIP-7610), but revm checks only nonce and
+    /// code. An account with storage and neither of them therefore gets a code hash that differs from that of
+    /// empty code and yet counts as no code, except for EXTCODEHASH, which the block's EVM corrects.
     pub(super) fn seen_by_evm(&self) -> Option<AccountInfo> {
         let mut info = self.now.clone()?;
         if info.code_hash.is_zero() {
@@ -127,7 +126,7 @@ impl<B: NodeBytes> AccountState<B> {
         Some(info)
     }
 
-    /// The code hash that stands behind one that the EVM has.
+    /// Returns the real code hash behind the one that the EVM sees.
     pub(super) fn true_code_hash(&self, seen: B256) -> B256 {
         if seen == *ZERO_CODE_HASH {
             B256::ZERO
@@ -138,14 +137,14 @@ impl<B: NodeBytes> AccountState<B> {
         }
     }
 
-    /// Whether it is there and has neither nonce nor balance nor code (EIP-161).
+    /// Returns `true` if the account exists and has neither nonce nor balance nor code (EIP-161).
     pub(super) fn is_empty(&self) -> bool {
         self.now.as_ref().is_some_and(|now| {
             now.nonce == 0 && now.balance.is_zero() && now.code_hash == KECCAK256_EMPTY
         })
     }
 
-    /// Value of a slot now.
+    /// Returns the current value of a slot.
     pub(super) fn slot<N>(
         &mut self,
         nodes: &N,
@@ -175,6 +174,7 @@ impl<B: NodeBytes> AccountState<B> {
             .map_err(|reason| StateError::MalformedSlot { address, slot: key, reason })?;
         let value = match (value, fork_backend) {
             (Some(value), _) => value,
+            // A wiped storage must not fall through to the backend, which still has the old values.
             (None, Some(fork_backend)) if !self.wiped => fork_backend.storage(address, key)?,
             (None, _) => StorageValue::ZERO,
         };
@@ -182,10 +182,11 @@ impl<B: NodeBytes> AccountState<B> {
         Ok(value)
     }
 
-    /// Sets a slot. One that was never read is one of an account whose storage is empty.
+    /// Sets a slot. A slot that was never read belongs to an account with empty storage.
     pub(super) fn set_slot(&mut self, key: StorageKey, value: StorageValue) {
         self.slots
             .entry(key)
+            // revm reads every slot before it writes it, except in a new account, whose storage is empty.
             .or_insert_with(|| {
                 let place = keccak256(&key.to_be_bytes::<32>());
                 Slot { place, before: U256::ZERO, now: U256::ZERO }
@@ -193,16 +194,16 @@ impl<B: NodeBytes> AccountState<B> {
             .now = value;
     }
 
-    /// Forgets what has been loaded of its trie, into which nothing has been written yet: it is read
-    /// again when it is needed again.
+    /// Unloads its trie, to which nothing has been written yet; nodes are read again when needed.
     pub(super) fn forget_nodes(&mut self) {
+        // The trie of a wiped account is empty and must stay so.
         if !self.wiped {
             let root = self.before.map(|account| account.storage_root);
             self.trie = root.map_or_else(Trie::default, |root| Trie::storage(self.place, root));
         }
     }
 
-    /// Forgets all storage, that of the pre-state included.
+    /// Removes all storage, including that of the pre-state.
     pub(super) fn wipe_storage(&mut self) {
         self.trie = Trie::default();
         self.slots.clear();
@@ -215,7 +216,7 @@ impl<B: NodeBytes> AccountState<B> {
         self.wipe_storage();
     }
 
-    /// Takes what has been written to the tries for what was there before.
+    /// Makes the values that were written to the tries the values before the block.
     pub(super) fn settle(&mut self) {
         self.before = self.after(self.trie.root().unwrap_or_default());
         for slot in self.slots.values_mut() {
@@ -223,7 +224,7 @@ impl<B: NodeBytes> AccountState<B> {
         }
     }
 
-    /// The account as it must stand in the trie, given the root of its storage.
+    /// Returns the account as it must be in the trie, given the root of its storage.
     pub(super) fn after(&self, storage_root: B256) -> Option<TrieAccount> {
         self.now.as_ref().map(|now| TrieAccount {
             nonce: now.nonce,

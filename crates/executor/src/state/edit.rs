@@ -1,4 +1,4 @@
-//! Changes to a state that no transaction makes: overrides of a simulation, cheats of a devnet.
+//! Changes to a state outside of transactions: overrides of a simulation, cheats of a devnet.
 
 use super::BlockState;
 use crate::{ReadError, StateSource};
@@ -6,13 +6,13 @@ use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
 
 impl<S: StateSource> BlockState<'_, S> {
-    /// An account that is there from now on, if it was not. Its code is found by hash.
+    /// Returns an account, creating it if it does not exist. Its code is found by hash.
     fn present(&mut self, id: usize) -> &mut AccountInfo {
         let absent = || AccountInfo { code: None, ..AccountInfo::default() };
         self.accounts[id].now.get_or_insert_with(absent)
     }
 
-    /// Takes back that an account is there if it was not and has got nothing (EIP-161).
+    /// Removes an account that did not exist before and is still empty (EIP-161).
     fn unless_empty(&mut self, id: usize) {
         let account = &mut self.accounts[id];
         if account.before.is_none() && account.slots.is_empty() && account.is_empty() {
@@ -36,13 +36,14 @@ impl<S: StateSource> BlockState<'_, S> {
         Ok(())
     }
 
-    /// Sets the code of an account; no code removes what is there.
+    /// Sets the code of an account; empty code removes the present code.
     pub fn set_code(&mut self, address: Address, code: Bytes) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
         let hash = if code.is_empty() { KECCAK256_EMPTY } else { keccak256(&code) };
         self.present(id).code_hash = hash;
         self.unless_empty(id);
         if hash != KECCAK256_EMPTY {
+            // Bytes that begin like a delegation (EIP-7702) but are not one count as plain code.
             let bytecode = Bytecode::new_raw_checked(code.clone())
                 .unwrap_or_else(|_| Bytecode::new_legacy(code));
             self.created_codes.insert(hash, bytecode);
@@ -53,6 +54,7 @@ impl<S: StateSource> BlockState<'_, S> {
     /// Sets a storage slot of an account.
     pub fn set_slot(&mut self, address: Address, key: U256, value: U256) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
+        // Read first: a slot needs its value before the block to count as changed.
         self.storage(address, key)?;
         self.present(id);
         self.accounts[id].set_slot(key, value);
@@ -66,15 +68,14 @@ impl<S: StateSource> BlockState<'_, S> {
         Ok(())
     }
 
-    /// Removes an account with all that it has.
+    /// Removes an account with its code and storage.
     pub fn remove_account(&mut self, address: Address) -> Result<(), ReadError> {
         let id = self.account_id(address)?;
         self.accounts[id].destroy();
         Ok(())
     }
 
-    /// The accounts and slots that are not as they were before, by name: a trie knows only their
-    /// hashes.
+    /// Returns the changed accounts and slots by address and key: a trie knows only their hashes.
     pub fn changed(&self) -> Vec<(Address, Vec<U256>)> {
         self.accounts
             .iter()
@@ -88,7 +89,7 @@ impl<S: StateSource> BlockState<'_, S> {
             .collect()
     }
 
-    /// Root of the storage of an account as it was before the block.
+    /// Returns the root of an account's storage before the block.
     pub fn storage_root(&mut self, address: Address) -> Result<B256, ReadError> {
         let id = self.account_id(address)?;
         let before = self.accounts[id].before;

@@ -1,11 +1,11 @@
-//! The state of a block in execution: what it read, what it changed, and the root that results.
+//! The state of a block in execution: its reads, its changes, and the resulting root.
 
 mod account;
 mod edit;
 mod post;
 mod reads;
 
-use crate::{DearWork, ReadError, StateError, SystemCode, Unpaid, WorkMeter};
+use crate::{InsufficientGas, ReadError, StateError, SystemCode, UnderpricedWork, WorkMeter};
 use account::AccountState;
 pub(crate) use account::{ZERO_CODE_HASH, unguessable};
 use alloy_evm::block::BalIndexedDatabase;
@@ -25,71 +25,71 @@ use revm::{
 use std::sync::{Arc, OnceLock};
 use trie::{NodeSource, SourceError, Trie};
 
-/// What stands behind a block's state: trie nodes and codes by hash, block hashes by number.
+/// Source of a block's state: trie nodes and codes by hash, block hashes by number.
 pub trait StateSource {
     /// The trie nodes.
     type Nodes: NodeSource + ?Sized;
 
-    /// Trie nodes by hash.
+    /// Returns the source of trie nodes.
     fn nodes(&self) -> &Self::Nodes;
 
-    /// The code with this hash, ready to run; `None` if the source does not hold it.
+    /// Returns the code with this hash, ready to run; `None` if the source does not hold it.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] if the source cannot tell.
+    /// [`SourceError`] if the source cannot answer.
     fn code(&self, hash: &B256) -> Result<Option<Bytecode>, SourceError>;
 
-    /// Hash of the ancestor with this number, if it is known; the caller asks only within the reach
-    /// of BLOCKHASH.
+    /// Returns the hash of the ancestor with this number, if it is known; the caller asks only within the
+    /// reach of BLOCKHASH.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] if the source cannot tell.
+    /// [`SourceError`] if the source cannot answer.
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
 
-    /// Whether what is read of it makes a witness. The EVM then reads what the specification would,
-    /// so that whoever verifies by it finds all that it needs.
+    /// Returns `true` if the reads are recorded as a witness. The EVM then makes all reads of the
+    /// specification, so that a verifier by it finds everything that it needs.
     fn is_recorded(&self) -> bool {
         false
     }
 
-    /// Where to look for what the tries do not hold. A chain that continues another one keeps only
-    /// what it has changed itself: its roots are roots of that, and prove nothing.
+    /// Returns the backend for accounts and slots that the tries lack. A chain that continues another one
+    /// stores only its own changes: its roots commit to those and prove nothing.
     fn fork_backend(&self) -> Option<&dyn ForkBackend> {
         None
     }
 }
 
-/// A state that is kept elsewhere, for a chain that continues another.
+/// A remote state, for a chain that continues another one.
 pub trait ForkBackend: core::fmt::Debug + Send + Sync {
-    /// An account, with its code.
+    /// Returns an account with its code.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] if it cannot be had; so for all methods.
+    /// [`SourceError`] if it cannot be fetched; the same holds for all methods.
     fn account(&self, address: Address) -> Result<Option<AccountInfo>, SourceError>;
 
-    /// A storage slot.
+    /// Returns a storage slot.
     fn storage(&self, address: Address, slot: StorageKey) -> Result<StorageValue, SourceError>;
 
-    /// Hash of a block of the other chain, if it has one with this number.
+    /// Returns the hash of a block of the other chain, if it has one with this number.
     fn block_hash(&self, number: u64) -> Result<Option<B256>, SourceError>;
 }
 
-/// Where the first failed read of a block is kept: at hand even after the state has gone into an
-/// executor that does not give it back.
+/// The first failed read of a block. It is shared, because the state can vanish in an executor that does not
+/// return it.
 pub(crate) type Failure = Arc<OnceLock<ReadError>>;
 
 type Node<S> = <<S as StateSource>::Nodes as NodeSource>::Bytes;
 
 /// revm's database over a [`StateSource`], for one block.
 ///
-/// It keeps each account and slot that the block touches as it was and as it is, so that nothing is
-/// looked up twice and the changes are at hand for the post-state root.
+/// The state keeps each touched account and slot with its value before the block and its current value, so
+/// that nothing is looked up twice and the changes are known for the post-state root.
 ///
-/// The first read that fails is kept: the executor wraps errors in text on some of its ways, and a
-/// block must not pass because one of them was overlooked. See [`Self::failure`].
+/// The first failed read is kept: some paths of the executor wrap errors in text, and a block must not pass
+/// because one of them was overlooked. See [`Self::failure`].
 pub struct BlockState<'s, S: StateSource> {
     source: &'s S,
     /// Root of the state before the block.
@@ -98,19 +98,19 @@ pub struct BlockState<'s, S: StateSource> {
     ids: AddressMap<u32>,
     accounts: Vec<AccountState<Node<S>>>,
     created_codes: B256Map<Bytecode>,
-    /// Slots that were read since the last mark, if there is one.
+    /// Slots read since the last mark, if there is one.
     marked_slots: Option<Vec<(usize, StorageKey)>>,
-    /// Nodes of roots in the middle of the block, for the database that keeps the last.
+    /// Nodes of intermediate roots, for the database that keeps the last one.
     hashed_nodes: Vec<(B256, Vec<u8>)>,
     failure: Failure,
-    /// Builds the block access list (EIP-7928) when asked to.
+    /// Builder of the block access list (EIP-7928), if enabled.
     pub(crate) access_list: BalState,
-    /// What may stand at the system addresses; `None` if nobody asks.
+    /// Code that is allowed at the system addresses; `None` if it is not checked.
     pub(crate) system_code: Option<SystemCode>,
-    /// Who is told of dear work; `None` if nobody asks.
+    /// Meter of expensive work, if any.
     pub(crate) meter: Option<Arc<dyn WorkMeter>>,
-    /// From the merge on, the only accounts that go if they are touched and empty: who is paid fees,
-    /// and who is left the balance of what destroys itself.
+    /// The only accounts that are removed when touched and empty, from the merge on: fee recipients and
+    /// beneficiaries of SELFDESTRUCT.
     empty_may_go: Option<Vec<Address>>,
 }
 
@@ -124,7 +124,7 @@ impl<S: StateSource> core::fmt::Debug for BlockState<'_, S> {
 }
 
 impl<'s, S: StateSource> BlockState<'s, S> {
-    /// The state with this root, of which nothing is read yet.
+    /// Creates the state with this root, without reading it.
     pub fn new(source: &'s S, root: B256) -> Self {
         Self {
             source,
@@ -143,26 +143,26 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         }
     }
 
-    /// Also holds the code at the system addresses, at the calls of a block, to what is allowed.
+    /// Also checks the code at the system addresses before a block calls it.
     #[must_use]
     pub const fn with_system_code(mut self, allowed: SystemCode) -> Self {
         self.system_code = Some(allowed);
         self
     }
 
-    /// Whether what is read makes a witness.
+    /// Returns `true` if reads are recorded as a witness.
     pub(crate) fn is_recorded(&self) -> bool {
         self.source.is_recorded()
     }
 
-    /// From now on an empty account stays, touched or not, unless it is `beneficiary` or
-    /// [noted](Self::note_beneficiary). Only a genesis has such accounts; the rules of the merge and
-    /// later no longer speak of them (EIP-161 removed what was touched).
+    /// Keeps empty accounts from now on, touched or not, unless they are `beneficiary` or
+    /// [noted](Self::note_beneficiary). Only a genesis has such accounts; the rules of the merge and later no
+    /// longer mention them (EIP-161 removed those that were touched).
     pub(crate) fn keep_empty_accounts_but(&mut self, beneficiary: Address) {
         self.empty_may_go = Some(vec![beneficiary]);
     }
 
-    /// Notes who is left the balance of an account that destroys itself.
+    /// Notes the beneficiary of a SELFDESTRUCT.
     pub(crate) fn note_beneficiary(&mut self, beneficiary: Address) {
         if let Some(noted) = &mut self.empty_may_go
             && !noted.contains(&beneficiary)
@@ -178,32 +178,33 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         self
     }
 
-    /// The first read that failed, if any did. The block is then not shown to be valid, whatever
-    /// the executor says.
+    /// Returns the first failed read. If there is one, the block is not proven valid, even if the executor
+    /// reports success.
     pub fn failure(&self) -> Option<&ReadError> {
         self.failure.get()
     }
 
-    /// As [`Self::failure`], to be asked when the state itself is gone.
+    /// Returns a handle to [`Self::failure`] that outlives the state.
     pub(crate) fn failure_handle(&self) -> Failure {
         Arc::clone(&self.failure)
     }
 
-    /// An account as the block has it so far, if it has looked at it.
+    /// Returns an account as the block has it so far, if the block has read it.
     pub fn known(&self, address: Address) -> Option<Option<AccountInfo>> {
         self.ids.get(&address).map(|id| self.accounts[*id as usize].seen_by_evm())
     }
 
-    /// Tells the meter of work; whether the block may go on. If not, it has failed.
-    pub(crate) fn spend(&self, work: DearWork) -> bool {
+    /// Reports work to the meter and returns `true` if the block may go on. Otherwise the state has failed.
+    pub(crate) fn spend(&self, work: UnderpricedWork) -> bool {
         let paid = self.meter.as_ref().is_none_or(|meter| meter.spend(work));
         if !paid {
-            let _: Result<(), _> = self.fail(SourceError::new(Unpaid));
+            let _: Result<(), _> = self.fail(SourceError::new(InsufficientGas));
         }
         paid
     }
 
-    /// Fails once a read has failed: whatever else the EVM asks for then, nobody needs, and nobody may have to pay.
+    /// Fails after a failed read: the result of any further read is useless, and reading it could cost gas or
+    /// time.
     fn go_on(&self) -> Result<(), ReadError> {
         self.failure.get().map_or(Ok(()), |failed| Err(failed.clone()))
     }
@@ -214,11 +215,12 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         Err(error)
     }
 
-    /// Position of an account among those touched, reading it from the trie at first.
+    /// Returns the position of an account among the touched ones, reading it from the trie the first time.
     fn account_id(&mut self, address: Address) -> Result<usize, ReadError> {
         if let Some(id) = self.ids.get(&address) {
             return Ok(*id as usize);
         }
+        // Only unknown accounts are refused: what was read before the failure stays readable.
         self.go_on()?;
         match AccountState::read(&mut self.trie, self.source.nodes(), address) {
             Ok(mut account) => {
@@ -233,7 +235,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
                 }
                 let id = self.accounts.len();
                 self.accounts.push(account);
-                // Fewer accounts than 2^32: each took bytes of a witness or of memory.
+                // There are fewer than 2^32 accounts: each took bytes of a witness or of memory.
                 self.ids.insert(address, u32::try_from(id).unwrap_or(u32::MAX));
                 Ok(id)
             }
@@ -241,8 +243,9 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         }
     }
 
-    /// Takes over an account that is kept elsewhere.
+    /// Adopts an account of the fork backend.
     fn adopt(&mut self, account: &mut AccountState<Node<S>>, mut info: AccountInfo) {
+        // The code of the remote account is kept here, because the local source cannot find it by hash.
         if let Some(code) = info.code.take().filter(|_| info.code_hash != KECCAK256_EMPTY) {
             self.created_codes.insert(info.code_hash, code);
         }
@@ -256,6 +259,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         let known = account.slots.len();
         match account.slot(self.source.nodes(), self.source.fork_backend(), key) {
             Ok(value) => {
+                // A mark must know exactly the slots that were new, so that forgetting leaves the others.
                 if account.slots.len() > known
                     && let Some(slots) = &mut self.marked_slots
                 {
@@ -271,19 +275,22 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         if !account.is_touched() {
             return;
         }
-        // A touched account has been read; were it not, the block fails for that reason.
+        // A touched account has been read. If its read failed, the block fails for that reason.
         let Ok(id) = self.account_id(address) else { return };
         let state = &mut self.accounts[id];
+        // EIP-6780 and created accounts are revm's decision; here a destroyed account simply loses
+        // everything.
         if account.is_selfdestructed() {
             state.destroy();
             return;
         }
+        // Storage of an earlier account at this address is gone before the first write of the new one.
         if account.is_created() {
             state.wipe_storage();
         }
         if account.info.is_empty() && !account.is_created() {
-            // EIP-161: touching an empty account removes it. Before Spurious Dragon revm marks
-            // those that stay as created.
+            // EIP-161: touching an empty account removes it. Before Spurious Dragon revm marks the accounts
+            // that stay as created.
             let may_go = self.empty_may_go.as_ref().is_none_or(|noted| noted.contains(&address));
             if may_go || !state.is_empty() {
                 state.destroy();
@@ -300,6 +307,7 @@ impl<'s, S: StateSource> BlockState<'s, S> {
         }
         state.now = Some(AccountInfo { code: None, ..info });
         for (key, slot) in account.storage {
+            // revm also lists slots that were only read.
             if slot.is_changed() {
                 state.set_slot(key, slot.present_value);
             }
@@ -317,6 +325,7 @@ impl<S: StateSource> Database for BlockState<'_, S> {
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ReadError> {
+        // There is no code behind either hash; `seen_by_evm` explains the zero.
         if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Ok(Bytecode::default());
         }
@@ -363,6 +372,7 @@ impl<S: StateSource> DatabaseCommit for BlockState<'_, S> {
 
     fn commit_iter(&mut self, changes: &mut dyn Iterator<Item = (Address, Account)>) {
         for (address, mut account) in changes {
+            // The access list must not report the mark of `seen_by_evm` as a change of code.
             if self.access_list.bal_builder.is_some() {
                 account::without_mark(&mut account);
             }

@@ -1,4 +1,4 @@
-//! From the changes of a block to the root of the state after it.
+//! The root of the state after a block, from its changes.
 
 use super::{BlockState, Node, StateSource, account::AccountState};
 use crate::{ReadError, StateError};
@@ -7,7 +7,7 @@ use alloy_trie::TrieAccount;
 use revm::bytecode::Bytecode;
 use trie::{NewNode, NodeSource, Trie, hash_tries};
 
-/// What a block leaves behind.
+/// Root and codes of the state after a block.
 #[derive(Debug)]
 pub struct PostState {
     /// Root of the account trie.
@@ -19,9 +19,9 @@ pub struct PostState {
 impl<S: StateSource> BlockState<'_, S> {
     /// Applies all changes to the tries and computes the root of the state.
     ///
-    /// `sink` is told each new trie node, for a database to keep. Storage comes before accounts,
-    /// since an account holds the root of its storage; in each trie removals come last, so that
-    /// only siblings are read that a minimal witness holds.
+    /// `sink` receives each new trie node, for a database to keep. Storage is written before accounts,
+    /// because an account contains the root of its storage; in each trie removals come last, so that only
+    /// siblings are read that a minimal witness contains.
     pub fn into_post_state(
         mut self,
         mut sink: impl FnMut(NewNode<'_>),
@@ -33,7 +33,7 @@ impl<S: StateSource> BlockState<'_, S> {
         Ok(PostState { root, codes: self.created_codes.into_iter().collect() })
     }
 
-    /// Root of the state in the middle of a block, as receipts before Byzantium hold it.
+    /// Returns the state root in the middle of a block, which receipts contain before Byzantium.
     pub(crate) fn root_so_far(&mut self) -> Result<B256, ReadError> {
         let mut hashed = core::mem::take(&mut self.hashed_nodes);
         let root = self.hash(&mut |(hash, node)| hashed.push((hash, node.to_vec())))?;
@@ -45,15 +45,17 @@ impl<S: StateSource> BlockState<'_, S> {
     }
 
     fn hash(&mut self, sink: &mut impl FnMut(NewNode<'_>)) -> Result<B256, ReadError> {
+        // A state with a failed read has unknown values, so it has no root.
         if let Some(failure) = self.failure() {
             return Err(failure.clone());
         }
         let nodes = self.source.nodes();
-        // Of what is kept elsewhere, even that it is gone must be written down.
+        // For state that the fork backend keeps, even a removal must be written down.
         let continues = self.source.fork_backend().is_some();
         for account in &mut self.accounts {
             account.write_slots(nodes, continues)?;
         }
+        // All storage tries are hashed together, to fill the lanes of the hash function across accounts.
         let mut storage: Vec<&mut Trie<Node<S>>> =
             self.accounts.iter_mut().map(|account| &mut account.trie).collect();
         hash_tries(&mut storage, &mut *sink);
@@ -63,6 +65,8 @@ impl<S: StateSource> BlockState<'_, S> {
         for account in &self.accounts {
             let storage_root = account.trie.root().unwrap_or_default();
             let mut after = account.after(storage_root);
+            // An account of zeros stands for "removed here", so that it is not fetched from the backend
+            // again.
             if continues && after.is_none() && (account.adopted || account.before.is_some()) {
                 after = Some(TrieAccount::default());
             }
@@ -98,6 +102,7 @@ impl<B: trie::NodeBytes> AccountState<B> {
         nodes: &N,
         keep_zeros: bool,
     ) -> Result<(), ReadError> {
+        // A removed account takes its storage trie with it; its slots need no writing.
         if self.now.is_none() {
             return Ok(());
         }
@@ -105,7 +110,7 @@ impl<B: trie::NodeBytes> AccountState<B> {
         let broken = |slot, error| {
             ReadError::of_trie(error, |source| StateError::Storage { address, slot, source })
         };
-        // In the order of the trie, so that of several missing nodes always the same is reported.
+        // In the order of the trie, so that of several missing nodes the same one is always reported.
         let mut changed: Vec<_> = self.slots.iter().filter(|(_, slot)| slot.is_changed()).collect();
         changed.sort_unstable_by_key(|(_, slot)| slot.place);
         let (removed, set): (Vec<_>, Vec<_>) =

@@ -1,4 +1,4 @@
-//! Requests and answers, read from the Solidity source, and what is kept of a block.
+//! Requests and answers, read from the Solidity source, and the stored form of a block.
 
 #![allow(missing_docs, reason = "the documentation stands in the Solidity source")]
 #![allow(clippy::all, reason = "generated code")]
@@ -9,22 +9,21 @@ use alloy_sol_types::sol;
 sol!("../../test/utils/IL2.sol");
 
 sol! {
-    /// What the state after a block has beyond that of its parent; or, every so many blocks and at
-    /// genesis, the whole state.
+    /// Changes of the state by a block; at regular intervals and at genesis, the whole state.
     struct StoredState {
         /// Blocks since one with the whole state; 0 if it is this one.
         uint64 distance;
         uint64 chainId;
         uint16 schema;
         bytes header;
-        /// With the whole state, headers of the blocks before, as far as BLOCKHASH reaches, the
-        /// newest first.
+        /// Together with the whole state: headers of the previous blocks, as far as BLOCKHASH reaches, newest
+        /// first.
         bytes[] ancestors;
         bytes[] nodes;
         bytes[] codes;
     }
 
-    /// What else is kept of a block.
+    /// Other stored data of a block.
     struct StoredBody {
         /// The calldata of EXECUTE; nothing for genesis.
         bytes input;

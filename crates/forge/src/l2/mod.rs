@@ -1,8 +1,8 @@
 //! L2 chains that tests script from Solidity.
 //!
-//! A chain is known by the hash of a block: a request names one, and what is built on it is known by
-//! its own hash. So a test that goes back to an earlier block, or that another test runs beside, needs
-//! no care: nothing is ever changed, only added.
+//! A chain is identified by the hash of a block: a request names one, and a block built on it has its own
+//! hash. A test may therefore go back to an earlier block or run beside another test: data is only added,
+//! never changed.
 
 mod abi;
 mod change;
@@ -21,7 +21,7 @@ use wire::{ProtocolFork, SchemaId};
 
 /// Answers the request with this hash: the calldata of a function of `IL2`.
 ///
-/// The result is what the function returns, as Solidity encodes it.
+/// The result is the function's return data, as Solidity encodes it.
 pub fn l2(workspace: &Workspace, request: B256) -> Answer {
     workspace.take_request(request).and_then(|request| answer(workspace, &request)).into()
 }

@@ -20,9 +20,9 @@ use alloy_sol_types::SolCall;
 use chain::{Block, BlockAttributes, Chain, State, halt_reason, revert_reason};
 use revm::{context::result::ExecutionResult, inspector::NoOpInspector};
 
-/// Every so many blocks the whole state is kept, so that loading a long chain takes no longer.
+/// Interval of blocks after which the whole state is stored, which bounds the time of loading a long chain.
 const WHOLE_EVERY: u64 = 32;
-/// As many ancestors as BLOCKHASH reaches.
+/// Number of ancestors that BLOCKHASH reaches.
 const BLOCKHASH_REACH: usize = 256;
 
 /// Builds a block on the one that the request names, and keeps it.
@@ -134,7 +134,7 @@ fn sender_of(described: &Described) -> String {
     if described.from.is_empty() { String::new() } else { format!(" of {}", described.from) }
 }
 
-/// What a transaction that failed has returned, and why it did; both empty for all others.
+/// Output and reason of a failed transaction; both empty for a successful one.
 #[derive(Debug, Clone, Default)]
 struct Failure {
     output: Bytes,
@@ -173,7 +173,7 @@ fn why(result: &ExecutionResult) -> Failure {
     }
 }
 
-/// What the transactions of a block have done.
+/// Returns the receipts of the block's transactions.
 fn receipts(block: &Block, failures: Vec<Failure>) -> Vec<Receipt> {
     let mut before = 0;
     let all = block.transactions.iter().zip(&block.senders).zip(&block.executed.receipts);

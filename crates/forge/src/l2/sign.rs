@@ -26,7 +26,7 @@ const NEXT: u64 = u64::MAX;
 /// Most gas that a transaction can have (EIP-7825).
 const GAS_CAP: u64 = 1 << 24;
 
-/// Signs transactions in the order in which they will stand in a block.
+/// Signs transactions in their order in a block.
 pub(super) struct Signer<'c> {
     chain: &'c Chain,
     fork: ProtocolFork,
@@ -38,7 +38,7 @@ impl<'c> Signer<'c> {
         Self { chain, fork, nonces: AddressMap::default() }
     }
 
-    /// Signs or decodes the transaction that stands at `index`.
+    /// Signs or decodes the transaction at `index`.
     pub(super) fn sign(
         &mut self,
         index: usize,
@@ -168,7 +168,7 @@ impl<'c> Signer<'c> {
         }
     }
 
-    /// Enough for most: EXECUTE reserves what a transaction may use, so not much more than that.
+    /// Sufficient for most transactions: EXECUTE reserves the gas limit, so it is not much larger.
     fn default_gas(&self, described: &Described) -> Result<u64, ForgeError> {
         // From Amsterdam on new state costs gas by the byte (EIP-8037), an account alone 130,000.
         let state = if self.fork >= ProtocolFork::Amsterdam { 8 } else { 1 };

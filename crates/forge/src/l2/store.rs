@@ -61,13 +61,13 @@ pub(super) fn load(
                 path: workspace.block_path(&hash, "block"),
                 what: "an ancestor cannot be decoded",
             })?;
-            // As a node, an ancestor is found by the hash that it has.
+            // An ancestor is found by its hash, like a node.
             changes.blocks.push(Arc::new(Block::from_header(header)));
         }
         let block = Arc::new(Block::from_header(header));
         changes.blocks.push(Arc::clone(&block));
         head = Some(block);
-        // A node is found by the hash that its content has, whatever the file says.
+        // A node is found by the hash of its content, independent of the hash in the file.
         changes.put_nodes(state.nodes);
         for code in state.codes {
             changes.put_code(code);
@@ -94,7 +94,7 @@ pub(super) fn save(
     workspace.write(&workspace.block_path(hash, "block"), &state.abi_encode())
 }
 
-/// Where the body of a block lies. It holds what Solidity reads, so each protocol has bodies of its own.
+/// Returns the path of a block's body. Solidity reads the body, so each protocol has its own.
 fn body_path(workspace: &Workspace, hash: &B256) -> PathBuf {
     workspace.block_path(hash, &format!("body{PROTOCOL}"))
 }
@@ -109,7 +109,7 @@ pub(super) fn body(workspace: &Workspace, hash: &B256) -> Result<StoredBody, For
     })
 }
 
-/// What Solidity is told of a block.
+/// Builds the head of a block for Solidity.
 pub(super) fn head(header: &Header, hash: B256, chain_id: u64, schema: u16) -> Head {
     Head {
         hash,

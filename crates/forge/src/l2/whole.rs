@@ -13,7 +13,7 @@ use trie::{TrieError, Visitor, walk};
 pub(super) struct Whole {
     nodes: BTreeMap<B256, Bytes>,
     codes: BTreeMap<B256, Bytes>,
-    /// Of the trie that is being walked, the values under their keys.
+    /// Values of the trie that is being walked, by key.
     values: Vec<(B256, Vec<u8>)>,
 }
 

@@ -45,10 +45,10 @@ fn every_real_block_verifies() -> Result<()> {
     Ok(())
 }
 
-/// How the missing node relates to what was asked for.
+/// Relation of the missing node to the read that needs it.
 #[derive(Debug, PartialEq, Eq)]
 enum Missing {
-    /// It stands on the way: the account could not be read.
+    /// The node is on the path: the account could not be read.
     OnTheWayTo(Address),
     /// It stands beside the way, as the last child of a branch from which the slot of this account
     /// is removed: the collapse cannot be done without it.

@@ -1,4 +1,4 @@
-//! What every store promises, whatever it is made of.
+//! Guarantees of every store, for any implementation.
 //!
 //! To be included by tests that hand over empty stores, and that call the crate `store` their `seam`.
 

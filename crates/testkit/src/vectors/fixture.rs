@@ -27,9 +27,9 @@ pub struct Fixture {
     pub later: Option<(ProtocolFork, u64)>,
     /// Header of the first block.
     pub header: Header,
-    /// State of the first block, and of its header what a genesis can hold.
+    /// State of the first block, and the fields of its header that a genesis can hold.
     pub genesis: Genesis,
-    /// The blocks in order; each stands on the last valid one.
+    /// The blocks in order; each is a child of the last valid one.
     pub blocks: Vec<FixtureBlock>,
     /// Hash of the last valid block.
     pub last_block_hash: B256,
@@ -42,7 +42,7 @@ pub struct Fixture {
 pub struct FixtureBlock {
     /// RLP of the block; need not decode if the block is invalid.
     pub rlp: Bytes,
-    /// Why the block is invalid, if it is.
+    /// Reason for which the block is invalid, if it is.
     #[serde(rename = "expectException", default)]
     pub exception: Option<String>,
 }

@@ -1,8 +1,8 @@
 //! The test vectors: real blocks with witnesses, and official fixtures.
 //!
-//! They are too large for the repository and are nobody's of this project, so they lie beside it:
-//! in the folder that `ENSHRINE_VECTORS` names, by default `../shared/vectors` from the top of the
-//! checkout. Whoever needs one that is not there is told so on standard error and goes on without.
+//! They are too large for the repository and are not part of this project, so they are beside it: in the
+//! folder that `ENSHRINE_VECTORS` names, by default `../shared/vectors` from the top of the checkout. A test
+//! whose vectors are missing says so on standard error and goes on without them.
 
 pub mod fixture;
 
@@ -20,7 +20,7 @@ use wire::convert::Bundle;
 /// Environment variable that names the folder.
 pub const VARIABLE: &str = "ENSHRINE_VECTORS";
 
-/// The folder of the vectors, or `None` if there is none.
+/// Returns the folder of the vectors, or `None` if there is none.
 ///
 /// A folder that the variable names must exist: a misspelt path is an error, not an absence.
 pub fn folder() -> Result<Option<PathBuf>> {
@@ -33,7 +33,7 @@ pub fn folder() -> Result<Option<PathBuf>> {
     Ok(beside.is_dir().then_some(beside))
 }
 
-/// As [`folder`], for a part of the vectors; says loudly that `what` is skipped if it is not there.
+/// Returns the folder of a part of the vectors; prints that `what` is skipped if it is missing.
 pub fn part(name: &str, what: &str) -> Result<Option<PathBuf>> {
     let part = folder()?.map(|folder| folder.join(name)).filter(|part| part.exists());
     if part.is_none() {

@@ -1,9 +1,9 @@
-//! The state of a batch's witness without what follows from the rest of it.
+//! Compact form of the state of a batch's witness: it omits everything that the rest of the witness implies.
 //!
-//! A witness that lists nodes by their RLP says most hashes twice: a node is there, and in its parent
-//! stands its hash. Here nodes come in preorder, each child that is carried right behind its parent, the
-//! storage tries behind the leaves of their accounts, and nobody writes what can be computed: hashes of
-//! nodes that are there, of codes that are there, of empty storage and empty code, RLP.
+//! A witness that lists nodes by their RLP states most hashes twice: as a node, and as a reference in its
+//! parent. Here the nodes come in preorder, each carried child directly behind its parent and each storage
+//! trie behind the leaf of its account. Everything that can be computed is omitted: hashes of carried nodes
+//! and codes, the hashes of empty storage and empty code, and RLP framing.
 
 mod read;
 mod write;
@@ -18,7 +18,7 @@ use crate::{
 
 const WHAT: &str = "state of the batch";
 
-/// What stands in front of a node and says what it is.
+/// Tags: the byte in front of a node that states its kind.
 pub(crate) mod tag {
     /// A branch: two masks, then hashes.
     pub(crate) const BRANCH: u8 = 0x00;
@@ -36,10 +36,10 @@ pub(crate) mod tag {
     pub(crate) const CARRIED: u8 = 2;
 }
 
-/// Trie nodes of the state before the first block, in compact form: how many there are, and a stream of
+/// Trie nodes of the state before the first block, in compact form: the number of nodes, and a stream of
 /// them.
 ///
-/// That every byte belongs to one node, and every node to one place of the trie, was checked; nothing was
+/// Every byte is checked to belong to one node, and every node to one position in the trie. No node is
 /// hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompactState<'a> {
@@ -49,18 +49,20 @@ pub struct CompactState<'a> {
 }
 
 impl<'a> CompactState<'a> {
-    /// Fewest bytes that the nodes of a stream take on average. No trie of hashed keys comes below: a branch
-    /// has two children at least, and what stands at the ends is a hash or a leaf with most of its key.
+    /// Minimum average bytes of a node in a stream. No trie with hashed keys is below it: a branch has at
+    /// least two children, and each path ends in a hash or in a leaf with most of its key.
+    // The bound turns the declared count into one that the stream's length limits, before anything is
+    // allocated for it.
     pub const MIN_NODE: usize = 12;
-    /// The state of which nothing is carried.
+    /// The state with no carried node.
     pub const EMPTY: Self = Self { nodes: 0, expanded: 0, stream: &[] };
 
-    /// Decodes the field of a witness that has so many codes.
+    /// Decodes this field of a witness that has `codes` codes.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the stream is not the only one that there is for these nodes, or does not have as
-    /// many as it declares.
+    /// [`DecodeError`] if the stream is not the canonical encoding of these nodes, or does not hold the
+    /// declared number of nodes.
     pub fn decode(bytes: &'a [u8], codes: usize) -> Result<Self, DecodeError> {
         let Some((_, stream)) = bytes.split_at_checked(OFFSET) else {
             return Err(DecodeError::TooShort { what: WHAT, got: bytes.len(), expected: OFFSET });
@@ -70,6 +72,7 @@ impl<'a> CompactState<'a> {
         if count > limit {
             return Err(DecodeError::TooMany { what: WHAT, got: count, limit });
         }
+        // The whole stream is read once here, so that later readers cannot fail half way through a trie.
         let mut reader = Reader::new(stream, count, codes);
         let mut expanded = 0;
         while let Some(node) = reader.next_node()? {
@@ -79,12 +82,12 @@ impl<'a> CompactState<'a> {
         Ok(Self { nodes, expanded, stream })
     }
 
-    /// How many nodes there are, with those that are embedded in others.
+    /// Number of nodes, including nodes that are embedded in others.
     pub const fn len(&self) -> usize {
         self.nodes as usize
     }
 
-    /// Whether there is none.
+    /// Returns `true` if there are no nodes.
     pub const fn is_empty(&self) -> bool {
         self.nodes == 0
     }
@@ -94,12 +97,12 @@ impl<'a> CompactState<'a> {
         self.stream.len()
     }
 
-    /// Bytes that the nodes have as RLP, if none is embedded in another one; else somewhat fewer.
+    /// Upper bound for the RLP bytes of all nodes; exact if no node is embedded in another.
     pub const fn expanded_len(&self) -> usize {
         self.expanded
     }
 
-    /// The nodes in the order of the stream, for a witness with so many codes.
+    /// Reads the nodes in the order of the stream, for a witness with `codes` codes.
     pub fn nodes(&self, codes: usize) -> Reader<'a> {
         Reader::new(self.stream, self.len(), codes)
     }

@@ -7,17 +7,17 @@ use alloy_rlp::{Encodable as _, Header};
 
 /// Nibbles of a key.
 pub(super) const KEY_NIBBLES: usize = 64;
-/// Root of a trie that holds nothing.
+/// Root of an empty trie.
 pub(super) const EMPTY_ROOT: B256 =
     b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
-/// Bytes of a hash as RLP.
+/// Bytes of a hash in RLP.
 const HASH: usize = 33;
 
-/// Nibbles, two to a byte; of an odd number, the first stands alone in the first byte.
+/// Nibbles, two to a byte. An odd first nibble has a byte of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path<'a> {
-    /// How many there are.
+    /// Number of nibbles.
     pub nibbles: usize,
     /// The bytes.
     pub packed: &'a [u8],
@@ -26,9 +26,9 @@ pub struct Path<'a> {
 /// A branch of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Branch<'a> {
-    /// Which children are carried, by bit; they follow in the stream.
+    /// Bit mask of the carried children; they follow in the stream.
     pub carried: u16,
-    /// Which are hashes.
+    /// Bit mask of the children given as hashes.
     pub hashed: u16,
     /// The hashes, in order.
     pub hashes: &'a [[u8; 32]],
@@ -39,14 +39,14 @@ pub struct Branch<'a> {
 pub enum Child<'a> {
     /// The next node of the stream.
     Carried,
-    /// This hash.
+    /// A child given as a hash.
     Hash(&'a [u8; 32]),
 }
 
 /// The storage of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage<'a> {
-    /// There is none.
+    /// Empty storage.
     Empty,
     /// A trie with this root.
     Hash(&'a [u8; 32]),
@@ -57,7 +57,7 @@ pub enum Storage<'a> {
 /// The code of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code<'a> {
-    /// There is none.
+    /// Empty code.
     Empty,
     /// Code with this hash.
     Hash(&'a [u8; 32]),
@@ -77,9 +77,9 @@ pub struct Account<'a> {
 }
 
 impl Account<'_> {
-    /// Appends the RLP of the account, but for the root of its storage if that is carried: then where the
-    /// RLP of the root belongs. `code` finds the hash of a code by its position, and is asked for none that
-    /// the witness does not have.
+    /// Appends the RLP of the account. If the storage trie is carried, leaves out its root and returns the
+    /// position at which the RLP of the root belongs. `code` returns the hash of a code by its position; the
+    /// witness has every position asked for.
     pub fn encode(
         &self,
         code: impl FnOnce(usize) -> Option<B256>,
@@ -95,6 +95,7 @@ impl Account<'_> {
             Storage::Hash(hash) => Some(hash.into()),
             Storage::Carried => None,
         };
+        // Two hashes in any case: the length of the header does not depend on the root that is still to come.
         let payload_length = self.numbers.len() + 2 * HASH;
         Header { list: true, payload_length }.encode(out);
         out.extend_from_slice(self.numbers);
@@ -116,19 +117,19 @@ pub enum Node<'a> {
     Extension {
         /// The nibbles that it adds.
         path: Path<'a>,
-        /// What it leads to: a branch.
+        /// The child: always a branch.
         child: Child<'a>,
     },
     /// A leaf of the account trie.
     Account {
-        /// What is left of the key.
+        /// The rest of the key.
         path: Path<'a>,
         /// The account.
         account: Account<'a>,
     },
     /// A leaf of a storage trie.
     Slot {
-        /// What is left of the key.
+        /// The rest of the key.
         path: Path<'a>,
         /// The value, as RLP.
         value: &'a [u8],
@@ -136,7 +137,7 @@ pub enum Node<'a> {
 }
 
 impl Node<'_> {
-    /// Bytes of its RLP, in which each child that is carried counts as a hash.
+    /// Upper bound for the bytes of the node's RLP: each carried child counts as a hash.
     pub(super) const fn rlp_bound(&self) -> usize {
         /// Flag of the hex prefix, and header of its string.
         const PREFIX: usize = 2;
@@ -144,6 +145,8 @@ impl Node<'_> {
         const LIST: usize = 2;
         match self {
             Node::Branch(branch) => {
+                // An absent child costs one byte, and each present one 32 more; 3 is the longest header of a
+                // branch.
                 let children = (branch.carried | branch.hashed).count_ones() as usize;
                 3 + 17 + (HASH - 1) * children
             }
@@ -164,13 +167,13 @@ impl Node<'_> {
 /// A node whose children are still to come.
 #[derive(Debug, Clone, Copy)]
 struct Open {
-    /// How many of those that are carried have not been read.
+    /// Number of carried children still to be read.
     left: u32,
-    /// Nibbles above them.
+    /// Depth of the children, in nibbles.
     depth: usize,
-    /// Whether they belong to a storage trie.
+    /// `true` if the children belong to a storage trie.
     in_storage: bool,
-    /// Whether they must be branches.
+    /// `true` if the children must be branches.
     below_extension: bool,
 }
 
@@ -181,7 +184,7 @@ pub struct Reader<'a> {
     read: usize,
     declared: usize,
     codes: usize,
-    /// No more than a path through both tries is long.
+    /// Ancestors with unread children: at most as many as a path through both tries is long.
     open: Vec<Open>,
 }
 
@@ -192,11 +195,11 @@ impl<'a> Reader<'a> {
         Self { rest: stream, read: 0, declared, codes, open }
     }
 
-    /// The next node; `None` behind the last, where nothing may be left.
+    /// Reads the next node; `None` after the last, where no bytes may be left.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the stream does not go on as it must.
+    /// [`DecodeError`] if the stream is not canonical from here on.
     pub fn next_node(&mut self) -> Result<Option<Node<'a>>, DecodeError> {
         let node = self.read;
         self.read_node().map_err(|reason| DecodeError::State { node, reason })
@@ -204,19 +207,26 @@ impl<'a> Reader<'a> {
 
     fn read_node(&mut self) -> Result<Option<Node<'a>>, StreamError> {
         let Some(mut place) = self.open.pop() else {
+            // Both must end together: a stream may neither promise nodes that do not come nor hide bytes
+            // behind them.
             return match (self.rest.len(), self.read == self.declared) {
                 (0, true) => Ok(None),
                 (0, false) => Err(StreamError::Fewer { got: self.read, declared: self.declared }),
                 (got, _) => Err(StreamError::Surplus { got }),
             };
         };
+        // Stops before the node is read, so that the declared number of nodes bounds the work.
         if self.read == self.declared {
             return Err(StreamError::More { declared: self.declared });
         }
         let (node, children) = self.node_at(&place)?;
+        // Two extensions in a row, or an extension before a leaf, have a shorter form, so the trie cannot
+        // contain them.
         if place.below_extension && !node.is_branch() {
             return Err(StreamError::BelowExtension);
         }
+        // A node with unread children stays on the stack below its child: this is preorder without recursion,
+        // and a hostile stream cannot exhaust the call stack.
         place.left -= 1;
         if place.left > 0 {
             self.open.push(place);
@@ -226,7 +236,7 @@ impl<'a> Reader<'a> {
         Ok(Some(node))
     }
 
-    /// The node that stands there, and where its children do.
+    /// Reads the node at this position, and the position of its children if it has any.
     fn node_at(&mut self, place: &Open) -> Result<(Node<'a>, Option<Open>), StreamError> {
         let Open { depth, in_storage, .. } = *place;
         let [got] = *self.take("tag")?;
@@ -234,6 +244,7 @@ impl<'a> Reader<'a> {
             (left > 0).then_some(Open { left, depth, in_storage, below_extension })
         };
         match got {
+            // A key has 64 nibbles in either trie; a branch below them would address nothing.
             tag::BRANCH => {
                 if depth >= KEY_NIBBLES {
                     return Err(StreamError::BelowKey);
@@ -245,7 +256,7 @@ impl<'a> Reader<'a> {
             tag::EXTENSION | tag::EXTENSION_OF_HASH => {
                 let [nibbles] = *self.take("length of a path")?;
                 let nibbles = usize::from(nibbles);
-                // A branch and a nibble of it come behind.
+                // A branch with one nibble must still fit below the extension.
                 let limit = KEY_NIBBLES.saturating_sub(depth + 1);
                 if nibbles == 0 || nibbles > limit {
                     return Err(StreamError::PathLength { got: nibbles, limit });
@@ -262,6 +273,7 @@ impl<'a> Reader<'a> {
             tag::SLOT if in_storage => {
                 let path = self.path(KEY_NIBBLES - depth)?;
                 let value = self.integer("value", 32)?;
+                // A slot of zero is an absent slot: carrying it would give one state two encodings.
                 if value == [0x80] {
                     return Err(StreamError::NoValue);
                 }
@@ -275,10 +287,12 @@ impl<'a> Reader<'a> {
     fn branch(&mut self) -> Result<Branch<'a>, StreamError> {
         let carried = u16::from_le_bytes(*self.take("mask")?);
         let hashed = u16::from_le_bytes(*self.take("mask")?);
+        // A child is a hash or carried, never both; otherwise its hash could contradict its content.
         if carried & hashed != 0 {
             return Err(StreamError::Masks { carried, hashed });
         }
         let got = (carried | hashed).count_ones();
+        // A branch with a single child would be an extension or a leaf in a canonical trie.
         if got < 2 {
             return Err(StreamError::Children { got });
         }
@@ -288,6 +302,7 @@ impl<'a> Reader<'a> {
 
     fn account(&mut self, got: u8, depth: usize) -> Result<(Node<'a>, Option<Open>), StreamError> {
         let (storage, code) = (got >> 2 & 3, got & 3);
+        // Two bits for each of storage and code; the fourth value has no meaning and is refused.
         if storage.max(code) > tag::CARRIED {
             return Err(StreamError::Tag { got, in_storage: false });
         }
@@ -311,8 +326,9 @@ impl<'a> Reader<'a> {
         Ok((Node::Account { path, account }, children))
     }
 
-    /// Position of a code.
+    /// Reads the position of a code.
     fn code(&mut self) -> Result<usize, StreamError> {
+        // Four bytes hold every position that a list with 32-bit offsets can have.
         let item = self.integer("code", 4)?;
         let digits = if let [digit @ 0..=0x7f] = item { &[*digit][..] } else { &item[1..] };
         let got = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
@@ -320,20 +336,22 @@ impl<'a> Reader<'a> {
         if got < codes { Ok(got) } else { Err(StreamError::Code { got, codes }) }
     }
 
-    /// A hash that is not that of nothing.
+    /// Reads a hash that differs from the hash of nothing.
     fn hash_but(
         &mut self,
         what: &'static str,
         nothing: &B256,
     ) -> Result<&'a [u8; 32], StreamError> {
         let hash = self.take(what)?;
+        // Emptiness has a tag of its own, so its hash must not be a second way to write it.
         if hash == &nothing.0 { Err(StreamError::HashOfNothing { what }) } else { Ok(hash) }
     }
 
-    /// So many nibbles.
+    /// Reads a path of `nibbles` nibbles.
     fn path(&mut self, nibbles: usize) -> Result<Path<'a>, StreamError> {
         let packed = self.bytes("path", nibbles.div_ceil(2))?;
         match packed {
+            // The unused half of the first byte must be zero, or one path would have sixteen encodings.
             [first @ 0x10..=0xff, ..] if nibbles % 2 == 1 => {
                 Err(StreamError::Padding { got: *first })
             }
@@ -341,15 +359,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The RLP of a number of so many bytes at most.
+    /// Reads the RLP of an integer of at most `limit` bytes.
     fn integer(&mut self, what: &'static str, limit: usize) -> Result<&'a [u8], StreamError> {
         let first = self.rest.first().copied();
+        // A list header (0xc0 and above) yields a length above every limit and is refused by the check below.
         let len = usize::from(first.unwrap_or_default().saturating_sub(0x80));
         if len > limit {
             return Err(StreamError::TooLarge { what, got: len, limit });
         }
         let item = self.bytes(what, 1 + len)?;
         match *item {
+            // RLP integers have no leading zero, and a single byte below 0x80 stands for itself.
             [0] | [_, 0, ..] | [0x81, 0..=0x7f] => Err(StreamError::NotShortest { what }),
             _ => Ok(item),
         }

@@ -10,13 +10,13 @@ use alloy_primitives::{B256, KECCAK256_EMPTY, keccak256};
 use alloy_rlp::{Decodable as _, Header, PayloadView};
 use std::collections::{HashMap, HashSet};
 
-/// The `state` of a [`BatchWitness`](crate::BatchWitness): these nodes below this root, of a witness with
-/// these codes.
+/// Encodes the `state` of a [`BatchWitness`](crate::BatchWitness) from the nodes below `root`, for a witness
+/// with these codes.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if one of the nodes is none of the state trie or a storage trie below `root`, or if the
-/// others do not lead to it.
+/// [`DecodeError`] if one of the nodes belongs neither to the state trie nor to a storage trie below `root`,
+/// or if no other node leads to it.
 pub fn compact(
     root: B256,
     nodes: ByteLists<'_>,
@@ -24,6 +24,7 @@ pub fn compact(
 ) -> Result<Vec<u8>, DecodeError> {
     let mut encoder = Encoder::new(nodes, codes);
     let state = encoder.state(root)?;
+    // The smallest hash is reported, so that the error does not depend on the order of a hash map.
     let lost = encoder.nodes.keys().filter(|hash| !encoder.carried.contains(*hash)).min();
     match lost {
         None => Ok(state),
@@ -35,11 +36,11 @@ pub fn compact(
     }
 }
 
-/// As [`compact`], without the nodes to which no others lead.
+/// Encodes the nodes that are reachable from `root`, and ignores the others.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if one of the nodes on the way is no node of a trie.
+/// [`DecodeError`] if bytes on the way are not a trie node.
 pub fn compact_reachable(
     root: B256,
     nodes: ByteLists<'_>,
@@ -48,15 +49,16 @@ pub fn compact_reachable(
     Encoder::new(nodes, codes).state(root)
 }
 
-/// Bytes that a node takes in a stream, if all its children are hashes.
+/// Bytes of a node in a stream if all its children are given as hashes.
 ///
-/// Of a witness whose nodes are those on the way from the root, each but the root has a parent that names it no
-/// more: such a stream has the sum of these, and [`HASH`](LengthAlone::HASH) bytes less for every node but one.
+/// In a witness whose nodes are all reachable from the root, a carried node is no longer named by its parent.
+/// Such a stream takes the sum of these lengths, less [`HASH`](LengthAlone::HASH) bytes for every node but
+/// the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LengthAlone {
-    /// If the witness holds its code, if it has any, and at a position below 128.
+    /// Bytes if the account's code is empty or carried at a position below 128.
     pub least: usize,
-    /// If it does not.
+    /// Bytes if the account's code is given as a hash.
     pub most: usize,
 }
 
@@ -64,9 +66,10 @@ impl LengthAlone {
     /// Bytes of a hash.
     pub const HASH: usize = 32;
 
-    /// Of a node so many nibbles below the root of a storage trie, or of the account trie.
+    /// Computes the length of a node at `depth` nibbles below the root of a storage trie or of the account
+    /// trie.
     ///
-    /// What is no node has no place in a stream, and takes as much as it has bytes.
+    /// Bytes that are not a node have no position in a stream and count with their own length.
     pub fn of(node: &[u8], depth: usize, in_storage: bool) -> Self {
         let mut encoder = Encoder::new(ByteLists::EMPTY, ByteLists::EMPTY);
         if encoder.node(node, depth, in_storage).is_err() {
@@ -101,14 +104,14 @@ struct Encoder<'n> {
     count: usize,
 }
 
-/// Why some bytes are no node.
+/// Reason for which bytes are not a trie node.
 type Reason = &'static str;
 
 impl<'n> Encoder<'n> {
     fn new(nodes: ByteLists<'n>, codes: ByteLists<'_>) -> Self {
         Self {
             nodes: nodes.iter().map(|node| (keccak256(node), node)).collect(),
-            // Of equal codes the first.
+            // Of equal codes, the first position wins. (A batch with duplicates is refused elsewhere.)
             codes: codes.iter().enumerate().rev().map(|(at, code)| (keccak256(code), at)).collect(),
             code_count: codes.len(),
             carried: HashSet::new(),
@@ -125,14 +128,16 @@ impl<'n> Encoder<'n> {
         let mut state = Vec::with_capacity(4 + self.stream.len());
         put_offset(&mut state, self.count);
         state.append(&mut self.stream);
-        // Of a trie that no hashed keys make, there may be too few bytes for so many nodes.
+        // Nodes whose keys are not hashes may be shorter than the average that the reader demands.
         CompactState::decode(&state, self.code_count)?;
         Ok(state)
     }
 
-    /// The node with this hash, if it is there and has no place yet; this is its place.
+    /// Returns the node with this hash, if it is present and not yet placed, and marks it as placed.
     fn find(&mut self, hash: &B256) -> Option<&'n [u8]> {
         let node = self.nodes.get(hash).copied()?;
+        // A node is carried once; a second reference keeps its hash. Otherwise equal subtrees would multiply
+        // in the stream.
         self.carried.insert(*hash).then_some(node)
     }
 
@@ -141,7 +146,7 @@ impl<'n> Encoder<'n> {
             [0x80] => Ok(Child::Empty),
             [0xa0, hash @ ..] if hash.len() == 32 => {
                 let hash = B256::from_slice(hash);
-                // What is shorter would be embedded and not referred to.
+                // A node of less than 32 bytes is embedded by its parent and never referred to by hash.
                 let is_referred_to = self.nodes.get(&hash).is_some_and(|node| node.len() >= 32);
                 let found = if is_referred_to { self.find(&hash) } else { None };
                 Ok(found.map_or(Child::Hash(hash), Child::Carried))
@@ -151,7 +156,7 @@ impl<'n> Encoder<'n> {
         }
     }
 
-    /// Appends a node and what is carried below it. This calls itself no deeper than both tries are.
+    /// Appends a node and the carried nodes below it. The recursion is no deeper than both tries together.
     fn node(&mut self, node: &'n [u8], depth: usize, in_storage: bool) -> Result<(), Reason> {
         self.count += 1;
         match items(node)?[..] {
@@ -163,6 +168,8 @@ impl<'n> Encoder<'n> {
                     .map_err(|_| "a path is not a string")?;
                 let (path, is_leaf) = Path::of(prefix).ok_or("a path is no hex prefix")?;
                 let left = KEY_NIBBLES.saturating_sub(depth);
+                // A leaf must end the key exactly, and an extension must leave at least one nibble for its
+                // branch.
                 if is_leaf && path.nibbles != left || !is_leaf && path.nibbles >= left {
                     return Err("a path does not fit the key");
                 }
@@ -177,6 +184,7 @@ impl<'n> Encoder<'n> {
     }
 
     fn branch(&mut self, items: &[&'n [u8]], depth: usize, in_storage: bool) -> Result<(), Reason> {
+        // Ends the recursion at the length of a key, for nodes that refer to each other in any way.
         if depth >= KEY_NIBBLES {
             return Err("a branch stands below the end of a key");
         }
@@ -227,7 +235,7 @@ impl<'n> Encoder<'n> {
     fn slot(&mut self, path: &Path, mut item: &'n [u8]) -> Result<(), Reason> {
         self.stream.push(tag::SLOT);
         self.stream.extend_from_slice(&path.packed);
-        // What is no number is found when the stream is read again.
+        // The reader rejects a value that is not an integer, so this need not.
         let value = Header::decode_bytes(&mut item, false).map_err(|_| "a value is no string")?;
         self.stream.extend_from_slice(value);
         Ok(())
@@ -239,6 +247,7 @@ impl<'n> Encoder<'n> {
         let [nonce, balance, mut storage, mut code] = items(account)?[..] else { return Err(NONE) };
         let storage = B256::decode(&mut storage).map_err(|_| NONE)?;
         let code = B256::decode(&mut code).map_err(|_| NONE)?;
+        // An empty trie is never carried: the tag for emptiness is its only encoding.
         let (is_empty, trie) = (storage == EMPTY_ROOT, self.find(&storage));
         let place = self.codes.get(&code).copied();
         let form = |is_empty: bool, is_carried: bool| match (is_empty, is_carried) {
@@ -267,7 +276,7 @@ impl<'n> Encoder<'n> {
     }
 }
 
-/// The items of a list that is all there is.
+/// Returns the items of an RLP list that spans all bytes.
 fn items(mut bytes: &[u8]) -> Result<Vec<&[u8]>, Reason> {
     match Header::decode_raw(&mut bytes) {
         Ok(PayloadView::List(items)) if bytes.is_empty() => Ok(items),
@@ -282,7 +291,7 @@ struct Path {
 }
 
 impl Path {
-    /// From hex prefix form, with whether it is that of a leaf.
+    /// Parses the hex prefix form. The flag is `true` for a leaf.
     fn of(prefix: &[u8]) -> Option<(Self, bool)> {
         let (first, rest) = prefix.split_first()?;
         let (flags, nibble) = (first >> 4, first & 0x0f);

@@ -13,13 +13,13 @@ const WHAT: &str = "raw block";
 
 /// A block from its RLP, with transactions kept as bytes.
 ///
-/// A block does not carry everything that a request does: execution requests and the block access
-/// list are only committed to by the header, so [`Self::to_input`] takes them from elsewhere.
+/// A block does not carry everything that a request does: its header only commits to execution requests and
+/// the block access list, so [`Self::to_input`] takes them as parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawBlock {
     /// The header.
     pub header: Header,
-    /// Keccak-256 of the header's RLP as it stood in the block.
+    /// Keccak-256 of the header's RLP in the block.
     pub hash: B256,
     /// EIP-2718 encodings.
     pub transactions: Vec<Bytes>,
@@ -39,7 +39,7 @@ impl RawBlock {
         }
     }
 
-    /// As [`Self::decode`] for a block that may be of before the merge; its ommers come with it.
+    /// Decodes a block that may precede the merge, and returns its ommers with it.
     pub fn decode_with_ommers(rlp: &[u8]) -> Result<(Self, Vec<Header>), DecodeError> {
         let error = |source| DecodeError::Rlp { what: WHAT, source };
         let mut rest = rlp;
@@ -90,9 +90,9 @@ impl RawBlock {
 
     /// Encodes the stateless input of this block, as a block of `fork` on chain `chain_id`.
     ///
-    /// `requests` are the block's EIP-7685 requests, type byte first; `block_access_list` is the
-    /// RLP of its access list (EIP-7928), empty before Amsterdam. The header commits to both; that
-    /// they are the right ones is for the verifier to find out.
+    /// `requests` are the block's EIP-7685 requests, type byte first; `block_access_list` is the RLP of its
+    /// access list (EIP-7928), empty before Amsterdam. The header commits to both, and the verifier checks
+    /// them.
     pub fn to_input(
         &self,
         fork: ProtocolFork,
@@ -157,7 +157,7 @@ fn transaction_bytes(item: &[u8]) -> alloy_rlp::Result<Bytes> {
         return Ok(Bytes::copy_from_slice(item));
     }
     let bytes = Bytes::decode(&mut { item })?;
-    // Unwrapped it would read as legacy, and one block would have several encodings.
+    // An unwrapped legacy transaction would read the same, and one block would have several encodings.
     if is_list(&bytes) {
         return Err(alloy_rlp::Error::Custom("legacy transaction wrapped in a string"));
     }

@@ -5,10 +5,10 @@ use crate::{DecodeError, OwnedWitness};
 use alloy_primitives::{B256, Bytes};
 use serde::Deserialize;
 
-/// `{"chainId", "block", "witness", "preStateRoot"?}`: what it takes to verify a block, as one file.
+/// Everything that verifies a block, as one file: `{"chainId", "block", "witness", "preStateRoot"?}`.
 ///
-/// `block` is the block's RLP (`debug_getRawBlock`), `witness` is what `debug_executionWitness`
-/// answers, in any client's form.
+/// `block` is the block's RLP (`debug_getRawBlock`); `witness` is the answer of `debug_executionWitness` in
+/// the form of any client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     /// EIP-155 chain id.

@@ -28,6 +28,8 @@ impl OwnedWitness {
                 got: fields.len(),
             }));
         };
+        // geth lists headers newest first; sorting by number makes the order independent of the client's
+        // version.
         let headers = ascending(items(headers)?.into_iter().map(Bytes::copy_from_slice))?;
         let mut witness = Self { state: strings(state)?, codes: strings(codes)?, headers };
         witness.canonicalize();
@@ -47,7 +49,7 @@ impl OwnedWitness {
             items.iter().for_each(|item| item.encode(&mut payload));
             list(payload)
         };
-        // Headers are lists themselves.
+        // Headers are RLP lists themselves and get no string header.
         let headers = list(self.headers.iter().rev().flatten().copied().collect());
         list([headers, strings(&self.codes), strings(&self.state)].concat()).into()
     }

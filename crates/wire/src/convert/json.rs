@@ -1,8 +1,8 @@
 //! The answers of `debug_executionWitness`.
 //!
-//! reth and ethrex send nodes and codes as arrays of hex strings and headers as hex RLP, in some
-//! versions with `keys` (preimages, which nothing here needs); geth sends headers as objects;
-//! older reth versions send nodes and codes as maps from hash to bytes.
+//! reth and ethrex send nodes and codes as arrays of hex strings and headers as hex RLP, some versions with
+//! `keys` (preimages, which are not needed); geth sends headers as objects; older reth versions send nodes
+//! and codes as maps from hash to bytes.
 
 use super::ascending;
 use crate::{DecodeError, OwnedWitness};
@@ -30,8 +30,8 @@ pub(super) struct WitnessDocument {
 
 /// Bytes as a hex string.
 ///
-/// Not as alloy reads its `Bytes`: an array of numbers is none, and a refusal does not repeat the
-/// string, which may be megabytes long.
+/// This differs from alloy's `Bytes` in two ways: an array of numbers is refused, and an error does not
+/// repeat the string, which may be megabytes long.
 #[derive(Default)]
 pub(super) struct HexBytes(pub(super) Bytes);
 
@@ -122,13 +122,13 @@ impl<'de> Deserialize<'de> for HeaderForm {
 }
 
 impl OwnedWitness {
-    /// Reads the result of `debug_executionWitness`, whichever client it comes from, into canonical
-    /// form: headers oldest first, nodes and codes sorted.
+    /// Reads the result of `debug_executionWitness` of any client into canonical form: headers oldest first,
+    /// nodes and codes sorted.
     pub fn from_json(json: &str) -> Result<Self, DecodeError> {
         Self::from_parsed(serde_json::from_str(json))
     }
 
-    /// As [`Self::from_json`], for a document that is parsed already.
+    /// Reads a parsed document, like [`Self::from_json`].
     pub fn from_json_value(value: serde_json::Value) -> Result<Self, DecodeError> {
         Self::from_parsed(serde_json::from_value(value))
     }

@@ -1,4 +1,4 @@
-//! Other dialects in which blocks and witnesses travel, and their way into a `StatelessInput`.
+//! Conversions from other formats of blocks and witnesses into a `StatelessInput`.
 
 mod block;
 mod bundle;
@@ -12,7 +12,7 @@ use crate::DecodeError;
 use alloy_consensus::Header;
 use alloy_primitives::Bytes;
 
-/// Headers, given as RLP in any order, from the lowest number to the highest.
+/// Sorts headers, given as RLP in any order, from the lowest number to the highest.
 fn ascending(headers: impl Iterator<Item = Bytes>) -> Result<Vec<Bytes>, DecodeError> {
     let mut numbered = headers
         .map(|rlp| match alloy_rlp::decode_exact::<Header>(&rlp) {

@@ -1,4 +1,4 @@
-//! Batches: known answers, and what the decoder refuses.
+//! Batches: known answers, and inputs that the decoder refuses.
 
 use crate::support::{KnownAnswer, minimal};
 use alloy_primitives::{B256, b256};
@@ -159,7 +159,7 @@ fn a_batch_has_from_one_to_as_many_blocks_as_blockhash_reaches() {
     }
     let too_many = refused(&of(StatelessBatch::MAX_BLOCKS + 1).encode());
     assert_eq!(too_many, DecodeError::TooMany { what, got: 257, limit: 256 });
-    // What makes batches keeps to the same.
+    // The constructor applies the same rules.
     let input = minimal(ProtocolFork::Osaka);
     let make = |count: usize| StatelessBatch::of(&vec![input.clone(); count], BatchWitness::EMPTY);
     assert_eq!(make(0), Err(DecodeError::Empty { what }));

@@ -1,4 +1,4 @@
-//! Inputs whose end lies in blobs: every tail comes back, and nothing else is taken for one.
+//! Inputs whose end is in blobs: every tail is restored, and nothing else is accepted as one.
 
 use enshrine_wire::blob_tail::{
     BLOB_CAPACITY, BLOB_LEN, BlobTailError, MAGIC, MIN_HEAD, Trailer, blobs_for, to_blobs,
@@ -25,7 +25,7 @@ fn a_trailer_is_laid_out_as_documented() {
     assert_eq!(trailer.blobs(), 3..5);
     assert_eq!(MAGIC, [0xb1, 0x0b]);
     assert_eq!((MIN_HEAD, BLOB_LEN, BLOB_CAPACITY), (602, 131_072, 126_976));
-    // The longest that a transaction of today can have.
+    // The longest tail that a transaction of today can have.
     assert_eq!(blobs_for(761_856), 6);
     assert_eq!(blobs_for(761_857), 7);
     assert_eq!(Trailer::new(255 * BLOB_CAPACITY, 0).map(|it| it.blobs()), Some(0..255));
@@ -80,7 +80,7 @@ fn a_trailer_that_is_not_canonical_is_refused() {
         with(0, 0xff),
         BlobTailError::Count { tail, got: 1, expected: blobs_for(0xff00_0064) }
     );
-    // No tail is said in one way.
+    // A trailer without a tail has one encoding.
     let none = calldata(Trailer::new(0, 9).unwrap());
     assert!(Trailer::split(&none).is_ok());
     let mut bad = none;
@@ -100,7 +100,7 @@ fn blobs_that_are_not_encoded_as_a_tail_are_refused() {
         bad[blob][at] = byte;
         joined(&calldata, &bad)
     };
-    // A field element may be larger than 31 bytes hold, and still be one.
+    // A field element with a nonzero first byte can be below the modulus and is still refused.
     let large = |blob, element| Err(BlobTailError::Element { blob, element, got: 0x73 });
     assert_eq!(with(0, 0, 0x73), large(0, 0));
     assert_eq!(with(1, 32 * 4_095, 0x73), large(1, 4_095));

@@ -1,5 +1,5 @@
-//! The state of a batch's witness: each rule of the stream with a stream beside it that keeps it, and what
-//! is made of lists of nodes.
+//! The state of a batch's witness: each rule of the stream is tested with a stream that breaks it and one
+//! that keeps it, and the encoder with lists of nodes.
 
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, b256, hex, keccak256};
 use enshrine_wire::{
@@ -126,7 +126,7 @@ fn an_extension_adds_nibbles_and_leads_to_a_branch_within_the_key() {
     refused(2, &[&extension(1, 3, 0x01), &leaf(3)], 1, StreamError::BelowExtension);
     let further = extension(2, 1, 0x01);
     refused(2, &[&extension(1, 3, 0x01), &further, &hash], 1, StreamError::BelowExtension);
-    // Of a key of 64 nibbles, a branch may take the last, and no more.
+    // A branch may take the last of the 64 nibbles of a key, and no more.
     let to_the_end = extension(1, 63, 0x01);
     accepted(3, &[&to_the_end, &branch(1, 0x8000), &leaf(64)]);
     refused(3, &[&to_the_end, &branch(1, 0x8000), &branch(0, 3)], 2, StreamError::BelowKey);
@@ -350,7 +350,7 @@ fn a_node_to_which_no_other_leads_is_not_left_out_in_silence() {
     let with = [&nodes[..], std::slice::from_ref(&foreign)].concat();
     let lost = DecodeError::Unreachable { hash: keccak256(&foreign), reached: 7, nodes: 8 };
     assert_eq!(of(&with), Err(lost));
-    // Without the branch of the storage trie its slots hang in the air.
+    // Without the branch of the storage trie, its slots are unreachable.
     let without = [&nodes[..4], &nodes[5..]].concat();
     assert!(matches!(of(&without), Err(DecodeError::Unreachable { reached: 4, nodes: 6, .. })));
     // And without the slots, their hashes are there.

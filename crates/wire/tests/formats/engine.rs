@@ -76,7 +76,7 @@ fn a_status_travels_with_witness_and_keys_or_without() -> Result<()> {
     let bytes = without.encode();
     assert_eq!(bytes, hex!("0c000000 15000000 15000000 02 09000000 09000000"));
     assert_eq!(PayloadStatusWithWitness::decode(&bytes)?, without);
-    // Of clients that know nothing of public keys.
+    // The form of clients that do not know public keys.
     let older = hex!("08000000 11000000 02 09000000 09000000");
     assert_eq!(PayloadStatusWithWitness::decode(&older)?, without);
     let mut torn = with.encode();

@@ -196,7 +196,7 @@ fn schema_ids_put_the_fork_before_the_revision() {
     assert_eq!(SchemaId::new(0x1502).fork(), None);
     assert_eq!(SchemaId::new(0x1601).fork(), None);
     assert_eq!("1201".parse(), Ok(ProtocolFork::Osaka));
-    // Of a batch, of no fork, and what other parsers of numbers take.
+    // Ids of a batch and of no fork, and forms that other number parsers accept.
     for text in ["0x12ba", "0x1601", "0x01201", "+1201", "0x+201", "4609", "", "0x", "london"] {
         let refused = text.parse::<ProtocolFork>().unwrap_err().to_string();
         assert!(refused.contains("write paris") && refused.contains("0x1201"), "{refused}");

@@ -87,7 +87,7 @@ fn parts() -> impl Strategy<Value = Parts> {
 }
 
 impl Parts {
-    /// The input of these parts, with what the fork's shape does not have left out.
+    /// Builds the input of these parts, without the fields that the fork's shape lacks.
     fn input(&self) -> StatelessInput<'_> {
         let mut input = minimal(self.fork);
         let shape = PayloadShape::of(self.fork);

@@ -8,8 +8,8 @@ use store::{
 };
 use trie::NodePath;
 
-/// A store in memory of which one operation, read or write, can be made to fail: just once, so that
-/// an error that somebody passes over shows as a success.
+/// A store in memory of which one operation, read or write, can be made to fail: just once, so that an
+/// ignored error shows as a success.
 #[derive(Debug, Default)]
 pub(crate) struct FailingStore {
     below: MemoryStore,
@@ -18,7 +18,7 @@ pub(crate) struct FailingStore {
 
 #[derive(Debug, Default)]
 struct Plan {
-    /// How many operations may yet succeed; `None` if all may.
+    /// Number of operations that may still succeed; `None` for all.
     left: Option<usize>,
     injected: Option<StoreError>,
 }
@@ -35,7 +35,7 @@ impl FailingStore {
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().expect("nobody panics while holding it")
+        self.plan.lock().expect("no test panics while holding it")
     }
 
     fn operation(&self, name: &'static str) -> Result<(), StoreError> {

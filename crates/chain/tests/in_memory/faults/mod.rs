@@ -154,8 +154,8 @@ fn an_import_of_many_blocks_that_fails_in_the_middle_can_be_continued() {
 #[test]
 fn calling_hands_on_the_error_of_the_store() {
     let mut scene = Scene::new();
-    let somebody = U256::from_be_slice(Key::named("carol").address().as_slice());
-    let data = Bytes::from([somebody, U256::from(3)].map(|w| w.to_be_bytes::<32>()).concat());
+    let carol = U256::from_be_slice(Key::named("carol").address().as_slice());
+    let data = Bytes::from([carol, U256::from(3)].map(|w| w.to_be_bytes::<32>()).concat());
     let call = Call {
         from: Key::named("alice").address(),
         to: Some(READER),
@@ -211,7 +211,7 @@ fn reading_and_proving_hand_on_the_error_of_the_store() {
         is(chain.code(SETTER)?, &Bytes::from_static(&SETTER_CODE));
         Ok(())
     });
-    scene.reads("balance of nobody", |chain| {
+    scene.reads("balance of an absent account", |chain| {
         is(chain.balance(Address::ZERO)?, &U256::ZERO);
         Ok(())
     });
@@ -339,7 +339,7 @@ fn a_state_is_advanced_whole_or_not_at_all() {
     scene.reads("State::after", |chain| {
         let after = chain.state().after(next.clone())?;
         is(after.storage(SETTER, U256::from(5))?, &U256::ZERO);
-        // What the block has not changed is read from below.
+        // Values that the block has not changed are read from below.
         is(after.code(READER)?, &reader_code().into());
         Ok(())
     });

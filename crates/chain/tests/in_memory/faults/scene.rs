@@ -22,8 +22,8 @@ pub(crate) const ETHER: u128 = 1_000_000_000_000_000_000;
 /// Sets slot `calldata[0]` to `calldata[32]`.
 pub(crate) const SETTER: Address = Address::repeat_byte(0x57);
 pub(crate) const SETTER_CODE: [u8; 7] = hex!("602035 5f35 55 00");
-/// Reads whatever can be read: BLOCKHASH of four blocks ago, EXTCODEHASH and BALANCE of the address
-/// in `calldata[0]`, size and bytes of the setter's code, its own slot 0; then sets the setter's slot
+/// Makes every kind of read: BLOCKHASH of four blocks ago, EXTCODEHASH and BALANCE of the address in
+/// `calldata[0]`, size and bytes of the setter's code, its own slot 0; then sets the setter's slot
 /// `calldata[32]` to 1, by a call.
 pub(crate) const READER: Address = Address::repeat_byte(0x52);
 
@@ -114,7 +114,7 @@ pub(crate) struct Scene {
     /// Head of the longer branch.
     pub(crate) branch: B256,
     pub(crate) attributes: BlockAttributes,
-    /// What is offered for the next block; the second one cannot stand in it.
+    /// Transactions for the next block; the second one is invalid in it.
     pub(crate) offered: Vec<Transaction>,
     /// The next block.
     pub(crate) next: BlockWithWitness,
@@ -142,10 +142,10 @@ impl Scene {
         for block in &branch {
             chain.insert(block.clone()).unwrap();
         }
-        let somebody = U256::from_be_slice(Key::named("carol").address().as_slice());
+        let carol = U256::from_be_slice(Key::named("carol").address().as_slice());
         let create = [&hex!("6007600c5f3960075ff3")[..], &[0, 0], &SETTER_CODE].concat();
         let offered = vec![
-            call(6, READER, [somebody, U256::from(3)]),
+            call(6, READER, [carol, U256::from(3)]),
             sign("carol", 77, TxKind::Call(SETTER), Bytes::new()),
             // Clears slots, so that branches of the trie collapse.
             set(7, 4, 0),
@@ -178,7 +178,7 @@ impl Scene {
         self.offered.iter().map(recovered).collect()
     }
 
-    /// All that somebody who asks the chain is told.
+    /// Returns everything that a reader of the chain can see.
     pub(crate) fn snapshot(&self) -> impl PartialEq + Debug + use<> {
         let chain = &self.chain;
         let canonical: Vec<_> =
@@ -220,7 +220,7 @@ impl Scene {
         unreachable!("the loop ends when nothing fails");
     }
 
-    /// As [`Self::at_each_operation`], of something that changes nothing.
+    /// Runs something that changes nothing, with a fault at each operation.
     pub(crate) fn reads(
         &mut self,
         what: &str,

@@ -17,7 +17,7 @@ use store::StoredNodes;
 use testkit::vectors::fixture::{self, CHAIN_ID, DEPOSIT_CONTRACT, Fixture};
 use wire::{OwnedWitness, StatelessResult, convert::RawBlock};
 
-/// What EXECUTE says of a block for which a fixture expects an exception.
+/// EXECUTE's reason for refusing a block for which a fixture expects an exception.
 const REASONS: [(&str, &str); 38] = [
     ("INCORRECT_EXCESS_BLOB_GAS", "header field excess blob gas"),
     ("INVALID_BASEFEE_PER_GAS", "header field base fee"),
@@ -35,7 +35,7 @@ const REASONS: [(&str, &str); 38] = [
     // Out of gas by the 30 million of the EIPs, and not by what revm gives (docs/security.md).
     ("SYSTEM_CONTRACT_CALL_FAILED", "state root"),
     ("GAS_ALLOWANCE_EXCEEDED", "available gas"),
-    ("GAS_ALLOWANCE_EXCEEDED", "does not cover what"),
+    ("GAS_ALLOWANCE_EXCEEDED", "the minimum gas of"),
     ("GAS_LIMIT_EXCEEDS_MAXIMUM", "is greater than the cap"),
     ("INITCODE_SIZE_EXCEEDED", "initcode size limit"),
     ("INSUFFICIENT_ACCOUNT_FUNDS", "lack of funds"),
@@ -66,7 +66,7 @@ pub(crate) struct Pack {
     name: &'static str,
 }
 
-/// What came of a pack.
+/// Outcome of a pack.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) tests: usize,
@@ -75,9 +75,9 @@ pub(crate) struct Outcome {
     /// Tests whose pre-state has foreign code at a system address. EXECUTE as it is configured
     /// refuses their blocks for that; told to take any code, it gives the fixture's verdict.
     pub(crate) foreign_system_code: usize,
-    /// Why invalid blocks were refused.
+    /// Reasons for which invalid blocks were refused.
     pub(crate) reasons: BTreeMap<String, usize>,
-    /// Tests with a verdict other than the fixture's, and what went wrong.
+    /// Tests with a verdict that differs from the fixture's, and the difference.
     pub(crate) wrong: Vec<(String, String)>,
     /// Blocks that claim other requests than they cause, and are refused for that.
     pub(crate) claimed_requests: usize,
@@ -211,7 +211,7 @@ fn refuse(
     let refusal = execute.run(&calldata, u64::MAX).expect_err("just refused");
     let reason = refusal.to_string();
     ensure!(!reason.contains("missing"), "refused for its witness: {reason}");
-    // Blocks of older drafts of Amsterdam are none by today's rules, whatever else is wrong with them.
+    // Blocks of older drafts of Amsterdam are invalid by today's rules, besides any other fault.
     let is_of_a_draft = raw.header.block_access_list_hash.is_some();
     ensure!(
         is_of_a_draft || exception.split('|').any(|exception| is_reason_of(exception, &reason)),
@@ -227,7 +227,7 @@ fn refuse(
     Ok(refusal)
 }
 
-/// Whether our reason is one for what the fixture expects.
+/// Returns `true` if our reason matches the exception that the fixture expects.
 fn is_reason_of(exception: &str, reason: &str) -> bool {
     let (_, exception) = exception.split_once('.').unwrap_or_default();
     let known = REASONS.iter().filter(|(of, _)| *of == exception);

@@ -1,4 +1,4 @@
-//! What several tests of the chain need.
+//! Utilities of several tests of the chain.
 
 pub(crate) mod fixture;
 pub(crate) mod requests;

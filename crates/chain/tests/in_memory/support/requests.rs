@@ -7,12 +7,12 @@ use alloy_primitives::{Address, B256, Bytes, address};
 use revm::precompile::crypto;
 use wire::ExecutionRequests;
 
-/// Who sends the transactions of the fixtures.
+/// Sender of the fixtures' transactions.
 const SENDER: Address = address!("0xa94f5374fce5edbc8e2a8697c15331677e6ebf0b");
-/// Somebody else.
+/// Another account.
 const OTHER: Address = address!("0x8a0a19589531694250d570040a0c4b74576919b8");
 
-/// What a block claims.
+/// Claim of a block.
 pub(crate) enum Claim {
     /// Requests that EXECUTE can be shown: of known types, in their order, each a whole record.
     Shown(Vec<Bytes>),
@@ -20,7 +20,7 @@ pub(crate) enum Claim {
     Malformed,
 }
 
-/// What the block of a test claims; `None` if the test is not one of those that are known here.
+/// Returns the claim of a test's block; `None` if the test is unknown here.
 pub(crate) fn claimed(test: &str, hash: B256) -> Option<Claim> {
     let lists = lists_of(test)?;
     if hash_of(&lists) != hash {

@@ -1,4 +1,4 @@
-//! What a block owes at most, what goes into the block for it, and the evidence that it was done.
+//! Maximum duties of a block, the transactions that fulfil them, and the evidence.
 
 use super::scene::{NO_ANCHOR, SENDERS, Scene};
 use alloy_consensus::TxEip1559;
@@ -27,9 +27,10 @@ const REFUSING: Address = Address::with_last_byte(10);
 
 /// The most of one kind.
 pub(crate) enum Duty {
-    /// As many messages as can be demanded, the first of as many as an anchor can cover.
+    /// The maximum number of messages that can be demanded, the first of the maximum number that an anchor
+    /// can cover.
     Relays(Box<Relays>),
-    /// Forced transactions, and what becomes of them.
+    /// Forced transactions and their outcome.
     Forced { transactions: Vec<Transaction>, entries: Vec<ForcedTransaction>, outcome: Outcome },
 }
 
@@ -37,7 +38,7 @@ pub(crate) struct Relays {
     messages: Vec<Message>,
     anchor: Anchor,
     update: AnchorUpdate,
-    /// Those between which the count of relayed messages lies afterwards.
+    /// Checkpoints between which the count of relayed messages lies afterwards.
     around: [Checkpoint; 2],
 }
 
@@ -105,7 +106,7 @@ impl Duty {
         Ok(Self::Forced { transactions, entries, outcome: Outcome::Included })
     }
 
-    /// As many as a block deals with, of as many accounts as proofs count for.
+    /// Creates the maximum number of forced transactions of a block, from as many accounts as proofs count for.
     pub(crate) fn evidence(scene: &mut Scene) -> Result<Self> {
         let proofs = PROVEN;
         let mut entries = Vec::new();
@@ -124,7 +125,7 @@ impl Duty {
         Ok(Self::Forced { transactions: vec![], entries, outcome: Outcome::Invalid })
     }
 
-    /// What stands in the block.
+    /// Returns the transactions of the block.
     pub(crate) fn transactions(&self, l2: &mut L2, operator: &Key) -> Result<Vec<Transaction>> {
         let Relays { messages, anchor, .. } = match self {
             Self::Relays(relays) => &**relays,

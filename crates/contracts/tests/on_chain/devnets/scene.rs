@@ -22,7 +22,7 @@ const L2_CHAIN: u64 = 8_079;
 const L2_GAS_LIMIT: u64 = 12_000_000;
 /// Accounts of the L2 besides those that act: paths are five nodes long.
 const ACCOUNTS: u64 = 20_000;
-/// What public pools take of a transaction.
+/// Maximum bytes of a transaction in public pools.
 const POOL_BYTES: usize = 128 * 1024;
 /// Lengths of the contracts that fill a block up by being called.
 const BALLAST: [usize; 9] = [16_384, 16_384, 16_384, 16_384, 16_384, 8_192, 4_096, 2_048, 1_024];
@@ -175,7 +175,7 @@ impl Scene {
         Ok(sent.gas_used)
     }
 
-    /// Of what is demanded EXECUTE asks for no gas but for that of the input and of the block.
+    /// Checks that EXECUTE asks for no gas for a demanded part but that of the input and of the block.
     fn assert_nothing_is_dear(&self, block: &BlockWithWitness) -> Result<()> {
         let calldata = block.input()?;
         let input = StatelessInput::decode(&calldata)?;

@@ -1,4 +1,4 @@
-//! What `advance` accepts and what it refuses.
+//! Inputs that `advance` accepts and refuses.
 
 use super::support::{ETHER, Harness, L2_CHAIN, calldata_gas};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -149,9 +149,9 @@ fn a_block_that_lies_too_far_behind_l1_is_refused() -> Result<()> {
     let mut harness = Harness::new(ProtocolFork::Osaka)?;
     let old = harness.next_block()?;
     // An hour of L1 blocks passes.
-    let nobody = Address::repeat_byte(1);
+    let stranger = Address::repeat_byte(1);
     for _ in 0..310 {
-        let (alice, to) = (harness.alice.clone(), TxKind::Call(nobody));
+        let (alice, to) = (harness.alice.clone(), TxKind::Call(stranger));
         harness.l1.send(&alice, to, U256::ZERO, Bytes::new(), 21_000)?;
     }
     harness.assert_refused::<INativeRollup::TimestampTooOld>(old.input()?)?;

@@ -1,4 +1,4 @@
-//! What the rollup owes: messages relayed by their deadline, and forced transactions.
+//! Duties of the rollup: messages relayed by their deadline, and forced transactions.
 
 use super::support::{ETHER, Harness};
 use alloy_consensus::TxEip1559;

@@ -59,7 +59,7 @@ fn an_input_of_which_l1_keeps_the_codes_moves_the_head_as_the_whole_does() -> Re
         harness.advance(vec![short.bytes.into()], vec![])?;
         harness.assert_head_is(&first)?;
 
-        // What is no input has none.
+        // Bytes that are no input have no codes.
         for length in 0..input.len().min(2_000) {
             assert_eq!(KeptCode::of_each_code_in(&input[..length]), []);
         }
@@ -110,7 +110,7 @@ fn what_is_not_kept_is_refused_until_somebody_keeps_it() -> Result<()> {
     let error = harness.assert_refused::<AssembledLengthMismatch>(longer)?;
     let length = U256::from(input.len());
     assert_eq!((error.got, error.expected), (length + U256::ONE, length));
-    // Whatever is put together is held to what any input is.
+    // An assembled input is held to the rules of any input.
     let little = shorten(&[code.bytes(), &[0; 8][..]].concat(), from_ref(&code)).expect("kept");
     let mut tiny = kept(&input[..100]);
     assert!(shorten(&little.bytes, from_ref(&tiny)).is_none());
@@ -119,7 +119,7 @@ fn what_is_not_kept_is_refused_until_somebody_keeps_it() -> Result<()> {
     let error = harness.assert_refused::<InputTooShort>(little.into())?;
     assert_eq!((error.got, error.minimum), (U256::from(589), U256::from(590)));
 
-    // Where the references are makes no difference to what EXECUTE sees.
+    // The position of the references does not affect what EXECUTE sees.
     tiny = kept(&input[..600]);
     harness.keep(from_ref(&tiny))?;
     let short = shorten(&input, &[tiny, code]).expect("kept");
@@ -201,7 +201,7 @@ fn a_long_input_costs_what_is_said_of_it_before_wherever_its_bytes_come_from() -
         let block = harness.seal(time, vec![transaction])?;
         let block = harness.l2.append(block)?;
         let input = harness.input_of(from_ref(&block))?;
-        // As much as accounts keep, from somewhere in the payload on.
+        // As many bytes as accounts can keep, from some position of the payload on.
         let parts: Vec<_> = input.bytes[700..71_000].chunks(MOST_KEPT).map(kept).collect();
         assert_eq!(parts.len(), 3);
         harness.l1.skip(100);
@@ -215,7 +215,7 @@ fn a_long_input_costs_what_is_said_of_it_before_wherever_its_bytes_come_from() -
         assert_eq!(sent.gas_used, cost.gas, "kept: {is_kept}");
         costs.push(cost.gas);
     }
-    // What stays is what the block itself costs, the memory, and copying and hashing.
+    // The remaining cost is that of the block itself, of memory, and of copying and hashing.
     assert!(costs[1] + 70_000 * 14 < costs[0], "{costs:?}");
     Ok(())
 }
@@ -237,14 +237,14 @@ fn the_planner_takes_references_where_they_are_cheaper() -> Result<()> {
     let (short, cost) = chosen(FORK, from_ref(&all));
     assert!(short.inputs[0].len() + 1_000 < input.bytes.len());
     assert!(cost.gas + 12_000 < whole.gas, "{} and {}", cost.gas, whole.gas);
-    // Some bytes are not worth an account; they are where each costs what it does on Amsterdam whatever else the
-    // transaction does.
+    // Some bytes are not worth an account; on Amsterdam they are, where each costs the same in every
+    // transaction.
     let small = kept(&input.bytes[620..770]);
     let (way, _) = chosen(FORK, from_ref(&small));
     assert_eq!(way.inputs, from_ref(&input.bytes));
     let (way, _) = chosen(ProtocolFork::Amsterdam, from_ref(&small));
     assert!(way.inputs[0].len() < input.bytes.len());
-    // Of both, what is worth it.
+    // The codes of both that are worth it.
     let both = [small, all.clone()];
     let (way, _) = chosen(FORK, &both);
     assert_eq!(way, Posting::with_kept(from_ref(&input), from_ref(&all)).expect("kept"));
@@ -273,7 +273,7 @@ fn who_keeps_bytes_is_the_proxy_and_what_it_keeps_cannot_be_called() -> Result<(
     assert_eq!(harness.l1.kept_at(code.account())?, Some(code.clone()));
     assert_eq!(harness.l1.kept_at(PROXY)?, None);
     assert_eq!(harness.l1.kept_at(Address::ZERO)?, None);
-    // Nobody makes it again.
+    // The account cannot be created again.
     let sent = harness.l1.send(&operator, PROXY.into(), U256::ZERO, code.creation(), 1_000_000)?;
     assert!(!sent.receipt.success);
     Ok(())

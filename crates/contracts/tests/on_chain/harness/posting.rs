@@ -1,4 +1,4 @@
-//! What is said of a posting before it is sent is what L1 takes for it, in every way.
+//! The predicted cost of a posting is the cost on L1, for every form.
 
 use super::support::{Harness, L2_CHAIN};
 use alloy_primitives::{Bytes, U256};
@@ -17,7 +17,7 @@ use testkit::Sent;
 use wire::ProtocolFork;
 
 const FORK: ProtocolFork = ProtocolFork::Osaka;
-/// Where the ring of state roots begins, in the storage of the rollup.
+/// First slot of the ring of state roots in the storage of the rollup.
 const RING_OF_ROOTS: U256 = U256::from_limbs([5, 0, 0, 0]);
 
 impl Harness {
@@ -126,7 +126,7 @@ fn a_block_costs_less_where_the_ring_holds_an_older_root() -> Result<()> {
         let inputs = harness.inputs(&[1])?;
         harness.l1.skip(100);
         harness.post(&Posting::in_calldata(&inputs))?;
-        // As if the rollup were older: two slots hold roots, and the one behind them does not.
+        // Like an older rollup: two slots hold roots, and the next one does not.
         let first = harness.rollup.head(&harness.l1)?.number + 1;
         let rollup = harness.rollup.address;
         harness.l1.edit(|state| {
@@ -162,7 +162,7 @@ fn the_gas_that_is_asked_for_is_enough_for_the_input_whose_transactions_may_use_
         let with = |input: &Input, more| Input { reserve: input.charge + more, ..input.clone() };
         let asked = cost(&[with(one, reserves[0]), with(other, reserves[1])]);
         assert_eq!(asked.gas, plain.gas);
-        // What one input has not used, the next may.
+        // The next input may use the rest of one input.
         let difference = asked.limit - plain.limit;
         assert!((more..more + more / 63 + 2).contains(&difference), "{reserves:?}: {difference}");
     }
@@ -198,7 +198,7 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
     assert_eq!(chosen(1_000_000_000, Some(1), 130_000), Some((3, 1)));
     assert_eq!(chosen(1, Some(1_000_000_000), 130_000), Some((3, 0)));
     assert_eq!(chosen(1_000_000_000, None, 130_000), Some((3, 0)));
-    // What L1 does not admit is not chosen, however cheap.
+    // A form that L1 does not admit is not chosen, at any price.
     let long = batch.bytes.len() - 1;
     assert_eq!(chosen(1_000_000_000, None, long), Some((1, 0)));
     assert_eq!(chosen(1_000_000_000, None, 1_000), None);
@@ -215,7 +215,7 @@ fn the_cheapest_is_the_one_that_costs_least_per_block_at_the_prices_of_the_day()
         let ways = [Posting::in_calldata(from_ref(&batch))];
         assert_eq!(cheapest(ways, &prices, &limits, 0, 1).is_some(), admitted, "{gas}");
     }
-    // Of one block, the batch has fewer bytes, and costs less as calldata.
+    // For one block, the batch has fewer bytes, and costs less as calldata.
     let alone = harness.batch_of(&blocks[..1])?;
     let ways = [&single, &alone].map(|input| Posting::in_calldata(from_ref(input)));
     let prices = L1Prices { fork: FORK, gas: 1, blob_gas: None };

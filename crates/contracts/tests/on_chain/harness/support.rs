@@ -126,7 +126,7 @@ impl Harness {
         };
         let error = E::abi_decode(&output)
             .unwrap_or_else(|_| panic!("expected {}, got {output}", E::SIGNATURE));
-        // As a transaction, too: it fails, and nothing moves.
+        // Sent as a transaction, it fails as well, and nothing moves.
         let call = INativeRollup::advanceCall { inputs: vec![input.into()], evidence };
         let sent = self.l1.send(
             &self.operator,

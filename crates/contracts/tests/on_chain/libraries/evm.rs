@@ -113,14 +113,14 @@ sol! {
 
 pub(crate) use Refusal::RefusalErrors as Refused;
 
-/// What a library answers, or the error of its own with which it refuses.
+/// Returns the answer of a library, or its own error.
 ///
 /// Panics if it fails in any other way: runs out of gas, overflows, reads where nothing is.
 pub(crate) fn call<C: SolCall>(call: &C) -> Result<C::Return, Refused> {
     call_beside(&[], call)
 }
 
-/// As [`call`], where these accounts have these codes.
+/// Calls a library while these accounts have these codes.
 pub(crate) fn call_beside<C: SolCall>(
     accounts: &[(Address, Bytes)],
     call: &C,

@@ -10,13 +10,13 @@ use enshrine_contracts::kept::{
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-/// What Rust makes of an input.
+/// Assembles an input in Rust.
 fn assembled(input: &[u8], kept: &[KeptCode]) -> Result<Vec<u8>, KeptError> {
     let find = |account| kept.iter().find(|it| it.account() == account);
     References::of(input)?.map_or_else(|| Ok(input.to_vec()), |found| found.assemble(find))
 }
 
-/// What the contracts make of it, where these accounts have these codes.
+/// Assembles an input with the contracts, while these accounts have these codes.
 fn on_chain(input: &[u8], accounts: &[(Address, Bytes)]) -> Result<Bytes, Refused> {
     call_beside(accounts, &assembledCall { input: Bytes::copy_from_slice(input) })
 }
@@ -217,7 +217,7 @@ fn the_longest_of_those_that_begin_at_a_place_is_named() {
 proptest! {
     #![proptest_config(cases(300))]
 
-    /// Whatever is done to an input with references: both make the same of it, or refuse it alike.
+    /// For every change of an input with references, both assemble the same or both refuse it.
     #[test]
     fn both_make_the_same_of_an_input_or_refuse_it_alike(
         changes in vec((any::<Index>(), any::<u8>()), 0..4),

@@ -91,7 +91,7 @@ proptest! {
             }
             _ => prop_assert!(false, "cut at {}, messages end at {:?}", cut, ends),
         }
-        // Less than a header of whatever is no message.
+        // Bytes that are shorter than a header are not a message.
         batch.extend(more);
         prop_assert!(matches!(
             unpack(&batch),

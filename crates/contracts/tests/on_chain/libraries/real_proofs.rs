@@ -71,7 +71,7 @@ impl Witness {
 /// Slots of accounts.
 type Slots = BTreeSet<(Address, B256)>;
 
-/// How much was proven.
+/// Number of proven items.
 #[derive(Debug, Default)]
 struct Tally {
     accounts: usize,
@@ -146,7 +146,7 @@ fn accounts(block: &RawBlock) -> Result<(BTreeSet<Address>, Slots)> {
             slots.extend(item.storage_keys.iter().map(|key| (item.address, *key)));
         }
     }
-    // Where contracts keep the first things that they keep.
+    // Slots in which contracts keep their first values.
     for account in &accounts {
         slots.extend((0..12_u64).map(|n| (*account, B256::from(U256::from(n)))));
     }

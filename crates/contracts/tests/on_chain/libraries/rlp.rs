@@ -57,7 +57,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![valid, changed, extended, cut, header, long, payload]
 }
 
-/// Where the payload of the first item starts and stops, and whether it is a list.
+/// Returns start and end of the payload of the first item, and `true` if it is a list.
 fn item(bytes: &[u8]) -> Option<(usize, usize, bool)> {
     let mut rest = bytes;
     let header = Header::decode(&mut rest).ok()?;

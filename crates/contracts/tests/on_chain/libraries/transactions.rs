@@ -56,7 +56,7 @@ prop_compose! {
     ) -> SignedAuthorization {
         let chain_id = U256::from_limbs(chain).checked_shr(cut).unwrap_or_default();
         let inner = Authorization { chain_id, address: address.into(), nonce: nonce as u64 };
-        // What is in it need not be valid.
+        // The content need not be valid.
         let number = |limbs| U256::from_limbs(limbs).checked_shr(cut / 2).unwrap_or_default();
         SignedAuthorization::new_unchecked(inner, parity, number(r), number(s))
     }
@@ -127,8 +127,8 @@ fn transaction() -> impl Strategy<Value = (Transaction, Address)> {
     )
 }
 
-/// What a block's decoder makes of the bytes, and what no decoder but only a block's validation
-/// says: whether it could stand in a block of this chain, with as much value as there is.
+/// Returns a transaction that a block's decoder accepts and that satisfies the further rules of a block's
+/// validation: it could be in a block of this chain, with any balance.
 fn strictly(raw: &[u8]) -> Option<(Transaction, Address)> {
     let tx = Transaction::decode_2718_exact(raw).ok()?;
     if tx.encoded_2718() != raw {

@@ -1,4 +1,4 @@
-//! What the tests of scripts share: a node, files, an L2, and forge and cast on them.
+//! Utilities for tests of scripts: a node, files, an L2, and forge and cast on them.
 
 use alloy_eips::BlockNumberOrTag;
 use alloy_genesis::GenesisAccount;
@@ -53,7 +53,7 @@ pub(crate) const PROXY_CODE: Bytes = bytes!(
 pub(crate) struct Bench {
     pub(crate) tools: Toolchain,
     node: NodeProcess,
-    /// Where the scripts find the node.
+    /// URL of the node for the scripts.
     pub(crate) url: String,
     /// Relative to the top of the checkout.
     folder: PathBuf,

@@ -16,7 +16,7 @@ use std::process::Command;
 use testkit::{Artifacts, Key, enshrine};
 use toolchain::Toolchain;
 
-/// What users call, and what they are paid by.
+/// Functions that users call, and the one that pays them.
 mod bridge {
     alloy_sol_types::sol! {
         function withdraw(address l1Token, address to, address refundTo, uint256 amount, uint64 gasLimit);
@@ -113,7 +113,7 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     let made = made.account.ok_or_eyre("the bridge is on the L2")?;
     assert_eq!(made.code_hash, keccak256(&code));
 
-    // A token that nobody has registered cannot be deposited, and then it can.
+    // An unregistered token cannot be deposited; once registered, it can.
     let token = bench.create("test/utils/Tokens.sol:Token")?;
     bench.send(token, &["give(address,uint256)", &DEPLOYER.to_string(), "1000"])?;
     bench.send(token, &["approve(address,uint256)", &l1_bridge.to_string(), "1000"])?;
@@ -126,7 +126,7 @@ fn tokens_go_to_the_l2_and_back() -> Result<()> {
     bench.run("Operate", signature, &deposit)?;
     assert_eq!(bench.call(token, &["balanceOf(address)(uint256)", &l1_bridge.to_string()])?, "600");
 
-    // The L2 takes both messages, and alice sends some of the tokens to somebody on L1.
+    // The L2 takes both messages, and alice sends some of the tokens to another account on L1.
     let messages = bench.messages(message_queue)?;
     assert_eq!(messages.len(), 2);
     let (anchor, update) = bench.anchor(message_queue, 1)?;

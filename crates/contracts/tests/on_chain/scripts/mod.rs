@@ -99,7 +99,8 @@ fn a_deployment_that_was_interrupted_goes_on_where_it_was() -> Result<()> {
     )?;
     let said = bench.refuse("Deploy", RUN, &[&early])?;
     assert!(said.contains("ValueInvalid") && said.contains("rollup.upgrade_delay"), "{said}");
-    // Messages with more gas than a block could relay, turns that have not begun, and what nobody has filled in.
+    // Messages with more gas than a block could relay, turns that have not begun, and placeholders of the
+    // example.
     let large = [("policy = \"none\"", &*members), ("max_gas = 1000000", "max_gas = 20000000")];
     let large = bench.configure("large.toml", &large)?;
     let said = bench.refuse("Deploy", RUN, &[&large])?;
@@ -207,7 +208,7 @@ fn users_operators_and_owners_find_their_way() -> Result<()> {
     let said = bench.refuse("Operate", "claim(string,string)", &[&file, &block])?;
     assert!(said.contains("SelectorMismatch"), "{said}");
 
-    // What is in force is no longer what the file says; then it is.
+    // The values in force differ from the file; then they agree.
     let said = bench.refuse("Deploy", VERIFY, &[&config])?;
     assert!(said.contains("GasLimitMismatch"), "{said}");
     let changes = [(zero, &*mine), ("# [in_force]", "[in_force]\ngas_limit = 12000000")];

@@ -58,7 +58,7 @@ fn serve(mut client: &TcpStream, node: &str) -> Result<()> {
     Ok(())
 }
 
-/// What both kinds of heads end with.
+/// Returns the last lines of both kinds of heads.
 fn head(length: usize) -> String {
     format!(
         "Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"

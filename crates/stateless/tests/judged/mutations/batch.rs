@@ -10,7 +10,7 @@ use super::support::{
 use alloy_primitives::{B256, U256, keccak256};
 use core::num::NonZeroUsize;
 use enshrine_stateless::{
-    BlockError, BlockRefused, Invalid, Options, UncheckedBlocks, Verdict, verify_batch,
+    BlockError, BlockRefused, Invalid, UncheckedBlocks, Verdict, VerifyOptions, verify_batch,
 };
 use executor::StateError;
 use std::{ops::Range, sync::LazyLock};
@@ -88,7 +88,7 @@ fn threads_change_nothing() {
         let expected = verify_batch(&batch, &line.spec);
         for threads in [2, 4] {
             let threads = NonZeroUsize::new(threads).expect("at least one");
-            let options = Options { threads, ..Options::default() };
+            let options = VerifyOptions { threads, ..VerifyOptions::default() };
             let blocks = UncheckedBlocks::decode(&batch).expect("decodes");
             assert_eq!(blocks.verify(&line.spec, options, |_| {}), expected);
         }
@@ -105,12 +105,12 @@ fn senders_that_are_known_are_those_of_all_blocks_in_order() {
             line.cases.iter().flat_map(|case| known(case).senders.clone()).collect();
         let blocks = UncheckedBlocks::decode(&batch).expect("decodes");
         let with = |senders: &[_]| {
-            blocks.verify(&line.spec, Options { senders, ..Options::default() }, |_| {})
+            blocks.verify(&line.spec, VerifyOptions { senders, ..VerifyOptions::default() }, |_| {})
         };
         assert_eq!(with(&senders), verify_batch(&batch, &line.spec));
         let last = senders.len() - 1;
         senders[last] = Default::default();
-        let refused = with(&senders).expect_err("somebody else has no money");
+        let refused = with(&senders).expect_err("another sender has no balance");
         assert_eq!(refused.block, line.cases.len() - 1);
     }
 }
@@ -119,7 +119,7 @@ fn without(list: ByteLists<'_>, index: usize) -> Vec<&[u8]> {
     list.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, item)| item).collect()
 }
 
-/// Whether a refusal says that just this node or code is missing.
+/// Returns `true` if a refusal names exactly this node or code as missing.
 fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
     match reason {
         Invalid::State(StateError::Account { source, .. } | StateError::Storage { source, .. }) => {
@@ -130,7 +130,7 @@ fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
     }
 }
 
-/// Why a batch with another witness is refused.
+/// Returns the reason for which a batch with another witness is refused.
 fn refusal_of(line: &Line, batch: &StatelessBatch<'_>, witness: BatchWitness<'_>) -> Invalid {
     let batch = StatelessBatch { witness, ..batch.clone() };
     verdicts(line, &batch).expect_err("was needed").1
@@ -148,7 +148,7 @@ fn whatever_is_left_out_of_the_witness_is_missed() {
             let nodes = nodes_of(&batch.witness);
             let root = line.cases[range.start].verdict.pre_state_root;
             for (index, node) in nodes.iter().enumerate() {
-                // What hangs below it goes with it, but is looked for later.
+                // The nodes below it are removed with it, but are looked for later.
                 let mut rest = nodes.clone();
                 rest.remove(index);
                 let BatchWitness { codes, headers, .. } = batch.witness;
@@ -306,7 +306,7 @@ fn a_block_that_is_refused_by_itself_is_refused_in_a_batch_for_the_same_reason()
                 match (case.verify(&alone), verdicts(line, &together)) {
                     (Ok(alone), Ok(together)) => assert_eq!(together[place], alone, "{what}"),
                     (Err(Invalid::State(_)), Err((block, Invalid::State(_)))) => {
-                        // Which of several missing nodes is met first depends on what else is there.
+                        // The other nodes determine which of several missing ones is met first.
                         assert_eq!(block, place, "{what}");
                         by_state += 1;
                     }
@@ -348,7 +348,7 @@ fn what_is_wrong_in_the_middle_is_found_there_or_by_the_next_block() {
                     (Err(alone), Err((block, together))) if block == place => {
                         assert_eq!(comparable(together), comparable(alone), "{what}");
                     }
-                    // What a header says of its parent's gas and blobs shows in the next one first.
+                    // A claim of a header about its parent's gas and blobs first shows in the next header.
                     (Err(_), Err((block, Invalid::Header { .. }))) if block > place => {}
                     (Ok(_), Err((block, _))) if block > place => {}
                     (Ok(_), Ok(_)) => {}

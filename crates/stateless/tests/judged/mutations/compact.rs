@@ -172,7 +172,7 @@ impl Visitor<Bytes> for Reached {
     }
 }
 
-/// What can be reached of some nodes, without the code under test.
+/// Returns the nodes that are reachable from a root, without the code under test.
 fn reachable(root: B256, nodes: &Nodes) -> Nodes {
     let mut reached = Reached::default();
     walk(&Known(nodes), None, root, &mut reached).expect("are nodes");

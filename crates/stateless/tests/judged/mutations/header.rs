@@ -47,7 +47,7 @@ enum Field {
     ParentBeaconBlockRoot,
 }
 
-/// Where each field stands in the calldata of a block.
+/// Returns the range of each field in the calldata of a block.
 fn fields(case: &Case) -> Vec<(Field, core::ops::Range<usize>)> {
     let word = |at: usize| {
         let bytes = case.bytes[at..].first_chunk().expect("is there");
@@ -336,7 +336,7 @@ fn parent_of(input: &StatelessInput<'_>, case: &Case) -> alloy_consensus::Header
     ancestors.parent().clone()
 }
 
-/// Whether some transaction pays its block's producer.
+/// Returns `true` if some transaction pays its block's producer.
 fn pays_tips(case: &Case) -> bool {
     use alloy_consensus::Transaction;
     let base_fee = case.verdict.header.base_fee_per_gas.unwrap_or_default();
@@ -346,7 +346,7 @@ fn pays_tips(case: &Case) -> bool {
     })
 }
 
-/// Whether the chain has the contract of EIP-4788: its code is then in every witness.
+/// Returns `true` if the chain has the contract of EIP-4788: its code is then in every witness.
 fn has_beacon_roots(case: &Case) -> bool {
     case.input().witness.codes.iter().any(|code| *code == BEACON_ROOTS_CODE[..])
 }

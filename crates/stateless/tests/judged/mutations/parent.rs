@@ -1,5 +1,5 @@
-//! Parents that nobody built: a caller may choose the header that a block stands on, as long as its
-//! hash is the one that the block names. Whatever is in it, the arithmetic holds.
+//! Invented parents: a caller may choose any header as parent, if its hash is the one that the block names.
+//! The arithmetic holds for every content.
 
 use super::support::{
     Case, generated, rehash,
@@ -68,7 +68,7 @@ fn numbers_at_the_edge_of_their_range_are_refused_and_do_not_wrap() {
         // The least limit that a block may have, after one from which it can be reached and after
         // some from which it cannot.
         match after(4_997) {
-            // So little gas does not pay for an access list.
+            // This little gas does not pay for an access list.
             Ok(_) | Err(Invalid::AccessListSize { .. }) => {}
             Err(reason) => panic!("{}: {reason}", case.name),
         }

@@ -1,4 +1,4 @@
-//! Whatever the bytes are, EXECUTE ends in a result or a refusal, never in a panic.
+//! For any bytes, EXECUTE ends in a result or a refusal, never in a panic.
 
 use super::support::{
     Case, generated, items, real, rehash,
@@ -216,7 +216,7 @@ fn sign_another(random: &mut Random, transaction: &[u8]) -> Option<Vec<u8>> {
     let sender = recover_sender(&transaction)?;
     let keys = ["alice", "bob", "carol"].map(Key::named);
     let key = keys.into_iter().find(|key| key.address() == sender)?;
-    // Precompiles, system contracts, contracts of the chain, and whoever was called.
+    // Precompiles, system contracts, contracts of the chain, and recipients of earlier calls.
     let to = match random.index(4) {
         0 => TxKind::Call(Address::with_last_byte(random.index(20) as u8)),
         1 => TxKind::Call(random.pick(&SYSTEM_CONTRACTS).address),
@@ -246,7 +246,7 @@ fn sign_another(random: &mut Random, transaction: &[u8]) -> Option<Vec<u8>> {
     Some(key.sign(another).encoded_2718())
 }
 
-/// What a refusal is, without its evidence.
+/// Returns the kind of a refusal, without its evidence.
 fn kind(refusal: &ExecuteError) -> String {
     let debug = match refusal {
         ExecuteError::Invalid(reason) => format!("Invalid::{reason:?}"),
@@ -281,7 +281,7 @@ fn no_bytes_make_execute_panic() {
         let execute = &executes[usize::from(random.one_in(4))];
         let kind = match execute.run(&bytes, u64::MAX) {
             Ok(executed) => {
-                // Whatever else was changed: it was the same block, or another one.
+                // Independent of all other changes, it is the same block or another one.
                 let verdict = executed.verdict;
                 for case in &cases {
                     if verdict.block_hash == case.verdict.block_hash {

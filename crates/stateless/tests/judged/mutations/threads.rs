@@ -2,7 +2,7 @@
 
 use super::support::{Case, all, generated, input_of, items, verdict_on};
 use core::num::NonZeroUsize;
-use enshrine_stateless::{ChainSpec, Invalid, Options, UncheckedBlocks, Verdict};
+use enshrine_stateless::{ChainSpec, Invalid, UncheckedBlocks, Verdict, VerifyOptions};
 use testkit::Random;
 use wire::{ByteLists, StatelessInput};
 
@@ -12,7 +12,7 @@ fn with_threads(
     threads: usize,
 ) -> Result<Verdict, Invalid> {
     let threads = NonZeroUsize::new(threads).expect("at least one");
-    let options = Options { threads, ..Default::default() };
+    let options = VerifyOptions { threads, ..Default::default() };
     let verify = || Ok(UncheckedBlocks::decode(input)?.verify(spec, options, |_| {})?.remove(0));
     verdict_on(verify())
 }

@@ -9,7 +9,7 @@ use testkit::Random;
 use trie::TrieError;
 use wire::{ByteLists, ExecutionWitness};
 
-/// Which list of a witness.
+/// A list of a witness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum List {
     Nodes,
@@ -47,7 +47,7 @@ fn without(case: &Case, list: List, index: usize) -> Result<Verdict, Invalid> {
     with_list(case, list, &items)
 }
 
-/// Whether a refusal says that just this node or code is missing.
+/// Returns `true` if a refusal names exactly this node or code as missing.
 fn names_as_missing(reason: &Invalid, missing: B256) -> bool {
     match reason {
         Invalid::State(StateError::Account { source, .. } | StateError::Storage { source, .. }) => {
@@ -91,7 +91,7 @@ fn a_node_or_code_that_is_left_out_is_named_if_it_was_needed_and_not_missed_if_i
                 real_needed += needed.len();
             }
             if tried.len() == all.len() {
-                // What was not needed one by one is not needed together.
+                // Nodes that are unnecessary one by one are unnecessary together.
                 let least: Vec<_> = needed.iter().map(|index| all[*index]).collect();
                 assert_eq!(with_list(case, list, &least).as_ref(), Ok(&case.verdict));
             }
@@ -128,7 +128,7 @@ fn a_header_that_is_left_out_is_missed_if_blockhash_asks_for_it() {
                 }
                 Err(other) => panic!("{name} without header {index}: {other}"),
             }
-            // Nor do headers of others, or of nobody, stand in for one.
+            // Neither a foreign nor an invented header can replace one.
             let mut others = all.clone();
             others[index] = b"\xc0";
             let reason = with_list(case, List::Headers, &others).expect_err("is invalid");
@@ -153,7 +153,7 @@ fn ancestors_further_back_than_blockhash_asks_are_checked_and_otherwise_not_miss
         assert!(longer.len() > 3);
         let own = List::Headers.of(&child.input().witness).len();
         assert_eq!(with_list(child, List::Headers, &longer).as_ref(), Ok(&child.verdict));
-        // A gap or a foreigner before them is noticed though nobody asks for it.
+        // A gap or a foreign header before them is noticed even if no block reads it.
         let mut gap = longer.clone();
         gap.remove(longer.len() - own - 1);
         let reason = with_list(child, List::Headers, &gap).expect_err("is invalid");

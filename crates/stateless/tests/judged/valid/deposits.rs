@@ -10,7 +10,7 @@ use wire::ProtocolFork;
 
 /// Topic of a deposit.
 const DEPOSIT: B256 = b256!("0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5");
-/// From which the system calls come.
+/// Caller of the system calls.
 const SYSTEM: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
 const FORKS: [ProtocolFork; 3] =
     [ProtocolFork::Prague, ProtocolFork::Osaka, ProtocolFork::Amsterdam];

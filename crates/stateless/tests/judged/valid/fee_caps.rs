@@ -1,15 +1,15 @@
-//! What a transaction may offer to pay.
+//! Limits of the fees that a transaction may offer.
 
 use super::world::{CHAIN_ID, World};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, U256, keccak256};
 use alloy_rlp::{Encodable, Header};
-use enshrine_stateless::{BlockError, Invalid, Options, UncheckedBlocks, header_of};
+use enshrine_stateless::{BlockError, Invalid, UncheckedBlocks, VerifyOptions, header_of};
 use executor::decode_transaction;
 use testkit::Key;
 use wire::{ByteLists, ProtocolFork, StatelessInput};
 
-/// Of a transaction of type 2 that is not signed, or is.
+/// Encodes a transaction of type 2, signed or unsigned.
 fn encoded(fields: &[&dyn Encodable]) -> Vec<u8> {
     let mut payload = Vec::new();
     fields.iter().for_each(|field| field.encode(&mut payload));
@@ -29,8 +29,8 @@ fn transfer_with_cap(cap: U256) -> Vec<u8> {
     encoded(&[&fields[..], &[&parity, &r, &s]].concat())
 }
 
-/// What the specification takes from whoever owns as much. Here the gas of a transaction at its fee cap has
-/// to come to less than 2^128 wei, whoever the sender: no block with another passes.
+/// The specification accepts any fee that the sender can pay. Here the gas of a transaction at its fee cap
+/// must cost less than 2^128 wei, for every sender: no block with a more expensive one passes.
 #[test]
 fn the_largest_fee_is_below_2_to_the_128() {
     let largest = U256::from(u128::MAX / 21_000);
@@ -41,7 +41,7 @@ fn the_largest_fee_is_below_2_to_the_128() {
     let transaction = decode_transaction(&transfer_with_cap(largest)).expect("can be read");
     assert_eq!(transaction.encoded_2718(), transfer_with_cap(largest));
     let block = world.block(vec![transaction]);
-    world.verify(&block, Options::default()).expect("a block with the largest cap");
+    world.verify(&block, VerifyOptions::default()).expect("a block with the largest cap");
 
     let calldata = block.input().expect("encodes");
     let verdict_with_cap = |cap: U256| {
@@ -53,7 +53,7 @@ fn the_largest_fee_is_below_2_to_the_128() {
         input.request.payload.block_hash = header.hash_slow();
         let spec = &world.chain.config().spec;
         let verdict = UncheckedBlocks::decode(&input)
-            .and_then(|blocks| blocks.verify(spec, Options::default(), |_| {}));
+            .and_then(|blocks| blocks.verify(spec, VerifyOptions::default(), |_| {}));
         verdict.map(|_| ()).map_err(BlockError::from)
     };
     assert_eq!(verdict_with_cap(largest), Ok(()));

@@ -1,12 +1,12 @@
-//! Work that somebody pays for piece by piece: a block ends at the first piece that is not paid, and nobody is
-//! asked for another.
+//! Metered work, paid piece by piece: a block ends at the first unpaid piece, and the meter is not asked
+//! again.
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, TxKind};
 use enshrine_stateless::{
-    BlockError, ChainSpec, DearWork, EvmOverrides, InternalError, Options, UncheckedBlocks, Unpaid,
-    WorkMeter,
+    BlockError, ChainSpec, EvmOverrides, InsufficientGas, InternalError, UncheckedBlocks,
+    UnderpricedWork, VerifyOptions, WorkMeter,
 };
 use revm::bytecode::opcode as op;
 use std::{
@@ -32,12 +32,12 @@ struct Payer {
 }
 
 impl WorkMeter for Payer {
-    fn spend(&self, _: DearWork) -> bool {
+    fn spend(&self, _: UnderpricedWork) -> bool {
         self.asked.fetch_add(1, Ordering::Relaxed) < self.pieces
     }
 }
 
-/// A chain whose blocks somebody pays for.
+/// A chain with a meter for its blocks.
 #[derive(Debug)]
 struct Paid(Arc<Payer>);
 
@@ -71,12 +71,12 @@ fn block(code: Vec<u8>) -> Vec<u8> {
     forgery.input().expect("a block")
 }
 
-/// What is said of a block of which so many pieces of work are paid, and how many were asked for.
+/// Returns the verdict on a block with `pieces` paid pieces of work, and the number of pieces asked for.
 fn verify(calldata: &[u8], pieces: u64) -> (Result<(), BlockError>, u64) {
     let payer = Arc::new(Payer { pieces, asked: AtomicU64::new(0) });
     let input = StatelessInput::decode(calldata).expect("decodes");
     let (spec, evm) = (ChainSpec::constant(CHAIN_ID, FORK), Paid(Arc::clone(&payer)));
-    let options = Options { evm: &evm, ..Default::default() };
+    let options = VerifyOptions { evm: &evm, ..Default::default() };
     let blocks = UncheckedBlocks::decode(&input).expect("a block");
     let outcome = blocks.verify(&spec, options, |_| {});
     (outcome.map(drop).map_err(BlockError::from), payer.asked.load(Ordering::Relaxed))
@@ -89,7 +89,7 @@ fn assert_ends_where_it_is_not_paid(calldata: &[u8], all: u64) {
         let (outcome, asked) = verify(calldata, pieces);
         match outcome {
             Err(BlockError::Internal(InternalError::Source(error))) => {
-                assert!(error.fault().is::<Unpaid>(), "{error}");
+                assert!(error.fault().is::<InsufficientGas>(), "{error}");
             }
             other => panic!("{pieces} of {all}: {other:?}"),
         }

@@ -1,5 +1,4 @@
-//! What may stand in a block, and what a builder makes of it: whatever the chain builds, EXECUTE
-//! accepts.
+//! Rules of valid blocks, and block building: EXECUTE accepts every block that the chain builds.
 
 mod accounts;
 mod deposits;

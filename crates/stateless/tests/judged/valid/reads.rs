@@ -10,9 +10,9 @@ use wire::ProtocolFork;
 
 const CALLER: Address = Address::repeat_byte(0xca);
 const CALLEE: Address = Address::repeat_byte(0xce);
-/// What the callee looks at.
+/// Account that the callee reads.
 const TARGET: Address = Address::repeat_byte(0x7a);
-/// What the target delegates to.
+/// Delegation target of `TARGET`.
 const DELEGATE: Address = Address::repeat_byte(0xde);
 const SLOT: u8 = 9;
 
@@ -21,7 +21,7 @@ fn push(code: &mut Vec<u8>, bytes: &[u8]) {
     code.extend(bytes);
 }
 
-/// Calls the callee with this much gas, whatever comes of it.
+/// Calls the callee with this much gas and ignores the result.
 fn calls(gas: u32, kind: u8) -> Vec<u8> {
     let mut code = vec![op::PUSH0; if kind == op::CALL { 5 } else { 4 }];
     push(&mut code, CALLEE.as_slice());
@@ -80,7 +80,8 @@ fn block(fork: ProtocolFork, instruction: u8, gas: u32, kind: u8) -> (World, Blo
     (world, block)
 }
 
-/// Whether the witness of a block holds all nodes on the way to an account and to a slot of it.
+/// Returns `true` if the witness of a block holds all nodes on the path to an account and to one of its
+/// slots.
 fn holds(world: &World, block: &BlockWithWitness, address: Address, slot: Option<u8>) -> bool {
     let slots: Vec<_> = slot.into_iter().map(U256::from).collect();
     let head = world.chain.head();
@@ -140,7 +141,7 @@ fn sstore_where_nothing_may_be_written_reads_the_slot() {
 
 #[test]
 fn beyond_what_the_specification_reads_nothing_is_in_a_witness() {
-    // Too few arguments: nobody gets to look at anything.
+    // With too few arguments, the instruction reads nothing.
     for fork in FORKS {
         for instruction in CALLS {
             let mut code = on_target(instruction);

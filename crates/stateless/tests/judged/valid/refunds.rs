@@ -9,7 +9,7 @@ use alloy_eips::{
 };
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
-use enshrine_stateless::{Invalid, Options};
+use enshrine_stateless::{Invalid, VerifyOptions};
 use executor::{Transaction, check_transactions, intrinsic_gas};
 use testkit::{Key, Random};
 use wire::ProtocolFork;
@@ -109,7 +109,7 @@ impl Filler {
     }
 }
 
-/// What the specification allows beyond the sum of what transactions cost before they run.
+/// Returns `true` if the specification allows a block that a plain sum of intrinsic gas would exceed.
 fn exceeds_the_plain_sum(transactions: &[Transaction], gas_limit: u64, fork: ProtocolFork) -> bool {
     transactions.iter().map(|tx| intrinsic_gas(tx, fork)).sum::<u64>() > gas_limit
 }
@@ -219,5 +219,5 @@ fn a_block_is_verified_alike_whatever_it_was_built_with() {
     let header = state.open_header(&filler.world.attributes()).expect("a header");
     let built = state.build(&header, &[], &recovered).expect("builds");
     assert_eq!(built.executed.block.hash, block.block.hash);
-    assert!(filler.world.verify(&block, Options::default()).is_ok());
+    assert!(filler.world.verify(&block, VerifyOptions::default()).is_ok());
 }

@@ -4,7 +4,7 @@ use super::world::{CHAIN_ID, World};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, keccak256};
 use chain::ChainConfig;
-use enshrine_stateless::{BlockTally, ChainSpec, EvmOverrides, Invalid, Options, SystemCode};
+use enshrine_stateless::{BlockTally, ChainSpec, EvmOverrides, Invalid, SystemCode, VerifyOptions};
 use executor::{BlockError, HookState, SYSTEM_CONTRACTS, SystemContract, Transaction};
 use revm::{
     bytecode::Bytecode,
@@ -94,7 +94,7 @@ fn one_that_is_not_there_when_it_is_called_makes_the_block_invalid_whatever_code
         let (block, _) = world.chain.build(&world.attributes(), vec![]).expect("builds");
         assert_eq!(block.block.provable, missing.optional, "{}", missing.address);
         for system_code in [SystemCode::Canonical, SystemCode::Any] {
-            let outcome = world.verify(&block, Options { system_code, ..Default::default() });
+            let outcome = world.verify(&block, VerifyOptions { system_code, ..Default::default() });
             match outcome {
                 Ok(_) => assert!(missing.optional, "{}", missing.address),
                 Err(Invalid::SystemCode { address, got, .. }) => {
@@ -115,7 +115,8 @@ fn foreign_code_that_a_block_deploys_is_refused_where_it_would_be_called() {
     let world = World::on(ProtocolFork::Cancun, config, |_| {});
     let (block, _) = world.chain.build(&world.attributes(), vec![]).expect("builds");
     let verify = |system_code| {
-        let options = Options { system_code, evm: world.chain.config(), ..Default::default() };
+        let options =
+            VerifyOptions { system_code, evm: world.chain.config(), ..Default::default() };
         world.verify(&block, options)
     };
     match verify(SystemCode::Canonical) {

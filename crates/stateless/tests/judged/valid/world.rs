@@ -5,7 +5,7 @@ use alloy_eips::eip2930::AccessList;
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use chain::{BlockAttributes, BlockWithWitness, Chain, ChainConfig, empty_genesis};
-use enshrine_stateless::{BlockError, ChainSpec, Invalid, Options, UncheckedBlocks, Verdict};
+use enshrine_stateless::{BlockError, ChainSpec, Invalid, UncheckedBlocks, Verdict, VerifyOptions};
 use std::collections::HashMap;
 use testkit::{Key, Transaction};
 use wire::{ProtocolFork, StatelessInput};
@@ -98,14 +98,14 @@ impl World {
         }
     }
 
-    /// What becomes of these transactions: a block that is verified, and who is not in it.
+    /// Offers these transactions: returns the verified block, and the rejected ones with their reasons.
     pub(crate) fn offer(
         &self,
         transactions: Vec<Transaction>,
     ) -> (BlockWithWitness, Vec<(usize, Invalid)>) {
         let (block, rejected) = self.chain.build(&self.attributes(), transactions).expect("builds");
         if let Err(reason) =
-            self.verify(&block, Options { evm: self.chain.config(), ..Default::default() })
+            self.verify(&block, VerifyOptions { evm: self.chain.config(), ..Default::default() })
         {
             panic!("what the chain builds is refused: {reason}");
         }
@@ -123,7 +123,7 @@ impl World {
     pub(crate) fn verify(
         &self,
         block: &BlockWithWitness,
-        options: Options<'_>,
+        options: VerifyOptions<'_>,
     ) -> Result<Verdict, Invalid> {
         let calldata = block.input().expect("encodes");
         let input = StatelessInput::decode(&calldata).expect("decodes");

@@ -20,7 +20,7 @@ fn blobs<const N: usize>(items: [&'static [u8]; N]) -> Vec<Bytes> {
     items.map(Bytes::from_static).to_vec()
 }
 
-/// What every form of the witness in these tests must become.
+/// Canonical form that every form of the witness in these tests must become.
 pub(crate) fn canonical() -> OwnedWitness {
     OwnedWitness {
         state: blobs([b"\x01", b"aaaa", b"bb"]),
@@ -122,7 +122,7 @@ proptest! {
             bytes[at] = value;
         }
         if let Ok(witness) = OwnedWitness::from_geth_rlp(&bytes) {
-            // Whatever was read is canonical: written and read again it is the same.
+            // The result is canonical: it is the same when written and read again.
             let again = geth_rlp(&witness.headers, &witness.codes, &witness.state);
             prop_assert_eq!(OwnedWitness::from_geth_rlp(&again), Ok(witness));
         }

@@ -53,7 +53,7 @@ fn geth_header(header: &Header) -> Value {
     })
 }
 
-/// As reth sends it: arrays of hex, in any order, with preimages that nothing here needs.
+/// The form of reth: arrays of hex, in any order, with preimages that are not needed.
 fn reth() -> Value {
     json!({
         "state": ["0x6262", "0x80", "0x61616161", "0x01", "0x6262", "0x"],
@@ -134,7 +134,7 @@ fn hex_is_read_with_and_without_prefix_and_in_any_case() {
     }
 }
 
-/// The reason why a document is refused; it must be short whatever stands in the document.
+/// Reason for which a document is refused; it must be short for every document.
 fn reason(document: &Value) -> String {
     match read(document) {
         Err(DecodeError::Json { what: "execution witness", message }) => {

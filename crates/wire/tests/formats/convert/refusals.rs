@@ -1,4 +1,4 @@
-//! What is no block. Every refusal is one change away from a block that is read.
+//! Blocks that are refused. Every refusal is one change away from a block that is accepted.
 
 use super::samples::{BlockParts, blob_transaction, header, rlp_list, rlp_string, transactions};
 use alloy_eips::eip2718::Encodable2718;
@@ -12,7 +12,7 @@ fn good() -> BlockParts {
     BlockParts::new(&header(ProtocolFork::Osaka, 17), &transactions())
 }
 
-/// Why a block is refused, after checking that it would be read without the change.
+/// Returns the reason for which a block is refused, after checking that it is accepted without the change.
 fn refused(change: impl FnOnce(&mut BlockParts)) -> DecodeError {
     let mut parts = good();
     RawBlock::decode(&parts.rlp()).expect("the block is good before the change");

@@ -10,7 +10,7 @@ impl PythonRandom {
     const N: usize = 624;
     const M: usize = 397;
 
-    /// As `random.Random(seed)` for a seed below 2^32.
+    /// Seeds the generator like `random.Random(seed)`, for a seed below 2^32.
     pub(crate) fn new(seed: u32) -> Self {
         let mut state = [0_u32; Self::N];
         state[0] = 19_650_218;

@@ -19,9 +19,9 @@ pub(crate) struct Case {
     /// The stateless input, as it stands in calldata.
     pub(crate) bytes: Vec<u8>,
     pub(crate) verdict: Verdict,
-    /// Whether the witness is known to hold nothing that is not needed.
+    /// `true` if the witness is known to hold nothing unnecessary.
     pub(crate) minimal: bool,
-    /// Whether a contract in the block stores what it sees of the block's header.
+    /// `true` if a contract in the block stores fields of the block's header.
     pub(crate) sees_header: bool,
 }
 
@@ -36,7 +36,7 @@ impl Case {
         StatelessInput::decode(&self.bytes).expect("a good block decodes")
     }
 
-    /// Whether the block is small enough to try everything on it.
+    /// Returns `true` if the block is small enough to try every mutation on it.
     pub(crate) const fn is_small(&self) -> bool {
         self.bytes.len() < 400_000
     }
@@ -57,7 +57,7 @@ impl Case {
         self.verify(&input)
     }
 
-    /// As [`Self::rehashed`]; the change must make the block invalid.
+    /// Returns the refusal of a change that must make the block invalid.
     pub(crate) fn refusal<'a>(&'a self, change: impl FnOnce(&mut StatelessInput<'a>)) -> Invalid {
         match self.rehashed(change) {
             Err(reason) => reason,
@@ -76,7 +76,7 @@ impl Case {
     }
 }
 
-/// What was said of a block. That nothing can be said of it is a failure of the test.
+/// Returns the verdict on a block. An internal error fails the test.
 #[track_caller]
 pub(crate) fn verdict_on<T>(outcome: Result<T, BlockError>) -> Result<T, Invalid> {
     outcome.map_err(|error| match error {

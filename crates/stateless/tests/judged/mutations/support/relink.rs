@@ -4,7 +4,7 @@
 use alloy_primitives::{B256, Bytes, keccak256};
 use wire::{OwnedWitness, StatelessInput};
 
-/// What is replaced.
+/// The part to replace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part {
     Node(usize),
@@ -37,7 +37,7 @@ pub(crate) fn relink(witness: &OwnedWitness, part: Part, new: Vec<u8>) -> Relink
     };
     let mut renamed = vec![(keccak256(&*place), keccak256(&new))];
     *place = new.into();
-    // What was put below itself has no hash that fits: then some link stays broken.
+    // A node that is put below itself has no matching hash: some link stays broken.
     for _ in 0..1_000 {
         let Some((old, new)) = renamed.pop() else { break };
         for place in witness.state.iter_mut().chain(&mut witness.headers) {

@@ -1,10 +1,10 @@
-//! What a node knows of its own block beyond the calldata.
+//! Knowledge of a node about its own block beyond the calldata.
 
 use alloy_consensus::TxEip1559;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, TxKind, U256};
 use chain::{BlockAttributes, Chain, ChainConfig, empty_genesis};
-use enshrine_execute::{Circumstances, Execute, ExecuteError};
+use enshrine_execute::{Execute, ExecuteError, TrustedContext};
 use executor::ChainSpec;
 use testkit::Key;
 use wire::ProtocolFork;
@@ -38,8 +38,8 @@ fn senders_that_are_given_are_taken_for_those_of_the_signatures_and_must_be_them
     assert!(rejected.is_empty(), "{rejected:?}");
     let calldata = block.input().unwrap();
     let run = |senders: &[Address]| {
-        let circumstances = Circumstances { senders, ..Circumstances::default() };
-        Execute::default().run_under(&calldata, u64::MAX, circumstances, |_| {})
+        let context = TrustedContext { senders, ..TrustedContext::default() };
+        Execute::default().run_under(&calldata, u64::MAX, context, |_| {})
     };
     let [alice, carol] = [alice.address(), carol.address()];
     for good in [&[][..], &[alice], &[alice, alice], &[alice, alice, carol]] {

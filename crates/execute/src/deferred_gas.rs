@@ -1,8 +1,8 @@
-//! Work that shows only while a block is executed, and who pays for it.
+//! Gas for work that becomes known only during execution.
 
 use crate::{
     Pricing,
-    pricing::{CHEAP_MODEXP, DEAR_PRECOMPILES, P256VERIFY},
+    pricing::{CHEAP_MODEXP, EXPENSIVE_PRECOMPILES, P256VERIFY},
 };
 use alloy_consensus::Header;
 use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
@@ -12,28 +12,29 @@ use revm::{
     precompile::{PrecompileError, PrecompileHalt, PrecompileOutput, PrecompileStatus},
 };
 use stateless::{
-    BlockError, BlockTally, DearWork, EvmOverrides, HookState, Transaction, Unpaid, WorkMeter,
+    BlockError, BlockTally, EvmOverrides, HookState, InsufficientGas, Transaction, UnderpricedWork,
+    WorkMeter,
 };
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-/// What a call owes for [`DearWork`], and how much of it the call can pay.
+/// Gas that a call owes for [`UnderpricedWork`], and the maximum that it can pay.
 #[derive(Debug)]
-pub(crate) struct Tab {
+pub(crate) struct DeferredGas {
     gas: Arc<dyn Pricing>,
-    /// What the gas of the block covers at most.
+    /// Maximum work that the gas of the block covers.
     covered: u64,
-    /// What the call can pay beyond that.
+    /// Gas beyond that which the call can pay.
     beyond: u64,
     spent: AtomicU64,
-    /// Whether something was asked for that the limit does not cover.
+    /// `true` once the work exceeded both.
     is_short: AtomicBool,
 }
 
-impl Tab {
-    /// A tab of a block that uses `bound` gas at most, in a call that can pay this much `beyond`.
+impl DeferredGas {
+    /// Creates the account of a block that uses at most `bound` gas, in a call that can pay `beyond` on top.
     pub(crate) fn new(gas: &Arc<dyn Pricing>, bound: u64, beyond: u64) -> Self {
         Self {
             gas: Arc::clone(gas),
@@ -44,29 +45,31 @@ impl Tab {
         }
     }
 
-    /// What was spent, or asked for if that was too much.
+    /// Total price of the work so far, including the piece that exceeded the limit.
     fn spent(&self) -> u64 {
         self.spent.load(Ordering::Relaxed)
     }
 
-    /// What the call must hold for it, whatever gas the block uses in the end.
+    /// Gas that the call must hold for the work, for every amount of gas that the block may use.
     pub(crate) fn owed(&self) -> u64 {
         self.spent().saturating_sub(self.covered)
     }
 
-    /// What is owed for it by a block that has used so much gas.
+    /// Gas that a block which has used `gas_used` owes for the work.
     pub(crate) fn owed_by(&self, gas_used: u64) -> u64 {
         self.spent().saturating_sub(self.gas.covered_work(gas_used))
     }
 
-    /// Most gas, of what a precompile is given, for which its work can be paid; `None` if that of none can.
+    /// Returns the maximum gas, up to `given`, for which the work of a precompile can be paid; `None` if no
+    /// gas can.
     fn payable(&self, address: Address, given: u64) -> Option<u64> {
         let left = self.beyond.saturating_add(self.covered).saturating_sub(self.spent());
-        let fits = |gas| self.gas.dear_work(&DearWork::Precompile { address, gas }) <= left;
+        let fits =
+            |gas| self.gas.underpriced_work(&UnderpricedWork::Precompile { address, gas }) <= left;
         if fits(given) {
             return Some(given);
         }
-        // Of one that fits and one that does not, until they are neighbours.
+        // Binary search between a value that fits and one that does not. More gas never costs less.
         let (mut fitting, mut beyond) = (0, given);
         while fitting + 1 < beyond {
             let between = fitting.midpoint(beyond);
@@ -75,16 +78,17 @@ impl Tab {
         fits(fitting).then_some(fitting)
     }
 
-    /// Whether more was asked for than there is: the block was not executed to its end.
+    /// Returns `true` if the work exceeded the limit, so that the block was not executed to its end.
     pub(crate) fn is_short(&self) -> bool {
         self.is_short.load(Ordering::Relaxed)
     }
 }
 
-impl WorkMeter for Tab {
-    /// Called by the one thread that executes.
-    fn spend(&self, work: DearWork) -> bool {
-        let spent = self.spent().saturating_add(self.gas.dear_work(&work));
+impl WorkMeter for DeferredGas {
+    /// Only the executing thread calls this.
+    // Never reset: once the limit is exceeded even free work is refused, because the block is over.
+    fn spend(&self, work: UnderpricedWork) -> bool {
+        let spent = self.spent().saturating_add(self.gas.underpriced_work(&work));
         self.spent.store(spent, Ordering::Relaxed);
         if spent > self.beyond.saturating_add(self.covered) {
             self.is_short.store(true, Ordering::Relaxed);
@@ -93,11 +97,11 @@ impl WorkMeter for Tab {
     }
 }
 
-/// A chain as it is, with a tab for what its blocks do.
+/// A chain whose overrides are unchanged but for the meter.
 #[derive(Debug)]
 pub(crate) struct Metered<'c> {
     pub(crate) chain: &'c dyn EvmOverrides,
-    pub(crate) tab: Arc<Tab>,
+    pub(crate) deferred: Arc<DeferredGas>,
 }
 
 impl EvmOverrides for Metered<'_> {
@@ -106,13 +110,16 @@ impl EvmOverrides for Metered<'_> {
     }
 
     fn precompiles(&self, precompiles: &mut PrecompilesMap, tally: &Arc<BlockTally>) {
+        // The chain's own precompiles first: one that replaces an expensive precompile is metered as well.
         self.chain.precompiles(precompiles, tally);
-        // The fork that brought the one has given the other its price.
+        // Osaka added P256VERIFY and raised the price of MODEXP, so the presence of one tells the price of
+        // the other.
         let cheap = precompiles.get(&P256VERIFY).is_none().then_some(CHEAP_MODEXP);
-        for (address, _) in DEAR_PRECOMPILES.into_iter().chain(cheap) {
+        for (address, _) in EXPENSIVE_PRECOMPILES.into_iter().chain(cheap) {
             if precompiles.get(&address).is_some() {
-                let tab = Arc::clone(&self.tab);
-                precompiles.map_precompile(&address, move |inner| metered(address, inner, tab));
+                let deferred = Arc::clone(&self.deferred);
+                precompiles
+                    .map_precompile(&address, move |inner| metered(address, inner, deferred));
             }
         }
     }
@@ -122,7 +129,7 @@ impl EvmOverrides for Metered<'_> {
     }
 
     fn meter(&self) -> Option<Arc<dyn WorkMeter>> {
-        Some(Arc::clone(&self.tab) as _)
+        Some(Arc::clone(&self.deferred) as _)
     }
 
     fn is_verifiable(&self) -> bool {
@@ -153,54 +160,57 @@ impl EvmOverrides for Metered<'_> {
     }
 }
 
-/// Counts the [`DearWork`] of a block while it is built, so that it is known what EXECUTE will ask for
-/// it.
+/// Counter of the [`UnderpricedWork`] in a block under construction, for the builder to know what EXECUTE
+/// will charge.
 #[derive(Debug)]
 pub struct WorkCount<'c>(Metered<'c>);
 
 impl<'c> WorkCount<'c> {
-    /// Counts, at these prices, what blocks of this chain do.
+    /// Creates a counter for blocks of this chain at these prices.
     pub fn new(gas: &Arc<dyn Pricing>, chain: &'c dyn EvmOverrides) -> Self {
-        Self(Metered { chain, tab: Arc::new(Tab::new(gas, 0, u64::MAX)) })
+        // Nothing is covered and everything can be paid: this counts and never stops a block.
+        Self(Metered { chain, deferred: Arc::new(DeferredGas::new(gas, 0, u64::MAX)) })
     }
 
-    /// The chain, with the meter.
+    /// Returns the chain's overrides with the meter.
     pub fn overrides(&self) -> &dyn EvmOverrides {
         &self.0
     }
 
-    /// What all work so far costs.
+    /// Returns the price of all work so far.
     pub fn spent(&self) -> u64 {
-        self.0.tab.spent()
+        self.0.deferred.spent()
     }
 
-    /// Goes back to what it was: the work since then is no part of the block.
+    /// Resets the count to an earlier value: the work since then is not part of the block.
     pub fn rewind(&self, spent: u64) {
-        self.0.tab.spent.store(spent, Ordering::Relaxed);
+        self.0.deferred.spent.store(spent, Ordering::Relaxed);
     }
 }
 
-/// A precompile whose calls go onto a tab. One that the tab does not cover stops the block before it does anything: it is
-/// given no more gas than its work can be paid for, and compares its price with what it is given first of all.
-fn metered(address: Address, inner: DynPrecompile, tab: Arc<Tab>) -> DynPrecompile {
+/// Wraps a precompile to report its work. A call that cannot be paid stops the block before any work: the
+/// precompile gets no more gas than its work can be paid for, and compares its own price with that gas first.
+fn metered(address: Address, inner: DynPrecompile, deferred: Arc<DeferredGas>) -> DynPrecompile {
     use alloy_evm::precompiles::Precompile as _;
     let id = inner.precompile_id().clone();
     DynPrecompile::new(id, move |input: PrecompileInput<'_>| {
-        let unpaid = || PrecompileError::Fatal(Unpaid.to_string());
-        if tab.is_short() {
+        let unpaid = || PrecompileError::Fatal(InsufficientGas.to_string());
+        // A stopped block may still run its outer calls; none of them may start more work.
+        if deferred.is_short() {
             return Err(unpaid());
         }
         let (given, length) = (input.gas, input.data.len());
-        let payable = tab.payable(address, given);
+        let payable = deferred.payable(address, given);
         let output = payable.map(|gas| inner.call(PrecompileInput { gas, ..input })).transpose()?;
+        // Out of gas with a reduced amount is the meter's doing, not the caller's.
         let gas = match (&output, payable) {
             (Some(output), Some(gas)) if gas == given || !is_out_of_gas(output) => {
                 worth(output, given, length)
             }
-            // More than can be paid, however much that is.
+            // The work exceeds the payable amount; by how much is unknown.
             (_, gas) => gas.map_or(0, |gas| gas + 1),
         };
-        let is_paid = tab.spend(DearWork::Precompile { address, gas });
+        let is_paid = deferred.spend(UnderpricedWork::Precompile { address, gas });
         output.filter(|_| is_paid).ok_or_else(unpaid)
     })
 }
@@ -209,16 +219,16 @@ fn is_out_of_gas(output: &PrecompileOutput) -> bool {
     output.status == PrecompileStatus::Halt(PrecompileHalt::OutOfGas)
 }
 
-/// The gas that the work of a precompile is worth. What fails takes all that it was given, however
-/// much that is; then the work is worth no more than the dearest precompile of such an input.
+/// Returns the gas that the work of a precompile is worth. A failed one consumes all its gas, of any amount;
+/// its work is then worth no more than that of the most expensive precompile for such an input.
 fn worth(output: &PrecompileOutput, given: u64, length: usize) -> u64 {
-    /// Of point evaluation, and more than what any other takes for no pairs at all.
+    /// Gas of point evaluation, which exceeds that of any other precompile without pairs.
     const LEAST: u64 = 50_000;
-    /// Of pairs of the first pairing (EIP-1108): 34,000 for 192 bytes.
+    /// Gas per byte of the first pairing (EIP-1108): 34,000 for 192 bytes.
     const PER_BYTE: u64 = 178;
     if output.is_halt() {
-        let dearest = (length as u64).saturating_mul(PER_BYTE).saturating_add(LEAST);
-        given.min(dearest)
+        let bound = (length as u64).saturating_mul(PER_BYTE).saturating_add(LEAST);
+        given.min(bound)
     } else {
         output.gas_used
     }
@@ -231,39 +241,41 @@ mod tests {
     use alloy_primitives::Bytes;
 
     #[test]
-    fn a_tab_takes_what_its_limit_covers_and_nothing_after() {
+    fn work_is_paid_up_to_the_limit_and_refused_after_it() {
         let gas: Arc<dyn Pricing> = GasSchedule::DEFAULT.into();
-        let work = DearWork::RepeatedNode { bytes: 100 };
-        let price = gas.dear_work(&work);
+        let work = UnderpricedWork::RepeatedNode { bytes: 100 };
+        let price = gas.underpriced_work(&work);
         assert!(price > 0);
         // A quarter of the gas of the block pays for one, the call for another.
-        let tab = Tab::new(&gas, 4 * price, price);
-        assert!(tab.spend(work));
-        assert_eq!((tab.owed(), tab.owed_by(0)), (0, price));
-        assert!(tab.spend(work));
-        assert_eq!((tab.owed(), tab.owed_by(0)), (price, 2 * price));
-        assert!(!tab.is_short());
-        assert!(!tab.spend(work));
-        assert!(tab.is_short() && tab.owed() > price);
-        // What costs nothing is refused as well: the block is over.
-        let free = DearWork::Precompile { address: Address::with_last_byte(2), gas: 60 };
-        assert!(!tab.spend(free));
+        let deferred = DeferredGas::new(&gas, 4 * price, price);
+        assert!(deferred.spend(work));
+        assert_eq!((deferred.owed(), deferred.owed_by(0)), (0, price));
+        assert!(deferred.spend(work));
+        assert_eq!((deferred.owed(), deferred.owed_by(0)), (price, 2 * price));
+        assert!(!deferred.is_short());
+        assert!(!deferred.spend(work));
+        assert!(deferred.is_short() && deferred.owed() > price);
+        // Free work is refused as well: the block is over.
+        let free = UnderpricedWork::Precompile { address: Address::with_last_byte(2), gas: 60 };
+        assert!(!deferred.spend(free));
     }
 
     #[test]
     fn a_precompile_gets_the_most_gas_for_which_its_work_can_be_paid() {
         let gas: Arc<dyn Pricing> = GasSchedule::DEFAULT.into();
-        let (dear, cheap) = (Address::with_last_byte(6), Address::with_last_byte(2));
-        let tab = Tab::new(&gas, 0, 1_000);
-        let price = |gas| tab.gas.dear_work(&DearWork::Precompile { address: dear, gas });
-        let most = tab.payable(dear, u64::MAX).unwrap();
+        let (expensive, cheap) = (Address::with_last_byte(6), Address::with_last_byte(2));
+        let deferred = DeferredGas::new(&gas, 0, 1_000);
+        let price = |gas| {
+            deferred.gas.underpriced_work(&UnderpricedWork::Precompile { address: expensive, gas })
+        };
+        let most = deferred.payable(expensive, u64::MAX).unwrap();
         assert!(price(most) <= 1_000 && price(most + 1) > 1_000, "{most}");
         for given in [0, 1, most - 1, most, most + 1, 10 * most] {
-            assert_eq!(tab.payable(dear, given), Some(given.min(most)));
-            assert_eq!(tab.payable(cheap, given), Some(given));
+            assert_eq!(deferred.payable(expensive, given), Some(given.min(most)));
+            assert_eq!(deferred.payable(cheap, given), Some(given));
         }
-        assert!(tab.spend(DearWork::Precompile { address: dear, gas: most }));
-        assert!(tab.payable(dear, most).unwrap() < most);
+        assert!(deferred.spend(UnderpricedWork::Precompile { address: expensive, gas: most }));
+        assert!(deferred.payable(expensive, most).unwrap() < most);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use enshrine_execute::{
     BlockTally, DeclaredGas, Drake, Execute, ExecuteError, ExecutionSpecs, FURTHER_BLOCK_GAS,
     GasSchedule, Items, Pricing,
 };
-use executor::{ChainSpec, DearWork};
+use executor::{ChainSpec, UnderpricedWork};
 use revm::bytecode::opcode as op;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,14 +20,14 @@ use testkit::{ETHER, Forgery, Key, rich_genesis, uniform_storage};
 use wire::{ProtocolFork, StatelessInput};
 
 pub(crate) const FORK: ProtocolFork = ProtocolFork::Osaka;
-/// Whom Alice calls.
+/// Contract that Alice calls.
 pub(crate) const WORKER: Address = Address::repeat_byte(0x77);
 
 pub(crate) fn contract(code: Vec<u8>) -> GenesisAccount {
     GenesisAccount { nonce: Some(1), code: Some(code.into()), ..Default::default() }
 }
 
-/// What a call costs by its bytes, items and gas alone.
+/// Charge of a call for its bytes, items and gas alone.
 fn plain_charge(schedule: GasSchedule, calldata: &[u8]) -> u64 {
     let input = StatelessInput::decode(calldata).unwrap();
     let declared = DeclaredGas::of_input(calldata.len(), &input);
@@ -104,13 +104,13 @@ pub(crate) fn places_of(slots: &[u8]) -> BTreeSet<Vec<u8>> {
     places
 }
 
-/// What carrying a node once more would cost.
+/// Price of carrying a node once more.
 fn carried(node: &Bytes) -> u64 {
     let Items { witness_byte, item, .. } = Items::DEFAULT;
     item + witness_byte * (node.len() as u64 + 4)
 }
 
-/// Charges for dear work, and for nothing else.
+/// Charges for underpriced work, and for nothing else.
 #[derive(Debug)]
 struct DearAlone;
 
@@ -127,8 +127,8 @@ impl Pricing for DearAlone {
         0
     }
 
-    fn dear_work(&self, work: &DearWork) -> u64 {
-        GasSchedule::DEFAULT.dear_work(work)
+    fn underpriced_work(&self, work: &UnderpricedWork) -> u64 {
+        GasSchedule::DEFAULT.underpriced_work(work)
     }
 }
 
@@ -158,8 +158,8 @@ pub(crate) fn two_on_shared_nodes(set: &[u8], read: &[u8]) -> Vec<u8> {
     forgery.batch(&[vec![call(1, &[])]]).unwrap()
 }
 
-/// All dear work of such a batch.
-fn dear_work_of_two(set: &[u8], read: &[u8]) -> u64 {
+/// All underpriced work of such a batch.
+fn underpriced_work_of_two(set: &[u8], read: &[u8]) -> u64 {
     let execute = Execute { gas: Arc::new(DearAlone), ..Execute::default() };
     execute.run(&two_on_shared_nodes(set, read), u64::MAX).unwrap().gas
 }
@@ -172,13 +172,13 @@ fn a_node_that_an_earlier_block_of_the_batch_has_written_is_paid_for_when_a_late
         let leaves = places.iter().filter(|path| path.len() == 64).count() as u64;
         leaves * carried(&nodes[0]) + (places.len() as u64 - leaves) * carried(&nodes[1])
     };
-    let none = dear_work_of_two(&[1, 2, 3], &[]);
+    let none = underpriced_work_of_two(&[1, 2, 3], &[]);
     for slots in [&[1_u8][..], &[1, 2], &[1, 2, 3]] {
         // Nothing of these ways is as the witness has it.
-        assert_eq!(dear_work_of_two(&[1, 2, 3], slots), none + ways(slots), "{slots:?}");
+        assert_eq!(underpriced_work_of_two(&[1, 2, 3], slots), none + ways(slots), "{slots:?}");
     }
-    // Ways on which nothing was written are those of the witness, and as dear.
-    assert_eq!(dear_work_of_two(&[1, 2, 3], &[9]), none + ways(&[9]));
+    // Paths on which nothing was written are those of the witness, and as expensive.
+    assert_eq!(underpriced_work_of_two(&[1, 2, 3], &[9]), none + ways(&[9]));
     assert!(ways(&[9]) > 64 * 600);
 }
 
@@ -257,11 +257,11 @@ fn a_precompile_that_is_dear_is_paid_several_times_and_one_that_is_not_once() {
     for (precompile, gas, is_dear) in [(6_u8, 150, true), (2, 84, false)] {
         let calldata = block(calling(precompile, 2_000, 100_000), vec![0; 64], 2_000_000);
         let address = Address::with_last_byte(precompile);
-        let work = 2_000 * schedule.dear_work(&DearWork::Precompile { address, gas });
+        let work = 2_000 * schedule.underpriced_work(&UnderpricedWork::Precompile { address, gas });
         let owed = work.saturating_sub(used(&calldata) / 4);
         assert_eq!(owed > 0, is_dear, "{precompile}");
         assert_costs(&Execute::default(), &calldata, plain_charge(schedule, &calldata) + owed);
-        // Who only verifies asks for nothing.
+        // A verifier outside EXECUTE charges nothing.
         let input = StatelessInput::decode(&calldata).unwrap();
         stateless::verify(&input, &ChainSpec::constant(CHAIN_ID, FORK)).unwrap();
     }
@@ -270,7 +270,7 @@ fn a_precompile_that_is_dear_is_paid_several_times_and_one_that_is_not_once() {
 #[test]
 fn modexp_is_paid_several_times_where_its_gas_is_that_of_the_time_before_osaka() {
     let schedule = GasSchedule::DEFAULT;
-    // Of 32 bytes each.
+    // Each of 32 bytes.
     let mut numbers = [[0; 32]; 6];
     numbers[..3].iter_mut().for_each(|length| length[31] = 32);
     numbers[3..].iter_mut().for_each(|number| *number = [0xff; 32]);
@@ -278,7 +278,7 @@ fn modexp_is_paid_several_times_where_its_gas_is_that_of_the_time_before_osaka()
         let code = calling(5, 300, 100_000);
         let calldata = block_on(fork, code, numbers.as_flattened().to_vec(), 2_000_000);
         let address = Address::with_last_byte(5);
-        let price = |gas| schedule.dear_work(&DearWork::Precompile { address, gas });
+        let price = |gas| schedule.underpriced_work(&UnderpricedWork::Precompile { address, gas });
         let work = gas.map_or(0, |gas| 300 * price(gas));
         let owed = work.saturating_sub(used(&calldata) / 4);
         assert_eq!(owed > 0, gas.is_some(), "{fork}");
@@ -305,7 +305,8 @@ fn hashing(bytes: u16) -> Vec<u8> {
 #[test]
 fn hashing_is_paid_by_the_word() {
     let calldata = block(hashing(0x1000), vec![], 2_000_000);
-    let work = 500 * GasSchedule::DEFAULT.dear_work(&DearWork::Keccak { bytes: 0x1000 });
+    let work =
+        500 * GasSchedule::DEFAULT.underpriced_work(&UnderpricedWork::Keccak { bytes: 0x1000 });
     let owed = work - used(&calldata) / 4;
     let plain = plain_charge(GasSchedule::DEFAULT, &calldata);
     assert_costs(&Execute::default(), &calldata, plain + owed);
@@ -321,7 +322,9 @@ fn init_code_is_paid_by_its_length_and_by_its_hash_where_that_is_in_the_address(
         let create = [op::PUSH2, high, low, op::PUSH0, op::PUSH0, instruction, op::POP];
         let calldata = block([salt, &create].concat().repeat(50), vec![], 4_000_000);
         let bytes = usize::from(BYTES);
-        let work = 50 * GasSchedule::DEFAULT.dear_work(&DearWork::InitCode { bytes, is_hashed });
+        let work = 50
+            * GasSchedule::DEFAULT
+                .underpriced_work(&UnderpricedWork::InitCode { bytes, is_hashed });
         let owed = work - used(&calldata) / 4;
         let plain = plain_charge(GasSchedule::DEFAULT, &calldata);
         assert_costs(&Execute::default(), &calldata, plain + owed);
@@ -367,10 +370,10 @@ fn dear_work_that_the_gas_of_a_call_does_not_cover_counts_on_the_market_with_all
     let executed = execute.run(&calldata, u64::MAX).unwrap();
     for (gas, success, counted) in [
         (executed.reserve, true, executed.gas),
-        // How much of the last piece was done nobody can say.
+        // It is unknown how much of the last piece was done.
         (executed.reserve - 1, false, executed.reserve - 1),
     ] {
-        // Where the base fee is the price, a unit of gas buys a unit.
+        // At a base fee equal to the price, a unit of gas buys a unit.
         let tally = Arc::new(BlockTally::new(1));
         let seen = Host::in_block(execute.clone(), U256::ZERO, &tally).see(CALL, &calldata, gas);
         assert_eq!((seen.success, tally.used()), (success, counted), "{gas}");

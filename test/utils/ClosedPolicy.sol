@@ -3,11 +3,11 @@ pragma solidity ^0.8.28;
 
 import {ISequencing} from "../../contracts/interfaces/ISequencing.sol";
 
-/// @dev Lets nobody advance.
-contract NobodyPolicy is ISequencing {
-    error Nobody();
+/// @dev Policy under which no account may advance.
+contract ClosedPolicy is ISequencing {
+    error Closed();
 
     function authorize(address, uint64) external pure returns (address) {
-        revert Nobody();
+        revert Closed();
     }
 }

@@ -1,4 +1,4 @@
-//! From a block to the input of EXECUTE and back, and from such inputs to a batch.
+//! Conversion of blocks into inputs of EXECUTE and back, and of such inputs into batches.
 
 use crate::{BatchWithWitness, Chain, ChainConfig, ChainError};
 
@@ -71,7 +71,7 @@ fn rlp_withdrawal(record: &[u8; Withdrawal::LEN]) -> RlpWithdrawal {
     RlpWithdrawal { index, validator_index, address, amount }
 }
 
-/// The block that a request stands for.
+/// Returns the block of a request.
 ///
 /// # Errors
 ///
@@ -98,8 +98,8 @@ pub fn block_of(request: &NewPayloadRequest<'_>, fork: ProtocolFork) -> Result<R
     })
 }
 
-/// Puts blocks that follow one another into a batch, of which there is nothing but a stateless input for
-/// each: they are executed once more, on what their witnesses hold together.
+/// Combines consecutive blocks into a batch if there are only stateless inputs of them: they are executed
+/// again, on their combined witnesses.
 ///
 /// # Errors
 ///
