@@ -1,5 +1,6 @@
-//! What a transaction on L1 has cost, measured by tracing it, and what the schedule of EXECUTE asks for.
+//! Gas of an L1 transaction by its trace, and EXECUTE's charge by its schedule.
 
+use crate::units::grouped;
 use alloy_primitives::{Address, B256, Bytes, U64};
 use client::Client;
 use execute::{EXECUTE_ADDRESS, FURTHER_BLOCK_GAS, GasSchedule, Items, Pricing, WorkCount};
@@ -10,37 +11,43 @@ use stateless::{Blocks, ChainSpec, UncheckedBlocks, VerifyOptions};
 use std::sync::Arc;
 use wire::{NewPayloadRequest, ProtocolFork, SchemaId, StatelessBatch, StatelessInput};
 
-/// The parts of what a transaction has cost, in gas.
+/// Gas of a transaction by part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Measured {
-    /// Before its first step: 21,000 and its calldata.
+    /// Gas charged before the first step: 21,000 and the calldata.
     pub(crate) intrinsic: u64,
-    /// In the frames of EXECUTE.
+    /// Gas used by calls of EXECUTE.
     pub(crate) execute: u64,
-    /// In all other steps.
+    /// Gas used by all other steps.
     pub(crate) contracts: u64,
-    /// What comes back for storage that was cleared.
+    /// Gas refunded for cleared storage.
     pub(crate) refund: u64,
-    /// What its receipt says.
+    /// Gas used according to the receipt.
     pub(crate) receipt: u64,
 }
 
 impl Measured {
-    /// The parts together, where calldata do not make it dearer (EIP-7623).
+    /// Sum of the parts, before the calldata floor of EIP-7623.
     const fn sum(&self) -> u64 {
         self.intrinsic + self.execute + self.contracts - self.refund
     }
 
     pub(crate) fn shown(&self) -> String {
         let Self { intrinsic, execute, contracts, refund, receipt } = self;
+        let [intrinsic, execute, contracts, receipt] =
+            [intrinsic, execute, contracts, receipt].map(|gas| grouped(*gas));
+        let refund = match refund {
+            0 => String::new(),
+            gas => format!(", less {} refunded", grouped(*gas)),
+        };
         format!(
-            "traced: {intrinsic} gas for calldata and 21000, {execute} in EXECUTE, {contracts} in the \
-             contracts, {refund} refunded: {receipt}, as the receipt says"
+            "its trace sums up to the receipt's {receipt} gas: {intrinsic} intrinsic, {execute} in EXECUTE, \
+             {contracts} in the contracts{refund}"
         )
     }
 }
 
-/// A frame of a call.
+/// Call frame of geth's `callTracer`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Frame {
@@ -50,7 +57,7 @@ struct Frame {
     calls: Vec<Self>,
 }
 
-/// Gas that the calls of EXECUTE in this frame and below it have used.
+/// Returns the gas used by calls of EXECUTE in this frame and below.
 fn in_execute(frame: &Frame) -> u64 {
     if frame.to == Some(EXECUTE_ADDRESS) {
         return frame.gas_used.to();
@@ -58,11 +65,11 @@ fn in_execute(frame: &Frame) -> u64 {
     frame.calls.iter().map(in_execute).sum()
 }
 
-/// Measures a transaction that was sent with this much gas and these calldata.
+/// Measures a transaction by its trace.
 ///
 /// # Errors
 ///
-/// If it cannot be traced, or its parts are not what its receipt says.
+/// Fails if the transaction cannot be traced or its parts do not sum up to the receipt's gas.
 pub(crate) fn measure(
     node: &Client,
     hash: B256,
@@ -93,26 +100,26 @@ pub(crate) fn measure(
     Ok(measured)
 }
 
-/// What EXECUTE asks for a valid input by its default schedule, in gas: the parts that `docs/gas.md` names, each
-/// found here, without EXECUTE.
+/// EXECUTE's charge for a valid input by its default schedule, in gas. The parts are those of
+/// `docs/gas.md`, computed here without EXECUTE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scheduled {
-    /// The input itself: the call, bytes and items.
+    /// Charge for the input: the call, bytes and items.
     pub(crate) input: u64,
-    /// What the blocks have used, and what each but the first takes beyond that.
+    /// Gas used by the blocks, and the base charge of each block after the first.
     pub(crate) blocks: u64,
-    /// Dear work that the gas of the blocks does not cover.
+    /// Charge for underpriced work that the blocks' gas does not cover.
     pub(crate) underpriced_work: u64,
 }
 
 impl Scheduled {
-    /// The parts of an input of a block or of a batch, whose blocks are verified for that.
+    /// Computes the parts for a block or a batch by verifying its blocks.
     pub(crate) fn of(calldata: &[u8]) -> Result<Self> {
         if SchemaId::of(calldata)?.batch_fork().is_some() {
             let batch = StatelessBatch::decode(calldata)?;
             let witness = &batch.witness;
             let items = witness.state.len() + witness.codes.len() + witness.headers.len();
-            // As if its nodes had been carried whole.
+            // The schedule charges for compact nodes at their expanded size.
             let state = &witness.state;
             let expansion = state.expanded_len().saturating_sub(state.stream_len());
             let input = price(calldata.len() + expansion, batch.fork, &batch.requests, items);
@@ -141,7 +148,7 @@ impl Scheduled {
         Ok(Self {
             input,
             blocks: used + FURTHER_BLOCK_GAS * (verdicts.len() as u64 - 1),
-            // A quarter of what the blocks use.
+            // The blocks' gas covers underpriced work up to a quarter of it.
             underpriced_work: work.spent().saturating_sub(used / 4),
         })
     }
@@ -151,16 +158,17 @@ impl Scheduled {
     }
 
     pub(crate) fn shown(&self) -> String {
-        let Self { input, blocks, underpriced_work } = self;
-        let sum = self.sum();
-        format!(
-            "{sum}: {input} for the input, {blocks} for its gas, {underpriced_work} for dear work"
-        )
+        let [sum, input, blocks] = [self.sum(), self.input, self.blocks].map(grouped);
+        let extra = match self.underpriced_work {
+            0 => String::new(),
+            gas => format!(" + {} for underpriced work", grouped(gas)),
+        };
+        format!("{sum} gas = {blocks} of the block + {input} for the input{extra}")
     }
 }
 
-/// `base + request · request_byte + rest · witness_byte + items · item`, of so many bytes in all; transactions are
-/// items too.
+/// Computes `base + request · request_byte + rest · witness_byte + items · item`; transactions count as
+/// items.
 fn price(
     bytes: usize,
     fork: ProtocolFork,
@@ -183,17 +191,17 @@ mod tests {
     use execute::Execute;
     use testkit::{CHAIN_ID, ETHER, Key, L2, rich_genesis};
 
-    /// Hashes 100,000 bytes of its memory again and again, until the gas is used up.
+    /// Code that hashes 100,000 bytes of memory in a loop until it runs out of gas.
     const HASHER: &[u8] = &hex!("5b 620186a0 5f 20 50 5f 56");
 
     #[test]
-    fn execute_charges_the_sum_of_the_parts_for_a_block_and_a_batch_with_and_without_dear_work() {
+    fn execute_charges_the_sum_of_the_parts_for_a_block_and_a_batch_with_and_without_underpriced_work() {
         let fork = ProtocolFork::Osaka;
         let (plain, hasher) = (Address::repeat_byte(0xb0), Address::repeat_byte(0x4a));
         let mut genesis = rich_genesis(fork, ["alice"], ETHER);
         let code = Some(Bytes::from_static(HASHER));
         genesis.alloc.insert(hasher, GenesisAccount { code, ..Default::default() });
-        for (to, is_dear) in [(plain, false), (hasher, true)] {
+        for (to, is_underpriced) in [(plain, false), (hasher, true)] {
             let mut l2 = L2::new(CHAIN_ID, fork, &genesis).unwrap();
             let mut inputs = Vec::new();
             let mut blocks = Vec::new();
@@ -210,7 +218,7 @@ mod tests {
             for input in inputs {
                 let parts = Scheduled::of(&input).unwrap();
                 assert_eq!(parts.sum(), Execute::default().run(&input, u64::MAX).unwrap().gas);
-                assert_eq!(parts.underpriced_work > 0, is_dear, "{parts:?}");
+                assert_eq!(parts.underpriced_work > 0, is_underpriced, "{parts:?}");
             }
         }
     }

@@ -152,7 +152,7 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
         move || Ok(balance(node, address)? >= U256::from(ETHER))
     };
     until("the deposits", has(&probe))?;
-    report.step(format!("{} accounts have their deposits", PAYERS + 1));
+    report.built(format!("{} accounts have their deposits", PAYERS + 1));
     let late = Key::named("late");
     rollup.deposit(&Key::named("alice"), late.address(), ETHER)?;
     let before = head(sequencer.client())?;
@@ -174,7 +174,7 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
     let begun = Instant::now();
     send_all(sequencer.client().url(), &raw)?;
     let bound = Budget::of(sequencer.client())?;
-    report.step(format!("the sequencer has taken them all; bound by {}", bound.shown()));
+    report.shown(format!("the sequencer has taken them all; bound by {}", bound.shown()));
     let follower = rollup.follower_of(&sequencer)?;
     let (pending, seen) = thread::scope(|scope| {
         let looks =
@@ -191,7 +191,7 @@ fn of_a_small_one(accepted: Accepted, report: &mut Report) -> Result<Load> {
         eyre::Ok((pending?, seen))
     })?;
     let took = begun.elapsed().as_secs_f64();
-    report.step("all transfers are on L1".to_owned());
+    report.shown("all transfers are on L1".to_owned());
 
     let last = head(sequencer.client())?;
     let (count, gas) = blocks(sequencer.client(), first + 1, last)?;
@@ -230,7 +230,7 @@ fn rebuild(rollup: &Rollup, sequencer: NodeProcess, report: &mut Report) -> Resu
         "the chain to be rebuilt",
         || Ok(status(rebuilt.client())?.safe_head.number >= expected),
     )?;
-    report.step("a follower has rebuilt it from L1".to_owned());
+    report.shown("a follower has rebuilt it from L1".to_owned());
     Ok(begun.elapsed().as_secs_f64())
 }
 

@@ -1,11 +1,11 @@
-//! The whole of a native rollup in one run: an L1 with EXECUTE, an L2 that is a plain Ethereum
-//! chain, a deposit, a block advanced, balances proven from the root that L1 holds, forged blocks
-//! refused, and one that leaves out a forced transaction; then the same L2 as users have it, a devnet, a
-//! sequencer and followers as processes, with a withdrawal claimed, a sequencer killed, a reorganisation
-//! of L1; and real mainnet blocks through the same precompile.
+//! End-to-end run of a native rollup, in three parts. In process: an L1 with EXECUTE, an L2 that is a plain
+//! Ethereum chain, a deposit, an advanced block, balances proven against the state root on L1, forged
+//! blocks and a block without a due forced transaction, both refused. As processes: devnet, sequencer and
+//! followers, a withdrawal, a killed sequencer, a reorganisation of L1. Last, real mainnet blocks through
+//! the same precompile.
 //!
 //! Everything is real: contracts are compiled and deployed, transactions are signed, blocks are
-//! executed, witnesses are recorded. The exit code tells whether all went as it must.
+//! executed, witnesses are recorded. The exit code is 0 if all checks passed.
 
 #![warn(clippy::print_stdout)]
 
@@ -24,6 +24,7 @@ mod report;
 mod scripts;
 mod soak;
 mod story;
+mod units;
 
 use clap::Parser;
 use eyre::{Result, WrapErr as _};
@@ -40,48 +41,47 @@ use std::{
 #[derive(Debug, Parser)]
 #[command(name = "e2e", version)]
 struct Arguments {
-    /// A real block with its witness (JSON bundle, also .json.zst) for the last part; may be given
-    /// several times. By default the blocks of the test vectors, if they are there.
+    /// Real block with its witness (JSON bundle, also .json.zst) for the last part; may be given several
+    /// times. Default: the blocks of the test vectors, if there are any.
     #[arg(long, value_name = "FILE")]
     block: Vec<PathBuf>,
 
-    /// Keep the L1 in this process, instead of a devnet in its own.
+    /// Run the L1 in this process instead of a devnet process.
     #[arg(long)]
     in_process: bool,
 
-    /// Without the real blocks.
+    /// Skip the real blocks.
     #[arg(long, conflicts_with = "block")]
     quick: bool,
 
-    /// Leave devnet, sequencer and follower running at the end, until it is interrupted, and say what to
-    /// try.
+    /// Keep devnet, sequencer and follower running at the end, until interrupted, and print commands to try.
     #[arg(long, conflicts_with_all = ["in_process", "json"])]
     keep: bool,
 
-    /// Instead of all that: minutes of random traffic and faults, with L1, sequencer and follower compared
+    /// Run random traffic and faults for so many minutes instead, and compare L1, sequencer and follower
     /// after each step.
     #[arg(long, value_name = "MINUTES", conflicts_with_all = ["block", "in_process", "quick", "keep"])]
     soak: Option<f64>,
 
-    /// What the choices of --soak follow from.
+    /// Seed of the random choices of --soak.
     #[arg(long, default_value_t = 1, requires = "soak")]
     seed: u64,
 
-    /// Instead of all that: how much a sequencer takes, how soon others see it, and how fast it is on L1
-    /// and rebuilt from it.
+    /// Measure a rollup under load instead: transactions accepted, latency to followers, time to L1, and time
+    /// to rebuild the L2 from L1.
     #[arg(long, conflicts_with_all = ["block", "in_process", "quick", "keep", "soak"])]
     load: bool,
 
-    /// Accounts of the L2 whose blocks --load times; 0 leaves that out.
+    /// Number of accounts of the large L2 of --load; 0 skips it.
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, requires = "load")]
     accounts: u64,
 
-    /// One JSON document instead of text.
+    /// Print one JSON document instead of text.
     #[arg(long)]
     json: bool,
 
-    /// Write all figures to a page as well, with charts. It is one file that loads nothing.
-    #[arg(long, value_name = "FILE", conflicts_with = "soak")]
+    /// Also write a page with figures and charts: one self-contained HTML file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["soak", "load"])]
     html: Option<PathBuf>,
 }
 
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     until_unheard(|| tell(&arguments))
 }
 
-/// Runs, and prints what there is to say.
+/// Runs all parts and prints the report.
 fn tell(arguments: &Arguments) -> ExitCode {
     match run(arguments) {
         Ok((report, nodes)) => {
@@ -98,7 +98,7 @@ fn tell(arguments: &Arguments) -> ExitCode {
                 say!("{}", report.to_json());
             } else {
                 report.print_tables();
-                say!("\nAll as it must be.");
+                say!("\nAll checks passed.");
             }
             if arguments.keep
                 && let Some(nodes) = nodes
@@ -114,11 +114,11 @@ fn tell(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// All parts of the run; what it says, and the nodes that still run.
+/// Runs all parts. Returns the report, and the nodes that are still running.
 fn run(arguments: &Arguments) -> Result<(Report, Option<Nodes>)> {
     let mut report = Report::new(arguments.json);
     if let Some(path) = &arguments.html {
-        // Not to find out after minutes that there is no such folder.
+        // Fail at once if the file cannot be written, not after minutes.
         write_page(path, &report)?;
     }
     if let Some(minutes) = arguments.soak {
@@ -144,12 +144,12 @@ fn write_page(path: &Path, report: &Report) -> Result<()> {
     fs::write(path, page::page(report)).wrap_err_with(|| format!("cannot write {}", path.display()))
 }
 
-/// Waits for the end, with the nodes at work.
+/// Keeps the nodes running until a signal ends the run.
 fn keep(nodes: &Nodes) -> ExitCode {
     match rpc::termination() {
         Ok(end) => {
             say!("\n{}", nodes.what_to_try());
-            // Whoever listens to signals never gives up before one has come.
+            // The sender lives until a signal arrives, so an error ends the run as well.
             let _ = end.blocking_recv();
             ExitCode::SUCCESS
         }

@@ -1,4 +1,4 @@
-//! Real blocks through the same precompile.
+//! Real blocks through EXECUTE.
 
 use crate::{
     devnet::build,
@@ -21,10 +21,10 @@ use testkit::{
 };
 use wire::{ProtocolFork, StatelessInput, StatelessResult, convert::RawBlock};
 
-/// Gas of a transaction with a real block: more than any of them needs.
+/// Gas limit of a transaction with a real block; more than any of them uses.
 const TRANSACTION_GAS: u64 = 1_000_000_000;
 
-/// The same as a process of its own, which is asked over JSON-RPC.
+/// Starts a devnet process whose EXECUTE accepts blocks of all forks that the vectors have.
 fn devnet() -> Result<NodeProcess> {
     let mut command = Command::new(build()?);
     command.env("RUST_LOG", "error");
@@ -34,7 +34,7 @@ fn devnet() -> Result<NodeProcess> {
     Ok(NodeProcess::start(&mut command)?)
 }
 
-/// What EXECUTE of a devnet charges for an input, which comes in a transaction of its own.
+/// Sends an input to EXECUTE in a devnet transaction and returns the charge.
 fn through(devnet: &NodeProcess, name: &str, calldata: &Bytes) -> Result<u64> {
     let node = devnet.client();
     let accounts: Vec<Address> = node.request("eth_accounts", ())?;
@@ -55,7 +55,7 @@ fn through(devnet: &NodeProcess, name: &str, calldata: &Bytes) -> Result<u64> {
     Ok(charged)
 }
 
-/// An L1 without limits on gas, whose EXECUTE takes any valid block.
+/// Creates an L1 without gas limits whose EXECUTE accepts any valid block.
 fn unlimited_l1() -> Result<Chain> {
     let fork = ProtocolFork::Osaka;
     let config = ChainConfig::new(ChainSpec::constant(31_337, fork)).with_execute(Execute::l1());
@@ -72,7 +72,7 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
     if blocks.is_empty() {
         return Ok(());
     }
-    report.part("Real blocks through the same precompile");
+    report.part("Real blocks through EXECUTE");
     let (l1, devnet) = (unlimited_l1()?, devnet()?);
     for Block { name, bundle } in blocks {
         let spec = ChainSpec::known(bundle.chain_id)
@@ -107,8 +107,9 @@ pub(crate) fn verify(files: &[PathBuf], report: &mut Report) -> Result<()> {
         );
         let charged = through(&devnet, &name, &Bytes::copy_from_slice(&calldata))?;
         ensure!(charged == execute_gas, "{name}: the devnet charges {charged}, not {execute_gas}");
-        report.step(format!(
-            "{name} is valid, here and in a transaction of a devnet, and charged {}",
+        report.shown(format!(
+            "{} is valid, in process and in a devnet transaction, for {}",
+            name.replace('_', " "),
             scheduled.shown()
         ));
         report.real_blocks.push(RealBlock {

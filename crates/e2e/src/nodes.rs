@@ -1,5 +1,4 @@
-//! The L2 as its users have it: an L1, a sequencer and followers, each a process of its own, and nothing
-//! between them but sockets.
+//! The L2 as processes: an L1, a sequencer and followers, connected by sockets only.
 
 mod bridge;
 mod faults;
@@ -15,7 +14,7 @@ use crate::{
     report::{Figures, Report},
     scripts::versions,
 };
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, utils::format_ether};
 use alloy_sol_types::SolCall;
 use client::Client;
 use contracts::{L2_MESSENGER, PREMINT, bindings::IL2Messenger};
@@ -23,10 +22,10 @@ use eyre::{OptionExt, Result, ensure};
 use std::time::Instant;
 use testkit::{ETHER, Key, NodeProcess};
 
-/// L2 transfers of the part about throughput.
+/// L2 transfers of the throughput measurement.
 const TRANSFERS: u64 = 200;
 
-/// What runs at the end of this part.
+/// Nodes that still run at the end of this part.
 pub(crate) struct Nodes {
     rollup: Rollup,
     sequencer: NodeProcess,
@@ -34,7 +33,7 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// Where they answer, and what can be asked of them.
+    /// Lists the nodes' URLs and commands to try.
     pub(crate) fn what_to_try(&self) -> String {
         let urls = [&self.rollup.l1, &self.sequencer, &self.follower].map(|it| it.client().url());
         let [l1, l2, follower] = urls;
@@ -48,7 +47,7 @@ impl Nodes {
     }
 }
 
-/// Commands for whoever has a sequencer and a follower at these URLs, and this key.
+/// Returns commands to try on a sequencer and a follower at these URLs, with this key.
 fn to_try(l2: &str, follower: &str, key: &Key) -> [String; 4] {
     let (secret, address) = (key.secret(), key.address());
     [
@@ -63,14 +62,14 @@ fn to_try(l2: &str, follower: &str, key: &Key) -> [String; 4] {
 }
 
 pub(crate) fn tell(report: &mut Report) -> Result<Nodes> {
-    report.part("The same L2 as users have it: devnet, sequencer, follower as processes");
+    report.part("The L2 as processes: devnet, sequencer, follower");
     let rollup = Rollup::create(Deploying::ByScripts, report)?;
     report.versions = versions(rollup.scripts.tools());
     let sequencer = rollup.sequencer()?;
     let l2 = sequencer.client();
-    report.step(format!("a sequencer answers at {}", l2.url()));
+    report.built(format!("sequencer listens at {}", l2.url()));
     let follower = rollup.follower()?;
-    report.step(format!("a follower answers at {}", follower.client().url()));
+    report.built(format!("follower listens at {}", follower.client().url()));
     let (alice, bob) = (Key::named("alice"), Key::named("bob").address());
     let mut figures = Figures::default();
 
@@ -78,28 +77,28 @@ pub(crate) fn tell(report: &mut Report) -> Result<Nodes> {
     rollup.deposit(&alice, alice.address(), 5 * ETHER)?;
     until("the deposit", || Ok(balance(l2, alice.address())? >= U256::from(5 * ETHER)))?;
     figures.deposit_seconds = begun.elapsed().as_secs_f64();
-    report.step(format!("Alice's deposit is on the L2 after {}", shown(begun)));
+    report.shown(format!("Alice's deposit arrives on the L2 after {}", shown(begun)));
 
     let begun = Instant::now();
     let hash = send(l2, L2_CHAIN, &alice, bob.into(), ETHER, Bytes::new(), 21_000)?;
     let included = receipt(l2, hash)?;
     let number = included.block_number.ok_or_eyre("a receipt without a block")?;
     figures.transfer_seconds = begun.elapsed().as_secs_f64();
-    report.step(format!("a transfer is in L2 block {number} after {}", shown(begun)));
+    report.shown(format!("a transfer is in L2 block {number} after {}", shown(begun)));
     until("L1", || Ok(status(l2)?.safe_head.number >= number))?;
     figures.transfer_on_l1_seconds = begun.elapsed().as_secs_f64();
-    report.step(format!("L1 has that block after {}", shown(begun)));
+    report.shown(format!("that block is on L1 after {}", shown(begun)));
     until("the follower", || Ok(status(follower.client())?.safe_head.number >= number))?;
     ensure!(block_hash(l2, number)? == block_hash(follower.client(), number)?, "two L2s");
-    report.step("the follower has rebuilt it from L1, with the same hash".to_owned());
+    report.shown("the follower derives the block from L1 with the same hash".to_owned());
     throughput(l2, &alice, bob, &mut figures, report)?;
 
-    report.part("What users do there");
+    report.part("User transactions, token bridge, withdrawals");
     traffic::tell(&rollup, l2, &alice, report)?;
     let token = bridge::deposit(&rollup, l2, &alice, report)?;
     withdraw(&rollup, l2, &alice, &token, &mut figures, report)?;
 
-    report.part("What goes wrong");
+    report.part("Censorship, crashes and an L1 reorg");
     faults::force(&rollup, l2, &alice, report)?;
     let sequencer = faults::kill(&rollup, sequencer, report)?;
     faults::reorganise(&rollup, sequencer.client(), report)?;
@@ -111,17 +110,19 @@ pub(crate) fn tell(report: &mut Report) -> Result<Nodes> {
     let fresh = rollup.follower()?;
     until("a fresh follower", || Ok(status(fresh.client())?.safe_head.number >= safe))?;
     ensure!(block_hash(fresh.client(), safe)? == block_hash(follower.client(), safe)?, "two L2s");
-    report.step(format!(
-        "a fresh follower rebuilds all {safe} blocks from L1 alone, to the same hash"
+    report.survived(format!(
+        "a new follower derives all {safe} blocks from L1 alone, with the same hash"
     ));
 
-    report.part("What is locked up, and what is owed");
+    report.part("Bridge balances");
     let l2 = sequencer.client();
     until_safe(l2)?;
     let escrow = balance(rollup.l1.client(), rollup.deployment.message_queue)?;
     let owed = PREMINT - balance(l2, L2_MESSENGER)?;
     ensure!(escrow == owed, "{escrow} wei are locked up, and {owed} are on the L2");
-    report.step(format!("{escrow} wei are locked up on L1, and as many have come to the L2"));
+    let ether = format_ether(escrow);
+    let ether = ether.trim_end_matches('0').trim_end_matches('.');
+    report.shown(format!("L1 holds {ether} ETH in escrow, and the L2 has issued as much"));
     bridge::check(&token, &rollup, l2, report)?;
     report.figures = Some(figures);
     Ok(Nodes { rollup, sequencer, follower })
@@ -151,16 +152,15 @@ fn throughput(
     figures.accepted_per_second = rate(accepted);
     figures.included_per_second = rate(included);
     figures.settled_per_second = rate(settled);
-    report.step(format!(
-        "{TRANSFERS} transfers: accepted in {accepted:.1} s, in blocks after {included:.1} s, on L1 after \
+    report.shown(format!(
+        "{TRANSFERS} transfers are accepted in {accepted:.1} s, in blocks after {included:.1} s, on L1 after \
          {settled:.1} s"
     ));
-    report
-        .step(format!("with the limits of mainnet a block of them is bound by {}", budget.shown()));
+    report.shown(format!("under mainnet's limits, a block of them is bound by {}", budget.shown()));
     Ok(())
 }
 
-/// Ether and tokens go back to L1.
+/// Withdraws ether and tokens to L1.
 fn withdraw(
     rollup: &Rollup,
     l2: &Client,
@@ -188,7 +188,7 @@ fn withdraw(
         "Dave was paid something else"
     );
     figures.withdrawal_seconds = begun.elapsed().as_secs_f64();
-    report.step(format!("2 ETH withdrawn, proven and claimed on L1 after {}", shown(begun)));
+    report.shown(format!("2 ETH are withdrawn, proven and claimed on L1 after {}", shown(begun)));
     let number = bridge::withdraw(token, l2, alice)?;
     until("L1", || Ok(status(l2)?.safe_head.number >= number))?;
     claim(rollup, l2, alice, 1)?;
@@ -202,8 +202,8 @@ mod tests {
     use std::process::Command;
     use toolchain::{Toolchain, progress_to_stderr};
 
-    /// Whether a command can be typed as it stands: a program that this project needs anyway, with a command,
-    /// flags and a method that there are.
+    /// Returns `true` if a command can be typed as it stands: a program that this project requires, with an
+    /// existing command, flags and method.
     fn is_well_formed(tools: &Toolchain, command: &str) -> bool {
         let words: Vec<_> = command.split(' ').collect();
         match &words[..] {

@@ -93,7 +93,7 @@ impl Rollup {
             init.args(["--gas-limit", &gas_limit.to_string()]);
         }
         run(&mut init)?;
-        report.step("enshrine init has made genesis, keys and configurations".to_owned());
+        report.built("enshrine init writes genesis, keys and configurations".to_owned());
         let mut genesis: Genesis = serde_json::from_slice(&fs::read(place.join("genesis.json"))?)?;
         genesis.alloc.extend(accounts);
         let keys: Value = serde_json::from_slice(&fs::read(place.join("keys.json"))?)?;
@@ -124,10 +124,10 @@ impl Rollup {
             }
         };
         let who = match deploying {
-            Deploying::Plainly => "whom anyone may advance",
-            Deploying::ByScripts => "deployed by forge script, whom its sequencer may advance",
+            Deploying::Plainly => "deployed; any account may advance it",
+            Deploying::ByScripts => "deployed by forge script; its sequencer may advance it",
         };
-        report.step(format!("NativeRollup at {}, {who}", deployment.rollup));
+        report.built(format!("NativeRollup at {}, {who}", deployment.rollup));
         Ok(Self { program, folder, scripts, l1, proxy: None, deployment })
     }
 

@@ -1,4 +1,4 @@
-//! What the run says of itself.
+//! The report of a run: its steps by part, and its measurements.
 
 use crate::{
     load::Load,
@@ -13,32 +13,32 @@ use std::time::Instant;
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Advanced {
-    /// What the block is about.
+    /// Short description of the block.
     pub(crate) name: String,
-    /// L2 gas that it used.
+    /// L2 gas used by the block.
     #[serde(rename = "gasUsed")]
     pub(crate) gas: u64,
-    /// Bytes of its witness.
+    /// Size of the witness in bytes.
     pub(crate) witness_bytes: usize,
-    /// Bytes of the input of EXECUTE.
+    /// Size of EXECUTE's input in bytes.
     #[serde(rename = "bytes")]
     pub(crate) input_bytes: usize,
-    /// L1 gas of the transaction.
+    /// Gas used by the L1 transaction.
     pub(crate) l1_gas: u64,
-    /// Of which EXECUTE charged.
+    /// Part of `l1_gas` that EXECUTE charged.
     pub(crate) execute_gas: u64,
-    /// Of which the calldata cost.
+    /// Part of `l1_gas` that pays for calldata.
     pub(crate) calldata_gas: u64,
-    /// The least that a transaction with this calldata costs.
+    /// Minimum gas of a transaction with this calldata (EIP-7623).
     pub(crate) floor_gas: u64,
-    /// Milliseconds that the L1 block with it took to build.
+    /// Build time of the L1 block with the transaction, in milliseconds.
     #[serde(rename = "milliseconds")]
     pub(crate) ms: f64,
 }
 
 impl Advanced {
-    /// L1 gas beyond EXECUTE and calldata; `None` where calldata alone decides (EIP-7623), whatever
-    /// else there is.
+    /// Returns the L1 gas beyond EXECUTE and calldata, or `None` if the calldata floor of EIP-7623 sets
+    /// the price.
     pub(crate) fn overhead_gas(&self) -> Option<u64> {
         (self.l1_gas > self.floor_gas).then(|| self.l1_gas - self.execute_gas - self.calldata_gas)
     }
@@ -62,24 +62,24 @@ impl Advanced {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RealBlock {
-    /// Chain and number.
+    /// Chain and block number.
     pub(crate) name: String,
-    /// Gas that it used.
+    /// Gas used by the block.
     #[serde(rename = "gasUsed")]
     pub(crate) gas: u64,
-    /// Its transactions.
+    /// Number of transactions in the block.
     pub(crate) transactions: usize,
-    /// Bytes of its witness.
+    /// Size of the witness in bytes.
     pub(crate) witness_bytes: usize,
-    /// Bytes of the input of EXECUTE.
+    /// Size of EXECUTE's input in bytes.
     #[serde(rename = "bytes")]
     pub(crate) input_bytes: usize,
-    /// What EXECUTE charged.
+    /// Gas charged by EXECUTE.
     pub(crate) execute_gas: u64,
-    /// Milliseconds of the call.
+    /// Duration of the call in milliseconds.
     #[serde(rename = "milliseconds")]
     pub(crate) ms: f64,
-    /// Why it is no block of an L2, if it is none.
+    /// Reason why the block is invalid under the rules of an L2, if it is.
     pub(crate) refused_under_l2_rules: Option<String>,
 }
 
@@ -98,25 +98,28 @@ impl RealBlock {
     }
 }
 
-/// How fast the L2 of processes is for its users, all of them on one machine.
+/// Latencies and rates of an L2 whose processes share one machine.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Figures {
-    /// From a deposit on L1 to the balance on the L2.
+    /// Seconds from a deposit on L1 to the balance on the L2.
     pub(crate) deposit_seconds: f64,
-    /// From a transfer to its receipt, and to L1.
+    /// Seconds from a transfer to its receipt.
     pub(crate) transfer_seconds: f64,
+    /// Seconds from a transfer to its block on L1.
     pub(crate) transfer_on_l1_seconds: f64,
-    /// From a withdrawal on the L2 to the ether on L1, proven and claimed.
+    /// Seconds from a withdrawal on the L2 to the claimed ether on L1.
     pub(crate) withdrawal_seconds: f64,
-    /// Transfers that are accepted, that are in blocks and that are on L1 in a second.
+    /// Transfers per second that the sequencer accepts.
     pub(crate) accepted_per_second: f64,
+    /// Transfers per second that L2 blocks include.
     pub(crate) included_per_second: f64,
+    /// Transfers per second whose blocks reach L1.
     pub(crate) settled_per_second: f64,
 }
 
 impl Figures {
-    /// Latencies by name, in seconds.
+    /// Returns latencies by name, in seconds.
     pub(crate) const fn latencies(&self) -> [(&'static str, f64); 4] {
         [
             ("transfer until its receipt", self.transfer_seconds),
@@ -126,7 +129,7 @@ impl Figures {
         ]
     }
 
-    /// Transfers per second by name.
+    /// Returns transfers per second by name.
     pub(crate) const fn rates(&self) -> [(&'static str, f64); 3] {
         [
             ("accepted", self.accepted_per_second),
@@ -146,7 +149,35 @@ impl Figures {
     }
 }
 
-/// The whole run.
+/// Kind of a step, which the page shows as a mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Mark {
+    /// Something was set up or started.
+    Built,
+    /// A property was checked and holds.
+    Shown,
+    /// An invalid input was refused.
+    Refused,
+    /// The system recovered from a fault.
+    Survived,
+}
+
+/// A sentence about something that the run did or checked.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Step {
+    pub(crate) mark: Mark,
+    pub(crate) text: String,
+}
+
+/// A titled group of steps.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Part {
+    pub(crate) title: String,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// Everything that a run did and measured.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
@@ -156,9 +187,9 @@ pub(crate) struct Report {
     start: Instant,
     #[serde(skip)]
     progress: Progress,
-    /// Of what ran, by name.
+    /// Versions of the tools used, by name.
     pub(crate) versions: Vec<(String, String)>,
-    steps: Vec<String>,
+    pub(crate) parts: Vec<Part>,
     pub(crate) advanced: Vec<Advanced>,
     pub(crate) real_blocks: Vec<RealBlock>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -175,7 +206,7 @@ impl Report {
             start,
             progress: Progress::start(start),
             versions: Vec::new(),
-            steps: Vec::new(),
+            parts: Vec::new(),
             advanced: Vec::new(),
             real_blocks: Vec::new(),
             figures: None,
@@ -183,32 +214,58 @@ impl Report {
         }
     }
 
-    /// Announces a part of the run.
-    pub(crate) fn part(&self, title: &str) {
+    /// Begins a part of the run.
+    pub(crate) fn part(&mut self, title: &str) {
         if !self.quiet {
             must(self.progress.beside(|| try_line(format_args!("\n{title}"))));
         }
         self.progress.begin(title);
+        self.parts.push(Part { title: title.to_owned(), steps: Vec::new() });
     }
 
-    /// Says what takes a while before there is anything to show.
+    /// Names a task that takes a while, on standard error.
     pub(crate) fn doing(&self, what: &str) {
         self.progress.begin(what);
     }
 
-    /// Tells something that has just been shown to be true.
-    pub(crate) fn step(&mut self, text: String) {
+    /// Adds a step that set something up.
+    pub(crate) fn built(&mut self, text: String) {
+        self.add(Mark::Built, text);
+    }
+
+    /// Adds a property that was just checked.
+    pub(crate) fn shown(&mut self, text: String) {
+        self.add(Mark::Shown, text);
+    }
+
+    /// Adds an invalid input that was just refused.
+    pub(crate) fn refused(&mut self, text: String) {
+        self.add(Mark::Refused, text);
+    }
+
+    /// Adds a fault from which the system just recovered.
+    pub(crate) fn survived(&mut self, text: String) {
+        self.add(Mark::Survived, text);
+    }
+
+    /// Prints a step and adds it to the current part.
+    fn add(&mut self, mark: Mark, text: String) {
         if !self.quiet {
             let seconds = self.start.elapsed().as_secs_f64();
             let print = || try_line(format_args!("  {seconds:6.2}s  {text}"));
             must(self.progress.beside(print));
         }
-        self.steps.push(text);
+        if self.parts.is_empty() {
+            self.parts.push(Part { title: "Preparation".to_owned(), steps: Vec::new() });
+        }
+        if let Some(part) = self.parts.last_mut() {
+            part.steps.push(Step { mark, text });
+        }
     }
 
-    /// What has been shown to be true so far.
-    pub(crate) fn steps(&self) -> &[String] {
-        &self.steps
+    /// Returns the number of steps of a kind.
+    pub(crate) fn count(&self, mark: Mark) -> usize {
+        self.parts.iter().flat_map(|part| &part.steps).filter(|step| step.mark == mark).count()
     }
 
     pub(crate) fn to_json(&self) -> String {
@@ -250,7 +307,7 @@ impl Report {
     }
 }
 
-/// Prints what is in rows below heads: numbers end where others of their column do.
+/// Prints a table with all columns but the first aligned to the right.
 fn print_table<const N: usize>(heads: &[&str; N], rows: impl Iterator<Item = [String; N]>) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(heads).add_rows(rows);

@@ -64,7 +64,7 @@ pub(crate) fn run(minutes: f64, seed: u64, report: &mut Report) -> Result<()> {
         }
     }
     soak.check_all()?;
-    report.step(format!(
+    report.shown(format!(
         "{} steps, {} faults, {} times kill -9; {} transactions acknowledged, all of them on L1; {} claims, {} \
          forced transactions",
         soak.steps,
@@ -148,7 +148,7 @@ impl Soak {
         let claims = self.crossing.claim_some(&self.rollup, self.sequencer.client());
         self.claims += claims.wrap_err("claims")?;
         self.steps += 1;
-        report.step(format!(
+        report.shown(format!(
             "{fault:?}: {count} transactions more, all on L1 in block {safe}, after {}; {} times kill -9",
             shown(begun),
             self.kills

@@ -1,4 +1,4 @@
-//! From a deposit on L1 to a balance on L2 that L1 can be shown.
+//! A rollup in process: from a deposit on L1 to a balance on L2 that is proven against L1's state root.
 
 mod forgeries;
 
@@ -6,6 +6,7 @@ use crate::{
     devnet,
     gas::{Scheduled, measure},
     report::{Advanced, Report},
+    units::grouped,
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use alloy_sol_types::SolCall;
@@ -31,23 +32,24 @@ const L2_CHAIN: u64 = 8_079;
 /// Gas limit of an L2 block. The L1 transaction that advances it must hold its own calldata, the
 /// witness and this much under EIP-7825's cap.
 const L2_GAS_LIMIT: u64 = 10_000_000;
-/// Initialisation code of a contract that answers a call with the number 42.
+/// Init code of a contract that returns 42 for any call.
 const ANSWERER: &[u8] = &hex!("67 602a5f5260205ff3 5f52 6008 6018 f3");
-/// The code that it leaves: return 42.
+/// Runtime code that [`ANSWERER`] deploys.
 const ANSWERER_CODE: &[u8] = &hex!("602a5f5260205ff3");
 
-/// Seconds after which a block owes a forced transaction: longer than it may lie behind L1.
+/// Delay in seconds after which a block must include a forced transaction; longer than a block may lag
+/// behind L1.
 const FORCED_DELAY: u64 = 2 * 3_600;
 
-/// Most L1 gas for a block with one transfer, as calldata, on an L2 as small as this one.
+/// Maximum L1 gas for a block with one transfer, as calldata, on an L2 with a few accounts.
 const ONE_TRANSFER: u64 = 165_000;
 
-/// What is known of an input before it is sent.
+/// Sizes and charges of an input, computed before L1 sees it.
 struct Sizes {
-    /// Gas of its block.
+    /// Gas used by the L2 block.
     gas: u64,
     witness_bytes: usize,
-    /// What EXECUTE charges.
+    /// Gas that EXECUTE charges by its schedule.
     execute_gas: u64,
 }
 
@@ -59,11 +61,11 @@ struct World {
 }
 
 pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
-    report.part("An L1 with EXECUTE, and a rollup on it");
+    report.part("An L1 with EXECUTE and a rollup");
     let mut world = World::create(in_process, report)?;
     let (alice, bob, charlie) = (Key::named("alice"), Key::named("bob"), Key::named("charlie"));
 
-    report.part("A deposit, and an L2 block that brings it over");
+    report.part("A deposit and the L2 block that relays it");
     let (messages, anchor, update) = world.deposit(&alice, charlie.address(), report)?;
     let operator = world.operator.clone();
     let to_bob = U256::from(ETHER);
@@ -76,25 +78,26 @@ pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
         world.l2.sign(&alice, contract.into(), U256::ZERO, Bytes::new(), 50_000)?,
     ];
     let block = world.seal(anchor.hash(), transactions)?;
-    report.step(format!(
-        "L2 block {}: Alice → Bob 1 ETH, a deployment and a call, the relay of the deposit \
-         ({} transactions, {} gas)",
+    report.built(format!(
+        "L2 block {} has {} transactions and {} gas: it relays the deposit, Alice pays Bob 1 ETH, \
+         deploys a contract and calls it",
         block.block.header.number,
         block.block.transactions.len(),
-        block.block.header.gas_used,
+        grouped(block.block.header.gas_used),
     ));
 
     let before = world.rollup.head(&world.l1)?.number;
     let advanced = world.advance("deposit, transfer, contract", &block, vec![update], report)?;
     ensure!(advanced.l1_gas <= TRANSACTION_GAS_CAP, "EIP-7825");
     ensure!(world.rollup.head(&world.l1)?.number == before + 1, "the head has not moved");
-    report.step(format!(
-        "L1 took it in one transaction of {} gas, under the cap of {TRANSACTION_GAS_CAP} (EIP-7825)",
-        advanced.l1_gas
+    report.shown(format!(
+        "L1 verified the block in one transaction of {} gas, under the cap of {} (EIP-7825)",
+        grouped(advanced.l1_gas),
+        grouped(TRANSACTION_GAS_CAP),
     ));
     report.advanced.push(advanced);
 
-    report.part("What L1 knows of L2, proven");
+    report.part("L2 state proven against L1");
     world.l2.append(block.clone())?;
     let root = world.l1.read(world.rollup.address, &INativeRollup::stateRootCall {})?;
     ensure!(root == block.block.header.state_root, "L1 holds another state root");
@@ -104,20 +107,20 @@ pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
     {
         let account = world.prove(root, key.address())?;
         ensure!(account.balance == expected, "{name} has {}", account.balance);
-        report.step(format!(
-            "{name} has {} ETH on L2, by proof against the state root that L1 holds",
+        report.shown(format!(
+            "{name} has {} ETH on L2, proven against the state root on L1",
             account.balance / U256::from(ETHER)
         ));
     }
     let alice_now = world.prove(root, alice.address())?;
     ensure!(alice_now.balance < U256::from(9 * ETHER), "Alice paid Bob and her fees");
     ensure!(world.prove(root, contract)?.code_hash == keccak256(ANSWERER_CODE), "another contract");
-    report.step("Alice's contract stands, with the code that she deployed".to_owned());
+    report.shown("Alice's contract has the code that she deployed, by proof".to_owned());
 
-    report.part("Forgeries");
+    report.part("Forged blocks");
     world.refuse_forgeries(&alice, anchor.hash(), report)?;
 
-    report.part("And on");
+    report.part("The next blocks");
     let anchor = anchor.hash();
     let transfer = world.l2.sign(&alice, bob.address().into(), to_bob, Bytes::new(), 21_000)?;
     let block = world.seal(anchor, vec![transfer])?;
@@ -125,22 +128,24 @@ pub(crate) fn tell(in_process: bool, report: &mut Report) -> Result<()> {
     let whole = advanced.l1_gas;
     report.advanced.push(advanced);
     world.l2.append(block)?;
-    report.step(format!(
-        "the honest block is taken: L2 is at {}",
+    report.shown(format!(
+        "L1 accepts the honest block: the rollup's head is block {}",
         world.rollup.head(&world.l1)?.number
     ));
 
     let transfer = world.l2.sign(&alice, bob.address().into(), to_bob, Bytes::new(), 21_000)?;
     let block = world.seal(anchor, vec![transfer])?;
     let advanced = world.advance_compact("one transfer, compact", block, report)?;
-    report.step(format!(
-        "a block like that, in compact form and with its codes kept on L1: {} L1 gas in place of {whole}",
-        advanced.l1_gas
+    report.shown(format!(
+        "a block with one transfer costs {} L1 gas instead of {} with a compact witness and contract codes \
+         stored on L1",
+        grouped(advanced.l1_gas),
+        grouped(whole),
     ));
     ensure!(advanced.l1_gas <= ONE_TRANSFER, "one transfer takes more than {ONE_TRANSFER} L1 gas");
     report.advanced.push(advanced);
 
-    report.part("A forced transaction, and a sequencer that leaves it out");
+    report.part("A forced transaction and a block that omits it");
     world.force(&alice, bob.address(), anchor, report)
 }
 
@@ -148,7 +153,7 @@ impl World {
     fn create(in_process: bool, report: &mut Report) -> Result<Self> {
         report.doing("fetching tools and compiling the contracts, the first time");
         let artifacts = Artifacts::load(&toolchain::progress_to_stderr)?;
-        report.step("contracts compiled".to_owned());
+        report.built("contracts compiled".to_owned());
         let operator = Key::named("operator");
         let names = ["operator", "alice"];
         let mut l1 = if in_process {
@@ -158,7 +163,7 @@ impl World {
                 "building the enshrine binary, if it is not built yet, and starting a devnet",
             );
             let devnet = devnet::start(&L1::genesis(L1_CHAIN, &names))?;
-            report.step(format!("the devnet answers at {}", devnet.client().url()));
+            report.built(format!("devnet listens at {}", devnet.client().url()));
             L1::behind(devnet, L1_CHAIN, &names)?
         };
         let time = l1.chain().head().header.timestamp;
@@ -173,15 +178,15 @@ impl World {
         config.forced.fee_percent = 0;
         config.forced.delay = FORCED_DELAY;
         let rollup = Rollup::deploy(&mut l1, artifacts, &operator, l2.chain().head(), &config)?;
-        report.step(format!(
-            "NativeRollup at {}, its message queue at {}",
+        report.built(format!(
+            "NativeRollup deployed at {}, its message queue at {}",
             rollup.address, rollup.message_queue
         ));
-        report.step("Alice has 10 ETH on L2".to_owned());
+        report.built("Alice has 10 ETH on L2 from genesis".to_owned());
         Ok(Self { l1, l2, rollup, operator })
     }
 
-    /// Sends 5 ETH from Alice on L1 to Charlie on L2.
+    /// Deposits 5 ETH of Alice on L1 for Charlie on L2.
     fn deposit(
         &mut self,
         alice: &Key,
@@ -197,12 +202,13 @@ impl World {
         };
         let sent =
             self.l1.transact(alice, self.rollup.message_queue, U256::from(5 * ETHER), &send)?;
-        report.step(format!("Alice sends 5 ETH to Charlie on L2: {} L1 gas", sent.gas_used));
+        let gas = grouped(sent.gas_used);
+        report.built(format!("Alice deposits 5 ETH on L1 for Charlie on L2, for {gas} L1 gas"));
         let messages = self.rollup.messages_in(&sent.block);
         ensure!(messages.len() == 1, "{} messages", messages.len());
         let (anchor, update) = self.rollup.newest_anchor(&self.l1, 0)?;
-        report.step(format!(
-            "anchor {}: L1 block {} and {} message",
+        report.built(format!(
+            "anchor {} commits to L1 block {} and {} message",
             anchor.hash(),
             anchor.l1_block_number,
             anchor.message_count
@@ -227,7 +233,7 @@ impl World {
         Ok(block)
     }
 
-    /// Advances L1 by one block, as a real transaction under the limits of mainnet.
+    /// Advances the rollup by one block, in an L1 transaction under mainnet's limits.
     fn advance(
         &mut self,
         name: &str,
@@ -239,7 +245,7 @@ impl World {
         self.advance_with(name, block, evidence, report)
     }
 
-    /// The same with any evidence.
+    /// Advances the rollup by one block with this evidence.
     fn advance_with(
         &mut self,
         name: &str,
@@ -255,7 +261,7 @@ impl World {
         self.advance_by(name, input.into(), &sizes, evidence, report)
     }
 
-    /// The same with the state in compact form, and the codes kept on L1.
+    /// Advances the rollup by one block with a compact witness and contract codes stored on L1.
     fn advance_compact(
         &mut self,
         name: &str,
@@ -272,12 +278,16 @@ impl World {
         let codes = codes.ok_or_eyre("more codes than an account keeps")?;
         let cost = self.l1.keep(&self.operator, &codes)?;
         let length = codes.bytes().len();
-        report.step(format!("L1 keeps the codes of such a block, {length} bytes, for {cost} gas"));
+        report.built(format!(
+            "L1 stores the contract codes of such a block, {} bytes, for {} gas",
+            grouped(length as u64),
+            grouped(cost)
+        ));
         let short = shorten(&input, &[codes]).ok_or_eyre("the codes are not in the input")?;
         self.advance_by(name, short.bytes, &sizes, Evidence::default(), report)
     }
 
-    /// Advances L1 by an input.
+    /// Sends an input of EXECUTE to the rollup and checks the gas of the transaction.
     fn advance_by(
         &mut self,
         name: &str,
@@ -305,7 +315,7 @@ impl World {
                 "EXECUTE took {got} gas, and the schedule says {execute_gas}"
             );
             ensure!(receipt == sent.gas_used, "traced {receipt} gas, used {}", sent.gas_used);
-            report.step(format!("{name}, {}", measured.shown()));
+            report.shown(format!("{name}: {}", measured.shown()));
         }
         // EIP-7623.
         let tokens = calldata.iter().map(|byte| if *byte == 0 { 1 } else { 4 }).sum::<u64>();
@@ -322,7 +332,7 @@ impl World {
         })
     }
 
-    /// An account on L2 by proof against a root, checked by a verifier that is not ours.
+    /// Proves an L2 account against a state root, with alloy's verifier.
     fn prove(&self, root: B256, address: Address) -> Result<TrieAccount> {
         let proof = self.l2.chain().prove(self.l2.chain().head(), address, &[])?;
         let account = proof.account.ok_or_eyre("no such account")?;
@@ -332,7 +342,7 @@ impl World {
         Ok(account)
     }
 
-    /// What the rollup's contract says on the node itself, to a client that follows nothing.
+    /// Checks that the devnet reports the same rollup head over JSON-RPC.
     fn ask_the_node(&self, report: &mut Report) -> Result<()> {
         let Some(node) = self.l1.node() else { return Ok(()) };
         let rollup = INativeRollup::new(self.rollup.address, node.client().provider().clone());
@@ -345,7 +355,7 @@ impl World {
         ensure!(head.number == expected.header.number, "the node knows L2 block {}", head.number);
         ensure!(hash == expected.hash, "the node has another L2 block: {hash}");
         ensure!(root == expected.header.state_root, "the node has another state root: {root}");
-        report.step("the devnet answers the same over JSON-RPC".to_owned());
+        report.shown("the devnet returns the same head over JSON-RPC".to_owned());
         Ok(())
     }
 }

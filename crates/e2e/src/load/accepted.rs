@@ -68,7 +68,7 @@ pub(super) fn run(report: &mut Report) -> Result<Accepted> {
             seconds[node] += send_all(nodes[node].client().url(), &raw)?.as_secs_f64();
         }
     }
-    report.step(format!("each has taken {many} transfers"));
+    report.shown(format!("each has taken {many} transfers"));
     let count = PAYERS as f64 * (EACH * ROUNDS) as f64;
     let [sequencer, devnet, idle_devnet] = seconds.map(|seconds| count / seconds);
     Ok(Accepted { sequencer, devnet, idle_devnet })

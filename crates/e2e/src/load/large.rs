@@ -59,7 +59,7 @@ pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
     accounts.extend(payers.iter().map(|key| (key.address(), rich(ETHER))));
     let rollup = Rollup::create(Design { accounts, ..Deploying::Plainly.into() }, report)?;
     let sequencer = rollup.telling_sequencer(&["--poll-interval-ms", "100"])?;
-    report.step(format!("a sequencer with {count} accounts answers"));
+    report.built(format!("a sequencer with {count} accounts answers"));
 
     // Who is paid follows from the number of the transfer, anywhere in the state.
     let to = |index: usize, nonce: u64| {
@@ -79,7 +79,7 @@ pub(super) fn run(count: u64, report: &mut Report) -> Result<Large> {
     let first = head(sequencer.client())?;
     let client = sequencer.client();
     send_all(client.url(), &raw)?;
-    report.step(format!("{} transfers wait", PAYERS as u64 * TRANSFERS));
+    report.built(format!("{} transfers wait", PAYERS as u64 * TRANSFERS));
     let mut waiting = u64::MAX;
     while waiting > 0 {
         until("a block more", || {

@@ -108,9 +108,9 @@ pub(super) fn run(report: &mut Report) -> Result<Lifted> {
     let transfers = of(0..TRANSACTIONS, |_| false);
     let mixed = of(TRANSACTIONS..2 * TRANSACTIONS, |nonce| nonce % 2 == 1);
     let settled_transfers = settle(&sequencer, &payers, &transfers, TRANSACTIONS)?;
-    report.step(format!("transfers are on L1: {}", settled_transfers.shown()));
+    report.shown(format!("transfers are on L1: {}", settled_transfers.shown()));
     let settled_mixed = settle(&sequencer, &payers, &mixed, 2 * TRANSACTIONS)?;
-    report.step(format!("transfers and calls are on L1: {}", settled_mixed.shown()));
+    report.shown(format!("transfers and calls are on L1: {}", settled_mixed.shown()));
 
     let (count, gas) = blocks(sequencer.client(), 1, head(sequencer.client())?)?;
     let seconds = rebuild(&rollup, sequencer, report)?;

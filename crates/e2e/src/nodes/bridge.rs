@@ -25,7 +25,7 @@ pub(super) fn deposit(
 ) -> Result<Token> {
     let file = rollup.place().join("deployment.json").display().to_string();
     rollup.scripts.run("Operate", "deployL2Bridge(string)", &[&file], l2.url(), alice)?;
-    report.step("the other side of the token bridge is on the L2, by forge script".to_owned());
+    report.built("forge script deploys the L2 side of the token bridge".to_owned());
     let sides = (rollup.deployment.l1_bridge, rollup.deployment.l2_bridge);
     let amount = U256::from(DEPOSITED);
     let token = Token::create(rollup, sides, l2, alice, amount)?;
@@ -35,8 +35,8 @@ pub(super) fn deposit(
     let given = IToken::transferCall { to: bob, amount: U256::from(GIVEN) };
     transact_on_l2(l2, alice, token.on_l2, given.abi_encode().into())?;
     ensure!(token_balance(l2, token.on_l2, bob)? == U256::from(GIVEN), "Bob has other tokens");
-    report.step(format!(
-        "{DEPOSITED} units of a token are deposited, and {GIVEN} of them Bob's on the L2"
+    report.shown(format!(
+        "Alice deposits {DEPOSITED} units of a token and pays Bob {GIVEN} of them on the L2"
     ));
     Ok(token)
 }
@@ -59,7 +59,9 @@ pub(super) fn check(
     ensure!(dave == U256::from(WITHDRAWN), "Dave has {dave} units");
     let ((held, owed), supply) = (token.escrow(l1)?, token.supply(l2)?);
     ensure!(held == owed && owed == supply, "{held} held, {owed} owed, {supply} on the L2");
-    report.step(format!("{held} units of the token are locked up on L1, and as many on the L2"));
+    report.shown(format!(
+        "L1 holds {held} units of the token in escrow, and the L2 has issued as many"
+    ));
     Ok(())
 }
 

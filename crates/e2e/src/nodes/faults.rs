@@ -1,4 +1,4 @@
-//! What goes wrong with a sequencer and with L1, and how the L2 goes on.
+//! Faults of the sequencer and of L1, and the recovery from each.
 
 use crate::{
     processes::{
@@ -16,12 +16,12 @@ use serde_json::Value;
 use std::time::Instant;
 use testkit::{ETHER, Interception, Key, NodeProcess, Proxy, rich};
 
-/// Transfers that are acknowledged just before the sequencer is killed.
+/// Number of transfers acknowledged just before the sequencer is killed.
 const ACKNOWLEDGED: u64 = 20;
-/// Longer, in seconds, than the silence after which anyone may advance.
+/// Seconds of silence; longer than the period after which any account may advance.
 const SILENCE: u64 = 120;
 
-/// The sequencer's door takes nothing of Alice, and L1 does.
+/// Forces a transaction through L1 that the sequencer's endpoint refuses.
 pub(super) fn force(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
     let erin = Key::named("erin").address();
     let nonce = nonce(l2, alice.address())?;
@@ -45,14 +45,13 @@ pub(super) fn force(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Repo
         Ok(known["discharged"] == true)
     })?;
     ensure!(balance(&user, erin)? == U256::from(ETHER), "Erin has something else");
-    report.step(
-        "Alice's transaction, which the sequencer's door refuses, is forced by way of L1, and discharged"
-            .to_owned(),
+    report.survived(
+        "a censored transaction of Alice reaches the L2 as a forced transaction on L1".to_owned(),
     );
     Ok(())
 }
 
-/// Kills the sequencer while it has blocks that L1 does not have and transactions that are in no block, and
+/// Kills the sequencer while it has blocks that are not on L1 and transactions that are in no block, and
 /// starts it again.
 pub(super) fn kill(
     rollup: &Rollup,
@@ -70,7 +69,7 @@ pub(super) fn kill(
         let raw = signed(L2_CHAIN, &alice, nonce, bob.into(), 1, Bytes::new(), 21_000);
         acknowledged.push(l2.request("eth_sendRawTransaction", (raw,))?);
     }
-    // It has no chance to say goodbye.
+    // Dropping the process kills it with SIGKILL, so it cannot shut down in order.
     drop(sequencer);
     let sequencer = rollup.sequencer()?;
     let after = receipt(sequencer.client(), hash)?;
@@ -79,9 +78,9 @@ pub(super) fn kill(
         ensure!(receipt(sequencer.client(), hash)?.status(), "{hash} has failed");
     }
     until_safe(sequencer.client())?;
-    report.step(format!(
-        "the sequencer was killed (-9) and started again: no acknowledged block is lost, and none of \
-         {ACKNOWLEDGED} transactions that were acknowledged last"
+    report.survived(format!(
+        "after kill -9 and a restart, the sequencer has all acknowledged blocks and the last {ACKNOWLEDGED} \
+         acknowledged transactions"
     ));
     Ok(sequencer)
 }
@@ -93,7 +92,7 @@ pub(super) fn reorganise(rollup: &Rollup, l2: &Client, report: &mut Report) -> R
     until("the deposit", || Ok(balance(l2, frank)? == U256::from(ETHER)))?;
     until_safe(l2)?;
     let l1 = rollup.l1.client();
-    // Deep enough for the deposit and all that the L2 made of it.
+    // The reorg must remove the block with the deposit.
     let before = number(l1)?;
     let mut depth = 1;
     while !has_deposit(l1, rollup.deployment.message_queue, before + 1 - depth)? {
@@ -104,12 +103,14 @@ pub(super) fn reorganise(rollup: &Rollup, l2: &Client, report: &mut Report) -> R
     until("the deposit to be gone", || Ok(balance(l2, frank)?.is_zero()))?;
     rollup.deposit(&alice, frank, ETHER)?;
     until("the deposit again", || Ok(balance(l2, frank)? == U256::from(ETHER)))?;
-    report.step(format!("L1 was reorganised {depth} blocks deep: the deposit went, and came once"));
+    report.survived(format!(
+        "an L1 reorg of {depth} blocks removes a deposit from the L2; sent again, it arrives once"
+    ));
     Ok(())
 }
 
-/// The sequencer goes for good, and somebody else goes on, who has nothing but the deployment file, and
-/// some ether on both chains; but not before the sequencer has been silent for long enough.
+/// Stops the sequencer for good. Another account takes over with the deployment file and some ether on both
+/// chains, once the sequencer has been silent for long enough.
 pub(super) fn take_over(
     rollup: &Rollup,
     sequencer: NodeProcess,
@@ -129,8 +130,10 @@ pub(super) fn take_over(
     let may =
         ISequencing::authorizeCall { caller: rescuer.address(), headTimestamp: head.timestamp };
     let refused = ask(l1, rollup.deployment.policy, &may);
-    ensure!(refused.is_err(), "somebody else may advance at once");
-    report.step("the sequencer is gone for good; so far nobody else may advance".to_owned());
+    ensure!(refused.is_err(), "another account may advance at once");
+    report.refused(
+        "another account that advances while the silent sequencer still has its turn".to_owned(),
+    );
 
     let begun = Instant::now();
     let rescue = rollup.rescue(&rescuer)?;
@@ -143,8 +146,8 @@ pub(super) fn take_over(
     let hash = send(l2, L2_CHAIN, &alice, grace.into(), 1, Bytes::new(), 21_000)?;
     let number = receipt(l2, hash)?.block_number.ok_or_eyre("a receipt without a block")?;
     until("L1", || Ok(status(l2)?.safe_head.number >= number))?;
-    report.step(format!(
-        "after {SILENCE} s of silence somebody else advances, who has rebuilt the L2 from L1: after {}",
+    report.survived(format!(
+        "after {SILENCE} s of silence another sequencer rebuilds the L2 from L1 and advances it, in {}",
         shown(begun)
     ));
     Ok(rescue)

@@ -1,5 +1,4 @@
-//! What users do on the L2: transactions of all types, a contract, an account that borrows its code, and a
-//! call from L1.
+//! User transactions on the L2: all transaction types, a contract, a delegated account, and a call from L1.
 
 use crate::{
     processes::{L1_CHAIN, L2_CHAIN, Rollup, nonce, receipt, send, until},
@@ -18,14 +17,14 @@ use contracts::bindings::IL1MessageQueue;
 use eyre::{Result, ensure};
 use testkit::{Key, Transaction};
 
-/// Initialisation code of a contract that keeps the first word that it is given: `sstore(0, calldataload(0))`.
+/// Init code of a contract that stores the first word of its calldata: `sstore(0, calldataload(0))`.
 const KEEPER: &[u8] = &hex!("64 5f355f5500 5f52 6005 601b f3");
-/// The code that it leaves.
+/// Runtime code that [`KEEPER`] deploys.
 const KEEPER_CODE: &[u8] = &hex!("5f355f5500");
-/// What is offered for gas, in wei.
+/// Maximum fee per gas, in wei.
 const MAX_FEE: u128 = 20_000_000_000;
 
-/// All of it.
+/// Runs all user transactions.
 pub(super) fn tell(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
     transfers(l2, alice, report)?;
     let keeper = deploy(l2, alice, report)?;
@@ -33,7 +32,7 @@ pub(super) fn tell(rollup: &Rollup, l2: &Client, alice: &Key, report: &mut Repor
     delegate(l2, alice, keeper, report)
 }
 
-/// A transfer by each older type of transaction.
+/// Sends a transfer by each transaction type before EIP-7702.
 fn transfers(l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
     let to = Key::named("bob").address();
     let next = nonce(l2, alice.address())?;
@@ -72,7 +71,10 @@ fn transfers(l2: &Client, alice: &Key, report: &mut Report) -> Result<()> {
     for transaction in &all {
         included(l2, transaction)?;
     }
-    report.step("transfers by a legacy, an access-list and a fee-market transaction".to_owned());
+    report.shown(
+        "transfers by legacy, access-list (EIP-2930) and dynamic-fee (EIP-1559) transactions"
+            .to_owned(),
+    );
     Ok(())
 }
 
@@ -85,7 +87,9 @@ fn deploy(l2: &Client, alice: &Key, report: &mut Report) -> Result<Address> {
     let hash = send(l2, L2_CHAIN, alice, address.into(), 0, word(42), 100_000)?;
     ensure!(receipt(l2, hash)?.status(), "the call has failed");
     ensure!(kept(l2, address)? == U256::from(42), "the contract keeps another number");
-    report.step(format!("Alice's contract {address} is on the L2, and keeps what it is told"));
+    report.shown(format!(
+        "Alice deploys contract {address} on the L2, and a call writes its storage"
+    ));
     Ok(address)
 }
 
@@ -108,11 +112,11 @@ fn call_from_l1(
         send(l1, L1_CHAIN, alice, message_queue.into(), 0, call.abi_encode().into(), 300_000)?;
     ensure!(receipt(l1, hash)?.status(), "the message is not sent");
     until("the call from L1", || Ok(kept(l2, keeper)? == U256::from(43)))?;
-    report.step("a call from L1 has reached the contract".to_owned());
+    report.shown("a message from L1 calls the contract".to_owned());
     Ok(())
 }
 
-/// An account without ether runs the contract's code as its own (EIP-7702), at somebody else's cost.
+/// Delegates an account without ether to the contract (EIP-7702); Alice pays.
 fn delegate(l2: &Client, alice: &Key, keeper: Address, report: &mut Report) -> Result<()> {
     let carol = Key::named("carol");
     let authorization = Authorization { chain_id: U256::from(L2_CHAIN), address: keeper, nonce: 0 };
@@ -130,7 +134,7 @@ fn delegate(l2: &Client, alice: &Key, keeper: Address, report: &mut Report) -> R
     included(l2, &transaction)?;
     ensure!(kept(l2, carol.address())? == U256::from(44), "Carol's account keeps another number");
     ensure!(kept(l2, keeper)? == U256::from(43), "the contract's own storage was written");
-    report.step("Carol's account runs that code by an authorisation (EIP-7702)".to_owned());
+    report.shown("Carol's account delegates to the contract (EIP-7702), and Alice pays".to_owned());
     Ok(())
 }
 

@@ -1,7 +1,7 @@
-//! What L1 refuses: blocks that are not what they claim, and one that leaves out what L1 forces upon it.
+//! Blocks that L1 refuses: forged blocks, and a block that omits a due forced transaction.
 
 use super::{FORCED_DELAY, World};
-use crate::report::Report;
+use crate::{report::Report, units::grouped};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall as _, SolError as _, SolEvent as _};
@@ -20,7 +20,7 @@ alloy_sol_types::sol! {
 }
 
 impl World {
-    /// Blocks that are not what they claim: each transaction fails and the head stays.
+    /// Submits forged blocks and checks that each transaction fails and the head stays.
     pub(super) fn refuse_forgeries(
         &mut self,
         alice: &Key,
@@ -44,21 +44,21 @@ impl World {
         changed[0] = transfer.into();
         for (what, check, input) in [
             (
-                "a state root that execution does not give",
+                "a wrong state root",
                 "state root",
                 forged(&honest, |input| {
                     input.request.payload.state_root = B256::repeat_byte(0xee);
                 })?,
             ),
             (
-                "a receipts root that execution does not give",
+                "a wrong receipts root",
                 "receipts root",
                 forged(&honest, |input| {
                     input.request.payload.receipts_root = B256::repeat_byte(0xee);
                 })?,
             ),
             (
-                "less gas than is used",
+                "less gas than the block used",
                 "gas used",
                 forged(&honest, |input| input.request.payload.gas_used -= 1)?,
             ),
@@ -68,7 +68,7 @@ impl World {
                 forged(&honest, |input| input.request.payload.base_fee_per_gas += U256::ONE)?,
             ),
             (
-                "a transaction changed after it was signed, so that it is somebody else's",
+                "a transaction changed after it was signed",
                 "transaction 0",
                 forged(&honest, |input| input.request.payload.transactions = (&changed).into())?,
             ),
@@ -85,13 +85,13 @@ impl World {
                 let told = call["reason"].as_str().unwrap_or_default();
                 ensure!(told == reason, "{what}: the devnet says {told:?}, not {reason:?}");
             }
-            report.step(format!("{what}: refused ({reason}), the head stays"));
+            report.refused(format!("{what}: {reason}"));
         }
         Ok(())
     }
 
-    /// Has L1 force a transfer upon the L2. When it is due, a block without it is refused, although nothing else
-    /// is wrong with it; and the same block with it is taken.
+    /// Submits a forced transfer on L1. Once it is due, checks that L1 refuses an otherwise valid block
+    /// without it and accepts the same block with it.
     pub(super) fn force(
         &mut self,
         alice: &Key,
@@ -105,9 +105,10 @@ impl World {
         let mut logs = sent.receipt.logs.iter();
         let submitted = logs.find_map(|log| IForcedInbox::ForcedSubmitted::decode_log(log).ok());
         let submitted = submitted.ok_or_eyre("nothing was submitted")?;
-        report.step(format!(
-            "Alice submits a transfer on L1, for {} L1 gas; from {FORCED_DELAY} s on blocks owe it",
-            sent.gas_used
+        report.built(format!(
+            "Alice submits a forced transfer on L1 for {} L1 gas; it is due after {} s",
+            grouped(sent.gas_used),
+            grouped(FORCED_DELAY),
         ));
         self.l1.skip(FORCED_DELAY);
         let time = self.l1.next_timestamp();
@@ -115,7 +116,7 @@ impl World {
         let own =
             self.l2.sign(&operator, operator.address().into(), U256::ZERO, Bytes::new(), 21_000)?;
 
-        let what = "a block that leaves out a forced transaction";
+        let what = "a block without the due forced transaction";
         let input = self.seal_at(time, anchor, vec![own.clone()])?.input()?;
         Execute::default().run(&input, u64::MAX).wrap_err("it is no valid block either")?;
         let (output, tried) = self.refuse(what, input)?;
@@ -126,9 +127,8 @@ impl World {
         if let Some(call) = self.explained(&tried)? {
             ensure!(call["verdict"] == "valid", "{what}: EXECUTE of the devnet says {call}");
         }
-        report.step(format!(
-            "{what} that is due: valid to EXECUTE and refused (ForcedTransactionOmitted({got})), the head \
-             stays"
+        report.refused(format!(
+            "{what}: valid for EXECUTE, refused by NativeRollup (ForcedTransactionOmitted({got}))"
         ));
 
         let block = self.seal_at(time, anchor, vec![own, forced])?;
@@ -146,12 +146,12 @@ impl World {
         self.l2.append(block)?;
         let duties = self.l1.read(self.rollup.address, &INativeRollup::dutiesCall {})?;
         ensure!(duties.forcedNext == expected + 1, "L1 still waits for {}", duties.forcedNext);
-        report.step("the same block with it is taken, and L1 waits for it no more".to_owned());
+        report.shown("L1 accepts the same block with it and clears the duty".to_owned());
         Ok(())
     }
 
-    /// Tries to advance by an input that L1 has to refuse, in a call and in a transaction: what the call
-    /// returns, and the transaction.
+    /// Submits an input that L1 must refuse, in a call and in a transaction. Returns the output of the call,
+    /// and the transaction.
     fn refuse(&mut self, what: &str, input: Vec<u8>) -> Result<(Bytes, Sent)> {
         let before = self.rollup.head(&self.l1)?;
         let call = INativeRollup::advanceCall {
@@ -170,7 +170,8 @@ impl World {
         Ok((tried.output, sent))
     }
 
-    /// What a devnet says of the call of EXECUTE in a transaction; nothing, if L1 is none.
+    /// Returns the devnet's explanation of the EXECUTE call in a transaction, or `None` if L1 runs in
+    /// process.
     fn explained(&self, sent: &Sent) -> Result<Option<Value>> {
         let Some(node) = self.l1.node() else { return Ok(None) };
         let hash = *sent.block.transactions[0].hash();
@@ -179,7 +180,7 @@ impl World {
     }
 }
 
-/// A block with something changed in it and its header sealed again.
+/// Changes a block and seals its header again.
 fn forged<'a>(honest: &'a [u8], change: impl FnOnce(&mut StatelessInput<'a>)) -> Result<Vec<u8>> {
     let mut input = StatelessInput::decode(honest)?;
     change(&mut input);

@@ -1,0 +1,77 @@
+//! Bar charts as SVG. Lengths are shares of the width, so a chart fits any screen at the same size of text.
+
+use super::html::escaped;
+use std::fmt::Write as _;
+
+/// Height of a bar with its label, of the bar, and the offsets of text and bar from the top, in pixels.
+const ROW: usize = 42;
+const BAR: usize = 14;
+const TEXT_AT: usize = 14;
+const BAR_AT: usize = 21;
+
+/// A bar: its name, its parts with the class of each, and the figure beside the name.
+pub(super) struct Bar {
+    pub(super) name: String,
+    pub(super) parts: Vec<(&'static str, f64)>,
+    pub(super) figure: String,
+}
+
+/// Draws bars below one another. The longest takes the full width.
+pub(super) fn chart(title: &str, bars: &[Bar]) -> String {
+    let length = |bar: &Bar| bar.parts.iter().map(|(_, part)| part).sum::<f64>();
+    let longest = bars.iter().map(length).fold(0.0, f64::max);
+    let scale = if longest > 0.0 { 100.0 / longest } else { 0.0 };
+    let (height, title) = (ROW * bars.len(), escaped(title));
+    let mut svg = format!(
+        "<svg class=\"chart\" width=\"100%\" height=\"{height}\" role=\"img\" aria-label=\"{title}\">\n"
+    );
+    for (index, bar) in bars.iter().enumerate() {
+        let top = ROW * index;
+        let (text_at, bar_at) = (top + TEXT_AT, top + BAR_AT);
+        let (name, figure) = (escaped(&bar.name), escaped(&bar.figure));
+        let _ = writeln!(
+            svg,
+            "<text x=\"0\" y=\"{text_at}\">{name}</text><text class=\"figure\" x=\"100%\" y=\"{text_at}\">\
+             {figure}</text>"
+        );
+        let mut left = 0.0;
+        for (class, part) in &bar.parts {
+            let width = part * scale;
+            let _ = writeln!(
+                svg,
+                "<rect class=\"{class}\" x=\"{left:.2}%\" y=\"{bar_at}\" width=\"{width:.2}%\" \
+                 height=\"{BAR}\"/>"
+            );
+            left += width;
+        }
+    }
+    svg + "</svg>\n"
+}
+
+/// Names the classes of a chart's parts.
+pub(super) fn legend(parts: &[(&str, &str)]) -> String {
+    let mut text = String::from("<p class=\"legend\">");
+    for (class, name) in parts {
+        let _ = write!(text, "<span><i class=\"{class}\"></i>{}</span> ", escaped(name));
+    }
+    text + "</p>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_bar_takes_the_full_width_and_the_others_their_share() {
+        let bar = |name: &str, length| Bar {
+            name: name.to_owned(),
+            parts: vec![("execute", length)],
+            figure: String::new(),
+        };
+        let svg = chart("lengths", &[bar("half", 5.0), bar("whole", 10.0)]);
+        assert!(svg.contains("width=\"100.00%\""), "{svg}");
+        assert!(svg.contains("width=\"50.00%\""), "{svg}");
+        let nothing = chart("nothing", &[bar("none", 0.0)]);
+        assert!(nothing.contains("width=\"0.00%\"") && !nothing.contains("NaN"), "{nothing}");
+    }
+}
