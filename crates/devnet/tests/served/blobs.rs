@@ -135,7 +135,7 @@ fn a_transaction_executes_what_its_own_blobs_end() {
     let mut nowhere = hashes[0];
     nowhere[31] ^= 1;
     let said = scene.error("eth_call", call(&[nowhere]));
-    assert!(said.contains(&format!("blob {nowhere} is not here")), "{said}");
+    assert!(said.contains(&format!("blob {nowhere} is not available")), "{said}");
     // The next block is made as if nothing had been.
     scene.ask("evm_mine", json!([]));
 }

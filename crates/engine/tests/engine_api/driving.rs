@@ -99,7 +99,7 @@ async fn what_a_client_says_against_it_is_told() -> Result<()> {
     let other = Peer::with(wire::ProtocolFork::Cancun, Default::default(), Arc::new(())).await?;
     let driver = drive(&maker, &other)?;
     let driven = until(&driver, |driven| driven.fault.is_some()).await?;
-    assert!(driven.fault.is_some_and(|fault| fault.contains("begins with")));
+    assert!(driven.fault.is_some_and(|fault| fault.contains("first block")));
     assert_eq!(other.head().header.number, 0);
     driver.stop();
     assert!(Driver::new(Arc::clone(&maker.node), "ftp://x", secret()).is_err());

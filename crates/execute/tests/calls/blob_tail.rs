@@ -277,7 +277,7 @@ fn a_blob_that_the_node_does_not_hold_is_no_verdict() {
     host.blob_hashes.clone_from(&scene.hashes);
     let call = TxKind::Call(BLOB_EXECUTE_ADDRESS);
     let stopped = host.try_transact(call, &scene.calldata, PLENTY).unwrap_err();
-    assert!(stopped.contains(&format!("blob {FIRST} is not here")), "{stopped}");
+    assert!(stopped.contains(&format!("blob {FIRST} is not available")), "{stopped}");
 }
 
 #[test]

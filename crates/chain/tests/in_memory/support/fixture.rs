@@ -22,7 +22,7 @@ const REASONS: [(&str, &str); 38] = [
     ("INCORRECT_EXCESS_BLOB_GAS", "header field excess blob gas"),
     ("INVALID_BASEFEE_PER_GAS", "header field base fee"),
     ("INVALID_BLOCK_HASH", "block hash"),
-    ("INVALID_DEPOSIT_EVENT_LAYOUT", "another layout"),
+    ("INVALID_DEPOSIT_EVENT_LAYOUT", "an invalid layout"),
     ("INVALID_GASLIMIT", "header field gas limit"),
     ("INVALID_REQUESTS", "requests hash"),
     // Lists that no input can hold: of no known type, in another order, or of no records.

@@ -84,7 +84,7 @@ fn a_log_of_the_deposit_contract_that_is_laid_out_otherwise_is_refused() {
             assert!(block.block.transactions.is_empty());
             match &rejected[..] {
                 [(0, Invalid::Transaction { reason, .. })] => {
-                    assert!(reason.contains("another layout"), "{reason}");
+                    assert!(reason.contains("an invalid layout"), "{reason}");
                 }
                 other => panic!("{fork}, {} bytes: {other:?}", data.len()),
             }
