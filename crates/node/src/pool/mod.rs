@@ -1,208 +1,147 @@
 //! Transactions that wait for a block.
 
+mod dropped;
+mod eviction;
+mod limits;
+mod transaction;
+
+pub use dropped::DropReason;
+pub use limits::PoolLimits;
+pub use transaction::{AdmissionContext, PoolTransaction, Sidecar};
+
 use crate::{Order, Rejected};
 use alloy_consensus::Transaction as _;
-use alloy_eips::eip7594::BlobTransactionSidecarVariant;
 use alloy_primitives::{
-    Address, B256, Bytes,
-    map::{AddressMap, AddressSet, B256Map},
+    Address, B256,
+    map::{AddressMap, B256Map},
 };
-use chain::RecoveredTransaction;
+use dropped::Dropped;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
     sync::Arc,
 };
+use transaction::Worth;
 
-/// The blobs of a transaction, with commitments and proofs.
-pub type Sidecar = BlobTransactionSidecarVariant;
-
-/// How much a pool holds.
-#[derive(Debug, Clone)]
-pub struct PoolLimits {
-    /// Most transactions.
-    pub transactions: usize,
-    /// Most bytes of encoded transactions, blobs included.
-    pub bytes: usize,
-    /// Most transactions of one sender.
-    pub per_sender: usize,
-    /// Senders whose transactions are neither counted nor evicted: those of the node's owner.
-    pub local: AddressSet,
+/// Waiting transactions of one sender.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    nonces: BTreeMap<u64, Arc<PoolTransaction>>,
+    /// Next nonce of the sender, as it was known last.
+    next: u64,
+    /// First nonce from `next` on that is missing: the transactions below it are executable, and those above it are
+    /// gapped.
+    end: u64,
+    /// `true` for a sender to whom no limits apply.
+    is_local: bool,
 }
 
-impl Default for PoolLimits {
-    /// No limits.
-    fn default() -> Self {
-        let (transactions, bytes, per_sender) = (usize::MAX, usize::MAX, usize::MAX);
-        Self { transactions, bytes, per_sender, local: AddressSet::default() }
+impl Queue {
+    /// Number of gapped transactions.
+    fn gapped(&self) -> usize {
+        self.nonces.range(self.end..).count()
     }
 }
 
-/// A transaction in the pool.
-#[derive(Debug, Clone)]
-pub struct PoolTransaction {
-    /// The transaction and its sender.
-    pub recovered: RecoveredTransaction,
-    /// Its blobs, if it has any.
-    pub sidecar: Option<Arc<Sidecar>>,
-    /// Its encoding as it was sent, blobs included.
-    pub raw: Bytes,
+/// Age of a gapped transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Gapped {
+    /// Number of the head when the transaction came, or lost the one before it.
+    since: u64,
     arrival: u64,
 }
 
-impl PoolTransaction {
-    /// A transaction that is yet to be admitted.
-    pub const fn new(
-        recovered: RecoveredTransaction,
-        sidecar: Option<Arc<Sidecar>>,
-        raw: Bytes,
-    ) -> Self {
-        Self { recovered, sidecar, raw, arrival: 0 }
-    }
-
-    /// Its hash.
-    pub fn hash(&self) -> &B256 {
-        self.recovered.transaction.hash()
-    }
-
-    /// Who sends it.
-    pub const fn sender(&self) -> Address {
-        self.recovered.sender
-    }
-
-    /// Its nonce.
-    pub fn nonce(&self) -> u64 {
-        self.recovered.transaction.nonce()
-    }
-
-    fn tip(&self, base_fee: u64) -> Option<u128> {
-        self.recovered.transaction.effective_tip_per_gas(base_fee)
-    }
-
-    /// What it pays per gas at most to whoever takes it into a block, in wei: its worth when something has
-    /// to give way. Who came later is worth less.
-    fn worth(&self) -> Worth {
-        let transaction = &self.recovered.transaction;
-        let fee = transaction.max_fee_per_gas();
-        let tip = transaction.max_priority_fee_per_gas().map_or(fee, |tip| tip.min(fee));
-        (tip, Reverse(self.arrival), *self.hash())
-    }
-
-    /// Whether it pays enough more than another to take its place: `bump` percent at least.
-    fn outbids(&self, other: &Self, bump: u8) -> bool {
-        let (new, old) = (&self.recovered.transaction, &other.recovered.transaction);
-        let enough = |new: u128, old: u128| {
-            let more = old.saturating_mul(bump.into()) / 100;
-            new >= old.saturating_add(more) && new > old
-        };
-        let fees = enough(new.max_fee_per_gas(), old.max_fee_per_gas());
-        let blobs = match (new.max_fee_per_blob_gas(), old.max_fee_per_blob_gas()) {
-            (Some(new), Some(old)) => new >= old.saturating_mul(2),
-            _ => true,
-        };
-        fees && blobs
-    }
-}
-
-/// Tip, arrival and hash of a transaction: the least goes first.
-type Worth = (u128, Reverse<u64>, B256);
-
 /// Transactions by sender and nonce.
 ///
-/// It does not know the state: who asks says what the next nonce of a sender is.
+/// It does not know the state: the caller passes it as [`AdmissionContext`].
 #[derive(Debug, Clone, Default)]
 pub struct Pool {
     by_hash: B256Map<Arc<PoolTransaction>>,
-    by_sender: AddressMap<BTreeMap<u64, Arc<PoolTransaction>>>,
-    /// Those that may have to give way.
+    by_sender: AddressMap<Queue>,
+    /// Executable transactions that may be evicted, at the base fee `base_fee`.
     by_worth: BTreeSet<Worth>,
-    /// Bytes of these.
+    /// Gapped transactions that may be evicted.
+    gapped: B256Map<Gapped>,
+    /// Bytes of all that may be evicted.
     bytes: usize,
+    /// Accounts whose authorizations (EIP-7702) waiting transactions carry, with the number of these.
+    authorities: AddressMap<usize>,
+    dropped: Dropped,
+    base_fee: u64,
+    /// Number of the head, as it was known last.
+    block: u64,
     arrivals: u64,
     version: u64,
 }
 
 impl Pool {
-    /// Takes a transaction, in place of one with the same nonce if it pays `bump` percent more. If the pool
-    /// is full then, others go that are worth less: the last of the sender of the cheapest one, again and
-    /// again.
+    /// Admits a transaction. It replaces one with the same nonce if it pays `bump` percent more. If the pool is full,
+    /// gapped transactions are evicted, and then executable ones that pay less: the last of the sender of the cheapest
+    /// one, until there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`]; the pool is as it was then.
     pub fn add(
         &mut self,
         mut new: PoolTransaction,
+        context: &AdmissionContext,
         bump: u8,
         limits: &PoolLimits,
     ) -> Result<Arc<PoolTransaction>, Rejected> {
         if self.by_hash.contains_key(new.hash()) {
             return Err(Rejected::Known(*new.hash()));
         }
-        let sender = new.sender();
+        let (sender, nonce, hash) = (new.sender(), new.nonce(), *new.hash());
         let is_local = limits.local.contains(&sender);
-        let nonces = self.by_sender.get(&sender);
-        let old = nonces.and_then(|nonces| nonces.get(&new.nonce())).map(Arc::clone);
-        if let Some(old) = &old {
-            if !new.outbids(old, bump) {
-                return Err(Rejected::Underpriced { known: *old.hash(), bump });
-            }
-        } else if !is_local && nonces.map_or(0, BTreeMap::len) >= limits.per_sender {
-            return Err(Rejected::SenderLimit { sender, limit: limits.per_sender });
+        self.block = self.block.max(context.block);
+        let queue = self.by_sender.get(&sender);
+        let old = queue.and_then(|queue| queue.nonces.get(&nonce)).map(Arc::clone);
+        if let Some(old) = &old
+            && !new.outbids(old, bump)
+        {
+            return Err(Rejected::Underpriced { known: *old.hash(), bump });
         }
         self.arrivals += 1;
         new.arrival = self.arrivals;
+        new.authorities.clone_from(&context.authorities);
         if !is_local {
-            self.make_room(&new, old.as_deref(), limits)?;
+            self.check_sender(&new, old.as_deref(), context, limits)?;
+            self.make_room(&new, old.as_deref(), context, limits)?;
         }
         if let Some(old) = old {
-            self.remove(old.hash());
+            self.forget(&old);
+            self.dropped.record(*old.hash(), DropReason::Replaced(hash));
         }
         self.version += 1;
         let new = Arc::new(new);
-        if !is_local {
-            self.by_worth.insert(new.worth());
-            self.bytes += new.raw.len();
+        self.by_hash.insert(hash, Arc::clone(&new));
+        for authority in &new.authorities {
+            *self.authorities.entry(*authority).or_default() += 1;
         }
-        self.by_sender.entry(sender).or_default().insert(new.nonce(), Arc::clone(&new));
-        self.by_hash.insert(*new.hash(), Arc::clone(&new));
+        let queue = self.by_sender.entry(sender).or_default();
+        queue.is_local = is_local;
+        queue.nonces.insert(nonce, Arc::clone(&new));
+        if queue.next != context.nonce || queue.nonces.len() == 1 {
+            self.reclassify(sender, context.nonce);
+        } else if nonce < queue.end {
+            self.place(&new, true, is_local);
+        } else {
+            self.place(&new, false, is_local);
+            self.extend(sender);
+        }
         Ok(new)
     }
 
-    /// Removes what is worth less than a transaction until there is room for it, or nothing at all.
-    fn make_room(
-        &mut self,
-        new: &PoolTransaction,
-        old: Option<&PoolTransaction>,
-        limits: &PoolLimits,
-    ) -> Result<(), Rejected> {
-        let is_counted = |it: &&PoolTransaction| self.by_worth.contains(&it.worth());
-        let replaced = old.filter(is_counted);
-        let mut count = self.by_worth.len() + 1 - usize::from(replaced.is_some());
-        let mut bytes = self.bytes + new.raw.len() - replaced.map_or(0, |it| it.raw.len());
-        let mut victims = Vec::<Arc<PoolTransaction>>::new();
-        let mut cheapest = self.by_worth.iter();
-        while count > limits.transactions || bytes > limits.bytes {
-            let full = |least| Rejected::PoolFull { got: new.worth().0, least };
-            let Some(cheap) = cheapest.next() else { return Err(full(u128::MAX)) };
-            if cheap.0 >= new.worth().0 {
-                return Err(full(cheap.0));
-            }
-            let sender = self.by_hash.get(&cheap.2).map(|it| it.sender());
-            // What comes behind it could not stand in a block without it.
-            let last = self.of(sender.unwrap_or_default()).rev().find(|it| {
-                let is_replaced = replaced.is_some_and(|old| old.hash() == it.hash());
-                !is_replaced && victims.iter().all(|gone| gone.hash() != it.hash())
-            });
-            let Some(last) = last.map(Arc::clone) else { continue };
-            if last.sender() == new.sender() && last.nonce() < new.nonce() {
-                return Err(full(cheap.0));
-            }
-            count -= 1;
-            bytes -= last.raw.len();
-            victims.push(last);
-        }
-        for victim in victims {
-            tracing::debug!(transaction = %victim.hash(), "gave way to one that pays more");
-            self.remove(victim.hash());
-        }
-        Ok(())
+    /// Reason for which a transaction has left the pool without a block, if it is one of the newest of those.
+    pub fn drop_reason(&self, hash: &B256) -> Option<&DropReason> {
+        self.dropped.reason(hash)
+    }
+
+    /// Removes a transaction, if it is there, and remembers why.
+    pub fn drop_transaction(&mut self, hash: &B256, reason: DropReason) {
+        self.remove(hash);
+        self.dropped.record(*hash, reason);
     }
 
     /// The transaction with this hash.
@@ -232,7 +171,7 @@ impl Pool {
 
     /// Transactions of a sender by nonce.
     pub fn of(&self, sender: Address) -> impl DoubleEndedIterator<Item = &Arc<PoolTransaction>> {
-        self.by_sender.get(&sender).into_iter().flat_map(BTreeMap::values)
+        self.by_sender.get(&sender).into_iter().flat_map(|queue| queue.nonces.values())
     }
 
     /// Who has transactions here.
@@ -242,7 +181,7 @@ impl Pool {
 
     /// The nonce behind those of a sender that follow each other from `next` on.
     pub fn next_nonce(&self, sender: Address, next: u64) -> u64 {
-        let Some(nonces) = self.by_sender.get(&sender) else { return next };
+        let Some(Queue { nonces, .. }) = self.by_sender.get(&sender) else { return next };
         // None is missing, mostly, and then none needs to be looked at.
         if let (Some((&first, _)), Some((&last, _))) =
             (nonces.first_key_value(), nonces.last_key_value())
@@ -257,12 +196,12 @@ impl Pool {
 
     /// How many of a sender there are.
     pub fn count_of(&self, sender: Address) -> usize {
-        self.by_sender.get(&sender).map_or(0, BTreeMap::len)
+        self.by_sender.get(&sender).map_or(0, |queue| queue.nonces.len())
     }
 
     /// Whether a sender has a transaction with this nonce here.
     pub fn has(&self, sender: Address, nonce: u64) -> bool {
-        self.by_sender.get(&sender).is_some_and(|nonces| nonces.contains_key(&nonce))
+        self.by_sender.get(&sender).is_some_and(|queue| queue.nonces.contains_key(&nonce))
     }
 
     /// This transaction and those of its sender that follow it, if none is missing from `next` on.
@@ -272,20 +211,27 @@ impl Pool {
         next: u64,
     ) -> Vec<Arc<PoolTransaction>> {
         let end = self.next_nonce(first.sender(), next).max(first.nonce());
-        let nonces = self.by_sender.get(&first.sender());
-        let run = nonces.into_iter().flat_map(|nonces| nonces.range(first.nonce()..end));
+        let queue = self.by_sender.get(&first.sender());
+        let run = queue.into_iter().flat_map(|queue| queue.nonces.range(first.nonce()..end));
         run.map(|(_, waiting)| Arc::clone(waiting)).collect()
     }
 
-    /// Removes a transaction.
+    /// Removes a transaction. Those of its sender that follow it are gapped then.
     pub fn remove(&mut self, hash: &B256) -> Option<Arc<PoolTransaction>> {
-        let gone = self.by_hash.remove(hash)?;
+        let gone = self.by_hash.get(hash).map(Arc::clone)?;
         self.version += 1;
-        self.uncount(&gone);
-        if let Some(nonces) = self.by_sender.get_mut(&gone.sender()) {
-            nonces.remove(&gone.nonce());
-            if nonces.is_empty() {
-                self.by_sender.remove(&gone.sender());
+        self.forget(&gone);
+        let (sender, nonce) = (gone.sender(), gone.nonce());
+        let queue = self.by_sender.get_mut(&sender)?;
+        queue.nonces.remove(&nonce);
+        if queue.nonces.is_empty() {
+            self.by_sender.remove(&sender);
+        } else if (queue.next..queue.end).contains(&nonce) {
+            let (end, is_local) = (core::mem::replace(&mut queue.end, nonce), queue.is_local);
+            let behind: Vec<_> =
+                queue.nonces.range(nonce..end).map(|it| Arc::clone(it.1)).collect();
+            for transaction in behind {
+                self.place(&transaction, false, is_local);
             }
         }
         Some(gone)
@@ -294,9 +240,8 @@ impl Pool {
     /// Removes all transactions of a sender.
     pub fn remove_sender(&mut self, sender: Address) {
         self.version += 1;
-        for gone in self.by_sender.remove(&sender).into_iter().flat_map(BTreeMap::into_values) {
-            self.by_hash.remove(gone.hash());
-            self.uncount(&gone);
+        if let Some(queue) = self.by_sender.remove(&sender) {
+            queue.nonces.into_values().for_each(|gone| self.forget(&gone));
         }
     }
 
@@ -306,32 +251,31 @@ impl Pool {
         self.by_hash.clear();
         self.by_sender.clear();
         self.by_worth.clear();
+        self.gapped.clear();
+        self.authorities.clear();
         self.bytes = 0;
     }
 
     /// Removes transactions of a sender whose nonces are used.
     pub fn forget_below(&mut self, sender: Address, nonce: u64) {
-        let Some(nonces) = self.by_sender.get_mut(&sender) else { return };
-        let kept = nonces.split_off(&nonce);
-        let gone = std::mem::replace(nonces, kept);
-        if nonces.is_empty() {
-            self.by_sender.remove(&sender);
-        }
+        let Some(queue) = self.by_sender.get_mut(&sender) else { return };
+        let kept = queue.nonces.split_off(&nonce);
+        let gone = core::mem::replace(&mut queue.nonces, kept);
+        let is_empty = queue.nonces.is_empty();
         self.version += 1;
         for gone in gone.into_values() {
-            self.by_hash.remove(gone.hash());
-            self.uncount(&gone);
+            self.forget(&gone);
+            self.dropped.record(*gone.hash(), DropReason::NonceUsed);
+        }
+        if is_empty {
+            self.by_sender.remove(&sender);
+        } else {
+            self.advance(sender, nonce);
         }
     }
 
-    fn uncount(&mut self, gone: &PoolTransaction) {
-        if self.by_worth.remove(&gone.worth()) {
-            self.bytes -= gone.raw.len();
-        }
-    }
-
-    /// Those that can stand in a block now, in the order in which they go into it. `next_nonce` says
-    /// what the next nonce of a sender is.
+    /// Transactions that the next block can hold, in the order in which they go into it. `next_nonce` returns the next
+    /// nonce of a sender.
     pub fn ready(
         &self,
         base_fee: u64,
@@ -351,7 +295,7 @@ impl Pool {
             };
             Some((worth, Reverse(transaction.arrival)))
         };
-        for (sender, nonces) in &self.by_sender {
+        for (sender, Queue { nonces, .. }) in &self.by_sender {
             let next = next_nonce(*sender);
             let mut run = nonces
                 .range(next..)
