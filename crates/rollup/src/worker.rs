@@ -393,6 +393,19 @@ impl Worker {
             _ => None,
         };
         drop(status);
+        let waiting = match &self.acting {
+            Some(Acting::Sequencer(sequencer)) => sequencer.deferred(),
+            Some(Acting::Follower(follower)) => follower.deferred(),
+            None => &[],
+        };
+        let hash = |it: &RecoveredTransaction| *it.transaction.hash();
+        let mut deferred = shared.deferred.lock();
+        if deferred.len() != waiting.len()
+            || waiting.last().is_some_and(|last| !deferred.contains(&hash(last)))
+        {
+            *deferred = waiting.iter().map(hash).collect();
+        }
+        drop(deferred);
         let mut messages = shared.messages.lock();
         let count = view.messages().len();
         if messages.len() as u64 != count

@@ -4,6 +4,7 @@ mod blobs_of_l1;
 mod engine_api;
 mod faults_of_l1;
 mod in_flight;
+mod kept;
 mod kept_codes;
 mod l1_log;
 mod messages;
